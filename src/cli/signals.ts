@@ -1,0 +1,61 @@
+/**
+ * Ctrl-C and SIGTERM: the first asks the work to stop, in its own time and
+ * leaving nothing half done; the second ends the program at once.
+ */
+
+/** The work was stopped by a signal before it was complete. Exit 1. */
+export class StoppedError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "StoppedError";
+}
+
+/** A signal to stop, while somebody listens for it. */
+export interface StopSignal {
+  /** Aborted by the first SIGINT or SIGTERM; its reason is the signal's name. */
+  readonly signal: AbortSignal;
+  /** Stops listening; a signal then ends the program as it would without us. */
+  [Symbol.dispose](): void;
+}
+
+/** Exit code of a program ended by SIGINT, as shells have it. */
+const EXIT_INTERRUPTED = 130;
+
+/**
+ * Listens for SIGINT and SIGTERM. To be opened just before something that must
+ * not be left half done: work that never lets the event loop turn couldn't be
+ * stopped by Ctrl-C while somebody listens.
+ */
+export function listenForStop(): StopSignal {
+  const controller = new AbortController();
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGINT", "SIGTERM"];
+  const listeners = signals.map((name) => ({
+    name,
+    listener: () => {
+      if (controller.signal.aborted) Deno.exit(EXIT_INTERRUPTED);
+      controller.abort(name);
+    },
+  }));
+  for (const { name, listener } of listeners) {
+    Deno.addSignalListener(name, listener);
+  }
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const { name, listener } of listeners) {
+        Deno.removeSignalListener(name, listener);
+      }
+    },
+  };
+}
+
+/** Throws StoppedError with what `describe` says once the signal is aborted. */
+export function throwIfStopped(
+  signal: AbortSignal,
+  describe: () => string,
+): void {
+  if (signal.aborted) {
+    throw new StoppedError(`stopped by ${signal.reason}: ${describe()}`);
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * The errors a person may meet. Each carries a stable `code`; its message is
+ * one line that says what was wrong, where, and what to do. Only the command
+ * line prints them and chooses the exit code: 2 for wrong use, 1 for the rest.
+ */
+
+/** Wrong use: a flag, a setting or a combination that cannot work. Exit 2. */
+export class ConfigError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "ConfigError";
+  /** Stable identifier for programs. */
+  readonly code = "CONFIG";
+}
+
+/** Data that cannot be read or written as asked: a file, a row, a folder. */
+export class DataError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "DataError";
+  /** Stable identifier for programs. */
+  readonly code = "DATA";
+}
+
+/** The log refused or failed an operation: fenced, full, locked, damaged. */
+export class LogError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "LogError";
+  /** Stable identifier for programs. */
+  readonly code = "LOG";
+}
+
+/** The store refused or failed an operation. */
+export class StoreError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "StoreError";
+  /** Stable identifier for programs. */
+  readonly code = "STORE";
+}

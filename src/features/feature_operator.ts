@@ -1,0 +1,104 @@
+/**
+ * The 14 features of the Fraud Detection Handbook (chapter 3, "Baseline
+ * feature transformation"), exact, one payment after another. The processor
+ * runs the two halves on the two sides of its repartition; files run both at
+ * once through FeatureOperator. There is no other implementation.
+ */
+import { isNight, isWeekend } from "../transaction/calendar.ts";
+import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
+import { amountCents } from "../transaction/validation.ts";
+import type { FeatureParameters } from "./parameters.ts";
+import { SlidingWindows } from "./sliding_windows.ts";
+
+/** The customer's half: calendar flags and the customer's windows. */
+export class CustomerOperator {
+  /** The state: windows over the amounts of each customer. */
+  readonly windows: SlidingWindows;
+
+  /** Makes an operator without state; payments may come up to `slackSeconds` late. */
+  constructor(parameters: FeatureParameters, slackSeconds: number) {
+    this.windows = new SlidingWindows({
+      lagSeconds: 0,
+      windowSeconds: parameters.windowDays.map((days) => days * DAY_SECONDS),
+      slackSeconds,
+    });
+  }
+
+  /**
+   * Adds a payment and writes the first half of its totals (see
+   * totalsToValues). Its windows count it and the payments before it in the
+   * order of the calls. `progress` is the greatest TX_TIME_SECONDS so far.
+   */
+  process(row: Transaction, progress: number, totals: Float64Array): void {
+    totals[0] = isWeekend(row.datetimeSeconds) ? 1 : 0;
+    totals[1] = isNight(row.datetimeSeconds) ? 1 : 0;
+    const cents = amountCents(row.amount);
+    this.windows.add(
+      row.customerId,
+      row.timeSeconds,
+      cents,
+      progress,
+      totals,
+      2,
+    );
+  }
+}
+
+/** The terminal's half: its windows, ending at the label delay. */
+export class TerminalOperator {
+  /** The state: windows over the labels of each terminal. */
+  readonly windows: SlidingWindows;
+  readonly #useLabels: boolean;
+  readonly #at: number;
+
+  /** Makes an operator without state; payments may come up to `slackSeconds` out of order. */
+  constructor(parameters: FeatureParameters, slackSeconds: number) {
+    this.#useLabels = parameters.useLabels;
+    this.#at = 2 + 2 * parameters.windowDays.length;
+    this.windows = new SlidingWindows({
+      lagSeconds: parameters.delayDays * DAY_SECONDS,
+      windowSeconds: parameters.windowDays.map((days) => days * DAY_SECONDS),
+      slackSeconds,
+    });
+  }
+
+  /**
+   * Adds a payment and writes the second half of its totals. Its own label
+   * cannot count: the windows end `delayDays` before it.
+   */
+  process(row: Transaction, progress: number, totals: Float64Array): void {
+    const label = this.#useLabels ? row.fraud : 0;
+    const { terminalId, timeSeconds } = row;
+    this.windows.add(
+      terminalId,
+      timeSeconds,
+      label,
+      progress,
+      totals,
+      this.#at,
+    );
+  }
+}
+
+/** Both halves over one stream of payments: what files and tests use. */
+export class FeatureOperator {
+  readonly #customer: CustomerOperator;
+  readonly #terminal: TerminalOperator;
+  #progress = 0;
+
+  /** Makes an operator without state; payments may come up to `slackSeconds` late. */
+  constructor(
+    parameters: FeatureParameters,
+    slackSeconds: number = DAY_SECONDS,
+  ) {
+    this.#customer = new CustomerOperator(parameters, slackSeconds);
+    this.#terminal = new TerminalOperator(parameters, slackSeconds);
+  }
+
+  /** Adds a payment and writes its totals, featureCount(parameters) of them. */
+  process(row: Transaction, totals: Float64Array): void {
+    if (row.timeSeconds > this.#progress) this.#progress = row.timeSeconds;
+    this.#customer.process(row, this.#progress, totals);
+    this.#terminal.process(row, this.#progress, totals);
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * A payment with its features, in the two forms that travel: a row of cells
+ * (doubles side by side, for packs, stores and files) and the JSON record of
+ * the sink topic, the payment's keys followed by the features'.
+ */
+import type { ByteWriter } from "../transaction/byte_writer.ts";
+import { JsonScanner, literal } from "../transaction/json_scanner.ts";
+import {
+  emptyTransaction,
+  type Transaction,
+  TRANSACTION_FIELDS,
+} from "../transaction/transaction.ts";
+import {
+  parseObject,
+  TransactionJsonReader,
+  TransactionJsonWriter,
+} from "../transaction/transaction_json.ts";
+import {
+  checkTimes,
+  type Defect,
+  fillTransaction,
+} from "../transaction/validation.ts";
+import { featureNames, type FeatureParameters } from "./parameters.ts";
+
+/** Number of cells of the payment itself; the features' follow. */
+export const TRANSACTION_CELLS = 8;
+
+/** Puts a payment into cells `at` … `at` + 7. */
+export function toCells(
+  row: Transaction,
+  cells: Float64Array,
+  at: number,
+): void {
+  cells[at] = row.transactionId;
+  cells[at + 1] = row.datetimeSeconds;
+  cells[at + 2] = row.customerId;
+  cells[at + 3] = row.terminalId;
+  cells[at + 4] = row.amount;
+  cells[at + 5] = row.timeSeconds;
+  cells[at + 6] = row.fraud;
+  cells[at + 7] = row.scenario;
+}
+
+/** Takes a payment out of cells `at` … `at` + 7. */
+export function fromCells(
+  cells: Float64Array,
+  at: number,
+  row: Transaction,
+): void {
+  row.transactionId = cells[at];
+  row.datetimeSeconds = cells[at + 1];
+  row.customerId = cells[at + 2];
+  row.terminalId = cells[at + 3];
+  row.amount = cells[at + 4];
+  row.timeSeconds = cells[at + 5];
+  row.fraud = cells[at + 6];
+  row.scenario = cells[at + 7];
+}
+
+/** Writes feature rows as JSON. */
+export class FeatureJsonWriter {
+  readonly #head = new TransactionJsonWriter();
+  readonly #keys: readonly Uint8Array[];
+  readonly #close = literal("}");
+
+  /** Writes the features of these parameters. */
+  constructor(parameters: FeatureParameters) {
+    this.#keys = featureNames(parameters).map((name) => literal(`,"${name}":`));
+  }
+
+  /** Appends a payment with its feature values. */
+  write(writer: ByteWriter, row: Transaction, values: Float64Array): void {
+    this.#head.write(writer, row, true);
+    for (let i = 0; i < this.#keys.length; i++) {
+      writer.bytes(this.#keys[i]);
+      writer.number(values[i]);
+    }
+    writer.bytes(this.#close);
+  }
+}
+
+/** Reads feature rows from JSON. */
+export class FeatureJsonReader {
+  readonly #head = new TransactionJsonReader();
+  readonly #scanner = new JsonScanner();
+  readonly #names: readonly string[];
+  readonly #keys: readonly Uint8Array[];
+  readonly #close = literal("}");
+  readonly #row = emptyTransaction();
+
+  /** Reads the features of these parameters. */
+  constructor(parameters: FeatureParameters) {
+    this.#names = featureNames(parameters);
+    this.#keys = this.#names.map((name) => literal(`,"${name}":`));
+  }
+
+  /** Fills cells from `at` on with the row in bytes `start` … `end`, or returns what is wrong with it. */
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    startSeconds: number | undefined,
+    cells: Float64Array,
+    at: number,
+  ): Defect | undefined {
+    this.#scanner.start(bytes, start, end);
+    const known = this.#scan(cells, at + TRANSACTION_CELLS);
+    const defect = known
+      ? checkTimes(this.#row, this.#head.timeDays, startSeconds)
+      : this.#parse(bytes, start, end, startSeconds, cells, at);
+    if (!defect) toCells(this.#row, cells, at);
+    return defect;
+  }
+
+  #scan(cells: Float64Array, at: number): boolean {
+    const scanner = this.#scanner;
+    if (!this.#head.scan(scanner, this.#row)) return false;
+    for (let i = 0; i < this.#keys.length; i++) {
+      if (!scanner.expect(this.#keys[i])) return false;
+      const value = scanner.decimal();
+      if (value < 0) return false;
+      cells[at + i] = value;
+    }
+    return scanner.expect(this.#close) && scanner.atEnd;
+  }
+
+  #parse(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    startSeconds: number | undefined,
+    cells: Float64Array,
+    at: number,
+  ): Defect | undefined {
+    const parsed = parseObject(bytes, start, end);
+    if (!parsed.object) return parsed.defect;
+    const { object } = parsed;
+    const values = TRANSACTION_FIELDS.map((field) => object[field]);
+    const defect = fillTransaction(values, startSeconds, this.#row);
+    if (defect) return defect;
+    for (const [i, name] of this.#names.entries()) {
+      const value = object[name];
+      if (typeof value !== "number" || !(value >= 0)) {
+        return value === undefined
+          ? { reason: "missing field", message: `${name} is missing` }
+          : {
+            reason: "wrong type",
+            message: `${name} is not a number from 0 on`,
+          };
+      }
+      cells[at + TRANSACTION_CELLS + i] = value;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * Exact counts and sums over sliding windows of event time, for many keys at
+ * once: the one structure behind every window feature.
+ *
+ * A key's events lie in a ring buffer ordered by time, each with the running
+ * sum of the values up to it, so that a window is the difference of two
+ * positions. Each boundary of the windows remembers its position (a cursor)
+ * and moves on from there: amortised O(1) for events in order; an older event
+ * costs its displacement, and a query further away the logarithm of the
+ * distance. All rings live in two typed arrays (an arena) that are rebuilt,
+ * compacted, when they are full or mostly empty: nothing is allocated per
+ * event, and memory follows the events still in reach of a window.
+ */
+
+/** What the windows of one structure look like, all in seconds. */
+export interface WindowLayout {
+  /** Distance of every window's end from the event: 0 for windows that end at the event itself, the label delay for labels. */
+  readonly lagSeconds: number;
+  /** Lengths of the windows, ascending. */
+  readonly windowSeconds: readonly number[];
+  /** How far behind the greatest event time a query may still come. */
+  readonly slackSeconds: number;
+}
+
+// A slot holds what is known of one key, in this order, then the cursors.
+const KEY = 0;
+const START = 1; // first cell of the ring in the arena
+const MASK = 2; // capacity of the ring - 1; the capacity is a power of two
+const HEAD = 3; // number of the oldest event; a number's cell is number & MASK
+const TAIL = 4; // number of the next event
+const CURSOR = 5;
+
+const UNUSED = -1;
+const RING_MIN = 4;
+const SLOTS_MIN = 64;
+const ARENA_MIN = 1024;
+const NUMBER_MAX = 0x3fff_ffff;
+const SUM_MAX = 2 ** 52;
+
+/** Sliding windows over events (key, time, value) of whole numbers. */
+export class SlidingWindows {
+  readonly #bounds: Int32Array;
+  readonly #keepSeconds: number;
+  readonly #stride: number;
+  readonly #slotOf = new Map<number, number>();
+  #slots: Int32Array;
+  #evictedSums: Float64Array;
+  #slotCount = 0;
+  #freeSlots: number[] = [];
+  #times = new Int32Array(ARENA_MIN);
+  #sums = new Float64Array(ARENA_MIN);
+  #arenaUsed = 0;
+  #arenaLive = 0;
+  #sweepSlot = 0;
+
+  /** Makes empty windows of the given layout. */
+  constructor(layout: WindowLayout) {
+    const { lagSeconds, windowSeconds, slackSeconds } = layout;
+    this.#bounds = Int32Array.from([
+      lagSeconds,
+      ...windowSeconds.map((seconds) => lagSeconds + seconds),
+    ]);
+    this.#keepSeconds = lagSeconds + Math.max(...windowSeconds) + slackSeconds;
+    this.#stride = CURSOR + this.#bounds.length;
+    this.#slots = new Int32Array(SLOTS_MIN * this.#stride);
+    this.#evictedSums = new Float64Array(SLOTS_MIN);
+  }
+
+  /** How long an event is kept, in seconds behind the greatest event time. */
+  get keepSeconds(): number {
+    return this.#keepSeconds;
+  }
+
+  /** Number of keys that hold state. */
+  get keys(): number {
+    return this.#slotOf.size;
+  }
+
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.#times.byteLength + this.#sums.byteLength +
+      this.#slots.byteLength + this.#evictedSums.byteLength;
+  }
+
+  /**
+   * Adds an event and writes the windows as it sees them: for window w of
+   * length N, out[at + 2w] is the number and out[at + 2w + 1] the sum of the
+   * values of the key's events so far with time - lag - N < t <= time - lag,
+   * in the order of the layout. `progress` is the greatest event time so far,
+   * this one included; `time` may lie up to the layout's slack behind it.
+   * Keys are 0 … 2^31 - 1, times and progress seconds below 2^31.
+   */
+  add(
+    key: number,
+    time: number,
+    value: number,
+    progress: number,
+    out: Float64Array,
+    at: number,
+  ): void {
+    const expired = progress - this.#keepSeconds;
+    this.#sweep(expired);
+    const slot = this.#slotOf.get(key) ?? this.#open(key);
+    this.#evict(slot, expired);
+    this.#insert(slot, time, value);
+    this.#query(slot, time, out, at);
+  }
+
+  #insert(slot: number, time: number, value: number): void {
+    const s = slot * this.#stride;
+    if (this.#slots[s + TAIL] - this.#slots[s + HEAD] > this.#slots[s + MASK]) {
+      this.#resize(slot, 2 * (this.#slots[s + MASK] + 1));
+    }
+    const slots = this.#slots;
+    const times = this.#times;
+    const sums = this.#sums;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const head = slots[s + HEAD];
+    let number = slots[s + TAIL]++;
+    while (number > head) {
+      const before = start + ((number - 1) & mask);
+      if (times[before] <= time) break;
+      const cell = start + (number & mask);
+      times[cell] = times[before];
+      sums[cell] = sums[before] + value;
+      number--;
+    }
+    const cell = start + (number & mask);
+    times[cell] = time;
+    sums[cell] = value +
+      (number === head
+        ? this.#evictedSums[slot]
+        : sums[start + ((number - 1) & mask)]);
+  }
+
+  #query(slot: number, time: number, out: Float64Array, at: number): void {
+    const slots = this.#slots;
+    const sums = this.#sums;
+    const bounds = this.#bounds;
+    const s = slot * this.#stride;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const head = slots[s + HEAD];
+    const evicted = this.#evictedSums[slot];
+    const end = this.#moveCursor(s, 0, time - bounds[0]);
+    const endSum = end === head ? evicted : sums[start + ((end - 1) & mask)];
+    for (let bound = 1; bound < bounds.length; bound++, at += 2) {
+      const begin = this.#moveCursor(s, bound, time - bounds[bound]);
+      out[at] = end - begin;
+      out[at + 1] = endSum -
+        (begin === head ? evicted : sums[start + ((begin - 1) & mask)]);
+    }
+  }
+
+  /** Moves a cursor to the number of the first event later than `time`. */
+  #moveCursor(s: number, bound: number, time: number): number {
+    const slots = this.#slots;
+    const times = this.#times;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const head = slots[s + HEAD];
+    const tail = slots[s + TAIL];
+    let cursor = slots[s + CURSOR + bound];
+    if (cursor < head) cursor = head;
+    if (cursor < tail && times[start + (cursor & mask)] <= time) {
+      // Forwards in growing steps, then halving between the last two.
+      let low = cursor + 1;
+      let step = 1;
+      while (low < tail && times[start + (low & mask)] <= time) {
+        cursor = low;
+        low = Math.min(low + step, tail);
+        step *= 2;
+      }
+      cursor = this.#bisect(start, mask, cursor + 1, low, time);
+    } else if (
+      cursor > head && times[start + ((cursor - 1) & mask)] > time
+    ) {
+      let high = cursor - 1;
+      let low = high;
+      let step = 1;
+      while (low > head && times[start + ((low - 1) & mask)] > time) {
+        high = low - 1;
+        low = Math.max(high - step, head);
+        step *= 2;
+      }
+      cursor = this.#bisect(start, mask, low, high, time);
+    }
+    slots[s + CURSOR + bound] = cursor;
+    return cursor;
+  }
+
+  /** First number in low … high whose event is later than `time`; high if none. */
+  #bisect(
+    start: number,
+    mask: number,
+    low: number,
+    high: number,
+    time: number,
+  ): number {
+    const times = this.#times;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (times[start + (middle & mask)] <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Drops a key's events up to and including time `expired`. */
+  #evict(slot: number, expired: number): void {
+    const slots = this.#slots;
+    const s = slot * this.#stride;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const tail = slots[s + TAIL];
+    let head = slots[s + HEAD];
+    if (head === tail || this.#times[start + (head & mask)] > expired) return;
+    do head++; while (
+      head < tail && this.#times[start + (head & mask)] <= expired
+    );
+    this.#evictedSums[slot] = this.#sums[start + ((head - 1) & mask)];
+    slots[s + HEAD] = head;
+    const few = tail - head < (mask + 1) >> 3 && mask + 1 > 2 * RING_MIN;
+    if (few) this.#resize(slot, (mask + 1) >> 1);
+    else if (tail > NUMBER_MAX || this.#evictedSums[slot] > SUM_MAX) {
+      this.#resize(slot, mask + 1);
+    }
+  }
+
+  /** Looks at one more slot and lets it go if all its events have expired. */
+  #sweep(expired: number): void {
+    if (this.#sweepSlot >= this.#slotCount) this.#sweepSlot = 0;
+    const slot = this.#sweepSlot++;
+    const slots = this.#slots;
+    const s = slot * this.#stride;
+    if (slot >= this.#slotCount || slots[s + KEY] === UNUSED) return;
+    const { [s + START]: start, [s + MASK]: mask, [s + TAIL]: tail } = slots;
+    const empty = slots[s + HEAD] === tail;
+    if (!empty && this.#times[start + ((tail - 1) & mask)] > expired) return;
+    this.#slotOf.delete(slots[s + KEY]);
+    slots[s + KEY] = UNUSED;
+    this.#arenaLive -= mask + 1;
+    this.#freeSlots.push(slot);
+    const mostlyIdle = this.#slotCount > SLOTS_MIN &&
+      this.#slotOf.size < this.#slotCount >> 2;
+    if (mostlyIdle) this.#renumber();
+  }
+
+  #open(key: number): number {
+    const start = this.#allocate(RING_MIN);
+    const slot = this.#freeSlots.pop() ?? this.#slotCount++;
+    const s = slot * this.#stride;
+    if (s === this.#slots.length) {
+      this.#slots = copied(this.#slots, new Int32Array(2 * s));
+      this.#evictedSums = copied(this.#evictedSums, new Float64Array(2 * slot));
+    }
+    this.#slots.fill(0, s, s + this.#stride);
+    this.#slots[s + KEY] = key;
+    this.#slots[s + START] = start;
+    this.#slots[s + MASK] = RING_MIN - 1;
+    this.#evictedSums[slot] = 0;
+    this.#slotOf.set(key, slot);
+    this.#arenaLive += RING_MIN;
+    return slot;
+  }
+
+  /** Moves a key's ring to another capacity and numbers its events from 0. */
+  #resize(slot: number, capacity: number): void {
+    const to = this.#allocate(capacity);
+    this.#arenaLive += capacity - (this.#slots[slot * this.#stride + MASK] + 1);
+    this.#move(slot, this.#times, this.#sums, to, capacity);
+  }
+
+  /** Copies a key's ring to cell `to` of the arena; sums restart at 0. */
+  #move(
+    slot: number,
+    times: Int32Array,
+    sums: Float64Array,
+    to: number,
+    capacity: number,
+  ): void {
+    const slots = this.#slots;
+    const s = slot * this.#stride;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const head = slots[s + HEAD];
+    const length = slots[s + TAIL] - head;
+    const evicted = this.#evictedSums[slot];
+    for (let i = 0; i < length; i++) {
+      const cell = start + ((head + i) & mask);
+      this.#times[to + i] = times[cell];
+      this.#sums[to + i] = sums[cell] - evicted;
+    }
+    for (let bound = 0; bound < this.#bounds.length; bound++) {
+      const cursor = slots[s + CURSOR + bound] - head;
+      slots[s + CURSOR + bound] = Math.max(0, cursor);
+    }
+    slots[s + START] = to;
+    slots[s + MASK] = capacity - 1;
+    slots[s + HEAD] = 0;
+    slots[s + TAIL] = length;
+    this.#evictedSums[slot] = 0;
+  }
+
+  /** First cell of `capacity` unused ones, after a rebuild if there are none. */
+  #allocate(capacity: number): number {
+    if (this.#arenaUsed + capacity > this.#times.length) {
+      this.#rebuild(capacity);
+    }
+    const start = this.#arenaUsed;
+    this.#arenaUsed += capacity;
+    return start;
+  }
+
+  /** Gives the used slots consecutive numbers and frees the rest. */
+  #renumber(): void {
+    const slots = this.#slots;
+    const stride = this.#stride;
+    let used = 0;
+    for (let slot = 0; slot < this.#slotCount; slot++) {
+      const s = slot * stride;
+      if (slots[s + KEY] === UNUSED) continue;
+      slots.copyWithin(used * stride, s, s + stride);
+      this.#evictedSums[used] = this.#evictedSums[slot];
+      this.#slotOf.set(slots[s + KEY], used++);
+    }
+    this.#slotCount = used;
+    this.#freeSlots = [];
+    const room = Math.max(SLOTS_MIN, 2 * used);
+    this.#slots = slots.slice(0, room * stride);
+    this.#evictedSums = this.#evictedSums.slice(0, room);
+    this.#rebuild(0);
+  }
+
+  /** Copies all rings into a new arena with room for as much again. */
+  #rebuild(wanted: number): void {
+    const times = this.#times;
+    const sums = this.#sums;
+    let size = ARENA_MIN;
+    while (size < 2 * (this.#arenaLive + wanted)) size *= 2;
+    this.#times = new Int32Array(size);
+    this.#sums = new Float64Array(size);
+    this.#arenaUsed = 0;
+    for (let slot = 0; slot < this.#slotCount; slot++) {
+      const s = slot * this.#stride;
+      if (this.#slots[s + KEY] === UNUSED) continue;
+      const capacity = this.#slots[s + MASK] + 1;
+      this.#move(slot, times, sums, this.#arenaUsed, capacity);
+      this.#arenaUsed += capacity;
+    }
+  }
+}
+
+function copied<T extends Int32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

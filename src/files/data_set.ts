@@ -1,0 +1,132 @@
+/**
+ * The files of a data set: customers, terminals and one file of payments a
+ * day, with the columns of the canonical form. What is written here is what
+ * DayReader reads.
+ */
+import { formatDatetime } from "../transaction/calendar.ts";
+import {
+  type Customer,
+  CUSTOMER_FIELDS,
+  DAY_SECONDS,
+  type Terminal,
+  TERMINAL_FIELDS,
+  TRANSACTION_FIELDS,
+  type TransactionTable,
+} from "../transaction/transaction.ts";
+import type {
+  ColumnKind,
+  ColumnValues,
+  TableColumn,
+  TableFormat,
+} from "./table_encoder.ts";
+import { TableWriter } from "./table_writer.ts";
+
+const KINDS: Partial<Record<string, ColumnKind>> = {
+  TRANSACTION_ID: "int64",
+  TX_DATETIME: "text",
+  CUSTOMER_ID: "int32",
+  TERMINAL_ID: "int32",
+  TX_TIME_SECONDS: "int32",
+  TX_TIME_DAYS: "int32",
+  TX_FRAUD: "int32",
+  TX_FRAUD_SCENARIO: "int32",
+};
+
+/** Columns of a file of payments. */
+export const TRANSACTION_COLUMNS: readonly TableColumn[] = TRANSACTION_FIELDS
+  .map(columnOf);
+
+/** Names of a data set's own files, complete or partial; what --force may remove. */
+export const DATA_SET_FILE =
+  /^(customers|terminals|\d{4}-\d{2}-\d{2})\.(csv|jsonl|parquet)(\.partial)?$/;
+
+/** Writes customers.* into a folder. Throws DataError. */
+export async function writeCustomers(
+  folder: string,
+  format: TableFormat,
+  customers: readonly Customer[],
+): Promise<void> {
+  await writeWhole(folder, "customers", format, CUSTOMER_FIELDS.map(columnOf), [
+    customers.map((customer) => customer.customerId),
+    customers.map((customer) => customer.x),
+    customers.map((customer) => customer.y),
+    customers.map((customer) => customer.meanAmount),
+    customers.map((customer) => customer.stdAmount),
+    customers.map((customer) => customer.meanPaymentsPerDay),
+  ], customers.length);
+}
+
+/** Writes terminals.* into a folder. Throws DataError. */
+export async function writeTerminals(
+  folder: string,
+  format: TableFormat,
+  terminals: readonly Terminal[],
+): Promise<void> {
+  await writeWhole(folder, "terminals", format, TERMINAL_FIELDS.map(columnOf), [
+    terminals.map((terminal) => terminal.terminalId),
+    terminals.map((terminal) => terminal.x),
+    terminals.map((terminal) => terminal.y),
+  ], terminals.length);
+}
+
+/**
+ * Writes one day's payments as `name`.* into a folder; `startSeconds` is the
+ * stream's first midnight in seconds since 1970. Throws DataError.
+ */
+export async function writeDay(
+  folder: string,
+  name: string,
+  format: TableFormat,
+  table: TransactionTable,
+  startSeconds: number,
+): Promise<void> {
+  const values = transactionValues(table, startSeconds);
+  await writeWhole(
+    folder,
+    name,
+    format,
+    TRANSACTION_COLUMNS,
+    values,
+    table.length,
+  );
+}
+
+/** The columns of a file of payments, from a table whose stream began at `startSeconds`. */
+export function transactionValues(
+  table: TransactionTable,
+  startSeconds: number,
+): ColumnValues[] {
+  const { length, firstId, timeSeconds, scenario } = table;
+  const rows = { length };
+  return [
+    Float64Array.from(rows, (_, row) => firstId + row),
+    Array.from(rows, (_, row) => {
+      return formatDatetime(startSeconds + timeSeconds[row]);
+    }),
+    table.customerId,
+    table.terminalId,
+    table.amount,
+    timeSeconds,
+    timeSeconds.map((seconds) => Math.floor(seconds / DAY_SECONDS)),
+    scenario.map((number) => number === 0 ? 0 : 1),
+    scenario,
+  ];
+}
+
+async function writeWhole(
+  folder: string,
+  name: string,
+  format: TableFormat,
+  columns: readonly TableColumn[],
+  values: readonly ColumnValues[],
+  length: number,
+): Promise<void> {
+  const path = `${folder.replace(/\/+$/, "") || folder}/${name}.${format}`;
+  await using writer = await TableWriter.open(path, format, columns);
+  await writer.write(values, length);
+  await writer.close();
+}
+
+function columnOf(name: string): TableColumn {
+  return { name, kind: KINDS[name] ?? "double" };
+}

@@ -1,0 +1,166 @@
+/**
+ * The payments of one day as columns, whatever their TRANSACTION_IDs: what
+ * the reader of day files hands on.
+ */
+import type { Transaction } from "../transaction/transaction.ts";
+
+const CAPACITY_MIN = 256;
+
+/** Payments of one day (same TX_TIME_DAYS), to be read row by row or by column. */
+export class TransactionDay {
+  /** TX_TIME_DAYS of all rows. */
+  readonly day: number;
+  #length = 0;
+  #transactionId: Float64Array;
+  #datetimeSeconds: Float64Array;
+  #customerId: Int32Array;
+  #terminalId: Int32Array;
+  #amount: Float64Array;
+  #timeSeconds: Int32Array;
+  #fraud: Uint8Array;
+  #scenario: Int32Array;
+  #line: Float64Array;
+  #file: Int32Array;
+
+  /** Makes an empty day with room for some rows; it grows as needed. */
+  constructor(day: number, capacity: number = CAPACITY_MIN) {
+    const room = Math.max(CAPACITY_MIN, capacity);
+    this.day = day;
+    this.#transactionId = new Float64Array(room);
+    this.#datetimeSeconds = new Float64Array(room);
+    this.#customerId = new Int32Array(room);
+    this.#terminalId = new Int32Array(room);
+    this.#amount = new Float64Array(room);
+    this.#timeSeconds = new Int32Array(room);
+    this.#fraud = new Uint8Array(room);
+    this.#scenario = new Int32Array(room);
+    this.#line = new Float64Array(room);
+    this.#file = new Int32Array(room);
+  }
+
+  /** Number of rows. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** TRANSACTION_ID of each row. */
+  get transactionId(): Float64Array {
+    return this.#transactionId.subarray(0, this.#length);
+  }
+
+  /** CUSTOMER_ID of each row. */
+  get customerId(): Int32Array {
+    return this.#customerId.subarray(0, this.#length);
+  }
+
+  /** TERMINAL_ID of each row. */
+  get terminalId(): Int32Array {
+    return this.#terminalId.subarray(0, this.#length);
+  }
+
+  /** TX_AMOUNT of each row. */
+  get amount(): Float64Array {
+    return this.#amount.subarray(0, this.#length);
+  }
+
+  /** TX_TIME_SECONDS of each row. */
+  get timeSeconds(): Int32Array {
+    return this.#timeSeconds.subarray(0, this.#length);
+  }
+
+  /** TX_FRAUD of each row. */
+  get fraud(): Uint8Array {
+    return this.#fraud.subarray(0, this.#length);
+  }
+
+  /** TX_FRAUD_SCENARIO of each row. */
+  get scenario(): Int32Array {
+    return this.#scenario.subarray(0, this.#length);
+  }
+
+  /** Fills `into` with row `index`. */
+  read(index: number, into: Transaction): void {
+    into.transactionId = this.#transactionId[index];
+    into.datetimeSeconds = this.#datetimeSeconds[index];
+    into.customerId = this.#customerId[index];
+    into.terminalId = this.#terminalId[index];
+    into.amount = this.#amount[index];
+    into.timeSeconds = this.#timeSeconds[index];
+    into.fraud = this.#fraud[index];
+    into.scenario = this.#scenario[index];
+  }
+
+  /** Number of the file (of the reader's) that row `index` came from. */
+  fileOf(index: number): number {
+    return this.#file[index];
+  }
+
+  /** Line, from 1, that row `index` stood in. */
+  lineOf(index: number): number {
+    return this.#line[index];
+  }
+
+  /** Appends a copy of a row, with the place it came from. */
+  append(row: Transaction, file: number, line: number): void {
+    if (this.#length === this.#amount.length) this.#grow();
+    const index = this.#length++;
+    this.#transactionId[index] = row.transactionId;
+    this.#datetimeSeconds[index] = row.datetimeSeconds;
+    this.#customerId[index] = row.customerId;
+    this.#terminalId[index] = row.terminalId;
+    this.#amount[index] = row.amount;
+    this.#timeSeconds[index] = row.timeSeconds;
+    this.#fraud[index] = row.fraud;
+    this.#scenario[index] = row.scenario;
+    this.#line[index] = line;
+    this.#file[index] = file;
+  }
+
+  /** Orders the rows by TRANSACTION_ID; rows of the same keep their order. */
+  sortById(): void {
+    const ids = this.transactionId;
+    let ordered = true;
+    for (let row = 1; row < ids.length && ordered; row++) {
+      ordered = ids[row - 1] <= ids[row];
+    }
+    if (ordered) return;
+    const order = Int32Array.from(ids, (_, row) => row);
+    order.sort((left, right) => ids[left] - ids[right] || left - right);
+    this.select(order);
+  }
+
+  /** Keeps the given rows, in the given order. */
+  select(rows: ArrayLike<number>): void {
+    this.#length = rows.length;
+    this.#replace((column) => {
+      const selected = column.slice() as typeof column;
+      for (let to = 0; to < rows.length; to++) selected[to] = column[rows[to]];
+      return selected;
+    });
+  }
+
+  #grow(): void {
+    this.#replace((column) => {
+      const larger = new (column.constructor as new (
+        length: number,
+      ) => typeof column)(2 * column.length);
+      larger.set(column);
+      return larger;
+    });
+  }
+
+  #replace(change: <T extends Column>(column: T) => T): void {
+    this.#transactionId = change(this.#transactionId);
+    this.#datetimeSeconds = change(this.#datetimeSeconds);
+    this.#customerId = change(this.#customerId);
+    this.#terminalId = change(this.#terminalId);
+    this.#amount = change(this.#amount);
+    this.#timeSeconds = change(this.#timeSeconds);
+    this.#fraud = change(this.#fraud);
+    this.#scenario = change(this.#scenario);
+    this.#line = change(this.#line);
+    this.#file = change(this.#file);
+  }
+}
+
+type Column = Float64Array | Int32Array | Uint8Array;

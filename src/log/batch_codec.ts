@@ -1,0 +1,136 @@
+/**
+ * How the embedded log keeps a batch of records in one blob: a count, a byte
+ * for the form, then event times, lengths and bytes, deflated when that can
+ * pay. JSON records with the same keys shrink to about a seventh, in less time
+ * than it takes to write them whole.
+ */
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import type { RecordBatch, RecordBatchBuilder } from "./record_batch.ts";
+
+const HEADER = 8;
+const PLAIN = 0;
+const DEFLATED = 1;
+const DEFLATE_MIN = 512;
+
+/** The blob of a builder's records. */
+export function encodeBatch(records: RecordBatchBuilder): Uint8Array {
+  const { count, timestamps, lengths } = records;
+  return encode(count, timestamps, lengths, records.writer.view());
+}
+
+/** A blob for each record of a builder, with its key: the form of a compacted topic. */
+export function encodeRecords(
+  records: RecordBatchBuilder,
+): { count: 1; data: Uint8Array; key: Uint8Array }[] {
+  const { timestamps, lengths } = records;
+  const bytes = records.writer.view();
+  let start = 0;
+  return Array.from(timestamps, (_, i) => {
+    const keyEnd = start + lengths[2 * i];
+    const end = keyEnd + lengths[2 * i + 1];
+    const data = encode(
+      1,
+      timestamps.subarray(i, i + 1),
+      lengths.subarray(2 * i, 2 * i + 2),
+      bytes.subarray(start, end),
+    );
+    const key = bytes.slice(start, keyEnd);
+    start = end;
+    return { count: 1, data, key };
+  });
+}
+
+function encode(
+  count: number,
+  timestamps: Float64Array,
+  lengths: Int32Array,
+  bytes: Uint8Array,
+): Uint8Array {
+  const payload = new Uint8Array(16 * count + bytes.length);
+  payload.set(
+    new Uint8Array(timestamps.buffer, timestamps.byteOffset, 8 * count),
+  );
+  payload.set(
+    new Uint8Array(lengths.buffer, lengths.byteOffset, 8 * count),
+    8 * count,
+  );
+  payload.set(bytes, 16 * count);
+  const deflate = payload.length >= DEFLATE_MIN;
+  const body = deflate ? deflateRawSync(payload, { level: 1 }) : payload;
+  const data = new Uint8Array(HEADER + body.length);
+  const view = new DataView(data.buffer);
+  view.setUint32(0, count, true);
+  view.setUint8(4, deflate ? DEFLATED : PLAIN);
+  data.set(body, HEADER);
+  return data;
+}
+
+/** The records of a blob whose first has the offset `baseOffset`; undefined if it is damaged. */
+export function decodeBatch(
+  data: Uint8Array,
+  baseOffset: number,
+): RecordBatch | undefined {
+  if (data.length < HEADER) return undefined;
+  const header = new DataView(data.buffer, data.byteOffset, HEADER);
+  const count = header.getUint32(0, true);
+  const payload = inflated(data.subarray(HEADER), header.getUint8(4));
+  if (!payload || payload.length < 16 * count) return undefined;
+  const offsets = new Float64Array(count);
+  const positions = new Int32Array(2 * count + 1);
+  const lengths = new Int32Array(aligned(payload, 8 * count, 16 * count));
+  for (let i = 0; i < count; i++) offsets[i] = baseOffset + i;
+  for (let i = 0; i < 2 * count; i++) {
+    positions[i + 1] = positions[i] + lengths[i];
+  }
+  const bytes = payload.subarray(16 * count);
+  if (positions[2 * count] !== bytes.length) return undefined;
+  const timestamps = new Float64Array(aligned(payload, 0, 8 * count));
+  return { count, offsets, timestamps, positions, bytes };
+}
+
+function inflated(body: Uint8Array, form: number): Uint8Array | undefined {
+  if (form === PLAIN) return body;
+  if (form !== DEFLATED) return undefined;
+  try {
+    const { buffer, byteOffset, length } = inflateRawSync(body);
+    return new Uint8Array(buffer, byteOffset, length); // a Buffer's slice() is a view
+  } catch {
+    return undefined; // the caller says which batch is damaged
+  }
+}
+
+function aligned(bytes: Uint8Array, from: number, to: number): ArrayBuffer {
+  return bytes.slice(from, to).buffer as ArrayBuffer;
+}
+
+/** Several batches, ascending offset, as one. */
+export function joinBatches(batches: readonly RecordBatch[]): RecordBatch {
+  if (batches.length === 1) return batches[0];
+  let count = 0;
+  let size = 0;
+  for (const batch of batches) {
+    count += batch.count;
+    size += batch.positions[2 * batch.count] - batch.positions[0];
+  }
+  const joined = {
+    count,
+    offsets: new Float64Array(count),
+    timestamps: new Float64Array(count),
+    positions: new Int32Array(2 * count + 1),
+    bytes: new Uint8Array(size),
+  };
+  let record = 0;
+  let at = 0;
+  for (const { count, offsets, timestamps, positions, bytes } of batches) {
+    const start = positions[0];
+    joined.offsets.set(offsets, record);
+    joined.timestamps.set(timestamps, record);
+    joined.bytes.set(bytes.subarray(start, positions[2 * count]), at);
+    for (let i = 0; i <= 2 * count; i++) {
+      joined.positions[2 * record + i] = positions[i] - start + at;
+    }
+    record += count;
+    at = joined.positions[2 * record];
+  }
+  return joined;
+}

@@ -1,0 +1,144 @@
+/**
+ * The log: topics of partitions of records, consumer groups, and one deep
+ * operation, the atomic step: what a batch of input led to is appended and the
+ * input's offset committed, all or nothing. Everything that is exactly once
+ * rests on it. embedded.ts keeps a log in a folder.
+ */
+import type { RecordBatch, RecordBatchBuilder } from "./record_batch.ts";
+
+/** What a topic is to be. */
+export interface TopicSpec {
+  /** Its name. */
+  readonly name: string;
+  /** Number of partitions, at least 1. */
+  readonly partitions: number;
+  /** Whether only the newest record of each key is kept. */
+  readonly compacted: boolean;
+}
+
+/** A topic as it stands. */
+export interface TopicState extends TopicSpec {
+  /** Offset of the first record of each partition that is still there. */
+  readonly startOffsets: readonly number[];
+  /** Offset behind the last record of each partition. */
+  readonly endOffsets: readonly number[];
+}
+
+/** Where a consumer group stands in a partition. */
+export interface Commit {
+  /** Offset of the next record to take. */
+  readonly offset: number;
+  /** What the group stored with the offset, in the same atomic step. */
+  readonly metadata: string;
+}
+
+/** Records for the end of one partition. */
+export interface Append {
+  /** Topic name. */
+  readonly topic: string;
+  /** Partition number. */
+  readonly partition: number;
+  /** The records; at least one. */
+  readonly records: RecordBatchBuilder;
+}
+
+/** What a batch of input led to: appended and committed together or not at all. */
+export interface Step {
+  /** Offset of the next record to take; the batch's first if nothing was taken. */
+  readonly next: number;
+  /** To be stored with the offset. */
+  readonly metadata: string;
+  /** Records to append; they must stay untouched until the step is committed. */
+  readonly appends: readonly Append[];
+}
+
+/** The work on one partition while this consumer owns it. */
+export interface PartitionTask {
+  /**
+   * Takes records in order, some, all or none of them. An error ends the
+   * consumer: its state is then newer than the commit and must be dropped.
+   */
+  step(batch: RecordBatch): Step | Promise<Step>;
+  /** Called when the step is committed. */
+  committed?(step: Step): void;
+}
+
+/** How much is read at once; at least one stored batch is. */
+export interface ReadLimit {
+  /** About how many records. */
+  readonly records: number;
+  /** About how many bytes of keys and values. */
+  readonly bytes: number;
+}
+
+/** What suits looking through a topic. */
+export const READ_LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
+
+/** How a group's work on a topic is run. */
+export interface ConsumeOptions {
+  /** Consumer group. */
+  readonly group: string;
+  /** Topic to read. */
+  readonly topic: string;
+  /** How much is handed to one step. */
+  readonly limit: ReadLimit;
+  /** Stops the work after the step in hand. */
+  readonly signal: AbortSignal;
+  /** Opens a partition at the group's commit, restoring its state first. */
+  open(partition: number, commit: Commit | undefined): Promise<PartitionTask>;
+  /** Called when nothing could be taken anywhere; true ends the work. */
+  idle(): Promise<boolean>;
+}
+
+/** An only writer: a newer one with the same id fences the older. */
+export interface LogProducer {
+  /** Appends all or nothing; throws LogError when it has been fenced. */
+  append(appends: readonly Append[]): Promise<void>;
+}
+
+/** Topics, offsets, atomic steps. */
+export interface Log extends AsyncDisposable {
+  /** Makes the topics that are missing; throws ConfigError if one exists with another form. */
+  createTopics(specs: readonly TopicSpec[]): Promise<void>;
+  /** All topics, by name. */
+  topics(): Promise<TopicState[]>;
+  /** End offsets of a topic's partitions; undefined if there is no such topic. */
+  endOffsets(topic: string): Promise<number[] | undefined>;
+  /** Records from `offset` on, about as many as the limit says, none at the end. */
+  read(
+    topic: string,
+    partition: number,
+    offset: number,
+    limit: ReadLimit,
+  ): Promise<RecordBatch>;
+  /** A group's commits on a topic, one place a partition. */
+  committed(
+    group: string,
+    topic: string,
+  ): Promise<(Commit | undefined)[]>;
+  /** Names of the groups that have committed anything, with their topics. */
+  groups(): Promise<{ group: string; topic: string }[]>;
+  /** Becomes the only writer of that id. */
+  producer(id: string): Promise<LogProducer>;
+  /** Works on a topic for a group until stopped or done. */
+  consume(options: ConsumeOptions): Promise<void>;
+  /** Resolves when something may have been appended or committed by anyone, or after about `timeoutMs`. */
+  changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Reads a topic's partition from `from` to `to`, batch by batch. */
+export async function* readRange(
+  log: Log,
+  topic: string,
+  partition: number,
+  from: number,
+  to: number,
+): AsyncGenerator<RecordBatch> {
+  let offset = from;
+  while (offset < to) {
+    const batch = await log.read(topic, partition, offset, READ_LIMIT);
+    if (batch.count === 0) return;
+    offset = batch.offsets[batch.count - 1] + 1;
+    yield batch;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Records of one partition, packed: keys and values in one buffer, positions
+ * and times beside it. Hot paths read and write thousands of records without
+ * an object for each.
+ */
+import { ByteWriter } from "../transaction/byte_writer.ts";
+
+/** Records as they are read from one partition, ascending offset. */
+export interface RecordBatch {
+  /** Number of records. */
+  readonly count: number;
+  /** Offset of each record. */
+  readonly offsets: Float64Array;
+  /** Event time of each record, milliseconds since 1970. */
+  readonly timestamps: Float64Array;
+  /** Key i lies at positions[2i] … positions[2i + 1], value i from there to positions[2i + 2]. An empty key stands for none. */
+  readonly positions: Int32Array;
+  /** All keys and values. */
+  readonly bytes: Uint8Array;
+}
+
+/** The bytes of record `index`'s key: a view. */
+export function recordKey(batch: RecordBatch, index: number): Uint8Array {
+  const { bytes, positions } = batch;
+  return bytes.subarray(positions[2 * index], positions[2 * index + 1]);
+}
+
+/** The bytes of record `index`'s value: a view. */
+export function recordValue(batch: RecordBatch, index: number): Uint8Array {
+  const { bytes, positions } = batch;
+  return bytes.subarray(positions[2 * index + 1], positions[2 * index + 2]);
+}
+
+/** Records `from` to the end: a view. */
+export function batchTail(batch: RecordBatch, from: number): RecordBatch {
+  return {
+    count: batch.count - from,
+    offsets: batch.offsets.subarray(from),
+    timestamps: batch.timestamps.subarray(from),
+    positions: batch.positions.subarray(2 * from),
+    bytes: batch.bytes,
+  };
+}
+
+/** Collects records to be appended to one partition. */
+export class RecordBatchBuilder {
+  /** Where the key, then the value of the record under construction go. */
+  readonly writer: ByteWriter = new ByteWriter(16_384);
+  #count = 0;
+  #lengths = new Int32Array(128);
+  #timestamps = new Float64Array(64);
+  #start = 0;
+  #keyEnd = 0;
+
+  /** Number of complete records. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Event times of the complete records, milliseconds since 1970: a view. */
+  get timestamps(): Float64Array {
+    return this.#timestamps.subarray(0, this.#count);
+  }
+
+  /** Lengths of key and value of each complete record, alternating: a view. */
+  get lengths(): Int32Array {
+    return this.#lengths.subarray(0, 2 * this.#count);
+  }
+
+  /** Call when the key has been written (at once, for none) and before the value. */
+  endKey(): void {
+    this.#keyEnd = this.writer.length;
+  }
+
+  /** Call when the value has been written. */
+  endRecord(timestampMs: number): void {
+    if (this.#count === this.#timestamps.length) this.#grow();
+    this.#lengths[2 * this.#count] = this.#keyEnd - this.#start;
+    this.#lengths[2 * this.#count + 1] = this.writer.length - this.#keyEnd;
+    this.#timestamps[this.#count++] = timestampMs;
+    this.#start = this.writer.length;
+  }
+
+  /** Adds a whole record. */
+  add(key: Uint8Array, value: Uint8Array, timestampMs: number): void {
+    this.writer.bytes(key);
+    this.endKey();
+    this.writer.bytes(value);
+    this.endRecord(timestampMs);
+  }
+
+  /** Forgets all records, keeping the buffers. */
+  clear(): void {
+    this.writer.clear();
+    this.#count = 0;
+    this.#start = 0;
+    this.#keyEnd = 0;
+  }
+
+  #grow(): void {
+    const lengths = new Int32Array(2 * this.#lengths.length);
+    lengths.set(this.#lengths);
+    this.#lengths = lengths;
+    const timestamps = new Float64Array(2 * this.#timestamps.length);
+    timestamps.set(this.#timestamps);
+    this.#timestamps = timestamps;
+  }
+}

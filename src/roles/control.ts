@@ -1,0 +1,197 @@
+/**
+ * The control topic: what all roles must agree on (parameters), what stream
+ * the producer makes and how far it is, and where finished topics end. Every
+ * role reads it first; the newest record of a key counts.
+ */
+import { ConfigError, LogError } from "../error/error.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import { type Append, type Log, READ_LIMIT } from "../log/log.ts";
+import {
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../log/record_batch.ts";
+import { CONTROL_TOPIC } from "./topics.ts";
+
+/** What every role of a data folder must agree on. */
+export interface StreamParameters {
+  /** Partitions of each topic. */
+  readonly partitions: number;
+  /** Windows, delay, labels. */
+  readonly features: FeatureParameters;
+  /** How much older than the newest payment of its partition one may be, seconds. */
+  readonly latenessSeconds: number;
+  /** How far ahead of its partition's progress a payment is plausible, seconds. */
+  readonly maxGapSeconds: number;
+}
+
+/** The stream that the producer makes. */
+export interface StreamOrigin {
+  /** Midnight of its first day, seconds since 1970. */
+  readonly startSeconds: number;
+  /** The data flags, as text: another producer must have the same. */
+  readonly fingerprint: string;
+}
+
+/** How far the producer is. */
+export interface ProducerPosition {
+  /** TRANSACTION_ID of the next payment. */
+  readonly nextId: number;
+  /** Simulator day of the next payment. */
+  readonly day: number;
+  /** Its row within the day. */
+  readonly row: number;
+}
+
+/** The end of a topic that is complete. */
+export interface EndMark {
+  /** Number of payments in the topic. */
+  readonly rows: number;
+}
+
+interface ControlValues {
+  parameters: StreamParameters;
+  origin: StreamOrigin;
+  position: ProducerPosition;
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** A view of the control topic that moves on with it. */
+export class Control {
+  readonly #log: Log;
+  readonly #values = new Map<string, unknown>();
+  #offset = 0;
+
+  /** Reads nothing yet: call refresh(). */
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Reads what is new. */
+  async refresh(): Promise<void> {
+    for (;;) {
+      const batch = await this.#log.read(
+        CONTROL_TOPIC,
+        0,
+        this.#offset,
+        READ_LIMIT,
+      );
+      if (batch.count === 0) return;
+      for (let i = 0; i < batch.count; i++) {
+        const key = DECODER.decode(recordKey(batch, i));
+        this.#values.set(key, parsed(key, recordValue(batch, i)));
+      }
+      this.#offset = batch.offsets[batch.count - 1] + 1;
+    }
+  }
+
+  /** What all roles agreed on, once one has run. */
+  get parameters(): StreamParameters | undefined {
+    return this.#value("parameters");
+  }
+
+  /** The producer's stream, once it has begun. */
+  get origin(): StreamOrigin | undefined {
+    return this.#value("origin");
+  }
+
+  /**
+   * Midnight of the stream's first day, seconds since 1970, or `otherwise` as
+   * long as no producer has begun one. Reads the topic again only until then.
+   */
+  async startSeconds(
+    otherwise: number | undefined,
+  ): Promise<number | undefined> {
+    if (!this.origin) await this.refresh();
+    return this.origin?.startSeconds ?? otherwise;
+  }
+
+  /** How far the producer is. */
+  get position(): ProducerPosition | undefined {
+    return this.#value("position");
+  }
+
+  /** Where a topic ends, once it is complete. */
+  end(topic: string): EndMark | undefined {
+    return this.#values.get(`end:${topic}`) as EndMark | undefined;
+  }
+
+  #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
+    return this.#values.get(key) as ControlValues[K] | undefined;
+  }
+
+  /**
+   * Makes these parameters the stream's, or throws ConfigError if it has
+   * others, naming the flag that differs.
+   */
+  async agree(parameters: StreamParameters): Promise<void> {
+    await this.refresh();
+    if (!this.parameters) {
+      const producer = await this.#log.producer("fraudstream-parameters");
+      const records = controlRecords();
+      records.put("parameters", parameters);
+      await producer.append(records.appends());
+      await this.refresh();
+    }
+    const found = flagsOf(this.parameters ?? parameters);
+    for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
+      if (found[flag] === wanted) continue;
+      throw new ConfigError(
+        `this data folder was begun with ${flag}=${found[flag]}, not ` +
+          `${wanted}: give the same, or choose another --data folder`,
+      );
+    }
+  }
+}
+
+function flagsOf(parameters: StreamParameters): Record<string, string> {
+  const { features } = parameters;
+  return {
+    "--partitions": String(parameters.partitions),
+    "--windows": features.windowDays.join(","),
+    "--delay": String(features.delayDays),
+    "--labels": String(features.useLabels),
+    "--lateness": `${parameters.latenessSeconds}s`,
+    "--max-gap": `${parameters.maxGapSeconds}s`,
+  };
+}
+
+function parsed(key: string, value: Uint8Array): unknown {
+  try {
+    return JSON.parse(DECODER.decode(value));
+  } catch (cause) {
+    throw new LogError(
+      `the record '${key}' of ${CONTROL_TOPIC} cannot be read: another ` +
+        `program has written to it`,
+      { cause },
+    );
+  }
+}
+
+/** Collects control records for an atomic append. */
+export interface ControlRecords {
+  /** Sets one of the values that Control shows. */
+  put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
+  /** Marks a topic as complete. */
+  putEnd(topic: string, mark: EndMark): void;
+  /** What to append. */
+  appends(): Append[];
+}
+
+/** An empty collection of control records. */
+export function controlRecords(): ControlRecords {
+  const records = new RecordBatchBuilder();
+  const put = (key: string, value: unknown) =>
+    records.add(
+      ENCODER.encode(key),
+      ENCODER.encode(JSON.stringify(value)),
+      Date.UTC(1970, 0, 1),
+    );
+  return {
+    put,
+    putEnd: (topic, mark) => put(`end:${topic}`, mark),
+    appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * Records that could not be taken: a JSON record that says where each came
+ * from, why, and its raw bytes. A dead letter is identified by its source
+ * topic, partition and offset.
+ */
+import { Buffer } from "node:buffer";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../log/record_batch.ts";
+import { type Append, type Log, readRange } from "../log/log.ts";
+import { DEAD_LETTER_TOPIC } from "./topics.ts";
+import type { DefectReason } from "../transaction/validation.ts";
+
+/** Why a record is a dead letter. */
+export type DeadLetterReason =
+  | DefectReason
+  | "implausible"
+  | "conflicting id"
+  | "late"
+  | "unreadable pack";
+
+/** A record that could not be taken. */
+export interface DeadLetter {
+  /** Topic that it was read from. */
+  readonly topic: string;
+  /** Partition that it was read from. */
+  readonly partition: number;
+  /** Its offset there. */
+  readonly offset: number;
+  /** Stable word for the kind of defect. */
+  readonly reason: DeadLetterReason;
+  /** One line for people. */
+  readonly message: string;
+  /** Its key as raw bytes, base64. */
+  readonly key: string;
+  /** Its value as raw bytes, base64. */
+  readonly value: string;
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** Collects the dead letters of one step. */
+export class DeadLetterBox {
+  readonly #records = new RecordBatchBuilder();
+
+  /** Adds record `index` of a batch of that topic and partition. */
+  add(
+    source: { readonly topic: string; readonly partition: number },
+    batch: RecordBatch,
+    index: number,
+    reason: DeadLetterReason,
+    message: string,
+  ): void {
+    const letter: DeadLetter = {
+      topic: source.topic,
+      partition: source.partition,
+      offset: batch.offsets[index],
+      reason,
+      message,
+      key: Buffer.from(recordKey(batch, index)).toString("base64"),
+      value: Buffer.from(recordValue(batch, index)).toString("base64"),
+    };
+    const key = `${letter.topic}/${letter.partition}/${letter.offset}`;
+    this.#records.add(
+      ENCODER.encode(key),
+      ENCODER.encode(JSON.stringify(letter)),
+      batch.timestamps[index],
+    );
+  }
+
+  /** Empties the box for the next step. */
+  clear(): void {
+    this.#records.clear();
+  }
+
+  /** What to append; nothing if the box is empty. */
+  appends(): Append[] {
+    if (this.#records.count === 0) return [];
+    return [{
+      topic: DEAD_LETTER_TOPIC,
+      partition: 0,
+      records: this.#records,
+    }];
+  }
+}
+
+/** All dead letters of a log, oldest first. */
+export async function* readDeadLetters(log: Log): AsyncGenerator<DeadLetter> {
+  const ends = await log.endOffsets(DEAD_LETTER_TOPIC) ?? [];
+  for (const [partition, end] of ends.entries()) {
+    const batches = readRange(log, DEAD_LETTER_TOPIC, partition, 0, end);
+    for await (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
+        yield JSON.parse(DECODER.decode(recordValue(batch, i))) as DeadLetter;
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/** When payments are due: how the producer keeps its pace. */
+import { setImmediate, setTimeout as delay } from "node:timers/promises";
+import type { Pace } from "./role.ts";
+
+/** Time between two looks at the clock, so that an append holds several rows. */
+const TICK_MS = 5;
+/** After a pause of the process at most so much is caught up at once. */
+const BURST_MS = 1000;
+
+/** Says how many rows are due. */
+export interface Pacer {
+  /**
+   * Waits until at least one of the rows `from` … `from + wanted - 1` is due
+   * and gives their number; 0 when stopped. `timeSeconds` are their times.
+   */
+  take(timeSeconds: Int32Array, from: number, wanted: number): Promise<number>;
+}
+
+/** A pacer that begins now. */
+export function openPacer(pace: Pace, signal: AbortSignal): Pacer {
+  switch (pace.kind) {
+    case "max":
+      return {
+        take: async (_times, _from, wanted) => {
+          await setImmediate();
+          return signal.aborted ? 0 : wanted;
+        },
+      };
+    case "rate":
+      return ratePacer(pace.perSecond, signal);
+    case "speedup":
+      return speedupPacer(pace.factor, signal);
+  }
+}
+
+function ratePacer(perSecond: number, signal: AbortSignal): Pacer {
+  const burst = Math.max(1, perSecond * BURST_MS / 1000);
+  let last = performance.now();
+  let due = 0;
+  return {
+    take: async (_times, _from, wanted) => {
+      while (!signal.aborted) {
+        const now = performance.now();
+        due = Math.min(burst, due + (now - last) * perSecond / 1000);
+        last = now;
+        const rows = Math.min(wanted, Math.floor(due));
+        if (rows > 0) {
+          due -= rows;
+          return rows;
+        }
+        await delay(Math.max(TICK_MS, Math.min(100, 1000 / perSecond)));
+      }
+      return 0;
+    },
+  };
+}
+
+function speedupPacer(factor: number, signal: AbortSignal): Pacer {
+  let origin: number | undefined; // clock time of event time 0, ms
+  return {
+    take: async (times, from, wanted) => {
+      while (!signal.aborted) {
+        const now = performance.now();
+        const next = times[from] * 1000 / factor;
+        origin ??= now - next;
+        // After a pause the stream goes on from here.
+        origin = Math.max(origin, now - BURST_MS - next);
+        const reached = (now - origin) * factor / 1000;
+        let rows = 0;
+        while (rows < wanted && times[from + rows] <= reached) rows++;
+        if (rows > 0) return rows;
+        const waitMs = (times[from] - reached) * 1000 / factor;
+        await delay(Math.max(TICK_MS, Math.min(100, waitMs)));
+      }
+      return 0;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * The internal form between the two stages: rows of one step for one
+ * partition in one record, a header of four 32-bit words and then doubles,
+ * little-endian: the payment's cells and its customer totals. No text is
+ * written or parsed on the way.
+ */
+import { type FeatureParameters } from "../features/parameters.ts";
+import { TRANSACTION_CELLS } from "../features/feature_row.ts";
+import { INT_MAX, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
+import { isAmount } from "../transaction/validation.ts";
+
+const MAGIC = 0x3150_5346; // "FSP1"
+const HEADER_BYTES = 16;
+
+/** Number of doubles of a row in a pack. */
+export function packWidth(parameters: FeatureParameters): number {
+  return TRANSACTION_CELLS + 2 * parameters.windowDays.length;
+}
+
+/** Collects the rows of one pack. */
+export class PackBuilder {
+  readonly #width: number;
+  #bytes = new Uint8Array(HEADER_BYTES);
+  #cells = new Float64Array(0);
+  #count = 0;
+
+  /** Collects rows of packWidth(parameters). */
+  constructor(parameters: FeatureParameters) {
+    this.#width = packWidth(parameters);
+    this.#resize(64);
+  }
+
+  /** Number of rows. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Makes room for one more row and says where it goes in `cells`. */
+  next(): number {
+    if ((this.#count + 1) * this.#width > this.#cells.length) {
+      this.#resize(2 * (this.#cells.length / this.#width));
+    }
+    return this.#count++ * this.#width;
+  }
+
+  /** The cells; ask again after next(). */
+  get cells(): Float64Array {
+    return this.#cells;
+  }
+
+  /** The pack as bytes: a view, valid until the next row. */
+  bytes(): Uint8Array {
+    const header = new DataView(this.#bytes.buffer);
+    header.setUint32(0, MAGIC, true);
+    header.setUint32(4, this.#count, true);
+    header.setUint32(8, this.#width, true);
+    const length = HEADER_BYTES + 8 * this.#count * this.#width;
+    return this.#bytes.subarray(0, length);
+  }
+
+  /** Greatest TX_DATETIME of the rows, milliseconds since 1970. */
+  newestMs(): number {
+    let newest = -Infinity;
+    for (let row = 0; row < this.#count; row++) {
+      newest = Math.max(newest, this.#cells[row * this.#width + 1]);
+    }
+    return newest * 1000;
+  }
+
+  /** Empties the pack. */
+  clear(): void {
+    this.#count = 0;
+  }
+
+  #resize(rows: number): void {
+    const bytes = new Uint8Array(HEADER_BYTES + 8 * rows * this.#width);
+    const cells = new Float64Array(bytes.buffer, HEADER_BYTES);
+    cells.set(this.#cells);
+    this.#bytes = bytes;
+    this.#cells = cells;
+  }
+}
+
+/** The cells of a pack, or a sentence saying why it is none. */
+export function readPack(
+  bytes: Uint8Array,
+  parameters: FeatureParameters,
+): Float64Array | string {
+  if (bytes.length < HEADER_BYTES) return "shorter than a pack's header";
+  const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  if (header.getUint32(0, true) !== MAGIC) return "not a pack";
+  const count = header.getUint32(4, true);
+  const width = header.getUint32(8, true);
+  if (width !== packWidth(parameters)) {
+    return `a pack of rows of ${width} numbers, not ${packWidth(parameters)}`;
+  }
+  if (count === 0 || bytes.length !== HEADER_BYTES + 8 * count * width) {
+    return `a pack of ${bytes.length} bytes that should hold ${count} rows`;
+  }
+  const cells = new Float64Array(bytes.slice(HEADER_BYTES).buffer);
+  for (let at = 0; at < cells.length; at += width) {
+    if (!isRow(cells, at, width)) {
+      return `row ${at / width} of the pack has a value out of its range`;
+    }
+  }
+  return cells;
+}
+
+function isRow(cells: Float64Array, at: number, width: number): boolean {
+  for (let i = 0; i < width; i++) {
+    const value = cells[at + i];
+    if (i === 4) {
+      if (!isAmount(value)) return false;
+      continue;
+    }
+    const max = i >= 2 && i < TRANSACTION_CELLS ? INT_MAX : TRANSACTION_ID_MAX;
+    if (!Number.isSafeInteger(value) || value > max) return false;
+    if (value < 0 && i !== 1) return false; // a date may be before 1970
+  }
+  return true;
+}

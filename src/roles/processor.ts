@@ -1,0 +1,131 @@
+/**
+ * The processor: both stages side by side. Each ends when its topic is
+ * complete and taken, and marks the end of the topic that it has written.
+ */
+import type { Commit, ReadLimit } from "../log/log.ts";
+import { controlRecords } from "./control.ts";
+import { CustomerStage } from "./customer_stage.ts";
+import { isDone, type RoleContext } from "./role.ts";
+import { addCounters, noCounters, parseCommit } from "./stage_commit.ts";
+import { TerminalStage } from "./terminal_stage.ts";
+import {
+  CUSTOMER_GROUP,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+  TRANSACTION_TOPIC,
+} from "./topics.ts";
+
+/** How much a step takes: about 4,000 payments in either stage. */
+const CUSTOMER_LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
+const TERMINAL_LIMIT: ReadLimit = { records: 4096, bytes: 1 << 19 };
+
+/** A stage: who works on what and writes where. */
+interface Stage {
+  readonly group: string;
+  readonly input: string;
+  readonly output: string;
+  readonly limit: ReadLimit;
+  readonly open: (
+    partition: number,
+    commit: Commit | undefined,
+  ) => CustomerStage | TerminalStage;
+}
+
+/** Runs both stages until they are done or the context's signal. */
+export async function runProcessor(
+  context: RoleContext,
+  startSeconds: number | undefined,
+): Promise<void> {
+  const { log, control, parameters } = context;
+  // If one stage fails the other must not go on alone.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const stages: Stage[] = [
+    {
+      group: CUSTOMER_GROUP,
+      input: TRANSACTION_TOPIC,
+      output: REPARTITION_TOPIC,
+      limit: CUSTOMER_LIMIT,
+      open: (partition, commit) =>
+        new CustomerStage({
+          log,
+          parameters,
+          partition,
+          commit,
+          startSeconds: () => control.startSeconds(startSeconds),
+        }),
+    },
+    {
+      group: TERMINAL_GROUP,
+      input: REPARTITION_TOPIC,
+      output: SINK_TOPIC,
+      limit: TERMINAL_LIMIT,
+      open: (partition, commit) =>
+        new TerminalStage({ log, parameters, partition, commit }),
+    },
+  ];
+  const runs = stages.map((stage) =>
+    runStage({ ...context, signal }, stage).catch((error) => {
+      failed.abort();
+      throw error;
+    })
+  );
+  for (const outcome of await Promise.allSettled(runs)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
+}
+
+async function runStage(context: RoleContext, stage: Stage): Promise<void> {
+  const { log, logger, signal } = context;
+  const { group, input, output, limit } = stage;
+  await log.consume({
+    group,
+    topic: input,
+    limit,
+    signal,
+    open: async (partition, commit) => {
+      const task = stage.open(partition, commit);
+      const began = performance.now();
+      const rows = await task.restore();
+      if (commit) {
+        const { replay, progress } = parseCommit(commit);
+        logger.info("partition restored", {
+          group,
+          partition,
+          fromOffset: replay.offset,
+          offset: commit.offset,
+          progress,
+          rows,
+          milliseconds: Math.round(performance.now() - began),
+        });
+      }
+      return task;
+    },
+    idle: async () => {
+      if (!await isDone(context, group, input)) return false;
+      await markEnd(context, group, input, output);
+      return true;
+    },
+  });
+}
+
+/** Marks the output as complete: it holds what all partitions have emitted. */
+async function markEnd(
+  context: RoleContext,
+  group: string,
+  input: string,
+  output: string,
+): Promise<void> {
+  const { log, logger } = context;
+  const counters = noCounters();
+  for (const commit of await log.committed(group, input)) {
+    addCounters(counters, parseCommit(commit).counters);
+  }
+  const rows = counters.emitted;
+  const records = controlRecords();
+  records.putEnd(output, { rows });
+  const producer = await log.producer(`${group}-end`);
+  await producer.append(records.appends());
+  logger.info("stage complete", { group, ...counters });
+}

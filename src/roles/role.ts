@@ -1,0 +1,83 @@
+/** What every role is given, and the settings that a run is made from. */
+import type { FeatureParameters } from "../features/parameters.ts";
+import type { Log } from "../log/log.ts";
+import type { SimulatorParameters } from "../simulator/parameters.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Control, StreamParameters } from "./control.ts";
+
+/** The roles that a process can take. */
+export const ROLES = ["producer", "processor", "writer", "files"] as const;
+
+/** One of the roles; `files` runs where --files asks for it. */
+export type Role = typeof ROLES[number];
+
+/** Everything a run is made from: plain values, handed to each role's thread. */
+export interface RunSettings {
+  /** The data folder. */
+  readonly folder: string;
+  /** Whether every commit waits for the disk. */
+  readonly durable: boolean;
+  /** What all roles must agree on. */
+  readonly parameters: StreamParameters;
+  /** What the producer simulates. */
+  readonly data: {
+    /** The data set. */
+    readonly parameters: SimulatorParameters;
+    /** Where chance comes from. */
+    readonly rng: "handbook" | "seedrandom";
+    /** Its seed. */
+    readonly seed: string;
+  };
+  /** How fast the producer publishes. */
+  readonly pace: Pace;
+  /** Midnight of the first day if the user gave one, for streams of others. */
+  readonly startSeconds: number | undefined;
+  /** The folder of the files role, where it is asked for. */
+  readonly files:
+    | { readonly folder: string; readonly format: "jsonl" | "csv" }
+    | undefined;
+}
+
+/** How fast payments are published. */
+export type Pace =
+  | { readonly kind: "max" }
+  /** So many a second. */
+  | { readonly kind: "rate"; readonly perSecond: number }
+  /** Event time so many times faster than the clock. */
+  | { readonly kind: "speedup"; readonly factor: number };
+
+/** What a role works with. */
+export interface RoleContext {
+  /** The log. */
+  readonly log: Log;
+  /** The control topic, refreshed once. */
+  readonly control: Control;
+  /** What all roles agreed on. */
+  readonly parameters: StreamParameters;
+  /** Where the role says what it does. */
+  readonly logger: Logger;
+  /** Ends the role after the step in hand. */
+  readonly signal: AbortSignal;
+}
+
+/** The features of a context, for short. */
+export function featuresOf(context: RoleContext): FeatureParameters {
+  return context.parameters.features;
+}
+
+/**
+ * Whether a group has taken everything of a finished topic: its end is marked
+ * and the group stands at the end offsets, fetched after the mark was seen.
+ */
+export async function isDone(
+  context: RoleContext,
+  group: string,
+  topic: string,
+): Promise<boolean> {
+  const { log, control } = context;
+  await control.refresh();
+  if (!control.end(topic)) return false;
+  const ends = await log.endOffsets(topic) ?? [];
+  const commits = await log.committed(group, topic);
+  return ends.every((end, i) => (commits[i]?.offset ?? 0) >= end);
+}

@@ -1,0 +1,117 @@
+/** How far a stream is: all of it read from the log, so any process can tell. */
+import type { Log } from "../log/log.ts";
+import { Control } from "./control.ts";
+import {
+  addCounters,
+  noCounters,
+  parseCommit,
+  type StageCounters,
+} from "./stage_commit.ts";
+import {
+  CUSTOMER_GROUP,
+  DEAD_LETTER_TOPIC,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+  TRANSACTION_TOPIC,
+  WRITER_GROUP,
+} from "./topics.ts";
+
+/** How far one stage is. */
+export interface StageStatus {
+  /** What people call it. */
+  readonly name: string;
+  /** Its consumer group. */
+  readonly group: string;
+  /** The topic that it reads. */
+  readonly topic: string;
+  /** Its counters, all partitions together. */
+  readonly counters: StageCounters;
+  /** Records that it has not taken yet (packs of rows for the second stage). */
+  readonly lag: number;
+  /** Greatest TX_TIME_SECONDS of any partition. */
+  readonly progress: number;
+}
+
+/** How far a stream is. */
+export interface StreamStatus {
+  /** Midnight of the first day, seconds since 1970, once known. */
+  readonly startSeconds: number | undefined;
+  /** Payments published by our producer. */
+  readonly produced: number;
+  /** Whether that was all. */
+  readonly complete: boolean;
+  /** Customer windows, terminal windows, writer. */
+  readonly stages: readonly [StageStatus, StageStatus, StageStatus];
+  /** Records in the dead letter topic. */
+  readonly deadLetters: number;
+}
+
+/** Reads the status; `control` moves on with each call. */
+export async function readStatus(
+  log: Log,
+  control: Control,
+): Promise<StreamStatus> {
+  await control.refresh();
+  const deadLetters = await log.endOffsets(DEAD_LETTER_TOPIC) ?? [];
+  return {
+    startSeconds: control.origin?.startSeconds,
+    produced: control.position?.nextId ?? 0,
+    complete: control.end(TRANSACTION_TOPIC) !== undefined,
+    stages: [
+      await stageStatus(
+        log,
+        "customer windows",
+        CUSTOMER_GROUP,
+        TRANSACTION_TOPIC,
+      ),
+      await stageStatus(
+        log,
+        "terminal windows",
+        TERMINAL_GROUP,
+        REPARTITION_TOPIC,
+      ),
+      await stageStatus(log, "writer", WRITER_GROUP, SINK_TOPIC),
+    ],
+    deadLetters: deadLetters.reduce((sum, end) => sum + end, 0),
+  };
+}
+
+async function stageStatus(
+  log: Log,
+  name: string,
+  group: string,
+  topic: string,
+): Promise<StageStatus> {
+  const commits = await log.committed(group, topic);
+  const ends = await log.endOffsets(topic) ?? [];
+  const counters = noCounters();
+  let lag = 0;
+  let progress = 0;
+  for (const [partition, end] of ends.entries()) {
+    const commit = commits[partition];
+    const parsed = parseCommit(commit);
+    addCounters(counters, parsed.counters);
+    lag += end - (commit?.offset ?? 0);
+    progress = Math.max(progress, parsed.progress);
+  }
+  return { name, group, topic, counters, lag, progress };
+}
+
+/**
+ * What does not add up, in sentences; empty if all does. In every stage, rows
+ * read = emitted + dead letters + duplicates; a later stage cannot have read
+ * more rows than the one before has emitted, dead letters of its own aside.
+ */
+export function discrepancies(status: StreamStatus): string[] {
+  const found: string[] = [];
+  for (const { name, counters } of status.stages) {
+    const { read, emitted, deadLettered, duplicates } = counters;
+    if (read === emitted + deadLettered + duplicates) continue;
+    found.push(
+      `${name}: ${read} rows read are not ${emitted} emitted + ` +
+        `${deadLettered} dead letters + ${duplicates} duplicates`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,42 @@
+/** The topics of the pipeline and who works on them: a public interface. */
+import type { TopicSpec } from "../log/log.ts";
+
+/** Customer profiles, one record a customer. */
+export const CUSTOMER_TOPIC = "customer_topic";
+/** Terminal profiles, one record a terminal. */
+export const TERMINAL_TOPIC = "terminal_topic";
+/** Payments as they happen; key CUSTOMER_ID. */
+export const TRANSACTION_TOPIC = "transaction_topic";
+/** Packs of payments with their customer features, by terminal; internal. */
+export const REPARTITION_TOPIC = "transaction_by_terminal_topic";
+/** Payments with all features; key TERMINAL_ID. */
+export const SINK_TOPIC = "transaction_sink_topic";
+/** What could not be taken, with where it came from and why. */
+export const DEAD_LETTER_TOPIC = "transaction_dead_letter_topic";
+/** Parameters, positions and end marks of the stream; internal. */
+export const CONTROL_TOPIC = "transaction_control_topic";
+
+/** Group of the processor's first stage, the customer windows. */
+export const CUSTOMER_GROUP = "fraudstream-customer-windows";
+/** Group of the processor's second stage, the terminal windows. */
+export const TERMINAL_GROUP = "fraudstream-terminal-windows";
+/** Group of the writer. */
+export const WRITER_GROUP = "fraudstream-writer";
+
+/** All topics of a stream with `partitions` partitions. */
+export function topicSpecs(partitions: number): TopicSpec[] {
+  const topic = (name: string, compacted: boolean, n = partitions) => ({
+    name,
+    partitions: n,
+    compacted,
+  });
+  return [
+    topic(CUSTOMER_TOPIC, true),
+    topic(TERMINAL_TOPIC, true),
+    topic(TRANSACTION_TOPIC, false),
+    topic(REPARTITION_TOPIC, false),
+    topic(SINK_TOPIC, false),
+    topic(DEAD_LETTER_TOPIC, false, 1),
+    topic(CONTROL_TOPIC, true, 1),
+  ];
+}

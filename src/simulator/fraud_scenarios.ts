@@ -1,0 +1,54 @@
+/**
+ * The handbook's three fraud scenarios as numbers (Le Borgne et al.,
+ * "Reproducible Machine Learning for Credit Card Fraud Detection", chapter
+ * "Transaction data simulator"). Who is hit and when is up to the source of
+ * chance; a later scenario takes the place of an earlier one in the label.
+ */
+import { ConfigError } from "../error/error.ts";
+import type { SimulatorParameters } from "./parameters.ts";
+
+/** TX_FRAUD_SCENARIO of a payment above AMOUNT_LIMIT. */
+export const AMOUNT_SCENARIO = 1;
+
+/** TX_FRAUD_SCENARIO of a payment at a compromised terminal. */
+export const TERMINAL_SCENARIO = 2;
+
+/** TX_FRAUD_SCENARIO of a payment with leaked card data. */
+export const CUSTOMER_SCENARIO = 3;
+
+/** Scenario 1: an amount above this, as drawn, is a fraud. */
+export const AMOUNT_LIMIT = 220;
+
+/** Scenario 2: so many different terminals are compromised each day … */
+export const TERMINALS_PER_DAY = 2;
+
+/** … and every payment there is a fraud for so many days, that day included. */
+export const TERMINAL_FRAUD_DAYS = 28;
+
+/** Scenario 3: the data of so many different customers leak each day … */
+export const CUSTOMERS_PER_DAY = 3;
+
+/** … of their payments in so many days, that day included, … */
+export const CUSTOMER_FRAUD_DAYS = 14;
+
+/** … one in so many, rounded down, is a fraud … */
+export const CUSTOMER_PAYMENTS_PER_FRAUD = 3;
+
+/** … and its amount is multiplied by this, once for each time it is picked. */
+export const FRAUD_AMOUNT_FACTOR = 5;
+
+/**
+ * Refuses parameters with too few terminals or customers to draw the
+ * scenarios' different ones from.
+ *
+ * @throws {ConfigError} when there are too few.
+ */
+export function requireEnoughForScenarios(
+  parameters: SimulatorParameters,
+): void {
+  const { customers, terminals } = parameters;
+  if (terminals >= TERMINALS_PER_DAY && customers >= CUSTOMERS_PER_DAY) return;
+  throw new ConfigError(
+    `the handbook's fraud scenarios need at least ${TERMINALS_PER_DAY} terminals and ${CUSTOMERS_PER_DAY} customers, but there are ${terminals} terminals and ${customers} customers; ask for more`,
+  );
+}

@@ -1,0 +1,63 @@
+/**
+ * A simulation whichever its source of chance: who pays, where, and the
+ * payments of any day. What makes payments asks for one day after another and
+ * need not know whether the handbook's table or an endless stream is behind.
+ */
+import { ConfigError } from "../error/error.ts";
+import type {
+  Customer,
+  Terminal,
+  TransactionTable,
+} from "../transaction/transaction.ts";
+import { simulateHandbook } from "./handbook.ts";
+import type { SimulatorParameters } from "./parameters.ts";
+import { streamSimulation } from "./stream.ts";
+
+/** Customers, terminals and the payments of each day. */
+export interface Simulation {
+  /** The customers, ascending CUSTOMER_ID from 0 without gaps. */
+  readonly customers: readonly Customer[];
+  /** The terminals, ascending TERMINAL_ID from 0 without gaps. */
+  readonly terminals: readonly Terminal[];
+  /** Number of days; 0 means endless. */
+  readonly days: number;
+  /** Midnight of day 0, seconds since 1970. */
+  readonly startSeconds: number;
+  /**
+   * The labelled payments of day `day` (0 for the first) in the order of their
+   * times, the first of them with TRANSACTION_ID `firstId`: the number of
+   * payments of all days before.
+   */
+  day(day: number, firstId: number): TransactionTable;
+}
+
+/** Which simulation to open. */
+export interface SimulationChoice {
+  /** What to simulate. */
+  readonly parameters: SimulatorParameters;
+  /**
+   * Where chance comes from: `handbook` gives the data set of the handbook, a
+   * function of the parameters alone; `seedrandom` another for each seed.
+   */
+  readonly rng: "handbook" | "seedrandom";
+  /** Seed text; the handbook's data have no use for it. */
+  readonly seed: string;
+  /** Told now and then which fraction of the work before day 0 is done. */
+  readonly onProgress?: (doneFraction: number) => void;
+}
+
+/**
+ * Opens a simulation. With `handbook` this generates the whole table.
+ *
+ * @throws {ConfigError} when the parameters and the source do not go together.
+ */
+export function openSimulation(choice: SimulationChoice): Simulation {
+  const { parameters, rng, seed, onProgress } = choice;
+  if (rng === "seedrandom") return streamSimulation(parameters, seed);
+  if (parameters.days === 0) {
+    throw new ConfigError(
+      "--days=0 (endless) needs --rng=seedrandom: the handbook's numbering sorts the whole table",
+    );
+  }
+  return simulateHandbook(parameters, onProgress);
+}

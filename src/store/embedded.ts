@@ -1,0 +1,186 @@
+/**
+ * The store in a folder: one SQLite file with the table `transactions`, whose
+ * columns are those of the Cassandra table and the features, in lower case.
+ */
+import type { StatementSync } from "node:sqlite";
+import { StoreError } from "../error/error.ts";
+import { TRANSACTION_CELLS } from "../features/feature_row.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../features/parameters.ts";
+import { Sqlite } from "../sqlite/sqlite.ts";
+import { formatDatetime, parseDatetime } from "../transaction/calendar.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import type { Store, StoreRows, StoreStatus } from "./store.ts";
+
+const ROWS_AT_ONCE = 16;
+const PAGE_ROWS = 4096;
+
+/** How an embedded store is opened. */
+export interface EmbeddedStoreOptions {
+  /** The SQLite file. */
+  readonly path: string;
+  /** The features, which make the columns. */
+  readonly features: FeatureParameters;
+  /** Whether every commit waits for the disk. */
+  readonly durable: boolean;
+}
+
+/** The store of one data folder. */
+export class EmbeddedStore implements Store {
+  readonly #sqlite: Sqlite;
+  readonly #width: number;
+  readonly #columns: readonly string[];
+  readonly #writeMany: StatementSync;
+  readonly #writeOne: StatementSync;
+
+  /** Opens the store, making an empty one if there is none. */
+  constructor(options: EmbeddedStoreOptions) {
+    const names = featureNames(options.features).map((n) => n.toLowerCase());
+    this.#columns = [...TRANSACTION_COLUMNS.map(([name]) => name), ...names];
+    this.#width = TRANSACTION_CELLS + names.length;
+    this.#sqlite = new Sqlite({
+      path: options.path,
+      what: "store",
+      version: 1,
+      schema: schemaOf(names),
+      durable: options.durable,
+      error: (message, cause) => new StoreError(message, cause),
+    });
+    const one = `(${this.#columns.map(() => "?").join(", ")})`;
+    const insert = `INSERT OR REPLACE INTO transactions (${
+      this.#columns.join(", ")
+    }) VALUES `;
+    const { db } = this.#sqlite;
+    this.#writeOne = db.prepare(insert + one);
+    this.#writeMany = db.prepare(
+      insert + Array(ROWS_AT_ONCE).fill(one).join(", "),
+    );
+  }
+
+  /** See Store. */
+  async write({ cells, count }: StoreRows): Promise<void> {
+    await this.#sqlite.transaction(() => {
+      let row = 0;
+      for (; row + ROWS_AT_ONCE <= count; row += ROWS_AT_ONCE) {
+        this.#run(this.#writeMany, cells, row, ROWS_AT_ONCE);
+      }
+      for (; row < count; row++) this.#run(this.#writeOne, cells, row, 1);
+    });
+  }
+
+  #run(
+    statement: StatementSync,
+    cells: Float64Array,
+    row: number,
+    rows: number,
+  ): void {
+    const values: (number | string)[] = [];
+    for (let i = row; i < row + rows; i++) {
+      const at = i * this.#width;
+      const seconds = cells[at + 5];
+      values.push(
+        cells[at],
+        formatDatetime(cells[at + 1]),
+        cells[at + 2],
+        cells[at + 3],
+        cells[at + 4],
+        seconds,
+        Math.floor(seconds / DAY_SECONDS),
+        cells[at + 6],
+        cells[at + 7],
+      );
+      for (let j = TRANSACTION_CELLS; j < this.#width; j++) {
+        values.push(cells[at + j]);
+      }
+    }
+    statement.run(...values);
+  }
+
+  /** See Store. */
+  async *rows(): AsyncGenerator<StoreRows> {
+    const cells = new Float64Array(PAGE_ROWS * this.#width);
+    const page = this.#sqlite.db.prepare(
+      `SELECT * FROM transactions WHERE transaction_id > ? ` +
+        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
+    );
+    let last = -1;
+    for (;;) {
+      const rows = await this.#sqlite.retry(() => page.all(last));
+      if (rows.length === 0) return;
+      for (const [i, row] of rows.entries()) {
+        this.#toCells(row, cells, i * this.#width);
+      }
+      last = Number(rows[rows.length - 1].transaction_id);
+      yield { cells, count: rows.length };
+    }
+  }
+
+  #toCells(
+    row: Record<string, unknown>,
+    cells: Float64Array,
+    at: number,
+  ): void {
+    const datetime = parseDatetime(String(row.tx_datetime));
+    if (datetime === undefined) {
+      throw new StoreError(
+        `transaction ${row.transaction_id} has the tx_datetime ` +
+          `${row.tx_datetime}, which is no date and time`,
+      );
+    }
+    cells[at] = Number(row.transaction_id);
+    cells[at + 1] = datetime;
+    cells[at + 2] = Number(row.customer_id);
+    cells[at + 3] = Number(row.terminal_id);
+    cells[at + 4] = Number(row.tx_amount);
+    cells[at + 5] = Number(row.tx_time_seconds);
+    cells[at + 6] = Number(row.tx_fraud);
+    cells[at + 7] = Number(row.tx_fraud_scenario);
+    const features = this.#columns.length - TRANSACTION_COLUMNS.length;
+    for (let i = 0; i < features; i++) {
+      const name = this.#columns[TRANSACTION_COLUMNS.length + i];
+      cells[at + TRANSACTION_CELLS + i] = Number(row[name]);
+    }
+  }
+
+  /** See Store. */
+  async status(): Promise<StoreStatus> {
+    const row = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(
+        "SELECT count(*) AS n, coalesce(sum(tx_fraud), 0) AS frauds " +
+          "FROM transactions",
+      ).get()
+    );
+    return { rows: Number(row?.n), frauds: Number(row?.frauds) };
+  }
+
+  /** Closes the store. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#sqlite.close();
+    return Promise.resolve();
+  }
+}
+
+const TRANSACTION_COLUMNS = [
+  ["transaction_id", "INTEGER PRIMARY KEY"],
+  ["tx_datetime", "TEXT NOT NULL"],
+  ["customer_id", "INTEGER NOT NULL"],
+  ["terminal_id", "INTEGER NOT NULL"],
+  ["tx_amount", "REAL NOT NULL"],
+  ["tx_time_seconds", "INTEGER NOT NULL"],
+  ["tx_time_days", "INTEGER NOT NULL"],
+  ["tx_fraud", "INTEGER NOT NULL"],
+  ["tx_fraud_scenario", "INTEGER NOT NULL"],
+] as const;
+
+function schemaOf(features: readonly string[]): string {
+  const columns = [
+    ...TRANSACTION_COLUMNS.map(([name, type]) => `${name} ${type}`),
+    ...features.map((name) => {
+      const real = name.includes("_avg_") || name.includes("_risk_");
+      return `${name} ${real ? "REAL" : "INTEGER"} NOT NULL`;
+    }),
+  ];
+  return `CREATE TABLE transactions (\n  ${columns.join(",\n  ")}\n) STRICT;`;
+}

@@ -1,0 +1,30 @@
+/**
+ * The store: what people look up. Its rows are a function of the log, so a
+ * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
+ */
+
+/** Rows of a payment and its feature values, side by side in cells (see feature_row.ts). */
+export interface StoreRows {
+  /** The cells, `width` a row. */
+  readonly cells: Float64Array;
+  /** Number of rows. */
+  readonly count: number;
+}
+
+/** What a store holds. */
+export interface StoreStatus {
+  /** Number of rows in the table of payments. */
+  readonly rows: number;
+  /** How many of them are frauds. */
+  readonly frauds: number;
+}
+
+/** A table of payments with their features. */
+export interface Store extends AsyncDisposable {
+  /** Writes rows, replacing those with the same TRANSACTION_ID. */
+  write(rows: StoreRows): Promise<void>;
+  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. */
+  rows(): AsyncIterable<StoreRows>;
+  /** Counts what is there. */
+  status(): Promise<StoreStatus>;
+}

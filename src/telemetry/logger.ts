@@ -1,0 +1,66 @@
+/**
+ * Structured logs on stderr: a constant message, the data in fields. A pipe
+ * gets one JSON object a line, a terminal readable text.
+ */
+import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
+
+/** Where roles say what they do. */
+export interface Logger {
+  /** Something worth knowing happened. */
+  info(message: string, fields?: Record<string, unknown>): void;
+  /** Something is not as it should be; the work goes on. */
+  warn(message: string, fields?: Record<string, unknown>): void;
+  /** The work cannot go on. */
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** How the logs are written. */
+export interface LoggerOptions {
+  /** One JSON object a line, or text for people. */
+  readonly format: "json" | "text";
+  /** Lowest level that is written. */
+  readonly level: "info" | "warning";
+  /** Writes a line, its newline included. */
+  readonly write: (line: string) => void;
+}
+
+/** Sets up this thread's logs and gives the logger of a role. */
+export function openLogger(role: string, options: LoggerOptions): Logger {
+  const formatted = options.format === "json" ? jsonLine : textLine;
+  configureSync({
+    reset: true,
+    sinks: { stderr: (record) => options.write(formatted(record)) },
+    loggers: [
+      {
+        category: "fraudstream",
+        lowestLevel: options.level,
+        sinks: ["stderr"],
+      },
+      { category: ["logtape", "meta"], lowestLevel: "error" },
+    ],
+  });
+  const logger = getLogger(["fraudstream", role]);
+  return {
+    info: (message, fields = {}) => logger.info(message, fields),
+    warn: (message, fields = {}) => logger.warn(message, fields),
+    error: (message, fields = {}) => logger.error(message, fields),
+  };
+}
+
+function jsonLine(record: LogRecord): string {
+  return JSON.stringify({
+    time: new Date(record.timestamp).toISOString(),
+    level: record.level,
+    role: record.category[1],
+    message: record.rawMessage,
+    ...record.properties,
+  }) + "\n";
+}
+
+function textLine(record: LogRecord): string {
+  const fields = Object.entries(record.properties).map(([key, value]) =>
+    ` ${key}=${typeof value === "object" ? JSON.stringify(value) : value}`
+  );
+  return `${record.level} ${record.category[1]}: ${record.rawMessage}` +
+    `${fields.join("")}\n`;
+}

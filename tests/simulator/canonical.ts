@@ -1,0 +1,78 @@
+/**
+ * The canonical files of a data set, written the plainest way, to compare
+ * their sums with those of an independent implementation.
+ */
+import { createHash } from "node:crypto";
+import { formatDatetime } from "../../src/transaction/calendar.ts";
+import {
+  type Customer,
+  CUSTOMER_FIELDS,
+  emptyTransaction,
+  readTableRow,
+  type Terminal,
+  TERMINAL_FIELDS,
+  TRANSACTION_FIELDS,
+  type TransactionTable,
+} from "../../src/transaction/transaction.ts";
+
+/** SHA-256 of a text made of lines. */
+export function sumOfLines(lines: Iterable<string>): string {
+  const hash = createHash("sha256");
+  let block: string[] = [];
+  for (const line of lines) {
+    block.push(line, "\n");
+    if (block.length >= 10_000) {
+      hash.update(block.join(""));
+      block = [];
+    }
+  }
+  return hash.update(block.join("")).digest("hex");
+}
+
+/** Lines of the transactions file, header first. */
+export function* transactionLines(
+  table: TransactionTable,
+  startSeconds: number,
+): Generator<string> {
+  yield TRANSACTION_FIELDS.join(",");
+  const row = emptyTransaction();
+  for (let i = 0; i < table.length; i++) {
+    readTableRow(table, i, startSeconds, row);
+    yield [
+      row.transactionId,
+      formatDatetime(row.datetimeSeconds),
+      row.customerId,
+      row.terminalId,
+      row.amount,
+      row.timeSeconds,
+      Math.floor(row.timeSeconds / 86_400),
+      row.fraud,
+      row.scenario,
+    ].join(",");
+  }
+}
+
+/** Lines of the customers file, header first. */
+export function* customerLines(
+  customers: readonly Customer[],
+): Generator<string> {
+  yield CUSTOMER_FIELDS.join(",");
+  for (const c of customers) {
+    yield [
+      c.customerId,
+      c.x,
+      c.y,
+      c.meanAmount,
+      c.stdAmount,
+      c.meanPaymentsPerDay,
+    ].join(",");
+  }
+}
+
+/** Lines of the terminals file, header first. */
+export function* terminalLines(
+  terminals: readonly Terminal[],
+): Generator<string> {
+  yield TERMINAL_FIELDS.join(",");
+  for (const t of terminals) yield [t.terminalId, t.x, t.y].join(",");
+}
