@@ -10,12 +10,7 @@ import {
 } from "../simulator/parameters.ts";
 import { dateSeconds, formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS, INT_MAX } from "../transaction/transaction.ts";
-import {
-  dateFlag,
-  oneOf,
-  positiveNumber,
-  wholeNumber,
-} from "./flag_value.ts";
+import { dateFlag, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
 
 /** Where the simulator's chance comes from. */
 export type Rng = "handbook" | "seedrandom";

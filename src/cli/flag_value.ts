@@ -60,6 +60,22 @@ export function oneOf<T extends string>(
   };
 }
 
+/**
+ * The value of a flag that a command can't do without; `example` completes
+ * "for example: fraudstream …". Checked here and not by commander, which would
+ * tell it before a mistyped flag, so that the mistyped flag goes unmentioned.
+ */
+export function requireFlag(
+  flag: string,
+  value: string | undefined,
+  example: string,
+): string {
+  if (value !== undefined && value !== "") return value;
+  throw new ConfigError(
+    `${flag} is needed; for example: fraudstream ${example}`,
+  );
+}
+
 function list(words: readonly string[]): string {
   if (words.length === 1) return words[0];
   return `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;

@@ -118,7 +118,7 @@ export class FeatureJsonReader {
     for (let i = 0; i < this.#keys.length; i++) {
       if (!scanner.expect(this.#keys[i])) return false;
       const value = scanner.decimal();
-      if (value < 0) return false;
+      if (!isFeature(value, i)) return false;
       cells[at + i] = value;
     }
     return scanner.expect(this.#close) && scanner.atEnd;
@@ -140,16 +140,27 @@ export class FeatureJsonReader {
     if (defect) return defect;
     for (const [i, name] of this.#names.entries()) {
       const value = object[name];
-      if (typeof value !== "number" || !(value >= 0)) {
-        return value === undefined
-          ? { reason: "missing field", message: `${name} is missing` }
-          : {
-            reason: "wrong type",
-            message: `${name} is not a number from 0 on`,
-          };
+      if (value === undefined) {
+        return { reason: "missing field", message: `${name} is missing` };
+      }
+      if (typeof value !== "number" || !isFeature(value, i)) {
+        const kind = isWhole(i) ? "whole number" : "number";
+        const message = `${name} is not a ${kind} from 0 on`;
+        return { reason: "wrong type", message };
       }
       cells[at + TRANSACTION_CELLS + i] = value;
     }
     return undefined;
   }
+}
+
+/** Whether a number can be the value of feature `index`. */
+function isFeature(value: number, index: number): boolean {
+  if (!(value >= 0 && value < Infinity)) return false;
+  return !isWhole(index) || Number.isSafeInteger(value);
+}
+
+/** Whether feature `index` is a flag or a count, neither average nor risk. */
+function isWhole(index: number): boolean {
+  return index < 2 || index % 2 === 0;
 }

@@ -25,6 +25,8 @@ export interface DayReaderOptions {
   readonly skipBadRows: boolean;
   /** Format of the input where its name doesn't tell, or must not. */
   readonly inputFormat: TableFormat | undefined;
+  /** Ends the reading, also while it waits for stdin, by throwing its reason. */
+  readonly signal: AbortSignal;
 }
 
 /** Reads payments day by day, for one pass. */
@@ -110,7 +112,8 @@ export class DayReader {
     const overlook = this.#options.skipBadRows
       ? (oddity: string) => count(this.#oddities, oddity)
       : undefined;
-    return readRows(source, { name: source.name, overlook });
+    const { signal } = this.#options;
+    return readRows(source, { name: source.name, overlook, signal });
   }
 
   /** Fills `row`, or refuses it and returns false. */

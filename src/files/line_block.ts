@@ -69,7 +69,7 @@ export async function* lineBlocks(
   let filled = 0;
   let firstLine = 1;
   for (let ended = false; !ended;) {
-    const count = await readSome(source, buffer.subarray(filled), options.name);
+    const count = await readSome(source, buffer.subarray(filled), options);
     if (count === null) {
       ended = true;
       if (filled === 0) return;
@@ -93,12 +93,20 @@ export async function* lineBlocks(
 async function readSome(
   source: ByteSource,
   into: Uint8Array,
-  name: string,
+  { name, signal }: RowOptions,
 ): Promise<number | null> {
-  try {
-    return await source.read(into);
-  } catch (error) {
+  signal.throwIfAborted();
+  // A read from a pipe can't be called off, only left behind.
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(signal.reason);
+  signal.addEventListener("abort", stop);
+  const read = source.read(into).catch((error) => {
     throw fileError(error, "read", name);
+  });
+  try {
+    return await Promise.race([read, stopped.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

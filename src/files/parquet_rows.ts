@@ -30,6 +30,7 @@ export async function* parquetRows(
   }
   let rowStart = 0;
   for (const group of metadata.row_groups) {
+    options.signal.throwIfAborted();
     const rowEnd = rowStart + Number(group.num_rows);
     yield await readGroup(buffer, metadata, rowStart, rowEnd, options.name);
     rowStart = rowEnd;

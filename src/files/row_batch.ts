@@ -32,6 +32,8 @@ export interface RowOptions {
   readonly name: string;
   /** Called once for each oddity of the file that is overlooked, such as "CR LF line ends"; without it an oddity is an error. */
   readonly overlook: ((oddity: string) => void) | undefined;
+  /** Ends the reading, also while it waits for a pipe, by throwing its reason. */
+  readonly signal: AbortSignal;
 }
 
 /** What to do about a bad row: the end of every message about one. */

@@ -80,6 +80,7 @@ export function decodeBatch(
   const lengths = new Int32Array(aligned(payload, 8 * count, 16 * count));
   for (let i = 0; i < count; i++) offsets[i] = baseOffset + i;
   for (let i = 0; i < 2 * count; i++) {
+    if (lengths[i] < 0) return undefined;
     positions[i + 1] = positions[i] + lengths[i];
   }
   const bytes = payload.subarray(16 * count);

@@ -43,7 +43,7 @@ CREATE TABLE batch (
   data BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX batch_place ON batch (topic, partition, next_offset);
-CREATE INDEX batch_key ON batch (topic, record_key)
+CREATE INDEX batch_key ON batch (topic, partition, record_key)
   WHERE record_key IS NOT NULL;
 CREATE TABLE group_offset (
   consumer_group TEXT NOT NULL,
@@ -103,6 +103,8 @@ export class EmbeddedLog implements Log {
   #ownWrites = 0;
   #seenWrites = 0;
   #seenVersion = -1;
+  #news = 0;
+  #toldNews = 0;
 
   /** Opens the log, making an empty one if there is none. */
   constructor(options: EmbeddedLogOptions) {
@@ -170,14 +172,14 @@ export class EmbeddedLog implements Log {
   }
 
   /** See Log; hands out whole stored batches, so the last may go beyond the limit. */
-  read(
+  async read(
     topic: string,
     partition: number,
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch> {
     const { id } = this.#topic(topic);
-    return this.#sqlite.retry(() => {
+    return await this.#sqlite.retry(() => {
       const batches: RecordBatch[] = [];
       let count = 0;
       let size = 0;
@@ -197,9 +199,12 @@ export class EmbeddedLog implements Log {
   }
 
   /** See Log. */
-  committed(group: string, topic: string): Promise<(Commit | undefined)[]> {
+  async committed(
+    group: string,
+    topic: string,
+  ): Promise<(Commit | undefined)[]> {
     const { id, spec } = this.#topic(topic);
-    return this.#sqlite.retry(() => {
+    return await this.#sqlite.retry(() => {
       const commits: (Commit | undefined)[] = Array(spec.partitions).fill(
         undefined,
       );
@@ -229,9 +234,9 @@ export class EmbeddedLog implements Log {
       return this.#epoch(id);
     });
     return {
-      append: (appends) => {
+      append: async (appends) => {
         const encoded = this.#encode(appends);
-        return this.#write(() => {
+        await this.#write(() => {
           if (this.#epoch(id) !== epoch) {
             throw new LogError(
               `producer ${id} has been replaced by a newer one; stop one of ` +
@@ -258,6 +263,7 @@ export class EmbeddedLog implements Log {
       tasks.push(await options.open(p, commits[p]));
     }
     while (!signal.aborted) {
+      const seen = this.#look();
       const planned: PlannedStep[] = [];
       let moved = false;
       for (let p = 0; p < partitions; p++) {
@@ -280,7 +286,7 @@ export class EmbeddedLog implements Log {
       }
       if (moved) await setImmediate(); // lets other tasks of this thread run
       else if (await options.idle()) return;
-      else await this.changed(50, signal);
+      else await this.#changedSince(seen, 50, signal);
     }
   }
 
@@ -320,18 +326,32 @@ export class EmbeddedLog implements Log {
 
   /** See Log. */
   async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#changedSince(this.#toldNews, timeoutMs, signal);
+    this.#toldNews = this.#news;
+  }
+
+  /** Waits until #look() gives another number than `seen`, or the timeout. */
+  async #changedSince(
+    seen: number,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!signal.aborted) {
-      const version = Number(
-        this.#statements.dataVersion.get()?.data_version,
-      );
-      const news = version !== this.#seenVersion ||
-        this.#seenWrites !== this.#ownWrites;
-      this.#seenVersion = version;
-      this.#seenWrites = this.#ownWrites;
-      if (news || performance.now() >= deadline) return;
+      if (this.#look() !== seen || performance.now() >= deadline) return;
       await delay(POLL_MS);
     }
+  }
+
+  /** A number that grows with what anyone appends or commits. */
+  #look(): number {
+    const version = Number(this.#statements.dataVersion.get()?.data_version);
+    if (
+      version !== this.#seenVersion || this.#seenWrites !== this.#ownWrites
+    ) this.#news++;
+    this.#seenVersion = version;
+    this.#seenWrites = this.#ownWrites;
+    return this.#news;
   }
 
   /** Closes the log. */
@@ -363,7 +383,7 @@ export class EmbeddedLog implements Log {
     for (const { topic: { id }, partition, blobs } of appends) {
       let end = this.#endOffset(id, partition);
       for (const { count, key, data } of blobs) {
-        if (key) removeKey.run(id, key);
+        if (key) removeKey.run(id, partition, key);
         addBatch.run(id, partition, end, end + count, key, data);
         end += count;
       }
@@ -426,7 +446,7 @@ function prepareStatements({ db }: Sqlite) {
     topicNames: db.prepare("SELECT name FROM topic ORDER BY name"),
     addBatch: db.prepare("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)"),
     removeKey: db.prepare(
-      "DELETE FROM batch WHERE topic = ? AND record_key = ?",
+      "DELETE FROM batch WHERE topic = ? AND partition = ? AND record_key = ?",
     ),
     batchAt: db.prepare(
       "SELECT base_offset, next_offset, data FROM batch " +

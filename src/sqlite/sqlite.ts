@@ -73,16 +73,19 @@ export class Sqlite {
   }
 
   /** Runs `body` in a write transaction: all or nothing, no await inside. */
-  async transaction<T>(body: () => T): Promise<T> {
-    await this.retry(() => this.db.exec("BEGIN IMMEDIATE"));
-    try {
-      const result = body();
-      this.db.exec("COMMIT");
-      return result;
-    } catch (error) {
-      this.#rollback();
-      throw this.translated(error);
-    }
+  transaction<T>(body: () => T): Promise<T> {
+    // In one go: another task must not find the connection in a transaction.
+    return this.retry(() => {
+      this.db.exec("BEGIN IMMEDIATE");
+      try {
+        const result = body();
+        this.db.exec("COMMIT");
+        return result;
+      } catch (error) {
+        this.#rollback();
+        throw error;
+      }
+    });
   }
 
   #rollback(): void {

@@ -3,7 +3,7 @@
  * columns are those of the Cassandra table and the features, in lower case.
  */
 import type { StatementSync } from "node:sqlite";
-import { StoreError } from "../error/error.ts";
+import { ConfigError, StoreError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureNames,
@@ -35,7 +35,7 @@ export class EmbeddedStore implements Store {
   readonly #writeMany: StatementSync;
   readonly #writeOne: StatementSync;
 
-  /** Opens the store, making an empty one if there is none. */
+  /** Opens the store, making an empty one if there is none; throws ConfigError if it holds other features. */
   constructor(options: EmbeddedStoreOptions) {
     const names = featureNames(options.features).map((n) => n.toLowerCase());
     this.#columns = [...TRANSACTION_COLUMNS.map(([name]) => name), ...names];
@@ -48,6 +48,7 @@ export class EmbeddedStore implements Store {
       durable: options.durable,
       error: (message, cause) => new StoreError(message, cause),
     });
+    this.#requireColumns(options.path);
     const one = `(${this.#columns.map(() => "?").join(", ")})`;
     const insert = `INSERT OR REPLACE INTO transactions (${
       this.#columns.join(", ")
@@ -56,6 +57,17 @@ export class EmbeddedStore implements Store {
     this.#writeOne = db.prepare(insert + one);
     this.#writeMany = db.prepare(
       insert + Array(ROWS_AT_ONCE).fill(one).join(", "),
+    );
+  }
+
+  #requireColumns(path: string): void {
+    const found = this.#sqlite.db.prepare("PRAGMA table_info(transactions)")
+      .all().map(({ name }) => String(name));
+    if (found.join() === this.#columns.join()) return;
+    this.#sqlite.close();
+    throw new ConfigError(
+      `${path} holds the features of other windows; give the same --windows ` +
+        `or choose another --data folder`,
     );
   }
 

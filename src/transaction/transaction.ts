@@ -13,11 +13,8 @@ export const TRANSACTION_ID_MAX = Number.MAX_SAFE_INTEGER;
 /** Greatest value of every other whole-number field: 2^31 - 1. */
 export const INT_MAX = 0x7fff_ffff;
 
-/**
- * Greatest TX_AMOUNT. Up to here the double nearest to a whole number of cents
- * is within 1e-6 cents of it, and sums of cents stay exact.
- */
-export const AMOUNT_MAX = 1e7;
+/** Greatest TX_AMOUNT, so that sums of whole cents stay exact in a double. */
+export const AMOUNT_MAX = 1e9;
 
 /** Field names of a payment, in the order of every file and JSON record. */
 export const TRANSACTION_FIELDS = [

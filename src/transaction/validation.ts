@@ -29,8 +29,12 @@ export type DefectReason =
   | "not whole cents"
   | "time mismatch";
 
-/** Greatest distance of TX_AMOUNT · 100 from a whole number. */
+/**
+ * Greatest distance of TX_AMOUNT · 100 from a whole number: absolute, and
+ * relative for amounts so great that doubles are further apart.
+ */
 const CENT_TOLERANCE = 1e-6;
+const CENT_TOLERANCE_RELATIVE = 2 ** -50;
 
 /** TX_AMOUNT in whole cents. */
 export function amountCents(amount: number): number {
@@ -122,7 +126,8 @@ export function isAmount(amount: number): boolean {
 
 function isWholeCents(amount: number): boolean {
   const cents = amount * 100;
-  return Math.abs(cents - Math.round(cents)) <= CENT_TOLERANCE;
+  const tolerance = CENT_TOLERANCE + cents * CENT_TOLERANCE_RELATIVE;
+  return Math.abs(cents - Math.round(cents)) <= tolerance;
 }
 
 function whole(

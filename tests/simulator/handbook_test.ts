@@ -21,13 +21,7 @@ import {
   transactionLines,
 } from "./canonical.ts";
 
-interface NamedParameters {
-  n_customers: number;
-  n_terminals: number;
-  nb_days: number;
-  start_date: string;
-  r: number;
-}
+type NamedParameters = typeof reference.sets.A.params;
 
 function parametersOf(named: NamedParameters): SimulatorParameters {
   return {
@@ -130,11 +124,13 @@ Deno.test("day() refuses a TRANSACTION_ID that is not the table's", () => {
 });
 
 Deno.test("simulateHandbook() of one customer on one day needs no scenario", () => {
-  // Customer 0 pays twice on day 0, at terminals from a list of many.
   const made = simulateSmall({ customers: 1, terminals: 1000, days: 1 });
-  assert.equal(made.table.length, 2);
-  assert.deepEqual([...made.table.customerId], [0, 0]);
-  assert.deepEqual([...made.table.scenario], [0, 0]);
+  assert.deepEqual([...transactionLines(made.table, made.startSeconds)], [
+    "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,TX_FRAUD_SCENARIO",
+    "0,2018-04-01 07:19:05,0,858,123.59,26345,0,0,0",
+    "1,2018-04-01 18:00:16,0,128,77.34,64816,0,0,0",
+    "2,2018-04-01 19:02:02,0,908,46.51,68522,0,0,0",
+  ]);
 });
 
 Deno.test("simulateHandbook() without a terminal in reach gives an empty table", () => {

@@ -1,0 +1,102 @@
+/** The table of TRANSACTION_ID and features that `features` and `export` write. */
+import { ConfigError } from "../error/error.ts";
+import {
+  featureCount,
+  featureNames,
+  type FeatureParameters,
+  totalsToCanonical,
+  totalsToValues,
+} from "../features/parameters.ts";
+import { fileError } from "../files/file_error.ts";
+import { STANDARD_STREAM } from "../files/output_file.ts";
+import type { TableColumn, TableFormat } from "../files/table_encoder.ts";
+import { TableWriter } from "../files/table_writer.ts";
+
+/** Opens the table at a path or stdout ('-'). */
+export function openFeatureTable(
+  out: string,
+  format: TableFormat,
+  parameters: FeatureParameters,
+): Promise<TableWriter> {
+  const whole = /_NB_TX_|^TX_DURING_/;
+  const columns = featureNames(parameters).map((name): TableColumn => {
+    return { name, kind: whole.test(name) ? "int32" : "double" };
+  });
+  return TableWriter.open(out, format, [
+    { name: "TRANSACTION_ID", kind: "int64" },
+    ...columns,
+  ]);
+}
+
+/** Rows of the table as columns, filled batch after batch in the same memory. */
+export class FeatureColumns {
+  /** One column for TRANSACTION_ID and for each feature. */
+  values: Float64Array[];
+  readonly #windows: number;
+  readonly #finish: typeof totalsToValues;
+  readonly #features: Float64Array;
+  #length = 0;
+
+  /** CSV gets the canonical rounding, the other formats the full doubles. */
+  constructor(parameters: FeatureParameters, format: TableFormat) {
+    const count = featureCount(parameters);
+    this.#windows = parameters.windowDays.length;
+    this.#finish = format === "csv" ? totalsToCanonical : totalsToValues;
+    this.#features = new Float64Array(count);
+    this.values = Array.from({ length: 1 + count }, () => new Float64Array());
+  }
+
+  /** Empties the columns and makes room for `length` rows. */
+  clear(length: number): void {
+    this.#length = 0;
+    if (length <= this.values[0].length) return;
+    this.values = this.values.map(() => new Float64Array(2 * length));
+  }
+
+  /** Adds the row of a payment with these totals. */
+  add(transactionId: number, totals: Float64Array): void {
+    this.#finish(totals, this.#windows, this.#features);
+    const row = this.#length++;
+    this.values[0][row] = transactionId;
+    for (let at = 0; at < this.#features.length; at++) {
+      this.values[1 + at][row] = this.#features[at];
+    }
+  }
+}
+
+/** Where a table is to go. */
+export interface OutputChoice {
+  /** Path, or '-' for stdout. */
+  readonly out: string;
+  /** Whether a file that is there may be overwritten. */
+  readonly force: boolean;
+  /** Form of the table. */
+  readonly format: TableFormat;
+}
+
+/** Throws ConfigError if the table may not be written there. */
+export async function checkOutput(choice: OutputChoice): Promise<void> {
+  const { out, force, format } = choice;
+  if (out === STANDARD_STREAM) {
+    if (format === "parquet" && Deno.stdout.isTerminal()) {
+      throw new ConfigError(
+        "--format=parquet is not for a terminal; send it to a file with --out",
+      );
+    }
+    return;
+  }
+  let info: Deno.FileInfo;
+  try {
+    info = await Deno.stat(out);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw fileError(error, "write", out);
+  }
+  if (info.isDirectory) {
+    throw new ConfigError(`--out=${out} is a folder; name a file in it`);
+  }
+  if (force) return;
+  throw new ConfigError(
+    `--out=${out} exists; choose another name, or overwrite it with --force`,
+  );
+}

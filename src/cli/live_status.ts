@@ -1,0 +1,125 @@
+/**
+ * How far the run is, while it runs: one live line on a terminal, a JSON log
+ * line every few seconds in a pipe.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { readStatus, type StreamStatus } from "../roles/status.ts";
+import type { DataFolder } from "../roles/supervisor.ts";
+import type { LatencyMeter } from "../telemetry/latency.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { formatDatetime } from "../transaction/calendar.ts";
+import { thousands, writeError } from "./terminal.ts";
+
+const LIVE_MS = 500;
+const LOG_MS = 5000;
+
+/** What a live status is shown of and where. */
+export interface LiveStatusOptions {
+  /** The data folder of the run. */
+  readonly folder: DataFolder;
+  /** Times from published to stored. */
+  readonly latency: LatencyMeter;
+  /** Where the log lines go. */
+  readonly logger: Logger;
+  /** Whether a terminal is looking. */
+  readonly live: boolean;
+}
+
+/** A status that is being shown. */
+export interface LiveStatus {
+  /** Ends it and takes the line away. */
+  close(): Promise<void>;
+}
+
+/** Starts showing. */
+export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
+  const { folder, live } = options;
+  const end = new AbortController();
+  const show = async () => {
+    let last = { produced: NaN, at: performance.now() };
+    const between = { signal: end.signal };
+    for (;;) {
+      const over = await delay(live ? LIVE_MS : LOG_MS, false, between)
+        .catch(() => true); // aborted: the run has ended
+      if (over) break;
+      const status = await readStatus(folder.log, folder.control);
+      const at = performance.now();
+      const rate = (status.produced - last.produced) * 1000 / (at - last.at);
+      last = { produced: status.produced, at };
+      if (live) writeError(liveLine(status, rate, options.latency));
+      else logLine(status, rate, options);
+    }
+    if (live) writeError("\r\x1b[2K");
+  };
+  const shown = show();
+  return {
+    close: () => {
+      end.abort();
+      return shown;
+    },
+  };
+}
+
+/** Event time that the writer, or the furthest stage at work, has reached. */
+function eventTime(status: StreamStatus): string | undefined {
+  const [, terminal, writer] = status.stages;
+  const progress = writer.progress || terminal.progress ||
+    status.stages[0].progress;
+  if (status.startSeconds === undefined) return undefined;
+  return formatDatetime(status.startSeconds + progress);
+}
+
+function liveLine(
+  status: StreamStatus,
+  rate: number,
+  latency: LatencyMeter,
+): string {
+  const [customer, terminal, writer] = status.stages;
+  const p99 = latency.summary()?.p99;
+  const parts = [
+    eventTime(status)?.slice(0, 16) ?? "waiting for payments",
+    Number.isNaN(rate) ? "" : `${thousands(Math.round(rate))}/s`,
+    `produced ${thousands(status.produced)}`,
+    `processed ${thousands(terminal.counters.emitted)}`,
+    `stored ${thousands(writer.counters.emitted)}`,
+    `frauds ${thousands(writer.counters.frauds)}`,
+    `lag ${customer.lag}+${terminal.lag}+${writer.lag}`,
+    status.deadLetters > 0
+      ? `dead letters ${thousands(status.deadLetters)}`
+      : "",
+    p99 === undefined ? "" : `p99 ${Math.ceil(p99)} ms`,
+  ].filter((part) => part !== "");
+  const line = parts.join("  ");
+  return `\r\x1b[2K${line.slice(0, columns() - 1)}`;
+}
+
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80; // stderr is a terminal, but not one that has a size
+  }
+}
+
+function logLine(
+  status: StreamStatus,
+  rate: number,
+  { logger, latency }: LiveStatusOptions,
+): void {
+  const [customer, terminal, writer] = status.stages;
+  logger.info("progress", {
+    eventTime: eventTime(status),
+    ratePerSecond: Number.isNaN(rate) ? undefined : Math.round(rate),
+    produced: status.produced,
+    processed: terminal.counters.emitted,
+    stored: writer.counters.emitted,
+    frauds: writer.counters.frauds,
+    lag: {
+      customerWindows: customer.lag,
+      terminalWindows: terminal.lag,
+      writer: writer.lag,
+    },
+    deadLetters: status.deadLetters,
+    latencyMsP99: latency.summary()?.p99,
+  });
+}

@@ -1,0 +1,134 @@
+/**
+ * The command line: which commands there are, how errors are told, and the
+ * exit code. 0: done; 1: failed; 2: wrong use. Nothing else prints errors.
+ */
+import { Command, CommanderError } from "commander";
+import {
+  ConfigError,
+  DataError,
+  LogError,
+  StoreError,
+} from "../error/error.ts";
+import { OutputClosedError } from "../files/output_file.ts";
+import { addFeaturesCommand } from "./features.ts";
+import { addGenerateCommand } from "./generate.ts";
+import { StoppedError } from "./signals.ts";
+import { writeError, writeResult } from "./terminal.ts";
+
+const VERSION = "0.1.0";
+const HELP_COLUMNS = 80;
+
+const EXIT_DONE = 0;
+const EXIT_FAILED = 1;
+const EXIT_WRONG_USE = 2;
+
+/** What is meant where no command is named. */
+const DEFAULT_COMMAND = "run";
+
+const DEBUG_FLAG = "--debug";
+
+/** Runs the program with the arguments after its name; returns the exit code. Never throws. */
+export async function runProgram(args: string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync(withCommand(program, args), { from: "user" });
+    return EXIT_DONE;
+  } catch (error) {
+    return tell(error, args.includes(DEBUG_FLAG));
+  }
+}
+
+/** The program with all its commands. */
+export function buildProgram(): Command {
+  const program = new Command("fraudstream");
+  // All settings come before the commands, which inherit them.
+  program
+    .description(
+      "Simulates card payments, turns them into features over sliding " +
+        "windows, scores them, stores them and shows them, live.",
+    )
+    .version(VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .option(DEBUG_FLAG, "print the stack trace of an error")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureOutput({
+      writeOut: writeResult,
+      writeErr: writeError,
+      outputError: (message) => writeError(errorLine(message)),
+      // Asked of process.env otherwise, which needs a permission.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      getOutHelpWidth: () => HELP_COLUMNS,
+      getErrHelpWidth: () => HELP_COLUMNS,
+    })
+    .addHelpText(
+      "after",
+      "\nWithout a command, run is meant: fraudstream --role=producer is " +
+        "fraudstream\nrun --role=producer. " +
+        "More on a command: fraudstream help generate",
+    );
+  addGenerateCommand(program);
+  addFeaturesCommand(program);
+  // Further commands: one addXCommand(program) of src/cli/x.ts a line. The
+  // default command needs no isDefault, see withCommand().
+  return program;
+}
+
+/**
+ * The arguments with the default command put in where none is named.
+ * Commander's isDefault would do it too, but takes a mistyped command for an
+ * argument of the default one, and so could not suggest the right one.
+ */
+function withCommand(program: Command, args: readonly string[]): string[] {
+  const first = args.find((arg) => arg !== DEBUG_FLAG);
+  const isProgramsOwn = first !== undefined &&
+    (!first.startsWith("-") || ["-h", "--help", "--version"].includes(first));
+  const hasDefault = program.commands.some((command) => {
+    return command.name() === DEFAULT_COMMAND;
+  });
+  return isProgramsOwn || !hasDefault ? [...args] : [DEFAULT_COMMAND, ...args];
+}
+
+/** Tells the person about an error; returns the exit code. */
+function tell(error: unknown, debug: boolean): number {
+  if (error instanceof OutputClosedError) return EXIT_DONE;
+  if (error instanceof CommanderError) {
+    // Commander has told it, or printed the help that was asked for.
+    return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USE;
+  }
+  const told = error instanceof Error ? error : new Error(String(error));
+  if (isExpected(told)) {
+    writeError(errorLine(told.message));
+  } else {
+    const hint = debug
+      ? ""
+      : ` (run again with ${DEBUG_FLAG} for the stack trace)`;
+    writeError(errorLine(`unexpected error: ${told.message}${hint}`));
+  }
+  if (debug) writeError(stackTrace(told));
+  return told instanceof ConfigError ? EXIT_WRONG_USE : EXIT_FAILED;
+}
+
+function isExpected(error: Error): boolean {
+  return [ConfigError, DataError, LogError, StoreError, StoppedError]
+    .some((kind) => error instanceof kind);
+}
+
+/** A message as one line of stderr. */
+function errorLine(message: string): string {
+  const line = message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  return `fraudstream: ${line.trim()}\n`;
+}
+
+function stackTrace(error: Error): string {
+  const causes: string[] = [];
+  for (
+    let current: unknown = error;
+    current instanceof Error && causes.length < 10;
+    current = current.cause
+  ) causes.push(current.stack ?? String(current));
+  return causes.join("\ncaused by ") + "\n";
+}

@@ -1,0 +1,196 @@
+/** `fraudstream run`: the pipeline, or some of its roles. The default command. */
+import type { Command } from "commander";
+import { ConfigError, LogError } from "../error/error.ts";
+import {
+  type Pace,
+  type Role,
+  ROLES,
+  type RunSettings,
+} from "../roles/role.ts";
+import { discrepancies, readStatus } from "../roles/status.ts";
+import { DataFolder } from "../roles/supervisor.ts";
+import { LatencyMeter } from "../telemetry/latency.ts";
+import { openLogger } from "../telemetry/logger.ts";
+import { addDataFlags, type DataOptions, readDataFlags } from "./data_flags.ts";
+import { addFeatureFlags } from "./feature_flags.ts";
+import { type FlagReader, oneOf, positiveNumber } from "./flag_value.ts";
+import { openLiveStatus } from "./live_status.ts";
+import { summaryText } from "./run_summary.ts";
+import { listenForStop } from "./signals.ts";
+import {
+  addFolderFlag,
+  addStreamFlags,
+  folderParameters,
+  readStreamFlags,
+  type StreamOptions,
+} from "./stream_flags.ts";
+import { writeError, writeResult } from "./terminal.ts";
+
+const RATE_MAX = 10_000_000;
+const SPEEDUP_MAX = 1e9;
+
+interface RunOptions extends DataOptions, StreamOptions {
+  readonly role: readonly Role[];
+  readonly data: string;
+  readonly rate?: Pace;
+  readonly speedup?: number;
+  readonly durability: "normal" | "full";
+  readonly files?: string;
+  readonly filesFormat: "jsonl" | "csv";
+}
+
+const EXAMPLES = `
+Examples:
+  fraudstream run --preset=seed --rate=max
+      the small data set through every stage, as fast as it goes
+  fraudstream run --speedup=3600
+      the handbook's data set, an hour of event time a second
+  fraudstream --role=producer --data=./shop
+  fraudstream --role=processor,writer --data=./shop
+      the same in two processes, on one data folder
+  fraudstream run --rng=seedrandom --days=0 --rate=500
+      other payments, without end, until Ctrl-C
+
+Ctrl-C finishes the work in hand and prints a summary; the next start of the
+same command goes on from there. A second Ctrl-C stops at once.
+`;
+
+/** Adds the command to the program, as its default. */
+export function addRunCommand(program: Command): void {
+  const command = program.command("run", { isDefault: true })
+    .summary("run the pipeline: produce, process, store")
+    .description(
+      "Streams simulated payments through the log, computes their features " +
+        "over sliding windows, and stores them.",
+    )
+    .option(
+      "--role <roles>",
+      "all, or any of producer, processor, writer (comma list)",
+      readRoles,
+      ["producer", "processor", "writer"] as Role[],
+    );
+  addFolderFlag(command);
+  command
+    .option(
+      "--rate <n|max>",
+      "payments published a second (default: 1000)",
+      readRate,
+    )
+    .option(
+      "--speedup <x>",
+      "instead: event time x times faster than the clock",
+      positiveNumber("--speedup", SPEEDUP_MAX),
+    )
+    .option(
+      "--files <dir>",
+      "also keep the processor's output in one file a day",
+    )
+    .option(
+      "--files-format <form>",
+      "jsonl or csv",
+      oneOf<"jsonl" | "csv">("--files-format", ["jsonl", "csv"]),
+      "jsonl" as const,
+    )
+    .option(
+      "--durability <level>",
+      "normal: safe against a kill, a power cut may lose the last steps; " +
+        "full: waits for the disk",
+      oneOf<"normal" | "full">("--durability", ["normal", "full"]),
+      "normal" as const,
+    );
+  addStreamFlags(command);
+  addDataFlags(command);
+  addFeatureFlags(command);
+  command.addHelpText("after", EXAMPLES);
+  command.action((options: RunOptions) => run(options));
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const { settings, roles } = await readSettings(options);
+  const live = Deno.stderr.isTerminal();
+  const log = live
+    ? { format: "text", level: "warning" } as const
+    : { format: "json", level: "info" } as const;
+  const logger = openLogger("supervisor", { ...log, write: writeError });
+  const latency = new LatencyMeter();
+  const began = performance.now();
+  using stop = listenForStop();
+  await using folder = await DataFolder.open(settings, roles);
+  const before = await readStatus(folder.log, folder.control);
+  const status = openLiveStatus({ folder, latency, logger, live });
+  try {
+    await folder.run(roles, { signal: stop.signal, log, latency });
+  } finally {
+    await status.close();
+  }
+  const after = await readStatus(folder.log, folder.control);
+  writeResult(
+    summaryText({
+      before,
+      after,
+      latency: roles.length > 1 && settings.pace.kind !== "max"
+        ? latency.summary()
+        : undefined,
+      seconds: (performance.now() - began) / 1000,
+      stopped: stop.signal.aborted,
+      folder: settings.folder,
+    }),
+  );
+  const wrong = discrepancies(after);
+  if (wrong.length > 0) {
+    throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
+  }
+}
+
+async function readSettings(
+  options: RunOptions,
+): Promise<{ settings: RunSettings; roles: Role[] }> {
+  if (options.rate && options.speedup !== undefined) {
+    throw new ConfigError("give either --rate or --speedup, not both");
+  }
+  const pace: Pace = options.speedup === undefined
+    ? options.rate ?? { kind: "rate", perSecond: 1000 }
+    : { kind: "speedup", factor: options.speedup };
+  const data = readDataFlags(options);
+  const found = await folderParameters(options.data);
+  const settings: RunSettings = {
+    folder: options.data,
+    durable: options.durability === "full",
+    parameters: readStreamFlags(options, found),
+    data,
+    pace,
+    startSeconds: options.start,
+    files: options.files === undefined
+      ? undefined
+      : { folder: options.files, format: options.filesFormat },
+  };
+  const roles = [...options.role];
+  if (settings.files) roles.push("files");
+  return { settings, roles };
+}
+
+const readRoles: FlagReader<Role[]> = (text) => {
+  const known = ROLES.filter((role) => role !== "files");
+  const chosen = text.split(",").map((word) => word.trim());
+  if (chosen.includes("all")) return known;
+  const unknown = chosen.find((word) => !(known as string[]).includes(word));
+  if (unknown === undefined) {
+    return known.filter((role) => chosen.includes(role));
+  }
+  throw new ConfigError(
+    `--role must be all or any of ${known.join(", ")}, not ` +
+      `'${unknown.slice(0, 60)}'`,
+  );
+};
+
+const readRate: FlagReader<Pace> = (text) => {
+  if (text === "max") return { kind: "max" };
+  const perSecond = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (perSecond > 0 && perSecond <= RATE_MAX) {
+    return { kind: "rate", perSecond };
+  }
+  throw new ConfigError(
+    `--rate must be max or a number of payments a second up to ${RATE_MAX}, ` +
+      `not '${text.slice(0, 60)}'`,
+  );
+};

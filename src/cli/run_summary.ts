@@ -1,0 +1,90 @@
+/** What a run says at its end. */
+import type { StageStatus, StreamStatus } from "../roles/status.ts";
+import type { LatencySummary } from "../telemetry/latency.ts";
+import { thousands } from "./terminal.ts";
+
+/** What a summary is made from. */
+export interface RunSummary {
+  /** The stream before the run. */
+  readonly before: StreamStatus;
+  /** The stream after it. */
+  readonly after: StreamStatus;
+  /** From published to stored, where it was measured and means something. */
+  readonly latency: LatencySummary | undefined;
+  /** How long the run took. */
+  readonly seconds: number;
+  /** Whether it was stopped before the end of the data. */
+  readonly stopped: boolean;
+  /** The data folder. */
+  readonly folder: string;
+}
+
+/** The summary as text; the counters are those of the data folder's whole life. */
+export function summaryText(summary: RunSummary): string {
+  const { before, after, latency, seconds, stopped, folder } = summary;
+  const writer = after.stages[2].counters;
+  const stored = writer.emitted - before.stages[2].counters.emitted;
+  const lines = [
+    "",
+    `${stageTable(after)}`,
+    `published  ${thousands(after.produced)} payments` +
+    (after.complete ? ", all there are" : "") +
+    `; stored ${thousands(writer.emitted)}, ` +
+    `${thousands(writer.frauds)} of them frauds`,
+  ];
+  if (latency) {
+    lines.push(
+      `latency    published to stored: half within ${ms(latency.p50)}, 99 % ` +
+        `within ${ms(latency.p99)} (${thousands(latency.samples)} measured)`,
+    );
+  }
+  const rate = Math.round(stored / seconds);
+  lines.push(
+    `this run   ${thousands(stored)} stored in ${seconds.toFixed(1)} s, ` +
+      `${thousands(rate)} a second; data in ${folder}`,
+  );
+  if (after.deadLetters > 0) {
+    lines.push(
+      `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
+        `'fraudstream dead-letters --data=${folder}'`,
+    );
+  }
+  if (stopped) lines.push("stopped    the same command goes on from here");
+  return lines.join("\n") + "\n";
+}
+
+/** The stages' counters as a table. */
+export function stageTable(status: StreamStatus): string {
+  const head = [
+    "stage",
+    "read",
+    "emitted",
+    "dead letters",
+    "duplicates",
+    "lag",
+  ];
+  const rows = [head, ...status.stages.map(stageRow)];
+  const widths = head.map((_, column) =>
+    Math.max(...rows.map((row) => row[column].length))
+  );
+  return rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
+    ).join("  ") + "\n"
+  ).join("");
+}
+
+function stageRow({ name, counters, lag }: StageStatus): string[] {
+  return [
+    name,
+    thousands(counters.read),
+    thousands(counters.emitted),
+    thousands(counters.deadLettered),
+    thousands(counters.duplicates),
+    thousands(lag),
+  ];
+}
+
+function ms(milliseconds: number): string {
+  return `${milliseconds.toFixed(1)} ms`;
+}

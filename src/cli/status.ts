@@ -1,0 +1,95 @@
+/** `fraudstream status`: what a data folder holds. */
+import type { Command } from "commander";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Control } from "../roles/control.ts";
+import { readStatus, type StreamStatus } from "../roles/status.ts";
+import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { EmbeddedStore } from "../store/embedded.ts";
+import type { StoreStatus } from "../store/store.ts";
+import type { TopicState } from "../log/log.ts";
+import { formatDatetime } from "../transaction/calendar.ts";
+import { stageTable } from "./run_summary.ts";
+import { addFolderFlag, openFolderLog } from "./stream_flags.ts";
+import { thousands, writeResult } from "./terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  fraudstream status
+  fraudstream status --data=./shop --json
+`;
+
+/** Adds the command to the program. */
+export function addStatusCommand(program: Command): void {
+  const command = program.command("status")
+    .summary("say what a data folder holds")
+    .description(
+      "Says what a data folder holds: topics with their offsets, consumer " +
+        "groups with their lag, rows stored. It may be running.",
+    );
+  addFolderFlag(command);
+  command.option("--json", "as one JSON object")
+    .addHelpText("after", EXAMPLES)
+    .action((options: { data: string; json?: boolean }) => status(options));
+}
+
+async function status(
+  options: { data: string; json?: boolean },
+): Promise<void> {
+  await using log = openFolderLog(options.data);
+  const topics = await log.topics();
+  const control = new Control(log);
+  const begun = topics.some(({ name }) => name === CONTROL_TOPIC);
+  const stream = begun ? await readStatus(log, control) : undefined;
+  const store = await storeStatus(options.data, control);
+  if (options.json) {
+    writeResult(JSON.stringify({ topics, stream, store }, null, 2) + "\n");
+    return;
+  }
+  writeResult(topicTable(topics));
+  if (stream) writeResult(`\n${stageTable(stream)}\n${streamText(stream)}`);
+  writeResult(
+    store
+      ? `store      ${thousands(store.rows)} payments, ` +
+        `${thousands(store.frauds)} of them frauds\n`
+      : "store      nothing yet\n",
+  );
+}
+
+async function storeStatus(
+  folder: string,
+  control: Control,
+): Promise<StoreStatus | undefined> {
+  const path = join(folder, "store.db");
+  if (!existsSync(path) || !control.parameters) return undefined;
+  const { features } = control.parameters;
+  await using store = new EmbeddedStore({ path, features, durable: false });
+  return await store.status();
+}
+
+function topicTable(topics: readonly TopicState[]): string {
+  const width = Math.max(5, ...topics.map(({ name }) => name.length));
+  const lines = topics.map(({ name, startOffsets, endOffsets, compacted }) => {
+    const end = endOffsets.reduce((sum, offset) => sum + offset, 0);
+    const start = startOffsets.reduce((sum, offset) => sum + offset, 0);
+    const records = compacted ? "compacted" : `${thousands(end - start)}`;
+    return `${name.padEnd(width)}  ${records.padStart(11)}  ${
+      endOffsets.join(" ")
+    }`;
+  });
+  const head = `${"topic".padEnd(width)}  ${"records".padStart(11)}  ` +
+    "end offset of each partition";
+  return [head, ...lines].join("\n") + "\n";
+}
+
+function streamText(stream: StreamStatus): string {
+  const { produced, complete, startSeconds, stages, deadLetters } = stream;
+  const reached = stages[2].progress;
+  const time = startSeconds === undefined
+    ? "unknown"
+    : formatDatetime(startSeconds + reached);
+  return `published  ${thousands(produced)} payments` +
+    (complete ? ", all there are" : "") + `\n` +
+    `event time ${time}\n` +
+    `rejected   ${thousands(deadLetters)} dead letters\n`;
+}

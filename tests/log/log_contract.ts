@@ -1,0 +1,646 @@
+/**
+ * What every log keeps to, whatever it is kept in: run against the embedded
+ * one, and against a broker where there is one.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ConfigError, LogError } from "../../src/error/error.ts";
+import {
+  type Commit,
+  type Log,
+  type PartitionTask,
+  READ_LIMIT,
+  readRange,
+  type Step,
+} from "../../src/log/log.ts";
+import type { RecordBatch } from "../../src/log/record_batch.ts";
+import {
+  appendOf,
+  builderOf,
+  record,
+  recordsOf,
+  type TextRecord,
+  valuesOf,
+} from "./records.ts";
+
+/** A fresh log and a way to connect to it once more. */
+export interface OpenLog extends AsyncDisposable {
+  /** The log, with nothing in it. */
+  readonly log: Log;
+  /** Another connection to the same log; the caller closes it. */
+  connect(): Promise<Log>;
+}
+
+const TOPIC = { name: "letters", partitions: 2, compacted: false };
+const OTHER = { name: "numbers", partitions: 1, compacted: false };
+const TABLE = { name: "table", partitions: 2, compacted: true };
+const DEADLINE_MS = 10_000;
+const never = new AbortController().signal;
+
+/** A log with the three topics, and a producer. */
+async function withTopics(log: Log) {
+  await log.createTopics([TOPIC, OTHER, TABLE]);
+  return await log.producer("test");
+}
+
+async function allValues(log: Log, topic: string, partition = 0) {
+  const ends = await log.endOffsets(topic);
+  assert.ok(ends);
+  const values: string[] = [];
+  for await (
+    const batch of readRange(log, topic, partition, 0, ends[partition])
+  ) values.push(...valuesOf(batch));
+  return values;
+}
+
+/** Options of a consumer whose every step is `step`, until it idles. */
+function consuming(
+  step: (batch: RecordBatch, partition: number) => Step | Promise<Step>,
+  more: Partial<Parameters<Log["consume"]>[0]> = {},
+): Parameters<Log["consume"]>[0] {
+  return {
+    group: "readers",
+    topic: TOPIC.name,
+    limit: READ_LIMIT,
+    signal: never,
+    open: (partition) =>
+      Promise.resolve({ step: (batch) => step(batch, partition) }),
+    idle: () => Promise.resolve(true),
+    ...more,
+  };
+}
+
+/** A step that takes the first `count` records. */
+function taking(batch: RecordBatch, count = batch.count, metadata = ""): Step {
+  const next = count < batch.count
+    ? batch.offsets[count]
+    : batch.offsets[batch.count - 1] + 1;
+  return { next, metadata, appends: [] };
+}
+
+/** Calls `look` again and again until it gives true. */
+async function until(look: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!await look()) {
+    assert.ok(performance.now() < deadline, "it never came");
+  }
+}
+
+/** Defines the tests that a log must pass. */
+export function logContract(
+  name: string,
+  open: () => Promise<OpenLog>,
+  ignore = false,
+): void {
+  const test = (fact: string, body: (opened: OpenLog) => Promise<void>) =>
+    Deno.test({
+      name: `${name}: ${fact}`,
+      ignore,
+      fn: async () => {
+        await using opened = await open();
+        await body(opened);
+      },
+    });
+
+  test("topics are as they were created, by name, and empty", async ({ log }) => {
+    await log.createTopics([TABLE, OTHER, TOPIC]);
+    const two = { startOffsets: [0, 0], endOffsets: [0, 0] };
+    assert.deepEqual(await log.topics(), [
+      { ...TOPIC, ...two },
+      { ...OTHER, startOffsets: [0], endOffsets: [0] },
+      { ...TABLE, ...two },
+    ]);
+  });
+
+  test("creating the same topics again changes nothing", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a"])]);
+    await log.createTopics([TOPIC, OTHER, TABLE]);
+    assert.deepEqual(await log.endOffsets(TOPIC.name), [1, 0]);
+  });
+
+  test("a topic with another number of partitions is refused, naming the flag", async ({ log }) => {
+    await log.createTopics([TOPIC]);
+    await assert.rejects(
+      log.createTopics([{ ...TOPIC, partitions: 3 }]),
+      (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, /letters has 2 partitions, not 3/);
+        assert.match(error.message, /--partitions=2/);
+        return true;
+      },
+    );
+  });
+
+  test("a topic that is to be compacted and is not is refused", async ({ log }) => {
+    await log.createTopics([TOPIC]);
+    await assert.rejects(
+      log.createTopics([{ ...TOPIC, compacted: true }]),
+      ConfigError,
+    );
+  });
+
+  test("a topic that is not there has no end offsets and cannot be read", async ({ log }) => {
+    assert.equal(await log.endOffsets("nothing"), undefined);
+    await assert.rejects(
+      async () => await log.read("nothing", 0, 0, READ_LIMIT),
+      LogError,
+    );
+  });
+
+  test("records come back as they were appended: keys, values, times, order", async ({ log }) => {
+    const producer = await withTopics(log);
+    const text = fc.string({ maxLength: 20 });
+    const records: fc.Arbitrary<TextRecord> = fc.record({
+      key: text,
+      value: text,
+      time: fc.integer({ min: 0, max: 2 ** 42 }),
+    }, { noNullPrototype: true });
+    const appends = fc.sample(
+      fc.array(records, { minLength: 1, maxLength: 40 }),
+      30,
+    );
+    for (const append of appends) {
+      await producer.append([{
+        topic: OTHER.name,
+        partition: 0,
+        records: builderOf(append),
+      }]);
+    }
+    const expected = appends.flat();
+    assert.deepEqual(await log.endOffsets(OTHER.name), [expected.length]);
+    const read: TextRecord[] = [];
+    const offsets: number[] = [];
+    for await (
+      const batch of readRange(log, OTHER.name, 0, 0, expected.length)
+    ) {
+      read.push(...recordsOf(batch));
+      offsets.push(...batch.offsets);
+    }
+    assert.deepEqual(read, expected);
+    assert.deepEqual(offsets, [...expected.keys()]);
+  });
+
+  test("partitions and topics are apart", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([
+      appendOf(TOPIC.name, 0, ["a", "b"]),
+      appendOf(TOPIC.name, 1, ["c"]),
+      appendOf(OTHER.name, 0, ["1"]),
+    ]);
+    assert.deepEqual(await allValues(log, TOPIC.name, 0), ["a", "b"]);
+    assert.deepEqual(await allValues(log, TOPIC.name, 1), ["c"]);
+    assert.deepEqual(await allValues(log, OTHER.name), ["1"]);
+    assert.deepEqual(await log.endOffsets(TOPIC.name), [2, 1]);
+  });
+
+  test("appends of one call to one partition are in their order", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([
+      appendOf(TOPIC.name, 0, ["a"]),
+      appendOf(TOPIC.name, 0, ["b", "c"]),
+    ]);
+    assert.deepEqual(await allValues(log, TOPIC.name), ["a", "b", "c"]);
+  });
+
+  test("reading can begin in the middle of a batch", async ({ log }) => {
+    const producer = await withTopics(log);
+    const values = Array.from({ length: 100 }, (_, i) => `value ${i}`);
+    await producer.append([appendOf(TOPIC.name, 0, values.slice(0, 60))]);
+    await producer.append([appendOf(TOPIC.name, 0, values.slice(60))]);
+    for (const from of [0, 1, 31, 59, 60, 61, 99]) {
+      const batch = await log.read(TOPIC.name, 0, from, READ_LIMIT);
+      assert.equal(batch.offsets[0], from);
+      const rest = valuesOf(batch);
+      assert.deepEqual(rest, values.slice(from, from + rest.length));
+    }
+    const end = await log.read(TOPIC.name, 0, 100, READ_LIMIT);
+    assert.equal(end.count, 0);
+  });
+
+  test("a read keeps about its limit and gets on at any limit", async ({ log }) => {
+    const producer = await withTopics(log);
+    for (let i = 0; i < 20; i++) {
+      await producer.append([appendOf(TOPIC.name, 0, [`${i}a`, `${i}b`])]);
+    }
+    for (
+      const limit of [{ records: 1, bytes: 1 << 20 }, { records: 9, bytes: 1 }]
+    ) {
+      let offset = 0;
+      while (offset < 40) {
+        const batch = await log.read(TOPIC.name, 0, offset, limit);
+        assert.ok(batch.count > 0 && batch.count <= 10);
+        offset += batch.count;
+      }
+      assert.equal(offset, 40);
+    }
+  });
+
+  test("a compacted topic keeps the newest record of each key, in order", async ({ log }) => {
+    const producer = await withTopics(log);
+    const put = (...records: TextRecord[]) =>
+      producer.append([{
+        topic: TABLE.name,
+        partition: 0,
+        records: builderOf(records),
+      }]);
+    await put(record("old", "k"), record("other", "l"));
+    await put(record("newer", "k"));
+    await put(record("newest", "k"), record("m", "m"));
+    const newest = new Map<string, string>();
+    for await (const batch of readRange(log, TABLE.name, 0, 0, 99)) {
+      for (const { key, value } of recordsOf(batch)) newest.set(key, value);
+    }
+    assert.deepEqual([...newest].sort(), [
+      ["k", "newest"],
+      ["l", "other"],
+      ["m", "m"],
+    ]);
+    assert.deepEqual(await log.endOffsets(TABLE.name), [5, 0]);
+  });
+
+  test("a reader in the middle of a compacted topic misses nothing newer", async ({ log }) => {
+    const producer = await withTopics(log);
+    const put = (value: string, key: string) =>
+      producer.append([{
+        topic: TABLE.name,
+        partition: 0,
+        records: builderOf([record(value, key)]),
+      }]);
+    for (let i = 0; i < 10; i++) await put(`value ${i}`, `key ${i % 3}`);
+    const batch = await log.read(TABLE.name, 0, 8, READ_LIMIT);
+    assert.deepEqual(valuesOf(batch), ["value 8", "value 9"]);
+  });
+
+  test("the end of a compacted partition never goes back, whatever other partitions hold", async ({ log }) => {
+    const producer = await withTopics(log);
+    const put = (partition: number, value: string) =>
+      producer.append([{
+        topic: TABLE.name,
+        partition,
+        records: builderOf([record(value, "key")]),
+      }]);
+    await put(0, "in 0");
+    await put(1, "in 1");
+    assert.deepEqual(await log.endOffsets(TABLE.name), [1, 1]);
+    assert.deepEqual(await allValues(log, TABLE.name, 0), ["in 0"]);
+  });
+
+  test("a group has no commits before its first", async ({ log }) => {
+    await withTopics(log);
+    assert.deepEqual(await log.committed("readers", TOPIC.name), [
+      undefined,
+      undefined,
+    ]);
+    assert.deepEqual(await log.groups(), []);
+  });
+
+  test("a commit holds the offset and its metadata, a group and a topic each", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 1, ["a", "b"])]);
+    await log.consume(consuming((batch) => taking(batch, 2, '{"größe":1}')));
+    await log.consume(consuming((batch) => taking(batch, 2, "other"), {
+      group: "others",
+    }));
+    assert.deepEqual(await log.committed("readers", TOPIC.name), [
+      undefined,
+      { offset: 2, metadata: '{"größe":1}' },
+    ]);
+    assert.deepEqual(await log.committed("readers", OTHER.name), [undefined]);
+    assert.deepEqual(await log.groups(), [
+      { group: "others", topic: TOPIC.name },
+      { group: "readers", topic: TOPIC.name },
+    ]);
+  });
+
+  test("open() is given what the group has committed", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a", "b"])]);
+    const opened: (Commit | undefined)[][] = [];
+    const read: string[][] = [];
+    for (let i = 0; i < 2; i++) {
+      const commits: (Commit | undefined)[] = [];
+      await log.consume(consuming((batch) => {
+        read.push(valuesOf(batch));
+        return taking(batch, 1, `taken in run ${i}`);
+      }, {
+        open: (partition, commit) => {
+          commits[partition] = commit;
+          return Promise.resolve({
+            step: (batch) => {
+              read.push(valuesOf(batch));
+              return taking(batch, batch.count, `run ${i}`);
+            },
+          });
+        },
+      }));
+      opened.push(commits);
+    }
+    assert.deepEqual(opened, [
+      [undefined, undefined],
+      [{ offset: 2, metadata: "run 0" }, undefined],
+    ]);
+    assert.deepEqual(read, [["a", "b"]]);
+  });
+
+  test("consume() appends what a step gives together with its commit", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a", "b"])]);
+    const committed: number[] = [];
+    await log.consume(consuming(() => taking({} as RecordBatch), {
+      open: () =>
+        Promise.resolve<PartitionTask>({
+          step: (batch) => ({
+            ...taking(batch),
+            appends: [appendOf(OTHER.name, 0, valuesOf(batch))],
+          }),
+          committed: ({ next }) => committed.push(next),
+        }),
+    }));
+    assert.deepEqual(await allValues(log, OTHER.name), ["a", "b"]);
+    assert.deepEqual(committed, [2]);
+  });
+
+  test("consume() hands what a step has left to the next", async ({ log }) => {
+    const producer = await withTopics(log);
+    const values = ["a", "b", "c", "d", "e", "f", "g"];
+    await producer.append([appendOf(TOPIC.name, 0, values.slice(0, 4))]);
+    await producer.append([appendOf(TOPIC.name, 0, values.slice(4))]);
+    const taken: string[] = [];
+    await log.consume(consuming((batch) => {
+      const count = Math.min(2, batch.count);
+      taken.push(...valuesOf(batch).slice(0, count));
+      return taking(batch, count);
+    }));
+    assert.deepEqual(taken, values);
+    const [commit] = await log.committed("readers", TOPIC.name);
+    assert.equal(commit?.offset, 7);
+  });
+
+  test("consume() works on one partition while another waits", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([
+      appendOf(TOPIC.name, 0, ["waits"]),
+      appendOf(TOPIC.name, 1, ["a", "b"]),
+    ]);
+    const taken: string[] = [];
+    await log.consume(consuming((batch, partition) => {
+      if (partition === 0 && taken.length < 2) return taking(batch, 0);
+      taken.push(valuesOf(batch)[0]);
+      return taking(batch, 1);
+    }));
+    assert.deepEqual(taken, ["a", "b", "waits"]);
+  });
+
+  test("a step that takes nothing commits new metadata, and once only", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a"])]);
+    let committed = 0;
+    let idles = 0;
+    await log.consume(consuming(() => taking({} as RecordBatch), {
+      open: () =>
+        Promise.resolve<PartitionTask>({
+          step: (batch) => taking(batch, 0, "the head is a"),
+          committed: () => committed++,
+        }),
+      idle: () => Promise.resolve(++idles === 3),
+    }));
+    assert.equal(committed, 1);
+    assert.deepEqual(await log.committed("readers", TOPIC.name), [
+      { offset: 0, metadata: "the head is a" },
+      undefined,
+    ]);
+  });
+
+  test("an error in a step ends consume(), and nothing of the step is left", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a"])]);
+    await assert.rejects(
+      log.consume(consuming(() => {
+        throw new RangeError("from the step");
+      })),
+      /from the step/,
+    );
+    assert.deepEqual(
+      (await log.committed("readers", TOPIC.name))[0],
+      undefined,
+    );
+  });
+
+  test("a step that appends to a topic that is not there leaves nothing", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a"])]);
+    await assert.rejects(
+      log.consume(consuming((batch) => ({
+        ...taking(batch),
+        appends: [
+          appendOf(OTHER.name, 0, ["1"]),
+          appendOf("nothing", 0, ["2"]),
+        ],
+      }))),
+      LogError,
+    );
+    assert.deepEqual(await log.endOffsets(OTHER.name), [0]);
+    assert.equal((await log.committed("readers", TOPIC.name))[0], undefined);
+  });
+
+  test("an append to a topic that is not there leaves nothing", async ({ log }) => {
+    const producer = await withTopics(log);
+    await assert.rejects(
+      producer.append([
+        appendOf(OTHER.name, 0, ["1"]),
+        appendOf("nothing", 0, ["2"]),
+      ]),
+      LogError,
+    );
+    assert.deepEqual(await log.endOffsets(OTHER.name), [0]);
+  });
+
+  test("a step of a group that somebody else has moved is refused, nothing appended", async (opened) => {
+    const { log } = opened;
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a", "b"])]);
+    await using other = await opened.connect();
+    await assert.rejects(
+      log.consume(consuming(async (batch) => {
+        await other.consume(consuming((batch) => taking(batch, batch.count)));
+        return {
+          ...taking(batch),
+          appends: [appendOf(OTHER.name, 0, ["twice"])],
+        };
+      })),
+      (error) => {
+        assert.ok(error instanceof LogError);
+        assert.match(error.message, /readers .*letters partition 0/);
+        return true;
+      },
+    );
+    assert.deepEqual(await log.endOffsets(OTHER.name), [0]);
+    assert.equal((await log.committed("readers", TOPIC.name))[0]?.offset, 2);
+  });
+
+  test("idle() that says so ends consume(), also with nothing to read", async ({ log }) => {
+    await withTopics(log);
+    let idles = 0;
+    await log.consume(consuming(() => assert.fail("there is nothing"), {
+      idle: () => Promise.resolve(++idles === 3),
+    }));
+    assert.equal(idles, 3);
+  });
+
+  test("an error of idle() or open() ends consume()", async ({ log }) => {
+    await withTopics(log);
+    const fails = () => Promise.reject(new RangeError("no"));
+    const step = (batch: RecordBatch) => taking(batch);
+    await assert.rejects(log.consume(consuming(step, { idle: fails })), /no/);
+    await assert.rejects(log.consume(consuming(step, { open: fails })), /no/);
+  });
+
+  test("abort ends consume() after the step in hand, which is committed", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a", "b", "c"])]);
+    const stop = new AbortController();
+    let steps = 0;
+    await log.consume(consuming((batch) => {
+      steps++;
+      stop.abort();
+      return taking(batch, 1, "in hand");
+    }, { signal: stop.signal }));
+    assert.equal(steps, 1);
+    assert.deepEqual((await log.committed("readers", TOPIC.name))[0], {
+      offset: 1,
+      metadata: "in hand",
+    });
+  });
+
+  test("abort ends a consume() that waits, and one that has not begun", async ({ log }) => {
+    await withTopics(log);
+    const stop = new AbortController();
+    const idle = () => {
+      stop.abort();
+      return Promise.resolve(false);
+    };
+    const step = () => assert.fail("there is nothing");
+    await log.consume(consuming(step, { signal: stop.signal, idle }));
+    await log.consume(consuming(step, {
+      signal: stop.signal,
+      open: () => assert.fail("it has been stopped"),
+    }));
+  });
+
+  test("a newer producer of the same id fences the older", async ({ log }) => {
+    const older = await withTopics(log);
+    const newer = await log.producer("test");
+    await assert.rejects(
+      older.append([appendOf(OTHER.name, 0, ["old"])]),
+      (error) => {
+        assert.ok(error instanceof LogError);
+        assert.match(error.message, /producer test .*newer/);
+        return true;
+      },
+    );
+    await newer.append([appendOf(OTHER.name, 0, ["new"])]);
+    const another = await log.producer("another");
+    await newer.append([appendOf(OTHER.name, 0, ["still"])]);
+    await another.append([appendOf(OTHER.name, 0, ["another"])]);
+    assert.deepEqual(await allValues(log, OTHER.name), [
+      "new",
+      "still",
+      "another",
+    ]);
+  });
+
+  test("what one connection appends the other sees by changed()", async (opened) => {
+    const { log } = opened;
+    const producer = await withTopics(log);
+    await using other = await opened.connect();
+    for (let i = 0; i < 5; i++) {
+      await other.changed(1, never); // takes note of what was there
+      const waiting = other.changed(DEADLINE_MS, never);
+      await producer.append([appendOf(OTHER.name, 0, [`${i}`])]);
+      const began = performance.now();
+      await waiting;
+      assert.ok(performance.now() - began < DEADLINE_MS / 2);
+      await until(async () =>
+        (await other.endOffsets(OTHER.name))?.[0] === i + 1
+      );
+    }
+    assert.deepEqual(await allValues(other, OTHER.name), [
+      "0",
+      "1",
+      "2",
+      "3",
+      "4",
+    ]);
+  });
+
+  test("all who wait by changed() on one connection see an append", async (opened) => {
+    const { log } = opened;
+    await withTopics(log);
+    await using other = await opened.connect();
+    const producer = await other.producer("other");
+    await log.changed(1, never);
+    const began = performance.now();
+    const waiting = [1, 2, 3].map(() => log.changed(DEADLINE_MS, never));
+    await producer.append([appendOf(OTHER.name, 0, ["seen by all"])]);
+    await Promise.all(waiting);
+    assert.ok(performance.now() - began < DEADLINE_MS / 2);
+  });
+
+  test("changed() ends at its timeout and when it is aborted", async ({ log }) => {
+    await withTopics(log);
+    await log.changed(1, never);
+    await log.changed(5, never);
+    const stop = new AbortController();
+    const waiting = log.changed(60_000, stop.signal);
+    stop.abort();
+    await waiting;
+  });
+
+  test("several appends at once on one connection are all there, once", async ({ log }) => {
+    await withTopics(log);
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, i) => {
+        const producer = await log.producer(`producer ${i}`);
+        for (let j = 0; j < 10; j++) {
+          await producer.append([appendOf(OTHER.name, 0, [`${i}/${j}`])]);
+        }
+      }),
+    );
+    const values = await allValues(log, OTHER.name);
+    assert.equal(values.length, 80);
+    assert.equal(new Set(values).size, 80);
+    for (let i = 0; i < 8; i++) {
+      assert.deepEqual(
+        values.filter((value) => value.startsWith(`${i}/`)),
+        Array.from({ length: 10 }, (_, j) => `${i}/${j}`),
+      );
+    }
+  });
+
+  test("two consumers of one connection work side by side", async ({ log }) => {
+    const producer = await withTopics(log);
+    const letters = Array.from({ length: 200 }, (_, i) => `letter ${i}`);
+    for (const letter of letters) {
+      await producer.append([appendOf(TOPIC.name, 0, [letter])]);
+    }
+    const limit = { records: 1, bytes: 1 };
+    const through: string[] = [];
+    await Promise.all([
+      log.consume(consuming((batch) => ({
+        ...taking(batch),
+        appends: [appendOf(OTHER.name, 0, valuesOf(batch))],
+      }), { limit })),
+      log.consume(consuming((batch) => {
+        through.push(...valuesOf(batch));
+        return taking(batch);
+      }, {
+        limit,
+        group: "second",
+        topic: OTHER.name,
+        idle: () => Promise.resolve(through.length === letters.length),
+      })),
+    ]);
+    assert.deepEqual(through, letters);
+  });
+}

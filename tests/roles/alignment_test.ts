@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { EmbeddedLog } from "../../src/log/embedded.ts";
+import {
+  alignmentBound,
+  type PartitionView,
+  partitionViews,
+} from "../../src/roles/alignment.ts";
+import { initialCommit } from "../../src/roles/stage_commit.ts";
+import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+import { appendOf } from "../log/records.ts";
+
+const DELAY_DAYS = 7;
+const AHEAD = 6 * DAY_SECONDS;
+
+function view(
+  head: number | null,
+  progress: number,
+  drained = false,
+): PartitionView {
+  return { head, progress, drained };
+}
+
+Deno.test("a single partition is never held back", () => {
+  assert.equal(alignmentBound([view(5, 3)], 0, DELAY_DAYS), Infinity);
+});
+
+Deno.test("a partition stays below the delay less a day ahead of the oldest head of the others", () => {
+  const views = [view(1, 1), view(500, 100), view(300, 200)];
+  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 300 + AHEAD);
+  assert.equal(alignmentBound(views, 1, DELAY_DAYS), 1 + AHEAD);
+});
+
+Deno.test("the progress stands in for a head that is not known", () => {
+  const views = [view(900, 900), view(null, 100), view(300, 200)];
+  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 100 + AHEAD);
+});
+
+Deno.test("a head of 0 is a head", () => {
+  assert.equal(
+    alignmentBound([view(1, 1), view(0, 50)], 0, DELAY_DAYS),
+    AHEAD,
+  );
+});
+
+Deno.test("a drained partition holds nobody back", () => {
+  const views = [view(null, 0), view(null, 100, true), view(700, 2, false)];
+  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 700 + AHEAD);
+  assert.equal(
+    alignmentBound([view(1, 1), view(2, 2, true)], 0, DELAY_DAYS),
+    Infinity,
+  );
+});
+
+Deno.test("a partition never holds itself back", () => {
+  const views = [view(5, 5), view(1_000_000, 1_000_000)];
+  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 1_000_000 + AHEAD);
+});
+
+Deno.test("partitionViews() are what the group has committed, drained at the end offset", async () => {
+  await using log = new EmbeddedLog({ path: ":memory:", durable: false });
+  await log.createTopics([{ name: "t", partitions: 4, compacted: false }]);
+  const producer = await log.producer("p");
+  await producer.append([
+    appendOf("t", 0, ["a", "b"]),
+    appendOf("t", 1, ["a", "b"]),
+    appendOf("t", 2, ["a"]),
+  ]);
+  const commit = (partition: number, next: number, head: number | null) => ({
+    partition,
+    from: 0,
+    step: {
+      next,
+      appends: [],
+      metadata: JSON.stringify({ ...initialCommit(), progress: 7, head }),
+    },
+  });
+  await log.commit("g", "t", [commit(0, 1, 9), commit(1, 2, null)]);
+  assert.deepEqual(await partitionViews(log, "g", "t"), [
+    view(9, 7, false),
+    view(null, 7, true),
+    view(null, 0, false),
+    view(null, 0, true),
+  ]);
+});
