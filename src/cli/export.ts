@@ -18,7 +18,7 @@ import {
   FeatureColumns,
   openFeatureTable,
 } from "./feature_table.ts";
-import { oneOf } from "./flag_value.ts";
+import { oneOf, requireFlag } from "./flag_value.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
 import {
@@ -30,7 +30,7 @@ import { counted, elapsed, writeError } from "./terminal.ts";
 
 interface ExportOptions {
   readonly data: string;
-  readonly out: string;
+  readonly out?: string;
   readonly format?: TableFormat;
   readonly force?: boolean;
 }
@@ -50,7 +50,7 @@ export function addExportCommand(program: Command): void {
       "Writes the stored features as one table, ascending TRANSACTION_ID: " +
         "the same bytes that 'features' gives for the same payments in files.",
     )
-    .requiredOption("--out <file>", "file to write, or - for stdout")
+    .option("--out <file>", "needed: file to write, or - for stdout")
     .option(
       "--format <format>",
       "csv, jsonl or parquet (default: by the name of --out, else csv)",
@@ -64,7 +64,8 @@ export function addExportCommand(program: Command): void {
 
 async function exportFeatures(options: ExportOptions): Promise<void> {
   const startMs = performance.now();
-  const { data, out } = options;
+  const { data } = options;
+  const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = options.format ?? formatOfName(out) ?? "csv";
   await checkOutput({ out, force: options.force ?? false, format });
   const { features, store } = await openStore(data);

@@ -1,31 +1,25 @@
 /** `features`: the features of payments in files, by the operator of the stream. */
 import type { Command } from "commander";
-import { ConfigError } from "../error/error.ts";
 import { FeatureOperator } from "../features/feature_operator.ts";
 import {
   featureCount,
-  featureNames,
   type FeatureParameters,
-  totalsToCanonical,
-  totalsToValues,
 } from "../features/parameters.ts";
 import { DayReader } from "../files/day_reader.ts";
 import { formatOfName } from "../files/day_source.ts";
-import { fileError } from "../files/file_error.ts";
-import { STANDARD_STREAM } from "../files/output_file.ts";
-import {
-  TABLE_FORMATS,
-  type TableColumn,
-  type TableFormat,
-} from "../files/table_encoder.ts";
-import { TableWriter } from "../files/table_writer.ts";
-import type { TransactionDay } from "../files/transaction_day.ts";
+import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
+import type { TableWriter } from "../files/table_writer.ts";
 import { emptyTransaction } from "../transaction/transaction.ts";
 import {
   addFeatureFlags,
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
+import {
+  checkOutput,
+  FeatureColumns,
+  openFeatureTable,
+} from "./feature_table.ts";
 import { dateFlag, oneOf, requireFlag } from "./flag_value.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
@@ -96,7 +90,7 @@ async function features(options: FeaturesOptions): Promise<void> {
   const input = requireFlag("--in", options.in, "features --in data");
   const out = requireFlag("--out", options.out, "features --out data.csv");
   const format = options.format ?? formatOfName(out) ?? "csv";
-  await checkOut(out, format, options.force ?? false);
+  await checkOutput({ out, force: options.force ?? false, format });
   using stop = listenForStop();
   const { signal } = stop;
   const reader = await DayReader.open(input, {
@@ -105,11 +99,14 @@ async function features(options: FeaturesOptions): Promise<void> {
     inputFormat: options.inputFormat,
     signal,
   });
-  const columns = tableColumns(parameters);
-  await using writer = await TableWriter.open(out, format, columns);
-  const table = new FeatureTable(parameters, format);
+  await using writer = await openFeatureTable(out, format, parameters);
   try {
-    const rows = await fillTable(table, reader, writer);
+    const rows = await fillTable(
+      parameters,
+      new FeatureColumns(parameters, format),
+      reader,
+      writer,
+    );
     signal.throwIfAborted();
     await writer.close();
     writeError(summary(rows, reader, startMs));
@@ -121,95 +118,29 @@ async function features(options: FeaturesOptions): Promise<void> {
 
 /** Computes and writes day after day; returns the number of rows. */
 async function fillTable(
-  table: FeatureTable,
+  parameters: FeatureParameters,
+  columns: FeatureColumns,
   reader: DayReader,
   writer: TableWriter,
 ): Promise<number> {
+  const operator = new FeatureOperator(parameters);
+  const totals = new Float64Array(featureCount(parameters));
+  const row = emptyTransaction();
   const files = reader.sources.length;
   using progress = openProgress("features", files > 1 ? files : 0);
   let rows = 0;
   for await (const day of reader.days()) {
-    table.compute(day);
-    await writer.write(table.values, day.length);
+    columns.clear(day.length);
+    for (let index = 0; index < day.length; index++) {
+      day.read(index, row);
+      operator.process(row, totals);
+      columns.add(row.transactionId, totals);
+    }
+    await writer.write(columns.values, day.length);
     rows += day.length;
     progress.update(reader.sourcesRead, counted(rows, "payment"));
   }
   return rows;
-}
-
-/** The columns of the table, computed day after day in the same memory. */
-class FeatureTable {
-  /** One column for TRANSACTION_ID and for each feature, of the last day computed. */
-  values: Float64Array[];
-  readonly #operator: FeatureOperator;
-  readonly #windows: number;
-  readonly #finish: typeof totalsToValues;
-  readonly #row = emptyTransaction();
-  readonly #totals: Float64Array;
-  readonly #features: Float64Array;
-
-  constructor(parameters: FeatureParameters, format: TableFormat) {
-    const count = featureCount(parameters);
-    this.#operator = new FeatureOperator(parameters);
-    this.#windows = parameters.windowDays.length;
-    this.#finish = format === "csv" ? totalsToCanonical : totalsToValues;
-    this.#totals = new Float64Array(count);
-    this.#features = new Float64Array(count);
-    this.values = Array.from({ length: 1 + count }, () => new Float64Array());
-  }
-
-  compute(day: TransactionDay): void {
-    if (day.length > this.values[0].length) {
-      const room = 2 * day.length;
-      this.values = this.values.map(() => new Float64Array(room));
-    }
-    for (let index = 0; index < day.length; index++) {
-      day.read(index, this.#row);
-      this.#operator.process(this.#row, this.#totals);
-      this.#finish(this.#totals, this.#windows, this.#features);
-      this.values[0][index] = this.#row.transactionId;
-      for (let at = 0; at < this.#features.length; at++) {
-        this.values[1 + at][index] = this.#features[at];
-      }
-    }
-  }
-}
-
-function tableColumns(parameters: FeatureParameters): TableColumn[] {
-  const whole = /_NB_TX_|^TX_DURING_/;
-  const columns = featureNames(parameters).map((name): TableColumn => {
-    return { name, kind: whole.test(name) ? "int32" : "double" };
-  });
-  return [{ name: "TRANSACTION_ID", kind: "int64" }, ...columns];
-}
-
-async function checkOut(
-  out: string,
-  format: TableFormat,
-  force: boolean,
-): Promise<void> {
-  if (out === STANDARD_STREAM) {
-    if (format === "parquet" && Deno.stdout.isTerminal()) {
-      throw new ConfigError(
-        "--format=parquet is not for a terminal; send it to a file with --out",
-      );
-    }
-    return;
-  }
-  let info: Deno.FileInfo;
-  try {
-    info = await Deno.stat(out);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw fileError(error, "write", out);
-  }
-  if (info.isDirectory) {
-    throw new ConfigError(`--out=${out} is a folder; name a file in it`);
-  }
-  if (force) return;
-  throw new ConfigError(
-    `--out=${out} exists; choose another name, or overwrite it with --force`,
-  );
 }
 
 function summary(rows: number, reader: DayReader, startMs: number): string {

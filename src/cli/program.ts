@@ -10,9 +10,13 @@ import {
   StoreError,
 } from "../error/error.ts";
 import { OutputClosedError } from "../files/output_file.ts";
+import { addDeadLettersCommand } from "./dead_letters.ts";
+import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addRunCommand } from "./run.ts";
 import { StoppedError } from "./signals.ts";
+import { addStatusCommand } from "./status.ts";
 import { writeError, writeResult } from "./terminal.ts";
 
 const VERSION = "0.1.0";
@@ -44,8 +48,8 @@ export function buildProgram(): Command {
   // All settings come before the commands, which inherit them.
   program
     .description(
-      "Simulates card payments, turns them into features over sliding " +
-        "windows, scores them, stores them and shows them, live.",
+      "Simulates card payments, streams them, turns them into features over " +
+        "sliding windows, exactly, and stores them.",
     )
     .version(VERSION, "--version", "print the version")
     .helpOption("-h, --help", "print this help")
@@ -70,10 +74,13 @@ export function buildProgram(): Command {
         "fraudstream\nrun --role=producer. " +
         "More on a command: fraudstream help generate",
     );
+  // The default command needs no isDefault, see withCommand().
+  addRunCommand(program);
+  addStatusCommand(program);
+  addExportCommand(program);
+  addDeadLettersCommand(program);
   addGenerateCommand(program);
   addFeaturesCommand(program);
-  // Further commands: one addXCommand(program) of src/cli/x.ts a line. The
-  // default command needs no isDefault, see withCommand().
   return program;
 }
 

@@ -57,7 +57,7 @@ same command goes on from there. A second Ctrl-C stops at once.
 
 /** Adds the command to the program, as its default. */
 export function addRunCommand(program: Command): void {
-  const command = program.command("run", { isDefault: true })
+  const command = program.command("run")
     .summary("run the pipeline: produce, process, store")
     .description(
       "Streams simulated payments through the log, computes their features " +
