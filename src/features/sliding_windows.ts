@@ -36,6 +36,7 @@ const SLOTS_MIN = 64;
 const ARENA_MIN = 1024;
 const NUMBER_MAX = 0x3fff_ffff;
 const SUM_MAX = 2 ** 52;
+const SWEEP_MASK = 7;
 
 /** Sliding windows over events (key, time, value) of whole numbers. */
 export class SlidingWindows {
@@ -52,6 +53,7 @@ export class SlidingWindows {
   #arenaUsed = 0;
   #arenaLive = 0;
   #sweepSlot = 0;
+  #adds = 0;
 
   /** Makes empty windows of the given layout. */
   constructor(layout: WindowLayout) {
@@ -99,8 +101,15 @@ export class SlidingWindows {
     at: number,
   ): void {
     const expired = progress - this.#keepSeconds;
-    this.#sweep(expired);
-    const slot = this.#slotOf.get(key) ?? this.#open(key);
+    // Idle keys are let go in passing. A new key pays for looking at two
+    // others, which alone keeps the idle from outnumbering the active.
+    if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
+    let slot = this.#slotOf.get(key);
+    if (slot === undefined) {
+      this.#sweep(expired);
+      this.#sweep(expired);
+      slot = this.#open(key);
+    }
     this.#evict(slot, expired);
     this.#insert(slot, time, value);
     this.#query(slot, time, out, at);

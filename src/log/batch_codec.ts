@@ -1,16 +1,20 @@
 /**
- * How the embedded log keeps a batch of records in one blob: a count, a byte
- * for the form, then event times, lengths and bytes, deflated when that can
- * pay. JSON records with the same keys shrink to about a seventh, in less time
+ * How the embedded log keeps a batch of records in one blob: count, form and
+ * length, then event times, lengths and bytes, deflated when that can pay.
+ * JSON records with the same keys shrink to about a seventh, in less time
  * than it takes to write them whole.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { RecordBatch, RecordBatchBuilder } from "./record_batch.ts";
 
-const HEADER = 8;
+const HEADER = 12;
 const PLAIN = 0;
 const DEFLATED = 1;
 const DEFLATE_MIN = 512;
+/** Longer payloads are never written; a header that says so is damaged. */
+const PAYLOAD_MAX = 1 << 28;
+/** One piece of output is enough for almost any batch: pieces are copied. */
+const DEFLATE_OPTIONS = { level: 1, memLevel: 9, chunkSize: 1 << 18 };
 
 /** The blob of a builder's records. */
 export function encodeBatch(records: RecordBatchBuilder): Uint8Array {
@@ -56,11 +60,12 @@ function encode(
   );
   payload.set(bytes, 16 * count);
   const deflate = payload.length >= DEFLATE_MIN;
-  const body = deflate ? deflateRawSync(payload, { level: 1 }) : payload;
+  const body = deflate ? deflateRawSync(payload, DEFLATE_OPTIONS) : payload;
   const data = new Uint8Array(HEADER + body.length);
   const view = new DataView(data.buffer);
   view.setUint32(0, count, true);
-  view.setUint8(4, deflate ? DEFLATED : PLAIN);
+  view.setUint32(4, deflate ? DEFLATED : PLAIN, true);
+  view.setUint32(8, payload.length, true);
   data.set(body, HEADER);
   return data;
 }
@@ -73,8 +78,11 @@ export function decodeBatch(
   if (data.length < HEADER) return undefined;
   const header = new DataView(data.buffer, data.byteOffset, HEADER);
   const count = header.getUint32(0, true);
-  const payload = inflated(data.subarray(HEADER), header.getUint8(4));
-  if (!payload || payload.length < 16 * count) return undefined;
+  const length = header.getUint32(8, true);
+  if (length > PAYLOAD_MAX || length < 16 * count) return undefined;
+  const form = header.getUint32(4, true);
+  const payload = inflated(data.subarray(HEADER), form, length);
+  if (payload?.length !== length) return undefined;
   const offsets = new Float64Array(count);
   const positions = new Int32Array(2 * count + 1);
   const lengths = new Int32Array(aligned(payload, 8 * count, 16 * count));
@@ -89,11 +97,20 @@ export function decodeBatch(
   return { count, offsets, timestamps, positions, bytes };
 }
 
-function inflated(body: Uint8Array, form: number): Uint8Array | undefined {
+function inflated(
+  body: Uint8Array,
+  form: number,
+  expected: number,
+): Uint8Array | undefined {
   if (form === PLAIN) return body;
   if (form !== DEFLATED) return undefined;
   try {
-    const { buffer, byteOffset, length } = inflateRawSync(body);
+    // With room for all of it at once nothing is copied.
+    const options = {
+      chunkSize: expected + 64,
+      maxOutputLength: expected + 64,
+    };
+    const { buffer, byteOffset, length } = inflateRawSync(body, options);
     return new Uint8Array(buffer, byteOffset, length); // a Buffer's slice() is a view
   } catch {
     return undefined; // the caller says which batch is damaged

@@ -10,7 +10,7 @@ import {
   type FeatureParameters,
 } from "../features/parameters.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
-import { formatDatetime, parseDatetime } from "../transaction/calendar.ts";
+import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { Store, StoreRows, StoreStatus } from "./store.ts";
 
@@ -31,6 +31,7 @@ export interface EmbeddedStoreOptions {
 export class EmbeddedStore implements Store {
   readonly #sqlite: Sqlite;
   readonly #width: number;
+  readonly #datetime = new DatetimeFormatter();
   readonly #columns: readonly string[];
   readonly #writeMany: StatementSync;
   readonly #writeOne: StatementSync;
@@ -94,7 +95,7 @@ export class EmbeddedStore implements Store {
       const seconds = cells[at + 5];
       values.push(
         cells[at],
-        formatDatetime(cells[at + 1]),
+        this.#datetime.format(cells[at + 1]),
         cells[at + 2],
         cells[at + 3],
         cells[at + 4],

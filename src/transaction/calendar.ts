@@ -79,3 +79,28 @@ export function isNight(seconds: number): boolean {
   const second = seconds - Math.floor(seconds / DAY_SECONDS) * DAY_SECONDS;
   return second < 7 * 3600;
 }
+
+/** Formats many times of few days: 'YYYY-MM-DD HH:MM:SS', without a Date for each. */
+export class DatetimeFormatter {
+  #day = NaN;
+  #date = "";
+
+  /** The text of a time in seconds since 1970. */
+  format(seconds: number): string {
+    const day = Math.floor(seconds / DAY_SECONDS);
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#date = formatDate(seconds) + " ";
+    }
+    const second = seconds - day * DAY_SECONDS;
+    const hours = Math.floor(second / 3600);
+    const minutes = Math.floor(second / 60) - 60 * hours;
+    return this.#date + TWO_DIGITS[hours] + ":" + TWO_DIGITS[minutes] + ":" +
+      TWO_DIGITS[second % 60];
+  }
+}
+
+const TWO_DIGITS: readonly string[] = Array.from(
+  { length: 60 },
+  (_, n) => String(n).padStart(2, "0"),
+);

@@ -115,12 +115,25 @@ Deno.test("keys whose windows are empty are let go, and their memory too", () =>
   }
   assert.equal(windows.keys, 50_000);
   const full = windows.bytes;
-  for (let i = 0; i < 60_000; i++) {
+  for (let i = 0; i < 500_000; i++) {
     windows.add(7, 5000 + i, 1, 5000 + i, out, 0);
   }
   assert.equal(windows.keys, 1);
   assert.equal(out[0], 1000);
   assert.ok(windows.bytes < full / 20, `${windows.bytes} of ${full}`);
+});
+
+Deno.test("keys that never come again do not pile up", () => {
+  const windows = new SlidingWindows({
+    lagSeconds: 0,
+    windowSeconds: [1000],
+    slackSeconds: 0,
+  });
+  const out = new Float64Array(2);
+  for (let key = 0; key < 200_000; key++) {
+    windows.add(key, key, 1, key, out, 0);
+  }
+  assert.ok(windows.keys <= 3000, `${windows.keys} keys`);
 });
 
 Deno.test("memory follows the events in reach, not the history", () => {

@@ -48,32 +48,52 @@ export function parametersOf(partitions: number): StreamParameters {
 
 export const QUIET: Logger = { info() {}, warn() {}, error() {} };
 
+/** A log, a store and what roles need to work with them. */
+export interface OpenFolder extends AsyncDisposable {
+  readonly log: EmbeddedLog;
+  readonly store: EmbeddedStore;
+  readonly context: RoleContext;
+}
+
+const never = new AbortController().signal;
+
 /** Opens a data folder for roles in this thread. */
-export async function openFolder(
+export function openFolder(
   folder: string,
   parameters: StreamParameters,
-  signal: AbortSignal = new AbortController().signal,
-) {
-  const log = new EmbeddedLog({ path: join(folder, "log.db"), durable: false });
+  signal: AbortSignal = never,
+): Promise<OpenFolder> {
+  const log = join(folder, "log.db");
+  return open({ log, store: join(folder, "store.db") }, parameters, signal);
+}
+
+/** The same in memory: no files, no permissions. */
+export function openMemory(
+  parameters: StreamParameters,
+  signal: AbortSignal = never,
+): Promise<OpenFolder> {
+  return open({ log: ":memory:", store: ":memory:" }, parameters, signal);
+}
+
+async function open(
+  paths: { log: string; store: string },
+  parameters: StreamParameters,
+  signal: AbortSignal,
+): Promise<OpenFolder> {
+  const { features } = parameters;
+  const log = new EmbeddedLog({ path: paths.log, durable: false });
   const store = new EmbeddedStore({
-    path: join(folder, "store.db"),
-    features: parameters.features,
+    path: paths.store,
+    features,
     durable: false,
   });
   await log.createTopics(topicSpecs(parameters.partitions));
   const control = new Control(log);
   await control.agree(parameters);
-  const context: RoleContext = {
-    log,
-    control,
-    parameters,
-    logger: QUIET,
-    signal,
-  };
   return {
     log,
     store,
-    context,
+    context: { log, control, parameters, logger: QUIET, signal },
     async [Symbol.asyncDispose]() {
       await log[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();

@@ -1,0 +1,121 @@
+/**
+ * The 14 features of the handbook's default data set, from rows in memory on
+ * one thread, beside Polars and DuckDB where Python is at hand.
+ *
+ *   deno run --allow-env=PYTHON --allow-run --allow-read --allow-write \
+ *     bench/features_bench.ts [--peer] [--runs=N]
+ *
+ * --peer runs bench/peers/features_{polars,duckdb,pandas}.py on one thread
+ * with the Python of the variable PYTHON (default python3), which needs the
+ * packages polars, duckdb, pandas and pyarrow.
+ */
+import { FeatureOperator } from "../src/features/feature_operator.ts";
+import {
+  featureCount,
+  HANDBOOK_FEATURES,
+  totalsToValues,
+} from "../src/features/parameters.ts";
+import { simulateHandbook } from "../src/simulator/handbook.ts";
+import { HANDBOOK_PARAMETERS } from "../src/simulator/parameters.ts";
+import {
+  emptyTransaction,
+  readTableRow,
+  type TransactionTable,
+} from "../src/transaction/transaction.ts";
+
+const SECONDS_MIN = 1e-3;
+
+/** Computes all rows' features into columns-less memory; seconds taken. */
+function run(table: TransactionTable, startSeconds: number): number {
+  const operator = new FeatureOperator(HANDBOOK_FEATURES);
+  const width = featureCount(HANDBOOK_FEATURES);
+  const windows = HANDBOOK_FEATURES.windowDays.length;
+  const result = new Float64Array(table.length * width);
+  const totals = new Float64Array(width);
+  const values = new Float64Array(width);
+  const row = emptyTransaction();
+  const began = performance.now();
+  for (let index = 0; index < table.length; index++) {
+    readTableRow(table, index, startSeconds, row);
+    operator.process(row, totals);
+    totalsToValues(totals, windows, values);
+    result.set(values, index * width);
+  }
+  return Math.max(SECONDS_MIN, (performance.now() - began) / 1000);
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
+}
+
+function flag(name: string): string | undefined {
+  const found = Deno.args.find((arg) => arg.split("=")[0] === `--${name}`);
+  return found === undefined ? undefined : found.split("=")[1] ?? "";
+}
+
+/** Runs a peer; the seconds that it prints last, or undefined if it cannot run. */
+async function peer(name: string, input: string): Promise<number | undefined> {
+  const python = Deno.env.get("PYTHON") ?? "python3";
+  const script = new URL(`./peers/features_${name}.py`, import.meta.url);
+  const { success, stdout, stderr } = await new Deno.Command(python, {
+    args: [script.pathname, input],
+    env: { POLARS_MAX_THREADS: "1" },
+  }).output();
+  if (!success) {
+    const why = new TextDecoder().decode(stderr).trim().split("\n").pop();
+    print(`${name.padEnd(8)} not measured: ${why}`);
+    return undefined;
+  }
+  return Number(new TextDecoder().decode(stdout).trim().split("\n").pop());
+}
+
+async function main(): Promise<void> {
+  const { table, startSeconds } = simulateHandbook(HANDBOOK_PARAMETERS);
+  const runs = Number(flag("runs") ?? 5);
+  run(table, startSeconds); // warms up
+  const seconds = Array.from({ length: runs }, () => run(table, startSeconds))
+    .sort((a, b) => a - b);
+  const median = seconds[seconds.length >> 1];
+  print(
+    `ours     ${table.length} rows, one thread, ${runs} runs: min ` +
+      `${seconds[0].toFixed(2)} s, median ${median.toFixed(2)} s, max ` +
+      `${seconds[runs - 1].toFixed(2)} s`,
+  );
+  if (flag("peer") === undefined) return;
+  const input = await Deno.makeTempFile({ suffix: ".csv" });
+  await writeCsv(input, table, startSeconds);
+  for (const name of ["polars", "duckdb", "pandas"]) {
+    const took = await peer(name, input);
+    if (took === undefined) continue;
+    print(
+      `${name.padEnd(8)} one thread: ${took.toFixed(2)} s, ` +
+        `${(took / median).toFixed(1)} times ours`,
+    );
+  }
+  await Deno.remove(input);
+}
+
+async function writeCsv(
+  path: string,
+  table: TransactionTable,
+  startSeconds: number,
+): Promise<void> {
+  using file = await Deno.open(path, { write: true, truncate: true });
+  const encoder = new TextEncoder();
+  let text = "TRANSACTION_ID,TX_EPOCH,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT," +
+    "TX_TIME_SECONDS,TX_FRAUD\n";
+  const row = emptyTransaction();
+  for (let index = 0; index < table.length; index++) {
+    readTableRow(table, index, startSeconds, row);
+    text += `${row.transactionId},${row.datetimeSeconds},${row.customerId},` +
+      `${row.terminalId},${row.amount},${row.timeSeconds},${row.fraud}\n`;
+    if (text.length < 1 << 20 && index < table.length - 1) continue;
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length;) {
+      at += await file.write(bytes.subarray(at));
+    }
+    text = "";
+  }
+}
+
+if (import.meta.main) await main();

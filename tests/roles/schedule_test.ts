@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { featureNames } from "../../src/features/parameters.ts";
+import type { StreamParameters } from "../../src/roles/control.ts";
+import { readDeadLetters } from "../../src/roles/dead_letters.ts";
+import { REPARTITION_TOPIC } from "../../src/roles/topics.ts";
+import {
+  DAY_SECONDS,
+  type Transaction,
+} from "../../src/transaction/transaction.ts";
+import { openMemory } from "./pipeline.ts";
+import {
+  appendPayments,
+  type Entry,
+  partitionsOf,
+  paymentAt,
+  sinkRows,
+  StageDriver,
+} from "./stages.ts";
+import { expectedOf } from "./stream_oracle.ts";
+
+const PARAMETERS: StreamParameters = {
+  partitions: 3,
+  features: { windowDays: [1, 2, 4], delayDays: 3, useLabels: true },
+  latenessSeconds: 3600,
+  maxGapSeconds: 400 * DAY_SECONDS,
+};
+const KEEP_SECONDS = 4 * DAY_SECONDS + 3600;
+
+/** What arrives next: a payment, or one of the things that go wrong. */
+interface Arrival {
+  partition: number;
+  kind: "payment" | "again" | "conflict" | "late" | "implausible" | "garbage";
+  stepSeconds: number;
+  backSeconds: number;
+  customerId: number;
+  terminalId: number;
+  cents: number;
+  fraud: number;
+  which: number;
+}
+
+const edges = [1, 2, 3, 4, 5, 7].flatMap((days) =>
+  [-1, 0, 1].map((second) => days * DAY_SECONDS + second)
+);
+
+const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
+  fc.record({
+    partition: fc.oneof(fc.constant(0), fc.nat(PARAMETERS.partitions - 1)),
+    kind: fc.oneof(
+      { weight: 12, arbitrary: fc.constant("payment" as const) },
+      { weight: 2, arbitrary: fc.constant("again" as const) },
+      { weight: 2, arbitrary: fc.constant("conflict" as const) },
+      { weight: 1, arbitrary: fc.constant("late" as const) },
+      { weight: 1, arbitrary: fc.constant("implausible" as const) },
+      { weight: 1, arbitrary: fc.constant("garbage" as const) },
+    ),
+    stepSeconds: fc.oneof(
+      { weight: 6, arbitrary: fc.integer({ min: 0, max: 20_000 }) },
+      { weight: 2, arbitrary: fc.constantFrom(0, ...edges) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(
+          KEEP_SECONDS - 1,
+          KEEP_SECONDS,
+          KEEP_SECONDS / 2,
+        ),
+      },
+      { weight: 1, arbitrary: fc.constant(50 * DAY_SECONDS) },
+    ),
+    backSeconds: fc.oneof(fc.constant(0), fc.nat(3600), fc.constant(3600)),
+    customerId: fc.nat(1),
+    terminalId: fc.nat(2),
+    cents: fc.nat(100_000),
+    fraud: fc.nat(1),
+    which: fc.nat(6),
+  }),
+  { minLength: 1, maxLength: 90 },
+);
+
+/** The arrivals as entries of partitions, in the order of appending: event time, to within the lateness. */
+function entriesOf(
+  arrivals: readonly Arrival[],
+): { partition: number; entry: Entry }[] {
+  const sources: Transaction[][] = partitionsOf(PARAMETERS).map(() => []);
+  const progress = sources.map(() => 0);
+  let now = 3600;
+  return arrivals.map((arrival, transactionId) => {
+    const { partition, kind, stepSeconds, which } = arrival;
+    if (kind === "garbage") return { partition, entry: '{"TX_AMOUNT":' };
+    now += stepSeconds;
+    const source = sources[partition];
+    const make = (time: number, id = transactionId) =>
+      paymentAt(time, {
+        transactionId: id,
+        customerId: arrival.customerId,
+        terminalId: arrival.terminalId,
+        amount: arrival.cents / 100,
+        fraud: arrival.fraud,
+        scenario: arrival.fraud,
+      });
+    const earlier = source.at(-1 - which % Math.max(1, source.length));
+    let entry = make(now - arrival.backSeconds);
+    if (kind === "late") {
+      entry = make(Math.max(0, progress[partition] - 3601 - which * 1000));
+    } else if (kind === "implausible") {
+      const ahead = PARAMETERS.maxGapSeconds + 1 + which * DAY_SECONDS;
+      entry = make(progress[partition] + ahead);
+      return { partition, entry };
+    } else if (kind === "again" && earlier) entry = earlier;
+    else if (kind === "conflict" && earlier) {
+      entry = make(now, earlier.transactionId);
+    }
+    source.push(entry);
+    progress[partition] = Math.max(progress[partition], entry.timeSeconds);
+    return { partition, entry };
+  });
+}
+
+/** Numbers from 0 to below 1 (mulberry32). */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface Schedule {
+  /** Decides what is done next. */
+  readonly seed: number;
+  /** Whether all payments are there before the first step. */
+  readonly preloaded: boolean;
+  /** How likely it is that a stage's partition is dropped and restored. */
+  readonly drops: number;
+  /** Most records in a step. */
+  readonly records: number;
+}
+
+/** Runs the stages over the arrivals by a schedule and compares all that comes out with the oracle. */
+async function runSchedule(
+  arrivals: readonly Arrival[],
+  { seed, preloaded, drops, records }: Schedule,
+): Promise<void> {
+  await using folder = await openMemory(PARAMETERS);
+  const { log } = folder;
+  const entries = entriesOf(arrivals);
+  const sources: Entry[][] = partitionsOf(PARAMETERS).map(() => []);
+  const random = chance(seed);
+  const below = (n: number) => Math.floor(random() * n);
+  let appended = 0;
+  const append = async (count: number) => {
+    for (
+      const { partition, entry } of entries.slice(appended, appended + count)
+    ) {
+      await appendPayments(log, partition, [entry]);
+      sources[partition].push(entry);
+    }
+    appended = Math.min(entries.length, appended + count);
+  };
+  if (preloaded) await append(entries.length);
+  const customers = await StageDriver.customers(log, PARAMETERS);
+  const terminals = await StageDriver.terminals(log, PARAMETERS);
+  const order = partitionsOf(PARAMETERS);
+  for (;;) {
+    const what = random();
+    if (what < 0.1) await append(1 + below(8));
+    else {
+      const stage = what < 0.65 ? customers : terminals;
+      const partition = below(PARAMETERS.partitions);
+      if (random() < drops) await stage.reopen(partition);
+      await stage.step(partition, 1 + below(records));
+    }
+    if (random() > 0.05 || appended < entries.length) continue;
+    const before = customers.steps;
+    if (await customers.done()) {
+      await terminals.drain(order, 1 + below(records));
+      break;
+    }
+    for (const partition of [...order, ...order]) {
+      await customers.step(partition, 1);
+    }
+    assert.ok(customers.steps > before, "the partitions wait for each other");
+  }
+  assert.ok(await terminals.done());
+  await compare(folder.log, sources, customers, terminals);
+}
+
+async function compare(
+  log: Parameters<typeof sinkRows>[0],
+  sources: Entry[][],
+  customers: StageDriver,
+  terminals: StageDriver,
+): Promise<void> {
+  const expected = expectedOf(sources, PARAMETERS);
+  const names = featureNames(PARAMETERS.features);
+  const textOf = (id: unknown, seconds: unknown, values: unknown[]) =>
+    `${id} at ${seconds}: ${values.join(" ")}`;
+  const found = (await sinkRows(log)).map((row) =>
+    textOf(row.TRANSACTION_ID, row.TX_TIME_SECONDS, names.map((n) => row[n]))
+  );
+  const wanted = expected.rows.map(({ row, values }) =>
+    textOf(row.transactionId, row.timeSeconds, values)
+  );
+  assert.deepEqual(found.sort(), wanted.sort());
+  const letters: string[] = [];
+  for await (
+    const { topic, partition, offset, reason } of readDeadLetters(log)
+  ) {
+    assert.notEqual(topic, REPARTITION_TOPIC);
+    letters.push(`${partition}/${offset} ${reason}`);
+  }
+  assert.deepEqual(letters.sort(), [...expected.deadLetters].sort());
+  const emitted = expected.rows.length;
+  const frauds = expected.rows.filter(({ row }) => row.fraud === 1).length;
+  assert.deepEqual(await customers.counters(), {
+    read: sources.flat().length,
+    emitted,
+    deadLettered: letters.length,
+    duplicates: expected.duplicates,
+    frauds,
+  });
+  assert.deepEqual(await terminals.counters(), {
+    read: emitted,
+    emitted,
+    deadLettered: 0,
+    duplicates: 0,
+    frauds,
+  });
+}
+
+const schedules: [string, Omit<Schedule, "seed">][] = [
+  ["with all payments there", { preloaded: true, drops: 0, records: 20 }],
+  ["as they arrive", { preloaded: false, drops: 0, records: 4 }],
+  ["dropped and restored before every step", {
+    preloaded: true,
+    drops: 1,
+    records: 3,
+  }],
+  ["as they arrive, dropped and restored at times", {
+    preloaded: false,
+    drops: 0.3,
+    records: 8,
+  }],
+];
+
+for (const [name, schedule] of schedules) {
+  Deno.test(`stages in any order give what the plain rules give, ${name}`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        arrivals,
+        fc.integer(),
+        (arrivals, seed) => runSchedule(arrivals, { ...schedule, seed }),
+      ),
+      { numRuns: 60 },
+    );
+  });
+}

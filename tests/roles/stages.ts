@@ -1,0 +1,274 @@
+/**
+ * The processor's stages by hand: one step of one partition at a time, in any
+ * order, dropped and restored at will. And the payments to feed them.
+ */
+import type { EmbeddedLog } from "../../src/log/embedded.ts";
+import {
+  type Commit,
+  type PartitionTask,
+  READ_LIMIT,
+  readRange,
+} from "../../src/log/log.ts";
+import {
+  batchTail,
+  type RecordBatch,
+  RecordBatchBuilder,
+  recordValue,
+} from "../../src/log/record_batch.ts";
+import type { StreamParameters } from "../../src/roles/control.ts";
+import { CustomerStage } from "../../src/roles/customer_stage.ts";
+import {
+  addCounters,
+  noCounters,
+  parseCommit,
+  type StageCounters,
+} from "../../src/roles/stage_commit.ts";
+import { TerminalStage } from "../../src/roles/terminal_stage.ts";
+import {
+  CUSTOMER_GROUP,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+  TRANSACTION_TOPIC,
+} from "../../src/roles/topics.ts";
+import {
+  emptyTransaction,
+  type Transaction,
+} from "../../src/transaction/transaction.ts";
+import { TransactionJsonWriter } from "../../src/transaction/transaction_json.ts";
+
+/** Midnight of the first day of the tests' streams, 2018-04-01. */
+export const START_SECONDS = Date.UTC(2018, 3, 1) / 1000;
+
+/** A payment at a time, all else 0 but what is given. */
+export function paymentAt(
+  timeSeconds: number,
+  more: Partial<Transaction> = {},
+): Transaction {
+  return {
+    ...emptyTransaction(),
+    timeSeconds,
+    datetimeSeconds: START_SECONDS + timeSeconds,
+    ...more,
+  };
+}
+
+/** What is appended to the payments: a payment, or text instead of one. */
+export type Entry = Transaction | string;
+
+/** Appends payments to a partition of the source, whatever their customer. */
+export async function appendPayments(
+  log: EmbeddedLog,
+  partition: number,
+  entries: readonly Entry[],
+): Promise<void> {
+  const records = new RecordBatchBuilder();
+  const json = new TransactionJsonWriter();
+  for (const entry of entries) {
+    records.writer.ascii(
+      typeof entry === "string" ? "k" : String(entry.customerId),
+    );
+    records.endKey();
+    if (typeof entry === "string") records.writer.ascii(entry);
+    else json.write(records.writer, entry);
+    const time = typeof entry === "string" ? 0 : entry.datetimeSeconds;
+    records.endRecord(time * 1000);
+  }
+  const producer = await log.producer("tests");
+  await producer.append([{ topic: TRANSACTION_TOPIC, partition, records }]);
+}
+
+interface StageTask extends PartitionTask {
+  restore(): Promise<number>;
+}
+
+interface StageKind {
+  readonly group: string;
+  readonly input: string;
+  readonly open: (
+    log: EmbeddedLog,
+    parameters: StreamParameters,
+    partition: number,
+    commit: Commit | undefined,
+  ) => StageTask;
+}
+
+const CUSTOMER_STAGE: StageKind = {
+  group: CUSTOMER_GROUP,
+  input: TRANSACTION_TOPIC,
+  open: (log, parameters, partition, commit) =>
+    new CustomerStage({
+      log,
+      parameters,
+      partition,
+      commit,
+      startSeconds: () => Promise.resolve(START_SECONDS),
+    }),
+};
+
+const TERMINAL_STAGE: StageKind = {
+  group: TERMINAL_GROUP,
+  input: REPARTITION_TOPIC,
+  open: (log, parameters, partition, commit) =>
+    new TerminalStage({ log, parameters, partition, commit }),
+};
+
+/** One stage on all its partitions, driven step by step. */
+export class StageDriver {
+  readonly #log: EmbeddedLog;
+  readonly #parameters: StreamParameters;
+  readonly #kind: StageKind;
+  readonly #tasks: StageTask[] = [];
+  readonly #offsets: number[] = [];
+  readonly #metadata: (string | undefined)[] = [];
+  readonly #pending: (RecordBatch | undefined)[] = [];
+  /** Steps that took nothing and committed the head that has to wait. */
+  headCommits = 0;
+  /** Steps that took something. */
+  steps = 0;
+
+  private constructor(
+    log: EmbeddedLog,
+    parameters: StreamParameters,
+    kind: StageKind,
+  ) {
+    this.#log = log;
+    this.#parameters = parameters;
+    this.#kind = kind;
+  }
+
+  /** The customer windows, from where the group stands. */
+  static customers(
+    log: EmbeddedLog,
+    parameters: StreamParameters,
+  ): Promise<StageDriver> {
+    return StageDriver.#open(log, parameters, CUSTOMER_STAGE);
+  }
+
+  /** The terminal windows, from where the group stands. */
+  static terminals(
+    log: EmbeddedLog,
+    parameters: StreamParameters,
+  ): Promise<StageDriver> {
+    return StageDriver.#open(log, parameters, TERMINAL_STAGE);
+  }
+
+  static async #open(
+    log: EmbeddedLog,
+    parameters: StreamParameters,
+    kind: StageKind,
+  ): Promise<StageDriver> {
+    const driver = new StageDriver(log, parameters, kind);
+    for (let p = 0; p < parameters.partitions; p++) await driver.reopen(p);
+    return driver;
+  }
+
+  /** Drops what a partition has in memory and restores it from the log; gives the number of rows replayed. */
+  async reopen(partition: number): Promise<number> {
+    const { group, input, open } = this.#kind;
+    const commit = (await this.#log.committed(group, input))[partition];
+    const task = open(this.#log, this.#parameters, partition, commit);
+    const rows = await task.restore();
+    this.#tasks[partition] = task;
+    this.#offsets[partition] = commit?.offset ?? 0;
+    this.#metadata[partition] = commit?.metadata;
+    this.#pending[partition] = undefined;
+    return rows;
+  }
+
+  /** Takes up to `records` of a partition; whether the offset has moved. */
+  async step(partition: number, records = Infinity): Promise<boolean> {
+    const { group, input } = this.#kind;
+    const from = this.#offsets[partition];
+    const batch = this.#pending[partition] ??
+      await this.#log.read(input, partition, from, READ_LIMIT);
+    if (batch.count === 0) return false;
+    const step = await this.#tasks[partition].step(batchHead(batch, records));
+    if (step.next === from && step.metadata === this.#metadata[partition]) {
+      this.#pending[partition] = batch;
+      return false;
+    }
+    await this.#log.commit(group, input, [{ partition, from, step }]);
+    let taken = 0;
+    while (taken < batch.count && batch.offsets[taken] < step.next) taken++;
+    this.#pending[partition] = taken < batch.count
+      ? batchTail(batch, taken)
+      : undefined;
+    this.#offsets[partition] = step.next;
+    this.#metadata[partition] = step.metadata;
+    if (step.next === from) this.headCommits++;
+    else this.steps++;
+    return step.next !== from;
+  }
+
+  /** Steps through the partitions in the given order, from its beginning again after each that moved, until none moves. */
+  async drain(
+    order: readonly number[],
+    records = Infinity,
+    between: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    for (let i = 0; i < order.length;) {
+      const moved = await this.step(order[i], records);
+      if (moved) await between();
+      i = moved ? 0 : i + 1;
+    }
+  }
+
+  /** Whether everything that is in the input has been taken. */
+  async done(): Promise<boolean> {
+    const ends = await this.#log.endOffsets(this.#kind.input) ?? [];
+    return ends.every((end, partition) => this.#offsets[partition] === end);
+  }
+
+  /** What has been done, all partitions together, as committed. */
+  async counters(): Promise<StageCounters> {
+    const { group, input } = this.#kind;
+    const sum = noCounters();
+    for (const commit of await this.#log.committed(group, input)) {
+      addCounters(sum, parseCommit(commit).counters);
+    }
+    return sum;
+  }
+}
+
+function batchHead(batch: RecordBatch, records: number): RecordBatch {
+  if (records >= batch.count) return batch;
+  return {
+    count: records,
+    offsets: batch.offsets.subarray(0, records),
+    timestamps: batch.timestamps.subarray(0, records),
+    positions: batch.positions.subarray(0, 2 * records + 1),
+    bytes: batch.bytes,
+  };
+}
+
+/** The partitions of a stream, lowest first. */
+export function partitionsOf({ partitions }: StreamParameters): number[] {
+  return [...Array(partitions).keys()];
+}
+
+/** All values of a topic as text, partition by partition. */
+export async function valuesOfTopic(
+  log: EmbeddedLog,
+  topic: string,
+): Promise<string[]> {
+  const decoder = new TextDecoder();
+  const values: string[] = [];
+  const ends = await log.endOffsets(topic) ?? [];
+  for (const [partition, end] of ends.entries()) {
+    for await (const batch of readRange(log, topic, partition, 0, end)) {
+      for (let i = 0; i < batch.count; i++) {
+        values.push(decoder.decode(recordValue(batch, i)));
+      }
+    }
+  }
+  return values;
+}
+
+/** The records of the sink, as objects. */
+export async function sinkRows(
+  log: EmbeddedLog,
+): Promise<Record<string, number | string>[]> {
+  const values = await valuesOfTopic(log, SINK_TOPIC);
+  return values.map((value) => JSON.parse(value));
+}

@@ -1,0 +1,78 @@
+/**
+ * What the processor must make of the payments in its source partitions, the
+ * plain way: the checks in their order, each a search through all that was
+ * accepted before; the features by filters over everything.
+ */
+import {
+  longestWindowSeconds,
+  totalsToValues,
+} from "../../src/features/parameters.ts";
+import type { StreamParameters } from "../../src/roles/control.ts";
+import type { Transaction } from "../../src/transaction/transaction.ts";
+import { customerTotals, flagsOf, terminalTotals } from "../features/oracle.ts";
+import type { Entry } from "./stages.ts";
+
+/** What must come out. */
+export interface Expected {
+  /** Payments with their feature values, partition by partition. */
+  readonly rows: { row: Transaction; values: number[] }[];
+  /** Number of duplicates. */
+  readonly duplicates: number;
+  /** "partition/offset reason" of each dead letter. */
+  readonly deadLetters: string[];
+}
+
+/** The expected outcome for these source partitions. */
+export function expectedOf(
+  sources: readonly (readonly Entry[])[],
+  parameters: StreamParameters,
+): Expected {
+  const { features } = parameters;
+  const deadLetters: string[] = [];
+  let duplicates = 0;
+  const accepted = sources.map((entries, partition) => {
+    const before: Transaction[] = [];
+    for (const [offset, entry] of entries.entries()) {
+      const verdict = judge(entry, before, parameters);
+      if (verdict === "accept") before.push(entry as Transaction);
+      else if (verdict === "duplicate") duplicates++;
+      else deadLetters.push(`${partition}/${offset} ${verdict}`);
+    }
+    return before;
+  });
+  const all = accepted.flat();
+  const rows = accepted.flatMap((rows) =>
+    rows.map((row, i) => {
+      const totals = [
+        ...flagsOf(row),
+        ...customerTotals(row, rows.slice(0, i), features),
+        ...terminalTotals(row, all, features),
+      ];
+      const values: number[] = [];
+      totalsToValues(totals, features.windowDays.length, values);
+      return { row, values };
+    })
+  );
+  return { rows, duplicates, deadLetters };
+}
+
+function judge(
+  entry: Entry,
+  before: readonly Transaction[],
+  parameters: StreamParameters,
+): string {
+  if (typeof entry === "string") return "not JSON";
+  const { features, latenessSeconds, maxGapSeconds } = parameters;
+  const keepSeconds = longestWindowSeconds(features) + latenessSeconds;
+  const time = entry.timeSeconds;
+  const progress = Math.max(0, ...before.map((row) => row.timeSeconds));
+  if (time > progress + maxGapSeconds) return "implausible";
+  const known = before.findLast(({ transactionId }) =>
+    transactionId === entry.transactionId
+  );
+  if (known && known.timeSeconds > Math.max(progress, time) - keepSeconds) {
+    const same = JSON.stringify(known) === JSON.stringify(entry);
+    return same ? "duplicate" : "conflicting id";
+  }
+  return time < progress - latenessSeconds ? "late" : "accept";
+}
