@@ -28,7 +28,8 @@ const START = 1; // first cell of the ring in the arena
 const MASK = 2; // capacity of the ring - 1; the capacity is a power of two
 const HEAD = 3; // number of the oldest event; a number's cell is number & MASK
 const TAIL = 4; // number of the next event
-const CURSOR = 5;
+const OLDEST = 5; // time of the oldest event
+const CURSOR = 6;
 
 const UNUSED = -1;
 const RING_MIN = 4;
@@ -41,6 +42,7 @@ const SWEEP_MASK = 7;
 /** Sliding windows over events (key, time, value) of whole numbers. */
 export class SlidingWindows {
   readonly #bounds: Int32Array;
+  readonly #touched: Float64Array;
   readonly #keepSeconds: number;
   readonly #stride: number;
   readonly #slotOf = new Map<number, number>();
@@ -48,8 +50,8 @@ export class SlidingWindows {
   #evictedSums: Float64Array;
   #slotCount = 0;
   #freeSlots: number[] = [];
-  #times = new Int32Array(ARENA_MIN);
-  #sums = new Float64Array(ARENA_MIN);
+  // Cell c of the arena: the event's time at 2c, the running sum at 2c + 1.
+  #arena = new Float64Array(2 * ARENA_MIN);
   #arenaUsed = 0;
   #arenaLive = 0;
   #sweepSlot = 0;
@@ -62,6 +64,7 @@ export class SlidingWindows {
       lagSeconds,
       ...windowSeconds.map((seconds) => lagSeconds + seconds),
     ]);
+    this.#touched = new Float64Array(this.#bounds.length);
     this.#keepSeconds = lagSeconds + Math.max(...windowSeconds) + slackSeconds;
     this.#stride = CURSOR + this.#bounds.length;
     this.#slots = new Int32Array(SLOTS_MIN * this.#stride);
@@ -80,7 +83,7 @@ export class SlidingWindows {
 
   /** Bytes held in typed arrays. */
   get bytes(): number {
-    return this.#times.byteLength + this.#sums.byteLength +
+    return this.#arena.byteLength +
       this.#slots.byteLength + this.#evictedSums.byteLength;
   }
 
@@ -110,9 +113,28 @@ export class SlidingWindows {
       this.#sweep(expired);
       slot = this.#open(key);
     }
+    this.#touch(slot);
     this.#evict(slot, expired);
     this.#insert(slot, time, value);
     this.#query(slot, time, out, at);
+  }
+
+  /**
+   * Reads the cells that will be needed, all at once: they lie far apart, and
+   * a processor waits for them side by side only if no branch is in between.
+   */
+  #touch(slot: number): void {
+    const slots = this.#slots;
+    const arena = this.#arena;
+    const s = slot * this.#stride;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const touched = this.#touched;
+    for (let bound = 0; bound < touched.length; bound++) {
+      const cursor = slots[s + CURSOR + bound];
+      touched[bound] = arena[2 * (start + ((cursor - 1) & mask))] +
+        arena[2 * (start + (cursor & mask))];
+    }
   }
 
   #insert(slot: number, time: number, value: number): void {
@@ -121,82 +143,105 @@ export class SlidingWindows {
       this.#resize(slot, 2 * (this.#slots[s + MASK] + 1));
     }
     const slots = this.#slots;
-    const times = this.#times;
-    const sums = this.#sums;
+    const arena = this.#arena;
     const start = slots[s + START];
     const mask = slots[s + MASK];
     const head = slots[s + HEAD];
     let number = slots[s + TAIL]++;
+    let sum = value;
     while (number > head) {
-      const before = start + ((number - 1) & mask);
-      if (times[before] <= time) break;
-      const cell = start + (number & mask);
-      times[cell] = times[before];
-      sums[cell] = sums[before] + value;
+      const before = 2 * (start + ((number - 1) & mask));
+      if (arena[before] <= time) {
+        sum += arena[before + 1];
+        break;
+      }
+      const cell = 2 * (start + (number & mask));
+      arena[cell] = arena[before];
+      arena[cell + 1] = arena[before + 1] + value;
       number--;
     }
-    const cell = start + (number & mask);
-    times[cell] = time;
-    sums[cell] = value +
-      (number === head
-        ? this.#evictedSums[slot]
-        : sums[start + ((number - 1) & mask)]);
+    if (number === head) sum += this.#evictedSums[slot];
+    const cell = 2 * (start + (number & mask));
+    arena[cell] = time;
+    arena[cell + 1] = sum;
+    if (number === head) slots[s + OLDEST] = time;
   }
 
   #query(slot: number, time: number, out: Float64Array, at: number): void {
     const slots = this.#slots;
-    const sums = this.#sums;
+    const arena = this.#arena;
     const bounds = this.#bounds;
     const s = slot * this.#stride;
     const start = slots[s + START];
     const mask = slots[s + MASK];
     const head = slots[s + HEAD];
+    const tail = slots[s + TAIL];
     const evicted = this.#evictedSums[slot];
-    const end = this.#moveCursor(s, 0, time - bounds[0]);
-    const endSum = end === head ? evicted : sums[start + ((end - 1) & mask)];
-    for (let bound = 1; bound < bounds.length; bound++, at += 2) {
-      const begin = this.#moveCursor(s, bound, time - bounds[bound]);
-      out[at] = end - begin;
-      out[at + 1] = endSum -
-        (begin === head ? evicted : sums[start + ((begin - 1) & mask)]);
+    let end = 0;
+    let endSum = 0;
+    for (let bound = 0; bound < bounds.length; bound++) {
+      const limit = time - bounds[bound];
+      let cursor = slots[s + CURSOR + bound];
+      if (cursor < head) cursor = head;
+      // Mostly the boundary passes one event or none since the last time.
+      if (cursor < tail && arena[2 * (start + (cursor & mask))] <= limit) {
+        cursor++;
+      }
+      const passed = cursor === tail ||
+        arena[2 * (start + (cursor & mask))] > limit;
+      let sum = evicted;
+      let kept = true;
+      if (cursor > head) {
+        const before = 2 * (start + ((cursor - 1) & mask));
+        sum = arena[before + 1];
+        kept = arena[before] <= limit;
+      }
+      if (!passed || !kept) {
+        cursor = this.#seek(s, cursor, limit);
+        sum = cursor === head
+          ? evicted
+          : arena[2 * (start + ((cursor - 1) & mask)) + 1];
+      }
+      slots[s + CURSOR + bound] = cursor;
+      if (bound === 0) {
+        end = cursor;
+        endSum = sum;
+      } else {
+        out[at] = end - cursor;
+        out[at + 1] = endSum - sum;
+        at += 2;
+      }
     }
   }
 
-  /** Moves a cursor to the number of the first event later than `time`. */
-  #moveCursor(s: number, bound: number, time: number): number {
+  /** Number of the first event later than `time`, looked for from `cursor` on in both directions. */
+  #seek(s: number, cursor: number, time: number): number {
     const slots = this.#slots;
-    const times = this.#times;
+    const arena = this.#arena;
     const start = slots[s + START];
     const mask = slots[s + MASK];
     const head = slots[s + HEAD];
     const tail = slots[s + TAIL];
-    let cursor = slots[s + CURSOR + bound];
-    if (cursor < head) cursor = head;
-    if (cursor < tail && times[start + (cursor & mask)] <= time) {
-      // Forwards in growing steps, then halving between the last two.
+    // In growing steps, then halving between the last two.
+    let step = 1;
+    if (cursor < tail && arena[2 * (start + (cursor & mask))] <= time) {
+      let last = cursor;
       let low = cursor + 1;
-      let step = 1;
-      while (low < tail && times[start + (low & mask)] <= time) {
-        cursor = low;
+      while (low < tail && arena[2 * (start + (low & mask))] <= time) {
+        last = low;
         low = Math.min(low + step, tail);
         step *= 2;
       }
-      cursor = this.#bisect(start, mask, cursor + 1, low, time);
-    } else if (
-      cursor > head && times[start + ((cursor - 1) & mask)] > time
-    ) {
-      let high = cursor - 1;
-      let low = high;
-      let step = 1;
-      while (low > head && times[start + ((low - 1) & mask)] > time) {
-        high = low - 1;
-        low = Math.max(high - step, head);
-        step *= 2;
-      }
-      cursor = this.#bisect(start, mask, low, high, time);
+      return this.#bisect(start, mask, last + 1, low, time);
     }
-    slots[s + CURSOR + bound] = cursor;
-    return cursor;
+    let high = cursor;
+    let low = cursor;
+    while (low > head && arena[2 * (start + ((low - 1) & mask))] > time) {
+      high = low - 1;
+      low = Math.max(high - step, head);
+      step *= 2;
+    }
+    return this.#bisect(start, mask, low, high, time);
   }
 
   /** First number in low … high whose event is later than `time`; high if none. */
@@ -207,10 +252,10 @@ export class SlidingWindows {
     high: number,
     time: number,
   ): number {
-    const times = this.#times;
+    const arena = this.#arena;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (times[start + (middle & mask)] <= time) low = middle + 1;
+      if (arena[2 * (start + (middle & mask))] <= time) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -220,16 +265,20 @@ export class SlidingWindows {
   #evict(slot: number, expired: number): void {
     const slots = this.#slots;
     const s = slot * this.#stride;
+    let head = slots[s + HEAD];
+    const tail = slots[s + TAIL];
+    if (head === tail || slots[s + OLDEST] > expired) return;
+    const arena = this.#arena;
     const start = slots[s + START];
     const mask = slots[s + MASK];
-    const tail = slots[s + TAIL];
-    let head = slots[s + HEAD];
-    if (head === tail || this.#times[start + (head & mask)] > expired) return;
-    do head++; while (
-      head < tail && this.#times[start + (head & mask)] <= expired
-    );
-    this.#evictedSums[slot] = this.#sums[start + ((head - 1) & mask)];
+    let cell = 0;
+    do {
+      this.#evictedSums[slot] = arena[2 * (start + (head & mask)) + 1];
+      head++;
+      cell = 2 * (start + (head & mask));
+    } while (head < tail && arena[cell] <= expired);
     slots[s + HEAD] = head;
+    if (head < tail) slots[s + OLDEST] = arena[cell];
     const few = tail - head < (mask + 1) >> 3 && mask + 1 > 2 * RING_MIN;
     if (few) this.#resize(slot, (mask + 1) >> 1);
     else if (tail > NUMBER_MAX || this.#evictedSums[slot] > SUM_MAX) {
@@ -246,7 +295,9 @@ export class SlidingWindows {
     if (slot >= this.#slotCount || slots[s + KEY] === UNUSED) return;
     const { [s + START]: start, [s + MASK]: mask, [s + TAIL]: tail } = slots;
     const empty = slots[s + HEAD] === tail;
-    if (!empty && this.#times[start + ((tail - 1) & mask)] > expired) return;
+    if (!empty && this.#arena[2 * (start + ((tail - 1) & mask))] > expired) {
+      return;
+    }
     this.#slotOf.delete(slots[s + KEY]);
     slots[s + KEY] = UNUSED;
     this.#arenaLive -= mask + 1;
@@ -278,14 +329,13 @@ export class SlidingWindows {
   #resize(slot: number, capacity: number): void {
     const to = this.#allocate(capacity);
     this.#arenaLive += capacity - (this.#slots[slot * this.#stride + MASK] + 1);
-    this.#move(slot, this.#times, this.#sums, to, capacity);
+    this.#move(slot, this.#arena, to, capacity);
   }
 
   /** Copies a key's ring to cell `to` of the arena; sums restart at 0. */
   #move(
     slot: number,
-    times: Int32Array,
-    sums: Float64Array,
+    from: Float64Array,
     to: number,
     capacity: number,
   ): void {
@@ -297,9 +347,9 @@ export class SlidingWindows {
     const length = slots[s + TAIL] - head;
     const evicted = this.#evictedSums[slot];
     for (let i = 0; i < length; i++) {
-      const cell = start + ((head + i) & mask);
-      this.#times[to + i] = times[cell];
-      this.#sums[to + i] = sums[cell] - evicted;
+      const cell = 2 * (start + ((head + i) & mask));
+      this.#arena[2 * (to + i)] = from[cell];
+      this.#arena[2 * (to + i) + 1] = from[cell + 1] - evicted;
     }
     for (let bound = 0; bound < this.#bounds.length; bound++) {
       const cursor = slots[s + CURSOR + bound] - head;
@@ -314,7 +364,7 @@ export class SlidingWindows {
 
   /** First cell of `capacity` unused ones, after a rebuild if there are none. */
   #allocate(capacity: number): number {
-    if (this.#arenaUsed + capacity > this.#times.length) {
+    if (2 * (this.#arenaUsed + capacity) > this.#arena.length) {
       this.#rebuild(capacity);
     }
     const start = this.#arenaUsed;
@@ -344,18 +394,16 @@ export class SlidingWindows {
 
   /** Copies all rings into a new arena with room for as much again. */
   #rebuild(wanted: number): void {
-    const times = this.#times;
-    const sums = this.#sums;
+    const from = this.#arena;
     let size = ARENA_MIN;
     while (size < 2 * (this.#arenaLive + wanted)) size *= 2;
-    this.#times = new Int32Array(size);
-    this.#sums = new Float64Array(size);
+    this.#arena = new Float64Array(2 * size);
     this.#arenaUsed = 0;
     for (let slot = 0; slot < this.#slotCount; slot++) {
       const s = slot * this.#stride;
       if (this.#slots[s + KEY] === UNUSED) continue;
       const capacity = this.#slots[s + MASK] + 1;
-      this.#move(slot, times, sums, this.#arenaUsed, capacity);
+      this.#move(slot, from, this.#arenaUsed, capacity);
       this.#arenaUsed += capacity;
     }
   }

@@ -24,6 +24,9 @@ const texts: fc.Arbitrary<TextRecord> = fc.record({
     fc.maxSafeInteger(),
   ),
 }, { noNullPrototype: true });
+/** Count, form and length of the payload. */
+const HEADER_BYTES = 12;
+
 const some = fc.array(texts, { minLength: 1, maxLength: 150 });
 
 function decoded(data: Uint8Array, baseOffset = 0): RecordBatch {
@@ -111,7 +114,7 @@ Deno.test("a blob with changed bytes is seen to be damaged or reads within its b
 
 Deno.test("a blob whose lengths go back and forth is seen to be damaged", () => {
   const data = encodeBatch(builderOf([{ key: "ab", value: "cd", time: 0 }]));
-  const lengths = new DataView(data.buffer, 8 + 8, 8);
+  const lengths = new DataView(data.buffer, HEADER_BYTES + 8, 8);
   lengths.setInt32(0, -6, true);
   lengths.setInt32(4, 10, true);
   assert.equal(decodeBatch(data, 0), undefined);

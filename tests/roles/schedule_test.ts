@@ -17,7 +17,7 @@ import {
   sinkRows,
   StageDriver,
 } from "./stages.ts";
-import { expectedOf } from "./stream_oracle.ts";
+import { expectedOf, judge, progressOf } from "./stream_oracle.ts";
 
 const PARAMETERS: StreamParameters = {
   partitions: 3,
@@ -75,46 +75,53 @@ const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
     fraud: fc.nat(1),
     which: fc.nat(6),
   }),
-  { minLength: 1, maxLength: 90 },
+  { minLength: 1, maxLength: 120, size: "max" },
 );
 
 /** The arrivals as entries of partitions, in the order of appending: event time, to within the lateness. */
 function entriesOf(
   arrivals: readonly Arrival[],
 ): { partition: number; entry: Entry }[] {
-  const sources: Transaction[][] = partitionsOf(PARAMETERS).map(() => []);
-  const progress = sources.map(() => 0);
+  const accepted: Transaction[][] = partitionsOf(PARAMETERS).map(() => []);
   let now = 3600;
   return arrivals.map((arrival, transactionId) => {
-    const { partition, kind, stepSeconds, which } = arrival;
-    if (kind === "garbage") return { partition, entry: '{"TX_AMOUNT":' };
+    const { partition, stepSeconds } = arrival;
     now += stepSeconds;
-    const source = sources[partition];
-    const make = (time: number, id = transactionId) =>
-      paymentAt(time, {
-        transactionId: id,
-        customerId: arrival.customerId,
-        terminalId: arrival.terminalId,
-        amount: arrival.cents / 100,
-        fraud: arrival.fraud,
-        scenario: arrival.fraud,
-      });
-    const earlier = source.at(-1 - which % Math.max(1, source.length));
-    let entry = make(now - arrival.backSeconds);
-    if (kind === "late") {
-      entry = make(Math.max(0, progress[partition] - 3601 - which * 1000));
-    } else if (kind === "implausible") {
-      const ahead = PARAMETERS.maxGapSeconds + 1 + which * DAY_SECONDS;
-      entry = make(progress[partition] + ahead);
-      return { partition, entry };
-    } else if (kind === "again" && earlier) entry = earlier;
-    else if (kind === "conflict" && earlier) {
-      entry = make(now, earlier.transactionId);
-    }
-    source.push(entry);
-    progress[partition] = Math.max(progress[partition], entry.timeSeconds);
+    const before = accepted[partition];
+    const entry = entryOf(arrival, transactionId, now, before);
+    const verdict = judge(entry, before, PARAMETERS);
+    if (verdict === "accept") before.push(entry as Transaction);
     return { partition, entry };
   });
+}
+
+function entryOf(
+  arrival: Arrival,
+  transactionId: number,
+  now: number,
+  before: readonly Transaction[],
+): Entry {
+  const { kind, which, customerId, terminalId, fraud } = arrival;
+  const progress = progressOf(before);
+  const earlier = before.at(-1 - which % Math.max(1, before.length));
+  const make = (time: number, id = transactionId) =>
+    paymentAt(time, {
+      transactionId: id,
+      customerId,
+      terminalId,
+      amount: arrival.cents / 100,
+      fraud,
+      scenario: fraud,
+    });
+  const late = progress - PARAMETERS.latenessSeconds - 1 - which * 1000;
+  if (kind === "garbage") return '{"TX_AMOUNT":';
+  if (kind === "again" && earlier) return earlier;
+  if (kind === "conflict" && earlier) return make(now, earlier.transactionId);
+  if (kind === "late" && late >= 0) return make(late);
+  if (kind === "implausible") {
+    return make(progress + PARAMETERS.maxGapSeconds + 1 + which * DAY_SECONDS);
+  }
+  return make(now - arrival.backSeconds);
 }
 
 /** Numbers from 0 to below 1 (mulberry32). */

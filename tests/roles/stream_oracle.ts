@@ -56,7 +56,8 @@ export function expectedOf(
   return { rows, duplicates, deadLetters };
 }
 
-function judge(
+/** What becomes of an entry after those that its partition has accepted. */
+export function judge(
   entry: Entry,
   before: readonly Transaction[],
   parameters: StreamParameters,
@@ -65,7 +66,7 @@ function judge(
   const { features, latenessSeconds, maxGapSeconds } = parameters;
   const keepSeconds = longestWindowSeconds(features) + latenessSeconds;
   const time = entry.timeSeconds;
-  const progress = Math.max(0, ...before.map((row) => row.timeSeconds));
+  const progress = progressOf(before);
   if (time > progress + maxGapSeconds) return "implausible";
   const known = before.findLast(({ transactionId }) =>
     transactionId === entry.transactionId
@@ -75,4 +76,9 @@ function judge(
     return same ? "duplicate" : "conflicting id";
   }
   return time < progress - latenessSeconds ? "late" : "accept";
+}
+
+/** Greatest TX_TIME_SECONDS of the accepted; 0 before the first. */
+export function progressOf(accepted: readonly Transaction[]): number {
+  return Math.max(0, ...accepted.map((row) => row.timeSeconds));
 }

@@ -148,9 +148,9 @@ const numbers = fc.oneof(
     ..."00 01 -0 -1 0.0 1.0 1e3 1E+2 12e-1 1.50 .5 5. 1e999 1e-400".split(" "),
     ..."9007199254740991 9007199254740992 9007199254740993".split(" "),
     ..."2147483647 2147483648 999999999999999 0999999999999999".split(" "),
-    ..."285.79999999999995 285.799999999999954525 10000000.000".split(" "),
+    ..."285.79999999999995 285.799999999999954525 1000000000.000".split(" "),
     ..."0.1000000000000000055511151231257827 12.340000000000000001".split(" "),
-    ..."10000000.01 NaN Infinity null true false [] {}".split(" "),
+    ..."1000000000.01 NaN Infinity null true false [] {}".split(" "),
     '"1"',
     '""',
     "1 ",
@@ -272,11 +272,11 @@ const defects: [string, Record<string, unknown>, Defect][] = [
   }],
   ["a negative TX_AMOUNT", { TX_AMOUNT: -0.01 }, {
     reason: "out of range",
-    message: "TX_AMOUNT -0.01 is not in 0…10000000",
+    message: "TX_AMOUNT -0.01 is not in 0…1000000000",
   }],
-  ["a TX_AMOUNT above the greatest", { TX_AMOUNT: 10_000_000.01 }, {
+  ["a TX_AMOUNT above the greatest", { TX_AMOUNT: 1_000_000_000.01 }, {
     reason: "out of range",
-    message: "TX_AMOUNT 10000000.01 is not in 0…10000000",
+    message: "TX_AMOUNT 1000000000.01 is not in 0…1000000000",
   }],
   ["a TX_AMOUNT with half a cent", { TX_AMOUNT: 57.165 }, {
     reason: "not whole cents",
