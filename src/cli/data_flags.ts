@@ -73,7 +73,11 @@ const PRESETS: Readonly<Record<Preset, SimulatorParameters>> = {
   seed: { ...HANDBOOK_PARAMETERS, customers: 500, terminals: 100 },
 };
 
-/** Adds the data flags to a command. */
+/**
+ * Adds the data flags to a command.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
 export function addDataFlags(command: Command): void {
   command.optionsGroup("Data flags:")
     .option(

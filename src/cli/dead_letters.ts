@@ -21,7 +21,11 @@ interface DeadLettersOptions {
   readonly limit: number;
 }
 
-/** Adds the command to the program. */
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
 export function addDeadLettersCommand(program: Command): void {
   const command = program.command("dead-letters")
     .summary("list the records that could not be taken")

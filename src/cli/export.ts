@@ -42,7 +42,11 @@ Examples:
   fraudstream export --out - | head
 `;
 
-/** Adds the command to the program. */
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
 export function addExportCommand(program: Command): void {
   const command = program.command("export")
     .summary("write the stored features to a file")

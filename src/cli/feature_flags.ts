@@ -23,7 +23,11 @@ const DELAY_DAYS_MAX = 365;
 /** Each window adds 4 columns; more than these is a slip of the keyboard. */
 const WINDOWS_MAX = 16;
 
-/** Adds the feature flags to a command. */
+/**
+ * Adds the feature flags to a command.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
 export function addFeatureFlags(command: Command): void {
   command.optionsGroup("Feature flags:")
     .option(

@@ -7,6 +7,7 @@ import {
 } from "../features/parameters.ts";
 import { DayReader } from "../files/day_reader.ts";
 import { formatOfName } from "../files/day_source.ts";
+import { STANDARD_STREAM } from "../files/output_file.ts";
 import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
 import type { TableWriter } from "../files/table_writer.ts";
 import { emptyTransaction } from "../transaction/transaction.ts";
@@ -44,7 +45,11 @@ Examples:
     fraudstream features --in - --input-format=jsonl --out april.csv
 `;
 
-/** Adds the command to the program. */
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
 export function addFeaturesCommand(program: Command): void {
   const command = program.command("features")
     .summary("compute the features of payments in files")
@@ -111,7 +116,11 @@ async function features(options: FeaturesOptions): Promise<void> {
     await writer.close();
     writeError(summary(rows, reader, startMs));
   } catch (error) {
-    throwIfStopped(signal, () => `nothing was written to ${out}`);
+    throwIfStopped(signal, () => {
+      return out === STANDARD_STREAM
+        ? "the rows on stdout are not all"
+        : `nothing was written to ${out}`;
+    });
     throw error;
   }
 }

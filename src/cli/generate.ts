@@ -47,7 +47,11 @@ Examples:
       other data, a day after another until Ctrl-C
 `;
 
-/** Adds the command to the program. */
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
 export function addGenerateCommand(program: Command): void {
   const command = program.command("generate")
     .summary("write a simulated data set to files")
@@ -89,7 +93,8 @@ async function generate(options: GenerateOptions): Promise<void> {
   await writeCustomers(folder, format, simulation.customers);
   await writeTerminals(folder, format, simulation.terminals);
   await writeDays(simulation, { folder, format, signal: stop.signal }, written);
-  if (flags.parameters.days > 0) {
+  // An endless set ends by the signal; it is as complete as can be.
+  if (written.days < simulation.days) {
     throwIfStopped(stop.signal, () => {
       return `${folder} holds ${counted(written.days, "complete day")} of ` +
         thousands(simulation.days);

@@ -2,7 +2,6 @@
  * How far the run is, while it runs: one live line on a terminal, a JSON log
  * line every few seconds in a pipe.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { readStatus, type StreamStatus } from "../roles/status.ts";
 import type { DataFolder } from "../roles/supervisor.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
@@ -37,11 +36,9 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
   const end = new AbortController();
   const show = async () => {
     let last = { produced: NaN, at: performance.now() };
-    const between = { signal: end.signal };
     for (;;) {
-      const over = await delay(live ? LIVE_MS : LOG_MS, false, between)
-        .catch(() => true); // aborted: the run has ended
-      if (over) break;
+      await pause(live ? LIVE_MS : LOG_MS, end.signal);
+      if (end.signal.aborted) break;
       const status = await readStatus(folder.log, folder.control);
       const at = performance.now();
       const rate = (status.produced - last.produced) * 1000 / (at - last.at);
@@ -58,6 +55,17 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
       return shown;
     },
   };
+}
+
+/** Waits, but not longer than until the signal. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    resolve();
+  }, { once: true });
+  return promise;
 }
 
 /** Event time that the writer, or the furthest stage at work, has reached. */

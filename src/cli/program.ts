@@ -42,7 +42,11 @@ export async function runProgram(args: string[]): Promise<number> {
   }
 }
 
-/** The program with all its commands. */
+/**
+ * The program with all its commands.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
 export function buildProgram(): Command {
   const program = new Command("fraudstream");
   // All settings come before the commands, which inherit them.

@@ -55,7 +55,11 @@ Ctrl-C finishes the work in hand and prints a summary; the next start of the
 same command goes on from there. A second Ctrl-C stops at once.
 `;
 
-/** Adds the command to the program, as its default. */
+/**
+ * Adds the command to the program, as its default.
+ *
+ * @internal
+ */
 export function addRunCommand(program: Command): void {
   const command = program.command("run")
     .summary("run the pipeline: produce, process, store")

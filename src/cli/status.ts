@@ -19,7 +19,11 @@ Examples:
   fraudstream status --data=./shop --json
 `;
 
-/** Adds the command to the program. */
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
 export function addStatusCommand(program: Command): void {
   const command = program.command("status")
     .summary("say what a data folder holds")

@@ -27,12 +27,20 @@ export interface StreamOptions extends FeatureOptions {
   readonly maxGap?: number;
 }
 
-/** Adds --data to a command. */
+/**
+ * Adds --data to a command.
+ *
+ * @internal
+ */
 export function addFolderFlag(command: Command): void {
   command.option("--data <dir>", "data folder", DATA_FOLDER);
 }
 
-/** Adds the flags that all roles of a data folder must agree on. */
+/**
+ * Adds the flags that all roles of a data folder must agree on.
+ *
+ * @internal
+ */
 export function addStreamFlags(command: Command): void {
   command.optionsGroup("Stream flags:")
     .option(

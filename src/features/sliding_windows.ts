@@ -37,6 +37,7 @@ const SLOTS_MIN = 64;
 const ARENA_MIN = 1024;
 const NUMBER_MAX = 0x3fff_ffff;
 const SUM_MAX = 2 ** 52;
+const NARROW_LIMIT = 2 ** 32;
 const SWEEP_MASK = 7;
 
 /** Sliding windows over events (key, time, value) of whole numbers. */
@@ -47,11 +48,15 @@ export class SlidingWindows {
   readonly #stride: number;
   readonly #slotOf = new Map<number, number>();
   #slots: Int32Array;
-  #evictedSums: Float64Array;
+  // Of each slot: running sum of the events that are gone, sum of those held.
+  #slotSums: Float64Array;
   #slotCount = 0;
   #freeSlots: number[] = [];
   // Cell c of the arena: the event's time at 2c, the running sum at 2c + 1.
-  #arena = new Float64Array(2 * ARENA_MIN);
+  // 32 bits do for both while no key's events sum up to 2^32: running sums
+  // wrap around, their differences do not. Half the memory is twice the cache.
+  #arena: Int32Array | Float64Array = new Int32Array(2 * ARENA_MIN);
+  #wide = false;
   #arenaUsed = 0;
   #arenaLive = 0;
   #sweepSlot = 0;
@@ -68,7 +73,7 @@ export class SlidingWindows {
     this.#keepSeconds = lagSeconds + Math.max(...windowSeconds) + slackSeconds;
     this.#stride = CURSOR + this.#bounds.length;
     this.#slots = new Int32Array(SLOTS_MIN * this.#stride);
-    this.#evictedSums = new Float64Array(SLOTS_MIN);
+    this.#slotSums = new Float64Array(2 * SLOTS_MIN);
   }
 
   /** How long an event is kept, in seconds behind the greatest event time. */
@@ -84,7 +89,7 @@ export class SlidingWindows {
   /** Bytes held in typed arrays. */
   get bytes(): number {
     return this.#arena.byteLength +
-      this.#slots.byteLength + this.#evictedSums.byteLength;
+      this.#slots.byteLength + this.#slotSums.byteLength;
   }
 
   /**
@@ -139,6 +144,10 @@ export class SlidingWindows {
 
   #insert(slot: number, time: number, value: number): void {
     const s = slot * this.#stride;
+    this.#slotSums[2 * slot + 1] += value;
+    if (!this.#wide && this.#slotSums[2 * slot + 1] >= NARROW_LIMIT) {
+      this.#widen();
+    }
     if (this.#slots[s + TAIL] - this.#slots[s + HEAD] > this.#slots[s + MASK]) {
       this.#resize(slot, 2 * (this.#slots[s + MASK] + 1));
     }
@@ -160,7 +169,7 @@ export class SlidingWindows {
       arena[cell + 1] = arena[before + 1] + value;
       number--;
     }
-    if (number === head) sum += this.#evictedSums[slot];
+    if (number === head) sum += this.#slotSums[2 * slot];
     const cell = 2 * (start + (number & mask));
     arena[cell] = time;
     arena[cell + 1] = sum;
@@ -176,7 +185,8 @@ export class SlidingWindows {
     const mask = slots[s + MASK];
     const head = slots[s + HEAD];
     const tail = slots[s + TAIL];
-    const evicted = this.#evictedSums[slot];
+    const evicted = this.#slotSums[2 * slot];
+    const wide = this.#wide;
     let end = 0;
     let endSum = 0;
     for (let bound = 0; bound < bounds.length; bound++) {
@@ -208,7 +218,7 @@ export class SlidingWindows {
         endSum = sum;
       } else {
         out[at] = end - cursor;
-        out[at + 1] = endSum - sum;
+        out[at + 1] = wide ? endSum - sum : (endSum - sum) >>> 0;
         at += 2;
       }
     }
@@ -271,17 +281,22 @@ export class SlidingWindows {
     const arena = this.#arena;
     const start = slots[s + START];
     const mask = slots[s + MASK];
+    const before = this.#slotSums[2 * slot];
+    let evicted = before;
     let cell = 0;
     do {
-      this.#evictedSums[slot] = arena[2 * (start + (head & mask)) + 1];
+      evicted = arena[2 * (start + (head & mask)) + 1];
       head++;
       cell = 2 * (start + (head & mask));
     } while (head < tail && arena[cell] <= expired);
+    const gone = this.#wide ? evicted - before : (evicted - before) >>> 0;
+    this.#slotSums[2 * slot] = evicted;
+    this.#slotSums[2 * slot + 1] -= gone;
     slots[s + HEAD] = head;
     if (head < tail) slots[s + OLDEST] = arena[cell];
     const few = tail - head < (mask + 1) >> 3 && mask + 1 > 2 * RING_MIN;
     if (few) this.#resize(slot, (mask + 1) >> 1);
-    else if (tail > NUMBER_MAX || this.#evictedSums[slot] > SUM_MAX) {
+    else if (tail > NUMBER_MAX || evicted > SUM_MAX) {
       this.#resize(slot, mask + 1);
     }
   }
@@ -313,13 +328,13 @@ export class SlidingWindows {
     const s = slot * this.#stride;
     if (s === this.#slots.length) {
       this.#slots = copied(this.#slots, new Int32Array(2 * s));
-      this.#evictedSums = copied(this.#evictedSums, new Float64Array(2 * slot));
+      this.#slotSums = copied(this.#slotSums, new Float64Array(4 * slot));
     }
     this.#slots.fill(0, s, s + this.#stride);
     this.#slots[s + KEY] = key;
     this.#slots[s + START] = start;
     this.#slots[s + MASK] = RING_MIN - 1;
-    this.#evictedSums[slot] = 0;
+    this.#slotSums.fill(0, 2 * slot, 2 * slot + 2);
     this.#slotOf.set(key, slot);
     this.#arenaLive += RING_MIN;
     return slot;
@@ -329,13 +344,14 @@ export class SlidingWindows {
   #resize(slot: number, capacity: number): void {
     const to = this.#allocate(capacity);
     this.#arenaLive += capacity - (this.#slots[slot * this.#stride + MASK] + 1);
-    this.#move(slot, this.#arena, to, capacity);
+    this.#move(slot, this.#arena, !this.#wide, to, capacity);
   }
 
   /** Copies a key's ring to cell `to` of the arena; sums restart at 0. */
   #move(
     slot: number,
-    from: Float64Array,
+    from: Int32Array | Float64Array,
+    narrow: boolean,
     to: number,
     capacity: number,
   ): void {
@@ -345,11 +361,12 @@ export class SlidingWindows {
     const mask = slots[s + MASK];
     const head = slots[s + HEAD];
     const length = slots[s + TAIL] - head;
-    const evicted = this.#evictedSums[slot];
+    const evicted = this.#slotSums[2 * slot];
     for (let i = 0; i < length; i++) {
       const cell = 2 * (start + ((head + i) & mask));
       this.#arena[2 * (to + i)] = from[cell];
-      this.#arena[2 * (to + i) + 1] = from[cell + 1] - evicted;
+      const sum = from[cell + 1] - evicted;
+      this.#arena[2 * (to + i) + 1] = narrow ? sum >>> 0 : sum;
     }
     for (let bound = 0; bound < this.#bounds.length; bound++) {
       const cursor = slots[s + CURSOR + bound] - head;
@@ -359,7 +376,7 @@ export class SlidingWindows {
     slots[s + MASK] = capacity - 1;
     slots[s + HEAD] = 0;
     slots[s + TAIL] = length;
-    this.#evictedSums[slot] = 0;
+    this.#slotSums[2 * slot] = 0;
   }
 
   /** First cell of `capacity` unused ones, after a rebuild if there are none. */
@@ -381,29 +398,38 @@ export class SlidingWindows {
       const s = slot * stride;
       if (slots[s + KEY] === UNUSED) continue;
       slots.copyWithin(used * stride, s, s + stride);
-      this.#evictedSums[used] = this.#evictedSums[slot];
+      this.#slotSums.copyWithin(2 * used, 2 * slot, 2 * slot + 2);
       this.#slotOf.set(slots[s + KEY], used++);
     }
     this.#slotCount = used;
     this.#freeSlots = [];
     const room = Math.max(SLOTS_MIN, 2 * used);
     this.#slots = slots.slice(0, room * stride);
-    this.#evictedSums = this.#evictedSums.slice(0, room);
+    this.#slotSums = this.#slotSums.slice(0, 2 * room);
+    this.#rebuild(0);
+  }
+
+  /** Goes over to 64 bits, before the first sum that needs them. */
+  #widen(): void {
+    this.#wide = true;
     this.#rebuild(0);
   }
 
   /** Copies all rings into a new arena with room for as much again. */
   #rebuild(wanted: number): void {
     const from = this.#arena;
+    const narrow = from instanceof Int32Array;
     let size = ARENA_MIN;
     while (size < 2 * (this.#arenaLive + wanted)) size *= 2;
-    this.#arena = new Float64Array(2 * size);
+    this.#arena = this.#wide
+      ? new Float64Array(2 * size)
+      : new Int32Array(2 * size);
     this.#arenaUsed = 0;
     for (let slot = 0; slot < this.#slotCount; slot++) {
       const s = slot * this.#stride;
       if (this.#slots[s + KEY] === UNUSED) continue;
       const capacity = this.#slots[s + MASK] + 1;
-      this.#move(slot, from, this.#arenaUsed, capacity);
+      this.#move(slot, from, narrow, this.#arenaUsed, capacity);
       this.#arenaUsed += capacity;
     }
   }

@@ -49,9 +49,13 @@ export interface EndMark {
   readonly rows: number;
 }
 
-interface ControlValues {
+/** The values of the control topic, by key. */
+export interface ControlValues {
+  /** What all roles agreed on. */
   parameters: StreamParameters;
+  /** The producer's stream. */
   origin: StreamOrigin;
+  /** How far the producer is. */
   position: ProducerPosition;
 }
 
@@ -128,11 +132,14 @@ export class Control {
    */
   async agree(parameters: StreamParameters): Promise<void> {
     await this.refresh();
-    if (!this.parameters) {
-      const producer = await this.#log.producer("fraudstream-parameters");
-      const records = controlRecords();
-      records.put("parameters", parameters);
-      await producer.append(records.appends());
+    for (let attempt = 1; !this.parameters; attempt++) {
+      try {
+        await this.#propose(parameters);
+      } catch (error) {
+        if (attempt === PROPOSALS_MAX) throw error;
+        // Another process proposes at this moment and has fenced this one.
+        await this.#log.changed(PROPOSAL_MS, new AbortController().signal);
+      }
       await this.refresh();
     }
     const found = flagsOf(this.parameters ?? parameters);
@@ -144,7 +151,23 @@ export class Control {
       );
     }
   }
+
+  /** Writes parameters if there are none. */
+  async #propose(parameters: StreamParameters): Promise<void> {
+    // First the only writer, then a look: of two at once the later sees what
+    // the earlier has written, or the earlier can no longer write.
+    const producer = await this.#log.producer("fraudstream-parameters");
+    await this.refresh();
+    if (this.parameters) return;
+    const records = controlRecords();
+    records.put("parameters", parameters);
+    await producer.append(records.appends());
+  }
 }
+
+/** How often parameters are proposed before an error counts, and the time between. */
+const PROPOSALS_MAX = 20;
+const PROPOSAL_MS = 50;
 
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;

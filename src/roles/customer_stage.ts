@@ -38,10 +38,13 @@ import {
 } from "./topics.ts";
 
 /** What a record turned out to be. */
-type Verdict =
-  | "accept"
-  | "duplicate"
-  | { readonly reason: DeadLetterReason; readonly message: string };
+type Verdict = "accept" | "duplicate" | Refusal;
+
+/** Why a record is a dead letter. */
+interface Refusal {
+  readonly reason: DeadLetterReason;
+  readonly message: string;
+}
 
 /** How the stage's work on a partition is begun. */
 export interface CustomerStageOptions {
@@ -109,7 +112,9 @@ export class CustomerStage implements PartitionTask {
     const batches = readRange(log, TRANSACTION_TOPIC, partition, from, to);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count && batch.offsets[i] < to; i++) {
-        if (this.#judge(batch, i) === "accept") this.#accept(batch.offsets[i]);
+        const verdict = this.#judge(batch, i);
+        if (verdict === "accept") this.#accept(batch.offsets[i]);
+        else if (verdict !== "duplicate") this.#refuse(batch, i, verdict);
         rows++;
       }
     }
@@ -142,6 +147,7 @@ export class CustomerStage implements PartitionTask {
       } else {
         const source = { topic: TRANSACTION_TOPIC, partition };
         const { reason, message } = verdict;
+        this.#refuse(batch, taken, verdict);
         this.#deadLetters.add(source, batch, taken, reason, message);
         this.#counters.deadLettered++;
       }
@@ -211,7 +217,18 @@ export class CustomerStage implements PartitionTask {
       this.#progress = row.timeSeconds;
     }
     this.#operator.process(row, this.#progress, this.#totals);
-    this.#ledger.add(row, this.#progress);
+    this.#ledger.add(row, this.#progress, offset);
+  }
+
+  /**
+   * Remembers what a replay has to know of a record that was not taken: where
+   * the conflict of an id was refused because of a payment that a replay has
+   * not seen, it would be accepted. (A duplicate may be: the payment is then
+   * out of every window's reach, and in the ledger the two are the same.)
+   */
+  #refuse(batch: RecordBatch, index: number, { reason }: Refusal): void {
+    if (reason !== "conflicting id") return;
+    this.#marks.bridge(this.#ledger.knownOffset, batch.offsets[index]);
   }
 
   /** Puts the row and its customer totals into the pack of its terminal. */

@@ -1,6 +1,6 @@
 /**
  * The payments that a partition has accepted lately, to know one that comes
- * again: by id, with the fields it had.
+ * again: by id, with the fields and the offset it had.
  */
 import {
   fromCells,
@@ -17,15 +17,20 @@ export type Acquaintance = "new" | "duplicate" | "conflicting";
 
 const CAPACITY_MIN = 256;
 
+// An entry is the payment's cells, then its offset.
+const OFFSET = TRANSACTION_CELLS;
+const ENTRY_CELLS = TRANSACTION_CELLS + 1;
+
 /** Accepted payments of the last `keepSeconds` of event time. */
 export class Ledger {
   readonly #keepSeconds: number;
   readonly #cellOf = new Map<number, number>();
   readonly #known = emptyTransaction();
   // A ring in order of acceptance; entry n lies at (n mod capacity).
-  #cells = new Float64Array(CAPACITY_MIN * TRANSACTION_CELLS);
+  #cells = new Float64Array(CAPACITY_MIN * ENTRY_CELLS);
   #first = 0;
   #next = 0;
+  #knownOffset = -1;
 
   /** Makes an empty ledger. */
   constructor(keepSeconds: number) {
@@ -37,6 +42,11 @@ export class Ledger {
     return this.#next - this.#first;
   }
 
+  /** Offset of the accepted payment that compare() has found last. */
+  get knownOffset(): number {
+    return this.#knownOffset;
+  }
+
   /**
    * Compares a payment with the accepted ones whose time lies less than the
    * ledger's keep behind both `progress` and the payment.
@@ -45,9 +55,11 @@ export class Ledger {
     const entry = this.#cellOf.get(row.transactionId);
     if (entry === undefined) return "new";
     const known = this.#known;
-    fromCells(this.#cells, this.#at(entry), known);
+    const at = this.#at(entry);
+    fromCells(this.#cells, at, known);
     const newest = Math.max(progress, row.timeSeconds);
     if (known.timeSeconds <= newest - this.#keepSeconds) return "new";
+    this.#knownOffset = this.#cells[at + OFFSET];
     const same = known.datetimeSeconds === row.datetimeSeconds &&
       known.customerId === row.customerId &&
       known.terminalId === row.terminalId &&
@@ -58,24 +70,26 @@ export class Ledger {
     return same ? "duplicate" : "conflicting";
   }
 
-  /** Adds an accepted payment and lets those go that are too old for any comparison. */
-  add(row: Transaction, progress: number): void {
+  /** Adds the payment accepted at `offset` and lets those go that are too old for any comparison. */
+  add(row: Transaction, progress: number, offset: number): void {
     const expired = progress - this.#keepSeconds;
     while (
       this.#first < this.#next &&
       this.#cells[this.#at(this.#first) + 5] <= expired
     ) this.#forget(this.#first++);
-    if (this.size * TRANSACTION_CELLS === this.#cells.length) {
+    if (this.size * ENTRY_CELLS === this.#cells.length) {
       this.#resize(2 * this.size);
     } else if (this.#mostlyEmpty()) {
-      this.#resize(this.#cells.length / TRANSACTION_CELLS / 2);
+      this.#resize(this.#cells.length / ENTRY_CELLS / 2);
     }
-    toCells(row, this.#cells, this.#at(this.#next));
+    const at = this.#at(this.#next);
+    toCells(row, this.#cells, at);
+    this.#cells[at + OFFSET] = offset;
     this.#cellOf.set(row.transactionId, this.#next++);
   }
 
   #mostlyEmpty(): boolean {
-    const capacity = this.#cells.length / TRANSACTION_CELLS;
+    const capacity = this.#cells.length / ENTRY_CELLS;
     return capacity > CAPACITY_MIN && this.size < capacity / 8;
   }
 
@@ -86,16 +100,16 @@ export class Ledger {
 
   #at(entry: number): number {
     // The capacity is a power of two.
-    const mask = this.#cells.length / TRANSACTION_CELLS - 1;
-    return (entry & mask) * TRANSACTION_CELLS;
+    const mask = this.#cells.length / ENTRY_CELLS - 1;
+    return (entry & mask) * ENTRY_CELLS;
   }
 
   #resize(capacity: number): void {
-    const cells = new Float64Array(capacity * TRANSACTION_CELLS);
+    const cells = new Float64Array(capacity * ENTRY_CELLS);
     for (let entry = this.#first; entry < this.#next; entry++) {
       const from = this.#at(entry);
-      const to = (entry & (capacity - 1)) * TRANSACTION_CELLS;
-      for (let i = 0; i < TRANSACTION_CELLS; i++) {
+      const to = (entry & (capacity - 1)) * ENTRY_CELLS;
+      for (let i = 0; i < ENTRY_CELLS; i++) {
         cells[to + i] = this.#cells[from + i];
       }
     }

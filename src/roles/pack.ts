@@ -106,16 +106,33 @@ export function readPack(
   return cells;
 }
 
+/** Ranges of the cells of a payment, TX_AMOUNT aside, which has its own rule. */
+const CELL_RANGES: readonly (readonly [min: number, max: number])[] = [
+  [0, TRANSACTION_ID_MAX],
+  [
+    Date.parse("0001-01-01T00:00:00Z") / 1000,
+    Date.parse("9999-12-31T23:59:59Z") / 1000,
+  ],
+  [0, INT_MAX],
+  [0, INT_MAX],
+  [0, 0],
+  [0, INT_MAX],
+  [0, 1],
+  [0, INT_MAX],
+];
+const AMOUNT_CELL = 4;
+/** Range of a customer total. */
+const TOTAL_RANGE = [0, Number.MAX_SAFE_INTEGER] as const;
+
 function isRow(cells: Float64Array, at: number, width: number): boolean {
+  if (!isAmount(cells[at + AMOUNT_CELL])) return false;
   for (let i = 0; i < width; i++) {
+    if (i === AMOUNT_CELL) continue;
     const value = cells[at + i];
-    if (i === 4) {
-      if (!isAmount(value)) return false;
-      continue;
+    const [min, max] = i < TRANSACTION_CELLS ? CELL_RANGES[i] : TOTAL_RANGE;
+    if (!(value >= min && value <= max && Number.isInteger(value))) {
+      return false;
     }
-    const max = i >= 2 && i < TRANSACTION_CELLS ? INT_MAX : TRANSACTION_ID_MAX;
-    if (!Number.isSafeInteger(value) || value > max) return false;
-    if (value < 0 && i !== 1) return false; // a date may be before 1970
   }
   return true;
 }

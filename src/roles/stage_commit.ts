@@ -99,6 +99,16 @@ export class ReplayMarks {
     if (first > 0) this.#marks = this.#marks.slice(first);
   }
 
+  /**
+   * Call when the record at offset `to` was judged by what was accepted at
+   * `from`: a replay must not begin in between, for it would judge otherwise.
+   */
+  bridge(from: number, to: number): void {
+    this.#marks = this.#marks.filter(({ offset }) =>
+      offset <= from || offset > to
+    );
+  }
+
   /** Where a replay begins now. */
   get checkpoint(): Checkpoint {
     return this.#marks[0];

@@ -40,10 +40,24 @@ export class Sqlite {
       throw this.translated(error);
     }
     try {
-      this.#prepare();
+      this.#prepareWaiting();
     } catch (error) {
       this.db.close();
       throw this.translated(error);
+    }
+  }
+
+  /** SQLite does not wait for another process that switches to WAL mode; this does. */
+  #prepareWaiting(): void {
+    const deadline = performance.now() + LOCK_WAIT_MS;
+    for (;;) {
+      try {
+        return this.#prepare();
+      } catch (error) {
+        if (!isLocked(error) || performance.now() > deadline) throw error;
+        this.#rollback();
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }
   }
 
@@ -103,8 +117,7 @@ export class Sqlite {
       try {
         return action();
       } catch (error) {
-        const locked = /database (table )?is locked/.test(String(error));
-        if (!locked || performance.now() > deadline) {
+        if (!isLocked(error) || performance.now() > deadline) {
           throw this.translated(error);
         }
       }
@@ -128,6 +141,10 @@ export class Sqlite {
   close(): void {
     this.db.close();
   }
+}
+
+function isLocked(error: unknown): boolean {
+  return /database (table )?is locked/.test(String(error));
 }
 
 function isSqliteError(error: Error): boolean {

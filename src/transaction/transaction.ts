@@ -8,7 +8,7 @@
 export const DAY_SECONDS = 86_400;
 
 /** Greatest TRANSACTION_ID: 2^53 - 1. */
-export const TRANSACTION_ID_MAX = Number.MAX_SAFE_INTEGER;
+export const TRANSACTION_ID_MAX: number = Number.MAX_SAFE_INTEGER;
 
 /** Greatest value of every other whole-number field: 2^31 - 1. */
 export const INT_MAX = 0x7fff_ffff;

@@ -51,7 +51,11 @@ function stream(slack: number): fc.Arbitrary<Event[]> {
       { weight: 1, arbitrary: fc.integer({ min: 300, max: 900 }) },
     ),
     back: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: slack })),
-    value: fc.integer({ min: 0, max: 1_000_000 }),
+    // Mostly cents, sometimes sums beyond 32 bits.
+    value: fc.oneof(
+      { weight: 30, arbitrary: fc.integer({ min: 0, max: 1_000_000 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 100_000_000_000 }) },
+    ),
   });
   return fc.array(step, { maxLength: 200 }).map((steps) => {
     let progress = 1000;
@@ -98,6 +102,17 @@ Deno.test("add() stays exact over jumps back and forth by most of the slack", ()
   for (let i = 0; i < 3000; i++) {
     const block = Math.floor(i / 100) % 2 === 0 ? 0 : 65;
     events.push({ key: i % 2, time: 1000 + i - block, value: i });
+  }
+  const windows = new SlidingWindows(layout);
+  assert.deepEqual(run(windows, 3, events), oracle(layout, events));
+});
+
+Deno.test("add() stays exact when sums outgrow 32 bits, and before", () => {
+  const layout = layouts[0];
+  const events: Event[] = [];
+  for (let i = 0; i < 600; i++) {
+    const value = i < 300 ? 40_000_000 + i : 100_000_000_000 - i;
+    events.push({ key: i % 3, time: i, value });
   }
   const windows = new SlidingWindows(layout);
   assert.deepEqual(run(windows, 3, events), oracle(layout, events));

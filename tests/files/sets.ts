@@ -9,13 +9,13 @@ export interface FileSum {
 
 /** What reference.json says of a set, as far as files are concerned. */
 export interface ReferenceSet {
-  n_transactions: number;
-  n_frauds: number;
-  transactions_csv: FileSum;
-  customers_csv: FileSum;
-  terminals_csv: FileSum;
-  day_files?: Record<string, FileSum>;
-  features: { canonical_csv: FileSum };
+  "n_transactions": number;
+  "n_frauds": number;
+  "transactions_csv": FileSum;
+  "customers_csv": FileSum;
+  "terminals_csv": FileSum;
+  "day_files"?: Record<string, FileSum>;
+  features: { "canonical_csv": FileSum };
 }
 
 /** Path of a test data file. */

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { ConfigError, LogError } from "../../src/error/error.ts";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
 import { READ_LIMIT, readRange } from "../../src/log/log.ts";
+import { inDatabase } from "../sqlite/in_database.ts";
 import { canWrite, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import type { FromAppender, ToAppender } from "./append_worker.ts";
+import type { FromOpener, ToOpener } from "./open_worker.ts";
 import { logContract } from "./log_contract.ts";
 import { appendOf, builderOf, record, valuesOf } from "./records.ts";
 
@@ -74,10 +75,7 @@ testWriting(
     await using folder = temporaryFolder();
     const path = join(folder.path, "log.db");
     await openAt(path)[Symbol.asyncDispose]();
-    {
-      using database = new DatabaseSync(path);
-      database.exec("PRAGMA user_version = 7");
-    }
+    inDatabase(path, (database) => database.exec("PRAGMA user_version = 7"));
     const error = refusal(path);
     assert.ok(error instanceof ConfigError);
     assert.equal(
@@ -93,13 +91,15 @@ testWriting(
   async () => {
     await using folder = temporaryFolder();
     const path = join(folder.path, "log.db");
-    {
-      using database = new DatabaseSync(path);
-      database.exec("CREATE TABLE theirs (n INTEGER)");
-    }
+    inDatabase(
+      path,
+      (database) => database.exec("CREATE TABLE theirs (n INTEGER)"),
+    );
     assert.ok(refusal(path) instanceof ConfigError);
-    using database = new DatabaseSync(path);
-    const tables = database.prepare("SELECT name FROM sqlite_schema").all();
+    const tables = inDatabase(
+      path,
+      (database) => database.prepare("SELECT name FROM sqlite_schema").all(),
+    );
     assert.deepEqual(tables.map(({ name }) => name), ["theirs"]);
   },
 );
@@ -137,10 +137,11 @@ testWriting(
     const producer = await log.producer("p");
     await producer.append([appendOf("t", 0, ["a", "b"])]);
     await producer.append([appendOf("t", 0, ["c"])]);
-    {
-      using database = new DatabaseSync(path);
-      database.exec("UPDATE batch SET data = x'00' WHERE base_offset = 2");
-    }
+    inDatabase(
+      path,
+      (database) =>
+        database.exec("UPDATE batch SET data = x'00' WHERE base_offset = 2"),
+    );
     await assert.rejects(log.read("t", 0, 0, READ_LIMIT), (error) => {
       assert.ok(error instanceof LogError);
       assert.match(
@@ -214,5 +215,34 @@ testWriting(
     );
     assert.deepEqual(await log.endOffsets("t"), [0, 0]);
     assert.deepEqual(await log.committed("g", "t"), [undefined, undefined]);
+  },
+);
+
+testWriting(
+  "threads that open a new log at the same moment all get it",
+  async () => {
+    await using folder = temporaryFolder();
+    const threads = 3;
+    const paths = Array.from(
+      { length: 60 },
+      (_, i) => join(folder.path, `${i}.db`),
+    );
+    const arrivals = new Int32Array(new SharedArrayBuffer(4));
+    const errors = await Promise.all(Array.from({ length: threads }, () => {
+      const worker = new Worker(
+        new URL("./open_worker.ts", import.meta.url),
+        { type: "module" },
+      );
+      const { promise, resolve, reject } = Promise.withResolvers<
+        readonly string[]
+      >();
+      worker.onmessage = ({ data }: MessageEvent<FromOpener>) =>
+        resolve(data.errors);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      const work: ToOpener = { paths, threads, arrivals };
+      worker.postMessage(work);
+      return promise.finally(() => worker.terminate());
+    }));
+    assert.deepEqual(errors.flat(), []);
   },
 );

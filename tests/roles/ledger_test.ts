@@ -18,20 +18,20 @@ function row(
 
 Deno.test("a payment that was not added is new", () => {
   const ledger = new Ledger(KEEP);
-  ledger.add(row(1, 10), 10);
+  ledger.add(row(1, 10), 10, 0);
   assert.equal(ledger.compare(row(2, 10), 10), "new");
 });
 
 Deno.test("a payment with all fields of one added is a duplicate", () => {
   const ledger = new Ledger(KEEP);
   const payment = row(1, 10, { customerId: 3, amount: 285.79999999999995 });
-  ledger.add(payment, 10);
+  ledger.add(payment, 10, 0);
   assert.equal(ledger.compare({ ...payment }, 10), "duplicate");
 });
 
 Deno.test("a payment with the id of one added and any other field is conflicting", () => {
   const ledger = new Ledger(KEEP);
-  ledger.add(row(1, 10), 10);
+  ledger.add(row(1, 10), 10, 0);
   const others: Partial<Transaction>[] = [
     { datetimeSeconds: 1 },
     { customerId: 1 },
@@ -52,31 +52,31 @@ Deno.test("a payment with the id of one added and any other field is conflicting
 
 Deno.test("a payment is known for less than the keep behind the progress", () => {
   const ledger = new Ledger(KEEP);
-  ledger.add(row(1, 10), 10);
+  ledger.add(row(1, 10), 10, 0);
   assert.equal(ledger.compare(row(1, 10), 10 + KEEP - 1), "duplicate");
   assert.equal(ledger.compare(row(1, 10), 10 + KEEP), "new");
 });
 
 Deno.test("a payment is known for less than the keep behind the one compared", () => {
   const ledger = new Ledger(KEEP);
-  ledger.add(row(1, 10), 10);
+  ledger.add(row(1, 10), 10, 0);
   assert.equal(ledger.compare(row(1, 10 + KEEP - 1), 10), "conflicting");
   assert.equal(ledger.compare(row(1, 10 + KEEP), 10), "new");
 });
 
 Deno.test("an id used anew long after is compared with its newest payment", () => {
   const ledger = new Ledger(KEEP);
-  ledger.add(row(1, 10), 10);
-  ledger.add(row(1, 500), 500);
+  ledger.add(row(1, 10), 10, 0);
+  ledger.add(row(1, 500), 500, 0);
   assert.equal(ledger.compare(row(1, 500), 500), "duplicate");
-  ledger.add(row(2, 505), 505);
+  ledger.add(row(2, 505), 505, 0);
   assert.equal(ledger.compare(row(1, 500), 505), "duplicate");
 });
 
 Deno.test("what is too old for any comparison is let go", () => {
   const ledger = new Ledger(KEEP);
   for (let time = 0; time < 100_000; time++) {
-    ledger.add(row(time, time), time);
+    ledger.add(row(time, time), time, 0);
     assert.ok(ledger.size <= KEEP);
   }
   assert.equal(ledger.size, KEEP);
@@ -104,7 +104,7 @@ Deno.test("the ledger equals a list of all accepted payments, growing and shrink
       let burstId = 1000;
       const add = (payment: Transaction) => {
         progress = Math.max(progress, payment.timeSeconds);
-        ledger.add(payment, progress);
+        ledger.add(payment, progress, accepted.length);
         accepted.push(payment);
       };
       for (const { id, step, back, customerId, burst } of steps) {
@@ -119,6 +119,9 @@ Deno.test("the ledger equals a list of all accepted payments, growing and shrink
           ? "duplicate"
           : "conflicting";
         assert.equal(ledger.compare(payment, progress), expected);
+        if (known && expected !== "new") {
+          assert.equal(ledger.knownOffset, accepted.indexOf(known));
+        }
         if (expected === "new") add(payment);
       }
     }),

@@ -5,7 +5,7 @@ import { EmbeddedLog } from "../../src/log/embedded.ts";
 import { EmbeddedStore } from "../../src/store/embedded.ts";
 import { Control, type StreamParameters } from "../../src/roles/control.ts";
 import type { RoleContext, RunSettings } from "../../src/roles/role.ts";
-import { topicSpecs } from "../../src/roles/topics.ts";
+import { SINK_TOPIC, topicSpecs } from "../../src/roles/topics.ts";
 import {
   featureCount,
   featureNames,
@@ -13,9 +13,17 @@ import {
   totalsToCanonical,
   valuesToTotals,
 } from "../../src/features/parameters.ts";
-import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import {
+  FeatureJsonReader,
+  TRANSACTION_CELLS,
+} from "../../src/features/feature_row.ts";
+import { readRange } from "../../src/log/log.ts";
+import { runProcessor } from "../../src/roles/processor.ts";
+import { runProducer } from "../../src/roles/producer.ts";
+import { runWriter } from "../../src/roles/writer.ts";
 import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
+import reference from "../data/reference.json" with { type: "json" };
 import type { Logger } from "../../src/telemetry/logger.ts";
 import type { Store } from "../../src/store/store.ts";
 
@@ -101,35 +109,97 @@ async function open(
   };
 }
 
-/** SHA-256 of the canonical features CSV of what a store holds. */
-export async function featuresSum(store: Store): Promise<string> {
+/** Collects rows of cells, ascending TRANSACTION_ID, into the sum of their canonical CSV. */
+function canonicalHash() {
   const hash = createHash("sha256");
   const features = featureCount(HANDBOOK_FEATURES);
-  const width = TRANSACTION_CELLS + features;
   const totals = new Float64Array(features);
   const values = new Float64Array(features);
-  hash.update(
-    ["TRANSACTION_ID", ...featureNames(HANDBOOK_FEATURES)].join(",") + "\n",
-  );
-  for await (const { cells, count } of store.rows()) {
-    let text = "";
-    for (let at = 0; at < count * width; at += width) {
-      valuesToTotals(
-        cells.subarray(at + TRANSACTION_CELLS, at + width),
-        3,
-        totals,
-      );
+  const names = ["TRANSACTION_ID", ...featureNames(HANDBOOK_FEATURES)];
+  let text = names.join(",") + "\n";
+  return {
+    add(cells: Float64Array): void {
+      valuesToTotals(cells.subarray(TRANSACTION_CELLS), 3, totals);
       totalsToCanonical(totals, 3, values);
-      text += `${cells[at]},${values.join(",")}\n`;
+      text += `${cells[0]},${values.join(",")}\n`;
+      if (text.length < 1 << 16) return;
+      hash.update(text);
+      text = "";
+    },
+    sum: () => hash.update(text).digest("hex"),
+  };
+}
+
+/** SHA-256 of the canonical features CSV of what a store holds. */
+export async function featuresSum(store: Store): Promise<string> {
+  const width = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
+  const hash = canonicalHash();
+  for await (const { cells, count } of store.rows()) {
+    for (let at = 0; at < count * width; at += width) {
+      hash.add(cells.subarray(at, at + width));
     }
-    hash.update(text);
   }
-  return hash.digest("hex");
+  return hash.sum();
 }
 
 /** The reference sum of a set's features. */
 export function referenceSum(set: "A" | "B" | "DEFAULT"): string {
-  const path = new URL("../data/reference.json", import.meta.url);
-  const reference = JSON.parse(Deno.readTextFileSync(path));
   return reference.sets[set].features.canonical_csv.sha256;
+}
+
+/** Runs the producer over a data set, as fast as it can. */
+export async function produce(
+  folder: OpenFolder,
+  data: RunSettings["data"],
+): Promise<void> {
+  await runProducer(folder.context, { data, pace: { kind: "max" } });
+}
+
+/** Runs producer, processor and writer side by side until all is stored. */
+export async function runAll(
+  folder: OpenFolder,
+  data: RunSettings["data"],
+): Promise<void> {
+  const { context, store } = folder;
+  // Each role has its own view of the control topic, as its own thread would.
+  const own = () => ({ ...context, control: new Control(context.log) });
+  await Promise.all([
+    runProducer(own(), { data, pace: { kind: "max" } }),
+    runProcessor(own(), undefined),
+    runWriter(own(), { store, startSeconds: undefined }),
+  ]);
+}
+
+/** Runs processor and writer, one after the other, over what the log holds. */
+export async function runBehind({ context, store }: OpenFolder): Promise<void> {
+  await runProcessor(context, undefined);
+  await runWriter(context, { store, startSeconds: undefined });
+}
+
+/** SHA-256 of the canonical features CSV of what the sink topic holds. */
+export async function sinkSum(
+  log: EmbeddedLog,
+  parameters: StreamParameters,
+): Promise<string> {
+  const { features, partitions } = parameters;
+  const width = TRANSACTION_CELLS + featureCount(features);
+  const reader = new FeatureJsonReader(features);
+  const rows: Float64Array[] = [];
+  const ends = await log.endOffsets(SINK_TOPIC) ?? [];
+  for (let partition = 0; partition < partitions; partition++) {
+    const batches = readRange(log, SINK_TOPIC, partition, 0, ends[partition]);
+    for await (const { count, positions, bytes } of batches) {
+      for (let i = 0; i < count; i++) {
+        const cells = new Float64Array(width);
+        const [from, to] = [positions[2 * i + 1], positions[2 * i + 2]];
+        const defect = reader.read(bytes, from, to, undefined, cells, 0);
+        if (defect) throw new Error(defect.message);
+        rows.push(cells);
+      }
+    }
+  }
+  rows.sort((a, b) => a[0] - b[0]);
+  const hash = canonicalHash();
+  for (const cells of rows) hash.add(cells);
+  return hash.sum();
 }

@@ -122,8 +122,8 @@ export class StageDriver {
   readonly #offsets: number[] = [];
   readonly #metadata: (string | undefined)[] = [];
   readonly #pending: (RecordBatch | undefined)[] = [];
-  /** Steps that took nothing and committed the head that has to wait. */
-  headCommits = 0;
+  /** Commits of a head that has to wait for other partitions. */
+  heldBack = 0;
   /** Steps that took something. */
   steps = 0;
 
@@ -196,9 +196,12 @@ export class StageDriver {
       : undefined;
     this.#offsets[partition] = step.next;
     this.#metadata[partition] = step.metadata;
-    if (step.next === from) this.headCommits++;
-    else this.steps++;
-    return step.next !== from;
+    if (parseCommit({ ...step, offset: step.next }).head !== null) {
+      this.heldBack++;
+    }
+    if (step.next === from) return false;
+    this.steps++;
+    return true;
   }
 
   /** Steps through the partitions in the given order, from its beginning again after each that moved, until none moves. */

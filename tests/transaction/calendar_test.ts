@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   dateSeconds,
+  DatetimeFormatter,
   formatDate,
   formatDatetime,
   isNight,
@@ -96,5 +97,16 @@ Deno.test("isWeekend() and isNight() agree with Date, before 1970 too", () => {
     const date = new Date(second * 1000);
     assert.equal(isWeekend(second), [0, 6].includes(date.getUTCDay()));
     assert.equal(isNight(second), date.getUTCHours() <= 6);
+  }));
+});
+
+Deno.test("DatetimeFormatter gives the text of formatDatetime(), from one day to another", () => {
+  const formatter = new DatetimeFormatter();
+  const near = fc.tuple(seconds, fc.array(fc.nat(200_000)));
+  fc.assert(fc.property(near, ([from, steps]) => {
+    for (const step of [0, ...steps]) {
+      const second = Math.min(LAST, from + step);
+      assert.equal(formatter.format(second), formatDatetime(second));
+    }
   }));
 });

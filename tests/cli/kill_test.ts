@@ -1,0 +1,114 @@
+/**
+ * SIGKILL at random counts of committed rows, and what it does: nothing.
+ * `deno task test -- --full` kills 20 times and adds the default data set.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { referenceSum } from "../roles/pipeline.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import {
+  outcomeOf,
+  runMain,
+  startProgram,
+  testRunning,
+} from "./program_runner.ts";
+import { exportSum, statusOf, waitFor } from "./run_test.ts";
+
+const FULL = Deno.args.includes("--full");
+const KILLS = FULL ? 20 : 8;
+const ROWS = 102_575;
+
+/** What the log lines of all starts say about restored partitions. */
+function restoredOffsets(stderr: string): number[] {
+  return stderr.split("\n").filter((line) => line.includes('"partition rest'))
+    .map((line) => JSON.parse(line).fromOffset);
+}
+
+/** Ids of the rows in a folder of day files, in the order of the files. */
+function idsOf(files: string): number[] {
+  const names = [...Deno.readDirSync(files)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".jsonl")).sort();
+  return names.flatMap((name) =>
+    Deno.readTextFileSync(join(files, name)).trimEnd().split("\n")
+      .map((line) => JSON.parse(line).TRANSACTION_ID)
+  );
+}
+
+testRunning(
+  `${KILLS} SIGKILLs on set B lose nothing and repeat nothing`,
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const files = join(folder.path, "files");
+    const flags = [
+      "run",
+      "--preset=seed",
+      "--rate=12000",
+      `--data=${data}`,
+      `--files=${files}`,
+    ];
+    let midway = 0;
+    let replayed = 0;
+    let last = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      // One random count in each of KILLS equal parts of the stream.
+      const target = Math.floor((kill + Math.random()) / KILLS * ROWS);
+      const child = startProgram(flags);
+      const outcome = outcomeOf(child);
+      await child.stdin.close();
+      await waitFor(data, ({ stages }) => {
+        return stages[0].counters.emitted >= Math.max(target, last + 1);
+      });
+      child.kill("SIGKILL");
+      const { stderr } = await outcome;
+      if (restoredOffsets(stderr).some((offset) => offset > 0)) replayed++;
+      const status = await statusOf(data);
+      assert.ok(status);
+      last = status.stages[0].counters.emitted;
+      const between = status.stages.some(({ counters }) => {
+        return counters.emitted > 0 && counters.emitted < ROWS;
+      });
+      if (between) midway++;
+    }
+    const end = await runMain([
+      ...flags.slice(0, 2),
+      ...flags.slice(3),
+      "--rate=max",
+    ]);
+    assert.equal(end.code, 0, end.stderr);
+    assert.ok(midway >= KILLS * 0.75, `${midway} of ${KILLS} fell midway`);
+    assert.ok(
+      replayed >= KILLS * 0.5,
+      `${replayed} of ${KILLS} replays began after offset 0`,
+    );
+    assert.equal(await exportSum(data), referenceSum("B"));
+    const status = await statusOf(data);
+    for (const { name, counters } of status?.stages ?? []) {
+      const { read, emitted, deadLettered, duplicates } = counters;
+      assert.deepEqual(
+        { read, emitted, deadLettered, duplicates },
+        { read: ROWS, emitted: ROWS, deadLettered: 0, duplicates: 0 },
+        name,
+      );
+    }
+    assert.deepEqual(idsOf(files), Array.from({ length: ROWS }, (_, id) => id));
+  },
+);
+
+for (const partitions of FULL ? [1, 3, 4] : []) {
+  testRunning(
+    `the default data set on ${partitions} partitions is right to the last digit`,
+    async () => {
+      await using folder = temporaryFolder();
+      const data = join(folder.path, "data");
+      const { code, stderr } = await runMain([
+        "run",
+        "--rate=max",
+        `--partitions=${partitions}`,
+        `--data=${data}`,
+      ]);
+      assert.equal(code, 0, stderr);
+      assert.equal(await exportSum(data), referenceSum("DEFAULT"));
+    },
+  );
+}

@@ -1,0 +1,333 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { Control } from "../../src/roles/control.ts";
+import { readStatus, type StreamStatus } from "../../src/roles/status.ts";
+import { CONTROL_TOPIC } from "../../src/roles/topics.ts";
+import { referenceSum } from "../roles/pipeline.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import {
+  outcomeOf,
+  runMain,
+  startProgram,
+  testRunning,
+} from "./program_runner.ts";
+
+export const A_FLAGS = [
+  "--customers=50",
+  "--terminals=100",
+  "--days=30",
+  "--radius=10",
+];
+const DEADLINE_MS = 60_000;
+
+/** SHA-256 of what `export --out -` prints. */
+export async function exportSum(data: string): Promise<string> {
+  const { code, stdout, stderr } = await runMain([
+    "export",
+    `--data=${data}`,
+    "--out=-",
+  ]);
+  assert.equal(code, 0, stderr);
+  return createHash("sha256").update(stdout).digest("hex");
+}
+
+/** Looks at a running data folder until the condition holds. */
+export async function waitFor(
+  data: string,
+  condition: (status: StreamStatus) => boolean,
+): Promise<StreamStatus> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (performance.now() < deadline) {
+    const status = await statusOf(data);
+    if (status && condition(status)) return status;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error("the condition was not met within a minute");
+}
+
+/** The status of a data folder; undefined before it is made. */
+export async function statusOf(
+  data: string,
+): Promise<StreamStatus | undefined> {
+  const path = join(data, "log.db");
+  try {
+    Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
+  await using log = new EmbeddedLog({ path, durable: false });
+  if (!await log.endOffsets(CONTROL_TOPIC)) return undefined;
+  return await readStatus(log, new Control(log));
+}
+
+testRunning(
+  "run streams set A through every stage, right to the last digit",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const run = [...A_FLAGS, "--rate=max", `--data=${data}`];
+    const { code, stdout, stderr } = await runMain(["run", ...run]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /published\s+2,555 payments, all there are/);
+    assert.match(stdout, /writer\s+2,555\s+2,555\s+0\s+0\s+0/);
+    assert.equal(await exportSum(data), referenceSum("A"));
+  },
+);
+
+testRunning("run is what is meant without a command", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const run = [...A_FLAGS, "--rate=max", `--data=${data}`];
+  const { code, stdout } = await runMain(run);
+  assert.equal(code, 0);
+  assert.match(stdout, /stored 2,555, 1,058 of them frauds/);
+});
+
+testRunning("a finished run started again has nothing to do", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
+  await runMain(run);
+  const { code, stdout } = await runMain(run);
+  assert.equal(code, 0);
+  assert.match(stdout, /this run\s+0 stored/);
+  assert.equal(await exportSum(data), referenceSum("A"));
+});
+
+testRunning("roles in processes of their own make the same", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const flags = [...A_FLAGS, "--rate=max", `--data=${data}`, "--partitions=3"];
+  const outcomes = await Promise.all(
+    ["processor", "producer", "writer"].map((role) =>
+      runMain([`--role=${role}`, ...flags])
+    ),
+  );
+  for (const { code, stderr } of outcomes) assert.equal(code, 0, stderr);
+  assert.equal(await exportSum(data), referenceSum("A"));
+});
+
+testRunning(
+  "a role is refused while another process has it, with its pid",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const first = startProgram(["--role=processor", `--data=${data}`]);
+    await first.stdin.close();
+    const pid = join(data, "processor.lock.pid");
+    await waitFor(data, () => existsNow(pid));
+    const second = await runMain(["--role=processor", `--data=${data}`]);
+    assert.equal(second.code, 1);
+    assert.match(
+      second.stderr,
+      new RegExp(
+        `^fraudstream: another process \\(pid ${first.pid}\\) already`,
+      ),
+    );
+    first.kill("SIGINT");
+    assert.equal((await outcomeOf(first)).code, 0);
+    const third = startProgram(["--role=processor", `--data=${data}`]);
+    await third.stdin.close();
+    third.kill("SIGKILL"); // a lock dies with its process
+    await outcomeOf(third);
+  },
+);
+
+function existsNow(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+testRunning(
+  "other data flags on the same folder are refused with exit 2",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    await runMain(["run", ...A_FLAGS, "--rate=max", `--data=${data}`]);
+    const other = await runMain(["run", "--preset=seed", `--data=${data}`]);
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /holds the stream of --customers=50/);
+  },
+);
+
+testRunning(
+  "other stream parameters on the same folder are refused with exit 2",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    await runMain(["run", ...A_FLAGS, "--rate=max", `--data=${data}`]);
+    for (
+      const flag of [
+        "--partitions=5",
+        "--windows=1,7",
+        "--delay=9",
+        "--no-labels",
+      ]
+    ) {
+      const { code, stderr } = await runMain([
+        "run",
+        ...A_FLAGS,
+        flag,
+        `--data=${data}`,
+      ]);
+      assert.equal(code, 2, flag);
+      assert.match(stderr, /^fraudstream: .*--/);
+      assert.equal(stderr.trim().split("\n").length, 1, stderr);
+    }
+  },
+);
+
+testRunning(
+  "Ctrl-C ends with a summary and exit 0; the next start goes on",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const flags = ["run", ...A_FLAGS, `--data=${data}`];
+    const child = startProgram([...flags, "--rate=1000"]);
+    await child.stdin.close();
+    await waitFor(data, ({ stages }) => stages[2].counters.emitted > 300);
+    child.kill("SIGINT");
+    const { code, stdout } = await outcomeOf(child);
+    assert.equal(code, 0);
+    assert.match(stdout, /the same command goes on from here/);
+    assert.match(stdout, /latency\s+published to stored: half within/);
+    const stopped = await statusOf(data);
+    assert.ok(stopped && !stopped.complete, "it was stopped before the end");
+    assert.equal((await runMain([...flags, "--rate=max"])).code, 0);
+    assert.equal(await exportSum(data), referenceSum("A"));
+  },
+);
+
+testRunning("SIGTERM ends like Ctrl-C", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const child = startProgram([
+    "run",
+    "--rng=seedrandom",
+    "--days=0",
+    "--rate=500",
+    `--data=${data}`,
+  ]);
+  await child.stdin.close();
+  await waitFor(data, ({ stages }) => stages[2].counters.emitted > 100);
+  child.kill("SIGTERM");
+  assert.equal((await outcomeOf(child)).code, 0);
+});
+
+testRunning("--speedup publishes by event time", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const child = startProgram([
+    "run",
+    ...A_FLAGS,
+    "--speedup=86400",
+    `--data=${data}`,
+  ]);
+  await child.stdin.close();
+  const status = await waitFor(data, ({ produced }) => produced > 150);
+  child.kill("SIGINT");
+  assert.equal((await outcomeOf(child)).code, 0);
+  assert.ok(status.produced < 1500, `${status.produced} at once`);
+});
+
+testRunning("--files keeps one sorted file a day, in both forms", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const files = join(folder.path, "files");
+  const { code, stderr } = await runMain([
+    "run",
+    ...A_FLAGS,
+    "--rate=max",
+    `--data=${data}`,
+    `--files=${files}`,
+    "--files-format=csv",
+  ]);
+  assert.equal(code, 0, stderr);
+  const names = [...Deno.readDirSync(files)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".csv")).sort();
+  assert.equal(names.length, 30);
+  assert.equal(
+    [...Deno.readDirSync(files)].filter(({ name }) => {
+      return name.endsWith(".part") || name.endsWith(".partial");
+    }).length,
+    0,
+  );
+  const texts = names.map((name) => Deno.readTextFileSync(join(files, name)));
+  const header = texts[0].slice(0, texts[0].indexOf("\n") + 1);
+  const whole = header +
+    texts.map((text) => text.slice(header.length)).join("");
+  const path = new URL("../data/reference.json", import.meta.url);
+  const { sets } = JSON.parse(Deno.readTextFileSync(path));
+  assert.equal(
+    createHash("sha256").update(whole).digest("hex"),
+    sets.A.features.transactions_with_features_double_csv.sha256,
+  );
+});
+
+testRunning(
+  "status tells what a folder holds, for people and for programs",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    await runMain(["run", ...A_FLAGS, "--rate=max", `--data=${data}`]);
+    const people = await runMain(["status", `--data=${data}`]);
+    assert.match(people.stdout, /transaction_sink_topic\s+2,555/);
+    assert.match(people.stdout, /store\s+2,555 payments, 1,058 of them frauds/);
+    const { stdout } = await runMain(["status", `--data=${data}`, "--json"]);
+    const { stream, store, topics } = JSON.parse(stdout);
+    assert.equal(stream.produced, 2555);
+    assert.deepEqual(store, { rows: 2555, frauds: 1058 });
+    assert.equal(topics.length, 7);
+  },
+);
+
+testRunning(
+  "status, export and dead-letters say what to do without a data folder",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "none")}`;
+    for (
+      const command of [["status"], ["export", "--out=-"], ["dead-letters"]]
+    ) {
+      const { code, stderr } = await runMain([...command, data]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^fraudstream: there is no data folder .*run/);
+    }
+  },
+);
+
+testRunning("a read-only data folder gives one clear line", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "file", "data");
+  Deno.writeTextFileSync(join(folder.path, "file"), "");
+  const { code, stderr } = await runMain(["run", `--data=${data}`]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^fraudstream: the data folder .* cannot be made/);
+  assert.equal(stderr.trim().split("\n").length, 1);
+});
+
+testRunning("values out of range are wrong use", async () => {
+  const wrong = [
+    ["--rate=0"],
+    ["--rate=fast"],
+    ["--role=boss"],
+    ["--partitions=0"],
+    ["--speedup=2", "--rate=5"],
+    ["--lateness=7"],
+    ["--delay=1"],
+    ["--max-gap=10y"],
+  ];
+  await using folder = temporaryFolder();
+  const data = `--data=${join(folder.path, "data")}`;
+  for (const flags of wrong) {
+    const { code, stderr } = await runMain(["run", data, ...flags]);
+    assert.equal(code, 2, flags.join(" "));
+    assert.match(stderr, /^fraudstream: /);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  }
+});

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ConfigError, LogError } from "../../src/error/error.ts";
+import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
+import {
+  Control,
+  controlRecords,
+  type StreamParameters,
+} from "../../src/roles/control.ts";
+import { CONTROL_TOPIC, topicSpecs } from "../../src/roles/topics.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { parametersOf } from "./pipeline.ts";
+
+async function openLog(path = ":memory:"): Promise<EmbeddedLog> {
+  const log = new EmbeddedLog({ path, durable: false });
+  await log.createTopics(topicSpecs(1));
+  return log;
+}
+
+const PARAMETERS = parametersOf(3);
+
+Deno.test("agree() makes the first role's parameters the stream's", async () => {
+  await using log = await openLog();
+  const control = new Control(log);
+  assert.equal(control.parameters, undefined);
+  await control.agree(PARAMETERS);
+  assert.deepEqual(control.parameters, PARAMETERS);
+  const other = new Control(log);
+  await other.refresh();
+  assert.deepEqual(other.parameters, PARAMETERS);
+});
+
+Deno.test("agree() of the same parameters writes nothing more", async () => {
+  await using log = await openLog();
+  await new Control(log).agree(PARAMETERS);
+  const ends = await log.endOffsets(CONTROL_TOPIC);
+  await new Control(log).agree(parametersOf(3));
+  assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
+});
+
+const { features } = PARAMETERS;
+const others: [flag: string, found: string, StreamParameters][] = [
+  ["--partitions", "3, not 4", { ...PARAMETERS, partitions: 4 }],
+  ["--windows", "1,7,30, not 1,7", {
+    ...PARAMETERS,
+    features: { ...features, windowDays: [1, 7] },
+  }],
+  ["--delay", "7, not 8", {
+    ...PARAMETERS,
+    features: { ...features, delayDays: 8 },
+  }],
+  ["--lateness", "3600s, not 60s", { ...PARAMETERS, latenessSeconds: 60 }],
+  ["--max-gap", "34560000s, not 86400s", {
+    ...PARAMETERS,
+    maxGapSeconds: 86_400,
+  }],
+];
+
+for (const [flag, found, parameters] of others) {
+  Deno.test(`agree() refuses another ${flag}, naming it and both values`, async () => {
+    await using log = await openLog();
+    await new Control(log).agree(PARAMETERS);
+    await assert.rejects(new Control(log).agree(parameters), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.ok(error.message.includes(`${flag}=${found}`), error.message);
+      assert.match(error.message, /choose another --data folder/);
+      return true;
+    });
+    const control = new Control(log);
+    await control.refresh();
+    assert.deepEqual(control.parameters, PARAMETERS);
+  });
+}
+
+Deno.test("agree() refuses a stream with other use of labels", async () => {
+  await using log = await openLog();
+  await new Control(log).agree(PARAMETERS);
+  const without = {
+    ...PARAMETERS,
+    features: { ...features, useLabels: false },
+  };
+  await assert.rejects(new Control(log).agree(without), ConfigError);
+});
+
+testWriting(
+  "processes that agree at the same moment all agree, on one set",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "log.db");
+    for (let round = 0; round < 5; round++) {
+      const logs = await Promise.all([1, 2, 3, 4].map(() => openLog(path)));
+      await Promise.all(
+        logs.map((log) => new Control(log).agree(PARAMETERS)),
+      );
+      for (const log of logs) await log[Symbol.asyncDispose]();
+      for (const name of ["log.db", "log.db-wal", "log.db-shm"]) {
+        await Deno.remove(join(folder.path, name)).catch(() => {});
+      }
+    }
+  },
+);
+
+testWriting(
+  "of processes that want different parameters at the same moment one prevails",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "log.db");
+    const logs = await Promise.all([1, 2, 3].map(() => openLog(path)));
+    const outcomes = await Promise.allSettled(
+      logs.map((log, i) =>
+        new Control(log).agree({ ...PARAMETERS, latenessSeconds: 60 * i })
+      ),
+    );
+    const agreed = outcomes.filter(({ status }) => status === "fulfilled");
+    assert.equal(agreed.length, 1);
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") {
+        assert.ok(outcome.reason instanceof ConfigError, outcome.reason);
+      }
+    }
+    for (const log of logs) await log[Symbol.asyncDispose]();
+  },
+);
+
+Deno.test("a view moves on with refresh(), and the newest record of a key counts", async () => {
+  await using log = await openLog();
+  const reader = new Control(log);
+  const producer = await log.producer("p");
+  for (let day = 0; day < 3; day++) {
+    const records = controlRecords();
+    records.put("position", { nextId: day * 10, day, row: 0 });
+    await producer.append(records.appends());
+    await reader.refresh();
+    assert.deepEqual(reader.position, { nextId: day * 10, day, row: 0 });
+  }
+  const late = new Control(log);
+  await late.refresh();
+  assert.equal(late.position?.day, 2);
+});
+
+Deno.test("the end of a topic is that topic's alone", async () => {
+  await using log = await openLog();
+  const records = controlRecords();
+  records.putEnd("one", { rows: 7 });
+  await (await log.producer("p")).append(records.appends());
+  const control = new Control(log);
+  await control.refresh();
+  assert.deepEqual(control.end("one"), { rows: 7 });
+  assert.equal(control.end("two"), undefined);
+});
+
+Deno.test("startSeconds() is the given start until a producer has begun, then its start", async () => {
+  await using log = await openLog();
+  const control = new Control(log);
+  assert.equal(await control.startSeconds(undefined), undefined);
+  assert.equal(await control.startSeconds(5), 5);
+  const records = controlRecords();
+  records.put("origin", { startSeconds: 86_400, fingerprint: "f" });
+  await (await log.producer("p")).append(records.appends());
+  assert.equal(await control.startSeconds(5), 86_400);
+  assert.equal(await control.startSeconds(undefined), 86_400);
+});
+
+Deno.test("a control record that is no JSON is refused in one clear line", async () => {
+  await using log = await openLog();
+  const records = new RecordBatchBuilder();
+  const encoder = new TextEncoder();
+  records.add(encoder.encode("position"), encoder.encode("{"), 0);
+  const append = { topic: CONTROL_TOPIC, partition: 0, records };
+  await (await log.producer("p")).append([append]);
+  await assert.rejects(new Control(log).refresh(), (error) => {
+    assert.ok(error instanceof LogError);
+    assert.match(error.message, /'position' of transaction_control_topic/);
+    return true;
+  });
+});
