@@ -30,7 +30,7 @@ const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 
 interface RunOptions extends DataOptions, StreamOptions {
-  readonly role: readonly Role[];
+  readonly role?: readonly Role[];
   readonly data: string;
   readonly rate?: Pace;
   readonly speedup?: number;
@@ -69,9 +69,8 @@ export function addRunCommand(program: Command): void {
     )
     .option(
       "--role <roles>",
-      "all, or any of producer, processor, writer (comma list)",
+      "any of producer, processor, writer (comma list; default: all)",
       readRoles,
-      ["producer", "processor", "writer"] as Role[],
     );
   addFolderFlag(command);
   command
@@ -168,7 +167,7 @@ async function readSettings(
       ? undefined
       : { folder: options.files, format: options.filesFormat },
   };
-  const roles = [...options.role];
+  const roles = [...options.role ?? readRoles("all")];
   if (settings.files) roles.push("files");
   return { settings, roles };
 }

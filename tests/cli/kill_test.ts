@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { exportSum, statusOf, waitFor } from "./data_folder.ts";
 import {
   outcomeOf,
   runMain,
   startProgram,
   testRunning,
 } from "./program_runner.ts";
-import { exportSum, statusOf, waitFor } from "./run_test.ts";
 
 const FULL = Deno.args.includes("--full");
 const KILLS = FULL ? 20 : 8;

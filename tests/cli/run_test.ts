@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
-import { Control } from "../../src/roles/control.ts";
-import { readStatus, type StreamStatus } from "../../src/roles/status.ts";
-import { CONTROL_TOPIC } from "../../src/roles/topics.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { exportSum, statusOf, waitFor } from "./data_folder.ts";
 import {
   outcomeOf,
   runMain,
@@ -14,54 +11,12 @@ import {
   testRunning,
 } from "./program_runner.ts";
 
-export const A_FLAGS = [
+const A_FLAGS = [
   "--customers=50",
   "--terminals=100",
   "--days=30",
   "--radius=10",
 ];
-const DEADLINE_MS = 60_000;
-
-/** SHA-256 of what `export --out -` prints. */
-export async function exportSum(data: string): Promise<string> {
-  const { code, stdout, stderr } = await runMain([
-    "export",
-    `--data=${data}`,
-    "--out=-",
-  ]);
-  assert.equal(code, 0, stderr);
-  return createHash("sha256").update(stdout).digest("hex");
-}
-
-/** Looks at a running data folder until the condition holds. */
-export async function waitFor(
-  data: string,
-  condition: (status: StreamStatus) => boolean,
-): Promise<StreamStatus> {
-  const deadline = performance.now() + DEADLINE_MS;
-  while (performance.now() < deadline) {
-    const status = await statusOf(data);
-    if (status && condition(status)) return status;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error("the condition was not met within a minute");
-}
-
-/** The status of a data folder; undefined before it is made. */
-export async function statusOf(
-  data: string,
-): Promise<StreamStatus | undefined> {
-  const path = join(data, "log.db");
-  try {
-    Deno.statSync(path);
-  } catch {
-    return undefined;
-  }
-  await using log = new EmbeddedLog({ path, durable: false });
-  if (!await log.endOffsets(CONTROL_TOPIC)) return undefined;
-  return await readStatus(log, new Control(log));
-}
-
 testRunning(
   "run streams set A through every stage, right to the last digit",
   async () => {

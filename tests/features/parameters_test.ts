@@ -122,3 +122,29 @@ Deno.test("totalsToCanonical() is exact where the numerator exceeds 2^53", () =>
   totalsToCanonical([0, 0, 64, 2 * 10 ** 12 + 1, 0, 0], 1, values);
   assert.equal(values[3], 312_500_000.000156);
 });
+
+Deno.test("totalsToCanonical() rounds down what lies the least possible below a half, up to 2^53", () => {
+  for (let count = 3; count < 60_000; count += 2) {
+    if (count % 5 === 0) continue; // 10,000 has no inverse
+    // Cents whose average is the least possible below a half of a millionth:
+    // cents · 10,000 = (count - 1) / 2 modulo count, as great as 2^53 allows.
+    let cents = inverse(10_000 % count, count) * ((count - 1) / 2) % count;
+    const most = Math.floor((Number.MAX_SAFE_INTEGER - count) / 20_000);
+    cents += Math.floor((most - cents) / count) * count;
+    const values: number[] = [];
+    totalsToCanonical([0, 0, count, cents, 0, 0], 1, values);
+    const micro = roundedHalfUp(BigInt(cents) * 10_000n, BigInt(count));
+    assert.equal(values[3], Number(micro) / 1e6, `${cents} / ${count}`);
+  }
+});
+
+/** The number whose product with `n` is 1 modulo `m`, for n and m without a common divisor. */
+function inverse(n: number, m: number): number {
+  let [a, b, x, y] = [n, m, 1, 0];
+  while (b !== 0) {
+    const quotient = Math.floor(a / b);
+    [a, b] = [b, a - quotient * b];
+    [x, y] = [y, x - quotient * y];
+  }
+  return ((x % m) + m) % m;
+}

@@ -172,20 +172,36 @@ const datetimes = fc.constantFrom(
 );
 
 Deno.test("read() gives the verdict and values of JSON.parse for other spellings", () => {
-  const spelling = fc.record({
+  const value = {
     row: payments,
     field: fc.integer({ min: 0, max: 8 }),
     value: fc.option(numbers),
-    datetime: fc.option(datetimes, { freq: 5 }),
-    order: fc.option(fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7, 8], {
-      minLength: 8,
-    })),
-    repeated: fc.option(fc.integer({ min: 0, max: 8 }), { freq: 6 }),
+    datetime: fc.option(datetimes, { freq: 2 }),
+  };
+  const field = fc.integer({ min: 0, max: 8 });
+  const fields = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const canonical = fc.record({
+    ...value,
+    order: fc.constant(fields),
+    repeated: fc.constant(null),
+    colon: fc.constant(":"),
+    comma: fc.constant(","),
+    around: fc.constant(""),
+    more: fc.constant(""),
+  });
+  const free = fc.record({
+    ...value,
+    order: fc.oneof(
+      fc.constant(fields),
+      fc.shuffledSubarray(fields, { minLength: 8 }),
+    ),
+    repeated: fc.option(field, { freq: 1 }),
     colon: fc.constantFrom(":", ":", ": ", " :", ":\n"),
     comma: fc.constantFrom(",", ",", ", ", " ,", ",,"),
     around: fc.constantFrom("", "", " ", "\uFEFF", "x"),
     more: fc.constantFrom("", "", ',"EXTRA":1', ',"__proto__":{"TX_FRAUD":1}'),
   });
+  const spelling = fc.oneof(canonical, free);
   let accepted = 0;
   fc.assert(
     fc.property(spelling, (s) => {
@@ -194,7 +210,7 @@ Deno.test("read() gives the verdict and values of JSON.parse for other spellings
       );
       if (s.value !== null) values[s.field] = s.value;
       if (s.datetime !== null) values[1] = JSON.stringify(s.datetime);
-      const order = [...s.order ?? values.keys()];
+      const order = [...s.order];
       if (s.repeated !== null) order.push(s.repeated);
       const pairs = order.map((field) =>
         `"${TRANSACTION_FIELDS[field]}"${s.colon}${values[field]}`
