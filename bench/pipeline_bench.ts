@@ -41,9 +41,10 @@ async function run(flags: string[], stopSeconds?: number): Promise<Outcome> {
     stderr: "null",
   }).spawn();
   let peakMiB: number | undefined;
-  const timer = setInterval(() => {
-    peakMiB = peakOf(child.pid) ?? peakMiB;
-  }, 100);
+  const timer = setInterval(async () => {
+    const resident = await residentMiB(child.pid);
+    if (resident !== undefined) peakMiB = Math.max(peakMiB ?? 0, resident);
+  }, 250);
   const stop = stopSeconds === undefined
     ? undefined
     : setTimeout(() => child.kill("SIGINT"), stopSeconds * 1000);
@@ -54,14 +55,16 @@ async function run(flags: string[], stopSeconds?: number): Promise<Outcome> {
   return { stdout, peakMiB };
 }
 
-/** Peak resident memory of a process where Linux tells, MiB. */
-function peakOf(pid: number): number | undefined {
+/** Resident memory of a process in MiB; undefined when it has ended or there is no ps. */
+async function residentMiB(pid: number): Promise<number | undefined> {
   try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    const match = /VmHWM:\s+(\d+) kB/.exec(status);
-    return match ? Number(match[1]) / 1024 : undefined;
+    const { stdout } = await new Deno.Command("ps", {
+      args: ["-o", "rss=", "-p", String(pid)],
+    }).output();
+    const kilobytes = Number(new TextDecoder().decode(stdout));
+    return kilobytes > 0 ? kilobytes / 1024 : undefined;
   } catch {
-    return undefined; // it has ended, or this is no Linux
+    return undefined;
   }
 }
 

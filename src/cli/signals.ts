@@ -17,6 +17,12 @@ export interface StopSignal {
   [Symbol.dispose](): void;
 }
 
+/**
+ * One Ctrl-C may come as several signals: from the terminal, and once more
+ * from each of `deno task` and `npx`, who pass theirs on.
+ */
+const SAME_PRESS_MS = 500;
+
 /** Exit code of a program ended by SIGINT, as shells have it. */
 const EXIT_INTERRUPTED = 130;
 
@@ -30,11 +36,16 @@ export function listenForStop(): StopSignal {
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT"]
     : ["SIGINT", "SIGTERM"];
+  let firstMs = Infinity;
   const listeners = signals.map((name) => ({
     name,
     listener: () => {
-      if (controller.signal.aborted) Deno.exit(EXIT_INTERRUPTED);
-      controller.abort(name);
+      if (!controller.signal.aborted) {
+        firstMs = performance.now();
+        controller.abort(name);
+      } else if (performance.now() - firstMs > SAME_PRESS_MS) {
+        Deno.exit(EXIT_INTERRUPTED);
+      }
     },
   }));
   for (const { name, listener } of listeners) {

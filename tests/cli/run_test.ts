@@ -158,6 +158,19 @@ testRunning(
   },
 );
 
+testRunning("one Ctrl-C that comes as two signals is one", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const child = startProgram(["run", ...A_FLAGS, `--data=${data}`]);
+  await child.stdin.close();
+  await waitFor(data, ({ stages }) => stages[2].counters.emitted > 100);
+  child.kill("SIGINT");
+  child.kill("SIGTERM");
+  const { code, stdout } = await outcomeOf(child);
+  assert.equal(code, 0);
+  assert.match(stdout, /the same command goes on from here/);
+});
+
 testRunning("SIGTERM ends like Ctrl-C", async () => {
   await using folder = temporaryFolder();
   const data = join(folder.path, "data");
