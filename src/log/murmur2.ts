@@ -34,14 +34,19 @@ export function partitionOf(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fff_ffff) % partitions;
 }
 
+/** Ids remembered at most; a power of two. */
+const REMEMBERED = 1 << 14;
+
 /**
- * Partitions of whole-number keys, written in decimal; remembers the small
- * ones, since a stream asks for the same ids over and over.
+ * Partitions of whole-number keys, written in decimal; remembers some of the
+ * last ones, since a stream asks for the same ids over and over.
  */
 export class IdPartitioner {
   readonly #partitions: number;
   readonly #encoder = new TextEncoder();
-  #known = new Int32Array(1024).fill(-1);
+  // The id at a place and its partition; ids with the same low bits share one.
+  readonly #ids = new Float64Array(REMEMBERED).fill(-1);
+  readonly #known = new Int32Array(REMEMBERED);
 
   /** Chooses among `partitions`, at least 1. */
   constructor(partitions: number) {
@@ -50,21 +55,12 @@ export class IdPartitioner {
 
   /** Partition of the id's decimal text. */
   partition(id: number): number {
-    if (id >= REMEMBERED_MAX) return this.#compute(id);
-    if (id >= this.#known.length) {
-      let length = this.#known.length;
-      while (length <= id) length *= 2;
-      const larger = new Int32Array(length).fill(-1);
-      larger.set(this.#known);
-      this.#known = larger;
+    const place = id & (REMEMBERED - 1);
+    if (this.#ids[place] !== id) {
+      const key = this.#encoder.encode(String(id));
+      this.#known[place] = partitionOf(key, this.#partitions);
+      this.#ids[place] = id;
     }
-    if (this.#known[id] < 0) this.#known[id] = this.#compute(id);
-    return this.#known[id];
-  }
-
-  #compute(id: number): number {
-    return partitionOf(this.#encoder.encode(String(id)), this.#partitions);
+    return this.#known[place];
   }
 }
-
-const REMEMBERED_MAX = 1 << 20;

@@ -36,12 +36,16 @@ export interface DayFolderOptions {
   readonly features: FeatureParameters;
   /** Partitions that the rows come from. */
   readonly partitions: number;
+  /** How far ahead of its partition's progress a row is plausible, seconds. */
+  readonly maxGapSeconds: number;
 }
 
 interface Manifest {
   readonly version: 1;
   readonly format: "jsonl" | "csv";
   readonly offsets: number[];
+  /** Greatest TX_TIME_SECONDS of each partition's rows up to its offset. */
+  readonly progress: number[];
   /** The growing files: length in bytes and number of the day. */
   readonly parts: Record<string, { bytes: number; day: number }>;
   readonly complete: string[];
@@ -77,6 +81,7 @@ export class DayFolder implements Disposable {
       version: 1,
       format,
       offsets: Array(partitions).fill(0),
+      progress: Array(partitions).fill(0),
       parts: {},
       complete: [],
     };
@@ -108,7 +113,7 @@ export class DayFolder implements Disposable {
     return this.#pendingBytes > FULL_BYTES;
   }
 
-  /** Takes all records of a batch; those that are no feature rows are left to the writer's dead letters. */
+  /** Takes all records of a batch, but those that the writer makes dead letters of: unreadable or implausible. */
   append(
     partition: number,
     batch: RecordBatch,
@@ -124,10 +129,19 @@ export class DayFolder implements Disposable {
         this.#cells,
         0,
       );
-      if (!defect) this.#appendRow();
+      if (!defect && this.#isPlausible(partition)) this.#appendRow();
     }
     this.#manifest.offsets[partition] = batch.offsets[batch.count - 1] + 1;
     this.#changed = true;
+  }
+
+  /** Whether the row in the cells is no more than the gap ahead; moves the progress if so. */
+  #isPlausible(partition: number): boolean {
+    const { progress } = this.#manifest;
+    const time = this.#cells[5];
+    if (time > progress[partition] + this.#options.maxGapSeconds) return false;
+    if (time > progress[partition]) progress[partition] = time;
+    return true;
   }
 
   #appendRow(): void {

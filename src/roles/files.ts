@@ -39,6 +39,7 @@ export async function runFiles(
     format: files.format,
     features: featuresOf(context),
     partitions: parameters.partitions,
+    maxGapSeconds: parameters.maxGapSeconds,
   });
   const barrier = new DayBarrier(context);
   let flushed = performance.now();

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
+import { runFiles } from "../../src/roles/files.ts";
+import { runProcessor } from "../../src/roles/processor.ts";
+import { runProducer } from "../../src/roles/producer.ts";
+import { SINK_TOPIC } from "../../src/roles/topics.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { testWriting } from "../permission.ts";
+import { openMemory, parametersOf, SET_A } from "./pipeline.ts";
+
+function lines(folder: string): Record<string, number | string>[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".jsonl")).sort()
+    .flatMap((name) =>
+      Deno.readTextFileSync(join(folder, name)).trimEnd().split("\n")
+        .map((line) => JSON.parse(line))
+    );
+}
+
+testWriting(
+  "the files role keeps every row once, by day and by id",
+  async () => {
+    await using folder = temporaryFolder();
+    await using open = await openMemory(parametersOf(3));
+    await runProducer(open.context, { data: SET_A, pace: { kind: "max" } });
+    await runProcessor(open.context, undefined);
+    await runFiles(open.context, { folder: folder.path, format: "jsonl" });
+    const ids = lines(folder.path).map((row) => row.TRANSACTION_ID);
+    assert.deepEqual(ids, Array.from({ length: 2555 }, (_, id) => id));
+  },
+);
+
+testWriting("the files role leaves out what the writer refuses", async () => {
+  await using folder = temporaryFolder();
+  await using open = await openMemory(parametersOf(1));
+  await runProducer(open.context, { data: SET_A, pace: { kind: "max" } });
+  await runProcessor(open.context, undefined);
+  const [last] = await open.log.read(SINK_TOPIC, 0, 2554, {
+    records: 1,
+    bytes: 1,
+  }).then(({ bytes, positions, count }) => [new TextDecoder().decode(
+    bytes.subarray(positions[2 * count - 1], positions[2 * count]),
+  )]);
+  const far = last.replace(/"TX_DATETIME":"2018/, '"TX_DATETIME":"2080')
+    .replace(/"TX_TIME_(SECONDS|DAYS)":\d+/g, (_, unit) => {
+      const seconds = Date.parse(far2080(last)) / 1000 -
+        Date.UTC(2018, 3, 1) / 1000;
+      const value = unit === "DAYS" ? Math.floor(seconds / 86_400) : seconds;
+      return `"TX_TIME_${unit}":${value}`;
+    });
+  const records = new RecordBatchBuilder();
+  const encoder = new TextEncoder();
+  for (const value of [far, "garbage"]) {
+    records.add(new Uint8Array(), encoder.encode(value), 0);
+  }
+  const producer = await open.log.producer("foreign");
+  await producer.append([{ topic: SINK_TOPIC, partition: 0, records }]);
+  await runFiles(open.context, { folder: folder.path, format: "jsonl" });
+  assert.equal(lines(folder.path).length, 2555);
+});
+
+function far2080(record: string): string {
+  const datetime = /"TX_DATETIME":"([^"]*)"/.exec(record)?.[1] ?? "";
+  return datetime.replace("2018", "2080").replace(" ", "T") + "Z";
+}
+
+testWriting("a files folder cut anywhere goes on without a loss", async () => {
+  await using folder = temporaryFolder();
+  await using open = await openMemory(parametersOf(2));
+  await runProducer(open.context, { data: SET_A, pace: { kind: "max" } });
+  await runProcessor(open.context, undefined);
+  const stopped = new AbortController();
+  stopped.abort(); // after the first round
+  const files = { folder: folder.path, format: "jsonl" } as const;
+  await runFiles({ ...open.context, signal: stopped.signal }, files);
+  const parts = [...Deno.readDirSync(folder.path)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".part"));
+  // What a kill between writing a file and the manifest leaves behind.
+  for (const name of parts) {
+    Deno.writeTextFileSync(join(folder.path, name), "half a li", {
+      append: true,
+    });
+  }
+  Deno.writeTextFileSync(join(folder.path, "2099-01-01.part"), "unknown");
+  await runFiles(open.context, files);
+  const ids = lines(folder.path).map((row) => row.TRANSACTION_ID);
+  assert.deepEqual(ids, Array.from({ length: 2555 }, (_, id) => id));
+});
