@@ -35,7 +35,8 @@ const DEBUG_FLAG = "--debug";
 export async function runProgram(args: string[]): Promise<number> {
   const program = buildProgram();
   try {
-    await program.parseAsync(withCommand(program, args), { from: "user" });
+    const known = withoutUnknownValues(program, withCommand(program, args));
+    await program.parseAsync(known, { from: "user" });
     return EXIT_DONE;
   } catch (error) {
     return tell(error, args.includes(DEBUG_FLAG));
@@ -101,6 +102,23 @@ function withCommand(program: Command, args: readonly string[]): string[] {
     return command.name() === DEFAULT_COMMAND;
   });
   return isProgramsOwn || !hasDefault ? [...args] : [DEFAULT_COMMAND, ...args];
+}
+
+/**
+ * The arguments, with --flag for --flag=value where no command has that flag:
+ * commander refuses it either way, but compares the whole argument with the
+ * flags that it could suggest.
+ */
+function withoutUnknownValues(program: Command, args: string[]): string[] {
+  const flags = new Set(
+    [program, ...program.commands].flatMap(({ options }) =>
+      options.map(({ long }) => long)
+    ),
+  );
+  return args.map((arg) => {
+    const [flag] = arg.split("=", 1);
+    return flag.startsWith("--") && !flags.has(flag) ? flag : arg;
+  });
 }
 
 /** Tells the person about an error; returns the exit code. */

@@ -49,7 +49,7 @@ testRunning("a mistyped command or flag gets a suggestion", async () => {
   await refused(["genrate"], /'genrate' \(Did you mean generate\?\)/);
   await refused(
     ["generate", "--custmers=5"],
-    /'--custmers=5' \(Did you mean --customers\?\)/,
+    /'--custmers' \(Did you mean --customers\?\)/,
   );
   await refused(["features", "--windos=1"], /\(Did you mean --windows\?\)/);
 });

@@ -299,3 +299,12 @@ testRunning("values out of range are wrong use", async () => {
     assert.equal(stderr.trim().split("\n").length, 1, stderr);
   }
 });
+
+testRunning(
+  "a mistyped flag is refused with the right one, with a value too",
+  async () => {
+    const { code, stderr } = await runMain(["--roel=producer"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /unknown option '--roel' \(Did you mean --role\?\)/);
+  },
+);
