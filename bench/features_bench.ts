@@ -26,6 +26,9 @@ import {
 
 const SECONDS_MIN = 1e-3;
 
+/** Rows computed at once, as `fraudstream features` does. */
+const BLOCK_ROWS = 4096;
+
 /** Computes all rows' features into one column each; seconds taken. */
 function run(table: TransactionTable, startSeconds: number): number {
   const began = performance.now();
@@ -37,14 +40,19 @@ function run(table: TransactionTable, startSeconds: number): number {
     if (name.includes("_NB_TX_")) return new Int32Array(table.length);
     return new Float64Array(table.length);
   });
-  const totals = new Float64Array(width);
+  const totals = new Float64Array(BLOCK_ROWS * width);
   const values = new Float64Array(width);
-  const row = emptyTransaction();
-  for (let index = 0; index < table.length; index++) {
-    readTableRow(table, index, startSeconds, row);
-    operator.process(row, totals);
-    totalsToValues(totals, windows, values);
-    for (let at = 0; at < width; at++) columns[at][index] = values[at];
+  for (let from = 0; from < table.length; from += BLOCK_ROWS) {
+    const length = Math.min(BLOCK_ROWS, table.length - from);
+    operator.processBlock(
+      length,
+      (index, row) => readTableRow(table, from + index, startSeconds, row),
+      totals,
+    );
+    for (let index = 0; index < length; index++) {
+      totalsToValues(totals, windows, values, index * width);
+      for (let at = 0; at < width; at++) columns[at][from + index] = values[at];
+    }
   }
   return Math.max(SECONDS_MIN, (performance.now() - began) / 1000);
 }

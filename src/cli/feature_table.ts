@@ -53,9 +53,9 @@ export class FeatureColumns {
     this.values = this.values.map(() => new Float64Array(2 * length));
   }
 
-  /** Adds the row of a payment with these totals. */
-  add(transactionId: number, totals: Float64Array): void {
-    this.#finish(totals, this.#windows, this.#features);
+  /** Adds the row of a payment whose totals begin at `totals[from]`. */
+  add(transactionId: number, totals: Float64Array, from = 0): void {
+    this.#finish(totals, this.#windows, this.#features, from);
     const row = this.#length++;
     this.values[0][row] = transactionId;
     for (let at = 0; at < this.#features.length; at++) {

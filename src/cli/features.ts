@@ -36,6 +36,9 @@ interface FeaturesOptions extends FeatureOptions {
   readonly force?: boolean;
 }
 
+/** Rows computed at once. */
+const BLOCK_ROWS = 4096;
+
 const EXAMPLES = `
 Examples:
   fraudstream features --in data --out features.csv
@@ -133,17 +136,25 @@ async function fillTable(
   writer: TableWriter,
 ): Promise<number> {
   const operator = new FeatureOperator(parameters);
-  const totals = new Float64Array(featureCount(parameters));
+  const width = featureCount(parameters);
+  const totals = new Float64Array(BLOCK_ROWS * width);
   const row = emptyTransaction();
   const files = reader.sources.length;
   using progress = openProgress("features", files > 1 ? files : 0);
   let rows = 0;
   for await (const day of reader.days()) {
     columns.clear(day.length);
-    for (let index = 0; index < day.length; index++) {
-      day.read(index, row);
-      operator.process(row, totals);
-      columns.add(row.transactionId, totals);
+    for (let from = 0; from < day.length; from += BLOCK_ROWS) {
+      const length = Math.min(BLOCK_ROWS, day.length - from);
+      operator.processBlock(
+        length,
+        (index, into) => day.read(from + index, into),
+        totals,
+      );
+      for (let index = 0; index < length; index++) {
+        day.read(from + index, row);
+        columns.add(row.transactionId, totals, index * width);
+      }
     }
     await writer.write(columns.values, day.length);
     rows += day.length;

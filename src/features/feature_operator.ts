@@ -5,9 +5,13 @@
  * once through FeatureOperator. There is no other implementation.
  */
 import { isNight, isWeekend } from "../transaction/calendar.ts";
-import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
+import {
+  DAY_SECONDS,
+  emptyTransaction,
+  type Transaction,
+} from "../transaction/transaction.ts";
 import { amountCents } from "../transaction/validation.ts";
-import type { FeatureParameters } from "./parameters.ts";
+import { featureCount, type FeatureParameters } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 
 /** The customer's half: calendar flags and the customer's windows. */
@@ -26,21 +30,20 @@ export class CustomerOperator {
 
   /**
    * Adds a payment and writes the first half of its totals (see
-   * totalsToValues). Its windows count it and the payments before it in the
+   * totalsToValues) from `totals[at]` on. Its windows count it and the payments before it in the
    * order of the calls. `progress` is the greatest TX_TIME_SECONDS so far.
    */
-  process(row: Transaction, progress: number, totals: Float64Array): void {
-    totals[0] = isWeekend(row.datetimeSeconds) ? 1 : 0;
-    totals[1] = isNight(row.datetimeSeconds) ? 1 : 0;
+  process(
+    row: Transaction,
+    progress: number,
+    totals: Float64Array,
+    at = 0,
+  ): void {
+    totals[at] = isWeekend(row.datetimeSeconds) ? 1 : 0;
+    totals[at + 1] = isNight(row.datetimeSeconds) ? 1 : 0;
     const cents = amountCents(row.amount);
-    this.windows.add(
-      row.customerId,
-      row.timeSeconds,
-      cents,
-      progress,
-      totals,
-      2,
-    );
+    const { customerId, timeSeconds } = row;
+    this.windows.add(customerId, timeSeconds, cents, progress, totals, at + 2);
   }
 }
 
@@ -49,12 +52,12 @@ export class TerminalOperator {
   /** The state: windows over the labels of each terminal. */
   readonly windows: SlidingWindows;
   readonly #useLabels: boolean;
-  readonly #at: number;
+  readonly #offset: number;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` out of order. */
   constructor(parameters: FeatureParameters, slackSeconds: number) {
     this.#useLabels = parameters.useLabels;
-    this.#at = 2 + 2 * parameters.windowDays.length;
+    this.#offset = 2 + 2 * parameters.windowDays.length;
     this.windows = new SlidingWindows({
       lagSeconds: parameters.delayDays * DAY_SECONDS,
       windowSeconds: parameters.windowDays.map((days) => days * DAY_SECONDS),
@@ -63,20 +66,20 @@ export class TerminalOperator {
   }
 
   /**
-   * Adds a payment and writes the second half of its totals. Its own label
-   * cannot count: the windows end `delayDays` before it.
+   * Adds a payment and writes the second half of its totals; the row of them
+   * begins at `totals[at]`. Its own label cannot count: the windows end
+   * `delayDays` before it.
    */
-  process(row: Transaction, progress: number, totals: Float64Array): void {
+  process(
+    row: Transaction,
+    progress: number,
+    totals: Float64Array,
+    at = 0,
+  ): void {
     const label = this.#useLabels ? row.fraud : 0;
     const { terminalId, timeSeconds } = row;
-    this.windows.add(
-      terminalId,
-      timeSeconds,
-      label,
-      progress,
-      totals,
-      this.#at,
-    );
+    const place = at + this.#offset;
+    this.windows.add(terminalId, timeSeconds, label, progress, totals, place);
   }
 }
 
@@ -84,6 +87,8 @@ export class TerminalOperator {
 export class FeatureOperator {
   readonly #customer: CustomerOperator;
   readonly #terminal: TerminalOperator;
+  readonly #width: number;
+  readonly #row = emptyTransaction();
   #progress = 0;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` late. */
@@ -93,6 +98,7 @@ export class FeatureOperator {
   ) {
     this.#customer = new CustomerOperator(parameters, slackSeconds);
     this.#terminal = new TerminalOperator(parameters, slackSeconds);
+    this.#width = featureCount(parameters);
   }
 
   /** Adds a payment and writes its totals, featureCount(parameters) of them. */
@@ -100,5 +106,29 @@ export class FeatureOperator {
     if (row.timeSeconds > this.#progress) this.#progress = row.timeSeconds;
     this.#customer.process(row, this.#progress, totals);
     this.#terminal.process(row, this.#progress, totals);
+  }
+
+  /**
+   * Adds `length` payments, as process() does one after another, and writes
+   * their totals side by side. `read` fills `row` with the payment of an index
+   * from 0; it is called twice for each: first come all customers' halves, then
+   * all terminals', so that each finds its own windows in the cache.
+   */
+  processBlock(
+    length: number,
+    read: (index: number, row: Transaction) => void,
+    totals: Float64Array,
+  ): void {
+    const row = this.#row;
+    const before = this.#progress;
+    for (const half of [this.#customer, this.#terminal]) {
+      let progress = before;
+      for (let index = 0; index < length; index++) {
+        read(index, row);
+        if (row.timeSeconds > progress) progress = row.timeSeconds;
+        half.process(row, progress, totals, index * this.#width);
+      }
+      this.#progress = progress;
+    }
   }
 }

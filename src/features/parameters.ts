@@ -52,8 +52,8 @@ export function longestWindowSeconds(parameters: FeatureParameters): number {
 }
 
 /**
- * Turns totals into feature values, in place of `values`. Totals stand in the
- * order of the names: flag, flag, then (count, cents) a customer window and
+ * Turns totals into feature values, in place of `values`. Totals stand, from
+ * `totals[from]` on, in the order of the names: flag, flag, then (count, cents) a customer window and
  * (count, frauds) a terminal window. An average is cents / count / 100, a risk
  * frauds / count, or 0 where the count is 0.
  */
@@ -61,19 +61,20 @@ export function totalsToValues(
   totals: ArrayLike<number>,
   windows: number,
   values: Float64Array | number[],
+  from = 0,
 ): void {
-  values[0] = totals[0];
-  values[1] = totals[1];
+  values[0] = totals[from];
+  values[1] = totals[from + 1];
   let at = 2;
   for (let window = 0; window < windows; window++, at += 2) {
-    const count = totals[at];
+    const count = totals[from + at];
     values[at] = count;
-    values[at + 1] = count === 0 ? 0 : totals[at + 1] / count / 100;
+    values[at + 1] = count === 0 ? 0 : totals[from + at + 1] / count / 100;
   }
   for (let window = 0; window < windows; window++, at += 2) {
-    const count = totals[at];
+    const count = totals[from + at];
     values[at] = count;
-    values[at + 1] = count === 0 ? 0 : totals[at + 1] / count;
+    values[at + 1] = count === 0 ? 0 : totals[from + at + 1] / count;
   }
 }
 
@@ -102,23 +103,33 @@ export function valuesToTotals(
 /**
  * Turns totals into the canonical file's values: averages and risks rounded
  * half up to 6 decimals in whole numbers, since exact halves do occur and the
- * double would go either way. Their number text is the canonical text.
+ * double would go either way. Their number text is the canonical text. Totals
+ * are taken from `totals[from]` on.
  */
 export function totalsToCanonical(
   totals: ArrayLike<number>,
   windows: number,
   values: Float64Array | number[],
+  from = 0,
 ): void {
-  values[0] = totals[0];
-  values[1] = totals[1];
+  values[0] = totals[from];
+  values[1] = totals[from + 1];
   let at = 2;
   for (let window = 0; window < windows; window++, at += 2) {
-    values[at] = totals[at];
-    values[at + 1] = ratioSixDecimals(totals[at + 1], totals[at], 10_000);
+    values[at] = totals[from + at];
+    values[at + 1] = ratioSixDecimals(
+      totals[from + at + 1],
+      totals[from + at],
+      10_000,
+    );
   }
   for (let window = 0; window < windows; window++, at += 2) {
-    values[at] = totals[at];
-    values[at + 1] = ratioSixDecimals(totals[at + 1], totals[at], 1_000_000);
+    values[at] = totals[from + at];
+    values[at + 1] = ratioSixDecimals(
+      totals[from + at + 1],
+      totals[from + at],
+      1_000_000,
+    );
   }
 }
 

@@ -185,3 +185,30 @@ testReading(
     );
   },
 );
+
+Deno.test("processBlock() gives what process() gives, in blocks of any size", () => {
+  fc.assert(
+    fc.property(
+      streamOf(HANDBOOK_FEATURES),
+      fc.integer({ min: 1, max: 50 }),
+      (rows, size) => {
+        const operator = new FeatureOperator(HANDBOOK_FEATURES, SLACK_SECONDS);
+        const width = featureCount(HANDBOOK_FEATURES);
+        const found: number[][] = [];
+        const totals = new Float64Array(size * width);
+        for (let from = 0; from < rows.length; from += size) {
+          const length = Math.min(size, rows.length - from);
+          operator.processBlock(
+            length,
+            (index, row) => Object.assign(row, rows[from + index]),
+            totals,
+          );
+          for (let i = 0; i < length; i++) {
+            found.push([...totals.subarray(i * width, (i + 1) * width)]);
+          }
+        }
+        assert.deepEqual(found, run(rows, HANDBOOK_FEATURES));
+      },
+    ),
+  );
+});
