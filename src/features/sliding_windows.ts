@@ -38,7 +38,7 @@ const ARENA_MIN = 1024;
 const NUMBER_MAX = 0x3fff_ffff;
 const SUM_MAX = 2 ** 52;
 const NARROW_LIMIT = 2 ** 32;
-const SWEEP_MASK = 7;
+const SWEEP_MASK = 31;
 
 /** Sliding windows over events (key, time, value) of whole numbers. */
 export class SlidingWindows {
