@@ -1,7 +1,5 @@
 /** `fraudstream export`: the stored features as a file, ascending TRANSACTION_ID. */
 import type { Command } from "commander";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { DataError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
@@ -11,7 +9,7 @@ import {
 } from "../features/parameters.ts";
 import { formatOfName } from "../files/day_source.ts";
 import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
-import { EmbeddedStore } from "../store/embedded.ts";
+import type { TableWriter } from "../files/table_writer.ts";
 import type { Store } from "../store/store.ts";
 import {
   checkOutput,
@@ -25,6 +23,7 @@ import {
   addFolderFlag,
   folderParameters,
   openFolderLog,
+  openFolderStore,
 } from "./stream_flags.ts";
 import { counted, elapsed, writeError } from "./terminal.ts";
 
@@ -72,18 +71,45 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = options.format ?? formatOfName(out) ?? "csv";
   await checkOutput({ out, force: options.force ?? false, format });
-  const { features, store } = await openStore(data);
+  const { store, features } = await openStored(data);
   await using _closed = store;
   using stop = listenForStop();
   await using writer = await openFeatureTable(out, format, features);
+  const rows = await fillTable(store, features, format, writer, stop.signal);
+  await writer.close();
+  writeError(`${counted(rows, "payment")}, ${elapsed(startMs)}\n`);
+}
+
+/** What a data folder has stored; throws DataError if there is nothing. */
+async function openStored(
+  folder: string,
+): Promise<{ store: Store; features: FeatureParameters }> {
+  const parameters = await folderParameters(folder);
+  const store = openFolderStore(folder, parameters);
+  if (store && parameters) return { store, features: parameters.features };
+  await openFolderLog(folder)[Symbol.asyncDispose](); // says if there is none
+  throw new DataError(
+    `nothing is stored in ${folder} yet; run the writer first: ` +
+      `fraudstream run --data=${folder}`,
+  );
+}
+
+/** Writes all rows; returns their number. */
+async function fillTable(
+  store: Store,
+  features: FeatureParameters,
+  format: TableFormat,
+  writer: TableWriter,
+  signal: AbortSignal,
+): Promise<number> {
   const columns = new FeatureColumns(features, format);
   const width = TRANSACTION_CELLS + featureCount(features);
   const totals = new Float64Array(featureCount(features));
   const windows = features.windowDays.length;
-  let rows = 0;
   using progress = openProgress("export", 0);
+  let rows = 0;
   for await (const { cells, count } of store.rows()) {
-    throwIfStopped(stop.signal, () => "nothing was written");
+    throwIfStopped(signal, () => "nothing was written");
     columns.clear(count);
     for (let at = 0; at < count * width; at += width) {
       const values = cells.subarray(at + TRANSACTION_CELLS, at + width);
@@ -94,26 +120,5 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
     rows += count;
     progress.update(0, counted(rows, "payment"));
   }
-  await writer.close();
-  progress[Symbol.dispose]();
-  writeError(`${counted(rows, "payment")}, ${elapsed(startMs)}\n`);
-}
-
-async function openStore(
-  folder: string,
-): Promise<{ features: FeatureParameters; store: Store & AsyncDisposable }> {
-  const parameters = await folderParameters(folder);
-  const path = join(folder, "store.db");
-  if (!parameters || !existsSync(path)) {
-    await openFolderLog(folder)[Symbol.asyncDispose](); // says if there is none
-    throw new DataError(
-      `nothing is stored in ${folder} yet; run the writer first: ` +
-        `fraudstream run --data=${folder}`,
-    );
-  }
-  const { features } = parameters;
-  return {
-    features,
-    store: new EmbeddedStore({ path, features, durable: false }),
-  };
+  return rows;
 }

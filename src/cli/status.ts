@@ -1,16 +1,16 @@
 /** `fraudstream status`: what a data folder holds. */
 import type { Command } from "commander";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { Control } from "../roles/control.ts";
 import { readStatus, type StreamStatus } from "../roles/status.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
-import { EmbeddedStore } from "../store/embedded.ts";
-import type { StoreStatus } from "../store/store.ts";
 import type { TopicState } from "../log/log.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import { stageTable } from "./run_summary.ts";
-import { addFolderFlag, openFolderLog } from "./stream_flags.ts";
+import {
+  addFolderFlag,
+  openFolderLog,
+  openFolderStore,
+} from "./stream_flags.ts";
 import { thousands, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
@@ -45,7 +45,8 @@ async function status(
   const control = new Control(log);
   const begun = topics.some(({ name }) => name === CONTROL_TOPIC);
   const stream = begun ? await readStatus(log, control) : undefined;
-  const store = await storeStatus(options.data, control);
+  await using open = openFolderStore(options.data, control.parameters) ?? null;
+  const store = await open?.status();
   if (options.json) {
     writeResult(JSON.stringify({ topics, stream, store }, null, 2) + "\n");
     return;
@@ -58,17 +59,6 @@ async function status(
         `${thousands(store.frauds)} of them frauds\n`
       : "store      nothing yet\n",
   );
-}
-
-async function storeStatus(
-  folder: string,
-  control: Control,
-): Promise<StoreStatus | undefined> {
-  const path = join(folder, "store.db");
-  if (!existsSync(path) || !control.parameters) return undefined;
-  const { features } = control.parameters;
-  await using store = new EmbeddedStore({ path, features, durable: false });
-  return await store.status();
 }
 
 function topicTable(topics: readonly TopicState[]): string {

@@ -7,6 +7,7 @@ import { HANDBOOK_FEATURES } from "../features/parameters.ts";
 import { EmbeddedLog } from "../log/embedded.ts";
 import { Control, type StreamParameters } from "../roles/control.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { EmbeddedStore } from "../store/embedded.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
 import { type FlagReader, wholeNumber } from "./flag_value.ts";
@@ -123,6 +124,17 @@ export async function folderParameters(
   const control = new Control(log);
   await control.refresh();
   return control.parameters;
+}
+
+/** Opens the store of a data folder; undefined if nothing has been stored yet. */
+export function openFolderStore(
+  folder: string,
+  parameters: StreamParameters | undefined,
+): EmbeddedStore | undefined {
+  const path = join(folder, "store.db");
+  if (!existsSync(path) || !parameters) return undefined;
+  const { features } = parameters;
+  return new EmbeddedStore({ path, features, durable: false });
 }
 
 /** Opens the log of an existing data folder; throws DataError if there is none. */

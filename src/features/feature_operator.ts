@@ -14,6 +14,16 @@ import { amountCents } from "../transaction/validation.ts";
 import { featureCount, type FeatureParameters } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 
+/** Writes TX_DURING_WEEKEND and TX_DURING_NIGHT of a time in seconds since 1970, the first two of a row of totals. */
+export function writeCalendarFlags(
+  datetimeSeconds: number,
+  totals: Float64Array,
+  at: number,
+): void {
+  totals[at] = isWeekend(datetimeSeconds) ? 1 : 0;
+  totals[at + 1] = isNight(datetimeSeconds) ? 1 : 0;
+}
+
 /** The customer's half: calendar flags and the customer's windows. */
 export class CustomerOperator {
   /** The state: windows over the amounts of each customer. */
@@ -30,8 +40,9 @@ export class CustomerOperator {
 
   /**
    * Adds a payment and writes the first half of its totals (see
-   * totalsToValues) from `totals[at]` on. Its windows count it and the payments before it in the
-   * order of the calls. `progress` is the greatest TX_TIME_SECONDS so far.
+   * totalsToValues) from `totals[at]` on. Its windows count it and the
+   * payments before it in the order of the calls. `progress` is the greatest
+   * TX_TIME_SECONDS so far.
    */
   process(
     row: Transaction,
@@ -39,8 +50,7 @@ export class CustomerOperator {
     totals: Float64Array,
     at = 0,
   ): void {
-    totals[at] = isWeekend(row.datetimeSeconds) ? 1 : 0;
-    totals[at + 1] = isNight(row.datetimeSeconds) ? 1 : 0;
+    writeCalendarFlags(row.datetimeSeconds, totals, at);
     const cents = amountCents(row.amount);
     const { customerId, timeSeconds } = row;
     this.windows.add(customerId, timeSeconds, cents, progress, totals, at + 2);

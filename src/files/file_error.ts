@@ -19,12 +19,17 @@ export function fileError(
 ): DataError {
   if (error instanceof DataError) return error;
   return new DataError(
-    `cannot ${action} ${path}: ${explain(error, action, path)}`,
+    `cannot ${action} ${path}: ${fileErrorReason(error, action, path)}`,
     { cause: error },
   );
 }
 
-function explain(error: unknown, action: FileAction, path: string): string {
+/** Why an operation on `path` failed and what to do about it, without saying what it was. */
+export function fileErrorReason(
+  error: unknown,
+  action: FileAction,
+  path: string,
+): string {
   if (error instanceof Deno.errors.NotCapable) {
     const flag = action === "read" || action === "list"
       ? "--allow-read"

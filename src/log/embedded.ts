@@ -100,8 +100,6 @@ export class EmbeddedLog implements Log {
   readonly #sqlite: Sqlite;
   readonly #topics = new Map<string, Topic>();
   readonly #statements: ReturnType<typeof prepareStatements>;
-  #ownWrites = 0;
-  #seenWrites = 0;
   #seenVersion = -1;
   #news = 0;
   #toldNews = 0;
@@ -346,11 +344,8 @@ export class EmbeddedLog implements Log {
   /** A number that grows with what anyone appends or commits. */
   #look(): number {
     const version = Number(this.#statements.dataVersion.get()?.data_version);
-    if (
-      version !== this.#seenVersion || this.#seenWrites !== this.#ownWrites
-    ) this.#news++;
+    if (version !== this.#seenVersion) this.#news++;
     this.#seenVersion = version;
-    this.#seenWrites = this.#ownWrites;
     return this.#news;
   }
 
@@ -362,7 +357,7 @@ export class EmbeddedLog implements Log {
 
   async #write(body: () => void): Promise<void> {
     await this.#sqlite.transaction(body);
-    this.#ownWrites++;
+    this.#news++; // the file's version tells of other connections only
   }
 
   /** Deflating takes longest, so it is done before the lock is taken. */

@@ -4,7 +4,11 @@
  * input's offset committed, all or nothing. Everything that is exactly once
  * rests on it. embedded.ts keeps a log in a folder.
  */
-import type { RecordBatch, RecordBatchBuilder } from "./record_batch.ts";
+import {
+  batchBelow,
+  type RecordBatch,
+  type RecordBatchBuilder,
+} from "./record_batch.ts";
 
 /** What a topic is to be. */
 export interface TopicSpec {
@@ -126,7 +130,7 @@ export interface Log extends AsyncDisposable {
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Reads a topic's partition from `from` to `to`, batch by batch. */
+/** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */
 export async function* readRange(
   log: Log,
   topic: string,
@@ -139,6 +143,6 @@ export async function* readRange(
     const batch = await log.read(topic, partition, offset, READ_LIMIT);
     if (batch.count === 0) return;
     offset = batch.offsets[batch.count - 1] + 1;
-    yield batch;
+    yield batchBelow(batch, to);
   }
 }

@@ -31,6 +31,13 @@ export function recordValue(batch: RecordBatch, index: number): Uint8Array {
   return bytes.subarray(positions[2 * index + 1], positions[2 * index + 2]);
 }
 
+/** The records with an offset below `end`: a view. */
+export function batchBelow(batch: RecordBatch, end: number): RecordBatch {
+  let { count } = batch;
+  while (count > 0 && batch.offsets[count - 1] >= end) count--;
+  return { ...batch, count };
+}
+
 /** Records `from` to the end: a view. */
 export function batchTail(batch: RecordBatch, from: number): RecordBatch {
   return {

@@ -111,7 +111,7 @@ export class CustomerStage implements PartitionTask {
     const to = commit.offset;
     const batches = readRange(log, TRANSACTION_TOPIC, partition, from, to);
     for await (const batch of batches) {
-      for (let i = 0; i < batch.count && batch.offsets[i] < to; i++) {
+      for (let i = 0; i < batch.count; i++) {
         const verdict = this.#judge(batch, i);
         if (verdict === "accept") this.#accept(batch.offsets[i]);
         else if (verdict !== "duplicate") this.#refuse(batch, i, verdict);

@@ -53,8 +53,8 @@ interface Manifest {
 
 const FULL_BYTES = 8 << 20;
 
-/** The files of one folder. */
-export class DayFolder implements Disposable {
+/** The files of one folder; nothing is held open between flushes. */
+export class DayFolder {
   readonly #options: DayFolderOptions;
   readonly #manifest: Manifest;
   readonly #pending = new Map<string, ByteWriter>();
@@ -173,10 +173,8 @@ export class DayFolder implements Disposable {
       return;
     }
     complete.splice(at, 1);
-    const bytes = withoutHeader(
-      Deno.readFileSync(this.#finalPath(date)),
-      this.#header(),
-    );
+    const bytes = Deno.readFileSync(this.#finalPath(date))
+      .subarray(this.#header().length);
     Deno.writeFileSync(this.#partPath(date), bytes);
     parts[date] = { bytes: bytes.length, day };
   }
@@ -269,11 +267,6 @@ export class DayFolder implements Disposable {
   #finalPath(date: string): string {
     return join(this.#options.path, `${date}.${this.#options.format}`);
   }
-
-  /** Nothing is held open between flushes. */
-  [Symbol.dispose](): void {
-    this.#pending.clear();
-  }
 }
 
 function readManifest(path: string): Manifest | undefined {
@@ -301,10 +294,6 @@ function csvLine(row: Transaction, values: Float64Array): string {
   const days = Math.floor(timeSeconds / DAY_SECONDS);
   return `${transactionId},${datetime},${customerId},${terminalId},${amount},` +
     `${timeSeconds},${days},${row.fraud},${row.scenario},${values.join(",")}`;
-}
-
-function withoutHeader(bytes: Uint8Array, header: string): Uint8Array {
-  return bytes.subarray(header.length);
 }
 
 /** Writes beside, syncs, and renames: the file is old or new, never half. */

@@ -34,7 +34,7 @@ export async function runFiles(
     join(files.folder, "manifest.lock"),
     `the files role on ${files.folder}`,
   );
-  using folder = DayFolder.open({
+  const folder = DayFolder.open({
     path: files.folder,
     format: files.format,
     features: featuresOf(context),

@@ -100,8 +100,7 @@ async function stageStatus(
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows
- * read = emitted + dead letters + duplicates; a later stage cannot have read
- * more rows than the one before has emitted, dead letters of its own aside.
+ * read = emitted + dead letters + duplicates.
  */
 export function discrepancies(status: StreamStatus): string[] {
   const found: string[] = [];

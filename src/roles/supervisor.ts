@@ -10,6 +10,7 @@ import {
   LogError,
   StoreError,
 } from "../error/error.ts";
+import { fileErrorReason } from "../files/file_error.ts";
 import { EmbeddedLog } from "../log/embedded.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
 import { Control } from "./control.ts";
@@ -140,19 +141,13 @@ function makeFolder(folder: string): void {
     Deno.mkdirSync(folder, { recursive: true });
   } catch (cause) {
     throw new DataError(
-      `the data folder ${folder} cannot be made: ${reasonOf(cause)}; choose ` +
-        `another by --data`,
+      `the data folder ${folder} cannot be made: ` +
+        `${
+          fileErrorReason(cause, "make", folder)
+        }, or choose another by --data`,
       { cause },
     );
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.PermissionDenied) return "no permission";
-  if (error instanceof Deno.errors.NotCapable) {
-    return "Deno was started without --allow-write for it";
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 const ERROR_CLASSES = { ConfigError, DataError, LogError, StoreError };

@@ -8,7 +8,10 @@ import {
   fromCells,
   TRANSACTION_CELLS,
 } from "../features/feature_row.ts";
-import { TerminalOperator } from "../features/feature_operator.ts";
+import {
+  TerminalOperator,
+  writeCalendarFlags,
+} from "../features/feature_operator.ts";
 import { featureCount, totalsToValues } from "../features/parameters.ts";
 import {
   type Commit,
@@ -22,7 +25,6 @@ import {
   RecordBatchBuilder,
   recordValue,
 } from "../log/record_batch.ts";
-import { isNight, isWeekend } from "../transaction/calendar.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import type { StreamParameters } from "./control.ts";
 import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
@@ -95,7 +97,7 @@ export class TerminalStage implements PartitionTask {
     const to = commit.offset;
     const batches = readRange(log, REPARTITION_TOPIC, partition, from, to);
     for await (const batch of batches) {
-      for (let i = 0; i < batch.count && batch.offsets[i] < to; i++) {
+      for (let i = 0; i < batch.count; i++) {
         const pack = this.#read(batch, i);
         if (!(pack instanceof Float64Array)) continue;
         for (let at = 0; at < pack.length; at += this.#width) {
@@ -191,8 +193,7 @@ export class TerminalStage implements PartitionTask {
   /** What the first stage has found out, and the calendar flags. */
   #addCustomerHalf(pack: Float64Array, at: number): void {
     const totals = this.#totals;
-    totals[0] = isWeekend(this.#row.datetimeSeconds) ? 1 : 0;
-    totals[1] = isNight(this.#row.datetimeSeconds) ? 1 : 0;
+    writeCalendarFlags(this.#row.datetimeSeconds, totals, 0);
     for (let i = TRANSACTION_CELLS; i < this.#width; i++) {
       totals[2 + i - TRANSACTION_CELLS] = pack[at + i];
     }
