@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { Control } from "../roles/control.ts";
 import { readStatus, type StreamStatus } from "../roles/status.ts";
-import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { CONTROL_TOPIC, TOPICS } from "../roles/topics.ts";
 import type { TopicState } from "../log/log.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import { stageTable } from "./run_summary.ts";
@@ -41,7 +41,7 @@ async function status(
   options: { data: string; json?: boolean },
 ): Promise<void> {
   await using log = openFolderLog(options.data);
-  const topics = await log.topics();
+  const topics = await log.topics(TOPICS);
   const control = new Control(log);
   const begun = topics.some(({ name }) => name === CONTROL_TOPIC);
   const stream = begun ? await readStatus(log, control) : undefined;

@@ -10,6 +10,13 @@ import {
   type RecordBatchBuilder,
 } from "./record_batch.ts";
 
+/** Told what happens behind the scenes: an outage, a rebalance, a refused commit. */
+export type LogReport = (
+  level: "info" | "warning",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
 /** What a topic is to be. */
 export interface TopicSpec {
   /** Its name. */
@@ -48,7 +55,7 @@ export interface Append {
 
 /** What a batch of input led to: appended and committed together or not at all. */
 export interface Step {
-  /** Offset of the next record to take; the batch's first if nothing was taken. */
+  /** Offset of the next record to take: the batch's `next` if all was taken, its first if nothing was. */
   readonly next: number;
   /** To be stored with the offset. */
   readonly metadata: string;
@@ -59,8 +66,8 @@ export interface Step {
 /** The work on one partition while this consumer owns it. */
 export interface PartitionTask {
   /**
-   * Takes records in order, some, all or none of them. An error ends the
-   * consumer: its state is then newer than the commit and must be dropped.
+   * Takes records in order, some, all or none of them; the batch may be empty
+   * where only its `next` is to be committed. An error ends the consumer: its state is then newer than the commit and must be dropped.
    */
   step(batch: RecordBatch): Step | Promise<Step>;
   /** Called when the step is committed. */
@@ -104,11 +111,17 @@ export interface LogProducer {
 export interface Log extends AsyncDisposable {
   /** Makes the topics that are missing; throws ConfigError if one exists with another form. */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
-  /** All topics, by name. */
-  topics(): Promise<TopicState[]>;
+  /** Those of the named topics that are there. */
+  topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
   endOffsets(topic: string): Promise<number[] | undefined>;
-  /** Records from `offset` on, about as many as the limit says, none at the end. */
+  /** First offset whose record's time is at or after `timestampMs`; the end offset if there is none. */
+  offsetAt(
+    topic: string,
+    partition: number,
+    timestampMs: number,
+  ): Promise<number>;
+  /** Records from `offset` on, about as many as the limit says; at the end none, and `next` is `offset`. */
   read(
     topic: string,
     partition: number,
@@ -120,8 +133,8 @@ export interface Log extends AsyncDisposable {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]>;
-  /** Names of the groups that have committed anything, with their topics. */
-  groups(): Promise<{ group: string; topic: string }[]>;
+  /** Removes the records below an offset; reading from further down begins at what is left. */
+  trim(topic: string, partition: number, before: number): Promise<void>;
   /** Becomes the only writer of that id. */
   producer(id: string): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
@@ -141,8 +154,8 @@ export async function* readRange(
   let offset = from;
   while (offset < to) {
     const batch = await log.read(topic, partition, offset, READ_LIMIT);
-    if (batch.count === 0) return;
-    offset = batch.offsets[batch.count - 1] + 1;
+    if (batch.next === offset) return;
+    offset = batch.next;
     yield batchBelow(batch, to);
   }
 }

@@ -82,12 +82,12 @@ export class Control {
         this.#offset,
         READ_LIMIT,
       );
-      if (batch.count === 0) return;
+      if (batch.next === this.#offset) return;
       for (let i = 0; i < batch.count; i++) {
         const key = DECODER.decode(recordKey(batch, i));
         this.#values.set(key, parsed(key, recordValue(batch, i)));
       }
-      this.#offset = batch.offsets[batch.count - 1] + 1;
+      this.#offset = batch.next;
     }
   }
 

@@ -16,7 +16,12 @@ import {
   type Step,
 } from "../log/log.ts";
 import { IdPartitioner } from "../log/murmur2.ts";
-import { type RecordBatch, RecordBatchBuilder } from "../log/record_batch.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  valueEnd,
+  valueStart,
+} from "../log/record_batch.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import { TransactionJsonReader } from "../transaction/transaction_json.ts";
@@ -153,9 +158,7 @@ export class CustomerStage implements PartitionTask {
       }
       this.#counters.read++;
     }
-    const next = taken < batch.count
-      ? batch.offsets[taken]
-      : batch.offsets[batch.count - 1] + 1;
+    const next = taken < batch.count ? batch.offsets[taken] : batch.next;
     const metadata: StageCommit = {
       progress: this.#progress,
       head,
@@ -168,13 +171,12 @@ export class CustomerStage implements PartitionTask {
 
   /** Fills the row and applies the checks; changes nothing else. */
   #judge(batch: RecordBatch, index: number): Verdict {
-    const { bytes, positions } = batch;
     const { latenessSeconds, maxGapSeconds } = this.#options.parameters;
     const row = this.#row;
     const defect = this.#reader.read(
-      bytes,
-      positions[2 * index + 1],
-      positions[2 * index + 2],
+      batch.bytes,
+      valueStart(batch, index),
+      valueEnd(batch, index),
       this.#startSeconds,
       row,
     );

@@ -23,6 +23,9 @@ export const TERMINAL_GROUP = "fraudstream-terminal-windows";
 /** Group of the writer. */
 export const WRITER_GROUP = "fraudstream-writer";
 
+/** Names of all topics of a stream. */
+export const TOPICS: readonly string[] = topicSpecs(1).map(({ name }) => name);
+
 /** All topics of a stream with `partitions` partitions. */
 export function topicSpecs(partitions: number): TopicSpec[] {
   const topic = (name: string, compacted: boolean, n = partitions) => ({

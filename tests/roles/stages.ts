@@ -240,8 +240,9 @@ function batchHead(batch: RecordBatch, records: number): RecordBatch {
     count: records,
     offsets: batch.offsets.subarray(0, records),
     timestamps: batch.timestamps.subarray(0, records),
-    positions: batch.positions.subarray(0, 2 * records + 1),
+    positions: batch.positions.subarray(0, 4 * records),
     bytes: batch.bytes,
+    next: batch.offsets[records],
   };
 }
 
