@@ -2,8 +2,14 @@
 import type { Command } from "commander";
 import { Buffer } from "node:buffer";
 import { type DeadLetter, readDeadLetters } from "../roles/dead_letters.ts";
+import {
+  addConnectionFlags,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "./connection_flags.ts";
 import { wholeNumber } from "./flag_value.ts";
-import { addFolderFlag, openFolderLog } from "./stream_flags.ts";
+import { openStoredStream, warnings } from "./stored_stream.ts";
 import { thousands, writeError, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
@@ -15,8 +21,7 @@ Examples:
 /** Raw bytes shown of a record. */
 const SHOWN_BYTES = 120;
 
-interface DeadLettersOptions {
-  readonly data: string;
+interface DeadLettersOptions extends ConnectionOptions {
   readonly json?: boolean;
   readonly limit: number;
 }
@@ -33,7 +38,6 @@ export function addDeadLettersCommand(program: Command): void {
       "Lists the records that could not be taken, oldest first: where each " +
         "came from, why it was refused, and its raw bytes.",
     );
-  addFolderFlag(command);
   command
     .option("--json", "one JSON object a line, raw bytes as base64")
     .option(
@@ -41,13 +45,17 @@ export function addDeadLettersCommand(program: Command): void {
       "at most so many",
       wholeNumber("--limit", 1, 1_000_000_000),
       1_000_000_000,
-    )
-    .addHelpText("after", EXAMPLES)
+    );
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: DeadLettersOptions) => deadLetters(options));
 }
 
 async function deadLetters(options: DeadLettersOptions): Promise<void> {
-  await using log = openFolderLog(options.data);
+  const connection = readConnection(options, false);
+  const report = warnings("dead-letters");
+  await using stream = await openStoredStream(connection, report);
+  const { log } = stream;
   let listed = 0;
   for await (const letter of readDeadLetters(log)) {
     if (listed++ === options.limit) break;

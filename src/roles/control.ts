@@ -13,7 +13,7 @@ import {
 } from "../log/record_batch.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
-/** What every role of a data folder must agree on. */
+/** What every role of a stream must agree on. */
 export interface StreamParameters {
   /** Partitions of each topic. */
   readonly partitions: number;
@@ -146,8 +146,9 @@ export class Control {
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
       throw new ConfigError(
-        `this data folder was begun with ${flag}=${found[flag]}, not ` +
-          `${wanted}: give the same, or choose another --data folder`,
+        `this stream was begun with ${flag}=${found[flag]}, not ${wanted}: ` +
+          `give the same, or choose another --data folder (on Kafka another ` +
+          `--topic-prefix)`,
       );
     }
   }

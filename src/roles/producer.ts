@@ -58,8 +58,9 @@ export async function runProducer(
   const { origin } = control;
   if (origin && origin.fingerprint !== fingerprint) {
     throw new ConfigError(
-      `this data folder holds the stream of ${origin.fingerprint}; give ` +
-        `these flags to go on with it, or choose another --data folder`,
+      `this data folder or topic prefix holds the stream of ` +
+        `${origin.fingerprint}; give these flags to go on with it, or choose ` +
+        `another --data folder (on Kafka another --topic-prefix)`,
     );
   }
   if (control.end(TRANSACTION_TOPIC)) {

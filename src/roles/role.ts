@@ -1,7 +1,9 @@
 /** What every role is given, and the settings that a run is made from. */
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
+import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
+import type { StoreSettings } from "../store/open_store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
 
@@ -13,10 +15,12 @@ export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
 export interface RunSettings {
-  /** The data folder. */
-  readonly folder: string;
-  /** Whether every commit waits for the disk. */
-  readonly durable: boolean;
+  /** The data folder, where log or store are in one. */
+  readonly folder: string | undefined;
+  /** Where the log is. */
+  readonly log: LogSettings;
+  /** Where the store is. */
+  readonly store: StoreSettings;
   /** What all roles must agree on. */
   readonly parameters: StreamParameters;
   /** What the producer simulates. */
@@ -28,6 +32,8 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
+  /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
+  readonly workers: number;
   /** How fast the producer publishes. */
   readonly pace: Pace;
   /** Midnight of the first day if the user gave one, for streams of others. */
