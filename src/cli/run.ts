@@ -1,12 +1,7 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
 import type { Command } from "commander";
 import { ConfigError, LogError } from "../error/error.ts";
-import {
-  type Pace,
-  type Role,
-  ROLES,
-  type RunSettings,
-} from "../roles/role.ts";
+import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
 import { Stream } from "../roles/supervisor.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
@@ -20,7 +15,12 @@ import {
   sameStreamFlags,
   storePlace,
 } from "./connection_flags.ts";
-import { addDataFlags, type DataOptions, readDataFlags } from "./data_flags.ts";
+import {
+  addDataFlags,
+  type DataOptions,
+  DAYS_MAX,
+  readDataFlags,
+} from "./data_flags.ts";
 import { processEnvironment, takeFromEnvironment } from "./environment.ts";
 import { addFeatureFlags } from "./feature_flags.ts";
 import {
@@ -50,6 +50,7 @@ interface RunOptions extends DataOptions, StreamOptions, ConnectionOptions {
   readonly rate?: Pace;
   readonly speedup?: number;
   readonly durability: "normal" | "full";
+  readonly keep?: number;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -102,6 +103,12 @@ export function addRunCommand(program: Command): void {
       "--speedup <x>",
       "instead: event time x times faster than the clock",
       positiveNumber("--speedup", SPEEDUP_MAX),
+    )
+    .option(
+      "--keep <days>",
+      "beside the processor: the log forgets what is older and not needed " +
+        "by any role (default: keeps everything)",
+      wholeNumber("--keep", 0, DAYS_MAX),
     )
     .option(
       "--files <dir>",
@@ -192,12 +199,15 @@ async function readSettings(
     workers,
     pace,
     startSeconds: options.start,
+    keepDays: options.keep,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },
   };
   const roles = [...options.role ?? readRoles("all")];
   if (settings.files) roles.push("files");
+  const trims = options.keep !== undefined && roles.includes("processor");
+  if (trims) roles.push("trimmer");
   return { settings, roles };
 }
 
@@ -218,7 +228,7 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
 }
 
 const readRoles: FlagReader<Role[]> = (text) => {
-  const known = ROLES.filter((role) => role !== "files");
+  const known: Role[] = ["producer", "processor", "writer"];
   const chosen = text.split(",").map((word) => word.trim());
   if (chosen.includes("all")) return known;
   const unknown = chosen.find((word) => !(known as string[]).includes(word));

@@ -5,7 +5,12 @@
  */
 import { ConfigError, LogError } from "../error/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
-import { type Append, type Log, READ_LIMIT } from "../log/log.ts";
+import {
+  type Append,
+  type Log,
+  type LogProducer,
+  READ_LIMIT,
+} from "../log/log.ts";
 import {
   RecordBatchBuilder,
   recordKey,
@@ -47,6 +52,16 @@ export interface ProducerPosition {
 export interface EndMark {
   /** Number of payments in the topic. */
   readonly rows: number;
+}
+
+/** Where an edited dead letter has gone. */
+export interface Requeued {
+  /** Topic that it was appended to. */
+  readonly topic: string;
+  /** Partition of the topic. */
+  readonly partition: number;
+  /** Its offset there or, where others appended at that moment, a lower one. */
+  readonly fromOffset: number;
 }
 
 /** The values of the control topic, by key. */
@@ -122,6 +137,11 @@ export class Control {
     return this.#values.get(`end:${topic}`) as EndMark | undefined;
   }
 
+  /** Where the dead letter of that id has gone, if it was requeued. */
+  requeued(letter: string): Requeued | undefined {
+    return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
+  }
+
   #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
     return this.#values.get(key) as ControlValues[K] | undefined;
   }
@@ -131,17 +151,13 @@ export class Control {
    * others, naming the flag that differs.
    */
   async agree(parameters: StreamParameters): Promise<void> {
-    await this.refresh();
-    for (let attempt = 1; !this.parameters; attempt++) {
-      try {
-        await this.#propose(parameters);
-      } catch (error) {
-        if (attempt === PROPOSALS_MAX) throw error;
-        // Another process proposes at this moment and has fenced this one.
-        await this.#log.changed(PROPOSAL_MS, new AbortController().signal);
-      }
-      await this.refresh();
-    }
+    const records = controlRecords();
+    records.put("parameters", parameters);
+    await this.settle(
+      "fraudstream-parameters",
+      () => this.parameters !== undefined,
+      (producer) => producer.append(records.appends()),
+    );
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
@@ -153,22 +169,37 @@ export class Control {
     }
   }
 
-  /** Writes parameters if there are none. */
-  async #propose(parameters: StreamParameters): Promise<void> {
-    // First the only writer, then a look: of two at once the later sees what
-    // the earlier has written, or the earlier can no longer write.
-    const producer = await this.#log.producer("fraudstream-parameters");
+  /**
+   * Sees to it that something stands in the topic that several may want to
+   * write, each the same or the first for all: appends by the producer `id`
+   * unless `settled` already.
+   */
+  async settle(
+    id: string,
+    settled: () => boolean,
+    append: (producer: LogProducer) => Promise<void>,
+  ): Promise<void> {
     await this.refresh();
-    if (this.parameters) return;
-    const records = controlRecords();
-    records.put("parameters", parameters);
-    await producer.append(records.appends());
+    for (let attempt = 1; !settled(); attempt++) {
+      try {
+        // First the only writer, then a look: of two at once the later sees
+        // what the earlier has written, or the earlier can no longer write.
+        const producer = await this.#log.producer(id);
+        await this.refresh();
+        if (!settled()) await append(producer);
+      } catch (error) {
+        if (attempt === ATTEMPTS_MAX) throw error;
+        // Another process writes at this moment and has fenced this one.
+        await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
+      }
+      await this.refresh();
+    }
   }
 }
 
-/** How often parameters are proposed before an error counts, and the time between. */
-const PROPOSALS_MAX = 20;
-const PROPOSAL_MS = 50;
+/** How often something is tried to be settled before an error counts, and the time between. */
+const ATTEMPTS_MAX = 20;
+const ATTEMPT_MS = 50;
 
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
@@ -198,6 +229,8 @@ function parsed(key: string, value: Uint8Array): unknown {
 export interface ControlRecords {
   /** Sets one of the values that Control shows. */
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
+  /** Tells where a dead letter has gone. */
+  putRequeued(letter: string, place: Requeued): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -215,6 +248,7 @@ export function controlRecords(): ControlRecords {
     );
   return {
     put,
+    putRequeued: (letter, place) => put(`requeued:${letter}`, place),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };

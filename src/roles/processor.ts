@@ -117,7 +117,7 @@ async function markEnd(
   input: string,
   output: string,
 ): Promise<void> {
-  const { log, logger } = context;
+  const { log, control, logger } = context;
   const counters = noCounters();
   for (const commit of await log.committed(group, input)) {
     addCounters(counters, parseCommit(commit).counters);
@@ -125,7 +125,11 @@ async function markEnd(
   const rows = counters.emitted;
   const records = controlRecords();
   records.putEnd(output, { rows });
-  const producer = await log.producer(`${group}-end`);
-  await producer.append(records.appends());
+  // All workers of the group come here, each with the same number.
+  await control.settle(
+    `${group}-end`,
+    () => control.end(output)?.rows === rows,
+    (producer) => producer.append(records.appends()),
+  );
   logger.info("stage complete", { group, ...counters });
 }

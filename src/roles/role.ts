@@ -6,11 +6,18 @@ import type { SimulatorParameters } from "../simulator/parameters.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
+import { PIPELINE } from "./topics.ts";
 
 /** The roles that a process can take. */
-export const ROLES = ["producer", "processor", "writer", "files"] as const;
+export const ROLES = [
+  "producer",
+  "processor",
+  "writer",
+  "files",
+  "trimmer",
+] as const;
 
-/** One of the roles; `files` runs where --files asks for it. */
+/** One of the roles; `files` runs where --files asks for it, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
@@ -38,6 +45,8 @@ export interface RunSettings {
   readonly pace: Pace;
   /** Midnight of the first day if the user gave one, for streams of others. */
   readonly startSeconds: number | undefined;
+  /** Days of event time that the log keeps, undefined for all. */
+  readonly keepDays: number | undefined;
   /** The folder of the files role, where it is asked for. */
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
@@ -80,9 +89,33 @@ export async function isDone(
   group: string,
   topic: string,
 ): Promise<boolean> {
-  const { log, control } = context;
+  return await isComplete(context, topic) &&
+    await hasTaken(context.log, group, topic);
+}
+
+/**
+ * Whether nothing more comes into a topic: its end is marked, and the stages
+ * before it have taken all that they were given. (A dead letter that is
+ * requeued into a stream which had ended already goes through all of them.)
+ */
+export async function isComplete(
+  { log, control }: RoleContext,
+  topic: string,
+): Promise<boolean> {
   await control.refresh();
   if (!control.end(topic)) return false;
+  for (const stage of PIPELINE) {
+    if (stage.topic === topic) break;
+    if (!await hasTaken(log, stage.group, stage.topic)) return false;
+  }
+  return true;
+}
+
+async function hasTaken(
+  log: Log,
+  group: string,
+  topic: string,
+): Promise<boolean> {
   const ends = await log.endOffsets(topic) ?? [];
   const commits = await log.committed(group, topic);
   return ends.every((end, i) => (commits[i]?.offset ?? 0) >= end);

@@ -11,6 +11,7 @@ import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import type { Role, RoleContext, RunSettings } from "./role.ts";
 import { openUnlessStopped } from "./unless_stopped.ts";
+import { runTrimmer } from "./trimmer.ts";
 import { runWriter } from "./writer.ts";
 
 /** What the supervisor sends: first the work, later perhaps the word to stop. */
@@ -122,6 +123,14 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     }
     case "files":
       if (settings.files) await runFiles(context, settings.files);
+      return;
+    case "trimmer":
+      if (settings.keepDays === undefined) return;
+      return await runTrimmer(context, {
+        keepDays: settings.keepDays,
+        filesFolder: settings.files?.folder,
+        startSeconds,
+      });
   }
 }
 
