@@ -33,16 +33,25 @@ export function warnings(command: string): LogReport {
 
 /** Opens a stream that is there; throws DataError if there is no data folder, LogError if the log cannot be reached. */
 export async function openStoredStream(
-  { log: settings }: Connection,
+  connection: Connection,
   report: LogReport,
 ): Promise<StoredStream> {
+  const { log: settings } = connection;
   if (settings.kind === "embedded" && !isThere(logPath(settings.folder))) {
     throw new DataError(
       `there is no data folder ${settings.folder}; start 'fraudstream run' ` +
         `first or name another by --data`,
     );
   }
-  const log = await openLog(settings, report);
+  return await openStream(connection, report);
+}
+
+/** Opens a stream, making an embedded log if there is none in the folder, which exists. */
+export async function openStream(
+  connection: Connection,
+  report: LogReport,
+): Promise<StoredStream> {
+  const log = await openLog(connection.log, report);
   const close = () => log[Symbol.asyncDispose]();
   try {
     const begun = await log.endOffsets(CONTROL_TOPIC);

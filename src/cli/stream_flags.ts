@@ -12,7 +12,10 @@ import type { FeatureOptions } from "./feature_flags.ts";
 import { duration, wholeNumber } from "./flag_value.ts";
 
 /** More partitions than these only cost. */
-const PARTITIONS_MAX = 1024;
+export const PARTITIONS_MAX = 1024;
+
+/** Partitions of a new stream. */
+export const PARTITIONS_DEFAULT = 4;
 
 /** The stream flags as commander hands them over; absent if not given. */
 export interface StreamOptions extends FeatureOptions {
@@ -33,7 +36,7 @@ export function addStreamFlags(command: Command): void {
   command.optionsGroup("Stream flags:")
     .option(
       "--partitions <n>",
-      "partitions of each topic (default: 4)",
+      `partitions of each topic (default: ${PARTITIONS_DEFAULT})`,
       wholeNumber("--partitions", 1, PARTITIONS_MAX),
     )
     .option(
@@ -59,7 +62,7 @@ export function readStreamFlags(
 ): StreamParameters {
   const features = found?.features ?? HANDBOOK_FEATURES;
   const parameters = {
-    partitions: options.partitions ?? found?.partitions ?? 4,
+    partitions: options.partitions ?? found?.partitions ?? PARTITIONS_DEFAULT,
     features: {
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,

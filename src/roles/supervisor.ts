@@ -80,7 +80,7 @@ export class Stream implements AsyncDisposable {
   static async open(options: StreamOptions): Promise<Stream | undefined> {
     const { settings, roles, logger, signal } = options;
     const { folder, log: logSettings, parameters } = settings;
-    if (folder !== undefined) makeFolder(folder);
+    if (folder !== undefined) makeDataFolder(folder);
     await using held = new AsyncDisposableStack();
     if (logSettings.kind === "embedded") {
       for (const role of new Set(roles)) {
@@ -183,7 +183,8 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
   );
 }
 
-function makeFolder(folder: string): void {
+/** Makes a data folder unless it is there; throws DataError if it cannot be. */
+export function makeDataFolder(folder: string): void {
   try {
     Deno.mkdirSync(folder, { recursive: true });
   } catch (cause) {
