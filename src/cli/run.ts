@@ -192,19 +192,23 @@ async function readSettings(
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const found = await findParameters(connection, reportTo(logger));
+  const roles = [...options.role ?? readRoles("all")];
+  // To a producer --start is a part of its data, told by its fingerprint.
+  const { start, ...others } = options;
+  const streamOptions = roles.includes("producer") || start === undefined
+    ? others
+    : { ...others, start };
   const settings: RunSettings = {
     ...connection,
-    parameters: readStreamFlags(options, found),
+    parameters: readStreamFlags(streamOptions, found),
     data,
     workers,
     pace,
-    startSeconds: options.start,
     keepDays: options.keep,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },
   };
-  const roles = [...options.role ?? readRoles("all")];
   if (settings.files) roles.push("files");
   const trims = options.keep !== undefined && roles.includes("processor");
   if (trims) roles.push("trimmer");

@@ -25,6 +25,8 @@ export interface StreamOptions extends FeatureOptions {
   readonly lateness?: number;
   /** --max-gap, seconds. */
   readonly maxGap?: number;
+  /** --start, which is a data flag too; seconds since 1970. */
+  readonly start?: number;
 }
 
 /**
@@ -70,6 +72,7 @@ export function readStreamFlags(
     },
     latenessSeconds: options.lateness ?? found?.latenessSeconds ?? 3600,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
+    startSeconds: options.start ?? found?.startSeconds,
   };
   const { features: { delayDays }, latenessSeconds } = parameters;
   if ((delayDays - 1) * DAY_SECONDS <= latenessSeconds) {

@@ -16,6 +16,7 @@ import {
   recordKey,
   recordValue,
 } from "../log/record_batch.ts";
+import { formatDate } from "../transaction/calendar.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -28,6 +29,8 @@ export interface StreamParameters {
   readonly latenessSeconds: number;
   /** How far ahead of its partition's progress a payment is plausible, seconds. */
   readonly maxGapSeconds: number;
+  /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
+  readonly startSeconds?: number | undefined;
 }
 
 /** The stream that the producer makes. */
@@ -161,12 +164,19 @@ export class Control {
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
+      if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
         `this stream was begun with ${flag}=${found[flag]}, not ${wanted}: ` +
           `give the same, or choose another --data folder (on Kafka another ` +
           `--topic-prefix)`,
       );
     }
+  }
+
+  /** Whether a start is none at all, or the one of the producer that made the stream. */
+  #isStart({ startSeconds }: StreamParameters): boolean {
+    return startSeconds === undefined ||
+      startSeconds === this.origin?.startSeconds;
   }
 
   /**
@@ -210,6 +220,9 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--labels": String(features.useLabels),
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--start": parameters.startSeconds === undefined
+      ? "unknown"
+      : formatDate(parameters.startSeconds),
   };
 }
 

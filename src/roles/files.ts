@@ -50,7 +50,7 @@ export async function runFiles(
   let flushed = performance.now();
   for (;;) {
     let moved = false;
-    const start = await control.startSeconds(undefined);
+    const start = await control.startSeconds(parameters.startSeconds);
     for (let partition = 0; partition < parameters.partitions; partition++) {
       const offset = folder.offsets[partition];
       const batch = await log.read(SINK_TOPIC, partition, offset, READ_LIMIT);

@@ -6,7 +6,12 @@ import type { Commit, ReadLimit } from "../log/log.ts";
 import { controlRecords } from "./control.ts";
 import { CustomerStage } from "./customer_stage.ts";
 import { isDone, type RoleContext } from "./role.ts";
-import { addCounters, noCounters, parseCommit } from "./stage_commit.ts";
+import {
+  addCounters,
+  CommitReader,
+  noCounters,
+  parseCommit,
+} from "./stage_commit.ts";
 import { TerminalStage } from "./terminal_stage.ts";
 import {
   CUSTOMER_GROUP,
@@ -41,6 +46,7 @@ export async function runProcessor(
   // If one stage fails the other must not go on alone.
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
+  const commits = new CommitReader();
   const stages: Stage[] = [
     {
       group: CUSTOMER_GROUP,
@@ -53,6 +59,7 @@ export async function runProcessor(
           parameters,
           partition,
           commit,
+          commits,
           startSeconds: () => control.startSeconds(startSeconds),
         }),
     },

@@ -43,8 +43,6 @@ export interface RunSettings {
   readonly workers: number;
   /** How fast the producer publishes. */
   readonly pace: Pace;
-  /** Midnight of the first day if the user gave one, for streams of others. */
-  readonly startSeconds: number | undefined;
   /** Days of event time that the log keeps, undefined for all. */
   readonly keepDays: number | undefined;
   /** The folder of the files role, where it is asked for. */

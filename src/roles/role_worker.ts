@@ -75,7 +75,8 @@ self.onmessage = ({ data }) => {
 
 async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const { role, name, settings, log: logOptions } = work;
-  const { parameters, startSeconds } = settings;
+  const { parameters } = settings;
+  const { startSeconds } = parameters;
   const encoder = new TextEncoder();
   const logger = openLogger(name, {
     ...logOptions,
