@@ -51,6 +51,8 @@ export interface Append {
   readonly partition: number;
   /** The records; at least one. */
   readonly records: RecordBatchBuilder;
+  /** Names and values that go with every record, for people's other tools to see. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a batch of input led to: appended and committed together or not at all. */
@@ -135,8 +137,8 @@ export interface Log extends AsyncDisposable {
   ): Promise<(Commit | undefined)[]>;
   /** Removes the records below an offset; reading from further down begins at what is left. */
   trim(topic: string, partition: number, before: number): Promise<void>;
-  /** Becomes the only writer of that id. */
-  producer(id: string): Promise<LogProducer>;
+  /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */
+  producer(id: string, signal?: AbortSignal): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
   consume(options: ConsumeOptions): Promise<void>;
   /** Resolves when something may have been appended or committed by anyone, or after about `timeoutMs`. */
