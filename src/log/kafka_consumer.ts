@@ -200,27 +200,27 @@ class Consumer {
         const { wanted: offset, partition } = owned;
         return offset === undefined ? [] : [{ owned, partition, offset }];
       });
-      if (wanted.length === 0) {
-        await this.#newsOr(WAIT_MS, signal);
-        continue;
-      }
+      // Who waits at the broker for one partition cannot ask for another.
+      const waitMs = wanted.length === this.#owned.size ? FETCH_WAIT_MS : 0;
+      let isNew = false;
       let gone: number | undefined;
       await fetchPartitions({
         cluster,
         lane: this.#fetchLane,
         topic: prefix + consume.topic,
         wanted,
-        waitMs: FETCH_WAIT_MS,
+        waitMs,
         bytesMax: consume.limit.bytes,
         signal,
         take: ({ owned, offset }, batch) => {
-          if (batch) owned.offer(offset, batch);
+          if (batch) isNew = owned.offer(offset, batch) || isNew;
           else gone ??= offset;
-          this.#wake();
         },
       });
       // Kafka's clients would go on at the start or the end without a word.
       if (gone !== undefined) throw recordsGone(consume.topic, gone);
+      if (isNew) this.#wake();
+      else if (waitMs === 0) await this.#newsOr(WAIT_MS, signal);
     }
   }
 

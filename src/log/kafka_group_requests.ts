@@ -4,7 +4,7 @@
  * KIP-98 (transactions), KIP-360 (renewal of a producer), KIP-447 (offsets of
  * a transaction are refused from members of an older generation).
  */
-import { check, CODES, KafkaError } from "./kafka_error.ts";
+import { check, CODES } from "./kafka_error.ts";
 import {
   byTopic,
   type KafkaRequest,
@@ -294,7 +294,7 @@ export function addPartitionsRequest(
       // One that was refused makes the others "not attempted".
       const notAttempted = 55;
       const code = codes.find((code) => code !== 0 && code !== notAttempted);
-      check(code ?? 0, `transaction of ${producer.transactionalId}`);
+      check(code ?? 0, `producer ${producer.transactionalId}`);
     },
   };
 }
@@ -311,7 +311,7 @@ export function addOffsetsRequest(
     body: writeProducer(new WireWriter(), producer).string(group).bytes(),
     decode: (r) => {
       r.int32(); // throttle
-      check(r.int16(), `transaction of ${producer.transactionalId}`);
+      check(r.int16(), `producer ${producer.transactionalId}`);
     },
   };
 }
@@ -367,7 +367,7 @@ export function endTransactionRequest(
       .boolean(outcome === "commit").bytes(),
     decode: (r) => {
       r.int32(); // throttle
-      check(r.int16(), `${outcome} of ${producer.transactionalId}`);
+      check(r.int16(), `${outcome} by producer ${producer.transactionalId}`);
     },
   };
 }

@@ -38,6 +38,8 @@ const PRODUCER_TRANSACTION_MS = 600_000;
 const PATIENCE_MS = 5000;
 const RENEWALS_MAX = 5;
 const CREATED_MS = 30_000;
+/** Kafka tells nobody of news: whoever waits for some looks so often. */
+const LOOK_MS = 50;
 const FOREVER = "9223372036854775807";
 
 /** What a log is made from. */
@@ -162,18 +164,6 @@ export class KafkaLog implements Log {
     return await this.#translate(async () => {
       const leaders = await this.#findLeaders(topic);
       return leaders && await this.#offsets(topic, leaders, LATEST);
-    });
-  }
-
-  /** See Log. */
-  async offsetAt(
-    topic: string,
-    partition: number,
-    timestampMs: number,
-  ): Promise<number> {
-    return await this.#translate(async () => {
-      const at = await this.#offset(topic, partition, timestampMs);
-      return at >= 0 ? at : await this.#offset(topic, partition, LATEST);
     });
   }
 
@@ -341,7 +331,7 @@ export class KafkaLog implements Log {
   async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const either = AbortSignal.any([signal, this.#options.closed.signal]);
     try {
-      await pause(timeoutMs, either);
+      await pause(Math.min(timeoutMs, LOOK_MS), either);
     } catch (error) {
       if (error !== either.reason) throw error;
     }

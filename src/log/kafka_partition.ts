@@ -81,13 +81,14 @@ export class OwnedPartition {
     return this.#isOpen && !this.#fetched ? this.#position : undefined;
   }
 
-  /** Takes records that were fetched from an offset, unless they are no longer wanted. */
-  offer(from: number, batch: RecordBatch): void {
-    if (this.wanted !== from) return;
+  /** Takes records that were fetched from an offset, unless they are no longer wanted; true if there are any. */
+  offer(from: number, batch: RecordBatch): boolean {
+    if (this.wanted !== from) return false;
     this.#atEnd = batch.next === from;
-    if (this.#atEnd) return;
+    if (this.#atEnd) return false;
     this.#position = batch.next;
     this.#fetched = batch;
+    return true;
   }
 
   /** Whether nothing can be taken: there are no records, or they have to wait. */

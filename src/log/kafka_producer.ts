@@ -94,6 +94,7 @@ export class KafkaProducer {
     }
     const producer = this.#identity;
     if (places.size > 0) {
+      await this.#requirePlaces(places.values());
       await this.#ask(addPartitionsRequest(producer, [...places.values()]));
     }
     if (offset) {
@@ -107,6 +108,14 @@ export class KafkaProducer {
   /** Gives up what is under way, so that readers need not wait for its timeout. */
   async abort(): Promise<void> {
     await this.#ask(endTransactionRequest(this.#identity, "abort"));
+  }
+
+  /** The coordinator waits for ever for a topic that is not there. */
+  async #requirePlaces(places: Iterable<TopicPartition>): Promise<void> {
+    const { cluster, signal } = this.#options;
+    for (const place of places) {
+      await cluster.retry(() => cluster.leader(place), { signal });
+    }
   }
 
   /** Sends to the coordinator of the transactional id. */
