@@ -39,7 +39,7 @@ import type { Store, StoreRows, StoreStatus } from "./store.ts";
 import { halves, type TokenRange, tokenRanges } from "./token_ranges.ts";
 
 /** Requests under way at once; more gained nothing (docs/PERFORMANCE.md). */
-const IN_FLIGHT = 512;
+const IN_FLIGHT = 256;
 
 /** Rows that are read at once. */
 const PAGE_ROWS = 2000;
