@@ -280,6 +280,7 @@ export class CassandraStore implements Store {
     for (let range = ranges.pop(); range; range = ranges.pop()) {
       let pageState: string | undefined;
       do {
+        signal?.throwIfAborted();
         const page = await this.#read(names, range, signal, pageState);
         for (const [i, row] of page.rows.entries()) {
           reader.read(row, cells, i * this.#width);

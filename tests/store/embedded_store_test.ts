@@ -19,6 +19,7 @@ import { cellsOf, oneRow, testStore, TWO_WINDOWS } from "./store_contract.ts";
 
 testStore({
   name: "embedded store",
+  test: (name, body) => Deno.test(name, body),
   open: (features) =>
     Promise.resolve(
       new EmbeddedStore({ path: ":memory:", features, durable: false }),

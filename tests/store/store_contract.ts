@@ -57,10 +57,10 @@ export function storedRows(
   });
 }
 
-/** One row. */
+/** One row, with id 0. */
 export function oneRow(features: FeatureParameters): Stored {
   const [[stored]] = fc.sample(
-    storedRows(features).filter((rows) => rows.length > 0),
+    storedRows(features, 0).filter((rows) => rows.length > 0),
     1,
   );
   return stored;
@@ -106,6 +106,8 @@ export function expected(stored: readonly Stored[]): number[][] {
 export interface ContractOptions {
   /** What comes before the names of the tests. */
   readonly name: string;
+  /** Defines a test. */
+  readonly test: (name: string, body: () => Promise<void>) => void;
   /** Opens an empty store. */
   readonly open: (features: FeatureParameters) => Promise<Store>;
   /** The greatest TRANSACTION_ID that it holds. */
@@ -115,10 +117,11 @@ export interface ContractOptions {
 }
 
 /** Defines the tests of a kind of store. */
-export function testStore({ name, open, idMax, runs }: ContractOptions): void {
+export function testStore(options: ContractOptions): void {
+  const { name, test, open, idMax, runs } = options;
   for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS]) {
     const { windowDays } = features;
-    Deno.test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, windows ${windowDays}`, async () => {
+    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, windows ${windowDays}`, async () => {
       await fc.assert(
         fc.asyncProperty(storedRows(features, idMax), async (stored) => {
           await using store = await open(features);
@@ -133,7 +136,7 @@ export function testStore({ name, open, idMax, runs }: ContractOptions): void {
     });
   }
 
-  Deno.test(`${name}: a row written again replaces the one before`, async () => {
+  test(`${name}: a row written again replaces the one before`, async () => {
     await fc.assert(
       fc.asyncProperty(
         storedRows(TWO_WINDOWS, idMax),
@@ -156,7 +159,7 @@ export function testStore({ name, open, idMax, runs }: ContractOptions): void {
     );
   });
 
-  Deno.test(`${name}: rows() goes through more rows than a page holds, in order`, async () => {
+  test(`${name}: rows() goes through more rows than a page holds, in order`, async () => {
     await using store = await open(TWO_WINDOWS);
     const { row, values } = oneRow(TWO_WINDOWS);
     const stored = Array.from({ length: 10_000 }, (_, i) => ({
@@ -169,14 +172,14 @@ export function testStore({ name, open, idMax, runs }: ContractOptions): void {
     assert.ok(ids.every((id, i) => i === 0 || id > ids[i - 1]));
   });
 
-  Deno.test(`${name}: an empty store has no rows, and writing none changes nothing`, async () => {
+  test(`${name}: an empty store has no rows, and writing none changes nothing`, async () => {
     await using store = await open(HANDBOOK_FEATURES);
     await store.write({ cells: new Float64Array(0), count: 0 });
     assert.deepEqual(await contents(store, HANDBOOK_FEATURES), []);
     assert.deepEqual(await store.status(), { rows: 0, frauds: 0 });
   });
 
-  Deno.test(`${name}: rows() ends with the signal's reason`, async () => {
+  test(`${name}: rows() ends with the signal's reason`, async () => {
     await using store = await open(TWO_WINDOWS);
     await store.write(cellsOf([oneRow(TWO_WINDOWS)]));
     const reason = new Error("enough");
