@@ -112,7 +112,7 @@ async function fillTable(
   const windows = features.windowDays.length;
   using progress = openProgress("export", 0);
   let rows = 0;
-  for await (const { cells, count } of store.rows()) {
+  for await (const { cells, count } of store.rows(signal)) {
     throwIfStopped(signal, () => "nothing was written");
     columns.clear(count);
     for (let at = 0; at < count * width; at += width) {

@@ -170,23 +170,6 @@ export class EmbeddedLog implements Log {
     });
   }
 
-  /** See Log; batch by batch, as trimming is rare. */
-  async offsetAt(
-    topic: string,
-    partition: number,
-    timestampMs: number,
-  ): Promise<number> {
-    const limit = { records: 1, bytes: 1 };
-    let offset = 0;
-    for (;;) {
-      const batch = await this.read(topic, partition, offset, limit);
-      const at = batch.timestamps.findIndex((time) => time >= timestampMs);
-      if (at >= 0) return batch.offsets[at];
-      if (batch.next === offset) return offset;
-      offset = batch.next;
-    }
-  }
-
   /** See Log; hands out whole stored batches, so the last may go beyond the limit. */
   async read(
     topic: string,

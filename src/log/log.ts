@@ -55,10 +55,7 @@ export interface Append {
   readonly partition: number;
   /** The records; at least one. */
   readonly records: RecordBatchBuilder;
-  /**
-   * What other people's consumers may want to know of all these records. A
-   * log that only this program reads keeps none.
-   */
+  /** Names and values that go with every record, for people's other tools to see; a log that no other tool reads keeps none. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -124,12 +121,6 @@ export interface Log extends AsyncDisposable {
   topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
   endOffsets(topic: string): Promise<number[] | undefined>;
-  /** First offset whose record's time is at or after `timestampMs`; the end offset if there is none. */
-  offsetAt(
-    topic: string,
-    partition: number,
-    timestampMs: number,
-  ): Promise<number>;
   /** Records from `offset` on, about as many as the limit says; at the end none, and `next` is `offset`. */
   read(
     topic: string,
@@ -144,12 +135,39 @@ export interface Log extends AsyncDisposable {
   ): Promise<(Commit | undefined)[]>;
   /** Removes the records below an offset; reading from further down begins at what is left. */
   trim(topic: string, partition: number, before: number): Promise<void>;
-  /** Becomes the only writer of that id. */
-  producer(id: string): Promise<LogProducer>;
+  /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */
+  producer(id: string, signal?: AbortSignal): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
   consume(options: ConsumeOptions): Promise<void>;
   /** Resolves when something may have been appended or committed by anyone, or after about `timeoutMs`. */
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * The first offset of a partition whose record's time is at or after
+ * `timestampMs`, its end if there is none. Found by halving, so records out of
+ * order make it as inexact as they are. (Kafka's own search takes the ends of
+ * transactions for records, which carry the time of the clock.)
+ */
+export async function offsetAt(
+  log: Log,
+  topic: string,
+  partition: number,
+  timestampMs: number,
+): Promise<number> {
+  const [state] = await log.topics([topic]);
+  let from = state?.startOffsets[partition] ?? 0;
+  let to = state?.endOffsets[partition] ?? 0;
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    const limit = { records: 1, bytes: 1 };
+    const batch = await log.read(topic, partition, middle, limit);
+    const found = batch.timestamps.findIndex((time) => time >= timestampMs);
+    if (found > 0) return batch.offsets[found];
+    if (found === 0 || batch.next === middle) to = middle;
+    else from = batch.next;
+  }
+  return from;
 }
 
 /** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */

@@ -62,6 +62,19 @@ export function batchBelow(batch: RecordBatch, end: number): RecordBatch {
   return { ...batch, count, next: Math.min(batch.next, end) };
 }
 
+/** The first `count` records: a view. */
+export function batchHead(batch: RecordBatch, count: number): RecordBatch {
+  if (count >= batch.count) return batch;
+  return {
+    count,
+    offsets: batch.offsets.subarray(0, count),
+    timestamps: batch.timestamps.subarray(0, count),
+    positions: batch.positions.subarray(0, 4 * count),
+    bytes: batch.bytes,
+    next: batch.offsets[count],
+  };
+}
+
 /** Records `from` to the end: a view. */
 export function batchTail(batch: RecordBatch, from: number): RecordBatch {
   return {

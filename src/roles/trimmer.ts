@@ -5,7 +5,7 @@
  * control topic stay whole.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Log } from "../log/log.ts";
+import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { manifestOffsets } from "./day_folder.ts";
 import { isDone, type RoleContext } from "./role.ts";
@@ -29,9 +29,8 @@ export interface TrimmerOptions {
   readonly startSeconds: number | undefined;
 }
 
-/** Time between two trims at least, and how much longer than one it is. */
+/** Time between two trims. */
 const TRIM_MS = 5000;
-const REST_FACTOR = 20;
 /** How often the trimmer looks whether the stream is complete. */
 const LOOK_MS = 200;
 
@@ -47,8 +46,7 @@ export async function runTrimmer(
     const began = performance.now();
     if (done || began >= next) {
       await trimStream(context, options);
-      const tookMs = performance.now() - began;
-      next = began + Math.max(TRIM_MS, REST_FACTOR * tookMs);
+      next = began + TRIM_MS;
     }
     if (done) return;
     await delay(LOOK_MS, undefined, { signal }).catch(() => {});
@@ -71,7 +69,7 @@ export async function trimStream(
     for (const [partition, need] of needed.get(name)?.entries() ?? []) {
       const first = startOffsets[partition];
       if (need <= first) continue;
-      const kept = await log.offsetAt(name, partition, oldest * 1000);
+      const kept = await offsetAt(log, name, partition, oldest * 1000);
       const before = Math.min(kept, need);
       if (before <= first) continue;
       await log.trim(name, partition, before);

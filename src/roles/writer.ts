@@ -90,14 +90,14 @@ class WriterTask implements PartitionTask {
       this.#cells = new Float64Array(batch.count * this.#width);
     }
     this.#deadLetters.clear();
-    const { control } = this.#context;
+    const { control, signal } = this.#context;
     const start = await control.startSeconds(this.#options.startSeconds);
     let rows = 0;
     for (let i = 0; i < batch.count; i++) {
       if (this.#read(batch, i, start, rows * this.#width)) rows++;
     }
     const cells = this.#cells;
-    await this.#options.store.write({ cells, count: rows });
+    await this.#options.store.write({ cells, count: rows }, signal);
     this.#options.stored?.(cells, this.#width, rows);
     const next = batch.next;
     const metadata: StageCommit = {

@@ -28,10 +28,15 @@ export interface StoreStatus {
 
 /** A table of payments with their features. */
 export interface Store extends AsyncDisposable {
-  /** Writes rows, replacing those with the same TRANSACTION_ID. */
-  write(rows: StoreRows): Promise<void>;
-  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. */
-  rows(): AsyncIterable<StoreRows>;
+  /**
+   * Writes rows, replacing those with the same TRANSACTION_ID; resolves once
+   * they are stored, however long the store does not answer. The signal ends
+   * such waiting, and only that: its reason is thrown, and the rows may or may
+   * not have been stored.
+   */
+  write(rows: StoreRows, signal?: AbortSignal): Promise<void>;
+  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. The signal's reason is thrown as soon as it is aborted. */
+  rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;
 }

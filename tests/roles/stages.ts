@@ -10,6 +10,7 @@ import {
   readRange,
 } from "../../src/log/log.ts";
 import {
+  batchHead,
   batchTail,
   type RecordBatch,
   RecordBatchBuilder,
@@ -234,18 +235,6 @@ export class StageDriver {
     }
     return sum;
   }
-}
-
-function batchHead(batch: RecordBatch, records: number): RecordBatch {
-  if (records >= batch.count) return batch;
-  return {
-    count: records,
-    offsets: batch.offsets.subarray(0, records),
-    timestamps: batch.timestamps.subarray(0, records),
-    positions: batch.positions.subarray(0, 4 * records),
-    bytes: batch.bytes,
-    next: batch.offsets[records],
-  };
 }
 
 /** The partitions of a stream, lowest first. */

@@ -1,0 +1,18 @@
+# One executable in an image without shell or package manager. The base must
+# have glibc, which what `deno compile` makes needs (so no Alpine), and libgcc:
+# distroless/cc is the smallest that has both and the usual authorities for TLS.
+FROM denoland/deno:debian-2.9.6 AS build
+WORKDIR /build
+COPY deno.json deno.lock main.ts ./
+COPY src ./src
+# What the roles on Kafka and Cassandra need and no more: the network, their own
+# settings in the environment, passwords and certificates as secrets. They have
+# no files, so nothing may be written.
+RUN deno compile --frozen --no-prompt --allow-net --ignore-env \
+  '--allow-env=FRAUDSTREAM_*' --allow-read=/run/secrets \
+  --include src/roles/role_worker.ts --output fraudstream main.ts
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/fraudstream /usr/local/bin/fraudstream
+ENTRYPOINT ["/usr/local/bin/fraudstream"]
+CMD ["help"]

@@ -1,0 +1,13 @@
+/**
+ * The tests that need a real Kafka or Cassandra, in one file, since Deno loads
+ * every test file on its own and each would start servers of its own. The
+ * modules define their tests when they are imported.
+ */
+import { stopShared } from "./servers.ts";
+import "./cassandra_faults.ts";
+import "./cassandra_store.ts";
+import "./kafka_log.ts";
+import "./shared_servers.ts";
+
+// Deno 2.4 has no such hook; there the servers end with the process.
+Deno.test.afterAll?.(stopShared);

@@ -1,0 +1,34 @@
+/**
+ * One Kafka and one Cassandra for all tests of this folder, started when the
+ * first test asks. Tests keep apart by names of their own: a topic prefix, a
+ * keyspace. A test that harms its server starts one for itself.
+ */
+import {
+  type CassandraServer,
+  startCassandra,
+} from "../services/cassandra_server.ts";
+import { type KafkaServer, startKafka } from "../services/kafka_server.ts";
+
+let kafka: Promise<KafkaServer> | undefined;
+let cassandra: Promise<CassandraServer> | undefined;
+
+/** The Kafka that all tests share. */
+export function sharedKafka(): Promise<KafkaServer> {
+  return kafka ??= startKafka();
+}
+
+/** The Cassandra that all tests share. */
+export function sharedCassandra(): Promise<CassandraServer> {
+  return cassandra ??= startCassandra();
+}
+
+/** Stops and removes those that were started. */
+export async function stopShared(): Promise<void> {
+  const started = await Promise.allSettled([kafka, cassandra]);
+  kafka = cassandra = undefined;
+  for (const server of started) {
+    if (server.status === "fulfilled") {
+      await server.value?.[Symbol.asyncDispose]();
+    }
+  }
+}
