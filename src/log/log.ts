@@ -33,6 +33,10 @@ export interface TopicState extends TopicSpec {
   readonly startOffsets: readonly number[];
   /** Offset behind the last record of each partition. */
   readonly endOffsets: readonly number[];
+  /** What else the log says about it, by name: retention.ms, replicas. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What of its settings would lose records or refuse them, in sentences. */
+  readonly problems?: readonly string[];
 }
 
 /** Where a consumer group stands in a partition. */
@@ -51,7 +55,10 @@ export interface Append {
   readonly partition: number;
   /** The records; at least one. */
   readonly records: RecordBatchBuilder;
-  /** Names and values that go with every record, for people's other tools to see. */
+  /**
+   * What other people's consumers may want to know of all these records. A
+   * log that only this program reads keeps none.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

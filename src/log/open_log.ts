@@ -19,6 +19,11 @@ export type LogSettings =
   }
   | KafkaSettings;
 
+/** The SQLite file of an embedded log. */
+export function logPath(folder: string): string {
+  return join(folder, "log.db");
+}
+
 /**
  * Opens the log; the caller closes it. Throws ConfigError or LogError if it
  * cannot be reached as the settings say.
@@ -29,7 +34,7 @@ export async function openLog(
 ): Promise<Log> {
   if (settings.kind === "embedded") {
     const { folder, durable } = settings;
-    return new EmbeddedLog({ path: join(folder, "log.db"), durable });
+    return new EmbeddedLog({ path: logPath(folder), durable });
   }
   const { openKafkaLog } = await import("./kafka.ts");
   return await openKafkaLog(settings, report);

@@ -31,6 +31,7 @@ import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
 import { Ledger } from "./ledger.ts";
 import { PackBuilder } from "./pack.ts";
 import {
+  type CommitReader,
   parseCommit,
   ReplayMarks,
   type StageCommit,
@@ -61,6 +62,8 @@ export interface CustomerStageOptions {
   readonly partition: number;
   /** Where the group stands. */
   readonly commit: Commit | undefined;
+  /** Reads the commits of all partitions; may be shared by their stages. */
+  readonly commits: CommitReader;
   /** Gives midnight of the stream's first day, seconds since 1970, once known. */
   readonly startSeconds: () => Promise<number | undefined>;
 }
@@ -128,9 +131,14 @@ export class CustomerStage implements PartitionTask {
 
   /** Takes records up to the first that has to wait for other partitions. */
   async step(batch: RecordBatch): Promise<Step> {
-    const { log, partition, parameters } = this.#options;
+    const { log, partition, parameters, commits } = this.#options;
     this.#startSeconds = await this.#options.startSeconds();
-    const views = await partitionViews(log, CUSTOMER_GROUP, TRANSACTION_TOPIC);
+    const views = await partitionViews(
+      log,
+      CUSTOMER_GROUP,
+      TRANSACTION_TOPIC,
+      commits,
+    );
     const { delayDays } = parameters.features;
     const bound = alignmentBound(views, partition, delayDays);
     this.#deadLetters.clear();

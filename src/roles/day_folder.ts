@@ -268,6 +268,11 @@ export class DayFolder {
   }
 }
 
+/** Offset of the next record of each partition that a folder of days needs; undefined if there is none yet. */
+export function manifestOffsets(folder: string): readonly number[] | undefined {
+  return readManifest(join(folder, "manifest.json"))?.offsets;
+}
+
 function readManifest(path: string): Manifest | undefined {
   let text: string;
   try {

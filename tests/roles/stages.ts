@@ -20,6 +20,7 @@ import type { StreamParameters } from "../../src/roles/control.ts";
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
 import {
   addCounters,
+  CommitReader,
   noCounters,
   parseCommit,
   type StageCounters,
@@ -103,6 +104,7 @@ const CUSTOMER_STAGE: StageKind = {
       parameters,
       partition,
       commit,
+      commits: new CommitReader(),
       startSeconds: () => Promise.resolve(START_SECONDS),
     }),
 };
