@@ -55,7 +55,10 @@ export interface Append {
   readonly partition: number;
   /** The records; at least one. */
   readonly records: RecordBatchBuilder;
-  /** Names and values that go with every record, for people's other tools to see; a log that no other tool reads keeps none. */
+  /**
+   * What other people's consumers may want to know of all these records. A
+   * log that only this program reads keeps none.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Opens the store that the settings name. What the other kind needs is not
- * even loaded: a run on the embedded store starts without Cassandra's driver.
+ * Opens the store that the settings ask for. The Cassandra client is loaded
+ * only where it is needed, so that a run without a server starts at once.
  */
 import { join } from "node:path";
 import type { FeatureParameters } from "../features/parameters.ts";
@@ -8,12 +8,12 @@ import type { CassandraSettings } from "./cassandra_settings.ts";
 import { EmbeddedStore } from "./embedded.ts";
 import type { Store, StoreReport } from "./store.ts";
 
-/** Which store, and how it is used. */
+/** Where the store is and how it is reached. */
 export type StoreSettings =
   | {
-    /** One SQLite file in a data folder. */
+    /** A SQLite file in a folder. */
     readonly kind: "embedded";
-    /** The data folder. */
+    /** The data folder, which exists. */
     readonly folder: string;
     /** Whether every commit waits for the disk. */
     readonly durable: boolean;
@@ -26,29 +26,19 @@ export function storePath(folder: string): string {
 }
 
 /**
- * Opens a store, making what is missing. `report` is told when the store stops
- * answering and when it answers again. Throws ConfigError for settings that do
- * not fit, StoreError if it cannot be reached.
+ * Opens the store for these features, making its table if there is none; the
+ * caller closes it. Throws ConfigError if it holds other features, StoreError
+ * if it cannot be reached as the settings say.
  */
 export async function openStore(
   settings: StoreSettings,
   features: FeatureParameters,
   report: StoreReport,
 ): Promise<Store> {
-  switch (settings.kind) {
-    case "embedded":
-      return new EmbeddedStore({
-        path: storePath(settings.folder),
-        features,
-        durable: settings.durable,
-      });
-    case "cassandra": {
-      const { openCassandraStore } = await import("./cassandra.ts");
-      return await openCassandraStore(
-        settings,
-        features,
-        (message, fields) => report("warning", message, fields),
-      );
-    }
+  if (settings.kind === "embedded") {
+    const { folder, durable } = settings;
+    return new EmbeddedStore({ path: storePath(folder), features, durable });
   }
+  const { openCassandraStore } = await import("./cassandra.ts");
+  return await openCassandraStore(settings, features, report);
 }
