@@ -4,6 +4,7 @@
  */
 import { readStatus, type StreamStatus } from "../roles/status.ts";
 import type { Stream } from "../roles/supervisor.ts";
+import { unlessStopped } from "../roles/unless_stopped.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
@@ -39,8 +40,10 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
     for (;;) {
       await pause(live ? LIVE_MS : LOG_MS, end.signal);
       if (end.signal.aborted) break;
-      const status = await readStatus(stream.log, stream.control)
+      const reading = readStatus(stream.log, stream.control)
         .catch((error) => error as Error);
+      const status = await unlessStopped(reading, end.signal);
+      if (status === null) break;
       if (status instanceof Error) {
         // The roles wait for the server or fail by themselves.
         logger.warn("status unknown", { error: status.message });

@@ -4,6 +4,7 @@ import { ConfigError, LogError } from "../error/error.ts";
 import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
 import { Stream } from "../roles/supervisor.ts";
+import { unlessStopped } from "../roles/unless_stopped.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
 import {
@@ -43,6 +44,8 @@ import { writeError, writeResult } from "./terminal.ts";
 const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
+/** So long a stopped run waits for the figures of its summary. */
+const LAST_LOOK_MS = 1500;
 
 interface RunOptions extends DataOptions, StreamOptions, ConnectionOptions {
   readonly role?: readonly Role[];
@@ -163,7 +166,17 @@ async function run(options: RunOptions): Promise<void> {
   } finally {
     await status.close();
   }
-  const after = await readStatus(stream.log, stream.control);
+  const reading = readStatus(stream.log, stream.control);
+  // Whoever stops the program does not wait for a server that hangs.
+  const after = signal.aborted
+    ? await unlessStopped(reading, AbortSignal.timeout(LAST_LOOK_MS))
+    : await reading;
+  if (!after) {
+    throw new LogError(
+      "stopped; how far the stream is cannot be told, since the log does not " +
+        "answer; the same command goes on from there",
+    );
+  }
   writeResult(
     summaryText({
       before,

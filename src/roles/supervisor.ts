@@ -26,7 +26,7 @@ import { openUnlessStopped } from "./unless_stopped.ts";
  * A role that has been told to stop and waits for a server that does not
  * answer is ended after so long: less than the 10 s that containers give.
  */
-const STOP_MS = 8000;
+const STOP_MS = 7000;
 
 /** How a stream is opened. */
 export interface StreamOptions {
@@ -133,7 +133,7 @@ export class Stream implements AsyncDisposable {
     const stop = () => {
       send({ kind: "stop" });
       patience = setTimeout(() => {
-        logger.warn("a role that did not stop was ended", { role: name });
+        logger.warn("a role that did not stop was ended", { thread: name });
         resolve();
       }, STOP_MS);
     };

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { openUnlessStopped } from "../../src/roles/unless_stopped.ts";
+import {
+  openUnlessStopped,
+  unlessStopped,
+} from "../../src/roles/unless_stopped.ts";
 
 /** Something to open, and whether it has been closed. */
 function resource() {
@@ -47,4 +50,17 @@ Deno.test("an error of the opening is thrown, unless it comes after the stop", a
   stop.abort();
   opening.reject(new Error("no server"));
   assert.equal(await waiting, null);
+});
+
+Deno.test("unlessStopped() gives what comes before the signal, else null", async () => {
+  const stop = new AbortController();
+  const done = { rows: 1 };
+  assert.equal(await unlessStopped(Promise.resolve(done), stop.signal), done);
+  const never = Promise.withResolvers<typeof done>();
+  const waiting = unlessStopped(never.promise, stop.signal);
+  stop.abort();
+  assert.equal(await waiting, null);
+  never.reject(new Error("too late to be told"));
+  const after = Promise.reject<typeof done>(new Error("not told either"));
+  assert.equal(await unlessStopped(after, AbortSignal.abort()), null);
 });
