@@ -13,6 +13,7 @@ import {
   type Log,
   type PartitionTask,
   readRange,
+  requireKept,
   type Step,
 } from "../log/log.ts";
 import { IdPartitioner } from "../log/murmur2.ts";
@@ -126,6 +127,7 @@ export class CustomerStage implements PartitionTask {
     let rows = 0;
     const { offset: from } = replay;
     const to = commit.offset;
+    await requireKept(log, TRANSACTION_TOPIC, partition, from);
     const batches = readRange(log, TRANSACTION_TOPIC, partition, from, to);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
