@@ -51,7 +51,7 @@ export function addTopicsCommand(program: Command): void {
     .description(
       "Shows the topics of a stream as they are, and what is missing or " +
         "wrong; exit code 1 if anything is. A topic that is there is never " +
-        "altered.",
+        "altered. Kafka counts the ends of transactions as records.",
     )
     .option("--create", "make the topics that are missing")
     .option(
