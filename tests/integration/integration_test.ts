@@ -7,4 +7,7 @@ import { stopShared } from "./servers.ts";
 import "./shared_servers.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
-Deno.test.afterAll?.(stopShared);
+const hooks = Deno.test as unknown as {
+  afterAll?(end: () => Promise<void>): void;
+};
+hooks.afterAll?.(stopShared);
