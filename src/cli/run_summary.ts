@@ -15,13 +15,15 @@ export interface RunSummary {
   readonly seconds: number;
   /** Whether it was stopped before the end of the data. */
   readonly stopped: boolean;
-  /** The data folder. */
-  readonly folder: string;
+  /** Where the rows are, for people. */
+  readonly place: string;
+  /** The flags that lead another command to the stream. */
+  readonly flags: string;
 }
 
-/** The summary as text; the counters are those of the data folder's whole life. */
+/** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
-  const { before, after, latency, seconds, stopped, folder } = summary;
+  const { before, after, latency, seconds, stopped, place, flags } = summary;
   const writer = after.stages[2].counters;
   const stored = writer.emitted - before.stages[2].counters.emitted;
   const lines = [
@@ -41,12 +43,12 @@ export function summaryText(summary: RunSummary): string {
   const rate = Math.round(stored / seconds);
   lines.push(
     `this run   ${thousands(stored)} stored in ${seconds.toFixed(1)} s, ` +
-      `${thousands(rate)} a second; data in ${folder}`,
+      `${thousands(rate)} a second; data in ${place}`,
   );
   if (after.deadLetters > 0) {
     lines.push(
       `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
-        `'fraudstream dead-letters --data=${folder}'`,
+        `'fraudstream dead-letters ${flags}'`,
     );
   }
   if (stopped) lines.push("stopped    the same command goes on from here");

@@ -9,7 +9,7 @@
  */
 import type { Log } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { parseCommit } from "./stage_commit.ts";
+import type { CommitReader } from "./stage_commit.ts";
 
 /** What of one partition decides about the others. */
 export interface PartitionView {
@@ -43,13 +43,14 @@ export async function partitionViews(
   log: Log,
   group: string,
   topic: string,
+  reader: CommitReader,
 ): Promise<PartitionView[]> {
   // The ends first: a partition may only then count as drained.
   const ends = await log.endOffsets(topic) ?? [];
   const commits = await log.committed(group, topic);
   return ends.map((end, partition) => {
     const commit = commits[partition];
-    const { head, progress } = parseCommit(commit);
+    const { head, progress } = reader.parse(partition, commit);
     return { head, progress, drained: (commit?.offset ?? 0) >= end };
   });
 }

@@ -16,7 +16,12 @@ import {
   type Step,
 } from "../log/log.ts";
 import { IdPartitioner } from "../log/murmur2.ts";
-import { type RecordBatch, RecordBatchBuilder } from "../log/record_batch.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  valueEnd,
+  valueStart,
+} from "../log/record_batch.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import { TransactionJsonReader } from "../transaction/transaction_json.ts";
@@ -26,6 +31,7 @@ import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
 import { Ledger } from "./ledger.ts";
 import { PackBuilder } from "./pack.ts";
 import {
+  type CommitReader,
   parseCommit,
   ReplayMarks,
   type StageCommit,
@@ -56,6 +62,8 @@ export interface CustomerStageOptions {
   readonly partition: number;
   /** Where the group stands. */
   readonly commit: Commit | undefined;
+  /** Reads the commits of all partitions; may be shared by their stages. */
+  readonly commits: CommitReader;
   /** Gives midnight of the stream's first day, seconds since 1970, once known. */
   readonly startSeconds: () => Promise<number | undefined>;
 }
@@ -123,9 +131,14 @@ export class CustomerStage implements PartitionTask {
 
   /** Takes records up to the first that has to wait for other partitions. */
   async step(batch: RecordBatch): Promise<Step> {
-    const { log, partition, parameters } = this.#options;
+    const { log, partition, parameters, commits } = this.#options;
     this.#startSeconds = await this.#options.startSeconds();
-    const views = await partitionViews(log, CUSTOMER_GROUP, TRANSACTION_TOPIC);
+    const views = await partitionViews(
+      log,
+      CUSTOMER_GROUP,
+      TRANSACTION_TOPIC,
+      commits,
+    );
     const { delayDays } = parameters.features;
     const bound = alignmentBound(views, partition, delayDays);
     this.#deadLetters.clear();
@@ -153,9 +166,7 @@ export class CustomerStage implements PartitionTask {
       }
       this.#counters.read++;
     }
-    const next = taken < batch.count
-      ? batch.offsets[taken]
-      : batch.offsets[batch.count - 1] + 1;
+    const next = taken < batch.count ? batch.offsets[taken] : batch.next;
     const metadata: StageCommit = {
       progress: this.#progress,
       head,
@@ -168,13 +179,12 @@ export class CustomerStage implements PartitionTask {
 
   /** Fills the row and applies the checks; changes nothing else. */
   #judge(batch: RecordBatch, index: number): Verdict {
-    const { bytes, positions } = batch;
     const { latenessSeconds, maxGapSeconds } = this.#options.parameters;
     const row = this.#row;
     const defect = this.#reader.read(
-      bytes,
-      positions[2 * index + 1],
-      positions[2 * index + 2],
+      batch.bytes,
+      valueStart(batch, index),
+      valueEnd(batch, index),
       this.#startSeconds,
       row,
     );

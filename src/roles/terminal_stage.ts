@@ -149,7 +149,7 @@ export class TerminalStage implements PartitionTask {
       ...this.#deadLetters.appends(),
     ];
     return {
-      next: batch.offsets[batch.count - 1] + 1,
+      next: batch.next,
       metadata: JSON.stringify(metadata),
       appends,
     };

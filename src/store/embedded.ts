@@ -112,7 +112,7 @@ export class EmbeddedStore implements Store {
   }
 
   /** See Store. */
-  async *rows(): AsyncGenerator<StoreRows> {
+  async *rows(signal?: AbortSignal): AsyncGenerator<StoreRows> {
     const cells = new Float64Array(PAGE_ROWS * this.#width);
     const page = this.#sqlite.db.prepare(
       `SELECT * FROM transactions WHERE transaction_id > ? ` +
@@ -120,6 +120,7 @@ export class EmbeddedStore implements Store {
     );
     let last = -1;
     for (;;) {
+      signal?.throwIfAborted();
       const rows = await this.#sqlite.retry(() => page.all(last));
       if (rows.length === 0) return;
       for (const [i, row] of rows.entries()) {

@@ -3,6 +3,13 @@
  * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
  */
 
+/** Told what happens behind the scenes: an outage, a retry. */
+export type StoreReport = (
+  level: "info" | "warning",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
 /** Rows of a payment and its feature values, side by side in cells (see feature_row.ts). */
 export interface StoreRows {
   /** The cells, `width` a row. */
@@ -21,10 +28,15 @@ export interface StoreStatus {
 
 /** A table of payments with their features. */
 export interface Store extends AsyncDisposable {
-  /** Writes rows, replacing those with the same TRANSACTION_ID. */
-  write(rows: StoreRows): Promise<void>;
-  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. */
-  rows(): AsyncIterable<StoreRows>;
+  /**
+   * Writes rows, replacing those with the same TRANSACTION_ID; resolves once
+   * they are stored, however long the store does not answer. The signal ends
+   * such waiting, and only that: its reason is thrown, and the rows may or may
+   * not have been stored.
+   */
+  write(rows: StoreRows, signal?: AbortSignal): Promise<void>;
+  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. The signal's reason is thrown as soon as it is aborted. */
+  rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;
 }

@@ -4,6 +4,9 @@
  * modules define their tests when they are imported.
  */
 import { stopShared } from "./servers.ts";
+import "./cassandra_faults.ts";
+import "./cassandra_store.ts";
+import "./kafka_log.ts";
 import "./shared_servers.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.

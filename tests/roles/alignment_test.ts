@@ -5,7 +5,7 @@ import {
   type PartitionView,
   partitionViews,
 } from "../../src/roles/alignment.ts";
-import { initialCommit } from "../../src/roles/stage_commit.ts";
+import { CommitReader, initialCommit } from "../../src/roles/stage_commit.ts";
 import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
 import { appendOf } from "../log/records.ts";
 
@@ -75,10 +75,16 @@ Deno.test("partitionViews() are what the group has committed, drained at the end
     },
   });
   await log.commit("g", "t", [commit(0, 1, 9), commit(1, 2, null)]);
-  assert.deepEqual(await partitionViews(log, "g", "t"), [
+  const reader = new CommitReader();
+  assert.deepEqual(await partitionViews(log, "g", "t", reader), [
     view(9, 7, false),
     view(null, 7, true),
     view(null, 0, false),
     view(null, 0, true),
   ]);
+  // A commit that was read before is not mistaken for a newer one.
+  const moved = { ...commit(0, 2, null), from: 1 };
+  await log.commit("g", "t", [moved]);
+  const [first] = await partitionViews(log, "g", "t", reader);
+  assert.deepEqual(first, view(null, 7, true));
 });

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { valueEnd, valueStart } from "../../src/log/record_batch.ts";
 import { EmbeddedStore } from "../../src/store/embedded.ts";
 import { Control, type StreamParameters } from "../../src/roles/control.ts";
 import type { RoleContext, RunSettings } from "../../src/roles/role.ts";
@@ -188,11 +189,11 @@ export async function sinkSum(
   const ends = await log.endOffsets(SINK_TOPIC) ?? [];
   for (let partition = 0; partition < partitions; partition++) {
     const batches = readRange(log, SINK_TOPIC, partition, 0, ends[partition]);
-    for await (const { count, positions, bytes } of batches) {
-      for (let i = 0; i < count; i++) {
+    for await (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
         const cells = new Float64Array(width);
-        const [from, to] = [positions[2 * i + 1], positions[2 * i + 2]];
-        const defect = reader.read(bytes, from, to, undefined, cells, 0);
+        const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+        const defect = reader.read(batch.bytes, from, to, undefined, cells, 0);
         if (defect) throw new Error(defect.message);
         rows.push(cells);
       }

@@ -1,0 +1,161 @@
+/**
+ * Rows in the binary form that Cassandra's protocol has for ints, bigints,
+ * doubles and text, written into buffers that are used again and again: what
+ * is handed to the driver this way it sends as it is, without making objects.
+ */
+import { Buffer } from "node:buffer";
+import { StoreError } from "../error/error.ts";
+import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { type Column, PERIOD_DAYS } from "./cassandra_schema.ts";
+
+/** Length of 'YYYY-MM-DD HH:MM:SS'. */
+const DATETIME_BYTES = 19;
+
+const INT_MAX = 2 ** 31 - 1;
+
+/** One row's values, in the order of a table's columns. */
+export class RowValues {
+  /** The values, as bytes. */
+  readonly values: readonly Buffer[];
+  readonly #view: DataView;
+
+  /** Makes room for a row of these columns. */
+  constructor(columns: readonly Column[]) {
+    const lengths = columns.map(({ type }): number =>
+      type === "text" ? DATETIME_BYTES : type === "int" ? 4 : 8
+    );
+    const bytes = Buffer.alloc(lengths.reduce((sum, length) => sum + length));
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = 0;
+    this.values = lengths.map((length) =>
+      bytes.subarray(at, at += length) as Buffer
+    );
+  }
+
+  /** The bytes of the whole row. */
+  get view(): DataView {
+    return this.#view;
+  }
+}
+
+/** Fills the rows of one table and keeps those that are not in use. */
+export class RowEncoder {
+  readonly #table: string;
+  readonly #columns: readonly Column[];
+  readonly #datetime = new DatetimeFormatter();
+  readonly #free: RowValues[] = [];
+
+  /** Encodes rows of a table; its name, with the keyspace, is for messages. */
+  constructor(table: string, columns: readonly Column[]) {
+    this.#table = table;
+    this.#columns = columns;
+  }
+
+  /** The row in cells `at` …; throws StoreError for a number that its column cannot hold. */
+  encode(cells: Float64Array, at: number): RowValues {
+    const row = this.#free.pop() ?? new RowValues(this.#columns);
+    const { view } = row;
+    let to = 0;
+    for (const column of this.#columns) {
+      const { type, source } = column;
+      if (source === "datetime") {
+        const text = this.#datetime.format(cells[at + 1]);
+        for (let i = 0; i < DATETIME_BYTES; i++) {
+          view.setUint8(to + i, text.charCodeAt(i));
+        }
+        to += DATETIME_BYTES;
+        continue;
+      }
+      const value = typeof source === "number"
+        ? cells[at + source]
+        : Math.floor(cells[at + 5] / DAY_SECONDS / DAYS_OF[source]);
+      switch (type) {
+        case "int":
+          if (value !== (value | 0)) this.#refuse(column, value, cells[at]);
+          view.setInt32(to, value);
+          to += 4;
+          break;
+        case "bigint":
+          view.setBigInt64(to, BigInt(value));
+          to += 8;
+          break;
+        default:
+          view.setFloat64(to, value);
+          to += 8;
+      }
+    }
+    return row;
+  }
+
+  /** Takes back rows that have been written. */
+  release(rows: readonly RowValues[]): void {
+    for (const row of rows) this.#free.push(row);
+  }
+
+  #refuse(column: Column, value: number, id: number): never {
+    const what = `transaction ${id}: ${column.name} is ${value}, but the ` +
+      `column of ${this.#table} is an int, which ends at ${INT_MAX}`;
+    if (column.source !== 0) {
+      throw new StoreError(
+        `${what}; nothing is wrong ` +
+          `with the store, look at that payment`,
+      );
+    }
+    throw new StoreError(
+      `${what}; give another --keyspace together with --bigint-ids, and let ` +
+        `the writer store everything anew`,
+    );
+  }
+}
+
+const DAYS_OF: Readonly<Record<"days" | "period", number>> = {
+  days: 1,
+  period: PERIOD_DAYS,
+};
+
+/** Puts rows as the driver decodes them into cells. */
+export class CellReader {
+  readonly #table: string;
+  readonly #columns: readonly Column[];
+
+  /** Reads rows of a table; its name, with the keyspace, is for messages. */
+  constructor(table: string, columns: readonly Column[]) {
+    this.#table = table;
+    this.#columns = columns;
+  }
+
+  /** Fills cells `at` …; throws StoreError if a value is missing or no date. */
+  read(
+    row: Readonly<Record<string, unknown>>,
+    cells: Float64Array,
+    at: number,
+  ): void {
+    for (const { name, source } of this.#columns) {
+      const value = row[name];
+      if (value === null || value === undefined) this.#refuseNull(name, row);
+      if (typeof source === "number") {
+        cells[at + source] = Number(value);
+      } else if (source === "datetime") {
+        const seconds = parseDatetime(String(value));
+        if (seconds === undefined) this.#refuseDatetime(row);
+        cells[at + 1] = seconds;
+      }
+    }
+  }
+
+  #refuseNull(name: string, row: Readonly<Record<string, unknown>>): never {
+    throw new StoreError(
+      `transaction ${row.transaction_id} in ${this.#table} has no ${name}: ` +
+        `it was not written by fraudstream, or with other --windows; let the ` +
+        `writer store everything from the start, or give another --keyspace`,
+    );
+  }
+
+  #refuseDatetime(row: Readonly<Record<string, unknown>>): never {
+    throw new StoreError(
+      `transaction ${row.transaction_id} in ${this.#table} has the ` +
+        `tx_datetime ${row.tx_datetime}, which is no date and time`,
+    );
+  }
+}

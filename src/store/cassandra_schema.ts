@@ -1,0 +1,271 @@
+/**
+ * The tables in Cassandra: their columns, where each value comes from in a row
+ * of cells, and the CQL made from that. One table holds the payments with
+ * their features; three more answer what people look up, each from one
+ * partition whose size is bounded. Nothing here knows the driver.
+ */
+import { ConfigError } from "../error/error.ts";
+import { TRANSACTION_CELLS } from "../features/feature_row.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../features/parameters.ts";
+import {
+  type CassandraSettings,
+  checkSchemaSettings,
+} from "./cassandra_settings.ts";
+
+/** The types that columns have. */
+export type CqlType = "int" | "bigint" | "double" | "text";
+
+/** Where a column's value comes from: a cell, or what is computed from one. */
+export type ValueSource =
+  | number
+  /** TX_DATETIME as text. */
+  | "datetime"
+  /** The event day, TX_TIME_DAYS. */
+  | "days"
+  /** The period of PERIOD_DAYS event days. */
+  | "period";
+
+/** A column. */
+export interface Column {
+  /** Its name. */
+  readonly name: string;
+  /** Its type. */
+  readonly type: CqlType;
+  /** Where its values come from. */
+  readonly source: ValueSource;
+}
+
+/** A table. */
+export interface Table {
+  /** Its name, without the keyspace. */
+  readonly name: string;
+  /** Its columns; those of the primary key are among them. */
+  readonly columns: readonly Column[];
+  /** Names of the columns that make the partition. */
+  readonly partition: readonly string[];
+  /** Names of the columns that order its rows. */
+  readonly clustering: readonly string[];
+  /** Whether the newest rows come first. */
+  readonly newestFirst: boolean;
+  /** What it is for. */
+  readonly comment: string;
+}
+
+/** Days that share a partition of a card's or a terminal's payments. */
+export const PERIOD_DAYS = 30;
+
+/** Type of transaction_id. */
+export type IdType = "int" | "bigint";
+
+/** The tables of a schema. */
+export interface Tables {
+  /** The payments with their features, by transaction_id. */
+  readonly transactions: Table;
+  /** A card's payments, newest first. A card with 1,000 payments a day fills a partition with 30,000 rows of about 80 bytes, 2.4 MB. */
+  readonly byCustomer: Table;
+  /** A terminal's payments, newest first. With 5,000 payments a day: 150,000 rows, 12 MB. */
+  readonly byTerminal: Table;
+  /** The frauds of an event day. At 1,000 payments a second, 1 % of them frauds: 864,000 rows, 70 MB. */
+  readonly fraudsByDay: Table;
+}
+
+const COLUMN = {
+  datetime: { name: "tx_datetime", type: "text", source: "datetime" },
+  customer: { name: "customer_id", type: "int", source: 2 },
+  terminal: { name: "terminal_id", type: "int", source: 3 },
+  amount: { name: "tx_amount", type: "double", source: 4 },
+  seconds: { name: "tx_time_seconds", type: "int", source: 5 },
+  days: { name: "tx_time_days", type: "int", source: "days" },
+  fraud: { name: "tx_fraud", type: "int", source: 6 },
+  scenario: { name: "tx_fraud_scenario", type: "int", source: 7 },
+  period: { name: "tx_period", type: "int", source: "period" },
+} as const satisfies Record<string, Column>;
+
+/** The tables for these features. */
+export function tablesOf(features: FeatureParameters, idType: IdType): Tables {
+  const id: Column = { name: "transaction_id", type: idType, source: 0 };
+  const { datetime, customer, terminal, amount } = COLUMN;
+  const { seconds, days, fraud, scenario, period } = COLUMN;
+  const order = [seconds.name, id.name];
+  return {
+    transactions: {
+      name: "transactions",
+      columns: [
+        ...[id, datetime, customer, terminal, amount, seconds, days],
+        ...[fraud, scenario, ...featureColumns(features)],
+      ],
+      partition: [id.name],
+      clustering: [],
+      newestFirst: false,
+      comment: "payments with their features",
+    },
+    byCustomer: {
+      name: "transactions_by_customer",
+      columns: [
+        ...[customer, period, seconds, id],
+        ...[datetime, terminal, amount, fraud, scenario],
+      ],
+      partition: [customer.name, period.name],
+      clustering: order,
+      newestFirst: true,
+      comment: `a card's payments; tx_period = tx_time_days / ${PERIOD_DAYS}`,
+    },
+    byTerminal: {
+      name: "transactions_by_terminal",
+      columns: [
+        ...[terminal, period, seconds, id],
+        ...[datetime, customer, amount, fraud, scenario],
+      ],
+      partition: [terminal.name, period.name],
+      clustering: order,
+      newestFirst: true,
+      comment:
+        `a terminal's payments; tx_period = tx_time_days / ${PERIOD_DAYS}`,
+    },
+    fraudsByDay: {
+      name: "frauds_by_day",
+      columns: [
+        ...[days, seconds, id],
+        ...[datetime, customer, terminal, amount, scenario],
+      ],
+      partition: [days.name],
+      clustering: order,
+      newestFirst: false,
+      comment: "the frauds of an event day",
+    },
+  };
+}
+
+function featureColumns(features: FeatureParameters): Column[] {
+  return featureNames(features).map((feature, index) => {
+    const name = feature.toLowerCase();
+    const real = name.includes("_avg_") || name.includes("_risk_");
+    return {
+      name,
+      type: real ? "double" : "int",
+      source: TRANSACTION_CELLS + index,
+    };
+  });
+}
+
+/** Makes the keyspace, replicated in the local data centre only. */
+export function createKeyspaceCql(settings: CassandraSettings): string {
+  const { keyspace, localDataCenter, replication } = settings;
+  return `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = ` +
+    `{'class': 'NetworkTopologyStrategy', '${localDataCenter}': ${replication}}`;
+}
+
+/** Makes a table. */
+export function createTableCql(keyspace: string, table: Table): string {
+  const { name, columns, partition, clustering, comment } = table;
+  const partitionKey = partition.length === 1
+    ? partition[0]
+    : `(${partition.join(", ")})`;
+  const lines = [
+    ...columns.map(({ name, type }) => `${name} ${type}`),
+    `PRIMARY KEY (${[partitionKey, ...clustering].join(", ")})`,
+  ];
+  const order = table.newestFirst
+    ? `CLUSTERING ORDER BY (${
+      clustering.map((column) => `${column} DESC`).join(", ")
+    })\n  AND `
+    : "";
+  return `CREATE TABLE IF NOT EXISTS ${keyspace}.${name} (\n  ${
+    lines.join(",\n  ")
+  }\n) WITH ${order}comment = '${comment.replaceAll("'", "''")}'`;
+}
+
+/** Adds columns to a table. */
+export function addColumnsCql(
+  keyspace: string,
+  table: Table,
+  columns: readonly Column[],
+): string {
+  const added = columns.map(({ name, type }) => `${name} ${type}`);
+  return `ALTER TABLE ${keyspace}.${table.name} ADD (${added.join(", ")})`;
+}
+
+/** Writes a row of a table, all its columns in their order. */
+export function insertCql(keyspace: string, { name, columns }: Table): string {
+  const names = columns.map(({ name }) => name);
+  return `INSERT INTO ${keyspace}.${name} (${names.join(", ")}) VALUES (${
+    names.map(() => "?").join(", ")
+  })`;
+}
+
+/** Reads `what` of the payments whose tokens lie in a range (from, to]. */
+export function selectRangeCql(
+  keyspace: string,
+  { name, partition }: Table,
+  what: string,
+): string {
+  const token = `token(${partition.join(", ")})`;
+  return `SELECT ${what} FROM ${keyspace}.${name} ` +
+    `WHERE ${token} > ? AND ${token} <= ?`;
+}
+
+/** A column as system_schema.columns describes it. */
+export interface FoundColumn {
+  /** Its name. */
+  readonly name: string;
+  /** Its type. */
+  readonly type: string;
+  /** partition_key, clustering, regular or static. */
+  readonly kind: string;
+}
+
+/**
+ * The columns that an existing table lacks. Throws ConfigError if a column has
+ * another type, or the primary key other columns: nothing existing is altered.
+ */
+export function missingColumns(
+  keyspace: string,
+  table: Table,
+  found: readonly FoundColumn[],
+): Column[] {
+  const where = `${keyspace}.${table.name}`;
+  const advice = "give another --keyspace, or copy the data into a table of " +
+    "the form that 'fraudstream schema' prints";
+  const missing: Column[] = [];
+  for (const column of table.columns) {
+    const existing = found.find(({ name }) => name === column.name);
+    if (!existing) {
+      missing.push(column);
+    } else if (existing.type !== column.type) {
+      throw new ConfigError(
+        `the column ${column.name} of the table ${where} has the type ` +
+          `${existing.type}, it should be ${column.type}; ${advice}`,
+      );
+    }
+  }
+  for (const kind of ["partition_key", "clustering"] as const) {
+    const wanted = kind === "clustering" ? table.clustering : table.partition;
+    const names = found.filter((column) => column.kind === kind)
+      .map(({ name }) => name);
+    if (names.toSorted().join() === wanted.toSorted().join()) continue;
+    throw new ConfigError(
+      `the table ${where} has the ${kind.replace("_", " ")} columns ` +
+        `${names.join(", ") || "none"}, they should be ` +
+        `${wanted.join(", ") || "none"}; ${advice}`,
+    );
+  }
+  return missing;
+}
+
+/** What `fraudstream schema` prints: the whole schema, ready for cqlsh. Throws ConfigError. */
+export function schemaCql(
+  settings: CassandraSettings,
+  features: FeatureParameters,
+): string {
+  checkSchemaSettings(settings);
+  const tables = tablesOf(features, settings.bigintIds ? "bigint" : "int");
+  const statements = [
+    createKeyspaceCql(settings),
+    ...Object.values(tables as unknown as Record<string, Table>)
+      .map((table) => createTableCql(settings.keyspace, table)),
+  ];
+  return statements.map((statement) => `${statement};\n`).join("\n");
+}

@@ -1,0 +1,86 @@
+/**
+ * Brings a keyspace into the form that the store needs: makes what is missing
+ * and adds the features' columns to a table of payments that is there already.
+ * What exists is checked and never altered.
+ */
+import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  addColumnsCql,
+  createKeyspaceCql,
+  createTableCql,
+  type FoundColumn,
+  missingColumns,
+  type Table,
+  type Tables,
+  tablesOf,
+} from "./cassandra_schema.ts";
+import type { CassandraSettings } from "./cassandra_settings.ts";
+
+/** Runs a statement with text values; gives all its rows. */
+export type Execute = (
+  cql: string,
+  values?: string[],
+) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+/** Makes what is missing; gives the tables as they are. Throws ConfigError if a table has another form. */
+export async function ensureSchema(
+  execute: Execute,
+  settings: CassandraSettings,
+  features: FeatureParameters,
+): Promise<Tables> {
+  const { keyspace } = settings;
+  const known = await execute(
+    "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?",
+    [keyspace],
+  );
+  // Not IF NOT EXISTS alone, which needs the right to make keyspaces.
+  if (known.length === 0) await execute(createKeyspaceCql(settings));
+  const found = await columnsOf(execute, keyspace);
+  const idType = found.get("transactions")
+    ?.find(({ name }) => name === "transaction_id")?.type;
+  const bigint = idType ? idType === "bigint" : settings.bigintIds;
+  const tables = tablesOf(features, bigint ? "bigint" : "int");
+  const all: Table[] = Object.values(tables);
+  // All are checked before any is touched.
+  const missing = all.map((table) => {
+    const columns = found.get(table.name);
+    return columns && missingColumns(keyspace, table, columns);
+  });
+  for (const [i, table] of all.entries()) {
+    const columns = missing[i];
+    if (!columns) await execute(createTableCql(keyspace, table));
+    else if (columns.length > 0) {
+      try {
+        await execute(addColumnsCql(keyspace, table, columns));
+      } catch (error) {
+        // Another writer that starts at the same time may have been faster.
+        const now = (await columnsOf(execute, keyspace)).get(table.name) ?? [];
+        if (missingColumns(keyspace, table, now).length > 0) throw error;
+      }
+    }
+  }
+  return tables;
+}
+
+async function columnsOf(
+  execute: Execute,
+  keyspace: string,
+): Promise<Map<string, FoundColumn[]>> {
+  const rows = await execute(
+    "SELECT table_name, column_name, type, kind FROM system_schema.columns " +
+      "WHERE keyspace_name = ?",
+    [keyspace],
+  );
+  const found = new Map<string, FoundColumn[]>();
+  for (const row of rows) {
+    const table = String(row.table_name);
+    const columns = found.get(table) ?? [];
+    found.set(table, columns);
+    columns.push({
+      name: String(row.column_name),
+      type: String(row.type),
+      kind: String(row.kind),
+    });
+  }
+  return found;
+}

@@ -1,0 +1,31 @@
+/**
+ * A bound on what is under way at once: who enters when it is reached waits
+ * until somebody leaves, first come first served.
+ */
+
+/** Counts who is in. */
+export class InFlight {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  /** Lets `limit` in. */
+  constructor(limit: number) {
+    this.#free = limit;
+  }
+
+  /** Goes in; what it returns is to be awaited, undefined if there is room. */
+  enter(): Promise<void> | undefined {
+    if (this.#free > 0) {
+      this.#free--;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Goes out. */
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free++;
+  }
+}

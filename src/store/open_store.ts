@@ -1,0 +1,44 @@
+/**
+ * Opens the store that the settings ask for. The Cassandra client is loaded
+ * only where it is needed, so that a run without a server starts at once.
+ */
+import { join } from "node:path";
+import type { FeatureParameters } from "../features/parameters.ts";
+import type { CassandraSettings } from "./cassandra_settings.ts";
+import { EmbeddedStore } from "./embedded.ts";
+import type { Store, StoreReport } from "./store.ts";
+
+/** Where the store is and how it is reached. */
+export type StoreSettings =
+  | {
+    /** A SQLite file in a folder. */
+    readonly kind: "embedded";
+    /** The data folder, which exists. */
+    readonly folder: string;
+    /** Whether every commit waits for the disk. */
+    readonly durable: boolean;
+  }
+  | CassandraSettings;
+
+/** The SQLite file of an embedded store. */
+export function storePath(folder: string): string {
+  return join(folder, "store.db");
+}
+
+/**
+ * Opens the store for these features, making its table if there is none; the
+ * caller closes it. Throws ConfigError if it holds other features, StoreError
+ * if it cannot be reached as the settings say.
+ */
+export async function openStore(
+  settings: StoreSettings,
+  features: FeatureParameters,
+  report: StoreReport,
+): Promise<Store> {
+  if (settings.kind === "embedded") {
+    const { folder, durable } = settings;
+    return new EmbeddedStore({ path: storePath(folder), features, durable });
+  }
+  const { openCassandraStore } = await import("./cassandra.ts");
+  return await openCassandraStore(settings, features, report);
+}

@@ -1,0 +1,34 @@
+/**
+ * The ring of Cassandra's Murmur3 partitioner cut into ranges of tokens, so
+ * that a whole table can be read or counted in pieces that stay small.
+ */
+
+/** The tokens above `from`, up to and with `to`. */
+export interface TokenRange {
+  /** The token before the first. */
+  readonly from: bigint;
+  /** The last token. */
+  readonly to: bigint;
+}
+
+/** No row has this token: the ring begins behind it. */
+const RING_START = -(2n ** 63n);
+const RING_END = 2n ** 63n - 1n;
+
+/** The whole ring, in ranges of the same size but for the last. */
+export function tokenRanges(count: number): TokenRange[] {
+  const size = (RING_END - RING_START) / BigInt(count);
+  return Array.from({ length: count }, (_, index) => ({
+    from: RING_START + BigInt(index) * size,
+    to: index === count - 1 ? RING_END : RING_START + BigInt(index + 1) * size,
+  }));
+}
+
+/** A range as two halves; undefined if it cannot be divided. */
+export function halves(
+  { from, to }: TokenRange,
+): [TokenRange, TokenRange] | undefined {
+  if (to - from < 2n) return undefined;
+  const middle = from + (to - from) / 2n;
+  return [{ from, to: middle }, { from: middle, to }];
+}

@@ -1,0 +1,96 @@
+/** Keyspaces of a real Cassandra for tests: opened by our store, looked into by the driver alone. */
+import { Client, types } from "cassandra-driver";
+import {
+  type FeatureParameters,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
+import {
+  type CassandraStore,
+  openCassandraStore,
+} from "../../src/store/cassandra.ts";
+import type { CassandraSettings } from "../../src/store/cassandra_settings.ts";
+
+/** What a store reported. */
+export interface Report {
+  /** The constant message. */
+  readonly message: string;
+  /** Its data. */
+  readonly fields: Record<string, unknown>;
+}
+
+/** Settings for a node, with what a test wants otherwise. */
+export function settingsOf(
+  address: string,
+  changes: Partial<CassandraSettings> = {},
+): CassandraSettings {
+  return {
+    kind: "cassandra",
+    contactPoints: [address],
+    localDataCenter: "datacenter1",
+    keyspace: "fraudstream_test",
+    replication: 1,
+    consistency: "LOCAL_QUORUM",
+    tls: undefined,
+    user: undefined,
+    bigintIds: false,
+    ...changes,
+  };
+}
+
+/** Opens the store; what it reports goes into `reports`. */
+export async function openStore(
+  settings: CassandraSettings,
+  features: FeatureParameters = HANDBOOK_FEATURES,
+  reports: Report[] = [],
+): Promise<CassandraStore> {
+  return await openCassandraStore(settings, features, (_, message, fields) => {
+    reports.push({ message, fields });
+  });
+}
+
+/** Runs statements, as somebody else would who uses the cluster; gives the rows of the last. */
+export async function runCql(
+  address: string,
+  ...statements: string[]
+): Promise<types.Row[]> {
+  const client = new Client({
+    contactPoints: [address],
+    localDataCenter: "datacenter1",
+    monitorReporting: { enabled: false },
+  });
+  let rows: types.Row[] = [];
+  try {
+    for (const statement of statements) {
+      const result = await client.execute(statement, [], {
+        readTimeout: 60_000,
+      });
+      rows = result.rows ?? [];
+    }
+  } finally {
+    await client.shutdown();
+  }
+  return rows;
+}
+
+/** Makes an empty keyspace. */
+export async function makeKeyspace(
+  address: string,
+  keyspace: string,
+): Promise<void> {
+  await runCql(
+    address,
+    `CREATE KEYSPACE ${keyspace} WITH replication = ` +
+      `{'class': 'SimpleStrategy', 'replication_factor': 1}`,
+  );
+}
+
+/** The table of payments as others made it, before there were features. */
+export function nineColumns(
+  keyspace: string,
+  { id = "int", amount = "double" } = {},
+): string {
+  return `CREATE TABLE ${keyspace}.transactions (
+    transaction_id ${id} PRIMARY KEY, tx_datetime text, customer_id int,
+    terminal_id int, tx_amount ${amount}, tx_time_seconds int,
+    tx_time_days int, tx_fraud int, tx_fraud_scenario int)`;
+}
