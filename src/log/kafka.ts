@@ -142,7 +142,9 @@ async function send<T>(
       response: {
         decode: (payload) =>
           Promise.resolve({ payload, clientSideThrottleTime: 0 }),
-        parse: ({ payload }) => Promise.resolve(payload),
+        // A plain view: a Buffer's slice() does not copy, as others expect.
+        parse: ({ payload: { buffer, byteOffset, length } }) =>
+          Promise.resolve(new Uint8Array(buffer, byteOffset, length)),
       },
       requestTimeout: REQUEST_MS + extraMs,
       logResponseError: false,

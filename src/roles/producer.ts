@@ -53,7 +53,7 @@ export async function runProducer(
   options: ProducerOptions,
 ): Promise<void> {
   const { log, control, logger, signal } = context;
-  const producer = await log.producer("fraudstream-producer");
+  const producer = await log.producer("fraudstream-producer", signal);
   await control.refresh();
   const fingerprint = fingerprintOf(options.data);
   const { origin } = control;

@@ -69,7 +69,14 @@ self.onmessage = ({ data }) => {
   }
   runRole(data).then(
     () => self.postMessage({ kind: "ended" }),
-    (error) => self.postMessage({ kind: "ended", error: failureOf(error) }),
+    (error) => {
+      // Whoever waited for a server when the word to stop came throws that.
+      const stopped = stop.signal.aborted && error === stop.signal.reason;
+      self.postMessage({
+        kind: "ended",
+        ...stopped ? {} : { error: failureOf(error) },
+      });
+    },
   );
 };
 
