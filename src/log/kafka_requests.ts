@@ -278,9 +278,9 @@ export function deleteRecordsRequest(
 }
 
 /** Instead of a time: the start or the end of a partition. */
-export const EARLIEST = -2;
+export const EARLIEST: number = -2;
 /** The end of a partition: behind the last record, committed or not. */
-export const LATEST = -1;
+export const LATEST: number = -1;
 
 /** Asks for the first offset at or after a time, EARLIEST or LATEST. */
 export function listOffsetsRequest(

@@ -4,6 +4,7 @@
  * input's offset committed, all or nothing. Everything that is exactly once
  * rests on it. embedded.ts keeps a log in a folder.
  */
+import { LogError } from "../error/error.ts";
 import {
   batchBelow,
   type RecordBatch,
@@ -171,6 +172,26 @@ export async function offsetAt(
     else from = batch.next;
   }
   return from;
+}
+
+/**
+ * Throws LogError unless a partition still has everything from an offset on:
+ * before a state is made from it again.
+ */
+export async function requireKept(
+  log: Log,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<void> {
+  const [state] = await log.topics([topic]);
+  const start = state?.startOffsets[partition] ?? 0;
+  if (start <= offset) return;
+  throw new LogError(
+    `the records of ${topic} partition ${partition} from offset ${offset} to ` +
+      `${start} are needed to restore the windows and have been deleted; see ` +
+      `to the topic's retention, and begin a new stream`,
+  );
 }
 
 /** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */

@@ -22,6 +22,52 @@ export interface PartitionView {
 }
 
 /**
+ * How far the rows of a partition may be handed on. Looking at the others costs
+ * a question or two to the log, so it is only done for a row that is ahead of
+ * what was sure at the last look: heads and progress only grow, and whether a
+ * partition is drained, which may change, does not make anything sure.
+ */
+export class Alignment {
+  readonly #options: AlignmentOptions;
+  #sure = -Infinity;
+
+  /** Begins with nothing known of the others. */
+  constructor(options: AlignmentOptions) {
+    this.#options = options;
+  }
+
+  /** The time below which rows may be handed on whatever the others have done since, in TX_TIME_SECONDS. */
+  get sure(): number {
+    return this.#sure;
+  }
+
+  /** The time below which rows may be handed on that have been read by now. */
+  async look(): Promise<number> {
+    const { log, group, topic, partition, delayDays, commits } = this.#options;
+    const views = await partitionViews(log, group, topic, commits);
+    const undrained = views.map((view) => ({ ...view, drained: false }));
+    this.#sure = alignmentBound(undrained, partition, delayDays);
+    return alignmentBound(views, partition, delayDays);
+  }
+}
+
+/** Whose rows are aligned. */
+export interface AlignmentOptions {
+  /** The log. */
+  readonly log: Log;
+  /** Group that reads the source. */
+  readonly group: string;
+  /** The source. */
+  readonly topic: string;
+  /** Its partition. */
+  readonly partition: number;
+  /** Days between a payment and its label. */
+  readonly delayDays: number;
+  /** Reads the commits of all partitions. */
+  readonly commits: CommitReader;
+}
+
+/**
  * The time that rows of `partition` must stay below, in TX_TIME_SECONDS. The
  * views must be newer than the reading of the rows.
  */

@@ -13,6 +13,7 @@ import {
   type PartitionTask,
   READ_LIMIT,
   readRange,
+  requireKept,
   type Step,
 } from "../../src/log/log.ts";
 import type { RecordBatch } from "../../src/log/record_batch.ts";
@@ -312,6 +313,22 @@ export function logContract(
     await producer.append([appendOf(OTHER.name, 0, ["d"])]);
     const more = await log.read(OTHER.name, 0, end, READ_LIMIT);
     assert.deepEqual(valuesOf(more), ["d"]);
+  });
+
+  test("requireKept() tells when records that are needed are gone", async ({ log }) => {
+    const producer = await withTopics(log);
+    await requireKept(log, OTHER.name, 0, 0);
+    await producer.append([appendOf(OTHER.name, 0, ["a"])]);
+    await producer.append([appendOf(OTHER.name, 0, ["b"])]);
+    await requireKept(log, OTHER.name, 0, 0);
+    const first = await log.read(OTHER.name, 0, 0, { records: 1, bytes: 1 });
+    await log.trim(OTHER.name, 0, first.next);
+    await requireKept(log, OTHER.name, 0, first.next);
+    await assert.rejects(requireKept(log, OTHER.name, 0, 0), (error) => {
+      assert.ok(error instanceof LogError);
+      assert.match(error.message, /numbers partition 0 from offset 0 /);
+      return true;
+    });
   });
 
   test("a compacted topic keeps the newest record of each key, in order", async ({ log }) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
 import {
+  Alignment,
   alignmentBound,
   type PartitionView,
   partitionViews,
@@ -87,4 +88,36 @@ Deno.test("partitionViews() are what the group has committed, drained at the end
   await log.commit("g", "t", [moved]);
   const [first] = await partitionViews(log, "g", "t", reader);
   assert.deepEqual(first, view(null, 7, true));
+});
+
+Deno.test("an Alignment takes a drained partition's word for what has been read only", async () => {
+  await using log = new EmbeddedLog({ path: ":memory:", durable: false });
+  await log.createTopics([{ name: "t", partitions: 3, compacted: false }]);
+  const producer = await log.producer("p");
+  await producer.append([appendOf("t", 0, ["a"]), appendOf("t", 1, ["a"])]);
+  const commit = (partition: number, progress: number) => ({
+    partition,
+    from: 0,
+    step: {
+      next: 1,
+      appends: [],
+      metadata: JSON.stringify({ ...initialCommit(), progress }),
+    },
+  });
+  const alignment = new Alignment({
+    log,
+    group: "g",
+    topic: "t",
+    partition: 2,
+    delayDays: DELAY_DAYS,
+    commits: new CommitReader(),
+  });
+  assert.equal(alignment.sure, -Infinity);
+  // Nothing committed: both hold back from the start of the stream.
+  assert.equal(await alignment.look(), AHEAD);
+  assert.equal(alignment.sure, AHEAD);
+  // All is taken: what has been read may go on, what comes later may not.
+  await log.commit("g", "t", [commit(0, 500), commit(1, 300)]);
+  assert.equal(await alignment.look(), Infinity);
+  assert.equal(alignment.sure, 300 + AHEAD);
 });
