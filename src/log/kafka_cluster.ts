@@ -5,6 +5,7 @@
  */
 import { LogError } from "../error/error.ts";
 import {
+  check,
   CODES,
   isKafkaError,
   isTransient,
@@ -119,6 +120,7 @@ export class KafkaCluster {
     if (found?.code === CODES.unknownTopicOrPartition) return undefined;
     const leaders = this.#leaders.get(topic);
     if (leaders) return leaders;
+    check(found?.code ?? 0, `topic ${topic}`); // a right that is missing, say
     throw new KafkaConnectionError(`topic ${topic} has no leader now`);
   }
 

@@ -10,4 +10,7 @@ import "./kafka_log.ts";
 import "./shared_servers.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
-Deno.test.afterAll?.(stopShared);
+const hooks = Deno.test as unknown as {
+  afterAll?(end: () => Promise<void>): void;
+};
+hooks.afterAll?.(stopShared);
