@@ -186,6 +186,7 @@ async function run(options: RunOptions): Promise<void> {
         : undefined,
       seconds: (performance.now() - began) / 1000,
       stopped: signal.aborted,
+      roles,
       place: storePlace(connection),
       flags: sameStreamFlags(connection),
     }),
@@ -211,8 +212,12 @@ async function readSettings(
   const streamOptions = roles.includes("producer") || start === undefined
     ? others
     : { ...others, start };
+  // On Kafka only the writer uses the folder of an embedded store.
+  const usesFolder = connection.log.kind === "embedded" ||
+    roles.includes("writer");
   const settings: RunSettings = {
     ...connection,
+    folder: usesFolder ? connection.folder : undefined,
     parameters: readStreamFlags(streamOptions, found),
     data,
     workers,
