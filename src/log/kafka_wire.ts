@@ -42,7 +42,8 @@ export class WireWriter {
 
   /** An 8-bit whole number. */
   int8(value: number): this {
-    this.#view.setInt8(this.#take(1), value);
+    const at = this.#take(1); // may replace the view
+    this.#view.setInt8(at, value);
     return this;
   }
 
