@@ -132,6 +132,26 @@ export class KafkaCluster {
     throw new LogError(`there is no ${placeOf(place)} in Kafka`);
   }
 
+  /**
+   * Waits for the answer of a coordinator about partitions. It knows no topic
+   * that has been deleted, and says so as it does of one that it does not know
+   * yet: LogError instead, where there is none.
+   */
+  async about<T>(
+    places: readonly TopicPartition[],
+    answer: Promise<T>,
+  ): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (isKafkaError(error, CODES.unknownTopicOrPartition)) {
+        this.forget();
+        for (const place of places) await this.leader(place);
+      }
+      throw error;
+    }
+  }
+
   /** Coordinator of a group or a transactional id. */
   async coordinator(of: CoordinatorOf, id: string): Promise<BrokerNode> {
     const key = `${of} ${id}`;

@@ -207,7 +207,7 @@ export class OwnedPartition {
     const request = offsetCommitRequest(member, commit);
     await cluster.retry(async () => {
       const node = await cluster.coordinator("group", member.group);
-      await this.#lane.send(node, request);
+      await cluster.about([commit], this.#lane.send(node, request));
     }, { signal });
   }
 
