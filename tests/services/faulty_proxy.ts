@@ -34,13 +34,23 @@ export interface Fault {
   readonly api: ApiName;
   /** The how manieth of them, from 1. */
   readonly nth: number;
+  /** How many from there on; one as usual. */
+  readonly times?: number;
   /**
    * The request is lost before the broker sees it, or the answer after it has
    * done the work, and the connection breaks; or the answer is lost and the
    * connection stays, silent; or the broker never sees it and this error code
-   * is the answer (for requests whose answer is a throttle time and a code).
+   * is the answer (for requests whose answer is a throttle time and a code);
+   * or nothing but the call of `met`.
    */
-  readonly kind: "request" | "answer" | "silence" | { readonly code: number };
+  readonly kind:
+    | "request"
+    | "answer"
+    | "silence"
+    | { readonly code: number }
+    | "pass";
+  /** Called when it happens. */
+  readonly met?: () => void;
 }
 
 /** A proxy in front of one broker. */
@@ -109,7 +119,7 @@ export class FaultyProxy implements Disposable {
           await write(client, refusal(correlation, kind.code));
           continue;
         }
-        if (kind) lost.set(correlation, kind);
+        if (kind && kind !== "pass") lost.set(correlation, kind);
         await write(broker, frame);
       }
     })();
@@ -133,8 +143,10 @@ export class FaultyProxy implements Disposable {
   /** Counts a request; what goes wrong with it, if it is the one. */
   #meet(apiKey: number): Fault["kind"] | undefined {
     if (!this.#fault || API_KEYS[this.#fault.api] !== apiKey) return undefined;
-    if (--this.#left !== 0) return undefined;
+    const { times = 1 } = this.#fault;
+    if (--this.#left > 0 || this.#left <= -times) return undefined;
     this.#met = true;
+    this.#fault.met?.();
     return this.#fault.kind;
   }
 }
