@@ -132,6 +132,26 @@ export class KafkaCluster {
     throw new LogError(`there is no ${placeOf(place)} in Kafka`);
   }
 
+  /**
+   * Waits for the answer of a coordinator about partitions. It knows no topic
+   * that has been deleted, and says so as it does of one that it does not know
+   * yet: LogError instead, where there is none.
+   */
+  async about<T>(
+    places: readonly TopicPartition[],
+    answer: Promise<T>,
+  ): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (isKafkaError(error, CODES.unknownTopicOrPartition)) {
+        this.forget();
+        for (const place of places) await this.leader(place);
+      }
+      throw error;
+    }
+  }
+
   /** Coordinator of a group or a transactional id. */
   async coordinator(of: CoordinatorOf, id: string): Promise<BrokerNode> {
     const key = `${of} ${id}`;
@@ -161,7 +181,8 @@ export class KafkaCluster {
     for (let attempt = 0;; attempt++) {
       signal.throwIfAborted();
       try {
-        const result = await body();
+        // A broker that hangs must not keep waiting who was told to stop.
+        const result = await unlessAborted(body(), signal);
         this.#answered();
         return result;
       } catch (error) {
@@ -217,6 +238,7 @@ export class Lane {
   readonly #connect: ClusterOptions["connect"];
   readonly #closed: () => void;
   readonly #connections = new Map<string, Promise<KafkaConnection>>();
+  #isClosed = false;
 
   /** Connects to nobody yet; `closed` is called by close(). */
   constructor(connect: ClusterOptions["connect"], closed: () => void) {
@@ -226,6 +248,7 @@ export class Lane {
 
   /** Sends to a broker; a connection that failed is replaced by the next call. */
   async send<T>(node: BrokerNode, request: KafkaRequest<T>): Promise<T> {
+    if (this.#isClosed) throw new KafkaConnectionError("closed");
     const key = `${node.host}:${node.port}`;
     let connection = this.#connections.get(key);
     if (!connection) {
@@ -246,12 +269,18 @@ export class Lane {
     closeOnceOpen(connection);
   }
 
-  /** Ends its connections. */
-  close(): void {
+  /** Ends its connections, and what is under way on them; the next call opens new ones. */
+  hangUp(): void {
     for (const connection of this.#connections.values()) {
       closeOnceOpen(connection);
     }
     this.#connections.clear();
+  }
+
+  /** Ends its connections for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.hangUp();
     this.#closed();
   }
 }
@@ -283,15 +312,15 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Waits for a promise; throws the signal's reason when it comes first. */
+/** Waits for a promise; throws the signal's reason when it comes first, and what becomes of the promise then is nobody's concern. */
 export async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop);
   try {
     return await Promise.race([promise, aborted]);
   } finally {

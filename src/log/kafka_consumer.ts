@@ -107,7 +107,7 @@ class Consumer {
       if (ending === "done" || ending === "stopped") return;
       if (ending === "lost") {
         for (const partition of this.#owned.keys()) this.#drop(partition);
-        await this.#member.leave();
+        await this.#leave();
         this.#member.forget();
       }
     }
@@ -149,46 +149,54 @@ class Consumer {
     let ending: Ending = "stopped";
     let failure: { error: unknown } | undefined;
     const end = (why: Ending) => {
-      if (!over.signal.aborted) ending = why;
+      // What was refused must not be kept, even where a rebalance came first.
+      const isWorse = why === "lost" && ending === "rebalance";
+      if (!over.signal.aborted || isWorse) ending = why;
       over.abort();
     };
     const wake = () => this.#wake();
     signal.addEventListener("abort", wake);
+    const finish = (work: Promise<void>, until: AbortSignal) =>
+      work.catch((error) => {
+        if (until.aborted && error === until.reason) return;
+        failure ??= { error };
+        end("stopped");
+      });
+    const finished = new AbortController();
+    const heartbeats = finish(
+      this.#heartbeats(finished.signal, end),
+      finished.signal,
+    );
     const works = [
-      this.#heartbeats(signal, end),
       this.#fetches(signal),
       this.#idles(signal, end),
       ...[...this.#owned.values()].map((owned) =>
         this.#steps(owned, member, signal, end)
       ),
     ];
-    await Promise.all(works.map((work) =>
-      work.catch((error) => {
-        if (signal.aborted && error === signal.reason) return;
-        failure ??= { error };
-        end("stopped");
-      })
-    ));
+    await Promise.all(works.map((work) => finish(work, signal)));
+    finished.abort();
+    await heartbeats;
     signal.removeEventListener("abort", wake);
     if (failure) throw failure.error;
     return ending;
   }
 
+  /** Goes on until the steps in hand are over: the others wait for them as long as this member is alive. */
   async #heartbeats(
     signal: AbortSignal,
     end: (why: Ending) => void,
   ): Promise<void> {
     for (;;) {
       await pause(this.#member.heartbeatMs, signal);
-      const ending = await this.#member.heartbeat();
-      if (!ending) continue;
+      const ending = await unlessAborted(this.#member.heartbeat(), signal);
+      if (ending === "rebalance") end(ending);
+      if (ending !== "lost") continue;
       const { consume, report } = this.#options;
-      if (ending === "lost") {
-        report("warning", "the group has taken this consumer for dead", {
-          group: consume.group,
-          then: "joining anew; nothing it had not committed counts",
-        });
-      }
+      report("warning", "the group has taken this consumer for dead", {
+        group: consume.group,
+        then: "joining anew; nothing it had not committed counts",
+      });
       return end(ending);
     }
   }
@@ -232,7 +240,8 @@ class Consumer {
       await pause(IDLE_MS, signal);
       const quiet = [...this.#owned.values()].every(({ isQuiet }) => isQuiet);
       if (!quiet || this.#moves !== moves) continue;
-      if (await this.#options.consume.idle()) return end("done");
+      const { consume, patience } = this.#options;
+      if (await unlessAborted(consume.idle(), patience)) return end("done");
     }
   }
 
@@ -243,11 +252,15 @@ class Consumer {
     signal: AbortSignal,
     end: (why: Ending) => void,
   ): Promise<void> {
+    const { patience } = this.#options;
     await unlessAborted(owned.opened, signal);
     let recoveries = 0;
+    let isBroken = false;
     while (!signal.aborted) {
       try {
-        const outcome = await owned.step(member);
+        if (isBroken) await owned.recover();
+        isBroken = false;
+        const outcome = await unlessAborted(owned.step(member), patience);
         recoveries = 0;
         if (outcome === "moved") {
           this.#moves++;
@@ -261,15 +274,19 @@ class Consumer {
           if (!isFenced(error)) await owned.abandon();
           return end("lost");
         }
-        const again = isAbortable(error) &&
-          recoveries++ < RECOVERIES_MAX;
-        if (!again) {
+        // Whatever came of it, recovery reads the commit.
+        const again = isAbortable(error) ||
+          isKafkaError(error, CODES.unknownServerError);
+        if (!again || recoveries++ === RECOVERIES_MAX) {
           await owned.abandon();
           throw error;
         }
-        await owned.recover();
+        isBroken = true;
       }
     }
+    if (!isBroken) return;
+    await owned.abandon();
+    end("lost"); // what is half done must not be kept for the next generation
   }
 
   #tellRefused(owned: OwnedPartition, error: KafkaError): void {
@@ -298,10 +315,19 @@ class Consumer {
     clearTimeout(id);
   }
 
+  async #leave(): Promise<void> {
+    const { patience } = this.#options;
+    try {
+      await unlessAborted(this.#member.leave(), patience);
+    } catch (error) {
+      if (error !== patience.reason) throw error;
+    }
+  }
+
   /** Leaves the group and closes all connections. */
   async close(): Promise<void> {
     for (const partition of this.#owned.keys()) this.#drop(partition);
-    await this.#member.leave();
+    await this.#leave();
     this.#groupLane.close();
     this.#fetchLane.close();
   }

@@ -5,6 +5,7 @@
 
 /** Error codes of the protocol that are told apart here, by their names. */
 export const CODES = {
+  unknownServerError: -1,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,
   coordinatorNotAvailable: 15,

@@ -10,11 +10,7 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from "./kafka_assignment.ts";
-import {
-  type KafkaCluster,
-  type Lane,
-  unlessAborted,
-} from "./kafka_cluster.ts";
+import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
 import { CODES, isKafkaError, isTransient } from "./kafka_error.ts";
 import {
   heartbeatRequest,
@@ -79,11 +75,25 @@ export class GroupMember {
 
   /** Joins, or joins again; what the member has it may keep. */
   async join(): Promise<Generation> {
-    const { cluster, signal } = this.#options;
+    const { cluster, lane, signal } = this.#options;
+    // The coordinator answers when all others have joined, and reads no further
+    // request of the connection before: leave() would have to wait as well.
+    const hangUp = () => lane.hangUp();
+    signal.addEventListener("abort", hangUp);
+    try {
+      return await this.#join(cluster, signal);
+    } finally {
+      signal.removeEventListener("abort", hangUp);
+    }
+  }
+
+  async #join(
+    cluster: KafkaCluster,
+    signal: AbortSignal,
+  ): Promise<Generation> {
     const before = this.#member;
     for (;;) {
-      const joining = cluster.retry(() => this.#tryJoin(), { signal });
-      const generation = await unlessAborted(joining, signal);
+      const generation = await cluster.retry(() => this.#tryJoin(), { signal });
       if (!generation) continue;
       const { member, partitions } = generation;
       // A generation between the two may have given them to somebody else.

@@ -47,6 +47,7 @@ export class OwnedPartition {
   readonly opened: Promise<void>;
   readonly #options: PartitionOptions;
   readonly #lane: Lane;
+  readonly #closed = new AbortController();
   #producer: KafkaProducer | undefined;
   #task: PartitionTask | undefined;
   #offset = 0;
@@ -60,7 +61,9 @@ export class OwnedPartition {
 
   /** Begins to open it. */
   constructor(options: PartitionOptions) {
-    this.#options = options;
+    const { patience } = options;
+    const either = AbortSignal.any([patience, this.#closed.signal]);
+    this.#options = { ...options, patience: either };
     this.#lane = options.cluster.lane();
     this.opened = this.#open();
     this.opened.catch(() => {}); // whoever waits for it is told
@@ -207,7 +210,7 @@ export class OwnedPartition {
     const request = offsetCommitRequest(member, commit);
     await cluster.retry(async () => {
       const node = await cluster.coordinator("group", member.group);
-      await this.#lane.send(node, request);
+      await cluster.about([commit], this.#lane.send(node, request));
     }, { signal });
   }
 
@@ -220,8 +223,9 @@ export class OwnedPartition {
     }
   }
 
-  /** Closes its connections. */
+  /** Ends what is under way, opening above all: it would become the producer and fence whoever has the partition now. */
   close(): void {
+    this.#closed.abort();
     this.#lane.close();
   }
 }

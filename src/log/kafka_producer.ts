@@ -94,8 +94,9 @@ export class KafkaProducer {
     }
     const producer = this.#identity;
     if (places.size > 0) {
-      await this.#requirePlaces(places.values());
-      await this.#ask(addPartitionsRequest(producer, [...places.values()]));
+      const added = [...places.values()];
+      await this.#requirePlaces(added);
+      await this.#ask(addPartitionsRequest(producer, added), added);
     }
     if (offset) {
       await this.#ask(addOffsetsRequest(producer, offset.member.group));
@@ -110,8 +111,8 @@ export class KafkaProducer {
     await this.#ask(endTransactionRequest(this.#identity, "abort"));
   }
 
-  /** The coordinator waits for ever for a topic that is not there. */
-  async #requirePlaces(places: Iterable<TopicPartition>): Promise<void> {
+  /** Throws LogError where a topic is not there: a coordinator would be asked for ever. */
+  async #requirePlaces(places: readonly TopicPartition[]): Promise<void> {
     const { cluster, signal } = this.#options;
     for (const place of places) {
       await cluster.retry(() => cluster.leader(place), { signal });
@@ -119,8 +120,11 @@ export class KafkaProducer {
   }
 
   /** Sends to the coordinator of the transactional id. */
-  async #ask<T>(request: KafkaRequest<T>): Promise<T> {
-    return await askCoordinator(this.#options, request);
+  async #ask<T>(
+    request: KafkaRequest<T>,
+    about: readonly TopicPartition[] = [],
+  ): Promise<T> {
+    return await askCoordinator(this.#options, request, about);
   }
 
   async #commitOffset({ member, commit }: StepOffset): Promise<void> {
@@ -128,7 +132,7 @@ export class KafkaProducer {
     const request = txnOffsetCommitRequest(this.#identity, member, commit);
     await cluster.retry(async () => {
       const node = await cluster.coordinator("group", member.group);
-      return await lane.send(node, request);
+      return await cluster.about([commit], lane.send(node, request));
     }, { signal });
   }
 
@@ -193,9 +197,10 @@ async function init(
 async function askCoordinator<T>(
   { cluster, lane, transactionalId, signal }: ProducerOptions,
   request: KafkaRequest<T>,
+  about: readonly TopicPartition[] = [],
 ): Promise<T> {
   return await cluster.retry(async () => {
     const node = await cluster.coordinator("transaction", transactionalId);
-    return await lane.send(node, request);
+    return await cluster.about(about, lane.send(node, request));
   }, { signal });
 }

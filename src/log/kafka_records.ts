@@ -266,9 +266,15 @@ function readHeader(
   at: number,
   place: string,
 ): BatchHeader | undefined {
-  if (at + HEADER > bytes.length) return undefined;
-  const end = at + 12 + view.getInt32(at + 8);
-  if (end > bytes.length) return undefined; // cut off: comes with the next fetch
+  const left = bytes.length - at;
+  const size = left < HEADER ? Infinity : 12 + view.getInt32(at + 8);
+  if (size > left) {
+    if (at > 0 || left === 0) return undefined; // comes with the next fetch
+    throw new LogError(
+      `the first record batch read of ${place} is damaged: its length is wrong`,
+    );
+  }
+  const end = at + size;
   const baseOffset = Number(view.getBigInt64(at));
   const damaged = (why: string) =>
     new LogError(
@@ -276,7 +282,7 @@ function readHeader(
     );
   const format = view.getInt8(at + 16);
   if (format !== 2) throw damaged(`has the old format ${format}`);
-  if (end < at + HEADER) throw damaged("is damaged: its length is wrong");
+  if (size < HEADER) throw damaged("is damaged: its length is wrong");
   const crc = view.getUint32(at + 17);
   if (crc !== crc32c(bytes.subarray(at + CRC_FROM, end))) {
     throw damaged("is damaged: its checksum is wrong");
@@ -293,12 +299,19 @@ function readHeader(
   };
 }
 
-/** Type of a control batch's only record: its key is a version and a type. */
-function controlType(view: DataView, { at }: BatchHeader): number {
+/** Type of a control batch's only record, undefined if compaction has left none: its key is a version and a type. */
+function controlType(
+  view: DataView,
+  { at, end }: BatchHeader,
+): number | undefined {
   // length, attributes, time delta, offset delta and key length: one byte each
   // but for the time delta, which is 0 as well.
-  return view.getInt16(at + HEADER + 5 + 2);
+  const type = at + HEADER + 5 + 2;
+  return type + 2 <= end ? view.getInt16(type) : undefined;
 }
+
+/** The shortest record: its length and six fields of one byte each, three of them empty. */
+const RECORD_MIN = 7;
 
 /** Reads the records of these batches into columns. */
 function readColumns(
@@ -308,6 +321,15 @@ function readColumns(
 ): RecordBatch {
   const { from, next, count, place } = options;
   const { source, places } = inflateAll(bytes, headers, place);
+  const damaged = ({ baseOffset }: BatchHeader, why: string) =>
+    new LogError(
+      `the record batch at offset ${baseOffset} of ${place} is damaged: ${why}`,
+    );
+  for (const [i, header] of headers.entries()) {
+    const most = (places[i].end - places[i].start) / RECORD_MIN;
+    if (header.count >= 0 && header.count <= most) continue;
+    throw damaged(header, "its number of records is wrong");
+  }
   const columns: MutableColumns = {
     source,
     count: 0,
@@ -317,10 +339,7 @@ function readColumns(
   };
   for (const [i, header] of headers.entries()) {
     if (!readRecords(columns, header, places[i], from)) {
-      throw new LogError(
-        `the record batch at offset ${header.baseOffset} of ${place} is ` +
-          `damaged: a record's length is wrong`,
-      );
+      throw damaged(header, "a record's length is wrong");
     }
   }
   return {

@@ -42,7 +42,8 @@ export class WireWriter {
 
   /** An 8-bit whole number. */
   int8(value: number): this {
-    this.#view.setInt8(this.#take(1), value);
+    const at = this.#take(1); // may replace the view
+    this.#view.setInt8(at, value);
     return this;
   }
 
@@ -226,12 +227,12 @@ export class WireReader {
 
   /** A list; empty for null. */
   array<T>(read: () => T): T[] {
-    return Array.from({ length: Math.max(0, this.int32()) }, read);
+    return readItems(this.int32(), read);
   }
 
   /** A list in its compact form; empty for null. */
   compactArray<T>(read: () => T): T[] {
-    return Array.from({ length: Math.max(0, this.varuint() - 1) }, read);
+    return readItems(this.varuint() - 1, read);
   }
 
   /** Skips the tagged fields with which a structure of a flexible version ends. */
@@ -241,4 +242,11 @@ export class WireReader {
       this.raw(this.varuint());
     }
   }
+}
+
+/** Reads items one by one: a wrong count must not make room for as many. */
+function readItems<T>(count: number, read: () => T): T[] {
+  const items: T[] = [];
+  for (let left = count; left > 0; left--) items.push(read());
+  return items;
 }

@@ -6,7 +6,9 @@
 import { stopShared } from "./servers.ts";
 import "./cassandra_faults.ts";
 import "./cassandra_store.ts";
+import "./kafka_interruptions.ts";
 import "./kafka_log.ts";
+import "./kafka_lost_answers.ts";
 import "./shared_servers.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
