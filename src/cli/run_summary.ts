@@ -38,8 +38,9 @@ export function summaryText(summary: RunSummary): string {
   ];
   if (latency) {
     lines.push(
-      `latency    published to stored: half within ${ms(latency.p50)}, 99 % ` +
-        `within ${ms(latency.p99)} (${thousands(latency.samples)} measured)`,
+      `latency    published to stored: half within ${ms(latency.p50)}, 95 % ` +
+        `within ${ms(latency.p95)}, 99 % within ${ms(latency.p99)} ` +
+        `(${thousands(latency.samples)} measured)`,
     );
   }
   lines.push(`this run   ${workText(summary)}`);
