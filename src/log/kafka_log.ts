@@ -125,14 +125,8 @@ export class KafkaLog implements Log {
           `choose another --topic-prefix`,
       );
     }
-    const retention = settings.get("retention.ms");
-    if (!spec.compacted && retention !== "-1") {
-      refuse(
-        `has retention.ms=${retention}: records carry the time of their ` +
-          `payment, so Kafka would delete old ones before they are taken; set ` +
-          `it to -1 or choose another --topic-prefix`,
-      );
-    }
+    const [problem] = problemsOf(settings);
+    if (problem) refuse(`${problem}, or choose another --topic-prefix`);
   }
 
   async #settings(topic: string): Promise<Map<string, string>> {
@@ -147,12 +141,17 @@ export class KafkaLog implements Log {
       for (const name of names) {
         const leaders = await this.#findLeaders(name);
         if (!leaders) continue;
+        const settings = await this.#settings(name);
         states.push({
           name,
           partitions: leaders.length,
-          compacted: isCompacted(await this.#settings(name)),
+          compacted: isCompacted(settings),
           startOffsets: await this.#offsets(name, leaders, EARLIEST),
           endOffsets: await this.#offsets(name, leaders, LATEST),
+          settings: Object.fromEntries(
+            SHOWN_SETTINGS.map((key) => [key, settings.get(key) ?? ""]),
+          ),
+          problems: problemsOf(settings),
         });
       }
       return states;
@@ -373,6 +372,28 @@ function isCompacted(settings: ReadonlyMap<string, string>): boolean {
     false;
 }
 
+/** What people want to see of a topic. */
+const SHOWN_SETTINGS = ["retention.ms", "min.insync.replicas"];
+
+/** What would delete records before they are taken, in sentences that go on from the topic's name. */
+function problemsOf(settings: ReadonlyMap<string, string>): string[] {
+  if (isCompacted(settings)) return [];
+  const problems: string[] = [];
+  const limits = [
+    ["retention.ms", "records carry the time of their payment"],
+    ["retention.bytes", "records may wait for long"],
+  ] as const;
+  for (const [key, why] of limits) {
+    const value = settings.get(key) ?? "-1";
+    if (value === "-1") continue;
+    problems.push(
+      `has ${key}=${value}: ${why}, so Kafka would delete some before they ` +
+        `are taken; set it to -1`,
+    );
+  }
+  return problems;
+}
+
 /** Appends until it has succeeded or the producer has been replaced. */
 async function append(
   producer: KafkaProducer,
@@ -406,6 +427,7 @@ function patienceOf(
 
 const AUTHORIZATION_CODES = [29, 30, 31, 53];
 const TOO_LARGE_CODES = [10, 18];
+const TIMESTAMP_CODE = 32;
 
 function adviceOf(error: KafkaError): string {
   if (isFenced(error)) {
@@ -413,6 +435,10 @@ function adviceOf(error: KafkaError): string {
   }
   if (AUTHORIZATION_CODES.includes(error.code)) {
     return ": give the user that right, see docs/SECURED_CLUSTERS.md";
+  }
+  if (error.code === TIMESTAMP_CODE) {
+    return ": raise message.timestamp.after.max.ms of the topic for payments " +
+      "dated ahead of the clock";
   }
   if (TOO_LARGE_CODES.includes(error.code)) {
     return ": raise max.message.bytes of the topic";

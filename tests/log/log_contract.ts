@@ -131,8 +131,14 @@ export function logContract(
   test("topics are as they were created, and empty", async ({ log }) => {
     await log.createTopics([TABLE, OTHER, TOPIC]);
     const two = { startOffsets: [0, 0], endOffsets: [0, 0] };
+    const names = [TOPIC.name, OTHER.name, "nothing", TABLE.name];
+    const states = await log.topics(names);
     assert.deepEqual(
-      await log.topics([TOPIC.name, OTHER.name, "nothing", TABLE.name]),
+      // What else a log says of a topic is its own affair.
+      states.map(({ settings: _, problems = [], ...state }) => {
+        assert.deepEqual(problems, []);
+        return state;
+      }),
       [
         { ...TOPIC, ...two },
         { ...OTHER, startOffsets: [0], endOffsets: [0] },
