@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import Connection from "kafkajs/src/network/connection.js";
 // @ts-types="./kafkajs_socket_factory.d.ts"
 import openSocketFactory from "kafkajs/src/network/socketFactory.js";
-import { LogError } from "../error/error.ts";
+import { ConfigError, LogError } from "../error/error.ts";
 import { KafkaCluster, type KafkaConnection } from "./kafka_cluster.ts";
 import { KafkaConnectionError, KafkaError } from "./kafka_error.ts";
 import { KafkaLog } from "./kafka_log.ts";
@@ -45,10 +45,10 @@ export async function openKafkaLog(
     await cluster.retry(() => cluster.metadata([]), { deadlineMs: OPEN_MS });
   } catch (error) {
     cluster.close();
-    if (error instanceof LogError) throw error;
+    if (error instanceof LogError || error instanceof ConfigError) throw error;
     throw new LogError(
-      `no broker answers at ${settings.brokers.join(", ")}: ` +
-        `${(error as Error).message}; start Kafka or give its address by ` +
+      `no Kafka broker answers at ${settings.brokers.join(", ")}: ` +
+        `${(error as Error).message}; start it or give its address by ` +
         `--brokers`,
       { cause: error },
     );
@@ -66,24 +66,12 @@ const SILENT = {
 };
 
 async function connect(
-  { host, port }: BrokerNode,
-  { tls, sasl }: KafkaSettings,
+  node: BrokerNode,
+  settings: KafkaSettings,
 ): Promise<KafkaConnection> {
-  const connection = new Connection({
-    host,
-    port,
-    logger: SILENT,
-    socketFactory: openSocketFactory(),
-    clientId: "fraudstream",
-    ssl: tls ? { ...(tls.ca === undefined ? {} : { ca: [tls.ca] }) } : null,
-    sasl: sasl ? { ...sasl } : null,
-    connectionTimeout: CONNECT_MS,
-    requestTimeout: REQUEST_MS,
-    enforceRequestTimeout: true,
-    maxInFlightRequests: null,
-  });
+  const place = `${node.host}:${node.port}`;
+  const connection = newConnection(node, settings);
   silenceQueue(connection.requestQueue);
-  const place = `${host}:${port}`;
   const open = {
     send: <T>(request: KafkaRequest<T>) => send(connection, request, place),
     close: () => {
@@ -93,7 +81,7 @@ async function connect(
   };
   try {
     await connection.connect();
-    if (sasl) {
+    if (settings.sasl) {
       const versions = await open.send(apiVersionsRequest());
       connection.setVersions(
         Object.fromEntries(
@@ -107,6 +95,29 @@ async function connect(
   } catch (error) {
     open.close();
     throw translated(error, place);
+  }
+}
+
+function newConnection(
+  { host, port }: BrokerNode,
+  { tls, sasl }: KafkaSettings,
+): Connection {
+  try {
+    return new Connection({
+      host,
+      port,
+      logger: SILENT,
+      socketFactory: openSocketFactory(),
+      clientId: "fraudstream",
+      ssl: tls ? { ...(tls.ca === undefined ? {} : { ca: [tls.ca] }) } : null,
+      sasl: sasl ? { ...sasl } : null,
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: REQUEST_MS,
+      enforceRequestTimeout: true,
+      maxInFlightRequests: null,
+    });
+  } catch (error) {
+    throw translated(error, `${host}:${port}`); // it reads the environment
   }
 }
 
@@ -169,6 +180,14 @@ function translated(error: unknown, place: string): Error {
     return error;
   }
   const { name, message } = error as Error;
+  const reason = message.replace(/^(Connection error|Failed to connect): /, "");
+  if (name === "NotCapable" || /^Requires \w+ access/.test(reason)) {
+    return new ConfigError(
+      `Kafka at ${place} cannot be used: ${reason}; or start the program by ` +
+        `'deno task start:cluster', which has what a cluster needs`,
+      { cause: error },
+    );
+  }
   if (name === "KafkaJSSASLAuthenticationError") {
     return new LogError(
       `the broker ${place} does not accept user name and password: ` +
@@ -177,5 +196,6 @@ function translated(error: unknown, place: string): Error {
       { cause: error },
     );
   }
-  return new KafkaConnectionError(`${place}: ${message}`, { cause: error });
+  const said = reason.includes(place) ? reason : `${place}: ${reason}`;
+  return new KafkaConnectionError(said, { cause: error });
 }
