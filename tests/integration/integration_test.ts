@@ -9,6 +9,8 @@ import "./cassandra_store.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_log.ts";
 import "./kafka_lost_answers.ts";
+import "./kafka_processors.ts";
+import "./kafka_secured.ts";
 import "./kafka_topics.ts";
 import "./shared_servers.ts";
 
