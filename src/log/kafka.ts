@@ -49,11 +49,19 @@ export async function openKafkaLog(
     throw new LogError(
       `no Kafka broker answers at ${settings.brokers.join(", ")}: ` +
         `${(error as Error).message}; start it or give its address by ` +
-        `--brokers`,
+        `--brokers, and ${securityAdvice(settings)}`,
       { cause: error },
     );
   }
   return new KafkaLog({ settings, cluster, report, closed });
+}
+
+/** A broker that wants to be spoken to otherwise says nothing and hangs up. */
+function securityAdvice({ tls, sasl }: KafkaSettings): string {
+  if (!tls) return "see --kafka-tls if it wants TLS";
+  return sasl
+    ? "see whether it wants TLS (--kafka-tls) and a password (--kafka-sasl)"
+    : "see whether it wants TLS (--kafka-tls), and --kafka-sasl if it wants a password";
 }
 
 /** What kafkajs's own classes want for a log: what matters is reported by those who wait. */
@@ -193,6 +201,13 @@ function translated(error: unknown, place: string): Error {
       `the broker ${place} does not accept user name and password: ` +
         `${message}; see --kafka-sasl, --kafka-username and ` +
         `FRAUDSTREAM_KAFKA_PASSWORD`,
+      { cause: error },
+    );
+  }
+  if (/certificate/i.test(message)) {
+    return new LogError(
+      `the broker ${place} cannot be trusted: ${message}; see --kafka-ca-file ` +
+        `and give its address as its certificate has it`,
       { cause: error },
     );
   }

@@ -9,7 +9,11 @@ import "./cassandra_store.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_log.ts";
 import "./kafka_lost_answers.ts";
+import "./kafka_processors.ts";
+import "./kafka_secured.ts";
+import "./kafka_tools.ts";
 import "./kafka_topics.ts";
+import "./python_clients.ts";
 import "./shared_servers.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.

@@ -68,7 +68,7 @@ for (const kind of ["answer", "request"] as const) {
   ];
   for (const api of apis) {
     testServing(
-      `the word to stop while a ${kind} is lost (${api}) ends consume(), and the next goes on`,
+      `the word to stop while one ${kind} is lost (${api}) ends consume(), and the next goes on`,
       async () => {
         const { proxy, address } = await sharedProxied();
         for (let nth = 1; nth <= 3; nth++) {

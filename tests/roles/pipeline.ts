@@ -18,7 +18,7 @@ import {
   FeatureJsonReader,
   TRANSACTION_CELLS,
 } from "../../src/features/feature_row.ts";
-import { readRange } from "../../src/log/log.ts";
+import { type Log, readRange } from "../../src/log/log.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
@@ -179,7 +179,7 @@ export async function runBehind({ context, store }: OpenFolder): Promise<void> {
 
 /** SHA-256 of the canonical features CSV of what the sink topic holds. */
 export async function sinkSum(
-  log: EmbeddedLog,
+  log: Log,
   parameters: StreamParameters,
 ): Promise<string> {
   const { features, partitions } = parameters;
