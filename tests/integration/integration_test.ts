@@ -15,6 +15,7 @@ import "./kafka_tools.ts";
 import "./kafka_topics.ts";
 import "./python_clients.ts";
 import "./shared_servers.ts";
+import "./whole_stream.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
 const hooks = Deno.test as unknown as {
