@@ -8,9 +8,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type LogSettings, openLog } from "../../src/log/open_log.ts";
 import type { Log } from "../../src/log/log.ts";
 import { Control } from "../../src/roles/control.ts";
-import { type StageCounters } from "../../src/roles/stage_commit.ts";
+import {
+  parseCommit,
+  type StageCounters,
+} from "../../src/roles/stage_commit.ts";
 import { readStatus, type StreamStatus } from "../../src/roles/status.ts";
-import { CONTROL_TOPIC } from "../../src/roles/topics.ts";
+import { CONTROL_TOPIC, PIPELINE } from "../../src/roles/topics.ts";
 import type { CassandraServer } from "../services/cassandra_server.ts";
 import type { KafkaServer } from "../services/kafka_server.ts";
 import {
@@ -38,6 +41,15 @@ export type StageExtras = Partial<
   Pick<StageCounters, "deadLettered" | "duplicates">
 >;
 
+/** A group and the topic that it works on. */
+export type Stage = typeof PIPELINE[number];
+
+/** The stages of the processor: customer windows, terminal windows. */
+export const STAGES: readonly Stage[] = PIPELINE.slice(0, 2);
+
+/** The partitions of a topic. */
+export const ALL: readonly number[] = [0, 1, 2, 3];
+
 const POLL_MS = 10;
 
 let streams = 0;
@@ -49,23 +61,26 @@ export class ClusterStream implements AsyncDisposable {
   /** What must be stored in the end. */
   readonly expected: Expected;
   readonly #set: DataSet;
-  readonly #logFlags: readonly string[];
-  readonly #storeFlags: readonly string[];
+  readonly #settings: LogSettings;
+  readonly #connection: readonly string[];
   readonly #processes: RoleProcess[] = [];
   readonly #control: Control;
   #status: StreamStatus | undefined;
 
   private constructor(
-    set: DataSet,
-    expected: Expected,
-    log: Log,
-    flags: { log: readonly string[]; store: readonly string[] },
+    { set, expected, log, settings, connection }: {
+      set: DataSet;
+      expected: Expected;
+      log: Log;
+      settings: LogSettings;
+      connection: readonly string[];
+    },
   ) {
     this.#set = set;
     this.expected = expected;
     this.log = log;
-    this.#logFlags = flags.log;
-    this.#storeFlags = flags.store;
+    this.#settings = settings;
+    this.#connection = connection;
     this.#control = new Control(log);
   }
 
@@ -88,20 +103,22 @@ export class ClusterStream implements AsyncDisposable {
       sessionTimeoutMs: 3000,
     };
     const log = await openLog(settings, () => {});
-    return new ClusterStream(set, expected, log, {
-      log: [
-        "--log=kafka",
-        `--brokers=${kafka.address}`,
-        `--topic-prefix=${settings.prefix}`,
-        "--session-timeout=3s",
-      ],
-      store: [
-        "--store=cassandra",
-        `--contact-points=${cassandra.address}`,
-        "--local-dc=datacenter1",
-        `--keyspace=${name}`,
-      ],
-    });
+    const connection = [
+      "--log=kafka",
+      `--brokers=${kafka.address}`,
+      `--topic-prefix=${settings.prefix}`,
+      "--session-timeout=3s",
+      "--store=cassandra",
+      `--contact-points=${cassandra.address}`,
+      "--local-dc=datacenter1",
+      `--keyspace=${name}`,
+    ];
+    return new ClusterStream({ set, expected, log, settings, connection });
+  }
+
+  /** Another client's connection to the same log. */
+  connect(): Promise<Log> {
+    return openLog(this.#settings, () => {});
   }
 
   /** Starts roles (comma list) as one process; `flags` besides the stream's. */
@@ -109,8 +126,7 @@ export class ClusterStream implements AsyncDisposable {
     const process = new RoleProcess(roles, [
       "run",
       `--role=${roles}`,
-      ...this.#logFlags,
-      ...this.#storeFlags,
+      ...this.#connection,
       ...this.#set.data,
       ...this.#set.features,
       ...flags,
@@ -119,16 +135,11 @@ export class ClusterStream implements AsyncDisposable {
     return process;
   }
 
-  /** Runs another command on the stream's log and store, or on its log only, to its end. */
-  async run(
-    command: string,
-    flags: readonly string[],
-    { store = true } = {},
-  ): Promise<Ending> {
+  /** Runs another command on the stream to its end. */
+  async run(command: string, ...flags: readonly string[]): Promise<Ending> {
     await using process = new RoleProcess(command, [
       command,
-      ...this.#logFlags,
-      ...store ? this.#storeFlags : [],
+      ...this.#connection,
       ...flags,
     ]);
     const ending = await process.ended();
@@ -141,6 +152,12 @@ export class ClusterStream implements AsyncDisposable {
     if (!await this.log.endOffsets(CONTROL_TOPIC)) return undefined;
     this.#status = await readStatus(this.log, this.#control);
     return this.#status;
+  }
+
+  /** How many rows a group has handed on of each partition of its topic. */
+  async emitted({ group, topic }: Stage): Promise<number[]> {
+    const commits = await this.log.committed(group, topic);
+    return commits.map((commit) => parseCommit(commit).counters.emitted);
   }
 
   /** Waits until the stream's status is as wanted. */
@@ -204,7 +221,7 @@ export class ClusterStream implements AsyncDisposable {
 
   /** The table that `export` gives, CSV. */
   async exported(): Promise<string> {
-    return (await this.run("export", ["--out=-"])).stdout;
+    return (await this.run("export", "--out=-")).stdout;
   }
 
   /**

@@ -13,6 +13,7 @@ import "./kafka_processors.ts";
 import "./kafka_secured.ts";
 import "./kafka_tools.ts";
 import "./kafka_topics.ts";
+import "./processor_faults.ts";
 import "./python_clients.ts";
 import "./shared_servers.ts";
 import "./whole_stream.ts";

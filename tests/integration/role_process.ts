@@ -102,28 +102,45 @@ export class RoleProcess implements AsyncDisposable {
     return this.#mayEnd || this.#code === 0 ? undefined : this.#code;
   }
 
+  /** The partitions that a thread of it has of a group now, by its log; [] before the first. */
+  assigned(group: string, role?: string): readonly number[] {
+    const last = this.said("partitions assigned").findLast((line) =>
+      line.group === group && (role === undefined || line.role === role)
+    );
+    return last ? last.partitions as number[] : [];
+  }
+
   /** SIGSTOP: it does nothing, and nobody notices at first. */
   pause(): void {
-    this.#child.kill("SIGSTOP");
+    this.#signal("SIGSTOP");
   }
 
   /** SIGCONT: it goes on as if no time had passed. */
   resume(): void {
-    this.#child.kill("SIGCONT");
+    this.#signal("SIGCONT");
   }
 
   /** SIGKILL, and waits for the end. */
   async kill(): Promise<void> {
     this.#mayEnd = true;
-    if (this.#code === undefined) this.#child.kill("SIGKILL");
+    this.#signal("SIGKILL");
     await this.ended();
+  }
+
+  /** Sends a signal, unless the process has ended by itself. */
+  #signal(signal: Deno.Signal): void {
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 
   /** SIGTERM, as containers are stopped; gives how it ended and after how many milliseconds. */
   async stop(): Promise<Ending & { readonly tookMs: number }> {
     this.#mayEnd = true;
     const began = performance.now();
-    this.#child.kill("SIGTERM");
+    this.#signal("SIGTERM");
     const ending = await this.ended();
     return { ...ending, tookMs: performance.now() - began };
   }
