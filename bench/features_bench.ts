@@ -23,6 +23,8 @@ import {
   readTableRow,
   type TransactionTable,
 } from "../src/transaction/transaction.ts";
+import { readFlags } from "./bench_flags.ts";
+import { print } from "./figures.ts";
 
 const SECONDS_MIN = 1e-3;
 
@@ -57,15 +59,6 @@ function run(table: TransactionTable, startSeconds: number): number {
   return Math.max(SECONDS_MIN, (performance.now() - began) / 1000);
 }
 
-function print(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
-}
-
-function flag(name: string): string | undefined {
-  const found = Deno.args.find((arg) => arg.split("=")[0] === `--${name}`);
-  return found === undefined ? undefined : found.split("=")[1] ?? "";
-}
-
 /** Runs a peer; the seconds that it prints last, or undefined if it cannot run. */
 async function peer(name: string, input: string): Promise<number | undefined> {
   const python = Deno.env.get("PYTHON") ?? "python3";
@@ -83,8 +76,8 @@ async function peer(name: string, input: string): Promise<number | undefined> {
 }
 
 async function main(): Promise<void> {
+  const { runs, peer: withPeer } = readFlags({ runs: 5, peer: false });
   const { table, startSeconds } = simulateHandbook(HANDBOOK_PARAMETERS);
-  const runs = Number(flag("runs") ?? 5);
   run(table, startSeconds); // warms up
   const seconds = Array.from({ length: runs }, () => run(table, startSeconds))
     .sort((a, b) => a - b);
@@ -94,7 +87,7 @@ async function main(): Promise<void> {
       `${seconds[0].toFixed(2)} s, median ${median.toFixed(2)} s, max ` +
       `${seconds[runs - 1].toFixed(2)} s`,
   );
-  if (flag("peer") === undefined) return;
+  if (!withPeer) return;
   const input = await Deno.makeTempFile({ suffix: ".csv" });
   await writeCsv(input, table, startSeconds);
   for (const name of ["polars", "duckdb", "pandas"]) {

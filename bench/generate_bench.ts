@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console
 /**
  * How fast payments are made: the handbook's default data set in memory, the
  * endless stream, and, with --peer, the handbook's own way with pandas.
@@ -9,13 +8,14 @@
  * --peer              runs the pandas code too, on the same data set (minutes)
  * --peer-customers=N  the same for N customers, both for pandas and for us
  */
-import { parseArgs } from "node:util";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
 import {
   HANDBOOK_PARAMETERS,
   type SimulatorParameters,
 } from "../src/simulator/parameters.ts";
 import { streamSimulation } from "../src/simulator/stream.ts";
+import { readFlags } from "./bench_flags.ts";
+import { print } from "./figures.ts";
 
 const PEER = new URL("peers/handbook_generate.py", import.meta.url);
 const STREAM_DAYS = 60;
@@ -55,44 +55,38 @@ function peerSeconds(customers: number): number | undefined {
     }).outputSync();
     if (!success) {
       const reason = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
-      console.log(`pandas: not measured, ${python} failed: ${reason}`);
+      print(`pandas: not measured, ${python} failed: ${reason}`);
       return undefined;
     }
     const text = new TextDecoder().decode(stdout).trim();
-    console.log(`pandas, ${customers} customers: ${text}`);
+    print(`pandas, ${customers} customers: ${text}`);
     return JSON.parse(text).seconds;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.log(`pandas: not measured, there is no ${python} here`);
+    print(`pandas: not measured, there is no ${python} here`);
     return undefined;
   }
 }
 
 function main(): void {
-  const { values } = parseArgs({
-    options: {
-      runs: { type: "string", default: "7" },
-      peer: { type: "boolean", default: false },
-      "peer-customers": { type: "string" },
-    },
-  });
-  const runs = Number(values.runs);
+  const flags = readFlags({ runs: 7, peer: false, "peer-customers": 0 });
+  const { runs } = flags;
   const whole = sortedRuns(runs, () => generationSeconds(HANDBOOK_PARAMETERS));
-  console.log(
+  print(
     `default data set, generated and labelled: ${spread(whole, 3)} s`,
   );
   const rates = sortedRuns(runs, streamRate);
-  console.log(`stream, default parameters: ${spread(rates, 0)} payments/s`);
-  const scaled = values["peer-customers"];
-  if (!values.peer && scaled === undefined) return;
-  const customers = Number(scaled ?? HANDBOOK_PARAMETERS.customers);
+  print(`stream, default parameters: ${spread(rates, 0)} payments/s`);
+  const scaled = flags["peer-customers"];
+  if (!flags.peer && scaled === 0) return;
+  const customers = scaled || HANDBOOK_PARAMETERS.customers;
   const peer = peerSeconds(customers);
   if (peer === undefined) return;
   const parameters = { ...HANDBOOK_PARAMETERS, customers };
   const own = sortedRuns(runs, () => generationSeconds(parameters));
   const median = own[Math.floor(own.length / 2)];
-  console.log(`fraudstream, ${customers} customers: ${spread(own, 3)} s`);
-  console.log(`ratio of pandas to the median: ${(peer / median).toFixed(0)}`);
+  print(`fraudstream, ${customers} customers: ${spread(own, 3)} s`);
+  print(`ratio of pandas to the median: ${(peer / median).toFixed(0)}`);
 }
 
 main();

@@ -1,24 +1,52 @@
-/** `fraudstream dead-letters`: the records that could not be taken, and why. */
+/**
+ * `fraudstream dead-letters`: the records that could not be taken, and why;
+ * and a second chance for an edited copy of one.
+ */
 import type { Command } from "commander";
 import { Buffer } from "node:buffer";
-import { type DeadLetter, readDeadLetters } from "../roles/dead_letters.ts";
+import { ConfigError, DataError } from "../error/error.ts";
+import { fileError } from "../files/file_error.ts";
+import type { Requeued } from "../roles/control.ts";
+import {
+  type DeadLetter,
+  letterId,
+  letterValue,
+  readDeadLetters,
+} from "../roles/dead_letters.ts";
+import { requeue, whyNotEditable } from "../roles/requeue.ts";
+import {
+  addConnectionFlags,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "./connection_flags.ts";
 import { wholeNumber } from "./flag_value.ts";
-import { addFolderFlag, openFolderLog } from "./stream_flags.ts";
+import {
+  openStoredStream,
+  type StoredStream,
+  warnings,
+} from "./stored_stream.ts";
 import { thousands, writeError, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
 Examples:
   fraudstream dead-letters
   fraudstream dead-letters --json | jq .reason | sort | uniq -c
+  fraudstream dead-letters --id=transaction_topic/2/17 --edit > row.json
+  fraudstream dead-letters --id=transaction_topic/2/17 --requeue=row.json
+      after row.json has been edited: the pipeline gets that row
 `;
 
 /** Raw bytes shown of a record. */
 const SHOWN_BYTES = 120;
 
-interface DeadLettersOptions {
-  readonly data: string;
+interface DeadLettersOptions extends ConnectionOptions {
   readonly json?: boolean;
   readonly limit: number;
+  readonly id?: string;
+  readonly edit?: boolean;
+  readonly requeue?: string;
+  readonly force?: boolean;
 }
 
 /**
@@ -31,9 +59,9 @@ export function addDeadLettersCommand(program: Command): void {
     .summary("list the records that could not be taken")
     .description(
       "Lists the records that could not be taken, oldest first: where each " +
-        "came from, why it was refused, and its raw bytes.",
+        "came from, why it was refused, and its raw bytes. An edited copy of " +
+        "one can be given to the pipeline again.",
     );
-  addFolderFlag(command);
   command
     .option("--json", "one JSON object a line, raw bytes as base64")
     .option(
@@ -42,29 +70,140 @@ export function addDeadLettersCommand(program: Command): void {
       wholeNumber("--limit", 1, 1_000_000_000),
       1_000_000_000,
     )
-    .addHelpText("after", EXAMPLES)
+    .option("--id <source>", "that one: its topic/partition/offset")
+    .option("--edit", "print the row of --id as it came, to be edited")
+    .option("--requeue <file>", "append the edited row in place of --id")
+    .option("--force", "also if it was requeued before");
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: DeadLettersOptions) => deadLetters(options));
 }
 
 async function deadLetters(options: DeadLettersOptions): Promise<void> {
-  await using log = openFolderLog(options.data);
-  let listed = 0;
-  for await (const letter of readDeadLetters(log)) {
-    if (listed++ === options.limit) break;
-    writeResult(
-      options.json ? JSON.stringify(letter) + "\n" : letterText(letter),
+  checkTogether(options);
+  const connection = readConnection(options, false);
+  await using stream = await openStoredStream(
+    connection,
+    warnings("dead-letters"),
+  );
+  const { id } = options;
+  if (id === undefined) return await list(stream, options);
+  const letter = await find(stream, id);
+  if (options.edit) writeResult(editable(letter));
+  else if (options.requeue !== undefined) {
+    await requeueRow(stream, letter, options.requeue, options);
+  } else show(letter, stream, options);
+}
+
+function checkTogether(
+  { id, edit, requeue, force }: DeadLettersOptions,
+): void {
+  const [first, second] = [edit && "--edit", requeue && "--requeue"];
+  if (first && second) {
+    throw new ConfigError("give either --edit or --requeue, not both");
+  }
+  const needy = first || second;
+  if (needy && id === undefined) {
+    throw new ConfigError(
+      `${needy} needs --id, which says which dead letter is meant; for ` +
+        "example: --id=transaction_topic/2/17",
     );
+  }
+  if (force && !second) {
+    throw new ConfigError("--force has no effect without --requeue; add it");
+  }
+}
+
+async function list(
+  stream: StoredStream,
+  options: DeadLettersOptions,
+): Promise<void> {
+  let listed = 0;
+  for await (const letter of readDeadLetters(stream.log)) {
+    if (listed++ === options.limit) break;
+    show(letter, stream, options);
   }
   if (!options.json) {
     writeError(`${thousands(Math.min(listed, options.limit))} dead letters\n`);
   }
 }
 
-function letterText(letter: DeadLetter): string {
-  const { topic, partition, offset, reason, message, value } = letter;
-  return `${topic} partition ${partition} offset ${offset}\n` +
+async function find(stream: StoredStream, id: string): Promise<DeadLetter> {
+  for await (const letter of readDeadLetters(stream.log)) {
+    if (letterId(letter) === id) return letter;
+  }
+  throw new DataError(
+    `there is no dead letter ${id.slice(0, 300)}; 'fraudstream dead-letters' ` +
+      "lists what there is, each with its topic/partition/offset",
+  );
+}
+
+/** The row as it came, with the line end that editors expect. */
+function editable(letter: DeadLetter): string {
+  const reason = whyNotEditable(letter);
+  if (reason) {
+    throw new DataError(`${letterId(letter)} cannot be edited: ${reason}`);
+  }
+  const text = letterValue(letter);
+  if (text !== undefined) return text + "\n";
+  throw new DataError(
+    `${letterId(letter)} is no text; look at its bytes without --edit, write ` +
+      "the row that it should have been by hand, and --requeue that",
+  );
+}
+
+async function requeueRow(
+  { log, control, parameters }: StoredStream,
+  letter: DeadLetter,
+  file: string,
+  { force }: DeadLettersOptions,
+): Promise<void> {
+  let json: string;
+  try {
+    json = Deno.readTextFileSync(file);
+  } catch (cause) {
+    throw fileError(cause, "read", file);
+  }
+  // A letter was written by a role, which has agreed on parameters first.
+  if (!control || !parameters) {
+    throw new DataError("the stream has no parameters; start a role first");
+  }
+  const again = force ? "append" : "refuse";
+  const options = { log, control, parameters, letter, json, again } as const;
+  const place = await requeue(options);
+  writeError(
+    `${requeuedText(place)}; a running processor takes it, or the ` +
+      "next run\n",
+  );
+}
+
+function show(
+  letter: DeadLetter,
+  { control }: StoredStream,
+  { json }: DeadLettersOptions,
+): void {
+  const requeued = control?.requeued(letterId(letter));
+  writeResult(
+    json
+      ? JSON.stringify({ ...letter, requeued }) + "\n"
+      : letterText(letter, requeued),
+  );
+}
+
+function letterText(
+  letter: DeadLetter,
+  requeued: Requeued | undefined,
+): string {
+  const { reason, message, value } = letter;
+  return `${letterId(letter)}\n` +
     `  ${reason}: ${message}\n` +
-    `  ${printable(Buffer.from(value, "base64"))}\n`;
+    `  ${printable(Buffer.from(value, "base64"))}\n` +
+    (requeued ? `  ${requeuedText(requeued)}\n` : "");
+}
+
+function requeuedText({ topic, partition, fromOffset }: Requeued): string {
+  return `requeued to ${topic} partition ${partition}, at offset ` +
+    `${fromOffset} or soon after`;
 }
 
 /** Raw bytes as text that no terminal can be harmed by. */

@@ -12,6 +12,15 @@ import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
 import type { TableWriter } from "../files/table_writer.ts";
 import type { Store } from "../store/store.ts";
 import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+  sameStreamFlags,
+  storePlace,
+} from "./connection_flags.ts";
+import {
   checkOutput,
   FeatureColumns,
   openFeatureTable,
@@ -19,16 +28,10 @@ import {
 import { oneOf, requireFlag } from "./flag_value.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import {
-  addFolderFlag,
-  folderParameters,
-  openFolderLog,
-  openFolderStore,
-} from "./stream_flags.ts";
+import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
 import { counted, elapsed, writeError } from "./terminal.ts";
 
-interface ExportOptions {
-  readonly data: string;
+interface ExportOptions extends ConnectionOptions {
   readonly out?: string;
   readonly format?: TableFormat;
   readonly force?: boolean;
@@ -60,18 +63,17 @@ export function addExportCommand(program: Command): void {
       oneOf("--format", TABLE_FORMATS),
     )
     .option("--force", "overwrite the file that is there");
-  addFolderFlag(command);
-  command.addHelpText("after", EXAMPLES)
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: ExportOptions) => exportFeatures(options));
 }
 
 async function exportFeatures(options: ExportOptions): Promise<void> {
   const startMs = performance.now();
-  const { data } = options;
   const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = options.format ?? formatOfName(out) ?? "csv";
   await checkOutput({ out, force: options.force ?? false, format });
-  const { store, features } = await openStored(data);
+  const { store, features } = await openStored(readConnection(options, false));
   await using _closed = store;
   using stop = listenForStop();
   await using writer = await openFeatureTable(out, format, features);
@@ -80,17 +82,19 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   writeError(`${counted(rows, "payment")}, ${elapsed(startMs)}\n`);
 }
 
-/** What a data folder has stored; throws DataError if there is nothing. */
+/** What a stream has stored; throws DataError if there is nothing. */
 async function openStored(
-  folder: string,
+  connection: Connection,
 ): Promise<{ store: Store; features: FeatureParameters }> {
-  const parameters = await folderParameters(folder);
-  const store = openFolderStore(folder, parameters);
-  if (store && parameters) return { store, features: parameters.features };
-  await openFolderLog(folder)[Symbol.asyncDispose](); // says if there is none
+  const report = warnings("export");
+  await using stream = await openStoredStream(connection, report);
+  const store = await openStoredRows(connection, stream, report);
+  if (store && stream.parameters) {
+    return { store, features: stream.parameters.features };
+  }
   throw new DataError(
-    `nothing is stored in ${folder} yet; run the writer first: ` +
-      `fraudstream run --data=${folder}`,
+    `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
+      `first: fraudstream run ${sameStreamFlags(connection)}`,
   );
 }
 
@@ -108,7 +112,7 @@ async function fillTable(
   const windows = features.windowDays.length;
   using progress = openProgress("export", 0);
   let rows = 0;
-  for await (const { cells, count } of store.rows()) {
+  for await (const { cells, count } of store.rows(signal)) {
     throwIfStopped(signal, () => "nothing was written");
     columns.clear(count);
     for (let at = 0; at < count * width; at += width) {

@@ -1,6 +1,7 @@
 /** Numbers, dates and choices from flags, with messages that name the flag. */
 import { ConfigError } from "../error/error.ts";
 import { parseDate } from "../transaction/calendar.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
 
 /** A reader of a flag's value, as commander wants one. Throws ConfigError. */
 export type FlagReader<T> = (text: string) => T;
@@ -44,6 +45,59 @@ export function dateFlag(flag: string): FlagReader<number> {
         show(text),
     );
   };
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: DAY_SECONDS,
+};
+
+/** Longest duration, so that sums of times stay below 2^31. */
+const DURATION_MAX = 3650 * DAY_SECONDS;
+
+/** Reads a time like 90s, 30m, 1h or 7d as seconds, at least `min`. */
+export function duration(flag: string, min = 0): FlagReader<number> {
+  return (text) => {
+    const match = /^(\d{1,9})([smhd])$/.exec(text);
+    const seconds = match ? Number(match[1]) * UNITS[match[2]] : NaN;
+    if (seconds >= min && seconds <= DURATION_MAX) return seconds;
+    const from = min > 0 ? `from ${min}s ` : "";
+    throw new ConfigError(
+      `${flag} must be a time like 90s, 30m, 1h or 7d, ${from}up to 3650d, ` +
+        `not ${show(text)}`,
+    );
+  };
+}
+
+/** Reads a comma list of servers, host:port, or host alone where the port is optional. */
+export function serverList(
+  flag: string,
+  port: "needed" | "optional",
+): FlagReader<string[]> {
+  const form = port === "needed" ? "host:port" : "host or host:port";
+  return (text) => {
+    const servers = text.split(",").map((server) => server.trim());
+    const wrong = servers.find((server) => !isServer(server, port));
+    if (wrong === undefined) return servers;
+    const advice = wrong.includes("[") || wrong.split(":").length > 2
+      ? " (IPv6 addresses are not taken: give a name)"
+      : "";
+    throw new ConfigError(
+      `${flag} must be a comma list of ${form}, not ${show(wrong)}${advice}`,
+    );
+  };
+}
+
+function isServer(text: string, port: "needed" | "optional"): boolean {
+  const match = /^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})(?::(\d{1,5}))?$/.exec(
+    text,
+  );
+  if (!match) return false;
+  const number = match[2];
+  if (number === undefined) return port === "optional";
+  return Number(number) >= 1 && Number(number) <= 65_535;
 }
 
 /** Reads one of some words. */

@@ -3,7 +3,8 @@
  * line every few seconds in a pipe.
  */
 import { readStatus, type StreamStatus } from "../roles/status.ts";
-import type { DataFolder } from "../roles/supervisor.ts";
+import type { Stream } from "../roles/supervisor.ts";
+import { unlessStopped } from "../roles/unless_stopped.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
@@ -14,8 +15,8 @@ const LOG_MS = 5000;
 
 /** What a live status is shown of and where. */
 export interface LiveStatusOptions {
-  /** The data folder of the run. */
-  readonly folder: DataFolder;
+  /** The stream of the run. */
+  readonly stream: Stream;
   /** Times from published to stored. */
   readonly latency: LatencyMeter;
   /** Where the log lines go. */
@@ -32,14 +33,22 @@ export interface LiveStatus {
 
 /** Starts showing. */
 export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
-  const { folder, live } = options;
+  const { stream, live, logger } = options;
   const end = new AbortController();
   const show = async () => {
     let last = { produced: NaN, at: performance.now() };
     for (;;) {
       await pause(live ? LIVE_MS : LOG_MS, end.signal);
       if (end.signal.aborted) break;
-      const status = await readStatus(folder.log, folder.control);
+      const reading = readStatus(stream.log, stream.control)
+        .catch((error) => error as Error);
+      const status = await unlessStopped(reading, end.signal);
+      if (status === null) break;
+      if (status instanceof Error) {
+        // The roles wait for the server or fail by themselves.
+        logger.warn("status unknown", { error: status.message });
+        continue;
+      }
       const at = performance.now();
       const rate = (status.produced - last.produced) * 1000 / (at - last.at);
       last = { produced: status.produced, at };

@@ -18,6 +18,7 @@ import { addRunCommand } from "./run.ts";
 import { StoppedError } from "./signals.ts";
 import { addStatusCommand } from "./status.ts";
 import { writeError, writeResult } from "./terminal.ts";
+import { addTopicsCommand } from "./topics.ts";
 
 const VERSION = "0.1.0";
 const HELP_COLUMNS = 80;
@@ -83,6 +84,7 @@ export function buildProgram(): Command {
   addRunCommand(program);
   addStatusCommand(program);
   addExportCommand(program);
+  addTopicsCommand(program);
   addDeadLettersCommand(program);
   addGenerateCommand(program);
   addFeaturesCommand(program);

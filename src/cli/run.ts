@@ -1,26 +1,41 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
 import type { Command } from "commander";
 import { ConfigError, LogError } from "../error/error.ts";
-import {
-  type Pace,
-  type Role,
-  ROLES,
-  type RunSettings,
-} from "../roles/role.ts";
+import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
-import { DataFolder } from "../roles/supervisor.ts";
+import { Stream } from "../roles/supervisor.ts";
+import { unlessStopped } from "../roles/unless_stopped.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
-import { openLogger } from "../telemetry/logger.ts";
-import { addDataFlags, type DataOptions, readDataFlags } from "./data_flags.ts";
+import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
+import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+  sameStreamFlags,
+  storePlace,
+} from "./connection_flags.ts";
+import {
+  addDataFlags,
+  type DataOptions,
+  DAYS_MAX,
+  readDataFlags,
+} from "./data_flags.ts";
+import { processEnvironment, takeFromEnvironment } from "./environment.ts";
 import { addFeatureFlags } from "./feature_flags.ts";
-import { type FlagReader, oneOf, positiveNumber } from "./flag_value.ts";
+import {
+  type FlagReader,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+} from "./flag_value.ts";
 import { openLiveStatus } from "./live_status.ts";
 import { summaryText } from "./run_summary.ts";
-import { listenForStop } from "./signals.ts";
+import { listenForStop, throwIfStopped } from "./signals.ts";
+import { findParameters } from "./stored_stream.ts";
 import {
-  addFolderFlag,
   addStreamFlags,
-  folderParameters,
   readStreamFlags,
   type StreamOptions,
 } from "./stream_flags.ts";
@@ -28,13 +43,17 @@ import { writeError, writeResult } from "./terminal.ts";
 
 const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
+const WORKERS_MAX = 64;
+/** So long a stopped run waits for the figures of its summary. */
+const LAST_LOOK_MS = 1500;
 
-interface RunOptions extends DataOptions, StreamOptions {
+interface RunOptions extends DataOptions, StreamOptions, ConnectionOptions {
   readonly role?: readonly Role[];
-  readonly data: string;
+  readonly workers?: number;
   readonly rate?: Pace;
   readonly speedup?: number;
   readonly durability: "normal" | "full";
+  readonly keep?: number;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -72,8 +91,12 @@ export function addRunCommand(program: Command): void {
       "any of producer, processor, writer (comma list; default: all)",
       readRoles,
     );
-  addFolderFlag(command);
   command
+    .option(
+      "--workers <n>",
+      "threads of processor and writer each (default: 1; more need Kafka)",
+      wholeNumber("--workers", 1, WORKERS_MAX),
+    )
     .option(
       "--rate <n|max>",
       "payments published a second (default: 1000)",
@@ -83,6 +106,12 @@ export function addRunCommand(program: Command): void {
       "--speedup <x>",
       "instead: event time x times faster than the clock",
       positiveNumber("--speedup", SPEEDUP_MAX),
+    )
+    .option(
+      "--keep <days>",
+      "beside the processor: the log forgets what is older and not needed " +
+        "by any role (default: keeps everything)",
+      wholeNumber("--keep", 0, DAYS_MAX),
     )
     .option(
       "--files <dir>",
@@ -104,12 +133,17 @@ export function addRunCommand(program: Command): void {
   addStreamFlags(command);
   addDataFlags(command);
   addFeatureFlags(command);
-  command.addHelpText("after", EXAMPLES);
+  addConnectionFlags(command);
+  command.hook("preAction", (_, action) => {
+    const instead = { rate: "speedup", speedup: "rate" };
+    const { options } = action;
+    takeFromEnvironment(action, options, processEnvironment, instead);
+  });
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES);
   command.action((options: RunOptions) => run(options));
 }
 
 async function run(options: RunOptions): Promise<void> {
-  const { settings, roles } = await readSettings(options);
   const live = Deno.stderr.isTerminal();
   const log = live
     ? { format: "text", level: "warning" } as const
@@ -117,16 +151,32 @@ async function run(options: RunOptions): Promise<void> {
   const logger = openLogger("supervisor", { ...log, write: writeError });
   const latency = new LatencyMeter();
   const began = performance.now();
+  const connection = readConnection(options, options.durability === "full");
+  const { settings, roles } = await readSettings(options, connection, logger);
   using stop = listenForStop();
-  await using folder = await DataFolder.open(settings, roles);
-  const before = await readStatus(folder.log, folder.control);
-  const status = openLiveStatus({ folder, latency, logger, live });
+  const { signal } = stop;
+  const opened = await Stream.open({ settings, roles, logger, signal });
+  await using stream = opened ?? null;
+  throwIfStopped(signal, () => "the log has not been reached");
+  if (!stream) return;
+  const before = await readStatus(stream.log, stream.control);
+  const status = openLiveStatus({ stream, latency, logger, live });
   try {
-    await folder.run(roles, { signal: stop.signal, log, latency });
+    await stream.run({ signal, log, latency });
   } finally {
     await status.close();
   }
-  const after = await readStatus(folder.log, folder.control);
+  const reading = readStatus(stream.log, stream.control);
+  // Whoever stops the program does not wait for a server that hangs.
+  const after = signal.aborted
+    ? await unlessStopped(reading, AbortSignal.timeout(LAST_LOOK_MS))
+    : await reading;
+  if (!after) {
+    throw new LogError(
+      "stopped; how far the stream is cannot be told, since the log does not " +
+        "answer; the same command goes on from there",
+    );
+  }
   writeResult(
     summaryText({
       before,
@@ -135,8 +185,10 @@ async function run(options: RunOptions): Promise<void> {
         ? latency.summary()
         : undefined,
       seconds: (performance.now() - began) / 1000,
-      stopped: stop.signal.aborted,
-      folder: settings.folder,
+      stopped: signal.aborted,
+      roles,
+      place: storePlace(connection),
+      flags: sameStreamFlags(connection),
     }),
   );
   const wrong = discrepancies(after);
@@ -147,33 +199,58 @@ async function run(options: RunOptions): Promise<void> {
 
 async function readSettings(
   options: RunOptions,
+  connection: Connection,
+  logger: Logger,
 ): Promise<{ settings: RunSettings; roles: Role[] }> {
-  if (options.rate && options.speedup !== undefined) {
-    throw new ConfigError("give either --rate or --speedup, not both");
-  }
-  const pace: Pace = options.speedup === undefined
-    ? options.rate ?? { kind: "rate", perSecond: 1000 }
-    : { kind: "speedup", factor: options.speedup };
   const data = readDataFlags(options);
-  const found = await folderParameters(options.data);
+  const pace = readPace(options);
+  const workers = readWorkers(options, connection);
+  const found = await findParameters(connection, reportTo(logger));
+  const roles = [...options.role ?? readRoles("all")];
+  // To a producer --start is a part of its data, told by its fingerprint.
+  const { start, ...others } = options;
+  const streamOptions = roles.includes("producer") || start === undefined
+    ? others
+    : { ...others, start };
+  // On Kafka only the writer uses the folder of an embedded store.
+  const usesFolder = connection.log.kind === "embedded" ||
+    roles.includes("writer");
   const settings: RunSettings = {
-    folder: options.data,
-    durable: options.durability === "full",
-    parameters: readStreamFlags(options, found),
+    ...connection,
+    folder: usesFolder ? connection.folder : undefined,
+    parameters: readStreamFlags(streamOptions, found),
     data,
+    workers,
     pace,
-    startSeconds: options.start,
+    keepDays: options.keep,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },
   };
-  const roles = [...options.role ?? readRoles("all")];
   if (settings.files) roles.push("files");
+  const trims = options.keep !== undefined && roles.includes("processor");
+  if (trims) roles.push("trimmer");
   return { settings, roles };
 }
 
+function readPace({ rate, speedup }: RunOptions): Pace {
+  if (rate && speedup !== undefined) {
+    throw new ConfigError("give either --rate or --speedup, not both");
+  }
+  if (speedup !== undefined) return { kind: "speedup", factor: speedup };
+  return rate ?? { kind: "rate", perSecond: 1000 };
+}
+
+function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
+  if (workers === 1 || log.kind === "kafka") return workers;
+  throw new ConfigError(
+    `--workers=${workers} needs --log=kafka: an embedded log has one ` +
+      "consumer of a group, which takes all partitions; leave --workers out",
+  );
+}
+
 const readRoles: FlagReader<Role[]> = (text) => {
-  const known = ROLES.filter((role) => role !== "files");
+  const known: Role[] = ["producer", "processor", "writer"];
   const chosen = text.split(",").map((word) => word.trim());
   if (chosen.includes("all")) return known;
   const unknown = chosen.find((word) => !(known as string[]).includes(word));

@@ -1,4 +1,5 @@
 /** What a run says at its end. */
+import type { Role } from "../roles/role.ts";
 import type { StageStatus, StreamStatus } from "../roles/status.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { thousands } from "./terminal.ts";
@@ -15,15 +16,18 @@ export interface RunSummary {
   readonly seconds: number;
   /** Whether it was stopped before the end of the data. */
   readonly stopped: boolean;
-  /** The data folder. */
-  readonly folder: string;
+  /** The roles that this process had. */
+  readonly roles: readonly Role[];
+  /** Where the rows are, for people. */
+  readonly place: string;
+  /** The flags that lead another command to the stream. */
+  readonly flags: string;
 }
 
-/** The summary as text; the counters are those of the data folder's whole life. */
+/** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
-  const { before, after, latency, seconds, stopped, folder } = summary;
+  const { after, latency, stopped, flags } = summary;
   const writer = after.stages[2].counters;
-  const stored = writer.emitted - before.stages[2].counters.emitted;
   const lines = [
     "",
     `${stageTable(after)}`,
@@ -34,23 +38,36 @@ export function summaryText(summary: RunSummary): string {
   ];
   if (latency) {
     lines.push(
-      `latency    published to stored: half within ${ms(latency.p50)}, 99 % ` +
-        `within ${ms(latency.p99)} (${thousands(latency.samples)} measured)`,
+      `latency    published to stored: half within ${ms(latency.p50)}, 95 % ` +
+        `within ${ms(latency.p95)}, 99 % within ${ms(latency.p99)} ` +
+        `(${thousands(latency.samples)} measured)`,
     );
   }
-  const rate = Math.round(stored / seconds);
-  lines.push(
-    `this run   ${thousands(stored)} stored in ${seconds.toFixed(1)} s, ` +
-      `${thousands(rate)} a second; data in ${folder}`,
-  );
+  lines.push(`this run   ${workText(summary)}`);
   if (after.deadLetters > 0) {
     lines.push(
       `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
-        `'fraudstream dead-letters --data=${folder}'`,
+        `'fraudstream dead-letters ${flags}'`,
     );
   }
   if (stopped) lines.push("stopped    the same command goes on from here");
   return lines.join("\n") + "\n";
+}
+
+/** How much came out of the last of the process's roles. */
+function workText(summary: RunSummary): string {
+  const { before, after, roles, seconds, place } = summary;
+  const emitted = (stage: 1 | 2) =>
+    after.stages[stage].counters.emitted -
+    before.stages[stage].counters.emitted;
+  const [count, done, where] = roles.includes("writer")
+    ? [emitted(2), "stored", `; data in ${place}`]
+    : roles.includes("processor")
+    ? [emitted(1), "processed", ""]
+    : [after.produced - before.produced, "published", ""];
+  const rate = thousands(Math.round(count / seconds));
+  return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
+    `${rate} a second${where}`;
 }
 
 /** The stages' counters as a table. */

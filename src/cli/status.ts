@@ -1,16 +1,20 @@
-/** `fraudstream status`: what a data folder holds. */
+/**
+ * `fraudstream status`: what a stream holds, in a data folder or on Kafka and
+ * Cassandra, for people and for programs. It may be running meanwhile.
+ */
 import type { Command } from "commander";
-import { Control } from "../roles/control.ts";
 import { readStatus, type StreamStatus } from "../roles/status.ts";
-import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { TOPICS } from "../roles/topics.ts";
 import type { TopicState } from "../log/log.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
-import { stageTable } from "./run_summary.ts";
 import {
-  addFolderFlag,
-  openFolderLog,
-  openFolderStore,
-} from "./stream_flags.ts";
+  addConnectionFlags,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "./connection_flags.ts";
+import { stageTable } from "./run_summary.ts";
+import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
 import { thousands, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
@@ -19,6 +23,10 @@ Examples:
   fraudstream status --data=./shop --json
 `;
 
+interface StatusOptions extends ConnectionOptions {
+  readonly json?: boolean;
+}
+
 /**
  * Adds the command to the program.
  *
@@ -26,27 +34,27 @@ Examples:
  */
 export function addStatusCommand(program: Command): void {
   const command = program.command("status")
-    .summary("say what a data folder holds")
+    .summary("say what a stream holds")
     .description(
-      "Says what a data folder holds: topics with their offsets, consumer " +
+      "Says what a stream holds: topics with their offsets, consumer " +
         "groups with their lag, rows stored. It may be running.",
     );
-  addFolderFlag(command);
-  command.option("--json", "as one JSON object")
-    .addHelpText("after", EXAMPLES)
-    .action((options: { data: string; json?: boolean }) => status(options));
+  command.option("--json", "as one JSON object");
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: StatusOptions) => status(options));
 }
 
-async function status(
-  options: { data: string; json?: boolean },
-): Promise<void> {
-  await using log = openFolderLog(options.data);
-  const topics = await log.topics();
-  const control = new Control(log);
-  const begun = topics.some(({ name }) => name === CONTROL_TOPIC);
-  const stream = begun ? await readStatus(log, control) : undefined;
-  await using open = openFolderStore(options.data, control.parameters) ?? null;
-  const store = await open?.status();
+async function status(options: StatusOptions): Promise<void> {
+  const connection = readConnection(options, false);
+  const report = warnings("status");
+  await using stored = await openStoredStream(connection, report);
+  const { log, control } = stored;
+  const topics = await log.topics(TOPICS);
+  const stream = control && await readStatus(log, control);
+  const opened = await openStoredRows(connection, stored, report);
+  await using rows = opened ?? null;
+  const store = await rows?.status();
   if (options.json) {
     writeResult(JSON.stringify({ topics, stream, store }, null, 2) + "\n");
     return;

@@ -84,17 +84,20 @@ export function decodeBatch(
   const payload = inflated(data.subarray(HEADER), form, length);
   if (payload?.length !== length) return undefined;
   const offsets = new Float64Array(count);
-  const positions = new Int32Array(2 * count + 1);
+  const positions = new Int32Array(4 * count);
   const lengths = new Int32Array(aligned(payload, 8 * count, 16 * count));
   for (let i = 0; i < count; i++) offsets[i] = baseOffset + i;
+  let end = 0;
   for (let i = 0; i < 2 * count; i++) {
     if (lengths[i] < 0) return undefined;
-    positions[i + 1] = positions[i] + lengths[i];
+    positions[2 * i] = end;
+    positions[2 * i + 1] = end += lengths[i];
   }
   const bytes = payload.subarray(16 * count);
-  if (positions[2 * count] !== bytes.length) return undefined;
+  if (end !== bytes.length) return undefined;
   const timestamps = new Float64Array(aligned(payload, 0, 8 * count));
-  return { count, offsets, timestamps, positions, bytes };
+  const next = baseOffset + count;
+  return { count, offsets, timestamps, positions, bytes, next };
 }
 
 function inflated(
@@ -128,27 +131,27 @@ export function joinBatches(batches: readonly RecordBatch[]): RecordBatch {
   let size = 0;
   for (const batch of batches) {
     count += batch.count;
-    size += batch.positions[2 * batch.count] - batch.positions[0];
+    size += batch.bytes.length;
   }
   const joined = {
     count,
     offsets: new Float64Array(count),
     timestamps: new Float64Array(count),
-    positions: new Int32Array(2 * count + 1),
+    positions: new Int32Array(4 * count),
     bytes: new Uint8Array(size),
+    next: batches[batches.length - 1].next,
   };
   let record = 0;
   let at = 0;
   for (const { count, offsets, timestamps, positions, bytes } of batches) {
-    const start = positions[0];
     joined.offsets.set(offsets, record);
     joined.timestamps.set(timestamps, record);
-    joined.bytes.set(bytes.subarray(start, positions[2 * count]), at);
-    for (let i = 0; i <= 2 * count; i++) {
-      joined.positions[2 * record + i] = positions[i] - start + at;
+    joined.bytes.set(bytes, at);
+    for (let i = 0; i < 4 * count; i++) {
+      joined.positions[4 * record + i] = positions[i] + at;
     }
     record += count;
-    at = joined.positions[2 * record];
+    at += bytes.length;
   }
   return joined;
 }

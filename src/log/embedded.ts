@@ -24,7 +24,7 @@ import type {
   TopicSpec,
   TopicState,
 } from "./log.ts";
-import { batchTail, type RecordBatch } from "./record_batch.ts";
+import { batchTail, emptyBatch, type RecordBatch } from "./record_batch.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
 
 const SCHEMA = `
@@ -142,19 +142,20 @@ export class EmbeddedLog implements Log {
   }
 
   /** See Log. */
-  async topics(): Promise<TopicState[]> {
-    const names = await this.#sqlite.retry(() =>
-      this.#statements.topicNames.all()
+  topics(names: readonly string[]): Promise<TopicState[]> {
+    return this.#sqlite.retry(() =>
+      names.flatMap((name) => {
+        const found = this.#findTopic(name);
+        if (!found) return [];
+        const { id, spec } = found;
+        const partitions = [...Array(spec.partitions).keys()];
+        return [{
+          ...spec,
+          startOffsets: partitions.map((p) => this.#startOffset(id, p)),
+          endOffsets: partitions.map((p) => this.#endOffset(id, p)),
+        }];
+      })
     );
-    return names.map(({ name }) => {
-      const { id, spec } = this.#topic(String(name));
-      const partitions = [...Array(spec.partitions).keys()];
-      return {
-        ...spec,
-        startOffsets: partitions.map((p) => this.#startOffset(id, p)),
-        endOffsets: partitions.map((p) => this.#endOffset(id, p)),
-      };
-    });
   }
 
   /** See Log. */
@@ -192,7 +193,7 @@ export class EmbeddedLog implements Log {
         count += batch.count;
         size += batch.bytes.length;
       }
-      return batches.length === 0 ? NO_RECORDS : joinBatches(batches);
+      return batches.length === 0 ? emptyBatch(offset) : joinBatches(batches);
     });
   }
 
@@ -216,13 +217,13 @@ export class EmbeddedLog implements Log {
     });
   }
 
-  /** See Log. */
-  async groups(): Promise<{ group: string; topic: string }[]> {
-    const rows = await this.#sqlite.retry(() => this.#statements.groups.all());
-    return rows.map((row) => ({
-      group: String(row.consumer_group),
-      topic: String(row.name),
-    }));
+  /** See Log; whole stored batches go, and the last one stays so that offsets go on from it. */
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    const { id } = this.#topic(topic);
+    await this.#write(() => {
+      const last = this.#endOffset(id, partition);
+      this.#statements.trim.run(id, partition, before, last);
+    });
   }
 
   /** See Log. */
@@ -423,14 +424,6 @@ export class EmbeddedLog implements Log {
   }
 }
 
-const NO_RECORDS: RecordBatch = {
-  count: 0,
-  offsets: new Float64Array(0),
-  timestamps: new Float64Array(0),
-  positions: new Int32Array(1),
-  bytes: new Uint8Array(0),
-};
-
 function prepareStatements({ db }: Sqlite) {
   return {
     addTopic: db.prepare(
@@ -438,7 +431,6 @@ function prepareStatements({ db }: Sqlite) {
         "ON CONFLICT (name) DO NOTHING",
     ),
     topic: db.prepare("SELECT * FROM topic WHERE name = ?"),
-    topicNames: db.prepare("SELECT name FROM topic ORDER BY name"),
     addBatch: db.prepare("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)"),
     removeKey: db.prepare(
       "DELETE FROM batch WHERE topic = ? AND partition = ? AND record_key = ?",
@@ -463,10 +455,9 @@ function prepareStatements({ db }: Sqlite) {
     setCommit: db.prepare(
       "INSERT OR REPLACE INTO group_offset VALUES (?, ?, ?, ?, ?)",
     ),
-    groups: db.prepare(
-      "SELECT DISTINCT consumer_group, name FROM group_offset " +
-        "JOIN topic ON topic.id = group_offset.topic " +
-        "ORDER BY consumer_group, name",
+    trim: db.prepare(
+      "DELETE FROM batch WHERE topic = ? AND partition = ? " +
+        "AND next_offset <= ? AND next_offset < ?",
     ),
     fence: db.prepare(
       "INSERT INTO producer VALUES (?, 1) " +

@@ -4,11 +4,19 @@
  * input's offset committed, all or nothing. Everything that is exactly once
  * rests on it. embedded.ts keeps a log in a folder.
  */
+import { LogError } from "../error/error.ts";
 import {
   batchBelow,
   type RecordBatch,
   type RecordBatchBuilder,
 } from "./record_batch.ts";
+
+/** Told what happens behind the scenes: an outage, a rebalance, a refused commit. */
+export type LogReport = (
+  level: "info" | "warning",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
 
 /** What a topic is to be. */
 export interface TopicSpec {
@@ -26,6 +34,10 @@ export interface TopicState extends TopicSpec {
   readonly startOffsets: readonly number[];
   /** Offset behind the last record of each partition. */
   readonly endOffsets: readonly number[];
+  /** What else the log says about it, by name: retention.ms, replicas. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What of its settings would lose records or refuse them, in sentences. */
+  readonly problems?: readonly string[];
 }
 
 /** Where a consumer group stands in a partition. */
@@ -44,11 +56,16 @@ export interface Append {
   readonly partition: number;
   /** The records; at least one. */
   readonly records: RecordBatchBuilder;
+  /**
+   * What other people's consumers may want to know of all these records. A
+   * log that only this program reads keeps none.
+   */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a batch of input led to: appended and committed together or not at all. */
 export interface Step {
-  /** Offset of the next record to take; the batch's first if nothing was taken. */
+  /** Offset of the next record to take: the batch's `next` if all was taken, its first if nothing was. */
   readonly next: number;
   /** To be stored with the offset. */
   readonly metadata: string;
@@ -59,8 +76,8 @@ export interface Step {
 /** The work on one partition while this consumer owns it. */
 export interface PartitionTask {
   /**
-   * Takes records in order, some, all or none of them. An error ends the
-   * consumer: its state is then newer than the commit and must be dropped.
+   * Takes records in order, some, all or none of them; the batch may be empty
+   * where only its `next` is to be committed. An error ends the consumer: its state is then newer than the commit and must be dropped.
    */
   step(batch: RecordBatch): Step | Promise<Step>;
   /** Called when the step is committed. */
@@ -104,11 +121,11 @@ export interface LogProducer {
 export interface Log extends AsyncDisposable {
   /** Makes the topics that are missing; throws ConfigError if one exists with another form. */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
-  /** All topics, by name. */
-  topics(): Promise<TopicState[]>;
+  /** Those of the named topics that are there. */
+  topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
   endOffsets(topic: string): Promise<number[] | undefined>;
-  /** Records from `offset` on, about as many as the limit says, none at the end. */
+  /** Records from `offset` on, about as many as the limit says; at the end none, and `next` is `offset`. */
   read(
     topic: string,
     partition: number,
@@ -120,14 +137,61 @@ export interface Log extends AsyncDisposable {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]>;
-  /** Names of the groups that have committed anything, with their topics. */
-  groups(): Promise<{ group: string; topic: string }[]>;
-  /** Becomes the only writer of that id. */
-  producer(id: string): Promise<LogProducer>;
+  /** Removes the records below an offset; reading from further down begins at what is left. */
+  trim(topic: string, partition: number, before: number): Promise<void>;
+  /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */
+  producer(id: string, signal?: AbortSignal): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
   consume(options: ConsumeOptions): Promise<void>;
   /** Resolves when something may have been appended or committed by anyone, or after about `timeoutMs`. */
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * The first offset of a partition whose record's time is at or after
+ * `timestampMs`, its end if there is none. Found by halving, so records out of
+ * order make it as inexact as they are. (Kafka's own search takes the ends of
+ * transactions for records, which carry the time of the clock.)
+ */
+export async function offsetAt(
+  log: Log,
+  topic: string,
+  partition: number,
+  timestampMs: number,
+): Promise<number> {
+  const [state] = await log.topics([topic]);
+  let from = state?.startOffsets[partition] ?? 0;
+  let to = state?.endOffsets[partition] ?? 0;
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    const limit = { records: 1, bytes: 1 };
+    const batch = await log.read(topic, partition, middle, limit);
+    const found = batch.timestamps.findIndex((time) => time >= timestampMs);
+    if (found > 0) return batch.offsets[found];
+    if (found === 0 || batch.next === middle) to = middle;
+    else from = batch.next;
+  }
+  return from;
+}
+
+/**
+ * Throws LogError unless a partition still has everything from an offset on:
+ * before a state is made from it again.
+ */
+export async function requireKept(
+  log: Log,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<void> {
+  const [state] = await log.topics([topic]);
+  const start = state?.startOffsets[partition] ?? 0;
+  if (start <= offset) return;
+  throw new LogError(
+    `the records of ${topic} partition ${partition} from offset ${offset} to ` +
+      `${start} are needed to restore the windows and have been deleted; see ` +
+      `to the topic's retention, and begin a new stream`,
+  );
 }
 
 /** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */
@@ -141,8 +205,8 @@ export async function* readRange(
   let offset = from;
   while (offset < to) {
     const batch = await log.read(topic, partition, offset, READ_LIMIT);
-    if (batch.count === 0) return;
-    offset = batch.offsets[batch.count - 1] + 1;
+    if (batch.next === offset) return;
+    offset = batch.next;
     yield batchBelow(batch, to);
   }
 }

@@ -13,29 +13,66 @@ export interface RecordBatch {
   readonly offsets: Float64Array;
   /** Event time of each record, milliseconds since 1970. */
   readonly timestamps: Float64Array;
-  /** Key i lies at positions[2i] … positions[2i + 1], value i from there to positions[2i + 2]. An empty key stands for none. */
+  /** Key i lies at positions[4i] … positions[4i + 1], value i at positions[4i + 2] … positions[4i + 3]. An empty key stands for none. */
   readonly positions: Int32Array;
-  /** All keys and values. */
+  /** What holds all keys and values. */
   readonly bytes: Uint8Array;
+  /** Offset from which to read on: behind the last record and what a log keeps between records. */
+  readonly next: number;
 }
 
 /** The bytes of record `index`'s key: a view. */
 export function recordKey(batch: RecordBatch, index: number): Uint8Array {
   const { bytes, positions } = batch;
-  return bytes.subarray(positions[2 * index], positions[2 * index + 1]);
+  return bytes.subarray(positions[4 * index], positions[4 * index + 1]);
 }
 
 /** The bytes of record `index`'s value: a view. */
 export function recordValue(batch: RecordBatch, index: number): Uint8Array {
   const { bytes, positions } = batch;
-  return bytes.subarray(positions[2 * index + 1], positions[2 * index + 2]);
+  return bytes.subarray(positions[4 * index + 2], positions[4 * index + 3]);
+}
+
+/** Where the value of record `index` begins in the batch's bytes. */
+export function valueStart({ positions }: RecordBatch, index: number): number {
+  return positions[4 * index + 2];
+}
+
+/** Where the value of record `index` ends in the batch's bytes. */
+export function valueEnd({ positions }: RecordBatch, index: number): number {
+  return positions[4 * index + 3];
+}
+
+/** No records: reading goes on at `next`. */
+export function emptyBatch(next: number): RecordBatch {
+  return {
+    count: 0,
+    offsets: new Float64Array(0),
+    timestamps: new Float64Array(0),
+    positions: new Int32Array(0),
+    bytes: new Uint8Array(0),
+    next,
+  };
 }
 
 /** The records with an offset below `end`: a view. */
 export function batchBelow(batch: RecordBatch, end: number): RecordBatch {
   let { count } = batch;
   while (count > 0 && batch.offsets[count - 1] >= end) count--;
-  return { ...batch, count };
+  return { ...batch, count, next: Math.min(batch.next, end) };
+}
+
+/** The first `count` records: a view. */
+export function batchHead(batch: RecordBatch, count: number): RecordBatch {
+  if (count >= batch.count) return batch;
+  return {
+    count,
+    offsets: batch.offsets.subarray(0, count),
+    timestamps: batch.timestamps.subarray(0, count),
+    positions: batch.positions.subarray(0, 4 * count),
+    bytes: batch.bytes,
+    next: batch.offsets[count],
+  };
 }
 
 /** Records `from` to the end: a view. */
@@ -44,8 +81,9 @@ export function batchTail(batch: RecordBatch, from: number): RecordBatch {
     count: batch.count - from,
     offsets: batch.offsets.subarray(from),
     timestamps: batch.timestamps.subarray(from),
-    positions: batch.positions.subarray(2 * from),
+    positions: batch.positions.subarray(4 * from),
     bytes: batch.bytes,
+    next: batch.next,
   };
 }
 

@@ -5,15 +5,21 @@
  */
 import { ConfigError, LogError } from "../error/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
-import { type Append, type Log, READ_LIMIT } from "../log/log.ts";
+import {
+  type Append,
+  type Log,
+  type LogProducer,
+  READ_LIMIT,
+} from "../log/log.ts";
 import {
   RecordBatchBuilder,
   recordKey,
   recordValue,
 } from "../log/record_batch.ts";
+import { formatDate } from "../transaction/calendar.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
-/** What every role of a data folder must agree on. */
+/** What every role of a stream must agree on. */
 export interface StreamParameters {
   /** Partitions of each topic. */
   readonly partitions: number;
@@ -23,6 +29,8 @@ export interface StreamParameters {
   readonly latenessSeconds: number;
   /** How far ahead of its partition's progress a payment is plausible, seconds. */
   readonly maxGapSeconds: number;
+  /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
+  readonly startSeconds?: number | undefined;
 }
 
 /** The stream that the producer makes. */
@@ -47,6 +55,16 @@ export interface ProducerPosition {
 export interface EndMark {
   /** Number of payments in the topic. */
   readonly rows: number;
+}
+
+/** Where an edited dead letter has gone. */
+export interface Requeued {
+  /** Topic that it was appended to. */
+  readonly topic: string;
+  /** Partition of the topic. */
+  readonly partition: number;
+  /** Its offset there or, where others appended at that moment, a lower one. */
+  readonly fromOffset: number;
 }
 
 /** The values of the control topic, by key. */
@@ -82,12 +100,12 @@ export class Control {
         this.#offset,
         READ_LIMIT,
       );
-      if (batch.count === 0) return;
+      if (batch.next === this.#offset) return;
       for (let i = 0; i < batch.count; i++) {
         const key = DECODER.decode(recordKey(batch, i));
         this.#values.set(key, parsed(key, recordValue(batch, i)));
       }
-      this.#offset = batch.offsets[batch.count - 1] + 1;
+      this.#offset = batch.next;
     }
   }
 
@@ -122,6 +140,11 @@ export class Control {
     return this.#values.get(`end:${topic}`) as EndMark | undefined;
   }
 
+  /** Where the dead letter of that id has gone, if it was requeued. */
+  requeued(letter: string): Requeued | undefined {
+    return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
+  }
+
   #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
     return this.#values.get(key) as ControlValues[K] | undefined;
   }
@@ -131,43 +154,62 @@ export class Control {
    * others, naming the flag that differs.
    */
   async agree(parameters: StreamParameters): Promise<void> {
-    await this.refresh();
-    for (let attempt = 1; !this.parameters; attempt++) {
-      try {
-        await this.#propose(parameters);
-      } catch (error) {
-        if (attempt === PROPOSALS_MAX) throw error;
-        // Another process proposes at this moment and has fenced this one.
-        await this.#log.changed(PROPOSAL_MS, new AbortController().signal);
-      }
-      await this.refresh();
-    }
+    const records = controlRecords();
+    records.put("parameters", parameters);
+    await this.settle(
+      "fraudstream-parameters",
+      () => this.parameters !== undefined,
+      (producer) => producer.append(records.appends()),
+    );
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
+      if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
-        `this data folder was begun with ${flag}=${found[flag]}, not ` +
-          `${wanted}: give the same, or choose another --data folder`,
+        `this stream was begun with ${flag}=${found[flag]}, not ${wanted}: ` +
+          `give the same, or choose another --data folder (on Kafka another ` +
+          `--topic-prefix)`,
       );
     }
   }
 
-  /** Writes parameters if there are none. */
-  async #propose(parameters: StreamParameters): Promise<void> {
-    // First the only writer, then a look: of two at once the later sees what
-    // the earlier has written, or the earlier can no longer write.
-    const producer = await this.#log.producer("fraudstream-parameters");
+  /** Whether a start is none at all, or the one of the producer that made the stream. */
+  #isStart({ startSeconds }: StreamParameters): boolean {
+    return startSeconds === undefined ||
+      startSeconds === this.origin?.startSeconds;
+  }
+
+  /**
+   * Sees to it that something stands in the topic that several may want to
+   * write, each the same or the first for all: appends by the producer `id`
+   * unless `settled` already.
+   */
+  async settle(
+    id: string,
+    settled: () => boolean,
+    append: (producer: LogProducer) => Promise<void>,
+  ): Promise<void> {
     await this.refresh();
-    if (this.parameters) return;
-    const records = controlRecords();
-    records.put("parameters", parameters);
-    await producer.append(records.appends());
+    for (let attempt = 1; !settled(); attempt++) {
+      try {
+        // First the only writer, then a look: of two at once the later sees
+        // what the earlier has written, or the earlier can no longer write.
+        const producer = await this.#log.producer(id);
+        await this.refresh();
+        if (!settled()) await append(producer);
+      } catch (error) {
+        if (attempt === ATTEMPTS_MAX) throw error;
+        // Another process writes at this moment and has fenced this one.
+        await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
+      }
+      await this.refresh();
+    }
   }
 }
 
-/** How often parameters are proposed before an error counts, and the time between. */
-const PROPOSALS_MAX = 20;
-const PROPOSAL_MS = 50;
+/** How often something is tried to be settled before an error counts, and the time between. */
+const ATTEMPTS_MAX = 20;
+const ATTEMPT_MS = 50;
 
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
@@ -178,6 +220,9 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--labels": String(features.useLabels),
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--start": parameters.startSeconds === undefined
+      ? "unknown"
+      : formatDate(parameters.startSeconds),
   };
 }
 
@@ -197,6 +242,8 @@ function parsed(key: string, value: Uint8Array): unknown {
 export interface ControlRecords {
   /** Sets one of the values that Control shows. */
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
+  /** Tells where a dead letter has gone. */
+  putRequeued(letter: string, place: Requeued): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -214,6 +261,7 @@ export function controlRecords(): ControlRecords {
     );
   return {
     put,
+    putRequeued: (letter, place) => put(`requeued:${letter}`, place),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };

@@ -13,19 +13,26 @@ import {
   type Log,
   type PartitionTask,
   readRange,
+  requireKept,
   type Step,
 } from "../log/log.ts";
 import { IdPartitioner } from "../log/murmur2.ts";
-import { type RecordBatch, RecordBatchBuilder } from "../log/record_batch.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  valueEnd,
+  valueStart,
+} from "../log/record_batch.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import { TransactionJsonReader } from "../transaction/transaction_json.ts";
-import { alignmentBound, partitionViews } from "./alignment.ts";
+import { Alignment } from "./alignment.ts";
 import type { StreamParameters } from "./control.ts";
 import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
 import { Ledger } from "./ledger.ts";
 import { PackBuilder } from "./pack.ts";
 import {
+  type CommitReader,
   parseCommit,
   ReplayMarks,
   type StageCommit,
@@ -56,6 +63,8 @@ export interface CustomerStageOptions {
   readonly partition: number;
   /** Where the group stands. */
   readonly commit: Commit | undefined;
+  /** Reads the commits of all partitions; may be shared by their stages. */
+  readonly commits: CommitReader;
   /** Gives midnight of the stream's first day, seconds since 1970, once known. */
   readonly startSeconds: () => Promise<number | undefined>;
 }
@@ -64,6 +73,7 @@ export interface CustomerStageOptions {
 export class CustomerStage implements PartitionTask {
   readonly #options: CustomerStageOptions;
   readonly #operator: CustomerOperator;
+  readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #marks: ReplayMarks;
   readonly #counters: StageCounters;
@@ -83,6 +93,14 @@ export class CustomerStage implements PartitionTask {
     const { progress, replay, counters } = parseCommit(options.commit);
     const keepSeconds = longestWindowSeconds(features) + latenessSeconds;
     this.#options = options;
+    this.#alignment = new Alignment({
+      log: options.log,
+      group: CUSTOMER_GROUP,
+      topic: TRANSACTION_TOPIC,
+      partition: options.partition,
+      delayDays: features.delayDays,
+      commits: options.commits,
+    });
     this.#operator = new CustomerOperator(features, latenessSeconds);
     this.#ledger = new Ledger(keepSeconds);
     // A row in reach of a window was judged by the ledger of its time, which
@@ -109,6 +127,7 @@ export class CustomerStage implements PartitionTask {
     let rows = 0;
     const { offset: from } = replay;
     const to = commit.offset;
+    await requireKept(log, TRANSACTION_TOPIC, partition, from);
     const batches = readRange(log, TRANSACTION_TOPIC, partition, from, to);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
@@ -123,17 +142,21 @@ export class CustomerStage implements PartitionTask {
 
   /** Takes records up to the first that has to wait for other partitions. */
   async step(batch: RecordBatch): Promise<Step> {
-    const { log, partition, parameters } = this.#options;
+    const { partition } = this.#options;
     this.#startSeconds = await this.#options.startSeconds();
-    const views = await partitionViews(log, CUSTOMER_GROUP, TRANSACTION_TOPIC);
-    const { delayDays } = parameters.features;
-    const bound = alignmentBound(views, partition, delayDays);
     this.#deadLetters.clear();
+    for (const records of this.#records) records.clear();
+    let bound = this.#alignment.sure;
+    let looked = false;
     let taken = 0;
     let head: number | null = null;
     for (; taken < batch.count; taken++) {
       const verdict = this.#judge(batch, taken);
       if (verdict === "accept") {
+        if (this.#row.timeSeconds >= bound && !looked) {
+          bound = await this.#alignment.look();
+          looked = true;
+        }
         if (this.#row.timeSeconds >= bound) {
           head = this.#row.timeSeconds;
           break;
@@ -153,9 +176,7 @@ export class CustomerStage implements PartitionTask {
       }
       this.#counters.read++;
     }
-    const next = taken < batch.count
-      ? batch.offsets[taken]
-      : batch.offsets[batch.count - 1] + 1;
+    const next = taken < batch.count ? batch.offsets[taken] : batch.next;
     const metadata: StageCommit = {
       progress: this.#progress,
       head,
@@ -168,13 +189,12 @@ export class CustomerStage implements PartitionTask {
 
   /** Fills the row and applies the checks; changes nothing else. */
   #judge(batch: RecordBatch, index: number): Verdict {
-    const { bytes, positions } = batch;
     const { latenessSeconds, maxGapSeconds } = this.#options.parameters;
     const row = this.#row;
     const defect = this.#reader.read(
-      bytes,
-      positions[2 * index + 1],
-      positions[2 * index + 2],
+      batch.bytes,
+      valueStart(batch, index),
+      valueEnd(batch, index),
       this.#startSeconds,
       row,
     );
@@ -233,7 +253,9 @@ export class CustomerStage implements PartitionTask {
 
   /** Puts the row and its customer totals into the pack of its terminal. */
   #pack(): void {
-    const pack = this.#packs[this.#partitioner.partition(this.#row.terminalId)];
+    const partition = this.#partitioner.partition(this.#row.terminalId);
+    const pack = this.#packs[partition];
+    if (pack.isFull) this.#endPack(partition);
     const at = pack.next();
     const { cells } = pack;
     toCells(this.#row, cells, at);
@@ -244,17 +266,23 @@ export class CustomerStage implements PartitionTask {
     }
   }
 
+  /** Makes a record of a pack. */
+  #endPack(partition: number): void {
+    const pack = this.#packs[partition];
+    const records = this.#records[partition];
+    records.endKey();
+    records.writer.bytes(pack.bytes());
+    records.endRecord(pack.newestMs());
+    pack.clear();
+  }
+
   #packAppends(): Append[] {
     const appends: Append[] = [];
-    for (const [partition, pack] of this.#packs.entries()) {
-      if (pack.count === 0) continue;
+    for (const [partition, { count }] of this.#packs.entries()) {
+      if (count > 0) this.#endPack(partition);
       const records = this.#records[partition];
-      records.clear();
-      records.endKey();
-      records.writer.bytes(pack.bytes());
-      records.endRecord(pack.newestMs());
+      if (records.count === 0) continue;
       appends.push({ topic: REPARTITION_TOPIC, partition, records });
-      pack.clear();
     }
     return appends;
   }

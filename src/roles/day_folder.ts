@@ -16,7 +16,7 @@ import {
   featureNames,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import type { RecordBatch } from "../log/record_batch.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { ByteWriter } from "../transaction/byte_writer.ts";
 import { formatDate, formatDatetime } from "../transaction/calendar.ts";
 import {
@@ -119,19 +119,18 @@ export class DayFolder {
     batch: RecordBatch,
     startSeconds: number | undefined,
   ): void {
-    const { bytes, positions } = batch;
     for (let i = 0; i < batch.count; i++) {
       const defect = this.#reader.read(
-        bytes,
-        positions[2 * i + 1],
-        positions[2 * i + 2],
+        batch.bytes,
+        valueStart(batch, i),
+        valueEnd(batch, i),
         startSeconds,
         this.#cells,
         0,
       );
       if (!defect && this.#isPlausible(partition)) this.#appendRow();
     }
-    this.#manifest.offsets[partition] = batch.offsets[batch.count - 1] + 1;
+    this.#manifest.offsets[partition] = batch.next;
     this.#changed = true;
   }
 
@@ -267,6 +266,11 @@ export class DayFolder {
   #finalPath(date: string): string {
     return join(this.#options.path, `${date}.${this.#options.format}`);
   }
+}
+
+/** Offset of the next record of each partition that a folder of days needs; undefined if there is none yet. */
+export function manifestOffsets(folder: string): readonly number[] | undefined {
+  return readManifest(join(folder, "manifest.json"))?.offsets;
 }
 
 function readManifest(path: string): Manifest | undefined {

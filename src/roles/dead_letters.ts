@@ -40,6 +40,21 @@ export interface DeadLetter {
   readonly value: string;
 }
 
+/** What identifies a dead letter: topic/partition/offset of its source. */
+export function letterId({ topic, partition, offset }: DeadLetter): string {
+  return `${topic}/${partition}/${offset}`;
+}
+
+/** A dead letter's value as text; undefined if it is not text. */
+export function letterValue({ value }: DeadLetter): string | undefined {
+  try {
+    return STRICT.decode(Buffer.from(value, "base64"));
+  } catch {
+    return undefined; // bytes that no text has
+  }
+}
+
+const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
@@ -64,9 +79,8 @@ export class DeadLetterBox {
       key: Buffer.from(recordKey(batch, index)).toString("base64"),
       value: Buffer.from(recordValue(batch, index)).toString("base64"),
     };
-    const key = `${letter.topic}/${letter.partition}/${letter.offset}`;
     this.#records.add(
-      ENCODER.encode(key),
+      ENCODER.encode(letterId(letter)),
       ENCODER.encode(JSON.stringify(letter)),
       batch.timestamps[index],
     );

@@ -10,7 +10,12 @@ import { READ_LIMIT } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DayFolder } from "./day_folder.ts";
 import { takeLock } from "./lock.ts";
-import { featuresOf, type RoleContext, type RunSettings } from "./role.ts";
+import {
+  featuresOf,
+  isComplete,
+  type RoleContext,
+  type RunSettings,
+} from "./role.ts";
 import { parseCommit } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
@@ -45,7 +50,7 @@ export async function runFiles(
   let flushed = performance.now();
   for (;;) {
     let moved = false;
-    const start = await control.startSeconds(undefined);
+    const start = await control.startSeconds(parameters.startSeconds);
     for (let partition = 0; partition < parameters.partitions; partition++) {
       const offset = folder.offsets[partition];
       const batch = await log.read(SINK_TOPIC, partition, offset, READ_LIMIT);
@@ -53,7 +58,7 @@ export async function runFiles(
       moved = true;
       folder.append(partition, batch, start);
     }
-    const ended = !moved && await isComplete(context, folder.offsets);
+    const ended = !moved && await isDone(context, folder.offsets);
     const days = ended ? Infinity : await barrier.completeDays(folder.offsets);
     const due = performance.now() - flushed > FLUSH_MS || folder.full;
     if (ended || signal.aborted || due || folder.hasBefore(days)) {
@@ -68,14 +73,13 @@ export async function runFiles(
   }
 }
 
-async function isComplete(
+async function isDone(
   context: RoleContext,
   offsets: readonly number[],
 ): Promise<boolean> {
-  await context.control.refresh();
-  if (!context.control.end(SINK_TOPIC)) return false;
+  if (!await isComplete(context, SINK_TOPIC)) return false;
   const ends = await context.log.endOffsets(SINK_TOPIC) ?? [];
-  return ends.every((end, partition) => offsets[partition] >= end);
+  return reached(offsets, ends);
 }
 
 /**

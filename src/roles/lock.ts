@@ -22,9 +22,14 @@ export function takeLock(path: string, what: string): FolderLock {
   try {
     database = new DatabaseSync(path);
   } catch (cause) {
-    throw new DataError(`${path} cannot be opened for locking ${what}`, {
-      cause,
-    });
+    const reason = cause instanceof Deno.errors.NotCapable
+      ? "Deno was not given the permission; add --allow-read and " +
+        "--allow-write for its folder before main.ts"
+      : "check that its folder exists and may be written";
+    throw new DataError(
+      `${path} cannot be opened for locking ${what}: ${reason}`,
+      { cause },
+    );
   }
   try {
     database.exec("PRAGMA busy_timeout = 0");

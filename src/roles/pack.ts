@@ -11,6 +11,7 @@ import { isAmount } from "../transaction/validation.ts";
 
 const MAGIC = 0x3150_5346; // "FSP1"
 const HEADER_BYTES = 16;
+const FULL_BYTES = 1 << 18;
 
 /** Number of doubles of a row in a pack. */
 export function packWidth(parameters: FeatureParameters): number {
@@ -33,6 +34,11 @@ export class PackBuilder {
   /** Number of rows. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Whether it is large enough: a broker takes records up to a mebibyte by default, and a step may have many rows. */
+  get isFull(): boolean {
+    return 8 * this.#count * this.#width >= FULL_BYTES;
   }
 
   /** Makes room for one more row and says where it goes in `cells`. */

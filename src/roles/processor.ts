@@ -6,7 +6,12 @@ import type { Commit, ReadLimit } from "../log/log.ts";
 import { controlRecords } from "./control.ts";
 import { CustomerStage } from "./customer_stage.ts";
 import { isDone, type RoleContext } from "./role.ts";
-import { addCounters, noCounters, parseCommit } from "./stage_commit.ts";
+import {
+  addCounters,
+  CommitReader,
+  noCounters,
+  parseCommit,
+} from "./stage_commit.ts";
 import { TerminalStage } from "./terminal_stage.ts";
 import {
   CUSTOMER_GROUP,
@@ -41,6 +46,7 @@ export async function runProcessor(
   // If one stage fails the other must not go on alone.
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
+  const commits = new CommitReader();
   const stages: Stage[] = [
     {
       group: CUSTOMER_GROUP,
@@ -53,6 +59,7 @@ export async function runProcessor(
           parameters,
           partition,
           commit,
+          commits,
           startSeconds: () => control.startSeconds(startSeconds),
         }),
     },
@@ -117,7 +124,7 @@ async function markEnd(
   input: string,
   output: string,
 ): Promise<void> {
-  const { log, logger } = context;
+  const { log, control, logger } = context;
   const counters = noCounters();
   for (const commit of await log.committed(group, input)) {
     addCounters(counters, parseCommit(commit).counters);
@@ -125,7 +132,11 @@ async function markEnd(
   const rows = counters.emitted;
   const records = controlRecords();
   records.putEnd(output, { rows });
-  const producer = await log.producer(`${group}-end`);
-  await producer.append(records.appends());
+  // All workers of the group come here, each with the same number.
+  await control.settle(
+    `${group}-end`,
+    () => control.end(output)?.rows === rows,
+    (producer) => producer.append(records.appends()),
+  );
   logger.info("stage complete", { group, ...counters });
 }

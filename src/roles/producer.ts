@@ -13,6 +13,7 @@ import {
   readTableRow,
   type TransactionTable,
 } from "../transaction/transaction.ts";
+import { formatDate } from "../transaction/calendar.ts";
 import { profileJson } from "../transaction/profile_json.ts";
 import { TransactionJsonWriter } from "../transaction/transaction_json.ts";
 import {
@@ -52,14 +53,15 @@ export async function runProducer(
   options: ProducerOptions,
 ): Promise<void> {
   const { log, control, logger, signal } = context;
-  const producer = await log.producer("fraudstream-producer");
+  const producer = await log.producer("fraudstream-producer", signal);
   await control.refresh();
   const fingerprint = fingerprintOf(options.data);
   const { origin } = control;
   if (origin && origin.fingerprint !== fingerprint) {
     throw new ConfigError(
-      `this data folder holds the stream of ${origin.fingerprint}; give ` +
-        `these flags to go on with it, or choose another --data folder`,
+      `this data folder or topic prefix holds the stream of ` +
+        `${origin.fingerprint}; give these flags to go on with it, or choose ` +
+        `another --data folder (on Kafka another --topic-prefix)`,
     );
   }
   if (control.end(TRANSACTION_TOPIC)) {
@@ -69,6 +71,13 @@ export async function runProducer(
   const simulation = openSimulation(options.data);
   if (!origin) {
     const { startSeconds } = simulation;
+    const agreed = context.parameters.startSeconds;
+    if (agreed !== undefined && agreed !== startSeconds) {
+      throw new ConfigError(
+        `this stream was begun with --start=${formatDate(agreed)}, not ` +
+          `${formatDate(startSeconds)}: give the producer the same`,
+      );
+    }
     const records = controlRecords();
     records.put("origin", { startSeconds, fingerprint });
     await producer.append([

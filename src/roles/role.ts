@@ -1,22 +1,33 @@
 /** What every role is given, and the settings that a run is made from. */
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
+import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
+import type { StoreSettings } from "../store/open_store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
+import { PIPELINE } from "./topics.ts";
 
 /** The roles that a process can take. */
-export const ROLES = ["producer", "processor", "writer", "files"] as const;
+export const ROLES = [
+  "producer",
+  "processor",
+  "writer",
+  "files",
+  "trimmer",
+] as const;
 
-/** One of the roles; `files` runs where --files asks for it. */
+/** One of the roles; `files` runs where --files asks for it, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
 export interface RunSettings {
-  /** The data folder. */
-  readonly folder: string;
-  /** Whether every commit waits for the disk. */
-  readonly durable: boolean;
+  /** The data folder, where log or store are in one. */
+  readonly folder: string | undefined;
+  /** Where the log is. */
+  readonly log: LogSettings;
+  /** Where the store is. */
+  readonly store: StoreSettings;
   /** What all roles must agree on. */
   readonly parameters: StreamParameters;
   /** What the producer simulates. */
@@ -28,10 +39,12 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
+  /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
+  readonly workers: number;
   /** How fast the producer publishes. */
   readonly pace: Pace;
-  /** Midnight of the first day if the user gave one, for streams of others. */
-  readonly startSeconds: number | undefined;
+  /** Days of event time that the log keeps, undefined for all. */
+  readonly keepDays: number | undefined;
   /** The folder of the files role, where it is asked for. */
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
@@ -74,9 +87,33 @@ export async function isDone(
   group: string,
   topic: string,
 ): Promise<boolean> {
-  const { log, control } = context;
+  return await isComplete(context, topic) &&
+    await hasTaken(context.log, group, topic);
+}
+
+/**
+ * Whether nothing more comes into a topic: its end is marked, and the stages
+ * before it have taken all that they were given. (A dead letter that is
+ * requeued into a stream which had ended already goes through all of them.)
+ */
+export async function isComplete(
+  { log, control }: RoleContext,
+  topic: string,
+): Promise<boolean> {
   await control.refresh();
   if (!control.end(topic)) return false;
+  for (const stage of PIPELINE) {
+    if (stage.topic === topic) break;
+    if (!await hasTaken(log, stage.group, stage.topic)) return false;
+  }
+  return true;
+}
+
+async function hasTaken(
+  log: Log,
+  group: string,
+  topic: string,
+): Promise<boolean> {
   const ends = await log.endOffsets(topic) ?? [];
   const commits = await log.committed(group, topic);
   return ends.every((end, i) => (commits[i]?.offset ?? 0) >= end);

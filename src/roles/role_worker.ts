@@ -2,15 +2,16 @@
  * The thread of one role: opens the log (and the store) of the run's settings
  * for itself, runs the role, and tells the supervisor how it ended.
  */
-import { join } from "node:path";
-import { EmbeddedLog } from "../log/embedded.ts";
-import { EmbeddedStore } from "../store/embedded.ts";
-import { openLogger } from "../telemetry/logger.ts";
+import { openLog } from "../log/open_log.ts";
+import { openStore } from "../store/open_store.ts";
+import { openLogger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
 import { runFiles } from "./files.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import type { Role, RoleContext, RunSettings } from "./role.ts";
+import { openUnlessStopped } from "./unless_stopped.ts";
+import { runTrimmer } from "./trimmer.ts";
 import { runWriter } from "./writer.ts";
 
 /** What the supervisor sends: first the work, later perhaps the word to stop. */
@@ -18,6 +19,8 @@ export type ToWorker =
   | {
     readonly kind: "run";
     readonly role: Role;
+    /** What the role is called in the logs: processor-2 where there are several. */
+    readonly name: string;
     readonly settings: RunSettings;
     readonly log: {
       readonly format: "json" | "text";
@@ -66,19 +69,35 @@ self.onmessage = ({ data }) => {
   }
   runRole(data).then(
     () => self.postMessage({ kind: "ended" }),
-    (error) => self.postMessage({ kind: "ended", error: failureOf(error) }),
+    (error) => {
+      // Whoever waited for a server when the word to stop came throws that.
+      const stopped = stop.signal.aborted && error === stop.signal.reason;
+      self.postMessage({
+        kind: "ended",
+        ...stopped ? {} : { error: failureOf(error) },
+      });
+    },
   );
 };
 
 async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
-  const { role, settings, log: logOptions } = work;
-  const { folder, durable, parameters, startSeconds } = settings;
+  const { role, name, settings, log: logOptions } = work;
+  const { parameters } = settings;
+  const { startSeconds } = parameters;
   const encoder = new TextEncoder();
-  const logger = openLogger(role, {
+  const logger = openLogger(name, {
     ...logOptions,
     write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
   });
-  await using log = new EmbeddedLog({ path: join(folder, "log.db"), durable });
+  const report = reportTo(logger);
+  const { signal } = stop;
+  // Waiting for a server must not keep the thread from being stopped.
+  await using opened = await openUnlessStopped(
+    openLog(settings.log, report),
+    signal,
+  );
+  if (!opened) return;
+  const log = opened.resource;
   const control = new Control(log);
   await control.refresh();
   const context: RoleContext = {
@@ -86,7 +105,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     control,
     parameters,
     logger,
-    signal: stop.signal,
+    signal,
   };
   switch (role) {
     case "producer":
@@ -99,19 +118,31 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     case "processor":
       return await runProcessor(context, startSeconds);
     case "writer": {
-      await using store = new EmbeddedStore({
-        path: join(folder, "store.db"),
-        features: parameters.features,
-        durable,
+      await using opened = await openUnlessStopped(
+        openStore(settings.store, parameters.features, report),
+        signal,
+      );
+      if (!opened) return;
+      return await runWriter(context, {
+        store: opened.resource,
+        startSeconds,
+        stored: tellStored,
       });
-      return await runWriter(context, { store, startSeconds, stored: report });
     }
     case "files":
       if (settings.files) await runFiles(context, settings.files);
+      return;
+    case "trimmer":
+      if (settings.keepDays === undefined) return;
+      return await runTrimmer(context, {
+        keepDays: settings.keepDays,
+        filesFolder: settings.files?.folder,
+        startSeconds,
+      });
   }
 }
 
-function report(cells: Float64Array, width: number, count: number): void {
+function tellStored(cells: Float64Array, width: number, count: number): void {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
   for (let row = 0; row < count; row += step) ids.push(cells[row * width]);

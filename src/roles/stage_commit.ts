@@ -69,6 +69,24 @@ export function parseCommit(commit: Commit | undefined): StageCommit {
 }
 
 /**
+ * Parses the commits of a topic's partitions, each only once as long as it
+ * stays: every step looks at those of all partitions.
+ */
+export class CommitReader {
+  readonly #read: { metadata: string; parsed: StageCommit }[] = [];
+
+  /** The metadata of a partition's commit, not to be changed; the initial state where there is none. */
+  parse(partition: number, commit: Commit | undefined): StageCommit {
+    if (!commit) return initialCommit();
+    const known = this.#read[partition];
+    if (known?.metadata === commit.metadata) return known.parsed;
+    const parsed = parseCommit(commit);
+    this.#read[partition] = { metadata: commit.metadata, parsed };
+    return parsed;
+  }
+}
+
+/**
  * Remembers from where a replay must begin so that it sees every row younger
  * than `replaySeconds` behind the progress, and knows the progress before it.
  */

@@ -7,15 +7,7 @@ import {
   parseCommit,
   type StageCounters,
 } from "./stage_commit.ts";
-import {
-  CUSTOMER_GROUP,
-  DEAD_LETTER_TOPIC,
-  REPARTITION_TOPIC,
-  SINK_TOPIC,
-  TERMINAL_GROUP,
-  TRANSACTION_TOPIC,
-  WRITER_GROUP,
-} from "./topics.ts";
+import { PIPELINE, TRANSACTION_TOPIC } from "./topics.ts";
 
 /** How far one stage is. */
 export interface StageStatus {
@@ -43,7 +35,7 @@ export interface StreamStatus {
   readonly complete: boolean;
   /** Customer windows, terminal windows, writer. */
   readonly stages: readonly [StageStatus, StageStatus, StageStatus];
-  /** Records in the dead letter topic. */
+  /** Records that went to the dead letter topic. */
   readonly deadLetters: number;
 }
 
@@ -53,27 +45,22 @@ export async function readStatus(
   control: Control,
 ): Promise<StreamStatus> {
   await control.refresh();
-  const deadLetters = await log.endOffsets(DEAD_LETTER_TOPIC) ?? [];
+  const status = (name: string, { group, topic }: typeof PIPELINE[number]) =>
+    stageStatus(log, name, group, topic);
+  const stages: StreamStatus["stages"] = [
+    await status("customer windows", PIPELINE[0]),
+    await status("terminal windows", PIPELINE[1]),
+    await status("writer", PIPELINE[2]),
+  ];
   return {
     startSeconds: control.origin?.startSeconds,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
-    stages: [
-      await stageStatus(
-        log,
-        "customer windows",
-        CUSTOMER_GROUP,
-        TRANSACTION_TOPIC,
-      ),
-      await stageStatus(
-        log,
-        "terminal windows",
-        TERMINAL_GROUP,
-        REPARTITION_TOPIC,
-      ),
-      await stageStatus(log, "writer", WRITER_GROUP, SINK_TOPIC),
-    ],
-    deadLetters: deadLetters.reduce((sum, end) => sum + end, 0),
+    stages,
+    deadLetters: stages.reduce(
+      (sum, { counters }) => sum + counters.deadLettered,
+      0,
+    ),
   };
 }
 

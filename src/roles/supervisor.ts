@@ -11,13 +11,34 @@ import {
   StoreError,
 } from "../error/error.ts";
 import { fileErrorReason } from "../files/file_error.ts";
-import { EmbeddedLog } from "../log/embedded.ts";
+import type { Log } from "../log/log.ts";
+import { openLog } from "../log/open_log.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
+import { type Logger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
-import { type FolderLock, takeLock } from "./lock.ts";
+import { takeLock } from "./lock.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
 import { topicSpecs } from "./topics.ts";
+import { openUnlessStopped } from "./unless_stopped.ts";
+
+/**
+ * A role that has been told to stop and waits for a server that does not
+ * answer is ended after so long: less than the 10 s that containers give.
+ */
+const STOP_MS = 7000;
+
+/** How a stream is opened. */
+export interface StreamOptions {
+  /** Where it is and what it is made of. */
+  readonly settings: RunSettings;
+  /** The roles that this process will run. */
+  readonly roles: readonly Role[];
+  /** Where the log says what happens to it, and the supervisor what it does. */
+  readonly logger: Logger;
+  /** Ends the opening where it waits for a server. */
+  readonly signal: AbortSignal;
+}
 
 /** How roles are supervised. */
 export interface SuperviseOptions {
@@ -29,62 +50,64 @@ export interface SuperviseOptions {
   readonly latency: LatencyMeter;
 }
 
-/** A data folder that this process has roles in. */
-export class DataFolder implements AsyncDisposable {
+/** A stream that this process has roles in. */
+export class Stream implements AsyncDisposable {
   /** This thread's view of the log. */
-  readonly log: EmbeddedLog;
+  readonly log: Log;
   /** The control topic. */
   readonly control: Control;
-  readonly #settings: RunSettings;
-  readonly #locks: FolderLock[];
+  readonly #options: StreamOptions;
+  readonly #held: AsyncDisposableStack;
 
   private constructor(
-    settings: RunSettings,
-    log: EmbeddedLog,
-    locks: FolderLock[],
+    options: StreamOptions,
+    log: Log,
+    held: AsyncDisposableStack,
   ) {
-    this.#settings = settings;
-    this.#locks = locks;
+    this.#options = options;
+    this.#held = held;
     this.log = log;
     this.control = new Control(log);
   }
 
   /**
-   * Makes or opens the settings' folder and takes the roles' locks. Throws
-   * ConfigError if the folder belongs to a stream with other parameters,
-   * DataError if another process has one of the roles.
+   * Makes or opens the stream of the settings. In a folder it takes the roles'
+   * locks; on Kafka the roles share their work, and a second producer fences
+   * the first. Undefined if it was stopped meanwhile. Throws ConfigError if
+   * the stream has other parameters, DataError if another process has one of
+   * the roles, LogError if the log cannot be reached.
    */
-  static async open(
-    settings: RunSettings,
-    roles: readonly Role[],
-  ): Promise<DataFolder> {
-    const { folder, durable, parameters } = settings;
-    makeFolder(folder);
-    const locks: FolderLock[] = [];
-    let log: EmbeddedLog | undefined;
-    try {
-      for (const role of roles) {
-        const path = join(folder, `${role}.lock`);
-        locks.push(takeLock(path, `the ${role} on ${folder}`));
+  static async open(options: StreamOptions): Promise<Stream | undefined> {
+    const { settings, roles, logger, signal } = options;
+    const { folder, log: logSettings, parameters } = settings;
+    if (folder !== undefined) makeDataFolder(folder);
+    await using held = new AsyncDisposableStack();
+    if (logSettings.kind === "embedded") {
+      for (const role of new Set(roles)) {
+        const path = join(logSettings.folder, `${role}.lock`);
+        const what = `the ${role} on ${logSettings.folder}`;
+        held.use(takeLock(path, what));
       }
-      log = new EmbeddedLog({ path: join(folder, "log.db"), durable });
-      await log.createTopics(topicSpecs(parameters.partitions));
-      const opened = new DataFolder(settings, log, locks);
-      await opened.control.agree(parameters);
-      return opened;
-    } catch (error) {
-      for (const lock of locks) lock[Symbol.dispose]();
-      await log?.[Symbol.asyncDispose]();
-      throw error;
     }
+    const opening = openLog(logSettings, reportTo(logger));
+    const opened = await openUnlessStopped(opening, signal);
+    if (!opened) return undefined;
+    const { resource: log } = held.use(opened);
+    await log.createTopics(topicSpecs(parameters.partitions));
+    await new Control(log).agree(parameters);
+    return new Stream(options, log, held.move());
   }
 
-  /** Runs roles until all are done, one fails, or the signal. */
-  async run(roles: readonly Role[], options: SuperviseOptions): Promise<void> {
+  /** Runs the roles until all are done, one fails, or the signal. */
+  async run(options: SuperviseOptions): Promise<void> {
+    const { roles } = this.#options;
     const failed = new AbortController();
     const signal = AbortSignal.any([options.signal, failed.signal]);
-    const runs = roles.map((role) =>
-      this.#runRole(role, options, signal).catch((error) => {
+    const threads = roles.flatMap((role) =>
+      threadsOf(role, this.#options.settings.workers)
+    );
+    const runs = threads.map((thread) =>
+      this.#runRole(thread, options, signal).catch((error) => {
         failed.abort();
         throw error;
       })
@@ -95,18 +118,25 @@ export class DataFolder implements AsyncDisposable {
   }
 
   async #runRole(
-    role: Role,
+    { role, name }: NamedRole,
     options: SuperviseOptions,
     signal: AbortSignal,
   ): Promise<void> {
+    const { settings, logger } = this.#options;
     const worker = new Worker(new URL("./role_worker.ts", import.meta.url), {
       type: "module",
-      name: role,
+      name,
     });
-    const send = (message: ToWorker) => worker.postMessage(message);
-    const stop = () => send({ kind: "stop" });
-    signal.addEventListener("abort", stop);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let patience: ReturnType<typeof setTimeout> | undefined;
+    const send = (message: ToWorker) => worker.postMessage(message);
+    const stop = () => {
+      send({ kind: "stop" });
+      patience = setTimeout(() => {
+        logger.warn("a role that did not stop was ended", { thread: name });
+        resolve();
+      }, STOP_MS);
+    };
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind === "published") {
         options.latency.published(data.nextId, data.at);
@@ -117,26 +147,44 @@ export class DataFolder implements AsyncDisposable {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(`${role}: ${event.message}`));
+      reject(new Error(`${name}: ${event.message}`));
     };
+    signal.addEventListener("abort", stop);
     try {
-      send({ kind: "run", role, settings: this.#settings, log: options.log });
+      send({ kind: "run", role, name, settings, log: options.log });
       if (signal.aborted) stop();
       await promise;
     } finally {
+      clearTimeout(patience);
       signal.removeEventListener("abort", stop);
       worker.terminate();
     }
   }
 
   /** Closes the log and gives the roles free. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.log[Symbol.asyncDispose]();
-    for (const lock of this.#locks) lock[Symbol.dispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#held.disposeAsync();
   }
 }
 
-function makeFolder(folder: string): void {
+/** A role's thread. */
+interface NamedRole {
+  readonly role: Role;
+  readonly name: string;
+}
+
+/** The threads of a role: those that share work by a consumer group are as many as asked for. */
+function threadsOf(role: Role, workers: number): NamedRole[] {
+  const shares = role === "processor" || role === "writer";
+  if (!shares || workers === 1) return [{ role, name: role }];
+  return Array.from(
+    { length: workers },
+    (_, i) => ({ role, name: `${role}-${i + 1}` }),
+  );
+}
+
+/** Makes a data folder unless it is there; throws DataError if it cannot be. */
+export function makeDataFolder(folder: string): void {
   try {
     Deno.mkdirSync(folder, { recursive: true });
   } catch (cause) {

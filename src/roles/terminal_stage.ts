@@ -18,6 +18,7 @@ import {
   type Log,
   type PartitionTask,
   readRange,
+  requireKept,
   type Step,
 } from "../log/log.ts";
 import {
@@ -95,6 +96,7 @@ export class TerminalStage implements PartitionTask {
     let rows = 0;
     const { offset: from } = replay;
     const to = commit.offset;
+    await requireKept(log, REPARTITION_TOPIC, partition, from);
     const batches = readRange(log, REPARTITION_TOPIC, partition, from, to);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
@@ -149,7 +151,7 @@ export class TerminalStage implements PartitionTask {
       ...this.#deadLetters.appends(),
     ];
     return {
-      next: batch.offsets[batch.count - 1] + 1,
+      next: batch.next,
       metadata: JSON.stringify(metadata),
       appends,
     };

@@ -23,6 +23,21 @@ export const TERMINAL_GROUP = "fraudstream-terminal-windows";
 /** Group of the writer. */
 export const WRITER_GROUP = "fraudstream-writer";
 
+/** Who takes which topic, in the order of the pipeline. */
+export const PIPELINE: readonly {
+  /** The consumer group. */
+  readonly group: string;
+  /** Its input. */
+  readonly topic: string;
+}[] = [
+  { group: CUSTOMER_GROUP, topic: TRANSACTION_TOPIC },
+  { group: TERMINAL_GROUP, topic: REPARTITION_TOPIC },
+  { group: WRITER_GROUP, topic: SINK_TOPIC },
+];
+
+/** Names of all topics of a stream. */
+export const TOPICS: readonly string[] = topicSpecs(1).map(({ name }) => name);
+
 /** All topics of a stream with `partitions` partitions. */
 export function topicSpecs(partitions: number): TopicSpec[] {
   const topic = (name: string, compacted: boolean, n = partitions) => ({

@@ -9,7 +9,7 @@ import {
 } from "../features/feature_row.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
-import type { RecordBatch } from "../log/record_batch.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { Store } from "../store/store.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
@@ -90,16 +90,16 @@ class WriterTask implements PartitionTask {
       this.#cells = new Float64Array(batch.count * this.#width);
     }
     this.#deadLetters.clear();
-    const { control } = this.#context;
+    const { control, signal } = this.#context;
     const start = await control.startSeconds(this.#options.startSeconds);
     let rows = 0;
     for (let i = 0; i < batch.count; i++) {
       if (this.#read(batch, i, start, rows * this.#width)) rows++;
     }
     const cells = this.#cells;
-    await this.#options.store.write({ cells, count: rows });
+    await this.#options.store.write({ cells, count: rows }, signal);
     this.#options.stored?.(cells, this.#width, rows);
-    const next = batch.offsets[batch.count - 1] + 1;
+    const next = batch.next;
     const metadata: StageCommit = {
       progress: this.#progress,
       head: null,
@@ -120,14 +120,13 @@ class WriterTask implements PartitionTask {
     startSeconds: number | undefined,
     at: number,
   ): boolean {
-    const { bytes, positions } = batch;
     const { maxGapSeconds } = this.#context.parameters;
     const cells = this.#cells;
     this.#counters.read++;
     const defect = this.#reader.read(
-      bytes,
-      positions[2 * index + 1],
-      positions[2 * index + 2],
+      batch.bytes,
+      valueStart(batch, index),
+      valueEnd(batch, index),
       startSeconds,
       cells,
       at,

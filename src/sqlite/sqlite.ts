@@ -128,6 +128,13 @@ export class Sqlite {
   /** An error as people should read it. */
   translated(error: unknown): Error {
     const { path, what, error: make } = this.#options;
+    if (error instanceof Deno.errors.NotCapable) {
+      return make(
+        `the ${what} ${path}: Deno was not given the permission; add ` +
+          `--allow-read and --allow-write for its folder before main.ts`,
+        { cause: error },
+      );
+    }
     if (!(error instanceof Error) || !isSqliteError(error)) {
       return error instanceof Error ? error : new Error(String(error));
     }

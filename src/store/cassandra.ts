@@ -35,7 +35,7 @@ import { type Write, WritePlanner } from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
 import { RowSpool } from "./row_spool.ts";
-import type { Store, StoreRows, StoreStatus } from "./store.ts";
+import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
 import { halves, type TokenRange, tokenRanges } from "./token_ranges.ts";
 
 /** Requests under way at once; more gained nothing (docs/PERFORMANCE.md). */
@@ -60,7 +60,7 @@ const READ_PATIENCE_MS = 60_000;
 export async function openCassandraStore(
   settings: CassandraSettings,
   features: FeatureParameters,
-  report: (message: string, fields: Record<string, unknown>) => void,
+  report: StoreReport,
 ): Promise<CassandraStore> {
   checkCassandraSettings(settings);
   const client = newClient(settings);
@@ -168,10 +168,7 @@ export class CassandraStore implements Store {
     tables: Tables,
     { features, report }: {
       readonly features: FeatureParameters;
-      readonly report: (
-        message: string,
-        fields: Record<string, unknown>,
-      ) => void;
+      readonly report: StoreReport;
     },
   ) {
     this.#client = client;

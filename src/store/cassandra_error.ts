@@ -116,7 +116,7 @@ export function connectError(
   }
   const forbidden = causes.find(({ name }) => name === "NotCapable");
   const advice = forbidden
-    ? "allow that to Deno"
+    ? "or start the program by 'deno task start:cluster'"
     : "check that it runs, the addresses, and whether it wants TLS";
   return new StoreError(
     `the Cassandra cluster at ${at} cannot be reached: ${reasonOf(error)}; ` +

@@ -1,48 +1,44 @@
 /**
- * Opens the store that the settings name. What the other kind needs is not
- * even loaded: a run on the embedded store starts without Cassandra's driver.
+ * Opens the store that the settings ask for. The Cassandra client is loaded
+ * only where it is needed, so that a run without a server starts at once.
  */
 import { join } from "node:path";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { CassandraSettings } from "./cassandra_settings.ts";
 import { EmbeddedStore } from "./embedded.ts";
-import type { Store } from "./store.ts";
+import type { Store, StoreReport } from "./store.ts";
 
-/** Which store, and how it is used. */
+/** Where the store is and how it is reached. */
 export type StoreSettings =
   | {
-    /** One SQLite file in a data folder. */
+    /** A SQLite file in a folder. */
     readonly kind: "embedded";
-    /** The data folder. */
+    /** The data folder, which exists. */
     readonly folder: string;
     /** Whether every commit waits for the disk. */
     readonly durable: boolean;
   }
   | CassandraSettings;
 
-/** The file of the embedded store in a data folder. */
-export const STORE_FILE = "store.db";
+/** The SQLite file of an embedded store. */
+export function storePath(folder: string): string {
+  return join(folder, "store.db");
+}
 
 /**
- * Opens a store, making what is missing. `report` is told when the store stops
- * answering and when it answers again. Throws ConfigError for settings that do
- * not fit, StoreError if it cannot be reached.
+ * Opens the store for these features, making its table if there is none; the
+ * caller closes it. Throws ConfigError if it holds other features, StoreError
+ * if it cannot be reached as the settings say.
  */
 export async function openStore(
   settings: StoreSettings,
   features: FeatureParameters,
-  report: (message: string, fields: Record<string, unknown>) => void,
+  report: StoreReport,
 ): Promise<Store> {
-  switch (settings.kind) {
-    case "embedded":
-      return new EmbeddedStore({
-        path: join(settings.folder, STORE_FILE),
-        features,
-        durable: settings.durable,
-      });
-    case "cassandra": {
-      const { openCassandraStore } = await import("./cassandra.ts");
-      return await openCassandraStore(settings, features, report);
-    }
+  if (settings.kind === "embedded") {
+    const { folder, durable } = settings;
+    return new EmbeddedStore({ path: storePath(folder), features, durable });
   }
+  const { openCassandraStore } = await import("./cassandra.ts");
+  return await openCassandraStore(settings, features, report);
 }

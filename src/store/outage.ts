@@ -5,6 +5,7 @@
  * handed, and nothing of Cassandra.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { StoreReport } from "./store.ts";
 
 /** How long to wait, what to wait for, and whom to tell. */
 export interface OutageOptions {
@@ -13,7 +14,7 @@ export interface OutageOptions {
   /** One line on an error, for the report. */
   readonly reasonOf: (error: unknown) => string;
   /** Told of the outage; constant messages, data in fields. */
-  readonly report: (message: string, fields: Record<string, unknown>) => void;
+  readonly report: StoreReport;
   /** Shortest pause, milliseconds; it doubles from try to try. */
   readonly pauseMsMin: number;
   /** Longest pause, milliseconds. */
@@ -93,7 +94,7 @@ export class Outage {
     if (nowMs < this.#nextReportMs) return;
     this.#nextReportMs = nowMs + REPORT_MS;
     this.#reported = true;
-    report("the store does not answer, waiting for it", {
+    report("warning", "the store does not answer, waiting for it", {
       reason: reasonOf(error),
       seconds: Math.round((nowMs - this.#sinceMs) / 1000),
     });
@@ -105,7 +106,7 @@ export class Outage {
     if (this.#reported) {
       this.#reported = false;
       this.#nextReportMs = now() + FLICKER_MS;
-      report("the store answers again", {
+      report("info", "the store answers again", {
         seconds: Math.round((now() - this.#sinceMs) / 1000),
       });
     }

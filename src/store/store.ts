@@ -3,6 +3,13 @@
  * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
  */
 
+/** Told what happens behind the scenes: an outage, a retry. */
+export type StoreReport = (
+  level: "info" | "warning",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
 /** Rows of a payment and its feature values, side by side in cells (see feature_row.ts). */
 export interface StoreRows {
   /** The cells, `width` a row. */

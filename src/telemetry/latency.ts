@@ -12,6 +12,8 @@ export interface LatencySummary {
   readonly samples: number;
   /** Half were faster. */
   readonly p50: number;
+  /** 95 of 100 were faster. */
+  readonly p95: number;
   /** 99 of 100 were faster. */
   readonly p99: number;
   /** The slowest. */
@@ -57,6 +59,7 @@ export class LatencyMeter {
     return {
       samples: this.#count,
       p50: at(0.5),
+      p95: at(0.95),
       p99: at(0.99),
       max: this.#max,
     };

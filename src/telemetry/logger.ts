@@ -24,6 +24,20 @@ export interface LoggerOptions {
   readonly write: (line: string) => void;
 }
 
+/** A callback for parts that know no logger: what it is told becomes log lines. */
+export function reportTo(
+  logger: Logger,
+): (
+  level: "info" | "warning",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void {
+  return (level, message, fields) => {
+    if (level === "warning") logger.warn(message, fields);
+    else logger.info(message, fields);
+  };
+}
+
 /** Sets up this thread's logs and gives the logger of a role. */
 export function openLogger(role: string, options: LoggerOptions): Logger {
   const formatted = options.format === "json" ? jsonLine : textLine;

@@ -4,7 +4,6 @@
  */
 
 const DIGIT_0 = 48;
-const MINUS = 45;
 const DOT = 46;
 
 /** Appends bytes to a buffer that doubles when it is full. */
@@ -129,14 +128,5 @@ export class ByteWriter {
     this.padded(minutes, 2);
     this.ascii(":");
     this.padded(second - hours * 3600 - minutes * 60, 2);
-  }
-
-  /** Appends a whole number that may be negative. */
-  signed(value: number): void {
-    if (value < 0) {
-      this.reserve(1);
-      this.#bytes[this.#length++] = MINUS;
-    }
-    this.whole(Math.abs(value));
   }
 }

@@ -20,27 +20,36 @@ export interface RunOptions {
   stdin?: Uint8Array;
   /** Permission flags instead of the usual ones. */
   permissions?: readonly string[];
+  /** Environment variables besides those of the tests. */
+  environment?: Record<string, string>;
+  /** The folder that it is started in. */
+  cwd?: string;
 }
 
 /** Starts the program; stdin is a pipe that the caller has to close. */
 export function startProgram(
   args: readonly string[],
-  permissions: readonly string[] = PERMISSIONS,
+  { permissions = PERMISSIONS, environment = {}, cwd }: Omit<
+    RunOptions,
+    "stdin"
+  > = {},
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", ...permissions, MAIN, ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
+    env: environment,
+    ...cwd !== undefined && { cwd },
   }).spawn();
 }
 
 /** Runs the program to its end. */
 export async function runMain(
   args: readonly string[],
-  { stdin, permissions }: RunOptions = {},
+  { stdin, ...options }: RunOptions = {},
 ): Promise<Outcome> {
-  const child = startProgram(args, permissions);
+  const child = startProgram(args, options);
   const fed = feed(child, stdin);
   const outcome = await outcomeOf(child);
   await fed;

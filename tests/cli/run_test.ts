@@ -279,6 +279,26 @@ testRunning("a read-only data folder gives one clear line", async () => {
   assert.equal(stderr.trim().split("\n").length, 1);
 });
 
+testRunning("a folder that Deno may not use gives one clear line", async () => {
+  await using folder = temporaryFolder();
+  const data = `--data=${join(folder.path, "data")}`;
+  const elsewhere = join(folder.path, "elsewhere");
+  const narrow = [`--allow-read=${elsewhere}`, `--allow-write=${elsewhere}`];
+  for (const command of ["run", "status", "topics"]) {
+    const { code, stderr } = await runMain([command, data], {
+      permissions: narrow,
+    });
+    assert.equal(code, 1, command);
+    assert.match(stderr, /^fraudstream: .*--allow-read=/);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+  }
+  const readOnly = await runMain(["run", data], {
+    permissions: ["--allow-read", `--allow-write=${elsewhere}`],
+  });
+  assert.equal(readOnly.code, 1);
+  assert.match(readOnly.stderr, /^fraudstream: .*--allow-write=/);
+});
+
 testRunning("values out of range are wrong use", async () => {
   const wrong = [
     ["--rate=0"],

@@ -43,7 +43,7 @@ export async function openStore(
   features: FeatureParameters = HANDBOOK_FEATURES,
   reports: Report[] = [],
 ): Promise<CassandraStore> {
-  return await openCassandraStore(settings, features, (message, fields) => {
+  return await openCassandraStore(settings, features, (_, message, fields) => {
     reports.push({ message, fields });
   });
 }

@@ -6,7 +6,18 @@
 import { stopShared } from "./servers.ts";
 import "./cassandra_faults.ts";
 import "./cassandra_store.ts";
+import "./kafka_interruptions.ts";
+import "./kafka_log.ts";
+import "./kafka_lost_answers.ts";
+import "./kafka_processors.ts";
+import "./kafka_secured.ts";
+import "./kafka_tools.ts";
+import "./kafka_topics.ts";
+import "./python_clients.ts";
 import "./shared_servers.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
-Deno.test.afterAll?.(stopShared);
+const hooks = Deno.test as unknown as {
+  afterAll?(end: () => Promise<void>): void;
+};
+hooks.afterAll?.(stopShared);

@@ -8,13 +8,20 @@ import {
   startCassandra,
 } from "../services/cassandra_server.ts";
 import { type KafkaServer, startKafka } from "../services/kafka_server.ts";
+import { type ProxiedKafka, startProxied } from "./proxied_kafka.ts";
 
 let kafka: Promise<KafkaServer> | undefined;
+let proxied: Promise<ProxiedKafka> | undefined;
 let cassandra: Promise<CassandraServer> | undefined;
 
 /** The Kafka that all tests share. */
 export function sharedKafka(): Promise<KafkaServer> {
   return kafka ??= startKafka();
+}
+
+/** A Kafka behind a proxy, shared by those that lose requests and answers. */
+export function sharedProxied(): Promise<ProxiedKafka> {
+  return proxied ??= startProxied();
 }
 
 /** The Cassandra that all tests share. */
@@ -24,8 +31,8 @@ export function sharedCassandra(): Promise<CassandraServer> {
 
 /** Stops and removes those that were started. */
 export async function stopShared(): Promise<void> {
-  const started = await Promise.allSettled([kafka, cassandra]);
-  kafka = cassandra = undefined;
+  const started = await Promise.allSettled([kafka, proxied, cassandra]);
+  kafka = proxied = cassandra = undefined;
   for (const server of started) {
     if (server.status === "fulfilled") {
       await server.value?.[Symbol.asyncDispose]();

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError, LogError } from "../../src/error/error.ts";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
-import { READ_LIMIT, readRange } from "../../src/log/log.ts";
+import { READ_LIMIT, readRange, type Step } from "../../src/log/log.ts";
+import type { RecordBatch } from "../../src/log/record_batch.ts";
 import { inDatabase } from "../sqlite/in_database.ts";
 import { canWrite, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -16,7 +17,7 @@ function openAt(path: string): EmbeddedLog {
 }
 
 logContract(
-  canWrite ? "embedded log" : "embedded log (needs --allow-read --allow-write)",
+  "embedded log",
   () => {
     const folder = temporaryFolder();
     const path = join(folder.path, "log.db");
@@ -30,7 +31,7 @@ logContract(
       },
     });
   },
-  !canWrite,
+  canWrite ? undefined : "needs --allow-read --allow-write",
 );
 
 testWriting("everything is still there after closing and opening", async () => {
@@ -56,6 +57,50 @@ testWriting("everything is still there after closing and opening", async () => {
     { offset: 1, metadata: "m" },
   ]);
 });
+
+testWriting(
+  "a step of a group that somebody else has moved is refused, nothing appended",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "log.db");
+    await using log = openAt(path);
+    await using other = openAt(path);
+    const topic = (name: string) => ({ name, partitions: 1, compacted: false });
+    await log.createTopics([topic("letters"), topic("numbers")]);
+    const producer = await log.producer("p");
+    await producer.append([appendOf("letters", 0, ["a", "b"])]);
+    const consume = (
+      log: EmbeddedLog,
+      step: (batch: RecordBatch) => Promise<Step>,
+    ) =>
+      log.consume({
+        group: "readers",
+        topic: "letters",
+        limit: READ_LIMIT,
+        signal: new AbortController().signal,
+        open: () => Promise.resolve({ step }),
+        idle: () => Promise.resolve(true),
+      });
+    const all = ({ next }: RecordBatch) => ({
+      next,
+      metadata: "",
+      appends: [],
+    });
+    await assert.rejects(
+      consume(log, async (batch) => {
+        await consume(other, (batch) => Promise.resolve(all(batch)));
+        return { ...all(batch), appends: [appendOf("numbers", 0, ["twice"])] };
+      }),
+      (error) => {
+        assert.ok(error instanceof LogError);
+        assert.match(error.message, /readers .*letters partition 0/);
+        return true;
+      },
+    );
+    assert.deepEqual(await log.endOffsets("numbers"), [0]);
+    assert.equal((await log.committed("readers", "letters"))[0]?.offset, 2);
+  },
+);
 
 /** What opening a path throws. */
 function refusal(path: string): Error {

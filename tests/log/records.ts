@@ -21,8 +21,12 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A record of the given value, its key and time made up. */
-export function record(value: string, key = `key of ${value}`): TextRecord {
-  return { key, value, time: 1000 };
+export function record(
+  value: string,
+  key = `key of ${value}`,
+  time = 1000,
+): TextRecord {
+  return { key, value, time };
 }
 
 /** A builder that holds these records. */

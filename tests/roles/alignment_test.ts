@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
 import {
+  Alignment,
   alignmentBound,
   type PartitionView,
   partitionViews,
 } from "../../src/roles/alignment.ts";
-import { initialCommit } from "../../src/roles/stage_commit.ts";
+import { CommitReader, initialCommit } from "../../src/roles/stage_commit.ts";
 import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
 import { appendOf } from "../log/records.ts";
 
@@ -75,10 +76,48 @@ Deno.test("partitionViews() are what the group has committed, drained at the end
     },
   });
   await log.commit("g", "t", [commit(0, 1, 9), commit(1, 2, null)]);
-  assert.deepEqual(await partitionViews(log, "g", "t"), [
+  const reader = new CommitReader();
+  assert.deepEqual(await partitionViews(log, "g", "t", reader), [
     view(9, 7, false),
     view(null, 7, true),
     view(null, 0, false),
     view(null, 0, true),
   ]);
+  // A commit that was read before is not mistaken for a newer one.
+  const moved = { ...commit(0, 2, null), from: 1 };
+  await log.commit("g", "t", [moved]);
+  const [first] = await partitionViews(log, "g", "t", reader);
+  assert.deepEqual(first, view(null, 7, true));
+});
+
+Deno.test("an Alignment takes a drained partition's word for what has been read only", async () => {
+  await using log = new EmbeddedLog({ path: ":memory:", durable: false });
+  await log.createTopics([{ name: "t", partitions: 3, compacted: false }]);
+  const producer = await log.producer("p");
+  await producer.append([appendOf("t", 0, ["a"]), appendOf("t", 1, ["a"])]);
+  const commit = (partition: number, progress: number) => ({
+    partition,
+    from: 0,
+    step: {
+      next: 1,
+      appends: [],
+      metadata: JSON.stringify({ ...initialCommit(), progress }),
+    },
+  });
+  const alignment = new Alignment({
+    log,
+    group: "g",
+    topic: "t",
+    partition: 2,
+    delayDays: DELAY_DAYS,
+    commits: new CommitReader(),
+  });
+  assert.equal(alignment.sure, -Infinity);
+  // Nothing committed: both hold back from the start of the stream.
+  assert.equal(await alignment.look(), AHEAD);
+  assert.equal(alignment.sure, AHEAD);
+  // All is taken: what has been read may go on, what comes later may not.
+  await log.commit("g", "t", [commit(0, 500), commit(1, 300)]);
+  assert.equal(await alignment.look(), Infinity);
+  assert.equal(alignment.sure, 300 + AHEAD);
 });

@@ -58,6 +58,31 @@ const others: [flag: string, found: string, StreamParameters][] = [
   }],
 ];
 
+const APRIL = Date.UTC(2018, 3, 1) / 1000;
+const MAY = Date.UTC(2018, 4, 1) / 1000;
+
+Deno.test("agree() refuses another --start of a stream of others", async () => {
+  await using log = await openLog();
+  await new Control(log).agree({ ...PARAMETERS, startSeconds: MAY });
+  await new Control(log).agree({ ...PARAMETERS, startSeconds: MAY });
+  await assert.rejects(
+    new Control(log).agree({ ...PARAMETERS, startSeconds: APRIL }),
+    /begun with --start=2018-05-01, not 2018-04-01/,
+  );
+});
+
+Deno.test("agree() to a --start that came late needs a producer with that start", async () => {
+  await using log = await openLog();
+  const agreement = () =>
+    new Control(log).agree({ ...PARAMETERS, startSeconds: MAY });
+  await new Control(log).agree(PARAMETERS);
+  await assert.rejects(agreement(), /with --start=unknown, not 2018-05-01/);
+  const records = controlRecords();
+  records.put("origin", { startSeconds: MAY, fingerprint: "" });
+  await (await log.producer("p")).append(records.appends());
+  await agreement();
+});
+
 for (const [flag, found, parameters] of others) {
   Deno.test(`agree() refuses another ${flag}, naming it and both values`, async () => {
     await using log = await openLog();

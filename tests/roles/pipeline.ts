@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { valueEnd, valueStart } from "../../src/log/record_batch.ts";
 import { EmbeddedStore } from "../../src/store/embedded.ts";
 import { Control, type StreamParameters } from "../../src/roles/control.ts";
 import type { RoleContext, RunSettings } from "../../src/roles/role.ts";
@@ -17,7 +18,7 @@ import {
   FeatureJsonReader,
   TRANSACTION_CELLS,
 } from "../../src/features/feature_row.ts";
-import { readRange } from "../../src/log/log.ts";
+import { type Log, readRange } from "../../src/log/log.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
@@ -178,7 +179,7 @@ export async function runBehind({ context, store }: OpenFolder): Promise<void> {
 
 /** SHA-256 of the canonical features CSV of what the sink topic holds. */
 export async function sinkSum(
-  log: EmbeddedLog,
+  log: Log,
   parameters: StreamParameters,
 ): Promise<string> {
   const { features, partitions } = parameters;
@@ -188,11 +189,11 @@ export async function sinkSum(
   const ends = await log.endOffsets(SINK_TOPIC) ?? [];
   for (let partition = 0; partition < partitions; partition++) {
     const batches = readRange(log, SINK_TOPIC, partition, 0, ends[partition]);
-    for await (const { count, positions, bytes } of batches) {
-      for (let i = 0; i < count; i++) {
+    for await (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
         const cells = new Float64Array(width);
-        const [from, to] = [positions[2 * i + 1], positions[2 * i + 2]];
-        const defect = reader.read(bytes, from, to, undefined, cells, 0);
+        const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+        const defect = reader.read(batch.bytes, from, to, undefined, cells, 0);
         if (defect) throw new Error(defect.message);
         rows.push(cells);
       }

@@ -202,6 +202,16 @@ for (const [flag, data] of others) {
   });
 }
 
+Deno.test("a producer whose days begin elsewhere than agreed is refused", async () => {
+  const startSeconds = Date.UTC(2018, 4, 1) / 1000;
+  const agreed = { ...parametersOf(PARTITIONS), startSeconds };
+  await using folder = await openMemory(agreed);
+  await assert.rejects(
+    produceUntil(folder, SET_A),
+    /begun with --start=2018-05-01, not 2018-04-01/,
+  );
+});
+
 Deno.test("another seed is another stream, except to the handbook's data", () => {
   const seeded = (seed: string) => fingerprintOf({ ...SEEDED, seed });
   assert.notEqual(seeded("1"), seeded("2"));

@@ -10,6 +10,7 @@ import {
   readRange,
 } from "../../src/log/log.ts";
 import {
+  batchHead,
   batchTail,
   type RecordBatch,
   RecordBatchBuilder,
@@ -19,6 +20,7 @@ import type { StreamParameters } from "../../src/roles/control.ts";
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
 import {
   addCounters,
+  CommitReader,
   noCounters,
   parseCommit,
   type StageCounters,
@@ -102,6 +104,7 @@ const CUSTOMER_STAGE: StageKind = {
       parameters,
       partition,
       commit,
+      commits: new CommitReader(),
       startSeconds: () => Promise.resolve(START_SECONDS),
     }),
 };
@@ -232,17 +235,6 @@ export class StageDriver {
     }
     return sum;
   }
-}
-
-function batchHead(batch: RecordBatch, records: number): RecordBatch {
-  if (records >= batch.count) return batch;
-  return {
-    count: records,
-    offsets: batch.offsets.subarray(0, records),
-    timestamps: batch.timestamps.subarray(0, records),
-    positions: batch.positions.subarray(0, 2 * records + 1),
-    bytes: batch.bytes,
-  };
 }
 
 /** The partitions of a stream, lowest first. */

@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import lock from "./jars.json" with { type: "json" };
 import { runTool } from "./java.ts";
 
-/** A server whose jars are locked. */
-export type Product = "kafka" | "cassandra";
+/** What is locked: the two servers, and Kafka Streams for the benchmark beside it. */
+export type Product = "kafka" | "cassandra" | "streams";
 
 /** What one product consists of. */
 export interface JarLock {

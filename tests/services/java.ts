@@ -7,7 +7,8 @@
 /** Cassandra 5 and Kafka 4 both run on it; Kafka alone needs no newer one. */
 const JAVA_MAJOR_MIN = 17;
 
-const WITH_JAVA_HOME =
+/** Begins a script of `sh` that starts programs of Java. */
+export const WITH_JAVA_HOME =
   '[ -z "${JAVA_HOME:-}" ] || PATH="$JAVA_HOME/bin:$PATH"; ';
 
 /** What keeps the servers from being started, in one line; undefined if nothing does. */

@@ -43,12 +43,18 @@ const STOP_MS_MAX = 60_000;
 const POLL_MS = 50;
 const LOG_LINES_SHOWN = 15;
 
-/** Its stdin says which process runs; when that ends, so do both. */
+/**
+ * Its stdin says which process runs; when that ends, so do both. It goes on in
+ * the background since Deno may kill its own children when it ends.
+ */
 const WATCH = `
-trap '' INT TERM HUP QUIT
-while read -r line; do pid=$line; done
-if [ -n "$pid" ]; then kill -KILL "$pid"; sleep 1; fi
-rm -rf -- "$0"
+exec 3<&0
+(
+  trap '' INT TERM HUP QUIT
+  while read -r line; do pid=$line; done
+  if [ -n "$pid" ]; then kill -KILL "$pid"; sleep 1; fi
+  rm -rf -- "$0"
+) <&3 &
 `;
 
 /**
@@ -82,7 +88,7 @@ class Watcher {
     this.#child = new Deno.Command("sh", {
       args: ["-c", WATCH, folder],
       stdin: "piped",
-      stdout: "null",
+      stdout: "piped",
       stderr: "null",
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
@@ -95,7 +101,8 @@ class Watcher {
 
   async close(): Promise<void> {
     await this.#input.close().catch(() => {});
-    await this.#child.status;
+    // What is in the background holds the other end until it is done.
+    await this.#child.stdout.pipeTo(new WritableStream());
   }
 }
 

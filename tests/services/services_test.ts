@@ -74,10 +74,12 @@ function isOpen(address: string): Promise<boolean> {
   return converse(port, () => Promise.resolve(true));
 }
 
-async function waitUntilClosed(address: string): Promise<void> {
+async function waitFor(
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + END_MS_MAX;
-  while (await isOpen(address)) {
-    assert.ok(performance.now() < deadline, `${address} is still open`);
+  while (!await condition()) {
+    assert.ok(performance.now() < deadline, `in vain for ${condition}`);
     await delay(POLL_MS);
   }
 }
@@ -232,6 +234,7 @@ testServing("Ctrl-C of deno task services stops both servers", async () => {
 });
 
 testServing("a server ends with who started it, also by SIGKILL", async () => {
+  await using folder = temporaryFolder();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -245,6 +248,7 @@ testServing("a server ends with who started it, also by SIGKILL", async () => {
       join(ROOT, "tests/services/run_services.ts"),
       "--kafka-only",
     ],
+    env: { TMPDIR: folder.path },
     stdout: "piped",
   }).spawn();
   const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -252,7 +256,8 @@ testServing("a server ends with who started it, also by SIGKILL", async () => {
   child.kill("SIGKILL");
   await child.status;
   await output.cancel();
-  await waitUntilClosed(title.split(/ +/)[1]);
+  await waitFor(async () => !await isOpen(title.split(/ +/)[1]));
+  await waitFor(() => [...Deno.readDirSync(folder.path)].length === 0);
 });
 
 /** Passes on what comes to a port, and counts the connections. */

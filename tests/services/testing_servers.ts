@@ -9,7 +9,10 @@ import { javaProblem } from "./java.ts";
 export const serverProblem: string | undefined = findProblem();
 
 /** Defines a test that starts real servers, or uses those that others share. */
-export function testServing(name: string, fn: () => Promise<void>): void {
+export function testServing(
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+): void {
   const allowed = serverProblem === undefined;
   Deno.test({
     name: allowed ? name : `${name} (${serverProblem})`,

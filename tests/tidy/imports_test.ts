@@ -149,6 +149,17 @@ testReading(
   },
 );
 
+testReading("only one file knows each client of a server", () => {
+  const users = (client: string) =>
+    sources().filter((source) =>
+      importsOf(source).some(({ from }) =>
+        from.replace(/^npm:\/?/, "").startsWith(client)
+      )
+    ).map(({ path }) => path);
+  assert.deepEqual(users("kafkajs"), ["src/log/kafka.ts"]);
+  assert.deepEqual(users("cassandra-driver"), ["src/store/cassandra.ts"]);
+});
+
 testReading("no file is named after nothing in particular", () => {
   const vague = /^(utils?|helpers?|common|types?|index|mod|misc|shared)\.ts$/;
   for (const { path } of sources()) {

@@ -89,12 +89,6 @@ Deno.test("whole() prints every whole number up to 2^53 - 1", () => {
   }
 });
 
-Deno.test("signed() prints negative whole numbers with their sign", () => {
-  fc.assert(fc.property(fc.maxSafeInteger(), (value) => {
-    assert.equal(written((writer) => writer.signed(value)), String(value));
-  }));
-});
-
 Deno.test("padded() fills up with leading zeros", () => {
   fc.assert(
     fc.property(fc.nat(99_999), fc.integer({ min: 5, max: 9 }), (n, width) => {

@@ -1,0 +1,55 @@
+/**
+ * What must not stand on a command line: passwords, from the environment or a
+ * file; and the files of certificate authorities. Neither is ever logged, and
+ * no message quotes them.
+ */
+import { ConfigError } from "../error/error.ts";
+import { fileError } from "../files/file_error.ts";
+import type { Environment } from "./environment.ts";
+
+/** Where a password may come from. */
+export interface PasswordSource {
+  /** The variable: FRAUDSTREAM_KAFKA_PASSWORD. */
+  readonly variable: string;
+  /** The flag that names a file: --kafka-password-file. */
+  readonly flag: string;
+  /** The file that was named, if one was. */
+  readonly file: string | undefined;
+}
+
+/** The password; undefined if none is given. Throws ConfigError, or DataError for a file that cannot be read. */
+export function readPassword(
+  { variable, flag, file }: PasswordSource,
+  environment: Environment,
+): string | undefined {
+  const value = environment(variable);
+  if (file === undefined) return value;
+  if (value !== undefined) {
+    throw new ConfigError(
+      `the password is in ${variable} and in the file of ${flag}: give one ` +
+        "of the two",
+    );
+  }
+  // What editors and echo put behind it is no part of it.
+  const password = readText(file).replace(/\r?\n$/, "");
+  if (password !== "") return password;
+  throw new ConfigError(`${flag}: ${file} is empty; put the password in it`);
+}
+
+/** The certificates in a PEM file. Throws ConfigError if there are none, or DataError if it cannot be read. */
+export function readAuthorities(flag: string, file: string): string {
+  const text = readText(file);
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new ConfigError(
+    `${flag}: ${file} holds no certificate; give a PEM file ` +
+      "(-----BEGIN CERTIFICATE-----)",
+  );
+}
+
+function readText(file: string): string {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch (cause) {
+    throw fileError(cause, "read", file);
+  }
+}

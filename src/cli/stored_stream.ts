@@ -1,0 +1,103 @@
+/**
+ * A stream that is already there, opened to be looked at: its log, what its
+ * roles have agreed on, and its store. Nothing is made where nothing is.
+ */
+import { DataError } from "../error/error.ts";
+import { fileError } from "../files/file_error.ts";
+import type { Log, LogReport } from "../log/log.ts";
+import { logPath, openLog } from "../log/open_log.ts";
+import { Control, type StreamParameters } from "../roles/control.ts";
+import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { openStore, storePath } from "../store/open_store.ts";
+import type { Store } from "../store/store.ts";
+import { openLogger, reportTo } from "../telemetry/logger.ts";
+import type { Connection } from "./connection_flags.ts";
+import { writeError } from "./terminal.ts";
+
+/** A stream that is there. */
+export interface StoredStream extends AsyncDisposable {
+  /** Its log. */
+  readonly log: Log;
+  /** Its control topic, refreshed once; undefined before a role has run. */
+  readonly control: Control | undefined;
+  /** What its roles agreed on; undefined before one has run. */
+  readonly parameters: StreamParameters | undefined;
+}
+
+/** Where a command that only looks is told of outages: warnings on stderr. */
+export function warnings(command: string): LogReport {
+  const format = Deno.stderr.isTerminal() ? "text" : "json";
+  const options = { format, level: "warning", write: writeError } as const;
+  return reportTo(openLogger(command, options));
+}
+
+/** Opens a stream that is there; throws DataError if there is no data folder, LogError if the log cannot be reached. */
+export async function openStoredStream(
+  connection: Connection,
+  report: LogReport,
+): Promise<StoredStream> {
+  const { log: settings } = connection;
+  if (settings.kind === "embedded" && !isThere(logPath(settings.folder))) {
+    throw new DataError(
+      `there is no data folder ${settings.folder}; start 'fraudstream run' ` +
+        `first or name another by --data`,
+    );
+  }
+  return await openStream(connection, report);
+}
+
+/** Opens a stream, making an embedded log if there is none in the folder, which exists. */
+export async function openStream(
+  connection: Connection,
+  report: LogReport,
+): Promise<StoredStream> {
+  const log = await openLog(connection.log, report);
+  const close = () => log[Symbol.asyncDispose]();
+  try {
+    const begun = await log.endOffsets(CONTROL_TOPIC);
+    const control = begun && new Control(log);
+    await control?.refresh();
+    const parameters = control?.parameters;
+    return { log, control, parameters, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What the roles of a stream agreed on; undefined where none has run. */
+export async function findParameters(
+  connection: Connection,
+  report: LogReport,
+): Promise<StreamParameters | undefined> {
+  const { log } = connection;
+  if (log.kind === "embedded" && !isThere(logPath(log.folder))) {
+    return undefined;
+  }
+  await using stream = await openStoredStream(connection, report);
+  return stream.parameters;
+}
+
+/** Opens the store of a stream; undefined if nothing can have been stored yet. */
+export async function openStoredRows(
+  { store: settings }: Connection,
+  { parameters }: StoredStream,
+  report: LogReport,
+): Promise<Store | undefined> {
+  if (!parameters) return undefined;
+  if (settings.kind === "embedded" && !isThere(storePath(settings.folder))) {
+    return undefined;
+  }
+  return await openStore(settings, parameters.features, report);
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false;
+    throw fileError(error, "read", path);
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * Transactions of one transactional id: records, and a group's offset with
+ * them, all or nothing. One transaction at a time, one request at a time.
+ *
+ * Every request of a transaction may be repeated: partitions and offsets are
+ * added again with no effect, a batch that was appended is known by its
+ * sequence number, and the end of a transaction that has ended is confirmed.
+ * So a lost answer leaves nothing open: the same request is sent again until
+ * it is answered, or refused because somebody else has become the producer.
+ */
+import { type KafkaCluster, type Lane } from "./kafka_cluster.ts";
+import {
+  addOffsetsRequest,
+  addPartitionsRequest,
+  endTransactionRequest,
+  initProducerRequest,
+  type Membership,
+  type OffsetCommit,
+  type ProducerIdentity,
+  txnOffsetCommitRequest,
+} from "./kafka_group_requests.ts";
+import { encodeBatches } from "./kafka_records.ts";
+import {
+  type BrokerNode,
+  type KafkaRequest,
+  placeOf,
+  type ProduceBatch,
+  produceRequest,
+  type TopicPartition,
+} from "./kafka_requests.ts";
+import type { Append } from "./log.ts";
+
+/** Below what a broker takes in one batch by default, 1 MiB. */
+const BATCH_BYTES = 900_000;
+
+/** A group's offset that is committed with the records. */
+export interface StepOffset {
+  /** Who commits: an older generation of the group is refused. */
+  readonly member: Membership;
+  /** What is committed. */
+  readonly commit: OffsetCommit;
+}
+
+/** What a producer is made from. */
+export interface ProducerOptions {
+  /** The cluster. */
+  readonly cluster: KafkaCluster;
+  /** Connections that nobody else uses. */
+  readonly lane: Lane;
+  /** What makes it the only one. */
+  readonly transactionalId: string;
+  /** Put before the topics' names. */
+  readonly prefix: string;
+  /** A transaction that takes longer is given up by the coordinator, milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+}
+
+/** The producer of a transactional id. */
+export class KafkaProducer {
+  readonly #options: ProducerOptions;
+  readonly #sequences = new Map<string, number>();
+  #identity: ProducerIdentity;
+
+  private constructor(options: ProducerOptions, identity: ProducerIdentity) {
+    this.#options = options;
+    this.#identity = identity;
+  }
+
+  /**
+   * Becomes the producer: fences the one before, and waits until what it had
+   * under way is over, one way or the other. Commits that are read after this
+   * are the newest.
+   */
+  static async open(options: ProducerOptions): Promise<KafkaProducer> {
+    return new KafkaProducer(options, await init(options, undefined));
+  }
+
+  /** Gives up what is under way and goes on, unless it has been fenced. */
+  async renew(): Promise<void> {
+    this.#identity = await init(this.#options, this.#identity);
+    this.#sequences.clear();
+  }
+
+  /** Appends records and commits the offset, if there is one; an error leaves nothing of it, but renew() must follow. */
+  async commit(appends: readonly Append[], offset?: StepOffset): Promise<void> {
+    const { prefix } = this.#options;
+    const full = appends.filter(({ records }) => records.count > 0)
+      .map((append) => ({ ...append, topic: prefix + append.topic }));
+    const places = new Map<string, TopicPartition>();
+    for (const { topic, partition } of full) {
+      places.set(placeOf({ topic, partition }), { topic, partition });
+    }
+    const producer = this.#identity;
+    if (places.size > 0) {
+      const added = [...places.values()];
+      await this.#requirePlaces(added);
+      await this.#ask(addPartitionsRequest(producer, added), added);
+    }
+    if (offset) {
+      await this.#ask(addOffsetsRequest(producer, offset.member.group));
+    }
+    await this.#produce(full);
+    if (offset) await this.#commitOffset(offset);
+    await this.#ask(endTransactionRequest(producer, "commit"));
+  }
+
+  /** Gives up what is under way, so that readers need not wait for its timeout. */
+  async abort(): Promise<void> {
+    await this.#ask(endTransactionRequest(this.#identity, "abort"));
+  }
+
+  /** Throws LogError where a topic is not there: a coordinator would be asked for ever. */
+  async #requirePlaces(places: readonly TopicPartition[]): Promise<void> {
+    const { cluster, signal } = this.#options;
+    for (const place of places) {
+      await cluster.retry(() => cluster.leader(place), { signal });
+    }
+  }
+
+  /** Sends to the coordinator of the transactional id. */
+  async #ask<T>(
+    request: KafkaRequest<T>,
+    about: readonly TopicPartition[] = [],
+  ): Promise<T> {
+    return await askCoordinator(this.#options, request, about);
+  }
+
+  async #commitOffset({ member, commit }: StepOffset): Promise<void> {
+    const { cluster, lane, signal } = this.#options;
+    const request = txnOffsetCommitRequest(this.#identity, member, commit);
+    await cluster.retry(async () => {
+      const node = await cluster.coordinator("group", member.group);
+      return await cluster.about([commit], lane.send(node, request));
+    }, { signal });
+  }
+
+  /** A broker takes one batch of a partition in a request, so the second ones go with the second request. */
+  async #produce(appends: readonly Append[]): Promise<void> {
+    const queues: ProduceBatch[][] = [];
+    const byPlace = new Map<string, ProduceBatch[]>();
+    for (const { topic, partition, records, headers } of appends) {
+      const place = placeOf({ topic, partition });
+      const sequence = this.#sequences.get(place) ?? 0;
+      const { producerId, epoch } = this.#identity;
+      const batches = encodeBatches(
+        records,
+        { producerId, epoch, sequence },
+        BATCH_BYTES,
+        headers,
+      );
+      this.#sequences.set(place, (sequence + records.count) % 2 ** 31);
+      let queue = byPlace.get(place);
+      if (!queue) {
+        byPlace.set(place, queue = []);
+        queues.push(queue);
+      }
+      for (const { bytes } of batches) queue.push({ topic, partition, bytes });
+    }
+    for (let round = 0;; round++) {
+      const batches = queues.flatMap((queue) => queue.slice(round, round + 1));
+      if (batches.length === 0) return;
+      await this.#send(batches);
+    }
+  }
+
+  /** Sends batches to the leaders of their partitions, each once more wherever no answer came. */
+  async #send(batches: readonly ProduceBatch[]): Promise<void> {
+    const { cluster, lane, signal } = this.#options;
+    const { transactionalId } = this.#identity;
+    let left = batches;
+    await cluster.retry(async () => {
+      const leaders = new Map<number, [BrokerNode, ProduceBatch[]]>();
+      for (const batch of left) {
+        const node = await cluster.leader(batch);
+        const [, led] = leaders.getOrInsert(node.nodeId, [node, []]);
+        led.push(batch);
+      }
+      for (const [node, led] of leaders.values()) {
+        await lane.send(node, produceRequest(transactionalId, led));
+        left = left.filter((batch) => !led.includes(batch));
+      }
+    }, { signal });
+  }
+}
+
+async function init(
+  options: ProducerOptions,
+  from: ProducerIdentity | undefined,
+): Promise<ProducerIdentity> {
+  const { transactionalId, timeoutMs } = options;
+  const request = initProducerRequest(transactionalId, timeoutMs, from);
+  return await askCoordinator(options, request);
+}
+
+async function askCoordinator<T>(
+  { cluster, lane, transactionalId, signal }: ProducerOptions,
+  request: KafkaRequest<T>,
+  about: readonly TopicPartition[] = [],
+): Promise<T> {
+  return await cluster.retry(async () => {
+    const node = await cluster.coordinator("transaction", transactionalId);
+    return await cluster.about(about, lane.send(node, request));
+  }, { signal });
+}

@@ -1,0 +1,437 @@
+/**
+ * The requests to Kafka about topics, records and offsets: each a function
+ * that gives its bytes and how to read the answer. Source: Kafka's protocol
+ * guide; the versions are such as Kafka 2.5 to 4.x all speak.
+ */
+import { check, KafkaError } from "./kafka_error.ts";
+import type { FetchedRecords } from "./kafka_records.ts";
+import { type WireReader, WireWriter } from "./kafka_wire.ts";
+
+/** A request ready to be sent. */
+export interface KafkaRequest<T> {
+  /** Its name in the protocol guide. */
+  readonly name: string;
+  /** Its number there. */
+  readonly apiKey: number;
+  /** Which form of it. */
+  readonly apiVersion: number;
+  /** What goes behind the request's header. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** The broker may take so much longer than usual to answer, milliseconds. */
+  readonly extraMs?: number;
+  /** Reads the answer; throws KafkaError if it is a refusal. */
+  decode(reader: WireReader): T;
+}
+
+/** A partition of a topic. */
+export interface TopicPartition {
+  /** Topic name. */
+  readonly topic: string;
+  /** Partition number. */
+  readonly partition: number;
+}
+
+/** The topics of some partitions, each with its own. */
+export function byTopic<T extends TopicPartition>(
+  partitions: readonly T[],
+): [topic: string, partitions: T[]][] {
+  return [...Map.groupBy(partitions, ({ topic }) => topic)];
+}
+
+/** A partition in words. */
+export function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic} partition ${partition}`;
+}
+
+/** A broker of the cluster. */
+export interface BrokerNode {
+  /** Its number. */
+  readonly nodeId: number;
+  /** Host name or address. */
+  readonly host: string;
+  /** Port. */
+  readonly port: number;
+}
+
+/** A topic as the cluster knows it. */
+export interface TopicMetadata {
+  /** 0, or why it is not known. */
+  readonly code: number;
+  /** Its name. */
+  readonly name: string;
+  /** Leader of each partition; -1 where there is none now. */
+  readonly leaders: readonly number[];
+}
+
+/** What the cluster consists of. */
+export interface Metadata {
+  /** Brokers that are up. */
+  readonly brokers: readonly BrokerNode[];
+  /** Number of the controller. */
+  readonly controller: number;
+  /** The topics that were asked for. */
+  readonly topics: readonly TopicMetadata[];
+}
+
+/** Asks which brokers there are and who leads the partitions of topics. */
+export function metadataRequest(
+  topics: readonly string[],
+): KafkaRequest<Metadata> {
+  const w = new WireWriter();
+  w.array(topics, (name) => w.string(name)).boolean(false);
+  return {
+    name: "Metadata",
+    apiKey: 3,
+    apiVersion: 4,
+    body: w.bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      const brokers = r.array(() => {
+        const broker = {
+          nodeId: r.int32(),
+          host: r.string() ?? "",
+          port: r.int32(),
+        };
+        r.string(); // rack
+        return broker;
+      });
+      r.string(); // cluster id
+      const controller = r.int32();
+      return { brokers, controller, topics: r.array(() => readTopic(r)) };
+    },
+  };
+}
+
+function readTopic(r: WireReader): TopicMetadata {
+  const code = r.int16();
+  const name = r.string() ?? "";
+  r.boolean(); // internal
+  const leaders: number[] = [];
+  r.array(() => {
+    r.int16(); // why there is no leader, which -1 says as well
+    const partition = r.int32();
+    leaders[partition] = r.int32();
+    r.array(() => r.int32()); // replicas
+    r.array(() => r.int32()); // in-sync replicas
+  });
+  return { code, name, leaders };
+}
+
+/** What there can be a coordinator of. */
+export type CoordinatorOf = "group" | "transaction";
+
+/** Asks which broker is the coordinator of a group or transactional id. */
+export function findCoordinatorRequest(
+  of: CoordinatorOf,
+  id: string,
+): KafkaRequest<BrokerNode> {
+  return {
+    name: "FindCoordinator",
+    apiKey: 10,
+    apiVersion: 2,
+    body: new WireWriter().string(id).int8(of === "group" ? 0 : 1).bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      const code = r.int16();
+      const detail = r.string();
+      if (code !== 0) {
+        throw new KafkaError(code, `coordinator of ${of} ${id}`, detail);
+      }
+      return { nodeId: r.int32(), host: r.string() ?? "", port: r.int32() };
+    },
+  };
+}
+
+/** Which versions of a request a broker speaks. */
+export interface ApiVersion {
+  /** The request's number. */
+  readonly apiKey: number;
+  /** Oldest form. */
+  readonly minVersion: number;
+  /** Newest form. */
+  readonly maxVersion: number;
+}
+
+/** Asks which requests a broker speaks: the first on every connection. */
+export function apiVersionsRequest(): KafkaRequest<ApiVersion[]> {
+  return {
+    name: "ApiVersions",
+    apiKey: 18,
+    apiVersion: 0,
+    body: new Uint8Array(0),
+    decode: (r) => {
+      check(r.int16(), "versions of the broker");
+      return r.array(() => ({
+        apiKey: r.int16(),
+        minVersion: r.int16(),
+        maxVersion: r.int16(),
+      }));
+    },
+  };
+}
+
+/** A topic to be created. */
+export interface NewTopic {
+  /** Its name. */
+  readonly name: string;
+  /** Number of partitions. */
+  readonly partitions: number;
+  /** Replicas of each; undefined for the brokers' default. */
+  readonly replication: number | undefined;
+  /** Settings that differ from the brokers'. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** Creates topics; answers with a code and the broker's sentence for each. */
+export function createTopicsRequest(
+  topics: readonly NewTopic[],
+): KafkaRequest<{ name: string; code: number; detail: string | null }[]> {
+  const w = new WireWriter();
+  w.array(topics, ({ name, partitions, replication, settings }) => {
+    w.string(name).int32(partitions).int16(replication ?? -1).array(
+      [],
+      () => {},
+    );
+    w.array(
+      Object.entries(settings),
+      ([key, value]) => w.string(key).string(value),
+    );
+  }).int32(TIMEOUT_MS).boolean(false);
+  return {
+    name: "CreateTopics",
+    apiKey: 19,
+    apiVersion: 4,
+    body: w.bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      return r.array(() => ({
+        name: r.string() ?? "",
+        code: r.int16(),
+        detail: r.string(),
+      }));
+    },
+  };
+}
+
+/** The settings of a topic, by name. */
+export function describeTopicRequest(
+  topic: string,
+): KafkaRequest<Map<string, string>> {
+  const w = new WireWriter();
+  w.array([topic], () => {
+    w.int8(2).string(topic).int32(-1); // a topic, all of its settings
+  }).boolean(false);
+  return {
+    name: "DescribeConfigs",
+    apiKey: 32,
+    apiVersion: 1,
+    body: w.bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      const settings = new Map<string, string>();
+      r.array(() => {
+        const code = r.int16();
+        const detail = r.string();
+        if (code !== 0) throw new KafkaError(code, `topic ${topic}`, detail);
+        r.int8(); // a topic
+        r.string(); // its name
+        r.array(() => {
+          const name = r.string() ?? "";
+          settings.set(name, r.string() ?? "");
+          r.boolean(); // read only
+          r.int8(); // where it comes from
+          r.boolean(); // secret
+          r.array(() => [r.string(), r.string(), r.int8()]);
+        });
+      });
+      return settings;
+    },
+  };
+}
+
+/** Removes the records of a partition below an offset. */
+export function deleteRecordsRequest(
+  place: TopicPartition,
+  before: number,
+): KafkaRequest<void> {
+  const w = new WireWriter();
+  w.array([place], ({ topic, partition }) => {
+    w.string(topic).array([partition], () => w.int32(partition).int64(before));
+  }).int32(TIMEOUT_MS);
+  return {
+    name: "DeleteRecords",
+    apiKey: 21,
+    apiVersion: 1,
+    body: w.bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      r.array(() => {
+        r.string();
+        r.array(() => {
+          r.int32();
+          r.int64(); // new start
+          check(r.int16(), `trimming of ${placeOf(place)}`);
+        });
+      });
+    },
+  };
+}
+
+/** Instead of a time: the start or the end of a partition. */
+export const EARLIEST: number = -2;
+/** The end of a partition: behind the last record, committed or not. */
+export const LATEST: number = -1;
+
+/** Asks for the first offset at or after a time, EARLIEST or LATEST. */
+export function listOffsetsRequest(
+  topic: string,
+  partitions: readonly number[],
+  time: number,
+): KafkaRequest<Map<number, number>> {
+  const w = new WireWriter();
+  w.int32(-1).int8(0); // from a consumer; uncommitted records count as well
+  w.array([topic], () => {
+    w.string(topic)
+      .array(partitions, (partition) => w.int32(partition).int64(time));
+  });
+  return {
+    name: "ListOffsets",
+    apiKey: 2,
+    apiVersion: 2,
+    body: w.bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      const offsets = new Map<number, number>();
+      r.array(() => {
+        r.string();
+        r.array(() => {
+          const partition = r.int32();
+          check(r.int16(), `offsets of ${placeOf({ topic, partition })}`);
+          r.int64(); // time of that record
+          offsets.set(partition, r.int64());
+        });
+      });
+      return offsets;
+    },
+  };
+}
+
+/** How much a fetch waits for and takes. */
+export interface FetchLimit {
+  /** How long the broker may wait for records, milliseconds. */
+  readonly waitMs: number;
+  /** Bytes of all partitions at most; one batch always comes. */
+  readonly bytesMax: number;
+  /** Bytes of one partition at most. */
+  readonly partitionBytesMax: number;
+}
+
+/** A partition to be read from an offset on. */
+export interface FetchFrom extends TopicPartition {
+  /** Offset of the first record wanted. */
+  readonly offset: number;
+}
+
+/** What came of one partition. */
+export interface FetchedPartition extends TopicPartition {
+  /** 0, or why nothing came. */
+  readonly code: number;
+  /** Offset behind the last record that is there for a reader of committed ones. */
+  readonly stableOffset: number;
+  /** Offset of the first record that is still there. */
+  readonly startOffset: number;
+  /** The record batches. */
+  readonly records: FetchedRecords;
+}
+
+/** Reads committed records of partitions that one broker leads. */
+export function fetchRequest(
+  from: readonly FetchFrom[],
+  limit: FetchLimit,
+): KafkaRequest<FetchedPartition[]> {
+  const w = new WireWriter();
+  w.int32(-1).int32(limit.waitMs).int32(1).int32(limit.bytesMax);
+  w.int8(1).int32(0).int32(-1); // read committed; no session
+  w.array(byTopic(from), ([topic, partitions]) => {
+    w.string(topic).array(partitions, ({ partition, offset }) => {
+      w.int32(partition).int32(-1).int64(offset).int64(-1)
+        .int32(limit.partitionBytesMax);
+    });
+  }).array([], () => {});
+  return {
+    name: "Fetch",
+    apiKey: 1,
+    apiVersion: 10,
+    body: w.bytes(),
+    extraMs: limit.waitMs,
+    decode: (r) => {
+      r.int32(); // throttle
+      check(r.int16(), "fetch");
+      r.int32(); // session
+      return r.array(() => {
+        const topic = r.string() ?? "";
+        return r.array(() => readFetched(r, topic));
+      }).flat();
+    },
+  };
+}
+
+function readFetched(r: WireReader, topic: string): FetchedPartition {
+  const partition = r.int32();
+  const code = r.int16();
+  r.int64(); // high watermark
+  const stableOffset = r.int64();
+  const startOffset = r.int64();
+  const aborted = r.array(() => ({
+    producerId: r.bigint(),
+    firstOffset: r.int64(),
+  }));
+  const bytes = r.data();
+  const records = { bytes, aborted };
+  return { topic, partition, code, stableOffset, startOffset, records };
+}
+
+/** A batch for the end of a partition. */
+export interface ProduceBatch extends TopicPartition {
+  /** The encoded batch. */
+  readonly bytes: Uint8Array;
+}
+
+/** Appends batches, one for each partition at most; answers with the offset of each one's first record. */
+export function produceRequest(
+  transactionalId: string,
+  batches: readonly ProduceBatch[],
+): KafkaRequest<number[]> {
+  const size = batches.reduce((sum, { bytes }) => sum + bytes.length + 64, 256);
+  const w = new WireWriter(size);
+  w.string(transactionalId).int16(-1).int32(TIMEOUT_MS);
+  w.array(byTopic(batches), ([topic, partitions]) => {
+    w.string(topic).array(
+      partitions,
+      ({ partition, bytes }) => w.int32(partition).data(bytes),
+    );
+  });
+  return {
+    name: "Produce",
+    apiKey: 0,
+    apiVersion: 7,
+    body: w.bytes(),
+    decode: (r) => {
+      const offsets = new Map<string, number>();
+      r.array(() => {
+        const topic = r.string() ?? "";
+        r.array(() => {
+          const place = placeOf({ topic, partition: r.int32() });
+          check(r.int16(), `appending to ${place}`);
+          offsets.set(place, r.int64());
+          r.int64(); // time of appending
+          r.int64(); // start of the partition
+        });
+      });
+      return batches.map((batch) => offsets.get(placeOf(batch)) ?? -1);
+    },
+  };
+}
+
+/** How long a broker may take for what it does with others, milliseconds. */
+const TIMEOUT_MS = 15_000;

@@ -1,0 +1,41 @@
+/**
+ * Opens the log that the settings ask for. The Kafka client is loaded only
+ * where it is needed, so that a run without a server starts at once.
+ */
+import { join } from "node:path";
+import { EmbeddedLog } from "./embedded.ts";
+import type { KafkaSettings } from "./kafka_settings.ts";
+import type { Log, LogReport } from "./log.ts";
+
+/** Where the log is and how it is reached. */
+export type LogSettings =
+  | {
+    /** A SQLite file in a folder. */
+    readonly kind: "embedded";
+    /** The data folder, which exists. */
+    readonly folder: string;
+    /** Whether every commit waits for the disk. */
+    readonly durable: boolean;
+  }
+  | KafkaSettings;
+
+/** The SQLite file of an embedded log. */
+export function logPath(folder: string): string {
+  return join(folder, "log.db");
+}
+
+/**
+ * Opens the log; the caller closes it. Throws ConfigError or LogError if it
+ * cannot be reached as the settings say.
+ */
+export async function openLog(
+  settings: LogSettings,
+  report: LogReport,
+): Promise<Log> {
+  if (settings.kind === "embedded") {
+    const { folder, durable } = settings;
+    return new EmbeddedLog({ path: logPath(folder), durable });
+  }
+  const { openKafkaLog } = await import("./kafka.ts");
+  return await openKafkaLog(settings, report);
+}

@@ -1,0 +1,108 @@
+/**
+ * The trimmer: removes from the log what is older in event time than the
+ * stream is to keep, and never what somebody still needs: a stage to restore
+ * its state, the writer or the files to go on. Dead letters, profiles and the
+ * control topic stay whole.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { type Log, offsetAt } from "../log/log.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { manifestOffsets } from "./day_folder.ts";
+import { isDone, type RoleContext } from "./role.ts";
+import { parseCommit } from "./stage_commit.ts";
+import {
+  CUSTOMER_GROUP,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+  TRANSACTION_TOPIC,
+  WRITER_GROUP,
+} from "./topics.ts";
+
+/** How the trimmer is run. */
+export interface TrimmerOptions {
+  /** Days of event time behind the newest payment that are kept. */
+  readonly keepDays: number;
+  /** The folder of the files role, where it runs beside this. */
+  readonly filesFolder: string | undefined;
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+}
+
+/** Time between two trims. */
+const TRIM_MS = 5000;
+/** How often the trimmer looks whether the stream is complete. */
+const LOOK_MS = 200;
+
+/** Trims now and then until both stages of the processor are done, once more, or until the context's signal. */
+export async function runTrimmer(
+  context: RoleContext,
+  options: TrimmerOptions,
+): Promise<void> {
+  const { signal } = context;
+  let next = performance.now();
+  while (!signal.aborted) {
+    const done = await isDone(context, TERMINAL_GROUP, REPARTITION_TOPIC);
+    const began = performance.now();
+    if (done || began >= next) {
+      await trimStream(context, options);
+      next = began + TRIM_MS;
+    }
+    if (done) return;
+    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Trims once. */
+export async function trimStream(
+  context: RoleContext,
+  options: TrimmerOptions,
+): Promise<void> {
+  const { log, control, logger } = context;
+  const start = await control.startSeconds(options.startSeconds);
+  if (start === undefined) return; // no event time can be told yet
+  const commits = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
+  const progress = Math.max(...commits.map((c) => parseCommit(c).progress));
+  const oldest = start + progress - options.keepDays * DAY_SECONDS;
+  const needed = await neededOffsets(log, options.filesFolder);
+  for (const { name, startOffsets } of await log.topics([...needed.keys()])) {
+    for (const [partition, need] of needed.get(name)?.entries() ?? []) {
+      const first = startOffsets[partition];
+      if (need <= first) continue;
+      const kept = await offsetAt(log, name, partition, oldest * 1000);
+      const before = Math.min(kept, need);
+      if (before <= first) continue;
+      await log.trim(name, partition, before);
+      logger.info("log trimmed", { topic: name, partition, first, before });
+    }
+  }
+}
+
+/**
+ * The first offset of each partition that is still needed, by topic. Commits
+ * only ever move on, so one that is older than the trim is on the safe side.
+ */
+async function neededOffsets(
+  log: Log,
+  filesFolder: string | undefined,
+): Promise<Map<string, readonly number[]>> {
+  const replays = async (group: string, topic: string) => {
+    const commits = await log.committed(group, topic);
+    return commits.map((commit) => parseCommit(commit).replay.offset);
+  };
+  const stored = await log.committed(WRITER_GROUP, SINK_TOPIC);
+  const kept = filesFolder === undefined
+    ? undefined
+    : manifestOffsets(filesFolder) ?? [];
+  return new Map([
+    [TRANSACTION_TOPIC, await replays(CUSTOMER_GROUP, TRANSACTION_TOPIC)],
+    [REPARTITION_TOPIC, await replays(TERMINAL_GROUP, REPARTITION_TOPIC)],
+    [
+      SINK_TOPIC,
+      stored.map((commit, partition) => {
+        const written = commit?.offset ?? 0;
+        return kept ? Math.min(written, kept[partition] ?? 0) : written;
+      }),
+    ],
+  ]);
+}

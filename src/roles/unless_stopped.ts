@@ -1,0 +1,48 @@
+/**
+ * Waiting for what may take long, because a server does not answer, by
+ * somebody who may be told to stop meanwhile: he then no longer waits, and
+ * what is opened too late is closed at once.
+ */
+
+/** Something that has been opened; closed with the holder. */
+export interface Opened<T> extends AsyncDisposable {
+  /** What was opened. */
+  readonly resource: T;
+}
+
+/**
+ * Waits for `work`, but not longer than until the signal: null if that comes
+ * first. An error of the work is thrown, unless it comes too late.
+ */
+export async function unlessStopped<T extends object | undefined>(
+  work: Promise<T>,
+  signal: AbortSignal,
+): Promise<T | null> {
+  const { promise: stopped, resolve } = Promise.withResolvers<null>();
+  const stop = () => resolve(null);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const first = signal.aborted ? null : await Promise.race([work, stopped]);
+    // Nobody is left who could be told of an error.
+    if (first === null) work.catch(() => {});
+    return first;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** The same for something that has to be closed, also if it is opened too late. */
+export async function openUnlessStopped<T extends AsyncDisposable>(
+  opening: Promise<T>,
+  signal: AbortSignal,
+): Promise<Opened<T> | null> {
+  const opened = opening.then((resource): Opened<T> => ({
+    resource,
+    [Symbol.asyncDispose]: () => resource[Symbol.asyncDispose](),
+  }));
+  const first = await unlessStopped(opened, signal);
+  if (first === null) {
+    opened.then((late) => late[Symbol.asyncDispose]()).catch(() => {});
+  }
+  return first;
+}

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { runMain, testRunning } from "./program_runner.ts";
+
+const A_FLAGS = ["--customers=50", "--terminals=100", "--days=30"];
+
+/** A stream with two dead letters: text that is no row, and bytes that are no text. */
+async function withDeadLetters(data: string): Promise<string[]> {
+  const run = ["run", ...A_FLAGS, "--partitions=1", "--rate=max"];
+  assert.equal(
+    (await runMain(["topics", `--data=${data}`, "--create", "--partitions=1"]))
+      .code,
+    0,
+  );
+  await using log = new EmbeddedLog({
+    path: join(data, "log.db"),
+    durable: false,
+  });
+  const records = new RecordBatchBuilder();
+  const none = new Uint8Array();
+  records.add(none, new TextEncoder().encode('{"TX_AMOUNT":1'), 0);
+  records.add(none, new Uint8Array([0xff, 0xfe, 0x5c]), 0);
+  const producer = await log.producer("foreign");
+  const topic = "transaction_topic";
+  await producer.append([{ topic, partition: 0, records }]);
+  const all = [...run, `--data=${data}`];
+  const { code, stderr } = await runMain(all);
+  assert.equal(code, 0, stderr);
+  return all;
+}
+
+testRunning("a dead letter is edited and requeued, once", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const run = await withDeadLetters(data);
+  const letters = (...more: string[]) =>
+    runMain(["dead-letters", `--data=${data}`, ...more]);
+  const all = await letters();
+  assert.match(all.stdout, /^transaction_topic\/0\/0\n {2}not JSON: /);
+  assert.match(
+    all.stdout,
+    /\ntransaction_topic\/0\/1\n.*\n {2}\\xff\\xfe\\x5c\n/,
+  );
+  const one = ["--id=transaction_topic/0/0"];
+  const json = JSON.parse((await letters(...one, "--json")).stdout);
+  assert.deepEqual([json.offset, json.requeued], [0, undefined]);
+  assert.equal((await letters(...one, "--edit")).stdout, '{"TX_AMOUNT":1\n');
+
+  const file = join(folder.path, "row.json");
+  const requeue = [...one, `--requeue=${file}`];
+  const row = {
+    TRANSACTION_ID: 9999,
+    TX_DATETIME: "2018-04-30 23:59:59",
+    CUSTOMER_ID: 1,
+    TERMINAL_ID: 2,
+    TX_AMOUNT: 1,
+    TX_TIME_SECONDS: 30 * 86_400 - 1,
+    TX_TIME_DAYS: 29,
+    TX_FRAUD: 0,
+    TX_FRAUD_SCENARIO: 0,
+  };
+  Deno.writeTextFileSync(file, JSON.stringify({ ...row, TX_FRAUD: 7 }));
+  const wrong = await letters(...requeue);
+  assert.equal(wrong.code, 1);
+  assert.match(
+    wrong.stderr,
+    /^fraudstream: transaction_topic\/0\/0: .*TX_FRAUD/,
+  );
+  Deno.writeTextFileSync(file, JSON.stringify(row, null, 2));
+  const done = await letters(...requeue);
+  assert.equal(done.code, 0, done.stderr);
+  assert.match(done.stderr, /^requeued to transaction_topic partition 0, at/);
+  const twice = await letters(...requeue);
+  assert.equal(twice.code, 1);
+  assert.match(twice.stderr, /was requeued already.*--force/);
+
+  const again = await runMain(run);
+  assert.match(again.stdout, /this run\s+1 stored/);
+  assert.match(
+    (await letters(...one)).stdout,
+    /\n {2}requeued to transaction_/,
+  );
+  const { requeued } = JSON.parse((await letters(...one, "--json")).stdout);
+  assert.equal(requeued.topic, "transaction_topic");
+});
+
+testRunning("what can't be edited or found is told in one line", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  await withDeadLetters(data);
+  const cases: [string[], number, RegExp][] = [
+    [["--id=transaction_topic/0/1", "--edit"], 1, /is no text/],
+    [["--id=transaction_topic/0/7"], 1, /there is no dead letter transaction/],
+    [["--edit"], 2, /--edit needs --id/],
+    [["--requeue=x"], 2, /--requeue needs --id/],
+    [["--id=a/0/0", "--edit", "--requeue=x"], 2, /not both/],
+    [["--force"], 2, /--force has no effect without --requeue/],
+    [["--id=transaction_topic/0/0", "--requeue=none"], 1, /cannot read none/],
+  ];
+  for (const [flags, exit, line] of cases) {
+    const { code, stderr } = await runMain([
+      "dead-letters",
+      `--data=${data}`,
+      ...flags,
+    ]);
+    assert.equal(code, exit, stderr);
+    assert.match(stderr, /^fraudstream: [^\n]*\n$/);
+    assert.match(stderr, line);
+  }
+});

@@ -1,0 +1,134 @@
+/**
+ * Requests and answers that get lost between us and Kafka, each in its turn:
+ * the first of its kind, the second, and so on until a run meets none. Whatever
+ * is lost, every record's output is there once, the offsets are right, and
+ * nothing hangs.
+ */
+import assert from "node:assert/strict";
+import { openLog } from "../../src/log/open_log.ts";
+import { appendOf } from "../log/records.ts";
+import type { ApiName, Fault } from "../services/faulty_proxy.ts";
+import { testServing } from "../services/testing_servers.ts";
+import {
+  assertExactlyOnce,
+  jobOn,
+  OUTPUT,
+  prepare,
+  type ProxiedKafka,
+  settingsOf,
+  settledValues,
+  soon,
+} from "./proxied_kafka.ts";
+import { sharedProxied } from "./servers.ts";
+
+/** Requests that go on for as long as a job does are lost so often. */
+const ENDLESS_MAX = 8;
+
+/** Consumes, processes and produces with one fault on the way; tells whether it was met. */
+async function runConsumer(kafka: ProxiedKafka, fault: Fault) {
+  const what = `${fault.api} ${fault.nth}`;
+  await using log = await openLog(settingsOf(kafka.address), () => {});
+  await prepare(log);
+  kafka.proxy.arm(fault);
+  await soon(what, log.consume(jobOn(log)));
+  const isMet = kafka.proxy.disarm();
+  await soon(`${what}, then`, assertExactlyOnce(log, what));
+  return isMet;
+}
+
+/** Appends to two partitions several times with one fault on the way; tells whether it was met. */
+async function runProducer(kafka: ProxiedKafka, fault: Fault) {
+  const what = `${fault.api} ${fault.nth}`;
+  await using log = await openLog(settingsOf(kafka.address), () => {});
+  await log.createTopics([OUTPUT]);
+  kafka.proxy.arm(fault);
+  const values: string[] = [];
+  await soon(
+    what,
+    (async () => {
+      const producer = await log.producer("writer");
+      for (let i = 0; i < 4; i++) {
+        const more = [`${i}a`, `${i}b`];
+        values.push(...more);
+        await producer.append(
+          [0, 1].map((partition) => appendOf(OUTPUT.name, partition, more)),
+        );
+      }
+    })(),
+  );
+  const isMet = kafka.proxy.disarm();
+  const found = await soon(`${what}, then`, settledValues(log, OUTPUT.name));
+  assert.deepEqual(found, [values, values], what);
+  return isMet;
+}
+
+/** Loses the first, the second and so on; tells how many there were. */
+async function loseEach(
+  api: ApiName,
+  kind: Fault["kind"],
+  run: (fault: Fault) => Promise<boolean>,
+  most = Infinity,
+): Promise<number> {
+  for (let nth = 1; nth <= most; nth++) {
+    if (!await run({ api, nth, kind })) return nth - 1;
+  }
+  return most;
+}
+
+const OF_CONSUMER: readonly ApiName[] = [
+  "Produce",
+  "EndTxn",
+  "TxnOffsetCommit",
+  "AddPartitionsToTxn",
+  "AddOffsetsToTxn",
+  "OffsetCommit",
+  "OffsetFetch",
+  "InitProducerId",
+  "JoinGroup",
+  "SyncGroup",
+  "FindCoordinator",
+  "LeaveGroup",
+  "ListOffsets",
+];
+const OF_PRODUCER: readonly ApiName[] = [
+  "Produce",
+  "EndTxn",
+  "AddPartitionsToTxn",
+  "InitProducerId",
+  "FindCoordinator",
+];
+
+for (const kind of ["answer", "request"] as const) {
+  for (const api of OF_CONSUMER) {
+    testServing(`a lost ${kind}: consume() survives any ${api}`, async () => {
+      const kafka = await sharedProxied();
+      const met = await loseEach(
+        api,
+        kind,
+        (fault) => runConsumer(kafka, fault),
+      );
+      if (api !== "OffsetCommit") assert.ok(met > 0);
+    });
+  }
+  for (const api of ["Fetch", "Heartbeat", "Metadata"] as const) {
+    testServing(
+      `a lost ${kind}: consume() survives the first of ${api}`,
+      async () => {
+        const kafka = await sharedProxied();
+        const run = (fault: Fault) => runConsumer(kafka, fault);
+        await loseEach(api, kind, run, ENDLESS_MAX);
+      },
+    );
+  }
+  for (const api of OF_PRODUCER) {
+    testServing(`a lost ${kind}: append() survives any ${api}`, async () => {
+      const kafka = await sharedProxied();
+      const met = await loseEach(
+        api,
+        kind,
+        (fault) => runProducer(kafka, fault),
+      );
+      assert.ok(met > 0);
+    });
+  }
+}

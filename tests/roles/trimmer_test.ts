@@ -1,0 +1,288 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { EmbeddedLog } from "../../src/log/embedded.ts";
+import { Control, type StreamParameters } from "../../src/roles/control.ts";
+import { runFiles } from "../../src/roles/files.ts";
+import { runProcessor } from "../../src/roles/processor.ts";
+import { runProducer } from "../../src/roles/producer.ts";
+import { parseCommit } from "../../src/roles/stage_commit.ts";
+import {
+  CONTROL_TOPIC,
+  CUSTOMER_GROUP,
+  DEAD_LETTER_TOPIC,
+  PIPELINE,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+  TOPICS,
+  TRANSACTION_TOPIC,
+} from "../../src/roles/topics.ts";
+import { runTrimmer, trimStream } from "../../src/roles/trimmer.ts";
+import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import {
+  featuresSum,
+  openFolder,
+  openMemory,
+  parametersOf,
+  produce,
+  referenceSum,
+  runAll,
+  runBehind,
+  SET_A,
+  SET_B,
+} from "./pipeline.ts";
+import {
+  appendPayments,
+  type Entry,
+  paymentAt,
+  sinkRows,
+  StageDriver,
+  START_SECONDS,
+} from "./stages.ts";
+
+const OPTIONS = {
+  keepDays: 0,
+  filesFolder: undefined,
+  startSeconds: START_SECONDS,
+};
+
+/** Offset of the first record that is left in each partition, by topic. */
+async function firstOffsets(
+  log: EmbeddedLog,
+): Promise<Record<string, readonly number[]>> {
+  const states = await log.topics(TOPICS);
+  return Object.fromEntries(
+    states.map(({ name, startOffsets }) => [name, startOffsets]),
+  );
+}
+
+/** Asserts that both stages could be restored and the writer go on. */
+async function assertNeededIsThere(log: EmbeddedLog): Promise<void> {
+  const first = await firstOffsets(log);
+  for (const { group, topic } of PIPELINE) {
+    const commits = await log.committed(group, topic);
+    for (const [partition, commit] of commits.entries()) {
+      const { replay } = parseCommit(commit);
+      const found = first[topic][partition];
+      assert.ok(
+        found <= replay.offset,
+        `${topic} ${partition} begins at ${found}, needed from ${replay.offset}`,
+      );
+    }
+  }
+}
+
+/** Record times of a partition, from the first that is left on, in days of event time. */
+async function daysLeft(log: EmbeddedLog, topic: string): Promise<number[]> {
+  const [first] = (await firstOffsets(log))[topic];
+  const limit = { records: 1_000_000, bytes: 1 << 30 };
+  const { timestamps } = await log.read(topic, 0, first, limit);
+  return [...timestamps].map((ms) => (ms / 1000 - START_SECONDS) / DAY_SECONDS);
+}
+
+Deno.test("what is older than --keep goes, what is younger stays", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  await runAll(folder, SET_B);
+  await trimStream(folder.context, { ...OPTIONS, keepDays: 100 });
+  for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC, SINK_TOPIC]) {
+    const [oldest] = await daysLeft(folder.log, topic);
+    // Whole stored batches go, so a part of one more may be left.
+    assert.ok(oldest > 70 && oldest <= 83, `${topic} begins at day ${oldest}`);
+  }
+});
+
+Deno.test("what a stage restores itself from stays, however short --keep is", async () => {
+  await using folder = await openMemory(parametersOf(2));
+  await runAll(folder, SET_B);
+  await trimStream(folder.context, OPTIONS);
+  await assertNeededIsThere(folder.log);
+  const first = await firstOffsets(folder.log);
+  for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC, SINK_TOPIC]) {
+    assert.ok(first[topic].every((offset) => offset > 0), topic);
+  }
+  const [oldest] = await daysLeft(folder.log, REPARTITION_TOPIC);
+  assert.ok(oldest < 183 - 37, "44 days of terminal windows are needed");
+});
+
+Deno.test("what the writer has not taken stays", async () => {
+  await using folder = await openMemory(parametersOf(2));
+  await produce(folder, SET_A);
+  await trimStream(folder.context, OPTIONS);
+  const untouched = await firstOffsets(folder.log);
+  assert.deepEqual(untouched[TRANSACTION_TOPIC], [0, 0]);
+  await runProcessor(folder.context, undefined);
+  await trimStream(folder.context, OPTIONS);
+  assert.deepEqual((await firstOffsets(folder.log))[SINK_TOPIC], [0, 0]);
+});
+
+testWriting("what the files have not taken stays", async () => {
+  await using folder = await openMemory(parametersOf(2));
+  await using files = await temporaryFolder();
+  await runAll(folder, SET_B);
+  const options = { ...OPTIONS, filesFolder: files.path };
+  await trimStream(folder.context, options);
+  assert.deepEqual((await firstOffsets(folder.log))[SINK_TOPIC], [0, 0]);
+  await runFiles(folder.context, { folder: files.path, format: "jsonl" });
+  await trimStream(folder.context, options);
+  const first = await firstOffsets(folder.log);
+  assert.ok(first[SINK_TOPIC].every((offset) => offset > 0));
+});
+
+Deno.test("dead letters, profiles and the control topic stay whole", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  await appendPayments(folder.log, 0, ["garbage"]);
+  await runAll(folder, SET_B);
+  const before = await firstOffsets(folder.log);
+  await trimStream(folder.context, OPTIONS);
+  const after = await firstOffsets(folder.log);
+  const trimmed = TOPICS.filter((topic) => after[topic][0] > before[topic][0]);
+  assert.deepEqual(trimmed, [
+    TRANSACTION_TOPIC,
+    REPARTITION_TOPIC,
+    SINK_TOPIC,
+  ]);
+  assert.equal((await folder.log.endOffsets(DEAD_LETTER_TOPIC))?.[0], 1);
+  assert.ok((await folder.log.endOffsets(CONTROL_TOPIC))?.[0]);
+});
+
+Deno.test("nothing goes as long as no event time can be told", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  await appendPayments(folder.log, 0, [paymentAt(0), paymentAt(9)]);
+  const { log, context } = folder;
+  const customers = await StageDriver.customers(log, context.parameters);
+  await customers.drain([0]);
+  await trimStream(context, { ...OPTIONS, startSeconds: undefined });
+  assert.deepEqual((await firstOffsets(log))[TRANSACTION_TOPIC], [0]);
+});
+
+testWriting(
+  "a stream that is trimmed while it runs comes out the same",
+  async () => {
+    await using temporary = await temporaryFolder();
+    const parameters = parametersOf(3);
+    await using folder = await openFolder(temporary.path, parameters);
+    const stop = new AbortController();
+    const half = {
+      ...folder,
+      context: {
+        ...folder.context,
+        control: new Control(folder.log),
+        signal: stop.signal,
+      },
+    };
+    // The first half, stopped somewhere, then trimmed as far as may be.
+    await runProducer(half.context, {
+      data: SET_B,
+      pace: { kind: "max" },
+      published: (nextId) => nextId > 50_000 && stop.abort(),
+    });
+    const taken = new AbortController();
+    const first = { ...half.context, signal: taken.signal };
+    const watching = (async () => {
+      for (;;) {
+        const [commit] = await folder.log.committed(
+          TERMINAL_GROUP,
+          REPARTITION_TOPIC,
+        );
+        if (parseCommit(commit).counters.emitted > 8000) break;
+        await folder.log.changed(20, taken.signal);
+      }
+      taken.abort();
+    })();
+    await runBehind({ ...half, context: first });
+    await watching;
+    await trimStream(folder.context, OPTIONS);
+    await assertNeededIsThere(folder.log);
+    const trimmer = runTrimmer(
+      { ...folder.context, control: new Control(folder.log) },
+      OPTIONS,
+    );
+    await Promise.all([runAll(folder, SET_B), trimmer]);
+    assert.equal(await featuresSum(folder.store), referenceSum("B"));
+    const left = await firstOffsets(folder.log);
+    assert.ok(left[TRANSACTION_TOPIC].every((offset) => offset > 0));
+  },
+);
+
+const SMALL: StreamParameters = {
+  partitions: 1,
+  features: { windowDays: [1], delayDays: 2, useLabels: true },
+  latenessSeconds: 3600,
+  maxGapSeconds: 400 * DAY_SECONDS,
+};
+
+/** Payments over 40 days, one every two hours, with some that come again. */
+const PAYMENTS: readonly Entry[] = Array.from(
+  { length: 480 },
+  (_, i) =>
+    paymentAt(7200 * i, {
+      transactionId: i % 7 === 6 ? i - 1 : i,
+      customerId: i % 3,
+      terminalId: i % 2,
+      amount: i,
+      fraud: i % 2,
+    }),
+);
+
+/** Appends them in many stored batches, for whole ones are trimmed. */
+async function appendSmall(log: EmbeddedLog): Promise<void> {
+  for (let i = 0; i < PAYMENTS.length; i += 6) {
+    await appendPayments(log, 0, PAYMENTS.slice(i, i + 6));
+  }
+}
+
+Deno.test("trimming between any steps never takes what a replay needs", async () => {
+  const drained = async (
+    actions: readonly { kind: string; records: number; keepDays: number }[],
+  ) => {
+    await using folder = await openMemory(SMALL);
+    const { log, context } = folder;
+    await appendSmall(log);
+    const customers = await StageDriver.customers(log, SMALL);
+    const terminals = await StageDriver.terminals(log, SMALL);
+    for (const { kind, records, keepDays } of actions) {
+      if (kind === "customers") await customers.step(0, records);
+      else if (kind === "terminals") await terminals.step(0, records);
+      else if (kind === "restart") {
+        await customers.reopen(0);
+        await terminals.reopen(0);
+      } else {
+        await trimStream(context, { ...OPTIONS, keepDays });
+        await assertNeededIsThere(log);
+      }
+    }
+    await customers.drain([0]);
+    await terminals.drain([0]);
+    const commits = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
+    const trimmed = (await firstOffsets(log))[TRANSACTION_TOPIC][0] > 0;
+    return {
+      trimmed,
+      rows: await sinkRows(log),
+      counters: commits.map((commit) => parseCommit(commit).counters),
+    };
+  };
+  const { rows, counters } = await drained([]);
+  let trimmed = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          kind: fc.constantFrom("customers", "terminals", "restart", "trim"),
+          records: fc.integer({ min: 1, max: 100 }),
+          keepDays: fc.nat(5),
+        }),
+        { minLength: 10, maxLength: 40, size: "max" },
+      ),
+      async (actions) => {
+        const made = await drained(actions);
+        assert.deepEqual(made.rows, rows);
+        assert.deepEqual(made.counters, counters);
+        if (made.trimmed) trimmed++;
+      },
+    ),
+    { numRuns: 30 },
+  );
+  assert.ok(trimmed > 10, `only ${trimmed} of the runs were trimmed`);
+});
