@@ -10,6 +10,7 @@ import {
   checkCassandraSettings,
   CONSISTENCY_LEVELS,
   DEFAULT_KEYSPACE,
+  type SchemaSettings,
 } from "../store/cassandra_settings.ts";
 import { type Environment, variableOf } from "./environment.ts";
 import {
@@ -20,20 +21,24 @@ import {
 } from "./flag_value.ts";
 import { readAuthorities, readPassword } from "./secret.ts";
 
-/** The Cassandra flags as commander hands them over; absent if not given. */
-export interface CassandraOptions {
-  /** --contact-points */
-  readonly contactPoints?: readonly string[];
+/** The flags of the schema as commander hands them over; absent if not given. */
+export interface SchemaOptions {
   /** --local-dc */
   readonly localDc?: string;
   /** --keyspace */
   readonly keyspace?: string;
-  /** --consistency */
-  readonly consistency?: string;
   /** --store-replication */
   readonly storeReplication?: number;
   /** --bigint-ids */
   readonly bigintIds?: boolean;
+}
+
+/** The Cassandra flags as commander hands them over; absent if not given. */
+export interface CassandraOptions extends SchemaOptions {
+  /** --contact-points */
+  readonly contactPoints?: readonly string[];
+  /** --consistency */
+  readonly consistency?: string;
   /** --cassandra-tls */
   readonly cassandraTls?: boolean;
   /** --cassandra-ca-file */
@@ -74,19 +79,12 @@ export function addCassandraFlags(command: Command): void {
       "needed: some of the nodes, host or host:port,…",
       serverList("--contact-points", "optional"),
     )
-    .option("--local-dc <name>", "needed: the data centre to work in")
-    .option("--keyspace <name>", `(default: ${DEFAULT_KEYSPACE})`)
     .option(
       "--consistency <level>",
       "of reads and writes (default: LOCAL_QUORUM)",
       readConsistency,
-    )
-    .option(
-      "--store-replication <n>",
-      "replicas of a new keyspace (default: 1)",
-      wholeNumber("--store-replication", 1, REPLICATION_MAX),
-    )
-    .option("--bigint-ids", "a new table takes TRANSACTION_IDs beyond 2^31")
+    );
+  addSchemaFlags(command)
     .option("--cassandra-tls", "encrypt the connection")
     .option("--cassandra-ca-file <file>", "authorities to trust, PEM")
     .option("--cassandra-username <name>", "who logs in")
@@ -94,6 +92,36 @@ export function addCassandraFlags(command: Command): void {
       "--cassandra-password-file <file>",
       "the password (or FRAUDSTREAM_CASSANDRA_PASSWORD)",
     );
+}
+
+/**
+ * Adds the flags that the schema depends on to a command, which it returns.
+ *
+ * @internal
+ */
+export function addSchemaFlags(command: Command): Command {
+  return command
+    .option("--local-dc <name>", "needed: the data centre to work in")
+    .option("--keyspace <name>", `(default: ${DEFAULT_KEYSPACE})`)
+    .option(
+      "--store-replication <n>",
+      "replicas of a new keyspace (default: 1)",
+      wholeNumber("--store-replication", 1, REPLICATION_MAX),
+    )
+    .option("--bigint-ids", "a new table takes TRANSACTION_IDs beyond 2^31");
+}
+
+/** What the flags say of the schema, in the data centre given. */
+export function readSchemaFlags(
+  options: SchemaOptions,
+  localDataCenter: string,
+): SchemaSettings {
+  return {
+    localDataCenter,
+    keyspace: options.keyspace ?? DEFAULT_KEYSPACE,
+    replication: options.storeReplication ?? 1,
+    bigintIds: options.bigintIds ?? false,
+  };
 }
 
 /** The settings that the flags make. Throws ConfigError where they contradict each other. */
@@ -125,14 +153,11 @@ export function readCassandraFlags(
     : readAuthorities("--cassandra-ca-file", cassandraCaFile);
   const settings: CassandraSettings = {
     kind: "cassandra",
+    ...readSchemaFlags(options, localDc),
     contactPoints,
-    localDataCenter: localDc,
-    keyspace: options.keyspace ?? DEFAULT_KEYSPACE,
-    replication: options.storeReplication ?? 1,
     consistency: options.consistency ?? "LOCAL_QUORUM",
     tls: cassandraTls ? { ca } : undefined,
     user: readUser(options, environment),
-    bigintIds: options.bigintIds ?? false,
   };
   checkCassandraSettings(settings);
   return settings;

@@ -29,18 +29,28 @@ const WINDOWS_MAX = 16;
  * @internal (deno doc --lint would want commander documented)
  */
 export function addFeatureFlags(command: Command): void {
-  command.optionsGroup("Feature flags:")
-    .option(
-      "--windows <days>",
-      "lengths of the windows in days (default: 1,7,30)",
-      readWindows,
-    )
+  command.optionsGroup("Feature flags:");
+  addWindowsFlag(command)
     .option(
       "--delay <days>",
       "days until a fraud is known (default: 7)",
       wholeNumber("--delay", 1, DELAY_DAYS_MAX),
     )
     .option("--no-labels", "use no labels: every terminal risk is 0");
+}
+
+/**
+ * Adds the flag that decides which features there are to a command, which it
+ * returns.
+ *
+ * @internal
+ */
+export function addWindowsFlag(command: Command): Command {
+  return command.option(
+    "--windows <days>",
+    "lengths of the windows in days (default: 1,7,30)",
+    readWindows,
+  );
 }
 
 /** The features that the flags choose. */

@@ -15,6 +15,7 @@ import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addRunCommand } from "./run.ts";
+import { addSchemaCommand } from "./schema.ts";
 import { StoppedError } from "./signals.ts";
 import { addStatusCommand } from "./status.ts";
 import { writeError, writeResult } from "./terminal.ts";
@@ -85,6 +86,7 @@ export function buildProgram(): Command {
   addStatusCommand(program);
   addExportCommand(program);
   addTopicsCommand(program);
+  addSchemaCommand(program);
   addDeadLettersCommand(program);
   addGenerateCommand(program);
   addFeaturesCommand(program);

@@ -34,6 +34,10 @@ const TRANSIENT_CODES: ReadonlySet<number> = new Set([
   CODE.writeFailure,
 ]);
 
+/** What the driver says in plain errors while it has lost its connections. */
+const DISCONNECTED =
+  /^(No connection available|Connection closed|Connection timeout|Encoder is not defined|No active connection found)/;
+
 /** What the driver's errors may carry. */
 interface DriverError extends Error {
   readonly code?: unknown;
@@ -44,9 +48,10 @@ interface DriverError extends Error {
 /** Whether an error of a request may pass by itself: the same may be asked again. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { name, code, isSocketError } = error as DriverError;
+  const { name, code, isSocketError, message } = error as DriverError;
   if (name === "ResponseError") return TRANSIENT_CODES.has(Number(code));
-  return isSocketError === true || name === "NoHostAvailableError" ||
+  return isSocketError === true || DISCONNECTED.test(message) ||
+    name === "NoHostAvailableError" ||
     name === "OperationTimedOutError" || name === "BusyConnectionError";
 }
 

@@ -11,8 +11,8 @@ import {
   type FeatureParameters,
 } from "../features/parameters.ts";
 import {
-  type CassandraSettings,
   checkSchemaSettings,
+  type SchemaSettings,
 } from "./cassandra_settings.ts";
 
 /** The types that columns have. */
@@ -56,6 +56,8 @@ export interface Table {
 
 /** Days that share a partition of a card's or a terminal's payments. */
 export const PERIOD_DAYS = 30;
+const PERIOD_COMMENT =
+  `tx_period = tx_time_days / ${PERIOD_DAYS}, rounded down`;
 
 /** Type of transaction_id. */
 export type IdType = "int" | "bigint";
@@ -111,7 +113,7 @@ export function tablesOf(features: FeatureParameters, idType: IdType): Tables {
       partition: [customer.name, period.name],
       clustering: order,
       newestFirst: true,
-      comment: `a card's payments; tx_period = tx_time_days / ${PERIOD_DAYS}`,
+      comment: `a card's payments; ${PERIOD_COMMENT}`,
     },
     byTerminal: {
       name: "transactions_by_terminal",
@@ -122,8 +124,7 @@ export function tablesOf(features: FeatureParameters, idType: IdType): Tables {
       partition: [terminal.name, period.name],
       clustering: order,
       newestFirst: true,
-      comment:
-        `a terminal's payments; tx_period = tx_time_days / ${PERIOD_DAYS}`,
+      comment: `a terminal's payments; ${PERIOD_COMMENT}`,
     },
     fraudsByDay: {
       name: "frauds_by_day",
@@ -152,7 +153,7 @@ function featureColumns(features: FeatureParameters): Column[] {
 }
 
 /** Makes the keyspace, replicated in the local data centre only. */
-export function createKeyspaceCql(settings: CassandraSettings): string {
+export function createKeyspaceCql(settings: SchemaSettings): string {
   const { keyspace, localDataCenter, replication } = settings;
   return `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = ` +
     `{'class': 'NetworkTopologyStrategy', '${localDataCenter}': ${replication}}`;
@@ -257,7 +258,7 @@ export function missingColumns(
 
 /** What `fraudstream schema` prints: the whole schema, ready for cqlsh. Throws ConfigError. */
 export function schemaCql(
-  settings: CassandraSettings,
+  settings: SchemaSettings,
   features: FeatureParameters,
 ): string {
   checkSchemaSettings(settings);

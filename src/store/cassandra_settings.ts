@@ -5,18 +5,24 @@
  */
 import { ConfigError } from "../error/error.ts";
 
-/** How a Cassandra cluster is reached and used. */
-export interface CassandraSettings {
-  /** Tells these settings from the embedded store's. */
-  readonly kind: "cassandra";
-  /** Nodes to ask first, as host or host:port; the others are found by them. */
-  readonly contactPoints: readonly string[];
+/** What a schema depends on, features aside. */
+export interface SchemaSettings {
   /** The data centre that is written to and read from. */
   readonly localDataCenter: string;
   /** The keyspace, in lower case. */
   readonly keyspace: string;
   /** Replicas of a keyspace that is made here; an existing one keeps its own. */
   readonly replication: number;
+  /** Whether transaction_id is a bigint in a table that is made here. */
+  readonly bigintIds: boolean;
+}
+
+/** How a Cassandra cluster is reached and used. */
+export interface CassandraSettings extends SchemaSettings {
+  /** Tells these settings from the embedded store's. */
+  readonly kind: "cassandra";
+  /** Nodes to ask first, as host or host:port; the others are found by them. */
+  readonly contactPoints: readonly string[];
   /** Consistency level of all reads and writes, one of CONSISTENCY_LEVELS. */
   readonly consistency: string;
   /** TLS, verified against these authorities (PEM) or, if undefined, the system's. */
@@ -25,8 +31,6 @@ export interface CassandraSettings {
   readonly user:
     | { readonly name: string; readonly password: string }
     | undefined;
-  /** Whether transaction_id is a bigint in a table that is made here. */
-  readonly bigintIds: boolean;
 }
 
 /** Keyspace where none is named. */
@@ -70,10 +74,7 @@ export function checkCassandraSettings(settings: CassandraSettings): void {
 
 /** Throws ConfigError for settings whose names or numbers no schema can have. */
 export function checkSchemaSettings(
-  settings: Pick<
-    CassandraSettings,
-    "keyspace" | "replication" | "localDataCenter"
-  >,
+  settings: SchemaSettings,
 ): void {
   const { keyspace, replication, localDataCenter } = settings;
   if (!/^[a-z][a-z0-9_]{0,47}$/.test(keyspace)) {

@@ -14,7 +14,7 @@ import {
   type Tables,
   tablesOf,
 } from "./cassandra_schema.ts";
-import type { CassandraSettings } from "./cassandra_settings.ts";
+import type { SchemaSettings } from "./cassandra_settings.ts";
 
 /** Runs a statement with text values; gives all its rows. */
 export type Execute = (
@@ -25,7 +25,7 @@ export type Execute = (
 /** Makes what is missing; gives the tables as they are. Throws ConfigError if a table has another form. */
 export async function ensureSchema(
   execute: Execute,
-  settings: CassandraSettings,
+  settings: SchemaSettings,
   features: FeatureParameters,
 ): Promise<Tables> {
   const { keyspace } = settings;

@@ -162,7 +162,7 @@ export class RowSpool implements AsyncDisposable {
   async #inFile(action: (file: Deno.FsFile) => Promise<void>): Promise<void> {
     try {
       if (!this.#file) {
-        const path = await Deno.makeTempFile({ prefix: "fraudstream-" });
+        const path = await Deno.makeTempFile({ prefix: "fraudstream-rows-" });
         const handle = await Deno.open(path, { read: true, write: true });
         this.#file = { path, handle };
       }

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import { schemaCql } from "../../src/store/cassandra_schema.ts";
+import { runMain, testRunning } from "./program_runner.ts";
+
+testRunning(
+  "schema prints what the store makes, without any permission but reading",
+  async () => {
+    const { code, stdout, stderr } = await runMain(
+      ["schema", "--local-dc=dc1"],
+      { permissions: ["--allow-read"] },
+    );
+    assert.deepEqual([code, stderr], [0, ""]);
+    const settings = {
+      localDataCenter: "dc1",
+      keyspace: "detectionfraud",
+      replication: 1,
+      bigintIds: false,
+    };
+    assert.equal(stdout, schemaCql(settings, HANDBOOK_FEATURES));
+  },
+);
+
+testRunning("the flags of schema say what is printed", async () => {
+  const { code, stdout } = await runMain([
+    "schema",
+    "--local-dc=east",
+    "--keyspace=shop",
+    "--store-replication=3",
+    "--bigint-ids",
+    "--windows=2",
+  ]);
+  assert.equal(code, 0);
+  const settings = {
+    localDataCenter: "east",
+    keyspace: "shop",
+    replication: 3,
+    bigintIds: true,
+  };
+  const features = { ...HANDBOOK_FEATURES, windowDays: [2] };
+  assert.equal(stdout, schemaCql(settings, features));
+});
+
+testRunning("what no schema can have is refused in one line", async () => {
+  const cases: [string[], RegExp][] = [
+    [[], /^fraudstream: --local-dc is needed; for example: .* schema /],
+    [["--local-dc=dc1", "--keyspace=A"], /^fraudstream: a keyspace is a lower/],
+    [["--local-dc=d'"], /^fraudstream: the local data centre must be a name/],
+    [["--local-dc=dc1", "--store-replication=0"], /--store-replication must/],
+  ];
+  for (const [flags, line] of cases) {
+    const { code, stdout, stderr } = await runMain(["schema", ...flags]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, line);
+    assert.match(stderr, /^[^\n]*\n$/);
+  }
+});
