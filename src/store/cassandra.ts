@@ -237,7 +237,7 @@ export class CassandraStore implements Store {
   async #send(write: Write, signal: AbortSignal | undefined): Promise<void> {
     const { cql, rows } = write;
     const attempt = rows.length === 1
-      ? () => this.#client.execute(cql, [...rows[0].values], WRITE_OPTIONS)
+      ? () => this.#client.execute(cql, rows[0].values, WRITE_OPTIONS)
       : () => this.#client.batch(batchOf(write), BATCH_OPTIONS);
     try {
       await this.#outage.run(attempt, { signal, patienceMs: Infinity });
@@ -368,5 +368,5 @@ export class CassandraStore implements Store {
 const BATCH_OPTIONS: QueryOptions = { ...WRITE_OPTIONS, logged: false };
 
 function batchOf({ cql, rows }: Write): { query: string; params: Buffer[] }[] {
-  return rows.map(({ values }) => ({ query: cql, params: [...values] }));
+  return rows.map(({ values }) => ({ query: cql, params: values }));
 }
