@@ -7,6 +7,7 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { LogError } from "../error/error.ts";
 import type { RecordBatch, RecordBatchBuilder } from "./record_batch.ts";
 import { crc32c } from "./crc32c.ts";
+import { unpackSnappy } from "./snappy.ts";
 
 const HEADER = 61;
 const CRC_FROM = 21;
@@ -452,6 +453,7 @@ function inflate(packed: Uint8Array, codec: number, place: string): Uint8Array {
   const options = { maxOutputLength: INFLATED_MAX };
   try {
     if (CODECS[codec] === "gzip") return gunzipSync(packed, options);
+    if (CODECS[codec] === "snappy") return unpackSnappy(packed, INFLATED_MAX);
     if (CODECS[codec] === "zstd") return zstdDecompressSync(packed, options);
   } catch (cause) {
     throw new LogError(
@@ -463,7 +465,7 @@ function inflate(packed: Uint8Array, codec: number, place: string): Uint8Array {
   throw new LogError(
     `the record batch of ${place} is compressed by ` +
       `${CODECS[codec] ?? `codec ${codec}`}, which is not read here: let its ` +
-      `producer use gzip, zstd or none, or set compression.type=uncompressed ` +
+      `producer use gzip, snappy, zstd or none, or set compression.type=uncompressed ` +
       `on the topic`,
   );
 }

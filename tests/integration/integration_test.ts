@@ -13,8 +13,10 @@ import "./kafka_processors.ts";
 import "./kafka_secured.ts";
 import "./kafka_tools.ts";
 import "./kafka_topics.ts";
+import "./processor_faults.ts";
 import "./python_clients.ts";
 import "./shared_servers.ts";
+import "./whole_stream.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
 const hooks = Deno.test as unknown as {

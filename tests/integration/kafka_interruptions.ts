@@ -297,13 +297,15 @@ testServing(
         const number = ++opened;
         return {
           step: async (batch) => {
+            const step = await task.step(batch);
+            if (step.appends.length === 0) return step;
             stepped.push(number);
             if (partition === 0 && refused === 0) {
               refused = number;
               inStep.resolve();
               await goOn.promise;
             }
-            return await task.step(batch);
+            return step;
           },
         };
       },

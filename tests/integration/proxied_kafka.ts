@@ -131,7 +131,7 @@ async function isAllTaken(log: Log): Promise<boolean> {
   return commits.every((commit) => (commit?.offset ?? 0) >= RECORDS);
 }
 
-/** How the job consumes: each record leads to one in the same partition of the output. */
+/** How the job consumes: each record leads to one in the same partition of the output. The first step of a partition commits without taking anything, as who waits for others does. */
 export function jobOn(
   log: Log,
   more: Partial<ConsumeOptions> = {},
@@ -143,8 +143,14 @@ export function jobOn(
     signal: never,
     open: (partition, commit) => {
       let taken = Number(commit?.metadata ?? 0);
+      let isFirst = true;
       return Promise.resolve({
         step: (batch: RecordBatch) => {
+          if (isFirst && batch.count > 0) {
+            isFirst = false;
+            const [next] = batch.offsets;
+            return { next, metadata: String(taken), appends: [] };
+          }
           taken += batch.count;
           const values = valuesOf(batch).map((value) => `out of ${value}`);
           return {

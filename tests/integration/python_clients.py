@@ -80,6 +80,17 @@ def give_up(address, topic, value):
     producer.abort_transaction()
 
 
+def compress(address, topic, codec):
+    """Appends 500 records that are compressed."""
+    from confluent_kafka import Producer
+
+    settings = {"compression.type": codec, "linger.ms": 1000}
+    producer = Producer({"bootstrap.servers": address, **settings})
+    for i in range(500):
+        producer.produce(topic, value=f"record {i} by {codec}, " * 3)
+    producer.flush()
+
+
 def cassandra(address, keyspace):
     from cassandra.cluster import Cluster
 
@@ -98,6 +109,8 @@ def cassandra(address, keyspace):
 def main(command, *args):
     if command == "give-up":
         give_up(*args)
+    elif command == "compress":
+        compress(*args)
     elif command == "cassandra":
         for row in cassandra(*args):
             print(json.dumps(row))

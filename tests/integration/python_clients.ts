@@ -8,6 +8,7 @@ import {
   featureNames,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
+import { readRange } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { Control } from "../../src/roles/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
@@ -24,7 +25,9 @@ import { parametersOf, QUIET, SET_A } from "../roles/pipeline.ts";
 import { runTool } from "../services/java.ts";
 import { pythonProblem, pythonWithClients } from "../services/python.ts";
 import { serverProblem } from "../services/testing_servers.ts";
+import { valuesOf } from "../log/records.ts";
 import { openStore, settingsOf } from "./cassandra_keyspace.ts";
+import { freshSettings } from "./kafka_log.ts";
 import { sharedCassandra, sharedProxied } from "./servers.ts";
 
 const SCRIPT = fileURLToPath(new URL("python_clients.py", import.meta.url));
@@ -152,13 +155,56 @@ const byId = (a: Json, b: Json) =>
 
 const problem = serverProblem ?? pythonProblem;
 
-Deno.test({
-  name: "Python's clients read topics and table as they always did" +
-    (problem ? ` (${problem})` : ""),
-  ignore: problem !== undefined,
-  sanitizeOps: false,
-  sanitizeResources: false,
-  fn: async (t) => {
+/** A test that needs the servers and Python. */
+function testPython(
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+): void {
+  Deno.test({
+    name: problem ? `${name} (${problem})` : name,
+    ignore: problem !== undefined,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn,
+  });
+}
+
+testPython(
+  "what other programs compress is read, or told in one line",
+  async () => {
+    const settings = await freshSettings();
+    const [address] = settings.brokers;
+    await using log = await openLog(settings, () => {});
+    const valuesBy = async (codec: string) => {
+      await log.createTopics([{
+        name: codec,
+        partitions: 1,
+        compacted: false,
+      }]);
+      await python("compress", address, settings.prefix + codec, codec);
+      const values: string[] = [];
+      for await (const batch of readRange(log, codec, 0, 0, 500)) {
+        values.push(...valuesOf(batch));
+      }
+      return values;
+    };
+    for (const codec of ["none", "gzip", "snappy", "zstd"]) {
+      const expected = Array.from(
+        { length: 500 },
+        (_, i) => `record ${i} by ${codec}, `.repeat(3),
+      );
+      assert.deepEqual(await valuesBy(codec), expected);
+    }
+    await assert.rejects(
+      valuesBy("lz4"),
+      /lz4 partition 0 .*by lz4.*snappy, zstd/,
+    );
+  },
+);
+
+testPython(
+  "Python's clients read topics and table as they always did",
+  async (t) => {
     const { kafka, cassandra } = await runStream();
     let payments: Json[] = [];
     for (const client of ["kafka-python", "confluent-kafka"]) {
@@ -214,4 +260,4 @@ Deno.test({
       assert.deepEqual(upper.sort(byId), payments);
     });
   },
-});
+);

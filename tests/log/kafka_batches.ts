@@ -151,7 +151,41 @@ export function joined(...batches: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(batches.flatMap((batch) => [...batch]));
 }
 
-/** Compression by number of its codec. */
+/** Snappy without any saving: its length, then pieces as they are. */
+export function snappyLiterals(bytes: Uint8Array): Uint8Array {
+  const length = [];
+  let rest = bytes.length;
+  for (; rest > 127; rest >>>= 7) length.push(rest & 127 | 128);
+  const out = [...length, rest];
+  for (let at = 0; at < bytes.length; at += 60) {
+    const piece = bytes.subarray(at, at + 60);
+    out.push((piece.length - 1) << 2, ...piece);
+  }
+  return Uint8Array.from(out);
+}
+
+/** Snappy in blocks, as snappy-java writes it. */
+export function snappyFrames(bytes: Uint8Array): Uint8Array {
+  const out = [0x82, ...encoder.encode("SNAPPY"), 0, 0, 0, 0, 1, 0, 0, 0, 1];
+  for (let at = 0; at < bytes.length; at += 1000) {
+    const block = snappyLiterals(bytes.subarray(at, at + 1000));
+    out.push(0, 0, block.length >> 8, block.length & 255, ...block);
+  }
+  return Uint8Array.from(out);
+}
+
+/** Compressions by their name: the codec's number, and who does it. */
 export const COMPRESSIONS: Readonly<
-  Record<number, (bytes: Uint8Array) => Uint8Array>
-> = { 1: gzipSync, 4: zstdCompressSync };
+  Record<
+    string,
+    {
+      readonly codec: number;
+      readonly compress: (bytes: Uint8Array) => Uint8Array;
+    }
+  >
+> = {
+  gzip: { codec: 1, compress: gzipSync },
+  snappy: { codec: 2, compress: snappyLiterals },
+  "snappy in frames": { codec: 2, compress: snappyFrames },
+  zstd: { codec: 4, compress: zstdCompressSync },
+};

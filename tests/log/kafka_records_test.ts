@@ -371,8 +371,8 @@ Deno.test("a reader of committed records is given those, however transactions in
   }));
 });
 
-for (const [codec, compress] of Object.entries(COMPRESSIONS)) {
-  Deno.test(`batches that are compressed (codec ${codec}) are read, among others`, () => {
+for (const [name, { codec, compress }] of Object.entries(COMPRESSIONS)) {
+  Deno.test(`batches that are compressed (${name}) are read, among others`, () => {
     fc.assert(
       fc.property(some, (records) => {
         const encoder = new TextEncoder();
@@ -396,17 +396,18 @@ for (const [codec, compress] of Object.entries(COMPRESSIONS)) {
     );
   });
 
-  Deno.test(`a batch that cannot be decompressed (codec ${codec}) is an error that names the place`, () => {
+  Deno.test(`a batch that cannot be decompressed (${name}) is an error that names the place`, () => {
     const bytes = textBatch(4, ["a"], {
-      attributes: Number(codec),
+      attributes: codec,
       compress: () => Uint8Array.of(1, 2, 3),
     });
     assert.throws(() => decoded(bytes), isAbout(/offset 4 .*decompressed/));
   });
 
-  Deno.test(`a batch that inflates beyond all measure (codec ${codec}) is refused`, () => {
+  if (codec === 2) continue; // cannot save that much
+  Deno.test(`a batch that inflates beyond all measure (${name}) is refused`, () => {
     const bytes = textBatch(0, ["a"], {
-      attributes: Number(codec),
+      attributes: codec,
       compress: () => compress(new Uint8Array(80 << 20)),
     });
     const before = Deno.memoryUsage().external;
@@ -415,8 +416,16 @@ for (const [codec, compress] of Object.entries(COMPRESSIONS)) {
   });
 }
 
+Deno.test("a batch that says it inflates beyond all measure (snappy) is refused", () => {
+  const bytes = textBatch(0, ["a"], {
+    attributes: 2,
+    compress: () => Uint8Array.of(255, 255, 255, 255, 7, 0, 65),
+  });
+  assert.throws(() => decoded(bytes), isAbout(/decompressed/));
+});
+
 Deno.test("compression that is not read is one error that says what to do", () => {
-  for (const [codec, name] of [[2, "snappy"], [3, "lz4"], [5, "codec 5"]]) {
+  for (const [codec, name] of [[3, "lz4"], [5, "codec 5"]]) {
     const bytes = textBatch(0, ["a"], { attributes: Number(codec) });
     assert.throws(
       () => decoded(bytes),
@@ -451,7 +460,10 @@ Deno.test("no change of bytes hangs, fills the memory or changes a record in sil
     textBatch(0, ["a", "b"]),
     transactionBatch(2, ["c"], 1n),
     endMarker(3, 1n, "commit"),
-    textBatch(4, ["d", "e"], { attributes: 1, compress: COMPRESSIONS[1] }),
+    textBatch(4, ["d", "e"], {
+      attributes: 1,
+      compress: COMPRESSIONS.gzip.compress,
+    }),
   ];
   const expected = ["a", "b", "c", "d", "e"];
   // No checksum covers the offset, which the broker writes when it appends.

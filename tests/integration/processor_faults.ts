@@ -1,0 +1,203 @@
+/**
+ * Processors that are killed, paused and joined by others while payments flow.
+ * `deno task test -- --full` kills 20 times on all of set B.
+ */
+import assert from "node:assert/strict";
+import { testServing } from "../services/testing_servers.ts";
+import { ALL, ClusterStream, STAGES } from "./cluster_stream.ts";
+import { SET_B, SIXTY_DAYS } from "./expected_features.ts";
+import type { RoleProcess } from "./role_process.ts";
+
+const FULL = Deno.args.includes("--full");
+const KILLS = FULL ? 20 : 8;
+const STOP_MS_MAX = 10_000;
+
+/** Whether a processor has all partitions of both stages. */
+function hasAll(processor: RoleProcess): boolean {
+  return STAGES.every(({ group }) =>
+    processor.assigned(group).length === ALL.length
+  );
+}
+
+testServing(
+  `${KILLS} SIGKILLs of the processor lose nothing and repeat nothing`,
+  async (t) => {
+    const set = FULL ? SET_B : SIXTY_DAYS;
+    await using stream = await ClusterStream.open({ set });
+    const { rows } = stream.expected;
+    // Held while there is no processor: the stream must not end before the kills.
+    const producer = stream.start("producer", "--rate=4000");
+    const writer = stream.start("writer");
+    let midway = 0;
+    let replayed = 0;
+    let last = 0;
+    for (let kill = 1; kill <= KILLS; kill++) {
+      // One random count in each of KILLS equal parts of the stream.
+      const target = Math.floor((kill - Math.random()) / KILLS * rows);
+      const name = `SIGKILL ${kill} at ${target} committed rows`;
+      const isDone = await t.step(name, async () => {
+        const processor = stream.start("processor");
+        await stream.until("the processor at work", () => hasAll(processor));
+        producer.resume();
+        await stream.waitFor(`${target} rows`, ({ stages: [, terminal] }) => {
+          return terminal.counters.emitted >= Math.max(target, last + 1);
+        });
+        await processor.kill();
+        producer.pause();
+        const restored = processor.said("partition restored");
+        if (restored.some(({ fromOffset }) => Number(fromOffset) > 0)) {
+          replayed++;
+        }
+        const status = await stream.status();
+        last = status?.stages[1].counters.emitted ?? 0;
+        if (last > 0 && last < rows) midway++;
+      });
+      if (!isDone) return;
+    }
+    const processor = stream.start("processor");
+    producer.resume();
+    await stream.finished(producer, processor, writer);
+    assert.ok(midway >= KILLS * 0.75, `${midway} of ${KILLS} fell midway`);
+    assert.ok(
+      replayed >= KILLS * 0.4,
+      `${replayed} of ${KILLS} replays began after offset 0`,
+    );
+    await stream.assertExact();
+  },
+);
+
+testServing(
+  "a processor that wakes up after another has taken its partitions commits nothing more",
+  async () => {
+    await using stream = await ClusterStream.open();
+    const producer = stream.start("producer", "--rate=3000");
+    const writer = stream.start("writer");
+    let victim = stream.start("processor");
+    let successor: RoleProcess;
+    for (;;) {
+      // A step in hand, most likely: all eight partitions have work to do.
+      let before = await stream.status();
+      await stream.waitFor(
+        "the processor at work",
+        ({ stages }) =>
+          [0, 1].every((i) =>
+            stages[i].counters.emitted >
+              (before?.stages[i].counters.emitted ?? 0)
+          ),
+      );
+      victim.pause();
+      producer.pause();
+      successor = stream.start("processor");
+      await stream.until(
+        "the second processor with all partitions",
+        () => hasAll(successor),
+      );
+      before = await stream.status();
+      producer.resume();
+      await stream.waitFor(
+        "commits of the second processor",
+        ({ stages }) =>
+          [0, 1].every((i) =>
+            stages[i].counters.emitted >
+              (before?.stages[i].counters.emitted ?? 0)
+          ),
+      );
+      const assignments = victim.said("partitions assigned").length;
+      victim.resume();
+      await stream.until(
+        "word of its end to the first processor",
+        () =>
+          victim.said("commit refused").length > 0 ||
+          victim.said("partitions assigned").length > assignments,
+      );
+      if (victim.said("commit refused").length > 0) break;
+      // It happened to have no step in hand: the second one is the next.
+      await victim.kill();
+      victim = successor;
+    }
+    await stream.finished(producer, victim, successor, writer);
+    const [{ group, partition, error }] = victim.said("commit refused");
+    assert.ok(STAGES.some((stage) => stage.group === group), String(group));
+    assert.ok(ALL.includes(Number(partition)));
+    assert.match(
+      String(error),
+      /FENCED|INVALID_PRODUCER_EPOCH|UNKNOWN_MEMBER_ID|ILLEGAL_GENERATION/,
+    );
+    await stream.assertExact();
+  },
+);
+
+testServing(
+  "a second processor joins and leaves midway, and both do their share",
+  async () => {
+    await using stream = await ClusterStream.open();
+    const { rows } = stream.expected;
+    const producer = stream.start("producer", "--rate=3000");
+    const writer = stream.start("writer");
+    const first = stream.start("processor");
+    await stream.waitFor("a part of the rows", ({ stages: [, terminal] }) => {
+      return terminal.counters.emitted > rows / 8;
+    });
+    producer.pause();
+    const second = stream.start("processor");
+    const share = (processor: RoleProcess) =>
+      STAGES.map(({ group }) => processor.assigned(group));
+    await stream.until("two partitions of either stage for each", () => {
+      return [...share(first), ...share(second)]
+        .every(({ length }) => length === 2);
+    });
+    const shares = share(second);
+    for (const [i, own] of share(first).entries()) {
+      assert.deepEqual([...own, ...shares[i]].sort(), ALL);
+    }
+    producer.resume();
+    await allGrow(stream, "rows by both processors");
+    producer.pause();
+    const { code, tookMs } = await second.stop();
+    assert.equal(code, 0);
+    assert.ok(tookMs < STOP_MS_MAX, `it took ${Math.round(tookMs)} ms`);
+    await stream.until("all partitions with the first again", () => {
+      return hasAll(first);
+    });
+    assert.deepEqual(share(second), shares, "it kept its share to the end");
+    producer.resume();
+    await allGrow(stream, "rows of all partitions by the first");
+    await stream.finished(producer, first, writer);
+    await stream.assertExact();
+  },
+);
+
+/** Waits until every partition of both stages has handed on more rows than now. */
+async function allGrow(stream: ClusterStream, what: string): Promise<void> {
+  const emitted = () => Promise.all(STAGES.map((of) => stream.emitted(of)));
+  const before = (await emitted()).flat();
+  await stream.until(what, async () => {
+    return (await emitted()).flat().every((n, i) => n > before[i]);
+  });
+}
+
+testServing(
+  "a processor that waits for the others of its group stops when it is told to",
+  async () => {
+    await using stream = await ClusterStream.open();
+    const producer = stream.start("producer", "--rate=3000");
+    const writer = stream.start("writer");
+    // The group waits for it for so long.
+    const hung = stream.start("processor", "--session-timeout=60s");
+    await stream.waitFor("some rows", ({ stages: [, terminal] }) => {
+      return terminal.counters.emitted > 0;
+    });
+    hung.pause();
+    const waiting = stream.start("processor");
+    await stream.until("a while in which it waits", () => {
+      return waiting.said("progress").length > 0;
+    });
+    assert.deepEqual(waiting.said("partitions assigned"), []);
+    const { code, tookMs } = await waiting.stop();
+    assert.equal(code, 0);
+    assert.ok(tookMs < STOP_MS_MAX, `it took ${Math.round(tookMs)} ms`);
+    hung.resume();
+    await stream.finished(producer, hung, writer);
+    await stream.assertExact();
+  },
+);
