@@ -25,13 +25,17 @@ import {
   requestError,
 } from "./cassandra_error.ts";
 import { CellReader } from "./cassandra_row.ts";
-import { selectRangeCql, type Tables } from "./cassandra_schema.ts";
+import { selectRangeCql } from "./cassandra_schema.ts";
 import { ensureSchema } from "./cassandra_setup.ts";
 import {
   type CassandraSettings,
   checkCassandraSettings,
 } from "./cassandra_settings.ts";
-import { type Write, WritePlanner } from "./cassandra_writes.ts";
+import {
+  type Write,
+  WritePlanner,
+  type WrittenTables,
+} from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
 import { RowSpool } from "./row_spool.ts";
@@ -62,12 +66,8 @@ export async function openCassandraStore(
   features: FeatureParameters,
   report: StoreReport,
 ): Promise<CassandraStore> {
-  checkCassandraSettings(settings);
-  const client = newClient(settings);
+  const client = await connectCassandra(settings);
   try {
-    await client.connect().catch((error) => {
-      throw connectError(error, settings);
-    });
     const execute = async (cql: string, values: string[] = []) =>
       (await client.execute(cql, values, SCHEMA_OPTIONS)).rows;
     const tables = await ensureSchema(execute, settings, features)
@@ -81,6 +81,26 @@ export async function openCassandraStore(
   } catch (error) {
     await client.shutdown();
     throw error;
+  }
+}
+
+/**
+ * Connects to the cluster; whoever calls shuts the client down. Throws
+ * ConfigError or StoreError.
+ *
+ * @internal (deno doc --lint would want the driver documented)
+ */
+export async function connectCassandra(
+  settings: CassandraSettings,
+): Promise<Client> {
+  checkCassandraSettings(settings);
+  const client = newClient(settings);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.shutdown();
+    throw connectError(error, settings);
   }
 }
 
@@ -151,21 +171,21 @@ const WRITE_OPTIONS: QueryOptions = {
 export class CassandraStore implements Store {
   readonly #client: Client;
   readonly #keyspace: string;
-  readonly #tables: Tables;
+  readonly #tables: WrittenTables;
   readonly #width: number;
   readonly #outage: Outage;
   readonly #inFlight = new InFlight(IN_FLIGHT);
   readonly #planner: WritePlanner;
 
   /**
-   * Uses a connected client, whose tables are there: see openCassandraStore().
+   * Uses a connected client and tables that are there: see openCassandraStore().
    *
    * @internal (deno doc --lint would want the driver documented)
    */
   constructor(
     client: Client,
     keyspace: string,
-    tables: Tables,
+    tables: WrittenTables,
     { features, report }: {
       readonly features: FeatureParameters;
       readonly report: StoreReport;
@@ -217,7 +237,7 @@ export class CassandraStore implements Store {
   async #send(write: Write, signal: AbortSignal | undefined): Promise<void> {
     const { cql, rows } = write;
     const attempt = rows.length === 1
-      ? () => this.#client.execute(cql, [...rows[0].values], WRITE_OPTIONS)
+      ? () => this.#client.execute(cql, rows[0].values, WRITE_OPTIONS)
       : () => this.#client.batch(batchOf(write), BATCH_OPTIONS);
     try {
       await this.#outage.run(attempt, { signal, patienceMs: Infinity });
@@ -348,5 +368,5 @@ export class CassandraStore implements Store {
 const BATCH_OPTIONS: QueryOptions = { ...WRITE_OPTIONS, logged: false };
 
 function batchOf({ cql, rows }: Write): { query: string; params: Buffer[] }[] {
-  return rows.map(({ values }) => ({ query: cql, params: [...values] }));
+  return rows.map(({ values }) => ({ query: cql, params: values }));
 }

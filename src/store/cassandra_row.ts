@@ -16,8 +16,8 @@ const INT_MAX = 2 ** 31 - 1;
 
 /** One row's values, in the order of a table's columns. */
 export class RowValues {
-  /** The values, as bytes. */
-  readonly values: readonly Buffer[];
+  /** The values, as bytes; the driver wants an array that it could change, and does not. */
+  readonly values: Buffer[];
   readonly #view: DataView;
 
   /** Makes room for a row of these columns. */

@@ -26,40 +26,43 @@ export interface Write {
   release(): void;
 }
 
+/** The tables that are written: the payments', and as many of the others as are given. */
+export type WrittenTables = Pick<Tables, "transactions"> & Partial<Tables>;
+
 /** Plans the requests of one keyspace. */
 export class WritePlanner {
   readonly #width: number;
-  readonly #writers: Readonly<Record<keyof Tables, TableWriter>>;
+  readonly #transactions: TableWriter;
+  readonly #byCustomer: TableWriter | undefined;
+  readonly #byTerminal: TableWriter | undefined;
+  readonly #fraudsByDay: TableWriter | undefined;
 
   /** Plans for these tables and rows of `width` cells. */
-  constructor(keyspace: string, tables: Tables, width: number) {
+  constructor(keyspace: string, tables: WrittenTables, width: number) {
     this.#width = width;
-    this.#writers = {
-      transactions: new TableWriter(keyspace, tables.transactions),
-      byCustomer: new TableWriter(keyspace, tables.byCustomer),
-      byTerminal: new TableWriter(keyspace, tables.byTerminal),
-      fraudsByDay: new TableWriter(keyspace, tables.fraudsByDay),
-    };
+    const writer = (table: Table | undefined) =>
+      table && new TableWriter(keyspace, table);
+    this.#transactions = new TableWriter(keyspace, tables.transactions);
+    this.#byCustomer = writer(tables.byCustomer);
+    this.#byTerminal = writer(tables.byTerminal);
+    this.#fraudsByDay = writer(tables.fraudsByDay);
   }
 
   /** The requests, encoded as they are taken; throws StoreError for a number that its column cannot hold. */
   *writes({ cells, count }: StoreRows): Generator<Write> {
-    const { transactions, byCustomer, byTerminal, fraudsByDay } = this.#writers;
     const places = Array.from({ length: count }, (_, row) => row * this.#width);
-    for (const at of places) yield transactions.write(cells, [at]);
+    for (const at of places) yield this.#transactions.write(cells, [at]);
     const dayOf = (at: number) => Math.floor(cells[at + 5] / DAY_SECONDS);
     const periodOf = (at: number) => Math.floor(dayOf(at) / PERIOD_DAYS);
     const periods = 1 + places.reduce((max, at) => {
       return Math.max(max, periodOf(at));
     }, 0);
-    yield* byCustomer.writes(cells, places, (at) => {
-      return cells[at + 2] * periods + periodOf(at);
-    });
-    yield* byTerminal.writes(cells, places, (at) => {
-      return cells[at + 3] * periods + periodOf(at);
-    });
+    const ofCustomer = (at: number) => cells[at + 2] * periods + periodOf(at);
+    const ofTerminal = (at: number) => cells[at + 3] * periods + periodOf(at);
     const frauds = places.filter((at) => cells[at + 6] === 1);
-    yield* fraudsByDay.writes(cells, frauds, dayOf);
+    yield* this.#byCustomer?.writes(cells, places, ofCustomer) ?? [];
+    yield* this.#byTerminal?.writes(cells, places, ofTerminal) ?? [];
+    yield* this.#fraudsByDay?.writes(cells, frauds, dayOf) ?? [];
   }
 }
 
