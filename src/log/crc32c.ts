@@ -1,14 +1,17 @@
 /**
- * CRC-32C (Castagnoli), the checksum of Kafka's record batches, eight bytes at
- * a time ("slicing by 8": Kounavis and Berry, 2005). RFC 3720, appendix B.4
- * has the test vectors.
+ * CRC-32C (Castagnoli), the checksum of Kafka's record batches, sixteen
+ * bytes at a time, read as words ("slicing by 16", after Kounavis and Berry,
+ * 2005). RFC 3720, appendix B.4 has the test vectors.
  */
 
 const POLYNOMIAL = 0x82f6_3b78; // reflected
 const TABLES = makeTables();
+/** Shorter ones are not worth words: four of them, and bytes before the first. */
+const WORDS_FROM = 19;
+const NO_WORDS = new Int32Array(0);
 
 function makeTables(): Int32Array {
-  const tables = new Int32Array(8 * 256);
+  const tables = new Int32Array(16 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) {
@@ -26,22 +29,32 @@ function makeTables(): Int32Array {
 /** The checksum of `bytes`, a whole number without sign. */
 export function crc32c(bytes: Uint8Array): number {
   const table = TABLES;
-  const { length } = bytes;
+  const { buffer, byteOffset, length } = bytes;
   let crc = -1;
   let at = 0;
-  for (; at + 8 <= length; at += 8) {
-    crc ^= bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
-      bytes[at + 3] << 24;
-    crc = table[1792 + (crc & 255)] ^
-      table[1536 + (crc >>> 8 & 255)] ^
-      table[1280 + (crc >>> 16 & 255)] ^
-      table[1024 + (crc >>> 24)] ^
-      table[768 + bytes[at + 4]] ^
-      table[512 + bytes[at + 5]] ^
-      table[256 + bytes[at + 6]] ^
-      table[bytes[at + 7]];
+  let words: Int32Array<ArrayBufferLike> = NO_WORDS;
+  if (length >= WORDS_FROM) {
+    for (; (byteOffset + at) & 3; at++) {
+      crc = (crc >>> 8) ^ table[(crc ^ bytes[at]) & 255];
+    }
+    // Little-endian, as all machines are that Deno runs on.
+    words = new Int32Array(buffer, byteOffset + at, (length - at) >> 4 << 2);
   }
-  for (; at < length; at++) {
+  for (let i = 0; i < words.length; i += 4) {
+    const a = crc ^ words[i];
+    const b = words[i + 1];
+    const c = words[i + 2];
+    const d = words[i + 3];
+    crc = table[3840 + (a & 255)] ^ table[3584 + (a >>> 8 & 255)] ^
+      table[3328 + (a >>> 16 & 255)] ^ table[3072 + (a >>> 24)] ^
+      table[2816 + (b & 255)] ^ table[2560 + (b >>> 8 & 255)] ^
+      table[2304 + (b >>> 16 & 255)] ^ table[2048 + (b >>> 24)] ^
+      table[1792 + (c & 255)] ^ table[1536 + (c >>> 8 & 255)] ^
+      table[1280 + (c >>> 16 & 255)] ^ table[1024 + (c >>> 24)] ^
+      table[768 + (d & 255)] ^ table[512 + (d >>> 8 & 255)] ^
+      table[256 + (d >>> 16 & 255)] ^ table[d >>> 24];
+  }
+  for (at += 4 * words.length; at < length; at++) {
     crc = (crc >>> 8) ^ table[(crc ^ bytes[at]) & 255];
   }
   return ~crc >>> 0;
