@@ -127,18 +127,24 @@ const CELL_RANGES: readonly (readonly [min: number, max: number])[] = [
   [0, INT_MAX],
 ];
 const AMOUNT_CELL = 4;
-/** Range of a customer total. */
-const TOTAL_RANGE = [0, Number.MAX_SAFE_INTEGER] as const;
+/** Greatest value of a customer total; the least is 0. */
+const TOTAL_MAX = Number.MAX_SAFE_INTEGER;
+
+const CELL_MIN = Float64Array.from(CELL_RANGES, ([min]) => min);
+const CELL_MAX = Float64Array.from(CELL_RANGES, ([, max]) => max);
 
 function isRow(cells: Float64Array, at: number, width: number): boolean {
   if (!isAmount(cells[at + AMOUNT_CELL])) return false;
-  for (let i = 0; i < width; i++) {
+  for (let i = 0; i < TRANSACTION_CELLS; i++) {
     if (i === AMOUNT_CELL) continue;
     const value = cells[at + i];
-    const [min, max] = i < TRANSACTION_CELLS ? CELL_RANGES[i] : TOTAL_RANGE;
-    if (!(value >= min && value <= max && Number.isInteger(value))) {
-      return false;
-    }
+    if (!(value >= CELL_MIN[i] && value <= CELL_MAX[i])) return false;
+    if (Math.floor(value) !== value) return false;
+  }
+  for (let i = TRANSACTION_CELLS; i < width; i++) {
+    const value = cells[at + i];
+    if (!(value >= 0 && value <= TOTAL_MAX)) return false;
+    if (Math.floor(value) !== value) return false;
   }
   return true;
 }
