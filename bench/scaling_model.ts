@@ -42,12 +42,12 @@ export interface Rates {
 
 /** Measured on 2 cores of an AMD EPYC, Kafka and Cassandra on the same two. */
 export const MEASURED: Rates = {
-  processorMicros: 8.8,
+  processorMicros: 7.5,
   customerReplayMicros: 2.6,
   terminalReplayMicros: 1.4,
   writerMicros: 117,
-  brokerMicros: 10,
-  transactionMillis: 3.2,
+  brokerMicros: 7,
+  transactionMillis: 2.2,
   storeMicros: 340,
   paymentBytes: 211,
   packedBytes: 112,
