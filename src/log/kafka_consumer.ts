@@ -55,6 +55,14 @@ const FETCH_WAIT_MS = 50;
 const IDLE_MS = 25;
 /** How long a partition whose records must wait does so before it looks again. */
 const WAIT_MS = 10;
+/**
+ * A transaction costs the brokers the same for one record as for thousands.
+ * After one for few records the partition rests for so many times its length,
+ * so that it has more of them next time: without it a trickle of records keeps
+ * the brokers busy with transactions, and waits for them.
+ */
+const REST_SHARE = 1;
+const REST_MAX_MS = 50;
 /** A partition is restored so often without a step that succeeds. */
 const RECOVERIES_MAX = 5;
 
@@ -256,12 +264,20 @@ class Consumer {
     await unlessAborted(owned.opened, signal);
     let recoveries = 0;
     let isBroken = false;
+    let took = 0;
     while (!signal.aborted) {
+      if (owned.isHeld) {
+        await pause(Math.min(REST_SHARE * took, REST_MAX_MS), signal);
+        owned.release();
+        this.#wake();
+      }
+      const began = performance.now();
       try {
         if (isBroken) await owned.recover();
         isBroken = false;
         const outcome = await unlessAborted(owned.step(member), patience);
         recoveries = 0;
+        took = performance.now() - began;
         if (outcome === "moved") {
           this.#moves++;
           this.#wake();

@@ -18,6 +18,9 @@ import { batchHead, batchTail, type RecordBatch } from "./record_batch.ts";
 /** A transaction of a step that takes longer is given up by Kafka. */
 const TRANSACTION_MS = 60_000;
 
+/** A step is small if what was fetched for it is less than so much of what a fetch may bring. */
+const SMALL_SHARE = 1 / 16;
+
 /** What a partition is worked on with. */
 export interface PartitionOptions {
   /** The cluster. */
@@ -58,6 +61,7 @@ export class OwnedPartition {
   #isOpen = false;
   #atEnd = false;
   #waiting = false;
+  #isHeld = false;
 
   /** Begins to open it. */
   constructor(options: PartitionOptions) {
@@ -81,7 +85,18 @@ export class OwnedPartition {
 
   /** Offset from which records are wanted; undefined while there are enough. */
   get wanted(): number | undefined {
-    return this.#isOpen && !this.#fetched ? this.#position : undefined;
+    const isWanting = this.#isOpen && !this.#fetched && !this.#isHeld;
+    return isWanting ? this.#position : undefined;
+  }
+
+  /** Whether no records are wanted since the last were few: until release(). */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Records are wanted again. */
+  release(): void {
+    this.#isHeld = false;
   }
 
   /** Takes records that were fetched from an offset, unless they are no longer wanted; true if there are any. */
@@ -133,6 +148,7 @@ export class OwnedPartition {
     this.#position = commit ? commit.offset : await this.#startOffset();
     this.#pending = undefined;
     this.#fetched = undefined;
+    this.#isHeld = false;
     this.#atEnd = false;
     this.#isOpen = true;
   }
@@ -185,8 +201,10 @@ export class OwnedPartition {
   }
 
   #takeFetched(): RecordBatch | undefined {
+    const { bytes } = this.#options.consume.limit;
     const fetched = this.#fetched;
     this.#fetched = undefined;
+    if (fetched) this.#isHeld = fetched.bytes.length < bytes * SMALL_SHARE;
     return fetched;
   }
 
