@@ -266,7 +266,7 @@ class Consumer {
     let isBroken = false;
     let took = 0;
     while (!signal.aborted) {
-      if (owned.isHeld) {
+      if (owned.isHeld && !isBroken) {
         await pause(Math.min(REST_SHARE * took, REST_MAX_MS), signal);
         owned.release();
         this.#wake();
