@@ -12,6 +12,7 @@ import {
   types,
 } from "cassandra-driver";
 import type { Buffer } from "node:buffer";
+import { StoreError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureCount,
@@ -26,6 +27,7 @@ import {
 } from "./cassandra_error.ts";
 import { CellReader } from "./cassandra_row.ts";
 import { selectRangeCql } from "./cassandra_schema.ts";
+import { scanRing } from "./cassandra_scan.ts";
 import { ensureSchema } from "./cassandra_setup.ts";
 import {
   type CassandraSettings,
@@ -40,7 +42,7 @@ import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
 import { RowSpool } from "./row_spool.ts";
 import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
-import { halves, type TokenRange, tokenRanges } from "./token_ranges.ts";
+import { overRing, type TokenRange } from "./token_ranges.ts";
 
 /** Requests under way at once; more gained nothing (docs/PERFORMANCE.md). */
 const IN_FLIGHT = 256;
@@ -51,6 +53,8 @@ const PAGE_ROWS = 2000;
 /** Ranges that the ring is cut into, and how many are read side by side. */
 const RANGES = 64;
 const RANGES_AT_ONCE = 4;
+/** Ranges in a row that may take too long to count; each is then halved. */
+const MISSES_MAX = 24;
 
 /** A node that has not answered a write by then is taken for dead; Cassandra itself gives up after 2 s. */
 const WRITE_TIMEOUT_MS = 5000;
@@ -254,105 +258,70 @@ export class CassandraStore implements Store {
   /** See Store. */
   async *rows(signal?: AbortSignal): AsyncGenerator<StoreRows> {
     await using spool = new RowSpool({ width: this.#width });
-    for await (const page of this.#pages(signal)) await spool.add(page);
+    const { columns, name } = this.#tables.transactions;
+    const reader = new CellReader(`${this.#keyspace}.${name}`, columns);
+    const names = columns.map(({ name }) => name).join(", ");
+    const pages = scanRing({
+      reader,
+      width: this.#width,
+      pageRows: PAGE_ROWS,
+      ranges: RANGES,
+      atOnce: RANGES_AT_ONCE,
+      read: (range, pageState) => {
+        signal?.throwIfAborted();
+        const select = () => this.#select(names, range, pageState);
+        return this.#patiently(select, signal);
+      },
+    });
+    for await (const page of pages) await spool.add(page);
     for await (const page of spool.rows()) {
       signal?.throwIfAborted();
       yield page;
     }
   }
 
-  /** All rows in the order of the ring, from several ranges side by side. */
-  async *#pages(signal: AbortSignal | undefined): AsyncGenerator<StoreRows> {
-    const ranges = tokenRanges(RANGES);
-    const lanes = Array.from(
-      { length: RANGES_AT_ONCE },
-      () => this.#lane(ranges, signal),
-    );
-    const next = (lane: AsyncGenerator<StoreRows>) => {
-      const page = lane.next().then((result) => ({ lane, result }));
-      page.catch(() => {}); // met when its turn comes
-      return page;
-    };
-    const turns = lanes.map(next);
-    for (let turn = turns.shift(); turn; turn = turns.shift()) {
-      const { lane, result } = await turn;
-      if (result.done) continue;
-      yield result.value;
-      turns.push(next(lane));
-    }
-  }
-
-  /** Takes ranges until none is left; the cells are valid until the next page. */
-  async *#lane(
-    ranges: TokenRange[],
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<StoreRows> {
-    const { columns } = this.#tables.transactions;
-    const reader = new CellReader(
-      `${this.#keyspace}.${this.#tables.transactions.name}`,
-      columns,
-    );
-    const cells = new Float64Array(PAGE_ROWS * this.#width);
-    const names = columns.map(({ name }) => name).join(", ");
-    for (let range = ranges.pop(); range; range = ranges.pop()) {
-      let pageState: string | undefined;
-      do {
-        signal?.throwIfAborted();
-        const page = await this.#read(names, range, signal, pageState);
-        for (const [i, row] of page.rows.entries()) {
-          reader.read(row, cells, i * this.#width);
-        }
-        if (page.rowLength > 0) yield { cells, count: page.rowLength };
-        pageState = page.pageState ?? undefined;
-      } while (pageState !== undefined);
-    }
-  }
-
   /** See Store. */
   async status(): Promise<StoreStatus> {
-    const ranges = tokenRanges(RANGES);
     const total = { rows: 0, frauds: 0 };
-    const lane = async () => {
-      for (let range = ranges.pop(); range; range = ranges.pop()) {
-        const counted = await this.#count(range, ranges);
-        total.rows += Number(counted?.n ?? 0);
-        total.frauds += Number(counted?.frauds ?? 0);
-      }
-    };
-    await Promise.all(Array.from({ length: RANGES_AT_ONCE }, lane));
-    return total;
+    const what = "count(*) AS n, sum(tx_fraud) AS frauds";
+    const done = await overRing(async (range) => {
+      const counted = await this.#patiently(
+        () => this.#select(what, range).catch(undefinedIfTimeout),
+        undefined,
+      );
+      const row = counted?.first();
+      total.rows += Number(row?.n ?? 0);
+      total.frauds += Number(row?.frauds ?? 0);
+      return counted !== undefined;
+    }, { ranges: RANGES, atOnce: RANGES_AT_ONCE, missesMax: MISSES_MAX });
+    if (done) return total;
+    throw new StoreError(
+      `Cassandra, reading keyspace ${this.#keyspace}: even small parts of ` +
+        `the table take longer than ${READ_TIMEOUT_MS / 1000} s to count; ` +
+        `look at the cluster and try again`,
+    );
   }
 
-  /** Counts a range; one that takes too long goes back to the others as halves. */
-  async #count(
-    range: TokenRange,
-    ranges: TokenRange[],
-  ): Promise<types.Row | undefined> {
-    try {
-      const what = "count(*) AS n, sum(tx_fraud) AS frauds";
-      return (await this.#read(what, range, undefined)).first();
-    } catch (error) {
-      const parts = isTimeout((error as Error).cause) && halves(range);
-      if (!parts) throw error;
-      ranges.push(...parts);
-      return undefined;
-    }
-  }
-
-  async #read(
+  #select(
     what: string,
     { from, to }: TokenRange,
-    signal: AbortSignal | undefined,
-    pageState?: string,
+    pageState: string | undefined = undefined,
   ): Promise<types.ResultSet> {
     const { transactions } = this.#tables;
     const cql = selectRangeCql(this.#keyspace, transactions, what);
     const options = pageState === undefined ? {} : { pageState };
+    return this.#client.execute(cql, [from, to], options);
+  }
+
+  async #patiently<T>(
+    read: () => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     try {
-      return await this.#outage.run(
-        () => this.#client.execute(cql, [from, to], options),
-        { signal, patienceMs: READ_PATIENCE_MS },
-      );
+      return await this.#outage.run(read, {
+        signal,
+        patienceMs: READ_PATIENCE_MS,
+      });
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error;
       throw requestError(error, `reading keyspace ${this.#keyspace}`);
@@ -363,6 +332,10 @@ export class CassandraStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.shutdown();
   }
+}
+
+function undefinedIfTimeout(error: unknown): undefined {
+  if (!isTimeout(error)) throw error;
 }
 
 const BATCH_OPTIONS: QueryOptions = { ...WRITE_OPTIONS, logged: false };

@@ -32,3 +32,40 @@ export function halves(
   const middle = from + (to - from) / 2n;
   return [{ from, to: middle }, { from: middle, to }];
 }
+
+/** How a ring is gone through. */
+export interface RingOptions {
+  /** Ranges to begin with. */
+  readonly ranges: number;
+  /** Ranges that are worked on at once. */
+  readonly atOnce: number;
+  /** Ranges in a row that may be too large before it is given up. */
+  readonly missesMax: number;
+}
+
+/**
+ * Does `work` for the whole ring, range by range. A range for which it gives
+ * false is too large, and done again as two halves; the result is false where
+ * that does not help.
+ */
+export async function overRing(
+  work: (range: TokenRange) => Promise<boolean>,
+  { ranges, atOnce, missesMax }: RingOptions,
+): Promise<boolean> {
+  const left = tokenRanges(ranges);
+  let misses = 0;
+  let givenUp = false;
+  const lane = async () => {
+    for (let range = left.pop(); range && !givenUp; range = left.pop()) {
+      if (await work(range)) {
+        misses = 0;
+        continue;
+      }
+      const parts = halves(range);
+      if (!parts || ++misses > missesMax) givenUp = true;
+      else left.push(...parts);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  return !givenUp;
+}

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { halves, tokenRanges } from "../../src/store/token_ranges.ts";
+import {
+  halves,
+  overRing,
+  type TokenRange,
+  tokenRanges,
+} from "../../src/store/token_ranges.ts";
 
 const FIRST = -(2n ** 63n);
 const LAST = 2n ** 63n - 1n;
@@ -28,4 +33,46 @@ Deno.test("halves of a range are the range, down to one token", () => {
     { from: 6n, to: 7n },
   ]);
   assert.equal(halves({ from: 5n, to: 6n }), undefined);
+});
+
+const SIZE = 2n ** 64n - 1n;
+
+Deno.test("overRing() covers the ring once, in halves where ranges are too large", async () => {
+  const done: TokenRange[] = [];
+  let atOnce = 0;
+  const finished = await overRing(async (range) => {
+    assert.ok(++atOnce <= 3);
+    await Promise.resolve();
+    atOnce--;
+    if (range.to - range.from > SIZE / 50n) return false;
+    done.push(range);
+    return true;
+  }, { ranges: 4, atOnce: 3, missesMax: 100 });
+  assert.ok(finished);
+  done.sort((a, b) => a.from < b.from ? -1 : 1);
+  assert.equal(done[0].from, FIRST);
+  assert.equal(done[done.length - 1].to, LAST);
+  for (const [i, { from }] of done.entries()) {
+    if (i > 0) assert.equal(from, done[i - 1].to);
+  }
+});
+
+Deno.test("overRing() gives up where nothing is small enough, and ends with an error", async () => {
+  let tries = 0;
+  const never = () => Promise.resolve(++tries < 0);
+  const options = { ranges: 4, atOnce: 2, missesMax: 10 };
+  assert.equal(await overRing(never, options), false);
+  assert.ok(tries < 20, `${tries} tries`);
+  const broken = () => Promise.reject(new Error("broken"));
+  await assert.rejects(overRing(broken, options), /broken/);
+});
+
+Deno.test("overRing() does not forget a range that was given up when others succeed", async () => {
+  let first = true;
+  const finished = await overRing(() => {
+    const small = !first;
+    first = false;
+    return Promise.resolve(small);
+  }, { ranges: 4, atOnce: 2, missesMax: 0 });
+  assert.equal(finished, false);
 });
