@@ -16,6 +16,7 @@ import "./kafka_topics.ts";
 import "./processor_faults.ts";
 import "./python_clients.ts";
 import "./shared_servers.ts";
+import "./store_outage.ts";
 import "./whole_stream.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
