@@ -49,6 +49,8 @@ const PAUSE_MAX_MS = 1000;
 const PAUSE_TRANSACTION_MS = 3;
 /** An outage shorter than this is nobody's concern. */
 const OUTAGE_MS = 1000;
+/** A request that fails for so long while others succeed is told, and so often. */
+const STUCK_MS = 15_000;
 
 /** The brokers of a cluster. */
 export class KafkaCluster {
@@ -177,7 +179,9 @@ export class KafkaCluster {
     body: () => Promise<T>,
     { signal = this.#options.signal, deadlineMs = Infinity } = {},
   ): Promise<T> {
-    const deadline = performance.now() + deadlineMs;
+    const began = performance.now();
+    const deadline = began + deadlineMs;
+    let tellMs = began + STUCK_MS;
     for (let attempt = 0;; attempt++) {
       signal.throwIfAborted();
       try {
@@ -186,7 +190,16 @@ export class KafkaCluster {
         this.#answered();
         return result;
       } catch (error) {
-        if (!isTransient(error) || performance.now() > deadline) throw error;
+        const now = performance.now();
+        if (!isTransient(error) || now > deadline) throw error;
+        if (now > tellMs && !this.#outage?.told) {
+          tellMs = now + STUCK_MS;
+          this.#options.report("warning", "a request fails again and again", {
+            error: (error as Error).message,
+            seconds: Math.round((now - began) / 1000),
+            then: "trying again until it succeeds",
+          });
+        }
         await this.recover(error, attempt, signal);
       }
     }

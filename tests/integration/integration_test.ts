@@ -4,6 +4,7 @@
  * modules define their tests when they are imported.
  */
 import { stopShared } from "./servers.ts";
+import "./broker_faults.ts";
 import "./cassandra_faults.ts";
 import "./cassandra_store.ts";
 import "./foreign_records.ts";
