@@ -20,7 +20,8 @@ export type DeadLetterReason =
   | "implausible"
   | "conflicting id"
   | "late"
-  | "unreadable pack";
+  | "unreadable pack"
+  | "not a dead letter";
 
 /** A record that could not be taken. */
 export interface DeadLetter {
@@ -70,15 +71,7 @@ export class DeadLetterBox {
     reason: DeadLetterReason,
     message: string,
   ): void {
-    const letter: DeadLetter = {
-      topic: source.topic,
-      partition: source.partition,
-      offset: batch.offsets[index],
-      reason,
-      message,
-      key: Buffer.from(recordKey(batch, index)).toString("base64"),
-      value: Buffer.from(recordValue(batch, index)).toString("base64"),
-    };
+    const letter = letterOf(source, batch, index, reason, message);
     this.#records.add(
       ENCODER.encode(letterId(letter)),
       ENCODER.encode(JSON.stringify(letter)),
@@ -102,15 +95,66 @@ export class DeadLetterBox {
   }
 }
 
-/** All dead letters of a log, oldest first. */
+/**
+ * All dead letters of a log, oldest first. What somebody else has put among
+ * them is one itself, with its place there as its source.
+ */
 export async function* readDeadLetters(log: Log): AsyncGenerator<DeadLetter> {
   const ends = await log.endOffsets(DEAD_LETTER_TOPIC) ?? [];
   for (const [partition, end] of ends.entries()) {
     const batches = readRange(log, DEAD_LETTER_TOPIC, partition, 0, end);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
-        yield JSON.parse(DECODER.decode(recordValue(batch, i))) as DeadLetter;
+        yield parsed(recordValue(batch, i)) ??
+          foreign(batch, i, { topic: DEAD_LETTER_TOPIC, partition });
       }
     }
   }
+}
+
+/** The letter in a value; undefined if it is none. */
+function parsed(value: Uint8Array): DeadLetter | undefined {
+  let letter: Partial<Record<keyof DeadLetter, unknown>> | null;
+  try {
+    letter = JSON.parse(DECODER.decode(value));
+  } catch {
+    return undefined;
+  }
+  const texts = ["topic", "reason", "message", "key", "value"] as const;
+  const numbers = ["partition", "offset"] as const;
+  const isLetter = texts.every((name) => typeof letter?.[name] === "string") &&
+    numbers.every((name) => Number.isInteger(letter?.[name]));
+  return isLetter ? letter as DeadLetter : undefined;
+}
+
+function foreign(
+  batch: RecordBatch,
+  index: number,
+  source: Pick<DeadLetter, "topic" | "partition">,
+): DeadLetter {
+  return letterOf(
+    source,
+    batch,
+    index,
+    "not a dead letter",
+    "another program has put this among the dead letters",
+  );
+}
+
+function letterOf(
+  { topic, partition }: Pick<DeadLetter, "topic" | "partition">,
+  batch: RecordBatch,
+  index: number,
+  reason: DeadLetterReason,
+  message: string,
+): DeadLetter {
+  return {
+    topic,
+    partition,
+    offset: batch.offsets[index],
+    reason,
+    message,
+    key: Buffer.from(recordKey(batch, index)).toString("base64"),
+    value: Buffer.from(recordValue(batch, index)).toString("base64"),
+  };
 }

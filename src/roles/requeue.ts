@@ -70,7 +70,7 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
     ? `${letter.topic} is internal: it holds packs of rows in a binary form, ` +
       "which cannot be edited; the payments of a pack are still in " +
       TRANSACTION_TOPIC
-    : `nobody reads ${letter.topic} any more`;
+    : `no role reads ${letter.topic}`;
 }
 
 /**

@@ -2,9 +2,9 @@
  * What other clients do to the topics: records that cannot be taken, payments
  * that come again, a second producer of the same stream.
  *
- * Records that cannot be taken are put wherever a role reads payments:
- * transaction_topic, the repartition topic and the sink topic. (Nobody reads
- * the profiles; the prediction topic is still to come.)
+ * Records that cannot be taken are put wherever a role reads payments
+ * (transaction_topic, the repartition topic, the sink topic) and among the dead
+ * letters. Nobody reads the profiles; the prediction topic is still to come.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -23,6 +23,7 @@ import {
 import type { DeadLetter } from "../../src/roles/dead_letters.ts";
 import { PackBuilder } from "../../src/roles/pack.ts";
 import {
+  DEAD_LETTER_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TRANSACTION_TOPIC,
@@ -143,6 +144,10 @@ async function poisonsFor(log: Log, partition: number): Promise<Poison[]> {
     ...poisons(TRANSACTION_TOPIC, payments),
     ...poisons(REPARTITION_TOPIC, packs),
     ...poisons(SINK_TOPIC, rows),
+    // It has one partition.
+    ...partition === 0
+      ? poisons(DEAD_LETTER_TOPIC, [[GARBAGE, "not a dead letter"]])
+      : [],
   ];
 }
 
@@ -196,29 +201,11 @@ testServing(
     await midway(stream);
     producer.pause();
     await using client = await stream.connect();
-    const expected: Omit<DeadLetter, "message">[] = [];
+    const injected: { partition: number; poisons: Poison[] }[] = [];
     for (const partition of [0, 3]) {
       const poisons = await poisonsFor(client, partition);
       await inject(client, partition, poisons);
-      for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC, SINK_TOPIC]) {
-        const reasons = poisons.filter((poison) => poison.topic === topic);
-        for await (
-          const { offset, value } of foreign(client, topic, partition)
-        ) {
-          const poison = reasons.shift();
-          assert.ok(poison);
-          assert.deepEqual(value, poison.value);
-          expected.push({
-            topic,
-            partition,
-            offset,
-            reason: poison.reason,
-            key: Buffer.from(KEY).toString("base64"),
-            value: Buffer.from(value).toString("base64"),
-          });
-        }
-        assert.deepEqual(reasons, [], "all of them are there");
-      }
+      injected.push({ partition, poisons });
     }
     producer.resume();
     await stream.finished(producer, ...roles);
@@ -233,15 +220,47 @@ testServing(
       assert.notEqual(message, "");
       return letter;
     });
+    const expected = await lettersOf(client, injected);
     assert.deepEqual(ordered(letters), ordered(expected));
     const { stdout } = await stream.run("dead-letters");
-    assert.equal(stdout.split("\\x00\\xff\\xfe\\x1b[2J\n").length, 1 + 6);
+    assert.equal(stdout.split("\\x00\\xff\\xfe\\x1b[2J\n").length, 1 + 7);
   },
 );
 
+type Letter = Omit<DeadLetter, "message">;
+
+/** The dead letters that injected records must have led to: each with the offset that it was given. */
+async function lettersOf(
+  log: Log,
+  injected: readonly { partition: number; poisons: readonly Poison[] }[],
+): Promise<Letter[]> {
+  const letters: Letter[] = [];
+  for (const { partition, poisons } of injected) {
+    const byTopic = Map.groupBy(poisons, ({ topic }) => topic);
+    for (const [topic, expected] of byTopic) {
+      const records = foreign(log, topic, partition);
+      for await (const { offset, value } of records) {
+        const poison = expected.shift();
+        assert.ok(poison);
+        assert.deepEqual(value, poison.value);
+        letters.push({
+          topic,
+          partition,
+          offset,
+          reason: poison.reason,
+          key: Buffer.from(KEY).toString("base64"),
+          value: Buffer.from(value).toString("base64"),
+        });
+      }
+      assert.deepEqual(expected, [], "all of them are there");
+    }
+  }
+  return letters;
+}
+
 /** Dead letters in the order of their sources. */
-function ordered(letters: readonly Omit<DeadLetter, "message">[]) {
-  const place = ({ topic, partition, offset }: Omit<DeadLetter, "message">) =>
+function ordered(letters: readonly Letter[]): Letter[] {
+  const place = ({ topic, partition, offset }: Letter) =>
     `${topic} ${partition} ${String(offset).padStart(9)}`;
   return letters.toSorted((a, b) => place(a) < place(b) ? -1 : 1);
 }

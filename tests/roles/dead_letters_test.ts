@@ -386,3 +386,37 @@ for (const drained of [true, false]) {
     assert.equal(await sinkSum(log, parameters), referenceSum("A"));
   });
 }
+
+Deno.test("what others put among the dead letters is shown as what it is, and hides none", async () => {
+  const parameters = parametersOf(1);
+  await using folder = await openMemory(parameters);
+  const { log } = folder;
+  const strange = [
+    "\u0000 no JSON",
+    "null",
+    "[]",
+    '{"topic":"x","offset":"1"}',
+  ];
+  await appendValues(log, DEAD_LETTER_TOPIC, 0, strange);
+  await produce(folder, SET_A);
+  await appendValues(log, TRANSACTION_TOPIC, 0, ["poison"]);
+  await runBehind(folder);
+  const letters = await lettersOf(log);
+  assert.deepEqual(
+    letters.map(({ topic, offset, reason, value }) => [
+      topic,
+      offset,
+      reason,
+      Buffer.from(value, "base64").toString(),
+    ]),
+    [
+      ...strange.map((value, offset) => [
+        DEAD_LETTER_TOPIC,
+        offset,
+        "not a dead letter",
+        value,
+      ]),
+      [TRANSACTION_TOPIC, 2555, "not JSON", "poison"],
+    ],
+  );
+});
