@@ -72,7 +72,7 @@ const QUIET_MS = 5000;
 /** The sink may stand still for so long at most. */
 const STALL_MS = 120_000;
 /** The console consumer ends when nothing has come for so long. */
-const READ_QUIET_MS = 5000;
+const READ_QUIET_MS = 30_000;
 const PAYLOAD_ROWS = 100_000;
 
 /** Where everything happens. */

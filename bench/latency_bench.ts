@@ -3,7 +3,7 @@
  * once: on a real Kafka and a real Cassandra, beside the embedded log and
  * store.
  *
- *   deno task bench:latency [--seconds=60] [--warmup=15] [--rate=1000]
+ *   deno task bench:latency [--seconds=60] [--warmup=60] [--rate=1000]
  *
  * A first run of --warmup seconds makes topics and tables and has the servers
  * compile what they run; the second, which goes on from there, is measured. It
@@ -17,7 +17,7 @@ import { print, tell } from "./figures.ts";
 import { latencyOf, runPipeline } from "./program.ts";
 
 async function main(): Promise<void> {
-  const flags = readFlags({ seconds: 60, warmup: 15, rate: 1000 });
+  const flags = readFlags({ seconds: 60, warmup: 60, rate: 1000 });
   const { seconds, warmup, rate } = flags;
   await using held = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "fraudstream-bench-" });

@@ -4,6 +4,11 @@ import type { Pace } from "./role.ts";
 
 /** Time between two looks at the clock, so that an append holds several rows. */
 const TICK_MS = 5;
+/**
+ * A transaction costs a cluster the same for one payment as for thousands: the
+ * next append waits as long as the last one took, up to so much.
+ */
+const REST_MAX_MS = 50;
 /** After a pause of the process at most so much is caught up at once. */
 const BURST_MS = 1000;
 
@@ -33,12 +38,21 @@ export function openPacer(pace: Pace, signal: AbortSignal): Pacer {
   }
 }
 
+/** Waits after an append that took longer than a tick; `since` is when its rows were taken. */
+async function rest(since: number | undefined): Promise<void> {
+  if (since === undefined) return;
+  const took = performance.now() - since;
+  if (took > TICK_MS) await delay(Math.min(took, REST_MAX_MS));
+}
+
 function ratePacer(perSecond: number, signal: AbortSignal): Pacer {
   const burst = Math.max(1, perSecond * BURST_MS / 1000);
   let last = performance.now();
   let due = 0;
+  let taken: number | undefined;
   return {
     take: async (_times, _from, wanted) => {
+      await rest(taken);
       while (!signal.aborted) {
         const now = performance.now();
         due = Math.min(burst, due + (now - last) * perSecond / 1000);
@@ -46,6 +60,7 @@ function ratePacer(perSecond: number, signal: AbortSignal): Pacer {
         const rows = Math.min(wanted, Math.floor(due));
         if (rows > 0) {
           due -= rows;
+          taken = now;
           return rows;
         }
         await delay(Math.max(TICK_MS, Math.min(100, 1000 / perSecond)));
@@ -57,8 +72,10 @@ function ratePacer(perSecond: number, signal: AbortSignal): Pacer {
 
 function speedupPacer(factor: number, signal: AbortSignal): Pacer {
   let origin: number | undefined; // clock time of event time 0, ms
+  let taken: number | undefined;
   return {
     take: async (times, from, wanted) => {
+      await rest(taken);
       while (!signal.aborted) {
         const now = performance.now();
         const next = times[from] * 1000 / factor;
@@ -68,7 +85,10 @@ function speedupPacer(factor: number, signal: AbortSignal): Pacer {
         const reached = (now - origin) * factor / 1000;
         let rows = 0;
         while (rows < wanted && times[from + rows] <= reached) rows++;
-        if (rows > 0) return rows;
+        if (rows > 0) {
+          taken = now;
+          return rows;
+        }
         const waitMs = (times[from] - reached) * 1000 / factor;
         await delay(Math.max(TICK_MS, Math.min(100, waitMs)));
       }
