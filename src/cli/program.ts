@@ -7,6 +7,7 @@ import {
   ConfigError,
   DataError,
   LogError,
+  ModelError,
   StoreError,
 } from "../error/error.ts";
 import { OutputClosedError } from "../files/output_file.ts";
@@ -146,8 +147,14 @@ function tell(error: unknown, debug: boolean): number {
 }
 
 function isExpected(error: Error): boolean {
-  return [ConfigError, DataError, LogError, StoreError, StoppedError]
-    .some((kind) => error instanceof kind);
+  return [
+    ConfigError,
+    DataError,
+    LogError,
+    ModelError,
+    StoreError,
+    StoppedError,
+  ].some((kind) => error instanceof kind);
 }
 
 /** A message as one line of stderr. */

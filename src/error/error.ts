@@ -35,3 +35,11 @@ export class StoreError extends Error {
   /** Stable identifier for programs. */
   readonly code = "STORE";
 }
+
+/** A model that cannot be read, trained or applied: broken, of other features, of one class only. */
+export class ModelError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "ModelError";
+  /** Stable identifier for programs. */
+  readonly code = "MODEL";
+}

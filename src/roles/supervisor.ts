@@ -8,6 +8,7 @@ import {
   ConfigError,
   DataError,
   LogError,
+  ModelError,
   StoreError,
 } from "../error/error.ts";
 import { fileErrorReason } from "../files/file_error.ts";
