@@ -199,7 +199,13 @@ export function makeDataFolder(folder: string): void {
   }
 }
 
-const ERROR_CLASSES = { ConfigError, DataError, LogError, StoreError };
+const ERROR_CLASSES = {
+  ConfigError,
+  DataError,
+  LogError,
+  ModelError,
+  StoreError,
+};
 
 /** The error of another thread as one of this thread. */
 function errorOf({ name, message, stack }: WorkerFailure): Error {
