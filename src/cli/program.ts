@@ -15,6 +15,7 @@ import { addDeadLettersCommand } from "./dead_letters.ts";
 import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { StoppedError } from "./signals.ts";
@@ -91,6 +92,7 @@ export function buildProgram(): Command {
   addDeadLettersCommand(program);
   addGenerateCommand(program);
   addFeaturesCommand(program);
+  addReportCommand(program);
   return program;
 }
 
