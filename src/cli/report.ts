@@ -279,7 +279,7 @@ function checkCustomer(
   if (customer === undefined) return;
   if (customers?.some(({ customerId }) => customerId === customer)) return;
   throw new ConfigError(
-    `--customer=${customer}: there is no such customer in ${description}`,
+    `--customer=${customer}: there is no such customer (${description})`,
   );
 }
 

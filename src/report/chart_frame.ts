@@ -18,8 +18,8 @@ export interface LegendEntry {
   readonly text: string;
   /** Number of its colour, and of its dashes. */
   readonly series: number;
-  /** Whether it is drawn as a line or as a filled area. */
-  readonly mark: "line" | "area";
+  /** How it is drawn: a line, dashed but for the first series; a filled area; an outline, never dashed. */
+  readonly mark: "line" | "area" | "outline";
 }
 
 /** The place for the data, and what is drawn around it. */
@@ -58,7 +58,7 @@ export function frameOf(
   const right = width - 10;
   const legendRows = layLegend(legend, width);
   const head = legendRows.height + LINE_HEIGHT;
-  const top = head + 4;
+  const top = head + 10;
   const bottom = top + plotHeight;
   const x = scaleOf(axes.x.range, [left, right], axes.x.ticks);
   const y = scaleOf(axes.y.range, [bottom, top], axes.y.ticks);
@@ -143,7 +143,7 @@ function layLegend(
         height: 11,
       })
       : element("path", {
-        class: `s${series} d${series}`,
+        class: mark === "line" ? `s${series} d${series}` : `s${series} thin`,
         d: `M${Math.round(x)} ${y + 8.5}h${SWATCH}`,
       });
     const shape = swatch + label(text, x + SWATCH + 6, y + 13, "ink");

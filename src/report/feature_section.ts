@@ -20,9 +20,13 @@ const EMPTY = "There are no payments.";
 /** The section. */
 export function featureSection({ statistics }: ReportData): Section {
   const { features } = statistics;
+  const heading = "Features of genuine and fraudulent payments";
+  if (statistics.payments === 0) {
+    return { id: "features", heading, blocks: [{ kind: "text", text: EMPTY }] };
+  }
   return {
     id: "features",
-    heading: "Features of genuine and fraudulent payments",
+    heading,
     blocks: [
       {
         kind: "text",
@@ -65,7 +69,7 @@ function featureFigure(feature: FeatureStatistics): Figure {
     draw: (width) =>
       drawHistogram(
         {
-          xTitle: name,
+          xTitle: isFlag(feature) ? "" : unitOf(name),
           yTitle: "share of each class",
           from: shown.from,
           binWidth: shown.width,
@@ -90,6 +94,14 @@ function featureFigure(feature: FeatureStatistics): Figure {
         PLOT_HEIGHT,
       ),
   };
+}
+
+/** What a feature's values are, by its name. */
+function unitOf(name: string): string {
+  if (name.includes("_RISK_")) return "risk: share of frauds";
+  if (name.includes("_NB_TX_")) return "number of payments";
+  if (name.includes("AMOUNT")) return "amount";
+  return "value";
 }
 
 /** Whether a feature is 0 or 1 and nothing between. */

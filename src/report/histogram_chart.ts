@@ -58,9 +58,9 @@ export function drawHistogram(
   const legend = series.length === 1 ? [] : series.map((one, at) => ({
     text: one.name,
     series: at,
-    mark: at === 0 ? "area" : "line",
+    mark: at === 0 ? "area" : "outline",
   } satisfies LegendEntry));
-  const wanted = Math.max(3, Math.floor(width / 90));
+  const wanted = Math.max(4, Math.floor(width / 60));
   const frame = frameOf(width, plotHeight, {
     x: {
       title: chart.xTitle,
@@ -70,7 +70,7 @@ export function drawHistogram(
     y: {
       title: chart.yTitle,
       range: [0, top],
-      ticks: roundTicks(0, top, 4, format),
+      ticks: roundTicks(0, top, 5, format),
     },
   }, legend);
   const shapes = series.map(({ heights }, at) => {

@@ -52,7 +52,15 @@ export function htmlPage(title: string, sections: readonly Section[]): string {
 }
 
 function sectionHtml({ id, heading, blocks }: Section): string {
-  const content = blocks.map((block, at) => blockHtml(block, `${id}-${at}`));
+  const content = blocks.map((block, at) => {
+    const html = blockHtml(block, `${id}-${at}`);
+    if (block.kind !== "table") return html;
+    // Tables that follow each other stand side by side where there is room.
+    const first = blocks[at - 1]?.kind !== "table";
+    const last = blocks[at + 1]?.kind !== "table";
+    return (first ? '<div class="tables">' : "") + html +
+      (last ? "</div>" : "");
+  });
   return [
     `<section id="${escapeText(id)}" aria-labelledby="${escapeText(id)}-h">`,
     element("h2", { id: `${id}-h` }, escapeText(heading)),
@@ -187,17 +195,17 @@ const STYLE = [
   "nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:0}",
   "nav a{display:inline-block;padding:4px 0;color:var(--s0);text-underline-offset:3px}",
   ":focus-visible{outline:2px solid var(--s0);outline-offset:2px}",
-  "dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,190px),1fr));" +
+  "dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,140px),1fr));" +
   "gap:12px;margin:0 0 20px}",
   "dl div,figure,.scroll{background:var(--surface);border:1px solid var(--grid);" +
   "border-radius:8px}",
   "dl div{padding:12px 14px}",
   "dt{color:var(--muted);font-size:.875rem}",
-  "dd{margin:0;font-size:1.3rem;font-weight:600;font-variant-numeric:tabular-nums;" +
+  "dd{margin:0;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums;" +
   "overflow-wrap:anywhere}",
   "dd.note{font-size:.8125rem;font-weight:400;color:var(--muted)}",
   ".figures{display:grid;gap:16px;margin:0 0 20px;" +
-  "grid-template-columns:repeat(auto-fit,minmax(min(100%,540px),1fr));align-items:start}",
+  "grid-template-columns:repeat(auto-fill,minmax(min(100%,540px),1fr));align-items:start}",
   ".figures.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))}",
   "figure{margin:0;padding:14px 16px}",
   "svg{display:block;width:100%;height:auto}",
@@ -206,7 +214,8 @@ const STYLE = [
   "figcaption{margin-top:10px;font-size:.875rem;color:var(--muted);max-width:70ch}",
   "summary{margin-top:8px;cursor:pointer;font-size:.875rem;color:var(--s0)}",
   "details .scroll{max-height:320px;margin:8px 0 0;overflow:auto}",
-  ".scroll{overflow-x:auto;margin:0 0 20px;max-width:max-content}",
+  ".tables{display:flex;flex-wrap:wrap;gap:16px;align-items:start;margin:0 0 20px}",
+  ".scroll{overflow-x:auto;max-width:min(100%,max-content)}",
   "table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}",
   "caption{text-align:left;padding:10px 12px;font-weight:600}",
   "th,td{padding:5px 12px;text-align:right;white-space:nowrap;" +

@@ -25,6 +25,7 @@ import {
   percent,
   roundTicks,
   roundUp,
+  some,
 } from "./scale.ts";
 
 /** The handbook divides payments by this to lay them over frauds. */
@@ -44,6 +45,9 @@ const DAYS_LISTED = 400;
 
 /** Scenarios that have a line of their own. */
 const LINES_MAX = 4;
+
+/** Marks of a day. */
+const HOURS = [0, 4, 8, 12, 16, 20, 24];
 
 const NONE = "There are no payments.";
 const NO_FRAUDS = "There are no frauds.";
@@ -68,29 +72,35 @@ export function overviewSection(data: ReportData): Section {
   const dates = period(statistics);
   const of = (all: readonly unknown[] | undefined) =>
     all ? `of ${grouped(all.length)}` : "seen in payments";
+  // Of nothing there is no share and no mean.
+  const note = (text: string) => payments === 0 ? {} : { note: text };
   const numbers: KeyFigure[] = [
-    { name: "payments", value: grouped(payments), note: dates },
+    { name: "payments", value: grouped(payments), ...note(dates) },
     {
       name: "payments a day",
-      value: grouped(payments / days.length, 1),
-      note: `mean of ${grouped(days.length)} ${
-        days.length === 1 ? "day" : "days"
-      }`,
+      value: grouped(payments / (days.length || 1), 1),
+      ...note(
+        `mean of ${
+          days.length === 1 ? "1 day" : `${grouped(days.length)} days`
+        }`,
+      ),
     },
     {
       name: "frauds",
       value: grouped(frauds),
-      note: `${percent(frauds / payments)} of the payments`,
+      ...note(`${percent(frauds / payments)} of the payments`),
     },
     {
       name: "amount",
-      value: amountOf(cents.all),
-      note: `mean ${amountOf(cents.all / payments)} a payment`,
+      value: grouped(cents.all / 100),
+      ...note(`mean ${amountOf(cents.all / payments)} a payment`),
     },
     {
       name: "amount of frauds",
-      value: amountOf(cents.frauds),
-      note: `${percent(cents.frauds / cents.all)} of the amount`,
+      value: grouped(cents.frauds / 100),
+      ...cents.all > 0
+        ? note(`${percent(cents.frauds / cents.all)} of the amount`)
+        : {},
     },
     {
       name: "cards that paid",
@@ -98,7 +108,7 @@ export function overviewSection(data: ReportData): Section {
       note: of(customers),
     },
     {
-      name: "terminals that were paid at",
+      name: "terminals used",
       value: grouped(active.terminals),
       note: of(terminals),
     },
@@ -168,7 +178,7 @@ function amountsFigure(statistics: DataStatistics): Figure {
   const count = Math.max(1, Math.floor(high / width) + 1 || 1);
   const bins = firstAmounts.coarse(0, width, count);
   const beyond = bins.above > 0
-    ? ` ${grouped(bins.above)} payments above ${
+    ? ` ${some(bins.above, "payment")} above ${
       grouped(count * width)
     }, up to ` +
       `${grouped(firstAmounts.max, 2)}, are not drawn.`
@@ -177,7 +187,7 @@ function amountsFigure(statistics: DataStatistics): Figure {
     id: "amounts",
     title: `Amounts of payments, ${firstDays(statistics)}`,
     description:
-      `Histogram of ${grouped(firstAmounts.count)} amounts; half of ` +
+      `Histogram of ${some(firstAmounts.count, "amount")}; half of ` +
       `them are ${grouped(firstAmounts.quantile(0.5), 1)} or less.${beyond}`,
     draw: (drawn) =>
       drawHistogram(
@@ -234,8 +244,7 @@ function timesFigure(statistics: DataStatistics): Figure {
           from: 0,
           binWidth: 24 / TIME_BINS,
           series: [{ name: "payments", heights: firstTimes }],
-          ticks: roundTicks(0, 24, 8, (hour) => `${hour}:00`)
-            .filter(({ value }) => value % 4 === 0),
+          ticks: HOURS.map((hour) => ({ value: hour, text: `${hour}:00` })),
           empty: NONE,
         },
         width,
@@ -354,7 +363,7 @@ function dayLines(
         x: {
           title: "day",
           range: [first, Math.max(last, first + 1)],
-          ticks: dayTicks(startSeconds, first, last, Math.floor(width / 80)),
+          ticks: dayTicks(startSeconds, first, last, Math.ceil(width / 75)),
         },
         y: {
           title: "number a day",
@@ -402,7 +411,7 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
     id: "scenarios",
     title: "Frauds by scenario",
     description: scenarios.length === 0 ? NO_FRAUDS : scenarios.map((one) => {
-      return `${scenarioName(one.scenario)}: ${grouped(one.frauds)} frauds, ${
+      return `${scenarioName(one.scenario)}: ${some(one.frauds, "fraud")}, ${
         share(one)
       }.`;
     }).join(" "),

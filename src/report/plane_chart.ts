@@ -14,6 +14,9 @@ const DOTS_MAX = 2500;
 /** Terminals that are drawn around the customer. */
 const NEAR_MAX = 1500;
 
+/** Terminals that have shapes of their own; of more, points. */
+const SHAPES_MAX = 400;
+
 /** Radii from the customer to the edge of the nearer view. */
 const NEAR_RADII = 1.35;
 
@@ -52,6 +55,8 @@ interface View {
   readonly centre: readonly [number, number];
   readonly reach: number;
   readonly step: number;
+  /** Whether there is room for shapes that differ. */
+  readonly shapes: boolean;
 }
 
 /** Draws both views. */
@@ -69,6 +74,7 @@ export function drawPlane(chart: PlaneChart, width: number): Drawing {
     centre: [SIDE / 2, SIDE / 2],
     reach: SIDE / 2,
     step: 20,
+    shapes: false,
   };
   const near: View = {
     title: "around the customer",
@@ -78,6 +84,7 @@ export function drawPlane(chart: PlaneChart, width: number): Drawing {
     centre: [customer.x, customer.y],
     reach: radius * NEAR_RADII,
     step: stepOf(radius),
+    shapes: true,
   };
   const height = near.y + size + BOTTOM;
   const shapes = drawView(far, chart, DOTS_MAX) +
@@ -112,7 +119,8 @@ function drawView(view: View, chart: PlaneChart, most: number): string {
     }),
     most,
   );
-  const radius = unit > 10 ? 3.5 : 1.8;
+  const shapes = view.shapes && seen.length <= SHAPES_MAX;
+  const radius = shapes ? 3.5 : 1.8;
   const dots = inside.map((terminal) => {
     const cx = placeX(terminal.x);
     const cy = placeY(terminal.y);
@@ -120,7 +128,7 @@ function drawView(view: View, chart: PlaneChart, most: number): string {
   });
   const points = outside.map((terminal) => {
     const px = round(placeX(terminal.x));
-    return unit > 10
+    return shapes
       ? cross(placeX(terminal.x), placeY(terminal.y))
       : `M${px} ${round(placeY(terminal.y))}h0`;
   });

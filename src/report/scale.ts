@@ -140,8 +140,13 @@ export function threeDigits(value: number): string {
 /** A share of 1 as a percentage: '0.84 %'. */
 export function percent(share: number, decimals = 2): string {
   return Number.isFinite(share)
-    ? `${grouped(100 * share, decimals)} %`
+    ? `${grouped(100 * share, decimals)}\u00a0%`
     : "none";
+}
+
+/** A number of things: '1 fraud', '2 frauds'. */
+export function some(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Cents as an amount: '1,234.50'. */

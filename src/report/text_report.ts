@@ -36,7 +36,7 @@ export function textReport(title: string, data: ReportData): string {
   ];
   const text = parts.filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n") + "\n").join("\n");
-  return text.replaceAll(/ +$/gm, "");
+  return text.replaceAll("\u00a0", " ").replaceAll(/ +$/gm, "");
 }
 
 /** Lines of at most `columns` characters, broken between words; a longer word is cut. */
@@ -159,7 +159,10 @@ function times({ firstTimes, firstAmounts, days }: DataStatistics): string[] {
   ];
 }
 
-function scenarios({ scenarios, frauds }: DataStatistics): string[] {
+function scenarios(
+  { scenarios, frauds, payments }: DataStatistics,
+): string[] {
+  if (payments === 0) return ["There are no payments."];
   if (scenarios.length === 0) return ["There are no frauds."];
   const most = Math.max(...scenarios.map((one) => one.frauds));
   return [
@@ -173,7 +176,8 @@ function scenarios({ scenarios, frauds }: DataStatistics): string[] {
   ];
 }
 
-function features({ features }: DataStatistics): string[] {
+function features({ features, payments }: DataStatistics): string[] {
+  if (payments === 0) return [];
   const names = 35;
   const number = (value: number) => threeDigits(value).padStart(10);
   const most = Math.max(
