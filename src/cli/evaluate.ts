@@ -10,7 +10,12 @@ import { judge, labelsOf } from "../learning/judgement.ts";
 import { rankScores } from "../learning/metrics.ts";
 import { checkInputs } from "../learning/model_file.ts";
 import { type LabelledPayments, scoreRows } from "../learning/payments.ts";
-import { countRows, type Split, splitPayments } from "../learning/split.ts";
+import {
+  countRows,
+  idsSum,
+  type Split,
+  splitPayments,
+} from "../learning/split.ts";
 import {
   cheapestThreshold,
   type PricedScores,
@@ -271,7 +276,10 @@ function modelObject(
     "fit_seconds": fitSeconds ?? null,
     period,
     training: countRows(payments, train),
-    test: countRows(payments, test),
+    test: {
+      ...countRows(payments, test),
+      "ids_sha256": idsSum(payments, test),
+    },
     days: judgement.days,
     thresholds: thresholds.table,
     "cheapest_threshold": thresholds.cheapest,
