@@ -211,10 +211,9 @@ function featuresFor(
   options: EvaluateOptions,
   opened: readonly OpenedModel[],
 ): FeatureParameters {
-  const given = ["windows", "delay", "labels", "featureSet"].some((flag) => {
-    const value: unknown = options[flag as keyof EvaluateOptions];
-    return value !== undefined && value !== true;
-  });
+  const { featureSet, windows, delay, labels } = options;
+  const given = featureSet !== undefined || windows !== undefined ||
+    delay !== undefined || labels === false;
   const trained = opened.find((model) => model.trained)?.trained;
   return given || trained === undefined
     ? readFeatureFlags(options)

@@ -149,13 +149,12 @@ function trainedModel(
   period: Period,
   { body, tests }: FitOutcome,
 ): TrainedModel {
-  const { windowDays, delayDays, useLabels } = parameters;
   const rows = trainRows(payments, period);
   const firstDay = firstDayOf(period);
   return withVersion({
     kind: spec.kind,
     inputs: payments.inputs,
-    featureParameters: { set: "handbook", windowDays, delayDays, useLabels },
+    featureParameters: parameters,
     training: {
       firstDay,
       firstDate: formatDate(payments.startSeconds + firstDay * DAY_SECONDS),
