@@ -30,7 +30,7 @@ import {
 } from "./feature_flags.ts";
 import { checkOutput } from "./feature_table.ts";
 import { oneOf, requireFlag, wholeNumber } from "./flag_value.ts";
-import { JudgedModelFile } from "./report_model.ts";
+import { JudgedModel } from "./report_model.ts";
 import {
   fileSource,
   type ReportSource,
@@ -133,11 +133,11 @@ async function report(
   named: StreamNamed,
 ): Promise<void> {
   const startMs = performance.now();
-  const kind = chooseSource(options, named);
   const output = await chooseOutput(options);
   const model = options.model === undefined
     ? undefined
-    : await JudgedModelFile.open(options.model);
+    : await JudgedModel.open(options.model);
+  const kind = chooseSource(options, named, model?.features !== undefined);
   using stop = listenForStop();
   const { signal } = stop;
   try {
@@ -172,16 +172,29 @@ const DATA_FLAGS = [
   "seed",
 ] as const;
 
+const FEATURE_FLAGS = [
+  ["featureSet", "feature-set"],
+  ["windows", "windows"],
+  ["delay", "delay"],
+  ["labels", "no-labels"],
+] as const;
+
 /** Where the payments come from; throws ConfigError for flags that contradict each other. */
-function chooseSource(options: ReportOptions, named: StreamNamed): SourceKind {
+function chooseSource(
+  options: ReportOptions,
+  named: StreamNamed,
+  featuresKnown: boolean,
+): SourceKind {
   const refuse = (flag: string, why: string) => {
     throw new ConfigError(`--${flag} has no effect with ${why}; leave it out`);
   };
   const dataFlag = DATA_FLAGS.find((flag) => options[flag] !== undefined);
-  const featureFlag = (["windows", "delay"] as const)
-    .find((flag) => options[flag] !== undefined) ??
-    (options.labels === false ? "no-labels" : undefined);
-  if (featureFlag && options.model !== undefined) {
+  const featureFlag = FEATURE_FLAGS.find(([option]) => {
+    const value = options[option];
+    // Commander has true for a --no-labels that was not given.
+    return value !== undefined && value !== true;
+  })?.[1];
+  if (featureFlag && featuresKnown) {
     refuse(featureFlag, "--model, which has features of its own");
   }
   if (options.in !== undefined) {
@@ -243,7 +256,7 @@ function withSource<T>(
 async function gather(
   source: ReportSource,
   options: ReportOptions,
-  model: JudgedModelFile | undefined,
+  model: JudgedModel | undefined,
 ): Promise<ReportData> {
   const { customers, terminals, description, features } = source;
   const names = featureNames(features);

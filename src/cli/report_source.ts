@@ -8,6 +8,8 @@ import { fromCells, TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureCount,
   type FeatureParameters,
+  type TotalsLayout,
+  totalsLayout,
   totalsToValues,
 } from "../features/parameters.ts";
 import { DayReader } from "../files/day_reader.ts";
@@ -158,7 +160,7 @@ export async function fileSource(
 /** Computes features of payments, in the same memory block after block. */
 class FeatureBlocks {
   readonly #operator: FeatureOperator;
-  readonly #windows: number;
+  readonly #layout: TotalsLayout;
   readonly #width: number;
   readonly #totals: Float64Array;
   readonly #values: Float64Array;
@@ -166,7 +168,7 @@ class FeatureBlocks {
 
   constructor(parameters: FeatureParameters) {
     this.#operator = new FeatureOperator(parameters);
-    this.#windows = parameters.windowDays.length;
+    this.#layout = totalsLayout(parameters);
     this.#width = featureCount(parameters);
     this.#totals = new Float64Array(BLOCK_ROWS * this.#width);
     this.#values = new Float64Array(BLOCK_ROWS * this.#width);
@@ -186,7 +188,7 @@ class FeatureBlocks {
         read(from + index, into);
       this.#operator.processBlock(count, readBlock, this.#totals);
       for (let at = 0; at < count * width; at += width) {
-        totalsToValues(this.#totals, this.#windows, this.#row, at);
+        totalsToValues(this.#totals, this.#layout, this.#row, at);
         values.set(this.#row, at);
       }
       yield { count, read: readBlock, values, first: 0, width };
