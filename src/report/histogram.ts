@@ -76,18 +76,6 @@ export class Histogram {
     else (this.#negative ??= new Float64Array(BINS_A_SIDE))[bin]++;
   }
 
-  /** Counts again all that another histogram has counted. */
-  merge(other: Histogram): void {
-    this.#count += other.#count;
-    this.#zeros += other.#zeros;
-    if (other.#min < this.#min) this.#min = other.#min;
-    if (other.#max > this.#max) this.#max = other.#max;
-    other.#positive.forEach((count, bin) => this.#positive[bin] += count);
-    if (!other.#negative) return;
-    const negative = this.#negative ??= new Float64Array(BINS_A_SIDE);
-    other.#negative.forEach((count, bin) => negative[bin] += count);
-  }
-
   /** The bins that have numbers, ascending: the number nearest to 0 that a bin can have, and how many it has. */
   *bins(): Generator<{ value: number; count: number }> {
     const negative = this.#negative;

@@ -121,11 +121,10 @@ export function grouped(value: number, decimals = 0): string {
 
 /** A number for an axis: commas, and only as many decimals as it has. */
 export function shortNumber(value: number): string {
-  const [, fraction = ""] = String(Math.abs(value)).split(".");
-  return grouped(
-    value,
-    fraction.includes("e") ? 6 : Math.min(6, fraction.length),
-  );
+  const size = Math.abs(value);
+  if (size > 0 && size < 1e-6) return value.toExponential(0);
+  const [, fraction = ""] = size.toFixed(6).replace(/0+$/, "").split(".");
+  return grouped(value, fraction.length);
 }
 
 /** A number to about three digits, for tables. */

@@ -68,9 +68,9 @@ export function textWidth(text: string): number {
   let width = 0;
   for (const char of text) {
     if (/[ijl.,:;'|!()/ ]/.test(char)) width += 0.32;
-    else if (/[mwMW%@—…]/.test(char)) width += 0.93;
+    else if (/[mwMW%@—…+−÷×]/.test(char)) width += 0.93;
     else if (/[A-Z_]/.test(char)) width += 0.68;
-    else width += 0.61;
+    else width += 0.64;
   }
   return width * FONT_SIZE;
 }
