@@ -329,11 +329,16 @@ async function checkFolder(out: string, force: boolean): Promise<void> {
   }
   try {
     await Deno.mkdir(out, { recursive: true });
-    const present = await Array.fromAsync(Deno.readDir(out));
-    if (present.length === 0 || force) return;
   } catch (error) {
     throw fileError(error, "make", out);
   }
+  let present: Deno.DirEntry[];
+  try {
+    present = await Array.fromAsync(Deno.readDir(out));
+  } catch (error) {
+    throw fileError(error, "list", out);
+  }
+  if (present.length === 0 || force) return;
   throw new ConfigError(
     `--out=${out} is not empty; choose another folder, or overwrite figures ` +
       "in it with --force",

@@ -168,14 +168,8 @@ testRunning(
     // Rows of set A from day 19 on, counted in its file.
     const after = Deno.readTextFileSync(TRANSACTIONS_A).split("\n").slice(1)
       .filter((line) => Number(line.split(",")[6]) >= 19);
-    assert.match(
-      stdout.replaceAll(/\s+/g, " "),
-      new RegExp(
-        `: ${after.length} payments|: ${
-          after.length.toLocaleString("en-US")
-        } payments`,
-      ),
-    );
+    const judged = `: ${after.length.toLocaleString("en-US")} payments,`;
+    assert.ok(stdout.replaceAll(/\s+/g, " ").includes(judged), judged);
     const page = await judge("--out=-");
     for (const id of ["roc", "precision_recall", "thresholds"]) {
       assert.ok(page.stdout.includes(`id="figure-${id}"`), id);
