@@ -111,7 +111,7 @@ function tableHtml(
       scope: "col",
       class: column === 0 && named ? "name" : undefined,
     };
-    return element("th", attributes, escapeText(text));
+    return element("th", attributes, breakable(text));
   });
   const body = rows.map((cells) => {
     const [first, ...others] = cells;
@@ -121,7 +121,7 @@ function tableHtml(
       element(
         "th",
         { scope: "row", class: named ? "name" : undefined },
-        escapeText(first),
+        breakable(first),
       ),
       ...others.map((text) => element("td", {}, escapeText(text))),
     );
@@ -175,9 +175,9 @@ function figureHtml(figure: Figure): string {
   ) + "\n";
 }
 
-/** A title whose long names may be broken behind an underscore. */
-function breakable(title: string): string {
-  return escapeText(title).replaceAll("_", "_<wbr>");
+/** Text whose long names may be broken behind an underscore, where lines are broken at all. */
+function breakable(text: string): string {
+  return escapeText(text).replaceAll("_", "_<wbr>");
 }
 
 const STYLE = [
@@ -227,7 +227,7 @@ const STYLE = [
   "main{padding-bottom:48px}",
   "@media (max-width:599px){.wide{display:none}.narrow{display:block}" +
   "figure{padding:12px}h1{font-size:1.4rem}}",
-  "@media print{:root{" + variables(LIGHT) +
+  "@media print{:root{color-scheme:light;" + variables(LIGHT) +
   "}body{font-size:11pt;background:none}" +
   "nav,details{display:none}h2{break-after:avoid}figure,dl div,tr{break-inside:avoid}" +
   ".scroll{overflow:visible}th,td{white-space:normal;padding:3px 6px}table{font-size:8pt}" +
