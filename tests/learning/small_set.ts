@@ -1,9 +1,9 @@
 /** Small sets to learn from: the golden one, and random ones. */
 import fc from "fast-check";
 import type { Examples, LinearBody, Tree } from "../../src/learning/model.ts";
-import golden from "../data/learning.json" with { type: "json" };
+import golden from "../data/learning/models.json" with { type: "json" };
 
-/** What scikit-learn and XGBoost learned from the golden set (golden.py). */
+/** What scikit-learn and XGBoost learned from the golden set (make_models.py). */
 export const GOLDEN: {
   readonly logisticRegression: LinearBody;
   readonly decisionTrees: readonly {

@@ -1,6 +1,6 @@
-"""Makes tests/data/learning.json: a small set and what others learn from it.
+"""Makes models.json: a small set and what others learn from it.
 
-    python3 tests/learning/golden.py > tests/data/learning.json
+    python3 make_models.py > models.json
 
 Needs scikit-learn (made with 1.9.1) and xgboost (made with 3.2.0).
 """
