@@ -24,7 +24,7 @@ import {
   readFeatureFlags,
 } from "./feature_flags.ts";
 import { checkOutput } from "./feature_table.ts";
-import { fitAll } from "./fitting.ts";
+import { fitAll, threadsOf } from "./fitting.ts";
 import { requireFlag } from "./flag_value.ts";
 import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
 import { type NamedSpec, readModels, withSetting } from "./model_flags.ts";
@@ -106,7 +106,7 @@ async function train(options: TrainOptions): Promise<void> {
     period,
     judgedBy: tested ? [period] : [],
   };
-  const [outcome] = await fitAll(payments, [task], 1);
+  const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
   await writeModelFile(out, model);
   writeError(summary(model, payments, period, out));
