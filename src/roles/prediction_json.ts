@@ -7,7 +7,11 @@
 import type { ByteWriter } from "../transaction/byte_writer.ts";
 import { formatDate, parseDatetime } from "../transaction/calendar.ts";
 import { JsonScanner, literal } from "../transaction/json_scanner.ts";
-import { AMOUNT_MAX, DAY_SECONDS, INT_MAX } from "../transaction/transaction.ts";
+import {
+  AMOUNT_MAX,
+  DAY_SECONDS,
+  INT_MAX,
+} from "../transaction/transaction.ts";
 import { parseObject } from "../transaction/transaction_json.ts";
 import type { Defect } from "../transaction/validation.ts";
 import { PREDICTION_CELLS, type PredictionRows } from "../store/predictions.ts";

@@ -115,7 +115,9 @@ async function stageStatus(
 }
 
 /** The scorer's status; undefined in a stream that is not scored. */
-export function scorerStatus({ stages }: StreamStatus): StageStatus | undefined {
+export function scorerStatus(
+  { stages }: StreamStatus,
+): StageStatus | undefined {
   return stages.find(({ scoring }) => scoring !== undefined);
 }
 

@@ -10,8 +10,8 @@ import {
   type IdType,
   insertCql,
   type PlainTable,
-  scoringTables,
   type ScoringTables,
+  scoringTables,
   selectRangeCql,
 } from "./cassandra_schema.ts";
 import { type Page, scanRing } from "./cassandra_scan.ts";
@@ -183,12 +183,14 @@ export class CassandraPredictions implements PredictionStore {
     const cql = `SELECT contributions FROM ${keyspace}.` +
       `${this.#tables.predictions.name} WHERE transaction_id = ?`;
     for (let from = 0; from < rows.length; from += FETCHES) {
-      await Promise.all(rows.slice(from, from + FETCHES).map(async (row) => {
-        const id = this.#id(page.cells[row * PREDICTION_CELLS]);
-        const found = await this.#access.read(cql, [id], { signal });
-        const why = found.rows[0]?.contributions;
-        page.contributions[row] = typeof why === "string" ? why : null;
-      }));
+      await Promise.all(
+        rows.slice(from, from + FETCHES).map(async (row) => {
+          const id = this.#id(page.cells[row * PREDICTION_CELLS]);
+          const found = await this.#access.read(cql, [id], { signal });
+          const why = found.rows[0]?.contributions;
+          page.contributions[row] = typeof why === "string" ? why : null;
+        }),
+      );
     }
   }
 
@@ -238,9 +240,7 @@ export class CassandraPredictions implements PredictionStore {
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
     const key = ({ version, metric }: ModelMetric) => `${version} ${metric}`;
-    return found.sort((a, b) =>
-      a.day - b.day || (key(a) < key(b) ? -1 : 1)
-    );
+    return found.sort((a, b) => a.day - b.day || (key(a) < key(b) ? -1 : 1));
   }
 
   #ensure(): Promise<void> {

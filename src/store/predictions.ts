@@ -65,7 +65,10 @@ export interface PredictionStore {
   /** Counts what is there. */
   status(): Promise<PredictionStatus>;
   /** Writes metrics, replacing those of the same day, model and name. */
-  writeMetrics(metrics: readonly ModelMetric[], signal?: AbortSignal): Promise<void>;
+  writeMetrics(
+    metrics: readonly ModelMetric[],
+    signal?: AbortSignal,
+  ): Promise<void>;
   /** All metrics, by day, version and name. */
   metrics(): Promise<ModelMetric[]>;
 }
