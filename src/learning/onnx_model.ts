@@ -33,8 +33,8 @@ const BATCH_ROWS = 4096;
 
 const VERSION_DIGITS = 12;
 
-/** Probabilities of the two classes of a row add up to 1 to within this. */
-const SUM_TOLERANCE = 1e-3;
+/** Probabilities are from 0 to 1, and two add up to 1, to within what a sum of float32 may miss. */
+const TOLERANCE = 1e-4;
 
 /** A model of which all is known that scoring needs. */
 interface Ready extends Signature {
@@ -208,15 +208,15 @@ function takeScores(
     const at = 2 * (row - from);
     const genuine = data[at];
     const fraud = data[at + 1];
-    const sound = fraud >= 0 && fraud <= 1 &&
-      Math.abs(genuine + fraud - 1) <= SUM_TOLERANCE;
+    const sound = fraud >= -TOLERANCE && fraud <= 1 + TOLERANCE &&
+      Math.abs(genuine + fraud - 1) <= TOLERANCE;
     if (!sound) {
       throw new ModelError(
         `${path} gave row ${row} the probabilities ${genuine} and ${fraud}; ` +
           "export it so that it gives probabilities and not raw scores",
       );
     }
-    scores[row] = fraud;
+    scores[row] = Math.min(1, Math.max(0, fraud));
   }
 }
 

@@ -9,6 +9,8 @@
 export interface Field {
   /** The field's number. */
   readonly number: number;
+  /** How its value is written. */
+  readonly wire: number;
   /** The whole field: its tag and what follows. */
   readonly encoded: Uint8Array;
   /** Bytes of a text, a message or packed numbers; empty otherwise. */
@@ -34,10 +36,11 @@ export function readFields(message: Uint8Array): Field[] {
     const from = place.at;
     const tag = readVarint(message, place);
     const number = Math.floor(tag / 8);
+    const wire = tag % 8;
     if (number < 1) throw new RangeError(`field ${number} at byte ${from}`);
     let integer = 0;
     let payload: Uint8Array = EMPTY;
-    switch (tag % 8) {
+    switch (wire) {
       case VARINT:
         integer = readVarint(message, place);
         break;
@@ -55,11 +58,11 @@ export function readFields(message: Uint8Array): Field[] {
         break;
       }
       default:
-        throw new RangeError(`wire type ${tag % 8} at byte ${from}`);
+        throw new RangeError(`wire type ${wire} at byte ${from}`);
     }
     if (place.at > message.length) throw new RangeError("it ends too early");
     const encoded = message.subarray(from, place.at);
-    fields.push({ number, encoded, payload, integer });
+    fields.push({ number, wire, encoded, payload, integer });
   }
   return fields;
 }
@@ -75,7 +78,7 @@ export function payloadsOf(
 
 /** Texts of the fields of that number. */
 export function textsOf(fields: readonly Field[], number: number): string[] {
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return payloadsOf(fields, number).map((payload) => decoder.decode(payload));
 }
 
@@ -90,8 +93,8 @@ export function integersOf(
   number: number,
 ): number[] {
   return fields.filter((field) => field.number === number).flatMap(
-    ({ payload, integer }) => {
-      if (payload.length === 0) return [integer];
+    ({ wire, payload, integer }) => {
+      if (wire !== LENGTH) return [integer];
       const integers: number[] = [];
       const place = { at: 0 };
       while (place.at < payload.length) {
