@@ -47,7 +47,7 @@ Deno.test("what was written is read again", () => {
       NUMBER,
       INTEGER,
       fc.array(INTEGER),
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: "grapheme" }),
       fc.uint8Array(),
       (number, integer, integers, text, bytes) => {
         const one = readFields(integerField(number, integer));
