@@ -8,7 +8,7 @@ import { SeededSource } from "../random/seeded_source.ts";
 import { checkExamples, countFrauds } from "./examples.ts";
 import { logistic } from "./linear.ts";
 import type { Examples, Tree, TreesBody } from "./model.ts";
-import { rankColumns } from "./ranked_columns.ts";
+import { rankByFrauds } from "./ranked_columns.ts";
 import { type GrownTree, TreeGrower } from "./tree_grower.ts";
 
 /** How trees are boosted. */
@@ -42,7 +42,7 @@ export function fitGradientBoosting(
   const { rows } = examples;
   const frauds = countFrauds(examples);
   const base = Math.log(frauds / (rows - frauds));
-  const grower = new TreeGrower(rankColumns(examples));
+  const grower = new TreeGrower(rankByFrauds(examples));
   const pairs = new Float64Array(2 * rows);
   const margins = new Float64Array(rows).fill(base);
   const order = new Int32Array(rows);

@@ -17,7 +17,7 @@
  * bitmap of two levels, in time of its rows and not of all ranks.
  */
 import type { Tree } from "./model.ts";
-import type { RankedColumns } from "./ranked_columns.ts";
+import type { RankedColumn, RankedColumns } from "./ranked_columns.ts";
 
 /** What a tree is grown by. */
 export interface GrowthRule {
@@ -73,7 +73,7 @@ interface OpenNode {
 
 /** Grows trees over the same columns; keeps the room it works in. */
 export class TreeGrower {
-  readonly #columns: RankedColumns;
+  readonly #columns: readonly RankedColumn[];
   /** Where each column's ranks begin in a buffer; last, all ranks. */
   readonly #offset: Int32Array;
   readonly #picked: Int32Array;
@@ -94,17 +94,16 @@ export class TreeGrower {
   #bestH = 0;
 
   /** For these columns. */
-  constructor(columns: RankedColumns) {
+  constructor({ columns, rows }: RankedColumns) {
     this.#columns = columns;
-    const width = columns.ranks.length;
-    this.#offset = new Int32Array(width + 1);
+    this.#offset = new Int32Array(columns.length + 1);
     let most = 0;
-    columns.values.forEach(({ length }, column) => {
-      this.#offset[column + 1] = this.#offset[column] + length;
-      most = Math.max(most, length);
+    columns.forEach(({ count }, column) => {
+      this.#offset[column + 1] = this.#offset[column] + count;
+      most = Math.max(most, count);
     });
-    this.#picked = new Int32Array(width);
-    this.#spare = new Int32Array(columns.rows);
+    this.#picked = new Int32Array(columns.length);
+    this.#spare = new Int32Array(rows);
     this.#cells = new Float64Array(2 * most);
     this.#bits = new Int32Array((most >> 5) + 1);
     this.#summary = new Int32Array((most >> 10) + 1);
@@ -147,11 +146,12 @@ export class TreeGrower {
         continue;
       }
       tree.input.push(this.#bestColumn);
-      tree.threshold.push(this.#threshold());
+      const threshold = this.#threshold(at.from, at.to);
+      tree.threshold.push(threshold);
       tree.value.push(0);
       starts.push(at.from);
       ends.push(at.from);
-      this.#split(at, node, buffer, open);
+      this.#split(at, node, threshold, buffer, open);
     }
     this.#rule = undefined;
     return { tree, from: starts, to: ends };
@@ -205,7 +205,7 @@ export class TreeGrower {
     for (let index = 0; index < all; index++) {
       if (index >= must && this.#bestColumn >= 0) break;
       const column = this.#picked[index];
-      const count = this.#columns.values[column].length;
+      const { count } = this.#columns[column];
       if (count < 2) continue;
       if (buffer) this.#scan(buffer, this.#offset[column], count, column, node);
       else if (count <= PLAIN_RANKS_MAX) this.#scanPlain(column, count, node);
@@ -221,17 +221,70 @@ export class TreeGrower {
     to: number,
     sign: number,
   ): void {
+    const columns = this.#columns;
+    let column = 0;
+    for (; column + 4 <= columns.length; column += 4) {
+      this.#addFour(buffer, from, to, sign, column);
+    }
+    for (; column < columns.length; column++) {
+      this.#addOne(buffer, this.#offset[column], from, to, sign, column);
+    }
+  }
+
+  #addOne(
+    cells: Float64Array,
+    offset: number,
+    from: number,
+    to: number,
+    sign: number,
+    column: number,
+  ): void {
     const pairs = this.#pairs;
     const rows = this.#rows;
-    this.#columns.ranks.forEach((ranks, column) => {
-      const offset = this.#offset[column];
-      for (let at = from; at < to; at++) {
-        const row = rows[at];
-        const cell = 2 * (offset + ranks[row]);
-        buffer[cell] += sign * pairs[2 * row];
-        buffer[cell + 1] += sign * pairs[2 * row + 1];
-      }
-    });
+    const { ranks } = this.#columns[column];
+    for (let at = from; at < to; at++) {
+      const row = rows[at];
+      const cell = 2 * (offset + ranks[row]);
+      cells[cell] += sign * pairs[2 * row];
+      cells[cell + 1] += sign * pairs[2 * row + 1];
+    }
+  }
+
+  /** Four columns at once: where one meets the same cell again and waits for its sum, the others go on. */
+  #addFour(
+    buffer: Float64Array,
+    from: number,
+    to: number,
+    sign: number,
+    column: number,
+  ): void {
+    const pairs = this.#pairs;
+    const rows = this.#rows;
+    const ranks0 = this.#columns[column].ranks;
+    const ranks1 = this.#columns[column + 1].ranks;
+    const ranks2 = this.#columns[column + 2].ranks;
+    const ranks3 = this.#columns[column + 3].ranks;
+    const offset0 = this.#offset[column];
+    const offset1 = this.#offset[column + 1];
+    const offset2 = this.#offset[column + 2];
+    const offset3 = this.#offset[column + 3];
+    for (let at = from; at < to; at++) {
+      const row = rows[at];
+      const g = sign * pairs[2 * row];
+      const h = sign * pairs[2 * row + 1];
+      const cell0 = 2 * (offset0 + ranks0[row]);
+      const cell1 = 2 * (offset1 + ranks1[row]);
+      const cell2 = 2 * (offset2 + ranks2[row]);
+      const cell3 = 2 * (offset3 + ranks3[row]);
+      buffer[cell0] += g;
+      buffer[cell0 + 1] += h;
+      buffer[cell1] += g;
+      buffer[cell1 + 1] += h;
+      buffer[cell2] += g;
+      buffer[cell2 + 1] += h;
+      buffer[cell3] += g;
+      buffer[cell3 + 1] += h;
+    }
   }
 
   /** Looks for a split in the sums of `count` ranks from `offset` on. */
@@ -273,15 +326,7 @@ export class TreeGrower {
   /** The same for a small column without a buffer. */
   #scanPlain(column: number, count: number, node: OpenNode): void {
     const cells = this.#cells;
-    const pairs = this.#pairs;
-    const rows = this.#rows;
-    const ranks = this.#columns.ranks[column];
-    for (let at = node.from; at < node.to; at++) {
-      const row = rows[at];
-      const cell = 2 * ranks[row];
-      cells[cell] += pairs[2 * row];
-      cells[cell + 1] += pairs[2 * row + 1];
-    }
+    this.#addOne(cells, 0, node.from, node.to, 1, column);
     this.#scan(cells, 0, count, column, node);
     cells.fill(0, 0, 2 * count);
   }
@@ -293,7 +338,7 @@ export class TreeGrower {
     const rows = this.#rows;
     const bits = this.#bits;
     const summary = this.#summary;
-    const ranks = this.#columns.ranks[column];
+    const { ranks } = this.#columns[column];
     for (let at = node.from; at < node.to; at++) {
       const row = rows[at];
       const rank = ranks[row];
@@ -360,24 +405,41 @@ export class TreeGrower {
     this.#bestH = h;
   }
 
-  /** Half way between the last value on the left and the first on the right. */
-  #threshold(): number {
-    const values = this.#columns.values[this.#bestColumn];
-    const low = values[this.#bestRank];
-    const high = values[this.#bestNext];
-    const middle = low / 2 + high / 2;
-    return middle >= low && middle < high ? middle : low;
+  /** Half way between the node's last value on the left and its first on the right. */
+  #threshold(from: number, to: number): number {
+    const { low, high, ranks, values } = this.#columns[this.#bestColumn];
+    const last = this.#bestRank;
+    const next = this.#bestNext;
+    let below = high[last];
+    let above = low[next];
+    if (low[last] < below || above < high[next]) {
+      // A rank of many values: the node has not all of them.
+      below = -Infinity;
+      above = Infinity;
+      for (let at = from; at < to; at++) {
+        const row = this.#rows[at];
+        const rank = ranks[row];
+        if (rank < last || rank > next) continue;
+        if (this.#pairs[2 * row + 1] === 0) continue;
+        const value = values[row];
+        if (rank === last && value > below) below = value;
+        if (rank === next && value < above) above = value;
+      }
+    }
+    const middle = below / 2 + above / 2;
+    return middle >= below && middle < above ? middle : below;
   }
 
   /** Parts the node's rows and opens its children, the left one on top. */
   #split(
     node: OpenNode,
     index: number,
+    threshold: number,
     buffer: Float64Array | undefined,
     open: OpenNode[],
   ): void {
     const { from, to } = node;
-    const middle = this.#part(from, to);
+    const middle = this.#part(from, to, threshold);
     const depth = node.depth + 1;
     const leftIsSmall = middle - from <= to - middle;
     let forLarge: Float64Array | undefined;
@@ -411,16 +473,16 @@ export class TreeGrower {
   }
 
   /** Brings the rows of the left side before the others, each in their order; the border. */
-  #part(from: number, to: number): number {
+  #part(from: number, to: number, threshold: number): number {
     const rows = this.#rows;
     const spare = this.#spare;
-    const ranks = this.#columns.ranks[this.#bestColumn];
-    const limit = this.#bestRank;
+    // By value, not by rank: rows without a say may lie between the ranks.
+    const { values } = this.#columns[this.#bestColumn];
     let left = from;
     let right = 0;
     for (let at = from; at < to; at++) {
       const row = rows[at];
-      if (ranks[row] <= limit) rows[left++] = row;
+      if (values[row] <= threshold) rows[left++] = row;
       else spare[right++] = row;
     }
     rows.set(spare.subarray(0, right), left);

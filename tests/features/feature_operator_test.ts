@@ -6,6 +6,7 @@ import {
   featureNames,
   type FeatureParameters,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToCanonical,
 } from "../../src/features/parameters.ts";
 import { parseDatetime } from "../../src/transaction/calendar.ts";
@@ -86,9 +87,14 @@ function streamOf(parameters: FeatureParameters): fc.Arbitrary<Transaction[]> {
 
 const parameterSets: FeatureParameters[] = [
   HANDBOOK_FEATURES,
-  { windowDays: [1, 7, 30], delayDays: 7, useLabels: false },
-  { windowDays: [2], delayDays: 1, useLabels: true },
-  { windowDays: [1, 2, 3, 14], delayDays: 20, useLabels: true },
+  { set: "handbook", windowDays: [1, 7, 30], delayDays: 7, useLabels: false },
+  { set: "handbook", windowDays: [2], delayDays: 1, useLabels: true },
+  {
+    set: "handbook",
+    windowDays: [1, 2, 3, 14],
+    delayDays: 20,
+    useLabels: true,
+  },
 ];
 
 for (const parameters of parameterSets) {
@@ -175,7 +181,7 @@ testReading(
       assert.equal(fillTransaction(cells, START_SECONDS, row), undefined);
       assert.equal(row.datetimeSeconds, parseDatetime(String(cells[1])));
       operator.process(row, totals);
-      totalsToCanonical(totals, 3, values);
+      totalsToCanonical(totals, totalsLayout(HANDBOOK_FEATURES), values);
       return `${row.transactionId},${values.join(",")}`;
     });
     const names = ["TRANSACTION_ID", ...featureNames(HANDBOOK_FEATURES)];

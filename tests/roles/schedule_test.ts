@@ -21,7 +21,12 @@ import { expectedOf, judge, progressOf } from "./stream_oracle.ts";
 
 const PARAMETERS: StreamParameters = {
   partitions: 3,
-  features: { windowDays: [1, 2, 4], delayDays: 3, useLabels: true },
+  features: {
+    set: "handbook",
+    windowDays: [1, 2, 4],
+    delayDays: 3,
+    useLabels: true,
+  },
   latenessSeconds: 3600,
   maxGapSeconds: 400 * DAY_SECONDS,
 };

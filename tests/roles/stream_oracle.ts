@@ -4,7 +4,8 @@
  * accepted before; the features by filters over everything.
  */
 import {
-  longestWindowSeconds,
+  customerReachSeconds,
+  totalsLayout,
   totalsToValues,
 } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/roles/control.ts";
@@ -49,7 +50,7 @@ export function expectedOf(
         ...terminalTotals(row, all, features),
       ];
       const values: number[] = [];
-      totalsToValues(totals, features.windowDays.length, values);
+      totalsToValues(totals, totalsLayout(features), values);
       return { row, values };
     })
   );
@@ -64,7 +65,7 @@ export function judge(
 ): string {
   if (typeof entry === "string") return "not JSON";
   const { features, latenessSeconds, maxGapSeconds } = parameters;
-  const keepSeconds = longestWindowSeconds(features) + latenessSeconds;
+  const keepSeconds = customerReachSeconds(features) + latenessSeconds;
   const time = entry.timeSeconds;
   const progress = progressOf(before);
   if (time > progress + maxGapSeconds) return "implausible";
