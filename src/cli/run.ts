@@ -32,6 +32,11 @@ import {
 } from "./flag_value.ts";
 import { openLiveStatus } from "./live_status.ts";
 import { summaryText } from "./run_summary.ts";
+import {
+  addScoringFlags,
+  readScoringFlags,
+  type ScoringOptions,
+} from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
 import { findParameters } from "./stored_stream.ts";
 import {
@@ -47,7 +52,8 @@ const WORKERS_MAX = 64;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 
-interface RunOptions extends DataOptions, StreamOptions, ConnectionOptions {
+interface RunOptions
+  extends DataOptions, StreamOptions, ConnectionOptions, ScoringOptions {
   readonly role?: readonly Role[];
   readonly workers?: number;
   readonly rate?: Pace;
@@ -67,6 +73,8 @@ Examples:
   fraudstream --role=producer --data=./shop
   fraudstream --role=processor,writer --data=./shop
       the same in two processes, on one data folder
+  fraudstream run --model=model.json --alert-cards=100
+      also scores every payment and alerts the 100 most suspect cards a day
   fraudstream run --rng=seedrandom --days=0 --rate=500
       other payments, without end, until Ctrl-C
 
@@ -88,7 +96,8 @@ export function addRunCommand(program: Command): void {
     )
     .option(
       "--role <roles>",
-      "any of producer, processor, writer (comma list; default: all)",
+      "any of producer, processor, writer, scorer, trainer (comma list; " +
+        "default: all, of the latter two those that are asked for)",
       readRoles,
     );
   command
@@ -130,6 +139,7 @@ export function addRunCommand(program: Command): void {
       oneOf<"normal" | "full">("--durability", ["normal", "full"]),
       "normal" as const,
     );
+  addScoringFlags(command);
   addStreamFlags(command);
   addDataFlags(command);
   addFeatureFlags(command);
@@ -208,20 +218,32 @@ async function readSettings(
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const found = await findParameters(connection, reportTo(logger));
-  const roles = [...options.role ?? readRoles("all")];
+  const asked = options.role?.length === 0 ? undefined : options.role;
+  const roles = [...asked ?? PIPELINE_ROLES];
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
     ? others
     : { ...others, start };
-  // On Kafka only the writer uses the folder of an embedded store.
+  // On Kafka only who stores uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer");
+  const parameters = readStreamFlags(streamOptions, found);
+  const { scoring, training } = await readScoringFlags(options, {
+    roles: asked,
+    folder: connection.folder,
+    parameters,
+    pace,
+  });
+  if (asked === undefined && scoring) roles.push("scorer");
+  if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
     ...connection,
     folder: usesFolder ? connection.folder : undefined,
-    parameters: readStreamFlags(streamOptions, found),
+    parameters,
     data,
+    scoring,
+    training,
     workers,
     pace,
     keepDays: options.keep,
@@ -251,10 +273,14 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
   );
 }
 
+/** The roles that every run has where none is named. */
+const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
+
+/** Reads roles; none stand for all. */
 const readRoles: FlagReader<Role[]> = (text) => {
-  const known: Role[] = ["producer", "processor", "writer"];
+  const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
   const chosen = text.split(",").map((word) => word.trim());
-  if (chosen.includes("all")) return known;
+  if (chosen.includes("all")) return [];
   const unknown = chosen.find((word) => !(known as string[]).includes(word));
   if (unknown === undefined) {
     return known.filter((role) => chosen.includes(role));

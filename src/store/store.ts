@@ -3,6 +3,8 @@
  * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
  */
 
+import type { PredictionStore } from "./predictions.ts";
+
 /** Told what happens behind the scenes: an outage, a retry. */
 export type StoreReport = (
   level: "info" | "warning",
@@ -39,4 +41,6 @@ export interface Store extends AsyncDisposable {
   rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;
+  /** The predictions and the models' metrics, as long as the store is open. */
+  predictions(): PredictionStore;
 }
