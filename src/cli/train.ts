@@ -2,10 +2,12 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
+import { STANDARD_STREAM } from "../files/output_file.ts";
 import { completeSettings } from "../learning/fit.ts";
 import type { FitOutcome, FitTask } from "../learning/fit_task.ts";
 import { METRICS } from "../learning/judgement.ts";
 import { type TrainedModel, withVersion } from "../learning/model_file.ts";
+import { ONNX_ENDING } from "../learning/onnx_file.ts";
 import { type LabelledPayments, lastDayOf } from "../learning/payments.ts";
 import {
   countRows,
@@ -42,6 +44,7 @@ interface TrainOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
   readonly model?: string;
   readonly out?: string;
   readonly force?: boolean;
+  readonly export?: string;
   readonly settings?: string;
   readonly trees?: string;
   readonly depth?: string;
@@ -53,6 +56,7 @@ Examples:
   fraudstream train --model=gradient-boosting --out model.json
   fraudstream train --model=random-forest --trees=50 --settings=leaf-rows=5 \\
     --in data --start-day=150 --train-days=14 --out forest.json
+  fraudstream train --model=gradient-boosting --out model.json --export=onnx
   fraudstream evaluate --model=model.json
 `;
 
@@ -76,6 +80,11 @@ export function addTrainCommand(program: Command): void {
     )
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option("--force", "overwrite the file that is there")
+    .option(
+      "--export <format>",
+      "onnx: write the model for other programs too, as model.onnx beside " +
+        "model.json",
+    )
     .option("--trees <n>", "number of trees")
     .option("--depth <n>", "levels of a tree; 0 for no limit")
     .option("--learning-rate <r>", "what part of its step a tree takes")
@@ -97,7 +106,14 @@ async function train(options: TrainOptions): Promise<void> {
     options.out,
     `train --model=${spec.name} --out model.json`,
   );
-  await checkOutput({ out, force: options.force ?? false, format: "jsonl" });
+  const paths = outputPaths(out, options.export);
+  for (const path of paths) {
+    await checkOutput({
+      out: path,
+      force: options.force ?? false,
+      format: "jsonl",
+    });
+  }
   const parameters = readFeatureFlags(options);
   const { payments, period } = await loadPeriod(options, parameters);
   const tested = lastDayOf(payments) >= endDayOf(period) - 1;
@@ -108,8 +124,26 @@ async function train(options: TrainOptions): Promise<void> {
   };
   const [outcome] = await fitAll(payments, [task], 1);
   const model = trainedModel(spec, parameters, payments, period, outcome);
-  await writeModelFile(out, model);
-  writeError(summary(model, payments, period, out));
+  for (const path of paths) await writeModelFile(path, model);
+  writeError(summary(model, payments, period, paths));
+}
+
+/** The files to write: the model file, and the ONNX file beside it where that is asked for. */
+function outputPaths(out: string, format: string | undefined): string[] {
+  if (format !== undefined && format !== "onnx") {
+    throw new ConfigError(`--export must be onnx, not '${format}'`);
+  }
+  if (out.endsWith(ONNX_ENDING)) {
+    throw new ConfigError(
+      `--out=${out}: name the model file, as in --out model.json; ` +
+        "--export=onnx writes model.onnx beside it",
+    );
+  }
+  if (format === undefined) return [out];
+  if (out === STANDARD_STREAM) {
+    throw new ConfigError("--export=onnx needs a file, as in --out model.json");
+  }
+  return [out, out.replace(/\.json$/, "") + ONNX_ENDING];
 }
 
 /** The one kind that --model names, with the settings of the other flags. */
@@ -173,7 +207,7 @@ function summary(
   model: TrainedModel,
   payments: LabelledPayments,
   period: Period,
-  out: string,
+  paths: readonly string[],
 ): string {
   const { training, metrics } = model;
   const trained = dateRange(
@@ -189,5 +223,7 @@ function summary(
     }).join(", ");
   return `${model.kind} ${model.version}, trained on ${trained}: ` +
     `${counted(training.rows, "payment")}, ` +
-    `${counted(training.frauds, "fraud")}\n${tested}\nmodel in ${out}\n`;
+    `${counted(training.frauds, "fraud")}\n${tested}\nmodel in ${
+      paths.join(" and ")
+    }\n`;
 }

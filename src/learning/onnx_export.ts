@@ -21,9 +21,6 @@ import {
   textField,
 } from "./protobuf.ts";
 
-/** Metadata property with the version of the model that was exported. */
-export const VERSION_PROPERTY = "fraudstream.version";
-
 /** Form of the file: read by every runtime since ONNX 1.10. */
 const IR_VERSION = 8;
 const OPSET = 13;

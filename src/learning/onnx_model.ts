@@ -75,6 +75,14 @@ export async function openOnnxModel(
   }
 }
 
+/** What its maker wrote into an ONNX file beside the model. Throws ModelError if it is none. */
+export function readOnnxMetadata(
+  bytes: Uint8Array,
+  path: string,
+): ReadonlyMap<string, string> {
+  return readGraph(bytes, path).metadata;
+}
+
 function versionOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex")
     .slice(0, VERSION_DIGITS);
