@@ -3,11 +3,11 @@
  * no network, no further threads. It is loaded when the first model is opened,
  * from the files of its npm package, which need the permission to be read.
  */
-import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import type { InferenceSession, Tensor } from "onnxruntime-web";
 import { ModelError } from "../error/error.ts";
 
 /** What the models of this program use of the runtime. */
-export type OnnxRuntime = typeof import("onnxruntime-web/wasm");
+export type OnnxRuntime = typeof import("onnxruntime-web");
 
 /** A model in the runtime. */
 export type OnnxSession = InferenceSession;
@@ -36,7 +36,7 @@ export async function openSession(bytes: Uint8Array): Promise<OnnxSession> {
 }
 
 async function load(): Promise<OnnxRuntime> {
-  const runtime = await import("onnxruntime-web/wasm");
+  const runtime = await import("onnxruntime-web");
   const { env } = runtime;
   env.logLevel = SILENT.words;
   env.wasm.numThreads = 1;

@@ -172,7 +172,7 @@ testReading(
       },
     }];
     for (const body of bodies) {
-      const { Tensor } = await import("onnxruntime-web/wasm");
+      const { Tensor } = await import("onnxruntime-web");
       const session = await openSession(toOnnx(body, INPUTS, METADATA));
       const [input] = session.inputMetadata;
       assert.ok(input.isTensor);

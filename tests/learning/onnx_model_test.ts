@@ -13,6 +13,7 @@ import {
   textField,
 } from "../../src/learning/protobuf.ts";
 import { testReading } from "../permission.ts";
+import type { OnnxQuestion } from "./onnx_worker.ts";
 
 const FOLDER = new URL("../data/onnx/", import.meta.url);
 
@@ -122,6 +123,28 @@ testReading("many rows score as each by itself", async () => {
   assert.equal(scores.length, 9500);
   scores.forEach((score, row) => assert.equal(score, one[row % one.length]));
   await model.scorer.score(new Float64Array(), 0, new Float64Array());
+});
+
+testReading("a model scores in a thread as here", async () => {
+  const { inputs, rows, scores } = readGolden();
+  const question: OnnxQuestion = {
+    bytes: readModel("xgboost"),
+    inputs,
+    row: rows[0],
+  };
+  const url = new URL("onnx_worker.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  try {
+    const answer = await new Promise<unknown>((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(question);
+    });
+    assert.ok(typeof answer === "number", String(answer));
+    assertClose(Float64Array.of(answer), scores.xgboost.slice(0, 1), "xgboost");
+  } finally {
+    worker.terminate();
+  }
 });
 
 testReading(
