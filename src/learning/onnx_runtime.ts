@@ -36,6 +36,7 @@ export async function openSession(bytes: Uint8Array): Promise<OnnxSession> {
 }
 
 async function load(): Promise<OnnxRuntime> {
+  keepWorkers();
   const runtime = await import("onnxruntime-web");
   const { env } = runtime;
   env.logLevel = SILENT.words;
@@ -43,6 +44,19 @@ async function load(): Promise<OnnxRuntime> {
   // Given as bytes: by its address the runtime would fetch it.
   env.wasm.wasmBinary = await readBinary();
   return runtime;
+}
+
+/**
+ * Lets nobody replace the global Worker, as the runtime does with that of Node
+ * when it starts: threads that are made later would be of another kind.
+ */
+function keepWorkers(): void {
+  const own = globalThis.Worker;
+  Object.defineProperty(globalThis, "Worker", {
+    get: () => own,
+    set: () => {},
+    configurable: true,
+  });
 }
 
 async function readBinary(): Promise<Uint8Array<ArrayBuffer>> {

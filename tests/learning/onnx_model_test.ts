@@ -125,8 +125,11 @@ testReading("many rows score as each by itself", async () => {
   await model.scorer.score(new Float64Array(), 0, new Float64Array());
 });
 
-testReading("a model scores in a thread as here", async () => {
+testReading("a model scores in a thread as here, made after it", async () => {
   const { inputs, rows, scores } = readGolden();
+  const { Worker: own } = globalThis;
+  await open(readModel("xgboost"));
+  assert.equal(globalThis.Worker, own);
   const question: OnnxQuestion = {
     bytes: readModel("xgboost"),
     inputs,
