@@ -13,6 +13,7 @@ import {
   parseModelFile,
   type TrainedModel,
 } from "../learning/model_file.ts";
+import type { InputNumbers } from "../learning/onnx_export.ts";
 import {
   exportedFeatures,
   exportModel,
@@ -78,14 +79,24 @@ export async function readModelFile(path: string): Promise<TrainedModel> {
   return parseModelFile(text, path);
 }
 
-/** Writes a model file, as ONNX if it ends so, whole or not at all; "-" is stdout. Throws DataError. */
+/** Writes a model file, whole or not at all; "-" is stdout. Throws DataError. */
 export async function writeModelFile(
   path: string,
   model: TrainedModel,
 ): Promise<void> {
-  const bytes = path.endsWith(ONNX_ENDING)
-    ? exportModel(model)
-    : new TextEncoder().encode(formatModelFile(model));
+  await writeWhole(path, new TextEncoder().encode(formatModelFile(model)));
+}
+
+/** Writes a model as ONNX that takes such numbers, whole or not at all. Throws DataError. */
+export async function writeOnnxFile(
+  path: string,
+  model: TrainedModel,
+  numbers: InputNumbers,
+): Promise<void> {
+  await writeWhole(path, exportModel(model, numbers));
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await using output = await OutputFile.open(path);
   await output.write(bytes);
   await output.close();

@@ -7,6 +7,7 @@ import { completeSettings } from "../learning/fit.ts";
 import type { FitOutcome, FitTask } from "../learning/fit_task.ts";
 import { METRICS } from "../learning/judgement.ts";
 import { type TrainedModel, withVersion } from "../learning/model_file.ts";
+import type { InputNumbers } from "../learning/onnx_export.ts";
 import { ONNX_ENDING } from "../learning/onnx_file.ts";
 import { type LabelledPayments, lastDayOf } from "../learning/payments.ts";
 import {
@@ -30,7 +31,7 @@ import { checkOutput } from "./feature_table.ts";
 import { requireFlag } from "./flag_value.ts";
 import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
 import { type NamedSpec, readModels, withSetting } from "./model_flags.ts";
-import { writeModelFile } from "./model_source.ts";
+import { writeModelFile, writeOnnxFile } from "./model_source.ts";
 import {
   addPeriodFlags,
   dateRange,
@@ -82,8 +83,9 @@ export function addTrainCommand(program: Command): void {
     .option("--force", "overwrite the file that is there")
     .option(
       "--export <format>",
-      "onnx: write the model for other programs too, as model.onnx beside " +
-        "model.json",
+      "write the model for other programs too, as model.onnx beside " +
+        "model.json: onnx, which takes float64, or onnx-float32, which may " +
+        "score some rows otherwise",
     )
     .option("--trees <n>", "number of trees")
     .option("--depth <n>", "levels of a tree; 0 for no limit")
@@ -106,7 +108,8 @@ async function train(options: TrainOptions): Promise<void> {
     options.out,
     `train --model=${spec.name} --out model.json`,
   );
-  const paths = outputPaths(out, options.export);
+  const onnx = readExport(out, options.export);
+  const paths = onnx === undefined ? [out] : [out, onnx.path];
   for (const path of paths) {
     await checkOutput({
       out: path,
@@ -124,26 +127,39 @@ async function train(options: TrainOptions): Promise<void> {
   };
   const [outcome] = await fitAll(payments, [task], 1);
   const model = trainedModel(spec, parameters, payments, period, outcome);
-  for (const path of paths) await writeModelFile(path, model);
+  await writeModelFile(out, model);
+  if (onnx) await writeOnnxFile(onnx.path, model, onnx.numbers);
   writeError(summary(model, payments, period, paths));
 }
 
-/** The files to write: the model file, and the ONNX file beside it where that is asked for. */
-function outputPaths(out: string, format: string | undefined): string[] {
-  if (format !== undefined && format !== "onnx") {
-    throw new ConfigError(`--export must be onnx, not '${format}'`);
-  }
+/** The numbers that the models of each --export take. */
+const EXPORTS = new Map<string, InputNumbers>([
+  ["onnx", "float64"],
+  ["onnx-float32", "float32"],
+]);
+
+/** The ONNX file beside the model file, where that is asked for. */
+function readExport(
+  out: string,
+  format: string | undefined,
+): { path: string; numbers: InputNumbers } | undefined {
   if (out.endsWith(ONNX_ENDING)) {
     throw new ConfigError(
       `--out=${out}: name the model file, as in --out model.json; ` +
         "--export=onnx writes model.onnx beside it",
     );
   }
-  if (format === undefined) return [out];
-  if (out === STANDARD_STREAM) {
-    throw new ConfigError("--export=onnx needs a file, as in --out model.json");
+  if (format === undefined) return undefined;
+  const numbers = EXPORTS.get(format);
+  if (numbers === undefined) {
+    throw new ConfigError(
+      `--export must be ${[...EXPORTS.keys()].join(" or ")}, not '${format}'`,
+    );
   }
-  return [out, out.replace(/\.json$/, "") + ONNX_ENDING];
+  if (out === STANDARD_STREAM) {
+    throw new ConfigError("--export needs a file, as in --out model.json");
+  }
+  return { path: out.replace(/\.json$/, "") + ONNX_ENDING, numbers };
 }
 
 /** The one kind that --model names, with the settings of the other flags. */

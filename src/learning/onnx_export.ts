@@ -1,13 +1,14 @@
 /**
  * Models that were trained here as ONNX, for other runtimes and languages: an
- * input X of float32, a row for each payment; outputs label and probabilities,
- * as scikit-learn's converter has them.
+ * input X, a row for each payment; outputs label and probabilities, as
+ * scikit-learn's converter has them.
  *
- * Inside the graph everything is computed in doubles, so a score differs from
- * ours only by what float32 does to the inputs and to the answer. Thresholds
- * are rounded as the inputs are: a value at most the threshold stays so. A
- * value above it by less than float32 can tell goes left as well; no threshold
- * could part the two. Field numbers are those of onnx.proto.
+ * X is float64, as are the features, so that every row takes our way through
+ * the trees. In float32, which some programs need, values come together that a
+ * threshold parts: thresholds are then rounded as values are, so what is at
+ * most the threshold stays so, and what is above it by less than float32 can
+ * tell goes left as well. Computed is in float64 either way. Field numbers are
+ * those of onnx.proto.
  */
 import { ModelError } from "../error/error.ts";
 import type { LinearBody, ModelBody, Tree, TreesBody } from "./model.ts";
@@ -41,23 +42,30 @@ const TENSOR_ATTRIBUTE = 4;
 const INTEGERS_ATTRIBUTE = 7;
 const TEXTS_ATTRIBUTE = 8;
 
+/** The numbers that an exported model takes. */
+export type InputNumbers = "float64" | "float32";
+
 /**
- * The ONNX file of a model over `inputs`. `metadata` is kept in the file beside
- * the names of the inputs. Throws ModelError if a number is beyond float32.
+ * The ONNX file of a model over `inputs`, which come as `numbers`. `metadata`
+ * is kept in the file beside the names of the inputs. Throws ModelError if
+ * float32 cannot hold a threshold.
  */
 export function toOnnx(
   body: ModelBody,
   inputs: readonly string[],
+  numbers: InputNumbers,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const { nodes, constants } = body.kind === "logistic-regression"
     ? linearGraph(body.linear)
-    : treesGraph(body.ensemble);
+    : treesGraph(body.ensemble, numbers);
+  const type = numbers === "float64" ? DOUBLE : FLOAT;
   const graph = [
+    node("Cast", ["X"], ["values"], [integerAttribute("to", DOUBLE)]),
     ...nodes,
     textField(2, body.kind),
     ...constants,
-    messageField(11, valueInfo("X", FLOAT, ["rows", inputs.length])),
+    messageField(11, valueInfo("X", type, ["rows", inputs.length])),
     messageField(12, valueInfo("label", INT64, ["rows"])),
     messageField(12, valueInfo("probabilities", FLOAT, ["rows", 2])),
   ];
@@ -87,7 +95,7 @@ const ONLY_LEAF: Tree = {
   cover: [0],
 };
 
-/** A graph without its inputs and outputs. */
+/** A graph from the values in float64 to the outputs. */
 interface Graph {
   readonly nodes: readonly Uint8Array[];
   readonly constants: readonly Uint8Array[];
@@ -100,7 +108,6 @@ function linearGraph(linear: LinearBody): Graph {
     messageField(5, tensor(name, values, dims));
   return {
     nodes: [
-      node("Cast", ["X"], ["values"], [integerAttribute("to", DOUBLE)]),
       node("Sub", ["values", "mean"], ["centred"]),
       node("MatMul", ["centred", "slope"], ["sum"]),
       node("Add", ["sum", "intercept"], ["margin"]),
@@ -128,7 +135,10 @@ function linearGraph(linear: LinearBody): Graph {
  * from the specification, in how they take weights of one class only, bases,
  * and the label that the classifier itself gives.
  */
-function treesGraph({ link, base, trees }: TreesBody): Graph {
+function treesGraph(
+  { link, base, trees }: TreesBody,
+  numbers: InputNumbers,
+): Graph {
   const isLogistic = link === "logistic";
   const whole = isLogistic ? 0 : 1;
   const splits = {
@@ -155,7 +165,7 @@ function treesGraph({ link, base, trees }: TreesBody): Graph {
       splits.tree.push(index);
       splits.id.push(at);
       splits.input.push(isLeaf ? 0 : input);
-      splits.threshold.push(toFloat(tree.threshold[at]));
+      splits.threshold.push(rounded(tree.threshold[at], numbers));
       splits.left.push(tree.left[at]);
       splits.right.push(tree.right[at]);
       splits.mode.push(isLeaf ? "LEAF" : "BRANCH_LEQ");
@@ -168,7 +178,6 @@ function treesGraph({ link, base, trees }: TreesBody): Graph {
   });
   return {
     nodes: [
-      node("Cast", ["X"], ["values"], [integerAttribute("to", DOUBLE)]),
       node(
         "TreeEnsembleClassifier",
         ["values"],
@@ -204,13 +213,14 @@ function likelierLabel(classes: string): Uint8Array {
   ]);
 }
 
-/** The nearest float32, as the runtime rounds inputs: the order of values stays. */
-function toFloat(value: number): number {
+/** A threshold as its inputs are: in float32 the nearest, which keeps the order of values. */
+function rounded(value: number, numbers: InputNumbers): number {
+  if (numbers === "float64") return value;
   const float = Math.fround(value);
   if (Number.isFinite(float)) return float;
   throw new ModelError(
-    `the model compares with ${value}, which ONNX cannot hold as float32; ` +
-      "train it on smaller values",
+    `the model compares with ${value}, which float32 cannot hold; export it ` +
+      "for float64",
   );
 }
 

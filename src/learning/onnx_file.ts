@@ -8,7 +8,7 @@ import {
   readFeatures,
   type TrainedModel,
 } from "./model_file.ts";
-import { toOnnx } from "./onnx_export.ts";
+import { type InputNumbers, toOnnx } from "./onnx_export.ts";
 
 /** How the names of ONNX files end. */
 export const ONNX_ENDING = ".onnx";
@@ -19,9 +19,12 @@ export const VERSION_PROPERTY = "fraudstream.version";
 /** Metadata property with the features, as a model file has them: JSON. */
 export const FEATURES_PROPERTY = "fraudstream.features";
 
-/** The ONNX file of a model. Throws ModelError if ONNX cannot hold it. */
-export function exportModel(model: TrainedModel): Uint8Array {
-  return toOnnx(model.body, model.inputs, {
+/** The ONNX file of a model that takes such numbers. Throws ModelError if they cannot hold it. */
+export function exportModel(
+  model: TrainedModel,
+  numbers: InputNumbers,
+): Uint8Array {
+  return toOnnx(model.body, model.inputs, numbers, {
     [VERSION_PROPERTY]: model.version,
     [FEATURES_PROPERTY]: JSON.stringify(model.featureParameters),
   });
