@@ -21,13 +21,13 @@ import {
 } from "../learning/split.ts";
 import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { fitAll } from "./evaluate.ts";
 import {
   addFeatureFlags,
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
 import { checkOutput } from "./feature_table.ts";
+import { fitAll, threadsOf } from "./fitting.ts";
 import { requireFlag } from "./flag_value.ts";
 import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
 import { type NamedSpec, readModels, withSetting } from "./model_flags.ts";
@@ -125,7 +125,7 @@ async function train(options: TrainOptions): Promise<void> {
     period,
     judgedBy: tested ? [period] : [],
   };
-  const [outcome] = await fitAll(payments, [task], 1);
+  const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
   await writeModelFile(out, model);
   if (onnx) await writeOnnxFile(onnx.path, model, onnx.numbers);

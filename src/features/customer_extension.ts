@@ -69,12 +69,10 @@ export class CustomerExtension {
     // The median is 0 only where nearly all is 0: nothing stands out then.
     const outlier = median === 0 ? Infinity : median * OUTLIER_RATIO;
     let newest = -1;
-    let oldest = -1;
     totals.fill(0, place, place + this.#windowSeconds.length);
     for (let i = count - 1; i >= 0; i--) {
       if (values[i] * RATIO_SCALE < outlier) continue;
       if (newest < 0) newest = i;
-      oldest = i;
       for (let w = this.#windowSeconds.length - 1; w >= 0; w--) {
         if (time - times[i] >= this.#windowSeconds[w]) break;
         totals[place + w]++;

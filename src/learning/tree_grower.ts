@@ -58,6 +58,9 @@ const PLAIN_RANKS_MAX = 64;
 /** A node keeps sums by rank if there are at most so many ranks for each of its rows. */
 const BUFFER_RANKS_A_ROW = 16;
 
+/** Ranks at the end of a buffer for columns that are not there; several, to wait for none. */
+const UNREAD_RANKS = 8;
+
 /** A node that waits for its split. */
 interface OpenNode {
   readonly parent: number;
@@ -81,6 +84,7 @@ export class TreeGrower {
   readonly #cells: Float64Array;
   readonly #bits: Int32Array;
   readonly #summary: Int32Array;
+  #packed: Int32Array[] | undefined;
   readonly #free: Float64Array[] = [];
   #pairs: Float64Array = new Float64Array(0);
   #rows: Int32Array = new Int32Array(0);
@@ -193,7 +197,8 @@ export class TreeGrower {
       buffer === undefined && rule.sameColumns &&
       ranks <= BUFFER_RANKS_A_ROW * (to - from)
     ) {
-      buffer = this.#free.pop()?.fill(0) ?? new Float64Array(2 * ranks);
+      buffer = this.#free.pop()?.fill(0) ??
+        new Float64Array(2 * (ranks + UNREAD_RANKS));
       this.#addRows(buffer, from, to, 1);
     }
     // Gains below rounding are none.
@@ -221,61 +226,49 @@ export class TreeGrower {
     to: number,
     sign: number,
   ): void {
-    const columns = this.#columns;
-    let column = 0;
-    for (; column + 4 <= columns.length; column += 4) {
-      this.#addFour(buffer, from, to, sign, column);
-    }
-    for (; column < columns.length; column++) {
-      this.#addOne(buffer, this.#offset[column], from, to, sign, column);
+    this.#packed ??= this.#pack();
+    for (const cells of this.#packed) {
+      this.#addFour(buffer, cells, from, to, sign);
     }
   }
 
-  #addOne(
-    cells: Float64Array,
-    offset: number,
-    from: number,
-    to: number,
-    sign: number,
-    column: number,
-  ): void {
-    const pairs = this.#pairs;
-    const rows = this.#rows;
-    const { ranks } = this.#columns[column];
-    for (let at = from; at < to; at++) {
-      const row = rows[at];
-      const cell = 2 * (offset + ranks[row]);
-      cells[cell] += sign * pairs[2 * row];
-      cells[cell + 1] += sign * pairs[2 * row + 1];
+  /** Each row's cells in a buffer, for four columns at a time; where columns are missing, cells that nobody reads. */
+  #pack(): Int32Array[] {
+    const { length } = this.#columns;
+    const packed: Int32Array[] = [];
+    for (let first = 0; first < length; first += 4) {
+      const cells = new Int32Array(4 * this.#spare.length);
+      for (let place = 0; place < 4; place++) {
+        const ranks = this.#columns[first + place]?.ranks;
+        const offset = this.#offset[Math.min(first + place, length)];
+        for (let row = 0; row < this.#spare.length; row++) {
+          const rank = ranks ? ranks[row] : row % UNREAD_RANKS;
+          cells[4 * row + place] = 2 * (offset + rank);
+        }
+      }
+      packed.push(cells);
     }
+    return packed;
   }
 
-  /** Four columns at once: where one meets the same cell again and waits for its sum, the others go on. */
+  /** Adds four columns at once: where one meets the same cell again and waits for its sum, the others go on. */
   #addFour(
     buffer: Float64Array,
+    cells: Int32Array,
     from: number,
     to: number,
     sign: number,
-    column: number,
   ): void {
     const pairs = this.#pairs;
     const rows = this.#rows;
-    const ranks0 = this.#columns[column].ranks;
-    const ranks1 = this.#columns[column + 1].ranks;
-    const ranks2 = this.#columns[column + 2].ranks;
-    const ranks3 = this.#columns[column + 3].ranks;
-    const offset0 = this.#offset[column];
-    const offset1 = this.#offset[column + 1];
-    const offset2 = this.#offset[column + 2];
-    const offset3 = this.#offset[column + 3];
     for (let at = from; at < to; at++) {
       const row = rows[at];
       const g = sign * pairs[2 * row];
       const h = sign * pairs[2 * row + 1];
-      const cell0 = 2 * (offset0 + ranks0[row]);
-      const cell1 = 2 * (offset1 + ranks1[row]);
-      const cell2 = 2 * (offset2 + ranks2[row]);
-      const cell3 = 2 * (offset3 + ranks3[row]);
+      const cell0 = cells[4 * row];
+      const cell1 = cells[4 * row + 1];
+      const cell2 = cells[4 * row + 2];
+      const cell3 = cells[4 * row + 3];
       buffer[cell0] += g;
       buffer[cell0 + 1] += h;
       buffer[cell1] += g;
@@ -326,7 +319,15 @@ export class TreeGrower {
   /** The same for a small column without a buffer. */
   #scanPlain(column: number, count: number, node: OpenNode): void {
     const cells = this.#cells;
-    this.#addOne(cells, 0, node.from, node.to, 1, column);
+    const pairs = this.#pairs;
+    const rows = this.#rows;
+    const { ranks } = this.#columns[column];
+    for (let at = node.from; at < node.to; at++) {
+      const row = rows[at];
+      const cell = 2 * ranks[row];
+      cells[cell] += pairs[2 * row];
+      cells[cell + 1] += pairs[2 * row + 1];
+    }
     this.#scan(cells, 0, count, column, node);
     cells.fill(0, 0, 2 * count);
   }

@@ -10,7 +10,7 @@ import {
 } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/roles/control.ts";
 import type { Transaction } from "../../src/transaction/transaction.ts";
-import { customerTotals, flagsOf, terminalTotals } from "../features/oracle.ts";
+import { partitionTotals } from "../features/oracle.ts";
 import type { Entry } from "./stages.ts";
 
 /** What must come out. */
@@ -42,18 +42,12 @@ export function expectedOf(
     return before;
   });
   const all = accepted.flat();
-  const rows = accepted.flatMap((rows) =>
-    rows.map((row, i) => {
-      const totals = [
-        ...flagsOf(row),
-        ...customerTotals(row, rows.slice(0, i), features),
-        ...terminalTotals(row, all, features),
-      ];
-      const values: number[] = [];
-      totalsToValues(totals, totalsLayout(features), values);
-      return { row, values };
-    })
-  );
+  const totals = partitionTotals(accepted, features, () => all);
+  const rows = all.map((row, i) => {
+    const values: number[] = [];
+    totalsToValues(totals[i], totalsLayout(features), values);
+    return { row, values };
+  });
   return { rows, duplicates, deadLetters };
 }
 
