@@ -16,6 +16,7 @@ import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addModelsCommand } from "./models.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { addSelectCommand } from "./select.ts";
@@ -88,6 +89,7 @@ export function buildProgram(): Command {
   // The default command needs no isDefault, see withCommand().
   addRunCommand(program);
   addStatusCommand(program);
+  addModelsCommand(program);
   addExportCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);
