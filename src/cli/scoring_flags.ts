@@ -182,7 +182,8 @@ export async function readScoringFlags(
     );
   }
   if (model !== undefined) {
-    inputCells(await openModel(model), parameters.features);
+    const { features } = parameters;
+    inputCells(await openModel(model, features), features);
   }
   const place = models === undefined ? undefined : {
     kind: "registry" as const,
