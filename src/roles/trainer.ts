@@ -10,7 +10,10 @@ import {
   fromCells,
   TRANSACTION_CELLS,
 } from "../features/feature_row.ts";
-import { featureCount } from "../features/parameters.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../features/parameters.ts";
 import { ModelError } from "../error/error.ts";
 import {
   type Challenge,
@@ -139,7 +142,9 @@ class Trainer {
   ): Promise<Trainer> {
     const { folder, first, everyDays } = options.training;
     const { logger } = context;
-    const added = first === undefined ? undefined : await readFirst(first);
+    const added = first === undefined
+      ? undefined
+      : await readFirst(first, features);
     if (added) keepVersion(folder, added.version, added.text);
     const registry = await changeRegistry(folder, (before) => {
       const begun = {
@@ -298,7 +303,7 @@ class Trainer {
     });
     const opened = champion === null
       ? undefined
-      : await openModel(versionPath(folder, champion));
+      : await openModel(versionPath(folder, champion), features);
     if (opened) inputCells(opened, features);
     return await challenge({
       payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
@@ -372,8 +377,8 @@ class Trainer {
 }
 
 /** The model that a new registry begins with. */
-async function readFirst(path: string) {
-  const { version } = await openModel(path);
+async function readFirst(path: string, features: FeatureParameters) {
+  const { version } = await openModel(path, features);
   if (path.endsWith(".onnx")) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
