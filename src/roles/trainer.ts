@@ -144,7 +144,7 @@ class Trainer {
     const { logger } = context;
     const added = first === undefined
       ? undefined
-      : await readFirst(first, features);
+      : await readFirst(first, featuresOf(context));
     if (added) keepVersion(folder, added.version, added.text);
     const registry = await changeRegistry(folder, (before) => {
       const begun = {
