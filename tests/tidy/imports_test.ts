@@ -30,6 +30,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
   ],
+  report: [
+    "error",
+    "transaction",
+    "simulator",
+    "features",
+    "learning",
+    "files",
+  ],
   cli: [
     "error",
     "telemetry",
@@ -43,6 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
     "roles",
+    "report",
   ],
 };
 
