@@ -11,6 +11,10 @@ export const TRANSACTION_TOPIC = "transaction_topic";
 export const REPARTITION_TOPIC = "transaction_by_terminal_topic";
 /** Payments with all features; key TERMINAL_ID. */
 export const SINK_TOPIC = "transaction_sink_topic";
+/** Scores of payments, with what made them; key TRANSACTION_ID. */
+export const PREDICTION_TOPIC = "prediction_topic";
+/** What analysts have decided about payments; key TRANSACTION_ID. */
+export const LABEL_TOPIC = "label_topic";
 /** What could not be taken, with where it came from and why. */
 export const DEAD_LETTER_TOPIC = "transaction_dead_letter_topic";
 /** Parameters, positions and end marks of the stream; internal. */

@@ -14,6 +14,7 @@ import {
   checkSchemaSettings,
   type SchemaSettings,
 } from "./cassandra_settings.ts";
+import { VERDICT_TABLE } from "./look_up.ts";
 
 /** The types that columns have. */
 export type CqlType = "int" | "bigint" | "double" | "text";
@@ -179,6 +180,24 @@ export function createTableCql(keyspace: string, table: Table): string {
   }\n) WITH ${order}comment = '${comment.replaceAll("'", "''")}'`;
 }
 
+/**
+ * Makes the table of analysts' verdicts, the newest of a payment first. A
+ * payment has a few of them.
+ */
+export function verdictTableCql(keyspace: string, idType: IdType): string {
+  return `CREATE TABLE IF NOT EXISTS ${keyspace}.${VERDICT_TABLE} (\n  ${
+    [
+      `transaction_id ${idType}`,
+      "decided_at text",
+      "label int",
+      "analyst text",
+      "note text",
+      "PRIMARY KEY (transaction_id, decided_at)",
+    ].join(",\n  ")
+  }\n) WITH CLUSTERING ORDER BY (decided_at DESC)\n  AND comment = ` +
+    "'what analysts have decided; the writer never touches it'";
+}
+
 /** Adds columns to a table. */
 export function addColumnsCql(
   keyspace: string,
@@ -262,11 +281,13 @@ export function schemaCql(
   features: FeatureParameters,
 ): string {
   checkSchemaSettings(settings);
-  const tables = tablesOf(features, settings.bigintIds ? "bigint" : "int");
+  const idType = settings.bigintIds ? "bigint" : "int";
+  const tables = tablesOf(features, idType);
   const statements = [
     createKeyspaceCql(settings),
     ...Object.values(tables as unknown as Record<string, Table>)
       .map((table) => createTableCql(settings.keyspace, table)),
+    verdictTableCql(settings.keyspace, idType),
   ];
   return statements.map((statement) => `${statement};\n`).join("\n");
 }

@@ -12,6 +12,8 @@ import {
 import { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { EmbeddedLookUp } from "./embedded_look_up.ts";
+import type { LookUp } from "./look_up.ts";
 import type { Store, StoreRows, StoreStatus } from "./store.ts";
 
 const ROWS_AT_ONCE = 16;
@@ -167,6 +169,11 @@ export class EmbeddedStore implements Store {
       ).get()
     );
     return { rows: Number(row?.n), frauds: Number(row?.frauds) };
+  }
+
+  /** See Store. */
+  lookUp(): LookUp {
+    return new EmbeddedLookUp(this.#sqlite, this.#columns);
   }
 
   /** Closes the store. */

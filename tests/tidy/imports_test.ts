@@ -30,6 +30,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
   ],
+  dashboard: [
+    "error",
+    "telemetry",
+    "transaction",
+    "features",
+    "learning",
+    "log",
+    "store",
+    "roles",
+  ],
   cli: [
     "error",
     "telemetry",
@@ -43,6 +53,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
     "roles",
+    "dashboard",
   ],
 };
 
@@ -66,6 +77,8 @@ function sources(): Source[] {
     assert.ok(folder.isDirectory, `src/${folder.name} is not in a folder`);
     for (const file of Deno.readDirSync(new URL(`src/${folder.name}`, ROOT))) {
       const path = `src/${folder.name}/${file.name}`;
+      // What runs in browsers is text to the program.
+      if (path === "src/dashboard/page") continue;
       assert.ok(file.isFile && file.name.endsWith(".ts"), path);
       found.push(read(path, folder.name));
     }

@@ -1,0 +1,5 @@
+/** Placeholder. */
+import { heading } from "./dom.js";
+export function openMap(root) {
+  root.append(heading("Map"));
+}

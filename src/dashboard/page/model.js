@@ -1,0 +1,5 @@
+/** Placeholder. */
+import { heading } from "./dom.js";
+export function openModel(root) {
+  root.append(heading("Model"));
+}
