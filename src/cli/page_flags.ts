@@ -85,7 +85,7 @@ export function readPageFlags(
 }
 
 /** What to do where Deno does not let the page listen. */
-export const LISTEN_ADVICE =
+export const LISTEN_ADVICE: string =
   `add --allow-net=${DEFAULT_HOST} (or the address of --host) before main.ts, ` +
   "or leave the page out by --role=producer,processor,writer";
 

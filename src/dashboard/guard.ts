@@ -4,7 +4,6 @@
  * and writes from the page itself only (cross-site request forgery).
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback } from "./exposure.ts";
 
 /** Bytes of the largest body that is read. */
@@ -33,62 +32,60 @@ const HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
 };
 
-/** Puts the headers on every answer, errors included. */
-export const secureHeaders: MiddlewareHandler = async (c, next) => {
-  await next();
-  for (const [name, value] of Object.entries(HEADERS)) {
-    c.res.headers.set(name, value);
-  }
-};
-
-/**
- * Answers only under the machine's own names where there is no token: a
- * foreign name that leads here is a page of somebody else's.
- */
-export function ownNamesOnly(token: string | undefined): MiddlewareHandler {
-  return async (c, next) => {
-    const host = c.req.header("host") ?? "";
-    const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-    // With a token nobody gets an answer who does not know it.
-    if (token === undefined && !isLoopback(name)) {
-      return c.json({ error: "this page answers to 127.0.0.1 only" }, 421);
-    }
-    return await next();
-  };
+/** Puts the headers on an answer, errors included. */
+export function secure(headers: Headers): void {
+  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
 }
 
-/** Refuses whatever changes something and does not come from the page, or carries too much. */
-export const ownWritesOnly: MiddlewareHandler = async (c, next) => {
-  if (c.req.method === "GET" || c.req.method === "HEAD") return await next();
-  if (!isSameOrigin(c)) {
-    return c.json({
-      error: "a write must come from the page itself (Origin) or carry the " +
-        "token (Authorization: Bearer)",
-    }, 403);
-  }
-  const length = Number(c.req.header("content-length") ?? NaN);
-  // A browser always says how much it sends.
-  if (!(length <= BODY_MAX)) {
-    return c.json({ error: `a body has at most ${BODY_MAX} bytes` }, 413);
-  }
-  return await next();
-};
+/** Why a request gets no answer. */
+export interface Refusal {
+  /** HTTP status. */
+  readonly status: 403 | 413 | 421;
+  /** One sentence. */
+  readonly error: string;
+}
 
-function isSameOrigin(c: Context): boolean {
-  const site = c.req.header("sec-fetch-site");
-  if (site !== undefined && site !== "same-origin") return false;
-  const origin = c.req.header("origin");
-  // Browsers add this header to no request by themselves.
-  if (origin === undefined) return bearer(c) !== undefined;
+/**
+ * Refuses what comes under a foreign name, where there is no token; and what
+ * would change something and does not come from the page, or is too long.
+ */
+export function refusalOf(
+  { method, headers }: Request,
+  token: string | undefined,
+): Refusal | undefined {
+  const host = headers.get("host") ?? "";
+  const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  // With a token nobody gets an answer who does not know it.
+  if (token === undefined && !isLoopback(name)) {
+    return { status: 421, error: "this page answers to 127.0.0.1 only" };
+  }
+  if (method === "GET" || method === "HEAD") return undefined;
+  if (!isSameOrigin(headers)) {
+    const error = "a write must come from the page itself (Origin) or carry " +
+      "the token (Authorization: Bearer)";
+    return { status: 403, error };
+  }
+  // A browser always says how much it sends.
+  const length = Number(headers.get("content-length") ?? NaN);
+  if (length <= BODY_MAX) return undefined;
+  return { status: 413, error: `a body has at most ${BODY_MAX} bytes` };
+}
+
+function isSameOrigin(headers: Headers): boolean {
+  const site = headers.get("sec-fetch-site");
+  if (site !== null && site !== "same-origin") return false;
+  const origin = headers.get("origin");
+  // Browsers add the token to no request by themselves.
+  if (origin === null) return bearer(headers) !== undefined;
   try {
-    return new URL(origin).host === c.req.header("host");
+    return new URL(origin).host === headers.get("host");
   } catch {
     return false; // "null", from a sandboxed page
   }
 }
 
-function bearer(c: Context): string | undefined {
-  return /^Bearer (.+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+function bearer(headers: Headers): string | undefined {
+  return /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
 
 const COOKIE = "fraudstream_session";
@@ -119,11 +116,11 @@ export class Door {
   }
 
   /** Whether a request may be answered. */
-  admits(c: Context): boolean {
+  admits(headers: Headers): boolean {
     if (this.#token === undefined) return true;
-    const shown = bearer(c);
+    const shown = bearer(headers);
     if (shown !== undefined) return this.#isToken(shown);
-    const id = sessionOf(c);
+    const id = sessionOf(headers);
     const end = id && this.#sessions.get(keyOf(id));
     return typeof end === "number" && this.#now() < end;
   }
@@ -152,8 +149,8 @@ export class Door {
   }
 
   /** Ends a session; gives the cookie that takes it from the browser. */
-  leave(c: Context): string {
-    const id = sessionOf(c);
+  leave(headers: Headers): string {
+    const id = sessionOf(headers);
     if (id) this.#sessions.delete(keyOf(id));
     return `${COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
   }
@@ -164,8 +161,8 @@ export class Door {
   }
 }
 
-function sessionOf(c: Context): string | undefined {
-  const cookies = c.req.header("cookie") ?? "";
+function sessionOf(headers: Headers): string | undefined {
+  const cookies = headers.get("cookie") ?? "";
   return new RegExp(`(?:^|; )${COOKIE}=([0-9a-f]{64})(?:;|$)`).exec(cookies)
     ?.[1];
 }

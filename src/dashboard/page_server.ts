@@ -26,7 +26,7 @@ import {
   readCase,
 } from "./cases.ts";
 import { EventStream } from "./event_stream.ts";
-import { Door, ownNamesOnly, ownWritesOnly, secureHeaders } from "./guard.ts";
+import { Door, refusalOf, secure } from "./guard.ts";
 import type { LiveReader } from "./live_reader.ts";
 import type { LiveState, Place } from "./live_state.ts";
 import { metricsOf } from "./metrics.ts";
@@ -110,7 +110,12 @@ export function pageServer(options: PageServerOptions): PageServer {
   }));
 
   const app = new Hono();
-  app.use(secureHeaders, ownNamesOnly(token), ownWritesOnly);
+  app.use(async (c, next) => {
+    const refusal = refusalOf(c.req.raw, token);
+    if (refusal) c.res = c.json({ error: refusal.error }, refusal.status);
+    else await next();
+    secure(c.res.headers);
+  });
   app.onError((error, c) => failed(error, c));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
 
@@ -139,13 +144,13 @@ export function pageServer(options: PageServerOptions): PageServer {
     return c.redirect("/", 303);
   });
   app.post("/logout", (c) => {
-    c.header("set-cookie", door.leave(c));
+    c.header("set-cookie", door.leave(c.req.raw.headers));
     return c.redirect("/login", 303);
   });
 
   // From here on only for who has the token, where there is one.
   app.use(async (c, next) => {
-    if (door.admits(c)) return await next();
+    if (door.admits(c.req.raw.headers)) return await next();
     if (c.req.path === "/") return c.redirect("/login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
   });

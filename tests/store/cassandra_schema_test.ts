@@ -40,7 +40,7 @@ Deno.test("the columns are the fields and the features, averages and risks as do
   );
 });
 
-Deno.test("schemaCql() makes the keyspace and four tables, each statement ended", () => {
+Deno.test("schemaCql() makes the keyspace and its tables, each statement ended", () => {
   const cql = schemaCql({
     localDataCenter: "dc1",
     keyspace: "shop",
