@@ -42,13 +42,13 @@ export interface Rates {
 
 /** Measured on 2 cores of an AMD EPYC, Kafka and Cassandra on the same two. */
 export const MEASURED: Rates = {
-  processorMicros: 7.5,
+  processorMicros: 7.7,
   customerReplayMicros: 2.6,
   terminalReplayMicros: 1.4,
-  writerMicros: 117,
+  writerMicros: 81,
   brokerMicros: 7,
   transactionMillis: 2.2,
-  storeMicros: 340,
+  storeMicros: 129,
   paymentBytes: 211,
   packedBytes: 112,
   sinkBytes: 712,

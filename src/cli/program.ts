@@ -12,15 +12,18 @@ import {
 } from "../error/error.ts";
 import { OutputClosedError } from "../files/output_file.ts";
 import { addDeadLettersCommand } from "./dead_letters.ts";
+import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
+import { addSelectCommand } from "./select.ts";
 import { StoppedError } from "./signals.ts";
 import { addStatusCommand } from "./status.ts";
 import { writeError, writeResult } from "./terminal.ts";
 import { addTopicsCommand } from "./topics.ts";
+import { addTrainCommand } from "./train.ts";
 
 const VERSION = "0.1.0";
 const HELP_COLUMNS = 80;
@@ -91,6 +94,9 @@ export function buildProgram(): Command {
   addDeadLettersCommand(program);
   addGenerateCommand(program);
   addFeaturesCommand(program);
+  addEvaluateCommand(program);
+  addTrainCommand(program);
+  addSelectCommand(program);
   return program;
 }
 

@@ -320,6 +320,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    scoring: undefined,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },

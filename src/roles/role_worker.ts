@@ -9,7 +9,10 @@ import { Control } from "./control.ts";
 import { runFiles } from "./files.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
+import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RoleContext, RunSettings } from "./role.ts";
+import { runScorer } from "./scorer.ts";
+import { runTogether } from "./together.ts";
 import { openUnlessStopped } from "./unless_stopped.ts";
 import { runTrimmer } from "./trimmer.ts";
 import { runWriter } from "./writer.ts";
@@ -123,12 +126,29 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
         signal,
       );
       if (!opened) return;
-      return await runWriter(context, {
-        store: opened.resource,
-        startSeconds,
-        stored: tellStored,
-      });
+      const store = opened.resource;
+      const stored = new AbortController();
+      return await runTogether(context, [
+        async (context) => {
+          await runWriter(context, { store, startSeconds, stored: tellStored });
+          stored.abort();
+        },
+        (context) =>
+          runPredictionWriter(context, {
+            store: store.predictions(),
+            startSeconds,
+            stored: stored.signal,
+          }),
+      ]);
     }
+    case "scorer":
+      if (!settings.scoring) return;
+      return await runScorer(context, {
+        scoring: settings.scoring,
+        startSeconds,
+      });
+    case "trainer":
+      return;
     case "files":
       if (settings.files) await runFiles(context, settings.files);
       return;

@@ -95,7 +95,10 @@ export class Stream implements AsyncDisposable {
     if (!opened) return undefined;
     const { resource: log } = held.use(opened);
     await log.createTopics(topicSpecs(parameters.partitions));
-    await new Control(log).agree(parameters);
+    const control = new Control(log);
+    await control.agree(parameters);
+    // The writer must know before it could think that all is done.
+    if (roles.includes("scorer")) await control.declareScored();
     return new Stream(options, log, held.move());
   }
 
@@ -181,7 +184,7 @@ export function threadNames(role: Role, workers: number): string[] {
 
 /** The threads of a role: those that share work by a consumer group are as many as asked for. */
 function threadsOf(role: Role, workers: number): NamedRole[] {
-  const shares = role === "processor" || role === "writer";
+  const shares = role === "processor" || role === "writer" || role === "scorer";
   if (!shares || workers === 1) return [{ role, name: role }];
   return Array.from(
     { length: workers },

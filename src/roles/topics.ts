@@ -26,6 +26,10 @@ export const CUSTOMER_GROUP = "fraudstream-customer-windows";
 export const TERMINAL_GROUP = "fraudstream-terminal-windows";
 /** Group of the writer. */
 export const WRITER_GROUP = "fraudstream-writer";
+/** Group of the scorer. */
+export const SCORER_GROUP = "fraudstream-scorer";
+/** Group of the writer of predictions. */
+export const PREDICTION_GROUP = "fraudstream-prediction-writer";
 
 /** Who takes which topic, in the order of the pipeline. */
 export const PIPELINE: readonly {
@@ -37,6 +41,12 @@ export const PIPELINE: readonly {
   { group: CUSTOMER_GROUP, topic: TRANSACTION_TOPIC },
   { group: TERMINAL_GROUP, topic: REPARTITION_TOPIC },
   { group: WRITER_GROUP, topic: SINK_TOPIC },
+];
+
+/** Who takes which topic behind the pipeline, in a stream that is scored. */
+export const SCORING: typeof PIPELINE = [
+  { group: SCORER_GROUP, topic: SINK_TOPIC },
+  { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },
 ];
 
 /** Names of all topics of a stream. */
@@ -55,6 +65,8 @@ export function topicSpecs(partitions: number): TopicSpec[] {
     topic(TRANSACTION_TOPIC, false),
     topic(REPARTITION_TOPIC, false),
     topic(SINK_TOPIC, false),
+    topic(PREDICTION_TOPIC, false),
+    topic(LABEL_TOPIC, false),
     topic(DEAD_LETTER_TOPIC, false, 1),
     topic(CONTROL_TOPIC, true, 1),
   ];

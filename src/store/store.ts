@@ -4,6 +4,8 @@
  */
 import type { LookUp } from "./look_up.ts";
 
+import type { PredictionStore } from "./predictions.ts";
+
 /** Told what happens behind the scenes: an outage, a retry. */
 export type StoreReport = (
   level: "info" | "warning",
@@ -42,4 +44,6 @@ export interface Store extends AsyncDisposable {
   status(): Promise<StoreStatus>;
   /** Looks up single payments, and keeps verdicts, as long as the store is open. */
   lookUp(): LookUp;
+  /** The predictions and the models' metrics, as long as the store is open. */
+  predictions(): PredictionStore;
 }

@@ -1,0 +1,315 @@
+/** `evaluate`: the handbook's experiment on any payments, with any models. */
+import type { Command } from "commander";
+import { ConfigError } from "../error/error.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import { formatOfName } from "../files/day_source.ts";
+import { TableWriter } from "../files/table_writer.ts";
+import { runFits } from "../learning/fit_pool.ts";
+import type { FitOutcome, FitTask } from "../learning/fit_task.ts";
+import { judge, labelsOf } from "../learning/judgement.ts";
+import { rankScores } from "../learning/metrics.ts";
+import { checkInputs } from "../learning/model_file.ts";
+import { type LabelledPayments, scoreRows } from "../learning/payments.ts";
+import { countRows, type Split, splitPayments } from "../learning/split.ts";
+import {
+  cheapestThreshold,
+  type PricedScores,
+  type ThresholdRow,
+  thresholdTable,
+  USUAL_THRESHOLDS,
+} from "../learning/thresholds.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import {
+  detailsText,
+  type Evaluated,
+  isHandbookTest,
+  metricsText,
+  splitText,
+} from "./evaluation_table.ts";
+import {
+  addFeatureFlags,
+  type FeatureOptions,
+  readFeatureFlags,
+} from "./feature_flags.ts";
+import { duration, positiveNumber, wholeNumber } from "./flag_value.ts";
+import {
+  addPaymentFlags,
+  inputNames,
+  type PaymentOptions,
+} from "./labelled_payments.ts";
+import { collectModels, type ModelChoice, readModels } from "./model_flags.ts";
+import { type OpenedModel, openModel } from "./model_source.ts";
+import {
+  addPeriodFlags,
+  loadPeriod,
+  type PeriodOptions,
+} from "./period_flags.ts";
+import { openProgress } from "./progress.ts";
+import { retrainStudy } from "./retrain_study.ts";
+import { listenForStop, throwIfStopped } from "./signals.ts";
+import { writeError, writeResult } from "./terminal.ts";
+
+/** The flags as commander hands them over. */
+export interface EvaluateOptions
+  extends FeatureOptions, PaymentOptions, PeriodOptions {
+  /** --model */
+  readonly model?: ModelChoice[];
+  /** --json */
+  readonly json?: boolean;
+  /** --details */
+  readonly details?: boolean;
+  /** --curves */
+  readonly curves?: string;
+  /** --alert-cost */
+  readonly alertCost: number;
+  /** --retrain, seconds. */
+  readonly retrain?: number;
+  /** --threads */
+  readonly threads?: number;
+}
+
+/** The models of the handbook's table; a tree of depth 0 grows without limit. */
+const ALL_MODELS = "logistic-regression,decision-tree,decision-tree:depth=0," +
+  "random-forest,gradient-boosting";
+
+/** What looking into an alert costs, in the unit of the amounts. */
+const ALERT_COST = 10;
+
+const THREADS_MAX = 256;
+
+const EXAMPLES = `
+Examples:
+  fraudstream evaluate
+      all models on the handbook's data, beside the handbook's results
+  fraudstream evaluate --in data --model=random-forest:trees=50 --details
+  fraudstream evaluate --model=model.json --json
+  fraudstream evaluate --retrain=7d --model=gradient-boosting
+      trained once against trained again every week, over all the days
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addEvaluateCommand(program: Command): void {
+  const command = program.command("evaluate")
+    .summary("train models and judge them, or judge model files")
+    .description(
+      "Trains models on some days of payments and judges them by later ones, " +
+        "as in the Fraud Detection Handbook: by AUC ROC, average precision " +
+        "and card precision@100.",
+    )
+    .option(
+      "--model <model>",
+      "logistic-regression, decision-tree, random-forest, " +
+        "gradient-boosting, with settings as in random-forest:trees=50; or " +
+        "a model file; repeat it, or give a comma list (default: all)",
+      collectModels,
+    )
+    .option("--json", "print JSON: an object a model, with all there is")
+    .option("--details", "print each model's days and thresholds too")
+    .option(
+      "--curves <file>",
+      "write the precision/recall and ROC curves: a row for each score, as " +
+        "csv, jsonl or parquet by its name",
+    )
+    .option(
+      "--alert-cost <amount>",
+      "what looking into an alert costs",
+      positiveNumber("--alert-cost", 1e9),
+      ALERT_COST,
+    )
+    .option(
+      "--retrain <time>",
+      "compare training once with training again so often, 7d for every week",
+      duration("--retrain", DAY_SECONDS),
+    )
+    .option(
+      "--threads <n>",
+      "threads that train (default: as many as cores)",
+      wholeNumber("--threads", 1, THREADS_MAX),
+    );
+  addPeriodFlags(command);
+  addFeatureFlags(command);
+  addPaymentFlags(command);
+  command.addHelpText("after", EXAMPLES)
+    .action((options: EvaluateOptions) => evaluate(options));
+}
+
+async function evaluate(options: EvaluateOptions): Promise<void> {
+  const choices = options.model ?? readModels(ALL_MODELS);
+  const specs = choices.filter((choice) => "kind" in choice);
+  const paths = choices.filter((choice) => "path" in choice);
+  if (options.retrain !== undefined) {
+    if (paths.length > 0) {
+      throw new ConfigError(
+        "--retrain trains models and so takes kinds of them, not files",
+      );
+    }
+    return await retrainStudy(options, specs, options.retrain);
+  }
+  const opened = await Promise.all(paths.map(({ path }) => openModel(path)));
+  const parameters = featuresFor(options, opened);
+  const inputs = inputNames(parameters);
+  for (const { scorer, name } of opened) {
+    checkInputs(scorer.inputs, inputs, name);
+  }
+  const { payments, period } = await loadPeriod(options, parameters);
+  const split = splitPayments(payments, period);
+  const tasks = specs.map((model): FitTask => {
+    return { model, period, judgedBy: [period] };
+  });
+  const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
+  const models: Evaluated[] = specs.map(({ name }, at) => {
+    const { tests: [test], fitSeconds } = outcomes[at];
+    return { name, ...test, fitSeconds };
+  });
+  for (const { name, scorer } of opened) {
+    const scores = await scoreRows(scorer, payments, split.test);
+    const judgement = judge(payments, split.test, scores);
+    models.push({ name, judgement, scores, fitSeconds: undefined });
+  }
+  if (options.curves !== undefined) {
+    await writeCurves(options.curves, payments, split, models);
+  }
+  report(options, payments, split, models);
+}
+
+/** Threads that train: as asked, or one a core. */
+export function threadsOf(asked: number | undefined): number {
+  return asked ?? Math.max(1, navigator.hardwareConcurrency);
+}
+
+/** Does all fits with a progress bar, until a signal. */
+export async function fitAll(
+  payments: LabelledPayments,
+  tasks: readonly FitTask[],
+  threads: number,
+): Promise<FitOutcome[]> {
+  using progress = openProgress("training", tasks.length);
+  using stop = listenForStop();
+  try {
+    return await runFits(payments, tasks, {
+      threads,
+      onDone: (done, { model }) => progress.update(done, model.kind),
+      signal: stop.signal,
+    });
+  } catch (error) {
+    throwIfStopped(stop.signal, () => "the models are not all trained");
+    throw error;
+  }
+}
+
+/** The features that the flags choose, or without flags those of the first model file. */
+function featuresFor(
+  options: EvaluateOptions,
+  opened: readonly OpenedModel[],
+): FeatureParameters {
+  const given = ["windows", "delay", "labels", "featureSet"].some((flag) => {
+    const value: unknown = options[flag as keyof EvaluateOptions];
+    return value !== undefined && value !== true;
+  });
+  const trained = opened.find((model) => model.trained)?.trained;
+  return given || trained === undefined
+    ? readFeatureFlags(options)
+    : trained.featureParameters;
+}
+
+function report(
+  options: EvaluateOptions,
+  payments: LabelledPayments,
+  split: Split,
+  models: readonly Evaluated[],
+): void {
+  const priced = (scores: Float64Array): PricedScores => ({
+    labels: labelsOf(payments, split.test),
+    amount: Float64Array.from(split.test, (row) => payments.amount[row]),
+    scores,
+  });
+  if (options.json) {
+    const objects = models.map((model) => {
+      return modelObject(model, payments, split, {
+        table: thresholdTable(
+          priced(model.scores),
+          USUAL_THRESHOLDS,
+          options.alertCost,
+        ),
+        cheapest: cheapestThreshold(priced(model.scores), options.alertCost),
+      });
+    });
+    writeResult(JSON.stringify(objects, null, 2) + "\n");
+    return;
+  }
+  const perfect = judge(
+    payments,
+    split.test,
+    Float64Array.from(labelsOf(payments, split.test)),
+  );
+  const withHandbook = isHandbookTest(payments, split);
+  let text = splitText(payments, split) + "\n" +
+    metricsText(models, perfect.metrics, withHandbook);
+  if (options.details) {
+    for (const model of models) {
+      text += detailsText(model, priced(model.scores), options.alertCost);
+    }
+  }
+  writeResult(text);
+}
+
+/** One model as --json has it; what has no value is null. */
+function modelObject(
+  { name, judgement, fitSeconds }: Evaluated,
+  payments: LabelledPayments,
+  split: Split,
+  thresholds: { table: readonly ThresholdRow[]; cheapest: ThresholdRow },
+): Record<string, unknown> {
+  const { period, train, test } = split;
+  return {
+    model: name,
+    ...judgement.metrics,
+    "fit_seconds": fitSeconds ?? null,
+    period,
+    training: countRows(payments, train),
+    test: countRows(payments, test),
+    days: judgement.days,
+    thresholds: thresholds.table,
+    "cheapest_threshold": thresholds.cheapest,
+  };
+}
+
+/** Writes both curves of each model: a row for each distinct score, descending. */
+async function writeCurves(
+  path: string,
+  payments: LabelledPayments,
+  split: Split,
+  models: readonly Evaluated[],
+): Promise<void> {
+  const double = (name: string) => ({ name, kind: "double" as const });
+  await using writer = await TableWriter.open(
+    path,
+    formatOfName(path) ?? "csv",
+    [
+      { name: "model", kind: "text" },
+      double("threshold"),
+      double("alerts"),
+      double("precision"),
+      double("recall"),
+      double("false_positive_rate"),
+    ],
+  );
+  for (const { name, scores } of models) {
+    const ranking = rankScores(labelsOf(payments, split.test), scores);
+    const { thresholds, alerts, hits, rows, frauds } = ranking;
+    await writer.write([
+      thresholds.length > 0 ? Array.from(thresholds, () => name) : [],
+      thresholds,
+      alerts,
+      hits.map((found, at) => found / alerts[at]),
+      hits.map((found) => found / frauds),
+      hits.map((found, at) => (alerts[at] - found) / (rows - frauds)),
+    ], thresholds.length);
+  }
+  await writer.close();
+  writeError(`curves in ${path}\n`);
+}

@@ -1,0 +1,194 @@
+/** `train`: fits one model and writes it to a file. */
+import type { Command } from "commander";
+import { ConfigError } from "../error/error.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import { completeSettings } from "../learning/fit.ts";
+import type { FitOutcome, FitTask } from "../learning/fit_task.ts";
+import { METRICS } from "../learning/judgement.ts";
+import { type TrainedModel, withVersion } from "../learning/model_file.ts";
+import { type LabelledPayments, lastDayOf } from "../learning/payments.ts";
+import {
+  countRows,
+  endDayOf,
+  firstDayOf,
+  type Period,
+  rowsFingerprint,
+  testStartOf,
+  trainRows,
+} from "../learning/split.ts";
+import { formatDate } from "../transaction/calendar.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { fitAll } from "./evaluate.ts";
+import {
+  addFeatureFlags,
+  type FeatureOptions,
+  readFeatureFlags,
+} from "./feature_flags.ts";
+import { checkOutput } from "./feature_table.ts";
+import { requireFlag } from "./flag_value.ts";
+import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
+import { type NamedSpec, readModels, withSetting } from "./model_flags.ts";
+import { writeModelFile } from "./model_source.ts";
+import {
+  addPeriodFlags,
+  dateRange,
+  loadPeriod,
+  type PeriodOptions,
+} from "./period_flags.ts";
+import { counted, writeError } from "./terminal.ts";
+import { decimals } from "./text_table.ts";
+
+interface TrainOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
+  readonly model?: string;
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly settings?: string;
+  readonly trees?: string;
+  readonly depth?: string;
+  readonly learningRate?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  fraudstream train --model=gradient-boosting --out model.json
+  fraudstream train --model=random-forest --trees=50 --settings=leaf-rows=5 \\
+    --in data --start-day=150 --train-days=14 --out forest.json
+  fraudstream evaluate --model=model.json
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addTrainCommand(program: Command): void {
+  const command = program.command("train")
+    .summary("train a model and write it to a file")
+    .description(
+      "Trains one model and writes it to a file, with its features, its " +
+        "training days and, where the payments go on to the end of the test, " +
+        "its metrics.",
+    )
+    .option(
+      "--model <kind>",
+      "needed: logistic-regression, decision-tree, random-forest or " +
+        "gradient-boosting",
+    )
+    .option("--out <file>", "needed: file to write, or - for stdout")
+    .option("--force", "overwrite the file that is there")
+    .option("--trees <n>", "number of trees")
+    .option("--depth <n>", "levels of a tree; 0 for no limit")
+    .option("--learning-rate <r>", "what part of its step a tree takes")
+    .option(
+      "--settings <list>",
+      "any setting of the model, as in seed=7,row-share=0.5",
+    );
+  addPeriodFlags(command);
+  addFeatureFlags(command);
+  addPaymentFlags(command);
+  command.addHelpText("after", EXAMPLES)
+    .action((options: TrainOptions) => train(options));
+}
+
+async function train(options: TrainOptions): Promise<void> {
+  const spec = readSpecOf(options);
+  const out = requireFlag(
+    "--out",
+    options.out,
+    `train --model=${spec.name} --out model.json`,
+  );
+  await checkOutput({ out, force: options.force ?? false, format: "jsonl" });
+  const parameters = readFeatureFlags(options);
+  const { payments, period } = await loadPeriod(options, parameters);
+  const tested = lastDayOf(payments) >= endDayOf(period) - 1;
+  const task: FitTask = {
+    model: spec,
+    period,
+    judgedBy: tested ? [period] : [],
+  };
+  const [outcome] = await fitAll(payments, [task], 1);
+  const model = trainedModel(spec, parameters, payments, period, outcome);
+  await writeModelFile(out, model);
+  writeError(summary(model, payments, period, out));
+}
+
+/** The one kind that --model names, with the settings of the other flags. */
+function readSpecOf(options: TrainOptions): NamedSpec {
+  const text = requireFlag(
+    "--model",
+    options.model,
+    "train --model=gradient-boosting --out model.json",
+  );
+  const [choice, ...more] = readModels(text);
+  if (!("kind" in choice) || more.length > 0) {
+    throw new ConfigError(
+      `--model must be one kind of model to train, not '${text}'`,
+    );
+  }
+  const { trees, depth, learningRate, settings } = options;
+  const pairs: [string, string | undefined][] = [
+    ["trees", trees],
+    ["depth", depth],
+    ["learning-rate", learningRate],
+  ];
+  for (const pair of settings?.split(",") ?? []) {
+    const [name, value = ""] = pair.trim().split("=", 2);
+    pairs.push([name, value]);
+  }
+  return pairs.reduce((spec, [name, value]) => {
+    return value === undefined
+      ? spec
+      : withSetting(spec, name, value, "--settings");
+  }, choice);
+}
+
+function trainedModel(
+  spec: NamedSpec,
+  parameters: FeatureParameters,
+  payments: LabelledPayments,
+  period: Period,
+  { body, tests }: FitOutcome,
+): TrainedModel {
+  const { windowDays, delayDays, useLabels } = parameters;
+  const rows = trainRows(payments, period);
+  const firstDay = firstDayOf(period);
+  return withVersion({
+    kind: spec.kind,
+    inputs: payments.inputs,
+    featureParameters: { set: "handbook", windowDays, delayDays, useLabels },
+    training: {
+      firstDay,
+      firstDate: formatDate(payments.startSeconds + firstDay * DAY_SECONDS),
+      days: period.historyDays + period.trainDays,
+      delayDays: period.delayDays,
+      ...countRows(payments, rows),
+      fingerprint: rowsFingerprint(payments, rows),
+    },
+    settings: { ...completeSettings(spec.kind, spec.settings) },
+    metrics: tests[0]?.judgement.metrics,
+    body,
+  });
+}
+
+function summary(
+  model: TrainedModel,
+  payments: LabelledPayments,
+  period: Period,
+  out: string,
+): string {
+  const { training, metrics } = model;
+  const trained = dateRange(
+    payments,
+    training.firstDay,
+    training.firstDay + training.days,
+  );
+  const testDays = dateRange(payments, testStartOf(period), endDayOf(period));
+  const tested = metrics === undefined
+    ? `not tested: the payments end before ${testDays.slice(-10)}`
+    : `tested on ${testDays}: ` + METRICS.map((metric) => {
+      return `${metric} ${decimals(metrics[metric])}`;
+    }).join(", ");
+  return `${model.kind} ${model.version}, trained on ${trained}: ` +
+    `${counted(training.rows, "payment")}, ` +
+    `${counted(training.frauds, "fraud")}\n${tested}\nmodel in ${out}\n`;
+}
