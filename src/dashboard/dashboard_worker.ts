@@ -2,6 +2,7 @@
  * The thread of the page: opens log and store for itself, follows the stream,
  * and listens. What it does never holds up the roles beside it.
  */
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../error/error.ts";
 import { openLog } from "../log/open_log.ts";
@@ -100,6 +101,8 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
     reader,
     state,
     lookUp: () => store?.lookUp(),
+    metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
+    models: modelsFolder(settings),
     latency: () => latency,
     token: page.token,
     process: work.process,
@@ -122,6 +125,12 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
     await opensStore;
     await store?.[Symbol.asyncDispose]();
   }
+}
+
+/** The registry's folder, if the scorer may have one. */
+function modelsFolder({ scoring, folder }: RunSettings): string | undefined {
+  if (scoring?.model.kind === "registry") return scoring.model.folder;
+  return folder === undefined ? undefined : join(folder, "models");
 }
 
 /** Opens the store, however long that takes; undefined after the signal. */

@@ -7,6 +7,7 @@
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { Prediction } from "./records.ts";
+import { ScoreCounts } from "./score_counts.ts";
 import type { Verdict } from "../store/look_up.ts";
 
 /** Payments that are remembered, to meet their predictions. */
@@ -138,6 +139,8 @@ export class LiveState {
   readonly alerts = new Map<number, Alert>();
   /** The newest verdict of each payment. */
   readonly verdicts = new Map<number, Verdict>();
+  /** Scores by event day. */
+  readonly scores: ScoreCounts = new ScoreCounts();
   /** Greatest TX_TIME_SECONDS. */
   timeSeconds = 0;
   readonly #payments = new Map<number, LivePayment>();
@@ -182,6 +185,14 @@ export class LiveState {
     if (payment) {
       payment.score = score;
       payment.alert = alert;
+      this.scores.add({
+        timeSeconds: time,
+        score,
+        alert,
+        fraud: payment.fraud,
+        amount,
+        version: prediction.model,
+      });
     }
     this.totals.scored++;
     if (alert === 0) return;

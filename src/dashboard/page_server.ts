@@ -15,6 +15,7 @@ import {
 } from "../roles/dead_letters.ts";
 import { requeue, whyNotEditable } from "../roles/requeue.ts";
 import type { LookUp, TimeRange, Verdict } from "../store/look_up.ts";
+import type { ModelMetric } from "../store/predictions.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { parseDatetime } from "../transaction/calendar.ts";
 import { ASSETS, loginPage, PAGE } from "./assets.ts";
@@ -30,6 +31,7 @@ import { Door, refusalOf, secure } from "./guard.ts";
 import type { LiveReader } from "./live_reader.ts";
 import type { LiveState, Place } from "./live_state.ts";
 import { metricsOf } from "./metrics.ts";
+import { modelViewOf, promote, rollBack } from "./model_view.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { readLogView } from "./system.ts";
 
@@ -58,6 +60,10 @@ export interface PageServerOptions {
   readonly lookUp: () => LookUp | undefined;
   /** From published to stored, where that is measured. */
   readonly latency: () => LatencySummary | undefined;
+  /** What the trainer has stored of the models. */
+  readonly metrics: () => Promise<readonly ModelMetric[]>;
+  /** The registry's folder; undefined where there is none. */
+  readonly models: string | undefined;
   /** What whoever looks has to know; undefined for nothing. */
   readonly token: string | undefined;
   /** What runs in this process, for people. */
@@ -169,6 +175,7 @@ export function pageServer(options: PageServerOptions): PageServer {
   });
   addCases(app, options);
   addPlaces(app, options);
+  addModel(app, options);
   addDeadLetters(app, options);
   const logView = shared(() => readLogView(options.log));
   app.get("/api/system", async (c) => {
@@ -347,6 +354,32 @@ function reachOf(
 function radiusOf(control: Control): number | undefined {
   const found = /--radius=([\d.]+)/.exec(control.origin?.fingerprint ?? "");
   return found ? Number(found[1]) : undefined;
+}
+
+function addModel(app: Hono, options: PageServerOptions): void {
+  const { state, models, parameters } = options;
+  const { delayDays } = parameters.features;
+  const inTurn = turns();
+  const folder = () => {
+    if (models !== undefined) return models;
+    throw new DataError("the scorer has no registry of models to change");
+  };
+  const view = shared(async () => {
+    const metrics = await options.metrics();
+    return modelViewOf(state, { delayDays, models, metrics });
+  });
+  app.get("/api/model", async (c) => c.json(await view()));
+  app.post("/api/model/promote", async (c) => {
+    const { version } = await bodyOf(c);
+    return c.json(
+      await inTurn(() => promote(folder(), String(version))),
+      201,
+    );
+  });
+  app.post("/api/model/roll-back", async (c) => {
+    await bodyOf(c);
+    return c.json(await inTurn(() => rollBack(folder())), 201);
+  });
 }
 
 function addDeadLetters(app: Hono, options: PageServerOptions): void {

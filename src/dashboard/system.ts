@@ -1,12 +1,7 @@
 /** What runs where, topic by topic and partition by partition. */
 import type { Log, TopicState } from "../log/log.ts";
 import { parseCommit, type StageCounters } from "../roles/stage_commit.ts";
-import {
-  LABEL_TOPIC,
-  PIPELINE,
-  PREDICTION_TOPIC,
-  TOPICS,
-} from "../roles/topics.ts";
+import { PIPELINE, SCORING, TOPICS } from "../roles/topics.ts";
 
 /** How far a stage is in a partition. */
 export interface PartitionView {
@@ -42,14 +37,16 @@ export interface LogView {
 
 /** Reads how topics and groups stand. */
 export async function readLogView(log: Log): Promise<LogView> {
-  const names = new Set([...TOPICS, PREDICTION_TOPIC, LABEL_TOPIC]);
-  const topics = await log.topics([...names]);
+  const topics = await log.topics(TOPICS);
   const groups: GroupView[] = [];
-  for (const { group, topic } of PIPELINE) {
+  for (const { group, topic } of [...PIPELINE, ...SCORING]) {
     const ends = topics.find(({ name }) => name === topic)?.endOffsets ?? [];
     const commits = await log.committed(group, topic);
+    // A stream that is not scored has no scorer to be behind.
+    const scores = SCORING.some((stage) => stage.group === group);
+    if (scores && commits.every((commit) => !commit)) continue;
     const partitions = ends.map((end, partition) => {
-      const { progress, counters } = parseCommit(commits[partition]);
+      const { progress = 0, counters } = parseCommit(commits[partition]);
       const offset = commits[partition]?.offset ?? 0;
       return { partition, offset, end, progress, counters };
     });

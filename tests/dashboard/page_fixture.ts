@@ -114,6 +114,8 @@ export async function openPage(token?: string): Promise<PageFixture> {
     state,
     lookUp: () => store.lookUp(),
     latency: () => undefined,
+    metrics: () => store.predictions().metrics(),
+    models: undefined,
     token,
     process: { threads: ["producer"], log: "memory", store: "memory" },
   });

@@ -67,6 +67,9 @@ export const shortMoney = (value) =>
 export const percent = (share) =>
   Number.isFinite(share) ? `${TENTHS.format(share * 100)} %` : "–";
 
+/** A share as whole per cent, for axes. */
+export const wholePercent = (share) => `${WHOLE.format(share * 100)} %`;
+
 /** Milliseconds, or seconds from 10 on. */
 export const milliseconds = (ms) =>
   ms < 10_000 ? `${count(Math.ceil(ms))} ms` : `${TENTHS.format(ms / 1000)} s`;

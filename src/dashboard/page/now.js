@@ -15,6 +15,7 @@ import {
   setText,
   shortMoney,
   table,
+  wholePercent,
 } from "./dom.js";
 
 const CHARTS_MS = 1000;
@@ -75,7 +76,7 @@ export function openNow(root) {
         text: percent,
       },
     ],
-    axes: { x: "Day", y: count, right: percent },
+    axes: { x: "Day", y: count, right: wholePercent },
   });
   const body = h("tbody");
   const rows = Array.from({ length: 40 }, () => row());
