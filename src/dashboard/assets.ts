@@ -11,6 +11,7 @@ import chartJs from "./page/chart.js" with { type: "text" };
 import domJs from "./page/dom.js" with { type: "text" };
 import indexHtml from "./page/page.html" with { type: "text" };
 import liveJs from "./page/live.js" with { type: "text" };
+import liveWorkerJs from "./page/live_worker.js" with { type: "text" };
 import loginHtml from "./page/login.html" with { type: "text" };
 import mapJs from "./page/map.js" with { type: "text" };
 import modelJs from "./page/model.js" with { type: "text" };
@@ -51,6 +52,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map([
   ["chart.js", script(chartJs)],
   ["dom.js", script(domJs)],
   ["live.js", script(liveJs)],
+  ["live_worker.js", script(liveWorkerJs)],
   ["map.js", script(mapJs)],
   ["model.js", script(modelJs)],
   ["now.js", script(nowJs)],

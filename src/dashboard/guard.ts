@@ -15,10 +15,13 @@ const POLICY = [
   "style-src 'self'",
   "img-src 'self'",
   "connect-src 'self'",
+  "worker-src 'self'",
   "form-action 'self'",
   "base-uri 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
+  // The one that names the worker's file.
+  "trusted-types fraudstream",
 ].join("; ");
 
 const HEADERS: Readonly<Record<string, string>> = {
