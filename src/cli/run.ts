@@ -50,6 +50,11 @@ import {
   type WantedPage,
 } from "./page_flags.ts";
 import { summaryText } from "./run_summary.ts";
+import {
+  addScoringFlags,
+  readScoringFlags,
+  type ScoringOptions,
+} from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
 import { findParameters } from "./stored_stream.ts";
 import {
@@ -67,12 +72,18 @@ const LAST_LOOK_MS = 1500;
 
 /** What --role names: the roles of the pipeline, and the page. */
 interface ChosenRoles {
-  readonly roles: readonly Role[];
+  /** The roles; undefined for all that the other flags ask for. */
+  readonly roles: readonly Role[] | undefined;
   readonly page: "named" | "by default" | "none";
 }
 
 interface RunOptions
-  extends DataOptions, StreamOptions, ConnectionOptions, PageOptions {
+  extends
+    DataOptions,
+    StreamOptions,
+    ConnectionOptions,
+    PageOptions,
+    ScoringOptions {
   readonly role?: ChosenRoles;
   readonly workers?: number;
   readonly rate?: Pace;
@@ -92,6 +103,8 @@ Examples:
   fraudstream --role=producer --data=./shop
   fraudstream --role=processor,writer --data=./shop
       the same in two processes, on one data folder
+  fraudstream run --model=model.json --alert-cards=100
+      also scores every payment and alerts the 100 most suspect cards a day
   fraudstream run --rng=seedrandom --days=0 --rate=500
       other payments, without end, until Ctrl-C
   fraudstream --role=dashboard --data=./shop --port=9000
@@ -115,8 +128,8 @@ export function addRunCommand(program: Command): void {
     )
     .option(
       "--role <roles>",
-      "any of producer, processor, writer, dashboard (comma list; default: " +
-        "all)",
+      "any of producer, processor, writer, scorer, trainer, dashboard (comma " +
+        "list; default: all, of scorer and trainer those that are asked for)",
       readRoles,
     );
   command
@@ -159,6 +172,7 @@ export function addRunCommand(program: Command): void {
       "normal" as const,
     );
   addPageFlags(command);
+  addScoringFlags(command);
   addStreamFlags(command);
   addDataFlags(command);
   addFeatureFlags(command);
@@ -239,7 +253,7 @@ async function run(options: RunOptions): Promise<void> {
 
 /** The page that the run is to have, if any. Throws ConfigError. */
 function readPage(options: RunOptions): WantedPage | undefined {
-  const { page } = options.role ?? readRoles("all");
+  const { page } = options.role ?? ALL_ROLES;
   if (page === "none") {
     refusePageFlags(options);
     return undefined;
@@ -303,24 +317,35 @@ async function readSettings(
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const found = await findParameters(connection, reportTo(logger));
-  const roles = [...(options.role ?? readRoles("all")).roles];
+  const asked = (options.role ?? ALL_ROLES).roles;
+  const roles = [...asked ?? PIPELINE_ROLES];
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
     ? others
     : { ...others, start };
-  // On Kafka only the writer and the page use the folder of an embedded store.
+  // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
+  const parameters = readStreamFlags(streamOptions, found);
+  const { scoring, training } = await readScoringFlags(options, {
+    roles: asked,
+    folder: connection.folder,
+    parameters,
+    pace,
+  });
+  if (asked === undefined && scoring) roles.push("scorer");
+  if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
     ...connection,
     folder: usesFolder ? connection.folder : undefined,
-    parameters: readStreamFlags(streamOptions, found),
+    parameters,
     data,
+    scoring,
+    training,
     workers,
     pace,
     keepDays: options.keep,
-    scoring: undefined,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },
@@ -347,10 +372,15 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
   );
 }
 
+/** The roles that every run has where none is named. */
+const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
+
+const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
+
 const readRoles: FlagReader<ChosenRoles> = (text) => {
-  const known: Role[] = ["producer", "processor", "writer"];
+  const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
   const chosen = text.split(",").map((word) => word.trim());
-  if (chosen.includes("all")) return { roles: known, page: "by default" };
+  if (chosen.includes("all")) return ALL_ROLES;
   const all: string[] = [...known, "dashboard"];
   const unknown = chosen.find((word) => !all.includes(word));
   if (unknown === undefined) {

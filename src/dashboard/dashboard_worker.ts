@@ -128,7 +128,9 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
 }
 
 /** The registry's folder, if the scorer may have one. */
-function modelsFolder({ scoring, folder }: RunSettings): string | undefined {
+function modelsFolder(settings: RunSettings): string | undefined {
+  const { scoring, training, folder } = settings;
+  if (training) return training.folder;
   if (scoring?.model.kind === "registry") return scoring.model.folder;
   return folder === undefined ? undefined : join(folder, "models");
 }

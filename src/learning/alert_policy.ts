@@ -6,7 +6,8 @@
  *
  * A judge works on one partition and its verdicts are a function of the scores
  * that it has been given, in their order: partitions share the quota evenly
- * and never ask each other.
+ * and never ask each other. A quota is an event day's, however its payments
+ * are mixed with those of other days.
  */
 import { ModelError } from "../error/error.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
@@ -26,118 +27,150 @@ export const DEFAULT_POLICY: AlertPolicy = {
   threshold: 0.5,
 };
 
-/** What a judge knew when its day began: with the day's scores, all that it knows. */
-export interface AlertCheckpoint {
-  /** The day. */
+/** A day that is being judged: with the scores of its payments so far, all that a judge knows of it. */
+export interface AlertDay {
+  /** The event day. */
   readonly day: number;
-  /** The score that would have filled the quota, of each of the last days, oldest first. */
-  readonly cuts: readonly number[];
+  /** The score from which on its payments are alerts, as long as the quota is not full. */
+  readonly cut: number;
 }
 
-/** Days that the cut of a day is the mean of. */
-const CUT_DAYS = 7;
+/** Days before a day that its cut is the mean of. */
+export const CUT_DAYS = 7;
 
-/** The cut of the first day. */
+/** The cut of a day with no payments before. */
 const FIRST_CUT = 0.5;
+
+/** How a judge is made. */
+export interface AlertJudgeOptions {
+  /** The partition that it judges. */
+  readonly partition: number;
+  /** All partitions, which share the quota. */
+  readonly partitions: number;
+  /** Days that a payment may come after a newer one. */
+  readonly lateDays: number;
+  /** The days that were being judged, to go on with them: judge their payments again, in order. */
+  readonly days?: readonly AlertDay[];
+}
 
 /** Decides about the payments of one partition, in their order. */
 export class AlertJudge {
   readonly #policy: AlertPolicy;
   readonly #quota: number;
-  #day: number;
-  #cuts: readonly number[];
-  #cut: number;
-  // Greatest score of each card today, or (payments) the least of the greatest.
-  readonly #cards = new Map<number, number>();
-  readonly #top: LeastHeap;
-  // Cards alerted today; payments need their number only.
-  readonly #alerted = new Set<number>();
-  #alerts = 0;
+  readonly #keptDays: number;
+  readonly #days = new Map<number, DayState>();
+  #newest = -1;
 
-  /**
-   * Judges partition `partition` of `partitions`, from the beginning of a day
-   * on. Throws ModelError for a quota that leaves a partition nothing.
-   */
-  constructor(
-    policy: AlertPolicy,
-    { partition, partitions, from }: {
-      readonly partition: number;
-      readonly partitions: number;
-      readonly from?: AlertCheckpoint | undefined;
-    },
-  ) {
+  /** Makes a judge. Throws ModelError for a quota that leaves a partition nothing. */
+  constructor(policy: AlertPolicy, options: AlertJudgeOptions) {
+    const { partition, partitions, lateDays, days = [] } = options;
     this.#policy = policy;
     this.#quota = policy.kind === "threshold"
       ? 0
       : shareOf(policy.perDay, partition, partitions);
-    this.#day = from?.day ?? -1;
-    this.#cuts = from?.cuts ?? [];
-    this.#cut = this.#meanCut();
-    this.#top = new LeastHeap(this.#quota);
+    this.#keptDays = lateDays + CUT_DAYS + 1;
+    if (policy.kind === "threshold") return;
+    for (const { day, cut } of days) {
+      this.#days.set(day, this.#emptyDay(cut));
+      this.#newest = Math.max(this.#newest, day);
+    }
   }
 
-  /** Whether what was judged today has to be known to go on. */
-  get hasState(): boolean {
-    return this.#policy.kind !== "threshold";
-  }
-
-  /** The day of the newest payment judged; -1 before the first. */
-  get day(): number {
-    return this.#day;
-  }
-
-  /** What was known when the day began. */
-  get checkpoint(): AlertCheckpoint {
-    return { day: this.#day, cuts: this.#cuts };
-  }
-
-  /** Begins the day of a payment if that is a new one; one of an earlier day counts for today. */
-  reach(timeSeconds: number): void {
+  /** Whether a payment of that time is the first of its day here: call begin() then, before it is judged. */
+  begins(timeSeconds: number): boolean {
+    if (this.#policy.kind === "threshold") return false;
     const day = Math.floor(timeSeconds / DAY_SECONDS);
-    if (day <= this.#day || !this.hasState) return;
-    const cut = this.#cutOfToday();
-    if (cut !== undefined) this.#cuts = [...this.#cuts, cut].slice(-CUT_DAYS);
-    this.#cut = this.#meanCut();
-    this.#day = day;
-    this.#cards.clear();
-    this.#top.clear();
-    this.#alerted.clear();
-    this.#alerts = 0;
+    return !this.#days.has(day) && day > this.#newest - this.#keptDays;
   }
 
-  /** Whether a payment is an alert; call reach() with its time before. */
-  decide(customerId: number, score: number): boolean {
+  /** Begins the day of a payment; days that are too old for any other go. */
+  begin(timeSeconds: number): AlertDay {
+    const day = Math.floor(timeSeconds / DAY_SECONDS);
+    const cut = this.#cutOf(day);
+    this.#days.set(day, this.#emptyDay(cut));
+    this.#newest = Math.max(this.#newest, day);
+    for (const old of this.#days.keys()) {
+      if (!this.#keeps(old)) this.#days.delete(old);
+    }
+    return { day, cut };
+  }
+
+  /** Whether a day is still being judged. */
+  isOpen(day: number): boolean {
+    return this.#days.has(day);
+  }
+
+  /** Whether a payment is an alert. */
+  decide(customerId: number, timeSeconds: number, score: number): boolean {
     const policy = this.#policy;
     if (policy.kind === "threshold") return score >= policy.threshold;
+    const state = this.#days.get(Math.floor(timeSeconds / DAY_SECONDS));
+    if (!state) return false; // older than any that is still judged
     if (policy.kind === "payments") {
-      this.#top.add(score);
-      if (score < this.#cut || this.#alerts >= this.#quota) return false;
-      this.#alerts++;
+      state.top.add(score);
+      if (score < state.cut || state.alerts >= this.#quota) return false;
+      state.alerts++;
       return true;
     }
-    const known = this.#cards.get(customerId);
+    const known = state.cards.get(customerId);
     if (known === undefined || score > known) {
-      this.#cards.set(customerId, score);
+      state.cards.set(customerId, score);
     }
-    if (score < this.#cut) return false;
-    if (this.#alerted.has(customerId)) return true;
-    if (this.#alerted.size >= this.#quota) return false;
-    this.#alerted.add(customerId);
+    if (score < state.cut) return false;
+    if (state.alerted.has(customerId)) return true;
+    if (state.alerted.size >= this.#quota) return false;
+    state.alerted.add(customerId);
     return true;
   }
 
-  /** The least score that today's quota would have reached; undefined without a payment. */
-  #cutOfToday(): number | undefined {
-    if (this.#policy.kind === "payments") return this.#top.least;
-    if (this.#cards.size === 0) return undefined;
-    const scores = Float64Array.from(this.#cards.values()).sort();
-    return scores[Math.max(0, scores.length - this.#quota)];
+  #keeps(day: number): boolean {
+    return day > this.#newest - this.#keptDays;
   }
 
-  #meanCut(): number {
-    if (this.#cuts.length === 0) return FIRST_CUT;
-    return this.#cuts.reduce((sum, cut) => sum + cut) / this.#cuts.length;
+  #emptyDay(cut: number): DayState {
+    return {
+      cut,
+      cards: new Map(),
+      alerted: new Set(),
+      alerts: 0,
+      top: new LeastHeap(this.#quota),
+    };
   }
+
+  /** The mean of the scores that would have filled the quota of the days before, as far as they are known. */
+  #cutOf(day: number): number {
+    let sum = 0;
+    let days = 0;
+    for (let before = day - CUT_DAYS; before < day; before++) {
+      const state = this.#days.get(before);
+      const least = state && this.#leastOf(state);
+      if (least === undefined) continue;
+      sum += least;
+      days++;
+    }
+    // Few digits: it is kept in every commit.
+    return days === 0 ? FIRST_CUT : Number((sum / days).toPrecision(6));
+  }
+
+  /** The least score that a day's quota would have reached; undefined without a payment. */
+  #leastOf({ top, cards }: DayState): number | undefined {
+    if (this.#policy.kind === "payments") return top.least;
+    if (cards.size === 0) return undefined;
+    const scores = Float64Array.from(cards.values()).sort();
+    return scores[Math.max(0, scores.length - this.#quota)];
+  }
+}
+
+/** What a judge knows of a day. */
+interface DayState extends Pick<AlertDay, "cut"> {
+  /** Greatest score of each card. */
+  readonly cards: Map<number, number>;
+  /** Cards alerted. */
+  readonly alerted: Set<number>;
+  /** Payments alerted. */
+  alerts: number;
+  /** Greatest scores, as many as the quota. */
+  readonly top: LeastHeap;
 }
 
 /** A partition's share of a quota: as even as whole numbers can be. Throws ModelError if it is nothing. */
@@ -167,10 +200,6 @@ class LeastHeap {
 
   get least(): number | undefined {
     return this.#values[0];
-  }
-
-  clear(): void {
-    this.#values.length = 0;
   }
 
   add(value: number): void {

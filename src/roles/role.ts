@@ -1,6 +1,7 @@
 /** What every role is given, and the settings that a run is made from. */
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { AlertPolicy } from "../learning/alert_policy.ts";
+import type { ModelKind } from "../learning/model.ts";
 import type { Log } from "../log/log.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
@@ -50,6 +51,8 @@ export interface RunSettings {
   readonly keepDays: number | undefined;
   /** How payments are scored, where they are. */
   readonly scoring: ScoringSettings | undefined;
+  /** How models are trained meanwhile, where they are. */
+  readonly training: TrainingSettings | undefined;
   /** The folder of the files role, where it is asked for. */
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
@@ -64,6 +67,20 @@ export interface ScoringSettings {
   readonly policy: AlertPolicy;
   /** Which predictions say what made them. */
   readonly explain: "alerts" | "all";
+}
+
+/** How models are trained while the stream runs. */
+export interface TrainingSettings {
+  /** The folder of the registry. */
+  readonly folder: string;
+  /** The first champion's file, where one is given. */
+  readonly first: string | undefined;
+  /** Event days between two challengers. */
+  readonly everyDays: number;
+  /** Newest labelled days that a challenger learns from. */
+  readonly trainDays: number;
+  /** Kind of model. */
+  readonly kind: ModelKind;
 }
 
 /** Where the scorer finds its model. */

@@ -100,7 +100,7 @@ class ScorerTask implements PartitionTask {
   readonly #json = new PredictionJsonWriter();
   readonly #records = new RecordBatchBuilder();
   readonly #judge: AlertJudge;
-  #judged: JudgedDay | null;
+  #judged: readonly JudgedDay[];
   #cells = new Float64Array(0);
   #values = new Float64Array(0);
   #scores = new Float64Array(0);
@@ -127,44 +127,41 @@ class ScorerTask implements PartitionTask {
     this.#judge = new AlertJudge(options.scoring.policy, {
       partition,
       partitions: context.parameters.partitions,
-      from: judged ?? undefined,
+      // Partitions of the source drift by up to the delay against each other.
+      lateDays: featuresOf(context).delayDays,
+      days: judged.map(([day, cut]) => ({ day, cut })),
     });
   }
 
-  /** Judges what was predicted since the day began once more, to know of it what the judge knew. */
+  /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
   async restore(): Promise<void> {
-    const judged = this.#judged;
-    if (!judged || !this.#judge.hasState) return;
+    const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
+    if (first === undefined) return;
+    const [, , offset, firstId, emitted] = first;
     const { log, logger } = this.#context;
     const partition = this.#partition;
     const end = (await log.endOffsets(PREDICTION_TOPIC))?.[partition] ?? 0;
     const reader = new PredictionJsonReader();
     const rows = emptyPredictions(1);
     let found = 0;
-    const batches = readRange(
-      log,
-      PREDICTION_TOPIC,
-      partition,
-      judged.offset,
-      end,
-    );
+    const batches = readRange(log, PREDICTION_TOPIC, partition, offset, end);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
         const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
         if (reader.read(batch.bytes, from, to, rows, 0)) continue;
-        const [id, , customer, , , , score] = rows.cells;
-        if (found === 0 && id !== judged.firstId) continue;
+        const [id, , customer, , , time, score] = rows.cells;
+        if (found === 0 && id !== firstId) continue;
         found++;
-        this.#judge.decide(customer, score);
+        this.#judge.decide(customer, time, score);
       }
     }
-    const expected = this.#counters.emitted - judged.emitted;
+    const expected = this.#counters.emitted - emitted;
     if (found === expected) return;
-    logger.warn("today's alerts are not all known any more", {
+    logger.warn("not all alerts of the open days are known any more", {
       partition,
       found,
       expected,
-      then: "more or fewer alerts than the quota until midnight",
+      then: "a day may get more or fewer alerts than its quota",
     });
   }
 
@@ -265,7 +262,7 @@ class ScorerTask implements PartitionTask {
     // A scorer within this program answers at once.
     const pending = scorer.score(values, rows, scores);
     if (pending) await pending;
-    const dayOffset = await this.#dayOffset(rows);
+    const offset = await this.#predictionEnd(rows);
     const explainsAll = this.#options.scoring.explain === "all";
     const into = new Float64Array(width);
     const { writer } = this.#records;
@@ -285,8 +282,9 @@ class ScorerTask implements PartitionTask {
             `${score}, which is not in 0…1; take another model`,
         );
       }
-      this.#beginDay(cells, at, dayOffset);
-      const alert = this.#judge.decide(cells[at + 2], score);
+      const time = cells[at + 5];
+      if (this.#judge.begins(time)) this.#beginDay(time, offset, cells[at]);
+      const alert = this.#judge.decide(cells[at + 2], time, score);
       prediction.score = score;
       prediction.alert = alert;
       prediction.contributions = undefined;
@@ -305,27 +303,21 @@ class ScorerTask implements PartitionTask {
   }
 
   /** Where predictions stand before this step, if a day of alerts begins in it. */
-  async #dayOffset(rows: number): Promise<number> {
-    if (!this.#judge.hasState) return 0;
-    let newest = 0;
+  async #predictionEnd(rows: number): Promise<number> {
     for (let row = 0; row < rows; row++) {
-      newest = Math.max(newest, this.#cells[row * this.#width + 5]);
+      if (!this.#judge.begins(this.#cells[row * this.#width + 5])) continue;
+      const ends = await this.#context.log.endOffsets(PREDICTION_TOPIC);
+      return ends?.[this.#partition] ?? 0;
     }
-    if (Math.floor(newest / DAY_SECONDS) <= this.#judge.day) return 0;
-    const ends = await this.#context.log.endOffsets(PREDICTION_TOPIC);
-    return ends?.[this.#partition] ?? 0;
+    return 0; // it is not needed
   }
 
-  /** Begins the day of the payment in cells `at` …, if it is a new one. */
-  #beginDay(cells: Float64Array, at: number, offset: number): void {
-    const before = this.#judge.day;
-    this.#judge.reach(cells[at + 5]);
-    if (this.#judge.day === before) return;
-    this.#judged = {
-      ...this.#judge.checkpoint,
-      offset,
-      firstId: cells[at],
-      emitted: this.#counters.emitted,
-    };
+  #beginDay(timeSeconds: number, offset: number, firstId: number): void {
+    const { day, cut } = this.#judge.begin(timeSeconds);
+    const { emitted } = this.#counters;
+    this.#judged = [
+      ...this.#judged.filter(([day]) => this.#judge.isOpen(day)),
+      [day, cut, offset, firstId, emitted],
+    ];
   }
 }

@@ -1,9 +1,8 @@
 /**
  * What the scorer stores with every offset: a stage's commit, how many rows
- * were alerts or had no model, and from where what was judged today can be
+ * were alerts or had no model, and from where what was judged lately can be
  * read again.
  */
-import type { AlertCheckpoint } from "../learning/alert_policy.ts";
 import type { Commit } from "../log/log.ts";
 import { parseCommit, type StageCommit } from "./stage_commit.ts";
 
@@ -15,22 +14,26 @@ export interface ScoringCounters {
   unscored: number;
 }
 
-/** Where the day began that is being judged. */
-export interface JudgedDay extends AlertCheckpoint {
-  /** Predictions of the partition before the day's lie before this offset, at the latest behind it. */
-  readonly offset: number;
-  /** TRANSACTION_ID of the day's first payment. */
-  readonly firstId: number;
-  /** Rows emitted before it. */
-  readonly emitted: number;
-}
+/**
+ * A day that is being judged and where it began, as an array since it is kept
+ * in every commit: the day, its cut, an offset of the prediction partition
+ * before or at the day's first prediction, that prediction's TRANSACTION_ID,
+ * and the number of predictions before it.
+ */
+export type JudgedDay = readonly [
+  day: number,
+  cut: number,
+  offset: number,
+  firstId: number,
+  emitted: number,
+];
 
 /** What stands in the metadata of the scorer's commits. */
 export interface ScoringCommit extends StageCommit {
   /** Counters of its own. */
   readonly scoring: ScoringCounters;
-  /** The day that is being judged; null where the policy needs no memory. */
-  readonly judged: JudgedDay | null;
+  /** The days that are being judged; none where the policy needs no memory. */
+  readonly judged: readonly JudgedDay[];
 }
 
 /** The metadata of a scorer's commit; the initial state where there is none. */
@@ -39,6 +42,6 @@ export function parseScoringCommit(commit: Commit | undefined): ScoringCommit {
   return {
     ...parsed,
     scoring: parsed.scoring ?? { alerts: 0, unscored: 0 },
-    judged: parsed.judged ?? null,
+    judged: parsed.judged ?? [],
   };
 }
