@@ -16,6 +16,7 @@ import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addModelsCommand } from "./models.ts";
 import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
@@ -89,6 +90,7 @@ export function buildProgram(): Command {
   // The default command needs no isDefault, see withCommand().
   addRunCommand(program);
   addStatusCommand(program);
+  addModelsCommand(program);
   addExportCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);

@@ -262,7 +262,7 @@ async function gather(
   const names = featureNames(features);
   checkCustomer(options.customer, source);
   const statistics = new StatisticsCollector(names);
-  const scores = model?.scores(names);
+  const scores = await model?.scores(names);
   const row = emptyTransaction();
   for await (const { count, read, values, first, width } of source.blocks()) {
     for (let index = 0; index < count; index++) {

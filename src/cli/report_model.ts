@@ -1,6 +1,5 @@
 /** The model of a report: opened from its file, and judged by the payments that it has not learned from. */
 import type { FeatureParameters } from "../features/parameters.ts";
-import { checkInputs } from "../learning/model_file.ts";
 import { AMOUNT_INPUT } from "../learning/payments.ts";
 import { type ModelCurves, modelCurves } from "../report/model_curves.ts";
 import { ScoreCollector } from "../report/score_collector.ts";
@@ -23,14 +22,13 @@ export class JudgedModel {
 
   /** The features that the model was trained on; undefined where its file does not say. */
   get features(): FeatureParameters | undefined {
-    return this.#model.trained?.featureParameters;
+    return this.#model.features;
   }
 
   /** A collector of scores of the payments that the model is judged by. Throws ModelError where the features are others. */
-  scores(features: readonly string[]): ScoreCollector {
-    const { scorer, name } = this.#model;
-    checkInputs(scorer.inputs, [AMOUNT_INPUT, ...features], name);
-    return new ScoreCollector(scorer, this.#firstDay);
+  async scores(features: readonly string[]): Promise<ScoreCollector> {
+    const scorer = await this.#model.scorerFor([AMOUNT_INPUT, ...features]);
+    return new ScoreCollector(scorer, features, this.#firstDay);
   }
 
   /** The first day that the model cannot have learned anything about; 0 where that is not known. */

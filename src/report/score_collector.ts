@@ -11,6 +11,7 @@ export class ScoreCollector {
   readonly #scorer: Scorer;
   readonly #firstDay: number;
   readonly #width: number;
+  readonly #places: readonly number[];
   readonly #batch: Float64Array;
   #batched = 0;
   #rows = 0;
@@ -19,9 +20,10 @@ export class ScoreCollector {
   #amount = new Float64Array(BATCH_ROWS);
   readonly #days = new Set<number>();
 
-  /** Makes a collector of payments from TX_TIME_DAYS `firstDay` on; the scorer's inputs are TX_AMOUNT and the features. */
-  constructor(scorer: Scorer, firstDay: number) {
+  /** Makes a collector of payments from TX_TIME_DAYS `firstDay` on; the scorer's inputs are among TX_AMOUNT and these features. */
+  constructor(scorer: Scorer, features: readonly string[], firstDay: number) {
     this.#scorer = scorer;
+    this.#places = scorer.inputs.map((name) => features.indexOf(name));
     this.#firstDay = firstDay;
     this.#width = scorer.inputs.length;
     this.#batch = new Float64Array(BATCH_ROWS * this.#width);
@@ -32,9 +34,10 @@ export class ScoreCollector {
     if (this.#batched === BATCH_ROWS) await this.flush();
     this.#days.add(Math.floor(row.timeSeconds / DAY_SECONDS));
     const start = this.#batched++ * this.#width;
-    this.#batch[start] = row.amount;
-    for (let input = 1; input < this.#width; input++) {
-      this.#batch[start + input] = values[at + input - 1];
+    for (let input = 0; input < this.#width; input++) {
+      const place = this.#places[input]; // -1 is TX_AMOUNT
+      const value = place < 0 ? row.amount : values[at + place];
+      this.#batch[start + input] = value;
     }
     if (this.#rows === this.#labels.length) this.#grow();
     this.#labels[this.#rows] = row.fraud;

@@ -4,32 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { runMain } from "../cli/program_runner.ts";
-import { canRun, canWrite } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { findChromium } from "./chromium.ts";
 
 const CHECKS = new URL("./report_checks.ts", import.meta.url).pathname;
-const PLACES = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-];
-
 /** What all checks may take. */
 const DEADLINE_MS = 300_000;
-
-function findChromium(): string | undefined {
-  if (!canRun || !canWrite) return undefined;
-  const variable = "FRAUDSTREAM_CHROMIUM";
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  const named = state === "granted" ? Deno.env.get(variable) : undefined;
-  return [...named ? [named] : [], ...PLACES].find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
 
 const chromium = findChromium();
 

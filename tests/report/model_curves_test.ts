@@ -72,13 +72,13 @@ Deno.test("ScoreCollector scores each payment once, with amount and features, in
       return Promise.resolve();
     },
   };
-  const collector = new ScoreCollector(scorer, 1);
+  const collector = new ScoreCollector(scorer, ["OTHER", "RISK"], 1);
   const rows = 10_000;
   for (let at = 0; at < rows; at++) {
     const row = { ...emptyTransaction(), amount: at, fraud: at % 2 };
     row.timeSeconds = 86_400 * (1 + at % 3);
     assert.ok(collector.wants(row));
-    await collector.add(row, Float64Array.of(99, 0.5), 1);
+    await collector.add(row, Float64Array.of(99, 7, 0.5), 1);
   }
   const { labels, scores, amount } = await collector.finish();
   assert.deepEqual(
@@ -94,7 +94,7 @@ Deno.test("ScoreCollector scores each payment once, with amount and features, in
 
 Deno.test("ScoreCollector does not want payments before its day", () => {
   const scorer = { inputs: ["TX_AMOUNT"], score() {} };
-  const collector = new ScoreCollector(scorer, 2);
+  const collector = new ScoreCollector(scorer, [], 2);
   const at = (timeSeconds: number) => ({ ...emptyTransaction(), timeSeconds });
   assert.ok(!collector.wants(at(2 * 86_400 - 1)));
   assert.ok(collector.wants(at(2 * 86_400)));
