@@ -22,8 +22,11 @@ export function addThreadsFlag(command: Command): void {
   );
 }
 
-/** Threads that train: as asked, or one a core. */
+/** Threads that train: as asked, or one a core; one where the program may not read its own sources, which starting a thread needs. */
 export function threadsOf(asked: number | undefined): number {
+  const path = new URL("../learning/fit_worker.ts", import.meta.url);
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return 1;
   return asked ?? Math.max(1, navigator.hardwareConcurrency);
 }
 

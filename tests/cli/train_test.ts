@@ -67,6 +67,16 @@ testRunning(
   },
 );
 
+testRunning("train needs no more than its files", async () => {
+  await using folder = temporaryFolder();
+  const { path } = folder;
+  const { code, stderr } = await runMain(
+    ["train", "--model=decision-tree", `--out=${path}/m.json`, ...SET],
+    { permissions: [`--allow-read=${path}`, `--allow-write=${path}`] },
+  );
+  assert.equal(code, 0, stderr);
+});
+
 testRunning("train without a test to follow says so", async () => {
   await using folder = temporaryFolder();
   const path = `${folder.path}/model.json`;

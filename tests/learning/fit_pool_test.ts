@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ModelError } from "../../src/error/error.ts";
 import { runFits } from "../../src/learning/fit_pool.ts";
 import type { FitTask } from "../../src/learning/fit_task.ts";
-import { MODEL_KINDS } from "../../src/learning/model.ts";
+import { MODEL_KINDS, type ModelKind } from "../../src/learning/model.ts";
 import type { Period } from "../../src/learning/split.ts";
 import { testReading } from "../permission.ts";
 import { randomPayments, smallPayments } from "./small_payments.ts";
@@ -20,11 +20,14 @@ const NOTHING = {
   signal: new AbortController().signal,
 };
 
+/** Kinds that take a number of trees. */
+const FEW_TREES: readonly ModelKind[] = ["random-forest", "gradient-boosting"];
+
 function tasks(): FitTask[] {
   const later = { ...PERIOD, startDay: 1 };
   return MODEL_KINDS.flatMap((kind) =>
     [PERIOD, later].map((period): FitTask => ({
-      model: { kind, settings: {} },
+      model: { kind, settings: FEW_TREES.includes(kind) ? { trees: 5 } : {} },
       period,
       judgedBy: [period, later],
     }))
