@@ -7,7 +7,6 @@ import { TableWriter } from "../files/table_writer.ts";
 import type { FitTask } from "../learning/fit_task.ts";
 import { judge, labelsOf } from "../learning/judgement.ts";
 import { rankScores } from "../learning/metrics.ts";
-import { checkInputs } from "../learning/model_file.ts";
 import { type LabelledPayments, scoreRows } from "../learning/payments.ts";
 import {
   countRows,
@@ -97,7 +96,8 @@ export function addEvaluateCommand(program: Command): void {
       "--model <model>",
       "logistic-regression, decision-tree, random-forest, " +
         "gradient-boosting, with settings as in random-forest:trees=50; or " +
-        "a model file; repeat it, or give a comma list (default: all)",
+        "a model file (.json, .onnx); repeat it, or give a comma list " +
+        "(default: all)",
       collectModels,
     )
     .option("--json", "print JSON: an object a model, with all there is")
@@ -141,9 +141,9 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const opened = await Promise.all(paths.map(({ path }) => openModel(path)));
   const parameters = featuresFor(options, opened);
   const inputs = inputNames(parameters);
-  for (const { scorer, name } of opened) {
-    checkInputs(scorer.inputs, inputs, name);
-  }
+  const scorers = await Promise.all(
+    opened.map((model) => model.scorerFor(inputs)),
+  );
   const { payments, period } = await loadPeriod(options, parameters);
   const split = splitPayments(payments, period);
   const tasks = specs.map((model): FitTask => {
@@ -154,8 +154,8 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     const { tests: [test], fitSeconds } = outcomes[at];
     return { name, ...test, fitSeconds };
   });
-  for (const { name, scorer } of opened) {
-    const scores = await scoreRows(scorer, payments, split.test);
+  for (const [at, { name }] of opened.entries()) {
+    const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
     models.push({ name, judgement, scores, fitSeconds: undefined });
   }
@@ -173,10 +173,8 @@ function featuresFor(
   const { featureSet, windows, delay, labels } = options;
   const given = featureSet !== undefined || windows !== undefined ||
     delay !== undefined || labels === false;
-  const trained = opened.find((model) => model.trained)?.trained;
-  return given || trained === undefined
-    ? readFeatureFlags(options)
-    : trained.featureParameters;
+  const trained = opened.find(({ features }) => features)?.features;
+  return given || trained === undefined ? readFeatureFlags(options) : trained;
 }
 
 function report(

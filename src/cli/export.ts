@@ -1,4 +1,4 @@
-/** `fraudstream export`: the stored features as a file, ascending TRANSACTION_ID. */
+/** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import type { Command } from "commander";
 import { DataError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
@@ -27,6 +27,10 @@ import {
   openFeatureTable,
 } from "./feature_table.ts";
 import { oneOf, requireFlag } from "./flag_value.ts";
+import {
+  fillPredictionTable,
+  openPredictionTable,
+} from "./prediction_table.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
 import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
@@ -36,13 +40,18 @@ interface ExportOptions extends ConnectionOptions {
   readonly out?: string;
   readonly format?: TableFormat;
   readonly force?: boolean;
+  readonly table: StoredTable;
 }
+
+/** What can be exported. */
+type StoredTable = "features" | "predictions";
 
 const EXAMPLES = `
 Examples:
   fraudstream export --out features.csv
   fraudstream export --data=./shop --out features.parquet
   fraudstream export --out - | head
+  fraudstream export --table=predictions --out predictions.parquet
 `;
 
 /**
@@ -52,10 +61,11 @@ Examples:
  */
 export function addExportCommand(program: Command): void {
   const command = program.command("export")
-    .summary("write the stored features to a file")
+    .summary("write the stored features or predictions to a file")
     .description(
       "Writes the stored features as one table, ascending TRANSACTION_ID: " +
-        "the same bytes that 'features' gives for the same payments in files.",
+        "the same bytes that 'features' gives for the same payments in files. " +
+        "Or the predictions of a stream that is scored.",
     )
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option(
@@ -63,7 +73,13 @@ export function addExportCommand(program: Command): void {
       "csv, jsonl or parquet (default: by the name of --out, else csv)",
       oneOf("--format", TABLE_FORMATS),
     )
-    .option("--force", "overwrite the file that is there");
+    .option("--force", "overwrite the file that is there")
+    .option(
+      "--table <name>",
+      "features or predictions",
+      oneOf<StoredTable>("--table", ["features", "predictions"]),
+      "features" as const,
+    );
   addConnectionFlags(command);
   command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: ExportOptions) => exportFeatures(options));
@@ -77,10 +93,16 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const { store, features } = await openStored(readConnection(options, false));
   await using _closed = store;
   using stop = listenForStop();
-  await using writer = await openFeatureTable(out, format, features);
-  const rows = await fillTable(store, features, format, writer, stop.signal);
+  const scored = options.table === "predictions";
+  await using writer = scored
+    ? await openPredictionTable(out, format)
+    : await openFeatureTable(out, format, features);
+  const rows = scored
+    ? await fillPredictions(store, writer, stop.signal)
+    : await fillTable(store, features, format, writer, stop.signal);
   await writer.close();
-  writeError(`${counted(rows, "payment")}, ${elapsed(startMs)}\n`);
+  const what = scored ? "prediction" : "payment";
+  writeError(`${counted(rows, what)}, ${elapsed(startMs)}\n`);
 }
 
 /** What a stream has stored; throws DataError if there is nothing. */
@@ -96,6 +118,24 @@ async function openStored(
   throw new DataError(
     `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
       `first: fraudstream run ${sameStreamFlags(connection)}`,
+  );
+}
+
+/** Writes all predictions; returns their number. */
+async function fillPredictions(
+  store: Store,
+  writer: TableWriter,
+  signal: AbortSignal,
+): Promise<number> {
+  using progress = openProgress("export", 0);
+  return await fillPredictionTable(
+    store.predictions(),
+    writer,
+    signal,
+    (rows) => {
+      throwIfStopped(signal, () => "nothing was written");
+      progress.update(0, counted(rows, "prediction"));
+    },
   );
 }
 

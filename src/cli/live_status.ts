@@ -2,7 +2,11 @@
  * How far the run is, while it runs: one live line on a terminal, a JSON log
  * line every few seconds in a pipe.
  */
-import { readStatus, type StreamStatus } from "../roles/status.ts";
+import {
+  readStatus,
+  scorerStatus,
+  type StreamStatus,
+} from "../roles/status.ts";
 import type { Stream } from "../roles/supervisor.ts";
 import { unlessStopped } from "../roles/unless_stopped.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
@@ -92,6 +96,7 @@ function liveLine(
   latency: LatencyMeter,
 ): string {
   const [customer, terminal, writer] = status.stages;
+  const scorer = scorerStatus(status);
   const p99 = latency.summary()?.p99;
   const parts = [
     eventTime(status)?.slice(0, 16) ?? "waiting for payments",
@@ -100,6 +105,10 @@ function liveLine(
     `processed ${thousands(terminal.counters.emitted)}`,
     `stored ${thousands(writer.counters.emitted)}`,
     `frauds ${thousands(writer.counters.frauds)}`,
+    scorer?.scoring
+      ? `scored ${thousands(scorer.counters.emitted)}  ` +
+        `alerts ${thousands(scorer.scoring.alerts)}`
+      : "",
     `lag ${customer.lag}+${terminal.lag}+${writer.lag}`,
     status.deadLetters > 0
       ? `dead letters ${thousands(status.deadLetters)}`
@@ -124,6 +133,7 @@ function logLine(
   { logger, latency }: LiveStatusOptions,
 ): void {
   const [customer, terminal, writer] = status.stages;
+  const scorer = scorerStatus(status);
   logger.info("progress", {
     eventTime: eventTime(status),
     ratePerSecond: Number.isNaN(rate) ? undefined : Math.round(rate),
@@ -131,10 +141,14 @@ function logLine(
     processed: terminal.counters.emitted,
     stored: writer.counters.emitted,
     frauds: writer.counters.frauds,
+    scored: scorer?.counters.emitted,
+    alerts: scorer?.scoring?.alerts,
+    unscored: scorer?.scoring?.unscored,
     lag: {
       customerWindows: customer.lag,
       terminalWindows: terminal.lag,
       writer: writer.lag,
+      scorer: scorer?.lag,
     },
     deadLetters: status.deadLetters,
     latencyMsP99: latency.summary()?.p99,

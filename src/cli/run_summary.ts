@@ -1,6 +1,10 @@
 /** What a run says at its end. */
 import type { Role } from "../roles/role.ts";
-import type { StageStatus, StreamStatus } from "../roles/status.ts";
+import {
+  scorerStatus,
+  type StageStatus,
+  type StreamStatus,
+} from "../roles/status.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { thousands } from "./terminal.ts";
 
@@ -36,6 +40,8 @@ export function summaryText(summary: RunSummary): string {
     `; stored ${thousands(writer.emitted)}, ` +
     `${thousands(writer.frauds)} of them frauds`,
   ];
+  const scored = scoredText(after);
+  if (scored !== undefined) lines.push(`scored     ${scored}`);
   if (latency) {
     lines.push(
       `latency    published to stored: half within ${ms(latency.p50)}, 95 % ` +
@@ -52,6 +58,17 @@ export function summaryText(summary: RunSummary): string {
   }
   if (stopped) lines.push("stopped    the same command goes on from here");
   return lines.join("\n") + "\n";
+}
+
+/** How many payments were scored, for people; undefined in a stream that is not scored. */
+export function scoredText(status: StreamStatus): string | undefined {
+  const scorer = scorerStatus(status);
+  if (!scorer?.scoring) return undefined;
+  const { counters: { emitted }, scoring: { alerts, unscored } } = scorer;
+  return `${thousands(emitted)} payments, ${thousands(alerts)} of them alerts` +
+    (unscored > 0
+      ? `; ${thousands(unscored)} came before there was a model`
+      : "");
 }
 
 /** How much came out of the last of the process's roles. */

@@ -3,7 +3,11 @@
  * Cassandra, for people and for programs. It may be running meanwhile.
  */
 import type { Command } from "commander";
-import { readStatus, type StreamStatus } from "../roles/status.ts";
+import {
+  readStatus,
+  scorerStatus,
+  type StreamStatus,
+} from "../roles/status.ts";
 import { TOPICS } from "../roles/topics.ts";
 import type { TopicState } from "../log/log.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
@@ -13,7 +17,7 @@ import {
   ENVIRONMENT_HELP,
   readConnection,
 } from "./connection_flags.ts";
-import { stageTable } from "./run_summary.ts";
+import { scoredText, stageTable } from "./run_summary.ts";
 import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
 import { thousands, writeResult } from "./terminal.ts";
 
@@ -55,8 +59,16 @@ async function status(options: StatusOptions): Promise<void> {
   const opened = await openStoredRows(connection, stored, report);
   await using rows = opened ?? null;
   const store = await rows?.status();
+  const predictions = stream && scorerStatus(stream) &&
+    await rows?.predictions().status();
   if (options.json) {
-    writeResult(JSON.stringify({ topics, stream, store }, null, 2) + "\n");
+    writeResult(
+      JSON.stringify(
+        { topics, stream, store, predictions },
+        null,
+        2,
+      ) + "\n",
+    );
     return;
   }
   writeResult(topicTable(topics));
@@ -66,6 +78,11 @@ async function status(options: StatusOptions): Promise<void> {
       ? `store      ${thousands(store.rows)} payments, ` +
         `${thousands(store.frauds)} of them frauds\n`
       : "store      nothing yet\n",
+  );
+  if (!predictions) return;
+  writeResult(
+    `           ${thousands(predictions.rows)} predictions, ` +
+      `${thousands(predictions.alerts)} of them alerts\n`,
   );
 }
 
@@ -90,8 +107,10 @@ function streamText(stream: StreamStatus): string {
   const time = startSeconds === undefined
     ? "unknown"
     : formatDatetime(startSeconds + reached);
+  const scored = scoredText(stream);
   return `published  ${thousands(produced)} payments` +
     (complete ? ", all there are" : "") + `\n` +
     `event time ${time}\n` +
+    (scored === undefined ? "" : `scored     ${scored}\n`) +
     `rejected   ${thousands(deadLetters)} dead letters\n`;
 }

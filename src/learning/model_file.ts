@@ -198,7 +198,8 @@ function versionOf(content: unknown): string {
     .slice(0, 12);
 }
 
-function readFeatures(file: CheckedJson, value: unknown): ModelFeatures {
+/** Reads features as a model file has them. Throws ModelError. */
+export function readFeatures(file: CheckedJson, value: unknown): ModelFeatures {
   const what = "featureParameters";
   const fields = file.object(value, what);
   const { set, useLabels } = fields;

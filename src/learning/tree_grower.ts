@@ -143,7 +143,7 @@ export class TreeGrower {
       if (this.#bestColumn < 0) {
         tree.input.push(-1);
         tree.threshold.push(0);
-        tree.value.push(rule.valueScale * at.g / (at.h + rule.lambda));
+        tree.value.push(rule.valueScale * (at.g / (at.h + rule.lambda)));
         starts.push(at.from);
         ends.push(at.to);
         if (buffer) this.#free.push(buffer);

@@ -75,6 +75,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** That a scorer takes the payments. */
+  scoring: { readonly on: true };
 }
 
 const ENCODER = new TextEncoder();
@@ -141,6 +143,22 @@ export class Control {
   /** How far the producer is. */
   get position(): ProducerPosition | undefined {
     return this.#value("position");
+  }
+
+  /** Whether a scorer takes the payments, so that there are predictions to store. */
+  get isScored(): boolean {
+    return this.#value("scoring") !== undefined;
+  }
+
+  /** Says that a scorer takes the payments. */
+  async declareScored(): Promise<void> {
+    const records = controlRecords();
+    records.put("scoring", { on: true });
+    await this.settle(
+      "fraudstream-scoring",
+      () => this.isScored,
+      (producer) => producer.append(records.appends()),
+    );
   }
 
   /** Where a topic ends, once it is complete. */

@@ -3,16 +3,12 @@
  * complete and taken, and marks the end of the topic that it has written.
  */
 import type { Commit, ReadLimit } from "../log/log.ts";
-import { controlRecords } from "./control.ts";
 import { CustomerStage } from "./customer_stage.ts";
+import { markEnd } from "./end_mark.ts";
 import { isDone, type RoleContext } from "./role.ts";
-import {
-  addCounters,
-  CommitReader,
-  noCounters,
-  parseCommit,
-} from "./stage_commit.ts";
+import { CommitReader, parseCommit } from "./stage_commit.ts";
 import { TerminalStage } from "./terminal_stage.ts";
+import { runTogether } from "./together.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
@@ -43,9 +39,6 @@ export async function runProcessor(
   startSeconds: number | undefined,
 ): Promise<void> {
   const { log, control, parameters } = context;
-  // If one stage fails the other must not go on alone.
-  const failed = new AbortController();
-  const signal = AbortSignal.any([context.signal, failed.signal]);
   const commits = new CommitReader();
   const stages: Stage[] = [
     {
@@ -72,15 +65,10 @@ export async function runProcessor(
         new TerminalStage({ log, parameters, partition, commit }),
     },
   ];
-  const runs = stages.map((stage) =>
-    runStage({ ...context, signal }, stage).catch((error) => {
-      failed.abort();
-      throw error;
-    })
+  await runTogether(
+    context,
+    stages.map((stage) => (context) => runStage(context, stage)),
   );
-  for (const outcome of await Promise.allSettled(runs)) {
-    if (outcome.status === "rejected") throw outcome.reason;
-  }
 }
 
 async function runStage(context: RoleContext, stage: Stage): Promise<void> {
@@ -115,28 +103,4 @@ async function runStage(context: RoleContext, stage: Stage): Promise<void> {
       return true;
     },
   });
-}
-
-/** Marks the output as complete: it holds what all partitions have emitted. */
-async function markEnd(
-  context: RoleContext,
-  group: string,
-  input: string,
-  output: string,
-): Promise<void> {
-  const { log, control, logger } = context;
-  const counters = noCounters();
-  for (const commit of await log.committed(group, input)) {
-    addCounters(counters, parseCommit(commit).counters);
-  }
-  const rows = counters.emitted;
-  const records = controlRecords();
-  records.putEnd(output, { rows });
-  // All workers of the group come here, each with the same number.
-  await control.settle(
-    `${group}-end`,
-    () => control.end(output)?.rows === rows,
-    (producer) => producer.append(records.appends()),
-  );
-  logger.info("stage complete", { group, ...counters });
 }

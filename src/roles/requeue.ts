@@ -26,6 +26,7 @@ import { type DeadLetter, letterId, letterValue } from "./dead_letters.ts";
 import { parseCommit } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
+  PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TRANSACTION_TOPIC,
@@ -65,6 +66,10 @@ interface Row {
 export function whyNotEditable(letter: DeadLetter): string | undefined {
   if (letter.topic === TRANSACTION_TOPIC || letter.topic === SINK_TOPIC) {
     return undefined;
+  }
+  if (letter.topic === PREDICTION_TOPIC) {
+    return `${letter.topic} holds what models have said, which nobody edits; ` +
+      "the scorer has its own prediction there for every payment";
   }
   return letter.topic === REPARTITION_TOPIC
     ? `${letter.topic} is internal: it holds packs of rows in a binary form, ` +

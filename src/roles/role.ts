@@ -1,23 +1,27 @@
 /** What every role is given, and the settings that a run is made from. */
 import type { FeatureParameters } from "../features/parameters.ts";
+import type { AlertPolicy } from "../learning/alert_policy.ts";
+import type { ModelSpec } from "../learning/fit_task.ts";
 import type { Log } from "../log/log.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
-import { PIPELINE } from "./topics.ts";
+import { PIPELINE, SCORING, WRITER_GROUP } from "./topics.ts";
 
 /** The roles that a process can take. */
 export const ROLES = [
   "producer",
   "processor",
   "writer",
+  "scorer",
+  "trainer",
   "files",
   "trimmer",
 ] as const;
 
-/** One of the roles; `files` runs where --files asks for it, `trimmer` where --keep does. */
+/** One of the roles; `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
@@ -45,11 +49,52 @@ export interface RunSettings {
   readonly pace: Pace;
   /** Days of event time that the log keeps, undefined for all. */
   readonly keepDays: number | undefined;
+  /** How payments are scored, where they are. */
+  readonly scoring: ScoringSettings | undefined;
+  /** How models are trained meanwhile, where they are. */
+  readonly training: TrainingSettings | undefined;
   /** The folder of the files role, where it is asked for. */
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
     | undefined;
 }
+
+/** How payments are scored. */
+export interface ScoringSettings {
+  /** Where the model comes from. */
+  readonly model: ModelPlace;
+  /** Which payments are alerts. */
+  readonly policy: AlertPolicy;
+  /** Which predictions say what made them. */
+  readonly explain: "alerts" | "all";
+}
+
+/** How models are trained while the stream runs. */
+export interface TrainingSettings {
+  /** The folder of the registry. */
+  readonly folder: string;
+  /** The first champion's file, where one is given. */
+  readonly first: string | undefined;
+  /** Event days between two challengers. */
+  readonly everyDays: number;
+  /** Newest labelled days that a challenger learns from. */
+  readonly trainDays: number;
+  /** Kind of model, and its settings. */
+  readonly model: ModelSpec;
+}
+
+/** Where the scorer finds its model. */
+export type ModelPlace =
+  /** A model's file. */
+  | { readonly kind: "file"; readonly path: string }
+  /** A registry, whose champion it is. */
+  | {
+    readonly kind: "registry";
+    /** Its folder. */
+    readonly folder: string;
+    /** Whether payments wait for the decision of their day (see model_source.ts). */
+    readonly waits: boolean;
+  };
 
 /** How fast payments are published. */
 export type Pace =
@@ -102,8 +147,9 @@ export async function isComplete(
 ): Promise<boolean> {
   await control.refresh();
   if (!control.end(topic)) return false;
-  for (const stage of PIPELINE) {
+  for (const stage of [...PIPELINE, ...SCORING]) {
     if (stage.topic === topic) break;
+    if (stage.group === WRITER_GROUP) continue; // nothing comes after it
     if (!await hasTaken(log, stage.group, stage.topic)) return false;
   }
   return true;

@@ -7,7 +7,13 @@ import {
   parseCommit,
   type StageCounters,
 } from "./stage_commit.ts";
-import { PIPELINE, TRANSACTION_TOPIC } from "./topics.ts";
+import { parseScoringCommit, type ScoringCounters } from "./scoring_commit.ts";
+import {
+  PIPELINE,
+  SCORER_GROUP,
+  SCORING,
+  TRANSACTION_TOPIC,
+} from "./topics.ts";
 
 /** How far one stage is. */
 export interface StageStatus {
@@ -23,6 +29,8 @@ export interface StageStatus {
   readonly lag: number;
   /** Greatest TX_TIME_SECONDS of any partition. */
   readonly progress: number;
+  /** What the scorer counts besides; no other stage has it. */
+  readonly scoring?: ScoringCounters;
 }
 
 /** How far a stream is. */
@@ -33,8 +41,13 @@ export interface StreamStatus {
   readonly produced: number;
   /** Whether that was all. */
   readonly complete: boolean;
-  /** Customer windows, terminal windows, writer. */
-  readonly stages: readonly [StageStatus, StageStatus, StageStatus];
+  /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions. */
+  readonly stages: readonly [
+    StageStatus,
+    StageStatus,
+    StageStatus,
+    ...StageStatus[],
+  ];
   /** Records that went to the dead letter topic. */
   readonly deadLetters: number;
 }
@@ -51,14 +64,22 @@ export async function readStatus(
     await status("customer windows", PIPELINE[0]),
     await status("terminal windows", PIPELINE[1]),
     await status("writer", PIPELINE[2]),
+    ...control.isScored
+      ? [
+        await status("scorer", SCORING[0]),
+        await status("predictions", SCORING[1]),
+      ]
+      : [],
   ];
   return {
     startSeconds: control.origin?.startSeconds,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
     stages,
+    // The scorer leaves out what the writer has made a letter of.
     deadLetters: stages.reduce(
-      (sum, { counters }) => sum + counters.deadLettered,
+      (sum, { counters, scoring }) =>
+        sum + (scoring ? 0 : counters.deadLettered),
       0,
     ),
   };
@@ -82,21 +103,39 @@ async function stageStatus(
     lag += end - (commit?.offset ?? 0);
     progress = Math.max(progress, parsed.progress);
   }
-  return { name, group, topic, counters, lag, progress };
+  const status = { name, group, topic, counters, lag, progress };
+  if (group !== SCORER_GROUP) return status;
+  const scoring = { alerts: 0, unscored: 0 };
+  for (const commit of commits) {
+    const { alerts, unscored } = parseScoringCommit(commit).scoring;
+    scoring.alerts += alerts;
+    scoring.unscored += unscored;
+  }
+  return { ...status, scoring };
+}
+
+/** The scorer's status; undefined in a stream that is not scored. */
+export function scorerStatus(
+  { stages }: StreamStatus,
+): StageStatus | undefined {
+  return stages.find(({ scoring }) => scoring !== undefined);
 }
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows
- * read = emitted + dead letters + duplicates.
+ * read = emitted + dead letters + duplicates, in the scorer + those that came
+ * before there was a model.
  */
 export function discrepancies(status: StreamStatus): string[] {
   const found: string[] = [];
-  for (const { name, counters } of status.stages) {
+  for (const { name, counters, scoring } of status.stages) {
     const { read, emitted, deadLettered, duplicates } = counters;
-    if (read === emitted + deadLettered + duplicates) continue;
+    const unscored = scoring?.unscored ?? 0;
+    if (read === emitted + deadLettered + duplicates + unscored) continue;
     found.push(
       `${name}: ${read} rows read are not ${emitted} emitted + ` +
-        `${deadLettered} dead letters + ${duplicates} duplicates`,
+        `${deadLettered} dead letters + ${duplicates} duplicates` +
+        (scoring ? ` + ${unscored} without a model` : ""),
     );
   }
   return found;

@@ -95,7 +95,10 @@ export class Stream implements AsyncDisposable {
     if (!opened) return undefined;
     const { resource: log } = held.use(opened);
     await log.createTopics(topicSpecs(parameters.partitions));
-    await new Control(log).agree(parameters);
+    const control = new Control(log);
+    await control.agree(parameters);
+    // The writer must know before it could think that all is done.
+    if (roles.includes("scorer")) await control.declareScored();
     return new Stream(options, log, held.move());
   }
 
@@ -174,9 +177,14 @@ interface NamedRole {
   readonly name: string;
 }
 
+/** Names of the threads of a role. */
+export function threadNames(role: Role, workers: number): string[] {
+  return threadsOf(role, workers).map(({ name }) => name);
+}
+
 /** The threads of a role: those that share work by a consumer group are as many as asked for. */
 function threadsOf(role: Role, workers: number): NamedRole[] {
-  const shares = role === "processor" || role === "writer";
+  const shares = role === "processor" || role === "writer" || role === "scorer";
   if (!shares || workers === 1) return [{ role, name: role }];
   return Array.from(
     { length: workers },

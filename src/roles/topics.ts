@@ -11,6 +11,10 @@ export const TRANSACTION_TOPIC = "transaction_topic";
 export const REPARTITION_TOPIC = "transaction_by_terminal_topic";
 /** Payments with all features; key TERMINAL_ID. */
 export const SINK_TOPIC = "transaction_sink_topic";
+/** Scores of payments, with what made them; key TRANSACTION_ID. */
+export const PREDICTION_TOPIC = "prediction_topic";
+/** What analysts have decided about payments; key TRANSACTION_ID. */
+export const LABEL_TOPIC = "label_topic";
 /** What could not be taken, with where it came from and why. */
 export const DEAD_LETTER_TOPIC = "transaction_dead_letter_topic";
 /** Parameters, positions and end marks of the stream; internal. */
@@ -22,6 +26,10 @@ export const CUSTOMER_GROUP = "fraudstream-customer-windows";
 export const TERMINAL_GROUP = "fraudstream-terminal-windows";
 /** Group of the writer. */
 export const WRITER_GROUP = "fraudstream-writer";
+/** Group of the scorer. */
+export const SCORER_GROUP = "fraudstream-scorer";
+/** Group of the writer of predictions. */
+export const PREDICTION_GROUP = "fraudstream-prediction-writer";
 
 /** Who takes which topic, in the order of the pipeline. */
 export const PIPELINE: readonly {
@@ -33,6 +41,12 @@ export const PIPELINE: readonly {
   { group: CUSTOMER_GROUP, topic: TRANSACTION_TOPIC },
   { group: TERMINAL_GROUP, topic: REPARTITION_TOPIC },
   { group: WRITER_GROUP, topic: SINK_TOPIC },
+];
+
+/** Who takes which topic behind the pipeline, in a stream that is scored. */
+export const SCORING: typeof PIPELINE = [
+  { group: SCORER_GROUP, topic: SINK_TOPIC },
+  { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },
 ];
 
 /** Names of all topics of a stream. */
@@ -51,6 +65,8 @@ export function topicSpecs(partitions: number): TopicSpec[] {
     topic(TRANSACTION_TOPIC, false),
     topic(REPARTITION_TOPIC, false),
     topic(SINK_TOPIC, false),
+    topic(PREDICTION_TOPIC, false),
+    topic(LABEL_TOPIC, false),
     topic(DEAD_LETTER_TOPIC, false, 1),
     topic(CONTROL_TOPIC, true, 1),
   ];

@@ -11,7 +11,6 @@ import {
   type QueryOptions,
   types,
 } from "cassandra-driver";
-import type { Buffer } from "node:buffer";
 import { StoreError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
@@ -25,10 +24,12 @@ import {
   reasonOf,
   requestError,
 } from "./cassandra_error.ts";
+import { CassandraLookUp } from "./cassandra_look_up.ts";
 import { CellReader } from "./cassandra_row.ts";
-import { selectRangeCql } from "./cassandra_schema.ts";
+import { type PlainTable, selectRangeCql } from "./cassandra_schema.ts";
 import { scanRing } from "./cassandra_scan.ts";
-import { ensureSchema } from "./cassandra_setup.ts";
+import { CassandraPredictions } from "./cassandra_predictions.ts";
+import { ensureSchema, ensureTables } from "./cassandra_setup.ts";
 import {
   type CassandraSettings,
   checkCassandraSettings,
@@ -40,7 +41,9 @@ import {
 } from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
+import type { PredictionStore } from "./predictions.ts";
 import { RowSpool } from "./row_spool.ts";
+import type { LookUp } from "./look_up.ts";
 import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
 import { overRing, type TokenRange } from "./token_ranges.ts";
 
@@ -176,6 +179,7 @@ export class CassandraStore implements Store {
   readonly #client: Client;
   readonly #keyspace: string;
   readonly #tables: WrittenTables;
+  readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #outage: Outage;
   readonly #inFlight = new InFlight(IN_FLIGHT);
@@ -198,6 +202,7 @@ export class CassandraStore implements Store {
     this.#client = client;
     this.#keyspace = keyspace;
     this.#tables = tables;
+    this.#features = features;
     this.#width = TRANSACTION_CELLS + featureCount(features);
     this.#outage = new Outage({
       isTransient,
@@ -212,7 +217,15 @@ export class CassandraStore implements Store {
   }
 
   /** See Store. */
-  async write(rows: StoreRows, signal?: AbortSignal): Promise<void> {
+  write(rows: StoreRows, signal?: AbortSignal): Promise<void> {
+    return this.#sendAll(this.#planner.writes(rows), signal);
+  }
+
+  /** Sends requests, some side by side; all are stored in the end, or the first error is thrown. */
+  async #sendAll(
+    writes: Iterable<Write>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const failures: unknown[] = [];
     const finished = Promise.withResolvers<void>();
     let open = 1;
@@ -220,7 +233,7 @@ export class CassandraStore implements Store {
       if (--open === 0) finished.resolve();
     };
     try {
-      for (const write of this.#planner.writes(rows)) {
+      for (const write of writes) {
         await this.#inFlight.enter();
         if (failures.length > 0) {
           this.#inFlight.leave();
@@ -282,16 +295,53 @@ export class CassandraStore implements Store {
 
   /** See Store. */
   async status(): Promise<StoreStatus> {
-    const total = { rows: 0, frauds: 0 };
-    const what = "count(*) AS n, sum(tx_fraud) AS frauds";
-    const done = await overRing(async (range) => {
+    const { transactions } = this.#tables;
+    const { rows, sum } = await this.#count(transactions, "tx_fraud");
+    return { rows, frauds: sum };
+  }
+
+  /** See Store. */
+  predictions(): PredictionStore {
+    const [id] = this.#tables.transactions.columns;
+    const execute = async (cql: string, values: string[] = []) =>
+      (await this.#client.execute(cql, values, SCHEMA_OPTIONS)).rows;
+    return new CassandraPredictions({
+      keyspace: this.#keyspace,
+      idType: id.type === "bigint" ? "bigint" : "int",
+      ensure: async (tables) => {
+        await ensureTables(execute, this.#keyspace, tables).catch((error) => {
+          throw requestError(error, `making keyspace ${this.#keyspace}`);
+        });
+      },
+      send: (writes, signal) => this.#sendAll(writes, signal),
+      read: (cql, values, { pageState, signal } = {}) => {
+        signal?.throwIfAborted();
+        const options = pageState === undefined ? {} : { pageState };
+        return this.#patiently(
+          () => this.#client.execute(cql, [...values], options),
+          signal,
+        );
+      },
+      count: (table, column) => this.#count(table, column),
+    });
+  }
+
+  /** Counts the rows of a table and adds up a column. */
+  async #count(
+    table: PlainTable,
+    column: string,
+  ): Promise<{ rows: number; sum: number }> {
+    const total = { rows: 0, sum: 0 };
+    const what = `count(*) AS n, sum(${column}) AS total`;
+    const cql = selectRangeCql(this.#keyspace, table, what);
+    const done = await overRing(async ({ from, to }) => {
       const counted = await this.#patiently(
-        () => this.#select(what, range).catch(undefinedIfTimeout),
+        () => this.#client.execute(cql, [from, to]).catch(undefinedIfTimeout),
         undefined,
       );
       const row = counted?.first();
       total.rows += Number(row?.n ?? 0);
-      total.frauds += Number(row?.frauds ?? 0);
+      total.sum += Number(row?.total ?? 0);
       return counted !== undefined;
     }, { ranges: RANGES, atOnce: RANGES_AT_ONCE, missesMax: MISSES_MAX });
     if (done) return total;
@@ -300,6 +350,25 @@ export class CassandraStore implements Store {
         `the table take longer than ${READ_TIMEOUT_MS / 1000} s to count; ` +
         `look at the cluster and try again`,
     );
+  }
+
+  /** See Store. */
+  lookUp(): LookUp {
+    const [id] = this.#tables.transactions.columns;
+    const query = async (
+      cql: string,
+      values: readonly (number | string | bigint)[],
+    ) => {
+      // What makes a table has no values and cannot be prepared.
+      const options = values.length === 0 ? SCHEMA_OPTIONS : {};
+      const execute = () => this.#client.execute(cql, [...values], options);
+      return (await this.#patiently(execute, undefined)).rows;
+    };
+    return new CassandraLookUp(query, {
+      keyspace: this.#keyspace,
+      features: this.#features,
+      idType: id.type === "bigint" ? "bigint" : "int",
+    });
   }
 
   #select(
@@ -340,6 +409,8 @@ function undefinedIfTimeout(error: unknown): undefined {
 
 const BATCH_OPTIONS: QueryOptions = { ...WRITE_OPTIONS, logged: false };
 
-function batchOf({ cql, rows }: Write): { query: string; params: Buffer[] }[] {
+function batchOf(
+  { cql, rows }: Write,
+): { query: string; params: unknown[] }[] {
   return rows.map(({ values }) => ({ query: cql, params: values }));
 }

@@ -2,7 +2,6 @@
  * Reads a whole table of Cassandra in pages, from several ranges of the ring
  * side by side, so that neither a request nor memory grows with the table.
  */
-import type { CellReader } from "./cassandra_row.ts";
 import type { StoreRows } from "./store.ts";
 import { type TokenRange, tokenRanges } from "./token_ranges.ts";
 
@@ -14,10 +13,20 @@ export interface Page {
   readonly pageState: string | null | undefined;
 }
 
+/** Turns rows as the driver gives them into cells. */
+export interface RowReader {
+  /** Fills cells `at` …; throws StoreError for a row that is none. */
+  read(
+    row: Readonly<Record<string, unknown>>,
+    cells: Float64Array,
+    at: number,
+  ): void;
+}
+
 /** How a table is read. */
 export interface ScanOptions {
   /** Turns rows into cells. */
-  readonly reader: CellReader;
+  readonly reader: RowReader;
   /** Cells a row. */
   readonly width: number;
   /** Most rows of a page. */

@@ -15,6 +15,8 @@ import {
   checkSchemaSettings,
   type SchemaSettings,
 } from "./cassandra_settings.ts";
+import { VERDICT_TABLE } from "./look_up.ts";
+import { METRIC_TABLE, PREDICTION_TABLE } from "./predictions.ts";
 
 /** The types that columns have. */
 export type CqlType = "int" | "bigint" | "double" | "text";
@@ -29,22 +31,32 @@ export type ValueSource =
   /** The period of PERIOD_DAYS event days. */
   | "period";
 
-/** A column. */
-export interface Column {
+/** A column, wherever its values come from. */
+export interface PlainColumn {
   /** Its name. */
   readonly name: string;
   /** Its type. */
   readonly type: CqlType;
+}
+
+/** A column of payments. */
+export interface Column extends PlainColumn {
   /** Where its values come from. */
   readonly source: ValueSource;
 }
 
+/** A table of payments. */
+export interface Table extends PlainTable {
+  /** Its columns; those of the primary key are among them. */
+  readonly columns: readonly Column[];
+}
+
 /** A table. */
-export interface Table {
+export interface PlainTable {
   /** Its name, without the keyspace. */
   readonly name: string;
   /** Its columns; those of the primary key are among them. */
-  readonly columns: readonly Column[];
+  readonly columns: readonly PlainColumn[];
   /** Names of the columns that make the partition. */
   readonly partition: readonly string[];
   /** Names of the columns that order its rows. */
@@ -150,6 +162,51 @@ function featureColumns(features: FeatureParameters): Column[] {
   }));
 }
 
+/** The tables of predictions and of the models' metrics. */
+export interface ScoringTables {
+  /** The predictions, by transaction_id. */
+  readonly predictions: PlainTable;
+  /** The metrics of a model, by day: some 40 a day, small rows. */
+  readonly metrics: PlainTable;
+}
+
+/** The tables that a stream which is scored has besides. */
+export function scoringTables(idType: IdType): ScoringTables {
+  const { datetime, customer, terminal, amount, seconds } = COLUMN;
+  const plain = ({ name, type }: PlainColumn): PlainColumn => ({ name, type });
+  const version: PlainColumn = { name: "model_version", type: "text" };
+  return {
+    predictions: {
+      name: PREDICTION_TABLE,
+      columns: [
+        { name: "transaction_id", type: idType },
+        ...[datetime, customer, terminal, amount, seconds].map(plain),
+        { name: "score", type: "double" },
+        { name: "alert", type: "int" },
+        version,
+        { name: "contributions", type: "text" },
+      ],
+      partition: ["transaction_id"],
+      clustering: [],
+      newestFirst: false,
+      comment: "scores of payments",
+    },
+    metrics: {
+      name: METRIC_TABLE,
+      columns: [
+        version,
+        { name: "day", type: "int" },
+        { name: "metric", type: "text" },
+        { name: "value", type: "double" },
+      ],
+      partition: [version.name],
+      clustering: ["day", "metric"],
+      newestFirst: false,
+      comment: "how models do, by event day, as labels become known",
+    },
+  };
+}
+
 /** Makes the keyspace, replicated in the local data centre only. */
 export function createKeyspaceCql(settings: SchemaSettings): string {
   const { keyspace, localDataCenter, replication } = settings;
@@ -158,7 +215,7 @@ export function createKeyspaceCql(settings: SchemaSettings): string {
 }
 
 /** Makes a table. */
-export function createTableCql(keyspace: string, table: Table): string {
+export function createTableCql(keyspace: string, table: PlainTable): string {
   const { name, columns, partition, clustering, comment } = table;
   const partitionKey = partition.length === 1
     ? partition[0]
@@ -177,18 +234,39 @@ export function createTableCql(keyspace: string, table: Table): string {
   }\n) WITH ${order}comment = '${comment.replaceAll("'", "''")}'`;
 }
 
+/**
+ * Makes the table of analysts' verdicts, the newest of a payment first. A
+ * payment has a few of them.
+ */
+export function verdictTableCql(keyspace: string, idType: IdType): string {
+  return `CREATE TABLE IF NOT EXISTS ${keyspace}.${VERDICT_TABLE} (\n  ${
+    [
+      `transaction_id ${idType}`,
+      "decided_at text",
+      "label int",
+      "analyst text",
+      "note text",
+      "PRIMARY KEY (transaction_id, decided_at)",
+    ].join(",\n  ")
+  }\n) WITH CLUSTERING ORDER BY (decided_at DESC)\n  AND comment = ` +
+    "'what analysts have decided; the writer never touches it'";
+}
+
 /** Adds columns to a table. */
 export function addColumnsCql(
   keyspace: string,
-  table: Table,
-  columns: readonly Column[],
+  table: PlainTable,
+  columns: readonly PlainColumn[],
 ): string {
   const added = columns.map(({ name, type }) => `${name} ${type}`);
   return `ALTER TABLE ${keyspace}.${table.name} ADD (${added.join(", ")})`;
 }
 
 /** Writes a row of a table, all its columns in their order. */
-export function insertCql(keyspace: string, { name, columns }: Table): string {
+export function insertCql(
+  keyspace: string,
+  { name, columns }: PlainTable,
+): string {
   const names = columns.map(({ name }) => name);
   return `INSERT INTO ${keyspace}.${name} (${names.join(", ")}) VALUES (${
     names.map(() => "?").join(", ")
@@ -198,7 +276,7 @@ export function insertCql(keyspace: string, { name, columns }: Table): string {
 /** Reads `what` of the payments whose tokens lie in a range (from, to]. */
 export function selectRangeCql(
   keyspace: string,
-  { name, partition }: Table,
+  { name, partition }: PlainTable,
   what: string,
 ): string {
   const token = `token(${partition.join(", ")})`;
@@ -222,13 +300,13 @@ export interface FoundColumn {
  */
 export function missingColumns(
   keyspace: string,
-  table: Table,
+  table: PlainTable,
   found: readonly FoundColumn[],
-): Column[] {
+): PlainColumn[] {
   const where = `${keyspace}.${table.name}`;
   const advice = "give another --keyspace, or copy the data into a table of " +
     "the form that 'fraudstream schema' prints";
-  const missing: Column[] = [];
+  const missing: PlainColumn[] = [];
   for (const column of table.columns) {
     const existing = found.find(({ name }) => name === column.name);
     if (!existing) {
@@ -260,11 +338,15 @@ export function schemaCql(
   features: FeatureParameters,
 ): string {
   checkSchemaSettings(settings);
-  const tables = tablesOf(features, settings.bigintIds ? "bigint" : "int");
+  const idType = settings.bigintIds ? "bigint" : "int";
+  const tables: PlainTable[] = [
+    ...Object.values(tablesOf(features, idType)),
+    ...Object.values(scoringTables(idType)),
+  ];
   const statements = [
     createKeyspaceCql(settings),
-    ...Object.values(tables as unknown as Record<string, Table>)
-      .map((table) => createTableCql(settings.keyspace, table)),
+    ...tables.map((table) => createTableCql(settings.keyspace, table)),
+    verdictTableCql(settings.keyspace, idType),
   ];
   return statements.map((statement) => `${statement};\n`).join("\n");
 }

@@ -10,7 +10,7 @@ import {
   createTableCql,
   type FoundColumn,
   missingColumns,
-  type Table,
+  type PlainTable,
   type Tables,
   tablesOf,
 } from "./cassandra_schema.ts";
@@ -40,7 +40,26 @@ export async function ensureSchema(
     ?.find(({ name }) => name === "transaction_id")?.type;
   const bigint = idType ? idType === "bigint" : settings.bigintIds;
   const tables = tablesOf(features, bigint ? "bigint" : "int");
-  const all: Table[] = Object.values(tables);
+  await makeTables(execute, keyspace, Object.values(tables), found);
+  return tables;
+}
+
+/** Makes those of the tables that are missing, and the columns that they lack. Throws ConfigError if one has another form. */
+export async function ensureTables(
+  execute: Execute,
+  keyspace: string,
+  tables: readonly PlainTable[],
+): Promise<void> {
+  const found = await columnsOf(execute, keyspace);
+  await makeTables(execute, keyspace, tables, found);
+}
+
+async function makeTables(
+  execute: Execute,
+  keyspace: string,
+  all: readonly PlainTable[],
+  found: Map<string, FoundColumn[]>,
+): Promise<void> {
   // All are checked before any is touched.
   const missing = all.map((table) => {
     const columns = found.get(table.name);
@@ -59,7 +78,6 @@ export async function ensureSchema(
       }
     }
   }
-  return tables;
 }
 
 async function columnsOf(

@@ -4,7 +4,7 @@
  * Rows of one partition go together, as one mutation; rows of several never.
  */
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { RowEncoder, type RowValues } from "./cassandra_row.ts";
+import { RowEncoder } from "./cassandra_row.ts";
 import {
   insertCql,
   PERIOD_DAYS,
@@ -20,8 +20,8 @@ const BATCH_ROWS = 32;
 export interface Write {
   /** The statement for each row. */
   readonly cql: string;
-  /** The rows. */
-  readonly rows: readonly RowValues[];
+  /** The values of each row, encoded or for the driver to encode. */
+  readonly rows: readonly { readonly values: unknown[] }[];
   /** Gives the rows back once they are stored and nobody reads them any more. */
   release(): void;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Buffer } from "node:buffer";
 import {
   featureCount,
   HANDBOOK_FEATURES,
@@ -24,7 +25,10 @@ function plan(payments: readonly Partial<Transaction>[]): [string, number[]][] {
   return [...planner.writes(cellsOf(stored))].map(({ cql, rows }) => {
     const [, name, columns] = /INTO shop\.(\w+) \(([^)]*)\)/.exec(cql) ?? [];
     const id = columns.split(", ").indexOf("transaction_id");
-    return [name, rows.map(({ values }) => values[id].readInt32BE())];
+    return [
+      name,
+      rows.map(({ values }) => (values[id] as Buffer).readInt32BE()),
+    ];
   });
 }
 

@@ -9,6 +9,7 @@ import {
   featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
+  wholeFeatures,
 } from "../../src/features/parameters.ts";
 import type { Store, StoreRows } from "../../src/store/store.ts";
 import {
@@ -25,6 +26,12 @@ export const TWO_WINDOWS: FeatureParameters = {
   useLabels: true,
 };
 
+/** The features beyond the handbook's. */
+export const EXTENDED: FeatureParameters = {
+  ...HANDBOOK_FEATURES,
+  set: "extended",
+};
+
 /** A payment and its feature values. */
 export interface Stored {
   /** The payment. */
@@ -38,11 +45,12 @@ export function storedRows(
   features: FeatureParameters,
   idMax = TRANSACTION_ID_MAX,
 ): fc.Arbitrary<Stored[]> {
+  const whole = wholeFeatures(features);
   const values = fc.tuple(
     ...Array.from(
       { length: featureCount(features) },
       (_, i) =>
-        i < 2 || i % 2 === 0
+        whole[i]
           ? fc.nat(1_000_000)
           : fc.double({ min: 0, max: 1e6, noNaN: true }).map((v) => v + 0),
     ),
@@ -120,9 +128,9 @@ export interface ContractOptions {
 /** Defines the tests of a kind of store. */
 export function testStore(options: ContractOptions): void {
   const { name, test, open, idMax, runs } = options;
-  for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS]) {
-    const { windowDays } = features;
-    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, windows ${windowDays}`, async () => {
+  for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS, EXTENDED]) {
+    const { set, windowDays } = features;
+    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, ${set} set, windows ${windowDays}`, async () => {
       await fc.assert(
         fc.asyncProperty(storedRows(features, idMax), async (stored) => {
           await using store = await open(features);

@@ -1,0 +1,133 @@
+/**
+ * From a model's path to a model that scores this stream's payments: the one
+ * place where files become scorers, whoever trained them.
+ */
+import { ConfigError, ModelError } from "../error/error.ts";
+import { TRANSACTION_CELLS } from "../features/feature_row.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../features/parameters.ts";
+import { fileError } from "../files/file_error.ts";
+import type { Scorer } from "../learning/model.ts";
+import {
+  checkInputs,
+  type ModelFeatures,
+  parseModelFile,
+} from "../learning/model_file.ts";
+import { exportedFeatures, ONNX_ENDING } from "../learning/onnx_file.ts";
+import { openOnnxModel } from "../learning/onnx_model.ts";
+import { AMOUNT_INPUT } from "../learning/payments.ts";
+import { scorerOf } from "../learning/scorer.ts";
+
+/** A model that is ready to score. */
+export interface LoadedModel {
+  /** What scores. */
+  readonly scorer: Scorer;
+  /** Its version, which every prediction carries. */
+  readonly version: string;
+  /** Names of its inputs, in their order. */
+  readonly inputs: readonly string[];
+  /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
+  readonly features: ModelFeatures | undefined;
+  /** Where it was read. */
+  readonly path: string;
+}
+
+/**
+ * Reads a model for a stream with these features. Throws DataError if there is
+ * no such file, ModelError if it is no model or none for this stream.
+ */
+export async function openModel(
+  path: string,
+  streamFeatures: FeatureParameters,
+): Promise<LoadedModel> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+  if (path.endsWith(ONNX_ENDING)) {
+    const { scorer, version, metadata } = await openOnnxModel(
+      bytes,
+      path,
+      streamInputs(streamFeatures),
+    );
+    const features = exportedFeatures(metadata, path);
+    return { scorer, version, inputs: scorer.inputs, features, path };
+  }
+  const text = new TextDecoder().decode(bytes);
+  const { version, inputs, featureParameters, body } = parseModelFile(
+    text,
+    path,
+  );
+  const scorer = scorerOf(body, inputs);
+  return { scorer, version, inputs, features: featureParameters, path };
+}
+
+/** Names of what a stream with these features offers to models, in the order of their inputs. */
+export function streamInputs(features: FeatureParameters): string[] {
+  return [AMOUNT_INPUT, ...featureNames(features)];
+}
+
+/**
+ * Where each input of a model lies in a row of cells. Throws ConfigError if
+ * the model was trained on other features than the stream has.
+ */
+export function inputCells(
+  model: LoadedModel,
+  features: FeatureParameters,
+): Int32Array {
+  const offered = streamInputs(features);
+  checkFeatures(model, features);
+  try {
+    // What a model from elsewhere does not use need not be among its inputs.
+    const expected = model.features
+      ? offered
+      : offered.filter((name) => model.inputs.includes(name)).toSorted((a, b) =>
+        model.inputs.indexOf(a) - model.inputs.indexOf(b)
+      );
+    checkInputs(model.inputs, expected, model.path);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ConfigError(error.message, { cause: error });
+  }
+  return Int32Array.from(model.inputs, (name) => {
+    const at = offered.indexOf(name);
+    return at === 0 ? AMOUNT_CELL : TRANSACTION_CELLS + at - 1;
+  });
+}
+
+const AMOUNT_CELL = 4;
+
+function checkFeatures(
+  { features: trained, path }: LoadedModel,
+  features: FeatureParameters,
+): void {
+  if (!trained) return;
+  const found = flagsOf(modelFeatures(features));
+  for (const [flag, value] of Object.entries(flagsOf(trained))) {
+    if (found[flag] === value) continue;
+    throw new ConfigError(
+      `${path}: the model was trained with ${flag}=${value} and this stream ` +
+        `has ${flag}=${found[flag]}; give another model, or train one on ` +
+        `the stream's features`,
+    );
+  }
+}
+
+/** A stream's features as a model file tells them. */
+export function modelFeatures(features: FeatureParameters): ModelFeatures {
+  const { set, windowDays, delayDays, useLabels } = features;
+  return { set, windowDays, delayDays, useLabels };
+}
+
+function flagsOf(features: ModelFeatures): Record<string, string> {
+  return {
+    "--feature-set": features.set,
+    "--windows": features.windowDays.join(","),
+    "--delay": String(features.delayDays),
+    "--labels": String(features.useLabels),
+  };
+}

@@ -1,0 +1,176 @@
+/**
+ * The writer's second half: puts what the prediction topic holds into the
+ * store. As with the payments the rows go first and the offset after them, and
+ * a crash repeats some rows with the same values. It begins when a scorer has
+ * declared itself, and ends at once where the payments are stored and none has.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import {
+  emptyPredictions,
+  PREDICTION_CELLS,
+  type PredictionRows,
+  type PredictionStore,
+} from "../store/predictions.ts";
+import { formatDatetime } from "../transaction/calendar.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import type { Defect } from "../transaction/validation.ts";
+import { DeadLetterBox } from "./dead_letters.ts";
+import { PredictionJsonReader } from "./prediction_json.ts";
+import { isDone, type RoleContext } from "./role.ts";
+import {
+  parseCommit,
+  type StageCommit,
+  type StageCounters,
+} from "./stage_commit.ts";
+import { PREDICTION_GROUP, PREDICTION_TOPIC } from "./topics.ts";
+
+const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
+
+/** How often is looked whether there is a scorer. */
+const LOOK_MS = 200;
+
+/** How the writer of predictions is run. */
+export interface PredictionWriterOptions {
+  /** Where the rows go. */
+  readonly store: PredictionStore;
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+  /** Aborted when all payments are stored: who has not begun by then never will. */
+  readonly stored: AbortSignal;
+}
+
+/** Stores predictions until the prediction topic is complete and stored, or the context's signal. */
+export async function runPredictionWriter(
+  context: RoleContext,
+  options: PredictionWriterOptions,
+): Promise<void> {
+  const { log, logger, signal } = context;
+  if (!await isScored(context, options.stored)) return;
+  await log.consume({
+    group: PREDICTION_GROUP,
+    topic: PREDICTION_TOPIC,
+    limit: LIMIT,
+    signal,
+    open: (partition, commit) =>
+      Promise.resolve(
+        new PredictionTask(context, options, partition, commit),
+      ),
+    idle: async () => {
+      const done = await isDone(context, PREDICTION_GROUP, PREDICTION_TOPIC);
+      if (done) logger.info("all predictions are stored");
+      return done;
+    },
+  });
+}
+
+/** Waits for a scorer; false if all is stored, or the role stopped, without one. */
+async function isScored(
+  { control, signal }: RoleContext,
+  stored: AbortSignal,
+): Promise<boolean> {
+  const ended = AbortSignal.any([signal, stored]);
+  while (!ended.aborted) {
+    await control.refresh();
+    if (control.isScored) return true;
+    await delay(LOOK_MS, undefined, { signal: ended }).catch(() => {});
+  }
+  await control.refresh();
+  return control.isScored && !signal.aborted;
+}
+
+class PredictionTask implements PartitionTask {
+  readonly #context: RoleContext;
+  readonly #options: PredictionWriterOptions;
+  readonly #partition: number;
+  readonly #counters: StageCounters;
+  readonly #reader = new PredictionJsonReader();
+  readonly #deadLetters = new DeadLetterBox();
+  #rows: PredictionRows = emptyPredictions(0);
+  #capacity = 0;
+  #progress: number;
+
+  constructor(
+    context: RoleContext,
+    options: PredictionWriterOptions,
+    partition: number,
+    commit: Commit | undefined,
+  ) {
+    const { progress, counters } = parseCommit(commit);
+    this.#context = context;
+    this.#options = options;
+    this.#partition = partition;
+    this.#counters = counters;
+    this.#progress = progress;
+  }
+
+  async step(batch: RecordBatch): Promise<Step> {
+    if (this.#capacity < batch.count) {
+      this.#capacity = batch.count;
+      this.#rows = emptyPredictions(batch.count);
+    }
+    this.#deadLetters.clear();
+    const { control, signal } = this.#context;
+    const start = await control.startSeconds(this.#options.startSeconds);
+    const rows = this.#rows;
+    rows.count = 0;
+    for (let i = 0; i < batch.count; i++) {
+      this.#counters.read++;
+      const defect = this.#reader.read(
+        batch.bytes,
+        valueStart(batch, i),
+        valueEnd(batch, i),
+        rows,
+        rows.count,
+      ) ?? this.#implausible(rows.cells, rows.count * PREDICTION_CELLS, start);
+      if (defect) {
+        const source = { topic: PREDICTION_TOPIC, partition: this.#partition };
+        const { reason, message } = defect;
+        this.#deadLetters.add(source, batch, i, reason, message);
+        this.#counters.deadLettered++;
+        continue;
+      }
+      const time = rows.cells[rows.count * PREDICTION_CELLS + 5];
+      if (time > this.#progress) this.#progress = time;
+      this.#counters.emitted++;
+      rows.count++;
+    }
+    await this.#options.store.write(rows, signal);
+    const next = batch.next;
+    const metadata: StageCommit = {
+      progress: this.#progress,
+      head: null,
+      replay: { offset: next, progress: this.#progress },
+      counters: this.#counters,
+    };
+    return {
+      next,
+      metadata: JSON.stringify(metadata),
+      appends: this.#deadLetters.appends(),
+    };
+  }
+
+  /** What is wrong with the time of a prediction. */
+  #implausible(
+    cells: Float64Array,
+    at: number,
+    startSeconds: number | undefined,
+  ): Defect | { reason: "implausible"; message: string } | undefined {
+    const { maxGapSeconds } = this.#context.parameters;
+    const [datetime, time] = [cells[at + 1], cells[at + 5]];
+    const agrees = startSeconds === undefined
+      ? (datetime - time) % DAY_SECONDS === 0
+      : datetime - time === startSeconds;
+    if (!agrees) {
+      const message = `TX_TIME_SECONDS ${time} after the start is not ` +
+        `TX_DATETIME ${formatDatetime(datetime)}`;
+      return { reason: "time mismatch", message };
+    }
+    if (time <= this.#progress + maxGapSeconds) return undefined;
+    const message = `TX_TIME_SECONDS ${time} is more than ` +
+      `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the ` +
+      `partition's newest prediction`;
+    return { reason: "implausible", message };
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * The scorer: from the sink topic to the prediction topic, exactly once, a
+ * partition's predictions in the same partition and order. The model may
+ * change between two batches; every prediction carries its version.
+ */
+import {
+  FeatureJsonReader,
+  TRANSACTION_CELLS,
+} from "../features/feature_row.ts";
+import { featureCount } from "../features/parameters.ts";
+import { ModelError } from "../error/error.ts";
+import { AlertJudge } from "../learning/alert_policy.ts";
+import {
+  type Commit,
+  type PartitionTask,
+  type ReadLimit,
+  readRange,
+  type Step,
+} from "../log/log.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  valueEnd,
+  valueStart,
+} from "../log/record_batch.ts";
+import { emptyPredictions } from "../store/predictions.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { markEnd } from "./end_mark.ts";
+import {
+  type ModelInUse,
+  type ModelSource,
+  openModelSource,
+  type Stretch,
+} from "./model_source.ts";
+import {
+  PredictionJsonReader,
+  PredictionJsonWriter,
+} from "./prediction_json.ts";
+import {
+  featuresOf,
+  isDone,
+  type RoleContext,
+  type ScoringSettings,
+} from "./role.ts";
+import {
+  type JudgedDay,
+  parseScoringCommit,
+  type ScoringCommit,
+  type ScoringCounters,
+} from "./scoring_commit.ts";
+import type { StageCounters } from "./stage_commit.ts";
+import { PREDICTION_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
+
+const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
+
+/** How the scorer is run. */
+export interface ScorerOptions {
+  /** Model, policy, explanations. */
+  readonly scoring: ScoringSettings;
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+}
+
+/** Scores until the sink topic is complete and scored, or the context's signal. */
+export async function runScorer(
+  context: RoleContext,
+  options: ScorerOptions,
+): Promise<void> {
+  const { log, control, logger, signal } = context;
+  const { model } = options.scoring;
+  await control.declareScored();
+  const models = await openModelSource(model, featuresOf(context), logger);
+  await log.consume({
+    group: SCORER_GROUP,
+    topic: SINK_TOPIC,
+    limit: LIMIT,
+    signal,
+    open: async (partition, commit) => {
+      const task = new ScorerTask(context, options, models, partition, commit);
+      await task.restore();
+      return task;
+    },
+    idle: async () => {
+      if (!await isDone(context, SCORER_GROUP, SINK_TOPIC)) return false;
+      await markEnd(context, SCORER_GROUP, SINK_TOPIC, PREDICTION_TOPIC);
+      return true;
+    },
+  });
+}
+
+class ScorerTask implements PartitionTask {
+  readonly #context: RoleContext;
+  readonly #options: ScorerOptions;
+  readonly #models: ModelSource;
+  readonly #partition: number;
+  readonly #counters: StageCounters;
+  readonly #scoring: ScoringCounters;
+  readonly #reader: FeatureJsonReader;
+  readonly #width: number;
+  readonly #json = new PredictionJsonWriter();
+  readonly #records = new RecordBatchBuilder();
+  readonly #judge: AlertJudge;
+  #judged: readonly JudgedDay[];
+  #cells = new Float64Array(0);
+  #values = new Float64Array(0);
+  #scores = new Float64Array(0);
+  #progress: number;
+
+  constructor(
+    context: RoleContext,
+    options: ScorerOptions,
+    models: ModelSource,
+    partition: number,
+    commit: Commit | undefined,
+  ) {
+    const { progress, counters, scoring, judged } = parseScoringCommit(commit);
+    this.#context = context;
+    this.#options = options;
+    this.#models = models;
+    this.#partition = partition;
+    this.#counters = counters;
+    this.#scoring = scoring;
+    this.#judged = judged;
+    this.#progress = progress;
+    this.#reader = new FeatureJsonReader(featuresOf(context));
+    this.#width = TRANSACTION_CELLS + featureCount(featuresOf(context));
+    this.#judge = new AlertJudge(options.scoring.policy, {
+      partition,
+      partitions: context.parameters.partitions,
+      // Partitions of the source drift by up to the delay against each other.
+      lateDays: featuresOf(context).delayDays,
+      days: judged.map(([day, cut]) => ({ day, cut })),
+    });
+  }
+
+  /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
+  async restore(): Promise<void> {
+    const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
+    if (first === undefined) return;
+    const [, , offset, firstId, emitted] = first;
+    const { log, logger } = this.#context;
+    const partition = this.#partition;
+    const end = (await log.endOffsets(PREDICTION_TOPIC))?.[partition] ?? 0;
+    const reader = new PredictionJsonReader();
+    const rows = emptyPredictions(1);
+    let found = 0;
+    const batches = readRange(log, PREDICTION_TOPIC, partition, offset, end);
+    for await (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
+        const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+        if (reader.read(batch.bytes, from, to, rows, 0)) continue;
+        const [id, , customer, , , time, score] = rows.cells;
+        if (found === 0 && id !== firstId) continue;
+        found++;
+        this.#judge.decide(customer, time, score);
+      }
+    }
+    const expected = this.#counters.emitted - emitted;
+    if (found === expected) return;
+    logger.warn("not all alerts of the open days are known any more", {
+      partition,
+      found,
+      expected,
+      then: "a day may get more or fewer alerts than its quota",
+    });
+  }
+
+  /** Takes records up to the first that another model scores, or that has to wait. */
+  async step(batch: RecordBatch): Promise<Step> {
+    await this.#models.refresh();
+    this.#reserve(batch.count);
+    this.#records.clear();
+    const { control } = this.#context;
+    const start = await control.startSeconds(this.#options.startSeconds);
+    let stretch: Stretch | undefined;
+    let rows = 0;
+    let taken = 0;
+    for (; taken < batch.count; taken++) {
+      const at = rows * this.#width;
+      if (!this.#read(batch, taken, start, at)) continue;
+      const time = this.#cells[at + 5];
+      if (!stretch || time < stretch.from || time >= stretch.until) {
+        if (rows > 0) break;
+        stretch = await this.#models.at(time);
+        if (!stretch) break;
+      }
+      if (time > this.#progress) this.#progress = time;
+      this.#counters.read++;
+      rows++;
+    }
+    const model = stretch?.model;
+    if (model) await this.#predict(model, rows);
+    else this.#scoring.unscored += rows;
+    const next = taken < batch.count ? batch.offsets[taken] : batch.next;
+    const metadata: ScoringCommit = {
+      progress: this.#progress,
+      head: null,
+      replay: { offset: next, progress: this.#progress },
+      counters: this.#counters,
+      scoring: this.#scoring,
+      judged: this.#judged,
+    };
+    return {
+      next,
+      metadata: JSON.stringify(metadata),
+      appends: this.#records.count === 0 ? [] : [{
+        topic: PREDICTION_TOPIC,
+        partition: this.#partition,
+        records: this.#records,
+      }],
+    };
+  }
+
+  #reserve(rows: number): void {
+    if (this.#scores.length >= rows) return;
+    this.#cells = new Float64Array(rows * this.#width);
+    this.#scores = new Float64Array(rows);
+  }
+
+  /**
+   * Reads record `index` into cells `at` …; false if it is a dead letter. The
+   * letter itself is the writer's, which reads the same topic by the same
+   * rules: two of one record would be one too many.
+   */
+  #read(
+    batch: RecordBatch,
+    index: number,
+    startSeconds: number | undefined,
+    at: number,
+  ): boolean {
+    const { maxGapSeconds } = this.#context.parameters;
+    const defect = this.#reader.read(
+      batch.bytes,
+      valueStart(batch, index),
+      valueEnd(batch, index),
+      startSeconds,
+      this.#cells,
+      at,
+    );
+    const time = this.#cells[at + 5];
+    if (!defect && time <= this.#progress + maxGapSeconds) return true;
+    this.#counters.read++;
+    this.#counters.deadLettered++;
+    return false;
+  }
+
+  /** Scores the rows read and writes their predictions. */
+  async #predict(model: ModelInUse, rows: number): Promise<void> {
+    const { scorer, cells: places, version, inputs } = model;
+    const cells = this.#cells;
+    const width = places.length;
+    if (this.#values.length < rows * width) {
+      this.#values = new Float64Array(this.#scores.length * width);
+    }
+    const values = this.#values;
+    for (let row = 0; row < rows; row++) {
+      const at = row * this.#width;
+      const to = row * width;
+      for (let i = 0; i < width; i++) values[to + i] = cells[at + places[i]];
+    }
+    const scores = this.#scores.subarray(0, rows);
+    // A scorer within this program answers at once.
+    const pending = scorer.score(values, rows, scores);
+    if (pending) await pending;
+    const offset = await this.#predictionEnd(rows);
+    const explainsAll = this.#options.scoring.explain === "all";
+    const into = new Float64Array(width);
+    const { writer } = this.#records;
+    const prediction = {
+      score: 0,
+      alert: false,
+      version,
+      inputs,
+      contributions: undefined as Float64Array | undefined,
+    };
+    for (let row = 0; row < rows; row++) {
+      const at = row * this.#width;
+      const score = scores[row];
+      if (!(score >= 0 && score <= 1)) {
+        throw new ModelError(
+          `the model ${version} gives payment ${cells[at]} the score ` +
+            `${score}, which is not in 0…1; take another model`,
+        );
+      }
+      const time = cells[at + 5];
+      if (this.#judge.begins(time)) this.#beginDay(time, offset, cells[at]);
+      const alert = this.#judge.decide(cells[at + 2], time, score);
+      prediction.score = score;
+      prediction.alert = alert;
+      prediction.contributions = undefined;
+      if (scorer.explain && (alert || explainsAll)) {
+        scorer.explain(values, row * width, into);
+        prediction.contributions = into;
+      }
+      writer.whole(cells[at]);
+      this.#records.endKey();
+      this.#json.write(writer, cells, at, prediction);
+      this.#records.endRecord(cells[at + 1] * 1000);
+      this.#counters.emitted++;
+      this.#counters.frauds += cells[at + 6];
+      if (alert) this.#scoring.alerts++;
+    }
+  }
+
+  /** Where predictions stand before this step, if a day of alerts begins in it. */
+  async #predictionEnd(rows: number): Promise<number> {
+    for (let row = 0; row < rows; row++) {
+      if (!this.#judge.begins(this.#cells[row * this.#width + 5])) continue;
+      const ends = await this.#context.log.endOffsets(PREDICTION_TOPIC);
+      return ends?.[this.#partition] ?? 0;
+    }
+    return 0; // it is not needed
+  }
+
+  #beginDay(timeSeconds: number, offset: number, firstId: number): void {
+    const { day, cut } = this.#judge.begin(timeSeconds);
+    const { emitted } = this.#counters;
+    this.#judged = [
+      ...this.#judged.filter(([day]) => this.#judge.isOpen(day)),
+      [day, cut, offset, firstId, emitted],
+    ];
+  }
+}

@@ -1,0 +1,23 @@
+/** Parts of a role side by side in its thread. */
+import type { RoleContext } from "./role.ts";
+
+/**
+ * Runs parts until all are done. If one fails the others do not go on alone:
+ * they end after the step in hand, and its error is thrown.
+ */
+export async function runTogether(
+  context: RoleContext,
+  parts: readonly ((context: RoleContext) => Promise<void>)[],
+): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const runs = parts.map((run) =>
+    run({ ...context, signal }).catch((error) => {
+      failed.abort();
+      throw error;
+    })
+  );
+  for (const outcome of await Promise.allSettled(runs)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Predictions and metrics in Cassandra: plain idempotent upserts, like the
+ * payments'. The tables are made when somebody first writes: a stream that is
+ * not scored has none. Nothing here knows the driver.
+ */
+import { StoreError } from "../error/error.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { INT_MAX } from "../transaction/transaction.ts";
+import {
+  type IdType,
+  insertCql,
+  type PlainTable,
+  type ScoringTables,
+  scoringTables,
+  selectRangeCql,
+} from "./cassandra_schema.ts";
+import { type Page, scanRing } from "./cassandra_scan.ts";
+import type { Write } from "./cassandra_writes.ts";
+import { toPrediction } from "./embedded_predictions.ts";
+import {
+  emptyPredictions,
+  type ModelMetric,
+  PREDICTION_CELLS,
+  type PredictionRows,
+  type PredictionStatus,
+  type PredictionStore,
+} from "./predictions.ts";
+import { RowSpool } from "./row_spool.ts";
+import type { StoreRows } from "./store.ts";
+
+const PAGE_ROWS = 2000;
+const RANGES = 64;
+const RANGES_AT_ONCE = 4;
+/** Explanations fetched side by side. */
+const FETCHES = 64;
+
+/** What a connected store does for its predictions. */
+export interface CassandraAccess {
+  /** The keyspace. */
+  readonly keyspace: string;
+  /** Type of transaction_id in the table of payments. */
+  readonly idType: IdType;
+  /** Makes tables that are missing. */
+  readonly ensure: (tables: readonly PlainTable[]) => Promise<void>;
+  /** Sends writes until all are stored. */
+  readonly send: (
+    writes: Iterable<Write>,
+    signal: AbortSignal | undefined,
+  ) => Promise<void>;
+  /** Reads a page. */
+  readonly read: (
+    cql: string,
+    values: readonly unknown[],
+    more?: {
+      readonly pageState?: string | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ) => Promise<Page>;
+  /** Counts rows and adds up a column. */
+  readonly count: (
+    table: PlainTable,
+    column: string,
+  ) => Promise<{ rows: number; sum: number }>;
+}
+
+/** The predictions of one keyspace. */
+export class CassandraPredictions implements PredictionStore {
+  readonly #access: CassandraAccess;
+  readonly #tables: ScoringTables;
+  readonly #datetime = new DatetimeFormatter();
+  #made: Promise<void> | undefined;
+
+  /** Uses a connected store. */
+  constructor(access: CassandraAccess) {
+    this.#access = access;
+    this.#tables = scoringTables(access.idType);
+  }
+
+  /** See PredictionStore. */
+  async write(rows: PredictionRows, signal?: AbortSignal): Promise<void> {
+    if (rows.count === 0) return;
+    await this.#ensure();
+    await this.#access.send(this.#writes(rows), signal);
+  }
+
+  *#writes(
+    { cells, versions, contributions, count }: PredictionRows,
+  ): Generator<Write> {
+    const cql = insertCql(this.#access.keyspace, this.#tables.predictions);
+    for (let row = 0; row < count; row++) {
+      const at = row * PREDICTION_CELLS;
+      const values = [
+        this.#id(cells[at]),
+        this.#datetime.format(cells[at + 1]),
+        ...cells.subarray(at + 2, at + PREDICTION_CELLS),
+        versions[row],
+        contributions[row],
+      ];
+      yield { cql, rows: [{ values }], release() {} };
+    }
+  }
+
+  #id(id: number): number | bigint {
+    if (this.#access.idType === "bigint") return BigInt(id);
+    if (id <= INT_MAX) return id;
+    throw new StoreError(
+      `the prediction about transaction ${id}: transaction_id is an int in ` +
+        `keyspace ${this.#access.keyspace}, which ends at ${INT_MAX}; give ` +
+        `another --keyspace together with --bigint-ids`,
+    );
+  }
+
+  /** See PredictionStore. */
+  async *rows(signal?: AbortSignal): AsyncGenerator<PredictionRows> {
+    await this.#ensure();
+    const versions: string[] = [];
+    await using spool = new RowSpool({ width: SPOOLED_CELLS });
+    for await (const page of this.#scan(versions, signal)) {
+      await spool.add(page);
+    }
+    for await (const { cells, count } of spool.rows()) {
+      signal?.throwIfAborted();
+      const page = emptyPredictions(count);
+      const explained: number[] = [];
+      for (let row = 0; row < count; row++) {
+        const at = row * SPOOLED_CELLS;
+        page.cells.set(
+          cells.subarray(at, at + PREDICTION_CELLS),
+          row * PREDICTION_CELLS,
+        );
+        page.versions[row] = versions[cells[at + VERSION_CELL]];
+        if (cells[at + EXPLAINED_CELL] === 1) explained.push(row);
+      }
+      page.count = count;
+      await this.#explain(page, explained, signal);
+      yield page;
+    }
+  }
+
+  /** All predictions in no order; explanations stay in the table. */
+  #scan(
+    versions: string[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoreRows> {
+    const one = emptyPredictions(1);
+    const indexOf = new Map<string, number>();
+    const names = this.#tables.predictions.columns.map(({ name }) => name);
+    const cql = selectRangeCql(
+      this.#access.keyspace,
+      this.#tables.predictions,
+      names.join(", "),
+    );
+    return scanRing({
+      reader: {
+        read: (row, cells, at) => {
+          toPrediction(row, one, 0);
+          cells.set(one.cells, at);
+          let index = indexOf.get(one.versions[0]);
+          if (index === undefined) {
+            index = versions.push(one.versions[0]) - 1;
+            indexOf.set(one.versions[0], index);
+          }
+          cells[at + VERSION_CELL] = index;
+          cells[at + EXPLAINED_CELL] = one.contributions[0] === null ? 0 : 1;
+        },
+      },
+      width: SPOOLED_CELLS,
+      pageRows: PAGE_ROWS,
+      ranges: RANGES,
+      atOnce: RANGES_AT_ONCE,
+      read: ({ from, to }, pageState) =>
+        this.#access.read(cql, [from, to], { pageState, signal }),
+    });
+  }
+
+  /** Fetches the explanations of some rows of a page. */
+  async #explain(
+    page: PredictionRows,
+    rows: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { keyspace } = this.#access;
+    const cql = `SELECT contributions FROM ${keyspace}.` +
+      `${this.#tables.predictions.name} WHERE transaction_id = ?`;
+    for (let from = 0; from < rows.length; from += FETCHES) {
+      await Promise.all(
+        rows.slice(from, from + FETCHES).map(async (row) => {
+          const id = this.#id(page.cells[row * PREDICTION_CELLS]);
+          const found = await this.#access.read(cql, [id], { signal });
+          const why = found.rows[0]?.contributions;
+          page.contributions[row] = typeof why === "string" ? why : null;
+        }),
+      );
+    }
+  }
+
+  /** See PredictionStore. */
+  async status(): Promise<PredictionStatus> {
+    await this.#ensure();
+    const { predictions } = this.#tables;
+    const { rows, sum } = await this.#access.count(predictions, "alert");
+    return { rows, alerts: sum };
+  }
+
+  /** See PredictionStore. */
+  async writeMetrics(
+    metrics: readonly ModelMetric[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (metrics.length === 0) return;
+    await this.#ensure();
+    const cql = insertCql(this.#access.keyspace, this.#tables.metrics);
+    await this.#access.send(
+      metrics.map(({ day, version, metric, value }) => ({
+        cql,
+        rows: [{ values: [version, day, metric, value] }],
+        release() {},
+      })),
+      signal,
+    );
+  }
+
+  /** See PredictionStore. */
+  async metrics(): Promise<ModelMetric[]> {
+    await this.#ensure();
+    const cql = `SELECT model_version, day, metric, value FROM ` +
+      `${this.#access.keyspace}.${this.#tables.metrics.name}`;
+    const found: ModelMetric[] = [];
+    let pageState: string | undefined;
+    do {
+      const page = await this.#access.read(cql, [], { pageState });
+      for (const row of page.rows) {
+        found.push({
+          day: Number(row.day),
+          version: String(row.model_version),
+          metric: String(row.metric),
+          value: Number(row.value),
+        });
+      }
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
+    const key = ({ version, metric }: ModelMetric) => `${version} ${metric}`;
+    return found.sort((a, b) => a.day - b.day || (key(a) < key(b) ? -1 : 1));
+  }
+
+  #ensure(): Promise<void> {
+    this.#made ??= this.#access.ensure(Object.values(this.#tables));
+    return this.#made;
+  }
+}
+
+const VERSION_CELL = PREDICTION_CELLS;
+const EXPLAINED_CELL = PREDICTION_CELLS + 1;
+const SPOOLED_CELLS = PREDICTION_CELLS + 2;

@@ -1,0 +1,74 @@
+/**
+ * Predictions in the store: a table of its own, `transaction_prediction`,
+ * whose rows are a function of the prediction topic: written as upserts by
+ * TRANSACTION_ID, repeated at will. And `model_metrics`: how the models do,
+ * by day, as labels become known.
+ */
+
+/** The table of predictions, in either store. */
+export const PREDICTION_TABLE = "transaction_prediction";
+
+/** The table of the models' metrics, in either store. */
+export const METRIC_TABLE = "model_metrics";
+
+/** Cells of a prediction: TRANSACTION_ID, seconds since 1970, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_TIME_SECONDS, score, alert. */
+export const PREDICTION_CELLS = 8;
+
+/** Predictions side by side. */
+export interface PredictionRows {
+  /** The cells, PREDICTION_CELLS a row. */
+  readonly cells: Float64Array;
+  /** Version of the model that made each. */
+  readonly versions: string[];
+  /** What pushed the score of each most, as JSON, or null. */
+  readonly contributions: (string | null)[];
+  /** Number of rows. */
+  count: number;
+}
+
+/** Room for predictions. */
+export function emptyPredictions(capacity: number): PredictionRows {
+  return {
+    cells: new Float64Array(capacity * PREDICTION_CELLS),
+    versions: Array(capacity).fill(""),
+    contributions: Array(capacity).fill(null),
+    count: 0,
+  };
+}
+
+/** What a table of predictions holds. */
+export interface PredictionStatus {
+  /** Number of predictions. */
+  readonly rows: number;
+  /** How many of them are alerts. */
+  readonly alerts: number;
+}
+
+/** A metric of a model on a day. */
+export interface ModelMetric {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** Version of the model. */
+  readonly version: string;
+  /** Name of the metric. */
+  readonly metric: string;
+  /** Its value. */
+  readonly value: number;
+}
+
+/** The predictions of a store. */
+export interface PredictionStore {
+  /** Writes predictions, replacing those of the same payments; see Store.write for the signal. */
+  write(rows: PredictionRows, signal?: AbortSignal): Promise<void>;
+  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. */
+  rows(signal?: AbortSignal): AsyncIterable<PredictionRows>;
+  /** Counts what is there. */
+  status(): Promise<PredictionStatus>;
+  /** Writes metrics, replacing those of the same day, model and name. */
+  writeMetrics(
+    metrics: readonly ModelMetric[],
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** All metrics, by day, version and name. */
+  metrics(): Promise<ModelMetric[]>;
+}
