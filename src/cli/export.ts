@@ -1,10 +1,11 @@
-/** `fraudstream export`: the stored features as a file, ascending TRANSACTION_ID. */
+/** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import type { Command } from "commander";
 import { DataError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureCount,
   type FeatureParameters,
+  totalsLayout,
   valuesToTotals,
 } from "../features/parameters.ts";
 import { formatOfName } from "../files/day_source.ts";
@@ -26,6 +27,10 @@ import {
   openFeatureTable,
 } from "./feature_table.ts";
 import { oneOf, requireFlag } from "./flag_value.ts";
+import {
+  fillPredictionTable,
+  openPredictionTable,
+} from "./prediction_table.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
 import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
@@ -35,13 +40,18 @@ interface ExportOptions extends ConnectionOptions {
   readonly out?: string;
   readonly format?: TableFormat;
   readonly force?: boolean;
+  readonly table: StoredTable;
 }
+
+/** What can be exported. */
+type StoredTable = "features" | "predictions";
 
 const EXAMPLES = `
 Examples:
   fraudstream export --out features.csv
   fraudstream export --data=./shop --out features.parquet
   fraudstream export --out - | head
+  fraudstream export --table=predictions --out predictions.parquet
 `;
 
 /**
@@ -51,10 +61,11 @@ Examples:
  */
 export function addExportCommand(program: Command): void {
   const command = program.command("export")
-    .summary("write the stored features to a file")
+    .summary("write the stored features or predictions to a file")
     .description(
       "Writes the stored features as one table, ascending TRANSACTION_ID: " +
-        "the same bytes that 'features' gives for the same payments in files.",
+        "the same bytes that 'features' gives for the same payments in files. " +
+        "Or the predictions of a stream that is scored.",
     )
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option(
@@ -62,7 +73,13 @@ export function addExportCommand(program: Command): void {
       "csv, jsonl or parquet (default: by the name of --out, else csv)",
       oneOf("--format", TABLE_FORMATS),
     )
-    .option("--force", "overwrite the file that is there");
+    .option("--force", "overwrite the file that is there")
+    .option(
+      "--table <name>",
+      "features or predictions",
+      oneOf<StoredTable>("--table", ["features", "predictions"]),
+      "features" as const,
+    );
   addConnectionFlags(command);
   command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: ExportOptions) => exportFeatures(options));
@@ -76,10 +93,16 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const { store, features } = await openStored(readConnection(options, false));
   await using _closed = store;
   using stop = listenForStop();
-  await using writer = await openFeatureTable(out, format, features);
-  const rows = await fillTable(store, features, format, writer, stop.signal);
+  const scored = options.table === "predictions";
+  await using writer = scored
+    ? await openPredictionTable(out, format)
+    : await openFeatureTable(out, format, features);
+  const rows = scored
+    ? await fillPredictions(store, writer, stop.signal)
+    : await fillTable(store, features, format, writer, stop.signal);
   await writer.close();
-  writeError(`${counted(rows, "payment")}, ${elapsed(startMs)}\n`);
+  const what = scored ? "prediction" : "payment";
+  writeError(`${counted(rows, what)}, ${elapsed(startMs)}\n`);
 }
 
 /** What a stream has stored; throws DataError if there is nothing. */
@@ -98,6 +121,24 @@ async function openStored(
   );
 }
 
+/** Writes all predictions; returns their number. */
+async function fillPredictions(
+  store: Store,
+  writer: TableWriter,
+  signal: AbortSignal,
+): Promise<number> {
+  using progress = openProgress("export", 0);
+  return await fillPredictionTable(
+    store.predictions(),
+    writer,
+    signal,
+    (rows) => {
+      throwIfStopped(signal, () => "nothing was written");
+      progress.update(0, counted(rows, "prediction"));
+    },
+  );
+}
+
 /** Writes all rows; returns their number. */
 async function fillTable(
   store: Store,
@@ -109,7 +150,7 @@ async function fillTable(
   const columns = new FeatureColumns(features, format);
   const width = TRANSACTION_CELLS + featureCount(features);
   const totals = new Float64Array(featureCount(features));
-  const windows = features.windowDays.length;
+  const layout = totalsLayout(features);
   using progress = openProgress("export", 0);
   let rows = 0;
   for await (const { cells, count } of store.rows(signal)) {
@@ -117,7 +158,7 @@ async function fillTable(
     columns.clear(count);
     for (let at = 0; at < count * width; at += width) {
       const values = cells.subarray(at + TRANSACTION_CELLS, at + width);
-      valuesToTotals(values, windows, totals);
+      valuesToTotals(values, layout, totals);
       columns.add(cells[at], totals);
     }
     await writer.write(columns.values, count);

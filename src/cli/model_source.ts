@@ -1,40 +1,74 @@
 /**
- * Model files, read and written by commands. Models from elsewhere are to be
- * opened here too: whatever openModel() gives can be judged.
+ * Model files, read and written by commands: whatever openModel() gives can be
+ * judged, whoever trained it.
  */
 import { ConfigError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import { OutputFile } from "../files/output_file.ts";
 import type { Scorer } from "../learning/model.ts";
 import {
+  checkInputs,
   formatModelFile,
+  type ModelFeatures,
   parseModelFile,
   type TrainedModel,
 } from "../learning/model_file.ts";
+import type { InputNumbers } from "../learning/onnx_export.ts";
+import {
+  exportedFeatures,
+  exportModel,
+  ONNX_ENDING,
+} from "../learning/onnx_file.ts";
+import { openOnnxModel, readOnnxMetadata } from "../learning/onnx_model.ts";
 import { scorerOf } from "../learning/scorer.ts";
 
 /** A model that can score. */
 export interface OpenedModel {
   /** Name to show: the path. */
   readonly name: string;
-  /** Scores rows of its inputs. */
-  readonly scorer: Scorer;
-  /** The file's content, for a model that was trained here. */
-  readonly trained: TrainedModel | undefined;
+  /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
+  readonly features: ModelFeatures | undefined;
+  /** The model file's contents; undefined where it comes from elsewhere. */
+  readonly trained?: TrainedModel;
+  /** What scores payments that have these inputs, by some of them or all. Throws ModelError where they are others than it needs. */
+  scorerFor(inputs: readonly string[]): Promise<Scorer>;
 }
 
 /** Opens a model file. Throws DataError where it can't be read, ModelError where it is broken. */
 export async function openModel(path: string): Promise<OpenedModel> {
+  if (path.endsWith(ONNX_ENDING)) return await openOnnxFile(path);
   if (!path.endsWith(".json")) {
     throw new ConfigError(
-      `--model=${path}: only model files that end in .json can be read`,
+      `--model=${path}: only model files that end in .json or ${ONNX_ENDING} ` +
+        "can be read",
     );
   }
   const trained = await readModelFile(path);
+  const { inputs, body, featureParameters } = trained;
   return {
     name: path,
-    scorer: scorerOf(trained.body, trained.inputs),
     trained,
+    features: featureParameters,
+    scorerFor: (offered) => {
+      checkInputs(inputs, offered, path);
+      return Promise.resolve(scorerOf(body, inputs));
+    },
+  };
+}
+
+async function openOnnxFile(path: string): Promise<OpenedModel> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+  return {
+    name: path,
+    features: exportedFeatures(readOnnxMetadata(bytes, path), path),
+    scorerFor: async (offered) => {
+      return (await openOnnxModel(bytes, path, offered)).scorer;
+    },
   };
 }
 
@@ -54,7 +88,19 @@ export async function writeModelFile(
   path: string,
   model: TrainedModel,
 ): Promise<void> {
-  const bytes = new TextEncoder().encode(formatModelFile(model));
+  await writeWhole(path, new TextEncoder().encode(formatModelFile(model)));
+}
+
+/** Writes a model as ONNX that takes such numbers, whole or not at all. Throws DataError. */
+export async function writeOnnxFile(
+  path: string,
+  model: TrainedModel,
+  numbers: InputNumbers,
+): Promise<void> {
+  await writeWhole(path, exportModel(model, numbers));
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await using output = await OutputFile.open(path);
   await output.write(bytes);
   await output.close();

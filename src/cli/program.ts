@@ -16,6 +16,8 @@ import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addModelsCommand } from "./models.ts";
+import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { addSelectCommand } from "./select.ts";
@@ -88,6 +90,7 @@ export function buildProgram(): Command {
   // The default command needs no isDefault, see withCommand().
   addRunCommand(program);
   addStatusCommand(program);
+  addModelsCommand(program);
   addExportCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);
@@ -97,6 +100,7 @@ export function buildProgram(): Command {
   addEvaluateCommand(program);
   addTrainCommand(program);
   addSelectCommand(program);
+  addReportCommand(program);
   return program;
 }
 

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import { type AlertPolicy, DEFAULT_POLICY } from "../learning/alert_policy.ts";
-import { MODEL_KINDS, type ModelKind } from "../learning/model.ts";
+import type { ModelSpec } from "../learning/fit_task.ts";
+import { MODEL_KINDS } from "../learning/model.ts";
 import type { StreamParameters } from "../roles/control.ts";
 import { inputCells, openModel } from "../roles/open_model.ts";
 import type { Pace, Role, RunSettings } from "../roles/role.ts";
@@ -18,6 +19,7 @@ import {
   positiveNumber,
   wholeNumber,
 } from "./flag_value.ts";
+import { readModels } from "./model_flags.ts";
 
 /** The scoring flags as commander hands them over; absent if not given. */
 export interface ScoringOptions {
@@ -36,7 +38,7 @@ export interface ScoringOptions {
   /** --retrain, seconds of event time. */
   readonly retrain?: number;
   /** --retrain-kind */
-  readonly retrainKind?: ModelKind;
+  readonly retrainKind?: ModelSpec;
   /** --train-days */
   readonly trainDays?: number;
 }
@@ -96,8 +98,9 @@ export function addScoringFlags(command: Command): void {
     )
     .option(
       "--retrain-kind <kind>",
-      `${MODEL_KINDS.join(", ")} (default: gradient-boosting)`,
-      oneOf<ModelKind>("--retrain-kind", MODEL_KINDS),
+      `${MODEL_KINDS.join(", ")}, with settings as in ` +
+        "random-forest:trees=50 (default: gradient-boosting)",
+      readKind,
     )
     .option(
       "--train-days <n>",
@@ -109,6 +112,14 @@ export function addScoringFlags(command: Command): void {
 const readThreshold: FlagReader<number> = (text) => {
   if (/^[+-]?0+(\.0*)?$/.test(text)) return 0;
   return positiveNumber("--alert-threshold", 1)(text);
+};
+
+const readKind: FlagReader<ModelSpec> = (text) => {
+  const [choice, ...more] = readModels(text);
+  if ("kind" in choice && more.length === 0) return choice;
+  throw new ConfigError(
+    `--retrain-kind must be one kind of model to train, not '${text}'`,
+  );
 };
 
 const readRetrain: FlagReader<number> = (text) => {
@@ -171,7 +182,8 @@ export async function readScoringFlags(
     );
   }
   if (model !== undefined) {
-    inputCells(await openModel(model), parameters.features);
+    const { features } = parameters;
+    inputCells(await openModel(model, features), features);
   }
   const place = models === undefined ? undefined : {
     kind: "registry" as const,
@@ -190,7 +202,7 @@ export async function readScoringFlags(
       first: model,
       everyDays: (retrain ?? 0) / DAY_SECONDS,
       trainDays: options.trainDays ?? 28,
-      kind: options.retrainKind ?? "gradient-boosting",
+      model: options.retrainKind ?? { kind: "gradient-boosting", settings: {} },
     },
   };
 }

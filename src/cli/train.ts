@@ -2,10 +2,13 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
+import { STANDARD_STREAM } from "../files/output_file.ts";
 import { completeSettings } from "../learning/fit.ts";
 import type { FitOutcome, FitTask } from "../learning/fit_task.ts";
 import { METRICS } from "../learning/judgement.ts";
 import { type TrainedModel, withVersion } from "../learning/model_file.ts";
+import type { InputNumbers } from "../learning/onnx_export.ts";
+import { ONNX_ENDING } from "../learning/onnx_file.ts";
 import { type LabelledPayments, lastDayOf } from "../learning/payments.ts";
 import {
   countRows,
@@ -18,17 +21,17 @@ import {
 } from "../learning/split.ts";
 import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { fitAll } from "./evaluate.ts";
 import {
   addFeatureFlags,
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
 import { checkOutput } from "./feature_table.ts";
+import { fitAll, threadsOf } from "./fitting.ts";
 import { requireFlag } from "./flag_value.ts";
 import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
 import { type NamedSpec, readModels, withSetting } from "./model_flags.ts";
-import { writeModelFile } from "./model_source.ts";
+import { writeModelFile, writeOnnxFile } from "./model_source.ts";
 import {
   addPeriodFlags,
   dateRange,
@@ -42,6 +45,7 @@ interface TrainOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
   readonly model?: string;
   readonly out?: string;
   readonly force?: boolean;
+  readonly export?: string;
   readonly settings?: string;
   readonly trees?: string;
   readonly depth?: string;
@@ -53,6 +57,7 @@ Examples:
   fraudstream train --model=gradient-boosting --out model.json
   fraudstream train --model=random-forest --trees=50 --settings=leaf-rows=5 \\
     --in data --start-day=150 --train-days=14 --out forest.json
+  fraudstream train --model=gradient-boosting --out model.json --export=onnx
   fraudstream evaluate --model=model.json
 `;
 
@@ -76,6 +81,12 @@ export function addTrainCommand(program: Command): void {
     )
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option("--force", "overwrite the file that is there")
+    .option(
+      "--export <format>",
+      "write the model for other programs too, as model.onnx beside " +
+        "model.json: onnx, which takes float64, or onnx-float32, which may " +
+        "score some rows otherwise",
+    )
     .option("--trees <n>", "number of trees")
     .option("--depth <n>", "levels of a tree; 0 for no limit")
     .option("--learning-rate <r>", "what part of its step a tree takes")
@@ -97,7 +108,15 @@ async function train(options: TrainOptions): Promise<void> {
     options.out,
     `train --model=${spec.name} --out model.json`,
   );
-  await checkOutput({ out, force: options.force ?? false, format: "jsonl" });
+  const onnx = readExport(out, options.export);
+  const paths = onnx === undefined ? [out] : [out, onnx.path];
+  for (const path of paths) {
+    await checkOutput({
+      out: path,
+      force: options.force ?? false,
+      format: "jsonl",
+    });
+  }
   const parameters = readFeatureFlags(options);
   const { payments, period } = await loadPeriod(options, parameters);
   const tested = lastDayOf(payments) >= endDayOf(period) - 1;
@@ -106,10 +125,41 @@ async function train(options: TrainOptions): Promise<void> {
     period,
     judgedBy: tested ? [period] : [],
   };
-  const [outcome] = await fitAll(payments, [task], 1);
+  const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
   await writeModelFile(out, model);
-  writeError(summary(model, payments, period, out));
+  if (onnx) await writeOnnxFile(onnx.path, model, onnx.numbers);
+  writeError(summary(model, payments, period, paths));
+}
+
+/** The numbers that the models of each --export take. */
+const EXPORTS = new Map<string, InputNumbers>([
+  ["onnx", "float64"],
+  ["onnx-float32", "float32"],
+]);
+
+/** The ONNX file beside the model file, where that is asked for. */
+function readExport(
+  out: string,
+  format: string | undefined,
+): { path: string; numbers: InputNumbers } | undefined {
+  if (out.endsWith(ONNX_ENDING)) {
+    throw new ConfigError(
+      `--out=${out}: name the model file, as in --out model.json; ` +
+        "--export=onnx writes model.onnx beside it",
+    );
+  }
+  if (format === undefined) return undefined;
+  const numbers = EXPORTS.get(format);
+  if (numbers === undefined) {
+    throw new ConfigError(
+      `--export must be ${[...EXPORTS.keys()].join(" or ")}, not '${format}'`,
+    );
+  }
+  if (out === STANDARD_STREAM) {
+    throw new ConfigError("--export needs a file, as in --out model.json");
+  }
+  return { path: out.replace(/\.json$/, "") + ONNX_ENDING, numbers };
 }
 
 /** The one kind that --model names, with the settings of the other flags. */
@@ -149,13 +199,12 @@ function trainedModel(
   period: Period,
   { body, tests }: FitOutcome,
 ): TrainedModel {
-  const { windowDays, delayDays, useLabels } = parameters;
   const rows = trainRows(payments, period);
   const firstDay = firstDayOf(period);
   return withVersion({
     kind: spec.kind,
     inputs: payments.inputs,
-    featureParameters: { set: "handbook", windowDays, delayDays, useLabels },
+    featureParameters: parameters,
     training: {
       firstDay,
       firstDate: formatDate(payments.startSeconds + firstDay * DAY_SECONDS),
@@ -174,7 +223,7 @@ function summary(
   model: TrainedModel,
   payments: LabelledPayments,
   period: Period,
-  out: string,
+  paths: readonly string[],
 ): string {
   const { training, metrics } = model;
   const trained = dateRange(
@@ -190,5 +239,7 @@ function summary(
     }).join(", ");
   return `${model.kind} ${model.version}, trained on ${trained}: ` +
     `${counted(training.rows, "payment")}, ` +
-    `${counted(training.frauds, "fraud")}\n${tested}\nmodel in ${out}\n`;
+    `${counted(training.frauds, "fraud")}\n${tested}\nmodel in ${
+      paths.join(" and ")
+    }\n`;
 }

@@ -26,6 +26,15 @@ export class CheckedJson {
     if (!good) throw this.error(what);
   }
 
+  /** What a text says that is JSON itself. */
+  parse(text: string, what: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.error(`${what} must be JSON, not ${show(text)}`);
+    }
+  }
+
   /** An object. */
   object(value: unknown, what: string): Readonly<Record<string, unknown>> {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {

@@ -3,6 +3,7 @@
  * when, so that splits and metrics can go by day and card. The columns lie in
  * shared memory: threads that fit models read them without a copy.
  */
+import { ModelError } from "../error/error.ts";
 import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
 import type { Examples, Scorer } from "./model.ts";
 
@@ -87,19 +88,27 @@ export function examplesOf(
   };
 }
 
-/** The score of each of some rows, in their order. */
+/** The score of each of some rows, in their order. Throws ModelError if the scorer needs an input that the payments lack. */
 export async function scoreRows(
   scorer: Scorer,
   payments: LabelledPayments,
   rows: Int32Array,
 ): Promise<Float64Array> {
   const scores = new Float64Array(rows.length);
-  const width = payments.columns.length;
+  const columns = scorer.inputs.map((name) => {
+    const at = payments.inputs.indexOf(name);
+    if (at >= 0) return payments.columns[at];
+    throw new ModelError(
+      `the model needs the input ${name}, which these payments lack; choose ` +
+        "the features that it was trained on",
+    );
+  });
+  const width = columns.length;
   const values = new Float64Array(SCORED_ROWS * width);
   for (let from = 0; from < rows.length; from += SCORED_ROWS) {
     const length = Math.min(SCORED_ROWS, rows.length - from);
     for (let input = 0; input < width; input++) {
-      const column = payments.columns[input];
+      const column = columns[input];
       for (let at = 0; at < length; at++) {
         values[at * width + input] = column[rows[from + at]];
       }

@@ -65,7 +65,7 @@ export async function openModelSource(
   logger: Logger,
 ): Promise<ModelSource> {
   const open = async (path: string): Promise<ModelInUse> => {
-    const model = await openModel(path);
+    const model = await openModel(path, features);
     return { ...model, cells: inputCells(model, features) };
   };
   if (place.kind === "registry") {

@@ -15,6 +15,8 @@ import {
   type ModelFeatures,
   parseModelFile,
 } from "../learning/model_file.ts";
+import { exportedFeatures, ONNX_ENDING } from "../learning/onnx_file.ts";
+import { openOnnxModel } from "../learning/onnx_model.ts";
 import { AMOUNT_INPUT } from "../learning/payments.ts";
 import { scorerOf } from "../learning/scorer.ts";
 
@@ -32,14 +34,30 @@ export interface LoadedModel {
   readonly path: string;
 }
 
-/** Reads a model. Throws DataError if there is no such file, ModelError if it is no model. */
-export async function openModel(path: string): Promise<LoadedModel> {
-  let text: string;
+/**
+ * Reads a model for a stream with these features. Throws DataError if there is
+ * no such file, ModelError if it is no model or none for this stream.
+ */
+export async function openModel(
+  path: string,
+  streamFeatures: FeatureParameters,
+): Promise<LoadedModel> {
+  let bytes: Uint8Array;
   try {
-    text = await Deno.readTextFile(path);
+    bytes = await Deno.readFile(path);
   } catch (error) {
     throw fileError(error, "read", path);
   }
+  if (path.endsWith(ONNX_ENDING)) {
+    const { scorer, version, metadata } = await openOnnxModel(
+      bytes,
+      path,
+      streamInputs(streamFeatures),
+    );
+    const features = exportedFeatures(metadata, path);
+    return { scorer, version, inputs: scorer.inputs, features, path };
+  }
+  const text = new TextDecoder().decode(bytes);
   const { version, inputs, featureParameters, body } = parseModelFile(
     text,
     path,
@@ -101,8 +119,7 @@ function checkFeatures(
 
 /** A stream's features as a model file tells them. */
 export function modelFeatures(features: FeatureParameters): ModelFeatures {
-  const { windowDays, delayDays, useLabels } = features;
-  const { set = "handbook" } = features as { set?: ModelFeatures["set"] };
+  const { set, windowDays, delayDays, useLabels } = features;
   return { set, windowDays, delayDays, useLabels };
 }
 

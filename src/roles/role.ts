@@ -1,7 +1,7 @@
 /** What every role is given, and the settings that a run is made from. */
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { AlertPolicy } from "../learning/alert_policy.ts";
-import type { ModelKind } from "../learning/model.ts";
+import type { ModelSpec } from "../learning/fit_task.ts";
 import type { Log } from "../log/log.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
@@ -79,8 +79,8 @@ export interface TrainingSettings {
   readonly everyDays: number;
   /** Newest labelled days that a challenger learns from. */
   readonly trainDays: number;
-  /** Kind of model. */
-  readonly kind: ModelKind;
+  /** Kind of model, and its settings. */
+  readonly model: ModelSpec;
 }
 
 /** Where the scorer finds its model. */

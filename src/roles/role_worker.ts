@@ -13,6 +13,7 @@ import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RoleContext, RunSettings } from "./role.ts";
 import { runScorer } from "./scorer.ts";
 import { runTogether } from "./together.ts";
+import { runTrainer, trainerReach } from "./trainer.ts";
 import { openUnlessStopped } from "./unless_stopped.ts";
 import { runTrimmer } from "./trimmer.ts";
 import { runWriter } from "./writer.ts";
@@ -147,18 +148,34 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
         scoring: settings.scoring,
         startSeconds,
       });
-    case "trainer":
-      return;
+    case "trainer": {
+      if (!settings.training) return;
+      await using opened = await openUnlessStopped(
+        openStore(settings.store, parameters.features, report),
+        signal,
+      );
+      if (!opened) return;
+      return await runTrainer(context, {
+        training: settings.training,
+        store: opened.resource.predictions(),
+        startSeconds,
+      });
+    }
     case "files":
       if (settings.files) await runFiles(context, settings.files);
       return;
-    case "trimmer":
+    case "trimmer": {
       if (settings.keepDays === undefined) return;
+      const { training, keepDays } = settings;
+      const reach = training
+        ? trainerReach(training, parameters.features.delayDays)
+        : 0;
       return await runTrimmer(context, {
-        keepDays: settings.keepDays,
+        keepDays: Math.max(keepDays, reach),
         filesFolder: settings.files?.folder,
         startSeconds,
       });
+    }
   }
 }
 

@@ -9,10 +9,14 @@ import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { manifestOffsets } from "./day_folder.ts";
 import { isDone, type RoleContext } from "./role.ts";
+import { parseScoringCommit } from "./scoring_commit.ts";
 import { parseCommit } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
+  PREDICTION_GROUP,
+  PREDICTION_TOPIC,
   REPARTITION_TOPIC,
+  SCORER_GROUP,
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
@@ -64,7 +68,12 @@ export async function trimStream(
   const commits = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
   const progress = Math.max(...commits.map((c) => parseCommit(c).progress));
   const oldest = start + progress - options.keepDays * DAY_SECONDS;
-  const needed = await neededOffsets(log, options.filesFolder);
+  await control.refresh();
+  const needed = await neededOffsets(
+    log,
+    options.filesFolder,
+    control.isScored,
+  );
   for (const { name, startOffsets } of await log.topics([...needed.keys()])) {
     for (const [partition, need] of needed.get(name)?.entries() ?? []) {
       const first = startOffsets[partition];
@@ -85,6 +94,7 @@ export async function trimStream(
 async function neededOffsets(
   log: Log,
   filesFolder: string | undefined,
+  isScored: boolean,
 ): Promise<Map<string, readonly number[]>> {
   const replays = async (group: string, topic: string) => {
     const commits = await log.committed(group, topic);
@@ -94,13 +104,29 @@ async function neededOffsets(
   const kept = filesFolder === undefined
     ? undefined
     : manifestOffsets(filesFolder) ?? [];
+  const scored = await log.committed(SCORER_GROUP, SINK_TOPIC);
+  const predicted = await log.committed(PREDICTION_GROUP, PREDICTION_TOPIC);
   return new Map([
+    [
+      PREDICTION_TOPIC,
+      // The scorer reads the predictions of the days that it still judges.
+      predicted.map((commit, partition) =>
+        Math.min(
+          commit?.offset ?? 0,
+          ...parseScoringCommit(scored[partition]).judged
+            .map(([, , offset]) => offset),
+        )
+      ),
+    ],
     [TRANSACTION_TOPIC, await replays(CUSTOMER_GROUP, TRANSACTION_TOPIC)],
     [REPARTITION_TOPIC, await replays(TERMINAL_GROUP, REPARTITION_TOPIC)],
     [
       SINK_TOPIC,
       stored.map((commit, partition) => {
-        const written = commit?.offset ?? 0;
+        const written = Math.min(
+          commit?.offset ?? 0,
+          isScored ? scored[partition]?.offset ?? 0 : Infinity,
+        );
         return kept ? Math.min(written, kept[partition] ?? 0) : written;
       }),
     ],

@@ -9,6 +9,7 @@ import {
   featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
+  wholeFeatures,
 } from "../../src/features/parameters.ts";
 import type { Store, StoreRows } from "../../src/store/store.ts";
 import {
@@ -19,9 +20,16 @@ import { payments } from "../transaction/rows.ts";
 
 /** Features other than the handbook's. */
 export const TWO_WINDOWS: FeatureParameters = {
+  set: "handbook",
   windowDays: [3, 90],
   delayDays: 2,
   useLabels: true,
+};
+
+/** The features beyond the handbook's. */
+export const EXTENDED: FeatureParameters = {
+  ...HANDBOOK_FEATURES,
+  set: "extended",
 };
 
 /** A payment and its feature values. */
@@ -37,11 +45,12 @@ export function storedRows(
   features: FeatureParameters,
   idMax = TRANSACTION_ID_MAX,
 ): fc.Arbitrary<Stored[]> {
+  const whole = wholeFeatures(features);
   const values = fc.tuple(
     ...Array.from(
       { length: featureCount(features) },
       (_, i) =>
-        i < 2 || i % 2 === 0
+        whole[i]
           ? fc.nat(1_000_000)
           : fc.double({ min: 0, max: 1e6, noNaN: true }).map((v) => v + 0),
     ),
@@ -119,9 +128,9 @@ export interface ContractOptions {
 /** Defines the tests of a kind of store. */
 export function testStore(options: ContractOptions): void {
   const { name, test, open, idMax, runs } = options;
-  for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS]) {
-    const { windowDays } = features;
-    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, windows ${windowDays}`, async () => {
+  for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS, EXTENDED]) {
+    const { set, windowDays } = features;
+    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, ${set} set, windows ${windowDays}`, async () => {
       await fc.assert(
         fc.asyncProperty(storedRows(features, idMax), async (stored) => {
           await using store = await open(features);

@@ -30,6 +30,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
   ],
+  report: [
+    "error",
+    "transaction",
+    "simulator",
+    "features",
+    "learning",
+    "files",
+  ],
   dashboard: [
     "error",
     "telemetry",
@@ -54,6 +62,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "store",
     "roles",
     "dashboard",
+    "report",
   ],
 };
 

@@ -1,0 +1,30 @@
+/** Verdicts of analysts, as the label topic carries them: JSON, key TRANSACTION_ID. */
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import { parseObject } from "../transaction/transaction_json.ts";
+
+/** What an analyst has decided about a payment. */
+export interface LabelRecord {
+  /** TRANSACTION_ID. */
+  readonly transactionId: number;
+  /** 1 for a fraud. */
+  readonly label: 0 | 1;
+}
+
+/** The verdict in record `index`; undefined if it holds none. */
+export function readVerdict(
+  batch: RecordBatch,
+  index: number,
+): LabelRecord | undefined {
+  const { object } = parseObject(
+    batch.bytes,
+    valueStart(batch, index),
+    valueEnd(batch, index),
+  );
+  const transactionId = object?.TRANSACTION_ID;
+  const label = object?.LABEL;
+  if (typeof transactionId !== "number") return undefined;
+  if (!Number.isSafeInteger(transactionId) || transactionId < 0) {
+    return undefined;
+  }
+  return label === 0 || label === 1 ? { transactionId, label } : undefined;
+}

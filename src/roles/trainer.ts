@@ -1,0 +1,390 @@
+/**
+ * The trainer: reads the sink topic (and analysts' verdicts), trains a
+ * challenger at each boundary of event days, keeps the versions in the
+ * registry, and measures how the models do as labels become known. It has no
+ * offsets of its own: its state is the newest days of the log, read again when
+ * it starts, and what it has decided stands in the registry.
+ */
+import {
+  FeatureJsonReader,
+  fromCells,
+  TRANSACTION_CELLS,
+} from "../features/feature_row.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../features/parameters.ts";
+import { ModelError } from "../error/error.ts";
+import {
+  type Challenge,
+  challenge,
+  challengeDays,
+  JUDGED_DAYS,
+} from "../learning/challenge.ts";
+import { formatModelFile, parseModelFile } from "../learning/model_file.ts";
+import { TrainingWindow } from "../learning/training_window.ts";
+import { offsetAt, READ_LIMIT } from "../log/log.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import type { PredictionStore } from "../store/predictions.ts";
+import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
+import { readVerdict } from "./label_json.ts";
+import {
+  changeRegistry,
+  keepVersion,
+  readRegistry,
+  type Registry,
+  versionPath,
+  withEntry,
+} from "./model_registry.ts";
+import { ModelMonitor } from "./model_monitor.ts";
+import {
+  inputCells,
+  modelFeatures,
+  openModel,
+  streamInputs,
+} from "./open_model.ts";
+import {
+  featuresOf,
+  isComplete,
+  type RoleContext,
+  type TrainingSettings,
+} from "./role.ts";
+import { parseCommit } from "./stage_commit.ts";
+import {
+  CUSTOMER_GROUP,
+  LABEL_TOPIC,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+  TRANSACTION_TOPIC,
+} from "./topics.ts";
+
+/** How the trainer is run. */
+export interface TrainerOptions {
+  /** When and what is trained, and where it is kept. */
+  readonly training: TrainingSettings;
+  /** Where the metrics go. */
+  readonly store: PredictionStore;
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+}
+
+/** Days before the newest payment that the trainer may still read after a restart. */
+export function trainerReach(
+  { trainDays, everyDays }: TrainingSettings,
+  delayDays: number,
+): number {
+  return trainDays + everyDays + JUDGED_DAYS + 2 * delayDays + 2;
+}
+
+/** Trains until the sink topic is complete and all is measured, or the context's signal. */
+export async function runTrainer(
+  context: RoleContext,
+  options: TrainerOptions,
+): Promise<void> {
+  const trainer = await Trainer.open(context, options);
+  const { log, logger, signal } = context;
+  while (!signal.aborted) {
+    const moved = await trainer.read();
+    const decided = await trainer.decide();
+    if (moved || decided) continue;
+    if (await trainer.isDone()) {
+      logger.info("everything is learned and measured");
+      return;
+    }
+    await log.changed(50, signal);
+  }
+}
+
+class Trainer {
+  readonly #context: RoleContext;
+  readonly #options: TrainerOptions;
+  readonly #window: TrainingWindow;
+  readonly #reader: FeatureJsonReader;
+  readonly #monitor: ModelMonitor;
+  readonly #cells: Float64Array;
+  readonly #row = emptyTransaction();
+  /** Next offset of each partition of the sink, once event time is known. */
+  #offsets: number[] | undefined;
+  #labelOffsets: number[] = [];
+  readonly #progress: number[];
+  #next: number;
+  #ended = false;
+
+  private constructor(
+    context: RoleContext,
+    options: TrainerOptions,
+    registry: Registry,
+  ) {
+    const features = featuresOf(context);
+    this.#context = context;
+    this.#options = options;
+    this.#window = new TrainingWindow(streamInputs(features));
+    this.#reader = new FeatureJsonReader(features);
+    this.#cells = new Float64Array(TRANSACTION_CELLS + featureCount(features));
+    this.#progress = Array(context.parameters.partitions).fill(0);
+    this.#next = registry.decidedDay;
+    const firstDay = this.#firstDayOf(this.#next);
+    this.#window.dropBefore(firstDay);
+    this.#monitor = new ModelMonitor({
+      context,
+      store: options.store,
+      window: this.#window,
+      // The first days of a later start have no week before them.
+      firstDay: firstDay === 0 ? 0 : firstDay + JUDGED_DAYS,
+    });
+  }
+
+  /** Begins the registry, or goes on with it. */
+  static async open(
+    context: RoleContext,
+    options: TrainerOptions,
+  ): Promise<Trainer> {
+    const { folder, first, everyDays } = options.training;
+    const { logger } = context;
+    const added = first === undefined
+      ? undefined
+      : await readFirst(first, featuresOf(context));
+    if (added) keepVersion(folder, added.version, added.text);
+    const registry = await changeRegistry(folder, (before) => {
+      const begun = {
+        ...before,
+        decidedDay: before.decidedDay || everyDays,
+        ended: false,
+      };
+      if (!added || before.history.length > 0) return begun;
+      const { version, metrics } = added;
+      return withEntry(begun, {
+        day: 0,
+        action: "added",
+        version,
+        champion: version,
+        reason: "given by --model",
+        ...metrics && { metrics },
+      });
+    });
+    if (added && registry.champion !== added.version) {
+      logger.info("the registry has a champion already, --model is not used", {
+        champion: registry.champion,
+        model: added.version,
+      });
+    }
+    return new Trainer(context, options, registry);
+  }
+
+  #firstDayOf(decision: number): number {
+    const { trainDays } = this.#options.training;
+    const { delayDays } = featuresOf(this.#context);
+    return Math.max(0, decision - delayDays - JUDGED_DAYS - trainDays);
+  }
+
+  /** Reads what is new, no further than the next decision needs; whether something was. */
+  async read(): Promise<boolean> {
+    const { log, control } = this.#context;
+    const start = await control.startSeconds(this.#options.startSeconds);
+    if (start === undefined) return false;
+    const offsets = this.#offsets ??= await this.#beginnings(start);
+    let moved = await this.#readLabels();
+    for (let partition = 0; partition < offsets.length; partition++) {
+      if (this.#progress[partition] >= this.#next * DAY_SECONDS) continue;
+      const batch = await log.read(
+        SINK_TOPIC,
+        partition,
+        offsets[partition],
+        READ_LIMIT,
+      );
+      if (batch.next === offsets[partition]) continue;
+      this.#take(batch, partition, start);
+      offsets[partition] = batch.next;
+      moved = true;
+    }
+    return await this.#monitor.read() || moved;
+  }
+
+  /** Where reading begins: before the first payment that the window keeps. */
+  async #beginnings(start: number): Promise<number[]> {
+    const { log, parameters } = this.#context;
+    const { delayDays } = parameters.features;
+    // Partitions of the source drift by up to the delay against each other.
+    const day = this.#window.firstDay - delayDays - 1;
+    const timeMs = (start + day * DAY_SECONDS) * 1000;
+    const partitions = [...Array(parameters.partitions).keys()];
+    return await Promise.all(
+      partitions.map((p) => day < 0 ? 0 : offsetAt(log, SINK_TOPIC, p, timeMs)),
+    );
+  }
+
+  #take(batch: RecordBatch, partition: number, start: number): void {
+    const { maxGapSeconds } = this.#context.parameters;
+    const cells = this.#cells;
+    const first = this.#window.firstDay * DAY_SECONDS;
+    for (let i = 0; i < batch.count; i++) {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const defect = this.#reader.read(batch.bytes, from, to, start, cells, 0);
+      // The writer has made a dead letter of it.
+      if (defect) continue;
+      const progress = this.#progress[partition];
+      const time = cells[5];
+      if (time > Math.max(first, progress) + maxGapSeconds) continue;
+      if (time > progress) this.#progress[partition] = time;
+      fromCells(cells, 0, this.#row);
+      this.#window.add(this.#row, cells, TRANSACTION_CELLS);
+    }
+  }
+
+  async #readLabels(): Promise<boolean> {
+    const { log } = this.#context;
+    let moved = false;
+    const ends = await log.endOffsets(LABEL_TOPIC) ?? [];
+    for (const [partition, end] of ends.entries()) {
+      const offset = this.#labelOffsets[partition] ?? 0;
+      if (offset >= end) continue;
+      const batch = await log.read(LABEL_TOPIC, partition, offset, READ_LIMIT);
+      if (batch.next === offset) continue;
+      for (let i = 0; i < batch.count; i++) {
+        const verdict = readVerdict(batch, i);
+        if (verdict) this.#window.judge(verdict.transactionId, verdict.label);
+      }
+      this.#labelOffsets[partition] = batch.next;
+      moved = true;
+    }
+    return moved;
+  }
+
+  /** Decides about the next boundary, if all that it needs has been read; whether it did. */
+  async decide(): Promise<boolean> {
+    const start = await this.#start();
+    if (start === undefined || !await this.#hasPassed()) return false;
+    const { folder, everyDays } = this.#options.training;
+    const { logger } = this.#context;
+    const day = this.#next;
+    const began = performance.now();
+    const outcome = await this.#challenge(day, start);
+    const { challenger, wins, reason } = outcome;
+    if (challenger) {
+      keepVersion(folder, challenger.version, formatModelFile(challenger));
+    }
+    const registry = await changeRegistry(folder, (before) => {
+      const decided = { ...before, decidedDay: day + everyDays };
+      if (!challenger) return decided;
+      const { metrics, championMetrics } = outcome;
+      return withEntry(decided, {
+        day,
+        action: wins ? "promoted" : "kept",
+        version: challenger.version,
+        champion: wins ? challenger.version : before.champion ?? "",
+        reason,
+        ...metrics && { metrics },
+        ...championMetrics && { championMetrics },
+      });
+    });
+    logger.info(wins ? "challenger promoted" : "champion stays", {
+      day,
+      challenger: challenger?.version,
+      champion: registry.champion,
+      reason,
+      milliseconds: Math.round(performance.now() - began),
+    });
+    this.#next = day + everyDays;
+    this.#window.dropBefore(
+      Math.min(this.#firstDayOf(this.#next), this.#monitor.needsFrom),
+    );
+    return true;
+  }
+
+  async #challenge(day: number, start: number): Promise<Challenge> {
+    const { training: { folder, trainDays, model } } = this.#options;
+    const features = featuresOf(this.#context);
+    const { champion } = readRegistry(folder);
+    const days = challengeDays(day, {
+      delayDays: features.delayDays,
+      trainDays,
+      hasChampion: champion !== null,
+    });
+    const opened = champion === null
+      ? undefined
+      : await openModel(versionPath(folder, champion), features);
+    if (opened) inputCells(opened, features);
+    return await challenge({
+      payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
+      days,
+      model,
+      features: modelFeatures(features),
+      champion: opened?.scorer,
+    });
+  }
+
+  #start(): Promise<number | undefined> {
+    return this.#context.control.startSeconds(this.#options.startSeconds);
+  }
+
+  /**
+   * Whether every partition has come past the next boundary: what lies the
+   * delay before it is then complete, since the partitions of the source are
+   * aligned within the delay.
+   */
+  async #hasPassed(): Promise<boolean> {
+    if (this.#offsets === undefined) return false;
+    const bound = this.#next * DAY_SECONDS;
+    const late = [...this.#progress.keys()].filter((partition) =>
+      this.#progress[partition] < bound
+    );
+    if (late.length === this.#progress.length) return false;
+    for (const partition of late) {
+      if (!await this.#isIdle(partition, bound)) return false;
+    }
+    return true;
+  }
+
+  /** Whether nothing more from before a time can come into a partition that has no payments lately. */
+  async #isIdle(partition: number, bound: number): Promise<boolean> {
+    const { log, parameters } = this.#context;
+    const source = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
+    const reached = bound + parameters.latenessSeconds;
+    if (source.some((commit) => parseCommit(commit).progress < reached)) {
+      return false;
+    }
+    const repartitioned = await log.endOffsets(REPARTITION_TOPIC) ?? [];
+    const taken = await log.committed(TERMINAL_GROUP, REPARTITION_TOPIC);
+    const offset = taken[partition]?.offset ?? 0;
+    if (offset < repartitioned[partition]) return false;
+    const ends = await log.endOffsets(SINK_TOPIC) ?? [];
+    return (this.#offsets?.[partition] ?? 0) >= ends[partition];
+  }
+
+  /** Whether the stream has ended and all of it is learned and measured. */
+  async isDone(): Promise<boolean> {
+    const { control } = this.#context;
+    if (!this.#ended && await this.#hasEnded()) {
+      this.#ended = true;
+      // The payments after the last boundary need not wait for another.
+      await changeRegistry(this.#options.training.folder, (registry) => {
+        return { ...registry, ended: true };
+      });
+    }
+    if (this.#ended && !control.isScored) return true;
+    const reached = this.#ended ? Infinity : Math.min(...this.#progress);
+    return await this.#monitor.measure(reached, await this.#start());
+  }
+
+  async #hasEnded(): Promise<boolean> {
+    const { log } = this.#context;
+    if (!await isComplete(this.#context, SINK_TOPIC)) return false;
+    const ends = await log.endOffsets(SINK_TOPIC) ?? [];
+    const offsets = this.#offsets ?? [];
+    return ends.every((end, partition) => (offsets[partition] ?? 0) >= end);
+  }
+}
+
+/** The model that a new registry begins with. */
+async function readFirst(path: string, features: FeatureParameters) {
+  const { version } = await openModel(path, features);
+  if (path.endsWith(".onnx")) {
+    throw new ModelError(
+      `${path}: a registry keeps models that were trained here; give --model ` +
+        "a file of 'fraudstream train', or leave it out",
+    );
+  }
+  const text = await Deno.readTextFile(path);
+  return { version, text, metrics: parseModelFile(text, path).metrics };
+}

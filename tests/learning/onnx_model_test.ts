@@ -1,0 +1,310 @@
+import assert from "node:assert/strict";
+import { ModelError } from "../../src/error/error.ts";
+import {
+  type OnnxModel,
+  openOnnxModel,
+} from "../../src/learning/onnx_model.ts";
+import {
+  bytesField,
+  concatenate,
+  integerField,
+  messageField,
+  readFields,
+  textField,
+} from "../../src/learning/protobuf.ts";
+import { testReading } from "../permission.ts";
+import type { OnnxQuestion } from "./onnx_worker.ts";
+
+const FOLDER = new URL("../data/onnx/", import.meta.url);
+
+/** Scores in Python, with the models that make_models.py made. */
+interface Golden {
+  readonly inputs: readonly string[];
+  readonly rows: readonly (readonly number[])[];
+  readonly scores: Readonly<Record<string, readonly number[]>>;
+  readonly libraries: Readonly<Record<string, readonly number[]>>;
+}
+
+function readGolden(): Golden {
+  return JSON.parse(Deno.readTextFileSync(new URL("golden.json", FOLDER)));
+}
+
+function readModel(name: string): Uint8Array {
+  return Deno.readFileSync(new URL(`${name}.onnx`, FOLDER));
+}
+
+/** Scores of the golden rows. */
+async function scoresOf(
+  { scorer }: OnnxModel,
+  { inputs, rows }: Golden,
+): Promise<Float64Array> {
+  const columns = scorer.inputs.map((name) => inputs.indexOf(name));
+  const values = rows.flatMap((row) => columns.map((column) => row[column]));
+  const scores = new Float64Array(rows.length).fill(NaN);
+  await scorer.score(Float64Array.from(values), rows.length, scores);
+  return scores;
+}
+
+function assertClose(
+  actual: Float64Array,
+  expected: readonly number[],
+  what: string,
+): void {
+  assert.equal(actual.length, expected.length);
+  for (const [row, score] of expected.entries()) {
+    const apart = Math.abs(actual[row] - score);
+    assert.ok(apart <= 1e-6, `${what}, row ${row}: ${actual[row]}, ${score}`);
+  }
+}
+
+function open(
+  bytes: Uint8Array,
+  inputs: readonly string[] = readGolden().inputs,
+): Promise<OnnxModel> {
+  return openOnnxModel(bytes, "m.onnx", inputs);
+}
+
+async function assertRefused(
+  action: () => Promise<unknown>,
+  message: RegExp,
+): Promise<void> {
+  await assert.rejects(action, (error) => {
+    assert.ok(error instanceof ModelError, String(error));
+    assert.match(error.message, message);
+    assert.match(error.message, /^m\.onnx/);
+    assert.doesNotMatch(error.message, /\n/);
+    return true;
+  });
+}
+
+/** A model with one more metadata property. */
+function withProperty(bytes: Uint8Array, value: string): Uint8Array {
+  const entry = [textField(1, "fraudstream.inputs"), textField(2, value)];
+  return concatenate([bytes, messageField(14, entry)]);
+}
+
+testReading(
+  "models trained in Python score as in the Python runtime",
+  async () => {
+    const golden = readGolden();
+    const names = Object.keys(golden.scores);
+    assert.ok(names.length >= 9);
+    for (const name of names) {
+      const scores = await scoresOf(await open(readModel(name)), golden);
+      assertClose(scores, golden.scores[name], name);
+    }
+  },
+);
+
+testReading(
+  "their scores are those of the libraries that trained them",
+  async () => {
+    const golden = readGolden();
+    const names = Object.keys(golden.libraries);
+    assert.deepEqual(names.sort(), [
+      "lightgbm",
+      "scikit_forest",
+      "scikit_linear",
+      "xgboost",
+    ]);
+    for (const name of names) {
+      const scores = await scoresOf(await open(readModel(name)), golden);
+      assertClose(scores, golden.libraries[name], name);
+    }
+  },
+);
+
+testReading("many rows score as each by itself", async () => {
+  const golden = readGolden();
+  const rows = Array.from({ length: 95 }, () => golden.rows).flat();
+  const model = await open(readModel("lightgbm"));
+  const scores = await scoresOf(model, { ...golden, rows });
+  const one = await scoresOf(model, golden);
+  assert.equal(scores.length, 9500);
+  scores.forEach((score, row) => assert.equal(score, one[row % one.length]));
+  await model.scorer.score(new Float64Array(), 0, new Float64Array());
+});
+
+testReading("a model scores in a thread as here, made after it", async () => {
+  const { inputs, rows, scores } = readGolden();
+  const { Worker: own } = globalThis;
+  await open(readModel("xgboost"));
+  assert.equal(globalThis.Worker, own);
+  const question: OnnxQuestion = {
+    bytes: readModel("xgboost"),
+    inputs,
+    row: rows[0],
+  };
+  const url = new URL("onnx_worker.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  try {
+    const answer = await new Promise<unknown>((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(question);
+    });
+    assert.ok(typeof answer === "number", String(answer));
+    assertClose(Float64Array.of(answer), scores.xgboost.slice(0, 1), "xgboost");
+  } finally {
+    worker.terminate();
+  }
+});
+
+testReading(
+  "the inputs are those that the metadata or the model name",
+  async () => {
+    const golden = readGolden();
+    const inputs = [
+      "TERMINAL_ID_RISK_30DAY_WINDOW",
+      "TX_AMOUNT",
+      "CUSTOMER_ID_AVG_AMOUNT_1DAY_WINDOW",
+    ];
+    for (const name of ["named_inputs", "columns"]) {
+      const { scorer } = await open(readModel(name));
+      assert.deepEqual(scorer.inputs, inputs);
+      await assertRefused(
+        () => open(readModel(name), golden.inputs.slice(0, -1)),
+        /needs the input TERMINAL_ID_RISK_30DAY_WINDOW, which is none/,
+      );
+    }
+  },
+);
+
+testReading(
+  "a model without names takes all inputs or is refused",
+  async () => {
+    const { inputs } = readGolden();
+    const { scorer, version, metadata } = await open(readModel("xgboost"));
+    assert.deepEqual(scorer.inputs, inputs);
+    assert.equal(metadata.size, 0);
+    assert.match(version, /^[0-9a-f]{12}$/);
+    await assertRefused(
+      () => open(readModel("xgboost"), inputs.slice(1)),
+      /takes 15 inputs and there are 14; name the model's in its metadata/,
+    );
+    await assertRefused(
+      () => open(withProperty(readModel("xgboost"), '["TX_AMOUNT"]')),
+      /takes 15 inputs and its metadata fraudstream.inputs name 1;/,
+    );
+    const broken = ["", "{}", "[]", "[1]", '["TX_AMOUNT","TX_AMOUNT"]'];
+    for (const value of broken) {
+      await assertRefused(
+        () => open(withProperty(readModel("xgboost"), value)),
+        /must be a list of different names as JSON/,
+      );
+    }
+  },
+);
+
+testReading("the version is the file's", async () => {
+  const bytes = readModel("xgboost");
+  const { version } = await open(bytes);
+  const hash = await crypto.subtle.digest("SHA-256", bytes.slice());
+  assert.equal(
+    version,
+    new Uint8Array(hash).slice(0, 6).toHex(),
+  );
+  const other = await open(concatenate([bytes, textField(6, "a note")]));
+  assert.notEqual(other.version, version);
+});
+
+testReading("what is no classifier of frauds is refused", async () => {
+  const { inputs } = readGolden();
+  const refused: [string, RegExp][] = [
+    [
+      "regressor",
+      /no probabilities of two classes among its outputs \(variable float32\[\?, 1\]\)/,
+    ],
+    ["three_classes", /its classes are 0, 1, 2 and must be 0, 1/],
+    ["text_labels", /its classes are fraud, genuine and must be 0, 1/],
+    ["whole_numbers", /its input X is int64\[\?, 15\] and must be a matrix of/],
+  ];
+  for (const [name, message] of refused) {
+    await assertRefused(() => open(readModel(`refused_${name}`)), message);
+  }
+  await assertRefused(
+    () => open(readModel("refused_other_labels"), inputs.slice(0, 2)),
+    /its classes are 1, 2 and must be 0, 1/,
+  );
+});
+
+testReading("raw scores are no probabilities", async () => {
+  const model = await open(readModel("refused_raw_scores"));
+  await assertRefused(
+    () => scoresOf(model, readGolden()),
+    /gave row 0 the probabilities \S+ and \S+; export it so that/,
+  );
+});
+
+testReading(
+  "a value that is no number is refused, naming the input",
+  async () => {
+    const { inputs, rows } = readGolden();
+    const { scorer } = await open(readModel("xgboost"));
+    for (const value of [NaN, Infinity]) {
+      const values = Float64Array.from([...rows[0], ...rows[1]]);
+      values[inputs.length + 2] = value;
+      await assert.rejects(
+        async () => await scorer.score(values, 2, new Float64Array(2)),
+        (error) => {
+          assert.ok(error instanceof ModelError);
+          assert.match(error.message, /TX_DURING_NIGHT of row 1 is (NaN|Inf)/);
+          return true;
+        },
+      );
+    }
+  },
+);
+
+testReading("a broken or foreign file is refused", async () => {
+  const bytes = readModel("xgboost");
+  const foreign = new TextEncoder().encode('{"format": "fraudstream-model"}');
+  const empty = new Uint8Array();
+  for (const wrong of [empty, foreign, bytes.subarray(0, 9000)]) {
+    await assertRefused(() => open(wrong), /is no ONNX model \(.+\); export/);
+  }
+  // A graph whose only node has an operator that nobody knows.
+  const node = [textField(1, "X"), textField(2, "Y"), textField(4, "Guess")];
+  const graph = readFields(bytes).map(({ number, encoded }) => {
+    return number === 7
+      ? messageField(7, [messageField(1, node), textField(2, "g")])
+      : encoded;
+  });
+  await assertRefused(
+    () => open(concatenate(graph)),
+    /cannot be run by the ONNX runtime \(.+\); export it again/,
+  );
+  const future = concatenate([bytes, integerField(1, 1000)]);
+  await assertRefused(() => open(future), /cannot be run by the ONNX runtime/);
+});
+
+testReading("a file with any byte changed scores or is refused", async () => {
+  const golden = readGolden();
+  const bytes = readModel("scikit_linear");
+  let refused = 0;
+  for (let at = 0; at < bytes.length; at += 7) {
+    const changed = bytes.slice();
+    changed[at] ^= 0x14;
+    try {
+      const scores = await scoresOf(await open(changed), golden);
+      assert.ok(scores.every((score) => score >= 0 && score <= 1));
+    } catch (error) {
+      assert.ok(error instanceof ModelError, `byte ${at}: ${error}`);
+      refused++;
+    }
+  }
+  assert.ok(refused > 20, `${refused} were refused`);
+});
+
+testReading(
+  "what this program does not know of a model stays in it",
+  async () => {
+    const golden = readGolden();
+    const strange = concatenate([
+      readModel("lightgbm"),
+      bytesField(1000, Uint8Array.of(1, 2)),
+    ]);
+    const scores = await scoresOf(await open(strange), golden);
+    assertClose(scores, golden.scores.lightgbm, "lightgbm");
+  },
+);
