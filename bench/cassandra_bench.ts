@@ -17,6 +17,7 @@ import { toCells, TRANSACTION_CELLS } from "../src/features/feature_row.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToValues,
 } from "../src/features/parameters.ts";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
@@ -173,7 +174,7 @@ function handbookRows(count: number): StoreRows[] {
   const { table, startSeconds } = simulateHandbook(HANDBOOK_PARAMETERS);
   const operator = new FeatureOperator(HANDBOOK_FEATURES);
   const totals = new Float64Array(BLOCK_ROWS * featureCount(HANDBOOK_FEATURES));
-  const windows = HANDBOOK_FEATURES.windowDays.length;
+  const layout = totalsLayout(HANDBOOK_FEATURES);
   const row = emptyTransaction();
   const filling = Array.from({ length: PARTITIONS }, () => newBlock());
   const blocks: StoreRows[] = [];
@@ -191,7 +192,7 @@ function handbookRows(count: number): StoreRows[] {
       const at = block.count++ * WIDTH;
       toCells(row, block.cells, at);
       const values = block.cells.subarray(at + TRANSACTION_CELLS, at + WIDTH);
-      totalsToValues(totals, windows, values, i * values.length);
+      totalsToValues(totals, layout, values, i * values.length);
       if (block.count < BLOCK_ROWS) continue;
       blocks.push(block);
       filling[partition] = newBlock();

@@ -14,6 +14,7 @@ import {
   featureCount,
   featureNames,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToValues,
 } from "../src/features/parameters.ts";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
@@ -36,7 +37,7 @@ function run(table: TransactionTable, startSeconds: number): number {
   const began = performance.now();
   const operator = new FeatureOperator(HANDBOOK_FEATURES);
   const width = featureCount(HANDBOOK_FEATURES);
-  const windows = HANDBOOK_FEATURES.windowDays.length;
+  const layout = totalsLayout(HANDBOOK_FEATURES);
   const columns = featureNames(HANDBOOK_FEATURES).map((name) => {
     if (name.startsWith("TX_DURING")) return new Uint8Array(table.length);
     if (name.includes("_NB_TX_")) return new Int32Array(table.length);
@@ -52,7 +53,7 @@ function run(table: TransactionTable, startSeconds: number): number {
       totals,
     );
     for (let index = 0; index < length; index++) {
-      totalsToValues(totals, windows, values, index * width);
+      totalsToValues(totals, layout, values, index * width);
       for (let at = 0; at < width; at++) columns[at][from + index] = values[at];
     }
   }

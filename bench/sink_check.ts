@@ -12,6 +12,7 @@ import {
   featureCount,
   featureNames,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToCanonical,
   totalsToValues,
 } from "../src/features/parameters.ts";
@@ -22,7 +23,7 @@ import {
 
 const WIDTH = featureCount(HANDBOOK_FEATURES);
 const NAMES = featureNames(HANDBOOK_FEATURES);
-const WINDOWS = HANDBOOK_FEATURES.windowDays.length;
+const LAYOUT = totalsLayout(HANDBOOK_FEATURES);
 const BLOCK_ROWS = 4096;
 /** A peer may sum amounts as doubles. */
 const TOLERANCE = 1e-6;
@@ -63,8 +64,8 @@ export function referenceFeatures(
     for (let index = 0; index < length; index++) {
       const row = totals.subarray(index * WIDTH, (index + 1) * WIDTH);
       const at = (from + index) * WIDTH;
-      totalsToValues(row, WINDOWS, values.subarray(at, at + WIDTH));
-      totalsToCanonical(row, WINDOWS, canonical);
+      totalsToValues(row, LAYOUT, values.subarray(at, at + WIDTH));
+      totalsToCanonical(row, LAYOUT, canonical);
       text += `${from + index},${canonical.join(",")}\n`;
     }
     hash.update(text);

@@ -4,13 +4,17 @@ import { ConfigError } from "../error/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import { formatOfName } from "../files/day_source.ts";
 import { TableWriter } from "../files/table_writer.ts";
-import { runFits } from "../learning/fit_pool.ts";
-import type { FitOutcome, FitTask } from "../learning/fit_task.ts";
+import type { FitTask } from "../learning/fit_task.ts";
 import { judge, labelsOf } from "../learning/judgement.ts";
 import { rankScores } from "../learning/metrics.ts";
 import { checkInputs } from "../learning/model_file.ts";
 import { type LabelledPayments, scoreRows } from "../learning/payments.ts";
-import { countRows, type Split, splitPayments } from "../learning/split.ts";
+import {
+  countRows,
+  idsSum,
+  type Split,
+  splitPayments,
+} from "../learning/split.ts";
 import {
   cheapestThreshold,
   type PricedScores,
@@ -31,7 +35,8 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
-import { duration, positiveNumber, wholeNumber } from "./flag_value.ts";
+import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
+import { duration, positiveNumber } from "./flag_value.ts";
 import {
   addPaymentFlags,
   inputNames,
@@ -44,27 +49,17 @@ import {
   loadPeriod,
   type PeriodOptions,
 } from "./period_flags.ts";
-import { openProgress } from "./progress.ts";
 import { retrainStudy } from "./retrain_study.ts";
-import { listenForStop, throwIfStopped } from "./signals.ts";
 import { writeError, writeResult } from "./terminal.ts";
 
-/** The flags as commander hands them over. */
-export interface EvaluateOptions
+interface EvaluateOptions
   extends FeatureOptions, PaymentOptions, PeriodOptions {
-  /** --model */
   readonly model?: ModelChoice[];
-  /** --json */
   readonly json?: boolean;
-  /** --details */
   readonly details?: boolean;
-  /** --curves */
   readonly curves?: string;
-  /** --alert-cost */
   readonly alertCost: number;
-  /** --retrain, seconds. */
   readonly retrain?: number;
-  /** --threads */
   readonly threads?: number;
 }
 
@@ -74,8 +69,6 @@ const ALL_MODELS = "logistic-regression,decision-tree,decision-tree:depth=0," +
 
 /** What looking into an alert costs, in the unit of the amounts. */
 const ALERT_COST = 10;
-
-const THREADS_MAX = 256;
 
 const EXAMPLES = `
 Examples:
@@ -124,12 +117,8 @@ export function addEvaluateCommand(program: Command): void {
       "--retrain <time>",
       "compare training once with training again so often, 7d for every week",
       duration("--retrain", DAY_SECONDS),
-    )
-    .option(
-      "--threads <n>",
-      "threads that train (default: as many as cores)",
-      wholeNumber("--threads", 1, THREADS_MAX),
     );
+  addThreadsFlag(command);
   addPeriodFlags(command);
   addFeatureFlags(command);
   addPaymentFlags(command);
@@ -176,40 +165,14 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   report(options, payments, split, models);
 }
 
-/** Threads that train: as asked, or one a core. */
-export function threadsOf(asked: number | undefined): number {
-  return asked ?? Math.max(1, navigator.hardwareConcurrency);
-}
-
-/** Does all fits with a progress bar, until a signal. */
-export async function fitAll(
-  payments: LabelledPayments,
-  tasks: readonly FitTask[],
-  threads: number,
-): Promise<FitOutcome[]> {
-  using progress = openProgress("training", tasks.length);
-  using stop = listenForStop();
-  try {
-    return await runFits(payments, tasks, {
-      threads,
-      onDone: (done, { model }) => progress.update(done, model.kind),
-      signal: stop.signal,
-    });
-  } catch (error) {
-    throwIfStopped(stop.signal, () => "the models are not all trained");
-    throw error;
-  }
-}
-
 /** The features that the flags choose, or without flags those of the first model file. */
 function featuresFor(
   options: EvaluateOptions,
   opened: readonly OpenedModel[],
 ): FeatureParameters {
-  const given = ["windows", "delay", "labels", "featureSet"].some((flag) => {
-    const value: unknown = options[flag as keyof EvaluateOptions];
-    return value !== undefined && value !== true;
-  });
+  const { featureSet, windows, delay, labels } = options;
+  const given = featureSet !== undefined || windows !== undefined ||
+    delay !== undefined || labels === false;
   const trained = opened.find((model) => model.trained)?.trained;
   return given || trained === undefined
     ? readFeatureFlags(options)
@@ -271,7 +234,10 @@ function modelObject(
     "fit_seconds": fitSeconds ?? null,
     period,
     training: countRows(payments, train),
-    test: countRows(payments, test),
+    test: {
+      ...countRows(payments, test),
+      "ids_sha256": idsSum(payments, test),
+    },
     days: judgement.days,
     thresholds: thresholds.table,
     "cheapest_threshold": thresholds.cheapest,

@@ -5,6 +5,7 @@ import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureCount,
   type FeatureParameters,
+  totalsLayout,
   valuesToTotals,
 } from "../features/parameters.ts";
 import { formatOfName } from "../files/day_source.ts";
@@ -149,7 +150,7 @@ async function fillTable(
   const columns = new FeatureColumns(features, format);
   const width = TRANSACTION_CELLS + featureCount(features);
   const totals = new Float64Array(featureCount(features));
-  const windows = features.windowDays.length;
+  const layout = totalsLayout(features);
   using progress = openProgress("export", 0);
   let rows = 0;
   for await (const { cells, count } of store.rows(signal)) {
@@ -157,7 +158,7 @@ async function fillTable(
     columns.clear(count);
     for (let at = 0; at < count * width; at += width) {
       const values = cells.subarray(at + TRANSACTION_CELLS, at + width);
-      valuesToTotals(values, windows, totals);
+      valuesToTotals(values, layout, totals);
       columns.add(cells[at], totals);
     }
     await writer.write(columns.values, count);

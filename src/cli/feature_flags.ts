@@ -2,13 +2,17 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import {
+  FEATURE_SETS,
   type FeatureParameters,
+  type FeatureSet,
   HANDBOOK_FEATURES,
 } from "../features/parameters.ts";
-import { wholeNumber } from "./flag_value.ts";
+import { oneOf, wholeNumber } from "./flag_value.ts";
 
 /** The feature flags as commander hands them over; absent if not given. */
 export interface FeatureOptions {
+  /** --feature-set */
+  readonly featureSet?: FeatureSet;
   /** --windows, days. */
   readonly windows?: readonly number[];
   /** --delay, days. */
@@ -30,7 +34,7 @@ const WINDOWS_MAX = 16;
  */
 export function addFeatureFlags(command: Command): void {
   command.optionsGroup("Feature flags:");
-  addWindowsFlag(command)
+  addFeatureColumnFlags(command)
     .option(
       "--delay <days>",
       "days until a fraud is known (default: 7)",
@@ -40,22 +44,29 @@ export function addFeatureFlags(command: Command): void {
 }
 
 /**
- * Adds the flag that decides which features there are to a command, which it
+ * Adds the flags that decide which features there are to a command, which it
  * returns.
  *
  * @internal
  */
-export function addWindowsFlag(command: Command): Command {
-  return command.option(
-    "--windows <days>",
-    "lengths of the windows in days (default: 1,7,30)",
-    readWindows,
-  );
+export function addFeatureColumnFlags(command: Command): Command {
+  return command
+    .option(
+      "--feature-set <set>",
+      "handbook, or extended: those and more (default: handbook)",
+      oneOf("--feature-set", FEATURE_SETS),
+    )
+    .option(
+      "--windows <days>",
+      "lengths of the windows in days (default: 1,7,30)",
+      readWindows,
+    );
 }
 
 /** The features that the flags choose. */
 export function readFeatureFlags(options: FeatureOptions): FeatureParameters {
   return {
+    set: options.featureSet ?? HANDBOOK_FEATURES.set,
     windowDays: options.windows ?? HANDBOOK_FEATURES.windowDays,
     delayDays: options.delay ?? HANDBOOK_FEATURES.delayDays,
     useLabels: options.labels ?? HANDBOOK_FEATURES.useLabels,

@@ -4,8 +4,11 @@ import {
   featureCount,
   featureNames,
   type FeatureParameters,
+  type TotalsLayout,
+  totalsLayout,
   totalsToCanonical,
   totalsToValues,
+  wholeFeatures,
 } from "../features/parameters.ts";
 import { fileError } from "../files/file_error.ts";
 import { STANDARD_STREAM } from "../files/output_file.ts";
@@ -18,9 +21,9 @@ export function openFeatureTable(
   format: TableFormat,
   parameters: FeatureParameters,
 ): Promise<TableWriter> {
-  const whole = /_NB_TX_|^TX_DURING_/;
-  const columns = featureNames(parameters).map((name): TableColumn => {
-    return { name, kind: whole.test(name) ? "int32" : "double" };
+  const whole = wholeFeatures(parameters);
+  const columns = featureNames(parameters).map((name, at): TableColumn => {
+    return { name, kind: whole[at] ? "int32" : "double" };
   });
   return TableWriter.open(out, format, [
     { name: "TRANSACTION_ID", kind: "int64" },
@@ -32,7 +35,7 @@ export function openFeatureTable(
 export class FeatureColumns {
   /** One column for TRANSACTION_ID and for each feature. */
   values: Float64Array[];
-  readonly #windows: number;
+  readonly #layout: TotalsLayout;
   readonly #finish: typeof totalsToValues;
   readonly #features: Float64Array;
   #length = 0;
@@ -40,7 +43,7 @@ export class FeatureColumns {
   /** CSV gets the canonical rounding, the other formats the full doubles. */
   constructor(parameters: FeatureParameters, format: TableFormat) {
     const count = featureCount(parameters);
-    this.#windows = parameters.windowDays.length;
+    this.#layout = totalsLayout(parameters);
     this.#finish = format === "csv" ? totalsToCanonical : totalsToValues;
     this.#features = new Float64Array(count);
     this.values = Array.from({ length: 1 + count }, () => new Float64Array());
@@ -55,7 +58,7 @@ export class FeatureColumns {
 
   /** Adds the row of a payment whose totals begin at `totals[from]`. */
   add(transactionId: number, totals: Float64Array, from = 0): void {
-    this.#finish(totals, this.#windows, this.#features, from);
+    this.#finish(totals, this.#layout, this.#features, from);
     const row = this.#length++;
     this.values[0][row] = transactionId;
     for (let at = 0; at < this.#features.length; at++) {

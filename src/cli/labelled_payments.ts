@@ -9,6 +9,8 @@ import {
   featureCount,
   featureNames,
   type FeatureParameters,
+  type TotalsLayout,
+  totalsLayout,
   totalsToValues,
 } from "../features/parameters.ts";
 import { DayReader } from "../files/day_reader.ts";
@@ -184,7 +186,7 @@ function simulatePayments(
 class Gathering {
   readonly #operator: FeatureOperator;
   readonly #builder: PaymentsBuilder;
-  readonly #windows: number;
+  readonly #layout: TotalsLayout;
   readonly #width: number;
   readonly #totals: Float64Array;
   readonly #values: Float64Array;
@@ -201,7 +203,7 @@ class Gathering {
       startSeconds,
       spanDays,
     );
-    this.#windows = parameters.windowDays.length;
+    this.#layout = totalsLayout(parameters);
     this.#width = featureCount(parameters);
     this.#totals = new Float64Array(BLOCK_ROWS * this.#width);
     this.#values = new Float64Array(this.#width);
@@ -224,7 +226,7 @@ class Gathering {
       );
       for (let index = 0; index < block; index++) {
         const at = index * this.#width;
-        totalsToValues(this.#totals, this.#windows, this.#values, at);
+        totalsToValues(this.#totals, this.#layout, this.#values, at);
         read(from + index, row);
         this.#builder.add(row, this.#values);
       }

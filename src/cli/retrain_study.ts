@@ -17,13 +17,22 @@ import {
   testStartOf,
 } from "../learning/split.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { type EvaluateOptions, fitAll, threadsOf } from "./evaluate.ts";
-import { readFeatureFlags } from "./feature_flags.ts";
-import { loadPayments } from "./labelled_payments.ts";
+import { type FeatureOptions, readFeatureFlags } from "./feature_flags.ts";
+import { fitAll, threadsOf } from "./fitting.ts";
+import { loadPayments, type PaymentOptions } from "./labelled_payments.ts";
 import type { NamedSpec } from "./model_flags.ts";
-import { dateRange } from "./period_flags.ts";
+import { dateRange, type PeriodOptions } from "./period_flags.ts";
 import { counted, writeResult } from "./terminal.ts";
 import { decimals, textTable } from "./text_table.ts";
+
+/** The flags of `evaluate` that the study takes. */
+export interface StudyOptions
+  extends FeatureOptions, PaymentOptions, PeriodOptions {
+  /** --json */
+  readonly json?: boolean;
+  /** --threads */
+  readonly threads?: number;
+}
 
 /** One model's metrics for each interval. */
 interface Ageing {
@@ -34,7 +43,7 @@ interface Ageing {
 
 /** Runs the study and prints its table, or JSON. Throws ConfigError where the payments have too few days. */
 export async function retrainStudy(
-  options: EvaluateOptions,
+  options: StudyOptions,
   specs: readonly NamedSpec[],
   retrainSeconds: number,
 ): Promise<void> {

@@ -11,7 +11,7 @@ import {
 } from "./cassandra_flags.ts";
 import { processEnvironment, takeFromEnvironment } from "./environment.ts";
 import {
-  addWindowsFlag,
+  addFeatureColumnFlags,
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
@@ -37,7 +37,7 @@ export function addSchemaCommand(program: Command): void {
         "writer makes what is missing by itself, if it may; a table of " +
         "payments that is there gets the features' columns from it.",
     );
-  addWindowsFlag(addSchemaFlags(command));
+  addFeatureColumnFlags(addSchemaFlags(command));
   const { options } = command;
   command.hook("preAction", (_, action) => {
     takeFromEnvironment(action, options, processEnvironment);

@@ -12,12 +12,12 @@ import {
   type Spreads,
 } from "../learning/selection.ts";
 import { prequentialPeriods } from "../learning/split.ts";
-import { fitAll, threadsOf } from "./evaluate.ts";
 import {
   addFeatureFlags,
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
+import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
 import { oneOf, wholeNumber } from "./flag_value.ts";
 import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
 import {
@@ -75,7 +75,6 @@ const HANDBOOK_GRIDS: Readonly<Record<ModelKind, Grid>> = {
 
 const FOLDS_MAX = 100;
 const CANDIDATES_MAX = 10_000;
-const THREADS_MAX = 256;
 
 const EXAMPLES = `
 Examples:
@@ -123,12 +122,8 @@ export function addSelectCommand(program: Command): void {
       HANDBOOK_FOLDS,
     )
     .option("--json", "print JSON")
-    .option("--out <file>", "write a picture of the results, plot.svg")
-    .option(
-      "--threads <n>",
-      "threads that train (default: as many as cores)",
-      wholeNumber("--threads", 1, THREADS_MAX),
-    );
+    .option("--out <file>", "write a picture of the results, plot.svg");
+  addThreadsFlag(command);
   addPeriodFlags(command);
   addFeatureFlags(command);
   addPaymentFlags(command);

@@ -66,6 +66,7 @@ export function readStreamFlags(
   const parameters = {
     partitions: options.partitions ?? found?.partitions ?? PARTITIONS_DEFAULT,
     features: {
+      set: options.featureSet ?? features.set,
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,
       useLabels: options.labels === false ? false : features.useLabels,

@@ -18,13 +18,13 @@ import {
 } from "../learning/split.ts";
 import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { fitAll } from "./evaluate.ts";
 import {
   addFeatureFlags,
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
 import { checkOutput } from "./feature_table.ts";
+import { fitAll, threadsOf } from "./fitting.ts";
 import { requireFlag } from "./flag_value.ts";
 import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
 import { type NamedSpec, readModels, withSetting } from "./model_flags.ts";
@@ -106,7 +106,7 @@ async function train(options: TrainOptions): Promise<void> {
     period,
     judgedBy: tested ? [period] : [],
   };
-  const [outcome] = await fitAll(payments, [task], 1);
+  const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
   await writeModelFile(out, model);
   writeError(summary(model, payments, period, out));
@@ -149,13 +149,12 @@ function trainedModel(
   period: Period,
   { body, tests }: FitOutcome,
 ): TrainedModel {
-  const { windowDays, delayDays, useLabels } = parameters;
   const rows = trainRows(payments, period);
   const firstDay = firstDayOf(period);
   return withVersion({
     kind: spec.kind,
     inputs: payments.inputs,
-    featureParameters: { set: "handbook", windowDays, delayDays, useLabels },
+    featureParameters: parameters,
     training: {
       firstDay,
       firstDate: formatDate(payments.startSeconds + firstDay * DAY_SECONDS),

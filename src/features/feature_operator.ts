@@ -1,6 +1,7 @@
 /**
  * The 14 features of the Fraud Detection Handbook (chapter 3, "Baseline
- * feature transformation"), exact, one payment after another. The processor
+ * feature transformation"), and the extended set's behind them, exact, one
+ * payment after another. The processor
  * runs the two halves on the two sides of its repartition; files run both at
  * once through FeatureOperator. There is no other implementation.
  */
@@ -11,8 +12,10 @@ import {
   type Transaction,
 } from "../transaction/transaction.ts";
 import { amountCents } from "../transaction/validation.ts";
+import { CustomerExtension } from "./customer_extension.ts";
 import { featureCount, type FeatureParameters } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
+import { TerminalExtension } from "./terminal_extension.ts";
 
 /** Writes TX_DURING_WEEKEND and TX_DURING_NIGHT of a time in seconds since 1970, the first two of a row of totals. */
 export function writeCalendarFlags(
@@ -28,9 +31,13 @@ export function writeCalendarFlags(
 export class CustomerOperator {
   /** The state: windows over the amounts of each customer. */
   readonly windows: SlidingWindows;
+  readonly #extension: CustomerExtension | undefined;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` late. */
   constructor(parameters: FeatureParameters, slackSeconds: number) {
+    this.#extension = parameters.set === "extended"
+      ? new CustomerExtension(parameters, slackSeconds)
+      : undefined;
     this.windows = new SlidingWindows({
       lagSeconds: 0,
       windowSeconds: parameters.windowDays.map((days) => days * DAY_SECONDS),
@@ -54,6 +61,7 @@ export class CustomerOperator {
     const cents = amountCents(row.amount);
     const { customerId, timeSeconds } = row;
     this.windows.add(customerId, timeSeconds, cents, progress, totals, at + 2);
+    this.#extension?.process(row, this.windows, progress, totals, at);
   }
 }
 
@@ -63,10 +71,14 @@ export class TerminalOperator {
   readonly windows: SlidingWindows;
   readonly #useLabels: boolean;
   readonly #offset: number;
+  readonly #extension: TerminalExtension | undefined;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` out of order. */
   constructor(parameters: FeatureParameters, slackSeconds: number) {
     this.#useLabels = parameters.useLabels;
+    this.#extension = parameters.set === "extended"
+      ? new TerminalExtension(parameters, slackSeconds)
+      : undefined;
     this.#offset = 2 + 2 * parameters.windowDays.length;
     this.windows = new SlidingWindows({
       lagSeconds: parameters.delayDays * DAY_SECONDS,
@@ -77,7 +89,7 @@ export class TerminalOperator {
 
   /**
    * Adds a payment and writes the second half of its totals; the row of them
-   * begins at `totals[at]`. Its own label cannot count: the windows end
+   * begins at `totals[at]` and has the first half already. Its own label cannot count: the windows end
    * `delayDays` before it.
    */
   process(
@@ -90,6 +102,7 @@ export class TerminalOperator {
     const { terminalId, timeSeconds } = row;
     const place = at + this.#offset;
     this.windows.add(terminalId, timeSeconds, label, progress, totals, place);
+    this.#extension?.process(row, progress, totals, at);
   }
 }
 

@@ -20,7 +20,11 @@ import {
   type Defect,
   fillTransaction,
 } from "../transaction/validation.ts";
-import { featureNames, type FeatureParameters } from "./parameters.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+  wholeFeatures,
+} from "./parameters.ts";
 
 /** Number of cells of the payment itself; the features' follow. */
 export const TRANSACTION_CELLS = 8;
@@ -86,11 +90,13 @@ export class FeatureJsonReader {
   readonly #names: readonly string[];
   readonly #keys: readonly Uint8Array[];
   readonly #close = literal("}");
+  readonly #whole: readonly boolean[];
   readonly #row = emptyTransaction();
 
   /** Reads the features of these parameters. */
   constructor(parameters: FeatureParameters) {
     this.#names = featureNames(parameters);
+    this.#whole = wholeFeatures(parameters);
     this.#keys = this.#names.map((name) => literal(`,"${name}":`));
   }
 
@@ -118,7 +124,7 @@ export class FeatureJsonReader {
     for (let i = 0; i < this.#keys.length; i++) {
       if (!scanner.expect(this.#keys[i])) return false;
       const value = scanner.decimal();
-      if (!isFeature(value, i)) return false;
+      if (!isFeature(value, this.#whole[i])) return false;
       cells[at + i] = value;
     }
     return scanner.expect(this.#close) && scanner.atEnd;
@@ -143,8 +149,8 @@ export class FeatureJsonReader {
       if (value === undefined) {
         return { reason: "missing field", message: `${name} is missing` };
       }
-      if (typeof value !== "number" || !isFeature(value, i)) {
-        const kind = isWhole(i) ? "whole number" : "number";
+      if (typeof value !== "number" || !isFeature(value, this.#whole[i])) {
+        const kind = this.#whole[i] ? "whole number" : "number";
         const message = `${name} is not a ${kind} from 0 on`;
         return { reason: "wrong type", message };
       }
@@ -154,13 +160,8 @@ export class FeatureJsonReader {
   }
 }
 
-/** Whether a number can be the value of feature `index`. */
-function isFeature(value: number, index: number): boolean {
+/** Whether a number can be the value of a feature. */
+function isFeature(value: number, whole: boolean): boolean {
   if (!(value >= 0 && value < Infinity)) return false;
-  return !isWhole(index) || Number.isSafeInteger(value);
-}
-
-/** Whether feature `index` is a flag or a count, neither average nor risk. */
-function isWhole(index: number): boolean {
-  return index < 2 || index % 2 === 0;
+  return !whole || Number.isSafeInteger(value);
 }

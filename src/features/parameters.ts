@@ -1,13 +1,26 @@
 /**
- * What is computed: windows, label delay, and the names and layout that
- * follow from them. A feature row is an array of whole numbers, the totals;
+ * What is computed: the set, windows, label delay, and the names and layout
+ * that follow from them. A feature row is an array of whole numbers, the totals;
  * the doubles that topics, tables and models carry, and the canonical text of
  * files, are derived from the totals here and nowhere else.
  */
 import { DAY_SECONDS } from "../transaction/transaction.ts";
+import {
+  customerColumns,
+  type ExtendedColumn,
+  terminalColumns,
+} from "./extended_columns.ts";
+
+/** The sets of features. */
+export const FEATURE_SETS = ["handbook", "extended"] as const;
+
+/** The handbook's features alone, or with more behind them (see extended_columns.ts). */
+export type FeatureSet = typeof FEATURE_SETS[number];
 
 /** Parameters of the features; the defaults are the handbook's. */
 export interface FeatureParameters {
+  /** Which features there are. */
+  readonly set: FeatureSet;
   /** Window lengths in days, ascending, without repetition. */
   readonly windowDays: readonly number[];
   /** Days until a payment's label is known, at least 1. */
@@ -18,6 +31,7 @@ export interface FeatureParameters {
 
 /** The handbook's windows of 1, 7 and 30 days and its delay of 7 days. */
 export const HANDBOOK_FEATURES: FeatureParameters = {
+  set: "handbook",
   windowDays: [1, 7, 30],
   delayDays: 7,
   useLabels: true,
@@ -26,7 +40,7 @@ export const HANDBOOK_FEATURES: FeatureParameters = {
 /**
  * Feature names in the canonical order: the two calendar flags, then count
  * and average of each customer window, then count and risk of each terminal
- * window.
+ * window; in the extended set then the customer's and the terminal's more.
  */
 export function featureNames(parameters: FeatureParameters): string[] {
   const names = ["TX_DURING_WEEKEND", "TX_DURING_NIGHT"];
@@ -38,12 +52,50 @@ export function featureNames(parameters: FeatureParameters): string[] {
     names.push(`TERMINAL_ID_NB_TX_${days}DAY_WINDOW`);
     names.push(`TERMINAL_ID_RISK_${days}DAY_WINDOW`);
   }
+  for (const { name } of extendedColumns(parameters)) names.push(name);
   return names;
 }
 
 /** Number of features, which is also the length of a row of totals. */
 export function featureCount(parameters: FeatureParameters): number {
-  return 2 + 4 * parameters.windowDays.length;
+  return handbookCount(parameters) + extendedColumns(parameters).length;
+}
+
+/** Of each feature, whether its values are whole numbers; all are 0 or more. */
+export function wholeFeatures(parameters: FeatureParameters): boolean[] {
+  const { windowDays } = parameters;
+  return [
+    ...[true, true],
+    ...windowDays.flatMap(() => [true, false]),
+    ...windowDays.flatMap(() => [true, false]),
+    ...extendedColumns(parameters).map(({ scale }) => scale === 1),
+  ];
+}
+
+/** How many of the features are the handbook's; they come first. */
+export function handbookCount({ windowDays }: FeatureParameters): number {
+  return 2 + 4 * windowDays.length;
+}
+
+function extendedColumns(parameters: FeatureParameters): ExtendedColumn[] {
+  if (parameters.set === "handbook") return [];
+  const { windowDays } = parameters;
+  return [...customerColumns(windowDays), ...terminalColumns(windowDays)];
+}
+
+/**
+ * Where in a row of totals the customer's stand, the calendar flags aside:
+ * what goes with a payment from the customers' side to the terminals'.
+ */
+export function customerPlaces(parameters: FeatureParameters): number[] {
+  const { set, windowDays } = parameters;
+  const windows = 2 * windowDays.length;
+  const extended = set === "handbook" ? 0 : customerColumns(windowDays).length;
+  const first = handbookCount(parameters);
+  return [
+    ...Array.from({ length: windows }, (_, i) => 2 + i),
+    ...Array.from({ length: extended }, (_, i) => first + i),
+  ];
 }
 
 /** Longest window in seconds. */
@@ -51,15 +103,40 @@ export function longestWindowSeconds(parameters: FeatureParameters): number {
   return Math.max(...parameters.windowDays) * DAY_SECONDS;
 }
 
+/** How far back a payment's customer features look, in seconds: the longest window, behind the label delay where labels of the card count. */
+export function customerReachSeconds(parameters: FeatureParameters): number {
+  const longest = longestWindowSeconds(parameters);
+  return parameters.set === "handbook"
+    ? longest
+    : longest + parameters.delayDays * DAY_SECONDS;
+}
+
+/** How a row of totals is laid out. */
+export interface TotalsLayout {
+  /** Number of windows a side. */
+  readonly windows: number;
+  /** Of each extended feature, what its total is divided by. */
+  readonly scales: readonly number[];
+}
+
+/** The layout of the totals of these parameters. */
+export function totalsLayout(parameters: FeatureParameters): TotalsLayout {
+  return {
+    windows: parameters.windowDays.length,
+    scales: extendedColumns(parameters).map(({ scale }) => scale),
+  };
+}
+
 /**
  * Turns totals into feature values, in place of `values`. Totals stand, from
  * `totals[from]` on, in the order of the names: flag, flag, then (count, cents) a customer window and
- * (count, frauds) a terminal window. An average is cents / count / 100, a risk
- * frauds / count, or 0 where the count is 0.
+ * (count, frauds) a terminal window, then one for each extended feature. An
+ * average is cents / count / 100, a risk frauds / count, or 0 where the count
+ * is 0; an extended value is its total over the column's scale.
  */
 export function totalsToValues(
   totals: ArrayLike<number>,
-  windows: number,
+  { windows, scales }: TotalsLayout,
   values: Float64Array | number[],
   from = 0,
 ): void {
@@ -76,6 +153,10 @@ export function totalsToValues(
     values[at] = count;
     values[at + 1] = count === 0 ? 0 : totals[from + at + 1] / count;
   }
+  for (const scale of scales) {
+    values[at] = totals[from + at] / scale;
+    at++;
+  }
 }
 
 /**
@@ -84,7 +165,7 @@ export function totalsToValues(
  */
 export function valuesToTotals(
   values: ArrayLike<number>,
-  windows: number,
+  { windows, scales }: TotalsLayout,
   totals: Float64Array | number[],
 ): void {
   totals[0] = values[0];
@@ -98,6 +179,10 @@ export function valuesToTotals(
     totals[at] = values[at];
     totals[at + 1] = Math.round(values[at + 1] * values[at]);
   }
+  for (const scale of scales) {
+    totals[at] = Math.round(values[at] * scale);
+    at++;
+  }
 }
 
 /**
@@ -108,7 +193,7 @@ export function valuesToTotals(
  */
 export function totalsToCanonical(
   totals: ArrayLike<number>,
-  windows: number,
+  { windows, scales }: TotalsLayout,
   values: Float64Array | number[],
   from = 0,
 ): void {
@@ -130,6 +215,10 @@ export function totalsToCanonical(
       totals[from + at],
       1_000_000,
     );
+  }
+  for (const scale of scales) {
+    values[at] = totals[from + at] / scale;
+    at++;
   }
 }
 

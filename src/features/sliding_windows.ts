@@ -61,6 +61,7 @@ export class SlidingWindows {
   #arenaLive = 0;
   #sweepSlot = 0;
   #adds = 0;
+  #latest = 0;
 
   /** Makes empty windows of the given layout. */
   constructor(layout: WindowLayout) {
@@ -122,6 +123,44 @@ export class SlidingWindows {
     this.#evict(slot, expired);
     this.#insert(slot, time, value);
     this.#query(slot, time, out, at);
+    this.#latest = slot;
+  }
+
+  /**
+   * The newest events of the longest window of the event added last, oldest
+   * first: writes their times and values and returns their number. `skip` of
+   * the newest are left out: 1 leaves out the event itself where its windows
+   * end at it. There are at most as many as fit into `times`; where there were
+   * more, only those later than the newest that does not fit, so that events of
+   * equal times are all in or all out.
+   */
+  recent(skip: number, times: Float64Array, values: Float64Array): number {
+    const slots = this.#slots;
+    const arena = this.#arena;
+    const s = this.#latest * this.#stride;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const oldest = slots[s + CURSOR + this.#bounds.length - 1];
+    const end = slots[s + CURSOR] - skip;
+    let first = oldest;
+    if (end - first > times.length) {
+      first = end - times.length;
+      const cut = arena[2 * (start + ((first - 1) & mask))];
+      while (first < end && arena[2 * (start + (first & mask))] === cut) {
+        first++;
+      }
+    }
+    let before = first === slots[s + HEAD]
+      ? this.#slotSums[2 * this.#latest]
+      : arena[2 * (start + ((first - 1) & mask)) + 1];
+    for (let number = first; number < end; number++) {
+      const cell = 2 * (start + (number & mask));
+      const sum = arena[cell + 1];
+      times[number - first] = arena[cell];
+      values[number - first] = this.#wide ? sum - before : (sum - before) >>> 0;
+      before = sum;
+    }
+    return Math.max(0, end - first);
   }
 
   /**

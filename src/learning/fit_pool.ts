@@ -10,7 +10,10 @@ import type { LabelledPayments } from "./payments.ts";
 
 /** How the work is done. */
 export interface PoolOptions {
-  /** Threads; with 1 no other thread is started. */
+  /**
+   * Threads. With 1 no other thread is started; then the signal is heard
+   * between two fits only.
+   */
   readonly threads: number;
   /** Told after each task how many are done, and which was the last. */
   readonly onDone: (done: number, last: FitTask) => void;
@@ -37,8 +40,7 @@ export async function runFits(
       options.onDone(++done, tasks[index]);
     }
   };
-  const threads = Math.min(options.threads, tasks.length);
-  if (threads <= 1) {
+  if (options.threads <= 1) {
     await takeTurns(async (task) => {
       const outcome = await runFitTask(payments, task);
       // Lets the signal be heard between two tasks.
@@ -48,7 +50,8 @@ export async function runFits(
     options.signal.throwIfAborted();
     return outcomes;
   }
-  const workers = Array.from({ length: threads }, () => {
+  const length = Math.min(options.threads, tasks.length);
+  const workers = Array.from({ length }, () => {
     return new FitThread(payments, options.signal);
   });
   try {

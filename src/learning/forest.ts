@@ -10,7 +10,7 @@
 import { SeededSource } from "../random/seeded_source.ts";
 import { checkExamples } from "./examples.ts";
 import type { Examples, Tree, TreesBody } from "./model.ts";
-import { rankColumns } from "./ranked_columns.ts";
+import { rankValues } from "./ranked_columns.ts";
 import { type GrowthRule, TreeGrower } from "./tree_grower.ts";
 
 /** How a decision tree is fitted. */
@@ -38,7 +38,7 @@ export function fitDecisionTree(
 ): TreesBody {
   checkExamples(examples);
   const { rows, labels } = examples;
-  const grower = new TreeGrower(rankColumns(examples));
+  const grower = new TreeGrower(rankValues(examples));
   const pairs = new Float64Array(2 * rows);
   for (let row = 0; row < rows; row++) {
     pairs[2 * row] = labels[row];
@@ -77,7 +77,7 @@ export function forestTrees(
   to: number,
 ): Tree[] {
   checkExamples(examples);
-  const grower = new TreeGrower(rankColumns(examples));
+  const grower = new TreeGrower(rankValues(examples));
   const trees: Tree[] = [];
   for (let index = from; index < to; index++) {
     trees.push(forestTree(grower, examples, options, index));

@@ -6,10 +6,15 @@
  */
 import { SeededSource } from "../random/seeded_source.ts";
 import { checkExamples, countFrauds } from "./examples.ts";
-import { logistic } from "./linear.ts";
 import type { Examples, Tree, TreesBody } from "./model.ts";
-import { rankColumns } from "./ranked_columns.ts";
+import { rankByFrauds } from "./ranked_columns.ts";
 import { type GrownTree, TreeGrower } from "./tree_grower.ts";
+
+/** From here on doubles are whole: twice the greatest number to be rounded, and more. */
+const ROUNDER = 1.5 * 2 ** 52;
+
+/** Odds beyond this are as good as certain. */
+const ODDS_MAX = 1e300;
 
 /** How trees are boosted. */
 export interface GradientBoostingOptions {
@@ -42,16 +47,18 @@ export function fitGradientBoosting(
   const { rows } = examples;
   const frauds = countFrauds(examples);
   const base = Math.log(frauds / (rows - frauds));
-  const grower = new TreeGrower(rankColumns(examples));
+  const grower = new TreeGrower(rankByFrauds(examples));
   const pairs = new Float64Array(2 * rows);
-  const margins = new Float64Array(rows).fill(base);
+  // Odds against fraud, e^-margin. A leaf's value multiplies them: an exponential
+  // a leaf instead of one a row.
+  const against = new Float64Array(rows).fill((rows - frauds) / frauds);
   const order = new Int32Array(rows);
   // Derivatives as whole numbers: as fine as sums over all rows stay exact.
   const unit = 2 ** (52 - Math.ceil(Math.log2(rows + 1)));
   const trees: Tree[] = [];
   for (let index = 0; index < options.trees; index++) {
     const source = new SeededSource(`boosting ${options.seed} ${index}`);
-    setDerivatives(pairs, examples.labels, margins, unit);
+    setDerivatives(pairs, examples.labels, against, unit);
     if (options.rowShare < 1) leaveOut(pairs, options.rowShare, source);
     for (let row = 0; row < rows; row++) order[row] = row;
     const columns = drawColumns(
@@ -72,7 +79,7 @@ export function fitGradientBoosting(
         return { must: columns.length, all: columns.length };
       },
     });
-    addTree(margins, order, grown);
+    addTree(against, order, grown);
     trees.push(grown.tree);
   }
   return { link: "logistic", base, trees };
@@ -82,14 +89,16 @@ export function fitGradientBoosting(
 function setDerivatives(
   pairs: Float64Array,
   labels: Uint8Array,
-  margins: Float64Array,
+  against: Float64Array,
   unit: number,
 ): void {
-  for (let row = 0; row < margins.length; row++) {
-    const score = logistic(margins[row]);
-    pairs[2 * row] = Math.round((labels[row] - score) * unit);
+  for (let row = 0; row < against.length; row++) {
+    const score = 1 / (1 + against[row]);
+    const curve = score * (1 - score);
+    // Adding and taking away rounds to a whole number.
+    pairs[2 * row] = (labels[row] - score) * unit + ROUNDER - ROUNDER;
     // Never 0, which would say that there is no such row.
-    pairs[2 * row + 1] = Math.max(1, Math.round(score * (1 - score) * unit));
+    pairs[2 * row + 1] = Math.max(1, curve * unit + ROUNDER - ROUNDER);
   }
 }
 
@@ -124,14 +133,21 @@ function drawColumns(
   return columns.slice(0, count).sort();
 }
 
-/** Adds each leaf's value to its rows. */
+/** Adds each leaf's value to the margins of its rows. */
 function addTree(
-  margins: Float64Array,
+  against: Float64Array,
   order: Int32Array,
   { tree, from, to }: GrownTree,
 ): void {
   for (let node = 0; node < from.length; node++) {
-    const value = tree.value[node];
-    for (let at = from[node]; at < to[node]; at++) margins[order[at]] += value;
+    const factor = Math.exp(-tree.value[node]);
+    for (let at = from[node]; at < to[node]; at++) {
+      const row = order[at];
+      // Within what is finite, and above 0, also where leaves are absurd.
+      against[row] = Math.min(
+        ODDS_MAX,
+        Math.max(1 / ODDS_MAX, against[row] * factor),
+      );
+    }
   }
 }

@@ -73,7 +73,7 @@ export interface TrainedModel {
 export function withVersion(
   model: Omit<TrainedModel, "version">,
 ): TrainedModel {
-  return { version: versionOf(contentOf(model)), ...model };
+  return { ...model, version: versionOf(contentOf(model)) };
 }
 
 /** The text of a model's file: a line a field, numbers exact. Throws ModelError for a model that could not be read back. */
@@ -116,6 +116,8 @@ export function parseModelFile(text: string, path: string): TrainedModel {
   }
   const inputs = file.strings(fields.inputs, "inputs");
   file.check(inputs.length > 0, "there are no inputs");
+  const repeated = inputs.find((name, at) => inputs.indexOf(name) < at);
+  file.check(repeated === undefined, `input ${repeated} comes twice`);
   const model: Omit<TrainedModel, "version"> = {
     kind,
     inputs,
@@ -154,11 +156,11 @@ export function checkInputs(
         `${parts.join(" and ")}; ${advice}`,
     );
   }
-  const at = expected.findIndex((name, index) => inputs[index] !== name);
-  if (at < 0 && inputs.length === expected.length) return;
+  const at = inputs.findIndex((name, index) => name !== expected[index]);
+  if (at < 0) return;
   throw new ModelError(
     `${path}: the model has its inputs in another order: input ${at + 1} is ` +
-      `${inputs[at]} and not ${expected[at]}; ${advice}`,
+      `${inputs[at]} and not ${expected[at] ?? "none"}; ${advice}`,
   );
 }
 

@@ -17,7 +17,7 @@
  * bitmap of two levels, in time of its rows and not of all ranks.
  */
 import type { Tree } from "./model.ts";
-import type { RankedColumns } from "./ranked_columns.ts";
+import type { RankedColumn, RankedColumns } from "./ranked_columns.ts";
 
 /** What a tree is grown by. */
 export interface GrowthRule {
@@ -58,6 +58,9 @@ const PLAIN_RANKS_MAX = 64;
 /** A node keeps sums by rank if there are at most so many ranks for each of its rows. */
 const BUFFER_RANKS_A_ROW = 16;
 
+/** Ranks at the end of a buffer for columns that are not there; several, to wait for none. */
+const UNREAD_RANKS = 8;
+
 /** A node that waits for its split. */
 interface OpenNode {
   readonly parent: number;
@@ -73,7 +76,7 @@ interface OpenNode {
 
 /** Grows trees over the same columns; keeps the room it works in. */
 export class TreeGrower {
-  readonly #columns: RankedColumns;
+  readonly #columns: readonly RankedColumn[];
   /** Where each column's ranks begin in a buffer; last, all ranks. */
   readonly #offset: Int32Array;
   readonly #picked: Int32Array;
@@ -81,6 +84,7 @@ export class TreeGrower {
   readonly #cells: Float64Array;
   readonly #bits: Int32Array;
   readonly #summary: Int32Array;
+  #packed: Int32Array[] | undefined;
   readonly #free: Float64Array[] = [];
   #pairs: Float64Array = new Float64Array(0);
   #rows: Int32Array = new Int32Array(0);
@@ -94,17 +98,16 @@ export class TreeGrower {
   #bestH = 0;
 
   /** For these columns. */
-  constructor(columns: RankedColumns) {
+  constructor({ columns, rows }: RankedColumns) {
     this.#columns = columns;
-    const width = columns.ranks.length;
-    this.#offset = new Int32Array(width + 1);
+    this.#offset = new Int32Array(columns.length + 1);
     let most = 0;
-    columns.values.forEach(({ length }, column) => {
-      this.#offset[column + 1] = this.#offset[column] + length;
-      most = Math.max(most, length);
+    columns.forEach(({ count }, column) => {
+      this.#offset[column + 1] = this.#offset[column] + count;
+      most = Math.max(most, count);
     });
-    this.#picked = new Int32Array(width);
-    this.#spare = new Int32Array(columns.rows);
+    this.#picked = new Int32Array(columns.length);
+    this.#spare = new Int32Array(rows);
     this.#cells = new Float64Array(2 * most);
     this.#bits = new Int32Array((most >> 5) + 1);
     this.#summary = new Int32Array((most >> 10) + 1);
@@ -147,11 +150,12 @@ export class TreeGrower {
         continue;
       }
       tree.input.push(this.#bestColumn);
-      tree.threshold.push(this.#threshold());
+      const threshold = this.#threshold(at.from, at.to);
+      tree.threshold.push(threshold);
       tree.value.push(0);
       starts.push(at.from);
       ends.push(at.from);
-      this.#split(at, node, buffer, open);
+      this.#split(at, node, threshold, buffer, open);
     }
     this.#rule = undefined;
     return { tree, from: starts, to: ends };
@@ -193,7 +197,8 @@ export class TreeGrower {
       buffer === undefined && rule.sameColumns &&
       ranks <= BUFFER_RANKS_A_ROW * (to - from)
     ) {
-      buffer = this.#free.pop()?.fill(0) ?? new Float64Array(2 * ranks);
+      buffer = this.#free.pop()?.fill(0) ??
+        new Float64Array(2 * (ranks + UNREAD_RANKS));
       this.#addRows(buffer, from, to, 1);
     }
     // Gains below rounding are none.
@@ -205,7 +210,7 @@ export class TreeGrower {
     for (let index = 0; index < all; index++) {
       if (index >= must && this.#bestColumn >= 0) break;
       const column = this.#picked[index];
-      const count = this.#columns.values[column].length;
+      const { count } = this.#columns[column];
       if (count < 2) continue;
       if (buffer) this.#scan(buffer, this.#offset[column], count, column, node);
       else if (count <= PLAIN_RANKS_MAX) this.#scanPlain(column, count, node);
@@ -221,17 +226,58 @@ export class TreeGrower {
     to: number,
     sign: number,
   ): void {
+    this.#packed ??= this.#pack();
+    for (const cells of this.#packed) {
+      this.#addFour(buffer, cells, from, to, sign);
+    }
+  }
+
+  /** Each row's cells in a buffer, for four columns at a time; where columns are missing, cells that nobody reads. */
+  #pack(): Int32Array[] {
+    const { length } = this.#columns;
+    const packed: Int32Array[] = [];
+    for (let first = 0; first < length; first += 4) {
+      const cells = new Int32Array(4 * this.#spare.length);
+      for (let place = 0; place < 4; place++) {
+        const ranks = this.#columns[first + place]?.ranks;
+        const offset = this.#offset[Math.min(first + place, length)];
+        for (let row = 0; row < this.#spare.length; row++) {
+          const rank = ranks ? ranks[row] : row % UNREAD_RANKS;
+          cells[4 * row + place] = 2 * (offset + rank);
+        }
+      }
+      packed.push(cells);
+    }
+    return packed;
+  }
+
+  /** Adds four columns at once: where one meets the same cell again and waits for its sum, the others go on. */
+  #addFour(
+    buffer: Float64Array,
+    cells: Int32Array,
+    from: number,
+    to: number,
+    sign: number,
+  ): void {
     const pairs = this.#pairs;
     const rows = this.#rows;
-    this.#columns.ranks.forEach((ranks, column) => {
-      const offset = this.#offset[column];
-      for (let at = from; at < to; at++) {
-        const row = rows[at];
-        const cell = 2 * (offset + ranks[row]);
-        buffer[cell] += sign * pairs[2 * row];
-        buffer[cell + 1] += sign * pairs[2 * row + 1];
-      }
-    });
+    for (let at = from; at < to; at++) {
+      const row = rows[at];
+      const g = sign * pairs[2 * row];
+      const h = sign * pairs[2 * row + 1];
+      const cell0 = cells[4 * row];
+      const cell1 = cells[4 * row + 1];
+      const cell2 = cells[4 * row + 2];
+      const cell3 = cells[4 * row + 3];
+      buffer[cell0] += g;
+      buffer[cell0 + 1] += h;
+      buffer[cell1] += g;
+      buffer[cell1 + 1] += h;
+      buffer[cell2] += g;
+      buffer[cell2 + 1] += h;
+      buffer[cell3] += g;
+      buffer[cell3 + 1] += h;
+    }
   }
 
   /** Looks for a split in the sums of `count` ranks from `offset` on. */
@@ -275,7 +321,7 @@ export class TreeGrower {
     const cells = this.#cells;
     const pairs = this.#pairs;
     const rows = this.#rows;
-    const ranks = this.#columns.ranks[column];
+    const { ranks } = this.#columns[column];
     for (let at = node.from; at < node.to; at++) {
       const row = rows[at];
       const cell = 2 * ranks[row];
@@ -293,7 +339,7 @@ export class TreeGrower {
     const rows = this.#rows;
     const bits = this.#bits;
     const summary = this.#summary;
-    const ranks = this.#columns.ranks[column];
+    const { ranks } = this.#columns[column];
     for (let at = node.from; at < node.to; at++) {
       const row = rows[at];
       const rank = ranks[row];
@@ -360,24 +406,41 @@ export class TreeGrower {
     this.#bestH = h;
   }
 
-  /** Half way between the last value on the left and the first on the right. */
-  #threshold(): number {
-    const values = this.#columns.values[this.#bestColumn];
-    const low = values[this.#bestRank];
-    const high = values[this.#bestNext];
-    const middle = low / 2 + high / 2;
-    return middle >= low && middle < high ? middle : low;
+  /** Half way between the node's last value on the left and its first on the right. */
+  #threshold(from: number, to: number): number {
+    const { low, high, ranks, values } = this.#columns[this.#bestColumn];
+    const last = this.#bestRank;
+    const next = this.#bestNext;
+    let below = high[last];
+    let above = low[next];
+    if (low[last] < below || above < high[next]) {
+      // A rank of many values: the node has not all of them.
+      below = -Infinity;
+      above = Infinity;
+      for (let at = from; at < to; at++) {
+        const row = this.#rows[at];
+        const rank = ranks[row];
+        if (rank < last || rank > next) continue;
+        if (this.#pairs[2 * row + 1] === 0) continue;
+        const value = values[row];
+        if (rank === last && value > below) below = value;
+        if (rank === next && value < above) above = value;
+      }
+    }
+    const middle = below / 2 + above / 2;
+    return middle >= below && middle < above ? middle : below;
   }
 
   /** Parts the node's rows and opens its children, the left one on top. */
   #split(
     node: OpenNode,
     index: number,
+    threshold: number,
     buffer: Float64Array | undefined,
     open: OpenNode[],
   ): void {
     const { from, to } = node;
-    const middle = this.#part(from, to);
+    const middle = this.#part(from, to, threshold);
     const depth = node.depth + 1;
     const leftIsSmall = middle - from <= to - middle;
     let forLarge: Float64Array | undefined;
@@ -411,16 +474,16 @@ export class TreeGrower {
   }
 
   /** Brings the rows of the left side before the others, each in their order; the border. */
-  #part(from: number, to: number): number {
+  #part(from: number, to: number, threshold: number): number {
     const rows = this.#rows;
     const spare = this.#spare;
-    const ranks = this.#columns.ranks[this.#bestColumn];
-    const limit = this.#bestRank;
+    // By value, not by rank: rows without a say may lie between the ranks.
+    const { values } = this.#columns[this.#bestColumn];
     let left = from;
     let right = 0;
     for (let at = from; at < to; at++) {
       const row = rows[at];
-      if (ranks[row] <= limit) rows[left++] = row;
+      if (values[row] <= threshold) rows[left++] = row;
       else spare[right++] = row;
     }
     rows.set(spare.subarray(0, right), left);

@@ -113,7 +113,15 @@ export class Control {
 
   /** What all roles agreed on, once one has run. */
   get parameters(): StreamParameters | undefined {
-    return this.#value("parameters");
+    const parameters = this.#value("parameters");
+    // Streams that were begun before there were sets name none.
+    return parameters && {
+      ...parameters,
+      features: {
+        ...parameters.features,
+        set: parameters.features.set ?? "handbook",
+      },
+    };
   }
 
   /** The producer's stream, once it has begun. */
@@ -233,6 +241,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
   return {
     "--partitions": String(parameters.partitions),
+    "--feature-set": features.set,
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
     "--labels": String(features.useLabels),

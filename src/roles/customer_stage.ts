@@ -6,7 +6,11 @@
  */
 import { toCells, TRANSACTION_CELLS } from "../features/feature_row.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
-import { featureCount, longestWindowSeconds } from "../features/parameters.ts";
+import {
+  customerPlaces,
+  customerReachSeconds,
+  featureCount,
+} from "../features/parameters.ts";
 import {
   type Append,
   type Commit,
@@ -80,6 +84,7 @@ export class CustomerStage implements PartitionTask {
   readonly #reader = new TransactionJsonReader();
   readonly #row = emptyTransaction();
   readonly #totals: Float64Array;
+  readonly #places: readonly number[];
   readonly #partitioner: IdPartitioner;
   readonly #packs: PackBuilder[];
   readonly #records: RecordBatchBuilder[];
@@ -91,7 +96,7 @@ export class CustomerStage implements PartitionTask {
   constructor(options: CustomerStageOptions) {
     const { partitions, features, latenessSeconds } = options.parameters;
     const { progress, replay, counters } = parseCommit(options.commit);
-    const keepSeconds = longestWindowSeconds(features) + latenessSeconds;
+    const keepSeconds = customerReachSeconds(features) + latenessSeconds;
     this.#options = options;
     this.#alignment = new Alignment({
       log: options.log,
@@ -109,6 +114,7 @@ export class CustomerStage implements PartitionTask {
     this.#counters = counters;
     this.#progress = progress;
     this.#totals = new Float64Array(featureCount(features));
+    this.#places = customerPlaces(features);
     this.#partitioner = new IdPartitioner(partitions);
     this.#packs = Array.from(
       { length: partitions },
@@ -259,10 +265,10 @@ export class CustomerStage implements PartitionTask {
     const at = pack.next();
     const { cells } = pack;
     toCells(this.#row, cells, at);
-    const { windowDays } = this.#options.parameters.features;
     const totals = this.#totals;
-    for (let i = 0; i < 2 * windowDays.length; i++) {
-      cells[at + TRANSACTION_CELLS + i] = totals[2 + i];
+    const places = this.#places;
+    for (let i = 0; i < places.length; i++) {
+      cells[at + TRANSACTION_CELLS + i] = totals[places[i]];
     }
   }
 

@@ -4,7 +4,10 @@
  * little-endian: the payment's cells and its customer totals. No text is
  * written or parsed on the way.
  */
-import { type FeatureParameters } from "../features/parameters.ts";
+import {
+  customerPlaces,
+  type FeatureParameters,
+} from "../features/parameters.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import { INT_MAX, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { isAmount } from "../transaction/validation.ts";
@@ -15,7 +18,7 @@ const FULL_BYTES = 1 << 18;
 
 /** Number of doubles of a row in a pack. */
 export function packWidth(parameters: FeatureParameters): number {
-  return TRANSACTION_CELLS + 2 * parameters.windowDays.length;
+  return TRANSACTION_CELLS + customerPlaces(parameters).length;
 }
 
 /** Collects the rows of one pack. */

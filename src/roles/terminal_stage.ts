@@ -12,7 +12,13 @@ import {
   TerminalOperator,
   writeCalendarFlags,
 } from "../features/feature_operator.ts";
-import { featureCount, totalsToValues } from "../features/parameters.ts";
+import {
+  customerPlaces,
+  featureCount,
+  type TotalsLayout,
+  totalsLayout,
+  totalsToValues,
+} from "../features/parameters.ts";
 import {
   type Commit,
   type Log,
@@ -63,6 +69,8 @@ export class TerminalStage implements PartitionTask {
   readonly #counters: StageCounters;
   readonly #row = emptyTransaction();
   readonly #totals: Float64Array;
+  readonly #places: readonly number[];
+  readonly #layout: TotalsLayout;
   readonly #values: Float64Array;
   readonly #width: number;
   readonly #json: FeatureJsonWriter;
@@ -82,6 +90,8 @@ export class TerminalStage implements PartitionTask {
     this.#counters = counters;
     this.#progress = progress;
     this.#totals = new Float64Array(featureCount(features));
+    this.#places = customerPlaces(features);
+    this.#layout = totalsLayout(features);
     this.#values = new Float64Array(featureCount(features));
     this.#width = packWidth(features);
     this.#json = new FeatureJsonWriter(features);
@@ -113,8 +123,7 @@ export class TerminalStage implements PartitionTask {
 
   /** Takes all records. */
   step(batch: RecordBatch): Step {
-    const { partition, parameters } = this.#options;
-    const windows = parameters.features.windowDays.length;
+    const { partition } = this.#options;
     const { writer } = this.#records;
     this.#records.clear();
     this.#deadLetters.clear();
@@ -129,8 +138,7 @@ export class TerminalStage implements PartitionTask {
       }
       for (let at = 0; at < pack.length; at += this.#width) {
         this.#accept(pack, at, batch.offsets[i]);
-        this.#addCustomerHalf(pack, at);
-        totalsToValues(this.#totals, windows, this.#values);
+        totalsToValues(this.#totals, this.#layout, this.#values);
         writer.whole(this.#row.terminalId);
         this.#records.endKey();
         this.#json.write(writer, this.#row, this.#values);
@@ -180,7 +188,7 @@ export class TerminalStage implements PartitionTask {
     return pack;
   }
 
-  /** Takes a row into the state and writes its terminal totals. */
+  /** Takes a row into the state and writes its totals. */
   #accept(pack: Float64Array, at: number, offset: number): void {
     const row = this.#row;
     fromCells(pack, at, row);
@@ -189,6 +197,7 @@ export class TerminalStage implements PartitionTask {
       this.#marks.advance(offset, before, row.timeSeconds);
       this.#progress = row.timeSeconds;
     }
+    this.#addCustomerHalf(pack, at);
     this.#operator.process(row, this.#progress, this.#totals);
   }
 
@@ -196,8 +205,9 @@ export class TerminalStage implements PartitionTask {
   #addCustomerHalf(pack: Float64Array, at: number): void {
     const totals = this.#totals;
     writeCalendarFlags(this.#row.datetimeSeconds, totals, 0);
-    for (let i = TRANSACTION_CELLS; i < this.#width; i++) {
-      totals[2 + i - TRANSACTION_CELLS] = pack[at + i];
+    const places = this.#places;
+    for (let i = 0; i < places.length; i++) {
+      totals[places[i]] = pack[at + TRANSACTION_CELLS + i];
     }
   }
 }

@@ -147,7 +147,7 @@ export class CellReader {
   #refuseNull(name: string, row: Readonly<Record<string, unknown>>): never {
     throw new StoreError(
       `transaction ${row.transaction_id} in ${this.#table} has no ${name}: ` +
-        `it was not written by fraudstream, or with other --windows; let the ` +
+        `it was not written by fraudstream, or with other --windows or another --feature-set; let the ` +
         `writer store everything from the start, or give another --keyspace`,
     );
   }

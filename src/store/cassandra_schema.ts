@@ -9,6 +9,7 @@ import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureNames,
   type FeatureParameters,
+  wholeFeatures,
 } from "../features/parameters.ts";
 import {
   checkSchemaSettings,
@@ -152,15 +153,12 @@ export function tablesOf(features: FeatureParameters, idType: IdType): Tables {
 }
 
 function featureColumns(features: FeatureParameters): Column[] {
-  return featureNames(features).map((feature, index) => {
-    const name = feature.toLowerCase();
-    const real = name.includes("_avg_") || name.includes("_risk_");
-    return {
-      name,
-      type: real ? "double" : "int",
-      source: TRANSACTION_CELLS + index,
-    };
-  });
+  const whole = wholeFeatures(features);
+  return featureNames(features).map((feature, index) => ({
+    name: feature.toLowerCase(),
+    type: whole[index] ? "int" : "double",
+    source: TRANSACTION_CELLS + index,
+  }));
 }
 
 /** The tables of predictions and of the models' metrics. */

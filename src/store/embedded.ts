@@ -8,6 +8,7 @@ import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureNames,
   type FeatureParameters,
+  wholeFeatures,
 } from "../features/parameters.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
@@ -47,7 +48,7 @@ export class EmbeddedStore implements Store {
       path: options.path,
       what: "store",
       version: 1,
-      schema: schemaOf(names),
+      schema: schemaOf(names, wholeFeatures(options.features)),
       durable: options.durable,
       error: (message, cause) => new StoreError(message, cause),
     });
@@ -69,8 +70,8 @@ export class EmbeddedStore implements Store {
     if (found.join() === this.#columns.join()) return;
     this.#sqlite.close();
     throw new ConfigError(
-      `${path} holds the features of other windows; give the same --windows ` +
-        `or choose another --data folder`,
+      `${path} holds the features of other windows or of another set; give ` +
+        `the same --windows and --feature-set, or choose another --data folder`,
     );
   }
 
@@ -195,13 +196,15 @@ const TRANSACTION_COLUMNS = [
   ["tx_fraud_scenario", "INTEGER NOT NULL"],
 ] as const;
 
-function schemaOf(features: readonly string[]): string {
+function schemaOf(
+  features: readonly string[],
+  whole: readonly boolean[],
+): string {
   const columns = [
     ...TRANSACTION_COLUMNS.map(([name, type]) => `${name} ${type}`),
-    ...features.map((name) => {
-      const real = name.includes("_avg_") || name.includes("_risk_");
-      return `${name} ${real ? "REAL" : "INTEGER"} NOT NULL`;
-    }),
+    ...features.map((name, at) =>
+      `${name} ${whole[at] ? "INTEGER" : "REAL"} NOT NULL`
+    ),
   ];
   return `CREATE TABLE transactions (\n  ${columns.join(",\n  ")}\n) STRICT;`;
 }

@@ -6,6 +6,7 @@ import {
   featureNames,
   type FeatureParameters,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToCanonical,
 } from "../../src/features/parameters.ts";
 import { parseDatetime } from "../../src/transaction/calendar.ts";
@@ -86,14 +87,22 @@ function streamOf(parameters: FeatureParameters): fc.Arbitrary<Transaction[]> {
 
 const parameterSets: FeatureParameters[] = [
   HANDBOOK_FEATURES,
-  { windowDays: [1, 7, 30], delayDays: 7, useLabels: false },
-  { windowDays: [2], delayDays: 1, useLabels: true },
-  { windowDays: [1, 2, 3, 14], delayDays: 20, useLabels: true },
+  { set: "handbook", windowDays: [1, 7, 30], delayDays: 7, useLabels: false },
+  { set: "handbook", windowDays: [2], delayDays: 1, useLabels: true },
+  {
+    set: "handbook",
+    windowDays: [1, 2, 3, 14],
+    delayDays: 20,
+    useLabels: true,
+  },
+  { ...HANDBOOK_FEATURES, set: "extended" },
+  { set: "extended", windowDays: [2], delayDays: 1, useLabels: true },
+  { set: "extended", windowDays: [1, 30], delayDays: 3, useLabels: false },
 ];
 
 for (const parameters of parameterSets) {
-  const { windowDays, delayDays, useLabels } = parameters;
-  Deno.test(`process() equals the filter over all rows: windows ${windowDays}, delay ${delayDays}, labels ${useLabels}`, () => {
+  const { set, windowDays, delayDays, useLabels } = parameters;
+  Deno.test(`process() equals the filter over all rows: ${set}, windows ${windowDays}, delay ${delayDays}, labels ${useLabels}`, () => {
     fc.assert(
       fc.property(streamOf(parameters), (rows) => {
         assert.deepEqual(run(rows, parameters), streamTotals(rows, parameters));
@@ -102,6 +111,97 @@ for (const parameters of parameterSets) {
     );
   });
 }
+
+const EXTENDED: FeatureParameters = { ...HANDBOOK_FEATURES, set: "extended" };
+
+/** Streams of two cards and a terminal with more payments in a window than are looked back on, many in one second, amounts often five times the usual. */
+const busyStream = fc.array(
+  fc.record({
+    step: fc.oneof(
+      fc.constant(0),
+      fc.integer({ min: 0, max: 2 * DAY_SECONDS / 10 }),
+    ),
+    back: fc.oneof(fc.constant(0), fc.nat(SLACK_SECONDS)),
+    customerId: fc.nat(1),
+    cents: fc.constantFrom(0, 100, 199, 200, 201, 250, 499, 500, 1000),
+    fraud: fc.oneof(fc.constant(0), fc.nat(1)),
+  }),
+  { minLength: 150, maxLength: 250, size: "max" },
+).map((steps) => {
+  let progress = SLACK_SECONDS;
+  return steps.map(({ step, back, cents, ...row }, transactionId) => {
+    progress += step;
+    const amount = cents / 100;
+    return rowAt(progress - back, { ...row, transactionId, amount });
+  });
+});
+
+Deno.test("the extended set looks back on the newest payments only, whatever comes in one second", () => {
+  fc.assert(
+    fc.property(busyStream, (rows) => {
+      assert.deepEqual(run(rows, EXTENDED), streamTotals(rows, EXTENDED));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+/** The extended totals of the last of some rows, by name. */
+function extendedOf(rows: Transaction[]): Record<string, number> {
+  const totals = run(rows, EXTENDED)[rows.length - 1];
+  const named = featureNames(EXTENDED).map((name, i) => [name, totals[i]]);
+  return Object.fromEntries(named);
+}
+
+Deno.test("a card's and a terminal's first payment has defined extended features", () => {
+  const totals = extendedOf([rowAt(500, { amount: 12 })]);
+  const W = 30 * DAY_SECONDS;
+  const D = 7 * DAY_SECONDS;
+  const names = featureNames(EXTENDED).slice(14);
+  assert.deepEqual(Object.fromEntries(names.map((n) => [n, totals[n]])), {
+    CUSTOMER_ID_SECONDS_SINCE_LAST_TX: W,
+    CUSTOMER_ID_AMOUNT_RATIO_TO_MEDIAN: 1000,
+    CUSTOMER_ID_AMOUNT_RATIO_TO_MAX: 1000,
+    CUSTOMER_ID_NB_TX_AS_LARGE: 0,
+    CUSTOMER_ID_NB_OUTLIERS_1DAY_WINDOW: 0,
+    CUSTOMER_ID_NB_OUTLIERS_7DAY_WINDOW: 0,
+    CUSTOMER_ID_NB_OUTLIERS_30DAY_WINDOW: 0,
+    CUSTOMER_ID_SECONDS_SINCE_OUTLIER: W,
+    CUSTOMER_ID_NB_KNOWN_FRAUDS: 0,
+    CUSTOMER_ID_SECONDS_SINCE_KNOWN_FRAUD: D + W,
+    TERMINAL_ID_FRAUD_STREAK: 0,
+    TERMINAL_ID_SECONDS_SINCE_STREAK_BEGAN: 0,
+    TERMINAL_ID_SECONDS_SINCE_GENUINE: D + W,
+    TERMINAL_ID_SECONDS_SINCE_FRAUD: D + W,
+    TERMINAL_ID_NB_TX_SINCE_FRAUD: 0,
+    TERMINAL_ID_NB_USUAL_FRAUDS_1DAY_WINDOW: 0,
+    TERMINAL_ID_NB_USUAL_FRAUDS_7DAY_WINDOW: 0,
+    TERMINAL_ID_NB_USUAL_FRAUDS_30DAY_WINDOW: 0,
+    TERMINAL_ID_SECONDS_SINCE_USUAL_FRAUD: D + W,
+    TERMINAL_ID_SECONDS_SINCE_FIRST_USUAL_FRAUD: D + W,
+    TERMINAL_ID_NB_GENUINE_SINCE_USUAL_FRAUD: 0,
+  });
+});
+
+Deno.test("no extended feature knows a label that is younger than the delay", () => {
+  const rows = (fraud: number) =>
+    [0, 1, 2].map((i) => rowAt(1000 + i, { amount: 5, fraud })).concat(
+      rowAt(1000 + 7 * DAY_SECONDS - 1, { amount: 5 }),
+    );
+  assert.deepEqual(extendedOf(rows(1)), extendedOf(rows(0)));
+  const known = (fraud: number) =>
+    extendedOf([...rows(fraud), rowAt(1000 + 7 * DAY_SECONDS)]);
+  assert.notDeepEqual(known(1), known(0));
+});
+
+Deno.test("a fraud of a usual amount is told from one that the amount explains", () => {
+  const usual = (cents: number) =>
+    extendedOf([
+      ...[0, 1, 2].map((i) => rowAt(i, { amount: 10, terminalId: 9 })),
+      rowAt(3, { amount: cents / 100, fraud: 1 }),
+      rowAt(3 + 7 * DAY_SECONDS, { customerId: 5 }),
+    ]).TERMINAL_ID_NB_USUAL_FRAUDS_1DAY_WINDOW;
+  assert.deepEqual([1999, 2000].map(usual), [1, 0]);
+});
 
 /** Totals of the last of some rows, flags left out. */
 function lastOf(rows: Transaction[], parameters = HANDBOOK_FEATURES) {
@@ -175,7 +275,7 @@ testReading(
       assert.equal(fillTransaction(cells, START_SECONDS, row), undefined);
       assert.equal(row.datetimeSeconds, parseDatetime(String(cells[1])));
       operator.process(row, totals);
-      totalsToCanonical(totals, 3, values);
+      totalsToCanonical(totals, totalsLayout(HANDBOOK_FEATURES), values);
       return `${row.transactionId},${values.join(",")}`;
     });
     const names = ["TRANSACTION_ID", ...featureNames(HANDBOOK_FEATURES)];
@@ -186,29 +286,31 @@ testReading(
   },
 );
 
-Deno.test("processBlock() gives what process() gives, in blocks of any size", () => {
-  fc.assert(
-    fc.property(
-      streamOf(HANDBOOK_FEATURES),
-      fc.integer({ min: 1, max: 50 }),
-      (rows, size) => {
-        const operator = new FeatureOperator(HANDBOOK_FEATURES, SLACK_SECONDS);
-        const width = featureCount(HANDBOOK_FEATURES);
-        const found: number[][] = [];
-        const totals = new Float64Array(size * width);
-        for (let from = 0; from < rows.length; from += size) {
-          const length = Math.min(size, rows.length - from);
-          operator.processBlock(
-            length,
-            (index, row) => Object.assign(row, rows[from + index]),
-            totals,
-          );
-          for (let i = 0; i < length; i++) {
-            found.push([...totals.subarray(i * width, (i + 1) * width)]);
+for (const parameters of [HANDBOOK_FEATURES, EXTENDED]) {
+  Deno.test(`processBlock() gives what process() gives, in blocks of any size: ${parameters.set}`, () => {
+    fc.assert(
+      fc.property(
+        streamOf(parameters),
+        fc.integer({ min: 1, max: 50 }),
+        (rows, size) => {
+          const operator = new FeatureOperator(parameters, SLACK_SECONDS);
+          const width = featureCount(parameters);
+          const found: number[][] = [];
+          const totals = new Float64Array(size * width);
+          for (let from = 0; from < rows.length; from += size) {
+            const length = Math.min(size, rows.length - from);
+            operator.processBlock(
+              length,
+              (index, row) => Object.assign(row, rows[from + index]),
+              totals,
+            );
+            for (let i = 0; i < length; i++) {
+              found.push([...totals.subarray(i * width, (i + 1) * width)]);
+            }
           }
-        }
-        assert.deepEqual(found, run(rows, HANDBOOK_FEATURES));
-      },
-    ),
-  );
-});
+          assert.deepEqual(found, run(rows, parameters));
+        },
+      ),
+    );
+  });
+}

@@ -12,6 +12,7 @@ import {
   featureNames,
   type FeatureParameters,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToValues,
 } from "../../src/features/parameters.ts";
 import { ByteWriter } from "../../src/transaction/byte_writer.ts";
@@ -23,6 +24,7 @@ import { TransactionJsonReader } from "../../src/transaction/transaction_json.ts
 import { payments, START_SECONDS } from "../transaction/rows.ts";
 
 const TWO_WINDOWS: FeatureParameters = {
+  set: "handbook",
   windowDays: [2, 60],
   delayDays: 1,
   useLabels: true,
@@ -44,7 +46,7 @@ function valuesOf(parameters: FeatureParameters): fc.Arbitrary<Float64Array> {
         ...terminal.flatMap(([n, frauds]) => [n, Math.min(n, frauds)]),
       ];
       const values = new Float64Array(totals.length);
-      totalsToValues(totals, windows, values);
+      totalsToValues(totals, totalsLayout(parameters), values);
       return values;
     },
   );

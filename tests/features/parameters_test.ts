@@ -37,6 +37,11 @@ Deno.test("featureCount() is the number of names, whatever the windows", () => {
   assert.equal(longestWindowSeconds(HANDBOOK_FEATURES), 30 * 86_400);
 });
 
+/** The layout of so many windows and nothing more. */
+function windowsOf(windows: number) {
+  return { windows, scales: [] };
+}
+
 const count = fc.oneof(fc.integer({ min: 1, max: 1_000_000 }), fc.nat(70));
 
 /** Totals of one window for each side: a count, then a sum that fits it. */
@@ -57,8 +62,8 @@ Deno.test("valuesToTotals() gives back the totals that totalsToValues() was give
     fc.property(totalsOfOneWindow, (totals) => {
       const values = new Float64Array(6);
       const back: number[] = [];
-      totalsToValues(totals, 1, values);
-      valuesToTotals(values, 1, back);
+      totalsToValues(totals, windowsOf(1), values);
+      valuesToTotals(values, windowsOf(1), back);
       assert.deepEqual(back, totals);
     }),
     { numRuns: 20_000 },
@@ -68,7 +73,7 @@ Deno.test("valuesToTotals() gives back the totals that totalsToValues() was give
 Deno.test("totalsToValues() gives averages of money, shares of frauds, 0 for nothing", () => {
   const values: number[] = [];
   const totals = [1, 0, 4, 1001, 0, 0, 8, 3, 0, 0];
-  totalsToValues(totals, 2, values);
+  totalsToValues(totals, windowsOf(2), values);
   assert.deepEqual(values, [1, 0, 4, 1001 / 400, 0, 0, 8, 0.375, 0, 0]);
 });
 
@@ -81,7 +86,7 @@ Deno.test("totalsToCanonical() rounds half up to 6 decimals, exactly, for all si
   fc.assert(
     fc.property(totalsOfOneWindow, (totals) => {
       const values: number[] = [];
-      totalsToCanonical(totals, 1, values);
+      totalsToCanonical(totals, windowsOf(1), values);
       const micro = (total: number, count: number, scale: bigint) =>
         count === 0 ? 0n : roundedHalfUp(BigInt(total) * scale, BigInt(count));
       const [weekend, night, n, cents, m, frauds] = totals;
@@ -105,7 +110,7 @@ Deno.test("totalsToCanonical() rounds every exact half up, where the double may 
       const doubled = 20_000 * cents + count;
       if (doubled % (2 * count) !== 0) continue; // no exact half
       const values: number[] = [];
-      totalsToCanonical([0, 0, count, cents, 0, 0], 1, values);
+      totalsToCanonical([0, 0, count, cents, 0, 0], windowsOf(1), values);
       assert.equal(values[3], doubled / (2 * count) / 1e6);
       const plain = Number((cents / count / 100).toFixed(6));
       if (plain !== values[3]) down++;
@@ -117,9 +122,9 @@ Deno.test("totalsToCanonical() rounds every exact half up, where the double may 
 Deno.test("totalsToCanonical() is exact where the numerator exceeds 2^53", () => {
   const values: number[] = [];
   // 20,000 · 999,999,999,999 + 3 > 2^53; the average is 3,333,333,333.33.
-  totalsToCanonical([0, 0, 3, 999_999_999_999, 0, 0], 1, values);
+  totalsToCanonical([0, 0, 3, 999_999_999_999, 0, 0], windowsOf(1), values);
   assert.equal(values[3], 3_333_333_333.33);
-  totalsToCanonical([0, 0, 64, 2 * 10 ** 12 + 1, 0, 0], 1, values);
+  totalsToCanonical([0, 0, 64, 2 * 10 ** 12 + 1, 0, 0], windowsOf(1), values);
   assert.equal(values[3], 312_500_000.000156);
 });
 
@@ -132,7 +137,7 @@ Deno.test("totalsToCanonical() rounds down what lies the least possible below a 
     const most = Math.floor((Number.MAX_SAFE_INTEGER - count) / 20_000);
     cents += Math.floor((most - cents) / count) * count;
     const values: number[] = [];
-    totalsToCanonical([0, 0, count, cents, 0, 0], 1, values);
+    totalsToCanonical([0, 0, count, cents, 0, 0], windowsOf(1), values);
     const micro = roundedHalfUp(BigInt(cents) * 10_000n, BigInt(count));
     assert.equal(values[3], Number(micro) / 1e6, `${cents} / ${count}`);
   }

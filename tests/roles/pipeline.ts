@@ -11,6 +11,7 @@ import {
   featureCount,
   featureNames,
   HANDBOOK_FEATURES,
+  totalsLayout,
   totalsToCanonical,
   valuesToTotals,
 } from "../../src/features/parameters.ts";
@@ -63,6 +64,8 @@ export interface OpenFolder extends AsyncDisposable {
   readonly store: EmbeddedStore;
   readonly context: RoleContext;
 }
+
+const LAYOUT = totalsLayout(HANDBOOK_FEATURES);
 
 const never = new AbortController().signal;
 
@@ -120,8 +123,8 @@ function canonicalHash() {
   let text = names.join(",") + "\n";
   return {
     add(cells: Float64Array): void {
-      valuesToTotals(cells.subarray(TRANSACTION_CELLS), 3, totals);
-      totalsToCanonical(totals, 3, values);
+      valuesToTotals(cells.subarray(TRANSACTION_CELLS), LAYOUT, totals);
+      totalsToCanonical(totals, LAYOUT, values);
       text += `${cells[0]},${values.join(",")}\n`;
       if (text.length < 1 << 16) return;
       hash.update(text);

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { EmbeddedLog } from "../../src/log/embedded.ts";
+import {
+  customerReachSeconds,
+  FEATURE_SETS,
+} from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/roles/control.ts";
 import { parseCommit, ReplayMarks } from "../../src/roles/stage_commit.ts";
 import {
@@ -23,7 +27,7 @@ import {
 
 const PARAMETERS: StreamParameters = {
   partitions: 1,
-  features: { windowDays: [1], delayDays: 2, useLabels: true },
+  features: { set: "handbook", windowDays: [1], delayDays: 2, useLabels: true },
   latenessSeconds: 3600,
   maxGapSeconds: 400 * DAY_SECONDS,
 };
@@ -49,12 +53,13 @@ function fillers(from: number, to: number, step: number): Entry[] {
 async function outcome(
   entries: readonly Entry[],
   restored: number,
+  parameters: StreamParameters,
 ): Promise<unknown> {
-  await using folder = await openMemory(PARAMETERS);
+  await using folder = await openMemory(parameters);
   const { log } = folder;
   await appendPayments(log, 0, entries);
-  const customers = await StageDriver.customers(log, PARAMETERS);
-  const terminals = await StageDriver.terminals(log, PARAMETERS);
+  const customers = await StageDriver.customers(log, parameters);
+  const terminals = await StageDriver.terminals(log, parameters);
   for (let i = 0; i < entries.length; i++) {
     if (i >= entries.length - restored) {
       await customers.reopen(0);
@@ -74,111 +79,126 @@ async function outcome(
   };
 }
 
-async function assertRestoredLikeLive(entries: readonly Entry[], last: number) {
-  assert.deepEqual(await outcome(entries, last), await outcome(entries, 0));
-}
+for (const set of FEATURE_SETS) {
+  const parameters = {
+    ...PARAMETERS,
+    features: { ...PARAMETERS.features, set },
+  };
+  /** How long the first stage knows a payment again. */
+  const KEEP_SECONDS = customerReachSeconds(parameters.features) + 3600;
 
-Deno.test("a restored stage goes on like one that never stopped", async () => {
-  const rows = fillers(0, 5 * DAY_SECONDS, 5000);
-  await assertRestoredLikeLive(rows, 20);
-});
+  const assertRestoredLikeLive = async (
+    entries: readonly Entry[],
+    last: number,
+  ) => {
+    assert.deepEqual(
+      await outcome(entries, last, parameters),
+      await outcome(entries, 0, parameters),
+    );
+  };
 
-Deno.test("a restored stage knows duplicates up to the last second that a live one knows them", async () => {
-  const first = paymentAt(KEEP_SECONDS, { transactionId: 1, amount: 1 });
-  const again = { ...first };
-  for (const second of [-1, 0, 1]) {
-    const newest = first.timeSeconds + KEEP_SECONDS + second;
-    await assertRestoredLikeLive([
-      ...fillers(0, first.timeSeconds, 4000),
-      first,
-      ...fillers(first.timeSeconds + 1, newest, 4000),
-      paymentAt(newest, { transactionId: 2, amount: 2 }),
-      again,
-      ...fillers(newest, newest + DAY_SECONDS, 9000),
-    ], 12);
-  }
-});
-
-Deno.test("a restored stage knows an id used again up to the last second that a live one knows it", async () => {
-  const first = paymentAt(KEEP_SECONDS, { transactionId: 1, amount: 1 });
-  for (const second of [-1, 0, 1]) {
-    const time = first.timeSeconds + KEEP_SECONDS + second;
-    await assertRestoredLikeLive([
-      ...fillers(0, first.timeSeconds, 4000),
-      first,
-      ...fillers(first.timeSeconds + 1, time, 4000),
-      paymentAt(time, { transactionId: 1, amount: 2 }),
-      ...fillers(time, time + DAY_SECONDS, 9000),
-    ], 12);
-  }
-});
-
-Deno.test("late and implausible payments leave a restored stage where a live one is", async () => {
-  const time = 4 * DAY_SECONDS;
-  await assertRestoredLikeLive([
-    ...fillers(0, time, 4000),
-    paymentAt(time - 3600 - 4000, { transactionId: 1 }),
-    paymentAt(time + PARAMETERS.maxGapSeconds + 1, { transactionId: 2 }),
-    '{"not":"a payment"}',
-    ...fillers(time, time + DAY_SECONDS, 4000),
-    paymentAt(time + DAY_SECONDS - 3600, { transactionId: 3 }),
-  ], 25);
-});
-
-Deno.test("a payment that conflicts with one before the replay is refused there too", async () => {
-  const K = KEEP_SECONDS;
-  const from = 100;
-  const at = (keeps: number, customerId: number) =>
-    paymentAt(from + Math.round(keeps * K), {
-      transactionId: 1,
-      customerId,
-      amount: 5,
-    });
-  // The first is accepted; the second conflicts with it; the third comes when
-  // the first is forgotten, and the second must not stand in for it.
-  const entries = [at(0, 70), at(0.5, 80), at(1.45, 90)];
-  const end = from + Math.round(2.35 * K);
-  const rows = [...entries, ...fillers(from + 1, end, 3000)] as ReturnType<
-    typeof paymentAt
-  >[];
-  rows.sort((a, b) => a.timeSeconds - b.timeSeconds);
-  // Another payment of the third's customer, within its window.
-  rows.push(paymentAt(end, { transactionId: 2, customerId: 90, amount: 1 }));
-  await assertRestoredLikeLive(rows, 1);
-  await assertRestoredLikeLive(rows, rows.length);
-});
-
-Deno.test("ids in conflict over and over do not part a restored stage from a live one", async () => {
-  const step = fc.record({
-    id: fc.nat(1),
-    seconds: fc.oneof(
-      fc.nat(KEEP_SECONDS),
-      fc.constantFrom(
-        0.5 * KEEP_SECONDS,
-        0.7 * KEEP_SECONDS,
-        KEEP_SECONDS - 1,
-        KEEP_SECONDS,
-      ),
-    ),
-    customerId: fc.nat(1),
+  Deno.test(`${set}: a restored stage goes on like one that never stopped`, async () => {
+    const rows = fillers(0, 5 * DAY_SECONDS, 5000);
+    await assertRestoredLikeLive(rows, 20);
   });
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(step, { minLength: 8, maxLength: 25, size: "max" }),
-      async (steps) => {
-        let time = 0;
-        const rows = steps.flatMap(({ id, seconds, customerId }) => {
-          const before = fillers(time + 1, time + seconds, 20_000);
-          time += Math.floor(seconds);
-          const more = { transactionId: id, customerId, amount: 3 };
-          return [...before, paymentAt(time, more)];
-        });
-        await assertRestoredLikeLive(rows, rows.length);
-      },
-    ),
-    { numRuns: 25 },
-  );
-});
+
+  Deno.test(`${set}: a restored stage knows duplicates up to the last second that a live one knows them`, async () => {
+    const first = paymentAt(KEEP_SECONDS, { transactionId: 1, amount: 1 });
+    const again = { ...first };
+    for (const second of [-1, 0, 1]) {
+      const newest = first.timeSeconds + KEEP_SECONDS + second;
+      await assertRestoredLikeLive([
+        ...fillers(0, first.timeSeconds, 4000),
+        first,
+        ...fillers(first.timeSeconds + 1, newest, 4000),
+        paymentAt(newest, { transactionId: 2, amount: 2 }),
+        again,
+        ...fillers(newest, newest + DAY_SECONDS, 9000),
+      ], 12);
+    }
+  });
+
+  Deno.test(`${set}: a restored stage knows an id used again up to the last second that a live one knows it`, async () => {
+    const first = paymentAt(KEEP_SECONDS, { transactionId: 1, amount: 1 });
+    for (const second of [-1, 0, 1]) {
+      const time = first.timeSeconds + KEEP_SECONDS + second;
+      await assertRestoredLikeLive([
+        ...fillers(0, first.timeSeconds, 4000),
+        first,
+        ...fillers(first.timeSeconds + 1, time, 4000),
+        paymentAt(time, { transactionId: 1, amount: 2 }),
+        ...fillers(time, time + DAY_SECONDS, 9000),
+      ], 12);
+    }
+  });
+
+  Deno.test(`${set}: late and implausible payments leave a restored stage where a live one is`, async () => {
+    const time = 4 * DAY_SECONDS;
+    await assertRestoredLikeLive([
+      ...fillers(0, time, 4000),
+      paymentAt(time - 3600 - 4000, { transactionId: 1 }),
+      paymentAt(time + PARAMETERS.maxGapSeconds + 1, { transactionId: 2 }),
+      '{"not":"a payment"}',
+      ...fillers(time, time + DAY_SECONDS, 4000),
+      paymentAt(time + DAY_SECONDS - 3600, { transactionId: 3 }),
+    ], 25);
+  });
+
+  Deno.test(`${set}: a payment that conflicts with one before the replay is refused there too`, async () => {
+    const K = KEEP_SECONDS;
+    const from = 100;
+    const at = (keeps: number, customerId: number) =>
+      paymentAt(from + Math.round(keeps * K), {
+        transactionId: 1,
+        customerId,
+        amount: 5,
+      });
+    // The first is accepted; the second conflicts with it; the third comes when
+    // the first is forgotten, and the second must not stand in for it.
+    const entries = [at(0, 70), at(0.5, 80), at(1.45, 90)];
+    const end = from + Math.round(2.35 * K);
+    const rows = [...entries, ...fillers(from + 1, end, 3000)] as ReturnType<
+      typeof paymentAt
+    >[];
+    rows.sort((a, b) => a.timeSeconds - b.timeSeconds);
+    // Another payment of the third's customer, within its window.
+    rows.push(paymentAt(end, { transactionId: 2, customerId: 90, amount: 1 }));
+    await assertRestoredLikeLive(rows, 1);
+    await assertRestoredLikeLive(rows, rows.length);
+  });
+
+  Deno.test(`${set}: ids in conflict over and over do not part a restored stage from a live one`, async () => {
+    const step = fc.record({
+      id: fc.nat(1),
+      seconds: fc.oneof(
+        fc.nat(KEEP_SECONDS),
+        fc.constantFrom(
+          0.5 * KEEP_SECONDS,
+          0.7 * KEEP_SECONDS,
+          KEEP_SECONDS - 1,
+          KEEP_SECONDS,
+        ),
+      ),
+      customerId: fc.nat(1),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 8, maxLength: 25, size: "max" }),
+        async (steps) => {
+          let time = 0;
+          const rows = steps.flatMap(({ id, seconds, customerId }) => {
+            const before = fillers(time + 1, time + seconds, 20_000);
+            time += Math.floor(seconds);
+            const more = { transactionId: id, customerId, amount: 3 };
+            return [...before, paymentAt(time, more)];
+          });
+          await assertRestoredLikeLive(rows, rows.length);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+}
 
 async function replayed(
   log: EmbeddedLog,

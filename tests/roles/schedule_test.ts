@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { featureNames } from "../../src/features/parameters.ts";
+import { FEATURE_SETS, featureNames } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/roles/control.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
 import { REPARTITION_TOPIC } from "../../src/roles/topics.ts";
@@ -21,11 +21,17 @@ import { expectedOf, judge, progressOf } from "./stream_oracle.ts";
 
 const PARAMETERS: StreamParameters = {
   partitions: 3,
-  features: { windowDays: [1, 2, 4], delayDays: 3, useLabels: true },
+  features: {
+    set: "handbook",
+    windowDays: [1, 2, 4],
+    delayDays: 3,
+    useLabels: true,
+  },
   latenessSeconds: 3600,
   maxGapSeconds: 400 * DAY_SECONDS,
 };
-const KEEP_SECONDS = 4 * DAY_SECONDS + 3600;
+/** How long the first stage of either set knows a payment again. */
+const KEEP_SECONDS = [4, 7].map((days) => days * DAY_SECONDS + 3600);
 
 /** What arrives next: a payment, or one of the things that go wrong. */
 interface Arrival {
@@ -61,9 +67,7 @@ const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
       {
         weight: 1,
         arbitrary: fc.constantFrom(
-          KEEP_SECONDS - 1,
-          KEEP_SECONDS,
-          KEEP_SECONDS / 2,
+          ...KEEP_SECONDS.flatMap((keep) => [keep - 1, keep, keep / 2]),
         ),
       },
       { weight: 1, arbitrary: fc.constant(50 * DAY_SECONDS) },
@@ -81,6 +85,7 @@ const arrivals: fc.Arbitrary<Arrival[]> = fc.array(
 /** The arrivals as entries of partitions, in the order of appending: event time, to within the lateness. */
 function entriesOf(
   arrivals: readonly Arrival[],
+  parameters: StreamParameters,
 ): { partition: number; entry: Entry }[] {
   const accepted: Transaction[][] = partitionsOf(PARAMETERS).map(() => []);
   let now = 3600;
@@ -89,7 +94,7 @@ function entriesOf(
     now += stepSeconds;
     const before = accepted[partition];
     const entry = entryOf(arrival, transactionId, now, before);
-    const verdict = judge(entry, before, PARAMETERS);
+    const verdict = judge(entry, before, parameters);
     if (verdict === "accept") before.push(entry as Transaction);
     return { partition, entry };
   });
@@ -149,12 +154,13 @@ interface Schedule {
 /** Runs the stages over the arrivals by a schedule and compares all that comes out with the oracle. */
 async function runSchedule(
   arrivals: readonly Arrival[],
+  parameters: StreamParameters,
   { seed, preloaded, drops, records }: Schedule,
 ): Promise<void> {
-  await using folder = await openMemory(PARAMETERS);
+  await using folder = await openMemory(parameters);
   const { log } = folder;
-  const entries = entriesOf(arrivals);
-  const sources: Entry[][] = partitionsOf(PARAMETERS).map(() => []);
+  const entries = entriesOf(arrivals, parameters);
+  const sources: Entry[][] = partitionsOf(parameters).map(() => []);
   const random = chance(seed);
   const below = (n: number) => Math.floor(random() * n);
   let appended = 0;
@@ -168,15 +174,15 @@ async function runSchedule(
     appended = Math.min(entries.length, appended + count);
   };
   if (preloaded) await append(entries.length);
-  const customers = await StageDriver.customers(log, PARAMETERS);
-  const terminals = await StageDriver.terminals(log, PARAMETERS);
-  const order = partitionsOf(PARAMETERS);
+  const customers = await StageDriver.customers(log, parameters);
+  const terminals = await StageDriver.terminals(log, parameters);
+  const order = partitionsOf(parameters);
   for (;;) {
     const what = random();
     if (what < 0.1) await append(1 + below(8));
     else {
       const stage = what < 0.65 ? customers : terminals;
-      const partition = below(PARAMETERS.partitions);
+      const partition = below(parameters.partitions);
       if (random() < drops) await stage.reopen(partition);
       await stage.step(partition, 1 + below(records));
     }
@@ -192,17 +198,18 @@ async function runSchedule(
     assert.ok(customers.steps > before, "the partitions wait for each other");
   }
   assert.ok(await terminals.done());
-  await compare(folder.log, sources, customers, terminals);
+  await compare(folder.log, sources, parameters, customers, terminals);
 }
 
 async function compare(
   log: Parameters<typeof sinkRows>[0],
   sources: Entry[][],
+  parameters: StreamParameters,
   customers: StageDriver,
   terminals: StageDriver,
 ): Promise<void> {
-  const expected = expectedOf(sources, PARAMETERS);
-  const names = featureNames(PARAMETERS.features);
+  const expected = expectedOf(sources, parameters);
+  const names = featureNames(parameters.features);
   const textOf = (id: unknown, seconds: unknown, values: unknown[]) =>
     `${id} at ${seconds}: ${values.join(" ")}`;
   const found = (await sinkRows(log)).map((row) =>
@@ -253,15 +260,20 @@ const schedules: [string, Omit<Schedule, "seed">][] = [
   }],
 ];
 
-for (const [name, schedule] of schedules) {
-  Deno.test(`stages in any order give what the plain rules give, ${name}`, async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        arrivals,
-        fc.integer(),
-        (arrivals, seed) => runSchedule(arrivals, { ...schedule, seed }),
-      ),
-      { numRuns: 60 },
-    );
-  });
+for (const set of FEATURE_SETS) {
+  const features = { ...PARAMETERS.features, set };
+  const parameters = { ...PARAMETERS, features };
+  for (const [name, schedule] of schedules) {
+    Deno.test(`stages in any order give what the plain rules give, ${set} set, ${name}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          arrivals,
+          fc.integer(),
+          (arrivals, seed) =>
+            runSchedule(arrivals, parameters, { ...schedule, seed }),
+        ),
+        { numRuns: 60 },
+      );
+    });
+  }
 }

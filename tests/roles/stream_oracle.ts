@@ -4,12 +4,13 @@
  * accepted before; the features by filters over everything.
  */
 import {
-  longestWindowSeconds,
+  customerReachSeconds,
+  totalsLayout,
   totalsToValues,
 } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/roles/control.ts";
 import type { Transaction } from "../../src/transaction/transaction.ts";
-import { customerTotals, flagsOf, terminalTotals } from "../features/oracle.ts";
+import { partitionTotals } from "../features/oracle.ts";
 import type { Entry } from "./stages.ts";
 
 /** What must come out. */
@@ -41,18 +42,12 @@ export function expectedOf(
     return before;
   });
   const all = accepted.flat();
-  const rows = accepted.flatMap((rows) =>
-    rows.map((row, i) => {
-      const totals = [
-        ...flagsOf(row),
-        ...customerTotals(row, rows.slice(0, i), features),
-        ...terminalTotals(row, all, features),
-      ];
-      const values: number[] = [];
-      totalsToValues(totals, features.windowDays.length, values);
-      return { row, values };
-    })
-  );
+  const totals = partitionTotals(accepted, features, () => all);
+  const rows = all.map((row, i) => {
+    const values: number[] = [];
+    totalsToValues(totals[i], totalsLayout(features), values);
+    return { row, values };
+  });
   return { rows, duplicates, deadLetters };
 }
 
@@ -64,7 +59,7 @@ export function judge(
 ): string {
   if (typeof entry === "string") return "not JSON";
   const { features, latenessSeconds, maxGapSeconds } = parameters;
-  const keepSeconds = longestWindowSeconds(features) + latenessSeconds;
+  const keepSeconds = customerReachSeconds(features) + latenessSeconds;
   const time = entry.timeSeconds;
   const progress = progressOf(before);
   if (time > progress + maxGapSeconds) return "implausible";

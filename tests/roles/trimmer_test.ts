@@ -208,7 +208,7 @@ testWriting(
 
 const SMALL: StreamParameters = {
   partitions: 1,
-  features: { windowDays: [1], delayDays: 2, useLabels: true },
+  features: { set: "handbook", windowDays: [1], delayDays: 2, useLabels: true },
   latenessSeconds: 3600,
   maxGapSeconds: 400 * DAY_SECONDS,
 };

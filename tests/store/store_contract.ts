@@ -19,6 +19,7 @@ import { payments } from "../transaction/rows.ts";
 
 /** Features other than the handbook's. */
 export const TWO_WINDOWS: FeatureParameters = {
+  set: "handbook",
   windowDays: [3, 90],
   delayDays: 2,
   useLabels: true,

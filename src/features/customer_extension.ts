@@ -1,0 +1,107 @@
+/** The customer's features of the extended set: see extended_columns.ts. */
+import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
+import { amountCents } from "../transaction/validation.ts";
+import {
+  HISTORY_MAX,
+  OUTLIER_RATIO,
+  RATIO_SCALE,
+  ratioTotal,
+} from "./extended_columns.ts";
+import { type FeatureParameters, handbookCount } from "./parameters.ts";
+import { SlidingWindows } from "./sliding_windows.ts";
+
+/** What the customers' side adds for the extended set. */
+export class CustomerExtension {
+  readonly #windowSeconds: readonly number[];
+  readonly #longestSeconds: number;
+  readonly #delaySeconds: number;
+  readonly #useLabels: boolean;
+  readonly #offset: number;
+  readonly #frauds: SlidingWindows;
+  readonly #counts = new Float64Array(2);
+  readonly #times = new Float64Array(HISTORY_MAX);
+  readonly #values = new Float64Array(HISTORY_MAX);
+  readonly #sorted = new Float64Array(HISTORY_MAX);
+
+  /** Makes an extension without state; payments may come up to `slackSeconds` late. */
+  constructor(parameters: FeatureParameters, slackSeconds: number) {
+    const { windowDays, delayDays, useLabels } = parameters;
+    this.#windowSeconds = windowDays.map((days) => days * DAY_SECONDS);
+    this.#longestSeconds = Math.max(...this.#windowSeconds);
+    this.#delaySeconds = delayDays * DAY_SECONDS;
+    this.#useLabels = useLabels;
+    this.#offset = handbookCount(parameters);
+    this.#frauds = new SlidingWindows({
+      lagSeconds: this.#delaySeconds,
+      windowSeconds: [this.#longestSeconds],
+      slackSeconds,
+    });
+  }
+
+  /**
+   * Writes the totals of a payment that has just been added to `amounts`, the
+   * windows over its card's cents, and takes its label into the state.
+   */
+  process(
+    row: Transaction,
+    amounts: SlidingWindows,
+    progress: number,
+    totals: Float64Array,
+    at: number,
+  ): void {
+    const time = row.timeSeconds;
+    const cents = amountCents(row.amount);
+    const longest = this.#longestSeconds;
+    const times = this.#times;
+    const values = this.#values;
+    const count = amounts.recent(1, times, values);
+    let place = at + this.#offset;
+    totals[place++] = count === 0 ? longest : time - times[count - 1];
+    const sorted = this.#sorted.subarray(0, count);
+    sorted.set(values.subarray(0, count));
+    sorted.sort();
+    const median = count === 0 ? 0 : sorted[(count - 1) >> 1];
+    totals[place++] = ratioTotal(cents, median);
+    totals[place++] = ratioTotal(cents, count === 0 ? 0 : sorted[count - 1]);
+    let larger = 0;
+    while (larger < count && sorted[count - 1 - larger] >= cents) larger++;
+    totals[place++] = larger;
+    // The median is 0 only where nearly all is 0: nothing stands out then.
+    const outlier = median === 0 ? Infinity : median * OUTLIER_RATIO;
+    let newest = -1;
+    totals.fill(0, place, place + this.#windowSeconds.length);
+    for (let i = count - 1; i >= 0; i--) {
+      if (values[i] * RATIO_SCALE < outlier) continue;
+      if (newest < 0) newest = i;
+      for (let w = this.#windowSeconds.length - 1; w >= 0; w--) {
+        if (time - times[i] >= this.#windowSeconds[w]) break;
+        totals[place + w]++;
+      }
+    }
+    place += this.#windowSeconds.length;
+    totals[place++] = newest < 0 ? longest : time - times[newest];
+    this.#writeFrauds(row, progress, totals, place);
+  }
+
+  #writeFrauds(
+    row: Transaction,
+    progress: number,
+    totals: Float64Array,
+    place: number,
+  ): void {
+    const label = this.#useLabels ? row.fraud : 0;
+    const time = row.timeSeconds;
+    const windows = this.#frauds;
+    windows.add(row.customerId, time, label, progress, this.#counts, 0);
+    const count = windows.recent(0, this.#times, this.#values);
+    let known = 0;
+    let newest = time - this.#delaySeconds - this.#longestSeconds;
+    for (let i = 0; i < count; i++) {
+      if (this.#values[i] === 0) continue;
+      known++;
+      newest = this.#times[i];
+    }
+    totals[place++] = known;
+    totals[place] = time - newest;
+  }
+}

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { METRICS, type MetricValues } from "../../src/learning/judgement.ts";
+import experiment from "../data/learning/experiment.json" with { type: "json" };
+import { temporaryFolder } from "../temporary_folder.ts";
+import { runMain, testRunning } from "./program_runner.ts";
+
+/** A small set that is made in a moment: 28 days. */
+const SMALL = ["--customers=200", "--terminals=200", "--radius=10"];
+const SMALL_SET = [...SMALL, "--days=28"];
+const QUICK = "--model=logistic-regression,decision-tree";
+
+/** One object of --json, as far as tests look at it. */
+interface Evaluation extends MetricValues {
+  model: string;
+  training: { rows: number; frauds: number };
+  test: { rows: number; frauds: number; "ids_sha256": string };
+  period: { startDay: number };
+  days: { day: number; rows: number; frauds: number }[];
+  thresholds: { threshold: number; alerts: number }[];
+  "cheapest_threshold": { cost: number };
+}
+
+async function evaluateJson(args: string[]): Promise<Evaluation[]> {
+  const { code, stdout, stderr } = await runMain(
+    ["evaluate", "--json", ...args],
+  );
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+testRunning(
+  "evaluate reproduces the handbook's experiment on its data",
+  async () => {
+    const models = await evaluateJson([
+      QUICK,
+      "--model=gradient-boosting:trees=50:depth=3",
+    ]);
+    const { split } = experiment;
+    for (const { training, test, days } of models) {
+      assert.deepEqual(training, {
+        rows: split.train_rows,
+        frauds: split.train_frauds,
+      });
+      assert.deepEqual(test, {
+        rows: split.test_rows,
+        frauds: split.test_frauds,
+        "ids_sha256": split.test_ids_sha256_one_per_line,
+      });
+      assert.deepEqual(days.map(({ rows }) => rows), split.test_rows_per_day);
+      assert.deepEqual(
+        days.map(({ frauds }) => frauds),
+        split.test_frauds_per_day,
+      );
+    }
+    const [logistic, tree, boosting] = models;
+    const peers = experiment.models;
+    for (const metric of METRICS) {
+      const near = (model: Evaluation, peer: MetricValues) =>
+        assert.ok(Math.abs(model[metric] - peer[metric]) < 0.005, metric);
+      near(logistic, peers.logistic_regression);
+      near(tree, peers.decision_tree_depth_2);
+      assert.ok(boosting[metric] > peers.xgboost[metric], metric);
+    }
+    assert.deepEqual(models.map(({ model }) => model), [
+      "logistic-regression",
+      "decision-tree",
+      "gradient-boosting:trees=50:depth=3",
+    ]);
+  },
+);
+
+testRunning("evaluate prints tables, days and thresholds", async () => {
+  const { code, stdout, stderr } = await runMain(
+    ["evaluate", QUICK, "--details", ...SMALL_SET],
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /^training 2018-04-08 to 2018-04-14, days 7 to 13: [\d,]+ payments, /,
+  );
+  assert.match(stdout, /\ntest {5}2018-04-22 to 2018-04-28, days 21 to 27: /);
+  assert.match(stdout, /\nmodel +AUC ROC +avg\. precision +CP@100 +fit\n/);
+  assert.match(stdout, /\nlogistic-regression +0\.\d{3} +0\.\d{3} +0\.\d{3} /);
+  assert.match(stdout, /\n\(perfect scores\) +1\.000 +1\.000 +0\.\d{3}\n/);
+  assert.match(stdout, /\nday +payments +frauds .*\n21 /);
+  assert.match(stdout, /\nthreshold +alerts .*\n0\.000 /);
+});
+
+testRunning("evaluate of files is that of the set in memory", async () => {
+  await using folder = temporaryFolder();
+  const data = `${folder.path}/data`;
+  await runMain(["generate", `--out=${data}`, ...SMALL_SET]);
+  const withoutTimes = (models: Evaluation[]) =>
+    models.map((model) => ({ ...model, "fit_seconds": 0 }));
+  assert.deepEqual(
+    withoutTimes(await evaluateJson([QUICK, `--in=${data}`])),
+    withoutTimes(await evaluateJson([QUICK, ...SMALL_SET])),
+  );
+});
+
+testRunning("evaluate takes other days and longer histories", async () => {
+  const days = [
+    "--start-day=8",
+    "--train-days=4",
+    "--delay=3",
+    "--test-days=5",
+  ];
+  const set = ["--model=decision-tree", ...SMALL_SET, ...days];
+  const [short] = await evaluateJson(set);
+  const [long] = await evaluateJson([...set, "--history-days=5"]);
+  assert.deepEqual(short.days.map(({ day }) => day), [15, 16, 17, 18, 19]);
+  assert.equal(long.test.ids_sha256, short.test.ids_sha256);
+  assert.ok(long.training.rows > short.training.rows);
+});
+
+testRunning("evaluate writes the curves", async () => {
+  await using folder = temporaryFolder();
+  const path = `${folder.path}/curves.jsonl`;
+  const [model] = await evaluateJson(
+    ["--model=decision-tree", `--curves=${path}`, ...SMALL_SET],
+  );
+  const points = Deno.readTextFileSync(path).trimEnd().split("\n")
+    .map((line) => JSON.parse(line));
+  assert.ok(points.length >= 2);
+  assert.deepEqual(
+    Object.keys(points[0]),
+    [
+      "model",
+      "threshold",
+      "alerts",
+      "precision",
+      "recall",
+      "false_positive_rate",
+    ],
+  );
+  const last = points[points.length - 1];
+  assert.deepEqual(
+    [last.alerts, last.recall, last.false_positive_rate],
+    [model.test.rows, 1, 1],
+  );
+});
+
+testRunning(
+  "evaluate --retrain judges both models by the same weeks",
+  async () => {
+    const set = [...SMALL, "--days=60", "--model=decision-tree"];
+    const { code, stdout, stderr } = await runMain(
+      ["evaluate", "--retrain=7d", "--start-day=10", "--json", ...set],
+    );
+    assert.equal(code, 0, stderr);
+    const [{ model, periods, mean }] = JSON.parse(stdout);
+    assert.equal(model, "decision-tree");
+    // 10 + 7 + 7 = 24 days before the first of 5 whole weeks.
+    assert.deepEqual(
+      periods.map(({ period }: { period: { startDay: number } }) =>
+        period.startDay
+      ),
+      [10, 17, 24, 31, 38],
+    );
+    assert.deepEqual(periods[0].once, periods[0].again);
+    assert.notDeepEqual(mean.once, mean.again);
+    const [third] = await evaluateJson([...set, "--start-day=24"]);
+    for (const metric of METRICS) {
+      assert.equal(periods[2].again[metric], third[metric]);
+    }
+    const table = await runMain(
+      ["evaluate", "--retrain=7d", "--start-day=10", ...set],
+    );
+    assert.match(table.stdout, /^once: trained on 2018-04-11 to 2018-04-17; /);
+    assert.match(table.stdout, /\nmean of 5 +0\.\d{3} /);
+  },
+);
+
+testRunning("evaluate says what can't be evaluated", async () => {
+  await using folder = temporaryFolder();
+  const broken = `${folder.path}/broken.json`;
+  Deno.writeTextFileSync(broken, "{");
+  const cases: [string[], number, RegExp][] = [
+    [["--model=oracle"], 2, /--model must be logistic-regression, /],
+    [
+      ["--model=decision-tree:trees=5"],
+      2,
+      /decision-tree has no setting 'trees'; it has depth, leaf-rows/,
+    ],
+    [["--model=decision-tree:depth=x"], 2, /depth=x cannot be: depthMax is/],
+    [["--model=no/such.json"], 1, /cannot read no\/such\.json/],
+    [[`--model=${broken}`], 1, /broken\.json is not JSON/],
+    [["--days=20"], 2, /21 days are needed and the payments have 20/],
+    [["--start-day=3"], 1, /the test has no payment: days 17 /],
+    [["--start-day=3", "--history-days=4"], 2, /--start-day=3 needs 4 days/],
+    [["--in=x", "--preset=seed"], 2, /--preset says what to simulate, /],
+    [["--retrain=7d", "--test-days=7"], 2, /--test-days has no effect/],
+    [["--retrain=30h"], 2, /--retrain must be whole days/],
+    [["--retrain=7d", "--model=m.json"], 2, /--retrain trains models/],
+    [["--retrain=7d"], 2, /--retrain needs 58 days for its first test/],
+    [["--threads=0"], 2, /--threads must be a whole number from 1/],
+  ];
+  for (const [args, code, message] of cases) {
+    const days = args.some((flag) => /^--(days|in|preset)/.test(flag))
+      ? []
+      : ["--days=14"];
+    const outcome = await runMain(
+      ["evaluate", ...args.includes("--in=x") ? [] : SMALL, ...days, ...args],
+    );
+    assert.equal(outcome.code, code, `${args}: ${outcome.stderr}`);
+    assert.match(outcome.stderr, /^fraudstream: [^\n]*\n$/);
+    assert.match(outcome.stderr, message);
+  }
+});

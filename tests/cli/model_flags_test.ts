@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { collectModels, readModels } from "../../src/cli/model_flags.ts";
+import { ConfigError } from "../../src/error/error.ts";
+
+Deno.test("readModels() reads kinds with settings, and files", () => {
+  assert.deepEqual(
+    readModels("random-forest:trees=50:depth=10, logistic-regression:c=1e-1"),
+    [
+      {
+        kind: "random-forest",
+        settings: { trees: 50, depthMax: 10 },
+        name: "random-forest:trees=50:depth=10",
+      },
+      {
+        kind: "logistic-regression",
+        settings: { lossWeight: 0.1 },
+        name: "logistic-regression:c=0.1",
+      },
+    ],
+  );
+  assert.deepEqual(readModels("a,b:c.json"), [{ path: "a,b:c.json" }]);
+  assert.equal(
+    collectModels("decision-tree", readModels("m.json")).length,
+    2,
+  );
+});
+
+Deno.test("readModels() refuses kinds, settings and values that there are not", () => {
+  const wrong: [string, RegExp][] = [
+    ["", /--model must be logistic-regression, /],
+    ["decision-tree,", /--model must be /],
+    ["decision-tree:", /decision-tree has no setting ''; it has depth, /],
+    ["decision-tree:toString=1", /has no setting 'toString'/],
+    ["decision-tree:c=1", /has no setting 'c'/],
+    ["random-forest:trees=1.5", /trees=1\.5 cannot be: trees is 1\.5/],
+    ["random-forest:trees=0x10", /trees=0x10 cannot be: trees is NaN/],
+    ["random-forest:trees=", /trees= cannot be/],
+  ];
+  for (const [text, message] of wrong) {
+    assert.throws(
+      () => readModels(text),
+      (error) => error instanceof ConfigError && message.test(error.message),
+      text,
+    );
+  }
+});
