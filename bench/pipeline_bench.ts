@@ -3,7 +3,10 @@
  * --rate=max (payments a second, peak memory), then latency from published to
  * stored at --rate=1000.
  *
- *   deno task bench [--runs=N] [--seconds=N]
+ *   deno task bench [--runs=N] [--seconds=N] [--model=FILE]
+ *
+ * With a model every run is done twice, without and with scoring, so that both
+ * meet the same minutes of the machine.
  */
 import { join } from "node:path";
 import { readFlags } from "./bench_flags.ts";
@@ -11,30 +14,53 @@ import { figure, print } from "./figures.ts";
 import { latencyOf, runPipeline } from "./program.ts";
 
 async function main(): Promise<void> {
-  const { runs, seconds } = readFlags({ runs: 3, seconds: 30 });
+  const { runs, seconds, model } = readFlags({
+    runs: 3,
+    seconds: 30,
+    model: "",
+  });
   const folder = await Deno.makeTempDir({ prefix: "fraudstream-bench-" });
-  const rates: number[] = [];
-  const peaks: number[] = [];
+  const variants = [
+    { name: "rate=max  ", flags: [] },
+    ...model === ""
+      ? []
+      : [{ name: "… scored  ", flags: [`--model=${model}`] }],
+  ].map((variant) => ({
+    ...variant,
+    rates: [] as number[],
+    peaks: [] as number[],
+  }));
   for (let i = 0; i < runs; i++) {
-    const data = join(folder, `max-${i}`);
-    const flags = [`--data=${data}`, "--rate=max"];
-    const { stdout, peakMiB } = await runPipeline(flags);
-    const rate = /stored in ([\d.]+) s, ([\d,]+) a second/.exec(stdout);
-    if (!rate) throw new Error(`unexpected summary: ${stdout}`);
-    rates.push(Number(rate[2].replaceAll(",", "")));
-    peaks.push(peakMiB);
-    await Deno.remove(data, { recursive: true });
+    for (const { flags, rates, peaks } of variants) {
+      const data = join(folder, `max-${i}`);
+      const { stdout, peakMiB } = await runPipeline([
+        `--data=${data}`,
+        "--rate=max",
+        ...flags,
+      ]);
+      const rate = /stored in ([\d.]+) s, ([\d,]+) a second/.exec(stdout);
+      if (!rate) throw new Error(`unexpected summary: ${stdout}`);
+      rates.push(Number(rate[2].replaceAll(",", "")));
+      peaks.push(peakMiB);
+      await Deno.remove(data, { recursive: true });
+    }
   }
-  rates.sort((a, b) => a - b);
-  print(
-    `rate=max   ${runs} runs of 1,754,155 payments: ${
-      rates.map((rate) => figure(rate)).join(", ")
-    } a second; peak memory ${Math.round(Math.max(...peaks))} MiB`,
-  );
-  const data = join(folder, "latency");
-  const flags = [`--data=${data}`, "--rate=1000"];
-  const { stdout } = await runPipeline(flags, seconds);
-  print(`rate=1000  ${seconds} s: ${latencyOf(stdout)}`);
+  for (const { name, rates, peaks } of variants) {
+    rates.sort((a, b) => a - b);
+    print(
+      `${name} ${runs} runs of 1,754,155 payments: ${
+        rates.map((rate) => figure(rate)).join(", ")
+      } a second; peak memory ${Math.round(Math.max(...peaks))} MiB`,
+    );
+  }
+  for (const { name, flags } of variants) {
+    const data = join(folder, `latency-${flags.length}`);
+    const { stdout } = await runPipeline(
+      [`--data=${data}`, "--rate=1000", ...flags],
+      seconds,
+    );
+    print(`${name.replace("max ", "1000")} ${seconds} s: ${latencyOf(stdout)}`);
+  }
   await Deno.remove(folder, { recursive: true });
 }
 

@@ -9,6 +9,7 @@ import {
   type FoundColumn,
   missingColumns,
   schemaCql,
+  scoringTables,
   selectRangeCql,
   tablesOf,
 } from "../../src/store/cassandra_schema.ts";
