@@ -138,16 +138,22 @@ async function report(
     ? undefined
     : await JudgedModel.open(options.model);
   const kind = chooseSource(options, named, model?.features !== undefined);
+  const features = model?.features ?? readFeatureFlags(options);
+  // Before somebody listens: a simulation could not be stopped otherwise.
+  const simulated = kind === "simulated"
+    ? simulatedSource(readDataFlags(options), features)
+    : undefined;
   using stop = listenForStop();
   const { signal } = stop;
   try {
     const use = async (source: ReportSource) => {
-      const data = await gather(source, options, model);
+      const data = await gather(source, options, model, signal);
       await write(data, output, signal);
       return data.statistics.payments;
     };
-    const features = model?.features ?? readFeatureFlags(options);
-    const payments = await withSource(kind, options, features, signal, use);
+    const payments = simulated
+      ? await use(simulated)
+      : await withSource(kind, options, features, signal, use);
     if (output === undefined || output.out === STANDARD_STREAM) return;
     writeError(
       `${counted(payments, "payment")}, ${
@@ -226,30 +232,23 @@ function chooseSource(
   return "simulated";
 }
 
-function withSource<T>(
+async function withSource<T>(
   kind: SourceKind,
   options: ReportOptions,
   features: FeatureParameters,
   signal: AbortSignal,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
-  switch (kind) {
-    case "simulated": {
-      const source = simulatedSource(readDataFlags(options), features, signal);
-      return use(source);
-    }
-    case "files": {
-      const choice = {
-        path: options.in ?? "",
-        inputFormat: options.inputFormat,
-        skipBadRows: options.skipBadRows ?? false,
-        startSeconds: options.start,
-      };
-      return fileSource(choice, features, signal).then(use);
-    }
-    case "store":
-      return withStoredSource(readConnection(options, false), signal, use);
+  if (kind === "store") {
+    return await withStoredSource(readConnection(options, false), use);
   }
+  const choice = {
+    path: options.in ?? "",
+    inputFormat: options.inputFormat,
+    skipBadRows: options.skipBadRows ?? false,
+    startSeconds: options.start,
+  };
+  return await use(await fileSource(choice, features, signal));
 }
 
 /** Passes over the payments once. */
@@ -257,6 +256,7 @@ async function gather(
   source: ReportSource,
   options: ReportOptions,
   model: JudgedModel | undefined,
+  signal: AbortSignal,
 ): Promise<ReportData> {
   const { customers, terminals, description, features } = source;
   const names = featureNames(features);
@@ -264,7 +264,9 @@ async function gather(
   const statistics = new StatisticsCollector(names);
   const scores = await model?.scores(names);
   const row = emptyTransaction();
-  for await (const { count, read, values, first, width } of source.blocks()) {
+  for await (
+    const { count, read, values, first, width } of source.blocks(signal)
+  ) {
     for (let index = 0; index < count; index++) {
       const at = first + index * width;
       read(index, row);

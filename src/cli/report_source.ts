@@ -66,8 +66,8 @@ export interface ReportSource {
   readonly customers: readonly Customer[] | undefined;
   /** The terminals, ascending; undefined where they are not known. */
   readonly terminals: readonly Terminal[] | undefined;
-  /** The payments, for one pass. */
-  blocks(): AsyncGenerator<FeatureBlock>;
+  /** The payments, for one pass, which the signal ends by throwing its reason. */
+  blocks(signal: AbortSignal): AsyncGenerator<FeatureBlock>;
 }
 
 /** Payments in files. */
@@ -85,11 +85,10 @@ export interface FilesChoice {
 /** Payments computed at once. */
 const BLOCK_ROWS = 4096;
 
-/** Simulates a data set. */
+/** Simulates a data set. What is done before it returns lets no signal be heard. */
 export function simulatedSource(
   flags: DataFlags,
   features: FeatureParameters,
-  signal: AbortSignal,
 ): ReportSource {
   using progress = openProgress("simulating", 100);
   const simulation = openSimulation({
@@ -97,7 +96,7 @@ export function simulatedSource(
     onProgress: (done) => progress.update(Math.round(100 * done)),
   });
   const { customers, terminals, days, startSeconds } = simulation;
-  async function* blocks(): AsyncGenerator<FeatureBlock> {
+  async function* blocks(signal: AbortSignal): AsyncGenerator<FeatureBlock> {
     const computing = new FeatureBlocks(features);
     using progress = openProgress("statistics", days);
     let nextId = 0;
@@ -202,7 +201,6 @@ class FeatureBlocks {
  */
 export async function withStoredSource<T>(
   connection: Connection,
-  signal: AbortSignal,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
   const report = warnings("report");
@@ -235,7 +233,7 @@ export async function withStoredSource<T>(
         return terminal.terminalId;
       },
     ),
-    blocks: () => storedBlocks(store, features, signal),
+    blocks: (signal) => storedBlocks(store, features, signal),
   });
 }
 

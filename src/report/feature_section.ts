@@ -99,7 +99,10 @@ function featureFigure(feature: FeatureStatistics): Figure {
 /** What a feature's values are, by its name. */
 function unitOf(name: string): string {
   if (name.includes("_RISK_")) return "risk: share of frauds";
+  if (name.includes("_SECONDS_")) return "seconds";
+  if (name.includes("_RATIO_")) return "ratio";
   if (name.includes("_NB_TX_")) return "number of payments";
+  if (name.includes("_NB_")) return "number";
   if (name.includes("AMOUNT")) return "amount";
   return "value";
 }

@@ -21,7 +21,7 @@ const SHAPES_MAX = 400;
 const NEAR_RADII = 1.35;
 
 const GAP = 36;
-const LEFT = 26;
+const LEFT = 32;
 const TOP = 22;
 const BOTTOM = 40;
 const SIDE_BY_SIDE = 480;
@@ -65,7 +65,7 @@ export function drawPlane(chart: PlaneChart, width: number): Drawing {
   const beside = width >= SIDE_BY_SIDE;
   const size = beside
     ? (width - GAP) / 2 - LEFT - 10
-    : Math.min(width - LEFT - 10, 300);
+    : Math.min(width - LEFT - 14, 300);
   const far: View = {
     title: "the whole plane",
     x: LEFT,

@@ -8,7 +8,12 @@ import {
 import { dataPath, sha256 } from "../files/sets.ts";
 import { readMarkup } from "../report/markup.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { runMain, testRunning } from "./program_runner.ts";
+import {
+  outcomeOf,
+  runMain,
+  startProgram,
+  testRunning,
+} from "./program_runner.ts";
 
 const SET_A = ["--customers=50", "--terminals=100", "--days=30", "--radius=10"];
 const TRANSACTIONS_A = dataPath("A/transactions.csv");
@@ -104,7 +109,7 @@ testRunning(
   },
 );
 
-testRunning("report reads stdin, and escapes its odd rows", async () => {
+testRunning("report reads stdin", async () => {
   const stdin = Deno.readFileSync(TRANSACTIONS_A);
   const { code, stdout, stderr } = await runMain(["report", "--in=-"], {
     stdin,
@@ -234,3 +239,24 @@ testRunning(
     }
   },
 );
+
+testRunning("report that is stopped says so and writes nothing", async () => {
+  await using folder = temporaryFolder();
+  const pipe = `${folder.path}/payments.csv`;
+  const made = await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  assert.ok(made.success);
+  const out = `${folder.path}/report.html`;
+  const child = startProgram(["report", `--in=${pipe}`, `--out=${out}`]);
+  // A pipe opens once its reader has, which listens for signals by then.
+  using _writer = await Deno.open(pipe, { write: true });
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await outcomeOf(child);
+  await child.stdin.close().catch(() => {});
+  assert.equal(code, 1, stderr);
+  assert.equal(stdout, "");
+  assert.equal(
+    stderr,
+    "fraudstream: stopped by SIGINT: no report was written\n",
+  );
+  assert.deepEqual(filesOf(folder.path), ["payments.csv"]);
+});

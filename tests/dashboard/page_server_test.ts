@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import { LABEL_TOPIC } from "../../src/roles/topics.ts";
-import { readRange } from "../../src/log/log.ts";
-import { recordKey, recordValue } from "../../src/log/record_batch.ts";
+import { DeadLetterBox } from "../../src/roles/dead_letters.ts";
+import { LABEL_TOPIC, TRANSACTION_TOPIC } from "../../src/roles/topics.ts";
+import { READ_LIMIT, readRange } from "../../src/log/log.ts";
+import {
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../../src/log/record_batch.ts";
 import type { EmbeddedLog } from "../../src/log/embedded.ts";
 import { FROM_PAGE, openPage, payment, prediction } from "./page_fixture.ts";
 
@@ -338,4 +343,55 @@ Deno.test("ready is who has read the status and reached the store", async () => 
   await using page = await openPage();
   await page.until(() => page.reader.status !== undefined);
   assert.equal((await page.ask("/readyz")).status, 200);
+});
+
+Deno.test("a dead letter is shown as it came, and its edited copy requeued once", async () => {
+  await using page = await openPage();
+  const { log } = page.folder;
+  const raw = `{"TRANSACTION_ID":9,"note":"${SCRIPT}"`;
+  const records = new RecordBatchBuilder();
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  records.add(bytes("3"), bytes(raw), 0);
+  const producer = await log.producer("test");
+  const source = { topic: TRANSACTION_TOPIC, partition: 1 };
+  await producer.append([{ ...source, records }]);
+  const box = new DeadLetterBox();
+  const batch = await log.read(TRANSACTION_TOPIC, 1, 0, READ_LIMIT);
+  box.add(source, batch, 0, "not JSON", "it ends too early");
+  await producer.append(box.appends());
+  const { total, letters: [letter] } =
+    await (await page.ask("/api/dead-letters")).json();
+  const id = "transaction_topic/1/0";
+  assert.deepEqual(
+    [total, letter.id, letter.raw, letter.fixed, letter.requeued],
+    [1, id, raw, undefined, undefined],
+  );
+  const requeue = async (json: string, letterId = id) => {
+    const answer = await page.ask("/api/dead-letters/requeue", {
+      method: "POST",
+      body: JSON.stringify({ id: letterId, json }),
+      headers: FROM_PAGE,
+    });
+    return [answer.status, await answer.json()];
+  };
+  const [refused, { error }] = await requeue(raw);
+  assert.equal(refused, 422);
+  assert.match(error, /it is not JSON/);
+  assert.equal((await requeue("{}", "transaction_topic/1/8"))[0], 404);
+  const good = JSON.stringify({
+    TRANSACTION_ID: 9,
+    TX_DATETIME: "2018-04-02 00:00:00",
+    CUSTOMER_ID: 3,
+    TERMINAL_ID: 4,
+    TX_AMOUNT: 5,
+    TX_TIME_SECONDS: 86_400,
+    TX_TIME_DAYS: 1,
+    TX_FRAUD: 0,
+    TX_FRAUD_SCENARIO: 0,
+  });
+  const [taken, place] = await requeue(good);
+  assert.deepEqual([taken, place.topic], [201, TRANSACTION_TOPIC]);
+  const [again, told] = await requeue(good);
+  assert.equal(again, 422);
+  assert.match(told.error, /was requeued already/);
 });

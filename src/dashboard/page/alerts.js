@@ -13,7 +13,7 @@ import {
   table,
 } from "./dom.js";
 
-const QUEUE_MS = 2000;
+const QUEUE_MS = 3000;
 
 const FIELDS = [
   ["score", "Score from", "0.5"],
