@@ -42,28 +42,33 @@ export async function openModel(
   path: string,
   streamFeatures: FeatureParameters,
 ): Promise<LoadedModel> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
-  if (path.endsWith(ONNX_ENDING)) {
-    const { scorer, version, metadata } = await openOnnxModel(
-      bytes,
-      path,
-      streamInputs(streamFeatures),
-    );
-    const features = exportedFeatures(metadata, path);
-    return { scorer, version, inputs: scorer.inputs, features, path };
-  }
-  const text = new TextDecoder().decode(bytes);
+  if (!path.endsWith(ONNX_ENDING)) return await openTrainedModel(path);
+  const { scorer, version, metadata } = await openOnnxModel(
+    await readWhole(path),
+    path,
+    streamInputs(streamFeatures),
+  );
+  const features = exportedFeatures(metadata, path);
+  return { scorer, version, inputs: scorer.inputs, features, path };
+}
+
+/** Reads a model that was trained here. Throws DataError if there is no such file, ModelError if it is no model. */
+export async function openTrainedModel(path: string): Promise<LoadedModel> {
+  const text = new TextDecoder().decode(await readWhole(path));
   const { version, inputs, featureParameters, body } = parseModelFile(
     text,
     path,
   );
   const scorer = scorerOf(body, inputs);
   return { scorer, version, inputs, features: featureParameters, path };
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
 }
 
 /** Names of what a stream with these features offers to models, in the order of their inputs. */

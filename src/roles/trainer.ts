@@ -19,6 +19,7 @@ import {
   JUDGED_DAYS,
 } from "../learning/challenge.ts";
 import { formatModelFile, parseModelFile } from "../learning/model_file.ts";
+import { ONNX_ENDING } from "../learning/onnx_file.ts";
 import { TrainingWindow } from "../learning/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
@@ -37,7 +38,7 @@ import { ModelMonitor } from "./model_monitor.ts";
 import {
   inputCells,
   modelFeatures,
-  openModel,
+  openTrainedModel,
   streamInputs,
 } from "./open_model.ts";
 import {
@@ -298,7 +299,7 @@ class Trainer {
     });
     const opened = champion === null
       ? undefined
-      : await openModel(versionPath(folder, champion));
+      : await openTrainedModel(versionPath(folder, champion));
     if (opened) inputCells(opened, features);
     return await challenge({
       payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
@@ -373,13 +374,13 @@ class Trainer {
 
 /** The model that a new registry begins with. */
 async function readFirst(path: string) {
-  const { version } = await openModel(path);
-  if (path.endsWith(".onnx")) {
+  if (path.endsWith(ONNX_ENDING)) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
         "a file of 'fraudstream train', or leave it out",
     );
   }
+  const { version } = await openTrainedModel(path);
   const text = await Deno.readTextFile(path);
   return { version, text, metrics: parseModelFile(text, path).metrics };
 }
