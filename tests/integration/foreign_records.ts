@@ -4,7 +4,7 @@
  *
  * Records that cannot be taken are put wherever a role reads payments
  * (transaction_topic, the repartition topic, the sink topic) and among the dead
- * letters. Nobody reads the profiles; the prediction topic is still to come.
+ * letters. Nobody reads the profiles; the prediction topic is in scoring.ts.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";

@@ -17,6 +17,7 @@ import "./kafka_tools.ts";
 import "./kafka_topics.ts";
 import "./processor_faults.ts";
 import "./python_clients.ts";
+import "./scoring.ts";
 import "./shared_servers.ts";
 import "./store_outage.ts";
 import "./whole_stream.ts";
