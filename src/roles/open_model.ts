@@ -124,8 +124,7 @@ function checkFeatures(
 
 /** A stream's features as a model file tells them. */
 export function modelFeatures(features: FeatureParameters): ModelFeatures {
-  const { windowDays, delayDays, useLabels } = features;
-  const { set = "handbook" } = features as { set?: ModelFeatures["set"] };
+  const { set, windowDays, delayDays, useLabels } = features;
   return { set, windowDays, delayDays, useLabels };
 }
 

@@ -17,6 +17,8 @@ import {
   testStore,
   TWO_WINDOWS,
 } from "../store/store_contract.ts";
+import { METRIC_TABLE, PREDICTION_TABLE } from "../../src/store/predictions.ts";
+import { testPredictions } from "../store/prediction_contract.ts";
 import {
   makeKeyspace,
   nineColumns,
@@ -49,6 +51,23 @@ testStore({
       await runCql(address, ...truncate);
     }
     used.add(keyspace);
+    return store;
+  },
+});
+
+testPredictions({
+  name: "Cassandra store",
+  test: testServing,
+  idMax: INT_MAX,
+  runs: 5,
+  open: async (features) => {
+    const { address } = await sharedCassandra();
+    const keyspace = "contract_predictions";
+    const store = await openStore(settingsOf(address, { keyspace }), features);
+    await store.predictions().status(); // makes the tables
+    const tables = [PREDICTION_TABLE, METRIC_TABLE];
+    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
+    await runCql(address, ...truncate);
     return store;
   },
 });

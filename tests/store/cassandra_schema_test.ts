@@ -9,6 +9,7 @@ import {
   type FoundColumn,
   missingColumns,
   schemaCql,
+  scoringTables,
   selectRangeCql,
   tablesOf,
 } from "../../src/store/cassandra_schema.ts";
@@ -40,7 +41,7 @@ Deno.test("the columns are the fields and the features, averages and risks as do
   );
 });
 
-Deno.test("schemaCql() makes the keyspace and four tables, each statement ended", () => {
+Deno.test("schemaCql() makes the keyspace and six tables, each statement ended", () => {
   const cql = schemaCql({
     localDataCenter: "dc1",
     keyspace: "shop",
@@ -53,10 +54,11 @@ Deno.test("schemaCql() makes the keyspace and four tables, each statement ended"
   );
   assert.deepEqual(
     [...cql.matchAll(/CREATE TABLE IF NOT EXISTS (\S+)/g)].map(([, t]) => t),
-    Object.values(TABLES).map(({ name }) => `shop.${name}`),
+    [...Object.values(TABLES), ...Object.values(scoringTables("int"))]
+      .map(({ name }) => `shop.${name}`),
   );
-  assert.equal(cql.match(/;$/gm)?.length, 5);
-  assert.equal(cql.match(/transaction_id bigint,$/gm)?.length, 4);
+  assert.equal(cql.match(/;$/gm)?.length, 7);
+  assert.equal(cql.match(/transaction_id bigint,$/gm)?.length, 5);
   assert.match(
     cql,
     /PRIMARY KEY \(\(customer_id, tx_period\), tx_time_seconds/,

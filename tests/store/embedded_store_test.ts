@@ -15,9 +15,16 @@ import {
 import { inDatabase } from "../sqlite/in_database.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { cellsOf, oneRow, testStore, TWO_WINDOWS } from "./store_contract.ts";
+import { testPredictions } from "./prediction_contract.ts";
+import {
+  cellsOf,
+  type ContractOptions,
+  oneRow,
+  testStore,
+  TWO_WINDOWS,
+} from "./store_contract.ts";
 
-testStore({
+const CONTRACT: ContractOptions = {
   name: "embedded store",
   test: (name, body) => Deno.test(name, body),
   open: (features) =>
@@ -26,7 +33,10 @@ testStore({
     ),
   idMax: TRANSACTION_ID_MAX,
   runs: 50,
-});
+};
+
+testStore(CONTRACT);
+testPredictions(CONTRACT);
 
 testWriting(
   "the table's columns are the fields and the features in lower case",

@@ -148,6 +148,7 @@ testReading(
       "src/roles/lock.ts": false,
       "src/sqlite/sqlite.ts": false,
       "src/store/embedded.ts": true,
+      "src/store/embedded_predictions.ts": true,
     });
   },
 );

@@ -1,0 +1,134 @@
+/** What every store promises of its predictions and metrics. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import {
+  emptyPredictions,
+  type ModelMetric,
+  PREDICTION_CELLS,
+  type PredictionRows,
+  type PredictionStore,
+} from "../../src/store/predictions.ts";
+import { INT_MAX } from "../../src/transaction/transaction.ts";
+import type { ContractOptions } from "./store_contract.ts";
+
+interface Prediction {
+  readonly cells: readonly number[];
+  readonly version: string;
+  readonly why: string | null;
+}
+
+function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
+  const whole = fc.nat(INT_MAX);
+  const prediction = fc.record({
+    cells: fc.tuple(
+      fc.nat(idMax),
+      fc.integer({ min: -1e9, max: 4e9 }),
+      whole,
+      whole,
+      fc.nat(1e6).map((cents) => cents / 100),
+      whole,
+      fc.double({ min: 0, max: 1, noNaN: true }).map((score) => score + 0),
+      fc.nat(1),
+    ),
+    version: fc.constantFrom("0123456789ab", "fedcba987654"),
+    why: fc.constantFrom(null, '{"TX_AMOUNT":1.5}', '{"Ä":-2e-7}'),
+  });
+  return fc.uniqueArray(prediction, {
+    selector: ({ cells: [id] }) => id,
+    maxLength: 60,
+  });
+}
+
+function rowsOf(all: readonly Prediction[]): PredictionRows {
+  const rows = emptyPredictions(all.length);
+  for (const [i, { cells, version, why }] of all.entries()) {
+    rows.cells.set(cells, i * PREDICTION_CELLS);
+    rows.versions[i] = version;
+    rows.contributions[i] = why;
+  }
+  rows.count = all.length;
+  return rows;
+}
+
+async function contents(store: PredictionStore): Promise<Prediction[]> {
+  const found: Prediction[] = [];
+  for await (const { cells, versions, contributions, count } of store.rows()) {
+    for (let i = 0; i < count; i++) {
+      const at = i * PREDICTION_CELLS;
+      found.push({
+        cells: [...cells.subarray(at, at + PREDICTION_CELLS)],
+        version: versions[i],
+        why: contributions[i],
+      });
+    }
+  }
+  return found;
+}
+
+function sorted(all: readonly Prediction[]): Prediction[] {
+  return all.toSorted((a, b) => a.cells[0] - b.cells[0])
+    .map(({ cells, version, why }) => ({ cells: [...cells], version, why }));
+}
+
+/** Defines the tests of a kind of store. */
+export function testPredictions(options: ContractOptions): void {
+  const { name, test, open, idMax, runs } = options;
+  test(`${name}: predictions come back bit for bit, ascending TRANSACTION_ID, the newest of each`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        predictions(Math.min(idMax, INT_MAX)),
+        predictions(Math.min(idMax, INT_MAX)),
+        async (first, second) => {
+          await using store = await open(HANDBOOK_FEATURES);
+          const table = store.predictions();
+          await table.write(rowsOf(first));
+          await table.write(rowsOf(second));
+          await table.write(rowsOf(second));
+          const newer = new Set(second.map(({ cells: [id] }) => id));
+          const kept = [
+            ...second,
+            ...first.filter(({ cells: [id] }) => !newer.has(id)),
+          ];
+          assert.deepEqual(await contents(table), sorted(kept));
+          assert.deepEqual(await table.status(), {
+            rows: kept.length,
+            alerts: kept.filter(({ cells }) => cells[7] === 1).length,
+          });
+        },
+      ),
+      { numRuns: runs },
+    );
+  });
+
+  test(`${name}: metrics come back by day, version and name, the newest of each`, async () => {
+    await using store = await open(HANDBOOK_FEATURES);
+    const table = store.predictions();
+    const metric = (day: number, version: string, value: number) =>
+      ["b", "a"].map((metric): ModelMetric => {
+        return { day, version, metric, value };
+      });
+    await table.writeMetrics([
+      ...metric(12, "y", 1),
+      ...metric(3, "x", 2),
+      ...metric(3, "a", 3),
+    ]);
+    await table.writeMetrics(metric(3, "x", 0.25));
+    assert.deepEqual(
+      await table.metrics(),
+      [
+        ...metric(3, "a", 3).toReversed(),
+        ...metric(3, "x", 0.25).toReversed(),
+        ...metric(12, "y", 1).toReversed(),
+      ],
+    );
+  });
+
+  test(`${name}: a stream that was never scored has no predictions and no metrics`, async () => {
+    await using store = await open(HANDBOOK_FEATURES);
+    const table = store.predictions();
+    assert.deepEqual(await contents(table), []);
+    assert.deepEqual(await table.metrics(), []);
+    assert.deepEqual(await table.status(), { rows: 0, alerts: 0 });
+  });
+}
