@@ -124,6 +124,11 @@ testRunning(
       ],
       [[...run, `--model=${broken}`], 1, /broken\.onnx is no ONNX model \(/],
       [
+        [...run, `--model=${FOREIGN}`, "--retrain=7d"],
+        2,
+        /--retrain keeps mod/,
+      ],
+      [
         [...run, `--model=${FOREIGN}`, "--windows=1,7"],
         1,
         /xgboost\.onnx takes 15 inputs and there are 11; name the model's in /,
