@@ -10,8 +10,9 @@ COPY src ./src
 # no files, so nothing may be written.
 RUN deno compile --frozen --no-prompt --allow-net --ignore-env \
   '--allow-env=FRAUDSTREAM_*' --allow-read=/run/secrets \
-  --include src/roles/role_worker.ts --include src/learning/fit_worker.ts \
-  --output fraudstream main.ts
+  --include src/roles/role_worker.ts \
+  --include src/dashboard/dashboard_worker.ts \
+  --include src/learning/fit_worker.ts --output fraudstream main.ts
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/fraudstream /usr/local/bin/fraudstream

@@ -143,8 +143,15 @@ export function sameStreamFlags({ folder, log, store }: Connection): string {
   return flags.join(" ");
 }
 
+/** Where the log is, for people. */
+export function logPlace({ log }: Pick<Connection, "log">): string {
+  return log.kind === "embedded"
+    ? log.folder
+    : `Kafka at ${log.brokers.join(", ")}`;
+}
+
 /** Where the rows are, for people. */
-export function storePlace({ store }: Connection): string {
+export function storePlace({ store }: Pick<Connection, "store">): string {
   return store.kind === "embedded"
     ? store.folder
     : `keyspace ${store.keyspace} of ${store.contactPoints.join(", ")}`;

@@ -73,11 +73,11 @@ export interface OutputChoice {
   readonly out: string;
   /** Whether a file that is there may be overwritten. */
   readonly force: boolean;
-  /** Form of the table. */
-  readonly format: TableFormat;
+  /** Form of what is written. */
+  readonly format: TableFormat | "html";
 }
 
-/** Throws ConfigError if the table may not be written there. */
+/** Throws ConfigError if the output may not be written there. */
 export async function checkOutput(choice: OutputChoice): Promise<void> {
   const { out, force, format } = choice;
   if (out === STANDARD_STREAM) {

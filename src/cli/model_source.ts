@@ -28,6 +28,8 @@ export interface OpenedModel {
   readonly name: string;
   /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
   readonly features: ModelFeatures | undefined;
+  /** The model file's contents; undefined where it comes from elsewhere. */
+  readonly trained?: TrainedModel;
   /** What scores payments that have these inputs, by some of them or all. Throws ModelError where they are others than it needs. */
   scorerFor(inputs: readonly string[]): Promise<Scorer>;
 }
@@ -41,9 +43,11 @@ export async function openModel(path: string): Promise<OpenedModel> {
         "can be read",
     );
   }
-  const { inputs, body, featureParameters } = await readModelFile(path);
+  const trained = await readModelFile(path);
+  const { inputs, body, featureParameters } = trained;
   return {
     name: path,
+    trained,
     features: featureParameters,
     scorerFor: (offered) => {
       checkInputs(inputs, offered, path);

@@ -15,7 +15,7 @@ import {
   rolledBack,
   versionPath,
 } from "../roles/model_registry.ts";
-import { openTrainedModel } from "../roles/open_model.ts";
+import { readModelFile } from "./model_source.ts";
 import { writeResult } from "./terminal.ts";
 import { decimals, textTable } from "./text_table.ts";
 
@@ -79,7 +79,7 @@ async function models(options: ModelsOptions): Promise<void> {
       promote === undefined ? rolledBack(before) : chosen(before, promote);
     // Whoever becomes champion must be there and whole.
     const { champion } = change(registry);
-    await openTrainedModel(versionPath(folder, champion ?? ""));
+    await readModelFile(versionPath(folder, champion ?? ""));
     registry = await changeRegistry(folder, change);
   }
   writeResult(

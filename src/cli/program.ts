@@ -17,6 +17,7 @@ import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addModelsCommand } from "./models.ts";
+import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { addSelectCommand } from "./select.ts";
@@ -99,6 +100,7 @@ export function buildProgram(): Command {
   addEvaluateCommand(program);
   addTrainCommand(program);
   addSelectCommand(program);
+  addReportCommand(program);
   return program;
 }
 

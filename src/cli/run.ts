@@ -1,9 +1,18 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
 import type { Command } from "commander";
+import {
+  type Dashboard,
+  mayListen,
+  openDashboard,
+} from "../dashboard/dashboard.ts";
 import { ConfigError, LogError } from "../error/error.ts";
 import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
-import { Stream } from "../roles/supervisor.ts";
+import {
+  Stream,
+  type SuperviseOptions,
+  threadNames,
+} from "../roles/supervisor.ts";
 import { unlessStopped } from "../roles/unless_stopped.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
@@ -12,6 +21,7 @@ import {
   type Connection,
   type ConnectionOptions,
   ENVIRONMENT_HELP,
+  logPlace,
   readConnection,
   sameStreamFlags,
   storePlace,
@@ -31,6 +41,14 @@ import {
   wholeNumber,
 } from "./flag_value.ts";
 import { openLiveStatus } from "./live_status.ts";
+import {
+  addPageFlags,
+  LISTEN_ADVICE,
+  type PageOptions,
+  readPageFlags,
+  refusePageFlags,
+  type WantedPage,
+} from "./page_flags.ts";
 import { summaryText } from "./run_summary.ts";
 import {
   addScoringFlags,
@@ -52,9 +70,21 @@ const WORKERS_MAX = 64;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 
+/** What --role names: the roles of the pipeline, and the page. */
+interface ChosenRoles {
+  /** The roles; undefined for all that the other flags ask for. */
+  readonly roles: readonly Role[] | undefined;
+  readonly page: "named" | "by default" | "none";
+}
+
 interface RunOptions
-  extends DataOptions, StreamOptions, ConnectionOptions, ScoringOptions {
-  readonly role?: readonly Role[];
+  extends
+    DataOptions,
+    StreamOptions,
+    ConnectionOptions,
+    PageOptions,
+    ScoringOptions {
+  readonly role?: ChosenRoles;
   readonly workers?: number;
   readonly rate?: Pace;
   readonly speedup?: number;
@@ -77,6 +107,8 @@ Examples:
       also scores every payment and alerts the 100 most suspect cards a day
   fraudstream run --rng=seedrandom --days=0 --rate=500
       other payments, without end, until Ctrl-C
+  fraudstream --role=dashboard --data=./shop --port=9000
+      only the page, of a stream that runs elsewhere or is complete
 
 Ctrl-C finishes the work in hand and prints a summary; the next start of the
 same command goes on from there. A second Ctrl-C stops at once.
@@ -89,15 +121,15 @@ same command goes on from there. A second Ctrl-C stops at once.
  */
 export function addRunCommand(program: Command): void {
   const command = program.command("run")
-    .summary("run the pipeline: produce, process, store")
+    .summary("run the pipeline: produce, process, store, show")
     .description(
       "Streams simulated payments through the log, computes their features " +
-        "over sliding windows, and stores them.",
+        "over sliding windows, stores them, and shows it all on a live page.",
     )
     .option(
       "--role <roles>",
-      "any of producer, processor, writer, scorer, trainer (comma list; " +
-        "default: all, of the latter two those that are asked for)",
+      "any of producer, processor, writer, scorer, trainer, dashboard (comma " +
+        "list; default: all, of scorer and trainer those that are asked for)",
       readRoles,
     );
   command
@@ -139,6 +171,7 @@ export function addRunCommand(program: Command): void {
       oneOf<"normal" | "full">("--durability", ["normal", "full"]),
       "normal" as const,
     );
+  addPageFlags(command);
   addScoringFlags(command);
   addStreamFlags(command);
   addDataFlags(command);
@@ -162,6 +195,7 @@ async function run(options: RunOptions): Promise<void> {
   const latency = new LatencyMeter();
   const began = performance.now();
   const connection = readConnection(options, options.durability === "full");
+  const wanted = readPage(options);
   const { settings, roles } = await readSettings(options, connection, logger);
   using stop = listenForStop();
   const { signal } = stop;
@@ -170,9 +204,13 @@ async function run(options: RunOptions): Promise<void> {
   throwIfStopped(signal, () => "the log has not been reached");
   if (!stream) return;
   const before = await readStatus(stream.log, stream.control);
+  await using page = wanted &&
+    await openPage(wanted, { settings, roles, log, logger, latency });
   const status = openLiveStatus({ stream, latency, logger, live });
   try {
+    // A page alone has nothing to wait for but the word to stop.
     await stream.run({ signal, log, latency });
+    if (roles.length === 0 && page) await stay(page, signal);
   } finally {
     await status.close();
   }
@@ -207,6 +245,67 @@ async function run(options: RunOptions): Promise<void> {
   if (wrong.length > 0) {
     throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
   }
+  if (options.stay && page && !signal.aborted) {
+    writeError(`the page stays at ${page.address} until Ctrl-C\n`);
+    await stay(page, signal);
+  }
+}
+
+/** The page that the run is to have, if any. Throws ConfigError. */
+function readPage(options: RunOptions): WantedPage | undefined {
+  const { page } = options.role ?? ALL_ROLES;
+  if (page === "none") {
+    refusePageFlags(options);
+    return undefined;
+  }
+  return readPageFlags(options, page === "named");
+}
+
+/** Serves the page; undefined, and a word about it, where it cannot be and nobody asked for it. */
+async function openPage(
+  wanted: WantedPage,
+  { settings, roles, log, logger, latency }: {
+    readonly settings: RunSettings;
+    readonly roles: readonly Role[];
+    readonly log: SuperviseOptions["log"];
+    readonly logger: Logger;
+    readonly latency: LatencyMeter;
+  },
+): Promise<Dashboard | undefined> {
+  if (!wanted.required && !mayListen(wanted)) {
+    logger.warn("the run has no page", { then: LISTEN_ADVICE });
+    return undefined;
+  }
+  try {
+    const page = await openDashboard({
+      settings,
+      page: wanted,
+      log,
+      latency: () => latency.summary(),
+      process: {
+        threads: roles.flatMap((role) => threadNames(role, settings.workers)),
+        log: logPlace(settings),
+        store: storePlace(settings),
+      },
+    });
+    // The first line of a run, also where only warnings are told.
+    if (log.format === "text") writeError(`the page is at ${page.address}\n`);
+    else logger.info("the page is served", { address: page.address });
+    return page;
+  } catch (error) {
+    if (wanted.required || !(error instanceof ConfigError)) throw error;
+    logger.warn("the run has no page", { reason: error.message });
+    return undefined;
+  }
+}
+
+/** Waits for the word to stop, or throws the error that the page ended with. */
+async function stay(page: Dashboard, signal: AbortSignal): Promise<void> {
+  const ended = await unlessStopped(
+    page.ended.then((error) => error ?? new Error("the page ended")),
+    signal,
+  );
+  if (ended) throw ended;
 }
 
 async function readSettings(
@@ -218,16 +317,16 @@ async function readSettings(
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const found = await findParameters(connection, reportTo(logger));
-  const asked = options.role?.length === 0 ? undefined : options.role;
+  const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
     ? others
     : { ...others, start };
-  // On Kafka only who stores uses the folder of an embedded store.
+  // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
-    roles.includes("writer");
+    roles.includes("writer") || readPage(options) !== undefined;
   const parameters = readStreamFlags(streamOptions, found);
   const { scoring, training } = await readScoringFlags(options, {
     roles: asked,
@@ -276,17 +375,22 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
 /** The roles that every run has where none is named. */
 const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
 
-/** Reads roles; none stand for all. */
-const readRoles: FlagReader<Role[]> = (text) => {
+const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
+
+const readRoles: FlagReader<ChosenRoles> = (text) => {
   const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
   const chosen = text.split(",").map((word) => word.trim());
-  if (chosen.includes("all")) return [];
-  const unknown = chosen.find((word) => !(known as string[]).includes(word));
+  if (chosen.includes("all")) return ALL_ROLES;
+  const all: string[] = [...known, "dashboard"];
+  const unknown = chosen.find((word) => !all.includes(word));
   if (unknown === undefined) {
-    return known.filter((role) => chosen.includes(role));
+    return {
+      roles: known.filter((role) => chosen.includes(role)),
+      page: chosen.includes("dashboard") ? "named" : "none",
+    };
   }
   throw new ConfigError(
-    `--role must be all or any of ${known.join(", ")}, not ` +
+    `--role must be all or any of ${all.join(", ")}, not ` +
       `'${unknown.slice(0, 60)}'`,
   );
 };

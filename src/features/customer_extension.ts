@@ -21,7 +21,7 @@ export class CustomerExtension {
   readonly #counts = new Float64Array(2);
   readonly #times = new Float64Array(HISTORY_MAX);
   readonly #values = new Float64Array(HISTORY_MAX);
-  readonly #sorted = new Float64Array(HISTORY_MAX);
+  readonly #scratch = new Float64Array(HISTORY_MAX);
 
   /** Makes an extension without state; payments may come up to `slackSeconds` late. */
   constructor(parameters: FeatureParameters, slackSeconds: number) {
@@ -57,15 +57,18 @@ export class CustomerExtension {
     const count = amounts.recent(1, times, values);
     let place = at + this.#offset;
     totals[place++] = count === 0 ? longest : time - times[count - 1];
-    const sorted = this.#sorted.subarray(0, count);
-    sorted.set(values.subarray(0, count));
-    sorted.sort();
-    const median = count === 0 ? 0 : sorted[(count - 1) >> 1];
+    let greatest = 0;
+    let asLarge = 0;
+    for (let i = 0; i < count; i++) {
+      const value = values[i];
+      this.#scratch[i] = value;
+      if (value > greatest) greatest = value;
+      if (value >= cents) asLarge++;
+    }
+    const median = lowerMedian(this.#scratch, count);
     totals[place++] = ratioTotal(cents, median);
-    totals[place++] = ratioTotal(cents, count === 0 ? 0 : sorted[count - 1]);
-    let larger = 0;
-    while (larger < count && sorted[count - 1 - larger] >= cents) larger++;
-    totals[place++] = larger;
+    totals[place++] = ratioTotal(cents, greatest);
+    totals[place++] = asLarge;
     // The median is 0 only where nearly all is 0: nothing stands out then.
     const outlier = median === 0 ? Infinity : median * OUTLIER_RATIO;
     let newest = -1;
@@ -104,4 +107,29 @@ export class CustomerExtension {
     totals[place++] = known;
     totals[place] = time - newest;
   }
+}
+
+/** The value that half of the first `count`, rounded up, are not above; 0 for none. Puts them into another order (Hoare's selection). */
+function lowerMedian(values: Float64Array, count: number): number {
+  if (count === 0) return 0;
+  const wanted = (count - 1) >> 1;
+  let low = 0;
+  let high = count - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (values[i] < pivot) i++;
+      while (values[j] > pivot) j--;
+      if (i > j) break;
+      const swapped = values[i];
+      values[i++] = values[j];
+      values[j--] = swapped;
+    }
+    if (wanted <= j) high = j;
+    else if (wanted >= i) low = i;
+    else break;
+  }
+  return values[wanted];
 }

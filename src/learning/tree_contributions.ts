@@ -23,6 +23,8 @@ export class TreeContributions {
   readonly #zero: Float64Array;
   readonly #one: Float64Array;
   readonly #weight: Float64Array;
+  /** 1 / n at place n: a product is cheaper than a quotient. */
+  readonly #inverse: Float64Array;
   // Of the call under way:
   #tree: PreparedTree;
   #values: Float64Array = new Float64Array(0);
@@ -45,6 +47,7 @@ export class TreeContributions {
     this.#zero = new Float64Array(cells);
     this.#one = new Float64Array(cells);
     this.#weight = new Float64Array(cells);
+    this.#inverse = Float64Array.from({ length: levels + 3 }, (_, n) => 1 / n);
   }
 
   /** As `Scorer.explain`. */
@@ -130,10 +133,11 @@ export class TreeContributions {
     this.#zero[path + length] = zero;
     this.#one[path + length] = one;
     weight[path + length] = length === 0 ? 1 : 0;
+    const part = this.#inverse[length + 1];
     for (let entry = length - 1; entry >= 0; entry--) {
       const at = path + entry;
-      weight[at + 1] += one * weight[at] * (entry + 1) / (length + 1);
-      weight[at] = zero * weight[at] * (length - entry) / (length + 1);
+      weight[at + 1] += one * weight[at] * (entry + 1) * part;
+      weight[at] *= zero * (length - entry) * part;
     }
   }
 
@@ -142,15 +146,16 @@ export class TreeContributions {
     const weight = this.#weight;
     const zero = this.#zero[path + entry];
     const one = this.#one[path + entry];
+    const inverse = this.#inverse;
     let next = weight[path + last];
     for (let index = last - 1; index >= 0; index--) {
       const at = path + index;
       if (one !== 0) {
         const before = weight[at];
-        weight[at] = next * (last + 1) / ((index + 1) * one);
-        next = before - weight[at] * zero * (last - index) / (last + 1);
+        weight[at] = next * (last + 1) * inverse[index + 1];
+        next = before - weight[at] * zero * (last - index) * inverse[last + 1];
       } else {
-        weight[at] = weight[at] * (last + 1) / (zero * (last - index));
+        weight[at] *= (last + 1) * inverse[last - index] / zero;
       }
     }
     for (let index = entry; index < last; index++) {
@@ -163,30 +168,36 @@ export class TreeContributions {
 
   /** Adds a leaf's part of every input on its path, whose last entry is `last`. */
   #addLeaf(path: number, last: number, value: number): void {
+    const weight = this.#weight;
+    const inverse = this.#inverse;
+    // All inputs by which the row goes elsewhere lose the same.
+    let sum = 0;
+    for (let index = 0; index < last; index++) {
+      sum += weight[path + index] * inverse[last - index];
+    }
+    const lost = value * sum * (last + 1);
     for (let entry = 1; entry <= last; entry++) {
-      const zero = this.#zero[path + entry];
-      const one = this.#one[path + entry];
-      this.#into[this.#input[path + entry]] += value * (one - zero) *
-        this.#unwoundSum(path, last, zero, one);
+      const input = this.#input[path + entry];
+      if (this.#one[path + entry] === 0) this.#into[input] -= lost;
+      else {
+        const zero = this.#zero[path + entry];
+        this.#into[input] += value * (1 - zero) *
+          this.#unwoundSum(path, last, zero);
+      }
     }
   }
 
-  /** Sum of the weights that would be left without an entry of these shares. */
-  #unwoundSum(path: number, last: number, zero: number, one: number): number {
+  /** Sum of the weights that would be left without an entry that the row follows. */
+  #unwoundSum(path: number, last: number, zero: number): number {
     const weight = this.#weight;
+    const inverse = this.#inverse;
+    const back = zero * inverse[last + 1];
     let sum = 0;
-    if (one === 0) {
-      for (let index = last - 1; index >= 0; index--) {
-        sum += weight[path + index] / (last - index);
-      }
-      return sum * (last + 1) / zero;
-    }
     let next = weight[path + last];
     for (let index = last - 1; index >= 0; index--) {
-      const without = next * (last + 1) / ((index + 1) * one);
+      const without = next * (last + 1) * inverse[index + 1];
       sum += without;
-      next = weight[path + index] -
-        without * zero * (last - index) / (last + 1);
+      next = weight[path + index] - without * back * (last - index);
     }
     return sum;
   }

@@ -17,6 +17,7 @@
  * bitmap of two levels, in time of its rows and not of all ranks.
  */
 import type { Tree } from "./model.ts";
+import { RankSums } from "./rank_sums.ts";
 import type { RankedColumn, RankedColumns } from "./ranked_columns.ts";
 
 /** What a tree is grown by. */
@@ -58,9 +59,6 @@ const PLAIN_RANKS_MAX = 64;
 /** A node keeps sums by rank if there are at most so many ranks for each of its rows. */
 const BUFFER_RANKS_A_ROW = 16;
 
-/** Ranks at the end of a buffer for columns that are not there; several, to wait for none. */
-const UNREAD_RANKS = 8;
-
 /** A node that waits for its split. */
 interface OpenNode {
   readonly parent: number;
@@ -77,15 +75,12 @@ interface OpenNode {
 /** Grows trees over the same columns; keeps the room it works in. */
 export class TreeGrower {
   readonly #columns: readonly RankedColumn[];
-  /** Where each column's ranks begin in a buffer; last, all ranks. */
-  readonly #offset: Int32Array;
   readonly #picked: Int32Array;
   readonly #spare: Int32Array;
   readonly #cells: Float64Array;
   readonly #bits: Int32Array;
   readonly #summary: Int32Array;
-  #packed: Int32Array[] | undefined;
-  readonly #free: Float64Array[] = [];
+  readonly #sums: RankSums;
   #pairs: Float64Array = new Float64Array(0);
   #rows: Int32Array = new Int32Array(0);
   #rule: GrowthRule | undefined;
@@ -98,14 +93,11 @@ export class TreeGrower {
   #bestH = 0;
 
   /** For these columns. */
-  constructor({ columns, rows }: RankedColumns) {
+  constructor(ranked: RankedColumns) {
+    const { columns, rows } = ranked;
+    const most = columns.reduce((max, { count }) => Math.max(max, count), 0);
     this.#columns = columns;
-    this.#offset = new Int32Array(columns.length + 1);
-    let most = 0;
-    columns.forEach(({ count }, column) => {
-      this.#offset[column + 1] = this.#offset[column] + count;
-      most = Math.max(most, count);
-    });
+    this.#sums = new RankSums(ranked);
     this.#picked = new Int32Array(columns.length);
     this.#spare = new Int32Array(rows);
     this.#cells = new Float64Array(2 * most);
@@ -143,10 +135,10 @@ export class TreeGrower {
       if (this.#bestColumn < 0) {
         tree.input.push(-1);
         tree.threshold.push(0);
-        tree.value.push(rule.valueScale * at.g / (at.h + rule.lambda));
+        tree.value.push(rule.valueScale * (at.g / (at.h + rule.lambda)));
         starts.push(at.from);
         ends.push(at.to);
-        if (buffer) this.#free.push(buffer);
+        if (buffer) this.#sums.give(buffer);
         continue;
       }
       tree.input.push(this.#bestColumn);
@@ -192,14 +184,12 @@ export class TreeGrower {
       return buffer;
     }
     if (rule.classes && (g === 0 || g === h)) return buffer;
-    const ranks = this.#offset[this.#offset.length - 1];
     if (
       buffer === undefined && rule.sameColumns &&
-      ranks <= BUFFER_RANKS_A_ROW * (to - from)
+      this.#sums.ranks <= BUFFER_RANKS_A_ROW * (to - from)
     ) {
-      buffer = this.#free.pop()?.fill(0) ??
-        new Float64Array(2 * (ranks + UNREAD_RANKS));
-      this.#addRows(buffer, from, to, 1);
+      buffer = this.#sums.take();
+      this.#sums.add(buffer, this.#pairs, this.#rows, from, to, 1);
     }
     // Gains below rounding are none.
     const parent = g * g / (h + rule.lambda);
@@ -212,72 +202,12 @@ export class TreeGrower {
       const column = this.#picked[index];
       const { count } = this.#columns[column];
       if (count < 2) continue;
-      if (buffer) this.#scan(buffer, this.#offset[column], count, column, node);
-      else if (count <= PLAIN_RANKS_MAX) this.#scanPlain(column, count, node);
+      if (buffer) {
+        this.#scan(buffer, this.#sums.offset[column], count, column, node);
+      } else if (count <= PLAIN_RANKS_MAX) this.#scanPlain(column, count, node);
       else this.#scanSparse(column, count, node);
     }
     return buffer;
-  }
-
-  /** Adds the rows to the sums by rank, or takes them out (`sign` -1). */
-  #addRows(
-    buffer: Float64Array,
-    from: number,
-    to: number,
-    sign: number,
-  ): void {
-    this.#packed ??= this.#pack();
-    for (const cells of this.#packed) {
-      this.#addFour(buffer, cells, from, to, sign);
-    }
-  }
-
-  /** Each row's cells in a buffer, for four columns at a time; where columns are missing, cells that nobody reads. */
-  #pack(): Int32Array[] {
-    const { length } = this.#columns;
-    const packed: Int32Array[] = [];
-    for (let first = 0; first < length; first += 4) {
-      const cells = new Int32Array(4 * this.#spare.length);
-      for (let place = 0; place < 4; place++) {
-        const ranks = this.#columns[first + place]?.ranks;
-        const offset = this.#offset[Math.min(first + place, length)];
-        for (let row = 0; row < this.#spare.length; row++) {
-          const rank = ranks ? ranks[row] : row % UNREAD_RANKS;
-          cells[4 * row + place] = 2 * (offset + rank);
-        }
-      }
-      packed.push(cells);
-    }
-    return packed;
-  }
-
-  /** Adds four columns at once: where one meets the same cell again and waits for its sum, the others go on. */
-  #addFour(
-    buffer: Float64Array,
-    cells: Int32Array,
-    from: number,
-    to: number,
-    sign: number,
-  ): void {
-    const pairs = this.#pairs;
-    const rows = this.#rows;
-    for (let at = from; at < to; at++) {
-      const row = rows[at];
-      const g = sign * pairs[2 * row];
-      const h = sign * pairs[2 * row + 1];
-      const cell0 = cells[4 * row];
-      const cell1 = cells[4 * row + 1];
-      const cell2 = cells[4 * row + 2];
-      const cell3 = cells[4 * row + 3];
-      buffer[cell0] += g;
-      buffer[cell0 + 1] += h;
-      buffer[cell1] += g;
-      buffer[cell1 + 1] += h;
-      buffer[cell2] += g;
-      buffer[cell2 + 1] += h;
-      buffer[cell3] += g;
-      buffer[cell3 + 1] += h;
-    }
   }
 
   /** Looks for a split in the sums of `count` ranks from `offset` on. */
@@ -445,10 +375,10 @@ export class TreeGrower {
     const leftIsSmall = middle - from <= to - middle;
     let forLarge: Float64Array | undefined;
     if (buffer && depth < (this.#rule as GrowthRule).depthMax) {
-      if (leftIsSmall) this.#addRows(buffer, from, middle, -1);
-      else this.#addRows(buffer, middle, to, -1);
+      const [first, end] = leftIsSmall ? [from, middle] : [middle, to];
+      this.#sums.add(buffer, this.#pairs, this.#rows, first, end, -1);
       forLarge = buffer;
-    } else if (buffer) this.#free.push(buffer);
+    } else if (buffer) this.#sums.give(buffer);
     const g = this.#bestG;
     const h = this.#bestH;
     open.push({

@@ -42,19 +42,17 @@ export async function openModel(
   path: string,
   streamFeatures: FeatureParameters,
 ): Promise<LoadedModel> {
-  if (!path.endsWith(ONNX_ENDING)) return await openTrainedModel(path);
-  const { scorer, version, metadata } = await openOnnxModel(
-    await readWhole(path),
-    path,
-    streamInputs(streamFeatures),
-  );
-  const features = exportedFeatures(metadata, path);
-  return { scorer, version, inputs: scorer.inputs, features, path };
-}
-
-/** Reads a model that was trained here. Throws DataError if there is no such file, ModelError if it is no model. */
-export async function openTrainedModel(path: string): Promise<LoadedModel> {
-  const text = new TextDecoder().decode(await readWhole(path));
+  const bytes = await readWhole(path);
+  if (path.endsWith(ONNX_ENDING)) {
+    const { scorer, version, metadata } = await openOnnxModel(
+      bytes,
+      path,
+      streamInputs(streamFeatures),
+    );
+    const features = exportedFeatures(metadata, path);
+    return { scorer, version, inputs: scorer.inputs, features, path };
+  }
+  const text = new TextDecoder().decode(bytes);
   const { version, inputs, featureParameters, body } = parseModelFile(
     text,
     path,

@@ -24,7 +24,6 @@ import {
   valueStart,
 } from "../log/record_batch.ts";
 import { emptyPredictions } from "../store/predictions.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { markEnd } from "./end_mark.ts";
 import {
   type ModelInUse,

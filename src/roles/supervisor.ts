@@ -177,6 +177,11 @@ interface NamedRole {
   readonly name: string;
 }
 
+/** Names of the threads of a role. */
+export function threadNames(role: Role, workers: number): string[] {
+  return threadsOf(role, workers).map(({ name }) => name);
+}
+
 /** The threads of a role: those that share work by a consumer group are as many as asked for. */
 function threadsOf(role: Role, workers: number): NamedRole[] {
   const shares = role === "processor" || role === "writer" || role === "scorer";

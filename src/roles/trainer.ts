@@ -10,7 +10,10 @@ import {
   fromCells,
   TRANSACTION_CELLS,
 } from "../features/feature_row.ts";
-import { featureCount } from "../features/parameters.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../features/parameters.ts";
 import { ModelError } from "../error/error.ts";
 import {
   type Challenge,
@@ -19,7 +22,6 @@ import {
   JUDGED_DAYS,
 } from "../learning/challenge.ts";
 import { formatModelFile, parseModelFile } from "../learning/model_file.ts";
-import { ONNX_ENDING } from "../learning/onnx_file.ts";
 import { TrainingWindow } from "../learning/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
@@ -38,7 +40,7 @@ import { ModelMonitor } from "./model_monitor.ts";
 import {
   inputCells,
   modelFeatures,
-  openTrainedModel,
+  openModel,
   streamInputs,
 } from "./open_model.ts";
 import {
@@ -140,7 +142,9 @@ class Trainer {
   ): Promise<Trainer> {
     const { folder, first, everyDays } = options.training;
     const { logger } = context;
-    const added = first === undefined ? undefined : await readFirst(first);
+    const added = first === undefined
+      ? undefined
+      : await readFirst(first, featuresOf(context));
     if (added) keepVersion(folder, added.version, added.text);
     const registry = await changeRegistry(folder, (before) => {
       const begun = {
@@ -299,7 +303,7 @@ class Trainer {
     });
     const opened = champion === null
       ? undefined
-      : await openTrainedModel(versionPath(folder, champion));
+      : await openModel(versionPath(folder, champion), features);
     if (opened) inputCells(opened, features);
     return await challenge({
       payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
@@ -373,14 +377,14 @@ class Trainer {
 }
 
 /** The model that a new registry begins with. */
-async function readFirst(path: string) {
-  if (path.endsWith(ONNX_ENDING)) {
+async function readFirst(path: string, features: FeatureParameters) {
+  const { version } = await openModel(path, features);
+  if (path.endsWith(".onnx")) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  const { version } = await openTrainedModel(path);
   const text = await Deno.readTextFile(path);
   return { version, text, metrics: parseModelFile(text, path).metrics };
 }

@@ -24,6 +24,7 @@ import {
   reasonOf,
   requestError,
 } from "./cassandra_error.ts";
+import { CassandraLookUp } from "./cassandra_look_up.ts";
 import { CellReader } from "./cassandra_row.ts";
 import { type PlainTable, selectRangeCql } from "./cassandra_schema.ts";
 import { scanRing } from "./cassandra_scan.ts";
@@ -42,6 +43,7 @@ import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
 import type { PredictionStore } from "./predictions.ts";
 import { RowSpool } from "./row_spool.ts";
+import type { LookUp } from "./look_up.ts";
 import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
 import { overRing, type TokenRange } from "./token_ranges.ts";
 
@@ -177,6 +179,7 @@ export class CassandraStore implements Store {
   readonly #client: Client;
   readonly #keyspace: string;
   readonly #tables: WrittenTables;
+  readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #outage: Outage;
   readonly #inFlight = new InFlight(IN_FLIGHT);
@@ -199,6 +202,7 @@ export class CassandraStore implements Store {
     this.#client = client;
     this.#keyspace = keyspace;
     this.#tables = tables;
+    this.#features = features;
     this.#width = TRANSACTION_CELLS + featureCount(features);
     this.#outage = new Outage({
       isTransient,
@@ -346,6 +350,25 @@ export class CassandraStore implements Store {
         `the table take longer than ${READ_TIMEOUT_MS / 1000} s to count; ` +
         `look at the cluster and try again`,
     );
+  }
+
+  /** See Store. */
+  lookUp(): LookUp {
+    const [id] = this.#tables.transactions.columns;
+    const query = async (
+      cql: string,
+      values: readonly (number | string | bigint)[],
+    ) => {
+      // What makes a table has no values and cannot be prepared.
+      const options = values.length === 0 ? SCHEMA_OPTIONS : {};
+      const execute = () => this.#client.execute(cql, [...values], options);
+      return (await this.#patiently(execute, undefined)).rows;
+    };
+    return new CassandraLookUp(query, {
+      keyspace: this.#keyspace,
+      features: this.#features,
+      idType: id.type === "bigint" ? "bigint" : "int",
+    });
   }
 
   #select(

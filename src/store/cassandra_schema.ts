@@ -15,6 +15,7 @@ import {
   checkSchemaSettings,
   type SchemaSettings,
 } from "./cassandra_settings.ts";
+import { VERDICT_TABLE } from "./look_up.ts";
 import { METRIC_TABLE, PREDICTION_TABLE } from "./predictions.ts";
 
 /** The types that columns have. */
@@ -233,6 +234,24 @@ export function createTableCql(keyspace: string, table: PlainTable): string {
   }\n) WITH ${order}comment = '${comment.replaceAll("'", "''")}'`;
 }
 
+/**
+ * Makes the table of analysts' verdicts, the newest of a payment first. A
+ * payment has a few of them.
+ */
+export function verdictTableCql(keyspace: string, idType: IdType): string {
+  return `CREATE TABLE IF NOT EXISTS ${keyspace}.${VERDICT_TABLE} (\n  ${
+    [
+      `transaction_id ${idType}`,
+      "decided_at text",
+      "label int",
+      "analyst text",
+      "note text",
+      "PRIMARY KEY (transaction_id, decided_at)",
+    ].join(",\n  ")
+  }\n) WITH CLUSTERING ORDER BY (decided_at DESC)\n  AND comment = ` +
+    "'what analysts have decided; the writer never touches it'";
+}
+
 /** Adds columns to a table. */
 export function addColumnsCql(
   keyspace: string,
@@ -327,6 +346,7 @@ export function schemaCql(
   const statements = [
     createKeyspaceCql(settings),
     ...tables.map((table) => createTableCql(settings.keyspace, table)),
+    verdictTableCql(settings.keyspace, idType),
   ];
   return statements.map((statement) => `${statement};\n`).join("\n");
 }

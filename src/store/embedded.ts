@@ -13,6 +13,8 @@ import {
 import { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { EmbeddedLookUp } from "./embedded_look_up.ts";
+import type { LookUp } from "./look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
 import type { PredictionStore } from "./predictions.ts";
 import type { Store, StoreRows, StoreStatus } from "./store.ts";
@@ -170,6 +172,11 @@ export class EmbeddedStore implements Store {
       ).get()
     );
     return { rows: Number(row?.n), frauds: Number(row?.frauds) };
+  }
+
+  /** See Store. */
+  lookUp(): LookUp {
+    return new EmbeddedLookUp(this.#sqlite, this.#columns);
   }
 
   /** See Store. */

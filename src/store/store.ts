@@ -2,6 +2,7 @@
  * The store: what people look up. Its rows are a function of the log, so a
  * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
  */
+import type { LookUp } from "./look_up.ts";
 
 import type { PredictionStore } from "./predictions.ts";
 
@@ -41,6 +42,8 @@ export interface Store extends AsyncDisposable {
   rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;
+  /** Looks up single payments, and keeps verdicts, as long as the store is open. */
+  lookUp(): LookUp;
   /** The predictions and the models' metrics, as long as the store is open. */
   predictions(): PredictionStore;
 }

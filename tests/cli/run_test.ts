@@ -120,6 +120,7 @@ testRunning(
       const flag of [
         "--partitions=5",
         "--windows=1,7",
+        "--feature-set=extended",
         "--delay=9",
         "--no-labels",
       ]

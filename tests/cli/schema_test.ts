@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import {
+  type FeatureParameters,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
 import { schemaCql } from "../../src/store/cassandra_schema.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
@@ -29,6 +32,7 @@ testRunning("the flags of schema say what is printed", async () => {
     "--store-replication=3",
     "--bigint-ids",
     "--windows=2",
+    "--feature-set=extended",
   ]);
   assert.equal(code, 0);
   const settings = {
@@ -37,7 +41,11 @@ testRunning("the flags of schema say what is printed", async () => {
     replication: 3,
     bigintIds: true,
   };
-  const features = { ...HANDBOOK_FEATURES, windowDays: [2] };
+  const features: FeatureParameters = {
+    ...HANDBOOK_FEATURES,
+    set: "extended",
+    windowDays: [2],
+  };
   assert.equal(stdout, schemaCql(settings, features));
 });
 

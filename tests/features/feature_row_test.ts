@@ -30,6 +30,8 @@ const TWO_WINDOWS: FeatureParameters = {
   useLabels: true,
 };
 
+const EXTENDED: FeatureParameters = { ...TWO_WINDOWS, set: "extended" };
+
 /** Feature values as they come from totals. */
 function valuesOf(parameters: FeatureParameters): fc.Arbitrary<Float64Array> {
   const windows = parameters.windowDays.length;
@@ -37,13 +39,19 @@ function valuesOf(parameters: FeatureParameters): fc.Arbitrary<Float64Array> {
     minLength: windows,
     maxLength: windows,
   });
-  return fc.tuple(fc.nat(1), fc.nat(1), side, side).map(
-    ([weekend, night, customer, terminal]) => {
+  const { length } = totalsLayout(parameters).scales;
+  const extension = fc.array(fc.nat(10 ** 7), {
+    minLength: length,
+    maxLength: length,
+  });
+  return fc.tuple(fc.nat(1), fc.nat(1), side, side, extension).map(
+    ([weekend, night, customer, terminal, extension]) => {
       const totals = [
         weekend,
         night,
         ...customer.flat(),
         ...terminal.flatMap(([n, frauds]) => [n, Math.min(n, frauds)]),
+        ...extension,
       ];
       const values = new Float64Array(totals.length);
       totalsToValues(totals, totalsLayout(parameters), values);
@@ -84,9 +92,9 @@ Deno.test("a payment goes through cells unchanged", () => {
   }));
 });
 
-for (const parameters of [HANDBOOK_FEATURES, TWO_WINDOWS]) {
-  const { windowDays } = parameters;
-  Deno.test(`any feature row that is written reads as the same row, windows ${windowDays}`, () => {
+for (const parameters of [HANDBOOK_FEATURES, TWO_WINDOWS, EXTENDED]) {
+  const { set, windowDays } = parameters;
+  Deno.test(`any feature row that is written reads as the same row, ${set} set, windows ${windowDays}`, () => {
     fc.assert(
       fc.property(payments, valuesOf(parameters), (row, values) => {
         const bytes = written(parameters, row, values);

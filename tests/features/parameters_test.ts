@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  customerReachSeconds,
   featureCount,
   featureNames,
   HANDBOOK_FEATURES,
   longestWindowSeconds,
+  totalsLayout,
   totalsToCanonical,
   totalsToValues,
   valuesToTotals,
+  wholeFeatures,
 } from "../../src/features/parameters.ts";
 
 Deno.test("featureNames() are the handbook's 14 in the canonical order", () => {
@@ -27,6 +30,44 @@ Deno.test("featureNames() are the handbook's 14 in the canonical order", () => {
     "TERMINAL_ID_NB_TX_30DAY_WINDOW",
     "TERMINAL_ID_RISK_30DAY_WINDOW",
   ]);
+});
+
+Deno.test("the extended set's features stand behind the handbook's, one total each", () => {
+  const extended = { ...HANDBOOK_FEATURES, set: "extended" } as const;
+  const names = featureNames(extended);
+  assert.deepEqual(names.slice(0, 14), featureNames(HANDBOOK_FEATURES));
+  assert.equal(names.length, 35);
+  assert.equal(new Set(names).size, 35);
+  assert.equal(featureCount(extended), 35);
+  assert.equal(totalsLayout(extended).scales.length, 21);
+  assert.deepEqual(
+    names.filter((_, i) => !wholeFeatures(extended)[i]),
+    names.filter((name) => /_AVG_|_RISK_|_RATIO_/.test(name)),
+  );
+});
+
+Deno.test("extended totals come back from their values, and are their own canonical values", () => {
+  const layout = { windows: 0, scales: [1, 1000] };
+  fc.assert(
+    fc.property(fc.nat(10 ** 7), fc.nat(10 ** 6), (whole, thousandths) => {
+      const values: number[] = [];
+      const canonical: number[] = [];
+      const back: number[] = [];
+      const totals = [1, 0, whole, thousandths];
+      totalsToValues(totals, layout, values);
+      totalsToCanonical(totals, layout, canonical);
+      valuesToTotals(values, layout, back);
+      assert.deepEqual(values, [1, 0, whole, thousandths / 1000]);
+      assert.deepEqual(canonical, values);
+      assert.deepEqual(back, totals);
+    }),
+  );
+});
+
+Deno.test("a card's reach is the longest window, behind the delay where labels of the card count", () => {
+  const days = (set: "handbook" | "extended") =>
+    customerReachSeconds({ ...HANDBOOK_FEATURES, set }) / 86_400;
+  assert.deepEqual([days("handbook"), days("extended")], [30, 37]);
 });
 
 Deno.test("featureCount() is the number of names, whatever the windows", () => {

@@ -82,6 +82,45 @@ for (const layout of layouts) {
   });
 }
 
+/** What recent() promises after each event: [time, value] of the newest, by sorting the whole history. */
+function newestOf(layout: WindowLayout, events: Event[], most: number) {
+  const longest = Math.max(...layout.windowSeconds);
+  const own = layout.lagSeconds === 0 ? 1 : 0;
+  return events.map((event, i) => {
+    const end = event.time - layout.lagSeconds;
+    const inside = events.slice(0, i + 1 - own).filter((other) =>
+      other.key === event.key && other.time <= end &&
+      other.time > end - longest
+    ).sort((a, b) => a.time - b.time);
+    const cut = inside.at(-1 - most)?.time ?? -Infinity;
+    return inside.filter(({ time }) => time > cut)
+      .map(({ time, value }) => [time, value]);
+  });
+}
+
+for (const layout of layouts) {
+  const { lagSeconds: lag, slackSeconds: slack } = layout;
+  Deno.test(`recent() gives the newest events of the longest window, one second all or none, lag ${lag}, slack ${slack}`, () => {
+    fc.assert(
+      fc.property(stream(slack), fc.constantFrom(1, 3, 500), (events, most) => {
+        const windows = new SlidingWindows(layout);
+        const out = new Float64Array(6);
+        const times = new Float64Array(most);
+        const values = new Float64Array(most);
+        let progress = 0;
+        const found = events.map(({ key, time, value }) => {
+          progress = Math.max(progress, time);
+          windows.add(key, time, value, progress, out, 0);
+          const count = windows.recent(lag === 0 ? 1 : 0, times, values);
+          return Array.from({ length: count }, (_, i) => [times[i], values[i]]);
+        });
+        assert.deepEqual(found, newestOf(layout, events, most));
+      }),
+      { numRuns: 200 },
+    );
+  });
+}
+
 Deno.test("add() counts an event exactly a window's length back no more", () => {
   const windows = new SlidingWindows({
     lagSeconds: 0,

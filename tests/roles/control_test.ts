@@ -51,12 +51,28 @@ const others: [flag: string, found: string, StreamParameters][] = [
     ...PARAMETERS,
     features: { ...features, delayDays: 8 },
   }],
+  ["--feature-set", "handbook, not extended", {
+    ...PARAMETERS,
+    features: { ...features, set: "extended" },
+  }],
   ["--lateness", "3600s, not 60s", { ...PARAMETERS, latenessSeconds: 60 }],
   ["--max-gap", "34560000s, not 86400s", {
     ...PARAMETERS,
     maxGapSeconds: 86_400,
   }],
 ];
+
+Deno.test("a stream that names no feature set, from before there were any, has the handbook's", async () => {
+  await using log = await openLog();
+  const { set: _, ...older } = features;
+  const records = controlRecords();
+  const parameters = { ...PARAMETERS, features: older } as StreamParameters;
+  records.put("parameters", parameters);
+  await (await log.producer("p")).append(records.appends());
+  const control = new Control(log);
+  await control.agree(PARAMETERS);
+  assert.deepEqual(control.parameters, PARAMETERS);
+});
 
 const APRIL = Date.UTC(2018, 3, 1) / 1000;
 const MAY = Date.UTC(2018, 4, 1) / 1000;

@@ -10,20 +10,29 @@ import { SINK_TOPIC, topicSpecs } from "../../src/roles/topics.ts";
 import {
   featureCount,
   featureNames,
+  type FeatureParameters,
   HANDBOOK_FEATURES,
   totalsLayout,
   totalsToCanonical,
+  totalsToValues,
   valuesToTotals,
 } from "../../src/features/parameters.ts";
+import { FeatureOperator } from "../../src/features/feature_operator.ts";
 import {
   FeatureJsonReader,
+  toCells,
   TRANSACTION_CELLS,
 } from "../../src/features/feature_row.ts";
 import { type Log, readRange } from "../../src/log/log.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
-import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+import { simulateHandbook } from "../../src/simulator/handbook.ts";
+import {
+  DAY_SECONDS,
+  emptyTransaction,
+  readTableRow,
+} from "../../src/transaction/transaction.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
 import reference from "../data/reference.json" with { type: "json" };
 import type { Logger } from "../../src/telemetry/logger.ts";
@@ -64,8 +73,6 @@ export interface OpenFolder extends AsyncDisposable {
   readonly store: EmbeddedStore;
   readonly context: RoleContext;
 }
-
-const LAYOUT = totalsLayout(HANDBOOK_FEATURES);
 
 const never = new AbortController().signal;
 
@@ -114,17 +121,18 @@ async function open(
 }
 
 /** Collects rows of cells, ascending TRANSACTION_ID, into the sum of their canonical CSV. */
-function canonicalHash() {
+function canonicalHash(parameters: FeatureParameters) {
   const hash = createHash("sha256");
-  const features = featureCount(HANDBOOK_FEATURES);
+  const features = featureCount(parameters);
+  const layout = totalsLayout(parameters);
   const totals = new Float64Array(features);
   const values = new Float64Array(features);
-  const names = ["TRANSACTION_ID", ...featureNames(HANDBOOK_FEATURES)];
+  const names = ["TRANSACTION_ID", ...featureNames(parameters)];
   let text = names.join(",") + "\n";
   return {
     add(cells: Float64Array): void {
-      valuesToTotals(cells.subarray(TRANSACTION_CELLS), LAYOUT, totals);
-      totalsToCanonical(totals, LAYOUT, values);
+      valuesToTotals(cells.subarray(TRANSACTION_CELLS), layout, totals);
+      totalsToCanonical(totals, layout, values);
       text += `${cells[0]},${values.join(",")}\n`;
       if (text.length < 1 << 16) return;
       hash.update(text);
@@ -135,9 +143,12 @@ function canonicalHash() {
 }
 
 /** SHA-256 of the canonical features CSV of what a store holds. */
-export async function featuresSum(store: Store): Promise<string> {
-  const width = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
-  const hash = canonicalHash();
+export async function featuresSum(
+  store: Store,
+  features: FeatureParameters = HANDBOOK_FEATURES,
+): Promise<string> {
+  const width = TRANSACTION_CELLS + featureCount(features);
+  const hash = canonicalHash(features);
   for await (const { cells, count } of store.rows()) {
     for (let at = 0; at < count * width; at += width) {
       hash.add(cells.subarray(at, at + width));
@@ -149,6 +160,28 @@ export async function featuresSum(store: Store): Promise<string> {
 /** The reference sum of a set's features. */
 export function referenceSum(set: "A" | "B" | "DEFAULT"): string {
   return reference.sets[set].features.canonical_csv.sha256;
+}
+
+/** SHA-256 of the canonical features CSV of a data set, by the operator over its table. */
+export function batchSum(
+  data: RunSettings["data"],
+  features: FeatureParameters,
+): string {
+  const { table, startSeconds } = simulateHandbook(data.parameters);
+  const operator = new FeatureOperator(features);
+  const layout = totalsLayout(features);
+  const totals = new Float64Array(featureCount(features));
+  const hash = canonicalHash(features);
+  const cells = new Float64Array(TRANSACTION_CELLS + totals.length);
+  const row = emptyTransaction();
+  for (let index = 0; index < table.length; index++) {
+    readTableRow(table, index, startSeconds, row);
+    operator.process(row, totals);
+    toCells(row, cells, 0);
+    totalsToValues(totals, layout, cells.subarray(TRANSACTION_CELLS));
+    hash.add(cells);
+  }
+  return hash.sum();
 }
 
 /** Runs the producer over a data set, as fast as it can. */
@@ -203,7 +236,7 @@ export async function sinkSum(
     }
   }
   rows.sort((a, b) => a[0] - b[0]);
-  const hash = canonicalHash();
+  const hash = canonicalHash(features);
   for (const cells of rows) hash.add(cells);
   return hash.sum();
 }

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { LogError } from "../../src/error/error.ts";
-import { featureNames } from "../../src/features/parameters.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
 import { Control, controlRecords } from "../../src/roles/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { discrepancies, readStatus } from "../../src/roles/status.ts";
@@ -16,6 +20,7 @@ import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
+  batchSum,
   featuresSum,
   openFolder,
   openMemory,
@@ -62,6 +67,21 @@ Deno.test("set B in 4 partitions gives the reference features, roles side by sid
   assert.equal(await featuresSum(folder.store), referenceSum("B"));
 });
 
+const EXTENDED: FeatureParameters = { ...HANDBOOK_FEATURES, set: "extended" };
+
+for (
+  const [name, data, partitions] of [["A", SET_A, 3], ["B", SET_B, 4]] as const
+) {
+  Deno.test(`set ${name} in ${partitions} partitions gives the extended features of the same payments in one table`, async () => {
+    const parameters = { ...parametersOf(partitions), features: EXTENDED };
+    await using folder = await openMemory(parameters);
+    await runAll(folder, data);
+    const sum = batchSum(data, EXTENDED);
+    assert.equal(await featuresSum(folder.store, EXTENDED), sum);
+    assert.equal(await sinkSum(folder.log, parameters), sum);
+  });
+}
+
 Deno.test("the end of every topic is marked with its rows, and the counters add up", async () => {
   await using folder = await openMemory(parametersOf(3));
   await runAll(folder, SET_A);
@@ -98,28 +118,33 @@ Deno.test("a processor that is run again over a finished stream changes nothing"
   assert.deepEqual(await folder.log.endOffsets(SINK_TOPIC), ends);
 });
 
-Deno.test("a processor that is stopped at every commit gives the reference features", async () => {
-  const parameters = parametersOf(3);
-  await using folder = await openMemory(parameters);
-  const { log, context } = folder;
-  await produce(folder, SET_A);
-  const commit = log.commit.bind(log);
-  let stop = new AbortController();
-  log.commit = (...step) => {
-    stop.abort();
-    return commit(...step);
-  };
-  const control = new Control(log);
-  let runs = 0;
-  for (; !control.end(SINK_TOPIC); runs++) {
-    stop = new AbortController();
-    await runProcessor({ ...context, control, signal: stop.signal }, undefined);
-    await control.refresh();
-    assert.ok(runs < 1000, "it does not come to an end");
-  }
-  assert.ok(runs > 5, `only ${runs} runs`);
-  assert.equal(await sinkSum(log, parameters), referenceSum("A"));
-});
+for (const features of [HANDBOOK_FEATURES, EXTENDED]) {
+  Deno.test(`a processor that is stopped at every commit gives the features of one that is not, ${features.set} set`, async () => {
+    const parameters = { ...parametersOf(3), features };
+    await using folder = await openMemory(parameters);
+    const { log, context } = folder;
+    await produce(folder, SET_A);
+    const commit = log.commit.bind(log);
+    let stop = new AbortController();
+    log.commit = (...step) => {
+      stop.abort();
+      return commit(...step);
+    };
+    const control = new Control(log);
+    let runs = 0;
+    for (; !control.end(SINK_TOPIC); runs++) {
+      stop = new AbortController();
+      await runProcessor(
+        { ...context, control, signal: stop.signal },
+        undefined,
+      );
+      await control.refresh();
+      assert.ok(runs < 1000, "it does not come to an end");
+    }
+    assert.ok(runs > 5, `only ${runs} runs`);
+    assert.equal(await sinkSum(log, parameters), batchSum(SET_A, features));
+  });
+}
 
 Deno.test("partitions whose payments are 50 days apart do not wait for each other in a circle", async () => {
   const parameters = parametersOf(4);

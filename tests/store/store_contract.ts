@@ -9,6 +9,7 @@ import {
   featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
+  wholeFeatures,
 } from "../../src/features/parameters.ts";
 import type { Store, StoreRows } from "../../src/store/store.ts";
 import {
@@ -25,6 +26,12 @@ export const TWO_WINDOWS: FeatureParameters = {
   useLabels: true,
 };
 
+/** The features beyond the handbook's. */
+export const EXTENDED: FeatureParameters = {
+  ...HANDBOOK_FEATURES,
+  set: "extended",
+};
+
 /** A payment and its feature values. */
 export interface Stored {
   /** The payment. */
@@ -38,11 +45,12 @@ export function storedRows(
   features: FeatureParameters,
   idMax = TRANSACTION_ID_MAX,
 ): fc.Arbitrary<Stored[]> {
+  const whole = wholeFeatures(features);
   const values = fc.tuple(
     ...Array.from(
       { length: featureCount(features) },
       (_, i) =>
-        i < 2 || i % 2 === 0
+        whole[i]
           ? fc.nat(1_000_000)
           : fc.double({ min: 0, max: 1e6, noNaN: true }).map((v) => v + 0),
     ),
@@ -120,9 +128,9 @@ export interface ContractOptions {
 /** Defines the tests of a kind of store. */
 export function testStore(options: ContractOptions): void {
   const { name, test, open, idMax, runs } = options;
-  for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS]) {
-    const { windowDays } = features;
-    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, windows ${windowDays}`, async () => {
+  for (const features of [HANDBOOK_FEATURES, TWO_WINDOWS, EXTENDED]) {
+    const { set, windowDays } = features;
+    test(`${name}: rows() gives what was written bit for bit, ascending TRANSACTION_ID, ${set} set, windows ${windowDays}`, async () => {
       await fc.assert(
         fc.asyncProperty(storedRows(features, idMax), async (stored) => {
           await using store = await open(features);
@@ -136,6 +144,76 @@ export function testStore(options: ContractOptions): void {
       );
     });
   }
+
+  test(`${name}: a card's and a terminal's payments are looked up by time, newest first`, async () => {
+    const { row, values } = oneRow(HANDBOOK_FEATURES);
+    // Within two periods of Cassandra's query tables, and by card and terminal.
+    const stored = Array.from({ length: 24 }, (_, transactionId) => ({
+      row: {
+        ...row,
+        transactionId,
+        customerId: transactionId % 2,
+        terminalId: transactionId % 3,
+        timeSeconds: 28 * 86_400 + transactionId * 21_600,
+      },
+      values,
+    }));
+    await using store = await open(HANDBOOK_FEATURES);
+    await store.write(cellsOf(stored));
+    const lookUp = store.lookUp();
+    const range = (from: number, to: number, limit = 100) => ({
+      fromSeconds: stored[from].row.timeSeconds,
+      toSeconds: stored[to].row.timeSeconds,
+      limit,
+    });
+    const ids = (found: readonly { readonly transactionId: number }[]) =>
+      found.map(({ transactionId }) => transactionId);
+    for (const [from, to] of [[0, 23], [3, 17], [5, 5]]) {
+      const inside = stored.slice(from, to + 1).toReversed()
+        .map(({ row }) => row);
+      assert.deepEqual(
+        ids(await lookUp.ofCustomer(1, range(from, to))),
+        ids(inside.filter(({ customerId }) => customerId === 1)),
+      );
+      assert.deepEqual(
+        ids(await lookUp.ofTerminal(2, range(from, to))),
+        ids(inside.filter(({ terminalId }) => terminalId === 2)),
+      );
+    }
+    assert.deepEqual(ids(await lookUp.ofCustomer(0, range(0, 23, 2))), [
+      22,
+      20,
+    ]);
+    assert.deepEqual(await lookUp.ofCustomer(99, range(0, 23)), []);
+    const found = await lookUp.payment(7);
+    assert.deepEqual(found?.features, values);
+    assert.equal(found?.payment.timeSeconds, stored[7].row.timeSeconds);
+    assert.equal(found?.payment.amount, row.amount);
+    assert.equal(await lookUp.payment(24), undefined);
+  });
+
+  test(`${name}: all verdicts about a payment are kept, newest first, and rows stay as they are`, async () => {
+    await using store = await open(HANDBOOK_FEATURES);
+    const stored = [oneRow(HANDBOOK_FEATURES)];
+    await store.write(cellsOf(stored));
+    const before = await contents(store, HANDBOOK_FEATURES);
+    const lookUp = store.lookUp();
+    assert.deepEqual(await lookUp.verdicts(0), []);
+    const verdict = (second: number, label: 0 | 1, note: string) => ({
+      transactionId: 0,
+      decidedAt: `2026-03-01T12:00:0${second}.000Z`,
+      label,
+      analyst: "Ada 'O''Hara'; DROP",
+      note,
+    });
+    const [first, second] = [verdict(1, 1, ""), verdict(2, 0, "ünsure\n✓")];
+    for (const each of [first, second, first]) await lookUp.addVerdict(each);
+    assert.deepEqual(await lookUp.verdicts(0), [second, first]);
+    assert.deepEqual(await lookUp.verdicts(1), []);
+    await store.write(cellsOf(stored));
+    assert.deepEqual(await store.lookUp().verdicts(0), [second, first]);
+    assert.deepEqual(await contents(store, HANDBOOK_FEATURES), before);
+  });
 
   test(`${name}: a row written again replaces the one before`, async () => {
     await fc.assert(

@@ -30,6 +30,24 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
   ],
+  report: [
+    "error",
+    "transaction",
+    "simulator",
+    "features",
+    "learning",
+    "files",
+  ],
+  dashboard: [
+    "error",
+    "telemetry",
+    "transaction",
+    "features",
+    "learning",
+    "log",
+    "store",
+    "roles",
+  ],
   cli: [
     "error",
     "telemetry",
@@ -43,6 +61,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "log",
     "store",
     "roles",
+    "dashboard",
+    "report",
   ],
 };
 
@@ -66,6 +86,8 @@ function sources(): Source[] {
     assert.ok(folder.isDirectory, `src/${folder.name} is not in a folder`);
     for (const file of Deno.readDirSync(new URL(`src/${folder.name}`, ROOT))) {
       const path = `src/${folder.name}/${file.name}`;
+      // What runs in browsers is text to the program.
+      if (path === "src/dashboard/page") continue;
       assert.ok(file.isFile && file.name.endsWith(".ts"), path);
       found.push(read(path, folder.name));
     }
@@ -119,7 +141,7 @@ testReading("imports between the folders of src go one way", () => {
   let seen = 0;
   for (const source of sources()) {
     for (const { from } of importsOf(source)) {
-      if (!from.startsWith(".")) continue;
+      if (!from.startsWith(".") || from.startsWith("./page/")) continue;
       seen++;
       const to = folderOf(source, from);
       const allowed = source.folder === ""

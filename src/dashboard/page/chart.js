@@ -1,0 +1,97 @@
+/** Line charts by uPlot, in the colours of the page and with words beside them. */
+import { h } from "./dom.js";
+
+const { uPlot } = globalThis;
+
+/** A colour of the page's design. */
+export function colour(name) {
+  return getComputedStyle(document.documentElement)
+    .getPropertyValue(`--${name}`).trim();
+}
+
+const FONT = "12px system-ui, sans-serif";
+
+/**
+ * A chart of lines over time or numbers. `series` are {label, colour, scale,
+ * dash}; `scales` say how the two axes write their numbers.
+ */
+export function lineChart({ label, time, series, axes, height = 180, cursor }) {
+  const frame = h("div", { class: "chart", role: "img", "aria-label": label });
+  let plot;
+  let data;
+  const width = () => Math.max(240, frame.clientWidth);
+  const build = () => {
+    plot?.destroy();
+    const ink = colour("muted");
+    const grid = { stroke: colour("line"), width: 1 };
+    plot = new uPlot(
+      {
+        width: width(),
+        height,
+        cursor: { show: cursor ?? true, drag: { x: false, y: false } },
+        legend: { show: true, live: cursor ?? true },
+        scales: { x: { time: time === "clock" } },
+        series: [
+          { label: time === "clock" ? "Time" : axes.x ?? "Day" },
+          ...series.map((line) => ({
+            label: line.label,
+            scale: line.scale ?? "y",
+            stroke: colour(line.colour),
+            width: 2,
+            dash: line.dash,
+            points: { show: false },
+            value: (_, value) =>
+              value === null || value === undefined ? "–" : line.text(value),
+          })),
+        ],
+        axes: [
+          { stroke: ink, grid, ticks: grid, font: FONT },
+          {
+            scale: "y",
+            stroke: ink,
+            grid,
+            ticks: grid,
+            font: FONT,
+            size: 56,
+            values: (_, values) => values.map(axes.y),
+          },
+          ...axes.right
+            ? [{
+              scale: "right",
+              side: 1,
+              stroke: ink,
+              grid: { show: false },
+              ticks: grid,
+              font: FONT,
+              size: 56,
+              values: (_, values) => values.map(axes.right),
+            }]
+            : [],
+        ],
+      },
+      data,
+      frame,
+    );
+  };
+  const observer = new ResizeObserver(() => {
+    if (plot) plot.setSize({ width: width(), height });
+  });
+  observer.observe(frame);
+  const onTheme = () => data && build();
+  document.addEventListener("themechange", onTheme);
+  return {
+    element: frame,
+    /** Draws columns: x, then one a series; `words` say the same. */
+    draw(columns, words) {
+      data = columns;
+      if (plot) plot.setData(data);
+      else build();
+      frame.setAttribute("aria-label", `${label}. ${words}`);
+    },
+    close() {
+      observer.disconnect();
+      document.removeEventListener("themechange", onTheme);
+      plot?.destroy();
+    },
+  };
+}

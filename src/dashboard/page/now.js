@@ -1,0 +1,262 @@
+/** The view of this moment: how fast, how far, how much money, and the stream itself. */
+import { lineChart } from "./chart.js";
+import {
+  caseLink,
+  count,
+  h,
+  heading,
+  labelMark,
+  mark,
+  milliseconds,
+  money,
+  panel,
+  percent,
+  score,
+  setText,
+  shortMoney,
+  table,
+  wholePercent,
+} from "./dom.js";
+
+const CHARTS_MS = 1000;
+const ROWS_MS = 500;
+
+function tile(label, hint) {
+  const value = h("dd", {}, "–");
+  const note = h("dd", { class: "note" }, hint ?? "");
+  const element = h("div", { class: "tile" }, h("dt", {}, label), value, note);
+  return {
+    element,
+    set(text, more = "") {
+      setText(value, text);
+      setText(note, more);
+    },
+  };
+}
+
+/** Opens the view. */
+export function openNow(root) {
+  const tiles = {
+    rate: tile("Payments a second"),
+    stored: tile("Stored"),
+    time: tile("Event time"),
+    frauds: tile("Frauds"),
+    alerts: tile("Alerts"),
+    risk: tile("Money at risk"),
+    stopped: tile("Money stopped"),
+    latency: tile("Published to stored"),
+    lag: tile("Behind"),
+    letters: tile("Dead letters"),
+  };
+  const rate = lineChart({
+    label: "Payments and alerts a second, last two minutes of the clock",
+    time: "clock",
+    series: [
+      { label: "Payments a second", colour: "accent", text: count },
+      {
+        label: "Alerts a second",
+        colour: "warn",
+        dash: [6, 4],
+        scale: "right",
+        text: count,
+      },
+    ],
+    axes: { y: count, right: count },
+  });
+  const days = lineChart({
+    label: "Payments and share of frauds by event day",
+    time: "day",
+    series: [
+      { label: "Payments a day", colour: "accent", text: count },
+      {
+        label: "Fraud share",
+        colour: "fraud",
+        dash: [6, 4],
+        scale: "right",
+        text: percent,
+      },
+    ],
+    axes: { x: "Day", y: count, right: wholePercent },
+  });
+  const body = h("tbody");
+  const rows = Array.from({ length: 40 }, () => row());
+  let paused = false;
+  const pause = h("button", {
+    type: "button",
+    "aria-pressed": "false",
+    onclick: () => {
+      paused = !paused;
+      pause.setAttribute("aria-pressed", String(paused));
+      setText(pause, paused ? "Go on" : "Pause");
+    },
+  }, "Pause");
+  root.append(
+    heading("Now"),
+    h(
+      "dl",
+      { class: "tiles" },
+      Object.values(tiles).map(({ element }) => element),
+    ),
+    h(
+      "div",
+      { class: "pair" },
+      panel("Rate", rate.element),
+      panel("Event days", days.element),
+    ),
+    h(
+      "section",
+      { class: "panel" },
+      h("div", { class: "head" }, h("h2", {}, "Payments as they come"), pause),
+      table("Newest payments", [
+        ["Payment", "number"],
+        ["Event time", "least"],
+        ["Card", "number least"],
+        ["Terminal", "number least"],
+        ["Amount", "number"],
+        ["Score", "number"],
+        ["Model", "least"],
+        ["Label (simulated)"],
+      ], body),
+    ),
+  );
+  let chartsAt = -Infinity;
+  let rowsAt = -Infinity;
+  return {
+    update(snapshot) {
+      showTiles(tiles, snapshot);
+      const now = performance.now();
+      if (now - chartsAt >= CHARTS_MS) {
+        chartsAt = now;
+        showCharts(rate, days, snapshot);
+      }
+      if (!paused && now - rowsAt >= ROWS_MS) {
+        rowsAt = now;
+        const shown = snapshot.recent.map((payment, i) =>
+          rows[i].show(payment)
+        );
+        if (body.childElementCount !== shown.length) {
+          body.replaceChildren(...shown);
+        }
+      }
+    },
+    close() {
+      rate.close();
+      days.close();
+    },
+  };
+}
+
+function showTiles(tiles, snapshot) {
+  const { seconds, totals, open, stages, latency } = snapshot;
+  const last = seconds.payments.slice(-5);
+  const perSecond = last.reduce((sum, n) => sum + n, 0) / last.length;
+  tiles.rate.set(count(perSecond), "mean of 5 s");
+  tiles.stored.set(
+    count(snapshot.stored),
+    `${count(snapshot.produced)} published${
+      snapshot.complete ? ", all there are" : ""
+    }, ` +
+      `${count(snapshot.processed)} processed`,
+  );
+  tiles.time.set(snapshot.eventTime?.slice(0, 16) ?? "not known yet", "UTC");
+  tiles.frauds.set(
+    count(snapshot.frauds),
+    `${
+      percent(snapshot.frauds / snapshot.stored)
+    } of the stored, simulated labels`,
+  );
+  tiles.alerts.set(
+    count(totals.alerts),
+    totals.scored === 0
+      ? "no model is scoring"
+      : `${count(open.alerts)} open, ${count(totals.scored)} payments scored`,
+  );
+  tiles.risk.set(shortMoney(open.amount), "in open alerts");
+  tiles.stopped.set(
+    shortMoney(totals.stoppedAmount),
+    `of ${shortMoney(totals.fraudAmount)} in frauds`,
+  );
+  tiles.latency.set(
+    latency ? milliseconds(latency.p99) : "–",
+    latency
+      ? `99 %; half within ${milliseconds(latency.p50)}, 95 % within ${
+        milliseconds(latency.p95)
+      }`
+      : "measured where all roles run in one process",
+  );
+  const lag = stages.reduce((sum, stage) => sum + stage.lag, 0);
+  tiles.lag.set(
+    `${count(lag)} records`,
+    stages.map((stage) => `${stage.name} ${count(stage.lag)}`).join(", "),
+  );
+  tiles.letters.set(
+    count(snapshot.deadLetters),
+    snapshot.deadLetters === 0 ? "everything could be taken" : "see System",
+  );
+}
+
+function showCharts(rate, days, { seconds, days: sums }) {
+  const times = seconds.payments.map((_, i) => seconds.from + i);
+  const last = seconds.payments.at(-1) ?? 0;
+  rate.draw(
+    [times, seconds.payments, seconds.alerts],
+    `Newest: ${count(last)} payments a second`,
+  );
+  // The newest day is not complete.
+  const whole = sums.length > 1 ? sums.slice(0, -1) : sums;
+  const newest = whole.at(-1);
+  days.draw(
+    [
+      whole.map(({ day }) => day),
+      whole.map(({ payments }) => payments),
+      whole.map(({ frauds, payments }) => payments ? frauds / payments : 0),
+    ],
+    newest
+      ? `Day ${newest.day}: ${count(newest.payments)} payments, ` +
+        `${percent(newest.frauds / newest.payments)} of them frauds`
+      : "Nothing yet",
+  );
+}
+
+/** A row of the stream, used again and again: nothing is made anew twice a second. */
+function row() {
+  const link = caseLink("");
+  const cells = ["least", "number least", "number least", "number", "number"]
+    .map((kind) => h("td", { class: kind }));
+  const [time, card, terminal, amount, points] = cells;
+  const model = h("td", { class: "least" });
+  const label = h("td");
+  const element = h(
+    "tr",
+    {},
+    h("td", { class: "number" }, link),
+    cells,
+    model,
+    label,
+  );
+  let shown;
+  return {
+    show(payment) {
+      const key = `${payment.id}/${payment.score}`;
+      if (shown === key) return element;
+      shown = key;
+      setText(link, String(payment.id));
+      link.setAttribute("href", `#/alerts/${payment.id}`);
+      link.setAttribute("aria-label", `Case of payment ${payment.id}`);
+      setText(time, payment.datetime);
+      setText(card, String(payment.customer));
+      setText(terminal, String(payment.terminal));
+      setText(amount, money(payment.amount));
+      setText(points, score(payment.score));
+      model.replaceChildren(
+        payment.alert === undefined
+          ? mark("unknown", "not scored")
+          : payment.alert
+          ? mark("alert", "alert")
+          : mark("genuine", "passed"),
+      );
+      label.replaceChildren(labelMark(payment.fraud, payment.scenario));
+      return element;
+    },
+  };
+}

@@ -1,0 +1,202 @@
+/** The view of the machinery: topics, groups, memory, and dead letters with a second chance. */
+import {
+  ask,
+  count,
+  every,
+  h,
+  heading,
+  mark,
+  mebibytes,
+  panel,
+  setText,
+  span,
+  table,
+} from "./dom.js";
+
+const SYSTEM_MS = 2000;
+const LETTERS_MS = 5000;
+
+/** Opens the view. */
+export function openSystem(root) {
+  const facts = h("dl", { class: "facts" });
+  const groups = h("tbody");
+  const topics = h("tbody");
+  const letters = h("div", { class: "letters" });
+  const total = h("p", { class: "note" });
+  root.append(
+    heading("System"),
+    panel("Process", facts),
+    panel(
+      "Consumer groups",
+      table("Consumer groups by partition", [
+        ["Group"],
+        ["Topic"],
+        ["Partition", "number"],
+        ["Offset", "number"],
+        ["End", "number"],
+        ["Behind, records", "number"],
+        ["Rows read", "number"],
+        ["Handed on", "number"],
+        ["Dead letters", "number"],
+        ["Duplicates", "number"],
+      ], groups),
+    ),
+    panel(
+      "Topics",
+      table("Topics", [
+        ["Topic"],
+        ["Partitions", "number"],
+        ["Records", "number"],
+        ["First offsets"],
+        ["End offsets"],
+        ["Kept"],
+      ], topics),
+    ),
+    panel("Dead letters", total, letters),
+  );
+  const ends = [
+    every(SYSTEM_MS, async () => {
+      const system = await ask("/api/system");
+      facts.replaceChildren(...factsOf(system));
+      groups.replaceChildren(...groupRows(system));
+      topics.replaceChildren(...topicRows(system));
+    }),
+    every(LETTERS_MS, async () => {
+      // Nobody's half-edited row is taken away.
+      if (letters.querySelector("details[open]")) return;
+      const found = await ask("/api/dead-letters");
+      setText(
+        total,
+        found.total === 0
+          ? "None: every record could be taken."
+          : `${count(found.total)} in all; the newest ${
+            count(found.letters.length)
+          }:`,
+      );
+      letters.replaceChildren(...found.letters.map(letterOf));
+    }),
+  ];
+  return { close: () => ends.forEach((end) => end()) };
+}
+
+function factsOf({ memory, page, threads, log, store }) {
+  const fact = (name, value) =>
+    h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  return [
+    fact(
+      "Roles in this process",
+      threads.length ? threads.join(", ") : "none but the page",
+    ),
+    fact("Log", log),
+    fact("Store", store),
+    fact("Memory of the process", mebibytes(memory.residentBytes)),
+    fact("Heap of the page's thread", mebibytes(memory.pageHeapBytes)),
+    fact(
+      "Open pages",
+      `${count(page.clients)}, ${
+        count(page.skipped)
+      } events skipped for slow ones`,
+    ),
+    fact("Up for", span(page.upSeconds)),
+    fact(
+      "Token",
+      page.guarded ? "needed" : "none: only this machine reaches the page",
+    ),
+  ];
+}
+
+function groupRows({ groups }) {
+  return groups.flatMap(({ group, topic, partitions }) =>
+    partitions.map(({ partition, offset, end, counters }) =>
+      h(
+        "tr",
+        {},
+        h("td", {}, group),
+        h("td", {}, topic),
+        number(partition),
+        number(offset),
+        number(end),
+        number(end - offset),
+        number(counters.read),
+        number(counters.emitted),
+        number(counters.deadLettered),
+        number(counters.duplicates),
+      )
+    )
+  );
+}
+
+function topicRows({ topics }) {
+  return topics.map(({ name, startOffsets, endOffsets, compacted }) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, name),
+      number(endOffsets.length),
+      number(
+        endOffsets.reduce((sum, end, i) => sum + end - startOffsets[i], 0),
+      ),
+      h("td", {}, startOffsets.map(count).join(" · ")),
+      h("td", {}, endOffsets.map(count).join(" · ")),
+      h("td", {}, compacted ? "newest of each key" : "all"),
+    )
+  );
+}
+
+function number(value) {
+  return h("td", { class: "number" }, count(value));
+}
+
+function letterOf({ id, reason, message, raw, fixed, requeued }) {
+  const said = h("p", { role: "status", class: "note" });
+  const field = `row-${id.replaceAll("/", "-")}`;
+  const edit = h("textarea", { id: field, rows: "6", spellcheck: "false" });
+  edit.value = raw;
+  const again = requeued !== undefined;
+  const form = h(
+    "form",
+    {
+      onsubmit: async (event) => {
+        event.preventDefault();
+        setText(said, "Sending…");
+        try {
+          const place = await ask("/api/dead-letters/requeue", {
+            id,
+            json: edit.value,
+            again,
+          });
+          setText(
+            said,
+            `Requeued to ${place.topic}, partition ${place.partition}.`,
+          );
+        } catch (error) {
+          setText(said, error.message);
+        }
+      },
+    },
+    h("label", { for: field }, "An edited copy of the row"),
+    edit,
+    h("button", { type: "submit" }, again ? "Requeue once more" : "Requeue"),
+    said,
+  );
+  return h(
+    "details",
+    { class: "letter" },
+    h(
+      "summary",
+      {},
+      mark("warn", reason),
+      " ",
+      h("code", {}, id),
+      requeued && mark("genuine", "requeued"),
+    ),
+    h("p", {}, message),
+    h("h3", {}, "As it came"),
+    h("pre", {
+      tabindex: "0",
+      role: "region",
+      "aria-label": `Raw value of ${id}`,
+    }, raw),
+    fixed ? h("p", { class: "note" }, `It cannot be edited: ${fixed}.`) : form,
+  );
+}

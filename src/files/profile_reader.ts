@@ -1,0 +1,133 @@
+/** Customers and terminals from the files of a data set: what data_set.ts writes, read again. */
+import { parquetReadObjects } from "hyparquet";
+import { parse } from "csv-parse/sync";
+import { DataError } from "../error/error.ts";
+import {
+  type Customer,
+  CUSTOMER_FIELDS,
+  INT_MAX,
+  type Terminal,
+  TERMINAL_FIELDS,
+} from "../transaction/transaction.ts";
+import { fileError } from "./file_error.ts";
+import { TABLE_FORMATS } from "./table_encoder.ts";
+
+/** Reads customers.* of a folder; undefined if there is no such file. Throws DataError. */
+export async function readCustomers(
+  folder: string,
+): Promise<Customer[] | undefined> {
+  const rows = await readProfiles(folder, "customers", CUSTOMER_FIELDS);
+  return rows?.map(customerOf);
+}
+
+/** Reads terminals.* of a folder; undefined if there is no such file. Throws DataError. */
+export async function readTerminals(
+  folder: string,
+): Promise<Terminal[] | undefined> {
+  const rows = await readProfiles(folder, "terminals", TERMINAL_FIELDS);
+  return rows?.map(terminalOf);
+}
+
+/** The customer in the JSON object of a topic's record; `place` is for messages. Throws DataError. */
+export function parseCustomer(json: string, place: string): Customer {
+  return customerOf(checked(parseLine(json, place), CUSTOMER_FIELDS, place));
+}
+
+/** The terminal in the JSON object of a topic's record; `place` is for messages. Throws DataError. */
+export function parseTerminal(json: string, place: string): Terminal {
+  return terminalOf(checked(parseLine(json, place), TERMINAL_FIELDS, place));
+}
+
+function customerOf(values: readonly number[]): Customer {
+  const [customerId, x, y, meanAmount, stdAmount, meanPaymentsPerDay] = values;
+  return { customerId, x, y, meanAmount, stdAmount, meanPaymentsPerDay };
+}
+
+function terminalOf([terminalId, x, y]: readonly number[]): Terminal {
+  return { terminalId, x, y };
+}
+
+/** The rows as numbers in the order of the fields, ascending ids; undefined if there is no such file. */
+async function readProfiles(
+  folder: string,
+  name: string,
+  fields: readonly string[],
+): Promise<number[][] | undefined> {
+  const base = `${folder.replace(/\/+$/, "") || folder}/${name}`;
+  for (const format of TABLE_FORMATS) {
+    const path = `${base}.${format}`;
+    const bytes = await readIfThere(path);
+    if (bytes === undefined) continue;
+    const rows = await rowsOf(bytes, format, path);
+    const values = rows.map((row, at) => {
+      return checked(row, fields, `${path}: row ${at + 1}`);
+    });
+    return values.sort((a, b) => a[0] - b[0]);
+  }
+  return undefined;
+}
+
+async function readIfThere(
+  path: string,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotADirectory) return undefined;
+    throw fileError(error, "read", path);
+  }
+}
+
+async function rowsOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  format: typeof TABLE_FORMATS[number],
+  path: string,
+): Promise<Record<string, unknown>[]> {
+  try {
+    if (format === "parquet") {
+      return await parquetReadObjects({ file: bytes.buffer });
+    }
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (format === "csv") return parse(text, { columns: true });
+    return text.split("\n").filter((line) => line !== "")
+      .map((line, at) => parseLine(line, `${path}:${at + 1}`));
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DataError(
+      `${path}: the file is damaged (${reason}); write it again, or remove it ` +
+        "to go on without",
+      { cause: error },
+    );
+  }
+}
+
+function parseLine(json: string, place: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new DataError(`${place}: not JSON; mend it`, { cause });
+  }
+  if (typeof value === "object" && value !== null) {
+    return value as Record<string, unknown>;
+  }
+  throw new DataError(`${place}: not a JSON object; mend it`);
+}
+
+/** The fields as finite numbers, the first a whole one. */
+function checked(
+  row: Record<string, unknown>,
+  fields: readonly string[],
+  place: string,
+): number[] {
+  return fields.map((field, at) => {
+    const given = row[field];
+    const value = given === "" || given === null ? NaN : Number(given);
+    const isId = Number.isInteger(value) && value >= 0 && value <= INT_MAX;
+    if (at === 0 ? isId : Number.isFinite(value)) return value;
+    const kind = at === 0 ? `a whole number from 0 to ${INT_MAX}` : "a number";
+    throw new DataError(`${place}: ${field} is not ${kind}; mend it`);
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * What a report consists of, whatever it is shown on: sections of paragraphs,
+ * key figures, tables and figures. Pure values, but for the drawing of a
+ * figure, which waits for a width.
+ */
+import type { Customer, Terminal } from "../transaction/transaction.ts";
+import type { DataStatistics } from "./data_statistics.ts";
+import type { ModelCurves } from "./model_curves.ts";
+import type { Drawing } from "./svg.ts";
+
+/** What a report is made from. */
+export interface ReportData {
+  /** Where the payments come from, for people. */
+  readonly source: string;
+  /** What is known of the payments. */
+  readonly statistics: DataStatistics;
+  /** The customers, ascending; undefined where they are not known. */
+  readonly customers: readonly Customer[] | undefined;
+  /** The terminals, ascending; undefined where they are not known. */
+  readonly terminals: readonly Terminal[] | undefined;
+  /** How far customers go. */
+  readonly radius: number;
+  /** The customer whose terminals are shown; undefined for the first that has some. */
+  readonly customerId: number | undefined;
+  /** A model's curves; undefined without a model. */
+  readonly model: ModelCurves | undefined;
+}
+
+/** A key figure: a number and what it is. */
+export interface KeyFigure {
+  /** What it is. */
+  readonly name: string;
+  /** The number, with its unit. */
+  readonly value: string;
+  /** More about it. */
+  readonly note?: string;
+}
+
+/** A table of texts. */
+export interface Table {
+  /** What it shows. */
+  readonly caption: string;
+  /** Names of the columns. */
+  readonly header: readonly string[];
+  /** The rows; the first cell of each is its heading. */
+  readonly rows: readonly (readonly string[])[];
+  /** Whether the first column is a name, not a number. */
+  readonly named?: boolean;
+}
+
+/** A figure. */
+export interface Figure {
+  /** Unique in the report, and its name as a file: letters, digits and _. */
+  readonly id: string;
+  /** A short title. */
+  readonly title: string;
+  /** What is seen, in sentences: for those who do not see it, too. */
+  readonly description: string;
+  /** Whether it is one of many small ones. */
+  readonly small?: boolean;
+  /** Draws it in a width. */
+  readonly draw: (width: number) => Drawing;
+  /** Its numbers. */
+  readonly values?: Table;
+}
+
+/** A part of a section. */
+export type Block =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "numbers"; readonly numbers: readonly KeyFigure[] }
+  | { readonly kind: "table"; readonly table: Table }
+  | { readonly kind: "figures"; readonly figures: readonly Figure[] };
+
+/** A section. */
+export interface Section {
+  /** Unique in the report: letters, digits and -. */
+  readonly id: string;
+  /** Its heading. */
+  readonly heading: string;
+  /** What it consists of. */
+  readonly blocks: readonly Block[];
+}
+
+/** All figures of some sections, in order. */
+export function figuresOf(sections: readonly Section[]): Figure[] {
+  return sections.flatMap(({ blocks }) =>
+    blocks.flatMap((block) => block.kind === "figures" ? block.figures : [])
+  );
+}

@@ -1,0 +1,244 @@
+/** The section on features: how their values lie for genuine payments and for frauds, and how they go with fraud. */
+import { drawBars } from "./bar_chart.ts";
+import type { Figure, ReportData, Section, Table } from "./content.ts";
+import type { FeatureStatistics } from "./data_statistics.ts";
+import { coarseWidth } from "./histogram.ts";
+import { drawHistogram } from "./histogram_chart.ts";
+import { grouped, percent, threeDigits } from "./scale.ts";
+
+const PLOT_HEIGHT = 130;
+const BINS = 24;
+
+/** Share of each class's values that the axis covers on either side. */
+const COVERED = 0.995;
+
+/** From this share on, zeros are told in words, since their bar would hide all others. */
+const ZEROS_APART = 0.5;
+
+const EMPTY = "There are no payments.";
+
+/** The section. */
+export function featureSection({ statistics }: ReportData): Section {
+  const { features } = statistics;
+  const heading = "Features of genuine and fraudulent payments";
+  if (statistics.payments === 0) {
+    return { id: "features", heading, blocks: [{ kind: "text", text: EMPTY }] };
+  }
+  return {
+    id: "features",
+    heading,
+    blocks: [
+      {
+        kind: "text",
+        text: "Each class by itself: the filled area is the share of the " +
+          "genuine payments, the line that of the frauds. What lies far out " +
+          "is not drawn, and the figure's text says how much.",
+      },
+      { kind: "figures", figures: features.map(featureFigure) },
+      { kind: "figures", figures: [correlationFigure(features)] },
+      { kind: "table", table: featureTable(features) },
+    ],
+  };
+}
+
+/** What is drawn of a feature. */
+interface Shown {
+  readonly from: number;
+  readonly width: number;
+  readonly bins: number;
+  /** Share of each class in each bin. */
+  readonly heights: readonly [Float64Array, Float64Array];
+  readonly note: string;
+}
+
+function featureFigure(feature: FeatureStatistics): Figure {
+  const { name, values, moments } = feature;
+  const [genuine, fraud] = moments;
+  const shown = isFlag(feature) ? flagBins(feature) : valueBins(feature);
+  const means = fraud.count === 0
+    ? `Mean ${threeDigits(genuine.mean)}; there are no frauds.`
+    : `Mean ${threeDigits(genuine.mean)} for genuine payments, ` +
+      `${threeDigits(fraud.mean)} for frauds.`;
+  return {
+    id: `feature_${name}`,
+    title: name,
+    description: genuine.count + fraud.count === 0
+      ? EMPTY
+      : `${means}${shown.note}`,
+    small: true,
+    draw: (width) =>
+      drawHistogram(
+        {
+          xTitle: isFlag(feature) ? "" : unitOf(name),
+          yTitle: "share of each class",
+          from: shown.from,
+          binWidth: shown.width,
+          series: [
+            { name: "genuine", heights: shown.heights[0] },
+            ...values[1].count > 0
+              ? [{ name: "fraud", heights: shown.heights[1] }]
+              : [],
+          ],
+          ...isFlag(feature) && {
+            ticks: [{ value: 0.5, text: "no (0)" }, {
+              value: 1.5,
+              text: "yes (1)",
+            }],
+          },
+          shares: true,
+          empty: values[0].count + values[1].count === 0
+            ? EMPTY
+            : "All values are 0.",
+        },
+        width,
+        PLOT_HEIGHT,
+      ),
+  };
+}
+
+/** What a feature's values are, by its name. */
+function unitOf(name: string): string {
+  if (name.includes("_RISK_")) return "risk: share of frauds";
+  if (name.includes("_SECONDS_")) return "seconds";
+  if (name.includes("_RATIO_")) return "ratio";
+  if (name.includes("_NB_TX_")) return "number of payments";
+  if (name.includes("_NB_")) return "number";
+  if (name.includes("AMOUNT")) return "amount";
+  return "value";
+}
+
+/** Whether a feature is 0 or 1 and nothing between. */
+function isFlag({ name, values }: FeatureStatistics): boolean {
+  return name.startsWith("TX_DURING_") && values.every((one) => {
+    return one.bins().every(({ value }) => value === 0 || value === 1);
+  });
+}
+
+function flagBins({ values }: FeatureStatistics): Shown {
+  const heights = values.map((one) => {
+    return shares(one.coarse(0, 1, 2).counts, one.count);
+  }) as [Float64Array, Float64Array];
+  const [genuine, fraud] = heights;
+  const frauds = values[1].count === 0
+    ? ""
+    : `, ${percent(fraud[1], 1)} of the frauds`;
+  const note = ` Yes for ${
+    percent(genuine[1], 1)
+  } of the genuine payments${frauds}.`;
+  return { from: 0, width: 1, bins: 2, heights, note };
+}
+
+function valueBins({ values }: FeatureStatistics): Shown {
+  const present = values.filter(({ count }) => count > 0);
+  const zeros = values.map((one) => {
+    return one.bins().find(({ value }) => value === 0)?.count ?? 0;
+  });
+  const high = Math.max(0, ...present.map((one) => one.quantile(COVERED)));
+  const low = Math.min(0, ...present.map((one) => one.quantile(1 - COVERED)));
+  const width = Math.max(coarseWidth(low, high, BINS), wholeWidth(values));
+  const from = Math.floor(low / width) * width;
+  const bins = Math.max(1, Math.floor((high - from) / width) + 1);
+  const coarse = values.map((one) => one.coarse(from, width, bins));
+  // Zeros would dwarf the rest wherever they are the rule.
+  const apart = present.length > 0 && values.some((one, at) => {
+    return one.count > 0 && zeros[at] / one.count >= ZEROS_APART;
+  });
+  const heights = coarse.map(({ counts }, at) => {
+    if (apart) counts[-from / width] -= zeros[at];
+    return shares(counts, values[at].count);
+  }) as [Float64Array, Float64Array];
+  const told = (counts: readonly number[]) => {
+    const parts = ["genuine payments", "frauds"].flatMap((noun, at) => {
+      const all = values[at].count;
+      return all === 0
+        ? []
+        : [`${percent(counts[at] / all, 1)} of the ${noun}`];
+    });
+    return parts.join(" and ");
+  };
+  const out = coarse.map(({ below, above }) => below + above);
+  const note = [
+    apart ? ` Exactly 0, and not drawn: ${told(zeros)}.` : "",
+    out.some((count) => count > 0) ? ` Farther out: ${told(out)}.` : "",
+  ].join("");
+  return { from, width, bins, heights, note };
+}
+
+/** 1 where all numbers are whole, so that no bin stays empty between them. */
+function wholeWidth(values: FeatureStatistics["values"]): number {
+  const whole = values.every((one) => {
+    return one.bins().every(({ value }) => Number.isInteger(value));
+  });
+  return whole && values.some(({ max }) => max > 1) ? 1 : 0;
+}
+
+function shares(counts: Float64Array, all: number): Float64Array {
+  return counts.map((count) => all === 0 ? 0 : count / all);
+}
+
+function correlationFigure(features: readonly FeatureStatistics[]): Figure {
+  const known = features.filter(({ correlation }) => !Number.isNaN(correlation))
+    .toSorted((a, b) => b.correlation - a.correlation);
+  const left = features.length - known.length;
+  const strongest = known.toSorted((a, b) => {
+    return Math.abs(b.correlation) - Math.abs(a.correlation);
+  })[0];
+  const none =
+    "No correlation is defined: both classes and varying values are needed.";
+  return {
+    id: "correlation",
+    title: "Correlation of the features with fraud",
+    description: strongest
+      ? `Pearson's correlation with TX_FRAUD. The strongest is ${strongest.name} ` +
+        `with ${signed(strongest.correlation)}.` +
+        (left > 0 ? ` ${left} constant features have none.` : "")
+      : none,
+    draw: (width) =>
+      drawBars(
+        known.map(({ name, correlation }) => ({
+          name,
+          value: correlation,
+          text: signed(correlation),
+          series: correlation < 0 ? 0 : 1,
+        })),
+        width,
+        "There is no correlation.",
+      ),
+  };
+}
+
+function signed(value: number): string {
+  const text = grouped(value, 3);
+  return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+}
+
+function featureTable(features: readonly FeatureStatistics[]): Table {
+  return {
+    caption: "Features by class; AUC is the probability that a fraud has a " +
+      "greater value than a genuine payment",
+    header: [
+      "feature",
+      "mean, genuine",
+      "deviation",
+      "mean, fraud",
+      "deviation",
+      "correlation with fraud",
+      "AUC alone",
+    ],
+    named: true,
+    rows: features.map(({ name, moments, correlation, auc }) => {
+      const [genuine, fraud] = moments;
+      const of = ({ count, mean, deviation }: typeof genuine) =>
+        count === 0
+          ? ["none", "none"]
+          : [threeDigits(mean), threeDigits(deviation)];
+      return [
+        name,
+        ...of(genuine),
+        ...of(fraud),
+        signed(correlation),
+        grouped(auc, 3),
+      ];
+    }),
+  };
+}

@@ -1,0 +1,123 @@
+/** Histograms: one distribution as bars, or two of different size laid over each other, each as shares of its own. */
+import { emptyDrawing, frameOf, type LegendEntry } from "./chart_frame.ts";
+import {
+  percent,
+  roundTicks,
+  roundUp,
+  shortNumber,
+  type Tick,
+} from "./scale.ts";
+import { type Drawing, element, round } from "./svg.ts";
+
+/** Bins to be drawn. */
+export interface BinSeries {
+  /** Name for the legend. */
+  readonly name: string;
+  /** Height of each bin. */
+  readonly heights: ArrayLike<number>;
+}
+
+/** What a histogram shows. */
+export interface HistogramChart {
+  /** Title of the horizontal axis, with its unit. */
+  readonly xTitle: string;
+  /** Title of the vertical axis. */
+  readonly yTitle: string;
+  /** Lower end of the first bin. */
+  readonly from: number;
+  /** Width of a bin. */
+  readonly binWidth: number;
+  /** The first is filled, a second one is a line over it. */
+  readonly series: readonly BinSeries[];
+  /** Marks of the horizontal axis where round numbers do not suit. */
+  readonly ticks?: readonly Tick[];
+  /** Whether heights are shares, written as percentages. */
+  readonly shares?: boolean;
+  /** What is said where there is nothing to draw. */
+  readonly empty: string;
+}
+
+/** Draws a histogram. */
+export function drawHistogram(
+  chart: HistogramChart,
+  width: number,
+  plotHeight: number,
+): Drawing {
+  const { series, from, binWidth } = chart;
+  const bins = series[0].heights.length;
+  let highest = 0;
+  for (const { heights } of series) {
+    for (let at = 0; at < bins; at++) highest = Math.max(highest, heights[at]);
+  }
+  if (!(highest > 0)) return emptyDrawing(width, chart.empty);
+  const to = from + bins * binWidth;
+  const top = roundUp(highest);
+  const format = chart.shares
+    ? (value: number) => percent(value, top < 0.05 ? 1 : 0)
+    : shortNumber;
+  const legend = series.length === 1 ? [] : series.map((one, at) => ({
+    text: one.name,
+    series: at,
+    mark: at === 0 ? "area" : "outline",
+  } satisfies LegendEntry));
+  const wanted = Math.max(4, Math.floor(width / 60));
+  const frame = frameOf(width, plotHeight, {
+    x: {
+      title: chart.xTitle,
+      range: [from, to],
+      ticks: chart.ticks ?? roundTicks(from, to, wanted),
+    },
+    y: {
+      title: chart.yTitle,
+      range: [0, top],
+      ticks: roundTicks(0, top, 5, format),
+    },
+  }, legend);
+  const shapes = series.map(({ heights }, at) => {
+    const place = (bin: number) => frame.x.place(from + bin * binWidth);
+    const height = (bin: number) => frame.y.place(heights[bin]);
+    return at === 0
+      ? bars(bins, place, height, frame.bottom, series.length === 1)
+      : steps(bins, place, height, frame.bottom, at);
+  });
+  const { height } = frame;
+  return { width, height, shapes: frame.shapes + shapes.join("") };
+}
+
+function bars(
+  bins: number,
+  place: (bin: number) => number,
+  height: (bin: number) => number,
+  bottom: number,
+  alone: boolean,
+): string {
+  const gap = place(1) - place(0) > 4 ? 1 : 0;
+  let path = "";
+  for (let bin = 0; bin < bins; bin++) {
+    const top = height(bin);
+    if (bottom - top < 0.05) continue;
+    const left = place(bin) + gap / 2;
+    const right = place(bin + 1) - gap / 2;
+    path += `M${round(left)} ${round(bottom)}V${round(top)}H${round(right)}V${
+      round(bottom)
+    }Z`;
+  }
+  return element("path", { class: alone ? "f0" : "f0 soft", d: path });
+}
+
+function steps(
+  bins: number,
+  place: (bin: number) => number,
+  height: (bin: number) => number,
+  bottom: number,
+  series: number,
+): string {
+  let path = `M${round(place(0))} ${round(bottom)}`;
+  for (let bin = 0; bin < bins; bin++) {
+    path += `V${round(height(bin))}H${round(place(bin + 1))}`;
+  }
+  return element("path", {
+    class: `s${series} thin`,
+    d: `${path}V${round(bottom)}`,
+  });
+}

@@ -1,0 +1,461 @@
+/** The sections on payments: what there is, amounts, times of day, days, and frauds by scenario. */
+import { formatDate, formatDatetime } from "../transaction/calendar.ts";
+import { DAY_SECONDS, TRANSACTION_FIELDS } from "../transaction/transaction.ts";
+import { drawBars } from "./bar_chart.ts";
+import type {
+  Figure,
+  KeyFigure,
+  ReportData,
+  Section,
+  Table,
+} from "./content.ts";
+import {
+  type DataStatistics,
+  FIRST_DAYS,
+  type ScenarioCounts,
+  TIME_BINS,
+} from "./data_statistics.ts";
+import { coarseWidth } from "./histogram.ts";
+import { drawHistogram } from "./histogram_chart.ts";
+import { drawLines, type Line } from "./line_chart.ts";
+import {
+  amountOf,
+  dayTicks,
+  grouped,
+  percent,
+  roundTicks,
+  roundUp,
+  some,
+} from "./scale.ts";
+
+/** The handbook divides payments by this to lay them over frauds. */
+export const PAYMENTS_DIVISOR = 50;
+
+const PLOT_HEIGHT = 200;
+const AMOUNT_BINS = 40;
+
+/** Share of the amounts that the histogram covers. */
+const AMOUNTS_SHOWN = 0.995;
+
+/** Days that lines show one by one; of more, means of several. */
+const DAYS_DRAWN = 400;
+
+/** Days that a table of values lists. */
+const DAYS_LISTED = 400;
+
+/** Scenarios that have a line of their own. */
+const LINES_MAX = 4;
+
+/** Marks of a day. */
+const HOURS = [0, 4, 8, 12, 16, 20, 24];
+
+const NONE = "There are no payments.";
+const NO_FRAUDS = "There are no frauds.";
+
+/** What a scenario is called. */
+export function scenarioName(scenario: number): string {
+  if (scenario === 0) return "no scenario told";
+  if (scenario === Infinity) return "other scenarios";
+  return SCENARIOS[scenario] ?? `scenario ${scenario}`;
+}
+
+const SCENARIOS: Readonly<Record<number, string>> = {
+  1: "1: amount above 220",
+  2: "2: terminal compromised",
+  3: "3: card details stolen",
+};
+
+/** The first section: the data set in a few numbers. */
+export function overviewSection(data: ReportData): Section {
+  const { statistics, customers, terminals, source } = data;
+  const { payments, frauds, cents, days, active } = statistics;
+  const dates = period(statistics);
+  const of = (all: readonly unknown[] | undefined) =>
+    all ? `of ${grouped(all.length)}` : "seen in payments";
+  // Of nothing there is no share and no mean.
+  const note = (text: string) => payments === 0 ? {} : { note: text };
+  const numbers: KeyFigure[] = [
+    { name: "payments", value: grouped(payments), ...note(dates) },
+    {
+      name: "payments a day",
+      value: grouped(payments / (days.length || 1), 1),
+      ...note(
+        `mean of ${
+          days.length === 1 ? "1 day" : `${grouped(days.length)} days`
+        }`,
+      ),
+    },
+    {
+      name: "frauds",
+      value: grouped(frauds),
+      ...note(`${percent(frauds / payments)} of the payments`),
+    },
+    {
+      name: "amount",
+      value: grouped(cents.all / 100),
+      ...note(`mean ${amountOf(cents.all / payments)} a payment`),
+    },
+    {
+      name: "amount of frauds",
+      value: grouped(cents.frauds / 100),
+      ...cents.all > 0
+        ? note(`${percent(cents.frauds / cents.all)} of the amount`)
+        : {},
+    },
+    {
+      name: "cards that paid",
+      value: grouped(active.customers),
+      note: of(customers),
+    },
+    {
+      name: "terminals used",
+      value: grouped(active.terminals),
+      note: of(terminals),
+    },
+  ];
+  return {
+    id: "overview",
+    heading: "The data set",
+    blocks: [
+      { kind: "text", text: `Source: ${source}.` },
+      { kind: "numbers", numbers },
+    ],
+  };
+}
+
+/** First and last date, for people. */
+export function period({ days, startSeconds }: DataStatistics): string {
+  if (startSeconds === undefined || days.length === 0) return "no day";
+  const date = (at: number) =>
+    formatDate(startSeconds + days[at].day * DAY_SECONDS);
+  return days.length === 1 ? date(0) : `${date(0)} to ${date(days.length - 1)}`;
+}
+
+/** The section on payments: first rows, amounts, times. */
+export function paymentsSection({ statistics }: ReportData): Section {
+  const table = firstRowsTable(statistics);
+  return {
+    id: "payments",
+    heading: "Payments",
+    blocks: [
+      ...table.rows.length > 0 ? [{ kind: "table", table } as const] : [],
+      {
+        kind: "figures",
+        figures: [amountsFigure(statistics), timesFigure(statistics)],
+      },
+    ],
+  };
+}
+
+function firstRowsTable({ firstRows }: DataStatistics): Table {
+  return {
+    caption: "The first payments",
+    header: [...TRANSACTION_FIELDS],
+    rows: firstRows.map((row) => [
+      String(row.transactionId),
+      formatDatetime(row.datetimeSeconds),
+      String(row.customerId),
+      String(row.terminalId),
+      grouped(row.amount, 2),
+      String(row.timeSeconds),
+      String(Math.floor(row.timeSeconds / DAY_SECONDS)),
+      String(row.fraud),
+      String(row.scenario),
+    ]),
+  };
+}
+
+/** What "the first days" are in this set. */
+function firstDays({ days }: DataStatistics): string {
+  const count = Math.min(FIRST_DAYS, days.length);
+  return count === 1 ? "first day" : `first ${count} days`;
+}
+
+function amountsFigure(statistics: DataStatistics): Figure {
+  const { firstAmounts } = statistics;
+  const high = firstAmounts.quantile(AMOUNTS_SHOWN);
+  const width = coarseWidth(0, high, AMOUNT_BINS);
+  const count = Math.max(1, Math.floor(high / width) + 1 || 1);
+  const bins = firstAmounts.coarse(0, width, count);
+  const beyond = bins.above > 0
+    ? ` ${some(bins.above, "payment")} above ${
+      grouped(count * width)
+    }, up to ` +
+      `${grouped(firstAmounts.max, 2)}, are not drawn.`
+    : "";
+  return {
+    id: "amounts",
+    title: `Amounts of payments, ${firstDays(statistics)}`,
+    description:
+      `Histogram of ${some(firstAmounts.count, "amount")}; half of ` +
+      `them are ${grouped(firstAmounts.quantile(0.5), 1)} or less.${beyond}`,
+    draw: (drawn) =>
+      drawHistogram(
+        {
+          xTitle: "TX_AMOUNT",
+          yTitle: `payments in each ${widthText(width)}`,
+          from: 0,
+          binWidth: width,
+          series: [{ name: "payments", heights: bins.counts }],
+          empty: NONE,
+        },
+        drawn,
+        PLOT_HEIGHT,
+      ),
+    values: {
+      caption: "Payments by amount",
+      header: ["TX_AMOUNT from", "to below", "payments"],
+      rows: Array.from(bins.counts, (payments, at) => [
+        shown(at * width),
+        shown((at + 1) * width),
+        grouped(payments),
+      ]),
+    },
+  };
+}
+
+function shown(value: number): string {
+  return grouped(value, Number.isInteger(value) ? 0 : 2);
+}
+
+function widthText(width: number): string {
+  return width === 1 ? "unit of amount" : `${shown(width)} of amount`;
+}
+
+function timesFigure(statistics: DataStatistics): Figure {
+  const { firstTimes, firstAmounts } = statistics;
+  const quarters = Array.from(firstTimes);
+  const peak = quarters.indexOf(Math.max(...quarters));
+  const most = firstAmounts.count === 0
+    ? ""
+    : ` Most of them, ${grouped(quarters[peak])}, from ${clock(peak)} to ` +
+      `${clock(peak + 1)}.`;
+  return {
+    id: "times",
+    title: `Times of day of payments, ${firstDays(statistics)}`,
+    description:
+      `Histogram of ${grouped(firstAmounts.count)} times in quarters ` +
+      `of an hour.${most}`,
+    draw: (width) =>
+      drawHistogram(
+        {
+          xTitle: "time of day",
+          yTitle: "payments in each quarter of an hour",
+          from: 0,
+          binWidth: 24 / TIME_BINS,
+          series: [{ name: "payments", heights: firstTimes }],
+          ticks: HOURS.map((hour) => ({ value: hour, text: `${hour}:00` })),
+          empty: NONE,
+        },
+        width,
+        PLOT_HEIGHT,
+      ),
+    values: {
+      caption: "Payments by hour",
+      header: ["from", "to before", "payments"],
+      rows: Array.from({ length: 24 }, (_, hour) => [
+        clock(4 * hour),
+        clock(4 * hour + 4),
+        grouped(quarters.slice(4 * hour, 4 * hour + 4).reduce((a, b) => a + b)),
+      ]),
+    },
+  };
+}
+
+/** Time of a quarter of an hour: 10:15. */
+function clock(quarter: number): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${two(Math.floor(quarter / 4))}:${two(15 * (quarter % 4))}`;
+}
+
+/** The section on days and on scenarios. */
+export function fraudsSection({ statistics }: ReportData): Section {
+  return {
+    id: "frauds",
+    heading: "Days and frauds",
+    blocks: [
+      {
+        kind: "figures",
+        figures: [
+          daysFigure(statistics),
+          scenarioDaysFigure(statistics),
+          scenariosFigure(statistics),
+        ],
+      },
+      { kind: "table", table: scenarioTable(statistics) },
+    ],
+  };
+}
+
+function daysFigure(statistics: DataStatistics): Figure {
+  const { days, payments, frauds } = statistics;
+  const count = days.length;
+  const mean = (of: (day: DataStatistics["days"][number]) => number) =>
+    grouped(days.reduce((sum, day) => sum + of(day), 0) / count, 1);
+  const described = count === 0 ? NONE : `A day has on average ` +
+    `${grouped(payments / count, 1)} payments, ${grouped(frauds / count, 1)} ` +
+    `frauds and ${mean((day) => day.fraudCards)} cards with a fraud.`;
+  return {
+    id: "days",
+    title: "Payments, frauds and cards with frauds a day",
+    description:
+      `${described} Payments are divided by ${PAYMENTS_DIVISOR}, as ` +
+      `in the handbook.${meansNote(count)}`,
+    draw: (width) =>
+      dayLines(statistics, width, [
+        [`payments ÷ ${PAYMENTS_DIVISOR}`, (day) =>
+          day.payments / PAYMENTS_DIVISOR],
+        ["frauds", (day) =>
+          day.frauds],
+        ["cards with a fraud", (day) => day.fraudCards],
+      ]),
+    values: {
+      caption: count > DAYS_LISTED
+        ? `The first ${DAYS_LISTED} of ${grouped(count)} days`
+        : "Days",
+      header: ["day", "payments", "frauds", "cards with a fraud"],
+      rows: days.slice(0, DAYS_LISTED).map((day) => [
+        formatDate((statistics.startSeconds ?? 0) + day.day * DAY_SECONDS),
+        ...[day.payments, day.frauds, day.fraudCards].map((n) => grouped(n)),
+      ]),
+    },
+  };
+}
+
+/** Days that a point of the lines stands for. */
+function daysAPoint(count: number): number {
+  return Math.ceil(count / DAYS_DRAWN);
+}
+
+function meansNote(count: number): string {
+  const step = daysAPoint(count);
+  return step > 1 ? ` Each point is the mean of ${step} days.` : "";
+}
+
+type DayNumber = (day: DataStatistics["days"][number]) => number;
+
+function dayLines(
+  { days, startSeconds = 0 }: DataStatistics,
+  width: number,
+  series: readonly (readonly [name: string, of: DayNumber])[],
+): ReturnType<typeof drawLines> {
+  const count = days.length;
+  const step = daysAPoint(count);
+  const points = Math.ceil(count / step);
+  const first = days[0]?.day ?? 0;
+  const last = days[count - 1]?.day ?? 0;
+  const lines = series.map(([name, of]): Line => {
+    const y = Array.from({ length: points }, (_, at) => {
+      const some = days.slice(at * step, (at + 1) * step);
+      return some.reduce((sum, day) => sum + of(day), 0) / some.length;
+    });
+    const x = y.map((_, at) => first + at * step);
+    return { name, x, y };
+  });
+  let most = 0;
+  for (const { y } of lines) {
+    for (let at = 0; at < y.length; at++) most = Math.max(most, y[at]);
+  }
+  const top = roundUp(most);
+  return drawLines(
+    {
+      axes: {
+        x: {
+          title: "day",
+          range: [first, Math.max(last, first + 1)],
+          ticks: dayTicks(startSeconds, first, last, Math.ceil(width / 75)),
+        },
+        y: {
+          title: "number a day",
+          range: [0, top],
+          ticks: roundTicks(0, top, 5),
+        },
+      },
+      lines,
+      empty: NONE,
+    },
+    width,
+    PLOT_HEIGHT + 20,
+  );
+}
+
+function scenarioDaysFigure(statistics: DataStatistics): Figure {
+  const { scenarios, days } = statistics;
+  const shown = scenarios.slice(0, LINES_MAX);
+  const left = scenarios.length > shown.length
+    ? ` Only the first ${LINES_MAX} of ${scenarios.length} scenarios are drawn.`
+    : "";
+  return {
+    id: "scenario_days",
+    title: "Frauds a day by scenario",
+    description: scenarios.length === 0
+      ? NO_FRAUDS
+      : `A line for each of ${
+        shown.map((one) => scenarioName(one.scenario)).join("; ")
+      }.` +
+        `${left}${meansNote(days.length)}`,
+    draw: (width) =>
+      scenarios.length === 0 ? drawBars([], width, NO_FRAUDS) : dayLines(
+        statistics,
+        width,
+        shown.map(({ scenario }, at) => {
+          return [scenarioName(scenario), (day) => day.byScenario[at]] as const;
+        }),
+      ),
+  };
+}
+
+function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
+  const share = ({ frauds: some }: ScenarioCounts) => percent(some / frauds, 1);
+  return {
+    id: "scenarios",
+    title: "Frauds by scenario",
+    description: scenarios.length === 0 ? NO_FRAUDS : scenarios.map((one) => {
+      return `${scenarioName(one.scenario)}: ${some(one.frauds, "fraud")}, ${
+        share(one)
+      }.`;
+    }).join(" "),
+    draw: (width) =>
+      drawBars(
+        scenarios.map((one) => ({
+          name: scenarioName(one.scenario),
+          value: one.frauds,
+          text: `${grouped(one.frauds)} (${share(one)})`,
+          series: 1,
+        })),
+        width,
+        NO_FRAUDS,
+      ),
+  };
+}
+
+function scenarioTable({ scenarios, frauds, cents }: DataStatistics): Table {
+  return {
+    caption: scenarios.length === 0
+      ? "Frauds by scenario: there are none"
+      : "Frauds by scenario",
+    header: [
+      "scenario",
+      "frauds",
+      "share",
+      "amount",
+      "share of the frauds' amount",
+      "mean amount",
+      "greatest amount",
+      "cards",
+      "terminals",
+    ],
+    named: true,
+    rows: scenarios.map((one) => [
+      scenarioName(one.scenario),
+      grouped(one.frauds),
+      percent(one.frauds / frauds),
+      amountOf(one.cents),
+      percent(one.cents / cents.frauds),
+      amountOf(one.cents / one.frauds),
+      grouped(one.amountMax, 2),
+      grouped(one.cards),
+      grouped(one.terminals),
+    ]),
+  };
+}

@@ -1,0 +1,194 @@
+/** The section on customers and terminals: first rows, summaries, and one customer's terminals. */
+import {
+  type Customer,
+  CUSTOMER_FIELDS,
+  type Terminal,
+  TERMINAL_FIELDS,
+} from "../transaction/transaction.ts";
+import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
+import { drawPlane, isInReach } from "./plane_chart.ts";
+import { grouped, threeDigits } from "./scale.ts";
+
+const ROWS_SHOWN = 5;
+
+/** Terminals that the list of a customer's names. */
+const LISTED_MAX = 40;
+
+/** A column of profiles. */
+interface ProfileColumn<T> {
+  readonly name: string;
+  readonly value: (profile: T) => number;
+}
+
+const CUSTOMER_COLUMNS: readonly ProfileColumn<Customer>[] = [
+  { name: CUSTOMER_FIELDS[1], value: ({ x }) => x },
+  { name: CUSTOMER_FIELDS[2], value: ({ y }) => y },
+  { name: CUSTOMER_FIELDS[3], value: ({ meanAmount }) => meanAmount },
+  { name: CUSTOMER_FIELDS[4], value: ({ stdAmount }) => stdAmount },
+  {
+    name: CUSTOMER_FIELDS[5],
+    value: ({ meanPaymentsPerDay }) => meanPaymentsPerDay,
+  },
+];
+
+const TERMINAL_COLUMNS: readonly ProfileColumn<Terminal>[] = [
+  { name: TERMINAL_FIELDS[1], value: ({ x }) => x },
+  { name: TERMINAL_FIELDS[2], value: ({ y }) => y },
+];
+
+/** Smallest, mean, median and greatest of some numbers. */
+export interface Summary {
+  /** Smallest; NaN of none, as below. */
+  readonly min: number;
+  /** Arithmetic mean. */
+  readonly mean: number;
+  /** The one in the middle, or the mean of the two. */
+  readonly median: number;
+  /** Greatest. */
+  readonly max: number;
+}
+
+/** Summarises numbers. */
+export function summarise(numbers: readonly number[]): Summary {
+  const sorted = Float64Array.from(numbers).sort();
+  const { length } = sorted;
+  if (length === 0) return { min: NaN, mean: NaN, median: NaN, max: NaN };
+  const sum = sorted.reduce((total, value) => total + value, 0);
+  const middle = length >> 1;
+  const median = length % 2 === 1
+    ? sorted[middle]
+    : (sorted[middle - 1] + sorted[middle]) / 2;
+  return {
+    min: sorted[0],
+    mean: sum / length,
+    median,
+    max: sorted[length - 1],
+  };
+}
+
+/** The customer to be shown: the one asked for, else the first with a terminal in reach, else the first; undefined if there is none. */
+export function shownCustomer(
+  { customers = [], terminals = [], radius, customerId }: ReportData,
+): Customer | undefined {
+  if (customerId !== undefined) {
+    return customers.find((customer) => customer.customerId === customerId);
+  }
+  const reaches = (customer: Customer) =>
+    terminals.some((terminal) => isInReach({ customer, radius }, terminal));
+  return customers.find(reaches) ?? customers[0];
+}
+
+/** The section. */
+export function peopleSection(data: ReportData): Section {
+  const { customers, terminals } = data;
+  const blocks: Block[] = [];
+  if (customers) {
+    blocks.push(
+      { kind: "table", table: firstCustomers(customers) },
+      {
+        kind: "table",
+        table: summaryTable("customers", customers, CUSTOMER_COLUMNS),
+      },
+    );
+  }
+  if (terminals) {
+    blocks.push(
+      { kind: "table", table: firstTerminals(terminals) },
+      {
+        kind: "table",
+        table: summaryTable("terminals", terminals, TERMINAL_COLUMNS),
+      },
+    );
+  }
+  const figure = reachFigure(data);
+  if (figure) blocks.push({ kind: "figures", figures: [figure] });
+  if (!customers || !terminals) {
+    const missing = customers ? "terminals" : terminals ? "customers" : "both";
+    const text = missing === "both"
+      ? "Where customers and terminals lie is not known: the source has payments only."
+      : `Where ${missing} lie is not known: the source has none of them.`;
+    blocks.push({ kind: "text", text });
+  }
+  return { id: "people", heading: "Customers and terminals", blocks };
+}
+
+function firstCustomers(customers: readonly Customer[]): Table {
+  return {
+    caption: `The first of ${grouped(customers.length)} customers`,
+    header: [...CUSTOMER_FIELDS],
+    rows: customers.slice(0, ROWS_SHOWN).map((customer) => [
+      String(customer.customerId),
+      ...CUSTOMER_COLUMNS.map(({ value }) => grouped(value(customer), 3)),
+    ]),
+  };
+}
+
+function firstTerminals(terminals: readonly Terminal[]): Table {
+  return {
+    caption: `The first of ${grouped(terminals.length)} terminals`,
+    header: [...TERMINAL_FIELDS],
+    rows: terminals.slice(0, ROWS_SHOWN).map((terminal) => [
+      String(terminal.terminalId),
+      ...TERMINAL_COLUMNS.map(({ value }) => grouped(value(terminal), 3)),
+    ]),
+  };
+}
+
+function summaryTable<T>(
+  noun: string,
+  profiles: readonly T[],
+  columns: readonly ProfileColumn<T>[],
+): Table {
+  return {
+    caption: `All ${grouped(profiles.length)} ${noun}`,
+    header: ["field", "least", "mean", "median", "most"],
+    named: true,
+    rows: columns.map(({ name, value }) => {
+      const { min, mean, median, max } = summarise(profiles.map(value));
+      return [name, ...[min, mean, median, max].map(threeDigits)];
+    }),
+  };
+}
+
+function reachFigure(data: ReportData): Figure | undefined {
+  const { terminals, radius } = data;
+  const customer = shownCustomer(data);
+  if (!customer || !terminals) return undefined;
+  const reached = terminals.filter((terminal) => {
+    return isInReach({ customer, radius }, terminal);
+  });
+  const id = customer.customerId;
+  const count = grouped(reached.length);
+  const distance = ({ x, y }: Terminal) =>
+    Math.sqrt((x - customer.x) ** 2 + (y - customer.y) ** 2);
+  const listed = reached.slice(0, LISTED_MAX);
+  const rest = listed.length < reached.length
+    ? `, the first ${LISTED_MAX} of ${count}`
+    : "";
+  return {
+    id: "reach",
+    title: `Terminals of customer ${id} within radius ${radius}`,
+    description:
+      `Customer ${id} (diamond) lies at x ${grouped(customer.x, 1)}, ` +
+      `y ${grouped(customer.y, 1)}. Of ${
+        grouped(terminals.length)
+      } terminals ` +
+      `${count} ${
+        reached.length === 1 ? "lies" : "lie"
+      } within the circle of radius ` +
+      `${radius} (dots); the others are small points in the whole plane and ` +
+      "crosses in the nearer view. Where there are very many, only some of " +
+      "these are drawn.",
+    draw: (width) => drawPlane({ customer, terminals, radius }, width),
+    values: {
+      caption: `Terminals within reach of customer ${id}${rest}`,
+      header: [...TERMINAL_FIELDS, "distance"],
+      rows: listed.map((terminal) => [
+        String(terminal.terminalId),
+        grouped(terminal.x, 3),
+        grouped(terminal.y, 3),
+        grouped(distance(terminal), 3),
+      ]),
+    },
+  };
+}

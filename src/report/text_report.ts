@@ -1,0 +1,269 @@
+/** A report for the terminal, or a pipe: plain text of at most 80 columns, with charts of block characters. */
+import type { KeyFigure, ReportData } from "./content.ts";
+import {
+  type DataStatistics,
+  FIRST_DAYS,
+  TIME_BINS,
+} from "./data_statistics.ts";
+import { coarseWidth } from "./histogram.ts";
+import type { ModelCurves } from "./model_curves.ts";
+import { overviewSection, scenarioName } from "./payment_sections.ts";
+import { isInReach } from "./plane_chart.ts";
+import { shownCustomer } from "./people_section.ts";
+import { dayTicks, grouped, percent, threeDigits } from "./scale.ts";
+
+/** Width of the text. */
+export const TEXT_COLUMNS = 80;
+
+const LABEL_COLUMNS = 10;
+const CHART_COLUMNS = 64;
+const EIGHTHS = " ▁▂▃▄▅▆▇█";
+const EIGHTHS_ACROSS = " ▏▎▍▌▋▊▉█";
+
+/** The report as text, ending with a line end. */
+export function textReport(title: string, data: ReportData): string {
+  const { statistics, model } = data;
+  const parts = [
+    [title, "=".repeat(title.length)],
+    overview(data),
+    reach(data),
+    dayCharts(statistics),
+    amounts(statistics),
+    times(statistics),
+    scenarios(statistics),
+    features(statistics),
+    ...model ? [modelLines(model)] : [],
+  ];
+  const text = parts.filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n") + "\n").join("\n");
+  return text.replaceAll("\u00a0", " ").replaceAll(/ +$/gm, "");
+}
+
+/** Lines of at most `columns` characters, broken between words; a longer word is cut. */
+export function wrapped(text: string, columns = TEXT_COLUMNS): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/)) {
+    const cut = fitted(word, columns);
+    if (line !== "" && line.length + 1 + cut.length > columns) {
+      lines.push(line);
+      line = cut;
+    } else line = line === "" ? cut : `${line} ${cut}`;
+  }
+  return [...lines, line];
+}
+
+/** A text of at most `columns` characters, without anything that a terminal would obey. */
+function fitted(text: string, columns: number): string {
+  const plain = text.replaceAll(/\p{Cc}/gu, "\ufffd");
+  return plain.length > columns ? plain.slice(0, columns - 1) + "…" : plain;
+}
+
+function overview(data: ReportData): string[] {
+  const { blocks } = overviewSection(data);
+  return blocks.flatMap((block) => {
+    if (block.kind === "text") return [...wrapped(block.text), ""];
+    return block.kind === "numbers" ? numberLines(block.numbers) : [];
+  });
+}
+
+function numberLines(numbers: readonly KeyFigure[]): string[] {
+  const names = Math.max(...numbers.map(({ name }) => name.length));
+  const values = Math.max(...numbers.map(({ value }) => value.length));
+  return numbers.map(({ name, value, note = "" }) => {
+    return fitted(
+      `${name.padEnd(names)}  ${value.padStart(values)}  ${note}`,
+      TEXT_COLUMNS,
+    );
+  });
+}
+
+function reach(data: ReportData): string[] {
+  const { terminals, radius } = data;
+  const customer = shownCustomer(data);
+  if (!customer || !terminals) return [];
+  const count = terminals.filter((terminal) => {
+    return isInReach({ customer, radius }, terminal);
+  }).length;
+  return wrapped(
+    `Customer ${customer.customerId} at (${grouped(customer.x, 1)}, ` +
+      `${grouped(customer.y, 1)}) has ${grouped(count)} of ` +
+      `${grouped(terminals.length)} terminals within radius ${radius}.`,
+  );
+}
+
+function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
+  if (days.length === 0) return [];
+  const step = Math.ceil(days.length / CHART_COLUMNS);
+  const means = (of: (day: typeof days[number]) => number) =>
+    Array.from({ length: Math.ceil(days.length / step) }, (_, at) => {
+      const some = days.slice(at * step, (at + 1) * step);
+      return some.reduce((sum, day) => sum + of(day), 0) / some.length;
+    });
+  const note = step > 1 ? `, mean of ${step} days a column` : "";
+  const first = days[0].day;
+  const last = days[days.length - 1].day;
+  const axis = dayTicks(startSeconds, first, last, 5).map((tick) => {
+    return { column: Math.floor((tick.value - first) / step), text: tick.text };
+  });
+  return [
+    `Payments a day${note}`,
+    ...columnChart(means((day) => day.payments), 4),
+    `Frauds a day${note}`,
+    ...columnChart(means((day) => day.frauds), 4),
+    axisLine(axis),
+  ];
+}
+
+function amounts({ firstAmounts, days }: DataStatistics): string[] {
+  if (firstAmounts.count === 0) return [];
+  const high = firstAmounts.quantile(0.995);
+  const width = coarseWidth(0, high, CHART_COLUMNS / 2);
+  const bins = Math.min(
+    CHART_COLUMNS,
+    Math.max(1, Math.floor(high / width) + 1),
+  );
+  const { counts, above } = firstAmounts.coarse(0, width, bins);
+  const axis = [0, 0.25, 0.5, 0.75].map((share) => {
+    const column = Math.floor(share * bins);
+    return { column, text: threeDigits(column * width) };
+  });
+  const beyond = above > 0
+    ? `; ${grouped(above)} above ${threeDigits(bins * width)} are not drawn`
+    : "";
+  return [
+    ...wrapped(
+      `Payments by amount, first ${Math.min(FIRST_DAYS, days.length)} days, ` +
+        `${threeDigits(width)} a column${beyond}`,
+    ),
+    ...columnChart([...counts], 5),
+    axisLine(bins < 24 ? axis.slice(0, 1) : axis),
+  ];
+}
+
+function times({ firstTimes, firstAmounts, days }: DataStatistics): string[] {
+  if (firstAmounts.count === 0) return [];
+  const halves = Array.from({ length: TIME_BINS / 2 }, (_, at) => {
+    return firstTimes[2 * at] + firstTimes[2 * at + 1];
+  });
+  const axis = [0, 4, 8, 12, 16, 20].map((hour) => {
+    return { column: 2 * hour, text: `${hour}:00` };
+  });
+  return [
+    `Payments by time of day, first ${
+      Math.min(FIRST_DAYS, days.length)
+    } days, ` +
+    "half an hour a column",
+    ...columnChart(halves, 5),
+    axisLine(axis),
+  ];
+}
+
+function scenarios(
+  { scenarios, frauds, payments }: DataStatistics,
+): string[] {
+  if (payments === 0) return ["There are no payments."];
+  if (scenarios.length === 0) return ["There are no frauds."];
+  const most = Math.max(...scenarios.map((one) => one.frauds));
+  return [
+    "Frauds by scenario",
+    ...scenarios.map((one) => {
+      const name = fitted(scenarioName(one.scenario), 26).padEnd(26);
+      const share = percent(one.frauds / frauds, 1).padStart(8);
+      const bar = barOf(one.frauds / most, 30);
+      return `${name} ${grouped(one.frauds).padStart(11)} ${share}  ${bar}`;
+    }),
+  ];
+}
+
+function features({ features, payments }: DataStatistics): string[] {
+  if (payments === 0) return [];
+  const names = 35;
+  const number = (value: number) => threeDigits(value).padStart(10);
+  const most = Math.max(
+    ...features.map(({ correlation }) => Math.abs(correlation) || 0),
+    1e-9,
+  );
+  return [
+    "Means by class, and correlation with fraud",
+    `${"".padEnd(names)} ${"genuine".padStart(10)} ${
+      "fraud".padStart(10)
+    }  corr.`,
+    ...features.map(({ name, moments: [genuine, fraud], correlation }) => {
+      const sign = correlation > 0 ? "+" : "";
+      const shown = Number.isNaN(correlation)
+        ? "  none"
+        : sign + grouped(correlation, 3);
+      const bar = barOf((Math.abs(correlation) || 0) / most, 12);
+      return `${fitted(name, names).padEnd(names)} ` +
+        `${number(genuine.count === 0 ? NaN : genuine.mean)} ` +
+        `${number(fraud.count === 0 ? NaN : fraud.mean)} ${
+          shown.padStart(7)
+        } ${bar}`;
+    }),
+  ];
+}
+
+function modelLines(model: ModelCurves): string[] {
+  const { usual, days, rows, frauds } = model;
+  return [
+    ...wrapped(
+      `${model.name}, judged by ${model.period}: ${grouped(rows)} payments, ` +
+        `${grouped(frauds)} frauds`,
+    ),
+    `AUC ROC ${grouped(model.aucRoc, 3)}, average precision ` +
+    grouped(model.averagePrecision, 3),
+    "",
+    "threshold  alerts a day    recall  precision",
+    ...usual.map((row) => {
+      const alerts = grouped(row.alerts / days, 1).padStart(12);
+      const recall = percent(row.truePositiveRate, 1).padStart(8);
+      const precision = percent(row.precision, 1).padStart(9);
+      return `${
+        row.threshold.toFixed(1).padStart(9)
+      }  ${alerts}  ${recall}  ${precision}`;
+    }),
+  ];
+}
+
+/** Columns of the given heights, `lines` lines high, with the greatest number beside the top. */
+export function columnChart(
+  heights: readonly number[],
+  lines: number,
+): string[] {
+  const most = Math.max(...heights, 0);
+  return Array.from({ length: lines }, (_, at) => {
+    const floor = 8 * (lines - 1 - at);
+    const cells = heights.map((height) => {
+      const eighths = most > 0 ? Math.round(8 * lines * height / most) : 0;
+      // What is there is seen, however little.
+      const shown = height > 0 ? Math.max(1, eighths) : 0;
+      return EIGHTHS[Math.min(8, Math.max(0, shown - floor))];
+    });
+    const text = at === 0 ? threeDigits(most) : at === lines - 1 ? "0" : "";
+    return `${text.padStart(LABEL_COLUMNS)} ${cells.join("")}`;
+  });
+}
+
+/** A bar of at most `columns` characters. */
+function barOf(share: number, columns: number): string {
+  const eighths = Math.max(share > 0 ? 1 : 0, Math.round(8 * columns * share));
+  const full = EIGHTHS_ACROSS[8].repeat(Math.floor(eighths / 8));
+  return eighths % 8 === 0 ? full : full + EIGHTHS_ACROSS[eighths % 8];
+}
+
+/** Texts under a chart, each beginning at its column; one that would touch the one before is left out. */
+function axisLine(
+  ticks: readonly { readonly column: number; readonly text: string }[],
+): string {
+  let line = " ".repeat(LABEL_COLUMNS + 1);
+  let begun = false;
+  for (const { column, text } of ticks) {
+    const at = LABEL_COLUMNS + 1 + column;
+    const touches = begun && line.length + 1 > at;
+    if (touches || at + text.length > TEXT_COLUMNS) continue;
+    line = line.padEnd(at) + text;
+    begun = true;
+  }
+  return line;
+}

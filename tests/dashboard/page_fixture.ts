@@ -1,0 +1,180 @@
+/** A page server over a log and a store in memory, with a stream in them. */
+import { LiveReader } from "../../src/dashboard/live_reader.ts";
+import { LiveState } from "../../src/dashboard/live_state.ts";
+import {
+  type PageServer,
+  pageServer,
+} from "../../src/dashboard/page_server.ts";
+import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
+import {
+  LABEL_TOPIC,
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
+} from "../../src/roles/topics.ts";
+import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import { cellsOf, oneRow } from "../store/store_contract.ts";
+import {
+  type OpenFolder,
+  openMemory,
+  parametersOf,
+} from "../roles/pipeline.ts";
+import { FeatureJsonWriter } from "../../src/features/feature_row.ts";
+import type { Transaction } from "../../src/transaction/transaction.ts";
+
+/** 2018-04-01 00:00:00. */
+const START_SECONDS = 1_522_540_800;
+const DAY_SECONDS = 86_400;
+
+/** A page and what is behind it. */
+export interface PageFixture extends AsyncDisposable {
+  /** The server. */
+  readonly server: PageServer;
+  /** Log, store and control. */
+  readonly folder: OpenFolder;
+  /** What the page has read. */
+  readonly state: LiveState;
+  /** What reads it. */
+  readonly reader: LiveReader;
+  /** Publishes payments with all features, and stores them. */
+  publish(payments: readonly Partial<Transaction>[]): Promise<void>;
+  /** Publishes predictions. */
+  predict(records: readonly Record<string, unknown>[]): Promise<void>;
+  /** Waits until a condition on the state holds. */
+  until(condition: () => boolean): Promise<void>;
+  /** Asks the server as a browser on this machine does. */
+  ask(path: string, init?: RequestInit): Promise<Response>;
+}
+
+/** A payment of that id, at noon of day 40. */
+export function payment(over: Partial<Transaction> = {}): Transaction {
+  const timeSeconds = over.timeSeconds ?? 40 * DAY_SECONDS + 43_200;
+  return {
+    transactionId: 7,
+    customerId: 3,
+    terminalId: 5,
+    amount: 12.5,
+    fraud: 0,
+    scenario: 0,
+    ...over,
+    timeSeconds,
+    datetimeSeconds: START_SECONDS + timeSeconds,
+  };
+}
+
+/** A prediction's record about a payment. */
+export function prediction(
+  { transactionId, customerId, terminalId, amount, timeSeconds }: Transaction,
+  score: number,
+): Record<string, unknown> {
+  const time = new Date((START_SECONDS + timeSeconds) * 1000).toISOString();
+  return {
+    TRANSACTION_ID: transactionId,
+    TX_DATETIME: time.slice(0, 19).replace("T", " "),
+    CUSTOMER_ID: customerId,
+    TERMINAL_ID: terminalId,
+    TX_AMOUNT: amount,
+    TX_TIME_SECONDS: timeSeconds,
+    SCORE: score,
+    ALERT: score >= 0.5 ? 1 : 0,
+    MODEL_VERSION: "0123456789ab",
+    CONTRIBUTIONS: { TX_AMOUNT: 1.5, TERMINAL_ID_RISK_7DAY_WINDOW: -0.25 },
+  };
+}
+
+/** What a browser sends with a write from the page itself. */
+export const FROM_PAGE = {
+  "content-type": "application/json",
+  origin: "http://127.0.0.1:8080",
+  "sec-fetch-site": "same-origin",
+};
+
+/** Opens a page whose token, if it has one, is that. */
+export async function openPage(token?: string): Promise<PageFixture> {
+  const end = new AbortController();
+  const parameters = { ...parametersOf(2), startSeconds: START_SECONDS };
+  const folder = await openMemory(parameters);
+  const { log, store, context } = folder;
+  await log.createTopics([LABEL_TOPIC, PREDICTION_TOPIC].map((name) => {
+    return { name, partitions: 2, compacted: false };
+  }));
+  const state = new LiveState();
+  const reader = new LiveReader({
+    log,
+    control: context.control,
+    features: parameters.features,
+    startSeconds: START_SECONDS,
+    state,
+    warn: () => {},
+  });
+  const server = pageServer({
+    log,
+    control: context.control,
+    parameters,
+    reader,
+    state,
+    lookUp: () => store.lookUp(),
+    latency: () => undefined,
+    metrics: () => store.predictions().metrics(),
+    models: undefined,
+    token,
+    process: { threads: ["producer"], log: "memory", store: "memory" },
+  });
+  const reading = reader.run(end.signal);
+  return {
+    server,
+    folder,
+    state,
+    reader,
+    async publish(payments) {
+      const writer = new FeatureJsonWriter(HANDBOOK_FEATURES);
+      const { values } = oneRow(HANDBOOK_FEATURES);
+      const records = new RecordBatchBuilder();
+      const rows = payments.map(payment);
+      for (const row of rows) {
+        records.writer.whole(row.terminalId);
+        records.endKey();
+        writer.write(records.writer, row, Float64Array.from(values));
+        records.endRecord(row.datetimeSeconds * 1000);
+      }
+      const producer = await log.producer("test");
+      await producer.append([{ topic: SINK_TOPIC, partition: 0, records }]);
+      await store.write(cellsOf(rows.map((row) => ({ row, values }))));
+    },
+    async predict(list) {
+      const records = new RecordBatchBuilder();
+      for (const record of list) {
+        const key = new TextEncoder().encode(String(record.TRANSACTION_ID));
+        const value = new TextEncoder().encode(JSON.stringify(record));
+        records.add(key, value, 0);
+      }
+      const producer = await log.producer("test");
+      await producer.append([
+        { topic: PREDICTION_TOPIC, partition: 1, records },
+      ]);
+    },
+    async until(condition) {
+      while (!condition()) await log.changed(5, end.signal);
+    },
+    ask: (path, { headers, ...init } = {}) =>
+      Promise.resolve(
+        server.fetch(
+          new Request(`http://127.0.0.1:8080${path}`, {
+            ...init,
+            headers: {
+              host: "127.0.0.1:8080",
+              ...typeof init.body === "string" && {
+                "content-length": String(init.body.length),
+              },
+              ...headers as Record<string, string>,
+            },
+          }),
+        ),
+      ),
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      server.close();
+      await reading;
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/** Small sets to learn from: the golden one, and random ones. */
+import fc from "fast-check";
+import type { Examples, LinearBody, Tree } from "../../src/learning/model.ts";
+import golden from "../data/learning/models.json" with { type: "json" };
+
+/** What scikit-learn and XGBoost learned from the golden set (make_models.py). */
+export const GOLDEN: {
+  readonly logisticRegression: LinearBody;
+  readonly decisionTrees: readonly {
+    readonly depthMax: number;
+    readonly leafRowsMin: number;
+    readonly tree: Tree;
+  }[];
+  readonly boosting: {
+    readonly base: number;
+    readonly trees: readonly Tree[];
+    readonly margins: readonly number[];
+    readonly contributions: readonly (readonly number[])[];
+  };
+} = golden;
+
+/** Rows of `columns`, an array each, with their labels. */
+export function toExamples(
+  columns: readonly (readonly number[])[],
+  labels: readonly number[],
+): Examples {
+  return {
+    inputs: columns.map((_, input) => `INPUT_${input}`),
+    rows: labels.length,
+    columns: columns.map((column) => Float64Array.from(column)),
+    labels: Uint8Array.from(labels),
+  };
+}
+
+/** The golden set. */
+export const GOLDEN_SET: Examples = {
+  ...toExamples(golden.columns, golden.labels),
+  inputs: golden.inputs,
+};
+
+/** The rows of examples, one after another. */
+export function toRows({ rows, columns }: Examples): Float64Array {
+  const values = new Float64Array(rows * columns.length);
+  columns.forEach((column, input) => {
+    for (let row = 0; row < rows; row++) {
+      values[row * columns.length + input] = column[row];
+    }
+  });
+  return values;
+}
+
+/**
+ * Sets of both classes with inputs of few and of many values. They come from a
+ * seed, so that a set of many rows is one draw.
+ */
+export const RANDOM_SET: fc.Arbitrary<Examples> = fc.record({
+  seed: fc.nat(),
+  rows: fc.integer({ min: 2, max: 300 }),
+  share: fc.constantFrom(0.02, 0.2, 0.5),
+}).map(({ seed, rows, share }) => {
+  let state = seed;
+  const draw = () => {
+    // Park and Miller's generator; good enough to be varied.
+    state = (state * 48_271 + 11) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+  const labels = Array.from({ length: rows }, () => draw() < share ? 1 : 0);
+  labels[0] = 0;
+  labels[rows - 1] = 1;
+  const spread = [1, 3, 20, 100, 100_000];
+  const columns = spread.map((values, input) =>
+    labels.map((label) =>
+      Math.floor(draw() * values + (input % 2) * label * draw() * values / 2) /
+      4
+    )
+  );
+  return toExamples(columns, labels);
+});
