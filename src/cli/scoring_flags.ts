@@ -9,6 +9,7 @@ import { type AlertPolicy, DEFAULT_POLICY } from "../learning/alert_policy.ts";
 import type { ModelSpec } from "../learning/fit_task.ts";
 import { MODEL_KINDS } from "../learning/model.ts";
 import type { StreamParameters } from "../roles/control.ts";
+import { ONNX_ENDING } from "../learning/onnx_file.ts";
 import { inputCells, openModel } from "../roles/open_model.ts";
 import type { Pace, Role, RunSettings } from "../roles/role.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
@@ -179,6 +180,12 @@ export async function readScoringFlags(
     throw new ConfigError(
       "give either --model or --models, not both: one file, or the champion " +
         "of a registry",
+    );
+  }
+  if (trains && model?.endsWith(ONNX_ENDING)) {
+    throw new ConfigError(
+      `--retrain keeps models that were trained here, and ${model} was not; ` +
+        "give a file of 'fraudstream train', or leave --model out",
     );
   }
   if (model !== undefined) {

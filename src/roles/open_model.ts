@@ -42,12 +42,7 @@ export async function openModel(
   path: string,
   streamFeatures: FeatureParameters,
 ): Promise<LoadedModel> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
+  const bytes = await readWhole(path);
   if (path.endsWith(ONNX_ENDING)) {
     const { scorer, version, metadata } = await openOnnxModel(
       bytes,
@@ -64,6 +59,14 @@ export async function openModel(
   );
   const scorer = scorerOf(body, inputs);
   return { scorer, version, inputs, features: featureParameters, path };
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
 }
 
 /** Names of what a stream with these features offers to models, in the order of their inputs. */

@@ -9,7 +9,6 @@ import {
   type FoundColumn,
   missingColumns,
   schemaCql,
-  scoringTables,
   selectRangeCql,
   tablesOf,
 } from "../../src/store/cassandra_schema.ts";

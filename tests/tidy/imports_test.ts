@@ -175,16 +175,22 @@ testReading(
   },
 );
 
-testReading("only one file knows each client of a server", () => {
-  const users = (client: string) =>
-    sources().filter((source) =>
-      importsOf(source).some(({ from }) =>
-        from.replace(/^npm:\/?/, "").startsWith(client)
-      )
-    ).map(({ path }) => path);
-  assert.deepEqual(users("kafkajs"), ["src/log/kafka.ts"]);
-  assert.deepEqual(users("cassandra-driver"), ["src/store/cassandra.ts"]);
-});
+testReading(
+  "only one file knows each client of a server, and the ONNX runtime",
+  () => {
+    const users = (client: string) =>
+      sources().filter((source) =>
+        importsOf(source).some(({ from }) =>
+          from.replace(/^npm:\/?/, "").startsWith(client)
+        )
+      ).map(({ path }) => path);
+    assert.deepEqual(users("kafkajs"), ["src/log/kafka.ts"]);
+    assert.deepEqual(users("cassandra-driver"), ["src/store/cassandra.ts"]);
+    assert.deepEqual(users("onnxruntime-web"), [
+      "src/learning/onnx_runtime.ts",
+    ]);
+  },
+);
 
 testReading("no file is named after nothing in particular", () => {
   const vague = /^(utils?|helpers?|common|types?|index|mod|misc|shared)\.ts$/;
