@@ -13,13 +13,17 @@ const ROOT = new URL("../../", import.meta.url);
 const MIB = { m: 1, g: 1024 };
 /** What a laptop with 8 GB has left for containers. */
 const MEMORY_MIB_MAX = 7 * 1024;
-const ROLES = ["producer", "processor", "writer"];
+const ROLES = ["producer", "processor", "writer", "scorer", "dashboard"];
+/** Those that start only where their profile is named: they need a file. */
+const OPTIONAL = { scorer: "model.json", dashboard: "token" };
 
 /** What is looked at of a service. */
 interface Service {
   readonly image: string;
   readonly build?: string;
   readonly command?: readonly string[];
+  readonly profiles?: readonly string[];
+  readonly secrets?: readonly string[];
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
   readonly environment: Readonly<Record<string, string | number>>;
@@ -51,7 +55,16 @@ testReading("docker compose starts two servers and a service a role", () => {
   const all = services();
   assert.deepEqual(Object.keys(all), ["kafka", "cassandra", ...ROLES]);
   for (const role of ROLES) {
-    assert.deepEqual(all[role].command, ["run", `--role=${role}`]);
+    const [run, flag, ...rest] = all[role].command ?? [];
+    assert.deepEqual([run, flag], ["run", `--role=${role}`]);
+    const isOptional = role in OPTIONAL;
+    assert.equal(rest.length > 0, isOptional, role);
+    assert.equal(all[role].profiles !== undefined, isOptional, role);
+  }
+  for (const [role, file] of Object.entries(OPTIONAL)) {
+    assert.deepEqual(all[role].secrets, [file]);
+    const flags = all[role].command ?? [];
+    assert.ok(flags.some((flag) => flag.endsWith(`=/run/secrets/${file}`)));
   }
 });
 
@@ -94,7 +107,7 @@ testReading("roles start once the servers are healthy", () => {
 });
 
 testReading("roles can be scaled: no fixed name, no port of the host", () => {
-  for (const role of ROLES) {
+  for (const role of ROLES.filter((role) => role !== "dashboard")) {
     const service = services()[role];
     for (const key of ["container_name", "hostname", "ports"]) {
       assert.ok(!(key in service), `${role} has ${key}`);
