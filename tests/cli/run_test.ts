@@ -251,7 +251,7 @@ testRunning(
     const { stream, store, topics } = JSON.parse(stdout);
     assert.equal(stream.produced, 2555);
     assert.deepEqual(store, { rows: 2555, frauds: 1058 });
-    assert.equal(topics.length, 7);
+    assert.equal(topics.length, 9);
   },
 );
 
