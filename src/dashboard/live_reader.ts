@@ -33,8 +33,8 @@ import { DatetimeFormatter } from "../transaction/calendar.ts";
 import type { LiveState } from "./live_state.ts";
 import { parseLabel, parsePlace, parsePrediction } from "./records.ts";
 
-/** Records of payments, and of predictions, that are read back at the start. */
-const HISTORY_RECORDS = 500_000;
+/** Records of payments, and of predictions, that are read back at the start: no more than the state can bring together. */
+const HISTORY_RECORDS = 250_000;
 /** How often the reader looks where nothing is new. */
 const LOOK_MS = 100;
 /** How often the status is read. */

@@ -11,7 +11,7 @@ import { ScoreCounts } from "./score_counts.ts";
 import type { Verdict } from "../store/look_up.ts";
 
 /** Payments that are remembered, to meet their predictions. */
-const PAYMENTS_MAX = 50_000;
+const PAYMENTS_MAX = 260_000;
 /** Payments of the live stream that are shown. */
 const RECENT_MAX = 40;
 /** Alerts that wait or have been decided. */
@@ -144,6 +144,8 @@ export class LiveState {
   /** Greatest TX_TIME_SECONDS. */
   timeSeconds = 0;
   readonly #payments = new Map<number, LivePayment>();
+  /** Predictions that came before their payments. */
+  readonly #early = new Map<number, Prediction>();
   #recent: LivePayment[] = [];
   #seconds: Second[] = [];
   readonly #days = new Map<number, DayTotals>();
@@ -172,42 +174,48 @@ export class LiveState {
     if (at) at.risk = risk;
     if (at && scenario === 2) at.compromisedAt = time;
     remember(this.#payments, id, payment, PAYMENTS_MAX);
+    const early = this.#early.get(id);
+    if (early) {
+      this.#early.delete(id);
+      this.#join(payment, early);
+    }
     this.#recent.push(payment);
     if (this.#recent.length > 4 * RECENT_MAX) {
       this.#recent = this.#recent.slice(-RECENT_MAX);
     }
   }
 
-  /** Takes what the model says about a payment. */
+  /** Takes what the model says about a payment, which may come before it or after it. */
   addPrediction(prediction: Prediction, now: number): void {
-    const { id, score, alert, time, amount } = prediction;
-    const payment = this.#payments.get(id);
-    if (payment) {
-      payment.score = score;
-      payment.alert = alert;
-      this.scores.add({
-        timeSeconds: time,
-        score,
-        alert,
-        fraud: payment.fraud,
-        amount,
-        version: prediction.model,
-      });
-    }
+    const { id, alert, time } = prediction;
     this.totals.scored++;
-    if (alert === 0) return;
-    if (this.alerts.has(id)) return;
-    const day = this.#day(time);
-    for (const sums of [this.totals, day]) {
-      sums.alerts++;
-      sums.stoppedAmount += payment?.fraud === 1 ? amount : 0;
+    const payment = this.#payments.get(id);
+    if (alert === 1 && !this.alerts.has(id)) {
+      this.totals.alerts++;
+      this.#day(time).alerts++;
+      this.#second(now).alerts++;
+      const unknown = { scenario: undefined, fraud: undefined };
+      remember(this.alerts, id, { ...prediction, ...unknown }, ALERTS_MAX);
     }
-    this.#second(now).alerts++;
-    remember(this.alerts, id, {
-      ...prediction,
-      scenario: payment?.scenario,
-      fraud: payment?.fraud,
-    }, ALERTS_MAX);
+    if (payment) this.#join(payment, prediction);
+    else remember(this.#early, id, prediction, PAYMENTS_MAX);
+  }
+
+  /** Brings a payment and what the model says about it together, once. */
+  #join(payment: LivePayment, prediction: Prediction): void {
+    if (payment.score !== undefined) return;
+    const { id, score, alert, time, model } = prediction;
+    const { fraud, scenario, amount } = payment;
+    payment.score = score;
+    payment.alert = alert;
+    const scored = { timeSeconds: time, score, alert, fraud, amount };
+    this.scores.add({ ...scored, version: model });
+    if (alert === 0) return;
+    for (const sums of [this.totals, this.#day(time)]) {
+      sums.stoppedAmount += fraud * amount;
+    }
+    const known = this.alerts.get(id);
+    if (known) this.alerts.set(id, { ...known, fraud, scenario });
   }
 
   /** Takes a verdict; the newest of a payment counts. */

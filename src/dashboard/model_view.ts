@@ -55,8 +55,18 @@ export interface ModelView {
   };
   /** The registry; undefined where the scorer has none. */
   readonly registry: Registry | undefined;
-  /** What the trainer has stored of the champions, newest days. */
-  readonly metrics: readonly ModelMetric[];
+  /** How far the inputs of the newest judged day are from the model's training; undefined before the trainer has judged one. */
+  readonly drift: DriftView | undefined;
+}
+
+/** Drift of a model's inputs on a day. */
+export interface DriftView {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** Version of the model. */
+  readonly version: string;
+  /** Population stability index of each input, the greatest first: below 0.1 is taken for stable, above 0.25 for a shift. */
+  readonly inputs: readonly { readonly name: string; readonly psi: number }[];
 }
 
 /** The view at this moment. */
@@ -105,8 +115,29 @@ export function modelViewOf(
       fraudAmount: [...curve.fraudAmount],
     },
     registry: registryOf(models),
-    metrics,
+    drift: driftOf(metrics),
   };
+}
+
+const PSI = "psi:";
+
+/** The newest day's drift in what the trainer has stored. */
+function driftOf(metrics: readonly ModelMetric[]): DriftView | undefined {
+  const stored = metrics.filter(({ metric }) => metric.startsWith(PSI));
+  const newest = stored.reduce<ModelMetric | undefined>(
+    (last, metric) => last && last.day > metric.day ? last : metric,
+    undefined,
+  );
+  if (!newest) return undefined;
+  const { day, version } = newest;
+  const inputs = stored
+    .filter((metric) => metric.day === day && metric.version === version)
+    .map(({ metric, value }) => ({
+      name: metric.slice(PSI.length),
+      psi: value,
+    }))
+    .sort((a, b) => b.psi - a.psi);
+  return { day, version, inputs };
 }
 
 function sum(values: Float64Array): number {

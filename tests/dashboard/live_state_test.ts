@@ -30,20 +30,20 @@ function prediction(id: number, alert: 0 | 1) {
 
 Deno.test("memory is bounded: payments, alerts, seconds and days are forgotten, sums stay", () => {
   const state = new LiveState();
-  for (let id = 0; id < 60_000; id++) {
+  for (let id = 0; id < 300_000; id++) {
     state.addPayment(payment(id, { time: id * 200 }), 0, id / 10);
     state.addPrediction(prediction(id, 1), id / 10);
   }
-  assert.equal(state.totals.payments, 60_000);
-  assert.equal(state.totals.alerts, 60_000);
+  assert.equal(state.totals.payments, 300_000);
+  assert.equal(state.totals.alerts, 300_000);
   assert.equal(state.alerts.size, 5000);
   assert.equal(state.payment(0), undefined);
-  assert.ok(state.payment(59_999));
+  assert.ok(state.payment(299_999));
   assert.equal(state.days().length, 60);
   assert.equal(state.recent().length, 40);
-  assert.equal(state.recent()[0].id, 59_999);
-  const { payments, from } = state.seconds(6000);
-  assert.deepEqual([payments.length, from, payments.at(-1)], [120, 5880, 10]);
+  assert.equal(state.recent()[0].id, 299_999);
+  const { payments, from } = state.seconds(30_000);
+  assert.deepEqual([payments.length, from, payments.at(-1)], [120, 29_880, 10]);
 });
 
 Deno.test("money that was stopped is that of frauds with an alert, once each", () => {
@@ -59,6 +59,16 @@ Deno.test("money that was stopped is that of frauds with an alert, once each", (
   assert.deepEqual([alerts, fraudAmount, stoppedAmount], [2, 100, 70]);
   assert.deepEqual(state.open(), { alerts: 2, amount: 570 });
   assert.equal(state.alerts.get(1)?.scenario, 1);
+});
+
+Deno.test("a prediction that comes before its payment meets it all the same", () => {
+  const state = new LiveState();
+  state.addPrediction(prediction(1, 1), 0);
+  state.addPayment(payment(1, { fraud: 1, scenario: 3 }), 0, 0);
+  assert.equal(state.alerts.get(1)?.scenario, 3);
+  assert.equal(state.payment(1)?.score, 0.9);
+  assert.equal(state.totals.stoppedAmount, 10);
+  assert.equal(state.scores.days()[0].hits, 1);
 });
 
 Deno.test("a terminal is compromised for 28 days after its last such payment", () => {

@@ -75,6 +75,7 @@ export function openModel(root) {
     effect.replaceChildren(...effectOf(curve, threshold));
   };
   slider.addEventListener("input", showEffect);
+  const inputs = h("div", { class: "column" });
   const champion = h("div", { class: "column" });
   const history = h("tbody");
   const changed = h("p", { class: "note", role: "status" });
@@ -106,6 +107,8 @@ export function openModel(root) {
           "Measured on the newest days whose labels are known. A scorer takes it at its start: ",
           flag,
         ),
+        h("h3", {}, "Drift of the inputs"),
+        inputs,
       ),
     ),
     panel(
@@ -147,6 +150,7 @@ export function openModel(root) {
         } days have known labels.`,
     );
     showEffect();
+    inputs.replaceChildren(...driftOf(model.drift));
     if (
       history.contains(document.activeElement) ||
       champion.contains(document.activeElement)
@@ -304,6 +308,57 @@ function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
     fact("Money stopped a day", shortMoney(stopped / days)),
     fact("Money missed a day", shortMoney((all(fraudAmount) - stopped) / days)),
     fact("False alerts a day", count((alerts - hits) / days)),
+  ];
+}
+
+const DRIFT_MAX = 8;
+
+/** The inputs that have moved most since the training, as bars up to a clear shift. */
+function driftOf(drift) {
+  if (!drift) {
+    return [
+      h(
+        "p",
+        { class: "note" },
+        "The trainer (--retrain) measures it, day by day as labels arrive.",
+      ),
+    ];
+  }
+  const word = (psi) =>
+    psi > 0.25
+      ? mark("warn", "shift")
+      : psi > 0.1
+      ? mark("unknown", "moves")
+      : mark("genuine", "stable");
+  return [
+    h(
+      "p",
+      { class: "note" },
+      `Population stability index against the training of ${drift.version}, day ${drift.day}`,
+    ),
+    h(
+      "div",
+      { class: "bars" },
+      drift.inputs.slice(0, DRIFT_MAX).map(({ name, psi }) => [
+        h("span", {}, name),
+        svg(
+          "svg",
+          {
+            viewBox: "0 0 100 10",
+            preserveAspectRatio: "none",
+            "aria-hidden": "true",
+          },
+          svg("rect", {
+            class: psi > 0.25 ? "up" : "down",
+            x: 0,
+            y: 2,
+            width: Math.min(100, psi * 200),
+            height: 6,
+          }),
+        ),
+        h("span", {}, `${psi.toFixed(3)} `, word(psi)),
+      ]),
+    ),
   ];
 }
 
