@@ -1,7 +1,7 @@
 /**
  * Fitting by the name of the kind, with settings that every kind has defaults
- * for. The defaults of forest and boosting were chosen by the mean over the
- * four prequential validation folds, never by a test day.
+ * for. The defaults of forest and boosting are close to the best of the means
+ * over the four prequential validation folds (docs/LEARNING.md).
  */
 import { ConfigError } from "../error/error.ts";
 import {
