@@ -10,6 +10,7 @@ import {
   type Registry,
   rolledBack,
 } from "../roles/model_registry.ts";
+import { isWeekly } from "../learning/monitoring.ts";
 import type { ModelMetric } from "../store/predictions.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { LiveState } from "./live_state.ts";
@@ -136,6 +137,7 @@ function driftOf(metrics: readonly ModelMetric[]): DriftView | undefined {
       name: metric.slice(PSI.length),
       psi: value,
     }))
+    .filter(({ name }) => !isWeekly(name))
     .sort((a, b) => b.psi - a.psi);
   return { day, version, inputs };
 }

@@ -30,8 +30,10 @@ export interface PastWeek {
 /** Equally wide ranges of the score that probabilities are checked in. */
 const CALIBRATION_BINS = 10;
 
-/** An input that differs from day to day as the week goes: no day is like the seven before. */
-const WEEKLY = /WEEKEND/;
+/** Whether an input differs from day to day as the week goes: no day is like the seven before. */
+export function isWeekly(input: string): boolean {
+  return /WEEKEND/.test(input);
+}
 
 /** Ranges with equally many of the past's values. */
 const STABILITY_BINS = 10;
@@ -74,7 +76,7 @@ export function monitorDay(
     const values = Float64Array.from(rows, (row) => column[row]);
     const psi = stabilityIndex(past.payments.columns[input], values);
     found.set(`psi:${name}`, psi);
-    if (WEEKLY.test(name) || Number.isNaN(psi)) continue;
+    if (isWeekly(name) || Number.isNaN(psi)) continue;
     if (!(worst >= psi)) worst = psi;
   }
   found.set("input_psi_max", worst);

@@ -33,6 +33,9 @@ interface FlatTrees {
   readonly value: Float64Array;
 }
 
+/** What adding up some thousand doubles may be off by. */
+const ROUNDING = 1e-9;
+
 /** A scorer of `body`; throws ModelError if it is not one for these inputs. */
 export function treesScorer(
   body: TreesBody,
@@ -51,8 +54,11 @@ export function treesScorer(
     score(values, rows, scores) {
       checkRows(inputs, values, rows, scores);
       addMargins(flat, values, inputs.length, rows, scores, body.base);
-      if (!logisticLink) return;
-      for (let row = 0; row < rows; row++) scores[row] = logistic(scores[row]);
+      for (let row = 0; row < rows; row++) {
+        scores[row] = logisticLink
+          ? logistic(scores[row])
+          : withoutRounding(scores[row]);
+      }
     },
     explain(values, at, into) {
       checkFinite(inputs, values, at, at + inputs.length);
@@ -60,6 +66,13 @@ export function treesScorer(
       return contributions.explain(values, at, into);
     },
   };
+}
+
+/** A mean of shares, added up in doubles, may end a hair beyond 0 or 1; more than that is left for others to refuse. */
+function withoutRounding(score: number): number {
+  if (score > 1 && score < 1 + ROUNDING) return 1;
+  if (score < 0 && score > -ROUNDING) return 0;
+  return score;
 }
 
 function addMargins(

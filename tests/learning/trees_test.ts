@@ -65,6 +65,19 @@ Deno.test("a score is base plus the leaves, alone as in a batch", () => {
   );
 });
 
+Deno.test("twenty leaves of a twentieth are a score of 1, not a hair more", () => {
+  const leaf: Nested = { value: 1 / 20, cover: 1 };
+  const sum = Array<number>(20).fill(1 / 20).reduce((a, b) => a + b);
+  assert.ok(sum > 1, "the doubles' sum goes beyond 1");
+  const scorer = treesScorer(
+    toBody(Array(20).fill(leaf), 0, "identity"),
+    INPUTS,
+  );
+  const scores = new Float64Array(1);
+  scorer.score(new Float64Array(WIDTH), 1, scores);
+  assert.equal(scores[0], 1);
+});
+
 Deno.test("a deep tree scores as a shallow one does", () => {
   fc.assert(
     fc.property(fc.array(VALUE, { minLength: 12, maxLength: 12 }), ROW, (

@@ -334,7 +334,7 @@ function driftOf(drift) {
     h(
       "p",
       { class: "note" },
-      `Population stability index against the training of ${drift.version}, day ${drift.day}`,
+      `Population stability index of day ${drift.day} against the seven days before; a week's own rhythm is left out`,
     ),
     h(
       "div",
