@@ -58,6 +58,8 @@ export interface ModelView {
   readonly registry: Registry | undefined;
   /** How far the inputs of the newest judged day are from the model's training; undefined before the trainer has judged one. */
   readonly drift: DriftView | undefined;
+  /** The threshold that was applied to the running stream; undefined where none was. */
+  readonly threshold: number | undefined;
 }
 
 /** Drift of a model's inputs on a day. */
@@ -73,13 +75,15 @@ export interface DriftView {
 /** The view at this moment. */
 export function modelViewOf(
   state: LiveState,
-  { delayDays, models, metrics }: {
+  { delayDays, models, metrics, threshold }: {
     /** Days until a label is known. */
     readonly delayDays: number;
     /** The registry's folder, if there is one. */
     readonly models: string | undefined;
     /** What the trainer has stored. */
     readonly metrics: readonly ModelMetric[];
+    /** The threshold that was applied. */
+    readonly threshold: number | undefined;
   },
 ): ModelView {
   const today = Math.floor(state.timeSeconds / DAY_SECONDS);
@@ -117,6 +121,7 @@ export function modelViewOf(
     },
     registry: registryOf(models),
     drift: driftOf(metrics),
+    threshold,
   };
 }
 

@@ -357,7 +357,7 @@ function radiusOf(control: Control): number | undefined {
 }
 
 function addModel(app: Hono, options: PageServerOptions): void {
-  const { state, models, parameters } = options;
+  const { state, models, parameters, control } = options;
   const { delayDays } = parameters.features;
   const inTurn = turns();
   const folder = () => {
@@ -366,9 +366,19 @@ function addModel(app: Hono, options: PageServerOptions): void {
   };
   const view = shared(async () => {
     const metrics = await options.metrics();
-    return modelViewOf(state, { delayDays, models, metrics });
+    await control.refresh();
+    const threshold = control.alertThreshold;
+    return modelViewOf(state, { delayDays, models, metrics, threshold });
   });
   app.get("/api/model", async (c) => c.json(await view()));
+  app.post("/api/model/threshold", async (c) => {
+    const { threshold } = await bodyOf(c);
+    if (typeof threshold !== "number" || !(threshold >= 0 && threshold <= 1)) {
+      throw new DataError("the threshold must be a number from 0 to 1");
+    }
+    await inTurn(() => control.applyThreshold(threshold));
+    return c.json({ threshold }, 201);
+  });
   app.post("/api/model/promote", async (c) => {
     const { version } = await bodyOf(c);
     return c.json(

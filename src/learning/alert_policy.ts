@@ -55,7 +55,7 @@ export interface AlertJudgeOptions {
 
 /** Decides about the payments of one partition, in their order. */
 export class AlertJudge {
-  readonly #policy: AlertPolicy;
+  #policy: AlertPolicy;
   readonly #quota: number;
   readonly #keptDays: number;
   readonly #days = new Map<number, DayState>();
@@ -74,6 +74,12 @@ export class AlertJudge {
       this.#days.set(day, this.#emptyDay(cut));
       this.#newest = Math.max(this.#newest, day);
     }
+  }
+
+  /** Judges by another threshold from here on; a quota stays as it is. */
+  useThreshold(threshold: number): void {
+    if (this.#policy.kind !== "threshold") return;
+    this.#policy = { kind: "threshold", threshold };
   }
 
   /** Whether a payment of that time is the first of its day here: call begin() then, before it is judged. */

@@ -77,6 +77,8 @@ export interface ControlValues {
   position: ProducerPosition;
   /** That a scorer takes the payments. */
   scoring: { readonly on: true };
+  /** The threshold of alerts that somebody has applied to the running stream. */
+  threshold: { readonly value: number };
 }
 
 const ENCODER = new TextEncoder();
@@ -157,6 +159,22 @@ export class Control {
     await this.settle(
       "fraudstream-scoring",
       () => this.isScored,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
+  /** The score from which on payments are alerts, where somebody has applied one. */
+  get alertThreshold(): number | undefined {
+    return this.#value("threshold")?.value;
+  }
+
+  /** Applies a threshold, 0 … 1: scorers that alert by one take it within a second, and keep it until another is applied. */
+  async applyThreshold(value: number): Promise<void> {
+    const records = controlRecords();
+    records.put("threshold", { value });
+    await this.settle(
+      "fraudstream-threshold",
+      () => this.alertThreshold === value,
       (producer) => producer.append(records.appends()),
     );
   }

@@ -60,6 +60,9 @@ export interface ScorerOptions {
   readonly startSeconds: number | undefined;
 }
 
+/** The control topic is looked at this often for a threshold that was applied. */
+const THRESHOLD_LOOK_MS = 500;
+
 /** Scores until the sink topic is complete and scored, or the context's signal. */
 export async function runScorer(
   context: RoleContext,
@@ -104,6 +107,7 @@ class ScorerTask implements PartitionTask {
   #values = new Float64Array(0);
   #scores = new Float64Array(0);
   #progress: number;
+  #lookedMs = -Infinity;
 
   constructor(
     context: RoleContext,
@@ -167,6 +171,7 @@ class ScorerTask implements PartitionTask {
   /** Takes records up to the first that another model scores, or that has to wait. */
   async step(batch: RecordBatch): Promise<Step> {
     await this.#models.refresh();
+    await this.#lookForThreshold();
     this.#reserve(batch.count);
     this.#records.clear();
     const { control } = this.#context;
@@ -208,6 +213,16 @@ class ScorerTask implements PartitionTask {
         records: this.#records,
       }],
     };
+  }
+
+  /** Takes the threshold that somebody may have applied meanwhile. */
+  async #lookForThreshold(): Promise<void> {
+    if (performance.now() - this.#lookedMs < THRESHOLD_LOOK_MS) return;
+    const { control } = this.#context;
+    await control.refresh();
+    this.#lookedMs = performance.now();
+    const { alertThreshold } = control;
+    if (alertThreshold !== undefined) this.#judge.useThreshold(alertThreshold);
   }
 
   #reserve(rows: number): void {

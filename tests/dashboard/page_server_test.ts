@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Control } from "../../src/roles/control.ts";
 import { DeadLetterBox } from "../../src/roles/dead_letters.ts";
 import { LABEL_TOPIC, TRANSACTION_TOPIC } from "../../src/roles/topics.ts";
 import { READ_LIMIT, readRange } from "../../src/log/log.ts";
@@ -394,4 +395,27 @@ Deno.test("a dead letter is shown as it came, and its edited copy requeued once"
   const [again, told] = await requeue(good);
   assert.equal(again, 422);
   assert.match(told.error, /was requeued already/);
+});
+
+Deno.test("a threshold that is applied stands in the control topic, and in the view", async () => {
+  await using page = await openPage();
+  const apply = async (threshold: unknown) => {
+    const answer = await page.ask("/api/model/threshold", {
+      method: "POST",
+      body: JSON.stringify({ threshold }),
+      headers: FROM_PAGE,
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  for (const wrong of [-0.1, 1.1, "0.5", null]) {
+    assert.equal(await apply(wrong), 422, String(wrong));
+  }
+  assert.equal(await apply(0.25), 201);
+  assert.equal(await apply(0.75), 201);
+  const control = new Control(page.folder.log);
+  await control.refresh();
+  assert.equal(control.alertThreshold, 0.75);
+  const view = await (await page.ask("/api/model")).json();
+  assert.equal(view.threshold, 0.75);
 });

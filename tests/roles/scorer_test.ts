@@ -315,6 +315,25 @@ testWriting(
 );
 
 testWriting(
+  "a threshold that was applied to the stream counts instead of the flag's",
+  async () => {
+    await using files = temporaryFolder();
+    await using folder = await processed();
+    const path = join(files.path, "model.json");
+    writeModel(path, linearModel());
+    const threshold = 0.05;
+    await folder.context.control.applyThreshold(threshold);
+    await score(folder, scoringOf(path));
+    const found = await stored(folder);
+    assert.ok(found.some(({ score }) => score >= threshold && score < 0.5));
+    assert.ok(found.some(({ score }) => score < threshold));
+    for (const { score, alert } of found) {
+      assert.equal(alert === 1, score >= threshold);
+    }
+  },
+);
+
+testWriting(
   "a model of other features is refused, in one line that names the flag",
   async () => {
     await using files = temporaryFolder();

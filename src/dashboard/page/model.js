@@ -64,6 +64,25 @@ export function openModel(root) {
   const value = h("output", { for: "threshold" }, "0.500");
   const effect = h("dl", { class: "facts" });
   const flag = h("code");
+  const applied = h("p", { class: "note", role: "status" });
+  const apply = h("button", { type: "button" }, "Apply this threshold");
+  apply.addEventListener("click", async () => {
+    const threshold = Number(slider.value);
+    if (!confirm(`Alert from a score of ${threshold.toFixed(3)} on?`)) return;
+    try {
+      await ask("/api/model/threshold", { threshold });
+      setText(applied, `Applied: alerts from ${threshold.toFixed(3)} on.`);
+    } catch (error) {
+      setText(applied, error.message);
+    }
+  });
+  let isTouched = false;
+  slider.addEventListener("input", () => isTouched = true);
+  const showApplied = (threshold) => {
+    if (threshold === undefined) return;
+    setText(applied, `In force: alerts from ${threshold.toFixed(3)} on.`);
+    if (!isTouched) slider.value = String(threshold);
+  };
   const showEffect = () => {
     const threshold = Number(slider.value);
     setText(value, threshold.toFixed(3));
@@ -104,9 +123,11 @@ export function openModel(root) {
         h(
           "p",
           { class: "note" },
-          "Measured on the newest days whose labels are known. A scorer takes it at its start: ",
+          "Measured on the newest days whose labels are known. Applied, scorers that alert by a threshold take it within a second; at their start they take ",
           flag,
         ),
+        apply,
+        applied,
         h("h3", {}, "Drift of the inputs"),
         inputs,
       ),
@@ -140,6 +161,7 @@ export function openModel(root) {
   const end = every(MODEL_MS, async () => {
     const model = await ask("/api/model");
     ({ curve } = model);
+    showApplied(model.threshold);
     showQuality(quality, drift, model);
     setText(
       now,
