@@ -10,6 +10,12 @@ export function colour(name) {
 }
 
 const FONT = "12px system-ui, sans-serif";
+/** Distances between the days that an axis names. */
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+function clockTime(seconds) {
+  return new Date(seconds * 1000).toTimeString().slice(0, 8);
+}
 
 /**
  * A chart of lines over time or numbers. `series` are {label, colour, scale,
@@ -45,7 +51,15 @@ export function lineChart({ label, time, series, axes, height = 180, cursor }) {
           })),
         ],
         axes: [
-          { stroke: ink, grid, ticks: grid, font: FONT },
+          {
+            stroke: ink,
+            grid,
+            ticks: grid,
+            font: FONT,
+            ...time === "clock"
+              ? { values: (_, values) => values.map(clockTime) }
+              : { incrs: WHOLE_STEPS },
+          },
           {
             scale: "y",
             stroke: ink,

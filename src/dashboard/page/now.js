@@ -15,7 +15,6 @@ import {
   setText,
   shortMoney,
   table,
-  wholePercent,
 } from "./dom.js";
 
 const CHARTS_MS = 1000;
@@ -76,7 +75,7 @@ export function openNow(root) {
         text: percent,
       },
     ],
-    axes: { x: "Day", y: count, right: wholePercent },
+    axes: { x: "Day", y: count, right: percent },
   });
   const body = h("tbody");
   const rows = Array.from({ length: 40 }, () => row());
