@@ -1,4 +1,7 @@
-/** Tables for the terminal: the first column to the left, the others to the right. */
+/** Tables for the terminal: words to the left, figures to the right. */
+
+/** What a figure begins with, or a dash where there is none. */
+const FIGURE = /^[-–+]?\d|^[-–]?$/;
 
 /** The lines of a table, with a heading; a cell that is absent is empty. */
 export function textTable(
@@ -9,10 +12,13 @@ export function textTable(
   const widths = heading.map((_, column) => {
     return Math.max(...lines.map((cells) => (cells[column] ?? "").length));
   });
+  const isWords = heading.map((_, column) =>
+    column === 0 || rows.some((cells) => !FIGURE.test(cells[column] ?? ""))
+  );
   return lines.map((cells) => {
     const padded = widths.map((width, column) => {
       const cell = cells[column] ?? "";
-      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+      return isWords[column] ? cell.padEnd(width) : cell.padStart(width);
     });
     return padded.join("  ").trimEnd() + "\n";
   }).join("");

@@ -66,7 +66,11 @@ Deno.test("one candidate whose folds are all alike still has a scale", () => {
   assert.match(selectionChart([one], "card_precision_100"), /^a \| +\*$/m);
 });
 
-Deno.test("textTable() aligns the first column left, the others right", () => {
+Deno.test("textTable() aligns words left, figures right", () => {
+  assert.equal(
+    textTable(["n", "x", "why"], [["1", "–", "so"], ["22", "0.5 s", ""]]),
+    "n       x  why\n1       –  so\n22  0.5 s\n",
+  );
   assert.equal(
     textTable(["name", "n"], [["a", "1"], ["bcdef", "100"], ["g"]]),
     "name     n\na        1\nbcdef  100\ng\n",
