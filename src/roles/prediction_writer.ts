@@ -21,8 +21,8 @@ import { PredictionJsonReader } from "./prediction_json.ts";
 import { isDone, type RoleContext } from "./role.ts";
 import {
   parseCommit,
-  type StageCommit,
   type StageCounters,
+  statelessCommit,
 } from "./stage_commit.ts";
 import { PREDICTION_GROUP, PREDICTION_TOPIC } from "./topics.ts";
 
@@ -138,12 +138,7 @@ class PredictionTask implements PartitionTask {
     }
     await this.#options.store.write(rows, signal);
     const next = batch.next;
-    const metadata: StageCommit = {
-      progress: this.#progress,
-      head: null,
-      replay: { offset: next, progress: this.#progress },
-      counters: this.#counters,
-    };
+    const metadata = statelessCommit(next, this.#progress, this.#counters);
     return {
       next,
       metadata: JSON.stringify(metadata),

@@ -47,7 +47,7 @@ import {
   type ScoringCommit,
   type ScoringCounters,
 } from "./scoring_commit.ts";
-import type { StageCounters } from "./stage_commit.ts";
+import { type StageCounters, statelessCommit } from "./stage_commit.ts";
 import { PREDICTION_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
 
 const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
@@ -107,7 +107,8 @@ class ScorerTask implements PartitionTask {
   #values = new Float64Array(0);
   #scores = new Float64Array(0);
   #progress: number;
-  #lookedMs = -Infinity;
+  // Declaring itself, the role has just read the control topic.
+  #lookedMs = performance.now();
 
   constructor(
     context: RoleContext,
@@ -134,6 +135,7 @@ class ScorerTask implements PartitionTask {
       lateDays: featuresOf(context).delayDays,
       days: judged.map(([day, cut]) => ({ day, cut })),
     });
+    this.#useApplied();
   }
 
   /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
@@ -171,7 +173,11 @@ class ScorerTask implements PartitionTask {
   /** Takes records up to the first that another model scores, or that has to wait. */
   async step(batch: RecordBatch): Promise<Step> {
     await this.#models.refresh();
-    await this.#lookForThreshold();
+    if (performance.now() - this.#lookedMs >= THRESHOLD_LOOK_MS) {
+      await this.#context.control.refresh();
+      this.#lookedMs = performance.now();
+      this.#useApplied();
+    }
     this.#reserve(batch.count);
     this.#records.clear();
     const { control } = this.#context;
@@ -197,10 +203,7 @@ class ScorerTask implements PartitionTask {
     else this.#scoring.unscored += rows;
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
     const metadata: ScoringCommit = {
-      progress: this.#progress,
-      head: null,
-      replay: { offset: next, progress: this.#progress },
-      counters: this.#counters,
+      ...statelessCommit(next, this.#progress, this.#counters),
       scoring: this.#scoring,
       judged: this.#judged,
     };
@@ -215,13 +218,9 @@ class ScorerTask implements PartitionTask {
     };
   }
 
-  /** Takes the threshold that somebody may have applied meanwhile. */
-  async #lookForThreshold(): Promise<void> {
-    if (performance.now() - this.#lookedMs < THRESHOLD_LOOK_MS) return;
-    const { control } = this.#context;
-    await control.refresh();
-    this.#lookedMs = performance.now();
-    const { alertThreshold } = control;
+  /** Takes the threshold that somebody may have applied. */
+  #useApplied(): void {
+    const { alertThreshold } = this.#context.control;
     if (alertThreshold !== undefined) this.#judge.useThreshold(alertThreshold);
   }
 

@@ -39,6 +39,15 @@ export interface StageCommit {
   readonly counters: StageCounters;
 }
 
+/** The commit of a stage that keeps no state: a replay has nothing to restore and begins at the offset. */
+export function statelessCommit(
+  offset: number,
+  progress: number,
+  counters: StageCounters,
+): StageCommit {
+  return { progress, head: null, replay: { offset, progress }, counters };
+}
+
 /** The state before anything has been read. */
 export function initialCommit(): StageCommit {
   return {

@@ -16,8 +16,8 @@ import { DeadLetterBox } from "./dead_letters.ts";
 import { featuresOf, isDone, type RoleContext } from "./role.ts";
 import {
   parseCommit,
-  type StageCommit,
   type StageCounters,
+  statelessCommit,
 } from "./stage_commit.ts";
 import { SINK_TOPIC, WRITER_GROUP } from "./topics.ts";
 
@@ -100,12 +100,7 @@ class WriterTask implements PartitionTask {
     await this.#options.store.write({ cells, count: rows }, signal);
     this.#options.stored?.(cells, this.#width, rows);
     const next = batch.next;
-    const metadata: StageCommit = {
-      progress: this.#progress,
-      head: null,
-      replay: { offset: next, progress: this.#progress },
-      counters: this.#counters,
-    };
+    const metadata = statelessCommit(next, this.#progress, this.#counters);
     return {
       next,
       metadata: JSON.stringify(metadata),
