@@ -24,6 +24,7 @@ import {
   isFenced,
   isKafkaError,
   type KafkaError,
+  KafkaUncertainError,
 } from "./kafka_error.ts";
 import { type Generation, GroupMember } from "./kafka_group.ts";
 import type { Membership } from "./kafka_group_requests.ts";
@@ -285,8 +286,12 @@ class Consumer {
           await this.#newsOr(outcome === "empty" ? 1000 : WAIT_MS, signal);
         }
       } catch (error) {
+        if (error instanceof KafkaUncertainError) {
+          this.#tellDropped("answer to a commit lost", owned, error);
+          return end("lost"); // who has left the group can take nothing back
+        }
         if (isFenced(error) || isOutdated(error)) {
-          this.#tellRefused(owned, error as KafkaError);
+          this.#tellDropped("commit refused", owned, error as KafkaError);
           if (!isFenced(error)) await owned.abandon();
           return end("lost");
         }
@@ -305,10 +310,13 @@ class Consumer {
     end("lost"); // what is half done must not be kept for the next generation
   }
 
-  #tellRefused(owned: OwnedPartition, error: KafkaError): void {
+  #tellDropped(
+    message: string,
+    { partition }: OwnedPartition,
+    error: Error,
+  ): void {
     const { consume, report } = this.#options;
-    const { partition } = owned;
-    report("warning", "commit refused", {
+    report("warning", message, {
       group: consume.group,
       partition,
       error: error.message,

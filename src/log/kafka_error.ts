@@ -13,6 +13,7 @@ export const CODES = {
   illegalGeneration: 22,
   unknownMemberId: 25,
   rebalanceInProgress: 27,
+  unsupportedVersion: 35,
   topicAlreadyExists: 36,
   invalidProducerEpoch: 47,
   concurrentTransactions: 51,
@@ -137,6 +138,12 @@ export class KafkaError extends Error {
 export class KafkaConnectionError extends Error {
   /** Name of the class. */
   override readonly name = "KafkaConnectionError";
+}
+
+/** A commit whose answer was lost: it may have been taken, or be taken later still, as long as the member is one of the group. */
+export class KafkaUncertainError extends Error {
+  /** Name of the class. */
+  override readonly name = "KafkaUncertainError";
 }
 
 /** Throws KafkaError unless the code is 0. */

@@ -4,14 +4,23 @@
  */
 import { LogError } from "../error/error.ts";
 import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
-import { KafkaError } from "./kafka_error.ts";
+import {
+  KafkaConnectionError,
+  KafkaError,
+  KafkaUncertainError,
+} from "./kafka_error.ts";
 import {
   type Membership,
   offsetCommitRequest,
   offsetFetchRequest,
 } from "./kafka_group_requests.ts";
 import { KafkaProducer } from "./kafka_producer.ts";
-import { EARLIEST, listOffsetsRequest } from "./kafka_requests.ts";
+import {
+  type BrokerNode,
+  EARLIEST,
+  type KafkaRequest,
+  listOffsetsRequest,
+} from "./kafka_requests.ts";
 import type { Commit, ConsumeOptions, PartitionTask, Step } from "./log.ts";
 import { batchHead, batchTail, type RecordBatch } from "./record_batch.ts";
 
@@ -228,8 +237,18 @@ export class OwnedPartition {
     const request = offsetCommitRequest(member, commit);
     await cluster.retry(async () => {
       const node = await cluster.coordinator("group", member.group);
-      await cluster.about([commit], this.#lane.send(node, request));
+      await cluster.about([commit], this.#sendOnce(node, request));
     }, { signal });
+  }
+
+  /** Sends a request that must not be sent twice: the first might be read after a later commit, and take it back. */
+  async #sendOnce<T>(node: BrokerNode, request: KafkaRequest<T>): Promise<T> {
+    try {
+      return await this.#lane.send(node, request);
+    } catch (error) {
+      if (!(error instanceof KafkaConnectionError)) throw error;
+      throw new KafkaUncertainError(error.message, { cause: error });
+    }
   }
 
   /** Gives up a transaction that is under way, as far as Kafka answers, so that readers need not wait for its timeout. */

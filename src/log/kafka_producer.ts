@@ -7,8 +7,14 @@
  * sequence number, and the end of a transaction that has ended is confirmed.
  * So a lost answer leaves nothing open: the same request is sent again until
  * it is answered, or refused because somebody else has become the producer.
+ *
+ * But the first of the two may be read late, when a broker that hung comes to
+ * what stands in its sockets: in the middle of the next transaction, which a
+ * late EndTxn would end half done. So that one begins with a newer epoch, by
+ * which Kafka refuses what is left of the one before.
  */
 import { type KafkaCluster, type Lane } from "./kafka_cluster.ts";
+import { KafkaConnectionError } from "./kafka_error.ts";
 import {
   addOffsetsRequest,
   addPartitionsRequest,
@@ -62,6 +68,8 @@ export class KafkaProducer {
   readonly #options: ProducerOptions;
   readonly #sequences = new Map<string, number>();
   #identity: ProducerIdentity;
+  /** Whether an answer was lost since the epoch began: what it was to answer may still come to a broker. */
+  #mayComeLate = false;
 
   private constructor(options: ProducerOptions, identity: ProducerIdentity) {
     this.#options = options;
@@ -81,10 +89,12 @@ export class KafkaProducer {
   async renew(): Promise<void> {
     this.#identity = await init(this.#options, this.#identity);
     this.#sequences.clear();
+    this.#mayComeLate = false;
   }
 
   /** Appends records and commits the offset, if there is one; an error leaves nothing of it, but renew() must follow. */
   async commit(appends: readonly Append[], offset?: StepOffset): Promise<void> {
+    if (this.#mayComeLate) await this.renew();
     const { prefix } = this.#options;
     const full = appends.filter(({ records }) => records.count > 0)
       .map((append) => ({ ...append, topic: prefix + append.topic }));
@@ -124,16 +134,29 @@ export class KafkaProducer {
     request: KafkaRequest<T>,
     about: readonly TopicPartition[] = [],
   ): Promise<T> {
-    return await askCoordinator(this.#options, request, about);
+    return await this.#retry(() => askOnce(this.#options, request, about));
+  }
+
+  /** Does it again until there is an answer, and remembers if one was lost. */
+  async #retry<T>(body: () => Promise<T>): Promise<T> {
+    const { cluster, signal } = this.#options;
+    return await cluster.retry(async () => {
+      try {
+        return await body();
+      } catch (error) {
+        if (error instanceof KafkaConnectionError) this.#mayComeLate = true;
+        throw error;
+      }
+    }, { signal });
   }
 
   async #commitOffset({ member, commit }: StepOffset): Promise<void> {
-    const { cluster, lane, signal } = this.#options;
+    const { cluster, lane } = this.#options;
     const request = txnOffsetCommitRequest(this.#identity, member, commit);
-    await cluster.retry(async () => {
+    await this.#retry(async () => {
       const node = await cluster.coordinator("group", member.group);
       return await cluster.about([commit], lane.send(node, request));
-    }, { signal });
+    });
   }
 
   /** A broker takes one batch of a partition in a request, so the second ones go with the second request. */
@@ -167,10 +190,10 @@ export class KafkaProducer {
 
   /** Sends batches to the leaders of their partitions, each once more wherever no answer came. */
   async #send(batches: readonly ProduceBatch[]): Promise<void> {
-    const { cluster, lane, signal } = this.#options;
+    const { cluster, lane } = this.#options;
     const { transactionalId } = this.#identity;
     let left = batches;
-    await cluster.retry(async () => {
+    await this.#retry(async () => {
       const leaders = new Map<number, [BrokerNode, ProduceBatch[]]>();
       for (const batch of left) {
         const node = await cluster.leader(batch);
@@ -181,7 +204,7 @@ export class KafkaProducer {
         await lane.send(node, produceRequest(transactionalId, led));
         left = left.filter((batch) => !led.includes(batch));
       }
-    }, { signal });
+    });
   }
 }
 
@@ -189,18 +212,17 @@ async function init(
   options: ProducerOptions,
   from: ProducerIdentity | undefined,
 ): Promise<ProducerIdentity> {
-  const { transactionalId, timeoutMs } = options;
+  const { cluster, transactionalId, timeoutMs, signal } = options;
   const request = initProducerRequest(transactionalId, timeoutMs, from);
-  return await askCoordinator(options, request);
+  return await cluster.retry(() => askOnce(options, request), { signal });
 }
 
-async function askCoordinator<T>(
-  { cluster, lane, transactionalId, signal }: ProducerOptions,
+/** Sends to the coordinator of the transactional id. */
+async function askOnce<T>(
+  { cluster, lane, transactionalId }: ProducerOptions,
   request: KafkaRequest<T>,
   about: readonly TopicPartition[] = [],
 ): Promise<T> {
-  return await cluster.retry(async () => {
-    const node = await cluster.coordinator("transaction", transactionalId);
-    return await cluster.about(about, lane.send(node, request));
-  }, { signal });
+  const node = await cluster.coordinator("transaction", transactionalId);
+  return await cluster.about(about, lane.send(node, request));
 }

@@ -38,19 +38,21 @@ export interface Fault {
   readonly times?: number;
   /**
    * The request is lost before the broker sees it, or the answer after it has
-   * done the work, and the connection breaks; or the answer is lost and the
-   * connection stays, silent; or the broker never sees it and this error code
-   * is the answer (for requests whose answer is a throttle time and a code);
-   * or nothing but the call of `met`.
+   * done the work, and the connection breaks; or the connection breaks and the
+   * broker sees the request no earlier than deliverLate(); or the answer is
+   * lost and the connection stays, silent; or the broker never sees it and this
+   * error code is the answer (for requests whose answer is a throttle time and
+   * a code); or nothing but the call of `met`.
    */
   readonly kind:
     | "request"
     | "answer"
+    | "late"
     | "silence"
     | { readonly code: number }
     | "pass";
-  /** Called when it happens. */
-  readonly met?: () => void;
+  /** Called when it happens; what is asked for waits until it is over. */
+  readonly met?: () => void | Promise<void>;
 }
 
 /** A proxy in front of one broker. */
@@ -61,6 +63,7 @@ export class FaultyProxy implements Disposable {
   #fault: Fault | undefined;
   #left = 0;
   #met = false;
+  #late: Uint8Array | undefined;
 
   /** Listens on a port and passes on to an address, "host:port". */
   constructor(port: number, address: string) {
@@ -81,6 +84,20 @@ export class FaultyProxy implements Disposable {
   disarm(): boolean {
     this.#fault = undefined;
     return this.#met;
+  }
+
+  /** Gives the broker the request that was kept back, once, as from a socket that it reads late; resolves when it has answered. */
+  async deliverLate(): Promise<void> {
+    const frame = this.#late;
+    this.#late = undefined;
+    if (!frame) return;
+    const broker = await Deno.connect(this.#target);
+    try {
+      await write(broker, frame);
+      for await (const _ of frames(broker)) return;
+    } finally {
+      close(broker);
+    }
   }
 
   /** Breaks all connections. */
@@ -113,8 +130,9 @@ export class FaultyProxy implements Disposable {
       for await (const frame of frames(client)) {
         const view = new DataView(frame.buffer);
         const correlation = view.getInt32(8);
-        const kind = this.#meet(view.getInt16(4));
-        if (kind === "request") return;
+        const kind = await this.#meet(view.getInt16(4));
+        if (kind === "late") this.#late = frame;
+        if (kind === "request" || kind === "late") return;
         if (typeof kind === "object") {
           await write(client, refusal(correlation, kind.code));
           continue;
@@ -141,13 +159,14 @@ export class FaultyProxy implements Disposable {
   }
 
   /** Counts a request; what goes wrong with it, if it is the one. */
-  #meet(apiKey: number): Fault["kind"] | undefined {
+  async #meet(apiKey: number): Promise<Fault["kind"] | undefined> {
     if (!this.#fault || API_KEYS[this.#fault.api] !== apiKey) return undefined;
     const { times = 1 } = this.#fault;
     if (--this.#left > 0 || this.#left <= -times) return undefined;
     this.#met = true;
-    this.#fault.met?.();
-    return this.#fault.kind;
+    const { kind, met } = this.#fault;
+    await met?.();
+    return kind;
   }
 }
 
