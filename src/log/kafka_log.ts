@@ -15,8 +15,10 @@ import {
   deleteRecordsRequest,
   describeTopicRequest,
   EARLIEST,
+  featuresRequest,
   LATEST,
   listOffsetsRequest,
+  losesMarkers,
 } from "./kafka_requests.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type {
@@ -72,6 +74,7 @@ export class KafkaLog implements Log {
   /** See Log. Settings of topics that are there are checked, never altered. */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     await this.#translate(async () => {
+      await this.#tellOfFaults();
       const found = await this.topics(specs.map(({ name }) => name));
       const missing = specs.filter(({ name }) =>
         !found.some((topic) => topic.name === name)
@@ -79,6 +82,23 @@ export class KafkaLog implements Log {
       if (missing.length > 0) await this.#create(missing);
       for (const spec of specs) await this.#checkTopic(spec);
     });
+  }
+
+  /** Warns of a Kafka that does not keep what it has promised. */
+  async #tellOfFaults(): Promise<void> {
+    const levels = await this.#cluster.retry(() =>
+      this.#cluster.toAny(featuresRequest())
+    );
+    if (!losesMarkers(levels)) return;
+    this.#options.report(
+      "warning",
+      "Kafka 4.3.0 and 4.3.1 may lose the end of a transaction, and with it " +
+        "exactly once, when a broker restarts",
+      {
+        error: "KAFKA-20734",
+        then: "going on; use 4.2, or a later release that has it mended",
+      },
+    );
   }
 
   async #create(specs: readonly TopicSpec[]): Promise<void> {

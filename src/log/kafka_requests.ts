@@ -3,7 +3,7 @@
  * that gives its bytes and how to read the answer. Source: Kafka's protocol
  * guide; the versions are such as Kafka 2.5 to 4.x all speak.
  */
-import { check, KafkaError } from "./kafka_error.ts";
+import { check, CODES, KafkaError } from "./kafka_error.ts";
 import type { FetchedRecords } from "./kafka_records.ts";
 import { type WireReader, WireWriter } from "./kafka_wire.ts";
 
@@ -168,6 +168,56 @@ export function apiVersionsRequest(): KafkaRequest<ApiVersion[]> {
       }));
     },
   };
+}
+
+/** Asks for the newest level of each feature that a broker has: that of metadata.version tells its release. Empty where it has none. */
+export function featuresRequest(): KafkaRequest<Map<string, number>> {
+  const w = new WireWriter().noTags(); // the end of the request's header
+  w.compactString("fraudstream").compactString("1").noTags();
+  return {
+    name: "ApiVersions",
+    apiKey: 18,
+    apiVersion: 3,
+    body: w.bytes(),
+    decode: (r) => {
+      const code = r.int16();
+      if (code === CODES.unsupportedVersion) return new Map();
+      check(code, "features of the broker");
+      r.compactArray(() => {
+        r.int16(); // number of a request
+        r.int16(); // oldest form
+        r.int16(); // newest form
+        r.tags();
+      });
+      r.int32(); // throttle
+      const levels = new Map<string, number>();
+      r.tags((tag, field) => {
+        if (tag !== SUPPORTED_FEATURES_TAG) return;
+        field.compactArray(() => {
+          const name = field.compactString() ?? "";
+          field.int16(); // lowest level
+          levels.set(name, field.int16());
+          field.tags();
+        });
+      });
+      return levels;
+    },
+  };
+}
+
+const SUPPORTED_FEATURES_TAG = 0;
+
+/** Level of metadata.version that Kafka 4.3 brought. */
+const KAFKA_4_3 = 30;
+
+/**
+ * Whether brokers forget to write the markers that end a transaction in
+ * partitions that have no leader at that moment, as all of them while the only
+ * broker starts: Kafka 4.3.0 and 4.3.1 (KAFKA-20734), told by the newest levels
+ * of their features.
+ */
+export function losesMarkers(levels: ReadonlyMap<string, number>): boolean {
+  return levels.get("metadata.version") === KAFKA_4_3;
 }
 
 /** A topic to be created. */

@@ -235,11 +235,12 @@ export class WireReader {
     return readItems(this.varuint() - 1, read);
   }
 
-  /** Skips the tagged fields with which a structure of a flexible version ends. */
-  tags(): void {
+  /** The tagged fields with which a structure of a flexible version ends; skipped as long as nobody takes them. */
+  tags(take?: (tag: number, field: WireReader) => void): void {
     for (let left = this.varuint(); left > 0; left--) {
-      this.varuint();
-      this.raw(this.varuint());
+      const tag = this.varuint();
+      const bytes = this.raw(this.varuint());
+      take?.(tag, new WireReader(bytes));
     }
   }
 }

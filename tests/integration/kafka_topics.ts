@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError } from "../../src/error/error.ts";
+import type { LogReport } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { topicSpecs } from "../../src/roles/topics.ts";
 import { jarsOf } from "../services/jar_cache.ts";
@@ -37,6 +38,17 @@ const create = (name: string, ...settings: string[]) =>
     ...["--create", "--topic", name, "--partitions", "2"],
     ...settings.flatMap((setting) => ["--config", setting]),
   );
+
+testServing(
+  "nothing is told of a Kafka that keeps its promises",
+  async () => {
+    const told: string[] = [];
+    const report: LogReport = (_, message) => told.push(message);
+    await using log = await openLog(await freshSettings(), report);
+    await log.createTopics([TOPIC]);
+    assert.deepEqual(told, []);
+  },
+);
 
 testServing(
   "topics of a stream keep payments of any date, as Kafka's own tool tells",

@@ -13,13 +13,16 @@ import {
   deleteRecordsRequest,
   describeTopicRequest,
   EARLIEST,
+  featuresRequest,
   fetchRequest,
   findCoordinatorRequest,
   LATEST,
   listOffsetsRequest,
+  losesMarkers,
   metadataRequest,
   produceRequest,
 } from "../../src/log/kafka_requests.ts";
+import { WireWriter } from "../../src/log/kafka_wire.ts";
 import { answered, assertBytes, assertSame, hexOf } from "./kafka_answers.ts";
 
 const NO_LIMIT = { waitMs: 50, bytesMax: 9000, partitionBytesMax: 3000 };
@@ -55,6 +58,43 @@ Deno.test("Metadata tells brokers, controller and leaders, in whatever order", (
     controller: 2,
     topics: [{ code: 0, name: "a", leaders: [1, 2] }],
   });
+});
+
+Deno.test("ApiVersions tells the newest levels of a broker's features", () => {
+  const request = featuresRequest();
+  assertBytes(request, `00 0c${hexOf("fraudstream")} 02${hexOf("1")} 00`);
+  const levels = answered(request, (w) => {
+    w.int16(0).compactArray([0, 3], (key) => {
+      w.int16(key).int16(0).int16(9).noTags();
+    }).int32(0);
+    const features = new WireWriter();
+    features.compactArray(["group.version", "metadata.version"], (name) => {
+      features.compactString(name).int16(1).int16(name.length).noTags();
+    });
+    const bytes = features.bytes();
+    // Tag 1 is how new the levels in force are, 8 bytes.
+    w.varuint(2).varuint(0).varuint(bytes.length).raw(bytes);
+    return w.varuint(1).varuint(8).int64(7);
+  });
+  assert.deepEqual([...levels], [
+    ["group.version", 13],
+    ["metadata.version", 16],
+  ]);
+});
+
+Deno.test("ApiVersions: a broker that knows no such form has no levels", () => {
+  const levels = answered(featuresRequest(), (w) => w.int16(35).int32(0));
+  assert.equal(levels.size, 0);
+});
+
+Deno.test("only Kafka 4.3 is taken for one that loses transaction markers", () => {
+  const loses = (...levels: [string, number][]) =>
+    losesMarkers(new Map(levels));
+  assert.ok(loses(["group.version", 1], ["metadata.version", 30]));
+  for (const level of [25, 29, 31]) {
+    assert.ok(!loses(["metadata.version", level]), String(level));
+  }
+  assert.ok(!loses());
 });
 
 Deno.test("FindCoordinator is kafkajs's, for groups and transactional ids", async () => {

@@ -123,9 +123,9 @@ testWriting(
   "jarsOf() starts nothing from a cache that was changed",
   async () => {
     await using cache = temporaryFolder();
-    const folder = join(cache.path, "kafka-4.3.1");
+    const folder = join(cache.path, "kafka-4.2.1");
     await Deno.mkdir(folder);
-    await Deno.writeTextFile(join(folder, "kafka_2.13-4.3.1.jar"), "other");
+    await Deno.writeTextFile(join(folder, "kafka_2.13-4.2.1.jar"), "other");
     await assert.rejects(
       jarsOf("kafka", cache.path),
       /missing: .*; different: kafka_2\.13-4\.3\.1\.jar/,
