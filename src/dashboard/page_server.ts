@@ -18,7 +18,7 @@ import type { LookUp, TimeRange, Verdict } from "../store/look_up.ts";
 import type { ModelMetric } from "../store/predictions.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { parseDatetime } from "../transaction/calendar.ts";
-import { ASSETS, loginPage, PAGE } from "./assets.ts";
+import { ASSETS, loginPage, pageWith } from "./assets.ts";
 import {
   checkVerdict,
   keepVerdict,
@@ -97,14 +97,15 @@ export function pageServer(options: PageServerOptions): PageServer {
   const stream = new EventStream(CLIENTS_MAX);
   const door = new Door(token);
   const snapshot = () =>
-    JSON.stringify(snapshotOf({
+    snapshotOf({
       server,
       state,
       status: reader.status,
       latency: latency(),
       problem: reader.problem,
       caughtUp: reader.caughtUp,
-    }));
+    });
+  const snapshotJson = () => JSON.stringify(snapshot());
   const metrics = metricsOf(() => ({
     status: reader.status,
     totals: state.totals,
@@ -160,7 +161,7 @@ export function pageServer(options: PageServerOptions): PageServer {
     if (c.req.path === "/") return c.redirect("/login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
   });
-  app.get("/", (c) => c.html(PAGE));
+  app.get("/", (c) => c.html(pageWith(snapshot())));
   app.get(
     "/metrics",
     async (c) =>
@@ -169,7 +170,7 @@ export function pageServer(options: PageServerOptions): PageServer {
       }),
   );
   app.get("/api/live", (c) => {
-    const body = stream.open(snapshot());
+    const body = stream.open(snapshotJson());
     if (!body) return c.json({ error: "too many pages are open" }, 503);
     return c.body(body, 200, { "content-type": "text/event-stream" });
   });
@@ -194,7 +195,7 @@ export function pageServer(options: PageServerOptions): PageServer {
   });
   return {
     fetch: (request) => app.fetch(request),
-    tick: () => stream.send(snapshot),
+    tick: () => stream.send(snapshotJson),
     close: () => stream.close(),
   };
 }

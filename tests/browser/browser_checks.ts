@@ -266,6 +266,20 @@ async function checks(browser: Browser): Promise<void> {
     }
   }
 
+  await check(
+    "the first figures are there before any script runs",
+    async () => {
+      const bare = await browser.newContext({ javaScriptEnabled: false });
+      const plain = await bare.newPage();
+      await plain.goto(served.address);
+      const tiles = plain.locator(".tile");
+      assert.equal(await tiles.count(), 10);
+      const stored = tiles.filter({ hasText: "Stored" }).locator("dd").first();
+      assert.match(await stored.textContent() ?? "", /^[\d,]*[1-9][\d,]*$/);
+      await bare.close();
+    },
+  );
+
   await check("everything is reached by the keyboard", async () => {
     await open(page, served.address, "now");
     await page.bringToFront();

@@ -9,6 +9,8 @@ import {
   recordValue,
 } from "../../src/log/record_batch.ts";
 import type { EmbeddedLog } from "../../src/log/embedded.ts";
+import { pageWith } from "../../src/dashboard/assets.ts";
+import type { Snapshot } from "../../src/dashboard/snapshot.ts";
 import { FROM_PAGE, openPage, payment, prediction } from "./page_fixture.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
@@ -61,6 +63,43 @@ Deno.test("the page holds no script or style of its own and loads nothing from e
       assert.equal(status, 200, name);
     }
   }
+});
+
+/** early.js, uplot.js and app.js. */
+const PAGE_SCRIPTS = 3;
+
+/** The snapshot that a page came with. */
+function snapshotIn(html: string): Snapshot {
+  const content = /<meta name="snapshot" content="([^"]*)" \/>/.exec(html)?.[1];
+  const text = content?.replaceAll("&quot;", '"').replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  return JSON.parse(text ?? "");
+}
+
+Deno.test("the page comes with the newest state, for its scripts and as figures", async () => {
+  await using page = await openPage();
+  await page.publish([payment({ transactionId: 9, fraud: 1, scenario: 1 })]);
+  await page.until(() => page.state.totals.frauds === 1);
+  const html = await (await page.ask("/")).text();
+  assert.equal(snapshotIn(html).recent[0].id, 9);
+  const figures = '<dd>€0.00</dd><dd class="note">of €12.50 in frauds</dd>';
+  assert.ok(html.includes(`<dt>Money stopped</dt>${figures}`), html);
+});
+
+Deno.test("no text of the state that the page comes with is markup", async () => {
+  await using page = await openPage();
+  const snapshot = snapshotIn(await (await page.ask("/")).text());
+  const text = `"><script>alert(1)</script> & <!-- first view --> $& &amp;`;
+  const hostile = {
+    ...snapshot,
+    problem: text,
+    eventTime: text,
+    stages: [{ ...snapshot.stages[0], name: text, lag: 1 }],
+  };
+  const html = pageWith(hostile);
+  assert.deepEqual(snapshotIn(html), hostile);
+  assert.equal(html.split("<script").length, PAGE_SCRIPTS + 1);
+  assert.equal(html.split("<!-- ").length, 1);
 });
 
 Deno.test("without a token the page answers under this machine's own names only", async () => {

@@ -1,8 +1,8 @@
 /** The page: which view is open, how it looks, and whether the server answers. */
 import { openAlerts } from "./alerts.js";
 import { openCase } from "./case.js";
-import { count, h, setText } from "./dom.js";
-import { connect } from "./live.js";
+import { afterPaint, count, h, setText } from "./dom.js";
+import { connect, firstSnapshot } from "./live.js";
 import { openMap } from "./map.js";
 import { openModel } from "./model.js";
 import { openNow } from "./now.js";
@@ -76,7 +76,7 @@ function say(text) {
 
 notice.addEventListener("click", () => say(""));
 
-connect((snapshot) => {
+function take(snapshot) {
   newest = snapshot;
   const { open, problem } = snapshot;
   badge.hidden = open.alerts === 0;
@@ -84,7 +84,7 @@ connect((snapshot) => {
   if (problem) say(`Not up to date: ${problem}`);
   else if (notice.textContent.startsWith("Not up to date")) say("");
   if (!document.hidden) view.update?.(snapshot);
-}, showState);
+}
 
 const THEMES = ["system", "light", "dark"];
 const button = document.getElementById("theme");
@@ -120,7 +120,10 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 showTheme(THEMES.includes(stored()) ? stored() : "system");
 addEventListener("hashchange", show);
+const came = firstSnapshot();
+if (came) take(came);
 show();
+afterPaint(() => connect(came?.server, take, showState));
 document.body.append(
   h(
     "footer",

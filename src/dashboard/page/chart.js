@@ -1,5 +1,5 @@
 /** Line charts by uPlot, in the colours of the page and with words beside them. */
-import { h } from "./dom.js";
+import { afterPaint, h } from "./dom.js";
 
 const { uPlot } = globalThis;
 
@@ -25,6 +25,7 @@ export function lineChart({ label, time, series, axes, height = 180, cursor }) {
   const frame = h("div", { class: "chart", role: "img", "aria-label": label });
   let plot;
   let data;
+  let state = "empty";
   const width = () => Math.max(240, frame.clientWidth);
   const build = () => {
     plot?.destroy();
@@ -91,7 +92,7 @@ export function lineChart({ label, time, series, axes, height = 180, cursor }) {
     if (plot) plot.setSize({ width: width(), height });
   });
   observer.observe(frame);
-  const onTheme = () => data && build();
+  const onTheme = () => plot && build();
   document.addEventListener("themechange", onTheme);
   return {
     element: frame,
@@ -99,10 +100,14 @@ export function lineChart({ label, time, series, axes, height = 180, cursor }) {
     draw(columns, words) {
       data = columns;
       if (plot) plot.setData(data);
-      else build();
+      else if (state === "empty") {
+        state = "waiting";
+        afterPaint(() => state === "waiting" && build());
+      }
       frame.setAttribute("aria-label", `${label}. ${words}`);
     },
     close() {
+      state = "closed";
       observer.disconnect();
       document.removeEventListener("themechange", onTheme);
       plot?.destroy();

@@ -183,3 +183,16 @@ export function every(ms, work) {
     clearTimeout(timer);
   };
 }
+
+/** Does it when the browser has painted what is there, or soon where it paints nothing. */
+export function afterPaint(work) {
+  let isDone = false;
+  const once = () => {
+    if (!isDone) work();
+    isDone = true;
+  };
+  requestAnimationFrame(() => setTimeout(once));
+  setTimeout(once, PAINT_MS_MAX); // a page in the background is not painted
+}
+
+const PAINT_MS_MAX = 500;

@@ -9,9 +9,14 @@ const RETRY_MS = 1000;
 /** Without a word for so long, the stream is taken for dead. */
 const SILENCE_MS = 5000;
 
-/** Connects, and stays so; `onState` gets "live", "lost" or "restarted". */
-export function connect(onSnapshot, onState) {
-  let server;
+/** The snapshot that came with the page; undefined if none did. */
+export function firstSnapshot() {
+  const meta = document.querySelector("meta[name=snapshot]");
+  return meta ? JSON.parse(meta.content) : undefined;
+}
+
+/** Connects, and stays so; `onState` gets "live", "lost" or "restarted", which is to say since `server`. */
+export function connect(server, onSnapshot, onState) {
   const take = (text) => {
     const snapshot = JSON.parse(text);
     const restarted = server !== undefined && server !== snapshot.server;

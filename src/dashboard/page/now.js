@@ -7,26 +7,26 @@ import {
   heading,
   labelMark,
   mark,
-  milliseconds,
   money,
   panel,
   percent,
   score,
   setText,
-  shortMoney,
   table,
 } from "./dom.js";
+import { TILES, tilesOf } from "./tiles.js";
 
 const CHARTS_MS = 1000;
 const ROWS_MS = 500;
 
-function tile(label, hint) {
+function tile(name, label) {
   const value = h("dd", {}, "–");
-  const note = h("dd", { class: "note" }, hint ?? "");
+  const note = h("dd", { class: "note" });
   const element = h("div", { class: "tile" }, h("dt", {}, label), value, note);
   return {
     element,
-    set(text, more = "") {
+    show(figures) {
+      const [text, more] = figures[name];
       setText(value, text);
       setText(note, more);
     },
@@ -35,18 +35,7 @@ function tile(label, hint) {
 
 /** Opens the view. */
 export function openNow(root) {
-  const tiles = {
-    rate: tile("Payments a second"),
-    stored: tile("Stored"),
-    time: tile("Event time"),
-    frauds: tile("Frauds"),
-    alerts: tile("Alerts"),
-    risk: tile("Money at risk"),
-    stopped: tile("Money stopped"),
-    latency: tile("Published to stored"),
-    lag: tile("Behind"),
-    letters: tile("Dead letters"),
-  };
+  const tiles = Object.entries(TILES).map(([name, label]) => tile(name, label));
   const rate = lineChart({
     label: "Payments and alerts a second, last two minutes of the clock",
     time: "clock",
@@ -91,11 +80,7 @@ export function openNow(root) {
   }, "Pause");
   root.append(
     heading("Now"),
-    h(
-      "dl",
-      { class: "tiles" },
-      Object.values(tiles).map(({ element }) => element),
-    ),
+    h("dl", { class: "tiles" }, tiles.map(({ element }) => element)),
     h(
       "div",
       { class: "pair" },
@@ -122,7 +107,8 @@ export function openNow(root) {
   let rowsAt = -Infinity;
   return {
     update(snapshot) {
-      showTiles(tiles, snapshot);
+      const figures = tilesOf(snapshot);
+      for (const one of tiles) one.show(figures);
       const now = performance.now();
       if (now - chartsAt >= CHARTS_MS) {
         chartsAt = now;
@@ -143,55 +129,6 @@ export function openNow(root) {
       days.close();
     },
   };
-}
-
-function showTiles(tiles, snapshot) {
-  const { seconds, totals, open, stages, latency } = snapshot;
-  const last = seconds.payments.slice(-5);
-  const perSecond = last.reduce((sum, n) => sum + n, 0) / last.length;
-  tiles.rate.set(count(perSecond), "mean of 5 s");
-  tiles.stored.set(
-    count(snapshot.stored),
-    `${count(snapshot.produced)} published${
-      snapshot.complete ? ", all there are" : ""
-    }, ` +
-      `${count(snapshot.processed)} processed`,
-  );
-  tiles.time.set(snapshot.eventTime?.slice(0, 16) ?? "not known yet", "UTC");
-  tiles.frauds.set(
-    count(snapshot.frauds),
-    `${
-      percent(snapshot.frauds / snapshot.stored)
-    } of the stored, simulated labels`,
-  );
-  tiles.alerts.set(
-    count(totals.alerts),
-    totals.scored === 0
-      ? "no model is scoring"
-      : `${count(open.alerts)} open, ${count(totals.scored)} payments scored`,
-  );
-  tiles.risk.set(shortMoney(open.amount), "in open alerts");
-  tiles.stopped.set(
-    shortMoney(totals.stoppedAmount),
-    `of ${shortMoney(totals.fraudAmount)} in frauds`,
-  );
-  tiles.latency.set(
-    latency ? milliseconds(latency.p99) : "–",
-    latency
-      ? `99 %; half within ${milliseconds(latency.p50)}, 95 % within ${
-        milliseconds(latency.p95)
-      }`
-      : "measured where all roles run in one process",
-  );
-  const lag = stages.reduce((sum, stage) => sum + stage.lag, 0);
-  tiles.lag.set(
-    `${count(lag)} records`,
-    stages.map((stage) => `${stage.name} ${count(stage.lag)}`).join(", "),
-  );
-  tiles.letters.set(
-    count(snapshot.deadLetters),
-    snapshot.deadLetters === 0 ? "everything could be taken" : "see System",
-  );
 }
 
 function showCharts(rate, days, { seconds, days: sums }) {
