@@ -2,14 +2,15 @@
  * The files of the page, as text in the program itself: nothing is fetched
  * from elsewhere, nothing is built, and an executable needs no files.
  */
+import { escapeText } from "../report/svg.ts";
 import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uplotJs from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import alertsJs from "./page/alerts.js" with { type: "text" };
 import appJs from "./page/app.js" with { type: "text" };
 import caseJs from "./page/case.js" with { type: "text" };
 import chartJs from "./page/chart.js" with { type: "text" };
-import earlyJs from "./page/early.js" with { type: "text" };
 import domJs from "./page/dom.js" with { type: "text" };
+import earlyJs from "./page/early.js" with { type: "text" };
 import indexHtml from "./page/page.html" with { type: "text" };
 import liveJs from "./page/live.js" with { type: "text" };
 import liveWorkerJs from "./page/live_worker.js" with { type: "text" };
@@ -26,7 +27,7 @@ import type { Snapshot } from "./snapshot.ts";
 
 /** The page with a snapshot in it and the figures of the first view, so that neither has to wait for scripts or for the stream. */
 export function pageWith(snapshot: Snapshot): string {
-  const json = escaped(JSON.stringify(snapshot));
+  const json = escapeText(JSON.stringify(snapshot));
   return PAGE
     .replace(
       "<!-- snapshot -->",
@@ -41,17 +42,12 @@ function firstView(snapshot: Snapshot): string {
     snapshot,
   );
   const tiles = Object.entries(TILES).map(([name, label]) => {
-    const [figure, note] = figures[name].map(escaped);
+    const [figure, note] = figures[name].map(escapeText);
     return `<div class="tile"><dt>${label}</dt><dd>${figure}</dd>` +
       `<dd class="note">${note}</dd></div>`;
   });
   return `<div class="early"><div class="head"><h1>Now</h1></div>` +
     `<dl class="tiles">${tiles.join("")}</dl></div>`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;")
-    .replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** What asks for the token; `wrong` says that it was not the right one. */

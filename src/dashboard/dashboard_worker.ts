@@ -8,7 +8,6 @@ import { ConfigError } from "../error/error.ts";
 import { openLog } from "../log/open_log.ts";
 import { Control } from "../roles/control.ts";
 import type { RunSettings } from "../roles/role.ts";
-import { LABEL_TOPIC } from "../roles/topics.ts";
 import { openUnlessStopped } from "../roles/unless_stopped.ts";
 import { openStore } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
@@ -80,9 +79,6 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
   await using opened = await openUnlessStopped(opening, signal);
   if (!opened) return;
   const log = opened.resource;
-  await log.createTopics([
-    { name: LABEL_TOPIC, partitions: parameters.partitions, compacted: false },
-  ]);
   const control = new Control(log);
   const state = new LiveState();
   const reader = new LiveReader({

@@ -10,11 +10,9 @@ import { appendOf } from "../log/records.ts";
 import type { ApiName, Fault } from "../services/faulty_proxy.ts";
 import { testServing } from "../services/testing_servers.ts";
 import {
-  assertExactlyOnce,
-  jobOn,
   OUTPUT,
-  prepare,
   type ProxiedKafka,
+  runDisturbed,
   settingsOf,
   settledValues,
   soon,
@@ -25,15 +23,11 @@ import { sharedProxied } from "./servers.ts";
 const ENDLESS_MAX = 8;
 
 /** Consumes, processes and produces with one fault on the way; tells whether it was met. */
-async function runConsumer(kafka: ProxiedKafka, fault: Fault) {
-  const what = `${fault.api} ${fault.nth}`;
-  await using log = await openLog(settingsOf(kafka.address), () => {});
-  await prepare(log);
-  kafka.proxy.arm(fault);
-  await soon(what, log.consume(jobOn(log)));
-  const isMet = kafka.proxy.disarm();
-  await soon(`${what}, then`, assertExactlyOnce(log, what));
-  return isMet;
+function runConsumer(kafka: ProxiedKafka, fault: Fault): Promise<boolean> {
+  return runDisturbed(kafka, `${fault.api} ${fault.nth}`, () => {
+    kafka.proxy.arm(fault);
+    return () => kafka.proxy.disarm();
+  });
 }
 
 /** Appends to two partitions several times with one fault on the way; tells whether it was met. */

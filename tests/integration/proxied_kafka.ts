@@ -10,6 +10,7 @@ import {
   READ_LIMIT,
   readRange,
 } from "../../src/log/log.ts";
+import { openLog } from "../../src/log/open_log.ts";
 import type { RecordBatch } from "../../src/log/record_batch.ts";
 import { appendOf, valuesOf } from "../log/records.ts";
 import { FaultyProxy } from "../services/faulty_proxy.ts";
@@ -166,6 +167,25 @@ export function jobOn(
     idle: () => isAllTaken(log),
     ...more,
   };
+}
+
+/**
+ * Runs the job to its end on topics of its own, disturbed by what `disturb`
+ * sets up; asserts that it was exactly once. `disturb` gives what ends the
+ * disturbance and tells whether it has happened, which is the result.
+ */
+export async function runDisturbed(
+  kafka: ProxiedKafka,
+  what: string,
+  disturb: () => () => boolean,
+): Promise<boolean> {
+  await using log = await openLog(settingsOf(kafka.address), () => {});
+  await prepare(log);
+  const undisturb = disturb();
+  await soon(what, log.consume(jobOn(log)));
+  const isMet = undisturb();
+  await soon(`${what}, then`, assertExactlyOnce(log, what));
+  return isMet;
 }
 
 /** Asserts that the job's output is there, all of it, once, in order. */

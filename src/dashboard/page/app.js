@@ -95,14 +95,6 @@ function showTheme(theme) {
   document.dispatchEvent(new Event("themechange"));
 }
 
-function stored() {
-  try {
-    return localStorage.getItem("theme");
-  } catch {
-    return null; // a browser that keeps nothing
-  }
-}
-
 button.addEventListener("click", () => {
   const now = document.documentElement.dataset.theme;
   const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length];
@@ -118,7 +110,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   document.dispatchEvent(new Event("themechange"));
 });
 
-showTheme(THEMES.includes(stored()) ? stored() : "system");
+showTheme(document.documentElement.dataset.theme); // from early.js
 addEventListener("hashchange", show);
 const came = firstSnapshot();
 if (came) take(came);

@@ -184,15 +184,13 @@ export function every(ms, work) {
   };
 }
 
+const PAINT_MS_MAX = 500;
+
 /** Does it when the browser has painted what is there, or soon where it paints nothing. */
 export function afterPaint(work) {
-  let isDone = false;
-  const once = () => {
-    if (!isDone) work();
-    isDone = true;
-  };
-  requestAnimationFrame(() => setTimeout(once));
-  setTimeout(once, PAINT_MS_MAX); // a page in the background is not painted
+  const painted = new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, PAINT_MS_MAX); // a page in the background is not painted
+  });
+  painted.then(work);
 }
-
-const PAINT_MS_MAX = 500;

@@ -1,11 +1,13 @@
 /** Before anything is painted: the theme that was chosen, and whether the view that came with the page is the one to be opened. */
 (() => {
   const root = document.documentElement;
+  let theme;
   try {
-    root.dataset.theme = localStorage.getItem("theme") ?? "system";
+    theme = localStorage.getItem("theme");
   } catch {
-    root.dataset.theme = "system"; // a browser that keeps nothing
+    // A browser that keeps nothing.
   }
+  root.dataset.theme = ["light", "dark"].includes(theme) ? theme : "system";
   const isFirst = ["", "#/", "#/now"].includes(location.hash);
   root.classList.toggle("elsewhere", !isFirst);
 })();
