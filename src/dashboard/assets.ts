@@ -2,7 +2,6 @@
  * The files of the page, as text in the program itself: nothing is fetched
  * from elsewhere, nothing is built, and an executable needs no files.
  */
-import { escapeText } from "../report/svg.ts";
 import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uplotJs from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import alertsJs from "./page/alerts.js" with { type: "text" };
@@ -27,7 +26,7 @@ import type { Snapshot } from "./snapshot.ts";
 
 /** The page with a snapshot in it and the figures of the first view, so that neither has to wait for scripts or for the stream. */
 export function pageWith(snapshot: Snapshot): string {
-  const json = escapeText(JSON.stringify(snapshot));
+  const json = escaped(JSON.stringify(snapshot));
   return PAGE
     .replace(
       "<!-- snapshot -->",
@@ -42,12 +41,17 @@ function firstView(snapshot: Snapshot): string {
     snapshot,
   );
   const tiles = Object.entries(TILES).map(([name, label]) => {
-    const [figure, note] = figures[name].map(escapeText);
+    const [figure, note] = figures[name].map(escaped);
     return `<div class="tile"><dt>${label}</dt><dd>${figure}</dd>` +
       `<dd class="note">${note}</dd></div>`;
   });
   return `<div class="early"><div class="head"><h1>Now</h1></div>` +
     `<dl class="tiles">${tiles.join("")}</dl></div>`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;")
+    .replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** What asks for the token; `wrong` says that it was not the right one. */

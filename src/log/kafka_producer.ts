@@ -13,8 +13,8 @@
  * late EndTxn would end half done. So that one begins with a newer epoch, by
  * which Kafka refuses what is left of the one before.
  */
-import { type KafkaCluster, type Lane } from "./kafka_cluster.ts";
-import { KafkaConnectionError } from "./kafka_error.ts";
+import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
+import { CODES, isKafkaError, KafkaConnectionError } from "./kafka_error.ts";
 import {
   addOffsetsRequest,
   addPartitionsRequest,
@@ -38,6 +38,10 @@ import type { Append } from "./log.ts";
 
 /** Below what a broker takes in one batch by default, 1 MiB. */
 const BATCH_BYTES = 900_000;
+
+/** The end of a transaction is asked for so often where the coordinator does not know what is wrong, and so many milliseconds apart. */
+const ENDS_MAX = 5;
+const ENDS_PAUSE_MS = 100;
 
 /** A group's offset that is committed with the records. */
 export interface StepOffset {
@@ -113,12 +117,27 @@ export class KafkaProducer {
     }
     await this.#produce(full);
     if (offset) await this.#commitOffset(offset);
-    await this.#ask(endTransactionRequest(producer, "commit"));
+    await this.#end("commit");
   }
 
   /** Gives up what is under way, so that readers need not wait for its timeout. */
   async abort(): Promise<void> {
-    await this.#ask(endTransactionRequest(this.#identity, "abort"));
+    await this.#end("abort");
+  }
+
+  /** Ends the transaction. A coordinator at which another becomes the producer at this moment may answer that it does not know what is wrong: asked again, it does. */
+  async #end(outcome: "commit" | "abort"): Promise<void> {
+    const { signal } = this.#options;
+    const request = endTransactionRequest(this.#identity, outcome);
+    for (let asked = 1;; asked++) {
+      try {
+        return await this.#ask(request);
+      } catch (error) {
+        const isUnknown = isKafkaError(error, CODES.unknownServerError);
+        if (!isUnknown || asked === ENDS_MAX) throw error;
+      }
+      await pause(ENDS_PAUSE_MS, signal);
+    }
   }
 
   /** Throws LogError where a topic is not there: a coordinator would be asked for ever. */

@@ -5,6 +5,7 @@
  * nothing hangs.
  */
 import assert from "node:assert/strict";
+import { CODES } from "../../src/log/kafka_error.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { appendOf } from "../log/records.ts";
 import type { ApiName, Fault } from "../services/faulty_proxy.ts";
@@ -91,6 +92,16 @@ const OF_PRODUCER: readonly ApiName[] = [
   "InitProducerId",
   "FindCoordinator",
 ];
+
+testServing(
+  "append() asks again where a coordinator gives no reason for not ending a transaction",
+  async () => {
+    const kafka = await sharedProxied();
+    const kind = { code: CODES.unknownServerError };
+    const run = (fault: Fault) => runProducer(kafka, fault);
+    assert.ok(await loseEach("EndTxn", kind, run) > 0);
+  },
+);
 
 for (const kind of ["answer", "request"] as const) {
   for (const api of OF_CONSUMER) {
