@@ -28,8 +28,9 @@ testServing(
     const set = FULL ? SET_B : SIXTY_DAYS;
     await using stream = await ClusterStream.open({ set });
     const { rows } = stream.expected;
-    // Held while there is no processor: the stream must not end before the kills.
-    const producer = stream.start("producer", "--rate=4000");
+    // Held while there is no processor, and slow, since what a pause has held up
+    // comes as a burst of a second: the stream must not end before the kills.
+    const producer = stream.start("producer", "--rate=1500");
     const writer = stream.start("writer");
     let midway = 0;
     let replayed = 0;
@@ -43,10 +44,14 @@ testServing(
         await stream.until("the processor at work", () => hasAll(processor));
         producer.resume();
         await stream.waitFor(`${target} rows`, ({ stages: [, terminal] }) => {
-          return terminal.counters.emitted >= Math.max(target, last + 1);
+          // Where a busy machine has let the stream end, a kill of one that has
+          // nothing to do is none too many; how many fell midway is asserted.
+          const wanted = Math.min(Math.max(target, last + 1), rows);
+          return terminal.counters.emitted >= wanted;
         });
-        await processor.kill();
+        const killed = processor.kill();
         producer.pause();
+        await killed;
         const restored = processor.said("partition restored");
         if (restored.some(({ fromOffset }) => Number(fromOffset) > 0)) {
           replayed++;
@@ -73,7 +78,8 @@ testServing(
   "a processor that wakes up after another has taken its partitions commits nothing more",
   async () => {
     await using stream = await ClusterStream.open();
-    const producer = stream.start("producer", "--rate=3000");
+    // Slow, so that there is still work for the second try and the third.
+    const producer = stream.start("producer", "--rate=1500");
     const writer = stream.start("writer");
     let victim = stream.start("processor");
     let successor: RoleProcess;
