@@ -4,7 +4,11 @@
  * the sink topic, the payment's keys followed by the features'.
  */
 import type { ByteWriter } from "../transaction/byte_writer.ts";
-import { JsonScanner, literal } from "../transaction/json_scanner.ts";
+import {
+  JsonScanner,
+  type Literal,
+  literal,
+} from "../transaction/json_scanner.ts";
 import {
   emptyTransaction,
   type Transaction,
@@ -64,7 +68,7 @@ export function fromCells(
 /** Writes feature rows as JSON. */
 export class FeatureJsonWriter {
   readonly #head = new TransactionJsonWriter();
-  readonly #keys: readonly Uint8Array[];
+  readonly #keys: readonly Literal[];
   readonly #close = literal("}");
 
   /** Writes the features of these parameters. */
@@ -76,10 +80,10 @@ export class FeatureJsonWriter {
   write(writer: ByteWriter, row: Transaction, values: Float64Array): void {
     this.#head.write(writer, row, true);
     for (let i = 0; i < this.#keys.length; i++) {
-      writer.bytes(this.#keys[i]);
+      writer.bytes(this.#keys[i].bytes);
       writer.number(values[i]);
     }
-    writer.bytes(this.#close);
+    writer.bytes(this.#close.bytes);
   }
 }
 
@@ -88,7 +92,7 @@ export class FeatureJsonReader {
   readonly #head = new TransactionJsonReader();
   readonly #scanner = new JsonScanner();
   readonly #names: readonly string[];
-  readonly #keys: readonly Uint8Array[];
+  readonly #keys: readonly Literal[];
   readonly #close = literal("}");
   readonly #whole: readonly boolean[];
   readonly #row = emptyTransaction();

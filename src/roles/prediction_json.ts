@@ -6,7 +6,11 @@
  */
 import type { ByteWriter } from "../transaction/byte_writer.ts";
 import { formatDate, parseDatetime } from "../transaction/calendar.ts";
-import { JsonScanner, literal } from "../transaction/json_scanner.ts";
+import {
+  JsonScanner,
+  type Literal,
+  literal,
+} from "../transaction/json_scanner.ts";
 import {
   AMOUNT_MAX,
   DAY_SECONDS,
@@ -61,43 +65,43 @@ export class PredictionJsonWriter {
     const day = Math.floor(datetime / DAY_SECONDS);
     if (day !== this.#day) {
       this.#day = day;
-      this.#dayText = literal(formatDate(datetime) + " ");
+      this.#dayText = literal(formatDate(datetime) + " ").bytes;
     }
-    writer.bytes(ID);
+    writer.bytes(ID.bytes);
     writer.whole(cells[at]);
-    writer.bytes(DATETIME);
+    writer.bytes(DATETIME.bytes);
     writer.bytes(this.#dayText);
     writer.timeOfDay(datetime - day * DAY_SECONDS);
-    writer.bytes(CUSTOMER);
+    writer.bytes(CUSTOMER.bytes);
     writer.whole(cells[at + 2]);
-    writer.bytes(TERMINAL);
+    writer.bytes(TERMINAL.bytes);
     writer.whole(cells[at + 3]);
-    writer.bytes(AMOUNT);
+    writer.bytes(AMOUNT.bytes);
     writer.number(cells[at + 4]);
-    writer.bytes(SECONDS);
+    writer.bytes(SECONDS.bytes);
     writer.whole(cells[at + 5]);
-    writer.bytes(SCORE);
+    writer.bytes(SCORE.bytes);
     writer.number(prediction.score);
-    writer.bytes(ALERT);
+    writer.bytes(ALERT.bytes);
     writer.whole(prediction.alert ? 1 : 0);
-    writer.bytes(VERSION);
+    writer.bytes(VERSION.bytes);
     writer.ascii(prediction.version);
     const { inputs, contributions } = prediction;
     if (contributions === undefined) {
-      writer.bytes(CLOSE_TEXT);
+      writer.bytes(CLOSE_TEXT.bytes);
       return;
     }
-    writer.bytes(CONTRIBUTIONS);
+    writer.bytes(CONTRIBUTIONS.bytes);
     let first = true;
     for (const input of this.#ranked(contributions)) {
-      writer.bytes(first ? QUOTE : COMMA_QUOTE);
+      writer.bytes(first ? QUOTE.bytes : COMMA_QUOTE.bytes);
       first = false;
       writer.ascii(inputs[input]);
-      writer.bytes(COLON);
+      writer.bytes(COLON.bytes);
       writer.number(contributions[input]);
     }
-    writer.bytes(CLOSE);
-    writer.bytes(CLOSE);
+    writer.bytes(CLOSE.bytes);
+    writer.bytes(CLOSE.bytes);
   }
 
   /** The inputs that pushed most, either way, the strongest first. */
@@ -119,7 +123,7 @@ const DECODER = new TextDecoder();
 /** Reads predictions into rows of a store. */
 export class PredictionJsonReader {
   readonly #scanner = new JsonScanner();
-  #versionBytes: Uint8Array = new Uint8Array(0);
+  #versionText: Literal = literal("");
   #version = "";
 
   /** Fills row `index` with the prediction in bytes `start` … `end`, or returns what is wrong with it. */
@@ -164,7 +168,7 @@ export class PredictionJsonReader {
     cells[at + 7] = scanner.whole();
     // The same version as before, up to the end: the usual case.
     if (!scanner.expect(VERSION)) return false;
-    if (!scanner.expect(this.#versionBytes) || !scanner.expect(CLOSE_TEXT)) {
+    if (!scanner.expect(this.#versionText) || !scanner.expect(CLOSE_TEXT)) {
       return this.#learnVersion(bytes, end);
     }
     if (!scanner.atEnd || this.#version === "") return false;
@@ -185,7 +189,7 @@ export class PredictionJsonReader {
     const version = /"MODEL_VERSION":"([\w.-]{1,48})"\}$/.exec(text)?.[1];
     if (version === undefined) return false;
     this.#version = version;
-    this.#versionBytes = literal(version);
+    this.#versionText = literal(version);
     return false;
   }
 }

@@ -7,19 +7,36 @@
 import { dateSeconds } from "./calendar.ts";
 
 const DIGIT_0 = 48;
-const DIGIT_9 = 57;
 const DOT = 46;
 const DIGITS_EXACT = 15;
+/** Digits behind these fifteen that quotient() takes: doubles print as seventeen at most. */
+const REST_DIGITS = 3;
 const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, i) => 10 ** i);
 
-/** The bytes of a literal, for expect(). */
-export function literal(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+/** A text that is written and expected again and again. */
+export interface Literal {
+  /** It in UTF-8. */
+  readonly bytes: Uint8Array;
+  /** The same four bytes at a time, little-endian; the last four may overlap those before, and shorter texts have none. */
+  readonly words: Int32Array;
+}
+
+/** Prepares a literal for expect(). */
+export function literal(text: string): Literal {
+  const bytes = new TextEncoder().encode(text);
+  const view = new DataView(bytes.buffer);
+  const count = bytes.length < 4 ? 0 : Math.ceil(bytes.length / 4);
+  const words = Int32Array.from(
+    { length: count },
+    (_, i) => view.getInt32(Math.min(4 * i, bytes.length - 4), true),
+  );
+  return { bytes, words };
 }
 
 /** A position in bytes and what can be read from there on. */
 export class JsonScanner {
   #bytes: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
   #at = 0;
   #end = 0;
   #dateKey = -1;
@@ -27,7 +44,10 @@ export class JsonScanner {
 
   /** Starts at `start` of `bytes`, up to `end`. */
   start(bytes: Uint8Array, start: number, end: number): void {
-    this.#bytes = bytes;
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
     this.#at = start;
     this.#end = end;
   }
@@ -38,15 +58,23 @@ export class JsonScanner {
   }
 
   /** Steps over `expected`; false if something else stands there. */
-  expect(expected: Uint8Array): boolean {
-    const bytes = this.#bytes;
+  expect({ bytes, words }: Literal): boolean {
     const at = this.#at;
-    const length = expected.length;
-    if (at + length > this.#end) return false;
-    for (let i = 0; i < length; i++) {
-      if (bytes[at + i] !== expected[i]) return false;
+    const end = at + bytes.length;
+    if (end > this.#end) return false;
+    const last = words.length - 1;
+    if (last < 0) {
+      for (let i = 0; i < bytes.length; i++) {
+        if (this.#bytes[at + i] !== bytes[i]) return false;
+      }
+    } else {
+      const view = this.#view;
+      for (let i = 0; i < last; i++) {
+        if (view.getInt32(at + 4 * i, true) !== words[i]) return false;
+      }
+      if (view.getInt32(end - 4, true) !== words[last]) return false;
     }
-    this.#at = at + length;
+    this.#at = end;
     return true;
   }
 
@@ -69,25 +97,38 @@ export class JsonScanner {
     return value;
   }
 
-  /** Reads a decimal number that is not negative; -1 if there is none. */
+  /** Reads a decimal number that is not negative as the double nearest to it; -1 if there is none. */
   decimal(): number {
     const bytes = this.#bytes;
     const start = this.#at;
     const whole = this.whole();
     if (whole < 0) return -1;
     if (this.#at === this.#end || bytes[this.#at] !== DOT) return whole;
-    let at = this.#at + 1;
+    const first = this.#at + 1;
+    let at = first;
+    // The digits from the first that is not 0 on: fifteen, and what follows.
+    let digits = whole === 0 ? 0 : this.#at - start;
     let value = whole;
-    const first = at;
-    while (at < this.#end && bytes[at] >= DIGIT_0 && bytes[at] <= DIGIT_9) {
-      value = value * 10 + (bytes[at++] - DIGIT_0);
+    let rest = 0;
+    while (at < this.#end) {
+      const digit = bytes[at] - DIGIT_0;
+      if (digit < 0 || digit > 9) break;
+      if (digits < DIGITS_EXACT) value = value * 10 + digit;
+      else rest = rest * 10 + digit;
+      if (value > 0) digits++;
+      at++;
     }
     const decimals = at - first;
     if (decimals === 0) return -1;
     this.#at = at;
-    // A whole number of 15 digits over a power of ten up to 10^22: both are
-    // exact doubles, so the quotient is the double nearest to the text.
-    if (at - start - 1 <= DIGITS_EXACT) return value / POWERS_OF_TEN[decimals];
+    if (decimals < POWERS_OF_TEN.length) {
+      // Two exact doubles, so the quotient is the double nearest to the text.
+      if (digits <= DIGITS_EXACT) return value / POWERS_OF_TEN[decimals];
+      if (digits <= DIGITS_EXACT + REST_DIGITS) {
+        const nearest = quotient(value, digits - DIGITS_EXACT, rest, decimals);
+        if (nearest !== undefined) return nearest;
+      }
+    }
     let text = "";
     for (let i = start; i < at; i++) text += String.fromCharCode(bytes[i]);
     return Number(text);
@@ -126,4 +167,53 @@ export class JsonScanner {
     const digits = tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9;
     return digits ? tens * 10 + ones : NaN;
   }
+}
+
+/**
+ * The double nearest to (value · 10^restDigits + rest) / 10^decimals, or
+ * undefined where it is too close to the middle of two for this to tell. For
+ * whole numbers below 10^15 and 10^restDigits, restDigits up to 3, decimals up
+ * to 22. In pairs of doubles, whose sum has twice the digits (Dekker, "A
+ * floating-point technique for extending the available precision", 1971); the
+ * test in the end is Ziv's ("Fast evaluation of elementary mathematical
+ * functions with correctly rounded last bit", 1991).
+ */
+function quotient(
+  value: number,
+  restDigits: number,
+  rest: number,
+  decimals: number,
+): number | undefined {
+  const scale = POWERS_OF_TEN[restDigits];
+  const product = value * scale;
+  const low = productError(value, scale, product) + rest;
+  const high = product + low;
+  const highError = low - (high - product);
+  const divisor = POWERS_OF_TEN[decimals];
+  const first = high / divisor;
+  const back = first * divisor;
+  // Exact up to the addition: what the first quotient has left over.
+  const left = high - back - productError(first, divisor, back) + highError;
+  const second = left / divisor;
+  const sum = first + second;
+  const error = second - (sum - first);
+  // Some 10^4 times what the roundings above can amount to.
+  const doubt = Math.abs(second) * 1e-12;
+  const sure = sum + (error + doubt) === sum && sum + (error - doubt) === sum;
+  return sure ? sum : undefined;
+}
+
+/** What the rounding of a · b to `product` took away, exactly. */
+function productError(a: number, b: number, product: number): number {
+  const aHigh = upperHalf(a);
+  const bHigh = upperHalf(b);
+  const aLow = a - aHigh;
+  const bLow = b - bHigh;
+  return aHigh * bHigh - product + aHigh * bLow + aLow * bHigh + aLow * bLow;
+}
+
+/** The upper 26 bits of a double (Veltkamp's splitting). */
+function upperHalf(x: number): number {
+  const scaled = x * (2 ** 27 + 1);
+  return scaled - (scaled - x);
 }

@@ -43,28 +43,28 @@ export class TransactionJsonWriter {
     const day = Math.floor(row.datetimeSeconds / DAY_SECONDS);
     if (day !== this.#day) {
       this.#day = day;
-      this.#dayText = literal(formatDate(row.datetimeSeconds) + " ");
+      this.#dayText = literal(formatDate(row.datetimeSeconds) + " ").bytes;
     }
-    writer.bytes(ID);
+    writer.bytes(ID.bytes);
     writer.whole(row.transactionId);
-    writer.bytes(DATETIME);
+    writer.bytes(DATETIME.bytes);
     writer.bytes(this.#dayText);
     writer.timeOfDay(row.datetimeSeconds - day * DAY_SECONDS);
-    writer.bytes(CUSTOMER);
+    writer.bytes(CUSTOMER.bytes);
     writer.whole(row.customerId);
-    writer.bytes(TERMINAL);
+    writer.bytes(TERMINAL.bytes);
     writer.whole(row.terminalId);
-    writer.bytes(AMOUNT);
+    writer.bytes(AMOUNT.bytes);
     writer.number(row.amount);
-    writer.bytes(SECONDS);
+    writer.bytes(SECONDS.bytes);
     writer.whole(row.timeSeconds);
-    writer.bytes(DAYS);
+    writer.bytes(DAYS.bytes);
     writer.whole(Math.floor(row.timeSeconds / DAY_SECONDS));
-    writer.bytes(FRAUD);
+    writer.bytes(FRAUD.bytes);
     writer.whole(row.fraud);
-    writer.bytes(SCENARIO);
+    writer.bytes(SCENARIO.bytes);
     writer.whole(row.scenario);
-    if (!open) writer.bytes(CLOSE);
+    if (!open) writer.bytes(CLOSE.bytes);
   }
 }
 
