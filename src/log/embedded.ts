@@ -75,13 +75,13 @@ interface Topic {
 }
 
 /** A step of one partition together with where it started. */
-export interface PlannedStep {
+export interface PlannedStep<S extends Step = Step> {
   /** Partition of the input. */
   readonly partition: number;
   /** The group's offset when the step was made. */
   readonly from: number;
   /** What the step led to. */
-  readonly step: Step;
+  readonly step: S;
 }
 
 /** Blobs that are ready to be inserted. */
@@ -249,11 +249,11 @@ export class EmbeddedLog implements Log {
   }
 
   /** See Log. All partitions' steps of a round are one transaction. */
-  async consume(options: ConsumeOptions): Promise<void> {
+  async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
     const { group, topic, limit, signal } = options;
     const { partitions } = this.#topic(topic).spec;
     const commits = await this.committed(group, topic);
-    const tasks: PartitionTask[] = [];
+    const tasks: PartitionTask<S>[] = [];
     const offsets = commits.map((commit) => commit?.offset ?? 0);
     const metadata = commits.map((commit) => commit?.metadata);
     const pending: (RecordBatch | undefined)[] = [];
@@ -263,7 +263,7 @@ export class EmbeddedLog implements Log {
     }
     while (!signal.aborted) {
       const seen = this.#look();
-      const planned: PlannedStep[] = [];
+      const planned: PlannedStep<S>[] = [];
       let moved = false;
       for (let p = 0; p < partitions; p++) {
         const batch = pending[p] ??
@@ -277,7 +277,10 @@ export class EmbeddedLog implements Log {
           planned.push({ partition: p, from: offsets[p], step });
         }
       }
-      if (planned.length > 0) await this.commit(group, topic, planned);
+      if (planned.length > 0) {
+        await options.prepare?.(planned.map(({ step }) => step));
+        await this.commit(group, topic, planned);
+      }
       for (const { partition: p, step } of planned) {
         offsets[p] = step.next;
         metadata[p] = step.metadata;

@@ -29,6 +29,7 @@ import type {
   LogProducer,
   LogReport,
   ReadLimit,
+  Step,
   TopicSpec,
   TopicState,
 } from "./log.ts";
@@ -329,7 +330,7 @@ export class KafkaLog implements Log {
   }
 
   /** See Log. */
-  async consume(options: ConsumeOptions): Promise<void> {
+  async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
     const { sessionTimeoutMs } = this.#options.settings;
     const { closed, report } = this.#options;
     const signal = AbortSignal.any([options.signal, closed.signal]);

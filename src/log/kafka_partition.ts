@@ -195,10 +195,12 @@ export class OwnedPartition {
     if (!this.#task || !this.#producer) {
       throw new LogError(`partition ${this.partition} is not open`);
     }
-    const { limit } = this.#options.consume;
-    const step = await this.#task.step(batchHead(pending, limit.records));
+    const { consume } = this.#options;
+    const { records } = consume.limit;
+    const step = await this.#task.step(batchHead(pending, records));
     const moved = step.next !== this.#offset;
     if (moved || step.metadata !== this.#metadata) {
+      await consume.prepare?.([step]);
       await this.#commit(this.#producer, member, step);
       this.#offset = step.next;
       this.#metadata = step.metadata;

@@ -74,14 +74,14 @@ export interface Step {
 }
 
 /** The work on one partition while this consumer owns it. */
-export interface PartitionTask {
+export interface PartitionTask<S extends Step = Step> {
   /**
    * Takes records in order, some, all or none of them; the batch may be empty
    * where only its `next` is to be committed. An error ends the consumer: its state is then newer than the commit and must be dropped.
    */
-  step(batch: RecordBatch): Step | Promise<Step>;
+  step(batch: RecordBatch): S | Promise<S>;
   /** Called when the step is committed. */
-  committed?(step: Step): void;
+  committed?(step: S): void;
 }
 
 /** How much is read at once; at least one stored batch is. */
@@ -96,7 +96,7 @@ export interface ReadLimit {
 export const READ_LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
 /** How a group's work on a topic is run. */
-export interface ConsumeOptions {
+export interface ConsumeOptions<S extends Step = Step> {
   /** Consumer group. */
   readonly group: string;
   /** Topic to read. */
@@ -106,7 +106,15 @@ export interface ConsumeOptions {
   /** Stops the work after the step in hand. */
   readonly signal: AbortSignal;
   /** Opens a partition at the group's commit, restoring its state first. */
-  open(partition: number, commit: Commit | undefined): Promise<PartitionTask>;
+  open(
+    partition: number,
+    commit: Commit | undefined,
+  ): Promise<PartitionTask<S>>;
+  /**
+   * Called with steps of different partitions that are about to be committed
+   * together: what must be elsewhere before they are is brought there now.
+   */
+  prepare?(steps: readonly S[]): Promise<void>;
   /** Called when nothing could be taken anywhere; true ends the work. */
   idle(): Promise<boolean>;
 }
@@ -142,7 +150,7 @@ export interface Log extends AsyncDisposable {
   /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */
   producer(id: string, signal?: AbortSignal): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
-  consume(options: ConsumeOptions): Promise<void>;
+  consume<S extends Step>(options: ConsumeOptions<S>): Promise<void>;
   /** Resolves when something may have been appended or committed by anyone, or after about `timeoutMs`. */
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
 }

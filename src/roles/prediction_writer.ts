@@ -57,6 +57,8 @@ export async function runPredictionWriter(
       Promise.resolve(
         new PredictionTask(context, options, partition, commit),
       ),
+    prepare: (steps) =>
+      options.store.write(joinRows(steps.map(({ rows }) => rows)), signal),
     idle: async () => {
       const done = await isDone(context, PREDICTION_GROUP, PREDICTION_TOPIC);
       if (done) logger.info("all predictions are stored");
@@ -80,7 +82,31 @@ async function isScored(
   return control.isScored && !signal.aborted;
 }
 
-class PredictionTask implements PartitionTask {
+/** Predictions as one block. */
+function joinRows(blocks: readonly PredictionRows[]): PredictionRows {
+  if (blocks.length === 1) return blocks[0];
+  const joined = emptyPredictions(
+    blocks.reduce((sum, { count }) => sum + count, 0),
+  );
+  for (const { cells, versions, contributions, count } of blocks) {
+    const at = joined.count;
+    const used = cells.subarray(0, count * PREDICTION_CELLS);
+    joined.cells.set(used, at * PREDICTION_CELLS);
+    for (let row = 0; row < count; row++) {
+      joined.versions[at + row] = versions[row];
+      joined.contributions[at + row] = contributions[row];
+    }
+    joined.count += count;
+  }
+  return joined;
+}
+
+/** A step and what is to be stored before it is committed. */
+interface PredictionStep extends Step {
+  readonly rows: PredictionRows;
+}
+
+class PredictionTask implements PartitionTask<PredictionStep> {
   readonly #context: RoleContext;
   readonly #options: PredictionWriterOptions;
   readonly #partition: number;
@@ -105,13 +131,13 @@ class PredictionTask implements PartitionTask {
     this.#progress = progress;
   }
 
-  async step(batch: RecordBatch): Promise<Step> {
+  async step(batch: RecordBatch): Promise<PredictionStep> {
     if (this.#capacity < batch.count) {
       this.#capacity = batch.count;
       this.#rows = emptyPredictions(batch.count);
     }
     this.#deadLetters.clear();
-    const { control, signal } = this.#context;
+    const { control } = this.#context;
     const start = await control.startSeconds(this.#options.startSeconds);
     const rows = this.#rows;
     rows.count = 0;
@@ -136,13 +162,13 @@ class PredictionTask implements PartitionTask {
       this.#counters.emitted++;
       rows.count++;
     }
-    await this.#options.store.write(rows, signal);
     const next = batch.next;
     const metadata = statelessCommit(next, this.#progress, this.#counters);
     return {
       next,
       metadata: JSON.stringify(metadata),
       appends: this.#deadLetters.appends(),
+      rows,
     };
   }
 

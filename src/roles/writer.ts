@@ -10,7 +10,7 @@ import {
 import { featureCount } from "../features/parameters.ts";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoreRows } from "../store/store.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
 import { featuresOf, isDone, type RoleContext } from "./role.ts";
@@ -43,6 +43,8 @@ export async function runWriter(
   options: WriterOptions,
 ): Promise<void> {
   const { log, logger, signal } = context;
+  const { store, stored } = options;
+  const width = TRANSACTION_CELLS + featureCount(featuresOf(context));
   await log.consume({
     group: WRITER_GROUP,
     topic: SINK_TOPIC,
@@ -50,6 +52,11 @@ export async function runWriter(
     signal,
     open: (partition, commit) =>
       Promise.resolve(new WriterTask(context, options, partition, commit)),
+    prepare: async (steps) => {
+      const rows = joinRows(steps.map(({ rows }) => rows), width);
+      await store.write(rows, signal);
+      stored?.(rows.cells, width, rows.count);
+    },
     idle: async () => {
       const done = await isDone(context, WRITER_GROUP, SINK_TOPIC);
       if (done) logger.info("everything is stored");
@@ -58,7 +65,25 @@ export async function runWriter(
   });
 }
 
-class WriterTask implements PartitionTask {
+/** Rows of `width` cells as one block. */
+function joinRows(blocks: readonly StoreRows[], width: number): StoreRows {
+  if (blocks.length === 1) return blocks[0];
+  const count = blocks.reduce((sum, block) => sum + block.count, 0);
+  const joined = new Float64Array(count * width);
+  let at = 0;
+  for (const { cells, count } of blocks) {
+    joined.set(cells.subarray(0, count * width), at);
+    at += count * width;
+  }
+  return { cells: joined, count };
+}
+
+/** A step and what is to be stored before it is committed. */
+interface WriterStep extends Step {
+  readonly rows: StoreRows;
+}
+
+class WriterTask implements PartitionTask<WriterStep> {
   readonly #context: RoleContext;
   readonly #options: WriterOptions;
   readonly #partition: number;
@@ -85,26 +110,24 @@ class WriterTask implements PartitionTask {
     this.#width = TRANSACTION_CELLS + featureCount(featuresOf(context));
   }
 
-  async step(batch: RecordBatch): Promise<Step> {
+  async step(batch: RecordBatch): Promise<WriterStep> {
     if (this.#cells.length < batch.count * this.#width) {
       this.#cells = new Float64Array(batch.count * this.#width);
     }
     this.#deadLetters.clear();
-    const { control, signal } = this.#context;
+    const { control } = this.#context;
     const start = await control.startSeconds(this.#options.startSeconds);
-    let rows = 0;
+    let count = 0;
     for (let i = 0; i < batch.count; i++) {
-      if (this.#read(batch, i, start, rows * this.#width)) rows++;
+      if (this.#read(batch, i, start, count * this.#width)) count++;
     }
-    const cells = this.#cells;
-    await this.#options.store.write({ cells, count: rows }, signal);
-    this.#options.stored?.(cells, this.#width, rows);
     const next = batch.next;
     const metadata = statelessCommit(next, this.#progress, this.#counters);
     return {
       next,
       metadata: JSON.stringify(metadata),
       appends: this.#deadLetters.appends(),
+      rows: { cells: this.#cells, count },
     };
   }
 

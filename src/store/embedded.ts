@@ -13,6 +13,7 @@ import {
 import { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { ascendingIds } from "./ascending_ids.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
 import type { LookUp } from "./look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
@@ -79,24 +80,28 @@ export class EmbeddedStore implements Store {
 
   /** See Store. */
   async write({ cells, count }: StoreRows): Promise<void> {
+    const order = ascendingIds(cells, this.#width, count);
     await this.#sqlite.transaction(() => {
-      let row = 0;
-      for (; row + ROWS_AT_ONCE <= count; row += ROWS_AT_ONCE) {
-        this.#run(this.#writeMany, cells, row, ROWS_AT_ONCE);
+      let next = 0;
+      for (; next + ROWS_AT_ONCE <= count; next += ROWS_AT_ONCE) {
+        this.#run(this.#writeMany, cells, order, next, ROWS_AT_ONCE);
       }
-      for (; row < count; row++) this.#run(this.#writeOne, cells, row, 1);
+      for (; next < count; next++) {
+        this.#run(this.#writeOne, cells, order, next, 1);
+      }
     });
   }
 
   #run(
     statement: StatementSync,
     cells: Float64Array,
-    row: number,
+    order: readonly number[],
+    next: number,
     rows: number,
   ): void {
     const values: (number | string)[] = [];
-    for (let i = row; i < row + rows; i++) {
-      const at = i * this.#width;
+    for (let i = next; i < next + rows; i++) {
+      const at = order[i] * this.#width;
       const seconds = cells[at + 5];
       values.push(
         cells[at],

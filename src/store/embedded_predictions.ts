@@ -6,6 +6,7 @@ import type { StatementSync } from "node:sqlite";
 import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
+import { ascendingIds } from "./ascending_ids.ts";
 import {
   emptyPredictions,
   METRIC_TABLE,
@@ -63,12 +64,13 @@ export class EmbeddedPredictions implements PredictionStore {
   async write(rows: PredictionRows): Promise<void> {
     if (rows.count === 0) return;
     const { one, many } = this.#statements ?? await this.#make();
+    const order = ascendingIds(rows.cells, PREDICTION_CELLS, rows.count);
     await this.#sqlite.transaction(() => {
-      let row = 0;
-      for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE) {
-        this.#run(many, rows, row, ROWS_AT_ONCE);
+      let next = 0;
+      for (; next + ROWS_AT_ONCE <= rows.count; next += ROWS_AT_ONCE) {
+        this.#run(many, rows, order, next, ROWS_AT_ONCE);
       }
-      for (; row < rows.count; row++) this.#run(one, rows, row, 1);
+      for (; next < rows.count; next++) this.#run(one, rows, order, next, 1);
     });
   }
 
@@ -87,12 +89,13 @@ export class EmbeddedPredictions implements PredictionStore {
   #run(
     statement: StatementSync,
     { cells, versions, contributions }: PredictionRows,
-    from: number,
+    order: readonly number[],
+    next: number,
     count: number,
   ): void {
     const values = this.#values;
     values.length = 0;
-    for (let row = from; row < from + count; row++) {
+    for (const row of order.slice(next, next + count)) {
       const at = row * PREDICTION_CELLS;
       values.push(
         cells[at],

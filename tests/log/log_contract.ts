@@ -521,6 +521,52 @@ export function logContract(
     ]);
   });
 
+  test("prepare() is given every step that will be committed, before it is", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([
+      appendOf(TOPIC.name, 0, ["a", "b", "c"]),
+      appendOf(TOPIC.name, 1, ["d"]),
+    ]);
+    const prepared: string[] = [];
+    await log.consume<Step & { values: string[] }>({
+      ...consuming(() => taking({} as RecordBatch)),
+      open: () =>
+        Promise.resolve({
+          step: (batch) => {
+            const values = valuesOf(batch).slice(0, 2);
+            return { ...taking(batch, 2, values.join()), values };
+          },
+          committed: ({ values }) => {
+            for (const value of values) assert.ok(prepared.includes(value));
+          },
+        }),
+      prepare: async (steps) => {
+        const commits = await log.committed("readers", TOPIC.name);
+        for (const { metadata, values } of steps) {
+          prepared.push(...values);
+          assert.ok(commits.every((commit) => commit?.metadata !== metadata));
+        }
+      },
+    });
+    assert.deepEqual(prepared.toSorted(), ["a", "b", "c", "d"]);
+  });
+
+  test("an error in prepare() ends consume(), and nothing of the steps is left", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a"])]);
+    const step = (batch: RecordBatch) => ({
+      ...taking(batch),
+      appends: [appendOf(OTHER.name, 0, ["1"])],
+    });
+    const prepare = () => Promise.reject(new RangeError("not stored"));
+    await assert.rejects(
+      log.consume(consuming(step, { prepare })),
+      /not stored/,
+    );
+    assert.equal((await log.committed("readers", TOPIC.name))[0], undefined);
+    assert.deepEqual(await allValues(log, OTHER.name), []);
+  });
+
   test("an error in a step ends consume(), and nothing of the step is left", async ({ log }) => {
     const producer = await withTopics(log);
     await producer.append([appendOf(TOPIC.name, 0, ["a"])]);

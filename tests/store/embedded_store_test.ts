@@ -69,6 +69,21 @@ testWriting(
   },
 );
 
+Deno.test("of two rows with one id in a write the later one stays", async () => {
+  await using store = await CONTRACT.open(TWO_WINDOWS);
+  const { row, values } = oneRow(TWO_WINDOWS);
+  const later = { ...row, amount: 77.5 };
+  const other = { ...row, transactionId: row.transactionId + 1 };
+  await store.write(cellsOf([
+    { row: other, values },
+    { row, values },
+    { row: later, values },
+  ]));
+  const found = await store.lookUp().payment(row.transactionId);
+  assert.equal(found?.payment.amount, 77.5);
+  assert.deepEqual(await store.status(), { rows: 2, frauds: 2 * row.fraud });
+});
+
 testWriting(
   "a store of other windows is refused in one clear line",
   async () => {
