@@ -543,6 +543,8 @@ export function logContract(
       prepare: async (steps) => {
         const commits = await log.committed("readers", TOPIC.name);
         for (const { metadata, values } of steps) {
+          // Behind the last record a broker may keep something: no step to tell from others.
+          if (values.length === 0) continue;
           prepared.push(...values);
           assert.ok(commits.every((commit) => commit?.metadata !== metadata));
         }
