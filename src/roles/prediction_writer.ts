@@ -7,6 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import { joinCells } from "../store/cell_rows.ts";
 import {
   emptyPredictions,
   PREDICTION_CELLS,
@@ -85,20 +86,15 @@ async function isScored(
 /** Predictions as one block. */
 function joinRows(blocks: readonly PredictionRows[]): PredictionRows {
   if (blocks.length === 1) return blocks[0];
-  const joined = emptyPredictions(
-    blocks.reduce((sum, { count }) => sum + count, 0),
-  );
-  for (const { cells, versions, contributions, count } of blocks) {
-    const at = joined.count;
-    const used = cells.subarray(0, count * PREDICTION_CELLS);
-    joined.cells.set(used, at * PREDICTION_CELLS);
-    for (let row = 0; row < count; row++) {
-      joined.versions[at + row] = versions[row];
-      joined.contributions[at + row] = contributions[row];
-    }
-    joined.count += count;
-  }
-  return joined;
+  const cells = joinCells(blocks, PREDICTION_CELLS);
+  return {
+    cells,
+    versions: blocks.flatMap(({ versions, count }) => versions.slice(0, count)),
+    contributions: blocks.flatMap(({ contributions, count }) =>
+      contributions.slice(0, count)
+    ),
+    count: cells.length / PREDICTION_CELLS,
+  };
 }
 
 /** A step and what is to be stored before it is committed. */

@@ -10,6 +10,7 @@ import {
 import { featureCount } from "../features/parameters.ts";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import { joinCells } from "../store/cell_rows.ts";
 import type { Store, StoreRows } from "../store/store.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
@@ -68,14 +69,8 @@ export async function runWriter(
 /** Rows of `width` cells as one block. */
 function joinRows(blocks: readonly StoreRows[], width: number): StoreRows {
   if (blocks.length === 1) return blocks[0];
-  const count = blocks.reduce((sum, block) => sum + block.count, 0);
-  const joined = new Float64Array(count * width);
-  let at = 0;
-  for (const { cells, count } of blocks) {
-    joined.set(cells.subarray(0, count * width), at);
-    at += count * width;
-  }
-  return { cells: joined, count };
+  const cells = joinCells(blocks, width);
+  return { cells, count: cells.length / width };
 }
 
 /** A step and what is to be stored before it is committed. */

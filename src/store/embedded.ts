@@ -13,7 +13,7 @@ import {
 import { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { ascendingIds } from "./ascending_ids.ts";
+import { ascendingPieces } from "./cell_rows.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
 import type { LookUp } from "./look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
@@ -79,29 +79,18 @@ export class EmbeddedStore implements Store {
   }
 
   /** See Store. */
-  async write({ cells, count }: StoreRows): Promise<void> {
-    const order = ascendingIds(cells, this.#width, count);
+  async write(rows: StoreRows): Promise<void> {
+    const pieces = ascendingPieces(rows, this.#width, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
-      let next = 0;
-      for (; next + ROWS_AT_ONCE <= count; next += ROWS_AT_ONCE) {
-        this.#run(this.#writeMany, cells, order, next, ROWS_AT_ONCE);
-      }
-      for (; next < count; next++) {
-        this.#run(this.#writeOne, cells, order, next, 1);
-      }
+      for (const piece of pieces) this.#run(rows.cells, piece);
     });
   }
 
-  #run(
-    statement: StatementSync,
-    cells: Float64Array,
-    order: readonly number[],
-    next: number,
-    rows: number,
-  ): void {
+  /** Writes one row, or ROWS_AT_ONCE. */
+  #run(cells: Float64Array, piece: readonly number[]): void {
     const values: (number | string)[] = [];
-    for (let i = next; i < next + rows; i++) {
-      const at = order[i] * this.#width;
+    for (const row of piece) {
+      const at = row * this.#width;
       const seconds = cells[at + 5];
       values.push(
         cells[at],
@@ -118,6 +107,7 @@ export class EmbeddedStore implements Store {
         values.push(cells[at + j]);
       }
     }
+    const statement = piece.length === 1 ? this.#writeOne : this.#writeMany;
     statement.run(...values);
   }
 

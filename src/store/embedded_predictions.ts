@@ -6,7 +6,7 @@ import type { StatementSync } from "node:sqlite";
 import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
-import { ascendingIds } from "./ascending_ids.ts";
+import { ascendingPieces } from "./cell_rows.ts";
 import {
   emptyPredictions,
   METRIC_TABLE,
@@ -64,13 +64,11 @@ export class EmbeddedPredictions implements PredictionStore {
   async write(rows: PredictionRows): Promise<void> {
     if (rows.count === 0) return;
     const { one, many } = this.#statements ?? await this.#make();
-    const order = ascendingIds(rows.cells, PREDICTION_CELLS, rows.count);
+    const pieces = ascendingPieces(rows, PREDICTION_CELLS, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
-      let next = 0;
-      for (; next + ROWS_AT_ONCE <= rows.count; next += ROWS_AT_ONCE) {
-        this.#run(many, rows, order, next, ROWS_AT_ONCE);
+      for (const piece of pieces) {
+        this.#run(piece.length === 1 ? one : many, rows, piece);
       }
-      for (; next < rows.count; next++) this.#run(one, rows, order, next, 1);
     });
   }
 
@@ -89,13 +87,11 @@ export class EmbeddedPredictions implements PredictionStore {
   #run(
     statement: StatementSync,
     { cells, versions, contributions }: PredictionRows,
-    order: readonly number[],
-    next: number,
-    count: number,
+    piece: readonly number[],
   ): void {
     const values = this.#values;
     values.length = 0;
-    for (const row of order.slice(next, next + count)) {
+    for (const row of piece) {
       const at = row * PREDICTION_CELLS;
       values.push(
         cells[at],
