@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError, ModelError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
-import { takeLock } from "./lock.ts";
+import { LockHeldError, takeLock } from "./lock.ts";
 
 /** What happened to the registry. */
 export interface RegistryEntry {
@@ -126,7 +126,8 @@ async function waitForLock(folder: string): Promise<Disposable> {
       const path = join(folder, "registry.lock");
       return takeLock(path, `a change of the models in ${folder}`);
     } catch (error) {
-      if (performance.now() > deadline) throw error;
+      const isHeld = error instanceof LockHeldError;
+      if (!isHeld || performance.now() > deadline) throw error;
     }
     await delay(LOCK_PAUSE_MS);
   }
