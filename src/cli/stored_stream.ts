@@ -2,11 +2,12 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
-import { DataError } from "../error/error.ts";
+import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
 import { Control, type StreamParameters } from "../roles/control.ts";
+import { endCheck, type EndCheckResult } from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
@@ -87,6 +88,33 @@ export async function openStoredRows(
     return undefined;
   }
   return await openStore(settings, parameters.features, report);
+}
+
+/**
+ * Compares all counts of a stream (see end_check.ts), those of the store where
+ * it is given. Throws LogError or StoreError if one of the two cannot be read.
+ */
+export function checkEnd(
+  { log: { kind } }: Pick<Connection, "log">,
+  log: Log,
+  store: Store | undefined,
+): Promise<EndCheckResult> {
+  return endCheck({
+    log,
+    offsetsCountRecords: kind === "embedded",
+    store: store && (async () => ({
+      payments: await store.status(),
+      predictions: await store.predictions().status(),
+    })),
+  });
+}
+
+/** Throws LogError if an end check found a difference. */
+export function requireAgreement(result: EndCheckResult): void {
+  if (result.kind === "in flight" || result.differences.length === 0) return;
+  throw new LogError(
+    `the counts of this stream do not agree: ${result.differences.join("; ")}`,
+  );
 }
 
 function isThere(path: string): boolean {

@@ -3,7 +3,9 @@
  * and times beside it. Hot paths read and write thousands of records without
  * an object for each.
  */
+import { Buffer } from "node:buffer";
 import { ByteWriter } from "../transaction/byte_writer.ts";
+import { crc32c } from "./crc32c.ts";
 
 /** Records as they are read from one partition, ascending offset. */
 export interface RecordBatch {
@@ -31,6 +33,29 @@ export function recordKey(batch: RecordBatch, index: number): Uint8Array {
 export function recordValue(batch: RecordBatch, index: number): Uint8Array {
   const { bytes, positions } = batch;
   return bytes.subarray(positions[4 * index + 2], positions[4 * index + 3]);
+}
+
+/** A record by its place and content, by which a later reader knows whether the log still holds the same one there. */
+export interface RecordMark {
+  /** Its offset. */
+  readonly offset: number;
+  /** CRC-32C of its key and value, one behind the other. */
+  readonly check: number;
+}
+
+/** The mark of record `index`. */
+export function recordMark(batch: RecordBatch, index: number): RecordMark {
+  const { bytes, positions, offsets } = batch;
+  const start = positions[4 * index];
+  const keyEnd = positions[4 * index + 1];
+  const end = positions[4 * index + 3];
+  // Logs keep a record's value right behind its key, or not: both give the same.
+  const check = positions[4 * index + 2] === keyEnd
+    ? crc32c(bytes.subarray(start, end))
+    : crc32c(
+      Buffer.concat([recordKey(batch, index), recordValue(batch, index)]),
+    );
+  return { offset: offsets[index], check };
 }
 
 /** Where the value of record `index` begins in the batch's bytes. */

@@ -33,6 +33,12 @@ export interface StreamParameters {
   readonly startSeconds?: number | undefined;
 }
 
+/** Which stream this is. What is kept outside the log (a store, day files) names it, so that no two streams mix. */
+export interface StreamIdentity {
+  /** 128 random bits as a UUID, drawn when the first role of the stream starts. */
+  readonly id: string;
+}
+
 /** The stream that the producer makes. */
 export interface StreamOrigin {
   /** Midnight of its first day, seconds since 1970. */
@@ -71,6 +77,8 @@ export interface Requeued {
 export interface ControlValues {
   /** What all roles agreed on. */
   parameters: StreamParameters;
+  /** Which stream this is. */
+  identity: StreamIdentity;
   /** The producer's stream. */
   origin: StreamOrigin;
   /** How far the producer is. */
@@ -124,6 +132,11 @@ export class Control {
         set: parameters.features.set ?? "handbook",
       },
     };
+  }
+
+  /** Which stream this is, once a role has agreed() on it; folders of older versions have none until then. */
+  get identity(): StreamIdentity | undefined {
+    return this.#value("identity");
   }
 
   /** The producer's stream, once it has begun. */
@@ -198,11 +211,13 @@ export class Control {
    * others, naming the flag that differs.
    */
   async agree(parameters: StreamParameters): Promise<void> {
+    await this.refresh();
     const records = controlRecords();
-    records.put("parameters", parameters);
+    if (!this.parameters) records.put("parameters", parameters);
+    records.put("identity", { id: crypto.randomUUID() });
     await this.settle(
       "fraudstream-parameters",
-      () => this.parameters !== undefined,
+      () => this.parameters !== undefined && this.identity !== undefined,
       (producer) => producer.append(records.appends()),
     );
     const found = flagsOf(this.parameters ?? parameters);
