@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { DataError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
+import { makePrivateFile, PRIVATE_FILE } from "../sqlite/private_file.ts";
 
 /** A lock that is held until it is disposed of or the process ends. */
 export interface FolderLock extends Disposable {
@@ -24,6 +25,7 @@ export class LockHeldError extends DataError {}
 export function takeLock(path: string, what: string): FolderLock {
   const holder = `${path}.pid`;
   let database: DatabaseSync | undefined;
+  makePrivateFile(path);
   try {
     database = new DatabaseSync(path);
     database.exec("PRAGMA busy_timeout = 0");
@@ -101,7 +103,8 @@ function writeHolder(path: string): void {
   try {
     // The holder before may have been killed; its id is nobody's now.
     removeQuietly(path);
-    Deno.writeTextFileSync(path, `${Deno.pid}\n${new Date().toISOString()}\n`);
+    const text = `${Deno.pid}\n${new Date().toISOString()}\n`;
+    Deno.writeTextFileSync(path, text, { mode: PRIVATE_FILE });
   } catch (error) {
     throw fileError(error, "write", path);
   }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError, ModelError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import { LockHeldError, takeLock } from "./lock.ts";
 
 /** What happened to the registry. */
@@ -145,7 +146,7 @@ export function keepVersion(
 
 function makeFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true });
+    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (error) {
     throw fileError(error, "write", folder);
   }
@@ -155,7 +156,7 @@ function makeFolder(folder: string): void {
 function replaceFile(path: string, text: string): void {
   const draft = `${path}.${Deno.pid}.part`;
   try {
-    Deno.writeTextFileSync(draft, text);
+    Deno.writeTextFileSync(draft, text, { mode: PRIVATE_FILE });
     Deno.renameSync(draft, path);
   } catch (error) {
     throw fileError(error, "write", path);
