@@ -225,7 +225,7 @@ export class Control {
       if (found[flag] === wanted) continue;
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
-        `this stream was begun with ${flag}=${found[flag]}, not ${wanted}: ` +
+        `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
           `give the same, or choose another --data folder (on Kafka another ` +
           `--topic-prefix)`,
       );
@@ -270,6 +270,12 @@ export class Control {
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
+/** What a flag was and is, for people; a switch has no value. */
+function differenceOf(flag: string, found: string, wanted: string): string {
+  if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
+  return found === "given" ? `with ${flag}` : `without ${flag}`;
+}
+
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
   return {
@@ -277,7 +283,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--feature-set": features.set,
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
-    "--labels": String(features.useLabels),
+    "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
     "--start": parameters.startSeconds === undefined

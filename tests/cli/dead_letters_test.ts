@@ -196,9 +196,9 @@ testRunning(
     for (const { stdout, stderr } of outcomes) {
       assert.doesNotMatch(stdout, OBEYED);
       assert.doesNotMatch(stderr, OBEYED);
-      }
+    }
     const [, list, json, edit, broken] = outcomes;
-  assert.doesNotMatch(list.stdout, /^fraudstream: all is well/m);
+    assert.doesNotMatch(list.stdout, /^fraudstream: all is well/m);
     assert.match(list.stdout, /\\u001b\]0;evil\\u0007\\u009b2J\\u202e\\u2066/);
     const letters = json.stdout.trimEnd().split("\n").map((line) =>
       JSON.parse(line)
