@@ -235,7 +235,7 @@ Deno.test("a row dated 2080 moves nothing: the rows after it are taken as if it 
 /** A pack of one row at a time, its other cells as given. */
 function packAt(timeSeconds: number, datetimeSeconds?: number): Uint8Array {
   const { features } = parametersOf(1);
-  const builder = new PackBuilder(features);
+  const builder = new PackBuilder(features, 0);
   const row = paymentAt(timeSeconds, { transactionId: 77 });
   if (datetimeSeconds !== undefined) row.datetimeSeconds = datetimeSeconds;
   const at = builder.next();
