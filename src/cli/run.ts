@@ -14,6 +14,7 @@ import {
   threadNames,
 } from "../roles/supervisor.ts";
 import { unlessStopped } from "../roles/unless_stopped.ts";
+import { openStore } from "../store/open_store.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
 import {
@@ -56,7 +57,7 @@ import {
   type ScoringOptions,
 } from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { findParameters } from "./stored_stream.ts";
+import { checkEnd, findParameters, requireAgreement } from "./stored_stream.ts";
 import {
   addStreamFlags,
   readStreamFlags,
@@ -191,7 +192,7 @@ async function run(options: RunOptions): Promise<void> {
   const log = live
     ? { format: "text", level: "warning" } as const
     : { format: "json", level: "info" } as const;
-  const logger = openLogger("supervisor", { ...log, write: writeError });
+  const logger = openLogger("supervisor", log);
   const latency = new LatencyMeter();
   const began = performance.now();
   const connection = readConnection(options, options.durability === "full");
@@ -244,6 +245,18 @@ async function run(options: RunOptions): Promise<void> {
   const wrong = discrepancies(after);
   if (wrong.length > 0) {
     throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
+  }
+  if (!signal.aborted) {
+    await using store = roles.includes("writer")
+      ? await openStore(
+        settings.store,
+        settings.parameters.features,
+        reportTo(logger),
+      )
+      : null;
+    requireAgreement(
+      await checkEnd(connection, stream.log, store ?? undefined),
+    );
   }
   if (options.stay && page && !signal.aborted) {
     writeError(`the page stays at ${page.address} until Ctrl-C\n`);

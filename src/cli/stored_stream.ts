@@ -2,17 +2,17 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
-import { DataError } from "../error/error.ts";
+import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
 import { Control, type StreamParameters } from "../roles/control.ts";
+import { endCheck, type EndCheckResult } from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import type { Connection } from "./connection_flags.ts";
-import { writeError } from "./terminal.ts";
 
 /** A stream that is there. */
 export interface StoredStream extends AsyncDisposable {
@@ -27,8 +27,7 @@ export interface StoredStream extends AsyncDisposable {
 /** Where a command that only looks is told of outages: warnings on stderr. */
 export function warnings(command: string): LogReport {
   const format = Deno.stderr.isTerminal() ? "text" : "json";
-  const options = { format, level: "warning", write: writeError } as const;
-  return reportTo(openLogger(command, options));
+  return reportTo(openLogger(command, { format, level: "warning" }));
 }
 
 /** Opens a stream that is there; throws DataError if there is no data folder, LogError if the log cannot be reached. */
@@ -89,6 +88,33 @@ export async function openStoredRows(
     return undefined;
   }
   return await openStore(settings, parameters.features, report);
+}
+
+/**
+ * Compares all counts of a stream (see end_check.ts), those of the store where
+ * it is given. Throws LogError or StoreError if one of the two cannot be read.
+ */
+export function checkEnd(
+  { log: { kind } }: Pick<Connection, "log">,
+  log: Log,
+  store: Store | undefined,
+): Promise<EndCheckResult> {
+  return endCheck({
+    log,
+    offsetsCountRecords: kind === "embedded",
+    store: store && (async () => ({
+      payments: await store.status(),
+      predictions: await store.predictions().status(),
+    })),
+  });
+}
+
+/** Throws LogError if an end check found a difference. */
+export function requireAgreement(result: EndCheckResult): void {
+  if (result.kind === "in flight" || result.differences.length === 0) return;
+  throw new LogError(
+    `the counts of this stream do not agree: ${result.differences.join("; ")}`,
+  );
 }
 
 function isThere(path: string): boolean {
