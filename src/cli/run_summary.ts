@@ -122,14 +122,16 @@ export function stageTable(status: StreamStatus): string {
   ).join("");
 }
 
-function stageRow({ name, counters, lag }: StageStatus): string[] {
+function stageRow(
+  { name, counters, lag, isPositionKnown }: StageStatus,
+): string[] {
   return [
     name,
     thousands(counters.read),
     thousands(counters.emitted),
     thousands(counters.deadLettered),
     thousands(counters.duplicates),
-    thousands(lag),
+    thousands(lag) + (isPositionKnown ? "" : " (position unknown)"),
   ];
 }
 

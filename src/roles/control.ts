@@ -11,6 +11,7 @@ import {
   type LogProducer,
   READ_LIMIT,
 } from "../log/log.ts";
+import type { Partitioner } from "../log/partitioner.ts";
 import {
   RecordBatchBuilder,
   recordKey,
@@ -31,6 +32,12 @@ export interface StreamParameters {
   readonly maxGapSeconds: number;
   /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
   readonly startSeconds?: number | undefined;
+  /**
+   * How the payments' keys choose their partition. A payment elsewhere, or with
+   * another key than its CUSTOMER_ID, is a dead letter. Absent in streams that
+   * were begun before this was recorded: they take it wherever it lies.
+   */
+  readonly partitioner?: Partitioner | undefined;
 }
 
 /** Which stream this is. What is kept outside the log (a store, day files) names it, so that no two streams mix. */

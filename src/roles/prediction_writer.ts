@@ -17,7 +17,7 @@ import {
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { Defect } from "../transaction/validation.ts";
-import { DeadLetterBox } from "./dead_letters.ts";
+import { DeadLetterBox, idTooLarge } from "./dead_letters.ts";
 import { PredictionJsonReader } from "./prediction_json.ts";
 import { isDone, type RoleContext } from "./role.ts";
 import {
@@ -145,7 +145,8 @@ class PredictionTask implements PartitionTask<PredictionStep> {
         valueEnd(batch, i),
         rows,
         rows.count,
-      ) ?? this.#implausible(rows.cells, rows.count * PREDICTION_CELLS, start);
+      ) ?? this.#tooLarge(rows.cells[rows.count * PREDICTION_CELLS]) ??
+        this.#implausible(rows.cells, rows.count * PREDICTION_CELLS, start);
       if (defect) {
         const source = { topic: PREDICTION_TOPIC, partition: this.#partition };
         const { reason, message } = defect;
@@ -166,6 +167,14 @@ class PredictionTask implements PartitionTask<PredictionStep> {
       appends: this.#deadLetters.appends(),
       rows,
     };
+  }
+
+  #tooLarge(
+    id: number,
+  ): { reason: "id too large"; message: string } | undefined {
+    const { idMax } = this.#options.store;
+    if (id <= idMax) return undefined;
+    return { reason: "id too large", message: idTooLarge(id, idMax) };
   }
 
   /** What is wrong with the time of a prediction. */

@@ -13,7 +13,7 @@ import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { joinCells } from "../store/cell_rows.ts";
 import type { Store, StoreRows } from "../store/store.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { DeadLetterBox } from "./dead_letters.ts";
+import { DeadLetterBox, idTooLarge } from "./dead_letters.ts";
 import { featuresOf, isDone, type RoleContext } from "./role.ts";
 import {
   parseCommit,
@@ -148,6 +148,13 @@ class WriterTask implements PartitionTask<WriterStep> {
     if (defect) {
       const { reason, message } = defect;
       this.#deadLetters.add(source, batch, index, reason, message);
+      this.#counters.deadLettered++;
+      return false;
+    }
+    const { idMax } = this.#options.store;
+    if (cells[at] > idMax) {
+      const message = idTooLarge(cells[at], idMax);
+      this.#deadLetters.add(source, batch, index, "id too large", message);
       this.#counters.deadLettered++;
       return false;
     }

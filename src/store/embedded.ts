@@ -11,17 +11,22 @@ import {
   wholeFeatures,
 } from "../features/parameters.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { DAY_SECONDS, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
 import type { LookUp } from "./look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
 import type { PredictionStore } from "./predictions.ts";
 import type { Store, StoreRows, StoreStatus } from "./store.ts";
+import {
+  type BadRowHandler,
+  refuseBadRow,
+  StoredRowReader,
+} from "./stored_row.ts";
 
 const ROWS_AT_ONCE = 16;
-const PAGE_ROWS = 4096;
 
 /** How an embedded store is opened. */
 export interface EmbeddedStoreOptions {
@@ -35,7 +40,10 @@ export interface EmbeddedStoreOptions {
 
 /** The store of one data folder. */
 export class EmbeddedStore implements Store {
+  /** See Store. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #sqlite: Sqlite;
+  readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #datetime = new DatetimeFormatter();
   readonly #columns: readonly string[];
@@ -44,6 +52,7 @@ export class EmbeddedStore implements Store {
 
   /** Opens the store, making an empty one if there is none; throws ConfigError if it holds other features. */
   constructor(options: EmbeddedStoreOptions) {
+    this.#features = options.features;
     const names = featureNames(options.features).map((n) => n.toLowerCase());
     this.#columns = [...TRANSACTION_COLUMNS.map(([name]) => name), ...names];
     this.#width = TRANSACTION_CELLS + names.length;
@@ -112,49 +121,21 @@ export class EmbeddedStore implements Store {
   }
 
   /** See Store. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<StoreRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<StoreRows> {
     const cells = new Float64Array(PAGE_ROWS * this.#width);
-    const page = this.#sqlite.db.prepare(
-      `SELECT * FROM transactions WHERE transaction_id > ? ` +
-        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
-    );
-    let last = -1;
-    for (;;) {
+    const reader = new StoredRowReader("transactions", this.#features);
+    for await (const rows of pagesById(this.#sqlite, "transactions")) {
       signal?.throwIfAborted();
-      const rows = await this.#sqlite.retry(() => page.all(last));
-      if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) {
-        this.#toCells(row, cells, i * this.#width);
+      let count = 0;
+      for (const row of rows) {
+        const bad = reader.read(row, cells, count * this.#width);
+        if (bad) onBadRow(bad);
+        else count++;
       }
-      last = Number(rows[rows.length - 1].transaction_id);
-      yield { cells, count: rows.length };
-    }
-  }
-
-  #toCells(
-    row: Record<string, unknown>,
-    cells: Float64Array,
-    at: number,
-  ): void {
-    const datetime = parseDatetime(String(row.tx_datetime));
-    if (datetime === undefined) {
-      throw new StoreError(
-        `transaction ${row.transaction_id} has the tx_datetime ` +
-          `${row.tx_datetime}, which is no date and time`,
-      );
-    }
-    cells[at] = Number(row.transaction_id);
-    cells[at + 1] = datetime;
-    cells[at + 2] = Number(row.customer_id);
-    cells[at + 3] = Number(row.terminal_id);
-    cells[at + 4] = Number(row.tx_amount);
-    cells[at + 5] = Number(row.tx_time_seconds);
-    cells[at + 6] = Number(row.tx_fraud);
-    cells[at + 7] = Number(row.tx_fraud_scenario);
-    const features = this.#columns.length - TRANSACTION_COLUMNS.length;
-    for (let i = 0; i < features; i++) {
-      const name = this.#columns[TRANSACTION_COLUMNS.length + i];
-      cells[at + TRANSACTION_CELLS + i] = Number(row[name]);
+      yield { cells, count };
     }
   }
 
@@ -171,7 +152,7 @@ export class EmbeddedStore implements Store {
 
   /** See Store. */
   lookUp(): LookUp {
-    return new EmbeddedLookUp(this.#sqlite, this.#columns);
+    return new EmbeddedLookUp(this.#sqlite, this.#features);
   }
 
   /** See Store. */

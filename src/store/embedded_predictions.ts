@@ -3,10 +3,13 @@
  * made when somebody first writes: a stream that is not scored has none.
  */
 import type { StatementSync } from "node:sqlite";
-import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
+import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
+import { StoredPredictionReader } from "./stored_prediction.ts";
+import { type BadRowHandler, refuseBadRow } from "./stored_row.ts";
 import {
   emptyPredictions,
   METRIC_TABLE,
@@ -19,7 +22,6 @@ import {
 } from "./predictions.ts";
 
 const ROWS_AT_ONCE = 32;
-const PAGE_ROWS = 4096;
 const COLUMNS = 10;
 
 const SCHEMA = `
@@ -50,6 +52,8 @@ interface Statements {
 
 /** The predictions of one SQLite file. */
 export class EmbeddedPredictions implements PredictionStore {
+  /** See PredictionStore. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #sqlite: Sqlite;
   readonly #datetime = new DatetimeFormatter();
   readonly #values: (number | string | null)[] = [];
@@ -110,21 +114,21 @@ export class EmbeddedPredictions implements PredictionStore {
   }
 
   /** See PredictionStore. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<PredictionRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<PredictionRows> {
     if (!await this.#isThere()) return;
     const found = emptyPredictions(PAGE_ROWS);
-    const page = this.#sqlite.db.prepare(
-      `SELECT * FROM ${PREDICTION_TABLE} WHERE transaction_id > ? ` +
-        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
-    );
-    let last = -1;
-    for (;;) {
+    const reader = new StoredPredictionReader(PREDICTION_TABLE);
+    for await (const rows of pagesById(this.#sqlite, PREDICTION_TABLE)) {
       signal?.throwIfAborted();
-      const rows = await this.#sqlite.retry(() => page.all(last));
-      if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) toPrediction(row, found, i);
-      found.count = rows.length;
-      last = Number(rows[rows.length - 1].transaction_id);
+      found.count = 0;
+      for (const row of rows) {
+        const bad = reader.read(row, found, found.count);
+        if (bad) onBadRow(bad);
+        else found.count++;
+      }
       yield found;
     }
   }
@@ -177,32 +181,4 @@ export class EmbeddedPredictions implements PredictionStore {
     );
     return row !== undefined;
   }
-}
-
-/** Puts a row of either store's table into place `index`; throws StoreError if it is none. */
-export function toPrediction(
-  row: Readonly<Record<string, unknown>>,
-  { cells, versions, contributions }: PredictionRows,
-  index: number,
-): void {
-  const at = index * PREDICTION_CELLS;
-  const datetime = parseDatetime(String(row.tx_datetime));
-  if (datetime === undefined) {
-    throw new StoreError(
-      `the prediction about transaction ${row.transaction_id} has the ` +
-        `tx_datetime ${row.tx_datetime}, which is no date and time`,
-    );
-  }
-  cells[at] = Number(row.transaction_id);
-  cells[at + 1] = datetime;
-  cells[at + 2] = Number(row.customer_id);
-  cells[at + 3] = Number(row.terminal_id);
-  cells[at + 4] = Number(row.tx_amount);
-  cells[at + 5] = Number(row.tx_time_seconds);
-  cells[at + 6] = Number(row.score);
-  cells[at + 7] = Number(row.alert);
-  versions[index] = String(row.model_version);
-  contributions[index] = typeof row.contributions === "string"
-    ? row.contributions
-    : null;
 }

@@ -5,6 +5,8 @@
  * by day, as labels become known.
  */
 
+import type { BadRowHandler } from "./stored_row.ts";
+
 /** The table of predictions, in either store. */
 export const PREDICTION_TABLE = "transaction_prediction";
 
@@ -58,10 +60,15 @@ export interface ModelMetric {
 
 /** The predictions of a store. */
 export interface PredictionStore {
+  /** The greatest TRANSACTION_ID that its table takes; write() must not be given a greater one. */
+  readonly idMax: number;
   /** Writes predictions, replacing those of the same payments; see Store.write for the signal. */
   write(rows: PredictionRows, signal?: AbortSignal): Promise<void>;
-  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. */
-  rows(signal?: AbortSignal): AsyncIterable<PredictionRows>;
+  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. Bad rows: see Store.rows. */
+  rows(
+    signal?: AbortSignal,
+    onBadRow?: BadRowHandler,
+  ): AsyncIterable<PredictionRows>;
   /** Counts what is there. */
   status(): Promise<PredictionStatus>;
   /** Writes metrics, replacing those of the same day, model and name. */

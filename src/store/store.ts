@@ -5,6 +5,7 @@
 import type { LookUp } from "./look_up.ts";
 
 import type { PredictionStore } from "./predictions.ts";
+import type { BadRowHandler } from "./stored_row.ts";
 
 /** Told what happens behind the scenes: an outage, a retry. */
 export type StoreReport = (
@@ -31,6 +32,8 @@ export interface StoreStatus {
 
 /** A table of payments with their features. */
 export interface Store extends AsyncDisposable {
+  /** The greatest TRANSACTION_ID that its tables take; write() must not be given a greater one. */
+  readonly idMax: number;
   /**
    * Writes rows, replacing those with the same TRANSACTION_ID; resolves once
    * they are stored, however long the store does not answer. The signal ends
@@ -38,8 +41,16 @@ export interface Store extends AsyncDisposable {
    * not have been stored.
    */
   write(rows: StoreRows, signal?: AbortSignal): Promise<void>;
-  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. The signal's reason is thrown as soon as it is aborted. */
-  rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
+  /**
+   * All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are
+   * valid until the next. The signal's reason is thrown as soon as it is
+   * aborted. A row that others have made unusable goes to `onBadRow`; without
+   * it StoreError is thrown.
+   */
+  rows(
+    signal?: AbortSignal,
+    onBadRow?: BadRowHandler,
+  ): AsyncIterable<StoreRows>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;
   /** Looks up single payments, and keeps verdicts, as long as the store is open. */

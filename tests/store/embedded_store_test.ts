@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError, StoreError } from "../../src/error/error.ts";
+import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
 import {
+  featureCount,
   featureNames,
   type FeatureParameters,
   HANDBOOK_FEATURES,
@@ -9,6 +11,7 @@ import {
 import { EmbeddedStore } from "../../src/store/embedded.ts";
 import { formatDatetime } from "../../src/transaction/calendar.ts";
 import {
+  INT_MAX,
   TRANSACTION_FIELDS,
   TRANSACTION_ID_MAX,
 } from "../../src/transaction/transaction.ts";
@@ -18,6 +21,7 @@ import { temporaryFolder } from "../temporary_folder.ts";
 import { testPredictions } from "./prediction_contract.ts";
 import {
   cellsOf,
+  contents,
   type ContractOptions,
   oneRow,
   testStore,
@@ -110,3 +114,62 @@ testWriting("a file that is no store is refused as StoreError", async () => {
     StoreError,
   );
 });
+
+testWriting(
+  "rows that others have put into the table or changed are named, or left out",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "store.db");
+    const { row, values } = oneRow(TWO_WINDOWS);
+    const stored = [3, 4, 5].map((transactionId) => ({
+      row: { ...row, transactionId },
+      values,
+    }));
+    await using store = new EmbeddedStore({
+      path,
+      features: TWO_WINDOWS,
+      durable: false,
+    });
+    await store.write(cellsOf(stored));
+    const copy = (id: string) =>
+      `INSERT INTO transactions SELECT ${id}, ` +
+      "tx_datetime, customer_id, terminal_id, tx_amount, tx_time_seconds, " +
+      "tx_time_days, tx_fraud, tx_fraud_scenario, " +
+      featureNames(TWO_WINDOWS).map((name) => name.toLowerCase()).join() +
+      " FROM transactions WHERE transaction_id = 3";
+    inDatabase(path, (database) => {
+      database.exec(copy("-7"));
+      database.exec(copy("9007199254740993"));
+      database.exec(
+        "UPDATE transactions SET tx_datetime = 'odd' WHERE transaction_id = 4",
+      );
+    });
+    await assert.rejects(contents(store, TWO_WINDOWS), {
+      code: "STORE",
+      message: /^transactions, transaction_id -7: transaction_id -7 is not in/,
+    });
+    const bad: string[] = [];
+    const ids: number[] = [];
+    const rows = store.rows(undefined, ({ transactionId, problem }) => {
+      bad.push(`${transactionId}: ${problem.split(" ", 1)}`);
+    });
+    const width = TRANSACTION_CELLS + featureCount(TWO_WINDOWS);
+    for await (const { cells, count } of rows) {
+      for (let i = 0; i < count; i++) ids.push(cells[i * width]);
+    }
+    assert.deepEqual(ids, [3, 5]);
+    assert.deepEqual(bad, [
+      "-7: transaction_id",
+      "4: tx_datetime",
+      "9007199254740993: transaction_id",
+    ]);
+    const lookUp = store.lookUp();
+    const named = { code: "STORE", message: /transaction_id 4: tx_datetime/ };
+    await assert.rejects(lookUp.payment(4), named);
+    const range = { fromSeconds: 0, toSeconds: INT_MAX, limit: 2 };
+    await assert.rejects(lookUp.ofCustomer(row.customerId, range), {
+      code: "STORE",
+      message: /^transactions, transaction_id/,
+    });
+  },
+);

@@ -171,6 +171,7 @@ testReading(
       "src/sqlite/sqlite.ts": false,
       "src/store/embedded.ts": true,
       "src/store/embedded_predictions.ts": true,
+      "src/store/embedded_rows.ts": true,
     });
   },
 );
