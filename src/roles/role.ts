@@ -155,7 +155,8 @@ export async function isComplete(
   return true;
 }
 
-async function hasTaken(
+/** Whether a group stands at the end offsets of a topic. */
+export async function hasTaken(
   log: Log,
   group: string,
   topic: string,

@@ -15,6 +15,10 @@ export interface SqliteOptions {
   readonly what: string;
   /** Version of the tables; a file of another version is refused. */
   readonly version: number;
+  /** Makes a file of the version before one of this version, inside a transaction. */
+  readonly upgrade?: (db: DatabaseSync) => void;
+  /** What to do about a damaged file, where there is more than to restore it; ends messages. */
+  readonly restore?: string;
   /** Statements that make the tables of an empty file. */
   readonly schema: string;
   /** Whether every commit waits for the disk (synchronous=FULL). */
@@ -62,7 +66,7 @@ export class Sqlite {
   }
 
   #prepare(): void {
-    const { version, schema, durable, path, what } = this.#options;
+    const { version, schema, durable, path, what, upgrade } = this.#options;
     this.db.exec("PRAGMA busy_timeout = 10000");
     this.db.exec("PRAGMA journal_mode = WAL");
     this.db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
@@ -74,6 +78,9 @@ export class Sqlite {
       .get();
     if (found === 0 && Number(tables?.n) === 0) {
       this.db.exec(schema);
+      this.db.exec(`PRAGMA user_version = ${version}`);
+    } else if (upgrade && found === version - 1) {
+      upgrade(this.db);
       this.db.exec(`PRAGMA user_version = ${version}`);
     } else if (found !== version) {
       throw new ConfigError(
@@ -127,7 +134,7 @@ export class Sqlite {
 
   /** An error as people should read it. */
   translated(error: unknown): Error {
-    const { path, what, error: make } = this.#options;
+    const { path, what, restore, error: make } = this.#options;
     if (error instanceof Deno.errors.NotCapable) {
       return make(
         `the ${what} ${path}: Deno was not given the permission; add ` +
@@ -141,7 +148,14 @@ export class Sqlite {
     const { message } = error;
     const advice = ADVICE.find(([pattern]) => pattern.test(message))?.[1] ??
       message;
-    return make(`the ${what} ${path}: ${advice}`, { cause: error });
+    const damaged = restore !== undefined && /not a database|malformed/
+      .test(message);
+    return make(
+      damaged
+        ? `the ${what} ${path} is damaged (${message}); ${restore}`
+        : `the ${what} ${path}: ${advice}`,
+      { cause: error },
+    );
   }
 
   /** Closes the connection. */

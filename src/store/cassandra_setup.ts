@@ -11,6 +11,7 @@ import {
   type FoundColumn,
   missingColumns,
   type PlainTable,
+  POSITIONS,
   type Tables,
   tablesOf,
 } from "./cassandra_schema.ts";
@@ -40,7 +41,8 @@ export async function ensureSchema(
     ?.find(({ name }) => name === "transaction_id")?.type;
   const bigint = idType ? idType === "bigint" : settings.bigintIds;
   const tables = tablesOf(features, bigint ? "bigint" : "int");
-  await makeTables(execute, keyspace, Object.values(tables), found);
+  const all = [...Object.values(tables), POSITIONS];
+  await makeTables(execute, keyspace, all, found);
   return tables;
 }
 

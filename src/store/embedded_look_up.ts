@@ -5,6 +5,7 @@
  */
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
+import { CHECK_COLUMN, damagedRow, textCheck } from "./row_check.ts";
 import {
   type LookUp,
   type StoredCase,
@@ -27,23 +28,32 @@ CREATE TABLE IF NOT EXISTS ${VERDICT_TABLE} (
   label INTEGER NOT NULL,
   analyst TEXT NOT NULL,
   note TEXT NOT NULL,
+  ${CHECK_COLUMN} INTEGER,
   PRIMARY KEY (transaction_id, decided_at)
 ) STRICT;`;
 
-const PAYMENT = "transaction_id, tx_datetime, customer_id, terminal_id, " +
-  "tx_amount, tx_time_seconds, tx_fraud, tx_fraud_scenario";
-
-type Row = Readonly<Record<string, unknown>>;
+type Row = Record<string, unknown>;
 
 /** Looks things up in one SQLite file. */
 export class EmbeddedLookUp implements LookUp {
   readonly #sqlite: Sqlite;
+  readonly #path: string;
+  readonly #verify: (row: Row) => void;
   readonly #features: readonly string[];
   readonly #made = new Set<string>();
 
-  /** Looks into an open store whose table has these columns, the features' last. */
-  constructor(sqlite: Sqlite, columns: readonly string[]) {
+  /**
+   * Looks into an open store whose table has these columns, the features'
+   * last. `verify` throws StoreError for a row that is not as it was written.
+   */
+  constructor(sqlite: Sqlite, { path, columns, verify }: {
+    readonly path: string;
+    readonly columns: readonly string[];
+    readonly verify: (row: Record<string, unknown>) => void;
+  }) {
     this.#sqlite = sqlite;
+    this.#path = path;
+    this.#verify = verify;
     // Of the cells of a payment, none holds its day, which is a column.
     this.#features = columns.slice(TRANSACTION_CELLS + 1);
   }
@@ -54,7 +64,9 @@ export class EmbeddedLookUp implements LookUp {
       "SELECT * FROM transactions WHERE transaction_id = ?",
       transactionId,
     );
-    return row && {
+    if (!row) return undefined;
+    this.#verify(row);
+    return {
       payment: paymentOf(row),
       features: this.#features.map((name) => Number(row[name])),
     };
@@ -77,7 +89,7 @@ export class EmbeddedLookUp implements LookUp {
   ): Promise<StoredPayment[]> {
     await this.#make(SCHEMA);
     const rows = await this.#all(
-      `SELECT ${PAYMENT} FROM transactions WHERE ${column} = ? ` +
+      `SELECT * FROM transactions WHERE ${column} = ? ` +
         "AND tx_time_seconds BETWEEN ? AND ? " +
         "ORDER BY tx_time_seconds DESC, transaction_id DESC LIMIT ?",
       id,
@@ -85,19 +97,20 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
+    for (const row of rows) this.#verify(row);
     return rows.map(paymentOf);
   }
 
   /** See LookUp. */
   async addVerdict(verdict: Verdict): Promise<void> {
     await this.#make(VERDICT_SCHEMA);
-    const { transactionId, decidedAt, label, analyst, note } = verdict;
+    const values = verdictValues(verdict);
     await this.#sqlite.transaction(() =>
       this.#sqlite.db.prepare(
         `INSERT OR REPLACE INTO ${VERDICT_TABLE} ` +
-          "(transaction_id, decided_at, label, analyst, note) " +
-          "VALUES (?, ?, ?, ?, ?)",
-      ).run(transactionId, decidedAt, label, analyst, note)
+          `(transaction_id, decided_at, label, analyst, note, ${CHECK_COLUMN}) ` +
+          "VALUES (?, ?, ?, ?, ?, ?)",
+      ).run(...values, textCheck(values))
     );
   }
 
@@ -109,7 +122,15 @@ export class EmbeddedLookUp implements LookUp {
         "ORDER BY decided_at DESC",
       transactionId,
     );
-    return rows.map(verdictOf);
+    return rows.map((row) => {
+      const verdict = verdictOf(row);
+      const check = row[CHECK_COLUMN];
+      if (check === null || check === textCheck(verdictValues(verdict))) {
+        return verdict;
+      }
+      const key = `transaction_id ${transactionId}`;
+      throw damagedRow(this.#path, VERDICT_TABLE, key, "kept");
+    });
   }
 
   async #make(schema: string): Promise<void> {
@@ -139,6 +160,11 @@ export function paymentOf(
     fraud: Number(row.tx_fraud),
     scenario: Number(row.tx_fraud_scenario),
   };
+}
+
+function verdictValues(verdict: Verdict): (string | number)[] {
+  const { transactionId, decidedAt, label, analyst, note } = verdict;
+  return [transactionId, decidedAt, label, analyst, note];
 }
 
 /** A verdict from a row of either store's table. */

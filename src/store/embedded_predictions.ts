@@ -7,6 +7,8 @@ import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
 import { ascendingPieces } from "./cell_rows.ts";
+import type { EmbeddedPositions } from "./embedded_positions.ts";
+import type { StreamPosition } from "./positions.ts";
 import {
   emptyPredictions,
   METRIC_TABLE,
@@ -17,10 +19,11 @@ import {
   type PredictionStatus,
   type PredictionStore,
 } from "./predictions.ts";
+import { CellCheck, CHECK_COLUMN, damagedRow, textCheck } from "./row_check.ts";
 
 const ROWS_AT_ONCE = 32;
 const PAGE_ROWS = 4096;
-const COLUMNS = 10;
+const COLUMNS = 11;
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS ${PREDICTION_TABLE} (
@@ -33,13 +36,15 @@ CREATE TABLE IF NOT EXISTS ${PREDICTION_TABLE} (
   score REAL NOT NULL,
   alert INTEGER NOT NULL,
   model_version TEXT NOT NULL,
-  contributions TEXT
+  contributions TEXT,
+  ${CHECK_COLUMN} INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS ${METRIC_TABLE} (
   day INTEGER NOT NULL,
   model_version TEXT NOT NULL,
   metric TEXT NOT NULL,
   value REAL NOT NULL,
+  ${CHECK_COLUMN} INTEGER,
   PRIMARY KEY (day, model_version, metric)
 ) STRICT, WITHOUT ROWID;`;
 
@@ -51,24 +56,73 @@ interface Statements {
 /** The predictions of one SQLite file. */
 export class EmbeddedPredictions implements PredictionStore {
   readonly #sqlite: Sqlite;
+  readonly #path: string;
+  readonly #positions: EmbeddedPositions;
+  readonly #check = new PredictionCheck();
   readonly #datetime = new DatetimeFormatter();
   readonly #values: (number | string | null)[] = [];
   #statements: Statements | undefined;
 
-  /** Uses an open store's file. */
-  constructor(sqlite: Sqlite) {
+  /** Uses an open store's file, its path for messages, and its table of positions. */
+  constructor(sqlite: Sqlite, path: string, positions: EmbeddedPositions) {
     this.#sqlite = sqlite;
+    this.#path = path;
+    this.#positions = positions;
   }
 
   /** See PredictionStore. */
-  async write(rows: PredictionRows): Promise<void> {
-    if (rows.count === 0) return;
+  async write(
+    rows: PredictionRows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count === 0) return await this.#positions.save(positions);
     const { one, many } = this.#statements ?? await this.#make();
     const pieces = ascendingPieces(rows, PREDICTION_CELLS, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
       for (const piece of pieces) {
         this.#run(piece.length === 1 ? one : many, rows, piece);
       }
+      this.#positions.put(positions);
+    });
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    return this.#positions.save(positions);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    if (!await this.#isThere()) return false;
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(
+        `SELECT 1 FROM ${PREDICTION_TABLE} WHERE transaction_id = ?`,
+      ).get(transactionId)
+    );
+    return found !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    if (!await this.#isThere()) return true;
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(`SELECT 1 FROM ${PREDICTION_TABLE} LIMIT 1`).get()
+    );
+    return found === undefined;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    const isThere = await this.#isThere();
+    await this.#sqlite.transaction(() => {
+      if (isThere) this.#sqlite.db.exec(`DELETE FROM ${PREDICTION_TABLE}`);
+      this.#positions.remove(topic);
     });
   }
 
@@ -86,9 +140,10 @@ export class EmbeddedPredictions implements PredictionStore {
 
   #run(
     statement: StatementSync,
-    { cells, versions, contributions }: PredictionRows,
+    rows: PredictionRows,
     piece: readonly number[],
   ): void {
+    const { cells, versions, contributions } = rows;
     const values = this.#values;
     values.length = 0;
     for (const row of piece) {
@@ -104,6 +159,7 @@ export class EmbeddedPredictions implements PredictionStore {
         cells[at + 7],
         versions[row],
         contributions[row],
+        this.#check.of(rows, row),
       );
     }
     statement.run(...values);
@@ -122,7 +178,13 @@ export class EmbeddedPredictions implements PredictionStore {
       signal?.throwIfAborted();
       const rows = await this.#sqlite.retry(() => page.all(last));
       if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) toPrediction(row, found, i);
+      for (const [i, row] of rows.entries()) {
+        toPrediction(row, found, i);
+        const check = row[CHECK_COLUMN];
+        if (check === null || check === this.#check.of(found, i)) continue;
+        const key = `transaction_id ${row.transaction_id}`;
+        throw damagedRow(this.#path, PREDICTION_TABLE, key, "log");
+      }
       found.count = rows.length;
       last = Number(rows[rows.length - 1].transaction_id);
       yield found;
@@ -145,11 +207,12 @@ export class EmbeddedPredictions implements PredictionStore {
   async writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
     if (!this.#statements) await this.#make();
     const insert = this.#sqlite.db.prepare(
-      `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?, ?)`,
     );
     await this.#sqlite.transaction(() => {
-      for (const { day, version, metric, value } of metrics) {
-        insert.run(day, version, metric, value);
+      for (const metric of metrics) {
+        const values = metricValues(metric);
+        insert.run(...values, textCheck(values));
       }
     });
   }
@@ -162,12 +225,20 @@ export class EmbeddedPredictions implements PredictionStore {
         `SELECT * FROM ${METRIC_TABLE} ORDER BY day, model_version, metric`,
       ).all()
     );
-    return rows.map((row) => ({
-      day: Number(row.day),
-      version: String(row.model_version),
-      metric: String(row.metric),
-      value: Number(row.value),
-    }));
+    return rows.map((row) => {
+      const metric = {
+        day: Number(row.day),
+        version: String(row.model_version),
+        metric: String(row.metric),
+        value: Number(row.value),
+      };
+      const check = row[CHECK_COLUMN];
+      if (check === null || check === textCheck(metricValues(metric))) {
+        return metric;
+      }
+      const key = `day ${metric.day}, ${metric.version}, ${metric.metric}`;
+      throw damagedRow(this.#path, METRIC_TABLE, key, "kept");
+    });
   }
 
   async #isThere(): Promise<boolean> {
@@ -176,6 +247,25 @@ export class EmbeddedPredictions implements PredictionStore {
         .get(PREDICTION_TABLE)
     );
     return row !== undefined;
+  }
+}
+
+function metricValues(
+  { day, version, metric, value }: ModelMetric,
+): (string | number)[] {
+  return [day, version, metric, value];
+}
+
+/** Takes checksums of predictions. */
+class PredictionCheck {
+  readonly #cells = new CellCheck(PREDICTION_CELLS);
+
+  of(
+    { cells, versions, contributions }: PredictionRows,
+    row: number,
+  ): number {
+    const check = this.#cells.of(cells, row * PREDICTION_CELLS);
+    return textCheck([check, versions[row], contributions[row]]);
   }
 }
 

@@ -4,6 +4,7 @@
  * TRANSACTION_ID, repeated at will. And `model_metrics`: how the models do,
  * by day, as labels become known.
  */
+import type { StoredTable, StreamPosition } from "./positions.ts";
 
 /** The table of predictions, in either store. */
 export const PREDICTION_TABLE = "transaction_prediction";
@@ -57,9 +58,13 @@ export interface ModelMetric {
 }
 
 /** The predictions of a store. */
-export interface PredictionStore {
-  /** Writes predictions, replacing those of the same payments; see Store.write for the signal. */
-  write(rows: PredictionRows, signal?: AbortSignal): Promise<void>;
+export interface PredictionStore extends StoredTable {
+  /** Writes predictions, replacing those of the same payments, and the positions that they reach; see Store.write for the signal. */
+  write(
+    rows: PredictionRows,
+    signal?: AbortSignal,
+    positions?: readonly StreamPosition[],
+  ): Promise<void>;
   /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. */
   rows(signal?: AbortSignal): AsyncIterable<PredictionRows>;
   /** Counts what is there. */

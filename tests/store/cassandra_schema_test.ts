@@ -57,10 +57,11 @@ Deno.test("schemaCql() makes the keyspace and its tables, each statement ended",
       ...Object.values(TABLES).map(({ name }) => `shop.${name}`),
       "shop.transaction_prediction",
       "shop.model_metrics",
+      "shop.stream_position",
       "shop.transaction_verdict",
     ],
   );
-  assert.equal(cql.match(/;$/gm)?.length, 8);
+  assert.equal(cql.match(/;$/gm)?.length, 9);
   assert.equal(cql.match(/transaction_id bigint,$/gm)?.length, 6);
   assert.match(
     cql,

@@ -59,8 +59,8 @@ testWriting(
     assert.ok(found);
     assert.deepEqual(
       Object.keys(found),
-      [...TRANSACTION_FIELDS, ...featureNames(TWO_WINDOWS)].map((name) =>
-        name.toLowerCase()
+      [...TRANSACTION_FIELDS, ...featureNames(TWO_WINDOWS), "row_check"].map(
+        (name) => name.toLowerCase(),
       ),
     );
     assert.equal(found.tx_datetime, formatDatetime(row.datetimeSeconds));
