@@ -26,7 +26,7 @@ import {
   type StoredStream,
   warnings,
 } from "./stored_stream.ts";
-import { thousands, writeError, writeResult } from "./terminal.ts";
+import { thousands, visible, writeError, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -145,11 +145,25 @@ function editable(letter: DeadLetter): string {
     throw new DataError(`${letterId(letter)} cannot be edited: ${reason}`);
   }
   const text = letterValue(letter);
-  if (text !== undefined) return text + "\n";
+  if (text !== undefined) return lineBreaksOf(text) + "\n";
   throw new DataError(
     `${letterId(letter)} is no text; look at its bytes without --edit, write ` +
       "the row that it should have been by hand, and --requeue that",
   );
+}
+
+/**
+ * The text with line breaks in place of carriage returns, by which a terminal
+ * overwrites lines. JSON has them between its parts only; what is no JSON
+ * keeps them, as escapes.
+ */
+function lineBreaksOf(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  return text.replaceAll(/\r\n?/g, "\n");
 }
 
 async function requeueRow(
@@ -195,14 +209,14 @@ function letterText(
   requeued: Requeued | undefined,
 ): string {
   const { reason, message, value } = letter;
-  return `${letterId(letter)}\n` +
-    `  ${reason}: ${message}\n` +
+  return `${visible(letterId(letter))}\n` +
+    `  ${visible(reason)}: ${visible(message)}\n` +
     `  ${printable(Buffer.from(value, "base64"))}\n` +
     (requeued ? `  ${requeuedText(requeued)}\n` : "");
 }
 
 function requeuedText({ topic, partition, fromOffset }: Requeued): string {
-  return `requeued to ${topic} partition ${partition}, at offset ` +
+  return `requeued to ${visible(topic)} partition ${partition}, at offset ` +
     `${fromOffset} or soon after`;
 }
 

@@ -32,6 +32,7 @@ import {
   type Terminal,
   type Transaction,
 } from "../transaction/transaction.ts";
+import type { BadRows } from "./bad_rows.ts";
 import {
   type Connection,
   sameStreamFlags,
@@ -201,6 +202,7 @@ class FeatureBlocks {
  */
 export async function withStoredSource<T>(
   connection: Connection,
+  badRows: BadRows,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
   const report = warnings("report");
@@ -233,19 +235,20 @@ export async function withStoredSource<T>(
         return terminal.terminalId;
       },
     ),
-    blocks: (signal) => storedBlocks(store, features, signal),
+    blocks: (signal) => storedBlocks(store, features, badRows, signal),
   });
 }
 
 async function* storedBlocks(
   store: Store,
   features: FeatureParameters,
+  badRows: BadRows,
   signal: AbortSignal,
 ): AsyncGenerator<FeatureBlock> {
   const width = TRANSACTION_CELLS + featureCount(features);
   using progress = openProgress("statistics", 0);
   let rows = 0;
-  for await (const { cells, count } of store.rows(signal)) {
+  for await (const { cells, count } of store.rows(signal, badRows.handle)) {
     yield {
       count,
       read: (index, into) => fromCells(cells, index * width, into),

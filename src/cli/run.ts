@@ -192,7 +192,7 @@ async function run(options: RunOptions): Promise<void> {
   const log = live
     ? { format: "text", level: "warning" } as const
     : { format: "json", level: "info" } as const;
-  const logger = openLogger("supervisor", { ...log, write: writeError });
+  const logger = openLogger("supervisor", log);
   const latency = new LatencyMeter();
   const began = performance.now();
   const connection = readConnection(options, options.durability === "full");

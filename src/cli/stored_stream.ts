@@ -13,7 +13,6 @@ import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import type { Connection } from "./connection_flags.ts";
-import { writeError } from "./terminal.ts";
 
 /** A stream that is there. */
 export interface StoredStream extends AsyncDisposable {
@@ -28,8 +27,7 @@ export interface StoredStream extends AsyncDisposable {
 /** Where a command that only looks is told of outages: warnings on stderr. */
 export function warnings(command: string): LogReport {
   const format = Deno.stderr.isTerminal() ? "text" : "json";
-  const options = { format, level: "warning", write: writeError } as const;
-  return reportTo(openLogger(command, options));
+  return reportTo(openLogger(command, { format, level: "warning" }));
 }
 
 /** Opens a stream that is there; throws DataError if there is no data folder, LogError if the log cannot be reached. */

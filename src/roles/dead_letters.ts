@@ -18,6 +18,7 @@ import type { DefectReason } from "../transaction/validation.ts";
 export type DeadLetterReason =
   | DefectReason
   | "implausible"
+  | "id too large"
   | "conflicting id"
   | "late"
   | "unreadable pack"
@@ -53,6 +54,13 @@ export function letterValue({ value }: DeadLetter): string | undefined {
   } catch {
     return undefined; // bytes that no text has
   }
+}
+
+/** Says of a payment that its id is too large for the store's tables, and what to do. */
+export function idTooLarge(id: number, idMax: number): string {
+  return `TRANSACTION_ID ${id} is too large for the store, where ` +
+    `transaction_id is an int (up to ${idMax}); to store it, run the writer ` +
+    "with a new --keyspace, whose tables take ids up to 2^53 - 1";
 }
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { READ_LIMIT } from "../log/log.ts";
+import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DayFolder } from "./day_folder.ts";
 import { takeLock } from "./lock.ts";
@@ -34,7 +35,7 @@ export async function runFiles(
   files: NonNullable<RunSettings["files"]>,
 ): Promise<void> {
   const { log, control, logger, signal, parameters } = context;
-  Deno.mkdirSync(files.folder, { recursive: true });
+  Deno.mkdirSync(files.folder, { recursive: true, mode: PRIVATE_FOLDER });
   using _lock = takeLock(
     join(files.folder, "manifest.lock"),
     `the files role on ${files.folder}`,

@@ -18,7 +18,7 @@ import {
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { Defect } from "../transaction/validation.ts";
-import { DeadLetterBox } from "./dead_letters.ts";
+import { DeadLetterBox, idTooLarge } from "./dead_letters.ts";
 import { PredictionJsonReader } from "./prediction_json.ts";
 import { hasTaken, isDone, type RoleContext } from "./role.ts";
 import { PREDICTION_GROUP, PREDICTION_TOPIC } from "./topics.ts";
@@ -187,7 +187,8 @@ class PredictionTask implements PartitionTask<PredictionStep> {
       valueEnd(batch, index),
       rows,
       rows.count,
-    ) ?? this.#implausible(rows.cells, at, startSeconds);
+    ) ?? this.#tooLarge(rows.cells[at]) ??
+      this.#implausible(rows.cells, at, startSeconds);
     if (defect) {
       if (isCounted) return; // its dead letter is there
       const source = { topic: PREDICTION_TOPIC, partition: this.#partition };
@@ -200,6 +201,14 @@ class PredictionTask implements PartitionTask<PredictionStep> {
     if (time > progress.progress) progress.progress = time;
     if (!isCounted) counters.emitted++;
     rows.count++;
+  }
+
+  #tooLarge(
+    id: number,
+  ): { reason: "id too large"; message: string } | undefined {
+    const { idMax } = this.#source.table;
+    if (id <= idMax) return undefined;
+    return { reason: "id too large", message: idTooLarge(id, idMax) };
   }
 
   /** What is wrong with the time of a prediction. */

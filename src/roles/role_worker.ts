@@ -88,11 +88,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const { role, name, settings, log: logOptions } = work;
   const { parameters } = settings;
   const { startSeconds } = parameters;
-  const encoder = new TextEncoder();
-  const logger = openLogger(name, {
-    ...logOptions,
-    write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
-  });
+  const logger = openLogger(name, logOptions);
   const report = reportTo(logger);
   const { signal } = stop;
   // Waiting for a server must not keep the thread from being stopped.

@@ -14,7 +14,11 @@ import { joinCells } from "../store/cell_rows.ts";
 import type { StreamPosition } from "../store/positions.ts";
 import type { Store, StoreRows } from "../store/store.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
+import {
+  DeadLetterBox,
+  type DeadLetterReason,
+  idTooLarge,
+} from "./dead_letters.ts";
 import { featuresOf, hasTaken, isDone, type RoleContext } from "./role.ts";
 import { SINK_TOPIC, WRITER_GROUP } from "./topics.ts";
 import {
@@ -185,6 +189,11 @@ class WriterTask implements PartitionTask<WriterStep> {
     );
     if (defect) {
       reject(defect.reason, defect.message);
+      return false;
+    }
+    const { idMax } = this.#source.table;
+    if (cells[at] > idMax) {
+      reject("id too large", idTooLarge(cells[at], idMax));
       return false;
     }
     const time = cells[at + 5];

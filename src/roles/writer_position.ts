@@ -137,8 +137,9 @@ export class WriterProgress {
   }
 }
 
-/** What is made of a partition's progress: its step() counts and stores nothing yet. */
-interface WriterTask {
+/** What is made of the progress of a partition. */
+export interface WriterTask {
+  /** Reads a batch and counts its records; nothing is stored yet. */
   step(batch: RecordBatch): Promise<unknown>;
 }
 

@@ -12,8 +12,9 @@ import {
   wholeFeatures,
 } from "../features/parameters.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { DAY_SECONDS, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
 import { EmbeddedPositions, POSITION_SCHEMA } from "./embedded_positions.ts";
@@ -25,11 +26,15 @@ import {
   PREDICTION_TABLE,
   type PredictionStore,
 } from "./predictions.ts";
-import { CellCheck, CHECK_COLUMN, damagedRow } from "./row_check.ts";
+import { CellCheck, CHECK_COLUMN } from "./row_check.ts";
 import type { Store, StoreRows, StoreStatus } from "./store.ts";
+import {
+  type BadRowHandler,
+  refuseBadRow,
+  StoredRowReader,
+} from "./stored_row.ts";
 
 const ROWS_AT_ONCE = 16;
-const PAGE_ROWS = 4096;
 
 /** How an embedded store is opened. */
 export interface EmbeddedStoreOptions {
@@ -43,10 +48,13 @@ export interface EmbeddedStoreOptions {
 
 /** The store of one data folder. */
 export class EmbeddedStore implements Store {
+  /** See Store. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #path: string;
   readonly #sqlite: Sqlite;
   readonly #positions: EmbeddedPositions;
   readonly #check: CellCheck;
+  readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #datetime = new DatetimeFormatter();
   readonly #columns: readonly string[];
@@ -55,6 +63,7 @@ export class EmbeddedStore implements Store {
 
   /** Opens the store, making an empty one if there is none; throws ConfigError if it holds other features. */
   constructor(options: EmbeddedStoreOptions) {
+    this.#features = options.features;
     const names = featureNames(options.features).map((n) => n.toLowerCase());
     this.#columns = [...TRANSACTION_COLUMNS.map(([name]) => name), ...names];
     this.#width = TRANSACTION_CELLS + names.length;
@@ -171,25 +180,23 @@ export class EmbeddedStore implements Store {
   }
 
   /** See Store. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<StoreRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<StoreRows> {
     const cells = new Float64Array(PAGE_ROWS * this.#width);
-    const page = this.#sqlite.db.prepare(
-      `SELECT * FROM transactions WHERE transaction_id > ? ` +
-        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
-    );
-    let last = -1;
+    const table = `${this.#path}, table transactions`;
+    const reader = new StoredRowReader(table, this.#features);
     await this.#requireSound("quick_check");
-    for (;;) {
+    for await (const rows of pagesById(this.#sqlite, "transactions")) {
       signal?.throwIfAborted();
-      const rows = await this.#sqlite.retry(() =>
-        this.#readable(() => page.all(last), last)
-      );
-      if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) {
-        this.#toCells(row, cells, i * this.#width);
+      let count = 0;
+      for (const row of rows) {
+        const bad = reader.read(row, cells, count * this.#width);
+        if (bad) onBadRow(bad);
+        else count++;
       }
-      last = Number(rows[rows.length - 1].transaction_id);
-      yield { cells, count: rows.length };
+      yield { cells, count };
     }
   }
 
@@ -214,47 +221,6 @@ export class EmbeddedStore implements Store {
     return this.#requireSound("integrity_check");
   }
 
-  /** Reads rows after an id; throws StoreError for a number that JavaScript has not. */
-  #readable<T>(read: () => T, after: number): T {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      const key = `after transaction_id ${after}`;
-      throw damagedRow(this.#path, "transactions", key, "log", error);
-    }
-  }
-
-  /** Puts a row into cells `at` …; throws StoreError if it is not as it was written. */
-  #toCells(
-    row: Record<string, unknown>,
-    cells: Float64Array,
-    at: number,
-  ): void {
-    const datetime = parseDatetime(String(row.tx_datetime)) ?? NaN;
-    cells[at] = Number(row.transaction_id);
-    cells[at + 1] = datetime;
-    cells[at + 2] = Number(row.customer_id);
-    cells[at + 3] = Number(row.terminal_id);
-    cells[at + 4] = Number(row.tx_amount);
-    cells[at + 5] = Number(row.tx_time_seconds);
-    cells[at + 6] = Number(row.tx_fraud);
-    cells[at + 7] = Number(row.tx_fraud_scenario);
-    const features = this.#columns.length - TRANSACTION_COLUMNS.length;
-    for (let i = 0; i < features; i++) {
-      const name = this.#columns[TRANSACTION_COLUMNS.length + i];
-      cells[at + TRANSACTION_CELLS + i] = Number(row[name]);
-    }
-    const check = row[CHECK_COLUMN];
-    const days = Math.floor(cells[at + 5] / DAY_SECONDS);
-    if (check === null && !Number.isNaN(datetime)) return; // of an older version
-    if (check === this.#check.of(cells, at) && row.tx_time_days === days) {
-      return;
-    }
-    const key = `transaction_id ${row.transaction_id}`;
-    throw damagedRow(this.#path, "transactions", key, "log");
-  }
-
   /** See Store. */
   async status(): Promise<StoreStatus> {
     const row = await this.#sqlite.retry(() =>
@@ -268,12 +234,7 @@ export class EmbeddedStore implements Store {
 
   /** See Store. */
   lookUp(): LookUp {
-    const cells = new Float64Array(this.#width);
-    return new EmbeddedLookUp(this.#sqlite, {
-      path: this.#path,
-      columns: this.#columns,
-      verify: (row) => this.#toCells(row, cells, 0),
-    });
+    return new EmbeddedLookUp(this.#sqlite, this.#path, this.#features);
   }
 
   /** See Store. */

@@ -3,9 +3,21 @@
  * indexes and the table of verdicts, is made when somebody first looks: a run
  * that nobody looks at stores faster without them.
  */
-import { TRANSACTION_CELLS } from "../features/feature_row.ts";
+import { fromCells, TRANSACTION_CELLS } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
-import { CHECK_COLUMN, damagedRow, textCheck } from "./row_check.ts";
+import { formatDatetime } from "../transaction/calendar.ts";
+import {
+  emptyTransaction,
+  type Transaction,
+} from "../transaction/transaction.ts";
+import {
+  CHECK_COLUMN,
+  CHECK_PROBLEM,
+  isDamaged,
+  textCheck,
+} from "./row_check.ts";
+import { allRows } from "./embedded_rows.ts";
 import {
   type LookUp,
   type StoredCase,
@@ -14,6 +26,14 @@ import {
   type Verdict,
   VERDICT_TABLE,
 } from "./look_up.ts";
+import {
+  badRow,
+  refuseBadRow,
+  shown,
+  StoredPaymentReader,
+  type StoredRow,
+  StoredRowReader,
+} from "./stored_row.ts";
 
 const SCHEMA = `
 CREATE INDEX IF NOT EXISTS transactions_by_customer
@@ -32,30 +52,18 @@ CREATE TABLE IF NOT EXISTS ${VERDICT_TABLE} (
   PRIMARY KEY (transaction_id, decided_at)
 ) STRICT;`;
 
-type Row = Record<string, unknown>;
+const TABLE = "transactions";
 
 /** Looks things up in one SQLite file. */
 export class EmbeddedLookUp implements LookUp {
   readonly #sqlite: Sqlite;
-  readonly #path: string;
-  readonly #verify: (row: Row) => void;
-  readonly #features: readonly string[];
+  readonly #rows: StoredRowReader;
   readonly #made = new Set<string>();
 
-  /**
-   * Looks into an open store whose table has these columns, the features'
-   * last. `verify` throws StoreError for a row that is not as it was written.
-   */
-  constructor(sqlite: Sqlite, { path, columns, verify }: {
-    readonly path: string;
-    readonly columns: readonly string[];
-    readonly verify: (row: Record<string, unknown>) => void;
-  }) {
+  /** Looks into an open store with these features; its path is for messages. */
+  constructor(sqlite: Sqlite, path: string, features: FeatureParameters) {
     this.#sqlite = sqlite;
-    this.#path = path;
-    this.#verify = verify;
-    // Of the cells of a payment, none holds its day, which is a column.
-    this.#features = columns.slice(TRANSACTION_CELLS + 1);
+    this.#rows = new StoredRowReader(`${path}, table ${TABLE}`, features);
   }
 
   /** See LookUp. */
@@ -64,12 +72,7 @@ export class EmbeddedLookUp implements LookUp {
       "SELECT * FROM transactions WHERE transaction_id = ?",
       transactionId,
     );
-    if (!row) return undefined;
-    this.#verify(row);
-    return {
-      payment: paymentOf(row),
-      features: this.#features.map((name) => Number(row[name])),
-    };
+    return row && caseOf(this.#rows, row);
   }
 
   /** See LookUp. */
@@ -89,7 +92,7 @@ export class EmbeddedLookUp implements LookUp {
   ): Promise<StoredPayment[]> {
     await this.#make(SCHEMA);
     const rows = await this.#all(
-      `SELECT * FROM transactions WHERE ${column} = ? ` +
+      `SELECT * FROM ${TABLE} WHERE ${column} = ? ` +
         "AND tx_time_seconds BETWEEN ? AND ? " +
         "ORDER BY tx_time_seconds DESC, transaction_id DESC LIMIT ?",
       id,
@@ -97,8 +100,8 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
-    for (const row of rows) this.#verify(row);
-    return rows.map(paymentOf);
+    // With their features, which their checksums cover.
+    return rows.map((row) => caseOf(this.#rows, row).payment);
   }
 
   /** See LookUp. */
@@ -124,12 +127,10 @@ export class EmbeddedLookUp implements LookUp {
     );
     return rows.map((row) => {
       const verdict = verdictOf(row);
-      const check = row[CHECK_COLUMN];
-      if (check === null || check === textCheck(verdictValues(verdict))) {
-        return verdict;
+      if (isDamaged(row, textCheck(verdictValues(verdict)))) {
+        refuseBadRow(badRow(VERDICT_TABLE, row, CHECK_PROBLEM));
       }
-      const key = `transaction_id ${transactionId}`;
-      throw damagedRow(this.#path, VERDICT_TABLE, key, "kept");
+      return verdict;
     });
   }
 
@@ -139,27 +140,40 @@ export class EmbeddedLookUp implements LookUp {
     this.#made.add(schema);
   }
 
-  #all(sql: string, ...values: (number | string)[]): Promise<Row[]> {
+  #all(sql: string, ...values: (number | string)[]): Promise<StoredRow[]> {
     return this.#sqlite.retry(() =>
-      this.#sqlite.db.prepare(sql).all(...values)
+      allRows(this.#sqlite.db.prepare(sql), values)
     );
   }
 }
 
-/** A payment from a row of either store's tables. */
+/** A payment from a row of either store's tables; throws StoreError for a row that others have made unusable. */
 export function paymentOf(
-  row: Readonly<Record<string, unknown>>,
+  reader: StoredPaymentReader,
+  row: StoredRow,
 ): StoredPayment {
+  const into = emptyTransaction();
+  const bad = reader.read(row, into);
+  if (bad) refuseBadRow(bad);
+  return storedPayment(into);
+}
+
+/** A payment and its features from a row of either store's table; throws like paymentOf(). */
+export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
+  const cells = new Float64Array(reader.width);
+  const bad = reader.read(row, cells, 0);
+  if (bad) refuseBadRow(bad);
+  const into = emptyTransaction();
+  fromCells(cells, 0, into);
   return {
-    transactionId: Number(row.transaction_id),
-    datetime: String(row.tx_datetime),
-    customerId: Number(row.customer_id),
-    terminalId: Number(row.terminal_id),
-    amount: Number(row.tx_amount),
-    timeSeconds: Number(row.tx_time_seconds),
-    fraud: Number(row.tx_fraud),
-    scenario: Number(row.tx_fraud_scenario),
+    payment: storedPayment(into),
+    features: [...cells.subarray(TRANSACTION_CELLS)],
   };
+}
+
+function storedPayment(row: Transaction): StoredPayment {
+  const { datetimeSeconds, ...payment } = row;
+  return { ...payment, datetime: formatDatetime(datetimeSeconds) };
 }
 
 function verdictValues(verdict: Verdict): (string | number)[] {
@@ -167,13 +181,18 @@ function verdictValues(verdict: Verdict): (string | number)[] {
   return [transactionId, decidedAt, label, analyst, note];
 }
 
-/** A verdict from a row of either store's table. */
-export function verdictOf(row: Readonly<Record<string, unknown>>): Verdict {
+/** A verdict from a row of either store's table; throws like paymentOf(). */
+export function verdictOf(row: StoredRow): Verdict {
+  const { label, analyst, note } = row;
+  if (label !== 0 && label !== 1) {
+    const problem = `label ${shown(label)} is not 0 or 1`;
+    refuseBadRow(badRow(VERDICT_TABLE, row, problem));
+  }
   return {
     transactionId: Number(row.transaction_id),
     decidedAt: String(row.decided_at),
-    label: Number(row.label) === 1 ? 1 : 0,
-    analyst: String(row.analyst),
-    note: String(row.note),
+    label,
+    analyst: String(analyst ?? ""),
+    note: String(note ?? ""),
   };
 }

@@ -5,10 +5,23 @@
 import type { StatementSync } from "node:sqlite";
 import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
 import type { EmbeddedPositions } from "./embedded_positions.ts";
+import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
 import type { StreamPosition } from "./positions.ts";
+import {
+  CHECK_COLUMN,
+  CHECK_PROBLEM,
+  isDamaged,
+  textCheck,
+} from "./row_check.ts";
+import {
+  predictionCheck,
+  StoredPredictionReader,
+} from "./stored_prediction.ts";
+import { type BadRowHandler, refuseBadRow } from "./stored_row.ts";
 import {
   emptyPredictions,
   METRIC_TABLE,
@@ -19,10 +32,8 @@ import {
   type PredictionStatus,
   type PredictionStore,
 } from "./predictions.ts";
-import { CellCheck, CHECK_COLUMN, damagedRow, textCheck } from "./row_check.ts";
 
 const ROWS_AT_ONCE = 32;
-const PAGE_ROWS = 4096;
 const COLUMNS = 11;
 
 const SCHEMA = `
@@ -55,10 +66,11 @@ interface Statements {
 
 /** The predictions of one SQLite file. */
 export class EmbeddedPredictions implements PredictionStore {
+  /** See PredictionStore. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #sqlite: Sqlite;
   readonly #path: string;
   readonly #positions: EmbeddedPositions;
-  readonly #check = new PredictionCheck();
   readonly #datetime = new DatetimeFormatter();
   readonly #values: (number | string | null)[] = [];
   #statements: Statements | undefined;
@@ -140,10 +152,9 @@ export class EmbeddedPredictions implements PredictionStore {
 
   #run(
     statement: StatementSync,
-    rows: PredictionRows,
+    { cells, versions, contributions }: PredictionRows,
     piece: readonly number[],
   ): void {
-    const { cells, versions, contributions } = rows;
     const values = this.#values;
     values.length = 0;
     for (const row of piece) {
@@ -159,34 +170,33 @@ export class EmbeddedPredictions implements PredictionStore {
         cells[at + 7],
         versions[row],
         contributions[row],
-        this.#check.of(rows, row),
+        predictionCheck(cells, at, {
+          model_version: versions[row],
+          contributions: contributions[row],
+        }),
       );
     }
     statement.run(...values);
   }
 
   /** See PredictionStore. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<PredictionRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<PredictionRows> {
     if (!await this.#isThere()) return;
     const found = emptyPredictions(PAGE_ROWS);
-    const page = this.#sqlite.db.prepare(
-      `SELECT * FROM ${PREDICTION_TABLE} WHERE transaction_id > ? ` +
-        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
+    const reader = new StoredPredictionReader(
+      `${this.#path}, table ${PREDICTION_TABLE}`,
     );
-    let last = -1;
-    for (;;) {
+    for await (const rows of pagesById(this.#sqlite, PREDICTION_TABLE)) {
       signal?.throwIfAborted();
-      const rows = await this.#sqlite.retry(() => page.all(last));
-      if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) {
-        toPrediction(row, found, i);
-        const check = row[CHECK_COLUMN];
-        if (check === null || check === this.#check.of(found, i)) continue;
-        const key = `transaction_id ${row.transaction_id}`;
-        throw damagedRow(this.#path, PREDICTION_TABLE, key, "log");
+      found.count = 0;
+      for (const row of rows) {
+        const bad = reader.read(row, found, found.count);
+        if (bad) onBadRow(bad);
+        else found.count++;
       }
-      found.count = rows.length;
-      last = Number(rows[rows.length - 1].transaction_id);
       yield found;
     }
   }
@@ -232,12 +242,12 @@ export class EmbeddedPredictions implements PredictionStore {
         metric: String(row.metric),
         value: Number(row.value),
       };
-      const check = row[CHECK_COLUMN];
-      if (check === null || check === textCheck(metricValues(metric))) {
-        return metric;
-      }
-      const key = `day ${metric.day}, ${metric.version}, ${metric.metric}`;
-      throw damagedRow(this.#path, METRIC_TABLE, key, "kept");
+      if (!isDamaged(row, textCheck(metricValues(metric)))) return metric;
+      throw new StoreError(
+        `${this.#path}, table ${METRIC_TABLE}, day ${metric.day}, metric ` +
+          `${metric.metric} of model ${metric.version}: ${CHECK_PROBLEM}; ` +
+          `delete the row, or restore the data folder from a copy`,
+      );
     });
   }
 
@@ -254,45 +264,4 @@ function metricValues(
   { day, version, metric, value }: ModelMetric,
 ): (string | number)[] {
   return [day, version, metric, value];
-}
-
-/** Takes checksums of predictions. */
-class PredictionCheck {
-  readonly #cells = new CellCheck(PREDICTION_CELLS);
-
-  of(
-    { cells, versions, contributions }: PredictionRows,
-    row: number,
-  ): number {
-    const check = this.#cells.of(cells, row * PREDICTION_CELLS);
-    return textCheck([check, versions[row], contributions[row]]);
-  }
-}
-
-/** Puts a row of either store's table into place `index`; throws StoreError if it is none. */
-export function toPrediction(
-  row: Readonly<Record<string, unknown>>,
-  { cells, versions, contributions }: PredictionRows,
-  index: number,
-): void {
-  const at = index * PREDICTION_CELLS;
-  const datetime = parseDatetime(String(row.tx_datetime));
-  if (datetime === undefined) {
-    throw new StoreError(
-      `the prediction about transaction ${row.transaction_id} has the ` +
-        `tx_datetime ${row.tx_datetime}, which is no date and time`,
-    );
-  }
-  cells[at] = Number(row.transaction_id);
-  cells[at + 1] = datetime;
-  cells[at + 2] = Number(row.customer_id);
-  cells[at + 3] = Number(row.terminal_id);
-  cells[at + 4] = Number(row.tx_amount);
-  cells[at + 5] = Number(row.tx_time_seconds);
-  cells[at + 6] = Number(row.score);
-  cells[at + 7] = Number(row.alert);
-  versions[index] = String(row.model_version);
-  contributions[index] = typeof row.contributions === "string"
-    ? row.contributions
-    : null;
 }

@@ -32,6 +32,8 @@ export interface StreamPosition {
 
 /** A table of the store that is filled from a topic; its write() takes the positions that its rows reach. */
 export interface StoredTable {
+  /** The greatest TRANSACTION_ID that it takes; write() must not be given a greater one. */
+  readonly idMax: number;
   /** All positions in the store, of all topics and streams. Throws StoreError if one is damaged. */
   positions(): Promise<StreamPosition[]>;
   /** Writes positions without rows; see Store.write for the signal. */

@@ -5,6 +5,7 @@
  * by day, as labels become known.
  */
 import type { StoredTable, StreamPosition } from "./positions.ts";
+import type { BadRowHandler } from "./stored_row.ts";
 
 /** The table of predictions, in either store. */
 export const PREDICTION_TABLE = "transaction_prediction";
@@ -65,8 +66,11 @@ export interface PredictionStore extends StoredTable {
     signal?: AbortSignal,
     positions?: readonly StreamPosition[],
   ): Promise<void>;
-  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. */
-  rows(signal?: AbortSignal): AsyncIterable<PredictionRows>;
+  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. Bad rows: see Store.rows. */
+  rows(
+    signal?: AbortSignal,
+    onBadRow?: BadRowHandler,
+  ): AsyncIterable<PredictionRows>;
   /** Counts what is there. */
   status(): Promise<PredictionStatus>;
   /** Writes metrics, replacing those of the same day, model and name. */

@@ -3,7 +3,6 @@
  * keeps in four bytes. Rows of older versions have none and are exempt.
  */
 import { Buffer } from "node:buffer";
-import { StoreError } from "../error/error.ts";
 import { crc32c } from "../log/crc32c.ts";
 
 /** The column that holds a row's checksum, in every table of an embedded store. */
@@ -35,20 +34,14 @@ export class CellCheck {
   }
 }
 
-/** The error about a row that is not what was written. Rows of the log's can be stored again; what people or the trainer kept cannot. */
-export function damagedRow(
-  path: string,
-  table: string,
-  key: string,
-  source: "log" | "kept",
-  cause?: unknown,
-): StoreError {
-  const advice = source === "log"
-    ? "'fraudstream rebuild' fills the store again from the log"
-    : "restore the data folder from a copy, or delete this row with SQLite";
-  return new StoreError(
-    `${path}, table ${table}, ${key}: the row does not match its checksum, ` +
-      `it was damaged or changed by another program; ${advice}`,
-    { cause },
-  );
+/** What is wrong with a row whose checksum is not that of its values. */
+export const CHECK_PROBLEM = "the row does not match its checksum";
+
+/** Whether a row has a checksum, and another than this. */
+export function isDamaged(
+  row: Readonly<Record<string, unknown>>,
+  check: number,
+): boolean {
+  const found = row[CHECK_COLUMN];
+  return found !== null && found !== undefined && found !== check;
 }

@@ -5,6 +5,7 @@
 import type { LookUp } from "./look_up.ts";
 import type { StoredTable, StreamPosition } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
+import type { BadRowHandler } from "./stored_row.ts";
 
 /** Told what happens behind the scenes: an outage, a retry. */
 export type StoreReport = (
@@ -42,8 +43,16 @@ export interface Store extends StoredTable, AsyncDisposable {
     signal?: AbortSignal,
     positions?: readonly StreamPosition[],
   ): Promise<void>;
-  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. The signal's reason is thrown as soon as it is aborted. */
-  rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
+  /**
+   * All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are
+   * valid until the next. The signal's reason is thrown as soon as it is
+   * aborted. A row that others have made unusable goes to `onBadRow`; without
+   * it StoreError is thrown.
+   */
+  rows(
+    signal?: AbortSignal,
+    onBadRow?: BadRowHandler,
+  ): AsyncIterable<StoreRows>;
   /** Throws StoreError if the store itself says that something in it is damaged. */
   verify(): Promise<void>;
   /** Counts what is there. */

@@ -35,6 +35,7 @@ import {
   runBehind,
   SET_A,
   sinkSum,
+  withIdMax,
 } from "./pipeline.ts";
 import {
   appendPayments,
@@ -419,4 +420,24 @@ Deno.test("what others put among the dead letters is shown as what it is, and hi
       [TRANSACTION_TOPIC, 2555, "not JSON", "poison"],
     ],
   );
+});
+
+Deno.test("payments whose ids the store's tables do not take are dead letters, and the rest is stored", async () => {
+  for (const [idMax, stored] of [[2554, 2555], [2553, 2554], [2000, 2001]]) {
+    await using folder = await openMemory(parametersOf(2));
+    await produce(folder, SET_A);
+    await runBehind({ ...folder, store: withIdMax(folder.store, idMax) });
+    assert.equal((await folder.store.status()).rows, stored);
+    const status = await readStatus(folder.log, new Control(folder.log));
+    assert.deepEqual(discrepancies(status), []);
+    assert.equal(status.deadLetters, 2555 - stored);
+    for (const { reason, message } of await lettersOf(folder.log)) {
+      assert.equal(reason, "id too large");
+      assert.match(
+        message,
+        /^TRANSACTION_ID 2\d{3} is too large for the store/,
+      );
+      assert.match(message, /new --keyspace/);
+    }
+  }
 });

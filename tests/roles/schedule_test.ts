@@ -8,6 +8,7 @@ import {
   DAY_SECONDS,
   type Transaction,
 } from "../../src/transaction/transaction.ts";
+import { chance } from "../long.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -129,17 +130,6 @@ function entryOf(
     return make(progress + PARAMETERS.maxGapSeconds + 1 + which * DAY_SECONDS);
   }
   return make(now - arrival.backSeconds);
-}
-
-/** Numbers from 0 to below 1 (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 interface Schedule {

@@ -14,7 +14,7 @@ import {
 } from "../../src/store/cassandra_schema.ts";
 import { TRANSACTION_FIELDS } from "../../src/transaction/transaction.ts";
 
-const TABLES = tablesOf(HANDBOOK_FEATURES, "int");
+const TABLES = tablesOf(HANDBOOK_FEATURES);
 const { transactions } = TABLES;
 
 /** The table of payments as system_schema tells of it. */
@@ -45,7 +45,6 @@ Deno.test("schemaCql() makes the keyspace and its tables, each statement ended",
     localDataCenter: "dc1",
     keyspace: "shop",
     replication: 3,
-    bigintIds: true,
   }, HANDBOOK_FEATURES);
   assert.match(
     cql,
@@ -57,8 +56,8 @@ Deno.test("schemaCql() makes the keyspace and its tables, each statement ended",
       ...Object.values(TABLES).map(({ name }) => `shop.${name}`),
       "shop.transaction_prediction",
       "shop.model_metrics",
-      "shop.stream_position",
       "shop.transaction_verdict",
+      "shop.stream_position",
     ],
   );
   assert.equal(cql.match(/;$/gm)?.length, 9);
@@ -76,7 +75,6 @@ Deno.test("schemaCql() takes no names that would be other statements", () => {
     localDataCenter: "dc1",
     keyspace: "shop",
     replication: 1,
-    bigintIds: false,
   };
   for (
     const wrong of [

@@ -76,6 +76,11 @@ export function oneRow(features: FeatureParameters): Stored {
   return stored;
 }
 
+/** A payment at another time of its stream. */
+export function atTime(timeSeconds: number, row: Transaction): Transaction {
+  return { ...row, timeSeconds, datetimeSeconds: 1_522_540_800 + timeSeconds };
+}
+
 /** Rows as a store takes them. */
 export function cellsOf(stored: readonly Stored[]): StoreRows {
   const width = TRANSACTION_CELLS + (stored[0]?.values.length ?? 0);
@@ -171,13 +176,12 @@ export function testStore(options: ContractOptions): void {
     const { row, values } = oneRow(HANDBOOK_FEATURES);
     // Within two periods of Cassandra's query tables, and by card and terminal.
     const stored = Array.from({ length: 24 }, (_, transactionId) => ({
-      row: {
+      row: atTime(28 * 86_400 + transactionId * 21_600, {
         ...row,
         transactionId,
         customerId: transactionId % 2,
         terminalId: transactionId % 3,
-        timeSeconds: 28 * 86_400 + transactionId * 21_600,
-      },
+      }),
       values,
     }));
     await using store = await open(HANDBOOK_FEATURES);

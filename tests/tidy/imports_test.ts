@@ -172,6 +172,7 @@ testReading(
       "src/store/embedded.ts": true,
       "src/store/embedded_positions.ts": true,
       "src/store/embedded_predictions.ts": true,
+      "src/store/embedded_rows.ts": true,
     });
   },
 );
