@@ -125,15 +125,16 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       if (!opened) return;
       const store = opened.resource;
       const stored = new AbortController();
+      const options = { startSeconds, clears: isOnlyWriter(settings) };
       return await runTogether(context, [
         async (context) => {
-          await runWriter(context, { store, startSeconds, stored: tellStored });
+          await runWriter(context, { ...options, store, stored: tellStored });
           stored.abort();
         },
         (context) =>
           runPredictionWriter(context, {
+            ...options,
             store: store.predictions(),
-            startSeconds,
             stored: stored.signal,
           }),
       ]);
@@ -173,6 +174,11 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       });
     }
   }
+}
+
+/** Whether nobody else can write to the store: the folder's lock sees to that. */
+function isOnlyWriter({ log, store }: RunSettings): boolean {
+  return log.kind === "embedded" && store.kind === "embedded";
 }
 
 function tellStored(cells: Float64Array, width: number, count: number): void {
