@@ -2,6 +2,7 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
@@ -13,6 +14,9 @@ import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import type { Connection } from "./connection_flags.ts";
+
+/** How often is looked whether another process has begun a stream. */
+const LOOK_MS = 200;
 
 /** A stream that is there. */
 export interface StoredStream extends AsyncDisposable {
@@ -54,7 +58,7 @@ export async function openStream(
   const close = () => log[Symbol.asyncDispose]();
   try {
     const begun = await log.endOffsets(CONTROL_TOPIC);
-    const control = begun && new Control(log);
+    const control = begun && new Control(log, report);
     await control?.refresh();
     const parameters = control?.parameters;
     return { log, control, parameters, [Symbol.asyncDispose]: close };
@@ -64,17 +68,27 @@ export async function openStream(
   }
 }
 
-/** What the roles of a stream agreed on; undefined where none has run. */
+/**
+ * What the roles of a stream agreed on; undefined where none has run, nor does
+ * within `waitMs`.
+ */
 export async function findParameters(
   connection: Connection,
   report: LogReport,
+  { waitMs, signal }: { waitMs: number; signal: AbortSignal },
 ): Promise<StreamParameters | undefined> {
   const { log } = connection;
-  if (log.kind === "embedded" && !isThere(logPath(log.folder))) {
-    return undefined;
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    if (log.kind === "kafka" || isThere(logPath(log.folder))) {
+      await using opened = await openLog(log, report);
+      const control = new Control(opened); // whoever opens the stream is told
+      if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
+      if (control.parameters) return control.parameters;
+    }
+    if (performance.now() >= deadline || signal.aborted) return undefined;
+    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
   }
-  await using stream = await openStoredStream(connection, report);
-  return stream.parameters;
 }
 
 /** Opens the store of a stream; undefined if nothing can have been stored yet. */

@@ -119,13 +119,21 @@ export class EmbeddedLog implements Log {
 
   /** See Log. */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.checkTopics(specs);
     await this.#sqlite.transaction(() => {
       for (const { name, partitions, compacted } of specs) {
         this.#statements.addTopic.run(name, partitions, compacted ? 1 : 0);
       }
     });
-    for (const spec of specs) {
-      const { spec: found } = this.#topic(spec.name);
+    await this.checkTopics(specs);
+  }
+
+  /** See Log. */
+  async checkTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const topics = await this.topics(specs.map(({ name }) => name));
+    for (const found of topics) {
+      const spec = specs.find(({ name }) => name === found.name);
+      if (!spec) continue;
       if (found.partitions !== spec.partitions) {
         throw new ConfigError(
           `topic ${spec.name} has ${found.partitions} partitions, not ` +
@@ -139,6 +147,11 @@ export class EmbeddedLog implements Log {
         );
       }
     }
+  }
+
+  /** See Log; nobody can add any here. */
+  checkPartitions(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** See Log. */
@@ -202,7 +215,9 @@ export class EmbeddedLog implements Log {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]> {
-    const { id, spec } = this.#topic(topic);
+    const found = this.#findTopic(topic);
+    if (!found) return [];
+    const { id, spec } = found;
     return await this.#sqlite.retry(() => {
       const commits: (Commit | undefined)[] = Array(spec.partitions).fill(
         undefined,

@@ -79,6 +79,7 @@ testRunning(
       second.stderr,
       new RegExp(
         `^fraudstream: another process \\(pid ${first.pid}\\) already`,
+        "m",
       ),
     );
     first.kill("SIGINT");
