@@ -13,6 +13,7 @@ import "./kafka_interruptions.ts";
 import "./kafka_late_requests.ts";
 import "./kafka_log.ts";
 import "./kafka_lost_answers.ts";
+import "./kafka_partitions.ts";
 import "./kafka_processors.ts";
 import "./kafka_secured.ts";
 import "./kafka_tools.ts";
