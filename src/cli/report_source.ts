@@ -32,6 +32,7 @@ import {
   type Terminal,
   type Transaction,
 } from "../transaction/transaction.ts";
+import type { BadRows } from "./bad_rows.ts";
 import {
   type Connection,
   sameStreamFlags,
@@ -39,8 +40,9 @@ import {
 } from "./connection_flags.ts";
 import type { DataFlags } from "./data_flags.ts";
 import { openProgress } from "./progress.ts";
+import { skippedRows } from "./skipped_rows.ts";
 import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
-import { counted } from "./terminal.ts";
+import { counted, writeError } from "./terminal.ts";
 
 /** Payments with their feature values, valid until the next block. */
 export interface FeatureBlock {
@@ -150,6 +152,7 @@ export async function fileSource(
       rows += day.length;
       progress.update(reader.sourcesRead, counted(rows, "payment"));
     }
+    writeError(skippedRows(reader));
   }
   const name = path === "-" ? "stdin" : path;
   const description = `payments in ${name}`;
@@ -201,6 +204,7 @@ class FeatureBlocks {
  */
 export async function withStoredSource<T>(
   connection: Connection,
+  badRows: BadRows,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
   const report = warnings("report");
@@ -233,19 +237,20 @@ export async function withStoredSource<T>(
         return terminal.terminalId;
       },
     ),
-    blocks: (signal) => storedBlocks(store, features, signal),
+    blocks: (signal) => storedBlocks(store, features, badRows, signal),
   });
 }
 
 async function* storedBlocks(
   store: Store,
   features: FeatureParameters,
+  badRows: BadRows,
   signal: AbortSignal,
 ): AsyncGenerator<FeatureBlock> {
   const width = TRANSACTION_CELLS + featureCount(features);
   using progress = openProgress("statistics", 0);
   let rows = 0;
-  for await (const { cells, count } of store.rows(signal)) {
+  for await (const { cells, count } of store.rows(signal, badRows.handle)) {
     yield {
       count,
       read: (index, into) => fromCells(cells, index * width, into),

@@ -14,6 +14,7 @@ import {
   threadNames,
 } from "../roles/supervisor.ts";
 import { unlessStopped } from "../roles/unless_stopped.ts";
+import { openStore } from "../store/open_store.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
 import {
@@ -28,6 +29,7 @@ import {
 } from "./connection_flags.ts";
 import {
   addDataFlags,
+  continueData,
   type DataOptions,
   DAYS_MAX,
   readDataFlags,
@@ -56,7 +58,7 @@ import {
   type ScoringOptions,
 } from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { findParameters } from "./stored_stream.ts";
+import { checkEnd, findRecorded, requireAgreement } from "./stored_stream.ts";
 import {
   addStreamFlags,
   readStreamFlags,
@@ -191,7 +193,7 @@ async function run(options: RunOptions): Promise<void> {
   const log = live
     ? { format: "text", level: "warning" } as const
     : { format: "json", level: "info" } as const;
-  const logger = openLogger("supervisor", { ...log, write: writeError });
+  const logger = openLogger("supervisor", log);
   const latency = new LatencyMeter();
   const began = performance.now();
   const connection = readConnection(options, options.durability === "full");
@@ -244,6 +246,18 @@ async function run(options: RunOptions): Promise<void> {
   const wrong = discrepancies(after);
   if (wrong.length > 0) {
     throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
+  }
+  if (!signal.aborted) {
+    await using store = roles.includes("writer")
+      ? await openStore(
+        settings.store,
+        settings.parameters.features,
+        reportTo(logger),
+      )
+      : null;
+    requireAgreement(
+      await checkEnd(connection, stream.log, store ?? undefined),
+    );
   }
   if (options.stay && page && !signal.aborted) {
     writeError(`the page stays at ${page.address} until Ctrl-C\n`);
@@ -313,12 +327,14 @@ async function readSettings(
   connection: Connection,
   logger: Logger,
 ): Promise<{ settings: RunSettings; roles: Role[] }> {
-  const data = readDataFlags(options);
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
-  const found = await findParameters(connection, reportTo(logger));
+  const found = await findRecorded(connection, reportTo(logger));
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
+  const begun = roles.includes("producer") ? found.origin : undefined;
+  const data = (begun && continueData(options, begun.fingerprint)) ??
+    readDataFlags(options);
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -327,7 +343,7 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found);
+  const parameters = readStreamFlags(streamOptions, found.parameters);
   const { scoring, training } = await readScoringFlags(options, {
     roles: asked,
     folder: connection.folder,

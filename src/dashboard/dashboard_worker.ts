@@ -70,11 +70,7 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
   const { settings, page } = work;
   const { parameters } = settings;
   const { signal } = stop;
-  const encoder = new TextEncoder();
-  const logger = openLogger("dashboard", {
-    ...work.log,
-    write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
-  });
+  const logger = openLogger("dashboard", work.log);
   const opening = openLog(settings.log, reportTo(logger));
   await using opened = await openUnlessStopped(opening, signal);
   if (!opened) return;

@@ -271,6 +271,18 @@ export class EmbeddedLog implements Log {
     for (let p = 0; p < partitions; p++) {
       if (signal.aborted) return;
       tasks.push(await options.open(p, commits[p]));
+      const { start } = tasks[p];
+      if (!start) continue;
+      const step = {
+        next: start.offset,
+        metadata: start.metadata,
+        appends: [],
+      };
+      await this.commit(group, topic, [
+        { partition: p, from: offsets[p], step },
+      ]);
+      offsets[p] = start.offset;
+      metadata[p] = start.metadata;
     }
     while (!signal.aborted) {
       const seen = this.#look();

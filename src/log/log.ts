@@ -76,6 +76,11 @@ export interface Step {
 /** The work on one partition while this consumer owns it. */
 export interface PartitionTask<S extends Step = Step> {
   /**
+   * Where to begin, if not at the group's commit: further back to take records
+   * again, further on to leave some out. The group is moved there first.
+   */
+  readonly start?: Commit | undefined;
+  /**
    * Takes records in order, some, all or none of them; the batch may be empty
    * where only its `next` is to be committed. An error ends the consumer: its state is then newer than the commit and must be dropped.
    */

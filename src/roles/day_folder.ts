@@ -17,6 +17,7 @@ import {
   type FeatureParameters,
 } from "../features/parameters.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import { PRIVATE_FILE } from "../sqlite/private_file.ts";
 import { ByteWriter } from "../transaction/byte_writer.ts";
 import { formatDate, formatDatetime } from "../transaction/calendar.ts";
 import {
@@ -174,7 +175,8 @@ export class DayFolder {
     complete.splice(at, 1);
     const bytes = Deno.readFileSync(this.#finalPath(date))
       .subarray(this.#header().length);
-    Deno.writeFileSync(this.#partPath(date), bytes);
+    const mode = PRIVATE_FILE;
+    Deno.writeFileSync(this.#partPath(date), bytes, { mode });
     parts[date] = { bytes: bytes.length, day };
   }
 
@@ -186,6 +188,7 @@ export class DayFolder {
       using file = Deno.openSync(this.#partPath(date), {
         write: true,
         create: true,
+        mode: PRIVATE_FILE,
       });
       file.seekSync(part.bytes, Deno.SeekMode.Start);
       writeAll(file, writer.view());
@@ -307,6 +310,7 @@ function replaceFile(path: string, bytes: Uint8Array): void {
     using file = Deno.openSync(beside, {
       write: true,
       create: true,
+      mode: PRIVATE_FILE,
       truncate: true,
     });
     writeAll(file, bytes);

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { READ_LIMIT } from "../log/log.ts";
+import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DayFolder } from "./day_folder.ts";
 import { takeLock } from "./lock.ts";
@@ -16,7 +17,7 @@ import {
   type RoleContext,
   type RunSettings,
 } from "./role.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
@@ -34,7 +35,7 @@ export async function runFiles(
   files: NonNullable<RunSettings["files"]>,
 ): Promise<void> {
   const { log, control, logger, signal, parameters } = context;
-  Deno.mkdirSync(files.folder, { recursive: true });
+  Deno.mkdirSync(files.folder, { recursive: true, mode: PRIVATE_FOLDER });
   using _lock = takeLock(
     join(files.folder, "manifest.lock"),
     `the files role on ${files.folder}`,
@@ -113,7 +114,7 @@ class DayBarrier {
     }
     if (this.#waitFor === "terminal stage") {
       const commits = await log.committed(TERMINAL_GROUP, REPARTITION_TOPIC);
-      const offsets = commits.map((commit) => commit?.offset ?? 0);
+      const offsets = commits.map(takenOffset);
       if (!reached(offsets, this.#ends)) return this.#complete;
       this.#ends = await log.endOffsets(SINK_TOPIC) ?? [];
       this.#waitFor = "reading";

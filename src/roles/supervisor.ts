@@ -14,6 +14,7 @@ import {
 import { fileErrorReason } from "../files/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
+import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
@@ -195,7 +196,7 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
 /** Makes a data folder unless it is there; throws DataError if it cannot be. */
 export function makeDataFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true });
+    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (cause) {
     throw new DataError(
       `the data folder ${folder} cannot be made: ` +

@@ -17,6 +17,8 @@ export interface SqliteOptions {
   readonly version: number;
   /** Makes a file of the version before one of this version, inside a transaction. */
   readonly upgrade?: (db: DatabaseSync) => void;
+  /** What to do about a damaged file, where there is more than to restore it; ends messages. */
+  readonly restore?: string;
   /** Statements that make the tables of an empty file. */
   readonly schema: string;
   /** Whether every commit waits for the disk (synchronous=FULL). */
@@ -186,7 +188,7 @@ export class Sqlite {
 
   /** An error as people should read it; `doing` says where something was damaged. */
   translated(error: unknown, doing?: string): Error {
-    const { path, what, error: make } = this.#options;
+    const { path, what, restore = RESTORE_ADVICE, error: make } = this.#options;
     if (error instanceof Deno.errors.NotCapable) {
       return make(
         `the ${what} ${path}: Deno was not given the permission; add ` +
@@ -205,7 +207,7 @@ export class Sqlite {
     // Whatever else SQLite refuses, the statements were right when written.
     return make(
       `the ${what} ${path} is damaged or not a database (${message}` +
-        `${doing === undefined ? "" : `, ${doing}`}); ${RESTORE_ADVICE}`,
+        `${doing === undefined ? "" : `, ${doing}`}); ${restore}`,
       { cause: error },
     );
   }
