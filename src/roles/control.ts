@@ -301,7 +301,8 @@ export class Control {
         await this.refresh();
         if (!settled()) await append(producer);
       } catch (error) {
-        if (attempt === ATTEMPTS_MAX) throw error;
+        const isRefused = error instanceof LogError;
+        if (attempt === ATTEMPTS_MAX || !isRefused) throw error;
         // Another process writes at this moment and has fenced this one.
         await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
       }
