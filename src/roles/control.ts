@@ -3,7 +3,7 @@
  * the producer makes and how far it is, and where finished topics end. Every
  * role reads it first; the newest record of a key counts.
  */
-import { ConfigError } from "../error/error.ts";
+import { ConfigError, LogError } from "../error/error.ts";
 import {
   FEATURE_SETS,
   type FeatureParameters,
