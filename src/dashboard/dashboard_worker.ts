@@ -78,7 +78,7 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
   const { parameters } = settings;
   const { signal } = stop;
   const logger = openLogger("dashboard", work.log);
-  const opening = openLog(settings.log, reportTo(logger));
+  const opening = openLog(settings.log, reportTo(logger), signal);
   await using opened = await openUnlessStopped(opening, signal);
   if (!opened) return;
   const log = opened.resource;

@@ -6,7 +6,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../error/error.ts";
-import { makePrivateFile } from "./private_file.ts";
 
 /** How a database file is opened. */
 export interface SqliteOptions {
@@ -18,6 +17,8 @@ export interface SqliteOptions {
   readonly version: number;
   /** Makes a file of the version before one of this version, inside a transaction. */
   readonly upgrade?: (db: DatabaseSync) => void;
+  /** What to do about a damaged file, where there is more than to restore it; ends messages. */
+  readonly restore?: string;
   /** Statements that make the tables of an empty file. */
   readonly schema: string;
   /** Whether every commit waits for the disk (synchronous=FULL). */
@@ -33,7 +34,7 @@ export interface SqliteOptions {
 }
 
 /** What to do about a damaged file; ends messages. */
-export const RESTORE_ADVICE =
+export const RESTORE_ADVICE: string =
   "restore the data folder from a copy made by 'fraudstream backup', or " +
   "begin again in another --data folder";
 
@@ -52,7 +53,6 @@ export class Sqlite {
   /** Opens the file, making its tables if it is new; throws ConfigError for a file of another version. */
   constructor(options: SqliteOptions) {
     this.#options = options;
-    makePrivateFile(options.path);
     try {
       this.db = new DatabaseSync(options.path);
     } catch (error) {
@@ -188,7 +188,7 @@ export class Sqlite {
 
   /** An error as people should read it; `doing` says where something was damaged. */
   translated(error: unknown, doing?: string): Error {
-    const { path, what, error: make } = this.#options;
+    const { path, what, restore = RESTORE_ADVICE, error: make } = this.#options;
     if (error instanceof Deno.errors.NotCapable) {
       return make(
         `the ${what} ${path}: Deno was not given the permission; add ` +
@@ -207,7 +207,7 @@ export class Sqlite {
     // Whatever else SQLite refuses, the statements were right when written.
     return make(
       `the ${what} ${path} is damaged or not a database (${message}` +
-        `${doing === undefined ? "" : `, ${doing}`}); ${RESTORE_ADVICE}`,
+        `${doing === undefined ? "" : `, ${doing}`}); ${restore}`,
       { cause: error },
     );
   }
@@ -225,6 +225,7 @@ function isLocked(error: unknown): boolean {
 function isSqliteError(error: Error): boolean {
   const code = (error as { code?: unknown }).code;
   return code === "ERR_SQLITE_ERROR" ||
+    code === "ERR_OUT_OF_RANGE" || // an integer beyond 2^53: nobody stored it
     /database|sqlite|disk I\/O/i.test(error.message) &&
       error.name === "Error";
 }
