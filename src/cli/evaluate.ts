@@ -138,7 +138,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     }
     return await retrainStudy(options, specs, options.retrain);
   }
-  const opened = await Promise.all(paths.map(({ path }) => openModel(path)));
+  const opened = paths.map(({ path }) => openModel(path));
   const parameters = featuresFor(options, opened);
   const inputs = inputNames(parameters);
   const scorers = await Promise.all(

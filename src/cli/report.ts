@@ -136,7 +136,7 @@ async function report(
   const output = await chooseOutput(options);
   const model = options.model === undefined
     ? undefined
-    : await JudgedModel.open(options.model);
+    : JudgedModel.open(options.model);
   const kind = chooseSource(options, named, model?.features !== undefined);
   const features = model?.features ?? readFeatureFlags(options);
   // Before somebody listens: a simulation could not be stopped otherwise.

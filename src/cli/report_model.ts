@@ -16,8 +16,8 @@ export class JudgedModel {
   }
 
   /** Opens a model file. Throws like openModel(). */
-  static async open(path: string): Promise<JudgedModel> {
-    return new JudgedModel(await openModel(path));
+  static open(path: string): JudgedModel {
+    return new JudgedModel(openModel(path));
   }
 
   /** The features that the model was trained on; undefined where its file does not say. */
