@@ -10,6 +10,7 @@ import { rankScores } from "../learning/metrics.ts";
 import { type LabelledPayments, scoreRows } from "../learning/payments.ts";
 import {
   countRows,
+  firstDayOf,
   idsSum,
   type Split,
   splitPayments,
@@ -21,6 +22,12 @@ import {
   thresholdTable,
   USUAL_THRESHOLDS,
 } from "../learning/thresholds.ts";
+import {
+  leakage,
+  type TrainedDays,
+  trainedSpan,
+} from "../learning/trained_days.ts";
+import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import {
   detailsText,
@@ -28,6 +35,7 @@ import {
   isHandbookTest,
   metricsText,
   splitText,
+  testSpan,
 } from "./evaluation_table.ts";
 import {
   addFeatureFlags,
@@ -150,14 +158,21 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     return { model, period, judgedBy: [period] };
   });
   const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
+  const ownTraining: TrainedDays = {
+    firstDate: formatDate(
+      payments.startSeconds + firstDayOf(period) * DAY_SECONDS,
+    ),
+    days: period.historyDays + period.trainDays,
+    delayDays: period.delayDays,
+  };
   const models: Evaluated[] = specs.map(({ name }, at) => {
     const { tests: [test], fitSeconds } = outcomes[at];
-    return { name, ...test, fitSeconds };
+    return { name, ...test, fitSeconds, training: ownTraining };
   });
-  for (const [at, { name }] of opened.entries()) {
+  for (const [at, { name, training }] of opened.entries()) {
     const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
-    models.push({ name, judgement, scores, fitSeconds: undefined });
+    models.push({ name, judgement, scores, fitSeconds: undefined, training });
   }
   if (options.curves !== undefined) {
     await writeCurves(options.curves, payments, split, models);
@@ -208,7 +223,7 @@ function report(
     Float64Array.from(labelsOf(payments, split.test)),
   );
   const withHandbook = isHandbookTest(payments, split);
-  let text = splitText(payments, split) + "\n" +
+  let text = splitText(payments, split, models) + "\n" +
     metricsText(models, perfect.metrics, withHandbook);
   if (options.details) {
     for (const model of models) {
@@ -220,7 +235,7 @@ function report(
 
 /** One model as --json has it; what has no value is null. */
 function modelObject(
-  { name, judgement, fitSeconds }: Evaluated,
+  { name, judgement, fitSeconds, training }: Evaluated,
   payments: LabelledPayments,
   split: Split,
   thresholds: { table: readonly ThresholdRow[]; cheapest: ThresholdRow },
@@ -230,6 +245,8 @@ function modelObject(
     model: name,
     ...judgement.metrics,
     "fit_seconds": fitSeconds ?? null,
+    "trained_on": training ? trainedObject(training) : null,
+    warning: leakage(training, testSpan(payments, split)) ?? null,
     period,
     training: countRows(payments, train),
     test: {
@@ -239,6 +256,15 @@ function modelObject(
     days: judgement.days,
     thresholds: thresholds.table,
     "cheapest_threshold": thresholds.cheapest,
+  };
+}
+
+function trainedObject(training: TrainedDays): Record<string, unknown> {
+  const { from, to } = trainedSpan(training);
+  return {
+    "first_date": formatDate(from),
+    "last_date": formatDate(to - DAY_SECONDS),
+    "label_delay_days": training.delayDays,
   };
 }
 

@@ -16,11 +16,13 @@ import {
 import type { InputNumbers } from "../learning/onnx_export.ts";
 import {
   exportedFeatures,
+  exportedTraining,
   exportModel,
   ONNX_ENDING,
 } from "../learning/onnx_file.ts";
 import { openOnnxModel, readOnnxMetadata } from "../learning/onnx_model.ts";
 import { scorerOf } from "../learning/scorer.ts";
+import type { TrainedDays } from "../learning/trained_days.ts";
 import { isWholeInput, MODEL_BYTES_MAX } from "../roles/open_model.ts";
 
 /** A model that can score. */
@@ -29,6 +31,8 @@ export interface OpenedModel {
   readonly name: string;
   /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
   readonly features: ModelFeatures | undefined;
+  /** The days that it was trained on; undefined where a model from elsewhere does not tell. */
+  readonly training: TrainedDays | undefined;
   /** The model file's contents; undefined where it comes from elsewhere. */
   readonly trained?: TrainedModel;
   /** What scores payments that have these inputs, by some of them or all. Throws ModelError where they are others than it needs. */
@@ -50,6 +54,7 @@ export function openModel(path: string): OpenedModel {
     name: path,
     trained,
     features: featureParameters,
+    training: trained.training,
     scorerFor: (offered) => {
       checkInputs(inputs, offered, path);
       return Promise.resolve(scorerOf(body, inputs));
@@ -59,9 +64,11 @@ export function openModel(path: string): OpenedModel {
 
 function openOnnxFile(path: string): OpenedModel {
   const bytes = readWholeFile(path, MODEL_BYTES_MAX);
+  const metadata = readOnnxMetadata(bytes, path);
   return {
     name: path,
-    features: exportedFeatures(readOnnxMetadata(bytes, path), path),
+    features: exportedFeatures(metadata, path),
+    training: exportedTraining(metadata, path),
     scorerFor: async (names) => {
       const offered = { names, isWhole: isWholeInput };
       return (await openOnnxModel(bytes, path, offered)).scorer;

@@ -283,7 +283,7 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    model: scores && await model?.curves(scores, finished.startSeconds),
+    model: scores && await model?.curves(scores),
   };
 }
 
