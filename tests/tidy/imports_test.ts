@@ -167,6 +167,8 @@ testReading(
       }
     }
     assert.deepEqual(Object.fromEntries([...users].sort()), {
+      "src/log/embedded.ts": true,
+      "src/log/embedded_tables.ts": true,
       "src/roles/lock.ts": false,
       "src/sqlite/sqlite.ts": false,
       "src/store/embedded.ts": true,
