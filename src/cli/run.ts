@@ -6,7 +6,6 @@ import {
   openDashboard,
 } from "../dashboard/dashboard.ts";
 import { ConfigError, LogError } from "../error/error.ts";
-import type { StreamParameters } from "../roles/control.ts";
 import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
 import {
@@ -30,6 +29,7 @@ import {
 } from "./connection_flags.ts";
 import {
   addDataFlags,
+  continueData,
   type DataOptions,
   DAYS_MAX,
   readDataFlags,
@@ -58,7 +58,12 @@ import {
   type ScoringOptions,
 } from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { checkEnd, findParameters, requireAgreement } from "./stored_stream.ts";
+import {
+  checkEnd,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "./stored_stream.ts";
 import {
   addStreamFlags,
   readStreamFlags,
@@ -351,10 +356,10 @@ async function begin(
 ): Promise<Begun> {
   const report = reportTo(logger);
   const look = async (waitMs: number) => {
-    const looking = findParameters(connection, report, { waitMs, signal });
+    const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
   };
-  const open = async (found: StreamParameters | undefined): Promise<Begun> => {
+  const open = async (found: RecordedStream | undefined): Promise<Begun> => {
     const { settings, roles } = await readSettings(options, connection, found);
     const opened = await Stream.open({ settings, roles, logger, signal });
     return { settings, roles, opened };
@@ -383,13 +388,15 @@ async function begin(
 async function readSettings(
   options: RunOptions,
   connection: Connection,
-  found: StreamParameters | undefined,
+  found: RecordedStream | undefined,
 ): Promise<{ settings: RunSettings; roles: Role[] }> {
-  const data = readDataFlags(options);
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
+  const begun = roles.includes("producer") ? found?.origin : undefined;
+  const data = (begun && continueData(options, begun.fingerprint)) ??
+    readDataFlags(options);
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -398,7 +405,7 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found);
+  const parameters = readStreamFlags(streamOptions, found?.parameters);
   const { scoring, training } = await readScoringFlags(options, {
     roles: asked,
     folder: connection.folder,

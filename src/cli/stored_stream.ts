@@ -7,7 +7,11 @@ import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
-import { Control, type StreamParameters } from "../roles/control.ts";
+import {
+  Control,
+  type StreamOrigin,
+  type StreamParameters,
+} from "../roles/control.ts";
 import { endCheck, type EndCheckResult } from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
 import { openStore, storePath } from "../store/open_store.ts";
@@ -68,15 +72,20 @@ export async function openStream(
   }
 }
 
-/**
- * What the roles of a stream agreed on; undefined where none has run, nor does
- * within `waitMs`.
- */
-export async function findParameters(
+/** What stands in a stream before a run. */
+export interface RecordedStream {
+  /** What its roles agreed on. */
+  readonly parameters: StreamParameters;
+  /** The stream that our producer has begun; undefined where it has begun none. */
+  readonly origin: StreamOrigin | undefined;
+}
+
+/** What a stream holds on record; undefined where no role has run, nor does within `waitMs`. */
+export async function findRecorded(
   connection: Connection,
   report: LogReport,
   { waitMs, signal }: { waitMs: number; signal: AbortSignal },
-): Promise<StreamParameters | undefined> {
+): Promise<RecordedStream | undefined> {
   const { log } = connection;
   const deadline = performance.now() + waitMs;
   for (;;) {
@@ -84,7 +93,8 @@ export async function findParameters(
       await using opened = await openLog(log, report);
       const control = new Control(opened); // whoever opens the stream is told
       if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
-      if (control.parameters) return control.parameters;
+      const { parameters, origin } = control;
+      if (parameters) return { parameters, origin };
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
     await delay(LOOK_MS, undefined, { signal }).catch(() => {});

@@ -229,8 +229,10 @@ async function readStage(
       read === undefined || emitted === undefined || rejected === undefined ||
       frauds === undefined
     ) return undefined;
+    // Records that somebody has accepted as missing count as read.
+    const missing = numberOf(metadata, "missing") ?? 0;
     sum = {
-      read: sum.read + read,
+      read: sum.read + read + missing,
       emitted: sum.emitted + emitted,
       rejected: sum.rejected + rejected,
       frauds: sum.frauds + frauds,

@@ -11,7 +11,7 @@ import {
 } from "../features/feature_row.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
-import { IdPartitioner } from "../log/murmur2.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import { TransactionJsonReader } from "../transaction/transaction_json.ts";

@@ -93,7 +93,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const { signal } = stop;
   // Waiting for a server must not keep the thread from being stopped.
   await using opened = await openUnlessStopped(
-    openLog(settings.log, report),
+    openLog(settings.log, report, signal),
     signal,
   );
   if (!opened) return;
@@ -119,21 +119,22 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       return await runProcessor(context, startSeconds);
     case "writer": {
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
       const store = opened.resource;
       const stored = new AbortController();
+      const options = { startSeconds, clears: isOnlyWriter(settings) };
       return await runTogether(context, [
         async (context) => {
-          await runWriter(context, { store, startSeconds, stored: tellStored });
+          await runWriter(context, { ...options, store, stored: tellStored });
           stored.abort();
         },
         (context) =>
           runPredictionWriter(context, {
+            ...options,
             store: store.predictions(),
-            startSeconds,
             stored: stored.signal,
           }),
       ]);
@@ -147,7 +148,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     case "trainer": {
       if (!settings.training) return;
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
@@ -173,6 +174,11 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       });
     }
   }
+}
+
+/** Whether nobody else can write to the store: the folder's lock sees to that. */
+function isOnlyWriter({ log, store }: RunSettings): boolean {
+  return log.kind === "embedded" && store.kind === "embedded";
 }
 
 function tellStored(cells: Float64Array, width: number, count: number): void {

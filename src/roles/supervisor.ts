@@ -96,14 +96,20 @@ export class Stream implements AsyncDisposable {
         held.use(takeLock(path, what));
       }
     }
-    const opening = openLog(logSettings, reportTo(logger));
+    const opening = openLog(logSettings, reportTo(logger), signal);
     const opened = await openUnlessStopped(opening, signal);
     if (!opened) return undefined;
     const { resource: log } = held.use(opened);
     const control = new Control(log, reportTo(logger));
-    await agree(log, control, parameters);
-    // The writer must know before it could think that all is done.
-    if (roles.includes("scorer")) await control.declareScored();
+    try {
+      await agree(log, control, parameters);
+      // The writer must know before it could think that all is done.
+      if (roles.includes("scorer")) await control.declareScored();
+    } catch (error) {
+      // It waited for the log's lock when it was stopped.
+      if (signal.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
     return new Stream(options, control, log, held.move());
   }
 

@@ -22,7 +22,7 @@ import {
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
 import { PackBuilder } from "../../src/roles/pack.ts";
 import { whyNotEditable } from "../../src/roles/requeue.ts";
-import { CommitReader } from "../../src/roles/stage_commit.ts";
+import { CommitReader, initialCommit } from "../../src/roles/stage_commit.ts";
 import { TerminalStage } from "../../src/roles/terminal_stage.ts";
 import { discrepancies, readStatus } from "../../src/roles/status.ts";
 import {
@@ -241,7 +241,19 @@ Deno.test("what stands for an unreadable batch is told so by every stage, whatev
   const batch = unreadableBatch(new Uint8Array(0), value);
   await using folder = await openMemory(parameters);
   const { log } = folder;
-  const options = { log, parameters, partition: 0, commit: undefined };
+  const options = {
+    log,
+    parameters,
+    partition: 0,
+    start: {
+      isKnown: false,
+      offset: 0,
+      commit: initialCommit(),
+      ignored: undefined,
+    },
+    acceptsMissingStart: false,
+    signal: new AbortController().signal,
+  };
   const stages = [
     new CustomerStage({
       ...options,
@@ -341,7 +353,7 @@ Deno.test("a row dated 2080 moves nothing: the rows after it are taken as if it 
 /** A pack of one row at a time, its other cells as given. */
 function packAt(timeSeconds: number, datetimeSeconds?: number): Uint8Array {
   const { features } = parametersOf(1);
-  const builder = new PackBuilder(features);
+  const builder = new PackBuilder(features, 0);
   const row = paymentAt(timeSeconds, { transactionId: 77 });
   if (datetimeSeconds !== undefined) row.datetimeSeconds = datetimeSeconds;
   const at = builder.next();
