@@ -10,6 +10,8 @@ import {
 } from "../roles/status.ts";
 import { TOPICS } from "../roles/topics.ts";
 import type { TopicState } from "../log/log.ts";
+import type { PredictionStatus } from "../store/predictions.ts";
+import type { StoreStatus } from "../store/store.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import {
   addConnectionFlags,
@@ -17,8 +19,14 @@ import {
   ENVIRONMENT_HELP,
   readConnection,
 } from "./connection_flags.ts";
-import { scoredText, stageTable } from "./run_summary.ts";
-import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
+import { publishedText, scoredText, stageTable } from "./run_summary.ts";
+import {
+  checkEnd,
+  openStoredRows,
+  openStoredStream,
+  requireAgreement,
+  warnings,
+} from "./stored_stream.ts";
 import { thousands, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
@@ -41,7 +49,9 @@ export function addStatusCommand(program: Command): void {
     .summary("say what a stream holds")
     .description(
       "Says what a stream holds: topics with their offsets, consumer " +
-        "groups with their lag, rows stored. It may be running.",
+        "groups with their lag, rows stored. It may be running. Once all " +
+        "stages are at the end, compares their counts and the store's: a " +
+        "difference is an error.",
     );
   command.option("--json", "as one JSON object");
   addConnectionFlags(command);
@@ -61,16 +71,25 @@ async function status(options: StatusOptions): Promise<void> {
   const store = await rows?.status();
   const predictions = stream && scorerStatus(stream) &&
     await rows?.predictions().status();
+  const ended = control && await checkEnd(connection, log, opened);
   if (options.json) {
     writeResult(
       JSON.stringify(
-        { topics, stream, store, predictions },
+        { topics, stream, store, predictions, endCheck: ended },
         null,
         2,
       ) + "\n",
     );
-    return;
-  }
+  } else writeStatus(topics, stream, store, predictions);
+  if (ended) requireAgreement(ended);
+}
+
+function writeStatus(
+  topics: readonly TopicState[],
+  stream: StreamStatus | undefined,
+  store: StoreStatus | undefined,
+  predictions: PredictionStatus | undefined,
+): void {
   writeResult(topicTable(topics));
   if (stream) writeResult(`\n${stageTable(stream)}\n${streamText(stream)}`);
   writeResult(
@@ -102,14 +121,14 @@ function topicTable(topics: readonly TopicState[]): string {
 }
 
 function streamText(stream: StreamStatus): string {
-  const { produced, complete, startSeconds, stages, deadLetters } = stream;
+  const { startSeconds, stages, deadLetters } = stream;
+  const published = publishedText(stream);
   const reached = stages[2].progress;
   const time = startSeconds === undefined
     ? "unknown"
     : formatDatetime(startSeconds + reached);
   const scored = scoredText(stream);
-  return `published  ${thousands(produced)} payments` +
-    (complete ? ", all there are" : "") + `\n` +
+  return (published === undefined ? "" : `${published}\n`) +
     `event time ${time}\n` +
     (scored === undefined ? "" : `scored     ${scored}\n`) +
     `rejected   ${thousands(deadLetters)} dead letters\n`;

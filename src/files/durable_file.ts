@@ -5,14 +5,15 @@
 import { dirname } from "node:path";
 import { fileError } from "./file_error.ts";
 
-/** Writes bytes into a file from a position on, making it if it is missing. Call syncFolder() for a new one's name. */
+/** Writes bytes into a file from a position on, making it if it is missing. Call syncFolder() for a new one's name; it gets `mode`. */
 export function writeDurably(
   path: string,
   position: number,
   bytes: Uint8Array,
+  mode: number,
 ): void {
   try {
-    using file = Deno.openSync(path, { write: true, create: true });
+    using file = Deno.openSync(path, { write: true, create: true, mode });
     file.seekSync(position, Deno.SeekMode.Start);
     writeAll(file, bytes);
     file.syncSync();
@@ -22,13 +23,18 @@ export function writeDurably(
 }
 
 /** Replaces a file, or makes it: whoever opens it finds the old or the new content, never a part. */
-export function replaceDurably(path: string, bytes: Uint8Array): void {
+export function replaceDurably(
+  path: string,
+  bytes: Uint8Array,
+  mode: number,
+): void {
   const beside = partialPath(path);
   try {
     using file = Deno.openSync(beside, {
       write: true,
       create: true,
       truncate: true,
+      mode,
     });
     writeAll(file, bytes);
     file.syncSync();

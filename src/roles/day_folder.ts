@@ -33,6 +33,7 @@ import {
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
+import { PRIVATE_FILE } from "../sqlite/private_file.ts";
 import { ByteWriter } from "../transaction/byte_writer.ts";
 import { formatDate, formatDatetime } from "../transaction/calendar.ts";
 import {
@@ -256,7 +257,7 @@ export class DayFolder {
   #appendTo(date: string, bytes: Uint8Array): void {
     const part = this.#manifest.parts[date];
     if (part.bytes === 0) this.#named = true;
-    writeDurably(this.#pathOf(`${date}.part`), part.bytes, bytes);
+    writeDurably(this.#pathOf(`${date}.part`), part.bytes, bytes, PRIVATE_FILE);
     part.bytes += bytes.length;
     part.check = crc32c(bytes, part.check);
   }
@@ -291,7 +292,7 @@ export class DayFolder {
       prefix,
       new TextEncoder().encode(this.#header()),
     );
-    replaceDurably(this.#pathOf(this.#finalName(date)), bytes);
+    replaceDurably(this.#pathOf(this.#finalName(date)), bytes, PRIVATE_FILE);
     return { bytes: bytes.length, check: crc32c(bytes) };
   }
 

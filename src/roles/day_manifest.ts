@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { DataError } from "../error/error.ts";
 import { readIfThere, replaceDurably } from "../files/durable_file.ts";
+import { PRIVATE_FILE } from "../sqlite/private_file.ts";
 import { crc32c } from "../log/crc32c.ts";
 import type { RecordMark } from "../log/record_batch.ts";
 
@@ -138,7 +139,11 @@ export function readManifest(
 export function writeManifest(folder: string, manifest: Manifest): void {
   const checked = { ...manifest, check: checkOf(manifest) };
   const text = JSON.stringify(checked, null, 1) + "\n";
-  replaceDurably(manifestPath(folder), new TextEncoder().encode(text));
+  replaceDurably(
+    manifestPath(folder),
+    new TextEncoder().encode(text),
+    PRIVATE_FILE,
+  );
 }
 
 /** Offset of the next record of each partition that a folder of days needs; undefined if there is none yet. */

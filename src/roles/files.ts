@@ -10,6 +10,7 @@ import { DataError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import { type Log, READ_LIMIT } from "../log/log.ts";
 import { recordMark } from "../log/record_batch.ts";
+import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DayFolder } from "./day_folder.ts";
@@ -21,7 +22,7 @@ import {
   type RoleContext,
   type RunSettings,
 } from "./role.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
@@ -39,7 +40,7 @@ export async function runFiles(
   files: NonNullable<RunSettings["files"]>,
 ): Promise<void> {
   try {
-    Deno.mkdirSync(files.folder, { recursive: true });
+    Deno.mkdirSync(files.folder, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (error) {
     throw fileError(error, "make", files.folder);
   }
@@ -229,7 +230,7 @@ class DayBarrier {
     }
     if (this.#waitFor === "terminal stage") {
       const commits = await log.committed(TERMINAL_GROUP, REPARTITION_TOPIC);
-      const offsets = commits.map((commit) => commit?.offset ?? 0);
+      const offsets = commits.map(takenOffset);
       if (!reached(offsets, this.#ends)) return this.#complete;
       this.#ends = await log.endOffsets(SINK_TOPIC) ?? [];
       this.#waitFor = "reading";

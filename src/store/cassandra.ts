@@ -48,6 +48,8 @@ import {
 } from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
+import { CassandraPositions } from "./cassandra_positions.ts";
+import type { StreamPosition } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
 import { RowSpool } from "./row_spool.ts";
 import type { LookUp } from "./look_up.ts";
@@ -203,6 +205,7 @@ export class CassandraStore implements Store {
   readonly #outage: Outage;
   readonly #inFlight = new InFlight(IN_FLIGHT);
   readonly #planner: WritePlanner;
+  readonly #positions: CassandraPositions;
 
   /**
    * Uses a connected client and tables that are there: see openCassandraStore().
@@ -234,11 +237,75 @@ export class CassandraStore implements Store {
     });
     this.idMax = idMaxOf(Object.values(tables.payments));
     this.#planner = new WritePlanner(keyspace, tables.payments, this.#width);
+    this.#positions = new CassandraPositions({
+      keyspace,
+      send: (writes, signal) => this.#sendAll(writes, signal),
+      all: (cql) => this.#all(cql),
+    });
   }
 
   /** See Store. */
-  write(rows: StoreRows, signal?: AbortSignal): Promise<void> {
-    return this.#sendAll(this.#planner.writes(rows), signal);
+  async write(
+    rows: StoreRows,
+    signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    await this.#sendAll(this.#planner.writes(rows), signal);
+    await this.#positions.save(positions, signal);
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(
+    positions: readonly StreamPosition[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#positions.save(positions, signal);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    return await this.lookUp().payment(transactionId) !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    const { name } = this.#tables.payments.transactions;
+    return (await this.#all(`SELECT * FROM ${this.#keyspace}.${name} LIMIT 1`))
+      .length === 0;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#positions.remove(topic);
+    const { payments } = this.#tables;
+    for (const { name } of Object.values(payments)) await this.#empty(name);
+  }
+
+  /** See Store. Cassandra keeps checksums of all that it stores, and tells of them when it reads. */
+  verify(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Removes all rows of a table. */
+  async #empty(table: string): Promise<void> {
+    const cql = `TRUNCATE ${this.#keyspace}.${table}`;
+    await this.#patiently(
+      () => this.#client.execute(cql, [], SCHEMA_OPTIONS),
+      undefined,
+    );
+  }
+
+  /** All rows of a statement without values. */
+  async #all(
+    cql: string,
+  ): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const execute = () => this.#client.execute(cql, [], { fetchSize: 0 });
+    return (await this.#patiently(execute, undefined)).rows;
   }
 
   /** Sends requests, some side by side; all are stored in the end, or the first error is thrown. */
@@ -352,6 +419,8 @@ export class CassandraStore implements Store {
         );
       },
       count: (table, column) => this.#count(table, column),
+      empty: (table) => this.#empty(table),
+      positions: this.#positions,
     });
   }
 

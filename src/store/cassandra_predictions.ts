@@ -13,6 +13,7 @@ import {
   selectRangeCql,
 } from "./cassandra_schema.ts";
 import { type Page, scanRing } from "./cassandra_scan.ts";
+import type { CassandraPositions } from "./cassandra_positions.ts";
 import type { Write } from "./cassandra_writes.ts";
 import {
   emptyPredictions,
@@ -22,6 +23,7 @@ import {
   type PredictionStatus,
   type PredictionStore,
 } from "./predictions.ts";
+import type { StreamPosition } from "./positions.ts";
 import { RowSpool } from "./row_spool.ts";
 import type { StoreRows } from "./store.ts";
 import { StoredPredictionReader } from "./stored_prediction.ts";
@@ -60,6 +62,10 @@ export interface CassandraAccess {
     table: PlainTable,
     column: string,
   ) => Promise<{ rows: number; sum: number }>;
+  /** Removes all rows of a table. */
+  readonly empty: (table: string) => Promise<void>;
+  /** The keyspace's positions. */
+  readonly positions: CassandraPositions;
 }
 
 /** The predictions of one keyspace. */
@@ -79,10 +85,56 @@ export class CassandraPredictions implements PredictionStore {
   }
 
   /** See PredictionStore. */
-  async write(rows: PredictionRows, signal?: AbortSignal): Promise<void> {
-    if (rows.count === 0) return;
+  async write(
+    rows: PredictionRows,
+    signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count > 0) {
+      await this.#ensure();
+      await this.#access.send(this.#writes(rows), signal);
+    }
+    await this.savePositions(positions, signal);
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#access.positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(
+    positions: readonly StreamPosition[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#access.positions.save(positions, signal);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
     await this.#ensure();
-    await this.#access.send(this.#writes(rows), signal);
+    const cql = `SELECT transaction_id FROM ${this.#table()} ` +
+      "WHERE transaction_id = ?";
+    const id = this.#id(transactionId);
+    return (await this.#access.read(cql, [id])).rows.length > 0;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    await this.#ensure();
+    const cql = `SELECT transaction_id FROM ${this.#table()} LIMIT 1`;
+    return (await this.#access.read(cql, [])).rows.length === 0;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#ensure();
+    await this.#access.positions.remove(topic);
+    await this.#access.empty(this.#tables.predictions.name);
+  }
+
+  #table(): string {
+    return `${this.#access.keyspace}.${this.#tables.predictions.name}`;
   }
 
   *#writes(

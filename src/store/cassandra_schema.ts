@@ -16,6 +16,7 @@ import {
   type SchemaSettings,
 } from "./cassandra_settings.ts";
 import { VERDICT_TABLE } from "./look_up.ts";
+import { POSITION_COLUMNS, POSITION_TABLE } from "./positions.ts";
 import { METRIC_TABLE, PREDICTION_TABLE } from "./predictions.ts";
 import { INT_MAX, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 
@@ -207,6 +208,22 @@ export function scoringTables(): ScoringTables {
   };
 }
 
+/** Columns of positions that hold text; the others are whole numbers up to 2^53 - 1. */
+const POSITION_TEXT: readonly string[] = ["stream", "topic", "metadata"];
+
+/** The table of positions: one partition a stream, a row for each partition of its topics. */
+export const POSITIONS: PlainTable = {
+  name: POSITION_TABLE,
+  columns: POSITION_COLUMNS.map((name) => ({
+    name,
+    type: POSITION_TEXT.includes(name) ? "text" : "bigint",
+  })),
+  partition: ["stream"],
+  clustering: ["topic", "topic_partition"],
+  newestFirst: false,
+  comment: "up to where each topic of a stream is stored",
+};
+
 /** Makes the keyspace, replicated in the local data centre only. */
 export function createKeyspaceCql(settings: SchemaSettings): string {
   const { keyspace, localDataCenter, replication } = settings;
@@ -362,6 +379,7 @@ export function schemaCql(
     ...Object.values(tablesOf(features)),
     ...Object.values(scoringTables()),
     VERDICTS,
+    POSITIONS,
   ];
   const statements = [
     createKeyspaceCql(settings),

@@ -11,6 +11,7 @@ import {
   type FoundColumn,
   missingColumns,
   type PlainTable,
+  POSITIONS,
   type ScoringTables,
   scoringTables,
   type Tables,
@@ -59,7 +60,8 @@ export async function ensureSchema(
     byTerminal: asFound(made.byTerminal),
     fraudsByDay: asFound(made.fraudsByDay),
   };
-  await makeTables(execute, keyspace, Object.values(payments), found);
+  const needed = [...Object.values(payments), POSITIONS];
+  await makeTables(execute, keyspace, needed, found);
   const { predictions, metrics } = scoringTables();
   return {
     payments,

@@ -1,8 +1,9 @@
 /**
  * The store in a folder: one SQLite file with the table `transactions`, whose
- * columns are those of the Cassandra table and the features, in lower case.
+ * columns are those of the Cassandra table and the features, in lower case,
+ * and a checksum of the row.
  */
-import type { StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ConfigError, StoreError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
@@ -16,10 +17,17 @@ import { DatetimeFormatter } from "../transaction/calendar.ts";
 import { DAY_SECONDS, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
-import type { LookUp } from "./look_up.ts";
+import { EmbeddedPositions, POSITION_SCHEMA } from "./embedded_positions.ts";
+import { type LookUp, VERDICT_TABLE } from "./look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
-import type { PredictionStore } from "./predictions.ts";
-import type { Store, StoreRows, StoreStatus } from "./store.ts";
+import type { StreamPosition } from "./positions.ts";
+import {
+  METRIC_TABLE,
+  PREDICTION_TABLE,
+  type PredictionStore,
+} from "./predictions.ts";
+import { CellCheck, CHECK_COLUMN } from "./row_check.ts";
+import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
 import {
   type BadRowHandler,
   refuseBadRow,
@@ -36,13 +44,20 @@ export interface EmbeddedStoreOptions {
   readonly features: FeatureParameters;
   /** Whether every commit waits for the disk. */
   readonly durable: boolean;
+  /** Ends the waiting for a lock, with the signal's reason as the error. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a lock that is waited for long. */
+  readonly report?: StoreReport | undefined;
 }
 
 /** The store of one data folder. */
 export class EmbeddedStore implements Store {
   /** See Store. */
   readonly idMax: number = TRANSACTION_ID_MAX;
+  readonly #path: string;
   readonly #sqlite: Sqlite;
+  readonly #positions: EmbeddedPositions;
+  readonly #check: CellCheck;
   readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #datetime = new DatetimeFormatter();
@@ -56,30 +71,38 @@ export class EmbeddedStore implements Store {
     const names = featureNames(options.features).map((n) => n.toLowerCase());
     this.#columns = [...TRANSACTION_COLUMNS.map(([name]) => name), ...names];
     this.#width = TRANSACTION_CELLS + names.length;
+    this.#check = new CellCheck(this.#width);
+    this.#path = options.path;
     this.#sqlite = new Sqlite({
       path: options.path,
       what: "store",
-      version: 1,
+      version: 2,
+      upgrade: upgradeFromFirst,
       schema: schemaOf(names, wholeFeatures(options.features)),
+      restore: "'fraudstream rebuild' fills it again from the log",
       durable: options.durable,
       error: (message, cause) => new StoreError(message, cause),
+      signal: options.signal,
+      waiting: (message) => options.report?.("warning", message, {}),
     });
     this.#requireColumns(options.path);
-    const one = `(${this.#columns.map(() => "?").join(", ")})`;
+    const columns = [...this.#columns, CHECK_COLUMN];
+    const one = `(${columns.map(() => "?").join(", ")})`;
     const insert = `INSERT OR REPLACE INTO transactions (${
-      this.#columns.join(", ")
+      columns.join(", ")
     }) VALUES `;
     const { db } = this.#sqlite;
     this.#writeOne = db.prepare(insert + one);
     this.#writeMany = db.prepare(
       insert + Array(ROWS_AT_ONCE).fill(one).join(", "),
     );
+    this.#positions = new EmbeddedPositions(this.#sqlite, options.path);
   }
 
   #requireColumns(path: string): void {
     const found = this.#sqlite.db.prepare("PRAGMA table_info(transactions)")
       .all().map(({ name }) => String(name));
-    if (found.join() === this.#columns.join()) return;
+    if (found.join() === [...this.#columns, CHECK_COLUMN].join()) return;
     this.#sqlite.close();
     throw new ConfigError(
       `${path} holds the features of other windows or of another set; give ` +
@@ -88,10 +111,51 @@ export class EmbeddedStore implements Store {
   }
 
   /** See Store. */
-  async write(rows: StoreRows): Promise<void> {
+  async write(
+    rows: StoreRows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
     const pieces = ascendingPieces(rows, this.#width, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
       for (const piece of pieces) this.#run(rows.cells, piece);
+      this.#positions.put(positions);
+    });
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    return this.#positions.save(positions);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(
+        "SELECT 1 FROM transactions WHERE transaction_id = ?",
+      ).get(transactionId)
+    );
+    return found !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare("SELECT 1 FROM transactions LIMIT 1").get()
+    );
+    return found === undefined;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#sqlite.transaction(() => {
+      this.#sqlite.db.exec("DELETE FROM transactions");
+      this.#positions.remove(topic);
     });
   }
 
@@ -115,6 +179,7 @@ export class EmbeddedStore implements Store {
       for (let j = TRANSACTION_CELLS; j < this.#width; j++) {
         values.push(cells[at + j]);
       }
+      values.push(this.#check.of(cells, at));
     }
     const statement = piece.length === 1 ? this.#writeOne : this.#writeMany;
     statement.run(...values);
@@ -126,7 +191,9 @@ export class EmbeddedStore implements Store {
     onBadRow: BadRowHandler = refuseBadRow,
   ): AsyncGenerator<StoreRows> {
     const cells = new Float64Array(PAGE_ROWS * this.#width);
-    const reader = new StoredRowReader("transactions", this.#features);
+    const table = `${this.#path}, table transactions`;
+    const reader = new StoredRowReader(table, this.#features);
+    await this.#requireSound("quick_check");
     for await (const rows of pagesById(this.#sqlite, "transactions")) {
       signal?.throwIfAborted();
       let count = 0;
@@ -137,6 +204,27 @@ export class EmbeddedStore implements Store {
       }
       yield { cells, count };
     }
+  }
+
+  /**
+   * Throws StoreError unless the file's structure is sound: a damaged page can
+   * hide rows that SQLite then leaves out without a word.
+   */
+  async #requireSound(check: "quick_check" | "integrity_check"): Promise<void> {
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(`PRAGMA ${check}(1)`).get()
+    );
+    const result = String(found?.[check]);
+    if (result === "ok") return;
+    throw new StoreError(
+      `the store ${this.#path} is damaged (${result.replaceAll("\n", " ")}); ` +
+        `'fraudstream rebuild' fills it again from the log`,
+    );
+  }
+
+  /** See Store. */
+  verify(): Promise<void> {
+    return this.#requireSound("integrity_check");
   }
 
   /** See Store. */
@@ -152,12 +240,12 @@ export class EmbeddedStore implements Store {
 
   /** See Store. */
   lookUp(): LookUp {
-    return new EmbeddedLookUp(this.#sqlite, this.#features);
+    return new EmbeddedLookUp(this.#sqlite, this.#path, this.#features);
   }
 
   /** See Store. */
   predictions(): PredictionStore {
-    return new EmbeddedPredictions(this.#sqlite);
+    return new EmbeddedPredictions(this.#sqlite, this.#path, this.#positions);
   }
 
   /** Closes the store. */
@@ -188,6 +276,24 @@ function schemaOf(
     ...features.map((name, at) =>
       `${name} ${whole[at] ? "INTEGER" : "REAL"} NOT NULL`
     ),
+    `${CHECK_COLUMN} INTEGER`,
   ];
-  return `CREATE TABLE transactions (\n  ${columns.join(",\n  ")}\n) STRICT;`;
+  return `CREATE TABLE transactions (\n  ${columns.join(",\n  ")}\n) STRICT;` +
+    POSITION_SCHEMA;
+}
+
+/** A file of version 1 has no positions, and its rows have no checksums. */
+function upgradeFromFirst(db: DatabaseSync): void {
+  db.exec(POSITION_SCHEMA);
+  const isThere = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?");
+  const tables = [
+    "transactions",
+    PREDICTION_TABLE,
+    METRIC_TABLE,
+    VERDICT_TABLE,
+  ];
+  for (const table of tables) {
+    if (!isThere.get(table)) continue;
+    db.exec(`ALTER TABLE ${table} ADD COLUMN ${CHECK_COLUMN} INTEGER`);
+  }
 }

@@ -11,6 +11,12 @@ import {
   emptyTransaction,
   type Transaction,
 } from "../transaction/transaction.ts";
+import {
+  CHECK_COLUMN,
+  CHECK_PROBLEM,
+  isDamaged,
+  textCheck,
+} from "./row_check.ts";
 import { allRows } from "./embedded_rows.ts";
 import {
   type LookUp,
@@ -42,6 +48,7 @@ CREATE TABLE IF NOT EXISTS ${VERDICT_TABLE} (
   label INTEGER NOT NULL,
   analyst TEXT NOT NULL,
   note TEXT NOT NULL,
+  ${CHECK_COLUMN} INTEGER,
   PRIMARY KEY (transaction_id, decided_at)
 ) STRICT;`;
 
@@ -51,13 +58,12 @@ const TABLE = "transactions";
 export class EmbeddedLookUp implements LookUp {
   readonly #sqlite: Sqlite;
   readonly #rows: StoredRowReader;
-  readonly #payments = new StoredPaymentReader(TABLE);
   readonly #made = new Set<string>();
 
-  /** Looks into an open store with these features. */
-  constructor(sqlite: Sqlite, features: FeatureParameters) {
+  /** Looks into an open store with these features; its path is for messages. */
+  constructor(sqlite: Sqlite, path: string, features: FeatureParameters) {
     this.#sqlite = sqlite;
-    this.#rows = new StoredRowReader(TABLE, features);
+    this.#rows = new StoredRowReader(`${path}, table ${TABLE}`, features);
   }
 
   /** See LookUp. */
@@ -94,19 +100,20 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
-    return rows.map((row) => paymentOf(this.#payments, row));
+    // With their features, which their checksums cover.
+    return rows.map((row) => caseOf(this.#rows, row).payment);
   }
 
   /** See LookUp. */
   async addVerdict(verdict: Verdict): Promise<void> {
     await this.#make(VERDICT_SCHEMA);
-    const { transactionId, decidedAt, label, analyst, note } = verdict;
+    const values = verdictValues(verdict);
     await this.#sqlite.transaction(() =>
       this.#sqlite.db.prepare(
         `INSERT OR REPLACE INTO ${VERDICT_TABLE} ` +
-          "(transaction_id, decided_at, label, analyst, note) " +
-          "VALUES (?, ?, ?, ?, ?)",
-      ).run(transactionId, decidedAt, label, analyst, note)
+          `(transaction_id, decided_at, label, analyst, note, ${CHECK_COLUMN}) ` +
+          "VALUES (?, ?, ?, ?, ?, ?)",
+      ).run(...values, textCheck(values))
     );
   }
 
@@ -118,7 +125,13 @@ export class EmbeddedLookUp implements LookUp {
         "ORDER BY decided_at DESC",
       transactionId,
     );
-    return rows.map(verdictOf);
+    return rows.map((row) => {
+      const verdict = verdictOf(row);
+      if (isDamaged(row, textCheck(verdictValues(verdict)))) {
+        refuseBadRow(badRow(VERDICT_TABLE, row, CHECK_PROBLEM));
+      }
+      return verdict;
+    });
   }
 
   async #make(schema: string): Promise<void> {
@@ -161,6 +174,11 @@ export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
 function storedPayment(row: Transaction): StoredPayment {
   const { datetimeSeconds, ...payment } = row;
   return { ...payment, datetime: formatDatetime(datetimeSeconds) };
+}
+
+function verdictValues(verdict: Verdict): (string | number)[] {
+  const { transactionId, decidedAt, label, analyst, note } = verdict;
+  return [transactionId, decidedAt, label, analyst, note];
 }
 
 /** A verdict from a row of either store's table; throws like paymentOf(). */

@@ -3,12 +3,24 @@
  * made when somebody first writes: a stream that is not scored has none.
  */
 import type { StatementSync } from "node:sqlite";
+import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
 import { DatetimeFormatter } from "../transaction/calendar.ts";
 import { TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
+import type { EmbeddedPositions } from "./embedded_positions.ts";
 import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
-import { StoredPredictionReader } from "./stored_prediction.ts";
+import type { StreamPosition } from "./positions.ts";
+import {
+  CHECK_COLUMN,
+  CHECK_PROBLEM,
+  isDamaged,
+  textCheck,
+} from "./row_check.ts";
+import {
+  predictionCheck,
+  StoredPredictionReader,
+} from "./stored_prediction.ts";
 import { type BadRowHandler, refuseBadRow } from "./stored_row.ts";
 import {
   emptyPredictions,
@@ -22,7 +34,7 @@ import {
 } from "./predictions.ts";
 
 const ROWS_AT_ONCE = 32;
-const COLUMNS = 10;
+const COLUMNS = 11;
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS ${PREDICTION_TABLE} (
@@ -35,13 +47,15 @@ CREATE TABLE IF NOT EXISTS ${PREDICTION_TABLE} (
   score REAL NOT NULL,
   alert INTEGER NOT NULL,
   model_version TEXT NOT NULL,
-  contributions TEXT
+  contributions TEXT,
+  ${CHECK_COLUMN} INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS ${METRIC_TABLE} (
   day INTEGER NOT NULL,
   model_version TEXT NOT NULL,
   metric TEXT NOT NULL,
   value REAL NOT NULL,
+  ${CHECK_COLUMN} INTEGER,
   PRIMARY KEY (day, model_version, metric)
 ) STRICT, WITHOUT ROWID;`;
 
@@ -55,24 +69,72 @@ export class EmbeddedPredictions implements PredictionStore {
   /** See PredictionStore. */
   readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #sqlite: Sqlite;
+  readonly #path: string;
+  readonly #positions: EmbeddedPositions;
   readonly #datetime = new DatetimeFormatter();
   readonly #values: (number | string | null)[] = [];
   #statements: Statements | undefined;
 
-  /** Uses an open store's file. */
-  constructor(sqlite: Sqlite) {
+  /** Uses an open store's file, its path for messages, and its table of positions. */
+  constructor(sqlite: Sqlite, path: string, positions: EmbeddedPositions) {
     this.#sqlite = sqlite;
+    this.#path = path;
+    this.#positions = positions;
   }
 
   /** See PredictionStore. */
-  async write(rows: PredictionRows): Promise<void> {
-    if (rows.count === 0) return;
+  async write(
+    rows: PredictionRows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count === 0) return await this.#positions.save(positions);
     const { one, many } = this.#statements ?? await this.#make();
     const pieces = ascendingPieces(rows, PREDICTION_CELLS, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
       for (const piece of pieces) {
         this.#run(piece.length === 1 ? one : many, rows, piece);
       }
+      this.#positions.put(positions);
+    });
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    return this.#positions.save(positions);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    if (!await this.#isThere()) return false;
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(
+        `SELECT 1 FROM ${PREDICTION_TABLE} WHERE transaction_id = ?`,
+      ).get(transactionId)
+    );
+    return found !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    if (!await this.#isThere()) return true;
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(`SELECT 1 FROM ${PREDICTION_TABLE} LIMIT 1`).get()
+    );
+    return found === undefined;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    const isThere = await this.#isThere();
+    await this.#sqlite.transaction(() => {
+      if (isThere) this.#sqlite.db.exec(`DELETE FROM ${PREDICTION_TABLE}`);
+      this.#positions.remove(topic);
     });
   }
 
@@ -108,6 +170,10 @@ export class EmbeddedPredictions implements PredictionStore {
         cells[at + 7],
         versions[row],
         contributions[row],
+        predictionCheck(cells, at, {
+          model_version: versions[row],
+          contributions: contributions[row],
+        }),
       );
     }
     statement.run(...values);
@@ -120,7 +186,9 @@ export class EmbeddedPredictions implements PredictionStore {
   ): AsyncGenerator<PredictionRows> {
     if (!await this.#isThere()) return;
     const found = emptyPredictions(PAGE_ROWS);
-    const reader = new StoredPredictionReader(PREDICTION_TABLE);
+    const reader = new StoredPredictionReader(
+      `${this.#path}, table ${PREDICTION_TABLE}`,
+    );
     for await (const rows of pagesById(this.#sqlite, PREDICTION_TABLE)) {
       signal?.throwIfAborted();
       found.count = 0;
@@ -149,11 +217,12 @@ export class EmbeddedPredictions implements PredictionStore {
   async writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
     if (!this.#statements) await this.#make();
     const insert = this.#sqlite.db.prepare(
-      `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?, ?)`,
     );
     await this.#sqlite.transaction(() => {
-      for (const { day, version, metric, value } of metrics) {
-        insert.run(day, version, metric, value);
+      for (const metric of metrics) {
+        const values = metricValues(metric);
+        insert.run(...values, textCheck(values));
       }
     });
   }
@@ -166,12 +235,20 @@ export class EmbeddedPredictions implements PredictionStore {
         `SELECT * FROM ${METRIC_TABLE} ORDER BY day, model_version, metric`,
       ).all()
     );
-    return rows.map((row) => ({
-      day: Number(row.day),
-      version: String(row.model_version),
-      metric: String(row.metric),
-      value: Number(row.value),
-    }));
+    return rows.map((row) => {
+      const metric = {
+        day: Number(row.day),
+        version: String(row.model_version),
+        metric: String(row.metric),
+        value: Number(row.value),
+      };
+      if (!isDamaged(row, textCheck(metricValues(metric)))) return metric;
+      throw new StoreError(
+        `${this.#path}, table ${METRIC_TABLE}, day ${metric.day}, metric ` +
+          `${metric.metric} of model ${metric.version}: ${CHECK_PROBLEM}; ` +
+          `delete the row, or restore the data folder from a copy`,
+      );
+    });
   }
 
   async #isThere(): Promise<boolean> {
@@ -181,4 +258,10 @@ export class EmbeddedPredictions implements PredictionStore {
     );
     return row !== undefined;
   }
+}
+
+function metricValues(
+  { day, version, metric, value }: ModelMetric,
+): (string | number)[] {
+  return [day, version, metric, value];
 }

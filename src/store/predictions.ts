@@ -4,7 +4,7 @@
  * TRANSACTION_ID, repeated at will. And `model_metrics`: how the models do,
  * by day, as labels become known.
  */
-
+import type { StoredTable, StreamPosition } from "./positions.ts";
 import type { BadRowHandler } from "./stored_row.ts";
 
 /** The table of predictions, in either store. */
@@ -59,11 +59,13 @@ export interface ModelMetric {
 }
 
 /** The predictions of a store. */
-export interface PredictionStore {
-  /** The greatest TRANSACTION_ID that its table takes; write() must not be given a greater one. */
-  readonly idMax: number;
-  /** Writes predictions, replacing those of the same payments; see Store.write for the signal. */
-  write(rows: PredictionRows, signal?: AbortSignal): Promise<void>;
+export interface PredictionStore extends StoredTable {
+  /** Writes predictions, replacing those of the same payments, and the positions that they reach; see Store.write for the signal. */
+  write(
+    rows: PredictionRows,
+    signal?: AbortSignal,
+    positions?: readonly StreamPosition[],
+  ): Promise<void>;
   /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. Bad rows: see Store.rows. */
   rows(
     signal?: AbortSignal,

@@ -1,6 +1,7 @@
 /** Predictions of a store as they are read back: checked like the payments (see stored_row.ts). */
 import { emptyTransaction } from "../transaction/transaction.ts";
 import { PREDICTION_CELLS, type PredictionRows } from "./predictions.ts";
+import { CellCheck, CHECK_PROBLEM, isDamaged, textCheck } from "./row_check.ts";
 import {
   type BadRow,
   badRow,
@@ -8,6 +9,18 @@ import {
   StoredPaymentReader,
   type StoredRow,
 } from "./stored_row.ts";
+
+const CELL_CHECK = new CellCheck(PREDICTION_CELLS);
+
+/** The checksum of a prediction: its cells `at` …, and its texts. */
+export function predictionCheck(
+  cells: Float64Array,
+  at: number,
+  { model_version: version, contributions }: StoredRow,
+): number {
+  const why = typeof contributions === "string" ? contributions : null;
+  return textCheck([CELL_CHECK.of(cells, at), String(version), why]);
+}
 
 /** Columns of a payment that a prediction lacks. */
 const LACKS = ["tx_time_days", "tx_fraud", "tx_fraud_scenario"];
@@ -45,6 +58,9 @@ export class StoredPredictionReader {
     contributions[index] = typeof row.contributions === "string"
       ? row.contributions
       : null;
+    if (isDamaged(row, predictionCheck(cells, at, row))) {
+      return badRow(this.#table, row, CHECK_PROBLEM);
+    }
     return undefined;
   }
 

@@ -21,6 +21,7 @@ import {
   type Transaction,
   TRANSACTION_FIELDS,
 } from "../transaction/transaction.ts";
+import { CellCheck, CHECK_PROBLEM, isDamaged } from "./row_check.ts";
 import { fillTransaction } from "../transaction/validation.ts";
 
 /** A row as a driver gives it, by column. */
@@ -47,7 +48,8 @@ export function badRowText({ table, transactionId, problem }: BadRow): string {
 /** The handler of those who need every row: throws StoreError. */
 export function refuseBadRow(row: BadRow): never {
   throw new StoreError(
-    `${badRowText(row)}; another program has written or changed this row`,
+    `${badRowText(row)}; it was damaged, or another program has written ` +
+      `or changed it: 'fraudstream rebuild' fills the store again from the log`,
   );
 }
 
@@ -60,6 +62,7 @@ export class StoredRowReader {
   readonly #names: readonly string[];
   readonly #whole: readonly boolean[];
   readonly #row = emptyTransaction();
+  readonly #check: CellCheck;
   /** Cells of a row. */
   readonly width: number;
 
@@ -70,6 +73,7 @@ export class StoredRowReader {
     this.#names = featureNames(features).map((name) => name.toLowerCase());
     this.#whole = wholeFeatures(features);
     this.width = TRANSACTION_CELLS + this.#names.length;
+    this.#check = new CellCheck(this.width);
   }
 
   /** Fills cells `at` …, or says what is wrong with the row. */
@@ -86,6 +90,9 @@ export class StoredRowReader {
         return badRow(this.#table, row, problem);
       }
       cells[at + TRANSACTION_CELLS + i] = value;
+    }
+    if (isDamaged(row, this.#check.of(cells, at))) {
+      return badRow(this.#table, row, CHECK_PROBLEM);
     }
     return undefined;
   }

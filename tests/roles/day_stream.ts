@@ -1,7 +1,7 @@
 /** A small stream whose days are kept in files, for tests: payments of a few cards on two partitions, a day at a time. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { IdPartitioner } from "../../src/log/murmur2.ts";
+import { IdPartitioner } from "../../src/log/partitioner.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import { runFiles } from "../../src/roles/files.ts";
 import { SINK_TOPIC } from "../../src/roles/topics.ts";

@@ -57,9 +57,10 @@ Deno.test("schemaCql() makes the keyspace and its tables, each statement ended",
       "shop.transaction_prediction",
       "shop.model_metrics",
       "shop.transaction_verdict",
+      "shop.stream_position",
     ],
   );
-  assert.equal(cql.match(/;$/gm)?.length, 8);
+  assert.equal(cql.match(/;$/gm)?.length, 9);
   assert.equal(cql.match(/transaction_id bigint,$/gm)?.length, 6);
   assert.match(
     cql,

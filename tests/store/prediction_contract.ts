@@ -10,7 +10,12 @@ import {
   type PredictionStore,
 } from "../../src/store/predictions.ts";
 import { DAY_SECONDS, INT_MAX } from "../../src/transaction/transaction.ts";
-import type { ContractOptions } from "./store_contract.ts";
+import {
+  cellsOf,
+  type ContractOptions,
+  oneRow,
+  positionOf,
+} from "./store_contract.ts";
 
 interface Prediction {
   readonly cells: readonly number[];
@@ -138,5 +143,30 @@ export function testPredictions(options: ContractOptions): void {
     assert.deepEqual(await contents(table), []);
     assert.deepEqual(await table.metrics(), []);
     assert.deepEqual(await table.status(), { rows: 0, alerts: 0 });
+  });
+
+  test(`${name}: predictions have positions of their own, and are removed without the payments`, async () => {
+    await using store = await open(HANDBOOK_FEATURES);
+    const table = store.predictions();
+    assert.ok(await table.isEmpty());
+    assert.equal(await table.holds(3), false);
+    const payment = oneRow(HANDBOOK_FEATURES);
+    const payments = positionOf("a", "payments", 0, 1);
+    await store.write(cellsOf([payment]), undefined, [payments]);
+    const cells = [3, 1e9, 1, 2, 0.5, 60, 0.25, 0];
+    const rows = rowsOf([{ cells, version: "0123456789ab", why: null }]);
+    const first = positionOf("a", "scores", 0, 1);
+    await table.write(rows, undefined, [first]);
+    await table.write(rowsOf([]), undefined, [positionOf("a", "scores", 1, 1)]);
+    assert.equal((await store.positions()).length, 3);
+    assert.deepEqual(await table.positions(), await store.positions());
+    assert.deepEqual([await table.holds(3), await table.isEmpty()], [
+      true,
+      false,
+    ]);
+    await table.clear("scores");
+    assert.ok(await table.isEmpty());
+    assert.deepEqual(await store.positions(), [payments]);
+    assert.equal((await store.status()).rows, 1);
   });
 }
