@@ -1,6 +1,6 @@
 /** A stream with TRANSACTION_IDs beyond int, stored in tables of either kind. */
 import assert from "node:assert/strict";
-import { IdPartitioner } from "../../src/log/murmur2.ts";
+import { IdPartitioner } from "../../src/log/partitioner.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
 import { SINK_TOPIC } from "../../src/roles/topics.ts";
 import {
