@@ -182,6 +182,13 @@ export class LogTables {
     );
   }
 
+  /** Lets SQLite check all pages and indexes; throws LogError if it finds something. */
+  verifyPages(): void {
+    const row = this.#statements.integrity.get();
+    const found = String(row?.integrity_check);
+    if (found !== "ok") throw this.damage(found.replaceAll("\n", " "));
+  }
+
   /** All topics, ascending number. */
   topics(): Topic[] {
     return this.#statements.topics.all().map((row) => {
@@ -609,6 +616,7 @@ function prepareStatements(db: DatabaseSync) {
     ),
     epoch: db.prepare("SELECT * FROM producer WHERE id = ?"),
     setEpoch: db.prepare("INSERT OR REPLACE INTO producer VALUES (?, ?, ?)"),
+    integrity: db.prepare("PRAGMA integrity_check(1)"),
     total: db.prepare("SELECT * FROM total WHERE id = 1"),
     setTotal: db.prepare(
       "UPDATE total SET row_count = ?, row_checks = ?, checksum = ? " +
