@@ -175,10 +175,11 @@ export function addRunCommand(program: Command): void {
     )
     .option(
       "--durability <level>",
-      "normal: safe against a kill, a power cut may lose the last steps; " +
-        "full: waits for the disk",
+      "of an embedded log. full: every step waits for the disk, exact after " +
+        "a power cut; normal: faster, a power cut may undo the last steps, " +
+        "which are then repeated",
       oneOf<"normal" | "full">("--durability", ["normal", "full"]),
-      "normal" as const,
+      "full" as const,
     );
   addPageFlags(command);
   addScoringFlags(command);

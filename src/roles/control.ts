@@ -15,7 +15,7 @@ import {
   type LogReport,
   READ_LIMIT,
 } from "../log/log.ts";
-import type { Partitioner } from "../log/partitioner.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
 import {
   type RecordBatch,
   RecordBatchBuilder,
@@ -370,6 +370,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
+    isOptional(
+      fields.partitioner,
+      (name) => PARTITIONERS.some((known) => known === name),
+    ) &&
     isFeatures(features),
   identity: ({ id }) => typeof id === "string" && id !== "",
   origin: ({ startSeconds, fingerprint }) =>
