@@ -91,6 +91,7 @@ interface RunOptions
   readonly speedup?: number;
   readonly durability: "normal" | "full";
   readonly keep?: number;
+  readonly acceptMissingStart?: boolean;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -154,6 +155,11 @@ export function addRunCommand(program: Command): void {
       "beside the processor: the log forgets what is older and not needed " +
         "by any role (default: keeps everything)",
       wholeNumber("--keep", 0, DAYS_MAX),
+    )
+    .option(
+      "--accept-missing-start",
+      "begin with what is left where the topic's retention deleted payments " +
+        "before they were read",
     )
     .option(
       "--files <dir>",
@@ -359,6 +365,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },

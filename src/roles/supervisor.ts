@@ -18,9 +18,10 @@ import type { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
 import { takeLock } from "./lock.ts";
+import { acceptMissingStart } from "./recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
-import { topicSpecs } from "./topics.ts";
+import { topicSpecs, TRANSACTION_TOPIC } from "./topics.ts";
 import { openUnlessStopped } from "./unless_stopped.ts";
 
 /**
@@ -97,9 +98,21 @@ export class Stream implements AsyncDisposable {
     await log.createTopics(topicSpecs(parameters.partitions));
     const control = new Control(log);
     await control.agree(parameters);
+    const partitioner = control.parameters?.partitioner;
+    if (partitioner === "crc32" && parameters.partitioner === undefined) {
+      logger.info("payments are placed by crc32, as librdkafka does", {
+        topic: TRANSACTION_TOPIC,
+      });
+    }
+    const agreed = { ...parameters, partitioner };
+    if (settings.acceptsMissingStart) await acceptMissingStart(log, control);
     // The writer must know before it could think that all is done.
     if (roles.includes("scorer")) await control.declareScored();
-    return new Stream(options, log, held.move());
+    return new Stream(
+      { ...options, settings: { ...settings, parameters: agreed } },
+      log,
+      held.move(),
+    );
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */

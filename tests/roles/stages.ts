@@ -108,7 +108,6 @@ const CUSTOMER_STAGE: StageKind = {
       parameters,
       partition,
       start,
-      acceptsMissingStart: false,
       signal: NEVER,
       commits: new CommitReader(),
       startSeconds: () => Promise.resolve(START_SECONDS),
@@ -124,7 +123,6 @@ const TERMINAL_STAGE: StageKind = {
       parameters,
       partition,
       start,
-      acceptsMissingStart: false,
       signal: NEVER,
     }),
 };
