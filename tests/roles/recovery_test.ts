@@ -7,6 +7,7 @@ import { RecordBatchBuilder, recordValue } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/roles/control.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
+import { acceptMissingStart } from "../../src/roles/recovery.ts";
 import type { RoleContext, ScoringSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
 import {
@@ -31,6 +32,7 @@ import {
   TRANSACTION_TOPIC,
 } from "../../src/roles/topics.ts";
 import { trimStream } from "../../src/roles/trimmer.ts";
+import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -457,3 +459,60 @@ Deno.test("a commit without state is shown as unknown, and nothing is trimmed or
     assert.deepEqual(startOffsets, [0]);
   }
 });
+
+for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
+  Deno.test(`a beginning of ${topic} that was deleted before the start is refused until it is accepted, and the stage restarts`, async () => {
+    const parameters = parametersOf(1);
+    await using folder = await openMemory(parameters);
+    const { log } = folder;
+    const isPacks = topic === REPARTITION_TOPIC;
+    const open = async () => {
+      if (!isPacks) return await StageDriver.customers(log, parameters);
+      return await StageDriver.terminals(log, parameters);
+    };
+    for (let day = 0; day < 5; day++) {
+      const rows = [1, 2, 3].map((n) =>
+        paymentAt(DAY_SECONDS * day + 1000 * n, {
+          transactionId: 10 * day + n,
+          amount: n,
+        })
+      );
+      await appendPayments(log, 0, rows);
+      if (!isPacks) continue;
+      await (await StageDriver.customers(log, parameters)).drain([0]);
+    }
+    const [state] = await log.topics([topic]);
+    await log.trim(topic, 0, 3 * state.endOffsets[0] / 5);
+    const [{ startOffsets: [left] }] = await log.topics([topic]);
+    assert.ok(left > 0);
+    await assert.rejects(open(), {
+      name: "LogError",
+      message: `the records of ${topic} partition 0 from offset 0 to ${left} ` +
+        "were deleted before anyone had read them: set the topic's " +
+        "retention.ms to -1, and begin with what is left by " +
+        "--accept-missing-start, or publish them again to a new stream",
+    });
+    const control = new Control(log);
+    await acceptMissingStart(log, control);
+    const stage = await open();
+    await stage.drain([0], 2);
+    assert.equal((await stage.counters()).emitted, 6);
+    // It restarts from there, without the flag and without a commit.
+    const counters = await stage.counters();
+    assert.ok(await stage.reopen(0) > 0);
+    await stage.damage(0, 0, "");
+    await stage.reopen(0);
+    assert.deepEqual(await stage.counters(), counters);
+    await acceptMissingStart(log, control);
+    await (await open()).drain([0]);
+    assert.deepEqual(await stage.counters(), counters);
+    // What is deleted later is needed all the same.
+    await log.trim(topic, 0, 4 * state.endOffsets[0] / 5);
+    await assert.rejects(
+      open(),
+      /are needed to restore the windows and have been deleted/,
+    );
+    await stage.damage(0, 0, "");
+    await assert.rejects(open(), { message: REFUSED });
+  });
+}
