@@ -99,6 +99,7 @@ interface RunOptions
   readonly speedup?: number;
   readonly durability: "normal" | "full";
   readonly keep?: number;
+  readonly acceptMissingStart?: boolean;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -162,6 +163,11 @@ export function addRunCommand(program: Command): void {
       "beside the processor: the log forgets what is older and not needed " +
         "by any role (default: keeps everything)",
       wholeNumber("--keep", 0, DAYS_MAX),
+    )
+    .option(
+      "--accept-missing-start",
+      "begin with what is left where the topic's retention deleted payments " +
+        "before they were read",
     )
     .option(
       "--files <dir>",
@@ -425,6 +431,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },
