@@ -12,7 +12,7 @@ import {
   DEFAULT_KEYSPACE,
   type SchemaSettings,
 } from "../store/cassandra_settings.ts";
-import { type Environment, variableOf } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import {
   type FlagReader,
   oneOf,
@@ -167,7 +167,7 @@ function readUser(
   environment: Environment,
 ): CassandraSettings["user"] {
   const source = {
-    variable: variableOf("--cassandra-password"),
+    variable: "FRAUDSTREAM_CASSANDRA_PASSWORD",
     flag: "--cassandra-password-file",
     file: cassandraPasswordFile,
   };

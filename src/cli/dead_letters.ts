@@ -144,6 +144,14 @@ function editable(letter: DeadLetter): string {
   if (reason) {
     throw new DataError(`${letterId(letter)} cannot be edited: ${reason}`);
   }
+  const whole = letter.truncated?.value;
+  if (whole) {
+    throw new DataError(
+      `${letterId(letter)} cannot be edited: the letter has only the ` +
+        `beginning of its ${thousands(whole.bytes)} bytes; write the whole ` +
+        "row to a file, and give that file to --requeue",
+    );
+  }
   const text = letterValue(letter);
   if (text !== undefined) return lineBreaksOf(text) + "\n";
   throw new DataError(
@@ -208,10 +216,11 @@ function letterText(
   letter: DeadLetter,
   requeued: Requeued | undefined,
 ): string {
-  const { reason, message, value } = letter;
+  const { reason, message, value, truncated } = letter;
+  const bytes = Buffer.from(value, "base64");
   return `${visible(letterId(letter))}\n` +
     `  ${visible(reason)}: ${visible(message)}\n` +
-    `  ${printable(Buffer.from(value, "base64"))}\n` +
+    `  ${printable(bytes, truncated?.value?.bytes ?? bytes.length)}\n` +
     (requeued ? `  ${requeuedText(requeued)}\n` : "");
 }
 
@@ -220,14 +229,14 @@ function requeuedText({ topic, partition, fromOffset }: Requeued): string {
     `${fromOffset} or soon after`;
 }
 
-/** Raw bytes as text that no terminal can be harmed by. */
-function printable(bytes: Uint8Array): string {
+/** The first of `length` raw bytes as text that no terminal can be harmed by. */
+function printable(bytes: Uint8Array, length: number): string {
   let text = "";
   for (const byte of bytes.subarray(0, SHOWN_BYTES)) {
     text += byte >= 32 && byte < 127 && byte !== 92
       ? String.fromCharCode(byte)
       : `\\x${byte.toString(16).padStart(2, "0")}`;
   }
-  const more = bytes.length - SHOWN_BYTES;
+  const more = length - SHOWN_BYTES;
   return more > 0 ? `${text}… (${more} bytes more)` : text;
 }

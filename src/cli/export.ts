@@ -8,7 +8,6 @@ import {
   totalsLayout,
   valuesToTotals,
 } from "../features/parameters.ts";
-import { formatOfName } from "../files/day_source.ts";
 import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
 import type { TableWriter } from "../files/table_writer.ts";
 import type { Store } from "../store/store.ts";
@@ -25,6 +24,7 @@ import {
   checkOutput,
   FeatureColumns,
   openFeatureTable,
+  tableFormat,
 } from "./feature_table.ts";
 import { addSkipBadRows, BadRows } from "./bad_rows.ts";
 import { oneOf, requireFlag } from "./flag_value.ts";
@@ -66,13 +66,14 @@ export function addExportCommand(program: Command): void {
     .summary("write the stored features or predictions to a file")
     .description(
       "Writes the stored features as one table, ascending TRANSACTION_ID: " +
-        "the same bytes that 'features' gives for the same payments in files. " +
+        "the same rows that 'features' gives for the same payments in files, " +
+        "and the same bytes where ids ascend with time. " +
         "Or the predictions of a stream that is scored.",
     )
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option(
       "--format <format>",
-      "csv, jsonl or parquet (default: by the name of --out, else csv)",
+      "csv, jsonl or parquet (default: by the name of --out)",
       oneOf("--format", TABLE_FORMATS),
     )
     .option("--force", "overwrite the file that is there")
@@ -90,7 +91,7 @@ export function addExportCommand(program: Command): void {
 async function exportFeatures(options: ExportOptions): Promise<void> {
   const startMs = performance.now();
   const out = requireFlag("--out", options.out, "export --out features.csv");
-  const format = options.format ?? formatOfName(out) ?? "csv";
+  const format = tableFormat("--out", out, options.format);
   await checkOutput({ out, force: options.force ?? false, format });
   const { store, features } = await openStored(readConnection(options, false));
   await using _closed = store;

@@ -100,8 +100,10 @@ function liveLine(
   const p99 = latency.summary()?.p99;
   const parts = [
     eventTime(status)?.slice(0, 16) ?? "waiting for payments",
-    Number.isNaN(rate) ? "" : `${thousands(Math.round(rate))}/s`,
-    `produced ${thousands(status.produced)}`,
+    Number.isNaN(rate) || !status.simulated
+      ? ""
+      : `${thousands(Math.round(rate))}/s`,
+    status.simulated ? `produced ${thousands(status.produced)}` : "",
     `processed ${thousands(terminal.counters.emitted)}`,
     `stored ${thousands(writer.counters.emitted)}`,
     `frauds ${thousands(writer.counters.frauds)}`,
@@ -136,8 +138,10 @@ function logLine(
   const scorer = scorerStatus(status);
   logger.info("progress", {
     eventTime: eventTime(status),
-    ratePerSecond: Number.isNaN(rate) ? undefined : Math.round(rate),
-    produced: status.produced,
+    ratePerSecond: Number.isNaN(rate) || !status.simulated
+      ? undefined
+      : Math.round(rate),
+    produced: status.simulated ? status.produced : undefined,
     processed: terminal.counters.emitted,
     stored: writer.counters.emitted,
     frauds: writer.counters.frauds,

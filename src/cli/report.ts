@@ -101,10 +101,13 @@ export function addReportCommand(program: Command): void {
     .option("--in <path>", "folder of day files, a file, or - for stdin")
     .option(
       "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else csv)",
+      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
       oneOf("--input-format", TABLE_FORMATS),
     )
-    .option("--skip-bad-rows", "leave out rows that can't be used");
+    .option(
+      "--skip-bad-rows",
+      "leave out rows that can't be used, and report them",
+    );
   addDataFlags(command);
   addFeatureFlags(command);
   const before = command.options.length;

@@ -40,8 +40,9 @@ import {
 } from "./connection_flags.ts";
 import type { DataFlags } from "./data_flags.ts";
 import { openProgress } from "./progress.ts";
+import { skippedRows } from "./skipped_rows.ts";
 import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
-import { counted } from "./terminal.ts";
+import { counted, writeError } from "./terminal.ts";
 
 /** Payments with their feature values, valid until the next block. */
 export interface FeatureBlock {
@@ -151,6 +152,7 @@ export async function fileSource(
       rows += day.length;
       progress.update(reader.sourcesRead, counted(rows, "payment"));
     }
+    writeError(skippedRows(reader));
   }
   const name = path === "-" ? "stdin" : path;
   const description = `payments in ${name}`;

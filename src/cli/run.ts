@@ -29,6 +29,7 @@ import {
 } from "./connection_flags.ts";
 import {
   addDataFlags,
+  continueData,
   type DataOptions,
   DAYS_MAX,
   readDataFlags,
@@ -57,7 +58,7 @@ import {
   type ScoringOptions,
 } from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { checkEnd, findParameters, requireAgreement } from "./stored_stream.ts";
+import { checkEnd, findRecorded, requireAgreement } from "./stored_stream.ts";
 import {
   addStreamFlags,
   readStreamFlags,
@@ -326,12 +327,14 @@ async function readSettings(
   connection: Connection,
   logger: Logger,
 ): Promise<{ settings: RunSettings; roles: Role[] }> {
-  const data = readDataFlags(options);
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
-  const found = await findParameters(connection, reportTo(logger));
+  const found = await findRecorded(connection, reportTo(logger));
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
+  const begun = roles.includes("producer") ? found.origin : undefined;
+  const data = (begun && continueData(options, begun.fingerprint)) ??
+    readDataFlags(options);
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -340,7 +343,7 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found);
+  const parameters = readStreamFlags(streamOptions, found.parameters);
   const { scoring, training } = await readScoringFlags(options, {
     roles: asked,
     folder: connection.folder,

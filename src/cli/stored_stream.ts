@@ -6,7 +6,11 @@ import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
-import { Control, type StreamParameters } from "../roles/control.ts";
+import {
+  Control,
+  type StreamOrigin,
+  type StreamParameters,
+} from "../roles/control.ts";
 import { endCheck, type EndCheckResult } from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
 import { openStore, storePath } from "../store/open_store.ts";
@@ -64,17 +68,26 @@ export async function openStream(
   }
 }
 
-/** What the roles of a stream agreed on; undefined where none has run. */
-export async function findParameters(
+/** What stands in a stream before a run. */
+export interface RecordedStream {
+  /** What its roles agreed on; undefined where none has run. */
+  readonly parameters: StreamParameters | undefined;
+  /** The stream that our producer has begun; undefined where it has begun none. */
+  readonly origin: StreamOrigin | undefined;
+}
+
+/** What a stream holds on record; nothing where there is none yet. */
+export async function findRecorded(
   connection: Connection,
   report: LogReport,
-): Promise<StreamParameters | undefined> {
+): Promise<RecordedStream> {
   const { log } = connection;
   if (log.kind === "embedded" && !isThere(logPath(log.folder))) {
-    return undefined;
+    return { parameters: undefined, origin: undefined };
   }
   await using stream = await openStoredStream(connection, report);
-  return stream.parameters;
+  const { parameters, control } = stream;
+  return { parameters, origin: control?.origin };
 }
 
 /** Opens the store of a stream; undefined if nothing can have been stored yet. */

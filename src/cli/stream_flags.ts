@@ -6,6 +6,7 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import { HANDBOOK_FEATURES } from "../features/parameters.ts";
+import { alignmentSeconds } from "../roles/alignment.ts";
 import type { StreamParameters } from "../roles/control.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
@@ -76,11 +77,14 @@ export function readStreamFlags(
     startSeconds: options.start ?? found?.startSeconds,
   };
   const { features: { delayDays }, latenessSeconds } = parameters;
-  if ((delayDays - 1) * DAY_SECONDS <= latenessSeconds) {
+  if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
+    const [short, limit] = delayDays === 1
+      ? ["a day", "longer than a day"]
+      : [`--lateness=${latenessSeconds}s`, "longer than --lateness"];
     throw new ConfigError(
-      `--delay=${delayDays} less a day must be longer than --lateness ` +
-        `(${latenessSeconds} s): partitions are aligned within it; give a ` +
-        `longer --delay or a shorter --lateness`,
+      `--delay=${delayDays} must be ${limit}: the partitions are aligned ` +
+        `within the delay less ${short}; give a longer --delay` +
+        (delayDays === 1 ? "" : " or a shorter --lateness"),
     );
   }
   return parameters;

@@ -216,8 +216,9 @@ export class KafkaProducer {
       const leaders = new Map<number, [BrokerNode, ProduceBatch[]]>();
       for (const batch of left) {
         const node = await cluster.leader(batch);
-        const [, led] = leaders.getOrInsert(node.nodeId, [node, []]);
-        led.push(batch);
+        const known = leaders.get(node.nodeId);
+        if (known) known[1].push(batch);
+        else leaders.set(node.nodeId, [node, [batch]]);
       }
       for (const [node, led] of leaders.values()) {
         await lane.send(node, produceRequest(transactionalId, led));

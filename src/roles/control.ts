@@ -11,6 +11,7 @@ import {
   type LogProducer,
   READ_LIMIT,
 } from "../log/log.ts";
+import type { Partitioner } from "../log/partitioner.ts";
 import {
   RecordBatchBuilder,
   recordKey,
@@ -31,6 +32,12 @@ export interface StreamParameters {
   readonly maxGapSeconds: number;
   /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
   readonly startSeconds?: number | undefined;
+  /**
+   * How the payments' keys choose their partition. A payment elsewhere, or with
+   * another key than its CUSTOMER_ID, is a dead letter. Absent in streams that
+   * were begun before this was recorded: they take it wherever it lies.
+   */
+  readonly partitioner?: Partitioner | undefined;
 }
 
 /** Which stream this is. What is kept outside the log (a store, day files) names it, so that no two streams mix. */
@@ -225,7 +232,7 @@ export class Control {
       if (found[flag] === wanted) continue;
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
-        `this stream was begun with ${flag}=${found[flag]}, not ${wanted}: ` +
+        `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
           `give the same, or choose another --data folder (on Kafka another ` +
           `--topic-prefix)`,
       );
@@ -270,6 +277,12 @@ export class Control {
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
+/** What a flag was and is, for people; a switch has no value. */
+function differenceOf(flag: string, found: string, wanted: string): string {
+  if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
+  return found === "given" ? `with ${flag}` : `without ${flag}`;
+}
+
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
   return {
@@ -277,7 +290,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--feature-set": features.set,
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
-    "--labels": String(features.useLabels),
+    "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
     "--start": parameters.startSeconds === undefined

@@ -17,7 +17,7 @@ import {
   type RoleContext,
   type RunSettings,
 } from "./role.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
@@ -114,7 +114,7 @@ class DayBarrier {
     }
     if (this.#waitFor === "terminal stage") {
       const commits = await log.committed(TERMINAL_GROUP, REPARTITION_TOPIC);
-      const offsets = commits.map((commit) => commit?.offset ?? 0);
+      const offsets = commits.map(takenOffset);
       if (!reached(offsets, this.#ends)) return this.#complete;
       this.#ends = await log.endOffsets(SINK_TOPIC) ?? [];
       this.#waitFor = "reading";

@@ -5,7 +5,7 @@
  */
 import { ConfigError } from "../error/error.ts";
 import type { Append } from "../log/log.ts";
-import { IdPartitioner } from "../log/murmur2.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { openSimulation, type Simulation } from "../simulator/simulation.ts";
 import {

@@ -49,7 +49,7 @@ import {
   type RoleContext,
   type TrainingSettings,
 } from "./role.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   LABEL_TOPIC,
@@ -346,7 +346,7 @@ class Trainer {
     }
     const repartitioned = await log.endOffsets(REPARTITION_TOPIC) ?? [];
     const taken = await log.committed(TERMINAL_GROUP, REPARTITION_TOPIC);
-    const offset = taken[partition]?.offset ?? 0;
+    const offset = takenOffset(taken[partition]);
     if (offset < repartitioned[partition]) return false;
     const ends = await log.endOffsets(SINK_TOPIC) ?? [];
     return (this.#offsets?.[partition] ?? 0) >= ends[partition];

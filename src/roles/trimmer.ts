@@ -9,8 +9,8 @@ import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { manifestOffsets } from "./day_folder.ts";
 import { isDone, type RoleContext } from "./role.ts";
-import { parseScoringCommit } from "./scoring_commit.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { readScoringCommit } from "./scoring_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_GROUP,
@@ -110,13 +110,11 @@ async function neededOffsets(
     [
       PREDICTION_TOPIC,
       // The scorer reads the predictions of the days that it still judges.
-      predicted.map((commit, partition) =>
-        Math.min(
-          commit?.offset ?? 0,
-          ...parseScoringCommit(scored[partition]).judged
-            .map(([, , offset]) => offset),
-        )
-      ),
+      predicted.map((commit, partition) => {
+        const judged = readScoringCommit(scored[partition])?.judged;
+        const needed = judged?.map(([, , offset]) => offset) ?? [0];
+        return Math.min(takenOffset(commit), ...needed);
+      }),
     ],
     [TRANSACTION_TOPIC, await replays(CUSTOMER_GROUP, TRANSACTION_TOPIC)],
     [REPARTITION_TOPIC, await replays(TERMINAL_GROUP, REPARTITION_TOPIC)],
@@ -124,8 +122,8 @@ async function neededOffsets(
       SINK_TOPIC,
       stored.map((commit, partition) => {
         const written = Math.min(
-          commit?.offset ?? 0,
-          isScored ? scored[partition]?.offset ?? 0 : Infinity,
+          takenOffset(commit),
+          isScored ? takenOffset(scored[partition]) : Infinity,
         );
         return kept ? Math.min(written, kept[partition] ?? 0) : written;
       }),

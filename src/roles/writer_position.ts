@@ -19,6 +19,7 @@ import { readDeadLetters } from "./dead_letters.ts";
 import type { RoleContext } from "./role.ts";
 import {
   noCounters,
+  readCommit,
   type StageCommit,
   type StageCounters,
   statelessCommit,
@@ -124,7 +125,7 @@ export class WriterProgress {
     const { progress, counters } = this;
     const [counted, missing] = [this.#counted, this.#missing];
     const commit: WriterCommit = {
-      ...statelessCommit(next, progress, counters),
+      ...statelessCommit(next, progress, counters, this.#mark),
       ...next < counted ? { counted } : {},
       ...missing > 0 ? { missing } : {},
     };
@@ -284,18 +285,9 @@ async function storedPosition(
 
 /** What a commit or a position says; undefined if another program has set it. */
 function stateOf(offset: number, metadata: string): WriterState | undefined {
-  let commit: Partial<WriterCommit> | null;
-  try {
-    commit = JSON.parse(metadata);
-  } catch {
-    return undefined;
-  }
-  const { progress, counters, counted = offset, missing = 0 } = commit ?? {};
-  const isOurs = typeof progress === "number" &&
-    Object.keys(noCounters()).every((name) =>
-      typeof counters?.[name as keyof StageCounters] === "number"
-    );
-  if (!isOurs || !counters) return undefined;
+  const commit: WriterCommit | undefined = readCommit({ offset, metadata });
+  if (!commit) return undefined;
+  const { progress, counters, counted = offset, missing = 0 } = commit;
   return {
     offset,
     progress,

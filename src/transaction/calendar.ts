@@ -4,6 +4,12 @@
  */
 import { DAY_SECONDS } from "./transaction.ts";
 
+/** First second of the year 0001, seconds since 1970. */
+export const FIRST_SECOND: number = -62_135_596_800;
+
+/** First second behind the year 9999, seconds since 1970. */
+export const END_SECOND: number = 253_402_300_800;
+
 /**
  * Seconds since 1970 of a date 'YYYY-MM-DD', or undefined when it is not a
  * real date of that form.
@@ -70,10 +76,6 @@ export function parseIsoDatetime(text: string): number | undefined {
     (match[5] === "-" ? -offset : offset);
   return seconds >= FIRST_SECOND && seconds < END_SECOND ? seconds : undefined;
 }
-
-/** 0001-01-01 and 10000-01-01, seconds since 1970. */
-const FIRST_SECOND = -62_135_596_800;
-const END_SECOND = 253_402_300_800;
 
 /**
  * Seconds since 1970 of a count of seconds, milliseconds, microseconds or

@@ -14,6 +14,8 @@ import {
   TRANSACTION_ID_MAX,
 } from "./transaction.ts";
 import {
+  END_SECOND,
+  FIRST_SECOND,
   formatDatetime,
   parseDatetime,
   parseEpoch,
@@ -77,8 +79,8 @@ export function fillTransaction(
 /**
  * Checks raw values as fillTransaction() does, without the start: the derivable
  * fields may be missing. Without TX_TIME_SECONDS, TX_TIME_DAYS and the time of
- * day tell it; without both, `into.timeSeconds` is -1. TX_FRAUD_SCENARIO is 0
- * where it is missing.
+ * day tell it; without both, `into.timeSeconds` is -1. TX_TIME_SECONDS completes a
+ * TX_DATETIME without seconds. TX_FRAUD_SCENARIO is 0 where it is missing.
  */
 export function fillFields(
   values: readonly unknown[],
@@ -105,7 +107,9 @@ export function fillFields(
   const scenario = optional("TX_FRAUD_SCENARIO", kind, 0);
   if (typeof scenario !== "number") return scenario;
   into.transactionId = transactionId;
-  into.datetimeSeconds = datetimeSeconds;
+  into.datetimeSeconds = timeSeconds >= 0 && lacksSeconds(datetime)
+    ? datetimeSeconds + timeSeconds % 60
+    : datetimeSeconds;
   into.customerId = customerId;
   into.terminalId = terminalId;
   into.amount = money;
@@ -115,6 +119,12 @@ export function fillFields(
   into.fraud = label;
   into.scenario = scenario;
   return timeDays < 0 ? undefined : checkDay(into.timeSeconds, timeDays);
+}
+
+/** Whether a date and time is written in minutes; TX_TIME_SECONDS has the second then. */
+function lacksSeconds(datetime: unknown): boolean {
+  return typeof datetime === "string" &&
+    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?!:)/.test(datetime);
 }
 
 function secondOfDay(seconds: number): number {
@@ -150,7 +160,11 @@ export function checkTimes(
   };
 }
 
-function checkDay(timeSeconds: number, timeDays: number): Defect | undefined {
+/** Whether TX_TIME_DAYS is the day of TX_TIME_SECONDS. */
+export function checkDay(
+  timeSeconds: number,
+  timeDays: number,
+): Defect | undefined {
   if (timeDays === Math.floor(timeSeconds / DAY_SECONDS)) return undefined;
   return {
     reason: "time mismatch",
@@ -226,6 +240,9 @@ function moment(field: string, value: unknown): number | Defect {
       Math.abs(value) <= Number.MAX_SAFE_INTEGER;
     const seconds = exact ? parseEpoch(String(value)) : undefined;
     return seconds ?? notA("text", field, value);
+  } else if (value instanceof Date) {
+    const seconds = Math.floor(value.getTime() / 1000);
+    if (seconds >= FIRST_SECOND && seconds < END_SECOND) return seconds;
   } else return notA("text", field, value);
   return {
     reason: "out of range",

@@ -212,3 +212,63 @@ testRunning(
     assert.match(broken.stdout, /^\{"\\u001b\]0;evil/);
   },
 );
+
+testRunning(
+  "a letter of a large record says that it has only the beginning, and takes the whole row",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const run = ["run", ...A_FLAGS, "--partitions=1", "--rate=max"];
+    const create = ["topics", `--data=${data}`, "--create", "--partitions=1"];
+    assert.equal((await runMain(create)).code, 0);
+    const row = {
+      TRANSACTION_ID: 9999,
+      TX_DATETIME: "2018-04-30 23:59:59",
+      CUSTOMER_ID: 1,
+      TERMINAL_ID: 2,
+      TX_AMOUNT: -1,
+      TX_TIME_SECONDS: 30 * 86_400 - 1,
+      TX_TIME_DAYS: 29,
+      TX_FRAUD: 0,
+      TX_FRAUD_SCENARIO: 0,
+      REMARK: "x".repeat(787_000),
+    };
+    {
+      await using log = new EmbeddedLog({
+        path: join(data, "log.db"),
+        durable: false,
+      });
+      const records = new RecordBatchBuilder();
+      const value = new TextEncoder().encode(JSON.stringify(row));
+      records.add(new Uint8Array(0), value, 0);
+      const producer = await log.producer("foreign");
+      await producer.append([{
+        topic: "transaction_topic",
+        partition: 0,
+        records,
+      }]);
+    }
+    const all = [...run, `--data=${data}`];
+    assert.equal((await runMain(all)).code, 0);
+    const letters = (...more: string[]) =>
+      runMain([
+        "dead-letters",
+        `--data=${data}`,
+        "--id=transaction_topic/0/0",
+        ...more,
+      ]);
+    assert.match((await letters()).stdout, /\u2026 \(787,?\d+ bytes more\)\n/);
+    const edit = await letters("--edit");
+    assert.equal(edit.code, 1);
+    assert.match(
+      edit.stderr,
+      /^fraudstream: .* only the beginning of its 787,\d+ bytes; write the whole row to a file, and give that file to --requeue\n$/,
+    );
+    const file = join(folder.path, "row.json");
+    const whole = { ...row, TX_AMOUNT: 1, REMARK: "x".repeat(20_000) };
+    Deno.writeTextFileSync(file, JSON.stringify(whole));
+    const requeued = await letters(`--requeue=${file}`);
+    assert.equal(requeued.code, 0, requeued.stderr);
+    assert.match((await runMain(all)).stdout, /this run\s+1 stored/);
+  },
+);

@@ -75,7 +75,7 @@ function packAt(timeSeconds: number): Uint8Array {
     ...HANDBOOK_FEATURES,
     windowDays: [1, 5, 10],
   };
-  const pack = new PackBuilder(features);
+  const pack = new PackBuilder(features, 0);
   const cell = pack.next();
   const row = {
     transactionId: STRANGE_ID,

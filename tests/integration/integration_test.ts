@@ -7,6 +7,7 @@ import { stopShared } from "./servers.ts";
 import "./broker_faults.ts";
 import "./cassandra_faults.ts";
 import "./cassandra_store.ts";
+import "./foreign_batches.ts";
 import "./foreign_records.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_late_requests.ts";

@@ -125,7 +125,7 @@ testWriting(
     assert.ok(error instanceof ConfigError);
     assert.equal(
       error.message,
-      `${path} holds a log of version 7, this program reads version 1; choose ` +
+      `${path} holds a log of version 7, this program reads version 2; choose ` +
         `another --data folder`,
     );
   },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { IdPartitioner, murmur2, partitionOf } from "../../src/log/murmur2.ts";
+import { murmur2 } from "../../src/log/murmur2.ts";
+import { IdPartitioner, partitionOf } from "../../src/log/partitioner.ts";
 
 const encoder = new TextEncoder();
 

@@ -141,13 +141,15 @@ interface Schedule {
   readonly drops: number;
   /** Most records in a step. */
   readonly records: number;
+  /** How likely it is that the commit of a partition that is dropped is damaged before it is restored. */
+  readonly damages: number;
 }
 
 /** Runs the stages over the arrivals by a schedule and compares all that comes out with the oracle. */
 async function runSchedule(
   arrivals: readonly Arrival[],
   parameters: StreamParameters,
-  { seed, preloaded, drops, records }: Schedule,
+  { seed, preloaded, drops, records, damages }: Schedule,
 ): Promise<void> {
   await using folder = await openMemory(parameters);
   const { log } = folder;
@@ -175,7 +177,17 @@ async function runSchedule(
     else {
       const stage = what < 0.65 ? customers : terminals;
       const partition = below(parameters.partitions);
-      if (random() < drops) await stage.reopen(partition);
+      if (random() < drops) {
+        if (random() < damages) {
+          const metadata = DAMAGES[below(DAMAGES.length)];
+          // With its own metadata a commit is damaged by another offset only.
+          const offset = metadata === undefined || random() < 0.5
+            ? 10_000 + below(3)
+            : undefined;
+          await stage.damage(partition, random() < 0.3 ? 0 : offset, metadata);
+        }
+        await stage.reopen(partition);
+      }
       await stage.step(partition, 1 + below(records));
     }
     if (random() > 0.05 || appended < entries.length) continue;
@@ -237,18 +249,34 @@ async function compare(
   });
 }
 
+/** Metadata of commits that no stage has made; undefined for its own. */
+const DAMAGES = [undefined, "", "{}", "null", '{"progress":12,"head":nul'];
+
 const schedules: [string, Omit<Schedule, "seed">][] = [
-  ["with all payments there", { preloaded: true, drops: 0, records: 20 }],
-  ["as they arrive", { preloaded: false, drops: 0, records: 4 }],
+  ["with all payments there", {
+    preloaded: true,
+    drops: 0,
+    records: 20,
+    damages: 0,
+  }],
+  ["as they arrive", { preloaded: false, drops: 0, records: 4, damages: 0 }],
   ["dropped and restored before every step", {
     preloaded: true,
     drops: 1,
     records: 3,
+    damages: 0,
   }],
   ["as they arrive, dropped and restored at times", {
     preloaded: false,
     drops: 0.3,
     records: 8,
+    damages: 0,
+  }],
+  ["as they arrive, with commits that are lost or set by others", {
+    preloaded: false,
+    drops: 0.2,
+    records: 6,
+    damages: 0.7,
   }],
 ];
 

@@ -356,6 +356,7 @@ const spellings: [string, Record<string, unknown>][] = [
   ["ISO 8601 with an offset", { TX_DATETIME: "2018-04-02T12:17:36+02:00" }],
   ["ISO 8601 west of UTC", { TX_DATETIME: "2018-04-02 05:47:36-0430" }],
   ["a fraction of a second", { TX_DATETIME: "2018-04-02 10:17:36.999999" }],
+  ["a time without seconds", { TX_DATETIME: "2018-04-02 10:17" }],
   ["UTC in letters", { TX_DATETIME: "2018-04-02 10:17:36 UTC" }],
   ["seconds since 1970", { TX_DATETIME: 1_522_664_256 }],
   ["milliseconds since 1970", { TX_DATETIME: 1_522_664_256_999 }],
