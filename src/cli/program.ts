@@ -17,6 +17,7 @@ import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addModelsCommand } from "./models.ts";
+import { addRebuildCommand } from "./rebuild.ts";
 import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
@@ -92,6 +93,7 @@ export function buildProgram(): Command {
   addStatusCommand(program);
   addModelsCommand(program);
   addExportCommand(program);
+  addRebuildCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);
   addDeadLettersCommand(program);

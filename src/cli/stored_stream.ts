@@ -130,7 +130,8 @@ export function requireAgreement(result: EndCheckResult): void {
   );
 }
 
-function isThere(path: string): boolean {
+/** Whether there is a file or folder. */
+export function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;

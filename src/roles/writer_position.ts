@@ -179,8 +179,8 @@ export async function prepareTable(source: WriterSource): Promise<void> {
     }
     throw new StoreError(
       `${problem}: the log was cut back or replaced; 'fraudstream rebuild` +
-        `${isWhole ? "' clears" : " --accept-missing-start' adjusts"} the ` +
-        `store and fills it from the log`,
+        `${isWhole ? "" : " --accept-missing-start"}' clears the store and ` +
+        `fills it with what the log holds`,
     );
   }
 }
@@ -375,8 +375,9 @@ async function notBelow(
   throw new StoreError(
     `the store lacks payments from ${from} to ${to} that the log no longer ` +
       `holds (offsets ${state.offset} to ${first} of ${topic} partition ` +
-      `${partition} were deleted): restore the store from a copy, or fill it ` +
-      `with what is left by 'fraudstream rebuild --accept-missing-start'`,
+      `${partition} were deleted): restore the store from a newer copy, or ` +
+      `let 'fraudstream rebuild --accept-missing-start' clear it and fill it ` +
+      `with what is left`,
   );
 }
 

@@ -6,7 +6,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../error/error.ts";
-import { makePrivateFile } from "./private_file.ts";
 
 /** How a database file is opened. */
 export interface SqliteOptions {
@@ -18,7 +17,7 @@ export interface SqliteOptions {
   readonly version: number;
   /** Makes a file of the version before one of this version, inside a transaction. */
   readonly upgrade?: (db: DatabaseSync) => void;
-  /** What to do about a damaged file, where there is more than RESTORE_ADVICE; ends messages. */
+  /** What to do about a damaged file, where there is more than to restore it; ends messages. */
   readonly restore?: string;
   /** Statements that make the tables of an empty file. */
   readonly schema: string;
@@ -54,7 +53,6 @@ export class Sqlite {
   /** Opens the file, making its tables if it is new; throws ConfigError for a file of another version. */
   constructor(options: SqliteOptions) {
     this.#options = options;
-    makePrivateFile(options.path);
     try {
       this.db = new DatabaseSync(options.path);
     } catch (error) {
@@ -190,8 +188,7 @@ export class Sqlite {
 
   /** An error as people should read it; `doing` says where something was damaged. */
   translated(error: unknown, doing?: string): Error {
-    const { path, what, error: make } = this.#options;
-    const { restore = RESTORE_ADVICE } = this.#options;
+    const { path, what, restore = RESTORE_ADVICE, error: make } = this.#options;
     if (error instanceof Deno.errors.NotCapable) {
       return make(
         `the ${what} ${path}: Deno was not given the permission; add ` +

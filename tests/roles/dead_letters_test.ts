@@ -22,7 +22,7 @@ import {
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
 import { PackBuilder } from "../../src/roles/pack.ts";
 import { whyNotEditable } from "../../src/roles/requeue.ts";
-import { CommitReader } from "../../src/roles/stage_commit.ts";
+import { CommitReader, initialCommit } from "../../src/roles/stage_commit.ts";
 import { TerminalStage } from "../../src/roles/terminal_stage.ts";
 import { discrepancies, readStatus } from "../../src/roles/status.ts";
 import {
@@ -241,7 +241,19 @@ Deno.test("what stands for an unreadable batch is told so by every stage, whatev
   const batch = unreadableBatch(new Uint8Array(0), value);
   await using folder = await openMemory(parameters);
   const { log } = folder;
-  const options = { log, parameters, partition: 0, commit: undefined };
+  const options = {
+    log,
+    parameters,
+    partition: 0,
+    start: {
+      isKnown: false,
+      offset: 0,
+      commit: initialCommit(),
+      ignored: undefined,
+    },
+    acceptsMissingStart: false,
+    signal: new AbortController().signal,
+  };
   const stages = [
     new CustomerStage({
       ...options,
