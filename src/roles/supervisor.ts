@@ -59,6 +59,7 @@ export class Stream implements AsyncDisposable {
   /** The control topic. */
   readonly control: Control;
   readonly #options: StreamOptions;
+  #written = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
@@ -101,6 +102,11 @@ export class Stream implements AsyncDisposable {
     // The writer must know before it could think that all is done.
     if (roles.includes("scorer")) await control.declareScored();
     return new Stream(options, log, held.move());
+  }
+
+  /** Rows that this process's writers have written to the store so far. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
@@ -146,6 +152,7 @@ export class Stream implements AsyncDisposable {
       if (data.kind === "published") {
         options.latency.published(data.nextId, data.at);
       } else if (data.kind === "stored") {
+        this.#written += data.count;
         for (const id of data.ids) options.latency.stored(id, data.at);
       } else if (data.error) reject(errorOf(data.error));
       else resolve();
