@@ -2,6 +2,7 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
@@ -21,6 +22,9 @@ import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import type { Connection } from "./connection_flags.ts";
+
+/** How often is looked whether another process has begun a stream. */
+const LOOK_MS = 200;
 
 /** A stream that is there. */
 export interface StoredStream extends AsyncDisposable {
@@ -62,7 +66,7 @@ export async function openStream(
   const close = () => log[Symbol.asyncDispose]();
   try {
     const begun = await log.endOffsets(CONTROL_TOPIC);
-    const control = begun && new Control(log);
+    const control = begun && new Control(log, report);
     await control?.refresh();
     const parameters = control?.parameters;
     return { log, control, parameters, [Symbol.asyncDispose]: close };
@@ -74,24 +78,31 @@ export async function openStream(
 
 /** What stands in a stream before a run. */
 export interface RecordedStream {
-  /** What its roles agreed on; undefined where none has run. */
-  readonly parameters: StreamParameters | undefined;
+  /** What its roles agreed on. */
+  readonly parameters: StreamParameters;
   /** The stream that our producer has begun; undefined where it has begun none. */
   readonly origin: StreamOrigin | undefined;
 }
 
-/** What a stream holds on record; nothing where there is none yet. */
+/** What a stream holds on record; undefined where no role has run, nor does within `waitMs`. */
 export async function findRecorded(
   connection: Connection,
   report: LogReport,
-): Promise<RecordedStream> {
+  { waitMs, signal }: { waitMs: number; signal: AbortSignal },
+): Promise<RecordedStream | undefined> {
   const { log } = connection;
-  if (log.kind === "embedded" && !isThere(logPath(log.folder))) {
-    return { parameters: undefined, origin: undefined };
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    if (log.kind === "kafka" || isThere(logPath(log.folder))) {
+      await using opened = await openLog(log, report);
+      const control = new Control(opened); // whoever opens the stream is told
+      if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
+      const { parameters, origin } = control;
+      if (parameters) return { parameters, origin };
+    }
+    if (performance.now() >= deadline || signal.aborted) return undefined;
+    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
   }
-  await using stream = await openStoredStream(connection, report);
-  const { parameters, control } = stream;
-  return { parameters, origin: control?.origin };
 }
 
 /** Opens the store of a stream; undefined if nothing can have been stored yet. */

@@ -26,6 +26,7 @@ import type { RecordBatch } from "./record_batch.ts";
 export const LOG_VERSION = 2;
 
 const ENCODER = new TextEncoder();
+const NO_BYTES = new Uint8Array(0);
 
 const NEW_TABLES = `
 CREATE TABLE partition_state (
@@ -344,7 +345,7 @@ export class LogTables {
         );
       }
       this.#requireIntact(topic, row, state);
-      return storedCheck(row.data as Uint8Array);
+      return storedCheck(blobOf(row.data));
     });
   }
 
@@ -356,7 +357,7 @@ export class LogTables {
       .map((row) => ({
         base: Number(row.base_offset),
         next: Number(row.next_offset),
-        check: storedCheck(row.header as Uint8Array),
+        check: storedCheck(blobOf(row.header)),
       })).sort((a, b) => a.base - b.base);
     if (removed.length === 0) return;
     let { start, checks } = state;
@@ -388,7 +389,7 @@ export class LogTables {
       throw this.hole(topic, partition, first, place.base);
     }
     const checked = place.base >= state.checkedFrom;
-    const batch = decodeBatch(row.data as Uint8Array, place, checked);
+    const batch = decodeBatch(blobOf(row.data), place, checked);
     if (batch) return batch;
     throw this.#damagedBatch(topic, partition, place.base);
   }
@@ -402,7 +403,7 @@ export class LogTables {
   #requireIntact(topic: Topic, row: Row, { checkedFrom }: PartitionState) {
     const place = placeOfRow(row);
     const checked = place.base >= checkedFrom;
-    if (isIntact(row.data as Uint8Array, place, checked)) return;
+    if (isIntact(blobOf(row.data), place, checked)) return;
     throw this.#damagedBatch(topic, place.partition, place.base);
   }
 
@@ -431,7 +432,7 @@ export class LogTables {
       this.#requireIntact(topic, row, state);
       if (base < next) throw this.#damagedBatch(topic, partition, base);
       count++;
-      checks = sum(checks, storedCheck(row.data as Uint8Array));
+      checks = sum(checks, storedCheck(blobOf(row.data)));
       next = end;
     }
     if (count === state.batches && checks === state.checks) return;
@@ -546,8 +547,13 @@ function placeOfRow(row: Row): BatchPlace {
     partition: Number(row.partition),
     base: Number(row.base_offset),
     next: Number(row.next_offset),
-    key: row.record_key as Uint8Array | null,
+    key: row.record_key === null ? null : blobOf(row.record_key),
   };
+}
+
+/** A blob; an empty one where a damaged file holds something else. */
+function blobOf(value: unknown): Uint8Array {
+  return value instanceof Uint8Array ? value : NO_BYTES;
 }
 
 function prepareStatements(db: DatabaseSync) {

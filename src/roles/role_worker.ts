@@ -94,7 +94,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const { signal } = stop;
   // Waiting for a server must not keep the thread from being stopped.
   await using opened = await openUnlessStopped(
-    openLog(settings.log, report),
+    openLog(settings.log, report, signal),
     signal,
   );
   if (!opened) return;
@@ -120,7 +120,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       return await runProcessor(context, startSeconds);
     case "writer": {
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
@@ -149,7 +149,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     case "trainer": {
       if (!settings.training) return;
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;

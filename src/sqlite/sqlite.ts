@@ -34,7 +34,7 @@ export interface SqliteOptions {
 }
 
 /** What to do about a damaged file; ends messages. */
-export const RESTORE_ADVICE =
+export const RESTORE_ADVICE: string =
   "restore the data folder from a copy made by 'fraudstream backup', or " +
   "begin again in another --data folder";
 
@@ -225,6 +225,7 @@ function isLocked(error: unknown): boolean {
 function isSqliteError(error: Error): boolean {
   const code = (error as { code?: unknown }).code;
   return code === "ERR_SQLITE_ERROR" ||
+    code === "ERR_OUT_OF_RANGE" || // an integer beyond 2^53: nobody stored it
     /database|sqlite|disk I\/O/i.test(error.message) &&
       error.name === "Error";
 }

@@ -27,7 +27,7 @@ import {
   type PredictionStore,
 } from "./predictions.ts";
 import { CellCheck, CHECK_COLUMN } from "./row_check.ts";
-import type { Store, StoreRows, StoreStatus } from "./store.ts";
+import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
 import {
   type BadRowHandler,
   refuseBadRow,
@@ -44,6 +44,10 @@ export interface EmbeddedStoreOptions {
   readonly features: FeatureParameters;
   /** Whether every commit waits for the disk. */
   readonly durable: boolean;
+  /** Ends the waiting for a lock, with the signal's reason as the error. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a lock that is waited for long. */
+  readonly report?: StoreReport | undefined;
 }
 
 /** The store of one data folder. */
@@ -78,6 +82,8 @@ export class EmbeddedStore implements Store {
       restore: "'fraudstream rebuild' fills it again from the log",
       durable: options.durable,
       error: (message, cause) => new StoreError(message, cause),
+      signal: options.signal,
+      waiting: (message) => options.report?.("warning", message, {}),
     });
     this.#requireColumns(options.path);
     const columns = [...this.#columns, CHECK_COLUMN];

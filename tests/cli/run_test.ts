@@ -82,6 +82,7 @@ testRunning(
       second.stderr,
       new RegExp(
         `^fraudstream: another process \\(pid ${first.pid}(, since [^)]*)?\\) already`,
+        "m",
       ),
     );
     first.kill("SIGINT");
