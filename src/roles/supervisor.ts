@@ -64,6 +64,7 @@ export class Stream implements AsyncDisposable {
   /** The control topic. */
   readonly control: Control;
   readonly #options: StreamOptions;
+  #written = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
@@ -125,6 +126,11 @@ export class Stream implements AsyncDisposable {
       log,
       held.move(),
     );
+  }
+
+  /** Rows that this process's writers have written to the store so far. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
@@ -221,6 +227,7 @@ export class Stream implements AsyncDisposable {
       if (data.kind === "published") {
         options.latency.published(data.nextId, data.at);
       } else if (data.kind === "stored") {
+        this.#written += data.count;
         for (const id of data.ids) options.latency.stored(id, data.at);
       } else if (data.error) reject(errorOf(data.error));
       else resolve();
