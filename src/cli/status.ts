@@ -8,7 +8,7 @@ import {
   scorerStatus,
   type StreamStatus,
 } from "../roles/status.ts";
-import { TOPICS } from "../roles/topics.ts";
+import { TOPICS, topicSpecs } from "../roles/topics.ts";
 import type { TopicState } from "../log/log.ts";
 import type { PredictionStatus } from "../store/predictions.ts";
 import type { StoreStatus } from "../store/store.ts";
@@ -81,6 +81,9 @@ async function status(options: StatusOptions): Promise<void> {
       ) + "\n",
     );
   } else writeStatus(topics, stream, store, predictions);
+  // What nobody reads is in no stage's lag while roles run.
+  const { parameters } = stored;
+  if (parameters) await log.checkPartitions(topicSpecs(parameters.partitions));
   if (ended) requireAgreement(ended);
 }
 
