@@ -383,7 +383,7 @@ function whyNotTaken(key: string, value: unknown): string | undefined {
   const prefix = PREFIXES.find((prefix) => key.startsWith(prefix));
   const fits = SHAPES.get(prefix ?? key);
   if (!fits) return "no role writes such a key";
-  if (value === undefined) return "its value is not JSON";
+  if (value === undefined) return "its value is empty or not JSON";
   if (!isObject(value) || !fits(value)) {
     return "its value is not of the shape that roles write";
   }
