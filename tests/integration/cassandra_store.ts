@@ -45,6 +45,7 @@ const TABLES = [
   "transactions_by_customer",
   "transactions_by_terminal",
   "frauds_by_day",
+  "stream_position",
 ];
 
 const used = new Set<string>();
@@ -77,7 +78,7 @@ testPredictions({
     const keyspace = "contract_predictions";
     const store = await openStore(settingsOf(address, { keyspace }), features);
     await store.predictions().status(); // makes the tables
-    const tables = [PREDICTION_TABLE, METRIC_TABLE];
+    const tables = [...TABLES, PREDICTION_TABLE, METRIC_TABLE];
     const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
     await runCql(address, ...truncate);
     return store;

@@ -26,6 +26,7 @@ import "./python_clients.ts";
 import "./scoring.ts";
 import "./shared_servers.ts";
 import "./store_outage.ts";
+import "./store_positions.ts";
 import "./whole_stream.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.
