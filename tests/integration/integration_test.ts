@@ -11,6 +11,7 @@ import "./cassandra_store.ts";
 import "./foreign_batches.ts";
 import "./foreign_records.ts";
 import "./kafka_control.ts";
+import "./kafka_files.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_late_requests.ts";
 import "./kafka_log.ts";
