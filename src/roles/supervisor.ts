@@ -12,6 +12,7 @@ import {
   ModelError,
   StoreError,
 } from "../error/error.ts";
+import { makeFolder } from "../files/durable.ts";
 import { fileErrorReason } from "../files/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
@@ -300,7 +301,7 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
 /** Makes a data folder unless it is there; throws DataError if it cannot be. */
 export function makeDataFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
       `the data folder ${folder} cannot be made: ` +
