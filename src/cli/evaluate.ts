@@ -2,7 +2,6 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
-import { formatOfName } from "../files/day_source.ts";
 import { TableWriter } from "../files/table_writer.ts";
 import type { FitTask } from "../learning/fit_task.ts";
 import { judge, labelsOf } from "../learning/judgement.ts";
@@ -34,6 +33,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
+import { tableFormat } from "./feature_table.ts";
 import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
 import { duration, positiveNumber } from "./flag_value.ts";
 import {
@@ -130,6 +130,8 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const choices = options.model ?? readModels(ALL_MODELS);
   const specs = choices.filter((choice) => "kind" in choice);
   const paths = choices.filter((choice) => "path" in choice);
+  // Refused before the work, not after it.
+  if (options.curves !== undefined) tableFormat("--curves", options.curves);
   if (options.retrain !== undefined) {
     if (paths.length > 0) {
       throw new ConfigError(
@@ -252,7 +254,7 @@ async function writeCurves(
   const double = (name: string) => ({ name, kind: "double" as const });
   await using writer = await TableWriter.open(
     path,
-    formatOfName(path) ?? "csv",
+    tableFormat("--curves", path),
     [
       { name: "model", kind: "text" },
       double("threshold"),

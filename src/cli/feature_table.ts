@@ -10,6 +10,7 @@ import {
   totalsToValues,
   wholeFeatures,
 } from "../features/parameters.ts";
+import { formatOfName } from "../files/day_source.ts";
 import { fileError } from "../files/file_error.ts";
 import { STANDARD_STREAM } from "../files/output_file.ts";
 import type { TableColumn, TableFormat } from "../files/table_encoder.ts";
@@ -65,6 +66,29 @@ export class FeatureColumns {
       this.values[1 + at][row] = this.#features[at];
     }
   }
+}
+
+/**
+ * The format of a table that goes to `out`: the one given with --format, else
+ * that of the name's ending; CSV without an ending. Throws ConfigError for an
+ * ending that stands for no format.
+ */
+export function tableFormat(
+  flag: "--out" | "--curves",
+  out: string,
+  format?: TableFormat,
+): TableFormat {
+  const found = format ?? formatOfName(out);
+  if (found !== undefined) return found;
+  const [ending] = /(?<=[^/\\])\.[^./\\]+$/.exec(out) ?? [];
+  if (ending === undefined) return "csv";
+  const otherwise = flag === "--out"
+    ? ", or give the format with --format"
+    : "";
+  throw new ConfigError(
+    `${flag}=${out} ends in ${ending}, which is no table format; end the name ` +
+      `in .csv, .jsonl or .parquet${otherwise}`,
+  );
 }
 
 /** Where a table is to go. */

@@ -6,8 +6,8 @@ import {
   type FeatureParameters,
 } from "../features/parameters.ts";
 import { DayReader } from "../files/day_reader.ts";
-import { formatOfName } from "../files/day_source.ts";
 import { STANDARD_STREAM } from "../files/output_file.ts";
+import { RowSorter } from "../files/row_sorter.ts";
 import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
 import type { TableWriter } from "../files/table_writer.ts";
 import { emptyTransaction } from "../transaction/transaction.ts";
@@ -20,11 +20,13 @@ import {
   checkOutput,
   FeatureColumns,
   openFeatureTable,
+  tableFormat,
 } from "./feature_table.ts";
 import { dateFlag, oneOf, requireFlag } from "./flag_value.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { counted, elapsed, thousands, writeError } from "./terminal.ts";
+import { skippedRows } from "./skipped_rows.ts";
+import { counted, elapsed, writeError } from "./terminal.ts";
 
 interface FeaturesOptions extends FeatureOptions {
   readonly in?: string;
@@ -38,6 +40,9 @@ interface FeaturesOptions extends FeatureOptions {
 
 /** Rows computed at once. */
 const BLOCK_ROWS = 4096;
+
+/** Rows of one day that are put in order in memory; a longer day goes through a temporary file. */
+const SORT_ROWS = 2 ** 18;
 
 const EXAMPLES = `
 Examples:
@@ -58,8 +63,11 @@ export function addFeaturesCommand(program: Command): void {
     .summary("compute the features of payments in files")
     .description(
       "Computes the features of payments in files and writes one table: " +
-        "TRANSACTION_ID and the features. CSV has averages and risks to 6 " +
-        "decimals, JSON lines and Parquet the full doubles.",
+        "TRANSACTION_ID and the features, day by day in order of " +
+        "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
+        "and Parquet the full doubles. The payments count in order of " +
+        "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
+        "lists the forms of CSV, JSON lines and Parquet that are read.",
     )
     .option(
       "--in <path>",
@@ -68,23 +76,22 @@ export function addFeaturesCommand(program: Command): void {
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option(
       "--format <format>",
-      "csv, jsonl or parquet (default: by the name of --out, else csv)",
+      "csv, jsonl or parquet (default: by the name of --out)",
       oneOf("--format", TABLE_FORMATS),
     )
     .option(
       "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else csv)",
+      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
       oneOf("--input-format", TABLE_FORMATS),
     )
     .option(
       "--start <date>",
-      "first day of the data (default: as the first row says)",
+      "first day of the data (default: as the first row says, else its day)",
       dateFlag("--start"),
     )
     .option(
       "--skip-bad-rows",
-      "leave out and count rows that can't be used; overlook a byte order " +
-        "mark and CR LF line ends",
+      "leave out rows that can't be used, and report them",
     )
     .option("--force", "overwrite the file that is there");
   addFeatureFlags(command);
@@ -97,7 +104,7 @@ async function features(options: FeaturesOptions): Promise<void> {
   const parameters = readFeatureFlags(options);
   const input = requireFlag("--in", options.in, "features --in data");
   const out = requireFlag("--out", options.out, "features --out data.csv");
-  const format = options.format ?? formatOfName(out) ?? "csv";
+  const format = tableFormat("--out", out, options.format);
   await checkOutput({ out, force: options.force ?? false, format });
   using stop = listenForStop();
   const { signal } = stop;
@@ -138,12 +145,22 @@ async function fillTable(
   const operator = new FeatureOperator(parameters);
   const width = featureCount(parameters);
   const totals = new Float64Array(BLOCK_ROWS * width);
+  const cells = new Float64Array(1 + width);
+  using rowsOfDay = new RowSorter({
+    width: cells.length,
+    keys: [0],
+    memoryRows: SORT_ROWS,
+  });
   const row = emptyTransaction();
   const files = reader.sources.length;
   using progress = openProgress("features", files > 1 ? files : 0);
   let rows = 0;
+  let currentDay = NaN;
   for await (const day of reader.days()) {
-    columns.clear(day.length);
+    if (day.day !== currentDay) {
+      await writeRows(rowsOfDay, columns, writer);
+      currentDay = day.day;
+    }
     for (let from = 0; from < day.length; from += BLOCK_ROWS) {
       const length = Math.min(BLOCK_ROWS, day.length - from);
       operator.processBlock(
@@ -153,28 +170,39 @@ async function fillTable(
       );
       for (let index = 0; index < length; index++) {
         day.read(from + index, row);
-        columns.add(row.transactionId, totals, index * width);
+        cells[0] = row.transactionId;
+        for (let at = 0; at < width; at++) {
+          cells[1 + at] = totals[index * width + at];
+        }
+        rowsOfDay.add(cells);
       }
     }
-    await writer.write(columns.values, day.length);
     rows += day.length;
     progress.update(reader.sourcesRead, counted(rows, "payment"));
   }
+  await writeRows(rowsOfDay, columns, writer);
   return rows;
 }
 
+/** Writes a day's rows of TRANSACTION_ID and totals in order, and forgets them. */
+async function writeRows(
+  sorter: RowSorter,
+  columns: FeatureColumns,
+  writer: TableWriter,
+): Promise<void> {
+  if (sorter.length === 0) return;
+  for (const { cells, count } of sorter.sorted()) {
+    const width = columns.values.length;
+    columns.clear(count);
+    for (let at = 0; at < count * width; at += width) {
+      columns.add(cells[at], cells, at + 1);
+    }
+    await writer.write(columns.values, count);
+  }
+  sorter.clear();
+}
+
 function summary(rows: number, reader: DayReader, startMs: number): string {
-  const lines = [`${counted(rows, "payment")}, ${elapsed(startMs)}`];
-  let skipped = 0;
-  for (const count of reader.skippedRows.values()) skipped += count;
-  if (skipped > 0) {
-    const reasons = [...reader.skippedRows].map(([reason, count]) => {
-      return `${reason}: ${thousands(count)}`;
-    });
-    lines.push(`skipped ${counted(skipped, "bad row")}; ${reasons.join(", ")}`);
-  }
-  for (const [oddity, files] of reader.oddities) {
-    lines.push(`overlooked in ${counted(files, "file")}: ${oddity}`);
-  }
-  return lines.join("\n") + "\n";
+  return `${counted(rows, "payment")}, ${elapsed(startMs)}\n` +
+    skippedRows(reader);
 }

@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import {
   DATA_SET_FILE,
+  markFinished,
+  markUnfinished,
   writeCustomers,
   writeDay,
   writeTerminals,
@@ -88,6 +90,7 @@ async function generate(options: GenerateOptions): Promise<void> {
   await makeFolder(folder);
   const simulation = simulate(flags);
   using stop = listenForStop();
+  await markUnfinished(folder);
   await removeDataSet(folder, present);
   const written: Written = { days: 0, payments: 0, ofScenario: [0] };
   await writeCustomers(folder, format, simulation.customers);
@@ -97,9 +100,10 @@ async function generate(options: GenerateOptions): Promise<void> {
   if (written.days < simulation.days) {
     throwIfStopped(stop.signal, () => {
       return `${folder} holds ${counted(written.days, "complete day")} of ` +
-        thousands(simulation.days);
+        `${thousands(simulation.days)}, and is marked as unfinished`;
     });
   }
+  await markFinished(folder);
   writeResult(summary(simulation, written, folder, startMs));
 }
 

@@ -30,7 +30,8 @@ import { addDataFlags, type DataOptions, readDataFlags } from "./data_flags.ts";
 import { oneOf } from "./flag_value.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { counted } from "./terminal.ts";
+import { skippedRows } from "./skipped_rows.ts";
+import { counted, writeError } from "./terminal.ts";
 
 /** The flags that say where payments come from, as commander hands them over. */
 export interface PaymentOptions extends DataOptions {
@@ -78,10 +79,13 @@ export function addPaymentFlags(command: Command): void {
     )
     .option(
       "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else csv)",
+      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
       oneOf("--input-format", TABLE_FORMATS),
     )
-    .option("--skip-bad-rows", "leave out rows that can't be used");
+    .option(
+      "--skip-bad-rows",
+      "leave out rows that can't be used, and report them",
+    );
   addDataFlags(command);
 }
 
@@ -146,6 +150,7 @@ async function readPayments(
     progress.update(reader.sourcesRead, counted(rows, "payment"));
   }
   signal.throwIfAborted();
+  writeError(skippedRows(reader));
   gathering ??= new Gathering(parameters, options.start ?? 0, choice);
   return gathering.finish();
 }

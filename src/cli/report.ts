@@ -28,6 +28,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
+import { BadRows } from "./bad_rows.ts";
 import { checkOutput } from "./feature_table.ts";
 import { oneOf, requireFlag, wholeNumber } from "./flag_value.ts";
 import { JudgedModel } from "./report_model.ts";
@@ -100,10 +101,13 @@ export function addReportCommand(program: Command): void {
     .option("--in <path>", "folder of day files, a file, or - for stdin")
     .option(
       "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else csv)",
+      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
       oneOf("--input-format", TABLE_FORMATS),
     )
-    .option("--skip-bad-rows", "leave out rows of --in that can't be used");
+    .option(
+      "--skip-bad-rows",
+      "leave out rows that can't be used, and report them",
+    );
   addDataFlags(command);
   addFeatureFlags(command);
   const before = command.options.length;
@@ -214,7 +218,6 @@ function chooseSource(
     return "files";
   }
   if (options.inputFormat !== undefined) refuse("input-format", "no --in");
-  if (options.skipBadRows) refuse("skip-bad-rows", "no --in");
   const simulated = dataFlag !== undefined || options.start !== undefined;
   if (named.byFlag || (named.byVariable && !simulated)) {
     if (dataFlag) refuse(dataFlag, "the flags of a stream");
@@ -223,6 +226,9 @@ function chooseSource(
       refuse(featureFlag, "a stream, which has features already");
     }
     return "store";
+  }
+  if (options.skipBadRows) {
+    refuse("skip-bad-rows", "a simulated data set, which has none");
   }
   if (options.days === 0) {
     throw new ConfigError(
@@ -240,7 +246,11 @@ async function withSource<T>(
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
   if (kind === "store") {
-    return await withStoredSource(readConnection(options, false), use);
+    const badRows = new BadRows(options.skipBadRows ?? false);
+    const connection = readConnection(options, false);
+    const result = await withStoredSource(connection, badRows, use);
+    badRows.tell();
+    return result;
   }
   const choice = {
     path: options.in ?? "",

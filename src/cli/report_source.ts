@@ -20,7 +20,7 @@ import {
   readTerminals,
 } from "../files/profile_reader.ts";
 import type { TableFormat } from "../files/table_encoder.ts";
-import { type Log, READ_LIMIT } from "../log/log.ts";
+import { type Log, type LogReport, READ_LIMIT } from "../log/log.ts";
 import { recordValue } from "../log/record_batch.ts";
 import { CUSTOMER_TOPIC, TERMINAL_TOPIC } from "../roles/topics.ts";
 import { openSimulation } from "../simulator/simulation.ts";
@@ -32,6 +32,7 @@ import {
   type Terminal,
   type Transaction,
 } from "../transaction/transaction.ts";
+import type { BadRows } from "./bad_rows.ts";
 import {
   type Connection,
   sameStreamFlags,
@@ -39,8 +40,9 @@ import {
 } from "./connection_flags.ts";
 import type { DataFlags } from "./data_flags.ts";
 import { openProgress } from "./progress.ts";
+import { skippedRows } from "./skipped_rows.ts";
 import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
-import { counted } from "./terminal.ts";
+import { counted, writeError } from "./terminal.ts";
 
 /** Payments with their feature values, valid until the next block. */
 export interface FeatureBlock {
@@ -150,6 +152,7 @@ export async function fileSource(
       rows += day.length;
       progress.update(reader.sourcesRead, counted(rows, "payment"));
     }
+    writeError(skippedRows(reader));
   }
   const name = path === "-" ? "stdin" : path;
   const description = `payments in ${name}`;
@@ -201,6 +204,7 @@ class FeatureBlocks {
  */
 export async function withStoredSource<T>(
   connection: Connection,
+  badRows: BadRows,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
   const report = warnings("report");
@@ -220,6 +224,7 @@ export async function withStoredSource<T>(
     customers: await readTopic(
       log,
       CUSTOMER_TOPIC,
+      report,
       parseCustomer,
       (customer) => {
         return customer.customerId;
@@ -228,24 +233,26 @@ export async function withStoredSource<T>(
     terminals: await readTopic(
       log,
       TERMINAL_TOPIC,
+      report,
       parseTerminal,
       (terminal) => {
         return terminal.terminalId;
       },
     ),
-    blocks: (signal) => storedBlocks(store, features, signal),
+    blocks: (signal) => storedBlocks(store, features, badRows, signal),
   });
 }
 
 async function* storedBlocks(
   store: Store,
   features: FeatureParameters,
+  badRows: BadRows,
   signal: AbortSignal,
 ): AsyncGenerator<FeatureBlock> {
   const width = TRANSACTION_CELLS + featureCount(features);
   using progress = openProgress("statistics", 0);
   let rows = 0;
-  for await (const { cells, count } of store.rows(signal)) {
+  for await (const { cells, count } of store.rows(signal, badRows.handle)) {
     yield {
       count,
       read: (index, into) => fromCells(cells, index * width, into),
@@ -259,10 +266,14 @@ async function* storedBlocks(
   }
 }
 
-/** The newest record of each profile in a topic, ascending; undefined if there is none. */
+/**
+ * The newest record of each profile in a topic, ascending; undefined if there
+ * is none. What another program has written there is left out, with a word.
+ */
 async function readTopic<T>(
   log: Log,
   topic: string,
+  report: LogReport,
   parse: (json: string, place: string) => T,
   idOf: (profile: T) => number,
 ): Promise<T[] | undefined> {
@@ -274,8 +285,16 @@ async function readTopic<T>(
       for (let index = 0; index < batch.count; index++) {
         const json = new TextDecoder().decode(recordValue(batch, index));
         const place = `${topic}/${partition}/${batch.offsets[index]}`;
-        const profile = parse(json, place);
-        byId.set(idOf(profile), profile);
+        try {
+          const profile = parse(json, place);
+          byId.set(idOf(profile), profile);
+        } catch (error) {
+          if (!(error instanceof DataError)) throw error;
+          report("warning", "a record that is no profile was left out", {
+            place,
+            error: error.message,
+          });
+        }
       }
       if (batch.next <= offset) break;
       offset = batch.next;

@@ -29,6 +29,7 @@ import {
 } from "./connection_flags.ts";
 import {
   addDataFlags,
+  continueData,
   type DataOptions,
   DAYS_MAX,
   readDataFlags,
@@ -57,7 +58,12 @@ import {
   type ScoringOptions,
 } from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { checkEnd, findParameters, requireAgreement } from "./stored_stream.ts";
+import {
+  checkEnd,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "./stored_stream.ts";
 import {
   addStreamFlags,
   readStreamFlags,
@@ -68,6 +74,8 @@ import { writeError, writeResult } from "./terminal.ts";
 const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
+/** So long a role that is given no --partitions waits for another process to begin the stream. */
+const OTHERS_MS = 5000;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 
@@ -198,15 +206,19 @@ async function run(options: RunOptions): Promise<void> {
   const log = live
     ? { format: "text", level: "warning" } as const
     : { format: "json", level: "info" } as const;
-  const logger = openLogger("supervisor", { ...log, write: writeError });
+  const logger = openLogger("supervisor", log);
   const latency = new LatencyMeter();
   const began = performance.now();
   const connection = readConnection(options, options.durability === "full");
   const wanted = readPage(options);
-  const { settings, roles } = await readSettings(options, connection, logger);
   using stop = listenForStop();
   const { signal } = stop;
-  const opened = await Stream.open({ settings, roles, logger, signal });
+  const { settings, roles, opened } = await begin(
+    options,
+    connection,
+    logger,
+    signal,
+  );
   await using stream = opened ?? null;
   throwIfStopped(signal, () => "the log has not been reached");
   if (!stream) return;
@@ -217,7 +229,9 @@ async function run(options: RunOptions): Promise<void> {
   try {
     // A page alone has nothing to wait for but the word to stop.
     await stream.run({ signal, log, latency });
-    if (roles.length === 0 && page) await stay(page, signal);
+    if (roles.length === 0 && page) {
+      await stream.whole(signal, (signal) => stay(page, signal));
+    }
   } finally {
     await status.close();
   }
@@ -327,17 +341,68 @@ async function stay(page: Dashboard, signal: AbortSignal): Promise<void> {
   if (ended) throw ended;
 }
 
-async function readSettings(
+/** A run's settings, and its stream, unless it was stopped before that was there. */
+interface Begun {
+  readonly settings: RunSettings;
+  readonly roles: readonly Role[];
+  readonly opened: Stream | undefined;
+}
+
+/**
+ * Reads the flags and opens the stream that they are for. Processes that start
+ * at the same moment agree on what the first has recorded, but for the flags
+ * that are given; who is given no --partitions leaves it to the producer to be
+ * the first, for a while.
+ */
+async function begin(
   options: RunOptions,
   connection: Connection,
   logger: Logger,
+  signal: AbortSignal,
+): Promise<Begun> {
+  const report = reportTo(logger);
+  const look = async (waitMs: number) => {
+    const looking = findRecorded(connection, report, { waitMs, signal });
+    return await unlessStopped(looking, signal) ?? undefined;
+  };
+  const open = async (found: RecordedStream | undefined): Promise<Begun> => {
+    const { settings, roles } = await readSettings(options, connection, found);
+    const opened = await Stream.open({ settings, roles, logger, signal });
+    return { settings, roles, opened };
+  };
+  const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
+  const leaves = options.partitions === undefined &&
+    !roles.includes("producer");
+  let found = await look(0);
+  if (!found && leaves) {
+    logger.info("nobody has begun the stream", {
+      seconds: OTHERS_MS / 1000,
+      then: "waiting for another process to do so, then beginning it here",
+    });
+    found = await look(OTHERS_MS);
+  }
+  try {
+    return await open(found);
+  } catch (error) {
+    if (found || !(error instanceof ConfigError)) throw error;
+    const meanwhile = await look(0);
+    if (!meanwhile) throw error;
+    return await open(meanwhile);
+  }
+}
+
+async function readSettings(
+  options: RunOptions,
+  connection: Connection,
+  found: RecordedStream | undefined,
 ): Promise<{ settings: RunSettings; roles: Role[] }> {
-  const data = readDataFlags(options);
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
-  const found = await findParameters(connection, reportTo(logger));
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
+  const begun = roles.includes("producer") ? found?.origin : undefined;
+  const data = (begun && continueData(options, begun.fingerprint)) ??
+    readDataFlags(options);
   // To a producer --start is a part of its data, told by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -346,7 +411,7 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found);
+  const parameters = readStreamFlags(streamOptions, found?.parameters);
   const { scoring, training } = await readScoringFlags(options, {
     roles: asked,
     folder: connection.folder,

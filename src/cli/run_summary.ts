@@ -31,14 +31,10 @@ export interface RunSummary {
 /** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
   const { after, latency, stopped, flags } = summary;
-  const writer = after.stages[2].counters;
   const lines = [
     "",
     `${stageTable(after)}`,
-    `published  ${thousands(after.produced)} payments` +
-    (after.complete ? ", all there are" : "") +
-    `; stored ${thousands(writer.emitted)}, ` +
-    `${thousands(writer.frauds)} of them frauds`,
+    storedText(after),
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
@@ -58,6 +54,24 @@ export function summaryText(summary: RunSummary): string {
   }
   if (stopped) lines.push("stopped    the same command goes on from here");
   return lines.join("\n") + "\n";
+}
+
+/** How many payments our producer has published, for people; undefined where another program publishes them. */
+export function publishedText(status: StreamStatus): string | undefined {
+  const { simulated, produced, complete } = status;
+  if (!simulated) return undefined;
+  return `published  ${thousands(produced)} payments` +
+    (complete ? ", all there are" : "");
+}
+
+/** What was published and what of it is stored. */
+function storedText(status: StreamStatus): string {
+  const { emitted, frauds } = status.stages[2].counters;
+  const published = publishedText(status);
+  const stored = `${thousands(emitted)}, ${thousands(frauds)} of them frauds`;
+  return published === undefined
+    ? `stored     ${stored}`
+    : `${published}; stored ${stored}`;
 }
 
 /** How many payments were scored, for people; undefined in a stream that is not scored. */

@@ -19,7 +19,7 @@ import {
   ENVIRONMENT_HELP,
   readConnection,
 } from "./connection_flags.ts";
-import { scoredText, stageTable } from "./run_summary.ts";
+import { publishedText, scoredText, stageTable } from "./run_summary.ts";
 import {
   checkEnd,
   openStoredRows,
@@ -121,14 +121,14 @@ function topicTable(topics: readonly TopicState[]): string {
 }
 
 function streamText(stream: StreamStatus): string {
-  const { produced, complete, startSeconds, stages, deadLetters } = stream;
+  const { startSeconds, stages, deadLetters } = stream;
+  const published = publishedText(stream);
   const reached = stages[2].progress;
   const time = startSeconds === undefined
     ? "unknown"
     : formatDatetime(startSeconds + reached);
   const scored = scoredText(stream);
-  return `published  ${thousands(produced)} payments` +
-    (complete ? ", all there are" : "") + `\n` +
+  return (published === undefined ? "" : `${published}\n`) +
     `event time ${time}\n` +
     (scored === undefined ? "" : `scored     ${scored}\n`) +
     `rejected   ${thousands(deadLetters)} dead letters\n`;

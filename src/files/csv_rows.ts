@@ -1,44 +1,66 @@
 /**
- * Payments from CSV as raw rows. Columns are found by their header names, in
- * any order; other columns are ignored. A row is a line: a quoted field can't
- * span lines.
+ * Payments from CSV (RFC 4180). Columns are found by their header names, in any
+ * order; other columns are ignored. The header tells the separator: a comma, a
+ * semicolon or a tab. With the latter two, numbers may have a decimal comma.
  */
-import { parse } from "csv-parse/sync";
 import { DataError } from "../error/error.ts";
-import { TRANSACTION_FIELDS } from "../transaction/transaction.ts";
-import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
-import type { BrokenRow, RowBatch, RowOptions } from "./row_batch.ts";
+import { JsonScanner, literal } from "../transaction/json_scanner.ts";
+import {
+  INT_MAX,
+  type Transaction,
+  TRANSACTION_FIELDS,
+} from "../transaction/transaction.ts";
+import {
+  checkDay,
+  DERIVABLE_FIELDS,
+  fillFields,
+  isAmount,
+} from "../transaction/validation.ts";
+import {
+  CsvCutter,
+  type CsvRecords,
+  type Separator,
+  splitRecord,
+} from "./csv_records.ts";
+import { type ByteSource, lineBlocks } from "./line_block.ts";
+import type {
+  FieldPlace,
+  RowBatch,
+  RowDefect,
+  RowOptions,
+} from "./row_batch.ts";
 
 const DATETIME = TRANSACTION_FIELDS.indexOf("TX_DATETIME");
 
-/** A decimal number as programs write one; Number() takes more: blanks, hex. */
+const SEPARATORS: readonly Separator[] = [",", ";", "\t"];
+
+/** A decimal number, also with leading zeros or an exponent. */
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
-/** Raw rows of a CSV stream, batch after batch. Throws DataError for a wrong header. */
+/** Rows of a CSV stream, batch after batch. Throws DataError for a wrong header. */
 export async function* csvRows(
   source: ByteSource,
   options: RowOptions,
 ): AsyncGenerator<RowBatch> {
-  let header: Header | undefined;
-  for await (let block of lineBlocks(source, options)) {
-    if (header === undefined) {
-      header = readHeader(block.text(0), options.name);
-      block = block.withoutFirst();
-    }
-    yield new CsvBatch(block, header);
+  let reader: CsvReader | undefined;
+  for await (const block of lineBlocks(source, options)) {
+    reader ??= new CsvReader(readHeader(block.text(0), options.name));
+    yield reader.batch(reader.cutter.cut(block));
   }
-  if (header === undefined) {
+  if (reader === undefined) {
     throw new DataError(
       `${options.name}:1:1: the file is empty; it must begin with the header ` +
         TRANSACTION_FIELDS.join(","),
     );
   }
+  yield reader.batch(reader.cutter.finish());
 }
 
 interface Header {
+  readonly separator: Separator;
   /** Number of columns. */
   readonly width: number;
-  /** Column of each of TRANSACTION_FIELDS. */
+  /** Column of each of TRANSACTION_FIELDS; -1 for one that is derived. */
   readonly places: readonly number[];
 }
 
@@ -46,28 +68,20 @@ function readHeader(line: string, name: string): Header {
   const wrong = (column: number, message: string) => {
     return new DataError(`${name}:1:${column}: ${message}`);
   };
-  const names = splitLine(line);
-  if (names === undefined) {
+  const { separator, names, places } = bestSplit(line);
+  if (names.length === 0) {
     throw wrong(1, "broken quotes in the header; quote whole names or none");
   }
-  const places = TRANSACTION_FIELDS.map((field) => names.indexOf(field));
-  if (places.every((place) => place < 0)) {
-    for (const [separator, shown] of [[";", "';'"], ["\t", "tabs"]]) {
-      if (!line.includes(separator)) continue;
-      throw wrong(
-        line.indexOf(separator) + 1,
-        `the columns are separated by ${shown}; they must be separated by ','`,
-      );
-    }
-    if (NUMBER.test(names[0])) {
-      throw wrong(
-        1,
-        "the first line is a row, not a header; put the header before it: " +
-          TRANSACTION_FIELDS.join(","),
-      );
-    }
+  if (places.every((place) => place < 0) && NUMBER.test(names[0])) {
+    throw wrong(
+      1,
+      "the first line is a row, not a header; put the header before it: " +
+        TRANSACTION_FIELDS.join(","),
+    );
   }
-  const missing = TRANSACTION_FIELDS.filter((_, at) => places[at] < 0);
+  const missing = TRANSACTION_FIELDS.filter((_, at) => {
+    return places[at] < 0 && !DERIVABLE_FIELDS.includes(at);
+  });
   if (missing.length > 0) {
     throw wrong(
       1,
@@ -84,93 +98,203 @@ function readHeader(line: string, name: string): Header {
       `the header names ${twice} twice; rename or remove one of the columns`,
     );
   }
-  return { width: names.length, places };
+  return { separator, width: names.length, places };
+}
+
+/** The header split so that most of the fields are found in it. */
+function bestSplit(
+  line: string,
+): { separator: Separator; names: readonly string[]; places: number[] } {
+  const splits = SEPARATORS.map((separator) => {
+    const names = splitRecord(line, separator) ?? [];
+    const places = TRANSACTION_FIELDS.map((field) => names.indexOf(field));
+    const found = places.filter((place) => place >= 0).length;
+    return { separator, names, places, found };
+  });
+  return splits.reduce((best, split) => {
+    return split.found > best.found ? split : best;
+  });
+}
+
+/** What the batches of one file share. */
+class CsvReader {
+  readonly header: Header;
+  readonly cutter: CsvCutter;
+  /** Whether the columns are those of the canonical form, in its order. */
+  readonly canonical: boolean;
+  readonly scanner = new JsonScanner();
+  /** The decimal mark of the numbers so far, in a file that is not separated by commas. */
+  mark: string | undefined;
+  #headerDue = true;
+
+  constructor(header: Header) {
+    const { separator, width, places } = header;
+    this.header = header;
+    this.cutter = new CsvCutter(separator, (fields) => {
+      return fields.length === width &&
+        places.every((place) => place < 0 || !fields[place].includes("\n"));
+    });
+    this.canonical = separator === "," && width === TRANSACTION_FIELDS.length &&
+      places.every((place, at) => place === at);
+  }
+
+  batch(records: CsvRecords): RowBatch {
+    const first = this.#headerDue ? 1 : 0;
+    this.#headerDue = false;
+    return new CsvBatch(records, first, this);
+  }
 }
 
 class CsvBatch implements RowBatch {
-  readonly #block: LineBlock;
-  readonly #header: Header;
-  readonly #records: readonly (readonly string[] | undefined)[];
+  readonly length: number;
+  readonly #records: CsvRecords;
+  readonly #first: number;
+  readonly #reader: CsvReader;
 
-  constructor(block: LineBlock, header: Header) {
-    this.#block = block;
-    this.#header = header;
-    this.#records = splitBlock(block);
+  /** The records from number `first` on. */
+  constructor(records: CsvRecords, first: number, reader: CsvReader) {
+    this.#records = records;
+    this.#first = first;
+    this.#reader = reader;
+    this.length = Math.max(0, records.starts.length - first);
   }
 
-  get length(): number {
-    return this.#block.starts.length;
+  line(index: number): number {
+    return this.#records.lines[this.#first + index];
   }
 
-  get firstLine(): number {
-    return this.#block.firstLine;
+  read(index: number, into: Transaction): RowDefect | undefined {
+    const { canonical, scanner } = this.#reader;
+    if (canonical) {
+      const { bytes, starts, ends } = this.#records;
+      const record = this.#first + index;
+      scanner.start(bytes, starts[record], ends[record] - 1);
+      const days = scanCanonical(scanner, into);
+      if (days >= 0) return checkDay(into.timeSeconds, days);
+    }
+    return this.#split(this.#text(index), into);
   }
 
-  read(index: number, values: unknown[]): BrokenRow | undefined {
-    const record = this.#records[index];
-    const { width, places } = this.#header;
-    if (record === undefined) {
+  #split(text: string, into: Transaction): RowDefect | undefined {
+    const { separator, width, places } = this.#reader.header;
+    const fields = splitRecord(text, separator);
+    if (fields === undefined) {
       return { reason: "broken quotes", message: "a quote that isn't closed" };
     }
-    if (record.length !== width) {
-      if (record.length === 1 && record[0] === "") {
+    if (fields.length !== width) {
+      if (text === "") {
         return { reason: "empty line", message: "the line is empty" };
       }
       return {
         reason: "wrong number of columns",
-        message: `${record.length} columns where the header has ${width}`,
+        message: `${fields.length} columns where the header has ${width}`,
       };
     }
+    const values: (string | undefined)[] = [];
     for (let field = 0; field < places.length; field++) {
-      const text = record[places[field]];
-      values[field] = field !== DATETIME && NUMBER.test(text)
-        ? Number(text)
-        : text;
+      const value = places[field] < 0 ? undefined : fields[places[field]];
+      const number = value === undefined || field === DATETIME
+        ? value
+        : this.#number(value, TRANSACTION_FIELDS[field]);
+      if (typeof number === "object") return number;
+      values.push(number);
     }
-    return undefined;
+    return fillFields(values, into);
   }
 
-  column(index: number, field: string): number {
+  /** The text of a number with a decimal point and without leading zeros; other text as it is. */
+  #number(text: string, field: string): string | RowDefect {
+    let number = text;
+    if (this.#reader.header.separator !== ",") {
+      const marked = /^-?(\d+)([.,])(\d+)$/.exec(text);
+      if (marked) {
+        const [, whole, mark, decimals] = marked;
+        if (decimals.length === 3 && /^[1-9]\d{0,2}$/.test(whole)) {
+          return ambiguous(field, text, "may mean thousands or decimals");
+        }
+        this.#reader.mark ??= mark;
+        if (mark !== this.#reader.mark) {
+          return ambiguous(
+            field,
+            text,
+            `has the decimal mark '${mark}', rows above have ` +
+              `'${this.#reader.mark}'`,
+          );
+        }
+        number = text.replace(",", ".");
+      }
+    }
+    return NUMBER.test(number) ? number.replace(/^(-?)0+(?=\d)/, "$1") : text;
+  }
+
+  #text(index: number): string {
+    const { bytes, starts, ends } = this.#records;
+    const record = this.#first + index;
+    return DECODER.decode(bytes.subarray(starts[record], ends[record] - 1));
+  }
+
+  place(index: number, field: string): FieldPlace {
+    const { separator, places } = this.#reader.header;
     const at = (TRANSACTION_FIELDS as readonly string[]).indexOf(field);
-    const place = this.#header.places[at] ?? 0;
+    const place = places[at] ?? 0;
+    let line = this.line(index);
     let column = 1;
     let quoted = false;
     let passed = 0;
-    for (const character of this.#block.text(index)) {
-      if (passed === place) break;
+    for (const character of this.#text(index)) {
+      if (passed >= place) break;
       if (character === '"') quoted = !quoted;
-      if (character === "," && !quoted) passed++;
+      if (character === separator && !quoted) passed++;
       column++;
+      if (character !== "\n") continue;
+      line++;
+      column = 1;
     }
-    return column;
+    return { line, column };
   }
 }
 
-/** Fields of each line; undefined for a line with broken quotes. */
-function splitBlock(
-  block: LineBlock,
-): readonly (readonly string[] | undefined)[] {
-  try {
-    const records = parseCsv(block.bytes);
-    // A quote left open swallows line ends; then the lines are taken singly.
-    if (records.length === block.starts.length) return records;
-  } catch {
-    // A single line is at fault, and splitLine tells which.
-  }
-  return block.starts.map((_, index) => splitLine(block.text(index)));
+const DECODER = new TextDecoder();
+
+function ambiguous(field: string, text: string, why: string): RowDefect {
+  return {
+    reason: "ambiguous number",
+    message: `${field} ${JSON.stringify(text)} ${why}`,
+  };
 }
 
-/** Fields of one line, or undefined if its quotes are broken. */
-function splitLine(line: string): readonly string[] | undefined {
-  if (line === "") return [""];
-  try {
-    const records = parseCsv(line);
-    return records.length === 1 ? records[0] : undefined;
-  } catch {
-    return undefined;
-  }
+const COMMA = literal(",");
+
+/**
+ * Fills `into` with a record of the canonical form and returns its
+ * TX_TIME_DAYS; -1 if it is written otherwise or a value is out of its range.
+ */
+function scanCanonical(scanner: JsonScanner, into: Transaction): number {
+  into.transactionId = scanner.whole();
+  if (!scanner.expect(COMMA)) return -1;
+  into.datetimeSeconds = scanner.datetime();
+  if (!scanner.expect(COMMA)) return -1;
+  into.customerId = scanner.whole();
+  if (!scanner.expect(COMMA)) return -1;
+  into.terminalId = scanner.whole();
+  if (!scanner.expect(COMMA)) return -1;
+  into.amount = scanner.decimal();
+  if (!scanner.expect(COMMA)) return -1;
+  into.timeSeconds = scanner.whole();
+  if (!scanner.expect(COMMA)) return -1;
+  const days = scanner.whole();
+  if (!scanner.expect(COMMA)) return -1;
+  into.fraud = scanner.whole();
+  if (!scanner.expect(COMMA)) return -1;
+  into.scenario = scanner.whole();
+  const good = scanner.atEnd && into.transactionId >= 0 &&
+    !Number.isNaN(into.datetimeSeconds) && isInt(into.customerId) &&
+    isInt(into.terminalId) && isAmount(into.amount) &&
+    isInt(into.timeSeconds) && isInt(days) && isInt(into.scenario) &&
+    (into.fraud === 0 || into.fraud === 1);
+  return good ? days : -1;
 }
 
-function parseCsv(data: Uint8Array | string): string[][] {
-  return parse(data, { record_delimiter: "\n", relax_column_count: true });
+function isInt(value: number): boolean {
+  return value >= 0 && value <= INT_MAX;
 }

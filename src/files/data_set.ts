@@ -3,6 +3,7 @@
  * day, with the columns of the canonical form. What is written here is what
  * DayReader reads.
  */
+import { join } from "node:path";
 import { formatDatetime } from "../transaction/calendar.ts";
 import {
   type Customer,
@@ -13,6 +14,7 @@ import {
   TRANSACTION_FIELDS,
   type TransactionTable,
 } from "../transaction/transaction.ts";
+import { fileError } from "./file_error.ts";
 import type {
   ColumnKind,
   ColumnValues,
@@ -36,9 +38,35 @@ const KINDS: Partial<Record<string, ColumnKind>> = {
 export const TRANSACTION_COLUMNS: readonly TableColumn[] = TRANSACTION_FIELDS
   .map(columnOf);
 
+/** File that stands in a folder until its data set is complete. */
+export const UNFINISHED_MARK = "generate.unfinished";
+
 /** Names of a data set's own files, complete or partial; what --force may remove. */
 export const DATA_SET_FILE =
   /^(customers|terminals|\d{4}-\d{2}-\d{2})\.(csv|jsonl|parquet)(\.partial)?$/;
+
+/** Marks a folder as one whose data set is not complete. Throws DataError. */
+export async function markUnfinished(folder: string): Promise<void> {
+  const path = join(folder, UNFINISHED_MARK);
+  try {
+    await Deno.writeTextFile(
+      path,
+      "The data set in this folder is being written, or was left unfinished.\n",
+    );
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
+/** Takes the mark away: the data set is complete. Throws DataError. */
+export async function markFinished(folder: string): Promise<void> {
+  const path = join(folder, UNFINISHED_MARK);
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    throw fileError(error, "remove", path);
+  }
+}
 
 /** Writes customers.* into a folder. Throws DataError. */
 export async function writeCustomers(
@@ -121,7 +149,7 @@ async function writeWhole(
   values: readonly ColumnValues[],
   length: number,
 ): Promise<void> {
-  const path = `${folder.replace(/\/+$/, "") || folder}/${name}.${format}`;
+  const path = join(folder, `${name}.${format}`);
   await using writer = await TableWriter.open(path, format, columns);
   await writer.write(values, length);
   await writer.close();

@@ -1,25 +1,39 @@
 /**
- * Payments from files, one day at a time and checked: what batch commands
- * read. Memory is bounded by the largest day. A bad row is an error that names
+ * Payments from files, checked and in order: of time, then of TRANSACTION_ID.
+ * The rows of a file may be in any order; each file is sorted in bounded memory
+ * (see RowSorter), files follow one another. A bad row is an error that names
  * its place, unless bad rows are to be skipped; then it is counted.
  */
 import { DataError } from "../error/error.ts";
-import { formatDate } from "../transaction/calendar.ts";
+import {
+  fromCells,
+  toCells,
+  TRANSACTION_CELLS,
+} from "../features/feature_row.ts";
+import { formatDatetime } from "../transaction/calendar.ts";
 import {
   DAY_SECONDS,
   emptyTransaction,
+  INT_MAX,
   type Transaction,
   TRANSACTION_FIELDS,
 } from "../transaction/transaction.ts";
-import { fillTransaction } from "../transaction/validation.ts";
+import { checkTimes } from "../transaction/validation.ts";
 import { type DaySource, findDaySources, readRows } from "./day_source.ts";
-import { MEND_ROW, type RowBatch } from "./row_batch.ts";
+import { IdLedger } from "./id_ledger.ts";
+import {
+  type FieldPlace,
+  MEND_ROW,
+  type RowBatch,
+  type RowDefect,
+} from "./row_batch.ts";
+import { RowSorter } from "./row_sorter.ts";
 import type { TableFormat } from "./table_encoder.ts";
 import { TransactionDay } from "./transaction_day.ts";
 
 /** How payments are read. */
 export interface DayReaderOptions {
-  /** Midnight of the stream's first day, seconds since 1970; if undefined, the first good row's TX_DATETIME minus its TX_TIME_SECONDS. */
+  /** Midnight of the stream's first day, seconds since 1970; if undefined, the first good row's TX_DATETIME minus its TX_TIME_SECONDS, or the first day without such rows. */
   readonly startSeconds: number | undefined;
   /** Whether bad rows are left out and counted instead of being an error. */
   readonly skipBadRows: boolean;
@@ -27,7 +41,31 @@ export interface DayReaderOptions {
   readonly inputFormat: TableFormat | undefined;
   /** Ends the reading, also while it waits for stdin, by throwing its reason. */
   readonly signal: AbortSignal;
+  /** Most rows of a file that are sorted in memory, 72 bytes each; 2^20 if undefined. */
+  readonly sortRows?: number | undefined;
 }
+
+const SORT_ROWS = 2 ** 20;
+
+/** Most payments handed on at once. */
+const DAY_ROWS = 65_536;
+
+/** Most ids in memory that do not count up along the rows; some 32 bytes each. */
+const IDS_MAX = 2 ** 25;
+
+/** Rows left out whose places are kept for the summary. */
+const SKIPPED_SHOWN = 3;
+
+const DUPLICATE = "duplicate TRANSACTION_ID";
+
+/** A row being sorted: the payment's cells, then its place. */
+const PLACE = TRANSACTION_CELLS;
+const WIDTH = TRANSACTION_CELLS + 1;
+const ID_CELL = 0;
+const DATETIME_CELL = 1;
+
+/** A place as one number: file · 2^32 + line. */
+const FILE_UNIT = 2 ** 32;
 
 /** Reads payments day by day, for one pass. */
 export class DayReader {
@@ -35,18 +73,24 @@ export class DayReader {
   readonly sources: readonly DaySource[];
   /** Rows left out so far, by reason. */
   readonly skippedRows: ReadonlyMap<string, number>;
-  /** Oddities overlooked so far, such as "CR LF line ends", with the number of files. */
-  readonly oddities: ReadonlyMap<string, number>;
+  /** What was wrong with the first rows left out, with their places. */
+  readonly firstSkipped: readonly string[];
   readonly #options: DayReaderOptions;
   readonly #skippedRows = new Map<string, number>();
-  readonly #oddities = new Map<string, number>();
+  readonly #firstSkipped: string[] = [];
+  readonly #ids = new IdLedger(IDS_MAX);
+  /** Files whose rows have no lines. */
+  readonly #rowFiles = new Set<number>();
   #startSeconds: number | undefined;
   #sourcesRead = 0;
+  #lastTime = -Infinity;
+  #lastId = -1;
+  #lastPlace = 0;
 
   private constructor(sources: DaySource[], options: DayReaderOptions) {
     this.sources = sources;
     this.skippedRows = this.#skippedRows;
-    this.oddities = this.#oddities;
+    this.firstSkipped = this.#firstSkipped;
     this.#options = options;
     this.#startSeconds = options.startSeconds;
   }
@@ -73,136 +117,202 @@ export class DayReader {
   }
 
   /**
-   * The days that have payments, ascending, each in order of TRANSACTION_ID.
-   * Throws DataError with file:line:column for what can't be read.
+   * The payments in order of TX_DATETIME, then TRANSACTION_ID, day after day; a
+   * day of very many payments comes in parts. Throws DataError with
+   * file:line:column for what can't be read.
    */
   async *days(): AsyncGenerator<TransactionDay> {
-    const row = emptyTransaction();
-    const values: unknown[] = [];
-    let current: TransactionDay | undefined;
+    using sorter = new RowSorter({
+      width: WIDTH,
+      keys: [DATETIME_CELL, ID_CELL],
+      memoryRows: this.#options.sortRows ?? SORT_ROWS,
+    });
     for (let file = 0; file < this.sources.length; file++) {
-      for await (const batch of this.#batches(this.sources[file])) {
-        for (let index = 0; index < batch.length; index++) {
-          if (!this.#fill(batch, index, file, values, row)) continue;
-          const day = Math.floor(row.timeSeconds / DAY_SECONDS);
-          if (current !== undefined && day < current.day) {
-            this.#refuse(batch, index, file, {
-              reason: "out of order",
-              message:
-                `TX_DATETIME is of ${formatDate(row.datetimeSeconds)}, ` +
-                "a day before that of the rows above",
-              advice: "sort the rows by day, or leave such rows out with " +
-                "--skip-bad-rows",
-            });
-            continue;
-          }
-          if (current === undefined || day > current.day) {
-            if (current !== undefined) yield this.#complete(current);
-            current = new TransactionDay(day, current?.length);
-          }
-          current.append(row, file, batch.firstLine + index);
-        }
-      }
+      await this.#gather(file, sorter);
+      yield* this.#inOrder(sorter);
+      sorter.clear();
       this.#sourcesRead++;
     }
-    if (current !== undefined) yield this.#complete(current);
   }
 
-  #batches(source: DaySource): AsyncGenerator<RowBatch> {
-    const overlook = this.#options.skipBadRows
-      ? (oddity: string) => count(this.#oddities, oddity)
-      : undefined;
+  /** Puts the good rows of a file into the sorter. */
+  async #gather(file: number, sorter: RowSorter): Promise<void> {
+    const row = emptyTransaction();
+    const cells = new Float64Array(WIDTH);
+    const source = this.sources[file];
     const { signal } = this.#options;
-    return readRows(source, { name: source.name, overlook, signal });
+    for await (const batch of readRows(source, { name: source.name, signal })) {
+      if (batch.length > 0 && batch.place(0, "").column === undefined) {
+        this.#rowFiles.add(file);
+      }
+      for (let index = 0; index < batch.length; index++) {
+        const place = file * FILE_UNIT + batch.line(index);
+        const defect = batch.read(index, row) ?? this.#checkTimes(row) ??
+          this.#checkId(row.transactionId, place);
+        if (defect !== undefined) {
+          this.#refuseRow(batch, index, file, defect);
+          continue;
+        }
+        toCells(row, cells, 0);
+        cells[PLACE] = place;
+        sorter.add(cells);
+      }
+    }
   }
 
-  /** Fills `row`, or refuses it and returns false. */
-  #fill(
+  /** Compares the time since the start where a row states it, and learns the start from the first that does. */
+  #checkTimes(row: Transaction): RowDefect | undefined {
+    if (row.timeSeconds < 0) return undefined;
+    const days = Math.floor(row.timeSeconds / DAY_SECONDS);
+    const defect = checkTimes(row, days, this.#startSeconds);
+    if (defect === undefined) {
+      this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
+    }
+    return defect;
+  }
+
+  /** Takes note of an id, which must not have come before. */
+  #checkId(id: number, place: number): RowDefect | undefined {
+    const before = this.#ids.add(id, place);
+    if (before !== undefined) {
+      const message = `TRANSACTION_ID ${id} has come already in ` +
+        this.#shown(before, "");
+      return { reason: DUPLICATE, message };
+    }
+    if (!this.#ids.full) return undefined;
+    throw new DataError(
+      `${this.#shown(place)}: more than ${IDS_MAX} payments whose ` +
+        "TRANSACTION_ID does not count up from row to row, too many to tell " +
+        "repeated ones; number the payments in order of time, or split them",
+    );
+  }
+
+  /** The sorted rows of a file, checked against those before. */
+  *#inOrder(sorter: RowSorter): Generator<TransactionDay> {
+    const row = emptyTransaction();
+    let current: TransactionDay | undefined;
+    for (const { cells, count } of sorter.sorted()) {
+      for (let at = 0; at < count * WIDTH; at += WIDTH) {
+        fromCells(cells, at, row);
+        const place = cells[at + PLACE];
+        this.#startSeconds ??= dayStart(row.datetimeSeconds);
+        row.timeSeconds = row.datetimeSeconds - this.#startSeconds;
+        if (!this.#accept(row, place)) continue;
+        const day = Math.floor(row.timeSeconds / DAY_SECONDS);
+        if (current?.day !== day || current.length === DAY_ROWS) {
+          if (current !== undefined) yield current;
+          current = new TransactionDay(day, current?.length);
+        }
+        current.append(row);
+      }
+    }
+    if (current !== undefined) yield current;
+  }
+
+  /** Takes note of a row in order, or refuses it and returns false. */
+  #accept(row: Transaction, place: number): boolean {
+    const defect = this.#orderDefect(row);
+    if (defect !== undefined) {
+      this.#refuse(this.#shown(place), defect, MEND_ROW);
+      return false;
+    }
+    this.#lastTime = row.timeSeconds;
+    this.#lastId = row.transactionId;
+    this.#lastPlace = place;
+    return true;
+  }
+
+  #orderDefect(row: Transaction): RowDefect | undefined {
+    const { timeSeconds: time, datetimeSeconds, transactionId } = row;
+    if (time < 0 || time > INT_MAX) {
+      return {
+        reason: "out of range",
+        message:
+          `TX_DATETIME ${
+            formatDatetime(datetimeSeconds)
+          } is not in the ${INT_MAX} seconds from ` +
+          `the start ${formatDatetime(this.#startSeconds ?? 0)} on; ` +
+          "give another with --start",
+      };
+    }
+    if (time > this.#lastTime) return undefined;
+    if (time === this.#lastTime && transactionId >= this.#lastId) {
+      return undefined;
+    }
+    return {
+      reason: "out of order",
+      message: `TX_DATETIME ${formatDatetime(datetimeSeconds)}, ` +
+        `TRANSACTION_ID ${transactionId} comes ` +
+        `before the last row of an earlier file, ` +
+        `${this.#shown(this.#lastPlace, "")}; put the payments of both files ` +
+        "into one",
+    };
+  }
+
+  #refuseRow(
     batch: RowBatch,
     index: number,
     file: number,
-    values: unknown[],
-    row: Transaction,
-  ): boolean {
+    defect: RowDefect,
+  ): void {
     const given = this.#options.startSeconds !== undefined;
-    const defect = batch.read(index, values) ??
-      fillTransaction(values, this.#startSeconds, row);
-    if (defect === undefined) {
-      this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
-      return true;
-    }
     const startDoubtful = defect.reason === "time mismatch" && !given &&
       this.#startSeconds !== undefined;
-    this.#refuse(batch, index, file, {
-      ...defect,
-      advice: startDoubtful
-        ? `${MEND_ROW}; if the start, taken from the first row, is wrong, ` +
-          "give it with --start"
-        : MEND_ROW,
-    });
-    return false;
+    const advice = defect.reason === DUPLICATE
+      ? "remove one of the rows, or keep the first of such rows with " +
+        "--skip-bad-rows"
+      : startDoubtful
+      ? `${MEND_ROW}; if the start, taken from the first row, is wrong, ` +
+        "give it with --start"
+      : MEND_ROW;
+    if (this.#isCounted(defect)) return;
+    const place = batch.place(index, fieldOf(defect.message));
+    this.#refuse(showPlace(this.sources[file], place), defect, advice);
+  }
+
+  /** Counts a row left out, and is done with it if the others before it show enough. */
+  #isCounted({ reason }: RowDefect): boolean {
+    if (!this.#options.skipBadRows) return false;
+    if (this.#firstSkipped.length < SKIPPED_SHOWN) return false;
+    this.#skippedRows.set(reason, (this.#skippedRows.get(reason) ?? 0) + 1);
+    return true;
   }
 
   /** Counts a refused row where rows are skipped, else throws. */
-  #refuse(
-    batch: RowBatch,
-    index: number,
-    file: number,
-    refusal: Refusal,
-  ): void {
-    if (this.#options.skipBadRows) {
-      count(this.#skippedRows, refusal.reason);
-      return;
+  #refuse(place: string, defect: RowDefect, advice: string): void {
+    const { reason, message } = defect;
+    if (!this.#options.skipBadRows) {
+      throw new DataError(`${place}: ${message}; ${advice}`);
     }
-    const { name, format } = this.sources[file];
-    const line = batch.firstLine + index;
-    const place = format === "parquet"
+    this.#skippedRows.set(reason, (this.#skippedRows.get(reason) ?? 0) + 1);
+    if (this.#firstSkipped.length < SKIPPED_SHOWN) {
+      this.#firstSkipped.push(`${place}: ${message}`);
+    }
+  }
+
+  /** A row's place for people, with the column behind it. */
+  #shown(place: number, column = ":1"): string {
+    const file = Math.floor(place / FILE_UNIT);
+    const line = place - file * FILE_UNIT;
+    const { name } = this.sources[file];
+    return this.#rowFiles.has(file)
       ? `${name}:row ${line}`
-      : `${name}:${line}:${batch.column(index, fieldOf(refusal.message))}`;
-    throw new DataError(`${place}: ${refusal.message}; ${refusal.advice}`);
-  }
-
-  /** Sorts a day by TRANSACTION_ID and refuses repeated ones. */
-  #complete(day: TransactionDay): TransactionDay {
-    day.sortById();
-    const ids = day.transactionId;
-    const kept: number[] = [];
-    for (let row = 0; row < ids.length; row++) {
-      if (row === 0 || ids[row] !== ids[row - 1]) {
-        kept.push(row);
-        continue;
-      }
-      if (!this.#options.skipBadRows) throw this.#duplicate(day, row);
-      count(this.#skippedRows, "duplicate TRANSACTION_ID");
-    }
-    if (kept.length < ids.length) day.select(kept);
-    return day;
-  }
-
-  #duplicate(day: TransactionDay, row: number): DataError {
-    const place = (at: number) => {
-      return `${this.sources[day.fileOf(at)].name}:${day.lineOf(at)}`;
-    };
-    return new DataError(
-      `${place(row)}:1: TRANSACTION_ID ${day.transactionId[row]} has come ` +
-        `already in ${place(row - 1)}; remove one of the rows, or keep the ` +
-        "first of such rows with --skip-bad-rows",
-    );
+      : `${name}:${line}${column}`;
   }
 }
 
-interface Refusal {
-  readonly reason: string;
-  readonly message: string;
-  readonly advice: string;
+function showPlace({ name }: DaySource, { line, column }: FieldPlace): string {
+  return column === undefined
+    ? `${name}:row ${line}`
+    : `${name}:${line}:${column}`;
+}
+
+function dayStart(seconds: number): number {
+  return Math.floor(seconds / DAY_SECONDS) * DAY_SECONDS;
 }
 
 /** The field that a defect's message begins with, or "". */
 function fieldOf(message: string): string {
   const [word] = message.split(" ", 1);
   return TRANSACTION_FIELDS.find((field) => field === word) ?? "";
-}
-
-function count(counts: Map<string, number>, reason: string): void {
-  counts.set(reason, (counts.get(reason) ?? 0) + 1);
 }

@@ -1,11 +1,14 @@
 /**
  * Which files payments are read from: a folder of day files, one file, or
- * stdin; and the raw rows of each.
+ * stdin; and the rows of each.
  */
 import { DataError } from "../error/error.ts";
 import { csvRows } from "./csv_rows.ts";
+import { UNFINISHED_MARK } from "./data_set.ts";
 import { fileError } from "./file_error.ts";
+import { type InputStream, openInputStream } from "./input_stream.ts";
 import { jsonlRows } from "./jsonl_rows.ts";
+import type { ByteSource } from "./line_block.ts";
 import { STANDARD_STREAM } from "./output_file.ts";
 import { parquetRows } from "./parquet_rows.ts";
 import type { RowBatch, RowOptions } from "./row_batch.ts";
@@ -17,11 +20,13 @@ export interface DaySource {
   readonly path: string;
   /** Name for messages. */
   readonly name: string;
-  /** How it is read. */
-  readonly format: TableFormat;
+  /** How it is read; undefined if its first bytes must tell. */
+  readonly format: TableFormat | undefined;
 }
 
-const DAY_FILE = /^(\d{4}-\d{2}-\d{2})\.(csv|jsonl|parquet)$/;
+const DAY_FILE = /^(\d{4}-\d{2}-\d{2})\.(csv|jsonl|parquet)(\.gz|\.zst)?$/;
+const COMPRESSED = /\.(gz|zst)$/;
+const PARQUET_MAGIC = "PAR1";
 
 /**
  * Finds the inputs behind `path`: the day files of a folder in order of their
@@ -33,9 +38,7 @@ export async function findDaySources(
   path: string,
   format: TableFormat | undefined,
 ): Promise<DaySource[]> {
-  if (path === STANDARD_STREAM) {
-    return [{ path, name: "stdin", format: format ?? "csv" }];
-  }
+  if (path === STANDARD_STREAM) return [{ path, name: "stdin", format }];
   let info: Deno.FileInfo;
   try {
     info = await Deno.stat(path);
@@ -43,7 +46,7 @@ export async function findDaySources(
     throw fileError(error, "read", path);
   }
   if (info.isDirectory) return await listFolder(path, format);
-  return [{ path, name: path, format: format ?? formatOfName(path) ?? "csv" }];
+  return [{ path, name: path, format: format ?? inputFormatOfName(path) }];
 }
 
 /** The format that a file's extension stands for, or undefined. */
@@ -51,13 +54,25 @@ export function formatOfName(name: string): TableFormat | undefined {
   return TABLE_FORMATS.find((format) => name.endsWith(`.${format}`));
 }
 
+function inputFormatOfName(name: string): TableFormat | undefined {
+  return formatOfName(name.replace(COMPRESSED, ""));
+}
+
 async function listFolder(
   folder: string,
   format: TableFormat | undefined,
 ): Promise<DaySource[]> {
+  const separator = folder.endsWith("/") ? "" : "/";
   const fileOfDay = new Map<string, string>();
   try {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      if (name === UNFINISHED_MARK) {
+        throw new DataError(
+          `${folder}: its data set is not complete, 'generate' was interrupted; ` +
+            "run it again with --force, or, to read the days that are there, " +
+            `remove ${folder}${separator}${name}`,
+        );
+      }
       const match = DAY_FILE.exec(name);
       if (match === null || isDirectory) continue;
       const [, date, extension] = match;
@@ -80,28 +95,20 @@ async function listFolder(
         `files named YYYY-MM-DD.${format ?? "csv (or .jsonl, .parquet)"}`,
     );
   }
-  const separator = folder.endsWith("/") ? "" : "/";
   return [...fileOfDay.values()].sort().map((name) => {
     const path = `${folder}${separator}${name}`;
-    return { path, name: path, format: formatOfName(name) ?? "csv" };
+    return { path, name: path, format: inputFormatOfName(name) };
   });
 }
 
-/** Raw rows of one input, batch after batch; it is open only meanwhile. Throws DataError. */
+/** Rows of one input, batch after batch; it is open only meanwhile. Throws DataError. */
 export async function* readRows(
   source: DaySource,
   options: RowOptions,
 ): AsyncGenerator<RowBatch> {
-  const { path, format } = source;
+  const { path } = source;
   if (path === STANDARD_STREAM) {
-    if (format === "parquet") {
-      throw new DataError(
-        "stdin: Parquet can't be read from a pipe; name the file with --in",
-      );
-    }
-    yield* format === "csv"
-      ? csvRows(Deno.stdin, options)
-      : jsonlRows(Deno.stdin, options);
+    yield* streamRows(Deno.stdin, undefined, source, options);
     return;
   }
   let file: Deno.FsFile;
@@ -111,10 +118,48 @@ export async function* readRows(
     throw fileError(error, "read", path);
   }
   try {
-    if (format === "csv") yield* csvRows(file, options);
-    else if (format === "jsonl") yield* jsonlRows(file, options);
-    else yield* parquetRows(file, options);
+    yield* streamRows(file, file, source, options);
   } finally {
     file.close();
   }
+}
+
+/** Rows of a stream that has a file behind it where it can be read at any place. */
+async function* streamRows(
+  source: ByteSource,
+  file: Deno.FsFile | undefined,
+  { name, format }: DaySource,
+  options: RowOptions,
+): AsyncGenerator<RowBatch> {
+  if (format === "parquet" && file !== undefined) {
+    yield* parquetRows(file, options);
+    return;
+  }
+  const stream = await openInputStream(source, options);
+  try {
+    const found = formatOfContent(stream);
+    if (found === "parquet" || format === "parquet") {
+      if (file === undefined) {
+        throw new DataError(
+          `${name}: Parquet can't be read from a pipe; name the file with --in`,
+        );
+      }
+      if (format !== undefined || stream.compressed) {
+        throw new DataError(
+          `${name}: Parquet, but not as its name says; name it NAME.parquet, ` +
+            "without another compression around it",
+        );
+      }
+      yield* parquetRows(file, options);
+    } else if ((format ?? found) === "csv") yield* csvRows(stream, options);
+    else yield* jsonlRows(stream, options);
+  } finally {
+    stream.close();
+  }
+}
+
+function formatOfContent({ head }: InputStream): TableFormat {
+  const start = new TextDecoder().decode(head).trimStart();
+  if (start.startsWith(PARQUET_MAGIC)) return "parquet";
+  return start.startsWith("{") ? "jsonl" : "csv";
 }

@@ -1,13 +1,26 @@
 /**
- * Payments from JSON lines as raw rows: one object a line, with the public
- * field names as keys; other keys are ignored.
+ * Payments from JSON lines: one object per line, with the public field names
+ * as keys; other keys are ignored.
  */
 import { DataError } from "../error/error.ts";
-import { TRANSACTION_FIELDS } from "../transaction/transaction.ts";
+import { JsonScanner, literal } from "../transaction/json_scanner.ts";
+import {
+  type Transaction,
+  TRANSACTION_FIELDS,
+} from "../transaction/transaction.ts";
+import { TransactionJsonReader } from "../transaction/transaction_json.ts";
+import { checkDay, fillFields } from "../transaction/validation.ts";
 import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
-import type { BrokenRow, RowBatch, RowOptions } from "./row_batch.ts";
+import type {
+  FieldPlace,
+  RowBatch,
+  RowDefect,
+  RowOptions,
+} from "./row_batch.ts";
 
-/** Raw rows of a stream of JSON lines, batch after batch. Throws DataError for a CSV in disguise. */
+const CLOSE = literal("}");
+
+/** Rows of a stream of JSON lines, batch after batch. Throws DataError for a CSV in disguise. */
 export async function* jsonlRows(
   source: ByteSource,
   options: RowOptions,
@@ -25,6 +38,8 @@ export async function* jsonlRows(
 
 class JsonlBatch implements RowBatch {
   readonly #block: LineBlock;
+  readonly #scanner = new JsonScanner();
+  readonly #known = new TransactionJsonReader();
 
   constructor(block: LineBlock) {
     this.#block = block;
@@ -34,11 +49,21 @@ class JsonlBatch implements RowBatch {
     return this.#block.starts.length;
   }
 
-  get firstLine(): number {
-    return this.#block.firstLine;
+  line(index: number): number {
+    return this.#block.firstLine + index;
   }
 
-  read(index: number, values: unknown[]): BrokenRow | undefined {
+  read(index: number, into: Transaction): RowDefect | undefined {
+    const { bytes, starts } = this.#block;
+    const end = (starts[index + 1] ?? bytes.length) - 1;
+    this.#scanner.start(bytes, starts[index], end);
+    const known = this.#known.scan(this.#scanner, into) &&
+      this.#scanner.expect(CLOSE) && this.#scanner.atEnd;
+    if (known) return checkDay(into.timeSeconds, this.#known.timeDays);
+    return this.#parse(index, into);
+  }
+
+  #parse(index: number, into: Transaction): RowDefect | undefined {
     let record: unknown;
     try {
       record = JSON.parse(this.#block.text(index));
@@ -49,13 +74,11 @@ class JsonlBatch implements RowBatch {
       return { reason: "not JSON", message: "the line is not a JSON object" };
     }
     const fields = record as Readonly<Record<string, unknown>>;
-    for (let field = 0; field < TRANSACTION_FIELDS.length; field++) {
-      values[field] = fields[TRANSACTION_FIELDS[field]];
-    }
-    return undefined;
+    return fillFields(TRANSACTION_FIELDS.map((field) => fields[field]), into);
   }
 
-  column(index: number, field: string): number {
-    return this.#block.text(index).indexOf(`"${field}"`) + 1 || 1;
+  place(index: number, field: string): FieldPlace {
+    const column = this.#block.text(index).indexOf(`"${field}"`) + 1 || 1;
+    return { line: this.line(index), column };
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A byte stream cut into blocks of whole lines. Memory is bounded: a block is
- * some 256 KiB, and a line longer than 64 KiB is an error. Byte order marks
- * and CR LF line ends are refused here, or removed where they are overlooked.
+ * some 256 KiB, and a line longer than 64 KiB is an error. A UTF-8 byte order
+ * mark and the CR of CR LF line ends are removed.
  */
 import { DataError } from "../error/error.ts";
 import { fileError } from "./file_error.ts";
@@ -47,16 +47,6 @@ export class LineBlock {
       this.bytes.subarray(this.starts[index], end - 1),
     );
   }
-
-  /** The block without its first line. */
-  withoutFirst(): LineBlock {
-    const from = this.starts[1] ?? this.bytes.length;
-    return new LineBlock(
-      this.bytes.subarray(from),
-      this.firstLine + 1,
-      this.starts.slice(1).map((start) => start - from),
-    );
-  }
 }
 
 /** Cuts a stream into blocks of whole lines. Throws DataError with file:line:column. */
@@ -64,7 +54,6 @@ export async function* lineBlocks(
   source: ByteSource,
   options: RowOptions,
 ): AsyncGenerator<LineBlock> {
-  const cleaner = new LineCleaner(options);
   const buffer = new Uint8Array(BLOCK_BYTES);
   let filled = 0;
   let firstLine = 1;
@@ -82,7 +71,7 @@ export async function* lineBlocks(
       throw tooLong(options.name, firstLine + lines);
     }
     if (whole === 0) continue;
-    const block = cleaner.clean(buffer.slice(0, whole), firstLine);
+    const block = cleanBlock(buffer.slice(0, whole), firstLine, options.name);
     buffer.copyWithin(0, whole, filled);
     filled -= whole;
     firstLine += block.starts.length;
@@ -90,7 +79,8 @@ export async function* lineBlocks(
   }
 }
 
-async function readSome(
+/** Reads once. Throws DataError, or the signal's reason as soon as there is one. */
+export async function readSome(
   source: ByteSource,
   into: Uint8Array,
   { name, signal }: RowOptions,
@@ -110,70 +100,41 @@ async function readSome(
   }
 }
 
-/** Checks each line's length and takes away what may be overlooked. */
-class LineCleaner {
-  readonly #options: RowOptions;
-  #crlfSeen = false;
+/** Takes away what stands for nothing and checks each line's length. */
+function cleanBlock(
+  bytes: Uint8Array,
+  firstLine: number,
+  name: string,
+): LineBlock {
+  let clean = firstLine === 1 ? withoutMark(bytes, name) : bytes;
+  if (clean.includes(CR)) clean = withoutCr(clean);
+  const starts = lineStarts(clean);
+  starts.forEach((start, index) => {
+    const end = starts[index + 1] ?? clean.length;
+    if (end - start > LINE_BYTES_MAX) throw tooLong(name, firstLine + index);
+  });
+  return new LineBlock(clean, firstLine, starts);
+}
 
-  constructor(options: RowOptions) {
-    this.#options = options;
+function withoutMark(bytes: Uint8Array, name: string): Uint8Array {
+  const [first, second, third] = bytes;
+  if (
+    first === 0xff && second === 0xfe || first === 0xfe && second === 0xff
+  ) {
+    throw new DataError(`${name}:1:1: UTF-16 text; save the file as UTF-8`);
   }
+  const marked = first === 0xef && second === 0xbb && third === 0xbf;
+  return marked ? bytes.subarray(3) : bytes;
+}
 
-  clean(bytes: Uint8Array, firstLine: number): LineBlock {
-    if (firstLine === 1) bytes = this.#withoutMark(bytes);
-    if (bytes.includes(CR)) bytes = this.#withoutCr(bytes, firstLine);
-    const starts = lineStarts(bytes);
-    starts.forEach((start, index) => {
-      const end = starts[index + 1] ?? bytes.length;
-      if (end - start > LINE_BYTES_MAX) {
-        throw tooLong(this.#options.name, firstLine + index);
-      }
-    });
-    return new LineBlock(bytes, firstLine, starts);
+/** The bytes without each CR before a LF. */
+function withoutCr(bytes: Uint8Array): Uint8Array {
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === CR && bytes[at + 1] === LF) continue;
+    bytes[length++] = bytes[at];
   }
-
-  #withoutMark(bytes: Uint8Array): Uint8Array {
-    const { name, overlook } = this.#options;
-    const [first, second, third] = bytes;
-    if (
-      first === 0xff && second === 0xfe || first === 0xfe && second === 0xff
-    ) {
-      throw new DataError(`${name}:1:1: UTF-16 text; save the file as UTF-8`);
-    }
-    if (first !== 0xef || second !== 0xbb || third !== 0xbf) return bytes;
-    if (overlook === undefined) {
-      throw new DataError(
-        `${name}:1:1: begins with a UTF-8 byte order mark; save the file ` +
-          "without it, or overlook it with --skip-bad-rows",
-      );
-    }
-    overlook("UTF-8 byte order mark");
-    return bytes.subarray(3);
-  }
-
-  #withoutCr(bytes: Uint8Array, firstLine: number): Uint8Array {
-    const { name, overlook } = this.#options;
-    const kept = new Uint8Array(bytes.length);
-    let length = 0;
-    for (let at = 0; at < bytes.length; at++) {
-      if (bytes[at] !== CR || bytes[at + 1] !== LF) {
-        kept[length++] = bytes[at];
-        continue;
-      }
-      if (overlook === undefined) {
-        const line = lineStarts(bytes.subarray(0, at)).length;
-        const column = at - bytes.lastIndexOf(LF, at);
-        throw new DataError(
-          `${name}:${firstLine + Math.max(line, 1) - 1}:${column}: line ends ` +
-            "with CR LF; convert the file to LF (dos2unix), or overlook it " +
-            "with --skip-bad-rows",
-        );
-      }
-      if (!this.#crlfSeen) overlook("CR LF line ends");
-      this.#crlfSeen = true;
-    }
-    return kept.subarray(0, length);
-  }
+  return bytes.subarray(0, length);
 }
 
 function lineStarts(bytes: Uint8Array): number[] {

@@ -1,89 +1,192 @@
 /**
- * Payments from Parquet as raw rows, one row group at a time. Whole numbers
- * may be INT32 or INT64; TX_DATETIME may be text or a timestamp (UTC).
+ * Payments from Parquet, some rows of a row group at a time. Whole numbers may
+ * have any integer type, or be doubles; amounts may be doubles, floats or
+ * decimals; the label may be boolean; TX_DATETIME may be text or a timestamp of
+ * any unit (UTC).
  */
 import {
   type AsyncBuffer,
   type FileMetaData,
   parquetMetadataAsync,
   parquetRead,
+  type SchemaElement,
 } from "hyparquet";
 import { DataError } from "../error/error.ts";
-import { formatDatetime } from "../transaction/calendar.ts";
-import { TRANSACTION_FIELDS } from "../transaction/transaction.ts";
-import type { RowBatch, RowOptions } from "./row_batch.ts";
+import {
+  type Transaction,
+  TRANSACTION_FIELDS,
+} from "../transaction/transaction.ts";
+import { DERIVABLE_FIELDS, fillFields } from "../transaction/validation.ts";
+import { checkPages } from "./parquet_limits.ts";
+import { parquetCompressors } from "./parquet_codecs.ts";
+import type {
+  FieldPlace,
+  RowBatch,
+  RowDefect,
+  RowOptions,
+} from "./row_batch.ts";
 
-/** Raw rows of a Parquet file, a row group at a time. Throws DataError for a file that isn't one. */
+/** Rows decoded at once. */
+const SLICE_ROWS = 131_072;
+
+/** Rows of a Parquet file, batch after batch. Throws DataError for a file that isn't one. */
 export async function* parquetRows(
   file: Deno.FsFile,
   options: RowOptions,
 ): AsyncGenerator<RowBatch> {
   const buffer = fileBuffer(file);
-  const metadata = await readFooter(buffer, options.name);
-  const present = new Set(metadata.schema.map((element) => element.name));
-  const missing = TRANSACTION_FIELDS.filter((field) => !present.has(field));
+  const { name } = options;
+  const metadata = await trying(name, () => parquetMetadataAsync(buffer));
+  const columns = columnsOf(metadata, name);
+  const compressors = await trying(name, () => parquetCompressors(metadata));
+  let groupStart = 0;
+  for (const group of metadata.row_groups) {
+    const groupEnd = groupStart + Number(group.num_rows);
+    await trying(name, () => checkPages(buffer, group, columns, name));
+    for (let from = groupStart; from < groupEnd; from += SLICE_ROWS) {
+      options.signal.throwIfAborted();
+      const rowEnd = Math.min(groupEnd, from + SLICE_ROWS);
+      let rows: unknown[][] = [];
+      await trying(name, () => {
+        return parquetRead({
+          file: buffer,
+          metadata,
+          compressors,
+          columns: columns.map((column) => column.name),
+          rowStart: from,
+          rowEnd,
+          onComplete: (read: unknown[][]) => rows = read,
+        });
+      });
+      if (rows.length !== rowEnd - from) {
+        throw damaged(name, "rows are missing");
+      }
+      yield new ParquetBatch(rows, from + 1, columns);
+    }
+    groupStart = groupEnd;
+  }
+}
+
+/** A column that holds a field of a payment. */
+interface FieldColumn {
+  readonly name: string;
+  /** Its place in TRANSACTION_FIELDS. */
+  readonly field: number;
+  readonly element: SchemaElement;
+}
+
+function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
+  const elements = topLevel(metadata.schema);
+  const columns = TRANSACTION_FIELDS.flatMap((field, at) => {
+    const element = elements.find((element) => element.name === field);
+    return element ? [{ name: field, field: at, element }] : [];
+  });
+  const missing = TRANSACTION_FIELDS.filter((field, at) => {
+    return !DERIVABLE_FIELDS.includes(at) &&
+      columns.every((column) => column.name !== field);
+  });
   if (missing.length > 0) {
     throw new DataError(
-      `${options.name}: the columns lack ${missing.join(", ")}; the file ` +
+      `${name}: the columns lack ${missing.join(", ")}; the file ` +
         `must have all of ${TRANSACTION_FIELDS.join(",")}`,
     );
   }
-  let rowStart = 0;
-  for (const group of metadata.row_groups) {
-    options.signal.throwIfAborted();
-    const rowEnd = rowStart + Number(group.num_rows);
-    yield await readGroup(buffer, metadata, rowStart, rowEnd, options.name);
-    rowStart = rowEnd;
+  for (const { name: field, element } of columns) {
+    if ((element.num_children ?? 0) > 0) {
+      throw new DataError(`${name}: ${field} is a nested column, not a value`);
+    }
+    if (element.converted_type === "DATE") {
+      throw new DataError(
+        `${name}: ${field} is a column of dates without a time of day; write ` +
+          "timestamps",
+      );
+    }
   }
+  return columns;
 }
 
-async function readFooter(
-  buffer: AsyncBuffer,
-  name: string,
-): Promise<FileMetaData> {
-  try {
-    return await parquetMetadataAsync(buffer);
-  } catch (error) {
-    throw damaged(name, error);
+/** The elements just below the root, without those inside of them. */
+function topLevel(schema: readonly SchemaElement[]): SchemaElement[] {
+  const elements: SchemaElement[] = [];
+  for (let at = 1; at < schema.length;) {
+    elements.push(schema[at]);
+    let open = 1;
+    while (open > 0 && at < schema.length) {
+      open += (schema[at++].num_children ?? 0) - 1;
+    }
   }
+  return elements;
 }
 
-async function readGroup(
-  file: AsyncBuffer,
-  metadata: FileMetaData,
-  rowStart: number,
-  rowEnd: number,
-  name: string,
-): Promise<RowBatch> {
-  let rows: unknown[][] = [];
-  try {
-    await parquetRead({
-      file,
-      metadata,
-      columns: [...TRANSACTION_FIELDS],
-      rowStart,
-      rowEnd,
-      onComplete: (read: unknown[][]) => rows = read,
+class ParquetBatch implements RowBatch {
+  readonly #rows: readonly (readonly unknown[])[];
+  readonly #firstRow: number;
+  readonly #columns: readonly FieldColumn[];
+
+  constructor(
+    rows: readonly (readonly unknown[])[],
+    firstRow: number,
+    columns: readonly FieldColumn[],
+  ) {
+    this.#rows = rows;
+    this.#firstRow = firstRow;
+    this.#columns = columns;
+  }
+
+  get length(): number {
+    return this.#rows.length;
+  }
+
+  line(index: number): number {
+    return this.#firstRow + index;
+  }
+
+  read(index: number, into: Transaction): RowDefect | undefined {
+    const values: unknown[] = new Array(TRANSACTION_FIELDS.length);
+    const row = this.#rows[index];
+    this.#columns.forEach(({ field, element }, at) => {
+      values[field] = exactValue(row[at] ?? null, element);
     });
-  } catch (error) {
-    throw damaged(name, error);
+    return fillFields(values, into);
   }
-  return {
-    length: rows.length,
-    firstLine: rowStart + 1,
-    read(index, values) {
-      rows[index].forEach((value, field) => values[field] = plain(value));
-      return undefined;
-    },
-    column: () => 1,
-  };
+
+  place(index: number): FieldPlace {
+    return { line: this.line(index), column: undefined };
+  }
 }
 
-/** A value as CSV or JSON would have brought it. */
-function plain(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (value instanceof Date) return formatDatetime(value.getTime() / 1000);
-  return value ?? undefined;
+/** A value of a column as it was before the column's type rounded it. */
+function exactValue(value: unknown, element: SchemaElement): unknown {
+  if (typeof value !== "number") return value;
+  if (element.converted_type === "DECIMAL") {
+    return Number(value.toFixed(element.scale ?? 0));
+  }
+  if (element.type === "FLOAT") return fromFloat(value);
+  return value;
+}
+
+/**
+ * The whole cent that a 32-bit float stands for; itself where it stands for
+ * none, or for more than one.
+ */
+function fromFloat(value: number): number {
+  const cents = Math.round(value * 100);
+  const meant = [cents - 1, cents, cents + 1].filter((near) => {
+    return Math.fround(near / 100) === value;
+  });
+  return meant.length === 1 ? meant[0] / 100 : value;
+}
+
+async function trying<T>(
+  name: string,
+  attempt: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw damaged(name, error);
+  }
 }
 
 function damaged(name: string, error: unknown): DataError {
@@ -99,6 +202,10 @@ function fileBuffer(file: Deno.FsFile): AsyncBuffer {
   return {
     byteLength,
     slice(start, end = byteLength) {
+      // Sizes in a damaged file must not decide how much memory is taken.
+      if (!(start >= 0 && end >= start && end <= byteLength)) {
+        throw new Error("an offset lies outside of the file");
+      }
       // Synchronous, so that two slices asked for at once can't mix their
       // seeks and reads.
       const bytes = new Uint8Array(end - start);

@@ -1,37 +1,44 @@
 /**
- * Raw rows on their way from a file to the checks: what the readers of CSV,
+ * Payments on their way from a file to the checks: what the readers of CSV,
  * JSON lines and Parquet have in common.
  */
+import type { Transaction } from "../transaction/transaction.ts";
 
-/** A row that could not even be taken apart into fields. */
-export interface BrokenRow {
+/** Why a row can't be used. */
+export interface RowDefect {
   /** Stable word, for counting. */
   readonly reason: string;
   /** What is wrong, without the place. */
   readonly message: string;
 }
 
+/** Where a field stands in a file. */
+export interface FieldPlace {
+  /** Line (of a text file) or row (of Parquet), from 1. */
+  readonly line: number;
+  /** Column in characters, from 1; undefined in Parquet. */
+  readonly column: number | undefined;
+}
+
 /** Some consecutive rows of one file. */
 export interface RowBatch {
   /** Number of rows. */
   readonly length: number;
-  /** Line (of a text file) or row (of Parquet) of row 0, counted from 1. */
-  readonly firstLine: number;
+  /** Number of the line (of a text file) or row (of Parquet) where row `index` begins, from 1. */
+  line(index: number): number;
   /**
-   * Fills `values` with row `index`, in the order of TRANSACTION_FIELDS, or
-   * tells why the row is broken.
+   * Fills `into` with row `index` as fillFields() does, or returns what is
+   * wrong with it.
    */
-  read(index: number, values: unknown[]): BrokenRow | undefined;
-  /** Column (in characters, from 1) at which a field of row `index` stands; 1 if it can't be told. */
-  column(index: number, field: string): number;
+  read(index: number, into: Transaction): RowDefect | undefined;
+  /** Where a field of row `index` stands, or the row itself if the field can't be found. */
+  place(index: number, field: string): FieldPlace;
 }
 
 /** How one file is read. */
 export interface RowOptions {
   /** Name of the file in messages. */
   readonly name: string;
-  /** Called once for each oddity of the file that is overlooked, such as "CR LF line ends"; without it an oddity is an error. */
-  readonly overlook: ((oddity: string) => void) | undefined;
   /** Ends the reading, also while it waits for a pipe, by throwing its reason. */
   readonly signal: AbortSignal;
 }

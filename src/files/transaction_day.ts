@@ -1,12 +1,12 @@
 /**
- * The payments of one day as columns, whatever their TRANSACTION_IDs: what
- * the reader of day files hands on.
+ * Payments of one day as columns, whatever their TRANSACTION_IDs: what the
+ * reader of files hands on.
  */
 import type { Transaction } from "../transaction/transaction.ts";
 
 const CAPACITY_MIN = 256;
 
-/** Payments of one day (same TX_TIME_DAYS), to be read row by row or by column. */
+/** Payments of one day (same TX_TIME_DAYS) in order of time, to be read row by row or by column. */
 export class TransactionDay {
   /** TX_TIME_DAYS of all rows. */
   readonly day: number;
@@ -19,8 +19,6 @@ export class TransactionDay {
   #timeSeconds: Int32Array;
   #fraud: Uint8Array;
   #scenario: Int32Array;
-  #line: Float64Array;
-  #file: Int32Array;
 
   /** Makes an empty day with room for some rows; it grows as needed. */
   constructor(day: number, capacity: number = CAPACITY_MIN) {
@@ -34,8 +32,6 @@ export class TransactionDay {
     this.#timeSeconds = new Int32Array(room);
     this.#fraud = new Uint8Array(room);
     this.#scenario = new Int32Array(room);
-    this.#line = new Float64Array(room);
-    this.#file = new Int32Array(room);
   }
 
   /** Number of rows. */
@@ -90,18 +86,8 @@ export class TransactionDay {
     into.scenario = this.#scenario[index];
   }
 
-  /** Number of the file (of the reader's) that row `index` came from. */
-  fileOf(index: number): number {
-    return this.#file[index];
-  }
-
-  /** Line, from 1, that row `index` stood in. */
-  lineOf(index: number): number {
-    return this.#line[index];
-  }
-
-  /** Appends a copy of a row, with the place it came from. */
-  append(row: Transaction, file: number, line: number): void {
+  /** Appends a copy of a row. */
+  append(row: Transaction): void {
     if (this.#length === this.#amount.length) this.#grow();
     const index = this.#length++;
     this.#transactionId[index] = row.transactionId;
@@ -112,44 +98,16 @@ export class TransactionDay {
     this.#timeSeconds[index] = row.timeSeconds;
     this.#fraud[index] = row.fraud;
     this.#scenario[index] = row.scenario;
-    this.#line[index] = line;
-    this.#file[index] = file;
-  }
-
-  /** Orders the rows by TRANSACTION_ID; rows of the same keep their order. */
-  sortById(): void {
-    const ids = this.transactionId;
-    let ordered = true;
-    for (let row = 1; row < ids.length && ordered; row++) {
-      ordered = ids[row - 1] <= ids[row];
-    }
-    if (ordered) return;
-    const order = Int32Array.from(ids, (_, row) => row);
-    order.sort((left, right) => ids[left] - ids[right] || left - right);
-    this.select(order);
-  }
-
-  /** Keeps the given rows, in the given order. */
-  select(rows: ArrayLike<number>): void {
-    this.#length = rows.length;
-    this.#replace((column) => {
-      const selected = column.slice() as typeof column;
-      for (let to = 0; to < rows.length; to++) selected[to] = column[rows[to]];
-      return selected;
-    });
   }
 
   #grow(): void {
-    this.#replace((column) => {
+    const change = <T extends Column>(column: T): T => {
       const larger = new (column.constructor as new (
         length: number,
-      ) => typeof column)(2 * column.length);
+      ) => T)(2 * column.length);
       larger.set(column);
       return larger;
-    });
-  }
-
-  #replace(change: <T extends Column>(column: T) => T): void {
+    };
     this.#transactionId = change(this.#transactionId);
     this.#datetimeSeconds = change(this.#datetimeSeconds);
     this.#customerId = change(this.#customerId);
@@ -158,8 +116,6 @@ export class TransactionDay {
     this.#timeSeconds = change(this.#timeSeconds);
     this.#fraud = change(this.#fraud);
     this.#scenario = change(this.#scenario);
-    this.#line = change(this.#line);
-    this.#file = change(this.#file);
   }
 }
 

@@ -7,7 +7,7 @@ import { ModelError } from "../error/error.ts";
 import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
 import type { Examples, Scorer } from "./model.ts";
 
-/** Payments with inputs and labels; rows in order of days, ascending TRANSACTION_ID within a day. */
+/** Payments with inputs and labels; rows in order of days. */
 export interface LabelledPayments extends Examples {
   /** Midnight of day 0, seconds since 1970. */
   readonly startSeconds: number;
@@ -145,7 +145,7 @@ export class PaymentsBuilder {
     this.#spanDays = spanDays;
   }
 
-  /** Begins a day, later than those before, that will have `rows` payments. */
+  /** Begins a day, or another part of the last one, that will have `rows` payments. */
   startDay(day: number, rows: number): void {
     this.#days.push({
       day,

@@ -19,6 +19,12 @@ export interface RecordBatch {
   readonly positions: Int32Array;
   /** What holds all keys and values. */
   readonly bytes: Uint8Array;
+  /**
+   * What could not be read as records, if anything: one record stands for all
+   * of it, with the bytes as they were stored for its value, and no key. Given
+   * by that record's offset, why, in a sentence.
+   */
+  readonly unreadable?: ReadonlyMap<number, string> | undefined;
   /** Offset from which to read on: behind the last record and what a log keeps between records. */
   readonly next: number;
 }
@@ -91,11 +97,11 @@ export function batchBelow(batch: RecordBatch, end: number): RecordBatch {
 export function batchHead(batch: RecordBatch, count: number): RecordBatch {
   if (count >= batch.count) return batch;
   return {
+    ...batch,
     count,
     offsets: batch.offsets.subarray(0, count),
     timestamps: batch.timestamps.subarray(0, count),
     positions: batch.positions.subarray(0, 4 * count),
-    bytes: batch.bytes,
     next: batch.offsets[count],
   };
 }
@@ -103,12 +109,11 @@ export function batchHead(batch: RecordBatch, count: number): RecordBatch {
 /** Records `from` to the end: a view. */
 export function batchTail(batch: RecordBatch, from: number): RecordBatch {
   return {
+    ...batch,
     count: batch.count - from,
     offsets: batch.offsets.subarray(from),
     timestamps: batch.timestamps.subarray(from),
     positions: batch.positions.subarray(4 * from),
-    bytes: batch.bytes,
-    next: batch.next,
   };
 }
 

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError, ModelError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
-import { takeLock } from "./lock.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../sqlite/private_file.ts";
+import { LockHeldError, takeLock } from "./lock.ts";
 
 /** What happened to the registry. */
 export interface RegistryEntry {
@@ -126,7 +127,8 @@ async function waitForLock(folder: string): Promise<Disposable> {
       const path = join(folder, "registry.lock");
       return takeLock(path, `a change of the models in ${folder}`);
     } catch (error) {
-      if (performance.now() > deadline) throw error;
+      const isHeld = error instanceof LockHeldError;
+      if (!isHeld || performance.now() > deadline) throw error;
     }
     await delay(LOCK_PAUSE_MS);
   }
@@ -144,7 +146,7 @@ export function keepVersion(
 
 function makeFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true });
+    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (error) {
     throw fileError(error, "write", folder);
   }
@@ -154,7 +156,7 @@ function makeFolder(folder: string): void {
 function replaceFile(path: string, text: string): void {
   const draft = `${path}.${Deno.pid}.part`;
   try {
-    Deno.writeTextFileSync(draft, text);
+    Deno.writeTextFileSync(draft, text, { mode: PRIVATE_FILE });
     Deno.renameSync(draft, path);
   } catch (error) {
     throw fileError(error, "write", path);

@@ -112,10 +112,13 @@ function checkFeatures(
   const found = flagsOf(modelFeatures(features));
   for (const [flag, value] of Object.entries(flagsOf(trained))) {
     if (found[flag] === value) continue;
+    const difference = flag === "--no-labels"
+      ? `${value ? "with" : "without"} ${flag} and this stream was begun ` +
+        `${value ? "without" : "with"} it`
+      : `with ${flag}=${value} and this stream has ${flag}=${found[flag]}`;
     throw new ConfigError(
-      `${path}: the model was trained with ${flag}=${value} and this stream ` +
-        `has ${flag}=${found[flag]}; give another model, or train one on ` +
-        `the stream's features`,
+      `${path}: the model was trained ${difference}; give another model, or ` +
+        "train one on the stream's features",
     );
   }
 }
@@ -131,6 +134,6 @@ function flagsOf(features: ModelFeatures): Record<string, string> {
     "--feature-set": features.set,
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
-    "--labels": String(features.useLabels),
+    "--no-labels": features.useLabels ? "" : "--no-labels",
   };
 }

@@ -64,6 +64,10 @@ interface Row {
 
 /** Says why a letter can't be edited; undefined if it can. */
 export function whyNotEditable(letter: DeadLetter): string | undefined {
+  if (letter.reason === "unreadable batch") {
+    return "it stands for a whole batch that cannot be read; let its producer " +
+      "send the records again";
+  }
   if (letter.topic === TRANSACTION_TOPIC || letter.topic === SINK_TOPIC) {
     return undefined;
   }
@@ -102,8 +106,9 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   const row = readRow(bytes, options);
   const partition = partitionFor(row, options);
   await checkTime(row, partition, options);
-  const original = letterValue(letter) ?? "";
-  if (letter.reason === "conflicting id" && json === compact(original, id)) {
+  const original = letterValue(letter);
+  const isConflict = letter.reason === "conflicting id";
+  if (isConflict && original && json === compact(original, id)) {
     throw refused(id, "the row is as it was, and so is the conflict of its id");
   }
   const { topic } = letter;

@@ -164,7 +164,8 @@ function taken(commit: Commit | undefined, group: string): number {
   return isWriter ? commit?.offset ?? 0 : takenOffset(commit);
 }
 
-async function hasTaken(
+/** Whether a group stands at the end offsets of a topic. */
+export async function hasTaken(
   log: Log,
   group: string,
   topic: string,

@@ -88,16 +88,12 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const { role, name, settings, log: logOptions } = work;
   const { parameters } = settings;
   const { startSeconds } = parameters;
-  const encoder = new TextEncoder();
-  const logger = openLogger(name, {
-    ...logOptions,
-    write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
-  });
+  const logger = openLogger(name, logOptions);
   const report = reportTo(logger);
   const { signal } = stop;
   // Waiting for a server must not keep the thread from being stopped.
   await using opened = await openUnlessStopped(
-    openLog(settings.log, report),
+    openLog(settings.log, report, signal),
     signal,
   );
   if (!opened) return;
@@ -123,21 +119,22 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       return await runProcessor(context, startSeconds);
     case "writer": {
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
       const store = opened.resource;
       const stored = new AbortController();
+      const options = { startSeconds, clears: isOnlyWriter(settings) };
       return await runTogether(context, [
         async (context) => {
-          await runWriter(context, { store, startSeconds, stored: tellStored });
+          await runWriter(context, { ...options, store, stored: tellStored });
           stored.abort();
         },
         (context) =>
           runPredictionWriter(context, {
+            ...options,
             store: store.predictions(),
-            startSeconds,
             stored: stored.signal,
           }),
       ]);
@@ -151,7 +148,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     case "trainer": {
       if (!settings.training) return;
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
@@ -177,6 +174,11 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       });
     }
   }
+}
+
+/** Whether nobody else can write to the store: the folder's lock sees to that. */
+function isOnlyWriter({ log, store }: RunSettings): boolean {
+  return log.kind === "embedded" && store.kind === "embedded";
 }
 
 function tellStored(cells: Float64Array, width: number, count: number): void {

@@ -40,6 +40,8 @@ export interface StageStatus {
 export interface StreamStatus {
   /** Midnight of the first day, seconds since 1970, once known. */
   readonly startSeconds: number | undefined;
+  /** Whether our producer has begun the stream; another program's payments are not counted as produced. */
+  readonly simulated: boolean;
   /** Payments published by our producer. */
   readonly produced: number;
   /** Whether that was all. */
@@ -76,6 +78,7 @@ export async function readStatus(
   ];
   return {
     startSeconds: control.origin?.startSeconds,
+    simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
     stages,

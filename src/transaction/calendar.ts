@@ -4,6 +4,12 @@
  */
 import { DAY_SECONDS } from "./transaction.ts";
 
+/** First second of the year 0001, seconds since 1970. */
+export const FIRST_SECOND: number = -62_135_596_800;
+
+/** First second behind the year 9999, seconds since 1970. */
+export const END_SECOND: number = 253_402_300_800;
+
 /**
  * Seconds since 1970 of a date 'YYYY-MM-DD', or undefined when it is not a
  * real date of that form.
@@ -46,6 +52,40 @@ export function parseDatetime(text: string): number | undefined {
   const midnight = dateSeconds(+match[1], +match[2], +match[3]);
   if (midnight === undefined) return undefined;
   return midnight + +match[4] * 3600 + +match[5] * 60 + +match[6];
+}
+
+const ISO_DATETIME = new RegExp(
+  /^(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d)/.source +
+    /(?::([0-5]\d)(?:[.,]\d+)?)?/.source +
+    /(?: ?(?:[Zz]|UTC|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?))?$/.source,
+);
+
+/**
+ * Seconds since 1970 of an ISO 8601 date and time, or undefined if it is not
+ * one: 'T' or a blank between the two, with or without seconds, a fraction of
+ * a second (dropped), and an offset; without an offset the time is UTC.
+ */
+export function parseIsoDatetime(text: string): number | undefined {
+  const match = ISO_DATETIME.exec(text);
+  if (!match) return undefined;
+  const midnight = parseDate(match[1]);
+  if (midnight === undefined) return undefined;
+  const part = (at: number) => Number(match[at] ?? 0);
+  const offset = part(6) * 3600 + part(7) * 60;
+  const seconds = midnight + part(2) * 3600 + part(3) * 60 + part(4) -
+    (match[5] === "-" ? -offset : offset);
+  return seconds >= FIRST_SECOND && seconds < END_SECOND ? seconds : undefined;
+}
+
+/**
+ * Seconds since 1970 of a count of seconds, milliseconds, microseconds or
+ * nanoseconds since then, in digits; a fraction is dropped. The number of
+ * digits tells the unit from 2001-09-09 to 2286-11-20; other lengths are
+ * undefined, since they could be a date such as 20180401.
+ */
+export function parseEpoch(digits: string): number | undefined {
+  const match = /^([1-9]\d{9})(?:\d{3}){0,3}(?:\.\d+)?$/.exec(digits);
+  return match ? Number(match[1]) : undefined;
 }
 
 function daysInMonth(year: number, month: number): number {

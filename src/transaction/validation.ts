@@ -1,16 +1,26 @@
 /**
- * The rules that a payment keeps, wherever it comes from: JSON record or CSV
- * row. A row that breaks one is named with its field and the rule, so that
- * the message alone tells what to mend.
+ * The rules that a payment keeps, wherever it comes from: JSON record, CSV or
+ * Parquet row. Numbers may be decimal text, the label true or false, the time
+ * any ISO 8601 form; what is ambiguous or not exact is refused. A row that
+ * breaks a rule is named with its field and the rule, so that the message
+ * alone tells what to correct.
  */
 import {
   AMOUNT_MAX,
   DAY_SECONDS,
   INT_MAX,
   type Transaction,
+  TRANSACTION_FIELDS,
   TRANSACTION_ID_MAX,
 } from "./transaction.ts";
-import { formatDatetime, parseDatetime } from "./calendar.ts";
+import {
+  END_SECOND,
+  FIRST_SECOND,
+  formatDatetime,
+  parseDatetime,
+  parseEpoch,
+  parseIsoDatetime,
+} from "./calendar.ts";
 
 /** Why a payment was refused: a stable word and a sentence for people. */
 export interface Defect {
@@ -41,6 +51,9 @@ export function amountCents(amount: number): number {
   return Math.round(amount * 100);
 }
 
+/** Places in TRANSACTION_FIELDS of what follows from the other fields: a file may lack it. */
+export const DERIVABLE_FIELDS: readonly number[] = [5, 6, 8];
+
 /**
  * Checks raw values and fills `into` when they are right. `values` stand in
  * the order of TRANSACTION_FIELDS; an undefined one is missing. TX_DATETIME
@@ -53,36 +66,69 @@ export function fillTransaction(
   startSeconds: number | undefined,
   into: Transaction,
 ): Defect | undefined {
+  const defect = fillFields(values, into);
+  if (defect) return defect;
+  const absent = DERIVABLE_FIELDS.find((at) => values[at] === undefined);
+  if (absent !== undefined) {
+    return notA("number", TRANSACTION_FIELDS[absent], undefined);
+  }
+  const days = Math.floor(into.timeSeconds / DAY_SECONDS);
+  return checkTimes(into, days, startSeconds);
+}
+
+/**
+ * Checks raw values as fillTransaction() does, without the start: the derivable
+ * fields may be missing. Without TX_TIME_SECONDS, TX_TIME_DAYS and the time of
+ * day tell it; without both, `into.timeSeconds` is -1. TX_TIME_SECONDS completes a
+ * TX_DATETIME without seconds. TX_FRAUD_SCENARIO is 0 where it is missing.
+ */
+export function fillFields(
+  values: readonly unknown[],
+  into: Transaction,
+): Defect | undefined {
   const [id, datetime, customer, terminal, amount, seconds, days, fraud, kind] =
     values;
-  const defect = whole("TRANSACTION_ID", id, TRANSACTION_ID_MAX) ??
-    text("TX_DATETIME", datetime) ??
-    whole("CUSTOMER_ID", customer, INT_MAX) ??
-    whole("TERMINAL_ID", terminal, INT_MAX) ??
-    money("TX_AMOUNT", amount) ??
-    whole("TX_TIME_SECONDS", seconds, INT_MAX) ??
-    whole("TX_TIME_DAYS", days, INT_MAX) ??
-    whole("TX_FRAUD", fraud, 1) ??
-    whole("TX_FRAUD_SCENARIO", kind, INT_MAX);
-  if (defect) return defect;
-  const datetimeSeconds = parseDatetime(datetime as string);
-  if (datetimeSeconds === undefined) {
-    return {
-      reason: "out of range",
-      message: `TX_DATETIME ${
-        show(datetime)
-      } is not a date and time of the form 'YYYY-MM-DD HH:MM:SS'`,
-    };
-  }
-  into.transactionId = id as number;
-  into.datetimeSeconds = datetimeSeconds;
-  into.customerId = customer as number;
-  into.terminalId = terminal as number;
-  into.amount = amount as number;
-  into.timeSeconds = seconds as number;
-  into.fraud = fraud as number;
-  into.scenario = kind as number;
-  return checkTimes(into, days as number, startSeconds);
+  const transactionId = whole("TRANSACTION_ID", id, TRANSACTION_ID_MAX);
+  if (typeof transactionId !== "number") return transactionId;
+  const datetimeSeconds = moment("TX_DATETIME", datetime);
+  if (typeof datetimeSeconds !== "number") return datetimeSeconds;
+  const customerId = whole("CUSTOMER_ID", customer, INT_MAX);
+  if (typeof customerId !== "number") return customerId;
+  const terminalId = whole("TERMINAL_ID", terminal, INT_MAX);
+  if (typeof terminalId !== "number") return terminalId;
+  const money = moneyOf("TX_AMOUNT", amount);
+  if (typeof money !== "number") return money;
+  const timeSeconds = optional("TX_TIME_SECONDS", seconds, -1);
+  if (typeof timeSeconds !== "number") return timeSeconds;
+  const timeDays = optional("TX_TIME_DAYS", days, -1);
+  if (typeof timeDays !== "number") return timeDays;
+  const label = flag("TX_FRAUD", fraud);
+  if (typeof label !== "number") return label;
+  const scenario = optional("TX_FRAUD_SCENARIO", kind, 0);
+  if (typeof scenario !== "number") return scenario;
+  into.transactionId = transactionId;
+  into.datetimeSeconds = timeSeconds >= 0 && lacksSeconds(datetime)
+    ? datetimeSeconds + timeSeconds % 60
+    : datetimeSeconds;
+  into.customerId = customerId;
+  into.terminalId = terminalId;
+  into.amount = money;
+  into.timeSeconds = timeSeconds < 0 && timeDays >= 0
+    ? timeDays * DAY_SECONDS + secondOfDay(datetimeSeconds)
+    : timeSeconds;
+  into.fraud = label;
+  into.scenario = scenario;
+  return timeDays < 0 ? undefined : checkDay(into.timeSeconds, timeDays);
+}
+
+/** Whether a date and time is written in minutes; TX_TIME_SECONDS has the second then. */
+function lacksSeconds(datetime: unknown): boolean {
+  return typeof datetime === "string" &&
+    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?!:)/.test(datetime);
+}
+
+function secondOfDay(seconds: number): number {
+  return seconds - Math.floor(seconds / DAY_SECONDS) * DAY_SECONDS;
 }
 
 /**
@@ -95,13 +141,8 @@ export function checkTimes(
   startSeconds: number | undefined,
 ): Defect | undefined {
   const { timeSeconds, datetimeSeconds } = row;
-  if (timeDays !== Math.floor(timeSeconds / DAY_SECONDS)) {
-    return {
-      reason: "time mismatch",
-      message: `TX_TIME_DAYS ${timeDays} is not the day of TX_TIME_SECONDS ` +
-        `${timeSeconds}`,
-    };
-  }
+  const defect = checkDay(timeSeconds, timeDays);
+  if (defect) return defect;
   if (startSeconds === undefined) {
     if ((datetimeSeconds - timeSeconds) % DAY_SECONDS === 0) return undefined;
     return {
@@ -119,6 +160,19 @@ export function checkTimes(
   };
 }
 
+/** Whether TX_TIME_DAYS is the day of TX_TIME_SECONDS. */
+export function checkDay(
+  timeSeconds: number,
+  timeDays: number,
+): Defect | undefined {
+  if (timeDays === Math.floor(timeSeconds / DAY_SECONDS)) return undefined;
+  return {
+    reason: "time mismatch",
+    message: `TX_TIME_DAYS ${timeDays} is not the day of TX_TIME_SECONDS ` +
+      `${timeSeconds}`,
+  };
+}
+
 /** Whether an amount is one that a payment may have. */
 export function isAmount(amount: number): boolean {
   return amount >= 0 && amount <= AMOUNT_MAX && isWholeCents(amount);
@@ -130,38 +184,92 @@ function isWholeCents(amount: number): boolean {
   return Math.abs(cents - Math.round(cents)) <= tolerance;
 }
 
-function whole(
-  field: string,
-  value: unknown,
-  max: number,
-): Defect | undefined {
-  if (typeof value !== "number") return notA("whole number", field, value);
-  if (!Number.isInteger(value)) return notA("whole number", field, value);
-  if (value >= 0 && value <= max) return undefined;
+/** A number as JSON writes one; text of this form is as good as the number. */
+const NUMBER_TEXT = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** Whole numbers as programs write them, also from columns of floats. */
+const WHOLE_TEXT = /^-?\d+(?:\.0+)?$/;
+const TRUE_TEXT: readonly unknown[] = ["true", "True", "TRUE"];
+const FALSE_TEXT: readonly unknown[] = ["false", "False", "FALSE"];
+
+/** The number that a value is, or that its text spells; NaN for any other. */
+function numberOf(value: unknown): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "bigint") return Number(value);
+  return typeof value === "string" && NUMBER_TEXT.test(value)
+    ? Number(value)
+    : NaN;
+}
+
+function whole(field: string, value: unknown, max: number): number | Defect {
+  const number = numberOf(value);
+  if (!Number.isInteger(number)) return notA("whole number", field, value);
+  // Digits behind the point that a double can't hold must not vanish.
+  if (
+    typeof value === "string" && !WHOLE_TEXT.test(value) && !/[eE]/.test(value)
+  ) return notA("whole number", field, value);
+  // A number text such as -0 is 0.
+  if (number >= 0 && number <= max) return number + 0;
   return {
     reason: "out of range",
-    message: `${field} ${value} is not in 0…${max}`,
+    message: `${field} ${number} is not in 0…${max}`,
   };
 }
 
-function text(field: string, value: unknown): Defect | undefined {
-  return typeof value === "string" ? undefined : notA("text", field, value);
+function optional(
+  field: string,
+  value: unknown,
+  absent: number,
+): number | Defect {
+  return value === undefined ? absent : whole(field, value, INT_MAX);
 }
 
-function money(field: string, value: unknown): Defect | undefined {
-  if (typeof value !== "number" || Number.isNaN(value)) {
-    return notA("number", field, value);
-  }
-  if (value < 0 || value > AMOUNT_MAX) {
+function flag(field: string, value: unknown): number | Defect {
+  if (value === true || TRUE_TEXT.includes(value)) return 1;
+  if (value === false || FALSE_TEXT.includes(value)) return 0;
+  return whole(field, value, 1);
+}
+
+/** Seconds since 1970 of a date and time, in any of its accepted forms. */
+function moment(field: string, value: unknown): number | Defect {
+  if (typeof value === "string") {
+    const seconds = parseDatetime(value) ?? parseIsoDatetime(value) ??
+      parseEpoch(NUMBER_TEXT.test(value) ? plainDigits(value) : value);
+    if (seconds !== undefined) return seconds;
+  } else if (typeof value === "number" || typeof value === "bigint") {
+    const exact = typeof value === "bigint" ||
+      Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+    const seconds = exact ? parseEpoch(String(value)) : undefined;
+    return seconds ?? notA("text", field, value);
+  } else if (value instanceof Date) {
+    const seconds = Math.floor(value.getTime() / 1000);
+    if (seconds >= FIRST_SECOND && seconds < END_SECOND) return seconds;
+  } else return notA("text", field, value);
+  return {
+    reason: "out of range",
+    message: `${field} ${
+      show(value)
+    } is not a date and time of the form 'YYYY-MM-DD HH:MM:SS'`,
+  };
+}
+
+/** The text of a number without an exponent. */
+function plainDigits(text: string): string {
+  return /[eE]/.test(text) ? String(Number(text)) : text;
+}
+
+function moneyOf(field: string, value: unknown): number | Defect {
+  const amount = numberOf(value);
+  if (Number.isNaN(amount)) return notA("number", field, value);
+  if (amount < 0 || amount > AMOUNT_MAX) {
     return {
       reason: "out of range",
-      message: `${field} ${value} is not in 0…${AMOUNT_MAX}`,
+      message: `${field} ${amount} is not in 0…${AMOUNT_MAX}`,
     };
   }
-  if (isWholeCents(value)) return undefined;
+  if (isWholeCents(amount)) return amount;
   return {
     reason: "not whole cents",
-    message: `${field} ${value} is not a whole number of cents`,
+    message: `${field} ${amount} is not a whole number of cents`,
   };
 }
 

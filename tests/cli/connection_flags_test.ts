@@ -100,7 +100,6 @@ Deno.test("every Cassandra flag has its place in the settings", () => {
     consistency: "LOCAL_QUORUM",
     tls: undefined,
     user: undefined,
-    bigintIds: false,
   });
   const more = [
     ...CASSANDRA,
@@ -121,7 +120,6 @@ Deno.test("every Cassandra flag has its place in the settings", () => {
     consistency: "ONE",
     tls: { ca: undefined },
     user: { name: "me", password: "pw" },
-    bigintIds: true,
   });
 });
 

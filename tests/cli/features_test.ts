@@ -183,7 +183,7 @@ testRunning(
     assert.equal(skipping.code, 0);
     assert.match(
       skipping.stderr,
-      /^2,554 payments, .* s\nskipped 1 bad row; wrong type: 1\n$/,
+      /^2,554 payments, .* s\nskipped 1 bad row; wrong type: 1\n {2}.*\/t\.csv:1001:1: TRANSACTION_ID "x" is not a whole number\n$/,
     );
   },
 );

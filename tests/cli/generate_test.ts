@@ -277,7 +277,7 @@ testRunning(
     assert.match(
       stderr,
       new RegExp(
-        `^fraudstream: stopped by SIGTERM: .* holds ${days} complete days? of 20,000\n$`,
+        `^fraudstream: stopped by SIGTERM: .* holds ${days} complete days? of 20,000, and is marked as unfinished\n$`,
       ),
     );
   },

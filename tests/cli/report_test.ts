@@ -199,7 +199,10 @@ testRunning(
         /--days has no effect with the flags of a stream/,
       ],
       [["--data=x", "--no-labels"], /--no-labels has no effect with a stream/],
-      [["--skip-bad-rows"], /--skip-bad-rows has no effect with no --in/],
+      [
+        ["--skip-bad-rows"],
+        /--skip-bad-rows has no effect with a simulated data set/,
+      ],
       [["--days=0", "--rng=seedrandom"], /--days=0 has no end/],
       [["--format=png"], /--out is needed; for example/],
       [["--format=svg", "--out=-"], /name a folder/],

@@ -52,7 +52,7 @@ testWriting(
   },
 );
 
-testWriting("DayReader sorts a day by TRANSACTION_ID", async () => {
+testWriting("DayReader gives the rows of a day in order of time", async () => {
   const { days } = await readText(
     `${HEADER}\n${SECOND}\n${FIRST}\n${NEXT_DAY}\n`,
   );

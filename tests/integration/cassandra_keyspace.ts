@@ -32,7 +32,6 @@ export function settingsOf(
     consistency: "LOCAL_QUORUM",
     tls: undefined,
     user: undefined,
-    bigintIds: false,
     ...changes,
   };
 }

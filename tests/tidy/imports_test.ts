@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   learning: ["error", "transaction", "random"],
   files: ["error", "transaction", "features"],
   log: ["error", "transaction", "sqlite"],
-  store: ["error", "transaction", "features", "sqlite"],
+  store: ["error", "transaction", "features", "sqlite", "log"],
   roles: [
     "error",
     "telemetry",
@@ -170,7 +170,9 @@ testReading(
       "src/roles/lock.ts": false,
       "src/sqlite/sqlite.ts": false,
       "src/store/embedded.ts": true,
+      "src/store/embedded_positions.ts": true,
       "src/store/embedded_predictions.ts": true,
+      "src/store/embedded_rows.ts": true,
     });
   },
 );

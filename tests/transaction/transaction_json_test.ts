@@ -274,9 +274,9 @@ const defects: [string, Record<string, unknown>, Defect][] = [
     reason: "out of range",
     message: "TERMINAL_ID -1 is not in 0…2147483647",
   }],
-  ["a CUSTOMER_ID as text", { CUSTOMER_ID: "596" }, {
+  ["a CUSTOMER_ID that is no plain number", { CUSTOMER_ID: "0596" }, {
     reason: "wrong type",
-    message: 'CUSTOMER_ID "596" is not a whole number',
+    message: 'CUSTOMER_ID "0596" is not a whole number',
   }],
   ["a CUSTOMER_ID that is null", { CUSTOMER_ID: null }, {
     reason: "wrong type",
@@ -315,9 +315,9 @@ const defects: [string, Record<string, unknown>, Defect][] = [
     reason: "out of range",
     message: "TX_FRAUD 2 is not in 0…1",
   }],
-  ["a TX_FRAUD that is true", { TX_FRAUD: true }, {
+  ["a TX_FRAUD that is yes", { TX_FRAUD: "yes" }, {
     reason: "wrong type",
-    message: "TX_FRAUD true is not a whole number",
+    message: 'TX_FRAUD "yes" is not a whole number',
   }],
   ["a TX_TIME_DAYS of another day", { TX_TIME_DAYS: 2 }, {
     reason: "time mismatch",
@@ -333,6 +333,78 @@ const defects: [string, Record<string, unknown>, Defect][] = [
 for (const [name, changed, defect] of defects) {
   Deno.test(`a record with ${name} is refused: ${defect.reason}`, () => {
     assert.deepEqual(defectOf(changed), defect);
+  });
+}
+
+/** The same payment in other words, and how its record differs from GOOD. */
+const spellings: [string, Record<string, unknown>][] = [
+  ["every number as text", {
+    TRANSACTION_ID: "11",
+    CUSTOMER_ID: "596",
+    TERMINAL_ID: "3156",
+    TX_AMOUNT: "57.16",
+    TX_TIME_SECONDS: "123456",
+    TX_TIME_DAYS: "1",
+    TX_FRAUD: "1",
+    TX_FRAUD_SCENARIO: "2",
+  }],
+  ["zeros behind the point", { TX_AMOUNT: "57.160", TX_TIME_DAYS: "1.0" }],
+  ["an exponent", { TX_AMOUNT: "5716e-2", CUSTOMER_ID: "5.96e2" }],
+  ["a label that is true", { TX_FRAUD: true }],
+  ["a label that is True", { TX_FRAUD: "True" }],
+  ["ISO 8601", { TX_DATETIME: "2018-04-02T10:17:36Z" }],
+  ["ISO 8601 with an offset", { TX_DATETIME: "2018-04-02T12:17:36+02:00" }],
+  ["ISO 8601 west of UTC", { TX_DATETIME: "2018-04-02 05:47:36-0430" }],
+  ["a fraction of a second", { TX_DATETIME: "2018-04-02 10:17:36.999999" }],
+  ["a time without seconds", { TX_DATETIME: "2018-04-02 10:17" }],
+  ["UTC in letters", { TX_DATETIME: "2018-04-02 10:17:36 UTC" }],
+  ["seconds since 1970", { TX_DATETIME: 1_522_664_256 }],
+  ["milliseconds since 1970", { TX_DATETIME: 1_522_664_256_999 }],
+  ["microseconds as text", { TX_DATETIME: "1522664256999999" }],
+  ["nanoseconds as text", { TX_DATETIME: "1522664256999999999" }],
+];
+
+for (const [name, changed] of spellings) {
+  Deno.test(`a record with ${name} is the same payment`, () => {
+    const bytes = encoder.encode(
+      JSON.stringify({ ...fieldsOf(GOOD), ...changed }),
+    );
+    assert.deepEqual(read(bytes, START_SECONDS), { row: GOOD });
+  });
+}
+
+/** Values that are ambiguous, or exact in no reading. */
+const inexact: [string, unknown][] = [
+  ["TRANSACTION_ID", "9007199254740993"],
+  ["TRANSACTION_ID", "9007199254740990.25"],
+  ["TRANSACTION_ID", "0x11"],
+  ["TRANSACTION_ID", " 11"],
+  ["TRANSACTION_ID", ""],
+  ["CUSTOMER_ID", "596.5"],
+  ["CUSTOMER_ID", true],
+  ["TX_AMOUNT", "57,16"],
+  ["TX_AMOUNT", "1.005"],
+  ["TX_AMOUNT", "1,000.50"],
+  ["TX_AMOUNT", "NaN"],
+  ["TX_AMOUNT", "$57.16"],
+  ["TX_FRAUD", "t"],
+  ["TX_DATETIME", "03/04/2018 10:17:36"],
+  ["TX_DATETIME", "2018-04-02"],
+  ["TX_DATETIME", "20180402"],
+  ["TX_DATETIME", "20180402101736"],
+  ["TX_DATETIME", 43_192.428],
+  ["TX_DATETIME", "2018-04-02 24:00:00"],
+  ["TX_DATETIME", "2018-04-02 10:17:60"],
+  ["TX_DATETIME", "2018-04-02T10:17:36+25:00"],
+  ["TX_DATETIME", "2018-04-02 10:17:36 CET"],
+  ["TX_DATETIME", "2018-4-2 10:17:36"],
+  ["TX_DATETIME", "0001-01-01T00:00:00+01:00"],
+];
+
+for (const [field, value] of inexact) {
+  Deno.test(`a record with ${field} ${JSON.stringify(value)} is refused`, () => {
+    const defect = defectOf({ [field]: value });
+    assert.ok(defect?.message.startsWith(`${field} `), String(defect?.message));
   });
 }
 
