@@ -50,6 +50,8 @@ export interface StreamParameters {
 export interface StreamIdentity {
   /** 128 random bits as a UUID, drawn when the first role of the stream starts. */
   readonly id: string;
+  /** Ids of its topics, TopicState.id, by name, where the log knows them. */
+  readonly topics?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The stream that the producer makes. */
@@ -216,6 +218,38 @@ export class Control {
     );
   }
 
+  /**
+   * Records the ids of the stream's topics where they are not yet. Throws
+   * LogError if one of them is not the one that the stream was begun with.
+   */
+  async agreeTopics(names: readonly string[]): Promise<void> {
+    const found = new Map<string, string>();
+    for (const { name, id } of await this.#log.topics(names)) {
+      if (id !== undefined) found.set(name, id);
+    }
+    if (found.size === 0) return;
+    await this.settle(
+      "fraudstream-parameters",
+      () => {
+        const known = this.identity?.topics ?? {};
+        for (const [name, id] of found) {
+          if (known[name] !== undefined && known[name] !== id) {
+            throw remade(name);
+          }
+        }
+        return [...found.keys()].every((name) => known[name] !== undefined);
+      },
+      async (producer) => {
+        const { identity } = this;
+        if (!identity) throw new LogError(`no role has agreed on a stream`);
+        const records = controlRecords();
+        const topics = { ...Object.fromEntries(found), ...identity.topics };
+        records.put("identity", { ...identity, topics });
+        await producer.append(records.appends());
+      },
+    );
+  }
+
   /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
   acceptedStart(topic: string, partition: number): number {
     return this.#value("starts")?.[topic]?.[partition] ?? 0;
@@ -346,6 +380,14 @@ function differenceOf(flag: string, found: string, wanted: string): string {
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
 
+function remade(topic: string): LogError {
+  return new LogError(
+    `${topic} was deleted and created again since this stream began, so what ` +
+      `it holds now does not belong to the stream's other topics; begin a new ` +
+      `stream with another --topic-prefix`,
+  );
+}
+
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
   return {
@@ -398,7 +440,11 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
     isOptional(fields.partitioner, isPartitioner) &&
     isFeatures(features),
-  identity: ({ id }) => typeof id === "string" && id !== "",
+  identity: ({ id, topics }) =>
+    typeof id === "string" && id !== "" &&
+    isOptional(topics, (topics) =>
+      isObject(topics) &&
+      Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
