@@ -9,6 +9,7 @@ import "./cassandra_faults.ts";
 import "./cassandra_store.ts";
 import "./foreign_batches.ts";
 import "./foreign_records.ts";
+import "./kafka_commits.ts";
 import "./kafka_control.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_late_requests.ts";
