@@ -51,7 +51,7 @@ const PARAMETERS = parametersOf(2);
 const PACE = { kind: "max" } as const;
 const RIGHT = batchSum(DATA, HANDBOOK_FEATURES);
 
-/** Runs the stream until so many payments are stored, or to its end. */
+/** Runs the stream until so many more payments are stored, or to its end. */
 async function run(open: OpenFolder, rows = Infinity): Promise<void> {
   const { context, store } = open;
   const stop = new AbortController();
@@ -60,8 +60,9 @@ async function run(open: OpenFolder, rows = Infinity): Promise<void> {
     signal: stop.signal,
     control: new Control(context.log),
   });
-  const stored = async () => {
-    if ((await store.status()).rows >= rows) stop.abort();
+  let written = 0;
+  const stored = (_cells: Float64Array, _width: number, count: number) => {
+    if ((written += count) >= rows) stop.abort();
   };
   await Promise.all([
     runProducer(own(), { data: DATA, pace: PACE }),
@@ -123,7 +124,7 @@ async function makeSources(folder: string) {
   }
   {
     await using open = await openFolder(made, PARAMETERS);
-    await run(open, 250);
+    await run(open, 150);
     copyFolder(made, killed);
   }
   copyFolder(made, closed);
