@@ -11,6 +11,7 @@ import {
   StoreError,
 } from "../error/error.ts";
 import { OutputClosedError } from "../files/output_file.ts";
+import { addBackupCommand } from "./backup.ts";
 import { addDeadLettersCommand } from "./dead_letters.ts";
 import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
@@ -93,6 +94,7 @@ export function buildProgram(): Command {
   addStatusCommand(program);
   addModelsCommand(program);
   addExportCommand(program);
+  addBackupCommand(program);
   addRebuildCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);

@@ -102,6 +102,7 @@ interface RunOptions
   readonly speedup?: number;
   readonly durability: "normal" | "full";
   readonly keep?: number;
+  readonly acceptMissingStart?: boolean;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -167,6 +168,11 @@ export function addRunCommand(program: Command): void {
       wholeNumber("--keep", 0, DAYS_MAX),
     )
     .option(
+      "--accept-missing-start",
+      "begin with what is left where the topic's retention deleted payments " +
+        "before they were read",
+    )
+    .option(
       "--files <dir>",
       "also keep the processor's output in one file a day",
     )
@@ -178,10 +184,11 @@ export function addRunCommand(program: Command): void {
     )
     .option(
       "--durability <level>",
-      "normal: safe against a kill, a power cut may lose the last steps; " +
-        "full: waits for the disk",
+      "of an embedded log. full: every step waits for the disk, exact after " +
+        "a power cut; normal: faster, a power cut may undo the last steps, " +
+        "which are then repeated",
       oneOf<"normal" | "full">("--durability", ["normal", "full"]),
-      "normal" as const,
+      "full" as const,
     );
   addPageFlags(command);
   addScoringFlags(command);
@@ -445,6 +452,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },

@@ -78,7 +78,7 @@ export function addStatusCommand(program: Command): void {
 }
 
 async function status(options: StatusOptions): Promise<void> {
-  const connection = readConnection(options, false);
+  const connection = readConnection(options);
   const report = warnings("status");
   await using stored = await openStoredStream(connection, report);
   const { log, control } = stored;

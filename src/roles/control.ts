@@ -15,7 +15,7 @@ import {
   type LogReport,
   READ_LIMIT,
 } from "../log/log.ts";
-import type { Partitioner } from "../log/partitioner.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
 import {
   type RecordBatch,
   RecordBatchBuilder,
@@ -23,6 +23,7 @@ import {
   recordValue,
 } from "../log/record_batch.ts";
 import { formatDate } from "../transaction/calendar.ts";
+import { findPartitioner } from "./placement.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -95,6 +96,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** Where the stages begin in topics whose beginning was deleted, an offset a partition. */
+  starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments. */
   scoring: { readonly on: true };
   /** The threshold of alerts that somebody has applied to the running stream. */
@@ -213,6 +216,23 @@ export class Control {
     );
   }
 
+  /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
+  acceptedStart(topic: string, partition: number): number {
+    return this.#value("starts")?.[topic]?.[partition] ?? 0;
+  }
+
+  /** Accepts that these topics begin at these offsets. */
+  async acceptStarts(starts: ControlValues["starts"]): Promise<void> {
+    const records = controlRecords();
+    records.put("starts", starts);
+    const wanted = JSON.stringify(starts);
+    await this.settle(
+      "fraudstream-starts",
+      () => JSON.stringify(this.#value("starts")) === wanted,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
   /** The score from which on payments are alerts, where somebody has applied one. */
   get alertThreshold(): number | undefined {
     return this.#value("threshold")?.value;
@@ -245,10 +265,16 @@ export class Control {
 
   /**
    * Makes these parameters the stream's, or throws ConfigError if it has
-   * others, naming the flag that differs.
+   * others, naming the flag that differs. Where they name no partitioner it is
+   * the stream's own, for a new stream that of the payments which are there.
    */
   async agree(parameters: StreamParameters): Promise<void> {
     const fixed = ["parameters", "identity"] as const;
+    await this.refresh();
+    const wanted = this.parameters ?? {
+      ...parameters,
+      partitioner: parameters.partitioner ?? await findPartitioner(this.#log),
+    };
     await this.settle(
       "fraudstream-parameters",
       () =>
@@ -256,7 +282,7 @@ export class Control {
         !fixed.some((key) => this.#overwritten.has(key)),
       (producer) => {
         const records = controlRecords();
-        records.put("parameters", this.parameters ?? parameters);
+        records.put("parameters", this.parameters ?? wanted);
         records.put(
           "identity",
           this.identity ?? { id: crypto.randomUUID() },
@@ -267,6 +293,8 @@ export class Control {
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
+      const isOpen = parameters.partitioner === undefined;
+      if (flag === "--partitioner" && isOpen) continue;
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
         `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
@@ -331,6 +359,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--partitioner": parameters.partitioner ?? "murmur2",
     "--start": parameters.startSeconds === undefined
       ? "unknown"
       : formatDate(parameters.startSeconds),
@@ -370,6 +399,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
+    isOptional(
+      fields.partitioner,
+      (name) => PARTITIONERS.some((known) => known === name),
+    ) &&
     isFeatures(features),
   identity: ({ id }) => typeof id === "string" && id !== "",
   origin: ({ startSeconds, fingerprint }) =>
@@ -379,6 +412,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   scoring: ({ on }) => on === true,
   threshold: ({ value }) =>
     typeof value === "number" && value >= 0 && value <= 1,
+  starts: (topics) =>
+    Object.values(topics).every((starts) =>
+      Array.isArray(starts) && starts.every(isCount)
+    ),
 };
 
 /** The same for keys that go on behind these words. */

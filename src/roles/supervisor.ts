@@ -20,9 +20,10 @@ import type { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, reportTo } from "../telemetry/logger.ts";
 import { Control, type StreamParameters } from "./control.ts";
 import { takeLock } from "./lock.ts";
+import { acceptMissingStart } from "./recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
-import { CONTROL_TOPIC, topicSpecs } from "./topics.ts";
+import { CONTROL_TOPIC, topicSpecs, TRANSACTION_TOPIC } from "./topics.ts";
 import { openUnlessStopped, unlessStopped } from "./unless_stopped.ts";
 
 /**
@@ -104,6 +105,7 @@ export class Stream implements AsyncDisposable {
     const control = new Control(log, reportTo(logger));
     try {
       await agree(log, control, parameters);
+      if (settings.acceptsMissingStart) await acceptMissingStart(log, control);
       // The writer must know before it could think that all is done.
       if (roles.includes("scorer")) await control.declareScored();
     } catch (error) {
@@ -111,7 +113,19 @@ export class Stream implements AsyncDisposable {
       if (signal.aborted && error === signal.reason) return undefined;
       throw error;
     }
-    return new Stream(options, control, log, held.move());
+    const partitioner = control.parameters?.partitioner;
+    if (partitioner === "crc32" && parameters.partitioner === undefined) {
+      logger.info("payments are placed by crc32, as librdkafka does", {
+        topic: TRANSACTION_TOPIC,
+      });
+    }
+    const agreed = { ...parameters, partitioner };
+    return new Stream(
+      { ...options, settings: { ...settings, parameters: agreed } },
+      control,
+      log,
+      held.move(),
+    );
   }
 
   /** Rows that this process's writers have written to the store so far. */

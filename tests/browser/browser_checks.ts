@@ -366,6 +366,7 @@ async function checks(browser: Browser): Promise<void> {
       await first.goto(guarded.address);
       await first.getByLabel("Token of this page").fill(token);
       await first.getByRole("button", { name: "Open" }).click();
+      await first.locator("#link.live").waitFor();
       await open(first, guarded.address, "system");
       await open(second, guarded.address, "now");
       await first.getByRole("button", { name: "Sign out" }).click();

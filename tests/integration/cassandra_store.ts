@@ -31,6 +31,7 @@ import {
 import type { BadRow } from "../../src/store/stored_row.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
 import {
+  makeIntTables,
   makeKeyspace,
   nineColumns,
   openStore,
@@ -251,21 +252,6 @@ testServing("a primary key of other columns is refused", async () => {
     /has the partition key columns customer_id, they should be transaction_id/,
   );
 });
-
-/** Tables as older versions made them: ids are int. */
-async function makeIntTables(
-  address: string,
-  keyspace: string,
-  names: readonly string[],
-): Promise<void> {
-  const settings = settingsOf(address, { keyspace });
-  const statements = schemaCql(settings, HANDBOOK_FEATURES).split(";\n")
-    .filter((cql) => names.some((name) => cql.includes(`${keyspace}.${name} `)))
-    .map((cql) => cql.replace("transaction_id bigint", "transaction_id int"));
-  assert.equal(statements.length, names.length);
-  await makeKeyspace(address, keyspace);
-  await runCql(address, ...statements);
-}
 
 const LARGE_IDS = [INT_MAX, INT_MAX + 1, TRANSACTION_ID_MAX];
 

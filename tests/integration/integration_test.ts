@@ -6,6 +6,7 @@
 import { stopShared } from "./servers.ts";
 import "./broker_faults.ts";
 import "./cassandra_faults.ts";
+import "./cassandra_ids.ts";
 import "./cassandra_store.ts";
 import "./foreign_batches.ts";
 import "./foreign_records.ts";
