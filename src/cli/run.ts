@@ -78,7 +78,7 @@ const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
 /** So long a role that is given no --partitions waits for another process to begin the stream. */
-const OTHERS_MS = 5000;
+const OTHERS_MS = 10_000;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 
@@ -302,7 +302,14 @@ async function storedBy(
     return await countStored(store);
   };
   if (!signal.aborted) return await count();
-  const counted = unlessStopped(count(), AbortSignal.timeout(LAST_LOOK_MS));
+  const late = AbortSignal.timeout(LAST_LOOK_MS);
+  const counted = unlessStopped(count(), late).catch((error) => {
+    const then = "the summary leaves out what is stored";
+    report("warning", "the store does not answer", {
+      error: error.message,
+      then,
+    });
+  });
   return await counted ?? undefined;
 }
 
