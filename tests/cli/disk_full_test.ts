@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { referenceSum } from "../roles/pipeline.ts";
+import { isLong } from "../long.ts";
 import { canRun, canWrite } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum } from "./data_folder.ts";
@@ -60,8 +61,7 @@ function idsOf(folder: string): number[] {
     );
 }
 
-/** Long runs are out of CI: deno task test:long. */
-const SIZES = Deno.env.get("FRAUDSTREAM_LONG") === "1"
+const SIZES = isLong
   ? ["24k", "64k", "200k", "400k", "700k", "1000k", "1300k", "1600k", "1900k"]
   : ["24k", "1000k"];
 
