@@ -27,7 +27,11 @@ import {
   connectCassandra,
   openCassandraStore,
 } from "../src/store/cassandra.ts";
-import { tablesOf } from "../src/store/cassandra_schema.ts";
+import {
+  scoringTables,
+  tablesOf,
+  VERDICTS,
+} from "../src/store/cassandra_schema.ts";
 import type { CassandraSettings } from "../src/store/cassandra_settings.ts";
 import type { Store, StoreRows } from "../src/store/store.ts";
 import { formatDatetime } from "../src/transaction/calendar.ts";
@@ -54,7 +58,7 @@ import { outputOf, processorSeconds } from "./program.ts";
 const PEERS = fileURLToPath(new URL("peers/", import.meta.url));
 const OF_JAVA = ["sh", "-c", `${WITH_JAVA_HOME}exec "$@"`, "sh"];
 const WIDTH = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
-const TABLES = tablesOf(HANDBOOK_FEATURES, "int");
+const TABLES = tablesOf(HANDBOOK_FEATURES);
 /** What the writer stores at once, and the partitions that it takes it from. */
 const BLOCK_ROWS = 4096;
 const PARTITIONS = 4;
@@ -97,7 +101,6 @@ async function main(): Promise<void> {
     consistency: "LOCAL_QUORUM",
     tls: undefined,
     user: undefined,
-    bigintIds: false,
   };
   const report = (_: unknown, message: string) => tell(`  ${message}`);
   const whole = held.use(
@@ -106,7 +109,11 @@ async function main(): Promise<void> {
   const client = await connectCassandra(settings);
   const { transactions } = TABLES;
   const alone = held.use(
-    new CassandraStore(client, settings.keyspace, { transactions }, {
+    new CassandraStore(client, settings.keyspace, {
+      payments: { transactions },
+      scoring: scoringTables(),
+      verdicts: VERDICTS,
+    }, {
       features: HANDBOOK_FEATURES,
       report,
     }),

@@ -24,7 +24,7 @@ import {
   valueEnd,
   valueStart,
 } from "../src/log/record_batch.ts";
-import { decodeBatch, encodeBatch } from "../src/log/batch_codec.ts";
+import { decodeBatch, encodeBatch, sealBatch } from "../src/log/batch_codec.ts";
 import { inputCells, openModel } from "../src/roles/open_model.ts";
 import {
   PredictionJsonReader,
@@ -80,7 +80,11 @@ function sinkRows(): RecordBatchBuilder {
 }
 
 function batchOf(records: RecordBatchBuilder): RecordBatch {
-  const batch = decodeBatch(encodeBatch(records), 0);
+  const encoded = encodeBatch(records);
+  const { count } = encoded;
+  const place = { topic: 1, partition: 0, base: 0, next: count, key: null };
+  sealBatch(encoded, place);
+  const batch = decodeBatch(encoded.data, place, true);
   if (!batch) throw new Error("the batch cannot be read");
   return batch;
 }

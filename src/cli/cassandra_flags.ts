@@ -12,7 +12,7 @@ import {
   DEFAULT_KEYSPACE,
   type SchemaSettings,
 } from "../store/cassandra_settings.ts";
-import { type Environment, variableOf } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import {
   type FlagReader,
   oneOf,
@@ -29,7 +29,7 @@ export interface SchemaOptions {
   readonly keyspace?: string;
   /** --store-replication */
   readonly storeReplication?: number;
-  /** --bigint-ids */
+  /** --bigint-ids: has no effect; kept for scripts that give it */
   readonly bigintIds?: boolean;
 }
 
@@ -108,7 +108,7 @@ export function addSchemaFlags(command: Command): Command {
       "replicas of a new keyspace (default: 1)",
       wholeNumber("--store-replication", 1, REPLICATION_MAX),
     )
-    .option("--bigint-ids", "a new table takes TRANSACTION_IDs beyond 2^31");
+    .option("--bigint-ids", "no effect: new tables always take bigint ids");
 }
 
 /** What the flags say of the schema, in the data centre given. */
@@ -120,7 +120,6 @@ export function readSchemaFlags(
     localDataCenter,
     keyspace: options.keyspace ?? DEFAULT_KEYSPACE,
     replication: options.storeReplication ?? 1,
-    bigintIds: options.bigintIds ?? false,
   };
 }
 
@@ -168,7 +167,7 @@ function readUser(
   environment: Environment,
 ): CassandraSettings["user"] {
   const source = {
-    variable: variableOf("--cassandra-password"),
+    variable: "FRAUDSTREAM_CASSANDRA_PASSWORD",
     flag: "--cassandra-password-file",
     file: cassandraPasswordFile,
   };

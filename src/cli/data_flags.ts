@@ -141,6 +141,63 @@ export function readDataFlags(options: DataOptions): DataFlags {
   return { parameters, rng, seed };
 }
 
+/** The flags of a stream on record, as its producer wrote them. */
+const RECORDED =
+  /^--customers=(\d+) --terminals=(\d+) --days=(\d+) --start=(\d+)-(\d+)-(\d+) --radius=(\S+) --rng=(handbook|seedrandom)(?: --seed=(.*))?$/s;
+
+/**
+ * The data set of a stream that has begun, given the text of its flags that
+ * its producer recorded: flags that were not given are the recorded ones.
+ * Undefined if that text is of another form. Throws ConfigError naming the
+ * flag that was given and differs.
+ */
+export function continueData(
+  options: DataOptions,
+  recorded: string,
+): DataFlags | undefined {
+  const found = RECORDED.exec(recorded);
+  if (!found) return undefined;
+  const [, customers, terminals, days, year, month, day, radius, rng, seed] =
+    found;
+  const begun = {
+    customers: Number(customers),
+    terminals: Number(terminals),
+    days: Number(days),
+    start: dateSeconds(Number(year), Number(month), Number(day)),
+    radius: Number(radius),
+    rng,
+    seed,
+  };
+  // A preset stands for what tells presets apart.
+  const preset = options.preset && PRESETS[options.preset];
+  const given: DataOptions = {
+    ...preset && { customers: preset.customers, terminals: preset.terminals },
+    ...options,
+  };
+  const flags = Object.keys(begun) as (keyof typeof begun)[];
+  for (const flag of flags) {
+    const wanted = given[flag];
+    if (wanted === undefined || wanted === begun[flag]) continue;
+    const named = options[flag] === undefined ? "--preset" : `--${flag}`;
+    throw new ConfigError(
+      `this stream was begun ${begunWith(flag, begun[flag])}, not ` +
+        `${shownFlag(flag, wanted)}: leave ${named} out to go on with it, or ` +
+        "choose another --data folder (on Kafka another --topic-prefix)",
+    );
+  }
+  return readDataFlags(begun as DataOptions);
+}
+
+function begunWith(flag: string, value: string | number | undefined): string {
+  return value === undefined
+    ? `without --${flag}`
+    : `with --${flag}=${shownFlag(flag, value)}`;
+}
+
+function shownFlag(flag: string, value: string | number): string {
+  return flag === "start" ? formatDate(Number(value)) : String(value);
+}
+
 function checkRng(rng: Rng, days: number, seed: string | undefined): void {
   if (rng === "seedrandom") return;
   if (seed !== undefined) {

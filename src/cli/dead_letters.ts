@@ -26,7 +26,7 @@ import {
   type StoredStream,
   warnings,
 } from "./stored_stream.ts";
-import { thousands, writeError, writeResult } from "./terminal.ts";
+import { thousands, visible, writeError, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -81,7 +81,7 @@ export function addDeadLettersCommand(program: Command): void {
 
 async function deadLetters(options: DeadLettersOptions): Promise<void> {
   checkTogether(options);
-  const connection = readConnection(options, false);
+  const connection = readConnection(options);
   await using stream = await openStoredStream(
     connection,
     warnings("dead-letters"),
@@ -144,12 +144,34 @@ function editable(letter: DeadLetter): string {
   if (reason) {
     throw new DataError(`${letterId(letter)} cannot be edited: ${reason}`);
   }
+  const whole = letter.truncated?.value;
+  if (whole) {
+    throw new DataError(
+      `${letterId(letter)} cannot be edited: the letter has only the ` +
+        `beginning of its ${thousands(whole.bytes)} bytes; write the whole ` +
+        "row to a file, and give that file to --requeue",
+    );
+  }
   const text = letterValue(letter);
-  if (text !== undefined) return text + "\n";
+  if (text !== undefined) return lineBreaksOf(text) + "\n";
   throw new DataError(
     `${letterId(letter)} is no text; look at its bytes without --edit, write ` +
       "the row that it should have been by hand, and --requeue that",
   );
+}
+
+/**
+ * The text with line breaks in place of carriage returns, by which a terminal
+ * overwrites lines. JSON has them between its parts only; what is no JSON
+ * keeps them, as escapes.
+ */
+function lineBreaksOf(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  return text.replaceAll(/\r\n?/g, "\n");
 }
 
 async function requeueRow(
@@ -194,26 +216,27 @@ function letterText(
   letter: DeadLetter,
   requeued: Requeued | undefined,
 ): string {
-  const { reason, message, value } = letter;
-  return `${letterId(letter)}\n` +
-    `  ${reason}: ${message}\n` +
-    `  ${printable(Buffer.from(value, "base64"))}\n` +
+  const { reason, message, value, truncated } = letter;
+  const bytes = Buffer.from(value, "base64");
+  return `${visible(letterId(letter))}\n` +
+    `  ${visible(reason)}: ${visible(message)}\n` +
+    `  ${printable(bytes, truncated?.value?.bytes ?? bytes.length)}\n` +
     (requeued ? `  ${requeuedText(requeued)}\n` : "");
 }
 
 function requeuedText({ topic, partition, fromOffset }: Requeued): string {
-  return `requeued to ${topic} partition ${partition}, at offset ` +
+  return `requeued to ${visible(topic)} partition ${partition}, at offset ` +
     `${fromOffset} or soon after`;
 }
 
-/** Raw bytes as text that no terminal can be harmed by. */
-function printable(bytes: Uint8Array): string {
+/** The first of `length` raw bytes as text that no terminal can be harmed by. */
+function printable(bytes: Uint8Array, length: number): string {
   let text = "";
   for (const byte of bytes.subarray(0, SHOWN_BYTES)) {
     text += byte >= 32 && byte < 127 && byte !== 92
       ? String.fromCharCode(byte)
       : `\\x${byte.toString(16).padStart(2, "0")}`;
   }
-  const more = bytes.length - SHOWN_BYTES;
+  const more = length - SHOWN_BYTES;
   return more > 0 ? `${text}… (${more} bytes more)` : text;
 }

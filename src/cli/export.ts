@@ -26,6 +26,7 @@ import {
   openFeatureTable,
   tableFormat,
 } from "./feature_table.ts";
+import { addSkipBadRows, BadRows } from "./bad_rows.ts";
 import { oneOf, requireFlag } from "./flag_value.ts";
 import {
   fillPredictionTable,
@@ -40,6 +41,7 @@ interface ExportOptions extends ConnectionOptions {
   readonly out?: string;
   readonly format?: TableFormat;
   readonly force?: boolean;
+  readonly skipBadRows?: boolean;
   readonly table: StoredTable;
 }
 
@@ -81,7 +83,7 @@ export function addExportCommand(program: Command): void {
       oneOf<StoredTable>("--table", ["features", "predictions"]),
       "features" as const,
     );
-  addConnectionFlags(command);
+  addConnectionFlags(addSkipBadRows(command));
   command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: ExportOptions) => exportFeatures(options));
 }
@@ -91,19 +93,30 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = tableFormat("--out", out, options.format);
   await checkOutput({ out, force: options.force ?? false, format });
-  const { store, features } = await openStored(readConnection(options, false));
+  const { store, features } = await openStored(readConnection(options));
   await using _closed = store;
   using stop = listenForStop();
   const scored = options.table === "predictions";
   await using writer = scored
     ? await openPredictionTable(out, format)
     : await openFeatureTable(out, format, features);
+  const badRows = new BadRows(options.skipBadRows ?? false);
+  const pass = { store, writer, badRows, signal: stop.signal };
   const rows = scored
-    ? await fillPredictions(store, writer, stop.signal)
-    : await fillTable(store, features, format, writer, stop.signal);
+    ? await fillPredictions(pass)
+    : await fillTable(pass, features, format);
   await writer.close();
   const what = scored ? "prediction" : "payment";
   writeError(`${counted(rows, what)}, ${elapsed(startMs)}\n`);
+  badRows.tell();
+}
+
+/** What one pass over the store works with. */
+interface Pass {
+  readonly store: Store;
+  readonly writer: TableWriter;
+  readonly badRows: BadRows;
+  readonly signal: AbortSignal;
 }
 
 /** What a stream has stored; throws DataError if there is nothing. */
@@ -124,29 +137,21 @@ async function openStored(
 
 /** Writes all predictions; returns their number. */
 async function fillPredictions(
-  store: Store,
-  writer: TableWriter,
-  signal: AbortSignal,
+  { store, writer, badRows, signal }: Pass,
 ): Promise<number> {
   using progress = openProgress("export", 0);
-  return await fillPredictionTable(
-    store.predictions(),
-    writer,
-    signal,
-    (rows) => {
-      throwIfStopped(signal, () => "nothing was written");
-      progress.update(0, counted(rows, "prediction"));
-    },
-  );
+  const rows = store.predictions().rows(signal, badRows.handle);
+  return await fillPredictionTable(rows, writer, (count) => {
+    throwIfStopped(signal, () => "nothing was written");
+    progress.update(0, counted(count, "prediction"));
+  });
 }
 
 /** Writes all rows; returns their number. */
 async function fillTable(
-  store: Store,
+  { store, writer, badRows, signal }: Pass,
   features: FeatureParameters,
   format: TableFormat,
-  writer: TableWriter,
-  signal: AbortSignal,
 ): Promise<number> {
   const columns = new FeatureColumns(features, format);
   const width = TRANSACTION_CELLS + featureCount(features);
@@ -154,7 +159,7 @@ async function fillTable(
   const layout = totalsLayout(features);
   using progress = openProgress("export", 0);
   let rows = 0;
-  for await (const { cells, count } of store.rows(signal)) {
+  for await (const { cells, count } of store.rows(signal, badRows.handle)) {
     throwIfStopped(signal, () => "nothing was written");
     columns.clear(count);
     for (let at = 0; at < count * width; at += width) {

@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import type { KafkaSettings } from "../log/kafka_settings.ts";
-import { type Environment, variableOf } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import {
   duration,
   type FlagReader,
@@ -142,7 +142,7 @@ function readSasl(
   environment: Environment,
 ): KafkaSettings["sasl"] {
   const source = {
-    variable: variableOf("--kafka-password"),
+    variable: "FRAUDSTREAM_KAFKA_PASSWORD",
     flag: "--kafka-password-file",
     file: kafkaPasswordFile,
   };

@@ -12,7 +12,7 @@ import { unlessStopped } from "../roles/unless_stopped.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
-import { thousands, writeError } from "./terminal.ts";
+import { rewriteLine, thousands } from "./terminal.ts";
 
 const LIVE_MS = 500;
 const LOG_MS = 5000;
@@ -56,10 +56,10 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
       const at = performance.now();
       const rate = (status.produced - last.produced) * 1000 / (at - last.at);
       last = { produced: status.produced, at };
-      if (live) writeError(liveLine(status, rate, options.latency));
+      if (live) rewriteLine(liveLine(status, rate, options.latency));
       else logLine(status, rate, options);
     }
-    if (live) writeError("\r\x1b[2K");
+    if (live) rewriteLine("");
   };
   const shown = show();
   return {
@@ -100,8 +100,10 @@ function liveLine(
   const p99 = latency.summary()?.p99;
   const parts = [
     eventTime(status)?.slice(0, 16) ?? "waiting for payments",
-    Number.isNaN(rate) ? "" : `${thousands(Math.round(rate))}/s`,
-    `produced ${thousands(status.produced)}`,
+    Number.isNaN(rate) || !status.simulated
+      ? ""
+      : `${thousands(Math.round(rate))}/s`,
+    status.simulated ? `produced ${thousands(status.produced)}` : "",
     `processed ${thousands(terminal.counters.emitted)}`,
     `stored ${thousands(writer.counters.emitted)}`,
     `frauds ${thousands(writer.counters.frauds)}`,
@@ -116,7 +118,7 @@ function liveLine(
     p99 === undefined ? "" : `p99 ${Math.ceil(p99)} ms`,
   ].filter((part) => part !== "");
   const line = parts.join("  ");
-  return `\r\x1b[2K${line.slice(0, columns() - 1)}`;
+  return line.slice(0, columns() - 1);
 }
 
 function columns(): number {
@@ -136,8 +138,10 @@ function logLine(
   const scorer = scorerStatus(status);
   logger.info("progress", {
     eventTime: eventTime(status),
-    ratePerSecond: Number.isNaN(rate) ? undefined : Math.round(rate),
-    produced: status.produced,
+    ratePerSecond: Number.isNaN(rate) || !status.simulated
+      ? undefined
+      : Math.round(rate),
+    produced: status.simulated ? status.produced : undefined,
     processed: terminal.counters.emitted,
     stored: writer.counters.emitted,
     frauds: writer.counters.frauds,

@@ -1,11 +1,7 @@
 /** The table of predictions that `export --table=predictions` writes. */
 import type { TableFormat } from "../files/table_encoder.ts";
 import { TableWriter } from "../files/table_writer.ts";
-import {
-  PREDICTION_CELLS,
-  type PredictionRows,
-  type PredictionStore,
-} from "../store/predictions.ts";
+import { PREDICTION_CELLS, type PredictionRows } from "../store/predictions.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 
 /** Opens the table at a path or stdout ('-'). */
@@ -27,15 +23,14 @@ export function openPredictionTable(
   ]);
 }
 
-/** Writes all predictions, ascending TRANSACTION_ID; `wrote` is told how many after each page. Returns their number. */
+/** Writes pages of predictions; `wrote` is told how many after each page. Returns their number. */
 export async function fillPredictionTable(
-  store: PredictionStore,
+  pages: AsyncIterable<PredictionRows>,
   writer: TableWriter,
-  signal: AbortSignal,
   wrote: (rows: number) => void,
 ): Promise<number> {
   let rows = 0;
-  for await (const page of store.rows(signal)) {
+  for await (const page of pages) {
     await writer.write(columnsOf(page), page.count);
     rows += page.count;
     wrote(rows);

@@ -1,6 +1,7 @@
 /** A progress bar on stderr where that is a terminal; nothing in a pipe. */
 // @ts-types="@types/cli-progress"
 import { type Options, Presets, SingleBar } from "cli-progress";
+import { visible } from "./terminal.ts";
 
 /** Something that is told how far a piece of work has come. */
 export interface Progress {
@@ -30,7 +31,7 @@ export function openProgress(label: string, total: number): Progress {
   bar.start(Math.max(total, 1), 0, { note: "" });
   return {
     update(done, note = "") {
-      bar.update(total > 0 ? done : 0, { note });
+      bar.update(total > 0 ? done : 0, { note: visible(note) });
     },
     [Symbol.dispose]() {
       bar.stop();

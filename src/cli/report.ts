@@ -28,6 +28,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "./feature_flags.ts";
+import { BadRows } from "./bad_rows.ts";
 import { checkOutput } from "./feature_table.ts";
 import { oneOf, requireFlag, wholeNumber } from "./flag_value.ts";
 import { JudgedModel } from "./report_model.ts";
@@ -105,7 +106,7 @@ export function addReportCommand(program: Command): void {
     )
     .option(
       "--skip-bad-rows",
-      "leave out rows of --in that can't be used, and report them",
+      "leave out rows that can't be used, and report them",
     );
   addDataFlags(command);
   addFeatureFlags(command);
@@ -139,7 +140,7 @@ async function report(
   const output = await chooseOutput(options);
   const model = options.model === undefined
     ? undefined
-    : await JudgedModel.open(options.model);
+    : JudgedModel.open(options.model);
   const kind = chooseSource(options, named, model?.features !== undefined);
   const features = model?.features ?? readFeatureFlags(options);
   // Before somebody listens: a simulation could not be stopped otherwise.
@@ -217,7 +218,6 @@ function chooseSource(
     return "files";
   }
   if (options.inputFormat !== undefined) refuse("input-format", "no --in");
-  if (options.skipBadRows) refuse("skip-bad-rows", "no --in");
   const simulated = dataFlag !== undefined || options.start !== undefined;
   if (named.byFlag || (named.byVariable && !simulated)) {
     if (dataFlag) refuse(dataFlag, "the flags of a stream");
@@ -226,6 +226,9 @@ function chooseSource(
       refuse(featureFlag, "a stream, which has features already");
     }
     return "store";
+  }
+  if (options.skipBadRows) {
+    refuse("skip-bad-rows", "a simulated data set, which has none");
   }
   if (options.days === 0) {
     throw new ConfigError(
@@ -243,7 +246,11 @@ async function withSource<T>(
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
   if (kind === "store") {
-    return await withStoredSource(readConnection(options, false), use);
+    const badRows = new BadRows(options.skipBadRows ?? false);
+    const connection = readConnection(options);
+    const result = await withStoredSource(connection, badRows, use);
+    badRows.tell();
+    return result;
   }
   const choice = {
     path: options.in ?? "",
@@ -286,7 +293,7 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    model: scores && await model?.curves(scores, finished.startSeconds),
+    model: scores && await model?.curves(scores),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   type StageStatus,
   type StreamStatus,
 } from "../roles/status.ts";
+import type { StoreStatus } from "../store/store.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { thousands } from "./terminal.ts";
 
@@ -14,6 +15,10 @@ export interface RunSummary {
   readonly before: StreamStatus;
   /** The stream after it. */
   readonly after: StreamStatus;
+  /** What the store holds; undefined where this process does not store, or the store did not answer. */
+  readonly stored: StoreStatus | undefined;
+  /** Rows that this run has written to the store, those among them that are written again. */
+  readonly written: number;
   /** From published to stored, where it was measured and means something. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
@@ -31,14 +36,10 @@ export interface RunSummary {
 /** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
   const { after, latency, stopped, flags } = summary;
-  const writer = after.stages[2].counters;
   const lines = [
     "",
     `${stageTable(after)}`,
-    `published  ${thousands(after.produced)} payments` +
-    (after.complete ? ", all there are" : "") +
-    `; stored ${thousands(writer.emitted)}, ` +
-    `${thousands(writer.frauds)} of them frauds`,
+    ...storedText(summary),
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
@@ -60,6 +61,27 @@ export function summaryText(summary: RunSummary): string {
   return lines.join("\n") + "\n";
 }
 
+/** How many payments our producer has published, for people; undefined where another program publishes them. */
+export function publishedText(status: StreamStatus): string | undefined {
+  const { simulated, produced, complete } = status;
+  if (!simulated) return undefined;
+  return `published  ${thousands(produced)} payments` +
+    (complete ? ", all there are" : "");
+}
+
+/** What was published, and what the store holds; empty where neither can be told. */
+function storedText({ after, stored }: RunSummary): string[] {
+  const published = publishedText(after);
+  const held = stored && `${thousands(stored.rows)}, ` +
+      `${thousands(stored.frauds)} of them frauds`;
+  if (held === undefined) return published === undefined ? [] : [published];
+  return [
+    published === undefined
+      ? `stored     ${held}`
+      : `${published}; stored ${held}`,
+  ];
+}
+
 /** How many payments were scored, for people; undefined in a stream that is not scored. */
 export function scoredText(status: StreamStatus): string | undefined {
   const scorer = scorerStatus(status);
@@ -74,13 +96,12 @@ export function scoredText(status: StreamStatus): string | undefined {
 /** How much came out of the last of the process's roles. */
 function workText(summary: RunSummary): string {
   const { before, after, roles, seconds, place } = summary;
-  const emitted = (stage: 1 | 2) =>
-    after.stages[stage].counters.emitted -
-    before.stages[stage].counters.emitted;
+  const processed = after.stages[1].counters.emitted -
+    before.stages[1].counters.emitted;
   const [count, done, where] = roles.includes("writer")
-    ? [emitted(2), "stored", `; data in ${place}`]
+    ? [summary.written, "stored", `; data in ${place}`]
     : roles.includes("processor")
-    ? [emitted(1), "processed", ""]
+    ? [processed, "processed", ""]
     : [after.produced - before.produced, "published", ""];
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
@@ -108,14 +129,16 @@ export function stageTable(status: StreamStatus): string {
   ).join("");
 }
 
-function stageRow({ name, counters, lag }: StageStatus): string[] {
+function stageRow(
+  { name, counters, lag, isPositionKnown }: StageStatus,
+): string[] {
   return [
     name,
     thousands(counters.read),
     thousands(counters.emitted),
     thousands(counters.deadLettered),
     thousands(counters.duplicates),
-    thousands(lag),
+    thousands(lag) + (isPositionKnown ? "" : " (position unknown)"),
   ];
 }
 

@@ -6,10 +6,12 @@
 import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import { HANDBOOK_FEATURES } from "../features/parameters.ts";
+import { alignmentSeconds } from "../roles/alignment.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
 import type { StreamParameters } from "../roles/control.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
-import { duration, wholeNumber } from "./flag_value.ts";
+import { duration, oneOf, wholeNumber } from "./flag_value.ts";
 
 /** More partitions than these only cost. */
 export const PARTITIONS_MAX = 1024;
@@ -21,6 +23,8 @@ export const PARTITIONS_DEFAULT = 4;
 export interface StreamOptions extends FeatureOptions {
   /** --partitions */
   readonly partitions?: number;
+  /** --partitioner */
+  readonly partitioner?: Partitioner;
   /** --lateness, seconds. */
   readonly lateness?: number;
   /** --max-gap, seconds. */
@@ -40,6 +44,13 @@ export function addStreamFlags(command: Command): void {
       "--partitions <n>",
       `partitions of each topic (default: ${PARTITIONS_DEFAULT})`,
       wholeNumber("--partitions", 1, PARTITIONS_MAX),
+    )
+    .option(
+      "--partitioner <name>",
+      "how keys choose the partition of a payment: murmur2 (Kafka's Java " +
+        "clients) or crc32 (librdkafka's default) (default: what the payments " +
+        "that are there fit, else murmur2)",
+      oneOf("--partitioner", PARTITIONERS),
     )
     .option(
       "--lateness <time>",
@@ -73,14 +84,18 @@ export function readStreamFlags(
     },
     latenessSeconds: options.lateness ?? found?.latenessSeconds ?? 3600,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
+    partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
   const { features: { delayDays }, latenessSeconds } = parameters;
-  if ((delayDays - 1) * DAY_SECONDS <= latenessSeconds) {
+  if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
+    const [short, limit] = delayDays === 1
+      ? ["a day", "longer than a day"]
+      : [`--lateness=${latenessSeconds}s`, "longer than --lateness"];
     throw new ConfigError(
-      `--delay=${delayDays} less a day must be longer than --lateness ` +
-        `(${latenessSeconds} s): partitions are aligned within it; give a ` +
-        `longer --delay or a shorter --lateness`,
+      `--delay=${delayDays} must be ${limit}: the partitions are aligned ` +
+        `within the delay less ${short}; give a longer --delay` +
+        (delayDays === 1 ? "" : " or a shorter --lateness"),
     );
   }
   return parameters;

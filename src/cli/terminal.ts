@@ -3,20 +3,17 @@
  * at once, so that nothing is pending when the program exits.
  */
 import { OutputClosedError } from "../files/output_file.ts";
+import { visible, visibleLines, writeAll } from "../telemetry/terminal_text.ts";
 
-/** Writes text to stderr; a stderr that is gone is no reason to fail. */
-export function writeError(text: string): void {
-  try {
-    writeAll(Deno.stderr, text);
-  } catch {
-    // There is nowhere left to say so.
-  }
-}
+export { visible, writeError } from "../telemetry/terminal_text.ts";
 
-/** Writes text to stdout. Throws OutputClosedError when its reader has gone. */
+/**
+ * Writes text or JSON to stdout, its control characters escaped. Throws
+ * OutputClosedError when its reader has gone.
+ */
 export function writeResult(text: string): void {
   try {
-    writeAll(Deno.stdout, text);
+    writeAll(Deno.stdout, visibleLines(text));
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
     throw new OutputClosedError("the reader of stdout has gone", {
@@ -25,10 +22,12 @@ export function writeResult(text: string): void {
   }
 }
 
-function writeAll(stream: typeof Deno.stderr, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) {
-    at += stream.writeSync(bytes.subarray(at));
+/** Shows text in place of the line that the cursor is in, on a stderr that is a terminal. */
+export function rewriteLine(text: string): void {
+  try {
+    writeAll(Deno.stderr, `\r\x1b[2K${visible(text)}`);
+  } catch {
+    // There is nowhere left to show it.
   }
 }
 

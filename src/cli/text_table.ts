@@ -1,4 +1,5 @@
 /** Tables for the terminal: words to the left, figures to the right. */
+import { visible } from "./terminal.ts";
 
 /** What a figure begins with, or a dash where there is none. */
 const FIGURE = /^[-–+]?\d|^[-–]?$/;
@@ -8,7 +9,7 @@ export function textTable(
   heading: readonly string[],
   rows: readonly (readonly string[])[],
 ): string {
-  const lines = [heading, ...rows];
+  const lines = [heading, ...rows].map((cells) => cells.map(visible));
   const widths = heading.map((_, column) => {
     return Math.max(...lines.map((cells) => (cells[column] ?? "").length));
   });

@@ -17,7 +17,7 @@ import {
 import { wholeNumber } from "./flag_value.ts";
 import { openStoredStream, openStream, warnings } from "./stored_stream.ts";
 import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "./stream_flags.ts";
-import { counted, thousands, writeResult } from "./terminal.ts";
+import { counted, thousands, visible, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -67,7 +67,7 @@ export function addTopicsCommand(program: Command): void {
 }
 
 async function topics(options: TopicsOptions): Promise<void> {
-  const connection = readConnection(options, false);
+  const connection = readConnection(options);
   const found = await lookAt(connection, options);
   if (options.json) {
     const list = found.map(({ spec, state, problems }) => ({
@@ -149,7 +149,7 @@ function topicTable(topics: readonly Topic[]): string {
       `${key}=${value}`
     );
     const told = problems.length > 0 ? problems.join(", ") : "ok";
-    return row(spec.name, cells, [told, ...settings].join("  "));
+    return row(spec.name, cells, visible([told, ...settings].join("  ")));
   });
   return row("topic", columns, "state") + lines.join("");
 }

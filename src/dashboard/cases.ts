@@ -10,7 +10,7 @@ import {
   longestWindowSeconds,
 } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
-import { IdPartitioner } from "../log/murmur2.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { LABEL_TOPIC } from "../roles/topics.ts";
 import type {

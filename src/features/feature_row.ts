@@ -11,6 +11,7 @@ import {
 } from "../transaction/json_scanner.ts";
 import {
   emptyTransaction,
+  INT_MAX,
   type Transaction,
   TRANSACTION_FIELDS,
 } from "../transaction/transaction.ts";
@@ -155,7 +156,8 @@ export class FeatureJsonReader {
       }
       if (typeof value !== "number" || !isFeature(value, this.#whole[i])) {
         const kind = this.#whole[i] ? "whole number" : "number";
-        const message = `${name} is not a ${kind} from 0 on`;
+        const message = `${name} is not a ${kind} from 0 to ` +
+          (this.#whole[i] ? INT_MAX : Number.MAX_VALUE);
         return { reason: "wrong type", message };
       }
       cells[at + TRANSACTION_CELLS + i] = value;
@@ -164,8 +166,8 @@ export class FeatureJsonReader {
   }
 }
 
-/** Whether a number can be the value of a feature. */
-function isFeature(value: number, whole: boolean): boolean {
+/** Whether a number can be the value of a feature: a whole one fits an int, as columns of stores and files are. */
+export function isFeature(value: number, whole: boolean): boolean {
   if (!(value >= 0 && value < Infinity)) return false;
-  return !whole || Number.isSafeInteger(value);
+  return !whole || (value <= INT_MAX && Number.isInteger(value));
 }

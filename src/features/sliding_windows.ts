@@ -9,8 +9,11 @@
  * costs its displacement, and a query further away the logarithm of the
  * distance. All rings live in two typed arrays (an arena) that are rebuilt,
  * compacted, when they are full or mostly empty: nothing is allocated per
- * event, and memory follows the events still in reach of a window.
+ * event, and memory follows the events still in reach of a window. A key with
+ * an event older than DISPLACED_MAX others leaves its ring for EventBlocks,
+ * where one more such event costs no more than before.
  */
+import { EventBlocks } from "./event_blocks.ts";
 
 /** What the windows of one structure look like, all in seconds. */
 export interface WindowLayout {
@@ -39,6 +42,8 @@ const NUMBER_MAX = 0x3fff_ffff;
 const SUM_MAX = 2 ** 52;
 const NARROW_LIMIT = 2 ** 32;
 const SWEEP_MASK = 31;
+/** Newer events that one may move in a ring. */
+const DISPLACED_MAX = 256;
 
 /** Sliding windows over events (key, time, value) of whole numbers. */
 export class SlidingWindows {
@@ -62,6 +67,11 @@ export class SlidingWindows {
   #sweepSlot = 0;
   #adds = 0;
   #latest = 0;
+  #moved = 0;
+  readonly #busy = new Map<number, EventBlocks>();
+  #busySweep = this.#busy.entries();
+  // The key added last, where it is a busy one.
+  #latestBusy: EventBlocks | undefined;
 
   /** Makes empty windows of the given layout. */
   constructor(layout: WindowLayout) {
@@ -84,13 +94,26 @@ export class SlidingWindows {
 
   /** Number of keys that hold state. */
   get keys(): number {
-    return this.#slotOf.size;
+    return this.#slotOf.size + this.#busy.size;
   }
 
   /** Bytes held in typed arrays. */
   get bytes(): number {
-    return this.#arena.byteLength +
+    let bytes = this.#arena.byteLength +
       this.#slots.byteLength + this.#slotSums.byteLength;
+    for (const blocks of this.#busy.values()) bytes += blocks.bytes;
+    return bytes;
+  }
+
+  /**
+   * Cells moved so far to keep events in order, to make room or to give it back:
+   * all that an event may cost beside a search. It grows with the number of
+   * events added, whatever their keys and order.
+   */
+  get movedCells(): number {
+    let moved = this.#moved;
+    for (const blocks of this.#busy.values()) moved += blocks.movedCells;
+    return moved;
   }
 
   /**
@@ -115,15 +138,29 @@ export class SlidingWindows {
     if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
     let slot = this.#slotOf.get(key);
     if (slot === undefined) {
+      const blocks = this.#busy.get(key);
+      if (blocks !== undefined) {
+        blocks.evict(expired);
+        blocks.insert(time, value);
+        blocks.query(time, out, at);
+        this.#latestBusy = blocks;
+        return;
+      }
       this.#sweep(expired);
       this.#sweep(expired);
       slot = this.#open(key);
     }
     this.#touch(slot);
     this.#evict(slot, expired);
-    this.#insert(slot, time, value);
+    const displaced = this.#insert(slot, time, value);
+    if (displaced > DISPLACED_MAX) {
+      this.#latestBusy = this.#toBlocks(slot);
+      this.#latestBusy.query(time, out, at);
+      return;
+    }
     this.#query(slot, time, out, at);
     this.#latest = slot;
+    this.#latestBusy = undefined;
   }
 
   /**
@@ -135,6 +172,7 @@ export class SlidingWindows {
    * equal times are all in or all out.
    */
   recent(skip: number, times: Float64Array, values: Float64Array): number {
+    if (this.#latestBusy) return this.#latestBusy.recent(skip, times, values);
     const slots = this.#slots;
     const arena = this.#arena;
     const s = this.#latest * this.#stride;
@@ -181,7 +219,8 @@ export class SlidingWindows {
     }
   }
 
-  #insert(slot: number, time: number, value: number): void {
+  /** Adds an event to a key's ring; returns how many newer ones it has moved. */
+  #insert(slot: number, time: number, value: number): number {
     const s = slot * this.#stride;
     this.#slotSums[2 * slot + 1] += value;
     if (!this.#wide && this.#slotSums[2 * slot + 1] >= NARROW_LIMIT) {
@@ -195,7 +234,8 @@ export class SlidingWindows {
     const start = slots[s + START];
     const mask = slots[s + MASK];
     const head = slots[s + HEAD];
-    let number = slots[s + TAIL]++;
+    const last = slots[s + TAIL]++;
+    let number = last;
     let sum = value;
     while (number > head) {
       const before = 2 * (start + ((number - 1) & mask));
@@ -213,6 +253,31 @@ export class SlidingWindows {
     arena[cell] = time;
     arena[cell + 1] = sum;
     if (number === head) slots[s + OLDEST] = time;
+    this.#moved += last - number;
+    return last - number;
+  }
+
+  /** Hands a key with all its events over to blocks, and gives its slot back. */
+  #toBlocks(slot: number): EventBlocks {
+    const slots = this.#slots;
+    const arena = this.#arena;
+    const s = slot * this.#stride;
+    const start = slots[s + START];
+    const mask = slots[s + MASK];
+    const tail = slots[s + TAIL];
+    const blocks = new EventBlocks(this.#bounds);
+    let before = this.#slotSums[2 * slot];
+    for (let number = slots[s + HEAD]; number < tail; number++) {
+      const cell = 2 * (start + (number & mask));
+      const sum = arena[cell + 1];
+      const value = this.#wide ? sum - before : (sum - before) >>> 0;
+      blocks.insert(arena[cell], value);
+      before = sum;
+    }
+    this.#moved += tail - slots[s + HEAD];
+    this.#busy.set(slots[s + KEY], blocks);
+    this.#release(slot);
+    return blocks;
   }
 
   #query(slot: number, time: number, out: Float64Array, at: number): void {
@@ -340,8 +405,9 @@ export class SlidingWindows {
     }
   }
 
-  /** Looks at one more slot and lets it go if all its events have expired. */
+  /** Looks at one more slot, and at one more busy key, and lets it go if all its events have expired. */
   #sweep(expired: number): void {
+    if (this.#busy.size > 0) this.#sweepBusy(expired);
     if (this.#sweepSlot >= this.#slotCount) this.#sweepSlot = 0;
     const slot = this.#sweepSlot++;
     const slots = this.#slots;
@@ -352,9 +418,28 @@ export class SlidingWindows {
     if (!empty && this.#arena[2 * (start + ((tail - 1) & mask))] > expired) {
       return;
     }
+    this.#release(slot);
+  }
+
+  #sweepBusy(expired: number): void {
+    const { value: found } = this.#busySweep.next();
+    if (found === undefined) {
+      this.#busySweep = this.#busy.entries();
+      return;
+    }
+    const [key, blocks] = found;
+    if (blocks.newest > expired) return;
+    this.#busy.delete(key);
+    this.#moved += blocks.movedCells;
+  }
+
+  /** Gives a key's slot and ring back. */
+  #release(slot: number): void {
+    const slots = this.#slots;
+    const s = slot * this.#stride;
     this.#slotOf.delete(slots[s + KEY]);
     slots[s + KEY] = UNUSED;
-    this.#arenaLive -= mask + 1;
+    this.#arenaLive -= slots[s + MASK] + 1;
     this.#freeSlots.push(slot);
     const mostlyIdle = this.#slotCount > SLOTS_MIN &&
       this.#slotOf.size < this.#slotCount >> 2;
@@ -411,6 +496,7 @@ export class SlidingWindows {
       const cursor = slots[s + CURSOR + bound] - head;
       slots[s + CURSOR + bound] = Math.max(0, cursor);
     }
+    this.#moved += length;
     slots[s + START] = to;
     slots[s + MASK] = capacity - 1;
     slots[s + HEAD] = 0;

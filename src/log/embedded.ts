@@ -4,20 +4,29 @@
  * one transaction. A group's work is done by one process at a time, which the
  * roles' locks see to; a commit compares the offset with the one it read.
  */
+import type { StatementSync } from "node:sqlite";
 import { setImmediate, setTimeout as delay } from "node:timers/promises";
 import { ConfigError, LogError } from "../error/error.ts";
 import {
-  decodeBatch,
   encodeBatch,
+  type EncodedBatch,
   encodeRecords,
   joinBatches,
 } from "./batch_codec.ts";
+import {
+  LOG_SCHEMA,
+  LOG_VERSION,
+  LogTables,
+  type Topic,
+  upgradeLog,
+} from "./embedded_tables.ts";
 import type {
   Append,
   Commit,
   ConsumeOptions,
   Log,
   LogProducer,
+  LogReport,
   PartitionTask,
   ReadLimit,
   Step,
@@ -27,38 +36,6 @@ import type {
 import { batchTail, emptyBatch, type RecordBatch } from "./record_batch.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
 
-const SCHEMA = `
-CREATE TABLE topic (
-  id INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
-  partitions INTEGER NOT NULL,
-  compacted INTEGER NOT NULL
-) STRICT;
-CREATE TABLE batch (
-  topic INTEGER NOT NULL REFERENCES topic,
-  partition INTEGER NOT NULL,
-  base_offset INTEGER NOT NULL,
-  next_offset INTEGER NOT NULL,
-  record_key BLOB,
-  data BLOB NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX batch_place ON batch (topic, partition, next_offset);
-CREATE INDEX batch_key ON batch (topic, partition, record_key)
-  WHERE record_key IS NOT NULL;
-CREATE TABLE group_offset (
-  consumer_group TEXT NOT NULL,
-  topic INTEGER NOT NULL REFERENCES topic,
-  partition INTEGER NOT NULL,
-  next_offset INTEGER NOT NULL,
-  metadata TEXT NOT NULL,
-  PRIMARY KEY (consumer_group, topic, partition)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE producer (
-  id TEXT PRIMARY KEY,
-  epoch INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-`;
-
 const POLL_MS = 4;
 
 /** How an embedded log is opened. */
@@ -67,11 +44,12 @@ export interface EmbeddedLogOptions {
   readonly path: string;
   /** Whether every commit waits for the disk; without it a power cut may lose the last steps, never consistency. */
   readonly durable: boolean;
-}
-
-interface Topic {
-  readonly id: number;
-  readonly spec: TopicSpec;
+  /** Ends the waiting for a lock, with the signal's reason as the error. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a lock that is waited for long. */
+  readonly report?: LogReport | undefined;
+  /** How long that is, milliseconds; 30 s by default. */
+  readonly waitingAfterMs?: number;
 }
 
 /** A step of one partition together with where it started. */
@@ -88,44 +66,61 @@ export interface PlannedStep<S extends Step = Step> {
 interface Encoded {
   readonly topic: Topic;
   readonly partition: number;
-  readonly blobs: readonly {
-    readonly count: number;
-    readonly key: Uint8Array | null;
-    readonly data: Uint8Array;
-  }[];
+  readonly blobs: readonly EncodedBatch[];
 }
 
 /** The log of one data folder. */
 export class EmbeddedLog implements Log {
   readonly #sqlite: Sqlite;
   readonly #topics = new Map<string, Topic>();
-  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #tables: LogTables;
+  readonly #dataVersion: StatementSync;
   #seenVersion = -1;
   #news = 0;
   #toldNews = 0;
 
-  /** Opens the log, making an empty one if there is none. */
+  /** Opens the log, making an empty one if there is none; throws ConfigError for a file of another version, LogError if it cannot be read. */
   constructor(options: EmbeddedLogOptions) {
+    const { path, durable, signal, report, waitingAfterMs } = options;
     this.#sqlite = new Sqlite({
-      path: options.path,
+      path,
       what: "log",
-      version: 1,
-      schema: SCHEMA,
-      durable: options.durable,
+      version: LOG_VERSION,
+      schema: LOG_SCHEMA,
+      upgrade: upgradeLog,
+      durable,
       error: (message, cause) => new LogError(message, cause),
+      signal,
+      waiting: (message) => report?.("warning", message, {}),
+      ...waitingAfterMs !== undefined && { waitingAfterMs },
     });
-    this.#statements = prepareStatements(this.#sqlite);
+    try {
+      this.#tables = new LogTables(this.#sqlite.db, path);
+      this.#dataVersion = this.#sqlite.db.prepare("PRAGMA data_version");
+    } catch (error) {
+      this.#sqlite.close();
+      throw this.#sqlite.translated(error, "its tables");
+    }
   }
 
   /** See Log. */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.checkTopics(specs);
     await this.#sqlite.transaction(() => {
-      for (const { name, partitions, compacted } of specs) {
-        this.#statements.addTopic.run(name, partitions, compacted ? 1 : 0);
+      this.#tables.verify();
+      for (const spec of specs) {
+        if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
       }
-    });
-    for (const spec of specs) {
-      const { spec: found } = this.#topic(spec.name);
+    }, "making topics");
+    await this.checkTopics(specs);
+  }
+
+  /** See Log. */
+  async checkTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const topics = await this.topics(specs.map(({ name }) => name));
+    for (const found of topics) {
+      const spec = specs.find(({ name }) => name === found.name);
+      if (!spec) continue;
       if (found.partitions !== spec.partitions) {
         throw new ConfigError(
           `topic ${spec.name} has ${found.partitions} partitions, not ` +
@@ -141,60 +136,75 @@ export class EmbeddedLog implements Log {
     }
   }
 
+  /** See Log; nobody can add any here. */
+  checkPartitions(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** See Log. */
   topics(names: readonly string[]): Promise<TopicState[]> {
-    return this.#sqlite.retry(() =>
-      names.flatMap((name) => {
-        const found = this.#findTopic(name);
-        if (!found) return [];
-        const { id, spec } = found;
-        const partitions = [...Array(spec.partitions).keys()];
+    return this.#sqlite.snapshot(() => {
+      this.#tables.verify();
+      return names.flatMap((name) => {
+        const topic = this.#findTopic(name);
+        if (!topic) return [];
+        const states = Array.from(
+          { length: topic.spec.partitions },
+          (_, partition) => this.#tables.state(topic, partition),
+        );
         return [{
-          ...spec,
-          startOffsets: partitions.map((p) => this.#startOffset(id, p)),
-          endOffsets: partitions.map((p) => this.#endOffset(id, p)),
+          ...topic.spec,
+          startOffsets: states.map(({ start }) => start),
+          endOffsets: states.map(({ next }) => next),
         }];
-      })
-    );
+      });
+    }, "reading the topics");
   }
 
   /** See Log. */
   endOffsets(topic: string): Promise<number[] | undefined> {
-    return this.#sqlite.retry(() => {
+    return this.#sqlite.snapshot(() => {
       const found = this.#findTopic(topic);
       if (!found) return undefined;
       return Array.from(
         { length: found.spec.partitions },
-        (_, partition) => this.#endOffset(found.id, partition),
+        (_, partition) => this.#tables.state(found, partition).next,
       );
-    });
+    }, `reading the end of ${topic}`);
   }
 
-  /** See Log; hands out whole stored batches, so the last may go beyond the limit. */
+  /**
+   * See Log; hands out whole stored batches, so the last may go beyond the
+   * limit. A compacted topic, whose offsets have gaps, is checked as a whole
+   * when it is read from its beginning.
+   */
   async read(
     topic: string,
     partition: number,
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch> {
-    const { id } = this.#topic(topic);
-    return await this.#sqlite.retry(() => {
+    const found = await this.#topic(topic);
+    return await this.#sqlite.snapshot(() => {
+      const state = this.#tables.state(found, partition);
+      if (found.spec.compacted && offset <= state.start) {
+        this.#tables.verifyPartition(found, partition);
+      }
       const batches: RecordBatch[] = [];
       let count = 0;
       let size = 0;
       let from = offset;
       while (count < limit.records && size < limit.bytes) {
-        const row = this.#statements.batchAt.get(id, partition, from);
-        if (!row) break;
-        const place = `${topic} partition ${partition}`;
-        const batch = decodeRow(row, from, place);
-        from = Number(row.next_offset);
-        batches.push(batch);
+        const batch = this.#tables.batchAt(found, partition, from, state);
+        if (!batch) break;
+        const [base] = batch.offsets;
+        batches.push(from > base ? batchTail(batch, from - base) : batch);
+        from = batch.next;
         count += batch.count;
         size += batch.bytes.length;
       }
       return batches.length === 0 ? emptyBatch(offset) : joinBatches(batches);
-    });
+    }, `reading ${topic} partition ${partition} from offset ${offset}`);
   }
 
   /** See Log. */
@@ -202,56 +212,82 @@ export class EmbeddedLog implements Log {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]> {
-    const { id, spec } = this.#topic(topic);
-    return await this.#sqlite.retry(() => {
-      const commits: (Commit | undefined)[] = Array(spec.partitions).fill(
-        undefined,
+    return await this.#sqlite.snapshot(() => {
+      this.#tables.verify();
+      const found = this.#findTopic(topic);
+      if (!found) return [];
+      const commits = this.#tables.commits(group, found);
+      return Array.from(
+        { length: found.spec.partitions },
+        (_, partition) => commits.get(partition),
       );
-      for (const row of this.#statements.commits.all(group, id)) {
-        commits[Number(row.partition)] = {
-          offset: Number(row.next_offset),
-          metadata: String(row.metadata),
-        };
-      }
-      return commits;
-    });
+    }, `reading the commits of ${group}`);
+  }
+
+  /** See Log; the roles' locks let one process work for a group. */
+  members(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   /** See Log; whole stored batches go, and the last one stays so that offsets go on from it. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
-    const { id } = this.#topic(topic);
+    const found = await this.#topic(topic);
     await this.#write(() => {
-      const last = this.#endOffset(id, partition);
-      this.#statements.trim.run(id, partition, before, last);
-    });
+      this.#tables.trim(found, partition, before);
+    }, `trimming ${topic} partition ${partition}`);
   }
 
   /** See Log. */
   async producer(id: string): Promise<LogProducer> {
     const epoch = await this.#sqlite.transaction(() => {
-      this.#statements.fence.run(id);
-      return this.#epoch(id);
-    });
+      this.#tables.verify();
+      return this.#tables.fence(id);
+    }, `opening the producer ${id}`);
     return {
       append: async (appends) => {
-        const encoded = this.#encode(appends);
+        const encoded = await this.#encode(appends);
         await this.#write(() => {
-          if (this.#epoch(id) !== epoch) {
+          if (this.#tables.epoch(id) !== epoch) {
             throw new LogError(
               `producer ${id} has been replaced by a newer one; stop one of ` +
                 `the two`,
             );
           }
           this.#append(encoded);
-        });
+        }, `appending to ${placesOf(encoded)}`);
       },
     };
+  }
+
+  /** Runs `body`, which must not write, while nobody can append or commit. */
+  async standing<T>(body: () => T): Promise<T> {
+    return await this.#sqlite.transaction(body);
+  }
+
+  /**
+   * Reads the whole log; throws LogError at the first page, batch or row that
+   * was changed, lost or doubled. Resolves with the number of records checked.
+   */
+  async verify(): Promise<number> {
+    return await this.#sqlite.snapshot(() => {
+      this.#tables.verifyPages();
+      this.#tables.verify();
+      let records = 0;
+      for (const topic of this.#tables.topics()) {
+        for (let p = 0; p < topic.spec.partitions; p++) {
+          this.#tables.verifyPartition(topic, p);
+          const { start, next } = this.#tables.state(topic, p);
+          records += next - start;
+        }
+      }
+      return records;
+    }, "reading all of it");
   }
 
   /** See Log. All partitions' steps of a round are one transaction. */
   async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
     const { group, topic, limit, signal } = options;
-    const { partitions } = this.#topic(topic).spec;
+    const { partitions } = (await this.#topic(topic)).spec;
     const commits = await this.committed(group, topic);
     const tasks: PartitionTask<S>[] = [];
     const offsets = commits.map((commit) => commit?.offset ?? 0);
@@ -260,6 +296,18 @@ export class EmbeddedLog implements Log {
     for (let p = 0; p < partitions; p++) {
       if (signal.aborted) return;
       tasks.push(await options.open(p, commits[p]));
+      const { start } = tasks[p];
+      if (!start) continue;
+      const step = {
+        next: start.offset,
+        metadata: start.metadata,
+        appends: [],
+      };
+      await this.commit(group, topic, [
+        { partition: p, from: offsets[p], step },
+      ]);
+      offsets[p] = start.offset;
+      metadata[p] = start.metadata;
     }
     while (!signal.aborted) {
       const seen = this.#look();
@@ -301,29 +349,27 @@ export class EmbeddedLog implements Log {
     topic: string,
     steps: readonly PlannedStep[],
   ): Promise<void> {
-    const { id } = this.#topic(topic);
-    const encoded = steps.map(({ step }) => this.#encode(step.appends));
+    const found = await this.#topic(topic);
+    const encoded: Encoded[][] = [];
+    for (const { step } of steps) {
+      encoded.push(await this.#encode(step.appends));
+    }
     await this.#write(() => {
       for (const [i, { partition, from, step }] of steps.entries()) {
-        const row = this.#statements.commitAt.get(group, id, partition);
-        const found = row ? Number(row.next_offset) : 0;
-        if (found !== from) {
+        const before = this.#tables.commitAt(group, found, partition);
+        const stands = before?.offset ?? 0;
+        if (stands !== from) {
           throw new LogError(
-            `group ${group} stands at offset ${found} of ${topic} partition ` +
+            `group ${group} stands at offset ${stands} of ${topic} partition ` +
               `${partition}, not at ${from}: another process works for it; ` +
               `stop one of the two`,
           );
         }
         this.#append(encoded[i]);
-        this.#statements.setCommit.run(
-          group,
-          id,
-          partition,
-          step.next,
-          step.metadata,
-        );
+        const commit = { offset: step.next, metadata: step.metadata };
+        this.#tables.setCommit(group, found, partition, commit, before);
       }
-    });
+    }, `committing ${group} on ${topic} and ${placesOf(encoded.flat())}`);
   }
 
   /** See Log. */
@@ -347,7 +393,7 @@ export class EmbeddedLog implements Log {
 
   /** A number that grows with what anyone appends or commits. */
   #look(): number {
-    const version = Number(this.#statements.dataVersion.get()?.data_version);
+    const version = Number(this.#dataVersion.get()?.data_version);
     if (version !== this.#seenVersion) this.#news++;
     this.#seenVersion = version;
     return this.#news;
@@ -359,133 +405,57 @@ export class EmbeddedLog implements Log {
     return Promise.resolve();
   }
 
-  async #write(body: () => void): Promise<void> {
-    await this.#sqlite.transaction(body);
+  async #write(body: () => void, doing: string): Promise<void> {
+    await this.#sqlite.transaction(body, doing);
     this.#news++; // the file's version tells of other connections only
   }
 
   /** Deflating takes longest, so it is done before the lock is taken. */
-  #encode(appends: readonly Append[]): Encoded[] {
-    return appends.filter(({ records }) => records.count > 0).map(
-      ({ topic: name, partition, records }) => {
-        const topic = this.#topic(name);
-        const blobs = topic.spec.compacted
-          ? encodeRecords(records)
-          : [{ count: records.count, key: null, data: encodeBatch(records) }];
-        return { topic, partition, blobs };
-      },
-    );
+  async #encode(appends: readonly Append[]): Promise<Encoded[]> {
+    const encoded: Encoded[] = [];
+    for (const { topic: name, partition, records } of appends) {
+      if (records.count === 0) continue;
+      const topic = this.#topics.get(name) ?? await this.#topic(name);
+      const blobs = topic.spec.compacted
+        ? encodeRecords(records)
+        : [encodeBatch(records)];
+      encoded.push({ topic, partition, blobs });
+    }
+    return encoded;
   }
 
   #append(appends: readonly Encoded[]): void {
-    const { removeKey, addBatch } = this.#statements;
-    for (const { topic: { id }, partition, blobs } of appends) {
-      let end = this.#endOffset(id, partition);
-      for (const { count, key, data } of blobs) {
-        if (key) removeKey.run(id, partition, key);
-        addBatch.run(id, partition, end, end + count, key, data);
-        end += count;
-      }
+    for (const { topic, partition, blobs } of appends) {
+      this.#tables.append(topic, partition, blobs);
     }
   }
 
-  #epoch(id: string): number {
-    return Number(this.#statements.epoch.get(id)?.epoch);
-  }
-
-  #startOffset(topic: number, partition: number): number {
-    const row = this.#statements.batchAt.get(topic, partition, -1);
-    return row ? Number(row.base_offset) : 0;
-  }
-
-  #endOffset(topic: number, partition: number): number {
-    const row = this.#statements.end.get(topic, partition);
-    return row ? Number(row.next_offset) : 0;
-  }
-
-  #topic(name: string): Topic {
-    const topic = this.#findTopic(name);
+  async #topic(name: string): Promise<Topic> {
+    const topic = this.#topics.get(name) ??
+      await this.#sqlite.snapshot(
+        () => this.#findTopic(name),
+        `looking for the topic ${name}`,
+      );
     if (topic) return topic;
     throw new LogError(`there is no topic ${name} in the log`);
   }
 
+  /** The topic of that name, if there is one: a log that has lost it is damaged. */
   #findTopic(name: string): Topic | undefined {
     const known = this.#topics.get(name);
     if (known) return known;
-    const row = this.#statements.topic.get(name);
-    if (!row) return undefined;
-    const topic = {
-      id: Number(row.id),
-      spec: {
-        name,
-        partitions: Number(row.partitions),
-        compacted: Number(row.compacted) === 1,
-      },
-    };
-    this.#topics.set(name, topic);
+    const topic = this.#tables.topics().find(({ spec }) => spec.name === name);
+    if (topic) this.#topics.set(name, topic);
+    else this.#tables.verify();
     return topic;
   }
 }
 
-function prepareStatements({ db }: Sqlite) {
-  return {
-    addTopic: db.prepare(
-      "INSERT INTO topic (name, partitions, compacted) VALUES (?, ?, ?) " +
-        "ON CONFLICT (name) DO NOTHING",
-    ),
-    topic: db.prepare("SELECT * FROM topic WHERE name = ?"),
-    addBatch: db.prepare("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)"),
-    removeKey: db.prepare(
-      "DELETE FROM batch WHERE topic = ? AND partition = ? AND record_key = ?",
-    ),
-    batchAt: db.prepare(
-      "SELECT base_offset, next_offset, data FROM batch " +
-        "WHERE topic = ? AND partition = ? AND next_offset > ? " +
-        "ORDER BY next_offset LIMIT 1",
-    ),
-    end: db.prepare(
-      "SELECT next_offset FROM batch WHERE topic = ? AND partition = ? " +
-        "ORDER BY next_offset DESC LIMIT 1",
-    ),
-    commits: db.prepare(
-      "SELECT partition, next_offset, metadata FROM group_offset " +
-        "WHERE consumer_group = ? AND topic = ?",
-    ),
-    commitAt: db.prepare(
-      "SELECT next_offset FROM group_offset " +
-        "WHERE consumer_group = ? AND topic = ? AND partition = ?",
-    ),
-    setCommit: db.prepare(
-      "INSERT OR REPLACE INTO group_offset VALUES (?, ?, ?, ?, ?)",
-    ),
-    trim: db.prepare(
-      "DELETE FROM batch WHERE topic = ? AND partition = ? " +
-        "AND next_offset <= ? AND next_offset < ?",
-    ),
-    fence: db.prepare(
-      "INSERT INTO producer VALUES (?, 1) " +
-        "ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1",
-    ),
-    epoch: db.prepare("SELECT epoch FROM producer WHERE id = ?"),
-    dataVersion: db.prepare("PRAGMA data_version"),
-  };
-}
-
-/** A stored batch from the record with offset `from` on. */
-function decodeRow(
-  row: Record<string, unknown>,
-  from: number,
-  place: string,
-): RecordBatch {
-  const base = Number(row.base_offset);
-  const batch = decodeBatch(row.data as Uint8Array, base);
-  if (!batch) {
-    throw new LogError(
-      `the batch at offset ${base} of ${place} is damaged; restore the data ` +
-        `folder from a copy`,
-    );
-  }
-  return from > base ? batchTail(batch, from - base) : batch;
+function placesOf(appends: readonly Encoded[]): string {
+  const places = appends.map(({ topic, partition }) =>
+    `${topic.spec.name} partition ${partition}`
+  );
+  return places.slice(0, 3).join(", ") || "nothing else";
 }
 
 /** What a step left of its batch, undefined if nothing. */

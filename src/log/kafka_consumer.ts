@@ -52,8 +52,9 @@ export interface ConsumerOptions {
 
 /** How long a broker may wait for records. */
 const FETCH_WAIT_MS = 50;
-/** How often idle() is asked while nothing moves. */
+/** How soon idle() is asked when nothing moves; each further pause is twice as long, up to the longest. */
 const IDLE_MS = 25;
+const IDLE_MAX_MS = 400;
 /** How long a partition whose records must wait does so before it looks again. */
 const WAIT_MS = 10;
 /**
@@ -177,7 +178,8 @@ class Consumer {
       finished.signal,
     );
     const works = [
-      this.#fetches(signal),
+      // Who has no partition has nothing to fetch until the next generation.
+      ...this.#owned.size > 0 ? [this.#fetches(signal)] : [],
       this.#idles(signal, end),
       ...[...this.#owned.values()].map((owned) =>
         this.#steps(owned, member, signal, end)
@@ -219,6 +221,10 @@ class Consumer {
       });
       // Who waits at the broker for one partition cannot ask for another.
       const waitMs = wanted.length === this.#owned.size ? FETCH_WAIT_MS : 0;
+      if (wanted.length === 0) {
+        await this.#newsOr(WAIT_MS, signal);
+        continue;
+      }
       let isNew = false;
       let gone: number | undefined;
       await fetchPartitions({
@@ -245,12 +251,17 @@ class Consumer {
     signal: AbortSignal,
     end: (why: Ending) => void,
   ): Promise<void> {
+    let pauseMs = IDLE_MS;
     for (let moves = this.#moves;; moves = this.#moves) {
-      await pause(IDLE_MS, signal);
+      await pause(pauseMs, signal);
       const quiet = [...this.#owned.values()].every(({ isQuiet }) => isQuiet);
-      if (!quiet || this.#moves !== moves) continue;
+      if (!quiet || this.#moves !== moves) {
+        pauseMs = IDLE_MS;
+        continue;
+      }
       const { consume, patience } = this.#options;
       if (await unlessAborted(consume.idle(), patience)) return end("done");
+      pauseMs = Math.min(2 * pauseMs, IDLE_MAX_MS);
     }
   }
 

@@ -52,8 +52,9 @@ export async function fetchPartitions<W extends Wanted>(
     for (const wanted of left) {
       const { partition } = wanted;
       const node = await cluster.leader({ topic, partition });
-      const [, led] = leaders.getOrInsert(node.nodeId, [node, []]);
-      led.push(wanted);
+      const known = leaders.get(node.nodeId);
+      if (known) known[1].push(wanted);
+      else leaders.set(node.nodeId, [node, [wanted]]);
     }
     await Promise.all([...leaders.values()].map(async ([node, led]) => {
       const from = led.map(({ partition, offset }) => ({

@@ -62,6 +62,7 @@ export class OwnedPartition {
   readonly #closed = new AbortController();
   #producer: KafkaProducer | undefined;
   #task: PartitionTask | undefined;
+  #move: Commit | undefined;
   #offset = 0;
   #metadata: string | undefined;
   #position = 0;
@@ -150,11 +151,13 @@ export class OwnedPartition {
     const { consume, partition } = this.#options;
     const commit = await this.#fetchCommit();
     this.#task = await consume.open(partition, commit);
-    this.#offset = commit?.offset ?? 0;
     this.#metadata = commit?.metadata;
     // Where nothing is committed the work begins with what is there; where
     // something is, records that are gone were never taken: see KafkaFetcher.
-    this.#position = commit ? commit.offset : await this.#startOffset();
+    this.#move = this.#task.start;
+    this.#position = (this.#move ?? commit)?.offset ??
+      await this.#startOffset();
+    this.#offset = commit?.offset ?? 0;
     this.#pending = undefined;
     this.#fetched = undefined;
     this.#isHeld = false;
@@ -189,6 +192,7 @@ export class OwnedPartition {
 
   /** Makes one step and commits it as that member of the group. */
   async step(member: Membership): Promise<StepOutcome> {
+    if (this.#move) return await this.#makeMove(this.#move, member);
     this.#pending ??= this.#takeFetched();
     const pending = this.#pending;
     if (!pending) return "empty";
@@ -209,6 +213,22 @@ export class OwnedPartition {
     this.#pending = rest(pending, step.next);
     this.#waiting = !moved && this.#pending !== undefined;
     return this.#waiting ? "waiting" : "moved";
+  }
+
+  /** Commits where the task begins instead of at the group's commit. */
+  async #makeMove(
+    { offset, metadata }: Commit,
+    member: Membership,
+  ): Promise<StepOutcome> {
+    if (!this.#producer) {
+      throw new LogError(`partition ${this.partition} is not open`);
+    }
+    const step = { next: offset, metadata, appends: [] };
+    await this.#commit(this.#producer, member, step);
+    this.#move = undefined;
+    this.#offset = offset;
+    this.#metadata = metadata;
+    return "moved";
   }
 
   #takeFetched(): RecordBatch | undefined {

@@ -36,8 +36,8 @@ import {
 } from "./kafka_requests.ts";
 import type { Append } from "./log.ts";
 
-/** Below what a broker takes in one batch by default, 1 MiB. */
-const BATCH_BYTES = 900_000;
+/** The longest batch, unless of one longer record: below what a broker takes by default, 1 MiB. */
+export const BATCH_BYTES = 900_000;
 
 /** The end of a transaction is asked for so often where the coordinator does not know what is wrong, and so many milliseconds apart. */
 const ENDS_MAX = 5;
@@ -216,8 +216,9 @@ export class KafkaProducer {
       const leaders = new Map<number, [BrokerNode, ProduceBatch[]]>();
       for (const batch of left) {
         const node = await cluster.leader(batch);
-        const [, led] = leaders.getOrInsert(node.nodeId, [node, []]);
-        led.push(batch);
+        const known = leaders.get(node.nodeId);
+        if (known) known[1].push(batch);
+        else leaders.set(node.nodeId, [node, [batch]]);
       }
       for (const [node, led] of leaders.values()) {
         await lane.send(node, produceRequest(transactionalId, led));

@@ -3,20 +3,19 @@
  * pass, read into the columns of a RecordBatch without an object or a copy
  * for each record. Source: Kafka documentation, "Record Batch".
  */
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { LogError } from "../error/error.ts";
 import type { RecordBatch, RecordBatchBuilder } from "./record_batch.ts";
 import { crc32c } from "./crc32c.ts";
-import { unpackSnappy } from "./snappy.ts";
+import { inflate, INFLATED_MAX } from "./kafka_compression.ts";
 
 const HEADER = 61;
 const CRC_FROM = 21;
+/** Bits of a batch's attributes: the number of its codec, and what kind it is. */
+const CODEC = 7;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 /** Type of the control record that ends an aborted transaction. */
 const ABORT = 0;
-/** A batch may inflate to so much; brokers take a mebibyte by default. */
-const INFLATED_MAX = 64 << 20;
 const ENCODER = new TextEncoder();
 
 /** Who writes a batch, and how it is told apart from its repetition. */
@@ -220,8 +219,10 @@ interface BatchHeader {
 }
 
 /**
- * The committed records with offsets from `from` on. Throws LogError, naming
- * `place`, for a batch that is damaged or of a kind that cannot be read.
+ * The committed records with offsets from `from` on. A batch as its producer
+ * wrote it, but which cannot be read (by its codec, say), is one unreadable
+ * record: whoever reads it, now or later, finds the same. Throws LogError,
+ * naming `place`, for one that has changed since: another copy may be whole.
  */
 export function decodeBatches(
   fetched: FetchedRecords,
@@ -236,7 +237,6 @@ export function decodeBatches(
   const abortedNow = new Set<bigint>();
   let next = from;
   const headers: BatchHeader[] = [];
-  let count = 0;
   for (let at = 0;;) {
     const header = readHeader(bytes, view, at, place);
     if (!header) break;
@@ -256,9 +256,8 @@ export function decodeBatches(
       abortedNow.has(header.producerId);
     if (isAborted || header.lastOffset < from) continue;
     headers.push(header);
-    count += header.count;
   }
-  return readColumns(bytes, headers, { from, next, count, place });
+  return readColumns(bytes, headers, { from, next });
 }
 
 function readHeader(
@@ -313,24 +312,20 @@ function controlType(
 
 /** The shortest record: its length and six fields of one byte each, three of them empty. */
 const RECORD_MIN = 7;
+/** A batch may have so many records: they are of no use, and each takes memory. */
+const RECORDS_MAX = 1 << 20;
 
-/** Reads the records of these batches into columns. */
+/** Reads the records of these batches into columns, some of the first at least. */
 function readColumns(
   bytes: Uint8Array,
   headers: readonly BatchHeader[],
-  options: { from: number; next: number; count: number; place: string },
+  options: { from: number; next: number },
 ): RecordBatch {
-  const { from, next, count, place } = options;
-  const { source, places } = inflateAll(bytes, headers, place);
-  const damaged = ({ baseOffset }: BatchHeader, why: string) =>
-    new LogError(
-      `the record batch at offset ${baseOffset} of ${place} is damaged: ${why}`,
-    );
-  for (const [i, header] of headers.entries()) {
-    const most = (places[i].end - places[i].start) / RECORD_MIN;
-    if (header.count >= 0 && header.count <= most) continue;
-    throw damaged(header, "its number of records is wrong");
-  }
+  const { source, sections } = inflateAll(bytes, headers);
+  const count = sections.reduce(
+    (sum, { header, defect }) => sum + (defect ? 1 : header.count),
+    0,
+  );
   const columns: MutableColumns = {
     source,
     count: 0,
@@ -338,19 +333,48 @@ function readColumns(
     timestamps: new Float64Array(count),
     positions: new Int32Array(4 * count),
   };
-  for (const [i, header] of headers.entries()) {
-    if (!readRecords(columns, header, places[i], from)) {
-      throw damaged(header, "a record's length is wrong");
+  let unreadable: Map<number, string> | undefined;
+  for (const section of sections) {
+    let { defect } = section;
+    const before = columns.count;
+    if (!defect && !readRecords(columns, section, options.from)) {
+      columns.count = before;
+      defect = "is damaged: a record's length is wrong";
     }
+    if (!defect) continue;
+    const { header } = section;
+    const offset = addUnreadable(columns, header, options.from);
+    unreadable ??= new Map();
+    unreadable.set(
+      offset,
+      `the record batch of offsets ${header.baseOffset} to ` +
+        `${header.lastOffset} ${defect}`,
+    );
   }
+  const left = headers.at(sections.length);
   return {
     count: columns.count,
     offsets: columns.offsets.subarray(0, columns.count),
     timestamps: columns.timestamps.subarray(0, columns.count),
     positions: columns.positions.subarray(0, 4 * columns.count),
     bytes: source,
-    next,
+    next: left ? Math.max(options.from, left.baseOffset) : options.next,
+    ...unreadable ? { unreadable } : {},
   };
+}
+
+/** Adds the one record that stands for a batch which cannot be read, and gives its offset. */
+function addUnreadable(
+  columns: MutableColumns,
+  { at, end, baseOffset, baseTimestamp }: BatchHeader,
+  from: number,
+): number {
+  const i = columns.count++;
+  const offset = Math.max(from, baseOffset);
+  columns.offsets[i] = offset;
+  columns.timestamps[i] = baseTimestamp;
+  columns.positions.set([at, at, at, end], 4 * i);
+  return offset;
 }
 
 interface MutableColumns {
@@ -361,31 +385,43 @@ interface MutableColumns {
   readonly positions: Int32Array;
 }
 
-/** Where a batch's records lie. */
-interface Place {
+/** A batch's records, or what keeps them from being read. */
+interface Section {
+  readonly header: BatchHeader;
+  /** Where they begin in the source. */
   readonly start: number;
+  /** Where they end. */
   readonly end: number;
+  /** What is wrong with the batch, as a sentence goes on from its name. */
+  readonly defect?: string | undefined;
 }
 
-/** Puts what compressed batches hold behind the other bytes. */
+/** Puts what compressed batches hold behind the other bytes; leaves later batches out once that is a lot. */
 function inflateAll(
   bytes: Uint8Array,
   headers: readonly BatchHeader[],
-  place: string,
-): { source: Uint8Array; places: Place[] } {
+): { source: Uint8Array; sections: Section[] } {
   const inflated: Uint8Array[] = [];
   let length = bytes.length;
-  const places = headers.map(({ at, end, attributes, baseOffset }) => {
-    const codec = attributes & 7;
-    if (codec === 0) return { start: at + HEADER, end };
-    const packed = bytes.subarray(at + HEADER, end);
-    const plain = inflate(packed, codec, `${place} at offset ${baseOffset}`);
-    inflated.push(plain);
-    const start = length;
-    length += plain.length;
-    return { start, end: length };
-  });
-  if (inflated.length === 0) return { source: bytes, places };
+  const sections: Section[] = [];
+  for (const header of headers) {
+    if (length - bytes.length > INFLATED_MAX) break;
+    const { at, end, attributes } = header;
+    const codec = attributes & CODEC;
+    let section: Section = { header, start: at + HEADER, end };
+    if (codec !== 0) {
+      const plain = inflate(bytes.subarray(at + HEADER, end), codec);
+      if (typeof plain === "string") section = { ...section, defect: plain };
+      else {
+        section = { header, start: length, end: length + plain.length };
+        inflated.push(plain);
+        length += plain.length;
+      }
+    }
+    const defect = section.defect ?? countDefect(section);
+    sections.push({ ...section, defect });
+  }
+  if (inflated.length === 0) return { source: bytes, sections };
   const source = new Uint8Array(length);
   source.set(bytes);
   let at = bytes.length;
@@ -393,7 +429,18 @@ function inflateAll(
     source.set(plain, at);
     at += plain.length;
   }
-  return { source, places };
+  return { source, sections };
+}
+
+/** What is wrong with a batch's number of records, if anything. */
+function countDefect(
+  { header: { count }, start, end }: Section,
+): string | undefined {
+  if (count < 0 || count > (end - start) / RECORD_MIN) {
+    return "is damaged: its number of records is wrong";
+  }
+  if (count <= RECORDS_MAX) return undefined;
+  return `has ${count} records, more than ${RECORDS_MAX} in one batch`;
 }
 
 /** Where readVarint() reads next. */
@@ -402,8 +449,7 @@ let cursor = 0;
 /** Adds a batch's records that are not before `from`; false if one is damaged. */
 function readRecords(
   columns: MutableColumns,
-  header: BatchHeader,
-  { start, end }: Place,
+  { header, start, end }: Section,
   from: number,
 ): boolean {
   const { source, offsets, timestamps, positions } = columns;
@@ -445,27 +491,4 @@ function readVarint(source: Uint8Array): number {
     if (!(byte >= 128)) break;
   }
   return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
-}
-
-const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"];
-
-function inflate(packed: Uint8Array, codec: number, place: string): Uint8Array {
-  const options = { maxOutputLength: INFLATED_MAX };
-  try {
-    if (CODECS[codec] === "gzip") return gunzipSync(packed, options);
-    if (CODECS[codec] === "snappy") return unpackSnappy(packed, INFLATED_MAX);
-    if (CODECS[codec] === "zstd") return zstdDecompressSync(packed, options);
-  } catch (cause) {
-    throw new LogError(
-      `the record batch of ${place} cannot be decompressed ` +
-        `(${CODECS[codec]})`,
-      { cause },
-    );
-  }
-  throw new LogError(
-    `the record batch of ${place} is compressed by ` +
-      `${CODECS[codec] ?? `codec ${codec}`}, which is not read here: let its ` +
-      `producer use gzip, snappy, zstd or none, or set compression.type=uncompressed ` +
-      `on the topic`,
-  );
 }

@@ -1,7 +1,4 @@
-/**
- * Kafka's default partitioner: the same key lands in the same partition in
- * the embedded log and on a real broker.
- */
+/** The hash of Kafka's default partitioner. */
 
 /**
  * 32-bit murmur2 of bytes with Kafka's seed (0x9747b28c), as a signed number.
@@ -27,40 +24,4 @@ export function murmur2(data: Uint8Array): number {
   h = Math.imul(h, m);
   h ^= h >>> 15;
   return h | 0;
-}
-
-/** Partition of a key among `partitions`, as Kafka's default partitioner chooses it. */
-export function partitionOf(key: Uint8Array, partitions: number): number {
-  return (murmur2(key) & 0x7fff_ffff) % partitions;
-}
-
-/** Ids remembered at most; a power of two. */
-const REMEMBERED = 1 << 14;
-
-/**
- * Partitions of whole-number keys, written in decimal; remembers some of the
- * last ones, since a stream asks for the same ids over and over.
- */
-export class IdPartitioner {
-  readonly #partitions: number;
-  readonly #encoder = new TextEncoder();
-  // The id at a place and its partition; ids with the same low bits share one.
-  readonly #ids = new Float64Array(REMEMBERED).fill(-1);
-  readonly #known = new Int32Array(REMEMBERED);
-
-  /** Chooses among `partitions`, at least 1. */
-  constructor(partitions: number) {
-    this.#partitions = partitions;
-  }
-
-  /** Partition of the id's decimal text. */
-  partition(id: number): number {
-    const place = id & (REMEMBERED - 1);
-    if (this.#ids[place] !== id) {
-      const key = this.#encoder.encode(String(id));
-      this.#known[place] = partitionOf(key, this.#partitions);
-      this.#ids[place] = id;
-    }
-    return this.#known[place];
-  }
 }

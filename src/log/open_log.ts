@@ -26,15 +26,17 @@ export function logPath(folder: string): string {
 
 /**
  * Opens the log; the caller closes it. Throws ConfigError or LogError if it
- * cannot be reached as the settings say.
+ * cannot be reached as the settings say. What waits for the lock of an
+ * embedded log throws the reason of `signal` a while after that.
  */
 export async function openLog(
   settings: LogSettings,
   report: LogReport,
+  signal?: AbortSignal,
 ): Promise<Log> {
   if (settings.kind === "embedded") {
     const { folder, durable } = settings;
-    return new EmbeddedLog({ path: logPath(folder), durable });
+    return new EmbeddedLog({ path: logPath(folder), durable, signal, report });
   }
   const { openKafkaLog } = await import("./kafka.ts");
   return await openKafkaLog(settings, report);

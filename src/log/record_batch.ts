@@ -3,7 +3,9 @@
  * and times beside it. Hot paths read and write thousands of records without
  * an object for each.
  */
+import { Buffer } from "node:buffer";
 import { ByteWriter } from "../transaction/byte_writer.ts";
+import { crc32c } from "./crc32c.ts";
 
 /** Records as they are read from one partition, ascending offset. */
 export interface RecordBatch {
@@ -17,6 +19,12 @@ export interface RecordBatch {
   readonly positions: Int32Array;
   /** What holds all keys and values. */
   readonly bytes: Uint8Array;
+  /**
+   * What could not be read as records, if anything: one record stands for all
+   * of it, with the bytes as they were stored for its value, and no key. Given
+   * by that record's offset, why, in a sentence.
+   */
+  readonly unreadable?: ReadonlyMap<number, string> | undefined;
   /** Offset from which to read on: behind the last record and what a log keeps between records. */
   readonly next: number;
 }
@@ -31,6 +39,29 @@ export function recordKey(batch: RecordBatch, index: number): Uint8Array {
 export function recordValue(batch: RecordBatch, index: number): Uint8Array {
   const { bytes, positions } = batch;
   return bytes.subarray(positions[4 * index + 2], positions[4 * index + 3]);
+}
+
+/** A record by its place and content, by which a later reader knows whether the log still holds the same one there. */
+export interface RecordMark {
+  /** Its offset. */
+  readonly offset: number;
+  /** CRC-32C of its key and value, one behind the other. */
+  readonly check: number;
+}
+
+/** The mark of record `index`. */
+export function recordMark(batch: RecordBatch, index: number): RecordMark {
+  const { bytes, positions, offsets } = batch;
+  const start = positions[4 * index];
+  const keyEnd = positions[4 * index + 1];
+  const end = positions[4 * index + 3];
+  // Logs keep a record's value right behind its key, or not: both give the same.
+  const check = positions[4 * index + 2] === keyEnd
+    ? crc32c(bytes.subarray(start, end))
+    : crc32c(
+      Buffer.concat([recordKey(batch, index), recordValue(batch, index)]),
+    );
+  return { offset: offsets[index], check };
 }
 
 /** Where the value of record `index` begins in the batch's bytes. */
@@ -66,11 +97,11 @@ export function batchBelow(batch: RecordBatch, end: number): RecordBatch {
 export function batchHead(batch: RecordBatch, count: number): RecordBatch {
   if (count >= batch.count) return batch;
   return {
+    ...batch,
     count,
     offsets: batch.offsets.subarray(0, count),
     timestamps: batch.timestamps.subarray(0, count),
     positions: batch.positions.subarray(0, 4 * count),
-    bytes: batch.bytes,
     next: batch.offsets[count],
   };
 }
@@ -78,12 +109,11 @@ export function batchHead(batch: RecordBatch, count: number): RecordBatch {
 /** Records `from` to the end: a view. */
 export function batchTail(batch: RecordBatch, from: number): RecordBatch {
   return {
+    ...batch,
     count: batch.count - from,
     offsets: batch.offsets.subarray(from),
     timestamps: batch.timestamps.subarray(from),
     positions: batch.positions.subarray(4 * from),
-    bytes: batch.bytes,
-    next: batch.next,
   };
 }
 

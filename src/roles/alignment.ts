@@ -3,9 +3,13 @@
  * rows in log order; its windows end at the label delay, so that is exact as
  * long as every row that is older by the delay precedes a row in its log. The
  * first stage sees to it: it hands a row on only while its time is less than
- * (delay - 1 day) ahead of the head of every other partition: the row at its
- * committed offset, or its progress while that row has not been seen. The
+ * the alignment bound ahead of the head of every other partition: the row at
+ * its committed offset, or its progress while that row has not been seen. The
  * partition with the oldest head is never held back, so nothing can get stuck.
+ *
+ * What comes behind a head may be older than it by the lateness. So the bound
+ * is at most the delay less the lateness; and at most the delay less a day,
+ * which is what the second stage keeps room for.
  */
 import type { Log } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
@@ -43,11 +47,12 @@ export class Alignment {
 
   /** The time below which rows may be handed on that have been read by now. */
   async look(): Promise<number> {
-    const { log, group, topic, partition, delayDays, commits } = this.#options;
+    const { log, group, topic, partition, aheadSeconds, commits } =
+      this.#options;
     const views = await partitionViews(log, group, topic, commits);
     const undrained = views.map((view) => ({ ...view, drained: false }));
-    this.#sure = alignmentBound(undrained, partition, delayDays);
-    return alignmentBound(views, partition, delayDays);
+    this.#sure = alignmentBound(undrained, partition, aheadSeconds);
+    return alignmentBound(views, partition, aheadSeconds);
   }
 }
 
@@ -61,10 +66,22 @@ export interface AlignmentOptions {
   readonly topic: string;
   /** Its partition. */
   readonly partition: number;
-  /** Days between a payment and its label. */
-  readonly delayDays: number;
+  /** How far rows may be ahead of the other partitions, alignmentSeconds(). */
+  readonly aheadSeconds: number;
   /** Reads the commits of all partitions. */
   readonly commits: CommitReader;
+}
+
+/**
+ * How far a partition may be ahead of the others in event time: less than so
+ * many seconds. Not positive where no number would keep the windows exact.
+ */
+export function alignmentSeconds(
+  delayDays: number,
+  latenessSeconds: number,
+): number {
+  const delaySeconds = delayDays * DAY_SECONDS;
+  return delaySeconds - Math.max(DAY_SECONDS, latenessSeconds);
 }
 
 /**
@@ -74,12 +91,12 @@ export interface AlignmentOptions {
 export function alignmentBound(
   views: readonly PartitionView[],
   partition: number,
-  delayDays: number,
+  aheadSeconds: number,
 ): number {
   let bound = Infinity;
   for (const [other, { head, progress, drained }] of views.entries()) {
     if (other === partition || drained) continue;
-    bound = Math.min(bound, (head ?? progress) + (delayDays - 1) * DAY_SECONDS);
+    bound = Math.min(bound, (head ?? progress) + aheadSeconds);
   }
   return bound;
 }
@@ -96,7 +113,12 @@ export async function partitionViews(
   const commits = await log.committed(group, topic);
   return ends.map((end, partition) => {
     const commit = commits[partition];
-    const { head, progress } = reader.parse(partition, commit);
-    return { head, progress, drained: (commit?.offset ?? 0) >= end };
+    const read = reader.read(partition, commit);
+    // Where the stage stands is not known: it may have taken nothing yet.
+    if (!commit || !read) {
+      return { head: null, progress: 0, drained: end === 0 };
+    }
+    const { head, progress } = read;
+    return { head, progress, drained: commit.offset >= end };
   });
 }

@@ -1,6 +1,6 @@
 /**
  * The processor's first stage, on one partition of the payments: checks each
- * record (readable, plausible, duplicate, late, in this order), adds the
+ * record (readable, in its place, plausible, duplicate, late, in this order), adds the
  * customer features, and hands the rows on in packs by terminal. All of it is
  * a function of the log, so a replay restores the state exactly.
  */
@@ -20,26 +20,35 @@ import {
   requireKept,
   type Step,
 } from "../log/log.ts";
-import { IdPartitioner } from "../log/murmur2.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
 import {
   type RecordBatch,
   RecordBatchBuilder,
+  type RecordMark,
+  recordMark,
+  recordValue,
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import { TransactionJsonReader } from "../transaction/transaction_json.ts";
-import { Alignment } from "./alignment.ts";
+import { Alignment, alignmentSeconds } from "./alignment.ts";
 import type { StreamParameters } from "./control.ts";
 import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
 import { Ledger } from "./ledger.ts";
-import { PackBuilder } from "./pack.ts";
+import { PackBuilder, packSource, packWidth, readPack } from "./pack.ts";
+import { Placement } from "./placement.ts";
+import {
+  GapCheck,
+  Recovery,
+  type StageStart,
+  WrittenRows,
+} from "./recovery.ts";
 import {
   type CommitReader,
-  parseCommit,
   ReplayMarks,
-  type StageCommit,
+  stageCommit,
   type StageCounters,
 } from "./stage_commit.ts";
 import {
@@ -65,8 +74,10 @@ export interface CustomerStageOptions {
   readonly parameters: StreamParameters;
   /** The partition of the payments. */
   readonly partition: number;
-  /** Where the group stands. */
-  readonly commit: Commit | undefined;
+  /** Where the stage begins. */
+  readonly start: StageStart;
+  /** Ends the waiting of a recovery. */
+  readonly signal: AbortSignal;
   /** Reads the commits of all partitions; may be shared by their stages. */
   readonly commits: CommitReader;
   /** Gives midnight of the stream's first day, seconds since 1970, once known. */
@@ -75,6 +86,8 @@ export interface CustomerStageOptions {
 
 /** The first stage's work on one partition. */
 export class CustomerStage implements PartitionTask {
+  /** See PartitionTask; known after restore(). */
+  start: Commit | undefined;
   readonly #options: CustomerStageOptions;
   readonly #operator: CustomerOperator;
   readonly #alignment: Alignment;
@@ -86,16 +99,19 @@ export class CustomerStage implements PartitionTask {
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
   readonly #partitioner: IdPartitioner;
+  readonly #placement: Placement;
   readonly #packs: PackBuilder[];
   readonly #records: RecordBatchBuilder[];
   readonly #deadLetters = new DeadLetterBox();
   #progress: number;
+  #last: RecordMark | null;
   #startSeconds: number | undefined;
+  #hasOldPacks = false;
 
   /** Begins with the commit's counters and an empty state: call restore(). */
   constructor(options: CustomerStageOptions) {
     const { partitions, features, latenessSeconds } = options.parameters;
-    const { progress, replay, counters } = parseCommit(options.commit);
+    const { progress, last, replay, counters } = options.start.commit;
     const keepSeconds = customerReachSeconds(features) + latenessSeconds;
     this.#options = options;
     this.#alignment = new Alignment({
@@ -103,7 +119,7 @@ export class CustomerStage implements PartitionTask {
       group: CUSTOMER_GROUP,
       topic: TRANSACTION_TOPIC,
       partition: options.partition,
-      delayDays: features.delayDays,
+      aheadSeconds: alignmentSeconds(features.delayDays, latenessSeconds),
       commits: options.commits,
     });
     this.#operator = new CustomerOperator(features, latenessSeconds);
@@ -111,28 +127,29 @@ export class CustomerStage implements PartitionTask {
     // A row in reach of a window was judged by the ledger of its time, which
     // reached as far back again.
     this.#marks = new ReplayMarks(2 * keepSeconds, replay);
-    this.#counters = counters;
+    this.#counters = { ...counters };
     this.#progress = progress;
+    this.#last = last ?? null;
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#partitioner = new IdPartitioner(partitions);
+    this.#placement = new Placement(options.parameters, options.partition);
     this.#packs = Array.from(
       { length: partitions },
-      () => new PackBuilder(features),
+      () => new PackBuilder(features, options.partition),
     );
     this.#records = this.#packs.map(() => new RecordBatchBuilder());
   }
 
-  /** Makes the state of the commit by reading again what led to it; returns the number of rows read. */
+  /** Makes the state of the start by reading again what led to it; returns the number of rows read. */
   async restore(): Promise<number> {
-    const { log, partition, commit } = this.#options;
-    if (!commit) return 0;
-    const { replay } = parseCommit(commit);
-    this.#progress = replay.progress;
+    const { log, partition, start } = this.#options;
+    const { offset: from, progress } = start.commit.replay;
+    this.#progress = progress;
     this.#startSeconds = await this.#options.startSeconds();
+    if (!start.isKnown) return await this.#recover();
     let rows = 0;
-    const { offset: from } = replay;
-    const to = commit.offset;
+    const to = start.offset;
     await requireKept(log, TRANSACTION_TOPIC, partition, from);
     const batches = readRange(log, TRANSACTION_TOPIC, partition, from, to);
     for await (const batch of batches) {
@@ -144,6 +161,82 @@ export class CustomerStage implements PartitionTask {
       }
     }
     return rows;
+  }
+
+  /** Finds the position and its state by what the stage has written. */
+  async #recover(): Promise<number> {
+    const { log, partition, parameters, start, signal } = this.#options;
+    const recovery = await Recovery.open({
+      log,
+      group: CUSTOMER_GROUP,
+      topic: TRANSACTION_TOPIC,
+      partition,
+      start,
+      outputs: [REPARTITION_TOPIC],
+      writesLetters: true,
+      mayBeginLater: false,
+      signal,
+    });
+    const written = Array.from({ length: parameters.partitions }, (_, p) => {
+      const gap = new GapCheck(parameters.maxGapSeconds);
+      const ids = (batch: RecordBatch) => this.#idsOf(batch, gap);
+      return new WrittenRows(log, REPARTITION_TOPIC, p, ids);
+    });
+    const counters = this.#counters;
+    const { offset, last, records } = await recovery.run(
+      written,
+      counters,
+      async (batch, i) => {
+        const verdict = this.#judge(batch, i);
+        const offset = batch.offsets[i];
+        if (recovery.letters.delete(offset)) {
+          if (typeof verdict === "object") this.#refuse(batch, i, verdict);
+          counters.deadLettered++;
+        } else if (verdict === "duplicate") {
+          counters.duplicates++;
+        } else if (verdict === "accept") {
+          const { transactionId, customerId, terminalId } = this.#row;
+          const rows = written[this.#partitioner.partition(terminalId)];
+          if (await rows.head() !== transactionId) {
+            // Old packs do not say where a payment lay that had another place.
+            const isAtHome =
+              this.#placement.partition(customerId) === partition;
+            if (this.#hasOldPacks && !isAtHome) throw recovery.misfit(offset);
+            return "missing";
+          }
+          rows.advance();
+          this.#accept(offset);
+          this.#countEmitted();
+        } else return "missing";
+        counters.read++;
+        return verdict === "duplicate" ? "silent" : "written";
+      },
+    );
+    this.#last = last;
+    if (offset !== undefined) {
+      this.start = { offset, metadata: this.#metadata(offset, null) };
+    }
+    return records;
+  }
+
+  /** TRANSACTION_IDs of the rows in packs that come from this partition; of old packs those whose card belongs to it. */
+  #idsOf(batch: RecordBatch, gap: GapCheck): number[] {
+    const { partition, parameters } = this.#options;
+    const width = packWidth(parameters.features);
+    const ids: number[] = [];
+    for (let i = 0; i < batch.count; i++) {
+      const bytes = recordValue(batch, i);
+      const pack = readPack(bytes, parameters.features);
+      if (!(pack instanceof Float64Array)) continue;
+      const source = packSource(bytes);
+      if (source === undefined) this.#hasOldPacks = true;
+      for (let at = 0; at < pack.length; at += width) {
+        if (!gap.passes(pack[at + 5])) continue;
+        const from = source ?? this.#placement.partition(pack[at + 2]);
+        if (from === partition) ids.push(pack[at]);
+      }
+    }
+    return ids;
   }
 
   /** Takes records up to the first that has to wait for other partitions. */
@@ -169,8 +262,7 @@ export class CustomerStage implements PartitionTask {
         }
         this.#accept(batch.offsets[taken]);
         this.#pack();
-        this.#counters.emitted++;
-        this.#counters.frauds += this.#row.fraud;
+        this.#countEmitted();
       } else if (verdict === "duplicate") {
         this.#counters.duplicates++;
       } else {
@@ -183,14 +275,19 @@ export class CustomerStage implements PartitionTask {
       this.#counters.read++;
     }
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    const metadata: StageCommit = {
+    if (taken > 0) this.#last = recordMark(batch, taken - 1);
+    const appends = [...this.#packAppends(), ...this.#deadLetters.appends()];
+    return { next, metadata: this.#metadata(next, head), appends };
+  }
+
+  #metadata(offset: number, head: number | null): string {
+    return JSON.stringify(stageCommit(offset, {
+      last: this.#last,
       progress: this.#progress,
       head,
       replay: this.#marks.checkpoint,
       counters: this.#counters,
-    };
-    const appends = [...this.#packAppends(), ...this.#deadLetters.appends()];
-    return { next, metadata: JSON.stringify(metadata), appends };
+    }));
   }
 
   /** Fills the row and applies the checks; changes nothing else. */
@@ -205,6 +302,8 @@ export class CustomerStage implements PartitionTask {
       row,
     );
     if (defect) return defect;
+    const misplaced = this.#placement.check(batch, index, row.customerId);
+    if (misplaced) return misplaced;
     const progress = this.#progress;
     if (row.timeSeconds > progress + maxGapSeconds) {
       return {
@@ -255,6 +354,11 @@ export class CustomerStage implements PartitionTask {
   #refuse(batch: RecordBatch, index: number, { reason }: Refusal): void {
     if (reason !== "conflicting id") return;
     this.#marks.bridge(this.#ledger.knownOffset, batch.offsets[index]);
+  }
+
+  #countEmitted(): void {
+    this.#counters.emitted++;
+    this.#counters.frauds += this.#row.fraud;
   }
 
   /** Puts the row and its customer totals into the pack of its terminal. */

@@ -17,6 +17,7 @@ import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { PredictionJsonReader } from "./prediction_json.ts";
 import { featuresOf, isComplete, type RoleContext } from "./role.ts";
 import { parseScoringCommit } from "./scoring_commit.ts";
+import { takenOffset } from "./stage_commit.ts";
 import { PREDICTION_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
 
 /** Days before a day that its distributions are compared with. */
@@ -183,7 +184,7 @@ export class ModelMonitor {
     const reached = this.#progress.map((progress, p) => {
       // What the scorer has taken and what was read of it.
       const readAll = (this.#offsets?.[p] ?? 0) >= ends[p];
-      const isIdle = (commits[p]?.offset ?? 0) >= sink[p];
+      const isIdle = takenOffset(commits[p]) >= sink[p];
       if (!readAll) return progress;
       return isIdle ? newest : parseScoringCommit(commits[p]).progress;
     });

@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError, ModelError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
-import { takeLock } from "./lock.ts";
+import { readWholeFile } from "../files/whole_file.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../sqlite/private_file.ts";
+import { LockHeldError, takeLock } from "./lock.ts";
 
 /** What happened to the registry. */
 export interface RegistryEntry {
@@ -59,6 +61,9 @@ const EMPTY: Registry = {
 const LOCK_WAIT_MS = 5000;
 const LOCK_PAUSE_MS = 20;
 
+/** Bytes that a registry may have: some hundred for each model. */
+const REGISTRY_BYTES_MAX = 64 * 2 ** 20;
+
 /** The file that says which model counts. */
 export function registryPath(folder: string): string {
   return join(folder, "registry.json");
@@ -74,10 +79,12 @@ export function readRegistry(folder: string): Registry {
   const path = registryPath(folder);
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    const bytes = readWholeFile(path, REGISTRY_BYTES_MAX);
+    text = new TextDecoder().decode(bytes);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return EMPTY;
-    throw fileError(error, "read", path);
+    const { cause } = error as Error;
+    if (cause instanceof Deno.errors.NotFound) return EMPTY;
+    throw error;
   }
   let found: Partial<Registry> | null;
   try {
@@ -126,7 +133,8 @@ async function waitForLock(folder: string): Promise<Disposable> {
       const path = join(folder, "registry.lock");
       return takeLock(path, `a change of the models in ${folder}`);
     } catch (error) {
-      if (performance.now() > deadline) throw error;
+      const isHeld = error instanceof LockHeldError;
+      if (!isHeld || performance.now() > deadline) throw error;
     }
     await delay(LOCK_PAUSE_MS);
   }
@@ -144,7 +152,7 @@ export function keepVersion(
 
 function makeFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true });
+    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
   } catch (error) {
     throw fileError(error, "write", folder);
   }
@@ -154,7 +162,7 @@ function makeFolder(folder: string): void {
 function replaceFile(path: string, text: string): void {
   const draft = `${path}.${Deno.pid}.part`;
   try {
-    Deno.writeTextFileSync(draft, text);
+    Deno.writeTextFileSync(draft, text, { mode: PRIVATE_FILE });
     Deno.renameSync(draft, path);
   } catch (error) {
     throw fileError(error, "write", path);

@@ -1,8 +1,9 @@
 /**
  * The internal form between the two stages: rows of one step for one
- * partition in one record, a header of four 32-bit words and then doubles,
- * little-endian: the payment's cells and its customer totals. No text is
- * written or parsed on the way.
+ * partition in one record, a header of four 32-bit words (magic, rows, doubles
+ * of a row, 1 + partition of the payments) and then doubles, little-endian: the
+ * payment's cells and its customer totals. No text is written or parsed on the
+ * way.
  */
 import {
   customerPlaces,
@@ -24,13 +25,15 @@ export function packWidth(parameters: FeatureParameters): number {
 /** Collects the rows of one pack. */
 export class PackBuilder {
   readonly #width: number;
+  readonly #source: number;
   #bytes = new Uint8Array(HEADER_BYTES);
   #cells = new Float64Array(0);
   #count = 0;
 
-  /** Collects rows of packWidth(parameters). */
-  constructor(parameters: FeatureParameters) {
+  /** Collects rows of packWidth(parameters) from a partition of the payments. */
+  constructor(parameters: FeatureParameters, source: number) {
     this.#width = packWidth(parameters);
+    this.#source = source;
     this.#resize(64);
   }
 
@@ -63,6 +66,7 @@ export class PackBuilder {
     header.setUint32(0, MAGIC, true);
     header.setUint32(4, this.#count, true);
     header.setUint32(8, this.#width, true);
+    header.setUint32(12, 1 + this.#source, true);
     const length = HEADER_BYTES + 8 * this.#count * this.#width;
     return this.#bytes.subarray(0, length);
   }
@@ -113,6 +117,13 @@ export function readPack(
     }
   }
   return cells;
+}
+
+/** Partition of the payments that the rows of a pack come from; undefined in packs of versions that did not say. */
+export function packSource(bytes: Uint8Array): number | undefined {
+  const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  const source = header.getUint32(12, true);
+  return source === 0 ? undefined : source - 1;
 }
 
 /** Ranges of the cells of a payment, TX_AMOUNT aside, which has its own rule. */

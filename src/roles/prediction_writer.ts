@@ -7,6 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import type { StreamPosition } from "../store/positions.ts";
 import { joinCells } from "../store/cell_rows.ts";
 import {
   emptyPredictions,
@@ -17,15 +18,17 @@ import {
 import { formatDatetime } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { Defect } from "../transaction/validation.ts";
-import { DeadLetterBox } from "./dead_letters.ts";
+import { DeadLetterBox, idTooLarge } from "./dead_letters.ts";
 import { PredictionJsonReader } from "./prediction_json.ts";
-import { isDone, type RoleContext } from "./role.ts";
-import {
-  parseCommit,
-  type StageCounters,
-  statelessCommit,
-} from "./stage_commit.ts";
+import { hasTaken, isDone, type RoleContext } from "./role.ts";
 import { PREDICTION_GROUP, PREDICTION_TOPIC } from "./topics.ts";
+import type { FillOptions } from "./writer.ts";
+import {
+  openWriterTask,
+  prepareTable,
+  type WriterProgress,
+  type WriterSource,
+} from "./writer_position.ts";
 
 const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
@@ -33,11 +36,9 @@ const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 const LOOK_MS = 200;
 
 /** How the writer of predictions is run. */
-export interface PredictionWriterOptions {
+export interface PredictionWriterOptions extends FillOptions {
   /** Where the rows go. */
   readonly store: PredictionStore;
-  /** Midnight of the first day for a stream of others. */
-  readonly startSeconds: number | undefined;
   /** Aborted when all payments are stored: who has not begun by then never will. */
   readonly stored: AbortSignal;
 }
@@ -49,19 +50,39 @@ export async function runPredictionWriter(
 ): Promise<void> {
   const { log, logger, signal } = context;
   if (!await isScored(context, options.stored)) return;
+  const source: WriterSource = {
+    context,
+    table: options.store,
+    group: PREDICTION_GROUP,
+    topic: PREDICTION_TOPIC,
+    startSeconds: options.startSeconds,
+    clears: options.clears ?? false,
+    acceptMissingStart: options.acceptMissingStart ?? false,
+  };
+  await prepareTable(source);
   await log.consume({
     group: PREDICTION_GROUP,
     topic: PREDICTION_TOPIC,
     limit: LIMIT,
     signal,
     open: (partition, commit) =>
-      Promise.resolve(
-        new PredictionTask(context, options, partition, commit),
+      openWriterTask(
+        source,
+        partition,
+        commit,
+        (progress, start) =>
+          new PredictionTask(source, partition, progress, start),
       ),
     prepare: (steps) =>
-      options.store.write(joinRows(steps.map(({ rows }) => rows)), signal),
+      options.store.write(
+        joinRows(steps.map(({ rows }) => rows)),
+        signal,
+        steps.map(({ position }) => position),
+      ),
     idle: async () => {
-      const done = await isDone(context, PREDICTION_GROUP, PREDICTION_TOPIC);
+      const done = options.onlyPresent
+        ? await hasTaken(log, PREDICTION_GROUP, PREDICTION_TOPIC)
+        : await isDone(context, PREDICTION_GROUP, PREDICTION_TOPIC);
       if (done) logger.info("all predictions are stored");
       return done;
     },
@@ -100,30 +121,29 @@ function joinRows(blocks: readonly PredictionRows[]): PredictionRows {
 /** A step and what is to be stored before it is committed. */
 interface PredictionStep extends Step {
   readonly rows: PredictionRows;
+  readonly position: StreamPosition;
 }
 
 class PredictionTask implements PartitionTask<PredictionStep> {
-  readonly #context: RoleContext;
-  readonly #options: PredictionWriterOptions;
+  /** See PartitionTask. */
+  readonly start: Commit | undefined;
+  readonly #source: WriterSource;
   readonly #partition: number;
-  readonly #counters: StageCounters;
+  readonly #progress: WriterProgress;
   readonly #reader = new PredictionJsonReader();
   readonly #deadLetters = new DeadLetterBox();
   #rows: PredictionRows = emptyPredictions(0);
   #capacity = 0;
-  #progress: number;
 
   constructor(
-    context: RoleContext,
-    options: PredictionWriterOptions,
+    source: WriterSource,
     partition: number,
-    commit: Commit | undefined,
+    progress: WriterProgress,
+    start: Commit | undefined,
   ) {
-    const { progress, counters } = parseCommit(commit);
-    this.#context = context;
-    this.#options = options;
+    this.start = start;
+    this.#source = source;
     this.#partition = partition;
-    this.#counters = counters;
     this.#progress = progress;
   }
 
@@ -133,39 +153,62 @@ class PredictionTask implements PartitionTask<PredictionStep> {
       this.#rows = emptyPredictions(batch.count);
     }
     this.#deadLetters.clear();
-    const { control } = this.#context;
-    const start = await control.startSeconds(this.#options.startSeconds);
+    const { context: { control }, startSeconds } = this.#source;
+    const start = await control.startSeconds(startSeconds);
     const rows = this.#rows;
     rows.count = 0;
-    for (let i = 0; i < batch.count; i++) {
-      this.#counters.read++;
-      const defect = this.#reader.read(
-        batch.bytes,
-        valueStart(batch, i),
-        valueEnd(batch, i),
-        rows,
-        rows.count,
-      ) ?? this.#implausible(rows.cells, rows.count * PREDICTION_CELLS, start);
-      if (defect) {
-        const source = { topic: PREDICTION_TOPIC, partition: this.#partition };
-        const { reason, message } = defect;
-        this.#deadLetters.add(source, batch, i, reason, message);
-        this.#counters.deadLettered++;
-        continue;
-      }
-      const time = rows.cells[rows.count * PREDICTION_CELLS + 5];
-      if (time > this.#progress) this.#progress = time;
-      this.#counters.emitted++;
-      rows.count++;
-    }
-    const next = batch.next;
-    const metadata = statelessCommit(next, this.#progress, this.#counters);
+    for (let i = 0; i < batch.count; i++) this.#read(batch, i, start);
+    const lastId = rows.count > 0
+      ? rows.cells[(rows.count - 1) * PREDICTION_CELLS]
+      : undefined;
     return {
-      next,
-      metadata: JSON.stringify(metadata),
+      ...this.#progress.finish(batch, lastId),
+      next: batch.next,
       appends: this.#deadLetters.appends(),
       rows,
     };
+  }
+
+  /** Reads record `index` into the next row, unless it is a dead letter. */
+  #read(
+    batch: RecordBatch,
+    index: number,
+    startSeconds: number | undefined,
+  ): void {
+    const rows = this.#rows;
+    const progress = this.#progress;
+    const { counters } = progress;
+    const isCounted = progress.isCounted(batch.offsets[index]);
+    if (!isCounted) counters.read++;
+    const at = rows.count * PREDICTION_CELLS;
+    const defect = this.#reader.read(
+      batch.bytes,
+      valueStart(batch, index),
+      valueEnd(batch, index),
+      rows,
+      rows.count,
+    ) ?? this.#tooLarge(rows.cells[at]) ??
+      this.#implausible(rows.cells, at, startSeconds);
+    if (defect) {
+      if (isCounted) return; // its dead letter is there
+      const source = { topic: PREDICTION_TOPIC, partition: this.#partition };
+      const { reason, message } = defect;
+      this.#deadLetters.add(source, batch, index, reason, message);
+      counters.deadLettered++;
+      return;
+    }
+    const time = rows.cells[at + 5];
+    if (time > progress.progress) progress.progress = time;
+    if (!isCounted) counters.emitted++;
+    rows.count++;
+  }
+
+  #tooLarge(
+    id: number,
+  ): { reason: "id too large"; message: string } | undefined {
+    const { idMax } = this.#source.table;
+    if (id <= idMax) return undefined;
+    return { reason: "id too large", message: idTooLarge(id, idMax) };
   }
 
   /** What is wrong with the time of a prediction. */
@@ -174,7 +217,7 @@ class PredictionTask implements PartitionTask<PredictionStep> {
     at: number,
     startSeconds: number | undefined,
   ): Defect | { reason: "implausible"; message: string } | undefined {
-    const { maxGapSeconds } = this.#context.parameters;
+    const { maxGapSeconds } = this.#source.context.parameters;
     const [datetime, time] = [cells[at + 1], cells[at + 5]];
     const agrees = startSeconds === undefined
       ? (datetime - time) % DAY_SECONDS === 0
@@ -184,7 +227,7 @@ class PredictionTask implements PartitionTask<PredictionStep> {
         `TX_DATETIME ${formatDatetime(datetime)}`;
       return { reason: "time mismatch", message };
     }
-    if (time <= this.#progress + maxGapSeconds) return undefined;
+    if (time <= this.#progress.progress + maxGapSeconds) return undefined;
     const message = `TX_TIME_SECONDS ${time} is more than ` +
       `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the ` +
       `partition's newest prediction`;

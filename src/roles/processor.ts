@@ -2,11 +2,12 @@
  * The processor: both stages side by side. Each ends when its topic is
  * complete and taken, and marks the end of the topic that it has written.
  */
-import type { Commit, ReadLimit } from "../log/log.ts";
+import type { ReadLimit } from "../log/log.ts";
 import { CustomerStage } from "./customer_stage.ts";
 import { markEnd } from "./end_mark.ts";
 import { isDone, type RoleContext } from "./role.ts";
-import { CommitReader, parseCommit } from "./stage_commit.ts";
+import { type StageStart, stageStart, tellRecovered } from "./recovery.ts";
+import { CommitReader } from "./stage_commit.ts";
 import { TerminalStage } from "./terminal_stage.ts";
 import { runTogether } from "./together.ts";
 import {
@@ -29,7 +30,7 @@ interface Stage {
   readonly limit: ReadLimit;
   readonly open: (
     partition: number,
-    commit: Commit | undefined,
+    start: StageStart,
   ) => CustomerStage | TerminalStage;
 }
 
@@ -38,7 +39,7 @@ export async function runProcessor(
   context: RoleContext,
   startSeconds: number | undefined,
 ): Promise<void> {
-  const { log, control, parameters } = context;
+  const { log, control, parameters, signal } = context;
   const commits = new CommitReader();
   const stages: Stage[] = [
     {
@@ -46,12 +47,13 @@ export async function runProcessor(
       input: TRANSACTION_TOPIC,
       output: REPARTITION_TOPIC,
       limit: CUSTOMER_LIMIT,
-      open: (partition, commit) =>
+      open: (partition, start) =>
         new CustomerStage({
           log,
           parameters,
           partition,
-          commit,
+          start,
+          signal,
           commits,
           startSeconds: () => control.startSeconds(startSeconds),
         }),
@@ -61,8 +63,14 @@ export async function runProcessor(
       input: REPARTITION_TOPIC,
       output: SINK_TOPIC,
       limit: TERMINAL_LIMIT,
-      open: (partition, commit) =>
-        new TerminalStage({ log, parameters, partition, commit }),
+      open: (partition, start) =>
+        new TerminalStage({
+          log,
+          parameters,
+          partition,
+          start,
+          signal,
+        }),
     },
   ];
   await runTogether(
@@ -72,7 +80,7 @@ export async function runProcessor(
 }
 
 async function runStage(context: RoleContext, stage: Stage): Promise<void> {
-  const { log, logger, signal } = context;
+  const { log, control, logger, signal } = context;
   const { group, input, output, limit } = stage;
   await log.consume({
     group,
@@ -80,20 +88,28 @@ async function runStage(context: RoleContext, stage: Stage): Promise<void> {
     limit,
     signal,
     open: async (partition, commit) => {
-      const task = stage.open(partition, commit);
+      const place = { log, group, topic: input, partition };
+      const start = await stageStart(
+        place,
+        commit,
+        control.acceptedStart(input, partition),
+      );
+      const task = stage.open(partition, start);
       const began = performance.now();
       const rows = await task.restore();
-      if (commit) {
-        const { replay, progress } = parseCommit(commit);
+      const milliseconds = Math.round(performance.now() - began);
+      if (start.isKnown) {
         logger.info("partition restored", {
           group,
           partition,
-          fromOffset: replay.offset,
-          offset: commit.offset,
-          progress,
+          fromOffset: start.commit.replay.offset,
+          offset: start.offset,
+          progress: start.commit.progress,
           rows,
-          milliseconds: Math.round(performance.now() - began),
+          milliseconds,
         });
+      } else if (task.start !== undefined) {
+        tellRecovered(logger, place, start, task.start.offset);
       }
       return task;
     },

@@ -11,7 +11,7 @@ import {
 } from "../features/feature_row.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
-import { IdPartitioner } from "../log/murmur2.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import { TransactionJsonReader } from "../transaction/transaction_json.ts";
@@ -64,6 +64,10 @@ interface Row {
 
 /** Says why a letter can't be edited; undefined if it can. */
 export function whyNotEditable(letter: DeadLetter): string | undefined {
+  if (letter.reason === "unreadable batch") {
+    return "it stands for a whole batch that cannot be read; let its producer " +
+      "send the records again";
+  }
   if (letter.topic === TRANSACTION_TOPIC || letter.topic === SINK_TOPIC) {
     return undefined;
   }
@@ -83,7 +87,7 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
  * pipeline would refuse it again, or if the letter was requeued before.
  */
 export async function requeue(options: RequeueOptions): Promise<Requeued> {
-  const { log, control, parameters, letter, again } = options;
+  const { log, control, letter, again } = options;
   const id = letterId(letter);
   const reason = whyNotEditable(letter);
   if (reason) throw new DataError(`${id} cannot be requeued: ${reason}`);
@@ -100,10 +104,11 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   const json = compact(options.json, id);
   const bytes = new TextEncoder().encode(json);
   const row = readRow(bytes, options);
-  const partition = new IdPartitioner(parameters.partitions).partition(row.key);
+  const partition = partitionFor(row, options);
   await checkTime(row, partition, options);
-  const original = letterValue(letter) ?? "";
-  if (letter.reason === "conflicting id" && json === compact(original, id)) {
+  const original = letterValue(letter);
+  const isConflict = letter.reason === "conflicting id";
+  if (isConflict && original && json === compact(original, id)) {
     throw refused(id, "the row is as it was, and so is the conflict of its id");
   }
   const { topic } = letter;
@@ -122,6 +127,16 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
     ...note.appends(),
   ]);
   return place;
+}
+
+/** Where the row goes: back to the letter's partition, unless the stream knows that its payment belongs to another. */
+function partitionFor(
+  { key }: Row,
+  { parameters: { partitioner, partitions }, letter }: RequeueOptions,
+): number {
+  const isPayment = letter.topic === TRANSACTION_TOPIC;
+  if (!isPayment || !partitioner) return letter.partition;
+  return new IdPartitioner(partitions, partitioner).partition(key);
 }
 
 /** The row without the spaces and line ends that editing brings. */

@@ -2,13 +2,14 @@
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { AlertPolicy } from "../learning/alert_policy.ts";
 import type { ModelSpec } from "../learning/fit_task.ts";
-import type { Log } from "../log/log.ts";
+import type { Commit, Log } from "../log/log.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
-import { PIPELINE, SCORING, WRITER_GROUP } from "./topics.ts";
+import { takenOffset } from "./stage_commit.ts";
+import { PIPELINE, PREDICTION_GROUP, SCORING, WRITER_GROUP } from "./topics.ts";
 
 /** The roles that a process can take. */
 export const ROLES = [
@@ -43,6 +44,8 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
+  /** Whether the stages begin with what is left of topics whose beginning was deleted before anyone had read it. */
+  readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
   readonly workers: number;
   /** How fast the producer publishes. */
@@ -155,12 +158,19 @@ export async function isComplete(
   return true;
 }
 
-async function hasTaken(
+/** How far a group has come. A writer takes an offset that another program has set. */
+function taken(commit: Commit | undefined, group: string): number {
+  const isWriter = group === WRITER_GROUP || group === PREDICTION_GROUP;
+  return isWriter ? commit?.offset ?? 0 : takenOffset(commit);
+}
+
+/** Whether a group stands at the end offsets of a topic. */
+export async function hasTaken(
   log: Log,
   group: string,
   topic: string,
 ): Promise<boolean> {
   const ends = await log.endOffsets(topic) ?? [];
   const commits = await log.committed(group, topic);
-  return ends.every((end, i) => (commits[i]?.offset ?? 0) >= end);
+  return ends.every((end, i) => taken(commits[i], group) >= end);
 }

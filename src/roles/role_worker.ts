@@ -3,7 +3,8 @@
  * for itself, runs the role, and tells the supervisor how it ended.
  */
 import { openLog } from "../log/open_log.ts";
-import { openStore } from "../store/open_store.ts";
+import { syncIfThere } from "../files/durable.ts";
+import { openStore, storePath } from "../store/open_store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
 import { runFiles } from "./files.ts";
@@ -37,9 +38,10 @@ export type ToWorker =
 export type FromWorker =
   /** The payments before `nextId` are published. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** These payments, a sample, are stored. */
+  /** So many payments are stored, these among them. */
   | {
     readonly kind: "stored";
+    readonly count: number;
     readonly ids: readonly number[];
     readonly at: number;
   }
@@ -88,16 +90,12 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const { role, name, settings, log: logOptions } = work;
   const { parameters } = settings;
   const { startSeconds } = parameters;
-  const encoder = new TextEncoder();
-  const logger = openLogger(name, {
-    ...logOptions,
-    write: (line) => Deno.stderr.writeSync(encoder.encode(line)),
-  });
+  const logger = openLogger(name, logOptions);
   const report = reportTo(logger);
   const { signal } = stop;
   // Waiting for a server must not keep the thread from being stopped.
   await using opened = await openUnlessStopped(
-    openLog(settings.log, report),
+    openLog(settings.log, report, signal),
     signal,
   );
   if (!opened) return;
@@ -123,21 +121,22 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       return await runProcessor(context, startSeconds);
     case "writer": {
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
       const store = opened.resource;
       const stored = new AbortController();
+      const options = { startSeconds, clears: isOnlyWriter(settings) };
       return await runTogether(context, [
         async (context) => {
-          await runWriter(context, { store, startSeconds, stored: tellStored });
+          await runWriter(context, { ...options, store, stored: tellStored });
           stored.abort();
         },
         (context) =>
           runPredictionWriter(context, {
+            ...options,
             store: store.predictions(),
-            startSeconds,
             stored: stored.signal,
           }),
       ]);
@@ -151,7 +150,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     case "trainer": {
       if (!settings.training) return;
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report),
+        openStore(settings.store, parameters.features, report, signal),
         signal,
       );
       if (!opened) return;
@@ -174,16 +173,27 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
         keepDays: Math.max(keepDays, reach),
         filesFolder: settings.files?.folder,
         startSeconds,
+        syncStore: () => {
+          const { store } = settings;
+          // What is no longer in the WAL SQLite has synced itself.
+          if (store.kind !== "embedded") return;
+          syncIfThere(`${storePath(store.folder)}-wal`);
+        },
       });
     }
   }
+}
+
+/** Whether nobody else can write to the store: the folder's lock sees to that. */
+function isOnlyWriter({ log, store }: RunSettings): boolean {
+  return log.kind === "embedded" && store.kind === "embedded";
 }
 
 function tellStored(cells: Float64Array, width: number, count: number): void {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
   for (let row = 0; row < count; row += step) ids.push(cells[row * width]);
-  self.postMessage({ kind: "stored", ids, at: now() });
+  self.postMessage({ kind: "stored", count, ids, at: now() });
 }
 
 /** Milliseconds on the clock that all threads share. */

@@ -20,6 +20,8 @@ import {
 import {
   type RecordBatch,
   RecordBatchBuilder,
+  type RecordMark,
+  recordMark,
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
@@ -42,8 +44,17 @@ import {
   type ScoringSettings,
 } from "./role.ts";
 import {
+  GapCheck,
+  Recovery,
+  type StageStart,
+  stageStart,
+  tellRecovered,
+  WrittenRows,
+} from "./recovery.ts";
+import {
   type JudgedDay,
   parseScoringCommit,
+  readScoringCommit,
   type ScoringCommit,
   type ScoringCounters,
 } from "./scoring_commit.ts";
@@ -78,8 +89,18 @@ export async function runScorer(
     limit: LIMIT,
     signal,
     open: async (partition, commit) => {
-      const task = new ScorerTask(context, options, models, partition, commit);
+      const place = { log, group: SCORER_GROUP, topic: SINK_TOPIC, partition };
+      const isOwn = readScoringCommit(commit) !== undefined;
+      const start = await stageStart(
+        place,
+        commit && !isOwn ? { ...commit, metadata: "" } : commit,
+      );
+      const own = parseScoringCommit(commit);
+      const task = new ScorerTask(context, options, models, place, own, start);
       await task.restore();
+      if (task.start !== undefined) {
+        tellRecovered(logger, place, start, task.start.offset);
+      }
       return task;
     },
     idle: async () => {
@@ -91,10 +112,13 @@ export async function runScorer(
 }
 
 class ScorerTask implements PartitionTask {
+  /** See PartitionTask; known after restore(). */
+  start: Commit | undefined;
   readonly #context: RoleContext;
   readonly #options: ScorerOptions;
   readonly #models: ModelSource;
   readonly #partition: number;
+  readonly #start: StageStart;
   readonly #counters: StageCounters;
   readonly #scoring: ScoringCounters;
   readonly #reader: FeatureJsonReader;
@@ -107,6 +131,7 @@ class ScorerTask implements PartitionTask {
   #values = new Float64Array(0);
   #scores = new Float64Array(0);
   #progress: number;
+  #last: RecordMark | null;
   // Declaring itself, the role has just read the control topic.
   #lookedMs = performance.now();
 
@@ -114,16 +139,19 @@ class ScorerTask implements PartitionTask {
     context: RoleContext,
     options: ScorerOptions,
     models: ModelSource,
-    partition: number,
-    commit: Commit | undefined,
+    { partition }: { readonly partition: number },
+    commit: ScoringCommit,
+    start: StageStart,
   ) {
-    const { progress, counters, scoring, judged } = parseScoringCommit(commit);
+    const { progress, counters, scoring, judged, last = null } = commit;
     this.#context = context;
     this.#options = options;
     this.#models = models;
     this.#partition = partition;
-    this.#counters = counters;
-    this.#scoring = scoring;
+    this.#start = start;
+    this.#counters = { ...counters };
+    this.#scoring = { ...scoring };
+    this.#last = last;
     this.#judged = judged;
     this.#progress = progress;
     this.#reader = new FeatureJsonReader(featuresOf(context));
@@ -140,6 +168,7 @@ class ScorerTask implements PartitionTask {
 
   /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
   async restore(): Promise<void> {
+    if (!this.#start.isKnown) return await this.#recover();
     const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
     if (first === undefined) return;
     const [, , offset, firstId, emitted] = first;
@@ -168,6 +197,61 @@ class ScorerTask implements PartitionTask {
       expected,
       then: "a day may get more or fewer alerts than its quota",
     });
+  }
+
+  /** Finds the position and its state by the predictions that are there. */
+  async #recover(): Promise<void> {
+    const { log, control, signal } = this.#context;
+    const partition = this.#partition;
+    const startSeconds = await control.startSeconds(this.#options.startSeconds);
+    const recovery = await Recovery.open({
+      log,
+      group: SCORER_GROUP,
+      topic: SINK_TOPIC,
+      partition,
+      start: this.#start,
+      outputs: [PREDICTION_TOPIC],
+      writesLetters: false,
+      // A scorer that comes later begins with the payments that are kept.
+      mayBeginLater: true,
+      signal,
+    });
+    const written = new WrittenRows(
+      log,
+      PREDICTION_TOPIC,
+      partition,
+      predictions(this.#context.parameters.maxGapSeconds, startSeconds),
+    );
+    this.#reserve(1);
+    const { offset, last } = await recovery.run(
+      [written],
+      this.#counters,
+      async (batch, i) => {
+        const prediction = await written.head();
+        if (!prediction) return "missing";
+        if (!this.#read(batch, i, startSeconds, 0)) return "silent";
+        const [id, , customer, , , time, fraud] = this.#cells;
+        if (time > this.#progress) this.#progress = time;
+        this.#counters.read++;
+        if (prediction.id !== id) {
+          this.#scoring.unscored++;
+          return "silent";
+        }
+        written.advance();
+        if (this.#judge.begins(time)) {
+          this.#beginDay(time, prediction.offset, id);
+        }
+        this.#judge.decide(customer, time, prediction.score);
+        this.#counters.emitted++;
+        this.#counters.frauds += fraud;
+        if (prediction.alert) this.#scoring.alerts++;
+        return "written";
+      },
+    );
+    this.#last = last;
+    if (offset !== undefined) {
+      this.start = { offset, metadata: this.#metadata(offset) };
+    }
   }
 
   /** Takes records up to the first that another model scores, or that has to wait. */
@@ -202,20 +286,25 @@ class ScorerTask implements PartitionTask {
     if (model) await this.#predict(model, rows);
     else this.#scoring.unscored += rows;
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    const metadata: ScoringCommit = {
-      ...statelessCommit(next, this.#progress, this.#counters),
-      scoring: this.#scoring,
-      judged: this.#judged,
-    };
+    if (taken > 0) this.#last = recordMark(batch, taken - 1);
     return {
       next,
-      metadata: JSON.stringify(metadata),
+      metadata: this.#metadata(next),
       appends: this.#records.count === 0 ? [] : [{
         topic: PREDICTION_TOPIC,
         partition: this.#partition,
         records: this.#records,
       }],
     };
+  }
+
+  #metadata(offset: number): string {
+    const commit: ScoringCommit = {
+      ...statelessCommit(offset, this.#progress, this.#counters, this.#last),
+      scoring: this.#scoring,
+      judged: this.#judged,
+    };
+    return JSON.stringify(commit);
   }
 
   /** Takes the threshold that somebody may have applied. */
@@ -333,4 +422,37 @@ class ScorerTask implements PartitionTask {
       [day, cut, offset, firstId, emitted],
     ];
   }
+}
+
+/** What the recovery of a scorer needs of a prediction. */
+interface WrittenPrediction {
+  /** Its offset. */
+  readonly offset: number;
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  readonly score: number;
+  readonly alert: boolean;
+}
+
+/** Reads the predictions in a topic, batch by batch, without what is none. */
+function predictions(
+  maxGapSeconds: number,
+  startSeconds: number | undefined,
+): (batch: RecordBatch) => WrittenPrediction[] {
+  const reader = new PredictionJsonReader();
+  const gap = new GapCheck(maxGapSeconds);
+  const rows = emptyPredictions(1);
+  return (batch) => {
+    const found: WrittenPrediction[] = [];
+    for (let i = 0; i < batch.count; i++) {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      if (reader.read(batch.bytes, from, to, rows, 0)) continue;
+      const [id, datetime, , , , time, score, alert] = rows.cells;
+      if (datetime - time !== (startSeconds ?? datetime - time)) continue;
+      if (!gap.passes(time)) continue;
+      const offset = batch.offsets[i];
+      found.push({ offset, id, score, alert: alert === 1 });
+    }
+    return found;
+  };
 }

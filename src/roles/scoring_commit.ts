@@ -4,7 +4,7 @@
  * read again.
  */
 import type { Commit } from "../log/log.ts";
-import { parseCommit, type StageCommit } from "./stage_commit.ts";
+import { initialCommit, readCommit, type StageCommit } from "./stage_commit.ts";
 
 /** Counters of one partition of the scorer, besides a stage's. */
 export interface ScoringCounters {
@@ -36,12 +36,31 @@ export interface ScoringCommit extends StageCommit {
   readonly judged: readonly JudgedDay[];
 }
 
-/** The metadata of a scorer's commit; the initial state where there is none. */
+/** The metadata of a scorer's commit; undefined where readCommit() gives none, or what the scorer adds is damaged. */
+export function readScoringCommit(
+  commit: Commit | undefined,
+): ScoringCommit | undefined {
+  const read: Partial<ScoringCommit> & StageCommit | undefined = readCommit(
+    commit,
+  );
+  if (!read) return undefined;
+  const { scoring = { alerts: 0, unscored: 0 }, judged = [] } = read;
+  const isSound = Number.isSafeInteger(scoring?.alerts) &&
+    Number.isSafeInteger(scoring?.unscored) &&
+    Array.isArray(judged) && judged.every(isJudgedDay);
+  return isSound ? { ...read, scoring, judged } : undefined;
+}
+
+/** The metadata of a scorer's commit; the initial state where readScoringCommit() finds none. */
 export function parseScoringCommit(commit: Commit | undefined): ScoringCommit {
-  const parsed: Partial<ScoringCommit> & StageCommit = parseCommit(commit);
-  return {
-    ...parsed,
-    scoring: parsed.scoring ?? { alerts: 0, unscored: 0 },
-    judged: parsed.judged ?? [],
+  return readScoringCommit(commit) ?? {
+    ...initialCommit(),
+    scoring: { alerts: 0, unscored: 0 },
+    judged: [],
   };
+}
+
+function isJudgedDay(value: unknown): value is JudgedDay {
+  return Array.isArray(value) && value.length === 5 &&
+    value.every(Number.isFinite);
 }

@@ -4,6 +4,7 @@
  * step as the offset, so all of it is true of exactly the rows before it.
  */
 import type { Commit } from "../log/log.ts";
+import type { RecordMark } from "../log/record_batch.ts";
 
 /** Counters of one partition of a stage; only atomic steps move them. */
 export interface StageCounters {
@@ -27,8 +28,17 @@ export interface Checkpoint {
   readonly progress: number;
 }
 
+/** The form of the metadata; commits of versions before this one name none. */
+const FORMAT = 2;
+
 /** What stands in a commit's metadata. */
 export interface StageCommit {
+  /** The form that it has. */
+  readonly version?: number;
+  /** The offset that it belongs to: one that somebody has moved since differs from it. */
+  readonly offset?: number;
+  /** The last record before the offset, where there is one: a topic that was made again holds another. */
+  readonly last?: RecordMark | null;
   /** Greatest TX_TIME_SECONDS of the accepted rows up to the offset; 0 before the first. */
   readonly progress: number;
   /** TX_TIME_SECONDS of the row at the offset, if it has been read and must wait. */
@@ -39,21 +49,31 @@ export interface StageCommit {
   readonly counters: StageCounters;
 }
 
+/** What a stage commits at an offset, in the form of this version. */
+export function stageCommit(
+  offset: number,
+  commit: Omit<StageCommit, "version" | "offset">,
+): StageCommit {
+  return { version: FORMAT, offset, ...commit };
+}
+
 /** The commit of a stage that keeps no state: a replay has nothing to restore and begins at the offset. */
 export function statelessCommit(
   offset: number,
   progress: number,
   counters: StageCounters,
+  last: RecordMark | null = null,
 ): StageCommit {
-  return { progress, head: null, replay: { offset, progress }, counters };
+  const replay = { offset, progress };
+  return stageCommit(offset, { last, progress, head: null, replay, counters });
 }
 
-/** The state before anything has been read. */
-export function initialCommit(): StageCommit {
+/** The state before anything has been read of a topic whose first record is at `offset`. */
+export function initialCommit(offset = 0): StageCommit {
   return {
     progress: 0,
     head: null,
-    replay: { offset: 0, progress: 0 },
+    replay: { offset, progress: 0 },
     counters: noCounters(),
   };
 }
@@ -72,26 +92,80 @@ export function addCounters(sum: StageCounters, more: StageCounters): void {
   sum.frauds += more.frauds;
 }
 
-/** The metadata of a commit; the initial state where there is none. */
+/**
+ * The metadata of a commit. Undefined where a stage cannot go on from it: there
+ * is none, another program has set the offset, or it is damaged.
+ */
+export function readCommit(
+  commit: Commit | undefined,
+): StageCommit | undefined {
+  if (!commit) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(commit.metadata);
+  } catch {
+    return undefined;
+  }
+  return isStageCommit(value) && isOf(value, commit) ? value : undefined;
+}
+
+/** The metadata of a commit; the initial state where readCommit() finds none. */
 export function parseCommit(commit: Commit | undefined): StageCommit {
-  return commit ? JSON.parse(commit.metadata) as StageCommit : initialCommit();
+  return readCommit(commit) ?? initialCommit();
+}
+
+/** How far a stage has come in a partition: the offset of a commit that it has made itself, else 0. */
+export function takenOffset(commit: Commit | undefined): number {
+  return commit && readCommit(commit) ? commit.offset : 0;
+}
+
+function isStageCommit(value: unknown): value is StageCommit {
+  if (typeof value !== "object" || value === null) return false;
+  const { version, offset, last, progress, head, replay, counters } =
+    value as Partial<StageCommit>;
+  return (version ?? 1) <= FORMAT &&
+    (offset === undefined || isCount(offset)) &&
+    (last === undefined || last === null ||
+      isCount(last.offset) && isCount(last.check)) &&
+    isCount(progress) && (head === null || isCount(head)) &&
+    isCount(replay?.offset) && isCount(replay?.progress) &&
+    COUNTERS.every((name) => isCount(counters?.[name]));
+}
+
+/** Whether a stage has written this at the commit's offset. */
+function isOf({ offset, last, replay }: StageCommit, commit: Commit): boolean {
+  return (offset ?? commit.offset) === commit.offset &&
+    replay.offset <= commit.offset &&
+    (!last || last.offset < commit.offset);
+}
+
+const COUNTERS = Object.keys(noCounters()) as (keyof StageCounters)[];
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /**
- * Parses the commits of a topic's partitions, each only once as long as it
+ * Reads the commits of a topic's partitions, each only once as long as it
  * stays: every step looks at those of all partitions.
  */
 export class CommitReader {
-  readonly #read: { metadata: string; parsed: StageCommit }[] = [];
+  readonly #read: { commit: Commit; read: StageCommit | undefined }[] = [];
 
-  /** The metadata of a partition's commit, not to be changed; the initial state where there is none. */
-  parse(partition: number, commit: Commit | undefined): StageCommit {
-    if (!commit) return initialCommit();
+  /** What readCommit() gives for a partition's commit, not to be changed. */
+  read(
+    partition: number,
+    commit: Commit | undefined,
+  ): StageCommit | undefined {
+    if (!commit) return undefined;
     const known = this.#read[partition];
-    if (known?.metadata === commit.metadata) return known.parsed;
-    const parsed = parseCommit(commit);
-    this.#read[partition] = { metadata: commit.metadata, parsed };
-    return parsed;
+    const { offset, metadata } = commit;
+    const isSame = known?.commit.metadata === metadata &&
+      known.commit.offset === offset;
+    if (isSame) return known.read;
+    const read = readCommit(commit);
+    this.#read[partition] = { commit, read };
+    return read;
   }
 }
 

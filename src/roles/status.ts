@@ -5,6 +5,7 @@ import {
   addCounters,
   noCounters,
   parseCommit,
+  readCommit,
   type StageCounters,
 } from "./stage_commit.ts";
 import { parseScoringCommit, type ScoringCounters } from "./scoring_commit.ts";
@@ -29,6 +30,8 @@ export interface StageStatus {
   readonly lag: number;
   /** Greatest TX_TIME_SECONDS of any partition. */
   readonly progress: number;
+  /** Whether all commits are the stage's own: another program may have set one, and only the stage finds out where it stands. */
+  readonly isPositionKnown: boolean;
   /** What the scorer counts besides; no other stage has it. */
   readonly scoring?: ScoringCounters;
 }
@@ -37,6 +40,8 @@ export interface StageStatus {
 export interface StreamStatus {
   /** Midnight of the first day, seconds since 1970, once known. */
   readonly startSeconds: number | undefined;
+  /** Whether our producer has begun the stream; another program's payments are not counted as produced. */
+  readonly simulated: boolean;
   /** Payments published by our producer. */
   readonly produced: number;
   /** Whether that was all. */
@@ -73,6 +78,7 @@ export async function readStatus(
   ];
   return {
     startSeconds: control.origin?.startSeconds,
+    simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
     stages,
@@ -96,14 +102,24 @@ async function stageStatus(
   const counters = noCounters();
   let lag = 0;
   let progress = 0;
+  let isPositionKnown = true;
   for (const [partition, end] of ends.entries()) {
     const commit = commits[partition];
     const parsed = parseCommit(commit);
+    if (commit && !readCommit(commit)) isPositionKnown = false;
     addCounters(counters, parsed.counters);
     lag += end - (commit?.offset ?? 0);
     progress = Math.max(progress, parsed.progress);
   }
-  const status = { name, group, topic, counters, lag, progress };
+  const status = {
+    name,
+    group,
+    topic,
+    counters,
+    lag,
+    progress,
+    isPositionKnown,
+  };
   if (group !== SCORER_GROUP) return status;
   const scoring = { alerts: 0, unscored: 0 };
   for (const commit of commits) {

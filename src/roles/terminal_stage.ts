@@ -4,6 +4,7 @@
  * order and never waits: the first stage has aligned them.
  */
 import {
+  FeatureJsonReader,
   FeatureJsonWriter,
   fromCells,
   TRANSACTION_CELLS,
@@ -30,19 +31,28 @@ import {
 import {
   type RecordBatch,
   RecordBatchBuilder,
+  type RecordMark,
+  recordMark,
   recordValue,
+  valueEnd,
+  valueStart,
 } from "../log/record_batch.ts";
 import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
 import type { StreamParameters } from "./control.ts";
 import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
 import { packWidth, readPack } from "./pack.ts";
 import {
-  parseCommit,
+  GapCheck,
+  Recovery,
+  type StageStart,
+  WrittenRows,
+} from "./recovery.ts";
+import {
   ReplayMarks,
-  type StageCommit,
+  stageCommit,
   type StageCounters,
 } from "./stage_commit.ts";
-import { REPARTITION_TOPIC, SINK_TOPIC } from "./topics.ts";
+import { REPARTITION_TOPIC, SINK_TOPIC, TERMINAL_GROUP } from "./topics.ts";
 
 /** How the stage's work on a partition is begun. */
 export interface TerminalStageOptions {
@@ -52,8 +62,10 @@ export interface TerminalStageOptions {
   readonly parameters: StreamParameters;
   /** The partition of the repartitioned rows and of the sink. */
   readonly partition: number;
-  /** Where the group stands. */
-  readonly commit: Commit | undefined;
+  /** Where the stage begins. */
+  readonly start: StageStart;
+  /** Ends the waiting of a recovery. */
+  readonly signal: AbortSignal;
 }
 
 interface Unreadable {
@@ -63,6 +75,8 @@ interface Unreadable {
 
 /** The second stage's work on one partition. */
 export class TerminalStage implements PartitionTask {
+  /** See PartitionTask; known after restore(). */
+  start: Commit | undefined;
   readonly #options: TerminalStageOptions;
   readonly #operator: TerminalOperator;
   readonly #marks: ReplayMarks;
@@ -77,18 +91,20 @@ export class TerminalStage implements PartitionTask {
   readonly #records = new RecordBatchBuilder();
   readonly #deadLetters = new DeadLetterBox();
   #progress: number;
+  #last: RecordMark | null;
 
   /** Begins with the commit's counters and an empty state: call restore(). */
   constructor(options: TerminalStageOptions) {
     const { features } = options.parameters;
-    const { progress, replay, counters } = parseCommit(options.commit);
+    const { progress, last, replay, counters } = options.start.commit;
     // Partitions of the source drift by up to the delay against each other.
     const slackSeconds = Math.max(7, features.delayDays) * DAY_SECONDS;
     this.#options = options;
     this.#operator = new TerminalOperator(features, slackSeconds);
     this.#marks = new ReplayMarks(this.#operator.windows.keepSeconds, replay);
-    this.#counters = counters;
+    this.#counters = { ...counters };
     this.#progress = progress;
+    this.#last = last ?? null;
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#layout = totalsLayout(features);
@@ -97,15 +113,14 @@ export class TerminalStage implements PartitionTask {
     this.#json = new FeatureJsonWriter(features);
   }
 
-  /** Makes the state of the commit by reading again what led to it; returns the number of rows read. */
+  /** Makes the state of the start by reading again what led to it; returns the number of rows read. */
   async restore(): Promise<number> {
-    const { log, partition, commit } = this.#options;
-    if (!commit) return 0;
-    const { replay } = parseCommit(commit);
-    this.#progress = replay.progress;
+    const { log, partition, start } = this.#options;
+    const { offset: from, progress } = start.commit.replay;
+    this.#progress = progress;
+    if (!start.isKnown) return await this.#recover();
     let rows = 0;
-    const { offset: from } = replay;
-    const to = commit.offset;
+    const to = start.offset;
     await requireKept(log, REPARTITION_TOPIC, partition, from);
     const batches = readRange(log, REPARTITION_TOPIC, partition, from, to);
     for await (const batch of batches) {
@@ -119,6 +134,75 @@ export class TerminalStage implements PartitionTask {
       }
     }
     return rows;
+  }
+
+  /** Finds the position and its state by what the stage has written. */
+  async #recover(): Promise<number> {
+    const { log, partition, start, signal } = this.#options;
+    const recovery = await Recovery.open({
+      log,
+      group: TERMINAL_GROUP,
+      topic: REPARTITION_TOPIC,
+      partition,
+      start,
+      outputs: [SINK_TOPIC],
+      writesLetters: true,
+      mayBeginLater: false,
+      signal,
+    });
+    const written = new WrittenRows(log, SINK_TOPIC, partition, this.#ids());
+    const { offset, last, records } = await recovery.run(
+      [written],
+      this.#counters,
+      async (batch, i) => {
+        const pack = this.#read(batch, i);
+        if (recovery.letters.delete(batch.offsets[i])) {
+          this.#counters.read++;
+          this.#counters.deadLettered++;
+          return "written";
+        }
+        if (!(pack instanceof Float64Array)) return "missing";
+        if (await written.head() !== pack[0]) return "missing";
+        for (let at = 0; at < pack.length; at += this.#width) {
+          // A step takes whole packs.
+          if (await written.head() !== pack[at]) {
+            throw recovery.misfit(batch.offsets[i]);
+          }
+          written.advance();
+          this.#accept(pack, at, batch.offsets[i]);
+          this.#countEmitted();
+        }
+        return "written";
+      },
+    );
+    this.#last = last;
+    if (offset !== undefined) {
+      this.start = { offset, metadata: this.#metadata(offset) };
+    }
+    return records;
+  }
+
+  /** Reads TRANSACTION_IDs of the rows in the sink, batch by batch. */
+  #ids(): (batch: RecordBatch) => number[] {
+    const { features, maxGapSeconds } = this.#options.parameters;
+    const reader = new FeatureJsonReader(features);
+    const gap = new GapCheck(maxGapSeconds);
+    const cells = new Float64Array(TRANSACTION_CELLS + this.#values.length);
+    return (batch) => {
+      const ids: number[] = [];
+      for (let i = 0; i < batch.count; i++) {
+        const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+        const defect = reader.read(batch.bytes, from, to, undefined, cells, 0);
+        if (!defect && gap.passes(cells[5])) ids.push(cells[0]);
+      }
+      return ids;
+    };
+  }
+
+  #countEmitted(): void {
+    this.#counters.read++;
+    this.#counters.emitted++;
+    this.#counters.frauds += this.#row.fraud;
   }
 
   /** Takes all records. */
@@ -143,26 +227,29 @@ export class TerminalStage implements PartitionTask {
         this.#records.endKey();
         this.#json.write(writer, this.#row, this.#values);
         this.#records.endRecord(this.#row.datetimeSeconds * 1000);
-        this.#counters.read++;
-        this.#counters.emitted++;
-        this.#counters.frauds += this.#row.fraud;
+        this.#countEmitted();
       }
     }
-    const metadata: StageCommit = {
-      progress: this.#progress,
-      head: null,
-      replay: this.#marks.checkpoint,
-      counters: this.#counters,
-    };
+    if (batch.count > 0) this.#last = recordMark(batch, batch.count - 1);
     const appends = [
       { topic: SINK_TOPIC, partition, records: this.#records },
       ...this.#deadLetters.appends(),
     ];
     return {
       next: batch.next,
-      metadata: JSON.stringify(metadata),
+      metadata: this.#metadata(batch.next),
       appends,
     };
+  }
+
+  #metadata(offset: number): string {
+    return JSON.stringify(stageCommit(offset, {
+      last: this.#last,
+      progress: this.#progress,
+      head: null,
+      replay: this.#marks.checkpoint,
+      counters: this.#counters,
+    }));
   }
 
   /** The rows of a record, or why it cannot be one of the first stage's. */

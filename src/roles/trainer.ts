@@ -14,6 +14,7 @@ import {
   featureCount,
   type FeatureParameters,
 } from "../features/parameters.ts";
+import { readWholeFile } from "../files/whole_file.ts";
 import { ModelError } from "../error/error.ts";
 import {
   type Challenge,
@@ -39,6 +40,7 @@ import {
 import { ModelMonitor } from "./model_monitor.ts";
 import {
   inputCells,
+  MODEL_BYTES_MAX,
   modelFeatures,
   openModel,
   streamInputs,
@@ -49,7 +51,7 @@ import {
   type RoleContext,
   type TrainingSettings,
 } from "./role.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   LABEL_TOPIC,
@@ -346,7 +348,7 @@ class Trainer {
     }
     const repartitioned = await log.endOffsets(REPARTITION_TOPIC) ?? [];
     const taken = await log.committed(TERMINAL_GROUP, REPARTITION_TOPIC);
-    const offset = taken[partition]?.offset ?? 0;
+    const offset = takenOffset(taken[partition]);
     if (offset < repartitioned[partition]) return false;
     const ends = await log.endOffsets(SINK_TOPIC) ?? [];
     return (this.#offsets?.[partition] ?? 0) >= ends[partition];
@@ -385,6 +387,6 @@ async function readFirst(path: string, features: FeatureParameters) {
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  const text = await Deno.readTextFile(path);
+  const text = new TextDecoder().decode(readWholeFile(path, MODEL_BYTES_MAX));
   return { version, text, metrics: parseModelFile(text, path).metrics };
 }

@@ -7,10 +7,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { manifestOffsets } from "./day_folder.ts";
+import { manifestOffsets } from "./day_manifest.ts";
 import { isDone, type RoleContext } from "./role.ts";
-import { parseScoringCommit } from "./scoring_commit.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { readScoringCommit } from "./scoring_commit.ts";
+import { parseCommit, takenOffset } from "./stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_GROUP,
@@ -31,6 +31,8 @@ export interface TrimmerOptions {
   readonly filesFolder: string | undefined;
   /** Midnight of the first day for a stream of others. */
   readonly startSeconds: number | undefined;
+  /** Waits until what has been stored is on the disk; called before records go that a power cut could otherwise take from both. */
+  readonly syncStore?: () => void;
 }
 
 /** Time between two trims. */
@@ -74,6 +76,7 @@ export async function trimStream(
     options.filesFolder,
     control.isScored,
   );
+  let synced = false;
   for (const { name, startOffsets } of await log.topics([...needed.keys()])) {
     for (const [partition, need] of needed.get(name)?.entries() ?? []) {
       const first = startOffsets[partition];
@@ -81,6 +84,8 @@ export async function trimStream(
       const kept = await offsetAt(log, name, partition, oldest * 1000);
       const before = Math.min(kept, need);
       if (before <= first) continue;
+      if (!synced) options.syncStore?.();
+      synced = true;
       await log.trim(name, partition, before);
       logger.info("log trimmed", { topic: name, partition, first, before });
     }
@@ -110,13 +115,11 @@ async function neededOffsets(
     [
       PREDICTION_TOPIC,
       // The scorer reads the predictions of the days that it still judges.
-      predicted.map((commit, partition) =>
-        Math.min(
-          commit?.offset ?? 0,
-          ...parseScoringCommit(scored[partition]).judged
-            .map(([, , offset]) => offset),
-        )
-      ),
+      predicted.map((commit, partition) => {
+        const judged = readScoringCommit(scored[partition])?.judged;
+        const needed = judged?.map(([, , offset]) => offset) ?? [0];
+        return Math.min(takenOffset(commit), ...needed);
+      }),
     ],
     [TRANSACTION_TOPIC, await replays(CUSTOMER_GROUP, TRANSACTION_TOPIC)],
     [REPARTITION_TOPIC, await replays(TERMINAL_GROUP, REPARTITION_TOPIC)],
@@ -124,8 +127,8 @@ async function neededOffsets(
       SINK_TOPIC,
       stored.map((commit, partition) => {
         const written = Math.min(
-          commit?.offset ?? 0,
-          isScored ? scored[partition]?.offset ?? 0 : Infinity,
+          takenOffset(commit),
+          isScored ? takenOffset(scored[partition]) : Infinity,
         );
         return kept ? Math.min(written, kept[partition] ?? 0) : written;
       }),

@@ -11,25 +11,41 @@ import { featureCount } from "../features/parameters.ts";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { joinCells } from "../store/cell_rows.ts";
+import type { StreamPosition } from "../store/positions.ts";
 import type { Store, StoreRows } from "../store/store.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { DeadLetterBox } from "./dead_letters.ts";
-import { featuresOf, isDone, type RoleContext } from "./role.ts";
 import {
-  parseCommit,
-  type StageCounters,
-  statelessCommit,
-} from "./stage_commit.ts";
+  DeadLetterBox,
+  type DeadLetterReason,
+  idTooLarge,
+} from "./dead_letters.ts";
+import { featuresOf, hasTaken, isDone, type RoleContext } from "./role.ts";
 import { SINK_TOPIC, WRITER_GROUP } from "./topics.ts";
+import {
+  openWriterTask,
+  prepareTable,
+  type WriterProgress,
+  type WriterSource,
+} from "./writer_position.ts";
 
 const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
-/** How the writer is run. */
-export interface WriterOptions {
-  /** Where the rows go. */
-  readonly store: Store;
+/** How a writer is run, of payments or of predictions. */
+export interface FillOptions {
   /** Midnight of the first day for a stream of others. */
   readonly startSeconds: number | undefined;
+  /** Whether nobody else writes to the store, so that it may be cleared where the log was cut back. */
+  readonly clears?: boolean;
+  /** Whether records that the log no longer holds may be missing from the store. */
+  readonly acceptMissingStart?: boolean;
+  /** Whether it ends when all that is there is stored, though more may come. */
+  readonly onlyPresent?: boolean;
+}
+
+/** How the writer is run. */
+export interface WriterOptions extends FillOptions {
+  /** Where the rows go. */
+  readonly store: Store;
   /** Told what has been stored: cells, their width, number of rows. */
   readonly stored?: (
     cells: Float64Array,
@@ -46,20 +62,38 @@ export async function runWriter(
   const { log, logger, signal } = context;
   const { store, stored } = options;
   const width = TRANSACTION_CELLS + featureCount(featuresOf(context));
+  const source: WriterSource = {
+    context,
+    table: store,
+    group: WRITER_GROUP,
+    topic: SINK_TOPIC,
+    startSeconds: options.startSeconds,
+    clears: options.clears ?? false,
+    acceptMissingStart: options.acceptMissingStart ?? false,
+  };
+  await prepareTable(source);
   await log.consume({
     group: WRITER_GROUP,
     topic: SINK_TOPIC,
     limit: LIMIT,
     signal,
     open: (partition, commit) =>
-      Promise.resolve(new WriterTask(context, options, partition, commit)),
+      openWriterTask(
+        source,
+        partition,
+        commit,
+        (progress, start) => new WriterTask(source, partition, progress, start),
+      ),
     prepare: async (steps) => {
       const rows = joinRows(steps.map(({ rows }) => rows), width);
-      await store.write(rows, signal);
+      const positions = steps.map(({ position }) => position);
+      await store.write(rows, signal, positions);
       stored?.(rows.cells, width, rows.count);
     },
     idle: async () => {
-      const done = await isDone(context, WRITER_GROUP, SINK_TOPIC);
+      const done = options.onlyPresent
+        ? await hasTaken(log, WRITER_GROUP, SINK_TOPIC)
+        : await isDone(context, WRITER_GROUP, SINK_TOPIC);
       if (done) logger.info("everything is stored");
       return done;
     },
@@ -76,51 +110,51 @@ function joinRows(blocks: readonly StoreRows[], width: number): StoreRows {
 /** A step and what is to be stored before it is committed. */
 interface WriterStep extends Step {
   readonly rows: StoreRows;
+  readonly position: StreamPosition;
 }
 
 class WriterTask implements PartitionTask<WriterStep> {
-  readonly #context: RoleContext;
-  readonly #options: WriterOptions;
+  /** See PartitionTask. */
+  readonly start: Commit | undefined;
+  readonly #source: WriterSource;
   readonly #partition: number;
-  readonly #counters: StageCounters;
+  readonly #progress: WriterProgress;
   readonly #reader: FeatureJsonReader;
   readonly #width: number;
   readonly #deadLetters = new DeadLetterBox();
   #cells = new Float64Array(0);
-  #progress: number;
 
   constructor(
-    context: RoleContext,
-    options: WriterOptions,
+    source: WriterSource,
     partition: number,
-    commit: Commit | undefined,
+    progress: WriterProgress,
+    start: Commit | undefined,
   ) {
-    const { progress, counters } = parseCommit(commit);
-    this.#context = context;
-    this.#options = options;
+    const features = featuresOf(source.context);
+    this.start = start;
+    this.#source = source;
     this.#partition = partition;
-    this.#counters = counters;
     this.#progress = progress;
-    this.#reader = new FeatureJsonReader(featuresOf(context));
-    this.#width = TRANSACTION_CELLS + featureCount(featuresOf(context));
+    this.#reader = new FeatureJsonReader(features);
+    this.#width = TRANSACTION_CELLS + featureCount(features);
   }
 
   async step(batch: RecordBatch): Promise<WriterStep> {
-    if (this.#cells.length < batch.count * this.#width) {
-      this.#cells = new Float64Array(batch.count * this.#width);
+    const width = this.#width;
+    if (this.#cells.length < batch.count * width) {
+      this.#cells = new Float64Array(batch.count * width);
     }
     this.#deadLetters.clear();
-    const { control } = this.#context;
-    const start = await control.startSeconds(this.#options.startSeconds);
+    const { context: { control }, startSeconds } = this.#source;
+    const start = await control.startSeconds(startSeconds);
     let count = 0;
     for (let i = 0; i < batch.count; i++) {
-      if (this.#read(batch, i, start, count * this.#width)) count++;
+      if (this.#read(batch, i, start, count * width)) count++;
     }
-    const next = batch.next;
-    const metadata = statelessCommit(next, this.#progress, this.#counters);
+    const lastId = count > 0 ? this.#cells[(count - 1) * width] : undefined;
     return {
-      next,
-      metadata: JSON.stringify(metadata),
+      ...this.#progress.finish(batch, lastId),
+      next: batch.next,
       appends: this.#deadLetters.appends(),
       rows: { cells: this.#cells, count },
     };
@@ -133,9 +167,18 @@ class WriterTask implements PartitionTask<WriterStep> {
     startSeconds: number | undefined,
     at: number,
   ): boolean {
-    const { maxGapSeconds } = this.#context.parameters;
+    const { maxGapSeconds } = this.#source.context.parameters;
     const cells = this.#cells;
-    this.#counters.read++;
+    const progress = this.#progress;
+    const { counters } = progress;
+    const isCounted = progress.isCounted(batch.offsets[index]);
+    if (!isCounted) counters.read++;
+    const reject = (reason: DeadLetterReason, message: string) => {
+      if (isCounted) return; // its dead letter is there
+      const source = { topic: SINK_TOPIC, partition: this.#partition };
+      this.#deadLetters.add(source, batch, index, reason, message);
+      counters.deadLettered++;
+    };
     const defect = this.#reader.read(
       batch.bytes,
       valueStart(batch, index),
@@ -144,25 +187,29 @@ class WriterTask implements PartitionTask<WriterStep> {
       cells,
       at,
     );
-    const source = { topic: SINK_TOPIC, partition: this.#partition };
     if (defect) {
-      const { reason, message } = defect;
-      this.#deadLetters.add(source, batch, index, reason, message);
-      this.#counters.deadLettered++;
+      reject(defect.reason, defect.message);
+      return false;
+    }
+    const { idMax } = this.#source.table;
+    if (cells[at] > idMax) {
+      reject("id too large", idTooLarge(cells[at], idMax));
       return false;
     }
     const time = cells[at + 5];
-    if (time > this.#progress + maxGapSeconds) {
-      const message = `TX_TIME_SECONDS ${time} is more than ` +
-        `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the ` +
-        `partition's newest payment`;
-      this.#deadLetters.add(source, batch, index, "implausible", message);
-      this.#counters.deadLettered++;
+    if (time > progress.progress + maxGapSeconds) {
+      reject(
+        "implausible",
+        `TX_TIME_SECONDS ${time} is more than ` +
+          `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the ` +
+          `partition's newest payment`,
+      );
       return false;
     }
-    if (time > this.#progress) this.#progress = time;
-    this.#counters.emitted++;
-    this.#counters.frauds += cells[at + 6];
+    if (time > progress.progress) progress.progress = time;
+    if (isCounted) return true;
+    counters.emitted++;
+    counters.frauds += cells[at + 6];
     return true;
   }
 }

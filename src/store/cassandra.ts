@@ -25,11 +25,18 @@ import {
   requestError,
 } from "./cassandra_error.ts";
 import { CassandraLookUp } from "./cassandra_look_up.ts";
-import { CellReader } from "./cassandra_row.ts";
-import { type PlainTable, selectRangeCql } from "./cassandra_schema.ts";
+import {
+  idMaxOf,
+  type PlainTable,
+  selectRangeCql,
+} from "./cassandra_schema.ts";
 import { scanRing } from "./cassandra_scan.ts";
 import { CassandraPredictions } from "./cassandra_predictions.ts";
-import { ensureSchema, ensureTables } from "./cassandra_setup.ts";
+import {
+  ensureSchema,
+  ensureTables,
+  type FoundTables,
+} from "./cassandra_setup.ts";
 import {
   type CassandraSettings,
   checkCassandraSettings,
@@ -41,10 +48,17 @@ import {
 } from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { Outage } from "./outage.ts";
+import { CassandraPositions } from "./cassandra_positions.ts";
+import type { StreamPosition } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
 import { RowSpool } from "./row_spool.ts";
 import type { LookUp } from "./look_up.ts";
 import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
+import {
+  type BadRowHandler,
+  refuseBadRow,
+  StoredRowReader,
+} from "./stored_row.ts";
 import { overRing, type TokenRange } from "./token_ranges.ts";
 
 /** Requests under way at once; more gained nothing (docs/PERFORMANCE.md). */
@@ -174,16 +188,24 @@ const WRITE_OPTIONS: QueryOptions = {
   readTimeout: WRITE_TIMEOUT_MS,
 };
 
+/** The tables that a store works with: all, or the payments' without the query tables. */
+export type StoreTables = Omit<FoundTables, "payments"> & {
+  readonly payments: WrittenTables;
+};
+
 /** The store of one keyspace. */
 export class CassandraStore implements Store {
+  /** See Store. */
+  readonly idMax: number;
   readonly #client: Client;
   readonly #keyspace: string;
-  readonly #tables: WrittenTables;
+  readonly #tables: StoreTables;
   readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #outage: Outage;
   readonly #inFlight = new InFlight(IN_FLIGHT);
   readonly #planner: WritePlanner;
+  readonly #positions: CassandraPositions;
 
   /**
    * Uses a connected client and tables that are there: see openCassandraStore().
@@ -193,7 +215,7 @@ export class CassandraStore implements Store {
   constructor(
     client: Client,
     keyspace: string,
-    tables: WrittenTables,
+    tables: StoreTables,
     { features, report }: {
       readonly features: FeatureParameters;
       readonly report: StoreReport;
@@ -213,12 +235,77 @@ export class CassandraStore implements Store {
       now: () => performance.now(),
       random: Math.random,
     });
-    this.#planner = new WritePlanner(keyspace, tables, this.#width);
+    this.idMax = idMaxOf(Object.values(tables.payments));
+    this.#planner = new WritePlanner(keyspace, tables.payments, this.#width);
+    this.#positions = new CassandraPositions({
+      keyspace,
+      send: (writes, signal) => this.#sendAll(writes, signal),
+      all: (cql) => this.#all(cql),
+    });
   }
 
   /** See Store. */
-  write(rows: StoreRows, signal?: AbortSignal): Promise<void> {
-    return this.#sendAll(this.#planner.writes(rows), signal);
+  async write(
+    rows: StoreRows,
+    signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    await this.#sendAll(this.#planner.writes(rows), signal);
+    await this.#positions.save(positions, signal);
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(
+    positions: readonly StreamPosition[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#positions.save(positions, signal);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    return await this.lookUp().payment(transactionId) !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    const { name } = this.#tables.payments.transactions;
+    return (await this.#all(`SELECT * FROM ${this.#keyspace}.${name} LIMIT 1`))
+      .length === 0;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#positions.remove(topic);
+    const { payments } = this.#tables;
+    for (const { name } of Object.values(payments)) await this.#empty(name);
+  }
+
+  /** See Store. Cassandra keeps checksums of all that it stores, and tells of them when it reads. */
+  verify(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Removes all rows of a table. */
+  async #empty(table: string): Promise<void> {
+    const cql = `TRUNCATE ${this.#keyspace}.${table}`;
+    await this.#patiently(
+      () => this.#client.execute(cql, [], SCHEMA_OPTIONS),
+      undefined,
+    );
+  }
+
+  /** All rows of a statement without values. */
+  async #all(
+    cql: string,
+  ): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const execute = () => this.#client.execute(cql, [], { fetchSize: 0 });
+    return (await this.#patiently(execute, undefined)).rows;
   }
 
   /** Sends requests, some side by side; all are stored in the end, or the first error is thrown. */
@@ -269,13 +356,23 @@ export class CassandraStore implements Store {
   }
 
   /** See Store. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<StoreRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<StoreRows> {
     await using spool = new RowSpool({ width: this.#width });
-    const { columns, name } = this.#tables.transactions;
-    const reader = new CellReader(`${this.#keyspace}.${name}`, columns);
+    const { columns, name } = this.#tables.payments.transactions;
+    const table = `${this.#keyspace}.${name}`;
+    const reader = new StoredRowReader(table, this.#features);
     const names = columns.map(({ name }) => name).join(", ");
     const pages = scanRing({
-      reader,
+      reader: {
+        read: (row, cells, at) => {
+          const bad = reader.read(row, cells, at);
+          if (bad) onBadRow(bad);
+          return bad === undefined;
+        },
+      },
       width: this.#width,
       pageRows: PAGE_ROWS,
       ranges: RANGES,
@@ -295,19 +392,18 @@ export class CassandraStore implements Store {
 
   /** See Store. */
   async status(): Promise<StoreStatus> {
-    const { transactions } = this.#tables;
+    const { transactions } = this.#tables.payments;
     const { rows, sum } = await this.#count(transactions, "tx_fraud");
     return { rows, frauds: sum };
   }
 
   /** See Store. */
   predictions(): PredictionStore {
-    const [id] = this.#tables.transactions.columns;
     const execute = async (cql: string, values: string[] = []) =>
       (await this.#client.execute(cql, values, SCHEMA_OPTIONS)).rows;
     return new CassandraPredictions({
       keyspace: this.#keyspace,
-      idType: id.type === "bigint" ? "bigint" : "int",
+      tables: this.#tables.scoring,
       ensure: async (tables) => {
         await ensureTables(execute, this.#keyspace, tables).catch((error) => {
           throw requestError(error, `making keyspace ${this.#keyspace}`);
@@ -323,6 +419,8 @@ export class CassandraStore implements Store {
         );
       },
       count: (table, column) => this.#count(table, column),
+      empty: (table) => this.#empty(table),
+      positions: this.#positions,
     });
   }
 
@@ -354,7 +452,6 @@ export class CassandraStore implements Store {
 
   /** See Store. */
   lookUp(): LookUp {
-    const [id] = this.#tables.transactions.columns;
     const query = async (
       cql: string,
       values: readonly (number | string | bigint)[],
@@ -367,7 +464,8 @@ export class CassandraStore implements Store {
     return new CassandraLookUp(query, {
       keyspace: this.#keyspace,
       features: this.#features,
-      idType: id.type === "bigint" ? "bigint" : "int",
+      payments: this.#tables.payments.transactions,
+      verdicts: this.#tables.verdicts,
     });
   }
 
@@ -376,7 +474,7 @@ export class CassandraStore implements Store {
     { from, to }: TokenRange,
     pageState: string | undefined = undefined,
   ): Promise<types.ResultSet> {
-    const { transactions } = this.#tables;
+    const { transactions } = this.#tables.payments;
     const cql = selectRangeCql(this.#keyspace, transactions, what);
     const options = pageState === undefined ? {} : { pageState };
     return this.#client.execute(cql, [from, to], options);

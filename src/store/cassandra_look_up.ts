@@ -3,13 +3,16 @@
  * payments come from the partitions of the periods that a range touches,
  * newest first. Nothing here knows the driver.
  */
+import { StoreError } from "../error/error.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import { DAY_SECONDS, INT_MAX } from "../transaction/transaction.ts";
 import {
-  featureNames,
-  type FeatureParameters,
-} from "../features/parameters.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { PERIOD_DAYS, verdictTableCql } from "./cassandra_schema.ts";
-import { paymentOf, verdictOf } from "./embedded_look_up.ts";
+  createTableCql,
+  idMaxOf,
+  PERIOD_DAYS,
+  type PlainTable,
+} from "./cassandra_schema.ts";
+import { caseOf, paymentOf, verdictOf } from "./embedded_look_up.ts";
 import {
   type LookUp,
   type StoredCase,
@@ -18,6 +21,7 @@ import {
   type Verdict,
   VERDICT_TABLE,
 } from "./look_up.ts";
+import { StoredPaymentReader, StoredRowReader } from "./stored_row.ts";
 
 /** Runs a prepared statement; gives the rows of its first page. */
 export type Query = (
@@ -29,32 +33,34 @@ export type Query = (
 export class CassandraLookUp implements LookUp {
   readonly #query: Query;
   readonly #keyspace: string;
-  readonly #features: readonly string[];
-  readonly #idType: "int" | "bigint";
+  readonly #rows: StoredRowReader;
+  readonly #payments: PlainTable;
+  readonly #verdicts: PlainTable;
   #made = false;
 
-  /** Looks into a keyspace that has its tables, with ids of that type. */
-  constructor(query: Query, { keyspace, features, idType }: {
+  /** Looks into a keyspace that has these tables, or will have them. */
+  constructor(query: Query, { keyspace, features, payments, verdicts }: {
     readonly keyspace: string;
     readonly features: FeatureParameters;
-    readonly idType: "int" | "bigint";
+    readonly payments: PlainTable;
+    readonly verdicts: PlainTable;
   }) {
     this.#query = query;
     this.#keyspace = keyspace;
-    this.#features = featureNames(features).map((name) => name.toLowerCase());
-    this.#idType = idType;
+    this.#rows = new StoredRowReader(`${keyspace}.${payments.name}`, features);
+    this.#payments = payments;
+    this.#verdicts = verdicts;
   }
 
   /** See LookUp. */
   async payment(transactionId: number): Promise<StoredCase | undefined> {
+    const id = idOf(this.#payments, transactionId);
+    if (id === undefined) return undefined;
     const [row] = await this.#query(
       `SELECT * FROM ${this.#keyspace}.transactions WHERE transaction_id = ?`,
-      [this.#id(transactionId)],
+      [id],
     );
-    return row && {
-      payment: paymentOf(row),
-      features: this.#features.map((name) => Number(row[name])),
-    };
+    return row && caseOf(this.#rows, row);
   }
 
   /** See LookUp. */
@@ -72,7 +78,9 @@ export class CassandraLookUp implements LookUp {
     id: number,
     { fromSeconds, toSeconds, limit }: TimeRange,
   ): Promise<StoredPayment[]> {
-    const cql = `SELECT * FROM ${this.#keyspace}.transactions_by_${kind} ` +
+    const table = `${this.#keyspace}.transactions_by_${kind}`;
+    const reader = new StoredPaymentReader(table, ["tx_time_days"]);
+    const cql = `SELECT * FROM ${table} ` +
       `WHERE ${kind}_id = ? AND tx_period = ? ` +
       "AND tx_time_seconds >= ? AND tx_time_seconds <= ? LIMIT ?";
     const found: StoredPayment[] = [];
@@ -83,7 +91,7 @@ export class CassandraLookUp implements LookUp {
       if (left <= 0) break;
       const values = [id, period, from, toSeconds, left];
       for (const row of await this.#query(cql, values)) {
-        found.push(paymentOf(row));
+        found.push(paymentOf(reader, row));
       }
     }
     return found;
@@ -93,21 +101,31 @@ export class CassandraLookUp implements LookUp {
   async addVerdict(verdict: Verdict): Promise<void> {
     await this.#make();
     const { transactionId, decidedAt, label, analyst, note } = verdict;
+    const id = idOf(this.#verdicts, transactionId);
+    if (id === undefined) {
+      throw new StoreError(
+        `transaction ${transactionId}: no verdict can be kept, for ` +
+          `transaction_id of ${this.#keyspace}.${VERDICT_TABLE} is an int, ` +
+          `which ends at ${INT_MAX}`,
+      );
+    }
     await this.#query(
       `INSERT INTO ${this.#keyspace}.${VERDICT_TABLE} ` +
         "(transaction_id, decided_at, label, analyst, note) " +
         "VALUES (?, ?, ?, ?, ?)",
-      [this.#id(transactionId), decidedAt, label, analyst, note],
+      [id, decidedAt, label, analyst, note],
     );
   }
 
   /** See LookUp. */
   async verdicts(transactionId: number): Promise<Verdict[]> {
     await this.#make();
+    const id = idOf(this.#verdicts, transactionId);
+    if (id === undefined) return [];
     const rows = await this.#query(
       `SELECT * FROM ${this.#keyspace}.${VERDICT_TABLE} ` +
         "WHERE transaction_id = ?",
-      [this.#id(transactionId)],
+      [id],
     );
     return rows.map(verdictOf);
   }
@@ -122,14 +140,16 @@ export class CassandraLookUp implements LookUp {
     );
     // Not IF NOT EXISTS alone, which needs the right to make tables.
     if (found.length === 0) {
-      await this.#query(verdictTableCql(this.#keyspace, this.#idType), []);
+      await this.#query(createTableCql(this.#keyspace, this.#verdicts), []);
     }
     this.#made = true;
   }
+}
 
-  #id(transactionId: number): number | bigint {
-    return this.#idType === "bigint" ? BigInt(transactionId) : transactionId;
-  }
+/** An id as a table takes it; undefined if it can't hold it. */
+function idOf(table: PlainTable, id: number): number | bigint | undefined {
+  if (idMaxOf([table]) > INT_MAX) return BigInt(id);
+  return id <= INT_MAX ? id : undefined;
 }
 
 function periodOf(seconds: number): number {

@@ -3,20 +3,18 @@
  * payments'. The tables are made when somebody first writes: a stream that is
  * not scored has none. Nothing here knows the driver.
  */
-import { StoreError } from "../error/error.ts";
 import { DatetimeFormatter } from "../transaction/calendar.ts";
 import { INT_MAX } from "../transaction/transaction.ts";
 import {
-  type IdType,
+  idMaxOf,
   insertCql,
   type PlainTable,
   type ScoringTables,
-  scoringTables,
   selectRangeCql,
 } from "./cassandra_schema.ts";
 import { type Page, scanRing } from "./cassandra_scan.ts";
+import type { CassandraPositions } from "./cassandra_positions.ts";
 import type { Write } from "./cassandra_writes.ts";
-import { toPrediction } from "./embedded_predictions.ts";
 import {
   emptyPredictions,
   type ModelMetric,
@@ -25,8 +23,11 @@ import {
   type PredictionStatus,
   type PredictionStore,
 } from "./predictions.ts";
+import type { StreamPosition } from "./positions.ts";
 import { RowSpool } from "./row_spool.ts";
 import type { StoreRows } from "./store.ts";
+import { StoredPredictionReader } from "./stored_prediction.ts";
+import { type BadRowHandler, refuseBadRow } from "./stored_row.ts";
 
 const PAGE_ROWS = 2000;
 const RANGES = 64;
@@ -38,8 +39,8 @@ const FETCHES = 64;
 export interface CassandraAccess {
   /** The keyspace. */
   readonly keyspace: string;
-  /** Type of transaction_id in the table of payments. */
-  readonly idType: IdType;
+  /** The tables as they are, or will be. */
+  readonly tables: ScoringTables;
   /** Makes tables that are missing. */
   readonly ensure: (tables: readonly PlainTable[]) => Promise<void>;
   /** Sends writes until all are stored. */
@@ -61,6 +62,10 @@ export interface CassandraAccess {
     table: PlainTable,
     column: string,
   ) => Promise<{ rows: number; sum: number }>;
+  /** Removes all rows of a table. */
+  readonly empty: (table: string) => Promise<void>;
+  /** The keyspace's positions. */
+  readonly positions: CassandraPositions;
 }
 
 /** The predictions of one keyspace. */
@@ -68,19 +73,68 @@ export class CassandraPredictions implements PredictionStore {
   readonly #access: CassandraAccess;
   readonly #tables: ScoringTables;
   readonly #datetime = new DatetimeFormatter();
+  /** See PredictionStore. */
+  readonly idMax: number;
   #made: Promise<void> | undefined;
 
   /** Uses a connected store. */
   constructor(access: CassandraAccess) {
     this.#access = access;
-    this.#tables = scoringTables(access.idType);
+    this.#tables = access.tables;
+    this.idMax = idMaxOf([access.tables.predictions]);
   }
 
   /** See PredictionStore. */
-  async write(rows: PredictionRows, signal?: AbortSignal): Promise<void> {
-    if (rows.count === 0) return;
+  async write(
+    rows: PredictionRows,
+    signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count > 0) {
+      await this.#ensure();
+      await this.#access.send(this.#writes(rows), signal);
+    }
+    await this.savePositions(positions, signal);
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#access.positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(
+    positions: readonly StreamPosition[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#access.positions.save(positions, signal);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
     await this.#ensure();
-    await this.#access.send(this.#writes(rows), signal);
+    const cql = `SELECT transaction_id FROM ${this.#table()} ` +
+      "WHERE transaction_id = ?";
+    const id = this.#id(transactionId);
+    return (await this.#access.read(cql, [id])).rows.length > 0;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    await this.#ensure();
+    const cql = `SELECT transaction_id FROM ${this.#table()} LIMIT 1`;
+    return (await this.#access.read(cql, [])).rows.length === 0;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#ensure();
+    await this.#access.positions.remove(topic);
+    await this.#access.empty(this.#tables.predictions.name);
+  }
+
+  #table(): string {
+    return `${this.#access.keyspace}.${this.#tables.predictions.name}`;
   }
 
   *#writes(
@@ -101,21 +155,18 @@ export class CassandraPredictions implements PredictionStore {
   }
 
   #id(id: number): number | bigint {
-    if (this.#access.idType === "bigint") return BigInt(id);
-    if (id <= INT_MAX) return id;
-    throw new StoreError(
-      `the prediction about transaction ${id}: transaction_id is an int in ` +
-        `keyspace ${this.#access.keyspace}, which ends at ${INT_MAX}; give ` +
-        `another --keyspace together with --bigint-ids`,
-    );
+    return this.idMax === INT_MAX ? id : BigInt(id);
   }
 
   /** See PredictionStore. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<PredictionRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<PredictionRows> {
     await this.#ensure();
     const versions: string[] = [];
     await using spool = new RowSpool({ width: SPOOLED_CELLS });
-    for await (const page of this.#scan(versions, signal)) {
+    for await (const page of this.#scan(versions, onBadRow, signal)) {
       await spool.add(page);
     }
     for await (const { cells, count } of spool.rows()) {
@@ -140,20 +191,29 @@ export class CassandraPredictions implements PredictionStore {
   /** All predictions in no order; explanations stay in the table. */
   #scan(
     versions: string[],
+    onBadRow: BadRowHandler,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoreRows> {
     const one = emptyPredictions(1);
+    const { keyspace } = this.#access;
+    const reader = new StoredPredictionReader(
+      `${keyspace}.${this.#tables.predictions.name}`,
+    );
     const indexOf = new Map<string, number>();
     const names = this.#tables.predictions.columns.map(({ name }) => name);
     const cql = selectRangeCql(
-      this.#access.keyspace,
+      keyspace,
       this.#tables.predictions,
       names.join(", "),
     );
     return scanRing({
       reader: {
         read: (row, cells, at) => {
-          toPrediction(row, one, 0);
+          const bad = reader.read(row, one, 0);
+          if (bad) {
+            onBadRow(bad);
+            return false;
+          }
           cells.set(one.cells, at);
           let index = indexOf.get(one.versions[0]);
           if (index === undefined) {
@@ -162,6 +222,7 @@ export class CassandraPredictions implements PredictionStore {
           }
           cells[at + VERSION_CELL] = index;
           cells[at + EXPLAINED_CELL] = one.contributions[0] === null ? 0 : 1;
+          return true;
         },
       },
       width: SPOOLED_CELLS,

@@ -5,14 +5,12 @@
  */
 import { Buffer } from "node:buffer";
 import { StoreError } from "../error/error.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { DAY_SECONDS, INT_MAX } from "../transaction/transaction.ts";
 import { type Column, PERIOD_DAYS } from "./cassandra_schema.ts";
 
 /** Length of 'YYYY-MM-DD HH:MM:SS'. */
 const DATETIME_BYTES = 19;
-
-const INT_MAX = 2 ** 31 - 1;
 
 /** One row's values, in the order of a table's columns. */
 export class RowValues {
@@ -77,7 +75,9 @@ export class RowEncoder {
           to += 4;
           break;
         case "bigint":
-          view.setBigInt64(to, BigInt(value));
+          // Without a BigInt, of which there would be one a row and table.
+          view.setInt32(to, Math.floor(value / 2 ** 32));
+          view.setUint32(to + 4, value);
           to += 8;
           break;
         default:
@@ -94,17 +94,9 @@ export class RowEncoder {
   }
 
   #refuse(column: Column, value: number, id: number): never {
-    const what = `transaction ${id}: ${column.name} is ${value}, but the ` +
-      `column of ${this.#table} is an int, which ends at ${INT_MAX}`;
-    if (column.source !== 0) {
-      throw new StoreError(
-        `${what}; nothing is wrong ` +
-          `with the store, look at that payment`,
-      );
-    }
     throw new StoreError(
-      `${what}; give another --keyspace together with --bigint-ids, and let ` +
-        `the writer store everything anew`,
+      `transaction ${id}: ${column.name} is ${value}, but the column of ` +
+        `${this.#table} is an int, which ends at ${INT_MAX}`,
     );
   }
 }
@@ -113,49 +105,3 @@ const DAYS_OF: Readonly<Record<"days" | "period", number>> = {
   days: 1,
   period: PERIOD_DAYS,
 };
-
-/** Puts rows as the driver decodes them into cells. */
-export class CellReader {
-  readonly #table: string;
-  readonly #columns: readonly Column[];
-
-  /** Reads rows of a table; its name, with the keyspace, is for messages. */
-  constructor(table: string, columns: readonly Column[]) {
-    this.#table = table;
-    this.#columns = columns;
-  }
-
-  /** Fills cells `at` …; throws StoreError if a value is missing or no date. */
-  read(
-    row: Readonly<Record<string, unknown>>,
-    cells: Float64Array,
-    at: number,
-  ): void {
-    for (const { name, source } of this.#columns) {
-      const value = row[name];
-      if (value === null || value === undefined) this.#refuseNull(name, row);
-      if (typeof source === "number") {
-        cells[at + source] = Number(value);
-      } else if (source === "datetime") {
-        const seconds = parseDatetime(String(value));
-        if (seconds === undefined) this.#refuseDatetime(row);
-        cells[at + 1] = seconds;
-      }
-    }
-  }
-
-  #refuseNull(name: string, row: Readonly<Record<string, unknown>>): never {
-    throw new StoreError(
-      `transaction ${row.transaction_id} in ${this.#table} has no ${name}: ` +
-        `it was not written by fraudstream, or with other --windows or another --feature-set; let the ` +
-        `writer store everything from the start, or give another --keyspace`,
-    );
-  }
-
-  #refuseDatetime(row: Readonly<Record<string, unknown>>): never {
-    throw new StoreError(
-      `transaction ${row.transaction_id} in ${this.#table} has the ` +
-        `tx_datetime ${row.tx_datetime}, which is no date and time`,
-    );
-  }
-}

@@ -15,12 +15,12 @@ export interface Page {
 
 /** Turns rows as the driver gives them into cells. */
 export interface RowReader {
-  /** Fills cells `at` …; throws StoreError for a row that is none. */
+  /** Fills cells `at` …; false if the row is to be left out. */
   read(
     row: Readonly<Record<string, unknown>>,
     cells: Float64Array,
     at: number,
-  ): void;
+  ): boolean;
 }
 
 /** How a table is read. */
@@ -75,10 +75,11 @@ async function* scanRanges(
     let pageState: string | undefined;
     do {
       const page = await read(range, pageState);
-      for (const [i, row] of page.rows.entries()) {
-        reader.read(row, cells, i * width);
+      let count = 0;
+      for (const row of page.rows) {
+        if (reader.read(row, cells, count * width)) count++;
       }
-      if (page.rows.length > 0) yield { cells, count: page.rows.length };
+      if (count > 0) yield { cells, count };
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
   }

@@ -16,7 +16,9 @@ import {
   type SchemaSettings,
 } from "./cassandra_settings.ts";
 import { VERDICT_TABLE } from "./look_up.ts";
+import { POSITION_COLUMNS, POSITION_TABLE } from "./positions.ts";
 import { METRIC_TABLE, PREDICTION_TABLE } from "./predictions.ts";
+import { INT_MAX, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 
 /** The types that columns have. */
 export type CqlType = "int" | "bigint" | "double" | "text";
@@ -72,9 +74,6 @@ export const PERIOD_DAYS = 30;
 const PERIOD_COMMENT =
   `tx_period = tx_time_days / ${PERIOD_DAYS}, rounded down`;
 
-/** Type of transaction_id. */
-export type IdType = "int" | "bigint";
-
 /** The tables of a schema. */
 export interface Tables {
   /** The payments with their features, by transaction_id. */
@@ -87,7 +86,11 @@ export interface Tables {
   readonly fraudsByDay: Table;
 }
 
+/** The column whose type an existing table decides: an int takes ids up to INT_MAX. */
+const ID_COLUMN = "transaction_id";
+
 const COLUMN = {
+  id: { name: ID_COLUMN, type: "bigint", source: 0 },
   datetime: { name: "tx_datetime", type: "text", source: "datetime" },
   customer: { name: "customer_id", type: "int", source: 2 },
   terminal: { name: "terminal_id", type: "int", source: 3 },
@@ -99,10 +102,9 @@ const COLUMN = {
   period: { name: "tx_period", type: "int", source: "period" },
 } as const satisfies Record<string, Column>;
 
-/** The tables for these features. */
-export function tablesOf(features: FeatureParameters, idType: IdType): Tables {
-  const id: Column = { name: "transaction_id", type: idType, source: 0 };
-  const { datetime, customer, terminal, amount } = COLUMN;
+/** The tables for these features, as they are made. */
+export function tablesOf(features: FeatureParameters): Tables {
+  const { id, datetime, customer, terminal, amount } = COLUMN;
   const { seconds, days, fraud, scenario, period } = COLUMN;
   const order = [seconds.name, id.name];
   return {
@@ -170,23 +172,22 @@ export interface ScoringTables {
   readonly metrics: PlainTable;
 }
 
-/** The tables that a stream which is scored has besides. */
-export function scoringTables(idType: IdType): ScoringTables {
-  const { datetime, customer, terminal, amount, seconds } = COLUMN;
+/** The tables that a stream which is scored has besides, as they are made. */
+export function scoringTables(): ScoringTables {
+  const { id, datetime, customer, terminal, amount, seconds } = COLUMN;
   const plain = ({ name, type }: PlainColumn): PlainColumn => ({ name, type });
   const version: PlainColumn = { name: "model_version", type: "text" };
   return {
     predictions: {
       name: PREDICTION_TABLE,
       columns: [
-        { name: "transaction_id", type: idType },
-        ...[datetime, customer, terminal, amount, seconds].map(plain),
+        ...[id, datetime, customer, terminal, amount, seconds].map(plain),
         { name: "score", type: "double" },
         { name: "alert", type: "int" },
         version,
         { name: "contributions", type: "text" },
       ],
-      partition: ["transaction_id"],
+      partition: [id.name],
       clustering: [],
       newestFirst: false,
       comment: "scores of payments",
@@ -206,6 +207,22 @@ export function scoringTables(idType: IdType): ScoringTables {
     },
   };
 }
+
+/** Columns of positions that hold text; the others are whole numbers up to 2^53 - 1. */
+const POSITION_TEXT: readonly string[] = ["stream", "topic", "metadata"];
+
+/** The table of positions: one partition a stream, a row for each partition of its topics. */
+export const POSITIONS: PlainTable = {
+  name: POSITION_TABLE,
+  columns: POSITION_COLUMNS.map((name) => ({
+    name,
+    type: POSITION_TEXT.includes(name) ? "text" : "bigint",
+  })),
+  partition: ["stream"],
+  clustering: ["topic", "topic_partition"],
+  newestFirst: false,
+  comment: "up to where each topic of a stream is stored",
+};
 
 /** Makes the keyspace, replicated in the local data centre only. */
 export function createKeyspaceCql(settings: SchemaSettings): string {
@@ -234,23 +251,21 @@ export function createTableCql(keyspace: string, table: PlainTable): string {
   }\n) WITH ${order}comment = '${comment.replaceAll("'", "''")}'`;
 }
 
-/**
- * Makes the table of analysts' verdicts, the newest of a payment first. A
- * payment has a few of them.
- */
-export function verdictTableCql(keyspace: string, idType: IdType): string {
-  return `CREATE TABLE IF NOT EXISTS ${keyspace}.${VERDICT_TABLE} (\n  ${
-    [
-      `transaction_id ${idType}`,
-      "decided_at text",
-      "label int",
-      "analyst text",
-      "note text",
-      "PRIMARY KEY (transaction_id, decided_at)",
-    ].join(",\n  ")
-  }\n) WITH CLUSTERING ORDER BY (decided_at DESC)\n  AND comment = ` +
-    "'what analysts have decided; the writer never touches it'";
-}
+/** The table of analysts' verdicts, the newest of a payment first, as it is made. A payment has a few of them. */
+export const VERDICTS: PlainTable = {
+  name: VERDICT_TABLE,
+  columns: [
+    { name: ID_COLUMN, type: "bigint" },
+    { name: "decided_at", type: "text" },
+    { name: "label", type: "int" },
+    { name: "analyst", type: "text" },
+    { name: "note", type: "text" },
+  ],
+  partition: [ID_COLUMN],
+  clustering: ["decided_at"],
+  newestFirst: true,
+  comment: "what analysts have decided; the writer never touches it",
+};
 
 /** Adds columns to a table. */
 export function addColumnsCql(
@@ -292,6 +307,28 @@ export interface FoundColumn {
   readonly type: string;
   /** partition_key, clustering, regular or static. */
   readonly kind: string;
+}
+
+/** A table with the type of transaction_id that it has already: one made by an older version, or by others, may have int. */
+export function withFoundIds<T extends PlainTable>(
+  table: T,
+  found: readonly FoundColumn[] | undefined,
+): T {
+  const type = found?.find(({ name }) => name === ID_COLUMN)?.type;
+  if (type !== "int") return table;
+  const columns = table.columns.map((column) =>
+    column.name === ID_COLUMN ? { ...column, type } : column
+  );
+  return { ...table, columns };
+}
+
+/** The greatest TRANSACTION_ID that all of these tables take. */
+export function idMaxOf(tables: readonly PlainTable[]): number {
+  const isInt = ({ name, type }: PlainColumn) =>
+    name === ID_COLUMN && type === "int";
+  return tables.some(({ columns }) => columns.some(isInt))
+    ? INT_MAX
+    : TRANSACTION_ID_MAX;
 }
 
 /**
@@ -338,15 +375,15 @@ export function schemaCql(
   features: FeatureParameters,
 ): string {
   checkSchemaSettings(settings);
-  const idType = settings.bigintIds ? "bigint" : "int";
   const tables: PlainTable[] = [
-    ...Object.values(tablesOf(features, idType)),
-    ...Object.values(scoringTables(idType)),
+    ...Object.values(tablesOf(features)),
+    ...Object.values(scoringTables()),
+    VERDICTS,
+    POSITIONS,
   ];
   const statements = [
     createKeyspaceCql(settings),
     ...tables.map((table) => createTableCql(settings.keyspace, table)),
-    verdictTableCql(settings.keyspace, idType),
   ];
   return statements.map((statement) => `${statement};\n`).join("\n");
 }

@@ -13,8 +13,6 @@ export interface SchemaSettings {
   readonly keyspace: string;
   /** Replicas of a keyspace that is made here; an existing one keeps its own. */
   readonly replication: number;
-  /** Whether transaction_id is a bigint in a table that is made here. */
-  readonly bigintIds: boolean;
 }
 
 /** How a Cassandra cluster is reached and used. */

@@ -11,8 +11,13 @@ import {
   type FoundColumn,
   missingColumns,
   type PlainTable,
+  POSITIONS,
+  type ScoringTables,
+  scoringTables,
   type Tables,
   tablesOf,
+  VERDICTS,
+  withFoundIds,
 } from "./cassandra_schema.ts";
 import type { SchemaSettings } from "./cassandra_settings.ts";
 
@@ -22,12 +27,22 @@ export type Execute = (
   values?: string[],
 ) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
-/** Makes what is missing; gives the tables as they are. Throws ConfigError if a table has another form. */
+/** The tables of a keyspace as they are, or will be once somebody needs them. */
+export interface FoundTables {
+  /** Of payments; they exist. */
+  readonly payments: Tables;
+  /** Of predictions and metrics. */
+  readonly scoring: ScoringTables;
+  /** Of analysts' verdicts. */
+  readonly verdicts: PlainTable;
+}
+
+/** Makes the payments' tables where they are missing; gives all tables as they are. Throws ConfigError if one has another form. */
 export async function ensureSchema(
   execute: Execute,
   settings: SchemaSettings,
   features: FeatureParameters,
-): Promise<Tables> {
+): Promise<FoundTables> {
   const { keyspace } = settings;
   const known = await execute(
     "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?",
@@ -36,12 +51,23 @@ export async function ensureSchema(
   // Not IF NOT EXISTS alone, which needs the right to make keyspaces.
   if (known.length === 0) await execute(createKeyspaceCql(settings));
   const found = await columnsOf(execute, keyspace);
-  const idType = found.get("transactions")
-    ?.find(({ name }) => name === "transaction_id")?.type;
-  const bigint = idType ? idType === "bigint" : settings.bigintIds;
-  const tables = tablesOf(features, bigint ? "bigint" : "int");
-  await makeTables(execute, keyspace, Object.values(tables), found);
-  return tables;
+  const asFound = <T extends PlainTable>(table: T): T =>
+    withFoundIds(table, found.get(table.name));
+  const made = tablesOf(features);
+  const payments: Tables = {
+    transactions: asFound(made.transactions),
+    byCustomer: asFound(made.byCustomer),
+    byTerminal: asFound(made.byTerminal),
+    fraudsByDay: asFound(made.fraudsByDay),
+  };
+  const needed = [...Object.values(payments), POSITIONS];
+  await makeTables(execute, keyspace, needed, found);
+  const { predictions, metrics } = scoringTables();
+  return {
+    payments,
+    scoring: { predictions: asFound(predictions), metrics },
+    verdicts: asFound(VERDICTS),
+  };
 }
 
 /** Makes those of the tables that are missing, and the columns that they lack. Throws ConfigError if one has another form. */

@@ -1,8 +1,9 @@
 /**
  * The store in a folder: one SQLite file with the table `transactions`, whose
- * columns are those of the Cassandra table and the features, in lower case.
+ * columns are those of the Cassandra table and the features, in lower case,
+ * and a checksum of the row.
  */
-import type { StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ConfigError, StoreError } from "../error/error.ts";
 import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
@@ -11,17 +12,29 @@ import {
   wholeFeatures,
 } from "../features/parameters.ts";
 import { Sqlite } from "../sqlite/sqlite.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { DAY_SECONDS, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
-import type { LookUp } from "./look_up.ts";
+import { EmbeddedPositions, POSITION_SCHEMA } from "./embedded_positions.ts";
+import { type LookUp, VERDICT_TABLE } from "./look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
-import type { PredictionStore } from "./predictions.ts";
-import type { Store, StoreRows, StoreStatus } from "./store.ts";
+import type { StreamPosition } from "./positions.ts";
+import {
+  METRIC_TABLE,
+  PREDICTION_TABLE,
+  type PredictionStore,
+} from "./predictions.ts";
+import { CellCheck, CHECK_COLUMN } from "./row_check.ts";
+import type { Store, StoreReport, StoreRows, StoreStatus } from "./store.ts";
+import {
+  type BadRowHandler,
+  refuseBadRow,
+  StoredRowReader,
+} from "./stored_row.ts";
 
 const ROWS_AT_ONCE = 16;
-const PAGE_ROWS = 4096;
 
 /** How an embedded store is opened. */
 export interface EmbeddedStoreOptions {
@@ -31,11 +44,21 @@ export interface EmbeddedStoreOptions {
   readonly features: FeatureParameters;
   /** Whether every commit waits for the disk. */
   readonly durable: boolean;
+  /** Ends the waiting for a lock, with the signal's reason as the error. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a lock that is waited for long. */
+  readonly report?: StoreReport | undefined;
 }
 
 /** The store of one data folder. */
 export class EmbeddedStore implements Store {
+  /** See Store. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
+  readonly #path: string;
   readonly #sqlite: Sqlite;
+  readonly #positions: EmbeddedPositions;
+  readonly #check: CellCheck;
+  readonly #features: FeatureParameters;
   readonly #width: number;
   readonly #datetime = new DatetimeFormatter();
   readonly #columns: readonly string[];
@@ -44,33 +67,42 @@ export class EmbeddedStore implements Store {
 
   /** Opens the store, making an empty one if there is none; throws ConfigError if it holds other features. */
   constructor(options: EmbeddedStoreOptions) {
+    this.#features = options.features;
     const names = featureNames(options.features).map((n) => n.toLowerCase());
     this.#columns = [...TRANSACTION_COLUMNS.map(([name]) => name), ...names];
     this.#width = TRANSACTION_CELLS + names.length;
+    this.#check = new CellCheck(this.#width);
+    this.#path = options.path;
     this.#sqlite = new Sqlite({
       path: options.path,
       what: "store",
-      version: 1,
+      version: 2,
+      upgrade: upgradeFromFirst,
       schema: schemaOf(names, wholeFeatures(options.features)),
+      restore: "'fraudstream rebuild' fills it again from the log",
       durable: options.durable,
       error: (message, cause) => new StoreError(message, cause),
+      signal: options.signal,
+      waiting: (message) => options.report?.("warning", message, {}),
     });
     this.#requireColumns(options.path);
-    const one = `(${this.#columns.map(() => "?").join(", ")})`;
+    const columns = [...this.#columns, CHECK_COLUMN];
+    const one = `(${columns.map(() => "?").join(", ")})`;
     const insert = `INSERT OR REPLACE INTO transactions (${
-      this.#columns.join(", ")
+      columns.join(", ")
     }) VALUES `;
     const { db } = this.#sqlite;
     this.#writeOne = db.prepare(insert + one);
     this.#writeMany = db.prepare(
       insert + Array(ROWS_AT_ONCE).fill(one).join(", "),
     );
+    this.#positions = new EmbeddedPositions(this.#sqlite, options.path);
   }
 
   #requireColumns(path: string): void {
     const found = this.#sqlite.db.prepare("PRAGMA table_info(transactions)")
       .all().map(({ name }) => String(name));
-    if (found.join() === this.#columns.join()) return;
+    if (found.join() === [...this.#columns, CHECK_COLUMN].join()) return;
     this.#sqlite.close();
     throw new ConfigError(
       `${path} holds the features of other windows or of another set; give ` +
@@ -79,10 +111,51 @@ export class EmbeddedStore implements Store {
   }
 
   /** See Store. */
-  async write(rows: StoreRows): Promise<void> {
+  async write(
+    rows: StoreRows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
     const pieces = ascendingPieces(rows, this.#width, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
       for (const piece of pieces) this.#run(rows.cells, piece);
+      this.#positions.put(positions);
+    });
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    return this.#positions.save(positions);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(
+        "SELECT 1 FROM transactions WHERE transaction_id = ?",
+      ).get(transactionId)
+    );
+    return found !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare("SELECT 1 FROM transactions LIMIT 1").get()
+    );
+    return found === undefined;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#sqlite.transaction(() => {
+      this.#sqlite.db.exec("DELETE FROM transactions");
+      this.#positions.remove(topic);
     });
   }
 
@@ -106,56 +179,52 @@ export class EmbeddedStore implements Store {
       for (let j = TRANSACTION_CELLS; j < this.#width; j++) {
         values.push(cells[at + j]);
       }
+      values.push(this.#check.of(cells, at));
     }
     const statement = piece.length === 1 ? this.#writeOne : this.#writeMany;
     statement.run(...values);
   }
 
   /** See Store. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<StoreRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<StoreRows> {
     const cells = new Float64Array(PAGE_ROWS * this.#width);
-    const page = this.#sqlite.db.prepare(
-      `SELECT * FROM transactions WHERE transaction_id > ? ` +
-        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
-    );
-    let last = -1;
-    for (;;) {
+    const table = `${this.#path}, table transactions`;
+    const reader = new StoredRowReader(table, this.#features);
+    await this.#requireSound("quick_check");
+    for await (const rows of pagesById(this.#sqlite, "transactions")) {
       signal?.throwIfAborted();
-      const rows = await this.#sqlite.retry(() => page.all(last));
-      if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) {
-        this.#toCells(row, cells, i * this.#width);
+      let count = 0;
+      for (const row of rows) {
+        const bad = reader.read(row, cells, count * this.#width);
+        if (bad) onBadRow(bad);
+        else count++;
       }
-      last = Number(rows[rows.length - 1].transaction_id);
-      yield { cells, count: rows.length };
+      yield { cells, count };
     }
   }
 
-  #toCells(
-    row: Record<string, unknown>,
-    cells: Float64Array,
-    at: number,
-  ): void {
-    const datetime = parseDatetime(String(row.tx_datetime));
-    if (datetime === undefined) {
-      throw new StoreError(
-        `transaction ${row.transaction_id} has the tx_datetime ` +
-          `${row.tx_datetime}, which is no date and time`,
-      );
-    }
-    cells[at] = Number(row.transaction_id);
-    cells[at + 1] = datetime;
-    cells[at + 2] = Number(row.customer_id);
-    cells[at + 3] = Number(row.terminal_id);
-    cells[at + 4] = Number(row.tx_amount);
-    cells[at + 5] = Number(row.tx_time_seconds);
-    cells[at + 6] = Number(row.tx_fraud);
-    cells[at + 7] = Number(row.tx_fraud_scenario);
-    const features = this.#columns.length - TRANSACTION_COLUMNS.length;
-    for (let i = 0; i < features; i++) {
-      const name = this.#columns[TRANSACTION_COLUMNS.length + i];
-      cells[at + TRANSACTION_CELLS + i] = Number(row[name]);
-    }
+  /**
+   * Throws StoreError unless the file's structure is sound: a damaged page can
+   * hide rows that SQLite then leaves out without a word.
+   */
+  async #requireSound(check: "quick_check" | "integrity_check"): Promise<void> {
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(`PRAGMA ${check}(1)`).get()
+    );
+    const result = String(found?.[check]);
+    if (result === "ok") return;
+    throw new StoreError(
+      `the store ${this.#path} is damaged (${result.replaceAll("\n", " ")}); ` +
+        `'fraudstream rebuild' fills it again from the log`,
+    );
+  }
+
+  /** See Store. */
+  verify(): Promise<void> {
+    return this.#requireSound("integrity_check");
   }
 
   /** See Store. */
@@ -171,12 +240,12 @@ export class EmbeddedStore implements Store {
 
   /** See Store. */
   lookUp(): LookUp {
-    return new EmbeddedLookUp(this.#sqlite, this.#columns);
+    return new EmbeddedLookUp(this.#sqlite, this.#path, this.#features);
   }
 
   /** See Store. */
   predictions(): PredictionStore {
-    return new EmbeddedPredictions(this.#sqlite);
+    return new EmbeddedPredictions(this.#sqlite, this.#path, this.#positions);
   }
 
   /** Closes the store. */
@@ -207,6 +276,24 @@ function schemaOf(
     ...features.map((name, at) =>
       `${name} ${whole[at] ? "INTEGER" : "REAL"} NOT NULL`
     ),
+    `${CHECK_COLUMN} INTEGER`,
   ];
-  return `CREATE TABLE transactions (\n  ${columns.join(",\n  ")}\n) STRICT;`;
+  return `CREATE TABLE transactions (\n  ${columns.join(",\n  ")}\n) STRICT;` +
+    POSITION_SCHEMA;
+}
+
+/** A file of version 1 has no positions, and its rows have no checksums. */
+function upgradeFromFirst(db: DatabaseSync): void {
+  db.exec(POSITION_SCHEMA);
+  const isThere = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?");
+  const tables = [
+    "transactions",
+    PREDICTION_TABLE,
+    METRIC_TABLE,
+    VERDICT_TABLE,
+  ];
+  for (const table of tables) {
+    if (!isThere.get(table)) continue;
+    db.exec(`ALTER TABLE ${table} ADD COLUMN ${CHECK_COLUMN} INTEGER`);
+  }
 }

@@ -3,8 +3,21 @@
  * indexes and the table of verdicts, is made when somebody first looks: a run
  * that nobody looks at stores faster without them.
  */
-import { TRANSACTION_CELLS } from "../features/feature_row.ts";
+import { fromCells, TRANSACTION_CELLS } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
+import { formatDatetime } from "../transaction/calendar.ts";
+import {
+  emptyTransaction,
+  type Transaction,
+} from "../transaction/transaction.ts";
+import {
+  CHECK_COLUMN,
+  CHECK_PROBLEM,
+  isDamaged,
+  textCheck,
+} from "./row_check.ts";
+import { allRows } from "./embedded_rows.ts";
 import {
   type LookUp,
   type StoredCase,
@@ -13,6 +26,14 @@ import {
   type Verdict,
   VERDICT_TABLE,
 } from "./look_up.ts";
+import {
+  badRow,
+  refuseBadRow,
+  shown,
+  StoredPaymentReader,
+  type StoredRow,
+  StoredRowReader,
+} from "./stored_row.ts";
 
 const SCHEMA = `
 CREATE INDEX IF NOT EXISTS transactions_by_customer
@@ -27,25 +48,22 @@ CREATE TABLE IF NOT EXISTS ${VERDICT_TABLE} (
   label INTEGER NOT NULL,
   analyst TEXT NOT NULL,
   note TEXT NOT NULL,
+  ${CHECK_COLUMN} INTEGER,
   PRIMARY KEY (transaction_id, decided_at)
 ) STRICT;`;
 
-const PAYMENT = "transaction_id, tx_datetime, customer_id, terminal_id, " +
-  "tx_amount, tx_time_seconds, tx_fraud, tx_fraud_scenario";
-
-type Row = Readonly<Record<string, unknown>>;
+const TABLE = "transactions";
 
 /** Looks things up in one SQLite file. */
 export class EmbeddedLookUp implements LookUp {
   readonly #sqlite: Sqlite;
-  readonly #features: readonly string[];
+  readonly #rows: StoredRowReader;
   readonly #made = new Set<string>();
 
-  /** Looks into an open store whose table has these columns, the features' last. */
-  constructor(sqlite: Sqlite, columns: readonly string[]) {
+  /** Looks into an open store with these features; its path is for messages. */
+  constructor(sqlite: Sqlite, path: string, features: FeatureParameters) {
     this.#sqlite = sqlite;
-    // Of the cells of a payment, none holds its day, which is a column.
-    this.#features = columns.slice(TRANSACTION_CELLS + 1);
+    this.#rows = new StoredRowReader(`${path}, table ${TABLE}`, features);
   }
 
   /** See LookUp. */
@@ -54,10 +72,7 @@ export class EmbeddedLookUp implements LookUp {
       "SELECT * FROM transactions WHERE transaction_id = ?",
       transactionId,
     );
-    return row && {
-      payment: paymentOf(row),
-      features: this.#features.map((name) => Number(row[name])),
-    };
+    return row && caseOf(this.#rows, row);
   }
 
   /** See LookUp. */
@@ -77,7 +92,7 @@ export class EmbeddedLookUp implements LookUp {
   ): Promise<StoredPayment[]> {
     await this.#make(SCHEMA);
     const rows = await this.#all(
-      `SELECT ${PAYMENT} FROM transactions WHERE ${column} = ? ` +
+      `SELECT * FROM ${TABLE} WHERE ${column} = ? ` +
         "AND tx_time_seconds BETWEEN ? AND ? " +
         "ORDER BY tx_time_seconds DESC, transaction_id DESC LIMIT ?",
       id,
@@ -85,19 +100,20 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
-    return rows.map(paymentOf);
+    // With their features, which their checksums cover.
+    return rows.map((row) => caseOf(this.#rows, row).payment);
   }
 
   /** See LookUp. */
   async addVerdict(verdict: Verdict): Promise<void> {
     await this.#make(VERDICT_SCHEMA);
-    const { transactionId, decidedAt, label, analyst, note } = verdict;
+    const values = verdictValues(verdict);
     await this.#sqlite.transaction(() =>
       this.#sqlite.db.prepare(
         `INSERT OR REPLACE INTO ${VERDICT_TABLE} ` +
-          "(transaction_id, decided_at, label, analyst, note) " +
-          "VALUES (?, ?, ?, ?, ?)",
-      ).run(transactionId, decidedAt, label, analyst, note)
+          `(transaction_id, decided_at, label, analyst, note, ${CHECK_COLUMN}) ` +
+          "VALUES (?, ?, ?, ?, ?, ?)",
+      ).run(...values, textCheck(values))
     );
   }
 
@@ -109,7 +125,13 @@ export class EmbeddedLookUp implements LookUp {
         "ORDER BY decided_at DESC",
       transactionId,
     );
-    return rows.map(verdictOf);
+    return rows.map((row) => {
+      const verdict = verdictOf(row);
+      if (isDamaged(row, textCheck(verdictValues(verdict)))) {
+        refuseBadRow(badRow(VERDICT_TABLE, row, CHECK_PROBLEM));
+      }
+      return verdict;
+    });
   }
 
   async #make(schema: string): Promise<void> {
@@ -118,36 +140,59 @@ export class EmbeddedLookUp implements LookUp {
     this.#made.add(schema);
   }
 
-  #all(sql: string, ...values: (number | string)[]): Promise<Row[]> {
+  #all(sql: string, ...values: (number | string)[]): Promise<StoredRow[]> {
     return this.#sqlite.retry(() =>
-      this.#sqlite.db.prepare(sql).all(...values)
+      allRows(this.#sqlite.db.prepare(sql), values)
     );
   }
 }
 
-/** A payment from a row of either store's tables. */
+/** A payment from a row of either store's tables; throws StoreError for a row that others have made unusable. */
 export function paymentOf(
-  row: Readonly<Record<string, unknown>>,
+  reader: StoredPaymentReader,
+  row: StoredRow,
 ): StoredPayment {
+  const into = emptyTransaction();
+  const bad = reader.read(row, into);
+  if (bad) refuseBadRow(bad);
+  return storedPayment(into);
+}
+
+/** A payment and its features from a row of either store's table; throws like paymentOf(). */
+export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
+  const cells = new Float64Array(reader.width);
+  const bad = reader.read(row, cells, 0);
+  if (bad) refuseBadRow(bad);
+  const into = emptyTransaction();
+  fromCells(cells, 0, into);
   return {
-    transactionId: Number(row.transaction_id),
-    datetime: String(row.tx_datetime),
-    customerId: Number(row.customer_id),
-    terminalId: Number(row.terminal_id),
-    amount: Number(row.tx_amount),
-    timeSeconds: Number(row.tx_time_seconds),
-    fraud: Number(row.tx_fraud),
-    scenario: Number(row.tx_fraud_scenario),
+    payment: storedPayment(into),
+    features: [...cells.subarray(TRANSACTION_CELLS)],
   };
 }
 
-/** A verdict from a row of either store's table. */
-export function verdictOf(row: Readonly<Record<string, unknown>>): Verdict {
+function storedPayment(row: Transaction): StoredPayment {
+  const { datetimeSeconds, ...payment } = row;
+  return { ...payment, datetime: formatDatetime(datetimeSeconds) };
+}
+
+function verdictValues(verdict: Verdict): (string | number)[] {
+  const { transactionId, decidedAt, label, analyst, note } = verdict;
+  return [transactionId, decidedAt, label, analyst, note];
+}
+
+/** A verdict from a row of either store's table; throws like paymentOf(). */
+export function verdictOf(row: StoredRow): Verdict {
+  const { label, analyst, note } = row;
+  if (label !== 0 && label !== 1) {
+    const problem = `label ${shown(label)} is not 0 or 1`;
+    refuseBadRow(badRow(VERDICT_TABLE, row, problem));
+  }
   return {
     transactionId: Number(row.transaction_id),
     decidedAt: String(row.decided_at),
-    label: Number(row.label) === 1 ? 1 : 0,
-    analyst: String(row.analyst),
-    note: String(row.note),
+    label,
+    analyst: String(analyst ?? ""),
+    note: String(note ?? ""),
   };
 }

@@ -5,8 +5,23 @@
 import type { StatementSync } from "node:sqlite";
 import { StoreError } from "../error/error.ts";
 import type { Sqlite } from "../sqlite/sqlite.ts";
-import { DatetimeFormatter, parseDatetime } from "../transaction/calendar.ts";
+import { DatetimeFormatter } from "../transaction/calendar.ts";
+import { TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 import { ascendingPieces } from "./cell_rows.ts";
+import type { EmbeddedPositions } from "./embedded_positions.ts";
+import { PAGE_ROWS, pagesById } from "./embedded_rows.ts";
+import type { StreamPosition } from "./positions.ts";
+import {
+  CHECK_COLUMN,
+  CHECK_PROBLEM,
+  isDamaged,
+  textCheck,
+} from "./row_check.ts";
+import {
+  predictionCheck,
+  StoredPredictionReader,
+} from "./stored_prediction.ts";
+import { type BadRowHandler, refuseBadRow } from "./stored_row.ts";
 import {
   emptyPredictions,
   METRIC_TABLE,
@@ -19,8 +34,7 @@ import {
 } from "./predictions.ts";
 
 const ROWS_AT_ONCE = 32;
-const PAGE_ROWS = 4096;
-const COLUMNS = 10;
+const COLUMNS = 11;
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS ${PREDICTION_TABLE} (
@@ -33,13 +47,15 @@ CREATE TABLE IF NOT EXISTS ${PREDICTION_TABLE} (
   score REAL NOT NULL,
   alert INTEGER NOT NULL,
   model_version TEXT NOT NULL,
-  contributions TEXT
+  contributions TEXT,
+  ${CHECK_COLUMN} INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS ${METRIC_TABLE} (
   day INTEGER NOT NULL,
   model_version TEXT NOT NULL,
   metric TEXT NOT NULL,
   value REAL NOT NULL,
+  ${CHECK_COLUMN} INTEGER,
   PRIMARY KEY (day, model_version, metric)
 ) STRICT, WITHOUT ROWID;`;
 
@@ -50,25 +66,75 @@ interface Statements {
 
 /** The predictions of one SQLite file. */
 export class EmbeddedPredictions implements PredictionStore {
+  /** See PredictionStore. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #sqlite: Sqlite;
+  readonly #path: string;
+  readonly #positions: EmbeddedPositions;
   readonly #datetime = new DatetimeFormatter();
   readonly #values: (number | string | null)[] = [];
   #statements: Statements | undefined;
 
-  /** Uses an open store's file. */
-  constructor(sqlite: Sqlite) {
+  /** Uses an open store's file, its path for messages, and its table of positions. */
+  constructor(sqlite: Sqlite, path: string, positions: EmbeddedPositions) {
     this.#sqlite = sqlite;
+    this.#path = path;
+    this.#positions = positions;
   }
 
   /** See PredictionStore. */
-  async write(rows: PredictionRows): Promise<void> {
-    if (rows.count === 0) return;
+  async write(
+    rows: PredictionRows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count === 0) return await this.#positions.save(positions);
     const { one, many } = this.#statements ?? await this.#make();
     const pieces = ascendingPieces(rows, PREDICTION_CELLS, ROWS_AT_ONCE);
     await this.#sqlite.transaction(() => {
       for (const piece of pieces) {
         this.#run(piece.length === 1 ? one : many, rows, piece);
       }
+      this.#positions.put(positions);
+    });
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return this.#positions.all();
+  }
+
+  /** See StoredTable. */
+  savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    return this.#positions.save(positions);
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    if (!await this.#isThere()) return false;
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(
+        `SELECT 1 FROM ${PREDICTION_TABLE} WHERE transaction_id = ?`,
+      ).get(transactionId)
+    );
+    return found !== undefined;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    if (!await this.#isThere()) return true;
+    const found = await this.#sqlite.retry(() =>
+      this.#sqlite.db.prepare(`SELECT 1 FROM ${PREDICTION_TABLE} LIMIT 1`).get()
+    );
+    return found === undefined;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    const isThere = await this.#isThere();
+    await this.#sqlite.transaction(() => {
+      if (isThere) this.#sqlite.db.exec(`DELETE FROM ${PREDICTION_TABLE}`);
+      this.#positions.remove(topic);
     });
   }
 
@@ -104,27 +170,33 @@ export class EmbeddedPredictions implements PredictionStore {
         cells[at + 7],
         versions[row],
         contributions[row],
+        predictionCheck(cells, at, {
+          model_version: versions[row],
+          contributions: contributions[row],
+        }),
       );
     }
     statement.run(...values);
   }
 
   /** See PredictionStore. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<PredictionRows> {
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<PredictionRows> {
     if (!await this.#isThere()) return;
     const found = emptyPredictions(PAGE_ROWS);
-    const page = this.#sqlite.db.prepare(
-      `SELECT * FROM ${PREDICTION_TABLE} WHERE transaction_id > ? ` +
-        `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
+    const reader = new StoredPredictionReader(
+      `${this.#path}, table ${PREDICTION_TABLE}`,
     );
-    let last = -1;
-    for (;;) {
+    for await (const rows of pagesById(this.#sqlite, PREDICTION_TABLE)) {
       signal?.throwIfAborted();
-      const rows = await this.#sqlite.retry(() => page.all(last));
-      if (rows.length === 0) return;
-      for (const [i, row] of rows.entries()) toPrediction(row, found, i);
-      found.count = rows.length;
-      last = Number(rows[rows.length - 1].transaction_id);
+      found.count = 0;
+      for (const row of rows) {
+        const bad = reader.read(row, found, found.count);
+        if (bad) onBadRow(bad);
+        else found.count++;
+      }
       yield found;
     }
   }
@@ -145,11 +217,12 @@ export class EmbeddedPredictions implements PredictionStore {
   async writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
     if (!this.#statements) await this.#make();
     const insert = this.#sqlite.db.prepare(
-      `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?, ?)`,
     );
     await this.#sqlite.transaction(() => {
-      for (const { day, version, metric, value } of metrics) {
-        insert.run(day, version, metric, value);
+      for (const metric of metrics) {
+        const values = metricValues(metric);
+        insert.run(...values, textCheck(values));
       }
     });
   }
@@ -162,12 +235,20 @@ export class EmbeddedPredictions implements PredictionStore {
         `SELECT * FROM ${METRIC_TABLE} ORDER BY day, model_version, metric`,
       ).all()
     );
-    return rows.map((row) => ({
-      day: Number(row.day),
-      version: String(row.model_version),
-      metric: String(row.metric),
-      value: Number(row.value),
-    }));
+    return rows.map((row) => {
+      const metric = {
+        day: Number(row.day),
+        version: String(row.model_version),
+        metric: String(row.metric),
+        value: Number(row.value),
+      };
+      if (!isDamaged(row, textCheck(metricValues(metric)))) return metric;
+      throw new StoreError(
+        `${this.#path}, table ${METRIC_TABLE}, day ${metric.day}, metric ` +
+          `${metric.metric} of model ${metric.version}: ${CHECK_PROBLEM}; ` +
+          `delete the row, or restore the data folder from a copy`,
+      );
+    });
   }
 
   async #isThere(): Promise<boolean> {
@@ -179,30 +260,8 @@ export class EmbeddedPredictions implements PredictionStore {
   }
 }
 
-/** Puts a row of either store's table into place `index`; throws StoreError if it is none. */
-export function toPrediction(
-  row: Readonly<Record<string, unknown>>,
-  { cells, versions, contributions }: PredictionRows,
-  index: number,
-): void {
-  const at = index * PREDICTION_CELLS;
-  const datetime = parseDatetime(String(row.tx_datetime));
-  if (datetime === undefined) {
-    throw new StoreError(
-      `the prediction about transaction ${row.transaction_id} has the ` +
-        `tx_datetime ${row.tx_datetime}, which is no date and time`,
-    );
-  }
-  cells[at] = Number(row.transaction_id);
-  cells[at + 1] = datetime;
-  cells[at + 2] = Number(row.customer_id);
-  cells[at + 3] = Number(row.terminal_id);
-  cells[at + 4] = Number(row.tx_amount);
-  cells[at + 5] = Number(row.tx_time_seconds);
-  cells[at + 6] = Number(row.score);
-  cells[at + 7] = Number(row.alert);
-  versions[index] = String(row.model_version);
-  contributions[index] = typeof row.contributions === "string"
-    ? row.contributions
-    : null;
+function metricValues(
+  { day, version, metric, value }: ModelMetric,
+): (string | number)[] {
+  return [day, version, metric, value];
 }

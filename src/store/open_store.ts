@@ -28,16 +28,19 @@ export function storePath(folder: string): string {
 /**
  * Opens the store for these features, making its table if there is none; the
  * caller closes it. Throws ConfigError if it holds other features, StoreError
- * if it cannot be reached as the settings say.
+ * if it cannot be reached as the settings say. What waits for the lock of an
+ * embedded store throws the reason of `signal` a while after that.
  */
 export async function openStore(
   settings: StoreSettings,
   features: FeatureParameters,
   report: StoreReport,
+  signal?: AbortSignal,
 ): Promise<Store> {
   if (settings.kind === "embedded") {
     const { folder, durable } = settings;
-    return new EmbeddedStore({ path: storePath(folder), features, durable });
+    const path = storePath(folder);
+    return new EmbeddedStore({ path, features, durable, signal, report });
   }
   const { openCassandraStore } = await import("./cassandra.ts");
   return await openCassandraStore(settings, features, report);

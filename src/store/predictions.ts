@@ -4,6 +4,8 @@
  * TRANSACTION_ID, repeated at will. And `model_metrics`: how the models do,
  * by day, as labels become known.
  */
+import type { StoredTable, StreamPosition } from "./positions.ts";
+import type { BadRowHandler } from "./stored_row.ts";
 
 /** The table of predictions, in either store. */
 export const PREDICTION_TABLE = "transaction_prediction";
@@ -57,11 +59,18 @@ export interface ModelMetric {
 }
 
 /** The predictions of a store. */
-export interface PredictionStore {
-  /** Writes predictions, replacing those of the same payments; see Store.write for the signal. */
-  write(rows: PredictionRows, signal?: AbortSignal): Promise<void>;
-  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. */
-  rows(signal?: AbortSignal): AsyncIterable<PredictionRows>;
+export interface PredictionStore extends StoredTable {
+  /** Writes predictions, replacing those of the same payments, and the positions that they reach; see Store.write for the signal. */
+  write(
+    rows: PredictionRows,
+    signal?: AbortSignal,
+    positions?: readonly StreamPosition[],
+  ): Promise<void>;
+  /** All predictions, ascending TRANSACTION_ID, some thousand at a time; valid until the next. Bad rows: see Store.rows. */
+  rows(
+    signal?: AbortSignal,
+    onBadRow?: BadRowHandler,
+  ): AsyncIterable<PredictionRows>;
   /** Counts what is there. */
   status(): Promise<PredictionStatus>;
   /** Writes metrics, replacing those of the same day, model and name. */

@@ -3,8 +3,9 @@
  * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
  */
 import type { LookUp } from "./look_up.ts";
-
+import type { StoredTable, StreamPosition } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
+import type { BadRowHandler } from "./stored_row.ts";
 
 /** Told what happens behind the scenes: an outage, a retry. */
 export type StoreReport = (
@@ -30,16 +31,30 @@ export interface StoreStatus {
 }
 
 /** A table of payments with their features. */
-export interface Store extends AsyncDisposable {
+export interface Store extends StoredTable, AsyncDisposable {
   /**
-   * Writes rows, replacing those with the same TRANSACTION_ID; resolves once
-   * they are stored, however long the store does not answer. The signal ends
-   * such waiting, and only that: its reason is thrown, and the rows may or may
-   * not have been stored.
+   * Writes rows, replacing those with the same TRANSACTION_ID, and the
+   * positions that they reach; resolves once both are stored, however long the
+   * store does not answer. The signal ends such waiting, and only that: its
+   * reason is thrown, and the rows may or may not have been stored.
    */
-  write(rows: StoreRows, signal?: AbortSignal): Promise<void>;
-  /** All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are valid until the next. The signal's reason is thrown as soon as it is aborted. */
-  rows(signal?: AbortSignal): AsyncIterable<StoreRows>;
+  write(
+    rows: StoreRows,
+    signal?: AbortSignal,
+    positions?: readonly StreamPosition[],
+  ): Promise<void>;
+  /**
+   * All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are
+   * valid until the next. The signal's reason is thrown as soon as it is
+   * aborted. A row that others have made unusable goes to `onBadRow`; without
+   * it StoreError is thrown.
+   */
+  rows(
+    signal?: AbortSignal,
+    onBadRow?: BadRowHandler,
+  ): AsyncIterable<StoreRows>;
+  /** Throws StoreError if the store itself says that something in it is damaged. */
+  verify(): Promise<void>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;
   /** Looks up single payments, and keeps verdicts, as long as the store is open. */

@@ -3,6 +3,7 @@
  * gets one JSON object a line, a terminal readable text.
  */
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
+import { visible, visibleLines, writeError } from "./terminal_text.ts";
 
 /** Where roles say what they do. */
 export interface Logger {
@@ -20,8 +21,8 @@ export interface LoggerOptions {
   readonly format: "json" | "text";
   /** Lowest level that is written. */
   readonly level: "info" | "warning";
-  /** Writes a line, its newline included. */
-  readonly write: (line: string) => void;
+  /** Writes a line, its newline included; by default to stderr. */
+  readonly write?: (line: string) => void;
 }
 
 /** A callback for parts that know no logger: what it is told becomes log lines. */
@@ -41,9 +42,10 @@ export function reportTo(
 /** Sets up this thread's logs and gives the logger of a role. */
 export function openLogger(role: string, options: LoggerOptions): Logger {
   const formatted = options.format === "json" ? jsonLine : textLine;
+  const { write = writeError } = options;
   configureSync({
     reset: true,
-    sinks: { stderr: (record) => options.write(formatted(record)) },
+    sinks: { stderr: (record) => write(formatted(record)) },
     loggers: [
       {
         category: "fraudstream",
@@ -62,19 +64,21 @@ export function openLogger(role: string, options: LoggerOptions): Logger {
 }
 
 function jsonLine(record: LogRecord): string {
-  return JSON.stringify({
+  const json = JSON.stringify({
     time: new Date(record.timestamp).toISOString(),
     level: record.level,
     role: record.category[1],
     message: record.rawMessage,
     ...record.properties,
-  }) + "\n";
+  });
+  return visibleLines(json) + "\n";
 }
 
 function textLine(record: LogRecord): string {
   const fields = Object.entries(record.properties).map(([key, value]) =>
     ` ${key}=${typeof value === "object" ? JSON.stringify(value) : value}`
   );
-  return `${record.level} ${record.category[1]}: ${record.rawMessage}` +
-    `${fields.join("")}\n`;
+  const line = `${record.level} ${record.category[1]}: ${record.rawMessage}` +
+    fields.join("");
+  return visible(line) + "\n";
 }

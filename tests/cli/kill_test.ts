@@ -1,10 +1,11 @@
 /**
  * SIGKILL at random counts of committed rows, and what it does: nothing.
- * `deno task test -- --full` kills 20 times and adds the default data set.
+ * `deno task test:long` kills 20 times and adds the default data set.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { referenceSum } from "../roles/pipeline.ts";
+import { chance, isLong, seeds } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum, statusOf, waitFor } from "./data_folder.ts";
 import {
@@ -14,8 +15,8 @@ import {
   testRunning,
 } from "./program_runner.ts";
 
-const FULL = Deno.args.includes("--full");
-const KILLS = FULL ? 20 : 8;
+const KILLS = isLong ? 20 : 8;
+const [SEED] = seeds(1, 1);
 const ROWS = 102_575;
 
 /** What the log lines of all starts say about restored partitions. */
@@ -35,7 +36,7 @@ function idsOf(files: string): number[] {
 }
 
 testRunning(
-  `${KILLS} SIGKILLs on set B lose nothing and repeat nothing`,
+  `${KILLS} SIGKILLs on set B lose nothing and repeat nothing (seed ${SEED})`,
   async () => {
     await using folder = temporaryFolder();
     const data = join(folder.path, "data");
@@ -47,12 +48,13 @@ testRunning(
       `--data=${data}`,
       `--files=${files}`,
     ];
+    const random = chance(SEED);
     let midway = 0;
     let replayed = 0;
     let last = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       // One random count in each of KILLS equal parts of the stream.
-      const target = Math.floor((kill + Math.random()) / KILLS * ROWS);
+      const target = Math.floor((kill + random()) / KILLS * ROWS);
       const child = startProgram(flags);
       const outcome = outcomeOf(child);
       await child.stdin.close();
@@ -95,7 +97,7 @@ testRunning(
   },
 );
 
-for (const partitions of FULL ? [1, 3, 4] : []) {
+for (const partitions of isLong ? [1, 3, 4] : []) {
   testRunning(
     `the default data set on ${partitions} partitions is right to the last digit`,
     async () => {

@@ -179,6 +179,18 @@ testRunning(
     for (const id of ["roc", "precision_recall", "thresholds"]) {
       assert.ok(page.stdout.includes(`id="figure-${id}"`), id);
     }
+    // The same days by their dates, in payments that begin five days later.
+    const later = await judge("--start=2018-04-06");
+    assert.match(
+      later.stdout.replaceAll(/\s+/g, " "),
+      /judged by the payments from 2018-04-20 on, after its training \(2018-04-06 to 2018-04-12\)/,
+    );
+    const none = await judge("--days=19");
+    assert.equal(none.code, 0, none.stderr);
+    assert.match(
+      none.stderr,
+      /model\.json is not judged: there is no payment from 2018-04-20 on, after /,
+    );
     const other = await judge("--windows=1,7");
     assert.equal(other.code, 2);
     assert.match(other.stderr, /--windows has no effect with --model/);
@@ -199,7 +211,10 @@ testRunning(
         /--days has no effect with the flags of a stream/,
       ],
       [["--data=x", "--no-labels"], /--no-labels has no effect with a stream/],
-      [["--skip-bad-rows"], /--skip-bad-rows has no effect with no --in/],
+      [
+        ["--skip-bad-rows"],
+        /--skip-bad-rows has no effect with a simulated data set/,
+      ],
       [["--days=0", "--rng=seedrandom"], /--days=0 has no end/],
       [["--format=png"], /--out is needed; for example/],
       [["--format=svg", "--out=-"], /name a folder/],

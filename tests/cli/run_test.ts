@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
+import { TRANSACTION_TOPIC } from "../../src/roles/topics.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum, statusOf, waitFor } from "./data_folder.ts";
@@ -78,7 +81,8 @@ testRunning(
     assert.match(
       second.stderr,
       new RegExp(
-        `^fraudstream: another process \\(pid ${first.pid}\\) already`,
+        `^fraudstream: another process \\(pid ${first.pid}(, since [^)]*)?\\) already`,
+        "m",
       ),
     );
     first.kill("SIGINT");
@@ -104,9 +108,62 @@ testRunning(
     await using folder = temporaryFolder();
     const data = join(folder.path, "data");
     await runMain(["run", ...A_FLAGS, "--rate=max", `--data=${data}`]);
-    const other = await runMain(["run", "--preset=seed", `--data=${data}`]);
-    assert.equal(other.code, 2);
-    assert.match(other.stderr, /holds the stream of --customers=50/);
+    const cases: [string, RegExp][] = [
+      ["--preset=seed", /--customers=50, not 500: leave --preset out/],
+      ["--days=31", /with --days=30, not 31: leave --days out/],
+      ["--start=2019-01-01", /--start=2018-04-01, not 2019-01-01/],
+      ["--radius=6", /--radius=10, not 6/],
+      ["--rng=seedrandom", /--rng=handbook, not seedrandom/],
+      ["--seed=x", /begun without --seed, not x: leave --seed out/],
+    ];
+    for (const [flag, line] of cases) {
+      const other = await runMain(["run", flag, `--data=${data}`]);
+      assert.equal(other.code, 2, flag);
+      assert.match(other.stderr, /^fraudstream: [^\n]*\n$/);
+      assert.match(other.stderr, line);
+    }
+  },
+);
+
+testRunning(
+  "run without data flags goes on with what the folder holds",
+  async () => {
+    await using folder = temporaryFolder();
+    const streams: [string, string[]][] = [
+      ["small", [...A_FLAGS]],
+      ["other", [
+        "--customers=20",
+        "--terminals=40",
+        "--days=20",
+        "--start=2019-02-03",
+        "--radius=12.5",
+        "--rng=seedrandom",
+        "--seed=a seed --of=words",
+      ]],
+    ];
+    for (const [name, flags] of streams) {
+      const data = join(folder.path, name);
+      const whole = join(folder.path, `${name}-whole`);
+      await runMain(["run", ...flags, "--rate=max", `--data=${whole}`]);
+      const child = startProgram([
+        "run",
+        ...flags,
+        "--rate=2000",
+        `--data=${data}`,
+      ]);
+      await child.stdin.close();
+      await waitFor(data, ({ stages }) => stages[2].counters.emitted > 100);
+      child.kill("SIGINT");
+      assert.equal((await outcomeOf(child)).code, 0);
+      const rest = await runMain(["run", "--rate=max", `--data=${data}`]);
+      assert.equal(rest.code, 0, rest.stderr);
+      assert.match(rest.stdout, /published .*, all there are/);
+      assert.match(rest.stdout, /this run +[1-9]/);
+      // A flag that agrees is no reason to take the others' defaults.
+      const again = await runMain(["run", flags[0], `--data=${data}`]);
+      assert.equal(again.code, 0, again.stderr);
+      assert.equal(await exportSum(data), await exportSum(whole));
+    }
   },
 );
 
@@ -256,6 +313,54 @@ testRunning(
 );
 
 testRunning(
+  "nothing is called published where another program publishes",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    await runMain(["topics", "--create", "--partitions=1", `--data=${data}`]);
+    {
+      await using log = new EmbeddedLog({
+        path: join(data, "log.db"),
+        durable: false,
+      });
+      const payment = {
+        TRANSACTION_ID: 1,
+        TX_DATETIME: "2018-04-02 00:00:00",
+        CUSTOMER_ID: 3,
+        TERMINAL_ID: 4,
+        TX_AMOUNT: 5,
+        TX_TIME_SECONDS: 86_400,
+        TX_TIME_DAYS: 1,
+        TX_FRAUD: 1,
+        TX_FRAUD_SCENARIO: 0,
+      };
+      const bytes = (text: string) => new TextEncoder().encode(text);
+      const records = new RecordBatchBuilder();
+      records.add(bytes("3"), bytes(JSON.stringify(payment)), 0);
+      const producer = await log.producer("another-program");
+      const topic = TRANSACTION_TOPIC;
+      await producer.append([{ topic, partition: 0, records }]);
+    }
+    const roles = startProgram([
+      "--role=processor,writer",
+      "--start=2018-04-01",
+      "--partitions=1",
+      `--data=${data}`,
+    ]);
+    await roles.stdin.close();
+    await waitFor(data, ({ stages }) => stages[2].counters.emitted === 1);
+    roles.kill("SIGINT");
+    const { stdout } = await outcomeOf(roles);
+    const status = await runMain(["status", `--data=${data}`]);
+    for (const text of [stdout, status.stdout]) {
+      assert.doesNotMatch(text, /published|produced/);
+    }
+    assert.match(stdout, /^stored {5}1, 1 of them frauds$/m);
+    assert.match(status.stdout, /^store {6}1 payments, 1 of them frauds$/m);
+  },
+);
+
+testRunning(
   "status, export and dead-letters say what to do without a data folder",
   async () => {
     await using folder = temporaryFolder();
@@ -327,5 +432,27 @@ testRunning(
     const { code, stderr } = await runMain(["--roel=producer"]);
     assert.equal(code, 2);
     assert.match(stderr, /unknown option '--roel' \(Did you mean --role\?\)/);
+  },
+);
+
+testRunning(
+  "roles that start before the producer take the partitions that it is given",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "data")}`;
+    const others = ["processor", "writer"].map((role) =>
+      startProgram([`--role=${role}`, data])
+    );
+    for (const { stdin } of others) await stdin.close();
+    const flags = ["--role=producer", ...A_FLAGS, "--rate=max", data];
+    const producer = await runMain([...flags, "--partitions=3"]);
+    assert.equal(producer.code, 0, producer.stderr);
+    for (const other of others) {
+      const { code, stderr } = await outcomeOf(other);
+      assert.equal(code, 0, stderr);
+    }
+    const refused = await runMain(["--role=writer", data, "--partitions=4"]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /begun with --partitions=3, not 4/);
   },
 );

@@ -18,7 +18,6 @@ testRunning(
       localDataCenter: "dc1",
       keyspace: "detectionfraud",
       replication: 1,
-      bigintIds: false,
     };
     assert.equal(stdout, schemaCql(settings, HANDBOOK_FEATURES));
   },
@@ -39,7 +38,6 @@ testRunning("the flags of schema say what is printed", async () => {
     localDataCenter: "east",
     keyspace: "shop",
     replication: 3,
-    bigintIds: true,
   };
   const features: FeatureParameters = {
     ...HANDBOOK_FEATURES,

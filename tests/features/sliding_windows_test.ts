@@ -4,6 +4,8 @@ import {
   SlidingWindows,
   type WindowLayout,
 } from "../../src/features/sliding_windows.ts";
+import { SeededSource } from "../../src/random/seeded_source.ts";
+import { forEachSeed } from "../long.ts";
 
 interface Event {
   key: number;
@@ -203,4 +205,165 @@ Deno.test("memory follows the events in reach, not the history", () => {
     if (time === 5000) early = windows.bytes;
   }
   assert.equal(windows.bytes, early);
+});
+
+/** A whole number from 0 to below `limit`. */
+function below(limit: number, random: SeededSource): number {
+  return Math.floor(random.double() * limit);
+}
+
+/**
+ * Payments of a few busy keys as they come from several partitions that drift
+ * apart: runs in order of time, each beginning anywhere within the slack.
+ */
+function busyStream(slack: number, length: number, seed: number): Event[] {
+  const random = new SeededSource(String(seed));
+  const keys = 1 + below(2, random);
+  const longestRun = 500 + below(1000, random);
+  const seconds = [0.002, 0.01, 0.1][below(3, random)];
+  const events: Event[] = [];
+  let progress = 1000;
+  while (events.length < length) {
+    let time = Math.max(0, progress - below(slack + 1, random));
+    for (let left = below(longestRun, random); left >= 0; left--) {
+      time += random.double() < seconds ? 1 : 0;
+      progress = Math.max(progress, time);
+      const value = below(random.double() < 0.01 ? 1e11 : 1e5, random);
+      events.push({ key: below(keys, random), time, value });
+    }
+    // Now and then all is idle for so long that everything expires.
+    if (random.double() < 0.1) progress += 1000;
+  }
+  return events.slice(0, length);
+}
+
+for (const layout of layouts.slice(0, 2)) {
+  const { lagSeconds: lag, slackSeconds: slack } = layout;
+  Deno.test(`add() and recent() stay exact for busy keys out of order, lag ${lag}, slack ${slack}`, () =>
+    forEachSeed(4, 100, (seed) => {
+      const events = busyStream(slack, 3000, seed);
+      const windows = new SlidingWindows(layout);
+      const width = layout.windowSeconds.length;
+      const out = new Float64Array(2 * width);
+      const times = new Float64Array(64);
+      const values = new Float64Array(64);
+      const expected = oracle(layout, events);
+      const newest = newestOf(layout, events, 64);
+      let progress = 0;
+      events.forEach(({ key, time, value }, i) => {
+        progress = Math.max(progress, time);
+        windows.add(key, time, value, progress, out, 0);
+        assert.deepEqual([...out], expected[i], `event ${i}`);
+        const count = windows.recent(lag === 0 ? 1 : 0, times, values);
+        const found = Array.from(
+          { length: count },
+          (_, at) => [times[at], values[at]],
+        );
+        assert.deepEqual(found, newest[i], `event ${i}`);
+      });
+    }));
+}
+
+const DAY = 86_400;
+
+/** Cells that adding an event moves on average, in layouts like those of the stream. */
+function movedPerEvent(events: Iterable<Event>): number {
+  const windows = new SlidingWindows({
+    lagSeconds: 7 * DAY,
+    windowSeconds: [DAY, 7 * DAY, 30 * DAY],
+    slackSeconds: 7 * DAY,
+  });
+  const out = new Float64Array(6);
+  let progress = 0;
+  let count = 0;
+  for (const { key, time, value } of events) {
+    progress = Math.max(progress, time);
+    windows.add(key, time, value, progress, out, 0);
+    count++;
+  }
+  return windows.movedCells / count;
+}
+
+/** Streams of `length` events that could cost each event the more the more there are. */
+const crowds: Record<string, (length: number) => Iterable<Event>> = {
+  "one key, from four partitions that are read in turn": (length) =>
+    drifting(length, 1, 4, 6 * DAY),
+  "one key, from two partitions one of which is far ahead": (length) =>
+    drifting(length, 1, 2, 6 * DAY),
+  "three keys, from four partitions": (length) =>
+    drifting(length, 3, 4, 6 * DAY),
+  "one key, each event up to a day late": function* (length) {
+    const random = new SeededSource("late");
+    for (let i = 0; i < length; i++) {
+      const time = 2 * DAY + Math.floor(i / length * 20 * DAY);
+      yield { key: 7, time: time - below(DAY, random), value: 1 };
+    }
+  },
+  "one key, from the newest to the oldest": function* (length) {
+    for (let i = 0; i < length; i++) {
+      yield { key: 7, time: length - i, value: 1 };
+    }
+  },
+  "one key in order": (length) => drifting(length, 1, 1, 0),
+  "many keys that all grow": (length) => drifting(length, 1000, 1, 0),
+  "keys that come and go": function* (length) {
+    for (let i = 0; i < length; i++) {
+      yield { key: i >> 4, time: i * 600, value: 1 };
+    }
+  },
+};
+
+/** `partitions` parts of 20 days one day after another, each day's part as a whole, and of them the first up to `ahead` seconds before the last. */
+function* drifting(
+  length: number,
+  keys: number,
+  partitions: number,
+  ahead: number,
+): Iterable<Event> {
+  const steps = 20;
+  const each = Math.ceil(length / steps / partitions);
+  for (let step = 0; step < steps; step++) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const lead = Math.round(ahead * (partitions - partition) / partitions);
+      for (let i = 0; i < each; i++) {
+        const time = step * DAY + lead + Math.floor(i / each * DAY);
+        yield { key: (i * 31) % keys, time, value: i & 1 };
+      }
+    }
+  }
+}
+
+for (const [name, stream] of Object.entries(crowds)) {
+  Deno.test(`add() moves as few cells for many events as for some: ${name}`, () => {
+    const some = movedPerEvent(stream(25_000));
+    const many = movedPerEvent(stream(200_000));
+    assert.ok(some < 600, `${some} cells an event`);
+    assert.ok(many < some + 50, `${some} and then ${many} cells an event`);
+  });
+}
+
+Deno.test("a busy key is let go with all its memory once it is idle", () => {
+  const windows = new SlidingWindows(layouts[1]);
+  const out = new Float64Array(6);
+  for (let i = 0; i < 20_000; i++) {
+    windows.add(1, 1000 + 60 * (i & 1), 1, 1060, out, 0);
+  }
+  assert.ok(windows.bytes > 200_000, `${windows.bytes}`);
+  for (let i = 0; i < 10_000; i++) {
+    windows.add(2, 5000 + i, 1, 5000 + i, out, 0);
+  }
+  assert.equal(windows.keys, 1);
+  assert.ok(windows.bytes < 50_000, `${windows.bytes}`);
+});
+
+Deno.test("a busy key's memory follows its events in reach, not the history", () => {
+  const windows = new SlidingWindows(layouts[1]);
+  const out = new Float64Array(6);
+  let early = 0;
+  for (let i = 0; i < 400_000; i++) {
+    const time = 1000 + Math.floor(i / 20);
+    windows.add(1, time - 60 * (i & 1), 1, time, out, 0);
+    if (i === 40_000) early = windows.bytes;
+  }
+  assert.ok(windows.bytes < 1.2 * early, `${early}, then ${windows.bytes}`);
 });

@@ -1,14 +1,20 @@
 /** The store in a real Cassandra: what every store promises, and what only this one does. */
 import assert from "node:assert/strict";
 import { ConfigError, StoreError } from "../../src/error/error.ts";
+import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
 import {
+  featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
 import { schemaCql } from "../../src/store/cassandra_schema.ts";
-import { INT_MAX } from "../../src/transaction/transaction.ts";
+import {
+  INT_MAX,
+  TRANSACTION_ID_MAX,
+} from "../../src/transaction/transaction.ts";
 import { testServing } from "../services/testing_servers.ts";
 import {
+  atTime,
   cellsOf,
   contents,
   expected,
@@ -17,9 +23,15 @@ import {
   testStore,
   TWO_WINDOWS,
 } from "../store/store_contract.ts";
-import { METRIC_TABLE, PREDICTION_TABLE } from "../../src/store/predictions.ts";
+import {
+  emptyPredictions,
+  METRIC_TABLE,
+  PREDICTION_TABLE,
+} from "../../src/store/predictions.ts";
+import type { BadRow } from "../../src/store/stored_row.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
 import {
+  makeIntTables,
   makeKeyspace,
   nineColumns,
   openStore,
@@ -33,6 +45,7 @@ const TABLES = [
   "transactions_by_customer",
   "transactions_by_terminal",
   "frauds_by_day",
+  "stream_position",
 ];
 
 const used = new Set<string>();
@@ -40,7 +53,7 @@ const used = new Set<string>();
 testStore({
   name: "Cassandra store",
   test: testServing,
-  idMax: INT_MAX,
+  idMax: TRANSACTION_ID_MAX,
   runs: 5,
   open: async (features) => {
     const { address } = await sharedCassandra();
@@ -58,14 +71,14 @@ testStore({
 testPredictions({
   name: "Cassandra store",
   test: testServing,
-  idMax: INT_MAX,
+  idMax: TRANSACTION_ID_MAX,
   runs: 5,
   open: async (features) => {
     const { address } = await sharedCassandra();
     const keyspace = "contract_predictions";
     const store = await openStore(settingsOf(address, { keyspace }), features);
     await store.predictions().status(); // makes the tables
-    const tables = [PREDICTION_TABLE, METRIC_TABLE];
+    const tables = [...TABLES, PREDICTION_TABLE, METRIC_TABLE];
     const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
     await runCql(address, ...truncate);
     return store;
@@ -75,7 +88,8 @@ testPredictions({
 /** A row that is written over and over with other ids, cards and times. */
 function changed(changes: Partial<Stored["row"]>): Stored {
   const { row, values } = oneRow(HANDBOOK_FEATURES);
-  return { row: { ...row, fraud: 0, ...changes }, values };
+  const made = { ...row, fraud: 0, ...changes };
+  return { row: atTime(made.timeSeconds, made), values };
 }
 
 async function refusal(
@@ -118,7 +132,7 @@ testServing(
       await assert.rejects(contents(store, HANDBOOK_FEATURES), {
         code: "STORE",
         message:
-          /^transaction 7 in nine_columns.transactions has no tx_datetime: it was not written by fraudstream/,
+          /^nine_columns.transactions, transaction_id 7: tx_datetime has no value; it was damaged, or another program has/,
       });
     }
     const [row] = await runCql(
@@ -136,6 +150,86 @@ testServing(
       await contents(store, HANDBOOK_FEATURES),
       expected(stored),
     );
+  },
+);
+
+testServing(
+  "rows that others have made are named, or left out, in every table that is read",
+  async () => {
+    const { address } = await sharedCassandra();
+    const keyspace = "touched";
+    await using store = await openStore(settingsOf(address, { keyspace }));
+    const stored = [3, 4, 5, 6].map((transactionId) =>
+      changed({ transactionId, customerId: 8, terminalId: 9, timeSeconds: 60 })
+    );
+    await store.write(cellsOf(stored));
+    const predictions = store.predictions();
+    const written = emptyPredictions(2);
+    for (const [i, { row }] of stored.slice(0, 2).entries()) {
+      const { transactionId, datetimeSeconds, amount } = row;
+      const cells = [transactionId, datetimeSeconds, 8, 9, amount, 60, 0.5, 1];
+      written.cells.set(cells, i * cells.length);
+      written.versions[i] = "0123456789ab";
+    }
+    written.count = 2;
+    await predictions.write(written);
+    await runCql(
+      address,
+      // An UPDATE of a payment that is not there makes a row of one value.
+      `UPDATE ${keyspace}.transactions SET tx_fraud = 1 WHERE transaction_id = 99`,
+      `UPDATE ${keyspace}.transactions SET tx_amount = null WHERE transaction_id = 4`,
+      `UPDATE ${keyspace}.transactions SET tx_datetime = 'odd' WHERE transaction_id = 5`,
+      `INSERT INTO ${keyspace}.transactions (transaction_id) VALUES (${
+        2n ** 60n
+      })`,
+      `UPDATE ${keyspace}.transactions_by_customer SET terminal_id = null ` +
+        "WHERE customer_id = 8 AND tx_period = 0 AND tx_time_seconds = 60 " +
+        "AND transaction_id = 6",
+      `UPDATE ${keyspace}.transaction_prediction SET score = null WHERE transaction_id = 3`,
+      `UPDATE ${keyspace}.transaction_prediction SET alert = 0 WHERE transaction_id = 98`,
+    );
+    await assert.rejects(contents(store, HANDBOOK_FEATURES), {
+      code: "STORE",
+      message: /^touched\.transactions, transaction_id \d+: /,
+    });
+    const bad: string[] = [];
+    const onBadRow = ({ transactionId, problem }: BadRow) => {
+      bad.push(`${transactionId}: ${problem}`);
+    };
+    const ids: number[] = [];
+    const width = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
+    for await (const { cells, count } of store.rows(undefined, onBadRow)) {
+      for (let i = 0; i < count; i++) ids.push(cells[i * width]);
+    }
+    assert.deepEqual(bad.toSorted(), [
+      "1152921504606846976: tx_datetime has no value",
+      "4: tx_amount has no value",
+      '5: tx_datetime "odd" is not a date and time of the form ' +
+      "'YYYY-MM-DD HH:MM:SS'",
+      "99: tx_datetime has no value",
+    ]);
+    assert.deepEqual(ids, [3, 6]);
+    bad.length = 0;
+    let scored = 0;
+    for await (const { count } of predictions.rows(undefined, onBadRow)) {
+      scored += count;
+    }
+    assert.equal(scored, 1);
+    assert.deepEqual(bad.toSorted(), [
+      "3: score null is not a number",
+      "98: tx_datetime has no value",
+    ]);
+    // The look-ups name such a row, and what is not touched is found.
+    const lookUp = store.lookUp();
+    await assert.rejects(lookUp.payment(99), {
+      message: /^touched\.transactions, transaction_id 99: tx_datetime has no/,
+    });
+    const range = { fromSeconds: 0, toSeconds: 99, limit: 9 };
+    await assert.rejects(lookUp.ofCustomer(8, range), {
+      message: /^touched\.transactions_by_customer, transaction_id 6: terminal/,
+    });
+    assert.equal((await lookUp.ofTerminal(9, range)).length, 4);
+    assert.equal((await store.status()).rows, 6);
   },
 );
 
@@ -159,36 +253,105 @@ testServing("a primary key of other columns is refused", async () => {
   );
 });
 
+const LARGE_IDS = [INT_MAX, INT_MAX + 1, TRANSACTION_ID_MAX];
+
+testServing("new tables take every id, in all tables", async () => {
+  const { address } = await sharedCassandra();
+  const settings = settingsOf(address, { keyspace: "large_ids" });
+  await using store = await openStore(settings);
+  assert.equal(store.idMax, TRANSACTION_ID_MAX);
+  const stored = LARGE_IDS.map((transactionId) =>
+    changed({
+      transactionId,
+      customerId: 5,
+      terminalId: 6,
+      fraud: 1,
+      timeSeconds: 60,
+    })
+  );
+  await store.write(cellsOf(stored));
+  assert.deepEqual(await contents(store, HANDBOOK_FEATURES), expected(stored));
+  const lookUp = store.lookUp();
+  const range = { fromSeconds: 0, toSeconds: INT_MAX, limit: 10 };
+  for (
+    const found of [
+      await lookUp.ofCustomer(5, range),
+      await lookUp.ofTerminal(6, range),
+    ]
+  ) {
+    assert.deepEqual(
+      found.map(({ transactionId }) => transactionId).toReversed(),
+      LARGE_IDS,
+    );
+  }
+  const frauds = await runCql(
+    address,
+    "SELECT transaction_id FROM large_ids.frauds_by_day WHERE tx_time_days = " +
+      Math.floor(stored[0].row.timeSeconds / 86_400),
+  );
+  assert.deepEqual(
+    frauds.map(({ transaction_id: id }) => Number(id)),
+    LARGE_IDS,
+  );
+  for (const id of LARGE_IDS) {
+    assert.equal((await lookUp.payment(id))?.payment.transactionId, id);
+    await lookUp.addVerdict({ ...VERDICT, transactionId: id });
+    assert.equal((await lookUp.verdicts(id))[0].transactionId, id);
+  }
+});
+
+const VERDICT = {
+  decidedAt: "2026-03-01T12:00:00.000Z",
+  label: 1,
+  analyst: "Ada",
+  note: "",
+} as const;
+
 testServing(
-  "an id beyond int is refused, until the table has bigint",
+  "int tables of older versions go on, and say what they take",
   async () => {
     const { address } = await sharedCassandra();
-    const stored = [changed({ transactionId: INT_MAX + 1 })];
-    {
-      const settings = settingsOf(address, { keyspace: "int_ids" });
-      await using store = await openStore(settings);
-      await assert.rejects(store.write(cellsOf(stored)), {
-        code: "STORE",
-        message:
-          /^transaction 2147483648: transaction_id is 2147483648, but the column of int_ids.transactions is an int.*--bigint-ids/,
-      });
-    }
-    const flagged = { keyspace: "bigint_ids", bigintIds: true };
-    {
-      await using store = await openStore(settingsOf(address, flagged));
-      await store.write(cellsOf(stored));
-    }
-    // What is there decides, also without the flag.
-    const unflagged = { keyspace: "bigint_ids", bigintIds: false };
-    await using store = await openStore(settingsOf(address, unflagged));
-    const more = changed({ transactionId: Number.MAX_SAFE_INTEGER });
-    await store.write(cellsOf([more]));
+    const keyspace = "int_ids";
+    const prediction = "transaction_prediction";
+    await makeIntTables(address, keyspace, [
+      ...TABLES,
+      prediction,
+      "transaction_verdict",
+    ]);
+    await using store = await openStore(settingsOf(address, { keyspace }));
+    const predictions = store.predictions();
+    assert.deepEqual([store.idMax, predictions.idMax], [INT_MAX, INT_MAX]);
+    const stored = [changed({ transactionId: INT_MAX })];
+    await store.write(cellsOf(stored));
     assert.deepEqual(
       await contents(store, HANDBOOK_FEATURES),
-      expected([...stored, more]),
+      expected(stored),
     );
+    const lookUp = store.lookUp();
+    assert.equal(
+      (await lookUp.payment(INT_MAX))?.payment.customerId,
+      stored[0].row.customerId,
+    );
+    assert.equal(await lookUp.payment(INT_MAX + 1), undefined);
+    assert.deepEqual(await lookUp.verdicts(INT_MAX + 1), []);
+    await lookUp.addVerdict({ ...VERDICT, transactionId: INT_MAX });
+    assert.equal((await lookUp.verdicts(INT_MAX)).length, 1);
   },
 );
+
+testServing("one int table among new ones decides", async () => {
+  const { address } = await sharedCassandra();
+  const keyspace = "one_int_table";
+  await makeIntTables(address, keyspace, ["transactions_by_terminal"]);
+  await using store = await openStore(settingsOf(address, { keyspace }));
+  assert.equal(store.idMax, INT_MAX);
+  assert.equal(store.predictions().idMax, TRANSACTION_ID_MAX);
+  const stored = [changed({ transactionId: 5, terminalId: 6 })];
+  await store.write(cellsOf(stored));
+  assert.deepEqual(await contents(store, HANDBOOK_FEATURES), expected(stored));
+  const range = { fromSeconds: 0, toSeconds: INT_MAX, limit: 10 };
+  assert.equal((await store.lookUp().ofTerminal(6, range)).length, 1);
+});
 
 testServing("the query tables answer what people look up", async () => {
   const { address } = await sharedCassandra();
@@ -206,7 +369,7 @@ testServing("the query tables answer what people look up", async () => {
     }));
   await store.write(cellsOf(stored));
   const ids = async (query: string) =>
-    (await runCql(address, query)).map(({ transaction_id: id }) => id);
+    (await runCql(address, query)).map((row) => Number(row.transaction_id));
   assert.deepEqual(
     await ids(
       `SELECT transaction_id FROM ${keyspace}.transactions_by_customer
@@ -240,31 +403,23 @@ testServing(
         `SELECT table_name, column_name, type, kind, position, clustering_order
        FROM system_schema.columns WHERE keyspace_name = '${keyspace}'`,
       );
-    for (const bigintIds of [false, true]) {
-      const printed = settingsOf(address, {
-        keyspace: `printed_${bigintIds}`,
-        bigintIds,
-      });
-      const statements = schemaCql(printed, TWO_WINDOWS).split(";\n")
-        .filter((statement) => statement.trim() !== "");
-      await runCql(address, ...statements);
-      const before = await columns(printed.keyspace);
-      {
-        await using _store = await openStore(printed, TWO_WINDOWS);
-      }
-      assert.deepEqual(await columns(printed.keyspace), before);
-      const made = settingsOf(address, {
-        keyspace: `made_${bigintIds}`,
-        bigintIds,
-      });
-      {
-        await using store = await openStore(made, TWO_WINDOWS);
-        // Tables that not every stream needs are made when they are asked for.
-        await store.predictions().status();
-        await store.lookUp().verdicts(1);
-      }
-      assert.deepEqual(await columns(made.keyspace), before);
+    const printed = settingsOf(address, { keyspace: "printed" });
+    const statements = schemaCql(printed, TWO_WINDOWS).split(";\n")
+      .filter((statement) => statement.trim() !== "");
+    await runCql(address, ...statements);
+    const before = await columns(printed.keyspace);
+    {
+      await using _store = await openStore(printed, TWO_WINDOWS);
     }
+    assert.deepEqual(await columns(printed.keyspace), before);
+    const made = settingsOf(address, { keyspace: "made" });
+    {
+      await using store = await openStore(made, TWO_WINDOWS);
+      // Tables that not every stream needs are made when they are asked for.
+      await store.predictions().status();
+      await store.lookUp().verdicts(1);
+    }
+    assert.deepEqual(await columns(made.keyspace), before);
   },
 );
 

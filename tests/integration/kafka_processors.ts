@@ -78,3 +78,65 @@ testServing(
     assert.equal(await sinkSum(log, parameters), referenceSum("A"));
   },
 );
+
+/** A stream of set A in the log, all of it published; runs processors on it, each until its signal. */
+async function withProcessors(
+  partitions: number,
+  body: (stream: {
+    readonly log: Log;
+    readonly control: Control;
+    readonly start: (signal?: AbortSignal) => Promise<void>;
+  }) => Promise<void>,
+): Promise<void> {
+  const settings = await freshSettings();
+  const parameters = parametersOf(partitions);
+  await using log = await openLog(settings, () => {});
+  await log.createTopics(topicSpecs(partitions));
+  const control = new Control(log);
+  await control.agree(parameters);
+  const shared = { parameters, logger: QUIET };
+  await runProducer({ ...shared, log, control, signal: never }, {
+    data: SET_A,
+    pace: { kind: "max" },
+  });
+  const start = async (signal = never) => {
+    await using own = await openLog(settings, () => {});
+    const context = { ...shared, log: own, control: new Control(own), signal };
+    await runProcessor(context, undefined);
+  };
+  await body({ log, control, start });
+  assert.deepEqual(control.end(SINK_TOPIC), { rows: ROWS_A });
+  assert.equal(await sinkSum(log, parameters), referenceSum("A"));
+}
+
+testServing(
+  "more processors than partitions: those without one end with the others",
+  () =>
+    withProcessors(2, async ({ control, start }) => {
+      await Promise.all([1, 2, 3, 4].map(() => start()));
+      await control.refresh();
+    }),
+);
+
+testServing(
+  "a processor that joins when all has been marked complete ends too, whatever partitions it gets",
+  () =>
+    withProcessors(2, async ({ control, start }) => {
+      await Promise.all([start(), start()]);
+      await Promise.all([1, 2, 3].map(() => start()));
+      await control.refresh();
+    }),
+);
+
+testServing(
+  "a standby without partitions takes over when those that had them have gone",
+  () =>
+    withProcessors(2, async ({ control, start }) => {
+      const stop = new AbortController();
+      const first = [start(stop.signal), start(stop.signal)];
+      const standby = [start(), start()];
+      stop.abort();
+      await Promise.all([...first, ...standby]);
+      await control.refresh();
+    }),
+);

@@ -1,15 +1,16 @@
 /**
  * Processors that are killed, paused and joined by others while payments flow.
- * `deno task test -- --full` kills 20 times on all of set B.
+ * `deno task test:long` kills 20 times on all of set B.
  */
 import assert from "node:assert/strict";
+import { chance, isLong, seeds } from "../long.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { ALL, ClusterStream, STAGES } from "./cluster_stream.ts";
 import { SET_B, SIXTY_DAYS } from "./expected_features.ts";
 import type { LogLine, RoleProcess } from "./role_process.ts";
 
-const FULL = Deno.args.includes("--full");
-const KILLS = FULL ? 20 : 8;
+const KILLS = isLong ? 20 : 8;
+const [SEED] = seeds(1, 1);
 const STOP_MS_MAX = 10_000;
 const REFUSED = "commit refused";
 /** For processors that nobody harms: on no machine is one so slow that it is taken for dead. */
@@ -23,21 +24,22 @@ function hasAll(processor: RoleProcess): boolean {
 }
 
 testServing(
-  `${KILLS} SIGKILLs of the processor lose nothing and repeat nothing`,
+  `${KILLS} SIGKILLs of the processor lose nothing and repeat nothing (seed ${SEED})`,
   async (t) => {
-    const set = FULL ? SET_B : SIXTY_DAYS;
+    const set = isLong ? SET_B : SIXTY_DAYS;
     await using stream = await ClusterStream.open({ set });
     const { rows } = stream.expected;
     // Held while there is no processor, and slow, since what a pause has held up
     // comes as a burst of a second: the stream must not end before the kills.
     const producer = stream.start("producer", "--rate=1500");
     const writer = stream.start("writer");
+    const random = chance(SEED);
     let midway = 0;
     let replayed = 0;
     let last = 0;
     for (let kill = 1; kill <= KILLS; kill++) {
       // One random count in each of KILLS equal parts of the stream.
-      const target = Math.floor((kill - Math.random()) / KILLS * rows);
+      const target = Math.floor((kill - random()) / KILLS * rows);
       const name = `SIGKILL ${kill} at ${target} committed rows`;
       const isDone = await t.step(name, async () => {
         const processor = stream.start("processor");

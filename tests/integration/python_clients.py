@@ -80,13 +80,13 @@ def give_up(address, topic, value):
     producer.abort_transaction()
 
 
-def compress(address, topic, codec):
-    """Appends 500 records that are compressed."""
+def compress(address, topic, codec, count="500"):
+    """Appends records that are compressed."""
     from confluent_kafka import Producer
 
     settings = {"compression.type": codec, "linger.ms": 1000}
     producer = Producer({"bootstrap.servers": address, **settings})
-    for i in range(500):
+    for i in range(int(count)):
         producer.produce(topic, value=f"record {i} by {codec}, " * 3)
     producer.flush()
 

@@ -170,7 +170,7 @@ function testPython(
 }
 
 testPython(
-  "what other programs compress is read, or told in one line",
+  "what other programs compress is read, by any of the five codecs",
   async () => {
     const settings = await freshSettings();
     const [address] = settings.brokers;
@@ -188,17 +188,13 @@ testPython(
       }
       return values;
     };
-    for (const codec of ["none", "gzip", "snappy", "zstd"]) {
+    for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"]) {
       const expected = Array.from(
         { length: 500 },
         (_, i) => `record ${i} by ${codec}, `.repeat(3),
       );
       assert.deepEqual(await valuesBy(codec), expected);
     }
-    await assert.rejects(
-      valuesBy("lz4"),
-      /lz4 partition 0 .*by lz4.*snappy, zstd/,
-    );
   },
 );
 

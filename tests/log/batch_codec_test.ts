@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  type BatchPlace,
   decodeBatch,
   encodeBatch,
+  type EncodedBatch,
   encodeRecords,
+  isIntact,
   joinBatches,
+  sealBatch,
+  storedCheck,
 } from "../../src/log/batch_codec.ts";
 import {
   batchTail,
@@ -24,13 +29,25 @@ const texts: fc.Arbitrary<TextRecord> = fc.record({
     fc.maxSafeInteger(),
   ),
 }, { noNullPrototype: true });
-/** Count, form and length of the payload. */
-const HEADER_BYTES = 12;
+/** Count, form, length of the payload and checksum. */
+const HEADER_BYTES = 16;
 
 const some = fc.array(texts, { minLength: 1, maxLength: 150 });
 
-function decoded(data: Uint8Array, baseOffset = 0): RecordBatch {
-  const batch = decodeBatch(data, baseOffset);
+function placeOf(batch: EncodedBatch, base = 0): BatchPlace {
+  const { count, key } = batch;
+  return { topic: 3, partition: 1, base, next: base + count, key };
+}
+
+/** The sealed blob and its place. */
+function sealed(batch: EncodedBatch, base = 0): [Uint8Array, BatchPlace] {
+  const place = placeOf(batch, base);
+  sealBatch(batch, place);
+  return [batch.data, place];
+}
+
+function decoded(encoded: EncodedBatch, base = 0): RecordBatch {
+  const batch = decodeBatch(...sealed(encoded, base), true);
   assert.ok(batch);
   return batch;
 }
@@ -47,12 +64,13 @@ Deno.test("a batch that is encoded decodes to the same records, small or large",
 });
 
 Deno.test("a blob decodes wherever it lies in memory", () => {
-  const data = encodeBatch(builderOf([record("a"), record("b")]));
+  const batch = encodeBatch(builderOf([record("a"), record("b")]));
+  const [data, place] = sealed(batch);
   for (let shift = 0; shift < 8; shift++) {
     const memory = new Uint8Array(data.length + 8);
     memory.set(data, shift);
     const moved = memory.subarray(shift, shift + data.length);
-    assert.deepEqual(decoded(moved), decoded(data));
+    assert.deepEqual(decodeBatch(moved, place, true), decoded(batch));
   }
 });
 
@@ -60,11 +78,11 @@ Deno.test("encodeRecords() makes a blob for each record, with its key", () => {
   fc.assert(fc.property(some, (records) => {
     const blobs = encodeRecords(builderOf(records));
     assert.deepEqual(
-      blobs.map(({ data }) => recordsOf(decoded(data))[0]),
+      blobs.map((blob) => recordsOf(decoded(blob))[0]),
       records,
     );
     assert.deepEqual(
-      blobs.map(({ key }) => new TextDecoder().decode(key)),
+      blobs.map(({ key }) => textOf(key)),
       records.map(({ key }) => key),
     );
   }));
@@ -73,32 +91,128 @@ Deno.test("encodeRecords() makes a blob for each record, with its key", () => {
 Deno.test("an encoded blob is its own: the builder may be used again", () => {
   const builder = builderOf([record("first")]);
   const [{ key }] = encodeRecords(builder);
-  const data = encodeBatch(builder);
+  const batch = encodeBatch(builder);
   builder.clear();
   builder.add(new Uint8Array(20), new Uint8Array(20), 5);
-  assert.deepEqual(recordsOf(decoded(data)), [record("first")]);
-  assert.equal(new TextDecoder().decode(key), "key of first");
+  assert.deepEqual(recordsOf(decoded(batch)), [record("first")]);
+  assert.equal(textOf(key), "key of first");
 });
 
+function textOf(key: Uint8Array | null): string {
+  assert.ok(key);
+  return new TextDecoder().decode(key);
+}
+
+/** Sealed blobs of all forms: short and long, with a key and without. */
+function blobsOfAllForms(): [Uint8Array, BatchPlace][] {
+  return ["short", "long ".repeat(200)].flatMap((value) => {
+    const records = builderOf([record(value), record("b")]);
+    return [
+      sealed(encodeBatch(records), 77),
+      sealed(encodeRecords(records)[0], 2 ** 40),
+    ];
+  });
+}
+
 Deno.test("a blob that is cut anywhere is seen to be damaged", () => {
-  for (const value of ["short", "long ".repeat(500)]) {
-    const data = encodeBatch(builderOf([record(value), record("b")]));
+  for (const [data, place] of blobsOfAllForms()) {
     for (let length = 0; length < data.length; length++) {
-      assert.equal(decodeBatch(data.subarray(0, length), 0), undefined);
+      const cut = data.subarray(0, length);
+      assert.equal(decodeBatch(cut, place, true), undefined);
     }
   }
 });
 
-Deno.test("a blob with changed bytes is seen to be damaged or reads within its bounds", () => {
+Deno.test("a blob with any one bit or any two bits of its header flipped is seen to be damaged", () => {
+  for (const [data, place] of blobsOfAllForms()) {
+    const flip = (bit: number) => data[bit >> 3] ^= 1 << (bit & 7);
+    for (let bit = 0; bit < 8 * data.length; bit++) {
+      flip(bit);
+      for (const checked of [true, false]) {
+        assert.equal(isIntact(data, place, checked), false, `bit ${bit}`);
+      }
+      for (let other = 0; other < bit && bit < 8 * HEADER_BYTES; other++) {
+        flip(other);
+        for (const checked of [true, false]) {
+          assert.equal(isIntact(data, place, checked), false);
+        }
+        flip(other);
+      }
+      flip(bit);
+    }
+    assert.ok(isIntact(data, place, true));
+  }
+});
+
+Deno.test("a blob is damaged in any place but its own", () => {
+  for (const [data, place] of blobsOfAllForms()) {
+    const others: Partial<BatchPlace>[] = [
+      { topic: place.topic + 1 },
+      { partition: place.partition - 1 },
+      { base: place.base + 1, next: place.next + 1 },
+      { next: place.next + 1 },
+      { base: place.base - 1 },
+      { key: new TextEncoder().encode("other") },
+      { key: place.key ? null : new Uint8Array() },
+    ];
+    for (const other of others) {
+      assert.equal(decodeBatch(data, { ...place, ...other }, true), undefined);
+    }
+  }
+});
+
+Deno.test("a blob with changed bytes is seen to be damaged", () => {
   const change = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }));
   fc.assert(
     fc.property(
       some,
       fc.array(change, { minLength: 1, maxLength: 3 }),
       (records, changes) => {
-        const data = encodeBatch(builderOf(records));
+        const [data, place] = sealed(encodeBatch(builderOf(records)));
+        const before = data.slice();
         for (const [at, flip] of changes) data[at % data.length] ^= flip;
-        const batch = decodeBatch(data, 0);
+        if (data.every((byte, at) => byte === before[at])) return;
+        assert.equal(decodeBatch(data, place, true), undefined);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+/** A blob as the first version of the log wrote it: a shorter header, no checksum. */
+function unchecked({ data }: EncodedBatch): Uint8Array {
+  const old = new Uint8Array([...data.subarray(0, 12), ...data.subarray(16)]);
+  const view = new DataView(old.buffer);
+  view.setUint32(4, view.getUint32(4, true) === 0xa5a5 ? 0 : 1, true);
+  return old;
+}
+
+Deno.test("a blob of the first version decodes where one may be, and only there", () => {
+  for (const value of ["short", "long ".repeat(200)]) {
+    const records = [record(value), record("b")];
+    const batch = encodeBatch(builderOf(records));
+    const old = unchecked(batch);
+    const place = placeOf(batch, 5);
+    const found = decodeBatch(old, place, false);
+    assert.deepEqual(found && recordsOf(found), records);
+    assert.equal(decodeBatch(old, place, true), undefined);
+    assert.equal(storedCheck(old), 0);
+    const [data] = sealed(batch, 5);
+    assert.equal(decodeBatch(data, place, false), undefined);
+  }
+});
+
+Deno.test("a blob of the first version with changed bytes is seen to be damaged or reads within its bounds", () => {
+  const change = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }));
+  fc.assert(
+    fc.property(
+      some,
+      fc.array(change, { minLength: 1, maxLength: 3 }),
+      (records, changes) => {
+        const encoded = encodeBatch(builderOf(records));
+        const data = unchecked(encoded);
+        for (const [at, flip] of changes) data[at % data.length] ^= flip;
+        const batch = decodeBatch(data, placeOf(encoded), false);
         if (!batch) return;
         const { positions, bytes, count } = batch;
         assert.equal(positions.length, 4 * count);
@@ -113,11 +227,12 @@ Deno.test("a blob with changed bytes is seen to be damaged or reads within its b
 });
 
 Deno.test("a blob whose lengths go back and forth is seen to be damaged", () => {
-  const data = encodeBatch(builderOf([{ key: "ab", value: "cd", time: 0 }]));
-  const lengths = new DataView(data.buffer, HEADER_BYTES + 8, 8);
+  const batch = encodeBatch(builderOf([{ key: "ab", value: "cd", time: 0 }]));
+  const data = unchecked(batch);
+  const lengths = new DataView(data.buffer, 12 + 8, 8);
   lengths.setInt32(0, -6, true);
   lengths.setInt32(4, 10, true);
-  assert.equal(decodeBatch(data, 0), undefined);
+  assert.equal(decodeBatch(data, placeOf(batch), false), undefined);
 });
 
 Deno.test("joinBatches() puts batches, and tails of batches, behind each other", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { ConfigError, LogError } from "../../src/error/error.ts";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
 import { READ_LIMIT, readRange, type Step } from "../../src/log/log.ts";
@@ -125,7 +126,7 @@ testWriting(
     assert.ok(error instanceof ConfigError);
     assert.equal(
       error.message,
-      `${path} holds a log of version 7, this program reads version 1; choose ` +
+      `${path} holds a log of version 7, this program reads version 2; choose ` +
         `another --data folder`,
     );
   },
@@ -172,31 +173,230 @@ testWriting(
   },
 );
 
-testWriting(
-  "a batch whose blob is damaged is named with its place",
-  async () => {
+/** A log with batches a b, c and d e in partition 0 of the topic t, changed behind its back. */
+async function damagedLog(
+  folder: string,
+  sql: string,
+  compacted = false,
+): Promise<EmbeddedLog> {
+  const path = join(folder, "log.db");
+  await using log = openAt(path);
+  await log.createTopics([{ name: "t", partitions: 1, compacted }]);
+  const producer = await log.producer("p");
+  for (const values of [["a", "b"], ["c"], ["d", "e"]]) {
+    await producer.append([appendOf("t", 0, values)]);
+  }
+  inDatabase(path, (database) => database.exec(sql));
+  return openAt(path);
+}
+
+/** Whether an error is a LogError of that text that names the file and the way back. */
+function isDamage(pattern: RegExp): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof LogError);
+    assert.match(error.message, pattern);
+    assert.match(error.message, /^the log .*log\.db is damaged: /);
+    assert.match(error.message, /restore .* 'fraudstream backup'/);
+    return true;
+  };
+}
+
+for (
+  const [what, sql, from, message] of [
+    [
+      "is damaged",
+      "UPDATE batch SET data = x'00' WHERE base_offset = 2",
+      0,
+      /batch at offset 2 of t partition 0 is damaged/,
+    ],
+    [
+      "is of the form that has no checksum",
+      "UPDATE batch SET data = CAST(substr(data, 1, 4) || x'00000000' || " +
+      "substr(data, 9, 4) || substr(data, 17) AS BLOB) WHERE base_offset = 2",
+      0,
+      /batch at offset 2 of t partition 0 is damaged/,
+    ],
+    [
+      "is missing in the middle",
+      "DELETE FROM batch WHERE base_offset = 2",
+      0,
+      /t partition 0 from offset 2 to 3 are missing/,
+    ],
+    [
+      "is missing where reading begins",
+      "DELETE FROM batch WHERE base_offset = 2",
+      2,
+      /t partition 0 from offset 2 to 3 are missing/,
+    ],
+    [
+      "is missing at the beginning",
+      "DELETE FROM batch WHERE base_offset = 0",
+      0,
+      /t partition 0 from offset 0 to 2 are missing/,
+    ],
+    [
+      "is missing at the end",
+      "DELETE FROM batch WHERE base_offset = 3",
+      0,
+      /t partition 0 should end at offset 5 and ends at 3/,
+    ],
+    [
+      "is there twice",
+      "INSERT INTO batch SELECT topic, partition, base_offset, 4, NULL, data " +
+      "FROM batch WHERE base_offset = 3",
+      0,
+      /batch at offset 3 of t partition 0 is damaged/,
+    ],
+    [
+      "is of no offset",
+      "UPDATE batch SET base_offset = 9007199254740993 WHERE base_offset = 2",
+      0,
+      /log\.db is damaged/,
+    ],
+  ] as const
+) {
+  testWriting(`a batch that ${what} is named with its place`, async () => {
     await using folder = temporaryFolder();
-    const path = join(folder.path, "log.db");
-    await using log = openAt(path);
-    await log.createTopics([{ name: "t", partitions: 1, compacted: false }]);
-    const producer = await log.producer("p");
-    await producer.append([appendOf("t", 0, ["a", "b"])]);
-    await producer.append([appendOf("t", 0, ["c"])]);
-    inDatabase(
-      path,
-      (database) =>
-        database.exec("UPDATE batch SET data = x'00' WHERE base_offset = 2"),
-    );
-    await assert.rejects(log.read("t", 0, 0, READ_LIMIT), (error) => {
+    await using log = await damagedLog(folder.path, sql);
+    await assert.rejects(log.read("t", 0, from, READ_LIMIT), (error) => {
       assert.ok(error instanceof LogError);
-      assert.match(
-        error.message,
-        /batch at offset 2 of t partition 0 is damaged/,
-      );
+      assert.match(error.message, message);
+      assert.match(error.message, /log\.db is damaged/);
+      assert.match(error.message, /'fraudstream backup'/);
       return true;
     });
+    await assert.rejects(log.verify(), LogError);
+  });
+}
+
+for (
+  const [what, sql] of [
+    ["lost", "DELETE FROM batch WHERE base_offset = 2"],
+    ["changed", "UPDATE batch SET record_key = x'61' WHERE base_offset = 2"],
+  ]
+) {
+  testWriting(
+    `a record of a compacted topic that was ${what} is named when it is read from the beginning`,
+    async () => {
+      await using folder = temporaryFolder();
+      await using log = await damagedLog(folder.path, sql, true);
+      await assert.rejects(
+        log.read("t", 0, 0, READ_LIMIT),
+        isDamage(/of t partition 0|t partition 0 holds 4 batches/),
+      );
+    },
+  );
+}
+
+testWriting("trim() does not take a hole for what it has removed", async () => {
+  await using folder = temporaryFolder();
+  const sql = "DELETE FROM batch WHERE base_offset = 0";
+  await using log = await damagedLog(folder.path, sql);
+  await assert.rejects(
+    log.trim("t", 0, 3),
+    isDamage(/from offset 0 to 2 are missing/),
+  );
+});
+
+testWriting("what trim() has removed is no hole", async () => {
+  await using folder = temporaryFolder();
+  await using log = await damagedLog(folder.path, "");
+  await log.trim("t", 0, 3);
+  const batch = await log.read("t", 0, 0, READ_LIMIT);
+  assert.deepEqual([...batch.offsets], [3, 4]);
+  assert.equal(await log.verify(), 2);
+});
+
+testWriting(
+  "a topic or a commit that was lost is not taken for one that never was",
+  async () => {
+    for (const table of ["topic", "group_offset", "producer"]) {
+      await using folder = temporaryFolder();
+      const path = join(folder.path, "log.db");
+      {
+        await using log = await damagedLog(folder.path, "");
+        await log.commit("g", "t", [{
+          partition: 0,
+          from: 0,
+          step: { next: 2, metadata: "m", appends: [] },
+        }]);
+      }
+      inDatabase(path, (database) => {
+        database.exec(`PRAGMA foreign_keys = OFF; DELETE FROM ${table}`);
+      });
+      await using log = openAt(path);
+      const spec = { name: "t", partitions: 1, compacted: false };
+      await assert.rejects(log.createTopics([spec]), isDamage(/should be 4/));
+      if (table === "topic") {
+        await assert.rejects(log.endOffsets("t"), LogError);
+      } else await assert.rejects(log.committed("g", "t"), isDamage(/rows/));
+      await assert.rejects(log.producer("p"), LogError);
+    }
   },
 );
+
+/** Unpacks a data folder that the version before has left in the middle of a stream. */
+function unpackVersion1(folder: string): void {
+  for (const name of ["log.db", "store.db"]) {
+    const packed = new URL(
+      `../data/folder_v1/${name}.gz`,
+      import.meta.url,
+    );
+    const bytes = gunzipSync(Deno.readFileSync(packed));
+    Deno.writeFileSync(join(folder, name), bytes);
+  }
+}
+
+testWriting(
+  "a log of the version before is read, and checked from there on",
+  async () => {
+    await using folder = temporaryFolder();
+    unpackVersion1(folder.path);
+    const path = join(folder.path, "log.db");
+    const [before] = inDatabase(path, (database) =>
+      database.prepare(
+        "SELECT max(next_offset) AS next FROM batch JOIN topic " +
+          "ON topic.id = topic WHERE name = 'transaction_topic' " +
+          "AND partition = 0",
+      ).all());
+    const next = Number(before.next);
+    const name = "transaction_topic";
+    {
+      await using log = openAt(path);
+      assert.equal((await log.endOffsets(name))?.[0], next);
+      const producer = await log.producer("p");
+      await producer.append([appendOf(name, 0, ["new"])]);
+      const all: string[] = [];
+      for await (const batch of readRange(log, name, 0, 0, next + 1)) {
+        all.push(...valuesOf(batch));
+      }
+      assert.equal(all.length, next + 1);
+      await log.verify();
+    }
+    // One that was there may have no checksum, a new one must have one.
+    for (const [where, form] of [["=", "5a5a0000"], [">", "00000000"]]) {
+      const copy = join(folder.path, `${form}.db`);
+      Deno.copyFileSync(path, copy);
+      inDatabase(copy, (database) =>
+        database.exec(
+          `UPDATE batch SET data = CAST(substr(data, 1, 4) || x'${form}' || ` +
+            `substr(data, 9) AS BLOB) WHERE partition = 0 AND ` +
+            `next_offset ${where} ${next} AND topic = ` +
+            `(SELECT id FROM topic WHERE name = '${name}')`,
+        ));
+      await using log = openAt(copy);
+      await assert.rejects(
+        readToEnd(log, name),
+        /batch at offset \d+ of transaction_topic partition 0 is damaged/,
+      );
+    }
+  },
+);
+
+async function readToEnd(log: EmbeddedLog, topic: string): Promise<void> {
+  const [end] = await log.endOffsets(topic) ?? [];
+  for await (const _ of readRange(log, topic, 0, 0, end));
+}
 
 testWriting(
   "two threads that append at once lose nothing and repeat nothing",

@@ -1,6 +1,7 @@
 /** Kafka's record batches put together byte by byte, slowly and by the book. */
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { crc32c } from "../../src/log/crc32c.ts";
+import { lz4Frame, zstdFrame } from "./compressed_frames.ts";
 
 /** Bits of a batch's attributes. */
 export const TRANSACTIONAL = 0x10;
@@ -187,5 +188,6 @@ export const COMPRESSIONS: Readonly<
   gzip: { codec: 1, compress: gzipSync },
   snappy: { codec: 2, compress: snappyLiterals },
   "snappy in frames": { codec: 2, compress: snappyFrames },
-  zstd: { codec: 4, compress: zstdCompressSync },
+  lz4: { codec: 3, compress: (bytes) => lz4Frame(bytes) },
+  zstd: { codec: 4, compress: (bytes) => zstdFrame(bytes) },
 };

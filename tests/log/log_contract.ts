@@ -167,6 +167,17 @@ export function logContract(
     );
   });
 
+  test("a topic that does not fit is told before any other is made", async ({ log }) => {
+    await log.createTopics([TOPIC]);
+    const wrong = { ...TOPIC, partitions: 3 };
+    await assert.rejects(log.createTopics([TABLE, wrong]), ConfigError);
+    assert.equal(await log.endOffsets(TABLE.name), undefined);
+    await assert.rejects(log.checkTopics([TABLE, wrong]), ConfigError);
+    await log.checkTopics([TABLE, TOPIC]);
+    await log.checkPartitions([TABLE, TOPIC]);
+    assert.equal(await log.endOffsets(TABLE.name), undefined);
+  });
+
   test("a topic that is to be compacted and is not is refused", async ({ log }) => {
     await log.createTopics([TOPIC]);
     await assert.rejects(
@@ -177,6 +188,7 @@ export function logContract(
 
   test("a topic that is not there has no end offsets and cannot be read", async ({ log }) => {
     assert.equal(await log.endOffsets("nothing"), undefined);
+    assert.deepEqual(await log.committed("readers", "nothing"), []);
     await assert.rejects(
       async () => await log.read("nothing", 0, 0, READ_LIMIT),
       LogError,
@@ -450,6 +462,68 @@ export function logContract(
       [{ offset: end, metadata: "run 0" }, undefined],
     ]);
     assert.deepEqual(read.filter(({ length }) => length > 0), [["a", "b"]]);
+  });
+
+  test("a task that begins behind or before the commit moves the group there first", async ({ log }) => {
+    const producer = await withTopics(log);
+    const values = ["a", "b", "c", "d"];
+    for (const value of values) {
+      await producer.append([appendOf(TOPIC.name, 0, [value])]);
+    }
+    const [end] = await endsOf(log, TOPIC.name);
+    const offsets: number[] = [];
+    for await (const batch of readRange(log, TOPIC.name, 0, 0, end)) {
+      offsets.push(...batch.offsets);
+    }
+    const taken = async (start: Commit | undefined) => {
+      const found: string[] = [];
+      const step = (batch: RecordBatch) => {
+        found.push(...valuesOf(batch));
+        return taking(batch, batch.count, `up to ${valuesOf(batch).at(-1)}`);
+      };
+      await log.consume(consuming(step, {
+        open: (partition) =>
+          Promise.resolve({ step, start: partition === 0 ? start : undefined }),
+      }));
+      const [commit] = await log.committed("readers", TOPIC.name);
+      return { found, commit };
+    };
+    const from = (index: number) => ({
+      offset: offsets[index] ?? end,
+      metadata: `from ${index}`,
+    });
+    // Without a commit, further on; then further back; then nothing to take.
+    for (const index of [2, 1, 0, 3]) {
+      assert.deepEqual(await taken(from(index)), {
+        found: values.slice(index),
+        commit: { offset: end, metadata: "up to d" },
+      });
+    }
+    assert.deepEqual(await taken(undefined), {
+      found: [],
+      commit: { offset: end, metadata: "up to d" },
+    });
+    assert.deepEqual(await taken(from(4)), { found: [], commit: from(4) });
+  });
+
+  test("a moved group is moved before a step is made, and stays so after an error", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([appendOf(TOPIC.name, 0, ["a", "b"])]);
+    await log.consume(consuming((batch) => taking(batch)));
+    const start = { offset: 0, metadata: "again" };
+    const failing = () => Promise.reject(new Error("no"));
+    await assert.rejects(
+      log.consume(consuming(failing, {
+        open: (partition) =>
+          Promise.resolve({
+            step: failing,
+            start: partition === 0 ? start : undefined,
+          }),
+      })),
+      { message: "no" },
+    );
+    const [commit] = await log.committed("readers", TOPIC.name);
+    assert.deepEqual(commit, start);
   });
 
   test("consume() appends what a step gives together with its commit", async ({ log }) => {

@@ -3,6 +3,7 @@ import { EmbeddedLog } from "../../src/log/embedded.ts";
 import {
   Alignment,
   alignmentBound,
+  alignmentSeconds,
   type PartitionView,
   partitionViews,
 } from "../../src/roles/alignment.ts";
@@ -10,7 +11,6 @@ import { CommitReader, initialCommit } from "../../src/roles/stage_commit.ts";
 import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
 import { appendOf } from "../log/records.ts";
 
-const DELAY_DAYS = 7;
 const AHEAD = 6 * DAY_SECONDS;
 
 function view(
@@ -21,40 +21,50 @@ function view(
   return { head, progress, drained };
 }
 
-Deno.test("a single partition is never held back", () => {
-  assert.equal(alignmentBound([view(5, 3)], 0, DELAY_DAYS), Infinity);
+Deno.test("the bound is the delay less a day, or less the lateness where that is longer", () => {
+  const hour = 3600;
+  assert.equal(alignmentSeconds(7, hour), 6 * DAY_SECONDS);
+  assert.equal(alignmentSeconds(7, DAY_SECONDS), 6 * DAY_SECONDS);
+  assert.equal(alignmentSeconds(7, DAY_SECONDS + 1), 6 * DAY_SECONDS - 1);
+  assert.equal(alignmentSeconds(7, 7 * DAY_SECONDS - 1), 1);
+  assert.equal(alignmentSeconds(7, 7 * DAY_SECONDS), 0);
+  assert.equal(alignmentSeconds(1, hour), 0);
 });
 
-Deno.test("a partition stays below the delay less a day ahead of the oldest head of the others", () => {
+Deno.test("a single partition is never held back", () => {
+  assert.equal(alignmentBound([view(5, 3)], 0, AHEAD), Infinity);
+});
+
+Deno.test("a partition stays below the bound ahead of the oldest head of the others", () => {
   const views = [view(1, 1), view(500, 100), view(300, 200)];
-  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 300 + AHEAD);
-  assert.equal(alignmentBound(views, 1, DELAY_DAYS), 1 + AHEAD);
+  assert.equal(alignmentBound(views, 0, AHEAD), 300 + AHEAD);
+  assert.equal(alignmentBound(views, 1, AHEAD), 1 + AHEAD);
 });
 
 Deno.test("the progress stands in for a head that is not known", () => {
   const views = [view(900, 900), view(null, 100), view(300, 200)];
-  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 100 + AHEAD);
+  assert.equal(alignmentBound(views, 0, AHEAD), 100 + AHEAD);
 });
 
 Deno.test("a head of 0 is a head", () => {
   assert.equal(
-    alignmentBound([view(1, 1), view(0, 50)], 0, DELAY_DAYS),
+    alignmentBound([view(1, 1), view(0, 50)], 0, AHEAD),
     AHEAD,
   );
 });
 
 Deno.test("a drained partition holds nobody back", () => {
   const views = [view(null, 0), view(null, 100, true), view(700, 2, false)];
-  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 700 + AHEAD);
+  assert.equal(alignmentBound(views, 0, AHEAD), 700 + AHEAD);
   assert.equal(
-    alignmentBound([view(1, 1), view(2, 2, true)], 0, DELAY_DAYS),
+    alignmentBound([view(1, 1), view(2, 2, true)], 0, AHEAD),
     Infinity,
   );
 });
 
 Deno.test("a partition never holds itself back", () => {
   const views = [view(5, 5), view(1_000_000, 1_000_000)];
-  assert.equal(alignmentBound(views, 0, DELAY_DAYS), 1_000_000 + AHEAD);
+  assert.equal(alignmentBound(views, 0, AHEAD), 1_000_000 + AHEAD);
 });
 
 Deno.test("partitionViews() are what the group has committed, drained at the end offset", async () => {
@@ -83,6 +93,15 @@ Deno.test("partitionViews() are what the group has committed, drained at the end
     view(null, 0, false),
     view(null, 0, true),
   ]);
+  // Nobody can tell how far a stage is whose commit is another program's.
+  for (const metadata of ["", "{}", '{"progress":7']) {
+    const step = { next: 2, appends: [], metadata };
+    await log.commit("other", "t", [{ partition: 1, from: 0, step }]);
+    const views = await partitionViews(log, "other", "t", new CommitReader());
+    assert.deepEqual(views[1], view(null, 0, false));
+    const back = { next: 0, appends: [], metadata };
+    await log.commit("other", "t", [{ partition: 1, from: 2, step: back }]);
+  }
   // A commit that was read before is not mistaken for a newer one.
   const moved = { ...commit(0, 2, null), from: 1 };
   await log.commit("g", "t", [moved]);
@@ -109,7 +128,7 @@ Deno.test("an Alignment takes a drained partition's word for what has been read 
     group: "g",
     topic: "t",
     partition: 2,
-    delayDays: DELAY_DAYS,
+    aheadSeconds: AHEAD,
     commits: new CommitReader(),
   });
   assert.equal(alignment.sure, -Infinity);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import type { EmbeddedLog } from "../../src/log/embedded.ts";
 import { readRange } from "../../src/log/log.ts";
 import {
@@ -14,9 +15,15 @@ import { Control } from "../../src/roles/control.ts";
 import {
   type DeadLetter,
   DeadLetterBox,
+  KEPT_BYTES,
+  letterValue,
   readDeadLetters,
 } from "../../src/roles/dead_letters.ts";
+import { CustomerStage } from "../../src/roles/customer_stage.ts";
 import { PackBuilder } from "../../src/roles/pack.ts";
+import { whyNotEditable } from "../../src/roles/requeue.ts";
+import { CommitReader, initialCommit } from "../../src/roles/stage_commit.ts";
+import { TerminalStage } from "../../src/roles/terminal_stage.ts";
 import { discrepancies, readStatus } from "../../src/roles/status.ts";
 import {
   DEAD_LETTER_TOPIC,
@@ -35,6 +42,7 @@ import {
   runBehind,
   SET_A,
   sinkSum,
+  withIdMax,
 } from "./pipeline.ts";
 import {
   appendPayments,
@@ -112,7 +120,7 @@ const REFUSED: [reason: string, entry: Entry][] = [
   ["not JSON", ""],
   ["not JSON", "[1]"],
   ["missing field", jsonWith({ TERMINAL_ID: undefined })],
-  ["wrong type", jsonWith({ CUSTOMER_ID: "one" })],
+  ["wrong type", jsonWith({ CUSTOMER_ID: [1] })],
   ["out of range", jsonWith({ TX_AMOUNT: -1 })],
   ["out of range", jsonWith({ TX_DATETIME: "2018-04-31 00:00:00" })],
   ["not whole cents", jsonWith({ TX_AMOUNT: 0.001 })],
@@ -180,6 +188,117 @@ Deno.test("a dead letter keeps bytes that are no text", async () => {
   assert.equal(letter.reason, "not JSON");
 });
 
+/** The letters of values that come to the first stage. */
+async function lettersFor(
+  ...values: readonly Uint8Array[]
+): Promise<DeadLetter[]> {
+  const parameters = parametersOf(1);
+  await using folder = await openMemory(parameters);
+  await appendValues(folder.log, TRANSACTION_TOPIC, 0, values);
+  await (await StageDriver.customers(folder.log, parameters)).drain([0]);
+  return await lettersOf(folder.log);
+}
+
+Deno.test("a dead letter keeps the first 16 KiB of what is longer, its length and checksum", async () => {
+  const sizes = [KEPT_BYTES, KEPT_BYTES + 1, 787_000, 5_000_000];
+  const values = sizes.map((length) => new Uint8Array(length).fill(length));
+  const letters = await lettersFor(...values);
+  for (const [i, letter] of letters.entries()) {
+    const kept = Buffer.from(letter.value, "base64");
+    assert.deepEqual(kept, Buffer.from(values[i].subarray(0, KEPT_BYTES)));
+    const sha256 = createHash("sha256").update(values[i]).digest("hex");
+    assert.deepEqual(
+      letter.truncated,
+      i === 0 ? undefined : { value: { bytes: sizes[i], sha256 } },
+    );
+    assert.equal(letterValue(letter) === undefined, i > 0);
+    assert.ok(JSON.stringify(letter).length < 23_000);
+  }
+  assert.equal(letters.length, 4);
+});
+
+/** A batch whose record at offset 7 stands for what could not be read. */
+function unreadableBatch(key: Uint8Array, value: Uint8Array): RecordBatch {
+  return {
+    count: 1,
+    offsets: Float64Array.from([7]),
+    timestamps: Float64Array.from([0]),
+    positions: Int32Array.from([
+      0,
+      key.length,
+      key.length,
+      key.length + value.length,
+    ]),
+    bytes: Uint8Array.from([...key, ...value]),
+    unreadable: new Map([[7, "the record batch of offsets 7 to 9 is strange"]]),
+    next: 10,
+  };
+}
+
+Deno.test("what stands for an unreadable batch is told so by every stage, whatever it thinks of the bytes", async () => {
+  const parameters = parametersOf(1);
+  const value = new TextEncoder().encode(jsonWith({ TX_AMOUNT: -1 }));
+  const batch = unreadableBatch(new Uint8Array(0), value);
+  await using folder = await openMemory(parameters);
+  const { log } = folder;
+  const options = {
+    log,
+    parameters,
+    partition: 0,
+    start: {
+      isKnown: false,
+      offset: 0,
+      commit: initialCommit(),
+      ignored: undefined,
+    },
+    acceptsMissingStart: false,
+    signal: new AbortController().signal,
+  };
+  const stages = [
+    new CustomerStage({
+      ...options,
+      commits: new CommitReader(),
+      startSeconds: () => Promise.resolve(undefined),
+    }),
+    new TerminalStage(options),
+  ];
+  const topics: string[] = [];
+  for (const stage of stages) {
+    const { next, metadata, appends } = await stage.step(batch);
+    assert.equal(next, 10);
+    const { read, deadLettered } = JSON.parse(metadata).counters;
+    assert.deepEqual({ read, deadLettered }, { read: 1, deadLettered: 1 });
+    const producer = await log.producer("tests");
+    await producer.append(appends.filter(({ records }) => records.count > 0));
+    const letter = (await lettersOf(log))[topics.length];
+    topics.push(letter.topic);
+    assert.equal(letter.reason, "unreadable batch");
+    assert.equal(letter.message, batch.unreadable?.get(7));
+    assert.equal(letter.offset, 7);
+    assert.match(whyNotEditable(letter) ?? "", /send the records again/);
+  }
+  assert.deepEqual(topics, [TRANSACTION_TOPIC, REPARTITION_TOPIC]);
+});
+
+Deno.test("a key that is too long is kept in part as well, and what others put among the letters too", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  const box = new DeadLetterBox();
+  const long = new Uint8Array(KEPT_BYTES + 1);
+  const batch = { ...unreadableBatch(long, long), unreadable: undefined };
+  box.add({ topic: "t", partition: 0 }, batch, 0, "late", "too late");
+  const producer = await folder.log.producer("tests");
+  await producer.append(box.appends());
+  await appendValues(folder.log, DEAD_LETTER_TOPIC, 0, [long]);
+  const wrong = { ...(await lettersOf(folder.log))[0], truncated: { key: 1 } };
+  await appendValues(folder.log, DEAD_LETTER_TOPIC, 0, [JSON.stringify(wrong)]);
+  const [ours, foreign, shapeless] = await lettersOf(folder.log);
+  assert.equal(ours.truncated?.key?.bytes, long.length);
+  assert.equal(ours.truncated?.value?.bytes, long.length);
+  assert.equal(foreign.reason, "not a dead letter");
+  assert.equal(foreign.truncated?.value?.bytes, long.length);
+  assert.equal(shapeless.reason, "not a dead letter");
+});
+
 Deno.test("dead letters are keyed by where they came from", async () => {
   const parameters = parametersOf(2);
   await using folder = await openMemory(parameters);
@@ -234,7 +353,7 @@ Deno.test("a row dated 2080 moves nothing: the rows after it are taken as if it 
 /** A pack of one row at a time, its other cells as given. */
 function packAt(timeSeconds: number, datetimeSeconds?: number): Uint8Array {
   const { features } = parametersOf(1);
-  const builder = new PackBuilder(features);
+  const builder = new PackBuilder(features, 0);
   const row = paymentAt(timeSeconds, { transactionId: 77 });
   if (datetimeSeconds !== undefined) row.datetimeSeconds = datetimeSeconds;
   const at = builder.next();
@@ -419,4 +538,24 @@ Deno.test("what others put among the dead letters is shown as what it is, and hi
       [TRANSACTION_TOPIC, 2555, "not JSON", "poison"],
     ],
   );
+});
+
+Deno.test("payments whose ids the store's tables do not take are dead letters, and the rest is stored", async () => {
+  for (const [idMax, stored] of [[2554, 2555], [2553, 2554], [2000, 2001]]) {
+    await using folder = await openMemory(parametersOf(2));
+    await produce(folder, SET_A);
+    await runBehind({ ...folder, store: withIdMax(folder.store, idMax) });
+    assert.equal((await folder.store.status()).rows, stored);
+    const status = await readStatus(folder.log, new Control(folder.log));
+    assert.deepEqual(discrepancies(status), []);
+    assert.equal(status.deadLetters, 2555 - stored);
+    for (const { reason, message } of await lettersOf(folder.log)) {
+      assert.equal(reason, "id too large");
+      assert.match(
+        message,
+        /^TRANSACTION_ID 2\d{3} is too large for the store/,
+      );
+      assert.match(message, /new --keyspace/);
+    }
+  }
 });

@@ -240,3 +240,14 @@ export async function sinkSum(
   for (const cells of rows) hash.add(cells);
   return hash.sum();
 }
+
+/** The same store, as if the ids that its tables take ended at `idMax`. */
+export function withIdMax<T extends object>(store: T, idMax: number): T {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "idMax") return idMax;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

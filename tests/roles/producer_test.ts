@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConfigError, LogError } from "../../src/error/error.ts";
 import { readRange } from "../../src/log/log.ts";
-import { partitionOf } from "../../src/log/murmur2.ts";
+import { partitionOf } from "../../src/log/partitioner.ts";
 import { recordKey, recordValue } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/roles/control.ts";
 import { fingerprintOf, runProducer } from "../../src/roles/producer.ts";

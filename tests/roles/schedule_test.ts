@@ -8,6 +8,7 @@ import {
   DAY_SECONDS,
   type Transaction,
 } from "../../src/transaction/transaction.ts";
+import { chance, isLong } from "../long.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -87,15 +88,16 @@ function entriesOf(
   arrivals: readonly Arrival[],
   parameters: StreamParameters,
 ): { partition: number; entry: Entry }[] {
-  const accepted: Transaction[][] = partitionsOf(PARAMETERS).map(() => []);
-  let now = 3600;
+  const accepted: Transaction[][] = partitionsOf(parameters).map(() => []);
+  let now = parameters.latenessSeconds;
   return arrivals.map((arrival, transactionId) => {
-    const { partition, stepSeconds } = arrival;
+    const { stepSeconds } = arrival;
+    const partition = arrival.partition % parameters.partitions;
     // Longer than --max-gap a partition of the second stage may have no rows,
     // and would refuse the first: the plain rules know partitions of payments.
     if (now + stepSeconds < PARAMETERS.maxGapSeconds) now += stepSeconds;
     const before = accepted[partition];
-    const entry = entryOf(arrival, transactionId, now, before);
+    const entry = entryOf(arrival, transactionId, now, before, parameters);
     const verdict = judge(entry, before, parameters);
     if (verdict === "accept") before.push(entry as Transaction);
     return { partition, entry };
@@ -107,6 +109,7 @@ function entryOf(
   transactionId: number,
   now: number,
   before: readonly Transaction[],
+  { latenessSeconds }: StreamParameters,
 ): Entry {
   const { kind, which, customerId, terminalId, fraud } = arrival;
   const progress = progressOf(before);
@@ -120,7 +123,7 @@ function entryOf(
       fraud,
       scenario: fraud,
     });
-  const late = progress - PARAMETERS.latenessSeconds - 1 - which * 1000;
+  const late = progress - latenessSeconds - 1 - which * 1000;
   if (kind === "garbage") return '{"TX_AMOUNT":';
   if (kind === "again" && earlier) return earlier;
   if (kind === "conflict" && earlier) return make(now, earlier.transactionId);
@@ -128,18 +131,7 @@ function entryOf(
   if (kind === "implausible") {
     return make(progress + PARAMETERS.maxGapSeconds + 1 + which * DAY_SECONDS);
   }
-  return make(now - arrival.backSeconds);
-}
-
-/** Numbers from 0 to below 1 (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  return make(now - Math.round(arrival.backSeconds / 3600 * latenessSeconds));
 }
 
 interface Schedule {
@@ -151,13 +143,15 @@ interface Schedule {
   readonly drops: number;
   /** Most records in a step. */
   readonly records: number;
+  /** How likely it is that the commit of a partition that is dropped is damaged before it is restored. */
+  readonly damages: number;
 }
 
 /** Runs the stages over the arrivals by a schedule and compares all that comes out with the oracle. */
 async function runSchedule(
   arrivals: readonly Arrival[],
   parameters: StreamParameters,
-  { seed, preloaded, drops, records }: Schedule,
+  { seed, preloaded, drops, records, damages }: Schedule,
 ): Promise<void> {
   await using folder = await openMemory(parameters);
   const { log } = folder;
@@ -185,7 +179,17 @@ async function runSchedule(
     else {
       const stage = what < 0.65 ? customers : terminals;
       const partition = below(parameters.partitions);
-      if (random() < drops) await stage.reopen(partition);
+      if (random() < drops) {
+        if (random() < damages) {
+          const metadata = DAMAGES[below(DAMAGES.length)];
+          // With its own metadata a commit is damaged by another offset only.
+          const offset = metadata === undefined || random() < 0.5
+            ? 10_000 + below(3)
+            : undefined;
+          await stage.damage(partition, random() < 0.3 ? 0 : offset, metadata);
+        }
+        await stage.reopen(partition);
+      }
       await stage.step(partition, 1 + below(records));
     }
     if (random() > 0.05 || appended < entries.length) continue;
@@ -247,18 +251,34 @@ async function compare(
   });
 }
 
+/** Metadata of commits that no stage has made; undefined for its own. */
+const DAMAGES = [undefined, "", "{}", "null", '{"progress":12,"head":nul'];
+
 const schedules: [string, Omit<Schedule, "seed">][] = [
-  ["with all payments there", { preloaded: true, drops: 0, records: 20 }],
-  ["as they arrive", { preloaded: false, drops: 0, records: 4 }],
+  ["with all payments there", {
+    preloaded: true,
+    drops: 0,
+    records: 20,
+    damages: 0,
+  }],
+  ["as they arrive", { preloaded: false, drops: 0, records: 4, damages: 0 }],
   ["dropped and restored before every step", {
     preloaded: true,
     drops: 1,
     records: 3,
+    damages: 0,
   }],
   ["as they arrive, dropped and restored at times", {
     preloaded: false,
     drops: 0.3,
     records: 8,
+    damages: 0,
+  }],
+  ["as they arrive, with commits that are lost or set by others", {
+    preloaded: false,
+    drops: 0.2,
+    records: 6,
+    damages: 0.7,
   }],
 ];
 
@@ -275,6 +295,32 @@ for (const set of FEATURE_SETS) {
             runSchedule(arrivals, parameters, { ...schedule, seed }),
         ),
         { numRuns: 60 },
+      );
+    });
+  }
+}
+
+// The delay is 3 days: what is refused at the start begins with its length.
+for (
+  const latenessSeconds of [
+    DAY_SECONDS - 1,
+    DAY_SECONDS + 1,
+    2 * DAY_SECONDS,
+    3 * DAY_SECONDS - 1,
+  ]
+) {
+  for (const partitions of [1, 3, 4]) {
+    Deno.test(`a lateness of ${latenessSeconds} s gives what the plain rules give on ${partitions} partitions`, async () => {
+      const parameters = { ...PARAMETERS, latenessSeconds, partitions };
+      const [, schedule] = schedules[0];
+      await fc.assert(
+        fc.asyncProperty(
+          arrivals,
+          fc.integer(),
+          (arrivals, seed) =>
+            runSchedule(arrivals, parameters, { ...schedule, seed }),
+        ),
+        { numRuns: isLong ? 1000 : 12 },
       );
     });
   }

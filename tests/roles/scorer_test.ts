@@ -47,6 +47,7 @@ import {
   QUIET,
   runBehind,
   SET_A,
+  withIdMax,
 } from "./pipeline.ts";
 
 const WIDTH = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
@@ -345,7 +346,10 @@ testWriting(
     const features = modelFeatures(HANDBOOK_FEATURES);
     const cases = [
       [modelOf(body, { ...features, delayDays: 9 }), /--delay=9 .* --delay=7/],
-      [modelOf(body, { ...features, useLabels: false }), /--labels=false/],
+      [
+        modelOf(body, { ...features, useLabels: false }),
+        /trained with --no-labels and this stream was begun without it/,
+      ],
       [modelOf(body, features, inputs.toReversed()), /another order/],
     ] as const;
     for (const [model, message] of cases) {
@@ -472,3 +476,32 @@ Deno.test("a stream that nobody scores has no predictions, and its writer ends",
     alerts: 0,
   });
 });
+
+testWriting(
+  "predictions whose ids the store's table does not take are dead letters",
+  async () => {
+    await using models = temporaryFolder();
+    const path = join(models.path, "model.json");
+    writeModel(path, linearModel());
+    await using folder = await openMemory(parametersOf(2));
+    await produce(folder, SET_A);
+    await runBehind(folder);
+    await runScorer(folder.context, {
+      scoring: scoringOf(path),
+      startSeconds: undefined,
+    });
+    await runPredictionWriter(folder.context, {
+      store: withIdMax(folder.store.predictions(), 2000),
+      startSeconds: undefined,
+      stored: new AbortController().signal,
+    });
+    assert.equal((await folder.store.predictions().status()).rows, 2001);
+    const letters = await Array.fromAsync(readDeadLetters(folder.log));
+    assert.equal(letters.length, 554);
+    assert.ok(
+      letters.every(({ topic, reason }) =>
+        topic === PREDICTION_TOPIC && reason === "id too large"
+      ),
+    );
+  },
+);

@@ -16,8 +16,9 @@ import {
   RecordBatchBuilder,
   recordValue,
 } from "../../src/log/record_batch.ts";
-import type { StreamParameters } from "../../src/roles/control.ts";
+import { Control, type StreamParameters } from "../../src/roles/control.ts";
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
+import { type StageStart, stageStart } from "../../src/roles/recovery.ts";
 import {
   addCounters,
   CommitReader,
@@ -81,8 +82,11 @@ export async function appendPayments(
 }
 
 interface StageTask extends PartitionTask {
+  readonly start: Commit | undefined;
   restore(): Promise<number>;
 }
+
+const NEVER = new AbortController().signal;
 
 interface StageKind {
   readonly group: string;
@@ -91,19 +95,20 @@ interface StageKind {
     log: EmbeddedLog,
     parameters: StreamParameters,
     partition: number,
-    commit: Commit | undefined,
+    start: StageStart,
   ) => StageTask;
 }
 
 const CUSTOMER_STAGE: StageKind = {
   group: CUSTOMER_GROUP,
   input: TRANSACTION_TOPIC,
-  open: (log, parameters, partition, commit) =>
+  open: (log, parameters, partition, start) =>
     new CustomerStage({
       log,
       parameters,
       partition,
-      commit,
+      start,
+      signal: NEVER,
       commits: new CommitReader(),
       startSeconds: () => Promise.resolve(START_SECONDS),
     }),
@@ -112,8 +117,14 @@ const CUSTOMER_STAGE: StageKind = {
 const TERMINAL_STAGE: StageKind = {
   group: TERMINAL_GROUP,
   input: REPARTITION_TOPIC,
-  open: (log, parameters, partition, commit) =>
-    new TerminalStage({ log, parameters, partition, commit }),
+  open: (log, parameters, partition, start) =>
+    new TerminalStage({
+      log,
+      parameters,
+      partition,
+      start,
+      signal: NEVER,
+    }),
 };
 
 /** One stage on all its partitions, driven step by step. */
@@ -170,13 +181,42 @@ export class StageDriver {
   async reopen(partition: number): Promise<number> {
     const { group, input, open } = this.#kind;
     const commit = (await this.#log.committed(group, input))[partition];
-    const task = open(this.#log, this.#parameters, partition, commit);
+    const place = { log: this.#log, group, topic: input, partition };
+    const control = new Control(this.#log);
+    await control.refresh();
+    const first = control.acceptedStart(input, partition);
+    const start = await stageStart(place, commit, first);
+    const task = open(this.#log, this.#parameters, partition, start);
     const rows = await task.restore();
     this.#tasks[partition] = task;
     this.#offsets[partition] = commit?.offset ?? 0;
     this.#metadata[partition] = commit?.metadata;
     this.#pending[partition] = undefined;
+    const { start: move } = task;
+    if (move) {
+      const from = this.#offsets[partition];
+      const step = { ...move, next: move.offset, appends: [] };
+      await this.#log.commit(group, input, [{ partition, from, step }]);
+      this.#offsets[partition] = move.offset;
+      this.#metadata[partition] = move.metadata;
+    }
     return rows;
+  }
+
+  /** Sets a partition's commit as another program would; `undefined` keeps the offset or the metadata. To be followed by reopen(). */
+  async damage(
+    partition: number,
+    offset: number | undefined,
+    metadata: string | undefined,
+  ): Promise<void> {
+    const { group, input } = this.#kind;
+    const from = this.#offsets[partition];
+    const step = {
+      next: offset ?? from,
+      metadata: metadata ?? this.#metadata[partition] ?? "",
+      appends: [],
+    };
+    await this.#log.commit(group, input, [{ partition, from, step }]);
   }
 
   /** Takes up to `records` of a partition; whether the offset has moved. */

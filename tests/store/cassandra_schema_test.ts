@@ -14,7 +14,7 @@ import {
 } from "../../src/store/cassandra_schema.ts";
 import { TRANSACTION_FIELDS } from "../../src/transaction/transaction.ts";
 
-const TABLES = tablesOf(HANDBOOK_FEATURES, "int");
+const TABLES = tablesOf(HANDBOOK_FEATURES);
 const { transactions } = TABLES;
 
 /** The table of payments as system_schema tells of it. */
@@ -45,7 +45,6 @@ Deno.test("schemaCql() makes the keyspace and its tables, each statement ended",
     localDataCenter: "dc1",
     keyspace: "shop",
     replication: 3,
-    bigintIds: true,
   }, HANDBOOK_FEATURES);
   assert.match(
     cql,
@@ -58,9 +57,10 @@ Deno.test("schemaCql() makes the keyspace and its tables, each statement ended",
       "shop.transaction_prediction",
       "shop.model_metrics",
       "shop.transaction_verdict",
+      "shop.stream_position",
     ],
   );
-  assert.equal(cql.match(/;$/gm)?.length, 8);
+  assert.equal(cql.match(/;$/gm)?.length, 9);
   assert.equal(cql.match(/transaction_id bigint,$/gm)?.length, 6);
   assert.match(
     cql,
@@ -75,7 +75,6 @@ Deno.test("schemaCql() takes no names that would be other statements", () => {
     localDataCenter: "dc1",
     keyspace: "shop",
     replication: 1,
-    bigintIds: false,
   };
   for (
     const wrong of [

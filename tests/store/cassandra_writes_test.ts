@@ -20,14 +20,14 @@ function plan(payments: readonly Partial<Transaction>[]): [string, number[]][] {
     row: { ...row, fraud: 0, ...changes, transactionId },
     values,
   }));
-  const tables = tablesOf(HANDBOOK_FEATURES, "int");
+  const tables = tablesOf(HANDBOOK_FEATURES);
   const planner = new WritePlanner("shop", tables, WIDTH);
   return [...planner.writes(cellsOf(stored))].map(({ cql, rows }) => {
     const [, name, columns] = /INTO shop\.(\w+) \(([^)]*)\)/.exec(cql) ?? [];
     const id = columns.split(", ").indexOf("transaction_id");
     return [
       name,
-      rows.map(({ values }) => (values[id] as Buffer).readInt32BE()),
+      rows.map(({ values }) => Number((values[id] as Buffer).readBigInt64BE())),
     ];
   });
 }

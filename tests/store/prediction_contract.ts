@@ -9,8 +9,13 @@ import {
   type PredictionRows,
   type PredictionStore,
 } from "../../src/store/predictions.ts";
-import { INT_MAX } from "../../src/transaction/transaction.ts";
-import type { ContractOptions } from "./store_contract.ts";
+import { DAY_SECONDS, INT_MAX } from "../../src/transaction/transaction.ts";
+import {
+  cellsOf,
+  type ContractOptions,
+  oneRow,
+  positionOf,
+} from "./store_contract.ts";
 
 interface Prediction {
   readonly cells: readonly number[];
@@ -22,15 +27,23 @@ function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
   const whole = fc.nat(INT_MAX);
   const prediction = fc.record({
     cells: fc.tuple(
-      fc.nat(idMax),
-      fc.integer({ min: -1e9, max: 4e9 }),
+      fc.maxSafeNat().map((id) => id % (idMax + 1)),
+      fc.integer({ min: -10_000, max: 40_000 }),
       whole,
       whole,
       fc.nat(1e6).map((cents) => cents / 100),
       whole,
       fc.double({ min: 0, max: 1, noNaN: true }).map((score) => score + 0),
       fc.nat(1),
-    ),
+    ).map(([id, startDay, customer, terminal, amount, seconds, ...score]) => [
+      id,
+      startDay * DAY_SECONDS + seconds,
+      customer,
+      terminal,
+      amount,
+      seconds,
+      ...score,
+    ]),
     version: fc.constantFrom("0123456789ab", "fedcba987654"),
     why: fc.constantFrom(null, '{"TX_AMOUNT":1.5}', '{"Ä":-2e-7}'),
   });
@@ -77,8 +90,8 @@ export function testPredictions(options: ContractOptions): void {
   test(`${name}: predictions come back bit for bit, ascending TRANSACTION_ID, the newest of each`, async () => {
     await fc.assert(
       fc.asyncProperty(
-        predictions(Math.min(idMax, INT_MAX)),
-        predictions(Math.min(idMax, INT_MAX)),
+        predictions(idMax),
+        predictions(idMax),
         async (first, second) => {
           await using store = await open(HANDBOOK_FEATURES);
           const table = store.predictions();
@@ -130,5 +143,30 @@ export function testPredictions(options: ContractOptions): void {
     assert.deepEqual(await contents(table), []);
     assert.deepEqual(await table.metrics(), []);
     assert.deepEqual(await table.status(), { rows: 0, alerts: 0 });
+  });
+
+  test(`${name}: predictions have positions of their own, and are removed without the payments`, async () => {
+    await using store = await open(HANDBOOK_FEATURES);
+    const table = store.predictions();
+    assert.ok(await table.isEmpty());
+    assert.equal(await table.holds(3), false);
+    const payment = oneRow(HANDBOOK_FEATURES);
+    const payments = positionOf("a", "payments", 0, 1);
+    await store.write(cellsOf([payment]), undefined, [payments]);
+    const cells = [3, 1e9, 1, 2, 0.5, 60, 0.25, 0];
+    const rows = rowsOf([{ cells, version: "0123456789ab", why: null }]);
+    const first = positionOf("a", "scores", 0, 1);
+    await table.write(rows, undefined, [first]);
+    await table.write(rowsOf([]), undefined, [positionOf("a", "scores", 1, 1)]);
+    assert.equal((await store.positions()).length, 3);
+    assert.deepEqual(await table.positions(), await store.positions());
+    assert.deepEqual([await table.holds(3), await table.isEmpty()], [
+      true,
+      false,
+    ]);
+    await table.clear("scores");
+    assert.ok(await table.isEmpty());
+    assert.deepEqual(await store.positions(), [payments]);
+    assert.equal((await store.status()).rows, 1);
   });
 }

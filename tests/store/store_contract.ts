@@ -11,6 +11,7 @@ import {
   HANDBOOK_FEATURES,
   wholeFeatures,
 } from "../../src/features/parameters.ts";
+import type { StreamPosition } from "../../src/store/positions.ts";
 import type { Store, StoreRows } from "../../src/store/store.ts";
 import {
   type Transaction,
@@ -75,6 +76,11 @@ export function oneRow(features: FeatureParameters): Stored {
   return stored;
 }
 
+/** A payment at another time of its stream. */
+export function atTime(timeSeconds: number, row: Transaction): Transaction {
+  return { ...row, timeSeconds, datetimeSeconds: 1_522_540_800 + timeSeconds };
+}
+
 /** Rows as a store takes them. */
 export function cellsOf(stored: readonly Stored[]): StoreRows {
   const width = TRANSACTION_CELLS + (stored[0]?.values.length ?? 0);
@@ -125,6 +131,27 @@ export interface ContractOptions {
   readonly runs: number;
 }
 
+/** A position for tests. */
+export function positionOf(
+  stream: string,
+  topic: string,
+  partition: number,
+  next: number,
+): StreamPosition {
+  const mark = next > 0 ? { offset: next - 1, check: 4e9 } : undefined;
+  const lastId = next > 0 ? next + 1 : undefined;
+  return { stream, topic, partition, next, mark, lastId, metadata: "{}" };
+}
+
+/** Positions by stream, topic and partition. */
+export function sortedPositions(
+  positions: readonly StreamPosition[],
+): StreamPosition[] {
+  const key = ({ stream, topic, partition }: StreamPosition) =>
+    `${stream} ${topic} ${partition}`;
+  return positions.toSorted((a, b) => key(a) < key(b) ? -1 : 1);
+}
+
 /** Defines the tests of a kind of store. */
 export function testStore(options: ContractOptions): void {
   const { name, test, open, idMax, runs } = options;
@@ -149,13 +176,12 @@ export function testStore(options: ContractOptions): void {
     const { row, values } = oneRow(HANDBOOK_FEATURES);
     // Within two periods of Cassandra's query tables, and by card and terminal.
     const stored = Array.from({ length: 24 }, (_, transactionId) => ({
-      row: {
+      row: atTime(28 * 86_400 + transactionId * 21_600, {
         ...row,
         transactionId,
         customerId: transactionId % 2,
         terminalId: transactionId % 3,
-        timeSeconds: 28 * 86_400 + transactionId * 21_600,
-      },
+      }),
       values,
     }));
     await using store = await open(HANDBOOK_FEATURES);
@@ -256,6 +282,41 @@ export function testStore(options: ContractOptions): void {
     await store.write({ cells: new Float64Array(0), count: 0 });
     assert.deepEqual(await contents(store, HANDBOOK_FEATURES), []);
     assert.deepEqual(await store.status(), { rows: 0, frauds: 0 });
+  });
+
+  test(`${name}: positions are written with the rows, a topic's are removed with them`, async () => {
+    await using store = await open(TWO_WINDOWS);
+    assert.deepEqual(await store.positions(), []);
+    const rows = cellsOf([oneRow(TWO_WINDOWS)]);
+    const first = positionOf("a", "payments", 0, 2 ** 40);
+    const others = [
+      positionOf("a", "payments", 1, 0),
+      positionOf("b", "payments", 0, 7),
+    ];
+    const kept = { ...positionOf("a", "scores", 0, 9), lastId: undefined };
+    await store.write(rows, undefined, [first]);
+    await store.write(rows, undefined, [{ ...first, next: 5, metadata: "ü" }]);
+    await store.write({ cells: rows.cells, count: 0 }, undefined, others);
+    await store.savePositions([kept]);
+    assert.deepEqual(sortedPositions(await store.positions()), [
+      { ...first, next: 5, metadata: "ü" },
+      others[0],
+      kept,
+      others[1],
+    ]);
+    assert.deepEqual(
+      [
+        await store.holds(rows.cells[0]),
+        await store.holds(rows.cells[0] + 1),
+        await store.isEmpty(),
+      ],
+      [true, false, false],
+    );
+    await store.clear("payments");
+    assert.deepEqual(await store.positions(), [kept]);
+    assert.deepEqual(await contents(store, TWO_WINDOWS), []);
+    assert.equal(await store.holds(rows.cells[0]), false);
+    assert.ok(await store.isEmpty());
   });
 
   test(`${name}: rows() ends with the signal's reason`, async () => {

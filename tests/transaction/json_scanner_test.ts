@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chance, forEachSeed } from "../long.ts";
 import { JsonScanner, literal } from "../../src/transaction/json_scanner.ts";
 
 const ENCODER = new TextEncoder();
@@ -13,55 +14,61 @@ function decimalOf(text: string): { value: number; atEnd: boolean } {
   return { value, atEnd: scanner.atEnd };
 }
 
-function digits(count: number): string {
+function digits(count: number, random: () => number): string {
   let text = "";
-  for (let i = 0; i < count; i++) text += Math.floor(Math.random() * 10);
+  for (let i = 0; i < count; i++) text += Math.floor(random() * 10);
   return text;
 }
 
-Deno.test("a decimal is the double nearest to its text, as JSON.parse has it", () => {
-  for (let i = 0; i < 200_000; i++) {
-    // As doubles are printed: averages, shares, scores.
-    const number = Math.random() * 10 ** (Math.floor(Math.random() * 14) - 5);
-    const text = String(i % 2 ? number : Math.round(number * 1e6) / 7);
-    if (text.includes("e")) continue;
-    assert.deepEqual(decimalOf(text), {
-      value: JSON.parse(text),
-      atEnd: true,
-    }, text);
-  }
-  for (let i = 0; i < 200_000; i++) {
-    // Of any length, with zeros in front and behind.
-    const whole = String(Number(digits(1 + i % 15)));
-    const zeros = "0".repeat(Math.floor(Math.random() * 8));
-    const text = `${whole}.${zeros}${digits(1 + Math.floor(i / 15) % 22)}`;
-    assert.deepEqual(decimalOf(text), {
-      value: JSON.parse(text),
-      atEnd: true,
-    }, text);
-  }
-});
+Deno.test("a decimal is the double nearest to its text, as JSON.parse has it", () =>
+  forEachSeed(1, 20, (seed) => {
+    const random = chance(seed);
+    for (let i = 0; i < 200_000; i++) {
+      // As doubles are printed: averages, shares, scores.
+      const number = random() * 10 ** (Math.floor(random() * 14) - 5);
+      const text = String(i % 2 ? number : Math.round(number * 1e6) / 7);
+      if (text.includes("e")) continue;
+      assert.deepEqual(decimalOf(text), {
+        value: JSON.parse(text),
+        atEnd: true,
+      }, text);
+    }
+    for (let i = 0; i < 200_000; i++) {
+      // Of any length, with zeros in front and behind.
+      const whole = String(Number(digits(1 + i % 15, random)));
+      const zeros = "0".repeat(Math.floor(random() * 8));
+      const text = `${whole}.${zeros}${
+        digits(1 + Math.floor(i / 15) % 22, random)
+      }`;
+      assert.deepEqual(decimalOf(text), {
+        value: JSON.parse(text),
+        atEnd: true,
+      }, text);
+    }
+  }));
 
-Deno.test("a decimal in the middle of two doubles, or next to it, is rounded as JSON.parse does", () => {
-  // 2^49 has neighbours at 1/8, and 1/16 behind it is half way.
-  for (const power of [49, 46, 43, 40, 33, 20, 3, 0]) {
-    for (let i = 0; i < 2000; i++) {
-      const place = Math.floor(Math.random() * 2 ** 20);
-      const below = 2 ** power * (1 + place * 2 ** -52);
-      const middle = BigInt(below * 2 ** (53 - power)) + 1n;
-      const scaled = middle * 5n ** BigInt(53 - power);
-      const exact = scaled.toString().padStart(54 - power, "0");
-      const cut = exact.length - (53 - power);
-      const text = `${exact.slice(0, cut)}.${exact.slice(cut)}`;
-      // The middle itself, and as close to it as so many digits allow.
-      for (let length = text.length; length > cut + 13; length--) {
-        const shorter = text.slice(0, length);
-        const { value } = decimalOf(shorter);
-        assert.equal(value, JSON.parse(shorter), shorter);
+Deno.test("a decimal in the middle of two doubles, or next to it, is rounded as JSON.parse does", () =>
+  forEachSeed(1, 20, (seed) => {
+    const random = chance(seed);
+    // 2^49 has neighbours at 1/8, and 1/16 behind it is half way.
+    for (const power of [49, 46, 43, 40, 33, 20, 3, 0]) {
+      for (let i = 0; i < 2000; i++) {
+        const place = Math.floor(random() * 2 ** 20);
+        const below = 2 ** power * (1 + place * 2 ** -52);
+        const middle = BigInt(below * 2 ** (53 - power)) + 1n;
+        const scaled = middle * 5n ** BigInt(53 - power);
+        const exact = scaled.toString().padStart(54 - power, "0");
+        const cut = exact.length - (53 - power);
+        const text = `${exact.slice(0, cut)}.${exact.slice(cut)}`;
+        // The middle itself, and as close to it as so many digits allow.
+        for (let length = text.length; length > cut + 13; length--) {
+          const shorter = text.slice(0, length);
+          const { value } = decimalOf(shorter);
+          assert.equal(value, JSON.parse(shorter), shorter);
+        }
       }
     }
-  }
-});
+  }));
 
 Deno.test("what is no decimal is not read", () => {
   for (

@@ -1,0 +1,57 @@
+/**
+ * Text on its way to a terminal. Ids, reasons, names of files and messages
+ * come from other people's data, and a terminal obeys the control characters
+ * in them: they could retitle the window, erase or reorder what is shown, or
+ * fake a line of this program. Everything that is written to stdout or stderr
+ * as text goes through here; tests/tidy/terminal_test.ts sees to it.
+ */
+
+/**
+ * Control characters, line and paragraph separators, and characters that are
+ * invisible or change the order of others (bidirectional marks and overrides,
+ * zero-width characters, tags).
+ */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** The same, but for the line breaks and tabs of a text that is laid out already. */
+const UNSAFE_IN_LINES =
+  /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** Text from data on one line, what a terminal would obey written as `\u001b`. */
+export function visible(text: string): string {
+  return text.replace(UNSAFE, escaped);
+}
+
+/**
+ * Lines with everything but line breaks and tabs written as `\u001b`. JSON
+ * keeps its meaning: these characters stand in its strings only.
+ */
+export function visibleLines(text: string): string {
+  return text.replace(UNSAFE_IN_LINES, escaped);
+}
+
+/** JSON's escape, of both halves where a character has two. */
+function escaped(character: string): string {
+  let text = "";
+  for (let i = 0; i < character.length; i++) {
+    text += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  }
+  return text;
+}
+
+/** Writes text to stderr, at once; a stderr that is gone is no reason to fail. */
+export function writeError(text: string): void {
+  try {
+    writeAll(Deno.stderr, visibleLines(text));
+  } catch {
+    // There is nowhere left to say so.
+  }
+}
+
+/** Writes text to stdout or stderr as it is, at once. Throws what Deno throws. */
+export function writeAll(stream: typeof Deno.stderr, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) {
+    at += stream.writeSync(bytes.subarray(at));
+  }
+}
