@@ -203,6 +203,7 @@ export class DayReader {
         if (!this.#accept(row, place)) continue;
         const day = Math.floor(row.timeSeconds / DAY_SECONDS);
         if (current?.day !== day || current.length === DAY_ROWS) {
+          this.#options.signal.throwIfAborted();
           if (current !== undefined) yield current;
           current = new TransactionDay(day, current?.length);
         }
