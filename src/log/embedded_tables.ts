@@ -424,7 +424,7 @@ export class LogTables {
     let count = 0;
     let checks = 0;
     let next = state.start;
-    for (const row of this.#statements.batches.iterate(topic.id, partition)) {
+    for (const row of this.#statements.batches().iterate(topic.id, partition)) {
       const { base, next: end } = placeOfRow(row);
       if (base > next && !topic.spec.compacted) {
         throw this.hole(topic, partition, next, base);
@@ -584,10 +584,12 @@ function prepareStatements(db: DatabaseSync) {
       "SELECT * FROM batch WHERE topic = ? AND partition = ? " +
         "AND next_offset > ? ORDER BY next_offset LIMIT 1",
     ),
-    batches: db.prepare(
-      "SELECT * FROM batch WHERE topic = ? AND partition = ? " +
-        "ORDER BY next_offset",
-    ),
+    // Anew each time: in Deno 2.4 a statement can be iterated only once.
+    batches: () =>
+      db.prepare(
+        "SELECT * FROM batch WHERE topic = ? AND partition = ? " +
+          "ORDER BY next_offset",
+      ),
     end: db.prepare(
       "SELECT next_offset FROM batch WHERE topic = ? AND partition = ? " +
         "ORDER BY next_offset DESC LIMIT 1",
