@@ -8,8 +8,8 @@ COPY src ./src
 # What the roles on Kafka and Cassandra need and no more: the network, their own
 # settings in the environment, passwords and certificates as secrets. They have
 # no files, so nothing may be written.
-RUN deno compile --frozen --no-prompt --allow-net --ignore-env \
-  '--allow-env=FRAUDSTREAM_*' --allow-read=/run/secrets \
+RUN deno compile --frozen --no-prompt --allow-net \
+  '--allow-env=FRAUDSTREAM_*,KAFKAJS_*' --allow-read=/run/secrets \
   --include src/roles/role_worker.ts \
   --include src/dashboard/dashboard_worker.ts \
   --include src/learning/fit_worker.ts --output fraudstream main.ts

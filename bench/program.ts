@@ -22,7 +22,7 @@ export function fraudstream(args: readonly string[]): string[] {
   const isCluster = args.some((arg) =>
     arg === "--log=kafka" || arg === "--store=cassandra"
   );
-  const permissions = isCluster ? ["--ignore-env", "--allow-net"] : [];
+  const permissions = isCluster ? ["--allow-env=KAFKAJS_*", "--allow-net"] : [];
   return [Deno.execPath(), "run", ...files, ...permissions, MAIN, ...args];
 }
 

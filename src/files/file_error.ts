@@ -35,7 +35,8 @@ export function fileErrorReason(
       ? "--allow-read"
       : "--allow-write";
     return `Deno was not given the permission; add ${flag}=${path} ` +
-      "(or a folder above it) before main.ts";
+      "(or a folder above it) before main.ts, or start the program by " +
+      "'deno task start:anywhere'";
   }
   switch (errorCode(error)) {
     case "ENOENT":

@@ -1,10 +1,9 @@
 /**
  * The ONNX runtime, in WebAssembly and in the calling thread: no native code,
- * no network, no further threads. It is loaded when the first model is opened,
- * from the files of its npm package, which need the permission to be read.
+ * no network, no further threads. It is loaded, as a module, when the first
+ * model is opened.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-web";
-import { ModelError } from "../error/error.ts";
 
 /** What the models of this program use of the runtime. */
 export type OnnxRuntime = typeof import("onnxruntime-web");
@@ -20,7 +19,7 @@ const SILENT = { words: "fatal", number: 4 } as const;
 
 let loading: Promise<OnnxRuntime> | undefined;
 
-/** The runtime. Throws ModelError if its files may not be read. */
+/** The runtime. */
 export function loadOnnxRuntime(): Promise<OnnxRuntime> {
   loading ??= load();
   return loading;
@@ -59,18 +58,11 @@ function keepWorkers(): void {
   });
 }
 
+/** The runtime's code, as a module: which needs no permission to read files. */
 async function readBinary(): Promise<Uint8Array<ArrayBuffer>> {
-  const url = import.meta.resolve(
+  const { default: binary } = await import(
     "onnxruntime-web/ort-wasm-simd-threaded.wasm",
+    { with: { type: "bytes" } }
   );
-  try {
-    return await Deno.readFile(new URL(url));
-  } catch (error) {
-    loading = undefined;
-    throw new ModelError(
-      `the ONNX runtime cannot be read (${url}); grant --allow-read for it, ` +
-        "or give a model file that ends in .json",
-      { cause: error },
-    );
-  }
+  return binary;
 }

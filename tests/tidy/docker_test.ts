@@ -148,7 +148,7 @@ testReading(
       .map(([flag]) => flag);
     assert.deepEqual(granted, [
       "--allow-net",
-      "--allow-env=FRAUDSTREAM_*",
+      "--allow-env=FRAUDSTREAM_*,KAFKAJS_*",
       "--allow-read=/run/secrets",
     ]);
     assert.doesNotMatch(command, /-A\b/);

@@ -1,0 +1,128 @@
+/** What `deno task start` may do: use this folder and the temporary one, and say in one line how to use others. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { canRun, canWrite } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { type Outcome, testRunning } from "./program_runner.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ONNX = "tests/data/onnx/xgboost.onnx";
+const SET = ["--customers=200", "--terminals=200", "--radius=10", "--days=28"];
+
+/** Runs the task `start`, whose temporary folder is `temporary`. */
+async function start(temporary: string, ...args: string[]): Promise<Outcome> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "start", ...args],
+    cwd: ROOT,
+    env: { TMPDIR: temporary, NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
+testRunning(
+  "the start task uses its own folder and the temporary one",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    for (
+      const args of [
+        ["generate", `--out=${path}/data`, "--preset=seed", "--days=3"],
+        ["features", `--in=${path}/data`, `--out=${path}/features.parquet`],
+        ["report", `--in=${path}/data`, "--format=png", `--out=${path}/png`],
+        ["evaluate", `--model=${ONNX}`, ...SET],
+        [
+          "run",
+          `--data=${path}/run`,
+          "--rate=max",
+          `--model=${ONNX}`,
+          "--port=0",
+        ]
+          .concat("--preset=seed", "--days=3"),
+      ]
+    ) {
+      const { code, stderr } = await start(path, ...args);
+      assert.equal(code, 0, `${args}: ${stderr}`);
+    }
+  },
+);
+
+testRunning(
+  "what the start task may not use is one line that says how to",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const temporary = `${path}/temporary`;
+    const elsewhere = `${path}/elsewhere`;
+    Deno.mkdirSync(temporary);
+    Deno.mkdirSync(elsewhere);
+    for (
+      const args of [
+        ["features", `--in=${elsewhere}`, `--out=${temporary}/features.csv`],
+        ["generate", `--out=${elsewhere}/data`, "--preset=seed", "--days=1"],
+        ["run", `--data=${elsewhere}/run`, "--rate=max", "--port=0"],
+        ["status", `--data=${elsewhere}`],
+        ["evaluate", `--model=${elsewhere}/model.onnx`],
+        ["train", "--model=decision-tree", `--out=${elsewhere}/m.json`, ...SET],
+      ]
+    ) {
+      const { code, stderr } = await start(temporary, ...args);
+      assert.equal(code, 1, `${args}: ${stderr}`);
+      assert.match(
+        stderr,
+        /^fraudstream: [^\n]*\/elsewhere[^\n]* Deno was not given the permission; add --allow-(read|write)=\/[^\n]*, or start the program by 'deno task start:anywhere'\n$/,
+      );
+    }
+    assert.deepEqual([...Deno.readDirSync(elsewhere)], []);
+  },
+);
+
+/** Mounts an empty folder that may be read only; undefined where this user may not. */
+async function mountReadOnly(path: string): Promise<boolean> {
+  const mounted = await new Deno.Command("mount", {
+    args: ["-t", "tmpfs", "-o", "ro", "none", path],
+    stderr: "null",
+  }).output().catch(() => undefined);
+  return mounted?.success ?? false;
+}
+
+const mayMount = canRun && canWrite && Deno.build.os === "linux" &&
+  Deno.uid() === 0;
+
+Deno.test({
+  name: "a read-only folder is one line for every command that writes",
+  ignore: !mayMount,
+  fn: async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    if (!await mountReadOnly(path)) return;
+    try {
+      const data = "tests/data/A/transactions.csv";
+      for (
+        const args of [
+          ["run", `--data=${path}`, "--rate=max", "--port=0"],
+          ["run", `--data=${path}/new`, "--rate=max", "--port=0"],
+          ["features", `--in=${data}`, `--out=${path}/features.csv`],
+          ["train", "--model=decision-tree", `--out=${path}/m.json`, ...SET],
+          ["generate", `--out=${path}/data`, "--preset=seed", "--days=1"],
+          ["status", `--data=${path}`],
+        ]
+      ) {
+        const { code, stderr } = await start("/tmp", ...args);
+        assert.equal(code, 1, `${args}: ${stderr}`);
+        const last = stderr.split("\n").filter((line) => !line.startsWith("{"));
+        assert.equal(last.length, 2, stderr);
+        assert.match(
+          last[0],
+          /^fraudstream: .*(read-only|may be written|there is no)/,
+        );
+      }
+    } finally {
+      await new Deno.Command("umount", { args: [path] }).output();
+    }
+  },
+});
