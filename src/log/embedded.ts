@@ -107,9 +107,11 @@ export class EmbeddedLog implements Log {
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     await this.#sqlite.transaction(() => {
       this.#tables.verify();
-      for (const spec of specs) {
-        if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
-      }
+      this.#tables.changing(() => {
+        for (const spec of specs) {
+          if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
+        }
+      });
     }, "making topics");
     for (const spec of specs) {
       const { spec: found } = await this.#topic(spec.name);
@@ -222,7 +224,7 @@ export class EmbeddedLog implements Log {
   async producer(id: string): Promise<LogProducer> {
     const epoch = await this.#sqlite.transaction(() => {
       this.#tables.verify();
-      return this.#tables.fence(id);
+      return this.#tables.changing(() => this.#tables.fence(id));
     }, `opening the producer ${id}`);
     return {
       append: async (appends) => {
@@ -387,7 +389,7 @@ export class EmbeddedLog implements Log {
   }
 
   async #write(body: () => void, doing: string): Promise<void> {
-    await this.#sqlite.transaction(body, doing);
+    await this.#sqlite.transaction(() => this.#tables.changing(body), doing);
     this.#news++; // the file's version tells of other connections only
   }
 
