@@ -25,6 +25,8 @@ export interface PageOptions {
   readonly host?: string;
   /** --token-file */
   readonly tokenFile?: string;
+  /** --behind-proxy */
+  readonly behindProxy?: boolean;
   /** --stay */
   readonly stay?: boolean;
 }
@@ -55,6 +57,11 @@ export function addPageFlags(command: Command): void {
       "--token-file <file>",
       "who looks has to know what is in it (or in FRAUDSTREAM_TOKEN)",
     )
+    .option(
+      "--behind-proxy",
+      "a proxy with TLS is before the page; believe its X-Forwarded-For and " +
+        "X-Forwarded-Proto",
+    )
     .option("--stay", "keep the page when all is stored, until Ctrl-C");
 }
 
@@ -69,14 +76,15 @@ export function readPageFlags(
   environment: Environment = processEnvironment,
 ): WantedPage {
   const { port, host = DEFAULT_HOST, tokenFile, stay } = options;
+  const { behindProxy = false } = options;
   const token = readPassword({
     variable: "FRAUDSTREAM_TOKEN",
     flag: "--token-file",
     file: tokenFile,
   }, environment);
   const required = named || port !== undefined || stay === true ||
-    options.host !== undefined || tokenFile !== undefined;
-  const page = { host, port, token, required };
+    options.host !== undefined || tokenFile !== undefined || behindProxy;
+  const page = { host, port, token, behindProxy, required };
   checkExposure(page);
   if (required && !mayListen(page)) {
     throw new ConfigError(`the page may not be served: ${LISTEN_ADVICE}`);
@@ -86,7 +94,7 @@ export function readPageFlags(
 
 /** What to do where Deno does not let the page listen. */
 export const LISTEN_ADVICE: string =
-  `add --allow-net=${DEFAULT_HOST} (or the address of --host) before main.ts, ` +
+  `add --allow-net=${DEFAULT_HOST} (and the address of --host) before main.ts, ` +
   "or leave the page out by --role=producer,processor,writer";
 
 /** Refuses flags of a page that a run does not have. */
@@ -95,6 +103,7 @@ export function refusePageFlags(options: PageOptions): void {
     "--port": options.port,
     "--host": options.host,
     "--token-file": options.tokenFile,
+    "--behind-proxy": options.behindProxy,
     "--stay": options.stay,
   };
   for (const [flag, value] of Object.entries(flags)) {

@@ -18,6 +18,7 @@ import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addModelsCommand } from "./models.ts";
+import { addRebuildCommand } from "./rebuild.ts";
 import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
@@ -94,6 +95,7 @@ export function buildProgram(): Command {
   addModelsCommand(program);
   addExportCommand(program);
   addBackupCommand(program);
+  addRebuildCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);
   addDeadLettersCommand(program);

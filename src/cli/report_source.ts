@@ -20,7 +20,7 @@ import {
   readTerminals,
 } from "../files/profile_reader.ts";
 import type { TableFormat } from "../files/table_encoder.ts";
-import { type Log, READ_LIMIT } from "../log/log.ts";
+import { type Log, type LogReport, READ_LIMIT } from "../log/log.ts";
 import { recordValue } from "../log/record_batch.ts";
 import { CUSTOMER_TOPIC, TERMINAL_TOPIC } from "../roles/topics.ts";
 import { openSimulation } from "../simulator/simulation.ts";
@@ -224,6 +224,7 @@ export async function withStoredSource<T>(
     customers: await readTopic(
       log,
       CUSTOMER_TOPIC,
+      report,
       parseCustomer,
       (customer) => {
         return customer.customerId;
@@ -232,6 +233,7 @@ export async function withStoredSource<T>(
     terminals: await readTopic(
       log,
       TERMINAL_TOPIC,
+      report,
       parseTerminal,
       (terminal) => {
         return terminal.terminalId;
@@ -264,10 +266,14 @@ async function* storedBlocks(
   }
 }
 
-/** The newest record of each profile in a topic, ascending; undefined if there is none. */
+/**
+ * The newest record of each profile in a topic, ascending; undefined if there
+ * is none. What another program has written there is left out, with a word.
+ */
 async function readTopic<T>(
   log: Log,
   topic: string,
+  report: LogReport,
   parse: (json: string, place: string) => T,
   idOf: (profile: T) => number,
 ): Promise<T[] | undefined> {
@@ -279,8 +285,16 @@ async function readTopic<T>(
       for (let index = 0; index < batch.count; index++) {
         const json = new TextDecoder().decode(recordValue(batch, index));
         const place = `${topic}/${partition}/${batch.offsets[index]}`;
-        const profile = parse(json, place);
-        byId.set(idOf(profile), profile);
+        try {
+          const profile = parse(json, place);
+          byId.set(idOf(profile), profile);
+        } catch (error) {
+          if (!(error instanceof DataError)) throw error;
+          report("warning", "a record that is no profile was left out", {
+            place,
+            error: error.message,
+          });
+        }
       }
       if (batch.next <= offset) break;
       offset = batch.next;

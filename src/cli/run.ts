@@ -7,6 +7,7 @@ import {
 } from "../dashboard/dashboard.ts";
 import { ConfigError, LogError } from "../error/error.ts";
 import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
+import type { StoredCounts } from "../roles/end_check.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
 import {
   Stream,
@@ -15,6 +16,7 @@ import {
 } from "../roles/supervisor.ts";
 import { unlessStopped } from "../roles/unless_stopped.ts";
 import { openStore } from "../store/open_store.ts";
+import type { StoreReport } from "../store/store.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
 import {
@@ -58,7 +60,13 @@ import {
   type ScoringOptions,
 } from "./scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { checkEnd, findRecorded, requireAgreement } from "./stored_stream.ts";
+import {
+  checkEnd,
+  countStored,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "./stored_stream.ts";
 import {
   addStreamFlags,
   readStreamFlags,
@@ -69,6 +77,8 @@ import { writeError, writeResult } from "./terminal.ts";
 const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
+/** So long a role that is given no --partitions waits for another process to begin the stream. */
+const OTHERS_MS = 10_000;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 
@@ -92,6 +102,7 @@ interface RunOptions
   readonly speedup?: number;
   readonly durability: "normal" | "full";
   readonly keep?: number;
+  readonly acceptMissingStart?: boolean;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -157,6 +168,11 @@ export function addRunCommand(program: Command): void {
       wholeNumber("--keep", 0, DAYS_MAX),
     )
     .option(
+      "--accept-missing-start",
+      "begin with what is left where the topic's retention deleted payments " +
+        "before they were read",
+    )
+    .option(
       "--files <dir>",
       "also keep the processor's output in one file a day",
     )
@@ -199,10 +215,14 @@ async function run(options: RunOptions): Promise<void> {
   const began = performance.now();
   const connection = readConnection(options, options.durability === "full");
   const wanted = readPage(options);
-  const { settings, roles } = await readSettings(options, connection, logger);
   using stop = listenForStop();
   const { signal } = stop;
-  const opened = await Stream.open({ settings, roles, logger, signal });
+  const { settings, roles, opened } = await begin(
+    options,
+    connection,
+    logger,
+    signal,
+  );
   await using stream = opened ?? null;
   throwIfStopped(signal, () => "the log has not been reached");
   if (!stream) return;
@@ -213,7 +233,9 @@ async function run(options: RunOptions): Promise<void> {
   try {
     // A page alone has nothing to wait for but the word to stop.
     await stream.run({ signal, log, latency });
-    if (roles.length === 0 && page) await stay(page, signal);
+    if (roles.length === 0 && page) {
+      await stream.whole(signal, (signal) => stay(page, signal));
+    }
   } finally {
     await status.close();
   }
@@ -230,10 +252,15 @@ async function run(options: RunOptions): Promise<void> {
     });
     return;
   }
+  const stored = roles.includes("writer")
+    ? await storedBy(settings, reportTo(logger), signal)
+    : undefined;
   writeResult(
     summaryText({
       before,
       after,
+      stored: stored?.payments,
+      written: stream.written,
       latency: roles.length > 1 && settings.pace.kind !== "max"
         ? latency.summary()
         : undefined,
@@ -249,21 +276,34 @@ async function run(options: RunOptions): Promise<void> {
     throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
   }
   if (!signal.aborted) {
-    await using store = roles.includes("writer")
-      ? await openStore(
-        settings.store,
-        settings.parameters.features,
-        reportTo(logger),
-      )
-      : null;
     requireAgreement(
-      await checkEnd(connection, stream.log, store ?? undefined),
+      await checkEnd(
+        connection,
+        stream.log,
+        stored && (() => Promise.resolve(stored)),
+      ),
     );
   }
   if (options.stay && page && !signal.aborted) {
     writeError(`the page stays at ${page.address} until Ctrl-C\n`);
     await stay(page, signal);
   }
+}
+
+/** Counts what the store holds; undefined if it does not answer a person who has stopped the run. */
+async function storedBy(
+  settings: RunSettings,
+  report: StoreReport,
+  signal: AbortSignal,
+): Promise<StoredCounts | undefined> {
+  const count = async () => {
+    const { store: place, parameters: { features } } = settings;
+    await using store = await openStore(place, features, report);
+    return await countStored(store);
+  };
+  if (!signal.aborted) return await count();
+  const counted = unlessStopped(count(), AbortSignal.timeout(LAST_LOOK_MS));
+  return await counted ?? undefined;
 }
 
 /** The page that the run is to have, if any. Throws ConfigError. */
@@ -323,17 +363,66 @@ async function stay(page: Dashboard, signal: AbortSignal): Promise<void> {
   if (ended) throw ended;
 }
 
-async function readSettings(
+/** A run's settings, and its stream, unless it was stopped before that was there. */
+interface Begun {
+  readonly settings: RunSettings;
+  readonly roles: readonly Role[];
+  readonly opened: Stream | undefined;
+}
+
+/**
+ * Reads the flags and opens the stream that they are for. Processes that start
+ * at the same moment agree on what the first has recorded, but for the flags
+ * that are given; who is given no --partitions leaves it to the producer to be
+ * the first, for a while.
+ */
+async function begin(
   options: RunOptions,
   connection: Connection,
   logger: Logger,
+  signal: AbortSignal,
+): Promise<Begun> {
+  const report = reportTo(logger);
+  const look = async (waitMs: number) => {
+    const looking = findRecorded(connection, report, { waitMs, signal });
+    return await unlessStopped(looking, signal) ?? undefined;
+  };
+  const open = async (found: RecordedStream | undefined): Promise<Begun> => {
+    const { settings, roles } = await readSettings(options, connection, found);
+    const opened = await Stream.open({ settings, roles, logger, signal });
+    return { settings, roles, opened };
+  };
+  const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
+  const leaves = options.partitions === undefined &&
+    !roles.includes("producer");
+  let found = await look(0);
+  if (!found && leaves) {
+    logger.info("nobody has begun the stream", {
+      seconds: OTHERS_MS / 1000,
+      then: "waiting for another process to do so, then beginning it here",
+    });
+    found = await look(OTHERS_MS);
+  }
+  try {
+    return await open(found);
+  } catch (error) {
+    if (found || !(error instanceof ConfigError)) throw error;
+    const meanwhile = await look(0);
+    if (!meanwhile) throw error;
+    return await open(meanwhile);
+  }
+}
+
+async function readSettings(
+  options: RunOptions,
+  connection: Connection,
+  found: RecordedStream | undefined,
 ): Promise<{ settings: RunSettings; roles: Role[] }> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
-  const found = await findRecorded(connection, reportTo(logger));
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
-  const begun = roles.includes("producer") ? found.origin : undefined;
+  const begun = roles.includes("producer") ? found?.origin : undefined;
   const data = (begun && continueData(options, begun.fingerprint)) ??
     readDataFlags(options);
   // To a producer --start is a part of its data, told by its fingerprint.
@@ -344,7 +433,7 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found.parameters);
+  const parameters = readStreamFlags(streamOptions, found?.parameters);
   const { scoring, training } = await readScoringFlags(options, {
     roles: asked,
     folder: connection.folder,
@@ -363,6 +452,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },

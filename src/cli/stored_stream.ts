@@ -2,6 +2,7 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { DataError, LogError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
@@ -11,12 +12,19 @@ import {
   type StreamOrigin,
   type StreamParameters,
 } from "../roles/control.ts";
-import { endCheck, type EndCheckResult } from "../roles/end_check.ts";
+import {
+  endCheck,
+  type EndCheckResult,
+  type StoredCounts,
+} from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import type { Connection } from "./connection_flags.ts";
+
+/** How often is looked whether another process has begun a stream. */
+const LOOK_MS = 200;
 
 /** A stream that is there. */
 export interface StoredStream extends AsyncDisposable {
@@ -58,7 +66,7 @@ export async function openStream(
   const close = () => log[Symbol.asyncDispose]();
   try {
     const begun = await log.endOffsets(CONTROL_TOPIC);
-    const control = begun && new Control(log);
+    const control = begun && new Control(log, report);
     await control?.refresh();
     const parameters = control?.parameters;
     return { log, control, parameters, [Symbol.asyncDispose]: close };
@@ -70,24 +78,31 @@ export async function openStream(
 
 /** What stands in a stream before a run. */
 export interface RecordedStream {
-  /** What its roles agreed on; undefined where none has run. */
-  readonly parameters: StreamParameters | undefined;
+  /** What its roles agreed on. */
+  readonly parameters: StreamParameters;
   /** The stream that our producer has begun; undefined where it has begun none. */
   readonly origin: StreamOrigin | undefined;
 }
 
-/** What a stream holds on record; nothing where there is none yet. */
+/** What a stream holds on record; undefined where no role has run, nor does within `waitMs`. */
 export async function findRecorded(
   connection: Connection,
   report: LogReport,
-): Promise<RecordedStream> {
+  { waitMs, signal }: { waitMs: number; signal: AbortSignal },
+): Promise<RecordedStream | undefined> {
   const { log } = connection;
-  if (log.kind === "embedded" && !isThere(logPath(log.folder))) {
-    return { parameters: undefined, origin: undefined };
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    if (log.kind === "kafka" || isThere(logPath(log.folder))) {
+      await using opened = await openLog(log, report);
+      const control = new Control(opened); // whoever opens the stream is told
+      if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
+      const { parameters, origin } = control;
+      if (parameters) return { parameters, origin };
+    }
+    if (performance.now() >= deadline || signal.aborted) return undefined;
+    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
   }
-  await using stream = await openStoredStream(connection, report);
-  const { parameters, control } = stream;
-  return { parameters, origin: control?.origin };
 }
 
 /** Opens the store of a stream; undefined if nothing can have been stored yet. */
@@ -103,23 +118,25 @@ export async function openStoredRows(
   return await openStore(settings, parameters.features, report);
 }
 
+/** Counts what a store holds. */
+export async function countStored(store: Store): Promise<StoredCounts> {
+  return {
+    payments: await store.status(),
+    predictions: await store.predictions().status(),
+  };
+}
+
 /**
  * Compares all counts of a stream (see end_check.ts), those of the store where
- * it is given. Throws LogError or StoreError if one of the two cannot be read.
+ * they are given. Throws LogError or StoreError if one of the two cannot be
+ * read.
  */
 export function checkEnd(
   { log: { kind } }: Pick<Connection, "log">,
   log: Log,
-  store: Store | undefined,
+  store: (() => Promise<StoredCounts>) | undefined,
 ): Promise<EndCheckResult> {
-  return endCheck({
-    log,
-    offsetsCountRecords: kind === "embedded",
-    store: store && (async () => ({
-      payments: await store.status(),
-      predictions: await store.predictions().status(),
-    })),
-  });
+  return endCheck({ log, offsetsCountRecords: kind === "embedded", store });
 }
 
 /** Throws LogError if an end check found a difference. */
@@ -130,7 +147,8 @@ export function requireAgreement(result: EndCheckResult): void {
   );
 }
 
-function isThere(path: string): boolean {
+/** Whether there is a file or folder. */
+export function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;

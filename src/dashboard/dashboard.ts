@@ -6,6 +6,7 @@ import { ConfigError, LogError } from "../error/error.ts";
 import type { RunSettings } from "../roles/role.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import type { FromPage, ToPage } from "./dashboard_worker.ts";
+import { SERVER_HOST } from "./gate.ts";
 import { checkExposure, DEFAULT_PORT, type PageSettings } from "./exposure.ts";
 
 /** The page ends in so long or is ended. */
@@ -40,8 +41,10 @@ export function mayListen(
   { host, port = DEFAULT_PORT }: PageSettings,
 ): boolean {
   const place = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const query = { name: "net", host: place } as const;
-  return Deno.permissions.querySync(query).state === "granted";
+  // The server itself listens at any free port of this machine.
+  return [place, SERVER_HOST].every((host) =>
+    Deno.permissions.querySync({ name: "net", host }).state === "granted"
+  );
 }
 
 /**

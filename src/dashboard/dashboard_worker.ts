@@ -14,6 +14,7 @@ import type { Store } from "../store/store.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
 import { addressOf, type PageSettings, portsToTry } from "./exposure.ts";
+import { Gate, SERVER_HOST } from "./gate.ts";
 import { LiveReader } from "./live_reader.ts";
 import { LiveState } from "./live_state.ts";
 import { pageServer, type PageServerOptions } from "./page_server.ts";
@@ -22,6 +23,12 @@ import { pageServer, type PageServerOptions } from "./page_server.ts";
 const TICK_MS = 250;
 /** A store that cannot be opened is tried again in so long. */
 const STORE_RETRY_MS = 2000;
+
+/** Connections at once, and those of one address. */
+const CONNECTIONS_MAX = 1000;
+const PER_ADDRESS_MAX = 250;
+/** Longer than any answer takes to begin, and than open pages wait for an event. */
+const QUIET_MS = 60_000;
 
 /** What the page's thread is told. */
 export type ToPage =
@@ -97,10 +104,18 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
     models: modelsFolder(settings),
     latency: () => latency,
     token: page.token,
+    behindProxy: page.behindProxy,
     process: work.process,
   });
-  const listener = listen(page, server.fetch);
-  const { port } = listener.addr as Deno.NetAddr;
+  const listener = listen(page);
+  const gate = new Gate({
+    listener,
+    fetch: server.fetch,
+    connectionsMax: CONNECTIONS_MAX,
+    perAddressMax: page.behindProxy ? CONNECTIONS_MAX : PER_ADDRESS_MAX,
+    quietMs: QUIET_MS,
+  });
+  const { port } = listener.addr;
   self.postMessage({
     kind: "listening",
     address: addressOf(page.host, port),
@@ -113,7 +128,7 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
   } finally {
     clearInterval(ticking);
     server.close();
-    await listener.shutdown();
+    await gate[Symbol.asyncDispose]();
     await opensStore;
     await store?.[Symbol.asyncDispose]();
   }
@@ -149,21 +164,17 @@ async function storeOf(
 }
 
 /** Listens at the first port that is free. Throws ConfigError if there is none, or none is permitted. */
-function listen(
-  { host, port }: PageSettings,
-  fetch: (request: Request) => Response | Promise<Response>,
-): Deno.HttpServer {
+function listen({ host, port }: PageSettings): Deno.TcpListener {
   const ports = portsToTry(port);
   for (const candidate of ports) {
     try {
-      const options = { hostname: host, port: candidate, onListen: () => {} };
-      return Deno.serve(options, fetch);
+      return Deno.listen({ hostname: host, port: candidate });
     } catch (error) {
       if (error instanceof Deno.errors.AddrInUse) continue;
       throw error instanceof Deno.errors.NotCapable
         ? new ConfigError(
           `the page may not listen at ${host}:${candidate}: add ` +
-            `--allow-net=${host} before main.ts, or leave the page out by ` +
+            `--allow-net=${host},${SERVER_HOST} before main.ts, or leave the page out by ` +
             "--role=producer,processor,writer",
         )
         : new ConfigError(

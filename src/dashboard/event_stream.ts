@@ -6,7 +6,11 @@
  */
 
 /** The page's end of a stream. */
-type Client = ReadableStreamDefaultController<Uint8Array>;
+interface Client {
+  readonly controller: ReadableStreamDefaultController<Uint8Array>;
+  /** Whether whoever listens still may. */
+  readonly mayListen: () => boolean;
+}
 
 const ENCODER = new TextEncoder();
 
@@ -34,14 +38,20 @@ export class EventStream {
     return this.#skipped;
   }
 
-  /** A new listener's stream, with its first event; undefined if there are too many. */
-  open(first: string): ReadableStream<Uint8Array> | undefined {
+  /**
+   * A new listener's stream, with its first event; undefined if there are too
+   * many. It ends with the first tick at which `mayListen` says no.
+   */
+  open(
+    first: string,
+    mayListen: () => boolean = () => true,
+  ): ReadableStream<Uint8Array> | undefined {
     if (this.#clients.size >= this.#clientsMax) return undefined;
     let client: Client | undefined;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
-        client = controller;
-        this.#clients.add(controller);
+        client = { controller, mayListen };
+        this.#clients.add(client);
         controller.enqueue(encode(first));
       },
       cancel: () => {
@@ -52,21 +62,31 @@ export class EventStream {
 
   /** Sends an event to all that are ready for one; `make` is not called if nobody listens. */
   send(make: () => string): void {
+    this.endUnwelcome();
     if (this.#clients.size === 0) return;
     let event: Uint8Array | undefined;
-    for (const client of this.#clients) {
-      if ((client.desiredSize ?? 0) <= 0) {
+    for (const { controller } of this.#clients) {
+      if ((controller.desiredSize ?? 0) <= 0) {
         this.#skipped++;
         continue;
       }
       event ??= encode(make());
-      client.enqueue(event);
+      controller.enqueue(event);
+    }
+  }
+
+  /** Ends the streams of those who may no longer listen: signed out, or their session has ended. */
+  endUnwelcome(): void {
+    for (const client of this.#clients) {
+      if (client.mayListen()) continue;
+      this.#clients.delete(client);
+      client.controller.close();
     }
   }
 
   /** Ends all streams; the pages try to connect again. */
   close(): void {
-    for (const client of this.#clients) client.close();
+    for (const { controller } of this.#clients) controller.close();
     this.#clients.clear();
   }
 }

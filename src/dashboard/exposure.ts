@@ -12,6 +12,8 @@ export interface PageSettings {
   readonly port: number | undefined;
   /** What whoever looks has to know; undefined for nothing. */
   readonly token: string | undefined;
+  /** Whether it is reached through a proxy only, which speaks TLS and adds X-Forwarded headers. */
+  readonly behindProxy: boolean;
 }
 
 /** The address that is listened at by default: nobody else reaches it. */
@@ -24,7 +26,16 @@ export const PORTS_TRIED = 20;
 const TOKEN_LENGTH_MIN = 16;
 
 /** Throws ConfigError for an address that others reach without a token, or a token that can be guessed. */
-export function checkExposure({ host, token }: PageSettings): void {
+export function checkExposure(
+  { host, token, behindProxy }: PageSettings,
+): void {
+  if (behindProxy && token === undefined) {
+    throw new ConfigError(
+      "--behind-proxy opens the page to all who reach the proxy; put a token " +
+        `of at least ${TOKEN_LENGTH_MIN} characters in a file and name it by ` +
+        "--token-file (or set FRAUDSTREAM_TOKEN)",
+    );
+  }
   if (token !== undefined && token.length < TOKEN_LENGTH_MIN) {
     throw new ConfigError(
       `the page's token has ${token.length} characters, fewer than ` +

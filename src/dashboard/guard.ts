@@ -3,7 +3,12 @@
  * anything, names under which the page answers (DNS rebinding), the token,
  * and writes from the page itself only (cross-site request forgery).
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import { isLoopback } from "./exposure.ts";
 
 /** Bytes of the largest body that is read. */
@@ -28,7 +33,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": POLICY,
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
-  "referrer-policy": "no-referrer",
+  // With no-referrer a browser sends 'Origin: null' with the forms of the page.
+  "referrer-policy": "same-origin",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -40,48 +46,78 @@ export function secure(headers: Headers): void {
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
 }
 
+/** Where a request comes from, as far as that is known. */
+export interface Visit {
+  /** What it says of itself. */
+  readonly headers: Headers;
+  /** The address that wrong tokens are counted for. */
+  readonly address: string;
+  /** Whether the browser speaks TLS, to a proxy that is trusted. */
+  readonly secure: boolean;
+}
+
+/**
+ * A request's visit. Behind a trusted proxy the address and the scheme are
+ * those that the proxy has added last; anybody could have written the rest.
+ */
+export function visitOf(
+  headers: Headers,
+  address: string,
+  behindProxy: boolean,
+): Visit {
+  if (!behindProxy) return { headers, address, secure: false };
+  const last = (name: string) => headers.get(name)?.split(",").pop()?.trim();
+  // Some proxies add the port.
+  const client = last("x-forwarded-for")?.replace(/^\[(.*)\](:\d+)?$/, "$1")
+    .replace(/^([\d.]+):\d+$/, "$1");
+  return {
+    headers,
+    address: client || address,
+    secure: last("x-forwarded-proto")?.toLowerCase() === "https",
+  };
+}
+
 /** Why a request gets no answer. */
 export interface Refusal {
   /** HTTP status. */
-  readonly status: 403 | 413 | 421;
+  readonly status: 403 | 421;
   /** One sentence. */
   readonly error: string;
 }
 
 /**
  * Refuses what comes under a foreign name, where there is no token; and what
- * would change something and does not come from the page, or is too long.
+ * would change something and does not come from the page.
  */
 export function refusalOf(
-  { method, headers }: Request,
+  method: string,
+  visit: Visit,
   token: string | undefined,
 ): Refusal | undefined {
+  const { headers } = visit;
   const host = headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   // With a token nobody gets an answer who does not know it.
   if (token === undefined && !isLoopback(name)) {
     return { status: 421, error: "this page answers to 127.0.0.1 only" };
   }
-  if (method === "GET" || method === "HEAD") return undefined;
-  if (!isSameOrigin(headers)) {
-    const error = "a write must come from the page itself (Origin) or carry " +
-      "the token (Authorization: Bearer)";
-    return { status: 403, error };
+  if (method === "GET" || method === "HEAD" || isSameOrigin(visit)) {
+    return undefined;
   }
-  // A browser always says how much it sends.
-  const length = Number(headers.get("content-length") ?? NaN);
-  if (length <= BODY_MAX) return undefined;
-  return { status: 413, error: `a body has at most ${BODY_MAX} bytes` };
+  const error = "a write must come from the page itself (Origin) or carry " +
+    "the token (Authorization: Bearer)";
+  return { status: 403, error };
 }
 
-function isSameOrigin(headers: Headers): boolean {
+function isSameOrigin({ headers, secure }: Visit): boolean {
   const site = headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin") return false;
   const origin = headers.get("origin");
   // Browsers add the token to no request by themselves.
   if (origin === null) return bearer(headers) !== undefined;
   try {
-    return new URL(origin).host === headers.get("host");
+    const { host, protocol } = new URL(origin);
+    return host === headers.get("host") && (!secure || protocol === "https:");
   } catch {
     return false; // "null", from a sandboxed page
   }
@@ -91,82 +127,198 @@ function bearer(headers: Headers): string | undefined {
   return /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
 
+/** The header that carries a page session's key with every write. */
+export const KEY_HEADER = "x-fraudstream-key";
+
 const COOKIE = "fraudstream_session";
 const SESSION_MS = 12 * 3600 * 1000;
 const SESSIONS_MAX = 1000;
-/** So many wrong tokens are looked at in a while. */
+/** So many wrong tokens of one address are looked at in a while. */
 const WRONG_MAX = 20;
 const WRONG_MS = 60_000;
+/** So many addresses that have shown wrong tokens are remembered. */
+const ADDRESSES_MAX = 1000;
 
-/** Knows the token, and who has shown it. */
+/** What a token comes to: let in, not let in, or not looked at. */
+export type Admission = "yes" | "no" | "too often";
+
+/** A page session that has begun, or goes on. */
+export interface PageSession {
+  /** What every write of the page must carry. */
+  readonly key: string;
+  /** The cookie to set; undefined for a session that goes on. */
+  readonly cookie: string | undefined;
+}
+
+/**
+ * Knows the token and the sessions of pages. Without a token everybody on this
+ * machine may look; to write takes a session all the same, whose key no other
+ * site can read.
+ */
 export class Door {
   readonly #token: Uint8Array | undefined;
   /** Ends of sessions by their ids' digests. */
   readonly #sessions = new Map<string, number>();
+  readonly #wrong: WrongTokens;
   readonly #now: () => number;
-  #wrong = 0;
-  #wrongSince = 0;
+  readonly #secret = randomBytes(32);
 
-  /** Lets everybody in without a token; `now` is a clock in milliseconds. */
+  /** Lets everybody look without a token; `now` is a clock in milliseconds. */
   constructor(token: string | undefined, now: () => number = Date.now) {
     this.#token = token === undefined ? undefined : digest(token);
     this.#now = now;
+    this.#wrong = new WrongTokens(now);
   }
 
-  /** Whether everybody may come in. */
+  /** Whether everybody may look. */
   get open(): boolean {
     return this.#token === undefined;
   }
 
   /** Whether a request may be answered. */
-  admits(headers: Headers): boolean {
-    if (this.#token === undefined) return true;
-    const shown = bearer(headers);
-    if (shown !== undefined) return this.#isToken(shown);
-    const id = sessionOf(headers);
-    const end = id && this.#sessions.get(keyOf(id));
-    return typeof end === "number" && this.#now() < end;
+  admits(visit: Visit): Admission {
+    if (this.#token === undefined || this.#hasSession(visit)) return "yes";
+    const shown = bearer(visit.headers);
+    return shown === undefined ? "no" : this.#look(shown, visit.address);
+  }
+
+  /** Whether what was let in still is: for streams, which last. */
+  stillAdmits(visit: Visit): boolean {
+    return this.#token === undefined || this.#hasSession(visit) ||
+      this.#isToken(bearer(visit.headers));
+  }
+
+  /** Whether a request that was let in may change something. */
+  mayWrite(visit: Visit): boolean {
+    if (this.#isToken(bearer(visit.headers))) return true;
+    const id = sessionOf(visit);
+    const key = visit.headers.get(KEY_HEADER);
+    if (id === undefined || key === null || !this.#hasSession(visit)) {
+      return false;
+    }
+    return timingSafeEqual(digest(key), digest(this.#keyOf(id)));
   }
 
   /** The cookie of a new session for who shows the token. */
-  enter(token: string): { cookie: string } | "wrong" | "too often" {
-    const now = this.#now();
-    if (now - this.#wrongSince > WRONG_MS) this.#wrong = 0;
-    if (this.#wrong >= WRONG_MAX) return "too often";
-    if (!this.#isToken(token)) {
-      if (this.#wrong++ === 0) this.#wrongSince = now;
-      return "wrong";
+  enter(
+    token: string,
+    visit: Visit,
+  ): { cookie: string } | Exclude<Admission, "yes"> {
+    const admission = this.#look(token, visit.address);
+    return admission === "yes"
+      ? { cookie: cookieOf(this.#begin(), SESSION_MS, visit) }
+      : admission;
+  }
+
+  /** The session of a page that was let in; begins one where everybody may look. */
+  session(visit: Visit): PageSession | undefined {
+    const id = sessionOf(visit);
+    if (id !== undefined && this.#hasSession(visit)) {
+      return { key: this.#keyOf(id), cookie: undefined };
     }
-    const id = randomBytes(32).toString("hex");
-    if (this.#sessions.size >= SESSIONS_MAX) {
-      for (const oldest of this.#sessions.keys()) {
-        this.#sessions.delete(oldest);
-        break;
-      }
-    }
-    this.#sessions.set(keyOf(id), now + SESSION_MS);
-    return {
-      cookie: `${COOKIE}=${id}; Path=/; HttpOnly; SameSite=Strict; ` +
-        `Max-Age=${SESSION_MS / 1000}`,
-    };
+    if (!this.open) return undefined;
+    const begun = this.#begin();
+    const cookie = cookieOf(begun, SESSION_MS, visit);
+    return { key: this.#keyOf(begun), cookie };
   }
 
   /** Ends a session; gives the cookie that takes it from the browser. */
-  leave(headers: Headers): string {
-    const id = sessionOf(headers);
-    if (id) this.#sessions.delete(keyOf(id));
-    return `${COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
+  leave(visit: Visit): string {
+    const id = sessionOf(visit);
+    if (id) this.#sessions.delete(nameOf(id));
+    return cookieOf("", 0, visit);
   }
 
-  #isToken(shown: string): boolean {
-    return this.#token !== undefined &&
+  #begin(): string {
+    const id = randomBytes(32).toString("hex");
+    if (this.#sessions.size >= SESSIONS_MAX) deleteFirst(this.#sessions);
+    this.#sessions.set(nameOf(id), this.#now() + SESSION_MS);
+    return id;
+  }
+
+  #hasSession(visit: Visit): boolean {
+    const id = sessionOf(visit);
+    const end = id === undefined ? undefined : this.#sessions.get(nameOf(id));
+    return end !== undefined && this.#now() < end;
+  }
+
+  #look(token: string, address: string): Admission {
+    if (this.#wrong.tooMany(address)) return "too often";
+    if (this.#isToken(token)) return "yes";
+    this.#wrong.count(address);
+    return "no";
+  }
+
+  #isToken(shown: string | undefined): boolean {
+    return this.#token !== undefined && shown !== undefined &&
       timingSafeEqual(digest(shown), this.#token);
+  }
+
+  #keyOf(id: string): string {
+    return createHmac("sha256", this.#secret).update(id).digest("hex");
   }
 }
 
-function sessionOf(headers: Headers): string | undefined {
-  const cookies = headers.get("cookie") ?? "";
-  return new RegExp(`(?:^|; )${COOKIE}=([0-9a-f]{64})(?:;|$)`).exec(cookies)
+/** Wrong tokens by address, so that a stranger's do not keep others out. */
+class WrongTokens {
+  /** Oldest first. */
+  readonly #counts = new Map<string, { since: number; wrong: number }>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Whether no more tokens of an address are looked at for now. */
+  tooMany(address: string): boolean {
+    const found = this.#counts.get(networkOf(address));
+    return found !== undefined && found.wrong >= WRONG_MAX &&
+      this.#now() - found.since <= WRONG_MS;
+  }
+
+  count(address: string): void {
+    const network = networkOf(address);
+    const found = this.#counts.get(network);
+    if (found && this.#now() - found.since <= WRONG_MS) {
+      found.wrong++;
+      return;
+    }
+    this.#counts.delete(network);
+    if (this.#counts.size >= ADDRESSES_MAX) deleteFirst(this.#counts);
+    this.#counts.set(network, { since: this.#now(), wrong: 1 });
+  }
+}
+
+/** What one person has at least: an IPv4 address, or 64 bits of an IPv6 one. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!plain.includes(":")) return plain.slice(0, 60);
+  try {
+    const { hostname } = new URL(`http://[${plain.replace(/%.*$/, "")}]`);
+    const [head, tail] = hostname.slice(1, -1).split("::");
+    const first = head === "" ? [] : head.split(":");
+    const last = tail ? tail.split(":") : [];
+    const zeros = tail === undefined ? 0 : 8 - first.length - last.length;
+    return [...first, ...Array(zeros).fill("0"), ...last].slice(0, 4).join(":");
+  } catch {
+    return plain.slice(0, 60);
+  }
+}
+
+/** Behind TLS the name itself keeps other hosts and plain HTTP from setting it. */
+function cookieName({ secure }: Visit): string {
+  return secure ? `__Host-${COOKIE}` : COOKIE;
+}
+
+function cookieOf(id: string, ageMs: number, visit: Visit): string {
+  return `${cookieName(visit)}=${id}; Path=/; HttpOnly; SameSite=Strict; ` +
+    `Max-Age=${ageMs / 1000}${visit.secure ? "; Secure" : ""}`;
+}
+
+function sessionOf(visit: Visit): string | undefined {
+  const cookies = visit.headers.get("cookie") ?? "";
+  const name = cookieName(visit);
+  return new RegExp(`(?:^|; )${name}=([0-9a-f]{64})(?:;|$)`).exec(cookies)
     ?.[1];
 }
 
@@ -175,6 +327,13 @@ function digest(text: string): Uint8Array {
   return createHash("sha256").update(text).digest();
 }
 
-function keyOf(id: string): string {
+function nameOf(id: string): string {
   return createHash("sha256").update(id).digest("hex");
+}
+
+function deleteFirst(map: Map<string, unknown>): void {
+  for (const first of map.keys()) {
+    map.delete(first);
+    return;
+  }
 }

@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { DataError } from "../error/error.ts";
 import type { Log } from "../log/log.ts";
 import type { Control, StreamParameters } from "../roles/control.ts";
@@ -27,7 +28,7 @@ import {
   readCase,
 } from "./cases.ts";
 import { EventStream } from "./event_stream.ts";
-import { Door, refusalOf, secure } from "./guard.ts";
+import { BODY_MAX, Door, refusalOf, secure, visitOf } from "./guard.ts";
 import type { LiveReader } from "./live_reader.ts";
 import type { LiveState, Place } from "./live_state.ts";
 import { metricsOf } from "./metrics.ts";
@@ -41,6 +42,10 @@ const CLIENTS_MAX = 500;
 const LETTERS_MAX = 200;
 /** Characters of a dead letter's value that are shown. */
 const RAW_MAX = 20_000;
+/** Seconds after which a token of an address is looked at again. */
+const RETRY_AFTER = "60";
+const NO_KEY = "a write needs the key of a page session: reload the page " +
+  "(a program gets one from /api/session, or sends the token)";
 /** An answer that many pages ask for is made once in so long. */
 const SHARED_MS = 1000;
 
@@ -66,6 +71,8 @@ export interface PageServerOptions {
   readonly models: string | undefined;
   /** What whoever looks has to know; undefined for nothing. */
   readonly token: string | undefined;
+  /** Whether a proxy is before the page, whose X-Forwarded headers hold. */
+  readonly behindProxy: boolean;
   /** What runs in this process, for people. */
   readonly process: {
     /** Threads by name. */
@@ -79,13 +86,19 @@ export interface PageServerOptions {
 
 /** The page's server. */
 export interface PageServer {
-  /** Answers a request. */
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Answers a request that came from an address. */
+  readonly fetch: (
+    request: Request,
+    address: string,
+  ) => Response | Promise<Response>;
   /** Tells all open pages the newest state. */
   readonly tick: () => void;
   /** Ends the streams to open pages. */
   readonly close: () => void;
 }
+
+/** What hono hands on with each request. */
+type Served = { readonly Bindings: { readonly address: string } };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -116,15 +129,24 @@ export function pageServer(options: PageServerOptions): PageServer {
     memoryBytes: Deno.memoryUsage().rss,
   }));
 
-  const app = new Hono();
+  const visit = (c: Context<Served>) =>
+    visitOf(c.req.raw.headers, c.env.address, options.behindProxy);
+
+  const app = new Hono<Served>();
   app.use(async (c, next) => {
-    const refusal = refusalOf(c.req.raw, token);
+    const refusal = refusalOf(c.req.method, visit(c), token);
     if (refusal) c.res = c.json({ error: refusal.error }, refusal.status);
     else await next();
     secure(c.res.headers);
   });
   app.onError((error, c) => failed(error, c));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
+
+  app.use(bodyLimit({
+    maxSize: BODY_MAX,
+    onError: (c) =>
+      c.json({ error: `a body has at most ${BODY_MAX} bytes` }, 413),
+  }));
 
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => {
@@ -140,26 +162,46 @@ export function pageServer(options: PageServerOptions): PageServer {
   app.get("/login", (c) => c.html(loginPage(undefined)));
   app.post("/login", async (c) => {
     const form = await c.req.formData().catch(() => undefined);
-    const entered = door.enter(String(form?.get("token") ?? ""));
-    if (entered === "wrong") {
+    const token = String(form?.get("token") ?? "");
+    const entered = door.enter(token, visit(c));
+    if (entered === "no") {
       return c.html(loginPage("That is not the token."), 401);
     }
     if (entered === "too often") {
+      c.header("retry-after", RETRY_AFTER);
       return c.html(loginPage("Too many wrong tokens; wait a minute."), 429);
     }
     c.header("set-cookie", entered.cookie);
     return c.redirect("/", 303);
   });
   app.post("/logout", (c) => {
-    c.header("set-cookie", door.leave(c.req.raw.headers));
+    c.header("set-cookie", door.leave(visit(c)));
+    stream.endUnwelcome();
     return c.redirect("/login", 303);
   });
 
   // From here on only for who has the token, where there is one.
   app.use(async (c, next) => {
-    if (door.admits(c.req.raw.headers)) return await next();
+    const admission = door.admits(visit(c));
+    if (admission === "yes") return await next();
+    if (admission === "too often") {
+      c.header("retry-after", RETRY_AFTER);
+      return c.json({ error: "too many wrong tokens; wait a minute" }, 429);
+    }
     if (c.req.path === "/") return c.redirect("/login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
+  });
+  app.use(async (c, next) => {
+    const reads = c.req.method === "GET" || c.req.method === "HEAD";
+    if (reads || door.mayWrite(visit(c))) return await next();
+    return c.json({ error: NO_KEY }, 403);
+  });
+  app.get("/api/session", (c) => {
+    const site = c.req.header("sec-fetch-site") ?? "same-origin";
+    const session = site === "same-origin" ? door.session(visit(c)) : undefined;
+    if (!session) return c.json({ error: "sessions are the page's own" }, 403);
+    if (session.cookie) c.header("set-cookie", session.cookie);
+    return c.json({ key: session.key });
   });
   app.get("/", (c) => c.html(pageWith(snapshot())));
   app.get(
@@ -170,7 +212,9 @@ export function pageServer(options: PageServerOptions): PageServer {
       }),
   );
   app.get("/api/live", (c) => {
-    const body = stream.open(snapshotJson());
+    const listener = visit(c);
+    const mayListen = () => door.stillAdmits(listener);
+    const body = stream.open(snapshotJson(), mayListen);
     if (!body) return c.json({ error: "too many pages are open" }, 503);
     return c.body(body, 200, { "content-type": "text/event-stream" });
   });
@@ -194,7 +238,7 @@ export function pageServer(options: PageServerOptions): PageServer {
     });
   });
   return {
-    fetch: (request) => app.fetch(request),
+    fetch: (request, address) => app.fetch(request, { address }),
     tick: () => stream.send(snapshotJson),
     close: () => stream.close(),
   };
@@ -210,7 +254,7 @@ function failed(error: Error, c: Context): Response {
   return c.json({ error: message }, 503);
 }
 
-function addCases(app: Hono, options: PageServerOptions): void {
+function addCases(app: Hono<Served>, options: PageServerOptions): void {
   const { state, parameters, log, control } = options;
   const { features } = parameters;
   const inTurn = turns();
@@ -269,7 +313,7 @@ function filterOf(c: Context): QueueFilter {
   };
 }
 
-function addPlaces(app: Hono, options: PageServerOptions): void {
+function addPlaces(app: Hono<Served>, options: PageServerOptions): void {
   const { state, control } = options;
   const plane = shared(() => Promise.resolve(planeOf(state)));
   app.get("/api/map", async (c) => c.json(await plane()));
@@ -357,7 +401,7 @@ function radiusOf(control: Control): number | undefined {
   return found ? Number(found[1]) : undefined;
 }
 
-function addModel(app: Hono, options: PageServerOptions): void {
+function addModel(app: Hono<Served>, options: PageServerOptions): void {
   const { state, models, parameters, control } = options;
   const { delayDays } = parameters.features;
   const inTurn = turns();
@@ -393,7 +437,7 @@ function addModel(app: Hono, options: PageServerOptions): void {
   });
 }
 
-function addDeadLetters(app: Hono, options: PageServerOptions): void {
+function addDeadLetters(app: Hono<Served>, options: PageServerOptions): void {
   const { log, control, parameters } = options;
   const inTurn = turns();
   app.get("/api/dead-letters", async (c) => {

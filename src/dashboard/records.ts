@@ -4,6 +4,7 @@
  * programs may write to the topics too.
  */
 import type { Verdict } from "../store/look_up.ts";
+import { INT_MAX, TRANSACTION_ID_MAX } from "../transaction/transaction.ts";
 
 /** What a model says about a payment. */
 export interface Prediction {
@@ -50,9 +51,9 @@ export function parsePrediction(value: Uint8Array): Prediction | undefined {
   if (!fields) return undefined;
   const whole = ["TRANSACTION_ID", "CUSTOMER_ID", "TERMINAL_ID"];
   const numbers = ["TX_AMOUNT", "TX_TIME_SECONDS", "SCORE"];
-  const isPrediction =
-    whole.every((name) => Number.isSafeInteger(fields[name])) &&
+  const isPrediction = whole.every((name) => isId(fields[name])) &&
     numbers.every((name) => Number.isFinite(fields[name])) &&
+    isWithin(fields.TX_TIME_SECONDS, INT_MAX) && isWithin(fields.SCORE, 1) &&
     typeof fields.TX_DATETIME === "string";
   if (!isPrediction) return undefined;
   return {
@@ -69,6 +70,14 @@ export function parsePrediction(value: Uint8Array): Prediction | undefined {
   };
 }
 
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && isWithin(value, TRANSACTION_ID_MAX);
+}
+
+function isWithin(value: unknown, most: number): boolean {
+  return typeof value === "number" && value >= 0 && value <= most;
+}
+
 function numbersOf(value: unknown): Record<string, number> {
   if (typeof value !== "object" || value === null) return {};
   return Object.fromEntries(
@@ -80,9 +89,9 @@ function numbersOf(value: unknown): Record<string, number> {
 export function parseLabel(value: Uint8Array): Verdict | undefined {
   const fields = parseFields(value);
   const { TRANSACTION_ID: id, LABEL: label } = fields ?? {};
-  if (!Number.isSafeInteger(id) || label !== 0 && label !== 1) return undefined;
+  if (!isId(id) || label !== 0 && label !== 1) return undefined;
   return {
-    transactionId: Number(id),
+    transactionId: id,
     label,
     analyst: String(fields?.ANALYST ?? ""),
     note: String(fields?.NOTE ?? ""),
@@ -110,8 +119,10 @@ export function parsePlace(
   const id = fields?.[`${kind}_ID`];
   const x = fields?.[`X_${kind}_ID`];
   const y = fields?.[`Y_${kind}_ID`];
-  if (typeof id !== "number" || typeof x !== "number") return undefined;
-  return typeof y === "number" ? { id, x, y } : undefined;
+  if (!isId(id) || typeof x !== "number" || !Number.isFinite(x)) {
+    return undefined;
+  }
+  return typeof y === "number" && Number.isFinite(y) ? { id, x, y } : undefined;
 }
 
 function parseFields(value: Uint8Array): Fields | undefined {

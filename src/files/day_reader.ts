@@ -43,6 +43,8 @@ export interface DayReaderOptions {
   readonly signal: AbortSignal;
   /** Most rows of a file that are sorted in memory, 72 bytes each; 2^20 if undefined. */
   readonly sortRows?: number | undefined;
+  /** Folder of the temporary file that longer files are sorted in; the system's own if undefined. */
+  readonly sortFolder?: string | undefined;
 }
 
 const SORT_ROWS = 2 ** 20;
@@ -55,6 +57,8 @@ const IDS_MAX = 2 ** 25;
 
 /** Rows left out whose places are kept for the summary. */
 const SKIPPED_SHOWN = 3;
+
+const DUPLICATE = "duplicate TRANSACTION_ID";
 
 /** A row being sorted: the payment's cells, then its place. */
 const PLACE = TRANSACTION_CELLS;
@@ -124,6 +128,7 @@ export class DayReader {
       width: WIDTH,
       keys: [DATETIME_CELL, ID_CELL],
       memoryRows: this.#options.sortRows ?? SORT_ROWS,
+      folder: this.#options.sortFolder,
     });
     for (let file = 0; file < this.sources.length; file++) {
       await this.#gather(file, sorter);
@@ -140,18 +145,20 @@ export class DayReader {
     const source = this.sources[file];
     const { signal } = this.#options;
     for await (const batch of readRows(source, { name: source.name, signal })) {
+      if (batch.length > 0 && batch.place(0, "").column === undefined) {
+        this.#rowFiles.add(file);
+      }
       for (let index = 0; index < batch.length; index++) {
-        const defect = batch.read(index, row) ?? this.#checkTimes(row);
+        const place = file * FILE_UNIT + batch.line(index);
+        const defect = batch.read(index, row) ?? this.#checkTimes(row) ??
+          this.#checkId(row.transactionId, place);
         if (defect !== undefined) {
           this.#refuseRow(batch, index, file, defect);
           continue;
         }
         toCells(row, cells, 0);
-        cells[PLACE] = file * FILE_UNIT + batch.line(index);
+        cells[PLACE] = place;
         sorter.add(cells);
-      }
-      if (batch.length > 0 && batch.place(0, "").column === undefined) {
-        this.#rowFiles.add(file);
       }
     }
   }
@@ -165,6 +172,22 @@ export class DayReader {
       this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
     }
     return defect;
+  }
+
+  /** Takes note of an id, which must not have come before. */
+  #checkId(id: number, place: number): RowDefect | undefined {
+    const before = this.#ids.add(id, place);
+    if (before !== undefined) {
+      const message = `TRANSACTION_ID ${id} has come already in ` +
+        this.#shown(before, "");
+      return { reason: DUPLICATE, message };
+    }
+    if (!this.#ids.full) return undefined;
+    throw new DataError(
+      `${this.#shown(place)}: more than ${IDS_MAX} payments whose ` +
+        "TRANSACTION_ID does not count up from row to row, too many to tell " +
+        "repeated ones; number the payments in order of time, or split them",
+    );
   }
 
   /** The sorted rows of a file, checked against those before. */
@@ -189,48 +212,28 @@ export class DayReader {
     if (current !== undefined) yield current;
   }
 
-  /** Takes note of a row, or refuses it and returns false. */
+  /** Takes note of a row in order, or refuses it and returns false. */
   #accept(row: Transaction, place: number): boolean {
-    const { transactionId: id, timeSeconds: time } = row;
     const defect = this.#orderDefect(row);
     if (defect !== undefined) {
       this.#refuse(this.#shown(place), defect, MEND_ROW);
       return false;
     }
-    const before = this.#ids.add(id, place);
-    if (before !== undefined) {
-      this.#refuse(
-        this.#shown(place),
-        {
-          reason: "duplicate TRANSACTION_ID",
-          message: `TRANSACTION_ID ${id} has come already in ${
-            this.#shown(before, "")
-          }`,
-        },
-        "remove one of the rows, or keep the first of such rows with --skip-bad-rows",
-      );
-      return false;
-    }
-    if (this.#ids.full) {
-      throw new DataError(
-        `${this.#shown(place)}: more than ${IDS_MAX} payments whose ` +
-          "TRANSACTION_ID does not count up from row to row, too many to tell " +
-          "repeated ones; number the payments in order of time, or split them",
-      );
-    }
-    this.#lastTime = time;
-    this.#lastId = id;
+    this.#lastTime = row.timeSeconds;
+    this.#lastId = row.transactionId;
     this.#lastPlace = place;
     return true;
   }
 
   #orderDefect(row: Transaction): RowDefect | undefined {
     const { timeSeconds: time, datetimeSeconds, transactionId } = row;
-    const shown = formatDatetime(datetimeSeconds);
     if (time < 0 || time > INT_MAX) {
       return {
         reason: "out of range",
-        message: `TX_DATETIME ${shown} is not in the ${INT_MAX} seconds from ` +
+        message:
+          `TX_DATETIME ${
+            formatDatetime(datetimeSeconds)
+          } is not in the ${INT_MAX} seconds from ` +
           `the start ${formatDatetime(this.#startSeconds ?? 0)} on; ` +
           "give another with --start",
       };
@@ -241,7 +244,8 @@ export class DayReader {
     }
     return {
       reason: "out of order",
-      message: `TX_DATETIME ${shown}, TRANSACTION_ID ${transactionId} comes ` +
+      message: `TX_DATETIME ${formatDatetime(datetimeSeconds)}, ` +
+        `TRANSACTION_ID ${transactionId} comes ` +
         `before the last row of an earlier file, ` +
         `${this.#shown(this.#lastPlace, "")}; put the payments of both files ` +
         "into one",
@@ -257,7 +261,10 @@ export class DayReader {
     const given = this.#options.startSeconds !== undefined;
     const startDoubtful = defect.reason === "time mismatch" && !given &&
       this.#startSeconds !== undefined;
-    const advice = startDoubtful
+    const advice = defect.reason === DUPLICATE
+      ? "remove one of the rows, or keep the first of such rows with " +
+        "--skip-bad-rows"
+      : startDoubtful
       ? `${MEND_ROW}; if the start, taken from the first row, is wrong, ` +
         "give it with --start"
       : MEND_ROW;

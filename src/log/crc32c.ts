@@ -26,11 +26,11 @@ function makeTables(): Int32Array {
   return tables;
 }
 
-/** The checksum of `bytes`, a whole number without sign. */
-export function crc32c(bytes: Uint8Array): number {
+/** The checksum of `bytes`, a whole number without sign; given the one of what comes before them, the checksum of both. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const table = TABLES;
   const { buffer, byteOffset, length } = bytes;
-  let crc = -1;
+  let crc = ~before;
   let at = 0;
   let words: Int32Array<ArrayBufferLike> = NO_WORDS;
   if (length >= WORDS_FROM) {

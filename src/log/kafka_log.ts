@@ -7,8 +7,11 @@ import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
 import { consume } from "./kafka_consumer.ts";
 import { CODES, isAbortable, isFenced, KafkaError } from "./kafka_error.ts";
 import { fetchPartitions } from "./kafka_fetch.ts";
-import { offsetFetchRequest } from "./kafka_group_requests.ts";
-import { KafkaProducer } from "./kafka_producer.ts";
+import {
+  describeGroupRequest,
+  offsetFetchRequest,
+} from "./kafka_group_requests.ts";
+import { BATCH_BYTES, KafkaProducer } from "./kafka_producer.ts";
 import {
   type BrokerNode,
   createTopicsRequest,
@@ -44,6 +47,8 @@ const CREATED_MS = 30_000;
 /** Kafka tells nobody of news: whoever waits for some looks so often. */
 const LOOK_MS = 50;
 const FOREVER = "9223372036854775807";
+/** What a broker takes by default in one batch. */
+const BATCH_DEFAULT = 1_048_588;
 
 /** What a log is made from. */
 export interface KafkaLogOptions {
@@ -76,13 +81,69 @@ export class KafkaLog implements Log {
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     await this.#translate(async () => {
       await this.#tellOfFaults();
-      const found = await this.topics(specs.map(({ name }) => name));
-      const missing = specs.filter(({ name }) =>
-        !found.some((topic) => topic.name === name)
-      );
-      if (missing.length > 0) await this.#create(missing);
-      for (const spec of specs) await this.#checkTopic(spec);
+      const found = await this.#checkTopics(specs);
+      const missing = specs.filter(({ name }) => !found.has(name));
+      if (missing.length === 0) return;
+      await this.#create(missing);
+      // Another process may have made them, with a form of its own.
+      await this.#checkTopics(missing);
     });
+  }
+
+  /** See Log. */
+  async checkTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.#translate(() => this.#checkTopics(specs));
+  }
+
+  /** See Log. */
+  async checkPartitions(specs: readonly TopicSpec[]): Promise<void> {
+    const counts = await this.#translate(() => this.#partitions(specs));
+    for (const { name, partitions } of specs) {
+      const count = counts.get(name) ?? partitions;
+      if (count === partitions) continue;
+      throw new ConfigError(
+        `topic ${this.#prefix}${name} has ${count} partitions, but this ` +
+          `stream was begun with ${partitions}: keys lie in other partitions ` +
+          `than before, where their windows are not, so it cannot go on; ` +
+          `begin a new stream with another --topic-prefix`,
+      );
+    }
+  }
+
+  /** How many partitions the topics have that are there, as the cluster says now. */
+  async #partitions(
+    specs: readonly TopicSpec[],
+  ): Promise<Map<string, number>> {
+    const names = specs.map(({ name }) => this.#prefix + name);
+    const { topics } = await this.#cluster.metadata(names);
+    const counts = new Map<string, number>();
+    for (const { code, name, leaders } of topics) {
+      if (code !== 0) continue;
+      counts.set(name.slice(this.#prefix.length), leaders.length);
+    }
+    return counts;
+  }
+
+  /** Throws ConfigError for a topic of another form, and gives the names of those that are there. */
+  async #checkTopics(specs: readonly TopicSpec[]): Promise<Set<string>> {
+    const counts = await this.#cluster.retry(() => this.#partitions(specs));
+    const found = specs.filter(({ name }) => counts.has(name));
+    for (const spec of found) {
+      const count = counts.get(spec.name);
+      if (count === spec.partitions) continue;
+      // Where all that are there have as many, a stream may have so as well.
+      const alike = found.every(({ name, partitions }) =>
+        counts.get(name) === (partitions === 1 ? 1 : count)
+      );
+      throw new ConfigError(
+        `topic ${this.#prefix}${spec.name} has ${count} partitions, not ` +
+          `${spec.partitions}: ` +
+          (alike ? `give --partitions=${count} or ` : "") +
+          `choose another --topic-prefix`,
+      );
+    }
+    for (const spec of found) await this.#checkSettings(spec);
+    return new Set(found.map(({ name }) => name));
   }
 
   /** Warns of a Kafka that does not keep what it has promised. */
@@ -126,20 +187,12 @@ export class KafkaLog implements Log {
     }
   }
 
-  async #checkTopic(spec: TopicSpec): Promise<void> {
+  async #checkSettings(spec: TopicSpec): Promise<void> {
     const name = this.#prefix + spec.name;
-    const leaders = await this.#leaders(spec.name);
     const settings = await this.#settings(spec.name);
-    const { length: partitions } = leaders;
     const refuse = (why: string) => {
       throw new ConfigError(`topic ${name} ${why}`);
     };
-    if (partitions !== spec.partitions) {
-      refuse(
-        `has ${partitions} partitions, not ${spec.partitions}: give ` +
-          `--partitions=${partitions} or choose another --topic-prefix`,
-      );
-    }
     if (isCompacted(settings) !== spec.compacted) {
       refuse(
         `is ${spec.compacted ? "not " : ""}compacted (cleanup.policy): ` +
@@ -228,12 +281,6 @@ export class KafkaLog implements Log {
     );
   }
 
-  async #leaders(topic: string): Promise<readonly BrokerNode[]> {
-    const leaders = await this.#findLeaders(topic);
-    if (leaders) return leaders;
-    throw new LogError(`there is no topic ${this.#prefix}${topic} in Kafka`);
-  }
-
   /** See Log. */
   async read(
     topic: string,
@@ -282,7 +329,9 @@ export class KafkaLog implements Log {
     topic: string,
   ): Promise<(Commit | undefined)[]> {
     return await this.#translate(async () => {
-      const partitions = [...(await this.#leaders(topic)).keys()];
+      const leaders = await this.#findLeaders(topic);
+      if (!leaders) return [];
+      const partitions = [...leaders.keys()];
       const name = this.#prefix + group;
       const request = offsetFetchRequest(
         name,
@@ -295,6 +344,18 @@ export class KafkaLog implements Log {
         return await this.#lane.send(node, request);
       });
       return partitions.map((partition) => commits.get(partition));
+    });
+  }
+
+  /** See Log. */
+  async members(group: string): Promise<number> {
+    return await this.#translate(async () => {
+      const name = this.#prefix + group;
+      const request = describeGroupRequest(name);
+      return await this.#cluster.retry(async () => {
+        const node = await this.#cluster.coordinator("group", name);
+        return await this.#lane.send(node, request);
+      });
     });
   }
 
@@ -396,10 +457,24 @@ function isCompacted(settings: ReadonlyMap<string, string>): boolean {
 /** What people want to see of a topic. */
 const SHOWN_SETTINGS = ["retention.ms", "min.insync.replicas"];
 
-/** What would delete records before they are taken, in sentences that go on from the topic's name. */
+/** What would delete records before they are taken, or refuse them, in sentences that go on from the topic's name. */
 function problemsOf(settings: ReadonlyMap<string, string>): string[] {
-  if (isCompacted(settings)) return [];
   const problems: string[] = [];
+  const most = settings.get("max.message.bytes");
+  if (most !== undefined && Number(most) < BATCH_BYTES) {
+    problems.push(
+      `has max.message.bytes=${most}: batches have up to ${BATCH_BYTES} ` +
+        `bytes, so Kafka would refuse some; set it to ${BATCH_DEFAULT} or more`,
+    );
+  }
+  const age = settings.get("message.timestamp.before.max.ms") ?? FOREVER;
+  if (age !== FOREVER) {
+    problems.push(
+      `has message.timestamp.before.max.ms=${age}: records carry the time of ` +
+        `their payment, so Kafka would refuse older ones; set it to ${FOREVER}`,
+    );
+  }
+  if (isCompacted(settings)) return problems;
   const limits = [
     ["retention.ms", "records carry the time of their payment"],
     ["retention.bytes", "records may wait for long"],
@@ -459,7 +534,7 @@ function adviceOf(error: KafkaError): string {
   }
   if (error.code === TIMESTAMP_CODE) {
     return ": raise message.timestamp.after.max.ms of the topic for payments " +
-      "dated ahead of the clock";
+      "dated ahead of the clock, message.timestamp.before.max.ms for older ones";
   }
   if (TOO_LARGE_CODES.includes(error.code)) {
     return ": raise max.message.bytes of the topic";

@@ -36,8 +36,8 @@ import {
 } from "./kafka_requests.ts";
 import type { Append } from "./log.ts";
 
-/** Below what a broker takes in one batch by default, 1 MiB. */
-const BATCH_BYTES = 900_000;
+/** The longest batch, unless of one longer record: below what a broker takes by default, 1 MiB. */
+export const BATCH_BYTES = 900_000;
 
 /** The end of a transaction is asked for so often where the coordinator does not know what is wrong, and so many milliseconds apart. */
 const ENDS_MAX = 5;

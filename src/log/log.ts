@@ -132,8 +132,15 @@ export interface LogProducer {
 
 /** Topics, offsets, atomic steps. */
 export interface Log extends AsyncDisposable {
-  /** Makes the topics that are missing; throws ConfigError if one exists with another form. */
+  /** Makes the topics that are missing, unless one exists with another form: checkTopics(). */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
+  /** Throws ConfigError if one of the topics exists with another form. */
+  checkTopics(specs: readonly TopicSpec[]): Promise<void>;
+  /**
+   * Throws ConfigError if a topic has other partitions than the stream was
+   * begun with: somebody has added some since. Asks once, whatever was known.
+   */
+  checkPartitions(specs: readonly TopicSpec[]): Promise<void>;
   /** Those of the named topics that are there. */
   topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
@@ -145,11 +152,13 @@ export interface Log extends AsyncDisposable {
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch>;
-  /** A group's commits on a topic, one place a partition. */
+  /** A group's commits on a topic, one place a partition; none if there is no such topic. */
   committed(
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]>;
+  /** How many processes work for a group by consume(); 0 where something else sees to it that there is one at most. */
+  members(group: string): Promise<number>;
   /** Removes the records below an offset; reading from further down begins at what is left. */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */

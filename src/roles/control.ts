@@ -4,20 +4,26 @@
  * role reads it first; the newest record of a key counts.
  */
 import { ConfigError, LogError } from "../error/error.ts";
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  FEATURE_SETS,
+  type FeatureParameters,
+} from "../features/parameters.ts";
 import {
   type Append,
   type Log,
   type LogProducer,
+  type LogReport,
   READ_LIMIT,
 } from "../log/log.ts";
-import type { Partitioner } from "../log/partitioner.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
 import {
+  type RecordBatch,
   RecordBatchBuilder,
   recordKey,
   recordValue,
 } from "../log/record_batch.ts";
 import { formatDate } from "../transaction/calendar.ts";
+import { findPartitioner } from "./placement.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -90,6 +96,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** Where the stages begin in topics whose beginning was deleted, an offset a partition. */
+  starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments. */
   scoring: { readonly on: true };
   /** The threshold of alerts that somebody has applied to the running stream. */
@@ -99,15 +107,22 @@ export interface ControlValues {
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
+/** What other programs write into the topic counts for nothing, and need not stop anybody. */
+const IGNORED = "a record of the control topic was ignored";
+
 /** A view of the control topic that moves on with it. */
 export class Control {
   readonly #log: Log;
+  readonly #report: LogReport | undefined;
   readonly #values = new Map<string, unknown>();
+  /** Keys whose newest record is another program's: compaction would keep that one alone. */
+  readonly #overwritten = new Set<string>();
   #offset = 0;
 
-  /** Reads nothing yet: call refresh(). */
-  constructor(log: Log) {
+  /** Reads nothing yet: call refresh(). `report` is told of each record that is not one of ours. */
+  constructor(log: Log, report?: LogReport) {
     this.#log = log;
+    this.#report = report;
   }
 
   /** Reads what is new. */
@@ -120,12 +135,30 @@ export class Control {
         READ_LIMIT,
       );
       if (batch.next === this.#offset) return;
-      for (let i = 0; i < batch.count; i++) {
-        const key = DECODER.decode(recordKey(batch, i));
-        this.#values.set(key, parsed(key, recordValue(batch, i)));
-      }
+      for (let i = 0; i < batch.count; i++) this.#take(batch, i);
       this.#offset = batch.next;
     }
+  }
+
+  /** Takes a record that is of the shape which its key asks for; otherwise the one before it counts. */
+  #take(batch: RecordBatch, index: number): void {
+    const key = DECODER.decode(recordKey(batch, index));
+    const value = parsed(recordValue(batch, index));
+    const offset = batch.offsets[index];
+    const reason = batch.unreadable?.get(offset) ?? whyNotTaken(key, value);
+    if (reason === undefined) {
+      this.#values.set(key, value);
+      this.#overwritten.delete(key);
+      return;
+    }
+    if (this.#values.has(key)) this.#overwritten.add(key);
+    this.#report?.("warning", IGNORED, {
+      topic: CONTROL_TOPIC,
+      offset,
+      key: key.slice(0, SHOWN_KEY),
+      reason,
+      then: "what was there before counts",
+    });
   }
 
   /** What all roles agreed on, once one has run. */
@@ -183,6 +216,23 @@ export class Control {
     );
   }
 
+  /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
+  acceptedStart(topic: string, partition: number): number {
+    return this.#value("starts")?.[topic]?.[partition] ?? 0;
+  }
+
+  /** Accepts that these topics begin at these offsets. */
+  async acceptStarts(starts: ControlValues["starts"]): Promise<void> {
+    const records = controlRecords();
+    records.put("starts", starts);
+    const wanted = JSON.stringify(starts);
+    await this.settle(
+      "fraudstream-starts",
+      () => JSON.stringify(this.#value("starts")) === wanted,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
   /** The score from which on payments are alerts, where somebody has applied one. */
   get alertThreshold(): number | undefined {
     return this.#value("threshold")?.value;
@@ -215,21 +265,36 @@ export class Control {
 
   /**
    * Makes these parameters the stream's, or throws ConfigError if it has
-   * others, naming the flag that differs.
+   * others, naming the flag that differs. Where they name no partitioner it is
+   * the stream's own, for a new stream that of the payments which are there.
    */
   async agree(parameters: StreamParameters): Promise<void> {
+    const fixed = ["parameters", "identity"] as const;
     await this.refresh();
-    const records = controlRecords();
-    if (!this.parameters) records.put("parameters", parameters);
-    records.put("identity", { id: crypto.randomUUID() });
+    const wanted = this.parameters ?? {
+      ...parameters,
+      partitioner: parameters.partitioner ?? await findPartitioner(this.#log),
+    };
     await this.settle(
       "fraudstream-parameters",
-      () => this.parameters !== undefined && this.identity !== undefined,
-      (producer) => producer.append(records.appends()),
+      () =>
+        fixed.every((key) => this.#values.has(key)) &&
+        !fixed.some((key) => this.#overwritten.has(key)),
+      (producer) => {
+        const records = controlRecords();
+        records.put("parameters", this.parameters ?? wanted);
+        records.put(
+          "identity",
+          this.identity ?? { id: crypto.randomUUID() },
+        );
+        return producer.append(records.appends());
+      },
     );
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
+      const isOpen = parameters.partitioner === undefined;
+      if (flag === "--partitioner" && isOpen) continue;
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
         `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
@@ -294,22 +359,104 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--partitioner": parameters.partitioner ?? "murmur2",
     "--start": parameters.startSeconds === undefined
       ? "unknown"
       : formatDate(parameters.startSeconds),
   };
 }
 
-function parsed(key: string, value: Uint8Array): unknown {
+/** How much of a strange key is shown. */
+const SHOWN_KEY = 100;
+
+/** A value as JSON; undefined if it is none. */
+function parsed(value: Uint8Array): unknown {
   try {
     return JSON.parse(DECODER.decode(value));
-  } catch (cause) {
-    throw new LogError(
-      `the record '${key}' of ${CONTROL_TOPIC} cannot be read: another ` +
-        `program has written to it`,
-      { cause },
-    );
+  } catch {
+    return undefined;
   }
+}
+
+/** Why a record cannot be one of ours; undefined if it can. */
+function whyNotTaken(key: string, value: unknown): string | undefined {
+  const prefix = PREFIXES.find((prefix) => key.startsWith(prefix));
+  const fits = SHAPES.get(prefix ?? key);
+  if (!fits) return "no role writes such a key";
+  if (value === undefined) return "its value is empty or not JSON";
+  if (!isObject(value) || !fits(value)) {
+    return "its value is not of the shape that roles write";
+  }
+  return undefined;
+}
+
+/** Whether fields are as a role writes them. */
+type Fits = (fields: Readonly<Record<string, unknown>>) => boolean;
+
+/** What each key's value must be like. */
+const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
+  parameters: ({ features, ...fields }) =>
+    isCount(fields.partitions) && fields.partitions > 0 &&
+    isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
+    isOptional(fields.startSeconds, Number.isSafeInteger) &&
+    isOptional(
+      fields.partitioner,
+      (name) => PARTITIONERS.some((known) => known === name),
+    ) &&
+    isFeatures(features),
+  identity: ({ id }) => typeof id === "string" && id !== "",
+  origin: ({ startSeconds, fingerprint }) =>
+    Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
+  position: ({ nextId, day, row }) =>
+    isCount(nextId) && isCount(day) && isCount(row),
+  scoring: ({ on }) => on === true,
+  threshold: ({ value }) =>
+    typeof value === "number" && value >= 0 && value <= 1,
+  starts: (topics) =>
+    Object.values(topics).every((starts) =>
+      Array.isArray(starts) && starts.every(isCount)
+    ),
+};
+
+/** The same for keys that go on behind these words. */
+const PREFIXED: Readonly<Record<string, Fits>> = {
+  "end:": ({ rows }) => isCount(rows),
+  "requeued:": ({ topic, partition, fromOffset }) =>
+    typeof topic === "string" && isCount(partition) && isCount(fromOffset),
+};
+
+const PREFIXES = Object.keys(PREFIXED);
+const SHAPES: ReadonlyMap<string, Fits> = new Map(
+  Object.entries({ ...VALUES, ...PREFIXED }),
+);
+
+function isObject(
+  value: unknown,
+): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isFeatures(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { set, windowDays, delayDays, useLabels } = value;
+  const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
+  return isOptional(set, isSet) && // streams of before there were sets
+    isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
+    Array.isArray(windowDays) && windowDays.length > 0 &&
+    windowDays.every((days, i) =>
+      isCount(days) && days > (windowDays[i - 1] ?? 0)
+    );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isOptional(
+  value: unknown,
+  fits: (value: unknown) => boolean,
+): boolean {
+  return value === undefined || fits(value);
 }
 
 /** Collects control records for an atomic append. */

@@ -181,14 +181,23 @@ async function readControl(log: Log): Promise<Map<string, unknown>> {
   for (let offset = 0;;) {
     const batch = await log.read(CONTROL_TOPIC, 0, offset, READ_LIMIT);
     for (let i = 0; i < batch.count; i++) {
+      const key = decoder.decode(recordKey(batch, i));
       const value = parsedJson(decoder.decode(recordValue(batch, i)));
-      if (value !== undefined) {
-        values.set(decoder.decode(recordKey(batch, i)), value);
-      }
+      // What another program has written there counts for nothing.
+      if (isOurs(key, value)) values.set(key, value);
     }
     if (batch.next === offset) return values;
     offset = batch.next;
   }
+}
+
+/** Whether a value has what is looked up under its key. */
+function isOurs(key: string, value: unknown): boolean {
+  if (key === "position") return numberOf(value, "nextId") !== undefined;
+  if (key.startsWith("end:")) return numberOf(value, "rows") !== undefined;
+  if (key === "origin") return numberOf(value, "startSeconds") !== undefined;
+  if (key !== "scoring") return true;
+  return (value as { on?: unknown } | null | undefined)?.on === true;
 }
 
 /** A stage's counts, if all its partitions stand at these ends. */

@@ -6,10 +6,15 @@
  * day is sorted by TRANSACTION_ID and renamed.
  */
 import { join } from "node:path";
-import { READ_LIMIT } from "../log/log.ts";
+import { DataError } from "../error/error.ts";
+import { fileError } from "../files/file_error.ts";
+import { type Log, READ_LIMIT } from "../log/log.ts";
+import { recordMark } from "../log/record_batch.ts";
 import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
+import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { DayFolder } from "./day_folder.ts";
+import { FolderDamage, type PartitionFiles } from "./day_manifest.ts";
 import { takeLock } from "./lock.ts";
 import {
   featuresOf,
@@ -34,19 +39,34 @@ export async function runFiles(
   context: RoleContext,
   files: NonNullable<RunSettings["files"]>,
 ): Promise<void> {
-  const { log, control, logger, signal, parameters } = context;
-  Deno.mkdirSync(files.folder, { recursive: true, mode: PRIVATE_FOLDER });
+  try {
+    Deno.mkdirSync(files.folder, { recursive: true, mode: PRIVATE_FOLDER });
+  } catch (error) {
+    throw fileError(error, "make", files.folder);
+  }
   using _lock = takeLock(
     join(files.folder, "manifest.lock"),
     `the files role on ${files.folder}`,
   );
-  const folder = DayFolder.open({
-    path: files.folder,
-    format: files.format,
-    features: featuresOf(context),
-    partitions: parameters.partitions,
-    maxGapSeconds: parameters.maxGapSeconds,
-  });
+  try {
+    await keepFiles(context, await openFolder(context, files));
+  } catch (error) {
+    if (!(error instanceof FolderDamage)) throw error;
+    const day = await firstWholeDay(context);
+    const wayBack = day === undefined
+      ? `delete the folder ${files.folder} and start again: it is filled ` +
+        "again from the log"
+      : `the log holds whole days from ${day} on: name another folder by ` +
+        "--files, which gets those, and keep this one for the days before";
+    throw new DataError(`${error.message}; ${wayBack}`, { cause: error });
+  }
+}
+
+async function keepFiles(
+  context: RoleContext,
+  folder: DayFolder,
+): Promise<void> {
+  const { log, control, logger, signal, parameters } = context;
   const barrier = new DayBarrier(context);
   let flushed = performance.now();
   for (;;) {
@@ -69,9 +89,105 @@ export async function runFiles(
         logger.info("day complete", { date });
       }
     }
+    if (ended) { while (!signal.aborted && folder.verifyNext()); }
     if (ended || signal.aborted) return;
-    if (!moved) await log.changed(50, signal);
+    // Nothing to do: time to see whether the days of former runs are whole.
+    if (!moved && !folder.verifyNext()) await log.changed(50, signal);
   }
+}
+
+/**
+ * Opens the folder and sees to it that it goes on where the log does. A power
+ * cut may have taken records from the end of the log that the files hold
+ * already; what comes in their place may be others, so the folder is filled
+ * again from the beginning.
+ */
+async function openFolder(
+  context: RoleContext,
+  { folder: path, format }: NonNullable<RunSettings["files"]>,
+): Promise<DayFolder> {
+  const { log, control, logger, parameters } = context;
+  await control.refresh();
+  const folder = DayFolder.open({
+    path,
+    format,
+    stream: control.identity?.id ?? "",
+    features: featuresOf(context),
+    partitions: parameters.partitions,
+    maxGapSeconds: parameters.maxGapSeconds,
+  });
+  const [sink] = await log.topics([SINK_TOPIC]);
+  if (!sink) return folder;
+  const { startOffsets, endOffsets } = sink;
+  if (folder.partitions.every(({ offset, begin }) => offset === begin)) {
+    folder.beginAt(startOffsets);
+  }
+  const begins = Math.max(...folder.partitions.map(({ begin }) => begin));
+  if (begins > 0) {
+    const day = await firstWholeDay(context);
+    logger.warn(
+      "the log no longer holds the first days: their files are missing or lack payments",
+      { folder: path, wholeFrom: day },
+    );
+  }
+  for (const [partition, known] of folder.partitions.entries()) {
+    const kept = startOffsets[partition];
+    const differs = known.offset > endOffsets[partition] ||
+      await isOther(log, partition, known, kept);
+    if (differs && startOffsets.every((offset) => offset === 0)) {
+      logger.warn(
+        "the log is not the one that the day files were made from, as after a power cut: filling the folder again",
+        { folder: path, partition, offset: known.offset },
+      );
+      folder.startOver();
+      return folder;
+    }
+    if (!differs && known.offset >= kept) continue;
+    throw new DataError(
+      `the files in ${path} end at offset ${known.offset} of ${SINK_TOPIC} ` +
+        `partition ${partition}, and the log ` +
+        (differs
+          ? "lost records before it, as in a power cut"
+          : `begins at ${kept} only`) +
+        `; whole days are in it from ${await firstWholeDay(context)} on: ` +
+        "name another folder by --files, which gets those, and keep this " +
+        "one for the days before",
+    );
+  }
+  return folder;
+}
+
+/** Whether the last record that a folder has taken is another one in the log now. */
+async function isOther(
+  log: Log,
+  partition: number,
+  { mark }: Readonly<PartitionFiles>,
+  kept: number,
+): Promise<boolean> {
+  if (!mark || mark.offset < kept) return false;
+  const one = { records: 1, bytes: 1 };
+  const batch = await log.read(SINK_TOPIC, partition, mark.offset, one);
+  if (batch.count === 0) return true;
+  const found = recordMark(batch, 0);
+  return found.offset !== mark.offset || found.check !== mark.check;
+}
+
+/** The first day of which the log holds all payments; undefined if it holds all there were. */
+async function firstWholeDay(
+  { log, parameters }: RoleContext,
+): Promise<string | undefined> {
+  const [sink] = await log.topics([SINK_TOPIC]);
+  let first: number | undefined;
+  for (const [partition, offset] of (sink?.startOffsets ?? []).entries()) {
+    if (offset === 0) continue;
+    const one = { records: 1, bytes: 1 };
+    const batch = await log.read(SINK_TOPIC, partition, offset, one);
+    const [timestamp = 0] = batch.timestamps.subarray(0, batch.count);
+    first = Math.max(first ?? 0, timestamp / 1000);
+  }
+  if (first === undefined) return undefined;
+  // What is gone may be that much newer than what is left.
+  return formatDate(first + parameters.latenessSeconds + DAY_SECONDS);
 }
 
 async function isDone(

@@ -38,9 +38,10 @@ export type ToWorker =
 export type FromWorker =
   /** The payments before `nextId` are published. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** These payments, a sample, are stored. */
+  /** So many payments are stored, these among them. */
   | {
     readonly kind: "stored";
+    readonly count: number;
     readonly ids: readonly number[];
     readonly at: number;
   }
@@ -192,7 +193,7 @@ function tellStored(cells: Float64Array, width: number, count: number): void {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
   for (let row = 0; row < count; row += step) ids.push(cells[row * width]);
-  self.postMessage({ kind: "stored", ids, at: now() });
+  self.postMessage({ kind: "stored", count, ids, at: now() });
 }
 
 /** Milliseconds on the clock that all threads share. */

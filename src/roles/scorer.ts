@@ -213,7 +213,7 @@ class ScorerTask implements PartitionTask {
       outputs: [PREDICTION_TOPIC],
       writesLetters: false,
       // A scorer that comes later begins with the payments that are kept.
-      acceptsMissingStart: true,
+      mayBeginLater: true,
       signal,
     });
     const written = new WrittenRows(

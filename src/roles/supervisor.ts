@@ -4,6 +4,7 @@
  * but the log and the store, so they may as well be separate processes.
  */
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   ConfigError,
   DataError,
@@ -18,18 +19,22 @@ import { openLog } from "../log/open_log.ts";
 import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import type { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, reportTo } from "../telemetry/logger.ts";
-import { Control } from "./control.ts";
+import { Control, type StreamParameters } from "./control.ts";
 import { takeLock } from "./lock.ts";
+import { acceptMissingStart } from "./recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
-import { topicSpecs } from "./topics.ts";
-import { openUnlessStopped } from "./unless_stopped.ts";
+import { CONTROL_TOPIC, topicSpecs, TRANSACTION_TOPIC } from "./topics.ts";
+import { openUnlessStopped, unlessStopped } from "./unless_stopped.ts";
 
 /**
  * A role that has been told to stop and waits for a server that does not
  * answer is ended after so long: less than the 10 s that containers give.
  */
 const STOP_MS = 7000;
+
+/** How often is looked whether the topics still have the stream's partitions. */
+const LOOK_MS = 2000;
 
 /** How a stream is opened. */
 export interface StreamOptions {
@@ -60,17 +65,19 @@ export class Stream implements AsyncDisposable {
   /** The control topic. */
   readonly control: Control;
   readonly #options: StreamOptions;
+  #written = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
     options: StreamOptions,
+    control: Control,
     log: Log,
     held: AsyncDisposableStack,
   ) {
     this.#options = options;
     this.#held = held;
     this.log = log;
-    this.control = new Control(log);
+    this.control = control;
   }
 
   /**
@@ -96,10 +103,10 @@ export class Stream implements AsyncDisposable {
     const opened = await openUnlessStopped(opening, signal);
     if (!opened) return undefined;
     const { resource: log } = held.use(opened);
+    const control = new Control(log, reportTo(logger));
     try {
-      await log.createTopics(topicSpecs(parameters.partitions));
-      const control = new Control(log);
-      await control.agree(parameters);
+      await agree(log, control, parameters);
+      if (settings.acceptsMissingStart) await acceptMissingStart(log, control);
       // The writer must know before it could think that all is done.
       if (roles.includes("scorer")) await control.declareScored();
     } catch (error) {
@@ -107,11 +114,79 @@ export class Stream implements AsyncDisposable {
       if (signal.aborted && error === signal.reason) return undefined;
       throw error;
     }
-    return new Stream(options, log, held.move());
+    const partitioner = control.parameters?.partitioner;
+    if (partitioner === "crc32" && parameters.partitioner === undefined) {
+      logger.info("payments are placed by crc32, as librdkafka does", {
+        topic: TRANSACTION_TOPIC,
+      });
+    }
+    const agreed = { ...parameters, partitioner };
+    return new Stream(
+      { ...options, settings: { ...settings, parameters: agreed } },
+      control,
+      log,
+      held.move(),
+    );
+  }
+
+  /** Rows that this process's writers have written to the store so far. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
   async run(options: SuperviseOptions): Promise<void> {
+    await this.whole(
+      options.signal,
+      (signal) => this.#runRoles({ ...options, signal }),
+    );
+  }
+
+  /**
+   * Does work as long as the topics keep the partitions of the stream, which
+   * somebody may add to; the work ends at its signal. Throws ConfigError, also
+   * where the work has failed, once they do not.
+   */
+  async whole(
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    let changed: ConfigError | undefined;
+    const look = async () => changed ??= await this.#change();
+    const watching = (async () => {
+      while (!either.aborted && !changed) {
+        await delay(LOOK_MS, undefined, { signal: either }).catch(() => {});
+        if (!either.aborted) await unlessStopped(look(), either);
+      }
+      over.abort();
+    })();
+    try {
+      await work(either);
+    } catch (error) {
+      // Records of a partition that nobody expects lead to strange errors.
+      throw signal.aborted ? error : await look() ?? error;
+    } finally {
+      over.abort();
+      await watching;
+    }
+    if (changed) throw changed;
+  }
+
+  /** What says that a topic has other partitions than the stream, if one has. */
+  async #change(): Promise<ConfigError | undefined> {
+    const { partitions } = this.#options.settings.parameters;
+    try {
+      await this.log.checkPartitions(topicSpecs(partitions));
+    } catch (error) {
+      // A log that does not answer is the roles' concern.
+      if (error instanceof ConfigError) return error;
+    }
+    return undefined;
+  }
+
+  async #runRoles(options: SuperviseOptions): Promise<void> {
     const { roles } = this.#options;
     const failed = new AbortController();
     const signal = AbortSignal.any([options.signal, failed.signal]);
@@ -153,6 +228,7 @@ export class Stream implements AsyncDisposable {
       if (data.kind === "published") {
         options.latency.published(data.nextId, data.at);
       } else if (data.kind === "stored") {
+        this.#written += data.count;
         for (const id of data.ids) options.latency.stored(id, data.at);
       } else if (data.error) reject(errorOf(data.error));
       else resolve();
@@ -177,6 +253,28 @@ export class Stream implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#held.disposeAsync();
   }
+}
+
+/**
+ * Makes the parameters the stream's, or agrees to those that it has, and makes
+ * the topics that are missing. In this order: whoever finds topics of a stream
+ * finds its parameters, and a topic of others that does not fit is told before
+ * any are recorded.
+ */
+async function agree(
+  log: Log,
+  control: Control,
+  parameters: StreamParameters,
+): Promise<void> {
+  const specs = topicSpecs(parameters.partitions);
+  if (await log.endOffsets(CONTROL_TOPIC)) await control.refresh();
+  if (!control.parameters) {
+    await log.checkTopics(specs);
+    await log.createTopics(specs.filter(({ name }) => name === CONTROL_TOPIC));
+  }
+  await control.agree(parameters);
+  await log.checkPartitions(specs);
+  await log.createTopics(specs);
 }
 
 /** A role's thread. */

@@ -64,8 +64,6 @@ export interface TerminalStageOptions {
   readonly partition: number;
   /** Where the stage begins. */
   readonly start: StageStart;
-  /** Whether a beginning that was deleted before the stage had taken anything may be missing. */
-  readonly acceptsMissingStart: boolean;
   /** Ends the waiting of a recovery. */
   readonly signal: AbortSignal;
 }
@@ -149,7 +147,7 @@ export class TerminalStage implements PartitionTask {
       start,
       outputs: [SINK_TOPIC],
       writesLetters: true,
-      acceptsMissingStart: this.#options.acceptsMissingStart,
+      mayBeginLater: false,
       signal,
     });
     const written = new WrittenRows(log, SINK_TOPIC, partition, this.#ids());

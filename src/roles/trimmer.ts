@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { manifestOffsets } from "./day_folder.ts";
+import { manifestOffsets } from "./day_manifest.ts";
 import { isDone, type RoleContext } from "./role.ts";
 import { readScoringCommit } from "./scoring_commit.ts";
 import { parseCommit, takenOffset } from "./stage_commit.ts";

@@ -295,6 +295,88 @@ async function checks(browser: Browser): Promise<void> {
     await until(async () => await page.evaluate(focused) === "Alerts");
   });
 
+  await check(
+    "a page of another port can neither write nor get a key",
+    async () => {
+      const { address } = served;
+      await using stranger = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        () => {
+          const headers = { "content-type": "text/html" };
+          return new Response("<p>a page of somebody else</p>", { headers });
+        },
+      );
+      const foreign = await context.newPage();
+      await foreign.goto(`http://127.0.0.1:${stranger.addr.port}`);
+      const threshold = JSON.stringify({ threshold: 0.123 });
+      const outcomes = await foreign.evaluate(
+        `(async () => {
+          const address = ${JSON.stringify(address)};
+          const tried = (init, path) => fetch(address + path, init)
+            .then(({ type, status }) => type + status, () => "refused");
+          const body = ${JSON.stringify(threshold)};
+          const credentials = "include";
+          const json = { "content-type": "application/json" };
+          const key = { ...json, "x-fraudstream-key": "0" };
+          const path = "/api/model/threshold";
+          return [
+            await tried({ credentials }, "/api/session"),
+            await tried({ method: "POST", body, credentials, headers: json }, path),
+            await tried({ method: "POST", body, credentials, headers: key }, path),
+            await tried({ method: "POST", body, credentials, mode: "no-cors" }, path),
+          ];
+        })()`,
+      ) as string[];
+      assert.deepEqual(outcomes.slice(0, 3), Array(3).fill("refused"));
+      await foreign.evaluate(
+        `(() => {
+          const form = document.createElement("form");
+          form.method = "post";
+          form.enctype = "text/plain";
+          form.action = ${JSON.stringify(`${address}/api/model/threshold`)};
+          document.body.append(form);
+          form.submit();
+        })()`,
+      );
+      await foreign.waitForURL(`${address}/**`);
+      assert.match(await foreign.content(), /a write must come from the page/);
+      await foreign.close();
+      const model = await (await fetch(`${address}/api/model`)).json();
+      assert.notEqual(model.threshold, 0.123);
+      // The page itself may.
+      await open(page, address, "system");
+      const written = await page.evaluate(
+        `import("/page/dom.js").then(({ ask }) =>
+          ask("/api/model/threshold", { threshold: 0.5 }))`,
+      );
+      assert.deepEqual(written, { threshold: 0.5 });
+      noErrors(page);
+    },
+  );
+
+  await check(
+    "who signs out sees nothing more, in no window",
+    async () => {
+      const token = "0123456789abcdef0123456789abcdef";
+      Deno.writeTextFileSync(`${folder}/token`, token);
+      const flags = [`--token-file=${folder}/token`, "--port=0"];
+      const guarded = await serve(["--role=dashboard", ...flags]);
+      const visitor = await browser.newContext();
+      const [first, second] = [await newPage(visitor), await newPage(visitor)];
+      await first.goto(guarded.address);
+      await first.getByLabel("Token of this page").fill(token);
+      await first.getByRole("button", { name: "Open" }).click();
+      await first.locator("#link.live").waitFor();
+      await open(first, guarded.address, "system");
+      await open(second, guarded.address, "now");
+      await first.getByRole("button", { name: "Sign out" }).click();
+      await first.getByLabel("Token of this page").waitFor();
+      await second.locator("#link.lost").waitFor();
+      await visitor.close();
+      await stop(guarded.child);
+    },
+  );
+
   await check("fifty pages at once all show the stream", async () => {
     const many = await browser.newContext();
     const pages = await Promise.all(
@@ -322,6 +404,12 @@ async function checks(browser: Browser): Promise<void> {
       served = await serve([...flags.slice(0, -1), `--port=${port}`]);
       await page.locator("#link.live").waitFor();
       await page.getByText("The server was started again").waitFor();
+      // The key of the server before is of no use; the page gets a new one.
+      const written = await page.evaluate(
+        `import("/page/dom.js").then(({ ask }) =>
+          ask("/api/model/threshold", { threshold: 0.6 }))`,
+      );
+      assert.deepEqual(written, { threshold: 0.6 });
     },
   );
 

@@ -53,3 +53,19 @@ Deno.test("a page that leaves is forgotten; too many are not let in", async () =
   stream.close();
   assert.equal(stream.clients, 0);
 });
+
+Deno.test("who may no longer listen is ended at the next event, and alone", async () => {
+  const stream = new EventStream(10);
+  let may = true;
+  const body = stream.open("first", () => may);
+  assert.ok(body);
+  const leaving = body.getReader();
+  const staying = open(stream);
+  await next(leaving);
+  may = false;
+  stream.send(() => "second");
+  assert.equal((await leaving.read()).done, true);
+  assert.equal(await next(staying), "data: first\n\n");
+  assert.equal(await next(staying), "data: second\n\n");
+  assert.equal(stream.clients, 1);
+});

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { LiveState } from "../../src/dashboard/live_state.ts";
-import { parseLabel, parsePrediction } from "../../src/dashboard/records.ts";
+import {
+  parseLabel,
+  parsePlace,
+  parsePrediction,
+} from "../../src/dashboard/records.ts";
 
 const DAY = 86_400;
 
@@ -101,9 +105,52 @@ Deno.test("what is no prediction or label is skipped, whoever wrote it", () => {
     TX_TIME_SECONDS: 1,
     SCORE: "high",
   }];
+  const good = {
+    TRANSACTION_ID: 1,
+    CUSTOMER_ID: 1,
+    TERMINAL_ID: 1,
+    TX_DATETIME: "x",
+    TX_AMOUNT: 1,
+    TX_TIME_SECONDS: 1,
+    SCORE: 0.5,
+  };
+  assert.equal(parsePrediction(bytes(good))?.score, 0.5);
+  const places = { CUSTOMER_ID: 1, X_CUSTOMER_ID: 5, Y_CUSTOMER_ID: 6 };
+  assert.deepEqual(parsePlace("CUSTOMER", bytes(places)), {
+    id: 1,
+    x: 5,
+    y: 6,
+  });
+  for (
+    const change of [
+      { SCORE: 5 },
+      { SCORE: -1 },
+      { TX_TIME_SECONDS: -1 },
+      { TX_TIME_SECONDS: 1e15 },
+      { CUSTOMER_ID: -1 },
+      { TRANSACTION_ID: 0.5 },
+    ]
+  ) {
+    const value = bytes({ ...good, ...change });
+    assert.equal(parsePrediction(value), undefined);
+  }
+  for (
+    const change of [
+      { CUSTOMER_ID: -1 },
+      { CUSTOMER_ID: 1.5 },
+      { X_CUSTOMER_ID: "5" },
+      { Y_CUSTOMER_ID: null },
+    ]
+  ) {
+    const value = bytes({ ...places, ...change });
+    assert.equal(parsePlace("CUSTOMER", value), undefined);
+  }
+  const infinite = '{"CUSTOMER_ID":1,"X_CUSTOMER_ID":1e999,"Y_CUSTOMER_ID":1}';
+  assert.equal(parsePlace("CUSTOMER", bytes(infinite)), undefined);
   for (const value of wrong) {
     assert.equal(parsePrediction(bytes(value)), undefined);
     assert.equal(parseLabel(bytes(value)), undefined);
+    assert.equal(parsePlace("CUSTOMER", bytes(value)), undefined);
   }
   assert.equal(parseLabel(bytes({ TRANSACTION_ID: 1, LABEL: 2 })), undefined);
   assert.equal(parseLabel(bytes({ TRANSACTION_ID: 1, LABEL: 1 }))?.label, 1);

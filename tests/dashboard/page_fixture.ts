@@ -1,4 +1,5 @@
 /** A page server over a log and a store in memory, with a stream in them. */
+import { KEY_HEADER } from "../../src/dashboard/guard.ts";
 import { LiveReader } from "../../src/dashboard/live_reader.ts";
 import { LiveState } from "../../src/dashboard/live_state.ts";
 import {
@@ -41,8 +42,10 @@ export interface PageFixture extends AsyncDisposable {
   predict(records: readonly Record<string, unknown>[]): Promise<void>;
   /** Waits until a condition on the state holds. */
   until(condition: () => boolean): Promise<void>;
-  /** Asks the server as a browser on this machine does. */
-  ask(path: string, init?: RequestInit): Promise<Response>;
+  /** Asks the server as a browser on this machine does, or from elsewhere. */
+  ask(path: string, init?: RequestInit, address?: string): Promise<Response>;
+  /** What the page sends with a write: its origin, cookie and key; `more` as the session is asked for. */
+  fromPage(more?: Record<string, string>): Promise<Record<string, string>>;
 }
 
 /** A payment of that id, at noon of day 40. */
@@ -81,7 +84,7 @@ export function prediction(
   };
 }
 
-/** What a browser sends with a write from the page itself. */
+/** What a browser adds to a write from the page itself. */
 export const FROM_PAGE = {
   "content-type": "application/json",
   origin: "http://127.0.0.1:8080",
@@ -89,7 +92,10 @@ export const FROM_PAGE = {
 };
 
 /** Opens a page whose token, if it has one, is that. */
-export async function openPage(token?: string): Promise<PageFixture> {
+export async function openPage(
+  token?: string,
+  behindProxy = false,
+): Promise<PageFixture> {
   const end = new AbortController();
   const parameters = { ...parametersOf(2), startSeconds: START_SECONDS };
   const folder = await openMemory(parameters);
@@ -117,9 +123,28 @@ export async function openPage(token?: string): Promise<PageFixture> {
     metrics: () => store.predictions().metrics(),
     models: undefined,
     token,
+    behindProxy,
     process: { threads: ["producer"], log: "memory", store: "memory" },
   });
   const reading = reader.run(end.signal);
+  const ask = async (
+    path: string,
+    { headers, ...init }: RequestInit = {},
+    address = "127.0.0.1",
+  ) =>
+    await server.fetch(
+      new Request(`http://127.0.0.1:8080${path}`, {
+        ...init,
+        headers: {
+          host: "127.0.0.1:8080",
+          ...typeof init.body === "string" && {
+            "content-length": String(init.body.length),
+          },
+          ...headers as Record<string, string>,
+        },
+      }),
+      address,
+    );
   return {
     server,
     folder,
@@ -155,21 +180,20 @@ export async function openPage(token?: string): Promise<PageFixture> {
     async until(condition) {
       while (!condition()) await log.changed(5, end.signal);
     },
-    ask: (path, { headers, ...init } = {}) =>
-      Promise.resolve(
-        server.fetch(
-          new Request(`http://127.0.0.1:8080${path}`, {
-            ...init,
-            headers: {
-              host: "127.0.0.1:8080",
-              ...typeof init.body === "string" && {
-                "content-length": String(init.body.length),
-              },
-              ...headers as Record<string, string>,
-            },
-          }),
-        ),
-      ),
+    ask,
+    async fromPage(more = {}) {
+      const answer = await ask("/api/session", {
+        headers: { "sec-fetch-site": "same-origin", ...more },
+      });
+      const { key } = await answer.json();
+      const cookie = answer.headers.get("set-cookie")?.split(";")[0];
+      return {
+        ...FROM_PAGE,
+        ...more,
+        [KEY_HEADER]: String(key),
+        ...cookie && { cookie },
+      };
+    },
     async [Symbol.asyncDispose]() {
       end.abort();
       server.close();

@@ -11,7 +11,14 @@ import {
 import type { EmbeddedLog } from "../../src/log/embedded.ts";
 import { pageWith } from "../../src/dashboard/assets.ts";
 import type { Snapshot } from "../../src/dashboard/snapshot.ts";
-import { FROM_PAGE, openPage, payment, prediction } from "./page_fixture.ts";
+import { KEY_HEADER } from "../../src/dashboard/guard.ts";
+import {
+  FROM_PAGE,
+  openPage,
+  type PageFixture,
+  payment,
+  prediction,
+} from "./page_fixture.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const SCRIPT = "<script>alert(1)</script>";
@@ -46,7 +53,7 @@ Deno.test("every answer carries the headers that keep a browser from running or 
     assert.match(policy, /frame-ancestors 'none'/);
     assert.doesNotMatch(policy, /unsafe/);
     assert.equal(headers.get("x-content-type-options"), "nosniff");
-    assert.equal(headers.get("referrer-policy"), "no-referrer");
+    assert.equal(headers.get("referrer-policy"), "same-origin");
   }
 });
 
@@ -128,8 +135,12 @@ Deno.test("a write is taken from the page itself only", async () => {
     return answer.status;
   };
   const json = { "content-type": "application/json" };
+  const fromPage = await page.fromPage();
   const foreign = [
     {},
+    { ...fromPage, origin: "http://evil.example" },
+    { ...fromPage, origin: "http://localhost:8080" },
+    { ...fromPage, "sec-fetch-site": "same-site" },
     { origin: "http://evil.example" },
     { origin: "null" },
     { origin: "http://127.0.0.1:8081" },
@@ -140,27 +151,92 @@ Deno.test("a write is taken from the page itself only", async () => {
     assert.equal(await statusOf({ ...json, ...headers }), 403);
   }
   assert.equal(
-    await statusOf({ ...FROM_PAGE, "content-type": "text/plain" }),
+    await statusOf({ ...fromPage, "content-type": "text/plain" }),
     422,
   );
   assert.deepEqual(await labelsOf(page.folder.log), []);
-  assert.equal(await statusOf(FROM_PAGE), 201);
+  assert.equal(await statusOf(fromPage), 201);
 });
 
-Deno.test("a body that is too long, or does not say how long it is, is refused", async () => {
+Deno.test("a write takes the key of a page session, on this machine too", async () => {
   await using page = await openPage();
-  const post = async (length: Record<string, string>) => {
+  await page.publish([{}]);
+  const [own, other] = [await page.fromPage(), await page.fromPage()];
+  const writes: [string, unknown][] = [
+    ["/api/cases/7/verdicts", { label: 1, analyst: "Ada" }],
+    ["/api/model/threshold", { threshold: 0.5 }],
+    ["/api/model/promote", { version: "0123456789ab" }],
+    ["/api/model/roll-back", {}],
+    ["/api/dead-letters/requeue", { id: "x", json: "{}" }],
+    ["/api/nothing", {}],
+  ];
+  const without = [
+    FROM_PAGE,
+    { ...own, cookie: "" },
+    { ...own, [KEY_HEADER]: "" },
+    { ...own, [KEY_HEADER]: other[KEY_HEADER] },
+    { ...own, cookie: `fraudstream_session=${"0".repeat(64)}` },
+    // Where there is no token, none is the right one.
+    { ...FROM_PAGE, authorization: "Bearer undefined" },
+    { "content-type": "application/json", authorization: "Bearer x" },
+  ];
+  const post = async (
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+  ) => {
+    const method = "POST";
+    const init = { method, body: JSON.stringify(body), headers };
+    const answer = await page.ask(path, init);
+    return [answer.status, (await answer.json()).error];
+  };
+  for (const [path, body] of writes) {
+    for (const headers of without) {
+      const [status, error] = await post(path, body, headers);
+      assert.equal(status, 403, path);
+      assert.match(error, /needs the key of a page session/);
+    }
+    const [status] = await post(path, body, own);
+    assert.notEqual(status, 403, path);
+  }
+});
+
+Deno.test("only the page itself gets a session's key", async () => {
+  await using page = await openPage();
+  const statusOf = async (headers: Record<string, string>) => {
+    const { status, body } = await page.ask("/api/session", { headers });
+    await body?.cancel();
+    return status;
+  };
+  for (const site of ["cross-site", "same-site", "none"]) {
+    assert.equal(await statusOf({ "sec-fetch-site": site }), 403, site);
+  }
+  assert.equal(await statusOf({ host: "rebound.example:8080" }), 421);
+  const { headers, body } = await page.ask("/api/session");
+  await body?.cancel();
+  assert.match(headers.get("set-cookie") ?? "", /; HttpOnly; SameSite=Strict/);
+  assert.equal(headers.get("access-control-allow-origin"), null);
+  assert.equal(headers.get("cross-origin-resource-policy"), "same-origin");
+});
+
+Deno.test("a body that is too long is refused, whatever it says of its length", async () => {
+  await using page = await openPage();
+  const fromPage = await page.fromPage();
+  const post = async (body: BodyInit, length: Record<string, string>) => {
     const answer = await page.ask("/api/cases/7/verdicts", {
       method: "POST",
-      body: "{}",
-      headers: { ...FROM_PAGE, ...length },
+      body,
+      headers: { ...fromPage, ...length },
     });
     await answer.body?.cancel();
     return answer.status;
   };
-  assert.equal(await post({ "content-length": "65537" }), 413);
-  assert.equal(await post({ "content-length": "much" }), 413);
-  assert.equal(await post({}), 422);
+  const streamed = (bytes: number) =>
+    new Blob([new Uint8Array(bytes)]).stream();
+  assert.equal(await post("{}", { "content-length": "65537" }), 413);
+  assert.equal(await post(streamed(65_537), {}), 413);
+  assert.equal(await post(streamed(65_536), {}), 422);
+  assert.equal(await post("{}", {}), 422);
 });
 
 Deno.test("with a token nothing but health and the way in is answered without it", async () => {
@@ -221,23 +297,175 @@ Deno.test("who enters the token gets a cookie that scripts and other sites canno
   );
 });
 
-Deno.test("wrong tokens are not looked at for ever", async () => {
-  await using page = await openPage(TOKEN);
-  const statuses: number[] = [];
-  for (let i = 0; i < 25; i++) {
-    const { status, body } = await page.ask("/login", {
+/** Shows a token, by the form or as programs do; gives the status. */
+async function show(
+  page: PageFixture,
+  way: "form" | "bearer",
+  token: string,
+  address: string,
+  more: Record<string, string> = {},
+): Promise<number> {
+  const { status, body } = way === "bearer"
+    ? await page.ask("/api/system", {
+      headers: { authorization: `Bearer ${token}`, ...more },
+    }, address)
+    : await page.ask("/login", {
       method: "POST",
-      body: "token=wrong",
+      body: `token=${token}`,
+      headers: {
+        ...FROM_PAGE,
+        "content-type": "application/x-www-form-urlencoded",
+        ...more,
+      },
+    }, address);
+  await body?.cancel();
+  return status;
+}
+
+for (const way of ["form", "bearer"] as const) {
+  Deno.test(`wrong tokens are not looked at for ever: ${way}`, async () => {
+    await using page = await openPage(TOKEN);
+    const statuses: number[] = [];
+    for (let i = 0; i < 25; i++) {
+      statuses.push(await show(page, way, "wrong", "192.0.2.1"));
+    }
+    assert.equal(statuses.filter((status) => status === 401).length, 20);
+    assert.deepEqual(statuses.slice(20), Array(5).fill(429));
+    // The right one is not looked at either, by no way.
+    assert.equal(await show(page, "bearer", TOKEN, "192.0.2.1"), 429);
+    assert.equal(await show(page, "form", TOKEN, "192.0.2.1"), 429);
+    // A stranger's wrong tokens keep nobody else out.
+    assert.equal(await show(page, "bearer", TOKEN, "192.0.2.2"), 200);
+    assert.equal(await show(page, "form", TOKEN, "192.0.2.2"), 303);
+  });
+}
+
+Deno.test("who is in stays in, whatever others at the same address try", async () => {
+  await using page = await openPage(TOKEN);
+  const entered = await page.ask("/login", {
+    method: "POST",
+    body: `token=${TOKEN}`,
+    headers: {
+      ...FROM_PAGE,
+      "content-type": "application/x-www-form-urlencoded",
+    },
+  });
+  const cookie = entered.headers.get("set-cookie")?.split(";")[0] ?? "";
+  for (let i = 0; i < 25; i++) {
+    await show(page, "bearer", "wrong", "127.0.0.1");
+  }
+  const { status, body } = await page.ask("/api/system", {
+    headers: { cookie },
+  });
+  await body?.cancel();
+  assert.equal(status, 200);
+  const write = { ...FROM_PAGE, cookie };
+  const answer = await page.ask("/api/model/threshold", {
+    method: "POST",
+    body: JSON.stringify({ threshold: 0.5 }),
+    headers: { ...await page.fromPage({ cookie }), cookie },
+  });
+  assert.equal(answer.status, 201, JSON.stringify(write));
+});
+
+Deno.test("a proxy's clients are told apart by what the proxy has added", async () => {
+  await using page = await openPage(TOKEN, true);
+  const from = (client: string) => ({ "x-forwarded-for": client });
+  for (let i = 0; i < 20; i++) {
+    // What the client itself has written counts for nothing.
+    const forged = from(`203.0.113.${i}, 192.0.2.1:${4000 + i}`);
+    await show(page, "bearer", "wrong", "127.0.0.1", forged);
+  }
+  const statusOf = (client: string) =>
+    show(page, "bearer", TOKEN, "127.0.0.1", from(client));
+  assert.equal(await statusOf("192.0.2.1"), 429);
+  assert.equal(await statusOf("192.0.2.2"), 200);
+  await using direct = await openPage(TOKEN);
+  for (let i = 0; i < 20; i++) {
+    await show(direct, "form", "wrong", "192.0.2.1", from(`192.0.2.${i}`));
+  }
+  assert.equal(await show(direct, "form", TOKEN, "192.0.2.1"), 429);
+});
+
+Deno.test("behind TLS the cookie is Secure and bound to the host", async () => {
+  await using page = await openPage(TOKEN, true);
+  const tls = { "x-forwarded-proto": "https" };
+  const enter = async (more: Record<string, string>) =>
+    await page.ask("/login", {
+      method: "POST",
+      body: `token=${TOKEN}`,
+      headers: {
+        ...FROM_PAGE,
+        ...more,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+    });
+  const plainOrigin = await enter(tls);
+  assert.equal(plainOrigin.status, 403);
+  await plainOrigin.body?.cancel();
+  const entered = await enter({ ...tls, origin: "https://127.0.0.1:8080" });
+  const cookie = entered.headers.get("set-cookie") ?? "";
+  assert.match(cookie, /^__Host-fraudstream_session=[0-9a-f]{64}; Path=\/;/);
+  assert.match(cookie, /; Secure$/);
+  assert.doesNotMatch(cookie, /Domain/i);
+  const statusOf = async (headers: Record<string, string>) => {
+    const { status, body } = await page.ask("/api/system", { headers });
+    await body?.cancel();
+    return status;
+  };
+  const pair = cookie.split(";")[0];
+  assert.equal(await statusOf({ ...tls, cookie: pair }), 200);
+  const unbound = pair.replace("__Host-", "");
+  assert.equal(await statusOf({ ...tls, cookie: unbound }), 401);
+  // Without a trusted proxy anybody could say that there is TLS.
+  await using direct = await openPage(TOKEN);
+  const answer = await direct.ask("/login", {
+    method: "POST",
+    body: `token=${TOKEN}`,
+    headers: {
+      ...FROM_PAGE,
+      ...tls,
+      "content-type": "application/x-www-form-urlencoded",
+    },
+  });
+  assert.match(answer.headers.get("set-cookie") ?? "", /^fraudstream_session=/);
+});
+
+Deno.test("a stream of events ends when its session does", async () => {
+  await using page = await openPage(TOKEN);
+  const signIn = async () => {
+    const entered = await page.ask("/login", {
+      method: "POST",
+      body: `token=${TOKEN}`,
       headers: {
         ...FROM_PAGE,
         "content-type": "application/x-www-form-urlencoded",
       },
     });
-    await body?.cancel();
-    statuses.push(status);
-  }
-  assert.equal(statuses.filter((status) => status === 401).length, 20);
-  assert.equal(statuses.at(-1), 429);
+    return entered.headers.get("set-cookie")?.split(";")[0] ?? "";
+  };
+  const listen = async (headers: Record<string, string>) => {
+    const { body } = await page.ask("/api/live", { headers });
+    assert.ok(body);
+    const reader = body.getReader();
+    await reader.read();
+    return reader;
+  };
+  const [leaving, staying] = [await signIn(), await signIn()];
+  const ended = await listen({ cookie: leaving });
+  const others = [
+    await listen({ cookie: staying }),
+    await listen({ authorization: `Bearer ${TOKEN}` }),
+  ];
+  const answer = await page.ask("/logout", {
+    method: "POST",
+    headers: { ...FROM_PAGE, cookie: leaving, "content-length": "0" },
+  });
+  await answer.body?.cancel();
+  assert.equal((await ended.read()).done, true);
+  page.server.tick();
+  for (const reader of others) assert.equal((await reader.read()).done, false);
+  for (const reader of others) await reader.cancel();
 });
 
 Deno.test("alerts are queued, filtered and sorted, and opened with all that is behind them", async () => {
@@ -294,7 +522,7 @@ Deno.test("a verdict goes to the label topic and the store, with its history, an
     await (await page.ask("/api/cases/7/verdicts", {
       method: "POST",
       body: JSON.stringify(body),
-      headers: FROM_PAGE,
+      headers: await page.fromPage(),
     })).json();
   await decide({ label: 1, analyst: " Ada ", note: SCRIPT });
   const { verdicts } = await decide({ label: 0, analyst: "Grace" });
@@ -338,7 +566,7 @@ Deno.test("what is no verdict is refused in one sentence and kept nowhere", asyn
     const answer = await page.ask("/api/cases/7/verdicts", {
       method: "POST",
       body,
-      headers: FROM_PAGE,
+      headers: await page.fromPage(),
     });
     assert.equal(answer.status, 422, body.slice(0, 60));
     assert.equal(typeof (await answer.json()).error, "string");
@@ -410,7 +638,7 @@ Deno.test("a dead letter is shown as it came, and its edited copy requeued once"
     const answer = await page.ask("/api/dead-letters/requeue", {
       method: "POST",
       body: JSON.stringify({ id: letterId, json }),
-      headers: FROM_PAGE,
+      headers: await page.fromPage(),
     });
     return [answer.status, await answer.json()];
   };
@@ -442,7 +670,7 @@ Deno.test("a threshold that is applied stands in the control topic, and in the v
     const answer = await page.ask("/api/model/threshold", {
       method: "POST",
       body: JSON.stringify({ threshold }),
-      headers: FROM_PAGE,
+      headers: await page.fromPage(),
     });
     await answer.body?.cancel();
     return answer.status;

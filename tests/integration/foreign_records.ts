@@ -118,7 +118,7 @@ async function poisonsFor(log: Log, partition: number): Promise<Poison[]> {
   const payments: [Uint8Array, DeadLetter["reason"]][] = [
     [GARBAGE, "not JSON"],
     [encoder.encode("{}"), "missing field"],
-    [changed(payment, { CUSTOMER_ID: "5" }), "wrong type"],
+    [changed(payment, { CUSTOMER_ID: [5] }), "wrong type"],
     [changed(payment, { TX_AMOUNT: -1 }), "out of range"],
     [changed(payment, { TX_AMOUNT: 0.005 }), "not whole cents"],
     [changed(payment, { TX_TIME_DAYS: 1000 }), "time mismatch"],

@@ -16,8 +16,11 @@ import { sharedKafka } from "./servers.ts";
 
 const TOPIC = { name: "letters", partitions: 2, compacted: false };
 
-/** Runs one of Kafka's own tools on the shared broker. */
-async function kafkaTool(tool: string, ...args: string[]): Promise<string> {
+/** Runs one of Kafka's own tools on the shared broker and gives what it says. */
+export async function kafkaTool(
+  tool: string,
+  ...args: string[]
+): Promise<string> {
   const { address } = await sharedKafka();
   const { success, output } = await runTool("java", [
     "-XX:TieredStopAtLevel=1",

@@ -167,6 +167,17 @@ export function logContract(
     );
   });
 
+  test("a topic that does not fit is told before any other is made", async ({ log }) => {
+    await log.createTopics([TOPIC]);
+    const wrong = { ...TOPIC, partitions: 3 };
+    await assert.rejects(log.createTopics([TABLE, wrong]), ConfigError);
+    assert.equal(await log.endOffsets(TABLE.name), undefined);
+    await assert.rejects(log.checkTopics([TABLE, wrong]), ConfigError);
+    await log.checkTopics([TABLE, TOPIC]);
+    await log.checkPartitions([TABLE, TOPIC]);
+    assert.equal(await log.endOffsets(TABLE.name), undefined);
+  });
+
   test("a topic that is to be compacted and is not is refused", async ({ log }) => {
     await log.createTopics([TOPIC]);
     await assert.rejects(
@@ -177,6 +188,7 @@ export function logContract(
 
   test("a topic that is not there has no end offsets and cannot be read", async ({ log }) => {
     assert.equal(await log.endOffsets("nothing"), undefined);
+    assert.deepEqual(await log.committed("readers", "nothing"), []);
     await assert.rejects(
       async () => await log.read("nothing", 0, 0, READ_LIMIT),
       LogError,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ConfigError, LogError } from "../../src/error/error.ts";
+import { ConfigError } from "../../src/error/error.ts";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import {
@@ -19,7 +19,10 @@ async function openLog(path = ":memory:"): Promise<EmbeddedLog> {
   return log;
 }
 
-const PARAMETERS = parametersOf(3);
+const PARAMETERS: StreamParameters = {
+  ...parametersOf(3),
+  partitioner: "murmur2",
+};
 
 Deno.test("agree() makes the first role's parameters the stream's", async () => {
   await using log = await openLog();
@@ -54,6 +57,10 @@ const others: [flag: string, found: string, StreamParameters][] = [
   ["--feature-set", "handbook, not extended", {
     ...PARAMETERS,
     features: { ...features, set: "extended" },
+  }],
+  ["--partitioner", "murmur2, not crc32", {
+    ...PARAMETERS,
+    partitioner: "crc32",
   }],
   ["--lateness", "3600s, not 60s", { ...PARAMETERS, latenessSeconds: 60 }],
   ["--max-gap", "34560000s, not 86400s", {
@@ -204,16 +211,126 @@ Deno.test("startSeconds() is the given start until a producer has begun, then it
   assert.equal(await control.startSeconds(undefined), 86_400);
 });
 
-Deno.test("a control record that is no JSON is refused in one clear line", async () => {
-  await using log = await openLog();
+const encoder = new TextEncoder();
+
+/** A log whose control topic has not been compacted yet, as it is in Kafka for long. */
+async function openUncompacted(): Promise<EmbeddedLog> {
+  const log = new EmbeddedLog({ path: ":memory:", durable: false });
+  await log.createTopics([
+    { name: CONTROL_TOPIC, partitions: 1, compacted: false },
+  ]);
+  return log;
+}
+
+/** Appends records as any program might. */
+async function appendForeign(
+  log: EmbeddedLog,
+  ...entries: readonly (readonly [key: string, value: string])[]
+): Promise<void> {
   const records = new RecordBatchBuilder();
-  const encoder = new TextEncoder();
-  records.add(encoder.encode("position"), encoder.encode("{"), 0);
+  for (const [key, value] of entries) {
+    records.add(encoder.encode(key), encoder.encode(value), 0);
+  }
   const append = { topic: CONTROL_TOPIC, partition: 0, records };
-  await (await log.producer("p")).append([append]);
-  await assert.rejects(new Control(log).refresh(), (error) => {
-    assert.ok(error instanceof LogError);
-    assert.match(error.message, /'position' of transaction_control_topic/);
-    return true;
+  await (await log.producer("foreign")).append([append]);
+}
+
+/** Values of each key as a role writes them. */
+const OURS: Readonly<Record<string, unknown>> = {
+  parameters: PARAMETERS,
+  identity: { id: "an id" },
+  origin: { startSeconds: 86_400, fingerprint: "f" },
+  position: { nextId: 7, day: 1, row: 2 },
+  scoring: { on: true },
+  threshold: { value: 0.25 },
+  "end:transaction_topic": { rows: 7 },
+  "requeued:transaction_topic/0/1": {
+    topic: "transaction_topic",
+    partition: 0,
+    fromOffset: 9,
+  },
+};
+
+/** All that a view shows. */
+function shown(control: Control): unknown[] {
+  return [
+    control.parameters,
+    control.identity,
+    control.origin,
+    control.position,
+    control.isScored,
+    control.alertThreshold,
+    control.end("transaction_topic"),
+    control.requeued("transaction_topic/0/1"),
+  ];
+}
+
+const FOREIGN = [
+  "",
+  "{",
+  "hello",
+  "null",
+  "[]",
+  "{}",
+  "7",
+  '"text"',
+  '{"rows":-1,"value":2,"on":false,"id":7,"nextId":"1"}',
+  JSON.stringify({ ...PARAMETERS, partitions: 0 }),
+  JSON.stringify({ ...PARAMETERS, features: { windowDays: [7, 1] } }),
+];
+
+Deno.test("what another program writes into the control topic is ignored with a warning each, and what was there before counts", async () => {
+  await using log = await openUncompacted();
+  const ours = Object.entries(OURS);
+  await appendForeign(
+    log,
+    ...ours.map(([key, value]) => [key, JSON.stringify(value)] as const),
+  );
+  const before = new Control(log);
+  await before.refresh();
+  const foreign = ours.flatMap(([key]) =>
+    FOREIGN.map((value) => [key, value] as const)
+  );
+  const strange = ["hello", "", "__proto__", "constructor", "end", "\x1b[2J"]
+    .map((key) => [key, '{"a":1}'] as const);
+  await appendForeign(log, ...foreign, ...strange);
+  const warnings: Readonly<Record<string, unknown>>[] = [];
+  const after = new Control(log, (level, _, fields) => {
+    assert.equal(level, "warning");
+    warnings.push(fields);
   });
+  await after.refresh();
+  await after.refresh();
+  assert.deepEqual(shown(after), shown(before));
+  assert.ok(shown(after).every((value) => value !== undefined));
+  assert.deepEqual(
+    warnings.map(({ key }) => key),
+    [...foreign, ...strange].map(([key]) => key),
+  );
+  for (const { topic, offset, reason } of warnings) {
+    assert.equal(topic, CONTROL_TOPIC);
+    assert.ok(Number.isInteger(offset));
+    assert.match(
+      String(reason),
+      /^(no role writes|its value is (empty or )?not)/,
+    );
+  }
+});
+
+Deno.test("parameters that another program has overwritten are written again, for compaction keeps the newest only", async () => {
+  await using log = await openUncompacted();
+  const first = new Control(log);
+  await first.agree(PARAMETERS);
+  const { identity } = first;
+  for (const value of ["", "null", "{}"]) {
+    await appendForeign(log, ["parameters", value], ["identity", value]);
+    await new Control(log).agree(PARAMETERS);
+    const ends = await log.endOffsets(CONTROL_TOPIC);
+    const control = new Control(log);
+    await control.refresh();
+    assert.deepEqual(control.parameters, first.parameters);
+    assert.deepEqual(control.identity, identity);
+    await new Control(log).agree(PARAMETERS);
+    assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
+  }
 });

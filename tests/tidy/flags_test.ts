@@ -4,8 +4,13 @@ import { testReading } from "../permission.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Deno's flags; and what a message names before the command has it. */
-const OTHERS = /^--(?:allow-(?:read|write|net|env|sys|run|all)|verify)$/;
+/** Flags of other programs that messages name: Deno's, zstd's. */
+const OTHERS = /^--(?:allow-(?:read|write|net|env|sys|run|all)|ultra|long)$/;
+
+/** Whether some command, or another program, takes a flag. */
+function isKnown(declared: ReadonlySet<string>, flag: string): boolean {
+  return declared.has(flag) || OTHERS.test(flag);
+}
 
 /** Style sheets have names of that form. */
 const STYLES = "src/report/html_page.ts";
@@ -56,7 +61,7 @@ testReading(
       const text = Deno.readTextFileSync(new URL(path, ROOT));
       for (const flag of namedFlags(textsOf(text))) {
         seen++;
-        if (!declared.has(flag) && !OTHERS.test(flag)) {
+        if (!isKnown(declared, flag)) {
           unknown.push(`${path}: ${flag}`);
         }
       }
@@ -82,7 +87,7 @@ testReading(
       );
       for (const [, words] of commands) {
         for (const flag of namedFlags(words)) {
-          if (!declared.has(flag) && !OTHERS.test(flag)) {
+          if (!isKnown(declared, flag)) {
             unknown.push(`${path}: ${flag}`);
           }
         }

@@ -147,16 +147,34 @@ export function caseLink(id) {
   }, String(id));
 }
 
-/** Asks the server; throws an Error with its sentence. */
-export async function ask(path, body) {
-  const response = await fetch(
-    path,
-    body && {
+/** The key that this page's writes carry; undefined until the first of them. */
+let key;
+
+async function sessionKey() {
+  const answer = await (await fetch("/api/session")).json();
+  return answer.key;
+}
+
+/** Sends an object, with the key; once more with a new one if the server has been started again. */
+async function send(path, body) {
+  for (let attempt = 1;; attempt++) {
+    key ??= await sessionKey();
+    const response = await fetch(path, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: {
+        "content-type": "application/json",
+        "x-fraudstream-key": key ?? "",
+      },
       body: JSON.stringify(body),
-    },
-  );
+    });
+    if (response.status !== 403 || attempt === 2) return response;
+    key = undefined;
+  }
+}
+
+/** Asks the server, or sends it an object; throws an Error with its sentence. */
+export async function ask(path, body) {
+  const response = body ? await send(path, body) : await fetch(path);
   if (response.status === 401) location.assign("/login");
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;

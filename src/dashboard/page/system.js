@@ -23,9 +23,14 @@ export function openSystem(root) {
   const topics = h("tbody");
   const letters = h("div", { class: "letters" });
   const total = h("p", { class: "note" });
+  const signOut = h(
+    "form",
+    { method: "post", action: "/logout", hidden: true },
+    h("button", { type: "submit", class: "quiet" }, "Sign out"),
+  );
   root.append(
     heading("System"),
-    panel("Process", facts),
+    panel("Process", facts, signOut),
     panel(
       "Consumer groups",
       table("Consumer groups by partition", [
@@ -58,6 +63,7 @@ export function openSystem(root) {
     every(SYSTEM_MS, async () => {
       const system = await ask("/api/system");
       facts.replaceChildren(...factsOf(system));
+      signOut.hidden = !system.page.guarded;
       groups.replaceChildren(...groupRows(system));
       topics.replaceChildren(...topicRows(system));
     }),

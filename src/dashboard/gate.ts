@@ -1,0 +1,204 @@
+/**
+ * A web server whose connections are bounded in number and in time. Deno's
+ * server waits for ever for a request that never ends, and takes any number of
+ * connections. So it listens at a port of this machine alone, and a gate stands
+ * at the page's address: it lets in so many connections, of one address fewer,
+ * hands their bytes on, and closes those to which the server has not said
+ * anything for a while: requests without an end, idle connections, and readers
+ * that do not read.
+ */
+
+/** What a gate lets in. */
+export interface GateOptions {
+  /** Where connections come in. */
+  readonly listener: Deno.TcpListener;
+  /** Answers a request that came from an address. */
+  readonly fetch: (
+    request: Request,
+    address: string,
+  ) => Response | Promise<Response>;
+  /** Connections at once. */
+  readonly connectionsMax: number;
+  /** Connections of one address at once. */
+  readonly perAddressMax: number;
+  /** Milliseconds after which a connection to which nothing is said is closed. */
+  readonly quietMs: number;
+}
+
+/** The server's own address, which only this machine reaches. */
+export const SERVER_HOST = "127.0.0.1";
+
+const BLOCK_BYTES = 16 * 1024;
+/** At the end, answers that have begun get so long. */
+const LAST_MS = 500;
+
+/** A connection and the one to the server that belongs to it. */
+interface Passage {
+  readonly address: string;
+  readonly client: Deno.TcpConn;
+  server: Deno.TcpConn | undefined;
+  /** When the server said something last, milliseconds of performance.now(). */
+  heard: number;
+}
+
+/** Serves until it is disposed of. */
+export class Gate implements AsyncDisposable {
+  readonly #options: GateOptions;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #passages = new Set<Passage>();
+  /** Passages by the port that the server sees. */
+  readonly #ports = new Map<number, Passage>();
+  readonly #sweeping: ReturnType<typeof setInterval>;
+  readonly #accepting: Promise<void>;
+
+  /** Serves from now on. Throws Deno's NotCapable if it may not listen on this machine. */
+  constructor(options: GateOptions) {
+    this.#options = options;
+    this.#server = Deno.serve(
+      {
+        hostname: SERVER_HOST,
+        port: 0,
+        onListen: () => {},
+        // Deno would print it; the page answers its own errors itself.
+        onError: () => new Response("unexpected error\n", { status: 500 }),
+      },
+      (request, { remoteAddr }) => this.#answer(request, remoteAddr),
+    );
+    const sweep = () => this.#closeQuiet();
+    this.#sweeping = setInterval(sweep, Math.ceil(options.quietMs / 4));
+    this.#accepting = this.#accept();
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#passages.size;
+  }
+
+  /** Port of the server behind the gate. */
+  get serverPort(): number {
+    return this.#server.addr.port;
+  }
+
+  /** Lets nobody in any more, finishes answers that have begun, and closes what is open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.listener.close();
+    const finished = this.#server.shutdown();
+    const last = setTimeout(() => this.#endAll(), LAST_MS);
+    await Promise.all([finished, this.#accepting]);
+    clearTimeout(last);
+    clearInterval(this.#sweeping);
+    this.#endAll();
+  }
+
+  #answer(
+    request: Request,
+    { port }: Deno.NetAddr,
+  ): Response | Promise<Response> {
+    const passage = this.#ports.get(port);
+    if (passage) return this.#options.fetch(request, passage.address);
+    return new Response("this is not the address of the page\n", {
+      status: 421,
+    });
+  }
+
+  #endAll(): void {
+    for (const passage of this.#passages) this.#end(passage);
+  }
+
+  async #accept(): Promise<void> {
+    for (;;) {
+      let client: Deno.TcpConn;
+      try {
+        client = await this.#options.listener.accept();
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource) return; // closed
+        if (error instanceof Deno.errors.Interrupted) return;
+        // No more files can be opened at this moment, or who came has gone.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        continue;
+      }
+      const address = client.remoteAddr.hostname;
+      if (this.#isFull(address)) client.close();
+      else this.#let(client, address);
+    }
+  }
+
+  #isFull(address: string): boolean {
+    const { connectionsMax, perAddressMax } = this.#options;
+    if (this.#passages.size >= connectionsMax) return true;
+    let own = 0;
+    for (const passage of this.#passages) {
+      if (passage.address === address) own++;
+    }
+    return own >= perAddressMax;
+  }
+
+  #let(client: Deno.TcpConn, address: string): void {
+    const passage: Passage = {
+      address,
+      client,
+      server: undefined,
+      heard: performance.now(),
+    };
+    this.#passages.add(passage);
+    // A connection that breaks off is no error.
+    this.#pass(passage).catch(() => {}).finally(() => this.#end(passage));
+  }
+
+  async #pass(passage: Passage): Promise<void> {
+    const { client } = passage;
+    const hostname = SERVER_HOST;
+    const port = this.serverPort;
+    const server = await Deno.connect({ hostname, port });
+    passage.server = server;
+    if (!this.#passages.has(passage)) return; // closed meanwhile
+    this.#ports.set(server.localAddr.port, passage);
+    client.setNoDelay(true);
+    server.setNoDelay(true);
+    const asking = copy(client, server, () => {})
+      .then(() => server.closeWrite());
+    asking.catch(() => this.#end(passage));
+    await copy(server, client, () => passage.heard = performance.now());
+  }
+
+  #end(passage: Passage): void {
+    if (this.#passages.delete(passage)) closeQuietly(passage.client);
+    const { server } = passage;
+    if (!server) return;
+    passage.server = undefined;
+    this.#ports.delete(server.localAddr.port);
+    closeQuietly(server);
+  }
+
+  #closeQuiet(): void {
+    const latest = performance.now() - this.#options.quietMs;
+    for (const passage of this.#passages) {
+      if (passage.heard < latest) this.#end(passage);
+    }
+  }
+}
+
+/** Hands bytes on until there are no more. */
+async function copy(
+  from: Deno.TcpConn,
+  to: Deno.TcpConn,
+  onBytes: () => void,
+): Promise<void> {
+  const block = new Uint8Array(BLOCK_BYTES);
+  for (;;) {
+    const count = await from.read(block);
+    if (count === null) return;
+    for (let at = 0; at < count;) {
+      at += await to.write(block.subarray(at, count));
+    }
+    onBytes();
+  }
+}
+
+function closeQuietly(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It has been closed from the other side.
+  }
+}
