@@ -44,18 +44,21 @@ async function cutRun(folder: string, cuts: number): Promise<string[]> {
   await running.stdin.close();
   const images: string[] = [];
   const data = join(disk.path, "data");
-  for (let i = 0; i < cuts; i++) {
-    const target = (i + Math.random()) / cuts * PAYMENTS / 2;
-    await waitFor(data, ({ stages }) => stages[0].counters.emitted >= target);
-    await delay(200 * Math.random()); // anywhere in a step
-    if (!signal(running, "SIGSTOP")) break; // the machine was too slow
-    const copy = join(folder, `cut-${i}.img`);
-    await disk.cut(copy);
-    signal(running, "SIGCONT");
-    images.push(copy);
+  try {
+    for (let i = 0; i < cuts; i++) {
+      const target = (i + Math.random()) / cuts * PAYMENTS / 2;
+      await waitFor(data, ({ stages }) => stages[0].counters.emitted >= target);
+      await delay(200 * Math.random()); // anywhere in a step
+      if (!signal(running, "SIGSTOP")) break; // the machine was too slow
+      const copy = join(folder, `cut-${i}.img`);
+      await disk.cut(copy);
+      signal(running, "SIGCONT");
+      images.push(copy);
+    }
+  } finally {
+    signal(running, "SIGKILL");
+    await ended;
   }
-  signal(running, "SIGKILL");
-  await ended;
   return images;
 }
 
