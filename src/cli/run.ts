@@ -302,7 +302,14 @@ async function storedBy(
     return await countStored(store);
   };
   if (!signal.aborted) return await count();
-  const counted = unlessStopped(count(), AbortSignal.timeout(LAST_LOOK_MS));
+  const late = AbortSignal.timeout(LAST_LOOK_MS);
+  const counted = unlessStopped(count(), late).catch((error) => {
+    const then = "the summary leaves out what is stored";
+    report("warning", "the store does not answer", {
+      error: error.message,
+      then,
+    });
+  });
   return await counted ?? undefined;
 }
 

@@ -24,7 +24,12 @@ import { takeLock } from "./lock.ts";
 import { acceptMissingStart } from "./recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
-import { CONTROL_TOPIC, topicSpecs, TRANSACTION_TOPIC } from "./topics.ts";
+import {
+  CHAIN,
+  CONTROL_TOPIC,
+  topicSpecs,
+  TRANSACTION_TOPIC,
+} from "./topics.ts";
 import { openUnlessStopped, unlessStopped } from "./unless_stopped.ts";
 
 /**
@@ -275,6 +280,7 @@ async function agree(
   await control.agree(parameters);
   await log.checkPartitions(specs);
   await log.createTopics(specs);
+  await control.agreeTopics(CHAIN);
 }
 
 /** A role's thread. */

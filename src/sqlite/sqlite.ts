@@ -3,7 +3,7 @@
  * that wait for the write lock without blocking the thread, and errors that
  * say what to do.
  */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../error/error.ts";
 import { makePrivateFile } from "./private_file.ts";
@@ -117,6 +117,15 @@ export class Sqlite {
       );
     }
     this.db.exec(`PRAGMA user_version = ${version}`);
+  }
+
+  /** Prepares a statement; a file whose tables are damaged is refused as translated() says. */
+  prepare(sql: string): StatementSync {
+    try {
+      return this.db.prepare(sql);
+    } catch (error) {
+      throw this.translated(error);
+    }
   }
 
   /**

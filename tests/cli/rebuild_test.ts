@@ -42,7 +42,7 @@ testRunning(
     assert.equal(right.code, 0, right.stderr);
     assert.match(
       right.stdout,
-      /verified {3}2,555 payments are as the log says\n/,
+      /verified +2,555 payments are as the log says\n/,
     );
     inDatabase(join(data, "store.db"), (db) => {
       db.exec(
@@ -59,7 +59,7 @@ testRunning(
     assert.equal(wrong.code, 1);
     assert.match(
       wrong.stdout,
-      /verified {3}2,551 payments are as the log says, 2 missing, 2 different, 1 unknown to the log\n/,
+      /verified +2,551 payments are as the log says, 2 missing, 2 different, 1 unknown to the log\n/,
     );
     for (
       const text of [

@@ -10,6 +10,7 @@ import "./cassandra_ids.ts";
 import "./cassandra_store.ts";
 import "./foreign_batches.ts";
 import "./foreign_records.ts";
+import "./kafka_commits.ts";
 import "./kafka_control.ts";
 import "./kafka_files.ts";
 import "./kafka_interruptions.ts";

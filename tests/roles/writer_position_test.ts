@@ -11,7 +11,15 @@ import { EmbeddedLog } from "../../src/log/embedded.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
 import { endCheck } from "../../src/roles/end_check.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
-import { SINK_TOPIC, WRITER_GROUP } from "../../src/roles/topics.ts";
+import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
+import { parseCommit } from "../../src/roles/stage_commit.ts";
+import {
+  PREDICTION_GROUP,
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
+  WRITER_GROUP,
+} from "../../src/roles/topics.ts";
+import { isRight, verifyStore } from "../../src/roles/verify_store.ts";
 import { runWriter, type WriterOptions } from "../../src/roles/writer.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { EmbeddedStore } from "../../src/store/embedded.ts";
@@ -161,12 +169,13 @@ function inStore(path: string, sql: string): void {
 async function setCommits(
   path: string,
   commitAt: (offset: number) => { next: number; metadata: string },
+  [group, topic] = [WRITER_GROUP, SINK_TOPIC],
 ): Promise<void> {
   await using log = openLog(path);
-  const commits = await log.committed(WRITER_GROUP, SINK_TOPIC);
+  const commits = await log.committed(group, topic);
   await log.commit(
-    WRITER_GROUP,
-    SINK_TOPIC,
+    group,
+    topic,
     commits.map((commit, partition) => {
       const from = commit?.offset ?? 0;
       return { partition, from, step: { ...commitAt(from), appends: [] } };
@@ -397,5 +406,110 @@ testFilled(
       assert.equal(await featuresSum(store), FEATURES_SUM);
     }
     await assertHeals(path);
+  },
+);
+
+/** Ways in which the predictions' table or commits go back; each ends with all predictions stored. */
+const PREDICTION_FAULTS: Record<string, (path: string) => Promise<void>> = {
+  "a truncated table": (path) =>
+    Promise.resolve(inStore(path, "DELETE FROM transaction_prediction")),
+  "a store put back": (path) =>
+    Deno.copyFile(join(path, "older.db"), join(path, "store.db")),
+  "a deleted store": (path) => Deno.remove(join(path, "store.db")),
+  "commits that have expired": (path) =>
+    Promise.resolve(forgetCommits(join(path, "log.db"), PREDICTION_GROUP)),
+  "bare offsets": (path) =>
+    setCommits(path, () => ({ next: 50, metadata: "" }), [
+      PREDICTION_GROUP,
+      PREDICTION_TOPIC,
+    ]),
+};
+
+/** Puts predictions about payments `from` to below `to` into the topic, and a record that is none. */
+async function appendPredictions(
+  log: EmbeddedLog,
+  from: number,
+  to: number,
+): Promise<void> {
+  const producer = await log.producer("a scorer");
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const values: string[] = [];
+    for (let id = from; id < to; id++) {
+      if (id % PARTITIONS !== partition) continue;
+      values.push(JSON.stringify({
+        TRANSACTION_ID: id,
+        TX_DATETIME: "2018-04-02 00:10:00",
+        CUSTOMER_ID: 1,
+        TERMINAL_ID: 2,
+        TX_AMOUNT: 10.5,
+        TX_TIME_SECONDS: 86_400 + 600,
+        SCORE: 0.25,
+        ALERT: id % 2,
+        MODEL_VERSION: "0123456789ab",
+        ...id % 7 === 0 ? { CONTRIBUTIONS: { TX_AMOUNT: 0.5 } } : {},
+      }));
+    }
+    await producer.append([appendOf(PREDICTION_TOPIC, partition, values)]);
+  }
+  await producer.append([appendOf(PREDICTION_TOPIC, 2, ["no prediction"])]);
+}
+
+testWriting(
+  "predictions that a store has lost are stored again, and counted once",
+  async () => {
+    await using temporary = temporaryFolder();
+    const { path } = temporary;
+    const store = (folder: OpenFolder) =>
+      runPredictionWriter(folder.context, {
+        store: folder.store.predictions(),
+        startSeconds: undefined,
+        clears: true,
+        onlyPresent: true,
+        stored: AbortSignal.abort(),
+      });
+    {
+      await using folder = await openFolder(path, PARAMETERS);
+      await folder.context.control.declareScored();
+      await appendPredictions(folder.log, 0, 300);
+      await store(folder);
+    }
+    Deno.copyFileSync(join(path, "store.db"), join(path, "older.db"));
+    {
+      await using folder = await openFolder(path, PARAMETERS);
+      await appendPredictions(folder.log, 300, 600);
+      await store(folder);
+    }
+    for (const [what, harm] of Object.entries(PREDICTION_FAULTS)) {
+      await harm(path);
+      await using folder = await openFolder(path, PARAMETERS);
+      await store(folder);
+      const { log, context: { control } } = folder;
+      const table = folder.store.predictions();
+      assert.deepEqual(await table.status(), { rows: 600, alerts: 300 }, what);
+      const commits = await log.committed(PREDICTION_GROUP, PREDICTION_TOPIC);
+      const counters = commits.map((commit) => parseCommit(commit).counters);
+      const sum = (name: "read" | "emitted" | "deadLettered") =>
+        counters.reduce((all, each) => all + each[name], 0);
+      assert.deepEqual(
+        [sum("read"), sum("emitted"), sum("deadLettered")],
+        [602, 600, 2],
+        what,
+      );
+      assert.equal(
+        (await Array.fromAsync(readDeadLetters(log))).length,
+        2,
+        what,
+      );
+      const verified = await verifyStore({
+        log,
+        control,
+        parameters: PARAMETERS,
+        store: folder.store,
+        signal: new AbortController().signal,
+        compared() {},
+      });
+      assert.equal(verified.predictions?.equal, 600, what);
+      assert.ok(verified.predictions && isRight(verified.predictions), what);
+    }
   },
 );
