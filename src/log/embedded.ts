@@ -108,9 +108,11 @@ export class EmbeddedLog implements Log {
     await this.checkTopics(specs);
     await this.#sqlite.transaction(() => {
       this.#tables.verify();
-      for (const spec of specs) {
-        if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
-      }
+      this.#tables.changing(() => {
+        for (const spec of specs) {
+          if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
+        }
+      });
     }, "making topics");
     await this.checkTopics(specs);
   }
@@ -241,7 +243,7 @@ export class EmbeddedLog implements Log {
   async producer(id: string): Promise<LogProducer> {
     const epoch = await this.#sqlite.transaction(() => {
       this.#tables.verify();
-      return this.#tables.fence(id);
+      return this.#tables.changing(() => this.#tables.fence(id));
     }, `opening the producer ${id}`);
     return {
       append: async (appends) => {
@@ -406,7 +408,7 @@ export class EmbeddedLog implements Log {
   }
 
   async #write(body: () => void, doing: string): Promise<void> {
-    await this.#sqlite.transaction(body, doing);
+    await this.#sqlite.transaction(() => this.#tables.changing(body), doing);
     this.#news++; // the file's version tells of other connections only
   }
 

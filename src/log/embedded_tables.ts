@@ -150,6 +150,8 @@ function sum(checks: number, more: number): number {
 export class LogTables {
   readonly #path: string;
   readonly #statements: ReturnType<typeof prepareStatements>;
+  /** What the changes that are being made add to the total. */
+  #change = { count: 0, checks: 0 };
 
   /** Over a connection to the file at `path`, which has the tables. */
   constructor(db: DatabaseSync, path: string) {
@@ -174,7 +176,7 @@ export class LogTables {
         checks = sum(checks, this.#checked(table, row));
       }
     }
-    const total = this.#total();
+    const total = this.#expected();
     if (count === total.count && checks === total.checks) return;
     throw this.damage(
       `topics, commits, producers and states of partitions are ${count} rows ` +
@@ -545,12 +547,32 @@ export class LogTables {
     throw this.damage("the total of its rows is damaged");
   }
 
-  /** Adds rows and checksums to the total. */
+  /** Runs `body`, which alone may change rows, and brings the total up to date: once, as the last thing of a transaction. */
+  changing<T>(body: () => T): T {
+    try {
+      const result = body();
+      const { count, checks } = this.#expected();
+      const check = rowCheck("total", count, checks);
+      this.#statements.setTotal.run(count, checks, check);
+      return result;
+    } finally {
+      this.#change = { count: 0, checks: 0 };
+    }
+  }
+
+  /** The total with the changes that are being made. */
+  #expected(): { count: number; checks: number } {
+    const { count, checks } = this.#total();
+    return {
+      count: count + this.#change.count,
+      checks: sum(checks, this.#change.checks),
+    };
+  }
+
+  /** Adds rows and checksums to what the total is to become. */
   #summed(rows: number, checks: number): void {
-    const total = this.#total();
-    const count = total.count + rows;
-    const all = sum(total.checks, checks);
-    this.#statements.setTotal.run(count, all, rowCheck("total", count, all));
+    this.#change.count += rows;
+    this.#change.checks = sum(this.#change.checks, checks);
   }
 }
 

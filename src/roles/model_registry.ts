@@ -118,7 +118,8 @@ function checksumOf(registry: object): number {
 function damaged(path: string, cause: unknown): ModelError {
   return new ModelError(
     `${path} is not a registry of models that this program reads; restore ` +
-      `it from a copy, or move its folder away to begin a new one`,
+      `it from a copy made by 'fraudstream backup', or move its folder away ` +
+      `to begin a new one`,
     { cause },
   );
 }

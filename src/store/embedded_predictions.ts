@@ -248,7 +248,8 @@ export class EmbeddedPredictions implements PredictionStore {
       throw new StoreError(
         `${this.#path}, table ${METRIC_TABLE}, day ${metric.day}, metric ` +
           `${metric.metric} of model ${metric.version}: ${CHECK_PROBLEM}; ` +
-          `delete the row, or restore the data folder from a copy`,
+          `delete the row, or restore the data folder from a ` +
+          `copy made by 'fraudstream backup'`,
       );
     });
   }

@@ -30,7 +30,8 @@ export async function mountDisk(
   return {
     path,
     cut: (copy) => copyWhole(image, copy),
-    [Symbol.asyncDispose]: () => call("umount", path),
+    // Also if something is still open on it: that must not hide why a test failed.
+    [Symbol.asyncDispose]: () => call("umount", "--lazy", path),
   };
 }
 
