@@ -141,18 +141,21 @@ async function main(): Promise<void> {
   const peer = flags["no-peer"] ? undefined : await compilePeer(folder);
   const workers = flags.workers.split(",").map(Number);
   const results = new Map<string, Measured[]>();
+  const add = (name: string, measured: Measured) => {
+    results.set(name, [...results.get(name) ?? [], measured]);
+  };
   for (let run = 0; run < flags.runs; run++) {
     const stamp = `bench-${Date.now()}-`;
     for (const [i, count] of workers.entries()) {
       const prefix = `${stamp}${count}-`;
       await preload(bench, prefix);
       const name = `fraudstream, --workers=${count}`;
-      results.getOrInsert(name, []).push(await ours(bench, prefix, count));
+      add(name, await ours(bench, prefix, count));
       if (i > 0 || !peer) continue;
       const { threads } = flags;
       const streams = `Kafka Streams, ${threads} threads`;
       const measured = await theirs(bench, prefix, peer, threads);
-      results.getOrInsert(streams, []).push(measured);
+      add(streams, measured);
     }
     await java(bench, `${TOOLS}.TopicCommand`, [
       "--delete",

@@ -9,6 +9,7 @@ import { rankScores } from "../learning/metrics.ts";
 import { type LabelledPayments, scoreRows } from "../learning/payments.ts";
 import {
   countRows,
+  firstDayOf,
   idsSum,
   type Split,
   splitPayments,
@@ -20,6 +21,12 @@ import {
   thresholdTable,
   USUAL_THRESHOLDS,
 } from "../learning/thresholds.ts";
+import {
+  leakage,
+  type TrainedDays,
+  trainedSpan,
+} from "../learning/trained_days.ts";
+import { formatDate } from "../transaction/calendar.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import {
   detailsText,
@@ -27,6 +34,7 @@ import {
   isHandbookTest,
   metricsText,
   splitText,
+  testSpan,
 } from "./evaluation_table.ts";
 import {
   addFeatureFlags,
@@ -140,7 +148,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     }
     return await retrainStudy(options, specs, options.retrain);
   }
-  const opened = await Promise.all(paths.map(({ path }) => openModel(path)));
+  const opened = paths.map(({ path }) => openModel(path));
   const parameters = featuresFor(options, opened);
   const inputs = inputNames(parameters);
   const scorers = await Promise.all(
@@ -152,14 +160,21 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     return { model, period, judgedBy: [period] };
   });
   const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
+  const ownTraining: TrainedDays = {
+    firstDate: formatDate(
+      payments.startSeconds + firstDayOf(period) * DAY_SECONDS,
+    ),
+    days: period.historyDays + period.trainDays,
+    delayDays: period.delayDays,
+  };
   const models: Evaluated[] = specs.map(({ name }, at) => {
     const { tests: [test], fitSeconds } = outcomes[at];
-    return { name, ...test, fitSeconds };
+    return { name, ...test, fitSeconds, training: ownTraining };
   });
-  for (const [at, { name }] of opened.entries()) {
+  for (const [at, { name, training }] of opened.entries()) {
     const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
-    models.push({ name, judgement, scores, fitSeconds: undefined });
+    models.push({ name, judgement, scores, fitSeconds: undefined, training });
   }
   if (options.curves !== undefined) {
     await writeCurves(options.curves, payments, split, models);
@@ -210,7 +225,7 @@ function report(
     Float64Array.from(labelsOf(payments, split.test)),
   );
   const withHandbook = isHandbookTest(payments, split);
-  let text = splitText(payments, split) + "\n" +
+  let text = splitText(payments, split, models) + "\n" +
     metricsText(models, perfect.metrics, withHandbook);
   if (options.details) {
     for (const model of models) {
@@ -222,7 +237,7 @@ function report(
 
 /** One model as --json has it; what has no value is null. */
 function modelObject(
-  { name, judgement, fitSeconds }: Evaluated,
+  { name, judgement, fitSeconds, training }: Evaluated,
   payments: LabelledPayments,
   split: Split,
   thresholds: { table: readonly ThresholdRow[]; cheapest: ThresholdRow },
@@ -232,6 +247,8 @@ function modelObject(
     model: name,
     ...judgement.metrics,
     "fit_seconds": fitSeconds ?? null,
+    "trained_on": training ? trainedObject(training) : null,
+    warning: leakage(training, testSpan(payments, split)) ?? null,
     period,
     training: countRows(payments, train),
     test: {
@@ -241,6 +258,15 @@ function modelObject(
     days: judgement.days,
     thresholds: thresholds.table,
     "cheapest_threshold": thresholds.cheapest,
+  };
+}
+
+function trainedObject(training: TrainedDays): Record<string, unknown> {
+  const { from, to } = trainedSpan(training);
+  return {
+    "first_date": formatDate(from),
+    "last_date": formatDate(to - DAY_SECONDS),
+    "label_delay_days": training.delayDays,
   };
 }
 

@@ -17,6 +17,14 @@ import {
   thresholdTable,
   USUAL_THRESHOLDS,
 } from "../learning/thresholds.ts";
+import {
+  type DaySpan,
+  leakage,
+  spanText,
+  type TrainedDays,
+  trainedSpan,
+} from "../learning/trained_days.ts";
+import { DAY_SECONDS } from "../transaction/transaction.ts";
 import { dateRange } from "./period_flags.ts";
 import { counted } from "./terminal.ts";
 import { decimals, textTable } from "./text_table.ts";
@@ -31,6 +39,8 @@ export interface Evaluated {
   readonly scores: Float64Array;
   /** Wall time of the fit; undefined for a model from a file. */
   readonly fitSeconds: number | undefined;
+  /** The days that it was trained on; undefined where a model from elsewhere does not tell. */
+  readonly training: TrainedDays | undefined;
 }
 
 /** TRANSACTION_IDs of the handbook's test, as idsSum() has them. */
@@ -58,8 +68,19 @@ export function isHandbookTest(
   return idsSum(payments, split.test) === HANDBOOK_TEST_SUM;
 }
 
-/** What was learned from and judged by, in two lines. */
-export function splitText(payments: LabelledPayments, split: Split): string {
+/** The days of a split's test. */
+export function testSpan(payments: LabelledPayments, split: Split): DaySpan {
+  const seconds = (day: number) => payments.startSeconds + day * DAY_SECONDS;
+  const { period } = split;
+  return { from: seconds(testStartOf(period)), to: seconds(endDayOf(period)) };
+}
+
+/** What models learned from and are judged by, a line each, with a warning for each model that can have learned from the test. */
+export function splitText(
+  payments: LabelledPayments,
+  split: Split,
+  models: readonly Evaluated[],
+): string {
   const { period, train, test } = split;
   const line = (word: string, from: number, end: number, rows: Int32Array) => {
     const count = countRows(payments, rows);
@@ -68,9 +89,26 @@ export function splitText(payments: LabelledPayments, split: Split): string {
       counted(count.frauds, "fraud");
   };
   const trainEnd = period.startDay + period.trainDays;
-  return line("training", firstDayOf(period), trainEnd, train) + "\n" +
-    line("test    ", testStartOf(period), endDayOf(period), test) +
-    ", without cards known to be compromised\n";
+  const tested = line("test    ", testStartOf(period), endDayOf(period), test) +
+    ", without cards known to be compromised";
+  const fromFiles = models.filter(({ fitSeconds }) => fitSeconds === undefined);
+  const days = testSpan(payments, split);
+  return [
+    ...fromFiles.length < models.length
+      ? [line("training", firstDayOf(period), trainEnd, train)]
+      : [],
+    ...fromFiles.flatMap(({ name, training }) => {
+      return training
+        ? [`training ${spanText(trainedSpan(training))}: ${name}`]
+        : [];
+    }),
+    tested,
+    ...fromFiles.flatMap(({ name, training }) => {
+      const why = leakage(training, days);
+      return why === undefined ? [] : [`warning: ${name} ${why}`];
+    }),
+    "",
+  ].join("\n");
 }
 
 /** The table of the metrics; `perfect` is what scores without an error would get. */

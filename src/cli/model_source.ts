@@ -3,8 +3,8 @@
  * judged, whoever trained it.
  */
 import { ConfigError } from "../error/error.ts";
-import { fileError } from "../files/file_error.ts";
 import { OutputFile } from "../files/output_file.ts";
+import { readWholeFile } from "../files/whole_file.ts";
 import type { Scorer } from "../learning/model.ts";
 import {
   checkInputs,
@@ -16,11 +16,14 @@ import {
 import type { InputNumbers } from "../learning/onnx_export.ts";
 import {
   exportedFeatures,
+  exportedTraining,
   exportModel,
   ONNX_ENDING,
 } from "../learning/onnx_file.ts";
 import { openOnnxModel, readOnnxMetadata } from "../learning/onnx_model.ts";
 import { scorerOf } from "../learning/scorer.ts";
+import type { TrainedDays } from "../learning/trained_days.ts";
+import { isWholeInput, MODEL_BYTES_MAX } from "../roles/open_model.ts";
 
 /** A model that can score. */
 export interface OpenedModel {
@@ -28,6 +31,8 @@ export interface OpenedModel {
   readonly name: string;
   /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
   readonly features: ModelFeatures | undefined;
+  /** The days that it was trained on; undefined where a model from elsewhere does not tell. */
+  readonly training: TrainedDays | undefined;
   /** The model file's contents; undefined where it comes from elsewhere. */
   readonly trained?: TrainedModel;
   /** What scores payments that have these inputs, by some of them or all. Throws ModelError where they are others than it needs. */
@@ -35,20 +40,21 @@ export interface OpenedModel {
 }
 
 /** Opens a model file. Throws DataError where it can't be read, ModelError where it is broken. */
-export async function openModel(path: string): Promise<OpenedModel> {
-  if (path.endsWith(ONNX_ENDING)) return await openOnnxFile(path);
+export function openModel(path: string): OpenedModel {
+  if (path.endsWith(ONNX_ENDING)) return openOnnxFile(path);
   if (!path.endsWith(".json")) {
     throw new ConfigError(
       `--model=${path}: only model files that end in .json or ${ONNX_ENDING} ` +
         "can be read",
     );
   }
-  const trained = await readModelFile(path);
+  const trained = readModelFile(path);
   const { inputs, body, featureParameters } = trained;
   return {
     name: path,
     trained,
     features: featureParameters,
+    training: trained.training,
     scorerFor: (offered) => {
       checkInputs(inputs, offered, path);
       return Promise.resolve(scorerOf(body, inputs));
@@ -56,31 +62,24 @@ export async function openModel(path: string): Promise<OpenedModel> {
   };
 }
 
-async function openOnnxFile(path: string): Promise<OpenedModel> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
+function openOnnxFile(path: string): OpenedModel {
+  const bytes = readWholeFile(path, MODEL_BYTES_MAX);
+  const metadata = readOnnxMetadata(bytes, path);
   return {
     name: path,
-    features: exportedFeatures(readOnnxMetadata(bytes, path), path),
-    scorerFor: async (offered) => {
+    features: exportedFeatures(metadata, path),
+    training: exportedTraining(metadata, path),
+    scorerFor: async (names) => {
+      const offered = { names, isWhole: isWholeInput };
       return (await openOnnxModel(bytes, path, offered)).scorer;
     },
   };
 }
 
 /** Reads a model file. Throws like openModel(). */
-export async function readModelFile(path: string): Promise<TrainedModel> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
-  return parseModelFile(text, path);
+export function readModelFile(path: string): TrainedModel {
+  const bytes = readWholeFile(path, MODEL_BYTES_MAX);
+  return parseModelFile(new TextDecoder().decode(bytes), path);
 }
 
 /** Writes a model file, whole or not at all; "-" is stdout. Throws DataError. */

@@ -79,7 +79,7 @@ async function models(options: ModelsOptions): Promise<void> {
       promote === undefined ? rolledBack(before) : chosen(before, promote);
     // Whoever becomes champion must be there and whole.
     const { champion } = change(registry);
-    await readModelFile(versionPath(folder, champion ?? ""));
+    readModelFile(versionPath(folder, champion ?? ""));
     registry = await changeRegistry(folder, change);
   }
   writeResult(

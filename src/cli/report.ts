@@ -140,7 +140,7 @@ async function report(
   const output = await chooseOutput(options);
   const model = options.model === undefined
     ? undefined
-    : await JudgedModel.open(options.model);
+    : JudgedModel.open(options.model);
   const kind = chooseSource(options, named, model?.features !== undefined);
   const features = model?.features ?? readFeatureFlags(options);
   // Before somebody listens: a simulation could not be stopped otherwise.
@@ -247,7 +247,7 @@ async function withSource<T>(
 ): Promise<T> {
   if (kind === "store") {
     const badRows = new BadRows(options.skipBadRows ?? false);
-    const connection = readConnection(options, false);
+    const connection = readConnection(options);
     const result = await withStoredSource(connection, badRows, use);
     badRows.tell();
     return result;
@@ -293,7 +293,7 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    model: scores && await model?.curves(scores, finished.startSeconds),
+    model: scores && await model?.curves(scores),
   };
 }
 

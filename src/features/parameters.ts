@@ -72,6 +72,11 @@ export function wholeFeatures(parameters: FeatureParameters): boolean[] {
   ];
 }
 
+/** Whether the values of the feature of that name are whole numbers, in whichever set. */
+export function isWholeFeature(name: string): boolean {
+  return !/_(AVG_AMOUNT|RISK)_\d+DAY_WINDOW$|_RATIO_/.test(name);
+}
+
 /** How many of the features are the handbook's; they come first. */
 export function handbookCount({ windowDays }: FeatureParameters): number {
   return 2 + 4 * windowDays.length;

@@ -9,6 +9,7 @@ import { CheckedJson, show } from "./checked_json.ts";
 import { METRICS, type MetricValues } from "./judgement.ts";
 import { MODEL_KINDS, type ModelBody, type ModelKind } from "./model.ts";
 import { bodyContent, readBody } from "./model_body.ts";
+import { readTrainedDays, type TrainedDays } from "./trained_days.ts";
 
 /** Says what the file is. */
 export const MODEL_FORMAT = "fraudstream-model";
@@ -29,15 +30,9 @@ export interface ModelFeatures {
 }
 
 /** What a model was trained on. */
-export interface TrainingRecord {
+export interface TrainingRecord extends TrainedDays {
   /** First day of the training, counted from the first of the data. */
   readonly firstDay: number;
-  /** Its date, YYYY-MM-DD. */
-  readonly firstDate: string;
-  /** Days of training. */
-  readonly days: number;
-  /** Days until a label is known. */
-  readonly delayDays: number;
   /** Training rows. */
   readonly rows: number;
   /** Frauds among them. */
@@ -224,9 +219,7 @@ function readTraining(file: CheckedJson, value: unknown): TrainingRecord {
   const text = (name: string) => file.string(fields[name], `training.${name}`);
   return {
     firstDay: whole("firstDay"),
-    firstDate: text("firstDate"),
-    days: whole("days"),
-    delayDays: whole("delayDays"),
+    ...readTrainedDays(file, value),
     rows: whole("rows"),
     frauds: whole("frauds"),
     fingerprint: text("fingerprint"),

@@ -1,7 +1,8 @@
 /**
  * What an ONNX file says of itself that the runtime does not tell: metadata,
- * the labels of its classes, and ZipMaps, which no runtime in WebAssembly can
- * answer. Field numbers are those of onnx.proto.
+ * the labels of its classes, which outputs are probabilities, operators that
+ * are not run here, and ZipMaps, which no runtime in WebAssembly can answer.
+ * Field numbers are those of onnx.proto.
  */
 import {
   bytesField,
@@ -9,6 +10,7 @@ import {
   type Field,
   integersOf,
   messageField,
+  payloadsOf,
   readFields,
   textField,
   textOf,
@@ -16,13 +18,24 @@ import {
 } from "./protobuf.ts";
 
 /** Fields of a ModelProto. */
-const MODEL = { graph: 7, metadata: 14 } as const;
+const MODEL = { graph: 7, metadata: 14, function: 25 } as const;
 /** Fields of a GraphProto. */
-const GRAPH = { node: 1, output: 12 } as const;
+const GRAPH = { node: 1, initializer: 5, output: 12 } as const;
+/** Fields of a FunctionProto. */
+const FUNCTION = { node: 7 } as const;
 /** Fields of a NodeProto. */
 const NODE = { input: 1, output: 2, operator: 4, attribute: 5 } as const;
 /** Fields of an AttributeProto. */
-const ATTRIBUTE = { name: 1, integers: 8, texts: 9 } as const;
+const ATTRIBUTE = {
+  name: 1,
+  tensor: 5,
+  integers: 8,
+  texts: 9,
+} as const;
+/** Fields of a TensorProto. */
+const TENSOR = { type: 2, integers: 7, name: 8, raw: 9 } as const;
+/** TensorProto.DataType of 64-bit whole numbers. */
+const INT64 = 7;
 /** Name of a ValueInfoProto, key of a StringStringEntryProto. */
 const NAME = 1;
 /** Value of a StringStringEntryProto. */
@@ -35,6 +48,50 @@ const LABEL_ATTRIBUTES = new Set([
   "classlabels_strings",
 ]);
 
+/** Operators that are not run here, and why. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ...["Loop", "Scan", "If", "SequenceMap"].map((operator) => {
+    return [operator, "which may never end"] as const;
+  }),
+  ...[
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+  ].map((operator) => {
+    return [operator, "which gives another score each time"] as const;
+  }),
+]);
+
+/** Operators whose operands say how large their answer is. */
+const GROWING = new Set([
+  "CenterCropPad",
+  "ConstantOfShape",
+  "Expand",
+  "OneHot",
+  "Pad",
+  "Range",
+  "Resize",
+  "Tile",
+  "Upsample",
+]);
+
+/** Numbers that a constant may ask for. */
+const SIZE_MAX = 2 ** 24;
+
+/** Operators that hand numbers on, in another shape or type. */
+const HANDING_ON = new Set([
+  "Cast",
+  "Clip",
+  "Flatten",
+  "Identity",
+  "Reshape",
+  "Squeeze",
+  "Unsqueeze",
+]);
+
 /** An ONNX file, looked into. */
 export interface OnnxGraph {
   /** The file, with a plain tensor where a ZipMap made a map of it. */
@@ -43,8 +100,10 @@ export interface OnnxGraph {
   readonly metadata: ReadonlyMap<string, string>;
   /** The labels of each list of classes in it, as text. */
   readonly classLabels: readonly (readonly string[])[];
-  /** Names of the outputs. */
-  readonly outputs: readonly string[];
+  /** Names of the outputs that a logistic function gives: one probability each row. */
+  readonly logisticOutputs: ReadonlySet<string>;
+  /** The first operator that is not run here, with the reason; undefined if there is none. */
+  readonly refused: string | undefined;
 }
 
 /** Looks into an ONNX file. Throws RangeError if it is none. */
@@ -53,11 +112,13 @@ export function readOnnxGraph(bytes: Uint8Array): OnnxGraph {
   const graph = fields.find(({ number }) => number === MODEL.graph);
   if (graph === undefined) throw new RangeError("it has no graph");
   const parts = readFields(graph.payload);
-  const nodes = parts.filter(({ number }) => number === GRAPH.node)
-    .map(({ payload }) => readFields(payload));
+  const nodes = payloadsOf(parts, GRAPH.node).map(readFields);
+  const functions = payloadsOf(fields, MODEL.function).flatMap((body) => {
+    return payloadsOf(readFields(body), FUNCTION.node).map(readFields);
+  });
   const zipMaps = nodes.filter((node) => operatorOf(node) === "ZipMap");
-  const outputs = parts.filter(({ number }) => number === GRAPH.output)
-    .map(({ payload }) => textOf(readFields(payload), NAME));
+  const outputs = payloadsOf(parts, GRAPH.output)
+    .map((payload) => textOf(readFields(payload), NAME));
   return {
     bytes: zipMaps.length === 0 ? bytes : concatenate(
       fields.map((field) => {
@@ -68,8 +129,83 @@ export function readOnnxGraph(bytes: Uint8Array): OnnxGraph {
     ),
     metadata: readMetadata(fields),
     classLabels: nodes.flatMap(classLabels),
-    outputs,
+    logisticOutputs: logisticOutputs(nodes, outputs),
+    refused: refusedOperator([...nodes, ...functions]) ??
+      oversized(nodes, payloadsOf(parts, GRAPH.initializer).map(readFields)),
   };
+}
+
+function refusedOperator(
+  nodes: readonly (readonly Field[])[],
+): string | undefined {
+  for (const operator of nodes.map(operatorOf)) {
+    const why = REFUSED.get(operator);
+    if (why !== undefined) return `the operator ${operator}, ${why}`;
+  }
+  return undefined;
+}
+
+/** The first operator that a constant asks for more numbers than SIZE_MAX. What sizes are computed from is not followed. */
+function oversized(
+  nodes: readonly (readonly Field[])[],
+  initializers: readonly (readonly Field[])[],
+): string | undefined {
+  const sizes = new Map<string, number>();
+  for (const tensor of initializers) {
+    sizes.set(textOf(tensor, TENSOR.name), sizeIn(tensor));
+  }
+  for (const node of nodes) {
+    if (operatorOf(node) !== "Constant") continue;
+    for (const attribute of payloadsOf(node, NODE.attribute).map(readFields)) {
+      for (const value of payloadsOf(attribute, ATTRIBUTE.tensor)) {
+        sizes.set(textOf(node, NODE.output), sizeIn(readFields(value)));
+      }
+    }
+  }
+  for (const node of nodes) {
+    const operator = operatorOf(node);
+    if (!GROWING.has(operator)) continue;
+    for (const input of textsOf(node, NODE.input)) {
+      if ((sizes.get(input) ?? 0) <= SIZE_MAX) continue;
+      return `the operator ${operator} for more than ${SIZE_MAX} numbers`;
+    }
+  }
+  return undefined;
+}
+
+/** How many numbers a shape, a list of repeats or a limit asks for; 0 for a tensor that is none. */
+function sizeIn(tensor: readonly Field[]): number {
+  const type = tensor.findLast(({ number }) => number === TENSOR.type);
+  if (type?.integer !== INT64) return 0;
+  const integers = integersOf(tensor, TENSOR.integers);
+  for (const raw of payloadsOf(tensor, TENSOR.raw)) {
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    for (let at = 0; at + 8 <= raw.length; at += 8) {
+      integers.push(Number(view.getBigInt64(at, true)));
+    }
+  }
+  return integers.reduce((size, each) => size * Math.max(1, each), 1);
+}
+
+function logisticOutputs(
+  nodes: readonly (readonly Field[])[],
+  outputs: readonly string[],
+): Set<string> {
+  const makers = new Map(
+    nodes.flatMap((node) => {
+      return textsOf(node, NODE.output).map((name) => [name, node] as const);
+    }),
+  );
+  return new Set(outputs.filter((output) => {
+    let node = makers.get(output);
+    // At most each once: a broken file may have a circle.
+    for (let left = nodes.length; node && left > 0; left--) {
+      const operator = operatorOf(node);
+      if (!HANDING_ON.has(operator)) return operator === "Sigmoid";
+      node = makers.get(textsOf(node, NODE.input)[0]);
+    }
+    return false;
+  }));
 }
 
 function readMetadata(fields: readonly Field[]): Map<string, string> {

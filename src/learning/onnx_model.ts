@@ -15,7 +15,14 @@ import {
   type OnnxTensor,
   openSession,
 } from "./onnx_runtime.ts";
-import { readSignature, type Signature } from "./onnx_signature.ts";
+import {
+  type InputType,
+  type Matrix,
+  type OfferedInputs,
+  readSignature,
+  type Signature,
+  WHOLE_RANGES,
+} from "./onnx_signature.ts";
 import { checkRows } from "./rows.ts";
 
 /** A model from an ONNX file. */
@@ -59,13 +66,13 @@ const AT_WORK = new Set<{ readonly scorer: Scorer }>();
 export async function openOnnxModel(
   bytes: Uint8Array,
   path: string,
-  offered: readonly string[],
+  offered: OfferedInputs,
 ): Promise<OnnxModel> {
   const graph = readGraph(bytes, path);
   const { metadata } = graph;
   const session = await startSession(graph, path);
   try {
-    const signature = readSignature(session, metadata, offered, path);
+    const signature = readSignature(session, graph, offered, path);
     const scorer = sessionScorer({ path, session, ...signature });
     SESSIONS.register(scorer, session);
     return { scorer, version: versionOf(bytes), metadata };
@@ -98,6 +105,12 @@ function readGraph(bytes: Uint8Array, path: string): OnnxGraph {
       `${path} is no ONNX model (${error.message}); export it again, or take ` +
         "another copy",
       { cause: error },
+    );
+  }
+  if (graph.refused !== undefined) {
+    throw new ModelError(
+      `${path} has ${graph.refused}; it is not run here: export the model ` +
+        "without it",
     );
   }
   const wrong = graph.classLabels.find((labels) => labels.join() !== "0,1");
@@ -151,29 +164,22 @@ function sessionScorer(ready: Ready): Scorer {
 }
 
 async function scoreBatch(
-  { path, session, inputs, matrices, output }: Ready,
+  ready: Ready,
   values: Float64Array,
   from: number,
   to: number,
   scores: Float64Array,
 ): Promise<void> {
+  const { path, session, inputs, matrices, output } = ready;
   const { Tensor } = await loadOnnxRuntime();
   const rows = to - from;
   const feeds: Record<string, OnnxTensor> = {};
-  let first = from * inputs.length;
-  for (const { name, type, columns } of matrices) {
-    const data = type === "float32"
-      ? new Float32Array(rows * columns)
-      : new Float64Array(rows * columns);
-    let at = 0;
-    for (let row = 0; row < rows; row++) {
-      const begin = first + row * inputs.length;
-      for (let column = 0; column < columns; column++) {
-        data[at++] = values[begin + column];
-      }
-    }
-    feeds[name] = new Tensor(type, data, [rows, columns]);
-    first += columns;
+  const place = { at: from * inputs.length, step: inputs.length };
+  for (const matrix of matrices) {
+    const { name, type, columns, isList } = matrix;
+    const data = filled(matrix, rows, values, place, path);
+    feeds[name] = new Tensor(type, data, isList ? [rows] : [rows, columns]);
+    place.at += columns;
   }
   let found: OnnxTensor;
   try {
@@ -186,36 +192,85 @@ async function scoreBatch(
       { cause: error },
     );
   }
-  takeScores(found, path, from, to, scores);
+  takeScores(found, ready, from, to, scores);
   found.dispose();
 }
 
-/** Takes the probability of the second class; throws ModelError where there are none. */
+/** What the runtime takes for numbers of these types. */
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bool: Uint8Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+} as const satisfies Record<InputType, unknown>;
+
+/** The numbers of a matrix: those at `place` in the first row, `step` further in each other. Throws ModelError where whole ones are asked for and are not there. */
+function filled(
+  { name, type, columns }: Matrix,
+  rows: number,
+  values: Float64Array,
+  place: { readonly at: number; readonly step: number },
+  path: string,
+): InstanceType<typeof ARRAYS[InputType]> {
+  const data = new ARRAYS[type](rows * columns);
+  const isFloat = type === "float32" || type === "float64";
+  const [least, most] = isFloat ? [-Infinity, Infinity] : WHOLE_RANGES[type];
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    const begin = place.at + row * place.step;
+    for (let column = 0; column < columns; column++) {
+      const value = values[begin + column];
+      const fits = isFloat ||
+        Number.isInteger(value) && value >= least && value <= most;
+      if (!fits) {
+        throw new ModelError(
+          `${path}: its input ${name} takes whole numbers from ${least} to ` +
+            `${most} (${type}), and a payment has ${value}; export it with ` +
+            "float32 or float64 for it",
+        );
+      }
+      if (data instanceof BigInt64Array) data[at++] = BigInt(value);
+      else data[at++] = value;
+    }
+  }
+  return data;
+}
+
+/** Takes the probability of a fraud; throws ModelError where there is none. */
 function takeScores(
   { data, dims }: OnnxTensor,
-  path: string,
+  { path, isLogistic }: Ready,
   from: number,
   to: number,
   scores: Float64Array,
 ): void {
   const isNumbers = data instanceof Float32Array ||
     data instanceof Float64Array;
-  if (!isNumbers || dims.length !== 2 || dims[0] !== to - from) {
+  const columns = dims.length === 1 ? 1 : dims[1];
+  const isTable = dims.length === 2 || dims.length === 1 && isLogistic;
+  if (!isNumbers || !isTable || dims[0] !== to - from) {
     throw new ModelError(
       `${path} answered ${to - from} rows by [${dims.join(", ")}]; export it ` +
         "for any number of rows",
     );
   }
-  if (dims[1] !== 2) {
+  const isOne = columns === 1 && isLogistic;
+  if (columns !== 2 && !isOne) {
     throw new ModelError(
-      `${path} gave ${dims[1]} probabilities a row and not two: it was ` +
+      `${path} gave ${columns} probabilities a row and not two: it was ` +
         "trained on other than the classes 0 and 1; train it on both",
     );
   }
   for (let row = from; row < to; row++) {
-    const at = 2 * (row - from);
-    const genuine = data[at];
-    const fraud = data[at + 1];
+    const at = columns * (row - from);
+    const fraud = data[at + columns - 1];
+    const genuine = isOne ? 1 - fraud : data[at];
     const sound = fraud >= -TOLERANCE && fraud <= 1 + TOLERANCE &&
       Math.abs(genuine + fraud - 1) <= TOLERANCE;
     if (!sound) {

@@ -4,19 +4,48 @@
  * that is not certain is refused.
  */
 import { ModelError } from "../error/error.ts";
+import type { OnnxGraph } from "./onnx_graph.ts";
 import type { OnnxSession } from "./onnx_runtime.ts";
 
 /** Metadata property with the names of the inputs, in order: a list as JSON. */
 export const INPUTS_PROPERTY = "fraudstream.inputs";
 
-/** An input of a model: a matrix with a row for each payment. */
+/** Least and greatest whole number that an input of such a type takes. */
+export const WHOLE_RANGES = {
+  bool: [0, 1],
+  int8: [-(2 ** 7), 2 ** 7 - 1],
+  uint8: [0, 2 ** 8 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  uint16: [0, 2 ** 16 - 1],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 32 - 1],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+} as const;
+
+/** A type of whole numbers. */
+export type WholeType = keyof typeof WHOLE_RANGES;
+
+/** The types of numbers that inputs may have. */
+export type InputType = "float32" | "float64" | WholeType;
+
+/** An input of a model: a matrix with a row, or a list with a number, for each payment. */
 export interface Matrix {
   /** Its name in the model. */
   readonly name: string;
   /** The numbers that it takes. */
-  readonly type: "float32" | "float64";
+  readonly type: InputType;
   /** How many of the inputs it takes. */
   readonly columns: number;
+  /** Whether it is a list, without the dimension of columns. */
+  readonly isList: boolean;
+}
+
+/** What a model may use of a payment. */
+export interface OfferedInputs {
+  /** The names, in order. */
+  readonly names: readonly string[];
+  /** Whether the input of that name is always a whole number. */
+  isWhole(name: string): boolean;
 }
 
 /** How a model is asked and answers. */
@@ -25,8 +54,10 @@ export interface Signature {
   readonly inputs: readonly string[];
   /** What it is given. */
   readonly matrices: readonly Matrix[];
-  /** Name of the output with the probabilities of both classes. */
+  /** Name of the output with the probabilities: of both classes, or of a fraud alone. */
   readonly output: string;
+  /** Whether that may be one probability, of a fraud. */
+  readonly isLogistic: boolean;
 }
 
 /** A matrix whose width may be left open. */
@@ -40,16 +71,39 @@ const DIMENSION_MAX = 2 ** 31;
 /** The signature of a model that may use the `offered` inputs. Throws ModelError. */
 export function readSignature(
   session: OnnxSession,
-  metadata: ReadonlyMap<string, string>,
-  offered: readonly string[],
+  { metadata, logisticOutputs }: OnnxGraph,
+  offered: OfferedInputs,
   path: string,
 ): Signature {
   const found = readMatrices(session, path);
-  const inputs = inputNames(found, metadata, offered, path);
+  const inputs = inputNames(found, metadata, offered.names, path);
   const matrices = found.map(({ columns, ...rest }) => {
     return { ...rest, columns: columns ?? inputs.length };
   });
-  return { inputs, matrices, output: probabilityOutput(session, path) };
+  checkWhole(inputs, matrices, offered, path);
+  const output = probabilityOutput(session, logisticOutputs, path);
+  return { inputs, matrices, output, isLogistic: logisticOutputs.has(output) };
+}
+
+/** Throws ModelError where an input of whole numbers would get others. */
+function checkWhole(
+  inputs: readonly string[],
+  matrices: readonly Matrix[],
+  offered: OfferedInputs,
+  path: string,
+): void {
+  let first = 0;
+  for (const { name, type, columns } of matrices) {
+    const own = inputs.slice(first, first + columns);
+    const broken = own.find((input) => !offered.isWhole(input));
+    if (type in WHOLE_RANGES && broken !== undefined) {
+      throw new ModelError(
+        `${path}: its input ${name} takes whole numbers (${type}) and ` +
+          `${broken} is none; export it with float32 or float64 for it`,
+      );
+    }
+    first += columns;
+  }
 }
 
 /** The inputs of the session. */
@@ -58,17 +112,22 @@ function readMatrices(session: OnnxSession, path: string): OpenMatrix[] {
     const { name, isTensor } = input;
     const type = isTensor ? input.type : "no tensor";
     const shape = isTensor ? input.shape : [];
-    const isNumber = type === "float32" || type === "float64";
-    if (!isNumber || shape.length !== 2) {
+    const isList = shape.length === 1;
+    if (!isInputType(type) || !isList && shape.length !== 2) {
       throw new ModelError(
         `${path}: its input ${name} is ${type}[${shapeText(shape)}] and must ` +
-          "be a matrix of float32 or float64, a row for each payment; export " +
-          "it with such an input",
+          "be numbers or flags, [rows, columns] or [rows] with a row for each " +
+          "payment; export it with such an input",
       );
     }
-    const [, columns] = shape.map(dimension);
-    return { name, type, columns };
+    const columns = isList ? 1 : dimension(shape[1]);
+    return { name, type, columns, isList };
   });
+}
+
+function isInputType(type: string): type is InputType {
+  return type === "float32" || type === "float64" ||
+    Object.hasOwn(WHOLE_RANGES, type);
 }
 
 /** Names of the model's inputs, column by column. */
@@ -133,15 +192,20 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Name of the output with the probabilities of the two classes. */
-function probabilityOutput(session: OnnxSession, path: string): string {
+/** Name of the output with the probabilities of the two classes, or of a fraud alone from a logistic function. */
+function probabilityOutput(
+  session: OnnxSession,
+  logistic: ReadonlySet<string>,
+  path: string,
+): string {
   const outputs = session.outputMetadata;
   const possible = outputs.filter((output) => {
     if (!output.isTensor || !output.type.startsWith("float")) return false;
     // Without a shape it will be seen when rows are scored.
     const { shape } = output;
     const columns = shape.length === 2 ? dimension(shape[1]) : undefined;
-    return shape.length === 0 ||
+    const isOne = shape.length === 1 || columns === 1;
+    return shape.length === 0 || isOne && logistic.has(output.name) ||
       shape.length === 2 && (columns === undefined || columns === 2);
   });
   const chosen = possible.find(({ name }) => /prob/i.test(name)) ?? possible[0];
@@ -153,8 +217,9 @@ function probabilityOutput(session: OnnxSession, path: string): string {
   });
   throw new ModelError(
     `${path} has no probabilities of two classes among its outputs ` +
-      `(${texts.join(", ")}); export a classifier that was trained on frauds ` +
-      "(1) and genuine payments (0), not a regression",
+      `(${texts.join(", ")}), and none from a Sigmoid; export a classifier ` +
+      "that was trained on frauds (1) and genuine payments (0), not a " +
+      "regression",
   );
 }
 

@@ -224,6 +224,11 @@ export class EmbeddedLog implements Log {
     }, `reading the commits of ${group}`);
   }
 
+  /** See Log; the roles' locks let one process work for a group. */
+  members(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   /** See Log; whole stored batches go, and the last one stays so that offsets go on from it. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     const found = await this.#topic(topic);
@@ -254,12 +259,18 @@ export class EmbeddedLog implements Log {
     };
   }
 
+  /** Runs `body`, which must not write, while nobody can append or commit. */
+  async standing<T>(body: () => T): Promise<T> {
+    return await this.#sqlite.transaction(body);
+  }
+
   /**
-   * Reads the whole log; throws LogError at the first batch or row that was
-   * changed, lost or doubled. Resolves with the number of records checked.
+   * Reads the whole log; throws LogError at the first page, batch or row that
+   * was changed, lost or doubled. Resolves with the number of records checked.
    */
   async verify(): Promise<number> {
     return await this.#sqlite.snapshot(() => {
+      this.#tables.verifyPages();
       this.#tables.verify();
       let records = 0;
       for (const topic of this.#tables.topics()) {

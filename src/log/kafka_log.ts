@@ -7,7 +7,10 @@ import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
 import { consume } from "./kafka_consumer.ts";
 import { CODES, isAbortable, isFenced, KafkaError } from "./kafka_error.ts";
 import { fetchPartitions } from "./kafka_fetch.ts";
-import { offsetFetchRequest } from "./kafka_group_requests.ts";
+import {
+  describeGroupRequest,
+  offsetFetchRequest,
+} from "./kafka_group_requests.ts";
 import { BATCH_BYTES, KafkaProducer } from "./kafka_producer.ts";
 import {
   apiVersionsRequest,
@@ -356,6 +359,18 @@ export class KafkaLog implements Log {
         return await this.#lane.send(node, request);
       });
       return partitions.map((partition) => commits.get(partition));
+    });
+  }
+
+  /** See Log. */
+  async members(group: string): Promise<number> {
+    return await this.#translate(async () => {
+      const name = this.#prefix + group;
+      const request = describeGroupRequest(name);
+      return await this.#cluster.retry(async () => {
+        const node = await this.#cluster.coordinator("group", name);
+        return await this.#lane.send(node, request);
+      });
     });
   }
 

@@ -159,6 +159,8 @@ export interface Log extends AsyncDisposable {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]>;
+  /** How many processes work for a group by consume(); 0 where something else sees to it that there is one at most. */
+  members(group: string): Promise<number>;
   /** Removes the records below an offset; reading from further down begins at what is left. */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */

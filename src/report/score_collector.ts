@@ -6,10 +6,10 @@ import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
 /** Payments that are scored at once. */
 const BATCH_ROWS = 4096;
 
-/** Scores of the payments from a day on. */
+/** Scores of the payments from some time on. */
 export class ScoreCollector {
   readonly #scorer: Scorer;
-  readonly #firstDay: number;
+  readonly #fromSeconds: number;
   readonly #width: number;
   readonly #places: readonly number[];
   readonly #batch: Float64Array;
@@ -20,11 +20,15 @@ export class ScoreCollector {
   #amount = new Float64Array(BATCH_ROWS);
   readonly #days = new Set<number>();
 
-  /** Makes a collector of payments from TX_TIME_DAYS `firstDay` on; the scorer's inputs are among TX_AMOUNT and these features. */
-  constructor(scorer: Scorer, features: readonly string[], firstDay: number) {
+  /** Makes a collector of payments from `fromSeconds` since 1970 on; the scorer's inputs are among TX_AMOUNT and these features. */
+  constructor(
+    scorer: Scorer,
+    features: readonly string[],
+    fromSeconds: number,
+  ) {
     this.#scorer = scorer;
     this.#places = scorer.inputs.map((name) => features.indexOf(name));
-    this.#firstDay = firstDay;
+    this.#fromSeconds = fromSeconds;
     this.#width = scorer.inputs.length;
     this.#batch = new Float64Array(BATCH_ROWS * this.#width);
   }
@@ -46,7 +50,7 @@ export class ScoreCollector {
 
   /** Whether a payment is of a day that is judged. */
   wants(row: Transaction): boolean {
-    return row.timeSeconds >= this.#firstDay * DAY_SECONDS;
+    return row.datetimeSeconds >= this.#fromSeconds;
   }
 
   /** Number of days that payments came from. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError, ModelError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
+import { readWholeFile } from "../files/whole_file.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../sqlite/private_file.ts";
 import { LockHeldError, takeLock } from "./lock.ts";
 
@@ -60,6 +61,9 @@ const EMPTY: Registry = {
 const LOCK_WAIT_MS = 5000;
 const LOCK_PAUSE_MS = 20;
 
+/** Bytes that a registry may have: some hundred for each model. */
+const REGISTRY_BYTES_MAX = 64 * 2 ** 20;
+
 /** The file that says which model counts. */
 export function registryPath(folder: string): string {
   return join(folder, "registry.json");
@@ -75,10 +79,12 @@ export function readRegistry(folder: string): Registry {
   const path = registryPath(folder);
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    const bytes = readWholeFile(path, REGISTRY_BYTES_MAX);
+    text = new TextDecoder().decode(bytes);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return EMPTY;
-    throw fileError(error, "read", path);
+    const { cause } = error as Error;
+    if (cause instanceof Deno.errors.NotFound) return EMPTY;
+    throw error;
   }
   let found: Partial<Registry> | null;
   try {

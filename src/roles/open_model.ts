@@ -7,8 +7,9 @@ import { TRANSACTION_CELLS } from "../features/feature_row.ts";
 import {
   featureNames,
   type FeatureParameters,
+  isWholeFeature,
 } from "../features/parameters.ts";
-import { fileError } from "../files/file_error.ts";
+import { readWholeFile } from "../files/whole_file.ts";
 import type { Scorer } from "../learning/model.ts";
 import {
   checkInputs,
@@ -19,6 +20,9 @@ import { exportedFeatures, ONNX_ENDING } from "../learning/onnx_file.ts";
 import { openOnnxModel } from "../learning/onnx_model.ts";
 import { AMOUNT_INPUT } from "../learning/payments.ts";
 import { scorerOf } from "../learning/scorer.ts";
+
+/** Bytes that a model file may have: about what one text can hold. */
+export const MODEL_BYTES_MAX: number = 500 * 2 ** 20;
 
 /** A model that is ready to score. */
 export interface LoadedModel {
@@ -42,12 +46,12 @@ export async function openModel(
   path: string,
   streamFeatures: FeatureParameters,
 ): Promise<LoadedModel> {
-  const bytes = await readWhole(path);
+  const bytes = readWholeFile(path, MODEL_BYTES_MAX);
   if (path.endsWith(ONNX_ENDING)) {
     const { scorer, version, metadata } = await openOnnxModel(
       bytes,
       path,
-      streamInputs(streamFeatures),
+      { names: streamInputs(streamFeatures), isWhole: isWholeInput },
     );
     const features = exportedFeatures(metadata, path);
     return { scorer, version, inputs: scorer.inputs, features, path };
@@ -61,12 +65,9 @@ export async function openModel(
   return { scorer, version, inputs, features: featureParameters, path };
 }
 
-async function readWhole(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    throw fileError(error, "read", path);
-  }
+/** Whether an input of models is always a whole number. */
+export function isWholeInput(name: string): boolean {
+  return name !== AMOUNT_INPUT && isWholeFeature(name);
 }
 
 /** Names of what a stream with these features offers to models, in the order of their inputs. */

@@ -12,6 +12,7 @@ import {
   ModelError,
   StoreError,
 } from "../error/error.ts";
+import { makeFolder } from "../files/durable.ts";
 import { fileErrorReason } from "../files/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
@@ -69,6 +70,7 @@ export class Stream implements AsyncDisposable {
   /** The control topic. */
   readonly control: Control;
   readonly #options: StreamOptions;
+  #written = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
@@ -130,6 +132,11 @@ export class Stream implements AsyncDisposable {
       log,
       held.move(),
     );
+  }
+
+  /** Rows that this process's writers have written to the store so far. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
@@ -226,6 +233,7 @@ export class Stream implements AsyncDisposable {
       if (data.kind === "published") {
         options.latency.published(data.nextId, data.at);
       } else if (data.kind === "stored") {
+        this.#written += data.count;
         for (const id of data.ids) options.latency.stored(id, data.at);
       } else if (data.error) reject(errorOf(data.error));
       else resolve();
@@ -299,7 +307,7 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
 /** Makes a data folder unless it is there; throws DataError if it cannot be. */
 export function makeDataFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
       `the data folder ${folder} cannot be made: ` +

@@ -14,6 +14,7 @@ import {
   featureCount,
   type FeatureParameters,
 } from "../features/parameters.ts";
+import { readWholeFile } from "../files/whole_file.ts";
 import { ModelError } from "../error/error.ts";
 import {
   type Challenge,
@@ -39,6 +40,7 @@ import {
 import { ModelMonitor } from "./model_monitor.ts";
 import {
   inputCells,
+  MODEL_BYTES_MAX,
   modelFeatures,
   openModel,
   streamInputs,
@@ -385,6 +387,6 @@ async function readFirst(path: string, features: FeatureParameters) {
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  const text = await Deno.readTextFile(path);
+  const text = new TextDecoder().decode(readWholeFile(path, MODEL_BYTES_MAX));
   return { version, text, metrics: parseModelFile(text, path).metrics };
 }

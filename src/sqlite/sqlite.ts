@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../error/error.ts";
+import { makePrivateFile } from "./private_file.ts";
 
 /** How a database file is opened. */
 export interface SqliteOptions {
@@ -53,6 +54,7 @@ export class Sqlite {
   /** Opens the file, making its tables if it is new; throws ConfigError for a file of another version. */
   constructor(options: SqliteOptions) {
     this.#options = options;
+    makePrivateFile(options.path);
     try {
       this.db = new DatabaseSync(options.path);
     } catch (error) {

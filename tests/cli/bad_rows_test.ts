@@ -30,13 +30,13 @@ testRunning(
       assert.equal(refused.code, 1);
       assert.match(
         refused.stderr,
-        /^fraudstream: transactions, transaction_id 7: tx_datetime "" is not a date.*: leave such rows out with --skip-bad-rows\n$/,
+        /^fraudstream: \S+store\.db, table transactions, transaction_id 7: tx_datetime "" is not a date.*: leave such rows out with --skip-bad-rows\n$/,
       );
       const taken = await runMain([...command, "--skip-bad-rows"]);
       assert.equal(taken.code, 0, taken.stderr);
       assert.match(
         taken.stderr,
-        /skipped 8 bad rows of the store, the first of them:\n {2}transactions, transaction_id 7: tx_dat.*\n {2}transactions, transaction_id 10: tx_fraud 3 is not in 0…1\n/,
+        /skipped 8 bad rows of the store, the first of them:\n {2}\S+, table transactions, transaction_id 7: tx_dat.*\n {2}\S+, table transactions, transaction_id 10: tx_fraud 3 is not in 0…1\n/,
       );
     }
     const ids = Deno.readTextFileSync(out).trimEnd().split("\n").slice(1)

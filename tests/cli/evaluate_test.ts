@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { METRICS, type MetricValues } from "../../src/learning/judgement.ts";
 import experiment from "../data/learning/experiment.json" with { type: "json" };
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -7,6 +8,9 @@ import { runMain, testRunning } from "./program_runner.ts";
 /** A small set that is made in a moment: 28 days. */
 const SMALL = ["--customers=200", "--terminals=200", "--radius=10"];
 const SMALL_SET = [...SMALL, "--days=28"];
+const FOREIGN = fileURLToPath(
+  new URL("../data/onnx/xgboost.onnx", import.meta.url),
+);
 const QUICK = "--model=logistic-regression,decision-tree";
 
 /** One object of --json, as far as tests look at it. */
@@ -18,6 +22,8 @@ interface Evaluation extends MetricValues {
   days: { day: number; rows: number; frauds: number }[];
   thresholds: { threshold: number; alerts: number }[];
   "cheapest_threshold": { cost: number };
+  "trained_on": { "first_date": string; "last_date": string } | null;
+  warning: string | null;
 }
 
 async function evaluateJson(args: string[]): Promise<Evaluation[]> {
@@ -207,3 +213,62 @@ testRunning("evaluate says what can't be evaluated", async () => {
     assert.match(outcome.stderr, message);
   }
 });
+
+testRunning(
+  "evaluate says which days a model file was trained on, and warns where they are the test's",
+  async () => {
+    await using folder = temporaryFolder();
+    const json = `${folder.path}/model.json`;
+    const onnx = `${folder.path}/model.onnx`;
+    const days = ["--start-day=12", "--train-days=2", "--test-days=7"];
+    const trained = await runMain([
+      ...["train", "--model=decision-tree", `--out=${json}`, "--export=onnx"],
+      ...[...days, ...SMALL_SET],
+    ]);
+    assert.equal(trained.code, 0, trained.stderr);
+    for (const path of [json, onnx]) {
+      const [first] = await evaluateJson(
+        [`--model=${path}`, ...days, ...SMALL_SET],
+      );
+      assert.equal(first.warning, null);
+      assert.deepEqual(first["trained_on"], {
+        "first_date": "2018-04-13",
+        "last_date": "2018-04-14",
+        "label_delay_days": 7,
+      });
+    }
+    const warnings: [flags: string[], warning: RegExp][] = [
+      [["--train-days=1"], /and 2 of the 7 test days are among them: /],
+      [["--train-days=7"], /known from 2018-04-22 on, and the test begins /],
+      [["--train-days=1", "--test-days=3"], /, after the test: it knows what/],
+      // By dates: the model's days are other ones of these payments.
+      [["--train-days=7", "--start=2018-03-28"], /and 2 of the 7 test days/],
+    ];
+    for (const [flags, warning] of warnings) {
+      const args = ["--start-day=0", ...flags, ...SMALL_SET];
+      const files = [`--model=${json}`, `--model=${onnx}`];
+      const models = await evaluateJson([...files, ...args]);
+      assert.equal(models.length, 2);
+      for (const model of models) {
+        assert.match(`${model.warning}`, warning);
+        assert.equal(model["trained_on"]?.["last_date"], "2018-04-14");
+      }
+    }
+    const { stdout } = await runMain([
+      ...["evaluate", `--model=${json}`, "--model=decision-tree"],
+      ...[`--model=${FOREIGN}`, "--start-day=0", "--train-days=1"],
+      ...SMALL_SET,
+    ]);
+    assert.match(stdout, /^training 2018-04-01 to 2018-04-01, days 0 to 0: /);
+    assert.match(
+      stdout,
+      /\ntraining 2018-04-13 to 2018-04-14: \S+model\.json\n/,
+    );
+    assert.deepEqual(stdout.match(/^warning: .*$/gm), [
+      `warning: ${json} was trained on 2018-04-13 to 2018-04-14, and 2 of the ` +
+      "7 test days are among them: it is judged by what it has learned from",
+      `warning: ${FOREIGN} does not say which days it was trained on: it may ` +
+      "have learned from the test",
+    ]);
+  },
+);

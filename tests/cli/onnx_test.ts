@@ -143,6 +143,74 @@ testRunning(
   },
 );
 
+testRunning(
+  "a model file that has no end, or is none, is one line wherever it is named",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const endless = `${path}/zero.json`;
+    const pipe = `${path}/pipe.onnx`;
+    const large = `${path}/large.json`;
+    const registry = `${path}/registry`;
+    Deno.symlinkSync("/dev/zero", endless);
+    const made = await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    assert.ok(made.success);
+    Deno.writeTextFileSync(large, "");
+    Deno.truncateSync(large, 2 ** 33);
+    Deno.mkdirSync(`${path}/folder.json`);
+    Deno.mkdirSync(registry);
+    Deno.symlinkSync(pipe, `${registry}/registry.json`);
+    const run = ["run", `--data=${path}/data`, "--rate=max", ...SET];
+    const report = ["report", `--out=${path}/report.html`, ...SET];
+    for (const command of [["evaluate", ...SET], run, report]) {
+      for (
+        const [model, message] of [
+          [endless, /zero\.json: it is no regular file; copy what it gives /],
+          [pipe, /pipe\.onnx: it is no regular file; copy what it gives /],
+          [large, /large\.json: it has 8589934592 bytes and may have 5\d+ at /],
+          [`${path}/folder.json`, /folder\.json: it is a folder; name a file/],
+        ] as const
+      ) {
+        const { code, stderr } = await runMain([
+          ...command,
+          `--model=${model}`,
+        ]);
+        assert.equal(code, 1, `${command[0]} ${model}: ${stderr}`);
+        assert.match(stderr, /^fraudstream: cannot read [^\n]*\n$/);
+        assert.match(stderr, message);
+      }
+    }
+    const { code, stderr } = await runMain(["models", `--models=${registry}`]);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /registry\.json: it is no regular file; copy /);
+  },
+);
+
+testRunning(
+  "an operator that may not end is named by every command",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const loop = fileURLToPath(
+      new URL("../data/onnx/refused_loop.onnx", import.meta.url),
+    );
+    for (
+      const command of [
+        ["evaluate", ...SET],
+        ["run", `--data=${path}/data`, "--rate=max", ...SET],
+        ["report", `--out=${path}/report.html`, ...SET],
+      ]
+    ) {
+      const { code, stderr } = await runMain([...command, `--model=${loop}`]);
+      assert.equal(code, 1, stderr);
+      assert.match(
+        stderr,
+        /^fraudstream: [^\n]*refused_loop\.onnx has the operator Loop, which may never end; [^\n]*\n$/,
+      );
+    }
+  },
+);
+
 testRunning("the ONNX runtime needs its files to be readable", async () => {
   const { code, stderr } = await runMain(
     ["evaluate", `--model=${FOREIGN}`, ...SET],

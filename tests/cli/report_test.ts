@@ -179,6 +179,18 @@ testRunning(
     for (const id of ["roc", "precision_recall", "thresholds"]) {
       assert.ok(page.stdout.includes(`id="figure-${id}"`), id);
     }
+    // The same days by their dates, in payments that begin five days later.
+    const later = await judge("--start=2018-04-06");
+    assert.match(
+      later.stdout.replaceAll(/\s+/g, " "),
+      /judged by the payments from 2018-04-20 on, after its training \(2018-04-06 to 2018-04-12\)/,
+    );
+    const none = await judge("--days=19");
+    assert.equal(none.code, 0, none.stderr);
+    assert.match(
+      none.stderr,
+      /model\.json is not judged: there is no payment from 2018-04-20 on, after /,
+    );
     const other = await judge("--windows=1,7");
     assert.equal(other.code, 2);
     assert.match(other.stderr, /--windows has no effect with --model/);

@@ -5,6 +5,7 @@ import {
   featureCount,
   featureNames,
   HANDBOOK_FEATURES,
+  isWholeFeature,
   longestWindowSeconds,
   totalsLayout,
   totalsToCanonical,
@@ -181,6 +182,14 @@ Deno.test("totalsToCanonical() rounds down what lies the least possible below a 
     totalsToCanonical([0, 0, count, cents, 0, 0], windowsOf(1), values);
     const micro = roundedHalfUp(BigInt(cents) * 10_000n, BigInt(count));
     assert.equal(values[3], Number(micro) / 1e6, `${cents} / ${count}`);
+  }
+});
+
+Deno.test("isWholeFeature() knows by the name what wholeFeatures() knows by the place", () => {
+  for (const set of ["handbook", "extended"] as const) {
+    const parameters = { ...HANDBOOK_FEATURES, windowDays: [1, 365], set };
+    const names = featureNames(parameters);
+    assert.deepEqual(names.map(isWholeFeature), wholeFeatures(parameters));
   }
 });
 

@@ -6,6 +6,7 @@ import { type InputNumbers, toOnnx } from "../../src/learning/onnx_export.ts";
 import { VERSION_PROPERTY } from "../../src/learning/onnx_file.ts";
 import { readOnnxGraph } from "../../src/learning/onnx_graph.ts";
 import { openOnnxModel } from "../../src/learning/onnx_model.ts";
+import { isWholeInput } from "../../src/roles/open_model.ts";
 import { openSession } from "../../src/learning/onnx_runtime.ts";
 import { scorerOf } from "../../src/learning/scorer.ts";
 import { testReading } from "../permission.ts";
@@ -74,7 +75,10 @@ async function bothScores(
   const onnx = new Float64Array(rows.length);
   scorerOf(body, INPUTS).score(values, rows.length, own);
   const bytes = toOnnx(body, INPUTS, numbers, METADATA);
-  const { scorer } = await openOnnxModel(bytes, "m.onnx", INPUTS);
+  const { scorer } = await openOnnxModel(bytes, "m.onnx", {
+    names: INPUTS,
+    isWhole: isWholeInput,
+  });
   await scorer.score(values, rows.length, onnx);
   return { own, onnx };
 }
@@ -193,7 +197,10 @@ testReading("the file tells its inputs and its version", async () => {
   });
   // Whatever the stream has besides, and in whatever order.
   const offered = ["Z", ...INPUTS.toReversed()];
-  const { scorer } = await openOnnxModel(bytes, "m.onnx", offered);
+  const { scorer } = await openOnnxModel(bytes, "m.onnx", {
+    names: offered,
+    isWhole: isWholeInput,
+  });
   assert.deepEqual(scorer.inputs, INPUTS);
 });
 

@@ -4,6 +4,7 @@ import {
   type OnnxModel,
   openOnnxModel,
 } from "../../src/learning/onnx_model.ts";
+import { isWholeInput } from "../../src/roles/open_model.ts";
 import {
   bytesField,
   concatenate,
@@ -61,7 +62,10 @@ function open(
   bytes: Uint8Array,
   inputs: readonly string[] = readGolden().inputs,
 ): Promise<OnnxModel> {
-  return openOnnxModel(bytes, "m.onnx", inputs);
+  return openOnnxModel(bytes, "m.onnx", {
+    names: inputs,
+    isWhole: isWholeInput,
+  });
 }
 
 async function assertRefused(
@@ -111,6 +115,84 @@ testReading(
       const scores = await scoresOf(await open(readModel(name)), golden);
       assertClose(scores, golden.libraries[name], name);
     }
+  },
+);
+
+testReading(
+  "models with whole numbers, mixed columns or one probability score as in Python",
+  async () => {
+    const golden = readGolden();
+    const scores: Golden["scores"] = JSON.parse(
+      Deno.readTextFileSync(new URL("typed.json", FOLDER)),
+    );
+    assert.deepEqual(Object.keys(scores), [
+      "typed_parquet",
+      "typed_mixed",
+      "typed_whole",
+      "sigmoid_column",
+      "sigmoid_flat",
+      "sigmoid_trees",
+    ]);
+    for (const [name, expected] of Object.entries(scores)) {
+      const found = await scoresOf(await open(readModel(name)), golden);
+      assertClose(found, expected, name);
+      assert.ok(new Set(found).size > 1, name);
+    }
+  },
+);
+
+testReading("an input of whole numbers gets no others", async () => {
+  const model = await open(readModel("typed_whole"));
+  const values = new Float64Array(2);
+  for (const bad of [0.5, -0.5, 2 ** 53]) {
+    values[1] = bad;
+    await assertRefused(
+      () => Promise.resolve(model.scorer.score(values, 1, new Float64Array(1))),
+      /its input CUSTOMER_ID_NB_TX_7DAY_WINDOW takes whole numbers from .* and a payment has/,
+    );
+  }
+  const mixed = await open(readModel("typed_mixed"));
+  const row = Float64Array.from(mixed.scorer.inputs, (name) => {
+    return name === "TX_DURING_NIGHT" ? 2 : 1;
+  });
+  await assertRefused(
+    () => Promise.resolve(mixed.scorer.score(row, 1, new Float64Array(1))),
+    /TX_DURING_NIGHT takes whole numbers from 0 to 1 \(bool\)/,
+  );
+});
+
+testReading(
+  "operators that may not end or are random are refused by name",
+  async () => {
+    for (const operator of ["Loop", "If", "Scan"]) {
+      await assertRefused(
+        () => open(readModel(`refused_${operator.toLowerCase()}`)),
+        RegExp(`has the operator ${operator}, which may never end; it is not`),
+      );
+    }
+    await assertRefused(
+      () => open(readModel("refused_random")),
+      /has the operator RandomNormalLike, which gives another score each time/,
+    );
+    await assertRefused(
+      () => open(readModel("refused_huge")),
+      /has the operator ConstantOfShape for more than 16777216 numbers/,
+    );
+  },
+);
+
+testReading(
+  "an operator is refused in a function of the model too",
+  async () => {
+    const node = messageField(7, [textField(4, "Loop")]);
+    const withFunction = concatenate([
+      readModel("sigmoid_column"),
+      messageField(25, [textField(1, "own"), node]),
+    ]);
+    await assertRefused(
+      () => open(withFunction),
+      /the operator Loop, which may/,
+    );
   },
 );
 
@@ -215,9 +297,16 @@ testReading("what is no classifier of frauds is refused", async () => {
       "regressor",
       /no probabilities of two classes among its outputs \(variable float32\[\?, 1\]\)/,
     ],
+    [
+      "no_sigmoid",
+      /\(answer float32\[\?, 1\]\), and none from a Sigmoid; export/,
+    ],
     ["three_classes", /its classes are 0, 1, 2 and must be 0, 1/],
     ["text_labels", /its classes are fraud, genuine and must be 0, 1/],
-    ["whole_numbers", /its input X is int64\[\?, 15\] and must be a matrix of/],
+    [
+      "whole_numbers",
+      /its input X takes whole numbers \(int64\) and TX_AMOUNT is none; export/,
+    ],
   ];
   for (const [name, message] of refused) {
     await assertRefused(() => open(readModel(`refused_${name}`)), message);

@@ -1,5 +1,6 @@
 /** Opens the ONNX model that it is sent and answers the score of one row, from a thread as roles have it. */
 import { openOnnxModel } from "../../src/learning/onnx_model.ts";
+import { isWholeInput } from "../../src/roles/open_model.ts";
 
 /** A model and a row for it. */
 export interface OnnxQuestion {
@@ -16,7 +17,10 @@ declare const self: {
 
 self.onmessage = async ({ data: { bytes, inputs, row } }) => {
   try {
-    const { scorer } = await openOnnxModel(bytes, "m.onnx", inputs);
+    const { scorer } = await openOnnxModel(bytes, "m.onnx", {
+      names: inputs,
+      isWhole: isWholeInput,
+    });
     const scores = new Float64Array(1);
     await scorer.score(Float64Array.from(row), 1, scores);
     self.postMessage(scores[0]);

@@ -72,11 +72,12 @@ Deno.test("ScoreCollector scores each payment once, with amount and features, in
       return Promise.resolve();
     },
   };
-  const collector = new ScoreCollector(scorer, ["OTHER", "RISK"], 1);
+  const collector = new ScoreCollector(scorer, ["OTHER", "RISK"], 1000);
   const rows = 10_000;
   for (let at = 0; at < rows; at++) {
     const row = { ...emptyTransaction(), amount: at, fraud: at % 2 };
     row.timeSeconds = 86_400 * (1 + at % 3);
+    row.datetimeSeconds = 1000 + at;
     assert.ok(collector.wants(row));
     await collector.add(row, Float64Array.of(99, 7, 0.5), 1);
   }
@@ -92,10 +93,13 @@ Deno.test("ScoreCollector scores each payment once, with amount and features, in
   assert.ok(batches.length > 1);
 });
 
-Deno.test("ScoreCollector does not want payments before its day", () => {
+Deno.test("ScoreCollector does not want payments before its time, whenever their stream began", () => {
   const scorer = { inputs: ["TX_AMOUNT"], score() {} };
-  const collector = new ScoreCollector(scorer, [], 2);
-  const at = (timeSeconds: number) => ({ ...emptyTransaction(), timeSeconds });
-  assert.ok(!collector.wants(at(2 * 86_400 - 1)));
-  assert.ok(collector.wants(at(2 * 86_400)));
+  const collector = new ScoreCollector(scorer, [], 2000);
+  const at = (datetimeSeconds: number) => ({
+    ...emptyTransaction(),
+    datetimeSeconds,
+  });
+  assert.ok(!collector.wants({ ...at(1999), timeSeconds: 5000 }));
+  assert.ok(collector.wants(at(2000)));
 });

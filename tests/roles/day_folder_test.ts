@@ -98,13 +98,22 @@ testWriting(
     await assert.rejects(keepDays(other, folder.path), {
       code: "DATA",
       message:
-        /holds the files of another stream \([0-9a-f-]{36}, this one is [0-9a-f-]{36}\): choose another folder for --files$/,
+        /holds the files of another stream \([0-9a-f-]{36}, this one is [0-9a-f-]{36}\): choose another folder for --files, or delete this one if that stream is gone$/,
     });
     await assert.rejects(keepDays(mine, folder.path, "csv"), {
       message: /holds jsonl files, not csv/,
     });
     await keepDays(mine, folder.path);
     await assertWhole(mine, folder.path);
+    // The advice.
+    const another = join(folder.path, "another");
+    await keepDays(other, another);
+    await assertWhole(other, another);
+    for (const name of namesOf(folder.path)) {
+      await Deno.remove(join(folder.path, name), { recursive: true });
+    }
+    await keepDays(other, folder.path);
+    await assertWhole(other, folder.path);
   },
 );
 
@@ -185,7 +194,8 @@ testWriting(
         let left = kept;
         const { removeSync } = Deno;
         Deno.removeSync = (name) => {
-          if (left-- === 0) throw new Error("power cut");
+          const isDay = /\.(part|jsonl)$/.test(String(name));
+          if (isDay && left-- === 0) throw new Error("power cut");
           removeSync(name);
         };
         try {
