@@ -304,16 +304,19 @@ export class Control {
    */
   async agree(parameters: StreamParameters): Promise<void> {
     const fixed = ["parameters", "identity"] as const;
+    await this.refresh();
+    const wanted = this.parameters ?? {
+      ...parameters,
+      partitioner: parameters.partitioner ?? await findPartitioner(this.#log),
+    };
     await this.settle(
       "fraudstream-parameters",
       () =>
         fixed.every((key) => this.#values.has(key)) &&
         !fixed.some((key) => this.#overwritten.has(key)),
       async (producer) => {
-        const { partitioner = await findPartitioner(this.#log) } = parameters;
-        const begun = this.parameters ?? { ...parameters, partitioner };
         const records = controlRecords();
-        records.put("parameters", begun);
+        records.put("parameters", this.parameters ?? wanted);
         records.put(
           "identity",
           this.identity ?? { id: crypto.randomUUID() },
@@ -438,7 +441,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
-    isOptional(fields.partitioner, isPartitioner) &&
+    isOptional(
+      fields.partitioner,
+      (name) => PARTITIONERS.some((known) => known === name),
+    ) &&
     isFeatures(features),
   identity: ({ id, topics }) =>
     typeof id === "string" && id !== "" &&
@@ -449,13 +455,13 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
     isCount(nextId) && isCount(day) && isCount(row),
-  starts: (starts) =>
-    Object.values(starts).every((offsets) =>
-      Array.isArray(offsets) && offsets.every(isCount)
-    ),
   scoring: ({ on }) => on === true,
   threshold: ({ value }) =>
     typeof value === "number" && value >= 0 && value <= 1,
+  starts: (topics) =>
+    Object.values(topics).every((starts) =>
+      Array.isArray(starts) && starts.every(isCount)
+    ),
 };
 
 /** The same for keys that go on behind these words. */
@@ -474,10 +480,6 @@ function isObject(
   value: unknown,
 ): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
-}
-
-function isPartitioner(value: unknown): boolean {
-  return PARTITIONERS.some((known) => known === value);
 }
 
 function isFeatures(value: unknown): boolean {

@@ -25,7 +25,6 @@ import {
   type RecordBatch,
   RecordBatchBuilder,
   type RecordMark,
-  recordMark,
   recordValue,
   valueEnd,
   valueStart,
@@ -42,6 +41,7 @@ import { Placement } from "./placement.ts";
 import {
   GapCheck,
   Recovery,
+  stageMark,
   type StageStart,
   WrittenRows,
 } from "./recovery.ts";
@@ -275,7 +275,7 @@ export class CustomerStage implements PartitionTask {
       this.#counters.read++;
     }
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    if (taken > 0) this.#last = recordMark(batch, taken - 1);
+    if (taken > 0) this.#last = stageMark(batch, taken - 1);
     const appends = [...this.#packAppends(), ...this.#deadLetters.appends()];
     return { next, metadata: this.#metadata(next, head), appends };
   }

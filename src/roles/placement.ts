@@ -89,22 +89,29 @@ const DECODER = new TextDecoder();
 /** So much of a wrong key is shown. */
 const SHOWN_BYTES = 40;
 
-/** Whether the bytes are a whole number in decimal digits. */
+/** More digits than any id has. */
+const DIGITS_MAX = 16;
+
+/** Whether the bytes are a whole number in decimal digits, as String() writes it. */
 function isDecimal(
   bytes: Uint8Array,
   from: number,
   to: number,
   number: number,
 ): boolean {
-  let rest = number;
-  let at = to;
-  do {
-    const tens = Math.floor(rest / 10);
-    if (at === from || bytes[--at] !== 48 + rest - 10 * tens) return false;
-    rest = tens;
-  } while (rest > 0);
-  return at === from;
+  const length = to - from;
+  if (length === 0 || length > DIGITS_MAX) return false;
+  if (bytes[from] === ZERO && length > 1) return false;
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = bytes[at] - ZERO;
+    if (digit < 0 || digit > 9) return false;
+    value = 10 * value + digit;
+  }
+  return value === number;
 }
+
+const ZERO = 48;
 
 function wrongKey(key: Uint8Array, customerId: number): Misplaced {
   const shown = JSON.stringify(DECODER.decode(key.subarray(0, SHOWN_BYTES)));

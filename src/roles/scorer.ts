@@ -21,7 +21,6 @@ import {
   type RecordBatch,
   RecordBatchBuilder,
   type RecordMark,
-  recordMark,
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
@@ -46,6 +45,7 @@ import {
 import {
   GapCheck,
   Recovery,
+  stageMark,
   type StageStart,
   stageStart,
   tellRecovered,
@@ -287,7 +287,7 @@ class ScorerTask implements PartitionTask {
     if (model) await this.#predict(model, rows);
     else this.#scoring.unscored += rows;
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    if (taken > 0) this.#last = recordMark(batch, taken - 1);
+    if (taken > 0) this.#last = stageMark(batch, taken - 1);
     return {
       next,
       metadata: this.#metadata(next),

@@ -32,7 +32,6 @@ import {
   type RecordBatch,
   RecordBatchBuilder,
   type RecordMark,
-  recordMark,
   recordValue,
   valueEnd,
   valueStart,
@@ -44,6 +43,7 @@ import { packWidth, readPack } from "./pack.ts";
 import {
   GapCheck,
   Recovery,
+  stageMark,
   type StageStart,
   WrittenRows,
 } from "./recovery.ts";
@@ -230,7 +230,7 @@ export class TerminalStage implements PartitionTask {
         this.#countEmitted();
       }
     }
-    if (batch.count > 0) this.#last = recordMark(batch, batch.count - 1);
+    if (batch.count > 0) this.#last = stageMark(batch, batch.count - 1);
     const appends = [
       { topic: SINK_TOPIC, partition, records: this.#records },
       ...this.#deadLetters.appends(),

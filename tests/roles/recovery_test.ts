@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { stageTable } from "../../src/cli/run_summary.ts";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
 import type { Commit } from "../../src/log/log.ts";
 import {
@@ -9,6 +10,7 @@ import {
   RecordBatchBuilder,
   recordKey,
   recordValue,
+  valueStart,
 } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/roles/control.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
@@ -542,3 +544,77 @@ for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
     await assert.rejects(open(), { message: REFUSED });
   });
 }
+
+/** Lets a log show packs as versions wrote them that did not name the partition of their payments. */
+function showOldPacks(log: EmbeddedLog): void {
+  const read = log.read.bind(log);
+  log.read = async (topic, partition, offset, limit) => {
+    const batch = await read(topic, partition, offset, limit);
+    if (topic !== REPARTITION_TOPIC) return batch;
+    const bytes = batch.bytes.slice();
+    for (let i = 0; i < batch.count; i++) {
+      const start = valueStart(batch, i);
+      bytes.fill(0, start + 12, start + 16);
+    }
+    return { ...batch, bytes };
+  };
+}
+
+Deno.test("a position is recovered from packs of the version before, by the place of their cards", async () => {
+  await using folder = await openMemory(PARAMETERS);
+  const { log } = folder;
+  hideDeleted(log);
+  showOldPacks(log);
+  await produce(folder, SET_A);
+  await runBehind(folder);
+  const before = await processedBy(folder);
+  for (const stage of STAGES.slice(0, 2)) {
+    for (const partition of partitionsOf(PARAMETERS)) {
+      await setCommit(log, stage, partition, undefined);
+    }
+  }
+  await runBehind(folder);
+  assert.deepEqual(await processedBy(folder), before);
+});
+
+Deno.test("packs of the version before do not say where payments lay that are in another partition than their card's: refused", async () => {
+  const parameters = parametersOf(2);
+  await using folder = await openMemory(parameters);
+  const { log } = folder;
+  showOldPacks(log);
+  const cards = [1, 2, 3, 4, 5, 6, 7, 8];
+  for (const partition of partitionsOf(parameters)) {
+    const rows = cards.map((customerId) =>
+      paymentAt(1000 * customerId, {
+        transactionId: 10 * customerId + partition,
+        customerId,
+      })
+    );
+    await appendPayments(log, partition, rows);
+  }
+  const customers = await StageDriver.customers(log, parameters);
+  await customers.drain([0, 1]);
+  for (const partition of partitionsOf(parameters)) {
+    await customers.damage(partition, 0, "");
+    await assert.rejects(customers.reopen(partition), {
+      message: /^fraudstream-customer-windows has lost its position/,
+    });
+  }
+});
+
+Deno.test("a position that nobody knows is shown as such", async () => {
+  const parameters = parametersOf(1);
+  await using folder = await openMemory(parameters);
+  const { log, context } = folder;
+  await taken(folder);
+  const customers = await StageDriver.customers(log, parameters);
+  await customers.damage(0, 3, "");
+  const table = stageTable(await readStatus(log, context.control));
+  assert.match(
+    table,
+    /^customer windows +0 +0 +0 +0 +9 \(position unknown\)$/m,
+  );
+  await customers.reopen(0);
+  const known = stageTable(await readStatus(log, context.control));
+  assert.match(known, /^customer windows +12 +12 +0 +0 +0$/m);
+});
