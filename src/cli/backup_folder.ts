@@ -6,7 +6,12 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { ConfigError, DataError, LogError } from "../error/error.ts";
-import { syncFile, syncFolder, writeWhole } from "../files/durable.ts";
+import {
+  makeFolder,
+  syncFile,
+  syncFolder,
+  writeWhole,
+} from "../files/durable.ts";
 import { fileError } from "../files/file_error.ts";
 import { EmbeddedLog } from "../log/embedded.ts";
 import type { LogReport } from "../log/log.ts";
@@ -114,7 +119,6 @@ export async function makeBackup(
   const contents: Contents = { format: FORMAT, taken, stream, files };
   const text = JSON.stringify(contents, null, 2) + "\n";
   writeWhole(join(to, CONTENTS), text, PRIVATE_FILE);
-  syncFolder(join(to, ".."));
   return await checkBackup(to, report);
 }
 
@@ -159,7 +163,7 @@ function copyError(error: unknown, from: string, to: string): Error {
 /** Makes a folder that must be empty if it is there. */
 function makeEmpty(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makeFolder(folder, PRIVATE_FOLDER);
     for (const { name } of Deno.readDirSync(folder)) {
       throw new ConfigError(
         `${folder} is not empty (${name}); name a new folder for the copy`,

@@ -78,7 +78,7 @@ const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
 /** So long a role that is given no --partitions waits for another process to begin the stream. */
-const OTHERS_MS = 5000;
+const OTHERS_MS = 10_000;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 

@@ -10,7 +10,7 @@ import {
   scorerStatus,
   type StreamStatus,
 } from "../roles/status.ts";
-import { TOPICS } from "../roles/topics.ts";
+import { TOPICS, topicSpecs } from "../roles/topics.ts";
 import {
   isRight,
   type StoreVerification,
@@ -109,6 +109,9 @@ async function status(options: StatusOptions): Promise<void> {
     writeStatus(topics, stream, store, predictions);
     if (verified) writeResult(verificationText(verified));
   }
+  // What nobody reads is in no stage's lag while roles run.
+  const { parameters } = stored;
+  if (parameters) await log.checkPartitions(topicSpecs(parameters.partitions));
   if (ended) requireAgreement(ended);
   if (verified) requireRight(verified);
 }

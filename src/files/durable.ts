@@ -3,7 +3,7 @@
  * or the name of one that was made or renamed, may be lost in a power cut
  * until then.
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileError } from "./file_error.ts";
 
 /** Waits until a file's content is on the disk. Throws DataError. */
@@ -16,6 +16,11 @@ export function syncFile(path: string): void {
   }
 }
 
+/** The same for a file that may not be there. */
+export function syncIfThere(path: string): void {
+  if (isThere(path)) syncFile(path);
+}
+
 /** Waits until the names in a folder are on the disk, where the system can do that. */
 export function syncFolder(path: string): void {
   if (Deno.build.os === "windows") return; // which cannot open folders
@@ -24,6 +29,30 @@ export function syncFolder(path: string): void {
     folder.syncSync();
   } catch {
     // Some file systems refuse: then they keep names in their own way.
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing, and waits until their
+ * names are on the disk; SQLite waits for the names of its own files only.
+ */
+export function makeFolder(path: string, mode: number): void {
+  const missing: string[] = [];
+  let above = resolve(path);
+  while (!isThere(above)) {
+    missing.push(above);
+    above = dirname(above);
+  }
+  Deno.mkdirSync(path, { recursive: true, mode });
+  for (const folder of missing) syncFolder(dirname(folder));
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return dirname(path) === path; // the root; mkdir says what is wrong
   }
 }
 

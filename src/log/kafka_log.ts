@@ -13,15 +13,18 @@ import {
 } from "./kafka_group_requests.ts";
 import { BATCH_BYTES, KafkaProducer } from "./kafka_producer.ts";
 import {
+  apiVersionsRequest,
   type BrokerNode,
   createTopicsRequest,
   deleteRecordsRequest,
   describeTopicRequest,
   EARLIEST,
   featuresRequest,
+  knowsTopicIds,
   LATEST,
   listOffsetsRequest,
   losesMarkers,
+  topicIdsRequest,
 } from "./kafka_requests.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type {
@@ -212,12 +215,14 @@ export class KafkaLog implements Log {
   async topics(names: readonly string[]): Promise<TopicState[]> {
     return await this.#translate(async () => {
       const states: TopicState[] = [];
+      const ids = await this.#ids(names);
       for (const name of names) {
         const leaders = await this.#findLeaders(name);
         if (!leaders) continue;
         const settings = await this.#settings(name);
         states.push({
           name,
+          id: ids.get(this.#prefix + name),
           partitions: leaders.length,
           compacted: isCompacted(settings),
           startOffsets: await this.#offsets(name, leaders, EARLIEST),
@@ -229,6 +234,16 @@ export class KafkaLog implements Log {
         });
       }
       return states;
+    });
+  }
+
+  /** Ids of those topics that are there; none from brokers that know none. */
+  async #ids(names: readonly string[]): Promise<Map<string, string>> {
+    return await this.#cluster.retry(async () => {
+      const versions = await this.#cluster.toAny(apiVersionsRequest());
+      if (!knowsTopicIds(versions)) return new Map();
+      const request = topicIdsRequest(names.map((name) => this.#prefix + name));
+      return await this.#cluster.toAny(request);
     });
   }
 

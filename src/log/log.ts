@@ -30,6 +30,8 @@ export interface TopicSpec {
 
 /** A topic as it stands. */
 export interface TopicState extends TopicSpec {
+  /** What tells it from another topic that has or had the same name, where the log knows. */
+  readonly id?: string | undefined;
   /** Offset of the first record of each partition that is still there. */
   readonly startOffsets: readonly number[];
   /** Offset behind the last record of each partition. */

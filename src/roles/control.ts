@@ -50,6 +50,8 @@ export interface StreamParameters {
 export interface StreamIdentity {
   /** 128 random bits as a UUID, drawn when the first role of the stream starts. */
   readonly id: string;
+  /** Ids of its topics, TopicState.id, by name, where the log knows them. */
+  readonly topics?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The stream that the producer makes. */
@@ -216,6 +218,38 @@ export class Control {
     );
   }
 
+  /**
+   * Records the ids of the stream's topics where they are not yet. Throws
+   * LogError if one of them is not the one that the stream was begun with.
+   */
+  async agreeTopics(names: readonly string[]): Promise<void> {
+    const found = new Map<string, string>();
+    for (const { name, id } of await this.#log.topics(names)) {
+      if (id !== undefined) found.set(name, id);
+    }
+    if (found.size === 0) return;
+    await this.settle(
+      "fraudstream-parameters",
+      () => {
+        const known = this.identity?.topics ?? {};
+        for (const [name, id] of found) {
+          if (known[name] !== undefined && known[name] !== id) {
+            throw remade(name);
+          }
+        }
+        return [...found.keys()].every((name) => known[name] !== undefined);
+      },
+      async (producer) => {
+        const { identity } = this;
+        if (!identity) throw new LogError(`no role has agreed on a stream`);
+        const records = controlRecords();
+        const topics = { ...Object.fromEntries(found), ...identity.topics };
+        records.put("identity", { ...identity, topics });
+        await producer.append(records.appends());
+      },
+    );
+  }
+
   /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
   acceptedStart(topic: string, partition: number): number {
     return this.#value("starts")?.[topic]?.[partition] ?? 0;
@@ -270,24 +304,21 @@ export class Control {
    */
   async agree(parameters: StreamParameters): Promise<void> {
     const fixed = ["parameters", "identity"] as const;
-    await this.refresh();
-    const wanted = this.parameters ?? {
-      ...parameters,
-      partitioner: parameters.partitioner ?? await findPartitioner(this.#log),
-    };
     await this.settle(
       "fraudstream-parameters",
       () =>
         fixed.every((key) => this.#values.has(key)) &&
         !fixed.some((key) => this.#overwritten.has(key)),
-      (producer) => {
+      async (producer) => {
+        const { partitioner = await findPartitioner(this.#log) } = parameters;
+        const begun = this.parameters ?? { ...parameters, partitioner };
         const records = controlRecords();
-        records.put("parameters", this.parameters ?? wanted);
+        records.put("parameters", begun);
         records.put(
           "identity",
           this.identity ?? { id: crypto.randomUUID() },
         );
-        return producer.append(records.appends());
+        await producer.append(records.appends());
       },
     );
     const found = flagsOf(this.parameters ?? parameters);
@@ -349,6 +380,14 @@ function differenceOf(flag: string, found: string, wanted: string): string {
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
 
+function remade(topic: string): LogError {
+  return new LogError(
+    `${topic} was deleted and created again since this stream began, so what ` +
+      `it holds now does not belong to the stream's other topics; begin a new ` +
+      `stream with another --topic-prefix`,
+  );
+}
+
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
   return {
@@ -383,7 +422,7 @@ function whyNotTaken(key: string, value: unknown): string | undefined {
   const prefix = PREFIXES.find((prefix) => key.startsWith(prefix));
   const fits = SHAPES.get(prefix ?? key);
   if (!fits) return "no role writes such a key";
-  if (value === undefined) return "its value is not JSON";
+  if (value === undefined) return "its value is empty or not JSON";
   if (!isObject(value) || !fits(value)) {
     return "its value is not of the shape that roles write";
   }
@@ -399,23 +438,24 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
-    isOptional(
-      fields.partitioner,
-      (name) => PARTITIONERS.some((known) => known === name),
-    ) &&
+    isOptional(fields.partitioner, isPartitioner) &&
     isFeatures(features),
-  identity: ({ id }) => typeof id === "string" && id !== "",
+  identity: ({ id, topics }) =>
+    typeof id === "string" && id !== "" &&
+    isOptional(topics, (topics) =>
+      isObject(topics) &&
+      Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
     isCount(nextId) && isCount(day) && isCount(row),
+  starts: (starts) =>
+    Object.values(starts).every((offsets) =>
+      Array.isArray(offsets) && offsets.every(isCount)
+    ),
   scoring: ({ on }) => on === true,
   threshold: ({ value }) =>
     typeof value === "number" && value >= 0 && value <= 1,
-  starts: (topics) =>
-    Object.values(topics).every((starts) =>
-      Array.isArray(starts) && starts.every(isCount)
-    ),
 };
 
 /** The same for keys that go on behind these words. */
@@ -434,6 +474,10 @@ function isObject(
   value: unknown,
 ): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
+}
+
+function isPartitioner(value: unknown): boolean {
+  return PARTITIONERS.some((known) => known === value);
 }
 
 function isFeatures(value: unknown): boolean {

@@ -88,6 +88,7 @@ async function runStage(context: RoleContext, stage: Stage): Promise<void> {
     limit,
     signal,
     open: async (partition, commit) => {
+      await control.agreeTopics([input, output]);
       const place = { log, group, topic: input, partition };
       const start = await stageStart(
         place,

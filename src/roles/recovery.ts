@@ -103,6 +103,7 @@ export async function acceptMissingStart(
   log: Log,
   control: Control,
 ): Promise<void> {
+  await control.refresh();
   const starts: Record<string, readonly number[]> = {};
   for (const { group, topic } of PIPELINE.slice(0, 2)) {
     const [state] = await log.topics([topic]);

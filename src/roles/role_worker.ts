@@ -3,7 +3,8 @@
  * for itself, runs the role, and tells the supervisor how it ended.
  */
 import { openLog } from "../log/open_log.ts";
-import { openStore } from "../store/open_store.ts";
+import { syncIfThere } from "../files/durable.ts";
+import { openStore, storePath } from "../store/open_store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
 import { runFiles } from "./files.ts";
@@ -172,6 +173,12 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
         keepDays: Math.max(keepDays, reach),
         filesFolder: settings.files?.folder,
         startSeconds,
+        syncStore: () => {
+          const { store } = settings;
+          // What is no longer in the WAL SQLite has synced itself.
+          if (store.kind !== "embedded") return;
+          syncIfThere(`${storePath(store.folder)}-wal`);
+        },
       });
     }
   }

@@ -89,6 +89,7 @@ export async function runScorer(
     limit: LIMIT,
     signal,
     open: async (partition, commit) => {
+      await control.agreeTopics([SINK_TOPIC, PREDICTION_TOPIC]);
       const place = { log, group: SCORER_GROUP, topic: SINK_TOPIC, partition };
       const isOwn = readScoringCommit(commit) !== undefined;
       const start = await stageStart(

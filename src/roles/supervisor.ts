@@ -12,6 +12,7 @@ import {
   ModelError,
   StoreError,
 } from "../error/error.ts";
+import { makeFolder } from "../files/durable.ts";
 import { fileErrorReason } from "../files/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
@@ -23,7 +24,12 @@ import { takeLock } from "./lock.ts";
 import { acceptMissingStart } from "./recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
-import { CONTROL_TOPIC, topicSpecs, TRANSACTION_TOPIC } from "./topics.ts";
+import {
+  CHAIN,
+  CONTROL_TOPIC,
+  topicSpecs,
+  TRANSACTION_TOPIC,
+} from "./topics.ts";
 import { openUnlessStopped, unlessStopped } from "./unless_stopped.ts";
 
 /**
@@ -274,6 +280,7 @@ async function agree(
   await control.agree(parameters);
   await log.checkPartitions(specs);
   await log.createTopics(specs);
+  await control.agreeTopics(CHAIN);
 }
 
 /** A role's thread. */
@@ -300,7 +307,7 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
 /** Makes a data folder unless it is there; throws DataError if it cannot be. */
 export function makeDataFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
       `the data folder ${folder} cannot be made: ` +

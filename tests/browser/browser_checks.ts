@@ -404,6 +404,12 @@ async function checks(browser: Browser): Promise<void> {
       served = await serve([...flags.slice(0, -1), `--port=${port}`]);
       await page.locator("#link.live").waitFor();
       await page.getByText("The server was started again").waitFor();
+      // The key of the server before is of no use; the page gets a new one.
+      const written = await page.evaluate(
+        `import("/page/dom.js").then(({ ask }) =>
+          ask("/api/model/threshold", { threshold: 0.6 }))`,
+      );
+      assert.deepEqual(written, { threshold: 0.6 });
     },
   );
 

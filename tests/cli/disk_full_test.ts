@@ -42,7 +42,11 @@ function mount(folder: string, size: string): Disposable {
 }
 
 function resize(folder: string, size: string): void {
-  assert.ok(command("mount", "-o", `remount,size=${size}`, folder).success);
+  remount(folder, `size=${size}`);
+}
+
+function remount(folder: string, option: string): void {
+  assert.ok(command("mount", "-o", `remount,${option}`, folder).success);
 }
 
 const ignore = !canMount();
@@ -101,6 +105,38 @@ for (const size of SIZES) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "--files where nothing may be written ends in one line, and goes on once it may",
+  ignore,
+  fn: async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const small = join(folder.path, "small");
+    using _mounted = mount(small, "20m");
+    const run = ["run", ...SET_A, "--rate=max", `--data=${data}`];
+    for (const name of ["new", ".", "taken"]) {
+      const files = join(small, name);
+      if (name === "taken") Deno.writeTextFileSync(files, "a file");
+      else remount(small, "ro");
+      const refused = await runMain([...run, `--files=${files}`]);
+      assert.equal(refused.code, 1, refused.stdout);
+      const lines = refused.stderr.split("\n").filter((line) =>
+        line.startsWith("fraudstream:")
+      );
+      assert.match(
+        lines.join("\n"),
+        /^fraudstream: [^\n]*small[^\n]*(read-only|may be written|exists already|a file)[^\n]*$/,
+      );
+      remount(small, "rw");
+    }
+    const files = join(small, "new");
+    const done = await runMain([...run, `--files=${files}`]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(idsOf(files).length, 2555);
+  },
+});
 
 Deno.test({
   name:

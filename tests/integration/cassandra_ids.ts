@@ -127,5 +127,14 @@ testServing(
       ).sort((a, b) => a - b),
       ascending.filter((id) => id > INT_MAX),
     );
+    // The advice: the tables of a new keyspace take them, and get all rows.
+    assert.ok(letters.every(({ message }) => /new --keyspace/.test(message)));
+    await store(open, address, "stream_advised");
+    for (const table of TABLES) {
+      assert.deepEqual(
+        await idsIn(address, `stream_advised.${table}`),
+        ascending,
+      );
+    }
   },
 );

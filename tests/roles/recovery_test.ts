@@ -2,8 +2,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { EmbeddedLog } from "../../src/log/embedded.ts";
 import type { Commit } from "../../src/log/log.ts";
-import { RecordBatchBuilder, recordValue } from "../../src/log/record_batch.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../../src/log/record_batch.ts";
 import { Control } from "../../src/roles/control.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
@@ -61,23 +67,32 @@ const STAGES = [
 ];
 const PARAMETERS = parametersOf(3);
 
-/** Deletes a commit as a tool would, or sets it. */
-function setCommit(
-  path: string,
+/** Metadata of a commit that stands for none: hideDeleted() hides it. */
+const DELETED = "deleted";
+
+/** Sets a commit as another program would; undefined deletes it. */
+async function setCommit(
+  log: EmbeddedLog,
   { group, topic }: typeof STAGES[number],
   partition: number,
   commit: Commit | undefined,
-): void {
-  const db = new DatabaseSync(join(path, "log.db"));
-  const at = "WHERE consumer_group = ? AND partition = ? AND topic = " +
-    "(SELECT id FROM topic WHERE name = ?)";
-  if (commit) {
-    db.prepare(`UPDATE group_offset SET next_offset = ?, metadata = ? ${at}`)
-      .run(commit.offset, commit.metadata, group, partition, topic);
-  } else {
-    db.prepare(`DELETE FROM group_offset ${at}`).run(group, partition, topic);
-  }
-  db.close();
+): Promise<void> {
+  const rows = await EmbeddedLog.prototype.committed.call(log, group, topic);
+  const { offset, metadata } = commit ?? { offset: 0, metadata: DELETED };
+  const step = { next: offset, metadata, appends: [] };
+  const from = rows[partition]?.offset ?? 0;
+  await log.commit(group, topic, [{ partition, from, step }]);
+}
+
+/** Lets a log show no commits that were deleted. */
+function hideDeleted(log: EmbeddedLog): void {
+  const committed = log.committed.bind(log);
+  log.committed = async (group, topic) => {
+    const commits = await committed(group, topic);
+    return commits.map((commit) =>
+      commit?.metadata === DELETED ? undefined : commit
+    );
+  };
 }
 
 /** Runs a role, stopped after so many steps; true if it came to its end. */
@@ -168,11 +183,13 @@ async function runDamaged(
   for (let i = 0; !done; i++) {
     await using folder = await openFolder(path, PARAMETERS);
     useSmallSteps(folder);
+    hideDeleted(folder.log);
     for (const stage of stages) {
       const partition = below(PARAMETERS.partitions);
       const metadata = ["", "{}", "damaged"][below(3)];
       const commit = { offset: below(300), metadata };
-      setCommit(path, stage, partition, random() < 0.5 ? undefined : commit);
+      const set = random() < 0.5 ? undefined : commit;
+      await setCommit(folder.log, stage, partition, set);
     }
     done = await runFor(folder, i < 8 ? 1 + below(25) : 1e9, run);
   }
@@ -231,77 +248,99 @@ testWriting(
   },
 );
 
-testWriting(
-  "a stage that is complete and has lost all commits finds its end again",
-  async () => {
-    await using files = temporaryFolder();
-    await using folder = await openFolder(files.path, PARAMETERS);
-    await produce(folder, SET_A);
-    await runBehind(folder);
-    const before = await processedBy(folder);
-    for (const stage of STAGES.slice(0, 2)) {
-      for (const partition of partitionsOf(PARAMETERS)) {
-        setCommit(files.path, stage, partition, undefined);
-      }
+Deno.test("a stage that is complete and has lost all commits finds its end again", async () => {
+  await using folder = await openMemory(PARAMETERS);
+  const { log } = folder;
+  hideDeleted(log);
+  await produce(folder, SET_A);
+  await runBehind(folder);
+  const before = await processedBy(folder);
+  for (const stage of STAGES.slice(0, 2)) {
+    for (const partition of partitionsOf(PARAMETERS)) {
+      await setCommit(log, stage, partition, undefined);
     }
-    await runBehind(folder);
-    assert.deepEqual(await processedBy(folder), before);
-  },
-);
+  }
+  await runBehind(folder);
+  assert.deepEqual(await processedBy(folder), before);
+});
 
 /** A stream of a few payments in one partition, taken by both stages. */
-async function taken(folder: OpenFolder, count = 12): Promise<void> {
-  const { log, context: { parameters } } = folder;
-  const rows = Array.from(
-    { length: count },
-    (_, n) =>
-      paymentAt(1000 * n, { transactionId: n, terminalId: n % 3, amount: n }),
-  );
-  await appendPayments(log, 0, rows);
-  await (await StageDriver.customers(log, parameters)).drain([0], 5);
-  await (await StageDriver.terminals(log, parameters)).drain([0], 5);
+async function taken(
+  { log, context: { parameters } }: OpenFolder,
+  count = 12,
+  records = 5,
+): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    const more = { transactionId: n, terminalId: n % 3, amount: records * n };
+    await appendPayments(log, 0, [paymentAt(1000 * n, more)]);
+  }
+  await (await StageDriver.customers(log, parameters)).drain([0], records);
+  await (await StageDriver.terminals(log, parameters)).drain([0], records);
 }
 
 const REFUSED =
   /^fraudstream-\S+ has lost its position in \S+ partition 0, and it cannot be recovered: .+\. Begin a new stream \(another --data folder, on Kafka another --topic-prefix\)$/;
 
-/** Deletes the first or last stored batch of a partition. */
-function deleteBatch(path: string, topic: string, which: "MIN" | "MAX"): void {
-  const db = new DatabaseSync(join(path, "log.db"));
-  db.prepare(
-    `DELETE FROM batch WHERE rowid = (SELECT ${which}(batch.rowid) FROM batch
-       JOIN topic ON topic.id = topic WHERE name = ? AND partition = 0)`,
-  ).run(topic);
-  db.close();
+/** A stream whose topics and commits are those of another, the records of some left out or replaced. */
+async function copyOf(
+  { log: from, context }: OpenFolder,
+  change: (topic: string, batches: RecordBatch[]) => RecordBatch[],
+): Promise<OpenFolder> {
+  const to = await openMemory(context.parameters);
+  hideDeleted(to.log);
+  const producer = await to.log.producer("tests");
+  for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC, SINK_TOPIC]) {
+    const batches: RecordBatch[] = [];
+    const [end] = await from.endOffsets(topic) ?? [];
+    for (let offset = 0; offset < end;) {
+      const batch = await from.read(topic, 0, offset, { records: 1, bytes: 1 });
+      batches.push(batch);
+      offset = batch.next;
+    }
+    for (const batch of change(topic, batches)) {
+      const records = new RecordBatchBuilder();
+      for (let i = 0; i < batch.count; i++) {
+        const [key, value] = [recordKey(batch, i), recordValue(batch, i)];
+        records.add(key, value, batch.timestamps[i]);
+      }
+      await producer.append([{ topic, partition: 0, records }]);
+    }
+  }
+  for (const stage of STAGES.slice(0, 2)) {
+    const [commit] = await from.committed(stage.group, stage.topic);
+    await setCommit(to.log, stage, 0, commit);
+  }
+  return to;
 }
 
-const LOSSES: [string, string, "MIN" | "MAX", string][] = [
-  ["whose first payments are deleted", TRANSACTION_TOPIC, "MIN", "customers"],
-  ["whose first packs are deleted", REPARTITION_TOPIC, "MIN", "customers"],
-  ["whose last payments are deleted", TRANSACTION_TOPIC, "MAX", "customers"],
-  ["whose packs are deleted", REPARTITION_TOPIC, "MIN", "terminals"],
-  ["whose first rows are deleted", SINK_TOPIC, "MIN", "terminals"],
-  ["whose last packs are deleted", REPARTITION_TOPIC, "MAX", "terminals"],
+const LOSSES: [
+  what: string,
+  topic: string,
+  stage: 0 | 1,
+  which: "first" | "last",
+][] = [
+  ["whose first payments are deleted", TRANSACTION_TOPIC, 0, "first"],
+  ["whose first packs are deleted", REPARTITION_TOPIC, 0, "first"],
+  ["whose last payments are deleted", TRANSACTION_TOPIC, 0, "last"],
+  ["whose first packs are deleted", REPARTITION_TOPIC, 1, "first"],
+  ["whose first rows are deleted", SINK_TOPIC, 1, "first"],
+  ["whose last packs are deleted", REPARTITION_TOPIC, 1, "last"],
 ];
 
-for (const [what, topic, which, stage] of LOSSES) {
-  testWriting(`a stage without a commit, ${what}, is refused`, async () => {
-    const parameters = parametersOf(1);
-    await using files = temporaryFolder();
-    await using folder = await openFolder(files.path, parameters);
-    const { log } = folder;
-    await taken(folder);
-    // Half of the payments once more, so that there are several batches.
-    const more = [20, 21, 22].map((n) =>
-      paymentAt(1000 * n, { transactionId: n, amount: 1 })
+for (const [what, topic, stage, which] of LOSSES) {
+  const { group } = STAGES[stage];
+  Deno.test(`${group} without a commit, ${what}, is refused`, async () => {
+    await using before = await openMemory(parametersOf(1));
+    await taken(before, 12, 2);
+    await using folder = await copyOf(
+      before,
+      (copied, batches) =>
+        copied === topic && which === "last" ? batches.slice(0, -1) : batches,
     );
-    await appendPayments(log, 0, more);
-    await (await StageDriver.customers(log, parameters)).drain([0], 2);
-    await (await StageDriver.terminals(log, parameters)).drain([0], 2);
-    const at = stage === "customers" ? STAGES[0] : STAGES[1];
-    setCommit(files.path, at, 0, undefined);
-    deleteBatch(files.path, topic, which);
-    const open = stage === "customers"
+    const { log, context: { parameters } } = folder;
+    if (which === "first") await log.trim(topic, 0, 4);
+    await setCommit(log, STAGES[stage], 0, undefined);
+    const open = stage === 0
       ? StageDriver.customers(log, parameters)
       : StageDriver.terminals(log, parameters);
     await assert.rejects(open, { name: "LogError", message: REFUSED });
@@ -332,39 +371,26 @@ Deno.test("a stage without a commit, among whose output is another program's row
 });
 
 for (const how of ["another payment", "fewer payments"]) {
-  testWriting(
-    `a source that was made anew with ${how} is refused`,
-    async () => {
-      const parameters = parametersOf(1);
-      await using files = temporaryFolder();
-      await using folder = await openFolder(files.path, parameters);
-      const { log } = folder;
-      await taken(folder);
-      const db = new DatabaseSync(join(files.path, "log.db"));
-      for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC, SINK_TOPIC]) {
-        db.prepare(
-          "DELETE FROM batch WHERE topic = (SELECT id FROM topic WHERE name = ?)",
-        ).run(topic);
-      }
-      db.close();
-      const count = how === "another payment" ? 30 : 3;
-      const rows = Array.from({ length: count }, (_, n) =>
-        paymentAt(1000 * n, {
-          transactionId: n,
-          terminalId: n % 3,
-          amount: 7,
-        }));
-      await appendPayments(log, 0, rows);
-      await assert.rejects(
-        StageDriver.customers(log, parameters),
-        /^LogError: transaction_topic partition 0 is not the one that fraudstream-customer-windows has read: (another record is at offset 11|it ends at offset 3, and 12 were read)\. /,
-      );
-      await assert.rejects(
-        StageDriver.terminals(log, parameters),
-        /^LogError: transaction_by_terminal_topic partition 0 is not the one/,
-      );
-    },
-  );
+  Deno.test(`a source that was made anew with ${how} is refused`, async () => {
+    await using before = await openMemory(parametersOf(1));
+    await taken(before);
+    await using other = await openMemory(parametersOf(1));
+    await taken(other, how === "another payment" ? 30 : 3, 7);
+    await using folder = await copyOf(other, (_, batches) => batches);
+    const { log, context: { parameters } } = folder;
+    for (const stage of STAGES.slice(0, 2)) {
+      const [commit] = await before.log.committed(stage.group, stage.topic);
+      await setCommit(log, stage, 0, commit);
+    }
+    await assert.rejects(
+      StageDriver.customers(log, parameters),
+      /^LogError: transaction_topic partition 0 is not the one that fraudstream-customer-windows has read: (another record is at offset 11|it ends at offset 3, and 12 were read)\. /,
+    );
+    await assert.rejects(
+      StageDriver.terminals(log, parameters),
+      /^LogError: transaction_by_terminal_topic partition 0 is not the one/,
+    );
+  });
 }
 
 Deno.test("readCommit() takes what a stage has written, in the form of this version and of the one before", () => {
