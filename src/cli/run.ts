@@ -56,6 +56,7 @@ import {
 import { summaryText } from "./run_summary.ts";
 import {
   addScoringFlags,
+  planScoring,
   readScoringFlags,
   type ScoringOptions,
 } from "./scoring_flags.ts";
@@ -390,6 +391,7 @@ async function begin(
   signal: AbortSignal,
 ): Promise<Begun> {
   const report = reportTo(logger);
+  const { folder } = connection;
   const look = async (waitMs: number) => {
     const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
@@ -404,6 +406,8 @@ async function begin(
     !roles.includes("producer");
   let found = await look(0);
   if (!found && leaves) {
+    // What contradicts itself does so whatever the stream will be.
+    planScoring(options, { roles: options.role?.roles, folder });
     logger.info("nobody has begun the stream", {
       seconds: OTHERS_MS / 1000,
       then: "waiting for another process to do so, then beginning it here",

@@ -131,24 +131,30 @@ const readRetrain: FlagReader<number> = (text) => {
   );
 };
 
-/**
- * How the flags want payments scored. Throws ConfigError for flags that
- * contradict each other or the roles, and for a model of other features;
- * DataError or ModelError if the model cannot be read.
- */
-export async function readScoringFlags(
+/** What the flags ask for, whatever the stream is. */
+export interface ScoringPlan {
+  /** Whether payments are scored. */
+  readonly scores: boolean;
+  /** Whether models are trained meanwhile. */
+  readonly trains: boolean;
+  /** The folder of the registry, where there is one. */
+  readonly models: string | undefined;
+}
+
+/** Where the flags are read. */
+export interface ScoringPlace {
+  /** Roles that are asked for by name; undefined for all. */
+  readonly roles: readonly Role[] | undefined;
+  /** The data folder, where log or store are in one. */
+  readonly folder: string | undefined;
+}
+
+/** What the flags ask for. Throws ConfigError where they contradict each other or the roles. */
+export function planScoring(
   options: ScoringOptions,
-  { roles, folder, parameters, pace }: {
-    /** Roles that are asked for by name; undefined for all. */
-    readonly roles: readonly Role[] | undefined;
-    /** The data folder, where log or store are in one. */
-    readonly folder: string | undefined;
-    readonly parameters: StreamParameters;
-    readonly pace: Pace;
-  },
-): Promise<ScoringFlags> {
+  { roles, folder }: ScoringPlace,
+): ScoringPlan {
   const { model, retrain } = options;
-  const policy = readPolicy(options, parameters.partitions);
   const trains = retrain !== undefined &&
     (roles === undefined || roles.includes("trainer"));
   if (roles?.includes("trainer") && retrain === undefined) {
@@ -174,7 +180,7 @@ export async function readScoringFlags(
   }
   if (!scores && !trains) {
     refuseWithoutScorer(options, roles);
-    return { scoring: undefined, training: undefined };
+    return { scores, trains, models };
   }
   if (retrain === undefined && model !== undefined && models !== undefined) {
     throw new ConfigError(
@@ -188,11 +194,30 @@ export async function readScoringFlags(
         "give a file of 'fraudstream train', or leave --model out",
     );
   }
+  return { scores, trains, models };
+}
+
+/**
+ * How the flags want payments of a stream scored. Throws ConfigError as
+ * planScoring() does, and for a model of other features; DataError or
+ * ModelError if the model cannot be read.
+ */
+export async function readScoringFlags(
+  options: ScoringOptions,
+  { parameters, pace, ...place }: ScoringPlace & {
+    readonly parameters: StreamParameters;
+    readonly pace: Pace;
+  },
+): Promise<ScoringFlags> {
+  const { model, retrain } = options;
+  const policy = readPolicy(options, parameters.partitions);
+  const { scores, trains, models } = planScoring(options, place);
+  if (!scores && !trains) return { scoring: undefined, training: undefined };
   if (model !== undefined) {
     const { features } = parameters;
     inputCells(await openModel(model, features), features);
   }
-  const place = models === undefined ? undefined : {
+  const registry = models === undefined ? undefined : {
     kind: "registry" as const,
     folder: models,
     // Where event time outruns the clock, only waiting makes a run repeatable.
@@ -200,7 +225,7 @@ export async function readScoringFlags(
   };
   return {
     scoring: !scores ? undefined : {
-      model: place ?? { kind: "file", path: model ?? "" },
+      model: registry ?? { kind: "file", path: model ?? "" },
       policy,
       explain: options.explain ?? "alerts",
     },
