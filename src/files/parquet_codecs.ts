@@ -4,7 +4,10 @@
  */
 import {
   brotliDecompressSync,
+  createBrotliDecompress,
+  createGunzip,
   gunzipSync,
+  gzipSync,
   type InputType,
   type ZlibOptions,
 } from "node:zlib";
@@ -35,6 +38,43 @@ export async function parquetCompressors(
     compressors[codec] = await loadCodec(codec);
   }
   return compressors;
+}
+
+/** Whether node:zlib heeds maxOutputLength; that of Deno 2.4 does not. */
+const ZLIB_BOUNDED = isZlibBounded();
+
+function isZlibBounded(): boolean {
+  try {
+    gunzipSync(gzipSync("ab"), { maxOutputLength: 1 });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * Throws an Error if more than `length` bytes come of a page, where its codec
+ * would only notice when they lie in memory.
+ *
+ * @internal (deno doc --lint would want hyparquet documented)
+ */
+export async function checkUnpacked(
+  codec: CompressionCodec,
+  packed: Uint8Array,
+  length: number,
+): Promise<void> {
+  if (ZLIB_BOUNDED || (codec !== "GZIP" && codec !== "BROTLI")) return;
+  const stream = codec === "GZIP" ? createGunzip() : createBrotliDecompress();
+  stream.end(packed);
+  let found = 0;
+  try {
+    for await (const piece of stream) {
+      found += piece.length;
+      if (found > length) throw new Error("a page is larger than it says");
+    }
+  } finally {
+    stream.destroy();
+  }
 }
 
 type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array;

@@ -3,9 +3,10 @@
  * of one value, a page that decompresses to more than memory holds), so the
  * headers of all pages are checked before any is decoded.
  */
-import type { AsyncBuffer, RowGroup } from "hyparquet";
+import type { AsyncBuffer, CompressionCodec, RowGroup } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { DataError } from "../error/error.ts";
+import { checkUnpacked } from "./parquet_codecs.ts";
 
 /** Most bytes of a column in one row group, as they lie in the file. */
 const COLUMN_BYTES_MAX = 256 * 1024 * 1024;
@@ -46,7 +47,8 @@ export async function checkPages(
     };
     check("bytes in a row group", length, COLUMN_BYTES_MAX);
     const bytes = await file.slice(start, start + length);
-    const values = countValues(bytes, Number(group.num_rows), check);
+    const rows = Number(group.num_rows);
+    const values = await countValues(bytes, rows, column.codec, check);
     if (values !== Number(group.num_rows)) {
       throw new Error(
         `${values} values of ${field} in a group of ${group.num_rows} rows`,
@@ -56,11 +58,12 @@ export async function checkPages(
 }
 
 /** Counts the values in the pages of a column, up to those of `rows` rows. */
-function countValues(
+async function countValues(
   bytes: ArrayBuffer,
   rows: number,
+  codec: CompressionCodec,
   check: (what: string, found: number, max: number) => void,
-): number {
+): Promise<number> {
   const reader = { view: new DataView(bytes), offset: 0 };
   let values = 0;
   // The last byte can't be a page; hyparquet ends there, too.
@@ -77,6 +80,15 @@ function countValues(
     ) throw new Error("a page header that makes no sense");
     check("values in a page", count, PAGE_VALUES_MAX);
     if (data) values += count;
+    const second = header.data_page_header_v2;
+    // Levels lie before what is compressed.
+    const levels = (second?.definition_levels_byte_length ?? 0) +
+      (second?.repetition_levels_byte_length ?? 0);
+    if (second?.is_compressed !== false && levels <= stored) {
+      const packed = new Uint8Array(bytes, reader.offset, stored)
+        .subarray(levels);
+      await checkUnpacked(codec, packed, size - levels);
+    }
     reader.offset += stored;
   }
   return values;

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import type { CompressionCodec, FileMetaData } from "hyparquet";
+import {
+  checkUnpacked,
+  parquetCompressors,
+} from "../../src/files/parquet_codecs.ts";
 import type { Transaction } from "../../src/transaction/transaction.ts";
 import { testReading, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linesOfA, paymentsIn, paymentsOf } from "./payments.ts";
 import { dataPath } from "./sets.ts";
 
+const QUALITY = constants.BROTLI_PARAM_QUALITY;
 const LINES = linesOfA(300);
 const PAYMENTS = paymentsOf(LINES);
 const START = Date.UTC(2018, 3, 1) / 1000;
@@ -413,6 +419,29 @@ testWriting("a zstd bomb is refused before it grows", async () => {
     name: "DataError",
     message: /t\.csv\.zst:1:1: line longer than 65536 bytes; /,
   });
+});
+
+Deno.test("a compressed Parquet page gives no more than its header says", async () => {
+  const large = new Uint8Array(32 * 1024 * 1024);
+  const packed: [CompressionCodec, Uint8Array][] = [
+    ["GZIP", gzipSync(large)],
+    ["BROTLI", brotliCompressSync(large, { params: { [QUALITY]: 1 } })],
+  ];
+  for (const [codec, bytes] of packed) {
+    const metadata = {
+      row_groups: [{ columns: [{ meta_data: { codec } }] }],
+    } as unknown as FileMetaData;
+    const compressors = await parquetCompressors(metadata);
+    await assert.rejects(async () => {
+      await checkUnpacked(codec, bytes, 1000);
+      compressors[codec]?.(bytes, 1000);
+    });
+    await checkUnpacked(codec, bytes, large.length);
+    assert.equal(
+      compressors[codec]?.(bytes, large.length).length,
+      large.length,
+    );
+  }
 });
 
 testWriting("zstd frames follow one another, with others to skip", async () => {
