@@ -22,8 +22,9 @@ export class BadRows {
   readonly handle = (row: BadRow): void => {
     if (!this.#skip) {
       throw new StoreError(
-        `${badRowText(row)}; another program has written or changed this ` +
-          "row: leave such rows out with --skip-bad-rows",
+        `${badRowText(row)}; it was damaged, or another program has written ` +
+          "or changed it: 'fraudstream rebuild' fills the store again from " +
+          "the log, --skip-bad-rows leaves such rows out",
       );
     }
     if (++this.#count <= NAMED_MAX) this.#named.push(badRowText(row));

@@ -89,13 +89,14 @@ FRAUDSTREAM_LOCAL_DC and so on; the flag wins.
 `;
 
 /**
- * Where the flags say that the stream is; `durable` is whether embedded parts
- * wait for the disk. Throws ConfigError for flags that contradict each other,
+ * Where the flags say that the stream is; `durable` is whether an embedded log
+ * waits for the disk. A store never does: what a power cut takes from it the
+ * writer stores again, from the position that it finds there. Throws ConfigError for flags that contradict each other,
  * DataError for a file that cannot be read.
  */
 export function readConnection(
   options: ConnectionOptions,
-  durable: boolean,
+  durable = true,
   environment: Environment = processEnvironment,
 ): Connection {
   const { log = "embedded", store = "embedded" } = options;
@@ -104,12 +105,14 @@ export function readConnection(
     refuse(options, CASSANDRA_FLAGS, "--store=cassandra");
   }
   const folder = options.data ?? DATA_FOLDER;
-  const embedded = { kind: "embedded", folder, durable } as const;
+  const embedded = { kind: "embedded", folder } as const;
   const connection = {
-    log: log === "kafka" ? readKafkaFlags(options, environment) : embedded,
+    log: log === "kafka"
+      ? readKafkaFlags(options, environment)
+      : { ...embedded, durable },
     store: store === "cassandra"
       ? readCassandraFlags(options, environment)
-      : embedded,
+      : { ...embedded, durable: false },
   };
   const usesFolder = log === "embedded" || store === "embedded";
   return { folder: usesFolder ? folder : undefined, ...connection };

@@ -81,7 +81,7 @@ export function addDeadLettersCommand(program: Command): void {
 
 async function deadLetters(options: DeadLettersOptions): Promise<void> {
   checkTogether(options);
-  const connection = readConnection(options, false);
+  const connection = readConnection(options);
   await using stream = await openStoredStream(
     connection,
     warnings("dead-letters"),

@@ -93,7 +93,7 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = tableFormat("--out", out, options.format);
   await checkOutput({ out, force: options.force ?? false, format });
-  const { store, features } = await openStored(readConnection(options, false));
+  const { store, features } = await openStored(readConnection(options));
   await using _closed = store;
   using stop = listenForStop();
   const scored = options.table === "predictions";

@@ -1,4 +1,5 @@
 /** `features`: the features of payments in files, by the operator of the stream. */
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { FeatureOperator } from "../features/feature_operator.ts";
 import {
@@ -108,7 +109,10 @@ async function features(options: FeaturesOptions): Promise<void> {
   await checkOutput({ out, force: options.force ?? false, format });
   using stop = listenForStop();
   const { signal } = stop;
+  // Beside the table, where there must be room for it.
+  const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
   const reader = await DayReader.open(input, {
+    sortFolder,
     startSeconds: options.start,
     skipBadRows: options.skipBadRows ?? false,
     inputFormat: options.inputFormat,
@@ -121,6 +125,7 @@ async function features(options: FeaturesOptions): Promise<void> {
       new FeatureColumns(parameters, format),
       reader,
       writer,
+      sortFolder,
     );
     signal.throwIfAborted();
     await writer.close();
@@ -141,6 +146,7 @@ async function fillTable(
   columns: FeatureColumns,
   reader: DayReader,
   writer: TableWriter,
+  sortFolder: string | undefined,
 ): Promise<number> {
   const operator = new FeatureOperator(parameters);
   const width = featureCount(parameters);
@@ -150,6 +156,7 @@ async function fillTable(
     width: cells.length,
     keys: [0],
     memoryRows: SORT_ROWS,
+    folder: sortFolder,
   });
   const row = emptyTransaction();
   const files = reader.sources.length;

@@ -11,12 +11,14 @@ import {
   StoreError,
 } from "../error/error.ts";
 import { OutputClosedError } from "../files/output_file.ts";
+import { addBackupCommand } from "./backup.ts";
 import { addDeadLettersCommand } from "./dead_letters.ts";
 import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addFeaturesCommand } from "./features.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addModelsCommand } from "./models.ts";
+import { addRebuildCommand } from "./rebuild.ts";
 import { addReportCommand } from "./report.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
@@ -92,6 +94,8 @@ export function buildProgram(): Command {
   addStatusCommand(program);
   addModelsCommand(program);
   addExportCommand(program);
+  addBackupCommand(program);
+  addRebuildCommand(program);
   addTopicsCommand(program);
   addSchemaCommand(program);
   addDeadLettersCommand(program);

@@ -247,7 +247,7 @@ async function withSource<T>(
 ): Promise<T> {
   if (kind === "store") {
     const badRows = new BadRows(options.skipBadRows ?? false);
-    const connection = readConnection(options, false);
+    const connection = readConnection(options);
     const result = await withStoredSource(connection, badRows, use);
     badRows.tell();
     return result;

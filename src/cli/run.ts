@@ -7,6 +7,7 @@ import {
 } from "../dashboard/dashboard.ts";
 import { ConfigError, LogError } from "../error/error.ts";
 import { type Pace, type Role, type RunSettings } from "../roles/role.ts";
+import type { StoredCounts } from "../roles/end_check.ts";
 import { discrepancies, readStatus } from "../roles/status.ts";
 import {
   Stream,
@@ -15,6 +16,7 @@ import {
 } from "../roles/supervisor.ts";
 import { unlessStopped } from "../roles/unless_stopped.ts";
 import { openStore } from "../store/open_store.ts";
+import type { StoreReport } from "../store/store.ts";
 import { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, openLogger, reportTo } from "../telemetry/logger.ts";
 import {
@@ -60,6 +62,7 @@ import {
 import { listenForStop, throwIfStopped } from "./signals.ts";
 import {
   checkEnd,
+  countStored,
   findRecorded,
   type RecordedStream,
   requireAgreement,
@@ -75,7 +78,7 @@ const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
 /** So long a role that is given no --partitions waits for another process to begin the stream. */
-const OTHERS_MS = 5000;
+const OTHERS_MS = 10_000;
 /** So long a stopped run waits for the figures of its summary. */
 const LAST_LOOK_MS = 1500;
 
@@ -99,6 +102,7 @@ interface RunOptions
   readonly speedup?: number;
   readonly durability: "normal" | "full";
   readonly keep?: number;
+  readonly acceptMissingStart?: boolean;
   readonly files?: string;
   readonly filesFormat: "jsonl" | "csv";
 }
@@ -164,6 +168,11 @@ export function addRunCommand(program: Command): void {
       wholeNumber("--keep", 0, DAYS_MAX),
     )
     .option(
+      "--accept-missing-start",
+      "begin with what is left where the topic's retention deleted payments " +
+        "before they were read",
+    )
+    .option(
       "--files <dir>",
       "also keep the processor's output in one file a day",
     )
@@ -175,10 +184,11 @@ export function addRunCommand(program: Command): void {
     )
     .option(
       "--durability <level>",
-      "normal: safe against a kill, a power cut may lose the last steps; " +
-        "full: waits for the disk",
+      "of an embedded log. full: every step waits for the disk, exact after " +
+        "a power cut; normal: faster, a power cut may undo the last steps, " +
+        "which are then repeated",
       oneOf<"normal" | "full">("--durability", ["normal", "full"]),
-      "normal" as const,
+      "full" as const,
     );
   addPageFlags(command);
   addScoringFlags(command);
@@ -242,10 +252,15 @@ async function run(options: RunOptions): Promise<void> {
     });
     return;
   }
+  const stored = roles.includes("writer")
+    ? await storedBy(settings, reportTo(logger), signal)
+    : undefined;
   writeResult(
     summaryText({
       before,
       after,
+      stored: stored?.payments,
+      written: stream.written,
       latency: roles.length > 1 && settings.pace.kind !== "max"
         ? latency.summary()
         : undefined,
@@ -261,21 +276,41 @@ async function run(options: RunOptions): Promise<void> {
     throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
   }
   if (!signal.aborted) {
-    await using store = roles.includes("writer")
-      ? await openStore(
-        settings.store,
-        settings.parameters.features,
-        reportTo(logger),
-      )
-      : null;
     requireAgreement(
-      await checkEnd(connection, stream.log, store ?? undefined),
+      await checkEnd(
+        connection,
+        stream.log,
+        stored && (() => Promise.resolve(stored)),
+      ),
     );
   }
   if (options.stay && page && !signal.aborted) {
     writeError(`the page stays at ${page.address} until Ctrl-C\n`);
     await stay(page, signal);
   }
+}
+
+/** Counts what the store holds; undefined if it does not answer a person who has stopped the run. */
+async function storedBy(
+  settings: RunSettings,
+  report: StoreReport,
+  signal: AbortSignal,
+): Promise<StoredCounts | undefined> {
+  const count = async () => {
+    const { store: place, parameters: { features } } = settings;
+    await using store = await openStore(place, features, report);
+    return await countStored(store);
+  };
+  if (!signal.aborted) return await count();
+  const late = AbortSignal.timeout(LAST_LOOK_MS);
+  const counted = unlessStopped(count(), late).catch((error) => {
+    const then = "the summary leaves out what is stored";
+    report("warning", "the store does not answer", {
+      error: error.message,
+      then,
+    });
+  });
+  return await counted ?? undefined;
 }
 
 /** The page that the run is to have, if any. Throws ConfigError. */
@@ -424,6 +459,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
       : { folder: options.files, format: options.filesFormat },

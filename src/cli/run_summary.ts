@@ -5,6 +5,7 @@ import {
   type StageStatus,
   type StreamStatus,
 } from "../roles/status.ts";
+import type { StoreStatus } from "../store/store.ts";
 import type { LatencySummary } from "../telemetry/latency.ts";
 import { thousands } from "./terminal.ts";
 
@@ -14,6 +15,10 @@ export interface RunSummary {
   readonly before: StreamStatus;
   /** The stream after it. */
   readonly after: StreamStatus;
+  /** What the store holds; undefined where this process does not store, or the store did not answer. */
+  readonly stored: StoreStatus | undefined;
+  /** Rows that this run has written to the store, those among them that are written again. */
+  readonly written: number;
   /** From published to stored, where it was measured and means something. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
@@ -34,7 +39,7 @@ export function summaryText(summary: RunSummary): string {
   const lines = [
     "",
     `${stageTable(after)}`,
-    storedText(after),
+    ...storedText(summary),
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
@@ -64,14 +69,17 @@ export function publishedText(status: StreamStatus): string | undefined {
     (complete ? ", all there are" : "");
 }
 
-/** What was published and what of it is stored. */
-function storedText(status: StreamStatus): string {
-  const { emitted, frauds } = status.stages[2].counters;
-  const published = publishedText(status);
-  const stored = `${thousands(emitted)}, ${thousands(frauds)} of them frauds`;
-  return published === undefined
-    ? `stored     ${stored}`
-    : `${published}; stored ${stored}`;
+/** What was published, and what the store holds; empty where neither can be told. */
+function storedText({ after, stored }: RunSummary): string[] {
+  const published = publishedText(after);
+  const held = stored && `${thousands(stored.rows)}, ` +
+      `${thousands(stored.frauds)} of them frauds`;
+  if (held === undefined) return published === undefined ? [] : [published];
+  return [
+    published === undefined
+      ? `stored     ${held}`
+      : `${published}; stored ${held}`,
+  ];
 }
 
 /** How many payments were scored, for people; undefined in a stream that is not scored. */
@@ -88,13 +96,12 @@ export function scoredText(status: StreamStatus): string | undefined {
 /** How much came out of the last of the process's roles. */
 function workText(summary: RunSummary): string {
   const { before, after, roles, seconds, place } = summary;
-  const emitted = (stage: 1 | 2) =>
-    after.stages[stage].counters.emitted -
-    before.stages[stage].counters.emitted;
+  const processed = after.stages[1].counters.emitted -
+    before.stages[1].counters.emitted;
   const [count, done, where] = roles.includes("writer")
-    ? [emitted(2), "stored", `; data in ${place}`]
+    ? [summary.written, "stored", `; data in ${place}`]
     : roles.includes("processor")
-    ? [emitted(1), "processed", ""]
+    ? [processed, "processed", ""]
     : [after.produced - before.produced, "published", ""];
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +

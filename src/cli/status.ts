@@ -3,18 +3,27 @@
  * Cassandra, for people and for programs. It may be running meanwhile.
  */
 import type { Command } from "commander";
+import { StoreError } from "../error/error.ts";
+import type { StoredCounts } from "../roles/end_check.ts";
 import {
   readStatus,
   scorerStatus,
   type StreamStatus,
 } from "../roles/status.ts";
-import { TOPICS } from "../roles/topics.ts";
+import { TOPICS, topicSpecs } from "../roles/topics.ts";
+import {
+  isRight,
+  type StoreVerification,
+  type TableVerification,
+  verifyStore,
+} from "../roles/verify_store.ts";
 import type { TopicState } from "../log/log.ts";
 import type { PredictionStatus } from "../store/predictions.ts";
-import type { StoreStatus } from "../store/store.ts";
+import type { Store, StoreStatus } from "../store/store.ts";
 import { formatDatetime } from "../transaction/calendar.ts";
 import {
   addConnectionFlags,
+  type Connection,
   type ConnectionOptions,
   ENVIRONMENT_HELP,
   readConnection,
@@ -22,21 +31,27 @@ import {
 import { publishedText, scoredText, stageTable } from "./run_summary.ts";
 import {
   checkEnd,
+  countStored,
   openStoredRows,
   openStoredStream,
   requireAgreement,
+  type StoredStream,
   warnings,
 } from "./stored_stream.ts";
-import { thousands, writeResult } from "./terminal.ts";
+import { openProgress } from "./progress.ts";
+import { listenForStop, throwIfStopped } from "./signals.ts";
+import { counted, thousands, writeResult } from "./terminal.ts";
 
 const EXAMPLES = `
 Examples:
   fraudstream status
   fraudstream status --data=./shop --json
+  fraudstream status --data=./shop --verify
 `;
 
 interface StatusOptions extends ConnectionOptions {
   readonly json?: boolean;
+  readonly verify?: boolean;
 }
 
 /**
@@ -53,14 +68,17 @@ export function addStatusCommand(program: Command): void {
         "stages are at the end, compares their counts and the store's: a " +
         "difference is an error.",
     );
-  command.option("--json", "as one JSON object");
+  command.option("--json", "as one JSON object").option(
+    "--verify",
+    "also compares every row of the store with the log",
+  );
   addConnectionFlags(command);
   command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
     .action((options: StatusOptions) => status(options));
 }
 
 async function status(options: StatusOptions): Promise<void> {
-  const connection = readConnection(options, false);
+  const connection = readConnection(options);
   const report = warnings("status");
   await using stored = await openStoredStream(connection, report);
   const { log, control } = stored;
@@ -71,17 +89,112 @@ async function status(options: StatusOptions): Promise<void> {
   const store = await rows?.status();
   const predictions = stream && scorerStatus(stream) &&
     await rows?.predictions().status();
-  const ended = control && await checkEnd(connection, log, opened);
+  const ended = control && await checkEnd(
+    connection,
+    log,
+    opened ? () => countStored(opened) : nothingStored(connection),
+  );
+  const verified = options.verify && opened
+    ? await verify(stored, opened)
+    : undefined;
   if (options.json) {
     writeResult(
       JSON.stringify(
-        { topics, stream, store, predictions, endCheck: ended },
+        { topics, stream, store, predictions, endCheck: ended, verified },
         null,
         2,
       ) + "\n",
     );
-  } else writeStatus(topics, stream, store, predictions);
+  } else {
+    writeStatus(topics, stream, store, predictions);
+    if (verified) writeResult(verificationText(verified));
+  }
+  // What nobody reads is in no stage's lag while roles run.
+  const { parameters } = stored;
+  if (parameters) await log.checkPartitions(topicSpecs(parameters.partitions));
   if (ended) requireAgreement(ended);
+  if (verified) requireRight(verified);
+}
+
+/** The counts of a store that is not there, in a folder that should have it; undefined where it may be elsewhere. */
+function nothingStored(
+  { log, store }: Connection,
+): (() => Promise<StoredCounts>) | undefined {
+  if (log.kind !== "embedded" || store.kind !== "embedded") return undefined;
+  const predictions = { rows: 0, alerts: 0 };
+  const payments = { rows: 0, frauds: 0 };
+  return () => Promise.resolve({ payments, predictions });
+}
+
+/** Compares the store's rows with the log, until Ctrl-C. */
+async function verify(
+  { log, control, parameters }: StoredStream,
+  store: Store,
+): Promise<StoreVerification | undefined> {
+  if (!control || !parameters) return undefined;
+  using stop = listenForStop();
+  using progress = openProgress("verify", 0);
+  const { signal } = stop;
+  try {
+    return await verifyStore({
+      log,
+      control,
+      parameters,
+      store,
+      signal,
+      compared: (rows) => progress.update(0, counted(rows, "row")),
+    });
+  } catch (error) {
+    throwIfStopped(signal, () => "the rows have not all been compared");
+    throw error;
+  }
+}
+
+/** What was compared, for people: a line a table, and the first differences. */
+function verificationText(
+  { payments, predictions }: StoreVerification,
+): string {
+  const lines = (table: TableVerification | undefined, noun: string) =>
+    table
+      ? [
+        `${thousands(table.equal)} ${noun} are as the log says` +
+        othersText(table),
+        ...table.first,
+      ]
+      : [];
+  const all = [
+    ...lines(payments, "payments"),
+    ...lines(predictions, "predictions"),
+  ];
+  return all.map((line, at) =>
+    `${at === 0 ? "verified" : ""}`.padEnd(11) + line + "\n"
+  )
+    .join("");
+}
+
+function othersText(table: TableVerification): string {
+  const { missing, different, unknown, notVerifiable, pending } = table;
+  return ([
+    [missing, "missing"],
+    [different, "different"],
+    [unknown, "unknown to the log"],
+    [notVerifiable, "older than the log"],
+    [pending, "not stored yet"],
+  ] as const).filter(([count]) => count > 0)
+    .map(([count, what]) => `, ${thousands(count)} ${what}`).join("");
+}
+
+/** Throws StoreError if a row is not as the log says. */
+function requireRight({ payments, predictions }: StoreVerification): void {
+  const wrong = [payments, predictions].filter((table) =>
+    table && !isRight(table)
+  );
+  if (wrong.length === 0) return;
+  throw new StoreError(
+    "the store differs from the log: " +
+      wrong.flatMap((table) => table?.first ?? []).join("; ") +
+      "; 'fraudstream rebuild' fills it again",
+  );
 }
 
 function writeStatus(

@@ -12,7 +12,11 @@ import {
   type StreamOrigin,
   type StreamParameters,
 } from "../roles/control.ts";
-import { endCheck, type EndCheckResult } from "../roles/end_check.ts";
+import {
+  endCheck,
+  type EndCheckResult,
+  type StoredCounts,
+} from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
@@ -114,23 +118,25 @@ export async function openStoredRows(
   return await openStore(settings, parameters.features, report);
 }
 
+/** Counts what a store holds. */
+export async function countStored(store: Store): Promise<StoredCounts> {
+  return {
+    payments: await store.status(),
+    predictions: await store.predictions().status(),
+  };
+}
+
 /**
  * Compares all counts of a stream (see end_check.ts), those of the store where
- * it is given. Throws LogError or StoreError if one of the two cannot be read.
+ * they are given. Throws LogError or StoreError if one of the two cannot be
+ * read.
  */
 export function checkEnd(
   { log: { kind } }: Pick<Connection, "log">,
   log: Log,
-  store: Store | undefined,
+  store: (() => Promise<StoredCounts>) | undefined,
 ): Promise<EndCheckResult> {
-  return endCheck({
-    log,
-    offsetsCountRecords: kind === "embedded",
-    store: store && (async () => ({
-      payments: await store.status(),
-      predictions: await store.predictions().status(),
-    })),
-  });
+  return endCheck({ log, offsetsCountRecords: kind === "embedded", store });
 }
 
 /** Throws LogError if an end check found a difference. */
@@ -141,7 +147,8 @@ export function requireAgreement(result: EndCheckResult): void {
   );
 }
 
-function isThere(path: string): boolean {
+/** Whether there is a file or folder. */
+export function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;

@@ -7,10 +7,11 @@ import type { Command } from "commander";
 import { ConfigError } from "../error/error.ts";
 import { HANDBOOK_FEATURES } from "../features/parameters.ts";
 import { alignmentSeconds } from "../roles/alignment.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
 import type { StreamParameters } from "../roles/control.ts";
 import { DAY_SECONDS } from "../transaction/transaction.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
-import { duration, wholeNumber } from "./flag_value.ts";
+import { duration, oneOf, wholeNumber } from "./flag_value.ts";
 
 /** More partitions than these only cost. */
 export const PARTITIONS_MAX = 1024;
@@ -22,6 +23,8 @@ export const PARTITIONS_DEFAULT = 4;
 export interface StreamOptions extends FeatureOptions {
   /** --partitions */
   readonly partitions?: number;
+  /** --partitioner */
+  readonly partitioner?: Partitioner;
   /** --lateness, seconds. */
   readonly lateness?: number;
   /** --max-gap, seconds. */
@@ -41,6 +44,13 @@ export function addStreamFlags(command: Command): void {
       "--partitions <n>",
       `partitions of each topic (default: ${PARTITIONS_DEFAULT})`,
       wholeNumber("--partitions", 1, PARTITIONS_MAX),
+    )
+    .option(
+      "--partitioner <name>",
+      "how keys choose the partition of a payment: murmur2 (Kafka's Java " +
+        "clients) or crc32 (librdkafka's default) (default: what the payments " +
+        "that are there fit, else murmur2)",
+      oneOf("--partitioner", PARTITIONERS),
     )
     .option(
       "--lateness <time>",
@@ -74,6 +84,7 @@ export function readStreamFlags(
     },
     latenessSeconds: options.lateness ?? found?.latenessSeconds ?? 3600,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
+    partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
   const { features: { delayDays }, latenessSeconds } = parameters;

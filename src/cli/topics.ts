@@ -67,7 +67,7 @@ export function addTopicsCommand(program: Command): void {
 }
 
 async function topics(options: TopicsOptions): Promise<void> {
-  const connection = readConnection(options, false);
+  const connection = readConnection(options);
   const found = await lookAt(connection, options);
   if (options.json) {
     const list = found.map(({ spec, state, problems }) => ({

@@ -43,6 +43,8 @@ export interface DayReaderOptions {
   readonly signal: AbortSignal;
   /** Most rows of a file that are sorted in memory, 72 bytes each; 2^20 if undefined. */
   readonly sortRows?: number | undefined;
+  /** Folder of the temporary file that longer files are sorted in; the system's own if undefined. */
+  readonly sortFolder?: string | undefined;
 }
 
 const SORT_ROWS = 2 ** 20;
@@ -126,6 +128,7 @@ export class DayReader {
       width: WIDTH,
       keys: [DATETIME_CELL, ID_CELL],
       memoryRows: this.#options.sortRows ?? SORT_ROWS,
+      folder: this.#options.sortFolder,
     });
     for (let file = 0; file < this.sources.length; file++) {
       await this.#gather(file, sorter);
@@ -200,6 +203,7 @@ export class DayReader {
         if (!this.#accept(row, place)) continue;
         const day = Math.floor(row.timeSeconds / DAY_SECONDS);
         if (current?.day !== day || current.length === DAY_ROWS) {
+          this.#options.signal.throwIfAborted();
           if (current !== undefined) yield current;
           current = new TransactionDay(day, current?.length);
         }

@@ -13,7 +13,12 @@ import type { CompressionCodec, Compressors, FileMetaData } from "hyparquet";
 /** Codecs that hyparquet reads by itself. */
 const BUILT_IN: readonly CompressionCodec[] = ["UNCOMPRESSED", "SNAPPY"];
 
-/** What the columns of a file need, loaded only then. Throws an Error for a compression that can't be read. */
+/**
+ * What the columns of a file need, loaded only then. Throws an Error for a
+ * compression that can't be read.
+ *
+ * @internal (deno doc --lint would want hyparquet documented)
+ */
 export async function parquetCompressors(
   metadata: FileMetaData,
 ): Promise<Compressors> {

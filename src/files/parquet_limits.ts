@@ -19,6 +19,8 @@ const PAGE_VALUES_MAX = 4 * 1024 * 1024;
 /**
  * Checks the pages of some columns of a row group in `file`. Throws DataError
  * with `name` for what is too large, and an Error for what is damaged.
+ *
+ * @internal (deno doc --lint would want hyparquet documented)
  */
 export async function checkPages(
   file: AsyncBuffer,

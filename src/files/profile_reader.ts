@@ -1,5 +1,5 @@
 /** Customers and terminals from the files of a data set: what data_set.ts writes, read again. */
-import { parquetReadObjects } from "hyparquet";
+import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { parse } from "csv-parse/sync";
 import { DataError } from "../error/error.ts";
 import {
@@ -10,7 +10,12 @@ import {
   TERMINAL_FIELDS,
 } from "../transaction/transaction.ts";
 import { fileError } from "./file_error.ts";
+import { parquetCompressors } from "./parquet_codecs.ts";
+import { checkPages } from "./parquet_limits.ts";
 import { TABLE_FORMATS } from "./table_encoder.ts";
+
+/** Most profiles of a file. */
+const PROFILES_MAX = 10_000_000;
 
 /** Reads customers.* of a folder; undefined if there is no such file. Throws DataError. */
 export async function readCustomers(
@@ -58,7 +63,7 @@ async function readProfiles(
     const path = `${base}.${format}`;
     const bytes = await readIfThere(path);
     if (bytes === undefined) continue;
-    const rows = await rowsOf(bytes, format, path);
+    const rows = await rowsOf(bytes, format, fields, path);
     const values = rows.map((row, at) => {
       return checked(row, fields, `${path}: row ${at + 1}`);
     });
@@ -82,14 +87,17 @@ async function readIfThere(
 async function rowsOf(
   bytes: Uint8Array<ArrayBuffer>,
   format: typeof TABLE_FORMATS[number],
+  fields: readonly string[],
   path: string,
 ): Promise<Record<string, unknown>[]> {
   try {
     if (format === "parquet") {
-      return await parquetReadObjects({ file: bytes.buffer });
+      return await parquetRows(bytes.buffer, fields, path);
     }
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    if (format === "csv") return parse(text, { columns: true });
+    if (format === "csv") {
+      return parse(text, { columns: true, delimiter: [",", ";", "\t"] });
+    }
     return text.split("\n").filter((line) => line !== "")
       .map((line, at) => parseLine(line, `${path}:${at + 1}`));
   } catch (error) {
@@ -101,6 +109,28 @@ async function rowsOf(
       { cause: error },
     );
   }
+}
+
+async function parquetRows(
+  file: ArrayBuffer,
+  fields: readonly string[],
+  path: string,
+): Promise<Record<string, unknown>[]> {
+  const metadata = parquetMetadata(file);
+  if (metadata.num_rows > PROFILES_MAX) {
+    throw new DataError(
+      `${path}: ${metadata.num_rows} rows, more than ${PROFILES_MAX}; remove ` +
+        "the file to go on without",
+    );
+  }
+  const present = metadata.schema.slice(1).map((element) => element.name);
+  const columns = fields.filter((field) => present.includes(field));
+  for (const group of metadata.row_groups) {
+    const named = columns.map((name) => ({ name }));
+    await checkPages(file, group, named, path);
+  }
+  const compressors = await parquetCompressors(metadata);
+  return await parquetReadObjects({ file, metadata, compressors, columns });
 }
 
 function parseLine(json: string, place: string): Record<string, unknown> {

@@ -3,7 +3,8 @@
  * and longer inputs go through a temporary file in sorted runs that are merged
  * (an external merge sort). A row is some numbers side by side.
  */
-import { fileError } from "./file_error.ts";
+import { DataError } from "../error/error.ts";
+import { fileError, fileErrorReason } from "./file_error.ts";
 
 /** What is sorted, and in how much memory. */
 export interface RowSorterOptions {
@@ -13,6 +14,8 @@ export interface RowSorterOptions {
   readonly keys: readonly number[];
   /** Most rows that are held in memory, 8 · `width` bytes each. */
   readonly memoryRows: number;
+  /** Folder of the temporary file; the system's own if undefined. */
+  readonly folder?: string | undefined;
 }
 
 /** Some consecutive rows, valid until the next ones are asked for. */
@@ -98,7 +101,7 @@ export class RowSorter {
   }
 
   #openFile(): TemporaryFile {
-    return this.#file ??= new TemporaryFile();
+    return this.#file ??= new TemporaryFile(this.#options.folder);
   }
 
   *#sortedMemory(): Generator<SortedRows> {
@@ -276,12 +279,24 @@ class TemporaryFile {
   readonly #file: Deno.FsFile;
   #removed = false;
 
-  constructor() {
+  constructor(folder: string | undefined) {
     try {
-      this.#path = Deno.makeTempFileSync({ prefix: "fraudstream-sort-" });
+      this.#path = Deno.makeTempFileSync({
+        ...folder !== undefined && { dir: folder },
+        prefix: "fraudstream-sort-",
+      });
       this.#file = Deno.openSync(this.#path, { read: true, write: true });
     } catch (error) {
-      throw fileError(error, "write", "a temporary file for sorting");
+      if (folder !== undefined) throw fileError(error, "write", folder);
+      const reason = error instanceof Deno.errors.NotCapable
+        ? "Deno was not given the permission; add --allow-write=/tmp, or where " +
+          "TMPDIR points to, before main.ts"
+        : fileErrorReason(error, "write", "");
+      throw new DataError(
+        "cannot sort more payments than fit in memory in the system's folder " +
+          `for temporary files: ${reason}`,
+        { cause: error },
+      );
     }
     this.#remove();
   }

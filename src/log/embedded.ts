@@ -108,9 +108,11 @@ export class EmbeddedLog implements Log {
     await this.checkTopics(specs);
     await this.#sqlite.transaction(() => {
       this.#tables.verify();
-      for (const spec of specs) {
-        if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
-      }
+      this.#tables.changing(() => {
+        for (const spec of specs) {
+          if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
+        }
+      });
     }, "making topics");
     await this.checkTopics(specs);
   }
@@ -224,6 +226,11 @@ export class EmbeddedLog implements Log {
     }, `reading the commits of ${group}`);
   }
 
+  /** See Log; the roles' locks let one process work for a group. */
+  members(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   /** See Log; whole stored batches go, and the last one stays so that offsets go on from it. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     const found = await this.#topic(topic);
@@ -236,7 +243,7 @@ export class EmbeddedLog implements Log {
   async producer(id: string): Promise<LogProducer> {
     const epoch = await this.#sqlite.transaction(() => {
       this.#tables.verify();
-      return this.#tables.fence(id);
+      return this.#tables.changing(() => this.#tables.fence(id));
     }, `opening the producer ${id}`);
     return {
       append: async (appends) => {
@@ -254,12 +261,18 @@ export class EmbeddedLog implements Log {
     };
   }
 
+  /** Runs `body`, which must not write, while nobody can append or commit. */
+  async standing<T>(body: () => T): Promise<T> {
+    return await this.#sqlite.transaction(body);
+  }
+
   /**
-   * Reads the whole log; throws LogError at the first batch or row that was
-   * changed, lost or doubled. Resolves with the number of records checked.
+   * Reads the whole log; throws LogError at the first page, batch or row that
+   * was changed, lost or doubled. Resolves with the number of records checked.
    */
   async verify(): Promise<number> {
     return await this.#sqlite.snapshot(() => {
+      this.#tables.verifyPages();
       this.#tables.verify();
       let records = 0;
       for (const topic of this.#tables.topics()) {
@@ -395,7 +408,7 @@ export class EmbeddedLog implements Log {
   }
 
   async #write(body: () => void, doing: string): Promise<void> {
-    await this.#sqlite.transaction(body, doing);
+    await this.#sqlite.transaction(() => this.#tables.changing(body), doing);
     this.#news++; // the file's version tells of other connections only
   }
 

@@ -1,5 +1,5 @@
 /** Kafka's five codecs, bounded: what inflates beyond all measure is refused before it fills the memory. */
-import { gunzipSync } from "node:zlib";
+import { unpackGzip } from "./gzip.ts";
 import { unpackLz4 } from "./lz4.ts";
 import { unpackSnappy } from "./snappy.ts";
 import { unpackZstd } from "./zstd.ts";
@@ -12,11 +12,7 @@ type Unpack = (packed: Uint8Array, bytesMax: number) => Uint8Array;
 
 const CODECS: readonly { readonly name: string; readonly unpack: Unpack }[] = [
   { name: "none", unpack: (packed) => packed },
-  {
-    name: "gzip",
-    unpack: (packed, maxOutputLength) =>
-      gunzipSync(packed, { maxOutputLength }),
-  },
+  { name: "gzip", unpack: unpackGzip },
   { name: "snappy", unpack: unpackSnappy },
   { name: "lz4", unpack: unpackLz4 },
   { name: "zstd", unpack: unpackZstd },

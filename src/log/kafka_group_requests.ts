@@ -91,6 +91,33 @@ export function joinGroupRequest(options: JoinOptions): KafkaRequest<Joined> {
   };
 }
 
+/** Asks how many members a group has; none if there is no such group. */
+export function describeGroupRequest(group: string): KafkaRequest<number> {
+  const w = new WireWriter();
+  w.array([group], () => w.string(group));
+  return {
+    name: "DescribeGroups",
+    apiKey: 15,
+    apiVersion: 1,
+    body: w.bytes(),
+    decode: (r) => {
+      r.int32(); // throttle
+      const counts = r.array(() => {
+        const code = r.int16();
+        for (let i = 0; i < 4; i++) r.string(); // group, state, type, protocol
+        const members = r.array(() => {
+          for (let i = 0; i < 3; i++) r.string(); // member, client, host
+          r.data(); // its subscription
+          r.data(); // its assignment
+        });
+        check(code, `describing group ${group}`);
+        return members.length;
+      });
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+}
+
 /** Gives (the leader) and gets (all) assignments. */
 export function syncGroupRequest(
   member: Membership,

@@ -7,18 +7,24 @@ import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
 import { consume } from "./kafka_consumer.ts";
 import { CODES, isAbortable, isFenced, KafkaError } from "./kafka_error.ts";
 import { fetchPartitions } from "./kafka_fetch.ts";
-import { offsetFetchRequest } from "./kafka_group_requests.ts";
+import {
+  describeGroupRequest,
+  offsetFetchRequest,
+} from "./kafka_group_requests.ts";
 import { BATCH_BYTES, KafkaProducer } from "./kafka_producer.ts";
 import {
+  apiVersionsRequest,
   type BrokerNode,
   createTopicsRequest,
   deleteRecordsRequest,
   describeTopicRequest,
   EARLIEST,
   featuresRequest,
+  knowsTopicIds,
   LATEST,
   listOffsetsRequest,
   losesMarkers,
+  topicIdsRequest,
 } from "./kafka_requests.ts";
 import type { KafkaSettings } from "./kafka_settings.ts";
 import type {
@@ -209,12 +215,14 @@ export class KafkaLog implements Log {
   async topics(names: readonly string[]): Promise<TopicState[]> {
     return await this.#translate(async () => {
       const states: TopicState[] = [];
+      const ids = await this.#ids(names);
       for (const name of names) {
         const leaders = await this.#findLeaders(name);
         if (!leaders) continue;
         const settings = await this.#settings(name);
         states.push({
           name,
+          id: ids.get(this.#prefix + name),
           partitions: leaders.length,
           compacted: isCompacted(settings),
           startOffsets: await this.#offsets(name, leaders, EARLIEST),
@@ -226,6 +234,16 @@ export class KafkaLog implements Log {
         });
       }
       return states;
+    });
+  }
+
+  /** Ids of those topics that are there; none from brokers that know none. */
+  async #ids(names: readonly string[]): Promise<Map<string, string>> {
+    return await this.#cluster.retry(async () => {
+      const versions = await this.#cluster.toAny(apiVersionsRequest());
+      if (!knowsTopicIds(versions)) return new Map();
+      const request = topicIdsRequest(names.map((name) => this.#prefix + name));
+      return await this.#cluster.toAny(request);
     });
   }
 
@@ -341,6 +359,18 @@ export class KafkaLog implements Log {
         return await this.#lane.send(node, request);
       });
       return partitions.map((partition) => commits.get(partition));
+    });
+  }
+
+  /** See Log. */
+  async members(group: string): Promise<number> {
+    return await this.#translate(async () => {
+      const name = this.#prefix + group;
+      const request = describeGroupRequest(name);
+      return await this.#cluster.retry(async () => {
+        const node = await this.#cluster.coordinator("group", name);
+        return await this.#lane.send(node, request);
+      });
     });
   }
 

@@ -117,6 +117,72 @@ function readTopic(r: WireReader): TopicMetadata {
   return { code, name, leaders };
 }
 
+/** The form of topicIdsRequest(); older brokers, before Kafka 3.1, do not speak it. */
+const TOPIC_IDS_VERSION = 12;
+
+/** Whether a broker tells topicIdsRequest(). */
+export function knowsTopicIds(versions: readonly ApiVersion[]): boolean {
+  return versions.some(({ apiKey, maxVersion }) =>
+    apiKey === 3 && maxVersion >= TOPIC_IDS_VERSION
+  );
+}
+
+/** Asks for the ids of topics, which a topic of the same name that is created later does not have; a topic that is not there has none. */
+export function topicIdsRequest(
+  topics: readonly string[],
+): KafkaRequest<Map<string, string>> {
+  const w = new WireWriter().noTags(); // the end of the request's header
+  w.compactArray(topics, (name) => {
+    w.raw(new Uint8Array(16)).compactString(name).noTags();
+  });
+  w.boolean(false).boolean(false).noTags();
+  return {
+    name: "Metadata",
+    apiKey: 3,
+    apiVersion: TOPIC_IDS_VERSION,
+    body: w.bytes(),
+    decode: (r) => {
+      r.tags(); // the end of the answer's header
+      r.int32(); // throttle
+      r.compactArray(() => {
+        r.int32(); // number of a broker
+        r.compactString(); // host
+        r.int32(); // port
+        r.compactString(); // rack
+        r.tags();
+      });
+      r.compactString(); // cluster id
+      r.int32(); // controller
+      const ids = new Map<string, string>();
+      r.compactArray(() => {
+        const code = r.int16();
+        const name = r.compactString() ?? "";
+        const id = Array.from(
+          r.raw(16),
+          (byte) => byte.toString(16).padStart(2, "0"),
+        ).join("");
+        if (code === 0) ids.set(name, id);
+        r.boolean(); // internal
+        r.compactArray(() => skipPartition(r));
+        r.int32(); // operations that are allowed
+        r.tags();
+      });
+      r.tags();
+      return ids;
+    },
+  };
+}
+
+/** Reads over a partition of a flexible Metadata answer. */
+function skipPartition(r: WireReader): void {
+  r.int16(); // why there is no leader
+  r.int32(); // partition
+  r.int32(); // leader
+  r.int32(); // its epoch
+  for (let list = 0; list < 3; list++) r.compactArray(() => r.int32());
+  r.tags();
+}
+
 /** What there can be a coordinator of. */
 export type CoordinatorOf = "group" | "transaction";
 

@@ -30,6 +30,8 @@ export interface TopicSpec {
 
 /** A topic as it stands. */
 export interface TopicState extends TopicSpec {
+  /** What tells it from another topic that has or had the same name, where the log knows. */
+  readonly id?: string | undefined;
   /** Offset of the first record of each partition that is still there. */
   readonly startOffsets: readonly number[];
   /** Offset behind the last record of each partition. */
@@ -157,6 +159,8 @@ export interface Log extends AsyncDisposable {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]>;
+  /** How many processes work for a group by consume(); 0 where something else sees to it that there is one at most. */
+  members(group: string): Promise<number>;
   /** Removes the records below an offset; reading from further down begins at what is left. */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */

@@ -45,21 +45,26 @@ export function recordValue(batch: RecordBatch, index: number): Uint8Array {
 export interface RecordMark {
   /** Its offset. */
   readonly offset: number;
-  /** CRC-32C of its key and value, one behind the other. */
+  /** CRC-32C of its key and value, one behind the other, or of their beginning. */
   readonly check: number;
 }
 
-/** The mark of record `index`. */
-export function recordMark(batch: RecordBatch, index: number): RecordMark {
+/** The mark of record `index`, made of the first `size` bytes of its key and value. */
+export function recordMark(
+  batch: RecordBatch,
+  index: number,
+  size = Infinity,
+): RecordMark {
   const { bytes, positions, offsets } = batch;
   const start = positions[4 * index];
   const keyEnd = positions[4 * index + 1];
-  const end = positions[4 * index + 3];
+  const end = Math.min(positions[4 * index + 3], start + size);
   // Logs keep a record's value right behind its key, or not: both give the same.
   const check = positions[4 * index + 2] === keyEnd
     ? crc32c(bytes.subarray(start, end))
     : crc32c(
-      Buffer.concat([recordKey(batch, index), recordValue(batch, index)]),
+      Buffer.concat([recordKey(batch, index), recordValue(batch, index)])
+        .subarray(0, size),
     );
   return { offset: offsets[index], check };
 }

@@ -15,7 +15,7 @@ import {
   type LogReport,
   READ_LIMIT,
 } from "../log/log.ts";
-import type { Partitioner } from "../log/partitioner.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
 import {
   type RecordBatch,
   RecordBatchBuilder,
@@ -23,6 +23,7 @@ import {
   recordValue,
 } from "../log/record_batch.ts";
 import { formatDate } from "../transaction/calendar.ts";
+import { findPartitioner } from "./placement.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -49,6 +50,8 @@ export interface StreamParameters {
 export interface StreamIdentity {
   /** 128 random bits as a UUID, drawn when the first role of the stream starts. */
   readonly id: string;
+  /** Ids of its topics, TopicState.id, by name, where the log knows them. */
+  readonly topics?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The stream that the producer makes. */
@@ -95,6 +98,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** Where the stages begin in topics whose beginning was deleted, an offset a partition. */
+  starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments. */
   scoring: { readonly on: true };
   /** The threshold of alerts that somebody has applied to the running stream. */
@@ -213,6 +218,55 @@ export class Control {
     );
   }
 
+  /**
+   * Records the ids of the stream's topics where they are not yet. Throws
+   * LogError if one of them is not the one that the stream was begun with.
+   */
+  async agreeTopics(names: readonly string[]): Promise<void> {
+    const found = new Map<string, string>();
+    for (const { name, id } of await this.#log.topics(names)) {
+      if (id !== undefined) found.set(name, id);
+    }
+    if (found.size === 0) return;
+    await this.settle(
+      "fraudstream-parameters",
+      () => {
+        const known = this.identity?.topics ?? {};
+        for (const [name, id] of found) {
+          if (known[name] !== undefined && known[name] !== id) {
+            throw remade(name);
+          }
+        }
+        return [...found.keys()].every((name) => known[name] !== undefined);
+      },
+      async (producer) => {
+        const { identity } = this;
+        if (!identity) throw new LogError(`no role has agreed on a stream`);
+        const records = controlRecords();
+        const topics = { ...Object.fromEntries(found), ...identity.topics };
+        records.put("identity", { ...identity, topics });
+        await producer.append(records.appends());
+      },
+    );
+  }
+
+  /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
+  acceptedStart(topic: string, partition: number): number {
+    return this.#value("starts")?.[topic]?.[partition] ?? 0;
+  }
+
+  /** Accepts that these topics begin at these offsets. */
+  async acceptStarts(starts: ControlValues["starts"]): Promise<void> {
+    const records = controlRecords();
+    records.put("starts", starts);
+    const wanted = JSON.stringify(starts);
+    await this.settle(
+      "fraudstream-starts",
+      () => JSON.stringify(this.#value("starts")) === wanted,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
   /** The score from which on payments are alerts, where somebody has applied one. */
   get alertThreshold(): number | undefined {
     return this.#value("threshold")?.value;
@@ -245,28 +299,36 @@ export class Control {
 
   /**
    * Makes these parameters the stream's, or throws ConfigError if it has
-   * others, naming the flag that differs.
+   * others, naming the flag that differs. Where they name no partitioner it is
+   * the stream's own, for a new stream that of the payments which are there.
    */
   async agree(parameters: StreamParameters): Promise<void> {
     const fixed = ["parameters", "identity"] as const;
+    await this.refresh();
+    const wanted = this.parameters ?? {
+      ...parameters,
+      partitioner: parameters.partitioner ?? await findPartitioner(this.#log),
+    };
     await this.settle(
       "fraudstream-parameters",
       () =>
         fixed.every((key) => this.#values.has(key)) &&
         !fixed.some((key) => this.#overwritten.has(key)),
-      (producer) => {
+      async (producer) => {
         const records = controlRecords();
-        records.put("parameters", this.parameters ?? parameters);
+        records.put("parameters", this.parameters ?? wanted);
         records.put(
           "identity",
           this.identity ?? { id: crypto.randomUUID() },
         );
-        return producer.append(records.appends());
+        await producer.append(records.appends());
       },
     );
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
+      const isOpen = parameters.partitioner === undefined;
+      if (flag === "--partitioner" && isOpen) continue;
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
         `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
@@ -321,6 +383,14 @@ function differenceOf(flag: string, found: string, wanted: string): string {
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
 
+function remade(topic: string): LogError {
+  return new LogError(
+    `${topic} was deleted and created again since this stream began, so what ` +
+      `it holds now does not belong to the stream's other topics; begin a new ` +
+      `stream with another --topic-prefix`,
+  );
+}
+
 function flagsOf(parameters: StreamParameters): Record<string, string> {
   const { features } = parameters;
   return {
@@ -331,6 +401,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--partitioner": parameters.partitioner ?? "murmur2",
     "--start": parameters.startSeconds === undefined
       ? "unknown"
       : formatDate(parameters.startSeconds),
@@ -354,7 +425,7 @@ function whyNotTaken(key: string, value: unknown): string | undefined {
   const prefix = PREFIXES.find((prefix) => key.startsWith(prefix));
   const fits = SHAPES.get(prefix ?? key);
   if (!fits) return "no role writes such a key";
-  if (value === undefined) return "its value is not JSON";
+  if (value === undefined) return "its value is empty or not JSON";
   if (!isObject(value) || !fits(value)) {
     return "its value is not of the shape that roles write";
   }
@@ -370,8 +441,16 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
+    isOptional(
+      fields.partitioner,
+      (name) => PARTITIONERS.some((known) => known === name),
+    ) &&
     isFeatures(features),
-  identity: ({ id }) => typeof id === "string" && id !== "",
+  identity: ({ id, topics }) =>
+    typeof id === "string" && id !== "" &&
+    isOptional(topics, (topics) =>
+      isObject(topics) &&
+      Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
@@ -379,6 +458,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   scoring: ({ on }) => on === true,
   threshold: ({ value }) =>
     typeof value === "number" && value >= 0 && value <= 1,
+  starts: (topics) =>
+    Object.values(topics).every((starts) =>
+      Array.isArray(starts) && starts.every(isCount)
+    ),
 };
 
 /** The same for keys that go on behind these words. */

@@ -1,6 +1,6 @@
 /**
  * The processor's first stage, on one partition of the payments: checks each
- * record (readable, plausible, duplicate, late, in this order), adds the
+ * record (readable, in its place, plausible, duplicate, late, in this order), adds the
  * customer features, and hands the rows on in packs by terminal. All of it is
  * a function of the log, so a replay restores the state exactly.
  */
@@ -25,7 +25,6 @@ import {
   type RecordBatch,
   RecordBatchBuilder,
   type RecordMark,
-  recordMark,
   recordValue,
   valueEnd,
   valueStart,
@@ -38,9 +37,11 @@ import type { StreamParameters } from "./control.ts";
 import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
 import { Ledger } from "./ledger.ts";
 import { PackBuilder, packSource, packWidth, readPack } from "./pack.ts";
+import { Placement } from "./placement.ts";
 import {
   GapCheck,
   Recovery,
+  stageMark,
   type StageStart,
   WrittenRows,
 } from "./recovery.ts";
@@ -75,8 +76,6 @@ export interface CustomerStageOptions {
   readonly partition: number;
   /** Where the stage begins. */
   readonly start: StageStart;
-  /** Whether a beginning that was deleted before the stage had taken anything may be missing. */
-  readonly acceptsMissingStart: boolean;
   /** Ends the waiting of a recovery. */
   readonly signal: AbortSignal;
   /** Reads the commits of all partitions; may be shared by their stages. */
@@ -100,7 +99,7 @@ export class CustomerStage implements PartitionTask {
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
   readonly #partitioner: IdPartitioner;
-  readonly #cards: IdPartitioner;
+  readonly #placement: Placement;
   readonly #packs: PackBuilder[];
   readonly #records: RecordBatchBuilder[];
   readonly #deadLetters = new DeadLetterBox();
@@ -134,7 +133,7 @@ export class CustomerStage implements PartitionTask {
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#partitioner = new IdPartitioner(partitions);
-    this.#cards = new IdPartitioner(partitions, options.parameters.partitioner);
+    this.#placement = new Placement(options.parameters, options.partition);
     this.#packs = Array.from(
       { length: partitions },
       () => new PackBuilder(features, options.partition),
@@ -175,7 +174,7 @@ export class CustomerStage implements PartitionTask {
       start,
       outputs: [REPARTITION_TOPIC],
       writesLetters: true,
-      acceptsMissingStart: this.#options.acceptsMissingStart,
+      mayBeginLater: false,
       signal,
     });
     const written = Array.from({ length: parameters.partitions }, (_, p) => {
@@ -200,7 +199,8 @@ export class CustomerStage implements PartitionTask {
           const rows = written[this.#partitioner.partition(terminalId)];
           if (await rows.head() !== transactionId) {
             // Old packs do not say where a payment lay that had another place.
-            const isAtHome = this.#cards.partition(customerId) === partition;
+            const isAtHome =
+              this.#placement.partition(customerId) === partition;
             if (this.#hasOldPacks && !isAtHome) throw recovery.misfit(offset);
             return "missing";
           }
@@ -232,7 +232,7 @@ export class CustomerStage implements PartitionTask {
       if (source === undefined) this.#hasOldPacks = true;
       for (let at = 0; at < pack.length; at += width) {
         if (!gap.passes(pack[at + 5])) continue;
-        const from = source ?? this.#cards.partition(pack[at + 2]);
+        const from = source ?? this.#placement.partition(pack[at + 2]);
         if (from === partition) ids.push(pack[at]);
       }
     }
@@ -275,7 +275,7 @@ export class CustomerStage implements PartitionTask {
       this.#counters.read++;
     }
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    if (taken > 0) this.#last = recordMark(batch, taken - 1);
+    if (taken > 0) this.#last = stageMark(batch, taken - 1);
     const appends = [...this.#packAppends(), ...this.#deadLetters.appends()];
     return { next, metadata: this.#metadata(next, head), appends };
   }
@@ -302,6 +302,8 @@ export class CustomerStage implements PartitionTask {
       row,
     );
     if (defect) return defect;
+    const misplaced = this.#placement.check(batch, index, row.customerId);
+    if (misplaced) return misplaced;
     const progress = this.#progress;
     if (row.timeSeconds > progress + maxGapSeconds) {
       return {

@@ -453,7 +453,8 @@ function checkOptions(
   if (stream !== options.stream) {
     throw new DataError(
       `${path} holds the files of another stream (${stream}, this one is ` +
-        `${options.stream}): choose another folder for --files`,
+        `${options.stream}): choose another folder for --files, or delete ` +
+        "this one if that stream is gone",
     );
   }
   if (format !== options.format) {

@@ -18,6 +18,8 @@ import type { DefectReason } from "../transaction/validation.ts";
 /** Why a record is a dead letter. */
 export type DeadLetterReason =
   | DefectReason
+  | "wrong key"
+  | "wrong partition"
   | "implausible"
   | "id too large"
   | "conflicting id"

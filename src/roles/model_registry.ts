@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError, ModelError } from "../error/error.ts";
+import { crc32c } from "../log/crc32c.ts";
 import { fileError } from "../files/file_error.ts";
 import { readWholeFile } from "../files/whole_file.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../sqlite/private_file.ts";
@@ -88,7 +89,12 @@ export function readRegistry(folder: string): Registry {
   }
   let found: Partial<Registry> | null;
   try {
-    found = JSON.parse(text);
+    const { checksum, ...rest } = JSON.parse(text);
+    // Older versions wrote none.
+    if (checksum !== undefined && checksum !== checksumOf(rest)) {
+      throw new Error("it does not match its checksum");
+    }
+    found = rest;
   } catch (cause) {
     throw damaged(path, cause);
   }
@@ -100,13 +106,20 @@ export function readRegistry(folder: string): Registry {
       typeof champion === "string"
     );
   if (!good) throw damaged(path, undefined);
-  return { ...EMPTY, ...found };
+  const { champion, decidedDay, ended, history } = { ...EMPTY, ...found };
+  return { ...EMPTY, champion, decidedDay, ended, history };
+}
+
+/** CRC-32C of a registry as JSON without spaces. */
+function checksumOf(registry: object): number {
+  return crc32c(new TextEncoder().encode(JSON.stringify(registry)));
 }
 
 function damaged(path: string, cause: unknown): ModelError {
   return new ModelError(
     `${path} is not a registry of models that this program reads; restore ` +
-      `it from a copy, or move its folder away to begin a new one`,
+      `it from a copy made by 'fraudstream backup', or move its folder away ` +
+      `to begin a new one`,
     { cause },
   );
 }
@@ -121,7 +134,8 @@ export async function changeRegistry(
   const before = readRegistry(folder);
   const after = change(before);
   if (after !== before) {
-    replaceFile(registryPath(folder), JSON.stringify(after, null, 1) + "\n");
+    const sealed = { ...after, checksum: checksumOf(after) };
+    replaceFile(registryPath(folder), JSON.stringify(sealed, null, 1) + "\n");
   }
   return after;
 }

@@ -195,7 +195,8 @@ class RegistrySource implements ModelSource {
     if (model.version !== version) {
       throw new ModelError(
         `${model.path} holds the model ${model.version}: it is not the file ` +
-          `that the registry speaks of; restore it from a copy`,
+          `that the registry speaks of; restore it from a copy made ` +
+          `by 'fraudstream backup'`,
       );
     }
     const [oldest] = this.#ready.keys();

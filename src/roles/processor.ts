@@ -41,7 +41,6 @@ export async function runProcessor(
 ): Promise<void> {
   const { log, control, parameters, signal } = context;
   const commits = new CommitReader();
-  const acceptsMissingStart = false;
   const stages: Stage[] = [
     {
       group: CUSTOMER_GROUP,
@@ -54,7 +53,6 @@ export async function runProcessor(
           parameters,
           partition,
           start,
-          acceptsMissingStart,
           signal,
           commits,
           startSeconds: () => control.startSeconds(startSeconds),
@@ -71,7 +69,6 @@ export async function runProcessor(
           parameters,
           partition,
           start,
-          acceptsMissingStart,
           signal,
         }),
     },
@@ -83,7 +80,7 @@ export async function runProcessor(
 }
 
 async function runStage(context: RoleContext, stage: Stage): Promise<void> {
-  const { log, logger, signal } = context;
+  const { log, control, logger, signal } = context;
   const { group, input, output, limit } = stage;
   await log.consume({
     group,
@@ -91,8 +88,13 @@ async function runStage(context: RoleContext, stage: Stage): Promise<void> {
     limit,
     signal,
     open: async (partition, commit) => {
+      await control.agreeTopics([input, output]);
       const place = { log, group, topic: input, partition };
-      const start = await stageStart(place, commit);
+      const start = await stageStart(
+        place,
+        commit,
+        control.acceptedStart(input, partition),
+      );
       const task = stage.open(partition, start);
       const began = performance.now();
       const rows = await task.restore();

@@ -20,6 +20,7 @@ import {
   type ControlRecords,
   controlRecords,
   type ProducerPosition,
+  type StreamParameters,
 } from "./control.ts";
 import { openPacer } from "./pacer.ts";
 import type { RoleContext, RunSettings } from "./role.ts";
@@ -87,7 +88,7 @@ export async function runProducer(
   }
   const position = control.position ?? { nextId: 0, day: 0, row: 0 };
   logger.info("producing", { ...position });
-  const batch = new PaymentBatch(context.parameters.partitions, simulation);
+  const batch = new PaymentBatch(context.parameters, simulation);
   const pacer = openPacer(options.pace, signal);
   let { nextId, day, row } = position;
   for (; simulation.days === 0 || day < simulation.days; day++, row = 0) {
@@ -172,8 +173,11 @@ class PaymentBatch {
   readonly #row = emptyTransaction();
   readonly #startSeconds: number;
 
-  constructor(partitions: number, simulation: Simulation) {
-    this.#partitioner = new IdPartitioner(partitions);
+  constructor(
+    { partitions, partitioner }: StreamParameters,
+    simulation: Simulation,
+  ) {
+    this.#partitioner = new IdPartitioner(partitions, partitioner);
     this.#builders = Array.from(
       { length: partitions },
       () => new RecordBatchBuilder(),

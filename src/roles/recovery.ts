@@ -14,6 +14,7 @@ import {
   recordMark,
 } from "../log/record_batch.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { Control } from "./control.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import {
   initialCommit,
@@ -21,7 +22,7 @@ import {
   type StageCommit,
   type StageCounters,
 } from "./stage_commit.ts";
-import { DEAD_LETTER_TOPIC } from "./topics.ts";
+import { DEAD_LETTER_TOPIC, PIPELINE } from "./topics.ts";
 
 /** A partition of a stage's input. */
 export interface StagePlace {
@@ -67,6 +68,14 @@ export async function stageStart(
   return { isKnown: true, offset, commit: read, ignored: undefined };
 }
 
+/** So much of a record tells it from others: a pack may have 256 KiB. */
+const MARKED_BYTES = 1024;
+
+/** The mark that a stage commits of the last record before an offset. */
+export function stageMark(batch: RecordBatch, index: number): RecordMark {
+  return recordMark(batch, index, MARKED_BYTES);
+}
+
 /** Throws LogError if the record before a stage's offset is not the one that it has read. */
 async function requireSameTopic(
   { log, group, topic, partition }: StagePlace,
@@ -90,8 +99,31 @@ async function requireSameTopic(
   const limit = { records: 1, bytes: 1 };
   const batch = await log.read(topic, partition, last.offset, limit);
   const isSame = batch.count > 0 && batch.offsets[0] === last.offset &&
-    recordMark(batch, 0).check === last.check;
+    stageMark(batch, 0).check === last.check;
   if (!isSame) throw remade(`another record is at offset ${last.offset}`);
+}
+
+/**
+ * Accepts that records were deleted which the processor has not taken: where
+ * its stages have not begun, they will begin with what is left.
+ */
+export async function acceptMissingStart(
+  log: Log,
+  control: Control,
+): Promise<void> {
+  await control.refresh();
+  const starts: Record<string, readonly number[]> = {};
+  for (const { group, topic } of PIPELINE.slice(0, 2)) {
+    const [state] = await log.topics([topic]);
+    if (!state) continue;
+    const commits = await log.committed(group, topic);
+    starts[topic] = state.startOffsets.map((start, partition) => {
+      const hasBegun = readCommit(commits[partition]) !== undefined;
+      return hasBegun ? control.acceptedStart(topic, partition) : start;
+    });
+  }
+  if (Object.values(starts).flat().every((offset) => offset === 0)) return;
+  await control.acceptStarts(starts);
 }
 
 /**
@@ -169,8 +201,8 @@ export interface RecoveryOptions extends StagePlace {
   readonly outputs: readonly string[];
   /** Whether the stage makes dead letters of records that it cannot take. */
   readonly writesLetters: boolean;
-  /** Whether a beginning that was deleted before the stage had taken anything may be missing. */
-  readonly acceptsMissingStart: boolean;
+  /** Whether a stage that has written nothing begins with what is left where the beginning of its input was deleted. */
+  readonly mayBeginLater: boolean;
   /** Ends the waiting for transactions that are under way. */
   readonly signal: AbortSignal;
 }
@@ -266,7 +298,7 @@ export class Recovery {
         records++;
         if (outcome === "silent") continue;
         settled = { ...counters };
-        const last = recordMark(batch, i);
+        const last = stageMark(batch, i);
         found = { offset: last.offset + 1, last, records };
       }
     }
@@ -286,7 +318,7 @@ export class Recovery {
   }
 
   #checkStart(isWritten: boolean): void {
-    const { topic, partition, start, acceptsMissingStart } = this.#options;
+    const { topic, partition, start, mayBeginLater } = this.#options;
     const first = start.offset;
     if (this.#start <= first) return;
     if (isWritten) {
@@ -295,7 +327,7 @@ export class Recovery {
         `the records from offset ${first} to ${this.#start} have been deleted`,
       );
     }
-    if (acceptsMissingStart) return;
+    if (mayBeginLater) return;
     throw new LogError(
       `the records of ${topic} partition ${partition} from offset ${first} ` +
         `to ${this.#start} were deleted before anyone had read them: set the ` +

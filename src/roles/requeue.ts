@@ -87,7 +87,7 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
  * pipeline would refuse it again, or if the letter was requeued before.
  */
 export async function requeue(options: RequeueOptions): Promise<Requeued> {
-  const { log, control, parameters, letter, again } = options;
+  const { log, control, letter, again } = options;
   const id = letterId(letter);
   const reason = whyNotEditable(letter);
   if (reason) throw new DataError(`${id} cannot be requeued: ${reason}`);
@@ -104,7 +104,7 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   const json = compact(options.json, id);
   const bytes = new TextEncoder().encode(json);
   const row = readRow(bytes, options);
-  const partition = new IdPartitioner(parameters.partitions).partition(row.key);
+  const partition = partitionFor(row, options);
   await checkTime(row, partition, options);
   const original = letterValue(letter);
   const isConflict = letter.reason === "conflicting id";
@@ -127,6 +127,16 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
     ...note.appends(),
   ]);
   return place;
+}
+
+/** Where the row goes: back to the letter's partition, unless the stream knows that its payment belongs to another. */
+function partitionFor(
+  { key }: Row,
+  { parameters: { partitioner, partitions }, letter }: RequeueOptions,
+): number {
+  const isPayment = letter.topic === TRANSACTION_TOPIC;
+  if (!isPayment || !partitioner) return letter.partition;
+  return new IdPartitioner(partitions, partitioner).partition(key);
 }
 
 /** The row without the spaces and line ends that editing brings. */

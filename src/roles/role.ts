@@ -44,6 +44,8 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
+  /** Whether the stages begin with what is left of topics whose beginning was deleted before anyone had read it. */
+  readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
   readonly workers: number;
   /** How fast the producer publishes. */

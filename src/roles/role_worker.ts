@@ -3,7 +3,8 @@
  * for itself, runs the role, and tells the supervisor how it ended.
  */
 import { openLog } from "../log/open_log.ts";
-import { openStore } from "../store/open_store.ts";
+import { syncIfThere } from "../files/durable.ts";
+import { openStore, storePath } from "../store/open_store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";
 import { runFiles } from "./files.ts";
@@ -37,9 +38,10 @@ export type ToWorker =
 export type FromWorker =
   /** The payments before `nextId` are published. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** These payments, a sample, are stored. */
+  /** So many payments are stored, these among them. */
   | {
     readonly kind: "stored";
+    readonly count: number;
     readonly ids: readonly number[];
     readonly at: number;
   }
@@ -171,6 +173,12 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
         keepDays: Math.max(keepDays, reach),
         filesFolder: settings.files?.folder,
         startSeconds,
+        syncStore: () => {
+          const { store } = settings;
+          // What is no longer in the WAL SQLite has synced itself.
+          if (store.kind !== "embedded") return;
+          syncIfThere(`${storePath(store.folder)}-wal`);
+        },
       });
     }
   }
@@ -185,7 +193,7 @@ function tellStored(cells: Float64Array, width: number, count: number): void {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
   for (let row = 0; row < count; row += step) ids.push(cells[row * width]);
-  self.postMessage({ kind: "stored", ids, at: now() });
+  self.postMessage({ kind: "stored", count, ids, at: now() });
 }
 
 /** Milliseconds on the clock that all threads share. */

@@ -21,7 +21,6 @@ import {
   type RecordBatch,
   RecordBatchBuilder,
   type RecordMark,
-  recordMark,
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
@@ -46,6 +45,7 @@ import {
 import {
   GapCheck,
   Recovery,
+  stageMark,
   type StageStart,
   stageStart,
   tellRecovered,
@@ -89,6 +89,7 @@ export async function runScorer(
     limit: LIMIT,
     signal,
     open: async (partition, commit) => {
+      await control.agreeTopics([SINK_TOPIC, PREDICTION_TOPIC]);
       const place = { log, group: SCORER_GROUP, topic: SINK_TOPIC, partition };
       const isOwn = readScoringCommit(commit) !== undefined;
       const start = await stageStart(
@@ -213,7 +214,7 @@ class ScorerTask implements PartitionTask {
       outputs: [PREDICTION_TOPIC],
       writesLetters: false,
       // A scorer that comes later begins with the payments that are kept.
-      acceptsMissingStart: true,
+      mayBeginLater: true,
       signal,
     });
     const written = new WrittenRows(
@@ -286,7 +287,7 @@ class ScorerTask implements PartitionTask {
     if (model) await this.#predict(model, rows);
     else this.#scoring.unscored += rows;
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    if (taken > 0) this.#last = recordMark(batch, taken - 1);
+    if (taken > 0) this.#last = stageMark(batch, taken - 1);
     return {
       next,
       metadata: this.#metadata(next),

@@ -12,6 +12,7 @@ import {
   ModelError,
   StoreError,
 } from "../error/error.ts";
+import { makeFolder } from "../files/durable.ts";
 import { fileErrorReason } from "../files/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
@@ -20,9 +21,15 @@ import type { LatencyMeter } from "../telemetry/latency.ts";
 import { type Logger, reportTo } from "../telemetry/logger.ts";
 import { Control, type StreamParameters } from "./control.ts";
 import { takeLock } from "./lock.ts";
+import { acceptMissingStart } from "./recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
-import { CONTROL_TOPIC, topicSpecs } from "./topics.ts";
+import {
+  CHAIN,
+  CONTROL_TOPIC,
+  topicSpecs,
+  TRANSACTION_TOPIC,
+} from "./topics.ts";
 import { openUnlessStopped, unlessStopped } from "./unless_stopped.ts";
 
 /**
@@ -63,6 +70,7 @@ export class Stream implements AsyncDisposable {
   /** The control topic. */
   readonly control: Control;
   readonly #options: StreamOptions;
+  #written = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
@@ -103,6 +111,7 @@ export class Stream implements AsyncDisposable {
     const control = new Control(log, reportTo(logger));
     try {
       await agree(log, control, parameters);
+      if (settings.acceptsMissingStart) await acceptMissingStart(log, control);
       // The writer must know before it could think that all is done.
       if (roles.includes("scorer")) await control.declareScored();
     } catch (error) {
@@ -110,7 +119,24 @@ export class Stream implements AsyncDisposable {
       if (signal.aborted && error === signal.reason) return undefined;
       throw error;
     }
-    return new Stream(options, control, log, held.move());
+    const partitioner = control.parameters?.partitioner;
+    if (partitioner === "crc32" && parameters.partitioner === undefined) {
+      logger.info("payments are placed by crc32, as librdkafka does", {
+        topic: TRANSACTION_TOPIC,
+      });
+    }
+    const agreed = { ...parameters, partitioner };
+    return new Stream(
+      { ...options, settings: { ...settings, parameters: agreed } },
+      control,
+      log,
+      held.move(),
+    );
+  }
+
+  /** Rows that this process's writers have written to the store so far. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
@@ -207,6 +233,7 @@ export class Stream implements AsyncDisposable {
       if (data.kind === "published") {
         options.latency.published(data.nextId, data.at);
       } else if (data.kind === "stored") {
+        this.#written += data.count;
         for (const id of data.ids) options.latency.stored(id, data.at);
       } else if (data.error) reject(errorOf(data.error));
       else resolve();
@@ -253,6 +280,7 @@ async function agree(
   await control.agree(parameters);
   await log.checkPartitions(specs);
   await log.createTopics(specs);
+  await control.agreeTopics(CHAIN);
 }
 
 /** A role's thread. */
@@ -279,7 +307,7 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
 /** Makes a data folder unless it is there; throws DataError if it cannot be. */
 export function makeDataFolder(folder: string): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
       `the data folder ${folder} cannot be made: ` +

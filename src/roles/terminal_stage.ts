@@ -32,7 +32,6 @@ import {
   type RecordBatch,
   RecordBatchBuilder,
   type RecordMark,
-  recordMark,
   recordValue,
   valueEnd,
   valueStart,
@@ -44,6 +43,7 @@ import { packWidth, readPack } from "./pack.ts";
 import {
   GapCheck,
   Recovery,
+  stageMark,
   type StageStart,
   WrittenRows,
 } from "./recovery.ts";
@@ -64,8 +64,6 @@ export interface TerminalStageOptions {
   readonly partition: number;
   /** Where the stage begins. */
   readonly start: StageStart;
-  /** Whether a beginning that was deleted before the stage had taken anything may be missing. */
-  readonly acceptsMissingStart: boolean;
   /** Ends the waiting of a recovery. */
   readonly signal: AbortSignal;
 }
@@ -149,7 +147,7 @@ export class TerminalStage implements PartitionTask {
       start,
       outputs: [SINK_TOPIC],
       writesLetters: true,
-      acceptsMissingStart: this.#options.acceptsMissingStart,
+      mayBeginLater: false,
       signal,
     });
     const written = new WrittenRows(log, SINK_TOPIC, partition, this.#ids());
@@ -232,7 +230,7 @@ export class TerminalStage implements PartitionTask {
         this.#countEmitted();
       }
     }
-    if (batch.count > 0) this.#last = recordMark(batch, batch.count - 1);
+    if (batch.count > 0) this.#last = stageMark(batch, batch.count - 1);
     const appends = [
       { topic: SINK_TOPIC, partition, records: this.#records },
       ...this.#deadLetters.appends(),

@@ -49,6 +49,14 @@ export const SCORING: typeof PIPELINE = [
   { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },
 ];
 
+/** Topics that follow from each other: none of them may be made anew in a stream. */
+export const CHAIN: readonly string[] = [
+  TRANSACTION_TOPIC,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  PREDICTION_TOPIC,
+];
+
 /** Names of all topics of a stream. */
 export const TOPICS: readonly string[] = topicSpecs(1).map(({ name }) => name);
 

@@ -31,6 +31,8 @@ export interface TrimmerOptions {
   readonly filesFolder: string | undefined;
   /** Midnight of the first day for a stream of others. */
   readonly startSeconds: number | undefined;
+  /** Waits until what has been stored is on the disk; called before records go that a power cut could otherwise take from both. */
+  readonly syncStore?: () => void;
 }
 
 /** Time between two trims. */
@@ -74,6 +76,7 @@ export async function trimStream(
     options.filesFolder,
     control.isScored,
   );
+  let synced = false;
   for (const { name, startOffsets } of await log.topics([...needed.keys()])) {
     for (const [partition, need] of needed.get(name)?.entries() ?? []) {
       const first = startOffsets[partition];
@@ -81,6 +84,8 @@ export async function trimStream(
       const kept = await offsetAt(log, name, partition, oldest * 1000);
       const before = Math.min(kept, need);
       if (before <= first) continue;
+      if (!synced) options.syncStore?.();
+      synced = true;
       await log.trim(name, partition, before);
       logger.info("log trimmed", { topic: name, partition, first, before });
     }

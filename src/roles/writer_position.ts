@@ -19,6 +19,7 @@ import { readDeadLetters } from "./dead_letters.ts";
 import type { RoleContext } from "./role.ts";
 import {
   noCounters,
+  readCommit,
   type StageCommit,
   type StageCounters,
   statelessCommit,
@@ -124,7 +125,7 @@ export class WriterProgress {
     const { progress, counters } = this;
     const [counted, missing] = [this.#counted, this.#missing];
     const commit: WriterCommit = {
-      ...statelessCommit(next, progress, counters),
+      ...statelessCommit(next, progress, counters, this.#mark),
       ...next < counted ? { counted } : {},
       ...missing > 0 ? { missing } : {},
     };
@@ -178,8 +179,8 @@ export async function prepareTable(source: WriterSource): Promise<void> {
     }
     throw new StoreError(
       `${problem}: the log was cut back or replaced; 'fraudstream rebuild` +
-        `${isWhole ? "' clears" : " --accept-missing-start' adjusts"} the ` +
-        `store and fills it from the log`,
+        `${isWhole ? "" : " --accept-missing-start"}' clears the store and ` +
+        `fills it with what the log holds`,
     );
   }
 }
@@ -284,18 +285,9 @@ async function storedPosition(
 
 /** What a commit or a position says; undefined if another program has set it. */
 function stateOf(offset: number, metadata: string): WriterState | undefined {
-  let commit: Partial<WriterCommit> | null;
-  try {
-    commit = JSON.parse(metadata);
-  } catch {
-    return undefined;
-  }
-  const { progress, counters, counted = offset, missing = 0 } = commit ?? {};
-  const isOurs = typeof progress === "number" &&
-    Object.keys(noCounters()).every((name) =>
-      typeof counters?.[name as keyof StageCounters] === "number"
-    );
-  if (!isOurs || !counters) return undefined;
+  const commit: WriterCommit | undefined = readCommit({ offset, metadata });
+  if (!commit) return undefined;
+  const { progress, counters, counted = offset, missing = 0 } = commit;
   return {
     offset,
     progress,
@@ -383,8 +375,9 @@ async function notBelow(
   throw new StoreError(
     `the store lacks payments from ${from} to ${to} that the log no longer ` +
       `holds (offsets ${state.offset} to ${first} of ${topic} partition ` +
-      `${partition} were deleted): restore the store from a copy, or fill it ` +
-      `with what is left by 'fraudstream rebuild --accept-missing-start'`,
+      `${partition} were deleted): restore the store from a newer copy, or ` +
+      `let 'fraudstream rebuild --accept-missing-start' clear it and fill it ` +
+      `with what is left`,
   );
 }
 

@@ -3,9 +3,10 @@
  * that wait for the write lock without blocking the thread, and errors that
  * say what to do.
  */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../error/error.ts";
+import { makePrivateFile } from "./private_file.ts";
 
 /** How a database file is opened. */
 export interface SqliteOptions {
@@ -53,6 +54,7 @@ export class Sqlite {
   /** Opens the file, making its tables if it is new; throws ConfigError for a file of another version. */
   constructor(options: SqliteOptions) {
     this.#options = options;
+    makePrivateFile(options.path);
     try {
       this.db = new DatabaseSync(options.path);
     } catch (error) {
@@ -115,6 +117,15 @@ export class Sqlite {
       );
     }
     this.db.exec(`PRAGMA user_version = ${version}`);
+  }
+
+  /** Prepares a statement; a file whose tables are damaged is refused as translated() says. */
+  prepare(sql: string): StatementSync {
+    try {
+      return this.db.prepare(sql);
+    } catch (error) {
+      throw this.translated(error);
+    }
   }
 
   /**

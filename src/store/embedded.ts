@@ -91,12 +91,15 @@ export class EmbeddedStore implements Store {
     const insert = `INSERT OR REPLACE INTO transactions (${
       columns.join(", ")
     }) VALUES `;
-    const { db } = this.#sqlite;
-    this.#writeOne = db.prepare(insert + one);
-    this.#writeMany = db.prepare(
-      insert + Array(ROWS_AT_ONCE).fill(one).join(", "),
-    );
-    this.#positions = new EmbeddedPositions(this.#sqlite, options.path);
+    const many = Array(ROWS_AT_ONCE).fill(one).join(", ");
+    try {
+      this.#writeOne = this.#sqlite.prepare(insert + one);
+      this.#writeMany = this.#sqlite.prepare(insert + many);
+      this.#positions = new EmbeddedPositions(this.#sqlite, options.path);
+    } catch (error) {
+      this.#sqlite.close();
+      throw error;
+    }
   }
 
   #requireColumns(path: string): void {

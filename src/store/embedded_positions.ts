@@ -33,15 +33,16 @@ export class EmbeddedPositions {
 
   /** Uses an open file that has the table; its path is for messages. */
   constructor(sqlite: Sqlite, path: string) {
-    const { db } = sqlite;
     this.#sqlite = sqlite;
     this.#path = path;
-    this.#put = db.prepare(
+    this.#put = sqlite.prepare(
       `INSERT OR REPLACE INTO ${POSITION_TABLE} ` +
         `(${POSITION_COLUMNS.join(", ")}) ` +
         `VALUES (${POSITION_COLUMNS.map(() => "?").join(", ")})`,
     );
-    this.#remove = db.prepare(`DELETE FROM ${POSITION_TABLE} WHERE topic = ?`);
+    this.#remove = sqlite.prepare(
+      `DELETE FROM ${POSITION_TABLE} WHERE topic = ?`,
+    );
   }
 
   /** Writes positions; call within the transaction of their rows. */

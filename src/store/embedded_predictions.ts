@@ -144,8 +144,10 @@ export class EmbeddedPredictions implements PredictionStore {
     const insert = `INSERT OR REPLACE INTO ${PREDICTION_TABLE} VALUES `;
     const row = `(${Array(COLUMNS).fill("?").join(", ")})`;
     this.#statements = {
-      one: db.prepare(insert + row),
-      many: db.prepare(insert + Array(ROWS_AT_ONCE).fill(row).join(", ")),
+      one: this.#sqlite.prepare(insert + row),
+      many: this.#sqlite.prepare(
+        insert + Array(ROWS_AT_ONCE).fill(row).join(", "),
+      ),
     };
     return this.#statements;
   }
@@ -216,7 +218,7 @@ export class EmbeddedPredictions implements PredictionStore {
   /** See PredictionStore. */
   async writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
     if (!this.#statements) await this.#make();
-    const insert = this.#sqlite.db.prepare(
+    const insert = this.#sqlite.prepare(
       `INSERT OR REPLACE INTO ${METRIC_TABLE} VALUES (?, ?, ?, ?, ?)`,
     );
     await this.#sqlite.transaction(() => {
@@ -246,7 +248,8 @@ export class EmbeddedPredictions implements PredictionStore {
       throw new StoreError(
         `${this.#path}, table ${METRIC_TABLE}, day ${metric.day}, metric ` +
           `${metric.metric} of model ${metric.version}: ${CHECK_PROBLEM}; ` +
-          `delete the row, or restore the data folder from a copy`,
+          `delete the row, or restore the data folder from a ` +
+          `copy made by 'fraudstream backup'`,
       );
     });
   }

@@ -14,7 +14,7 @@ export async function* pagesById(
   sqlite: Sqlite,
   table: string,
 ): AsyncGenerator<readonly StoredRow[]> {
-  const page = sqlite.db.prepare(
+  const page = sqlite.prepare(
     `SELECT * FROM ${table} WHERE transaction_id > ? ` +
       `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
   );

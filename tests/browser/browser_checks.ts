@@ -366,6 +366,7 @@ async function checks(browser: Browser): Promise<void> {
       await first.goto(guarded.address);
       await first.getByLabel("Token of this page").fill(token);
       await first.getByRole("button", { name: "Open" }).click();
+      await first.locator("#link.live").waitFor();
       await open(first, guarded.address, "system");
       await open(second, guarded.address, "now");
       await first.getByRole("button", { name: "Sign out" }).click();
@@ -403,6 +404,12 @@ async function checks(browser: Browser): Promise<void> {
       served = await serve([...flags.slice(0, -1), `--port=${port}`]);
       await page.locator("#link.live").waitFor();
       await page.getByText("The server was started again").waitFor();
+      // The key of the server before is of no use; the page gets a new one.
+      const written = await page.evaluate(
+        `import("/page/dom.js").then(({ ask }) =>
+          ask("/api/model/threshold", { threshold: 0.6 }))`,
+      );
+      assert.deepEqual(written, { threshold: 0.6 });
     },
   );
 

@@ -30,18 +30,25 @@ testRunning(
       assert.equal(refused.code, 1);
       assert.match(
         refused.stderr,
-        /^fraudstream: transactions, transaction_id 7: tx_datetime "" is not a date.*: leave such rows out with --skip-bad-rows\n$/,
+        /^fraudstream: \S+store\.db, table transactions, transaction_id 7: tx_datetime "" is not a date.*: 'fraudstream rebuild' fills .* --skip-bad-rows leaves such rows out\n$/,
       );
       const taken = await runMain([...command, "--skip-bad-rows"]);
       assert.equal(taken.code, 0, taken.stderr);
       assert.match(
         taken.stderr,
-        /skipped 8 bad rows of the store, the first of them:\n {2}transactions, transaction_id 7: tx_dat.*\n {2}transactions, transaction_id 10: tx_fraud 3 is not in 0…1\n/,
+        /skipped 8 bad rows of the store, the first of them:\n {2}\S+, table transactions, transaction_id 7: tx_dat.*\n {2}\S+, table transactions, transaction_id 10: tx_fraud 3 is not in 0…1\n/,
       );
     }
     const ids = Deno.readTextFileSync(out).trimEnd().split("\n").slice(1)
       .map((line) => Number.parseInt(line));
     assert.deepEqual(ids.slice(0, 11), [0, 1, 2, 3, 4, 5, 6, 8, 9, 17, 18]);
+    const rebuilt = await runMain(["rebuild", `--data=${data}`]);
+    assert.equal(rebuilt.code, 0, rebuilt.stderr);
+    const whole = await runMain([...commands[0], "--force"]);
+    assert.equal(whole.code, 0, whole.stderr);
+    const after = Deno.readTextFileSync(out).trimEnd().split("\n").slice(1);
+    assert.equal(after.length, ids.length + 8);
+    assert.ok(after.every((line, id) => Number.parseInt(line) === id));
   },
 );
 

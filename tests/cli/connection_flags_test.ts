@@ -28,7 +28,7 @@ function connect(
   addConnectionFlags(command);
   command.exitOverride().parse([...flags], { from: "user" });
   const options = command.opts<ConnectionOptions>();
-  return readConnection(options, false, (name) => environment[name]);
+  return readConnection(options, true, (name) => environment[name]);
 }
 
 /** Asserts wrong use, whose message must match all the patterns. */
@@ -48,12 +48,11 @@ Deno.test("without flags log and store are embedded in the usual folder", () => 
   const embedded = {
     kind: "embedded",
     folder: "./fraudstream-data",
-    durable: false,
   };
   assert.deepEqual(connect([]), {
     folder: "./fraudstream-data",
-    log: embedded,
-    store: embedded,
+    log: { ...embedded, durable: true },
+    store: { ...embedded, durable: false },
   });
 });
 

@@ -1,6 +1,7 @@
 /** The page of a run: when it has one, where, and for whom. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { isLong } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
   type Outcome,
@@ -140,3 +141,20 @@ testRunning("a port that was asked for and is taken is wrong use", async () => {
   assert.equal(code, 2, stderr);
   assert.match(stderr, /port \d+ is taken; give another --port/);
 });
+
+// In short runs gate_test.ts shows it with a shorter time.
+if (isLong) {
+  testRunning("a run's page closes a request that never ends", async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "data")}`;
+    const flags = ["run", data, ...SMALL, "--port=0", "--stay"];
+    const { child, address, outcome } = await startPage(flags);
+    const { hostname, port, host } = new URL(address);
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    const half = `GET / HTTP/1.1\r\nHost: ${host}\r\n`;
+    await connection.write(new TextEncoder().encode(half));
+    assert.equal(await connection.read(new Uint8Array(9)), null);
+    child.kill("SIGINT");
+    assert.equal((await outcome).code, 0);
+  });
+}

@@ -434,3 +434,25 @@ testRunning(
     assert.match(stderr, /unknown option '--roel' \(Did you mean --role\?\)/);
   },
 );
+
+testRunning(
+  "roles that start before the producer take the partitions that it is given",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "data")}`;
+    const others = ["processor", "writer"].map((role) =>
+      startProgram([`--role=${role}`, data])
+    );
+    for (const { stdin } of others) await stdin.close();
+    const flags = ["--role=producer", ...A_FLAGS, "--rate=max", data];
+    const producer = await runMain([...flags, "--partitions=3"]);
+    assert.equal(producer.code, 0, producer.stderr);
+    for (const other of others) {
+      const { code, stderr } = await outcomeOf(other);
+      assert.equal(code, 0, stderr);
+    }
+    const refused = await runMain(["--role=writer", data, "--partitions=4"]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /begun with --partitions=3, not 4/);
+  },
+);

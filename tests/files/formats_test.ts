@@ -400,6 +400,38 @@ testWriting("a gzip bomb is refused before it grows", async () => {
   });
 });
 
+testWriting("a zstd bomb is refused before it grows", async () => {
+  await using folder = temporaryFolder();
+  const path = `${folder.path}/t.csv.zst`;
+  // 36,000 blocks of one byte, repeated 131,072 times each: 4.7 GB.
+  const head = (1 << 1) | (131_072 << 3);
+  const block = [head & 255, (head >> 8) & 255, head >> 16, 97];
+  const blocks = Array.from({ length: 36_000 }, () => block).flat();
+  const frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, ...blocks];
+  Deno.writeFileSync(path, Uint8Array.from(frame));
+  await assert.rejects(paymentsIn(path), {
+    name: "DataError",
+    message: /t\.csv\.zst:1:1: line longer than 65536 bytes; /,
+  });
+});
+
+testWriting("zstd frames follow one another, with others to skip", async () => {
+  await using folder = temporaryFolder();
+  const path = `${folder.path}/t.csv`;
+  const text = csv(same);
+  const skippable = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+  Deno.writeFileSync(
+    path,
+    Uint8Array.from([
+      ...skippable,
+      ...storedZstd(text.slice(0, 777)),
+      ...skippable,
+      ...storedZstd(text.slice(777)),
+    ]),
+  );
+  assert.deepEqual((await paymentsIn(path)).payments, PAYMENTS);
+});
+
 /** Seed of the random changes; FRAUDSTREAM_SEED repeats a run. */
 const SEED = Number(Deno.env.get("FRAUDSTREAM_SEED") ?? 1);
 

@@ -15,6 +15,7 @@ import {
 import { profileJson } from "../../src/transaction/profile_json.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { dataPath } from "./sets.ts";
 
 const CUSTOMERS = handbookCustomers(20);
 const TERMINALS = handbookTerminals(20);
@@ -31,6 +32,30 @@ testWriting(
     }
   },
 );
+
+testWriting("profiles are read as other programs write them", async () => {
+  const plain = Deno.readTextFileSync(dataPath("A/terminals.csv"));
+  await using whole = temporaryFolder();
+  Deno.writeTextFileSync(`${whole.path}/terminals.csv`, plain);
+  const terminals = await readTerminals(whole.path);
+  assert.equal(terminals?.length, 100);
+  const forms: [string, string | Uint8Array][] = [
+    ["csv", `\ufeff${plain.replaceAll("\n", "\r\n")}`],
+    ["csv", plain.replaceAll(",", ";")],
+    [
+      "parquet",
+      Deno.readFileSync(dataPath("formats/terminals_polars.parquet")),
+    ],
+  ];
+  for (const [format, content] of forms) {
+    await using folder = temporaryFolder();
+    const bytes = typeof content === "string"
+      ? new TextEncoder().encode(content)
+      : content;
+    Deno.writeFileSync(`${folder.path}/terminals.${format}`, bytes);
+    assert.deepEqual(await readTerminals(folder.path), terminals);
+  }
+});
 
 testWriting("profiles that are not there are undefined", async () => {
   await using folder = temporaryFolder();

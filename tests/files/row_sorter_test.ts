@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RowSorter } from "../../src/files/row_sorter.ts";
 import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 
 function sortedBy(
   rows: readonly number[][],
@@ -72,19 +73,31 @@ testWriting("RowSorter sorts many more rows than fit in its memory", () => {
   assert.deepEqual([count, sum], [rows, 0]);
 });
 
-testWriting("RowSorter leaves no temporary file", () => {
-  const folder = Deno.makeTempFileSync();
-  Deno.removeSync(folder);
-  const temporary = folder.slice(0, folder.lastIndexOf("/"));
-  const present = () => {
-    return [...Deno.readDirSync(temporary)].map(({ name }) => name)
-      .filter((name) => name.startsWith("fraudstream-sort-")).sort();
-  };
-  const before = present();
+testWriting("RowSorter leaves no temporary file", async () => {
+  await using folder = temporaryFolder();
   {
-    using sorter = new RowSorter({ width: 1, keys: [0], memoryRows: 2 });
+    using sorter = new RowSorter({
+      width: 1,
+      keys: [0],
+      memoryRows: 2,
+      folder: folder.path,
+    });
     for (let row = 5; row > 0; row--) sorter.add([row]);
     assert.equal([...sorter.sorted()].length, 1);
   }
-  assert.deepEqual(present(), before);
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+});
+
+testWriting("RowSorter names the folder that it can't write to", () => {
+  using sorter = new RowSorter({
+    width: 1,
+    keys: [0],
+    memoryRows: 1,
+    folder: "no/such/folder",
+  });
+  sorter.add([1]);
+  assert.throws(() => sorter.add([2]), {
+    name: "DataError",
+    message: /^cannot write no\/such\/folder: /,
+  });
 });

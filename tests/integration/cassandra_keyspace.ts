@@ -1,4 +1,5 @@
 /** Keyspaces of a real Cassandra for tests: opened by our store, looked into by the driver alone. */
+import assert from "node:assert/strict";
 import { Client, types } from "cassandra-driver";
 import {
   type FeatureParameters,
@@ -8,6 +9,7 @@ import {
   type CassandraStore,
   openCassandraStore,
 } from "../../src/store/cassandra.ts";
+import { schemaCql } from "../../src/store/cassandra_schema.ts";
 import type { CassandraSettings } from "../../src/store/cassandra_settings.ts";
 
 /** What a store reported. */
@@ -92,4 +94,19 @@ export function nineColumns(
     transaction_id ${id} PRIMARY KEY, tx_datetime text, customer_id int,
     terminal_id int, tx_amount ${amount}, tx_time_seconds int,
     tx_time_days int, tx_fraud int, tx_fraud_scenario int)`;
+}
+
+/** Makes a keyspace with tables as older versions made them: ids are int. */
+export async function makeIntTables(
+  address: string,
+  keyspace: string,
+  names: readonly string[],
+): Promise<void> {
+  const settings = settingsOf(address, { keyspace });
+  const statements = schemaCql(settings, HANDBOOK_FEATURES).split(";\n")
+    .filter((cql) => names.some((name) => cql.includes(`${keyspace}.${name} `)))
+    .map((cql) => cql.replace("transaction_id bigint", "transaction_id int"));
+  assert.equal(statements.length, names.length);
+  await makeKeyspace(address, keyspace);
+  await runCql(address, ...statements);
 }

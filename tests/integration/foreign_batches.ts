@@ -74,6 +74,13 @@ const BATCHES: readonly (readonly [
   ],
 ];
 
+/** So many records of one batch, each of which leads to a letter as large as they come. */
+const MANY_RECORDS = 300;
+const MANY = rawBatch(
+  Array.from({ length: MANY_RECORDS }, () => new Uint8Array(17_000)),
+  { codec: 3, compress: (bytes) => lz4Frame(bytes) },
+);
+
 testServing(
   "batches that are too much for a reader are one dead letter each, in every topic, and stop nobody",
   async () => {
@@ -94,9 +101,18 @@ testServing(
         expected.push(`${topic}/1/${offset} ${told}`);
       }
     };
+    // Their letters are more than a broker takes in one batch.
+    const injectMany = async () => {
+      const topic = settings.prefix + TRANSACTION_TOPIC;
+      const first = await appendBatch(address, { topic, partition: 0 }, MANY);
+      for (let i = 0; i < MANY_RECORDS; i++) {
+        expected.push(`${TRANSACTION_TOPIC}/0/${first + i} not JSON`);
+      }
+    };
     await inject(TRANSACTION_TOPIC);
     await runProducer(context, { data: SET_A, pace: { kind: "max" } });
     await inject(TRANSACTION_TOPIC);
+    await injectMany();
     await inject(REPARTITION_TOPIC, "unreadable pack");
     await runProcessor(context, undefined);
     await inject(SINK_TOPIC);
@@ -122,7 +138,7 @@ testServing(
         counters.deadLettered,
         lag,
       ]),
-      [[ROWS_A, 8, 0], [ROWS_A, 4, 0], [ROWS_A, 4, 0]],
+      [[ROWS_A, 8 + MANY_RECORDS, 0], [ROWS_A, 4, 0], [ROWS_A, 4, 0]],
     );
     assert.equal(await featuresSum(store), referenceSum("A"));
     // A restart reads what led to the state once more, and judges it alike.

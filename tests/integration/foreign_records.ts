@@ -46,6 +46,7 @@ const GARBAGE = Uint8Array.of(0, 255, 254, 27, 91, 50, 74);
 /** A record that cannot be taken. */
 interface Poison {
   readonly topic: string;
+  readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly reason: DeadLetter["reason"];
 }
@@ -118,7 +119,8 @@ async function poisonsFor(log: Log, partition: number): Promise<Poison[]> {
   const payments: [Uint8Array, DeadLetter["reason"]][] = [
     [GARBAGE, "not JSON"],
     [encoder.encode("{}"), "missing field"],
-    [changed(payment, { CUSTOMER_ID: "5" }), "wrong type"],
+    [changed(payment, { CUSTOMER_ID: [5] }), "wrong type"],
+    [changed(payment, { TX_AMOUNT: amount + 2 }), "wrong key"],
     [changed(payment, { TX_AMOUNT: -1 }), "out of range"],
     [changed(payment, { TX_AMOUNT: 0.005 }), "not whole cents"],
     [changed(payment, { TX_TIME_DAYS: 1000 }), "time mismatch"],
@@ -138,8 +140,14 @@ async function poisonsFor(log: Log, partition: number): Promise<Poison[]> {
     [packAt(Number(at(2099).TX_TIME_SECONDS)), "unreadable pack"],
     [packAt(Number(at(2050).TX_TIME_SECONDS)), "implausible"],
   ];
+  // What is refused for its fields only has the key of its card.
+  const card = encoder.encode(String(payment.CUSTOMER_ID));
+  const keyed = ["conflicting id", "late", "implausible"];
   const poisons = (topic: string, records: typeof packs): Poison[] =>
-    records.map(([value, reason]) => ({ topic, value, reason }));
+    records.map(([value, reason]) => {
+      const isKeyed = topic === TRANSACTION_TOPIC && keyed.includes(reason);
+      return { topic, key: isKeyed ? card : KEY, value, reason };
+    });
   return [
     ...poisons(TRANSACTION_TOPIC, payments),
     ...poisons(REPARTITION_TOPIC, packs),
@@ -160,26 +168,30 @@ async function inject(
   const byTopic = Map.groupBy(poisons, ({ topic }) => topic);
   const appends = [...byTopic].map(([topic, records]): Append => {
     const builder = new RecordBatchBuilder();
-    for (const { value } of records) builder.add(KEY, value, Date.now());
+    for (const { key, value } of records) builder.add(key, value, Date.now());
     return { topic, partition, records: builder };
   });
   const producer = await log.producer("a foreign client");
   await producer.append(appends);
 }
 
-/** The records of a partition with the foreign client's key. */
+/** The records of a partition that are the foreign client's. */
 async function* foreign(
   log: Log,
   topic: string,
   partition: number,
+  poisons: readonly Poison[],
 ): AsyncGenerator<{ offset: number; value: Uint8Array }> {
   const ends = await log.endOffsets(topic) ?? [];
   for await (
     const batch of readRange(log, topic, partition, 0, ends[partition])
   ) {
     for (let i = 0; i < batch.count; i++) {
-      if (Buffer.compare(recordKey(batch, i), KEY) !== 0) continue;
-      yield { offset: batch.offsets[i], value: recordValue(batch, i).slice() };
+      const value = recordValue(batch, i).slice();
+      const isForeign = poisons.some((poison) =>
+        Buffer.compare(poison.value, value) === 0
+      );
+      if (isForeign) yield { offset: batch.offsets[i], value };
     }
   }
 }
@@ -210,7 +222,7 @@ testServing(
     producer.resume();
     await stream.finished(producer, ...roles);
     await stream.assertExact(
-      { deadLettered: 20 },
+      { deadLettered: 22 },
       { deadLettered: 6 },
       { deadLettered: 8 },
     );
@@ -238,7 +250,7 @@ async function lettersOf(
   for (const { partition, poisons } of injected) {
     const byTopic = Map.groupBy(poisons, ({ topic }) => topic);
     for (const [topic, expected] of byTopic) {
-      const records = foreign(log, topic, partition);
+      const records = foreign(log, topic, partition, [...expected]);
       for await (const { offset, value } of records) {
         const poison = expected.shift();
         assert.ok(poison);
@@ -248,7 +260,7 @@ async function lettersOf(
           partition,
           offset,
           reason: poison.reason,
-          key: Buffer.from(KEY).toString("base64"),
+          key: Buffer.from(poison.key).toString("base64"),
           value: Buffer.from(value).toString("base64"),
         });
       }

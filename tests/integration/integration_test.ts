@@ -6,10 +6,13 @@
 import { stopShared } from "./servers.ts";
 import "./broker_faults.ts";
 import "./cassandra_faults.ts";
+import "./cassandra_ids.ts";
 import "./cassandra_store.ts";
 import "./foreign_batches.ts";
 import "./foreign_records.ts";
+import "./kafka_commits.ts";
 import "./kafka_control.ts";
+import "./kafka_files.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_late_requests.ts";
 import "./kafka_log.ts";
@@ -24,6 +27,7 @@ import "./python_clients.ts";
 import "./scoring.ts";
 import "./shared_servers.ts";
 import "./store_outage.ts";
+import "./store_positions.ts";
 import "./whole_stream.ts";
 
 // Deno 2.4 has no such hook; there the servers end with the process.

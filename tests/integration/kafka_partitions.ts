@@ -115,6 +115,11 @@ testServing(
       assert.equal(code, 2);
       assert.match(words.join("\n"), expected);
     }
+    const look = ["status", ...flagsOf(settings)];
+    await using status = new RoleProcess("status", look);
+    const looked = await status.ended();
+    assert.equal(looked.code, 2);
+    assert.match(looked.words.join("\n"), expected);
     // As it advises.
     const fresh = await freshSettings();
     await using other = start(

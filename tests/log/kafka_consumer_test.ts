@@ -31,6 +31,8 @@ class PlayedKafka {
   readonly assignments: number[][];
   /** Heartbeats of a generation before the next begins. */
   readonly beats: number;
+  /** The last wait for records. */
+  waiting: Promise<void> | undefined;
   #generation = 0;
   #beats = 0;
 
@@ -53,7 +55,10 @@ class PlayedKafka {
         const times = (this.asked.get(name) ?? 0) + 1;
         this.asked.set(name, times);
         // There is one batch; a broker makes whoever wants more wait.
-        if (name === "Fetch" && times > 1) await delay(WAIT_MS);
+        if (name === "Fetch" && times > 1) {
+          this.waiting = delay(WAIT_MS);
+          await this.waiting;
+        }
         return this.#answer(name) as T;
       },
       close: () => {},
@@ -152,6 +157,7 @@ async function run(
     patience: new AbortController().signal,
   });
   kafka.cluster.close();
+  await kafka.waiting;
   return { looks };
 }
 

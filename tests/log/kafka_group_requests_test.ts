@@ -10,6 +10,7 @@ import syncGroupByKafkajs from "kafkajs/src/protocol/requests/syncGroup/v3/reque
 import {
   addOffsetsRequest,
   addPartitionsRequest,
+  describeGroupRequest,
   endTransactionRequest,
   heartbeatRequest,
   initProducerRequest,
@@ -309,4 +310,26 @@ Deno.test("a commit can have metadata of any length", () => {
       ),
     );
   }
+});
+
+Deno.test("DescribeGroups (1) tells the number of a group's members", () => {
+  const request = describeGroupRequest("readers");
+  assert.deepEqual([request.apiKey, request.apiVersion], [15, 1]);
+  assertBytes(request, `00000001 0007${hexOf("readers")}`);
+  const answer = (code: number, members: readonly string[]) =>
+    answered(
+      request,
+      (w) =>
+        w.int32(0).array([1], () => {
+          w.int16(code).string("readers").string("Stable");
+          w.string("consumer").string("sticky");
+          w.array([...members], (member) => {
+            w.string(member).string("client").string("/127.0.0.1");
+            w.data(Uint8Array.of(1, 2)).data(new Uint8Array(0));
+          });
+        }),
+    );
+  assert.equal(answer(0, []), 0);
+  assert.equal(answer(0, ["m-1", "m-2"]), 2);
+  assert.throws(() => answer(30, []), /group readers: GROUP_AUTHORIZATION/);
 });

@@ -16,11 +16,13 @@ import {
   featuresRequest,
   fetchRequest,
   findCoordinatorRequest,
+  knowsTopicIds,
   LATEST,
   listOffsetsRequest,
   losesMarkers,
   metadataRequest,
   produceRequest,
+  topicIdsRequest,
 } from "../../src/log/kafka_requests.ts";
 import { WireWriter } from "../../src/log/kafka_wire.ts";
 import { answered, assertBytes, assertSame, hexOf } from "./kafka_answers.ts";
@@ -85,6 +87,39 @@ Deno.test("ApiVersions tells the newest levels of a broker's features", () => {
 Deno.test("ApiVersions: a broker that knows no such form has no levels", () => {
   const levels = answered(featuresRequest(), (w) => w.int16(35).int32(0));
   assert.equal(levels.size, 0);
+});
+
+Deno.test("Metadata tells the ids of topics that are there, to brokers that speak the form", () => {
+  const request = topicIdsRequest(["a", "gone"]);
+  const none = "00".repeat(16);
+  assertBytes(
+    request,
+    `00 03 ${none} 02${hexOf("a")} 00 ${none} 05${hexOf("gone")} 00 00 00 00`,
+  );
+  const ids = answered(request, (w) => {
+    w.noTags().int32(0).compactArray([1], (id) => {
+      w.int32(id).compactString("host").int32(9).compactString(null).noTags();
+    });
+    w.compactString("cluster").int32(1);
+    w.compactArray(["a", "gone"], (name) => {
+      const isThere = name === "a";
+      w.int16(isThere ? 0 : 3).compactString(name);
+      w.raw(new Uint8Array(16).fill(isThere ? 0xa7 : 0)).boolean(false);
+      w.compactArray(isThere ? [0, 1] : [], (partition) => {
+        w.int16(0).int32(partition).int32(1).int32(5);
+        for (const list of [[1, 2], [1], []]) {
+          w.compactArray(list, (node) => w.int32(node));
+        }
+        w.noTags();
+      });
+      w.int32(-2147483648).noTags();
+    });
+    return w.noTags();
+  });
+  assert.deepEqual([...ids], [["a", "a7".repeat(16)]]);
+  const speaks = (maxVersion: number) =>
+    knowsTopicIds([{ apiKey: 3, minVersion: 0, maxVersion }]);
+  assert.deepEqual([11, 12, 13].map(speaks), [false, true, true]);
 });
 
 Deno.test("only Kafka 4.3 is taken for one that loses transaction markers", () => {

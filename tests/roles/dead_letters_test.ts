@@ -120,7 +120,7 @@ const REFUSED: [reason: string, entry: Entry][] = [
   ["not JSON", ""],
   ["not JSON", "[1]"],
   ["missing field", jsonWith({ TERMINAL_ID: undefined })],
-  ["wrong type", jsonWith({ CUSTOMER_ID: "1" })],
+  ["wrong type", jsonWith({ CUSTOMER_ID: [1] })],
   ["out of range", jsonWith({ TX_AMOUNT: -1 })],
   ["out of range", jsonWith({ TX_DATETIME: "2018-04-31 00:00:00" })],
   ["not whole cents", jsonWith({ TX_AMOUNT: 0.001 })],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { EmbeddedLog } from "../../src/log/embedded.ts";
 import type { Append, Log } from "../../src/log/log.ts";
+import { partitionOf } from "../../src/log/partitioner.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/roles/control.ts";
 import {
@@ -26,7 +27,12 @@ import {
   runBehind,
   SET_A,
 } from "./pipeline.ts";
-import { START_SECONDS, valuesOfTopic } from "./stages.ts";
+import {
+  partitionsOf,
+  StageDriver,
+  START_SECONDS,
+  valuesOfTopic,
+} from "./stages.ts";
 
 /** Set A through every stage on one partition, after bytes that are no row in the given topics. */
 async function finished(garbage: readonly string[]): Promise<OpenFolder> {
@@ -209,4 +215,56 @@ Deno.test("packs of the repartition are internal and can't be requeued", async (
     requeue(optionsOf(folder, letter, json)),
     /transaction_by_terminal_topic is internal/,
   );
+});
+
+/** Appends a payment with its amount as text to a partition, whose key is that, and gives its letter. */
+async function misfit(
+  folder: OpenFolder,
+  partition: number,
+  customer: number,
+  key = String(customer),
+): Promise<{ letter: DeadLetter; json: string }> {
+  const { log, context: { parameters } } = folder;
+  const right = edited(1000, { CUSTOMER_ID: customer });
+  const wrong = edited(1000, { CUSTOMER_ID: customer, TX_AMOUNT: "x" });
+  const records = new RecordBatchBuilder();
+  const encoder = new TextEncoder();
+  records.add(encoder.encode(key), encoder.encode(wrong), 0);
+  const producer = await log.producer("tests");
+  await producer.append([{ topic: TRANSACTION_TOPIC, partition, records }]);
+  const customers = await StageDriver.customers(log, parameters);
+  await customers.drain(partitionsOf(parameters));
+  return { letter: await letterOf(log, TRANSACTION_TOPIC), json: right };
+}
+
+for (const partitioner of ["murmur2", "crc32", undefined] as const) {
+  Deno.test(`a payment goes back to its letter's partition, partitioner ${partitioner}`, async () => {
+    const parameters = { ...parametersOf(4), partitioner };
+    for (const customer of [1, 2, 3, 4, 5]) {
+      await using folder = await openMemory(parameters);
+      const key = new TextEncoder().encode(String(customer));
+      const partition = partitionOf(key, 4, partitioner ?? "crc32");
+      const { letter, json } = await misfit(folder, partition, customer);
+      const place = await requeue(optionsOf(folder, letter, json));
+      assert.equal(place.partition, partition);
+      const customers = await StageDriver.customers(folder.log, parameters);
+      await customers.drain([partition]);
+      const { emitted, deadLettered } = await customers.counters();
+      assert.deepEqual([emitted, deadLettered], [1, 1]);
+    }
+  });
+}
+
+Deno.test("a payment that lay in another partition than its card's goes to the right one, with the right key", async () => {
+  const parameters = { ...parametersOf(4), partitioner: "crc32" } as const;
+  await using folder = await openMemory(parameters);
+  const { letter, json } = await misfit(folder, 0, 7, "");
+  const { partition } = await requeue(optionsOf(folder, letter, json));
+  assert.equal(
+    partition,
+    partitionOf(new TextEncoder().encode("7"), 4, "crc32"),
+  );
+  const customers = await StageDriver.customers(folder.log, parameters);
+  await customers.drain([partition]);
+  assert.equal((await customers.counters()).emitted, 1);
 });

@@ -8,7 +8,7 @@ import {
   DAY_SECONDS,
   type Transaction,
 } from "../../src/transaction/transaction.ts";
-import { chance } from "../long.ts";
+import { chance, isLong } from "../long.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -88,15 +88,16 @@ function entriesOf(
   arrivals: readonly Arrival[],
   parameters: StreamParameters,
 ): { partition: number; entry: Entry }[] {
-  const accepted: Transaction[][] = partitionsOf(PARAMETERS).map(() => []);
-  let now = 3600;
+  const accepted: Transaction[][] = partitionsOf(parameters).map(() => []);
+  let now = parameters.latenessSeconds;
   return arrivals.map((arrival, transactionId) => {
-    const { partition, stepSeconds } = arrival;
+    const { stepSeconds } = arrival;
+    const partition = arrival.partition % parameters.partitions;
     // Longer than --max-gap a partition of the second stage may have no rows,
     // and would refuse the first: the plain rules know partitions of payments.
     if (now + stepSeconds < PARAMETERS.maxGapSeconds) now += stepSeconds;
     const before = accepted[partition];
-    const entry = entryOf(arrival, transactionId, now, before);
+    const entry = entryOf(arrival, transactionId, now, before, parameters);
     const verdict = judge(entry, before, parameters);
     if (verdict === "accept") before.push(entry as Transaction);
     return { partition, entry };
@@ -108,6 +109,7 @@ function entryOf(
   transactionId: number,
   now: number,
   before: readonly Transaction[],
+  { latenessSeconds }: StreamParameters,
 ): Entry {
   const { kind, which, customerId, terminalId, fraud } = arrival;
   const progress = progressOf(before);
@@ -121,7 +123,7 @@ function entryOf(
       fraud,
       scenario: fraud,
     });
-  const late = progress - PARAMETERS.latenessSeconds - 1 - which * 1000;
+  const late = progress - latenessSeconds - 1 - which * 1000;
   if (kind === "garbage") return '{"TX_AMOUNT":';
   if (kind === "again" && earlier) return earlier;
   if (kind === "conflict" && earlier) return make(now, earlier.transactionId);
@@ -129,7 +131,7 @@ function entryOf(
   if (kind === "implausible") {
     return make(progress + PARAMETERS.maxGapSeconds + 1 + which * DAY_SECONDS);
   }
-  return make(now - arrival.backSeconds);
+  return make(now - Math.round(arrival.backSeconds / 3600 * latenessSeconds));
 }
 
 interface Schedule {
@@ -293,6 +295,32 @@ for (const set of FEATURE_SETS) {
             runSchedule(arrivals, parameters, { ...schedule, seed }),
         ),
         { numRuns: 60 },
+      );
+    });
+  }
+}
+
+// The delay is 3 days: what is refused at the start begins with its length.
+for (
+  const latenessSeconds of [
+    DAY_SECONDS - 1,
+    DAY_SECONDS + 1,
+    2 * DAY_SECONDS,
+    3 * DAY_SECONDS - 1,
+  ]
+) {
+  for (const partitions of [1, 3, 4]) {
+    Deno.test(`a lateness of ${latenessSeconds} s gives what the plain rules give on ${partitions} partitions`, async () => {
+      const parameters = { ...PARAMETERS, latenessSeconds, partitions };
+      const [, schedule] = schedules[0];
+      await fc.assert(
+        fc.asyncProperty(
+          arrivals,
+          fc.integer(),
+          (arrivals, seed) =>
+            runSchedule(arrivals, parameters, { ...schedule, seed }),
+        ),
+        { numRuns: isLong ? 1000 : 12 },
       );
     });
   }

@@ -16,7 +16,7 @@ import {
   RecordBatchBuilder,
   recordValue,
 } from "../../src/log/record_batch.ts";
-import type { StreamParameters } from "../../src/roles/control.ts";
+import { Control, type StreamParameters } from "../../src/roles/control.ts";
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
 import { type StageStart, stageStart } from "../../src/roles/recovery.ts";
 import {
@@ -108,7 +108,6 @@ const CUSTOMER_STAGE: StageKind = {
       parameters,
       partition,
       start,
-      acceptsMissingStart: false,
       signal: NEVER,
       commits: new CommitReader(),
       startSeconds: () => Promise.resolve(START_SECONDS),
@@ -124,7 +123,6 @@ const TERMINAL_STAGE: StageKind = {
       parameters,
       partition,
       start,
-      acceptsMissingStart: false,
       signal: NEVER,
     }),
 };
@@ -184,7 +182,10 @@ export class StageDriver {
     const { group, input, open } = this.#kind;
     const commit = (await this.#log.committed(group, input))[partition];
     const place = { log: this.#log, group, topic: input, partition };
-    const start = await stageStart(place, commit);
+    const control = new Control(this.#log);
+    await control.refresh();
+    const first = control.acceptedStart(input, partition);
+    const start = await stageStart(place, commit, first);
     const task = open(this.#log, this.#parameters, partition, start);
     const rows = await task.restore();
     this.#tasks[partition] = task;

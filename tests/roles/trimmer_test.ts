@@ -93,6 +93,26 @@ Deno.test("what is older than --keep goes, what is younger stays", async () => {
   }
 });
 
+Deno.test("the store is synced before anything goes, and nothing goes unless it was", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  await runAll(folder, SET_B);
+  const left = async () => JSON.stringify(await firstOffsets(folder.log));
+  const before = await left();
+  let synced = 0;
+  const options = { ...OPTIONS, syncStore: () => void synced++ };
+  await trimStream(folder.context, {
+    ...options,
+    keepDays: 100,
+    syncStore: () => {
+      throw new Error("the disk is gone");
+    },
+  }).catch(() => {});
+  assert.equal(await left(), before);
+  await trimStream(folder.context, options);
+  assert.equal(synced, 1);
+  assert.notEqual(await left(), before);
+});
+
 Deno.test("what a stage restores itself from stays, however short --keep is", async () => {
   await using folder = await openMemory(parametersOf(2));
   await runAll(folder, SET_B);

@@ -11,10 +11,19 @@ import { EmbeddedLog } from "../../src/log/embedded.ts";
 import { readDeadLetters } from "../../src/roles/dead_letters.ts";
 import { endCheck } from "../../src/roles/end_check.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
-import { SINK_TOPIC, WRITER_GROUP } from "../../src/roles/topics.ts";
+import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
+import { parseCommit } from "../../src/roles/stage_commit.ts";
+import {
+  PREDICTION_GROUP,
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
+  WRITER_GROUP,
+} from "../../src/roles/topics.ts";
+import { isRight, verifyStore } from "../../src/roles/verify_store.ts";
 import { runWriter, type WriterOptions } from "../../src/roles/writer.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { EmbeddedStore } from "../../src/store/embedded.ts";
+import { forgetCommits } from "../log/forget_commits.ts";
 import { appendOf } from "../log/records.ts";
 import { inDatabase } from "../sqlite/in_database.ts";
 import { testWriting } from "../permission.ts";
@@ -65,7 +74,7 @@ async function write(
   });
 }
 
-/** A folder filled once: `log.db`, `store.db`, and `half.db`, the store as it was after the first step. */
+/** A folder filled once: `log.db`, `store.db`, and `early_log.db`, the log before its last record and before the writer began, and `half.db`, the store after the writer's first step. */
 let filled: Promise<string> | undefined;
 
 async function fill(): Promise<string> {
@@ -75,11 +84,14 @@ async function fill(): Promise<string> {
     await appendGarbage(folder.log, "no payment");
     await produce(folder, DATA);
     await runProcessor(folder.context, undefined);
+  }
+  Deno.copyFileSync(join(path, "log.db"), join(path, "early_log.db"));
+  {
+    await using folder = await openFolder(path, PARAMETERS);
     await appendGarbage(folder.log, "{}");
     await write(folder, { writes: 1 });
   }
   Deno.copyFileSync(join(path, "store.db"), join(path, "half.db"));
-  Deno.copyFileSync(join(path, "log.db"), join(path, "half_log.db"));
   await using folder = await openFolder(path, PARAMETERS);
   assert.ok((await folder.store.status()).rows > 0);
   await write(folder);
@@ -114,7 +126,7 @@ function testFilled(
   testWriting(fact, async () => {
     filled ??= fill();
     await using temporary = temporaryFolder();
-    for (const name of ["log.db", "store.db", "half.db", "half_log.db"]) {
+    for (const name of ["log.db", "store.db", "half.db", "early_log.db"]) {
       Deno.copyFileSync(
         join(await filled, name),
         join(temporary.path, name),
@@ -153,10 +165,31 @@ function inStore(path: string, sql: string): void {
   inDatabase(join(path, "store.db"), (db) => db.exec(sql));
 }
 
-function inLog(path: string, sql: string): void {
-  inDatabase(join(path, "log.db"), (db) => db.exec(sql));
+/** Sets the writer's commits as another program would. */
+async function setCommits(
+  path: string,
+  commitAt: (offset: number) => { next: number; metadata: string },
+  [group, topic] = [WRITER_GROUP, SINK_TOPIC],
+): Promise<void> {
+  await using log = openLog(path);
+  const commits = await log.committed(group, topic);
+  await log.commit(
+    group,
+    topic,
+    commits.map((commit, partition) => {
+      const from = commit?.offset ?? 0;
+      return { partition, from, step: { ...commitAt(from), appends: [] } };
+    }),
+  );
 }
 
+function openLog(path: string): EmbeddedLog {
+  return new EmbeddedLog({ path: join(path, "log.db"), durable: false });
+}
+
+/** Puts back the log as it was before the sink's last record. */
+const useEarly = (path: string) =>
+  Deno.copyFileSync(join(path, "early_log.db"), join(path, "log.db"));
 const useHalf = (path: string) =>
   Deno.copyFileSync(join(path, "half.db"), join(path, "store.db"));
 
@@ -206,10 +239,7 @@ testFilled(
 testFilled(
   "a commit that has expired begins at the store's position",
   async (path) => {
-    inLog(
-      path,
-      `DELETE FROM group_offset WHERE consumer_group = '${WRITER_GROUP}'`,
-    );
+    forgetCommits(join(path, "log.db"), WRITER_GROUP);
     let stored = 0;
     await assertHeals(path, { stored: () => stored++ });
     assert.equal(stored, 0);
@@ -220,10 +250,7 @@ testFilled(
   "a commit that has expired beside an older store is no loss",
   async (path) => {
     useHalf(path);
-    inLog(
-      path,
-      `DELETE FROM group_offset WHERE consumer_group = '${WRITER_GROUP}'`,
-    );
+    forgetCommits(join(path, "log.db"), WRITER_GROUP);
     await assertHeals(path);
   },
 );
@@ -235,11 +262,7 @@ for (const [where, offset] of [["start", 0], ["middle", 1000]] as const) {
         store === "older" ? "an older" : `a ${store}`
       } store, stores again and counts nothing twice`,
       async (path) => {
-        inLog(
-          path,
-          `UPDATE group_offset SET next_offset = ${offset}, metadata = '' ` +
-            `WHERE consumer_group = '${WRITER_GROUP}'`,
-        );
+        await setCommits(path, () => ({ next: offset, metadata: "" }));
         if (store === "older") useHalf(path);
         if (store === "deleted") Deno.removeSync(join(path, "store.db"));
         await assertHeals(path);
@@ -249,11 +272,10 @@ for (const [where, offset] of [["start", 0], ["middle", 1000]] as const) {
 }
 
 testFilled("metadata of another program is a bare offset", async (path) => {
-  inLog(
-    path,
-    `UPDATE group_offset SET metadata = '{"counters":{"read":3}}' ` +
-      `WHERE consumer_group = '${WRITER_GROUP}'`,
-  );
+  await setCommits(path, (next) => ({
+    next,
+    metadata: '{"counters":{"read":3}}',
+  }));
   await assertHeals(path);
 });
 
@@ -273,10 +295,7 @@ testFilled(
   async (path) => {
     inStore(path, "DELETE FROM stream_position");
     {
-      await using log = new EmbeddedLog({
-        path: join(path, "log.db"),
-        durable: false,
-      });
+      await using log = openLog(path);
       for (let p = 0; p < PARTITIONS; p++) await log.trim(SINK_TOPIC, p, 4000);
     }
     await assertHeals(path);
@@ -293,19 +312,9 @@ testFilled(
       cells[0] = 10_000_000;
       await folder.store.write({ cells, count: 1 });
     }
-    Deno.copyFileSync(join(path, "half_log.db"), join(path, "log.db"));
-    inLog(
-      path,
-      "DELETE FROM batch WHERE partition = 1 AND base_offset = " +
-        "(SELECT max(base_offset) FROM batch WHERE partition = 1 AND topic = " +
-        `(SELECT id FROM topic WHERE name = '${SINK_TOPIC}')) AND topic = ` +
-        `(SELECT id FROM topic WHERE name = '${SINK_TOPIC}')`,
-    );
+    useEarly(path);
     {
-      await using log = new EmbeddedLog({
-        path: join(path, "log.db"),
-        durable: false,
-      });
+      await using log = openLog(path);
       await appendGarbage(log, "[]");
     }
     await assertHeals(path);
@@ -315,14 +324,10 @@ testFilled(
 testFilled(
   "a store ahead of the log is refused where it may not be cleared",
   async (path) => {
-    inLog(
-      path,
-      "DELETE FROM batch WHERE topic = " +
-        `(SELECT id FROM topic WHERE name = '${SINK_TOPIC}') AND partition = 2`,
-    );
+    useEarly(path);
     await assertRefuses(
       path,
-      /up to offset \d+, but the log ends at 0: .* 'fraudstream rebuild' clears/,
+      /up to offset \d+, but the log ends at \d+: .* 'fraudstream rebuild' clears/,
       { clears: false },
     );
   },
@@ -346,10 +351,7 @@ testFilled(
   async (path) => {
     Deno.removeSync(join(path, "store.db"));
     {
-      await using log = new EmbeddedLog({
-        path: join(path, "log.db"),
-        durable: false,
-      });
+      await using log = openLog(path);
       for (let p = 0; p < PARTITIONS; p++) await log.trim(SINK_TOPIC, p, 4000);
     }
     await assertRefuses(
@@ -404,5 +406,110 @@ testFilled(
       assert.equal(await featuresSum(store), FEATURES_SUM);
     }
     await assertHeals(path);
+  },
+);
+
+/** Ways in which the predictions' table or commits go back; each ends with all predictions stored. */
+const PREDICTION_FAULTS: Record<string, (path: string) => Promise<void>> = {
+  "a truncated table": (path) =>
+    Promise.resolve(inStore(path, "DELETE FROM transaction_prediction")),
+  "a store put back": (path) =>
+    Deno.copyFile(join(path, "older.db"), join(path, "store.db")),
+  "a deleted store": (path) => Deno.remove(join(path, "store.db")),
+  "commits that have expired": (path) =>
+    Promise.resolve(forgetCommits(join(path, "log.db"), PREDICTION_GROUP)),
+  "bare offsets": (path) =>
+    setCommits(path, () => ({ next: 50, metadata: "" }), [
+      PREDICTION_GROUP,
+      PREDICTION_TOPIC,
+    ]),
+};
+
+/** Puts predictions about payments `from` to below `to` into the topic, and a record that is none. */
+async function appendPredictions(
+  log: EmbeddedLog,
+  from: number,
+  to: number,
+): Promise<void> {
+  const producer = await log.producer("a scorer");
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const values: string[] = [];
+    for (let id = from; id < to; id++) {
+      if (id % PARTITIONS !== partition) continue;
+      values.push(JSON.stringify({
+        TRANSACTION_ID: id,
+        TX_DATETIME: "2018-04-02 00:10:00",
+        CUSTOMER_ID: 1,
+        TERMINAL_ID: 2,
+        TX_AMOUNT: 10.5,
+        TX_TIME_SECONDS: 86_400 + 600,
+        SCORE: 0.25,
+        ALERT: id % 2,
+        MODEL_VERSION: "0123456789ab",
+        ...id % 7 === 0 ? { CONTRIBUTIONS: { TX_AMOUNT: 0.5 } } : {},
+      }));
+    }
+    await producer.append([appendOf(PREDICTION_TOPIC, partition, values)]);
+  }
+  await producer.append([appendOf(PREDICTION_TOPIC, 2, ["no prediction"])]);
+}
+
+testWriting(
+  "predictions that a store has lost are stored again, and counted once",
+  async () => {
+    await using temporary = temporaryFolder();
+    const { path } = temporary;
+    const store = (folder: OpenFolder) =>
+      runPredictionWriter(folder.context, {
+        store: folder.store.predictions(),
+        startSeconds: undefined,
+        clears: true,
+        onlyPresent: true,
+        stored: AbortSignal.abort(),
+      });
+    {
+      await using folder = await openFolder(path, PARAMETERS);
+      await folder.context.control.declareScored();
+      await appendPredictions(folder.log, 0, 300);
+      await store(folder);
+    }
+    Deno.copyFileSync(join(path, "store.db"), join(path, "older.db"));
+    {
+      await using folder = await openFolder(path, PARAMETERS);
+      await appendPredictions(folder.log, 300, 600);
+      await store(folder);
+    }
+    for (const [what, harm] of Object.entries(PREDICTION_FAULTS)) {
+      await harm(path);
+      await using folder = await openFolder(path, PARAMETERS);
+      await store(folder);
+      const { log, context: { control } } = folder;
+      const table = folder.store.predictions();
+      assert.deepEqual(await table.status(), { rows: 600, alerts: 300 }, what);
+      const commits = await log.committed(PREDICTION_GROUP, PREDICTION_TOPIC);
+      const counters = commits.map((commit) => parseCommit(commit).counters);
+      const sum = (name: "read" | "emitted" | "deadLettered") =>
+        counters.reduce((all, each) => all + each[name], 0);
+      assert.deepEqual(
+        [sum("read"), sum("emitted"), sum("deadLettered")],
+        [602, 600, 2],
+        what,
+      );
+      assert.equal(
+        (await Array.fromAsync(readDeadLetters(log))).length,
+        2,
+        what,
+      );
+      const verified = await verifyStore({
+        log,
+        control,
+        parameters: PARAMETERS,
+        store: folder.store,
+        signal: new AbortController().signal,
+        compared() {},
+      });
+      assert.equal(verified.predictions?.equal, 600, what);
+      assert.ok(verified.predictions && isRight(verified.predictions), what);
+    }
   },
 );

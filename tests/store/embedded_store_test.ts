@@ -181,7 +181,7 @@ testWriting(
 const CHANGES = {
   "a payment's feature":
     "UPDATE transactions SET customer_id_nb_tx_3day_window = 7",
-  "a payment's amount": "UPDATE transactions SET tx_amount = tx_amount + 1",
+  "a payment's amount": "UPDATE transactions SET tx_amount = 500000000.25",
   "a payment's id": "UPDATE transactions SET transaction_id = 77",
   "a payment's checksum": "UPDATE transactions SET row_check = row_check + 1",
   "a prediction's score": "UPDATE transaction_prediction SET score = 0.75",

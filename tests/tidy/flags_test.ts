@@ -7,12 +7,9 @@ const ROOT = new URL("../../", import.meta.url);
 /** Flags of other programs that messages name: Deno's, zstd's. */
 const OTHERS = /^--(?:allow-(?:read|write|net|env|sys|run|all)|ultra|long)$/;
 
-/** Flags that messages name before a command has them. */
-const PLANNED: readonly string[] = ["--verify", "--accept-missing-start"];
-
 /** Whether some command, or another program, takes a flag. */
 function isKnown(declared: ReadonlySet<string>, flag: string): boolean {
-  return declared.has(flag) || OTHERS.test(flag) || PLANNED.includes(flag);
+  return declared.has(flag) || OTHERS.test(flag);
 }
 
 /** Style sheets have names of that form. */

@@ -158,7 +158,7 @@ testReading("imports between the folders of src go one way", () => {
 });
 
 testReading(
-  "only src/sqlite uses node:sqlite; the store knows its types, the lock one connection",
+  "only src/sqlite uses node:sqlite; log and store know its types, the lock one connection",
   () => {
     const users = new Map<string, boolean>();
     for (const source of sources()) {
@@ -167,7 +167,10 @@ testReading(
       }
     }
     assert.deepEqual(Object.fromEntries([...users].sort()), {
+      "src/log/embedded.ts": true,
+      "src/log/embedded_tables.ts": true,
       "src/roles/lock.ts": false,
+      "src/sqlite/database_copy.ts": false,
       "src/sqlite/sqlite.ts": false,
       "src/store/embedded.ts": true,
       "src/store/embedded_positions.ts": true,

@@ -53,6 +53,8 @@ text = "".join(line + "\n" for line in lines).encode()
 packed = subprocess.run(["zstd", "-q", "--check"], input=text, capture_output=True, check=True)
 (FOLDER / "payments.csv.zst").write_bytes(packed.stdout)
 
+pl.read_csv(FOLDER / "../A/terminals.csv").write_parquet(FOLDER / "terminals_polars.parquet")
+
 # Refused: dates without a time of day, a null, a part of a cent, and two million
 # times the same payment in one row group.
 write("refused_dates", column("TX_DATETIME", pa.date32(), payments.TX_DATETIME.dt.date.tolist()))

@@ -34,6 +34,22 @@ Deno.test("partitionOf() takes the hash without its sign", () => {
   );
 });
 
+Deno.test("partitionOf() by crc32 places keys as librdkafka does", () => {
+  // The check value of CRC-32, and what rd_crc32 gives for small keys.
+  const vectors: [string, number][] = [
+    ["123456789", 0xcbf4_3926],
+    ["", 0],
+    ["a", 0xe8b7_be43],
+    ["17", 0x3f39_b042],
+  ];
+  for (const [text, sum] of vectors) {
+    const key = encoder.encode(text);
+    for (const partitions of [1, 2, 3, 7, 1024]) {
+      assert.equal(partitionOf(key, partitions, "crc32"), sum % partitions);
+    }
+  }
+});
+
 Deno.test("IdPartitioner gives the partition of the id's decimal text", () => {
   const ids = fc.oneof(
     fc.nat(5000),

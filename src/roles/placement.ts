@@ -1,0 +1,157 @@
+/**
+ * Where a payment has to lie: all payments of a card in one partition, for its
+ * windows are made there. The key is the CUSTOMER_ID as decimal text, and the
+ * stream's partitioner chooses the partition.
+ */
+import type { Log } from "../log/log.ts";
+import {
+  IdPartitioner,
+  type Partitioner,
+  PARTITIONERS,
+  partitionOf,
+} from "../log/partitioner.ts";
+import { type RecordBatch, recordKey } from "../log/record_batch.ts";
+import type { StreamParameters } from "./control.ts";
+import { TRANSACTION_TOPIC } from "./topics.ts";
+
+/** What is wrong with the place of a payment. */
+export interface Misplaced {
+  /** Stable word for it. */
+  readonly reason: "wrong key" | "wrong partition";
+  /** One line for people. */
+  readonly message: string;
+}
+
+/** Checks the places of one partition's payments. */
+export class Placement {
+  readonly #cards: IdPartitioner;
+  readonly #partitioner: Partitioner | undefined;
+  readonly #partitions: number;
+  readonly #partition: number;
+
+  /** Checks nothing in a stream that was begun before its partitioner was recorded. */
+  constructor(
+    { partitioner, partitions }: StreamParameters,
+    partition: number,
+  ) {
+    this.#partitioner = partitioner;
+    this.#partitions = partitions;
+    this.#partition = partition;
+    this.#cards = new IdPartitioner(partitions, partitioner);
+  }
+
+  /** Partition of a card. */
+  partition(customerId: number): number {
+    return this.#cards.partition(customerId);
+  }
+
+  /** What is wrong with the place of record `index`, a payment of that card; undefined if nothing is. */
+  check(
+    batch: RecordBatch,
+    index: number,
+    customerId: number,
+  ): Misplaced | undefined {
+    if (!this.#partitioner) return undefined;
+    const { bytes, positions } = batch;
+    const from = positions[4 * index];
+    const to = positions[4 * index + 1];
+    if (!isDecimal(bytes, from, to, customerId)) {
+      return wrongKey(recordKey(batch, index), customerId);
+    }
+    const home = this.#cards.partition(customerId);
+    return home === this.#partition
+      ? undefined
+      : this.#wrongPartition(this.#partitioner, customerId, home);
+  }
+
+  #wrongPartition(
+    partitioner: Partitioner,
+    customerId: number,
+    home: number,
+  ): Misplaced {
+    const key = ENCODER.encode(String(customerId));
+    const other = PARTITIONERS.find((one) =>
+      one !== partitioner &&
+      partitionOf(key, this.#partitions, one) === this.#partition
+    );
+    return {
+      reason: "wrong partition",
+      message:
+        `the payments of CUSTOMER_ID ${customerId} belong to partition ` +
+        `${home} by ${partitioner}, not to ${this.#partition}` +
+        (other ? ` (where ${other} places them: see --partitioner)` : ""),
+    };
+  }
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+/** So much of a wrong key is shown. */
+const SHOWN_BYTES = 40;
+
+/** More digits than any id has. */
+const DIGITS_MAX = 16;
+
+/** Whether the bytes are a whole number in decimal digits, as String() writes it. */
+function isDecimal(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  number: number,
+): boolean {
+  const length = to - from;
+  if (length === 0 || length > DIGITS_MAX) return false;
+  if (bytes[from] === ZERO && length > 1) return false;
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = bytes[at] - ZERO;
+    if (digit < 0 || digit > 9) return false;
+    value = 10 * value + digit;
+  }
+  return value === number;
+}
+
+const ZERO = 48;
+
+function wrongKey(key: Uint8Array, customerId: number): Misplaced {
+  const shown = JSON.stringify(DECODER.decode(key.subarray(0, SHOWN_BYTES)));
+  const found = key.length === 0
+    ? "the record has no key"
+    : `the record's key is ${shown}`;
+  return {
+    reason: "wrong key",
+    message: `${found}, not its CUSTOMER_ID ${customerId}`,
+  };
+}
+
+/** Keyed records of a partition that are looked at. */
+const LOOKED_AT = 300;
+
+/**
+ * The partitioner that a new stream takes where nobody names one: that of the
+ * producer that has filled the topic of payments already, murmur2 where none
+ * has or the keys tell nothing.
+ */
+export async function findPartitioner(log: Log): Promise<Partitioner> {
+  const [state] = await log.topics([TRANSACTION_TOPIC]);
+  const misses = new Map<Partitioner, number>();
+  for (let partition = 0; partition < (state?.partitions ?? 0); partition++) {
+    const batch = await log.read(
+      TRANSACTION_TOPIC,
+      partition,
+      state.startOffsets[partition],
+      { records: LOOKED_AT, bytes: 1 << 18 },
+    );
+    for (let i = 0; i < Math.min(batch.count, LOOKED_AT); i++) {
+      const key = recordKey(batch, i);
+      if (key.length === 0) continue;
+      for (const one of PARTITIONERS) {
+        const isHere = partitionOf(key, state.partitions, one) === partition;
+        misses.set(one, (misses.get(one) ?? 0) + (isHere ? 0 : 1));
+      }
+    }
+  }
+  const fitsOnlyCrc32 = misses.get("crc32") === 0 &&
+    misses.get("murmur2") !== 0;
+  return fitsOnlyCrc32 ? "crc32" : "murmur2";
+}

@@ -1,0 +1,96 @@
+/**
+ * Fills a store again from the log: what it holds of any stream is removed,
+ * then the writers store what is there, as they always do, and end.
+ */
+import { DataError } from "../error/error.ts";
+import type { Log } from "../log/log.ts";
+import type { Store } from "../store/store.ts";
+import { formatDate } from "../transaction/calendar.ts";
+import { runPredictionWriter } from "./prediction_writer.ts";
+import type { RoleContext } from "./role.ts";
+import {
+  PREDICTION_GROUP,
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
+  WRITER_GROUP,
+} from "./topics.ts";
+import { runWriter } from "./writer.ts";
+
+/** How a store is filled again. */
+export interface RebuildOptions {
+  /** The store, to which nobody else writes meanwhile. */
+  readonly store: Store;
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+  /** Whether the store may lack what the log no longer holds. */
+  readonly acceptMissingStart: boolean;
+  /** Told how many rows have been stored so far. */
+  readonly stored: (rows: number) => void;
+}
+
+/**
+ * Clears the store and fills it with what the log holds now, unless the
+ * context's signal ends it. Throws DataError, and leaves the store as it is, if
+ * the log no longer holds everything and that is not accepted, or if a writer
+ * of the stream is at work.
+ */
+export async function rebuild(
+  context: RoleContext,
+  options: RebuildOptions,
+): Promise<void> {
+  const { log, control } = context;
+  const { store, startSeconds, acceptMissingStart } = options;
+  await requireNoWriter(log);
+  await control.refresh();
+  const topics = control.isScored
+    ? [SINK_TOPIC, PREDICTION_TOPIC]
+    : [SINK_TOPIC];
+  if (!acceptMissingStart) await requireWhole(log, topics);
+  const predictions = store.predictions();
+  await store.clear(SINK_TOPIC);
+  await predictions.clear(PREDICTION_TOPIC);
+  const fill = { startSeconds, acceptMissingStart, onlyPresent: true };
+  let rows = 0;
+  await runWriter(context, {
+    ...fill,
+    store,
+    stored: (_cells, _width, count) => options.stored(rows += count),
+  });
+  if (!control.isScored) return;
+  const stored = AbortSignal.abort(); // a scorer has declared itself already
+  await runPredictionWriter(context, { ...fill, store: predictions, stored });
+}
+
+async function requireNoWriter(log: Log): Promise<void> {
+  for (const group of [WRITER_GROUP, PREDICTION_GROUP]) {
+    const members = await log.members(group);
+    if (members === 0) continue;
+    throw new DataError(
+      `a writer of this stream is at work (${members} in the group ${group}): ` +
+        `stop it, and start it again when the store is filled`,
+    );
+  }
+}
+
+/** Throws DataError unless the log holds topics from their beginning. */
+async function requireWhole(
+  log: Log,
+  topics: readonly string[],
+): Promise<void> {
+  for (const { name, startOffsets } of await log.topics(topics)) {
+    const partition = startOffsets.findIndex((start) => start > 0);
+    if (partition < 0) continue;
+    const start = startOffsets[partition];
+    const limit = { records: 1, bytes: 1 };
+    const { timestamps } = await log.read(name, partition, start, limit);
+    const since = timestamps.length === 0
+      ? "nothing"
+      : `only what came from ${formatDate(timestamps[0] / 1000)} on`;
+    throw new DataError(
+      `${name} partition ${partition} begins at offset ${start}, so the log ` +
+        `holds ${since}: the store would lack what came before. It was left ` +
+        `as it is; to clear it and fill it with what is left, add ` +
+        `--accept-missing-start`,
+    );
+  }
+}
