@@ -18,6 +18,7 @@ import {
   totalsToValues,
   wholeFeatures,
 } from "../src/features/parameters.ts";
+import { SlidingWindows } from "../src/features/sliding_windows.ts";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
 import { HANDBOOK_PARAMETERS } from "../src/simulator/parameters.ts";
 import {
@@ -80,6 +81,24 @@ async function peer(name: string, input: string): Promise<number | undefined> {
   return Number(new TextDecoder().decode(stdout).trim().split("\n").pop());
 }
 
+/** Seconds that the windows of one terminal take whose payments come from two partitions that drift apart. */
+function busyTerminal(rows: number): number {
+  const day = 86_400;
+  const windows = new SlidingWindows({
+    lagSeconds: 7 * day,
+    windowSeconds: [day, 7 * day, 30 * day],
+    slackSeconds: 7 * day,
+  });
+  const out = new Float64Array(6);
+  const began = performance.now();
+  for (let row = 0; row < rows; row++) {
+    const time = Math.floor(row / rows * 10 * day);
+    const behind = row % 20_000 < 10_000 ? 0 : 5 * day;
+    windows.add(1, Math.max(0, time - behind), row & 1, time, out, 0);
+  }
+  return (performance.now() - began) / 1000;
+}
+
 async function main(): Promise<void> {
   const { runs, peer: withPeer } = readFlags({ runs: 5, peer: false });
   const { table, startSeconds } = simulateHandbook(HANDBOOK_PARAMETERS);
@@ -97,6 +116,12 @@ async function main(): Promise<void> {
   };
   const median = medianOf(HANDBOOK_FEATURES);
   medianOf({ ...HANDBOOK_FEATURES, set: "extended" });
+  for (const rows of [250_000, 500_000, 1_000_000]) {
+    print(
+      `ours     one terminal, ${rows} rows of 10 days, one half 5 days behind ` +
+        `the other: ${busyTerminal(rows).toFixed(2)} s`,
+    );
+  }
   if (!withPeer) return;
   const input = await Deno.makeTempFile({ suffix: ".csv" });
   await writeCsv(input, table, startSeconds);
