@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { copyFolder, flipBit } from "../faults/damage.ts";
-import { isLong } from "../long.ts";
+import { isLong, seeds } from "../long.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { inDatabase } from "../sqlite/in_database.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -25,6 +25,9 @@ const STREAM = [
   "--radius=10",
 ];
 const COPIES = isLong ? 10 : 3;
+const [SEED] = seeds(1, 1);
+/** Where the moments of the copies come from. */
+const MOMENTS = new SeededSource(`backups ${SEED}`);
 
 /** The right exit code and no message. */
 function assertDone({ code, stderr }: Outcome): void {
@@ -58,7 +61,7 @@ async function assertGoesOn(data: string): Promise<void> {
 }
 
 testRunning(
-  `${COPIES} copies of a running stream are right and go on to the right end`,
+  `${COPIES} copies of a running stream are right and go on to the right end, seed ${SEED}`,
   async () => {
     await using folder = temporaryFolder();
     const data = join(folder.path, "data");
@@ -72,7 +75,7 @@ testRunning(
     await running.stdin.close();
     const copies: string[] = [];
     for (let i = 0; i < COPIES; i++) {
-      const target = (i + Math.random()) * 100;
+      const target = (i + MOMENTS.double()) * 100;
       await waitFor(data, ({ produced }) => produced >= target);
       const copy = join(folder.path, `copy-${i}`);
       const made = await runMain(["backup", `--data=${data}`, `--to=${copy}`]);

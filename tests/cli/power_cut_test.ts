@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { EmbeddedLog } from "../../src/log/embedded.ts";
-import { isLong } from "../long.ts";
+import { SeededSource } from "../../src/random/seeded_source.ts";
+import { isLong, seeds } from "../long.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum, waitFor } from "./data_folder.ts";
@@ -26,6 +27,9 @@ const PAYMENTS = 2555;
 const CUTS = isLong ? 100 : 3;
 const CUTS_OF_RUN = 5;
 const DISK_MIB = 96;
+const [SEED] = seeds(1, 1);
+/** Where the moments of the cuts come from; which step they fall into is up to the machine. */
+const MOMENTS = new SeededSource(`power cuts ${SEED}`);
 
 function flagsOf(disk: LoopDisk): string[] {
   return [
@@ -46,9 +50,9 @@ async function cutRun(folder: string, cuts: number): Promise<string[]> {
   const data = join(disk.path, "data");
   try {
     for (let i = 0; i < cuts; i++) {
-      const target = (i + Math.random()) / cuts * PAYMENTS / 2;
+      const target = (i + MOMENTS.double()) / cuts * PAYMENTS / 2;
       await waitFor(data, ({ stages }) => stages[0].counters.emitted >= target);
-      await delay(200 * Math.random()); // anywhere in a step
+      await delay(200 * MOMENTS.double()); // anywhere in a step
       if (!signal(running, "SIGSTOP")) break; // the machine was too slow
       const copy = join(folder, `cut-${i}.img`);
       await disk.cut(copy);
@@ -104,7 +108,7 @@ async function assertRight(disk: LoopDisk): Promise<void> {
 const reason = await noDiskReason();
 
 Deno.test({
-  name: `a stream goes on to the right end after a power cut` +
+  name: `a stream goes on to the right end after a power cut, seed ${SEED}` +
     (reason === undefined ? "" : ` (${reason})`),
   ignore: reason !== undefined,
   fn: async () => {
