@@ -4,53 +4,14 @@ import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { referenceSum } from "../roles/pipeline.ts";
 import { isLong } from "../long.ts";
-import { canRun, canWrite } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum } from "./data_folder.ts";
+import { canMount, mountMemory, remount } from "./memory_disk.ts";
 import { runMain } from "./program_runner.ts";
 
 const SET_A = ["--customers=50", "--terminals=100", "--days=30", "--radius=10"];
 
-function command(name: string, ...args: string[]): Deno.CommandOutput {
-  return new Deno.Command(name, { args, stderr: "null" }).outputSync();
-}
-
-/** Whether a file system may be mounted here. */
-function canMount(): boolean {
-  if (!canRun || !canWrite || Deno.build.os !== "linux") return false;
-  const folder = Deno.makeTempDirSync({ prefix: "fraudstream-test-" });
-  try {
-    mount(folder, "64k")[Symbol.dispose]();
-    return true;
-  } catch {
-    return false; // not root, or in a container without the right
-  } finally {
-    Deno.removeSync(folder);
-  }
-}
-
-/** A file system in memory, of that size. */
-function mount(folder: string, size: string): Disposable {
-  Deno.mkdirSync(folder, { recursive: true });
-  const options = `size=${size},mode=700`;
-  const args = ["-t", "tmpfs", "-o", options, "tmpfs", folder];
-  if (!command("mount", ...args).success) throw new Error("cannot mount");
-  return {
-    [Symbol.dispose]() {
-      if (!command("umount", folder).success) throw new Error("busy");
-    },
-  };
-}
-
-function resize(folder: string, size: string): void {
-  remount(folder, `size=${size}`);
-}
-
-function remount(folder: string, option: string): void {
-  assert.ok(command("mount", "-o", `remount,${option}`, folder).success);
-}
-
-const ignore = !canMount();
+const ignore = !canMount;
 
 /** All rows of a folder of days, in order. */
 function idsOf(folder: string): number[] {
@@ -74,7 +35,7 @@ for (const size of SIZES) {
       await using folder = temporaryFolder();
       const data = join(folder.path, "data");
       const small = join(folder.path, "small");
-      using _mounted = mount(small, size);
+      using _mounted = mountMemory(small, size);
       const files = join(small, "files");
       const run = [
         "run",
@@ -94,7 +55,7 @@ for (const size of SIZES) {
           /^fraudstream: [^\n]*\/small\/files[^\n]*no space left on the device; make room and run again$/,
         );
       }
-      resize(small, "20m");
+      remount(small, "size=20m");
       const resumed = await runMain(run);
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.deepEqual(
@@ -114,7 +75,7 @@ Deno.test({
     await using folder = temporaryFolder();
     const data = join(folder.path, "data");
     const small = join(folder.path, "small");
-    using _mounted = mount(small, "20m");
+    using _mounted = mountMemory(small, "20m");
     const run = ["run", ...SET_A, "--rate=max", `--data=${data}`];
     for (const name of ["new", ".", "taken"]) {
       const files = join(small, name);
@@ -147,7 +108,7 @@ Deno.test({
     const data = join(folder.path, "data");
     await runMain(["run", ...SET_A, "--rate=max", `--data=${data}`]);
     const small = join(folder.path, "small");
-    using _mounted = mount(small, "64k");
+    using _mounted = mountMemory(small, "64k");
     for (const format of ["csv", "jsonl", "parquet"]) {
       const out = join(small, `out.${format}`);
       Deno.writeTextFileSync(out, "the former one");
@@ -166,7 +127,7 @@ Deno.test({
       assert.deepEqual([...Deno.readDirSync(small)].length, 1);
       Deno.removeSync(out);
     }
-    resize(small, "20m");
+    remount(small, "size=20m");
     const out = join(small, "out.csv");
     const done = await runMain(["export", `--data=${data}`, `--out=${out}`]);
     assert.equal(done.code, 0, done.stderr);

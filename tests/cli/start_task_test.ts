@@ -1,8 +1,8 @@
 /** What `deno task start` may do: use this folder and the temporary one, and say in one line how to use others. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { canRun, canWrite } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { canMount, mountMemory, remount } from "./memory_disk.ts";
 import { type Outcome, testRunning } from "./program_runner.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -81,48 +81,33 @@ testRunning(
   },
 );
 
-/** Mounts an empty folder that may be read only; undefined where this user may not. */
-async function mountReadOnly(path: string): Promise<boolean> {
-  const mounted = await new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", "ro", "none", path],
-    stderr: "null",
-  }).output().catch(() => undefined);
-  return mounted?.success ?? false;
-}
-
-const mayMount = canRun && canWrite && Deno.build.os === "linux" &&
-  Deno.uid() === 0;
-
 Deno.test({
   name: "a read-only folder is one line for every command that writes",
-  ignore: !mayMount,
+  ignore: !canMount,
   fn: async () => {
     await using folder = temporaryFolder();
     const { path } = folder;
-    if (!await mountReadOnly(path)) return;
-    try {
-      const data = "tests/data/A/transactions.csv";
-      for (
-        const args of [
-          ["run", `--data=${path}`, "--rate=max", "--port=0"],
-          ["run", `--data=${path}/new`, "--rate=max", "--port=0"],
-          ["features", `--in=${data}`, `--out=${path}/features.csv`],
-          ["train", "--model=decision-tree", `--out=${path}/m.json`, ...SET],
-          ["generate", `--out=${path}/data`, "--preset=seed", "--days=1"],
-          ["status", `--data=${path}`],
-        ]
-      ) {
-        const { code, stderr } = await start("/tmp", ...args);
-        assert.equal(code, 1, `${args}: ${stderr}`);
-        const last = stderr.split("\n").filter((line) => !line.startsWith("{"));
-        assert.equal(last.length, 2, stderr);
-        assert.match(
-          last[0],
-          /^fraudstream: .*(read-only|may be written|there is no)/,
-        );
-      }
-    } finally {
-      await new Deno.Command("umount", { args: [path] }).output();
+    using _disk = mountMemory(path, "64k");
+    remount(path, "ro");
+    const data = "tests/data/A/transactions.csv";
+    for (
+      const args of [
+        ["run", `--data=${path}`, "--rate=max", "--port=0"],
+        ["run", `--data=${path}/new`, "--rate=max", "--port=0"],
+        ["features", `--in=${data}`, `--out=${path}/features.csv`],
+        ["train", "--model=decision-tree", `--out=${path}/m.json`, ...SET],
+        ["generate", `--out=${path}/data`, "--preset=seed", "--days=1"],
+        ["status", `--data=${path}`],
+      ]
+    ) {
+      const { code, stderr } = await start("/tmp", ...args);
+      assert.equal(code, 1, `${args}: ${stderr}`);
+      const last = stderr.split("\n").filter((line) => !line.startsWith("{"));
+      assert.equal(last.length, 2, stderr);
+      assert.match(
+        last[0],
+        /^fraudstream: .*(read-only|may be written|there is no)/,
+      );
     }
   },
 });
