@@ -146,6 +146,15 @@ function sum(checks: number, more: number): number {
   return (checks + more) >>> 0;
 }
 
+/** The columns of a partition's state, in their order. */
+function stateValues(
+  topic: number,
+  partition: number,
+  { start, next, checkedFrom, batches, checks }: PartitionState,
+): number[] {
+  return [topic, partition, start, next, checkedFrom, batches, checks];
+}
+
 /** The tables of one log, through one connection. */
 export class LogTables {
   readonly #path: string;
@@ -256,39 +265,21 @@ export class LogTables {
 
   /** Writes a state; returns its checksum. */
   #setState(topic: number, partition: number, state: PartitionState): number {
-    const { start, next, checkedFrom, batches, checks } = state;
-    const values = [
-      topic,
-      partition,
-      start,
-      next,
-      checkedFrom,
-      batches,
-      checks,
-    ];
+    const values = stateValues(topic, partition, state);
     const check = rowCheck("partition_state", ...values);
     this.#statements.setState.run(...values, check);
     return check;
   }
 
   #changeState(
-    topic: Topic,
+    { id }: Topic,
     partition: number,
     before: PartitionState,
     after: PartitionState,
   ): void {
-    const { start, next, checkedFrom, batches, checks } = before;
-    const old = rowCheck(
-      "partition_state",
-      topic.id,
-      partition,
-      start,
-      next,
-      checkedFrom,
-      batches,
-      checks,
-    );
-    this.#summed(0, this.#setState(topic.id, partition, after) - old);
+    const values = stateValues(id, partition, before);
+    const old = rowCheck("partition_state", ...values);
+    this.#summed(0, this.#setState(id, partition, after) - old);
   }
 
   /** Appends blobs to a partition; in a compacted topic each replaces the one with its key. */

@@ -3,6 +3,7 @@
  * oldest Deno that is supported, whatever it is told.
  */
 import { Gunzip } from "fflate";
+import { BoundedOutput } from "./bounded_output.ts";
 
 /** So much is decompressed at once: 4 MiB at most come of it. */
 const PIECE_BYTES = 4096;
@@ -13,17 +14,10 @@ const MEMBER_MIN = 20;
 /** Decompresses; throws Error if it is damaged or more than `bytesMax` come of it. */
 export function unpackGzip(packed: Uint8Array, bytesMax: number): Uint8Array {
   if (packed.length < MEMBER_MIN) throw new RangeError("it is cut off");
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  const gunzip = new Gunzip((part) => {
-    total += part.length;
-    if (total > bytesMax) {
-      throw new RangeError(`more than ${bytesMax} bytes come of it`);
-    }
-    parts.push(part);
-  });
+  const plain = new BoundedOutput(bytesMax);
+  const gunzip = new Gunzip((part) => plain.add(part));
   let member = 0;
-  gunzip.onmember = () => member = total;
+  gunzip.onmember = () => member = plain.length;
   for (let at = 0; at < packed.length; at += PIECE_BYTES) {
     const end = at + PIECE_BYTES;
     gunzip.push(packed.subarray(at, end), end >= packed.length);
@@ -31,12 +25,6 @@ export function unpackGzip(packed: Uint8Array, bytesMax: number): Uint8Array {
   // The end says how long the content is; fflate takes what is cut off.
   const { buffer, byteOffset, length } = packed;
   const said = new DataView(buffer, byteOffset).getUint32(length - 4, true);
-  if (total - member !== said) throw new RangeError("it is cut off");
-  const plain = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    plain.set(part, at);
-    at += part.length;
-  }
-  return plain;
+  if (plain.length - member !== said) throw new RangeError("it is cut off");
+  return plain.bytes();
 }

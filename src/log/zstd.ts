@@ -4,6 +4,7 @@
  * known from the frame's headers and bounded before. Source: RFC 8878.
  */
 import { Decompress } from "fzstd";
+import { BoundedOutput } from "./bounded_output.ts";
 
 const FRAME_MAGIC = 0xfd2fb528;
 /** The lowest four bits of a skippable frame's magic number are free. */
@@ -21,16 +22,9 @@ const MOVED_MAX = 2 ** 35;
 export function unpackZstd(packed: Uint8Array, bytesMax: number): Uint8Array {
   const { buffer, byteOffset, length } = packed;
   const view = new DataView(buffer, byteOffset, length);
-  const parts: Uint8Array[] = [];
-  let total = 0;
+  const plain = new BoundedOutput(bytesMax);
   let moved = 0;
-  const decompressor = new Decompress((part) => {
-    total += part.length;
-    if (total > bytesMax) {
-      throw new RangeError(`more than ${bytesMax} bytes come of it`);
-    }
-    parts.push(part);
-  });
+  const decompressor = new Decompress((part) => plain.add(part));
   // DataView throws RangeError wherever a frame is cut off.
   for (let at = 0; at < length;) {
     const magic = view.getUint32(at, true);
@@ -47,13 +41,7 @@ export function unpackZstd(packed: Uint8Array, bytesMax: number): Uint8Array {
     decompressor.push(packed.subarray(at, end), true);
     at = end;
   }
-  const plain = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    plain.set(part, at);
-    at += part.length;
-  }
-  return plain;
+  return plain.bytes();
 }
 
 /** A frame's measures. */
