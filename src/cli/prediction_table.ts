@@ -23,7 +23,7 @@ export function openPredictionTable(
   ]);
 }
 
-/** Writes pages of predictions; `wrote` is told how many after each page. Returns their number. */
+/** Writes pages of predictions; `wrote` is called with their number after each page. Returns the total. */
 export async function fillPredictionTable(
   pages: AsyncIterable<PredictionRows>,
   writer: TableWriter,

@@ -150,7 +150,7 @@ async function verify(
   }
 }
 
-/** What was compared, for people: a line a table, and the first differences. */
+/** What was compared, for people: one line for each table, and the first differences. */
 function verificationText(
   { payments, predictions }: StoreVerification,
 ): string {

@@ -95,7 +95,7 @@ export async function findRecorded(
   for (;;) {
     if (log.kind === "kafka" || isThere(logPath(log.folder))) {
       await using opened = await openLog(log, report);
-      const control = new Control(opened); // whoever opens the stream is told
+      const control = new Control(opened); // warnings come when the stream is opened
       if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
       const { parameters, origin } = control;
       if (parameters) return { parameters, origin };

@@ -1,6 +1,6 @@
 /**
  * Gzip as Kafka's clients write it, by fflate: node:zlib has no bound in the
- * oldest Deno that is supported, whatever it is told.
+ * oldest Deno that is supported, whatever its options say.
  */
 import { Gunzip } from "fflate";
 import { BoundedOutput } from "./bounded_output.ts";

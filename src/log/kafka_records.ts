@@ -221,7 +221,7 @@ interface BatchHeader {
 /**
  * The committed records with offsets from `from` on. A batch as its producer
  * wrote it, but which cannot be read (by its codec, say), is one unreadable
- * record: whoever reads it, now or later, finds the same. Throws LogError,
+ * record, so that every reader, now or later, finds the same. Throws LogError,
  * naming `place`, for one that has changed since: another copy may be whole.
  */
 export function decodeBatches(

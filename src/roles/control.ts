@@ -121,7 +121,7 @@ export class Control {
   readonly #overwritten = new Set<string>();
   #offset = 0;
 
-  /** Reads nothing yet: call refresh(). `report` is told of each record that is not one of ours. */
+  /** Reads nothing yet: call refresh(). `report` is called for each record that is not one of ours. */
   constructor(log: Log, report?: LogReport) {
     this.#log = log;
     this.#report = report;

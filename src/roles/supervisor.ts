@@ -261,10 +261,10 @@ export class Stream implements AsyncDisposable {
 }
 
 /**
- * Makes the parameters the stream's, or agrees to those that it has, and makes
- * the topics that are missing. In this order: whoever finds topics of a stream
- * finds its parameters, and a topic of others that does not fit is told before
- * any are recorded.
+ * Makes the parameters the stream's, or agrees to those that it has, and
+ * creates the missing topics. The order matters: a process that finds topics of
+ * a stream also finds its parameters, and foreign topics that do not fit are
+ * refused before any parameters are recorded.
  */
 async function agree(
   log: Log,

@@ -71,7 +71,7 @@ export interface StoreVerification {
   readonly predictions: TableVerification | undefined;
 }
 
-/** How many differences are told one by one. */
+/** How many differences are named one by one. */
 const FIRST_MAX = 5;
 
 /** Cells of a row of the log: id, checksum, partition, offset. */
