@@ -1,6 +1,6 @@
 /**
  * What the operating system or Deno says about a file, said again for the
- * person who has to mend it: one line with what could not be done, where, and
+ * person who has to fix it: one line with what could not be done, where, and
  * what to do. Nothing else in the program interprets error codes.
  */
 import { DataError } from "../error/error.ts";
@@ -34,6 +34,10 @@ export function fileErrorReason(
     const flag = action === "read" || action === "list"
       ? "--allow-read"
       : "--allow-write";
+    if (/^\/(dev|proc|sys)\//.test(path)) {
+      return "Deno lets no program use it; name another file, or - for " +
+        "standard input or output";
+    }
     return `Deno was not given the permission; add ${flag}=${path} ` +
       "(or a folder above it) before main.ts, or start the program by " +
       "'deno task start:anywhere'";

@@ -3,6 +3,7 @@
  * target as NAME.partial and renamed when it is complete, so that whoever
  * sees NAME sees a whole file, and a stopped program leaves the old one.
  */
+import { DataError } from "../error/error.ts";
 import { fileError } from "./file_error.ts";
 
 /** The name that stands for stdout, or for stdin where something is read. */
@@ -18,6 +19,30 @@ const BLOCK_BYTES = 256 * 1024;
 export class OutputClosedError extends Error {
   /** Names the class, also in minified builds. */
   override readonly name = "OutputClosedError";
+}
+
+/** How every SQLite file begins. */
+const DATABASE_MAGIC = "SQLite format 3\0";
+
+/**
+ * Throws DataError where a file would replace a database, or what belongs to
+ * one: a log or a store that a mistyped name must not destroy.
+ */
+function refuseDatabase(target: string): void {
+  const database = target.replace(/-(wal|shm)$/, "");
+  const start = new Uint8Array(DATABASE_MAGIC.length);
+  try {
+    using file = Deno.openSync(database);
+    if (!file.statSync().isFile) return;
+    file.readSync(start);
+  } catch {
+    return; // nothing is there, or it cannot be read: opening says so
+  }
+  if (new TextDecoder().decode(start) !== DATABASE_MAGIC) return;
+  throw new DataError(
+    `${target} belongs to a database, such as a log or a store; choose ` +
+      `another name`,
+  );
 }
 
 /** An output being written. Close it when complete, else abort it. */
@@ -39,6 +64,7 @@ export class OutputFile {
    */
   static async open(target: string): Promise<OutputFile> {
     if (target === STANDARD_STREAM) return new OutputFile(target, undefined);
+    refuseDatabase(target);
     try {
       const file = await Deno.open(partialName(target), {
         write: true,

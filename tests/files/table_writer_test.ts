@@ -176,7 +176,12 @@ Deno.test("fileError() names the Deno flag that is missing", () => {
   assert.equal(
     fileError(refused, "write", "out/t.csv").message,
     "cannot write out/t.csv: Deno was not given the permission; add " +
-      "--allow-write=out/t.csv (or a folder above it) before main.ts",
+      "--allow-write=out/t.csv (or a folder above it) before main.ts, or " +
+      "start the program by 'deno task start:anywhere'",
+  );
+  assert.match(
+    fileError(refused, "write", "/dev/stdout").message,
+    /^cannot write \/dev\/stdout: .* or - for standard input or output$/,
   );
   assert.match(fileError(refused, "list", "in").message, /--allow-read=in /);
 });
