@@ -10,6 +10,7 @@ import {
 } from "../features/parameters.ts";
 import { TABLE_FORMATS, type TableFormat } from "../files/table_encoder.ts";
 import type { TableWriter } from "../files/table_writer.ts";
+import type { LogReport } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import {
   addConnectionFlags,
@@ -34,7 +35,15 @@ import {
 } from "./prediction_table.ts";
 import { openProgress } from "./progress.ts";
 import { listenForStop, throwIfStopped } from "./signals.ts";
-import { openStoredRows, openStoredStream, warnings } from "./stored_stream.ts";
+import {
+  checkEnd,
+  countStored,
+  openStoredRows,
+  openStoredStream,
+  requireAgreement,
+  type StoredStream,
+  warnings,
+} from "./stored_stream.ts";
 import { counted, elapsed, writeError } from "./terminal.ts";
 
 interface ExportOptions extends ConnectionOptions {
@@ -93,7 +102,10 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = tableFormat("--out", out, options.format);
   await checkOutput({ out, force: options.force ?? false, format });
-  const { store, features } = await openStored(readConnection(options));
+  const connection = readConnection(options);
+  const report = warnings("export");
+  await using stream = await openStoredStream(connection, report);
+  const { store, features } = await openStored(connection, stream, report);
   await using _closed = store;
   using stop = listenForStop();
   const scored = options.table === "predictions";
@@ -109,6 +121,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const what = scored ? "prediction" : "payment";
   writeError(`${counted(rows, what)}, ${elapsed(startMs)}\n`);
   badRows.tell();
+  // The table holds what the store holds; that may not be what it should.
+  if (options.skipBadRows) return; // what is left out has been named
+  requireAgreement(
+    await checkEnd(connection, stream.log, () => countStored(store)),
+  );
 }
 
 /** What one pass over the store works with. */
@@ -122,9 +139,9 @@ interface Pass {
 /** What a stream has stored; throws DataError if there is nothing. */
 async function openStored(
   connection: Connection,
+  stream: StoredStream,
+  report: LogReport,
 ): Promise<{ store: Store; features: FeatureParameters }> {
-  const report = warnings("export");
-  await using stream = await openStoredStream(connection, report);
   const store = await openStoredRows(connection, stream, report);
   if (store && stream.parameters) {
     return { store, features: stream.parameters.features };

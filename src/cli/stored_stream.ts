@@ -18,6 +18,7 @@ import {
   type StoredCounts,
 } from "../roles/end_check.ts";
 import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { RESTORE_ADVICE } from "../sqlite/sqlite.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
@@ -47,14 +48,27 @@ export async function openStoredStream(
   connection: Connection,
   report: LogReport,
 ): Promise<StoredStream> {
-  const { log: settings } = connection;
-  if (settings.kind === "embedded" && !isThere(logPath(settings.folder))) {
+  const { log: settings, store } = connection;
+  if (settings.kind === "kafka") return await openStream(connection, report);
+  const { folder } = settings;
+  const hasStore = store.kind === "embedded" && store.folder === folder &&
+    isThere(storePath(folder));
+  const lost = () =>
+    new DataError(
+      `${logPath(folder)} is missing or empty, though ${storePath(folder)} ` +
+        `is there: ${RESTORE_ADVICE}`,
+    );
+  if (!isThere(logPath(folder))) {
+    if (hasStore) throw lost();
     throw new DataError(
-      `there is no data folder ${settings.folder}; start 'fraudstream run' ` +
-        `first or name another by --data`,
+      `there is no data folder ${folder}; start 'fraudstream run' first or ` +
+        `name another by --data`,
     );
   }
-  return await openStream(connection, report);
+  const stream = await openStream(connection, report);
+  if (stream.parameters || !hasStore) return stream;
+  await stream[Symbol.asyncDispose]();
+  throw lost();
 }
 
 /** Opens a stream, making an embedded log if there is none in the folder, which exists. */

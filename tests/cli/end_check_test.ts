@@ -57,3 +57,62 @@ testRunning(
     assert.match(stdout, /customer windows\s+0\s+0\s+0\s+0\s+2,555/);
   },
 );
+
+testRunning(
+  "export of a store that lacks rows writes what is there, and ends with 1",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
+    const whole = await runMain(run);
+    assert.equal(whole.code, 0, whole.stderr);
+    const out = join(folder.path, "features.csv");
+    for (const name of ["store.db", "store.db-wal", "store.db-shm"]) {
+      await Deno.remove(join(data, name)).catch(() => {});
+    }
+    await Deno.create(join(data, "store.db")).then((file) => file.close());
+    const { code, stderr } = await runMain([
+      "export",
+      `--data=${data}`,
+      `--out=${out}`,
+    ]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^0 payments, /);
+    assert.match(stderr, /stored 2,555 payments, the store holds 0/);
+    // What the message leads to heals it.
+    const again = await runMain(run);
+    assert.equal(again.code, 0, again.stderr);
+    const right = await runMain([
+      "export",
+      `--data=${data}`,
+      `--out=${out}`,
+      "--force",
+    ]);
+    assert.equal(right.code, 0, right.stderr);
+  },
+);
+
+for (const what of ["missing", "empty"]) {
+  testRunning(
+    `status and export say that log.db is gone where it is ${what} beside a store`,
+    async () => {
+      await using folder = temporaryFolder();
+      const data = join(folder.path, "data");
+      const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
+      const whole = await runMain(run);
+      assert.equal(whole.code, 0, whole.stderr);
+      for (const name of ["log.db", "log.db-wal", "log.db-shm"]) {
+        await Deno.remove(join(data, name)).catch(() => {});
+      }
+      if (what === "empty") Deno.writeTextFileSync(join(data, "log.db"), "");
+      for (const command of [["status"], ["export", "--out=-"]]) {
+        const { code, stderr } = await runMain([...command, `--data=${data}`]);
+        assert.equal(code, 1, stderr);
+        assert.match(
+          stderr,
+          /log\.db is missing or empty, though .*store\.db is there: restore/,
+        );
+      }
+    },
+  );
+}
