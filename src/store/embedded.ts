@@ -34,6 +34,9 @@ import {
   StoredRowReader,
 } from "./stored_row.ts";
 
+/** What to do about a damaged store; ends messages. */
+const REFILL = "'fraudstream rebuild' fills it again from the log";
+
 const ROWS_AT_ONCE = 16;
 
 /** How an embedded store is opened. */
@@ -79,7 +82,7 @@ export class EmbeddedStore implements Store {
       version: 2,
       upgrade: upgradeFromFirst,
       schema: schemaOf(names, wholeFeatures(options.features)),
-      restore: "'fraudstream rebuild' fills it again from the log",
+      restore: REFILL,
       durable: options.durable,
       error: (message, cause) => new StoreError(message, cause),
       signal: options.signal,
@@ -107,6 +110,11 @@ export class EmbeddedStore implements Store {
       .all().map(({ name }) => String(name));
     if (found.join() === [...this.#columns, CHECK_COLUMN].join()) return;
     this.#sqlite.close();
+    if (found.length === 0) {
+      throw new StoreError(
+        `${path} is a database without the tables of a store; ${REFILL}`,
+      );
+    }
     throw new ConfigError(
       `${path} holds the features of other windows or of another set; give ` +
         `the same --windows and --feature-set, or choose another --data folder`,
@@ -221,7 +229,7 @@ export class EmbeddedStore implements Store {
     if (result === "ok") return;
     throw new StoreError(
       `the store ${this.#path} is damaged (${result.replaceAll("\n", " ")}); ` +
-        `'fraudstream rebuild' fills it again from the log`,
+        REFILL,
     );
   }
 

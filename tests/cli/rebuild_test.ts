@@ -138,6 +138,32 @@ testRunning(
 );
 
 testRunning(
+  "a database that is no store is put aside as well",
+  async () => {
+    await using folder = temporaryFolder();
+    const { data } = await filled(folder.path);
+    const path = join(data, "store.db");
+    for (const suffix of ["-wal", "-shm"]) {
+      await Deno.remove(path + suffix).catch(() => {});
+    }
+    inDatabase(join(data, "log.db"), (db) => {
+      db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    });
+    Deno.copyFileSync(join(data, "log.db"), path);
+    const exported = await runMain(["export", `--data=${data}`, "--out=-"]);
+    assert.equal(exported.code, 1);
+    assert.match(
+      exported.stderr,
+      /store\.db is a database without the tables of a store; 'fraudstream rebuild'/,
+    );
+    const { code, stderr } = await runMain(["rebuild", `--data=${data}`]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /kept as .*store\.db\.damaged/);
+    assert.equal(await exportSum(data), referenceSum("A"));
+  },
+);
+
+testRunning(
   "a folder with another stream's store is refused, until it is rebuilt",
   async () => {
     await using folder = temporaryFolder();
