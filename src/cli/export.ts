@@ -124,7 +124,7 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   // The table holds what the store holds; that may not be what it should.
   if (options.skipBadRows) return; // what is left out has been named
   requireAgreement(
-    await checkEnd(connection, stream.log, () => countStored(store)),
+    await checkEnd(connection, stream, () => countStored(store)),
   );
 }
 

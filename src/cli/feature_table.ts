@@ -1,4 +1,5 @@
 /** The table of TRANSACTION_ID and features that `features` and `export` write. */
+import { dirname } from "node:path";
 import { ConfigError } from "../error/error.ts";
 import {
   featureCount,
@@ -99,6 +100,8 @@ export interface OutputChoice {
   readonly force: boolean;
   /** Form of what is written. */
   readonly format: TableFormat | "html";
+  /** File or folder that the same command reads, where it reads one. */
+  readonly input?: string | undefined;
 }
 
 /** Throws ConfigError if the output may not be written there. */
@@ -122,8 +125,26 @@ export async function checkOutput(choice: OutputChoice): Promise<void> {
   if (info.isDirectory) {
     throw new ConfigError(`--out=${out} is a folder; name a file in it`);
   }
+  if (choice.input !== undefined && await isWithin(out, choice.input)) {
+    throw new ConfigError(
+      `--out=${out} belongs to --in=${choice.input}, which would be lost; ` +
+        "choose another name",
+    );
+  }
   if (force) return;
   throw new ConfigError(
     `--out=${out} exists; choose another name, or overwrite it with --force`,
   );
+}
+
+/** Whether a file that is there is another one, or lies in it. */
+async function isWithin(file: string, other: string): Promise<boolean> {
+  try {
+    const [path, place] = await Promise.all(
+      [file, other].map((name) => Deno.realPath(name)),
+    );
+    return path === place || dirname(path) === place;
+  } catch {
+    return false; // reading the other says what is wrong with it
+  }
 }

@@ -106,7 +106,8 @@ async function features(options: FeaturesOptions): Promise<void> {
   const input = requireFlag("--in", options.in, "features --in data");
   const out = requireFlag("--out", options.out, "features --out data.csv");
   const format = tableFormat("--out", out, options.format);
-  await checkOutput({ out, force: options.force ?? false, format });
+  const force = options.force ?? false;
+  await checkOutput({ out, force, format, input });
   using stop = listenForStop();
   const { signal } = stop;
   // Beside the table, where there must be room for it.

@@ -116,8 +116,9 @@ function lockWriter({ log }: Connection): Disposable | null {
 /** The number of records that the writer will read, on Kafka about. */
 async function recordsOf({ log }: StoredStream): Promise<number> {
   const [topic] = await log.topics([SINK_TOPIC]);
-  return topic.endOffsets.reduce(
-    (sum, end, partition) => sum + end - topic.startOffsets[partition],
+  const { startOffsets = [], endOffsets = [] } = topic ?? {};
+  return endOffsets.reduce(
+    (sum, end, partition) => sum + end - startOffsets[partition],
     0,
   );
 }

@@ -327,7 +327,8 @@ async function chooseOutput(
     ? "report --out report.html"
     : `report --format=${format} --out figures`;
   const out = requireFlag("--out", options.out, example);
-  if (format === "html") await checkOutput({ out, force, format });
+  const input = options.in;
+  if (format === "html") await checkOutput({ out, force, format, input });
   else await checkFolder(out, force);
   return { out, format, force };
 }

@@ -280,7 +280,7 @@ async function run(options: RunOptions): Promise<void> {
     requireAgreement(
       await checkEnd(
         connection,
-        stream.log,
+        stream,
         stored && (() => Promise.resolve(stored)),
       ),
     );

@@ -91,7 +91,7 @@ async function status(options: StatusOptions): Promise<void> {
     await rows?.predictions().status();
   const ended = control && await checkEnd(
     connection,
-    log,
+    stored,
     opened ? () => countStored(opened) : nothingStored(connection),
   );
   const verified = options.verify && opened

@@ -3,7 +3,7 @@
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { DataError, LogError } from "../error/error.ts";
+import { DataError, LogError, StoreError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
@@ -17,7 +17,7 @@ import {
   type EndCheckResult,
   type StoredCounts,
 } from "../roles/end_check.ts";
-import { CONTROL_TOPIC } from "../roles/topics.ts";
+import { CHAIN, CONTROL_TOPIC } from "../roles/topics.ts";
 import { RESTORE_ADVICE } from "../sqlite/sqlite.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
@@ -122,14 +122,38 @@ export async function findRecorded(
 /** Opens the store of a stream; undefined if nothing can have been stored yet. */
 export async function openStoredRows(
   { store: settings }: Connection,
-  { parameters }: StoredStream,
+  { parameters, control }: StoredStream,
   report: LogReport,
 ): Promise<Store | undefined> {
   if (!parameters) return undefined;
   if (settings.kind === "embedded" && !isThere(storePath(settings.folder))) {
     return undefined;
   }
-  return await openStore(settings, parameters.features, report);
+  const store = await openStore(settings, parameters.features, report);
+  try {
+    await requireOwnStore(store, control?.identity?.id);
+    return store;
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Throws StoreError if the store says that its rows are another stream's. */
+async function requireOwnStore(
+  store: Store,
+  stream: string | undefined,
+): Promise<void> {
+  if (stream === undefined) return; // of a version that gave streams no identity
+  const foreign = (await store.positions())
+    .find((position) => position.stream !== stream);
+  if (!foreign) return;
+  throw new StoreError(
+    `the store holds the rows of another stream (${foreign.stream}; the log ` +
+      `is that of ${stream}): put the store that belongs to this log back, ` +
+      `name another --data folder or --keyspace, or run 'fraudstream ` +
+      `rebuild', which clears the store and fills it from this log`,
+  );
 }
 
 /** Counts what a store holds. */
@@ -145,12 +169,17 @@ export async function countStored(store: Store): Promise<StoredCounts> {
  * they are given. Throws LogError or StoreError if one of the two cannot be
  * read.
  */
-export function checkEnd(
+export async function checkEnd(
   { log: { kind } }: Pick<Connection, "log">,
-  log: Log,
+  { log, control }: Pick<StoredStream, "log" | "control">,
   store: (() => Promise<StoredCounts>) | undefined,
 ): Promise<EndCheckResult> {
-  return endCheck({ log, offsetsCountRecords: kind === "embedded", store });
+  await control?.requireTopics(CHAIN); // else the counts would be misread
+  return await endCheck({
+    log,
+    offsetsCountRecords: kind === "embedded",
+    store,
+  });
 }
 
 /** Throws LogError if an end check found a difference. */

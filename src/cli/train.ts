@@ -115,6 +115,7 @@ async function train(options: TrainOptions): Promise<void> {
       out: path,
       force: options.force ?? false,
       format: "jsonl",
+      input: options.in,
     });
   }
   const parameters = readFeatureFlags(options);

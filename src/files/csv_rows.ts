@@ -68,6 +68,14 @@ function readHeader(line: string, name: string): Header {
   const wrong = (column: number, message: string) => {
     return new DataError(`${name}:1:${column}: ${message}`);
   };
+  const bareReturn = line.indexOf("\r");
+  if (bareReturn >= 0 && bareReturn < line.length - 1) {
+    throw wrong(
+      bareReturn + 1,
+      "a carriage return within the header: the lines end in CR alone; save " +
+        "the file with LF or CR LF line ends",
+    );
+  }
   const { separator, names, places } = bestSplit(line);
   if (names.length === 0) {
     throw wrong(1, "broken quotes in the header; quote whole names or none");

@@ -250,6 +250,16 @@ export class Control {
     );
   }
 
+  /** Throws LogError if one of these topics is not the one that the stream recorded: it was created again. */
+  async requireTopics(names: readonly string[]): Promise<void> {
+    await this.refresh();
+    const known = this.identity?.topics ?? {};
+    for (const { name, id } of await this.#log.topics(names)) {
+      if (id === undefined || known[name] === undefined) continue;
+      if (known[name] !== id) throw remade(name);
+    }
+  }
+
   /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
   acceptedStart(topic: string, partition: number): number {
     return this.#value("starts")?.[topic]?.[partition] ?? 0;

@@ -3,15 +3,19 @@
  * then the writers store what is there, as they always do, and end.
  */
 import { DataError } from "../error/error.ts";
-import type { Log } from "../log/log.ts";
+import { type Log, readRange } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { formatDate } from "../transaction/calendar.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { RoleContext } from "./role.ts";
+import { readCommit } from "./stage_commit.ts";
 import {
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
+  REPARTITION_TOPIC,
+  SCORER_GROUP,
   SINK_TOPIC,
+  TERMINAL_GROUP,
   WRITER_GROUP,
 } from "./topics.ts";
 import { runWriter } from "./writer.ts";
@@ -45,7 +49,13 @@ export async function rebuild(
   const topics = control.isScored
     ? [SINK_TOPIC, PREDICTION_TOPIC]
     : [SINK_TOPIC];
-  if (!acceptMissingStart) await requireWhole(log, topics);
+  await requireThere(log, topics);
+  await control.requireTopics(topics);
+  if (!acceptMissingStart) {
+    await requireWhole(log, topics);
+    await requireWritten(log, TERMINAL_STAGE);
+    if (control.isScored) await requireWritten(log, SCORER_STAGE);
+  }
   const predictions = store.predictions();
   await store.clear(SINK_TOPIC);
   await predictions.clear(PREDICTION_TOPIC);
@@ -70,6 +80,65 @@ async function requireNoWriter(log: Log): Promise<void> {
         `stop it, and start it again when the store is filled`,
     );
   }
+}
+
+/** Throws DataError unless the log has all these topics. */
+async function requireThere(
+  log: Log,
+  topics: readonly string[],
+): Promise<void> {
+  const there = (await log.topics(topics)).map(({ name }) => name);
+  const missing = topics.find((topic) => !there.includes(topic));
+  if (missing === undefined) return;
+  throw new DataError(
+    `there is no topic ${missing} in the log, so the store cannot be filled ` +
+      `from it; it was left as it is`,
+  );
+}
+
+/** A stage whose output the store is filled from. */
+interface Source {
+  readonly group: string;
+  readonly input: string;
+  readonly output: string;
+}
+
+const TERMINAL_STAGE: Source = {
+  group: TERMINAL_GROUP,
+  input: REPARTITION_TOPIC,
+  output: SINK_TOPIC,
+};
+const SCORER_STAGE: Source = {
+  group: SCORER_GROUP,
+  input: SINK_TOPIC,
+  output: PREDICTION_TOPIC,
+};
+
+/** Throws DataError if a topic holds fewer records than the stage before it has written: then the store may be all that is left. */
+async function requireWritten(
+  log: Log,
+  { group, input, output }: Source,
+): Promise<void> {
+  const commits = await log.committed(group, input);
+  const written = commits.reduce(
+    (sum, commit) => sum + (readCommit(commit)?.counters.emitted ?? 0),
+    0,
+  );
+  let held = 0;
+  for (
+    const [partition, end] of (await log.endOffsets(output) ?? []).entries()
+  ) {
+    for await (const { count } of readRange(log, output, partition, 0, end)) {
+      held += count;
+    }
+  }
+  if (held >= written) return;
+  throw new DataError(
+    `${output} holds ${held} records, but ${group} has written ${written}: ` +
+      `the log has lost some, and the store would lack them. It was left as ` +
+      `it is; to clear it and fill it with what is left, add ` +
+      `--accept-missing-start`,
+  );
 }
 
 /** Throws DataError unless the log holds topics from their beginning. */

@@ -393,7 +393,9 @@ async function withCounters(
 ): Promise<WriterState> {
   const counted = ours?.counted ?? await letteredUpTo(log, topic, partition);
   if (counted <= begin.counted) return begin;
-  if (ours && begin.missing === ours.missing) {
+  // What was rejected may fit into the table that is filled now.
+  const mayDiffer = ours && ours.counters.deadLettered > 0;
+  if (ours && begin.missing === ours.missing && !mayDiffer) {
     return { ...begin, counters: ours.counters, counted };
   }
   return { ...begin, counters: await recount(begin, counted), counted };

@@ -188,6 +188,9 @@ const WRITE_OPTIONS: QueryOptions = {
   readTimeout: WRITE_TIMEOUT_MS,
 };
 
+/** Payments of one card or terminal in one second that are looked through for one. */
+const SAME_SECOND_MAX = 10_000;
+
 /** The tables that a store works with: all, or the payments' without the query tables. */
 export type StoreTables = Omit<FoundTables, "payments"> & {
   readonly payments: WrittenTables;
@@ -269,7 +272,28 @@ export class CassandraStore implements Store {
 
   /** See StoredTable. */
   async holds(transactionId: number): Promise<boolean> {
-    return await this.lookUp().payment(transactionId) !== undefined;
+    const lookUp = this.lookUp();
+    const found = await lookUp.payment(transactionId);
+    if (!found) return false;
+    // Each table may have been truncated on its own.
+    const { customerId, terminalId, timeSeconds } = found.payment;
+    const range = {
+      fromSeconds: timeSeconds,
+      toSeconds: timeSeconds,
+      limit: SAME_SECOND_MAX,
+    };
+    const { payments } = this.#tables;
+    const kept = [
+      payments.byCustomer
+        ? await lookUp.ofCustomer(customerId, range)
+        : [found.payment],
+      payments.byTerminal
+        ? await lookUp.ofTerminal(terminalId, range)
+        : [found.payment],
+    ];
+    return kept.every((rows) =>
+      rows.some((row) => row.transactionId === transactionId)
+    );
   }
 
   /** See StoredTable. */

@@ -92,6 +92,54 @@ testRunning(
 );
 
 testRunning(
+  "an output is never a file that the same command reads, whatever is forced",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `${folder.path}/data`;
+    Deno.mkdirSync(data);
+    const day = `${data}/2018-04-01.csv`;
+    Deno.copyFileSync("tests/data/A/transactions.csv", day);
+    const before = Deno.readFileSync(day);
+    for (
+      const [command, ...flags] of [
+        ["features", `--in=${day}`],
+        ["features", `--in=${data}`],
+        ["train", `--in=${data}`, "--model=decision-tree"],
+        ["report", `--in=${day}`, "--format=html"],
+      ]
+    ) {
+      const { code, stderr } = await runMain([
+        command,
+        ...flags,
+        `--out=${day}`,
+        "--force",
+      ]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /belongs to --in=.*which would be lost/);
+      assert.deepEqual(Deno.readFileSync(day), before);
+    }
+  },
+);
+
+testRunning(
+  "a CSV whose lines end in CR alone is refused, not taken for empty",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = `${folder.path}/mac.csv`;
+    const text = Deno.readTextFileSync("tests/data/A/transactions.csv")
+      .split("\n").slice(0, 20).join("\r");
+    Deno.writeTextFileSync(path, text);
+    const { code, stderr } = await runMain([
+      "features",
+      `--in=${path}`,
+      "--out=-",
+    ]);
+    assert.equal(code, 1);
+    assert.match(stderr, /mac\.csv:1:\d+: .* end in CR alone; save the file/);
+  },
+);
+
+testRunning(
   "--format decides for a name with another ending or none",
   async () => {
     await using folder = temporaryFolder();

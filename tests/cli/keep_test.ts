@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { linearModel, writeModel } from "../roles/models.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum, waitFor } from "./data_folder.ts";
@@ -53,5 +54,24 @@ testRunning(
       stderr,
       /^fraudstream: --workers=2 needs --log=kafka: an embed/,
     );
+  },
+);
+
+testRunning(
+  "a scorer may begin on a log that --keep has made shorter",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const model = join(folder.path, "model.json");
+    writeModel(model, linearModel());
+    const run = ["run", "--preset=seed", "--days=40", `--data=${data}`];
+    for (
+      const flags of [["--rate=max"], ["--keep=1"], [`--model=${model}`], []]
+    ) {
+      const { code, stderr } = await runMain([...run, ...flags]);
+      assert.equal(code, 0, `${flags}: ${stderr}`);
+    }
+    const { code, stderr } = await runMain(["status", `--data=${data}`]);
+    assert.equal(code, 0, stderr);
   },
 );

@@ -14,6 +14,9 @@ const A_FLAGS = [
   "--radius=10",
 ];
 
+/** Other payments. */
+const OTHER = [...A_FLAGS, "--rng=seedrandom", "--rate=max"];
+
 /** A data folder that a run has filled. */
 async function filled(
   path: string,
@@ -133,6 +136,30 @@ testRunning(
     assert.match(stderr, /kept as .*store\.db\.damaged/);
     assert.match(stdout, /^2,555 payments/);
     assert.equal(Deno.readFileSync(`${path}.damaged`).length, bytes.length);
+    assert.equal(await exportSum(data), referenceSum("A"));
+  },
+);
+
+testRunning(
+  "export, report and status refuse a store of another stream",
+  async () => {
+    await using folder = temporaryFolder();
+    const { data } = await filled(folder.path);
+    const other = join(folder.path, "other");
+    const begun = await runMain(["run", ...OTHER, `--data=${other}`]);
+    assert.equal(begun.code, 0, begun.stderr);
+    for (const suffix of ["", "-wal", "-shm"]) {
+      const [from, to] = [other, data].map((f) => join(f, `store.db${suffix}`));
+      await Deno.remove(to).catch(() => {});
+      await Deno.copyFile(from, to).catch(() => {});
+    }
+    for (const command of [["export", "--out=-"], ["report"], ["status"]]) {
+      const { code, stderr } = await runMain([...command, `--data=${data}`]);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /the store holds the rows of another stream/);
+    }
+    const rebuilt = await runMain(["rebuild", `--data=${data}`]);
+    assert.equal(rebuilt.code, 0, rebuilt.stderr);
     assert.equal(await exportSum(data), referenceSum("A"));
   },
 );

@@ -4,12 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { featureCount } from "../../src/features/parameters.ts";
 import type { KafkaSettings } from "../../src/log/kafka_settings.ts";
 import type { Log } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { Control, type StreamParameters } from "../../src/roles/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
+import { rebuild, type RebuildOptions } from "../../src/roles/rebuild.ts";
 import { acceptMissingStart } from "../../src/roles/recovery.ts";
 import { parseCommit } from "../../src/roles/stage_commit.ts";
 import {
@@ -21,6 +24,7 @@ import {
   topicSpecs,
   TRANSACTION_TOPIC,
 } from "../../src/roles/topics.ts";
+import { EmbeddedStore } from "../../src/store/embedded.ts";
 import {
   parametersOf,
   QUIET,
@@ -171,8 +175,37 @@ for (const topic of [TRANSACTION_TOPIC, SINK_TOPIC]) {
       const control = new Control(log);
       await control.agree(PARAMETERS);
       await assert.rejects(control.agreeTopics(CHAIN), refused);
+      await assert.rejects(control.requireTopics(CHAIN), refused);
+      if (topic !== SINK_TOPIC) return;
+      // The store may be all that is left: it is not cleared.
+      await using store = await oneRowStore();
+      const context = contextOf(log, control);
+      await assert.rejects(rebuild(context, rebuildOptions(store)), refused);
+      assert.equal((await store.status()).rows, 1);
     },
   );
+}
+
+/** A store in memory that holds one payment. */
+async function oneRowStore(): Promise<EmbeddedStore> {
+  const { features } = PARAMETERS;
+  const store = new EmbeddedStore({
+    path: ":memory:",
+    features,
+    durable: false,
+  });
+  const cells = new Float64Array(TRANSACTION_CELLS + featureCount(features));
+  await store.write({ cells, count: 1 });
+  return store;
+}
+
+function rebuildOptions(store: EmbeddedStore): RebuildOptions {
+  return {
+    store,
+    startSeconds: undefined,
+    acceptMissingStart: false,
+    stored: () => {},
+  };
 }
 
 async function waitUntilGone(log: Log, topic: string): Promise<void> {

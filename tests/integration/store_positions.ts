@@ -116,6 +116,17 @@ testServing(
       await assertWhole(first.context, store);
     }
 
+    // A query table alone.
+    for (
+      const table of ["transactions_by_customer", "transactions_by_terminal"]
+    ) {
+      const count = `SELECT count(*) FROM ${keyspace}.${table}`;
+      const rows = await runCql(address, count);
+      await runCql(address, `TRUNCATE ${keyspace}.${table}`);
+      await write(first.context, store);
+      assert.deepEqual(await runCql(address, count), rows);
+    }
+
     // A row that somebody changed is found, and rebuild stores it again.
     await runCql(
       address,

@@ -58,6 +58,7 @@ const AGREEING: StreamCounts = {
     payments: { rows: 100, frauds: 3 },
     predictions: { rows: 100, alerts: 1 },
   },
+  isWhole: true,
 };
 
 Deno.test("differencesOf() finds nothing where all counts agree", () => {
@@ -78,6 +79,21 @@ Deno.test("differencesOf() finds nothing where other programs' records were reje
       ["prediction_topic", 100],
       ["transaction_dead_letter_topic", 11],
     ]),
+  };
+  assert.deepEqual(differencesOf(counts), []);
+});
+
+Deno.test("differencesOf() finds nothing where a scorer came to a log that was trimmed", () => {
+  const late = { scorer: stage(40), writer: stage(40) };
+  const counts: StreamCounts = {
+    ...AGREEING,
+    scoring: late,
+    records: new Map(AGREEING.records).set("prediction_topic", 40),
+    stored: {
+      payments: { rows: 100, frauds: 3 },
+      predictions: { rows: 40, alerts: 1 },
+    },
+    isWhole: false,
   };
   assert.deepEqual(differencesOf(counts), []);
 });
