@@ -135,7 +135,7 @@ export function logContract(
     const states = await log.topics(names);
     assert.deepEqual(
       // What else a log says of a topic is its own affair.
-      states.map(({ settings: _, problems = [], ...state }) => {
+      states.map(({ settings: _, id: _id, problems = [], ...state }) => {
         assert.deepEqual(problems, []);
         return state;
       }),
