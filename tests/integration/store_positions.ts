@@ -127,6 +127,15 @@ testServing(
       assert.deepEqual(await runCql(address, count), rows);
     }
 
+    // The table of frauds is only found by looking for it.
+    await runCql(address, `TRUNCATE ${keyspace}.frauds_by_day`);
+    await assert.rejects(
+      assertWhole(first.context, store),
+      /frauds_by_day holds 0 rows and should hold \d+; 'fraudstream rebuild'/,
+    );
+    await rebuild(first.context, { ...OPTIONS, store });
+    await assertWhole(first.context, store);
+
     // A row that somebody changed is found, and rebuild stores it again.
     await runCql(
       address,
