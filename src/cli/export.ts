@@ -123,9 +123,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   badRows.tell();
   // The table holds what the store holds; that may not be what it should.
   if (options.skipBadRows) return; // what is left out has been named
-  requireAgreement(
-    await checkEnd(connection, stream, () => countStored(store)),
-  );
+  const checked = await checkEnd(connection, stream, () => countStored(store));
+  if (checked.kind === "in flight") {
+    writeError("not all payments of the stream are stored yet\n");
+  }
+  requireAgreement(checked);
 }
 
 /** What one pass over the store works with. */

@@ -3,7 +3,7 @@
  * file; and the files of certificate authorities. Neither is ever logged, and
  * no message quotes them.
  */
-import { ConfigError } from "../error/error.ts";
+import { ConfigError, DataError } from "../error/error.ts";
 import { fileError } from "../files/file_error.ts";
 import type { Environment } from "./environment.ts";
 
@@ -46,10 +46,27 @@ export function readAuthorities(flag: string, file: string): string {
   );
 }
 
+/** Longer files hold neither a password nor authorities. */
+const BYTES_MAX = 1 << 20;
+
+/** A short text; from a pipe as well, as shells give the output of a program. */
 function readText(file: string): string {
+  const bytes = new Uint8Array(BYTES_MAX + 1);
+  let length = 0;
   try {
-    return Deno.readTextFileSync(file);
+    using open = Deno.openSync(file);
+    for (;;) {
+      const count = open.readSync(bytes.subarray(length));
+      if (!count) break;
+      length += count;
+    }
   } catch (cause) {
     throw fileError(cause, "read", file);
   }
+  if (length <= BYTES_MAX) {
+    return new TextDecoder().decode(bytes.subarray(0, length));
+  }
+  throw new DataError(
+    `cannot read ${file}: it has more than ${BYTES_MAX} bytes; check the path`,
+  );
 }

@@ -55,6 +55,14 @@ testRunning(
     ]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /customer windows\s+0\s+0\s+0\s+0\s+2,555/);
+    // Something is stored, so that there is something to export.
+    await (await Deno.create(join(data, "store.db"))).close();
+    const exported = await runMain(["export", `--data=${data}`, "--out=-"]);
+    assert.equal(exported.code, 0, exported.stderr);
+    assert.match(
+      exported.stderr,
+      /^0 payments, .*\nnot all payments of the stream are stored yet\n$/,
+    );
   },
 );
 
