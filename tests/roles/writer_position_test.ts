@@ -33,6 +33,7 @@ import {
   featuresSum,
   type OpenFolder,
   openFolder,
+  openMemory,
   parametersOf,
   produce,
   SET_A,
@@ -513,3 +514,47 @@ testWriting(
     }
   },
 );
+
+Deno.test("rows that one table refused for their ids are rows of the next one, in counts and comparison", async () => {
+  await using folder = await openMemory(PARAMETERS);
+  const { log, context } = folder;
+  await produce(folder, DATA);
+  await runProcessor(context, undefined);
+  const idMax = 100;
+  const small = new Proxy(folder.store, {
+    get: (store, key) => {
+      if (key === "idMax") return idMax;
+      const value = Reflect.get(store, key, store);
+      return typeof value === "function" ? value.bind(store) : value;
+    },
+  });
+  await runWriter(context, { store: small, startSeconds: undefined });
+  const refused = (await Array.fromAsync(readDeadLetters(log))).length;
+  assert.equal((await folder.store.status()).rows, idMax + 1);
+  assert.ok(refused > 0);
+
+  await using next = new EmbeddedStore({
+    path: ":memory:",
+    features: PARAMETERS.features,
+    durable: false,
+  });
+  await runWriter(context, { store: next, startSeconds: undefined });
+  assert.equal(await featuresSum(next), FEATURES_SUM);
+  const result = await endCheck({
+    log,
+    offsetsCountRecords: true,
+    store: async () => ({ payments: await next.status() }),
+  });
+  assert.deepEqual(result, { kind: "compared", differences: [] });
+  const verified = await verifyStore({
+    log,
+    control: context.control,
+    parameters: PARAMETERS,
+    store: next,
+    signal: new AbortController().signal,
+    compared: () => {},
+  });
+  assert.ok(isRight(verified.payments));
+  const letters = await Array.fromAsync(readDeadLetters(log));
+  assert.equal(letters.length, refused);
+});
