@@ -8,10 +8,10 @@ import { basename, join } from "node:path";
 import { ConfigError, DataError, LogError } from "../error/error.ts";
 import {
   makeFolder,
+  replaceWhole,
   syncFile,
-  syncFolder,
-  writeWhole,
-} from "../files/durable.ts";
+  trySyncFolder,
+} from "../files/durable_file.ts";
 import { fileError } from "../files/file_error.ts";
 import { EmbeddedLog } from "../log/embedded.ts";
 import type { LogReport } from "../log/log.ts";
@@ -115,10 +115,14 @@ export async function makeBackup(
     syncFile(join(to, path));
     return { path, ...sumOf(join(to, path)) };
   });
-  for (const folder of foldersOf(files)) syncFolder(join(to, folder));
+  for (const folder of foldersOf(files)) trySyncFolder(join(to, folder));
   const contents: Contents = { format: FORMAT, taken, stream, files };
   const text = JSON.stringify(contents, null, 2) + "\n";
-  writeWhole(join(to, CONTENTS), text, PRIVATE_FILE);
+  replaceWhole(
+    join(to, CONTENTS),
+    new TextEncoder().encode(text),
+    PRIVATE_FILE,
+  );
   return await checkBackup(to, report);
 }
 

@@ -2,7 +2,7 @@
  * Files that survive a power cut: what a function here has returned from is on
  * disk, content and name. Errors are DataError, one line with what to do.
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileError } from "./file_error.ts";
 
 /** Writes bytes into a file from a position on, making it if it is missing. Call syncFolder() for a new one's name; it gets `mode`. */
@@ -28,25 +28,37 @@ export function replaceDurably(
   bytes: Uint8Array,
   mode: number,
 ): void {
+  replace(path, bytes, mode);
+  syncFolder(dirname(path));
+}
+
+/** The same where the file system may refuse to sync a folder: it then keeps names in its own way. */
+export function replaceWhole(
+  path: string,
+  bytes: Uint8Array,
+  mode: number,
+): void {
+  replace(path, bytes, mode);
+  trySyncFolder(dirname(path));
+}
+
+function replace(path: string, bytes: Uint8Array, mode: number): void {
   const beside = partialPath(path);
   try {
-    using file = Deno.openSync(beside, {
-      write: true,
-      create: true,
-      truncate: true,
-      mode,
-    });
-    writeAll(file, bytes);
-    file.syncSync();
-  } catch (error) {
-    throw fileError(error, "write", path);
-  }
-  try {
+    {
+      using file = Deno.openSync(beside, {
+        write: true,
+        create: true,
+        truncate: true,
+        mode,
+      });
+      writeAll(file, bytes);
+      file.syncSync();
+    }
     Deno.renameSync(beside, path);
   } catch (error) {
     throw fileError(error, "write", path);
   }
-  syncFolder(dirname(path));
 }
 
 /** Where replaceDurably() writes; a power cut may leave it behind. */
@@ -62,6 +74,54 @@ export function syncFolder(path: string): void {
     folder.syncSync();
   } catch (error) {
     throw fileError(error, "write", path);
+  }
+}
+
+/** The same, where the file system can do it. */
+export function trySyncFolder(path: string): void {
+  try {
+    syncFolder(path);
+  } catch {
+    // Some file systems refuse: then they keep names in their own way.
+  }
+}
+
+/** Waits until a file's content is on the disk. */
+export function syncFile(path: string): void {
+  try {
+    using file = Deno.openSync(path, { read: true, write: true });
+    file.syncSync();
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
+/** The same for a file that may not be there. */
+export function syncIfThere(path: string): void {
+  if (isThere(path)) syncFile(path);
+}
+
+/**
+ * Makes a folder and those above it that are missing, and waits until their
+ * names are on the disk; SQLite waits for the names of its own files only.
+ */
+export function makeFolder(path: string, mode: number): void {
+  const missing: string[] = [];
+  let above = resolve(path);
+  while (!isThere(above)) {
+    missing.push(above);
+    above = dirname(above);
+  }
+  Deno.mkdirSync(path, { recursive: true, mode });
+  for (const folder of missing) trySyncFolder(dirname(folder));
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return dirname(path) === path; // the root; mkdir says what is wrong
   }
 }
 

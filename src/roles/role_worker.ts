@@ -3,7 +3,7 @@
  * for itself, runs the role, and tells the supervisor how it ended.
  */
 import { openLog } from "../log/open_log.ts";
-import { syncIfThere } from "../files/durable.ts";
+import { syncIfThere } from "../files/durable_file.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import { openLogger, reportTo } from "../telemetry/logger.ts";
 import { Control } from "./control.ts";

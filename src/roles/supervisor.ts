@@ -12,7 +12,7 @@ import {
   ModelError,
   StoreError,
 } from "../error/error.ts";
-import { makeFolder } from "../files/durable.ts";
+import { makeFolder } from "../files/durable_file.ts";
 import { fileErrorReason } from "../files/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";

@@ -11,14 +11,20 @@ const A_FLAGS = [
   "--radius=10",
 ];
 
+/** A data folder that a run has filled, and that run. */
+async function filled(path: string): Promise<{ data: string; run: string[] }> {
+  const data = join(path, "data");
+  const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
+  const { code, stderr } = await runMain(run);
+  assert.equal(code, 0, stderr);
+  return { data, run };
+}
+
 testRunning(
   "status ends with 1 where the store holds other rows than the log led to",
   async () => {
     await using folder = temporaryFolder();
-    const data = join(folder.path, "data");
-    const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
-    const whole = await runMain(run);
-    assert.equal(whole.code, 0, whole.stderr);
+    const { data } = await filled(folder.path);
     const right = await runMain(["status", `--data=${data}`, "--json"]);
     assert.equal(right.code, 0, right.stderr);
     const { endCheck } = JSON.parse(right.stdout);
@@ -70,10 +76,7 @@ testRunning(
   "export of a store that lacks rows writes what is there, and ends with 1",
   async () => {
     await using folder = temporaryFolder();
-    const data = join(folder.path, "data");
-    const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
-    const whole = await runMain(run);
-    assert.equal(whole.code, 0, whole.stderr);
+    const { data, run } = await filled(folder.path);
     const out = join(folder.path, "features.csv");
     for (const name of ["store.db", "store.db-wal", "store.db-shm"]) {
       await Deno.remove(join(data, name)).catch(() => {});
@@ -105,10 +108,7 @@ for (const what of ["missing", "empty"]) {
     `status and export say that log.db is gone where it is ${what} beside a store`,
     async () => {
       await using folder = temporaryFolder();
-      const data = join(folder.path, "data");
-      const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`];
-      const whole = await runMain(run);
-      assert.equal(whole.code, 0, whole.stderr);
+      const { data } = await filled(folder.path);
       for (const name of ["log.db", "log.db-wal", "log.db-shm"]) {
         await Deno.remove(join(data, name)).catch(() => {});
       }

@@ -250,6 +250,15 @@ testWriting(
   },
 );
 
+/** Takes all commits of both stages of the processor away. */
+async function loseCommits(log: EmbeddedLog): Promise<void> {
+  for (const stage of STAGES.slice(0, 2)) {
+    for (const partition of partitionsOf(PARAMETERS)) {
+      await setCommit(log, stage, partition, undefined);
+    }
+  }
+}
+
 Deno.test("a stage that is complete and has lost all commits finds its end again", async () => {
   await using folder = await openMemory(PARAMETERS);
   const { log } = folder;
@@ -257,11 +266,7 @@ Deno.test("a stage that is complete and has lost all commits finds its end again
   await produce(folder, SET_A);
   await runBehind(folder);
   const before = await processedBy(folder);
-  for (const stage of STAGES.slice(0, 2)) {
-    for (const partition of partitionsOf(PARAMETERS)) {
-      await setCommit(log, stage, partition, undefined);
-    }
-  }
+  await loseCommits(log);
   await runBehind(folder);
   assert.deepEqual(await processedBy(folder), before);
 });
@@ -568,11 +573,7 @@ Deno.test("a position is recovered from packs of the version before, by the plac
   await produce(folder, SET_A);
   await runBehind(folder);
   const before = await processedBy(folder);
-  for (const stage of STAGES.slice(0, 2)) {
-    for (const partition of partitionsOf(PARAMETERS)) {
-      await setCommit(log, stage, partition, undefined);
-    }
-  }
+  await loseCommits(log);
   await runBehind(folder);
   assert.deepEqual(await processedBy(folder), before);
 });
