@@ -11,8 +11,8 @@ COPY src ./src
 RUN deno compile --frozen --no-prompt --allow-net \
   '--allow-env=FRAUDSTREAM_*,KAFKAJS_*' --allow-read=/run/secrets \
   --include src/roles/role_worker.ts \
-  --include src/dashboard/dashboard_worker.ts \
-  --include src/learning/fit_worker.ts --output fraudstream main.ts
+  --include src/dashboard/server/dashboard_worker.ts \
+  --include src/learning/fit/fit_worker.ts --output fraudstream main.ts
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/fraudstream /usr/local/bin/fraudstream

@@ -13,7 +13,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FeatureOperator } from "../src/features/feature_operator.ts";
-import { toCells, TRANSACTION_CELLS } from "../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../src/features/feature_row.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,
@@ -26,20 +26,20 @@ import {
   CassandraStore,
   connectCassandra,
   openCassandraStore,
-} from "../src/store/cassandra.ts";
+} from "../src/store/cassandra/cassandra_store.ts";
 import {
   scoringTables,
   tablesOf,
   VERDICTS,
-} from "../src/store/cassandra_schema.ts";
-import type { CassandraSettings } from "../src/store/cassandra_settings.ts";
+} from "../src/store/cassandra/cassandra_schema.ts";
+import type { CassandraSettings } from "../src/store/cassandra/cassandra_settings.ts";
 import type { Store, StoreRows } from "../src/store/store.ts";
-import { formatDatetime } from "../src/transaction/calendar.ts";
+import { formatDatetime } from "../src/payment/calendar.ts";
 import {
   DAY_SECONDS,
-  emptyTransaction,
+  emptyPayment,
   readTableRow,
-} from "../src/transaction/transaction.ts";
+} from "../src/payment/payment.ts";
 import { startCassandra } from "../tests/services/cassandra_server.ts";
 import { jarsOf } from "../tests/services/jar_cache.ts";
 import { WITH_JAVA_HOME } from "../tests/services/java.ts";
@@ -57,7 +57,7 @@ import { outputOf, processorSeconds } from "./program.ts";
 
 const PEERS = fileURLToPath(new URL("peers/", import.meta.url));
 const OF_JAVA = ["sh", "-c", `${WITH_JAVA_HOME}exec "$@"`, "sh"];
-const WIDTH = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
+const WIDTH = PAYMENT_CELLS + featureCount(HANDBOOK_FEATURES);
 const TABLES = tablesOf(HANDBOOK_FEATURES);
 /** What the writer stores at once, and the partitions that it takes it from. */
 const BLOCK_ROWS = 4096;
@@ -182,7 +182,7 @@ function handbookRows(count: number): StoreRows[] {
   const operator = new FeatureOperator(HANDBOOK_FEATURES);
   const totals = new Float64Array(BLOCK_ROWS * featureCount(HANDBOOK_FEATURES));
   const layout = totalsLayout(HANDBOOK_FEATURES);
-  const row = emptyTransaction();
+  const row = emptyPayment();
   const filling = Array.from({ length: PARTITIONS }, () => newBlock());
   const blocks: StoreRows[] = [];
   for (let from = 0; from < count; from += BLOCK_ROWS) {
@@ -198,7 +198,7 @@ function handbookRows(count: number): StoreRows[] {
       const block = filling[partition];
       const at = block.count++ * WIDTH;
       toCells(row, block.cells, at);
-      const values = block.cells.subarray(at + TRANSACTION_CELLS, at + WIDTH);
+      const values = block.cells.subarray(at + PAYMENT_CELLS, at + WIDTH);
       totalsToValues(totals, layout, values, i * values.length);
       if (block.count < BLOCK_ROWS) continue;
       blocks.push(block);

@@ -22,10 +22,10 @@ import { SlidingWindows } from "../src/features/sliding_windows.ts";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
 import { HANDBOOK_PARAMETERS } from "../src/simulator/parameters.ts";
 import {
-  emptyTransaction,
+  emptyPayment,
+  type PaymentTable,
   readTableRow,
-  type TransactionTable,
-} from "../src/transaction/transaction.ts";
+} from "../src/payment/payment.ts";
 import { readFlags } from "./bench_flags.ts";
 import { print } from "./figures.ts";
 
@@ -36,7 +36,7 @@ const BLOCK_ROWS = 4096;
 
 /** Computes all rows' features into one column each; seconds taken. */
 function run(
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
   parameters: FeatureParameters,
 ): number {
@@ -138,14 +138,14 @@ async function main(): Promise<void> {
 
 async function writeCsv(
   path: string,
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
 ): Promise<void> {
   using file = await Deno.open(path, { write: true, truncate: true });
   const encoder = new TextEncoder();
   let text = "TRANSACTION_ID,TX_EPOCH,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT," +
     "TX_TIME_SECONDS,TX_FRAUD\n";
-  const row = emptyTransaction();
+  const row = emptyPayment();
   for (let index = 0; index < table.length; index++) {
     readTableRow(table, index, startSeconds, row);
     text += `${row.transactionId},${row.datetimeSeconds},${row.customerId},` +

@@ -21,16 +21,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Log } from "../src/log/log.ts";
 import { openLog } from "../src/log/open_log.ts";
-import { SINK_TOPIC, TRANSACTION_TOPIC } from "../src/roles/topics.ts";
+import { SINK_TOPIC, TRANSACTION_TOPIC } from "../src/stream/topics.ts";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
 import { HANDBOOK_PARAMETERS } from "../src/simulator/parameters.ts";
-import { ByteWriter } from "../src/transaction/byte_writer.ts";
+import { ByteWriter } from "../src/base/byte_writer.ts";
 import {
-  emptyTransaction,
+  emptyPayment,
+  type PaymentTable,
   readTableRow,
-  type TransactionTable,
-} from "../src/transaction/transaction.ts";
-import { TransactionJsonWriter } from "../src/transaction/transaction_json.ts";
+} from "../src/payment/payment.ts";
+import { PaymentJsonWriter } from "../src/payment/payment_json.ts";
 import reference from "../tests/data/reference.json" with { type: "json" };
 import { jarsOf } from "../tests/services/jar_cache.ts";
 import { WITH_JAVA_HOME } from "../tests/services/java.ts";
@@ -363,12 +363,12 @@ async function java(
 /** Payments as JSON lines, for the broker's own benchmark. */
 async function writePayload(
   path: string,
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
 ): Promise<void> {
   const writer = new ByteWriter(1 << 20);
-  const json = new TransactionJsonWriter();
-  const row = emptyTransaction();
+  const json = new PaymentJsonWriter();
+  const row = emptyPayment();
   for (let i = 0; i < Math.min(PAYLOAD_ROWS, table.length); i++) {
     readTableRow(table, i, startSeconds, row);
     json.write(writer, row);

@@ -13,22 +13,22 @@
  * counts less. Ours include the compiler's and collector's threads.
  */
 import process from "node:process";
-import { loadPayments } from "../src/cli/labelled_payments.ts";
+import { loadPayments } from "../src/cli/commands/labelled_payments.ts";
 import { HANDBOOK_FEATURES } from "../src/features/parameters.ts";
-import { fitModel, type FitSettings } from "../src/learning/fit.ts";
+import { fitModel, type FitSettings } from "../src/learning/fit/fit.ts";
 import type {
   Examples,
   ModelBody,
   ModelKind,
   Scorer,
-} from "../src/learning/model.ts";
-import { examplesOf } from "../src/learning/payments.ts";
-import { scorerOf } from "../src/learning/scorer.ts";
+} from "../src/learning/kinds/model.ts";
+import { examplesOf } from "../src/learning/data/payments.ts";
+import { scorerOf } from "../src/learning/kinds/scorer.ts";
 import {
   endDayOf,
   HANDBOOK_PERIOD,
   splitPayments,
-} from "../src/learning/split.ts";
+} from "../src/learning/data/split.ts";
 import { readFlags } from "./bench_flags.ts";
 import {
   figure,

@@ -9,7 +9,7 @@ import {
   FeatureJsonReader,
   FeatureJsonWriter,
   fromCells,
-  TRANSACTION_CELLS,
+  PAYMENT_CELLS,
 } from "../src/features/feature_row.ts";
 import { FeatureOperator } from "../src/features/feature_operator.ts";
 import {
@@ -24,22 +24,26 @@ import {
   valueEnd,
   valueStart,
 } from "../src/log/record_batch.ts";
-import { decodeBatch, encodeBatch, sealBatch } from "../src/log/batch_codec.ts";
-import { inputCells, openModel } from "../src/roles/open_model.ts";
+import {
+  decodeBatch,
+  encodeBatch,
+  sealBatch,
+} from "../src/log/embedded/batch_codec.ts";
+import { inputCells, openModel } from "../src/scoring/open_model.ts";
 import {
   PredictionJsonReader,
   PredictionJsonWriter,
-} from "../src/roles/prediction_json.ts";
-import { EmbeddedStore } from "../src/store/embedded.ts";
-import { emptyPredictions } from "../src/store/predictions.ts";
-import { emptyTransaction } from "../src/transaction/transaction.ts";
+} from "../src/payment/prediction_json.ts";
+import { EmbeddedStore } from "../src/store/embedded/embedded_store.ts";
+import { emptyPredictions } from "../src/payment/prediction.ts";
+import { emptyPayment } from "../src/payment/payment.ts";
 import { readFlags } from "./bench_flags.ts";
 import { print } from "./figures.ts";
 
 const ROWS = 4096;
 const REPEATS = 60;
 const FEATURES = HANDBOOK_FEATURES;
-const WIDTH = TRANSACTION_CELLS + featureCount(FEATURES);
+const WIDTH = PAYMENT_CELLS + featureCount(FEATURES);
 
 /** Microseconds a row of the fastest of many repeats. */
 async function cost(work: () => void | Promise<void>): Promise<number> {
@@ -58,7 +62,7 @@ function sinkRows(): RecordBatchBuilder {
   const records = new RecordBatchBuilder();
   const json = new FeatureJsonWriter(FEATURES);
   const operator = new FeatureOperator(FEATURES);
-  const row = emptyTransaction();
+  const row = emptyPayment();
   const totals = new Float64Array(featureCount(FEATURES));
   const values = new Float64Array(featureCount(FEATURES));
   for (let i = 0; i < ROWS; i++) {
@@ -123,7 +127,7 @@ async function main(): Promise<void> {
   });
   const records = new RecordBatchBuilder();
   const json = new PredictionJsonWriter();
-  const row = emptyTransaction();
+  const row = emptyPayment();
   const write = await cost(() => {
     records.clear();
     for (let i = 0; i < ROWS; i++) {

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { FeatureOperator } from "../src/features/feature_operator.ts";
 import {
   FeatureJsonReader,
-  TRANSACTION_CELLS,
+  PAYMENT_CELLS,
 } from "../src/features/feature_row.ts";
 import {
   featureCount,
@@ -16,10 +16,7 @@ import {
   totalsToCanonical,
   totalsToValues,
 } from "../src/features/parameters.ts";
-import {
-  readTableRow,
-  type TransactionTable,
-} from "../src/transaction/transaction.ts";
+import { type PaymentTable, readTableRow } from "../src/payment/payment.ts";
 
 const WIDTH = featureCount(HANDBOOK_FEATURES);
 const NAMES = featureNames(HANDBOOK_FEATURES);
@@ -43,7 +40,7 @@ export interface ReferenceFeatures {
 
 /** The features of a data set by the operator for files. */
 export function referenceFeatures(
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
 ): ReferenceFeatures {
   const operator = new FeatureOperator(HANDBOOK_FEATURES);
@@ -95,7 +92,7 @@ export function isRight(verdict: SinkVerdict): boolean {
 export class SinkCheck {
   readonly #reference: ReferenceFeatures;
   readonly #reader = new FeatureJsonReader(HANDBOOK_FEATURES);
-  readonly #cells = new Float64Array(TRANSACTION_CELLS + WIDTH);
+  readonly #cells = new Float64Array(PAYMENT_CELLS + WIDTH);
   readonly #seen: Uint8Array;
   readonly #wrong = new Int32Array(WIDTH);
   #rest = new Uint8Array(0);
@@ -140,7 +137,7 @@ export class SinkCheck {
       this.#seen[id] = 1;
       this.#found++;
       for (let i = 0; i < WIDTH; i++) {
-        const apart = cells[TRANSACTION_CELLS + i] - values[id * WIDTH + i];
+        const apart = cells[PAYMENT_CELLS + i] - values[id * WIDTH + i];
         if (!(Math.abs(apart) <= TOLERANCE)) this.#wrong[i]++;
       }
     }

@@ -13,15 +13,15 @@ import {
   HANDBOOK_FEATURES,
   longestWindowSeconds,
 } from "../src/features/parameters.ts";
-import { Ledger } from "../src/roles/ledger.ts";
+import { Ledger } from "../src/stream/ledger.ts";
 import { simulateHandbook } from "../src/simulator/handbook.ts";
 import { HANDBOOK_PARAMETERS } from "../src/simulator/parameters.ts";
 import {
   DAY_SECONDS,
-  emptyTransaction,
+  emptyPayment,
+  type Payment,
   readTableRow,
-  type Transaction,
-} from "../src/transaction/transaction.ts";
+} from "../src/payment/payment.ts";
 import { figure, print } from "./figures.ts";
 
 const LATENESS_SECONDS = 3600;
@@ -41,7 +41,7 @@ function measure<S>(
   name: string,
   keepSeconds: number,
   open: () => S,
-  take: (state: S, row: Transaction) => void,
+  take: (state: S, row: Payment) => void,
 ): void {
   const before = bytesInUse();
   const state = open();
@@ -65,7 +65,7 @@ function measure<S>(
 }
 
 const { table, startSeconds } = simulateHandbook(HANDBOOK_PARAMETERS);
-const row = emptyTransaction();
+const row = emptyPayment();
 const totals = new Float64Array(featureCount(HANDBOOK_FEATURES));
 const window = longestWindowSeconds(HANDBOOK_FEATURES);
 const slack = 7 * DAY_SECONDS;

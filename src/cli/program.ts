@@ -9,25 +9,25 @@ import {
   LogError,
   ModelError,
   StoreError,
-} from "../error/error.ts";
-import { OutputClosedError } from "../files/output_file.ts";
-import { addBackupCommand } from "./backup.ts";
-import { addDeadLettersCommand } from "./dead_letters.ts";
-import { addEvaluateCommand } from "./evaluate.ts";
-import { addExportCommand } from "./export.ts";
-import { addFeaturesCommand } from "./features.ts";
-import { addGenerateCommand } from "./generate.ts";
-import { addModelsCommand } from "./models.ts";
-import { addRebuildCommand } from "./rebuild.ts";
-import { addReportCommand } from "./report.ts";
-import { addRunCommand } from "./run.ts";
-import { addSchemaCommand } from "./schema.ts";
-import { addSelectCommand } from "./select.ts";
+} from "../base/error.ts";
+import { OutputClosedError } from "../base/output_file.ts";
+import { addBackupCommand } from "./commands/backup.ts";
+import { addDeadLettersCommand } from "./commands/dead_letters.ts";
+import { addEvaluateCommand } from "./commands/evaluate.ts";
+import { addExportCommand } from "./commands/export.ts";
+import { addFeaturesCommand } from "./commands/features.ts";
+import { addGenerateCommand } from "./commands/generate.ts";
+import { addModelsCommand } from "./commands/models.ts";
+import { addRebuildCommand } from "./commands/rebuild.ts";
+import { addReportCommand } from "./commands/report.ts";
+import { addRunCommand } from "./commands/run.ts";
+import { addSchemaCommand } from "./commands/schema.ts";
+import { addSelectCommand } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
-import { addStatusCommand } from "./status.ts";
-import { writeError, writeResult } from "./terminal.ts";
-import { addTopicsCommand } from "./topics.ts";
-import { addTrainCommand } from "./train.ts";
+import { addStatusCommand } from "./commands/status.ts";
+import { writeError, writeResult } from "./output/terminal.ts";
+import { addTopicsCommand } from "./commands/topics.ts";
+import { addTrainCommand } from "./commands/train.ts";
 
 const VERSION = "0.1.0";
 const HELP_COLUMNS = 80;

@@ -2,12 +2,16 @@
  * The page of a run, from the thread that starts it: where it can be looked
  * at, and how long it is there.
  */
-import { ConfigError, LogError } from "../error/error.ts";
+import { ConfigError, LogError } from "../base/error.ts";
 import type { RunSettings } from "../roles/role.ts";
-import type { LatencySummary } from "../telemetry/latency.ts";
-import type { FromPage, ToPage } from "./dashboard_worker.ts";
-import { SERVER_HOST } from "./gate.ts";
-import { checkExposure, DEFAULT_PORT, type PageSettings } from "./exposure.ts";
+import type { LatencySummary } from "../base/latency.ts";
+import type { FromPage, ToPage } from "./server/dashboard_worker.ts";
+import { SERVER_HOST } from "./server/gate.ts";
+import {
+  checkExposure,
+  DEFAULT_PORT,
+  type PageSettings,
+} from "./server/exposure.ts";
 
 /** The page ends in so long or is ended. */
 const STOP_MS = 3000;
@@ -55,10 +59,13 @@ export async function openDashboard(
   options: DashboardOptions,
 ): Promise<Dashboard> {
   checkExposure(options.page);
-  const worker = new Worker(new URL("./dashboard_worker.ts", import.meta.url), {
-    type: "module",
-    name: "dashboard",
-  });
+  const worker = new Worker(
+    new URL("./server/dashboard_worker.ts", import.meta.url),
+    {
+      type: "module",
+      name: "dashboard",
+    },
+  );
   const send = (message: ToPage) => worker.postMessage(message);
   const listening = Promise.withResolvers<string>();
   const ended = Promise.withResolvers<Error | undefined>();

@@ -1,6 +1,6 @@
 /** The customer's features of the extended set: see extended_columns.ts. */
-import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
-import { amountCents } from "../transaction/validation.ts";
+import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
+import { amountCents } from "../payment/validation.ts";
 import {
   HISTORY_MAX,
   OUTLIER_RATIO,
@@ -43,7 +43,7 @@ export class CustomerExtension {
    * windows over its card's cents, and takes its label into the state.
    */
   process(
-    row: Transaction,
+    row: Payment,
     amounts: SlidingWindows,
     progress: number,
     totals: Float64Array,
@@ -87,7 +87,7 @@ export class CustomerExtension {
   }
 
   #writeFrauds(
-    row: Transaction,
+    row: Payment,
     progress: number,
     totals: Float64Array,
     place: number,

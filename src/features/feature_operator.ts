@@ -5,13 +5,9 @@
  * runs the two halves on the two sides of its repartition; files run both at
  * once through FeatureOperator. There is no other implementation.
  */
-import { isNight, isWeekend } from "../transaction/calendar.ts";
-import {
-  DAY_SECONDS,
-  emptyTransaction,
-  type Transaction,
-} from "../transaction/transaction.ts";
-import { amountCents } from "../transaction/validation.ts";
+import { isNight, isWeekend } from "../payment/calendar.ts";
+import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
+import { amountCents } from "../payment/validation.ts";
 import { CustomerExtension } from "./customer_extension.ts";
 import { featureCount, type FeatureParameters } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
@@ -52,7 +48,7 @@ export class CustomerOperator {
    * TX_TIME_SECONDS so far.
    */
   process(
-    row: Transaction,
+    row: Payment,
     progress: number,
     totals: Float64Array,
     at = 0,
@@ -93,7 +89,7 @@ export class TerminalOperator {
    * `delayDays` before it.
    */
   process(
-    row: Transaction,
+    row: Payment,
     progress: number,
     totals: Float64Array,
     at = 0,
@@ -111,7 +107,7 @@ export class FeatureOperator {
   readonly #customer: CustomerOperator;
   readonly #terminal: TerminalOperator;
   readonly #width: number;
-  readonly #row = emptyTransaction();
+  readonly #row = emptyPayment();
   #progress = 0;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` late. */
@@ -125,7 +121,7 @@ export class FeatureOperator {
   }
 
   /** Adds a payment and writes its totals, featureCount(parameters) of them. */
-  process(row: Transaction, totals: Float64Array): void {
+  process(row: Payment, totals: Float64Array): void {
     if (row.timeSeconds > this.#progress) this.#progress = row.timeSeconds;
     this.#customer.process(row, this.#progress, totals);
     this.#terminal.process(row, this.#progress, totals);
@@ -139,7 +135,7 @@ export class FeatureOperator {
    */
   processBlock(
     length: number,
-    read: (index: number, row: Transaction) => void,
+    read: (index: number, row: Payment) => void,
     totals: Float64Array,
   ): void {
     const row = this.#row;

@@ -3,28 +3,20 @@
  * (doubles side by side, for packs, stores and files) and the JSON record of
  * the sink topic, the payment's keys followed by the features'.
  */
-import type { ByteWriter } from "../transaction/byte_writer.ts";
+import type { ByteWriter } from "../base/byte_writer.ts";
+import { JsonScanner, type Literal, literal } from "../payment/json_scanner.ts";
 import {
-  JsonScanner,
-  type Literal,
-  literal,
-} from "../transaction/json_scanner.ts";
-import {
-  emptyTransaction,
+  emptyPayment,
   INT_MAX,
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../transaction/transaction.ts";
+  type Payment,
+  PAYMENT_FIELDS,
+} from "../payment/payment.ts";
 import {
   parseObject,
-  TransactionJsonReader,
-  TransactionJsonWriter,
-} from "../transaction/transaction_json.ts";
-import {
-  checkTimes,
-  type Defect,
-  fillTransaction,
-} from "../transaction/validation.ts";
+  PaymentJsonReader,
+  PaymentJsonWriter,
+} from "../payment/payment_json.ts";
+import { checkTimes, type Defect, fillPayment } from "../payment/validation.ts";
 import {
   featureNames,
   type FeatureParameters,
@@ -32,11 +24,11 @@ import {
 } from "./parameters.ts";
 
 /** Number of cells of the payment itself; the features' follow. */
-export const TRANSACTION_CELLS = 8;
+export const PAYMENT_CELLS = 8;
 
 /** Puts a payment into cells `at` … `at` + 7. */
 export function toCells(
-  row: Transaction,
+  row: Payment,
   cells: Float64Array,
   at: number,
 ): void {
@@ -54,7 +46,7 @@ export function toCells(
 export function fromCells(
   cells: Float64Array,
   at: number,
-  row: Transaction,
+  row: Payment,
 ): void {
   row.transactionId = cells[at];
   row.datetimeSeconds = cells[at + 1];
@@ -68,7 +60,7 @@ export function fromCells(
 
 /** Writes feature rows as JSON. */
 export class FeatureJsonWriter {
-  readonly #head = new TransactionJsonWriter();
+  readonly #head = new PaymentJsonWriter();
   readonly #keys: readonly Literal[];
   readonly #close = literal("}");
 
@@ -78,7 +70,7 @@ export class FeatureJsonWriter {
   }
 
   /** Appends a payment with its feature values. */
-  write(writer: ByteWriter, row: Transaction, values: Float64Array): void {
+  write(writer: ByteWriter, row: Payment, values: Float64Array): void {
     this.#head.write(writer, row, true);
     for (let i = 0; i < this.#keys.length; i++) {
       writer.bytes(this.#keys[i].bytes);
@@ -90,13 +82,13 @@ export class FeatureJsonWriter {
 
 /** Reads feature rows from JSON. */
 export class FeatureJsonReader {
-  readonly #head = new TransactionJsonReader();
+  readonly #head = new PaymentJsonReader();
   readonly #scanner = new JsonScanner();
   readonly #names: readonly string[];
   readonly #keys: readonly Literal[];
   readonly #close = literal("}");
   readonly #whole: readonly boolean[];
-  readonly #row = emptyTransaction();
+  readonly #row = emptyPayment();
 
   /** Reads the features of these parameters. */
   constructor(parameters: FeatureParameters) {
@@ -115,7 +107,7 @@ export class FeatureJsonReader {
     at: number,
   ): Defect | undefined {
     this.#scanner.start(bytes, start, end);
-    const known = this.#scan(cells, at + TRANSACTION_CELLS);
+    const known = this.#scan(cells, at + PAYMENT_CELLS);
     const defect = known
       ? checkTimes(this.#row, this.#head.timeDays, startSeconds)
       : this.#parse(bytes, start, end, startSeconds, cells, at);
@@ -146,8 +138,8 @@ export class FeatureJsonReader {
     const parsed = parseObject(bytes, start, end);
     if (!parsed.object) return parsed.defect;
     const { object } = parsed;
-    const values = TRANSACTION_FIELDS.map((field) => object[field]);
-    const defect = fillTransaction(values, startSeconds, this.#row);
+    const values = PAYMENT_FIELDS.map((field) => object[field]);
+    const defect = fillPayment(values, startSeconds, this.#row);
     if (defect) return defect;
     for (const [i, name] of this.#names.entries()) {
       const value = object[name];
@@ -160,7 +152,7 @@ export class FeatureJsonReader {
           (this.#whole[i] ? INT_MAX : Number.MAX_VALUE);
         return { reason: "wrong type", message };
       }
-      cells[at + TRANSACTION_CELLS + i] = value;
+      cells[at + PAYMENT_CELLS + i] = value;
     }
     return undefined;
   }

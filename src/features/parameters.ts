@@ -4,7 +4,7 @@
  * the doubles that topics, tables and models carry, and the canonical text of
  * files, are derived from the totals here and nowhere else.
  */
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 import {
   customerColumns,
   type ExtendedColumn,

@@ -1,5 +1,5 @@
 /** The terminal's features of the extended set: see extended_columns.ts. */
-import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
+import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 import {
   customerColumns,
   HISTORY_MAX,
@@ -50,7 +50,7 @@ export class TerminalExtension {
    * already, and takes its label into the state.
    */
   process(
-    row: Transaction,
+    row: Payment,
     progress: number,
     totals: Float64Array,
     at: number,

@@ -3,19 +3,15 @@
  * order; other columns are ignored. The header tells the separator: a comma, a
  * semicolon or a tab. With the latter two, numbers may have a decimal comma.
  */
-import { DataError } from "../error/error.ts";
-import { JsonScanner, literal } from "../transaction/json_scanner.ts";
-import {
-  INT_MAX,
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../transaction/transaction.ts";
+import { DataError } from "../base/error.ts";
+import { JsonScanner, literal } from "../payment/json_scanner.ts";
+import { INT_MAX, type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
 import {
   checkDay,
   DERIVABLE_FIELDS,
   fillFields,
   isAmount,
-} from "../transaction/validation.ts";
+} from "../payment/validation.ts";
 import {
   CsvCutter,
   type CsvRecords,
@@ -30,7 +26,7 @@ import type {
   RowOptions,
 } from "./row_batch.ts";
 
-const DATETIME = TRANSACTION_FIELDS.indexOf("TX_DATETIME");
+const DATETIME = PAYMENT_FIELDS.indexOf("TX_DATETIME");
 
 const SEPARATORS: readonly Separator[] = [",", ";", "\t"];
 
@@ -50,7 +46,7 @@ export async function* csvRows(
   if (reader === undefined) {
     throw new DataError(
       `${options.name}:1:1: the file is empty; it must begin with the header ` +
-        TRANSACTION_FIELDS.join(","),
+        PAYMENT_FIELDS.join(","),
     );
   }
   yield reader.batch(reader.cutter.finish());
@@ -60,7 +56,7 @@ interface Header {
   readonly separator: Separator;
   /** Number of columns. */
   readonly width: number;
-  /** Column of each of TRANSACTION_FIELDS; -1 for one that is derived. */
+  /** Column of each of PAYMENT_FIELDS; -1 for one that is derived. */
   readonly places: readonly number[];
 }
 
@@ -84,20 +80,20 @@ function readHeader(line: string, name: string): Header {
     throw wrong(
       1,
       "the first line is a row, not a header; put the header before it: " +
-        TRANSACTION_FIELDS.join(","),
+        PAYMENT_FIELDS.join(","),
     );
   }
-  const missing = TRANSACTION_FIELDS.filter((_, at) => {
+  const missing = PAYMENT_FIELDS.filter((_, at) => {
     return places[at] < 0 && !DERIVABLE_FIELDS.includes(at);
   });
   if (missing.length > 0) {
     throw wrong(
       1,
       `the header lacks ${missing.join(", ")}; it must name all of ` +
-        TRANSACTION_FIELDS.join(","),
+        PAYMENT_FIELDS.join(","),
     );
   }
-  const twice = TRANSACTION_FIELDS.find((field) => {
+  const twice = PAYMENT_FIELDS.find((field) => {
     return names.indexOf(field) !== names.lastIndexOf(field);
   });
   if (twice !== undefined) {
@@ -115,7 +111,7 @@ function bestSplit(
 ): { separator: Separator; names: readonly string[]; places: number[] } {
   const splits = SEPARATORS.map((separator) => {
     const names = splitRecord(line, separator) ?? [];
-    const places = TRANSACTION_FIELDS.map((field) => names.indexOf(field));
+    const places = PAYMENT_FIELDS.map((field) => names.indexOf(field));
     const found = places.filter((place) => place >= 0).length;
     return { separator, names, places, found };
   });
@@ -142,7 +138,7 @@ class CsvReader {
       return fields.length === width &&
         places.every((place) => place < 0 || !fields[place].includes("\n"));
     });
-    this.canonical = separator === "," && width === TRANSACTION_FIELDS.length &&
+    this.canonical = separator === "," && width === PAYMENT_FIELDS.length &&
       places.every((place, at) => place === at);
   }
 
@@ -171,7 +167,7 @@ class CsvBatch implements RowBatch {
     return this.#records.lines[this.#first + index];
   }
 
-  read(index: number, into: Transaction): RowDefect | undefined {
+  read(index: number, into: Payment): RowDefect | undefined {
     const { canonical, scanner } = this.#reader;
     if (canonical) {
       const { bytes, starts, ends } = this.#records;
@@ -183,7 +179,7 @@ class CsvBatch implements RowBatch {
     return this.#split(this.#text(index), into);
   }
 
-  #split(text: string, into: Transaction): RowDefect | undefined {
+  #split(text: string, into: Payment): RowDefect | undefined {
     const { separator, width, places } = this.#reader.header;
     const fields = splitRecord(text, separator);
     if (fields === undefined) {
@@ -203,7 +199,7 @@ class CsvBatch implements RowBatch {
       const value = places[field] < 0 ? undefined : fields[places[field]];
       const number = value === undefined || field === DATETIME
         ? value
-        : this.#number(value, TRANSACTION_FIELDS[field]);
+        : this.#number(value, PAYMENT_FIELDS[field]);
       if (typeof number === "object") return number;
       values.push(number);
     }
@@ -243,7 +239,7 @@ class CsvBatch implements RowBatch {
 
   place(index: number, field: string): FieldPlace {
     const { separator, places } = this.#reader.header;
-    const at = (TRANSACTION_FIELDS as readonly string[]).indexOf(field);
+    const at = (PAYMENT_FIELDS as readonly string[]).indexOf(field);
     const place = places[at] ?? 0;
     let line = this.line(index);
     let column = 1;
@@ -277,7 +273,7 @@ const COMMA = literal(",");
  * Fills `into` with a record of the canonical form and returns its
  * TX_TIME_DAYS; -1 if it is written otherwise or a value is out of its range.
  */
-function scanCanonical(scanner: JsonScanner, into: Transaction): number {
+function scanCanonical(scanner: JsonScanner, into: Payment): number {
   into.transactionId = scanner.whole();
   if (!scanner.expect(COMMA)) return -1;
   into.datetimeSeconds = scanner.datetime();

@@ -4,17 +4,17 @@
  * DayReader reads.
  */
 import { join } from "node:path";
-import { formatDatetime } from "../transaction/calendar.ts";
+import { formatDatetime } from "../payment/calendar.ts";
 import {
   type Customer,
   CUSTOMER_FIELDS,
   DAY_SECONDS,
+  PAYMENT_FIELDS,
+  type PaymentTable,
   type Terminal,
   TERMINAL_FIELDS,
-  TRANSACTION_FIELDS,
-  type TransactionTable,
-} from "../transaction/transaction.ts";
-import { fileError } from "./file_error.ts";
+} from "../payment/payment.ts";
+import { fileError } from "../base/file_error.ts";
 import type {
   ColumnKind,
   ColumnValues,
@@ -35,7 +35,7 @@ const KINDS: Partial<Record<string, ColumnKind>> = {
 };
 
 /** Columns of a file of payments. */
-export const TRANSACTION_COLUMNS: readonly TableColumn[] = TRANSACTION_FIELDS
+export const PAYMENT_COLUMNS: readonly TableColumn[] = PAYMENT_FIELDS
   .map(columnOf);
 
 /** File that stands in a folder until its data set is complete. */
@@ -105,7 +105,7 @@ export async function writeDay(
   folder: string,
   name: string,
   format: TableFormat,
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
 ): Promise<void> {
   const values = transactionValues(table, startSeconds);
@@ -113,7 +113,7 @@ export async function writeDay(
     folder,
     name,
     format,
-    TRANSACTION_COLUMNS,
+    PAYMENT_COLUMNS,
     values,
     table.length,
   );
@@ -121,7 +121,7 @@ export async function writeDay(
 
 /** The columns of a file of payments, from a table whose stream began at `startSeconds`. */
 export function transactionValues(
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
 ): ColumnValues[] {
   const { length, firstId, timeSeconds, scenario } = table;

@@ -4,21 +4,17 @@
  * (see RowSorter), files follow one another. A bad row is an error that names
  * its place, unless bad rows are to be skipped; then it is counted.
  */
-import { DataError } from "../error/error.ts";
-import {
-  fromCells,
-  toCells,
-  TRANSACTION_CELLS,
-} from "../features/feature_row.ts";
-import { formatDatetime } from "../transaction/calendar.ts";
+import { DataError } from "../base/error.ts";
+import { fromCells, PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
+import { formatDatetime } from "../payment/calendar.ts";
 import {
   DAY_SECONDS,
-  emptyTransaction,
+  emptyPayment,
   INT_MAX,
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../transaction/transaction.ts";
-import { checkTimes } from "../transaction/validation.ts";
+  type Payment,
+  PAYMENT_FIELDS,
+} from "../payment/payment.ts";
+import { checkTimes } from "../payment/validation.ts";
 import { type DaySource, findDaySources, readRows } from "./day_source.ts";
 import { IdLedger } from "./id_ledger.ts";
 import {
@@ -29,7 +25,7 @@ import {
 } from "./row_batch.ts";
 import { RowSorter } from "./row_sorter.ts";
 import type { TableFormat } from "./table_encoder.ts";
-import { TransactionDay } from "./transaction_day.ts";
+import { PaymentDay } from "./payment_day.ts";
 
 /** How payments are read. */
 export interface DayReaderOptions {
@@ -61,8 +57,8 @@ const SKIPPED_SHOWN = 3;
 const DUPLICATE = "duplicate TRANSACTION_ID";
 
 /** A row being sorted: the payment's cells, then its place. */
-const PLACE = TRANSACTION_CELLS;
-const WIDTH = TRANSACTION_CELLS + 1;
+const PLACE = PAYMENT_CELLS;
+const WIDTH = PAYMENT_CELLS + 1;
 const ID_CELL = 0;
 const DATETIME_CELL = 1;
 
@@ -123,7 +119,7 @@ export class DayReader {
    * day of very many payments comes in parts. Throws DataError with
    * file:line:column for what can't be read.
    */
-  async *days(): AsyncGenerator<TransactionDay> {
+  async *days(): AsyncGenerator<PaymentDay> {
     using sorter = new RowSorter({
       width: WIDTH,
       keys: [DATETIME_CELL, ID_CELL],
@@ -140,7 +136,7 @@ export class DayReader {
 
   /** Puts the good rows of a file into the sorter. */
   async #gather(file: number, sorter: RowSorter): Promise<void> {
-    const row = emptyTransaction();
+    const row = emptyPayment();
     const cells = new Float64Array(WIDTH);
     const source = this.sources[file];
     const { signal } = this.#options;
@@ -164,7 +160,7 @@ export class DayReader {
   }
 
   /** Compares the time since the start where a row states it, and learns the start from the first that does. */
-  #checkTimes(row: Transaction): RowDefect | undefined {
+  #checkTimes(row: Payment): RowDefect | undefined {
     if (row.timeSeconds < 0) return undefined;
     const days = Math.floor(row.timeSeconds / DAY_SECONDS);
     const defect = checkTimes(row, days, this.#startSeconds);
@@ -191,9 +187,9 @@ export class DayReader {
   }
 
   /** The sorted rows of a file, checked against those before. */
-  *#inOrder(sorter: RowSorter): Generator<TransactionDay> {
-    const row = emptyTransaction();
-    let current: TransactionDay | undefined;
+  *#inOrder(sorter: RowSorter): Generator<PaymentDay> {
+    const row = emptyPayment();
+    let current: PaymentDay | undefined;
     for (const { cells, count } of sorter.sorted()) {
       for (let at = 0; at < count * WIDTH; at += WIDTH) {
         fromCells(cells, at, row);
@@ -205,7 +201,7 @@ export class DayReader {
         if (current?.day !== day || current.length === DAY_ROWS) {
           this.#options.signal.throwIfAborted();
           if (current !== undefined) yield current;
-          current = new TransactionDay(day, current?.length);
+          current = new PaymentDay(day, current?.length);
         }
         current.append(row);
       }
@@ -214,7 +210,7 @@ export class DayReader {
   }
 
   /** Takes note of a row in order, or refuses it and returns false. */
-  #accept(row: Transaction, place: number): boolean {
+  #accept(row: Payment, place: number): boolean {
     const defect = this.#orderDefect(row);
     if (defect !== undefined) {
       this.#refuse(this.#shown(place), defect, MEND_ROW);
@@ -226,7 +222,7 @@ export class DayReader {
     return true;
   }
 
-  #orderDefect(row: Transaction): RowDefect | undefined {
+  #orderDefect(row: Payment): RowDefect | undefined {
     const { timeSeconds: time, datetimeSeconds, transactionId } = row;
     if (time < 0 || time > INT_MAX) {
       return {
@@ -318,5 +314,5 @@ function dayStart(seconds: number): number {
 /** The field that a defect's message begins with, or "". */
 function fieldOf(message: string): string {
   const [word] = message.split(" ", 1);
-  return TRANSACTION_FIELDS.find((field) => field === word) ?? "";
+  return PAYMENT_FIELDS.find((field) => field === word) ?? "";
 }

@@ -2,14 +2,14 @@
  * Which files payments are read from: a folder of day files, one file, or
  * stdin; and the rows of each.
  */
-import { DataError } from "../error/error.ts";
+import { DataError } from "../base/error.ts";
 import { csvRows } from "./csv_rows.ts";
 import { UNFINISHED_MARK } from "./data_set.ts";
-import { fileError } from "./file_error.ts";
+import { fileError } from "../base/file_error.ts";
 import { type InputStream, openInputStream } from "./input_stream.ts";
 import { jsonlRows } from "./jsonl_rows.ts";
 import type { ByteSource } from "./line_block.ts";
-import { STANDARD_STREAM } from "./output_file.ts";
+import { STANDARD_STREAM } from "../base/output_file.ts";
 import { parquetRows } from "./parquet_rows.ts";
 import type { RowBatch, RowOptions } from "./row_batch.ts";
 import { TABLE_FORMATS, type TableFormat } from "./table_encoder.ts";

@@ -5,8 +5,8 @@
  */
 import { Readable } from "node:stream";
 import { createGunzip, type Gunzip } from "node:zlib";
-import { DataError } from "../error/error.ts";
-import { fileError } from "./file_error.ts";
+import { DataError } from "../base/error.ts";
+import { fileError } from "../base/file_error.ts";
 import { type ByteSource, readSome } from "./line_block.ts";
 import type { RowOptions } from "./row_batch.ts";
 import { isZstd, ZstdSource } from "./zstd_source.ts";

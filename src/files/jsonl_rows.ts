@@ -2,14 +2,11 @@
  * Payments from JSON lines: one object per line, with the public field names
  * as keys; other keys are ignored.
  */
-import { DataError } from "../error/error.ts";
-import { JsonScanner, literal } from "../transaction/json_scanner.ts";
-import {
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../transaction/transaction.ts";
-import { TransactionJsonReader } from "../transaction/transaction_json.ts";
-import { checkDay, fillFields } from "../transaction/validation.ts";
+import { DataError } from "../base/error.ts";
+import { JsonScanner, literal } from "../payment/json_scanner.ts";
+import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
+import { PaymentJsonReader } from "../payment/payment_json.ts";
+import { checkDay, fillFields } from "../payment/validation.ts";
 import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
 import type {
   FieldPlace,
@@ -39,7 +36,7 @@ export async function* jsonlRows(
 class JsonlBatch implements RowBatch {
   readonly #block: LineBlock;
   readonly #scanner = new JsonScanner();
-  readonly #known = new TransactionJsonReader();
+  readonly #known = new PaymentJsonReader();
 
   constructor(block: LineBlock) {
     this.#block = block;
@@ -53,7 +50,7 @@ class JsonlBatch implements RowBatch {
     return this.#block.firstLine + index;
   }
 
-  read(index: number, into: Transaction): RowDefect | undefined {
+  read(index: number, into: Payment): RowDefect | undefined {
     const { bytes, starts } = this.#block;
     const end = (starts[index + 1] ?? bytes.length) - 1;
     this.#scanner.start(bytes, starts[index], end);
@@ -63,7 +60,7 @@ class JsonlBatch implements RowBatch {
     return this.#parse(index, into);
   }
 
-  #parse(index: number, into: Transaction): RowDefect | undefined {
+  #parse(index: number, into: Payment): RowDefect | undefined {
     let record: unknown;
     try {
       record = JSON.parse(this.#block.text(index));
@@ -74,7 +71,7 @@ class JsonlBatch implements RowBatch {
       return { reason: "not JSON", message: "the line is not a JSON object" };
     }
     const fields = record as Readonly<Record<string, unknown>>;
-    return fillFields(TRANSACTION_FIELDS.map((field) => fields[field]), into);
+    return fillFields(PAYMENT_FIELDS.map((field) => fields[field]), into);
   }
 
   place(index: number, field: string): FieldPlace {

@@ -3,8 +3,8 @@
  * some 256 KiB, and a line longer than 64 KiB is an error. A UTF-8 byte order
  * mark and the CR of CR LF line ends are removed.
  */
-import { DataError } from "../error/error.ts";
-import { fileError } from "./file_error.ts";
+import { DataError } from "../base/error.ts";
+import { fileError } from "../base/file_error.ts";
 import type { RowOptions } from "./row_batch.ts";
 
 /** Bytes of the longest line allowed, its line end included. */

@@ -5,7 +5,7 @@
  */
 import type { AsyncBuffer, CompressionCodec, RowGroup } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
-import { DataError } from "../error/error.ts";
+import { DataError } from "../base/error.ts";
 import { checkUnpacked } from "./parquet_codecs.ts";
 
 /** Most bytes of a column in one row group, as they lie in the file. */

@@ -11,12 +11,9 @@ import {
   parquetRead,
   type SchemaElement,
 } from "hyparquet";
-import { DataError } from "../error/error.ts";
-import {
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../transaction/transaction.ts";
-import { DERIVABLE_FIELDS, fillFields } from "../transaction/validation.ts";
+import { DataError } from "../base/error.ts";
+import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
+import { DERIVABLE_FIELDS, fillFields } from "../payment/validation.ts";
 import { checkPages } from "./parquet_limits.ts";
 import { parquetCompressors } from "./parquet_codecs.ts";
 import type {
@@ -70,25 +67,25 @@ export async function* parquetRows(
 /** A column that holds a field of a payment. */
 interface FieldColumn {
   readonly name: string;
-  /** Its place in TRANSACTION_FIELDS. */
+  /** Its place in PAYMENT_FIELDS. */
   readonly field: number;
   readonly element: SchemaElement;
 }
 
 function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
   const elements = topLevel(metadata.schema);
-  const columns = TRANSACTION_FIELDS.flatMap((field, at) => {
+  const columns = PAYMENT_FIELDS.flatMap((field, at) => {
     const element = elements.find((element) => element.name === field);
     return element ? [{ name: field, field: at, element }] : [];
   });
-  const missing = TRANSACTION_FIELDS.filter((field, at) => {
+  const missing = PAYMENT_FIELDS.filter((field, at) => {
     return !DERIVABLE_FIELDS.includes(at) &&
       columns.every((column) => column.name !== field);
   });
   if (missing.length > 0) {
     throw new DataError(
       `${name}: the columns lack ${missing.join(", ")}; the file ` +
-        `must have all of ${TRANSACTION_FIELDS.join(",")}`,
+        `must have all of ${PAYMENT_FIELDS.join(",")}`,
     );
   }
   for (const { name: field, element } of columns) {
@@ -141,8 +138,8 @@ class ParquetBatch implements RowBatch {
     return this.#firstRow + index;
   }
 
-  read(index: number, into: Transaction): RowDefect | undefined {
-    const values: unknown[] = new Array(TRANSACTION_FIELDS.length);
+  read(index: number, into: Payment): RowDefect | undefined {
+    const values: unknown[] = new Array(PAYMENT_FIELDS.length);
     const row = this.#rows[index];
     this.#columns.forEach(({ field, element }, at) => {
       values[field] = exactValue(row[at] ?? null, element);

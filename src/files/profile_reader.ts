@@ -1,15 +1,15 @@
 /** Customers and terminals from the files of a data set: what data_set.ts writes, read again. */
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { parse } from "csv-parse/sync";
-import { DataError } from "../error/error.ts";
+import { DataError } from "../base/error.ts";
 import {
   type Customer,
   CUSTOMER_FIELDS,
   INT_MAX,
   type Terminal,
   TERMINAL_FIELDS,
-} from "../transaction/transaction.ts";
-import { fileError } from "./file_error.ts";
+} from "../payment/payment.ts";
+import { fileError } from "../base/file_error.ts";
 import { parquetCompressors } from "./parquet_codecs.ts";
 import { checkPages } from "./parquet_limits.ts";
 import { TABLE_FORMATS } from "./table_encoder.ts";

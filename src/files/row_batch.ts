@@ -2,7 +2,7 @@
  * Payments on their way from a file to the checks: what the readers of CSV,
  * JSON lines and Parquet have in common.
  */
-import type { Transaction } from "../transaction/transaction.ts";
+import type { Payment } from "../payment/payment.ts";
 
 /** Why a row can't be used. */
 export interface RowDefect {
@@ -30,7 +30,7 @@ export interface RowBatch {
    * Fills `into` with row `index` as fillFields() does, or returns what is
    * wrong with it.
    */
-  read(index: number, into: Transaction): RowDefect | undefined;
+  read(index: number, into: Payment): RowDefect | undefined;
   /** Where a field of row `index` stands, or the row itself if the field can't be found. */
   place(index: number, field: string): FieldPlace;
 }

@@ -3,8 +3,8 @@
  * and longer inputs go through a temporary file in sorted runs that are merged
  * (an external merge sort). A row is some numbers side by side.
  */
-import { DataError } from "../error/error.ts";
-import { fileError, fileErrorReason } from "./file_error.ts";
+import { DataError } from "../base/error.ts";
+import { fileError, fileErrorReason } from "../base/file_error.ts";
 
 /** What is sorted, and in how much memory. */
 export interface RowSorterOptions {

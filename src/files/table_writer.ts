@@ -2,7 +2,7 @@
  * Writes a table to a file or stdout, batch after batch, in any of the
  * formats. The file appears under its name only when it is complete.
  */
-import { OutputFile } from "./output_file.ts";
+import { OutputFile } from "../base/output_file.ts";
 import { parquetEncoder } from "./parquet_encoder.ts";
 import {
   type ColumnValues,

@@ -6,7 +6,7 @@
  */
 import { Decompress } from "fzstd";
 import loadXxhash, { type XXHash, type XXHashAPI } from "xxhash-wasm";
-import { DataError } from "../error/error.ts";
+import { DataError } from "../base/error.ts";
 import type { ByteSource } from "./line_block.ts";
 
 /** Largest window that is accepted, as in the zstd program: 128 MiB. */

@@ -4,7 +4,7 @@
  * input's offset committed, all or nothing. Everything that is exactly once
  * rests on it. embedded.ts keeps a log in a folder.
  */
-import { LogError } from "../error/error.ts";
+import { LogError } from "../base/error.ts";
 import {
   batchBelow,
   type RecordBatch,

@@ -3,8 +3,8 @@
  * where it is needed, so that a run without a server starts at once.
  */
 import { join } from "node:path";
-import { EmbeddedLog } from "./embedded.ts";
-import type { KafkaSettings } from "./kafka_settings.ts";
+import { EmbeddedLog } from "./embedded/embedded_log.ts";
+import type { KafkaSettings } from "./kafka/kafka_settings.ts";
 import type { Log, LogReport } from "./log.ts";
 
 /** Where the log is and how it is reached. */
@@ -38,6 +38,6 @@ export async function openLog(
     const { folder, durable } = settings;
     return new EmbeddedLog({ path: logPath(folder), durable, signal, report });
   }
-  const { openKafkaLog } = await import("./kafka.ts");
+  const { openKafkaLog } = await import("./kafka/kafka_client.ts");
   return await openKafkaLog(settings, report);
 }

@@ -4,8 +4,8 @@
  * an object for each.
  */
 import { Buffer } from "node:buffer";
-import { ByteWriter } from "../transaction/byte_writer.ts";
-import { crc32c } from "./crc32c.ts";
+import { ByteWriter } from "../base/byte_writer.ts";
+import { crc32c } from "../base/crc32c.ts";
 
 /** Records as they are read from one partition, ascending offset. */
 export interface RecordBatch {

@@ -3,7 +3,7 @@
  * key figures, tables and figures. Pure values, but for the drawing of a
  * figure, which waits for a width.
  */
-import type { Customer, Terminal } from "../transaction/transaction.ts";
+import type { Customer, Terminal } from "../payment/payment.ts";
 import type { DataStatistics } from "./data_statistics.ts";
 import type { ModelCurves } from "./model_curves.ts";
 import type { Drawing } from "./svg.ts";

@@ -3,8 +3,8 @@
  * totals, days, scenarios, and for each feature how genuine and fraudulent
  * payments differ. Rows may come in any order of days.
  */
-import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
-import { amountCents } from "../transaction/validation.ts";
+import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
+import { amountCents } from "../payment/validation.ts";
 import { Histogram } from "./histogram.ts";
 import { labelCorrelation, Moments } from "./moments.ts";
 
@@ -87,7 +87,7 @@ export interface DataStatistics {
   /** The inputs. */
   readonly features: readonly FeatureStatistics[];
   /** The first payments. */
-  readonly firstRows: readonly Transaction[];
+  readonly firstRows: readonly Payment[];
 }
 
 /** Counts of a day in the making. */
@@ -117,7 +117,7 @@ export class StatisticsCollector {
   readonly #terminals = new Set<number>();
   readonly #firstAmounts = new Histogram();
   readonly #firstTimes = new Float64Array(TIME_BINS);
-  readonly #firstRows: Transaction[] = [];
+  readonly #firstRows: Payment[] = [];
   #firstDay: number | undefined;
   #startSeconds: number | undefined;
   #payments = 0;
@@ -135,7 +135,7 @@ export class StatisticsCollector {
   }
 
   /** Adds a payment, whose features stand in `values` from `at` on. */
-  add(row: Transaction, values: Float64Array, at: number): void {
+  add(row: Payment, values: Float64Array, at: number): void {
     if (this.#firstRows.length < ROWS_SHOWN) this.#firstRows.push({ ...row });
     this.#payments++;
     this.#cents += amountCents(row.amount);
@@ -158,7 +158,7 @@ export class StatisticsCollector {
     this.#moments[input][fraud].add(value);
   }
 
-  #addFirstDays(row: Transaction, day: number): void {
+  #addFirstDays(row: Payment, day: number): void {
     this.#firstDay ??= day;
     if (day >= this.#firstDay + FIRST_DAYS) return;
     this.#firstAmounts.add(row.amount);
@@ -183,7 +183,7 @@ export class StatisticsCollector {
     return open;
   }
 
-  #addFraud(row: Transaction, day: OpenDay): void {
+  #addFraud(row: Payment, day: OpenDay): void {
     this.#frauds++;
     const cents = amountCents(row.amount);
     this.#centsOfFrauds += cents;

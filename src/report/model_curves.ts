@@ -5,13 +5,13 @@ import {
   precisionRecallCurve,
   rankScores,
   rocCurve,
-} from "../learning/metrics.ts";
+} from "../learning/judge/metrics.ts";
 import {
   type PricedScores,
   type ThresholdRow,
   thresholdTable,
   USUAL_THRESHOLDS,
-} from "../learning/thresholds.ts";
+} from "../learning/judge/thresholds.ts";
 
 /** Points of a curve. */
 export interface Curve {

@@ -1,6 +1,6 @@
 /** The sections on payments: what there is, amounts, times of day, days, and frauds by scenario. */
-import { formatDate, formatDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS, TRANSACTION_FIELDS } from "../transaction/transaction.ts";
+import { formatDate, formatDatetime } from "../payment/calendar.ts";
+import { DAY_SECONDS, PAYMENT_FIELDS } from "../payment/payment.ts";
 import { drawBars } from "./bar_chart.ts";
 import type {
   Figure,
@@ -150,7 +150,7 @@ export function paymentsSection({ statistics }: ReportData): Section {
 function firstRowsTable({ firstRows }: DataStatistics): Table {
   return {
     caption: "The first payments",
-    header: [...TRANSACTION_FIELDS],
+    header: [...PAYMENT_FIELDS],
     rows: firstRows.map((row) => [
       String(row.transactionId),
       formatDatetime(row.datetimeSeconds),

@@ -4,7 +4,7 @@ import {
   CUSTOMER_FIELDS,
   type Terminal,
   TERMINAL_FIELDS,
-} from "../transaction/transaction.ts";
+} from "../payment/payment.ts";
 import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
 import { drawPlane, isInReach } from "./plane_chart.ts";
 import { grouped, threeDigits } from "./scale.ts";

@@ -2,7 +2,7 @@
  * The square on which customers and terminals lie: the whole of it, and
  * beside it (below it where it is narrow) what lies around one customer.
  */
-import type { Customer, Terminal } from "../transaction/transaction.ts";
+import type { Customer, Terminal } from "../payment/payment.ts";
 import { type Drawing, element, label, round } from "./svg.ts";
 
 /** Side of the square. */

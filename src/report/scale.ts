@@ -2,7 +2,7 @@
  * From numbers to places on an axis: linear scales, round ticks, dates, and
  * numbers as people read them.
  */
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 
 /** A linear scale and the ticks of its axis. */
 export interface Scale {

@@ -1,7 +1,7 @@
 /** Scores payments as they pass and keeps what the curves of a model need: a label, a score and an amount each. */
-import type { Scorer } from "../learning/model.ts";
-import type { PricedScores } from "../learning/thresholds.ts";
-import { DAY_SECONDS, type Transaction } from "../transaction/transaction.ts";
+import type { Scorer } from "../learning/kinds/model.ts";
+import type { PricedScores } from "../learning/judge/thresholds.ts";
+import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 
 /** Payments that are scored at once. */
 const BATCH_ROWS = 4096;
@@ -34,7 +34,7 @@ export class ScoreCollector {
   }
 
   /** Takes a payment, whose features stand in `values` from `at` on; waits where a batch is full. */
-  async add(row: Transaction, values: Float64Array, at: number): Promise<void> {
+  async add(row: Payment, values: Float64Array, at: number): Promise<void> {
     if (this.#batched === BATCH_ROWS) await this.flush();
     this.#days.add(Math.floor(row.timeSeconds / DAY_SECONDS));
     const start = this.#batched++ * this.#width;
@@ -49,7 +49,7 @@ export class ScoreCollector {
   }
 
   /** Whether a payment is of a day that is judged. */
-  wants(row: Transaction): boolean {
+  wants(row: Payment): boolean {
     return row.datetimeSeconds >= this.#fromSeconds;
   }
 

@@ -4,7 +4,7 @@
  * customer features, and hands the rows on in packs by terminal. All of it is
  * a function of the log, so a replay restores the state exactly.
  */
-import { toCells, TRANSACTION_CELLS } from "../features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
 import {
   customerPlaces,
@@ -29,33 +29,41 @@ import {
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
-import { formatDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
-import { TransactionJsonReader } from "../transaction/transaction_json.ts";
-import { Alignment, alignmentSeconds } from "./alignment.ts";
-import type { StreamParameters } from "./control.ts";
-import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
-import { Ledger } from "./ledger.ts";
-import { PackBuilder, packSource, packWidth, readPack } from "./pack.ts";
-import { Placement } from "./placement.ts";
+import { formatDatetime } from "../payment/calendar.ts";
+import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import { PaymentJsonReader } from "../payment/payment_json.ts";
+import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
+import type { StreamParameters } from "../stream/control.ts";
+import {
+  DeadLetterBox,
+  type DeadLetterReason,
+} from "../stream/dead_letters.ts";
+import { Ledger } from "../stream/ledger.ts";
+import {
+  PackBuilder,
+  packSource,
+  packWidth,
+  readPack,
+} from "../stream/pack.ts";
+import { Placement } from "../stream/placement.ts";
 import {
   GapCheck,
   Recovery,
   stageMark,
   type StageStart,
   WrittenRows,
-} from "./recovery.ts";
+} from "../stream/recovery.ts";
 import {
   type CommitReader,
   ReplayMarks,
   stageCommit,
   type StageCounters,
-} from "./stage_commit.ts";
+} from "../stream/stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
   TRANSACTION_TOPIC,
-} from "./topics.ts";
+} from "../stream/topics.ts";
 
 /** What a record turned out to be. */
 type Verdict = "accept" | "duplicate" | Refusal;
@@ -94,8 +102,8 @@ export class CustomerStage implements PartitionTask {
   readonly #ledger: Ledger;
   readonly #marks: ReplayMarks;
   readonly #counters: StageCounters;
-  readonly #reader = new TransactionJsonReader();
-  readonly #row = emptyTransaction();
+  readonly #reader = new PaymentJsonReader();
+  readonly #row = emptyPayment();
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
   readonly #partitioner: IdPartitioner;
@@ -372,7 +380,7 @@ export class CustomerStage implements PartitionTask {
     const totals = this.#totals;
     const places = this.#places;
     for (let i = 0; i < places.length; i++) {
-      cells[at + TRANSACTION_CELLS + i] = totals[places[i]];
+      cells[at + PAYMENT_CELLS + i] = totals[places[i]];
     }
   }
 

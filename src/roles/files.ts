@@ -6,37 +6,37 @@
  * day is sorted by TRANSACTION_ID and renamed.
  */
 import { join } from "node:path";
-import { DataError } from "../error/error.ts";
-import { fileError } from "../files/file_error.ts";
+import { DataError } from "../base/error.ts";
+import { fileError } from "../base/file_error.ts";
 import { type Log, READ_LIMIT } from "../log/log.ts";
 import { recordMark } from "../log/record_batch.ts";
-import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
-import { formatDate } from "../transaction/calendar.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { DayFolder } from "./day_folder.ts";
-import { FolderDamage, type PartitionFiles } from "./day_manifest.ts";
-import { takeLock } from "./lock.ts";
+import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
+import { formatDate } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import { DayFolder } from "../files/day_folder.ts";
+import { FolderDamage, type PartitionFiles } from "../files/day_manifest.ts";
+import { takeLock } from "../base/lock.ts";
+import { type RunSettings } from "./role.ts";
 import {
   featuresOf,
   isComplete,
-  type RoleContext,
-  type RunSettings,
-} from "./role.ts";
-import { parseCommit, takenOffset } from "./stage_commit.ts";
+  type StreamContext,
+} from "../stream/stream_context.ts";
+import { parseCommit, takenOffset } from "../stream/stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
-} from "./topics.ts";
+} from "../stream/topics.ts";
 
 /** Rows are on disk at the latest so much after they were read. */
 const FLUSH_MS = 200;
 
 /** Keeps files until the sink topic is complete and kept, or the context's signal. */
 export async function runFiles(
-  context: RoleContext,
+  context: StreamContext,
   files: NonNullable<RunSettings["files"]>,
 ): Promise<void> {
   try {
@@ -63,7 +63,7 @@ export async function runFiles(
 }
 
 async function keepFiles(
-  context: RoleContext,
+  context: StreamContext,
   folder: DayFolder,
 ): Promise<void> {
   const { log, control, logger, signal, parameters } = context;
@@ -103,7 +103,7 @@ async function keepFiles(
  * again from the beginning.
  */
 async function openFolder(
-  context: RoleContext,
+  context: StreamContext,
   { folder: path, format }: NonNullable<RunSettings["files"]>,
 ): Promise<DayFolder> {
   const { log, control, logger, parameters } = context;
@@ -174,7 +174,7 @@ async function isOther(
 
 /** The first day of which the log holds all payments; undefined if it holds all there were. */
 async function firstWholeDay(
-  { log, parameters }: RoleContext,
+  { log, parameters }: StreamContext,
 ): Promise<string | undefined> {
   const [sink] = await log.topics([SINK_TOPIC]);
   let first: number | undefined;
@@ -191,7 +191,7 @@ async function firstWholeDay(
 }
 
 async function isDone(
-  context: RoleContext,
+  context: StreamContext,
   offsets: readonly number[],
 ): Promise<boolean> {
   if (!await isComplete(context, SINK_TOPIC)) return false;
@@ -205,13 +205,13 @@ async function isDone(
  * through the second stage and been read here.
  */
 class DayBarrier {
-  readonly #context: RoleContext;
+  readonly #context: StreamContext;
   #complete = 0;
   #days = 0;
   #waitFor: "nothing" | "terminal stage" | "reading" = "nothing";
   #ends: readonly number[] = [];
 
-  constructor(context: RoleContext) {
+  constructor(context: StreamContext) {
     this.#context = context;
   }
 

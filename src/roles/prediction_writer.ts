@@ -9,26 +9,30 @@ import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { StreamPosition } from "../store/positions.ts";
 import { joinCells } from "../store/cell_rows.ts";
+import { type PredictionStore } from "../store/predictions.ts";
 import {
   emptyPredictions,
   PREDICTION_CELLS,
   type PredictionRows,
-  type PredictionStore,
-} from "../store/predictions.ts";
-import { formatDatetime } from "../transaction/calendar.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
-import type { Defect } from "../transaction/validation.ts";
-import { DeadLetterBox, idTooLarge } from "./dead_letters.ts";
-import { PredictionJsonReader } from "./prediction_json.ts";
-import { hasTaken, isDone, type RoleContext } from "./role.ts";
-import { PREDICTION_GROUP, PREDICTION_TOPIC } from "./topics.ts";
+} from "../payment/prediction.ts";
+import { formatDatetime } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import type { Defect } from "../payment/validation.ts";
+import { DeadLetterBox, idTooLarge } from "../stream/dead_letters.ts";
+import { PredictionJsonReader } from "../payment/prediction_json.ts";
+import {
+  hasTaken,
+  isDone,
+  type StreamContext,
+} from "../stream/stream_context.ts";
+import { PREDICTION_GROUP, PREDICTION_TOPIC } from "../stream/topics.ts";
 import type { FillOptions } from "./writer.ts";
 import {
   openWriterTask,
   prepareTable,
   type WriterProgress,
   type WriterSource,
-} from "./writer_position.ts";
+} from "../stream/writer_position.ts";
 
 const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
@@ -45,7 +49,7 @@ export interface PredictionWriterOptions extends FillOptions {
 
 /** Stores predictions until the prediction topic is complete and stored, or the context's signal. */
 export async function runPredictionWriter(
-  context: RoleContext,
+  context: StreamContext,
   options: PredictionWriterOptions,
 ): Promise<void> {
   const { log, logger, signal } = context;
@@ -91,7 +95,7 @@ export async function runPredictionWriter(
 
 /** Waits for a scorer; false if all is stored, or the role stopped, without one. */
 async function isScored(
-  { control, signal }: RoleContext,
+  { control, signal }: StreamContext,
   stored: AbortSignal,
 ): Promise<boolean> {
   const ended = AbortSignal.any([signal, stored]);

@@ -4,10 +4,14 @@
  */
 import type { ReadLimit } from "../log/log.ts";
 import { CustomerStage } from "./customer_stage.ts";
-import { markEnd } from "./end_mark.ts";
-import { isDone, type RoleContext } from "./role.ts";
-import { type StageStart, stageStart, tellRecovered } from "./recovery.ts";
-import { CommitReader } from "./stage_commit.ts";
+import { markEnd } from "../stream/end_mark.ts";
+import { isDone, type StreamContext } from "../stream/stream_context.ts";
+import {
+  type StageStart,
+  stageStart,
+  tellRecovered,
+} from "../stream/recovery.ts";
+import { CommitReader } from "../stream/stage_commit.ts";
 import { TerminalStage } from "./terminal_stage.ts";
 import { runTogether } from "./together.ts";
 import {
@@ -16,7 +20,7 @@ import {
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
-} from "./topics.ts";
+} from "../stream/topics.ts";
 
 /** How much a step takes: about 4,000 payments in either stage. */
 const CUSTOMER_LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
@@ -36,7 +40,7 @@ interface Stage {
 
 /** Runs both stages until they are done or the context's signal. */
 export async function runProcessor(
-  context: RoleContext,
+  context: StreamContext,
   startSeconds: number | undefined,
 ): Promise<void> {
   const { log, control, parameters, signal } = context;
@@ -79,7 +83,7 @@ export async function runProcessor(
   );
 }
 
-async function runStage(context: RoleContext, stage: Stage): Promise<void> {
+async function runStage(context: StreamContext, stage: Stage): Promise<void> {
   const { log, control, logger, signal } = context;
   const { group, input, output, limit } = stage;
   await log.consume({

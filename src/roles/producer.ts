@@ -3,28 +3,33 @@
  * of day after day, at its pace. Each batch of payments and the position
  * behind it are one atomic append, so that a restart goes on exactly there.
  */
-import { ConfigError } from "../error/error.ts";
+import { ConfigError } from "../base/error.ts";
 import type { Append } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { openSimulation, type Simulation } from "../simulator/simulation.ts";
 import {
-  emptyTransaction,
+  emptyPayment,
+  type PaymentTable,
   readTableRow,
-  type TransactionTable,
-} from "../transaction/transaction.ts";
-import { formatDate } from "../transaction/calendar.ts";
-import { profileJson } from "../transaction/profile_json.ts";
-import { TransactionJsonWriter } from "../transaction/transaction_json.ts";
+} from "../payment/payment.ts";
+import { formatDate } from "../payment/calendar.ts";
+import { profileJson } from "../payment/profile_json.ts";
+import { PaymentJsonWriter } from "../payment/payment_json.ts";
 import {
   type ControlRecords,
   controlRecords,
   type ProducerPosition,
   type StreamParameters,
-} from "./control.ts";
+} from "../stream/control.ts";
 import { openPacer } from "./pacer.ts";
-import type { RoleContext, RunSettings } from "./role.ts";
-import { CUSTOMER_TOPIC, TERMINAL_TOPIC, TRANSACTION_TOPIC } from "./topics.ts";
+import type { RunSettings } from "./role.ts";
+import type { StreamContext } from "../stream/stream_context.ts";
+import {
+  CUSTOMER_TOPIC,
+  TERMINAL_TOPIC,
+  TRANSACTION_TOPIC,
+} from "../stream/topics.ts";
 
 /** Payments in one append at most. */
 const BATCH_ROWS = 4096;
@@ -50,7 +55,7 @@ export function fingerprintOf(data: RunSettings["data"]): string {
 
 /** Publishes until the data end or the context's signal. */
 export async function runProducer(
-  context: RoleContext,
+  context: StreamContext,
   options: ProducerOptions,
 ): Promise<void> {
   const { log, control, logger, signal } = context;
@@ -169,8 +174,8 @@ function profileAppends(
 class PaymentBatch {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
-  readonly #json = new TransactionJsonWriter();
-  readonly #row = emptyTransaction();
+  readonly #json = new PaymentJsonWriter();
+  readonly #row = emptyPayment();
   readonly #startSeconds: number;
 
   constructor(
@@ -185,7 +190,7 @@ class PaymentBatch {
     this.#startSeconds = simulation.startSeconds;
   }
 
-  fill(table: TransactionTable, from: number, rows: number): void {
+  fill(table: PaymentTable, from: number, rows: number): void {
     for (const builder of this.#builders) builder.clear();
     const payment = this.#row;
     for (let index = from; index < from + rows; index++) {

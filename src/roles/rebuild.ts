@@ -2,13 +2,13 @@
  * Fills a store again from the log: what it holds of any stream is removed,
  * then the writers store what is there, as they always do, and end.
  */
-import { DataError } from "../error/error.ts";
+import { DataError } from "../base/error.ts";
 import { type Log, readRange } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
-import { formatDate } from "../transaction/calendar.ts";
+import { formatDate } from "../payment/calendar.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
-import type { RoleContext } from "./role.ts";
-import { readCommit } from "./stage_commit.ts";
+import type { StreamContext } from "../stream/stream_context.ts";
+import { readCommit } from "../stream/stage_commit.ts";
 import {
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
@@ -17,7 +17,7 @@ import {
   SINK_TOPIC,
   TERMINAL_GROUP,
   WRITER_GROUP,
-} from "./topics.ts";
+} from "../stream/topics.ts";
 import { runWriter } from "./writer.ts";
 
 /** How a store is filled again. */
@@ -39,7 +39,7 @@ export interface RebuildOptions {
  * of the stream is at work.
  */
 export async function rebuild(
-  context: RoleContext,
+  context: StreamContext,
   options: RebuildOptions,
 ): Promise<void> {
   const { log, control } = context;

@@ -1,15 +1,11 @@
-/** What every role is given, and the settings that a run is made from. */
-import type { FeatureParameters } from "../features/parameters.ts";
-import type { AlertPolicy } from "../learning/alert_policy.ts";
-import type { ModelSpec } from "../learning/fit_task.ts";
-import type { Commit, Log } from "../log/log.ts";
+/** The roles, and the settings that a run is made from. */
+import type { AlertPolicy } from "../scoring/alert_policy.ts";
+import type { ModelSpec } from "../learning/fit/fit_task.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
+import type { ModelPlace } from "../scoring/model_source.ts";
 import type { StoreSettings } from "../store/open_store.ts";
-import type { Logger } from "../telemetry/logger.ts";
-import type { Control, StreamParameters } from "./control.ts";
-import { takenOffset } from "./stage_commit.ts";
-import { PIPELINE, PREDICTION_GROUP, SCORING, WRITER_GROUP } from "./topics.ts";
+import type { StreamParameters } from "../stream/control.ts";
 
 /** The roles that a process can take. */
 export const ROLES = [
@@ -86,19 +82,6 @@ export interface TrainingSettings {
   readonly model: ModelSpec;
 }
 
-/** Where the scorer finds its model. */
-export type ModelPlace =
-  /** A model's file. */
-  | { readonly kind: "file"; readonly path: string }
-  /** A registry, whose champion it is. */
-  | {
-    readonly kind: "registry";
-    /** Its folder. */
-    readonly folder: string;
-    /** Whether payments wait for the decision of their day (see model_source.ts). */
-    readonly waits: boolean;
-  };
-
 /** How fast payments are published. */
 export type Pace =
   | { readonly kind: "max" }
@@ -106,71 +89,3 @@ export type Pace =
   | { readonly kind: "rate"; readonly perSecond: number }
   /** Event time so many times faster than the clock. */
   | { readonly kind: "speedup"; readonly factor: number };
-
-/** What a role works with. */
-export interface RoleContext {
-  /** The log. */
-  readonly log: Log;
-  /** The control topic, refreshed once. */
-  readonly control: Control;
-  /** What all roles agreed on. */
-  readonly parameters: StreamParameters;
-  /** Where the role says what it does. */
-  readonly logger: Logger;
-  /** Ends the role after the step in hand. */
-  readonly signal: AbortSignal;
-}
-
-/** The features of a context, for short. */
-export function featuresOf(context: RoleContext): FeatureParameters {
-  return context.parameters.features;
-}
-
-/**
- * Whether a group has taken everything of a finished topic: its end is marked
- * and the group stands at the end offsets, fetched after the mark was seen.
- */
-export async function isDone(
-  context: RoleContext,
-  group: string,
-  topic: string,
-): Promise<boolean> {
-  return await isComplete(context, topic) &&
-    await hasTaken(context.log, group, topic);
-}
-
-/**
- * Whether nothing more comes into a topic: its end is marked, and the stages
- * before it have taken all that they were given. (A dead letter that is
- * requeued into a stream which had ended already goes through all of them.)
- */
-export async function isComplete(
-  { log, control }: RoleContext,
-  topic: string,
-): Promise<boolean> {
-  await control.refresh();
-  if (!control.end(topic)) return false;
-  for (const stage of [...PIPELINE, ...SCORING]) {
-    if (stage.topic === topic) break;
-    if (stage.group === WRITER_GROUP) continue; // nothing comes after it
-    if (!await hasTaken(log, stage.group, stage.topic)) return false;
-  }
-  return true;
-}
-
-/** How far a group has come. A writer takes an offset that another program has set. */
-function taken(commit: Commit | undefined, group: string): number {
-  const isWriter = group === WRITER_GROUP || group === PREDICTION_GROUP;
-  return isWriter ? commit?.offset ?? 0 : takenOffset(commit);
-}
-
-/** Whether a group stands at the end offsets of a topic. */
-export async function hasTaken(
-  log: Log,
-  group: string,
-  topic: string,
-): Promise<boolean> {
-  const ends = await log.endOffsets(topic) ?? [];
-  const commits = await log.committed(group, topic);
-  return ends.every((end, i) => taken(commits[i], group) >= end);
-}

@@ -3,19 +3,20 @@
  * for itself, runs the role, and tells the supervisor how it ended.
  */
 import { openLog } from "../log/open_log.ts";
-import { syncIfThere } from "../files/durable_file.ts";
+import { syncIfThere } from "../base/durable_file.ts";
 import { openStore, storePath } from "../store/open_store.ts";
-import { openLogger, reportTo } from "../telemetry/logger.ts";
-import { Control } from "./control.ts";
+import { openLogger, reportTo } from "../base/logger.ts";
+import { Control } from "../stream/control.ts";
 import { runFiles } from "./files.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
-import type { Role, RoleContext, RunSettings } from "./role.ts";
+import type { Role, RunSettings } from "./role.ts";
+import type { StreamContext } from "../stream/stream_context.ts";
 import { runScorer } from "./scorer.ts";
 import { runTogether } from "./together.ts";
 import { runTrainer, trainerReach } from "./trainer.ts";
-import { openUnlessStopped } from "./unless_stopped.ts";
+import { openUnlessStopped } from "../base/unless_stopped.ts";
 import { runTrimmer } from "./trimmer.ts";
 import { runWriter } from "./writer.ts";
 
@@ -102,7 +103,7 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   const log = opened.resource;
   const control = new Control(log);
   await control.refresh();
-  const context: RoleContext = {
+  const context: StreamContext = {
     log,
     control,
     parameters,

@@ -3,13 +3,10 @@
  * partition's predictions in the same partition and order. The model may
  * change between two batches; every prediction carries its version.
  */
-import {
-  FeatureJsonReader,
-  TRANSACTION_CELLS,
-} from "../features/feature_row.ts";
+import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
 import { featureCount } from "../features/parameters.ts";
-import { ModelError } from "../error/error.ts";
-import { AlertJudge } from "../learning/alert_policy.ts";
+import { ModelError } from "../base/error.ts";
+import { AlertJudge } from "../scoring/alert_policy.ts";
 import {
   type Commit,
   type PartitionTask,
@@ -24,24 +21,24 @@ import {
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
-import { emptyPredictions } from "../store/predictions.ts";
-import { markEnd } from "./end_mark.ts";
+import { emptyPredictions } from "../payment/prediction.ts";
+import { markEnd } from "../stream/end_mark.ts";
 import {
   type ModelInUse,
   type ModelSource,
   openModelSource,
   type Stretch,
-} from "./model_source.ts";
+} from "../scoring/model_source.ts";
 import {
   PredictionJsonReader,
   PredictionJsonWriter,
-} from "./prediction_json.ts";
+} from "../payment/prediction_json.ts";
+import { type ScoringSettings } from "./role.ts";
 import {
   featuresOf,
   isDone,
-  type RoleContext,
-  type ScoringSettings,
-} from "./role.ts";
+  type StreamContext,
+} from "../stream/stream_context.ts";
 import {
   GapCheck,
   Recovery,
@@ -50,16 +47,20 @@ import {
   stageStart,
   tellRecovered,
   WrittenRows,
-} from "./recovery.ts";
+} from "../stream/recovery.ts";
 import {
   type JudgedDay,
   parseScoringCommit,
   readScoringCommit,
   type ScoringCommit,
   type ScoringCounters,
-} from "./scoring_commit.ts";
-import { type StageCounters, statelessCommit } from "./stage_commit.ts";
-import { PREDICTION_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
+} from "../stream/scoring_commit.ts";
+import { type StageCounters, statelessCommit } from "../stream/stage_commit.ts";
+import {
+  PREDICTION_TOPIC,
+  SCORER_GROUP,
+  SINK_TOPIC,
+} from "../stream/topics.ts";
 
 const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
@@ -76,7 +77,7 @@ const THRESHOLD_LOOK_MS = 500;
 
 /** Scores until the sink topic is complete and scored, or the context's signal. */
 export async function runScorer(
-  context: RoleContext,
+  context: StreamContext,
   options: ScorerOptions,
 ): Promise<void> {
   const { log, control, logger, signal } = context;
@@ -115,7 +116,7 @@ export async function runScorer(
 class ScorerTask implements PartitionTask {
   /** See PartitionTask; known after restore(). */
   start: Commit | undefined;
-  readonly #context: RoleContext;
+  readonly #context: StreamContext;
   readonly #options: ScorerOptions;
   readonly #models: ModelSource;
   readonly #partition: number;
@@ -137,7 +138,7 @@ class ScorerTask implements PartitionTask {
   #lookedMs = performance.now();
 
   constructor(
-    context: RoleContext,
+    context: StreamContext,
     options: ScorerOptions,
     models: ModelSource,
     { partition }: { readonly partition: number },
@@ -156,7 +157,7 @@ class ScorerTask implements PartitionTask {
     this.#judged = judged;
     this.#progress = progress;
     this.#reader = new FeatureJsonReader(featuresOf(context));
-    this.#width = TRANSACTION_CELLS + featureCount(featuresOf(context));
+    this.#width = PAYMENT_CELLS + featureCount(featuresOf(context));
     this.#judge = new AlertJudge(options.scoring.policy, {
       partition,
       partitions: context.parameters.partitions,

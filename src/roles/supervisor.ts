@@ -11,17 +11,17 @@ import {
   LogError,
   ModelError,
   StoreError,
-} from "../error/error.ts";
-import { makeFolder } from "../files/durable_file.ts";
-import { fileErrorReason } from "../files/file_error.ts";
+} from "../base/error.ts";
+import { makeFolder } from "../base/durable_file.ts";
+import { fileErrorReason } from "../base/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
-import { PRIVATE_FOLDER } from "../sqlite/private_file.ts";
-import type { LatencyMeter } from "../telemetry/latency.ts";
-import { type Logger, reportTo } from "../telemetry/logger.ts";
-import { Control, type StreamParameters } from "./control.ts";
-import { takeLock } from "./lock.ts";
-import { acceptMissingStart } from "./recovery.ts";
+import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
+import type { LatencyMeter } from "../base/latency.ts";
+import { type Logger, reportTo } from "../base/logger.ts";
+import { Control, type StreamParameters } from "../stream/control.ts";
+import { takeLock } from "../base/lock.ts";
+import { acceptMissingStart } from "../stream/recovery.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
 import {
@@ -29,8 +29,8 @@ import {
   CONTROL_TOPIC,
   topicSpecs,
   TRANSACTION_TOPIC,
-} from "./topics.ts";
-import { openUnlessStopped, unlessStopped } from "./unless_stopped.ts";
+} from "../stream/topics.ts";
+import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
 
 /**
  * A role that has been told to stop and waits for a server that does not

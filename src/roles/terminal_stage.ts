@@ -7,7 +7,7 @@ import {
   FeatureJsonReader,
   FeatureJsonWriter,
   fromCells,
-  TRANSACTION_CELLS,
+  PAYMENT_CELLS,
 } from "../features/feature_row.ts";
 import {
   TerminalOperator,
@@ -36,23 +36,30 @@ import {
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
-import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
-import type { StreamParameters } from "./control.ts";
-import { DeadLetterBox, type DeadLetterReason } from "./dead_letters.ts";
-import { packWidth, readPack } from "./pack.ts";
+import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import type { StreamParameters } from "../stream/control.ts";
+import {
+  DeadLetterBox,
+  type DeadLetterReason,
+} from "../stream/dead_letters.ts";
+import { packWidth, readPack } from "../stream/pack.ts";
 import {
   GapCheck,
   Recovery,
   stageMark,
   type StageStart,
   WrittenRows,
-} from "./recovery.ts";
+} from "../stream/recovery.ts";
 import {
   ReplayMarks,
   stageCommit,
   type StageCounters,
-} from "./stage_commit.ts";
-import { REPARTITION_TOPIC, SINK_TOPIC, TERMINAL_GROUP } from "./topics.ts";
+} from "../stream/stage_commit.ts";
+import {
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TERMINAL_GROUP,
+} from "../stream/topics.ts";
 
 /** How the stage's work on a partition is begun. */
 export interface TerminalStageOptions {
@@ -81,7 +88,7 @@ export class TerminalStage implements PartitionTask {
   readonly #operator: TerminalOperator;
   readonly #marks: ReplayMarks;
   readonly #counters: StageCounters;
-  readonly #row = emptyTransaction();
+  readonly #row = emptyPayment();
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
   readonly #layout: TotalsLayout;
@@ -187,7 +194,7 @@ export class TerminalStage implements PartitionTask {
     const { features, maxGapSeconds } = this.#options.parameters;
     const reader = new FeatureJsonReader(features);
     const gap = new GapCheck(maxGapSeconds);
-    const cells = new Float64Array(TRANSACTION_CELLS + this.#values.length);
+    const cells = new Float64Array(PAYMENT_CELLS + this.#values.length);
     return (batch) => {
       const ids: number[] = [];
       for (let i = 0; i < batch.count; i++) {
@@ -294,7 +301,7 @@ export class TerminalStage implements PartitionTask {
     writeCalendarFlags(this.#row.datetimeSeconds, totals, 0);
     const places = this.#places;
     for (let i = 0; i < places.length; i++) {
-      totals[places[i]] = pack[at + TRANSACTION_CELLS + i];
+      totals[places[i]] = pack[at + PAYMENT_CELLS + i];
     }
   }
 }

@@ -1,13 +1,13 @@
 /** Parts of a role side by side in its thread. */
-import type { RoleContext } from "./role.ts";
+import type { StreamContext } from "../stream/stream_context.ts";
 
 /**
  * Runs parts until all are done. If one fails the others do not go on alone:
  * they end after the step in hand, and its error is thrown.
  */
 export async function runTogether(
-  context: RoleContext,
-  parts: readonly ((context: RoleContext) => Promise<void>)[],
+  context: StreamContext,
+  parts: readonly ((context: StreamContext) => Promise<void>)[],
 ): Promise<void> {
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);

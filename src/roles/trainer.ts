@@ -8,27 +8,30 @@
 import {
   FeatureJsonReader,
   fromCells,
-  TRANSACTION_CELLS,
+  PAYMENT_CELLS,
 } from "../features/feature_row.ts";
 import {
   featureCount,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import { readWholeFile } from "../files/whole_file.ts";
-import { ModelError } from "../error/error.ts";
+import { readWholeFile } from "../base/whole_file.ts";
+import { ModelError } from "../base/error.ts";
 import {
   type Challenge,
   challenge,
   challengeDays,
   JUDGED_DAYS,
-} from "../learning/challenge.ts";
-import { formatModelFile, parseModelFile } from "../learning/model_file.ts";
-import { TrainingWindow } from "../learning/training_window.ts";
+} from "../learning/judge/challenge.ts";
+import {
+  formatModelFile,
+  parseModelFile,
+} from "../learning/file/model_file.ts";
+import { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PredictionStore } from "../store/predictions.ts";
-import { DAY_SECONDS, emptyTransaction } from "../transaction/transaction.ts";
-import { readVerdict } from "./label_json.ts";
+import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import { readVerdict } from "../payment/label_json.ts";
 import {
   changeRegistry,
   keepVersion,
@@ -36,22 +39,22 @@ import {
   type Registry,
   versionPath,
   withEntry,
-} from "./model_registry.ts";
-import { ModelMonitor } from "./model_monitor.ts";
+} from "../scoring/model_registry.ts";
+import { ModelMonitor } from "../scoring/model_monitor.ts";
 import {
   inputCells,
   MODEL_BYTES_MAX,
   modelFeatures,
   openModel,
   streamInputs,
-} from "./open_model.ts";
+} from "../scoring/open_model.ts";
+import { type TrainingSettings } from "./role.ts";
 import {
   featuresOf,
   isComplete,
-  type RoleContext,
-  type TrainingSettings,
-} from "./role.ts";
-import { parseCommit, takenOffset } from "./stage_commit.ts";
+  type StreamContext,
+} from "../stream/stream_context.ts";
+import { parseCommit, takenOffset } from "../stream/stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   LABEL_TOPIC,
@@ -59,7 +62,7 @@ import {
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
-} from "./topics.ts";
+} from "../stream/topics.ts";
 
 /** How the trainer is run. */
 export interface TrainerOptions {
@@ -81,7 +84,7 @@ export function trainerReach(
 
 /** Trains until the sink topic is complete and all is measured, or the context's signal. */
 export async function runTrainer(
-  context: RoleContext,
+  context: StreamContext,
   options: TrainerOptions,
 ): Promise<void> {
   const trainer = await Trainer.open(context, options);
@@ -99,13 +102,13 @@ export async function runTrainer(
 }
 
 class Trainer {
-  readonly #context: RoleContext;
+  readonly #context: StreamContext;
   readonly #options: TrainerOptions;
   readonly #window: TrainingWindow;
   readonly #reader: FeatureJsonReader;
   readonly #monitor: ModelMonitor;
   readonly #cells: Float64Array;
-  readonly #row = emptyTransaction();
+  readonly #row = emptyPayment();
   /** Next offset of each partition of the sink, once event time is known. */
   #offsets: number[] | undefined;
   #labelOffsets: number[] = [];
@@ -114,7 +117,7 @@ class Trainer {
   #ended = false;
 
   private constructor(
-    context: RoleContext,
+    context: StreamContext,
     options: TrainerOptions,
     registry: Registry,
   ) {
@@ -123,7 +126,7 @@ class Trainer {
     this.#options = options;
     this.#window = new TrainingWindow(streamInputs(features));
     this.#reader = new FeatureJsonReader(features);
-    this.#cells = new Float64Array(TRANSACTION_CELLS + featureCount(features));
+    this.#cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
     this.#progress = Array(context.parameters.partitions).fill(0);
     this.#next = registry.decidedDay;
     const firstDay = this.#firstDayOf(this.#next);
@@ -139,7 +142,7 @@ class Trainer {
 
   /** Begins the registry, or goes on with it. */
   static async open(
-    context: RoleContext,
+    context: StreamContext,
     options: TrainerOptions,
   ): Promise<Trainer> {
     const { folder, first, everyDays } = options.training;
@@ -230,7 +233,7 @@ class Trainer {
       if (time > Math.max(first, progress) + maxGapSeconds) continue;
       if (time > progress) this.#progress[partition] = time;
       fromCells(cells, 0, this.#row);
-      this.#window.add(this.#row, cells, TRANSACTION_CELLS);
+      this.#window.add(this.#row, cells, PAYMENT_CELLS);
     }
   }
 
@@ -244,7 +247,11 @@ class Trainer {
       const batch = await log.read(LABEL_TOPIC, partition, offset, READ_LIMIT);
       if (batch.next === offset) continue;
       for (let i = 0; i < batch.count; i++) {
-        const verdict = readVerdict(batch, i);
+        const verdict = readVerdict(
+          batch.bytes,
+          valueStart(batch, i),
+          valueEnd(batch, i),
+        );
         if (verdict) this.#window.judge(verdict.transactionId, verdict.label);
       }
       this.#labelOffsets[partition] = batch.next;

@@ -6,11 +6,11 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Log, offsetAt } from "../log/log.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
-import { manifestOffsets } from "./day_manifest.ts";
-import { isDone, type RoleContext } from "./role.ts";
-import { readScoringCommit } from "./scoring_commit.ts";
-import { parseCommit, takenOffset } from "./stage_commit.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import { manifestOffsets } from "../files/day_manifest.ts";
+import { isDone, type StreamContext } from "../stream/stream_context.ts";
+import { readScoringCommit } from "../stream/scoring_commit.ts";
+import { parseCommit, takenOffset } from "../stream/stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_GROUP,
@@ -21,7 +21,7 @@ import {
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
   WRITER_GROUP,
-} from "./topics.ts";
+} from "../stream/topics.ts";
 
 /** How the trimmer is run. */
 export interface TrimmerOptions {
@@ -42,7 +42,7 @@ const LOOK_MS = 200;
 
 /** Trims now and then until both stages of the processor are done, once more, or until the context's signal. */
 export async function runTrimmer(
-  context: RoleContext,
+  context: StreamContext,
   options: TrimmerOptions,
 ): Promise<void> {
   const { signal } = context;
@@ -61,7 +61,7 @@ export async function runTrimmer(
 
 /** Trims once. */
 export async function trimStream(
-  context: RoleContext,
+  context: StreamContext,
   options: TrimmerOptions,
 ): Promise<void> {
   const { log, control, logger } = context;

@@ -3,30 +3,32 @@
  * first, the offset after them, so a crash repeats some rows with the same
  * values and loses none.
  */
-import {
-  FeatureJsonReader,
-  TRANSACTION_CELLS,
-} from "../features/feature_row.ts";
+import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { joinCells } from "../store/cell_rows.ts";
 import type { StreamPosition } from "../store/positions.ts";
 import type { Store, StoreRows } from "../store/store.ts";
-import { DAY_SECONDS } from "../transaction/transaction.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 import {
   DeadLetterBox,
   type DeadLetterReason,
   idTooLarge,
-} from "./dead_letters.ts";
-import { featuresOf, hasTaken, isDone, type RoleContext } from "./role.ts";
-import { SINK_TOPIC, WRITER_GROUP } from "./topics.ts";
+} from "../stream/dead_letters.ts";
+import {
+  featuresOf,
+  hasTaken,
+  isDone,
+  type StreamContext,
+} from "../stream/stream_context.ts";
+import { SINK_TOPIC, WRITER_GROUP } from "../stream/topics.ts";
 import {
   openWriterTask,
   prepareTable,
   type WriterProgress,
   type WriterSource,
-} from "./writer_position.ts";
+} from "../stream/writer_position.ts";
 
 const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
@@ -56,12 +58,12 @@ export interface WriterOptions extends FillOptions {
 
 /** Stores until the sink topic is complete and stored, or the context's signal. */
 export async function runWriter(
-  context: RoleContext,
+  context: StreamContext,
   options: WriterOptions,
 ): Promise<void> {
   const { log, logger, signal } = context;
   const { store, stored } = options;
-  const width = TRANSACTION_CELLS + featureCount(featuresOf(context));
+  const width = PAYMENT_CELLS + featureCount(featuresOf(context));
   const source: WriterSource = {
     context,
     table: store,
@@ -136,7 +138,7 @@ class WriterTask implements PartitionTask<WriterStep> {
     this.#partition = partition;
     this.#progress = progress;
     this.#reader = new FeatureJsonReader(features);
-    this.#width = TRANSACTION_CELLS + featureCount(features);
+    this.#width = PAYMENT_CELLS + featureCount(features);
   }
 
   async step(batch: RecordBatch): Promise<WriterStep> {

@@ -2,13 +2,9 @@
  * The payments of one customer on one day, the model's smallest step, the same
  * for the handbook's table and for the stream.
  */
-import type { NumpyRandom } from "../random/numpy_random.ts";
-import type { PythonRandom } from "../random/python_random.ts";
-import {
-  type Customer,
-  DAY_SECONDS,
-  INT_MAX,
-} from "../transaction/transaction.ts";
+import type { NumpyRandom } from "./random/numpy_random.ts";
+import type { PythonRandom } from "./random/python_random.ts";
+import { type Customer, DAY_SECONDS, INT_MAX } from "../payment/payment.ts";
 import type { PaymentColumns } from "./payment_columns.ts";
 
 const TIME_MEAN_SECONDS = 43_200;

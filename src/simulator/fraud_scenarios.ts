@@ -1,10 +1,10 @@
 /**
  * The handbook's three fraud scenarios as numbers (Le Borgne et al.,
  * "Reproducible Machine Learning for Credit Card Fraud Detection", chapter
- * "Transaction data simulator"). Who is hit and when is up to the source of
+ * "Payment data simulator"). Who is hit and when is up to the source of
  * chance; a later scenario takes the place of an earlier one in the label.
  */
-import { ConfigError } from "../error/error.ts";
+import { ConfigError } from "../base/error.ts";
 import type { SimulatorParameters } from "./parameters.ts";
 
 /** TX_FRAUD_SCENARIO of a payment above AMOUNT_LIMIT. */

@@ -4,17 +4,17 @@
  * The whole table is made in memory, since its numbering needs all of it. Only
  * TX_DATETIME depends on the start date.
  */
-import { ConfigError } from "../error/error.ts";
-import { MT19937 } from "../random/mt19937.ts";
-import { NumpyRandom } from "../random/numpy_random.ts";
-import { PythonRandom } from "../random/python_random.ts";
+import { ConfigError } from "../base/error.ts";
+import { MT19937 } from "./random/mt19937.ts";
+import { NumpyRandom } from "./random/numpy_random.ts";
+import { PythonRandom } from "./random/python_random.ts";
 import {
   type Customer,
   DAY_SECONDS,
+  type PaymentTable,
   sliceTable,
   type Terminal,
-  type TransactionTable,
-} from "../transaction/transaction.ts";
+} from "../payment/payment.ts";
 import { DAYS_MAX, drawCustomerDay } from "./customer_day.ts";
 import { requireEnoughForScenarios } from "./fraud_scenarios.ts";
 import { type FraudsAdded, labelHandbookFrauds } from "./handbook_frauds.ts";
@@ -35,7 +35,7 @@ const SORTED_FRACTION = 0.9;
 /** A simulation whose payments are all there. */
 export interface HandbookSimulation extends Simulation {
   /** All payments, labelled, from TRANSACTION_ID 0. */
-  readonly table: TransactionTable;
+  readonly table: PaymentTable;
   /** How many frauds each scenario added. */
   readonly fraudsAdded: FraudsAdded;
 }
@@ -137,7 +137,7 @@ function likelyPayments(customers: readonly Customer[], days: number): number {
 }
 
 /** The payments in the handbook's order of time, none labelled. */
-function sortPayments(columns: PaymentColumns): TransactionTable {
+function sortPayments(columns: PaymentColumns): PaymentTable {
   const { length } = columns;
   const timeSeconds = columns.timeSeconds.slice(0, length);
   const order = sortUnstable(timeSeconds);
@@ -163,7 +163,7 @@ function sortPayments(columns: PaymentColumns): TransactionTable {
 }
 
 /** Row of the first payment of each day, and the number of rows at the end. */
-function dayStarts(table: TransactionTable, days: number): Int32Array {
+function dayStarts(table: PaymentTable, days: number): Int32Array {
   const starts = new Int32Array(days + 1);
   let row = 0;
   for (let day = 1; day <= days; day++) {
@@ -175,11 +175,11 @@ function dayStarts(table: TransactionTable, days: number): Int32Array {
 }
 
 function sliceDay(
-  table: TransactionTable,
+  table: PaymentTable,
   dayStart: Int32Array,
   day: number,
   firstId: number,
-): TransactionTable {
+): PaymentTable {
   const last = dayStart.length - 1;
   const from = dayStart[Math.min(day, last)];
   const to = dayStart[Math.min(day + 1, last)];

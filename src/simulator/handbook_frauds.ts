@@ -3,13 +3,10 @@
  * by time, each in one pass. Chance is seeded by the day a scenario starts;
  * the last day with payments starts none.
  */
-import { MT19937 } from "../random/mt19937.ts";
-import { NumpyRandom } from "../random/numpy_random.ts";
-import { PythonRandom } from "../random/python_random.ts";
-import {
-  DAY_SECONDS,
-  type TransactionTable,
-} from "../transaction/transaction.ts";
+import { MT19937 } from "./random/mt19937.ts";
+import { NumpyRandom } from "./random/numpy_random.ts";
+import { PythonRandom } from "./random/python_random.ts";
+import { DAY_SECONDS, type PaymentTable } from "../payment/payment.ts";
 import {
   AMOUNT_LIMIT,
   AMOUNT_SCENARIO,
@@ -26,7 +23,7 @@ import {
 /** A table to label and what its ids run to. */
 export interface HandbookTable {
   /** The payments; their amounts and scenarios are changed in place. */
-  readonly table: TransactionTable;
+  readonly table: PaymentTable;
   /** Row of the first payment of each day, then the number of rows. */
   readonly dayStart: Int32Array;
   /** Number of customers. */
@@ -58,7 +55,7 @@ export function labelHandbookFrauds(handbook: HandbookTable): FraudsAdded {
   };
 }
 
-function labelAmounts(table: TransactionTable): number {
+function labelAmounts(table: PaymentTable): number {
   const { amount, scenario, length } = table;
   let added = 0;
   for (let row = 0; row < length; row++) {
@@ -132,7 +129,7 @@ function labelCustomers(handbook: HandbookTable, starts: number): number {
 
 /** The rows, ascending, of every customer that is among `hits`. */
 function rowsOfCustomers(
-  table: TransactionTable,
+  table: PaymentTable,
   hits: readonly Int32Array[],
 ): Map<number, number[]> {
   const rowsOf = new Map<number, number[]>();

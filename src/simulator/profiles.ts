@@ -2,8 +2,8 @@
  * Customers and terminals: places on a square of 100 x 100 and, for customers,
  * how much and how often they pay. The order of the draws is the handbook's.
  */
-import type { NumpyRandom } from "../random/numpy_random.ts";
-import type { Customer, Terminal } from "../transaction/transaction.ts";
+import type { NumpyRandom } from "./random/numpy_random.ts";
+import type { Customer, Terminal } from "../payment/payment.ts";
 
 const SIDE = 100;
 const MEAN_AMOUNT_MIN = 5;

@@ -3,12 +3,8 @@
  * payments of any day. What makes payments asks for one day after another and
  * need not know whether the handbook's table or an endless stream is behind.
  */
-import { ConfigError } from "../error/error.ts";
-import type {
-  Customer,
-  Terminal,
-  TransactionTable,
-} from "../transaction/transaction.ts";
+import { ConfigError } from "../base/error.ts";
+import type { Customer, PaymentTable, Terminal } from "../payment/payment.ts";
 import { simulateHandbook } from "./handbook.ts";
 import type { SimulatorParameters } from "./parameters.ts";
 import { streamSimulation } from "./stream.ts";
@@ -28,7 +24,7 @@ export interface Simulation {
    * times, the first of them with TRANSACTION_ID `firstId`: the number of
    * payments of all days before.
    */
-  day(day: number, firstId: number): TransactionTable;
+  day(day: number, firstId: number): PaymentTable;
 }
 
 /** Which simulation to open. */

@@ -5,16 +5,16 @@
  * however many will be. Unlike in the handbook's table, every day starts fraud
  * scenarios, and payments of one second are in the order of their customers.
  */
-import { DataError } from "../error/error.ts";
-import { NumpyRandom } from "../random/numpy_random.ts";
-import { PythonRandom } from "../random/python_random.ts";
-import { SeededSource } from "../random/seeded_source.ts";
+import { DataError } from "../base/error.ts";
+import { NumpyRandom } from "./random/numpy_random.ts";
+import { PythonRandom } from "./random/python_random.ts";
+import { SeededSource } from "./random/seeded_source.ts";
 import {
   type Customer,
   DAY_SECONDS,
+  type PaymentTable,
   type Terminal,
-  type TransactionTable,
-} from "../transaction/transaction.ts";
+} from "../payment/payment.ts";
 import { DAYS_MAX, drawCustomerDay } from "./customer_day.ts";
 import {
   AMOUNT_LIMIT,
@@ -93,7 +93,7 @@ class StreamSimulation implements Simulation {
     this.#firstRow = new Int32Array(parameters.customers);
   }
 
-  day(day: number, firstId: number): TransactionTable {
+  day(day: number, firstId: number): PaymentTable {
     if (day >= DAYS_MAX) {
       throw new DataError(
         `TX_TIME_SECONDS ends with day ${
@@ -236,7 +236,7 @@ function sortedTable(
   columns: PaymentColumns,
   scenario: Uint8Array,
   firstId: number,
-): TransactionTable {
+): PaymentTable {
   const { length } = columns;
   const table = {
     firstId,

@@ -3,7 +3,7 @@
  * into the cells of a grid once, so that a search looks at the cells around
  * the place only; which terminals it finds is decided by the distance alone.
  */
-import type { Terminal } from "../transaction/transaction.ts";
+import type { Terminal } from "../payment/payment.ts";
 
 const SIDE = 100;
 const CELLS_PER_SIDE_MAX = 256;

@@ -5,6 +5,17 @@
  * which the writer never touches: its rows are a function of the log, a
  * verdict is not.
  */
+import { fromCells, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { formatDatetime } from "../payment/calendar.ts";
+import { emptyPayment, type Payment } from "../payment/payment.ts";
+import {
+  badRow,
+  refuseBadRow,
+  shown,
+  type StoredPaymentReader,
+  type StoredRow,
+  type StoredRowReader,
+} from "./stored_row.ts";
 
 /** A payment without its features. */
 export interface StoredPayment {
@@ -74,3 +85,48 @@ export interface LookUp {
 
 /** The table of verdicts, in either store. */
 export const VERDICT_TABLE = "transaction_verdict";
+
+/** A payment from a row of either store's tables; throws StoreError for a row that others have made unusable. */
+export function paymentOf(
+  reader: StoredPaymentReader,
+  row: StoredRow,
+): StoredPayment {
+  const into = emptyPayment();
+  const bad = reader.read(row, into);
+  if (bad) refuseBadRow(bad);
+  return storedPayment(into);
+}
+
+/** A payment and its features from a row of either store's table; throws like paymentOf(). */
+export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
+  const cells = new Float64Array(reader.width);
+  const bad = reader.read(row, cells, 0);
+  if (bad) refuseBadRow(bad);
+  const into = emptyPayment();
+  fromCells(cells, 0, into);
+  return {
+    payment: storedPayment(into),
+    features: [...cells.subarray(PAYMENT_CELLS)],
+  };
+}
+
+function storedPayment(row: Payment): StoredPayment {
+  const { datetimeSeconds, ...payment } = row;
+  return { ...payment, datetime: formatDatetime(datetimeSeconds) };
+}
+
+/** A verdict from a row of either store's table; throws like paymentOf(). */
+export function verdictOf(row: StoredRow): Verdict {
+  const { label, analyst, note } = row;
+  if (label !== 0 && label !== 1) {
+    const problem = `label ${shown(label)} is not 0 or 1`;
+    refuseBadRow(badRow(VERDICT_TABLE, row, problem));
+  }
+  return {
+    transactionId: Number(row.transaction_id),
+    decidedAt: String(row.decided_at),
+    label,
+    analyst: String(analyst ?? ""),
+    note: String(note ?? ""),
+  };
+}

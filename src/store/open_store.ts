@@ -4,9 +4,10 @@
  */
 import { join } from "node:path";
 import type { FeatureParameters } from "../features/parameters.ts";
-import type { CassandraSettings } from "./cassandra_settings.ts";
-import { EmbeddedStore } from "./embedded.ts";
-import type { Store, StoreReport } from "./store.ts";
+import type { CassandraSettings } from "./cassandra/cassandra_settings.ts";
+import { EmbeddedStore } from "./embedded/embedded_store.ts";
+import type { Store } from "./store.ts";
+import type { OutageReport } from "../base/outage.ts";
 
 /** Where the store is and how it is reached. */
 export type StoreSettings =
@@ -34,7 +35,7 @@ export function storePath(folder: string): string {
 export async function openStore(
   settings: StoreSettings,
   features: FeatureParameters,
-  report: StoreReport,
+  report: OutageReport,
   signal?: AbortSignal,
 ): Promise<Store> {
   if (settings.kind === "embedded") {
@@ -42,6 +43,6 @@ export async function openStore(
     const path = storePath(folder);
     return new EmbeddedStore({ path, features, durable, signal, report });
   }
-  const { openCassandraStore } = await import("./cassandra.ts");
+  const { openCassandraStore } = await import("./cassandra/cassandra_store.ts");
   return await openCassandraStore(settings, features, report);
 }

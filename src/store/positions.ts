@@ -5,7 +5,7 @@
  * its rows, in Cassandra after them, so it never promises rows that are not
  * there. It names its stream, so that no two streams mix in one store.
  */
-import { StoreError } from "../error/error.ts";
+import { StoreError } from "../base/error.ts";
 import type { RecordMark } from "../log/record_batch.ts";
 import { textCheck } from "./row_check.ts";
 

@@ -6,7 +6,7 @@
  * have none and are exempt.
  */
 import { Buffer } from "node:buffer";
-import { crc32c } from "../log/crc32c.ts";
+import { crc32c } from "../base/crc32c.ts";
 
 /** The column that holds a row's checksum, in every table of an embedded store. */
 export const CHECK_COLUMN = "row_check";

@@ -4,7 +4,7 @@
  * sort writes each row once; a B-tree filled in random order would write each
  * of its pages many times.)
  */
-import { StoreError } from "../error/error.ts";
+import { StoreError } from "../base/error.ts";
 import type { StoreRows } from "./store.ts";
 
 /** Rows that a run holds, and that all runs together hold in memory while they are merged. */

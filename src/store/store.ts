@@ -7,13 +7,6 @@ import type { StoredTable, StreamPosition } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
 import type { BadRowHandler } from "./stored_row.ts";
 
-/** Told what happens behind the scenes: an outage, a retry. */
-export type StoreReport = (
-  level: "info" | "warning",
-  message: string,
-  fields: Readonly<Record<string, unknown>>,
-) => void;
-
 /** Rows of a payment and its feature values, side by side in cells (see feature_row.ts). */
 export interface StoreRows {
   /** The cells, `width` a row. */

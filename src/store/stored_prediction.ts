@@ -1,6 +1,9 @@
 /** Predictions of a store as they are read back: checked like the payments (see stored_row.ts). */
-import { emptyTransaction } from "../transaction/transaction.ts";
-import { PREDICTION_CELLS, type PredictionRows } from "./predictions.ts";
+import { emptyPayment } from "../payment/payment.ts";
+import {
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../payment/prediction.ts";
 import { CellCheck, CHECK_PROBLEM, isDamaged, textCheck } from "./row_check.ts";
 import {
   type BadRow,
@@ -29,7 +32,7 @@ const LACKS = ["tx_time_days", "tx_fraud", "tx_fraud_scenario"];
 export class StoredPredictionReader {
   readonly #table: string;
   readonly #payments: StoredPaymentReader;
-  readonly #row = emptyTransaction();
+  readonly #row = emptyPayment();
 
   /** Reads rows of a table; its name is for messages. */
   constructor(table: string) {

@@ -4,12 +4,8 @@
  * value in Cassandra; a table that was edited by hand holds nulls and odd
  * texts. Such a row is named by table, TRANSACTION_ID and column.
  */
-import { StoreError } from "../error/error.ts";
-import {
-  isFeature,
-  toCells,
-  TRANSACTION_CELLS,
-} from "../features/feature_row.ts";
+import { StoreError } from "../base/error.ts";
+import { isFeature, PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
 import {
   featureNames,
   type FeatureParameters,
@@ -17,12 +13,12 @@ import {
 } from "../features/parameters.ts";
 import {
   DAY_SECONDS,
-  emptyTransaction,
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../transaction/transaction.ts";
+  emptyPayment,
+  type Payment,
+  PAYMENT_FIELDS,
+} from "../payment/payment.ts";
 import { CellCheck, CHECK_PROBLEM, isDamaged } from "./row_check.ts";
-import { fillTransaction } from "../transaction/validation.ts";
+import { fillPayment } from "../payment/validation.ts";
 
 /** A row as a driver gives it, by column. */
 export type StoredRow = Readonly<Record<string, unknown>>;
@@ -53,7 +49,7 @@ export function refuseBadRow(row: BadRow): never {
   );
 }
 
-const PAYMENT_COLUMNS = TRANSACTION_FIELDS.map((field) => field.toLowerCase());
+const PAYMENT_COLUMNS = PAYMENT_FIELDS.map((field) => field.toLowerCase());
 
 /** Reads payments with their features. */
 export class StoredRowReader {
@@ -61,7 +57,7 @@ export class StoredRowReader {
   readonly #payments: StoredPaymentReader;
   readonly #names: readonly string[];
   readonly #whole: readonly boolean[];
-  readonly #row = emptyTransaction();
+  readonly #row = emptyPayment();
   readonly #check: CellCheck;
   /** Cells of a row. */
   readonly width: number;
@@ -72,7 +68,7 @@ export class StoredRowReader {
     this.#payments = new StoredPaymentReader(table);
     this.#names = featureNames(features).map((name) => name.toLowerCase());
     this.#whole = wholeFeatures(features);
-    this.width = TRANSACTION_CELLS + this.#names.length;
+    this.width = PAYMENT_CELLS + this.#names.length;
     this.#check = new CellCheck(this.width);
   }
 
@@ -89,7 +85,7 @@ export class StoredRowReader {
           : `${name} ${shown(value)} is not a value of this feature`;
         return badRow(this.#table, row, problem);
       }
-      cells[at + TRANSACTION_CELLS + i] = value;
+      cells[at + PAYMENT_CELLS + i] = value;
     }
     if (isDamaged(row, this.#check.of(cells, at))) {
       return badRow(this.#table, row, CHECK_PROBLEM);
@@ -111,7 +107,7 @@ export class StoredPaymentReader {
   }
 
   /** Fills `into`, or says what is wrong with the row. */
-  read(row: StoredRow, into: Transaction): BadRow | undefined {
+  read(row: StoredRow, into: Payment): BadRow | undefined {
     const values = this.#values;
     values.length = 0;
     for (const name of PAYMENT_COLUMNS) {
@@ -121,7 +117,7 @@ export class StoredPaymentReader {
       }
       values.push(typeof value === "bigint" ? Number(value) : value);
     }
-    const defect = fillTransaction(values, undefined, into);
+    const defect = fillPayment(values, undefined, into);
     if (!defect) return undefined;
     return badRow(this.#table, row, lowerCaseFields(defect.message));
   }
@@ -146,7 +142,7 @@ export function shown(value: unknown): string {
     : String(value);
 }
 
-const FIELD = new RegExp(`\\b(${TRANSACTION_FIELDS.join("|")})\\b`, "g");
+const FIELD = new RegExp(`\\b(${PAYMENT_FIELDS.join("|")})\\b`, "g");
 
 /** The fields in a message as columns are named. */
 function lowerCaseFields(message: string): string {

@@ -13,11 +13,11 @@ import {
   chromium,
   type Page,
 } from "playwright-core";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { readRange } from "../../src/log/log.ts";
 import { recordValue } from "../../src/log/record_batch.ts";
-import { LABEL_TOPIC } from "../../src/roles/topics.ts";
-import { EmbeddedStore } from "../../src/store/embedded.ts";
+import { LABEL_TOPIC } from "../../src/stream/topics.ts";
+import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { scoreStandIn } from "./stand_in_scorer.ts";
 

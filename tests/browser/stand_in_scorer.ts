@@ -6,7 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Log, READ_LIMIT } from "../../src/log/log.ts";
 import { RecordBatchBuilder, recordValue } from "../../src/log/record_batch.ts";
-import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/roles/topics.ts";
+import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
 
 /** Scores until the signal, or until the sink topic has nothing more. */
 export async function scoreStandIn(

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { copyFolder, flipBit } from "../faults/damage.ts";
 import { isLong, seeds } from "../long.ts";
 import { referenceSum } from "../roles/pipeline.ts";
-import { inDatabase } from "../sqlite/in_database.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import { exportSum, waitFor } from "./data_folder.ts";
 import {
   type Outcome,

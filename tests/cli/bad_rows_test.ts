@@ -1,7 +1,7 @@
 /** What export and report make of a store whose rows others have touched. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { inDatabase } from "../sqlite/in_database.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 

@@ -7,8 +7,8 @@ import {
   type ConnectionOptions,
   readConnection,
   sameStreamFlags,
-} from "../../src/cli/connection_flags.ts";
-import { ConfigError, DataError } from "../../src/error/error.ts";
+} from "../../src/cli/flags/connection_flags.ts";
+import { ConfigError, DataError } from "../../src/base/error.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 

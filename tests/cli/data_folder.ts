@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
-import { Control } from "../../src/roles/control.ts";
-import { readStatus, type StreamStatus } from "../../src/roles/status.ts";
-import { CONTROL_TOPIC } from "../../src/roles/topics.ts";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
+import { Control } from "../../src/stream/control.ts";
+import { readStatus, type StreamStatus } from "../../src/stream/status.ts";
+import { CONTROL_TOPIC } from "../../src/stream/topics.ts";
 import { runMain } from "./program_runner.ts";
 
 const DEADLINE_MS = 60_000;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { DEAD_LETTER_TOPIC } from "../../src/roles/topics.ts";
+import { DEAD_LETTER_TOPIC } from "../../src/stream/topics.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 

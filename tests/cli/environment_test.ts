@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { join } from "node:path";
-import { takeFromEnvironment, variableOf } from "../../src/cli/environment.ts";
-import { wholeNumber } from "../../src/cli/flag_value.ts";
-import { ConfigError } from "../../src/error/error.ts";
+import {
+  takeFromEnvironment,
+  variableOf,
+} from "../../src/cli/flags/environment.ts";
+import { wholeNumber } from "../../src/cli/flags/flag_value.ts";
+import { ConfigError } from "../../src/base/error.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 

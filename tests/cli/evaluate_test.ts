@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { METRICS, type MetricValues } from "../../src/learning/judgement.ts";
+import {
+  METRICS,
+  type MetricValues,
+} from "../../src/learning/judge/judgement.ts";
 import experiment from "../data/learning/experiment.json" with { type: "json" };
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";

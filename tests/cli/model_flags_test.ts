@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { collectModels, readModels } from "../../src/cli/model_flags.ts";
-import { ConfigError } from "../../src/error/error.ts";
+import { collectModels, readModels } from "../../src/cli/flags/model_flags.ts";
+import { ConfigError } from "../../src/base/error.ts";
 
 Deno.test("readModels() reads kinds with settings, and files", () => {
   assert.deepEqual(

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { changeRegistry, keepVersion } from "../../src/roles/model_registry.ts";
+import {
+  changeRegistry,
+  keepVersion,
+} from "../../src/scoring/model_registry.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
   outcomeOf,

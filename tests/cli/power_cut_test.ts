@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import { isLong, seeds } from "../long.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";

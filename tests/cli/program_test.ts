@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readDataFlags } from "../../src/cli/data_flags.ts";
+import { readDataFlags } from "../../src/cli/flags/data_flags.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { inDatabase } from "../sqlite/in_database.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { takeLock } from "../../src/roles/lock.ts";
+import { takeLock } from "../../src/base/lock.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { exportSum } from "./data_folder.ts";
 import { type Outcome, runMain, testRunning } from "./program_runner.ts";

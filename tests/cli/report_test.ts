@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { DEFAULT_SETTINGS, fitModel } from "../../src/learning/fit.ts";
-import { formatModelFile, withVersion } from "../../src/learning/model_file.ts";
+import { DEFAULT_SETTINGS, fitModel } from "../../src/learning/fit/fit.ts";
+import {
+  formatModelFile,
+  withVersion,
+} from "../../src/learning/file/model_file.ts";
 import {
   featureNames,
   HANDBOOK_FEATURES,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { TRANSACTION_TOPIC } from "../../src/roles/topics.ts";
+import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum, statusOf, waitFor } from "./data_folder.ts";

@@ -3,7 +3,7 @@ import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import { schemaCql } from "../../src/store/cassandra_schema.ts";
+import { schemaCql } from "../../src/store/cassandra/cassandra_schema.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
 testRunning(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readPassword } from "../../src/cli/secret.ts";
+import { readPassword } from "../../src/cli/flags/secret.ts";
 import { testReading, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 

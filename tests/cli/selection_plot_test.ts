@@ -3,9 +3,9 @@ import {
   type NamedResult,
   selectionChart,
   selectionSvg,
-} from "../../src/cli/selection_plot.ts";
-import { textTable } from "../../src/cli/text_table.ts";
-import { spreads } from "../../src/learning/selection.ts";
+} from "../../src/cli/output/selection_plot.ts";
+import { textTable } from "../../src/cli/output/text_table.ts";
+import { spreads } from "../../src/learning/judge/selection.ts";
 
 function result(
   name: string,

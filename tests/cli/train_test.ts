@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { METRICS } from "../../src/learning/judgement.ts";
-import { parseModelFile } from "../../src/learning/model_file.ts";
-import { TRANSACTION_FIELDS } from "../../src/transaction/transaction.ts";
+import { METRICS } from "../../src/learning/judge/judgement.ts";
+import { parseModelFile } from "../../src/learning/file/model_file.ts";
+import { PAYMENT_FIELDS } from "../../src/payment/payment.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
@@ -100,7 +100,7 @@ testRunning("train refuses days with genuine payments alone", async () => {
     ...["--train-days=1", "--delay=1", "--test-days=1"],
   ], {
     stdin: new TextEncoder().encode(
-      TRANSACTION_FIELDS.join(",") + "\n" + rows.join(""),
+      PAYMENT_FIELDS.join(",") + "\n" + rows.join(""),
     ),
   });
   assert.equal(code, 1, stderr);

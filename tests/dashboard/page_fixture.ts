@@ -1,17 +1,17 @@
 /** A page server over a log and a store in memory, with a stream in them. */
-import { KEY_HEADER } from "../../src/dashboard/guard.ts";
-import { LiveReader } from "../../src/dashboard/live_reader.ts";
-import { LiveState } from "../../src/dashboard/live_state.ts";
+import { KEY_HEADER } from "../../src/dashboard/server/guard.ts";
+import { LiveReader } from "../../src/dashboard/server/live_reader.ts";
+import { LiveState } from "../../src/dashboard/views/live_state.ts";
 import {
   type PageServer,
   pageServer,
-} from "../../src/dashboard/page_server.ts";
+} from "../../src/dashboard/server/page_server.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import {
   LABEL_TOPIC,
   PREDICTION_TOPIC,
   SINK_TOPIC,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { cellsOf, oneRow } from "../store/store_contract.ts";
 import {
@@ -20,7 +20,7 @@ import {
   parametersOf,
 } from "../roles/pipeline.ts";
 import { FeatureJsonWriter } from "../../src/features/feature_row.ts";
-import type { Transaction } from "../../src/transaction/transaction.ts";
+import type { Payment } from "../../src/payment/payment.ts";
 
 /** 2018-04-01 00:00:00. */
 const START_SECONDS = 1_522_540_800;
@@ -37,7 +37,7 @@ export interface PageFixture extends AsyncDisposable {
   /** What reads it. */
   readonly reader: LiveReader;
   /** Publishes payments with all features, and stores them. */
-  publish(payments: readonly Partial<Transaction>[]): Promise<void>;
+  publish(payments: readonly Partial<Payment>[]): Promise<void>;
   /** Publishes predictions. */
   predict(records: readonly Record<string, unknown>[]): Promise<void>;
   /** Waits until a condition on the state holds. */
@@ -49,7 +49,7 @@ export interface PageFixture extends AsyncDisposable {
 }
 
 /** A payment of that id, at noon of day 40. */
-export function payment(over: Partial<Transaction> = {}): Transaction {
+export function payment(over: Partial<Payment> = {}): Payment {
   const timeSeconds = over.timeSeconds ?? 40 * DAY_SECONDS + 43_200;
   return {
     transactionId: 7,
@@ -66,7 +66,7 @@ export function payment(over: Partial<Transaction> = {}): Transaction {
 
 /** A prediction's record about a payment. */
 export function prediction(
-  { transactionId, customerId, terminalId, amount, timeSeconds }: Transaction,
+  { transactionId, customerId, terminalId, amount, timeSeconds }: Payment,
   score: number,
 ): Record<string, unknown> {
   const time = new Date((START_SECONDS + timeSeconds) * 1000).toISOString();

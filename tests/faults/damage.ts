@@ -11,8 +11,8 @@
  */
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { inDatabase } from "../sqlite/in_database.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 
 /** Where chance comes from: whole numbers from 0 to below `end`. */

@@ -5,15 +5,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
-import { Control } from "../../src/roles/control.ts";
-import { endCheck } from "../../src/roles/end_check.ts";
+import { Control } from "../../src/stream/control.ts";
+import { endCheck } from "../../src/stream/end_check.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
 import { seeds } from "../long.ts";
 import { testWriting } from "../permission.ts";
-import { inDatabase } from "../sqlite/in_database.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
 import {
   batchSum,
   featuresSum,

@@ -6,17 +6,17 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
-import { Control } from "../../src/roles/control.ts";
-import { endCheck } from "../../src/roles/end_check.ts";
+import { Control } from "../../src/stream/control.ts";
+import { endCheck } from "../../src/stream/end_check.ts";
 import {
   changeRegistry,
   readRegistry,
-} from "../../src/roles/model_registry.ts";
+} from "../../src/scoring/model_registry.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
-import { emptyPredictions } from "../../src/store/predictions.ts";
+import { emptyPredictions } from "../../src/payment/prediction.ts";
 import { seeds } from "../long.ts";
 import { testWriting } from "../permission.ts";
 import {

@@ -9,14 +9,14 @@ import {
   totalsLayout,
   totalsToCanonical,
 } from "../../src/features/parameters.ts";
-import { parseDatetime } from "../../src/transaction/calendar.ts";
+import { parseDatetime } from "../../src/payment/calendar.ts";
 import {
   DAY_SECONDS,
-  emptyTransaction,
-  type Transaction,
-  TRANSACTION_FIELDS,
-} from "../../src/transaction/transaction.ts";
-import { fillTransaction } from "../../src/transaction/validation.ts";
+  emptyPayment,
+  type Payment,
+  PAYMENT_FIELDS,
+} from "../../src/payment/payment.ts";
+import { fillPayment } from "../../src/payment/validation.ts";
 import { testReading } from "../permission.ts";
 import { streamTotals } from "./oracle.ts";
 
@@ -24,7 +24,7 @@ const START_SECONDS = Date.UTC(2018, 3, 1) / 1000;
 const SLACK_SECONDS = 3600;
 
 function run(
-  rows: readonly Transaction[],
+  rows: readonly Payment[],
   parameters: FeatureParameters,
 ): number[][] {
   const operator = new FeatureOperator(parameters, SLACK_SECONDS);
@@ -35,9 +35,9 @@ function run(
   });
 }
 
-function rowAt(timeSeconds: number, more: Partial<Transaction> = {}) {
+function rowAt(timeSeconds: number, more: Partial<Payment> = {}) {
   return {
-    ...emptyTransaction(),
+    ...emptyPayment(),
     timeSeconds,
     datetimeSeconds: START_SECONDS + timeSeconds,
     ...more,
@@ -45,7 +45,7 @@ function rowAt(timeSeconds: number, more: Partial<Transaction> = {}) {
 }
 
 /** Streams whose steps are equal times, edges of windows and of the delay, long gaps and steps back within the slack. */
-function streamOf(parameters: FeatureParameters): fc.Arbitrary<Transaction[]> {
+function streamOf(parameters: FeatureParameters): fc.Arbitrary<Payment[]> {
   const { windowDays, delayDays } = parameters;
   const edges = [
     delayDays,
@@ -146,7 +146,7 @@ Deno.test("the extended set looks back on the newest payments only, whatever com
 });
 
 /** The extended totals of the last of some rows, by name. */
-function extendedOf(rows: Transaction[]): Record<string, number> {
+function extendedOf(rows: Payment[]): Record<string, number> {
   const totals = run(rows, EXTENDED)[rows.length - 1];
   const named = featureNames(EXTENDED).map((name, i) => [name, totals[i]]);
   return Object.fromEntries(named);
@@ -204,7 +204,7 @@ Deno.test("a fraud of a usual amount is told from one that the amount explains",
 });
 
 /** Totals of the last of some rows, flags left out. */
-function lastOf(rows: Transaction[], parameters = HANDBOOK_FEATURES) {
+function lastOf(rows: Payment[], parameters = HANDBOOK_FEATURES) {
   return run(rows, parameters)[rows.length - 1].slice(2);
 }
 
@@ -263,16 +263,16 @@ testReading(
   "set A's payments give set A's canonical features, byte for byte",
   () => {
     const [header, ...lines] = linesOf("transactions.csv");
-    assert.equal(header, TRANSACTION_FIELDS.join(","));
+    assert.equal(header, PAYMENT_FIELDS.join(","));
     const operator = new FeatureOperator(HANDBOOK_FEATURES);
     const totals = new Float64Array(14);
     const values = new Float64Array(14);
-    const row = emptyTransaction();
+    const row = emptyPayment();
     const made = lines.map((line) => {
       const cells = line.split(",").map((cell, i) =>
         i === 1 ? cell : Number(cell)
       );
-      assert.equal(fillTransaction(cells, START_SECONDS, row), undefined);
+      assert.equal(fillPayment(cells, START_SECONDS, row), undefined);
       assert.equal(row.datetimeSeconds, parseDatetime(String(cells[1])));
       operator.process(row, totals);
       totalsToCanonical(totals, totalsLayout(HANDBOOK_FEATURES), values);

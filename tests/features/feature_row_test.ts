@@ -4,8 +4,8 @@ import {
   FeatureJsonReader,
   FeatureJsonWriter,
   fromCells,
+  PAYMENT_CELLS,
   toCells,
-  TRANSACTION_CELLS,
 } from "../../src/features/feature_row.ts";
 import {
   featureCount,
@@ -15,13 +15,10 @@ import {
   totalsLayout,
   totalsToValues,
 } from "../../src/features/parameters.ts";
-import { ByteWriter } from "../../src/transaction/byte_writer.ts";
-import {
-  emptyTransaction,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
-import { TransactionJsonReader } from "../../src/transaction/transaction_json.ts";
-import { payments, START_SECONDS } from "../transaction/rows.ts";
+import { ByteWriter } from "../../src/base/byte_writer.ts";
+import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
+import { PaymentJsonReader } from "../../src/payment/payment_json.ts";
+import { payments, START_SECONDS } from "../payment/rows.ts";
 
 const TWO_WINDOWS: FeatureParameters = {
   set: "handbook",
@@ -62,7 +59,7 @@ function valuesOf(parameters: FeatureParameters): fc.Arbitrary<Float64Array> {
 
 function written(
   parameters: FeatureParameters,
-  row: Transaction,
+  row: Payment,
   values: Float64Array,
 ): Uint8Array {
   const writer = new ByteWriter(16);
@@ -76,7 +73,7 @@ const AT = 5;
 function read(parameters: FeatureParameters, bytes: Uint8Array) {
   const reader = new FeatureJsonReader(parameters);
   const cells = new Float64Array(
-    AT + TRANSACTION_CELLS + featureCount(parameters),
+    AT + PAYMENT_CELLS + featureCount(parameters),
   );
   const defect = reader.read(bytes, 0, bytes.length, START_SECONDS, cells, AT);
   return defect ? defect.reason : [...cells.subarray(AT)];
@@ -84,8 +81,8 @@ function read(parameters: FeatureParameters, bytes: Uint8Array) {
 
 Deno.test("a payment goes through cells unchanged", () => {
   fc.assert(fc.property(payments, (row) => {
-    const cells = new Float64Array(3 + TRANSACTION_CELLS);
-    const back = emptyTransaction();
+    const cells = new Float64Array(3 + PAYMENT_CELLS);
+    const back = emptyPayment();
     toCells(row, cells, 3);
     fromCells(cells, 3, back);
     assert.deepEqual(back, row);
@@ -98,7 +95,7 @@ for (const parameters of [HANDBOOK_FEATURES, TWO_WINDOWS, EXTENDED]) {
     fc.assert(
       fc.property(payments, valuesOf(parameters), (row, values) => {
         const bytes = written(parameters, row, values);
-        const cells = new Float64Array(TRANSACTION_CELLS);
+        const cells = new Float64Array(PAYMENT_CELLS);
         toCells(row, cells, 0);
         assert.deepEqual(read(parameters, bytes), [...cells, ...values]);
         const plain = JSON.parse(new TextDecoder().decode(bytes));
@@ -113,8 +110,8 @@ for (const parameters of [HANDBOOK_FEATURES, TWO_WINDOWS, EXTENDED]) {
 Deno.test("a feature row is a payment with more keys", () => {
   fc.assert(fc.property(payments, valuesOf(TWO_WINDOWS), (row, values) => {
     const bytes = written(TWO_WINDOWS, row, values);
-    const back = emptyTransaction();
-    const reader = new TransactionJsonReader();
+    const back = emptyPayment();
+    const reader = new PaymentJsonReader();
     const defect = reader.read(bytes, 0, bytes.length, START_SECONDS, back);
     assert.equal(defect, undefined);
     assert.deepEqual(back, row);

@@ -3,17 +3,14 @@
  * all rows. What the operator and the roles must agree with.
  */
 import type { FeatureParameters } from "../../src/features/parameters.ts";
-import {
-  DAY_SECONDS,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
+import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
 
 /** Count and sum of `value` over the rows later than `from`, up to `to`. */
 function window(
-  rows: readonly Transaction[],
+  rows: readonly Payment[],
   from: number,
   to: number,
-  value: (row: Transaction) => number,
+  value: (row: Payment) => number,
 ): [number, number] {
   const inside = rows.filter((row) =>
     row.timeSeconds > from && row.timeSeconds <= to
@@ -22,7 +19,7 @@ function window(
 }
 
 /** The calendar flags by Date. */
-export function flagsOf(row: Transaction): [number, number] {
+export function flagsOf(row: Payment): [number, number] {
   const date = new Date(row.datetimeSeconds * 1000);
   return [
     [0, 6].includes(date.getUTCDay()) ? 1 : 0,
@@ -32,8 +29,8 @@ export function flagsOf(row: Transaction): [number, number] {
 
 /** A row's customer totals; `before` are the rows before it that count. */
 export function customerTotals(
-  row: Transaction,
-  before: readonly Transaction[],
+  row: Payment,
+  before: readonly Payment[],
   parameters: FeatureParameters,
 ): number[] {
   const { timeSeconds: t, customerId } = row;
@@ -50,8 +47,8 @@ export function customerTotals(
 
 /** A row's terminal totals; `rows` are all that count, itself included or not. */
 export function terminalTotals(
-  row: Transaction,
-  rows: readonly Transaction[],
+  row: Payment,
+  rows: readonly Payment[],
   parameters: FeatureParameters,
 ): number[] {
   const { windowDays, delayDays, useLabels } = parameters;
@@ -68,14 +65,14 @@ export function terminalTotals(
 }
 
 /** The newest of some rows, at most 64 of them: of more, those later than the newest that is too many. */
-function newestOf(rows: readonly Transaction[]): Transaction[] {
+function newestOf(rows: readonly Payment[]): Payment[] {
   const sorted = rows.toSorted((a, b) => a.timeSeconds - b.timeSeconds);
   if (sorted.length <= 64) return sorted;
   const cut = sorted[sorted.length - 65].timeSeconds;
   return sorted.filter((row) => row.timeSeconds > cut);
 }
 
-const centsOf = (row: Transaction) => Math.round(row.amount * 100);
+const centsOf = (row: Payment) => Math.round(row.amount * 100);
 
 /** a / b in thousandths, half up, at most a thousand; 1 where b is 0. */
 function thousandths(a: number, b: number): number {
@@ -86,8 +83,8 @@ function thousandths(a: number, b: number): number {
 
 /** A row's customer totals of the extended set; `before` are the rows before it that count. */
 export function customerExtension(
-  row: Transaction,
-  before: readonly Transaction[],
+  row: Payment,
+  before: readonly Payment[],
   { windowDays, delayDays, useLabels }: FeatureParameters,
 ): number[] {
   const t = row.timeSeconds;
@@ -123,9 +120,9 @@ export function customerExtension(
 
 /** A row's terminal totals of the extended set; `rows` are all that count, and `usual` those whose amount is usual for their card. */
 export function terminalExtension(
-  row: Transaction,
-  rows: readonly Transaction[],
-  usual: ReadonlySet<Transaction>,
+  row: Payment,
+  rows: readonly Payment[],
+  usual: ReadonlySet<Payment>,
   { windowDays, delayDays, useLabels }: FeatureParameters,
 ): number[] {
   const t = row.timeSeconds;
@@ -137,8 +134,8 @@ export function terminalExtension(
       r.timeSeconds <= end
     ),
   );
-  const isFraud = (r: Transaction) => useLabels && r.fraud === 1;
-  const timesOf = (some: Transaction[]) => some.map((r) => r.timeSeconds);
+  const isFraud = (r: Payment) => useLabels && r.fraud === 1;
+  const timesOf = (some: Payment[]) => some.map((r) => r.timeSeconds);
   const genuine = timesOf(known.filter((r) => !isFraud(r)));
   const frauds = timesOf(known.filter(isFraud));
   const usualFrauds = timesOf(known.filter((r) => isFraud(r) && usual.has(r)));
@@ -169,12 +166,12 @@ export function isUsual(extension: readonly number[]): boolean {
  * those before it in its own, its terminal features from `known(row, i)`.
  */
 export function partitionTotals(
-  partitions: readonly (readonly Transaction[])[],
+  partitions: readonly (readonly Payment[])[],
   parameters: FeatureParameters,
-  known: (rows: readonly Transaction[], i: number) => readonly Transaction[],
+  known: (rows: readonly Payment[], i: number) => readonly Payment[],
 ): number[][] {
   const extended = parameters.set === "extended";
-  const usual = new Set<Transaction>();
+  const usual = new Set<Payment>();
   const customers = partitions.map((rows) =>
     rows.map((row, i) => {
       const before = rows.slice(0, i);
@@ -202,7 +199,7 @@ export function partitionTotals(
 
 /** Totals of all rows of one stream, in the order of arrival. */
 export function streamTotals(
-  rows: readonly Transaction[],
+  rows: readonly Payment[],
   parameters: FeatureParameters,
 ): number[][] {
   return partitionTotals([rows], parameters, (rows, i) => rows.slice(0, i));

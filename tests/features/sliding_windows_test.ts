@@ -4,7 +4,7 @@ import {
   SlidingWindows,
   type WindowLayout,
 } from "../../src/features/sliding_windows.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import { forEachSeed } from "../long.ts";
 
 interface Event {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { TRANSACTION_COLUMNS } from "../../src/files/data_set.ts";
+import { PAYMENT_COLUMNS } from "../../src/files/data_set.ts";
 import { TableWriter } from "../../src/files/table_writer.ts";
-import { emptyTransaction } from "../../src/transaction/transaction.ts";
+import { emptyPayment } from "../../src/payment/payment.ts";
 import { testReading, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { dataPath } from "./sets.ts";
@@ -21,7 +21,7 @@ testReading("DayReader reads a file day by day", async () => {
   assert.equal(days[0].length, 82);
   assert.deepEqual(days.map(({ day }) => day), days.map((_, day) => day));
   assert.equal(reader.startSeconds, Date.UTC(2018, 3, 1) / 1000);
-  const row = emptyTransaction();
+  const row = emptyPayment();
   days[0].read(0, row);
   assert.deepEqual(row, {
     transactionId: 0,
@@ -43,7 +43,7 @@ testWriting(
         'TERMINAL_ID,CUSTOMER_ID,TX_DATETIME,TRANSACTION_ID\n"a, b",3,1,1,86401' +
         ',285.79999999999995,4,8,2018-04-02 00:00:01,"2"',
     );
-    const row = emptyTransaction();
+    const row = emptyPayment();
     days[0].read(0, row);
     assert.deepEqual(
       [row.transactionId, row.amount, row.scenario, row.fraud, days[0].day],
@@ -83,7 +83,7 @@ testWriting("DayReader reads JSON lines and Parquet like CSV", async () => {
       await using writer = await TableWriter.open(
         path,
         format,
-        TRANSACTION_COLUMNS,
+        PAYMENT_COLUMNS,
       );
       await writer.write(whole.values, whole.length);
       await writer.close();
@@ -101,7 +101,7 @@ testWriting("DayReader reads JSON lines and Parquet like CSV", async () => {
 async function columnsOf(path: string) {
   const lines = (await Deno.readTextFile(path)).trim().split("\n").slice(1);
   const rows = lines.map((line) => line.split(","));
-  const values = TRANSACTION_COLUMNS.map(({ kind }, at) => {
+  const values = PAYMENT_COLUMNS.map(({ kind }, at) => {
     const texts = rows.map((row) => row[at]);
     return kind === "text" ? texts : texts.map(Number);
   });

@@ -5,7 +5,7 @@ import {
   checkUnpacked,
   parquetCompressors,
 } from "../../src/files/parquet_codecs.ts";
-import type { Transaction } from "../../src/transaction/transaction.ts";
+import type { Payment } from "../../src/payment/payment.ts";
 import { testReading, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linesOfA, paymentsIn, paymentsOf } from "./payments.ts";
@@ -54,7 +54,7 @@ function inZone(text: string, hours: number, offset: string): string {
 }
 
 /** What is written, its name, its content, and the payments if some fields are lost. */
-const FORMS: [string, string, string | Uint8Array, Transaction[]?][] = [
+const FORMS: [string, string, string | Uint8Array, Payment[]?][] = [
   ["canonical CSV", "t.csv", csv(same)],
   ["a byte order mark and CR LF", "t.csv", `\ufeff${csv(same, ",", "\r\n")}`],
   ["semicolons", "t.csv", csv(same, ";")],

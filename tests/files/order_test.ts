@@ -7,10 +7,10 @@ import {
   totalsLayout,
   totalsToValues,
 } from "../../src/features/parameters.ts";
-import { controlRecords } from "../../src/roles/control.ts";
+import { controlRecords } from "../../src/stream/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
-import { TRANSACTION_TOPIC } from "../../src/roles/topics.ts";
-import type { Transaction } from "../../src/transaction/transaction.ts";
+import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import type { Payment } from "../../src/payment/payment.ts";
 import { testWriting } from "../permission.ts";
 import { openMemory, parametersOf } from "../roles/pipeline.ts";
 import { appendPayments, sinkRows, START_SECONDS } from "../roles/stages.ts";
@@ -44,7 +44,7 @@ async function fileOf(
 }
 
 /** Features of payments in their order, by id. */
-function featuresOf(payments: readonly Transaction[]): Map<number, number[]> {
+function featuresOf(payments: readonly Payment[]): Map<number, number[]> {
   const operator = new FeatureOperator(HANDBOOK_FEATURES);
   const layout = totalsLayout(HANDBOOK_FEATURES);
   const totals = new Float64Array(featureCount(HANDBOOK_FEATURES));
@@ -58,7 +58,7 @@ function featuresOf(payments: readonly Transaction[]): Map<number, number[]> {
 
 /** Features of payments by a stream that gets them in order of time, by id. */
 async function streamFeatures(
-  payments: readonly Transaction[],
+  payments: readonly Payment[],
 ): Promise<Map<number, number[]>> {
   const parameters = parametersOf(1);
   await using folder = await openMemory(parameters);

@@ -3,10 +3,7 @@ import {
   DayReader,
   type DayReaderOptions,
 } from "../../src/files/day_reader.ts";
-import {
-  emptyTransaction,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
+import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
 import { dataPath } from "./sets.ts";
 
 /** The lines of set A's payments: the header, then `rows` of them. */
@@ -19,7 +16,7 @@ export function linesOfA(rows: number): string[] {
 export async function paymentsIn(
   path: string,
   change: Partial<DayReaderOptions> = {},
-): Promise<{ reader: DayReader; payments: Transaction[] }> {
+): Promise<{ reader: DayReader; payments: Payment[] }> {
   const reader = await DayReader.open(path, {
     startSeconds: undefined,
     skipBadRows: false,
@@ -27,10 +24,10 @@ export async function paymentsIn(
     signal: new AbortController().signal,
     ...change,
   });
-  const payments: Transaction[] = [];
+  const payments: Payment[] = [];
   for await (const day of reader.days()) {
     for (let index = 0; index < day.length; index++) {
-      const row = emptyTransaction();
+      const row = emptyPayment();
       day.read(index, row);
       payments.push(row);
     }
@@ -39,7 +36,7 @@ export async function paymentsIn(
 }
 
 /** The payments of canonical lines, header first, by plain splitting. */
-export function paymentsOf(lines: readonly string[]): Transaction[] {
+export function paymentsOf(lines: readonly string[]): Payment[] {
   return lines.slice(1).filter((line) => line !== "").map((line) => {
     const [id, datetime, customer, terminal, amount, seconds, , fraud, kind] =
       line.split(",");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DataError } from "../../src/error/error.ts";
+import { DataError } from "../../src/base/error.ts";
 import { writeCustomers, writeTerminals } from "../../src/files/data_set.ts";
 import {
   parseCustomer,
@@ -12,7 +12,7 @@ import {
   handbookCustomers,
   handbookTerminals,
 } from "../../src/simulator/handbook.ts";
-import { profileJson } from "../../src/transaction/profile_json.ts";
+import { profileJson } from "../../src/payment/profile_json.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { dataPath } from "./sets.ts";

@@ -3,7 +3,7 @@ import {
   DayReader,
   type DayReaderOptions,
 } from "../../src/files/day_reader.ts";
-import type { TransactionDay } from "../../src/files/transaction_day.ts";
+import type { PaymentDay } from "../../src/files/payment_day.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 
 /** Header of the canonical form; good rows of two days follow. */
@@ -31,13 +31,13 @@ function options(change: Partial<DayReaderOptions> = {}): DayReaderOptions {
 export async function readAll(
   path: string,
   change: Partial<DayReaderOptions> = {},
-): Promise<{ reader: DayReader; days: TransactionDay[] }> {
+): Promise<{ reader: DayReader; days: PaymentDay[] }> {
   const reader = await DayReader.open(path, options(change));
   return { reader, days: await Array.fromAsync(reader.days()) };
 }
 
 /** Ids of each day. */
-export function ids(days: readonly TransactionDay[]): number[][] {
+export function ids(days: readonly PaymentDay[]): number[][] {
   return days.map((day) => [...day.transactionId]);
 }
 
@@ -45,7 +45,7 @@ export function ids(days: readonly TransactionDay[]): number[][] {
 export async function readText(
   text: string,
   change: Partial<DayReaderOptions> = {},
-): Promise<{ reader: DayReader; days: TransactionDay[] }> {
+): Promise<{ reader: DayReader; days: PaymentDay[] }> {
   await using folder = temporaryFolder();
   const path = `${folder.path}/t.csv`;
   Deno.writeTextFileSync(path, text);

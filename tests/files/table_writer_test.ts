@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
-import { DataError } from "../../src/error/error.ts";
-import { fileError } from "../../src/files/file_error.ts";
+import { DataError } from "../../src/base/error.ts";
+import { fileError } from "../../src/base/file_error.ts";
 import type { TableColumn } from "../../src/files/table_encoder.ts";
 import { TableWriter } from "../../src/files/table_writer.ts";
 import { testWriting } from "../permission.ts";

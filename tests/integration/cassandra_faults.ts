@@ -1,6 +1,6 @@
 /** The store in Cassandra when the cluster dies, hangs, or wants to know who asks. */
 import assert from "node:assert/strict";
-import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../src/features/feature_row.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,
@@ -16,7 +16,7 @@ import {
 } from "../store/store_contract.ts";
 import { openStore, type Report, settingsOf } from "./cassandra_keyspace.ts";
 
-const WIDTH = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
+const WIDTH = PAYMENT_CELLS + featureCount(HANDBOOK_FEATURES);
 const BLOCK_ROWS = 2000;
 const MIB = 2 ** 20;
 

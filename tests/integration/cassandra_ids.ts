@@ -1,12 +1,9 @@
 /** A stream with TRANSACTION_IDs beyond int, stored in tables of either kind. */
 import assert from "node:assert/strict";
 import { IdPartitioner } from "../../src/log/partitioner.ts";
-import { readDeadLetters } from "../../src/roles/dead_letters.ts";
-import { SINK_TOPIC } from "../../src/roles/topics.ts";
-import {
-  INT_MAX,
-  TRANSACTION_ID_MAX,
-} from "../../src/transaction/transaction.ts";
+import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import { SINK_TOPIC } from "../../src/stream/topics.ts";
+import { INT_MAX, TRANSACTION_ID_MAX } from "../../src/payment/payment.ts";
 import { runWriter } from "../../src/roles/writer.ts";
 import {
   type OpenFolder,

@@ -8,9 +8,9 @@ import {
 import {
   type CassandraStore,
   openCassandraStore,
-} from "../../src/store/cassandra.ts";
-import { schemaCql } from "../../src/store/cassandra_schema.ts";
-import type { CassandraSettings } from "../../src/store/cassandra_settings.ts";
+} from "../../src/store/cassandra/cassandra_store.ts";
+import { schemaCql } from "../../src/store/cassandra/cassandra_schema.ts";
+import type { CassandraSettings } from "../../src/store/cassandra/cassandra_settings.ts";
 
 /** What a store reported. */
 export interface Report {

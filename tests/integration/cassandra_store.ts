@@ -1,17 +1,14 @@
 /** The store in a real Cassandra: what every store promises, and what only this one does. */
 import assert from "node:assert/strict";
-import { ConfigError, StoreError } from "../../src/error/error.ts";
-import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { ConfigError, StoreError } from "../../src/base/error.ts";
+import { PAYMENT_CELLS } from "../../src/features/feature_row.ts";
 import {
   featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import { schemaCql } from "../../src/store/cassandra_schema.ts";
-import {
-  INT_MAX,
-  TRANSACTION_ID_MAX,
-} from "../../src/transaction/transaction.ts";
+import { schemaCql } from "../../src/store/cassandra/cassandra_schema.ts";
+import { INT_MAX, TRANSACTION_ID_MAX } from "../../src/payment/payment.ts";
 import { testServing } from "../services/testing_servers.ts";
 import {
   atTime,
@@ -23,11 +20,8 @@ import {
   testStore,
   TWO_WINDOWS,
 } from "../store/store_contract.ts";
-import {
-  emptyPredictions,
-  METRIC_TABLE,
-  PREDICTION_TABLE,
-} from "../../src/store/predictions.ts";
+import { METRIC_TABLE, PREDICTION_TABLE } from "../../src/store/predictions.ts";
+import { emptyPredictions } from "../../src/payment/prediction.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
 import {
@@ -197,7 +191,7 @@ testServing(
       bad.push(`${transactionId}: ${problem}`);
     };
     const ids: number[] = [];
-    const width = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
+    const width = PAYMENT_CELLS + featureCount(HANDBOOK_FEATURES);
     for await (const { cells, count } of store.rows(undefined, onBadRow)) {
       for (let i = 0; i < count; i++) ids.push(cells[i * width]);
     }

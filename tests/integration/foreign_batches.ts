@@ -6,23 +6,26 @@
 import assert from "node:assert/strict";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { Control } from "../../src/roles/control.ts";
+import { Control } from "../../src/stream/control.ts";
 import {
   type DeadLetter,
   readDeadLetters,
-} from "../../src/roles/dead_letters.ts";
+} from "../../src/stream/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
-import { discrepancies, readStatus } from "../../src/roles/status.ts";
+import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
   REPARTITION_TOPIC,
   SINK_TOPIC,
   topicSpecs,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import { runWriter } from "../../src/roles/writer.ts";
-import { EmbeddedStore } from "../../src/store/embedded.ts";
-import { lz4Frame, zstdFrame } from "../log/compressed_frames.ts";
+import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
+import {
+  lz4Frame,
+  zstdFrame,
+} from "../log/kafka/compression/compressed_frames.ts";
 import {
   featuresSum,
   parametersOf,

@@ -12,7 +12,7 @@ import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import { toCells, TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/features/feature_row.ts";
 import { type Append, type Log, readRange } from "../../src/log/log.ts";
 import {
   type RecordBatch,
@@ -20,15 +20,15 @@ import {
   recordKey,
   recordValue,
 } from "../../src/log/record_batch.ts";
-import type { DeadLetter } from "../../src/roles/dead_letters.ts";
-import { PackBuilder } from "../../src/roles/pack.ts";
+import type { DeadLetter } from "../../src/stream/dead_letters.ts";
+import { PackBuilder } from "../../src/stream/pack.ts";
 import {
   DEAD_LETTER_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
-import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+} from "../../src/stream/topics.ts";
+import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { ALL, ClusterStream } from "./cluster_stream.ts";
 import type { RoleProcess } from "./role_process.ts";
@@ -89,7 +89,7 @@ function packAt(timeSeconds: number): Uint8Array {
     scenario: 0,
   };
   toCells(row, pack.cells, cell);
-  pack.cells.fill(1, cell + TRANSACTION_CELLS);
+  pack.cells.fill(1, cell + PAYMENT_CELLS);
   return pack.bytes().slice();
 }
 

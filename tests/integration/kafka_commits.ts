@@ -4,17 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../src/features/feature_row.ts";
 import { featureCount } from "../../src/features/parameters.ts";
-import type { KafkaSettings } from "../../src/log/kafka_settings.ts";
+import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import type { Log } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { Control, type StreamParameters } from "../../src/roles/control.ts";
+import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { rebuild, type RebuildOptions } from "../../src/roles/rebuild.ts";
-import { acceptMissingStart } from "../../src/roles/recovery.ts";
-import { parseCommit } from "../../src/roles/stage_commit.ts";
+import { acceptMissingStart } from "../../src/stream/recovery.ts";
+import { parseCommit } from "../../src/stream/stage_commit.ts";
 import {
   CHAIN,
   CUSTOMER_GROUP,
@@ -23,8 +23,8 @@ import {
   TERMINAL_GROUP,
   topicSpecs,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
-import { EmbeddedStore } from "../../src/store/embedded.ts";
+} from "../../src/stream/topics.ts";
+import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
 import {
   parametersOf,
   QUIET,
@@ -194,7 +194,7 @@ async function oneRowStore(): Promise<EmbeddedStore> {
     features,
     durable: false,
   });
-  const cells = new Float64Array(TRANSACTION_CELLS + featureCount(features));
+  const cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
   await store.write({ cells, count: 1 });
   return store;
 }

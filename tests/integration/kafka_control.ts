@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { openLog } from "../../src/log/open_log.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { Control } from "../../src/roles/control.ts";
-import { CONTROL_TOPIC, SINK_TOPIC } from "../../src/roles/topics.ts";
+import { Control } from "../../src/stream/control.ts";
+import { CONTROL_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { freshSettings } from "./kafka_log.ts";
 import { RoleProcess } from "./role_process.ts";

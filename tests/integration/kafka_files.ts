@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { openLog } from "../../src/log/open_log.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { Control } from "../../src/roles/control.ts";
+import { Control } from "../../src/stream/control.ts";
 import { runFiles } from "../../src/roles/files.ts";
-import { SINK_TOPIC, topicSpecs } from "../../src/roles/topics.ts";
-import type { Logger } from "../../src/telemetry/logger.ts";
+import { SINK_TOPIC, topicSpecs } from "../../src/stream/topics.ts";
+import type { Logger } from "../../src/base/logger.ts";
 import {
   addDays,
   DAY_STREAM,

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { LogError } from "../../src/error/error.ts";
+import { LogError } from "../../src/base/error.ts";
 import type { ConsumeOptions, Log, LogReport } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { appendOf } from "../log/records.ts";

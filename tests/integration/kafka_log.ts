@@ -1,6 +1,6 @@
 /** The log on a real Kafka: what every log keeps to. */
 import { openLog } from "../../src/log/open_log.ts";
-import type { KafkaSettings } from "../../src/log/kafka_settings.ts";
+import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import type { Log } from "../../src/log/log.ts";
 import { logContract } from "../log/log_contract.ts";
 import { serverProblem } from "../services/testing_servers.ts";

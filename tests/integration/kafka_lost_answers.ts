@@ -5,7 +5,7 @@
  * nothing hangs.
  */
 import assert from "node:assert/strict";
-import { CODES } from "../../src/log/kafka_error.ts";
+import { CODES } from "../../src/log/kafka/kafka_error.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { appendOf } from "../log/records.ts";
 import type { ApiName, Fault } from "../services/faulty_proxy.ts";

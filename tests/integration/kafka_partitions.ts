@@ -1,9 +1,9 @@
 /** What partitions a stream has: agreed on by processes that start at the same moment, and never changed. */
 import assert from "node:assert/strict";
-import type { KafkaSettings } from "../../src/log/kafka_settings.ts";
+import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { Control } from "../../src/roles/control.ts";
-import { topicSpecs } from "../../src/roles/topics.ts";
+import { Control } from "../../src/stream/control.ts";
+import { topicSpecs } from "../../src/stream/topics.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { freshSettings } from "./kafka_log.ts";

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import type { Log } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { Control } from "../../src/roles/control.ts";
+import { Control } from "../../src/stream/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import {
   REPARTITION_TOPIC,
   SINK_TOPIC,
   topicSpecs,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import {
   parametersOf,
   QUIET,

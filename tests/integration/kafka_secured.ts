@@ -1,8 +1,8 @@
 /** Kafka that wants TLS and a password: what works, and what is said where it does not. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { LogError } from "../../src/error/error.ts";
-import type { KafkaSettings } from "../../src/log/kafka_settings.ts";
+import { LogError } from "../../src/base/error.ts";
+import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import { READ_LIMIT } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
 import { appendOf, valuesOf } from "../log/records.ts";

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ConfigError } from "../../src/error/error.ts";
+import { ConfigError } from "../../src/base/error.ts";
 import type { LogReport } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { topicSpecs } from "../../src/roles/topics.ts";
+import { topicSpecs } from "../../src/stream/topics.ts";
 import { jarsOf } from "../services/jar_cache.ts";
 import { runTool } from "../services/java.ts";
 import { testServing } from "../services/testing_servers.ts";

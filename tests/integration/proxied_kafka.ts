@@ -3,7 +3,7 @@
  * of which leads to one in the output, and what must have come of it.
  */
 import assert from "node:assert/strict";
-import type { KafkaSettings } from "../../src/log/kafka_settings.ts";
+import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import {
   type ConsumeOptions,
   type Log,

@@ -10,7 +10,7 @@ import {
 } from "../../src/features/parameters.ts";
 import { readRange } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { Control } from "../../src/roles/control.ts";
+import { Control } from "../../src/stream/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
@@ -20,7 +20,7 @@ import {
   TERMINAL_TOPIC,
   topicSpecs,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import { parametersOf, QUIET, SET_A } from "../roles/pipeline.ts";
 import { runTool } from "../services/java.ts";
 import { pythonProblem, pythonWithClients } from "../services/python.ts";

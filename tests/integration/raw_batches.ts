@@ -1,10 +1,10 @@
 /** Batches as any producer might send them, without a transaction: put together here and appended over a connection of their own. */
 import assert from "node:assert/strict";
-import { encodeBatches } from "../../src/log/kafka_records.ts";
-import { WireReader, WireWriter } from "../../src/log/kafka_wire.ts";
+import { encodeBatches } from "../../src/log/kafka/kafka_records.ts";
+import { WireReader, WireWriter } from "../../src/log/kafka/kafka_wire.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { seal } from "../log/kafka_batches.ts";
-import { concatenated } from "../log/compressed_frames.ts";
+import { seal } from "../log/kafka/kafka_batches.ts";
+import { concatenated } from "../log/kafka/compression/compressed_frames.ts";
 
 const HEADER_BYTES = 61;
 const NOBODY = { producerId: -1n, epoch: -1, sequence: -1 };

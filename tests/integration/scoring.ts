@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import type { DeadLetter } from "../../src/roles/dead_letters.ts";
-import { discrepancies } from "../../src/roles/status.ts";
-import { PREDICTION_TOPIC } from "../../src/roles/topics.ts";
+import type { DeadLetter } from "../../src/stream/dead_letters.ts";
+import { discrepancies } from "../../src/stream/status.ts";
+import { PREDICTION_TOPIC } from "../../src/stream/topics.ts";
 import { runMain } from "../cli/program_runner.ts";
 import { linearModel, writeModel } from "../roles/models.ts";
 import { testServing } from "../services/testing_servers.ts";

@@ -8,21 +8,21 @@ import { join } from "node:path";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { type Log, READ_LIMIT } from "../../src/log/log.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { Control } from "../../src/roles/control.ts";
-import { readDeadLetters } from "../../src/roles/dead_letters.ts";
-import { endCheck } from "../../src/roles/end_check.ts";
+import { Control } from "../../src/stream/control.ts";
+import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import { endCheck } from "../../src/stream/end_check.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { rebuild } from "../../src/roles/rebuild.ts";
-import type { RoleContext } from "../../src/roles/role.ts";
+import type { StreamContext } from "../../src/stream/stream_context.ts";
 import {
   SINK_TOPIC,
   topicSpecs,
   WRITER_GROUP,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import { runProducer } from "../../src/roles/producer.ts";
-import { isRight, verifyStore } from "../../src/roles/verify_store.ts";
+import { isRight, verifyStore } from "../../src/stream/verify_store.ts";
 import { runWriter } from "../../src/roles/writer.ts";
-import { EmbeddedStore } from "../../src/store/embedded.ts";
+import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { appendOf } from "../log/records.ts";
 import {
@@ -48,13 +48,13 @@ const OPTIONS = {
   stored() {},
 };
 
-function write(context: RoleContext, store: Store): Promise<void> {
+function write(context: StreamContext, store: Store): Promise<void> {
   return runWriter(context, { store, startSeconds: undefined });
 }
 
 /** Asserts that a store holds set A's rows, that the log and the counters agree, and that there is one dead letter. */
 async function assertWhole(
-  { log, control, parameters }: RoleContext,
+  { log, control, parameters }: StreamContext,
   store: Store,
 ): Promise<void> {
   assert.equal(await featuresSum(store), referenceSum("A"));
@@ -83,7 +83,7 @@ async function appendGarbage(log: Log): Promise<void> {
 }
 
 /** Runs set A through a stream's producer and processor. */
-async function process(context: RoleContext): Promise<void> {
+async function process(context: StreamContext): Promise<void> {
   await appendGarbage(context.log);
   await runProducer(context, { data: SET_A, pace: { kind: "max" } });
   await runProcessor(context, undefined);

@@ -1,22 +1,22 @@
 /** What is learned from the handbook's own training days, against scikit-learn. */
 import assert from "node:assert/strict";
-import { loadPayments } from "../../src/cli/labelled_payments.ts";
+import { loadPayments } from "../../src/cli/commands/labelled_payments.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
-import { fitModel } from "../../src/learning/fit.ts";
-import { judge } from "../../src/learning/judgement.ts";
-import type { Examples } from "../../src/learning/model.ts";
+import { fitModel } from "../../src/learning/fit/fit.ts";
+import { judge } from "../../src/learning/judge/judgement.ts";
+import type { Examples } from "../../src/learning/kinds/model.ts";
 import {
   examplesOf,
   type LabelledPayments,
   scoreRows,
-} from "../../src/learning/payments.ts";
-import { scorerOf } from "../../src/learning/scorer.ts";
+} from "../../src/learning/data/payments.ts";
+import { scorerOf } from "../../src/learning/kinds/scorer.ts";
 import {
   endDayOf,
   HANDBOOK_PERIOD,
   type Split,
   splitPayments,
-} from "../../src/learning/split.ts";
+} from "../../src/learning/data/split.ts";
 import { testReading } from "../permission.ts";
 import reference from "../data/learning/handbook_split.json" with {
   type: "json",

@@ -2,9 +2,9 @@
 import {
   type LabelledPayments,
   PaymentsBuilder,
-} from "../../src/learning/payments.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
-import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+} from "../../src/learning/data/payments.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
+import { DAY_SECONDS } from "../../src/payment/payment.ts";
 
 /** One payment. */
 export interface SmallPayment {

@@ -1,6 +1,10 @@
 /** Small sets to learn from: the golden one, and random ones. */
 import fc from "fast-check";
-import type { Examples, LinearBody, Tree } from "../../src/learning/model.ts";
+import type {
+  Examples,
+  LinearBody,
+  Tree,
+} from "../../src/learning/kinds/model.ts";
 import golden from "../data/learning/models.json" with { type: "json" };
 
 /** What scikit-learn and XGBoost learned from the golden set (make_models.py). */

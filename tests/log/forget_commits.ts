@@ -1,6 +1,6 @@
 /** Removes a group's commits from an embedded log, as Kafka does when they expire; the log's own sums stay right. */
-import { crc32c } from "../../src/log/crc32c.ts";
-import { inDatabase } from "../sqlite/in_database.ts";
+import { crc32c } from "../../src/base/crc32c.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
 
 export function forgetCommits(path: string, group: string): void {
   inDatabase(path, (db) => {

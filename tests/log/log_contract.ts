@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ConfigError, LogError } from "../../src/error/error.ts";
+import { ConfigError, LogError } from "../../src/base/error.ts";
 import {
   type Commit,
   type Log,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { aucOf } from "../../src/report/data_statistics.ts";
 import { Histogram } from "../../src/report/histogram.ts";
-import type { Transaction } from "../../src/transaction/transaction.ts";
+import type { Payment } from "../../src/payment/payment.ts";
 import { dataPath } from "../files/sets.ts";
 import { testReading } from "../permission.ts";
 import { reportOf, SET_A, SET_B, statisticsOf } from "./statistics_of.ts";
@@ -55,12 +55,12 @@ const payment = fc.record({
   amount: fc.integer({ min: 0, max: 50_000 }).map((cents) => cents / 100),
   timeSeconds: fc.integer({ min: 0, max: 15 * DAY }),
   scenario: fc.integer({ min: 0, max: 4 }),
-}).map((row): Partial<Transaction> => {
+}).map((row): Partial<Payment> => {
   const fraud = row.scenario === 0 ? 0 : 1;
   return { ...row, fraud, datetimeSeconds: row.timeSeconds };
 });
 
-const dayOf = (row: Partial<Transaction>) =>
+const dayOf = (row: Partial<Payment>) =>
   Math.floor((row.timeSeconds ?? 0) / DAY);
 
 Deno.test("statistics of days, scenarios and cards are those of plain counting", () => {

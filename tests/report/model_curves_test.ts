@@ -5,7 +5,7 @@ import { modelSection } from "../../src/report/model_section.ts";
 import { htmlPage } from "../../src/report/html_page.ts";
 import { ScoreCollector } from "../../src/report/score_collector.ts";
 import { textReport } from "../../src/report/text_report.ts";
-import { emptyTransaction } from "../../src/transaction/transaction.ts";
+import { emptyPayment } from "../../src/payment/payment.ts";
 import { readMarkup } from "./markup.ts";
 import { reportOf, SET_A } from "./statistics_of.ts";
 
@@ -75,7 +75,7 @@ Deno.test("ScoreCollector scores each payment once, with amount and features, in
   const collector = new ScoreCollector(scorer, ["OTHER", "RISK"], 1000);
   const rows = 10_000;
   for (let at = 0; at < rows; at++) {
-    const row = { ...emptyTransaction(), amount: at, fraud: at % 2 };
+    const row = { ...emptyPayment(), amount: at, fraud: at % 2 };
     row.timeSeconds = 86_400 * (1 + at % 3);
     row.datetimeSeconds = 1000 + at;
     assert.ok(collector.wants(row));
@@ -97,7 +97,7 @@ Deno.test("ScoreCollector does not want payments before its time, whenever their
   const scorer = { inputs: ["TX_AMOUNT"], score() {} };
   const collector = new ScoreCollector(scorer, [], 2000);
   const at = (datetimeSeconds: number) => ({
-    ...emptyTransaction(),
+    ...emptyPayment(),
     datetimeSeconds,
   });
   assert.ok(!collector.wants({ ...at(1999), timeSeconds: 5000 }));

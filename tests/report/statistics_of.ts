@@ -18,10 +18,10 @@ import {
   type SimulatorParameters,
 } from "../../src/simulator/parameters.ts";
 import {
-  emptyTransaction,
+  emptyPayment,
+  type Payment,
   readTableRow,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
+} from "../../src/payment/payment.ts";
 
 /** Parameters of the reference set A. */
 export const SET_A: SimulatorParameters = {
@@ -41,14 +41,14 @@ export const SET_B: SimulatorParameters = {
 
 /** Statistics of payments without features. */
 export function statisticsOf(
-  rows: readonly Partial<Transaction>[],
+  rows: readonly Partial<Payment>[],
   features: readonly string[] = [],
   values: readonly (readonly number[])[] = [],
 ): DataStatistics {
   const collector = new StatisticsCollector(features);
   rows.forEach((row, at) => {
     const numbers = Float64Array.from(values[at] ?? []);
-    collector.add({ ...emptyTransaction(), ...row }, numbers, 0);
+    collector.add({ ...emptyPayment(), ...row }, numbers, 0);
   });
   return collector.finish();
 }
@@ -64,7 +64,7 @@ export function reportOf(parameters: SimulatorParameters): ReportData {
   const totals = new Float64Array(featureCount(HANDBOOK_FEATURES));
   const values = new Float64Array(totals.length);
   const collector = new StatisticsCollector(names);
-  const row = emptyTransaction();
+  const row = emptyPayment();
   for (let index = 0; index < table.length; index++) {
     readTableRow(table, index, startSeconds, row);
     operator.process(row, totals);

@@ -4,12 +4,9 @@ import { join } from "node:path";
 import { IdPartitioner } from "../../src/log/partitioner.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import { runFiles } from "../../src/roles/files.ts";
-import { SINK_TOPIC } from "../../src/roles/topics.ts";
-import { formatDate } from "../../src/transaction/calendar.ts";
-import {
-  DAY_SECONDS,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
+import { SINK_TOPIC } from "../../src/stream/topics.ts";
+import { formatDate } from "../../src/payment/calendar.ts";
+import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
 import { type OpenFolder, parametersOf } from "./pipeline.ts";
 import {
   appendPayments,
@@ -32,7 +29,7 @@ export async function addDays(
   to: number,
   amount = 1,
 ): Promise<void> {
-  const entries: Transaction[][] = [[], []];
+  const entries: Payment[][] = [[], []];
   for (let day = from; day < to; day++) {
     for (let n = 0; n < 4 * CARDS; n++) {
       const customerId = n % CARDS;

@@ -4,7 +4,7 @@ import { RecordBatchBuilder, recordValue } from "../../src/log/record_batch.ts";
 import { runFiles } from "../../src/roles/files.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
-import { SINK_TOPIC } from "../../src/roles/topics.ts";
+import { SINK_TOPIC } from "../../src/stream/topics.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { testWriting } from "../permission.ts";
 import { openMemory, parametersOf, SET_A } from "./pipeline.ts";

@@ -3,14 +3,14 @@ import {
   featureNames,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import type { ModelBody } from "../../src/learning/model.ts";
+import type { ModelBody } from "../../src/learning/kinds/model.ts";
 import {
   formatModelFile,
   type ModelFeatures,
   type TrainedModel,
   withVersion,
-} from "../../src/learning/model_file.ts";
-import { modelFeatures } from "../../src/roles/open_model.ts";
+} from "../../src/learning/file/model_file.ts";
+import { modelFeatures } from "../../src/scoring/open_model.ts";
 
 const INPUTS = ["TX_AMOUNT", ...featureNames(HANDBOOK_FEATURES)];
 

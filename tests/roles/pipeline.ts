@@ -1,12 +1,13 @@
 /** Runs roles in this thread on a fresh data folder, for tests. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { EmbeddedLog } from "../../src/log/embedded.ts";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { valueEnd, valueStart } from "../../src/log/record_batch.ts";
-import { EmbeddedStore } from "../../src/store/embedded.ts";
-import { Control, type StreamParameters } from "../../src/roles/control.ts";
-import type { RoleContext, RunSettings } from "../../src/roles/role.ts";
-import { SINK_TOPIC, topicSpecs } from "../../src/roles/topics.ts";
+import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
+import { Control, type StreamParameters } from "../../src/stream/control.ts";
+import type { RunSettings } from "../../src/roles/role.ts";
+import type { StreamContext } from "../../src/stream/stream_context.ts";
+import { SINK_TOPIC, topicSpecs } from "../../src/stream/topics.ts";
 import {
   featureCount,
   featureNames,
@@ -20,8 +21,8 @@ import {
 import { FeatureOperator } from "../../src/features/feature_operator.ts";
 import {
   FeatureJsonReader,
+  PAYMENT_CELLS,
   toCells,
-  TRANSACTION_CELLS,
 } from "../../src/features/feature_row.ts";
 import { type Log, readRange } from "../../src/log/log.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
@@ -30,12 +31,12 @@ import { runWriter } from "../../src/roles/writer.ts";
 import { simulateHandbook } from "../../src/simulator/handbook.ts";
 import {
   DAY_SECONDS,
-  emptyTransaction,
+  emptyPayment,
   readTableRow,
-} from "../../src/transaction/transaction.ts";
+} from "../../src/payment/payment.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
 import reference from "../data/reference.json" with { type: "json" };
-import type { Logger } from "../../src/telemetry/logger.ts";
+import type { Logger } from "../../src/base/logger.ts";
 import type { Store } from "../../src/store/store.ts";
 
 export const SET_A: RunSettings["data"] = {
@@ -71,7 +72,7 @@ export const QUIET: Logger = { info() {}, warn() {}, error() {} };
 export interface OpenFolder extends AsyncDisposable {
   readonly log: EmbeddedLog;
   readonly store: EmbeddedStore;
-  readonly context: RoleContext;
+  readonly context: StreamContext;
 }
 
 const never = new AbortController().signal;
@@ -131,7 +132,7 @@ function canonicalHash(parameters: FeatureParameters) {
   let text = names.join(",") + "\n";
   return {
     add(cells: Float64Array): void {
-      valuesToTotals(cells.subarray(TRANSACTION_CELLS), layout, totals);
+      valuesToTotals(cells.subarray(PAYMENT_CELLS), layout, totals);
       totalsToCanonical(totals, layout, values);
       text += `${cells[0]},${values.join(",")}\n`;
       if (text.length < 1 << 16) return;
@@ -147,7 +148,7 @@ export async function featuresSum(
   store: Store,
   features: FeatureParameters = HANDBOOK_FEATURES,
 ): Promise<string> {
-  const width = TRANSACTION_CELLS + featureCount(features);
+  const width = PAYMENT_CELLS + featureCount(features);
   const hash = canonicalHash(features);
   for await (const { cells, count } of store.rows()) {
     for (let at = 0; at < count * width; at += width) {
@@ -172,13 +173,13 @@ export function batchSum(
   const layout = totalsLayout(features);
   const totals = new Float64Array(featureCount(features));
   const hash = canonicalHash(features);
-  const cells = new Float64Array(TRANSACTION_CELLS + totals.length);
-  const row = emptyTransaction();
+  const cells = new Float64Array(PAYMENT_CELLS + totals.length);
+  const row = emptyPayment();
   for (let index = 0; index < table.length; index++) {
     readTableRow(table, index, startSeconds, row);
     operator.process(row, totals);
     toCells(row, cells, 0);
-    totalsToValues(totals, layout, cells.subarray(TRANSACTION_CELLS));
+    totalsToValues(totals, layout, cells.subarray(PAYMENT_CELLS));
     hash.add(cells);
   }
   return hash.sum();
@@ -219,7 +220,7 @@ export async function sinkSum(
   parameters: StreamParameters,
 ): Promise<string> {
   const { features, partitions } = parameters;
-  const width = TRANSACTION_CELLS + featureCount(features);
+  const width = PAYMENT_CELLS + featureCount(features);
   const reader = new FeatureJsonReader(features);
   const rows: Float64Array[] = [];
   const ends = await log.endOffsets(SINK_TOPIC) ?? [];

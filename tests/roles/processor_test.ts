@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { LogError } from "../../src/error/error.ts";
+import { LogError } from "../../src/base/error.ts";
 import {
   featureNames,
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import { Control, controlRecords } from "../../src/roles/control.ts";
+import { Control, controlRecords } from "../../src/stream/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
-import { discrepancies, readStatus } from "../../src/roles/status.ts";
+import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
-import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+} from "../../src/stream/topics.ts";
+import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {

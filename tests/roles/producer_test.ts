@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ConfigError, LogError } from "../../src/error/error.ts";
+import { ConfigError, LogError } from "../../src/base/error.ts";
 import { readRange } from "../../src/log/log.ts";
 import { partitionOf } from "../../src/log/partitioner.ts";
 import { recordKey, recordValue } from "../../src/log/record_batch.ts";
-import { Control } from "../../src/roles/control.ts";
+import { Control } from "../../src/stream/control.ts";
 import { fingerprintOf, runProducer } from "../../src/roles/producer.ts";
 import type { Pace, RunSettings } from "../../src/roles/role.ts";
 import {
@@ -12,7 +12,7 @@ import {
   SINK_TOPIC,
   TERMINAL_TOPIC,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import { testReading } from "../permission.ts";
 import {
   type OpenFolder,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Log, TopicState } from "../../src/log/log.ts";
 import { rebuild } from "../../src/roles/rebuild.ts";
-import { SINK_TOPIC } from "../../src/roles/topics.ts";
+import { SINK_TOPIC } from "../../src/stream/topics.ts";
 import {
   type OpenFolder,
   openMemory,

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { EmbeddedLog } from "../../src/log/embedded.ts";
+import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import {
   customerReachSeconds,
   FEATURE_SETS,
 } from "../../src/features/parameters.ts";
-import type { StreamParameters } from "../../src/roles/control.ts";
-import { parseCommit, ReplayMarks } from "../../src/roles/stage_commit.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+import { parseCommit, ReplayMarks } from "../../src/stream/stage_commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
-import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+} from "../../src/stream/topics.ts";
+import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FEATURE_SETS, featureNames } from "../../src/features/parameters.ts";
-import type { StreamParameters } from "../../src/roles/control.ts";
-import { readDeadLetters } from "../../src/roles/dead_letters.ts";
-import { REPARTITION_TOPIC } from "../../src/roles/topics.ts";
-import {
-  DAY_SECONDS,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import { REPARTITION_TOPIC } from "../../src/stream/topics.ts";
+import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
 import { chance, isLong } from "../long.ts";
 import { openMemory } from "./pipeline.ts";
 import {
@@ -88,7 +85,7 @@ function entriesOf(
   arrivals: readonly Arrival[],
   parameters: StreamParameters,
 ): { partition: number; entry: Entry }[] {
-  const accepted: Transaction[][] = partitionsOf(parameters).map(() => []);
+  const accepted: Payment[][] = partitionsOf(parameters).map(() => []);
   let now = parameters.latenessSeconds;
   return arrivals.map((arrival, transactionId) => {
     const { stepSeconds } = arrival;
@@ -99,7 +96,7 @@ function entriesOf(
     const before = accepted[partition];
     const entry = entryOf(arrival, transactionId, now, before, parameters);
     const verdict = judge(entry, before, parameters);
-    if (verdict === "accept") before.push(entry as Transaction);
+    if (verdict === "accept") before.push(entry as Payment);
     return { partition, entry };
   });
 }
@@ -108,7 +105,7 @@ function entryOf(
   arrival: Arrival,
   transactionId: number,
   now: number,
-  before: readonly Transaction[],
+  before: readonly Payment[],
   { latenessSeconds }: StreamParameters,
 ): Entry {
   const { kind, which, customerId, terminalId, fraud } = arrival;

@@ -1,10 +1,10 @@
 /** The scorer on the embedded log: right, exactly once, and without a gap when the model changes. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ConfigError } from "../../src/error/error.ts";
+import { ConfigError } from "../../src/base/error.ts";
 import {
   FeatureJsonReader,
-  TRANSACTION_CELLS,
+  PAYMENT_CELLS,
 } from "../../src/features/feature_row.ts";
 import {
   featureCount,
@@ -13,12 +13,12 @@ import {
 import {
   type AlertPolicy,
   DEFAULT_POLICY,
-} from "../../src/learning/alert_policy.ts";
+} from "../../src/scoring/alert_policy.ts";
 import {
   formatModelFile,
   type TrainedModel,
-} from "../../src/learning/model_file.ts";
-import { scorerOf } from "../../src/learning/scorer.ts";
+} from "../../src/learning/file/model_file.ts";
+import { scorerOf } from "../../src/learning/kinds/scorer.ts";
 import { readRange } from "../../src/log/log.ts";
 import {
   batchHead,
@@ -26,16 +26,16 @@ import {
   valueEnd,
   valueStart,
 } from "../../src/log/record_batch.ts";
-import { Control } from "../../src/roles/control.ts";
-import { readDeadLetters } from "../../src/roles/dead_letters.ts";
-import { modelFeatures } from "../../src/roles/open_model.ts";
+import { Control } from "../../src/stream/control.ts";
+import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import { modelFeatures } from "../../src/scoring/open_model.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
-import { discrepancies, readStatus } from "../../src/roles/status.ts";
-import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/roles/topics.ts";
-import { PREDICTION_CELLS } from "../../src/store/predictions.ts";
+import { discrepancies, readStatus } from "../../src/stream/status.ts";
+import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
+import { PREDICTION_CELLS } from "../../src/payment/prediction.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linearModel, modelOf, treesModel, writeModel } from "./models.ts";
@@ -50,7 +50,7 @@ import {
   withIdMax,
 } from "./pipeline.ts";
 
-const WIDTH = TRANSACTION_CELLS + featureCount(HANDBOOK_FEATURES);
+const WIDTH = PAYMENT_CELLS + featureCount(HANDBOOK_FEATURES);
 
 function scoringOf(
   path: string,
@@ -150,7 +150,7 @@ async function batchScores(
   for (const [id, cells] of await sinkRows(folder)) {
     const values = Float64Array.of(
       cells[4],
-      ...cells.subarray(TRANSACTION_CELLS),
+      ...cells.subarray(PAYMENT_CELLS),
     );
     const score = new Float64Array(1);
     await scorer.score(values, 1, score);
@@ -238,7 +238,7 @@ testWriting(
       const cells = rows.get(id) ?? new Float64Array(WIDTH);
       const values = Float64Array.of(
         cells[4],
-        ...cells.subarray(TRANSACTION_CELLS),
+        ...cells.subarray(PAYMENT_CELLS),
       );
       const into = new Float64Array(values.length);
       scorer.explain?.(values, 0, into);

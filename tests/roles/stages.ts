@@ -2,7 +2,7 @@
  * The processor's stages by hand: one step of one partition at a time, in any
  * order, dropped and restored at will. And the payments to feed them.
  */
-import type { EmbeddedLog } from "../../src/log/embedded.ts";
+import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import {
   type Commit,
   type PartitionTask,
@@ -16,16 +16,16 @@ import {
   RecordBatchBuilder,
   recordValue,
 } from "../../src/log/record_batch.ts";
-import { Control, type StreamParameters } from "../../src/roles/control.ts";
+import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { CustomerStage } from "../../src/roles/customer_stage.ts";
-import { type StageStart, stageStart } from "../../src/roles/recovery.ts";
+import { type StageStart, stageStart } from "../../src/stream/recovery.ts";
 import {
   addCounters,
   CommitReader,
   noCounters,
   parseCommit,
   type StageCounters,
-} from "../../src/roles/stage_commit.ts";
+} from "../../src/stream/stage_commit.ts";
 import { TerminalStage } from "../../src/roles/terminal_stage.ts";
 import {
   CUSTOMER_GROUP,
@@ -33,12 +33,9 @@ import {
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
-import {
-  emptyTransaction,
-  type Transaction,
-} from "../../src/transaction/transaction.ts";
-import { TransactionJsonWriter } from "../../src/transaction/transaction_json.ts";
+} from "../../src/stream/topics.ts";
+import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
+import { PaymentJsonWriter } from "../../src/payment/payment_json.ts";
 
 /** Midnight of the first day of the tests' streams, 2018-04-01. */
 export const START_SECONDS = Date.UTC(2018, 3, 1) / 1000;
@@ -46,10 +43,10 @@ export const START_SECONDS = Date.UTC(2018, 3, 1) / 1000;
 /** A payment at a time, all else 0 but what is given. */
 export function paymentAt(
   timeSeconds: number,
-  more: Partial<Transaction> = {},
-): Transaction {
+  more: Partial<Payment> = {},
+): Payment {
   return {
-    ...emptyTransaction(),
+    ...emptyPayment(),
     timeSeconds,
     datetimeSeconds: START_SECONDS + timeSeconds,
     ...more,
@@ -57,7 +54,7 @@ export function paymentAt(
 }
 
 /** What is appended to the payments: a payment, or text instead of one. */
-export type Entry = Transaction | string;
+export type Entry = Payment | string;
 
 /** Appends payments to a partition of the source, whatever their customer. */
 export async function appendPayments(
@@ -66,7 +63,7 @@ export async function appendPayments(
   entries: readonly Entry[],
 ): Promise<void> {
   const records = new RecordBatchBuilder();
-  const json = new TransactionJsonWriter();
+  const json = new PaymentJsonWriter();
   for (const entry of entries) {
     records.writer.ascii(
       typeof entry === "string" ? "k" : String(entry.customerId),

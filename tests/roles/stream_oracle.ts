@@ -8,15 +8,15 @@ import {
   totalsLayout,
   totalsToValues,
 } from "../../src/features/parameters.ts";
-import type { StreamParameters } from "../../src/roles/control.ts";
-import type { Transaction } from "../../src/transaction/transaction.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+import type { Payment } from "../../src/payment/payment.ts";
 import { partitionTotals } from "../features/oracle.ts";
 import type { Entry } from "./stages.ts";
 
 /** What must come out. */
 export interface Expected {
   /** Payments with their feature values, partition by partition. */
-  readonly rows: { row: Transaction; values: number[] }[];
+  readonly rows: { row: Payment; values: number[] }[];
   /** Number of duplicates. */
   readonly duplicates: number;
   /** "partition/offset reason" of each dead letter. */
@@ -32,10 +32,10 @@ export function expectedOf(
   const deadLetters: string[] = [];
   let duplicates = 0;
   const accepted = sources.map((entries, partition) => {
-    const before: Transaction[] = [];
+    const before: Payment[] = [];
     for (const [offset, entry] of entries.entries()) {
       const verdict = judge(entry, before, parameters);
-      if (verdict === "accept") before.push(entry as Transaction);
+      if (verdict === "accept") before.push(entry as Payment);
       else if (verdict === "duplicate") duplicates++;
       else deadLetters.push(`${partition}/${offset} ${verdict}`);
     }
@@ -54,7 +54,7 @@ export function expectedOf(
 /** What becomes of an entry after those that its partition has accepted. */
 export function judge(
   entry: Entry,
-  before: readonly Transaction[],
+  before: readonly Payment[],
   parameters: StreamParameters,
 ): string {
   if (typeof entry === "string") return "not JSON";
@@ -74,6 +74,6 @@ export function judge(
 }
 
 /** Greatest TX_TIME_SECONDS of the accepted; 0 before the first. */
-export function progressOf(accepted: readonly Transaction[]): number {
+export function progressOf(accepted: readonly Payment[]): number {
   return Math.max(0, ...accepted.map((row) => row.timeSeconds));
 }

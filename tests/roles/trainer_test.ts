@@ -1,10 +1,10 @@
 /** The trainer on the embedded log: what it decides is a function of the log, and people can overrule it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { DataError, ModelError } from "../../src/error/error.ts";
-import { challengeDays, compare } from "../../src/learning/challenge.ts";
+import { DataError, ModelError } from "../../src/base/error.ts";
+import { challengeDays, compare } from "../../src/learning/judge/challenge.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { Control } from "../../src/roles/control.ts";
+import { Control } from "../../src/stream/control.ts";
 import {
   championAt,
   championsOf,
@@ -13,15 +13,15 @@ import {
   readRegistry,
   registryPath,
   rolledBack,
-} from "../../src/roles/model_registry.ts";
+} from "../../src/scoring/model_registry.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { RunSettings, TrainingSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
-import { discrepancies, readStatus } from "../../src/roles/status.ts";
-import { LABEL_TOPIC } from "../../src/roles/topics.ts";
+import { discrepancies, readStatus } from "../../src/stream/status.ts";
+import { LABEL_TOPIC } from "../../src/stream/topics.ts";
 import { runTrainer } from "../../src/roles/trainer.ts";
-import { PREDICTION_CELLS } from "../../src/store/predictions.ts";
+import { PREDICTION_CELLS } from "../../src/payment/prediction.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linearModel, writeModel } from "./models.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { EmbeddedLog } from "../../src/log/embedded.ts";
-import { Control, type StreamParameters } from "../../src/roles/control.ts";
+import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
+import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { runFiles } from "../../src/roles/files.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
-import { parseCommit } from "../../src/roles/stage_commit.ts";
+import { parseCommit } from "../../src/stream/stage_commit.ts";
 import {
   CONTROL_TOPIC,
   CUSTOMER_GROUP,
@@ -16,9 +16,9 @@ import {
   TERMINAL_GROUP,
   TOPICS,
   TRANSACTION_TOPIC,
-} from "../../src/roles/topics.ts";
+} from "../../src/stream/topics.ts";
 import { runTrimmer, trimStream } from "../../src/roles/trimmer.ts";
-import { DAY_SECONDS } from "../../src/transaction/transaction.ts";
+import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {

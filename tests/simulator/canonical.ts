@@ -3,17 +3,17 @@
  * their sums with those of an independent implementation.
  */
 import { createHash } from "node:crypto";
-import { formatDatetime } from "../../src/transaction/calendar.ts";
+import { formatDatetime } from "../../src/payment/calendar.ts";
 import {
   type Customer,
   CUSTOMER_FIELDS,
-  emptyTransaction,
+  emptyPayment,
+  PAYMENT_FIELDS,
+  type PaymentTable,
   readTableRow,
   type Terminal,
   TERMINAL_FIELDS,
-  TRANSACTION_FIELDS,
-  type TransactionTable,
-} from "../../src/transaction/transaction.ts";
+} from "../../src/payment/payment.ts";
 
 /** SHA-256 of a text made of lines. */
 export function sumOfLines(lines: Iterable<string>): string {
@@ -31,11 +31,11 @@ export function sumOfLines(lines: Iterable<string>): string {
 
 /** Lines of the transactions file, header first. */
 export function* transactionLines(
-  table: TransactionTable,
+  table: PaymentTable,
   startSeconds: number,
 ): Generator<string> {
-  yield TRANSACTION_FIELDS.join(",");
-  const row = emptyTransaction();
+  yield PAYMENT_FIELDS.join(",");
+  const row = emptyPayment();
   for (let i = 0; i < table.length; i++) {
     readTableRow(table, i, startSeconds, row);
     yield [

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NumpyRandom } from "../../src/random/numpy_random.ts";
-import { PythonRandom } from "../../src/random/python_random.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { NumpyRandom } from "../../src/simulator/random/numpy_random.ts";
+import { PythonRandom } from "../../src/simulator/random/python_random.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import {
   DAYS_MAX,
   drawCustomerDay,
   roundToCents,
 } from "../../src/simulator/customer_day.ts";
 import { PaymentColumns } from "../../src/simulator/payment_columns.ts";
-import type { Customer } from "../../src/transaction/transaction.ts";
+import type { Customer } from "../../src/payment/payment.ts";
 import reference from "../data/reference.json" with { type: "json" };
 
 const customer: Customer = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/error/error.ts";
+import { ConfigError } from "../../src/base/error.ts";
 import { requireEnoughForScenarios } from "../../src/simulator/fraud_scenarios.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { labelHandbookFrauds } from "../../src/simulator/handbook_frauds.ts";
-import type { TransactionTable } from "../../src/transaction/transaction.ts";
+import type { PaymentTable } from "../../src/payment/payment.ts";
 
 const DAY = 86_400;
 
@@ -11,7 +11,7 @@ interface Row {
   amount: number;
 }
 
-function tableOf(rows: Row[]): TransactionTable {
+function tableOf(rows: Row[]): PaymentTable {
   return {
     firstId: 0,
     length: rows.length,
@@ -23,7 +23,7 @@ function tableOf(rows: Row[]): TransactionTable {
   };
 }
 
-function label(rows: Row[], days: number): TransactionTable {
+function label(rows: Row[], days: number): PaymentTable {
   const table = tableOf(rows);
   const dayStart = new Int32Array(days + 1);
   for (let day = 0; day <= days; day++) {

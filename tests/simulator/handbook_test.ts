@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/error/error.ts";
+import { ConfigError } from "../../src/base/error.ts";
 import { DAYS_MAX } from "../../src/simulator/customer_day.ts";
 import {
   handbookCustomers,
@@ -11,7 +11,7 @@ import {
   HANDBOOK_PARAMETERS,
   type SimulatorParameters,
 } from "../../src/simulator/parameters.ts";
-import { parseDate } from "../../src/transaction/calendar.ts";
+import { parseDate } from "../../src/payment/calendar.ts";
 import moreSets from "../data/more_sets.json" with { type: "json" };
 import reference from "../data/reference.json" with { type: "json" };
 import {

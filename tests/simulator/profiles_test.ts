@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { NumpyRandom } from "../../src/random/numpy_random.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { NumpyRandom } from "../../src/simulator/random/numpy_random.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import { drawCustomer, drawTerminal } from "../../src/simulator/profiles.ts";
 
 const random = new NumpyRandom(new SeededSource("profiles"));

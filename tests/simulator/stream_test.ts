@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ConfigError, DataError } from "../../src/error/error.ts";
-import { NumpyRandom } from "../../src/random/numpy_random.ts";
-import { PythonRandom } from "../../src/random/python_random.ts";
-import { SeededSource } from "../../src/random/seeded_source.ts";
+import { ConfigError, DataError } from "../../src/base/error.ts";
+import { NumpyRandom } from "../../src/simulator/random/numpy_random.ts";
+import { PythonRandom } from "../../src/simulator/random/python_random.ts";
+import { SeededSource } from "../../src/simulator/random/seeded_source.ts";
 import { DAYS_MAX, drawCustomerDay } from "../../src/simulator/customer_day.ts";
 import {
   HANDBOOK_PARAMETERS,
@@ -13,7 +13,7 @@ import { PaymentColumns } from "../../src/simulator/payment_columns.ts";
 import type { Simulation } from "../../src/simulator/simulation.ts";
 import { streamSimulation } from "../../src/simulator/stream.ts";
 import { TerminalGrid } from "../../src/simulator/terminal_grid.ts";
-import type { TransactionTable } from "../../src/transaction/transaction.ts";
+import type { PaymentTable } from "../../src/payment/payment.ts";
 
 const SMALL: SimulatorParameters = {
   ...HANDBOOK_PARAMETERS,
@@ -28,7 +28,7 @@ function open(seed: string, changed: Partial<SimulatorParameters> = {}) {
 }
 
 function days(simulation: Simulation, from: number, to: number) {
-  const tables: TransactionTable[] = [];
+  const tables: PaymentTable[] = [];
   for (let day = from; day < to; day++) tables.push(simulation.day(day, 0));
   return tables;
 }

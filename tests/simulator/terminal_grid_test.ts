@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TerminalGrid } from "../../src/simulator/terminal_grid.ts";
-import type { Terminal } from "../../src/transaction/transaction.ts";
+import type { Terminal } from "../../src/payment/payment.ts";
 
 function terminalsAt(places: readonly (readonly [number, number])[]) {
   return places.map(([x, y], terminalId): Terminal => ({ terminalId, x, y }));

@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import {
-  emptyPredictions,
   type ModelMetric,
-  PREDICTION_CELLS,
-  type PredictionRows,
   type PredictionStore,
 } from "../../src/store/predictions.ts";
-import { DAY_SECONDS, INT_MAX } from "../../src/transaction/transaction.ts";
+import {
+  emptyPredictions,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../../src/payment/prediction.ts";
+import { DAY_SECONDS, INT_MAX } from "../../src/payment/payment.ts";
 import {
   cellsOf,
   type ContractOptions,

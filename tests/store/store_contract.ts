@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { toCells, TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/features/feature_row.ts";
 import {
   featureCount,
   type FeatureParameters,
@@ -13,11 +13,8 @@ import {
 } from "../../src/features/parameters.ts";
 import type { StreamPosition } from "../../src/store/positions.ts";
 import type { Store, StoreRows } from "../../src/store/store.ts";
-import {
-  type Transaction,
-  TRANSACTION_ID_MAX,
-} from "../../src/transaction/transaction.ts";
-import { payments } from "../transaction/rows.ts";
+import { type Payment, TRANSACTION_ID_MAX } from "../../src/payment/payment.ts";
+import { payments } from "../payment/rows.ts";
 
 /** Features other than the handbook's. */
 export const TWO_WINDOWS: FeatureParameters = {
@@ -36,7 +33,7 @@ export const EXTENDED: FeatureParameters = {
 /** A payment and its feature values. */
 export interface Stored {
   /** The payment. */
-  row: Transaction;
+  row: Payment;
   /** The values of its features. */
   values: number[];
 }
@@ -77,17 +74,17 @@ export function oneRow(features: FeatureParameters): Stored {
 }
 
 /** A payment at another time of its stream. */
-export function atTime(timeSeconds: number, row: Transaction): Transaction {
+export function atTime(timeSeconds: number, row: Payment): Payment {
   return { ...row, timeSeconds, datetimeSeconds: 1_522_540_800 + timeSeconds };
 }
 
 /** Rows as a store takes them. */
 export function cellsOf(stored: readonly Stored[]): StoreRows {
-  const width = TRANSACTION_CELLS + (stored[0]?.values.length ?? 0);
+  const width = PAYMENT_CELLS + (stored[0]?.values.length ?? 0);
   const cells = new Float64Array(stored.length * width);
   for (const [i, { row, values }] of stored.entries()) {
     toCells(row, cells, i * width);
-    cells.set(values, i * width + TRANSACTION_CELLS);
+    cells.set(values, i * width + PAYMENT_CELLS);
   }
   return { cells, count: stored.length };
 }
@@ -97,7 +94,7 @@ export async function contents(
   store: Store,
   features: FeatureParameters,
 ): Promise<number[][]> {
-  const width = TRANSACTION_CELLS + featureCount(features);
+  const width = PAYMENT_CELLS + featureCount(features);
   const all: number[][] = [];
   for await (const { cells, count } of store.rows()) {
     for (let i = 0; i < count; i++) {
@@ -111,7 +108,7 @@ export async function contents(
 export function expected(stored: readonly Stored[]): number[][] {
   return stored.toSorted((a, b) => a.row.transactionId - b.row.transactionId)
     .map(({ row, values }) => {
-      const cells = new Float64Array(TRANSACTION_CELLS);
+      const cells = new Float64Array(PAYMENT_CELLS);
       toCells(row, cells, 0);
       return [...cells, ...values];
     });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { StoreError } from "../../src/error/error.ts";
-import { toCells, TRANSACTION_CELLS } from "../../src/features/feature_row.ts";
+import { StoreError } from "../../src/base/error.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/features/feature_row.ts";
 import {
   featureNames,
   HANDBOOK_FEATURES,
@@ -12,7 +12,7 @@ import {
   StoredRowReader,
 } from "../../src/store/stored_row.ts";
 import { StoredPredictionReader } from "../../src/store/stored_prediction.ts";
-import { emptyPredictions } from "../../src/store/predictions.ts";
+import { emptyPredictions } from "../../src/payment/prediction.ts";
 
 const TABLE = "shop.transactions";
 const READER = new StoredRowReader(TABLE, HANDBOOK_FEATURES);
@@ -41,7 +41,7 @@ function problemOf(row: StoredRow): string | undefined {
 Deno.test("a row that is as it was written is read", () => {
   const cells = new Float64Array(READER.width);
   assert.equal(READER.read(GOOD, cells, 0), undefined);
-  const expected = new Float64Array(TRANSACTION_CELLS);
+  const expected = new Float64Array(PAYMENT_CELLS);
   toCells(
     {
       transactionId: 17,
@@ -56,7 +56,7 @@ Deno.test("a row that is as it was written is read", () => {
     expected,
     0,
   );
-  assert.deepEqual(cells.subarray(0, TRANSACTION_CELLS), expected);
+  assert.deepEqual(cells.subarray(0, PAYMENT_CELLS), expected);
 });
 
 Deno.test("a null in any column names the row and the column", () => {

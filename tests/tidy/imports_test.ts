@@ -4,94 +4,56 @@ import { testReading } from "../permission.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Which folders of src a folder may import from, itself aside. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  error: [],
-  telemetry: [],
-  transaction: ["error"],
-  random: ["error"],
-  sqlite: ["error"],
-  simulator: ["error", "transaction", "random"],
-  features: ["error", "transaction", "random"],
-  learning: ["error", "transaction", "random"],
-  files: ["error", "transaction", "features"],
-  log: ["error", "transaction", "sqlite"],
-  store: ["error", "transaction", "features", "sqlite", "log"],
-  roles: [
-    "error",
-    "telemetry",
-    "transaction",
-    "random",
-    "sqlite",
-    "simulator",
-    "features",
-    "learning",
-    "files",
-    "log",
-    "store",
-  ],
-  report: [
-    "error",
-    "transaction",
-    "simulator",
-    "features",
-    "learning",
-    "files",
-  ],
-  dashboard: [
-    "error",
-    "telemetry",
-    "transaction",
-    "features",
-    "learning",
-    "log",
-    "store",
-    "roles",
-  ],
-  cli: [
-    "error",
-    "telemetry",
-    "transaction",
-    "random",
-    "sqlite",
-    "simulator",
-    "features",
-    "learning",
-    "files",
-    "log",
-    "store",
-    "roles",
-    "dashboard",
-    "report",
-  ],
-};
+/** The rooms of src: each may import from those before it, and from itself. */
+const ROOMS = [
+  "base",
+  "payment",
+  "simulator",
+  "features",
+  "learning",
+  "log",
+  "store",
+  "files",
+  "stream",
+  "scoring",
+  "roles",
+  "dashboard",
+  "report",
+  "cli",
+];
 
 interface Source {
   /** Path below the root: "src/log/log.ts". */
   path: string;
-  /** Folder of src, "" for main.ts. */
-  folder: string;
+  /** Room of src, "" for main.ts. */
+  room: string;
   text: string;
 }
 
-/** All sources: main.ts and what lies in src. */
+/** All sources: main.ts and what lies in src, in folders of folders. */
 function sources(): Source[] {
-  const read = (path: string, folder: string): Source => ({
+  const read = (path: string, room: string): Source => ({
     path,
-    folder,
+    room,
     text: Deno.readTextFileSync(new URL(path, ROOT)),
   });
   const found = [read("main.ts", "")];
-  for (const folder of Deno.readDirSync(new URL("src", ROOT))) {
-    assert.ok(folder.isDirectory, `src/${folder.name} is not in a folder`);
-    for (const file of Deno.readDirSync(new URL(`src/${folder.name}`, ROOT))) {
-      const path = `src/${folder.name}/${file.name}`;
+  const walk = (folder: string, room: string) => {
+    for (
+      const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))
+    ) {
+      const path = `${folder}/${name}`;
       // What runs in browsers is text to the program.
       if (path === "src/dashboard/page") continue;
-      assert.ok(file.isFile && file.name.endsWith(".ts"), path);
-      found.push(read(path, folder.name));
+      if (isDirectory) walk(path, room || name);
+      else {
+        assert.ok(room !== "", `${path} is in no room`);
+        assert.ok(name.endsWith(".ts"), path);
+        found.push(read(path, room));
+      }
     }
-  }
+  };
+  walk("src", "");
   return found;
 }
 
@@ -112,53 +74,73 @@ function importsOf({ text }: Source): { typeOnly: boolean; from: string }[] {
   ];
 }
 
-/** The folder of src that a relative import leads to. */
-function folderOf(source: Source, from: string): string {
+/** The room of src that a relative import leads to. */
+function roomOf(source: Source, from: string): string {
   const target = fileURLToPath(new URL(from, new URL(source.path, ROOT)));
   const below = target.slice(fileURLToPath(ROOT).length);
-  const [src, folder, file, ...more] = below.split("/");
+  const [src, room, ...path] = below.split("/");
   assert.ok(
-    src === "src" && folder && file && more.length === 0,
-    `${source.path} imports ${from}, which is not in a folder of src`,
+    src === "src" && room && path.length > 0,
+    `${source.path} imports ${from}, which is not in a room of src`,
   );
-  return folder;
+  return room;
 }
 
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 }
 
-testReading(
-  "every folder of src is in the table of imports, and none besides",
-  () => {
-    const folders = new Set(sources().map(({ folder }) => folder));
-    folders.delete("");
-    assert.deepEqual([...folders].sort(), Object.keys(MAY_IMPORT).sort());
-  },
-);
+testReading("every room of src is in the list, and none besides", () => {
+  const rooms = new Set(sources().map(({ room }) => room));
+  rooms.delete("");
+  assert.deepEqual([...rooms].sort(), ROOMS.toSorted());
+});
 
-testReading("imports between the folders of src go one way", () => {
+testReading("a room imports from the rooms before it", () => {
   let seen = 0;
   for (const source of sources()) {
     for (const { from } of importsOf(source)) {
-      if (!from.startsWith(".") || from.startsWith("./page/")) continue;
+      if (!from.startsWith(".") || from.includes("/page/")) continue;
       seen++;
-      const to = folderOf(source, from);
-      const allowed = source.folder === ""
-        ? ["cli"]
-        : [source.folder, ...MAY_IMPORT[source.folder]];
+      const to = roomOf(source, from);
       assert.ok(
-        allowed.includes(to),
+        source.room === ""
+          ? to === "cli"
+          : ROOMS.indexOf(to) <= ROOMS.indexOf(source.room),
         `${source.path} imports ${from}: ` +
-          `${source.folder || "main.ts"} may not know ${to}`,
+          `${source.room || "main.ts"} may not know ${to}`,
       );
     }
   }
   assert.ok(seen > 100, `only ${seen} imports were seen`);
 });
 
+/** Folders that hold one of several backends: no other backend may be seen from there. */
+const BACKENDS = [
+  "src/log/embedded",
+  "src/log/kafka",
+  "src/store/embedded",
+  "src/store/cassandra",
+];
+
+testReading("a backend imports nothing from another", () => {
+  for (const source of sources()) {
+    const own = BACKENDS.find((folder) => source.path.startsWith(`${folder}/`));
+    if (!own) continue;
+    for (const { from } of importsOf(source)) {
+      if (!from.startsWith(".")) continue;
+      const path = new URL(from, new URL(source.path, ROOT)).pathname;
+      const seen = BACKENDS.find((folder) => path.includes(`/${folder}/`));
+      assert.ok(
+        seen === undefined || seen === own,
+        `${source.path} imports ${from}`,
+      );
+    }
+  }
+});
+
 testReading(
-  "only src/sqlite uses node:sqlite; log and store know its types, the lock one connection",
+  "only src/base/sqlite uses node:sqlite; log and store know its types, the lock one connection",
   () => {
     const users = new Map<string, boolean>();
     for (const source of sources()) {
@@ -167,15 +149,15 @@ testReading(
       }
     }
     assert.deepEqual(Object.fromEntries([...users].sort()), {
-      "src/log/embedded.ts": true,
-      "src/log/embedded_tables.ts": true,
-      "src/roles/lock.ts": false,
-      "src/sqlite/database_copy.ts": false,
-      "src/sqlite/sqlite.ts": false,
-      "src/store/embedded.ts": true,
-      "src/store/embedded_positions.ts": true,
-      "src/store/embedded_predictions.ts": true,
-      "src/store/embedded_rows.ts": true,
+      "src/log/embedded/embedded_log.ts": true,
+      "src/log/embedded/embedded_tables.ts": true,
+      "src/base/lock.ts": false,
+      "src/base/sqlite/database_copy.ts": false,
+      "src/base/sqlite/sqlite.ts": false,
+      "src/store/embedded/embedded_store.ts": true,
+      "src/store/embedded/embedded_positions.ts": true,
+      "src/store/embedded/embedded_predictions.ts": true,
+      "src/store/embedded/embedded_rows.ts": true,
     });
   },
 );
@@ -189,10 +171,12 @@ testReading(
           from.replace(/^npm:\/?/, "").startsWith(client)
         )
       ).map(({ path }) => path);
-    assert.deepEqual(users("kafkajs"), ["src/log/kafka.ts"]);
-    assert.deepEqual(users("cassandra-driver"), ["src/store/cassandra.ts"]);
+    assert.deepEqual(users("kafkajs"), ["src/log/kafka/kafka_client.ts"]);
+    assert.deepEqual(users("cassandra-driver"), [
+      "src/store/cassandra/cassandra_store.ts",
+    ]);
     assert.deepEqual(users("onnxruntime-web"), [
-      "src/learning/onnx_runtime.ts",
+      "src/learning/onnx/onnx_runtime.ts",
     ]);
   },
 );

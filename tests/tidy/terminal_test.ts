@@ -5,10 +5,10 @@ const SRC = new URL("../../src/", import.meta.url);
 
 /** Where text or bytes reach stdout or stderr, and why each may. */
 const WRITERS: Readonly<Record<string, string>> = {
-  "telemetry/terminal_text.ts": "escapes what is written",
-  "cli/terminal.ts": "escapes what is written",
-  "cli/progress.ts": "the bar; its words are escaped",
-  "files/output_file.ts": "--out=-: files, byte for byte",
+  "base/terminal_text.ts": "escapes what is written",
+  "cli/output/terminal.ts": "escapes what is written",
+  "cli/output/progress.ts": "the bar; its words are escaped",
+  "base/output_file.ts": "--out=-: files, byte for byte",
 };
 
 /** Ways to a terminal. */
@@ -19,15 +19,17 @@ testReading(
   "nothing but the functions that escape it writes to the terminal",
   () => {
     const found: string[] = [];
-    for (const folder of Deno.readDirSync(SRC)) {
-      for (const { name } of Deno.readDirSync(new URL(folder.name, SRC))) {
-        if (!name.endsWith(".ts")) continue;
-        const path = `${folder.name}/${name}`;
+    const walk = (folder: string) => {
+      for (const entry of Deno.readDirSync(new URL(`./${folder}`, SRC))) {
+        const path = `${folder}${entry.name}`;
+        if (entry.isDirectory) walk(`${path}/`);
+        if (!path.endsWith(".ts")) continue;
         const text = Deno.readTextFileSync(new URL(path, SRC))
           .replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
         if (DIRECT.test(text)) found.push(path);
       }
-    }
+    };
+    walk("");
     assert.deepEqual(found.sort(), Object.keys(WRITERS).sort());
   },
 );

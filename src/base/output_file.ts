@@ -1,0 +1,151 @@
+/**
+ * Where bytes are written: a path or stdout. A path is written beside its
+ * target as NAME.partial and renamed when it is complete, so that whoever
+ * sees NAME sees a whole file, and a stopped program leaves the old one.
+ */
+import { DataError } from "./error.ts";
+import { fileError } from "./file_error.ts";
+
+/** The name that stands for stdout, or for stdin where something is read. */
+export const STANDARD_STREAM = "-";
+
+/** Bytes gathered before a write: fewer system calls, still little memory. */
+const BLOCK_BYTES = 256 * 1024;
+
+/**
+ * The reader of stdout has gone away, as `head` does when it has seen enough.
+ * No failure: the command line ends quietly.
+ */
+export class OutputClosedError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "OutputClosedError";
+}
+
+/** How every SQLite file begins. */
+const DATABASE_MAGIC = "SQLite format 3\0";
+
+/**
+ * Throws DataError where a file would replace a database, or what belongs to
+ * one: a log or a store that a mistyped name must not destroy.
+ */
+function refuseDatabase(target: string): void {
+  const database = target.replace(/-(wal|shm)$/, "");
+  const start = new Uint8Array(DATABASE_MAGIC.length);
+  try {
+    using file = Deno.openSync(database);
+    if (!file.statSync().isFile) return;
+    file.readSync(start);
+  } catch {
+    return; // nothing is there, or it cannot be read: opening says so
+  }
+  if (new TextDecoder().decode(start) !== DATABASE_MAGIC) return;
+  throw new DataError(
+    `${target} belongs to a database, such as a log or a store; choose ` +
+      `another name`,
+  );
+}
+
+/** An output being written. Close it when complete, else abort it. */
+export class OutputFile {
+  readonly #target: string;
+  readonly #file: Deno.FsFile | undefined;
+  readonly #blocks: Uint8Array[] = [];
+  #blockBytes = 0;
+  #open = true;
+
+  private constructor(target: string, file: Deno.FsFile | undefined) {
+    this.#target = target;
+    this.#file = file;
+  }
+
+  /**
+   * Opens NAME.partial beside the target, or stdout for "-". An existing
+   * target stays as it is until close(). Throws DataError.
+   */
+  static async open(target: string): Promise<OutputFile> {
+    if (target === STANDARD_STREAM) return new OutputFile(target, undefined);
+    refuseDatabase(target);
+    try {
+      const file = await Deno.open(partialName(target), {
+        write: true,
+        create: true,
+        truncate: true,
+      });
+      return new OutputFile(target, file);
+    } catch (error) {
+      throw fileError(error, "write", target);
+    }
+  }
+
+  /** Appends bytes, which must not change afterwards. Throws DataError, or OutputClosedError when stdout's reader has gone. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#blocks.push(bytes);
+    this.#blockBytes += bytes.length;
+    if (this.#blockBytes >= BLOCK_BYTES) await this.#flush();
+  }
+
+  /** Writes what is left and puts the file in its place. Throws like write(). */
+  async close(): Promise<void> {
+    await this.#flush();
+    this.#open = false;
+    if (this.#file === undefined) return;
+    try {
+      this.#file.close();
+      await Deno.rename(partialName(this.#target), this.#target);
+    } catch (error) {
+      await removeQuietly(partialName(this.#target));
+      throw fileError(error, "write", this.#target);
+    }
+  }
+
+  /** Drops the partial file; the target stays as it was. Does nothing after close() or abort(). */
+  async abort(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#blocks.length = 0;
+    if (this.#file === undefined) return;
+    this.#file.close();
+    await removeQuietly(partialName(this.#target));
+  }
+
+  /** Aborts unless closed: for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.abort();
+  }
+
+  async #flush(): Promise<void> {
+    const sink = this.#file ?? Deno.stdout;
+    try {
+      for (const block of this.#blocks) {
+        for (let at = 0; at < block.length;) {
+          at += await sink.write(block.subarray(at));
+        }
+      }
+    } catch (error) {
+      if (
+        this.#file === undefined && error instanceof Deno.errors.BrokenPipe
+      ) {
+        throw new OutputClosedError("the reader of stdout has gone", {
+          cause: error,
+        });
+      }
+      const shown = this.#file === undefined ? "stdout" : this.#target;
+      throw fileError(error, "write", shown);
+    }
+    this.#blocks.length = 0;
+    this.#blockBytes = 0;
+  }
+}
+
+function partialName(target: string): string {
+  return `${target}.partial`;
+}
+
+/** For the way out of another error, which must not be hidden by this one. */
+async function removeQuietly(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch {
+    // The first error is the one to tell; a left .partial says so itself.
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * What log and store share of SQLite: opening a file in WAL mode, transactions
+ * that wait for the write lock without blocking the thread, and errors that
+ * say what to do.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
+import { ConfigError } from "../error.ts";
+import { makePrivateFile } from "./private_file.ts";
+
+/** How a database file is opened. */
+export interface SqliteOptions {
+  /** The file. */
+  readonly path: string;
+  /** What is in it, for messages: 'log' or 'store'. */
+  readonly what: string;
+  /** Version of the tables; a file of another version is refused. */
+  readonly version: number;
+  /** Makes a file of the version before one of this version, inside a transaction. */
+  readonly upgrade?: (db: DatabaseSync) => void;
+  /** What to do about a damaged file, where there is more than to restore it; ends messages. */
+  readonly restore?: string;
+  /** Statements that make the tables of an empty file. */
+  readonly schema: string;
+  /** Whether every commit waits for the disk (synchronous=FULL). */
+  readonly durable: boolean;
+  /** Makes the error of this file's owner. */
+  readonly error: (message: string, options?: ErrorOptions) => Error;
+  /** Ends the waiting for a lock: what still waits a while later throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once for each lock that has been waited for long. */
+  readonly waiting?: (message: string) => void;
+  /** How long that is, milliseconds; 30 s by default. */
+  readonly waitingAfterMs?: number;
+}
+
+/** What to do about a damaged file; ends messages. */
+export const RESTORE_ADVICE: string =
+  "restore the data folder from a copy made by 'fraudstream backup', or " +
+  "begin again in another --data folder";
+
+/** So long another process may take to make or upgrade the tables. */
+const OPEN_WAIT_MS = 30_000;
+const WAITING_AFTER_MS = 30_000;
+/** A role that has been stopped still gets a lock that is free in a moment. */
+const STOPPED_WAIT_MS = 2000;
+
+/** One connection to one SQLite file. */
+export class Sqlite {
+  /** The connection, for statements. */
+  readonly db: DatabaseSync;
+  readonly #options: SqliteOptions;
+
+  /** Opens the file, making its tables if it is new; throws ConfigError for a file of another version. */
+  constructor(options: SqliteOptions) {
+    this.#options = options;
+    makePrivateFile(options.path);
+    try {
+      this.db = new DatabaseSync(options.path);
+    } catch (error) {
+      throw this.translated(error);
+    }
+    try {
+      this.#prepareWaiting();
+    } catch (error) {
+      this.db.close();
+      throw this.translated(error);
+    }
+  }
+
+  /** SQLite does not wait for another process that switches to WAL mode; this does. */
+  #prepareWaiting(): void {
+    const deadline = performance.now() + OPEN_WAIT_MS;
+    for (;;) {
+      try {
+        return this.#prepare();
+      } catch (error) {
+        if (!isLocked(error) || performance.now() > deadline) throw error;
+        this.#rollback();
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+
+  #prepare(): void {
+    const { version, durable } = this.#options;
+    this.db.exec("PRAGMA busy_timeout = 1");
+    this.db.exec("PRAGMA journal_mode = WAL");
+    this.db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
+    this.db.exec("PRAGMA wal_autocheckpoint = 4000");
+    // Only who makes or upgrades the tables needs the lock, which another
+    // process may hold for long.
+    if (this.#version() === version) return;
+    this.db.exec("BEGIN IMMEDIATE");
+    this.#makeTables(this.#version());
+    this.db.exec("COMMIT");
+  }
+
+  #version(): number {
+    const row = this.db.prepare("PRAGMA user_version").get();
+    return Number(row?.user_version);
+  }
+
+  #makeTables(found: number): void {
+    const { version, schema, upgrade, path, what } = this.#options;
+    if (found === version) return;
+    const tables = this.db.prepare("SELECT count(*) AS n FROM sqlite_schema")
+      .get();
+    if (found === 0 && Number(tables?.n) === 0) {
+      this.db.exec(schema);
+    } else if (upgrade && found === version - 1) {
+      upgrade(this.db);
+    } else {
+      throw new ConfigError(
+        `${path} holds a ${what} of version ${found}, this program reads ` +
+          `version ${version}; choose another --data folder`,
+      );
+    }
+    this.db.exec(`PRAGMA user_version = ${version}`);
+  }
+
+  /** Prepares a statement; a file whose tables are damaged is refused as translated() says. */
+  prepare(sql: string): StatementSync {
+    try {
+      return this.db.prepare(sql);
+    } catch (error) {
+      throw this.translated(error);
+    }
+  }
+
+  /**
+   * Runs `body` in a write transaction: all or nothing, no await inside.
+   * `doing` says for errors where something was damaged.
+   */
+  transaction<T>(body: () => T, doing?: string): Promise<T> {
+    // In one go: another task must not find the connection in a transaction.
+    return this.retry(() => this.#within("BEGIN IMMEDIATE", body), doing);
+  }
+
+  /** Runs `body` in a read transaction: all that it reads is of one moment; no await inside. */
+  snapshot<T>(body: () => T, doing?: string): Promise<T> {
+    return this.retry(() => this.#within("BEGIN", body), doing);
+  }
+
+  #within<T>(begin: string, body: () => T): T {
+    this.db.exec(begin);
+    try {
+      const result = body();
+      this.db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+  }
+
+  #rollback(): void {
+    try {
+      this.db.exec("ROLLBACK");
+    } catch {
+      // SQLite has rolled back by itself already (disk full, I/O error).
+    }
+  }
+
+  /**
+   * Runs `action`, again while another connection holds the lock. A lock dies
+   * with its process, so whoever holds one lives and will let go of it, if
+   * only when a person continues it: there is no limit but the signal.
+   */
+  async retry<T>(action: () => T, doing?: string): Promise<T> {
+    const { signal, waiting, waitingAfterMs = WAITING_AFTER_MS } =
+      this.#options;
+    const began = performance.now();
+    let warned = false;
+    let stopped = Infinity;
+    for (;;) {
+      try {
+        return action();
+      } catch (error) {
+        if (!isLocked(error)) throw this.translated(error, doing);
+      }
+      const now = performance.now();
+      if (signal?.aborted) stopped = Math.min(stopped, now);
+      if (now > stopped + STOPPED_WAIT_MS) throw signal?.reason;
+      if (!warned && now > began + waitingAfterMs) {
+        warned = true;
+        waiting?.(this.#waitingFor(now - began));
+      }
+      await delay(now > began + 1000 ? 20 : 1);
+    }
+  }
+
+  #waitingFor(waitedMs: number): string {
+    const { path, what } = this.#options;
+    return `another process has held the lock of the ${what} ${path} for ` +
+      `${Math.floor(waitedMs / 1000)} s and still lives; this one waits ` +
+      `until it goes on or ends`;
+  }
+
+  /** An error as people should read it; `doing` says where something was damaged. */
+  translated(error: unknown, doing?: string): Error {
+    const { path, what, restore = RESTORE_ADVICE, error: make } = this.#options;
+    if (error instanceof Deno.errors.NotCapable) {
+      return make(
+        `the ${what} ${path}: Deno was not given the permission; add ` +
+          `--allow-read and --allow-write for its folder before main.ts`,
+        { cause: error },
+      );
+    }
+    if (!(error instanceof Error) || !isSqliteError(error)) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+    const { message } = error;
+    const advice = ADVICE.find(([pattern]) => pattern.test(message))?.[1];
+    if (advice !== undefined) {
+      return make(`the ${what} ${path}: ${advice}`, { cause: error });
+    }
+    // Whatever else SQLite refuses, the statements were right when written.
+    return make(
+      `the ${what} ${path} is damaged or not a database (${message}` +
+        `${doing === undefined ? "" : `, ${doing}`}); ${restore}`,
+      { cause: error },
+    );
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.db.close();
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  return /database (table )?is locked/.test(String(error));
+}
+
+function isSqliteError(error: Error): boolean {
+  const code = (error as { code?: unknown }).code;
+  return code === "ERR_SQLITE_ERROR" ||
+    code === "ERR_OUT_OF_RANGE" || // an integer beyond 2^53: nobody stored it
+    /database|sqlite|disk I\/O/i.test(error.message) &&
+      error.name === "Error";
+}
+
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [
+    /disk I\/O/,
+    "the operating system could not read or write it; check the disk and " +
+    `start again, or ${RESTORE_ADVICE}`,
+  ],
+  [
+    /database or disk is full/,
+    "the disk is full; free some space and start again, nothing is lost",
+  ],
+  [
+    /readonly database/,
+    "it cannot be written; make the folder and its files writable",
+  ],
+  [
+    /unable to open/,
+    "it cannot be opened; check that the folder exists and may be written",
+  ],
+  [
+    /is locked/,
+    "another process has been making or upgrading its tables for 30 s; wait " +
+    "for it or stop it",
+  ],
+];

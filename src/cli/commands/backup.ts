@@ -1,0 +1,101 @@
+/**
+ * `fraudstream backup`: a consistent copy of a data folder whose stream may be
+ * running, and a check of such a copy.
+ */
+import type { Command } from "commander";
+import { ConfigError } from "../../base/error.ts";
+import {
+  type BackupSummary,
+  checkBackup,
+  makeBackup,
+} from "./backup_folder.ts";
+import {
+  addConnectionFlags,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "../flags/connection_flags.ts";
+import { openStoredStream, warnings } from "./stored_stream.ts";
+import { counted, thousands, writeResult } from "../output/terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  fraudstream backup --data=./shop --to=./shop-monday
+  fraudstream backup --check=./shop-monday
+  fraudstream run --data=./shop-monday
+      goes on from the copy; to keep it as it is, copy it first (cp -r)
+`;
+
+interface BackupOptions extends ConnectionOptions {
+  readonly to?: string;
+  readonly check?: string;
+}
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
+export function addBackupCommand(program: Command): void {
+  const command = program.command("backup")
+    .summary("copy a stream that may be running, or check a copy")
+    .description(
+      "Copies the log, the store and the models of a data folder to a new " +
+        "folder, all as they are at one moment, while the stream goes on. " +
+        "Copying the files of a running stream by other means (cp, rsync) " +
+        "is not safe: they would be of different moments.",
+    )
+    .option("--to <dir>", "a new folder for the copy")
+    .option(
+      "--check <dir>",
+      "instead: check a copy, every byte and every record of it",
+    );
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: BackupOptions) => backup(options));
+}
+
+async function backup(options: BackupOptions): Promise<void> {
+  const { to, check } = options;
+  const report = warnings("backup");
+  if ((to === undefined) === (check === undefined)) {
+    throw new ConfigError(
+      "give either --to=DIR, to make a copy, or --check=DIR, to check one",
+    );
+  }
+  if (check !== undefined) {
+    writeResult(`${check} is right: ${told(await checkBackup(check, report))}`);
+    return;
+  }
+  if (to === undefined) return;
+  const connection = readConnection(options);
+  const { log, store, folder } = connection;
+  if (log.kind !== "embedded" || folder === undefined) {
+    throw new ConfigError(
+      "backup copies an embedded log; one on Kafka is kept safe by its " +
+        "replicas and copied by Kafka's own tools",
+    );
+  }
+  {
+    await using _ = await openStoredStream(connection, report); // it is there
+  }
+  const withStore = store.kind === "embedded";
+  const plan = { from: folder, to, withStore };
+  const summary = await makeBackup(plan, report);
+  writeResult(`${folder} was copied to ${to}: ${told(summary)}`);
+  if (store.kind === "cassandra") {
+    writeResult(
+      "the store in Cassandra is not part of the copy: 'fraudstream rebuild' " +
+        "fills one from the log\n",
+    );
+  }
+}
+
+function told(summary: BackupSummary): string {
+  const { taken, files, bytes, records, payments } = summary;
+  const stored = payments === undefined
+    ? "no store"
+    : `${thousands(payments)} payments in the store`;
+  return `${thousands(records)} records in the log, ${stored}, ` +
+    `${counted(files, "file")} of ${thousands(bytes)} bytes, taken ${taken}\n`;
+}

@@ -1,0 +1,247 @@
+/**
+ * `fraudstream dead-letters`: the records that could not be taken, and why;
+ * and a second chance for an edited copy of one.
+ */
+import type { Command } from "commander";
+import { Buffer } from "node:buffer";
+import { ConfigError, DataError } from "../../base/error.ts";
+import { fileError } from "../../base/file_error.ts";
+import type { Requeued } from "../../stream/control.ts";
+import {
+  type DeadLetter,
+  letterId,
+  letterValue,
+  readDeadLetters,
+} from "../../stream/dead_letters.ts";
+import { requeue, whyNotEditable } from "../../stream/requeue.ts";
+import {
+  addConnectionFlags,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "../flags/connection_flags.ts";
+import { wholeNumber } from "../flags/flag_value.ts";
+import {
+  openStoredStream,
+  type StoredStream,
+  warnings,
+} from "./stored_stream.ts";
+import {
+  thousands,
+  visible,
+  writeError,
+  writeResult,
+} from "../output/terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  fraudstream dead-letters
+  fraudstream dead-letters --json | jq .reason | sort | uniq -c
+  fraudstream dead-letters --id=transaction_topic/2/17 --edit > row.json
+  fraudstream dead-letters --id=transaction_topic/2/17 --requeue=row.json
+      after row.json has been edited: the pipeline gets that row
+`;
+
+/** Raw bytes shown of a record. */
+const SHOWN_BYTES = 120;
+
+interface DeadLettersOptions extends ConnectionOptions {
+  readonly json?: boolean;
+  readonly limit: number;
+  readonly id?: string;
+  readonly edit?: boolean;
+  readonly requeue?: string;
+  readonly force?: boolean;
+}
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
+export function addDeadLettersCommand(program: Command): void {
+  const command = program.command("dead-letters")
+    .summary("list the records that could not be taken")
+    .description(
+      "Lists the records that could not be taken, oldest first: where each " +
+        "came from, why it was refused, and its raw bytes. An edited copy of " +
+        "one can be given to the pipeline again.",
+    );
+  command
+    .option("--json", "one JSON object a line, raw bytes as base64")
+    .option(
+      "--limit <n>",
+      "at most so many",
+      wholeNumber("--limit", 1, 1_000_000_000),
+      1_000_000_000,
+    )
+    .option("--id <source>", "that one: its topic/partition/offset")
+    .option("--edit", "print the row of --id as it came, to be edited")
+    .option("--requeue <file>", "append the edited row in place of --id")
+    .option("--force", "also if it was requeued before");
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: DeadLettersOptions) => deadLetters(options));
+}
+
+async function deadLetters(options: DeadLettersOptions): Promise<void> {
+  checkTogether(options);
+  const connection = readConnection(options);
+  await using stream = await openStoredStream(
+    connection,
+    warnings("dead-letters"),
+  );
+  const { id } = options;
+  if (id === undefined) return await list(stream, options);
+  const letter = await find(stream, id);
+  if (options.edit) writeResult(editable(letter));
+  else if (options.requeue !== undefined) {
+    await requeueRow(stream, letter, options.requeue, options);
+  } else show(letter, stream, options);
+}
+
+function checkTogether(
+  { id, edit, requeue, force }: DeadLettersOptions,
+): void {
+  const [first, second] = [edit && "--edit", requeue && "--requeue"];
+  if (first && second) {
+    throw new ConfigError("give either --edit or --requeue, not both");
+  }
+  const needy = first || second;
+  if (needy && id === undefined) {
+    throw new ConfigError(
+      `${needy} needs --id, which says which dead letter is meant; for ` +
+        "example: --id=transaction_topic/2/17",
+    );
+  }
+  if (force && !second) {
+    throw new ConfigError("--force has no effect without --requeue; add it");
+  }
+}
+
+async function list(
+  stream: StoredStream,
+  options: DeadLettersOptions,
+): Promise<void> {
+  let listed = 0;
+  for await (const letter of readDeadLetters(stream.log)) {
+    if (listed++ === options.limit) break;
+    show(letter, stream, options);
+  }
+  if (!options.json) {
+    writeError(`${thousands(Math.min(listed, options.limit))} dead letters\n`);
+  }
+}
+
+async function find(stream: StoredStream, id: string): Promise<DeadLetter> {
+  for await (const letter of readDeadLetters(stream.log)) {
+    if (letterId(letter) === id) return letter;
+  }
+  throw new DataError(
+    `there is no dead letter ${id.slice(0, 300)}; 'fraudstream dead-letters' ` +
+      "lists what there is, each with its topic/partition/offset",
+  );
+}
+
+/** The row as it came, with the line end that editors expect. */
+function editable(letter: DeadLetter): string {
+  const reason = whyNotEditable(letter);
+  if (reason) {
+    throw new DataError(`${letterId(letter)} cannot be edited: ${reason}`);
+  }
+  const whole = letter.truncated?.value;
+  if (whole) {
+    throw new DataError(
+      `${letterId(letter)} cannot be edited: the letter has only the ` +
+        `beginning of its ${thousands(whole.bytes)} bytes; write the whole ` +
+        "row to a file, and give that file to --requeue",
+    );
+  }
+  const text = letterValue(letter);
+  if (text !== undefined) return lineBreaksOf(text) + "\n";
+  throw new DataError(
+    `${letterId(letter)} is no text; look at its bytes without --edit, write ` +
+      "the row that it should have been by hand, and --requeue that",
+  );
+}
+
+/**
+ * The text with line breaks in place of carriage returns, by which a terminal
+ * overwrites lines. JSON has them between its parts only; what is no JSON
+ * keeps them, as escapes.
+ */
+function lineBreaksOf(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  return text.replaceAll(/\r\n?/g, "\n");
+}
+
+async function requeueRow(
+  { log, control, parameters }: StoredStream,
+  letter: DeadLetter,
+  file: string,
+  { force }: DeadLettersOptions,
+): Promise<void> {
+  let json: string;
+  try {
+    json = Deno.readTextFileSync(file);
+  } catch (cause) {
+    throw fileError(cause, "read", file);
+  }
+  // A letter was written by a role, which has agreed on parameters first.
+  if (!control || !parameters) {
+    throw new DataError("the stream has no parameters; start a role first");
+  }
+  const again = force ? "append" : "refuse";
+  const options = { log, control, parameters, letter, json, again } as const;
+  const place = await requeue(options);
+  writeError(
+    `${requeuedText(place)}; a running processor takes it, or the ` +
+      "next run\n",
+  );
+}
+
+function show(
+  letter: DeadLetter,
+  { control }: StoredStream,
+  { json }: DeadLettersOptions,
+): void {
+  const requeued = control?.requeued(letterId(letter));
+  writeResult(
+    json
+      ? JSON.stringify({ ...letter, requeued }) + "\n"
+      : letterText(letter, requeued),
+  );
+}
+
+function letterText(
+  letter: DeadLetter,
+  requeued: Requeued | undefined,
+): string {
+  const { reason, message, value, truncated } = letter;
+  const bytes = Buffer.from(value, "base64");
+  return `${visible(letterId(letter))}\n` +
+    `  ${visible(reason)}: ${visible(message)}\n` +
+    `  ${printable(bytes, truncated?.value?.bytes ?? bytes.length)}\n` +
+    (requeued ? `  ${requeuedText(requeued)}\n` : "");
+}
+
+function requeuedText({ topic, partition, fromOffset }: Requeued): string {
+  return `requeued to ${visible(topic)} partition ${partition}, at offset ` +
+    `${fromOffset} or soon after`;
+}
+
+/** The first of `length` raw bytes as text that no terminal can be harmed by. */
+function printable(bytes: Uint8Array, length: number): string {
+  let text = "";
+  for (const byte of bytes.subarray(0, SHOWN_BYTES)) {
+    text += byte >= 32 && byte < 127 && byte !== 92
+      ? String.fromCharCode(byte)
+      : `\\x${byte.toString(16).padStart(2, "0")}`;
+  }
+  const more = length - SHOWN_BYTES;
+  return more > 0 ? `${text}… (${more} bytes more)` : text;
+}

@@ -1,0 +1,314 @@
+/** `evaluate`: the handbook's experiment on any payments, with any models. */
+import type { Command } from "commander";
+import { ConfigError } from "../../base/error.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
+import { TableWriter } from "../../files/table_writer.ts";
+import type { FitTask } from "../../learning/fit/fit_task.ts";
+import { judge, labelsOf } from "../../learning/judge/judgement.ts";
+import { rankScores } from "../../learning/judge/metrics.ts";
+import {
+  type LabelledPayments,
+  scoreRows,
+} from "../../learning/data/payments.ts";
+import {
+  countRows,
+  firstDayOf,
+  idsSum,
+  type Split,
+  splitPayments,
+} from "../../learning/data/split.ts";
+import {
+  cheapestThreshold,
+  type PricedScores,
+  type ThresholdRow,
+  thresholdTable,
+  USUAL_THRESHOLDS,
+} from "../../learning/judge/thresholds.ts";
+import {
+  leakage,
+  type TrainedDays,
+  trainedSpan,
+} from "../../learning/data/trained_days.ts";
+import { formatDate } from "../../payment/calendar.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import {
+  detailsText,
+  type Evaluated,
+  isHandbookTest,
+  metricsText,
+  splitText,
+  testSpan,
+} from "../output/evaluation_table.ts";
+import {
+  addFeatureFlags,
+  type FeatureOptions,
+  readFeatureFlags,
+} from "../flags/feature_flags.ts";
+import { tableFormat } from "../output/feature_table.ts";
+import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
+import { duration, positiveNumber } from "../flags/flag_value.ts";
+import {
+  addPaymentFlags,
+  inputNames,
+  type PaymentOptions,
+} from "./labelled_payments.ts";
+import {
+  collectModels,
+  type ModelChoice,
+  readModels,
+} from "../flags/model_flags.ts";
+import { type OpenedModel, openModel } from "./model_source.ts";
+import {
+  addPeriodFlags,
+  loadPeriod,
+  type PeriodOptions,
+} from "../flags/period_flags.ts";
+import { retrainStudy } from "./retrain_study.ts";
+import { writeError, writeResult } from "../output/terminal.ts";
+
+interface EvaluateOptions
+  extends FeatureOptions, PaymentOptions, PeriodOptions {
+  readonly model?: ModelChoice[];
+  readonly json?: boolean;
+  readonly details?: boolean;
+  readonly curves?: string;
+  readonly alertCost: number;
+  readonly retrain?: number;
+  readonly threads?: number;
+}
+
+/** The models of the handbook's table; a tree of depth 0 grows without limit. */
+const ALL_MODELS = "logistic-regression,decision-tree,decision-tree:depth=0," +
+  "random-forest,gradient-boosting";
+
+/** What looking into an alert costs, in the unit of the amounts. */
+const ALERT_COST = 10;
+
+const EXAMPLES = `
+Examples:
+  fraudstream evaluate
+      all models on the handbook's data, beside the handbook's results
+  fraudstream evaluate --in data --model=random-forest:trees=50 --details
+  fraudstream evaluate --model=model.json --json
+  fraudstream evaluate --retrain=7d --model=gradient-boosting
+      trained once against trained again every week, over all the days
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addEvaluateCommand(program: Command): void {
+  const command = program.command("evaluate")
+    .summary("train models and judge them, or judge model files")
+    .description(
+      "Trains models on some days of payments and judges them by later ones, " +
+        "as in the Fraud Detection Handbook: by AUC ROC, average precision " +
+        "and card precision@100.",
+    )
+    .option(
+      "--model <model>",
+      "logistic-regression, decision-tree, random-forest, " +
+        "gradient-boosting, with settings as in random-forest:trees=50; or " +
+        "a model file (.json, .onnx); repeat it, or give a comma list " +
+        "(default: all)",
+      collectModels,
+    )
+    .option("--json", "print JSON: an object a model, with all there is")
+    .option("--details", "print each model's days and thresholds too")
+    .option(
+      "--curves <file>",
+      "write the precision/recall and ROC curves: a row for each score, as " +
+        "csv, jsonl or parquet by its name",
+    )
+    .option(
+      "--alert-cost <amount>",
+      "what looking into an alert costs",
+      positiveNumber("--alert-cost", 1e9),
+      ALERT_COST,
+    )
+    .option(
+      "--retrain <time>",
+      "compare training once with training again so often, 7d for every week",
+      duration("--retrain", DAY_SECONDS),
+    );
+  addThreadsFlag(command);
+  addPeriodFlags(command);
+  addFeatureFlags(command);
+  addPaymentFlags(command);
+  command.addHelpText("after", EXAMPLES)
+    .action((options: EvaluateOptions) => evaluate(options));
+}
+
+async function evaluate(options: EvaluateOptions): Promise<void> {
+  const choices = options.model ?? readModels(ALL_MODELS);
+  const specs = choices.filter((choice) => "kind" in choice);
+  const paths = choices.filter((choice) => "path" in choice);
+  // Refused before the work, not after it.
+  if (options.curves !== undefined) tableFormat("--curves", options.curves);
+  if (options.retrain !== undefined) {
+    if (paths.length > 0) {
+      throw new ConfigError(
+        "--retrain trains models and so takes kinds of them, not files",
+      );
+    }
+    return await retrainStudy(options, specs, options.retrain);
+  }
+  const opened = paths.map(({ path }) => openModel(path));
+  const parameters = featuresFor(options, opened);
+  const inputs = inputNames(parameters);
+  const scorers = await Promise.all(
+    opened.map((model) => model.scorerFor(inputs)),
+  );
+  const { payments, period } = await loadPeriod(options, parameters);
+  const split = splitPayments(payments, period);
+  const tasks = specs.map((model): FitTask => {
+    return { model, period, judgedBy: [period] };
+  });
+  const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
+  const ownTraining: TrainedDays = {
+    firstDate: formatDate(
+      payments.startSeconds + firstDayOf(period) * DAY_SECONDS,
+    ),
+    days: period.historyDays + period.trainDays,
+    delayDays: period.delayDays,
+  };
+  const models: Evaluated[] = specs.map(({ name }, at) => {
+    const { tests: [test], fitSeconds } = outcomes[at];
+    return { name, ...test, fitSeconds, training: ownTraining };
+  });
+  for (const [at, { name, training }] of opened.entries()) {
+    const scores = await scoreRows(scorers[at], payments, split.test);
+    const judgement = judge(payments, split.test, scores);
+    models.push({ name, judgement, scores, fitSeconds: undefined, training });
+  }
+  if (options.curves !== undefined) {
+    await writeCurves(options.curves, payments, split, models);
+  }
+  report(options, payments, split, models);
+}
+
+/** The features that the flags choose, or without flags those of the first model file. */
+function featuresFor(
+  options: EvaluateOptions,
+  opened: readonly OpenedModel[],
+): FeatureParameters {
+  const { featureSet, windows, delay, labels } = options;
+  const given = featureSet !== undefined || windows !== undefined ||
+    delay !== undefined || labels === false;
+  const trained = opened.find(({ features }) => features)?.features;
+  return given || trained === undefined ? readFeatureFlags(options) : trained;
+}
+
+function report(
+  options: EvaluateOptions,
+  payments: LabelledPayments,
+  split: Split,
+  models: readonly Evaluated[],
+): void {
+  const priced = (scores: Float64Array): PricedScores => ({
+    labels: labelsOf(payments, split.test),
+    amount: Float64Array.from(split.test, (row) => payments.amount[row]),
+    scores,
+  });
+  if (options.json) {
+    const objects = models.map((model) => {
+      return modelObject(model, payments, split, {
+        table: thresholdTable(
+          priced(model.scores),
+          USUAL_THRESHOLDS,
+          options.alertCost,
+        ),
+        cheapest: cheapestThreshold(priced(model.scores), options.alertCost),
+      });
+    });
+    writeResult(JSON.stringify(objects, null, 2) + "\n");
+    return;
+  }
+  const perfect = judge(
+    payments,
+    split.test,
+    Float64Array.from(labelsOf(payments, split.test)),
+  );
+  const withHandbook = isHandbookTest(payments, split);
+  let text = splitText(payments, split, models) + "\n" +
+    metricsText(models, perfect.metrics, withHandbook);
+  if (options.details) {
+    for (const model of models) {
+      text += detailsText(model, priced(model.scores), options.alertCost);
+    }
+  }
+  writeResult(text);
+}
+
+/** One model as --json has it; what has no value is null. */
+function modelObject(
+  { name, judgement, fitSeconds, training }: Evaluated,
+  payments: LabelledPayments,
+  split: Split,
+  thresholds: { table: readonly ThresholdRow[]; cheapest: ThresholdRow },
+): Record<string, unknown> {
+  const { period, train, test } = split;
+  return {
+    model: name,
+    ...judgement.metrics,
+    "fit_seconds": fitSeconds ?? null,
+    "trained_on": training ? trainedObject(training) : null,
+    warning: leakage(training, testSpan(payments, split)) ?? null,
+    period,
+    training: countRows(payments, train),
+    test: {
+      ...countRows(payments, test),
+      "ids_sha256": idsSum(payments, test),
+    },
+    days: judgement.days,
+    thresholds: thresholds.table,
+    "cheapest_threshold": thresholds.cheapest,
+  };
+}
+
+function trainedObject(training: TrainedDays): Record<string, unknown> {
+  const { from, to } = trainedSpan(training);
+  return {
+    "first_date": formatDate(from),
+    "last_date": formatDate(to - DAY_SECONDS),
+    "label_delay_days": training.delayDays,
+  };
+}
+
+/** Writes both curves of each model: a row for each distinct score, descending. */
+async function writeCurves(
+  path: string,
+  payments: LabelledPayments,
+  split: Split,
+  models: readonly Evaluated[],
+): Promise<void> {
+  const double = (name: string) => ({ name, kind: "double" as const });
+  await using writer = await TableWriter.open(
+    path,
+    tableFormat("--curves", path),
+    [
+      { name: "model", kind: "text" },
+      double("threshold"),
+      double("alerts"),
+      double("precision"),
+      double("recall"),
+      double("false_positive_rate"),
+    ],
+  );
+  for (const { name, scores } of models) {
+    const ranking = rankScores(labelsOf(payments, split.test), scores);
+    const { thresholds, alerts, hits, rows, frauds } = ranking;
+    await writer.write([
+      thresholds.length > 0 ? Array.from(thresholds, () => name) : [],
+      thresholds,
+      alerts,
+      hits.map((found, at) => found / alerts[at]),
+      hits.map((found) => found / frauds),
+      hits.map((found, at) => (alerts[at] - found) / (rows - frauds)),
+    ], thresholds.length);
+  }
+  await writer.close();
+  writeError(`curves in ${path}\n`);
+}

@@ -1,0 +1,194 @@
+/** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
+import type { Command } from "commander";
+import { DataError } from "../../base/error.ts";
+import { PAYMENT_CELLS } from "../../features/feature_row.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+  totalsLayout,
+  valuesToTotals,
+} from "../../features/parameters.ts";
+import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import type { TableWriter } from "../../files/table_writer.ts";
+import type { LogReport } from "../../log/log.ts";
+import type { Store } from "../../store/store.ts";
+import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+  sameStreamFlags,
+  storePlace,
+} from "../flags/connection_flags.ts";
+import {
+  checkOutput,
+  FeatureColumns,
+  openFeatureTable,
+  tableFormat,
+} from "../output/feature_table.ts";
+import { addSkipBadRows, BadRows } from "../output/bad_rows.ts";
+import { oneOf, requireFlag } from "../flags/flag_value.ts";
+import {
+  fillPredictionTable,
+  openPredictionTable,
+} from "../output/prediction_table.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import {
+  checkEnd,
+  countStored,
+  openStoredRows,
+  openStoredStream,
+  requireAgreement,
+  type StoredStream,
+  warnings,
+} from "./stored_stream.ts";
+import { counted, elapsed, writeError } from "../output/terminal.ts";
+
+interface ExportOptions extends ConnectionOptions {
+  readonly out?: string;
+  readonly format?: TableFormat;
+  readonly force?: boolean;
+  readonly skipBadRows?: boolean;
+  readonly table: StoredTable;
+}
+
+/** What can be exported. */
+type StoredTable = "features" | "predictions";
+
+const EXAMPLES = `
+Examples:
+  fraudstream export --out features.csv
+  fraudstream export --data=./shop --out features.parquet
+  fraudstream export --out - | head
+  fraudstream export --table=predictions --out predictions.parquet
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
+export function addExportCommand(program: Command): void {
+  const command = program.command("export")
+    .summary("write the stored features or predictions to a file")
+    .description(
+      "Writes the stored features as one table, ascending TRANSACTION_ID: " +
+        "the same rows that 'features' gives for the same payments in files, " +
+        "and the same bytes where ids ascend with time. " +
+        "Or the predictions of a stream that is scored.",
+    )
+    .option("--out <file>", "needed: file to write, or - for stdout")
+    .option(
+      "--format <format>",
+      "csv, jsonl or parquet (default: by the name of --out)",
+      oneOf("--format", TABLE_FORMATS),
+    )
+    .option("--force", "overwrite the file that is there")
+    .option(
+      "--table <name>",
+      "features or predictions",
+      oneOf<StoredTable>("--table", ["features", "predictions"]),
+      "features" as const,
+    );
+  addConnectionFlags(addSkipBadRows(command));
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: ExportOptions) => exportFeatures(options));
+}
+
+async function exportFeatures(options: ExportOptions): Promise<void> {
+  const startMs = performance.now();
+  const out = requireFlag("--out", options.out, "export --out features.csv");
+  const format = tableFormat("--out", out, options.format);
+  await checkOutput({ out, force: options.force ?? false, format });
+  const connection = readConnection(options);
+  const report = warnings("export");
+  await using stream = await openStoredStream(connection, report);
+  const { store, features } = await openStored(connection, stream, report);
+  await using _closed = store;
+  using stop = listenForStop();
+  const scored = options.table === "predictions";
+  await using writer = scored
+    ? await openPredictionTable(out, format)
+    : await openFeatureTable(out, format, features);
+  const badRows = new BadRows(options.skipBadRows ?? false);
+  const pass = { store, writer, badRows, signal: stop.signal };
+  const rows = scored
+    ? await fillPredictions(pass)
+    : await fillTable(pass, features, format);
+  await writer.close();
+  const what = scored ? "prediction" : "payment";
+  writeError(`${counted(rows, what)}, ${elapsed(startMs)}\n`);
+  badRows.tell();
+  // The table holds what the store holds; that may not be what it should.
+  if (options.skipBadRows) return; // what is left out has been named
+  const checked = await checkEnd(connection, stream, () => countStored(store));
+  if (checked.kind === "in flight") {
+    writeError("not all payments of the stream are stored yet\n");
+  }
+  requireAgreement(checked);
+}
+
+/** What one pass over the store works with. */
+interface Pass {
+  readonly store: Store;
+  readonly writer: TableWriter;
+  readonly badRows: BadRows;
+  readonly signal: AbortSignal;
+}
+
+/** What a stream has stored; throws DataError if there is nothing. */
+async function openStored(
+  connection: Connection,
+  stream: StoredStream,
+  report: LogReport,
+): Promise<{ store: Store; features: FeatureParameters }> {
+  const store = await openStoredRows(connection, stream, report);
+  if (store && stream.parameters) {
+    return { store, features: stream.parameters.features };
+  }
+  throw new DataError(
+    `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
+      `first: fraudstream run ${sameStreamFlags(connection)}`,
+  );
+}
+
+/** Writes all predictions; returns their number. */
+async function fillPredictions(
+  { store, writer, badRows, signal }: Pass,
+): Promise<number> {
+  using progress = openProgress("export", 0);
+  const rows = store.predictions().rows(signal, badRows.handle);
+  return await fillPredictionTable(rows, writer, (count) => {
+    throwIfStopped(signal, () => "nothing was written");
+    progress.update(0, counted(count, "prediction"));
+  });
+}
+
+/** Writes all rows; returns their number. */
+async function fillTable(
+  { store, writer, badRows, signal }: Pass,
+  features: FeatureParameters,
+  format: TableFormat,
+): Promise<number> {
+  const columns = new FeatureColumns(features, format);
+  const width = PAYMENT_CELLS + featureCount(features);
+  const totals = new Float64Array(featureCount(features));
+  const layout = totalsLayout(features);
+  using progress = openProgress("export", 0);
+  let rows = 0;
+  for await (const { cells, count } of store.rows(signal, badRows.handle)) {
+    throwIfStopped(signal, () => "nothing was written");
+    columns.clear(count);
+    for (let at = 0; at < count * width; at += width) {
+      const values = cells.subarray(at + PAYMENT_CELLS, at + width);
+      valuesToTotals(values, layout, totals);
+      columns.add(cells[at], totals);
+    }
+    await writer.write(columns.values, count);
+    rows += count;
+    progress.update(0, counted(rows, "payment"));
+  }
+  return rows;
+}

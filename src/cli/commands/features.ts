@@ -1,0 +1,216 @@
+/** `features`: the features of payments in files, by the operator of the stream. */
+import { dirname } from "node:path";
+import type { Command } from "commander";
+import { FeatureOperator } from "../../features/feature_operator.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
+import { DayReader } from "../../files/day_reader.ts";
+import { STANDARD_STREAM } from "../../base/output_file.ts";
+import { RowSorter } from "../../files/row_sorter.ts";
+import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import type { TableWriter } from "../../files/table_writer.ts";
+import { emptyPayment } from "../../payment/payment.ts";
+import {
+  addFeatureFlags,
+  type FeatureOptions,
+  readFeatureFlags,
+} from "../flags/feature_flags.ts";
+import {
+  checkOutput,
+  FeatureColumns,
+  openFeatureTable,
+  tableFormat,
+} from "../output/feature_table.ts";
+import { dateFlag, oneOf, requireFlag } from "../flags/flag_value.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import { skippedRows } from "../output/skipped_rows.ts";
+import { counted, elapsed, writeError } from "../output/terminal.ts";
+
+interface FeaturesOptions extends FeatureOptions {
+  readonly in?: string;
+  readonly out?: string;
+  readonly format?: TableFormat;
+  readonly inputFormat?: TableFormat;
+  readonly start?: number;
+  readonly skipBadRows?: boolean;
+  readonly force?: boolean;
+}
+
+/** Rows computed at once. */
+const BLOCK_ROWS = 4096;
+
+/** Rows of one day that are put in order in memory; a longer day goes through a temporary file. */
+const SORT_ROWS = 2 ** 18;
+
+const EXAMPLES = `
+Examples:
+  fraudstream features --in data --out features.csv
+  fraudstream features --in data --out features.parquet --windows=1,7
+  fraudstream features --in payments.csv --out - --skip-bad-rows | head
+  cat data/2018-04-*.jsonl |
+    fraudstream features --in - --input-format=jsonl --out april.csv
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addFeaturesCommand(program: Command): void {
+  const command = program.command("features")
+    .summary("compute the features of payments in files")
+    .description(
+      "Computes the features of payments in files and writes one table: " +
+        "TRANSACTION_ID and the features, day by day in order of " +
+        "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
+        "and Parquet the full doubles. The payments count in order of " +
+        "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
+        "lists the forms of CSV, JSON lines and Parquet that are read.",
+    )
+    .option(
+      "--in <path>",
+      "needed: folder of day files (YYYY-MM-DD), a file, or - for stdin",
+    )
+    .option("--out <file>", "needed: file to write, or - for stdout")
+    .option(
+      "--format <format>",
+      "csv, jsonl or parquet (default: by the name of --out)",
+      oneOf("--format", TABLE_FORMATS),
+    )
+    .option(
+      "--input-format <format>",
+      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
+      oneOf("--input-format", TABLE_FORMATS),
+    )
+    .option(
+      "--start <date>",
+      "first day of the data (default: as the first row says, else its day)",
+      dateFlag("--start"),
+    )
+    .option(
+      "--skip-bad-rows",
+      "leave out rows that can't be used, and report them",
+    )
+    .option("--force", "overwrite the file that is there");
+  addFeatureFlags(command);
+  command.addHelpText("after", EXAMPLES)
+    .action((options: FeaturesOptions) => features(options));
+}
+
+async function features(options: FeaturesOptions): Promise<void> {
+  const startMs = performance.now();
+  const parameters = readFeatureFlags(options);
+  const input = requireFlag("--in", options.in, "features --in data");
+  const out = requireFlag("--out", options.out, "features --out data.csv");
+  const format = tableFormat("--out", out, options.format);
+  const force = options.force ?? false;
+  await checkOutput({ out, force, format, input });
+  using stop = listenForStop();
+  const { signal } = stop;
+  // Beside the table, where there must be room for it.
+  const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
+  const reader = await DayReader.open(input, {
+    sortFolder,
+    startSeconds: options.start,
+    skipBadRows: options.skipBadRows ?? false,
+    inputFormat: options.inputFormat,
+    signal,
+  });
+  await using writer = await openFeatureTable(out, format, parameters);
+  try {
+    const rows = await fillTable(
+      parameters,
+      new FeatureColumns(parameters, format),
+      reader,
+      writer,
+      sortFolder,
+    );
+    signal.throwIfAborted();
+    await writer.close();
+    writeError(summary(rows, reader, startMs));
+  } catch (error) {
+    throwIfStopped(signal, () => {
+      return out === STANDARD_STREAM
+        ? "the rows on stdout are not all"
+        : `nothing was written to ${out}`;
+    });
+    throw error;
+  }
+}
+
+/** Computes and writes day after day; returns the number of rows. */
+async function fillTable(
+  parameters: FeatureParameters,
+  columns: FeatureColumns,
+  reader: DayReader,
+  writer: TableWriter,
+  sortFolder: string | undefined,
+): Promise<number> {
+  const operator = new FeatureOperator(parameters);
+  const width = featureCount(parameters);
+  const totals = new Float64Array(BLOCK_ROWS * width);
+  const cells = new Float64Array(1 + width);
+  using rowsOfDay = new RowSorter({
+    width: cells.length,
+    keys: [0],
+    memoryRows: SORT_ROWS,
+    folder: sortFolder,
+  });
+  const row = emptyPayment();
+  const files = reader.sources.length;
+  using progress = openProgress("features", files > 1 ? files : 0);
+  let rows = 0;
+  let currentDay = NaN;
+  for await (const day of reader.days()) {
+    if (day.day !== currentDay) {
+      await writeRows(rowsOfDay, columns, writer);
+      currentDay = day.day;
+    }
+    for (let from = 0; from < day.length; from += BLOCK_ROWS) {
+      const length = Math.min(BLOCK_ROWS, day.length - from);
+      operator.processBlock(
+        length,
+        (index, into) => day.read(from + index, into),
+        totals,
+      );
+      for (let index = 0; index < length; index++) {
+        day.read(from + index, row);
+        cells[0] = row.transactionId;
+        for (let at = 0; at < width; at++) {
+          cells[1 + at] = totals[index * width + at];
+        }
+        rowsOfDay.add(cells);
+      }
+    }
+    rows += day.length;
+    progress.update(reader.sourcesRead, counted(rows, "payment"));
+  }
+  await writeRows(rowsOfDay, columns, writer);
+  return rows;
+}
+
+/** Writes a day's rows of TRANSACTION_ID and totals in order, and forgets them. */
+async function writeRows(
+  sorter: RowSorter,
+  columns: FeatureColumns,
+  writer: TableWriter,
+): Promise<void> {
+  if (sorter.length === 0) return;
+  for (const { cells, count } of sorter.sorted()) {
+    const width = columns.values.length;
+    columns.clear(count);
+    for (let at = 0; at < count * width; at += width) {
+      columns.add(cells[at], cells, at + 1);
+    }
+    await writer.write(columns.values, count);
+  }
+  sorter.clear();
+}
+
+function summary(rows: number, reader: DayReader, startMs: number): string {
+  return `${counted(rows, "payment")}, ${elapsed(startMs)}\n` +
+    skippedRows(reader);
+}

@@ -1,0 +1,51 @@
+/** Fits on all cores, for the commands: the flag, the progress bar and Ctrl-C. */
+import type { Command } from "commander";
+import { runFits } from "../../learning/fit/fit_pool.ts";
+import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
+import type { LabelledPayments } from "../../learning/data/payments.ts";
+import { wholeNumber } from "../flags/flag_value.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+
+const THREADS_MAX = 256;
+
+/**
+ * Adds --threads to a command.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addThreadsFlag(command: Command): void {
+  command.option(
+    "--threads <n>",
+    "threads that train (default: as many as cores)",
+    wholeNumber("--threads", 1, THREADS_MAX),
+  );
+}
+
+/** Threads that train: as asked, or one a core; one where the program may not read its own sources, which starting a thread needs. */
+export function threadsOf(asked: number | undefined): number {
+  const path = new URL("../../learning/fit/fit_worker.ts", import.meta.url);
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return 1;
+  return asked ?? Math.max(1, navigator.hardwareConcurrency);
+}
+
+/** Does all fits with a progress bar, until a signal. */
+export async function fitAll(
+  payments: LabelledPayments,
+  tasks: readonly FitTask[],
+  threads: number,
+): Promise<FitOutcome[]> {
+  using progress = openProgress("training", tasks.length);
+  using stop = listenForStop();
+  try {
+    return await runFits(payments, tasks, {
+      threads,
+      onDone: (done, { model }) => progress.update(done, model.kind),
+      signal: stop.signal,
+    });
+  } catch (error) {
+    throwIfStopped(stop.signal, () => "the models are not all trained");
+    throw error;
+  }
+}

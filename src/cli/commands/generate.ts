@@ -1,0 +1,206 @@
+/** `generate`: a simulated data set as files. */
+import type { Command } from "commander";
+import { ConfigError } from "../../base/error.ts";
+import {
+  DATA_SET_FILE,
+  markFinished,
+  markUnfinished,
+  writeCustomers,
+  writeDay,
+  writeTerminals,
+} from "../../files/data_set.ts";
+import { fileError } from "../../base/file_error.ts";
+import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import { openSimulation, type Simulation } from "../../simulator/simulation.ts";
+import { dateSeconds, formatDate } from "../../payment/calendar.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import {
+  addDataFlags,
+  type DataFlags,
+  type DataOptions,
+  DAYS_MAX,
+  readDataFlags,
+} from "../flags/data_flags.ts";
+import { oneOf, requireFlag } from "../flags/flag_value.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import {
+  counted,
+  elapsed,
+  thousands,
+  writeResult,
+} from "../output/terminal.ts";
+
+interface GenerateOptions extends DataOptions {
+  readonly out?: string;
+  readonly format: TableFormat;
+  readonly force?: boolean;
+}
+
+/** What has been written so far. */
+interface Written {
+  days: number;
+  payments: number;
+  /** Payments of each scenario; 0 is genuine. */
+  readonly ofScenario: number[];
+}
+
+const EXAMPLES = `
+Examples:
+  fraudstream generate --out data
+      the handbook's data set, 1,754,155 payments
+  fraudstream generate --out data --preset=seed --format=parquet
+  fraudstream generate --out data --rng=seedrandom --seed=mine --days=0
+      other data, a day after another until Ctrl-C
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addGenerateCommand(program: Command): void {
+  const command = program.command("generate")
+    .summary("write a simulated data set to files")
+    .description(
+      "Writes customers, terminals and one file of payments a day " +
+        "(YYYY-MM-DD) to a folder.",
+    )
+    .option("--out <folder>", "needed: folder to write to; made if missing")
+    .option(
+      "--format <format>",
+      "csv, jsonl or parquet",
+      oneOf("--format", TABLE_FORMATS),
+      "csv",
+    )
+    .option("--force", "replace the data set that is in the folder");
+  addDataFlags(command);
+  command.addHelpText("after", EXAMPLES)
+    .action((options: GenerateOptions) => generate(options));
+}
+
+async function generate(options: GenerateOptions): Promise<void> {
+  const { format, force = false } = options;
+  const startMs = performance.now();
+  const flags = readDataFlags(options);
+  const folder = requireFlag("--out", options.out, "generate --out data");
+  const present = await listFolder(folder);
+  if (present.length > 0 && !force) {
+    throw new ConfigError(
+      `--out=${folder} is not empty; choose another folder, or replace the ` +
+        "data set in it with --force",
+    );
+  }
+  // Made before the long simulation, to fail early where it can't be made.
+  await makeFolder(folder);
+  const simulation = simulate(flags);
+  using stop = listenForStop();
+  await markUnfinished(folder);
+  await removeDataSet(folder, present);
+  const written: Written = { days: 0, payments: 0, ofScenario: [0] };
+  await writeCustomers(folder, format, simulation.customers);
+  await writeTerminals(folder, format, simulation.terminals);
+  await writeDays(simulation, { folder, format, signal: stop.signal }, written);
+  // An endless set ends by the signal; it is as complete as can be.
+  if (written.days < simulation.days) {
+    throwIfStopped(stop.signal, () => {
+      return `${folder} holds ${counted(written.days, "complete day")} of ` +
+        `${thousands(simulation.days)}, and is marked as unfinished`;
+    });
+  }
+  await markFinished(folder);
+  writeResult(summary(simulation, written, folder, startMs));
+}
+
+function simulate(flags: DataFlags): Simulation {
+  using progress = openProgress("simulating", 100);
+  return openSimulation({
+    ...flags,
+    onProgress: (done) => progress.update(Math.round(100 * done)),
+  });
+}
+
+/** Writes day after day until the last or the signal. */
+async function writeDays(
+  simulation: Simulation,
+  target: { folder: string; format: TableFormat; signal: AbortSignal },
+  written: Written,
+): Promise<void> {
+  const { startSeconds } = simulation;
+  const days = simulation.days > 0
+    ? simulation.days
+    : daysUntilEnd(startSeconds);
+  using progress = openProgress("writing", simulation.days);
+  for (let day = 0; day < days && !target.signal.aborted; day++) {
+    const date = formatDate(startSeconds + day * DAY_SECONDS);
+    const table = simulation.day(day, written.payments);
+    await writeDay(target.folder, date, target.format, table, startSeconds);
+    written.days++;
+    written.payments += table.length;
+    for (const scenario of table.scenario) {
+      written.ofScenario[scenario] = (written.ofScenario[scenario] ?? 0) + 1;
+    }
+    progress.update(written.days, date);
+  }
+}
+
+/** Days that an endless stream can have: until its times or the years run out. */
+function daysUntilEnd(startSeconds: number): number {
+  const lastMidnight = dateSeconds(9999, 12, 31) ?? startSeconds;
+  return Math.min(DAYS_MAX, (lastMidnight - startSeconds) / DAY_SECONDS + 1);
+}
+
+/** Names in a folder; none if it doesn't exist. */
+async function listFolder(folder: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    return entries.map((entry) => entry.name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw fileError(error, "list", folder);
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "make", folder);
+  }
+}
+
+/** Removes an earlier data set's files, and no others. */
+async function removeDataSet(
+  folder: string,
+  present: readonly string[],
+): Promise<void> {
+  for (const name of present) {
+    if (!DATA_SET_FILE.test(name)) continue;
+    const path = `${folder}/${name}`;
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      throw fileError(error, "remove", path);
+    }
+  }
+}
+
+function summary(
+  simulation: Simulation,
+  written: Written,
+  folder: string,
+  startMs: number,
+): string {
+  const { days, payments, ofScenario } = written;
+  const frauds = payments - ofScenario[0];
+  const scenarios = [1, 2, 3].map((scenario) => {
+    return `scenario ${scenario}: ${thousands(ofScenario[scenario] ?? 0)}`;
+  });
+  const share = payments === 0 ? 0 : 100 * frauds / payments;
+  return `${counted(payments, "payment")} of ${counted(days, "day")}, ` +
+    `${counted(simulation.customers.length, "customer")}, ` +
+    `${counted(simulation.terminals.length, "terminal")}\n` +
+    `${counted(frauds, "fraud")} (${share.toFixed(2)} %): ` +
+    `${scenarios.join(", ")}\n` +
+    `${counted(days + 2, "file")} in ${folder}, ${elapsed(startMs)}\n`;
+}

@@ -1,0 +1,171 @@
+/** `fraudstream rebuild`: clears the store and fills it again from the log. */
+import type { Command } from "commander";
+import { join } from "node:path";
+import { DataError, StoreError } from "../../base/error.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
+import { logPath } from "../../log/open_log.ts";
+import { takeLock } from "../../base/lock.ts";
+import { rebuild } from "../../roles/rebuild.ts";
+import { SINK_TOPIC } from "../../stream/topics.ts";
+import { openStore, storePath } from "../../store/open_store.ts";
+import type { Store } from "../../store/store.ts";
+import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
+import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+  sameStreamFlags,
+  storePlace,
+} from "../flags/connection_flags.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import {
+  isThere,
+  openStoredStream,
+  type StoredStream,
+} from "./stored_stream.ts";
+import {
+  counted,
+  elapsed,
+  thousands,
+  writeResult,
+} from "../output/terminal.ts";
+
+interface RebuildOptions extends ConnectionOptions {
+  readonly acceptMissingStart?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  fraudstream rebuild --data=./shop
+  fraudstream rebuild --log=kafka --brokers=127.0.0.1:9092 --store=cassandra \\
+    --contact-points=127.0.0.1 --local-dc=datacenter1
+
+Stop the writers first. Rows of other streams in the same store go as well;
+analysts' verdicts and the models' metrics stay.
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
+export function addRebuildCommand(program: Command): void {
+  const command = program.command("rebuild")
+    .summary("clear the store and fill it again from the log")
+    .description(
+      "Removes the payments and predictions that the store holds and stores " +
+        "again what the log holds: after a store was lost, damaged or changed, " +
+        "or to give a store to another stream.",
+    )
+    .option(
+      "--accept-missing-start",
+      "also where the log no longer holds the beginning, which the store " +
+        "then lacks",
+    );
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: RebuildOptions) => run(options));
+}
+
+async function run(options: RebuildOptions): Promise<void> {
+  const startMs = performance.now();
+  const connection = readConnection(options, false);
+  const format = Deno.stderr.isTerminal() ? "text" : "json";
+  const logger = openLogger("rebuild", { format, level: "warning" });
+  using _lock = lockWriter(connection);
+  using stop = listenForStop();
+  const { signal } = stop;
+  await using stream = await openStoredStream(connection, reportTo(logger));
+  const { log, control, parameters } = stream;
+  if (!control || !parameters) {
+    throw new DataError(
+      "no role of this stream has run yet, so there is nothing to store: " +
+        `fraudstream run ${sameStreamFlags(connection)}`,
+    );
+  }
+  await control.agree(parameters); // gives a stream of an older version its identity
+  await using store = await openWhole(connection, parameters.features, logger);
+  {
+    using progress = openProgress("rebuild", await recordsOf(stream));
+    await rebuild({ log, control, parameters, logger, signal }, {
+      store,
+      startSeconds: parameters.startSeconds,
+      acceptMissingStart: options.acceptMissingStart ?? false,
+      stored: (rows) => progress.update(rows, counted(rows, "payment")),
+    });
+  }
+  throwIfStopped(
+    signal,
+    () => "the store is filled up to here; a run, or the same command, goes on",
+  );
+  const { rows, frauds } = await store.status();
+  const predictions = control.isScored
+    ? `, ${counted((await store.predictions().status()).rows, "prediction")}`
+    : "";
+  writeResult(
+    `${counted(rows, "payment")}, ${thousands(frauds)} of them frauds` +
+      `${predictions} in ${storePlace(connection)}, ${elapsed(startMs)}\n`,
+  );
+}
+
+/** The writer's lock of a data folder; on Kafka its group is looked at instead. */
+function lockWriter({ log }: Connection): Disposable | null {
+  if (log.kind !== "embedded" || !isThere(logPath(log.folder))) return null;
+  const path = join(log.folder, "writer.lock");
+  return takeLock(path, `the writer on ${log.folder}`);
+}
+
+/** The number of records that the writer will read, on Kafka about. */
+async function recordsOf({ log }: StoredStream): Promise<number> {
+  const [topic] = await log.topics([SINK_TOPIC]);
+  const { startOffsets = [], endOffsets = [] } = topic ?? {};
+  return endOffsets.reduce(
+    (sum, end, partition) => sum + end - startOffsets[partition],
+    0,
+  );
+}
+
+/** Opens the store. An embedded one that is damaged is put aside, and an empty one made in its place. */
+async function openWhole(
+  { store: settings }: Connection,
+  features: FeatureParameters,
+  logger: Logger,
+): Promise<Store> {
+  const open = () => openStore(settings, features, reportTo(logger));
+  if (settings.kind !== "embedded") return await open();
+  try {
+    const store = await open();
+    try {
+      await store.verify();
+      return store;
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      throw error;
+    }
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const path = storePath(settings.folder);
+    const aside = putAside(path);
+    logger.warn("the store is damaged", {
+      error: error.message,
+      then: `an empty one is filled; the old one is kept as ${aside}, with ` +
+        "the analysts' verdicts and the models' metrics that it holds",
+    });
+    return await open();
+  }
+}
+
+/** Renames the files of a store, so that nothing is at its path; gives the new path. */
+function putAside(path: string): string {
+  let aside = `${path}.damaged`;
+  for (let number = 2; isThere(aside); number++) {
+    aside = `${path}.damaged-${number}`;
+  }
+  for (const suffix of ["", "-wal", "-shm"]) {
+    if (isThere(path + suffix)) Deno.renameSync(path + suffix, aside + suffix);
+  }
+  return aside;
+}

@@ -1,0 +1,410 @@
+/** `report`: what a data set looks like, as a page, as figures, or as text on the terminal. */
+import type { Command } from "commander";
+import { ConfigError } from "../../base/error.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
+import { fileError } from "../../base/file_error.ts";
+import { OutputFile, STANDARD_STREAM } from "../../base/output_file.ts";
+import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import {
+  figuresOf,
+  type ReportData,
+  type Section,
+} from "../../report/content.ts";
+import { StatisticsCollector } from "../../report/data_statistics.ts";
+import { htmlPage } from "../../report/html_page.ts";
+import { openPngRenderer } from "../../report/png.ts";
+import { REPORT_TITLE, reportSections } from "../../report/sections.ts";
+import { standaloneSvg } from "../../report/svg.ts";
+import { textReport } from "../../report/text_report.ts";
+import { emptyPayment, INT_MAX } from "../../payment/payment.ts";
+import {
+  addConnectionFlags,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "../flags/connection_flags.ts";
+import {
+  addDataFlags,
+  type DataOptions,
+  readDataFlags,
+} from "../flags/data_flags.ts";
+import {
+  addFeatureFlags,
+  type FeatureOptions,
+  readFeatureFlags,
+} from "../flags/feature_flags.ts";
+import { BadRows } from "../output/bad_rows.ts";
+import { checkOutput } from "../output/feature_table.ts";
+import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
+import { JudgedModel } from "./report_model.ts";
+import {
+  fileSource,
+  type ReportSource,
+  simulatedSource,
+  withStoredSource,
+} from "./report_source.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import {
+  counted,
+  elapsed,
+  writeError,
+  writeResult,
+} from "../output/terminal.ts";
+
+interface ReportOptions extends DataOptions, FeatureOptions, ConnectionOptions {
+  readonly in?: string;
+  readonly inputFormat?: TableFormat;
+  readonly skipBadRows?: boolean;
+  readonly out?: string;
+  readonly format?: ReportFormat;
+  readonly customer?: number;
+  readonly model?: string;
+  readonly force?: boolean;
+}
+
+type ReportFormat = "html" | "svg" | "png";
+
+/** Width of figures that are files of their own. */
+const FIGURE_WIDTH = 720;
+const SMALL_FIGURE_WIDTH = 360;
+
+const EXAMPLES = `
+Examples:
+  fraudstream report
+      the handbook's data set, on the terminal
+  fraudstream report --out report.html
+  fraudstream report --in data --out report.html
+  fraudstream report --data=./fraudstream-data --out report.html
+  fraudstream report --preset=seed --format=png --out figures
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addReportCommand(program: Command): void {
+  const command = program.command("report")
+    .summary("statistics and figures of a data set")
+    .description(
+      "Describes payments: who pays where, amounts, times, days, frauds, " +
+        "features, and a model's curves. As one HTML file, as figures in a " +
+        "folder, or, without --out, as text on the terminal. Without --in and " +
+        "the flags of a stream, the data flags' set is made in memory.",
+    )
+    .option(
+      "--out <path>",
+      "file for html, or - for stdout; folder for svg, png",
+    )
+    .option(
+      "--format <format>",
+      "html, svg or png (default: html)",
+      oneOf<ReportFormat>("--format", ["html", "svg", "png"]),
+    )
+    .option("--model <file>", "also the curves of this model")
+    .option(
+      "--customer <id>",
+      "whose terminals are shown (default: the first with some in reach)",
+      wholeNumber("--customer", 0, INT_MAX),
+    )
+    .option("--force", "overwrite files that are there")
+    .option("--in <path>", "folder of day files, a file, or - for stdin")
+    .option(
+      "--input-format <format>",
+      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
+      oneOf("--input-format", TABLE_FORMATS),
+    )
+    .option(
+      "--skip-bad-rows",
+      "leave out rows that can't be used, and report them",
+    );
+  addDataFlags(command);
+  addFeatureFlags(command);
+  const before = command.options.length;
+  addConnectionFlags(command);
+  const connectionFlags = command.options.slice(before)
+    .map((option) => option.attributeName());
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: ReportOptions) => {
+      // What the environment says of a stream is meant only where no flag
+      // says that the payments come from elsewhere.
+      const from = (source: string) =>
+        connectionFlags.some((name) => {
+          return command.getOptionValueSource(name) === source;
+        });
+      return report(options, { byFlag: from("cli"), byVariable: from("env") });
+    });
+}
+
+/** Whether flags or variables say where a stream is. */
+interface StreamNamed {
+  readonly byFlag: boolean;
+  readonly byVariable: boolean;
+}
+
+async function report(
+  options: ReportOptions,
+  named: StreamNamed,
+): Promise<void> {
+  const startMs = performance.now();
+  const output = await chooseOutput(options);
+  const model = options.model === undefined
+    ? undefined
+    : JudgedModel.open(options.model);
+  const kind = chooseSource(options, named, model?.features !== undefined);
+  const features = model?.features ?? readFeatureFlags(options);
+  // Before somebody listens: a simulation could not be stopped otherwise.
+  const simulated = kind === "simulated"
+    ? simulatedSource(readDataFlags(options), features)
+    : undefined;
+  using stop = listenForStop();
+  const { signal } = stop;
+  try {
+    const use = async (source: ReportSource) => {
+      const data = await gather(source, options, model, signal);
+      await write(data, output, signal);
+      return data.statistics.payments;
+    };
+    const payments = simulated
+      ? await use(simulated)
+      : await withSource(kind, options, features, signal, use);
+    if (output === undefined || output.out === STANDARD_STREAM) return;
+    writeError(
+      `${counted(payments, "payment")}, ${
+        elapsed(startMs)
+      }; ${output.format} ` +
+        `in ${output.out}\n`,
+    );
+  } catch (error) {
+    throwIfStopped(signal, () => "no report was written");
+    throw error;
+  }
+}
+
+type SourceKind = "simulated" | "files" | "store";
+
+const DATA_FLAGS = [
+  "preset",
+  "customers",
+  "terminals",
+  "days",
+  "rng",
+  "seed",
+] as const;
+
+const FEATURE_FLAGS = [
+  ["featureSet", "feature-set"],
+  ["windows", "windows"],
+  ["delay", "delay"],
+  ["labels", "no-labels"],
+] as const;
+
+/** Where the payments come from; throws ConfigError for flags that contradict each other. */
+function chooseSource(
+  options: ReportOptions,
+  named: StreamNamed,
+  featuresKnown: boolean,
+): SourceKind {
+  const refuse = (flag: string, why: string) => {
+    throw new ConfigError(`--${flag} has no effect with ${why}; leave it out`);
+  };
+  const dataFlag = DATA_FLAGS.find((flag) => options[flag] !== undefined);
+  const featureFlag = FEATURE_FLAGS.find(([option]) => {
+    const value = options[option];
+    // Commander has true for a --no-labels that was not given.
+    return value !== undefined && value !== true;
+  })?.[1];
+  if (featureFlag && featuresKnown) {
+    refuse(featureFlag, "--model, which has features of its own");
+  }
+  if (options.in !== undefined) {
+    if (dataFlag) refuse(dataFlag, "--in");
+    if (named.byFlag) {
+      throw new ConfigError(
+        "--in and the flags of a stream each say where payments come from; " +
+          "leave one of them out",
+      );
+    }
+    return "files";
+  }
+  if (options.inputFormat !== undefined) refuse("input-format", "no --in");
+  const simulated = dataFlag !== undefined || options.start !== undefined;
+  if (named.byFlag || (named.byVariable && !simulated)) {
+    if (dataFlag) refuse(dataFlag, "the flags of a stream");
+    if (options.start !== undefined) refuse("start", "the flags of a stream");
+    if (featureFlag) {
+      refuse(featureFlag, "a stream, which has features already");
+    }
+    return "store";
+  }
+  if (options.skipBadRows) {
+    refuse("skip-bad-rows", "a simulated data set, which has none");
+  }
+  if (options.days === 0) {
+    throw new ConfigError(
+      "--days=0 has no end; a report needs one: give a number of days",
+    );
+  }
+  return "simulated";
+}
+
+async function withSource<T>(
+  kind: SourceKind,
+  options: ReportOptions,
+  features: FeatureParameters,
+  signal: AbortSignal,
+  use: (source: ReportSource) => Promise<T>,
+): Promise<T> {
+  if (kind === "store") {
+    const badRows = new BadRows(options.skipBadRows ?? false);
+    const connection = readConnection(options);
+    const result = await withStoredSource(connection, badRows, use);
+    badRows.tell();
+    return result;
+  }
+  const choice = {
+    path: options.in ?? "",
+    inputFormat: options.inputFormat,
+    skipBadRows: options.skipBadRows ?? false,
+    startSeconds: options.start,
+  };
+  return await use(await fileSource(choice, features, signal));
+}
+
+/** Passes over the payments once. */
+async function gather(
+  source: ReportSource,
+  options: ReportOptions,
+  model: JudgedModel | undefined,
+  signal: AbortSignal,
+): Promise<ReportData> {
+  const { customers, terminals, description, features } = source;
+  const names = featureNames(features);
+  checkCustomer(options.customer, source);
+  const statistics = new StatisticsCollector(names);
+  const scores = await model?.scores(names);
+  const row = emptyPayment();
+  for await (
+    const { count, read, values, first, width } of source.blocks(signal)
+  ) {
+    for (let index = 0; index < count; index++) {
+      const at = first + index * width;
+      read(index, row);
+      statistics.add(row, values, at);
+      if (scores?.wants(row)) await scores.add(row, values, at);
+    }
+  }
+  const radius = options.radius ?? readDataFlags({}).parameters.radius;
+  const finished = statistics.finish();
+  return {
+    source: description,
+    statistics: finished,
+    customers,
+    terminals,
+    radius,
+    customerId: options.customer,
+    model: scores && await model?.curves(scores),
+  };
+}
+
+function checkCustomer(
+  customer: number | undefined,
+  { customers, description }: ReportSource,
+): void {
+  if (customer === undefined) return;
+  if (customers?.some(({ customerId }) => customerId === customer)) return;
+  throw new ConfigError(
+    `--customer=${customer}: there is no such customer (${description})`,
+  );
+}
+
+/** Where the report goes; undefined is text on stdout. */
+interface Output {
+  readonly out: string;
+  readonly format: ReportFormat;
+  readonly force: boolean;
+}
+
+async function chooseOutput(
+  options: ReportOptions,
+): Promise<Output | undefined> {
+  const { force = false } = options;
+  if (options.out === undefined && options.format === undefined) {
+    return undefined;
+  }
+  const { format = "html" } = options;
+  const example = format === "html"
+    ? "report --out report.html"
+    : `report --format=${format} --out figures`;
+  const out = requireFlag("--out", options.out, example);
+  const input = options.in;
+  if (format === "html") await checkOutput({ out, force, format, input });
+  else await checkFolder(out, force);
+  return { out, format, force };
+}
+
+/** Figures go to a folder of their own: made if missing, empty unless forced. */
+async function checkFolder(out: string, force: boolean): Promise<void> {
+  if (out === STANDARD_STREAM) {
+    throw new ConfigError(
+      "figures are several files; name a folder for them with --out",
+    );
+  }
+  try {
+    await Deno.mkdir(out, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "make", out);
+  }
+  let present: Deno.DirEntry[];
+  try {
+    present = await Array.fromAsync(Deno.readDir(out));
+  } catch (error) {
+    throw fileError(error, "list", out);
+  }
+  if (present.length === 0 || force) return;
+  throw new ConfigError(
+    `--out=${out} is not empty; choose another folder, or overwrite figures ` +
+      "in it with --force",
+  );
+}
+
+async function write(
+  data: ReportData,
+  output: Output | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (output === undefined) {
+    writeResult(textReport(REPORT_TITLE, data));
+    return;
+  }
+  const sections = reportSections(data);
+  if (output.format === "html") {
+    const page = htmlPage(REPORT_TITLE, sections);
+    await writeWhole(output.out, new TextEncoder().encode(page));
+  } else await writeFigures(sections, output, signal);
+}
+
+async function writeFigures(
+  sections: readonly Section[],
+  { out, format }: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const encode = format === "png"
+    ? await openPngRenderer()
+    : (svg: string) => new TextEncoder().encode(svg);
+  for (const figure of figuresOf(sections)) {
+    signal.throwIfAborted();
+    const width = figure.small ? SMALL_FIGURE_WIDTH : FIGURE_WIDTH;
+    const svg = standaloneSvg(figure.draw(width), figure);
+    await writeWhole(`${out}/${figure.id}.${format}`, encode(svg));
+  }
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await OutputFile.open(path);
+  await file.write(bytes);
+  await file.close();
+}

@@ -1,0 +1,196 @@
+/**
+ * The retraining study of `evaluate --retrain`: how a model that was trained
+ * once ages, beside one that is trained again and again on the sliding past,
+ * with labels known only after the delay. Both are judged by the same rows,
+ * interval after interval.
+ */
+import { ConfigError } from "../../base/error.ts";
+import { longestWindowSeconds } from "../../features/parameters.ts";
+import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
+import { METRICS, type MetricValues } from "../../learning/judge/judgement.ts";
+import {
+  type LabelledPayments,
+  lastDayOf,
+} from "../../learning/data/payments.ts";
+import { spreads } from "../../learning/judge/selection.ts";
+import {
+  endDayOf,
+  HANDBOOK_PERIOD,
+  type Period,
+  testStartOf,
+} from "../../learning/data/split.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import {
+  type FeatureOptions,
+  readFeatureFlags,
+} from "../flags/feature_flags.ts";
+import { fitAll, threadsOf } from "./fitting.ts";
+import { loadPayments, type PaymentOptions } from "./labelled_payments.ts";
+import type { NamedSpec } from "../flags/model_flags.ts";
+import { dateRange, type PeriodOptions } from "../flags/period_flags.ts";
+import { counted, writeResult } from "../output/terminal.ts";
+import { decimals, textTable } from "../output/text_table.ts";
+
+/** The flags of `evaluate` that the study takes. */
+export interface StudyOptions
+  extends FeatureOptions, PaymentOptions, PeriodOptions {
+  /** --json */
+  readonly json?: boolean;
+  /** --threads */
+  readonly threads?: number;
+}
+
+/** One model's metrics for each interval. */
+interface Ageing {
+  readonly name: string;
+  readonly once: readonly MetricValues[];
+  readonly again: readonly MetricValues[];
+}
+
+/** Runs the study and prints its table, or JSON. Throws ConfigError where the payments have too few days. */
+export async function retrainStudy(
+  options: StudyOptions,
+  specs: readonly NamedSpec[],
+  retrainSeconds: number,
+): Promise<void> {
+  const intervalDays = retrainSeconds / DAY_SECONDS;
+  if (!Number.isInteger(intervalDays)) {
+    throw new ConfigError("--retrain must be whole days here, like 7d");
+  }
+  if (options.testDays !== undefined) {
+    throw new ConfigError(
+      "--test-days has no effect with --retrain: each test lasts until the " +
+        "next training; leave it out",
+    );
+  }
+  const parameters = readFeatureFlags(options);
+  // Before that the longest terminal window is not full.
+  const warmDays = longestWindowSeconds(parameters) / DAY_SECONDS +
+    parameters.delayDays;
+  const historyDays = options.historyDays ?? 0;
+  const first: Period = {
+    startDay: options.startDay ?? warmDays + historyDays,
+    trainDays: options.trainDays ?? HANDBOOK_PERIOD.trainDays,
+    delayDays: parameters.delayDays,
+    testDays: intervalDays,
+    historyDays,
+  };
+  const payments = await loadPayments(options, parameters, {
+    endDay: Infinity,
+    spanDays: Infinity,
+  });
+  const periods = periodsUntilEnd(first, lastDayOf(payments) + 1);
+  const tasks = specs.flatMap((model): FitTask[] => [
+    { model, period: first, judgedBy: periods },
+    ...periods.slice(1).map((period): FitTask => {
+      return { model, period, judgedBy: [period] };
+    }),
+  ]);
+  const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
+  const models = specs.map(({ name }, at): Ageing => {
+    const own = outcomes.slice(
+      at * periods.length,
+      (at + 1) * periods.length,
+    );
+    return { name, ...ageing(own) };
+  });
+  writeResult(
+    options.json
+      ? JSON.stringify(studyObjects(models, periods), null, 2) + "\n"
+      : studyText(models, periods, payments),
+  );
+}
+
+/** The first period and those that follow by its test's length, as far as the days go. */
+function periodsUntilEnd(first: Period, days: number): Period[] {
+  const count = Math.floor((days - testStartOf(first)) / first.testDays);
+  if (count < 1) {
+    throw new ConfigError(
+      `--retrain needs ${endDayOf(first)} days for its first test and the ` +
+        `payments have ${days}; give more days, or start earlier with ` +
+        "--start-day",
+    );
+  }
+  return Array.from({ length: count }, (_, at) => {
+    return { ...first, startDay: first.startDay + at * first.testDays };
+  });
+}
+
+/** The first outcome has the tests of all periods, the others one each. */
+function ageing([once, ...others]: readonly FitOutcome[]) {
+  const metricsOf = ({ tests }: FitOutcome) =>
+    tests.map(({ judgement }) => judgement.metrics);
+  const ofOnce = metricsOf(once);
+  return {
+    once: ofOnce,
+    again: [ofOnce[0], ...others.flatMap((outcome) => metricsOf(outcome))],
+  };
+}
+
+function studyText(
+  models: readonly Ageing[],
+  periods: readonly Period[],
+  payments: LabelledPayments,
+): string {
+  const [first] = periods;
+  const { startDay, trainDays, testDays, historyDays } = first;
+  const trained = dateRange(
+    payments,
+    startDay - historyDays,
+    startDay + trainDays,
+  );
+  let text = `once: trained on ${trained}; again: trained ${
+    counted(periods.length, "time")
+  }, every ${counted(testDays, "day")}, on as many days\n`;
+  for (const { name, once, again } of models) {
+    const cells = (values: MetricValues, other: MetricValues) =>
+      METRICS.flatMap((metric) => [
+        decimals(values[metric]),
+        decimals(other[metric]),
+      ]);
+    const rows = periods.map((period, at) => {
+      const dates = dateRange(payments, testStartOf(period), endDayOf(period));
+      return [dates, ...cells(once[at], again[at])];
+    });
+    const means = meansOf(once);
+    const meansAgain = meansOf(again);
+    text += `\n${name}\n` + textTable(
+      [
+        "test",
+        "AUC ROC once",
+        "again",
+        "avg. precision once",
+        "again",
+        "CP@100 once",
+        "again",
+      ],
+      [...rows, [
+        `mean of ${periods.length}`,
+        ...cells(means, meansAgain),
+      ]],
+    );
+  }
+  return text;
+}
+
+function studyObjects(
+  models: readonly Ageing[],
+  periods: readonly Period[],
+): Record<string, unknown>[] {
+  return models.map(({ name, once, again }) => ({
+    model: name,
+    periods: periods.map((period, at) => {
+      return { period, once: once[at], again: again[at] };
+    }),
+    mean: { once: meansOf(once), again: meansOf(again) },
+  }));
+}
+
+function meansOf(values: readonly MetricValues[]): MetricValues {
+  const means = spreads(values);
+  return {
+    "auc_roc": means.auc_roc.mean,
+    "average_precision": means.average_precision.mean,
+    "card_precision_100": means.card_precision_100.mean,
+  };
+}

@@ -1,0 +1,529 @@
+/** `fraudstream run`: the pipeline, or some of its roles. The default command. */
+import type { Command } from "commander";
+import {
+  type Dashboard,
+  mayListen,
+  openDashboard,
+} from "../../dashboard/dashboard.ts";
+import { ConfigError, LogError } from "../../base/error.ts";
+import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
+import type { StoredCounts } from "../../stream/end_check.ts";
+import { discrepancies, readStatus } from "../../stream/status.ts";
+import {
+  Stream,
+  type SuperviseOptions,
+  threadNames,
+} from "../../roles/supervisor.ts";
+import { unlessStopped } from "../../base/unless_stopped.ts";
+import { openStore } from "../../store/open_store.ts";
+import type { OutageReport } from "../../base/outage.ts";
+import { LatencyMeter } from "../../base/latency.ts";
+import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
+import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  logPlace,
+  readConnection,
+  sameStreamFlags,
+  storePlace,
+} from "../flags/connection_flags.ts";
+import {
+  addDataFlags,
+  continueData,
+  type DataOptions,
+  DAYS_MAX,
+  readDataFlags,
+} from "../flags/data_flags.ts";
+import {
+  processEnvironment,
+  takeFromEnvironment,
+} from "../flags/environment.ts";
+import { addFeatureFlags } from "../flags/feature_flags.ts";
+import {
+  type FlagReader,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+} from "../flags/flag_value.ts";
+import { openLiveStatus } from "../output/live_status.ts";
+import {
+  addPageFlags,
+  LISTEN_ADVICE,
+  type PageOptions,
+  readPageFlags,
+  refusePageFlags,
+  type WantedPage,
+} from "../flags/page_flags.ts";
+import { summaryText } from "../output/run_summary.ts";
+import {
+  addScoringFlags,
+  planScoring,
+  readScoringFlags,
+  type ScoringOptions,
+} from "../flags/scoring_flags.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import {
+  checkEnd,
+  countStored,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "./stored_stream.ts";
+import {
+  addStreamFlags,
+  readStreamFlags,
+  type StreamOptions,
+} from "../flags/stream_flags.ts";
+import { writeError, writeResult } from "../output/terminal.ts";
+
+const RATE_MAX = 10_000_000;
+const SPEEDUP_MAX = 1e9;
+const WORKERS_MAX = 64;
+/** So long a role that is given no --partitions waits for another process to begin the stream. */
+const OTHERS_MS = 10_000;
+/** So long a stopped run waits for the figures of its summary. */
+const LAST_LOOK_MS = 1500;
+
+/** What --role names: the roles of the pipeline, and the page. */
+interface ChosenRoles {
+  /** The roles; undefined for all that the other flags ask for. */
+  readonly roles: readonly Role[] | undefined;
+  readonly page: "named" | "by default" | "none";
+}
+
+interface RunOptions
+  extends
+    DataOptions,
+    StreamOptions,
+    ConnectionOptions,
+    PageOptions,
+    ScoringOptions {
+  readonly role?: ChosenRoles;
+  readonly workers?: number;
+  readonly rate?: Pace;
+  readonly speedup?: number;
+  readonly durability: "normal" | "full";
+  readonly keep?: number;
+  readonly acceptMissingStart?: boolean;
+  readonly files?: string;
+  readonly filesFormat: "jsonl" | "csv";
+}
+
+const EXAMPLES = `
+Examples:
+  fraudstream run --preset=seed --rate=max
+      the small data set through every stage, as fast as it goes
+  fraudstream run --speedup=3600
+      the handbook's data set, an hour of event time a second
+  fraudstream --role=producer --data=./shop
+  fraudstream --role=processor,writer --data=./shop
+      the same in two processes, on one data folder
+  fraudstream run --model=model.json --alert-cards=100
+      also scores every payment and alerts the 100 most suspect cards a day
+  fraudstream run --rng=seedrandom --days=0 --rate=500
+      other payments, without end, until Ctrl-C
+  fraudstream --role=dashboard --data=./shop --port=9000
+      only the page, of a stream that runs elsewhere or is complete
+
+Ctrl-C finishes the work in hand and prints a summary; the next start of the
+same command goes on from there. A second Ctrl-C stops at once.
+`;
+
+/**
+ * Adds the command to the program, as its default.
+ *
+ * @internal
+ */
+export function addRunCommand(program: Command): void {
+  const command = program.command("run")
+    .summary("run the pipeline: produce, process, store, show")
+    .description(
+      "Streams simulated payments through the log, computes their features " +
+        "over sliding windows, stores them, and shows it all on a live page.",
+    )
+    .option(
+      "--role <roles>",
+      "any of producer, processor, writer, scorer, trainer, dashboard (comma " +
+        "list; default: all, of scorer and trainer those that are asked for)",
+      readRoles,
+    );
+  command
+    .option(
+      "--workers <n>",
+      "threads of processor and writer each (default: 1; more need Kafka)",
+      wholeNumber("--workers", 1, WORKERS_MAX),
+    )
+    .option(
+      "--rate <n|max>",
+      "payments published a second (default: 1000)",
+      readRate,
+    )
+    .option(
+      "--speedup <x>",
+      "instead: event time x times faster than the clock",
+      positiveNumber("--speedup", SPEEDUP_MAX),
+    )
+    .option(
+      "--keep <days>",
+      "beside the processor: the log forgets what is older and not needed " +
+        "by any role (default: keeps everything)",
+      wholeNumber("--keep", 0, DAYS_MAX),
+    )
+    .option(
+      "--accept-missing-start",
+      "begin with what is left where the topic's retention deleted payments " +
+        "before they were read",
+    )
+    .option(
+      "--files <dir>",
+      "also keep the processor's output in one file a day",
+    )
+    .option(
+      "--files-format <form>",
+      "jsonl or csv",
+      oneOf<"jsonl" | "csv">("--files-format", ["jsonl", "csv"]),
+      "jsonl" as const,
+    )
+    .option(
+      "--durability <level>",
+      "of an embedded log. full: every step waits for the disk, exact after " +
+        "a power cut; normal: faster, a power cut may undo the last steps, " +
+        "which are then repeated",
+      oneOf<"normal" | "full">("--durability", ["normal", "full"]),
+      "full" as const,
+    );
+  addPageFlags(command);
+  addScoringFlags(command);
+  addStreamFlags(command);
+  addDataFlags(command);
+  addFeatureFlags(command);
+  addConnectionFlags(command);
+  command.hook("preAction", (_, action) => {
+    const instead = { rate: "speedup", speedup: "rate" };
+    const { options } = action;
+    takeFromEnvironment(action, options, processEnvironment, instead);
+  });
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES);
+  command.action((options: RunOptions) => run(options));
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const live = Deno.stderr.isTerminal();
+  const log = live
+    ? { format: "text", level: "warning" } as const
+    : { format: "json", level: "info" } as const;
+  const logger = openLogger("supervisor", log);
+  const latency = new LatencyMeter();
+  const began = performance.now();
+  const connection = readConnection(options, options.durability === "full");
+  const wanted = readPage(options);
+  using stop = listenForStop();
+  const { signal } = stop;
+  const { settings, roles, opened } = await begin(
+    options,
+    connection,
+    logger,
+    signal,
+  );
+  await using stream = opened ?? null;
+  throwIfStopped(signal, () => "the log has not been reached");
+  if (!stream) return;
+  const before = await readStatus(stream.log, stream.control);
+  await using page = wanted &&
+    await openPage(wanted, { settings, roles, log, logger, latency });
+  const status = openLiveStatus({ stream, latency, logger, live });
+  try {
+    // A page alone has nothing to wait for but the word to stop.
+    await stream.run({ signal, log, latency });
+    if (roles.length === 0 && page) {
+      await stream.whole(signal, (signal) => stay(page, signal));
+    }
+  } finally {
+    await status.close();
+  }
+  const reading = readStatus(stream.log, stream.control);
+  // Whoever stops the program does not wait for a server that hangs.
+  const after = signal.aborted
+    ? await unlessStopped(reading, AbortSignal.timeout(LAST_LOOK_MS))
+    : await reading;
+  if (!after) {
+    // In order all the same: a step counts whole or not at all.
+    logger.warn("stopped; how far the stream is cannot be told", {
+      reason: "the log does not answer",
+      then: "the same command goes on from there",
+    });
+    return;
+  }
+  const stored = roles.includes("writer")
+    ? await storedBy(settings, reportTo(logger), signal)
+    : undefined;
+  writeResult(
+    summaryText({
+      before,
+      after,
+      stored: stored?.payments,
+      written: stream.written,
+      latency: roles.length > 1 && settings.pace.kind !== "max"
+        ? latency.summary()
+        : undefined,
+      seconds: (performance.now() - began) / 1000,
+      stopped: signal.aborted,
+      roles,
+      place: storePlace(connection),
+      flags: sameStreamFlags(connection),
+    }),
+  );
+  const wrong = discrepancies(after);
+  if (wrong.length > 0) {
+    throw new LogError(`the counters do not add up: ${wrong.join("; ")}`);
+  }
+  if (!signal.aborted) {
+    requireAgreement(
+      await checkEnd(
+        connection,
+        stream,
+        stored && (() => Promise.resolve(stored)),
+      ),
+    );
+  }
+  if (options.stay && page && !signal.aborted) {
+    writeError(`the page stays at ${page.address} until Ctrl-C\n`);
+    await stay(page, signal);
+  }
+}
+
+/** Counts what the store holds; undefined if it does not answer a person who has stopped the run. */
+async function storedBy(
+  settings: RunSettings,
+  report: OutageReport,
+  signal: AbortSignal,
+): Promise<StoredCounts | undefined> {
+  const count = async () => {
+    const { store: place, parameters: { features } } = settings;
+    await using store = await openStore(place, features, report);
+    return await countStored(store);
+  };
+  if (!signal.aborted) return await count();
+  const late = AbortSignal.timeout(LAST_LOOK_MS);
+  const counted = unlessStopped(count(), late).catch((error) => {
+    const then = "the summary leaves out what is stored";
+    report("warning", "the store does not answer", {
+      error: error.message,
+      then,
+    });
+  });
+  return await counted ?? undefined;
+}
+
+/** The page that the run is to have, if any. Throws ConfigError. */
+function readPage(options: RunOptions): WantedPage | undefined {
+  const { page } = options.role ?? ALL_ROLES;
+  if (page === "none") {
+    refusePageFlags(options);
+    return undefined;
+  }
+  return readPageFlags(options, page === "named");
+}
+
+/** Serves the page; undefined, and a word about it, where it cannot be and nobody asked for it. */
+async function openPage(
+  wanted: WantedPage,
+  { settings, roles, log, logger, latency }: {
+    readonly settings: RunSettings;
+    readonly roles: readonly Role[];
+    readonly log: SuperviseOptions["log"];
+    readonly logger: Logger;
+    readonly latency: LatencyMeter;
+  },
+): Promise<Dashboard | undefined> {
+  if (!wanted.required && !mayListen(wanted)) {
+    logger.warn("the run has no page", { then: LISTEN_ADVICE });
+    return undefined;
+  }
+  try {
+    const page = await openDashboard({
+      settings,
+      page: wanted,
+      log,
+      latency: () => latency.summary(),
+      process: {
+        threads: roles.flatMap((role) => threadNames(role, settings.workers)),
+        log: logPlace(settings),
+        store: storePlace(settings),
+      },
+    });
+    // The first line of a run, also where only warnings are told.
+    if (log.format === "text") writeError(`the page is at ${page.address}\n`);
+    else logger.info("the page is served", { address: page.address });
+    return page;
+  } catch (error) {
+    if (wanted.required || !(error instanceof ConfigError)) throw error;
+    logger.warn("the run has no page", { reason: error.message });
+    return undefined;
+  }
+}
+
+/** Waits for the word to stop, or throws the error that the page ended with. */
+async function stay(page: Dashboard, signal: AbortSignal): Promise<void> {
+  const ended = await unlessStopped(
+    page.ended.then((error) => error ?? new Error("the page ended")),
+    signal,
+  );
+  if (ended) throw ended;
+}
+
+/** A run's settings, and its stream, unless it was stopped before that was there. */
+interface Begun {
+  readonly settings: RunSettings;
+  readonly roles: readonly Role[];
+  readonly opened: Stream | undefined;
+}
+
+/**
+ * Reads the flags and opens the stream that they are for. Processes that start
+ * at the same moment agree on what the first has recorded, but for the flags
+ * that are given; who is given no --partitions leaves it to the producer to be
+ * the first, for a while.
+ */
+async function begin(
+  options: RunOptions,
+  connection: Connection,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Begun> {
+  const report = reportTo(logger);
+  const { folder } = connection;
+  const look = async (waitMs: number) => {
+    const looking = findRecorded(connection, report, { waitMs, signal });
+    return await unlessStopped(looking, signal) ?? undefined;
+  };
+  const open = async (found: RecordedStream | undefined): Promise<Begun> => {
+    const { settings, roles } = await readSettings(options, connection, found);
+    const opened = await Stream.open({ settings, roles, logger, signal });
+    return { settings, roles, opened };
+  };
+  const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
+  const leaves = options.partitions === undefined &&
+    !roles.includes("producer");
+  let found = await look(0);
+  if (!found && leaves) {
+    // What contradicts itself does so whatever the stream will be.
+    planScoring(options, { roles: options.role?.roles, folder });
+    logger.info("nobody has begun the stream", {
+      seconds: OTHERS_MS / 1000,
+      then: "waiting for another process to do so, then beginning it here",
+    });
+    found = await look(OTHERS_MS);
+  }
+  try {
+    return await open(found);
+  } catch (error) {
+    if (found || !(error instanceof ConfigError)) throw error;
+    const meanwhile = await look(0);
+    if (!meanwhile) throw error;
+    return await open(meanwhile);
+  }
+}
+
+async function readSettings(
+  options: RunOptions,
+  connection: Connection,
+  found: RecordedStream | undefined,
+): Promise<{ settings: RunSettings; roles: Role[] }> {
+  const pace = readPace(options);
+  const workers = readWorkers(options, connection);
+  const asked = (options.role ?? ALL_ROLES).roles;
+  const roles = [...asked ?? PIPELINE_ROLES];
+  const begun = roles.includes("producer") ? found?.origin : undefined;
+  const data = (begun && continueData(options, begun.fingerprint)) ??
+    readDataFlags(options);
+  // To a producer --start is a part of its data, told by its fingerprint.
+  const { start, ...others } = options;
+  const streamOptions = roles.includes("producer") || start === undefined
+    ? others
+    : { ...others, start };
+  // On Kafka only who stores, and the page, uses the folder of an embedded store.
+  const usesFolder = connection.log.kind === "embedded" ||
+    roles.includes("writer") || readPage(options) !== undefined;
+  const parameters = readStreamFlags(streamOptions, found?.parameters);
+  const { scoring, training } = await readScoringFlags(options, {
+    roles: asked,
+    folder: connection.folder,
+    parameters,
+    pace,
+  });
+  if (asked === undefined && scoring) roles.push("scorer");
+  if (asked === undefined && training) roles.push("trainer");
+  const settings: RunSettings = {
+    ...connection,
+    folder: usesFolder ? connection.folder : undefined,
+    parameters,
+    data,
+    scoring,
+    training,
+    workers,
+    pace,
+    keepDays: options.keep,
+    acceptsMissingStart: options.acceptMissingStart ?? false,
+    files: options.files === undefined
+      ? undefined
+      : { folder: options.files, format: options.filesFormat },
+  };
+  if (settings.files) roles.push("files");
+  const trims = options.keep !== undefined && roles.includes("processor");
+  if (trims) roles.push("trimmer");
+  return { settings, roles };
+}
+
+function readPace({ rate, speedup }: RunOptions): Pace {
+  if (rate && speedup !== undefined) {
+    throw new ConfigError("give either --rate or --speedup, not both");
+  }
+  if (speedup !== undefined) return { kind: "speedup", factor: speedup };
+  return rate ?? { kind: "rate", perSecond: 1000 };
+}
+
+function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
+  if (workers === 1 || log.kind === "kafka") return workers;
+  throw new ConfigError(
+    `--workers=${workers} needs --log=kafka: an embedded log has one ` +
+      "consumer of a group, which takes all partitions; leave --workers out",
+  );
+}
+
+/** The roles that every run has where none is named. */
+const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
+
+const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
+
+const readRoles: FlagReader<ChosenRoles> = (text) => {
+  const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
+  const chosen = text.split(",").map((word) => word.trim());
+  if (chosen.includes("all")) return ALL_ROLES;
+  const all: string[] = [...known, "dashboard"];
+  const unknown = chosen.find((word) => !all.includes(word));
+  if (unknown === undefined) {
+    return {
+      roles: known.filter((role) => chosen.includes(role)),
+      page: chosen.includes("dashboard") ? "named" : "none",
+    };
+  }
+  throw new ConfigError(
+    `--role must be all or any of ${all.join(", ")}, not ` +
+      `'${unknown.slice(0, 60)}'`,
+  );
+};
+
+const readRate: FlagReader<Pace> = (text) => {
+  if (text === "max") return { kind: "max" };
+  const perSecond = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (perSecond > 0 && perSecond <= RATE_MAX) {
+    return { kind: "rate", perSecond };
+  }
+  throw new ConfigError(
+    `--rate must be max or a number of payments a second up to ${RATE_MAX}, ` +
+      `not '${text.slice(0, 60)}'`,
+  );
+};

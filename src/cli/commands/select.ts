@@ -1,0 +1,296 @@
+/** `select`: prequential validation of many settings, and the best of them. */
+import type { Command } from "commander";
+import { ConfigError } from "../../base/error.ts";
+import { OutputFile } from "../../base/output_file.ts";
+import { type Metric, METRICS } from "../../learning/judge/judgement.ts";
+import { MODEL_KINDS, type ModelKind } from "../../learning/kinds/model.ts";
+import {
+  bestBy,
+  HANDBOOK_FOLDS,
+  selectionResults,
+  selectionTasks,
+  type Spreads,
+} from "../../learning/judge/selection.ts";
+import { prequentialPeriods } from "../../learning/data/split.ts";
+import {
+  addFeatureFlags,
+  type FeatureOptions,
+  readFeatureFlags,
+} from "../flags/feature_flags.ts";
+import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
+import { oneOf, wholeNumber } from "../flags/flag_value.ts";
+import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
+import {
+  collectModels,
+  type ModelChoice,
+  type NamedSpec,
+  readModels,
+  withSetting,
+} from "../flags/model_flags.ts";
+import {
+  addPeriodFlags,
+  dateRange,
+  loadPeriod,
+  type PeriodOptions,
+  type PeriodPayments,
+} from "../flags/period_flags.ts";
+import {
+  METRIC_TITLES,
+  type NamedResult,
+  selectionChart,
+  selectionSvg,
+} from "../output/selection_plot.ts";
+import { counted, writeError, writeResult } from "../output/terminal.ts";
+import { decimals, textTable } from "../output/text_table.ts";
+
+interface SelectOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
+  readonly model?: ModelChoice[];
+  readonly grid?: Grid;
+  readonly metric?: Metric;
+  readonly folds: number;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly threads?: number;
+}
+
+/** Values to try of each setting. */
+type Grid = Readonly<Record<string, readonly string[]>>;
+
+/** The grids of the handbook's chapter 5. */
+const HANDBOOK_GRIDS: Readonly<Record<ModelKind, Grid>> = {
+  "logistic-regression": { c: ["0.1", "1", "10", "100"] },
+  "decision-tree": {
+    depth: ["2", "3", "4", "5", "6", "7", "8", "9", "10", "20", "50"],
+  },
+  "random-forest": {
+    trees: ["25", "50", "100"],
+    depth: ["5", "10", "20", "50"],
+  },
+  "gradient-boosting": {
+    trees: ["25", "50", "100"],
+    depth: ["3", "6", "9"],
+    "learning-rate": ["0.1", "0.3"],
+  },
+};
+
+const FOLDS_MAX = 100;
+const CANDIDATES_MAX = 10_000;
+
+const EXAMPLES = `
+Examples:
+  fraudstream select --model=decision-tree
+      the handbook's grid for it; without --model those of all kinds
+  fraudstream select --model=gradient-boosting --grid=trees=50,100 \\
+    --grid=learning-rate=0.1,0.3 --metric=card_precision_100 --out plot.svg
+  fraudstream select --in data --model=random-forest:trees=50 --grid=depth=5,10
+`;
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addSelectCommand(program: Command): void {
+  const command = program.command("select")
+    .summary("choose a model and its settings by prequential validation")
+    .description(
+      "Trains every model and setting of a grid on several folds, judges " +
+        "them on validation folds that end before the tests begin, and says " +
+        "which is the best by each metric. The test folds choose nothing.",
+    )
+    .option(
+      "--model <kind>",
+      "kinds of model, as evaluate takes them (default: all)",
+      collectModels,
+    )
+    .option(
+      "--grid <name=values>",
+      "values of a setting to try, as in depth=3,6; repeat it for others " +
+        "(default: the handbook's grid of each kind)",
+      collectGrid,
+    )
+    .option(
+      "--metric <metric>",
+      "sort by it and draw it: auc_roc, average_precision or " +
+        "card_precision_100 (default: average_precision, in the grid's order)",
+      oneOf("--metric", METRICS),
+    )
+    .option(
+      "--folds <n>",
+      "validation folds, and test folds",
+      wholeNumber("--folds", 1, FOLDS_MAX),
+      HANDBOOK_FOLDS,
+    )
+    .option("--json", "print JSON")
+    .option("--out <file>", "write a picture of the results, plot.svg");
+  addThreadsFlag(command);
+  addPeriodFlags(command);
+  addFeatureFlags(command);
+  addPaymentFlags(command);
+  command.addHelpText("after", EXAMPLES)
+    .action((options: SelectOptions) => select(options));
+}
+
+async function select(options: SelectOptions): Promise<void> {
+  const { folds } = options;
+  const candidates = candidatesOf(options);
+  const parameters = readFeatureFlags(options);
+  const testDays = options.testDays ?? 7;
+  const loaded = await loadPeriod(options, parameters, {
+    before: parameters.delayDays + folds * testDays,
+    after: (folds - 1) * testDays,
+  });
+  const { payments, period } = loaded;
+  const tasks = selectionTasks(candidates, period, folds);
+  const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
+  const results = selectionResults(candidates, folds, outcomes)
+    .map((result, at): NamedResult => {
+      return { ...result, name: candidates[at].name };
+    });
+  if (options.metric) sortBy(results, options.metric);
+  if (options.out !== undefined) {
+    await writePicture(options.out, selectionSvg(results));
+  }
+  writeResult(
+    options.json
+      ? JSON.stringify(selectionObject(results), null, 2) + "\n"
+      : selectionText(results, options, loaded),
+  );
+}
+
+/** Reads --grid: name=value,value; adds it to those before. Throws ConfigError. */
+function collectGrid(text: string, before: Grid = {}): Grid {
+  const [name, values = ""] = text.split("=", 2);
+  if (name === "" || values === "" || Object.hasOwn(before, name)) {
+    throw new ConfigError(
+      "--grid must be a setting and its values, like depth=3,6, each setting " +
+        `once, not '${text}'`,
+    );
+  }
+  return { ...before, [name]: values.split(",").map((value) => value.trim()) };
+}
+
+/** Every model with every combination of its grid. */
+function candidatesOf(options: SelectOptions): NamedSpec[] {
+  const choices = options.model ?? readModels(MODEL_KINDS.join(","));
+  const candidates = choices.flatMap((choice) => {
+    if ("path" in choice) {
+      throw new ConfigError(
+        `--model=${choice.path} is a file; name kinds of model to choose among`,
+      );
+    }
+    // Settings that were named with the model are not tried out.
+    const grid = options.grid ??
+      (choice.name === choice.kind ? HANDBOOK_GRIDS[choice.kind] : {});
+    return Object.entries(grid).reduce<NamedSpec[]>(
+      (specs, [name, values]) =>
+        specs.flatMap((spec) =>
+          values.map((value) => withSetting(spec, name, value, "--grid"))
+        ),
+      [choice],
+    );
+  });
+  if (candidates.length <= CANDIDATES_MAX) return candidates;
+  throw new ConfigError(
+    `the grid has ${candidates.length} combinations; try at most ` +
+      `${CANDIDATES_MAX} at once`,
+  );
+}
+
+/** Puts the best first; what has no mean comes last. */
+function sortBy(results: NamedResult[], metric: Metric): void {
+  const key = ({ validation }: NamedResult) => {
+    const { mean } = validation[metric];
+    return Number.isFinite(mean) ? mean : -Infinity;
+  };
+  results.sort((left, right) => {
+    return key(left) === key(right) ? 0 : key(right) - key(left);
+  });
+}
+
+function selectionText(
+  results: readonly NamedResult[],
+  { folds, metric = "average_precision" }: SelectOptions,
+  { payments, period }: PeriodPayments,
+): string {
+  const { validation, test } = prequentialPeriods(period, folds);
+  const dates = ([latest, ...others]: typeof test) => {
+    const from = others.at(-1) ?? latest;
+    const offset = latest.trainDays + latest.delayDays;
+    return dateRange(
+      payments,
+      from.startDay + offset,
+      latest.startDay + offset + latest.testDays,
+    );
+  };
+  const table = textTable(
+    [
+      "model",
+      ...["validation", "test"].flatMap((kind) => [
+        `${kind} AUC`,
+        "AP",
+        "CP@100",
+      ]),
+      "fit",
+    ],
+    results.map((result) => [
+      result.name,
+      ...spreadCells(result.validation),
+      ...spreadCells(result.test),
+      `${result.fitSeconds.toFixed(1)} s`,
+    ]),
+  );
+  const best = METRICS.map((by) => {
+    const found = bestBy(results, by);
+    if (found === undefined) return [METRIC_TITLES[by], "none"];
+    const { name, validation, test } = found;
+    return [
+      METRIC_TITLES[by],
+      name,
+      spreadText(validation[by]),
+      spreadText(test[by]),
+    ];
+  });
+  return `${counted(folds, "validation fold")}, tests ${dates(validation)}; ` +
+    `${counted(folds, "test fold")}, tests ${dates(test)}\n` +
+    "mean ± standard deviation over the folds\n\n" +
+    `${table}\n${selectionChart(results, metric)}\n` +
+    textTable(["best by", "model", "validation", "test"], best);
+}
+
+function spreadCells(spreads: Spreads): string[] {
+  return METRICS.map((metric) => spreadText(spreads[metric]));
+}
+
+function spreadText({ mean, deviation }: Spreads[Metric]): string {
+  return Number.isFinite(mean)
+    ? `${decimals(mean)} ± ${decimals(deviation)}`
+    : decimals(mean);
+}
+
+function selectionObject(
+  results: readonly NamedResult[],
+): Record<string, unknown> {
+  const best = METRICS.map((metric) => {
+    const found = bestBy(results, metric);
+    return [metric, found ? found.name : null];
+  });
+  return {
+    best: Object.fromEntries(best),
+    candidates: results.map((result) => ({
+      model: result.name,
+      validation: result.validation,
+      test: result.test,
+      "validation_folds": result.validationFolds,
+      "test_folds": result.testFolds,
+      "fit_seconds": result.fitSeconds,
+    })),
+  };
+}
+
+async function writePicture(path: string, svg: string): Promise<void> {
+  await using output = await OutputFile.open(path);
+  await output.write(new TextEncoder().encode(svg));
+  await output.close();
+  writeError(`picture in ${path}\n`);
+}

@@ -1,0 +1,252 @@
+/**
+ * `fraudstream status`: what a stream holds, in a data folder or on Kafka and
+ * Cassandra, for people and for programs. It may be running meanwhile.
+ */
+import type { Command } from "commander";
+import { StoreError } from "../../base/error.ts";
+import type { StoredCounts } from "../../stream/end_check.ts";
+import {
+  readStatus,
+  scorerStatus,
+  type StreamStatus,
+} from "../../stream/status.ts";
+import { TOPICS, topicSpecs } from "../../stream/topics.ts";
+import {
+  isRight,
+  type StoreVerification,
+  type TableVerification,
+  verifyStore,
+} from "../../stream/verify_store.ts";
+import type { TopicState } from "../../log/log.ts";
+import type { PredictionStatus } from "../../store/predictions.ts";
+import type { Store, StoreStatus } from "../../store/store.ts";
+import { formatDatetime } from "../../payment/calendar.ts";
+import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "../flags/connection_flags.ts";
+import {
+  publishedText,
+  scoredText,
+  stageTable,
+} from "../output/run_summary.ts";
+import {
+  checkEnd,
+  countStored,
+  openStoredRows,
+  openStoredStream,
+  requireAgreement,
+  type StoredStream,
+  warnings,
+} from "./stored_stream.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
+import { counted, thousands, writeResult } from "../output/terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  fraudstream status
+  fraudstream status --data=./shop --json
+  fraudstream status --data=./shop --verify
+`;
+
+interface StatusOptions extends ConnectionOptions {
+  readonly json?: boolean;
+  readonly verify?: boolean;
+}
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
+export function addStatusCommand(program: Command): void {
+  const command = program.command("status")
+    .summary("say what a stream holds")
+    .description(
+      "Says what a stream holds: topics with their offsets, consumer " +
+        "groups with their lag, rows stored. It may be running. Once all " +
+        "stages are at the end, compares their counts and the store's: a " +
+        "difference is an error.",
+    );
+  command.option("--json", "as one JSON object").option(
+    "--verify",
+    "also compares every row of the store with the log",
+  );
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: StatusOptions) => status(options));
+}
+
+async function status(options: StatusOptions): Promise<void> {
+  const connection = readConnection(options);
+  const report = warnings("status");
+  await using stored = await openStoredStream(connection, report);
+  const { log, control } = stored;
+  const topics = await log.topics(TOPICS);
+  const stream = control && await readStatus(log, control);
+  const opened = await openStoredRows(connection, stored, report);
+  await using rows = opened ?? null;
+  const store = await rows?.status();
+  const predictions = stream && scorerStatus(stream) &&
+    await rows?.predictions().status();
+  const ended = control && await checkEnd(
+    connection,
+    stored,
+    opened ? () => countStored(opened) : nothingStored(connection),
+  );
+  const verified = options.verify && opened
+    ? await verify(stored, opened)
+    : undefined;
+  if (options.json) {
+    writeResult(
+      JSON.stringify(
+        { topics, stream, store, predictions, endCheck: ended, verified },
+        null,
+        2,
+      ) + "\n",
+    );
+  } else {
+    writeStatus(topics, stream, store, predictions);
+    if (verified) writeResult(verificationText(verified));
+  }
+  // What nobody reads is in no stage's lag while roles run.
+  const { parameters } = stored;
+  if (parameters) await log.checkPartitions(topicSpecs(parameters.partitions));
+  if (ended) requireAgreement(ended);
+  if (verified) requireRight(verified);
+}
+
+/** The counts of a store that is not there, in a folder that should have it; undefined where it may be elsewhere. */
+function nothingStored(
+  { log, store }: Connection,
+): (() => Promise<StoredCounts>) | undefined {
+  if (log.kind !== "embedded" || store.kind !== "embedded") return undefined;
+  const predictions = { rows: 0, alerts: 0 };
+  const payments = { rows: 0, frauds: 0 };
+  return () => Promise.resolve({ payments, predictions });
+}
+
+/** Compares the store's rows with the log, until Ctrl-C. */
+async function verify(
+  { log, control, parameters }: StoredStream,
+  store: Store,
+): Promise<StoreVerification | undefined> {
+  if (!control || !parameters) return undefined;
+  using stop = listenForStop();
+  using progress = openProgress("verify", 0);
+  const { signal } = stop;
+  try {
+    return await verifyStore({
+      log,
+      control,
+      parameters,
+      store,
+      signal,
+      compared: (rows) => progress.update(0, counted(rows, "row")),
+    });
+  } catch (error) {
+    throwIfStopped(signal, () => "the rows have not all been compared");
+    throw error;
+  }
+}
+
+/** What was compared, for people: one line for each table, and the first differences. */
+function verificationText(
+  { payments, predictions }: StoreVerification,
+): string {
+  const lines = (table: TableVerification | undefined, noun: string) =>
+    table
+      ? [
+        `${thousands(table.equal)} ${noun} are as the log says` +
+        othersText(table),
+        ...table.first,
+      ]
+      : [];
+  const all = [
+    ...lines(payments, "payments"),
+    ...lines(predictions, "predictions"),
+  ];
+  return all.map((line, at) =>
+    `${at === 0 ? "verified" : ""}`.padEnd(11) + line + "\n"
+  )
+    .join("");
+}
+
+function othersText(table: TableVerification): string {
+  const { missing, different, unknown, notVerifiable, pending } = table;
+  return ([
+    [missing, "missing"],
+    [different, "different"],
+    [unknown, "unknown to the log"],
+    [notVerifiable, "older than the log"],
+    [pending, "not stored yet"],
+  ] as const).filter(([count]) => count > 0)
+    .map(([count, what]) => `, ${thousands(count)} ${what}`).join("");
+}
+
+/** Throws StoreError if a row is not as the log says. */
+function requireRight({ payments, predictions }: StoreVerification): void {
+  const wrong = [payments, predictions].filter((table) =>
+    table && !isRight(table)
+  );
+  if (wrong.length === 0) return;
+  throw new StoreError(
+    "the store differs from the log: " +
+      wrong.flatMap((table) => table?.first ?? []).join("; ") +
+      "; 'fraudstream rebuild' fills it again",
+  );
+}
+
+function writeStatus(
+  topics: readonly TopicState[],
+  stream: StreamStatus | undefined,
+  store: StoreStatus | undefined,
+  predictions: PredictionStatus | undefined,
+): void {
+  writeResult(topicTable(topics));
+  if (stream) writeResult(`\n${stageTable(stream)}\n${streamText(stream)}`);
+  writeResult(
+    store
+      ? `store      ${thousands(store.rows)} payments, ` +
+        `${thousands(store.frauds)} of them frauds\n`
+      : "store      nothing yet\n",
+  );
+  if (!predictions) return;
+  writeResult(
+    `           ${thousands(predictions.rows)} predictions, ` +
+      `${thousands(predictions.alerts)} of them alerts\n`,
+  );
+}
+
+function topicTable(topics: readonly TopicState[]): string {
+  const width = Math.max(5, ...topics.map(({ name }) => name.length));
+  const lines = topics.map(({ name, startOffsets, endOffsets, compacted }) => {
+    const end = endOffsets.reduce((sum, offset) => sum + offset, 0);
+    const start = startOffsets.reduce((sum, offset) => sum + offset, 0);
+    const records = compacted ? "compacted" : `${thousands(end - start)}`;
+    return `${name.padEnd(width)}  ${records.padStart(11)}  ${
+      endOffsets.join(" ")
+    }`;
+  });
+  const head = `${"topic".padEnd(width)}  ${"records".padStart(11)}  ` +
+    "end offset of each partition";
+  return [head, ...lines].join("\n") + "\n";
+}
+
+function streamText(stream: StreamStatus): string {
+  const { startSeconds, stages, deadLetters } = stream;
+  const published = publishedText(stream);
+  const reached = stages[2].progress;
+  const time = startSeconds === undefined
+    ? "unknown"
+    : formatDatetime(startSeconds + reached);
+  const scored = scoredText(stream);
+  return (published === undefined ? "" : `${published}\n`) +
+    `event time ${time}\n` +
+    (scored === undefined ? "" : `scored     ${scored}\n`) +
+    `rejected   ${thousands(deadLetters)} dead letters\n`;
+}

@@ -1,0 +1,184 @@
+/**
+ * `fraudstream topics`: the topics of a stream as they are and as they should
+ * be. It can make those that are missing; what is there it never alters.
+ */
+import type { Command } from "commander";
+import { ConfigError, DataError } from "../../base/error.ts";
+import type { TopicSpec, TopicState } from "../../log/log.ts";
+import { makeDataFolder } from "../../roles/supervisor.ts";
+import { topicSpecs, TRANSACTION_TOPIC } from "../../stream/topics.ts";
+import {
+  addConnectionFlags,
+  type Connection,
+  type ConnectionOptions,
+  ENVIRONMENT_HELP,
+  readConnection,
+} from "../flags/connection_flags.ts";
+import { wholeNumber } from "../flags/flag_value.ts";
+import { openStoredStream, openStream, warnings } from "./stored_stream.ts";
+import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
+import {
+  counted,
+  thousands,
+  visible,
+  writeResult,
+} from "../output/terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  fraudstream topics
+  fraudstream topics --log=kafka --brokers=127.0.0.1:9092
+  fraudstream topics --log=kafka --brokers=127.0.0.1:9092 --create \\
+      --partitions=12 --replication=3
+`;
+
+interface TopicsOptions extends ConnectionOptions {
+  readonly create?: boolean;
+  readonly partitions?: number;
+  readonly json?: boolean;
+}
+
+/** A topic as it should be, as it is, and what is wrong between the two. */
+interface Topic {
+  readonly spec: TopicSpec;
+  readonly state: TopicState | undefined;
+  readonly problems: readonly string[];
+}
+
+/**
+ * Adds the command to the program.
+ *
+ * @internal
+ */
+export function addTopicsCommand(program: Command): void {
+  const command = program.command("topics")
+    .summary("show the topics of a stream, make those that are missing")
+    .description(
+      "Shows the topics of a stream as they are, and what is missing or " +
+        "wrong; exit code 1 if anything is. A topic that is there is never " +
+        "altered. Kafka counts the ends of transactions as records.",
+    )
+    .option("--create", "make the topics that are missing")
+    .option(
+      "--partitions <n>",
+      "partitions of new topics (default: the stream's, " +
+        `else ${PARTITIONS_DEFAULT})`,
+      wholeNumber("--partitions", 1, PARTITIONS_MAX),
+    )
+    .option("--json", "as one JSON object");
+  addConnectionFlags(command);
+  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
+    .action((options: TopicsOptions) => topics(options));
+}
+
+async function topics(options: TopicsOptions): Promise<void> {
+  const connection = readConnection(options);
+  const found = await lookAt(connection, options);
+  if (options.json) {
+    const list = found.map(({ spec, state, problems }) => ({
+      ...spec,
+      ...state,
+      exists: state !== undefined,
+      problems,
+    }));
+    writeResult(JSON.stringify({ topics: list }, null, 2) + "\n");
+  } else writeResult(topicTable(found));
+  throwIfWrong(found);
+}
+
+/** The topics, after those that were missing have been made if that is asked for. */
+async function lookAt(
+  connection: Connection,
+  options: TopicsOptions,
+): Promise<Topic[]> {
+  const report = warnings("topics");
+  const { log: settings } = connection;
+  const makes = options.create ?? false;
+  if (makes && settings.kind === "embedded") makeDataFolder(settings.folder);
+  await using stream = makes
+    ? await openStream(connection, report)
+    : await openStoredStream(connection, report);
+  const { log, parameters } = stream;
+  const agreed = parameters?.partitions;
+  if (options.partitions !== undefined && agreed !== undefined) {
+    if (options.partitions !== agreed) {
+      throw new ConfigError(
+        `this stream was begun with --partitions=${agreed}, not ` +
+          `${options.partitions}: leave --partitions out`,
+      );
+    }
+  }
+  const names = topicSpecs(1).map(({ name }) => name);
+  const before = await log.topics(names);
+  const payments = before.find(({ name }) => name === TRANSACTION_TOPIC);
+  const partitions = agreed ?? options.partitions ?? payments?.partitions ??
+    PARTITIONS_DEFAULT;
+  const specs = topicSpecs(partitions);
+  const isThere = (spec: TopicSpec) =>
+    before.some(({ name }) => name === spec.name);
+  const missing = specs.filter((spec) => !isThere(spec));
+  if (makes && missing.length > 0) await log.createTopics(missing);
+  const states = makes ? await log.topics(names) : before;
+  return specs.map((spec) => {
+    const state = states.find(({ name }) => name === spec.name);
+    return { spec, state, problems: problemsOf(spec, state) };
+  });
+}
+
+function problemsOf(spec: TopicSpec, state: TopicState | undefined): string[] {
+  if (!state) return ["missing"];
+  const found: string[] = [];
+  if (state.partitions !== spec.partitions) {
+    found.push(`should have ${counted(spec.partitions, "partition")}`);
+  }
+  if (state.compacted !== spec.compacted) {
+    found.push(`should ${spec.compacted ? "" : "not "}be compacted`);
+  }
+  return [...found, ...state.problems ?? []];
+}
+
+function topicTable(topics: readonly Topic[]): string {
+  const width = Math.max(...topics.map(({ spec }) => spec.name.length));
+  const columns = ["partitions", "compacted", "records"];
+  const row = (name: string, cells: readonly string[], rest: string) =>
+    [
+      name.padEnd(width),
+      ...cells.map((cell, i) => cell.padStart(columns[i].length)),
+      rest,
+    ].join("  ").trimEnd() + "\n";
+  const lines = topics.map(({ spec, state, problems }) => {
+    const cells = state
+      ? [`${state.partitions}`, state.compacted ? "yes" : "no", held(state)]
+      : ["-", "-", "-"];
+    const settings = Object.entries(state?.settings ?? {}).map(([key, value]) =>
+      `${key}=${value}`
+    );
+    const told = problems.length > 0 ? problems.join(", ") : "ok";
+    return row(spec.name, cells, visible([told, ...settings].join("  ")));
+  });
+  return row("topic", columns, "state") + lines.join("");
+}
+
+function held({ startOffsets, endOffsets }: TopicState): string {
+  const sum = (offsets: readonly number[]) =>
+    offsets.reduce((total, offset) => total + offset, 0);
+  return thousands(sum(endOffsets) - sum(startOffsets));
+}
+
+/** Throws DataError if a topic is missing or wrong, with what to do. */
+function throwIfWrong(topics: readonly Topic[]): void {
+  const missing = topics.filter(({ state }) => !state).length;
+  if (missing > 0) {
+    throw new DataError(
+      `${counted(missing, "topic")} missing: 'run' makes them, and so does ` +
+        "'fraudstream topics --create'",
+    );
+  }
+  const wrong = topics.filter(({ problems }) => problems.length > 0);
+  if (wrong.length === 0) return;
+  const names = wrong.map(({ spec }) => spec.name).join(", ");
+  throw new DataError(
+    `not as it should be: ${names}; nothing is altered here: mend it with ` +
+      "the log's own tools, or begin another stream (--topic-prefix, --data)",
+  );
+}

@@ -1,0 +1,257 @@
+/**
+ * The flags that say which data set is simulated, shared by every command
+ * that simulates one; together they decide every byte of it.
+ */
+import type { Command } from "commander";
+import { ConfigError } from "../../base/error.ts";
+import {
+  HANDBOOK_PARAMETERS,
+  type SimulatorParameters,
+} from "../../simulator/parameters.ts";
+import { dateSeconds, formatDate } from "../../payment/calendar.ts";
+import { DAY_SECONDS, INT_MAX } from "../../payment/payment.ts";
+import { dateFlag, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
+
+/** Where the simulator's chance comes from. */
+export type Rng = "handbook" | "seedrandom";
+
+/** Which data set is simulated. */
+export interface DataFlags {
+  /** Size, time and place. */
+  readonly parameters: SimulatorParameters;
+  /** Source of chance. */
+  readonly rng: Rng;
+  /** Seed of `seedrandom`; "" with `handbook`, whose seeds are fixed. */
+  readonly seed: string;
+}
+
+/** The data flags as commander hands them over; absent if not given. */
+export interface DataOptions {
+  /** --customers */
+  readonly customers?: number;
+  /** --terminals */
+  readonly terminals?: number;
+  /** --days */
+  readonly days?: number;
+  /** --start, seconds since 1970. */
+  readonly start?: number;
+  /** --radius */
+  readonly radius?: number;
+  /** --preset */
+  readonly preset?: Preset;
+  /** --rng */
+  readonly rng?: Rng;
+  /** --seed */
+  readonly seed?: string;
+}
+
+/** A named data set to start from. */
+export type Preset = "handbook" | "seed";
+
+/** Most days that TX_TIME_SECONDS, below 2^31, can count. */
+export const DAYS_MAX = 24_855;
+
+/** Seed of `seedrandom` when none is given, so that a run can be repeated. */
+const DEFAULT_SEED = "fraudstream";
+
+/** More profiles than these don't fit in memory. */
+const PROFILES_MAX = 10_000_000;
+
+/** Payments of the handbook's table, which is sorted as a whole in memory. */
+const TABLE_ROWS_MAX = 100_000_000;
+
+/** Entries of the lists of terminals in reach, 4 bytes each. */
+const REACH_MAX = 250_000_000;
+
+const RADIUS_MAX = 1000;
+
+/** Side of the square on which customers and terminals lie. */
+const SIDE = 100;
+
+const PRESETS: Readonly<Record<Preset, SimulatorParameters>> = {
+  handbook: HANDBOOK_PARAMETERS,
+  seed: { ...HANDBOOK_PARAMETERS, customers: 500, terminals: 100 },
+};
+
+/**
+ * Adds the data flags to a command.
+ *
+ * @internal (deno doc --lint would want commander documented)
+ */
+export function addDataFlags(command: Command): void {
+  command.optionsGroup("Data flags:")
+    .option(
+      "--preset <name>",
+      "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; " +
+        "183 days and radius 5 both (default: handbook)",
+      oneOf<Preset>("--preset", ["handbook", "seed"]),
+    )
+    .option(
+      "--customers <n>",
+      "number of customers, that is cards",
+      wholeNumber("--customers", 1, INT_MAX),
+    )
+    .option(
+      "--terminals <n>",
+      "number of payment terminals",
+      wholeNumber("--terminals", 1, INT_MAX),
+    )
+    .option(
+      "--days <n>",
+      "number of days; 0 never ends (needs --rng=seedrandom)",
+      wholeNumber("--days", 0, DAYS_MAX),
+    )
+    .option(
+      "--start <date>",
+      "first day (default: 2018-04-01)",
+      dateFlag("--start"),
+    )
+    .option(
+      "--radius <r>",
+      "how far customers go, on a square of side 100",
+      positiveNumber("--radius", RADIUS_MAX),
+    )
+    .option(
+      "--rng <name>",
+      "handbook: the handbook's own data, byte for byte; seedrandom: " +
+        "other data for each --seed (default: handbook)",
+      oneOf<Rng>("--rng", ["handbook", "seedrandom"]),
+    )
+    .option(
+      "--seed <text>",
+      `seed of --rng=seedrandom (default: ${DEFAULT_SEED})`,
+    );
+}
+
+/** The data set that the flags choose: explicit flags win over the preset. Throws ConfigError. */
+export function readDataFlags(options: DataOptions): DataFlags {
+  const preset = PRESETS[options.preset ?? "handbook"];
+  const parameters: SimulatorParameters = {
+    customers: options.customers ?? preset.customers,
+    terminals: options.terminals ?? preset.terminals,
+    days: options.days ?? preset.days,
+    startSeconds: options.start ?? preset.startSeconds,
+    radius: options.radius ?? preset.radius,
+  };
+  const rng = options.rng ?? "handbook";
+  checkRng(rng, parameters.days, options.seed);
+  checkEnd(parameters);
+  checkMemory(parameters, rng);
+  const seed = rng === "handbook" ? "" : options.seed ?? DEFAULT_SEED;
+  return { parameters, rng, seed };
+}
+
+/** The flags of a stream on record, as its producer wrote them. */
+const RECORDED =
+  /^--customers=(\d+) --terminals=(\d+) --days=(\d+) --start=(\d+)-(\d+)-(\d+) --radius=(\S+) --rng=(handbook|seedrandom)(?: --seed=(.*))?$/s;
+
+/**
+ * The data set of a stream that has begun, given the text of its flags that
+ * its producer recorded: flags that were not given are the recorded ones.
+ * Undefined if that text is of another form. Throws ConfigError naming the
+ * flag that was given and differs.
+ */
+export function continueData(
+  options: DataOptions,
+  recorded: string,
+): DataFlags | undefined {
+  const found = RECORDED.exec(recorded);
+  if (!found) return undefined;
+  const [, customers, terminals, days, year, month, day, radius, rng, seed] =
+    found;
+  const begun = {
+    customers: Number(customers),
+    terminals: Number(terminals),
+    days: Number(days),
+    start: dateSeconds(Number(year), Number(month), Number(day)),
+    radius: Number(radius),
+    rng,
+    seed,
+  };
+  // A preset stands for what tells presets apart.
+  const preset = options.preset && PRESETS[options.preset];
+  const given: DataOptions = {
+    ...preset && { customers: preset.customers, terminals: preset.terminals },
+    ...options,
+  };
+  const flags = Object.keys(begun) as (keyof typeof begun)[];
+  for (const flag of flags) {
+    const wanted = given[flag];
+    if (wanted === undefined || wanted === begun[flag]) continue;
+    const named = options[flag] === undefined ? "--preset" : `--${flag}`;
+    throw new ConfigError(
+      `this stream was begun ${begunWith(flag, begun[flag])}, not ` +
+        `${shownFlag(flag, wanted)}: leave ${named} out to go on with it, or ` +
+        "choose another --data folder (on Kafka another --topic-prefix)",
+    );
+  }
+  return readDataFlags(begun as DataOptions);
+}
+
+function begunWith(flag: string, value: string | number | undefined): string {
+  return value === undefined
+    ? `without --${flag}`
+    : `with --${flag}=${shownFlag(flag, value)}`;
+}
+
+function shownFlag(flag: string, value: string | number): string {
+  return flag === "start" ? formatDate(Number(value)) : String(value);
+}
+
+function checkRng(rng: Rng, days: number, seed: string | undefined): void {
+  if (rng === "seedrandom") return;
+  if (seed !== undefined) {
+    throw new ConfigError(
+      "--seed has no effect with --rng=handbook, whose seeds are fixed; " +
+        "leave it out or add --rng=seedrandom",
+    );
+  }
+  if (days === 0) {
+    throw new ConfigError(
+      "--days=0 (endless) needs --rng=seedrandom; the handbook's data set is " +
+        "made as a whole",
+    );
+  }
+}
+
+function checkEnd({ startSeconds, days }: SimulatorParameters): void {
+  const lastMidnight = startSeconds + Math.max(0, days - 1) * DAY_SECONDS;
+  const limit = dateSeconds(9999, 12, 31) ?? 0;
+  if (lastMidnight <= limit) return;
+  throw new ConfigError(
+    `--days=${days} from --start=${formatDate(startSeconds)} goes beyond the ` +
+      "year 9999; start earlier or take fewer days",
+  );
+}
+
+function checkMemory(parameters: SimulatorParameters, rng: Rng): void {
+  const { customers, terminals, days, radius } = parameters;
+  for (const [flag, count] of Object.entries({ customers, terminals })) {
+    if (count <= PROFILES_MAX) continue;
+    throw new ConfigError(
+      `--${flag}=${count} would not fit in memory; take at most ${PROFILES_MAX}`,
+    );
+  }
+  const share = Math.min(1, Math.PI * radius * radius / (SIDE * SIDE));
+  const reach = customers * terminals * share;
+  if (reach > REACH_MAX) {
+    throw new ConfigError(
+      `${customers} customers with ${terminals} terminals in --radius=` +
+        `${radius} would not fit in memory (${about(reach)} pairs, at most ` +
+        `${about(REACH_MAX)}); take fewer of them or a smaller radius`,
+    );
+  }
+  // Two payments a customer and day on average.
+  const rows = 2 * customers * days;
+  if (rng === "handbook" && rows > TABLE_ROWS_MAX) {
+    throw new ConfigError(
+      `${about(rows)} payments would not fit in memory (at most ` +
+        `${about(TABLE_ROWS_MAX)}); take fewer --customers or --days, or ` +
+        "--rng=seedrandom, which makes a day at a time",
+    );
+  }
+}
+
+function about(count: number): string {
+  return `${Math.round(count / 1e6)} million`;
+}

@@ -1,0 +1,147 @@
+/** What a run says at its end. */
+import type { Role } from "../../roles/role.ts";
+import {
+  scorerStatus,
+  type StageStatus,
+  type StreamStatus,
+} from "../../stream/status.ts";
+import type { StoreStatus } from "../../store/store.ts";
+import type { LatencySummary } from "../../base/latency.ts";
+import { thousands } from "./terminal.ts";
+
+/** What a summary is made from. */
+export interface RunSummary {
+  /** The stream before the run. */
+  readonly before: StreamStatus;
+  /** The stream after it. */
+  readonly after: StreamStatus;
+  /** What the store holds; undefined where this process does not store, or the store did not answer. */
+  readonly stored: StoreStatus | undefined;
+  /** Rows that this run has written to the store, those among them that are written again. */
+  readonly written: number;
+  /** From published to stored, where it was measured and means something. */
+  readonly latency: LatencySummary | undefined;
+  /** How long the run took. */
+  readonly seconds: number;
+  /** Whether it was stopped before the end of the data. */
+  readonly stopped: boolean;
+  /** The roles that this process had. */
+  readonly roles: readonly Role[];
+  /** Where the rows are, for people. */
+  readonly place: string;
+  /** The flags that lead another command to the stream. */
+  readonly flags: string;
+}
+
+/** The summary as text; the counters are those of the stream's whole life. */
+export function summaryText(summary: RunSummary): string {
+  const { after, latency, stopped, flags } = summary;
+  const lines = [
+    "",
+    `${stageTable(after)}`,
+    ...storedText(summary),
+  ];
+  const scored = scoredText(after);
+  if (scored !== undefined) lines.push(`scored     ${scored}`);
+  if (latency) {
+    lines.push(
+      `latency    published to stored: half within ${ms(latency.p50)}, 95 % ` +
+        `within ${ms(latency.p95)}, 99 % within ${ms(latency.p99)} ` +
+        `(${thousands(latency.samples)} measured)`,
+    );
+  }
+  lines.push(`this run   ${workText(summary)}`);
+  if (after.deadLetters > 0) {
+    lines.push(
+      `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
+        `'fraudstream dead-letters ${flags}'`,
+    );
+  }
+  if (stopped) lines.push("stopped    the same command goes on from here");
+  return lines.join("\n") + "\n";
+}
+
+/** How many payments our producer has published, for people; undefined where another program publishes them. */
+export function publishedText(status: StreamStatus): string | undefined {
+  const { simulated, produced, complete } = status;
+  if (!simulated) return undefined;
+  return `published  ${thousands(produced)} payments` +
+    (complete ? ", all there are" : "");
+}
+
+/** What was published, and what the store holds; empty where neither can be told. */
+function storedText({ after, stored }: RunSummary): string[] {
+  const published = publishedText(after);
+  const held = stored && `${thousands(stored.rows)}, ` +
+      `${thousands(stored.frauds)} of them frauds`;
+  if (held === undefined) return published === undefined ? [] : [published];
+  return [
+    published === undefined
+      ? `stored     ${held}`
+      : `${published}; stored ${held}`,
+  ];
+}
+
+/** How many payments were scored, for people; undefined in a stream that is not scored. */
+export function scoredText(status: StreamStatus): string | undefined {
+  const scorer = scorerStatus(status);
+  if (!scorer?.scoring) return undefined;
+  const { counters: { emitted }, scoring: { alerts, unscored } } = scorer;
+  return `${thousands(emitted)} payments, ${thousands(alerts)} of them alerts` +
+    (unscored > 0
+      ? `; ${thousands(unscored)} came before there was a model`
+      : "");
+}
+
+/** How much came out of the last of the process's roles. */
+function workText(summary: RunSummary): string {
+  const { before, after, roles, seconds, place } = summary;
+  const processed = after.stages[1].counters.emitted -
+    before.stages[1].counters.emitted;
+  const [count, done, where] = roles.includes("writer")
+    ? [summary.written, "stored", `; data in ${place}`]
+    : roles.includes("processor")
+    ? [processed, "processed", ""]
+    : [after.produced - before.produced, "published", ""];
+  const rate = thousands(Math.round(count / seconds));
+  return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
+    `${rate} a second${where}`;
+}
+
+/** The stages' counters as a table. */
+export function stageTable(status: StreamStatus): string {
+  const head = [
+    "stage",
+    "read",
+    "emitted",
+    "dead letters",
+    "duplicates",
+    "lag",
+  ];
+  const rows = [head, ...status.stages.map(stageRow)];
+  const widths = head.map((_, column) =>
+    Math.max(...rows.map((row) => row[column].length))
+  );
+  return rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
+    ).join("  ") + "\n"
+  ).join("");
+}
+
+function stageRow(
+  { name, counters, lag, isPositionKnown }: StageStatus,
+): string[] {
+  return [
+    name,
+    thousands(counters.read),
+    thousands(counters.emitted),
+    thousands(counters.deadLettered),
+    thousands(counters.duplicates),
+    thousands(lag) + (isPositionKnown ? "" : " (position unknown)"),
+  ];
+}
+
+function ms(milliseconds: number): string {
+  return `${milliseconds.toFixed(1)} ms`;
+}

@@ -1,0 +1,47 @@
+/**
+ * What the person at the terminal sees: lines on stderr and stdout, written
+ * at once, so that nothing is pending when the program exits.
+ */
+import { OutputClosedError } from "../../base/output_file.ts";
+import { visible, visibleLines, writeAll } from "../../base/terminal_text.ts";
+
+export { visible, writeError } from "../../base/terminal_text.ts";
+
+/**
+ * Writes text or JSON to stdout, its control characters escaped. Throws
+ * OutputClosedError when its reader has gone.
+ */
+export function writeResult(text: string): void {
+  try {
+    writeAll(Deno.stdout, visibleLines(text));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    throw new OutputClosedError("the reader of stdout has gone", {
+      cause: error,
+    });
+  }
+}
+
+/** Shows text in place of the line that the cursor is in, on a stderr that is a terminal. */
+export function rewriteLine(text: string): void {
+  try {
+    writeAll(Deno.stderr, `\r\x1b[2K${visible(text)}`);
+  } catch {
+    // There is nowhere left to show it.
+  }
+}
+
+/** A whole number with commas: 1,754,155. */
+export function thousands(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** A number of things: '1 file', '183 files'. */
+export function counted(count: number, noun: string): string {
+  return `${thousands(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Seconds since a time of performance.now(), for summaries: '3.2 s'. */
+export function elapsed(sinceMs: number): string {
+  return `${((performance.now() - sinceMs) / 1000).toFixed(1)} s`;
+}

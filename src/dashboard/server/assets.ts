@@ -1,0 +1,111 @@
+/**
+ * The files of the page, as text in the program itself: nothing is fetched
+ * from elsewhere, nothing is built, and an executable needs no files.
+ */
+import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
+import uplotJs from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
+import alertsJs from "../page/alerts.js" with { type: "text" };
+import appJs from "../page/app.js" with { type: "text" };
+import caseJs from "../page/case.js" with { type: "text" };
+import chartJs from "../page/chart.js" with { type: "text" };
+import domJs from "../page/dom.js" with { type: "text" };
+import earlyJs from "../page/early.js" with { type: "text" };
+import indexHtml from "../page/page.html" with { type: "text" };
+import liveJs from "../page/live.js" with { type: "text" };
+import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
+import loginHtml from "../page/login.html" with { type: "text" };
+import mapJs from "../page/map.js" with { type: "text" };
+import modelJs from "../page/model.js" with { type: "text" };
+import nowJs from "../page/now.js" with { type: "text" };
+import planeJs from "../page/plane.js" with { type: "text" };
+import styleCss from "../page/style.css" with { type: "text" };
+import systemJs from "../page/system.js" with { type: "text" };
+import { TILES, tilesOf } from "../page/tiles.js";
+import tilesJs from "../page/tiles.js" with { type: "text" };
+import type { Snapshot } from "../views/snapshot.ts";
+
+/** The page with a snapshot in it and the figures of the first view, so that neither has to wait for scripts or for the stream. */
+export function pageWith(snapshot: Snapshot): string {
+  const json = escaped(JSON.stringify(snapshot));
+  return PAGE
+    .replace(
+      "<!-- snapshot -->",
+      () => `<meta name="snapshot" content="${json}" />`,
+    )
+    .replace("<!-- first view -->", () => firstView(snapshot));
+}
+
+/** What now.js builds of it. */
+function firstView(snapshot: Snapshot): string {
+  const figures: Readonly<Record<string, readonly string[]>> = tilesOf(
+    snapshot,
+  );
+  const tiles = Object.entries(TILES).map(([name, label]) => {
+    const [figure, note] = figures[name].map(escaped);
+    return `<div class="tile"><dt>${label}</dt><dd>${figure}</dd>` +
+      `<dd class="note">${note}</dd></div>`;
+  });
+  return `<div class="early"><div class="head"><h1>Now</h1></div>` +
+    `<dl class="tiles">${tiles.join("")}</dl></div>`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;")
+    .replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** What asks for the token; `wrong` says that it was not the right one. */
+export function loginPage(wrong: string | undefined): string {
+  // Only sentences of this program are put in.
+  return loginHtml.replace("<!-- wrong -->", wrong ?? "");
+}
+
+const SCRIPT = "text/javascript; charset=utf-8";
+const STYLE = "text/css; charset=utf-8";
+const ICON =
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1d4ed8"/><path d="M5 20h6l3-11 5 15 3-9h5" fill="none" stroke="#fff" stroke-width="2.6" stroke-linejoin="round" stroke-linecap="round"/></svg>`;
+
+/** A file of the page. */
+export interface Asset {
+  /** Its media type. */
+  readonly type: string;
+  /** Its text. */
+  readonly text: string;
+}
+
+const script = (text: string): Asset => ({ type: SCRIPT, text });
+
+/** The files that the page loads, by name. */
+export const ASSETS: ReadonlyMap<string, Asset> = new Map([
+  ["alerts.js", script(alertsJs)],
+  ["app.js", script(appJs)],
+  ["case.js", script(caseJs)],
+  ["chart.js", script(chartJs)],
+  ["dom.js", script(domJs)],
+  ["early.js", script(earlyJs)],
+  ["live.js", script(liveJs)],
+  ["live_worker.js", script(liveWorkerJs)],
+  ["map.js", script(mapJs)],
+  ["model.js", script(modelJs)],
+  ["now.js", script(nowJs)],
+  ["plane.js", script(planeJs)],
+  ["system.js", script(systemJs)],
+  ["tiles.js", script(tilesJs)],
+  ["uplot.js", script(uplotJs)],
+  ["style.css", { type: STYLE, text: styleCss }],
+  ["uplot.css", { type: STYLE, text: uplotCss }],
+  ["icon.svg", { type: "image/svg+xml", text: ICON }],
+]);
+
+const NO_MODULES = ["app.js", "early.js", "live_worker.js", "uplot.js"];
+
+/** What app.js imports, and what that does: asked for at once, not one after the other. */
+const MODULES = [...ASSETS].filter(([name, { type }]) =>
+  type === SCRIPT && !NO_MODULES.includes(name)
+);
+
+const PAGE = indexHtml.replace(
+  "<!-- modules -->",
+  MODULES.map(([name]) => `<link rel="modulepreload" href="/page/${name}" />`)
+    .join("\n    "),
+);

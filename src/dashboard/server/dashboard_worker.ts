@@ -1,0 +1,193 @@
+/**
+ * The thread of the page: opens log and store for itself, follows the stream,
+ * and listens. What it does never holds up the roles beside it.
+ */
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ConfigError } from "../../base/error.ts";
+import { openLog } from "../../log/open_log.ts";
+import { Control } from "../../stream/control.ts";
+import type { RunSettings } from "../../roles/role.ts";
+import { openUnlessStopped } from "../../base/unless_stopped.ts";
+import { openStore } from "../../store/open_store.ts";
+import type { Store } from "../../store/store.ts";
+import type { LatencySummary } from "../../base/latency.ts";
+import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
+import { addressOf, type PageSettings, portsToTry } from "./exposure.ts";
+import { Gate, SERVER_HOST } from "./gate.ts";
+import { LiveReader } from "./live_reader.ts";
+import { LiveState } from "../views/live_state.ts";
+import { pageServer, type PageServerOptions } from "./page_server.ts";
+
+/** How often open pages are told the state. */
+const TICK_MS = 250;
+/** A store that cannot be opened is tried again in so long. */
+const STORE_RETRY_MS = 2000;
+
+/** Connections at once, and those of one address. */
+const CONNECTIONS_MAX = 1000;
+const PER_ADDRESS_MAX = 250;
+/** Longer than any answer takes to begin, and than open pages wait for an event. */
+const QUIET_MS = 60_000;
+
+/** What the page's thread is told. */
+export type ToPage =
+  | {
+    readonly kind: "run";
+    readonly settings: RunSettings;
+    readonly page: PageSettings;
+    readonly process: PageServerOptions["process"];
+    readonly log: {
+      readonly format: "json" | "text";
+      readonly level: "info" | "warning";
+    };
+  }
+  | { readonly kind: "latency"; readonly summary: LatencySummary | undefined }
+  | { readonly kind: "stop" };
+
+/** What the thread tells. */
+export type FromPage =
+  | { readonly kind: "listening"; readonly address: string }
+  | {
+    readonly kind: "ended";
+    readonly error?: { readonly name: string; readonly message: string };
+  };
+
+declare const self: {
+  onmessage: (event: MessageEvent<ToPage>) => void;
+  postMessage(message: FromPage): void;
+};
+
+const stop = new AbortController();
+let latency: LatencySummary | undefined;
+
+self.onmessage = ({ data }) => {
+  if (data.kind === "stop") stop.abort();
+  else if (data.kind === "latency") latency = data.summary;
+  else {
+    runPage(data).then(
+      () => self.postMessage({ kind: "ended" }),
+      ({ name, message }) =>
+        self.postMessage({ kind: "ended", error: { name, message } }),
+    );
+  }
+};
+
+async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
+  const { settings, page } = work;
+  const { parameters } = settings;
+  const { signal } = stop;
+  const logger = openLogger("dashboard", work.log);
+  const opening = openLog(settings.log, reportTo(logger), signal);
+  await using opened = await openUnlessStopped(opening, signal);
+  if (!opened) return;
+  const log = opened.resource;
+  const control = new Control(log);
+  const state = new LiveState();
+  const reader = new LiveReader({
+    log,
+    control,
+    features: parameters.features,
+    startSeconds: parameters.startSeconds,
+    state,
+    warn: (message, fields) => logger.warn(message, fields),
+  });
+  let store: Store | undefined;
+  const server = pageServer({
+    log,
+    control,
+    parameters,
+    reader,
+    state,
+    lookUp: () => store?.lookUp(),
+    metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
+    models: modelsFolder(settings),
+    latency: () => latency,
+    token: page.token,
+    behindProxy: page.behindProxy,
+    process: work.process,
+  });
+  const listener = listen(page);
+  const gate = new Gate({
+    listener,
+    fetch: server.fetch,
+    connectionsMax: CONNECTIONS_MAX,
+    perAddressMax: page.behindProxy ? CONNECTIONS_MAX : PER_ADDRESS_MAX,
+    quietMs: QUIET_MS,
+  });
+  const { port } = listener.addr;
+  self.postMessage({
+    kind: "listening",
+    address: addressOf(page.host, port),
+  });
+  const ticking = setInterval(server.tick, TICK_MS);
+  const opensStore = storeOf(settings, logger, signal)
+    .then((opened) => store = opened);
+  try {
+    await reader.run(signal);
+  } finally {
+    clearInterval(ticking);
+    server.close();
+    await gate[Symbol.asyncDispose]();
+    await opensStore;
+    await store?.[Symbol.asyncDispose]();
+  }
+}
+
+/** The registry's folder, if the scorer may have one. */
+function modelsFolder(settings: RunSettings): string | undefined {
+  const { scoring, training, folder } = settings;
+  if (training) return training.folder;
+  if (scoring?.model.kind === "registry") return scoring.model.folder;
+  return folder === undefined ? undefined : join(folder, "models");
+}
+
+/** Opens the store, however long that takes; undefined after the signal. */
+async function storeOf(
+  settings: RunSettings,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Store | undefined> {
+  for (let attempt = 1; !signal.aborted; attempt++) {
+    try {
+      const { features } = settings.parameters;
+      return await openStore(settings.store, features, reportTo(logger));
+    } catch (error) {
+      if (attempt === 1) {
+        const message = error instanceof Error ? error.message : String(error);
+        logger.warn("the page cannot open the store", { error: message });
+      }
+    }
+    await delay(STORE_RETRY_MS, undefined, { signal }).catch(() => {});
+  }
+  return undefined;
+}
+
+/** Listens at the first port that is free. Throws ConfigError if there is none, or none is permitted. */
+function listen({ host, port }: PageSettings): Deno.TcpListener {
+  const ports = portsToTry(port);
+  for (const candidate of ports) {
+    try {
+      return Deno.listen({ hostname: host, port: candidate });
+    } catch (error) {
+      if (error instanceof Deno.errors.AddrInUse) continue;
+      throw error instanceof Deno.errors.NotCapable
+        ? new ConfigError(
+          `the page may not listen at ${host}:${candidate}: add ` +
+            `--allow-net=${host},${SERVER_HOST} before main.ts, or leave the page out by ` +
+            "--role=producer,processor,writer",
+        )
+        : new ConfigError(
+          `the page cannot listen at ${host}:${candidate} ` +
+            `(${(error as Error).message}); give another --host or --port`,
+        );
+    }
+  }
+  throw new ConfigError(
+    port === undefined
+      ? `all ports from ${ports[0]} to ${ports.at(-1)} are taken; give one ` +
+        "by --port (0: any that is free)"
+      : `port ${port} is taken; give another --port (0: any that is free), ` +
+        "or none at all",
+  );
+}

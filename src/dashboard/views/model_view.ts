@@ -1,0 +1,169 @@
+/**
+ * How the models do and which of them counts: metrics by day of what the page
+ * has read, those that the trainer has stored, and the registry, in which a
+ * version can be promoted or the last promotion be taken back.
+ */
+import {
+  changeRegistry,
+  chosen,
+  readRegistry,
+  type Registry,
+  rolledBack,
+} from "../../scoring/model_registry.ts";
+import { isWeekly } from "../../learning/judge/monitoring.ts";
+import type { ModelMetric } from "../../store/predictions.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { LiveState } from "./live_state.ts";
+import { averagePrecision, sumOf } from "./score_counts.ts";
+
+/** Labels of the newest days that the curve is made of. */
+const CURVE_DAYS = 28;
+/** Entries of the registry's history that are shown. */
+const HISTORY_MAX = 100;
+
+/** How a day's scores did. */
+export interface ScoredDayView {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** Whether its labels are known to models: it is older than the delay. */
+  readonly labelled: boolean;
+  /** Scored payments. */
+  readonly payments: number;
+  /** Frauds among them. */
+  readonly frauds: number;
+  /** Alerts. */
+  readonly alerts: number;
+  /** Frauds among the alerts. */
+  readonly hits: number;
+  /** Average precision, from binned scores; null without frauds. */
+  readonly averagePrecision: number | null;
+  /** Mean score. */
+  readonly meanScore: number;
+  /** The model that scored most of it. */
+  readonly version: string;
+}
+
+/** What the page shows of the models. */
+export interface ModelView {
+  /** The days, oldest first. */
+  readonly days: readonly ScoredDayView[];
+  /** Bins over the newest labelled days, and how many days these are. */
+  readonly curve: {
+    readonly days: number;
+    readonly payments: readonly number[];
+    readonly frauds: readonly number[];
+    readonly fraudAmount: readonly number[];
+  };
+  /** The registry; undefined where the scorer has none. */
+  readonly registry: Registry | undefined;
+  /** How far the inputs of the newest judged day are from the model's training; undefined before the trainer has judged one. */
+  readonly drift: DriftView | undefined;
+  /** The threshold that was applied to the running stream; undefined where none was. */
+  readonly threshold: number | undefined;
+}
+
+/** Drift of a model's inputs on a day. */
+export interface DriftView {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** Version of the model. */
+  readonly version: string;
+  /** Population stability index of each input, the greatest first: below 0.1 is taken for stable, above 0.25 for a shift. */
+  readonly inputs: readonly { readonly name: string; readonly psi: number }[];
+}
+
+/** The view at this moment. */
+export function modelViewOf(
+  state: LiveState,
+  { delayDays, models, metrics, threshold }: {
+    /** Days until a label is known. */
+    readonly delayDays: number;
+    /** The registry's folder, if there is one. */
+    readonly models: string | undefined;
+    /** What the trainer has stored. */
+    readonly metrics: readonly ModelMetric[];
+    /** The threshold that was applied. */
+    readonly threshold: number | undefined;
+  },
+): ModelView {
+  const today = Math.floor(state.timeSeconds / DAY_SECONDS);
+  const days = state.scores.days();
+  const isLabelled = ({ day }: { day: number }) => day < today - delayDays;
+  const curveDays = days.filter(isLabelled).slice(-CURVE_DAYS);
+  const curve = sumOf(curveDays);
+  return {
+    days: days.map((scored) => {
+      const payments = sum(scored.payments);
+      const frauds = sum(scored.frauds);
+      const weighted = scored.payments.map((n, bin) =>
+        n * (bin + 0.5) / scored.payments.length
+      );
+      const [version] = [...scored.versions].reduce((most, next) =>
+        next[1] > most[1] ? next : most
+      );
+      return {
+        day: scored.day,
+        labelled: isLabelled(scored),
+        payments,
+        frauds,
+        alerts: scored.alerts,
+        hits: scored.hits,
+        averagePrecision: frauds === 0 ? null : averagePrecision(scored),
+        meanScore: sum(weighted) / payments,
+        version,
+      };
+    }),
+    curve: {
+      days: curveDays.length,
+      payments: [...curve.payments],
+      frauds: [...curve.frauds],
+      fraudAmount: [...curve.fraudAmount],
+    },
+    registry: registryOf(models),
+    drift: driftOf(metrics),
+    threshold,
+  };
+}
+
+const PSI = "psi:";
+
+/** The newest day's drift in what the trainer has stored. */
+function driftOf(metrics: readonly ModelMetric[]): DriftView | undefined {
+  const stored = metrics.filter(({ metric }) => metric.startsWith(PSI));
+  const newest = stored.reduce<ModelMetric | undefined>(
+    (last, metric) => last && last.day > metric.day ? last : metric,
+    undefined,
+  );
+  if (!newest) return undefined;
+  const { day, version } = newest;
+  const inputs = stored
+    .filter((metric) => metric.day === day && metric.version === version)
+    .map(({ metric, value }) => ({
+      name: metric.slice(PSI.length),
+      psi: value,
+    }))
+    .filter(({ name }) => !isWeekly(name))
+    .sort((a, b) => b.psi - a.psi);
+  return { day, version, inputs };
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function registryOf(models: string | undefined): Registry | undefined {
+  if (models === undefined) return undefined;
+  const registry = readRegistry(models);
+  if (registry.history.length === 0) return undefined;
+  return { ...registry, history: registry.history.slice(-HISTORY_MAX) };
+}
+
+/** Makes a version the champion. Throws DataError for one that is not there. */
+export function promote(models: string, version: string): Promise<Registry> {
+  return changeRegistry(models, (registry) => chosen(registry, version));
+}
+
+/** Makes the champion before the present one the champion again. Throws DataError if there was none. */
+export function rollBack(models: string): Promise<Registry> {
+  return changeRegistry(models, rolledBack);
+}

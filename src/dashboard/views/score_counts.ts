@@ -1,0 +1,121 @@
+/**
+ * Scores by event day, counted in bins: enough to say for every threshold what
+ * its alerts would have been, and never more than so many days of it.
+ */
+import { DAY_SECONDS } from "../../payment/payment.ts";
+
+/** Bins from score 0 to 1. */
+export const SCORE_BINS = 200;
+const DAYS_MAX = 60;
+
+/** What fell into each bin. */
+export interface BinCounts {
+  /** Payments. */
+  readonly payments: Float64Array;
+  /** Frauds. */
+  readonly frauds: Float64Array;
+  /** Money in the frauds. */
+  readonly fraudAmount: Float64Array;
+}
+
+/** The scored payments of an event day. */
+export interface ScoredDay extends BinCounts {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** Alerts that were raised. */
+  alerts: number;
+  /** Frauds among them. */
+  hits: number;
+  /** Scored payments by version of the model. */
+  readonly versions: Map<string, number>;
+}
+
+/** Counts scored payments. */
+export class ScoreCounts {
+  readonly #days = new Map<number, ScoredDay>();
+
+  /** Counts a scored payment whose label is known, or will be. */
+  add(scored: {
+    readonly timeSeconds: number;
+    readonly score: number;
+    readonly alert: number;
+    readonly fraud: number;
+    readonly amount: number;
+    readonly version: string;
+  }): void {
+    const { score, alert, fraud, amount, version } = scored;
+    const day = this.#day(Math.floor(scored.timeSeconds / DAY_SECONDS));
+    const bin = binOf(score);
+    day.payments[bin]++;
+    day.frauds[bin] += fraud;
+    day.fraudAmount[bin] += fraud * amount;
+    day.alerts += alert;
+    day.hits += alert * fraud;
+    day.versions.set(version, (day.versions.get(version) ?? 0) + 1);
+  }
+
+  /** The days, oldest first. */
+  days(): ScoredDay[] {
+    return [...this.#days.values()].sort((a, b) => a.day - b.day);
+  }
+
+  #day(day: number): ScoredDay {
+    const known = this.#days.get(day);
+    if (known) return known;
+    const counts = {
+      day,
+      payments: new Float64Array(SCORE_BINS),
+      frauds: new Float64Array(SCORE_BINS),
+      fraudAmount: new Float64Array(SCORE_BINS),
+      alerts: 0,
+      hits: 0,
+      versions: new Map<string, number>(),
+    };
+    this.#days.set(day, counts);
+    if (this.#days.size > DAYS_MAX) {
+      this.#days.delete(Math.min(...this.#days.keys()));
+    }
+    return counts;
+  }
+}
+
+/** The bin of a score; a score of 1 falls into the last. */
+export function binOf(score: number): number {
+  const bin = Math.floor(score * SCORE_BINS);
+  return Math.min(SCORE_BINS - 1, Math.max(0, bin));
+}
+
+/** Sums of several days, bin by bin. */
+export function sumOf(days: readonly BinCounts[]): BinCounts {
+  const sum = {
+    payments: new Float64Array(SCORE_BINS),
+    frauds: new Float64Array(SCORE_BINS),
+    fraudAmount: new Float64Array(SCORE_BINS),
+  };
+  for (const day of days) {
+    for (let bin = 0; bin < SCORE_BINS; bin++) {
+      sum.payments[bin] += day.payments[bin];
+      sum.frauds[bin] += day.frauds[bin];
+      sum.fraudAmount[bin] += day.fraudAmount[bin];
+    }
+  }
+  return sum;
+}
+
+/**
+ * Average precision of binned scores: the sum over the bins, highest score
+ * first, of the precision down to a bin times the recall that it adds; NaN
+ * without frauds. Payments of one bin count as equal.
+ */
+export function averagePrecision({ payments, frauds }: BinCounts): number {
+  const all = frauds.reduce((sum, count) => sum + count, 0);
+  let taken = 0;
+  let found = 0;
+  let area = 0;
+  for (let bin = SCORE_BINS - 1; bin >= 0; bin--) {
+    taken += payments[bin];
+    found += frauds[bin];
+    if (taken > 0) area += found / taken * frauds[bin] / all;
+  }
+  return area;
+}

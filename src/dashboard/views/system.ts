@@ -1,0 +1,56 @@
+/** What runs where, topic by topic and partition by partition. */
+import type { Log, TopicState } from "../../log/log.ts";
+import { parseCommit, type StageCounters } from "../../stream/stage_commit.ts";
+import { PIPELINE, SCORING, TOPICS } from "../../stream/topics.ts";
+
+/** How far a stage is in a partition. */
+export interface PartitionView {
+  /** Its number. */
+  readonly partition: number;
+  /** Offset of the next record to take. */
+  readonly offset: number;
+  /** Offset behind the last record. */
+  readonly end: number;
+  /** Greatest TX_TIME_SECONDS taken. */
+  readonly progress: number;
+  /** What has been done. */
+  readonly counters: StageCounters;
+}
+
+/** A consumer group and its partitions. */
+export interface GroupView {
+  /** Its name. */
+  readonly group: string;
+  /** The topic that it reads. */
+  readonly topic: string;
+  /** Its partitions. */
+  readonly partitions: readonly PartitionView[];
+}
+
+/** Topics and groups as they stand. */
+export interface LogView {
+  /** The topics that are there. */
+  readonly topics: readonly TopicState[];
+  /** The groups of the pipeline. */
+  readonly groups: readonly GroupView[];
+}
+
+/** Reads how topics and groups stand. */
+export async function readLogView(log: Log): Promise<LogView> {
+  const topics = await log.topics(TOPICS);
+  const groups: GroupView[] = [];
+  for (const { group, topic } of [...PIPELINE, ...SCORING]) {
+    const ends = topics.find(({ name }) => name === topic)?.endOffsets ?? [];
+    const commits = await log.committed(group, topic);
+    // A stream that is not scored has no scorer to be behind.
+    const scores = SCORING.some((stage) => stage.group === group);
+    if (scores && commits.every((commit) => !commit)) continue;
+    const partitions = ends.map((end, partition) => {
+      const { progress = 0, counters } = parseCommit(commits[partition]);
+      const offset = commits[partition]?.offset ?? 0;
+      return { partition, offset, end, progress, counters };
+    });
+    groups.push({ group, topic, partitions });
+  }
+  return { topics, groups };
+}

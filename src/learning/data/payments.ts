@@ -1,0 +1,239 @@
+/**
+ * Labelled payments as columns: the inputs of models, the labels, and who paid
+ * when, so that splits and metrics can go by day and card. The columns lie in
+ * shared memory: threads that fit models read them without a copy.
+ */
+import { ModelError } from "../../base/error.ts";
+import { DAY_SECONDS, type Payment } from "../../payment/payment.ts";
+import type { Examples, Scorer } from "../kinds/model.ts";
+
+/** Payments with inputs and labels; rows in order of days. */
+export interface LabelledPayments extends Examples {
+  /** Midnight of day 0, seconds since 1970. */
+  readonly startSeconds: number;
+  /** TRANSACTION_ID of each row. */
+  readonly transactionId: Float64Array;
+  /** CUSTOMER_ID of each row. */
+  readonly customerId: Int32Array;
+  /** TX_TIME_SECONDS of each row. */
+  readonly timeSeconds: Int32Array;
+  /** TX_AMOUNT of each row, also one of the inputs. */
+  readonly amount: Float64Array;
+  /** TX_FRAUD_SCENARIO of each row. */
+  readonly scenario: Int32Array;
+}
+
+/** Rows `from` (inclusive) to `to` (exclusive). */
+export interface RowRange {
+  /** First row. */
+  readonly from: number;
+  /** Row behind the last. */
+  readonly to: number;
+}
+
+/** Name of the input that is the amount itself; the features follow it. */
+export const AMOUNT_INPUT = "TX_AMOUNT";
+
+/** Rows that are scored at once: enough to forget the call, few enough for the cache. */
+const SCORED_ROWS = 1024;
+
+/** TX_TIME_DAYS of a row. */
+export function dayOf(payments: LabelledPayments, row: number): number {
+  return Math.floor(payments.timeSeconds[row] / DAY_SECONDS);
+}
+
+/** The last day that has a payment; -1 without payments. */
+export function lastDayOf(payments: LabelledPayments): number {
+  return payments.rows === 0 ? -1 : dayOf(payments, payments.rows - 1);
+}
+
+/** The rows of the days from `firstDay` to before `endDay`. */
+export function rowsOfDays(
+  payments: LabelledPayments,
+  firstDay: number,
+  endDay: number,
+): RowRange {
+  return {
+    from: firstRowFrom(payments, firstDay),
+    to: firstRowFrom(payments, Math.max(firstDay, endDay)),
+  };
+}
+
+/** The first row of day `day` or later. */
+function firstRowFrom(payments: LabelledPayments, day: number): number {
+  let low = 0;
+  let high = payments.rows;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (dayOf(payments, middle) < day) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The examples of some rows, in their order: what a model is fitted to. */
+export function examplesOf(
+  payments: LabelledPayments,
+  rows: Int32Array,
+): Examples {
+  return {
+    inputs: payments.inputs,
+    rows: rows.length,
+    columns: payments.columns.map((column) => {
+      const taken = new Float64Array(rows.length);
+      for (let at = 0; at < rows.length; at++) taken[at] = column[rows[at]];
+      return taken;
+    }),
+    labels: Uint8Array.from(rows, (row) => payments.labels[row]),
+  };
+}
+
+/** The score of each of some rows, in their order. Throws ModelError if the scorer needs an input that the payments lack. */
+export async function scoreRows(
+  scorer: Scorer,
+  payments: LabelledPayments,
+  rows: Int32Array,
+): Promise<Float64Array> {
+  const scores = new Float64Array(rows.length);
+  const columns = scorer.inputs.map((name) => {
+    const at = payments.inputs.indexOf(name);
+    if (at >= 0) return payments.columns[at];
+    throw new ModelError(
+      `the model needs the input ${name}, which these payments lack; choose ` +
+        "the features that it was trained on",
+    );
+  });
+  const width = columns.length;
+  const values = new Float64Array(SCORED_ROWS * width);
+  for (let from = 0; from < rows.length; from += SCORED_ROWS) {
+    const length = Math.min(SCORED_ROWS, rows.length - from);
+    for (let input = 0; input < width; input++) {
+      const column = columns[input];
+      for (let at = 0; at < length; at++) {
+        values[at * width + input] = column[rows[from + at]];
+      }
+    }
+    // A scorer within this program answers at once.
+    const pending = scorer.score(
+      values,
+      length,
+      scores.subarray(from, from + length),
+    );
+    if (pending) await pending;
+  }
+  return scores;
+}
+
+/** Gathers payments day after day; it can keep the last days alone. */
+export class PaymentsBuilder {
+  readonly #inputs: readonly string[];
+  readonly #startSeconds: number;
+  readonly #spanDays: number;
+  readonly #days: GatheredDay[] = [];
+
+  /**
+   * Makes a builder without payments; of the days added, it keeps those of the
+   * last `spanDays`. `startSeconds` is the midnight of day 0.
+   */
+  constructor(
+    inputs: readonly string[],
+    startSeconds: number,
+    spanDays: number = Infinity,
+  ) {
+    this.#inputs = inputs;
+    this.#startSeconds = startSeconds;
+    this.#spanDays = spanDays;
+  }
+
+  /** Begins a day, or another part of the last one, that will have `rows` payments. */
+  startDay(day: number, rows: number): void {
+    this.#days.push({
+      day,
+      length: 0,
+      values: new Float64Array(rows * this.#inputs.length),
+      labels: new Uint8Array(rows),
+      transactionId: new Float64Array(rows),
+      customerId: new Int32Array(rows),
+      timeSeconds: new Int32Array(rows),
+      scenario: new Int32Array(rows),
+    });
+    while (this.#days[0].day <= day - this.#spanDays) this.#days.shift();
+  }
+
+  /** Adds a payment of the day begun last, with the features that begin at `features[from]`. */
+  add(row: Payment, features: ArrayLike<number>, from = 0): void {
+    const day = this.#days[this.#days.length - 1];
+    const index = day.length++;
+    const width = this.#inputs.length;
+    const place = index * width;
+    day.values[place] = row.amount;
+    for (let at = 1; at < width; at++) {
+      day.values[place + at] = features[from + at - 1];
+    }
+    day.labels[index] = row.fraud;
+    day.transactionId[index] = row.transactionId;
+    day.customerId[index] = row.customerId;
+    day.timeSeconds[index] = row.timeSeconds;
+    day.scenario[index] = row.scenario;
+  }
+
+  /** The payments kept; the builder is empty afterwards. */
+  finish(): LabelledPayments {
+    const rows = this.#days.reduce((sum, day) => sum + day.length, 0);
+    const columns = this.#inputs.map(() => sharedDoubles(rows));
+    const labels = new Uint8Array(new SharedArrayBuffer(rows));
+    const transactionId = sharedDoubles(rows);
+    const customerId = sharedInts(rows);
+    const timeSeconds = sharedInts(rows);
+    const scenario = sharedInts(rows);
+    const width = columns.length;
+    let at = 0;
+    for (const day of this.#days.splice(0)) {
+      const { length, values } = day;
+      for (let input = 0; input < width; input++) {
+        const column = columns[input];
+        for (let row = 0; row < length; row++) {
+          column[at + row] = values[row * width + input];
+        }
+      }
+      labels.set(day.labels.subarray(0, length), at);
+      transactionId.set(day.transactionId.subarray(0, length), at);
+      customerId.set(day.customerId.subarray(0, length), at);
+      timeSeconds.set(day.timeSeconds.subarray(0, length), at);
+      scenario.set(day.scenario.subarray(0, length), at);
+      at += length;
+    }
+    return {
+      inputs: this.#inputs,
+      rows,
+      columns,
+      labels,
+      startSeconds: this.#startSeconds,
+      transactionId,
+      customerId,
+      timeSeconds,
+      amount: columns[0],
+      scenario,
+    };
+  }
+}
+
+/** Payments of one day; the inputs stand row after row. */
+interface GatheredDay {
+  readonly day: number;
+  length: number;
+  readonly values: Float64Array;
+  readonly labels: Uint8Array;
+  readonly transactionId: Float64Array;
+  readonly customerId: Int32Array;
+  readonly timeSeconds: Int32Array;
+  readonly scenario: Int32Array;
+}
+
+function sharedDoubles(rows: number): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(8 * rows));
+}
+
+function sharedInts(rows: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4 * rows));
+}

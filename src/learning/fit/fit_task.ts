@@ -1,0 +1,68 @@
+/** One model fitted to one period and judged by its test: the unit of work of evaluation and selection. */
+import type { FitSettings } from "./fit.ts";
+import { fitModel } from "./fit.ts";
+import { judge, type Judgement } from "../judge/judgement.ts";
+import type { ModelBody, ModelKind } from "../kinds/model.ts";
+import {
+  examplesOf,
+  type LabelledPayments,
+  scoreRows,
+} from "../data/payments.ts";
+import { scorerOf } from "../kinds/scorer.ts";
+import { type Period, splitPayments, trainRows } from "../data/split.ts";
+
+/** A model to fit. */
+export interface ModelSpec {
+  /** Its kind. */
+  readonly kind: ModelKind;
+  /** Its settings; what is not set is as fitModel() has it. */
+  readonly settings: FitSettings;
+}
+
+/** A model to fit and judge. */
+export interface FitTask {
+  /** What is fitted. */
+  readonly model: ModelSpec;
+  /** What it is fitted to. */
+  readonly period: Period;
+  /** Periods whose tests it is judged by: mostly the one it is fitted to. */
+  readonly judgedBy: readonly Period[];
+}
+
+/** What came of a test. */
+export interface Tested {
+  /** The metrics. */
+  readonly judgement: Judgement;
+  /** Score of each test row, in their order. */
+  readonly scores: Float64Array;
+}
+
+/** What came of a task. */
+export interface FitOutcome {
+  /** The fitted model. */
+  readonly body: ModelBody;
+  /** A test for each period it is judged by. */
+  readonly tests: readonly Tested[];
+  /** Wall time of the fit alone. */
+  readonly fitSeconds: number;
+}
+
+/** Does a task. Throws ModelError, for example where the training has one class only. */
+export async function runFitTask(
+  payments: LabelledPayments,
+  task: FitTask,
+): Promise<FitOutcome> {
+  const { kind, settings } = task.model;
+  const examples = examplesOf(payments, trainRows(payments, task.period));
+  const startMs = performance.now();
+  const body = fitModel(kind, examples, settings);
+  const fitSeconds = (performance.now() - startMs) / 1000;
+  const scorer = scorerOf(body, payments.inputs);
+  const tests: Tested[] = [];
+  for (const period of task.judgedBy) {
+    const { test } = splitPayments(payments, period);
+    const scores = await scoreRows(scorer, payments, test);
+    tests.push({ judgement: judge(payments, test, scores), scores });
+  }
+  return { body, tests, fitSeconds };
+}

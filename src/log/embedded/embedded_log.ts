@@ -1,0 +1,469 @@
+/**
+ * The log in a folder: one SQLite file in WAL mode that several processes may
+ * use at once. A batch of records is one blob; a step of the atomic kind is
+ * one transaction. A group's work is done by one process at a time, which the
+ * roles' locks see to; a commit compares the offset with the one it read.
+ */
+import type { StatementSync } from "node:sqlite";
+import { setImmediate, setTimeout as delay } from "node:timers/promises";
+import { ConfigError, LogError } from "../../base/error.ts";
+import {
+  encodeBatch,
+  type EncodedBatch,
+  encodeRecords,
+  joinBatches,
+} from "./batch_codec.ts";
+import {
+  LOG_SCHEMA,
+  LOG_VERSION,
+  LogTables,
+  type Topic,
+  upgradeLog,
+} from "./embedded_tables.ts";
+import type {
+  Append,
+  Commit,
+  ConsumeOptions,
+  Log,
+  LogProducer,
+  LogReport,
+  PartitionTask,
+  ReadLimit,
+  Step,
+  TopicSpec,
+  TopicState,
+} from "../log.ts";
+import { batchTail, emptyBatch, type RecordBatch } from "../record_batch.ts";
+import { Sqlite } from "../../base/sqlite/sqlite.ts";
+
+const POLL_MS = 4;
+
+/** How an embedded log is opened. */
+export interface EmbeddedLogOptions {
+  /** The SQLite file. */
+  readonly path: string;
+  /** Whether every commit waits for the disk; without it a power cut may lose the last steps, never consistency. */
+  readonly durable: boolean;
+  /** Ends the waiting for a lock, with the signal's reason as the error. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a lock that is waited for long. */
+  readonly report?: LogReport | undefined;
+  /** How long that is, milliseconds; 30 s by default. */
+  readonly waitingAfterMs?: number;
+}
+
+/** A step of one partition together with where it started. */
+export interface PlannedStep<S extends Step = Step> {
+  /** Partition of the input. */
+  readonly partition: number;
+  /** The group's offset when the step was made. */
+  readonly from: number;
+  /** What the step led to. */
+  readonly step: S;
+}
+
+/** Blobs that are ready to be inserted. */
+interface Encoded {
+  readonly topic: Topic;
+  readonly partition: number;
+  readonly blobs: readonly EncodedBatch[];
+}
+
+/** The log of one data folder. */
+export class EmbeddedLog implements Log {
+  readonly #sqlite: Sqlite;
+  readonly #topics = new Map<string, Topic>();
+  readonly #tables: LogTables;
+  readonly #dataVersion: StatementSync;
+  #seenVersion = -1;
+  #news = 0;
+  #toldNews = 0;
+
+  /** Opens the log, making an empty one if there is none; throws ConfigError for a file of another version, LogError if it cannot be read. */
+  constructor(options: EmbeddedLogOptions) {
+    const { path, durable, signal, report, waitingAfterMs } = options;
+    this.#sqlite = new Sqlite({
+      path,
+      what: "log",
+      version: LOG_VERSION,
+      schema: LOG_SCHEMA,
+      upgrade: upgradeLog,
+      durable,
+      error: (message, cause) => new LogError(message, cause),
+      signal,
+      waiting: (message) => report?.("warning", message, {}),
+      ...waitingAfterMs !== undefined && { waitingAfterMs },
+    });
+    try {
+      this.#tables = new LogTables(this.#sqlite.db, path);
+      this.#dataVersion = this.#sqlite.db.prepare("PRAGMA data_version");
+    } catch (error) {
+      this.#sqlite.close();
+      throw this.#sqlite.translated(error, "its tables");
+    }
+  }
+
+  /** See Log. */
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.checkTopics(specs);
+    await this.#sqlite.transaction(() => {
+      this.#tables.verify();
+      this.#tables.changing(() => {
+        for (const spec of specs) {
+          if (!this.#findTopic(spec.name)) this.#tables.addTopic(spec);
+        }
+      });
+    }, "making topics");
+    await this.checkTopics(specs);
+  }
+
+  /** See Log. */
+  async checkTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const topics = await this.topics(specs.map(({ name }) => name));
+    for (const found of topics) {
+      const spec = specs.find(({ name }) => name === found.name);
+      if (!spec) continue;
+      if (found.partitions !== spec.partitions) {
+        throw new ConfigError(
+          `topic ${spec.name} has ${found.partitions} partitions, not ` +
+            `${spec.partitions}: give --partitions=${found.partitions} or ` +
+            `choose another --data folder`,
+        );
+      }
+      if (found.compacted !== spec.compacted) {
+        throw new ConfigError(
+          `topic ${spec.name} is ${found.compacted ? "" : "not "}compacted`,
+        );
+      }
+    }
+  }
+
+  /** See Log; nobody can add any here. */
+  checkPartitions(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** See Log. */
+  topics(names: readonly string[]): Promise<TopicState[]> {
+    return this.#sqlite.snapshot(() => {
+      this.#tables.verify();
+      return names.flatMap((name) => {
+        const topic = this.#findTopic(name);
+        if (!topic) return [];
+        const states = Array.from(
+          { length: topic.spec.partitions },
+          (_, partition) => this.#tables.state(topic, partition),
+        );
+        return [{
+          ...topic.spec,
+          startOffsets: states.map(({ start }) => start),
+          endOffsets: states.map(({ next }) => next),
+        }];
+      });
+    }, "reading the topics");
+  }
+
+  /** See Log. */
+  endOffsets(topic: string): Promise<number[] | undefined> {
+    return this.#sqlite.snapshot(() => {
+      const found = this.#findTopic(topic);
+      if (!found) return undefined;
+      return Array.from(
+        { length: found.spec.partitions },
+        (_, partition) => this.#tables.state(found, partition).next,
+      );
+    }, `reading the end of ${topic}`);
+  }
+
+  /**
+   * See Log; hands out whole stored batches, so the last may go beyond the
+   * limit. A compacted topic, whose offsets have gaps, is checked as a whole
+   * when it is read from its beginning.
+   */
+  async read(
+    topic: string,
+    partition: number,
+    offset: number,
+    limit: ReadLimit,
+  ): Promise<RecordBatch> {
+    const found = await this.#topic(topic);
+    return await this.#sqlite.snapshot(() => {
+      const state = this.#tables.state(found, partition);
+      if (found.spec.compacted && offset <= state.start) {
+        this.#tables.verifyPartition(found, partition);
+      }
+      const batches: RecordBatch[] = [];
+      let count = 0;
+      let size = 0;
+      let from = offset;
+      while (count < limit.records && size < limit.bytes) {
+        const batch = this.#tables.batchAt(found, partition, from, state);
+        if (!batch) break;
+        const [base] = batch.offsets;
+        batches.push(from > base ? batchTail(batch, from - base) : batch);
+        from = batch.next;
+        count += batch.count;
+        size += batch.bytes.length;
+      }
+      return batches.length === 0 ? emptyBatch(offset) : joinBatches(batches);
+    }, `reading ${topic} partition ${partition} from offset ${offset}`);
+  }
+
+  /** See Log. */
+  async committed(
+    group: string,
+    topic: string,
+  ): Promise<(Commit | undefined)[]> {
+    return await this.#sqlite.snapshot(() => {
+      this.#tables.verify();
+      const found = this.#findTopic(topic);
+      if (!found) return [];
+      const commits = this.#tables.commits(group, found);
+      return Array.from(
+        { length: found.spec.partitions },
+        (_, partition) => commits.get(partition),
+      );
+    }, `reading the commits of ${group}`);
+  }
+
+  /** See Log; the roles' locks let one process work for a group. */
+  members(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  /** See Log; whole stored batches go, and the last one stays so that offsets go on from it. */
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    const found = await this.#topic(topic);
+    await this.#write(() => {
+      this.#tables.trim(found, partition, before);
+    }, `trimming ${topic} partition ${partition}`);
+  }
+
+  /** See Log. */
+  async producer(id: string): Promise<LogProducer> {
+    const epoch = await this.#sqlite.transaction(() => {
+      this.#tables.verify();
+      return this.#tables.changing(() => this.#tables.fence(id));
+    }, `opening the producer ${id}`);
+    return {
+      append: async (appends) => {
+        const encoded = await this.#encode(appends);
+        await this.#write(() => {
+          if (this.#tables.epoch(id) !== epoch) {
+            throw new LogError(
+              `producer ${id} has been replaced by a newer one; stop one of ` +
+                `the two`,
+            );
+          }
+          this.#append(encoded);
+        }, `appending to ${placesOf(encoded)}`);
+      },
+    };
+  }
+
+  /** Runs `body`, which must not write, while nobody can append or commit. */
+  async standing<T>(body: () => T): Promise<T> {
+    return await this.#sqlite.transaction(body);
+  }
+
+  /**
+   * Reads the whole log; throws LogError at the first page, batch or row that
+   * was changed, lost or doubled. Resolves with the number of records checked.
+   */
+  async verify(): Promise<number> {
+    return await this.#sqlite.snapshot(() => {
+      this.#tables.verifyPages();
+      this.#tables.verify();
+      let records = 0;
+      for (const topic of this.#tables.topics()) {
+        for (let p = 0; p < topic.spec.partitions; p++) {
+          this.#tables.verifyPartition(topic, p);
+          const { start, next } = this.#tables.state(topic, p);
+          records += next - start;
+        }
+      }
+      return records;
+    }, "reading all of it");
+  }
+
+  /** See Log. All partitions' steps of a round are one transaction. */
+  async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
+    const { group, topic, limit, signal } = options;
+    const { partitions } = (await this.#topic(topic)).spec;
+    const commits = await this.committed(group, topic);
+    const tasks: PartitionTask<S>[] = [];
+    const offsets = commits.map((commit) => commit?.offset ?? 0);
+    const metadata = commits.map((commit) => commit?.metadata);
+    const pending: (RecordBatch | undefined)[] = [];
+    for (let p = 0; p < partitions; p++) {
+      if (signal.aborted) return;
+      tasks.push(await options.open(p, commits[p]));
+      const { start } = tasks[p];
+      if (!start) continue;
+      const step = {
+        next: start.offset,
+        metadata: start.metadata,
+        appends: [],
+      };
+      await this.commit(group, topic, [
+        { partition: p, from: offsets[p], step },
+      ]);
+      offsets[p] = start.offset;
+      metadata[p] = start.metadata;
+    }
+    while (!signal.aborted) {
+      const seen = this.#look();
+      const planned: PlannedStep<S>[] = [];
+      let moved = false;
+      for (let p = 0; p < partitions; p++) {
+        const batch = pending[p] ??
+          await this.read(topic, p, offsets[p], limit);
+        if (batch.count === 0) continue;
+        const step = await tasks[p].step(batch);
+        pending[p] = remaining(batch, step.next);
+        moved ||= step.next !== offsets[p];
+        const news = step.next !== offsets[p] || step.metadata !== metadata[p];
+        if (news) {
+          planned.push({ partition: p, from: offsets[p], step });
+        }
+      }
+      if (planned.length > 0) {
+        await options.prepare?.(planned.map(({ step }) => step));
+        await this.commit(group, topic, planned);
+      }
+      for (const { partition: p, step } of planned) {
+        offsets[p] = step.next;
+        metadata[p] = step.metadata;
+        tasks[p].committed?.(step);
+      }
+      if (moved) await setImmediate(); // lets other tasks of this thread run
+      else if (await options.idle()) return;
+      else await this.#changedSince(seen, 50, signal);
+    }
+  }
+
+  /**
+   * Commits steps of a group, all or nothing. Throws LogError if the group
+   * no longer stands where a step started: somebody else has moved it.
+   */
+  async commit(
+    group: string,
+    topic: string,
+    steps: readonly PlannedStep[],
+  ): Promise<void> {
+    const found = await this.#topic(topic);
+    const encoded: Encoded[][] = [];
+    for (const { step } of steps) {
+      encoded.push(await this.#encode(step.appends));
+    }
+    await this.#write(() => {
+      for (const [i, { partition, from, step }] of steps.entries()) {
+        const before = this.#tables.commitAt(group, found, partition);
+        const stands = before?.offset ?? 0;
+        if (stands !== from) {
+          throw new LogError(
+            `group ${group} stands at offset ${stands} of ${topic} partition ` +
+              `${partition}, not at ${from}: another process works for it; ` +
+              `stop one of the two`,
+          );
+        }
+        this.#append(encoded[i]);
+        const commit = { offset: step.next, metadata: step.metadata };
+        this.#tables.setCommit(group, found, partition, commit, before);
+      }
+    }, `committing ${group} on ${topic} and ${placesOf(encoded.flat())}`);
+  }
+
+  /** See Log. */
+  async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#changedSince(this.#toldNews, timeoutMs, signal);
+    this.#toldNews = this.#news;
+  }
+
+  /** Waits until #look() gives another number than `seen`, or the timeout. */
+  async #changedSince(
+    seen: number,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!signal.aborted) {
+      if (this.#look() !== seen || performance.now() >= deadline) return;
+      await delay(POLL_MS);
+    }
+  }
+
+  /** A number that grows with what anyone appends or commits. */
+  #look(): number {
+    const version = Number(this.#dataVersion.get()?.data_version);
+    if (version !== this.#seenVersion) this.#news++;
+    this.#seenVersion = version;
+    return this.#news;
+  }
+
+  /** Closes the log. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#sqlite.close();
+    return Promise.resolve();
+  }
+
+  async #write(body: () => void, doing: string): Promise<void> {
+    await this.#sqlite.transaction(() => this.#tables.changing(body), doing);
+    this.#news++; // the file's version tells of other connections only
+  }
+
+  /** Deflating takes longest, so it is done before the lock is taken. */
+  async #encode(appends: readonly Append[]): Promise<Encoded[]> {
+    const encoded: Encoded[] = [];
+    for (const { topic: name, partition, records } of appends) {
+      if (records.count === 0) continue;
+      const topic = this.#topics.get(name) ?? await this.#topic(name);
+      const blobs = topic.spec.compacted
+        ? encodeRecords(records)
+        : [encodeBatch(records)];
+      encoded.push({ topic, partition, blobs });
+    }
+    return encoded;
+  }
+
+  #append(appends: readonly Encoded[]): void {
+    for (const { topic, partition, blobs } of appends) {
+      this.#tables.append(topic, partition, blobs);
+    }
+  }
+
+  async #topic(name: string): Promise<Topic> {
+    const topic = this.#topics.get(name) ??
+      await this.#sqlite.snapshot(
+        () => this.#findTopic(name),
+        `looking for the topic ${name}`,
+      );
+    if (topic) return topic;
+    throw new LogError(`there is no topic ${name} in the log`);
+  }
+
+  /** The topic of that name, if there is one: a log that has lost it is damaged. */
+  #findTopic(name: string): Topic | undefined {
+    const known = this.#topics.get(name);
+    if (known) return known;
+    const topic = this.#tables.topics().find(({ spec }) => spec.name === name);
+    if (topic) this.#topics.set(name, topic);
+    else this.#tables.verify();
+    return topic;
+  }
+}
+
+function placesOf(appends: readonly Encoded[]): string {
+  const places = appends.map(({ topic, partition }) =>
+    `${topic.spec.name} partition ${partition}`
+  );
+  return places.slice(0, 3).join(", ") || "nothing else";
+}
+
+/** What a step left of its batch, undefined if nothing. */
+function remaining(batch: RecordBatch, next: number): RecordBatch | undefined {
+  if (batch.offsets[batch.count - 1] < next) return undefined;
+  let taken = 0;
+  while (batch.offsets[taken] < next) taken++;
+  return batchTail(batch, taken);
+}

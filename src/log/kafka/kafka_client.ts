@@ -1,0 +1,216 @@
+/**
+ * The log on Apache Kafka, 3.6 or later. The connections (TCP, TLS, SASL) are
+ * kafkajs's. What goes over them is written in the other kafka_*.ts files,
+ * which do not know kafkajs: its producer and consumer lose or repeat records
+ * in ways that cannot be mended from outside (concurrent sends of an idempotent
+ * producer, a lost answer to EndTxn, offsets that are reset or committed without
+ * being asked, zombies that are not fenced), and make an object a record.
+ */
+import { Buffer } from "node:buffer";
+// @ts-types="./kafkajs_connection.d.ts"
+import Connection from "kafkajs/src/network/connection.js";
+// @ts-types="./kafkajs_socket_factory.d.ts"
+import openSocketFactory from "kafkajs/src/network/socketFactory.js";
+import { ConfigError, LogError } from "../../base/error.ts";
+import { KafkaCluster, type KafkaConnection } from "./kafka_cluster.ts";
+import { KafkaConnectionError, KafkaError } from "./kafka_error.ts";
+import { KafkaLog } from "./kafka_log.ts";
+import {
+  apiVersionsRequest,
+  type BrokerNode,
+  type KafkaRequest,
+} from "./kafka_requests.ts";
+import type { KafkaSettings } from "./kafka_settings.ts";
+import { WireReader } from "./kafka_wire.ts";
+import type { Log, LogReport } from "../log.ts";
+
+const CONNECT_MS = 5000;
+const REQUEST_MS = 30_000;
+/** So long the first answer may take: a cluster that starts needs some seconds. */
+const OPEN_MS = 10_000;
+
+/** Connects to the cluster; throws LogError if it cannot be reached. */
+export async function openKafkaLog(
+  settings: KafkaSettings,
+  report: LogReport,
+): Promise<Log> {
+  const closed = new AbortController();
+  const cluster = new KafkaCluster({
+    brokers: settings.brokers,
+    connect: (node) => connect(node, settings),
+    report,
+    signal: closed.signal,
+  });
+  try {
+    await cluster.retry(() => cluster.metadata([]), { deadlineMs: OPEN_MS });
+  } catch (error) {
+    cluster.close();
+    if (error instanceof LogError || error instanceof ConfigError) throw error;
+    throw new LogError(
+      `no Kafka broker answers at ${settings.brokers.join(", ")}: ` +
+        `${(error as Error).message}; start it or give its address by ` +
+        `--brokers, and ${securityAdvice(settings)}`,
+      { cause: error },
+    );
+  }
+  return new KafkaLog({ settings, cluster, report, closed });
+}
+
+/** A broker that wants to be spoken to otherwise says nothing and hangs up. */
+function securityAdvice({ tls, sasl }: KafkaSettings): string {
+  if (!tls) return "see --kafka-tls if it wants TLS";
+  return sasl
+    ? "see whether it wants TLS (--kafka-tls) and a password (--kafka-sasl)"
+    : "see whether it wants TLS (--kafka-tls), and --kafka-sasl if it wants a password";
+}
+
+/** What kafkajs's own classes want for a log: what matters is reported by those who wait. */
+const SILENT = {
+  namespace: () => SILENT,
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+};
+
+async function connect(
+  node: BrokerNode,
+  settings: KafkaSettings,
+): Promise<KafkaConnection> {
+  const place = `${node.host}:${node.port}`;
+  const connection = newConnection(node, settings);
+  silenceQueue(connection.requestQueue);
+  const open = {
+    send: <T>(request: KafkaRequest<T>) => send(connection, request, place),
+    close: () => {
+      connection.rejectRequests(new KafkaConnectionError("closed"));
+      connection.disconnect();
+    },
+  };
+  try {
+    await connection.connect();
+    if (settings.sasl) {
+      const versions = await open.send(apiVersionsRequest());
+      connection.setVersions(
+        Object.fromEntries(
+          versions.map((version) => [version.apiKey, version]),
+        ),
+      );
+      connection.setSupportAuthenticationProtocol(true);
+      await connection.authenticate();
+    }
+    return open;
+  } catch (error) {
+    open.close();
+    throw translated(error, place);
+  }
+}
+
+function newConnection(
+  { host, port }: BrokerNode,
+  { tls, sasl }: KafkaSettings,
+): Connection {
+  try {
+    return new Connection({
+      host,
+      port,
+      logger: SILENT,
+      socketFactory: openSocketFactory(),
+      clientId: "fraudstream",
+      ssl: tls ? { ...(tls.ca === undefined ? {} : { ca: [tls.ca] }) } : null,
+      sasl: sasl ? { ...sasl } : null,
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: REQUEST_MS,
+      enforceRequestTimeout: true,
+      maxInFlightRequests: null,
+    });
+  } catch (error) {
+    throw translated(error, `${host}:${port}`); // it reads the environment
+  }
+}
+
+/**
+ * kafkajs looks every millisecond whether requests are waiting to be sent, on
+ * every connection: 25 ms of CPU a second. There is nothing to look for while
+ * none are.
+ */
+function silenceQueue(queue: Connection["requestQueue"]): void {
+  const schedule = queue.scheduleCheckPendingRequests.bind(queue);
+  queue.scheduleCheckPendingRequests = () => {
+    if (queue.pending.length > 0) schedule();
+  };
+}
+
+async function send<T>(
+  connection: Connection,
+  request: KafkaRequest<T>,
+  place: string,
+): Promise<T> {
+  const { name, apiKey, apiVersion, body, extraMs = 0, decode } = request;
+  const { buffer, byteOffset, length } = body;
+  const bytes = Buffer.from(buffer, byteOffset, length);
+  let answer: Uint8Array;
+  try {
+    answer = await connection.send<Uint8Array>({
+      request: {
+        apiKey,
+        apiVersion,
+        apiName: name,
+        encode: () => Promise.resolve({ buf: bytes, buffer: bytes }),
+      },
+      response: {
+        decode: (payload) =>
+          Promise.resolve({ payload, clientSideThrottleTime: 0 }),
+        // A plain view: a Buffer's slice() does not copy, as others expect.
+        parse: ({ payload: { buffer, byteOffset, length } }) =>
+          Promise.resolve(new Uint8Array(buffer, byteOffset, length)),
+      },
+      requestTimeout: REQUEST_MS + extraMs,
+      logResponseError: false,
+    });
+  } catch (error) {
+    throw translated(error, place);
+  }
+  try {
+    return decode(new WireReader(answer));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new LogError(
+      `the answer of ${place} to ${name} cannot be read; is it a Kafka broker?`,
+      { cause: error },
+    );
+  }
+}
+
+/** An error of kafkajs as one of ours. */
+function translated(error: unknown, place: string): Error {
+  if (error instanceof KafkaError || error instanceof KafkaConnectionError) {
+    return error;
+  }
+  const { name, message } = error as Error;
+  const reason = message.replace(/^(Connection error|Failed to connect): /, "");
+  if (name === "NotCapable" || /^Requires \w+ access/.test(reason)) {
+    return new ConfigError(
+      `Kafka at ${place} cannot be used: ${reason}; or start the program by ` +
+        `'deno task start:cluster', which has what a cluster needs`,
+      { cause: error },
+    );
+  }
+  if (name === "KafkaJSSASLAuthenticationError") {
+    return new LogError(
+      `the broker ${place} does not accept user name and password: ` +
+        `${message}; see --kafka-sasl, --kafka-username and ` +
+        `FRAUDSTREAM_KAFKA_PASSWORD`,
+      { cause: error },
+    );
+  }
+  if (/certificate/i.test(message)) {
+    return new LogError(
+      `the broker ${place} cannot be trusted: ${message}; see --kafka-ca-file ` +
+        `and give its address as its certificate has it`,
+      { cause: error },
+    );
+  }
+  const said = reason.includes(place) ? reason : `${place}: ${reason}`;
+  return new KafkaConnectionError(said, { cause: error });
+}

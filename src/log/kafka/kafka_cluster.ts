@@ -1,0 +1,342 @@
+/**
+ * A Kafka cluster: which broker leads a partition or coordinates a group, how
+ * to reach it, and patience. What fails for a while is tried again until it
+ * succeeds or the run is stopped; an outage is told once, and its end.
+ */
+import { LogError } from "../../base/error.ts";
+import {
+  check,
+  CODES,
+  isKafkaError,
+  isTransient,
+  KafkaConnectionError,
+} from "./kafka_error.ts";
+import {
+  type BrokerNode,
+  type CoordinatorOf,
+  findCoordinatorRequest,
+  type KafkaRequest,
+  type Metadata,
+  metadataRequest,
+  placeOf,
+  type TopicPartition,
+} from "./kafka_requests.ts";
+import type { LogReport } from "../log.ts";
+
+/** A connection to one broker. */
+export interface KafkaConnection {
+  /** Sends a request; throws KafkaConnectionError when no answer comes, KafkaError for a refusal. */
+  send<T>(request: KafkaRequest<T>): Promise<T>;
+  /** Ends it; what is under way fails. */
+  close(): void;
+}
+
+/** How a cluster is reached. */
+export interface ClusterOptions {
+  /** Some brokers, each "host:port". */
+  readonly brokers: readonly string[];
+  /** Makes a connection; throws KafkaConnectionError if nobody answers. */
+  readonly connect: (node: BrokerNode) => Promise<KafkaConnection>;
+  /** Told of outages. */
+  readonly report: LogReport;
+  /** Ends all waiting, with its reason. */
+  readonly signal: AbortSignal;
+}
+
+const PAUSE_FIRST_MS = 20;
+const PAUSE_MAX_MS = 1000;
+/** Kafka is done with a transaction after a few milliseconds; kafkajs waits 300. */
+const PAUSE_TRANSACTION_MS = 3;
+/** An outage shorter than this is nobody's concern. */
+const OUTAGE_MS = 1000;
+/** A request that fails for so long while others succeed is told, and so often. */
+const STUCK_MS = 15_000;
+
+/** The brokers of a cluster. */
+export class KafkaCluster {
+  readonly #options: ClusterOptions;
+  readonly #lanes = new Set<Lane>();
+  readonly #main: Lane;
+  readonly #leaders = new Map<string, readonly BrokerNode[]>();
+  readonly #coordinators = new Map<string, BrokerNode>();
+  #brokers: readonly BrokerNode[];
+  #outage: { told: boolean; since: number } | undefined;
+
+  /** Connects to nobody yet. */
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#brokers = options.brokers.map(nodeOf);
+    this.#main = this.lane();
+  }
+
+  /** A set of connections of its own: a broker answers the requests of one connection in turn, so what may wait long needs another. */
+  lane(): Lane {
+    const lane = new Lane(
+      this.#options.connect,
+      () => this.#lanes.delete(lane),
+    );
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  /** Sends to any broker that answers. */
+  async toAny<T>(request: KafkaRequest<T>): Promise<T> {
+    let failure: unknown;
+    const seeds = this.#options.brokers.map(nodeOf);
+    for (const node of [...this.#brokers, ...seeds]) {
+      try {
+        return await this.#main.send(node, request);
+      } catch (error) {
+        if (!(error instanceof KafkaConnectionError)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** Looks up brokers and topics. */
+  async metadata(topics: readonly string[]): Promise<Metadata> {
+    const metadata = await this.toAny(metadataRequest(topics));
+    this.#brokers = metadata.brokers;
+    for (const { code, name, leaders } of metadata.topics) {
+      const nodes = leaders.map((leader) =>
+        metadata.brokers.find(({ nodeId }) => nodeId === leader)
+      );
+      if (code !== 0 || nodes.includes(undefined)) this.#leaders.delete(name);
+      else this.#leaders.set(name, nodes as BrokerNode[]);
+    }
+    return metadata;
+  }
+
+  /** The controller, which creates topics. */
+  async controller(): Promise<BrokerNode> {
+    const { brokers, controller } = await this.metadata([]);
+    return brokers.find(({ nodeId }) => nodeId === controller) ?? brokers[0];
+  }
+
+  /** Leaders of a topic's partitions; undefined if there is no such topic. */
+  async leaders(topic: string): Promise<readonly BrokerNode[] | undefined> {
+    const known = this.#leaders.get(topic);
+    if (known) return known;
+    const { topics: [found] } = await this.metadata([topic]);
+    if (found?.code === CODES.unknownTopicOrPartition) return undefined;
+    const leaders = this.#leaders.get(topic);
+    if (leaders) return leaders;
+    check(found?.code ?? 0, `topic ${topic}`); // a right that is missing, say
+    throw new KafkaConnectionError(`topic ${topic} has no leader now`);
+  }
+
+  /** Leader of a partition; throws LogError if there is no such partition. */
+  async leader(place: TopicPartition): Promise<BrokerNode> {
+    const leaders = await this.leaders(place.topic);
+    const leader = leaders?.[place.partition];
+    if (leader) return leader;
+    throw new LogError(`there is no ${placeOf(place)} in Kafka`);
+  }
+
+  /**
+   * Waits for the answer of a coordinator about partitions. It knows no topic
+   * that has been deleted, and says so as it does of one that it does not know
+   * yet: LogError instead, where there is none.
+   */
+  async about<T>(
+    places: readonly TopicPartition[],
+    answer: Promise<T>,
+  ): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (isKafkaError(error, CODES.unknownTopicOrPartition)) {
+        this.forget();
+        for (const place of places) await this.leader(place);
+      }
+      throw error;
+    }
+  }
+
+  /** Coordinator of a group or a transactional id. */
+  async coordinator(of: CoordinatorOf, id: string): Promise<BrokerNode> {
+    const key = `${of} ${id}`;
+    const known = this.#coordinators.get(key);
+    if (known) return known;
+    const node = await this.toAny(findCoordinatorRequest(of, id));
+    this.#coordinators.set(key, node);
+    return node;
+  }
+
+  /** Forgets who leads and coordinates, as after a refusal by one that no longer does. */
+  forget(): void {
+    this.#leaders.clear();
+    this.#coordinators.clear();
+  }
+
+  /**
+   * Does it again after transient errors, looking up afresh who is to be asked,
+   * until it succeeds, the deadline (milliseconds from now) passes or the
+   * signal ends it. Throws any other error at once.
+   */
+  async retry<T>(
+    body: () => Promise<T>,
+    { signal = this.#options.signal, deadlineMs = Infinity } = {},
+  ): Promise<T> {
+    const began = performance.now();
+    const deadline = began + deadlineMs;
+    let tellMs = began + STUCK_MS;
+    for (let attempt = 0;; attempt++) {
+      signal.throwIfAborted();
+      try {
+        // A broker that hangs must not keep waiting who was told to stop.
+        const result = await unlessAborted(body(), signal);
+        this.#answered();
+        return result;
+      } catch (error) {
+        const now = performance.now();
+        if (!isTransient(error) || now > deadline) throw error;
+        if (now > tellMs && !this.#outage?.told) {
+          tellMs = now + STUCK_MS;
+          this.#options.report("warning", "a request fails again and again", {
+            error: (error as Error).message,
+            seconds: Math.round((now - began) / 1000),
+            then: "trying again until it succeeds",
+          });
+        }
+        await this.recover(error, attempt, signal);
+      }
+    }
+  }
+
+  /** What retry() does after a transient error: forgets, tells of an outage, pauses. */
+  async recover(
+    error: unknown,
+    attempt: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (isKafkaError(error, CODES.concurrentTransactions)) {
+      return await pause(PAUSE_TRANSACTION_MS, signal);
+    }
+    this.forget();
+    this.#failed(error);
+    const most = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** attempt);
+    await pause(most * (0.5 + Math.random() / 2), signal);
+  }
+
+  #failed(error: unknown): void {
+    const now = performance.now();
+    this.#outage ??= { told: false, since: now };
+    if (this.#outage.told || now - this.#outage.since < OUTAGE_MS) return;
+    this.#outage.told = true;
+    const { message } = error as Error;
+    this.#options.report("warning", "Kafka does not answer as it should", {
+      error: message,
+      then: "trying again until it does",
+    });
+  }
+
+  #answered(): void {
+    if (this.#outage?.told) {
+      const milliseconds = Math.round(performance.now() - this.#outage.since);
+      this.#options.report("info", "Kafka answers again", { milliseconds });
+    }
+    this.#outage = undefined;
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    for (const lane of [...this.#lanes]) lane.close();
+  }
+}
+
+/** Connections to brokers, one each. */
+export class Lane {
+  readonly #connect: ClusterOptions["connect"];
+  readonly #closed: () => void;
+  readonly #connections = new Map<string, Promise<KafkaConnection>>();
+  #isClosed = false;
+
+  /** Connects to nobody yet; `closed` is called by close(). */
+  constructor(connect: ClusterOptions["connect"], closed: () => void) {
+    this.#connect = connect;
+    this.#closed = closed;
+  }
+
+  /** Sends to a broker; a connection that failed is replaced by the next call. */
+  async send<T>(node: BrokerNode, request: KafkaRequest<T>): Promise<T> {
+    if (this.#isClosed) throw new KafkaConnectionError("closed");
+    const key = `${node.host}:${node.port}`;
+    let connection = this.#connections.get(key);
+    if (!connection) {
+      connection = this.#connect(node);
+      this.#connections.set(key, connection);
+    }
+    try {
+      return await (await connection).send(request);
+    } catch (error) {
+      if (error instanceof KafkaConnectionError) this.#drop(key, connection);
+      throw error;
+    }
+  }
+
+  #drop(key: string, connection: Promise<KafkaConnection>): void {
+    if (this.#connections.get(key) !== connection) return;
+    this.#connections.delete(key);
+    closeOnceOpen(connection);
+  }
+
+  /** Ends its connections, and what is under way on them; the next call opens new ones. */
+  hangUp(): void {
+    for (const connection of this.#connections.values()) {
+      closeOnceOpen(connection);
+    }
+    this.#connections.clear();
+  }
+
+  /** Ends its connections for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.hangUp();
+    this.#closed();
+  }
+}
+
+function closeOnceOpen(connection: Promise<KafkaConnection>): void {
+  connection.then((open) => open.close(), () => {}); // it never opened
+}
+
+/** A broker that is known by its address only. */
+function nodeOf(address: string): BrokerNode {
+  const colon = address.lastIndexOf(":");
+  const host = address.slice(0, colon);
+  return { nodeId: -1, host, port: Number(address.slice(colon + 1)) };
+}
+
+/** Waits; throws the signal's reason when it comes first. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}
+
+/** Waits for a promise; throws the signal's reason when it comes first, and what becomes of the promise then is nobody's concern. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,388 @@
+/**
+ * A group's work on a topic, shared with other processes: joins the group,
+ * works on the partitions that are assigned, each in transactions of its own,
+ * and hands them on when others come.
+ *
+ * What makes it exactly once: a partition is opened by becoming the producer
+ * of its transactional id, which fences whoever had it before and waits for
+ * the end of what that one had under way; then the commit is read; then the
+ * state is restored. Only then steps begin. Whoever is fenced, or belongs to an
+ * older generation of the group, drops its partitions with their state and
+ * joins anew; nobody becomes the producer of a partition that was not assigned
+ * since, or two would fence each other in turns.
+ */
+import { LogError } from "../../base/error.ts";
+import {
+  type KafkaCluster,
+  type Lane,
+  pause,
+  unlessAborted,
+} from "./kafka_cluster.ts";
+import {
+  CODES,
+  isAbortable,
+  isFenced,
+  isKafkaError,
+  type KafkaError,
+  KafkaUncertainError,
+} from "./kafka_error.ts";
+import { type Generation, GroupMember } from "./kafka_group.ts";
+import type { Membership } from "./kafka_group_requests.ts";
+import { fetchPartitions } from "./kafka_fetch.ts";
+import { OwnedPartition } from "./kafka_partition.ts";
+import type { ConsumeOptions, LogReport } from "../log.ts";
+
+/** How a consumer is run. */
+export interface ConsumerOptions {
+  /** The cluster. */
+  readonly cluster: KafkaCluster;
+  /** Group, topic, and what is done with the records. */
+  readonly consume: ConsumeOptions;
+  /** Put before the names of topics, groups and transactional ids. */
+  readonly prefix: string;
+  /** Silence after which a member is taken for dead, milliseconds. */
+  readonly sessionTimeoutMs: number;
+  /** Told of assignments and refusals. */
+  readonly report: LogReport;
+  /** Ends the work after the steps in hand. */
+  readonly signal: AbortSignal;
+  /** Ends the steps in hand as well: comes a while after `signal`, with its reason. */
+  readonly patience: AbortSignal;
+}
+
+/** How long a broker may wait for records. */
+const FETCH_WAIT_MS = 50;
+/** How soon idle() is asked when nothing moves; each further pause is twice as long, up to the longest. */
+const IDLE_MS = 25;
+const IDLE_MAX_MS = 400;
+/** How long a partition whose records must wait does so before it looks again. */
+const WAIT_MS = 10;
+/**
+ * A transaction costs the brokers the same for one record as for thousands.
+ * After one for few records the partition rests for so many times its length,
+ * so that it has more of them next time: without it a trickle of records keeps
+ * the brokers busy with transactions, and waits for them.
+ */
+const REST_SHARE = 1;
+const REST_MAX_MS = 50;
+/** A partition is restored so often without a step that succeeds. */
+const RECOVERIES_MAX = 5;
+
+/** What ended a generation. */
+type Ending = "rebalance" | "lost" | "done" | "stopped";
+
+/** Works for a group until done or stopped. */
+export async function consume(options: ConsumerOptions): Promise<void> {
+  const consumer = new Consumer(options);
+  try {
+    await consumer.run();
+  } catch (error) {
+    const { signal } = options;
+    if (!signal.aborted || error !== signal.reason) throw error;
+  } finally {
+    await consumer.close();
+  }
+}
+
+class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #member: GroupMember;
+  readonly #groupLane: Lane;
+  readonly #fetchLane: Lane;
+  readonly #owned = new Map<number, OwnedPartition>();
+  #news = Promise.withResolvers<void>();
+  #moves = 0;
+
+  constructor(options: ConsumerOptions) {
+    const { cluster, consume, prefix, sessionTimeoutMs, signal } = options;
+    this.#options = options;
+    this.#groupLane = cluster.lane();
+    this.#fetchLane = cluster.lane();
+    this.#member = new GroupMember({
+      cluster,
+      lane: this.#groupLane,
+      group: prefix + consume.group,
+      topic: prefix + consume.topic,
+      sessionTimeoutMs,
+      signal,
+    });
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    while (!signal.aborted) {
+      const generation = await this.#member.join();
+      this.#adopt(generation);
+      const ending = await this.#live(generation);
+      if (ending === "done" || ending === "stopped") return;
+      if (ending === "lost") {
+        for (const partition of this.#owned.keys()) this.#drop(partition);
+        await this.#leave();
+        this.#member.forget();
+      }
+    }
+  }
+
+  /** Keeps what nobody else can have had in between, drops the rest, opens what is new. */
+  #adopt({ member, partitions, continuous }: Generation): void {
+    const { consume, report } = this.#options;
+    for (const partition of this.#owned.keys()) {
+      if (continuous && partitions.includes(partition)) continue;
+      this.#drop(partition);
+    }
+    const opened: number[] = [];
+    for (const partition of partitions) {
+      if (this.#owned.has(partition)) continue;
+      opened.push(partition);
+      this.#owned.set(
+        partition,
+        new OwnedPartition({ ...this.#options, partition }),
+      );
+    }
+    report("info", "partitions assigned", {
+      group: consume.group,
+      generation: member.generation,
+      partitions,
+      opened,
+    });
+  }
+
+  #drop(partition: number): void {
+    this.#owned.get(partition)?.close();
+    this.#owned.delete(partition);
+  }
+
+  /** Works in one generation of the group until something ends it and the steps in hand are over. */
+  async #live({ member }: Generation): Promise<Ending> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#options.signal]);
+    let ending: Ending = "stopped";
+    let failure: { error: unknown } | undefined;
+    const end = (why: Ending) => {
+      // What was refused must not be kept, even where a rebalance came first.
+      const isWorse = why === "lost" && ending === "rebalance";
+      if (!over.signal.aborted || isWorse) ending = why;
+      over.abort();
+    };
+    const wake = () => this.#wake();
+    signal.addEventListener("abort", wake);
+    const finish = (work: Promise<void>, until: AbortSignal) =>
+      work.catch((error) => {
+        if (until.aborted && error === until.reason) return;
+        failure ??= { error };
+        end("stopped");
+      });
+    const finished = new AbortController();
+    const heartbeats = finish(
+      this.#heartbeats(finished.signal, end),
+      finished.signal,
+    );
+    const works = [
+      // Who has no partition has nothing to fetch until the next generation.
+      ...this.#owned.size > 0 ? [this.#fetches(signal)] : [],
+      this.#idles(signal, end),
+      ...[...this.#owned.values()].map((owned) =>
+        this.#steps(owned, member, signal, end)
+      ),
+    ];
+    await Promise.all(works.map((work) => finish(work, signal)));
+    finished.abort();
+    await heartbeats;
+    signal.removeEventListener("abort", wake);
+    if (failure) throw failure.error;
+    return ending;
+  }
+
+  /** Goes on until the steps in hand are over: the others wait for them as long as this member is alive. */
+  async #heartbeats(
+    signal: AbortSignal,
+    end: (why: Ending) => void,
+  ): Promise<void> {
+    for (;;) {
+      await pause(this.#member.heartbeatMs, signal);
+      const ending = await unlessAborted(this.#member.heartbeat(), signal);
+      if (ending === "rebalance") end(ending);
+      if (ending !== "lost") continue;
+      const { consume, report } = this.#options;
+      report("warning", "the group has taken this consumer for dead", {
+        group: consume.group,
+        then: "joining anew; nothing it had not committed counts",
+      });
+      return end(ending);
+    }
+  }
+
+  async #fetches(signal: AbortSignal): Promise<void> {
+    const { cluster, consume, prefix } = this.#options;
+    while (!signal.aborted) {
+      const wanted = [...this.#owned.values()].flatMap((owned) => {
+        const { wanted: offset, partition } = owned;
+        return offset === undefined ? [] : [{ owned, partition, offset }];
+      });
+      // Who waits at the broker for one partition cannot ask for another.
+      const waitMs = wanted.length === this.#owned.size ? FETCH_WAIT_MS : 0;
+      if (wanted.length === 0) {
+        await this.#newsOr(WAIT_MS, signal);
+        continue;
+      }
+      let isNew = false;
+      let gone: number | undefined;
+      await fetchPartitions({
+        cluster,
+        lane: this.#fetchLane,
+        topic: prefix + consume.topic,
+        wanted,
+        waitMs,
+        bytesMax: consume.limit.bytes,
+        signal,
+        take: ({ owned, offset }, batch) => {
+          if (batch) isNew = owned.offer(offset, batch) || isNew;
+          else gone ??= offset;
+        },
+      });
+      // Kafka's clients would go on at the start or the end without a word.
+      if (gone !== undefined) throw recordsGone(consume.topic, gone);
+      if (isNew) this.#wake();
+      else if (waitMs === 0) await this.#newsOr(WAIT_MS, signal);
+    }
+  }
+
+  async #idles(
+    signal: AbortSignal,
+    end: (why: Ending) => void,
+  ): Promise<void> {
+    let pauseMs = IDLE_MS;
+    for (let moves = this.#moves;; moves = this.#moves) {
+      await pause(pauseMs, signal);
+      const quiet = [...this.#owned.values()].every(({ isQuiet }) => isQuiet);
+      if (!quiet || this.#moves !== moves) {
+        pauseMs = IDLE_MS;
+        continue;
+      }
+      const { consume, patience } = this.#options;
+      if (await unlessAborted(consume.idle(), patience)) return end("done");
+      pauseMs = Math.min(2 * pauseMs, IDLE_MAX_MS);
+    }
+  }
+
+  /** Steps through a partition as long as the generation lasts. */
+  async #steps(
+    owned: OwnedPartition,
+    member: Membership,
+    signal: AbortSignal,
+    end: (why: Ending) => void,
+  ): Promise<void> {
+    const { patience } = this.#options;
+    await unlessAborted(owned.opened, signal);
+    let recoveries = 0;
+    let isBroken = false;
+    let took = 0;
+    while (!signal.aborted) {
+      if (owned.isHeld && !isBroken) {
+        await pause(Math.min(REST_SHARE * took, REST_MAX_MS), signal);
+        owned.release();
+        this.#wake();
+      }
+      const began = performance.now();
+      try {
+        if (isBroken) await owned.recover();
+        isBroken = false;
+        const outcome = await unlessAborted(owned.step(member), patience);
+        recoveries = 0;
+        took = performance.now() - began;
+        if (outcome === "moved") {
+          this.#moves++;
+          this.#wake();
+        } else {
+          await this.#newsOr(outcome === "empty" ? 1000 : WAIT_MS, signal);
+        }
+      } catch (error) {
+        if (error instanceof KafkaUncertainError) {
+          this.#tellDropped("answer to a commit lost", owned, error);
+          return end("lost"); // who has left the group can take nothing back
+        }
+        if (isFenced(error) || isOutdated(error)) {
+          this.#tellDropped("commit refused", owned, error as KafkaError);
+          if (!isFenced(error)) await owned.abandon();
+          return end("lost");
+        }
+        // Whatever came of it, recovery reads the commit.
+        const again = isAbortable(error) ||
+          isKafkaError(error, CODES.unknownServerError);
+        if (!again || recoveries++ === RECOVERIES_MAX) {
+          await owned.abandon();
+          throw error;
+        }
+        isBroken = true;
+      }
+    }
+    if (!isBroken) return;
+    await owned.abandon();
+    end("lost"); // what is half done must not be kept for the next generation
+  }
+
+  #tellDropped(
+    message: string,
+    { partition }: OwnedPartition,
+    error: Error,
+  ): void {
+    const { consume, report } = this.#options;
+    report("warning", message, {
+      group: consume.group,
+      partition,
+      error: error.message,
+      then: "dropping the partition and joining the group anew",
+    });
+  }
+
+  /** Tells all who wait that something has changed. */
+  #wake(): void {
+    const { resolve } = this.#news;
+    this.#news = Promise.withResolvers<void>();
+    resolve();
+  }
+
+  async #newsOr(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const timer = Promise.withResolvers<void>();
+    const id = setTimeout(timer.resolve, ms);
+    await Promise.race([this.#news.promise, timer.promise]);
+    clearTimeout(id);
+  }
+
+  async #leave(): Promise<void> {
+    const { patience } = this.#options;
+    try {
+      await unlessAborted(this.#member.leave(), patience);
+    } catch (error) {
+      if (error !== patience.reason) throw error;
+    }
+  }
+
+  /** Leaves the group and closes all connections. */
+  async close(): Promise<void> {
+    for (const partition of this.#owned.keys()) this.#drop(partition);
+    await this.#leave();
+    this.#groupLane.close();
+    this.#fetchLane.close();
+  }
+}
+
+function recordsGone(topic: string, offset: number): LogError {
+  return new LogError(
+    `offset ${offset} of ${topic} is not there (any more): records have been ` +
+      `deleted before they were taken, or the topic was made anew; set its ` +
+      `retention.ms to -1 and start over with another --topic-prefix`,
+  );
+}
+
+/** Whether the group has gone on without this member. */
+function isOutdated(error: unknown): error is KafkaError {
+  const { illegalGeneration, unknownMemberId, fencedInstanceId } = CODES;
+  return isKafkaError(
+    error,
+    illegalGeneration,
+    unknownMemberId,
+    fencedInstanceId,
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * Reading records from the brokers that lead their partitions: several
+ * partitions at once for a consumer, one for whoever looks something up.
+ */
+import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
+import { check, CODES } from "./kafka_error.ts";
+import { decodeBatches } from "./kafka_records.ts";
+import {
+  type BrokerNode,
+  type FetchedPartition,
+  fetchRequest,
+  placeOf,
+} from "./kafka_requests.ts";
+import type { RecordBatch } from "../record_batch.ts";
+
+/** A partition from which records are wanted. */
+export interface Wanted {
+  /** Partition number. */
+  readonly partition: number;
+  /** Offset of the first record wanted. */
+  readonly offset: number;
+}
+
+/** What is read and how. */
+export interface FetchOptions<W extends Wanted> {
+  /** The cluster. */
+  readonly cluster: KafkaCluster;
+  /** Connections on which nobody minds waiting. */
+  readonly lane: Lane;
+  /** Topic to read. */
+  readonly topic: string;
+  /** Its partitions. */
+  readonly wanted: readonly W[];
+  /** How long to wait if there is nothing, milliseconds. */
+  readonly waitMs: number;
+  /** Bytes of one partition at most; one batch always comes. */
+  readonly bytesMax: number;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+  /** Given what came of a partition; nothing where the offset is not there (any more). */
+  readonly take: (wanted: W, batch: RecordBatch | undefined) => void;
+}
+
+/** Fetches once. */
+export async function fetchPartitions<W extends Wanted>(
+  options: FetchOptions<W>,
+): Promise<void> {
+  const { cluster, lane, topic, waitMs, bytesMax, signal } = options;
+  let left = options.wanted;
+  await cluster.retry(async () => {
+    const leaders = new Map<number, [BrokerNode, W[]]>();
+    for (const wanted of left) {
+      const { partition } = wanted;
+      const node = await cluster.leader({ topic, partition });
+      const known = leaders.get(node.nodeId);
+      if (known) known[1].push(wanted);
+      else leaders.set(node.nodeId, [node, [wanted]]);
+    }
+    await Promise.all([...leaders.values()].map(async ([node, led]) => {
+      const from = led.map(({ partition, offset }) => ({
+        topic,
+        partition,
+        offset,
+      }));
+      const fetched = await lane.send(
+        node,
+        fetchRequest(from, {
+          waitMs,
+          bytesMax: bytesMax * led.length,
+          partitionBytesMax: bytesMax,
+        }),
+      );
+      for (const one of fetched) {
+        const wanted = led.find(({ partition }) => partition === one.partition);
+        if (!wanted) continue;
+        options.take(wanted, recordsOf(one, wanted.offset));
+        left = left.filter((other) => other !== wanted);
+      }
+    }));
+  }, { signal });
+}
+
+function recordsOf(
+  fetched: FetchedPartition,
+  offset: number,
+): RecordBatch | undefined {
+  const place = placeOf(fetched);
+  if (fetched.code === CODES.offsetOutOfRange) return undefined;
+  check(fetched.code, `reading ${place}`);
+  return decodeBatches(fetched.records, offset, place);
+}

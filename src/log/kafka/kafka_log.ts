@@ -1,0 +1,558 @@
+/**
+ * The interface of the log in terms of Kafka: topics with the settings that a
+ * stream in event time needs, reading anywhere, commits, and transactions.
+ */
+import { ConfigError, LogError } from "../../base/error.ts";
+import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
+import { consume } from "./kafka_consumer.ts";
+import { CODES, isAbortable, isFenced, KafkaError } from "./kafka_error.ts";
+import { fetchPartitions } from "./kafka_fetch.ts";
+import {
+  describeGroupRequest,
+  offsetFetchRequest,
+} from "./kafka_group_requests.ts";
+import { BATCH_BYTES, KafkaProducer } from "./kafka_producer.ts";
+import {
+  apiVersionsRequest,
+  type BrokerNode,
+  createTopicsRequest,
+  deleteRecordsRequest,
+  describeTopicRequest,
+  EARLIEST,
+  featuresRequest,
+  knowsTopicIds,
+  LATEST,
+  listOffsetsRequest,
+  losesMarkers,
+  topicIdsRequest,
+} from "./kafka_requests.ts";
+import type { KafkaSettings } from "./kafka_settings.ts";
+import type {
+  Append,
+  Commit,
+  ConsumeOptions,
+  Log,
+  LogProducer,
+  LogReport,
+  ReadLimit,
+  Step,
+  TopicSpec,
+  TopicState,
+} from "../log.ts";
+import { emptyBatch, type RecordBatch } from "../record_batch.ts";
+
+/** The most that brokers allow by default: the only writer of an id is waited for by nobody. */
+const PRODUCER_TRANSACTION_MS = 600_000;
+/** So long the step in hand may take after the word to stop. */
+const PATIENCE_MS = 5000;
+const RENEWALS_MAX = 5;
+const CREATED_MS = 30_000;
+/** Kafka tells nobody of news: whoever waits for some looks so often. */
+const LOOK_MS = 50;
+const FOREVER = "9223372036854775807";
+/** What a broker takes by default in one batch. */
+const BATCH_DEFAULT = 1_048_588;
+
+/** What a log is made from. */
+export interface KafkaLogOptions {
+  /** How the cluster is used. */
+  readonly settings: KafkaSettings;
+  /** The cluster, reached already. */
+  readonly cluster: KafkaCluster;
+  /** Told what happens behind the scenes. */
+  readonly report: LogReport;
+  /** Aborted when the log is closed. */
+  readonly closed: AbortController;
+}
+
+/** A log in a Kafka cluster. */
+export class KafkaLog implements Log {
+  readonly #options: KafkaLogOptions;
+  readonly #cluster: KafkaCluster;
+  readonly #prefix: string;
+  readonly #lane: Lane;
+
+  /** Uses the cluster, and closes it in the end. */
+  constructor(options: KafkaLogOptions) {
+    this.#options = options;
+    this.#cluster = options.cluster;
+    this.#prefix = options.settings.prefix;
+    this.#lane = options.cluster.lane();
+  }
+
+  /** See Log. Settings of topics that are there are checked, never altered. */
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.#translate(async () => {
+      await this.#tellOfFaults();
+      const found = await this.#checkTopics(specs);
+      const missing = specs.filter(({ name }) => !found.has(name));
+      if (missing.length === 0) return;
+      await this.#create(missing);
+      // Another process may have made them, with a form of its own.
+      await this.#checkTopics(missing);
+    });
+  }
+
+  /** See Log. */
+  async checkTopics(specs: readonly TopicSpec[]): Promise<void> {
+    await this.#translate(() => this.#checkTopics(specs));
+  }
+
+  /** See Log. */
+  async checkPartitions(specs: readonly TopicSpec[]): Promise<void> {
+    const counts = await this.#translate(() => this.#partitions(specs));
+    for (const { name, partitions } of specs) {
+      const count = counts.get(name) ?? partitions;
+      if (count === partitions) continue;
+      throw new ConfigError(
+        `topic ${this.#prefix}${name} has ${count} partitions, but this ` +
+          `stream was begun with ${partitions}: keys lie in other partitions ` +
+          `than before, where their windows are not, so it cannot go on; ` +
+          `begin a new stream with another --topic-prefix`,
+      );
+    }
+  }
+
+  /** How many partitions the topics have that are there, as the cluster says now. */
+  async #partitions(
+    specs: readonly TopicSpec[],
+  ): Promise<Map<string, number>> {
+    const names = specs.map(({ name }) => this.#prefix + name);
+    const { topics } = await this.#cluster.metadata(names);
+    const counts = new Map<string, number>();
+    for (const { code, name, leaders } of topics) {
+      if (code !== 0) continue;
+      counts.set(name.slice(this.#prefix.length), leaders.length);
+    }
+    return counts;
+  }
+
+  /** Throws ConfigError for a topic of another form, and gives the names of those that are there. */
+  async #checkTopics(specs: readonly TopicSpec[]): Promise<Set<string>> {
+    const counts = await this.#cluster.retry(() => this.#partitions(specs));
+    const found = specs.filter(({ name }) => counts.has(name));
+    for (const spec of found) {
+      const count = counts.get(spec.name);
+      if (count === spec.partitions) continue;
+      // Where all that are there have as many, a stream may have so as well.
+      const alike = found.every(({ name, partitions }) =>
+        counts.get(name) === (partitions === 1 ? 1 : count)
+      );
+      throw new ConfigError(
+        `topic ${this.#prefix}${spec.name} has ${count} partitions, not ` +
+          `${spec.partitions}: ` +
+          (alike ? `give --partitions=${count} or ` : "") +
+          `choose another --topic-prefix`,
+      );
+    }
+    for (const spec of found) await this.#checkSettings(spec);
+    return new Set(found.map(({ name }) => name));
+  }
+
+  /** Warns of a Kafka that does not keep what it has promised. */
+  async #tellOfFaults(): Promise<void> {
+    const levels = await this.#cluster.retry(() =>
+      this.#cluster.toAny(featuresRequest())
+    );
+    if (!losesMarkers(levels)) return;
+    this.#options.report(
+      "warning",
+      "Kafka 4.3.0 and 4.3.1 may lose the end of a transaction, and with it " +
+        "exactly once, when a broker restarts",
+      {
+        error: "KAFKA-20734",
+        then: "going on; use 4.2, or a later release that has it mended",
+      },
+    );
+  }
+
+  async #create(specs: readonly TopicSpec[]): Promise<void> {
+    const { replication } = this.#options.settings;
+    const request = createTopicsRequest(specs.map((spec) => ({
+      name: this.#prefix + spec.name,
+      partitions: spec.partitions,
+      replication,
+      settings: settingsOf(spec),
+    })));
+    const results = await this.#cluster.retry(async () =>
+      await this.#lane.send(await this.#cluster.controller(), request)
+    );
+    for (const { name, code, detail } of results) {
+      if (code === 0 || code === CODES.topicAlreadyExists) continue;
+      throw new KafkaError(code, `creating topic ${name}`, detail);
+    }
+    // They are there when every broker that leads one says so.
+    for (const { name } of specs) {
+      await this.#cluster.retry(async () => {
+        if (await this.#cluster.leaders(this.#prefix + name)) return;
+        throw new KafkaError(CODES.unknownTopicOrPartition, `topic ${name}`);
+      }, { deadlineMs: CREATED_MS });
+    }
+  }
+
+  async #checkSettings(spec: TopicSpec): Promise<void> {
+    const name = this.#prefix + spec.name;
+    const settings = await this.#settings(spec.name);
+    const refuse = (why: string) => {
+      throw new ConfigError(`topic ${name} ${why}`);
+    };
+    if (isCompacted(settings) !== spec.compacted) {
+      refuse(
+        `is ${spec.compacted ? "not " : ""}compacted (cleanup.policy): ` +
+          `choose another --topic-prefix`,
+      );
+    }
+    const [problem] = problemsOf(settings);
+    if (problem) refuse(`${problem}, or choose another --topic-prefix`);
+  }
+
+  async #settings(topic: string): Promise<Map<string, string>> {
+    const request = describeTopicRequest(this.#prefix + topic);
+    return await this.#cluster.retry(() => this.#cluster.toAny(request));
+  }
+
+  /** See Log. */
+  async topics(names: readonly string[]): Promise<TopicState[]> {
+    return await this.#translate(async () => {
+      const states: TopicState[] = [];
+      const ids = await this.#ids(names);
+      for (const name of names) {
+        const leaders = await this.#findLeaders(name);
+        if (!leaders) continue;
+        const settings = await this.#settings(name);
+        states.push({
+          name,
+          id: ids.get(this.#prefix + name),
+          partitions: leaders.length,
+          compacted: isCompacted(settings),
+          startOffsets: await this.#offsets(name, leaders, EARLIEST),
+          endOffsets: await this.#offsets(name, leaders, LATEST),
+          settings: Object.fromEntries(
+            SHOWN_SETTINGS.map((key) => [key, settings.get(key) ?? ""]),
+          ),
+          problems: problemsOf(settings),
+        });
+      }
+      return states;
+    });
+  }
+
+  /** Ids of those topics that are there; none from brokers that know none. */
+  async #ids(names: readonly string[]): Promise<Map<string, string>> {
+    return await this.#cluster.retry(async () => {
+      const versions = await this.#cluster.toAny(apiVersionsRequest());
+      if (!knowsTopicIds(versions)) return new Map();
+      const request = topicIdsRequest(names.map((name) => this.#prefix + name));
+      return await this.#cluster.toAny(request);
+    });
+  }
+
+  /** See Log. What is not committed yet counts, and so does what Kafka keeps between records: a reader's `next` comes to it. */
+  async endOffsets(topic: string): Promise<number[] | undefined> {
+    return await this.#translate(async () => {
+      const leaders = await this.#findLeaders(topic);
+      return leaders && await this.#offsets(topic, leaders, LATEST);
+    });
+  }
+
+  async #offset(
+    topic: string,
+    partition: number,
+    time: number,
+  ): Promise<number> {
+    const name = this.#prefix + topic;
+    const request = listOffsetsRequest(name, [partition], time);
+    const offsets = await this.#cluster.retry(async () => {
+      const node = await this.#cluster.leader({ topic: name, partition });
+      return await this.#lane.send(node, request);
+    });
+    return offsets.get(partition) ?? -1;
+  }
+
+  /** Offsets of all partitions, from each leader in one request. */
+  async #offsets(
+    topic: string,
+    leaders: readonly BrokerNode[],
+    time: number,
+  ): Promise<number[]> {
+    const offsets: number[] = [];
+    await this.#cluster.retry(async () => {
+      const now = await this.#cluster.leaders(this.#prefix + topic) ?? leaders;
+      const nodes = Map.groupBy(now.keys(), (p) => now[p].nodeId);
+      for (const led of nodes.values()) {
+        const request = listOffsetsRequest(this.#prefix + topic, led, time);
+        const found = await this.#lane.send(now[led[0]], request);
+        for (const [partition, offset] of found) offsets[partition] = offset;
+      }
+    });
+    return offsets;
+  }
+
+  async #findLeaders(
+    topic: string,
+  ): Promise<readonly BrokerNode[] | undefined> {
+    return await this.#cluster.retry(() =>
+      this.#cluster.leaders(this.#prefix + topic)
+    );
+  }
+
+  /** See Log. */
+  async read(
+    topic: string,
+    partition: number,
+    offset: number,
+    limit: ReadLimit,
+  ): Promise<RecordBatch> {
+    return await this.#translate(async () => {
+      let at = offset;
+      for (;;) {
+        const batch = await this.#fetch(topic, partition, at, limit);
+        if (!batch) {
+          const start = await this.#offset(topic, partition, EARLIEST);
+          if (at >= start) return emptyBatch(at); // behind the end
+          at = start;
+        } else if (batch.count > 0 || batch.next === at) {
+          return batch;
+        } else at = batch.next;
+      }
+    });
+  }
+
+  async #fetch(
+    topic: string,
+    partition: number,
+    offset: number,
+    limit: ReadLimit,
+  ): Promise<RecordBatch | undefined> {
+    let found: RecordBatch | undefined;
+    await fetchPartitions({
+      cluster: this.#cluster,
+      lane: this.#lane,
+      topic: this.#prefix + topic,
+      wanted: [{ partition, offset }],
+      waitMs: 0,
+      bytesMax: limit.bytes,
+      signal: this.#options.closed.signal,
+      take: (_, batch) => found = batch,
+    });
+    return found;
+  }
+
+  /** See Log. */
+  async committed(
+    group: string,
+    topic: string,
+  ): Promise<(Commit | undefined)[]> {
+    return await this.#translate(async () => {
+      const leaders = await this.#findLeaders(topic);
+      if (!leaders) return [];
+      const partitions = [...leaders.keys()];
+      const name = this.#prefix + group;
+      const request = offsetFetchRequest(
+        name,
+        this.#prefix + topic,
+        partitions,
+        false,
+      );
+      const commits = await this.#cluster.retry(async () => {
+        const node = await this.#cluster.coordinator("group", name);
+        return await this.#lane.send(node, request);
+      });
+      return partitions.map((partition) => commits.get(partition));
+    });
+  }
+
+  /** See Log. */
+  async members(group: string): Promise<number> {
+    return await this.#translate(async () => {
+      const name = this.#prefix + group;
+      const request = describeGroupRequest(name);
+      return await this.#cluster.retry(async () => {
+        const node = await this.#cluster.coordinator("group", name);
+        return await this.#lane.send(node, request);
+      });
+    });
+  }
+
+  /** See Log. */
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    await this.#translate(async () => {
+      const place = { topic: this.#prefix + topic, partition };
+      const request = deleteRecordsRequest(place, before);
+      await this.#cluster.retry(async () => {
+        await this.#lane.send(await this.#cluster.leader(place), request);
+      });
+    });
+  }
+
+  /** See Log. */
+  async producer(id: string, signal?: AbortSignal): Promise<LogProducer> {
+    const patience = patienceOf(signal, this.#options.closed.signal);
+    const transactionalId = this.#prefix + id;
+    const lane = this.#cluster.lane();
+    const producer = await this.#translate(() =>
+      KafkaProducer.open({
+        cluster: this.#cluster,
+        lane,
+        transactionalId,
+        prefix: this.#prefix,
+        timeoutMs: PRODUCER_TRANSACTION_MS,
+        signal: patience,
+      })
+    );
+    return {
+      append: (appends) => this.#translate(() => append(producer, appends)),
+    };
+  }
+
+  /** See Log. */
+  async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
+    const { sessionTimeoutMs } = this.#options.settings;
+    const { closed, report } = this.#options;
+    const signal = AbortSignal.any([options.signal, closed.signal]);
+    await this.#translate(() =>
+      consume({
+        cluster: this.#cluster,
+        consume: options,
+        prefix: this.#prefix,
+        sessionTimeoutMs,
+        report,
+        signal,
+        patience: patienceOf(options.signal, closed.signal),
+      })
+    );
+  }
+
+  /** See Log; Kafka tells nobody, so it is a matter of looking again. */
+  async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, this.#options.closed.signal]);
+    try {
+      await pause(Math.min(timeoutMs, LOOK_MS), either);
+    } catch (error) {
+      if (error !== either.reason) throw error;
+    }
+  }
+
+  /** A broker's refusal as an error that says what to do. */
+  async #translate<T>(body: () => Promise<T>): Promise<T> {
+    try {
+      return await body();
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+      throw new LogError(`Kafka refuses: ${error.message}${adviceOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Closes all connections. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#options.closed.abort(new LogError("the log has been closed"));
+    this.#cluster.close();
+    return Promise.resolve();
+  }
+}
+
+function settingsOf({ compacted }: TopicSpec): Record<string, string> {
+  if (compacted) return { "cleanup.policy": "compact" };
+  return {
+    "cleanup.policy": "delete",
+    // Records carry the time of their payment: Kafka holds it against the
+    // clock when it deletes old records and when it refuses future ones.
+    "retention.ms": "-1",
+    "message.timestamp.after.max.ms": FOREVER,
+  };
+}
+
+function isCompacted(settings: ReadonlyMap<string, string>): boolean {
+  return settings.get("cleanup.policy")?.split(",").includes("compact") ??
+    false;
+}
+
+/** What people want to see of a topic. */
+const SHOWN_SETTINGS = ["retention.ms", "min.insync.replicas"];
+
+/** What would delete records before they are taken, or refuse them, in sentences that go on from the topic's name. */
+function problemsOf(settings: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  const most = settings.get("max.message.bytes");
+  if (most !== undefined && Number(most) < BATCH_BYTES) {
+    problems.push(
+      `has max.message.bytes=${most}: batches have up to ${BATCH_BYTES} ` +
+        `bytes, so Kafka would refuse some; set it to ${BATCH_DEFAULT} or more`,
+    );
+  }
+  const age = settings.get("message.timestamp.before.max.ms") ?? FOREVER;
+  if (age !== FOREVER) {
+    problems.push(
+      `has message.timestamp.before.max.ms=${age}: records carry the time of ` +
+        `their payment, so Kafka would refuse older ones; set it to ${FOREVER}`,
+    );
+  }
+  if (isCompacted(settings)) return problems;
+  const limits = [
+    ["retention.ms", "records carry the time of their payment"],
+    ["retention.bytes", "records may wait for long"],
+  ] as const;
+  for (const [key, why] of limits) {
+    const value = settings.get(key) ?? "-1";
+    if (value === "-1") continue;
+    problems.push(
+      `has ${key}=${value}: ${why}, so Kafka would delete some before they ` +
+        `are taken; set it to -1`,
+    );
+  }
+  return problems;
+}
+
+/** Appends until it has succeeded or the producer has been replaced. */
+async function append(
+  producer: KafkaProducer,
+  appends: readonly Append[],
+): Promise<void> {
+  for (let renewals = 0;; renewals++) {
+    try {
+      return await producer.commit(appends);
+    } catch (error) {
+      if (!isAbortable(error) || renewals === RENEWALS_MAX) throw error;
+      await producer.renew();
+    }
+  }
+}
+
+/** Comes a while after the first signal, or with the second, with its reason. */
+function patienceOf(
+  signal: AbortSignal | undefined,
+  closed: AbortSignal,
+): AbortSignal {
+  if (!signal) return closed;
+  const late = new AbortController();
+  const start = () => {
+    const timer = setTimeout(() => late.abort(signal.reason), PATIENCE_MS);
+    Deno.unrefTimer(timer);
+  };
+  if (signal.aborted) start();
+  else signal.addEventListener("abort", start, { once: true });
+  return AbortSignal.any([late.signal, closed]);
+}
+
+const AUTHORIZATION_CODES = [29, 30, 31, 53];
+const TOO_LARGE_CODES = [10, 18];
+const TIMESTAMP_CODE = 32;
+
+function adviceOf(error: KafkaError): string {
+  if (isFenced(error)) {
+    return ": it has been replaced by a newer one; stop one of the two";
+  }
+  if (AUTHORIZATION_CODES.includes(error.code)) {
+    return ": give the user that right, see docs/SECURED_CLUSTERS.md";
+  }
+  if (error.code === TIMESTAMP_CODE) {
+    return ": raise message.timestamp.after.max.ms of the topic for payments " +
+      "dated ahead of the clock, message.timestamp.before.max.ms for older ones";
+  }
+  if (TOO_LARGE_CODES.includes(error.code)) {
+    return ": raise max.message.bytes of the topic";
+  }
+  return "";
+}

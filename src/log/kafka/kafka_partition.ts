@@ -1,0 +1,298 @@
+/**
+ * One partition while this consumer owns it: opened, then stepped through,
+ * each step one transaction. kafka_consumer.ts says why in this order.
+ */
+import { LogError } from "../../base/error.ts";
+import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
+import {
+  KafkaConnectionError,
+  KafkaError,
+  KafkaUncertainError,
+} from "./kafka_error.ts";
+import {
+  type Membership,
+  offsetCommitRequest,
+  offsetFetchRequest,
+} from "./kafka_group_requests.ts";
+import { KafkaProducer } from "./kafka_producer.ts";
+import {
+  type BrokerNode,
+  EARLIEST,
+  type KafkaRequest,
+  listOffsetsRequest,
+} from "./kafka_requests.ts";
+import type { Commit, ConsumeOptions, PartitionTask, Step } from "../log.ts";
+import { batchHead, batchTail, type RecordBatch } from "../record_batch.ts";
+
+/** A transaction of a step that takes longer is given up by Kafka. */
+const TRANSACTION_MS = 60_000;
+
+/** A step is small if what was fetched for it is less than so much of what a fetch may bring. */
+const SMALL_SHARE = 1 / 16;
+
+/** What a partition is worked on with. */
+export interface PartitionOptions {
+  /** The cluster. */
+  readonly cluster: KafkaCluster;
+  /** Group, topic, and what is done with the records. */
+  readonly consume: ConsumeOptions;
+  /** Put before the names of topics, groups and transactional ids. */
+  readonly prefix: string;
+  /** The partition. */
+  readonly partition: number;
+  /** Ends all waiting in an outage. */
+  readonly patience: AbortSignal;
+}
+
+/** What came of trying a step. */
+export type StepOutcome =
+  /** Records were taken. */
+  | "moved"
+  /** The records that are there have to wait for other partitions. */
+  | "waiting"
+  /** There are no records. */
+  | "empty";
+
+/** The state of a partition and where it is. */
+export class OwnedPartition {
+  /** Resolves when the state is restored and steps may begin. */
+  readonly opened: Promise<void>;
+  readonly #options: PartitionOptions;
+  readonly #lane: Lane;
+  readonly #closed = new AbortController();
+  #producer: KafkaProducer | undefined;
+  #task: PartitionTask | undefined;
+  #move: Commit | undefined;
+  #offset = 0;
+  #metadata: string | undefined;
+  #position = 0;
+  #pending: RecordBatch | undefined;
+  #fetched: RecordBatch | undefined;
+  #isOpen = false;
+  #atEnd = false;
+  #waiting = false;
+  #isHeld = false;
+
+  /** Begins to open it. */
+  constructor(options: PartitionOptions) {
+    const { patience } = options;
+    const either = AbortSignal.any([patience, this.#closed.signal]);
+    this.#options = { ...options, patience: either };
+    this.#lane = options.cluster.lane();
+    this.opened = this.#open();
+    this.opened.catch(() => {}); // whoever waits for it is told
+  }
+
+  /** Number of the partition. */
+  get partition(): number {
+    return this.#options.partition;
+  }
+
+  /** Whether its state is restored. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Offset from which records are wanted; undefined while there are enough. */
+  get wanted(): number | undefined {
+    const isWanting = this.#isOpen && !this.#fetched && !this.#isHeld;
+    return isWanting ? this.#position : undefined;
+  }
+
+  /** Whether no records are wanted since the last were few: until release(). */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Records are wanted again. */
+  release(): void {
+    this.#isHeld = false;
+  }
+
+  /** Takes records that were fetched from an offset, unless they are no longer wanted; true if there are any. */
+  offer(from: number, batch: RecordBatch): boolean {
+    if (this.wanted !== from) return false;
+    this.#atEnd = batch.next === from;
+    if (this.#atEnd) return false;
+    this.#position = batch.next;
+    this.#fetched = batch;
+    return true;
+  }
+
+  /** Whether nothing can be taken: there are no records, or they have to wait. */
+  get isQuiet(): boolean {
+    if (!this.#isOpen) return false;
+    return this.#pending ? this.#waiting : !this.#fetched && this.#atEnd;
+  }
+
+  async #open(): Promise<void> {
+    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const signal = patience;
+    this.#producer = await KafkaProducer.open({
+      cluster,
+      lane: this.#lane,
+      transactionalId: `${prefix}${consume.group}-${partition}`,
+      prefix,
+      timeoutMs: TRANSACTION_MS,
+      signal,
+    });
+    await this.#restore();
+  }
+
+  /** Drops the state, settles what is under way, and restores: after an error that left a transaction half done. */
+  async recover(): Promise<void> {
+    this.#isOpen = false;
+    this.#task = undefined;
+    await this.#producer?.renew();
+    await this.#restore();
+  }
+
+  async #restore(): Promise<void> {
+    const { consume, partition } = this.#options;
+    const commit = await this.#fetchCommit();
+    this.#task = await consume.open(partition, commit);
+    this.#metadata = commit?.metadata;
+    // Where nothing is committed the work begins with what is there; where
+    // something is, records that are gone were never taken: see KafkaFetcher.
+    this.#move = this.#task.start;
+    this.#position = (this.#move ?? commit)?.offset ??
+      await this.#startOffset();
+    this.#offset = commit?.offset ?? 0;
+    this.#pending = undefined;
+    this.#fetched = undefined;
+    this.#isHeld = false;
+    this.#atEnd = false;
+    this.#isOpen = true;
+  }
+
+  async #fetchCommit(): Promise<Commit | undefined> {
+    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const signal = patience;
+    const group = prefix + consume.group;
+    const topic = prefix + consume.topic;
+    const request = offsetFetchRequest(group, topic, [partition], true);
+    const commits = await cluster.retry(async () => {
+      const node = await cluster.coordinator("group", group);
+      return await this.#lane.send(node, request);
+    }, { signal });
+    return commits.get(partition);
+  }
+
+  async #startOffset(): Promise<number> {
+    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const signal = patience;
+    const topic = prefix + consume.topic;
+    const request = listOffsetsRequest(topic, [partition], EARLIEST);
+    const offsets = await cluster.retry(async () => {
+      const node = await cluster.leader({ topic, partition });
+      return await this.#lane.send(node, request);
+    }, { signal });
+    return offsets.get(partition) ?? 0;
+  }
+
+  /** Makes one step and commits it as that member of the group. */
+  async step(member: Membership): Promise<StepOutcome> {
+    if (this.#move) return await this.#makeMove(this.#move, member);
+    this.#pending ??= this.#takeFetched();
+    const pending = this.#pending;
+    if (!pending) return "empty";
+    if (!this.#task || !this.#producer) {
+      throw new LogError(`partition ${this.partition} is not open`);
+    }
+    const { consume } = this.#options;
+    const { records } = consume.limit;
+    const step = await this.#task.step(batchHead(pending, records));
+    const moved = step.next !== this.#offset;
+    if (moved || step.metadata !== this.#metadata) {
+      await consume.prepare?.([step]);
+      await this.#commit(this.#producer, member, step);
+      this.#offset = step.next;
+      this.#metadata = step.metadata;
+      this.#task.committed?.(step);
+    }
+    this.#pending = rest(pending, step.next);
+    this.#waiting = !moved && this.#pending !== undefined;
+    return this.#waiting ? "waiting" : "moved";
+  }
+
+  /** Commits where the task begins instead of at the group's commit. */
+  async #makeMove(
+    { offset, metadata }: Commit,
+    member: Membership,
+  ): Promise<StepOutcome> {
+    if (!this.#producer) {
+      throw new LogError(`partition ${this.partition} is not open`);
+    }
+    const step = { next: offset, metadata, appends: [] };
+    await this.#commit(this.#producer, member, step);
+    this.#move = undefined;
+    this.#offset = offset;
+    this.#metadata = metadata;
+    return "moved";
+  }
+
+  #takeFetched(): RecordBatch | undefined {
+    const { bytes } = this.#options.consume.limit;
+    const fetched = this.#fetched;
+    this.#fetched = undefined;
+    if (fetched) this.#isHeld = fetched.bytes.length < bytes * SMALL_SHARE;
+    return fetched;
+  }
+
+  async #commit(
+    producer: KafkaProducer,
+    member: Membership,
+    step: Step,
+  ): Promise<void> {
+    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const signal = patience;
+    const commit = {
+      topic: prefix + consume.topic,
+      partition,
+      offset: step.next,
+      metadata: step.metadata,
+    };
+    if (step.appends.some(({ records }) => records.count > 0)) {
+      return await producer.commit(step.appends, { member, commit });
+    }
+    // Nothing to append: the coordinator fences by the group's generation.
+    const request = offsetCommitRequest(member, commit);
+    await cluster.retry(async () => {
+      const node = await cluster.coordinator("group", member.group);
+      await cluster.about([commit], this.#sendOnce(node, request));
+    }, { signal });
+  }
+
+  /** Sends a request that must not be sent twice: the first might be read after a later commit, and take it back. */
+  async #sendOnce<T>(node: BrokerNode, request: KafkaRequest<T>): Promise<T> {
+    try {
+      return await this.#lane.send(node, request);
+    } catch (error) {
+      if (!(error instanceof KafkaConnectionError)) throw error;
+      throw new KafkaUncertainError(error.message, { cause: error });
+    }
+  }
+
+  /** Gives up a transaction that is under way, as far as Kafka answers, so that readers need not wait for its timeout. */
+  async abandon(): Promise<void> {
+    try {
+      await this.#producer?.abort();
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error;
+    }
+  }
+
+  /** Ends what is under way, opening above all: it would become the producer and fence whoever has the partition now. */
+  close(): void {
+    this.#closed.abort();
+    this.#lane.close();
+  }
+}
+
+/** What a step has left of a batch; undefined if nothing. */
+function rest(batch: RecordBatch, next: number): RecordBatch | undefined {
+  let taken = 0;
+  while (taken < batch.count && batch.offsets[taken] < next) taken++;
+  if (taken < batch.count) return batchTail(batch, taken);
+  return undefined;
+}

@@ -1,0 +1,248 @@
+/**
+ * Transactions of one transactional id: records, and a group's offset with
+ * them, all or nothing. One transaction at a time, one request at a time.
+ *
+ * Every request of a transaction may be repeated: partitions and offsets are
+ * added again with no effect, a batch that was appended is known by its
+ * sequence number, and the end of a transaction that has ended is confirmed.
+ * So a lost answer leaves nothing open: the same request is sent again until
+ * it is answered, or refused because somebody else has become the producer.
+ *
+ * But the first of the two may be read late, when a broker that hung comes to
+ * what stands in its sockets: in the middle of the next transaction, which a
+ * late EndTxn would end half done. So that one begins with a newer epoch, by
+ * which Kafka refuses what is left of the one before.
+ */
+import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
+import { CODES, isKafkaError, KafkaConnectionError } from "./kafka_error.ts";
+import {
+  addOffsetsRequest,
+  addPartitionsRequest,
+  endTransactionRequest,
+  initProducerRequest,
+  type Membership,
+  type OffsetCommit,
+  type ProducerIdentity,
+  txnOffsetCommitRequest,
+} from "./kafka_group_requests.ts";
+import { encodeBatches } from "./kafka_records.ts";
+import {
+  type BrokerNode,
+  type KafkaRequest,
+  placeOf,
+  type ProduceBatch,
+  produceRequest,
+  type TopicPartition,
+} from "./kafka_requests.ts";
+import type { Append } from "../log.ts";
+
+/** The longest batch, unless of one longer record: below what a broker takes by default, 1 MiB. */
+export const BATCH_BYTES = 900_000;
+
+/** The end of a transaction is asked for so often where the coordinator does not know what is wrong, and so many milliseconds apart. */
+const ENDS_MAX = 5;
+const ENDS_PAUSE_MS = 100;
+
+/** A group's offset that is committed with the records. */
+export interface StepOffset {
+  /** Who commits: an older generation of the group is refused. */
+  readonly member: Membership;
+  /** What is committed. */
+  readonly commit: OffsetCommit;
+}
+
+/** What a producer is made from. */
+export interface ProducerOptions {
+  /** The cluster. */
+  readonly cluster: KafkaCluster;
+  /** Connections that nobody else uses. */
+  readonly lane: Lane;
+  /** What makes it the only one. */
+  readonly transactionalId: string;
+  /** Put before the topics' names. */
+  readonly prefix: string;
+  /** A transaction that takes longer is given up by the coordinator, milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+}
+
+/** The producer of a transactional id. */
+export class KafkaProducer {
+  readonly #options: ProducerOptions;
+  readonly #sequences = new Map<string, number>();
+  #identity: ProducerIdentity;
+  /** Whether an answer was lost since the epoch began: what it was to answer may still come to a broker. */
+  #mayComeLate = false;
+
+  private constructor(options: ProducerOptions, identity: ProducerIdentity) {
+    this.#options = options;
+    this.#identity = identity;
+  }
+
+  /**
+   * Becomes the producer: fences the one before, and waits until what it had
+   * under way is over, one way or the other. Commits that are read after this
+   * are the newest.
+   */
+  static async open(options: ProducerOptions): Promise<KafkaProducer> {
+    return new KafkaProducer(options, await init(options, undefined));
+  }
+
+  /** Gives up what is under way and goes on, unless it has been fenced. */
+  async renew(): Promise<void> {
+    this.#identity = await init(this.#options, this.#identity);
+    this.#sequences.clear();
+    this.#mayComeLate = false;
+  }
+
+  /** Appends records and commits the offset, if there is one; an error leaves nothing of it, but renew() must follow. */
+  async commit(appends: readonly Append[], offset?: StepOffset): Promise<void> {
+    if (this.#mayComeLate) await this.renew();
+    const { prefix } = this.#options;
+    const full = appends.filter(({ records }) => records.count > 0)
+      .map((append) => ({ ...append, topic: prefix + append.topic }));
+    const places = new Map<string, TopicPartition>();
+    for (const { topic, partition } of full) {
+      places.set(placeOf({ topic, partition }), { topic, partition });
+    }
+    const producer = this.#identity;
+    if (places.size > 0) {
+      const added = [...places.values()];
+      await this.#requirePlaces(added);
+      await this.#ask(addPartitionsRequest(producer, added), added);
+    }
+    if (offset) {
+      await this.#ask(addOffsetsRequest(producer, offset.member.group));
+    }
+    await this.#produce(full);
+    if (offset) await this.#commitOffset(offset);
+    await this.#end("commit");
+  }
+
+  /** Gives up what is under way, so that readers need not wait for its timeout. */
+  async abort(): Promise<void> {
+    await this.#end("abort");
+  }
+
+  /** Ends the transaction. A coordinator at which another becomes the producer at this moment may answer that it does not know what is wrong: asked again, it does. */
+  async #end(outcome: "commit" | "abort"): Promise<void> {
+    const { signal } = this.#options;
+    const request = endTransactionRequest(this.#identity, outcome);
+    for (let asked = 1;; asked++) {
+      try {
+        return await this.#ask(request);
+      } catch (error) {
+        const isUnknown = isKafkaError(error, CODES.unknownServerError);
+        if (!isUnknown || asked === ENDS_MAX) throw error;
+      }
+      await pause(ENDS_PAUSE_MS, signal);
+    }
+  }
+
+  /** Throws LogError where a topic is not there: a coordinator would be asked for ever. */
+  async #requirePlaces(places: readonly TopicPartition[]): Promise<void> {
+    const { cluster, signal } = this.#options;
+    for (const place of places) {
+      await cluster.retry(() => cluster.leader(place), { signal });
+    }
+  }
+
+  /** Sends to the coordinator of the transactional id. */
+  async #ask<T>(
+    request: KafkaRequest<T>,
+    about: readonly TopicPartition[] = [],
+  ): Promise<T> {
+    return await this.#retry(() => askOnce(this.#options, request, about));
+  }
+
+  /** Does it again until there is an answer, and remembers if one was lost. */
+  async #retry<T>(body: () => Promise<T>): Promise<T> {
+    const { cluster, signal } = this.#options;
+    return await cluster.retry(async () => {
+      try {
+        return await body();
+      } catch (error) {
+        if (error instanceof KafkaConnectionError) this.#mayComeLate = true;
+        throw error;
+      }
+    }, { signal });
+  }
+
+  async #commitOffset({ member, commit }: StepOffset): Promise<void> {
+    const { cluster, lane } = this.#options;
+    const request = txnOffsetCommitRequest(this.#identity, member, commit);
+    await this.#retry(async () => {
+      const node = await cluster.coordinator("group", member.group);
+      return await cluster.about([commit], lane.send(node, request));
+    });
+  }
+
+  /** A broker takes one batch of a partition in a request, so the second ones go with the second request. */
+  async #produce(appends: readonly Append[]): Promise<void> {
+    const queues: ProduceBatch[][] = [];
+    const byPlace = new Map<string, ProduceBatch[]>();
+    for (const { topic, partition, records, headers } of appends) {
+      const place = placeOf({ topic, partition });
+      const sequence = this.#sequences.get(place) ?? 0;
+      const { producerId, epoch } = this.#identity;
+      const batches = encodeBatches(
+        records,
+        { producerId, epoch, sequence },
+        BATCH_BYTES,
+        headers,
+      );
+      this.#sequences.set(place, (sequence + records.count) % 2 ** 31);
+      let queue = byPlace.get(place);
+      if (!queue) {
+        byPlace.set(place, queue = []);
+        queues.push(queue);
+      }
+      for (const { bytes } of batches) queue.push({ topic, partition, bytes });
+    }
+    for (let round = 0;; round++) {
+      const batches = queues.flatMap((queue) => queue.slice(round, round + 1));
+      if (batches.length === 0) return;
+      await this.#send(batches);
+    }
+  }
+
+  /** Sends batches to the leaders of their partitions, each once more wherever no answer came. */
+  async #send(batches: readonly ProduceBatch[]): Promise<void> {
+    const { cluster, lane } = this.#options;
+    const { transactionalId } = this.#identity;
+    let left = batches;
+    await this.#retry(async () => {
+      const leaders = new Map<number, [BrokerNode, ProduceBatch[]]>();
+      for (const batch of left) {
+        const node = await cluster.leader(batch);
+        const known = leaders.get(node.nodeId);
+        if (known) known[1].push(batch);
+        else leaders.set(node.nodeId, [node, [batch]]);
+      }
+      for (const [node, led] of leaders.values()) {
+        await lane.send(node, produceRequest(transactionalId, led));
+        left = left.filter((batch) => !led.includes(batch));
+      }
+    });
+  }
+}
+
+async function init(
+  options: ProducerOptions,
+  from: ProducerIdentity | undefined,
+): Promise<ProducerIdentity> {
+  const { cluster, transactionalId, timeoutMs, signal } = options;
+  const request = initProducerRequest(transactionalId, timeoutMs, from);
+  return await cluster.retry(() => askOnce(options, request), { signal });
+}
+
+/** Sends to the coordinator of the transactional id. */
+async function askOnce<T>(
+  { cluster, lane, transactionalId }: ProducerOptions,
+  request: KafkaRequest<T>,
+  about: readonly TopicPartition[] = [],
+): Promise<T> {
+  const node = await cluster.coordinator("transaction", transactionalId);
+  return await cluster.about(about, lane.send(node, request));
+}

@@ -1,0 +1,293 @@
+/**
+ * The rules that a payment keeps, wherever it comes from: JSON record, CSV or
+ * Parquet row. Numbers may be decimal text, the label true or false, the time
+ * any ISO 8601 form; what is ambiguous or not exact is refused. A row that
+ * breaks a rule is named with its field and the rule, so that the message
+ * alone tells what to correct.
+ */
+import {
+  AMOUNT_MAX,
+  DAY_SECONDS,
+  INT_MAX,
+  type Payment,
+  PAYMENT_FIELDS,
+  TRANSACTION_ID_MAX,
+} from "./payment.ts";
+import {
+  END_SECOND,
+  FIRST_SECOND,
+  formatDatetime,
+  parseDatetime,
+  parseEpoch,
+  parseIsoDatetime,
+} from "./calendar.ts";
+
+/** Why a payment was refused: a stable word and a sentence for people. */
+export interface Defect {
+  /** Stable word, for counting. */
+  readonly reason: DefectReason;
+  /** One line naming the field, the value and the rule. */
+  readonly message: string;
+}
+
+/** The kinds of defect that a single payment can have. */
+export type DefectReason =
+  | "not JSON"
+  | "missing field"
+  | "wrong type"
+  | "out of range"
+  | "not whole cents"
+  | "time mismatch";
+
+/**
+ * Greatest distance of TX_AMOUNT · 100 from a whole number: absolute, and
+ * relative for amounts so great that doubles are further apart.
+ */
+const CENT_TOLERANCE = 1e-6;
+const CENT_TOLERANCE_RELATIVE = 2 ** -50;
+
+/** TX_AMOUNT in whole cents. */
+export function amountCents(amount: number): number {
+  return Math.round(amount * 100);
+}
+
+/** Places in PAYMENT_FIELDS of what follows from the other fields: a file may lack it. */
+export const DERIVABLE_FIELDS: readonly number[] = [5, 6, 8];
+
+/**
+ * Checks raw values and fills `into` when they are right. `values` stand in
+ * the order of PAYMENT_FIELDS; an undefined one is missing. TX_DATETIME
+ * must be `startSeconds` (seconds since 1970) plus TX_TIME_SECONDS; where the
+ * start is unknown only the time of day is compared. Returns the first defect,
+ * in field order, or undefined for a good row; `into` is then complete.
+ */
+export function fillPayment(
+  values: readonly unknown[],
+  startSeconds: number | undefined,
+  into: Payment,
+): Defect | undefined {
+  const defect = fillFields(values, into);
+  if (defect) return defect;
+  const absent = DERIVABLE_FIELDS.find((at) => values[at] === undefined);
+  if (absent !== undefined) {
+    return notA("number", PAYMENT_FIELDS[absent], undefined);
+  }
+  const days = Math.floor(into.timeSeconds / DAY_SECONDS);
+  return checkTimes(into, days, startSeconds);
+}
+
+/**
+ * Checks raw values as fillPayment() does, without the start: the derivable
+ * fields may be missing. Without TX_TIME_SECONDS, TX_TIME_DAYS and the time of
+ * day tell it; without both, `into.timeSeconds` is -1. TX_TIME_SECONDS completes a
+ * TX_DATETIME without seconds. TX_FRAUD_SCENARIO is 0 where it is missing.
+ */
+export function fillFields(
+  values: readonly unknown[],
+  into: Payment,
+): Defect | undefined {
+  const [id, datetime, customer, terminal, amount, seconds, days, fraud, kind] =
+    values;
+  const transactionId = whole("TRANSACTION_ID", id, TRANSACTION_ID_MAX);
+  if (typeof transactionId !== "number") return transactionId;
+  const datetimeSeconds = moment("TX_DATETIME", datetime);
+  if (typeof datetimeSeconds !== "number") return datetimeSeconds;
+  const customerId = whole("CUSTOMER_ID", customer, INT_MAX);
+  if (typeof customerId !== "number") return customerId;
+  const terminalId = whole("TERMINAL_ID", terminal, INT_MAX);
+  if (typeof terminalId !== "number") return terminalId;
+  const money = moneyOf("TX_AMOUNT", amount);
+  if (typeof money !== "number") return money;
+  const timeSeconds = optional("TX_TIME_SECONDS", seconds, -1);
+  if (typeof timeSeconds !== "number") return timeSeconds;
+  const timeDays = optional("TX_TIME_DAYS", days, -1);
+  if (typeof timeDays !== "number") return timeDays;
+  const label = flag("TX_FRAUD", fraud);
+  if (typeof label !== "number") return label;
+  const scenario = optional("TX_FRAUD_SCENARIO", kind, 0);
+  if (typeof scenario !== "number") return scenario;
+  into.transactionId = transactionId;
+  into.datetimeSeconds = timeSeconds >= 0 && lacksSeconds(datetime)
+    ? datetimeSeconds + timeSeconds % 60
+    : datetimeSeconds;
+  into.customerId = customerId;
+  into.terminalId = terminalId;
+  into.amount = money;
+  into.timeSeconds = timeSeconds < 0 && timeDays >= 0
+    ? timeDays * DAY_SECONDS + secondOfDay(datetimeSeconds)
+    : timeSeconds;
+  into.fraud = label;
+  into.scenario = scenario;
+  return timeDays < 0 ? undefined : checkDay(into.timeSeconds, timeDays);
+}
+
+/** Whether a date and time is written in minutes; TX_TIME_SECONDS has the second then. */
+function lacksSeconds(datetime: unknown): boolean {
+  return typeof datetime === "string" &&
+    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?!:)/.test(datetime);
+}
+
+function secondOfDay(seconds: number): number {
+  return seconds - Math.floor(seconds / DAY_SECONDS) * DAY_SECONDS;
+}
+
+/**
+ * Whether the three statements of the time agree; the last of the checks,
+ * apart so that a fast reader of well-formed records can call it alone.
+ */
+export function checkTimes(
+  row: Payment,
+  timeDays: number,
+  startSeconds: number | undefined,
+): Defect | undefined {
+  const { timeSeconds, datetimeSeconds } = row;
+  const defect = checkDay(timeSeconds, timeDays);
+  if (defect) return defect;
+  if (startSeconds === undefined) {
+    if ((datetimeSeconds - timeSeconds) % DAY_SECONDS === 0) return undefined;
+    return {
+      reason: "time mismatch",
+      message: `TX_TIME_SECONDS ${timeSeconds} has another time of day than ` +
+        `TX_DATETIME ${formatDatetime(datetimeSeconds)}`,
+    };
+  }
+  if (datetimeSeconds - timeSeconds === startSeconds) return undefined;
+  return {
+    reason: "time mismatch",
+    message: `TX_TIME_SECONDS ${timeSeconds} after the start ` +
+      `${formatDatetime(startSeconds)} is not TX_DATETIME ` +
+      formatDatetime(datetimeSeconds),
+  };
+}
+
+/** Whether TX_TIME_DAYS is the day of TX_TIME_SECONDS. */
+export function checkDay(
+  timeSeconds: number,
+  timeDays: number,
+): Defect | undefined {
+  if (timeDays === Math.floor(timeSeconds / DAY_SECONDS)) return undefined;
+  return {
+    reason: "time mismatch",
+    message: `TX_TIME_DAYS ${timeDays} is not the day of TX_TIME_SECONDS ` +
+      `${timeSeconds}`,
+  };
+}
+
+/** Whether an amount is one that a payment may have. */
+export function isAmount(amount: number): boolean {
+  return amount >= 0 && amount <= AMOUNT_MAX && isWholeCents(amount);
+}
+
+function isWholeCents(amount: number): boolean {
+  const cents = amount * 100;
+  const tolerance = CENT_TOLERANCE + cents * CENT_TOLERANCE_RELATIVE;
+  return Math.abs(cents - Math.round(cents)) <= tolerance;
+}
+
+/** A number as JSON writes one; text of this form is as good as the number. */
+const NUMBER_TEXT = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** Whole numbers as programs write them, also from columns of floats. */
+const WHOLE_TEXT = /^-?\d+(?:\.0+)?$/;
+const TRUE_TEXT: readonly unknown[] = ["true", "True", "TRUE"];
+const FALSE_TEXT: readonly unknown[] = ["false", "False", "FALSE"];
+
+/** The number that a value is, or that its text spells; NaN for any other. */
+function numberOf(value: unknown): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "bigint") return Number(value);
+  return typeof value === "string" && NUMBER_TEXT.test(value)
+    ? Number(value)
+    : NaN;
+}
+
+function whole(field: string, value: unknown, max: number): number | Defect {
+  const number = numberOf(value);
+  if (!Number.isInteger(number)) return notA("whole number", field, value);
+  // Digits behind the point that a double can't hold must not vanish.
+  if (
+    typeof value === "string" && !WHOLE_TEXT.test(value) && !/[eE]/.test(value)
+  ) return notA("whole number", field, value);
+  // A number text such as -0 is 0.
+  if (number >= 0 && number <= max) return number + 0;
+  return {
+    reason: "out of range",
+    message: `${field} ${number} is not in 0…${max}`,
+  };
+}
+
+function optional(
+  field: string,
+  value: unknown,
+  absent: number,
+): number | Defect {
+  return value === undefined ? absent : whole(field, value, INT_MAX);
+}
+
+function flag(field: string, value: unknown): number | Defect {
+  if (value === true || TRUE_TEXT.includes(value)) return 1;
+  if (value === false || FALSE_TEXT.includes(value)) return 0;
+  return whole(field, value, 1);
+}
+
+/** Seconds since 1970 of a date and time, in any of its accepted forms. */
+function moment(field: string, value: unknown): number | Defect {
+  if (typeof value === "string") {
+    const seconds = parseDatetime(value) ?? parseIsoDatetime(value) ??
+      parseEpoch(NUMBER_TEXT.test(value) ? plainDigits(value) : value);
+    if (seconds !== undefined) return seconds;
+  } else if (typeof value === "number" || typeof value === "bigint") {
+    const exact = typeof value === "bigint" ||
+      Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+    const seconds = exact ? parseEpoch(String(value)) : undefined;
+    return seconds ?? notA("text", field, value);
+  } else if (value instanceof Date) {
+    const seconds = Math.floor(value.getTime() / 1000);
+    if (seconds >= FIRST_SECOND && seconds < END_SECOND) return seconds;
+  } else return notA("text", field, value);
+  return {
+    reason: "out of range",
+    message: `${field} ${
+      show(value)
+    } is not a date and time of the form 'YYYY-MM-DD HH:MM:SS'`,
+  };
+}
+
+/** The text of a number without an exponent. */
+function plainDigits(text: string): string {
+  return /[eE]/.test(text) ? String(Number(text)) : text;
+}
+
+function moneyOf(field: string, value: unknown): number | Defect {
+  const amount = numberOf(value);
+  if (Number.isNaN(amount)) return notA("number", field, value);
+  if (amount < 0 || amount > AMOUNT_MAX) {
+    return {
+      reason: "out of range",
+      message: `${field} ${amount} is not in 0…${AMOUNT_MAX}`,
+    };
+  }
+  if (isWholeCents(amount)) return amount;
+  return {
+    reason: "not whole cents",
+    message: `${field} ${amount} is not a whole number of cents`,
+  };
+}
+
+function notA(kind: string, field: string, value: unknown): Defect {
+  if (value === undefined) {
+    return { reason: "missing field", message: `${field} is missing` };
+  }
+  return {
+    reason: "wrong type",
+    message: `${field} ${show(value)} is not a ${kind}`,
+  };
+}
+
+function show(value: unknown): string {
+  const shown = typeof value === "string"
+    ? JSON.stringify(value)
+    : typeof value === "object"
+    ? "[object]"
+    : String(value);
+  return shown.length > 60 ? shown.slice(0, 57) + "…" : shown;
+}

@@ -1,0 +1,255 @@
+/**
+ * The registry of a stream's models: a folder with a file a version and
+ * registry.json, which says which of them is the champion, since which event
+ * day, and why. Whoever changes it holds its lock for that moment; readers
+ * take none, since the file is replaced as a whole.
+ */
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { DataError, ModelError } from "../base/error.ts";
+import { crc32c } from "../base/crc32c.ts";
+import { fileError } from "../base/file_error.ts";
+import { readWholeFile } from "../base/whole_file.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
+import { LockHeldError, takeLock } from "../base/lock.ts";
+
+/** What happened to the registry. */
+export interface RegistryEntry {
+  /** Event day from which on it counts: payments of that day are the first of it. */
+  readonly day: number;
+  /**
+   * added: by hand, from --model; promoted: the trainer's challenger won;
+   * kept: it did not; chosen: by hand; rolled back: by hand, to the one before.
+   */
+  readonly action: "added" | "promoted" | "kept" | "chosen" | "rolled back";
+  /** The version that it was about: added, trained or chosen. */
+  readonly version: string;
+  /** The champion afterwards. */
+  readonly champion: string;
+  /** Why, for people. */
+  readonly reason: string;
+  /** What the version was judged by, where it was. */
+  readonly metrics?: Readonly<Record<string, number | null>>;
+  /** The same of the champion of that time. */
+  readonly championMetrics?: Readonly<Record<string, number | null>>;
+}
+
+/** What registry.json holds. */
+export interface Registry {
+  /** Says what the file is. */
+  readonly format: "fraudstream-models";
+  /** Version of its form. */
+  readonly formatVersion: 1;
+  /** Version of the model that scores now; null before the first. */
+  readonly champion: string | null;
+  /** The trainer has decided up to this event day: which model its payments get is known. */
+  readonly decidedDay: number;
+  /** Whether the trainer has taken all of a stream that has ended. */
+  readonly ended: boolean;
+  /** What happened, oldest first. */
+  readonly history: readonly RegistryEntry[];
+}
+
+const EMPTY: Registry = {
+  format: "fraudstream-models",
+  formatVersion: 1,
+  champion: null,
+  decidedDay: 0,
+  ended: false,
+  history: [],
+};
+
+const LOCK_WAIT_MS = 5000;
+const LOCK_PAUSE_MS = 20;
+
+/** Bytes that a registry may have: some hundred for each model. */
+const REGISTRY_BYTES_MAX = 64 * 2 ** 20;
+
+/** The file that says which model counts. */
+export function registryPath(folder: string): string {
+  return join(folder, "registry.json");
+}
+
+/** The file of a version. */
+export function versionPath(folder: string, version: string): string {
+  return join(folder, `${version}.json`);
+}
+
+/** Reads a registry; an empty one where there is none. Throws ModelError if it is damaged. */
+export function readRegistry(folder: string): Registry {
+  const path = registryPath(folder);
+  let text: string;
+  try {
+    const bytes = readWholeFile(path, REGISTRY_BYTES_MAX);
+    text = new TextDecoder().decode(bytes);
+  } catch (error) {
+    const { cause } = error as Error;
+    if (cause instanceof Deno.errors.NotFound) return EMPTY;
+    throw error;
+  }
+  let found: Partial<Registry> | null;
+  try {
+    const { checksum, ...rest } = JSON.parse(text);
+    // Older versions wrote none.
+    if (checksum !== undefined && checksum !== checksumOf(rest)) {
+      throw new Error("it does not match its checksum");
+    }
+    found = rest;
+  } catch (cause) {
+    throw damaged(path, cause);
+  }
+  const good = found?.format === EMPTY.format && found.formatVersion === 1 &&
+    (found.champion === null || typeof found.champion === "string") &&
+    Number.isInteger(found.decidedDay) && Array.isArray(found.history) &&
+    found.history.every(({ day, version, champion }) =>
+      Number.isInteger(day) && typeof version === "string" &&
+      typeof champion === "string"
+    );
+  if (!good) throw damaged(path, undefined);
+  const { champion, decidedDay, ended, history } = { ...EMPTY, ...found };
+  return { ...EMPTY, champion, decidedDay, ended, history };
+}
+
+/** CRC-32C of a registry as JSON without spaces. */
+function checksumOf(registry: object): number {
+  return crc32c(new TextEncoder().encode(JSON.stringify(registry)));
+}
+
+function damaged(path: string, cause: unknown): ModelError {
+  return new ModelError(
+    `${path} is not a registry of models that this program reads; restore ` +
+      `it from a copy made by 'fraudstream backup', or move its folder away ` +
+      `to begin a new one`,
+    { cause },
+  );
+}
+
+/** Changes a registry, as the only one at that moment; gives it as it is then. */
+export async function changeRegistry(
+  folder: string,
+  change: (registry: Registry) => Registry,
+): Promise<Registry> {
+  makeFolder(folder);
+  using _lock = await waitForLock(folder);
+  const before = readRegistry(folder);
+  const after = change(before);
+  if (after !== before) {
+    const sealed = { ...after, checksum: checksumOf(after) };
+    replaceFile(registryPath(folder), JSON.stringify(sealed, null, 1) + "\n");
+  }
+  return after;
+}
+
+async function waitForLock(folder: string): Promise<Disposable> {
+  const deadline = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      const path = join(folder, "registry.lock");
+      return takeLock(path, `a change of the models in ${folder}`);
+    } catch (error) {
+      const isHeld = error instanceof LockHeldError;
+      if (!isHeld || performance.now() > deadline) throw error;
+    }
+    await delay(LOCK_PAUSE_MS);
+  }
+}
+
+/** Keeps the file of a version; the same version is the same file. */
+export function keepVersion(
+  folder: string,
+  version: string,
+  text: string,
+): void {
+  makeFolder(folder);
+  replaceFile(versionPath(folder, version), text);
+}
+
+function makeFolder(folder: string): void {
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  } catch (error) {
+    throw fileError(error, "write", folder);
+  }
+}
+
+/** Writes a file beside the old one, then takes its name: a reader sees the one or the other. */
+function replaceFile(path: string, text: string): void {
+  const draft = `${path}.${Deno.pid}.part`;
+  try {
+    Deno.writeTextFileSync(draft, text, { mode: PRIVATE_FILE });
+    Deno.renameSync(draft, path);
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
+/** The model of an event day's payments: the champion of the last entry that counts by then; null before the first. */
+export function championAt(registry: Registry, day: number): string | null {
+  const { history } = registry;
+  for (let at = history.length - 1; at >= 0; at--) {
+    if (history[at].day <= day) return history[at].champion;
+  }
+  return null;
+}
+
+/** The first day after `day` from which another entry counts; Infinity if none does. */
+export function nextChangeAfter({ history }: Registry, day: number): number {
+  return Math.min(
+    Infinity,
+    ...history.map((entry) => entry.day).filter((later) => later > day),
+  );
+}
+
+/** The registry with an entry, which may make another version its champion. */
+export function withEntry(registry: Registry, entry: RegistryEntry): Registry {
+  return {
+    ...registry,
+    champion: entry.champion,
+    history: [...registry.history, entry],
+  };
+}
+
+/** The registry with a version that somebody has chosen. Throws DataError for one that is not there. */
+export function chosen(registry: Registry, version: string): Registry {
+  if (!registry.history.some((entry) => entry.version === version)) {
+    throw new DataError(
+      `there is no model ${version} in the registry; 'fraudstream models' ` +
+        `lists those that are`,
+    );
+  }
+  return withEntry(registry, {
+    day: registry.decidedDay,
+    action: "chosen",
+    version,
+    champion: version,
+    reason: "chosen by hand",
+  });
+}
+
+/** The registry with the champion before the present one, again and again further back. Throws DataError if there was none. */
+export function rolledBack(registry: Registry): Registry {
+  const [champion, before] = championsOf(registry).toReversed();
+  if (before === undefined) {
+    throw new DataError(
+      "there is no champion before the present one to go back to; " +
+        "'fraudstream models' lists what there is",
+    );
+  }
+  return withEntry(registry, {
+    day: registry.decidedDay,
+    action: "rolled back",
+    version: before,
+    champion: before,
+    reason: `instead of ${champion}, by hand`,
+  });
+}
+
+/** The champions that led to the present one, which is the last; those that were rolled back are gone. */
+export function championsOf({ history }: Registry): string[] {
+  const champions: string[] = [];
+  for (const { action, champion } of history) {
+    if (action === "rolled back") champions.pop();
+    else if (champions.at(-1) !== champion) champions.push(champion);
+  }
+  return champions;
+}

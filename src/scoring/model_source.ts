@@ -1,0 +1,257 @@
+/**
+ * Where the scorer's model comes from while it runs: a file that somebody may
+ * replace, or a registry whose champion changes. Both are looked at between
+ * batches and not more often than every LOOK_MS; what is broken is told once
+ * and the model in use stays.
+ *
+ * A registry is read in one of two ways. Live, its newest champion scores
+ * whatever comes. Where payments wait (a replay, in which event time outruns
+ * the clock), a payment gets the champion of its event day, and waits until
+ * the trainer has decided about that day: the predictions are then a function
+ * of the log.
+ */
+import { ModelError } from "../base/error.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import type { Logger } from "../base/logger.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import {
+  championAt,
+  nextChangeAfter,
+  readRegistry,
+  type Registry,
+  registryPath,
+  versionPath,
+} from "./model_registry.ts";
+import { inputCells, type LoadedModel, openModel } from "./open_model.ts";
+
+/** Where the scorer finds its model. */
+export type ModelPlace =
+  /** A model's file. */
+  | { readonly kind: "file"; readonly path: string }
+  /** A registry, whose champion it is. */
+  | {
+    readonly kind: "registry";
+    /** Its folder. */
+    readonly folder: string;
+    /** Whether payments wait for the decision of their day (see model_source.ts). */
+    readonly waits: boolean;
+  };
+
+/** A model and where its inputs lie in a row of cells. */
+export interface ModelInUse extends LoadedModel {
+  /** The cell of each input. */
+  readonly cells: Int32Array;
+}
+
+/** The model of the payments of some time. */
+export interface Stretch {
+  /** What scores them; undefined where there is no model yet. */
+  readonly model: ModelInUse | undefined;
+  /** TX_TIME_SECONDS from which on it does. */
+  readonly from: number;
+  /** TX_TIME_SECONDS before which it does. */
+  readonly until: number;
+}
+
+/** Gives the scorer its model. */
+export interface ModelSource {
+  /** Looks whether something has changed, if that is due: call it between batches. */
+  refresh(): Promise<void>;
+  /** The model of a payment of that time; undefined if it has to wait. */
+  at(timeSeconds: number): Promise<Stretch | undefined>;
+}
+
+/** Time between two looks at a file. */
+const LOOK_MS = 250;
+
+/** A file that was changed so lately may change again without its time telling. */
+const SETTLED_MS = 2000;
+
+/** Models kept ready, where payments of several days alternate. */
+const READY_MAX = 4;
+
+/** Opens the source of a place. Throws ConfigError if a model does not fit the stream, DataError or ModelError if it cannot be read. */
+export async function openModelSource(
+  place: ModelPlace,
+  features: FeatureParameters,
+  logger: Logger,
+): Promise<ModelSource> {
+  const open = async (path: string): Promise<ModelInUse> => {
+    const model = await openModel(path, features);
+    return { ...model, cells: inputCells(model, features) };
+  };
+  if (place.kind === "registry") {
+    return new RegistrySource(place, open, logger);
+  }
+  const watch = new FileWatch(place.path);
+  await watch.hasChanged();
+  return new FileSource(await open(place.path), watch, open, logger);
+}
+
+type Open = (path: string) => Promise<ModelInUse>;
+
+class FileSource implements ModelSource {
+  readonly #watch: FileWatch;
+  readonly #open: Open;
+  readonly #logger: Logger;
+  #stretch: Stretch;
+
+  constructor(
+    model: ModelInUse,
+    watch: FileWatch,
+    open: Open,
+    logger: Logger,
+  ) {
+    this.#stretch = always(model);
+    this.#watch = watch;
+    this.#open = open;
+    this.#logger = logger;
+    logger.info("model in use", { version: model.version, path: model.path });
+  }
+
+  async refresh(): Promise<void> {
+    if (!await this.#watch.hasChanged()) return;
+    const { path } = this.#watch;
+    const before = this.#stretch.model?.version;
+    try {
+      const model = await this.#open(path);
+      if (model.version === before) return;
+      this.#stretch = always(model);
+      this.#logger.info("model in use", {
+        version: model.version,
+        instead: before,
+        path,
+      });
+    } catch (error) {
+      this.#logger.warn("the new model is refused, the one in use stays", {
+        version: before,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  at(): Promise<Stretch> {
+    return Promise.resolve(this.#stretch);
+  }
+}
+
+class RegistrySource implements ModelSource {
+  readonly #folder: string;
+  readonly #waits: boolean;
+  readonly #open: Open;
+  readonly #logger: Logger;
+  readonly #watch: FileWatch;
+  readonly #ready = new Map<string, ModelInUse>();
+  #registry: Registry;
+  #live: Stretch = always(undefined);
+
+  constructor(
+    place: ModelPlace & { kind: "registry" },
+    open: Open,
+    logger: Logger,
+  ) {
+    this.#folder = place.folder;
+    this.#waits = place.waits;
+    this.#open = open;
+    this.#logger = logger;
+    this.#watch = new FileWatch(registryPath(place.folder));
+    this.#registry = readRegistry(place.folder);
+  }
+
+  async refresh(): Promise<void> {
+    // What waits is let go without delay.
+    if (!this.#waits && !await this.#watch.hasChanged()) return;
+    try {
+      this.#registry = readRegistry(this.#folder);
+    } catch (error) {
+      this.#logger.warn("the registry cannot be read, the model stays", {
+        error: messageOf(error),
+      });
+      return;
+    }
+    if (this.#waits) return;
+    const { champion } = this.#registry;
+    const before = this.#live.model?.version;
+    if (champion === null || champion === before) return;
+    try {
+      this.#live = always(await this.#model(champion));
+    } catch (error) {
+      this.#logger.warn("the champion is refused, the model in use stays", {
+        version: before,
+        champion,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  async at(timeSeconds: number): Promise<Stretch | undefined> {
+    if (!this.#waits) return this.#live;
+    const day = Math.floor(timeSeconds / DAY_SECONDS);
+    const registry = this.#registry;
+    if (day >= registry.decidedDay && !registry.ended) return undefined;
+    const champion = championAt(registry, day);
+    return {
+      model: champion === null ? undefined : await this.#model(champion),
+      from: day * DAY_SECONDS,
+      until: Math.min(
+        nextChangeAfter(registry, day),
+        registry.ended ? Infinity : registry.decidedDay,
+      ) * DAY_SECONDS,
+    };
+  }
+
+  async #model(version: string): Promise<ModelInUse> {
+    const known = this.#ready.get(version);
+    if (known) return known;
+    const model = await this.#open(versionPath(this.#folder, version));
+    if (model.version !== version) {
+      throw new ModelError(
+        `${model.path} holds the model ${model.version}: it is not the file ` +
+          `that the registry speaks of; restore it from a copy made ` +
+          `by 'fraudstream backup'`,
+      );
+    }
+    const [oldest] = this.#ready.keys();
+    if (this.#ready.size === READY_MAX) this.#ready.delete(oldest);
+    this.#ready.set(version, model);
+    this.#logger.info("model in use", { version, path: model.path });
+    return model;
+  }
+}
+
+/** Tells whether a file has another content than at the last look, as far as its time and size tell. */
+class FileWatch {
+  readonly path: string;
+  #next = -Infinity;
+  #seen = "";
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Whether it has changed; looks only if that is due. A file that is away has not. */
+  async hasChanged(): Promise<boolean> {
+    if (performance.now() < this.#next) return false;
+    this.#next = performance.now() + LOOK_MS;
+    let info: Deno.FileInfo;
+    try {
+      info = await Deno.stat(this.path);
+    } catch {
+      return false;
+    }
+    const changed = info.mtime?.getTime() ?? 0;
+    const fresh = Date.now() - changed < SETTLED_MS ? Date.now() : 0;
+    const seen = `${changed} ${info.size} ${info.ino} ${fresh}`;
+    if (seen === this.#seen) return false;
+    this.#seen = seen;
+    return true;
+  }
+}
+
+function always(model: ModelInUse | undefined): Stretch {
+  return { model, from: -Infinity, until: Infinity };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

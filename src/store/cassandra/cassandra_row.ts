@@ -1,0 +1,107 @@
+/**
+ * Rows in the binary form that Cassandra's protocol has for ints, bigints,
+ * doubles and text, written into buffers that are used again and again: what
+ * is handed to the driver this way it sends as it is, without making objects.
+ */
+import { Buffer } from "node:buffer";
+import { StoreError } from "../../base/error.ts";
+import { DatetimeFormatter } from "../../payment/calendar.ts";
+import { DAY_SECONDS, INT_MAX } from "../../payment/payment.ts";
+import { type Column, PERIOD_DAYS } from "./cassandra_schema.ts";
+
+/** Length of 'YYYY-MM-DD HH:MM:SS'. */
+const DATETIME_BYTES = 19;
+
+/** One row's values, in the order of a table's columns. */
+export class RowValues {
+  /** The values, as bytes; the driver wants an array that it could change, and does not. */
+  readonly values: Buffer[];
+  readonly #view: DataView;
+
+  /** Makes room for a row of these columns. */
+  constructor(columns: readonly Column[]) {
+    const lengths = columns.map(({ type }): number =>
+      type === "text" ? DATETIME_BYTES : type === "int" ? 4 : 8
+    );
+    const bytes = Buffer.alloc(lengths.reduce((sum, length) => sum + length));
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = 0;
+    this.values = lengths.map((length) =>
+      bytes.subarray(at, at += length) as Buffer
+    );
+  }
+
+  /** The bytes of the whole row. */
+  get view(): DataView {
+    return this.#view;
+  }
+}
+
+/** Fills the rows of one table and keeps those that are not in use. */
+export class RowEncoder {
+  readonly #table: string;
+  readonly #columns: readonly Column[];
+  readonly #datetime = new DatetimeFormatter();
+  readonly #free: RowValues[] = [];
+
+  /** Encodes rows of a table; its name, with the keyspace, is for messages. */
+  constructor(table: string, columns: readonly Column[]) {
+    this.#table = table;
+    this.#columns = columns;
+  }
+
+  /** The row in cells `at` …; throws StoreError for a number that its column cannot hold. */
+  encode(cells: Float64Array, at: number): RowValues {
+    const row = this.#free.pop() ?? new RowValues(this.#columns);
+    const { view } = row;
+    let to = 0;
+    for (const column of this.#columns) {
+      const { type, source } = column;
+      if (source === "datetime") {
+        const text = this.#datetime.format(cells[at + 1]);
+        for (let i = 0; i < DATETIME_BYTES; i++) {
+          view.setUint8(to + i, text.charCodeAt(i));
+        }
+        to += DATETIME_BYTES;
+        continue;
+      }
+      const value = typeof source === "number"
+        ? cells[at + source]
+        : Math.floor(cells[at + 5] / DAY_SECONDS / DAYS_OF[source]);
+      switch (type) {
+        case "int":
+          if (value !== (value | 0)) this.#refuse(column, value, cells[at]);
+          view.setInt32(to, value);
+          to += 4;
+          break;
+        case "bigint":
+          // Without a BigInt, of which there would be one a row and table.
+          view.setInt32(to, Math.floor(value / 2 ** 32));
+          view.setUint32(to + 4, value);
+          to += 8;
+          break;
+        default:
+          view.setFloat64(to, value);
+          to += 8;
+      }
+    }
+    return row;
+  }
+
+  /** Takes back rows that have been written. */
+  release(rows: readonly RowValues[]): void {
+    for (const row of rows) this.#free.push(row);
+  }
+
+  #refuse(column: Column, value: number, id: number): never {
+    throw new StoreError(
+      `transaction ${id}: ${column.name} is ${value}, but the column of ` +
+        `${this.#table} is an int, which ends at ${INT_MAX}`,
+    );
+  }
+}
+
+const DAYS_OF: Readonly<Record<"days" | "period", number>> = {
+  days: 1,
+  period: PERIOD_DAYS,
+};

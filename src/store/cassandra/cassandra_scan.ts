@@ -1,0 +1,86 @@
+/**
+ * Reads a whole table of Cassandra in pages, from several ranges of the ring
+ * side by side, so that neither a request nor memory grows with the table.
+ */
+import type { StoreRows } from "../store.ts";
+import { type TokenRange, tokenRanges } from "./token_ranges.ts";
+
+/** A page of rows as the driver gives them. */
+export interface Page {
+  /** The rows, by column. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  /** What leads to the next page; nothing at the end. */
+  readonly pageState: string | null | undefined;
+}
+
+/** Turns rows as the driver gives them into cells. */
+export interface RowReader {
+  /** Fills cells `at` …; false if the row is to be left out. */
+  read(
+    row: Readonly<Record<string, unknown>>,
+    cells: Float64Array,
+    at: number,
+  ): boolean;
+}
+
+/** How a table is read. */
+export interface ScanOptions {
+  /** Turns rows into cells. */
+  readonly reader: RowReader;
+  /** Cells a row. */
+  readonly width: number;
+  /** Most rows of a page. */
+  readonly pageRows: number;
+  /** Ranges that the ring is cut into. */
+  readonly ranges: number;
+  /** Ranges that are read side by side. */
+  readonly atOnce: number;
+  /** Reads a page of a range, the first without `pageState`. */
+  readonly read: (
+    range: TokenRange,
+    pageState: string | undefined,
+  ) => Promise<Page>;
+}
+
+/** All rows, in no order; the cells are valid until the next. */
+export async function* scanRing(
+  options: ScanOptions,
+): AsyncGenerator<StoreRows> {
+  const ranges = tokenRanges(options.ranges);
+  const lanes = Array.from(
+    { length: options.atOnce },
+    () => scanRanges(ranges, options),
+  );
+  const next = (lane: AsyncGenerator<StoreRows>) => {
+    const page = lane.next().then((result) => ({ lane, result }));
+    page.catch(() => {}); // met when its turn comes
+    return page;
+  };
+  const turns = lanes.map(next);
+  for (let turn = turns.shift(); turn; turn = turns.shift()) {
+    const { lane, result } = await turn;
+    if (result.done) continue;
+    yield result.value;
+    turns.push(next(lane));
+  }
+}
+
+/** Takes ranges until none is left. */
+async function* scanRanges(
+  ranges: TokenRange[],
+  { reader, width, pageRows, read }: ScanOptions,
+): AsyncGenerator<StoreRows> {
+  const cells = new Float64Array(pageRows * width);
+  for (let range = ranges.pop(); range; range = ranges.pop()) {
+    let pageState: string | undefined;
+    do {
+      const page = await read(range, pageState);
+      let count = 0;
+      for (const row of page.rows) {
+        if (reader.read(row, cells, count * width)) count++;
+      }
+      if (count > 0) yield { cells, count };
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Brings a keyspace into the form that the store needs: makes what is missing
+ * and adds the features' columns to a table of payments that is there already.
+ * What exists is checked and never altered.
+ */
+import type { FeatureParameters } from "../../features/parameters.ts";
+import {
+  addColumnsCql,
+  createKeyspaceCql,
+  createTableCql,
+  type FoundColumn,
+  missingColumns,
+  type PlainTable,
+  POSITIONS,
+  type ScoringTables,
+  scoringTables,
+  type Tables,
+  tablesOf,
+  VERDICTS,
+  withFoundIds,
+} from "./cassandra_schema.ts";
+import type { SchemaSettings } from "./cassandra_settings.ts";
+
+/** Runs a statement with text values; gives all its rows. */
+export type Execute = (
+  cql: string,
+  values?: string[],
+) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+/** The tables of a keyspace as they are, or will be once somebody needs them. */
+export interface FoundTables {
+  /** Of payments; they exist. */
+  readonly payments: Tables;
+  /** Of predictions and metrics. */
+  readonly scoring: ScoringTables;
+  /** Of analysts' verdicts. */
+  readonly verdicts: PlainTable;
+}
+
+/** Makes the payments' tables where they are missing; gives all tables as they are. Throws ConfigError if one has another form. */
+export async function ensureSchema(
+  execute: Execute,
+  settings: SchemaSettings,
+  features: FeatureParameters,
+): Promise<FoundTables> {
+  const { keyspace } = settings;
+  const known = await execute(
+    "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?",
+    [keyspace],
+  );
+  // Not IF NOT EXISTS alone, which needs the right to make keyspaces.
+  if (known.length === 0) await execute(createKeyspaceCql(settings));
+  const found = await columnsOf(execute, keyspace);
+  const asFound = <T extends PlainTable>(table: T): T =>
+    withFoundIds(table, found.get(table.name));
+  const made = tablesOf(features);
+  const payments: Tables = {
+    transactions: asFound(made.transactions),
+    byCustomer: asFound(made.byCustomer),
+    byTerminal: asFound(made.byTerminal),
+    fraudsByDay: asFound(made.fraudsByDay),
+  };
+  const needed = [...Object.values(payments), POSITIONS];
+  await makeTables(execute, keyspace, needed, found);
+  const { predictions, metrics } = scoringTables();
+  return {
+    payments,
+    scoring: { predictions: asFound(predictions), metrics },
+    verdicts: asFound(VERDICTS),
+  };
+}
+
+/** Makes those of the tables that are missing, and the columns that they lack. Throws ConfigError if one has another form. */
+export async function ensureTables(
+  execute: Execute,
+  keyspace: string,
+  tables: readonly PlainTable[],
+): Promise<void> {
+  const found = await columnsOf(execute, keyspace);
+  await makeTables(execute, keyspace, tables, found);
+}
+
+async function makeTables(
+  execute: Execute,
+  keyspace: string,
+  all: readonly PlainTable[],
+  found: Map<string, FoundColumn[]>,
+): Promise<void> {
+  // All are checked before any is touched.
+  const missing = all.map((table) => {
+    const columns = found.get(table.name);
+    return columns && missingColumns(keyspace, table, columns);
+  });
+  for (const [i, table] of all.entries()) {
+    const columns = missing[i];
+    if (!columns) await execute(createTableCql(keyspace, table));
+    else if (columns.length > 0) {
+      try {
+        await execute(addColumnsCql(keyspace, table, columns));
+      } catch (error) {
+        // Another writer that starts at the same time may have been faster.
+        const now = (await columnsOf(execute, keyspace)).get(table.name) ?? [];
+        if (missingColumns(keyspace, table, now).length > 0) throw error;
+      }
+    }
+  }
+}
+
+async function columnsOf(
+  execute: Execute,
+  keyspace: string,
+): Promise<Map<string, FoundColumn[]>> {
+  const rows = await execute(
+    "SELECT table_name, column_name, type, kind FROM system_schema.columns " +
+      "WHERE keyspace_name = ?",
+    [keyspace],
+  );
+  const found = new Map<string, FoundColumn[]>();
+  for (const row of rows) {
+    const table = String(row.table_name);
+    const columns = found.get(table) ?? [];
+    found.set(table, columns);
+    columns.push({
+      name: String(row.column_name),
+      type: String(row.type),
+      kind: String(row.kind),
+    });
+  }
+  return found;
+}

@@ -1,0 +1,545 @@
+/**
+ * The control topic: what all roles must agree on (parameters), what stream
+ * the producer makes and how far it is, and where finished topics end. Every
+ * role reads it first; the newest record of a key counts.
+ */
+import { ConfigError, LogError } from "../base/error.ts";
+import {
+  FEATURE_SETS,
+  type FeatureParameters,
+} from "../features/parameters.ts";
+import {
+  type Append,
+  type Log,
+  type LogProducer,
+  type LogReport,
+  READ_LIMIT,
+} from "../log/log.ts";
+import { type Partitioner, PARTITIONERS } from "../log/partitioner.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../log/record_batch.ts";
+import { formatDate } from "../payment/calendar.ts";
+import { findPartitioner } from "./placement.ts";
+import { CONTROL_TOPIC } from "./topics.ts";
+
+/** What every role of a stream must agree on. */
+export interface StreamParameters {
+  /** Partitions of each topic. */
+  readonly partitions: number;
+  /** Windows, delay, labels. */
+  readonly features: FeatureParameters;
+  /** How much older than the newest payment of its partition one may be, seconds. */
+  readonly latenessSeconds: number;
+  /** How far ahead of its partition's progress a payment is plausible, seconds. */
+  readonly maxGapSeconds: number;
+  /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
+  readonly startSeconds?: number | undefined;
+  /**
+   * How the payments' keys choose their partition. A payment elsewhere, or with
+   * another key than its CUSTOMER_ID, is a dead letter. Absent in streams that
+   * were begun before this was recorded: they take it wherever it lies.
+   */
+  readonly partitioner?: Partitioner | undefined;
+}
+
+/** Which stream this is. What is kept outside the log (a store, day files) names it, so that no two streams mix. */
+export interface StreamIdentity {
+  /** 128 random bits as a UUID, drawn when the first role of the stream starts. */
+  readonly id: string;
+  /** Ids of its topics, TopicState.id, by name, where the log knows them. */
+  readonly topics?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The stream that the producer makes. */
+export interface StreamOrigin {
+  /** Midnight of its first day, seconds since 1970. */
+  readonly startSeconds: number;
+  /** The data flags, as text: another producer must have the same. */
+  readonly fingerprint: string;
+}
+
+/** How far the producer is. */
+export interface ProducerPosition {
+  /** TRANSACTION_ID of the next payment. */
+  readonly nextId: number;
+  /** Simulator day of the next payment. */
+  readonly day: number;
+  /** Its row within the day. */
+  readonly row: number;
+}
+
+/** The end of a topic that is complete. */
+export interface EndMark {
+  /** Number of payments in the topic. */
+  readonly rows: number;
+}
+
+/** Where an edited dead letter has gone. */
+export interface Requeued {
+  /** Topic that it was appended to. */
+  readonly topic: string;
+  /** Partition of the topic. */
+  readonly partition: number;
+  /** Its offset there or, where others appended at that moment, a lower one. */
+  readonly fromOffset: number;
+}
+
+/** The values of the control topic, by key. */
+export interface ControlValues {
+  /** What all roles agreed on. */
+  parameters: StreamParameters;
+  /** Which stream this is. */
+  identity: StreamIdentity;
+  /** The producer's stream. */
+  origin: StreamOrigin;
+  /** How far the producer is. */
+  position: ProducerPosition;
+  /** Where the stages begin in topics whose beginning was deleted, an offset a partition. */
+  starts: Readonly<Record<string, readonly number[]>>;
+  /** That a scorer takes the payments. */
+  scoring: { readonly on: true };
+  /** The threshold of alerts that somebody has applied to the running stream. */
+  threshold: { readonly value: number };
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** What other programs write into the topic counts for nothing, and need not stop anybody. */
+const IGNORED = "a record of the control topic was ignored";
+
+/** A view of the control topic that moves on with it. */
+export class Control {
+  readonly #log: Log;
+  readonly #report: LogReport | undefined;
+  readonly #values = new Map<string, unknown>();
+  /** Keys whose newest record is another program's: compaction would keep that one alone. */
+  readonly #overwritten = new Set<string>();
+  #offset = 0;
+
+  /** Reads nothing yet: call refresh(). `report` is called for each record that is not one of ours. */
+  constructor(log: Log, report?: LogReport) {
+    this.#log = log;
+    this.#report = report;
+  }
+
+  /** Reads what is new. */
+  async refresh(): Promise<void> {
+    for (;;) {
+      const batch = await this.#log.read(
+        CONTROL_TOPIC,
+        0,
+        this.#offset,
+        READ_LIMIT,
+      );
+      if (batch.next === this.#offset) return;
+      for (let i = 0; i < batch.count; i++) this.#take(batch, i);
+      this.#offset = batch.next;
+    }
+  }
+
+  /** Takes a record that is of the shape which its key asks for; otherwise the one before it counts. */
+  #take(batch: RecordBatch, index: number): void {
+    const key = DECODER.decode(recordKey(batch, index));
+    const value = parsed(recordValue(batch, index));
+    const offset = batch.offsets[index];
+    const reason = batch.unreadable?.get(offset) ?? whyNotTaken(key, value);
+    if (reason === undefined) {
+      this.#values.set(key, value);
+      this.#overwritten.delete(key);
+      return;
+    }
+    if (this.#values.has(key)) this.#overwritten.add(key);
+    this.#report?.("warning", IGNORED, {
+      topic: CONTROL_TOPIC,
+      offset,
+      key: key.slice(0, SHOWN_KEY),
+      reason,
+      then: "what was there before counts",
+    });
+  }
+
+  /** What all roles agreed on, once one has run. */
+  get parameters(): StreamParameters | undefined {
+    const parameters = this.#value("parameters");
+    // Streams that were begun before there were sets name none.
+    return parameters && {
+      ...parameters,
+      features: {
+        ...parameters.features,
+        set: parameters.features.set ?? "handbook",
+      },
+    };
+  }
+
+  /** Which stream this is, once a role has agreed() on it; folders of older versions have none until then. */
+  get identity(): StreamIdentity | undefined {
+    return this.#value("identity");
+  }
+
+  /** The producer's stream, once it has begun. */
+  get origin(): StreamOrigin | undefined {
+    return this.#value("origin");
+  }
+
+  /**
+   * Midnight of the stream's first day, seconds since 1970, or `otherwise` as
+   * long as no producer has begun one. Reads the topic again only until then.
+   */
+  async startSeconds(
+    otherwise: number | undefined,
+  ): Promise<number | undefined> {
+    if (!this.origin) await this.refresh();
+    return this.origin?.startSeconds ?? otherwise;
+  }
+
+  /** How far the producer is. */
+  get position(): ProducerPosition | undefined {
+    return this.#value("position");
+  }
+
+  /** Whether a scorer takes the payments, so that there are predictions to store. */
+  get isScored(): boolean {
+    return this.#value("scoring") !== undefined;
+  }
+
+  /** Says that a scorer takes the payments. */
+  async declareScored(): Promise<void> {
+    const records = controlRecords();
+    records.put("scoring", { on: true });
+    await this.settle(
+      "fraudstream-scoring",
+      () => this.isScored,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
+  /**
+   * Records the ids of the stream's topics where they are not yet. Throws
+   * LogError if one of them is not the one that the stream was begun with.
+   */
+  async agreeTopics(names: readonly string[]): Promise<void> {
+    const found = new Map<string, string>();
+    for (const { name, id } of await this.#log.topics(names)) {
+      if (id !== undefined) found.set(name, id);
+    }
+    if (found.size === 0) return;
+    await this.settle(
+      "fraudstream-parameters",
+      () => {
+        const known = this.identity?.topics ?? {};
+        for (const [name, id] of found) {
+          if (known[name] !== undefined && known[name] !== id) {
+            throw remade(name);
+          }
+        }
+        return [...found.keys()].every((name) => known[name] !== undefined);
+      },
+      async (producer) => {
+        const { identity } = this;
+        if (!identity) throw new LogError(`no role has agreed on a stream`);
+        const records = controlRecords();
+        const topics = { ...Object.fromEntries(found), ...identity.topics };
+        records.put("identity", { ...identity, topics });
+        await producer.append(records.appends());
+      },
+    );
+  }
+
+  /** Throws LogError if one of these topics is not the one that the stream recorded: it was created again. */
+  async requireTopics(names: readonly string[]): Promise<void> {
+    await this.refresh();
+    const known = this.identity?.topics ?? {};
+    for (const { name, id } of await this.#log.topics(names)) {
+      if (id === undefined || known[name] === undefined) continue;
+      if (known[name] !== id) throw remade(name);
+    }
+  }
+
+  /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
+  acceptedStart(topic: string, partition: number): number {
+    return this.#value("starts")?.[topic]?.[partition] ?? 0;
+  }
+
+  /** Accepts that these topics begin at these offsets. */
+  async acceptStarts(starts: ControlValues["starts"]): Promise<void> {
+    const records = controlRecords();
+    records.put("starts", starts);
+    const wanted = JSON.stringify(starts);
+    await this.settle(
+      "fraudstream-starts",
+      () => JSON.stringify(this.#value("starts")) === wanted,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
+  /** The score from which on payments are alerts, where somebody has applied one. */
+  get alertThreshold(): number | undefined {
+    return this.#value("threshold")?.value;
+  }
+
+  /** Applies a threshold, 0 … 1: scorers that alert by one take it within a second, and keep it until another is applied. */
+  async applyThreshold(value: number): Promise<void> {
+    const records = controlRecords();
+    records.put("threshold", { value });
+    await this.settle(
+      "fraudstream-threshold",
+      () => this.alertThreshold === value,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
+  /** Where a topic ends, once it is complete. */
+  end(topic: string): EndMark | undefined {
+    return this.#values.get(`end:${topic}`) as EndMark | undefined;
+  }
+
+  /** Where the dead letter of that id has gone, if it was requeued. */
+  requeued(letter: string): Requeued | undefined {
+    return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
+  }
+
+  #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
+    return this.#values.get(key) as ControlValues[K] | undefined;
+  }
+
+  /**
+   * Makes these parameters the stream's, or throws ConfigError if it has
+   * others, naming the flag that differs. Where they name no partitioner it is
+   * the stream's own, for a new stream that of the payments which are there.
+   */
+  async agree(parameters: StreamParameters): Promise<void> {
+    const fixed = ["parameters", "identity"] as const;
+    await this.refresh();
+    const wanted = this.parameters ?? {
+      ...parameters,
+      partitioner: parameters.partitioner ?? await findPartitioner(this.#log),
+    };
+    await this.settle(
+      "fraudstream-parameters",
+      () =>
+        fixed.every((key) => this.#values.has(key)) &&
+        !fixed.some((key) => this.#overwritten.has(key)),
+      async (producer) => {
+        const records = controlRecords();
+        records.put("parameters", this.parameters ?? wanted);
+        records.put(
+          "identity",
+          this.identity ?? { id: crypto.randomUUID() },
+        );
+        await producer.append(records.appends());
+      },
+    );
+    const found = flagsOf(this.parameters ?? parameters);
+    for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
+      if (found[flag] === wanted) continue;
+      const isOpen = parameters.partitioner === undefined;
+      if (flag === "--partitioner" && isOpen) continue;
+      if (flag === "--start" && this.#isStart(parameters)) continue;
+      throw new ConfigError(
+        `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
+          `give the same, or choose another --data folder (on Kafka another ` +
+          `--topic-prefix)`,
+      );
+    }
+  }
+
+  /** Whether a start is none at all, or the one of the producer that made the stream. */
+  #isStart({ startSeconds }: StreamParameters): boolean {
+    return startSeconds === undefined ||
+      startSeconds === this.origin?.startSeconds;
+  }
+
+  /**
+   * Sees to it that something stands in the topic that several may want to
+   * write, each the same or the first for all: appends by the producer `id`
+   * unless `settled` already.
+   */
+  async settle(
+    id: string,
+    settled: () => boolean,
+    append: (producer: LogProducer) => Promise<void>,
+  ): Promise<void> {
+    await this.refresh();
+    for (let attempt = 1; !settled(); attempt++) {
+      try {
+        // First the only writer, then a look: of two at once the later sees
+        // what the earlier has written, or the earlier can no longer write.
+        const producer = await this.#log.producer(id);
+        await this.refresh();
+        if (!settled()) await append(producer);
+      } catch (error) {
+        const isRefused = error instanceof LogError;
+        if (attempt === ATTEMPTS_MAX || !isRefused) throw error;
+        // Another process writes at this moment and has fenced this one.
+        await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
+      }
+      await this.refresh();
+    }
+  }
+}
+
+/** How often something is tried to be settled before an error counts, and the time between. */
+const ATTEMPTS_MAX = 20;
+const ATTEMPT_MS = 50;
+
+/** What a flag was and is, for people; a switch has no value. */
+function differenceOf(flag: string, found: string, wanted: string): string {
+  if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
+  return found === "given" ? `with ${flag}` : `without ${flag}`;
+}
+
+function remade(topic: string): LogError {
+  return new LogError(
+    `${topic} was deleted and created again since this stream began, so what ` +
+      `it holds now does not belong to the stream's other topics; begin a new ` +
+      `stream with another --topic-prefix`,
+  );
+}
+
+function flagsOf(parameters: StreamParameters): Record<string, string> {
+  const { features } = parameters;
+  return {
+    "--partitions": String(parameters.partitions),
+    "--feature-set": features.set,
+    "--windows": features.windowDays.join(","),
+    "--delay": String(features.delayDays),
+    "--no-labels": features.useLabels ? "not given" : "given",
+    "--lateness": `${parameters.latenessSeconds}s`,
+    "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--partitioner": parameters.partitioner ?? "murmur2",
+    "--start": parameters.startSeconds === undefined
+      ? "unknown"
+      : formatDate(parameters.startSeconds),
+  };
+}
+
+/** How much of a strange key is shown. */
+const SHOWN_KEY = 100;
+
+/** A value as JSON; undefined if it is none. */
+function parsed(value: Uint8Array): unknown {
+  try {
+    return JSON.parse(DECODER.decode(value));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why a record cannot be one of ours; undefined if it can. */
+function whyNotTaken(key: string, value: unknown): string | undefined {
+  const prefix = PREFIXES.find((prefix) => key.startsWith(prefix));
+  const fits = SHAPES.get(prefix ?? key);
+  if (!fits) return "no role writes such a key";
+  if (value === undefined) return "its value is empty or not JSON";
+  if (!isObject(value) || !fits(value)) {
+    return "its value is not of the shape that roles write";
+  }
+  return undefined;
+}
+
+/** Whether fields are as a role writes them. */
+type Fits = (fields: Readonly<Record<string, unknown>>) => boolean;
+
+/** What each key's value must be like. */
+const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
+  parameters: ({ features, ...fields }) =>
+    isCount(fields.partitions) && fields.partitions > 0 &&
+    isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
+    isOptional(fields.startSeconds, Number.isSafeInteger) &&
+    isOptional(
+      fields.partitioner,
+      (name) => PARTITIONERS.some((known) => known === name),
+    ) &&
+    isFeatures(features),
+  identity: ({ id, topics }) =>
+    typeof id === "string" && id !== "" &&
+    isOptional(topics, (topics) =>
+      isObject(topics) &&
+      Object.values(topics).every((id) => typeof id === "string")),
+  origin: ({ startSeconds, fingerprint }) =>
+    Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
+  position: ({ nextId, day, row }) =>
+    isCount(nextId) && isCount(day) && isCount(row),
+  scoring: ({ on }) => on === true,
+  threshold: ({ value }) =>
+    typeof value === "number" && value >= 0 && value <= 1,
+  starts: (topics) =>
+    Object.values(topics).every((starts) =>
+      Array.isArray(starts) && starts.every(isCount)
+    ),
+};
+
+/** The same for keys that go on behind these words. */
+const PREFIXED: Readonly<Record<string, Fits>> = {
+  "end:": ({ rows }) => isCount(rows),
+  "requeued:": ({ topic, partition, fromOffset }) =>
+    typeof topic === "string" && isCount(partition) && isCount(fromOffset),
+};
+
+const PREFIXES = Object.keys(PREFIXED);
+const SHAPES: ReadonlyMap<string, Fits> = new Map(
+  Object.entries({ ...VALUES, ...PREFIXED }),
+);
+
+function isObject(
+  value: unknown,
+): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isFeatures(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { set, windowDays, delayDays, useLabels } = value;
+  const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
+  return isOptional(set, isSet) && // streams of before there were sets
+    isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
+    Array.isArray(windowDays) && windowDays.length > 0 &&
+    windowDays.every((days, i) =>
+      isCount(days) && days > (windowDays[i - 1] ?? 0)
+    );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isOptional(
+  value: unknown,
+  fits: (value: unknown) => boolean,
+): boolean {
+  return value === undefined || fits(value);
+}
+
+/** Collects control records for an atomic append. */
+export interface ControlRecords {
+  /** Sets one of the values that Control shows. */
+  put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
+  /** Tells where a dead letter has gone. */
+  putRequeued(letter: string, place: Requeued): void;
+  /** Marks a topic as complete. */
+  putEnd(topic: string, mark: EndMark): void;
+  /** What to append. */
+  appends(): Append[];
+}
+
+/** An empty collection of control records. */
+export function controlRecords(): ControlRecords {
+  const records = new RecordBatchBuilder();
+  const put = (key: string, value: unknown) =>
+    records.add(
+      ENCODER.encode(key),
+      ENCODER.encode(JSON.stringify(value)),
+      Date.UTC(1970, 0, 1),
+    );
+  return {
+    put,
+    putRequeued: (letter, place) => put(`requeued:${letter}`, place),
+    putEnd: (topic, mark) => put(`end:${topic}`, mark),
+    appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
+  };
+}

@@ -1,0 +1,226 @@
+/**
+ * Records that could not be taken: a JSON record that says where each came
+ * from, why, and its raw bytes. A dead letter is identified by its source
+ * topic, partition and offset.
+ */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../log/record_batch.ts";
+import { type Append, type Log, readRange } from "../log/log.ts";
+import { DEAD_LETTER_TOPIC } from "./topics.ts";
+import type { DefectReason } from "../payment/validation.ts";
+
+/** Why a record is a dead letter. */
+export type DeadLetterReason =
+  | DefectReason
+  | "wrong key"
+  | "wrong partition"
+  | "implausible"
+  | "id too large"
+  | "conflicting id"
+  | "late"
+  | "unreadable pack"
+  | "unreadable batch"
+  | "not a dead letter";
+
+/** A record that could not be taken. */
+export interface DeadLetter {
+  /** Topic that it was read from. */
+  readonly topic: string;
+  /** Partition that it was read from. */
+  readonly partition: number;
+  /** Its offset there. */
+  readonly offset: number;
+  /** Stable word for the kind of defect. */
+  readonly reason: DeadLetterReason;
+  /** One line for people. */
+  readonly message: string;
+  /** The first 16 KiB of its key as raw bytes, base64. */
+  readonly key: string;
+  /** The first 16 KiB of its value as raw bytes, base64. */
+  readonly value: string;
+  /** The measures of what does not stand above in full; absent where all does. */
+  readonly truncated?: {
+    /** Of the whole key, if the letter has only its beginning. */
+    readonly key?: Truncated;
+    /** Of the whole value, if the letter has only its beginning. */
+    readonly value?: Truncated;
+  };
+}
+
+/** What is known of bytes of which only the beginning is kept. */
+export interface Truncated {
+  /** How many there were. */
+  readonly bytes: number;
+  /** Their SHA-256, lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * So many bytes of a key or a value are kept: a letter must not be larger than
+ * what a broker takes, whatever the record's own topic allows.
+ */
+export const KEPT_BYTES = 16_384;
+
+/** What identifies a dead letter: topic/partition/offset of its source. */
+export function letterId({ topic, partition, offset }: DeadLetter): string {
+  return `${topic}/${partition}/${offset}`;
+}
+
+/** A dead letter's value as text; undefined if it is not text, or not all of it is there. */
+export function letterValue(
+  { value, truncated }: DeadLetter,
+): string | undefined {
+  if (truncated?.value) return undefined;
+  try {
+    return STRICT.decode(Buffer.from(value, "base64"));
+  } catch {
+    return undefined; // bytes that no text has
+  }
+}
+
+/** Says of a payment that its id is too large for the store's tables, and what to do. */
+export function idTooLarge(id: number, idMax: number): string {
+  return `TRANSACTION_ID ${id} is too large for the store, where ` +
+    `transaction_id is an int (up to ${idMax}); to store it, run the writer ` +
+    "with a new --keyspace, whose tables take ids up to 2^53 - 1";
+}
+
+const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** Collects the dead letters of one step. */
+export class DeadLetterBox {
+  readonly #records = new RecordBatchBuilder();
+
+  /** Adds record `index` of a batch of that topic and partition. */
+  add(
+    source: { readonly topic: string; readonly partition: number },
+    batch: RecordBatch,
+    index: number,
+    reason: DeadLetterReason,
+    message: string,
+  ): void {
+    const letter = letterOf(source, batch, index, reason, message);
+    this.#records.add(
+      ENCODER.encode(letterId(letter)),
+      ENCODER.encode(JSON.stringify(letter)),
+      batch.timestamps[index],
+    );
+  }
+
+  /** Empties the box for the next step. */
+  clear(): void {
+    this.#records.clear();
+  }
+
+  /** What to append; nothing if the box is empty. */
+  appends(): Append[] {
+    if (this.#records.count === 0) return [];
+    return [{
+      topic: DEAD_LETTER_TOPIC,
+      partition: 0,
+      records: this.#records,
+    }];
+  }
+}
+
+/**
+ * All dead letters of a log, oldest first. What somebody else has put among
+ * them is one itself, with its place there as its source.
+ */
+export async function* readDeadLetters(log: Log): AsyncGenerator<DeadLetter> {
+  const ends = await log.endOffsets(DEAD_LETTER_TOPIC) ?? [];
+  for (const [partition, end] of ends.entries()) {
+    const batches = readRange(log, DEAD_LETTER_TOPIC, partition, 0, end);
+    for await (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
+        yield parsed(recordValue(batch, i)) ??
+          foreign(batch, i, { topic: DEAD_LETTER_TOPIC, partition });
+      }
+    }
+  }
+}
+
+/** The letter in a value; undefined if it is none. */
+function parsed(value: Uint8Array): DeadLetter | undefined {
+  let letter: Partial<Record<keyof DeadLetter, unknown>> | null;
+  try {
+    letter = JSON.parse(DECODER.decode(value));
+  } catch {
+    return undefined;
+  }
+  const texts = ["topic", "reason", "message", "key", "value"] as const;
+  const numbers = ["partition", "offset"] as const;
+  const isLetter = texts.every((name) => typeof letter?.[name] === "string") &&
+    numbers.every((name) => Number.isInteger(letter?.[name])) &&
+    isMeasured(letter?.truncated);
+  return isLetter ? letter as DeadLetter : undefined;
+}
+
+/** Whether the measures of a letter's key and value are none, or such. */
+function isMeasured(truncated: unknown): boolean {
+  if (truncated === undefined) return true;
+  if (typeof truncated !== "object" || truncated === null) return false;
+  return Object.values(truncated).every((whole) =>
+    Number.isInteger(whole?.bytes) && typeof whole?.sha256 === "string"
+  );
+}
+
+function foreign(
+  batch: RecordBatch,
+  index: number,
+  source: Pick<DeadLetter, "topic" | "partition">,
+): DeadLetter {
+  return letterOf(
+    source,
+    batch,
+    index,
+    "not a dead letter",
+    "another program has put this among the dead letters",
+  );
+}
+
+function letterOf(
+  { topic, partition }: Pick<DeadLetter, "topic" | "partition">,
+  batch: RecordBatch,
+  index: number,
+  reason: DeadLetterReason,
+  message: string,
+): DeadLetter {
+  const offset = batch.offsets[index];
+  // What no stage could judge is judged alike by all of them.
+  const unreadable = batch.unreadable?.get(offset);
+  const key = keptOf(recordKey(batch, index));
+  const value = keptOf(recordValue(batch, index));
+  const truncated = {
+    ...key.truncated && { key: key.truncated },
+    ...value.truncated && { value: value.truncated },
+  };
+  return {
+    topic,
+    partition,
+    offset,
+    reason: unreadable ? "unreadable batch" : reason,
+    message: unreadable ?? message,
+    key: key.base64,
+    value: value.base64,
+    ...key.truncated || value.truncated ? { truncated } : {},
+  };
+}
+
+function keptOf(
+  bytes: Uint8Array,
+): { base64: string; truncated?: Truncated } {
+  const kept = Buffer.from(bytes.subarray(0, KEPT_BYTES));
+  const base64 = kept.toString("base64");
+  if (bytes.length <= KEPT_BYTES) return { base64 };
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { base64, truncated: { bytes: bytes.length, sha256 } };
+}

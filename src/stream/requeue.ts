@@ -1,0 +1,205 @@
+/**
+ * Gives a dead letter a second chance: an edited copy of its row is checked as
+ * the pipeline will check it, and appended to the topic that it came from. The
+ * same atomic append notes in the control topic where it went, so that no
+ * letter is requeued twice by mistake.
+ */
+import { DataError } from "../base/error.ts";
+import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { featureCount } from "../features/parameters.ts";
+import type { Log } from "../log/log.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
+import { RecordBatchBuilder } from "../log/record_batch.ts";
+import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import { PaymentJsonReader } from "../payment/payment_json.ts";
+import type { Defect } from "../payment/validation.ts";
+import {
+  type Control,
+  controlRecords,
+  type Requeued,
+  type StreamParameters,
+} from "./control.ts";
+import { type DeadLetter, letterId, letterValue } from "./dead_letters.ts";
+import { parseCommit } from "./stage_commit.ts";
+import {
+  CUSTOMER_GROUP,
+  PREDICTION_TOPIC,
+  REPARTITION_TOPIC,
+  SINK_TOPIC,
+  TRANSACTION_TOPIC,
+  WRITER_GROUP,
+} from "./topics.ts";
+
+/** Header of a requeued record: the source of its dead letter, topic/partition/offset. */
+export const REQUEUED_HEADER = "fraudstream-requeued-from";
+
+/** What is requeued, and where. */
+export interface RequeueOptions {
+  /** The log of the stream. */
+  readonly log: Log;
+  /** Its control topic. */
+  readonly control: Control;
+  /** What its roles agreed on. */
+  readonly parameters: StreamParameters;
+  /** The dead letter. */
+  readonly letter: DeadLetter;
+  /** The edited row. */
+  readonly json: string;
+  /** What to do with a letter that was requeued before. */
+  readonly again: "refuse" | "append";
+}
+
+/** What of an edited row decides where it goes. */
+interface Row {
+  /** The id that is its key. */
+  readonly key: number;
+  /** TX_TIME_SECONDS. */
+  readonly timeSeconds: number;
+  /** TX_DATETIME, seconds since 1970. */
+  readonly datetimeSeconds: number;
+}
+
+/** Says why a letter can't be edited; undefined if it can. */
+export function whyNotEditable(letter: DeadLetter): string | undefined {
+  if (letter.reason === "unreadable batch") {
+    return "it stands for a whole batch that cannot be read; let its producer " +
+      "send the records again";
+  }
+  if (letter.topic === TRANSACTION_TOPIC || letter.topic === SINK_TOPIC) {
+    return undefined;
+  }
+  if (letter.topic === PREDICTION_TOPIC) {
+    return `${letter.topic} holds what models have said, which nobody edits; ` +
+      "the scorer has its own prediction there for every payment";
+  }
+  return letter.topic === REPARTITION_TOPIC
+    ? `${letter.topic} is internal: it holds packs of rows in a binary form, ` +
+      "which cannot be edited; the payments of a pack are still in " +
+      TRANSACTION_TOPIC
+    : `no role reads ${letter.topic}`;
+}
+
+/**
+ * Appends the edited row and says where it went. Throws DataError if the
+ * pipeline would refuse it again, or if the letter was requeued before.
+ */
+export async function requeue(options: RequeueOptions): Promise<Requeued> {
+  const { log, control, letter, again } = options;
+  const id = letterId(letter);
+  const reason = whyNotEditable(letter);
+  if (reason) throw new DataError(`${id} cannot be requeued: ${reason}`);
+  // First the only one who requeues, then a look at what others have done.
+  const producer = await log.producer("fraudstream-requeue");
+  await control.refresh();
+  const before = control.requeued(id);
+  if (before && again === "refuse") {
+    throw new DataError(
+      `${id} was requeued already, to ${before.topic} partition ` +
+        `${before.partition}; --force does it once more`,
+    );
+  }
+  const json = compact(options.json, id);
+  const bytes = new TextEncoder().encode(json);
+  const row = readRow(bytes, options);
+  const partition = partitionFor(row, options);
+  await checkTime(row, partition, options);
+  const original = letterValue(letter);
+  const isConflict = letter.reason === "conflicting id";
+  if (isConflict && original && json === compact(original, id)) {
+    throw refused(id, "the row is as it was, and so is the conflict of its id");
+  }
+  const { topic } = letter;
+  const ends = await log.endOffsets(topic) ?? [];
+  const place = { topic, partition, fromOffset: ends[partition] };
+  const records = new RecordBatchBuilder();
+  records.writer.whole(row.key);
+  records.endKey();
+  records.writer.bytes(bytes);
+  records.endRecord(row.datetimeSeconds * 1000);
+  const note = controlRecords();
+  note.putRequeued(id, place);
+  const headers = { [REQUEUED_HEADER]: id };
+  await producer.append([
+    { topic, partition, records, headers },
+    ...note.appends(),
+  ]);
+  return place;
+}
+
+/** Where the row goes: back to the letter's partition, unless the stream knows that its payment belongs to another. */
+function partitionFor(
+  { key }: Row,
+  { parameters: { partitioner, partitions }, letter }: RequeueOptions,
+): number {
+  const isPayment = letter.topic === TRANSACTION_TOPIC;
+  if (!isPayment || !partitioner) return letter.partition;
+  return new IdPartitioner(partitions, partitioner).partition(key);
+}
+
+/** The row without the spaces and line ends that editing brings. */
+function compact(json: string, id: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json));
+  } catch (cause) {
+    throw refused(id, `it is not JSON (${(cause as Error).message})`);
+  }
+}
+
+/** Reads the row as the stage that it goes to will. */
+function readRow(
+  bytes: Uint8Array,
+  { control, parameters, letter }: RequeueOptions,
+): Row {
+  const start = control.origin?.startSeconds;
+  let defect: Defect | undefined;
+  let row: Row;
+  if (letter.topic === TRANSACTION_TOPIC) {
+    const payment = emptyPayment();
+    const reader = new PaymentJsonReader();
+    defect = reader.read(bytes, 0, bytes.length, start, payment);
+    row = { ...payment, key: payment.customerId };
+  } else {
+    const { features } = parameters;
+    const cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
+    const reader = new FeatureJsonReader(features);
+    defect = reader.read(bytes, 0, bytes.length, start, cells, 0);
+    row = { key: cells[3], datetimeSeconds: cells[1], timeSeconds: cells[5] };
+  }
+  if (defect) throw refused(letterId(letter), defect.message);
+  return row;
+}
+
+/** Refuses a row that is too far ahead of its partition, or too late for it. */
+async function checkTime(
+  { timeSeconds }: Row,
+  partition: number,
+  { log, parameters, letter }: RequeueOptions,
+): Promise<void> {
+  const { maxGapSeconds, latenessSeconds } = parameters;
+  const payments = letter.topic === TRANSACTION_TOPIC;
+  const group = payments ? CUSTOMER_GROUP : WRITER_GROUP;
+  const commit = (await log.committed(group, letter.topic))[partition];
+  const { progress } = parseCommit(commit);
+  if (timeSeconds > progress + maxGapSeconds) {
+    throw refused(
+      letterId(letter),
+      `TX_TIME_SECONDS ${timeSeconds} is more than ` +
+        `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the newest ` +
+        `payment of partition ${partition}, at ${progress}`,
+    );
+  }
+  if (payments && timeSeconds < progress - latenessSeconds) {
+    throw refused(
+      letterId(letter),
+      `TX_TIME_SECONDS ${timeSeconds} is more than ${latenessSeconds} s ` +
+        `(--lateness) behind the newest payment of partition ${partition}, at ` +
+        `${progress}: the features of later payments are made already`,
+    );
+  }
+}
+
+function refused(id: string, reason: string): DataError {
+  return new DataError(
+    `${id}: the edited row would be a dead letter again: ${reason}`,
+  );
+}

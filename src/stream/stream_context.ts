@@ -1,0 +1,75 @@
+/** What everything that works on a stream is given, and when a topic is complete. */
+import type { FeatureParameters } from "../features/parameters.ts";
+import type { Commit, Log } from "../log/log.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Control, StreamParameters } from "./control.ts";
+import { takenOffset } from "./stage_commit.ts";
+import { PIPELINE, PREDICTION_GROUP, SCORING, WRITER_GROUP } from "./topics.ts";
+
+/** What a role works with. */
+export interface StreamContext {
+  /** The log. */
+  readonly log: Log;
+  /** The control topic, refreshed once. */
+  readonly control: Control;
+  /** What all roles agreed on. */
+  readonly parameters: StreamParameters;
+  /** Where the role says what it does. */
+  readonly logger: Logger;
+  /** Ends the role after the step in hand. */
+  readonly signal: AbortSignal;
+}
+
+/** The features of a context, for short. */
+export function featuresOf(context: StreamContext): FeatureParameters {
+  return context.parameters.features;
+}
+
+/**
+ * Whether a group has taken everything of a finished topic: its end is marked
+ * and the group stands at the end offsets, fetched after the mark was seen.
+ */
+export async function isDone(
+  context: StreamContext,
+  group: string,
+  topic: string,
+): Promise<boolean> {
+  return await isComplete(context, topic) &&
+    await hasTaken(context.log, group, topic);
+}
+
+/**
+ * Whether nothing more comes into a topic: its end is marked, and the stages
+ * before it have taken all that they were given. (A dead letter that is
+ * requeued into a stream which had ended already goes through all of them.)
+ */
+export async function isComplete(
+  { log, control }: StreamContext,
+  topic: string,
+): Promise<boolean> {
+  await control.refresh();
+  if (!control.end(topic)) return false;
+  for (const stage of [...PIPELINE, ...SCORING]) {
+    if (stage.topic === topic) break;
+    if (stage.group === WRITER_GROUP) continue; // nothing comes after it
+    if (!await hasTaken(log, stage.group, stage.topic)) return false;
+  }
+  return true;
+}
+
+/** How far a group has come. A writer takes an offset that another program has set. */
+function taken(commit: Commit | undefined, group: string): number {
+  const isWriter = group === WRITER_GROUP || group === PREDICTION_GROUP;
+  return isWriter ? commit?.offset ?? 0 : takenOffset(commit);
+}
+
+/** Whether a group stands at the end offsets of a topic. */
+export async function hasTaken(
+  log: Log,
+  group: string,
+  topic: string,
+): Promise<boolean> {
+  const ends = await log.endOffsets(topic) ?? [];
+  const commits = await log.committed(group, topic);
+  return ends.every((end, i) => taken(commits[i], group) >= end);
+}

@@ -1,0 +1,419 @@
+/**
+ * Compares the rows of a store with the log, row by row: both sides in order
+ * of TRANSACTION_ID, the log's through a spool, so that memory stays bounded.
+ * The stream may be running: what is not stored yet, or was stored meanwhile,
+ * is no difference.
+ */
+import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { featureCount } from "../features/parameters.ts";
+import { type Log, readRange, type TopicState } from "../log/log.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import type { CellRows } from "../store/cell_rows.ts";
+import { emptyPredictions, PREDICTION_CELLS } from "../payment/prediction.ts";
+import { CellCheck } from "../store/row_check.ts";
+import { RowSpool } from "../store/row_spool.ts";
+import type { Store } from "../store/store.ts";
+import { predictionCheck } from "../store/stored_prediction.ts";
+import { type BadRow, badRowText } from "../store/stored_row.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import type { Control, StreamParameters } from "./control.ts";
+import { readDeadLetters } from "./dead_letters.ts";
+import { PredictionJsonReader } from "../payment/prediction_json.ts";
+import {
+  PREDICTION_GROUP,
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
+  WRITER_GROUP,
+} from "./topics.ts";
+
+/** What is compared. */
+export interface VerifyOptions {
+  /** The log. */
+  readonly log: Log;
+  /** Its control topic. */
+  readonly control: Control;
+  /** What the stream's roles agreed on. */
+  readonly parameters: StreamParameters;
+  /** The store. */
+  readonly store: Store;
+  /** Ends the comparing: its reason is thrown. */
+  readonly signal: AbortSignal;
+  /** Told how many of the store's rows have been compared. */
+  readonly compared: (rows: number) => void;
+}
+
+/** What came of comparing one table: numbers of rows. */
+export interface TableVerification {
+  /** As the log says. */
+  equal: number;
+  /** In the log, stored according to the writer's commit, and not in the table. */
+  missing: number;
+  /** In both, with other values, or damaged in the table. */
+  different: number;
+  /** In the table alone, though the log holds everything of their time. */
+  unknown: number;
+  /** In the table alone, from a time of which the log no longer holds everything. */
+  notVerifiable: number;
+  /** In the log and not stored yet. */
+  pending: number;
+  /** The first that are missing, different or unknown, for people. */
+  readonly first: string[];
+}
+
+/** What came of comparing a store. */
+export interface StoreVerification {
+  /** The payments with their features. */
+  readonly payments: TableVerification;
+  /** The predictions, in a stream that is scored. */
+  readonly predictions: TableVerification | undefined;
+}
+
+/** How many differences are named one by one. */
+const FIRST_MAX = 5;
+
+/** Cells of a row of the log: id, checksum, partition, offset. */
+const LOG_CELLS = 4;
+/** Cells of a row of the store: id, checksum, seconds since 1970. */
+const STORE_CELLS = 3;
+
+/** Compares both tables. Throws StoreError if the store cannot be read as a whole. */
+export async function verifyStore(
+  options: VerifyOptions,
+): Promise<StoreVerification> {
+  await options.store.verify();
+  const payments = await verifyTable(options, paymentTable(options));
+  await options.control.refresh();
+  const predictions = options.control.isScored
+    ? await verifyTable(options, predictionTable(options))
+    : undefined;
+  return { payments, predictions };
+}
+
+/** Whether a comparison found nothing wrong. */
+export function isRight(
+  { missing, different, unknown }: TableVerification,
+): boolean {
+  return missing + different + unknown === 0;
+}
+
+/** Where rows of a table come from, and how each side is read. */
+interface ComparedTable {
+  readonly topic: string;
+  readonly group: string;
+  /** Reads a record of the log into a row; false if it is no row. */
+  readonly read: (
+    batch: RecordBatch,
+    index: number,
+    row: Float64Array,
+  ) => boolean;
+  /** The store's rows as STORE_CELLS each, ascending id. */
+  readonly rows: (onBadRow: (bad: BadRow) => void) => AsyncIterable<CellRows>;
+}
+
+function paymentTable(
+  { parameters: { features, startSeconds }, control, store, signal }:
+    VerifyOptions,
+): ComparedTable {
+  const width = PAYMENT_CELLS + featureCount(features);
+  const reader = new FeatureJsonReader(features);
+  const check = new CellCheck(width);
+  const cells = new Float64Array(width);
+  const start = control.origin?.startSeconds ?? startSeconds;
+  return {
+    topic: SINK_TOPIC,
+    group: WRITER_GROUP,
+    read: (batch, index, row) => {
+      const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
+      if (reader.read(batch.bytes, from, to, start, cells, 0)) return false;
+      if (cells[0] > store.idMax) return false;
+      row[0] = cells[0];
+      row[1] = check.of(cells, 0);
+      return true;
+    },
+    rows: async function* (onBadRow) {
+      for await (const page of store.rows(signal, onBadRow)) {
+        yield digests(
+          page.cells,
+          width,
+          page.count,
+          (at) => check.of(page.cells, at),
+        );
+      }
+    },
+  };
+}
+
+function predictionTable({ store, signal }: VerifyOptions): ComparedTable {
+  const reader = new PredictionJsonReader();
+  const one = emptyPredictions(1);
+  const { idMax } = store.predictions();
+  return {
+    topic: PREDICTION_TOPIC,
+    group: PREDICTION_GROUP,
+    read: (batch, index, row) => {
+      const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
+      if (reader.read(batch.bytes, from, to, one, 0)) return false;
+      if (one.cells[0] > idMax) return false;
+      row[0] = one.cells[0];
+      row[1] = predictionCheck(one.cells, 0, {
+        model_version: one.versions[0],
+        contributions: one.contributions[0],
+      });
+      return true;
+    },
+    rows: async function* (onBadRow) {
+      for await (const page of store.predictions().rows(signal, onBadRow)) {
+        const { cells, versions, contributions, count } = page;
+        yield digests(cells, PREDICTION_CELLS, count, (at) => {
+          const row = at / PREDICTION_CELLS;
+          return predictionCheck(cells, at, {
+            model_version: versions[row],
+            contributions: contributions[row],
+          });
+        });
+      }
+    },
+  };
+}
+
+/** Rows of a table as STORE_CELLS each. */
+function digests(
+  cells: Float64Array,
+  width: number,
+  count: number,
+  checkAt: (at: number) => number,
+): CellRows {
+  const rows = new Float64Array(count * STORE_CELLS);
+  for (let row = 0; row < count; row++) {
+    const at = row * width;
+    rows.set([cells[at], checkAt(at), cells[at + 1]], row * STORE_CELLS);
+  }
+  return { cells: rows, count };
+}
+
+/** A row of the log, or several of one TRANSACTION_ID. */
+interface LogRow {
+  readonly id: number;
+  /** The checksum of each. */
+  readonly checks: readonly number[];
+  /** Where the first of them is. */
+  readonly partition: number;
+  readonly offset: number;
+}
+
+async function verifyTable(
+  options: VerifyOptions,
+  table: ComparedTable,
+): Promise<TableVerification> {
+  const { log } = options;
+  const { topic, group } = table;
+  const [state] = await log.topics([topic]);
+  const { startOffsets, endOffsets } = state;
+  const commits = await log.committed(group, topic);
+  const letters = await letterPlaces(log, topic);
+  await using spool = new RowSpool({ width: LOG_CELLS });
+  const spooled = logRows(options, table, letters, startOffsets, endOffsets);
+  for await (const rows of spooled) await spool.add(rows);
+  const comparison = new Comparison({
+    kept: await keptSince(log, state, options.parameters),
+    isStored: ({ partition, offset }) =>
+      offset < (commits[partition]?.offset ?? 0),
+  });
+  await compare(options, table, grouped(spool.rows()), comparison);
+  // What was stored meanwhile stands behind the ends of before.
+  const ends = await log.endOffsets(topic) ?? [];
+  const later = logRows(options, table, letters, endOffsets, ends);
+  for await (const { cells, count } of later) {
+    for (let row = 0; row < count; row++) {
+      comparison.excuse(cells[row * LOG_CELLS]);
+    }
+  }
+  return comparison.result();
+}
+
+/** Goes through both sides, each in ascending order of id. */
+async function compare(
+  { compared }: VerifyOptions,
+  table: ComparedTable,
+  records: AsyncGenerator<LogRow, undefined>,
+  comparison: Comparison,
+): Promise<void> {
+  let record = (await records.next()).value;
+  let done = 0;
+  for await (
+    const { cells, count } of table.rows((bad) => comparison.bad(bad))
+  ) {
+    for (let at = 0; at < count * STORE_CELLS; at += STORE_CELLS) {
+      const id = cells[at];
+      while (record && record.id < id) {
+        comparison.onlyInLog(record);
+        record = (await records.next()).value;
+      }
+      if (record?.id !== id) {
+        comparison.onlyInStore(id, cells[at + 2]);
+        continue;
+      }
+      comparison.inBoth(record, cells[at + 1]);
+      record = (await records.next()).value;
+    }
+    compared(done += count);
+  }
+  for (; record; record = (await records.next()).value) {
+    comparison.onlyInLog(record);
+  }
+}
+
+/** Counts what is found of one table. */
+class Comparison {
+  readonly #kept: number;
+  readonly #isStored: (record: LogRow) => boolean;
+  readonly #result: TableVerification = {
+    equal: 0,
+    missing: 0,
+    different: 0,
+    unknown: 0,
+    notVerifiable: 0,
+    pending: 0,
+    first: [],
+  };
+  readonly #bad = new Map<number, string>();
+  readonly #unknown = new Set<number>();
+
+  constructor({ kept, isStored }: {
+    /** Seconds since 1970 from which on the log holds everything. */
+    readonly kept: number;
+    /** Whether the writer has committed a record. */
+    readonly isStored: (record: LogRow) => boolean;
+  }) {
+    this.#kept = kept;
+    this.#isStored = isStored;
+  }
+
+  /** A row of the table that cannot be read. */
+  bad(row: BadRow): void {
+    this.#bad.set(Number(row.transactionId), badRowText(row));
+  }
+
+  onlyInLog(record: LogRow): void {
+    const { id, partition, offset } = record;
+    const bad = this.#bad.get(id);
+    if (bad !== undefined) {
+      this.#bad.delete(id);
+      this.#tell("different", bad);
+    } else if (this.#isStored(record)) {
+      const place = `partition ${partition}, offset ${offset}`;
+      this.#tell("missing", `transaction ${id} (${place}) is missing`);
+    } else this.#result.pending++;
+  }
+
+  onlyInStore(id: number, seconds: number): void {
+    if (seconds < this.#kept) this.#result.notVerifiable++;
+    else this.#unknown.add(id);
+  }
+
+  inBoth({ id, checks, partition, offset }: LogRow, check: number): void {
+    if (checks.includes(check)) this.#result.equal++;
+    else {
+      const place = `partition ${partition}, offset ${offset}`;
+      this.#tell("different", `transaction ${id} (${place}) is different`);
+    }
+  }
+
+  /** A row that the log has been given since. */
+  excuse(id: number): void {
+    if (this.#unknown.delete(id)) this.#result.equal++;
+    this.#bad.delete(id);
+  }
+
+  result(): TableVerification {
+    for (const id of this.#unknown) {
+      this.#tell("unknown", `transaction ${id} is not in the log`);
+    }
+    for (const bad of this.#bad.values()) this.#tell("unknown", bad);
+    return this.#result;
+  }
+
+  #tell(kind: "missing" | "different" | "unknown", text: string): void {
+    this.#result[kind]++;
+    if (this.#result.first.length < FIRST_MAX) this.#result.first.push(text);
+  }
+}
+
+/** The rows of all partitions from some offsets to others, LOG_CELLS each, but the dead letters. */
+async function* logRows(
+  { log, signal, store }: VerifyOptions,
+  { topic, read }: ComparedTable,
+  letters: ReadonlySet<string>,
+  from: readonly number[],
+  to: readonly number[],
+): AsyncGenerator<CellRows> {
+  const row = new Float64Array(LOG_CELLS);
+  for (const [partition, end] of to.entries()) {
+    const batches = readRange(log, topic, partition, from[partition] ?? 0, end);
+    for await (const batch of batches) {
+      signal.throwIfAborted();
+      const cells = new Float64Array(batch.count * LOG_CELLS);
+      let count = 0;
+      for (let i = 0; i < batch.count; i++) {
+        const offset = batch.offsets[i];
+        if (letters.has(`${partition}/${offset}`)) continue;
+        if (!read(batch, i, row) || row[0] > store.idMax) continue;
+        row[2] = partition;
+        row[3] = offset;
+        cells.set(row, count++ * LOG_CELLS);
+      }
+      yield { cells, count };
+    }
+  }
+}
+
+/** The rows of a spool, those of one id together. */
+async function* grouped(
+  pages: AsyncIterable<CellRows>,
+): AsyncGenerator<LogRow, undefined> {
+  let group: (LogRow & { checks: number[] }) | undefined;
+  for await (const { cells, count } of pages) {
+    for (let at = 0; at < count * LOG_CELLS; at += LOG_CELLS) {
+      const [id, check, partition, offset] = cells.subarray(at, at + LOG_CELLS);
+      if (group?.id === id) group.checks.push(check);
+      else {
+        if (group) yield group;
+        group = { id, checks: [check], partition, offset };
+      }
+    }
+  }
+  if (group) yield group;
+  return undefined;
+}
+
+/** Partition and offset of the records of a topic that are dead letters. */
+async function letterPlaces(log: Log, topic: string): Promise<Set<string>> {
+  const places = new Set<string>();
+  for await (const letter of readDeadLetters(log)) {
+    if (letter.topic !== topic) continue;
+    // Another table may take it: its own greatest id decides.
+    if (letter.reason === "id too large") continue;
+    places.add(`${letter.partition}/${letter.offset}`);
+  }
+  return places;
+}
+
+/**
+ * Seconds since 1970 from which on the log holds every row. Rows lie in it
+ * about in order of time, never further apart than the delay.
+ */
+async function keptSince(
+  log: Log,
+  { name, startOffsets }: TopicState,
+  { features: { delayDays } }: StreamParameters,
+): Promise<number> {
+  let since = -Infinity;
+  for (const [partition, start] of startOffsets.entries()) {
+    if (start === 0) continue;
+    const limit = { records: 1, bytes: 1 };
+    const { timestamps } = await log.read(name, partition, start, limit);
+    const first = timestamps.length === 0 ? Infinity : timestamps[0] / 1000;
+    since = Math.max(since, first + delayDays * DAY_SECONDS);
+  }
+  return since;
+}

@@ -1,0 +1,416 @@
+/**
+ * Where a writer begins. Its group's commit says how far it was taken, the
+ * store's own position how far it is stored, and the two can part: a store is
+ * put back from a backup, deleted, truncated or cut by a power failure, a
+ * commit expires or is moved by other tools. The writer starts at the lower of
+ * the two. What it cannot make right (another stream's store, records that the
+ * log no longer holds) it refuses, naming the command that helps.
+ */
+import { LogError, StoreError } from "../base/error.ts";
+import { type Commit, type Log, readRange } from "../log/log.ts";
+import {
+  type RecordBatch,
+  type RecordMark,
+  recordMark,
+} from "../log/record_batch.ts";
+import type { StoredTable, StreamPosition } from "../store/positions.ts";
+import { formatDate } from "../payment/calendar.ts";
+import { readDeadLetters } from "./dead_letters.ts";
+import type { StreamContext } from "./stream_context.ts";
+import {
+  noCounters,
+  readCommit,
+  type StageCommit,
+  type StageCounters,
+  statelessCommit,
+} from "./stage_commit.ts";
+
+/** What a writer works on. */
+export interface WriterSource {
+  /** What every role works with. */
+  readonly context: StreamContext;
+  /** The table that it fills. */
+  readonly table: StoredTable;
+  /** Its consumer group. */
+  readonly group: string;
+  /** The topic that it reads. */
+  readonly topic: string;
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+  /** Whether nobody else writes to the table, so that it may be cleared where the log was cut back. */
+  readonly clears: boolean;
+  /** Whether records that the log no longer holds may be missing from the store. */
+  readonly acceptMissingStart: boolean;
+}
+
+/** What stands in the metadata of a writer's commits and positions. */
+interface WriterCommit extends StageCommit {
+  /**
+   * The counters, and the dead letters, hold the records below this offset
+   * though their rows are being stored again; left out where that is the
+   * commit's own offset.
+   */
+  readonly counted?: number;
+  /** Records that the log had lost before they were stored, and that somebody has accepted as missing; left out for none. */
+  readonly missing?: number;
+}
+
+/** A place in a partition, and what is known there. */
+interface WriterState {
+  /** Offset of the next record to store. */
+  readonly offset: number;
+  /** Greatest TX_TIME_SECONDS of the rows before it. */
+  readonly progress: number;
+  /** What has been counted up to `counted`. */
+  readonly counters: StageCounters;
+  /** Records below it are in the counters and in the dead letters: at least `offset`. */
+  readonly counted: number;
+  /** Records that are missing for good. */
+  readonly missing: number;
+}
+
+/** A partition of a stream's topic. */
+type Place = Pick<StreamPosition, "stream" | "topic" | "partition">;
+
+/** How a partition's writer is going on. */
+export class WriterProgress {
+  /** What has been counted. */
+  readonly counters: StageCounters;
+  /** Greatest TX_TIME_SECONDS of the rows stored. */
+  progress: number;
+  readonly #counted: number;
+  readonly #missing: number;
+  readonly #place: Place;
+  #mark: RecordMark | undefined;
+  #lastId: number | undefined;
+
+  /** Goes on from a state, and from a position where it is the same place. */
+  constructor(
+    place: Place,
+    state: WriterState,
+    position: StreamPosition | undefined,
+  ) {
+    this.counters = { ...state.counters };
+    this.progress = state.progress;
+    this.#counted = state.counted;
+    this.#missing = state.missing;
+    this.#place = place;
+    this.#mark = position?.next === state.offset ? position.mark : undefined;
+    this.#lastId = position?.lastId;
+  }
+
+  /** Whether the record at an offset is in the counters and the dead letters already. */
+  isCounted(offset: number): boolean {
+    return offset < this.#counted;
+  }
+
+  /** What is to be committed and stored with a batch's rows, the last of which has that id. */
+  finish(
+    batch: RecordBatch,
+    lastId: number | undefined,
+  ): { metadata: string; position: StreamPosition } {
+    if (batch.count > 0) this.#mark = recordMark(batch, batch.count - 1);
+    if (lastId !== undefined) this.#lastId = lastId;
+    const metadata = this.metadataAt(batch.next);
+    return { metadata, position: this.#positionAt(batch.next, metadata) };
+  }
+
+  /** The position from which nothing has been stored yet. */
+  claim(next: number): StreamPosition {
+    return this.#positionAt(next, this.metadataAt(next));
+  }
+
+  /** The metadata of a commit at an offset. */
+  metadataAt(next: number): string {
+    const { progress, counters } = this;
+    const [counted, missing] = [this.#counted, this.#missing];
+    const commit: WriterCommit = {
+      ...statelessCommit(next, progress, counters, this.#mark),
+      ...next < counted ? { counted } : {},
+      ...missing > 0 ? { missing } : {},
+    };
+    return JSON.stringify(commit);
+  }
+
+  #positionAt(next: number, metadata: string): StreamPosition {
+    const [mark, lastId] = [this.#mark, this.#lastId];
+    return { ...this.#place, next, mark, lastId, metadata };
+  }
+}
+
+/** What is made of the progress of a partition. */
+export interface WriterTask {
+  /** Reads a batch and counts its records; nothing is stored yet. */
+  step(batch: RecordBatch): Promise<unknown>;
+}
+
+/**
+ * Throws StoreError if the store belongs to another stream, or holds what this
+ * stream's log does not. Where the log was cut back and `clears` allows it, the
+ * table is emptied instead, to be filled again. Call before the group's work.
+ */
+export async function prepareTable(source: WriterSource): Promise<void> {
+  const { context: { log, logger }, table, group, topic } = source;
+  const stream = await streamId(source.context);
+  const positions = await table.positions();
+  const commits = await log.committed(group, topic);
+  const own = positions.filter((position) => position.topic === topic);
+  const foreign = positions.find((position) => position.stream !== stream);
+  const isNew = own.length === 0 && commits.every((commit) => !commit);
+  if (foreign || isNew && !await table.isEmpty()) {
+    throw new StoreError(
+      `the store holds the rows of another stream${
+        foreign ? ` (${foreign.stream}; this one is ${stream})` : ""
+      }: choose another --data folder or --keyspace, or run 'fraudstream ` +
+        `rebuild', which clears the store and fills it from this stream's log`,
+    );
+  }
+  for (const position of own) {
+    const problem = await disagreement(log, position);
+    if (problem === undefined) continue;
+    const [state] = await log.topics([topic]);
+    const isWhole = state?.startOffsets.every((start) => start === 0);
+    if (source.clears && isWhole) {
+      logger.warn("the store is ahead of the log, which was cut back", {
+        problem,
+        then: "clearing the table and filling it again from the log",
+      });
+      return await table.clear(topic);
+    }
+    throw new StoreError(
+      `${problem}: the log was cut back or replaced; 'fraudstream rebuild` +
+        `${isWhole ? "" : " --accept-missing-start"}' clears the store and ` +
+        `fills it with what the log holds`,
+    );
+  }
+}
+
+async function streamId({ control }: StreamContext): Promise<string> {
+  if (!control.identity) await control.refresh();
+  if (control.identity) return control.identity.id;
+  throw new LogError("the stream has no identity yet; start a role first");
+}
+
+/** What about a position is not so in the log; undefined if it may have been stored from this log. */
+async function disagreement(
+  log: Log,
+  { topic, partition, next, mark }: StreamPosition,
+): Promise<string | undefined> {
+  const [state] = await log.topics([topic]);
+  const end = state?.endOffsets[partition] ?? 0;
+  const where = `${topic} partition ${partition}`;
+  if (next > end) {
+    return `the store holds ${where} up to offset ${next}, but the log ends ` +
+      `at ${end}`;
+  }
+  if (!mark || mark.offset < (state?.startOffsets[partition] ?? 0)) return;
+  const limit = { records: 1, bytes: 1 };
+  const batch = await log.read(topic, partition, mark.offset, limit);
+  const found = batch.offsets.indexOf(mark.offset);
+  if (found >= 0 && recordMark(batch, found).check === mark.check) return;
+  return `at offset ${mark.offset} of ${where} the log holds another record ` +
+    `than the one that was stored`;
+}
+
+/**
+ * Opens a partition of a writer where it has to begin: `make` makes its task
+ * from its progress. Throws StoreError if the store lacks records that the log
+ * no longer holds.
+ */
+export async function openWriterTask<T extends WriterTask>(
+  source: WriterSource,
+  partition: number,
+  commit: Commit | undefined,
+  make: (progress: WriterProgress, start: Commit | undefined) => T,
+): Promise<T> {
+  const { table, topic, context: { log, signal } } = source;
+  const place = {
+    stream: await streamId(source.context),
+    topic,
+    partition,
+  };
+  const position = await storedPosition(source, place);
+  const recount: Recount = async (from, to) => {
+    const progress = new WriterProgress(place, from, undefined);
+    const task = make(progress, undefined);
+    const batches = readRange(log, topic, partition, from.offset, to);
+    for await (const batch of batches) await task.step(batch);
+    return progress.counters;
+  };
+  const ours = commit && stateOf(commit.offset, commit.metadata);
+  const begin = await beginning(source, { partition, commit, ours, position });
+  const state = await withCounters(source, { begin, partition, ours, recount });
+  const valid = position?.kind === "valid" ? position.position : undefined;
+  const progress = new WriterProgress(place, state, valid);
+  if (!valid) {
+    // Before any row: rows without a position are taken for another stream's.
+    await table.savePositions([progress.claim(state.offset)], signal);
+  }
+  if (ours && state.offset === ours.offset) return make(progress, undefined);
+  const metadata = progress.metadataAt(state.offset);
+  return make(progress, { offset: state.offset, metadata });
+}
+
+/** Counts the records from a state up to an offset, storing nothing. */
+type Recount = (from: WriterState, to: number) => Promise<StageCounters>;
+
+/** What the store says of a partition. */
+type FoundPosition =
+  /** Its rows are there up to this position. */
+  | { readonly kind: "valid"; readonly position: StreamPosition }
+  /** The last row that it promises is not there. */
+  | { readonly kind: "lost" };
+
+async function storedPosition(
+  { table, context: { logger } }: WriterSource,
+  { stream, topic, partition }: Place,
+): Promise<FoundPosition | undefined> {
+  const position = (await table.positions()).find((found) =>
+    found.stream === stream && found.topic === topic &&
+    found.partition === partition
+  );
+  if (!position) return undefined;
+  const { lastId } = position;
+  if (lastId === undefined || await table.holds(lastId)) {
+    return { kind: "valid", position };
+  }
+  logger.warn("rows are gone from the store", {
+    topic,
+    partition,
+    missing: `TRANSACTION_ID ${lastId}, the last that was stored`,
+    then: "storing the partition again from the start of the log",
+  });
+  return { kind: "lost" };
+}
+
+/** What a commit or a position says; undefined if another program has set it. */
+function stateOf(offset: number, metadata: string): WriterState | undefined {
+  const commit: WriterCommit | undefined = readCommit({ offset, metadata });
+  if (!commit) return undefined;
+  const { progress, counters, counted = offset, missing = 0 } = commit;
+  return {
+    offset,
+    progress,
+    counters: { ...counters },
+    counted: Math.max(offset, counted),
+    missing,
+  };
+}
+
+function stateAt(offset: number): WriterState {
+  const counters = noCounters();
+  return { offset, progress: 0, counters, counted: offset, missing: 0 };
+}
+
+/** What is known of a partition when it is opened. */
+interface Known {
+  readonly partition: number;
+  readonly commit: Commit | undefined;
+  /** The commit's state, unless another program has set it. */
+  readonly ours: WriterState | undefined;
+  readonly position: FoundPosition | undefined;
+}
+
+/** The lower of commit and position, as far as each can be trusted, not below what the log holds. */
+async function beginning(
+  source: WriterSource,
+  { partition, commit, ours, position }: Known,
+): Promise<WriterState> {
+  const { context: { log, logger }, table, topic } = source;
+  const [topicState] = await log.topics([topic]);
+  const first = topicState?.startOffsets[partition] ?? 0;
+  const stored = position?.kind === "valid"
+    ? stateOf(position.position.next, position.position.metadata)
+    : undefined;
+  if (stored) {
+    if (ours && ours.offset <= stored.offset) return ours;
+    if (ours || !commit || commit.offset >= stored.offset) {
+      return await notBelow(source, { partition, first, state: stored, ours });
+    }
+    // A bare offset further back: somebody wants rows stored again from there.
+    if (first === 0) return stateAt(0);
+    return { ...stored, offset: Math.max(first, commit.offset) };
+  }
+  if (!position && ours) {
+    if (ours.counters.emitted === 0) return ours;
+    if (first > 0 && !await table.isEmpty()) {
+      logger.info("the store has no position of an older version", {
+        topic,
+        partition,
+        then: "going on at the commit, since the log no longer holds all",
+      });
+      return ours;
+    }
+  }
+  const state = stateAt(0);
+  return await notBelow(source, { partition, first, state, ours });
+}
+
+/** The state, or the first record that the log holds where `acceptMissingStart` says so. Throws StoreError if records are missing. */
+async function notBelow(
+  source: WriterSource,
+  { partition, first, state, ours }: {
+    readonly partition: number;
+    readonly first: number;
+    readonly state: WriterState;
+    readonly ours: WriterState | undefined;
+  },
+): Promise<WriterState> {
+  const { context: { log, control }, topic } = source;
+  if (state.offset >= first) return state;
+  if (source.acceptMissingStart) {
+    return {
+      ...state,
+      offset: first,
+      counted: first,
+      progress: Math.max(state.progress, ours?.progress ?? 0),
+      missing: state.missing + first - state.offset,
+    };
+  }
+  const limit = { records: 1, bytes: 1 };
+  const { timestamps } = await log.read(topic, partition, first, limit);
+  const start = await control.startSeconds(source.startSeconds);
+  const from = start === undefined ? "?" : formatDate(start + state.progress);
+  const to = timestamps.length === 0 ? "?" : formatDate(timestamps[0] / 1000);
+  throw new StoreError(
+    `the store lacks payments from ${from} to ${to} that the log no longer ` +
+      `holds (offsets ${state.offset} to ${first} of ${topic} partition ` +
+      `${partition} were deleted): restore the store from a newer copy, or ` +
+      `let 'fraudstream rebuild --accept-missing-start' clear it and fill it ` +
+      `with what is left`,
+  );
+}
+
+/** The state with the counters that the records counted before lead to, so that none is counted, or made a dead letter, twice. */
+async function withCounters(
+  { context: { log }, topic }: WriterSource,
+  { begin, partition, ours, recount }: {
+    readonly begin: WriterState;
+    readonly partition: number;
+    readonly ours: WriterState | undefined;
+    readonly recount: Recount;
+  },
+): Promise<WriterState> {
+  const counted = ours?.counted ?? await letteredUpTo(log, topic, partition);
+  if (counted <= begin.counted) return begin;
+  // What was rejected may fit into the table that is filled now.
+  const mayDiffer = ours && ours.counters.deadLettered > 0;
+  if (ours && begin.missing === ours.missing && !mayDiffer) {
+    return { ...begin, counters: ours.counters, counted };
+  }
+  return { ...begin, counters: await recount(begin, counted), counted };
+}
+
+/** The offset behind the last record of a partition that is a dead letter; 0 if none is. */
+async function letteredUpTo(
+  log: Log,
+  topic: string,
+  partition: number,
+): Promise<number> {
+  let end = 0;
+  for await (const letter of readDeadLetters(log)) {
+    if (letter.topic !== topic || letter.partition !== partition) continue;
+    end = Math.max(end, letter.offset + 1);
+  }
+  return end;
+}

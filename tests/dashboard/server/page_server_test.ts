@@ -1,0 +1,688 @@
+import assert from "node:assert/strict";
+import { Control } from "../../../src/stream/control.ts";
+import { DeadLetterBox } from "../../../src/stream/dead_letters.ts";
+import { LABEL_TOPIC, TRANSACTION_TOPIC } from "../../../src/stream/topics.ts";
+import { READ_LIMIT, readRange } from "../../../src/log/log.ts";
+import {
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../../../src/log/record_batch.ts";
+import type { EmbeddedLog } from "../../../src/log/embedded/embedded_log.ts";
+import { pageWith } from "../../../src/dashboard/server/assets.ts";
+import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
+import { KEY_HEADER } from "../../../src/dashboard/server/guard.ts";
+import {
+  FROM_PAGE,
+  openPage,
+  type PageFixture,
+  payment,
+  prediction,
+} from "../page_fixture.ts";
+
+const TOKEN = "0123456789abcdef0123456789abcdef";
+const SCRIPT = "<script>alert(1)</script>";
+
+/** All labels of a log, as they stand in it. */
+async function labelsOf(log: EmbeddedLog): Promise<[string, unknown][]> {
+  const labels: [string, unknown][] = [];
+  const text = new TextDecoder();
+  for (const [p, end] of (await log.endOffsets(LABEL_TOPIC) ?? []).entries()) {
+    for await (const batch of readRange(log, LABEL_TOPIC, p, 0, end)) {
+      for (let i = 0; i < batch.count; i++) {
+        labels.push([
+          text.decode(recordKey(batch, i)),
+          JSON.parse(text.decode(recordValue(batch, i))),
+        ]);
+      }
+    }
+  }
+  return labels;
+}
+
+Deno.test("every answer carries the headers that keep a browser from running or leaking anything", async () => {
+  await using page = await openPage();
+  for (
+    const path of ["/", "/page/app.js", "/api/system", "/healthz", "/nothing"]
+  ) {
+    const { headers, body } = await page.ask(path);
+    await body?.cancel();
+    const policy = headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'/, path);
+    assert.match(policy, /script-src 'self'(;|$)/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe/);
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+    assert.equal(headers.get("referrer-policy"), "same-origin");
+  }
+});
+
+Deno.test("the page holds no script or style of its own and loads nothing from elsewhere", async () => {
+  await using page = await openPage(TOKEN);
+  for (const path of ["/", "/login"]) {
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const html = await (await page.ask(path, { headers })).text();
+    assert.doesNotMatch(html, /<script(?![^>]*src="\/page\/)/);
+    assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=|https?:\/\//);
+    for (const [, name] of html.matchAll(/(?:src|href)="(\/page\/[^"]+)"/g)) {
+      const { status, body } = await page.ask(name);
+      await body?.cancel();
+      assert.equal(status, 200, name);
+    }
+  }
+});
+
+/** early.js, uplot.js and app.js. */
+const PAGE_SCRIPTS = 3;
+
+/** The snapshot that a page came with. */
+function snapshotIn(html: string): Snapshot {
+  const content = /<meta name="snapshot" content="([^"]*)" \/>/.exec(html)?.[1];
+  const text = content?.replaceAll("&quot;", '"').replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">").replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+  return JSON.parse(text ?? "");
+}
+
+Deno.test("the page comes with the newest state, for its scripts and as figures", async () => {
+  await using page = await openPage();
+  await page.publish([payment({ transactionId: 9, fraud: 1, scenario: 1 })]);
+  await page.until(() => page.state.totals.frauds === 1);
+  const html = await (await page.ask("/")).text();
+  assert.equal(snapshotIn(html).recent[0].id, 9);
+  const figures = '<dd>€0.00</dd><dd class="note">of €12.50 in frauds</dd>';
+  assert.ok(html.includes(`<dt>Money stopped</dt>${figures}`), html);
+});
+
+Deno.test("no text of the state that the page comes with is markup", async () => {
+  await using page = await openPage();
+  const snapshot = snapshotIn(await (await page.ask("/")).text());
+  const text = `"'><script>alert(1)</script> & <!-- first view --> $& &amp;`;
+  const hostile = {
+    ...snapshot,
+    problem: text,
+    eventTime: text,
+    stages: [{ ...snapshot.stages[0], name: text, lag: 1 }],
+  };
+  const html = pageWith(hostile);
+  assert.deepEqual(snapshotIn(html), hostile);
+  assert.equal(html.split("<script").length, PAGE_SCRIPTS + 1);
+  assert.equal(html.split("<!-- ").length, 1);
+});
+
+Deno.test("without a token the page answers under this machine's own names only", async () => {
+  await using page = await openPage();
+  const statusOf = async (host: string) => {
+    const { status, body } = await page.ask("/healthz", { headers: { host } });
+    await body?.cancel();
+    return status;
+  };
+  for (const own of ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"]) {
+    assert.equal(await statusOf(own), 200, own);
+  }
+  for (const foreign of ["evil.example:8080", "127.0.0.1.evil.example", ""]) {
+    assert.equal(await statusOf(foreign), 421, foreign);
+  }
+});
+
+Deno.test("a write is taken from the page itself only", async () => {
+  await using page = await openPage();
+  await page.publish([{}]);
+  const body = JSON.stringify({ label: 1, analyst: "Ada" });
+  const path = "/api/cases/7/verdicts";
+  const statusOf = async (headers: Record<string, string>) => {
+    const answer = await page.ask(path, { method: "POST", body, headers });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  const json = { "content-type": "application/json" };
+  const fromPage = await page.fromPage();
+  const foreign = [
+    {},
+    { ...fromPage, origin: "http://evil.example" },
+    { ...fromPage, origin: "http://localhost:8080" },
+    { ...fromPage, "sec-fetch-site": "same-site" },
+    { origin: "http://evil.example" },
+    { origin: "null" },
+    { origin: "http://127.0.0.1:8081" },
+    { ...FROM_PAGE, "sec-fetch-site": "cross-site" },
+    { ...FROM_PAGE, "sec-fetch-site": "same-site" },
+  ];
+  for (const headers of foreign) {
+    assert.equal(await statusOf({ ...json, ...headers }), 403);
+  }
+  assert.equal(
+    await statusOf({ ...fromPage, "content-type": "text/plain" }),
+    422,
+  );
+  assert.deepEqual(await labelsOf(page.folder.log), []);
+  assert.equal(await statusOf(fromPage), 201);
+});
+
+Deno.test("a write takes the key of a page session, on this machine too", async () => {
+  await using page = await openPage();
+  await page.publish([{}]);
+  const [own, other] = [await page.fromPage(), await page.fromPage()];
+  const writes: [string, unknown][] = [
+    ["/api/cases/7/verdicts", { label: 1, analyst: "Ada" }],
+    ["/api/model/threshold", { threshold: 0.5 }],
+    ["/api/model/promote", { version: "0123456789ab" }],
+    ["/api/model/roll-back", {}],
+    ["/api/dead-letters/requeue", { id: "x", json: "{}" }],
+    ["/api/nothing", {}],
+  ];
+  const without = [
+    FROM_PAGE,
+    { ...own, cookie: "" },
+    { ...own, [KEY_HEADER]: "" },
+    { ...own, [KEY_HEADER]: other[KEY_HEADER] },
+    { ...own, cookie: `fraudstream_session=${"0".repeat(64)}` },
+    // Where there is no token, none is the right one.
+    { ...FROM_PAGE, authorization: "Bearer undefined" },
+    { "content-type": "application/json", authorization: "Bearer x" },
+  ];
+  const post = async (
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+  ) => {
+    const method = "POST";
+    const init = { method, body: JSON.stringify(body), headers };
+    const answer = await page.ask(path, init);
+    return [answer.status, (await answer.json()).error];
+  };
+  for (const [path, body] of writes) {
+    for (const headers of without) {
+      const [status, error] = await post(path, body, headers);
+      assert.equal(status, 403, path);
+      assert.match(error, /needs the key of a page session/);
+    }
+    const [status] = await post(path, body, own);
+    assert.notEqual(status, 403, path);
+  }
+});
+
+Deno.test("only the page itself gets a session's key", async () => {
+  await using page = await openPage();
+  const statusOf = async (headers: Record<string, string>) => {
+    const { status, body } = await page.ask("/api/session", { headers });
+    await body?.cancel();
+    return status;
+  };
+  for (const site of ["cross-site", "same-site", "none"]) {
+    assert.equal(await statusOf({ "sec-fetch-site": site }), 403, site);
+  }
+  assert.equal(await statusOf({ host: "rebound.example:8080" }), 421);
+  const { headers, body } = await page.ask("/api/session");
+  await body?.cancel();
+  assert.match(headers.get("set-cookie") ?? "", /; HttpOnly; SameSite=Strict/);
+  assert.equal(headers.get("access-control-allow-origin"), null);
+  assert.equal(headers.get("cross-origin-resource-policy"), "same-origin");
+});
+
+Deno.test("a body that is too long is refused, whatever it says of its length", async () => {
+  await using page = await openPage();
+  const fromPage = await page.fromPage();
+  const post = async (body: BodyInit, length: Record<string, string>) => {
+    const answer = await page.ask("/api/cases/7/verdicts", {
+      method: "POST",
+      body,
+      headers: { ...fromPage, ...length },
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  const streamed = (bytes: number) =>
+    new Blob([new Uint8Array(bytes)]).stream();
+  assert.equal(await post("{}", { "content-length": "65537" }), 413);
+  assert.equal(await post(streamed(65_537), {}), 413);
+  assert.equal(await post(streamed(65_536), {}), 422);
+  assert.equal(await post("{}", {}), 422);
+});
+
+Deno.test("with a token nothing but health and the way in is answered without it", async () => {
+  await using page = await openPage(TOKEN);
+  const statusOf = async (
+    path: string,
+    headers: Record<string, string> = {},
+  ) => {
+    const { status, body } = await page.ask(path, { headers });
+    await body?.cancel();
+    return status;
+  };
+  const guarded = ["/api/live", "/api/system", "/api/alerts", "/metrics"];
+  for (const path of guarded) {
+    assert.equal(await statusOf(path), 401, path);
+    const wrong = { authorization: `Bearer ${TOKEN.slice(1)}` };
+    assert.equal(await statusOf(path, wrong), 401, path);
+    const right = { authorization: `Bearer ${TOKEN}` };
+    assert.equal(await statusOf(path, right), 200, path);
+  }
+  assert.equal(await statusOf("/"), 303);
+  for (const path of ["/healthz", "/login", "/page/style.css"]) {
+    assert.equal(await statusOf(path), 200, path);
+  }
+});
+
+Deno.test("who enters the token gets a cookie that scripts and other sites cannot use", async () => {
+  await using page = await openPage(TOKEN);
+  const enter = (token: string) =>
+    page.ask("/login", {
+      method: "POST",
+      body: `token=${token}`,
+      headers: {
+        ...FROM_PAGE,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+    });
+  const wrong = await enter("wrong");
+  assert.equal(wrong.status, 401);
+  assert.match(await wrong.text(), /That is not the token/);
+  const right = await enter(TOKEN);
+  assert.equal(right.status, 303);
+  const cookie = right.headers.get("set-cookie") ?? "";
+  assert.match(cookie, /; HttpOnly; SameSite=Strict/);
+  assert.ok(!cookie.includes(TOKEN));
+  const session = { cookie: cookie.split(";")[0] };
+  assert.equal(
+    (await page.ask("/api/alerts", { headers: session })).status,
+    200,
+  );
+  await page.ask("/logout", {
+    method: "POST",
+    headers: { ...FROM_PAGE, ...session, "content-length": "0" },
+  });
+  assert.equal(
+    (await page.ask("/api/alerts", { headers: session })).status,
+    401,
+  );
+});
+
+/** Shows a token, by the form or as programs do; gives the status. */
+async function show(
+  page: PageFixture,
+  way: "form" | "bearer",
+  token: string,
+  address: string,
+  more: Record<string, string> = {},
+): Promise<number> {
+  const { status, body } = way === "bearer"
+    ? await page.ask("/api/system", {
+      headers: { authorization: `Bearer ${token}`, ...more },
+    }, address)
+    : await page.ask("/login", {
+      method: "POST",
+      body: `token=${token}`,
+      headers: {
+        ...FROM_PAGE,
+        "content-type": "application/x-www-form-urlencoded",
+        ...more,
+      },
+    }, address);
+  await body?.cancel();
+  return status;
+}
+
+for (const way of ["form", "bearer"] as const) {
+  Deno.test(`wrong tokens are not looked at for ever: ${way}`, async () => {
+    await using page = await openPage(TOKEN);
+    const statuses: number[] = [];
+    for (let i = 0; i < 25; i++) {
+      statuses.push(await show(page, way, "wrong", "192.0.2.1"));
+    }
+    assert.equal(statuses.filter((status) => status === 401).length, 20);
+    assert.deepEqual(statuses.slice(20), Array(5).fill(429));
+    // The right one is not looked at either, by no way.
+    assert.equal(await show(page, "bearer", TOKEN, "192.0.2.1"), 429);
+    assert.equal(await show(page, "form", TOKEN, "192.0.2.1"), 429);
+    // A stranger's wrong tokens keep nobody else out.
+    assert.equal(await show(page, "bearer", TOKEN, "192.0.2.2"), 200);
+    assert.equal(await show(page, "form", TOKEN, "192.0.2.2"), 303);
+  });
+}
+
+Deno.test("who is in stays in, whatever others at the same address try", async () => {
+  await using page = await openPage(TOKEN);
+  const entered = await page.ask("/login", {
+    method: "POST",
+    body: `token=${TOKEN}`,
+    headers: {
+      ...FROM_PAGE,
+      "content-type": "application/x-www-form-urlencoded",
+    },
+  });
+  const cookie = entered.headers.get("set-cookie")?.split(";")[0] ?? "";
+  for (let i = 0; i < 25; i++) {
+    await show(page, "bearer", "wrong", "127.0.0.1");
+  }
+  const { status, body } = await page.ask("/api/system", {
+    headers: { cookie },
+  });
+  await body?.cancel();
+  assert.equal(status, 200);
+  const write = { ...FROM_PAGE, cookie };
+  const answer = await page.ask("/api/model/threshold", {
+    method: "POST",
+    body: JSON.stringify({ threshold: 0.5 }),
+    headers: { ...await page.fromPage({ cookie }), cookie },
+  });
+  assert.equal(answer.status, 201, JSON.stringify(write));
+});
+
+Deno.test("a proxy's clients are told apart by what the proxy has added", async () => {
+  await using page = await openPage(TOKEN, true);
+  const from = (client: string) => ({ "x-forwarded-for": client });
+  for (let i = 0; i < 20; i++) {
+    // What the client itself has written counts for nothing.
+    const forged = from(`203.0.113.${i}, 192.0.2.1:${4000 + i}`);
+    await show(page, "bearer", "wrong", "127.0.0.1", forged);
+  }
+  const statusOf = (client: string) =>
+    show(page, "bearer", TOKEN, "127.0.0.1", from(client));
+  assert.equal(await statusOf("192.0.2.1"), 429);
+  assert.equal(await statusOf("192.0.2.2"), 200);
+  await using direct = await openPage(TOKEN);
+  for (let i = 0; i < 20; i++) {
+    await show(direct, "form", "wrong", "192.0.2.1", from(`192.0.2.${i}`));
+  }
+  assert.equal(await show(direct, "form", TOKEN, "192.0.2.1"), 429);
+});
+
+Deno.test("behind TLS the cookie is Secure and bound to the host", async () => {
+  await using page = await openPage(TOKEN, true);
+  const tls = { "x-forwarded-proto": "https" };
+  const enter = async (more: Record<string, string>) =>
+    await page.ask("/login", {
+      method: "POST",
+      body: `token=${TOKEN}`,
+      headers: {
+        ...FROM_PAGE,
+        ...more,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+    });
+  const plainOrigin = await enter(tls);
+  assert.equal(plainOrigin.status, 403);
+  await plainOrigin.body?.cancel();
+  const entered = await enter({ ...tls, origin: "https://127.0.0.1:8080" });
+  const cookie = entered.headers.get("set-cookie") ?? "";
+  assert.match(cookie, /^__Host-fraudstream_session=[0-9a-f]{64}; Path=\/;/);
+  assert.match(cookie, /; Secure$/);
+  assert.doesNotMatch(cookie, /Domain/i);
+  const statusOf = async (headers: Record<string, string>) => {
+    const { status, body } = await page.ask("/api/system", { headers });
+    await body?.cancel();
+    return status;
+  };
+  const pair = cookie.split(";")[0];
+  assert.equal(await statusOf({ ...tls, cookie: pair }), 200);
+  const unbound = pair.replace("__Host-", "");
+  assert.equal(await statusOf({ ...tls, cookie: unbound }), 401);
+  // Without a trusted proxy anybody could say that there is TLS.
+  await using direct = await openPage(TOKEN);
+  const answer = await direct.ask("/login", {
+    method: "POST",
+    body: `token=${TOKEN}`,
+    headers: {
+      ...FROM_PAGE,
+      ...tls,
+      "content-type": "application/x-www-form-urlencoded",
+    },
+  });
+  assert.match(answer.headers.get("set-cookie") ?? "", /^fraudstream_session=/);
+});
+
+Deno.test("a stream of events ends when its session does", async () => {
+  await using page = await openPage(TOKEN);
+  const signIn = async () => {
+    const entered = await page.ask("/login", {
+      method: "POST",
+      body: `token=${TOKEN}`,
+      headers: {
+        ...FROM_PAGE,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+    });
+    return entered.headers.get("set-cookie")?.split(";")[0] ?? "";
+  };
+  const listen = async (headers: Record<string, string>) => {
+    const { body } = await page.ask("/api/live", { headers });
+    assert.ok(body);
+    const reader = body.getReader();
+    await reader.read();
+    return reader;
+  };
+  const [leaving, staying] = [await signIn(), await signIn()];
+  const ended = await listen({ cookie: leaving });
+  const others = [
+    await listen({ cookie: staying }),
+    await listen({ authorization: `Bearer ${TOKEN}` }),
+  ];
+  const answer = await page.ask("/logout", {
+    method: "POST",
+    headers: { ...FROM_PAGE, cookie: leaving, "content-length": "0" },
+  });
+  await answer.body?.cancel();
+  assert.equal((await ended.read()).done, true);
+  page.server.tick();
+  for (const reader of others) assert.equal((await reader.read()).done, false);
+  for (const reader of others) await reader.cancel();
+});
+
+Deno.test("alerts are queued, filtered and sorted, and opened with all that is behind them", async () => {
+  await using page = await openPage();
+  const frauds = [
+    payment({ fraud: 1, scenario: 2 }),
+    payment({ transactionId: 8, customerId: 4 }),
+  ];
+  const [first, second] = frauds;
+  await page.publish(frauds);
+  await page.until(() => page.state.totals.payments === 2);
+  await page.predict([prediction(first, 0.7), prediction(second, 0.9)]);
+  await page.until(() => page.state.alerts.size === 2);
+  const idsOf = async (query: string) => {
+    const { alerts } = await (await page.ask(`/api/alerts?${query}`)).json();
+    return alerts.map(({ id }: { id: number }) => id);
+  };
+  assert.deepEqual(await idsOf("sort=score"), [8, 7]);
+  assert.deepEqual(await idsOf("score=0.8"), [8]);
+  assert.deepEqual(await idsOf("scenario=2"), [7]);
+  assert.deepEqual(await idsOf("card=4"), [8]);
+  assert.deepEqual(await idsOf("terminal=6"), []);
+  assert.deepEqual(await idsOf("day=40&state=open&sort=score"), [8, 7]);
+  assert.deepEqual(await idsOf("state=cleared"), []);
+  const found = await (await page.ask("/api/cases/7")).json();
+  assert.equal(found.alert.score, 0.7);
+  assert.equal(found.payment.terminal, 5);
+  assert.equal(found.features.length, 14);
+  assert.deepEqual(
+    found.ofTerminal.map(({ transactionId }: { transactionId: number }) =>
+      transactionId
+    ),
+    [8, 7],
+  );
+  assert.deepEqual(
+    found.ofCard.map(({ transactionId }: { transactionId: number }) =>
+      transactionId
+    ),
+    [7],
+  );
+  const { totals } = page.state;
+  assert.deepEqual([totals.alerts, totals.stoppedAmount], [2, 12.5]);
+});
+
+Deno.test("a verdict goes to the label topic and the store, with its history, and changes nothing else", async () => {
+  await using page = await openPage();
+  await page.publish([{}]);
+  await page.until(() => page.state.totals.payments === 1);
+  await page.predict([prediction(payment(), 0.8)]);
+  await page.until(() => page.state.alerts.size === 1);
+  const { log, store } = page.folder;
+  const before = await store.lookUp().payment(7);
+  const decide = async (body: unknown) =>
+    await (await page.ask("/api/cases/7/verdicts", {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: await page.fromPage(),
+    })).json();
+  await decide({ label: 1, analyst: " Ada ", note: SCRIPT });
+  const { verdicts } = await decide({ label: 0, analyst: "Grace" });
+  assert.deepEqual(
+    verdicts.map((
+      { label, analyst, note }: Record<string, unknown>,
+    ) => [label, analyst, note]),
+    [[0, "Grace", ""], [1, "Ada", SCRIPT]],
+  );
+  assert.deepEqual(await store.lookUp().verdicts(7), verdicts);
+  const labels = await labelsOf(log);
+  assert.deepEqual(
+    labels,
+    verdicts.toReversed().map((verdict: Record<string, unknown>) => ["7", {
+      TRANSACTION_ID: 7,
+      LABEL: verdict.label,
+      ANALYST: verdict.analyst,
+      NOTE: verdict.note,
+      DECIDED_AT: verdict.decidedAt,
+    }]),
+  );
+  assert.deepEqual(await store.lookUp().payment(7), before);
+  const queue = await (await page.ask("/api/alerts?state=cleared")).json();
+  assert.equal(queue.total, 1);
+  assert.equal(page.state.open().alerts, 0);
+});
+
+Deno.test("what is no verdict is refused in one sentence and kept nowhere", async () => {
+  await using page = await openPage();
+  await page.publish([{}]);
+  const bodies = [
+    "no JSON",
+    "[]",
+    "null",
+    JSON.stringify({ label: 2, analyst: "Ada" }),
+    JSON.stringify({ label: 1, analyst: "  " }),
+    JSON.stringify({ label: 1, analyst: "a".repeat(101) }),
+    JSON.stringify({ label: 1, analyst: "Ada", note: "n".repeat(2001) }),
+  ];
+  for (const body of bodies) {
+    const answer = await page.ask("/api/cases/7/verdicts", {
+      method: "POST",
+      body,
+      headers: await page.fromPage(),
+    });
+    assert.equal(answer.status, 422, body.slice(0, 60));
+    assert.equal(typeof (await answer.json()).error, "string");
+  }
+  assert.deepEqual(await labelsOf(page.folder.log), []);
+});
+
+Deno.test("a case or a card that nobody knows is not found; a wrong id is refused", async () => {
+  await using page = await openPage();
+  const statusOf = async (path: string) => {
+    const { status, body } = await page.ask(path);
+    await body?.cancel();
+    return status;
+  };
+  assert.equal(await statusOf("/api/cases/99"), 404);
+  assert.equal(await statusOf("/api/cards/99"), 404);
+  assert.equal(await statusOf("/api/terminals/99"), 404);
+  assert.equal(await statusOf("/api/cases/-1"), 422);
+  assert.equal(await statusOf("/api/cases/1e3"), 422);
+});
+
+Deno.test("metrics have Prometheus' form and this program's names", async () => {
+  await using page = await openPage();
+  await page.publish([{}]);
+  await page.until(() => page.state.totals.payments === 1);
+  const answer = await page.ask("/metrics");
+  assert.match(
+    answer.headers.get("content-type") ?? "",
+    /^text\/plain.*version=0\.0\.4/,
+  );
+  const text = await answer.text();
+  const names = [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)];
+  assert.ok(names.length > 10);
+  for (const [, name, type] of names) {
+    assert.match(name, /^fraudstream_/);
+    assert.equal(name.endsWith("_total"), type === "counter", name);
+  }
+  assert.match(text, /fraudstream_stage_lag_records\{stage="writer"\} 1\n/);
+});
+
+Deno.test("ready is who has read the status and reached the store", async () => {
+  await using page = await openPage();
+  await page.until(() => page.reader.status !== undefined);
+  assert.equal((await page.ask("/readyz")).status, 200);
+});
+
+Deno.test("a dead letter is shown as it came, and its edited copy requeued once", async () => {
+  await using page = await openPage();
+  const { log } = page.folder;
+  const raw = `{"TRANSACTION_ID":9,"note":"${SCRIPT}"`;
+  const records = new RecordBatchBuilder();
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  records.add(bytes("3"), bytes(raw), 0);
+  const producer = await log.producer("test");
+  const source = { topic: TRANSACTION_TOPIC, partition: 1 };
+  await producer.append([{ ...source, records }]);
+  const box = new DeadLetterBox();
+  const batch = await log.read(TRANSACTION_TOPIC, 1, 0, READ_LIMIT);
+  box.add(source, batch, 0, "not JSON", "it ends too early");
+  await producer.append(box.appends());
+  const { total, letters: [letter] } =
+    await (await page.ask("/api/dead-letters")).json();
+  const id = "transaction_topic/1/0";
+  assert.deepEqual(
+    [total, letter.id, letter.raw, letter.fixed, letter.requeued],
+    [1, id, raw, undefined, undefined],
+  );
+  const requeue = async (json: string, letterId = id) => {
+    const answer = await page.ask("/api/dead-letters/requeue", {
+      method: "POST",
+      body: JSON.stringify({ id: letterId, json }),
+      headers: await page.fromPage(),
+    });
+    return [answer.status, await answer.json()];
+  };
+  const [refused, { error }] = await requeue(raw);
+  assert.equal(refused, 422);
+  assert.match(error, /it is not JSON/);
+  assert.equal((await requeue("{}", "transaction_topic/1/8"))[0], 404);
+  const good = JSON.stringify({
+    TRANSACTION_ID: 9,
+    TX_DATETIME: "2018-04-02 00:00:00",
+    CUSTOMER_ID: 3,
+    TERMINAL_ID: 4,
+    TX_AMOUNT: 5,
+    TX_TIME_SECONDS: 86_400,
+    TX_TIME_DAYS: 1,
+    TX_FRAUD: 0,
+    TX_FRAUD_SCENARIO: 0,
+  });
+  const [taken, place] = await requeue(good);
+  assert.deepEqual([taken, place.topic], [201, TRANSACTION_TOPIC]);
+  const [again, told] = await requeue(good);
+  assert.equal(again, 422);
+  assert.match(told.error, /was requeued already/);
+});
+
+Deno.test("a threshold that is applied stands in the control topic, and in the view", async () => {
+  await using page = await openPage();
+  const apply = async (threshold: unknown) => {
+    const answer = await page.ask("/api/model/threshold", {
+      method: "POST",
+      body: JSON.stringify({ threshold }),
+      headers: await page.fromPage(),
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  for (const wrong of [-0.1, 1.1, "0.5", null]) {
+    assert.equal(await apply(wrong), 422, String(wrong));
+  }
+  assert.equal(await apply(0.25), 201);
+  assert.equal(await apply(0.75), 201);
+  const control = new Control(page.folder.log);
+  await control.refresh();
+  assert.equal(control.alertThreshold, 0.75);
+  const view = await (await page.ask("/api/model")).json();
+  assert.equal(view.threshold, 0.75);
+});

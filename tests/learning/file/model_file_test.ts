@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { ModelError } from "../../../src/base/error.ts";
+import { fitModel } from "../../../src/learning/fit/fit.ts";
+import {
+  checkInputs,
+  formatModelFile,
+  parseModelFile,
+  type TrainedModel,
+  withVersion,
+} from "../../../src/learning/file/model_file.ts";
+import {
+  MODEL_KINDS,
+  type ModelKind,
+} from "../../../src/learning/kinds/model.ts";
+import { examplesOf, scoreRows } from "../../../src/learning/data/payments.ts";
+import { scorerOf } from "../../../src/learning/kinds/scorer.ts";
+import { randomPayments } from "../small_payments.ts";
+
+const PAYMENTS = randomPayments(4, 100);
+const ROWS = Int32Array.from({ length: PAYMENTS.rows }, (_, row) => row);
+
+function trained(kind: ModelKind): TrainedModel {
+  return withVersion({
+    kind,
+    inputs: PAYMENTS.inputs,
+    featureParameters: {
+      set: "handbook",
+      windowDays: [1, 7, 30],
+      delayDays: 7,
+      useLabels: true,
+    },
+    training: {
+      firstDay: 0,
+      firstDate: "2018-04-01",
+      days: 4,
+      delayDays: 7,
+      rows: 400,
+      frauds: 40,
+      fingerprint: "f",
+    },
+    settings: { trees: 3, seed: 0 },
+    metrics: {
+      "auc_roc": 0.9,
+      "average_precision": NaN,
+      "card_precision_100": 1 / 3,
+    },
+    body: fitModel(
+      kind,
+      examplesOf(PAYMENTS, ROWS),
+      kind === "random-forest" || kind === "gradient-boosting"
+        ? { trees: 3 }
+        : {},
+    ),
+  });
+}
+
+/** Asserts that a file is refused by one line that names it. */
+function refused(text: string, message: RegExp): void {
+  assert.throws(() => parseModelFile(text, "m.json"), (error) => {
+    assert.ok(error instanceof ModelError);
+    assert.match(error.message, /^m\.json is [^\n]*$/);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+for (const kind of MODEL_KINDS) {
+  Deno.test(`a model file holds the model exactly: ${kind}`, async () => {
+    const model = trained(kind);
+    const read = parseModelFile(formatModelFile(model), "m.json");
+    assert.deepEqual(read, { ...model, settings: { seed: 0, trees: 3 } });
+    const scores = await Promise.all([model, read].map(({ body }) => {
+      return scoreRows(scorerOf(body, PAYMENTS.inputs), PAYMENTS, ROWS);
+    }));
+    assert.deepEqual(scores[1], scores[0]);
+  });
+}
+
+Deno.test("the version follows from the content, not from the order of its fields", () => {
+  const model = trained("decision-tree");
+  assert.match(model.version, /^[0-9a-f]{12}$/);
+  assert.equal(withVersion(model).version, model.version);
+  const { settings, training, ...rest } = model;
+  const { trees, seed } = settings;
+  assert.equal(
+    withVersion({ training, ...rest, settings: { seed, trees } }).version,
+    model.version,
+  );
+  assert.notEqual(
+    withVersion({ ...model, settings: { ...settings, trees: 4 } }).version,
+    model.version,
+  );
+});
+
+Deno.test("a model that was not tested has no metrics", () => {
+  const model = withVersion({
+    ...trained("decision-tree"),
+    metrics: undefined,
+  });
+  const read = parseModelFile(formatModelFile(model), "m.json");
+  assert.equal(read.metrics, undefined);
+});
+
+Deno.test("a file that is broken, foreign or edited is refused", () => {
+  const good = formatModelFile(trained("decision-tree"));
+  refused("", /m\.json is not JSON/);
+  refused(good.slice(0, good.length / 2), /not JSON/);
+  refused("[]", /the file must be an object, not \[\]/);
+  refused("{}", /format must be fraudstream-model/);
+  const edits: [string, RegExp, RegExp][] = [
+    ['"formatVersion": 2', /"formatVersion": 1/, /formatVersion is 2 and .* 1/],
+    [
+      '"kind": "oracle"',
+      /"kind": "decision-tree"/,
+      /kind "oracle" is none of logistic-regression, /,
+    ],
+    ['"inputs": []', /"inputs": \[[^\]]*\]/, /there are no inputs/],
+    [
+      '"inputs": ["A","A"]',
+      /"inputs": \[[^\]]*\]/,
+      /input A comes twice/,
+    ],
+    ['"inputs": [1,2]', /"inputs": \[[^\]]*\]/, /inputs\[0\] must be text/],
+    [
+      '"inputs": ["FEATURE","TX_AMOUNT"]',
+      /"inputs": \[[^\]]*\]/,
+      /the file was changed after it was written/,
+    ],
+    ['"rows":401', /"rows":400/, /its content has version/],
+    ['"set":"mine"', /"set":"handbook"/, /set must be handbook or extended/],
+    ['"windowDays":[7,1]', /"windowDays":\[1,7,30\]/, /ascending/],
+    ['"auc_roc":"high"', /"auc_roc":0.9/, /metrics.auc_roc must be a number/],
+    ['"base":1e999', /"base":0/, /base must be a number, not null/],
+    ['"link":"none"', /"link":"identity"/, /link must be logistic or identity/],
+  ];
+  for (const [replacement, edited, message] of edits) {
+    const text = good.replace(edited, replacement);
+    assert.notEqual(text, good, replacement);
+    refused(text, message);
+  }
+});
+
+/** A file whose only tree has the given columns instead of its own. */
+function withTree(change: Record<string, number[]>): string {
+  const file = JSON.parse(formatModelFile(trained("decision-tree")));
+  file.body.ensemble.trees = [{
+    input: [0, -1, -1],
+    threshold: [5, 0, 0],
+    left: [1, 0, 0],
+    right: [2, 0, 0],
+    value: [0, 0.1, 0.2],
+    cover: [3, 1, 2],
+    ...change,
+  }];
+  return JSON.stringify(file);
+}
+
+Deno.test("a tree whose links do not make a tree is refused", () => {
+  // Well formed, so that only its version is wrong.
+  refused(withTree({}), /the file was changed after it was written/);
+  const wrong: [Record<string, number[]>, RegExp][] = [
+    [{ left: [3, 0, 0] }, /node 0 leads to node 3 of 3/],
+    [{ right: [-1, 0, 0] }, /node 0 leads to node -1 of 3/],
+    [{ left: [0.5, 0, 0] }, /node 0 leads to node 0.5/],
+    [{ left: [0, 0, 0] }, /node 0 is reached twice/],
+    [{ right: [1, 0, 0] }, /node 1 is reached twice/],
+    [{ input: [-1, -1, -1] }, /node 1 is never reached/],
+    [{ input: [2, -1, -1] }, /node 0 splits by input 2 of 2/],
+    [{ input: [0.5, -1, -1] }, /node 0 splits by input 0.5/],
+    [{ value: [0, 0.1] }, /trees\[0\]\.value has 2 numbers and not 3/],
+    [{ threshold: [] }, /threshold has 0 numbers and not 3/],
+    [{ input: [] }, /has 3 numbers and not 0/],
+    [
+      { threshold: [null as unknown as number, 0, 0] },
+      /threshold\[0\] must be a number, not null/,
+    ],
+  ];
+  for (const [change, message] of wrong) refused(withTree(change), message);
+});
+
+Deno.test("coefficients of another number, and no deviation, are refused", () => {
+  const file = (change: Record<string, unknown>) => {
+    const parsed = JSON.parse(formatModelFile(trained("logistic-regression")));
+    Object.assign(parsed.body.linear, change);
+    return JSON.stringify(parsed);
+  };
+  refused(file({ coefficients: [1] }), /coefficients has 1 numbers and not 2/);
+  refused(file({ mean: [0, null] }), /mean\[1\] must be a number, not null/);
+  refused(file({ deviation: [1, 0] }), /deviation must be greater than 0/);
+  refused(file({ intercept: "0" }), /intercept must be a number/);
+});
+
+Deno.test("formatModelFile() refuses a model that could not be read back", () => {
+  const model = trained("decision-tree");
+  const body = {
+    kind: "decision-tree" as const,
+    ensemble: { link: "identity" as const, base: NaN, trees: [] },
+  };
+  assert.throws(
+    () => formatModelFile(withVersion({ ...model, body })),
+    /base must be a number/,
+  );
+});
+
+Deno.test("checkInputs() tells missing, foreign and reordered inputs", () => {
+  const expected = ["TX_AMOUNT", "A", "B"];
+  checkInputs(["TX_AMOUNT", "A", "B"], expected, "m.json");
+  const cases: [string[], RegExp][] = [
+    [["TX_AMOUNT", "B"], /m\.json: .* it lacks A; train it again/],
+    [["TX_AMOUNT", "A", "B", "C"], /it wants C;/],
+    [["TX_AMOUNT", "A", "X"], /it lacks B and wants X/],
+    [["TX_AMOUNT", "B", "A"], /another order: input 2 is B and not A/],
+    [["TX_AMOUNT", "A", "B", "B"], /another order/],
+  ];
+  for (const [inputs, message] of cases) {
+    assert.throws(
+      () => checkInputs(inputs, expected, "m.json"),
+      (error) => error instanceof ModelError && message.test(error.message),
+    );
+  }
+});

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import {
+  differencesOf,
+  endCheck,
+  type EndCheckResult,
+  type StageCounts,
+  type StreamCounts,
+} from "../../src/stream/end_check.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import {
+  type OpenFolder,
+  openFolder,
+  openMemory,
+  parametersOf,
+  produce,
+  runAll,
+  runBehind,
+  SET_A,
+} from "../roles/pipeline.ts";
+
+function check({ log, store }: OpenFolder): Promise<EndCheckResult> {
+  return endCheck({
+    log,
+    offsetsCountRecords: true,
+    store: async () => ({ payments: await store.status() }),
+  });
+}
+
+function stage(rows: number, change: Partial<StageCounts> = {}): StageCounts {
+  return {
+    read: rows,
+    emitted: rows,
+    rejected: 0,
+    frauds: 3,
+    beyond: [],
+    ...change,
+  };
+}
+
+const AGREEING: StreamCounts = {
+  published: 100,
+  ended: 100,
+  customer: stage(100),
+  terminal: stage(100),
+  writer: stage(100),
+  scoring: { scorer: stage(100), writer: stage(100, { frauds: 0 }) },
+  records: new Map([
+    ["transaction_topic", 100],
+    ["transaction_by_terminal_topic", 7],
+    ["transaction_sink_topic", 100],
+    ["prediction_topic", 100],
+    ["transaction_dead_letter_topic", 0],
+  ]),
+  stored: {
+    payments: { rows: 100, frauds: 3 },
+    predictions: { rows: 100, alerts: 1 },
+  },
+  isWhole: true,
+};
+
+Deno.test("differencesOf() finds nothing where all counts agree", () => {
+  assert.deepEqual(differencesOf(AGREEING), []);
+});
+
+Deno.test("differencesOf() finds nothing where other programs' records were rejected", () => {
+  const counts: StreamCounts = {
+    ...AGREEING,
+    published: undefined,
+    ended: undefined,
+    customer: stage(110, { emitted: 100, rejected: 10 }),
+    writer: stage(101, { emitted: 100, rejected: 1 }),
+    scoring: { scorer: stage(101, { emitted: 100 }), writer: stage(100) },
+    records: new Map([
+      ["transaction_topic", 110],
+      ["transaction_sink_topic", 101],
+      ["prediction_topic", 100],
+      ["transaction_dead_letter_topic", 11],
+    ]),
+  };
+  assert.deepEqual(differencesOf(counts), []);
+});
+
+Deno.test("differencesOf() finds nothing where a scorer came to a log that was trimmed", () => {
+  const late = { scorer: stage(40), writer: stage(40) };
+  const counts: StreamCounts = {
+    ...AGREEING,
+    scoring: late,
+    records: new Map(AGREEING.records).set("prediction_topic", 40),
+    stored: {
+      payments: { rows: 100, frauds: 3 },
+      predictions: { rows: 40, alerts: 1 },
+    },
+    isWhole: false,
+  };
+  assert.deepEqual(differencesOf(counts), []);
+});
+
+/** Each count in its turn is off; the sentence must name both sides. */
+const OFF: Record<string, { change: Partial<StreamCounts>; says: RegExp }> = {
+  "payments that nobody read": {
+    change: { published: 101, ended: 101 },
+    says: /published 101 payments, the customer windows read 100/,
+  },
+  "an end mark of other rows": {
+    change: { ended: 90 },
+    says: /end mark of transaction_topic names 90 payments/,
+  },
+  "rows lost between the stages": {
+    change: { terminal: stage(97) },
+    says: /customer windows emitted 100 payments, the terminal windows 97/,
+  },
+  "rows doubled between the stages": {
+    change: { terminal: stage(103), writer: stage(103) },
+    says: /customer windows emitted 100 payments, the terminal windows 103/,
+  },
+  "rows lost before the writer": {
+    change: { writer: stage(99) },
+    says: /terminal windows emitted 100 payments, the writer read 99/,
+  },
+  "rows missing in the store": {
+    change: { stored: { payments: { rows: 98, frauds: 3 } } },
+    says: /stored 100 payments, the store holds 98.*status --verify/,
+  },
+  "rows of another stream in the store": {
+    change: { stored: { payments: { rows: 200, frauds: 3 } } },
+    says: /stored 100 payments, the store holds 200.*rebuild/,
+  },
+  "frauds changed in the store": {
+    change: { stored: { payments: { rows: 100, frauds: 2 } } },
+    says: /stored 3 frauds, the store holds 2/,
+  },
+  "payments that were not scored": {
+    change: { scoring: { scorer: stage(95), writer: stage(95) } },
+    says: /writer read 100 payments, the scorer 95/,
+  },
+  "predictions lost before their writer": {
+    change: { scoring: { scorer: stage(100), writer: stage(99) } },
+    says: /scorer emitted 100 predictions, their writer read 99/,
+  },
+  "predictions missing in the store": {
+    change: {
+      stored: {
+        payments: { rows: 100, frauds: 3 },
+        predictions: { rows: 1, alerts: 0 },
+      },
+    },
+    says: /stored 100 predictions, the store holds 1/,
+  },
+  "records lost in transaction_topic": {
+    change: { records: new Map(AGREEING.records).set("transaction_topic", 99) },
+    says: /transaction_topic was given 99 records, .* read 100/,
+  },
+  "records lost in the sink topic": {
+    change: {
+      records: new Map(AGREEING.records).set("transaction_sink_topic", 99),
+    },
+    says: /transaction_sink_topic was given 99 records/,
+  },
+  "a letter that is not there": {
+    change: {
+      published: 99,
+      ended: 99,
+      customer: stage(100, { emitted: 100, rejected: 1 }),
+    },
+    says: /dead_letter_topic was given 0 records, the stages rejected 1/,
+  },
+  "a topic that was cut": {
+    change: { writer: stage(100, { beyond: [2] }) },
+    says: /writer stood behind the end of transaction_sink_topic partition 2/,
+  },
+};
+
+for (const [what, { change, says }] of Object.entries(OFF)) {
+  Deno.test(`differencesOf() names ${what}`, () => {
+    assert.match(differencesOf({ ...AGREEING, ...change }).join("; "), says);
+  });
+}
+
+Deno.test("endCheck() compares only what has come to rest, and then finds a whole stream right", async () => {
+  await using folder = await openMemory(parametersOf(3));
+  await produce(folder, SET_A);
+  assert.deepEqual(await check(folder), { kind: "in flight" });
+  await runBehind(folder);
+  assert.deepEqual(await check(folder), { kind: "compared", differences: [] });
+});
+
+Deno.test("endCheck() of a stream without a payment finds nothing to compare", async () => {
+  await using folder = await openMemory(parametersOf(3));
+  assert.deepEqual(await check(folder), { kind: "compared", differences: [] });
+});
+
+testWriting(
+  "endCheck() finds a row that was deleted from the store, or changed",
+  async () => {
+    await using temporary = temporaryFolder();
+    const { path } = temporary;
+    await using folder = await openFolder(path, parametersOf(2));
+    await runAll(folder, SET_A);
+    const damage = async (sql: string): Promise<string> => {
+      const db = new DatabaseSync(join(path, "store.db"));
+      db.exec(sql);
+      db.close();
+      const result = await check(folder);
+      assert.equal(result.kind, "compared");
+      return result.kind === "compared" ? result.differences.join() : "";
+    };
+    assert.match(
+      await damage(
+        "UPDATE transactions SET tx_fraud = 1 - tx_fraud " +
+          "WHERE transaction_id = 8",
+      ),
+      /frauds, the store holds/,
+    );
+    assert.match(
+      await damage("DELETE FROM transactions WHERE transaction_id = 7"),
+      /stored 2,555 payments, the store holds 2,554/,
+    );
+  },
+);
