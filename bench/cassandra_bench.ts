@@ -13,7 +13,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FeatureOperator } from "../src/features/feature_operator.ts";
-import { PAYMENT_CELLS, toCells } from "../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../src/payment/payment_cells.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,

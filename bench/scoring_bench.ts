@@ -8,9 +8,8 @@
 import {
   FeatureJsonReader,
   FeatureJsonWriter,
-  fromCells,
-  PAYMENT_CELLS,
 } from "../src/features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS } from "../src/payment/payment_cells.ts";
 import { FeatureOperator } from "../src/features/feature_operator.ts";
 import {
   featureCount,

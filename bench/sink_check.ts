@@ -4,10 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { FeatureOperator } from "../src/features/feature_operator.ts";
-import {
-  FeatureJsonReader,
-  PAYMENT_CELLS,
-} from "../src/features/feature_row.ts";
+import { FeatureJsonReader } from "../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../src/payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,

@@ -16,47 +16,13 @@ import {
   PaymentJsonReader,
   PaymentJsonWriter,
 } from "../payment/payment_json.ts";
+import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { checkTimes, type Defect, fillPayment } from "../payment/validation.ts";
 import {
   featureNames,
   type FeatureParameters,
   wholeFeatures,
 } from "./parameters.ts";
-
-/** Number of cells of the payment itself; the features' follow. */
-export const PAYMENT_CELLS = 8;
-
-/** Puts a payment into cells `at` … `at` + 7. */
-export function toCells(
-  row: Payment,
-  cells: Float64Array,
-  at: number,
-): void {
-  cells[at] = row.transactionId;
-  cells[at + 1] = row.datetimeSeconds;
-  cells[at + 2] = row.customerId;
-  cells[at + 3] = row.terminalId;
-  cells[at + 4] = row.amount;
-  cells[at + 5] = row.timeSeconds;
-  cells[at + 6] = row.fraud;
-  cells[at + 7] = row.scenario;
-}
-
-/** Takes a payment out of cells `at` … `at` + 7. */
-export function fromCells(
-  cells: Float64Array,
-  at: number,
-  row: Payment,
-): void {
-  row.transactionId = cells[at];
-  row.datetimeSeconds = cells[at + 1];
-  row.customerId = cells[at + 2];
-  row.terminalId = cells[at + 3];
-  row.amount = cells[at + 4];
-  row.timeSeconds = cells[at + 5];
-  row.fraud = cells[at + 6];
-  row.scenario = cells[at + 7];
-}
 
 /** Writes feature rows as JSON. */
 export class FeatureJsonWriter {

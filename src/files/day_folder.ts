@@ -9,9 +9,8 @@ import { DataError } from "../base/error.ts";
 import {
   FeatureJsonReader,
   FeatureJsonWriter,
-  fromCells,
-  PAYMENT_CELLS,
 } from "../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,

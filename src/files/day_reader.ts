@@ -5,7 +5,7 @@
  * its place, unless bad rows are to be skipped; then it is counted.
  */
 import { DataError } from "../base/error.ts";
-import { fromCells, PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import {
   DAY_SECONDS,

@@ -3,6 +3,26 @@
 /** Cells of a prediction: TRANSACTION_ID, seconds since 1970, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_TIME_SECONDS, score, alert. */
 export const PREDICTION_CELLS = 8;
 
+/** Place of each cell in a prediction's row. */
+export const PREDICTION_CELL = {
+  /** TRANSACTION_ID. */
+  id: 0,
+  /** TX_DATETIME, seconds since 1970. */
+  datetime: 1,
+  /** CUSTOMER_ID. */
+  customer: 2,
+  /** TERMINAL_ID. */
+  terminal: 3,
+  /** TX_AMOUNT. */
+  amount: 4,
+  /** TX_TIME_SECONDS. */
+  time: 5,
+  /** Score, 0 to 1. */
+  score: 6,
+  /** 1 for an alert. */
+  alert: 7,
+} as const;
+
 /** Predictions side by side. */
 export interface PredictionRows {
   /** The cells, PREDICTION_CELLS a row. */

@@ -4,7 +4,7 @@
  * customer features, and hands the rows on in packs by terminal. All of it is
  * a function of the log, so a replay restores the state exactly.
  */
-import { PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
 import {
   customerPlaces,

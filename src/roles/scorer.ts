@@ -3,7 +3,8 @@
  * partition's predictions in the same partition and order. The model may
  * change between two batches; every prediction carries its version.
  */
-import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { FeatureJsonReader } from "../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
 import { ModelError } from "../base/error.ts";
 import { AlertJudge } from "../scoring/alert_policy.ts";

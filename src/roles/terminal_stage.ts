@@ -6,9 +6,8 @@
 import {
   FeatureJsonReader,
   FeatureJsonWriter,
-  fromCells,
-  PAYMENT_CELLS,
 } from "../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   TerminalOperator,
   writeCalendarFlags,

@@ -5,11 +5,8 @@
  * offsets of its own: its state is the newest days of the log, read again when
  * it starts, and what it has decided stands in the registry.
  */
-import {
-  FeatureJsonReader,
-  fromCells,
-  PAYMENT_CELLS,
-} from "../features/feature_row.ts";
+import { FeatureJsonReader } from "../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,

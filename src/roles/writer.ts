@@ -3,7 +3,8 @@
  * first, the offset after them, so a crash repeats some rows with the same
  * values and loses none.
  */
-import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { FeatureJsonReader } from "../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";

@@ -3,7 +3,7 @@
  * place where files become scorers, whoever trained them.
  */
 import { ConfigError, ModelError } from "../base/error.ts";
-import { PAYMENT_CELLS } from "../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   featureNames,
   type FeatureParameters,

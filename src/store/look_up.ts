@@ -5,7 +5,7 @@
  * which the writer never touches: its rows are a function of the log, a
  * verdict is not.
  */
-import { fromCells, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import { emptyPayment, type Payment } from "../payment/payment.ts";
 import {

@@ -5,7 +5,8 @@
  * texts. Such a row is named by table, TRANSACTION_ID and column.
  */
 import { StoreError } from "../base/error.ts";
-import { isFeature, PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
+import { isFeature } from "../features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import {
   featureNames,
   type FeatureParameters,

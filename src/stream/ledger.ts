@@ -2,7 +2,7 @@
  * The payments that a partition has accepted lately, to know one that comes
  * again: by id, with the fields and the offset it had.
  */
-import { fromCells, PAYMENT_CELLS, toCells } from "../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { emptyPayment, type Payment } from "../payment/payment.ts";
 
 /** What the ledger knows of a payment. */

@@ -9,7 +9,7 @@ import {
   customerPlaces,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import { PAYMENT_CELLS } from "../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { INT_MAX, TRANSACTION_ID_MAX } from "../payment/payment.ts";
 import { isAmount } from "../payment/validation.ts";
 

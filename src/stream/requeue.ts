@@ -5,7 +5,8 @@
  * letter is requeued twice by mistake.
  */
 import { DataError } from "../base/error.ts";
-import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { FeatureJsonReader } from "../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";

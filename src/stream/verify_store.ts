@@ -4,7 +4,8 @@
  * The stream may be running: what is not stored yet, or was stored meanwhile,
  * is no difference.
  */
-import { FeatureJsonReader, PAYMENT_CELLS } from "../features/feature_row.ts";
+import { FeatureJsonReader } from "../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
 import { type Log, readRange, type TopicState } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";

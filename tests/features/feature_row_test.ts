@@ -3,10 +3,12 @@ import fc from "fast-check";
 import {
   FeatureJsonReader,
   FeatureJsonWriter,
+} from "../../src/features/feature_row.ts";
+import {
   fromCells,
   PAYMENT_CELLS,
   toCells,
-} from "../../src/features/feature_row.ts";
+} from "../../src/payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,

@@ -1,6 +1,6 @@
 /** The store in Cassandra when the cluster dies, hangs, or wants to know who asks. */
 import assert from "node:assert/strict";
-import { PAYMENT_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,

@@ -1,7 +1,7 @@
 /** The store in a real Cassandra: what every store promises, and what only this one does. */
 import assert from "node:assert/strict";
 import { ConfigError, StoreError } from "../../src/base/error.ts";
-import { PAYMENT_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,

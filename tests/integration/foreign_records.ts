@@ -12,7 +12,7 @@ import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import { PAYMENT_CELLS, toCells } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/payment/payment_cells.ts";
 import { type Append, type Log, readRange } from "../../src/log/log.ts";
 import {
   type RecordBatch,

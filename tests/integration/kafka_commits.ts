@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { PAYMENT_CELLS } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import { featureCount } from "../../src/features/parameters.ts";
 import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import type { Log } from "../../src/log/log.ts";

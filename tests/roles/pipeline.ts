@@ -19,11 +19,8 @@ import {
   valuesToTotals,
 } from "../../src/features/parameters.ts";
 import { FeatureOperator } from "../../src/features/feature_operator.ts";
-import {
-  FeatureJsonReader,
-  PAYMENT_CELLS,
-  toCells,
-} from "../../src/features/feature_row.ts";
+import { FeatureJsonReader } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/payment/payment_cells.ts";
 import { type Log, readRange } from "../../src/log/log.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";

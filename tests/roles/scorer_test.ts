@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError } from "../../src/base/error.ts";
-import {
-  FeatureJsonReader,
-  PAYMENT_CELLS,
-} from "../../src/features/feature_row.ts";
+import { FeatureJsonReader } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PAYMENT_CELLS, toCells } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,

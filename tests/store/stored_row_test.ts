@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StoreError } from "../../src/base/error.ts";
-import { PAYMENT_CELLS, toCells } from "../../src/features/feature_row.ts";
+import { PAYMENT_CELLS, toCells } from "../../src/payment/payment_cells.ts";
 import {
   featureNames,
   HANDBOOK_FEATURES,

@@ -10,7 +10,7 @@ import {
   recordValue,
 } from "../../src/log/record_batch.ts";
 import { featureNames } from "../../src/features/parameters.ts";
-import { toCells } from "../../src/features/feature_row.ts";
+import { toCells } from "../../src/payment/payment_cells.ts";
 import { Control } from "../../src/stream/control.ts";
 import {
   type DeadLetter,

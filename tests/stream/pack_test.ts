@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fromCells, toCells } from "../../src/features/feature_row.ts";
+import { fromCells, toCells } from "../../src/payment/payment_cells.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { PackBuilder, packWidth, readPack } from "../../src/stream/pack.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";

@@ -1,7 +1,7 @@
 /** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import type { Command } from "commander";
 import { DataError } from "../../base/error.ts";
-import { PAYMENT_CELLS } from "../../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,

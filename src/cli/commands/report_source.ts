@@ -4,7 +4,7 @@
  */
 import { DataError } from "../../base/error.ts";
 import { FeatureOperator } from "../../features/feature_operator.ts";
-import { fromCells, PAYMENT_CELLS } from "../../features/feature_row.ts";
+import { fromCells, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,

@@ -4,10 +4,8 @@
  * way back, never writes, and goes on by itself after an outage.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  FeatureJsonReader,
-  PAYMENT_CELLS,
-} from "../../features/feature_row.ts";
+import { FeatureJsonReader } from "../../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,

@@ -5,7 +5,7 @@
  * partition whose size is bounded. Nothing here knows the driver.
  */
 import { ConfigError } from "../../base/error.ts";
-import { PAYMENT_CELLS } from "../../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureNames,
   type FeatureParameters,

@@ -12,7 +12,7 @@ import {
   types,
 } from "cassandra-driver";
 import { StoreError } from "../../base/error.ts";
-import { PAYMENT_CELLS } from "../../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ConfigError, StoreError } from "../../base/error.ts";
-import { PAYMENT_CELLS } from "../../features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureNames,
   type FeatureParameters,

@@ -4,7 +4,7 @@ import {
   featureCount,
   HANDBOOK_FEATURES,
 } from "../../../src/features/parameters.ts";
-import { PAYMENT_CELLS } from "../../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../../src/payment/payment_cells.ts";
 import { tablesOf } from "../../../src/store/cassandra/cassandra_schema.ts";
 import { WritePlanner } from "../../../src/store/cassandra/cassandra_writes.ts";
 import type { Payment } from "../../../src/payment/payment.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError, StoreError } from "../../../src/base/error.ts";
-import { PAYMENT_CELLS } from "../../../src/features/feature_row.ts";
+import { PAYMENT_CELLS } from "../../../src/payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,
