@@ -37,19 +37,16 @@ import { checkOutput } from "../output/feature_table.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { requireFlag } from "../flags/flag_value.ts";
-import { PAYMENT_FLAGS, type PaymentOptions } from "./labelled_payments.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import {
   type NamedSpec,
   readModels,
   withSetting,
 } from "../flags/model_flags.ts";
 import { writeModelFile, writeOnnxFile } from "./model_source.ts";
-import {
-  dateRange,
-  loadPeriod,
-  PERIOD_FLAGS,
-  type PeriodOptions,
-} from "../flags/period_flags.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
+import { dateRange } from "../output/evaluation_table.ts";
+import { loadPeriod } from "./labelled_payments.ts";
 import { counted, writeError } from "../output/terminal.ts";
 import { decimals } from "../output/text_table.ts";
 
