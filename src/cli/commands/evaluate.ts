@@ -4,6 +4,7 @@ import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
+import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import { judge, labelsOf } from "../../learning/judge/judgement.ts";
 import { rankScores } from "../../learning/judge/metrics.ts";
 import {
@@ -33,6 +34,7 @@ import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
   detailsText,
+  EVALUATED,
   type Evaluated,
   isHandbookTest,
   metricsText,
@@ -77,10 +79,6 @@ interface EvaluateOptions
   readonly threads?: number;
 }
 
-/** The models of the handbook's table; a tree of depth 0 grows without limit. */
-const ALL_MODELS = "logistic-regression,decision-tree,decision-tree:depth=0," +
-  "random-forest,gradient-boosting";
-
 /** What looking into an alert costs, in the unit of the amounts. */
 const ALERT_COST = 10;
 
@@ -109,9 +107,8 @@ export function addEvaluateCommand(program: Command): void {
     )
     .option(
       "--model <model>",
-      "logistic-regression, decision-tree, random-forest, " +
-        "gradient-boosting, with settings as in random-forest:trees=50; or " +
-        "a model file (.json, .onnx); repeat it, or give a comma list " +
+      `${KIND_NAMES.join(", ")}, with settings as in ` +
+        "random-forest:trees=50; or a model file (.json, .onnx); repeat it, or give a comma list " +
         "(default: all)",
       collectModels,
     )
@@ -142,7 +139,7 @@ export function addEvaluateCommand(program: Command): void {
 }
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
-  const choices = options.model ?? readModels(ALL_MODELS);
+  const choices = options.model ?? readModels([...EVALUATED.keys()].join(","));
   const specs = choices.filter((choice) => "kind" in choice);
   const paths = choices.filter((choice) => "path" in choice);
   // Refused before the work, not after it.

@@ -3,14 +3,14 @@ import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
-import { completeSettings } from "../../learning/fit/fit.ts";
+import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
 import {
   type TrainedModel,
   withVersion,
 } from "../../learning/file/model_file.ts";
-import type { InputNumbers } from "../../learning/onnx/onnx_export.ts";
+import type { InputNumbers } from "../../learning/onnx/onnx_writer.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
   type LabelledPayments,
@@ -86,8 +86,7 @@ export function addTrainCommand(program: Command): void {
     )
     .option(
       "--model <kind>",
-      "needed: logistic-regression, decision-tree, random-forest or " +
-        "gradient-boosting",
+      `needed: ${KIND_NAMES.join(", ")}`,
     )
     .option("--out <file>", "needed: file to write, or - for stdout")
     .option("--force", "overwrite the file that is there")
@@ -224,7 +223,7 @@ function trainedModel(
       ...countRows(payments, rows),
       fingerprint: rowsFingerprint(payments, rows),
     },
-    settings: { ...completeSettings(spec.kind, spec.settings) },
+    settings: completeSettings(spec.kind, spec.settings),
     metrics: tests[0]?.judgement.metrics,
     body,
   });
