@@ -6,11 +6,7 @@
  */
 import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
-import {
-  customerPlaces,
-  customerReachSeconds,
-  featureCount,
-} from "../features/parameters.ts";
+import { customerPlaces, featureCount } from "../features/parameters.ts";
 import {
   type Append,
   type Commit,
@@ -33,7 +29,11 @@ import { formatDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
 import { PaymentJsonReader } from "../payment/payment_json.ts";
 import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
-import type { StreamParameters } from "../stream/control.ts";
+import {
+  customerReplaySeconds,
+  rememberedSeconds,
+  type StreamParameters,
+} from "../stream/control.ts";
 import {
   DeadLetterBox,
   type DeadLetterReason,
@@ -120,7 +120,6 @@ export class CustomerStage implements PartitionTask {
   constructor(options: CustomerStageOptions) {
     const { partitions, features, latenessSeconds } = options.parameters;
     const { progress, last, replay, counters } = options.start.commit;
-    const keepSeconds = customerReachSeconds(features) + latenessSeconds;
     this.#options = options;
     this.#alignment = new Alignment({
       log: options.log,
@@ -131,10 +130,11 @@ export class CustomerStage implements PartitionTask {
       commits: options.commits,
     });
     this.#operator = new CustomerOperator(features, latenessSeconds);
-    this.#ledger = new Ledger(keepSeconds);
-    // A row in reach of a window was judged by the ledger of its time, which
-    // reached as far back again.
-    this.#marks = new ReplayMarks(2 * keepSeconds, replay);
+    this.#ledger = new Ledger(rememberedSeconds(options.parameters));
+    this.#marks = new ReplayMarks(
+      customerReplaySeconds(options.parameters),
+      replay,
+    );
     this.#counters = { ...counters };
     this.#progress = progress;
     this.#last = last ?? null;

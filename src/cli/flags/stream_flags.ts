@@ -1,7 +1,7 @@
 /**
  * The flags that all roles of a stream must agree on: how many partitions it
- * has, how late and how far ahead a payment may be. Where one is not given
- * the stream's own counts.
+ * has, how late and how far ahead a payment may be, how long one that comes
+ * again is recognized. Where one is not given the stream's own counts.
  */
 import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
@@ -19,6 +19,9 @@ export const PARTITIONS_MAX = 1024;
 /** Partitions of a new stream. */
 export const PARTITIONS_DEFAULT = 4;
 
+/** How long a payment that comes again is recognized in a new stream, seconds. */
+const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
+
 /** The stream flags as commander hands them over; absent if not given. */
 export interface StreamOptions extends FeatureOptions {
   /** --partitions */
@@ -29,6 +32,8 @@ export interface StreamOptions extends FeatureOptions {
   readonly lateness?: number;
   /** --max-gap, seconds. */
   readonly maxGap?: number;
+  /** --dedupe, seconds. */
+  readonly dedupe?: number;
   /** --start, which is a data flag too; seconds since 1970. */
   readonly start?: number;
 }
@@ -61,6 +66,12 @@ export function addStreamFlags(command: Command): void {
       "--max-gap <time>",
       "how far ahead a payment is still believed, like 400d (default: 400d)",
       duration("--max-gap"),
+    )
+    .option(
+      "--dedupe <time>",
+      "how long a payment that comes again is recognized, like 12h, 2d; at " +
+        "least --lateness (default: 2d, or --lateness if that is longer)",
+      duration("--dedupe"),
     );
 }
 
@@ -74,6 +85,7 @@ export function readStreamFlags(
   found: StreamParameters | undefined,
 ): StreamParameters {
   const features = found?.features ?? HANDBOOK_FEATURES;
+  const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
   const parameters = {
     partitions: options.partitions ?? found?.partitions ?? PARTITIONS_DEFAULT,
     features: {
@@ -82,12 +94,22 @@ export function readStreamFlags(
       delayDays: options.delay ?? features.delayDays,
       useLabels: options.labels === false ? false : features.useLabels,
     },
-    latenessSeconds: options.lateness ?? found?.latenessSeconds ?? 3600,
+    latenessSeconds,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
+    dedupeSeconds: options.dedupe ?? (
+      found ? found.dedupeSeconds : Math.max(DEDUPE_DEFAULT, latenessSeconds)
+    ),
     partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
-  const { features: { delayDays }, latenessSeconds } = parameters;
+  const { features: { delayDays }, dedupeSeconds } = parameters;
+  if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
+    throw new ConfigError(
+      `--dedupe=${dedupeSeconds}s must be at least --lateness=` +
+        `${latenessSeconds}s: otherwise a payment that comes again in time ` +
+        `would count twice`,
+    );
+  }
   if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
     const [short, limit] = delayDays === 1
       ? ["a day", "longer than a day"]
