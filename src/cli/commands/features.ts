@@ -1,6 +1,7 @@
 /** `features`: the features of payments in files, by the operator of the stream. */
 import { dirname } from "node:path";
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { FeatureOperator } from "../../features/feature_operator.ts";
 import {
   featureCount,
@@ -9,11 +10,11 @@ import {
 import { DayReader } from "../../files/day_reader.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { RowSorter } from "../../files/row_sorter.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import { emptyPayment } from "../../payment/payment.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
@@ -23,21 +24,39 @@ import {
   openFeatureTable,
   tableFormat,
 } from "../output/feature_table.ts";
-import { dateFlag, oneOf, requireFlag } from "../flags/flag_value.ts";
+import { oneOf, readDate, requireFlag } from "../flags/flag_value.ts";
+import { INPUT_FLAGS } from "./labelled_payments.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
-interface FeaturesOptions extends FeatureOptions {
-  readonly in?: string;
-  readonly out?: string;
-  readonly format?: TableFormat;
-  readonly inputFormat?: TableFormat;
-  readonly start?: number;
-  readonly skipBadRows?: boolean;
-  readonly force?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    in: {
+      value: "<path>",
+      help: "needed: folder of day files (YYYY-MM-DD), a file, or - for stdin",
+    },
+    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
+    format: {
+      value: "<format>",
+      help: "csv, jsonl or parquet",
+      read: oneOf(TABLE_FORMATS),
+      default: "by the name of --out",
+    },
+    ...INPUT_FLAGS.flags,
+    start: {
+      value: "<date>",
+      help: "first day of the data",
+      read: readDate,
+      default: "as the first row says, else its day",
+    },
+    force: { help: "overwrite the file that is there" },
+  },
+} as const satisfies FlagGroup;
+
+type FeaturesOptions = FlagValues<typeof FLAGS> & FeatureOptions;
 
 /** Rows computed at once. */
 const BLOCK_ROWS = 4096;
@@ -54,51 +73,21 @@ Examples:
     fraudstream features --in - --input-format=jsonl --out april.csv
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addFeaturesCommand(program: Command): void {
-  const command = program.command("features")
-    .summary("compute the features of payments in files")
-    .description(
-      "Computes the features of payments in files and writes one table: " +
-        "TRANSACTION_ID and the features, day by day in order of " +
-        "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
-        "and Parquet the full doubles. The payments count in order of " +
-        "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
-        "lists the forms of CSV, JSON lines and Parquet that are read.",
-    )
-    .option(
-      "--in <path>",
-      "needed: folder of day files (YYYY-MM-DD), a file, or - for stdin",
-    )
-    .option("--out <file>", "needed: file to write, or - for stdout")
-    .option(
-      "--format <format>",
-      "csv, jsonl or parquet (default: by the name of --out)",
-      oneOf("--format", TABLE_FORMATS),
-    )
-    .option(
-      "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
-      oneOf("--input-format", TABLE_FORMATS),
-    )
-    .option(
-      "--start <date>",
-      "first day of the data (default: as the first row says, else its day)",
-      dateFlag("--start"),
-    )
-    .option(
-      "--skip-bad-rows",
-      "leave out rows that can't be used, and report them",
-    )
-    .option("--force", "overwrite the file that is there");
-  addFeatureFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: FeaturesOptions) => features(options));
-}
+/** The command. */
+export const FEATURES_COMMAND: CommandDeclaration = defineCommand({
+  name: "features",
+  summary: "compute the features of payments in files",
+  description:
+    "Computes the features of payments in files and writes one table: " +
+    "TRANSACTION_ID and the features, day by day in order of " +
+    "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
+    "and Parquet the full doubles. The payments count in order of " +
+    "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
+    "lists the forms of CSV, JSON lines and Parquet that are read.",
+  flags: [FLAGS, FEATURE_FLAGS],
+  examples: EXAMPLES,
+  run: features,
+});
 
 async function features(options: FeaturesOptions): Promise<void> {
   const startMs = performance.now();

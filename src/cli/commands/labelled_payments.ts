@@ -2,7 +2,6 @@
  * Labelled payments for the commands that learn, from files or simulated: one
  * loader, through the same features as every other command.
  */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import { FeatureOperator } from "../../features/feature_operator.ts";
 import {
@@ -14,7 +13,7 @@ import {
   totalsToValues,
 } from "../../features/parameters.ts";
 import { DayReader } from "../../files/day_reader.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import {
   AMOUNT_INPUT,
   type LabelledPayments,
@@ -27,25 +26,16 @@ import {
   readTableRow,
 } from "../../payment/payment.ts";
 import {
-  addDataFlags,
+  DATA_FLAGS,
   type DataOptions,
   readDataFlags,
 } from "../flags/data_flags.ts";
+import { type FlagGroup, type FlagValues, givenFlags } from "../flags/flag.ts";
 import { oneOf } from "../flags/flag_value.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { counted, writeError } from "../output/terminal.ts";
-
-/** The flags that say where payments come from, as commander hands them over. */
-export interface PaymentOptions extends DataOptions {
-  /** --in */
-  readonly in?: string;
-  /** --input-format */
-  readonly inputFormat?: TableFormat;
-  /** --skip-bad-rows */
-  readonly skipBadRows?: boolean;
-}
 
 /** Which days are needed. */
 export interface DayChoice {
@@ -58,40 +48,39 @@ export interface DayChoice {
 /** Rows computed at once. */
 const BLOCK_ROWS = 4096;
 
-/** Data flags that have no meaning for payments from files. */
-const SIMULATED_ONLY = [
-  "customers",
-  "terminals",
-  "days",
-  "radius",
-  "preset",
-  "rng",
-  "seed",
-] as const;
+/** The flags that say how payments in files are read. */
+export const INPUT_FLAGS = {
+  flags: {
+    inputFormat: {
+      value: "<format>",
+      help: "csv, jsonl or parquet",
+      read: oneOf(TABLE_FORMATS),
+      default: "by the name of --in, else as it begins",
+    },
+    skipBadRows: {
+      help: "leave out rows that can't be used, and report them",
+    },
+  },
+} as const satisfies FlagGroup;
 
-/**
- * Adds the flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addPaymentFlags(command: Command): void {
-  command.optionsGroup("Payments:")
-    .option(
-      "--in <path>",
-      "folder of day files (YYYY-MM-DD), a file, or - for stdin (default: " +
-        "the data flags' set, made in memory)",
-    )
-    .option(
-      "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
-      oneOf("--input-format", TABLE_FORMATS),
-    )
-    .option(
-      "--skip-bad-rows",
-      "leave out rows that can't be used, and report them",
-    );
-  addDataFlags(command);
-}
+/** The flags that say where payments come from; without --in the data flags do. */
+export const PAYMENT_FLAGS = {
+  title: "Payments",
+  flags: {
+    in: {
+      value: "<path>",
+      help: "folder of day files (YYYY-MM-DD), a file, or - for stdin",
+      default: "the data flags' set, made in memory",
+    },
+    ...INPUT_FLAGS.flags,
+  },
+} as const satisfies FlagGroup;
+
+/** What these flags and the data flags give. */
+export type PaymentOptions = FlagValues<typeof PAYMENT_FLAGS> & DataOptions;
+
+/** Data flags that have no meaning for payments from files. */
+const { start: _start, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** The inputs of models on these features: the amount, then the features. */
 export function inputNames(parameters: FeatureParameters): string[] {
@@ -107,10 +96,10 @@ export async function loadPayments(
   if (options.in === undefined) {
     return simulatePayments(options, parameters, choice);
   }
-  const foreign = SIMULATED_ONLY.find((flag) => options[flag] !== undefined);
+  const [foreign] = givenFlags({ flags: SIMULATED }, options);
   if (foreign !== undefined) {
     throw new ConfigError(
-      `--${foreign} says what to simulate, but --in=${options.in} reads ` +
+      `${foreign} says what to simulate, but --in=${options.in} reads ` +
         "payments; leave one of them out",
     );
   }

@@ -1,5 +1,4 @@
 /** The flags that say which days are learned from and which test, and the payments of these days. */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import {
@@ -15,23 +14,47 @@ import {
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DAYS_MAX } from "./data_flags.ts";
+import type { FlagGroup, FlagValues } from "./flag.ts";
 import { wholeNumber } from "./flag_value.ts";
 import {
   loadPayments,
   type PaymentOptions,
 } from "../commands/labelled_payments.ts";
 
-/** The period flags as commander hands them over; absent if not given. */
-export interface PeriodOptions {
-  /** --start-day */
-  readonly startDay?: number;
-  /** --train-days */
-  readonly trainDays?: number;
-  /** --test-days */
-  readonly testDays?: number;
-  /** --history-days */
-  readonly historyDays?: number;
-}
+/** The period flags. */
+export const PERIOD_FLAGS = {
+  title: "Days",
+  flags: {
+    startDay: {
+      value: "<n>",
+      help: "first day of the training, from 0",
+      read: wholeNumber(0, DAYS_MAX),
+      default: `${HANDBOOK_PERIOD.startDay}, or as late as shorter data allow`,
+    },
+    trainDays: {
+      value: "<n>",
+      help: "days of training",
+      read: wholeNumber(1, DAYS_MAX),
+      default: `${HANDBOOK_PERIOD.trainDays}`,
+    },
+    testDays: {
+      value: "<n>",
+      help: "days of the test, which begins --delay days after the training",
+      read: wholeNumber(1, DAYS_MAX),
+      default: `${HANDBOOK_PERIOD.testDays}`,
+    },
+    historyDays: {
+      value: "<n>",
+      help: "days before the training to learn from too; the test stays the " +
+        "same",
+      read: wholeNumber(0, DAYS_MAX),
+      default: "0",
+    },
+  },
+} as const satisfies FlagGroup;
+
+/** What the period flags give. */
+export type PeriodOptions = FlagValues<typeof PERIOD_FLAGS>;
 
 /** Payments of the days that are needed, and the period that they are for. */
 export interface PeriodPayments {
@@ -47,39 +70,6 @@ export interface DayMargins {
   readonly before: number;
   /** Days after its last. */
   readonly after: number;
-}
-
-/**
- * Adds the flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addPeriodFlags(command: Command): void {
-  const { startDay, trainDays, testDays } = HANDBOOK_PERIOD;
-  command.optionsGroup("Days:")
-    .option(
-      "--start-day <n>",
-      `first day of the training, from 0 (default: ${startDay}, or as late ` +
-        "as shorter data allow)",
-      wholeNumber("--start-day", 0, DAYS_MAX),
-    )
-    .option(
-      "--train-days <n>",
-      `days of training (default: ${trainDays})`,
-      wholeNumber("--train-days", 1, DAYS_MAX),
-    )
-    .option(
-      "--test-days <n>",
-      `days of the test, which begins --delay days after the training ` +
-        `(default: ${testDays})`,
-      wholeNumber("--test-days", 1, DAYS_MAX),
-    )
-    .option(
-      "--history-days <n>",
-      "days before the training to learn from too; the test stays the same " +
-        "(default: 0)",
-      wholeNumber("--history-days", 0, DAYS_MAX),
-    );
 }
 
 /**
