@@ -24,8 +24,8 @@ import {
 } from "../log/record_batch.ts";
 import { emptyPredictions } from "../payment/prediction.ts";
 import { markEnd } from "../stream/end_mark.ts";
+import type { ModelInUse } from "../scoring/open_model.ts";
 import {
-  type ModelInUse,
   type ModelSource,
   openModelSource,
   type Stretch,
@@ -351,7 +351,8 @@ class ScorerTask implements PartitionTask {
 
   /** Scores the rows read and writes their predictions. */
   async #predict(model: ModelInUse, rows: number): Promise<void> {
-    const { scorer, cells: places, version, inputs } = model;
+    const { scorer, cells: places, version } = model;
+    const { inputs } = scorer;
     const cells = this.#cells;
     const width = places.length;
     if (this.#values.length < rows * width) {

@@ -59,7 +59,7 @@ import {
   type ModelChoice,
   readModels,
 } from "../flags/model_flags.ts";
-import { type OpenedModel, openModel } from "./model_source.ts";
+import { type OpenedModel, openModel } from "../../scoring/open_model.ts";
 import {
   addPeriodFlags,
   loadPeriod,
@@ -175,7 +175,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     const { tests: [test], fitSeconds } = outcomes[at];
     return { name, ...test, fitSeconds, training: ownTraining };
   });
-  for (const [at, { name, training }] of opened.entries()) {
+  for (const [at, { path: name, training }] of opened.entries()) {
     const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
     models.push({ name, judgement, scores, fitSeconds: undefined, training });
