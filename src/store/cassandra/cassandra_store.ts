@@ -11,6 +11,7 @@ import {
   type QueryOptions,
   types,
 } from "cassandra-driver";
+import { REAL_CLOCK } from "../../base/clock.ts";
 import { StoreError } from "../../base/error.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
@@ -234,10 +235,8 @@ export class CassandraStore implements Store {
       isTransient,
       reasonOf,
       report,
-      pauseMsMin: 50,
-      pauseMsMax: 2000,
-      now: () => performance.now(),
-      random: Math.random,
+      pauseMs: { min: 50, max: 2000 },
+      clock: REAL_CLOCK,
     });
     this.idMax = idMaxOf(Object.values(tables.payments));
     this.#planner = new WritePlanner(keyspace, tables.payments, this.#width);
