@@ -15,8 +15,9 @@ import {
   readDeadLetters,
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
-import type { LookUp, TimeRange, Verdict } from "../../store/look_up.ts";
-import type { ModelMetric } from "../../store/predictions.ts";
+import type { LookUp, TimeRange } from "../../store/look_up.ts";
+import type { Verdict } from "../../store/tables.ts";
+import type { ModelMetric } from "../../store/tables.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
 import { ASSETS, loginPage, pageWith } from "./assets.ts";
