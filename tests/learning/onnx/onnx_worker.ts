@@ -1,6 +1,6 @@
 /** Opens the ONNX model that it is sent and answers the score of one row, from a thread as roles have it. */
-import { openOnnxModel } from "../../src/learning/onnx/onnx_model.ts";
-import { isWholeInput } from "../../src/scoring/open_model.ts";
+import { openOnnxModel } from "../../../src/learning/onnx/onnx_model.ts";
+import { isWholeInput } from "../../../src/scoring/open_model.ts";
 
 /** A model and a row for it. */
 export interface OnnxQuestion {
