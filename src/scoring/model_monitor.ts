@@ -20,8 +20,7 @@ import {
   isComplete,
   type StreamContext,
 } from "../stream/stream_context.ts";
-import { parseScoringCommit } from "../stream/scoring_commit.ts";
-import { takenOffset } from "../stream/stage_commit.ts";
+import { parseScoringCommit, takenOffset } from "../stream/commit.ts";
 import {
   PREDICTION_TOPIC,
   SCORER_GROUP,

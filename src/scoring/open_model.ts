@@ -19,7 +19,7 @@ import {
 import { exportedFeatures, ONNX_ENDING } from "../learning/onnx/onnx_file.ts";
 import { openOnnxModel } from "../learning/onnx/onnx_model.ts";
 import { AMOUNT_INPUT } from "../learning/data/payments.ts";
-import { scorerOf } from "../learning/kinds/scorer.ts";
+import { scorerOf } from "../learning/kinds/kinds.ts";
 
 /** Bytes that a model file may have: about what one text can hold. */
 export const MODEL_BYTES_MAX: number = 500 * 2 ** 20;

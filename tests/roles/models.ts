@@ -15,8 +15,8 @@ import { modelFeatures } from "../../src/scoring/open_model.ts";
 const INPUTS = ["TX_AMOUNT", ...featureNames(HANDBOOK_FEATURES)];
 
 /** A model of any body, on the handbook's features unless `features` says others. */
-export function modelOf(
-  body: ModelBody,
+export function modelOf<Part extends object>(
+  body: ModelBody<Part>,
   features: ModelFeatures = modelFeatures(HANDBOOK_FEATURES),
   inputs: readonly string[] = INPUTS,
 ): TrainedModel {

@@ -6,7 +6,8 @@ import {
   FEATURE_SETS,
 } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
-import { parseCommit, ReplayMarks } from "../../src/stream/stage_commit.ts";
+import { ReplayMarks } from "../../src/stream/replay_marks.ts";
+import { parseCommit } from "../../src/stream/commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,

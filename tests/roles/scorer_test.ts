@@ -16,7 +16,7 @@ import {
   formatModelFile,
   type TrainedModel,
 } from "../../src/learning/file/model_file.ts";
-import { scorerOf } from "../../src/learning/kinds/scorer.ts";
+import { scorerOf } from "../../src/learning/kinds/kinds.ts";
 import { readRange } from "../../src/log/log.ts";
 import {
   batchHead,

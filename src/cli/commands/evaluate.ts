@@ -5,6 +5,7 @@ import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
+import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import { judge, labelsOf } from "../../learning/judge/judgement.ts";
 import { rankScores } from "../../learning/judge/metrics.ts";
 import {
@@ -34,6 +35,7 @@ import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
   detailsText,
+  EVALUATED,
   type Evaluated,
   isHandbookTest,
   metricsText,
@@ -72,9 +74,9 @@ const FLAGS = {
   flags: {
     model: {
       value: "<model>",
-      help: "logistic-regression, decision-tree, random-forest, " +
-        "gradient-boosting, with settings as in random-forest:trees=50; or " +
-        "a model file (.json, .onnx); repeat it, or give a comma list",
+      help: `${KIND_NAMES.join(", ")}, with settings as in ` +
+        "random-forest:trees=50; or a model file (.json, .onnx); repeat it, " +
+        "or give a comma list",
       read: collectModels,
       default: "all",
     },
@@ -109,10 +111,6 @@ type EvaluateOptions =
   & PaymentOptions
   & PeriodOptions;
 
-/** The models of the handbook's table; a tree of depth 0 grows without limit. */
-const ALL_MODELS = "logistic-regression,decision-tree,decision-tree:depth=0," +
-  "random-forest,gradient-boosting";
-
 const EXAMPLES = `
 Examples:
   fraudstream evaluate
@@ -137,7 +135,7 @@ export const EVALUATE_COMMAND: CommandDeclaration = defineCommand({
 });
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
-  const choices = options.model ?? readModels(ALL_MODELS);
+  const choices = options.model ?? readModels([...EVALUATED.keys()].join(","));
   const specs = choices.filter((choice) => "kind" in choice);
   const paths = choices.filter((choice) => "path" in choice);
   // Refused before the work, not after it.

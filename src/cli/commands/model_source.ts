@@ -13,7 +13,7 @@ import {
   parseModelFile,
   type TrainedModel,
 } from "../../learning/file/model_file.ts";
-import type { InputNumbers } from "../../learning/onnx/onnx_export.ts";
+import type { InputNumbers } from "../../learning/onnx/onnx_writer.ts";
 import {
   exportedFeatures,
   exportedTraining,
@@ -24,7 +24,7 @@ import {
   openOnnxModel,
   readOnnxMetadata,
 } from "../../learning/onnx/onnx_model.ts";
-import { scorerOf } from "../../learning/kinds/scorer.ts";
+import { scorerOf } from "../../learning/kinds/kinds.ts";
 import type { TrainedDays } from "../../learning/data/trained_days.ts";
 import { isWholeInput, MODEL_BYTES_MAX } from "../../scoring/open_model.ts";
 

@@ -4,7 +4,7 @@ import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import { OutputFile } from "../../base/output_file.ts";
 import { type Metric, METRICS } from "../../learning/judge/judgement.ts";
-import { MODEL_KINDS, type ModelKind } from "../../learning/kinds/model.ts";
+import { KIND_NAMES, kindOf } from "../../learning/kinds/kinds.ts";
 import {
   bestBy,
   HANDBOOK_FOLDS,
@@ -90,23 +90,6 @@ type SelectOptions =
 /** Values to try of each setting. */
 type Grid = Readonly<Record<string, readonly string[]>>;
 
-/** The grids of the handbook's chapter 5. */
-const HANDBOOK_GRIDS: Readonly<Record<ModelKind, Grid>> = {
-  "logistic-regression": { c: ["0.1", "1", "10", "100"] },
-  "decision-tree": {
-    depth: ["2", "3", "4", "5", "6", "7", "8", "9", "10", "20", "50"],
-  },
-  "random-forest": {
-    trees: ["25", "50", "100"],
-    depth: ["5", "10", "20", "50"],
-  },
-  "gradient-boosting": {
-    trees: ["25", "50", "100"],
-    depth: ["3", "6", "9"],
-    "learning-rate": ["0.1", "0.3"],
-  },
-};
-
 const CANDIDATES_MAX = 10_000;
 
 const EXAMPLES = `
@@ -172,7 +155,7 @@ function collectGrid(text: string, _flag: string, before: Grid = {}): Grid {
 
 /** Every model with every combination of its grid. */
 function candidatesOf(options: SelectOptions): NamedSpec[] {
-  const choices = options.model ?? readModels(MODEL_KINDS.join(","));
+  const choices = options.model ?? readModels(KIND_NAMES.join(","));
   const candidates = choices.flatMap((choice) => {
     if ("path" in choice) {
       throw new ConfigError(
@@ -181,7 +164,7 @@ function candidatesOf(options: SelectOptions): NamedSpec[] {
     }
     // Settings that were named with the model are not tried out.
     const grid = options.grid ??
-      (choice.name === choice.kind ? HANDBOOK_GRIDS[choice.kind] : {});
+      (choice.name === choice.kind ? gridOf(choice.kind) : {});
     return Object.entries(grid).reduce<NamedSpec[]>(
       (specs, [name, values]) =>
         specs.flatMap((spec) =>
@@ -194,6 +177,18 @@ function candidatesOf(options: SelectOptions): NamedSpec[] {
   throw new ConfigError(
     `the grid has ${candidates.length} combinations; try at most ` +
       `${CANDIDATES_MAX} at once`,
+  );
+}
+
+/** The values that a kind itself names to be tried. */
+function gridOf(kind: string): Grid {
+  const { settings, grid } = kindOf(kind);
+  return Object.fromEntries(
+    Object.entries<readonly number[] | undefined>(grid).map(
+      ([name, values = []]) => {
+        return [settings[name].flag, values.map(String)];
+      },
+    ),
   );
 }
 

@@ -4,14 +4,14 @@ import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
-import { completeSettings } from "../../learning/fit/fit.ts";
+import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
 import {
   type TrainedModel,
   withVersion,
 } from "../../learning/file/model_file.ts";
-import type { InputNumbers } from "../../learning/onnx/onnx_export.ts";
+import type { InputNumbers } from "../../learning/onnx/onnx_writer.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
   type LabelledPayments,
@@ -58,8 +58,7 @@ const FLAGS = {
   flags: {
     model: {
       value: "<kind>",
-      help: "needed: logistic-regression, decision-tree, random-forest or " +
-        "gradient-boosting",
+      help: `needed: ${KIND_NAMES.join(", ")}`,
     },
     out: { value: "<file>", help: "needed: file to write, or - for stdout" },
     force: { help: "overwrite the file that is there" },
@@ -223,7 +222,7 @@ function trainedModel(
       ...countRows(payments, rows),
       fingerprint: rowsFingerprint(payments, rows),
     },
-    settings: { ...completeSettings(spec.kind, spec.settings) },
+    settings: completeSettings(spec.kind, spec.settings),
     metrics: tests[0]?.judgement.metrics,
     body,
   });

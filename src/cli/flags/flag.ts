@@ -47,7 +47,8 @@ export interface FlagGroup {
 }
 
 /** What a flag gives. */
-export type FlagValue<F> = F extends { read: (...given: never[]) => infer T } ? T
+export type FlagValue<F> = F extends { read: (...given: never[]) => infer T }
+  ? T
   : F extends { value: string } ? string
   : boolean;
 

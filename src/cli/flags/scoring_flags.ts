@@ -9,7 +9,7 @@ import {
   DEFAULT_POLICY,
 } from "../../scoring/alert_policy.ts";
 import type { ModelSpec } from "../../learning/fit/fit_task.ts";
-import { MODEL_KINDS } from "../../learning/kinds/model.ts";
+import { KIND_NAMES, RETRAINED_KIND } from "../../learning/kinds/kinds.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import { inputCells, openModel } from "../../scoring/open_model.ts";
@@ -101,10 +101,11 @@ export const SCORING_FLAGS = {
     },
     retrainKind: {
       value: "<kind>",
-      help: `${MODEL_KINDS.join(", ")}, with settings as in ` +
-        "random-forest:trees=50",
+      help: `${
+        KIND_NAMES.join(", ")
+      }, with settings as in random-forest:trees=50`,
       read: readKind,
-      default: "gradient-boosting",
+      default: RETRAINED_KIND,
     },
     trainDays: {
       value: "<n>",
@@ -225,7 +226,7 @@ export async function readScoringFlags(
       first: model,
       everyDays: (retrain ?? 0) / DAY_SECONDS,
       trainDays: options.trainDays ?? 28,
-      model: options.retrainKind ?? { kind: "gradient-boosting", settings: {} },
+      model: options.retrainKind ?? { kind: RETRAINED_KIND, settings: {} },
     },
   };
 }

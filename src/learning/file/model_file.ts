@@ -7,8 +7,8 @@ import { createHash } from "node:crypto";
 import { ModelError } from "../../base/error.ts";
 import { CheckedJson, show } from "../../base/checked_json.ts";
 import { METRICS, type MetricValues } from "../judge/judgement.ts";
-import { MODEL_KINDS, type ModelBody, type ModelKind } from "../kinds/model.ts";
-import { bodyContent, readBody } from "./model_body.ts";
+import { KIND_NAMES, readBody } from "../kinds/kinds.ts";
+import type { ModelBody } from "../kinds/model.ts";
 import { readTrainedDays, type TrainedDays } from "../data/trained_days.ts";
 
 /** Says what the file is. */
@@ -49,7 +49,7 @@ export interface TrainedModel {
   /** First 12 hex digits of the SHA-256 of all other fields. */
   readonly version: string;
   /** Kind of model. */
-  readonly kind: ModelKind;
+  readonly kind: string;
   /** Names of the inputs, in order: TX_AMOUNT and the features. */
   readonly inputs: readonly string[];
   /** What the inputs after the first are computed by. */
@@ -103,10 +103,10 @@ export function parseModelFile(text: string, path: string): TrainedModel {
     `formatVersion is ${show(fields.formatVersion)} and this program reads ` +
       MODEL_FORMAT_VERSION,
   );
-  const kind = MODEL_KINDS.find((known) => known === fields.kind);
+  const kind = KIND_NAMES.find((known) => known === fields.kind);
   if (kind === undefined) {
     throw file.error(
-      `kind ${show(fields.kind)} is none of ${MODEL_KINDS.join(", ")}`,
+      `kind ${show(fields.kind)} is none of ${KIND_NAMES.join(", ")}`,
     );
   }
   const inputs = file.strings(fields.inputs, "inputs");
@@ -184,7 +184,7 @@ function contentOf(model: Omit<TrainedModel, "version">) {
     metrics: model.metrics === undefined ? null : Object.fromEntries(
       METRICS.map((metric) => [metric, model.metrics?.[metric] ?? NaN]),
     ),
-    body: bodyContent(body),
+    body,
   };
 }
 

@@ -9,8 +9,8 @@ import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { countFrauds } from "../data/examples.ts";
 import type { ModelSpec } from "../fit/fit_task.ts";
-import { completeSettings, fitModel } from "../fit/fit.ts";
 import { judge, type MetricValues } from "./judgement.ts";
+import { completeSettings, fitModel, scorerOf } from "../kinds/kinds.ts";
 import type { Scorer } from "../kinds/model.ts";
 import {
   type ModelFeatures,
@@ -23,7 +23,6 @@ import {
   rowsOfDays,
   scoreRows,
 } from "../data/payments.ts";
-import { scorerOf } from "../kinds/scorer.ts";
 import { rowsFingerprint } from "../data/split.ts";
 
 /** Newest labelled days that champion and challenger are judged by. */
@@ -122,7 +121,7 @@ export async function challenge(
         frauds,
         fingerprint: rowsFingerprint(payments, train),
       },
-      settings: { ...completeSettings(kind, settings) },
+      settings: completeSettings(kind, settings),
       metrics,
       body,
     });

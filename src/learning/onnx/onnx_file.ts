@@ -8,7 +8,8 @@ import {
   readFeatures,
   type TrainedModel,
 } from "../file/model_file.ts";
-import { type InputNumbers, toOnnx } from "./onnx_export.ts";
+import { toOnnx } from "./onnx_export.ts";
+import type { InputNumbers } from "./onnx_writer.ts";
 import { readTrainedDays, type TrainedDays } from "../data/trained_days.ts";
 
 /** How the names of ONNX files end. */

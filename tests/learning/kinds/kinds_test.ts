@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
+import { ModelError } from "../../../src/base/error.ts";
 import {
   completeSettings,
-  DEFAULT_SETTINGS,
   fitModel,
-  type FitSettings,
-} from "../../../src/learning/fit/fit.ts";
-import { MODEL_KINDS } from "../../../src/learning/kinds/model.ts";
-import { scorerOf } from "../../../src/learning/kinds/scorer.ts";
+  KIND_NAMES,
+  kindOf,
+  MODEL_KINDS,
+  scorerOf,
+} from "../../../src/learning/kinds/kinds.ts";
+import type { Settings } from "../../../src/learning/kinds/model_kind.ts";
+import { readSpec } from "../../../src/cli/flags/model_flags.ts";
 import { GOLDEN_SET, toExamples, toRows } from "../small_set.ts";
 
-const FEW: FitSettings = { trees: 5 };
+const FEW: Settings = { trees: 5 };
 
-for (const kind of MODEL_KINDS) {
-  const settings = "trees" in DEFAULT_SETTINGS[kind] ? FEW : {};
+for (const { name: kind, settings: all, grid, evaluated } of MODEL_KINDS) {
+  const settings = "trees" in all ? FEW : {};
 
   Deno.test(`${kind}: fits, scores and explains; twice the same`, () => {
     const body = fitModel(kind, GOLDEN_SET, settings);
@@ -36,10 +39,23 @@ for (const kind of MODEL_KINDS) {
     const contributions = new Float64Array(inputs.length);
     const expected = scorerOf(body, inputs).explain?.(values, 0, contributions);
     const margin = contributions.reduce((a, b) => a + b, expected ?? NaN);
-    const byLogistic = kind === "logistic-regression" ||
-      kind === "gradient-boosting";
-    const score = byLogistic ? 1 / (1 + Math.exp(-margin)) : margin;
-    assert.ok(Math.abs(score - scores[0]) < 1e-9);
+    const asScore = [margin, 1 / (1 + Math.exp(-margin))];
+    assert.ok(asScore.some((score) => Math.abs(score - scores[0]) < 1e-9));
+  });
+
+  Deno.test(`${kind}: its own settings are within their limits`, () => {
+    const flags = Object.values(all).map(({ flag }) => flag);
+    assert.equal(new Set(flags).size, flags.length);
+    assert.doesNotThrow(() => completeSettings(kind, completeSettings(kind)));
+    for (const [name, values] of Object.entries(grid)) {
+      for (const value of values as readonly number[]) {
+        assert.doesNotThrow(() => completeSettings(kind, { [name]: value }));
+      }
+    }
+    for (const { settings } of evaluated) {
+      const text = settings ? `${kind}:${settings}` : kind;
+      assert.equal(readSpec(text).name, text);
+    }
   });
 
   Deno.test(`${kind}: one class only, no rows, or NaN is refused`, () => {
@@ -60,32 +76,40 @@ for (const kind of MODEL_KINDS) {
 
 Deno.test("settings are completed by the kind's defaults", () => {
   assert.deepEqual(completeSettings("decision-tree", { depthMax: 7 }), {
-    ...DEFAULT_SETTINGS["decision-tree"],
     depthMax: 7,
+    leafRowsMin: 1,
   });
 });
 
 Deno.test("settings of another kind, or out of bounds, are wrong use", () => {
-  const wrong: [Parameters<typeof completeSettings>[0], FitSettings, RegExp][] =
+  const wrong: [string, Settings, RegExp][] = [
     [
-      [
-        "logistic-regression",
-        { trees: 3 },
-        /has no setting trees; it has loss/,
-      ],
-      ["random-forest", { learningRate: 1 }, /has no setting learningRate/],
-      ["random-forest", { trees: 0 }, /trees is 0, but must be a whole number/],
-      ["random-forest", { trees: 1.5 }, /trees is 1.5/],
-      ["decision-tree", { depthMax: -1 }, /depthMax is -1/],
-      ["gradient-boosting", { rowShare: 0 }, /rowShare is 0.* above 0 up to 1/],
-      ["gradient-boosting", { learningRate: 1.1 }, /learningRate is 1.1/],
-      ["gradient-boosting", { lambda: NaN }, /lambda is NaN/],
-      ["logistic-regression", { lossWeight: 0 }, /lossWeight is 0/],
-    ];
+      "logistic-regression",
+      { trees: 3 },
+      /has no setting trees; it has loss/,
+    ],
+    ["random-forest", { learningRate: 1 }, /has no setting learningRate/],
+    ["random-forest", { trees: 0 }, /trees is 0, but must be a whole number/],
+    ["random-forest", { trees: 1.5 }, /trees is 1.5/],
+    ["decision-tree", { depthMax: -1 }, /depthMax is -1/],
+    ["gradient-boosting", { rowShare: 0 }, /rowShare is 0.* above 0 up to 1/],
+    ["gradient-boosting", { learningRate: 1.1 }, /learningRate is 1.1/],
+    ["gradient-boosting", { lambda: NaN }, /lambda is NaN/],
+    ["logistic-regression", { lossWeight: 0 }, /lossWeight is 0/],
+  ];
   for (const [kind, settings, message] of wrong) {
     assert.throws(() => completeSettings(kind, settings), {
       name: "ConfigError",
       message,
     });
   }
+});
+
+Deno.test("a kind that is not known is told with those that are", () => {
+  assert.equal(new Set(KIND_NAMES).size, MODEL_KINDS.length);
+  assert.throws(() => kindOf("oracle"), (error) => {
+    assert.ok(error instanceof ModelError);
+    assert.match(error.message, /no kind of model oracle; .*decision-tree/);
+    return true;
+  });
 });
