@@ -19,6 +19,8 @@ export interface RunSummary {
   readonly stored: StoreStatus | undefined;
   /** Rows that this run has written to the store, those among them that are written again. */
   readonly written: number;
+  /** Rows that the processor had processed before this run, though the commits did not say so. */
+  readonly recovered: number;
   /** From published to stored, where it was measured and means something. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
@@ -95,9 +97,9 @@ export function scoredText(status: StreamStatus): string | undefined {
 
 /** How much came out of the last of the process's roles. */
 function workText(summary: RunSummary): string {
-  const { before, after, roles, seconds, place } = summary;
+  const { before, after, roles, seconds, place, recovered } = summary;
   const processed = after.stages[1].counters.emitted -
-    before.stages[1].counters.emitted;
+    before.stages[1].counters.emitted - recovered;
   const [count, done, where] = roles.includes("writer")
     ? [summary.written, "stored", `; data in ${place}`]
     : roles.includes("processor")
