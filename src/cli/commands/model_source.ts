@@ -3,7 +3,7 @@
  * judged, whoever trained it.
  */
 import { ConfigError } from "../../base/error.ts";
-import { OutputFile } from "../../base/output_file.ts";
+import { writeOutput } from "../../base/output_file.ts";
 import { readWholeFile } from "../../base/whole_file.ts";
 import type { Scorer } from "../../learning/kinds/model.ts";
 import {
@@ -90,7 +90,7 @@ export async function writeModelFile(
   path: string,
   model: TrainedModel,
 ): Promise<void> {
-  await writeWhole(path, new TextEncoder().encode(formatModelFile(model)));
+  await writeOutput(path, new TextEncoder().encode(formatModelFile(model)));
 }
 
 /** Writes a model as ONNX that takes such numbers, whole or not at all. Throws DataError. */
@@ -99,11 +99,5 @@ export async function writeOnnxFile(
   model: TrainedModel,
   numbers: InputNumbers,
 ): Promise<void> {
-  await writeWhole(path, exportModel(model, numbers));
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await using output = await OutputFile.open(path);
-  await output.write(bytes);
-  await output.close();
+  await writeOutput(path, exportModel(model, numbers));
 }

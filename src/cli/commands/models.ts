@@ -18,7 +18,7 @@ import {
 } from "../../scoring/model_registry.ts";
 import { readModelFile } from "./model_source.ts";
 import { writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** Flags of its own. */
 const FLAGS = {

@@ -48,7 +48,7 @@ import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { loadPeriod } from "./labelled_payments.ts";
 import { counted, writeError } from "../output/terminal.ts";
-import { decimals } from "../output/text_table.ts";
+import { decimals } from "../../base/text_table.ts";
 
 /** Flags of its own. */
 const FLAGS = {

@@ -7,6 +7,7 @@ import {
 } from "../../stream/status.ts";
 import type { StoreStatus } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
+import { textTable } from "../../base/text_table.ts";
 import { thousands } from "./terminal.ts";
 
 /** What a summary is made from. */
@@ -120,15 +121,7 @@ export function stageTable(status: StreamStatus): string {
     "duplicates",
     "lag",
   ];
-  const rows = [head, ...status.stages.map(stageRow)];
-  const widths = head.map((_, column) =>
-    Math.max(...rows.map((row) => row[column].length))
-  );
-  return rows.map((row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
-    ).join("  ") + "\n"
-  ).join("");
+  return textTable(head, status.stages.map(stageRow));
 }
 
 function stageRow(
