@@ -16,7 +16,7 @@ import {
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
 import type { LookUp, TimeRange } from "../../store/look_up.ts";
-import type { Verdict } from "../../store/tables.ts";
+import type { Verdict } from "../../payment/label_json.ts";
 import type { ModelMetric } from "../../store/tables.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { parseDatetime } from "../../payment/calendar.ts";

@@ -14,10 +14,9 @@ import { IdPartitioner } from "../../log/partitioner.ts";
 import { RecordBatchBuilder } from "../../log/record_batch.ts";
 import { LABEL_TOPIC } from "../../stream/topics.ts";
 import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
-import type { Verdict } from "../../store/tables.ts";
+import { type Verdict, verdictJson } from "../../payment/label_json.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { Alert, LivePayment, LiveState } from "./live_state.ts";
-import { formatLabel } from "./records.ts";
 
 /** Alerts of one answer. */
 const QUEUE_MAX = 200;
@@ -208,8 +207,9 @@ export async function keepVerdict(
   const id = verdict.transactionId;
   const partition = new IdPartitioner(Math.max(1, ends.length)).partition(id);
   const records = new RecordBatchBuilder();
-  const key = new TextEncoder().encode(String(id));
-  records.add(key, formatLabel(verdict), timestampMs);
+  const utf8 = new TextEncoder();
+  const key = utf8.encode(String(id));
+  records.add(key, utf8.encode(verdictJson(verdict)), timestampMs);
   const producer = await log.producer("fraudstream-verdicts");
   await producer.append([{ topic: LABEL_TOPIC, partition, records }]);
   await lookUp.addVerdict(verdict);
