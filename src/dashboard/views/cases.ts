@@ -14,7 +14,7 @@ import { IdPartitioner } from "../../log/partitioner.ts";
 import { RecordBatchBuilder } from "../../log/record_batch.ts";
 import { LABEL_TOPIC } from "../../stream/topics.ts";
 import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
-import type { Verdict } from "../../store/tables.ts";
+import { type Verdict, verdictJson } from "../../payment/label_json.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };
@@ -27,7 +27,6 @@ import {
   turns,
   wholeOf,
 } from "./page_view.ts";
-import { formatLabel } from "./records.ts";
 
 /** Payments of one timeline. */
 const TIMELINE_MAX = 500;
@@ -215,8 +214,9 @@ export async function keepVerdict(
   const id = verdict.transactionId;
   const partition = new IdPartitioner(Math.max(1, ends.length)).partition(id);
   const records = new RecordBatchBuilder();
-  const key = new TextEncoder().encode(String(id));
-  records.add(key, formatLabel(verdict), timestampMs);
+  const utf8 = new TextEncoder();
+  const key = utf8.encode(String(id));
+  records.add(key, utf8.encode(verdictJson(verdict)), timestampMs);
   const producer = await log.producer("fraudstream-verdicts");
   await producer.append([{ topic: LABEL_TOPIC, partition, records }]);
   await lookUp.addVerdict(verdict);
