@@ -10,24 +10,44 @@ import {
   ModelError,
   StoreError,
 } from "../base/error.ts";
+import { type CommandDeclaration, parserOf } from "./command.ts";
 import { OutputClosedError } from "../base/output_file.ts";
-import { addBackupCommand } from "./commands/backup.ts";
-import { addDeadLettersCommand } from "./commands/dead_letters.ts";
-import { addEvaluateCommand } from "./commands/evaluate.ts";
-import { addExportCommand } from "./commands/export.ts";
-import { addFeaturesCommand } from "./commands/features.ts";
-import { addGenerateCommand } from "./commands/generate.ts";
-import { addModelsCommand } from "./commands/models.ts";
-import { addRebuildCommand } from "./commands/rebuild.ts";
-import { addReportCommand } from "./commands/report.ts";
-import { addRunCommand } from "./commands/run.ts";
-import { addSchemaCommand } from "./commands/schema.ts";
-import { addSelectCommand } from "./commands/select.ts";
+import { BACKUP_COMMAND } from "./commands/backup.ts";
+import { DEAD_LETTERS_COMMAND } from "./commands/dead_letters.ts";
+import { EVALUATE_COMMAND } from "./commands/evaluate.ts";
+import { EXPORT_COMMAND } from "./commands/export.ts";
+import { FEATURES_COMMAND } from "./commands/features.ts";
+import { GENERATE_COMMAND } from "./commands/generate.ts";
+import { MODELS_COMMAND } from "./commands/models.ts";
+import { REBUILD_COMMAND } from "./commands/rebuild.ts";
+import { REPORT_COMMAND } from "./commands/report.ts";
+import { RUN_COMMAND } from "./commands/run.ts";
+import { SCHEMA_COMMAND } from "./commands/schema.ts";
+import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
-import { addStatusCommand } from "./commands/status.ts";
+import { STATUS_COMMAND } from "./commands/status.ts";
 import { writeError, writeResult } from "./output/terminal.ts";
-import { addTopicsCommand } from "./commands/topics.ts";
-import { addTrainCommand } from "./commands/train.ts";
+import { TOPICS_COMMAND } from "./commands/topics.ts";
+import { TRAIN_COMMAND } from "./commands/train.ts";
+
+/** All commands, as the help lists them. */
+export const COMMANDS: readonly CommandDeclaration[] = [
+  RUN_COMMAND,
+  STATUS_COMMAND,
+  MODELS_COMMAND,
+  EXPORT_COMMAND,
+  BACKUP_COMMAND,
+  REBUILD_COMMAND,
+  TOPICS_COMMAND,
+  SCHEMA_COMMAND,
+  DEAD_LETTERS_COMMAND,
+  GENERATE_COMMAND,
+  FEATURES_COMMAND,
+  EVALUATE_COMMAND,
+  TRAIN_COMMAND,
+  SELECT_COMMAND,
+  REPORT_COMMAND,
+];
 
 const VERSION = "0.1.0";
 const HELP_COLUMNS = 80;
@@ -90,21 +110,9 @@ export function buildProgram(): Command {
         "More on a command: fraudstream help generate",
     );
   // The default command needs no isDefault, see withCommand().
-  addRunCommand(program);
-  addStatusCommand(program);
-  addModelsCommand(program);
-  addExportCommand(program);
-  addBackupCommand(program);
-  addRebuildCommand(program);
-  addTopicsCommand(program);
-  addSchemaCommand(program);
-  addDeadLettersCommand(program);
-  addGenerateCommand(program);
-  addFeaturesCommand(program);
-  addEvaluateCommand(program);
-  addTrainCommand(program);
-  addSelectCommand(program);
-  addReportCommand(program);
+  for (const declaration of COMMANDS) {
+    parserOf(declaration, program.command(declaration.name));
+  }
   return program;
 }
 

@@ -84,13 +84,6 @@ export function letterValue(
   }
 }
 
-/** Says of a payment that its id is too large for the store's tables, and what to do. */
-export function idTooLarge(id: number, idMax: number): string {
-  return `TRANSACTION_ID ${id} is too large for the store, where ` +
-    `transaction_id is an int (up to ${idMax}); to store it, run the writer ` +
-    "with a new --keyspace, whose tables take ids up to 2^53 - 1";
-}
-
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();

@@ -21,7 +21,7 @@ import {
   type StreamParameters,
 } from "./control.ts";
 import { type DeadLetter, letterId, letterValue } from "./dead_letters.ts";
-import { parseCommit } from "./stage_commit.ts";
+import { parseCommit } from "./commit.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_TOPIC,

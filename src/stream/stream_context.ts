@@ -3,7 +3,7 @@ import type { FeatureParameters } from "../features/parameters.ts";
 import type { Commit, Log } from "../log/log.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
-import { takenOffset } from "./stage_commit.ts";
+import { takenOffset } from "./commit.ts";
 import { PIPELINE, PREDICTION_GROUP, SCORING, WRITER_GROUP } from "./topics.ts";
 
 /** What a role works with. */

@@ -4,7 +4,6 @@
  */
 import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import {
-  type Commit,
   type PartitionTask,
   READ_LIMIT,
   readRange,
@@ -17,23 +16,20 @@ import {
   recordValue,
 } from "../../src/log/record_batch.ts";
 import { Control, type StreamParameters } from "../../src/stream/control.ts";
-import { CustomerStage } from "../../src/roles/customer_stage.ts";
-import { type StageStart, stageStart } from "../../src/stream/recovery.ts";
+import { customerStage } from "../../src/roles/customer_stage.ts";
 import {
   addCounters,
   CommitReader,
   noCounters,
   parseCommit,
   type StageCounters,
-} from "../../src/stream/stage_commit.ts";
-import { TerminalStage } from "../../src/roles/terminal_stage.ts";
-import {
-  CUSTOMER_GROUP,
-  REPARTITION_TOPIC,
-  SINK_TOPIC,
-  TERMINAL_GROUP,
-  TRANSACTION_TOPIC,
-} from "../../src/stream/topics.ts";
+} from "../../src/stream/commit.ts";
+import { terminalStage } from "../../src/roles/terminal_stage.ts";
+import type { Logger } from "../../src/base/logger.ts";
+import type { StageRun } from "../../src/stream/stage.ts";
+import type { StreamContext } from "../../src/stream/stream_context.ts";
+import { QUIET } from "./pipeline.ts";
+import { SINK_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
 import { PaymentJsonWriter } from "../../src/payment/payment_json.ts";
 
@@ -78,58 +74,22 @@ export async function appendPayments(
   await producer.append([{ topic: TRANSACTION_TOPIC, partition, records }]);
 }
 
-interface StageTask extends PartitionTask {
-  readonly start: Commit | undefined;
-  restore(): Promise<number>;
-}
-
 const NEVER = new AbortController().signal;
 
-interface StageKind {
-  readonly group: string;
-  readonly input: string;
-  readonly open: (
-    log: EmbeddedLog,
-    parameters: StreamParameters,
-    partition: number,
-    start: StageStart,
-  ) => StageTask;
-}
+/** Makes a stage of a stream. */
+type MakeStage = (context: StreamContext) => StageRun<void>;
 
-const CUSTOMER_STAGE: StageKind = {
-  group: CUSTOMER_GROUP,
-  input: TRANSACTION_TOPIC,
-  open: (log, parameters, partition, start) =>
-    new CustomerStage({
-      log,
-      parameters,
-      partition,
-      start,
-      signal: NEVER,
-      commits: new CommitReader(),
-      startSeconds: () => Promise.resolve(START_SECONDS),
-    }),
-};
-
-const TERMINAL_STAGE: StageKind = {
-  group: TERMINAL_GROUP,
-  input: REPARTITION_TOPIC,
-  open: (log, parameters, partition, start) =>
-    new TerminalStage({
-      log,
-      parameters,
-      partition,
-      start,
-      signal: NEVER,
-    }),
-};
+const CUSTOMERS: MakeStage = (context) =>
+  customerStage(context, new CommitReader(), START_SECONDS);
 
 /** One stage on all its partitions, driven step by step. */
 export class StageDriver {
   readonly #log: EmbeddedLog;
   readonly #parameters: StreamParameters;
-  readonly #kind: StageKind;
-  readonly #tasks: StageTask[] = [];
+  readonly #make: MakeStage;
+  readonly #group: string;
+  readonly #input: string;
+  readonly #tasks: PartitionTask[] = [];
   readonly #offsets: number[] = [];
   readonly #metadata: (string | undefined)[] = [];
   readonly #pending: (RecordBatch | undefined)[] = [];
@@ -141,11 +101,27 @@ export class StageDriver {
   private constructor(
     log: EmbeddedLog,
     parameters: StreamParameters,
-    kind: StageKind,
+    make: MakeStage,
   ) {
     this.#log = log;
     this.#parameters = parameters;
-    this.#kind = kind;
+    this.#make = make;
+    const { stage } = make(this.#context(() => {}));
+    this.#group = stage.group;
+    this.#input = stage.input;
+  }
+
+  #context(restored: (rows: number) => void): StreamContext {
+    const logger: Logger = {
+      ...QUIET,
+      info: (message, fields) => {
+        if (message === "partition restored") restored(Number(fields?.rows));
+      },
+    };
+    const log = this.#log;
+    const control = new Control(log);
+    const parameters = this.#parameters;
+    return { log, control, parameters, logger, signal: NEVER };
   }
 
   /** The customer windows, from where the group stands. */
@@ -153,7 +129,7 @@ export class StageDriver {
     log: EmbeddedLog,
     parameters: StreamParameters,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, CUSTOMER_STAGE);
+    return StageDriver.#open(log, parameters, CUSTOMERS);
   }
 
   /** The terminal windows, from where the group stands. */
@@ -161,30 +137,27 @@ export class StageDriver {
     log: EmbeddedLog,
     parameters: StreamParameters,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, TERMINAL_STAGE);
+    return StageDriver.#open(log, parameters, terminalStage);
   }
 
   static async #open(
     log: EmbeddedLog,
     parameters: StreamParameters,
-    kind: StageKind,
+    make: MakeStage,
   ): Promise<StageDriver> {
-    const driver = new StageDriver(log, parameters, kind);
+    const driver = new StageDriver(log, parameters, make);
     for (let p = 0; p < parameters.partitions; p++) await driver.reopen(p);
     return driver;
   }
 
   /** Drops what a partition has in memory and restores it from the log; gives the number of rows replayed. */
   async reopen(partition: number): Promise<number> {
-    const { group, input, open } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const commit = (await this.#log.committed(group, input))[partition];
-    const place = { log: this.#log, group, topic: input, partition };
-    const control = new Control(this.#log);
-    await control.refresh();
-    const first = control.acceptedStart(input, partition);
-    const start = await stageStart(place, commit, first);
-    const task = open(this.#log, this.#parameters, partition, start);
-    const rows = await task.restore();
+    let rows = 0;
+    const context = this.#context((restored) => rows = restored);
+    await context.control.refresh();
+    const task = await this.#make(context).open(partition, commit);
     this.#tasks[partition] = task;
     this.#offsets[partition] = commit?.offset ?? 0;
     this.#metadata[partition] = commit?.metadata;
@@ -206,7 +179,7 @@ export class StageDriver {
     offset: number | undefined,
     metadata: string | undefined,
   ): Promise<void> {
-    const { group, input } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const from = this.#offsets[partition];
     const step = {
       next: offset ?? from,
@@ -218,7 +191,7 @@ export class StageDriver {
 
   /** Takes up to `records` of a partition; whether the offset has moved. */
   async step(partition: number, records = Infinity): Promise<boolean> {
-    const { group, input } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const from = this.#offsets[partition];
     const batch = this.#pending[partition] ??
       await this.#log.read(input, partition, from, READ_LIMIT);
@@ -259,13 +232,13 @@ export class StageDriver {
 
   /** Whether everything that is in the input has been taken. */
   async done(): Promise<boolean> {
-    const ends = await this.#log.endOffsets(this.#kind.input) ?? [];
+    const ends = await this.#log.endOffsets(this.#input) ?? [];
     return ends.every((end, partition) => this.#offsets[partition] === end);
   }
 
   /** What has been done, all partitions together, as committed. */
   async counters(): Promise<StageCounters> {
-    const { group, input } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const sum = noCounters();
     for (const commit of await this.#log.committed(group, input)) {
       addCounters(sum, parseCommit(commit).counters);

@@ -20,16 +20,14 @@ import type { ScoringSettings } from "../../src/roles/role.ts";
 import type { StreamContext } from "../../src/stream/stream_context.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
 import {
-  parseScoringCommit,
-  readScoringCommit,
-} from "../../src/stream/scoring_commit.ts";
-import {
   initialCommit,
   parseCommit,
+  parseScoringCommit,
   readCommit,
+  readScoringCommit,
   stageCommit,
   takenOffset,
-} from "../../src/stream/stage_commit.ts";
+} from "../../src/stream/commit.ts";
 import { readStatus } from "../../src/stream/status.ts";
 import {
   CUSTOMER_GROUP,

@@ -1,5 +1,6 @@
 /** `select`: prequential validation of many settings, and the best of them. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import { OutputFile } from "../../base/output_file.ts";
 import { type Metric, METRICS } from "../../learning/judge/judgement.ts";
@@ -13,27 +14,23 @@ import {
 } from "../../learning/judge/selection.ts";
 import { prequentialPeriods } from "../../learning/data/split.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
+import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
+import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { oneOf, wholeNumber } from "../flags/flag_value.ts";
-import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import {
   collectModels,
-  type ModelChoice,
   type NamedSpec,
   readModels,
   withSetting,
 } from "../flags/model_flags.ts";
-import {
-  addPeriodFlags,
-  dateRange,
-  loadPeriod,
-  type PeriodOptions,
-  type PeriodPayments,
-} from "../flags/period_flags.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
+import { dateRange } from "../output/evaluation_table.ts";
+import { loadPeriod, type PeriodPayments } from "./labelled_payments.ts";
 import {
   METRIC_TITLES,
   type NamedResult,
@@ -43,20 +40,52 @@ import {
 import { counted, writeError, writeResult } from "../output/terminal.ts";
 import { decimals, textTable } from "../output/text_table.ts";
 
-interface SelectOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
-  readonly model?: ModelChoice[];
-  readonly grid?: Grid;
-  readonly metric?: Metric;
-  readonly folds: number;
-  readonly json?: boolean;
-  readonly out?: string;
-  readonly threads?: number;
-}
+const FOLDS_MAX = 100;
+
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    model: {
+      value: "<kind>",
+      help: "kinds of model, as evaluate takes them",
+      read: collectModels,
+      default: "all",
+    },
+    grid: {
+      value: "<name=values>",
+      help: "values of a setting to try, as in depth=3,6; repeat it for others",
+      read: collectGrid,
+      default: "the handbook's grid of each kind",
+    },
+    metric: {
+      value: "<metric>",
+      help: "sort by it and draw it: auc_roc, average_precision or " +
+        "card_precision_100",
+      read: oneOf(METRICS),
+      default: "average_precision, in the grid's order",
+    },
+    folds: {
+      value: "<n>",
+      help: "validation folds, and test folds",
+      read: wholeNumber(1, FOLDS_MAX),
+      default: `${HANDBOOK_FOLDS}`,
+      fallback: HANDBOOK_FOLDS,
+    },
+    json: { help: "print JSON" },
+    out: { value: "<file>", help: "write a picture of the results, plot.svg" },
+    ...THREADS_FLAGS.flags,
+  },
+} as const satisfies FlagGroup;
+
+type SelectOptions =
+  & FlagValues<typeof FLAGS>
+  & FeatureOptions
+  & PaymentOptions
+  & PeriodOptions;
 
 /** Values to try of each setting. */
 type Grid = Readonly<Record<string, readonly string[]>>;
 
-const FOLDS_MAX = 100;
 const CANDIDATES_MAX = 10_000;
 
 const EXAMPLES = `
@@ -68,51 +97,18 @@ Examples:
   fraudstream select --in data --model=random-forest:trees=50 --grid=depth=5,10
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addSelectCommand(program: Command): void {
-  const command = program.command("select")
-    .summary("choose a model and its settings by prequential validation")
-    .description(
-      "Trains every model and setting of a grid on several folds, judges " +
-        "them on validation folds that end before the tests begin, and says " +
-        "which is the best by each metric. The test folds choose nothing.",
-    )
-    .option(
-      "--model <kind>",
-      "kinds of model, as evaluate takes them (default: all)",
-      collectModels,
-    )
-    .option(
-      "--grid <name=values>",
-      "values of a setting to try, as in depth=3,6; repeat it for others " +
-        "(default: the handbook's grid of each kind)",
-      collectGrid,
-    )
-    .option(
-      "--metric <metric>",
-      "sort by it and draw it: auc_roc, average_precision or " +
-        "card_precision_100 (default: average_precision, in the grid's order)",
-      oneOf("--metric", METRICS),
-    )
-    .option(
-      "--folds <n>",
-      "validation folds, and test folds",
-      wholeNumber("--folds", 1, FOLDS_MAX),
-      HANDBOOK_FOLDS,
-    )
-    .option("--json", "print JSON")
-    .option("--out <file>", "write a picture of the results, plot.svg");
-  addThreadsFlag(command);
-  addPeriodFlags(command);
-  addFeatureFlags(command);
-  addPaymentFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: SelectOptions) => select(options));
-}
+/** The command. */
+export const SELECT_COMMAND: CommandDeclaration = defineCommand({
+  name: "select",
+  summary: "choose a model and its settings by prequential validation",
+  description:
+    "Trains every model and setting of a grid on several folds, judges " +
+    "them on validation folds that end before the tests begin, and says " +
+    "which is the best by each metric. The test folds choose nothing.",
+  flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
+  examples: EXAMPLES,
+  run: select,
+});
 
 async function select(options: SelectOptions): Promise<void> {
   const { folds } = options;
@@ -142,7 +138,7 @@ async function select(options: SelectOptions): Promise<void> {
 }
 
 /** Reads --grid: name=value,value; adds it to those before. Throws ConfigError. */
-function collectGrid(text: string, before: Grid = {}): Grid {
+function collectGrid(text: string, _flag: string, before: Grid = {}): Grid {
   const [name, values = ""] = text.split("=", 2);
   if (name === "" || values === "" || Object.hasOwn(before, name)) {
     throw new ConfigError(

@@ -31,6 +31,7 @@ export function readModels(text: string): ModelChoice[] {
 /** Adds what a repeated --model names to what it named before. */
 export function collectModels(
   text: string,
+  _flag: string,
   before: readonly ModelChoice[] = [],
 ): ModelChoice[] {
   return [...before, ...readModels(text)];

@@ -13,12 +13,8 @@ import type { Log } from "../../log/log.ts";
 import { IdPartitioner } from "../../log/partitioner.ts";
 import { RecordBatchBuilder } from "../../log/record_batch.ts";
 import { LABEL_TOPIC } from "../../stream/topics.ts";
-import type {
-  LookUp,
-  StoredCase,
-  StoredPayment,
-  Verdict,
-} from "../../store/look_up.ts";
+import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
+import type { Verdict } from "../../store/tables.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };

@@ -11,7 +11,7 @@ import {
   rolledBack,
 } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
-import type { ModelMetric } from "../../store/predictions.ts";
+import type { ModelMetric } from "../../store/tables.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DataError } from "../../base/error.ts";
 import modelJs from "../page/model.js" with { type: "text" };

@@ -8,7 +8,7 @@ import { DataError } from "../../base/error.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
 import type { LookUp } from "../../store/look_up.ts";
-import type { ModelMetric } from "../../store/predictions.ts";
+import type { ModelMetric } from "../../store/tables.ts";
 import type { Control, StreamParameters } from "../../stream/control.ts";
 import type { LiveReader } from "../server/live_reader.ts";
 import type { LiveState } from "./live_state.ts";

@@ -1,6 +1,6 @@
 /** What runs where, topic by topic and partition by partition. */
 import type { Log, TopicState } from "../../log/log.ts";
-import { parseCommit, type StageCounters } from "../../stream/stage_commit.ts";
+import { parseCommit, type StageCounters } from "../../stream/commit.ts";
 import { PIPELINE, SCORING, TOPICS } from "../../stream/topics.ts";
 import systemJs from "../page/system.js" with { type: "text" };
 import {

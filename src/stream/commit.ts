@@ -1,10 +1,13 @@
 /**
  * What a stage stores with every offset: how far event time has come, where a
- * replay has to begin, and the counters. It is written in the same atomic
- * step as the offset, so all of it is true of exactly the rows before it.
+ * replay has to begin, the counters, and what the scorer and the writers add.
+ * It is written in the same atomic step as the offset, so all of it is true of
+ * exactly the records before it. This is the only reader of commits: what it
+ * cannot vouch for is no commit.
  */
 import type { Commit } from "../log/log.ts";
 import type { RecordMark } from "../log/record_batch.ts";
+import type { Checkpoint } from "./replay_marks.ts";
 
 /** Counters of one partition of a stage; only atomic steps move them. */
 export interface StageCounters {
@@ -20,16 +23,27 @@ export interface StageCounters {
   frauds: number;
 }
 
-/** A place in a partition from which a replay can begin. */
-export interface Checkpoint {
-  /** Offset of the record to begin with. */
-  readonly offset: number;
-  /** Greatest TX_TIME_SECONDS of the rows accepted before it; 0 before the first. */
-  readonly progress: number;
+/** Counters of one partition of the scorer, besides a stage's. */
+export interface ScoringCounters {
+  /** Predictions that are alerts. */
+  alerts: number;
+  /** Rows read before there was a model: neither emitted nor dead letters. */
+  unscored: number;
 }
 
-/** The form of the metadata; commits of versions before this one name none. */
-const FORMAT = 2;
+/**
+ * A day that is being judged and where it began, as an array since it is kept
+ * in every commit: the day, its cut, an offset of the prediction partition
+ * before or at the day's first prediction, that prediction's TRANSACTION_ID,
+ * and the number of predictions before it.
+ */
+export type JudgedDay = readonly [
+  day: number,
+  cut: number,
+  offset: number,
+  firstId: number,
+  emitted: number,
+];
 
 /** What stands in a commit's metadata. */
 export interface StageCommit {
@@ -43,11 +57,27 @@ export interface StageCommit {
   readonly progress: number;
   /** TX_TIME_SECONDS of the row at the offset, if it has been read and must wait. */
   readonly head: number | null;
-  /** Where a replay that restores the state begins. */
+  /** Where a replay that restores the state begins; the offset itself where there is none. */
   readonly replay: Checkpoint;
   /** What has been done up to the offset. */
   readonly counters: StageCounters;
+  /** Of a writer: the counters, and the dead letters, hold the records below this offset though their rows are being stored again; left out where that is the commit's own offset. */
+  readonly counted?: number;
+  /** Of a writer: records that the log had lost before they were stored, and that somebody has accepted as missing; left out for none. */
+  readonly missing?: number;
+  /** Of the scorer: counters of its own. */
+  readonly scoring?: ScoringCounters;
+  /** Of the scorer: the days that are being judged; none where the policy needs no memory. */
+  readonly judged?: readonly JudgedDay[];
 }
+
+/** The scorer's commit, with all that it adds. */
+export type ScoringCommit =
+  & StageCommit
+  & Required<Pick<StageCommit, "scoring" | "judged">>;
+
+/** The form of the metadata; commits of versions before this one name none. */
+const FORMAT = 2;
 
 /** What a stage commits at an offset, in the form of this version. */
 export function stageCommit(
@@ -55,17 +85,6 @@ export function stageCommit(
   commit: Omit<StageCommit, "version" | "offset">,
 ): StageCommit {
   return { version: FORMAT, offset, ...commit };
-}
-
-/** The commit of a stage that keeps no state: a replay has nothing to restore and begins at the offset. */
-export function statelessCommit(
-  offset: number,
-  progress: number,
-  counters: StageCounters,
-  last: RecordMark | null = null,
-): StageCommit {
-  const replay = { offset, progress };
-  return stageCommit(offset, { last, progress, head: null, replay, counters });
 }
 
 /** The state before anything has been read of a topic whose first record is at `offset`. */
@@ -114,6 +133,25 @@ export function parseCommit(commit: Commit | undefined): StageCommit {
   return readCommit(commit) ?? initialCommit();
 }
 
+/** The metadata of a scorer's commit; undefined where readCommit() gives none. */
+export function readScoringCommit(
+  commit: Commit | undefined,
+): ScoringCommit | undefined {
+  const read = readCommit(commit);
+  return read && scoringCommit(read);
+}
+
+/** The metadata of a scorer's commit; the initial state where readCommit() finds none. */
+export function parseScoringCommit(commit: Commit | undefined): ScoringCommit {
+  return scoringCommit(parseCommit(commit));
+}
+
+/** A commit with what the scorer adds: at 0 where it has added nothing yet. */
+export function scoringCommit(commit: StageCommit): ScoringCommit {
+  const { scoring = { alerts: 0, unscored: 0 }, judged = [] } = commit;
+  return { ...commit, scoring, judged };
+}
+
 /** How far a stage has come in a partition: the offset of a commit that it has made itself, else 0. */
 export function takenOffset(commit: Commit | undefined): number {
   return commit && readCommit(commit) ? commit.offset : 0;
@@ -121,7 +159,7 @@ export function takenOffset(commit: Commit | undefined): number {
 
 function isStageCommit(value: unknown): value is StageCommit {
   if (typeof value !== "object" || value === null) return false;
-  const { version, offset, last, progress, head, replay, counters } =
+  const { version, offset, last, progress, head, replay, counters, ...more } =
     value as Partial<StageCommit>;
   return (version ?? 1) <= FORMAT &&
     (offset === undefined || isCount(offset)) &&
@@ -129,7 +167,24 @@ function isStageCommit(value: unknown): value is StageCommit {
       isCount(last.offset) && isCount(last.check)) &&
     isCount(progress) && (head === null || isCount(head)) &&
     isCount(replay?.offset) && isCount(replay?.progress) &&
-    COUNTERS.every((name) => isCount(counters?.[name]));
+    COUNTERS.every((name) => isCount(counters?.[name])) && isAddition(more);
+}
+
+/** Whether what the writers and the scorer add is absent or sound. */
+function isAddition(
+  { counted, missing, scoring, judged }: Partial<StageCommit>,
+): boolean {
+  return (counted === undefined || isCount(counted)) &&
+    (missing === undefined || isCount(missing)) &&
+    (scoring === undefined ||
+      isCount(scoring?.alerts) && isCount(scoring?.unscored)) &&
+    (judged === undefined ||
+      Array.isArray(judged) && judged.every(isJudgedDay));
+}
+
+function isJudgedDay(value: unknown): value is JudgedDay {
+  return Array.isArray(value) && value.length === 5 &&
+    value.every(Number.isFinite);
 }
 
 /** Whether a stage has written this at the commit's offset. */
@@ -166,52 +221,5 @@ export class CommitReader {
     const read = readCommit(commit);
     this.#read[partition] = { commit, read };
     return read;
-  }
-}
-
-/**
- * Remembers from where a replay must begin so that it sees every row younger
- * than `replaySeconds` behind the progress, and knows the progress before it.
- */
-export class ReplayMarks {
-  readonly #replaySeconds: number;
-  readonly #stepSeconds: number;
-  #marks: Checkpoint[];
-
-  /** Continues from the checkpoint of a commit. */
-  constructor(replaySeconds: number, from: Checkpoint) {
-    this.#replaySeconds = replaySeconds;
-    this.#stepSeconds = Math.max(3600, Math.floor(replaySeconds / 64));
-    this.#marks = [from];
-  }
-
-  /** Call before a row is accepted that moves the progress from `before` to `after`. */
-  advance(offset: number, before: number, after: number): void {
-    const last = this.#marks[this.#marks.length - 1];
-    const step = this.#stepSeconds;
-    if (Math.floor(after / step) === Math.floor(before / step)) return;
-    if (offset > last.offset) this.#marks.push({ offset, progress: before });
-    const horizon = after - this.#replaySeconds;
-    let first = 0;
-    while (
-      first + 1 < this.#marks.length &&
-      this.#marks[first + 1].progress < horizon
-    ) first++;
-    if (first > 0) this.#marks = this.#marks.slice(first);
-  }
-
-  /**
-   * Call when the record at offset `to` was judged by what was accepted at
-   * `from`: a replay must not begin in between, for it would judge otherwise.
-   */
-  bridge(from: number, to: number): void {
-    this.#marks = this.#marks.filter(({ offset }) =>
-      offset <= from || offset > to
-    );
-  }
-
-  /** Where a replay begins now. */
-  get checkpoint(): Checkpoint {
-    return this.#marks[0];
   }
 }

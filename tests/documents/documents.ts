@@ -1,0 +1,7 @@
+/** The pages that are generated from the sources. */
+import { flagsDocument } from "./flags_document.ts";
+
+/** The texts of the generated pages, by path from the root. */
+export const DOCUMENTS: Readonly<Record<string, () => string>> = {
+  "docs/FLAGS.md": flagsDocument,
+};
