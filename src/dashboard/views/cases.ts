@@ -18,6 +18,8 @@ import { type Verdict, verdictJson } from "../../payment/label_json.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };
+import timelineJs from "../page/timeline.js" with { type: "text" };
+import verdictJs from "../page/verdict.js" with { type: "text" };
 import type { Alert, LivePayment, LiveState } from "./live_state.ts";
 import { placeOf, type PlaceView, radiusOf, reachOf } from "./map.ts";
 import {
@@ -79,7 +81,11 @@ export interface CaseAnswers {
 
 /** The view of a case. */
 export const cases: PageView = {
-  scripts: { "case.js": caseJs },
+  scripts: {
+    "case.js": caseJs,
+    "timeline.js": timelineJs,
+    "verdict.js": verdictJs,
+  },
   serve(router, page) {
     const { state, log, control, parameters: { features } } = page;
     const { get, post } = router<CaseAnswers>();
