@@ -21,20 +21,16 @@ import {
 import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { oneOf, wholeNumber } from "../flags/flag_value.ts";
-import { PAYMENT_FLAGS, type PaymentOptions } from "./labelled_payments.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import {
   collectModels,
   type NamedSpec,
   readModels,
   withSetting,
 } from "../flags/model_flags.ts";
-import {
-  dateRange,
-  loadPeriod,
-  PERIOD_FLAGS,
-  type PeriodOptions,
-  type PeriodPayments,
-} from "../flags/period_flags.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
+import { dateRange } from "../output/evaluation_table.ts";
+import { loadPeriod, type PeriodPayments } from "./labelled_payments.ts";
 import {
   METRIC_TITLES,
   type NamedResult,
