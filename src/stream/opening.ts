@@ -52,6 +52,7 @@ export async function openStage<Written extends WrittenRow>(
   if (!found || !known) {
     const lost = { context, stage, first, ignored: found };
     task.start = await recover(lost, { state, work, task });
+    if (task.start) context.recovered?.(group, state.counters.emitted);
     return task;
   }
   await requireSameTopic(context.log, stage, state, found.offset);
