@@ -46,18 +46,52 @@ function replace(path: string, bytes: Uint8Array, mode: number): void {
   const beside = partialPath(path);
   try {
     {
-      using file = Deno.openSync(beside, {
-        write: true,
-        create: true,
-        truncate: true,
-        mode,
-      });
+      using file = openEmpty(beside, mode);
       writeAll(file, bytes);
       file.syncSync();
     }
     Deno.renameSync(beside, path);
   } catch (error) {
     throw fileError(error, "write", path);
+  }
+}
+
+/** The same as replaceWhole() for content that comes in pieces; a piece may change once it is appended. What was written in part is removed after an error. */
+export function replaceByPieces(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
+  const beside = partialPath(path);
+  try {
+    {
+      using file = openEmpty(beside, mode);
+      write((piece) => writeAll(file, piece));
+      file.syncSync();
+    }
+    Deno.renameSync(beside, path);
+  } catch (error) {
+    removeIfThere(beside);
+    throw fileError(error, "write", path);
+  }
+  trySyncFolder(dirname(path));
+}
+
+function openEmpty(path: string, mode: number): Deno.FsFile {
+  return Deno.openSync(path, {
+    write: true,
+    create: true,
+    truncate: true,
+    mode,
+  });
+}
+
+/** Removes a file that is of no use any more; nothing happens where that cannot be done. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It was not there, or whoever uses its name next says what is wrong.
   }
 }
 

@@ -10,6 +10,7 @@
 import { LogError } from "../base/error.ts";
 import {
   type Commit,
+  holdsRecord,
   type Log,
   READ_LIMIT,
   readRange,
@@ -39,6 +40,7 @@ import {
   type StageWork,
   stateOf,
 } from "./stage.ts";
+import { Snapshots } from "./snapshot.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { DEAD_LETTER_TOPIC, PIPELINE } from "./topics.ts";
 
@@ -107,58 +109,116 @@ export async function openStage<Written extends WrittenRow>(
   options: OpenOptions<Written>,
 ): Promise<StageTask<void, Written>> {
   const { context, stage, partition, commit } = options;
-  const { log, control, logger, parameters } = context;
+  const { log, control, parameters } = context;
   const { group, input, output } = stage;
   await control.agreeTopics(output ? [input, output] : [input]);
   const place = { log, group, topic: input, partition };
   const first = control.acceptedStart(input, partition);
   const start = await stageStart(place, stage, commit, first);
-  const state = stateOf(parameters, partition, start.commit);
-  const work = options.work(state, start.commit);
-  const task = new StageTask(stage, state, work);
-  const began = performance.now();
-  if (!start.isKnown) {
-    const recovery = await Recovery.open({ context, stage, place, start });
-    task.start = await recovery.run(task, state, work);
-    if (task.start) tellRecovered(logger, place, start, task.start.offset);
-    return task;
+  const open = (): Opened<Written> => {
+    const state = stateOf(parameters, partition, start.commit);
+    const work = options.work(state, start.commit);
+    const task = new StageTask(stage, state, work);
+    return { context, place, start, stage, state, work, task };
+  };
+  const snapshots = Snapshots.of({ context, stage, partition });
+  const opened = start.isKnown
+    ? await openKnown(open, snapshots)
+    : await openUnknown(open());
+  const { task, state, work: { memory } } = opened;
+  if (memory && snapshots) {
+    task.keepAtClose(
+      (task.start ?? start).offset,
+      (offset) => snapshots.save(offset, state, memory),
+    );
   }
-  const rows = await restore({
-    context,
-    place,
-    start,
-    stage,
-    state,
-    work,
-    task,
-  });
-  logger.info("partition restored", {
-    group,
-    partition,
-    fromOffset: start.commit.replay.offset,
-    offset: start.offset,
-    progress: start.commit.progress,
-    rows,
-    milliseconds: Math.round(performance.now() - began),
-  });
   return task;
 }
 
+/** A partition that is being opened. */
+interface Opened<Written extends WrittenRow> {
+  readonly context: StreamContext;
+  readonly place: StagePlace;
+  readonly start: StageStart;
+  readonly stage: Stage;
+  readonly state: StageState;
+  readonly work: RecoverableWork<Written>;
+  readonly task: StageTask<void, Written>;
+}
+
+/** Finds the position by what the stage has written. */
+async function openUnknown<Written extends WrittenRow>(
+  opened: Opened<Written>,
+): Promise<Opened<Written>> {
+  const { context, place, start, state, work, task } = opened;
+  const recovery = await Recovery.open(opened);
+  task.start = await recovery.run(task, state, work);
+  if (task.start) {
+    tellRecovered(context.logger, place, start, task.start.offset);
+  }
+  return opened;
+}
+
+/** Makes the state of a commit, by a snapshot and the records behind it where one fits. */
+async function openKnown<Written extends WrittenRow>(
+  open: () => Opened<Written>,
+  snapshots: Snapshots | undefined,
+): Promise<Opened<Written>> {
+  const began = performance.now();
+  let opened = open();
+  const { context: { logger }, place, start: { offset, commit } } = opened;
+  const { memory } = opened.work;
+  using snapshot = memory && await snapshots?.find(offset, commit);
+  let rows: number | undefined;
+  if (memory && snapshots && snapshot) {
+    const defect = snapshot.load(opened.state, memory);
+    if (defect === undefined) rows = await restore(opened, snapshot.offset);
+    const { progress } = opened.state;
+    const why = defect ?? whyNotOf(commit, {
+      progress: progress.seconds,
+      replay: progress.checkpoint(offset),
+    });
+    if (why === undefined) snapshots.used(snapshot);
+    else {
+      snapshots.refuse(why);
+      rows = undefined;
+      opened = open();
+    }
+  }
+  const isSnapshot = rows !== undefined;
+  rows ??= await restore(opened, commit.replay.offset);
+  logger.info("partition restored", {
+    group: place.group,
+    partition: place.partition,
+    fromOffset: isSnapshot ? snapshot?.offset : commit.replay.offset,
+    offset,
+    progress: commit.progress,
+    rows,
+    ...isSnapshot ? { snapshot: true } : {},
+    milliseconds: Math.round(performance.now() - began),
+  });
+  return opened;
+}
+
+/** Why a state cannot be the one of a commit; undefined if it can. */
+function whyNotOf(
+  commit: StageCommit,
+  { progress, replay }: Pick<StageCommit, "progress" | "replay">,
+): string | undefined {
+  const isSame = progress === commit.progress &&
+    replay.offset === commit.replay.offset &&
+    replay.progress === commit.replay.progress;
+  if (isSame) return undefined;
+  return "it does not lead to the stage's commit";
+}
+
 /**
- * Makes the state of a commit: the loop again over what led to it, with what it
- * writes thrown away. Gives the number of rows. A state that was saved would be
- * taken here, and the replay begin where it ends.
+ * Makes the state of a commit: the loop again over what led to it from an
+ * offset on, with what it writes thrown away. Gives the number of rows.
  */
 async function restore<Written extends WrittenRow>(
-  { context, place, start, stage, state, work, task }: {
-    readonly context: StreamContext;
-    readonly place: StagePlace;
-    readonly start: StageStart;
-    readonly stage: Stage;
-    readonly state: StageState;
-    readonly work: RecoverableWork<Written>;
-    readonly task: StageTask<void, Written>;
-  },
+  { context, place, start, stage, state, work, task }: Opened<Written>,
+  from: number,
 ): Promise<number> {
   const { log, topic, partition } = place;
   const { counters } = state;
@@ -173,7 +233,6 @@ async function restore<Written extends WrittenRow>(
     replay.done(again.counters.emitted);
     return again.counters.emitted;
   }
-  const from = start.commit.replay.offset;
   await requireKept(log, topic, partition, from);
   await task.discard(readRange(log, topic, partition, from, start.offset));
   const rows = counters.read - start.commit.counters.read;
@@ -247,11 +306,9 @@ async function requireSameTopic(
     throw remade(`it ends at offset ${end}, and ${offset} were read`);
   }
   if (!last || last.offset < start) return; // deleted since
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, last.offset, limit);
-  const isSame = batch.count > 0 && batch.offsets[0] === last.offset &&
-    recordMark(batch, 0, markedBytes).check === last.check;
-  if (!isSame) throw remade(`another record is at offset ${last.offset}`);
+  if (!await holdsRecord(log, topic, partition, last, markedBytes)) {
+    throw remade(`another record is at offset ${last.offset}`);
+  }
 }
 
 /**

@@ -18,6 +18,8 @@ export interface StreamContext {
   readonly logger: Logger;
   /** Ends the role after the step in hand. */
   readonly signal: AbortSignal;
+  /** The folder of the stages' snapshots, where any are kept. */
+  readonly snapshotFolder?: string | undefined;
 }
 
 /** The features of a context, for short. */

@@ -87,6 +87,7 @@ export class StageDriver {
   readonly #log: EmbeddedLog;
   readonly #parameters: StreamParameters;
   readonly #make: MakeStage;
+  readonly #snapshotFolder: string | undefined;
   readonly #group: string;
   readonly #input: string;
   readonly #tasks: PartitionTask[] = [];
@@ -97,15 +98,19 @@ export class StageDriver {
   heldBack = 0;
   /** Steps that took something. */
   steps = 0;
+  /** What reopening said about snapshots: "used", or why one was ignored. */
+  readonly snapshots: string[] = [];
 
   private constructor(
     log: EmbeddedLog,
     parameters: StreamParameters,
     make: MakeStage,
+    snapshotFolder: string | undefined,
   ) {
     this.#log = log;
     this.#parameters = parameters;
     this.#make = make;
+    this.#snapshotFolder = snapshotFolder;
     const { stage } = make(this.#context(() => {}));
     this.#group = stage.group;
     this.#input = stage.input;
@@ -115,39 +120,61 @@ export class StageDriver {
     const logger: Logger = {
       ...QUIET,
       info: (message, fields) => {
-        if (message === "partition restored") restored(Number(fields?.rows));
+        if (message !== "partition restored") return;
+        restored(Number(fields?.rows));
+        if (fields?.snapshot) this.snapshots.push("used");
+      },
+      warn: (message, fields) => {
+        if (message !== "a snapshot of a state was ignored") return;
+        this.snapshots.push(String(fields?.reason));
       },
     };
     const log = this.#log;
     const control = new Control(log);
     const parameters = this.#parameters;
-    return { log, control, parameters, logger, signal: NEVER };
+    const snapshotFolder = this.#snapshotFolder;
+    return {
+      log,
+      control,
+      parameters,
+      logger,
+      signal: NEVER,
+      snapshotFolder,
+    };
   }
 
   /** The customer windows, from where the group stands. */
   static customers(
     log: EmbeddedLog,
     parameters: StreamParameters,
+    snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, CUSTOMERS);
+    return StageDriver.#open(log, parameters, CUSTOMERS, snapshotFolder);
   }
 
   /** The terminal windows, from where the group stands. */
   static terminals(
     log: EmbeddedLog,
     parameters: StreamParameters,
+    snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, terminalStage);
+    return StageDriver.#open(log, parameters, terminalStage, snapshotFolder);
   }
 
   static async #open(
     log: EmbeddedLog,
     parameters: StreamParameters,
     make: MakeStage,
+    snapshotFolder: string | undefined,
   ): Promise<StageDriver> {
-    const driver = new StageDriver(log, parameters, make);
+    const driver = new StageDriver(log, parameters, make, snapshotFolder);
     for (let p = 0; p < parameters.partitions; p++) await driver.reopen(p);
     return driver;
+  }
+
+  /** Gives a partition up in order, which writes its snapshot where there is a folder. To be followed by reopen(). */
+  close(partition: number): void {
+    this.#tasks[partition].close?.();
   }
 
   /** Drops what a partition has in memory and restores it from the log; gives the number of rows replayed. */
@@ -202,6 +229,7 @@ export class StageDriver {
       return false;
     }
     await this.#log.commit(group, input, [{ partition, from, step }]);
+    this.#tasks[partition].committed?.(step);
     let taken = 0;
     while (taken < batch.count && batch.offsets[taken] < step.next) taken++;
     this.#pending[partition] = taken < batch.count
