@@ -42,22 +42,22 @@ export function replaceWhole(
   trySyncFolder(dirname(path));
 }
 
-function replace(path: string, bytes: Uint8Array, mode: number): void {
-  const beside = partialPath(path);
-  try {
-    {
-      using file = openEmpty(beside, mode);
-      writeAll(file, bytes);
-      file.syncSync();
-    }
-    Deno.renameSync(beside, path);
-  } catch (error) {
-    throw fileError(error, "write", path);
-  }
+/** The same as replaceWhole() for content that comes in pieces; a piece may change once it is appended. */
+export function replaceByPieces(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
+  replaceBy(path, mode, write);
+  trySyncFolder(dirname(path));
 }
 
-/** The same as replaceWhole() for content that comes in pieces; a piece may change once it is appended. What was written in part is removed after an error. */
-export function replaceByPieces(
+function replace(path: string, bytes: Uint8Array, mode: number): void {
+  replaceBy(path, mode, (append) => append(bytes));
+}
+
+/** What was written in part is removed after an error. */
+function replaceBy(
   path: string,
   mode: number,
   write: (append: (piece: Uint8Array) => void) => void,
@@ -65,7 +65,12 @@ export function replaceByPieces(
   const beside = partialPath(path);
   try {
     {
-      using file = openEmpty(beside, mode);
+      using file = Deno.openSync(beside, {
+        write: true,
+        create: true,
+        truncate: true,
+        mode,
+      });
       write((piece) => writeAll(file, piece));
       file.syncSync();
     }
@@ -74,16 +79,6 @@ export function replaceByPieces(
     removeIfThere(beside);
     throw fileError(error, "write", path);
   }
-  trySyncFolder(dirname(path));
-}
-
-function openEmpty(path: string, mode: number): Deno.FsFile {
-  return Deno.openSync(path, {
-    write: true,
-    create: true,
-    truncate: true,
-    mode,
-  });
 }
 
 /** Removes a file that is of no use any more; nothing happens where that cannot be done. */
@@ -95,7 +90,7 @@ export function removeIfThere(path: string): void {
   }
 }
 
-/** Where replaceDurably() writes; a power cut may leave it behind. */
+/** Where the new content of a file is written before it takes the name; a power cut may leave it behind. */
 export function partialPath(path: string): string {
   return `${path}.partial`;
 }
@@ -194,7 +189,11 @@ export function* readPieces(
 
 const PIECE_BYTES = 1 << 20;
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+/** Writes all bytes, at once. Throws what Deno throws. */
+export function writeAll(
+  file: { writeSync(bytes: Uint8Array): number },
+  bytes: Uint8Array,
+): void {
   let written = 0;
   while (written < bytes.length) {
     written += file.writeSync(bytes.subarray(written));

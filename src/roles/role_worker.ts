@@ -44,6 +44,12 @@ export type FromRole =
     readonly count: number;
     readonly ids: readonly number[];
     readonly at: number;
+  }
+  /** See StreamContext.recovered. */
+  | {
+    readonly kind: "recovered";
+    readonly group: string;
+    readonly rows: number;
   };
 
 /** At most so many payments of one write are timed. */
@@ -75,6 +81,7 @@ async function runRole(
     logger,
     signal,
     snapshotFolder: snapshotFolder(settings, control),
+    recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
   switch (role) {
     case "producer":

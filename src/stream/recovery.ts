@@ -155,6 +155,7 @@ async function openUnknown<Written extends WrittenRow>(
   task.start = await recovery.run(task, state, work);
   if (task.start) {
     tellRecovered(context.logger, place, start, task.start.offset);
+    context.recovered?.(place.group, state.counters.emitted);
   }
   return opened;
 }

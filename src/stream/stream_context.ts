@@ -20,6 +20,8 @@ export interface StreamContext {
   readonly signal: AbortSignal;
   /** The folder of the stages' snapshots, where any are kept. */
   readonly snapshotFolder?: string | undefined;
+  /** Called with the rows that a stage had handed on before it lost its position: they are no work of this run. */
+  readonly recovered?: (group: string, rows: number) => void;
 }
 
 /** The features of a context, for short. */

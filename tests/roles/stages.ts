@@ -26,7 +26,7 @@ import {
 } from "../../src/stream/commit.ts";
 import { terminalStage } from "../../src/roles/terminal_stage.ts";
 import type { Logger } from "../../src/base/logger.ts";
-import type { StageRun } from "../../src/stream/stage.ts";
+import type { Stage, StageRun, StageStep } from "../../src/stream/stage.ts";
 import type { StreamContext } from "../../src/stream/stream_context.ts";
 import { QUIET } from "./pipeline.ts";
 import { SINK_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
@@ -77,20 +77,32 @@ export async function appendPayments(
 const NEVER = new AbortController().signal;
 
 /** Makes a stage of a stream. */
-type MakeStage = (context: StreamContext) => StageRun<void>;
+export type MakeStage = (
+  context: StreamContext,
+) => StageRun | Promise<StageRun>;
 
-const CUSTOMERS: MakeStage = (context) =>
-  customerStage(context, new CommitReader(), START_SECONDS);
+/** The customer windows of the tests' streams. */
+export function customers(context: StreamContext): StageRun {
+  return customerStage(context, new CommitReader(), START_SECONDS);
+}
+
+/** The same stage with a folder for its snapshots. */
+function withSnapshots(
+  make: MakeStage,
+  snapshotFolder: string | undefined,
+): MakeStage {
+  return (context) => make({ ...context, snapshotFolder });
+}
 
 /** One stage on all its partitions, driven step by step. */
 export class StageDriver {
   readonly #log: EmbeddedLog;
   readonly #parameters: StreamParameters;
   readonly #make: MakeStage;
-  readonly #snapshotFolder: string | undefined;
   readonly #group: string;
   readonly #input: string;
-  readonly #tasks: PartitionTask[] = [];
+  readonly #runs: StageRun[] = [];
+  readonly #tasks: PartitionTask<StageStep>[] = [];
   readonly #offsets: number[] = [];
   readonly #metadata: (string | undefined)[] = [];
   readonly #pending: (RecordBatch | undefined)[] = [];
@@ -98,49 +110,22 @@ export class StageDriver {
   heldBack = 0;
   /** Steps that took something. */
   steps = 0;
-  /** What reopening said about snapshots: "used", or why one was ignored. */
+  /** What was warned of at the openings. */
+  readonly warnings: string[] = [];
+  /** What the openings said about snapshots: "used", or why one was ignored. */
   readonly snapshots: string[] = [];
 
   private constructor(
     log: EmbeddedLog,
     parameters: StreamParameters,
     make: MakeStage,
-    snapshotFolder: string | undefined,
+    { group, input }: Stage,
   ) {
     this.#log = log;
     this.#parameters = parameters;
     this.#make = make;
-    this.#snapshotFolder = snapshotFolder;
-    const { stage } = make(this.#context(() => {}));
-    this.#group = stage.group;
-    this.#input = stage.input;
-  }
-
-  #context(restored: (rows: number) => void): StreamContext {
-    const logger: Logger = {
-      ...QUIET,
-      info: (message, fields) => {
-        if (message !== "partition restored") return;
-        restored(Number(fields?.rows));
-        if (fields?.snapshot) this.snapshots.push("used");
-      },
-      warn: (message, fields) => {
-        if (message !== "a snapshot of a state was ignored") return;
-        this.snapshots.push(String(fields?.reason));
-      },
-    };
-    const log = this.#log;
-    const control = new Control(log);
-    const parameters = this.#parameters;
-    const snapshotFolder = this.#snapshotFolder;
-    return {
-      log,
-      control,
-      parameters,
-      logger,
-      signal: NEVER,
-      snapshotFolder,
-    };
+    this.#group = group;
+    this.#input = input;
   }
 
   /** The customer windows, from where the group stands. */
@@ -149,7 +134,8 @@ export class StageDriver {
     parameters: StreamParameters,
     snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, CUSTOMERS, snapshotFolder);
+    const make = withSnapshots(customers, snapshotFolder);
+    return StageDriver.open(log, parameters, make);
   }
 
   /** The terminal windows, from where the group stands. */
@@ -158,16 +144,18 @@ export class StageDriver {
     parameters: StreamParameters,
     snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, terminalStage, snapshotFolder);
+    const make = withSnapshots(terminalStage, snapshotFolder);
+    return StageDriver.open(log, parameters, make);
   }
 
-  static async #open(
+  /** A stage from where its group stands. */
+  static async open(
     log: EmbeddedLog,
     parameters: StreamParameters,
     make: MakeStage,
-    snapshotFolder: string | undefined,
   ): Promise<StageDriver> {
-    const driver = new StageDriver(log, parameters, make, snapshotFolder);
+    const { stage } = await make(contextOf(log, parameters));
+    const driver = new StageDriver(log, parameters, make, stage);
     for (let p = 0; p < parameters.partitions; p++) await driver.reopen(p);
     return driver;
   }
@@ -182,9 +170,23 @@ export class StageDriver {
     const [group, input] = [this.#group, this.#input];
     const commit = (await this.#log.committed(group, input))[partition];
     let rows = 0;
-    const context = this.#context((restored) => rows = restored);
+    const context = contextOf(this.#log, this.#parameters, {
+      ...QUIET,
+      info: (message, fields) => {
+        if (message !== "partition restored") return;
+        rows = Number(fields?.rows);
+        if (fields?.snapshot) this.snapshots.push("used");
+      },
+      warn: (message, fields) => {
+        const isSnapshot = message === "a snapshot of a state was ignored";
+        if (isSnapshot) this.snapshots.push(String(fields?.reason));
+        else this.warnings.push(message);
+      },
+    });
     await context.control.refresh();
-    const task = await this.#make(context).open(partition, commit);
+    const run = await this.#make(context);
+    const task = await run.open(partition, commit);
+    this.#runs[partition] = run;
     this.#tasks[partition] = task;
     this.#offsets[partition] = commit?.offset ?? 0;
     this.#metadata[partition] = commit?.metadata;
@@ -216,6 +218,29 @@ export class StageDriver {
     await this.#log.commit(group, input, [{ partition, from, step }]);
   }
 
+  /** Deletes a partition's commit, in a log that hides what is deleted. To be followed by reopen(). */
+  async lose(partition: number): Promise<void> {
+    await this.damage(partition, 0, DELETED);
+  }
+
+  /** Makes a step that is never committed, as if the program ended in it: before its rows are stored, or behind that. To be followed by reopen(). */
+  async crash(
+    partition: number,
+    records: number,
+    isStored: boolean,
+  ): Promise<void> {
+    const from = this.#offsets[partition];
+    const batch = await this.#log.read(
+      this.#input,
+      partition,
+      from,
+      READ_LIMIT,
+    );
+    if (batch.count === 0) return;
+    const step = await this.#tasks[partition].step(batchHead(batch, records));
+    if (isStored) await this.#runs[partition].store?.([step]);
+  }
+
   /** Takes up to `records` of a partition; whether the offset has moved. */
   async step(partition: number, records = Infinity): Promise<boolean> {
     const [group, input] = [this.#group, this.#input];
@@ -228,6 +253,7 @@ export class StageDriver {
       this.#pending[partition] = batch;
       return false;
     }
+    await this.#runs[partition].store?.([step]);
     await this.#log.commit(group, input, [{ partition, from, step }]);
     this.#tasks[partition].committed?.(step);
     let taken = 0;
@@ -273,6 +299,29 @@ export class StageDriver {
     }
     return sum;
   }
+}
+
+function contextOf(
+  log: EmbeddedLog,
+  parameters: StreamParameters,
+  logger: Logger = QUIET,
+): StreamContext {
+  const control = new Control(log);
+  return { log, control, parameters, logger, signal: NEVER };
+}
+
+/** Metadata of a commit that stands for none: hideDeleted() hides it. */
+export const DELETED = "deleted";
+
+/** Lets a log show no commits that were deleted. */
+export function hideDeleted(log: EmbeddedLog): void {
+  const committed = log.committed.bind(log);
+  log.committed = async (group, topic) => {
+    const commits = await committed(group, topic);
+    return commits.map((commit) =>
+      commit?.metadata === DELETED ? undefined : commit
+    );
+  };
 }
 
 /** The partitions of a stream, lowest first. */

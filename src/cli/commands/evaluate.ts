@@ -51,18 +51,15 @@ import { tableFormat } from "../output/feature_table.ts";
 import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
-import {
-  inputNames,
-  PAYMENT_FLAGS,
-  type PaymentOptions,
-} from "./labelled_payments.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
+import { loadPeriod } from "./labelled_payments.ts";
 import { collectModels, readModels } from "../flags/model_flags.ts";
-import { type OpenedModel, openModel } from "./model_source.ts";
 import {
-  loadPeriod,
-  PERIOD_FLAGS,
-  type PeriodOptions,
-} from "../flags/period_flags.ts";
+  type OpenedModel,
+  openModel,
+  streamInputs,
+} from "../../scoring/open_model.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { retrainStudy } from "./retrain_study.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
 
@@ -150,7 +147,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   }
   const opened = paths.map(({ path }) => openModel(path));
   const parameters = featuresFor(options, opened);
-  const inputs = inputNames(parameters);
+  const inputs = streamInputs(parameters);
   const scorers = await Promise.all(
     opened.map((model) => model.scorerFor(inputs)),
   );
@@ -171,7 +168,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     const { tests: [test], fitSeconds } = outcomes[at];
     return { name, ...test, fitSeconds, training: ownTraining };
   });
-  for (const [at, { name, training }] of opened.entries()) {
+  for (const [at, { path: name, training }] of opened.entries()) {
     const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
     models.push({ name, judgement, scores, fitSeconds: undefined, training });

@@ -2,12 +2,15 @@
 import { dirname } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { FeatureOperator } from "../../features/feature_operator.ts";
 import {
   featureCount,
   type FeatureParameters,
 } from "../../features/parameters.ts";
-import { DayReader } from "../../files/day_reader.ts";
+import { FeatureBlocks } from "../../files/payment_features.ts";
+import {
+  openPayments,
+  type PaymentSource,
+} from "../../files/payment_source.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { RowSorter } from "../../files/row_sorter.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
@@ -25,7 +28,7 @@ import {
   tableFormat,
 } from "../output/feature_table.ts";
 import { oneOf, readDate, requireFlag } from "../flags/flag_value.ts";
-import { INPUT_FLAGS } from "./labelled_payments.ts";
+import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
@@ -57,9 +60,6 @@ const FLAGS = {
 } as const satisfies FlagGroup;
 
 type FeaturesOptions = FlagValues<typeof FLAGS> & FeatureOptions;
-
-/** Rows computed at once. */
-const BLOCK_ROWS = 4096;
 
 /** Rows of one day that are put in order in memory; a longer day goes through a temporary file. */
 const SORT_ROWS = 2 ** 18;
@@ -101,25 +101,22 @@ async function features(options: FeaturesOptions): Promise<void> {
   const { signal } = stop;
   // Beside the table, where there must be room for it.
   const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
-  const reader = await DayReader.open(input, {
-    sortFolder,
-    startSeconds: options.start,
-    skipBadRows: options.skipBadRows ?? false,
-    inputFormat: options.inputFormat,
-    signal,
+  const source = await openPayments({
+    kind: "files",
+    files: { ...readInputFlags(input, options), sortFolder },
   });
   await using writer = await openFeatureTable(out, format, parameters);
   try {
     const rows = await fillTable(
       parameters,
       new FeatureColumns(parameters, format),
-      reader,
+      source,
       writer,
-      sortFolder,
+      { sortFolder, signal },
     );
     signal.throwIfAborted();
     await writer.close();
-    writeError(summary(rows, reader, startMs));
+    writeError(summary(rows, source, startMs));
   } catch (error) {
     throwIfStopped(signal, () => {
       return out === STANDARD_STREAM
@@ -134,13 +131,15 @@ async function features(options: FeaturesOptions): Promise<void> {
 async function fillTable(
   parameters: FeatureParameters,
   columns: FeatureColumns,
-  reader: DayReader,
+  source: PaymentSource,
   writer: TableWriter,
-  sortFolder: string | undefined,
+  { sortFolder, signal }: {
+    readonly sortFolder: string | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<number> {
-  const operator = new FeatureOperator(parameters);
+  const blocks = new FeatureBlocks(parameters);
   const width = featureCount(parameters);
-  const totals = new Float64Array(BLOCK_ROWS * width);
   const cells = new Float64Array(1 + width);
   using rowsOfDay = new RowSorter({
     width: cells.length,
@@ -149,33 +148,26 @@ async function fillTable(
     folder: sortFolder,
   });
   const row = emptyPayment();
-  const files = reader.sources.length;
-  using progress = openProgress("features", files > 1 ? files : 0);
+  using progress = openProgress("features", source.progress.total);
   let rows = 0;
   let currentDay = NaN;
-  for await (const day of reader.days()) {
-    if (day.day !== currentDay) {
+  for await (const batch of source.batches(signal)) {
+    if (batch.day !== currentDay) {
       await writeRows(rowsOfDay, columns, writer);
-      currentDay = day.day;
+      currentDay = batch.day;
     }
-    for (let from = 0; from < day.length; from += BLOCK_ROWS) {
-      const length = Math.min(BLOCK_ROWS, day.length - from);
-      operator.processBlock(
-        length,
-        (index, into) => day.read(from + index, into),
-        totals,
-      );
-      for (let index = 0; index < length; index++) {
-        day.read(from + index, row);
+    for (const { count, read, values } of blocks.totals(batch)) {
+      for (let index = 0; index < count; index++) {
+        read(index, row);
         cells[0] = row.transactionId;
         for (let at = 0; at < width; at++) {
-          cells[1 + at] = totals[index * width + at];
+          cells[1 + at] = values[index * width + at];
         }
         rowsOfDay.add(cells);
       }
     }
-    rows += day.length;
-    progress.update(reader.sourcesRead, counted(rows, "payment"));
+    rows += batch.length;
+    progress.update(source.progress.done, counted(rows, "payment"));
   }
   await writeRows(rowsOfDay, columns, writer);
   return rows;
@@ -199,7 +191,11 @@ async function writeRows(
   sorter.clear();
 }
 
-function summary(rows: number, reader: DayReader, startMs: number): string {
+function summary(
+  rows: number,
+  { skipped }: PaymentSource,
+  startMs: number,
+): string {
   return `${counted(rows, "payment")}, ${elapsed(startMs)}\n` +
-    skippedRows(reader);
+    skippedRows(skipped);
 }

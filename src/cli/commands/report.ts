@@ -6,12 +6,9 @@ import {
 } from "../command.ts";
 import { type FlagGroup, type FlagValues, givenFlags } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import {
-  featureNames,
-  type FeatureParameters,
-} from "../../features/parameters.ts";
+import { featureNames } from "../../features/parameters.ts";
 import { fileError } from "../../base/file_error.ts";
-import { OutputFile, STANDARD_STREAM } from "../../base/output_file.ts";
+import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import {
   figuresOf,
   type ReportData,
@@ -39,15 +36,16 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
+import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
 import { checkOutput } from "../output/feature_table.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
-import { INPUT_FLAGS } from "./labelled_payments.ts";
+import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
+import { openPaymentsShown } from "../output/opening.ts";
 import { JudgedModel } from "./report_model.ts";
 import {
-  fileSource,
+  computedSource,
   type ReportSource,
-  simulatedSource,
   withStoredSource,
 } from "./report_source.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
@@ -150,11 +148,9 @@ async function report(
     ? undefined
     : JudgedModel.open(options.model);
   const kind = chooseSource(options, named, model?.features !== undefined);
-  const features = model?.features ?? readFeatureFlags(options);
+  const choice = paymentsOf(kind, options);
   // Before somebody listens: a simulation could not be stopped otherwise.
-  const simulated = kind === "simulated"
-    ? simulatedSource(readDataFlags(options), features)
-    : undefined;
+  const payments = choice && await openPaymentsShown(choice);
   using stop = listenForStop();
   const { signal } = stop;
   try {
@@ -163,14 +159,13 @@ async function report(
       await write(data, output, signal);
       return data.statistics.payments;
     };
-    const payments = simulated
-      ? await use(simulated)
-      : await withSource(kind, options, features, signal, use);
+    const features = model?.features ?? readFeatureFlags(options);
+    const count = payments
+      ? await use(await computedSource(payments, choice, features))
+      : await useStored(options, use);
     if (output === undefined || output.out === STANDARD_STREAM) return;
     writeError(
-      `${counted(payments, "payment")}, ${
-        elapsed(startMs)
-      }; ${output.format} ` +
+      `${counted(count, "payment")}, ${elapsed(startMs)}; ${output.format} ` +
         `in ${output.out}\n`,
     );
   } catch (error) {
@@ -229,27 +224,25 @@ function chooseSource(
   return "simulated";
 }
 
-async function withSource<T>(
+/** The payments whose features are computed; undefined for those of a store, which has them. */
+function paymentsOf(
   kind: SourceKind,
   options: ReportOptions,
-  features: FeatureParameters,
-  signal: AbortSignal,
+): PaymentChoice | undefined {
+  if (kind === "store") return undefined;
+  return kind === "simulated"
+    ? { kind, simulation: readDataFlags(options) }
+    : { kind, files: readInputFlags(options.in ?? "", options) };
+}
+
+async function useStored<T>(
+  options: ReportOptions,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
-  if (kind === "store") {
-    const badRows = new BadRows(options.skipBadRows ?? false);
-    const connection = readConnection(options);
-    const result = await withStoredSource(connection, badRows, use);
-    badRows.tell();
-    return result;
-  }
-  const choice = {
-    path: options.in ?? "",
-    inputFormat: options.inputFormat,
-    skipBadRows: options.skipBadRows ?? false,
-    startSeconds: options.start,
-  };
-  return await use(await fileSource(choice, features, signal));
+  const badRows = new BadRows(options.skipBadRows ?? false);
+  const result = await withStoredSource(readConnection(options), badRows, use);
+  badRows.tell();
+  return result;
 }
 
 /** Passes over the payments once. */
@@ -361,7 +354,7 @@ async function write(
   const sections = reportSections(data);
   if (output.format === "html") {
     const page = htmlPage(REPORT_TITLE, sections);
-    await writeWhole(output.out, new TextEncoder().encode(page));
+    await writeOutput(output.out, new TextEncoder().encode(page));
   } else await writeFigures(sections, output, signal);
 }
 
@@ -377,12 +370,6 @@ async function writeFigures(
     signal.throwIfAborted();
     const width = figure.small ? SMALL_FIGURE_WIDTH : FIGURE_WIDTH;
     const svg = standaloneSvg(figure.draw(width), figure);
-    await writeWhole(`${out}/${figure.id}.${format}`, encode(svg));
+    await writeOutput(`${out}/${figure.id}.${format}`, encode(svg));
   }
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await OutputFile.open(path);
-  await file.write(bytes);
-  await file.close();
 }

@@ -28,10 +28,10 @@ import {
   type TrainedDays,
   trainedSpan,
 } from "../../learning/data/trained_days.ts";
+import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { dateRange } from "../flags/period_flags.ts";
 import { counted } from "./terminal.ts";
-import { decimals, textTable } from "./text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** One judged model. */
 export interface Evaluated {
@@ -199,4 +199,15 @@ function thresholdCells(row: ThresholdRow): string[] {
     decimals(row.missedAmount, 2),
     decimals(row.cost, 2),
   ];
+}
+
+/** The first and the last of some days as dates. */
+export function dateRange(
+  payments: LabelledPayments,
+  firstDay: number,
+  endDay: number,
+): string {
+  const date = (day: number) =>
+    formatDate(payments.startSeconds + day * DAY_SECONDS);
+  return `${date(firstDay)} to ${date(endDay - 1)}`;
 }
