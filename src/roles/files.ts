@@ -12,7 +12,7 @@ import { type Log, READ_LIMIT } from "../log/log.ts";
 import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import { holdsRecord } from "../stream/opening.ts";
+import { holdsRecord } from "../log/log.ts";
 import { DayFolder } from "../files/day_folder.ts";
 import { FolderDamage, type PartitionFiles } from "../files/day_manifest.ts";
 import { takeLock } from "../base/lock.ts";

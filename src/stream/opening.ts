@@ -5,11 +5,17 @@
  * recovery.ts finds the place.
  */
 import { LogError } from "../base/error.ts";
-import { type Commit, type Log, readRange, requireKept } from "../log/log.ts";
-import { type RecordMark, recordMark } from "../log/record_batch.ts";
+import {
+  type Commit,
+  holdsRecord,
+  type Log,
+  readRange,
+  requireKept,
+} from "../log/log.ts";
 import { initialCommit, readCommit, type StageCommit } from "./commit.ts";
 import type { Control } from "./control.ts";
 import { recover, type RecoverableWork, type WrittenRow } from "./recovery.ts";
+import { Snapshots } from "./snapshot.ts";
 import { type Stage, type StageState, StageTask, stateOf } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { PIPELINE } from "./topics.ts";
@@ -40,54 +46,125 @@ export async function openStage<Written extends WrittenRow>(
   options: OpenOptions<Written>,
 ): Promise<StageTask<void, Written>> {
   const { context, stage, partition, commit: found } = options;
-  const { control, logger, parameters } = context;
+  const { control, parameters } = context;
   const { group, input, output } = stage;
   await control.agreeTopics(output ? [input, output] : [input]);
   const known = readCommit(found);
   const first = control.acceptedStart(input, partition);
   const commit = known ?? initialCommit(first);
-  const state = stateOf(parameters, partition, commit);
-  const work = options.work(state, commit);
-  const task = new StageTask(stage, state, work);
-  if (!found || !known) {
+  const open = (): Opened<Written> => {
+    const state = stateOf(parameters, partition, commit);
+    const work = options.work(state, commit);
+    const task = new StageTask(stage, state, work);
+    return { context, stage, state, work, task };
+  };
+  const snapshots = Snapshots.of({ context, stage, partition });
+  let opened: Opened<Written>;
+  let offset = first;
+  if (found && known) {
+    ({ offset } = found);
+    opened = await openKnown(open, snapshots, { offset, commit });
+  } else {
+    opened = open();
+    const { state, task } = opened;
     const lost = { context, stage, first, ignored: found };
-    task.start = await recover(lost, { state, work, task });
-    if (task.start) context.recovered?.(group, state.counters.emitted);
-    return task;
+    task.start = await recover(lost, opened);
+    if (task.start) {
+      ({ offset } = task.start);
+      context.recovered?.(group, state.counters.emitted);
+    }
   }
-  await requireSameTopic(context.log, stage, state, found.offset);
-  const began = performance.now();
-  const rows = await restore({ context, stage, state, work, task }, {
-    from: commit.replay.offset,
-    to: found.offset,
-  });
-  logger.info("partition restored", {
-    group,
-    partition,
-    fromOffset: commit.replay.offset,
-    offset: found.offset,
-    progress: commit.progress,
-    rows,
-    milliseconds: Math.round(performance.now() - began),
-  });
+  const { state, task, work: { memory } } = opened;
+  if (memory && snapshots) {
+    task.keepAtClose(offset, (at) => snapshots.save(at, state, memory));
+  }
   return task;
 }
 
+/** A partition that is being opened. */
+interface Opened<Written extends WrittenRow> {
+  readonly context: StreamContext;
+  readonly stage: Stage;
+  readonly state: StageState;
+  readonly work: RecoverableWork<Written>;
+  readonly task: StageTask<void, Written>;
+}
+
+/** A commit that a stage has made itself. */
+interface KnownCommit {
+  /** Offset of the next record. */
+  readonly offset: number;
+  /** What was committed there. */
+  readonly commit: StageCommit;
+}
+
+/** Makes the state of a commit, by a snapshot and the records behind it where one fits. */
+async function openKnown<Written extends WrittenRow>(
+  open: () => Opened<Written>,
+  snapshots: Snapshots | undefined,
+  known: KnownCommit,
+): Promise<Opened<Written>> {
+  const began = performance.now();
+  const { offset, commit } = known;
+  let opened = open();
+  const { context: { log, logger }, stage, state: { partition } } = opened;
+  await requireSameTopic(log, stage, opened.state, offset);
+  const { memory } = opened.work;
+  using snapshot = memory && await snapshots?.find(offset, commit);
+  let rows: number | undefined;
+  if (memory && snapshots && snapshot) {
+    const defect = snapshot.load(opened.state, memory);
+    if (defect === undefined) {
+      rows = await restore(opened, known, snapshot.offset);
+    }
+    const { progress } = opened.state;
+    const why = defect ?? whyNotOf(commit, {
+      progress: progress.seconds,
+      replay: progress.checkpoint(offset),
+    });
+    if (why === undefined) snapshots.used(snapshot);
+    else {
+      snapshots.refuse(why);
+      rows = undefined;
+      opened = open();
+    }
+  }
+  const isSnapshot = rows !== undefined;
+  rows ??= await restore(opened, known, commit.replay.offset);
+  logger.info("partition restored", {
+    group: stage.group,
+    partition,
+    fromOffset: isSnapshot ? snapshot?.offset : commit.replay.offset,
+    offset,
+    progress: commit.progress,
+    rows,
+    ...isSnapshot ? { snapshot: true } : {},
+    milliseconds: Math.round(performance.now() - began),
+  });
+  return opened;
+}
+
+/** Why a state cannot be the one of a commit; undefined if it can. */
+function whyNotOf(
+  commit: StageCommit,
+  { progress, replay }: Pick<StageCommit, "progress" | "replay">,
+): string | undefined {
+  const isSame = progress === commit.progress &&
+    replay.offset === commit.replay.offset &&
+    replay.progress === commit.replay.progress;
+  if (isSame) return undefined;
+  return "it does not lead to the stage's commit";
+}
+
 /**
- * Makes the state of a commit: the loop over the records from the commit's
- * replay up to its offset, with all that they lead to thrown away. Gives the
- * number of rows. A state that was saved would be taken here, and `from` be the
- * offset that it belongs to.
+ * Makes the state of a commit: the loop over the records from an offset up to
+ * the commit's, with all that they lead to thrown away. Gives the number of
+ * rows.
  */
 async function restore<Written extends WrittenRow>(
-  { context, stage, state, work, task }: {
-    readonly context: StreamContext;
-    readonly stage: Stage;
-    readonly state: StageState;
-    readonly work: RecoverableWork<Written>;
-    readonly task: StageTask<void, Written>;
-  },
-  { from, to }: { readonly from: number; readonly to: number },
+  { context, stage, state, work, task }: Opened<Written>,
+  { offset, commit }: KnownCommit,
+  from: number,
 ): Promise<number> {
   const { log, parameters } = context;
   const { partition, counters } = state;
@@ -101,11 +178,10 @@ async function restore<Written extends WrittenRow>(
     replay.done(again.counters.emitted);
     return again.counters.emitted;
   }
-  const committed = { ...counters };
   await requireKept(log, stage.input, partition, from);
-  await task.discard(readRange(log, stage.input, partition, from, to));
-  const rows = counters.read - committed.read;
-  Object.assign(counters, committed);
+  await task.discard(readRange(log, stage.input, partition, from, offset));
+  const rows = counters.read - commit.counters.read;
+  Object.assign(counters, commit.counters);
   return rows;
 }
 
@@ -132,20 +208,6 @@ async function requireSameTopic(
   if (!last || last.offset < start) return; // deleted since
   if (await holdsRecord(log, topic, partition, last, markedBytes)) return;
   throw remade(`another record is at offset ${last.offset}`);
-}
-
-/** Whether a partition holds the record of a mark that was made of its first `markedBytes` bytes. */
-export async function holdsRecord(
-  log: Log,
-  topic: string,
-  partition: number,
-  mark: RecordMark,
-  markedBytes?: number,
-): Promise<boolean> {
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, mark.offset, limit);
-  return batch.count > 0 && batch.offsets[0] === mark.offset &&
-    recordMark(batch, 0, markedBytes).check === mark.check;
 }
 
 /**

@@ -35,6 +35,7 @@ import {
   stageCommit,
   type StageCounters,
 } from "./commit.ts";
+import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
 import { markEnd } from "./end_mark.ts";
 import { hasTaken, isDone, type StreamContext } from "./stream_context.ts";
@@ -100,6 +101,14 @@ export interface Taken {
   frauds: number;
 }
 
+/** What a stage remembers of the records before its offset, besides its progress. */
+export interface StageMemory {
+  /** Writes it. */
+  save(sink: StateSink): void;
+  /** Takes what save() wrote into a memory that is empty. Throws where that cannot be right. */
+  load(source: StateSource): void;
+}
+
 /** A record that a step does not take. */
 export interface Hold {
   /** TX_TIME_SECONDS of a record that waits for other partitions; null where the step only ends before it. */
@@ -127,6 +136,8 @@ export interface StageWork<Rows = void, Written = unknown> {
   finish?(output: Output): Rows | Promise<Rows>;
   /** What the stage adds to its commits. */
   addition?(): Partial<StageCommit>;
+  /** What it remembers, for snapshots; absent where a stage has none. */
+  readonly memory?: StageMemory;
 }
 
 /** A step of a stage. */
@@ -201,6 +212,9 @@ export class StageTask<Rows = void, Written = unknown>
   readonly #work: StageWork<Rows, Written>;
   readonly #output: Output;
   #head: number | null = null;
+  // Offset of the state; undefined while the step that led to it is not committed.
+  #offset: number | undefined;
+  #keep: ((offset: number) => void) | undefined;
 
   /** Goes on from a state. */
   constructor(
@@ -218,9 +232,12 @@ export class StageTask<Rows = void, Written = unknown>
   async step(batch: RecordBatch): Promise<StageStep<Rows>> {
     const state = this.#state;
     const output = this.#output;
+    const before = this.#offset;
+    this.#offset = undefined;
     output.clear();
     await this.#work.refresh?.();
     const taken = await this.#pass(batch, output);
+    if (taken === 0) this.#offset = before;
     const rows = await this.#work.finish?.(output) as Rows;
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
     if (taken > 0) {
@@ -234,6 +251,22 @@ export class StageTask<Rows = void, Written = unknown>
       last: state.last,
       rows,
     };
+  }
+
+  /** See PartitionTask. */
+  committed({ next }: StageStep<Rows>): void {
+    this.#offset = next;
+  }
+
+  /** Lets `keep` have the offset of the state, which is committed, when the partition is closed. */
+  keepAtClose(offset: number, keep: (offset: number) => void): void {
+    this.#offset = offset;
+    this.#keep = keep;
+  }
+
+  /** See PartitionTask. */
+  close(): void {
+    if (this.#offset !== undefined) this.#keep?.(this.#offset);
   }
 
   /** Takes records and throws away what they lead to; their state stays, and their counts. */

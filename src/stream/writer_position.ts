@@ -13,7 +13,7 @@ import type { StoredTable, StreamPosition } from "../store/positions.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { Progress } from "./checks.ts";
-import { holdsRecord } from "./opening.ts";
+import { holdsRecord } from "../log/log.ts";
 import {
   type Stage,
   type StageRun,

@@ -120,6 +120,12 @@ const FLAGS = {
       read: wholeNumber(0, DAYS_MAX),
       default: "keeps everything",
     },
+    state: {
+      value: "<dir>",
+      help: "folder for snapshots of the processor's state, so that it " +
+        "starts quickly; an embedded log has them in its data folder",
+      needs: "--log=kafka",
+    },
     acceptMissingStart: {
       help: "begin with what is left where the topic's retention deleted " +
         "payments before they were read",
@@ -454,6 +460,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    stateFolder: options.state,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
