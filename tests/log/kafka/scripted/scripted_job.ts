@@ -14,7 +14,7 @@ import {
 import type { RecordBatch } from "../../../../src/log/record_batch.ts";
 import { VirtualClock } from "../../../virtual_clock.ts";
 import { appendOf, valuesOf } from "../../records.ts";
-import { type Script, ScriptedKafka } from "./scripted_kafka.ts";
+import { type Fault, ScriptedKafka } from "./scripted_kafka.ts";
 import { openScripted } from "./scripted_log.ts";
 
 const INPUT = { name: "input", partitions: 2, compacted: false };
@@ -34,6 +34,8 @@ export interface JobOutcome {
   readonly tookMs: number;
   /** Messages that the log has reported. */
   readonly reports: readonly string[];
+  /** Names of the requests, in order. */
+  readonly names: readonly string[];
 }
 
 function inputOf(partition: number): string[] {
@@ -93,10 +95,12 @@ async function valuesIn(log: Log, topic: string): Promise<string[][]> {
 export interface JobOptions {
   /** Chance. */
   readonly seed: number;
-  /** What goes wrong while it runs. */
-  readonly script: Script;
-  /** Whether somebody else takes over as the producer: it is then refused. */
-  readonly isFenced?: boolean;
+  /** What goes wrong with which exchange. */
+  readonly faults: ReadonlyMap<number, Fault>;
+  /** At which exchanges further consumers come; without it, one at the first step. */
+  readonly joins?: readonly number[];
+  /** At which exchanges the first consumer is told to stop; it then comes again. */
+  readonly stops?: readonly number[];
 }
 
 /** Runs the job to its end; throws AssertionError unless all of it came once, in order. */
@@ -104,27 +108,42 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const clock = new VirtualClock(options.seed);
   const kafka = new ScriptedKafka(clock);
   const reports: string[] = [];
+  await using logs = new AsyncDisposableStack();
   const open = () =>
-    openScripted(kafka, clock, (_, text) => reports.push(text));
-  await using first = open();
-  await using second = open();
+    logs.use(openScripted(kafka, clock, (_, text) => reports.push(text)));
+  const first = open();
   await first.createTopics([INPUT, OUTPUT]);
   const producer = await first.producer("input");
   await append(producer, 0, 0, RECORDS / 2);
   await append(producer, 1, 0, RECORDS);
-  kafka.play(options.script);
+  const stepped = Promise.withResolvers<void>();
+  const joins = options.joins?.map(() => Promise.withResolvers<void>()) ??
+    [stepped];
+  let stop = new AbortController();
+  const names: string[] = [];
+  kafka.play(({ number, name }) => {
+    names.push(name);
+    options.joins?.forEach((at, i) => at === number && joins[i].resolve());
+    if (options.stops?.includes(number)) stop.abort();
+    return options.faults.get(number);
+  });
   const began = clock.now();
-  const started = Promise.withResolvers<void>();
   const works = Promise.all([
-    first.consume(jobOn(first, started.resolve)),
-    started.promise.then(() => second.consume(jobOn(second, () => {}))),
-    started.promise.then(() => append(producer, 0, RECORDS / 2, RECORDS))
-      .catch(async (error) => {
-        if (!options.isFenced) throw error;
-        assert.match(error.message, /replaced by a newer one/);
-        const newer = await second.producer("input");
-        await append(newer, 0, RECORDS / 2, RECORDS);
-      }),
+    (async () => {
+      do {
+        stop = new AbortController();
+        const { signal } = stop;
+        await first.consume({ ...jobOn(first, stepped.resolve), signal });
+      } while (stop.signal.aborted);
+      // Who was to come later has nothing left to do.
+      for (const { resolve } of joins) resolve();
+    })(),
+    ...joins.map(async ({ promise }) => {
+      await promise;
+      const log = open();
+      await log.consume(jobOn(log, stepped.resolve));
+    }),
+    stepped.promise.then(() => appendRest(producer, first)),
   ]);
   const over = new AbortController();
   const late = clock.sleep(DEADLINE_MS, over.signal).then(() =>
@@ -136,9 +155,29 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const { exchanges } = kafka;
   const tookMs = clock.now() - began;
   kafka.play(() => undefined);
-  await clock.sleep(100_000); // what was sent late has come, and what was left open is over
+  // What was sent late has come then, and what was left open is over.
+  await clock.sleep(100_000);
   await assertExactlyOnce(first);
-  return { exchanges, tookMs, reports };
+  return { exchanges, tookMs, reports, names };
+}
+
+/**
+ * Appends the rest of the input. A producer that has been replaced does not
+ * know what became of it: a newer one appends what is missing.
+ */
+async function appendRest(producer: LogProducer, log: Log): Promise<void> {
+  let current = producer;
+  let from = RECORDS / 2;
+  for (;;) {
+    try {
+      return await append(current, 0, from, RECORDS);
+    } catch (error) {
+      assert.match((error as Error).message, /replaced by a newer one/);
+    }
+    current = await log.producer("input");
+    from = (await valuesIn(log, INPUT.name))[0].length;
+    if (from === RECORDS) return;
+  }
 }
 
 async function append(

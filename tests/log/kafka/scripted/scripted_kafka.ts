@@ -40,8 +40,8 @@ export type Fault =
   | "answer lost"
   /** The connection stays open, and no answer comes: the client gives up after a while. */
   | "silence"
-  /** The connection breaks, and the request is read some time later. */
-  | "late"
+  /** The connection breaks, and the request is read so many milliseconds later. */
+  | { readonly lateMs: number }
   /** The answer takes longer than a session. */
   | "slow"
   /** The request is read twice; the second answer is sent. */
@@ -66,7 +66,6 @@ export type Script = (exchange: Exchange) => Fault | undefined;
 
 /** A request takes so long to a broker, and up to as much more. */
 const WAY_MS = 1;
-const LATE_MS = 60;
 const SLOW_MS = 4000;
 /** How long a client waits for an answer. */
 const REQUEST_MS = 30_000;
@@ -203,6 +202,10 @@ export class ScriptedKafka {
     const clock = this.#clock;
     const read = (isLoading = false) => this.#read(request, node, isLoading);
     await clock.sleep(WAY_MS * (1 + clock.random()));
+    if (typeof fault === "object") {
+      clock.sleep(fault.lateMs).then(() => read());
+      throw new KafkaConnectionError("request late");
+    }
     switch (fault) {
       case "request lost":
         throw new KafkaConnectionError(fault);
@@ -212,9 +215,6 @@ export class ScriptedKafka {
       case "silence":
         await read();
         return await new Promise(() => {});
-      case "late":
-        clock.sleep(LATE_MS).then(() => read());
-        throw new KafkaConnectionError(fault);
       case "slow":
         await clock.sleep(SLOW_MS);
         return await read();
