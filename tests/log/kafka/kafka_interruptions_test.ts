@@ -9,7 +9,7 @@ import { chance, forEachSeed } from "../../long.ts";
 import { type JobOptions, runJob } from "./scripted/scripted_job.ts";
 import type { Fault } from "./scripted/scripted_kafka.ts";
 
-const FAULTS: readonly Fault[] = [
+const FAULTS: readonly Exclude<Fault, { code: number }>[] = [
   "request lost",
   "answer lost",
   "silence",

@@ -17,8 +17,10 @@ import { appendOf, valuesOf } from "../../records.ts";
 import { type Fault, ScriptedKafka } from "./scripted_kafka.ts";
 import { openScripted } from "./scripted_log.ts";
 
-const INPUT = { name: "input", partitions: 2, compacted: false };
-const OUTPUT = { name: "output", partitions: 2, compacted: false };
+/** What the job reads. */
+export const INPUT = { name: "input", partitions: 2, compacted: false };
+/** What it writes. */
+export const OUTPUT = { name: "output", partitions: 2, compacted: false };
 /** Records in each partition of the input, and in a step. */
 const RECORDS = 6;
 const STEP_RECORDS = 3;
@@ -43,7 +45,10 @@ function inputOf(partition: number): string[] {
 }
 
 /** How the job consumes: the first step of a partition only commits, as that of who waits for others does. */
-function jobOn(log: Log, started: () => void): ConsumeOptions {
+export function jobOn(
+  log: Log,
+  started: () => void = () => {},
+): ConsumeOptions {
   return {
     group: GROUP,
     topic: INPUT.name,
@@ -112,10 +117,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const open = () =>
     logs.use(openScripted(kafka, clock, (_, text) => reports.push(text)));
   const first = open();
-  await first.createTopics([INPUT, OUTPUT]);
-  const producer = await first.producer("input");
-  await append(producer, 0, 0, RECORDS / 2);
-  await append(producer, 1, 0, RECORDS);
+  const producer = await prepareJob(first);
   const stepped = Promise.withResolvers<void>();
   const joins = options.joins?.map(() => Promise.withResolvers<void>()) ??
     [stepped];
@@ -165,7 +167,10 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
  * Appends the rest of the input. A producer that has been replaced does not
  * know what became of it: a newer one appends what is missing.
  */
-async function appendRest(producer: LogProducer, log: Log): Promise<void> {
+export async function appendRest(
+  producer: LogProducer,
+  log: Log,
+): Promise<void> {
   let current = producer;
   let from = RECORDS / 2;
   for (;;) {
@@ -190,7 +195,17 @@ async function append(
   await producer.append([appendOf(INPUT.name, partition, values)]);
 }
 
-async function assertExactlyOnce(log: Log): Promise<void> {
+/** Makes the topics, and fills the input but for the last records of its first partition. */
+export async function prepareJob(log: Log): Promise<LogProducer> {
+  await log.createTopics([INPUT, OUTPUT]);
+  const producer = await log.producer("input");
+  await append(producer, 0, 0, RECORDS / 2);
+  await append(producer, 1, 0, RECORDS);
+  return producer;
+}
+
+/** Asserts that all of the output is there, once and in order, and nothing is open. */
+export async function assertExactlyOnce(log: Log): Promise<void> {
   const input = [0, 1].map(inputOf);
   assert.deepEqual(await valuesIn(log, INPUT.name), input);
   assert.deepEqual(
