@@ -8,10 +8,8 @@ import type { LabelledPayments } from "../learning/data/payments.ts";
 import type { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import {
-  type ModelMetric,
-  type PredictionStore,
-} from "../store/predictions.ts";
+import { type PredictionStore } from "../store/predictions.ts";
+import { type ModelMetric } from "../store/tables.ts";
 import { emptyPredictions } from "../payment/prediction.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
@@ -20,8 +18,8 @@ import {
   isComplete,
   type StreamContext,
 } from "../stream/stream_context.ts";
-import { parseScoringCommit } from "../stream/scoring_commit.ts";
-import { takenOffset } from "../stream/stage_commit.ts";
+import { parseScoringCommit, takenOffset } from "../stream/commit.ts";
+import { isPlausible } from "../stream/checks.ts";
 import {
   PREDICTION_TOPIC,
   SCORER_GROUP,
@@ -124,7 +122,7 @@ export class ModelMonitor {
   }
 
   #take(batch: RecordBatch, partition: number): void {
-    const { maxGapSeconds } = this.#options.context.parameters;
+    const { parameters } = this.#options.context;
     const row = this.#row;
     const first = this.#options.firstDay * DAY_SECONDS;
     for (let i = 0; i < batch.count; i++) {
@@ -132,7 +130,8 @@ export class ModelMonitor {
       if (this.#reader.read(batch.bytes, from, to, row, 0)) continue;
       const [id, , , , , time, score, alert] = row.cells;
       const progress = this.#progress[partition];
-      if (time > Math.max(first, progress) + maxGapSeconds) continue;
+      const reached = Math.max(first, progress);
+      if (!isPlausible(time, reached, parameters)) continue;
       if (time > progress) this.#progress[partition] = time;
       const day = Math.floor(time / DAY_SECONDS);
       if (day < this.#next - PAST_DAYS) continue;
