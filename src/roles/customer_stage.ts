@@ -5,11 +5,7 @@
  */
 import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
-import {
-  customerPlaces,
-  customerReachSeconds,
-  featureCount,
-} from "../features/parameters.ts";
+import { customerPlaces, featureCount } from "../features/parameters.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import {
   type RecordBatch,
@@ -30,7 +26,11 @@ import {
   whatIsKnown,
 } from "../stream/checks.ts";
 import type { CommitReader } from "../stream/commit.ts";
-import type { StreamParameters } from "../stream/control.ts";
+import {
+  customerReplaySeconds,
+  rememberedSeconds,
+  type StreamParameters,
+} from "../stream/control.ts";
 import { Ledger } from "../stream/ledger.ts";
 import {
   PackBuilder,
@@ -116,7 +116,6 @@ class CustomerWork implements RecoverableWork {
     const { log, parameters } = context;
     const { partitions, latenessSeconds } = parameters;
     const features = featuresOf(context);
-    const keepSeconds = customerReachSeconds(features) + latenessSeconds;
     this.#context = context;
     this.#startOtherwise = startSeconds;
     this.#partition = partition;
@@ -130,11 +129,9 @@ class CustomerWork implements RecoverableWork {
       commits,
     });
     this.#operator = new CustomerOperator(features, latenessSeconds);
-    this.#ledger = new Ledger(keepSeconds);
+    this.#ledger = new Ledger(rememberedSeconds(parameters));
     this.#progress = progress;
-    // A row in reach of a window was judged by the ledger of its time, which
-    // reached as far back again.
-    progress.remember(2 * keepSeconds);
+    progress.remember(customerReplaySeconds(parameters));
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#partitioner = new IdPartitioner(partitions);

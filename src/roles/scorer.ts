@@ -15,8 +15,8 @@ import {
   valueStart,
 } from "../log/record_batch.ts";
 import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
+import type { ModelInUse } from "../scoring/open_model.ts";
 import {
-  type ModelInUse,
   type ModelSource,
   openModelSource,
   type Stretch,
@@ -259,7 +259,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     rows: number,
     records: RecordBatchBuilder,
   ): Promise<void> {
-    const { scorer, cells: places, version, inputs } = model;
+    const { scorer, cells: places, version } = model;
+    const { inputs } = scorer;
     const cells = this.#cells;
     const width = places.length;
     if (this.#values.length < rows * width) {

@@ -11,7 +11,6 @@ import {
   featureCount,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import { readWholeFile } from "../base/whole_file.ts";
 import { ModelError } from "../base/error.ts";
 import {
   type Challenge,
@@ -19,10 +18,7 @@ import {
   challengeDays,
   JUDGED_DAYS,
 } from "../learning/judge/challenge.ts";
-import {
-  formatModelFile,
-  parseModelFile,
-} from "../learning/file/model_file.ts";
+import { formatModelFile } from "../learning/file/model_file.ts";
 import { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
@@ -32,20 +28,14 @@ import { readVerdict } from "../payment/label_json.ts";
 import {
   changeRegistry,
   keepVersion,
+  openVersion,
   readRegistry,
   type Registry,
-  versionPath,
   withEntry,
 } from "../scoring/model_registry.ts";
 import { ModelMonitor } from "../scoring/model_monitor.ts";
-import {
-  inputCells,
-  MODEL_BYTES_MAX,
-  modelFeatures,
-  openModel,
-  streamInputs,
-} from "../scoring/open_model.ts";
-import { type TrainingSettings } from "./role.ts";
+import { modelInUse, openModel, streamInputs } from "../scoring/open_model.ts";
+import type { TrainingSettings } from "./role.ts";
 import {
   featuresOf,
   isComplete,
@@ -309,13 +299,12 @@ class Trainer {
     });
     const opened = champion === null
       ? undefined
-      : await openModel(versionPath(folder, champion), features);
-    if (opened) inputCells(opened, features);
+      : await modelInUse(openVersion(folder, champion), features);
     return await challenge({
       payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
       days,
       model,
-      features: modelFeatures(features),
+      features,
       champion: opened?.scorer,
     });
   }
@@ -384,13 +373,12 @@ class Trainer {
 
 /** The model that a new registry begins with. */
 async function readFirst(path: string, features: FeatureParameters) {
-  const { version } = await openModel(path, features);
-  if (path.endsWith(".onnx")) {
+  const { version, trained } = await modelInUse(openModel(path), features);
+  if (!trained) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  const text = new TextDecoder().decode(readWholeFile(path, MODEL_BYTES_MAX));
-  return { version, text, metrics: parseModelFile(text, path).metrics };
+  return { version, text: formatModelFile(trained), metrics: trained.metrics };
 }

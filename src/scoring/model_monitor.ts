@@ -8,10 +8,8 @@ import type { LabelledPayments } from "../learning/data/payments.ts";
 import type { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import {
-  type ModelMetric,
-  type PredictionStore,
-} from "../store/predictions.ts";
+import { type PredictionStore } from "../store/predictions.ts";
+import { type ModelMetric } from "../store/tables.ts";
 import { emptyPredictions } from "../payment/prediction.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";

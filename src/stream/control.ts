@@ -5,6 +5,7 @@
  */
 import { ConfigError, LogError } from "../base/error.ts";
 import {
+  customerReachSeconds,
   FEATURE_SETS,
   type FeatureParameters,
 } from "../features/parameters.ts";
@@ -36,6 +37,13 @@ export interface StreamParameters {
   readonly latenessSeconds: number;
   /** How far ahead of its partition's progress a payment is plausible, seconds. */
   readonly maxGapSeconds: number;
+  /**
+   * How far behind the newest payment of its partition one that was accepted is
+   * known if it comes again, seconds; at least the lateness. Absent in streams
+   * that were begun before there was a choice: they know it as long as it is
+   * in reach of a window.
+   */
+  readonly dedupeSeconds?: number | undefined;
   /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
   readonly startSeconds?: number | undefined;
   /**
@@ -44,6 +52,30 @@ export interface StreamParameters {
    * were begun before this was recorded: they take it wherever it lies.
    */
   readonly partitioner?: Partitioner | undefined;
+}
+
+/**
+ * How long the customer stage remembers a payment: less than so many seconds
+ * behind the progress it is known. One that comes again is then a duplicate or
+ * late, never accepted twice, since the lateness is not longer.
+ */
+export function rememberedSeconds(parameters: StreamParameters): number {
+  const { dedupeSeconds, features, latenessSeconds } = parameters;
+  return dedupeSeconds === undefined
+    ? customerReachSeconds(features) + latenessSeconds
+    : dedupeSeconds + 1;
+}
+
+/**
+ * How far behind the progress a replay begins that restores the customer
+ * stage: at every payment that a window or the ledger still reaches, and as far
+ * before it as the ledger reached that judged it.
+ */
+export function customerReplaySeconds(parameters: StreamParameters): number {
+  const { features, latenessSeconds } = parameters;
+  const reach = customerReachSeconds(features) + latenessSeconds;
+  const remembered = rememberedSeconds(parameters);
+  return Math.max(reach, remembered) + remembered;
 }
 
 /** Which stream this is. What is kept outside the log (a store, day files) names it, so that no two streams mix. */
@@ -342,7 +374,8 @@ export class Control {
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
         `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
-          `give the same, or choose another --data folder (on Kafka another ` +
+          `${found[flag] === NOT_YET ? "leave it out" : "give the same"}, or ` +
+          `choose another --data folder (on Kafka another ` +
           `--topic-prefix)`,
       );
     }
@@ -387,8 +420,12 @@ export class Control {
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
+/** Stands for a flag's value in streams that were begun before there was the flag. */
+const NOT_YET = "";
+
 /** What a flag was and is, for people; a switch has no value. */
 function differenceOf(flag: string, found: string, wanted: string): string {
+  if (found === NOT_YET) return `by a version without ${flag}`;
   if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
@@ -411,6 +448,9 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--dedupe": parameters.dedupeSeconds === undefined
+      ? NOT_YET
+      : `${parameters.dedupeSeconds}s`,
     "--partitioner": parameters.partitioner ?? "murmur2",
     "--start": parameters.startSeconds === undefined
       ? "unknown"
@@ -450,6 +490,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   parameters: ({ features, ...fields }) =>
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
+    isOptional(fields.dedupeSeconds, isCount) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
     isOptional(
       fields.partitioner,

@@ -441,6 +441,22 @@ testRunning("values out of range are wrong use", async () => {
 });
 
 testRunning(
+  "a --dedupe that is shorter than the lateness is wrong use",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "data")}`;
+    const flags = ["--lateness=2h", "--dedupe=1h"];
+    const { code, stderr } = await runMain(["run", data, ...flags]);
+    assert.equal(code, 2);
+    assert.equal(
+      stderr,
+      "fraudstream: --dedupe=3600s must be at least --lateness=7200s: " +
+        "otherwise a payment that comes again in time would count twice\n",
+    );
+  },
+);
+
+testRunning(
   "a mistyped flag is refused with the right one, with a value too",
   async () => {
     const { code, stderr } = await runMain(["--roel=producer"]);

@@ -11,11 +11,11 @@ import {
   type StoredRow,
   StoredRowReader,
 } from "../../src/store/stored_row.ts";
-import { StoredPredictionReader } from "../../src/store/stored_prediction.ts";
+import { paymentTable, PREDICTIONS } from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 
 const TABLE = "shop.transactions";
-const READER = new StoredRowReader(TABLE, HANDBOOK_FEATURES);
+const READER = new StoredRowReader(TABLE, paymentTable(HANDBOOK_FEATURES));
 
 /** A row as it comes from either store. */
 const GOOD: StoredRow = {
@@ -34,13 +34,14 @@ const GOOD: StoredRow = {
 };
 
 function problemOf(row: StoredRow): string | undefined {
-  const bad = READER.read(row, new Float64Array(READER.width), 0);
+  const cells = new Float64Array(READER.width);
+  const bad = READER.read(row, { cells, count: 1 }, 0);
   return bad && badRowText(bad);
 }
 
 Deno.test("a row that is as it was written is read", () => {
   const cells = new Float64Array(READER.width);
-  assert.equal(READER.read(GOOD, cells, 0), undefined);
+  assert.equal(READER.read(GOOD, { cells, count: 1 }, 0), undefined);
   const expected = new Float64Array(PAYMENT_CELLS);
   toCells(
     {
@@ -113,7 +114,7 @@ Deno.test("where every row is needed a bad one is a StoreError of one line", () 
 });
 
 Deno.test("a prediction that others have touched is named", () => {
-  const reader = new StoredPredictionReader("transaction_prediction");
+  const reader = new StoredRowReader(PREDICTIONS.name, PREDICTIONS);
   const rows = emptyPredictions(1);
   const good = {
     ...GOOD,

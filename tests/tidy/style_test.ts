@@ -12,7 +12,6 @@ const EXEMPT = [
   "docs/STYLE.md",
   "docs/FLAGS.md",
   "docs/MESSAGES.md",
-  "README.md",
   "docs/ARCHITECTURE.md",
   "docs/SCALING.md",
 ];
@@ -63,6 +62,25 @@ function pages(): string[] {
   const top = [...Deno.readDirSync(ROOT)]
     .filter(({ name }) => name.endsWith(".md")).map(({ name }) => name);
   return [...top, ...docs].filter((path) => !EXEMPT.includes(path)).sort();
+}
+
+function read(path: URL): string {
+  return Deno.readTextFileSync(path);
+}
+
+function exists(path: URL): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The names by which GitHub links to a page's headings. */
+function headingsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-")
+  );
 }
 
 /** A page's blocks of prose: paragraphs, list items, rows; without code and links' targets. */
@@ -141,6 +159,29 @@ testReading(
     assert.deepEqual(found, []);
   },
 );
+
+testReading("links between pages lead to files and headings that exist", () => {
+  const broken: string[] = [];
+  for (const path of [...pages(), ...EXEMPT]) {
+    const page = new URL(path, ROOT);
+    if (!exists(page)) continue;
+    for (const [, target] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const [file, heading] = target.split("#");
+      const url = file === "" ? page : new URL(file, page);
+      if (!exists(url)) broken.push(`${path}: ${target}`);
+      else if (heading && !headingsOf(read(url)).includes(heading)) {
+        broken.push(`${path}: ${target}`);
+      }
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+testReading("the README has at most 200 lines", () => {
+  const lines = Deno.readTextFileSync(new URL("README.md", ROOT)).split("\n");
+  assert.ok(lines.length <= 201, `${lines.length} lines`);
+});
 
 Deno.test("the words that are ruled out are found, and others are not", () => {
   const wrong = (text: string) => bannedIn("a page", text).length > 0;

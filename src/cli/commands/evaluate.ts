@@ -52,10 +52,13 @@ import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
 import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
-import { streamInputs } from "../../scoring/open_model.ts";
 import { loadPeriod } from "./labelled_payments.ts";
 import { collectModels, readModels } from "../flags/model_flags.ts";
-import { type OpenedModel, openModel } from "./model_source.ts";
+import {
+  type OpenedModel,
+  openModel,
+  streamInputs,
+} from "../../scoring/open_model.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { retrainStudy } from "./retrain_study.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
@@ -165,7 +168,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     const { tests: [test], fitSeconds } = outcomes[at];
     return { name, ...test, fitSeconds, training: ownTraining };
   });
-  for (const [at, { name, training }] of opened.entries()) {
+  for (const [at, { path: name, training }] of opened.entries()) {
     const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
     models.push({ name, judgement, scores, fitSeconds: undefined, training });

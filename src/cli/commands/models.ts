@@ -10,13 +10,12 @@ import { ConfigError, DataError } from "../../base/error.ts";
 import {
   changeRegistry,
   chosen,
+  openVersion,
   readRegistry,
   type Registry,
   type RegistryEntry,
   rolledBack,
-  versionPath,
 } from "../../scoring/model_registry.ts";
-import { readModelFile } from "./model_source.ts";
 import { writeResult } from "../output/terminal.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
 
@@ -77,7 +76,7 @@ async function models(options: ModelsOptions): Promise<void> {
       promote === undefined ? rolledBack(before) : chosen(before, promote);
     // Whoever becomes champion must be there and whole.
     const { champion } = change(registry);
-    readModelFile(versionPath(folder, champion ?? ""));
+    openVersion(folder, champion ?? "");
     registry = await changeRegistry(folder, change);
   }
   writeResult(

@@ -3,16 +3,17 @@ import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
-import { STANDARD_STREAM } from "../../base/output_file.ts";
+import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
 import {
+  formatModelFile,
   type TrainedModel,
   withVersion,
 } from "../../learning/file/model_file.ts";
 import type { InputNumbers } from "../../learning/onnx/onnx_writer.ts";
-import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
+import { exportModel, ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
   type LabelledPayments,
   lastDayOf,
@@ -43,7 +44,6 @@ import {
   readModels,
   withSetting,
 } from "../flags/model_flags.ts";
-import { writeModelFile, writeOnnxFile } from "./model_source.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { loadPeriod } from "./labelled_payments.ts";
@@ -133,8 +133,8 @@ async function train(options: TrainOptions): Promise<void> {
   };
   const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
-  await writeModelFile(out, model);
-  if (onnx) await writeOnnxFile(onnx.path, model, onnx.numbers);
+  await writeOutput(out, new TextEncoder().encode(formatModelFile(model)));
+  if (onnx) await writeOutput(onnx.path, exportModel(model, onnx.numbers));
   writeError(summary(model, payments, period, paths));
 }
 

@@ -12,7 +12,7 @@ import type { ModelSpec } from "../../learning/fit/fit_task.ts";
 import { KIND_NAMES, RETRAINED_KIND } from "../../learning/kinds/kinds.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
-import { inputCells, openModel } from "../../scoring/open_model.ts";
+import { modelInUse, openModel } from "../../scoring/open_model.ts";
 import type { Pace, Role, RunSettings } from "../../roles/role.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
@@ -206,8 +206,7 @@ export async function readScoringFlags(
   const { scores, trains, models } = planScoring(options, place);
   if (!scores && !trains) return { scoring: undefined, training: undefined };
   if (model !== undefined) {
-    const { features } = parameters;
-    inputCells(await openModel(model, features), features);
+    await modelInUse(openModel(model), parameters.features);
   }
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,

@@ -1,7 +1,7 @@
 /**
  * The flags that all roles of a stream must agree on: how many partitions it
- * has, how late and how far ahead a payment may be. Where one is not given
- * the stream's own counts.
+ * has, how late and how far ahead a payment may be, how long one that comes
+ * again is recognized. Where one is not given the stream's own counts.
  */
 import { ConfigError } from "../../base/error.ts";
 import { HANDBOOK_FEATURES } from "../../features/parameters.ts";
@@ -48,10 +48,20 @@ export const STREAM_FLAGS = {
       read: duration(),
       default: "400d",
     },
+    dedupe: {
+      value: "<time>",
+      help: "how long a payment that comes again is recognized, like 12h, " +
+        "2d; at least --lateness",
+      read: duration(),
+      default: "2d, or --lateness if that is longer",
+    },
   },
 } as const satisfies FlagGroup;
 
-/** What these flags give, lateness and gap in seconds; --start, seconds since 1970, is a data flag too. */
+/** How long a payment that comes again is recognized in a new stream, seconds. */
+const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
+
+/** What these flags give, times in seconds; --start, seconds since 1970, is a data flag too. */
 export type StreamOptions =
   & FlagValues<typeof STREAM_FLAGS>
   & FeatureOptions
@@ -67,6 +77,7 @@ export function readStreamFlags(
   found: StreamParameters | undefined,
 ): StreamParameters {
   const features = found?.features ?? HANDBOOK_FEATURES;
+  const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
   const parameters = {
     partitions: options.partitions ?? found?.partitions ?? PARTITIONS_DEFAULT,
     features: {
@@ -75,12 +86,22 @@ export function readStreamFlags(
       delayDays: options.delay ?? features.delayDays,
       useLabels: options.labels === false ? false : features.useLabels,
     },
-    latenessSeconds: options.lateness ?? found?.latenessSeconds ?? 3600,
+    latenessSeconds,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
+    dedupeSeconds: options.dedupe ?? (
+      found ? found.dedupeSeconds : Math.max(DEDUPE_DEFAULT, latenessSeconds)
+    ),
     partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
-  const { features: { delayDays }, latenessSeconds } = parameters;
+  const { features: { delayDays }, dedupeSeconds } = parameters;
+  if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
+    throw new ConfigError(
+      `--dedupe=${dedupeSeconds}s must be at least --lateness=` +
+        `${latenessSeconds}s: otherwise a payment that comes again in time ` +
+        `would count twice`,
+    );
+  }
   if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
     const [short, limit] = delayDays === 1
       ? ["a day", "longer than a day"]

@@ -3,7 +3,7 @@
  * analysts' verdicts, profiles. What is none of these is skipped: other
  * programs may write to the topics too.
  */
-import type { Verdict } from "../../store/look_up.ts";
+import type { Verdict } from "../../store/tables.ts";
 import { INT_MAX, TRANSACTION_ID_MAX } from "../../payment/payment.ts";
 
 /** What a model says about a payment. */

@@ -22,10 +22,13 @@ export interface Tree {
   readonly cover: readonly number[];
 }
 
+/** The ways from a margin to a score. */
+export const LINKS = ["logistic", "identity"] as const;
+
 /** A sum of trees: margin = base + the value of each tree's leaf. */
 export interface TreesBody {
   /** How a margin becomes a score: the logistic function, or as it is. */
-  readonly link: "logistic" | "identity";
+  readonly link: typeof LINKS[number];
   /** The margin before the trees. */
   readonly base: number;
   /** The trees. */
@@ -57,18 +60,12 @@ export function readEnsemble(
   inputs: number,
 ): TreesBody {
   const fields = file.object(value, "body.ensemble");
-  const { link, trees } = fields;
-  if (link !== "logistic" && link !== "identity") {
-    throw file.error("body.ensemble.link must be logistic or identity");
-  }
-  if (!Array.isArray(trees)) {
-    throw file.error("body.ensemble.trees must be a list");
-  }
+  const what = "body.ensemble";
   return {
-    link,
-    base: file.number(fields.base, "body.ensemble.base"),
-    trees: trees.map((tree, at) => {
-      return readTree(file, tree, `body.ensemble.trees[${at}]`, inputs);
+    link: file.oneOf(fields.link, LINKS, `${what}.link`),
+    base: file.number(fields.base, `${what}.base`),
+    trees: file.list(fields.trees, `${what}.trees`, (tree, name) => {
+      return readTree(file, tree, name, inputs);
     }),
   };
 }

@@ -110,7 +110,7 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
     [
       '"kind": "oracle"',
       /"kind": "decision-tree"/,
-      /kind "oracle" is none of logistic-regression, /,
+      /kind must be logistic-regression, .* or gradient-boosting, not "oracle"/,
     ],
     ['"inputs": []', /"inputs": \[[^\]]*\]/, /there are no inputs/],
     [
