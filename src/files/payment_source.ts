@@ -3,7 +3,7 @@
  * or stdin in any format, or the simulator. What takes payments opens a source,
  * asks for batches in order, and need not know which it is.
  */
-import { setImmediate } from "node:timers/promises";
+import { nextTurn } from "../base/unless_stopped.ts";
 import {
   type Customer,
   type Payment,
@@ -106,10 +106,4 @@ function simulatedPayments(choice: SimulationChoice): PaymentSource {
       }
     },
   };
-}
-
-/** Lets signals be heard, and throws the reason if one was. */
-async function nextTurn(signal: AbortSignal): Promise<void> {
-  await setImmediate();
-  signal.throwIfAborted();
 }
