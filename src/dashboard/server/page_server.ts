@@ -20,6 +20,7 @@ import type { Verdict } from "../../payment/label_json.ts";
 import type { ModelMetric } from "../../store/tables.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
 import { ASSETS, loginPage, pageWith } from "./assets.ts";
 import {
   checkVerdict,
@@ -398,8 +399,8 @@ function reachOf(
 
 /** The radius that the producer's data have; undefined for a stream of others. */
 function radiusOf(control: Control): number | undefined {
-  const found = /--radius=([\d.]+)/.exec(control.origin?.fingerprint ?? "");
-  return found ? Number(found[1]) : undefined;
+  const recorded = control.origin?.fingerprint;
+  return recorded && readFingerprint(recorded)?.parameters.radius || undefined;
 }
 
 function addModel(app: Hono<Served>, options: PageServerOptions): void {
