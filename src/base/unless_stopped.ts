@@ -46,3 +46,19 @@ export async function openUnlessStopped<T extends AsyncDisposable>(
   }
   return first;
 }
+
+/** Waits for a promise; throws the signal's reason when it comes first, and what becomes of the promise then is nobody's concern. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -22,7 +22,7 @@ import {
   isComplete,
   type StreamContext,
 } from "../stream/stream_context.ts";
-import { parseCommit, takenOffset } from "../stream/stage_commit.ts";
+import { parseCommit, takenOffset } from "../stream/commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,

@@ -18,8 +18,8 @@ import {
   isComplete,
   type StreamContext,
 } from "../stream/stream_context.ts";
-import { parseScoringCommit } from "../stream/scoring_commit.ts";
-import { takenOffset } from "../stream/stage_commit.ts";
+import { parseScoringCommit, takenOffset } from "../stream/commit.ts";
+import { isPlausible } from "../stream/checks.ts";
 import {
   PREDICTION_TOPIC,
   SCORER_GROUP,
@@ -124,7 +124,7 @@ export class ModelMonitor {
   }
 
   #take(batch: RecordBatch, partition: number): void {
-    const { maxGapSeconds } = this.#options.context.parameters;
+    const { parameters } = this.#options.context;
     const row = this.#row;
     const first = this.#options.firstDay * DAY_SECONDS;
     for (let i = 0; i < batch.count; i++) {
@@ -133,7 +133,8 @@ export class ModelMonitor {
       const { cells } = row;
       const time = cells[PREDICTION_CELL.time];
       const progress = this.#progress[partition];
-      if (time > Math.max(first, progress) + maxGapSeconds) continue;
+      const reached = Math.max(first, progress);
+      if (!isPlausible(time, reached, parameters)) continue;
       if (time > progress) this.#progress[partition] = time;
       const day = Math.floor(time / DAY_SECONDS);
       if (day < this.#next - PAST_DAYS) continue;

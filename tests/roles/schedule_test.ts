@@ -279,6 +279,9 @@ const schedules: [string, Omit<Schedule, "seed">][] = [
   }],
 ];
 
+/** As in a stream from before there was --dedupe, as short as it may be, between, and longer than any window. */
+const DEDUPES = [undefined, 3600, 100_000, 10 * DAY_SECONDS];
+
 for (const set of FEATURE_SETS) {
   const features = { ...PARAMETERS.features, set };
   const parameters = { ...PARAMETERS, features };
@@ -288,8 +291,12 @@ for (const set of FEATURE_SETS) {
         fc.asyncProperty(
           arrivals,
           fc.integer(),
-          (arrivals, seed) =>
-            runSchedule(arrivals, parameters, { ...schedule, seed }),
+          fc.constantFrom(...DEDUPES),
+          (arrivals, seed, dedupeSeconds) =>
+            runSchedule(arrivals, { ...parameters, dedupeSeconds }, {
+              ...schedule,
+              seed,
+            }),
         ),
         { numRuns: 60 },
       );

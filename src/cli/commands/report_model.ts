@@ -1,4 +1,5 @@
 /** The model of a report: opened from its file, and judged by the payments that it has not learned from. */
+import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { AMOUNT_INPUT } from "../../learning/data/payments.ts";
 import {
@@ -9,7 +10,7 @@ import {
 import { type ModelCurves, modelCurves } from "../../report/model_curves.ts";
 import { ScoreCollector } from "../../report/score_collector.ts";
 import { formatDate } from "../../payment/calendar.ts";
-import { type OpenedModel, openModel } from "./model_source.ts";
+import { type OpenedModel, openModel } from "../../scoring/open_model.ts";
 import { writeError } from "../output/terminal.ts";
 
 /** A model to be judged. */
@@ -20,9 +21,12 @@ export class JudgedModel {
     this.#model = model;
   }
 
-  /** Opens a model file. Throws like openModel(). */
+  /** Opens a model file. Throws ConfigError for another ending, else like openModel(). */
   static open(path: string): JudgedModel {
-    return new JudgedModel(openModel(path));
+    if (/\.(?:json|onnx)$/.test(path)) return new JudgedModel(openModel(path));
+    throw new ConfigError(
+      `--model=${path}: only model files that end in .json or .onnx can be read`,
+    );
   }
 
   /** The features that the model was trained on; undefined where its file does not say. */
@@ -40,7 +44,7 @@ export class JudgedModel {
 
   /** The curves; undefined, and a line on stderr, if there is no payment to judge by. */
   async curves(scores: ScoreCollector): Promise<ModelCurves | undefined> {
-    const { trained, training, name } = this.#model;
+    const { trained, training, path: name } = this.#model;
     const priced = await scores.finish();
     const curves = modelCurves({
       name: trained ? `${trained.kind}, version ${trained.version}` : name,

@@ -12,6 +12,7 @@ import {
   type QueryOptions,
   types,
 } from "cassandra-driver";
+import { REAL_CLOCK } from "../../base/clock.ts";
 import { StoreError } from "../../base/error.ts";
 import { Outage, type OutageReport } from "../../base/outage.ts";
 import type { StoreRows } from "../store.ts";
@@ -92,10 +93,8 @@ export class CassandraSession implements AsyncDisposable {
       isTransient,
       reasonOf,
       report,
-      pauseMsMin: 50,
-      pauseMsMax: 2000,
-      now: () => performance.now(),
-      random: Math.random,
+      pauseMs: { min: 50, max: 2000 },
+      clock: REAL_CLOCK,
     });
   }
 
