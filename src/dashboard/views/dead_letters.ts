@@ -1,6 +1,5 @@
 /** Dead letters on the page: the newest, and a second chance for each. */
 import { Buffer } from "node:buffer";
-import { DataError } from "../../base/error.ts";
 import {
   type DeadLetter,
   letterId,
@@ -8,7 +7,13 @@ import {
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
 import deadLettersJs from "../page/dead_letters.js" with { type: "text" };
-import { NotThereError, type Page, type PageView, turns } from "./page_view.ts";
+import {
+  BODY,
+  NotThereError,
+  type Page,
+  type PageView,
+  turns,
+} from "./page_view.ts";
 
 /** Dead letters that one answer has. */
 const LETTERS_MAX = 200;
@@ -74,10 +79,10 @@ export const deadLetters: PageView = {
       return { total, letters };
     });
     post("/api/dead-letters/requeue", async (asked) => {
-      const { id, json, again } = await asked.body();
-      if (typeof id !== "string" || typeof json !== "string") {
-        throw new DataError("id and json must be text");
-      }
+      const body = await asked.body();
+      const id = BODY.string(body.id, "id");
+      const json = BODY.string(body.json, "json");
+      const { again } = body;
       return await inTurn(async () => {
         for await (const letter of readDeadLetters(log)) {
           if (letterId(letter) !== id) continue;

@@ -1,5 +1,6 @@
 /** The plane on which cards and terminals lie, and one card or terminal with its newest payments. */
 import type { StoredPayment, TimeRange } from "../../store/look_up.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
 import type { Control } from "../../stream/control.ts";
 import mapJs from "../page/map.js" with { type: "text" };
 import planeJs from "../page/plane.js" with { type: "text" };
@@ -175,8 +176,8 @@ export function reachOf(
 
 /** The radius that the producer's data have; undefined for a stream of others. */
 export function radiusOf(control: Control): number | undefined {
-  const found = /--radius=([\d.]+)/.exec(control.origin?.fingerprint ?? "");
-  return found ? Number(found[1]) : undefined;
+  const recorded = control.origin?.fingerprint;
+  return recorded ? readFingerprint(recorded)?.parameters.radius : undefined;
 }
 
 function round(value: number): number {

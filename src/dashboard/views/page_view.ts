@@ -4,6 +4,7 @@
  * views.ts; the type of each answer is written once, here on the server, and
  * the page's script is checked against it.
  */
+import { CheckedJson } from "../../base/checked_json.ts";
 import { DataError } from "../../base/error.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
@@ -104,6 +105,9 @@ export type Router = <Answers extends Record<keyof Answers, object>>() => {
   /** Answers POST, by status 201. */
   readonly post: AddRoute<Answers>;
 };
+
+/** Checks what a body holds; throws DataError. */
+export const BODY: CheckedJson = new CheckedJson((what) => new DataError(what));
 
 /** The store; throws DataError before it has been reached. */
 export function storeOf({ lookUp }: Page): LookUp {
