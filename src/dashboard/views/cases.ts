@@ -1,7 +1,7 @@
 /**
- * A case as analysts work on it: a payment with everything that its score was
- * made from, and the verdict, which goes to the label topic and the store's
- * table of verdicts and changes nothing else.
+ * The view of a case: a payment, what its score was computed from, and the
+ * verdict. A verdict goes to the label topic and to the store's table of
+ * verdicts. It changes nothing else.
  */
 import {
   featureNames,
@@ -57,7 +57,7 @@ export interface Case {
   readonly windows: Pick<FeatureParameters, "windowDays" | "delayDays">;
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface CaseAnswers {
   /** The case, and where its card and terminal are. */
   readonly "/api/cases/:id": Case & {

@@ -1,4 +1,4 @@
-/** Dead letters on the page: the newest, and a second chance for each. */
+/** Dead letters in the view "System": the newest ones, and requeueing. */
 import { Buffer } from "node:buffer";
 import {
   type DeadLetter,
@@ -36,7 +36,7 @@ export interface LetterView {
   readonly requeued: ReturnType<Page["control"]["requeued"]>;
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface DeadLetterAnswers {
   /** The newest dead letters. */
   readonly "/api/dead-letters": {
@@ -49,7 +49,7 @@ export interface DeadLetterAnswers {
   readonly "/api/dead-letters/requeue": Awaited<ReturnType<typeof requeue>>;
 }
 
-/** The part of the machinery's view that shows dead letters. */
+/** The dead letters in the view "System". */
 export const deadLetters: PageView = {
   scripts: { "dead_letters.js": deadLettersJs },
   serve(router, { log, control, parameters }) {

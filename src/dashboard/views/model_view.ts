@@ -77,7 +77,7 @@ export interface DriftView {
   readonly inputs: readonly { readonly name: string; readonly psi: number }[];
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface ModelAnswers {
   /** How the models do. */
   readonly "/api/model": ModelView;
@@ -92,7 +92,7 @@ export interface ModelAnswers {
   readonly "/api/model/roll-back": Registry;
 }
 
-/** The view of the models. */
+/** The view "Model". */
 export const model: PageView = {
   scripts: {
     "model.js": modelJs,

@@ -3,8 +3,8 @@
  * bootstrap samples that try few inputs, drawn anew, at each node. A score is
  * the mean over trees of the share of frauds in the leaf.
  *
- * Tree t of a forest depends on the seed and t alone, so a forest is the same
- * whoever grows which of its trees. The default settings are close to the best
+ * Tree t of a forest depends only on the seed and t, so threads can grow trees
+ * in any order. The default settings are close to the best
  * of the means over the four prequential validation folds (docs/LEARNING.md).
  */
 import { SeededSource } from "../../simulator/random/seeded_source.ts";
