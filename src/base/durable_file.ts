@@ -61,7 +61,7 @@ function replace(path: string, bytes: Uint8Array, mode: number): void {
   }
 }
 
-/** Where replaceDurably() writes; a power cut may leave it behind. */
+/** Where the new content of a file is written before it takes the name; a power cut may leave it behind. */
 export function partialPath(path: string): string {
   return `${path}.partial`;
 }
@@ -160,7 +160,11 @@ export function* readPieces(
 
 const PIECE_BYTES = 1 << 20;
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+/** Writes all bytes, at once. Throws what Deno throws. */
+export function writeAll(
+  file: { writeSync(bytes: Uint8Array): number },
+  bytes: Uint8Array,
+): void {
   let written = 0;
   while (written < bytes.length) {
     written += file.writeSync(bytes.subarray(written));

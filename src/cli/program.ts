@@ -27,6 +27,7 @@ import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
 import { writeError, writeResult } from "./output/terminal.ts";
+import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
 import { TRAIN_COMMAND } from "./commands/train.ts";
 
@@ -49,7 +50,6 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   REPORT_COMMAND,
 ];
 
-const VERSION = "0.1.0";
 const HELP_COLUMNS = 80;
 
 const EXIT_DONE = 0;
@@ -86,7 +86,7 @@ export function buildProgram(): Command {
       "Simulates card payments, streams them, turns them into features over " +
         "sliding windows, exactly, and stores them.",
     )
-    .version(VERSION, "--version", "print the version")
+    .version(versionText(), "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .option(DEBUG_FLAG, "print the stack trace of an error")
@@ -96,7 +96,7 @@ export function buildProgram(): Command {
     .configureOutput({
       writeOut: writeResult,
       writeErr: writeError,
-      outputError: (message) => writeError(errorLine(message)),
+      outputError: (message) => writeError(errorLine(withHint(message))),
       // Asked of process.env otherwise, which needs a permission.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
@@ -146,6 +146,16 @@ function withoutUnknownValues(program: Command, args: string[]): string[] {
     const [flag] = arg.split("=", 1);
     return flag.startsWith("--") && !flags.has(flag) ? flag : arg;
   });
+}
+
+/** The parser's message, with where to look for what there is, if it suggests nothing. */
+function withHint(message: string): string {
+  const text = message.trim();
+  const [, what] = /^error: unknown (command|option) /.exec(text) ?? [];
+  if (what === undefined || text.endsWith("?)")) return text;
+  return what === "command"
+    ? `${text}; 'fraudstream help' lists the commands`
+    : `${text}; --help lists the flags`;
 }
 
 /** Tells the person about an error; returns the exit code. */

@@ -43,6 +43,12 @@ export type FromRole =
     readonly count: number;
     readonly ids: readonly number[];
     readonly at: number;
+  }
+  /** See StreamContext.recovered. */
+  | {
+    readonly kind: "recovered";
+    readonly group: string;
+    readonly rows: number;
   };
 
 /** At most so many payments of one write are timed. */
@@ -73,6 +79,7 @@ async function runRole(
     parameters,
     logger,
     signal,
+    recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
   switch (role) {
     case "producer":

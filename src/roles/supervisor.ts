@@ -21,6 +21,7 @@ import type { FromRole, RoleWork } from "./role_worker.ts";
 import {
   CHAIN,
   CONTROL_TOPIC,
+  TERMINAL_GROUP,
   topicSpecs,
   TRANSACTION_TOPIC,
 } from "../stream/topics.ts";
@@ -66,6 +67,7 @@ export class Stream implements AsyncDisposable {
   readonly control: Control;
   readonly #options: StreamOptions;
   #written = 0;
+  #recovered = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
@@ -132,6 +134,11 @@ export class Stream implements AsyncDisposable {
   /** Rows that this process's writers have written to the store so far. */
   get written(): number {
     return this.#written;
+  }
+
+  /** Rows that the processor had handed on before a position was lost, and found again now. */
+  get recovered(): number {
+    return this.#recovered;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
@@ -217,6 +224,10 @@ export class Stream implements AsyncDisposable {
       received: (sent) => {
         if (sent.kind === "published") {
           options.latency.published(sent.nextId, sent.at);
+          return;
+        }
+        if (sent.kind === "recovered") {
+          if (sent.group === TERMINAL_GROUP) this.#recovered += sent.rows;
           return;
         }
         this.#written += sent.count;

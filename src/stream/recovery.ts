@@ -120,7 +120,10 @@ export async function openStage<Written extends WrittenRow>(
   if (!start.isKnown) {
     const recovery = await Recovery.open({ context, stage, place, start });
     task.start = await recovery.run(task, state, work);
-    if (task.start) tellRecovered(logger, place, start, task.start.offset);
+    if (task.start) {
+      tellRecovered(logger, place, start, task.start.offset);
+      context.recovered?.(group, state.counters.emitted);
+    }
     return task;
   }
   const rows = await restore({

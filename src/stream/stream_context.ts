@@ -18,6 +18,8 @@ export interface StreamContext {
   readonly logger: Logger;
   /** Ends the role after the step in hand. */
   readonly signal: AbortSignal;
+  /** Called with the rows that a stage had handed on before it lost its position: they are no work of this run. */
+  readonly recovered?: (group: string, rows: number) => void;
 }
 
 /** The features of a context, for short. */

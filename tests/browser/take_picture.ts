@@ -7,8 +7,9 @@
  *     http://127.0.0.1:8080 docs/images/dashboard-now.png [chromium]
  */
 import { chromium } from "playwright-core";
+import { findChromium } from "./chromium.ts";
 
-const [address, out, executablePath = "/usr/bin/chromium"] = Deno.args;
+const [address, out, executablePath = findChromium() ?? ""] = Deno.args;
 const browser = await chromium.launch({ executablePath });
 try {
   const page = await browser.newPage({

@@ -101,6 +101,10 @@ testReading("a room imports from the rooms before it", () => {
   for (const source of sources()) {
     for (const { from } of importsOf(source)) {
       if (!from.startsWith(".") || from.includes("/page/")) continue;
+      // The version stands there, for Deno too.
+      if (source.path === "src/cli/version.ts" && from.endsWith("/deno.json")) {
+        continue;
+      }
       seen++;
       const to = roomOf(source, from);
       assert.ok(

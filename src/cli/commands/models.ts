@@ -17,7 +17,7 @@ import {
   rolledBack,
 } from "../../scoring/model_registry.ts";
 import { writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** Flags of its own. */
 const FLAGS = {

@@ -8,7 +8,7 @@ import { type FlagGroup, type FlagValues, givenFlags } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import { featureNames } from "../../features/parameters.ts";
 import { fileError } from "../../base/file_error.ts";
-import { OutputFile, STANDARD_STREAM } from "../../base/output_file.ts";
+import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import {
   figuresOf,
   type ReportData,
@@ -354,7 +354,7 @@ async function write(
   const sections = reportSections(data);
   if (output.format === "html") {
     const page = htmlPage(REPORT_TITLE, sections);
-    await writeWhole(output.out, new TextEncoder().encode(page));
+    await writeOutput(output.out, new TextEncoder().encode(page));
   } else await writeFigures(sections, output, signal);
 }
 
@@ -370,12 +370,6 @@ async function writeFigures(
     signal.throwIfAborted();
     const width = figure.small ? SMALL_FIGURE_WIDTH : FIGURE_WIDTH;
     const svg = standaloneSvg(figure.draw(width), figure);
-    await writeWhole(`${out}/${figure.id}.${format}`, encode(svg));
+    await writeOutput(`${out}/${figure.id}.${format}`, encode(svg));
   }
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await OutputFile.open(path);
-  await file.write(bytes);
-  await file.close();
 }

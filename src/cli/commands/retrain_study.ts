@@ -31,7 +31,7 @@ import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { NamedSpec } from "../flags/model_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
 import { counted, writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** The flags of `evaluate` that the study takes. */
 export interface StudyOptions

@@ -252,6 +252,7 @@ async function run(options: RunOptions): Promise<void> {
       after,
       stored: stored?.payments,
       written: stream.written,
+      recovered: stream.recovered,
       latency: roles.length > 1 && settings.pace.kind !== "max"
         ? latency.summary()
         : undefined,

@@ -2,7 +2,7 @@
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import { OutputFile } from "../../base/output_file.ts";
+import { writeOutput } from "../../base/output_file.ts";
 import { type Metric, METRICS } from "../../learning/judge/judgement.ts";
 import { KIND_NAMES, kindOf } from "../../learning/kinds/kinds.ts";
 import {
@@ -38,7 +38,7 @@ import {
   selectionSvg,
 } from "../output/selection_plot.ts";
 import { counted, writeError, writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 const FOLDS_MAX = 100;
 
@@ -280,8 +280,6 @@ function selectionObject(
 }
 
 async function writePicture(path: string, svg: string): Promise<void> {
-  await using output = await OutputFile.open(path);
-  await output.write(new TextEncoder().encode(svg));
-  await output.close();
+  await writeOutput(path, new TextEncoder().encode(svg));
   writeError(`picture in ${path}\n`);
 }

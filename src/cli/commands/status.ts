@@ -42,6 +42,7 @@ import {
   type StoredStream,
   warnings,
 } from "./stored_stream.ts";
+import { textTable } from "../../base/text_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";
@@ -219,18 +220,14 @@ function writeStatus(
 }
 
 function topicTable(topics: readonly TopicState[]): string {
-  const width = Math.max(5, ...topics.map(({ name }) => name.length));
-  const lines = topics.map(({ name, startOffsets, endOffsets, compacted }) => {
+  const rows = topics.map(({ name, startOffsets, endOffsets, compacted }) => {
     const end = endOffsets.reduce((sum, offset) => sum + offset, 0);
     const start = startOffsets.reduce((sum, offset) => sum + offset, 0);
-    const records = compacted ? "compacted" : `${thousands(end - start)}`;
-    return `${name.padEnd(width)}  ${records.padStart(11)}  ${
-      endOffsets.join(" ")
-    }`;
+    const records = compacted ? "compacted" : thousands(end - start);
+    return [name, records, endOffsets.join(" ")];
   });
-  const head = `${"topic".padEnd(width)}  ${"records".padStart(11)}  ` +
-    "end offset of each partition";
-  return [head, ...lines].join("\n") + "\n";
+  const head = ["topic", "records", "end offset of each partition"];
+  return textTable(head, rows, [1]);
 }
 
 function streamText(stream: StreamStatus): string {

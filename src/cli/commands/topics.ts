@@ -17,12 +17,8 @@ import {
 import { wholeNumber } from "../flags/flag_value.ts";
 import { openStoredStream, openStream, warnings } from "./stored_stream.ts";
 import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
-import {
-  counted,
-  thousands,
-  visible,
-  writeResult,
-} from "../output/terminal.ts";
+import { textTable } from "../../base/text_table.ts";
+import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -135,15 +131,7 @@ function problemsOf(spec: TopicSpec, state: TopicState | undefined): string[] {
 }
 
 function topicTable(topics: readonly Topic[]): string {
-  const width = Math.max(...topics.map(({ spec }) => spec.name.length));
-  const columns = ["partitions", "compacted", "records"];
-  const row = (name: string, cells: readonly string[], rest: string) =>
-    [
-      name.padEnd(width),
-      ...cells.map((cell, i) => cell.padStart(columns[i].length)),
-      rest,
-    ].join("  ").trimEnd() + "\n";
-  const lines = topics.map(({ spec, state, problems }) => {
+  const rows = topics.map(({ spec, state, problems }) => {
     const cells = state
       ? [`${state.partitions}`, state.compacted ? "yes" : "no", held(state)]
       : ["-", "-", "-"];
@@ -151,9 +139,10 @@ function topicTable(topics: readonly Topic[]): string {
       `${key}=${value}`
     );
     const told = problems.length > 0 ? problems.join(", ") : "ok";
-    return row(spec.name, cells, visible([told, ...settings].join("  ")));
+    return [spec.name, ...cells, [told, ...settings].join("  ")];
   });
-  return row("topic", columns, "state") + lines.join("");
+  const head = ["topic", "partitions", "compacted", "records", "state"];
+  return textTable(head, rows, [2]);
 }
 
 function held({ startOffsets, endOffsets }: TopicState): string {

@@ -3,7 +3,7 @@ import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
-import { OutputFile, STANDARD_STREAM } from "../../base/output_file.ts";
+import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
@@ -48,7 +48,7 @@ import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { loadPeriod } from "./labelled_payments.ts";
 import { counted, writeError } from "../output/terminal.ts";
-import { decimals } from "../output/text_table.ts";
+import { decimals } from "../../base/text_table.ts";
 
 /** Flags of its own. */
 const FLAGS = {
@@ -133,8 +133,8 @@ async function train(options: TrainOptions): Promise<void> {
   };
   const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
-  await writeFile(out, new TextEncoder().encode(formatModelFile(model)));
-  if (onnx) await writeFile(onnx.path, exportModel(model, onnx.numbers));
+  await writeOutput(out, new TextEncoder().encode(formatModelFile(model)));
+  if (onnx) await writeOutput(onnx.path, exportModel(model, onnx.numbers));
   writeError(summary(model, payments, period, paths));
 }
 
@@ -223,13 +223,6 @@ function trainedModel(
     metrics: tests[0]?.judgement.metrics,
     body,
   });
-}
-
-/** Writes a file, whole or not at all; "-" is stdout. Throws DataError. */
-async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
-  await using output = await OutputFile.open(path);
-  await output.write(bytes);
-  await output.close();
 }
 
 function summary(

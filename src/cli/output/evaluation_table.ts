@@ -31,7 +31,7 @@ import {
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { counted } from "./terminal.ts";
-import { decimals, textTable } from "./text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** One judged model. */
 export interface Evaluated {
