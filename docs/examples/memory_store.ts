@@ -31,7 +31,8 @@ import type {
   PredictionStore,
 } from "../../src/store/predictions.ts";
 import type { Store, StoreRows, StoreStatus } from "../../src/store/store.ts";
-import type { ModelMetric, Verdict } from "../../src/store/tables.ts";
+import type { Verdict } from "../../src/payment/label_json.ts";
+import type { ModelMetric } from "../../src/store/tables.ts";
 
 /** Rows in a block that rows() hands out. */
 const BLOCK_ROWS = 4096;
