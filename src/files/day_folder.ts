@@ -367,7 +367,7 @@ export class DayFolder {
         if (date in parts) truncate(path, parts[date].bytes);
         else remove(path);
       }
-      // Half a day's file, which a start would sort anew.
+      // Half a day's file, which a start would sort again.
       const half = isDate(name.slice(0, name.indexOf("."))) &&
         name === partialPath(this.#finalName(name.slice(0, name.indexOf("."))));
       if (half) remove(path);
