@@ -40,8 +40,8 @@ class Owners {
   }
 }
 
-Deno.test("rings keep their words and leave no holes, whatever comes and goes", () =>
-  forEachSeed(3, 60, (seed) => {
+Deno.test("rings keep their words and leave no holes, whatever comes and goes", async () => {
+  await forEachSeed(3, 60, (seed) => {
     const random = chance(seed);
     const owners = new Owners();
     const sizes = owners.memory.sizes.length;
@@ -58,4 +58,5 @@ Deno.test("rings keep their words and leave no holes, whatever comes and goes", 
     }
     for (const owner of owners.rings.keys()) owners.remove(owner);
     assert.equal(owners.memory.bytes, 0);
-  }));
+  });
+});
