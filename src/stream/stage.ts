@@ -53,7 +53,7 @@ export interface Stage {
   readonly writesLetters: boolean;
   /** So much of a record tells it from others: a pack may have 256 KiB. */
   readonly markedBytes: number;
-  /** Whether it takes all that is accepted or may leave some without an outcome, and begin late where others have begun before. */
+  /** Whether it may leave records without an outcome, and begin late where the first ones are deleted, as the scorer does. */
   readonly isOptional?: boolean;
 }
 
@@ -106,7 +106,11 @@ export interface Hold {
   readonly head: number | null;
 }
 
-/** A stage's work on one partition: what its records mean, and its state. */
+/**
+ * A stage's work on one partition: what its records mean, and its state. What
+ * it does may depend on its records alone, in their order, so that a replay
+ * makes the same state. docs/EXTENDING.md shows one.
+ */
 export interface StageWork<Rows = void, Written = unknown> {
   /** What the record that was taken last led to. */
   readonly taken: Taken;
@@ -353,7 +357,8 @@ export async function runStage<Rows>(
       isComplete = run.onlyPresent
         ? await hasTaken(log, group, input)
         : await isDone(context, group, input);
-      if (isComplete && output) await markEnd(context, group, input, output);
+      const hasEnded = isComplete && !run.onlyPresent;
+      if (hasEnded && output) await markEnd(context, group, input, output);
       return isComplete;
     },
   });
