@@ -117,7 +117,7 @@ export interface StageWork<Rows = void, Written = unknown> {
   /** Called before the records of a batch are judged. */
   begin?(batch: RecordBatch): Promise<void>;
   /** Called before a step: for what may have changed outside the log. */
-  refresh?(): Promise<void>;
+  refresh?(): void | Promise<void>;
   /** Judges a record and remembers what it says; changes nothing else. */
   judge(batch: RecordBatch, index: number): Verdict;
   /** Whether the record just judged, "look", has to stay for another step. */
