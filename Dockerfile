@@ -5,6 +5,9 @@ FROM denoland/deno:debian-2.9.6 AS build
 WORKDIR /build
 COPY deno.json deno.lock main.ts ./
 COPY src ./src
+# What --version says; docker build --build-arg FRAUDSTREAM_COMMIT=$(git rev-parse --short HEAD)
+ARG FRAUDSTREAM_COMMIT=
+RUN echo "export const COMMIT: string = \"$FRAUDSTREAM_COMMIT\";" > src/cli/commit.ts
 # What the roles on Kafka and Cassandra need and no more: the network, their own
 # settings in the environment, passwords and certificates as secrets. They have
 # no files, so nothing may be written.

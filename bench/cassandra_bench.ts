@@ -24,22 +24,17 @@ import { simulateHandbook } from "../src/simulator/handbook.ts";
 import { HANDBOOK_PARAMETERS } from "../src/simulator/parameters.ts";
 import {
   CassandraStore,
-  connectCassandra,
   openCassandraStore,
 } from "../src/store/cassandra/cassandra_store.ts";
 import {
-  scoringTables,
+  OTHER_TABLES,
   tablesOf,
-  VERDICTS,
 } from "../src/store/cassandra/cassandra_schema.ts";
+import { CassandraSession } from "../src/store/cassandra/cassandra_session.ts";
+import { ColumnValues } from "../src/store/cell_rows.ts";
 import type { CassandraSettings } from "../src/store/cassandra/cassandra_settings.ts";
 import type { Store, StoreRows } from "../src/store/store.ts";
-import { formatDatetime } from "../src/payment/calendar.ts";
-import {
-  DAY_SECONDS,
-  emptyPayment,
-  readTableRow,
-} from "../src/payment/payment.ts";
+import { emptyPayment, readTableRow } from "../src/payment/payment.ts";
 import { startCassandra } from "../tests/services/cassandra_server.ts";
 import { jarsOf } from "../tests/services/jar_cache.ts";
 import { WITH_JAVA_HOME } from "../tests/services/java.ts";
@@ -106,16 +101,12 @@ async function main(): Promise<void> {
   const whole = held.use(
     await openCassandraStore(settings, HANDBOOK_FEATURES, report),
   );
-  const client = await connectCassandra(settings);
+  const session = await CassandraSession.open(settings, report);
   const { transactions } = TABLES;
   const alone = held.use(
-    new CassandraStore(client, settings.keyspace, {
+    new CassandraStore(session, {
       payments: { transactions },
-      scoring: scoringTables(),
-      verdicts: VERDICTS,
-    }, {
-      features: HANDBOOK_FEATURES,
-      report,
+      ...OTHER_TABLES,
     }),
   );
   const ours = (name: string, store: Store): Contestant => ({
@@ -136,10 +127,8 @@ async function main(): Promise<void> {
   // The first round has the server compile what it runs.
   for (let run = 0; run <= flags.runs; run++) {
     for (const contestant of contestants) {
-      for (const { name } of Object.values(TABLES)) {
-        await client.execute(`TRUNCATE ${settings.keyspace}.${name}`, [], {
-          readTimeout: 60_000,
-        });
+      for (const table of Object.values(TABLES)) {
+        await session.truncate(table);
       }
       const measured = await measure(contestant, server.pid);
       const note = run === 0 ? " (not counted)" : "";
@@ -278,16 +267,14 @@ async function writeTsv(
   blocks: readonly StoreRows[],
 ): Promise<void> {
   const { columns } = TABLES.transactions;
+  const columnValues = new ColumnValues(TABLES.transactions, columns);
   const encoder = new TextEncoder();
   using file = await Deno.open(path, { write: true, create: true });
   let text = columns.map(({ name }) => name).join("\t") + "\n";
-  for (const { cells, count } of blocks) {
-    for (let at = 0; at < count * WIDTH; at += WIDTH) {
-      const values = columns.map(({ source }) => {
-        if (typeof source === "number") return cells[at + source];
-        if (source === "datetime") return formatDatetime(cells[at + 1]);
-        return Math.floor(cells[at + 5] / DAY_SECONDS);
-      });
+  for (const block of blocks) {
+    for (let row = 0; row < block.count; row++) {
+      const values: (number | string | null)[] = [];
+      columnValues.fill(values, 0, block, row);
       text += values.join("\t") + "\n";
     }
     const bytes = encoder.encode(text);

@@ -15,15 +15,15 @@
 import process from "node:process";
 import { loadPayments } from "../src/cli/commands/labelled_payments.ts";
 import { HANDBOOK_FEATURES } from "../src/features/parameters.ts";
-import { fitModel, type FitSettings } from "../src/learning/fit/fit.ts";
+import type { Settings } from "../src/learning/kinds/model_kind.ts";
+import { fitModel, scorerOf } from "../src/learning/kinds/kinds.ts";
 import type {
   Examples,
   ModelBody,
-  ModelKind,
   Scorer,
 } from "../src/learning/kinds/model.ts";
+import type { TreesPart } from "../src/learning/kinds/trees.ts";
 import { examplesOf } from "../src/learning/data/payments.ts";
-import { scorerOf } from "../src/learning/kinds/scorer.ts";
 import {
   endDayOf,
   HANDBOOK_PERIOD,
@@ -40,7 +40,7 @@ import {
 } from "./figures.ts";
 
 /** XGBoost's own defaults. */
-const XGBOOST: FitSettings = {
+const XGBOOST: Settings = {
   trees: 100,
   depthMax: 6,
   learningRate: 0.3,
@@ -49,7 +49,7 @@ const XGBOOST: FitSettings = {
 };
 
 /** Name, which the peers' lines begin with, and what is fitted. */
-const FITS: readonly [string, ModelKind, FitSettings][] = [
+const FITS: readonly [string, string, Settings][] = [
   ["logistic regression", "logistic-regression", {}],
   ["decision tree, depth 2", "decision-tree", {}],
   ["decision tree, no limit", "decision-tree", { depthMax: 0 }],
@@ -65,7 +65,7 @@ const FITS: readonly [string, ModelKind, FitSettings][] = [
 ];
 
 /** Models whose scores are timed in batches, one by one, and explained. */
-const SCORED: readonly [string, ModelKind, FitSettings][] = [
+const SCORED: readonly [string, string, Settings][] = [
   ["logistic regression", "logistic-regression", {}],
   ["boosting, 50 trees of depth 3", "gradient-boosting", {
     ...XGBOOST,
@@ -265,8 +265,9 @@ function explain(scorer: Scorer, values: Float64Array): void {
 }
 
 function nodesOf(body: ModelBody): number {
-  if (body.kind === "logistic-regression") return 1;
-  return body.ensemble.trees.reduce((sum, { input }) => sum + input.length, 0);
+  if (!("ensemble" in body)) return 1;
+  const { ensemble } = body as TreesPart;
+  return ensemble.trees.reduce((sum, { input }) => sum + input.length, 0);
 }
 
 if (import.meta.main) await main();

@@ -28,7 +28,7 @@ import {
   encodeBatch,
   sealBatch,
 } from "../src/log/embedded/batch_codec.ts";
-import { inputCells, openModel } from "../src/scoring/open_model.ts";
+import { modelInUse, openModel } from "../src/scoring/open_model.ts";
 import {
   PredictionJsonReader,
   PredictionJsonWriter,
@@ -94,8 +94,10 @@ function batchOf(records: RecordBatchBuilder): RecordBatch {
 
 async function main(): Promise<void> {
   const { model: path } = readFlags({ model: "" });
-  const model = await openModel(path, FEATURES);
-  const places = inputCells(model, FEATURES);
+  const { scorer, cells: places, version } = await modelInUse(
+    openModel(path),
+    FEATURES,
+  );
   const width = places.length;
   const sink = batchOf(sinkRows());
   const cells = new Float64Array(ROWS * WIDTH);
@@ -117,11 +119,11 @@ async function main(): Promise<void> {
       }
     }
   });
-  const score = await cost(() => model.scorer.score(values, ROWS, scores));
+  const score = await cost(() => scorer.score(values, ROWS, scores));
   const into = new Float64Array(width);
   const explain = await cost(() => {
     for (let row = 0; row < ROWS; row += 64) {
-      model.scorer.explain?.(values, row * width, into);
+      scorer.explain?.(values, row * width, into);
     }
   });
   const records = new RecordBatchBuilder();
@@ -136,8 +138,8 @@ async function main(): Promise<void> {
       json.write(records.writer, cells, i * WIDTH, {
         score: scores[i],
         alert: false,
-        version: model.version,
-        inputs: model.inputs,
+        version,
+        inputs: scorer.inputs,
         contributions: undefined,
       });
       records.endRecord(row.datetimeSeconds * 1000);

@@ -5,19 +5,27 @@
 
 type Body = () => void | Promise<void>;
 
-/** Whether a whole-system permission is granted, without asking. */
-function granted(name: "read" | "write" | "run"): boolean {
-  return Deno.permissions.querySync({ name }).state === "granted";
+/** Whether a permission is granted, without asking. */
+function granted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
+}
+
+/** The folder of temporary files, all that the fast tests may write to. */
+function temporaryRoot(): string {
+  const variable = "TMPDIR";
+  const set = granted({ name: "env", variable }) ? Deno.env.get(variable) : "";
+  return set || "/tmp";
 }
 
 /** Whether files may be read. */
-export const canRead: boolean = granted("read");
+export const canRead: boolean = granted({ name: "read" });
 
-/** Whether files may be read and written. */
-export const canWrite: boolean = canRead && granted("write");
+/** Whether files may be read, and written in the folder of temporary files. */
+export const canWrite: boolean = canRead &&
+  granted({ name: "write", path: temporaryRoot() });
 
 /** Whether programs may be started. */
-export const canRun: boolean = granted("run");
+export const canRun: boolean = granted({ name: "run" });
 
 /** Defines a test that is ignored, and says why, without --allow-read. */
 export function testReading(name: string, body: Body): void {

@@ -1,24 +1,21 @@
 /**
- * Values of a JSON file from anybody, checked one by one; what is wrong is
- * told in one line that names the file and the field.
+ * Reads JSON that other programs or people may have written, and checks each
+ * value. The caller supplies the error, so that one line names the file, the
+ * field and what to do.
  */
-import { ModelError } from "./error.ts";
 
-/** Checks the values of one file. Every method throws ModelError for a value that is not as asked. */
+/** Checks the values of one file or record. Every method throws the caller's error for a wrong value. */
 export class CheckedJson {
-  readonly #path: string;
+  readonly #refuse: (what: string) => Error;
 
-  /** `path` is for messages. */
-  constructor(path: string) {
-    this.#path = path;
+  /** `refuse` makes the error from what is wrong: "day must be a number, not null". */
+  constructor(refuse: (what: string) => Error) {
+    this.#refuse = refuse;
   }
 
   /** The error that says what is wrong. */
-  error(what: string): ModelError {
-    return new ModelError(
-      `${this.#path} is no model that can be used: ${what}; train it again, ` +
-        "or take another copy",
-    );
+  error(what: string): Error {
+    return this.#refuse(what);
   }
 
   /** Throws unless `good`. */
@@ -49,10 +46,38 @@ export class CheckedJson {
     throw this.error(`${what} must be text, not ${show(value)}`);
   }
 
+  /** True or false. */
+  boolean(value: unknown, what: string): boolean {
+    if (typeof value === "boolean") return value;
+    throw this.error(`${what} must be true or false, not ${show(value)}`);
+  }
+
+  /** One of some words. */
+  oneOf<Word extends string>(
+    value: unknown,
+    words: readonly Word[],
+    what: string,
+  ): Word {
+    const found = words.find((word) => word === value);
+    if (found !== undefined) return found;
+    const choice = [words.slice(0, -1).join(", "), words.at(-1)]
+      .filter(Boolean).join(" or ");
+    throw this.error(`${what} must be ${choice}, not ${show(value)}`);
+  }
+
+  /** A list, each item read by `read`, which is given its name for messages. */
+  list<Item>(
+    value: unknown,
+    what: string,
+    read: (item: unknown, what: string) => Item,
+  ): Item[] {
+    if (!Array.isArray(value)) throw this.error(`${what} must be a list`);
+    return value.map((item, at) => read(item, `${what}[${at}]`));
+  }
+
   /** A list of texts. */
   strings(value: unknown, what: string): string[] {
-    if (!Array.isArray(value)) throw this.error(`${what} must be a list`);
-    return value.map((item, at) => this.string(item, `${what}[${at}]`));
+    return this.list(value, what, (item, name) => this.string(item, name));
   }
 
   /** A finite number. */
@@ -74,12 +99,16 @@ export class CheckedJson {
 
   /** A list of finite numbers, `length` of them if given. */
   numbers(value: unknown, what: string, length?: number): number[] {
-    if (!Array.isArray(value)) throw this.error(`${what} must be a list`);
-    this.check(
-      length === undefined || value.length === length,
-      `${what} has ${value.length} numbers and not ${length}`,
+    const numbers = this.list(
+      value,
+      what,
+      (item, name) => this.number(item, name),
     );
-    return value.map((item, at) => this.number(item, `${what}[${at}]`));
+    this.check(
+      length === undefined || numbers.length === length,
+      `${what} has ${numbers.length} numbers and not ${length}`,
+    );
+    return numbers;
   }
 }
 

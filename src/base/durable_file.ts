@@ -42,7 +42,26 @@ export function replaceWhole(
   trySyncFolder(dirname(path));
 }
 
+/** The same as replaceWhole() for content that comes in pieces; a piece may change once it is appended. */
+export function replaceByPieces(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
+  replaceBy(path, mode, write);
+  trySyncFolder(dirname(path));
+}
+
 function replace(path: string, bytes: Uint8Array, mode: number): void {
+  replaceBy(path, mode, (append) => append(bytes));
+}
+
+/** What was written in part is removed after an error. */
+function replaceBy(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
   const beside = partialPath(path);
   try {
     {
@@ -52,16 +71,26 @@ function replace(path: string, bytes: Uint8Array, mode: number): void {
         truncate: true,
         mode,
       });
-      writeAll(file, bytes);
+      write((piece) => writeAll(file, piece));
       file.syncSync();
     }
     Deno.renameSync(beside, path);
   } catch (error) {
+    removeIfThere(beside);
     throw fileError(error, "write", path);
   }
 }
 
-/** Where replaceDurably() writes; a power cut may leave it behind. */
+/** Removes a file that is of no use any more; nothing happens where that cannot be done. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It was not there, or whoever uses its name next says what is wrong.
+  }
+}
+
+/** Where the new content of a file is written before it takes the name; a power cut may leave it behind. */
 export function partialPath(path: string): string {
   return `${path}.partial`;
 }
@@ -160,7 +189,11 @@ export function* readPieces(
 
 const PIECE_BYTES = 1 << 20;
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+/** Writes all bytes, at once. Throws what Deno throws. */
+export function writeAll(
+  file: { writeSync(bytes: Uint8Array): number },
+  bytes: Uint8Array,
+): void {
   let written = 0;
   while (written < bytes.length) {
     written += file.writeSync(bytes.subarray(written));

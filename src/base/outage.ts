@@ -1,10 +1,10 @@
 /**
  * Patience with a store that does not answer: tries again with growing,
  * jittered pauses until it does, and says so once at the start, now and then
- * in between, and at the end. Knows no clock and no chance but those it is
- * handed, and nothing of Cassandra.
+ * in between, and at the end. Knows nothing of Cassandra.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { backoffMs, type Clock, type PauseRange } from "./clock.ts";
+import { unlessAborted } from "./unless_stopped.ts";
 
 /** Told what happens behind the scenes: an outage, a retry. */
 export type OutageReport = (
@@ -21,14 +21,10 @@ export interface OutageOptions {
   readonly reasonOf: (error: unknown) => string;
   /** Told of the outage; constant messages, data in fields. */
   readonly report: OutageReport;
-  /** Shortest pause, milliseconds; it doubles from try to try. */
-  readonly pauseMsMin: number;
-  /** Longest pause, milliseconds. */
-  readonly pauseMsMax: number;
-  /** Milliseconds since some moment. */
-  readonly now: () => number;
-  /** Chance, from 0 to below 1. */
-  readonly random: () => number;
+  /** How long it pauses between two tries. */
+  readonly pauseMs: PauseRange;
+  /** Time and chance. */
+  readonly clock: Clock;
 }
 
 /** How one piece of work is tried. */
@@ -74,28 +70,28 @@ export class Outage {
     attempt: () => Promise<T>,
     { signal, patienceMs }: TryOptions,
   ): Promise<T> {
-    const { pauseMsMin, pauseMsMax, now, random } = this.#options;
-    const beganMs = now();
-    for (let pauseMs = pauseMsMin;; pauseMs = 2 * pauseMs) {
-      const bounded = Math.min(pauseMs, pauseMsMax);
-      await pause(bounded * (0.5 + random() / 2), signal);
+    const { pauseMs, clock } = this.#options;
+    const beganMs = clock.now();
+    for (let failures = 0;; failures++) {
+      await clock.sleep(backoffMs(failures, pauseMs, clock), signal);
       try {
-        const result = await unlessAborted(attempt(), signal);
+        const trying = attempt();
+        const result = await (signal ? unlessAborted(trying, signal) : trying);
         this.#succeeded();
         return result;
       } catch (error) {
         signal?.throwIfAborted();
         this.#failed(error);
-        if (now() - beganMs > patienceMs) throw error;
+        if (clock.now() - beganMs > patienceMs) throw error;
       }
     }
   }
 
   /** Takes note of an error; throws it if it will not pass. */
   #failed(error: unknown): void {
-    const { isTransient, reasonOf, report, now } = this.#options;
+    const { isTransient, reasonOf, report, clock } = this.#options;
     if (!isTransient(error)) throw error;
-    const nowMs = now();
+    const nowMs = clock.now();
     this.#sinceMs ??= nowMs;
     if (nowMs < this.#nextReportMs) return;
     this.#nextReportMs = nowMs + REPORT_MS;
@@ -108,43 +104,14 @@ export class Outage {
 
   #succeeded(): void {
     if (this.#sinceMs === undefined) return;
-    const { report, now } = this.#options;
+    const { report, clock } = this.#options;
     if (this.#reported) {
       this.#reported = false;
-      this.#nextReportMs = now() + FLICKER_MS;
+      this.#nextReportMs = clock.now() + FLICKER_MS;
       report("info", "the store answers again", {
-        seconds: Math.round((now() - this.#sinceMs) / 1000),
+        seconds: Math.round((clock.now() - this.#sinceMs) / 1000),
       });
     }
     this.#sinceMs = undefined;
-  }
-}
-
-async function pause(
-  ms: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  signal?.throwIfAborted();
-  try {
-    await delay(ms, undefined, { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
-}
-
-/** The result of work, or the signal's reason as soon as it is aborted. */
-async function unlessAborted<T>(
-  work: Promise<T>,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  if (!signal) return await work;
-  const stopped = Promise.withResolvers<never>();
-  const stop = () => stopped.reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work, stopped.promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

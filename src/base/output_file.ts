@@ -3,6 +3,7 @@
  * target as NAME.partial and renamed when it is complete, so that whoever
  * sees NAME sees a whole file, and a stopped program leaves the old one.
  */
+import { partialPath } from "./durable_file.ts";
 import { DataError } from "./error.ts";
 import { fileError } from "./file_error.ts";
 
@@ -66,7 +67,7 @@ export class OutputFile {
     if (target === STANDARD_STREAM) return new OutputFile(target, undefined);
     refuseDatabase(target);
     try {
-      const file = await Deno.open(partialName(target), {
+      const file = await Deno.open(partialPath(target), {
         write: true,
         create: true,
         truncate: true,
@@ -91,9 +92,9 @@ export class OutputFile {
     if (this.#file === undefined) return;
     try {
       this.#file.close();
-      await Deno.rename(partialName(this.#target), this.#target);
+      await Deno.rename(partialPath(this.#target), this.#target);
     } catch (error) {
-      await removeQuietly(partialName(this.#target));
+      await removeQuietly(partialPath(this.#target));
       throw fileError(error, "write", this.#target);
     }
   }
@@ -105,7 +106,7 @@ export class OutputFile {
     this.#blocks.length = 0;
     if (this.#file === undefined) return;
     this.#file.close();
-    await removeQuietly(partialName(this.#target));
+    await removeQuietly(partialPath(this.#target));
   }
 
   /** Aborts unless closed: for `await using`. */
@@ -137,8 +138,14 @@ export class OutputFile {
   }
 }
 
-function partialName(target: string): string {
-  return `${target}.partial`;
+/** Writes a whole output: a path or stdout. Throws as OutputFile does. */
+export async function writeOutput(
+  target: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  await using output = await OutputFile.open(target);
+  await output.write(bytes);
+  await output.close();
 }
 
 /** For the way out of another error, which must not be hidden by this one. */

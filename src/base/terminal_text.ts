@@ -5,6 +5,7 @@
  * fake a line of this program. Everything that is written to stdout or stderr
  * as text goes through here; tests/tidy/terminal_test.ts sees to it.
  */
+import { writeAll } from "./durable_file.ts";
 
 /**
  * Control characters, line and paragraph separators, and characters that are
@@ -42,16 +43,13 @@ function escaped(character: string): string {
 /** Writes text to stderr, at once; a stderr that is gone is no reason to fail. */
 export function writeError(text: string): void {
   try {
-    writeAll(Deno.stderr, visibleLines(text));
+    writeText(Deno.stderr, visibleLines(text));
   } catch {
     // There is nowhere left to say so.
   }
 }
 
 /** Writes text to stdout or stderr as it is, at once. Throws what Deno throws. */
-export function writeAll(stream: typeof Deno.stderr, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) {
-    at += stream.writeSync(bytes.subarray(at));
-  }
+export function writeText(stream: typeof Deno.stderr, text: string): void {
+  writeAll(stream, new TextEncoder().encode(text));
 }

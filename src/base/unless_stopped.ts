@@ -3,6 +3,7 @@
  * somebody who may be told to stop meanwhile: he then no longer waits, and
  * what is opened too late is closed at once.
  */
+import { setImmediate } from "node:timers/promises";
 
 /** Something that has been opened; closed with the holder. */
 export interface Opened<T> extends AsyncDisposable {
@@ -45,4 +46,26 @@ export async function openUnlessStopped<T extends AsyncDisposable>(
     opened.then((late) => late[Symbol.asyncDispose]()).catch(() => {});
   }
   return first;
+}
+
+/** Waits for a promise; throws the signal's reason when it comes first, and what becomes of the promise then is nobody's concern. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** Lets signals be heard between two pieces of work; throws the reason if one was. */
+export async function nextTurn(signal: AbortSignal): Promise<void> {
+  await setImmediate();
+  signal.throwIfAborted();
 }

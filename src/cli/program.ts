@@ -10,26 +10,46 @@ import {
   ModelError,
   StoreError,
 } from "../base/error.ts";
+import { type CommandDeclaration, parserOf } from "./command.ts";
 import { OutputClosedError } from "../base/output_file.ts";
-import { addBackupCommand } from "./commands/backup.ts";
-import { addDeadLettersCommand } from "./commands/dead_letters.ts";
-import { addEvaluateCommand } from "./commands/evaluate.ts";
-import { addExportCommand } from "./commands/export.ts";
-import { addFeaturesCommand } from "./commands/features.ts";
-import { addGenerateCommand } from "./commands/generate.ts";
-import { addModelsCommand } from "./commands/models.ts";
-import { addRebuildCommand } from "./commands/rebuild.ts";
-import { addReportCommand } from "./commands/report.ts";
-import { addRunCommand } from "./commands/run.ts";
-import { addSchemaCommand } from "./commands/schema.ts";
-import { addSelectCommand } from "./commands/select.ts";
+import { BACKUP_COMMAND } from "./commands/backup.ts";
+import { DEAD_LETTERS_COMMAND } from "./commands/dead_letters.ts";
+import { EVALUATE_COMMAND } from "./commands/evaluate.ts";
+import { EXPORT_COMMAND } from "./commands/export.ts";
+import { FEATURES_COMMAND } from "./commands/features.ts";
+import { GENERATE_COMMAND } from "./commands/generate.ts";
+import { MODELS_COMMAND } from "./commands/models.ts";
+import { REBUILD_COMMAND } from "./commands/rebuild.ts";
+import { REPORT_COMMAND } from "./commands/report.ts";
+import { RUN_COMMAND } from "./commands/run.ts";
+import { SCHEMA_COMMAND } from "./commands/schema.ts";
+import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
-import { addStatusCommand } from "./commands/status.ts";
+import { STATUS_COMMAND } from "./commands/status.ts";
 import { writeError, writeResult } from "./output/terminal.ts";
-import { addTopicsCommand } from "./commands/topics.ts";
-import { addTrainCommand } from "./commands/train.ts";
+import { versionText } from "./version.ts";
+import { TOPICS_COMMAND } from "./commands/topics.ts";
+import { TRAIN_COMMAND } from "./commands/train.ts";
 
-const VERSION = "0.1.0";
+/** All commands, as the help lists them. */
+export const COMMANDS: readonly CommandDeclaration[] = [
+  RUN_COMMAND,
+  STATUS_COMMAND,
+  MODELS_COMMAND,
+  EXPORT_COMMAND,
+  BACKUP_COMMAND,
+  REBUILD_COMMAND,
+  TOPICS_COMMAND,
+  SCHEMA_COMMAND,
+  DEAD_LETTERS_COMMAND,
+  GENERATE_COMMAND,
+  FEATURES_COMMAND,
+  EVALUATE_COMMAND,
+  TRAIN_COMMAND,
+  SELECT_COMMAND,
+  REPORT_COMMAND,
+];
+
 const HELP_COLUMNS = 80;
 
 const EXIT_DONE = 0;
@@ -66,7 +86,7 @@ export function buildProgram(): Command {
       "Simulates card payments, streams them, turns them into features over " +
         "sliding windows, exactly, and stores them.",
     )
-    .version(VERSION, "--version", "print the version")
+    .version(versionText(), "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .option(DEBUG_FLAG, "print the stack trace of an error")
@@ -76,7 +96,7 @@ export function buildProgram(): Command {
     .configureOutput({
       writeOut: writeResult,
       writeErr: writeError,
-      outputError: (message) => writeError(errorLine(message)),
+      outputError: (message) => writeError(errorLine(withHint(message))),
       // Asked of process.env otherwise, which needs a permission.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
@@ -90,21 +110,9 @@ export function buildProgram(): Command {
         "More on a command: fraudstream help generate",
     );
   // The default command needs no isDefault, see withCommand().
-  addRunCommand(program);
-  addStatusCommand(program);
-  addModelsCommand(program);
-  addExportCommand(program);
-  addBackupCommand(program);
-  addRebuildCommand(program);
-  addTopicsCommand(program);
-  addSchemaCommand(program);
-  addDeadLettersCommand(program);
-  addGenerateCommand(program);
-  addFeaturesCommand(program);
-  addEvaluateCommand(program);
-  addTrainCommand(program);
-  addSelectCommand(program);
-  addReportCommand(program);
+  for (const declaration of COMMANDS) {
+    parserOf(declaration, program.command(declaration.name));
+  }
   return program;
 }
 
@@ -138,6 +146,16 @@ function withoutUnknownValues(program: Command, args: string[]): string[] {
     const [flag] = arg.split("=", 1);
     return flag.startsWith("--") && !flags.has(flag) ? flag : arg;
   });
+}
+
+/** The parser's message, with where to look for what there is, if it suggests nothing. */
+function withHint(message: string): string {
+  const text = message.trim();
+  const [, what] = /^error: unknown (command|option) /.exec(text) ?? [];
+  if (what === undefined || text.endsWith("?)")) return text;
+  return what === "command"
+    ? `${text}; 'fraudstream help' lists the commands`
+    : `${text}; --help lists the flags`;
 }
 
 /** Tells the person about an error; returns the exit code. */

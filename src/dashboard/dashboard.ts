@@ -2,10 +2,12 @@
  * The page of a run, from the thread that starts it: where it can be looked
  * at, and how long it is there.
  */
-import { ConfigError, LogError } from "../base/error.ts";
-import type { RunSettings } from "../roles/role.ts";
-import type { LatencySummary } from "../base/latency.ts";
-import type { FromPage, ToPage } from "./server/dashboard_worker.ts";
+import { Thread } from "../base/thread.ts";
+import type {
+  PageAddress,
+  PageNews,
+  PageWork,
+} from "./server/dashboard_worker.ts";
 import { SERVER_HOST } from "./server/gate.ts";
 import {
   checkExposure,
@@ -19,17 +21,9 @@ const STOP_MS = 3000;
 const LATENCY_MS = 1000;
 
 /** What a page is made from. */
-export interface DashboardOptions {
-  /** The stream, its log and its store. */
-  readonly settings: RunSettings;
-  /** Where it is served and to whom. */
-  readonly page: PageSettings;
-  /** What runs in this process, for people. */
-  readonly process: (ToPage & { kind: "run" })["process"];
-  /** How its log is written. */
-  readonly log: (ToPage & { kind: "run" })["log"];
+export interface DashboardOptions extends PageWork {
   /** How long payments take at this moment, for the page to show. */
-  readonly latency: () => LatencySummary | undefined;
+  readonly latency: () => PageNews;
 }
 
 /** A page that is served. */
@@ -56,53 +50,28 @@ export function mayListen(
  * ConfigError if it may or can not.
  */
 export async function openDashboard(
-  options: DashboardOptions,
+  { latency, ...work }: DashboardOptions,
 ): Promise<Dashboard> {
-  checkExposure(options.page);
-  const worker = new Worker(
-    new URL("./server/dashboard_worker.ts", import.meta.url),
-    {
-      type: "module",
-      name: "dashboard",
-    },
+  checkExposure(work.page);
+  const listening = Promise.withResolvers<PageAddress>();
+  const thread = new Thread<PageWork, PageNews, PageAddress>({
+    module: new URL("./server/dashboard_worker.ts", import.meta.url),
+    name: "dashboard",
+    work,
+    received: listening.resolve,
+  });
+  thread.ended.then(
+    () => listening.reject(new Error("the page ended before it was there")),
+    listening.reject,
   );
-  const send = (message: ToPage) => worker.postMessage(message);
-  const listening = Promise.withResolvers<string>();
-  const ended = Promise.withResolvers<Error | undefined>();
-  worker.onmessage = ({ data }: MessageEvent<FromPage>) => {
-    if (data.kind === "listening") listening.resolve(data.address);
-    else end(data.error && errorOf(data.error));
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    end(new Error(`the page: ${event.message}`));
-  };
-  const end = (error: Error | undefined) => {
-    worker.terminate();
-    listening.reject(error ?? new Error("the page ended before it was there"));
-    ended.resolve(error);
-  };
-  const { settings, page, process, log } = options;
-  send({ kind: "run", settings, page, process, log });
   const address = await listening.promise;
-  const telling = setInterval(
-    () => send({ kind: "latency", summary: options.latency() }),
-    LATENCY_MS,
-  );
+  const telling = setInterval(() => thread.send(latency()), LATENCY_MS);
   return {
     address,
-    ended: ended.promise,
+    ended: thread.ended.then(() => undefined, (error) => error),
     async [Symbol.asyncDispose]() {
       clearInterval(telling);
-      send({ kind: "stop" });
-      const patience = setTimeout(() => end(undefined), STOP_MS);
-      await ended.promise;
-      clearTimeout(patience);
+      await thread.stop(STOP_MS);
     },
   };
-}
-
-function errorOf({ name, message }: { name: string; message: string }): Error {
-  if (name === "ConfigError") return new ConfigError(message);
-  return name === "LogError" ? new LogError(message) : new Error(message);
 }

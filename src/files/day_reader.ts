@@ -5,7 +5,12 @@
  * its place, unless bad rows are to be skipped; then it is counted.
  */
 import { DataError } from "../base/error.ts";
-import { fromCells, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
+import {
+  CELL,
+  fromCells,
+  PAYMENT_CELLS,
+  toCells,
+} from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import {
   DAY_SECONDS,
@@ -14,8 +19,10 @@ import {
   type Payment,
   PAYMENT_FIELDS,
 } from "../payment/payment.ts";
-import { checkTimes } from "../payment/validation.ts";
+import { checkStart } from "../payment/validation.ts";
 import { type DaySource, findDaySources, readRows } from "./day_source.ts";
+import type { Profiles, SkippedRows } from "./payment_source.ts";
+import { readCustomers, readTerminals } from "./profile_reader.ts";
 import { IdLedger } from "./id_ledger.ts";
 import {
   type FieldPlace,
@@ -27,16 +34,16 @@ import { RowSorter } from "./row_sorter.ts";
 import type { TableFormat } from "./table_encoder.ts";
 import { PaymentDay } from "./payment_day.ts";
 
-/** How payments are read. */
-export interface DayReaderOptions {
+/** Files of payments, and how they are read. */
+export interface FileChoice {
+  /** A folder of day files, a file, or "-" for stdin. */
+  readonly path: string;
   /** Midnight of the stream's first day, seconds since 1970; if undefined, the first good row's TX_DATETIME minus its TX_TIME_SECONDS, or the first day without such rows. */
   readonly startSeconds: number | undefined;
   /** Whether bad rows are left out and counted instead of being an error. */
   readonly skipBadRows: boolean;
   /** Format of the input where its name doesn't tell, or must not. */
   readonly inputFormat: TableFormat | undefined;
-  /** Ends the reading, also while it waits for stdin, by throwing its reason. */
-  readonly signal: AbortSignal;
   /** Most rows of a file that are sorted in memory, 72 bytes each; 2^20 if undefined. */
   readonly sortRows?: number | undefined;
   /** Folder of the temporary file that longer files are sorted in; the system's own if undefined. */
@@ -59,21 +66,16 @@ const DUPLICATE = "duplicate TRANSACTION_ID";
 /** A row being sorted: the payment's cells, then its place. */
 const PLACE = PAYMENT_CELLS;
 const WIDTH = PAYMENT_CELLS + 1;
-const ID_CELL = 0;
-const DATETIME_CELL = 1;
 
 /** A place as one number: file · 2^32 + line. */
 const FILE_UNIT = 2 ** 32;
 
-/** Reads payments day by day, for one pass. */
+/** Reads payments day by day, for one pass: a PaymentSource. */
 export class DayReader {
-  /** The inputs, in the order they are read. */
-  readonly sources: readonly DaySource[];
-  /** Rows left out so far, by reason. */
-  readonly skippedRows: ReadonlyMap<string, number>;
-  /** What was wrong with the first rows left out, with their places. */
-  readonly firstSkipped: readonly string[];
-  readonly #options: DayReaderOptions;
+  /** Rows left out so far. */
+  readonly skipped: SkippedRows;
+  readonly #sources: readonly DaySource[];
+  readonly #choice: FileChoice;
   readonly #skippedRows = new Map<string, number>();
   readonly #firstSkipped: string[] = [];
   readonly #ids = new IdLedger(IDS_MAX);
@@ -85,23 +87,20 @@ export class DayReader {
   #lastId = -1;
   #lastPlace = 0;
 
-  private constructor(sources: DaySource[], options: DayReaderOptions) {
-    this.sources = sources;
-    this.skippedRows = this.#skippedRows;
-    this.firstSkipped = this.#firstSkipped;
-    this.#options = options;
-    this.#startSeconds = options.startSeconds;
+  private constructor(sources: DaySource[], choice: FileChoice) {
+    this.skipped = {
+      byReason: this.#skippedRows,
+      first: this.#firstSkipped,
+    };
+    this.#sources = sources;
+    this.#choice = choice;
+    this.#startSeconds = choice.startSeconds;
   }
 
-  /** Finds the inputs behind a folder, a file or "-" (stdin). Throws DataError. */
-  static async open(
-    path: string,
-    options: DayReaderOptions,
-  ): Promise<DayReader> {
-    return new DayReader(
-      await findDaySources(path, options.inputFormat),
-      options,
-    );
+  /** Finds the inputs. Throws DataError. */
+  static async open(choice: FileChoice): Promise<DayReader> {
+    const { path, inputFormat } = choice;
+    return new DayReader(await findDaySources(path, inputFormat), choice);
   }
 
   /** Midnight of the stream's first day, seconds since 1970; undefined before the first row if it wasn't given. */
@@ -109,44 +108,59 @@ export class DayReader {
     return this.#startSeconds;
   }
 
-  /** Number of inputs read to their end. */
-  get sourcesRead(): number {
-    return this.#sourcesRead;
+  /** Inputs read to their end, and all of them where they are several. */
+  get progress(): { done: number; total: number } {
+    const { length } = this.#sources;
+    return { done: this.#sourcesRead, total: length > 1 ? length : 0 };
+  }
+
+  /** The profiles beside the day files of a folder. Throws DataError. */
+  async profiles(): Promise<Profiles> {
+    const { path } = this.#choice;
+    const isFolder = this.#sources.every((source) => source.path !== path);
+    return {
+      customers: isFolder ? await readCustomers(path) : undefined,
+      terminals: isFolder ? await readTerminals(path) : undefined,
+    };
   }
 
   /**
    * The payments in order of TX_DATETIME, then TRANSACTION_ID, day after day; a
-   * day of very many payments comes in parts. Throws DataError with
+   * day of very many payments comes in parts. The signal ends the reading, also
+   * while it waits for stdin, by throwing its reason. Throws DataError with
    * file:line:column for what can't be read.
    */
-  async *days(): AsyncGenerator<PaymentDay> {
+  async *batches(signal: AbortSignal): AsyncGenerator<PaymentDay> {
     using sorter = new RowSorter({
       width: WIDTH,
-      keys: [DATETIME_CELL, ID_CELL],
-      memoryRows: this.#options.sortRows ?? SORT_ROWS,
-      folder: this.#options.sortFolder,
+      keys: [CELL.datetime, CELL.id],
+      memoryRows: this.#choice.sortRows ?? SORT_ROWS,
+      folder: this.#choice.sortFolder,
     });
-    for (let file = 0; file < this.sources.length; file++) {
-      await this.#gather(file, sorter);
-      yield* this.#inOrder(sorter);
+    for (let file = 0; file < this.#sources.length; file++) {
+      await this.#gather(file, sorter, signal);
+      yield* this.#inOrder(sorter, signal);
       sorter.clear();
       this.#sourcesRead++;
     }
   }
 
   /** Puts the good rows of a file into the sorter. */
-  async #gather(file: number, sorter: RowSorter): Promise<void> {
+  async #gather(
+    file: number,
+    sorter: RowSorter,
+    signal: AbortSignal,
+  ): Promise<void> {
     const row = emptyPayment();
     const cells = new Float64Array(WIDTH);
-    const source = this.sources[file];
-    const { signal } = this.#options;
+    const source = this.#sources[file];
     for await (const batch of readRows(source, { name: source.name, signal })) {
       if (batch.length > 0 && batch.place(0, "").column === undefined) {
         this.#rowFiles.add(file);
       }
       for (let index = 0; index < batch.length; index++) {
         const place = file * FILE_UNIT + batch.line(index);
-        const defect = batch.read(index, row) ?? this.#checkTimes(row) ??
+        const defect = batch.read(index, row) ?? this.#checkStart(row) ??
           this.#checkId(row.transactionId, place);
         if (defect !== undefined) {
           this.#refuseRow(batch, index, file, defect);
@@ -160,12 +174,12 @@ export class DayReader {
   }
 
   /** Compares the time since the start where a row states it, and learns the start from the first that does. */
-  #checkTimes(row: Payment): RowDefect | undefined {
-    if (row.timeSeconds < 0) return undefined;
-    const days = Math.floor(row.timeSeconds / DAY_SECONDS);
-    const defect = checkTimes(row, days, this.#startSeconds);
+  #checkStart(row: Payment): RowDefect | undefined {
+    const { timeSeconds, datetimeSeconds } = row;
+    if (timeSeconds < 0) return undefined;
+    const defect = checkStart(timeSeconds, datetimeSeconds, this.#startSeconds);
     if (defect === undefined) {
-      this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
+      this.#startSeconds ??= datetimeSeconds - timeSeconds;
     }
     return defect;
   }
@@ -187,7 +201,7 @@ export class DayReader {
   }
 
   /** The sorted rows of a file, checked against those before. */
-  *#inOrder(sorter: RowSorter): Generator<PaymentDay> {
+  *#inOrder(sorter: RowSorter, signal: AbortSignal): Generator<PaymentDay> {
     const row = emptyPayment();
     let current: PaymentDay | undefined;
     for (const { cells, count } of sorter.sorted()) {
@@ -199,7 +213,7 @@ export class DayReader {
         if (!this.#accept(row, place)) continue;
         const day = Math.floor(row.timeSeconds / DAY_SECONDS);
         if (current?.day !== day || current.length === DAY_ROWS) {
-          this.#options.signal.throwIfAborted();
+          signal.throwIfAborted();
           if (current !== undefined) yield current;
           current = new PaymentDay(day, current?.length);
         }
@@ -255,7 +269,7 @@ export class DayReader {
     file: number,
     defect: RowDefect,
   ): void {
-    const given = this.#options.startSeconds !== undefined;
+    const given = this.#choice.startSeconds !== undefined;
     const startDoubtful = defect.reason === "time mismatch" && !given &&
       this.#startSeconds !== undefined;
     const advice = defect.reason === DUPLICATE
@@ -267,12 +281,12 @@ export class DayReader {
       : MEND_ROW;
     if (this.#isCounted(defect)) return;
     const place = batch.place(index, fieldOf(defect.message));
-    this.#refuse(showPlace(this.sources[file], place), defect, advice);
+    this.#refuse(showPlace(this.#sources[file], place), defect, advice);
   }
 
   /** Counts a row left out, and is done with it if the others before it show enough. */
   #isCounted({ reason }: RowDefect): boolean {
-    if (!this.#options.skipBadRows) return false;
+    if (!this.#choice.skipBadRows) return false;
     if (this.#firstSkipped.length < SKIPPED_SHOWN) return false;
     this.#skippedRows.set(reason, (this.#skippedRows.get(reason) ?? 0) + 1);
     return true;
@@ -281,7 +295,7 @@ export class DayReader {
   /** Counts a refused row where rows are skipped, else throws. */
   #refuse(place: string, defect: RowDefect, advice: string): void {
     const { reason, message } = defect;
-    if (!this.#options.skipBadRows) {
+    if (!this.#choice.skipBadRows) {
       throw new DataError(`${place}: ${message}; ${advice}`);
     }
     this.#skippedRows.set(reason, (this.#skippedRows.get(reason) ?? 0) + 1);
@@ -294,7 +308,7 @@ export class DayReader {
   #shown(place: number, column = ":1"): string {
     const file = Math.floor(place / FILE_UNIT);
     const line = place - file * FILE_UNIT;
-    const { name } = this.sources[file];
+    const { name } = this.#sources[file];
     return this.#rowFiles.has(file)
       ? `${name}:row ${line}`
       : `${name}:${line}${column}`;

@@ -1,4 +1,5 @@
 /** A report for the terminal, or a pipe: plain text of at most 80 columns, with charts of block characters. */
+import { textLines } from "../base/text_table.ts";
 import type { KeyFigure, ReportData } from "./content.ts";
 import {
   type DataStatistics,
@@ -67,15 +68,17 @@ function overview(data: ReportData): string[] {
   });
 }
 
+/** A table without heading, its lines cut where they are too long. */
+function fittedLines(
+  rows: readonly (readonly string[])[],
+  numbers: readonly number[],
+): string[] {
+  return textLines(rows, numbers).map((line) => fitted(line, TEXT_COLUMNS));
+}
+
 function numberLines(numbers: readonly KeyFigure[]): string[] {
-  const names = Math.max(...numbers.map(({ name }) => name.length));
-  const values = Math.max(...numbers.map(({ value }) => value.length));
-  return numbers.map(({ name, value, note = "" }) => {
-    return fitted(
-      `${name.padEnd(names)}  ${value.padStart(values)}  ${note}`,
-      TEXT_COLUMNS,
-    );
-  });
+  const rows = numbers.map(({ name, value, note = "" }) => [name, value, note]);
+  return fittedLines(rows, [1]);
 }
 
 function reach(data: ReportData): string[] {
@@ -167,40 +170,38 @@ function scenarios(
   const most = Math.max(...scenarios.map((one) => one.frauds));
   return [
     "Frauds by scenario",
-    ...scenarios.map((one) => {
-      const name = fitted(scenarioName(one.scenario), 26).padEnd(26);
-      const share = percent(one.frauds / frauds, 1).padStart(8);
-      const bar = barOf(one.frauds / most, 30);
-      return `${name} ${grouped(one.frauds).padStart(11)} ${share}  ${bar}`;
-    }),
+    ...fittedLines(
+      scenarios.map((one) => [
+        fitted(scenarioName(one.scenario), 26),
+        grouped(one.frauds),
+        percent(one.frauds / frauds, 1),
+        barOf(one.frauds / most, 30),
+      ]),
+      [1, 2],
+    ),
   ];
 }
 
 function features({ features, payments }: DataStatistics): string[] {
   if (payments === 0) return [];
-  const names = 35;
-  const number = (value: number) => threeDigits(value).padStart(10);
   const most = Math.max(
     ...features.map(({ correlation }) => Math.abs(correlation) || 0),
     1e-9,
   );
   return [
     "Means by class, and correlation with fraud",
-    `${"".padEnd(names)} ${"genuine".padStart(10)} ${
-      "fraud".padStart(10)
-    }  corr.`,
-    ...features.map(({ name, moments: [genuine, fraud], correlation }) => {
-      const sign = correlation > 0 ? "+" : "";
-      const shown = Number.isNaN(correlation)
-        ? "  none"
-        : sign + grouped(correlation, 3);
-      const bar = barOf((Math.abs(correlation) || 0) / most, 12);
-      return `${fitted(name, names).padEnd(names)} ` +
-        `${number(genuine.count === 0 ? NaN : genuine.mean)} ` +
-        `${number(fraud.count === 0 ? NaN : fraud.mean)} ${
-          shown.padStart(7)
-        } ${bar}`;
-    }),
+    ...fittedLines([
+      ["", "genuine", "fraud", "corr."],
+      ...features.map(({ name, moments: [genuine, fraud], correlation }) => [
+        fitted(name, 35),
+        threeDigits(genuine.count === 0 ? NaN : genuine.mean),
+        threeDigits(fraud.count === 0 ? NaN : fraud.mean),
+        Number.isNaN(correlation)
+          ? "none"
+          : (correlation > 0 ? "+" : "") + grouped(correlation, 3),
+        barOf((Math.abs(correlation) || 0) / most, 12),
+      ]),
+    ], [1, 2, 3]),
   ];
 }
 
@@ -214,15 +215,15 @@ function modelLines(model: ModelCurves): string[] {
     `AUC ROC ${grouped(model.aucRoc, 3)}, average precision ` +
     grouped(model.averagePrecision, 3),
     "",
-    "threshold  alerts a day    recall  precision",
-    ...usual.map((row) => {
-      const alerts = grouped(row.alerts / days, 1).padStart(12);
-      const recall = percent(row.truePositiveRate, 1).padStart(8);
-      const precision = percent(row.precision, 1).padStart(9);
-      return `${
-        row.threshold.toFixed(1).padStart(9)
-      }  ${alerts}  ${recall}  ${precision}`;
-    }),
+    ...textLines([
+      ["threshold", "alerts a day", "recall", "precision"],
+      ...usual.map((row) => [
+        row.threshold.toFixed(1),
+        grouped(row.alerts / days, 1),
+        percent(row.truePositiveRate, 1),
+        percent(row.precision, 1),
+      ]),
+    ], [0, 1, 2, 3]),
   ];
 }
 

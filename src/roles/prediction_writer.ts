@@ -5,36 +5,38 @@
  * declared itself, and ends at once where the payments are stored and none has.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Commit, PartitionTask, ReadLimit, Step } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import type { StreamPosition } from "../store/positions.ts";
 import { joinCells } from "../store/cell_rows.ts";
 import { type PredictionStore } from "../store/predictions.ts";
 import {
   emptyPredictions,
+  PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../payment/prediction.ts";
-import { formatDatetime } from "../payment/calendar.ts";
-import { DAY_SECONDS } from "../payment/payment.ts";
-import type { Defect } from "../payment/validation.ts";
-import { DeadLetterBox, idTooLarge } from "../stream/dead_letters.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
 import {
-  hasTaken,
-  isDone,
-  type StreamContext,
-} from "../stream/stream_context.ts";
-import { PREDICTION_GROUP, PREDICTION_TOPIC } from "../stream/topics.ts";
-import type { FillOptions } from "./writer.ts";
+  idTooLarge,
+  implausible,
+  Progress,
+  timeMismatch,
+  type Verdict,
+} from "../stream/checks.ts";
 import {
-  openWriterTask,
-  prepareTable,
-  type WriterProgress,
-  type WriterSource,
+  type Output,
+  runStage,
+  type StageRun,
+  type StageState,
+  type StageWork,
+} from "../stream/stage.ts";
+import type { StreamContext } from "../stream/stream_context.ts";
+import { PREDICTION_GROUP, PREDICTION_TOPIC } from "../stream/topics.ts";
+import {
+  type FillOptions,
+  fillStage,
+  type StoredRows,
+  type WriterBounds,
 } from "../stream/writer_position.ts";
-
-const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
 /** How often is looked whether there is a scorer. */
 const LOOK_MS = 200;
@@ -52,44 +54,27 @@ export async function runPredictionWriter(
   context: StreamContext,
   options: PredictionWriterOptions,
 ): Promise<void> {
-  const { log, logger, signal } = context;
   if (!await isScored(context, options.stored)) return;
-  const source: WriterSource = {
+  const run = await predictionStage(context, options);
+  const isStored = await runStage(context, run);
+  if (isStored) context.logger.info("all predictions are stored");
+}
+
+/** The writer of a stream's predictions, with its table looked at. */
+export async function predictionStage(
+  context: StreamContext,
+  options: Omit<PredictionWriterOptions, "stored">,
+): Promise<StageRun<StoredRows<PredictionRows>>> {
+  const { store } = options;
+  return await fillStage<PredictionRows>({
     context,
-    table: options.store,
     group: PREDICTION_GROUP,
     topic: PREDICTION_TOPIC,
-    startSeconds: options.startSeconds,
-    clears: options.clears ?? false,
-    acceptMissingStart: options.acceptMissingStart ?? false,
-  };
-  await prepareTable(source);
-  await log.consume({
-    group: PREDICTION_GROUP,
-    topic: PREDICTION_TOPIC,
-    limit: LIMIT,
-    signal,
-    open: (partition, commit) =>
-      openWriterTask(
-        source,
-        partition,
-        commit,
-        (progress, start) =>
-          new PredictionTask(source, partition, progress, start),
-      ),
-    prepare: (steps) =>
-      options.store.write(
-        joinRows(steps.map(({ rows }) => rows)),
-        signal,
-        steps.map(({ position }) => position),
-      ),
-    idle: async () => {
-      const done = options.onlyPresent
-        ? await hasTaken(log, PREDICTION_GROUP, PREDICTION_TOPIC)
-        : await isDone(context, PREDICTION_GROUP, PREDICTION_TOPIC);
-      if (done) logger.info("all predictions are stored");
-      return done;
-    },
+    table: store,
+    options,
+    work: (state, bounds) => new PredictionWork(state, bounds),
+    write: (blocks, positions) =>
+      store.write(joinRows(blocks), context.signal, positions),
   });
 }
 
@@ -122,119 +107,57 @@ function joinRows(blocks: readonly PredictionRows[]): PredictionRows {
   };
 }
 
-/** A step and what is to be stored before it is committed. */
-interface PredictionStep extends Step {
-  readonly rows: PredictionRows;
-  readonly position: StreamPosition;
-}
-
-class PredictionTask implements PartitionTask<PredictionStep> {
-  /** See PartitionTask. */
-  readonly start: Commit | undefined;
-  readonly #source: WriterSource;
-  readonly #partition: number;
-  readonly #progress: WriterProgress;
+class PredictionWork implements StageWork<StoredRows<PredictionRows>> {
+  readonly taken = { rows: 1, emitted: 1, frauds: 0 };
+  readonly #bounds: WriterBounds;
+  readonly #progress: Progress;
   readonly #reader = new PredictionJsonReader();
-  readonly #deadLetters = new DeadLetterBox();
+  #startSeconds: number | undefined;
   #rows: PredictionRows = emptyPredictions(0);
   #capacity = 0;
 
-  constructor(
-    source: WriterSource,
-    partition: number,
-    progress: WriterProgress,
-    start: Commit | undefined,
-  ) {
-    this.start = start;
-    this.#source = source;
-    this.#partition = partition;
+  constructor({ progress }: StageState, bounds: WriterBounds) {
+    this.#bounds = bounds;
     this.#progress = progress;
   }
 
-  async step(batch: RecordBatch): Promise<PredictionStep> {
-    if (this.#capacity < batch.count) {
-      this.#capacity = batch.count;
-      this.#rows = emptyPredictions(batch.count);
+  async begin({ count }: RecordBatch): Promise<void> {
+    this.#startSeconds = await this.#bounds.startSeconds();
+    if (this.#capacity < count) {
+      this.#capacity = count;
+      this.#rows = emptyPredictions(count);
     }
-    this.#deadLetters.clear();
-    const { context: { control }, startSeconds } = this.#source;
-    const start = await control.startSeconds(startSeconds);
+    this.#rows.count = 0;
+  }
+
+  judge(batch: RecordBatch, index: number): Verdict {
     const rows = this.#rows;
-    rows.count = 0;
-    for (let i = 0; i < batch.count; i++) this.#read(batch, i, start);
-    const lastId = rows.count > 0
-      ? rows.cells[(rows.count - 1) * PREDICTION_CELLS]
-      : undefined;
-    return {
-      ...this.#progress.finish(batch, lastId),
-      next: batch.next,
-      appends: this.#deadLetters.appends(),
-      rows,
-    };
+    const { cells, count } = rows;
+    const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
+    const defect = this.#reader.read(batch.bytes, from, to, rows, count);
+    if (defect) return defect;
+    const at = count * PREDICTION_CELLS;
+    const time = cells[at + PREDICTION_CELL.time];
+    const datetime = cells[at + PREDICTION_CELL.datetime];
+    const refusal =
+      idTooLarge(cells[at + PREDICTION_CELL.id], this.#bounds.idMax) ??
+        timeMismatch(time, datetime, this.#startSeconds);
+    if (refusal) return refusal;
+    if (this.#progress.isPlausible(time)) return "accept";
+    const newest = "the partition's newest prediction";
+    return implausible(`TX_TIME_SECONDS ${time} is`, this.#progress, newest);
   }
 
-  /** Reads record `index` into the next row, unless it is a dead letter. */
-  #read(
-    batch: RecordBatch,
-    index: number,
-    startSeconds: number | undefined,
-  ): void {
+  take(offset: number, output: Output | undefined): void {
+    const { cells, count } = this.#rows;
+    const at = count * PREDICTION_CELLS;
+    this.#progress.advance(cells[at + PREDICTION_CELL.time], offset);
+    if (output) this.#rows.count++;
+  }
+
+  finish(): StoredRows<PredictionRows> {
     const rows = this.#rows;
-    const progress = this.#progress;
-    const { counters } = progress;
-    const isCounted = progress.isCounted(batch.offsets[index]);
-    if (!isCounted) counters.read++;
-    const at = rows.count * PREDICTION_CELLS;
-    const defect = this.#reader.read(
-      batch.bytes,
-      valueStart(batch, index),
-      valueEnd(batch, index),
-      rows,
-      rows.count,
-    ) ?? this.#tooLarge(rows.cells[at]) ??
-      this.#implausible(rows.cells, at, startSeconds);
-    if (defect) {
-      if (isCounted) return; // its dead letter is there
-      const source = { topic: PREDICTION_TOPIC, partition: this.#partition };
-      const { reason, message } = defect;
-      this.#deadLetters.add(source, batch, index, reason, message);
-      counters.deadLettered++;
-      return;
-    }
-    const time = rows.cells[at + 5];
-    if (time > progress.progress) progress.progress = time;
-    if (!isCounted) counters.emitted++;
-    rows.count++;
-  }
-
-  #tooLarge(
-    id: number,
-  ): { reason: "id too large"; message: string } | undefined {
-    const { idMax } = this.#source.table;
-    if (id <= idMax) return undefined;
-    return { reason: "id too large", message: idTooLarge(id, idMax) };
-  }
-
-  /** What is wrong with the time of a prediction. */
-  #implausible(
-    cells: Float64Array,
-    at: number,
-    startSeconds: number | undefined,
-  ): Defect | { reason: "implausible"; message: string } | undefined {
-    const { maxGapSeconds } = this.#source.context.parameters;
-    const [datetime, time] = [cells[at + 1], cells[at + 5]];
-    const agrees = startSeconds === undefined
-      ? (datetime - time) % DAY_SECONDS === 0
-      : datetime - time === startSeconds;
-    if (!agrees) {
-      const message = `TX_TIME_SECONDS ${time} after the start is not ` +
-        `TX_DATETIME ${formatDatetime(datetime)}`;
-      return { reason: "time mismatch", message };
-    }
-    if (time <= this.#progress.progress + maxGapSeconds) return undefined;
-    const message = `TX_TIME_SECONDS ${time} is more than ` +
-      `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the ` +
-      `partition's newest prediction`;
-    return { reason: "implausible", message };
+    const last = (rows.count - 1) * PREDICTION_CELLS + PREDICTION_CELL.id;
+    return { rows, lastId: rows.count > 0 ? rows.cells[last] : undefined };
   }
 }

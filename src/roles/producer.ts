@@ -22,6 +22,7 @@ import {
   type ProducerPosition,
   type StreamParameters,
 } from "../stream/control.ts";
+import { fingerprintOf } from "../simulator/fingerprint.ts";
 import { openPacer } from "./pacer.ts";
 import type { RunSettings } from "./role.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
@@ -42,15 +43,6 @@ export interface ProducerOptions {
   readonly pace: RunSettings["pace"];
   /** Told after each append which TRANSACTION_ID comes next. */
   readonly published?: (nextId: number) => void;
-}
-
-/** Text that is the same for the same data flags only. */
-export function fingerprintOf(data: RunSettings["data"]): string {
-  const { customers, terminals, days, startSeconds, radius } = data.parameters;
-  const seed = data.rng === "seedrandom" ? ` --seed=${data.seed}` : "";
-  const start = new Date(startSeconds * 1000).toISOString().slice(0, 10);
-  return `--customers=${customers} --terminals=${terminals} --days=${days} ` +
-    `--start=${start} --radius=${radius} --rng=${data.rng}${seed}`;
 }
 
 /** Publishes until the data end or the context's signal. */

@@ -8,7 +8,7 @@ import type { Store } from "../store/store.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
-import { readCommit } from "../stream/stage_commit.ts";
+import { readCommit } from "../stream/commit.ts";
 import {
   PREDICTION_GROUP,
   PREDICTION_TOPIC,

@@ -2,10 +2,12 @@
  * The thread of one role: opens the log (and the store) of the run's settings
  * for itself, runs the role, and tells the supervisor how it ended.
  */
+import { join } from "node:path";
 import { openLog } from "../log/open_log.ts";
 import { syncIfThere } from "../base/durable_file.ts";
 import { openStore, storePath } from "../store/open_store.ts";
-import { openLogger, reportTo } from "../base/logger.ts";
+import { type LoggerOptions, openLogger, reportTo } from "../base/logger.ts";
+import { runThread, type Starter } from "../base/thread.ts";
 import { Control } from "../stream/control.ts";
 import { runFiles } from "./files.ts";
 import { runProcessor } from "./processor.ts";
@@ -20,23 +22,20 @@ import { openUnlessStopped } from "../base/unless_stopped.ts";
 import { runTrimmer } from "./trimmer.ts";
 import { runWriter } from "./writer.ts";
 
-/** What the supervisor sends: first the work, later perhaps the word to stop. */
-export type ToWorker =
-  | {
-    readonly kind: "run";
-    readonly role: Role;
-    /** What the role is called in the logs: processor-2 where there are several. */
-    readonly name: string;
-    readonly settings: RunSettings;
-    readonly log: {
-      readonly format: "json" | "text";
-      readonly level: "info" | "warning";
-    };
-  }
-  | { readonly kind: "stop" };
+/** The work of a role's thread. */
+export interface RoleWork {
+  /** What it runs. */
+  readonly role: Role;
+  /** What the role is called in the logs: processor-2 where there are several. */
+  readonly name: string;
+  /** The stream and how it is run. */
+  readonly settings: RunSettings;
+  /** How its logs are written. */
+  readonly log: Omit<LoggerOptions, "write">;
+}
 
 /** What the thread sends back. */
-export type FromWorker =
+export type FromRole =
   /** The payments before `nextId` are published. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
   /** So many payments are stored, these among them. */
@@ -46,54 +45,26 @@ export type FromWorker =
     readonly ids: readonly number[];
     readonly at: number;
   }
-  /** The role has ended, as it should or with an error. */
-  | { readonly kind: "ended"; readonly error?: WorkerFailure };
-
-/** An error as it crosses threads. */
-export interface WorkerFailure {
-  /** Class of the error. */
-  readonly name: string;
-  /** Its message. */
-  readonly message: string;
-  /** Where it came from, for --debug. */
-  readonly stack: string | undefined;
-}
+  /** See StreamContext.recovered. */
+  | {
+    readonly kind: "recovered";
+    readonly group: string;
+    readonly rows: number;
+  };
 
 /** At most so many payments of one write are timed. */
 const SAMPLE_MAX = 16;
 
-declare const self: {
-  onmessage: (event: MessageEvent<ToWorker>) => void;
-  postMessage(message: FromWorker): void;
-};
+runThread(runRole);
 
-const stop = new AbortController();
-
-self.onmessage = ({ data }) => {
-  if (data.kind === "stop") {
-    stop.abort();
-    return;
-  }
-  runRole(data).then(
-    () => self.postMessage({ kind: "ended" }),
-    (error) => {
-      // Whoever waited for a server when the word to stop came throws that.
-      const stopped = stop.signal.aborted && error === stop.signal.reason;
-      self.postMessage({
-        kind: "ended",
-        ...stopped ? {} : { error: failureOf(error) },
-      });
-    },
-  );
-};
-
-async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
-  const { role, name, settings, log: logOptions } = work;
+async function runRole(
+  { role, name, settings, log: logOptions }: RoleWork,
+  { signal, send }: Starter<never, FromRole>,
+): Promise<void> {
   const { parameters } = settings;
   const { startSeconds } = parameters;
   const logger = openLogger(name, logOptions);
   const report = reportTo(logger);
-  const { signal } = stop;
   // Waiting for a server must not keep the thread from being stopped.
   await using opened = await openUnlessStopped(
     openLog(settings.log, report, signal),
@@ -109,14 +80,15 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
     parameters,
     logger,
     signal,
+    snapshotFolder: snapshotFolder(settings, control),
+    recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
   switch (role) {
     case "producer":
       return await runProducer(context, {
         data: settings.data,
         pace: settings.pace,
-        published: (nextId) =>
-          self.postMessage({ kind: "published", nextId, at: now() }),
+        published: (nextId) => send({ kind: "published", nextId, at: now() }),
       });
     case "processor":
       return await runProcessor(context, startSeconds);
@@ -131,7 +103,12 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
       const options = { startSeconds, clears: isOnlyWriter(settings) };
       return await runTogether(context, [
         async (context) => {
-          await runWriter(context, { ...options, store, stored: tellStored });
+          await runWriter(context, {
+            ...options,
+            store,
+            stored: (cells, width, count) =>
+              send(storedNow(cells, width, count)),
+          });
           stored.abort();
         },
         (context) =>
@@ -185,27 +162,33 @@ async function runRole(work: ToWorker & { kind: "run" }): Promise<void> {
   }
 }
 
+/** Where the processor's snapshots are. Streams on Kafka may share a folder. */
+function snapshotFolder(
+  { log, stateFolder }: RunSettings,
+  { identity }: Control,
+): string | undefined {
+  if (log.kind === "embedded") return join(log.folder, "snapshots");
+  if (stateFolder === undefined || !identity) return undefined;
+  return join(stateFolder, identity.id);
+}
+
 /** Whether nobody else can write to the store: the folder's lock sees to that. */
 function isOnlyWriter({ log, store }: RunSettings): boolean {
   return log.kind === "embedded" && store.kind === "embedded";
 }
 
-function tellStored(cells: Float64Array, width: number, count: number): void {
+function storedNow(
+  cells: Float64Array,
+  width: number,
+  count: number,
+): FromRole {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
   for (let row = 0; row < count; row += step) ids.push(cells[row * width]);
-  self.postMessage({ kind: "stored", count, ids, at: now() });
+  return { kind: "stored", count, ids, at: now() };
 }
 
 /** Milliseconds on the clock that all threads share. */
 function now(): number {
   return performance.timeOrigin + performance.now();
-}
-
-function failureOf(error: unknown): WorkerFailure {
-  if (!(error instanceof Error)) {
-    return { name: "Error", message: String(error), stack: undefined };
-  }
-  const { name, message, stack } = error;
-  return { name, message, stack };
 }

@@ -4,28 +4,19 @@
  * change between two batches; every prediction carries its version.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
 import { ModelError } from "../base/error.ts";
 import { AlertJudge } from "../scoring/alert_policy.ts";
 import {
-  type Commit,
-  type PartitionTask,
-  type ReadLimit,
-  readRange,
-  type Step,
-} from "../log/log.ts";
-import {
   type RecordBatch,
-  RecordBatchBuilder,
-  type RecordMark,
+  type RecordBatchBuilder,
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
-import { emptyPredictions } from "../payment/prediction.ts";
-import { markEnd } from "../stream/end_mark.ts";
+import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
+import type { ModelInUse } from "../scoring/open_model.ts";
 import {
-  type ModelInUse,
   type ModelSource,
   openModelSource,
   type Stretch,
@@ -34,36 +25,43 @@ import {
   PredictionJsonReader,
   PredictionJsonWriter,
 } from "../payment/prediction_json.ts";
-import { type ScoringSettings } from "./role.ts";
-import {
-  featuresOf,
-  isDone,
-  type StreamContext,
-} from "../stream/stream_context.ts";
-import {
-  GapCheck,
-  Recovery,
-  stageMark,
-  type StageStart,
-  stageStart,
-  tellRecovered,
-  WrittenRows,
-} from "../stream/recovery.ts";
+import { implausible, Progress, type Verdict } from "../stream/checks.ts";
 import {
   type JudgedDay,
-  parseScoringCommit,
-  readScoringCommit,
   type ScoringCommit,
+  scoringCommit,
   type ScoringCounters,
-} from "../stream/scoring_commit.ts";
-import { type StageCounters, statelessCommit } from "../stream/stage_commit.ts";
+  type StageCommit,
+} from "../stream/commit.ts";
+import { type RecoverableWork, type Replay } from "../stream/recovery.ts";
+import { openStage } from "../stream/opening.ts";
+import {
+  type Hold,
+  type Output,
+  runStage,
+  type Stage,
+  type StageRun,
+  type StageState,
+  type StageWork,
+} from "../stream/stage.ts";
+import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import {
   PREDICTION_TOPIC,
   SCORER_GROUP,
   SINK_TOPIC,
 } from "../stream/topics.ts";
+import { type ScoringSettings } from "./role.ts";
 
-const LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
+const STAGE: Stage = {
+  group: SCORER_GROUP,
+  input: SINK_TOPIC,
+  output: PREDICTION_TOPIC,
+  limit: { records: 4096, bytes: 4 << 20 },
+  writesLetters: false,
+  markedBytes: 1024,
+  // One that comes later begins with the payments that are kept.
+  isOptional: true,
+};
 
 /** How the scorer is run. */
 export interface ScorerOptions {
@@ -81,60 +79,65 @@ export async function runScorer(
   context: StreamContext,
   options: ScorerOptions,
 ): Promise<void> {
-  const { log, control, logger, signal } = context;
-  const { model } = options.scoring;
-  await control.declareScored();
-  const models = await openModelSource(model, featuresOf(context), logger);
-  await log.consume({
-    group: SCORER_GROUP,
-    topic: SINK_TOPIC,
-    limit: LIMIT,
-    signal,
-    open: async (partition, commit) => {
-      await control.agreeTopics([SINK_TOPIC, PREDICTION_TOPIC]);
-      const place = { log, group: SCORER_GROUP, topic: SINK_TOPIC, partition };
-      const isOwn = readScoringCommit(commit) !== undefined;
-      const start = await stageStart(
-        place,
-        commit && !isOwn ? { ...commit, metadata: "" } : commit,
-      );
-      const own = parseScoringCommit(commit);
-      const task = new ScorerTask(context, options, models, place, own, start);
-      await task.restore();
-      if (task.start !== undefined) {
-        tellRecovered(logger, place, start, task.start.offset);
-      }
-      return task;
-    },
-    idle: async () => {
-      if (!await isDone(context, SCORER_GROUP, SINK_TOPIC)) return false;
-      await markEnd(context, SCORER_GROUP, SINK_TOPIC, PREDICTION_TOPIC);
-      return true;
-    },
-  });
+  await context.control.declareScored();
+  await runStage(context, await scorerStage(context, options));
 }
 
-class ScorerTask implements PartitionTask {
-  /** See PartitionTask; known after restore(). */
-  start: Commit | undefined;
+/** The scorer of a stream, with its model open. */
+export async function scorerStage(
+  context: StreamContext,
+  options: ScorerOptions,
+): Promise<StageRun<void>> {
+  const { model } = options.scoring;
+  const features = featuresOf(context);
+  const models = await openModelSource(model, features, context.logger);
+  return {
+    stage: STAGE,
+    open: (partition, commit) =>
+      openStage({
+        context,
+        stage: STAGE,
+        partition,
+        commit,
+        work: (state, commit) =>
+          new ScorerWork(context, options, models, state, commit),
+      }),
+  };
+}
+
+/** What the scorer needs of a prediction that it has written. */
+interface WrittenPrediction {
+  /** Its offset. */
+  readonly offset: number;
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  readonly score: number;
+  readonly alert: boolean;
+}
+
+class ScorerWork implements RecoverableWork<WrittenPrediction> {
+  readonly taken = { rows: 1, emitted: 0, frauds: 0 };
+  readonly outputs: readonly number[];
   readonly #context: StreamContext;
   readonly #options: ScorerOptions;
   readonly #models: ModelSource;
-  readonly #partition: number;
-  readonly #start: StageStart;
-  readonly #counters: StageCounters;
+  readonly #state: StageState;
+  readonly #progress: Progress;
   readonly #scoring: ScoringCounters;
   readonly #reader: FeatureJsonReader;
   readonly #width: number;
   readonly #json = new PredictionJsonWriter();
-  readonly #records = new RecordBatchBuilder();
-  readonly #judge: AlertJudge;
+  readonly #alerts: AlertJudge;
   #judged: readonly JudgedDay[];
   #cells = new Float64Array(0);
   #values = new Float64Array(0);
   #scores = new Float64Array(0);
-  #progress: number;
-  #last: RecordMark | null;
+  #startSeconds: number | undefined;
+  #stretch: Stretch | undefined;
+  /** Rows of the step that are to be scored. */
+  #rows = 0;
+  /** Where the row just judged lies. */
+  #at = 0;
   // Declaring itself, the role has just read the control topic.
   #lookedMs = performance.now();
 
@@ -142,24 +145,22 @@ class ScorerTask implements PartitionTask {
     context: StreamContext,
     options: ScorerOptions,
     models: ModelSource,
-    { partition }: { readonly partition: number },
-    commit: ScoringCommit,
-    start: StageStart,
+    state: StageState,
+    commit: StageCommit,
   ) {
-    const { progress, counters, scoring, judged, last = null } = commit;
+    const { scoring, judged }: ScoringCommit = scoringCommit(commit);
+    const { partition, progress } = state;
+    this.outputs = [partition];
     this.#context = context;
     this.#options = options;
     this.#models = models;
-    this.#partition = partition;
-    this.#start = start;
-    this.#counters = { ...counters };
-    this.#scoring = { ...scoring };
-    this.#last = last;
-    this.#judged = judged;
+    this.#state = state;
     this.#progress = progress;
+    this.#scoring = { ...scoring };
+    this.#judged = judged;
     this.#reader = new FeatureJsonReader(featuresOf(context));
     this.#width = PAYMENT_CELLS + featureCount(featuresOf(context));
-    this.#judge = new AlertJudge(options.scoring.policy, {
+    this.#alerts = new AlertJudge(options.scoring.policy, {
       partition,
       partitions: context.parameters.partitions,
       // Partitions of the source drift by up to the delay against each other.
@@ -169,189 +170,94 @@ class ScorerTask implements PartitionTask {
     this.#useApplied();
   }
 
-  /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
-  async restore(): Promise<void> {
-    if (!this.#start.isKnown) return await this.#recover();
-    const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
-    if (first === undefined) return;
-    const [, , offset, firstId, emitted] = first;
-    const { log, logger } = this.#context;
-    const partition = this.#partition;
-    const end = (await log.endOffsets(PREDICTION_TOPIC))?.[partition] ?? 0;
-    const reader = new PredictionJsonReader();
-    const rows = emptyPredictions(1);
-    let found = 0;
-    const batches = readRange(log, PREDICTION_TOPIC, partition, offset, end);
-    for await (const batch of batches) {
-      for (let i = 0; i < batch.count; i++) {
-        const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-        if (reader.read(batch.bytes, from, to, rows, 0)) continue;
-        const [id, , customer, , , time, score] = rows.cells;
-        if (found === 0 && id !== firstId) continue;
-        found++;
-        this.#judge.decide(customer, time, score);
-      }
-    }
-    const expected = this.#counters.emitted - emitted;
-    if (found === expected) return;
-    logger.warn("not all alerts of the open days are known any more", {
-      partition,
-      found,
-      expected,
-      then: "a day may get more or fewer alerts than its quota",
-    });
-  }
-
-  /** Finds the position and its state by the predictions that are there. */
-  async #recover(): Promise<void> {
-    const { log, control, signal } = this.#context;
-    const partition = this.#partition;
-    const startSeconds = await control.startSeconds(this.#options.startSeconds);
-    const recovery = await Recovery.open({
-      log,
-      group: SCORER_GROUP,
-      topic: SINK_TOPIC,
-      partition,
-      start: this.#start,
-      outputs: [PREDICTION_TOPIC],
-      writesLetters: false,
-      // A scorer that comes later begins with the payments that are kept.
-      mayBeginLater: true,
-      signal,
-    });
-    const written = new WrittenRows(
-      log,
-      PREDICTION_TOPIC,
-      partition,
-      predictions(this.#context.parameters.maxGapSeconds, startSeconds),
-    );
-    this.#reserve(1);
-    const { offset, last } = await recovery.run(
-      [written],
-      this.#counters,
-      async (batch, i) => {
-        const prediction = await written.head();
-        if (!prediction) return "missing";
-        if (!this.#read(batch, i, startSeconds, 0)) return "silent";
-        const [id, , customer, , , time, fraud] = this.#cells;
-        if (time > this.#progress) this.#progress = time;
-        this.#counters.read++;
-        if (prediction.id !== id) {
-          this.#scoring.unscored++;
-          return "silent";
-        }
-        written.advance();
-        if (this.#judge.begins(time)) {
-          this.#beginDay(time, prediction.offset, id);
-        }
-        this.#judge.decide(customer, time, prediction.score);
-        this.#counters.emitted++;
-        this.#counters.frauds += fraud;
-        if (prediction.alert) this.#scoring.alerts++;
-        return "written";
-      },
-    );
-    this.#last = last;
-    if (offset !== undefined) {
-      this.start = { offset, metadata: this.#metadata(offset) };
-    }
-  }
-
-  /** Takes records up to the first that another model scores, or that has to wait. */
-  async step(batch: RecordBatch): Promise<Step> {
-    await this.#models.refresh();
-    if (performance.now() - this.#lookedMs >= THRESHOLD_LOOK_MS) {
-      await this.#context.control.refresh();
-      this.#lookedMs = performance.now();
-      this.#useApplied();
-    }
-    this.#reserve(batch.count);
-    this.#records.clear();
+  async begin({ count }: RecordBatch): Promise<void> {
     const { control } = this.#context;
-    const start = await control.startSeconds(this.#options.startSeconds);
-    let stretch: Stretch | undefined;
-    let rows = 0;
-    let taken = 0;
-    for (; taken < batch.count; taken++) {
-      const at = rows * this.#width;
-      if (!this.#read(batch, taken, start, at)) continue;
-      const time = this.#cells[at + 5];
-      if (!stretch || time < stretch.from || time >= stretch.until) {
-        if (rows > 0) break;
-        stretch = await this.#models.at(time);
-        if (!stretch) break;
-      }
-      if (time > this.#progress) this.#progress = time;
-      this.#counters.read++;
-      rows++;
-    }
-    const model = stretch?.model;
-    if (model) await this.#predict(model, rows);
-    else this.#scoring.unscored += rows;
-    const next = taken < batch.count ? batch.offsets[taken] : batch.next;
-    if (taken > 0) this.#last = stageMark(batch, taken - 1);
-    return {
-      next,
-      metadata: this.#metadata(next),
-      appends: this.#records.count === 0 ? [] : [{
-        topic: PREDICTION_TOPIC,
-        partition: this.#partition,
-        records: this.#records,
-      }],
-    };
+    this.#startSeconds = await control.startSeconds(this.#options.startSeconds);
+    this.#rows = 0;
+    this.#stretch = undefined;
+    if (this.#scores.length >= count) return;
+    this.#cells = new Float64Array(count * this.#width);
+    this.#scores = new Float64Array(count);
   }
 
-  #metadata(offset: number): string {
-    const commit: ScoringCommit = {
-      ...statelessCommit(offset, this.#progress, this.#counters, this.#last),
-      scoring: this.#scoring,
-      judged: this.#judged,
-    };
-    return JSON.stringify(commit);
+  async refresh(): Promise<void> {
+    await this.#models.refresh();
+    if (performance.now() - this.#lookedMs < THRESHOLD_LOOK_MS) return;
+    await this.#context.control.refresh();
+    this.#lookedMs = performance.now();
+    this.#useApplied();
   }
 
   /** Takes the threshold that somebody may have applied. */
   #useApplied(): void {
     const { alertThreshold } = this.#context.control;
-    if (alertThreshold !== undefined) this.#judge.useThreshold(alertThreshold);
+    if (alertThreshold !== undefined) this.#alerts.useThreshold(alertThreshold);
   }
 
-  #reserve(rows: number): void {
-    if (this.#scores.length >= rows) return;
-    this.#cells = new Float64Array(rows * this.#width);
-    this.#scores = new Float64Array(rows);
-  }
-
-  /**
-   * Reads record `index` into cells `at` …; false if it is a dead letter. The
-   * letter itself is the writer's, which reads the same topic by the same
-   * rules: two of one record would be one too many.
-   */
-  #read(
-    batch: RecordBatch,
-    index: number,
-    startSeconds: number | undefined,
-    at: number,
-  ): boolean {
-    const { maxGapSeconds } = this.#context.parameters;
+  judge(batch: RecordBatch, index: number): Verdict {
+    const at = this.#at = this.#rows * this.#width;
+    const cells = this.#cells;
     const defect = this.#reader.read(
       batch.bytes,
       valueStart(batch, index),
       valueEnd(batch, index),
-      startSeconds,
-      this.#cells,
+      this.#startSeconds,
+      cells,
       at,
     );
-    const time = this.#cells[at + 5];
-    if (!defect && time <= this.#progress + maxGapSeconds) return true;
-    this.#counters.read++;
-    this.#counters.deadLettered++;
-    return false;
+    if (defect) return defect;
+    const time = cells[at + CELL.time];
+    if (!this.#progress.isPlausible(time)) {
+      const subject = `TX_TIME_SECONDS ${time} is`;
+      return implausible(subject, this.#progress);
+    }
+    const stretch = this.#stretch;
+    return stretch && time >= stretch.from && time < stretch.until
+      ? "accept"
+      : "look";
   }
 
-  /** Scores the rows read and writes their predictions. */
-  async #predict(model: ModelInUse, rows: number): Promise<void> {
-    const { scorer, cells: places, version, inputs } = model;
+  /** Ends the step where another model begins, or where none may score the payment yet. */
+  async look(): Promise<Hold | undefined> {
+    if (this.#rows > 0) return { head: null };
+    const time = this.#cells[this.#at + CELL.time];
+    this.#stretch = await this.#models.at(time);
+    return this.#stretch ? undefined : { head: null };
+  }
+
+  take(
+    offset: number,
+    output: Output | undefined,
+    written?: WrittenPrediction,
+  ): void {
+    const cells = this.#cells;
+    const at = this.#at;
+    this.#progress.advance(cells[at + CELL.time], offset);
+    const isScored = output ? this.#stretch?.model : written;
+    this.taken.emitted = isScored ? 1 : 0;
+    this.taken.frauds = isScored ? cells[at + CELL.fraud] : 0;
+    if (!isScored) this.#scoring.unscored++;
+    else if (!written) this.#rows++;
+    else {
+      this.#decide(at, written.score, written.offset);
+      if (written.alert) this.#scoring.alerts++;
+    }
+  }
+
+  async finish(output: Output): Promise<void> {
+    const model = this.#stretch?.model;
+    if (!model || this.#rows === 0) return;
+    await this.#predict(model, this.#rows, output.to(this.#state.partition));
+  }
+
+  /** Scores the rows of the step and writes their predictions. */
+  async #predict(
+    model: ModelInUse,
+    rows: number,
+    records: RecordBatchBuilder,
+  ): Promise<void> {
+    const { scorer, cells: places, version } = model;
+    const { inputs } = scorer;
     const cells = this.#cells;
     const width = places.length;
     if (this.#values.length < rows * width) {
@@ -370,7 +276,6 @@ class ScorerTask implements PartitionTask {
     const offset = await this.#predictionEnd(rows);
     const explainsAll = this.#options.scoring.explain === "all";
     const into = new Float64Array(width);
-    const { writer } = this.#records;
     const prediction = {
       score: 0,
       alert: false,
@@ -378,18 +283,17 @@ class ScorerTask implements PartitionTask {
       inputs,
       contributions: undefined as Float64Array | undefined,
     };
+    const emitted = this.#state.counters.emitted - rows;
     for (let row = 0; row < rows; row++) {
       const at = row * this.#width;
       const score = scores[row];
       if (!(score >= 0 && score <= 1)) {
         throw new ModelError(
-          `the model ${version} gives payment ${cells[at]} the score ` +
-            `${score}, which is not in 0…1; take another model`,
+          `the model ${version} gives payment ${cells[at + CELL.id]} the ` +
+            `score ${score}, which is not in 0…1; take another model`,
         );
       }
-      const time = cells[at + 5];
-      if (this.#judge.begins(time)) this.#beginDay(time, offset, cells[at]);
-      const alert = this.#judge.decide(cells[at + 2], time, score);
+      const alert = this.#decide(at, score, offset, emitted + row);
       prediction.score = score;
       prediction.alert = alert;
       prediction.contributions = undefined;
@@ -397,12 +301,10 @@ class ScorerTask implements PartitionTask {
         scorer.explain(values, row * width, into);
         prediction.contributions = into;
       }
-      writer.whole(cells[at]);
-      this.#records.endKey();
-      this.#json.write(writer, cells, at, prediction);
-      this.#records.endRecord(cells[at + 1] * 1000);
-      this.#counters.emitted++;
-      this.#counters.frauds += cells[at + 6];
+      records.writer.whole(cells[at + CELL.id]);
+      records.endKey();
+      this.#json.write(records.writer, cells, at, prediction);
+      records.endRecord(cells[at + CELL.datetime] * 1000);
       if (alert) this.#scoring.alerts++;
     }
   }
@@ -410,52 +312,125 @@ class ScorerTask implements PartitionTask {
   /** Where predictions stand before this step, if a day of alerts begins in it. */
   async #predictionEnd(rows: number): Promise<number> {
     for (let row = 0; row < rows; row++) {
-      if (!this.#judge.begins(this.#cells[row * this.#width + 5])) continue;
+      const time = this.#cells[row * this.#width + CELL.time];
+      if (!this.#alerts.begins(time)) continue;
       const ends = await this.#context.log.endOffsets(PREDICTION_TOPIC);
-      return ends?.[this.#partition] ?? 0;
+      return ends?.[this.#state.partition] ?? 0;
     }
     return 0; // it is not needed
   }
 
-  #beginDay(timeSeconds: number, offset: number, firstId: number): void {
-    const { day, cut } = this.#judge.begin(timeSeconds);
-    const { emitted } = this.#counters;
-    this.#judged = [
-      ...this.#judged.filter(([day]) => this.#judge.isOpen(day)),
-      [day, cut, offset, firstId, emitted],
-    ];
+  /** Whether the row is an alert by its score; `offset` is one before or at its prediction, `emitted` the number of those before. */
+  #decide(
+    at: number,
+    score: number,
+    offset: number,
+    emitted = this.#state.counters.emitted,
+  ): boolean {
+    const alerts = this.#alerts;
+    const time = this.#cells[at + CELL.time];
+    if (alerts.begins(time)) {
+      const { day, cut } = alerts.begin(time);
+      this.#judged = [
+        ...this.#judged.filter(([day]) => alerts.isOpen(day)),
+        [day, cut, offset, this.#cells[at + CELL.id], emitted],
+      ];
+    }
+    return alerts.decide(this.#cells[at + CELL.customer], time, score);
+  }
+
+  addition(): Partial<StageCommit> {
+    return { scoring: this.#scoring, judged: this.#judged };
+  }
+
+  rows(): { id: number; partition: number }[] {
+    const id = this.#cells[this.#at + CELL.id];
+    return [{ id, partition: this.#state.partition }];
+  }
+
+  /** Reads the predictions in a topic, without what is none. */
+  reader(): (batch: RecordBatch) => WrittenPrediction[] {
+    const reader = new PredictionJsonReader();
+    const progress = new Progress(this.#context.parameters);
+    const rows = emptyPredictions(1);
+    const { cells } = rows;
+    return (batch) => {
+      const found: WrittenPrediction[] = [];
+      for (let i = 0; i < batch.count; i++) {
+        const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+        if (reader.read(batch.bytes, from, to, rows, 0)) continue;
+        const time = cells[PREDICTION_CELL.time];
+        const start = cells[PREDICTION_CELL.datetime] - time;
+        if (start !== (this.#startSeconds ?? start)) continue;
+        if (!progress.passes(time)) continue;
+        found.push({
+          offset: batch.offsets[i],
+          id: cells[PREDICTION_CELL.id],
+          score: cells[PREDICTION_CELL.score],
+          alert: cells[PREDICTION_CELL.alert] === 1,
+        });
+      }
+      return found;
+    };
+  }
+
+  /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
+  async replay(): Promise<Replay | undefined> {
+    const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
+    if (first === undefined) return undefined;
+    const [, , from, firstId, emitted] = first;
+    const { log, logger } = this.#context;
+    const { partition, counters } = this.#state;
+    const ends = await log.endOffsets(PREDICTION_TOPIC);
+    const expected = counters.emitted - emitted;
+    return {
+      topic: PREDICTION_TOPIC,
+      from,
+      to: ends?.[partition] ?? 0,
+      work: new AlertMemory(this.#alerts, firstId),
+      done: (found) => {
+        if (found === expected) return;
+        logger.warn("not all alerts of the open days are known any more", {
+          partition,
+          found,
+          expected,
+          then: "a day may get more or fewer alerts than its quota",
+        });
+      },
+    };
   }
 }
 
-/** What the recovery of a scorer needs of a prediction. */
-interface WrittenPrediction {
-  /** Its offset. */
-  readonly offset: number;
-  /** TRANSACTION_ID. */
-  readonly id: number;
-  readonly score: number;
-  readonly alert: boolean;
-}
+/** Makes a judge know the predictions of its open days again. */
+class AlertMemory implements StageWork {
+  readonly taken = { rows: 1, emitted: 1, frauds: 0 };
+  readonly #alerts: AlertJudge;
+  readonly #firstId: number;
+  readonly #reader = new PredictionJsonReader();
+  readonly #rows = emptyPredictions(1);
+  #hasBegun = false;
 
-/** Reads the predictions in a topic, batch by batch, without what is none. */
-function predictions(
-  maxGapSeconds: number,
-  startSeconds: number | undefined,
-): (batch: RecordBatch) => WrittenPrediction[] {
-  const reader = new PredictionJsonReader();
-  const gap = new GapCheck(maxGapSeconds);
-  const rows = emptyPredictions(1);
-  return (batch) => {
-    const found: WrittenPrediction[] = [];
-    for (let i = 0; i < batch.count; i++) {
-      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-      if (reader.read(batch.bytes, from, to, rows, 0)) continue;
-      const [id, datetime, , , , time, score, alert] = rows.cells;
-      if (datetime - time !== (startSeconds ?? datetime - time)) continue;
-      if (!gap.passes(time)) continue;
-      const offset = batch.offsets[i];
-      found.push({ offset, id, score, alert: alert === 1 });
-    }
-    return found;
-  };
+  /** Begins with the prediction of that TRANSACTION_ID. */
+  constructor(alerts: AlertJudge, firstId: number) {
+    this.#alerts = alerts;
+    this.#firstId = firstId;
+  }
+
+  judge(batch: RecordBatch, index: number): Verdict {
+    const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
+    const defect = this.#reader.read(batch.bytes, from, to, this.#rows, 0);
+    if (defect) return defect;
+    const id = this.#rows.cells[PREDICTION_CELL.id];
+    this.#hasBegun ||= id === this.#firstId;
+    return this.#hasBegun ? "accept" : "duplicate";
+  }
+
+  take(): void {
+    const { cells } = this.#rows;
+    this.#alerts.decide(
+      cells[PREDICTION_CELL.customer],
+      cells[PREDICTION_CELL.time],
+      cells[PREDICTION_CELL.score],
+    );
+  }
 }

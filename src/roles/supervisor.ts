@@ -5,13 +5,7 @@
  */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  ConfigError,
-  DataError,
-  LogError,
-  ModelError,
-  StoreError,
-} from "../base/error.ts";
+import { ConfigError, DataError } from "../base/error.ts";
 import { makeFolder } from "../base/durable_file.ts";
 import { fileErrorReason } from "../base/file_error.ts";
 import type { Log } from "../log/log.ts";
@@ -21,15 +15,17 @@ import type { LatencyMeter } from "../base/latency.ts";
 import { type Logger, reportTo } from "../base/logger.ts";
 import { Control, type StreamParameters } from "../stream/control.ts";
 import { takeLock } from "../base/lock.ts";
-import { acceptMissingStart } from "../stream/recovery.ts";
+import { acceptMissingStart } from "../stream/opening.ts";
 import type { Role, RunSettings } from "./role.ts";
-import type { FromWorker, ToWorker, WorkerFailure } from "./role_worker.ts";
+import type { FromRole, RoleWork } from "./role_worker.ts";
 import {
   CHAIN,
   CONTROL_TOPIC,
+  TERMINAL_GROUP,
   topicSpecs,
   TRANSACTION_TOPIC,
 } from "../stream/topics.ts";
+import { Thread } from "../base/thread.ts";
 import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
 
 /**
@@ -58,7 +54,7 @@ export interface SuperviseOptions {
   /** Ends all roles after the step in hand. */
   readonly signal: AbortSignal;
   /** How the roles' logs are written. */
-  readonly log: (ToWorker & { kind: "run" })["log"];
+  readonly log: RoleWork["log"];
   /** Collects times from published to stored, where both roles run here. */
   readonly latency: LatencyMeter;
 }
@@ -71,6 +67,7 @@ export class Stream implements AsyncDisposable {
   readonly control: Control;
   readonly #options: StreamOptions;
   #written = 0;
+  #recovered = 0;
   readonly #held: AsyncDisposableStack;
 
   private constructor(
@@ -137,6 +134,11 @@ export class Stream implements AsyncDisposable {
   /** Rows that this process's writers have written to the store so far. */
   get written(): number {
     return this.#written;
+  }
+
+  /** Rows that the processor had handed on before a position was lost, and found again now. */
+  get recovered(): number {
+    return this.#recovered;
   }
 
   /** Runs the roles until all are done, one fails, or the signal. */
@@ -215,42 +217,33 @@ export class Stream implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void> {
     const { settings, logger } = this.#options;
-    const worker = new Worker(new URL("./role_worker.ts", import.meta.url), {
-      type: "module",
+    const thread = new Thread<RoleWork, never, FromRole>({
+      module: new URL("./role_worker.ts", import.meta.url),
       name,
+      work: { role, name, settings, log: options.log },
+      received: (sent) => {
+        if (sent.kind === "published") {
+          options.latency.published(sent.nextId, sent.at);
+          return;
+        }
+        if (sent.kind === "recovered") {
+          if (sent.group === TERMINAL_GROUP) this.#recovered += sent.rows;
+          return;
+        }
+        this.#written += sent.count;
+        for (const id of sent.ids) options.latency.stored(id, sent.at);
+      },
     });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let patience: ReturnType<typeof setTimeout> | undefined;
-    const send = (message: ToWorker) => worker.postMessage(message);
-    const stop = () => {
-      send({ kind: "stop" });
-      patience = setTimeout(() => {
-        logger.warn("a role that did not stop was ended", { thread: name });
-        resolve();
-      }, STOP_MS);
-    };
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if (data.kind === "published") {
-        options.latency.published(data.nextId, data.at);
-      } else if (data.kind === "stored") {
-        this.#written += data.count;
-        for (const id of data.ids) options.latency.stored(id, data.at);
-      } else if (data.error) reject(errorOf(data.error));
-      else resolve();
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new Error(`${name}: ${event.message}`));
+    const stop = async () => {
+      if (await thread.stop(STOP_MS)) return;
+      logger.warn("a role that did not stop was ended", { thread: name });
     };
     signal.addEventListener("abort", stop);
     try {
-      send({ kind: "run", role, name, settings, log: options.log });
       if (signal.aborted) stop();
-      await promise;
+      await thread.ended;
     } finally {
-      clearTimeout(patience);
       signal.removeEventListener("abort", stop);
-      worker.terminate();
     }
   }
 
@@ -317,20 +310,4 @@ export function makeDataFolder(folder: string): void {
       { cause },
     );
   }
-}
-
-const ERROR_CLASSES = {
-  ConfigError,
-  DataError,
-  LogError,
-  ModelError,
-  StoreError,
-};
-
-/** The error of another thread as one of this thread. */
-function errorOf({ name, message, stack }: WorkerFailure): Error {
-  const known = ERROR_CLASSES[name as keyof typeof ERROR_CLASSES];
-  const error = known ? new known(message) : new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

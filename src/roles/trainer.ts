@@ -6,12 +6,11 @@
  * it starts, and what it has decided stands in the registry.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import { readWholeFile } from "../base/whole_file.ts";
 import { ModelError } from "../base/error.ts";
 import {
   type Challenge,
@@ -19,10 +18,7 @@ import {
   challengeDays,
   JUDGED_DAYS,
 } from "../learning/judge/challenge.ts";
-import {
-  formatModelFile,
-  parseModelFile,
-} from "../learning/file/model_file.ts";
+import { formatModelFile } from "../learning/file/model_file.ts";
 import { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
@@ -32,26 +28,21 @@ import { readVerdict } from "../payment/label_json.ts";
 import {
   changeRegistry,
   keepVersion,
+  openVersion,
   readRegistry,
   type Registry,
-  versionPath,
   withEntry,
 } from "../scoring/model_registry.ts";
 import { ModelMonitor } from "../scoring/model_monitor.ts";
-import {
-  inputCells,
-  MODEL_BYTES_MAX,
-  modelFeatures,
-  openModel,
-  streamInputs,
-} from "../scoring/open_model.ts";
-import { type TrainingSettings } from "./role.ts";
+import { modelInUse, openModel, streamInputs } from "../scoring/open_model.ts";
+import type { TrainingSettings } from "./role.ts";
 import {
   featuresOf,
   isComplete,
   type StreamContext,
 } from "../stream/stream_context.ts";
-import { parseCommit, takenOffset } from "../stream/stage_commit.ts";
+import { parseCommit, takenOffset } from "../stream/commit.ts";
+import { isPlausible } from "../stream/checks.ts";
 import {
   CUSTOMER_GROUP,
   LABEL_TOPIC,
@@ -217,7 +208,7 @@ class Trainer {
   }
 
   #take(batch: RecordBatch, partition: number, start: number): void {
-    const { maxGapSeconds } = this.#context.parameters;
+    const { parameters } = this.#context;
     const cells = this.#cells;
     const first = this.#window.firstDay * DAY_SECONDS;
     for (let i = 0; i < batch.count; i++) {
@@ -226,8 +217,9 @@ class Trainer {
       // The writer has made a dead letter of it.
       if (defect) continue;
       const progress = this.#progress[partition];
-      const time = cells[5];
-      if (time > Math.max(first, progress) + maxGapSeconds) continue;
+      const time = cells[CELL.time];
+      const reached = Math.max(first, progress);
+      if (!isPlausible(time, reached, parameters)) continue;
       if (time > progress) this.#progress[partition] = time;
       fromCells(cells, 0, this.#row);
       this.#window.add(this.#row, cells, PAYMENT_CELLS);
@@ -309,13 +301,12 @@ class Trainer {
     });
     const opened = champion === null
       ? undefined
-      : await openModel(versionPath(folder, champion), features);
-    if (opened) inputCells(opened, features);
+      : await modelInUse(openVersion(folder, champion), features);
     return await challenge({
       payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
       days,
       model,
-      features: modelFeatures(features),
+      features,
       champion: opened?.scorer,
     });
   }
@@ -384,13 +375,12 @@ class Trainer {
 
 /** The model that a new registry begins with. */
 async function readFirst(path: string, features: FeatureParameters) {
-  const { version } = await openModel(path, features);
-  if (path.endsWith(".onnx")) {
+  const { version, trained } = await modelInUse(openModel(path), features);
+  if (!trained) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  const text = new TextDecoder().decode(readWholeFile(path, MODEL_BYTES_MAX));
-  return { version, text, metrics: parseModelFile(text, path).metrics };
+  return { version, text: formatModelFile(trained), metrics: trained.metrics };
 }

@@ -9,8 +9,11 @@ import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { manifestOffsets } from "../files/day_manifest.ts";
 import { isDone, type StreamContext } from "../stream/stream_context.ts";
-import { readScoringCommit } from "../stream/scoring_commit.ts";
-import { parseCommit, takenOffset } from "../stream/stage_commit.ts";
+import {
+  parseCommit,
+  readScoringCommit,
+  takenOffset,
+} from "../stream/commit.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_GROUP,

@@ -11,7 +11,9 @@ import { crc32c } from "../base/crc32c.ts";
 import { fileError } from "../base/file_error.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
+import { CheckedJson } from "../base/checked_json.ts";
 import { LockHeldError, takeLock } from "../base/lock.ts";
+import { type OpenedModel, openModel } from "./open_model.ts";
 
 /** What happened to the registry. */
 export interface RegistryEntry {
@@ -33,6 +35,14 @@ export interface RegistryEntry {
   /** The same of the champion of that time. */
   readonly championMetrics?: Readonly<Record<string, number | null>>;
 }
+
+const ACTIONS: readonly RegistryEntry["action"][] = [
+  "added",
+  "promoted",
+  "kept",
+  "chosen",
+  "rolled back",
+];
 
 /** What registry.json holds. */
 export interface Registry {
@@ -87,27 +97,72 @@ export function readRegistry(folder: string): Registry {
     if (cause instanceof Deno.errors.NotFound) return EMPTY;
     throw error;
   }
-  let found: Partial<Registry> | null;
-  try {
-    const { checksum, ...rest } = JSON.parse(text);
-    // Older versions wrote none.
-    if (checksum !== undefined && checksum !== checksumOf(rest)) {
-      throw new Error("it does not match its checksum");
-    }
-    found = rest;
-  } catch (cause) {
-    throw damaged(path, cause);
-  }
-  const good = found?.format === EMPTY.format && found.formatVersion === 1 &&
-    (found.champion === null || typeof found.champion === "string") &&
-    Number.isInteger(found.decidedDay) && Array.isArray(found.history) &&
-    found.history.every(({ day, version, champion }) =>
-      Number.isInteger(day) && typeof version === "string" &&
-      typeof champion === "string"
-    );
-  if (!good) throw damaged(path, undefined);
-  const { champion, decidedDay, ended, history } = { ...EMPTY, ...found };
-  return { ...EMPTY, champion, decidedDay, ended, history };
+  return parseRegistry(text, path);
+}
+
+function parseRegistry(text: string, path: string): Registry {
+  const file = new CheckedJson((what) =>
+    new ModelError(
+      `${path} is not a registry of models that this program reads (${what}); ` +
+        `restore it from a copy made by 'fraudstream backup', or move its ` +
+        `folder away to begin a new one`,
+    )
+  );
+  const { checksum, ...rest } = file.object(
+    file.parse(text, "it"),
+    "it",
+  );
+  // Older versions wrote none.
+  file.check(
+    checksum === undefined || checksum === checksumOf(rest),
+    "it does not match its checksum",
+  );
+  file.oneOf(rest.format, [EMPTY.format], "format");
+  file.check(rest.formatVersion === 1, "formatVersion must be 1");
+  return {
+    ...EMPTY,
+    champion: rest.champion === null
+      ? null
+      : file.string(rest.champion, "champion"),
+    decidedDay: file.whole(rest.decidedDay, "decidedDay"),
+    ended: file.boolean(rest.ended ?? false, "ended"),
+    history: file.list(rest.history, "history", (entry, what) => {
+      return readEntry(file, entry, what);
+    }),
+  };
+}
+
+function readEntry(
+  file: CheckedJson,
+  value: unknown,
+  what: string,
+): RegistryEntry {
+  const entry = file.object(value, what);
+  const text = (name: string) => file.string(entry[name], `${what}.${name}`);
+  const metrics = (name: "metrics" | "championMetrics") => {
+    if (entry[name] === undefined) return {};
+    const found = file.object(entry[name], `${what}.${name}`);
+    return {
+      [name]: Object.fromEntries(
+        Object.entries(found).map(([metric, number]) => [
+          metric,
+          // JSON has no NaN.
+          number === null
+            ? null
+            : file.number(number, `${what}.${name}.${metric}`),
+        ]),
+      ),
+    };
+  };
+  return {
+    day: file.whole(entry.day, `${what}.day`),
+    action: file.oneOf(entry.action, ACTIONS, `${what}.action`),
+    version: text("version"),
+    champion: text("champion"),
+    reason: text("reason"),
+    ...metrics("metrics"),
+    ...metrics("championMetrics"),
+  };
 }
 
 /** CRC-32C of a registry as JSON without spaces. */
@@ -115,12 +170,14 @@ function checksumOf(registry: object): number {
   return crc32c(new TextEncoder().encode(JSON.stringify(registry)));
 }
 
-function damaged(path: string, cause: unknown): ModelError {
-  return new ModelError(
-    `${path} is not a registry of models that this program reads; restore ` +
-      `it from a copy made by 'fraudstream backup', or move its folder away ` +
-      `to begin a new one`,
-    { cause },
+/** Opens the model of a version. Throws DataError or ModelError if its file is gone, broken or another version's. */
+export function openVersion(folder: string, version: string): OpenedModel {
+  const model = openModel(versionPath(folder, version));
+  if (model.version === version) return model;
+  throw new ModelError(
+    `${model.path} holds the model ${model.version}: it is not the file ` +
+      `that the registry speaks of; restore it from a copy made ` +
+      `by 'fraudstream backup'`,
   );
 }
 

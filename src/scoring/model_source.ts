@@ -10,19 +10,23 @@
  * the trainer has decided about that day: the predictions are then a function
  * of the log.
  */
-import { ModelError } from "../base/error.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Logger } from "../base/logger.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import {
   championAt,
   nextChangeAfter,
+  openVersion,
   readRegistry,
   type Registry,
   registryPath,
-  versionPath,
 } from "./model_registry.ts";
-import { inputCells, type LoadedModel, openModel } from "./open_model.ts";
+import {
+  type ModelInUse,
+  modelInUse,
+  type OpenedModel,
+  openModel,
+} from "./open_model.ts";
 
 /** Where the scorer finds its model. */
 export type ModelPlace =
@@ -36,12 +40,6 @@ export type ModelPlace =
     /** Whether payments wait for the decision of their day (see model_source.ts). */
     readonly waits: boolean;
   };
-
-/** A model and where its inputs lie in a row of cells. */
-export interface ModelInUse extends LoadedModel {
-  /** The cell of each input. */
-  readonly cells: Int32Array;
-}
 
 /** The model of the payments of some time. */
 export interface Stretch {
@@ -76,35 +74,33 @@ export async function openModelSource(
   features: FeatureParameters,
   logger: Logger,
 ): Promise<ModelSource> {
-  const open = async (path: string): Promise<ModelInUse> => {
-    const model = await openModel(path, features);
-    return { ...model, cells: inputCells(model, features) };
-  };
+  const use: Use = (model) => modelInUse(model, features);
   if (place.kind === "registry") {
-    return new RegistrySource(place, open, logger);
+    return new RegistrySource(place, use, logger);
   }
   const watch = new FileWatch(place.path);
   await watch.hasChanged();
-  return new FileSource(await open(place.path), watch, open, logger);
+  const model = await use(openModel(place.path));
+  return new FileSource(model, watch, use, logger);
 }
 
-type Open = (path: string) => Promise<ModelInUse>;
+type Use = (model: OpenedModel) => Promise<ModelInUse>;
 
 class FileSource implements ModelSource {
   readonly #watch: FileWatch;
-  readonly #open: Open;
+  readonly #use: Use;
   readonly #logger: Logger;
   #stretch: Stretch;
 
   constructor(
     model: ModelInUse,
     watch: FileWatch,
-    open: Open,
+    use: Use,
     logger: Logger,
   ) {
     this.#stretch = always(model);
     this.#watch = watch;
-    this.#open = open;
+    this.#use = use;
     this.#logger = logger;
     logger.info("model in use", { version: model.version, path: model.path });
   }
@@ -114,7 +110,7 @@ class FileSource implements ModelSource {
     const { path } = this.#watch;
     const before = this.#stretch.model?.version;
     try {
-      const model = await this.#open(path);
+      const model = await this.#use(openModel(path));
       if (model.version === before) return;
       this.#stretch = always(model);
       this.#logger.info("model in use", {
@@ -138,7 +134,7 @@ class FileSource implements ModelSource {
 class RegistrySource implements ModelSource {
   readonly #folder: string;
   readonly #waits: boolean;
-  readonly #open: Open;
+  readonly #use: Use;
   readonly #logger: Logger;
   readonly #watch: FileWatch;
   readonly #ready = new Map<string, ModelInUse>();
@@ -147,12 +143,12 @@ class RegistrySource implements ModelSource {
 
   constructor(
     place: ModelPlace & { kind: "registry" },
-    open: Open,
+    use: Use,
     logger: Logger,
   ) {
     this.#folder = place.folder;
     this.#waits = place.waits;
-    this.#open = open;
+    this.#use = use;
     this.#logger = logger;
     this.#watch = new FileWatch(registryPath(place.folder));
     this.#registry = readRegistry(place.folder);
@@ -203,14 +199,7 @@ class RegistrySource implements ModelSource {
   async #model(version: string): Promise<ModelInUse> {
     const known = this.#ready.get(version);
     if (known) return known;
-    const model = await this.#open(versionPath(this.#folder, version));
-    if (model.version !== version) {
-      throw new ModelError(
-        `${model.path} holds the model ${model.version}: it is not the file ` +
-          `that the registry speaks of; restore it from a copy made ` +
-          `by 'fraudstream backup'`,
-      );
-    }
+    const model = await this.#use(openVersion(this.#folder, version));
     const [oldest] = this.#ready.keys();
     if (this.#ready.size === READY_MAX) this.#ready.delete(oldest);
     this.#ready.set(version, model);

@@ -1,116 +1,134 @@
 /**
- * From a model's path to a model that scores this stream's payments: the one
- * place where files become scorers, whoever trained them.
+ * Opens models. This is the only place where a file becomes a scorer: a model
+ * file or an ONNX file, for a command or for a stream. openModel() reads
+ * everything that the file says; modelInUse() prepares the model for a stream.
  */
 import { ConfigError, ModelError } from "../base/error.ts";
-import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { readWholeFile } from "../base/whole_file.ts";
 import {
   featureNames,
   type FeatureParameters,
   isWholeFeature,
 } from "../features/parameters.ts";
-import { readWholeFile } from "../base/whole_file.ts";
-import type { Scorer } from "../learning/kinds/model.ts";
+import { AMOUNT_INPUT } from "../learning/data/payments.ts";
+import type { TrainedDays } from "../learning/data/trained_days.ts";
 import {
   checkInputs,
-  type ModelFeatures,
   parseModelFile,
+  type TrainedModel,
 } from "../learning/file/model_file.ts";
-import { exportedFeatures, ONNX_ENDING } from "../learning/onnx/onnx_file.ts";
-import { openOnnxModel } from "../learning/onnx/onnx_model.ts";
-import { AMOUNT_INPUT } from "../learning/data/payments.ts";
-import { scorerOf } from "../learning/kinds/scorer.ts";
+import { scorerOf } from "../learning/kinds/kinds.ts";
+import type { Scorer } from "../learning/kinds/model.ts";
+import {
+  exportedFeatures,
+  exportedTraining,
+  ONNX_ENDING,
+} from "../learning/onnx/onnx_file.ts";
+import {
+  onnxVersion,
+  openOnnxModel,
+  readOnnxMetadata,
+} from "../learning/onnx/onnx_model.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 
 /** Bytes that a model file may have: about what one text can hold. */
-export const MODEL_BYTES_MAX: number = 500 * 2 ** 20;
+const MODEL_BYTES_MAX = 500 * 2 ** 20;
 
-/** A model that is ready to score. */
-export interface LoadedModel {
-  /** What scores. */
-  readonly scorer: Scorer;
-  /** Its version, which every prediction carries. */
-  readonly version: string;
-  /** Names of its inputs, in their order. */
-  readonly inputs: readonly string[];
-  /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
-  readonly features: ModelFeatures | undefined;
+/** A model from a file. */
+export interface OpenedModel {
   /** Where it was read. */
   readonly path: string;
+  /** Its version, which every prediction carries. */
+  readonly version: string;
+  /** The features that it was trained on; undefined if an ONNX file does not say. */
+  readonly features: FeatureParameters | undefined;
+  /** The days that it was trained on; undefined if an ONNX file does not say. */
+  readonly training: TrainedDays | undefined;
+  /** The model file's contents; undefined for an ONNX file. */
+  readonly trained: TrainedModel | undefined;
+  /** A scorer for payments with these inputs; it may use only some of them. Throws ModelError if they lack an input that the model needs. */
+  scorerFor(inputs: readonly string[]): Promise<Scorer>;
+}
+
+/** A model that is ready to score the rows of a stream. */
+export interface ModelInUse extends OpenedModel {
+  /** Its scorer. */
+  readonly scorer: Scorer;
+  /** The cell of each input in a row of cells. */
+  readonly cells: Int32Array;
+}
+
+/** Opens a model file. Throws DataError where it cannot be read, ModelError where it is broken. */
+export function openModel(path: string): OpenedModel {
+  const bytes = readWholeFile(path, MODEL_BYTES_MAX);
+  if (path.endsWith(ONNX_ENDING)) return onnxModel(path, bytes);
+  const trained = parseModelFile(new TextDecoder().decode(bytes), path);
+  const { version, inputs, body, featureParameters, training } = trained;
+  return {
+    path,
+    version,
+    features: featureParameters,
+    training,
+    trained,
+    scorerFor: (offered) => {
+      checkInputs(inputs, offered, path);
+      return Promise.resolve(scorerOf(body, inputs));
+    },
+  };
+}
+
+function onnxModel(path: string, bytes: Uint8Array): OpenedModel {
+  const metadata = readOnnxMetadata(bytes, path);
+  return {
+    path,
+    version: onnxVersion(bytes),
+    features: exportedFeatures(metadata, path),
+    training: exportedTraining(metadata, path),
+    trained: undefined,
+    scorerFor: async (names) => {
+      const offered = { names, isWhole: isWholeInput };
+      return (await openOnnxModel(bytes, path, offered)).scorer;
+    },
+  };
 }
 
 /**
- * Reads a model for a stream with these features. Throws DataError if there is
- * no such file, ModelError if it is no model or none for this stream.
+ * Prepares a model for a stream with these features. Throws ConfigError if it
+ * was trained on other features, ModelError if it cannot score their rows.
  */
-export async function openModel(
-  path: string,
-  streamFeatures: FeatureParameters,
-): Promise<LoadedModel> {
-  const bytes = readWholeFile(path, MODEL_BYTES_MAX);
-  if (path.endsWith(ONNX_ENDING)) {
-    const { scorer, version, metadata } = await openOnnxModel(
-      bytes,
-      path,
-      { names: streamInputs(streamFeatures), isWhole: isWholeInput },
-    );
-    const features = exportedFeatures(metadata, path);
-    return { scorer, version, inputs: scorer.inputs, features, path };
-  }
-  const text = new TextDecoder().decode(bytes);
-  const { version, inputs, featureParameters, body } = parseModelFile(
-    text,
-    path,
-  );
-  const scorer = scorerOf(body, inputs);
-  return { scorer, version, inputs, features: featureParameters, path };
+export async function modelInUse(
+  model: OpenedModel,
+  features: FeatureParameters,
+): Promise<ModelInUse> {
+  const offered = streamInputs(features);
+  checkFeatures(model, features);
+  checkOrder(model, offered);
+  const scorer = await model.scorerFor(offered);
+  const cells = Int32Array.from(scorer.inputs, (name) => {
+    const at = offered.indexOf(name);
+    return at === 0 ? AMOUNT_CELL : PAYMENT_CELLS + at - 1;
+  });
+  return { ...model, scorer, cells };
 }
+
+const AMOUNT_CELL = 4;
 
 /** Whether an input of models is always a whole number. */
 export function isWholeInput(name: string): boolean {
   return name !== AMOUNT_INPUT && isWholeFeature(name);
 }
 
-/** Names of what a stream with these features offers to models, in the order of their inputs. */
+/** Names of the inputs that a stream with these features has, in order. */
 export function streamInputs(features: FeatureParameters): string[] {
   return [AMOUNT_INPUT, ...featureNames(features)];
 }
 
-/**
- * Where each input of a model lies in a row of cells. Throws ConfigError if
- * the model was trained on other features than the stream has.
- */
-export function inputCells(
-  model: LoadedModel,
-  features: FeatureParameters,
-): Int32Array {
-  const offered = streamInputs(features);
-  checkFeatures(model, features);
-  try {
-    // What a model from elsewhere does not use need not be among its inputs.
-    const expected = model.features
-      ? offered
-      : offered.filter((name) => model.inputs.includes(name)).toSorted((a, b) =>
-        model.inputs.indexOf(a) - model.inputs.indexOf(b)
-      );
-    checkInputs(model.inputs, expected, model.path);
-  } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
-    throw new ConfigError(error.message, { cause: error });
-  }
-  return Int32Array.from(model.inputs, (name) => {
-    const at = offered.indexOf(name);
-    return at === 0 ? AMOUNT_CELL : PAYMENT_CELLS + at - 1;
-  });
-}
-
-const AMOUNT_CELL = 4;
-
 function checkFeatures(
-  { features: trained, path }: LoadedModel,
+  { features: trained, path }: OpenedModel,
   features: FeatureParameters,
 ): void {
   if (!trained) return;
-  const found = flagsOf(modelFeatures(features));
+  const found = flagsOf(features);
   for (const [flag, value] of Object.entries(flagsOf(trained))) {
     if (found[flag] === value) continue;
     const difference = flag === "--no-labels"
@@ -124,13 +142,21 @@ function checkFeatures(
   }
 }
 
-/** A stream's features as a model file tells them. */
-export function modelFeatures(features: FeatureParameters): ModelFeatures {
-  const { set, windowDays, delayDays, useLabels } = features;
-  return { set, windowDays, delayDays, useLabels };
+/** Throws ConfigError unless a model that was trained here takes all inputs, in their order. */
+function checkOrder(
+  { trained, path }: OpenedModel,
+  offered: readonly string[],
+): void {
+  if (!trained) return;
+  try {
+    checkInputs(trained.inputs, offered, path);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ConfigError(error.message, { cause: error });
+  }
 }
 
-function flagsOf(features: ModelFeatures): Record<string, string> {
+function flagsOf(features: FeatureParameters): Record<string, string> {
   return {
     "--feature-set": features.set,
     "--windows": features.windowDays.join(","),

@@ -1,4 +1,15 @@
-/** Rows of cells that both of the store's tables are written from: joined, and in the order that a table by id is written best. */
+/** Rows of cells that tables are written from: joined, in the order that a table by id is written best, and as the values of its columns. */
+import { DatetimeFormatter } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { RowCheck } from "./row_check.ts";
+import {
+  type CellSource,
+  type CellTable,
+  type Column,
+  PERIOD_DAYS,
+  type TableRows,
+} from "./tables.ts";
 
 /** Rows side by side in cells. */
 export interface CellRows {
@@ -44,4 +55,78 @@ export function ascendingPieces(
   }
   for (; next < count; next++) pieces.push([rows[next]]);
   return pieces;
+}
+
+/** The event day, or the period of several, of a TX_TIME_SECONDS. */
+export function dayOf(source: "days" | "period", timeSeconds: number): number {
+  const days = source === "days" ? 1 : PERIOD_DAYS;
+  return Math.floor(timeSeconds / DAY_SECONDS / days);
+}
+
+/** Columns side by side whose values are cells side by side, or one column of another source. */
+type ColumnRun = { from: number; to: number } | Exclude<CellSource, number>;
+
+/** Makes rows of cells into the values of a table's columns. */
+export class ColumnValues {
+  readonly #runs: readonly ColumnRun[];
+  readonly #width: number;
+  readonly #check: RowCheck;
+  readonly #datetime = new DatetimeFormatter();
+
+  /** For these columns of a table. */
+  constructor(table: CellTable, columns: readonly Column<CellSource>[]) {
+    this.#runs = runsOf(columns);
+    this.#width = table.width;
+    this.#check = new RowCheck(table);
+  }
+
+  /** Puts the values of row `index` into places `to` …; gives the place behind them. */
+  fill(
+    values: (number | string | null)[],
+    to: number,
+    rows: TableRows,
+    index: number,
+  ): number {
+    const { cells } = rows;
+    const at = index * this.#width;
+    for (const run of this.#runs) {
+      if (typeof run === "string") {
+        values[to++] = this.#other(run, rows, index);
+      } else {
+        for (let i = run.from; i < run.to; i++) values[to++] = cells[at + i];
+      }
+    }
+    return to;
+  }
+
+  #other(
+    source: Exclude<CellSource, number>,
+    rows: TableRows,
+    index: number,
+  ): number | string | null {
+    const { cells } = rows;
+    const at = index * this.#width;
+    switch (source) {
+      case "datetime":
+        return this.#datetime.format(cells[at + CELL.datetime]);
+      case "days":
+      case "period":
+        return dayOf(source, cells[at + CELL.time]);
+      case "check":
+        return this.#check.of(rows, index);
+      default:
+        return rows[source]?.[index] ?? null;
+    }
+  }
+}
+
+function runsOf(columns: readonly Column<CellSource>[]): ColumnRun[] {
+  const runs: ColumnRun[] = [];
+  for (const { source } of columns) {
+    const last = runs.at(-1);
+    if (typeof source === "string") runs.push(source);
+    else if (typeof last === "object" && last.to === source) last.to++;
+    else runs.push({ from: source, to: source + 1 });
+  }
+  return runs;
 }

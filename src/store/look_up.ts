@@ -7,15 +7,13 @@
  */
 import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
-import { emptyPayment, type Payment } from "../payment/payment.ts";
+import { emptyPayment } from "../payment/payment.ts";
 import {
-  badRow,
   refuseBadRow,
-  shown,
-  type StoredPaymentReader,
   type StoredRow,
   type StoredRowReader,
 } from "./stored_row.ts";
+import type { Verdict } from "../payment/label_json.ts";
 
 /** A payment without its features. */
 export interface StoredPayment {
@@ -55,20 +53,6 @@ export interface TimeRange {
   readonly limit: number;
 }
 
-/** What an analyst has decided about a payment, and when. */
-export interface Verdict {
-  /** TRANSACTION_ID. */
-  readonly transactionId: number;
-  /** Clock time of the decision, ISO 8601 with milliseconds, UTC. */
-  readonly decidedAt: string;
-  /** 1: it is a fraud; 0: it is not. */
-  readonly label: 0 | 1;
-  /** Who decided. */
-  readonly analyst: string;
-  /** Why, in their words; may be empty. */
-  readonly note: string;
-}
-
 /** Looks things up in a store. */
 export interface LookUp {
   /** A payment with its features; undefined if it is not stored. */
@@ -83,50 +67,16 @@ export interface LookUp {
   verdicts(transactionId: number): Promise<Verdict[]>;
 }
 
-/** The table of verdicts, in either store. */
-export const VERDICT_TABLE = "transaction_verdict";
-
-/** A payment from a row of either store's tables; throws StoreError for a row that others have made unusable. */
-export function paymentOf(
-  reader: StoredPaymentReader,
-  row: StoredRow,
-): StoredPayment {
-  const into = emptyPayment();
-  const bad = reader.read(row, into);
-  if (bad) refuseBadRow(bad);
-  return storedPayment(into);
-}
-
-/** A payment and its features from a row of either store's table; throws like paymentOf(). */
+/** A payment and its features from a row of either store's tables; throws StoreError for a row that others have made unusable. */
 export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
   const cells = new Float64Array(reader.width);
-  const bad = reader.read(row, cells, 0);
+  const bad = reader.read(row, { cells, count: 1 }, 0);
   if (bad) refuseBadRow(bad);
   const into = emptyPayment();
   fromCells(cells, 0, into);
+  const { datetimeSeconds, ...payment } = into;
   return {
-    payment: storedPayment(into),
+    payment: { ...payment, datetime: formatDatetime(datetimeSeconds) },
     features: [...cells.subarray(PAYMENT_CELLS)],
-  };
-}
-
-function storedPayment(row: Payment): StoredPayment {
-  const { datetimeSeconds, ...payment } = row;
-  return { ...payment, datetime: formatDatetime(datetimeSeconds) };
-}
-
-/** A verdict from a row of either store's table; throws like paymentOf(). */
-export function verdictOf(row: StoredRow): Verdict {
-  const { label, analyst, note } = row;
-  if (label !== 0 && label !== 1) {
-    const problem = `label ${shown(label)} is not 0 or 1`;
-    refuseBadRow(badRow(VERDICT_TABLE, row, problem));
-  }
-  return {
-    transactionId: Number(row.transaction_id),
-    decidedAt: String(row.decided_at),
-    label,
-    analyst: String(analyst ?? ""),
-    note: String(note ?? ""),
   };
 }

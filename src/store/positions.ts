@@ -7,10 +7,13 @@
  */
 import { StoreError } from "../base/error.ts";
 import type { RecordMark } from "../log/record_batch.ts";
-import { textCheck } from "./row_check.ts";
-
-/** The table of positions, in either store. */
-export const POSITION_TABLE = "stream_position";
+import {
+  type BadRowHandler,
+  objectCheck,
+  objectOf,
+  type StoredRow,
+} from "./stored_row.ts";
+import { CHECK_COLUMN, type PositionRow, POSITIONS } from "./tables.ts";
 
 /** Up to where a partition of a stream is stored. */
 export interface StreamPosition {
@@ -30,13 +33,13 @@ export interface StreamPosition {
   readonly metadata: string;
 }
 
-/** A table of the store that is filled from a topic; its write() takes the positions that its rows reach. */
+/** A table of the store that is filled from a topic; writing takes the positions that its rows reach. */
 export interface StoredTable {
   /** The greatest TRANSACTION_ID that it takes; write() must not be given a greater one. */
   readonly idMax: number;
   /** All positions in the store, of all topics and streams. Throws StoreError if one is damaged. */
   positions(): Promise<StreamPosition[]>;
-  /** Writes positions without rows; see Store.write for the signal. */
+  /** Writes positions without rows; see RowTable.write for the signal. */
   savePositions(
     positions: readonly StreamPosition[],
     signal?: AbortSignal,
@@ -49,56 +52,44 @@ export interface StoredTable {
   clear(topic: string): Promise<void>;
 }
 
-/** The columns of a position in the order of positionValues(). */
-export const POSITION_COLUMNS = [
-  "stream",
-  "topic",
-  "topic_partition",
-  "next_offset",
-  "mark_offset",
-  "mark_check",
-  "last_id",
-  "metadata",
-  "row_check",
-] as const;
+/** Such a table, with its rows. */
+export interface RowTable<Rows> extends StoredTable {
+  /**
+   * Writes rows, replacing those with the same TRANSACTION_ID, and the
+   * positions that they reach; resolves once both are stored, however long the
+   * store does not answer. The signal ends such waiting, and only that: its
+   * reason is thrown, and the rows may or may not have been stored.
+   */
+  write(
+    rows: Rows,
+    signal?: AbortSignal,
+    positions?: readonly StreamPosition[],
+  ): Promise<void>;
+  /**
+   * All rows, ascending TRANSACTION_ID, some thousand at a time; they are
+   * valid until the next. The signal's reason is thrown as soon as it is
+   * aborted. A row that others have made unusable goes to `onBadRow`; without
+   * it StoreError is thrown.
+   */
+  rows(signal?: AbortSignal, onBadRow?: BadRowHandler): AsyncIterable<Rows>;
+}
 
-/** A position as a row of its table, checksum included. */
-export function positionValues(
-  position: StreamPosition,
-): (string | number | null)[] {
-  const { stream, topic, partition, next, mark, lastId, metadata } = position;
-  const values = [
-    ...[stream, topic, partition, next],
-    ...[mark?.offset ?? null, mark?.check ?? null, lastId ?? null, metadata],
-  ];
-  return [...values, textCheck(values)];
+/** A position as a row of its table. */
+export function positionRow(position: StreamPosition): PositionRow {
+  const { mark, ...row } = position;
+  return { ...row, markOffset: mark?.offset, markCheck: mark?.check };
 }
 
 /** The position in a row of the table in `place`. Throws StoreError if its checksum is wrong. */
-export function positionOf(
-  row: Readonly<Record<string, unknown>>,
-  place: string,
-): StreamPosition {
-  const number = (column: string) =>
-    row[column] === null ? undefined : Number(row[column]);
-  const offset = number("mark_offset");
-  const check = number("mark_check");
-  const position = {
-    stream: String(row.stream),
-    topic: String(row.topic),
-    partition: Number(row.topic_partition),
-    next: Number(row.next_offset),
-    mark: offset === undefined || check === undefined
-      ? undefined
-      : { offset, check },
-    lastId: number("last_id"),
-    metadata: String(row.metadata),
-  };
-  if (Number(row.row_check) === positionValues(position).at(-1)) {
-    return position;
+export function positionOf(row: StoredRow, place: string): StreamPosition {
+  const found = objectOf(POSITIONS, row);
+  const { markOffset: offset, markCheck: check, ...position } = found;
+  if (Number(row[CHECK_COLUMN]) === objectCheck(POSITIONS, found)) {
+    const isMarked = offset !== undefined && check !== undefined;
+    return { ...position, mark: isMarked ? { offset, check } : undefined };
   }
   throw new StoreError(
-    `${place}, table ${POSITION_TABLE}: the position in ${position.topic} ` +
+    `${place}, table ${POSITIONS.name}: the position in ${position.topic} ` +
       `partition ${position.partition} does not match its checksum; ` +
       `'fraudstream rebuild' fills the store again from the log`,
   );

@@ -7,9 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import { crc32c } from "../base/crc32c.ts";
-
-/** The column that holds a row's checksum, in every table of an embedded store. */
-export const CHECK_COLUMN = "row_check";
+import { type CellTable, CHECK_COLUMN, type TableRows } from "./tables.ts";
 
 /** The checksum of values of a row, which must come back from the table as they went in. */
 export function textCheck(
@@ -18,22 +16,35 @@ export function textCheck(
   return crc32c(Buffer.from(JSON.stringify(values))) | 0;
 }
 
-/** Takes checksums of rows of cells. */
-export class CellCheck {
+/** Takes checksums of a table's rows. */
+export class RowCheck {
+  readonly #width: number;
+  readonly #texts: readonly ("versions" | "contributions")[];
   readonly #cells: Float64Array;
   readonly #words: Int32Array;
 
-  /** For rows of `width` cells. */
-  constructor(width: number) {
+  /** For rows of a table. */
+  constructor({ width, columns }: Pick<CellTable, "width" | "columns">) {
+    this.#width = width;
+    this.#texts = columns.map(({ source }) => source)
+      .filter((source) => source === "versions" || source === "contributions");
     this.#cells = new Float64Array(width);
     this.#words = new Int32Array(this.#cells.buffer);
   }
 
-  /** The checksum of the row in cells `at` …; 0 and -0 are the same, as in SQLite. */
-  of(cells: Float64Array, at: number): number {
+  /** The checksum of row `index`, its texts included; 0 and -0 are the same, as in SQLite. */
+  of(rows: TableRows, index: number): number {
+    const { cells } = rows;
     const row = this.#cells;
+    const at = index * this.#width;
     for (let i = 0; i < row.length; i++) row[i] = cells[at + i] + 0;
-    return murmur3(this.#words);
+    const check = murmur3(this.#words);
+    if (this.#texts.length === 0) return check;
+    const values: (number | string | null)[] = [check];
+    for (const source of this.#texts) {
+      values.push(rows[source]?.[index] ?? null);
+    }
+    return textCheck(values);
   }
 }
 

@@ -3,9 +3,8 @@
  * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
  */
 import type { LookUp } from "./look_up.ts";
-import type { StoredTable, StreamPosition } from "./positions.ts";
+import type { RowTable } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
-import type { BadRowHandler } from "./stored_row.ts";
 
 /** Rows of a payment and its feature values, side by side in cells (see feature_row.ts). */
 export interface StoreRows {
@@ -24,28 +23,7 @@ export interface StoreStatus {
 }
 
 /** A table of payments with their features. */
-export interface Store extends StoredTable, AsyncDisposable {
-  /**
-   * Writes rows, replacing those with the same TRANSACTION_ID, and the
-   * positions that they reach; resolves once both are stored, however long the
-   * store does not answer. The signal ends such waiting, and only that: its
-   * reason is thrown, and the rows may or may not have been stored.
-   */
-  write(
-    rows: StoreRows,
-    signal?: AbortSignal,
-    positions?: readonly StreamPosition[],
-  ): Promise<void>;
-  /**
-   * All rows, ascending TRANSACTION_ID, some thousand at a time; the cells are
-   * valid until the next. The signal's reason is thrown as soon as it is
-   * aborted. A row that others have made unusable goes to `onBadRow`; without
-   * it StoreError is thrown.
-   */
-  rows(
-    signal?: AbortSignal,
-    onBadRow?: BadRowHandler,
-  ): AsyncIterable<StoreRows>;
+export interface Store extends RowTable<StoreRows>, AsyncDisposable {
   /** Throws StoreError if the store itself says that something in it is damaged. */
   verify(): Promise<void>;
   /** Counts what is there. */

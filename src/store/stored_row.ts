@@ -5,21 +5,15 @@
  * texts. Such a row is named by table, TRANSACTION_ID and column.
  */
 import { StoreError } from "../base/error.ts";
-import { isFeature } from "../features/feature_row.ts";
-import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
-import {
-  featureNames,
-  type FeatureParameters,
-  wholeFeatures,
-} from "../features/parameters.ts";
 import {
   DAY_SECONDS,
   emptyPayment,
-  type Payment,
   PAYMENT_FIELDS,
 } from "../payment/payment.ts";
-import { CellCheck, CHECK_PROBLEM, isDamaged } from "./row_check.ts";
+import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { fillPayment } from "../payment/validation.ts";
+import { CHECK_PROBLEM, isDamaged, RowCheck, textCheck } from "./row_check.ts";
+import type { CellTable, Column, ObjectTable, TableRows } from "./tables.ts";
 
 /** A row as a driver gives it, by column. */
 export type StoredRow = Readonly<Record<string, unknown>>;
@@ -50,77 +44,100 @@ export function refuseBadRow(row: BadRow): never {
   );
 }
 
+/** A row of a table that cannot be used. */
+function badRow(table: string, row: StoredRow, problem: string): BadRow {
+  return { table, transactionId: String(row.transaction_id), problem };
+}
+
 const PAYMENT_COLUMNS = PAYMENT_FIELDS.map((field) => field.toLowerCase());
 
-/** Reads payments with their features. */
+/** Reads rows of a table into cells. */
 export class StoredRowReader {
-  readonly #table: string;
-  readonly #payments: StoredPaymentReader;
-  readonly #names: readonly string[];
-  readonly #whole: readonly boolean[];
-  readonly #row = emptyPayment();
-  readonly #check: CellCheck;
+  readonly #place: string;
+  /** Columns of a payment that the table lacks. */
+  readonly #lacks: ReadonlySet<string>;
+  /** The payment's cells that the table has. */
+  readonly #cells: readonly number[];
+  /** Its other columns. */
+  readonly #others: readonly Column<number | "versions" | "contributions">[];
+  readonly #check: RowCheck;
+  readonly #values: unknown[] = [];
+  readonly #payment = emptyPayment();
+  readonly #row = new Float64Array(PAYMENT_CELLS);
   /** Cells of a row. */
   readonly width: number;
 
-  /** Reads rows of a table; its name is for messages. */
-  constructor(table: string, features: FeatureParameters) {
-    this.#table = table;
-    this.#payments = new StoredPaymentReader(table);
-    this.#names = featureNames(features).map((name) => name.toLowerCase());
-    this.#whole = wholeFeatures(features);
-    this.width = PAYMENT_CELLS + this.#names.length;
-    this.#check = new CellCheck(this.width);
-  }
-
-  /** Fills cells `at` …, or says what is wrong with the row. */
-  read(row: StoredRow, cells: Float64Array, at: number): BadRow | undefined {
-    const bad = this.#payments.read(row, this.#row);
-    if (bad) return bad;
-    toCells(this.#row, cells, at);
-    for (const [i, name] of this.#names.entries()) {
-      const value = row[name];
-      if (typeof value !== "number" || !isFeature(value, this.#whole[i])) {
-        const problem = value === null || value === undefined
-          ? `${name} has no value`
-          : `${name} ${shown(value)} is not a value of this feature`;
-        return badRow(this.#table, row, problem);
+  /** Reads rows of a table in the `place` that messages name. */
+  constructor(place: string, table: CellTable) {
+    this.#place = place;
+    this.width = table.width;
+    this.#check = new RowCheck(table);
+    const names = new Set(table.columns.map(({ name }) => name));
+    this.#lacks = new Set(PAYMENT_COLUMNS.filter((name) => !names.has(name)));
+    const cells = [CELL.datetime as number];
+    const others: Column<number | "versions" | "contributions">[] = [];
+    for (const column of table.columns) {
+      const { source } = column;
+      const isCell = typeof source === "number";
+      if (PAYMENT_COLUMNS.includes(column.name)) {
+        if (isCell) cells.push(source);
+      } else if (
+        isCell || source === "versions" || source === "contributions"
+      ) {
+        others.push({ ...column, source });
       }
-      cells[at + PAYMENT_CELLS + i] = value;
     }
-    if (isDamaged(row, this.#check.of(cells, at))) {
-      return badRow(this.#table, row, CHECK_PROBLEM);
-    }
-    return undefined;
-  }
-}
-
-/** Reads payments without features. */
-export class StoredPaymentReader {
-  readonly #table: string;
-  readonly #lacks: ReadonlySet<string>;
-  readonly #values: unknown[] = [];
-
-  /** Reads rows of a table, its name for messages, that lacks some columns of a payment: the day, which is derived, or what is 0 then. */
-  constructor(table: string, lacks: readonly string[] = []) {
-    this.#table = table;
-    this.#lacks = new Set(lacks);
+    this.#cells = cells;
+    this.#others = others;
   }
 
-  /** Fills `into`, or says what is wrong with the row. */
-  read(row: StoredRow, into: Payment): BadRow | undefined {
+  /** Fills row `index`, or says what is wrong with it. */
+  read(row: StoredRow, into: TableRows, index: number): BadRow | undefined {
+    const problem = this.#readPayment(row, into, index) ??
+      this.#readOthers(row, into, index);
+    return problem === undefined
+      ? undefined
+      : badRow(this.#place, row, problem);
+  }
+
+  #readPayment(
+    row: StoredRow,
+    { cells }: TableRows,
+    index: number,
+  ): string | undefined {
     const values = this.#values;
     values.length = 0;
     for (const name of PAYMENT_COLUMNS) {
       const value = this.#lacks.has(name) ? lacking(name, row) : row[name];
-      if (value === null || value === undefined) {
-        return badRow(this.#table, row, `${name} has no value`);
-      }
+      if (value === null || value === undefined) return `${name} has no value`;
       values.push(typeof value === "bigint" ? Number(value) : value);
     }
-    const defect = fillPayment(values, undefined, into);
-    if (!defect) return undefined;
-    return badRow(this.#table, row, lowerCaseFields(defect.message));
+    const defect = fillPayment(values, undefined, this.#payment);
+    if (defect) return lowerCaseFields(defect.message);
+    toCells(this.#payment, this.#row, 0);
+    const at = index * this.width;
+    for (const cell of this.#cells) cells[at + cell] = this.#row[cell];
+    return undefined;
+  }
+
+  #readOthers(
+    row: StoredRow,
+    into: TableRows,
+    index: number,
+  ): string | undefined {
+    const { cells } = into;
+    const at = index * this.width;
+    for (const { name, source, problem } of this.#others) {
+      const value = row[name];
+      const wrong = problem?.(value);
+      if (wrong !== undefined) return `${name} ${wrong}`;
+      if (typeof source === "number") cells[at + source] = Number(value);
+      else if (into[source]) {
+        into[source][index] = typeof value === "string" ? value : null;
+      }
+    }
+    const isGood = !isDamaged(row, this.#check.of(into, index));
+    return isGood ? undefined : CHECK_PROBLEM;
   }
 }
 
@@ -131,21 +148,58 @@ function lacking(name: string, row: StoredRow): number {
     : 0;
 }
 
-/** A row of a table that cannot be used. */
-export function badRow(table: string, row: StoredRow, problem: string): BadRow {
-  return { table, transactionId: String(row.transaction_id), problem };
-}
-
-/** A value from a store as one line shows it. */
-export function shown(value: unknown): string {
-  return typeof value === "string"
-    ? JSON.stringify(value.slice(0, 60))
-    : String(value);
-}
-
 const FIELD = new RegExp(`\\b(${PAYMENT_FIELDS.join("|")})\\b`, "g");
 
 /** The fields in a message as columns are named. */
 function lowerCaseFields(message: string): string {
   return message.replaceAll(FIELD, (field) => field.toLowerCase());
+}
+
+/** An object as the values of columns, in their order. */
+export function objectValues<T>(
+  columns: readonly Column<keyof T | "check">[],
+  object: T,
+  check: number | null = null,
+): (number | string | null)[] {
+  return columns.map(({ source }) =>
+    source === "check" ? check : scalar(object[source as keyof T])
+  );
+}
+
+/** A value of an object as a store takes it. */
+function scalar(value: unknown): number | string | null {
+  return typeof value === "number" || typeof value === "string" ? value : null;
+}
+
+/** The checksum of an object's row. A column that was added at the end, and is empty in older rows, leaves theirs as they are. */
+export function objectCheck<T>(table: ObjectTable<T>, object: T): number {
+  const values = objectValues(table.columns, object);
+  while (values.at(-1) === null) values.pop();
+  return textCheck(values);
+}
+
+/** The object in a row of a table. Throws StoreError if others have made it unusable. */
+export function objectOf<T>(table: ObjectTable<T>, row: StoredRow): T {
+  const object: Record<PropertyKey, unknown> = {};
+  for (const { name, type, source, nullable, problem } of table.columns) {
+    const value = row[name] ?? undefined;
+    const wrong = problem?.(row[name]);
+    if (wrong !== undefined) {
+      refuseBadRow(badRow(table.name, row, `${name} ${wrong}`));
+    }
+    if (nullable && value === undefined) object[source] = undefined;
+    else object[source] = type === "text" ? String(value ?? "") : Number(value);
+  }
+  return object as T;
+}
+
+/** The object in a row whose checksum, if it has one, is right; of others what `damaged` throws. */
+export function checkedObjectOf<T>(
+  table: ObjectTable<T>,
+  row: StoredRow,
+  damaged: (object: T) => never = () =>
+    refuseBadRow(badRow(table.name, row, CHECK_PROBLEM)),
+): T {
+  const object = objectOf(table, row);
+  return isDamaged(row, objectCheck(table, object)) ? damaged(object) : object;
 }

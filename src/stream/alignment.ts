@@ -13,7 +13,7 @@
  */
 import type { Log } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import type { CommitReader } from "./stage_commit.ts";
+import type { CommitReader } from "./commit.ts";
 
 /** What of one partition decides about the others. */
 export interface PartitionView {

@@ -5,6 +5,13 @@
  */
 import { ConfigError, LogError } from "../base/error.ts";
 import {
+  isCount,
+  isObject,
+  isOptional,
+  parsedJson,
+} from "../base/json_shape.ts";
+import {
+  customerReachSeconds,
   FEATURE_SETS,
   type FeatureParameters,
 } from "../features/parameters.ts";
@@ -36,6 +43,13 @@ export interface StreamParameters {
   readonly latenessSeconds: number;
   /** How far ahead of its partition's progress a payment is plausible, seconds. */
   readonly maxGapSeconds: number;
+  /**
+   * How far behind the newest payment of its partition one that was accepted is
+   * known if it comes again, seconds; at least the lateness. Absent in streams
+   * that were begun before there was a choice: they know it as long as it is
+   * in reach of a window.
+   */
+  readonly dedupeSeconds?: number | undefined;
   /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
   readonly startSeconds?: number | undefined;
   /**
@@ -44,6 +58,30 @@ export interface StreamParameters {
    * were begun before this was recorded: they take it wherever it lies.
    */
   readonly partitioner?: Partitioner | undefined;
+}
+
+/**
+ * How long the customer stage remembers a payment: less than so many seconds
+ * behind the progress it is known. One that comes again is then a duplicate or
+ * late, never accepted twice, since the lateness is not longer.
+ */
+export function rememberedSeconds(parameters: StreamParameters): number {
+  const { dedupeSeconds, features, latenessSeconds } = parameters;
+  return dedupeSeconds === undefined
+    ? customerReachSeconds(features) + latenessSeconds
+    : dedupeSeconds + 1;
+}
+
+/**
+ * How far behind the progress a replay begins that restores the customer
+ * stage: at every payment that a window or the ledger still reaches, and as far
+ * before it as the ledger reached that judged it.
+ */
+export function customerReplaySeconds(parameters: StreamParameters): number {
+  const { features, latenessSeconds } = parameters;
+  const reach = customerReachSeconds(features) + latenessSeconds;
+  const remembered = rememberedSeconds(parameters);
+  return Math.max(reach, remembered) + remembered;
 }
 
 /** Which stream this is. What is kept outside the log (a store, day files) names it, so that no two streams mix. */
@@ -145,7 +183,7 @@ export class Control {
   /** Takes a record that is of the shape which its key asks for; otherwise the one before it counts. */
   #take(batch: RecordBatch, index: number): void {
     const key = DECODER.decode(recordKey(batch, index));
-    const value = parsed(recordValue(batch, index));
+    const value = parsedJson(recordValue(batch, index));
     const offset = batch.offsets[index];
     const reason = batch.unreadable?.get(offset) ?? whyNotTaken(key, value);
     if (reason === undefined) {
@@ -342,7 +380,8 @@ export class Control {
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
         `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
-          `give the same, or choose another --data folder (on Kafka another ` +
+          `${found[flag] === NOT_YET ? "leave it out" : "give the same"}, or ` +
+          `choose another --data folder (on Kafka another ` +
           `--topic-prefix)`,
       );
     }
@@ -387,8 +426,12 @@ export class Control {
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
+/** Stands for a flag's value in streams that were begun before there was the flag. */
+const NOT_YET = "";
+
 /** What a flag was and is, for people; a switch has no value. */
 function differenceOf(flag: string, found: string, wanted: string): string {
+  if (found === NOT_YET) return `by a version without ${flag}`;
   if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
@@ -411,6 +454,9 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--no-labels": features.useLabels ? "not given" : "given",
     "--lateness": `${parameters.latenessSeconds}s`,
     "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--dedupe": parameters.dedupeSeconds === undefined
+      ? NOT_YET
+      : `${parameters.dedupeSeconds}s`,
     "--partitioner": parameters.partitioner ?? "murmur2",
     "--start": parameters.startSeconds === undefined
       ? "unknown"
@@ -420,15 +466,6 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
 
 /** How much of a strange key is shown. */
 const SHOWN_KEY = 100;
-
-/** A value as JSON; undefined if it is none. */
-function parsed(value: Uint8Array): unknown {
-  try {
-    return JSON.parse(DECODER.decode(value));
-  } catch {
-    return undefined;
-  }
-}
 
 /** Why a record cannot be one of ours; undefined if it can. */
 function whyNotTaken(key: string, value: unknown): string | undefined {
@@ -450,6 +487,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   parameters: ({ features, ...fields }) =>
     isCount(fields.partitions) && fields.partitions > 0 &&
     isCount(fields.latenessSeconds) && isCount(fields.maxGapSeconds) &&
+    isOptional(fields.dedupeSeconds, isCount) &&
     isOptional(fields.startSeconds, Number.isSafeInteger) &&
     isOptional(
       fields.partitioner,
@@ -486,12 +524,6 @@ const SHAPES: ReadonlyMap<string, Fits> = new Map(
   Object.entries({ ...VALUES, ...PREFIXED }),
 );
 
-function isObject(
-  value: unknown,
-): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { set, windowDays, delayDays, useLabels } = value;
@@ -502,17 +534,6 @@ function isFeatures(value: unknown): boolean {
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)
     );
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-function isOptional(
-  value: unknown,
-  fits: (value: unknown) => boolean,
-): boolean {
-  return value === undefined || fits(value);
 }
 
 /** Collects control records for an atomic append. */

@@ -1,7 +1,7 @@
 /** How a stage tells that its output is complete. */
 import { controlRecords } from "./control.ts";
 import type { StreamContext } from "./stream_context.ts";
-import { addCounters, noCounters, parseCommit } from "./stage_commit.ts";
+import { addCounters, noCounters, parseCommit } from "./commit.ts";
 
 /** Marks the output as complete: it holds what all partitions have emitted. */
 export async function markEnd(

@@ -1,29 +1,55 @@
 /**
  * The payments that a partition has accepted lately, to know one that comes
- * again: by id, with the fields and the offset it had.
+ * again: of each its id, a 64-bit hash of its other fields, its time and its
+ * offset, 28 bytes.
+ *
+ * The entries stand in a queue of chunks, in order of acceptance: they enter
+ * at one end, leave at the other when they have expired, and never move. An
+ * index finds them by id: a hash table of segments, each for the ids whose hash
+ * begins with certain bits. A segment that is full is made anew without the
+ * slots of entries that have left, larger or smaller by what remains, and one
+ * that would become too large as two. So nothing is ever copied but a segment,
+ * what has left leaves no trace, and nothing is allocated per payment.
  */
-import { fromCells, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
-import { emptyPayment, type Payment } from "../payment/payment.ts";
+import {
+  readDoubles,
+  type StateSink,
+  type StateSource,
+  writeView,
+} from "../base/state_stream.ts";
+import type { Payment } from "../payment/payment.ts";
 
 /** What the ledger knows of a payment. */
 export type Acquaintance = "new" | "duplicate" | "conflicting";
 
-const CAPACITY_MIN = 256;
+// An entry, in words of 32 bits. Ids and offsets are whole numbers below 2^53.
+const ID_LOW = 0;
+const ID_HIGH = 1;
+const HASH_LOW = 2;
+const HASH_HIGH = 3;
+const TIME = 4;
+const OFFSET_LOW = 5;
+const OFFSET_HIGH = 6;
+const ENTRY_WORDS = 7;
+const WORD = 2 ** 32;
 
-// An entry is the payment's cells, then its offset.
-const OFFSET = PAYMENT_CELLS;
-const ENTRY_CELLS = PAYMENT_CELLS + 1;
+/** Entries of a chunk. */
+const CHUNK = 1024;
 
 /** Accepted payments of the last `keepSeconds` of event time. */
 export class Ledger {
   readonly #keepSeconds: number;
-  readonly #cellOf = new Map<number, number>();
-  readonly #known = emptyPayment();
-  // A ring in order of acceptance; entry n lies at (n mod capacity).
-  #cells = new Float64Array(CAPACITY_MIN * ENTRY_CELLS);
+  readonly #hash = new FieldsHash();
+  readonly #index = new Index();
+  // Entry n lies in chunk floor(n / CHUNK); #chunks[0] is that of the first.
+  #chunks: Int32Array<ArrayBuffer>[] = [];
   #first = 0;
   #next = 0;
+  #sweepDue = 0;
   #knownOffset = -1;
+  // What compare() has found last; the index still stands there.
+  #soughtId = -1;
+  #found = -1;
 
   /** Makes an empty ledger. */
   constructor(keepSeconds: number) {
@@ -33,6 +59,16 @@ export class Ledger {
   /** Number of payments held. */
   get size(): number {
     return this.#next - this.#first;
+  }
+
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.#chunks.length * CHUNK * ENTRY_WORDS * 4 + this.#index.bytes;
+  }
+
+  /** Slots of the index moved so far, all that a payment may cost beside a search: their number follows that of the payments. */
+  get movedSlots(): number {
+    return this.#index.moved;
   }
 
   /** Offset of the accepted payment that compare() has found last. */
@@ -45,67 +81,444 @@ export class Ledger {
    * ledger's keep behind both `progress` and the payment.
    */
   compare(row: Payment, progress: number): Acquaintance {
-    const entry = this.#cellOf.get(row.transactionId);
-    if (entry === undefined) return "new";
-    const known = this.#known;
-    const at = this.#at(entry);
-    fromCells(this.#cells, at, known);
+    const entry = this.#find(row.transactionId);
+    this.#soughtId = row.transactionId;
+    this.#found = entry;
+    if (entry < 0) return "new";
+    const chunk = this.#chunkOf(entry);
+    const at = wordOf(entry);
     const newest = Math.max(progress, row.timeSeconds);
-    if (known.timeSeconds <= newest - this.#keepSeconds) return "new";
-    this.#knownOffset = this.#cells[at + OFFSET];
-    const same = known.datetimeSeconds === row.datetimeSeconds &&
-      known.customerId === row.customerId &&
-      known.terminalId === row.terminalId &&
-      known.amount === row.amount &&
-      known.timeSeconds === row.timeSeconds &&
-      known.fraud === row.fraud &&
-      known.scenario === row.scenario;
+    if (chunk[at + TIME] <= newest - this.#keepSeconds) return "new";
+    this.#knownOffset = chunk[at + OFFSET_HIGH] * WORD +
+      (chunk[at + OFFSET_LOW] >>> 0);
+    const hash = this.#hash;
+    hash.take(row);
+    const same = chunk[at + HASH_LOW] === hash.low &&
+      chunk[at + HASH_HIGH] === hash.high;
     return same ? "duplicate" : "conflicting";
   }
 
   /** Adds the payment accepted at `offset` and lets those go that are too old for any comparison. */
   add(row: Payment, progress: number, offset: number): void {
-    const expired = progress - this.#keepSeconds;
-    while (
-      this.#first < this.#next &&
-      this.#cells[this.#at(this.#first) + 5] <= expired
-    ) this.#forget(this.#first++);
-    if (this.size * ENTRY_CELLS === this.#cells.length) {
-      this.#resize(2 * this.size);
-    } else if (this.#mostlyEmpty()) {
-      this.#resize(this.#cells.length / ENTRY_CELLS / 2);
+    const { transactionId } = row;
+    // compare() has mostly just looked for it.
+    const known = transactionId === this.#soughtId
+      ? this.#found
+      : this.#find(transactionId);
+    this.#soughtId = -1;
+    const entry = this.#next++;
+    if (entry % CHUNK === 0) this.#chunks.push(newChunk());
+    const chunk = this.#chunkOf(entry);
+    const at = wordOf(entry);
+    const hash = this.#hash;
+    hash.take(row);
+    chunk[at + ID_LOW] = transactionId;
+    chunk[at + ID_HIGH] = highWord(transactionId);
+    chunk[at + HASH_LOW] = hash.low;
+    chunk[at + HASH_HIGH] = hash.high;
+    chunk[at + TIME] = row.timeSeconds;
+    chunk[at + OFFSET_LOW] = offset;
+    chunk[at + OFFSET_HIGH] = highWord(offset);
+    if (known < 0) this.#index.insert(entry, this.#first);
+    else this.#index.replace(entry);
+    this.#expire(progress);
+  }
+
+  /** Writes the entries, oldest first: the same payments give the same bytes. */
+  save(sink: StateSink): void {
+    writeView(sink, Float64Array.of(this.size));
+    for (let entry = this.#first; entry < this.#next;) {
+      const end = Math.min(this.#next, entry - entry % CHUNK + CHUNK);
+      const from = wordOf(entry);
+      const to = from + (end - entry) * ENTRY_WORDS;
+      writeView(sink, this.#chunkOf(entry).subarray(from, to));
+      entry = end;
     }
-    const at = this.#at(this.#next);
-    toCells(row, this.#cells, at);
-    this.#cells[at + OFFSET] = offset;
-    this.#cellOf.set(row.transactionId, this.#next++);
   }
 
-  #mostlyEmpty(): boolean {
-    const capacity = this.#cells.length / ENTRY_CELLS;
-    return capacity > CAPACITY_MIN && this.size < capacity / 8;
-  }
-
-  #forget(entry: number): void {
-    const id = this.#cells[this.#at(entry)];
-    if (this.#cellOf.get(id) === entry) this.#cellOf.delete(id);
-  }
-
-  #at(entry: number): number {
-    // The capacity is a power of two.
-    const mask = this.#cells.length / ENTRY_CELLS - 1;
-    return (entry & mask) * ENTRY_CELLS;
-  }
-
-  #resize(capacity: number): void {
-    const cells = new Float64Array(capacity * ENTRY_CELLS);
-    for (let entry = this.#first; entry < this.#next; entry++) {
-      const from = this.#at(entry);
-      const to = (entry & (capacity - 1)) * ENTRY_CELLS;
-      for (let i = 0; i < ENTRY_CELLS; i++) {
-        cells[to + i] = this.#cells[from + i];
+  /** Takes what save() has written, into a ledger that is empty. */
+  load(source: StateSource): void {
+    const [size] = readDoubles(source, 1);
+    this.#index.prepare(size);
+    while (this.#next < size) {
+      const chunk = newChunk();
+      this.#chunks.push(chunk);
+      const count = Math.min(CHUNK, size - this.#next);
+      new Uint8Array(chunk.buffer).set(source.read(count * 4 * ENTRY_WORDS));
+      for (let at = 0; at < count * ENTRY_WORDS; at += ENTRY_WORDS) {
+        const id = chunk[at + ID_HIGH] * WORD + (chunk[at + ID_LOW] >>> 0);
+        const known = this.#find(id);
+        const entry = this.#next++;
+        if (known < 0) this.#index.insert(entry, this.#first);
+        else this.#index.replace(entry);
       }
     }
-    this.#cells = cells;
+  }
+
+  /** Lets the oldest entries go that are too old for any comparison. */
+  #expire(progress: number): void {
+    const expired = progress - this.#keepSeconds;
+    while (this.#first < this.#next) {
+      const chunk = this.#chunks[0];
+      if (chunk[wordOf(this.#first) + TIME] > expired) break;
+      this.#first++;
+      if (this.#first % CHUNK === 0) this.#chunks.shift();
+    }
+    // Twice in the time that a payment is kept, the whole index: it gives room
+    // back where few payments come to it, too.
+    if (!this.#index.sweep(this.#first, this.#next)) return;
+    if (progress < this.#sweepDue) return;
+    this.#sweepDue = progress + this.#keepSeconds / 2;
+    this.#index.beginSweep();
+  }
+
+  /** Number of the newest entry of an id; -1 if there is none. The index then stands where one would be inserted. */
+  #find(id: number): number {
+    const index = this.#index;
+    const low = id | 0;
+    const high = highWord(id);
+    index.start(low, high);
+    for (;;) {
+      const entry = index.nextEntry(this.#first, this.#next);
+      if (entry < 0) return -1;
+      const chunk = this.#chunkOf(entry);
+      const at = wordOf(entry);
+      if (chunk[at + ID_LOW] === low && chunk[at + ID_HIGH] === high) {
+        return entry;
+      }
+    }
+  }
+
+  #chunkOf(entry: number): Int32Array<ArrayBuffer> {
+    const before = Math.floor(this.#first / CHUNK);
+    return this.#chunks[Math.floor(entry / CHUNK) - before];
+  }
+}
+
+function newChunk(): Int32Array<ArrayBuffer> {
+  return new Int32Array(CHUNK * ENTRY_WORDS);
+}
+
+/** Where an entry begins in its chunk. */
+function wordOf(entry: number): number {
+  return entry % CHUNK * ENTRY_WORDS;
+}
+
+// A slot: the hash of an id, 0 in a free one, and the low word of an entry's
+// number. It is stale once the entry has left: it may be used again, but a
+// search goes on behind it.
+const SLOT_HASH = 0;
+const SLOT_ENTRY = 1;
+const SLOT_WORDS = 2;
+
+/** Slots of the largest segment: to make one anew takes some tens of microseconds. */
+const SEGMENT_MAX = 8192;
+const SEGMENT_MIN = 16;
+/** A segment is full at this share of used slots … */
+const FULL = 0.75;
+/** … and new at this. */
+const FRESH = 0.5;
+/** Less full it is made smaller in passing … */
+const SPARSE = 0.4;
+/** … and united with its neighbour where both have so few. */
+const UNITED = 1024;
+
+/** The slots of all ids whose hash begins with certain bits. */
+interface Segment {
+  /** How many bits these are. */
+  readonly depth: number;
+  /** Number of slots. */
+  readonly capacity: number;
+  /** The slots: linear probing. */
+  readonly words: Int32Array<ArrayBuffer>;
+  /** Number of slots that are not free. */
+  used: number;
+}
+
+/**
+ * Finds the numbers of entries by the ids' hashes. A search stands at a slot
+ * and may go on; what is inserted or replaced is where it stands.
+ */
+class Index {
+  // Chosen at random, so that nobody can choose ids that share a slot.
+  readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
+  // The segment of a hash is that at its first #bits bits. One that has fewer
+  // bits stands there several times, side by side.
+  #directory: Segment[] = [newSegment(0, SEGMENT_MIN)];
+  #bits = 0;
+  #sweepAt = 1;
+  #hash = 0;
+  #segment = this.#directory[0];
+  #at = -1; // of the slot, -1 before the first
+  #free = -1; // the first that may be used
+  moved = 0;
+
+  get bytes(): number {
+    let bytes = 0;
+    for (let at = 0; at < this.#directory.length;) {
+      const { words, depth } = this.#directory[at];
+      bytes += words.byteLength;
+      at += 1 << (this.#bits - depth);
+    }
+    return bytes;
+  }
+
+  /** Makes room for so many ids in an empty index. */
+  prepare(count: number): void {
+    const most = FRESH * SEGMENT_MAX;
+    while (count / 2 ** this.#bits > most) this.#bits++;
+    const share = count / 2 ** this.#bits;
+    // Some have more than their share.
+    const slots = capacityFor(share + 3 * Math.sqrt(share));
+    this.#directory = Array.from(
+      { length: 2 ** this.#bits },
+      () => newSegment(this.#bits, slots),
+    );
+    this.#sweepAt = this.#directory.length;
+  }
+
+  /** Begins a search. */
+  start(idLow: number, idHigh: number): void {
+    this.#hash = mixed(mixed(idLow ^ this.#seed) ^ idHigh) || 1;
+    this.#segment = this.#directory[this.#place()];
+    this.#at = -1;
+    this.#free = -1;
+  }
+
+  /** The next entry whose id has the hash; -1 behind the last. Entries below `first` have left. */
+  nextEntry(first: number, next: number): number {
+    const hash = this.#hash;
+    const { words, capacity } = this.#segment;
+    let at = this.#at < 0 ? home(hash, capacity) : after(this.#at, words);
+    for (; words[at + SLOT_HASH] !== 0; at = after(at, words)) {
+      const ahead = (words[at + SLOT_ENTRY] - first) >>> 0;
+      if (ahead >= next - first) {
+        if (this.#free < 0) this.#free = at;
+      } else if (words[at + SLOT_HASH] === hash) {
+        this.#at = at;
+        return first + ahead;
+      }
+    }
+    if (this.#free < 0) this.#free = at;
+    return -1;
+  }
+
+  /** Lets the slot where the search stands lead to a newer entry. */
+  replace(entry: number): void {
+    this.#segment.words[this.#at + SLOT_ENTRY] = entry;
+  }
+
+  /** Adds the entry that the search has not found. */
+  insert(entry: number, first: number): void {
+    let segment = this.#segment;
+    let free = this.#free;
+    if (segment.words[free + SLOT_HASH] === 0) {
+      if (segment.used >= FULL * segment.capacity) {
+        this.#renew(this.#place(), first, entry);
+        segment = this.#directory[this.#place()];
+        free = freeSlot(segment, this.#hash);
+      }
+      segment.used++;
+    }
+    segment.words[free + SLOT_HASH] = this.#hash;
+    segment.words[free + SLOT_ENTRY] = entry;
+  }
+
+  /** Looks at all segments once more, one at each call of sweep(). */
+  beginSweep(): void {
+    this.#sweepAt = 0;
+  }
+
+  /** Makes one segment smaller if much of it has become free; true if all have been looked at. */
+  sweep(first: number, next: number): boolean {
+    if (this.#sweepAt >= this.#directory.length) return true;
+    const at = this.#firstPlace(this.#sweepAt);
+    const segment = this.#directory[at];
+    const places = this.#placesOf(segment);
+    this.#sweepAt = at + places;
+    const live = liveIn(segment, first, next);
+    if (segment.depth > 0 && live < UNITED / 2) {
+      const neighbour = this.#directory[at ^ places];
+      const isWhole = neighbour.depth === segment.depth;
+      const all = live + liveIn(neighbour, first, next);
+      if (isWhole && all < UNITED) {
+        const lower = Math.min(at, at ^ places);
+        const united = newSegment(segment.depth - 1, capacityFor(all));
+        this.#move(segment, first, next, united, united);
+        this.#move(neighbour, first, next, united, united);
+        this.#put(lower, united);
+        this.#sweepAt = lower + 2 * places;
+        return false;
+      }
+    }
+    if (capacityFor(live) < SPARSE / FRESH * segment.capacity) {
+      this.#resize(at, live, first, next);
+    }
+    return false;
+  }
+
+  /** Makes a segment anew, as two if it is large. */
+  #renew(place: number, first: number, next: number): void {
+    const segment = this.#directory[place];
+    const live = liveIn(segment, first, next);
+    if (live <= FRESH * SEGMENT_MAX) {
+      this.#resize(this.#firstPlace(place), live, first, next);
+      return;
+    }
+    if (segment.depth === this.#bits) {
+      this.#directory = this.#directory.flatMap((one) => [one, one]);
+      this.#bits++;
+      this.#sweepAt *= 2;
+      place *= 2;
+    }
+    const at = this.#firstPlace(place);
+    const depth = segment.depth + 1;
+    const half = live / 2;
+    const slots = capacityFor(half + 3 * Math.sqrt(half));
+    const lower = newSegment(depth, slots);
+    const upper = newSegment(depth, slots);
+    this.#move(segment, first, next, lower, upper);
+    this.#put(at, lower);
+    this.#put(at + this.#placesOf(lower), upper);
+  }
+
+  #resize(at: number, live: number, first: number, next: number): void {
+    const segment = this.#directory[at];
+    const resized = newSegment(segment.depth, capacityFor(live));
+    this.#move(segment, first, next, resized, resized);
+    this.#put(at, resized);
+  }
+
+  /** Moves the slots of entries that have not left: by the first bit in which their hashes differ to the lower or the upper half. */
+  #move(
+    { words, depth }: Segment,
+    first: number,
+    next: number,
+    lower: Segment,
+    upper: Segment,
+  ): void {
+    for (let at = 0; at < words.length; at += SLOT_WORDS) {
+      const hash = words[at + SLOT_HASH];
+      if (hash === 0) continue;
+      if ((words[at + SLOT_ENTRY] - first) >>> 0 >= next - first) continue;
+      const half = (hash >>> (31 - depth)) & 1 ? upper : lower;
+      const free = freeSlot(half, hash);
+      half.words[free + SLOT_HASH] = hash;
+      half.words[free + SLOT_ENTRY] = words[at + SLOT_ENTRY];
+      half.used++;
+      this.moved++;
+    }
+  }
+
+  /** The place in the directory of the hash that is looked for. */
+  #place(): number {
+    // A shift by 32 would be one by 0.
+    return this.#bits === 0 ? 0 : this.#hash >>> (32 - this.#bits);
+  }
+
+  #placesOf({ depth }: Segment): number {
+    return 1 << (this.#bits - depth);
+  }
+
+  /** The first place of the segment that has this one. */
+  #firstPlace(place: number): number {
+    return place - place % this.#placesOf(this.#directory[place]);
+  }
+
+  /** Gives a segment its places, from this one on. */
+  #put(at: number, segment: Segment): void {
+    this.#directory.fill(segment, at, at + this.#placesOf(segment));
+  }
+}
+
+function newSegment(depth: number, capacity: number): Segment {
+  const words = new Int32Array(capacity * SLOT_WORDS);
+  return { depth, capacity, words, used: 0 };
+}
+
+function capacityFor(live: number): number {
+  return Math.max(SEGMENT_MIN, Math.ceil(live / FRESH));
+}
+
+function liveIn({ words }: Segment, first: number, next: number): number {
+  let live = 0;
+  for (let at = 0; at < words.length; at += SLOT_WORDS) {
+    if (words[at + SLOT_HASH] === 0) continue;
+    if ((words[at + SLOT_ENTRY] - first) >>> 0 < next - first) live++;
+  }
+  return live;
+}
+
+/** The slot where the search for a hash begins, by other bits than those that choose the segment. */
+function home(hash: number, capacity: number): number {
+  const spread = Math.imul(hash, 0x9e37_79b1) >>> 0;
+  return Math.floor(spread / WORD * capacity) * SLOT_WORDS;
+}
+
+function after(at: number, { length }: Int32Array): number {
+  return at + SLOT_WORDS === length ? 0 : at + SLOT_WORDS;
+}
+
+function freeSlot({ words, capacity }: Segment, hash: number): number {
+  let at = home(hash, capacity);
+  while (words[at + SLOT_HASH] !== 0) at = after(at, words);
+  return at;
+}
+
+/** The upper 32 bits of a whole number below 2^53. */
+function highWord(whole: number): number {
+  return whole < WORD ? 0 : Math.floor(whole / WORD);
+}
+
+/** The finalizer of MurmurHash3 (Austin Appleby, public domain): every bit of the input changes every bit of the output in half of all cases. */
+function mixed(bits: number): number {
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85eb_ca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2_ae35);
+  return bits ^ (bits >>> 16);
+}
+
+/** Words of the fields that are hashed. */
+const FIELD_WORDS = 9;
+
+/**
+ * A hash of 64 bits of all fields of a payment but its id, every bit of them:
+ * two of MurmurHash3's 32 bits, each with constants of its own. Two payments
+ * of one id that differ hash alike once in 2^64 times.
+ */
+class FieldsHash {
+  // The two doubles, then the whole numbers below 2^31.
+  readonly #words = new Int32Array(10);
+  readonly #doubles = new Float64Array(this.#words.buffer, 0, 2);
+  /** The first half. */
+  low = 0;
+  /** The second. */
+  high = 0;
+
+  /** Computes the hash of a payment. */
+  take(row: Payment): void {
+    // Plus 0, so that -0 counts as what it equals.
+    this.#doubles[0] = row.amount + 0;
+    this.#doubles[1] = row.datetimeSeconds + 0;
+    this.#words[4] = row.customerId;
+    this.#words[5] = row.terminalId;
+    this.#words[6] = row.timeSeconds;
+    this.#words[7] = row.fraud;
+    this.#words[8] = row.scenario;
+    const words = this.#words;
+    let low = 0x2545_f491;
+    let high = 0x4f6c_dd1d;
+    for (let i = 0; i < FIELD_WORDS; i++) {
+      const word = words[i];
+      let k = Math.imul(word, 0xcc9e_2d51);
+      k = Math.imul((k << 15) | (k >>> 17), 0x1b87_3593);
+      low ^= k;
+      low = Math.imul((low << 13) | (low >>> 19), 5) + 0xe654_6b64 | 0;
+      k = Math.imul(word, 0x239b_961b);
+      k = Math.imul((k << 16) | (k >>> 16), 0xab0e_9789);
+      high ^= k;
+      high = Math.imul((high << 17) | (high >>> 15), 9) + 0x561c_cd1b | 0;
+    }
+    this.low = mixed(low ^ FIELD_WORDS);
+    this.high = mixed(high ^ FIELD_WORDS);
   }
 }

@@ -1,154 +1,262 @@
 /**
- * Where a stage goes on in a partition. Its commit says so. Where there is none
- * that it has made itself (Kafka drops those of an idle group, tools reset or
- * delete them), the stage looks at what it has written: all that it does is a
- * function of its input, and a step writes and commits at once. So the stage
- * replays its input from the first record, compares what it would write with
- * what is there, and goes on at the first record whose outcome is missing.
+ * The position of a stage whose commit is missing (Kafka drops those of an idle
+ * group, tools reset or delete them). All that a stage does is a function of
+ * its input, and a step writes and commits at once. So the loop goes through
+ * the input from the first record, compares what it would write with what is
+ * there, and goes on at the first record whose outcome is missing.
  */
 import { LogError } from "../base/error.ts";
 import { type Commit, type Log, READ_LIMIT, readRange } from "../log/log.ts";
 import {
+  emptyBatch,
   type RecordBatch,
   type RecordMark,
   recordMark,
 } from "../log/record_batch.ts";
-import type { Logger } from "../base/logger.ts";
-import type { Control } from "./control.ts";
+import type { Refusal, Verdict } from "./checks.ts";
+import type { StageCounters } from "./commit.ts";
 import { readDeadLetters } from "./dead_letters.ts";
-import {
-  initialCommit,
-  readCommit,
-  type StageCommit,
-  type StageCounters,
-} from "./stage_commit.ts";
-import { DEAD_LETTER_TOPIC, PIPELINE } from "./topics.ts";
+import type {
+  Comparison,
+  Stage,
+  StageState,
+  StageTask,
+  StageWork,
+} from "./stage.ts";
+import type { StreamContext } from "./stream_context.ts";
+import { DEAD_LETTER_TOPIC } from "./topics.ts";
 
-/** A partition of a stage's input. */
-export interface StagePlace {
-  /** The log. */
-  readonly log: Log;
-  /** The stage's group. */
-  readonly group: string;
-  /** The stage's input. */
-  readonly topic: string;
-  /** Partition of the input. */
+/** A row that a stage has written. */
+export interface WrittenRow {
+  /** TRANSACTION_ID. */
+  readonly id: number;
+}
+
+/** A row that a record leads to. */
+export interface OutputRow {
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  /** Partition of the output that it goes to. */
   readonly partition: number;
 }
 
-/** Where a stage begins. */
-export interface StageStart {
-  /** Whether the stage's own commit says so; otherwise the position is to be recovered. */
-  readonly isKnown: boolean;
-  /** Offset to go on from; where it is not known, that of the first record. */
-  readonly offset: number;
-  /** The commit, or the initial state. */
-  readonly commit: StageCommit;
+/** What is read again to make a stage's state, where that is not its own input. */
+export interface Replay {
+  /** The topic. */
+  readonly topic: string;
+  /** Offset of the first record. */
+  readonly from: number;
+  /** Offset behind the last one. */
+  readonly to: number;
+  /** Makes the state of these records. */
+  readonly work: StageWork<unknown>;
+  /** Told how many rows of theirs it has taken. */
+  readonly done: (rows: number) => void;
+}
+
+/** The work of a stage whose position can be recovered from what it has written. */
+export interface RecoverableWork<Written extends WrittenRow = WrittenRow>
+  extends StageWork<void, Written> {
+  /** The partitions of the output that it writes to. */
+  readonly outputs: readonly number[];
+  /** The rows that the record just judged leads to. */
+  rows(): readonly OutputRow[];
+  /** A reader of one partition of the output: it gives this stage's rows of each batch. */
+  reader(): (batch: RecordBatch) => readonly Written[];
+  /** Whether the outcome of the record just judged could be there without being known as its own. */
+  isUncertain?(): boolean;
+  /** What makes its state, if that is not its own input from the commit's replay on; undefined where there is none to make. */
+  replay?(): Promise<Replay | undefined>;
+}
+
+/** A position that is lost. */
+export interface LostPosition {
+  /** What every stage works with. */
+  readonly context: StreamContext;
+  /** The stage. */
+  readonly stage: Stage;
+  /** Offset of the first record of its input that it takes. */
+  readonly first: number;
   /** The group's commit that is not the stage's own: another program has set it, or it is damaged. */
   readonly ignored: Commit | undefined;
 }
 
+/** A stage's partition in memory: nothing of its input has been taken. */
+export interface EmptyStage<Written extends WrittenRow> {
+  /** What its commits hold. */
+  readonly state: StageState;
+  /** What its records mean. */
+  readonly work: RecoverableWork<Written>;
+  /** The loop. */
+  readonly task: StageTask<void, Written>;
+}
+
 /**
- * Where a stage begins, given the group's commit and the offset of the
- * partition's first record. Throws LogError if the input is not the topic that
- * the stage has read.
+ * Lets the loop go through the input as long as its outcome is there, and gives
+ * the commit of the place that it comes to; undefined where the stage has not
+ * begun and the log says so as well. Throws LogError if what is written does
+ * not fit the input, or some of it is deleted.
  */
-export async function stageStart(
-  place: StagePlace,
-  commit: Commit | undefined,
-  first = 0,
-): Promise<StageStart> {
-  const read = readCommit(commit);
-  if (!commit || !read) {
-    const initial = initialCommit(first);
-    return { isKnown: false, offset: first, commit: initial, ignored: commit };
+export async function recover<Written extends WrittenRow>(
+  lost: LostPosition,
+  { state, work, task }: EmptyStage<Written>,
+): Promise<Commit | undefined> {
+  const { context: { log }, stage: { input }, first, ignored } = lost;
+  const { partition } = state;
+  const letters = await lettersOf(lost, partition);
+  const written = new WrittenOutcome(lost, { state, work }, letters);
+  await work.begin?.(emptyBatch(first));
+  const hasWritten = await written.isLeft();
+  const end = await requireStart(lost, partition, hasWritten);
+  if (!hasWritten && first === 0 && !ignored) return undefined;
+  if (hasWritten) {
+    await task.compare(readRange(log, input, partition, first, end), written);
   }
-  await requireSameTopic(place, commit.offset, read.last ?? null);
-  const { offset } = commit;
-  return { isKnown: true, offset, commit: read, ignored: undefined };
+  const { last, counters } = written.settled;
+  const offset = last ? last.offset + 1 : first;
+  if (await written.isLeft()) throw misfit(lost, partition, offset);
+  Object.assign(state.counters, counters);
+  state.last = last;
+  report(lost, partition, offset);
+  return { offset, metadata: task.metadata(offset) };
 }
 
-/** So much of a record tells it from others: a pack may have 256 KiB. */
-const MARKED_BYTES = 1024;
-
-/** The mark that a stage commits of the last record before an offset. */
-export function stageMark(batch: RecordBatch, index: number): RecordMark {
-  return recordMark(batch, index, MARKED_BYTES);
+/** Offsets of the dead letters that a stage has made of a partition. Throws LogError unless all that it has written can be read. */
+async function lettersOf(
+  lost: LostPosition,
+  partition: number,
+): Promise<Set<number>> {
+  const { context: { log, signal }, stage } = lost;
+  const written = [
+    ...stage.output ? [stage.output] : [],
+    ...stage.writesLetters ? [DEAD_LETTER_TOPIC] : [],
+  ];
+  for (const name of written) await allReadable(log, name, signal);
+  for (const { name, startOffsets } of await log.topics(written)) {
+    if (startOffsets.every((offset) => offset === 0)) continue;
+    throw refused(lost, partition, `the beginning of ${name} has been deleted`);
+  }
+  const letters = new Set<number>();
+  if (!stage.writesLetters) return letters;
+  for await (const letter of readDeadLetters(log)) {
+    const isOwn = letter.topic === stage.input &&
+      letter.partition === partition;
+    if (isOwn) letters.add(letter.offset);
+  }
+  return letters;
 }
 
-/** Throws LogError if the record before a stage's offset is not the one that it has read. */
-async function requireSameTopic(
-  { log, group, topic, partition }: StagePlace,
-  offset: number,
-  last: RecordMark | null,
-): Promise<void> {
-  const [state] = await log.topics([topic]);
-  const end = state?.endOffsets[partition] ?? 0;
+/** The end of the input. Throws LogError if its first records are deleted and the stage needs them. */
+async function requireStart(
+  lost: LostPosition,
+  partition: number,
+  hasWritten: boolean,
+): Promise<number> {
+  const { context: { log }, stage: { input, isOptional }, first } = lost;
+  const [state] = await log.topics([input]);
   const start = state?.startOffsets[partition] ?? 0;
-  const remade = (what: string) =>
-    new LogError(
-      `${topic} partition ${partition} is not the one that ${group} has ` +
-        `read: ${what}. The topic was deleted and created again, or its log ` +
-        `has lost records; begin a new stream (another --data folder, on ` +
-        `Kafka another --topic-prefix)`,
-    );
-  if (offset > end) {
-    throw remade(`it ends at offset ${end}, and ${offset} were read`);
+  const end = state?.endOffsets[partition] ?? 0;
+  if (start <= first) return end;
+  if (hasWritten) {
+    const deleted = `the records from offset ${first} to ${start} have been ` +
+      `deleted`;
+    throw refused(lost, partition, deleted);
   }
-  if (!last || last.offset < start) return; // deleted since
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, last.offset, limit);
-  const isSame = batch.count > 0 && batch.offsets[0] === last.offset &&
-    stageMark(batch, 0).check === last.check;
-  if (!isSame) throw remade(`another record is at offset ${last.offset}`);
+  if (isOptional) return end;
+  throw new LogError(
+    `the records of ${input} partition ${partition} from offset ${first} to ` +
+      `${start} were deleted before anyone had read them: set the topic's ` +
+      `retention.ms to -1, and begin with what is left by ` +
+      `--accept-missing-start, or publish them again to a new stream`,
+  );
 }
 
-/**
- * Accepts that records were deleted which the processor has not taken: where
- * its stages have not begun, they will begin with what is left.
- */
-export async function acceptMissingStart(
-  log: Log,
-  control: Control,
-): Promise<void> {
-  await control.refresh();
-  const starts: Record<string, readonly number[]> = {};
-  for (const { group, topic } of PIPELINE.slice(0, 2)) {
-    const [state] = await log.topics([topic]);
-    if (!state) continue;
-    const commits = await log.committed(group, topic);
-    starts[topic] = state.startOffsets.map((start, partition) => {
-      const hasBegun = readCommit(commits[partition]) !== undefined;
-      return hasBegun ? control.acceptedStart(topic, partition) : start;
-    });
+/** Stands for what a dead letter says of a record that would be taken now. */
+const LETTERED: Refusal = { reason: "implausible", message: "" };
+
+/** Knows what a stage has written, and how far the loop's records have led to it. */
+class WrittenOutcome<Written extends WrittenRow>
+  implements Comparison<Written> {
+  /** See Comparison. */
+  written: Written | undefined;
+  /** The last record whose outcome was there, and the counters with it. */
+  settled: {
+    readonly last: RecordMark | null;
+    readonly counters: StageCounters;
+  };
+  readonly #lost: LostPosition;
+  readonly #state: StageState;
+  readonly #work: RecoverableWork<Written>;
+  readonly #letters: Set<number>;
+  readonly #rows = new Map<number, WrittenRows<Written>>();
+  #isThere = false;
+
+  constructor(
+    lost: LostPosition,
+    { state, work }: Omit<EmptyStage<Written>, "task">,
+    letters: Set<number>,
+  ) {
+    const { context: { log }, stage: { output } } = lost;
+    this.#lost = lost;
+    this.#state = state;
+    this.#work = work;
+    this.#letters = letters;
+    this.settled = { last: null, counters: { ...state.counters } };
+    for (const partition of work.outputs) {
+      if (output === undefined) break;
+      const rows = work.reader();
+      this.#rows.set(partition, new WrittenRows(log, output, partition, rows));
+    }
   }
-  if (Object.values(starts).flat().every((offset) => offset === 0)) return;
-  await control.acceptStarts(starts);
-}
 
-/**
- * Tells rows that a stage can have written from what others have put among
- * them: as every reader of the topic does, by the gap that is plausible.
- */
-export class GapCheck {
-  readonly #maxGapSeconds: number;
-  #progress = 0;
-
-  /** Begins at the start of the stream. */
-  constructor(maxGapSeconds: number) {
-    this.#maxGapSeconds = maxGapSeconds;
+  /** Whether something of what was written has not been met yet. */
+  async isLeft(): Promise<boolean> {
+    for (const rows of this.#rows.values()) {
+      if (await rows.head() !== undefined) return true;
+    }
+    return this.#letters.size > 0;
   }
 
-  /** Whether a row with that TX_TIME_SECONDS may follow those before it. */
-  passes(timeSeconds: number): boolean {
-    if (timeSeconds > this.#progress + this.#maxGapSeconds) return false;
-    this.#progress = Math.max(this.#progress, timeSeconds);
-    return true;
+  /** See Comparison. */
+  async outcome(
+    offset: number,
+    verdict: Verdict,
+  ): Promise<Verdict | "missing"> {
+    this.written = undefined;
+    this.#isThere = this.#letters.delete(offset);
+    const isRefused = typeof verdict === "object";
+    if (this.#isThere) return isRefused ? verdict : LETTERED;
+    if (verdict === "duplicate") return verdict;
+    // A stage that is optional leaves records without an outcome, but not the last.
+    const mayPass = !!this.#lost.stage.isOptional && await this.isLeft();
+    if (isRefused) return mayPass ? verdict : "missing";
+    for (const [n, { id, partition }] of this.#work.rows().entries()) {
+      const rows = this.#rows.get(partition);
+      const head = await rows?.head();
+      if (!rows || head?.id !== id) {
+        // A step takes whole records.
+        if (n > 0 || this.#work.isUncertain?.()) {
+          throw misfit(this.#lost, this.#state.partition, offset);
+        }
+        return mayPass ? verdict : "missing";
+      }
+      rows.advance();
+      this.written = head;
+    }
+    this.#isThere = true;
+    return verdict;
+  }
+
+  /** See Comparison. */
+  settle(batch: RecordBatch, index: number): void {
+    if (!this.#isThere) return;
+    const last = recordMark(batch, index, this.#lost.stage.markedBytes);
+    this.settled = { last, counters: { ...this.#state.counters } };
   }
 }
 
 /** Rows that a stage has written to one partition of an output, in order. */
-export class WrittenRows<Row> {
+class WrittenRows<Row> {
   readonly #blocks: AsyncIterator<readonly Row[]>;
   #block: readonly Row[] = [];
   #at = 0;
@@ -184,164 +292,37 @@ export class WrittenRows<Row> {
   }
 }
 
-/** What is there of the outcome of a record. */
-export type Outcome =
-  /** All of it. */
-  | "written"
-  /** Nothing, and there is nothing to be. */
-  | "silent"
-  /** Nothing: the stage has not taken the record. */
-  | "missing";
-
-/** How a position is recovered. */
-export interface RecoveryOptions extends StagePlace {
-  /** Where the stage begins. */
-  readonly start: StageStart;
-  /** The topics that the stage writes to, dead letters aside. */
-  readonly outputs: readonly string[];
-  /** Whether the stage makes dead letters of records that it cannot take. */
-  readonly writesLetters: boolean;
-  /** Whether a stage that has written nothing begins with what is left where the beginning of its input was deleted. */
-  readonly mayBeginLater: boolean;
-  /** Ends the waiting for transactions that are under way. */
-  readonly signal: AbortSignal;
+/** The error where what is written from an offset of the input on is not what the stage makes of it. */
+function misfit(
+  lost: LostPosition,
+  partition: number,
+  offset: number,
+): LogError {
+  const { group, input } = lost.stage;
+  return refused(
+    lost,
+    partition,
+    `what ${group} has written does not follow from ${input} as it is now, ` +
+      `from offset ${offset} on`,
+  );
 }
 
-/** A position that was recovered. */
-export interface Recovered {
-  /** Offset to go on from; undefined where the stage has not begun and the log says so as well. */
-  readonly offset: number | undefined;
-  /** The last record before it. */
-  readonly last: RecordMark | null;
-  /** Records looked at. */
-  readonly records: number;
-}
-
-/** The search for a position. */
-export class Recovery {
-  readonly #options: RecoveryOptions;
-  readonly #start: number;
-  readonly #end: number;
-  /** Offsets of the stage's dead letters that have not been met yet. */
-  readonly letters: Set<number>;
-
-  private constructor(
-    options: RecoveryOptions,
-    input: { readonly start: number; readonly end: number },
-    letters: Set<number>,
-  ) {
-    this.#options = options;
-    this.#start = input.start;
-    this.#end = input.end;
-    this.letters = letters;
-  }
-
-  /** Reads the dead letters. Throws LogError if some of what the stage has written is deleted. */
-  static async open(options: RecoveryOptions): Promise<Recovery> {
-    const { log, topic, partition, outputs, writesLetters, signal } = options;
-    const written = [...outputs, ...writesLetters ? [DEAD_LETTER_TOPIC] : []];
-    for (const name of written) await allReadable(log, name, signal);
-    const states = await log.topics([topic, ...written]);
-    for (const { name, startOffsets } of states) {
-      if (!written.includes(name)) continue;
-      if (startOffsets.every((offset) => offset === 0)) continue;
-      throw refused(options, `the beginning of ${name} has been deleted`);
-    }
-    const input = states.find(({ name }) => name === topic);
-    const start = input?.startOffsets[partition] ?? 0;
-    const end = input?.endOffsets[partition] ?? 0;
-    const letters = new Set<number>();
-    if (!writesLetters) return new Recovery(options, { start, end }, letters);
-    for await (const letter of readDeadLetters(log)) {
-      const isOwn = letter.topic === topic && letter.partition === partition;
-      if (isOwn) letters.add(letter.offset);
-    }
-    return new Recovery(options, { start, end }, letters);
-  }
-
-  /**
-   * Goes through the input as long as its outcome is there. `take` gives each
-   * record to the stage and counts it; the counters are in the end those of the
-   * position. Throws LogError if what is written does not fit the input.
-   */
-  async run(
-    written: readonly WrittenRows<unknown>[],
-    counters: StageCounters,
-    take: (batch: RecordBatch, index: number) => Promise<Outcome>,
-  ): Promise<Recovered> {
-    const { log, topic, partition, start } = this.#options;
-    const isLeft = async () => {
-      for (const rows of written) {
-        if (await rows.head() !== undefined) return true;
-      }
-      return this.letters.size > 0;
-    };
-    const first = start.offset;
-    const hasWritten = await isLeft();
-    this.#checkStart(hasWritten);
-    if (!hasWritten) {
-      const isPlain = first === 0 && !start.ignored;
-      return { offset: isPlain ? undefined : first, last: null, records: 0 };
-    }
-    let found: { offset: number; last: RecordMark | null; records: number } = {
-      offset: first,
-      last: null,
-      records: 0,
-    };
-    let settled = { ...counters };
-    let records = 0;
-    const batches = readRange(log, topic, partition, first, this.#end);
-    search: for await (const batch of batches) {
-      for (let i = 0; i < batch.count; i++) {
-        const outcome = await take(batch, i);
-        if (outcome === "missing") break search;
-        records++;
-        if (outcome === "silent") continue;
-        settled = { ...counters };
-        const last = stageMark(batch, i);
-        found = { offset: last.offset + 1, last, records };
-      }
-    }
-    if (await isLeft()) throw this.misfit(found.offset);
-    Object.assign(counters, settled);
-    return found;
-  }
-
-  /** The error where what is written from an offset of the input on is not what the stage makes of it. */
-  misfit(offset: number): LogError {
-    const { group, topic } = this.#options;
-    return refused(
-      this.#options,
-      `what ${group} has written does not follow from ${topic} as it is now, ` +
-        `from offset ${offset} on`,
-    );
-  }
-
-  #checkStart(isWritten: boolean): void {
-    const { topic, partition, start, mayBeginLater } = this.#options;
-    const first = start.offset;
-    if (this.#start <= first) return;
-    if (isWritten) {
-      throw refused(
-        this.#options,
-        `the records from offset ${first} to ${this.#start} have been deleted`,
-      );
-    }
-    if (mayBeginLater) return;
-    throw new LogError(
-      `the records of ${topic} partition ${partition} from offset ${first} ` +
-        `to ${this.#start} were deleted before anyone had read them: set the ` +
-        `topic's retention.ms to -1, and begin with what is left by ` +
-        `--accept-missing-start, or publish them again to a new stream`,
-    );
-  }
+function refused(
+  { stage: { group, input } }: LostPosition,
+  partition: number,
+  why: string,
+): LogError {
+  return new LogError(
+    `${group} has lost its position in ${input} partition ${partition}, and ` +
+      `it cannot be recovered: ${why}. Begin a new stream (another --data ` +
+      `folder, on Kafka another --topic-prefix)`,
+  );
 }
 
 /** Tells that a stage goes on at an offset that its commit did not say. */
-export function tellRecovered(
-  logger: Logger,
-  { group, topic, partition }: Omit<StagePlace, "log">,
-  { ignored }: StageStart,
+function report(
+  { context: { logger }, stage: { group, input }, ignored }: LostPosition,
+  partition: number,
   offset: number,
 ): void {
   logger.warn(
@@ -351,23 +332,12 @@ export function tellRecovered(
       : "the stage's commit was missing",
     {
       group,
-      topic,
+      topic: input,
       partition,
       ...ignored ? { ignoredOffset: ignored.offset } : {},
       offset,
       then: "going on where its output ends",
     },
-  );
-}
-
-function refused(
-  { group, topic, partition }: StagePlace,
-  why: string,
-): LogError {
-  return new LogError(
-    `${group} has lost its position in ${topic} partition ${partition}, and ` +
-      `it cannot be recovered: ${why}. Begin a new stream (another --data ` +
-      `folder, on Kafka another --topic-prefix)`,
   );
 }
 

@@ -5,10 +5,11 @@ import {
   addCounters,
   noCounters,
   parseCommit,
+  parseScoringCommit,
   readCommit,
+  type ScoringCounters,
   type StageCounters,
-} from "./stage_commit.ts";
-import { parseScoringCommit, type ScoringCounters } from "./scoring_commit.ts";
+} from "./commit.ts";
 import {
   PIPELINE,
   SCORER_GROUP,

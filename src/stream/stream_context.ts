@@ -3,7 +3,7 @@ import type { FeatureParameters } from "../features/parameters.ts";
 import type { Commit, Log } from "../log/log.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
-import { takenOffset } from "./stage_commit.ts";
+import { takenOffset } from "./commit.ts";
 import { PIPELINE, PREDICTION_GROUP, SCORING, WRITER_GROUP } from "./topics.ts";
 
 /** What a role works with. */
@@ -18,6 +18,10 @@ export interface StreamContext {
   readonly logger: Logger;
   /** Ends the role after the step in hand. */
   readonly signal: AbortSignal;
+  /** The folder of the stages' snapshots, where any are kept. */
+  readonly snapshotFolder?: string | undefined;
+  /** Called with the rows that a stage had handed on before it lost its position: they are no work of this run. */
+  readonly recovered?: (group: string, rows: number) => void;
 }
 
 /** The features of a context, for short. */

@@ -5,17 +5,21 @@
  * is no difference.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { featureCount } from "../features/parameters.ts";
+import { CELL } from "../payment/payment_cells.ts";
 import { type Log, readRange, type TopicState } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { CellRows } from "../store/cell_rows.ts";
-import { emptyPredictions, PREDICTION_CELLS } from "../payment/prediction.ts";
-import { CellCheck } from "../store/row_check.ts";
+import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
+import { RowCheck } from "../store/row_check.ts";
 import { RowSpool } from "../store/row_spool.ts";
 import type { Store } from "../store/store.ts";
-import { predictionCheck } from "../store/stored_prediction.ts";
 import { type BadRow, badRowText } from "../store/stored_row.ts";
+import {
+  type CellTable,
+  paymentTable,
+  PREDICTIONS,
+  type TableRows,
+} from "../store/tables.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import type { Control, StreamParameters } from "./control.ts";
 import { readDeadLetters } from "./dead_letters.ts";
@@ -82,10 +86,10 @@ export async function verifyStore(
   options: VerifyOptions,
 ): Promise<StoreVerification> {
   await options.store.verify();
-  const payments = await verifyTable(options, paymentTable(options));
+  const payments = await verifyTable(options, comparedPayments(options));
   await options.control.refresh();
   const predictions = options.control.isScored
-    ? await verifyTable(options, predictionTable(options))
+    ? await verifyTable(options, comparedPredictions(options))
     : undefined;
   return { payments, predictions };
 }
@@ -111,41 +115,37 @@ interface ComparedTable {
   readonly rows: (onBadRow: (bad: BadRow) => void) => AsyncIterable<CellRows>;
 }
 
-function paymentTable(
+function comparedPayments(
   { parameters: { features, startSeconds }, control, store, signal }:
     VerifyOptions,
 ): ComparedTable {
-  const width = PAYMENT_CELLS + featureCount(features);
+  const table = paymentTable(features);
   const reader = new FeatureJsonReader(features);
-  const check = new CellCheck(width);
-  const cells = new Float64Array(width);
+  const check = new RowCheck(table);
+  const one = { cells: new Float64Array(table.width), count: 1 };
   const start = control.origin?.startSeconds ?? startSeconds;
   return {
     topic: SINK_TOPIC,
     group: WRITER_GROUP,
     read: (batch, index, row) => {
       const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
-      if (reader.read(batch.bytes, from, to, start, cells, 0)) return false;
-      if (cells[0] > store.idMax) return false;
-      row[0] = cells[0];
-      row[1] = check.of(cells, 0);
+      if (reader.read(batch.bytes, from, to, start, one.cells, 0)) return false;
+      if (one.cells[CELL.id] > store.idMax) return false;
+      row[0] = one.cells[CELL.id];
+      row[1] = check.of(one, 0);
       return true;
     },
     rows: async function* (onBadRow) {
       for await (const page of store.rows(signal, onBadRow)) {
-        yield digests(
-          page.cells,
-          width,
-          page.count,
-          (at) => check.of(page.cells, at),
-        );
+        yield digests(page, table, check);
       }
     },
   };
 }
 
-function predictionTable({ store, signal }: VerifyOptions): ComparedTable {
+function comparedPredictions({ store, signal }: VerifyOptions): ComparedTable {
   const reader = new PredictionJsonReader();
+  const check = new RowCheck(PREDICTIONS);
   const one = emptyPredictions(1);
   const { idMax } = store.predictions();
   return {
@@ -154,40 +154,31 @@ function predictionTable({ store, signal }: VerifyOptions): ComparedTable {
     read: (batch, index, row) => {
       const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
       if (reader.read(batch.bytes, from, to, one, 0)) return false;
-      if (one.cells[0] > idMax) return false;
-      row[0] = one.cells[0];
-      row[1] = predictionCheck(one.cells, 0, {
-        model_version: one.versions[0],
-        contributions: one.contributions[0],
-      });
+      if (one.cells[PREDICTION_CELL.id] > idMax) return false;
+      row[0] = one.cells[PREDICTION_CELL.id];
+      row[1] = check.of(one, 0);
       return true;
     },
     rows: async function* (onBadRow) {
       for await (const page of store.predictions().rows(signal, onBadRow)) {
-        const { cells, versions, contributions, count } = page;
-        yield digests(cells, PREDICTION_CELLS, count, (at) => {
-          const row = at / PREDICTION_CELLS;
-          return predictionCheck(cells, at, {
-            model_version: versions[row],
-            contributions: contributions[row],
-          });
-        });
+        yield digests(page, PREDICTIONS, check);
       }
     },
   };
 }
 
-/** Rows of a table as STORE_CELLS each. */
+/** Rows of a table as STORE_CELLS each. A prediction's id and time lie where a payment's do. */
 function digests(
-  cells: Float64Array,
-  width: number,
-  count: number,
-  checkAt: (at: number) => number,
+  page: TableRows,
+  { width }: CellTable,
+  check: RowCheck,
 ): CellRows {
+  const { cells, count } = page;
   const rows = new Float64Array(count * STORE_CELLS);
   for (let row = 0; row < count; row++) {
     const at = row * width;
-    rows.set([cells[at], checkAt(at), cells[at + 1]], row * STORE_CELLS);
+    const [id, datetime] = [cells[at + CELL.id], cells[at + CELL.datetime]];
+    rows.set([id, check.of(page, row), datetime], row * STORE_CELLS);
   }
   return { cells: rows, count };
 }

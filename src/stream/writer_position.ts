@@ -8,51 +8,69 @@
  */
 import { LogError, StoreError } from "../base/error.ts";
 import { type Commit, type Log, readRange } from "../log/log.ts";
-import {
-  type RecordBatch,
-  type RecordMark,
-  recordMark,
-} from "../log/record_batch.ts";
+import type { RecordMark } from "../log/record_batch.ts";
 import type { StoredTable, StreamPosition } from "../store/positions.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { readDeadLetters } from "./dead_letters.ts";
-import type { StreamContext } from "./stream_context.ts";
+import { Progress } from "./checks.ts";
+import { holdsRecord } from "../log/log.ts";
 import {
-  noCounters,
-  readCommit,
-  type StageCommit,
-  type StageCounters,
-  statelessCommit,
-} from "./stage_commit.ts";
+  type Stage,
+  type StageRun,
+  type StageState,
+  StageTask,
+  type StageWork,
+} from "./stage.ts";
+import type { StreamContext } from "./stream_context.ts";
+import { noCounters, readCommit, type StageCounters } from "./commit.ts";
+
+/** What a step of a writer stores. */
+export interface StoredRows<Rows> {
+  /** The rows. */
+  readonly rows: Rows;
+  /** TRANSACTION_ID of the last one; undefined where there are none. */
+  readonly lastId: number | undefined;
+}
+
+/** How a writer is run, of payments or of predictions. */
+export interface FillOptions {
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+  /** Whether nobody else writes to the store, so that it may be cleared where the log was cut back. */
+  readonly clears?: boolean;
+  /** Whether records that the log no longer holds may be missing from the store. */
+  readonly acceptMissingStart?: boolean;
+  /** Whether it ends when all that is there is stored, though more may come. */
+  readonly onlyPresent?: boolean;
+}
+
+/** What a writer's checks need. */
+export interface WriterBounds {
+  /** The greatest TRANSACTION_ID that the table takes. */
+  readonly idMax: number;
+  /** Gives midnight of the stream's first day, seconds since 1970, once known. */
+  readonly startSeconds: () => Promise<number | undefined>;
+}
 
 /** What a writer works on. */
-export interface WriterSource {
+export interface WriterSource<Rows = unknown> {
   /** What every role works with. */
   readonly context: StreamContext;
-  /** The table that it fills. */
-  readonly table: StoredTable;
   /** Its consumer group. */
   readonly group: string;
   /** The topic that it reads. */
   readonly topic: string;
-  /** Midnight of the first day for a stream of others. */
-  readonly startSeconds: number | undefined;
-  /** Whether nobody else writes to the table, so that it may be cleared where the log was cut back. */
-  readonly clears: boolean;
-  /** Whether records that the log no longer holds may be missing from the store. */
-  readonly acceptMissingStart: boolean;
-}
-
-/** What stands in the metadata of a writer's commits and positions. */
-interface WriterCommit extends StageCommit {
-  /**
-   * The counters, and the dead letters, hold the records below this offset
-   * though their rows are being stored again; left out where that is the
-   * commit's own offset.
-   */
-  readonly counted?: number;
-  /** Records that the log had lost before they were stored, and that somebody has accepted as missing; left out for none. */
-  readonly missing?: number;
+  /** The table that it fills. */
+  readonly table: StoredTable;
+  /** How it is run. */
+  readonly options: FillOptions;
+  /** Makes the work on a partition. */
+  work(state: StageState, bounds: WriterBounds): StageWork<StoredRows<Rows>>;
+  /** Stores the rows of several steps and the positions that they reach. */
+  write(
+    rows: readonly Rows[],
+    positions: readonly StreamPosition[],
+  ): Promise<void>;
 }
 
 /** A place in a partition, and what is known there. */
@@ -72,76 +90,44 @@ interface WriterState {
 /** A partition of a stream's topic. */
 type Place = Pick<StreamPosition, "stream" | "topic" | "partition">;
 
-/** How a partition's writer is going on. */
-export class WriterProgress {
-  /** What has been counted. */
-  readonly counters: StageCounters;
-  /** Greatest TX_TIME_SECONDS of the rows stored. */
-  progress: number;
-  readonly #counted: number;
-  readonly #missing: number;
-  readonly #place: Place;
-  #mark: RecordMark | undefined;
-  #lastId: number | undefined;
-
-  /** Goes on from a state, and from a position where it is the same place. */
-  constructor(
-    place: Place,
-    state: WriterState,
-    position: StreamPosition | undefined,
-  ) {
-    this.counters = { ...state.counters };
-    this.progress = state.progress;
-    this.#counted = state.counted;
-    this.#missing = state.missing;
-    this.#place = place;
-    this.#mark = position?.next === state.offset ? position.mark : undefined;
-    this.#lastId = position?.lastId;
-  }
-
-  /** Whether the record at an offset is in the counters and the dead letters already. */
-  isCounted(offset: number): boolean {
-    return offset < this.#counted;
-  }
-
-  /** What is to be committed and stored with a batch's rows, the last of which has that id. */
-  finish(
-    batch: RecordBatch,
-    lastId: number | undefined,
-  ): { metadata: string; position: StreamPosition } {
-    if (batch.count > 0) this.#mark = recordMark(batch, batch.count - 1);
-    if (lastId !== undefined) this.#lastId = lastId;
-    const metadata = this.metadataAt(batch.next);
-    return { metadata, position: this.#positionAt(batch.next, metadata) };
-  }
-
-  /** The position from which nothing has been stored yet. */
-  claim(next: number): StreamPosition {
-    return this.#positionAt(next, this.metadataAt(next));
-  }
-
-  /** The metadata of a commit at an offset. */
-  metadataAt(next: number): string {
-    const { progress, counters } = this;
-    const [counted, missing] = [this.#counted, this.#missing];
-    const commit: WriterCommit = {
-      ...statelessCommit(next, progress, counters, this.#mark),
-      ...next < counted ? { counted } : {},
-      ...missing > 0 ? { missing } : {},
-    };
-    return JSON.stringify(commit);
-  }
-
-  #positionAt(next: number, metadata: string): StreamPosition {
-    const [mark, lastId] = [this.#mark, this.#lastId];
-    return { ...this.#place, next, mark, lastId, metadata };
-  }
-}
-
-/** What is made of the progress of a partition. */
-export interface WriterTask {
-  /** Reads a batch and counts its records; nothing is stored yet. */
-  step(batch: RecordBatch): Promise<unknown>;
+/**
+ * The stage that fills a table from a topic. Throws StoreError if the store
+ * belongs to another stream, or holds what this stream's log does not.
+ */
+export async function fillStage<Rows>(
+  source: WriterSource<Rows>,
+): Promise<StageRun<StoredRows<Rows>>> {
+  const { group, topic, options: { onlyPresent = false } } = source;
+  await prepareTable(source);
+  const stream = await streamId(source.context);
+  const stage: Stage = {
+    group,
+    input: topic,
+    output: undefined,
+    limit: { records: 4096, bytes: 4 << 20 },
+    writesLetters: true,
+    markedBytes: Infinity,
+  };
+  const lastIds: (number | undefined)[] = [];
+  return {
+    stage,
+    onlyPresent,
+    open: async (partition, commit) => {
+      const place = { stream, topic, partition };
+      const opened = await openWriter(source, stage, place, commit);
+      lastIds[partition] = opened.lastId;
+      return opened.task;
+    },
+    store: async (steps) => {
+      const positions = steps.map((step) => {
+        const { partition, next, metadata, last, rows } = step;
+        const lastId = lastIds[partition] = rows.lastId ?? lastIds[partition];
+        const mark = last ?? undefined;
+        return { stream, topic, partition, next, mark, lastId, metadata };
+      });
+      await source.write(steps.map(({ rows }) => rows.rows), positions);
+    },
+  };
 }
 
 /**
@@ -149,8 +135,8 @@ export interface WriterTask {
  * stream's log does not. Where the log was cut back and `clears` allows it, the
  * table is emptied instead, to be filled again. Call before the group's work.
  */
-export async function prepareTable(source: WriterSource): Promise<void> {
-  const { context: { log, logger }, table, group, topic } = source;
+async function prepareTable(source: WriterSource): Promise<void> {
+  const { context: { log, logger }, group, topic, table } = source;
   const stream = await streamId(source.context);
   const positions = await table.positions();
   const commits = await log.committed(group, topic);
@@ -170,7 +156,7 @@ export async function prepareTable(source: WriterSource): Promise<void> {
     if (problem === undefined) continue;
     const [state] = await log.topics([topic]);
     const isWhole = state?.startOffsets.every((start) => start === 0);
-    if (source.clears && isWhole) {
+    if (source.options.clears && isWhole) {
       logger.warn("the store is ahead of the log, which was cut back", {
         problem,
         then: "clearing the table and filling it again from the log",
@@ -204,51 +190,73 @@ async function disagreement(
       `at ${end}`;
   }
   if (!mark || mark.offset < (state?.startOffsets[partition] ?? 0)) return;
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, mark.offset, limit);
-  const found = batch.offsets.indexOf(mark.offset);
-  if (found >= 0 && recordMark(batch, found).check === mark.check) return;
+  if (await holdsRecord(log, topic, partition, mark)) return;
   return `at offset ${mark.offset} of ${where} the log holds another record ` +
     `than the one that was stored`;
 }
 
+/** Where a partition's writer begins. */
+interface Opened<Rows> {
+  readonly task: StageTask<StoredRows<Rows>>;
+  /** The last row stored from the partition. */
+  readonly lastId: number | undefined;
+}
+
 /**
- * Opens a partition of a writer where it has to begin: `make` makes its task
- * from its progress. Throws StoreError if the store lacks records that the log
- * no longer holds.
+ * Opens a partition of a writer where it has to begin. Throws StoreError if the
+ * store lacks records that the log no longer holds.
  */
-export async function openWriterTask<T extends WriterTask>(
-  source: WriterSource,
-  partition: number,
+async function openWriter<Rows>(
+  source: WriterSource<Rows>,
+  stage: Stage,
+  place: Place,
   commit: Commit | undefined,
-  make: (progress: WriterProgress, start: Commit | undefined) => T,
-): Promise<T> {
-  const { table, topic, context: { log, signal } } = source;
-  const place = {
-    stream: await streamId(source.context),
-    topic,
-    partition,
+): Promise<Opened<Rows>> {
+  const { table, options, context: { log, control, signal } } = source;
+  const { topic, partition } = place;
+  const bounds: WriterBounds = {
+    idMax: table.idMax,
+    startSeconds: () => control.startSeconds(options.startSeconds),
   };
   const position = await storedPosition(source, place);
   const recount: Recount = async (from, to) => {
-    const progress = new WriterProgress(place, from, undefined);
-    const task = make(progress, undefined);
-    const batches = readRange(log, topic, partition, from.offset, to);
-    for await (const batch of batches) await task.step(batch);
-    return progress.counters;
+    const state = stageState(source, partition, from);
+    const task = new StageTask(stage, state, source.work(state, bounds));
+    await task.discard(readRange(log, topic, partition, from.offset, to));
+    return state.counters;
   };
   const ours = commit && stateOf(commit.offset, commit.metadata);
   const begin = await beginning(source, { partition, commit, ours, position });
-  const state = await withCounters(source, { begin, partition, ours, recount });
+  const found = await withCounters(source, { begin, partition, ours, recount });
   const valid = position?.kind === "valid" ? position.position : undefined;
-  const progress = new WriterProgress(place, state, valid);
+  const { offset } = found;
+  const mark = valid?.next === offset ? valid.mark : undefined;
+  const state = stageState(source, partition, found, mark);
+  const task = new StageTask(stage, state, source.work(state, bounds));
+  const metadata = task.metadata(offset);
   if (!valid) {
     // Before any row: rows without a position are taken for another stream's.
-    await table.savePositions([progress.claim(state.offset)], signal);
+    const claim = { ...place, next: offset, mark, lastId: undefined, metadata };
+    await table.savePositions([claim], signal);
   }
-  if (ours && state.offset === ours.offset) return make(progress, undefined);
-  const metadata = progress.metadataAt(state.offset);
-  return make(progress, { offset: state.offset, metadata });
+  if (!ours || offset !== ours.offset) task.start = { offset, metadata };
+  return { task, lastId: valid?.lastId };
+}
+
+function stageState(
+  { context: { parameters } }: WriterSource,
+  partition: number,
+  { offset, progress, counters, counted, missing }: WriterState,
+  mark?: RecordMark,
+): StageState {
+  return {
+    partition,
+    progress: new Progress(parameters, { offset, progress }),
+    counters: { ...counters },
+    counted,
+    missing,
+    last: mark ?? null,
+  };
 }
 
 /** Counts the records from a state up to an offset, storing nothing. */
@@ -285,7 +293,7 @@ async function storedPosition(
 
 /** What a commit or a position says; undefined if another program has set it. */
 function stateOf(offset: number, metadata: string): WriterState | undefined {
-  const commit: WriterCommit | undefined = readCommit({ offset, metadata });
+  const commit = readCommit({ offset, metadata });
   if (!commit) return undefined;
   const { progress, counters, counted = offset, missing = 0 } = commit;
   return {
@@ -358,7 +366,7 @@ async function notBelow(
 ): Promise<WriterState> {
   const { context: { log, control }, topic } = source;
   if (state.offset >= first) return state;
-  if (source.acceptMissingStart) {
+  if (source.options.acceptMissingStart) {
     return {
       ...state,
       offset: first,
@@ -369,7 +377,7 @@ async function notBelow(
   }
   const limit = { records: 1, bytes: 1 };
   const { timestamps } = await log.read(topic, partition, first, limit);
-  const start = await control.startSeconds(source.startSeconds);
+  const start = await control.startSeconds(source.options.startSeconds);
   const from = start === undefined ? "?" : formatDate(start + state.progress);
   const to = timestamps.length === 0 ? "?" : formatDate(timestamps[0] / 1000);
   throw new StoreError(

@@ -12,10 +12,15 @@ function watched(stepMs = 1) {
     reasonOf: String,
     report: (level, message, { seconds }) =>
       reports.push(`${level}: ${message} (${seconds} s)`),
-    pauseMsMin: 0.1,
-    pauseMsMax: 1,
-    now: () => nowMs += stepMs,
-    random: () => 0.5,
+    pauseMs: { min: 0.1, max: 1 },
+    clock: {
+      now: () => nowMs += stepMs,
+      sleep: (_, signal) => {
+        signal?.throwIfAborted();
+        return Promise.resolve();
+      },
+      random: () => 0.5,
+    },
   });
   return { outage, reports };
 }

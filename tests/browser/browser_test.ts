@@ -3,31 +3,12 @@
  * FRAUDSTREAM_CHROMIUM); ignored, by name, where there is none.
  */
 import assert from "node:assert/strict";
-import { canRun, canWrite } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { findChromium } from "./chromium.ts";
 
 const CHECKS = new URL("./browser_checks.ts", import.meta.url).pathname;
-const PLACES = [
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-];
 /** What a whole look at the page may take. */
 const DEADLINE_MS = 420_000;
-
-function findChromium(): string | undefined {
-  if (!canRun || !canWrite) return undefined;
-  const variable = "FRAUDSTREAM_CHROMIUM";
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  const named = state === "granted" ? Deno.env.get(variable) : undefined;
-  return [...named ? [named] : [], ...PLACES].find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
 
 const chromium = findChromium();
 

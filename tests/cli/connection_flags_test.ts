@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { Command } from "commander";
 import { join } from "node:path";
+import { defineCommand, parserOf } from "../../src/cli/command.ts";
 import {
-  addConnectionFlags,
-  type Connection,
-  type ConnectionOptions,
+  CONNECTION_FLAGS,
   readConnection,
   sameStreamFlags,
 } from "../../src/cli/flags/connection_flags.ts";
+import { type Connection } from "../../src/stream/stored_stream.ts";
 import { ConfigError, DataError } from "../../src/base/error.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -24,11 +23,21 @@ function connect(
   flags: readonly string[],
   environment: Record<string, string> = {},
 ): Connection {
-  const command = new Command("test");
-  addConnectionFlags(command);
-  command.exitOverride().parse([...flags], { from: "user" });
-  const options = command.opts<ConnectionOptions>();
-  return readConnection(options, true, (name) => environment[name]);
+  let connection: Connection | undefined;
+  const declaration = defineCommand({
+    name: "test",
+    summary: "",
+    description: "",
+    flags: CONNECTION_FLAGS,
+    examples: "",
+    run: (options) => {
+      connection = readConnection(options, true, (name) => environment[name]);
+    },
+  });
+  parserOf(declaration, undefined, () => undefined)
+    .exitOverride().parse([...flags], { from: "user" });
+  assert.ok(connection);
+  return connection;
 }
 
 /** Asserts wrong use, whose message must match all the patterns. */
@@ -159,12 +168,10 @@ Deno.test("a login that is not complete is refused with what is missing", () => 
 });
 
 Deno.test("no flag takes a password, and no message quotes one", () => {
-  const command = new Command("test");
-  addConnectionFlags(command);
-  const flags = command.options.map(({ long }) => long ?? "");
+  const keys = CONNECTION_FLAGS.flatMap(({ flags }) => Object.keys(flags));
   assert.deepEqual(
-    flags.filter((flag) => /password|secret/.test(flag)),
-    ["--kafka-password-file", "--cassandra-password-file"],
+    keys.filter((key) => /password|secret/i.test(key)),
+    ["kafkaPasswordFile", "cassandraPasswordFile"],
   );
   const environment = { FRAUDSTREAM_KAFKA_PASSWORD: "swordfish" };
   assert.throws(

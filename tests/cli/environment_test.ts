@@ -1,35 +1,49 @@
 import assert from "node:assert/strict";
-import { Command } from "commander";
 import { join } from "node:path";
-import {
-  takeFromEnvironment,
-  variableOf,
-} from "../../src/cli/flags/environment.ts";
-import { wholeNumber } from "../../src/cli/flags/flag_value.ts";
 import { ConfigError } from "../../src/base/error.ts";
+import { defineCommand, parserOf } from "../../src/cli/command.ts";
+import { type FlagGroup, variableOf } from "../../src/cli/flags/flag.ts";
+import { wholeNumber } from "../../src/cli/flags/flag_value.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
-/** The options of a command that is given flags and an environment. */
+const FLAGS = {
+  flags: {
+    rate: {
+      value: "<n>",
+      help: "a number",
+      read: wholeNumber(1, 10),
+      alternative: "speed",
+    },
+    speed: { value: "<n>", help: "instead" },
+    form: { value: "<text>", help: "", default: "plain", fallback: "plain" },
+    localDc: { value: "<name>", help: "two words" },
+    tls: { help: "a switch" },
+    labels: { off: true, help: "a switch that takes away" },
+  },
+} as const satisfies FlagGroup;
+
+/** The options of a command that is given flags and an environment, where it reads that. */
 function optionsOf(
   flags: readonly string[],
-  environment: Record<string, string>,
+  variables: Record<string, string>,
+  reads: { environment?: true } = { environment: true },
 ): Record<string, unknown> {
-  const command = new Command("test")
-    .option("--rate <n>", "a number", wholeNumber("--rate", 1, 10))
-    .option("--speed <n>", "instead")
-    .option("--form <text>", "a default", "plain")
-    .option("--local-dc <name>", "two words")
-    .option("--tls", "a switch")
-    .option("--no-labels", "a switch that takes away");
-  command.parse([...flags], { from: "user" });
-  takeFromEnvironment(
-    command,
-    command.options,
-    (variable) => environment[variable],
-    { rate: "speed" },
-  );
-  return command.opts();
+  let given: Record<string, unknown> = {};
+  const declaration = defineCommand({
+    name: "test",
+    summary: "",
+    description: "",
+    flags: [FLAGS],
+    examples: "",
+    run: (options) => {
+      given = { ...options };
+    },
+    ...reads,
+  });
+  parserOf(declaration, undefined, (variable) => variables[variable])
+    .parse([...flags], { from: "user" });
+  return given;
 }
 
 Deno.test("variableOf() is the flag in capitals", () => {
@@ -48,6 +62,11 @@ Deno.test("a variable is read like its flag, and overrides a default", () => {
     localDc: "dc1",
     labels: true,
   });
+});
+
+Deno.test("variables are read only where the command or the group says so", () => {
+  const environment = { FRAUDSTREAM_RATE: "7" };
+  assert.equal(optionsOf([], environment, {}).rate, undefined);
 });
 
 Deno.test("the flag wins over the variable, also by what it makes needless", () => {

@@ -20,7 +20,7 @@ Deno.test("readModels() reads kinds with settings, and files", () => {
   );
   assert.deepEqual(readModels("a,b:c.json"), [{ path: "a,b:c.json" }]);
   assert.equal(
-    collectModels("decision-tree", readModels("m.json")).length,
+    collectModels("decision-tree", "--model", readModels("m.json")).length,
     2,
   );
 });

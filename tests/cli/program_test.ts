@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { readDataFlags } from "../../src/cli/flags/data_flags.ts";
+import manifest from "../../deno.json" with { type: "json" };
+import { versionText } from "../../src/cli/version.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
@@ -13,10 +15,23 @@ async function refused(args: string[], line: RegExp): Promise<void> {
   assert.match(stderr, line);
 }
 
-testRunning("--version prints the version", async () => {
-  const { code, stdout, stderr } = await runMain(["--version"]);
-  assert.deepEqual([code, stdout, stderr], [0, "0.1.0\n", ""]);
-});
+testRunning(
+  "--version prints the versions, and the commit if it is known",
+  async () => {
+    const { code, stdout, stderr } = await runMain(["--version"]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal(stdout, `${versionText()}\n`);
+    assert.equal(
+      stdout,
+      `fraudstream ${manifest.version}\n` +
+        `Deno ${Deno.version.deno}, V8 ${Deno.version.v8}\n`,
+    );
+    assert.match(
+      versionText("0825bf8"),
+      /^fraudstream \d+\.\d+\.\d+ \(commit 0825bf8\)\n/,
+    );
+  },
+);
 
 testRunning(
   "--help of every command fits 80 columns and has examples",
@@ -52,6 +67,11 @@ testRunning("a mistyped command or flag gets a suggestion", async () => {
     /'--custmers' \(Did you mean --customers\?\)/,
   );
   await refused(["features", "--windos=1"], /\(Did you mean --windows\?\)/);
+  await refused(
+    ["status", "--zzzzzzzz"],
+    /'--zzzzzzzz'; --help lists the flags$/m,
+  );
+  await refused(["zzzzzzzz"], /'zzzzzzzz'; 'fraudstream help' lists the comm/);
 });
 
 testRunning("what can't work is told with the flag's name", async () => {

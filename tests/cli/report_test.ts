@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_SETTINGS, fitModel } from "../../src/learning/fit/fit.ts";
+import { completeSettings, fitModel } from "../../src/learning/kinds/kinds.ts";
 import {
   formatModelFile,
   withVersion,
@@ -160,7 +160,7 @@ testRunning(
         inputs,
         featureParameters: HANDBOOK_FEATURES,
         training,
-        settings: { ...DEFAULT_SETTINGS["decision-tree"] },
+        settings: completeSettings("decision-tree"),
         metrics: undefined,
         body: fitModel("decision-tree", examples),
       })),

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
-import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { TERMINAL_GROUP, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { forgetCommits } from "../log/forget_commits.ts";
 import { referenceSum } from "../roles/pipeline.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { exportSum, statusOf, waitFor } from "./data_folder.ts";
@@ -52,6 +53,19 @@ testRunning("a finished run started again has nothing to do", async () => {
   assert.equal(code, 0);
   assert.match(stdout, /this run\s+0 stored/);
   assert.equal(await exportSum(data), referenceSum("A"));
+});
+
+testRunning("a run does not count what it only finds again", async () => {
+  await using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const flags = [...A_FLAGS, "--rate=max", `--data=${data}`];
+  await runMain(["run", ...flags, "--role=producer,processor"]);
+  forgetCommits(join(data, "log.db"), TERMINAL_GROUP);
+  const again = await runMain(["run", ...flags, "--role=processor"]);
+  assert.equal(again.code, 0, again.stderr);
+  assert.match(again.stderr, /the stage's commit was missing/);
+  assert.match(again.stdout, /terminal windows\s+2,555\s+2,555/);
+  assert.match(again.stdout, /this run\s+0 processed/);
 });
 
 testRunning("roles in processes of their own make the same", async () => {
@@ -425,6 +439,22 @@ testRunning("values out of range are wrong use", async () => {
     assert.equal(stderr.trim().split("\n").length, 1, stderr);
   }
 });
+
+testRunning(
+  "a --dedupe that is shorter than the lateness is wrong use",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "data")}`;
+    const flags = ["--lateness=2h", "--dedupe=1h"];
+    const { code, stderr } = await runMain(["run", data, ...flags]);
+    assert.equal(code, 2);
+    assert.equal(
+      stderr,
+      "fraudstream: --dedupe=3600s must be at least --lateness=7200s: " +
+        "otherwise a payment that comes again in time would count twice\n",
+    );
+  },
+);
 
 testRunning(
   "a mistyped flag is refused with the right one, with a value too",

@@ -4,7 +4,7 @@ import {
   selectionChart,
   selectionSvg,
 } from "../../src/cli/output/selection_plot.ts";
-import { textTable } from "../../src/cli/output/text_table.ts";
+import { textTable } from "../../src/base/text_table.ts";
 import { spreads } from "../../src/learning/judge/selection.ts";
 
 function result(

@@ -124,14 +124,14 @@ testWriting(
     ].join("\n");
     const { reader, days } = await readText(text, { skipBadRows: true });
     assert.deepEqual(ids(days), [[0, 1], [2]]);
-    assert.deepEqual(Object.fromEntries(reader.skippedRows), {
+    assert.deepEqual(Object.fromEntries(reader.skipped.byReason), {
       "broken quotes": 1,
       "empty line": 1,
       "wrong number of columns": 1,
       "wrong type": 1,
       "duplicate TRANSACTION_ID": 2,
     });
-    const shown = reader.firstSkipped.map((row) => row.replace(/^.*\//, ""));
+    const shown = reader.skipped.first.map((row) => row.replace(/^.*\//, ""));
     assert.deepEqual(shown, [
       "t.csv:3:1: a quote that isn't closed",
       "t.csv:4:1: the line is empty",

@@ -117,8 +117,8 @@ async function readLines(lines: readonly string[], skipBadRows = false) {
   const { reader, payments } = await paymentsIn(path, { skipBadRows });
   return {
     ids: payments.map(({ transactionId }) => transactionId),
-    skipped: Object.fromEntries(reader.skippedRows),
-    first: reader.firstSkipped.map((text) => text.replace(/^.*\//, "")),
+    skipped: Object.fromEntries(reader.skipped.byReason),
+    first: reader.skipped.first.map((text) => text.replace(/^.*\//, "")),
   };
 }
 

@@ -180,7 +180,7 @@ testWriting(
         skipBadRows: true,
       });
       assert.deepEqual(payments.map((payment) => payment.amount), [10, 20]);
-      assert.equal(reader.skippedRows.get("duplicate TRANSACTION_ID"), 2);
+      assert.equal(reader.skipped.byReason.get("duplicate TRANSACTION_ID"), 2);
     }
   },
 );

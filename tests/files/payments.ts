@@ -1,8 +1,5 @@
 /** Payments of set A, and files of payments read to their end in the order that they count in. */
-import {
-  DayReader,
-  type DayReaderOptions,
-} from "../../src/files/day_reader.ts";
+import { DayReader, type FileChoice } from "../../src/files/day_reader.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
 import { dataPath } from "./sets.ts";
 
@@ -15,17 +12,17 @@ export function linesOfA(rows: number): string[] {
 /** Reads the payments of a path. */
 export async function paymentsIn(
   path: string,
-  change: Partial<DayReaderOptions> = {},
+  change: Partial<FileChoice> = {},
 ): Promise<{ reader: DayReader; payments: Payment[] }> {
-  const reader = await DayReader.open(path, {
+  const reader = await DayReader.open({
+    path,
     startSeconds: undefined,
     skipBadRows: false,
     inputFormat: undefined,
-    signal: new AbortController().signal,
     ...change,
   });
   const payments: Payment[] = [];
-  for await (const day of reader.days()) {
+  for await (const day of reader.batches(new AbortController().signal)) {
     for (let index = 0; index < day.length; index++) {
       const row = emptyPayment();
       day.read(index, row);

@@ -1,8 +1,5 @@
 /** Small CSV files of payments, and reading them to the end. */
-import {
-  DayReader,
-  type DayReaderOptions,
-} from "../../src/files/day_reader.ts";
+import { DayReader, type FileChoice } from "../../src/files/day_reader.ts";
 import type { PaymentDay } from "../../src/files/payment_day.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 
@@ -17,23 +14,26 @@ export const SECOND = "1,2018-04-01 01:11:00,8,4,2.08,4260,0,0,0";
 /** A good row of day 1. */
 export const NEXT_DAY = "2,2018-04-02 00:00:01,8,4,5,86401,1,1,2";
 
-function options(change: Partial<DayReaderOptions> = {}): DayReaderOptions {
-  return {
-    startSeconds: undefined,
-    skipBadRows: false,
-    inputFormat: undefined,
-    signal: new AbortController().signal,
-    ...change,
-  };
+/** What is read otherwise: the choice of files, and the signal. */
+export interface Change extends Partial<FileChoice> {
+  /** Ends the reading. */
+  readonly signal?: AbortSignal;
 }
 
 /** Reads all days of a path; bad rows are errors and the start is inferred unless changed. */
 export async function readAll(
   path: string,
-  change: Partial<DayReaderOptions> = {},
+  change: Change = {},
 ): Promise<{ reader: DayReader; days: PaymentDay[] }> {
-  const reader = await DayReader.open(path, options(change));
-  return { reader, days: await Array.fromAsync(reader.days()) };
+  const { signal = new AbortController().signal, ...choice } = change;
+  const reader = await DayReader.open({
+    path,
+    startSeconds: undefined,
+    skipBadRows: false,
+    inputFormat: undefined,
+    ...choice,
+  });
+  return { reader, days: await Array.fromAsync(reader.batches(signal)) };
 }
 
 /** Ids of each day. */
@@ -44,7 +44,7 @@ export function ids(days: readonly PaymentDay[]): number[][] {
 /** Reads a text as a CSV file named t.csv; messages begin with its name. */
 export async function readText(
   text: string,
-  change: Partial<DayReaderOptions> = {},
+  change: Change = {},
 ): Promise<{ reader: DayReader; days: PaymentDay[] }> {
   await using folder = temporaryFolder();
   const path = `${folder.path}/t.csv`;

@@ -20,7 +20,7 @@ import {
   testStore,
   TWO_WINDOWS,
 } from "../store/store_contract.ts";
-import { METRIC_TABLE, PREDICTION_TABLE } from "../../src/store/predictions.ts";
+import { METRICS, PREDICTIONS } from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
@@ -72,7 +72,7 @@ testPredictions({
     const keyspace = "contract_predictions";
     const store = await openStore(settingsOf(address, { keyspace }), features);
     await store.predictions().status(); // makes the tables
-    const tables = [...TABLES, PREDICTION_TABLE, METRIC_TABLE];
+    const tables = [...TABLES, PREDICTIONS.name, METRICS.name];
     const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
     await runCql(address, ...truncate);
     return store;

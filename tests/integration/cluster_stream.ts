@@ -8,10 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type LogSettings, openLog } from "../../src/log/open_log.ts";
 import type { Log } from "../../src/log/log.ts";
 import { Control } from "../../src/stream/control.ts";
-import {
-  parseCommit,
-  type StageCounters,
-} from "../../src/stream/stage_commit.ts";
+import { parseCommit, type StageCounters } from "../../src/stream/commit.ts";
 import { readStatus, type StreamStatus } from "../../src/stream/status.ts";
 import { CONTROL_TOPIC, PIPELINE } from "../../src/stream/topics.ts";
 import type { CassandraServer } from "../services/cassandra_server.ts";

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { loadPayments } from "../../src/cli/commands/labelled_payments.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
-import { fitModel } from "../../src/learning/fit/fit.ts";
+import { fitModel, scorerOf } from "../../src/learning/kinds/kinds.ts";
 import { judge } from "../../src/learning/judge/judgement.ts";
-import type { Examples } from "../../src/learning/kinds/model.ts";
+import type { LinearPart } from "../../src/learning/kinds/linear.ts";
+import type { TreesPart } from "../../src/learning/kinds/trees.ts";
+import type { Examples, ModelBody } from "../../src/learning/kinds/model.ts";
 import {
   examplesOf,
   type LabelledPayments,
   scoreRows,
 } from "../../src/learning/data/payments.ts";
-import { scorerOf } from "../../src/learning/kinds/scorer.ts";
 import {
   endDayOf,
   HANDBOOK_PERIOD,
@@ -57,7 +58,7 @@ testReading("the tree of depth 2 is scikit-learn's", async () => {
   const { examples } = await theExperiment();
   const body = fitModel("decision-tree", examples, { depthMax: 2 });
   assert.equal(body.kind, "decision-tree");
-  const { trees: [tree] } = body.ensemble;
+  const { trees: [tree] } = (body as ModelBody<TreesPart>).ensemble;
   reference.decision_tree_depth_2.forEach((theirs, node) => {
     const leaf = theirs.feature === null;
     const input = leaf ? null : examples.inputs[tree.input[node]];
@@ -77,7 +78,7 @@ testReading(
     const { examples } = await theExperiment();
     const body = fitModel("logistic-regression", examples);
     assert.equal(body.kind, "logistic-regression");
-    const { coefficients, intercept } = body.linear;
+    const { coefficients, intercept } = (body as ModelBody<LinearPart>).linear;
     const theirs = reference.logistic_regression;
     theirs.coefficients.forEach((coefficient, input) => {
       assert.ok(Math.abs(coefficients[input] - coefficient) < 1e-6);

@@ -1,6 +1,6 @@
 /** Random models and rows for tests, and plain ways to compute with them. */
 import fc from "fast-check";
-import type { Tree, TreesBody } from "../../src/learning/kinds/model.ts";
+import type { Tree, TreesBody } from "../../src/learning/kinds/tree.ts";
 
 /** A tree that is a value, or splits. */
 export type Nested =

@@ -1,10 +1,9 @@
 /** Small sets to learn from: the golden one, and random ones. */
 import fc from "fast-check";
-import type {
-  Examples,
-  LinearBody,
-  Tree,
-} from "../../src/learning/kinds/model.ts";
+import type { Examples } from "../../src/learning/kinds/model.ts";
+import type { LinearBody } from "../../src/learning/kinds/linear.ts";
+import type { Tree, TreesBody } from "../../src/learning/kinds/tree.ts";
+import { treesScorer } from "../../src/learning/kinds/trees.ts";
 import golden from "../data/learning/models.json" with { type: "json" };
 
 /** What scikit-learn and XGBoost learned from the golden set (make_models.py). */
@@ -80,3 +79,14 @@ export const RANDOM_SET: fc.Arbitrary<Examples> = fc.record({
   );
   return toExamples(columns, labels);
 });
+
+/** The scores that trees give the rows of examples. */
+export function scoresOf(
+  body: TreesBody,
+  examples: Examples,
+): Float64Array {
+  const scores = new Float64Array(examples.rows);
+  treesScorer(body, examples.inputs)
+    .score(toRows(examples), examples.rows, scores);
+  return scores;
+}

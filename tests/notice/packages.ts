@@ -3,7 +3,7 @@ import config from "../../deno.json" with { type: "json" };
 
 /** Imported by tests, benchmarks or types only: not in the executable. */
 const NOT_SHIPPED =
-  /^(fast-check|axe-core|playwright-core|js-yaml|@types\/.*)@/;
+  /^(fast-check|axe-core|playwright-core|js-yaml|@babel\/parser|@types\/.*)@/;
 
 type Locked = Readonly<Record<string, { dependencies?: readonly string[] }>>;
 

@@ -1,23 +1,22 @@
 /** Models made by hand, for tests of what is done with models. */
 import {
   featureNames,
+  type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
 import type { ModelBody } from "../../src/learning/kinds/model.ts";
 import {
   formatModelFile,
-  type ModelFeatures,
   type TrainedModel,
   withVersion,
 } from "../../src/learning/file/model_file.ts";
-import { modelFeatures } from "../../src/scoring/open_model.ts";
 
 const INPUTS = ["TX_AMOUNT", ...featureNames(HANDBOOK_FEATURES)];
 
 /** A model of any body, on the handbook's features unless `features` says others. */
-export function modelOf(
-  body: ModelBody,
-  features: ModelFeatures = modelFeatures(HANDBOOK_FEATURES),
+export function modelOf<Part extends object>(
+  body: ModelBody<Part>,
+  features: FeatureParameters = HANDBOOK_FEATURES,
   inputs: readonly string[] = INPUTS,
 ): TrainedModel {
   return withVersion({

@@ -6,7 +6,8 @@ import {
   FEATURE_SETS,
 } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
-import { parseCommit, ReplayMarks } from "../../src/stream/stage_commit.ts";
+import { ReplayMarks } from "../../src/stream/replay_marks.ts";
+import { parseCommit } from "../../src/stream/commit.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
@@ -14,6 +15,9 @@ import {
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
+import { isLong } from "../long.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -31,9 +35,6 @@ const PARAMETERS: StreamParameters = {
   latenessSeconds: 3600,
   maxGapSeconds: 400 * DAY_SECONDS,
 };
-/** How long the first stage knows a payment again. */
-const KEEP_SECONDS = DAY_SECONDS + 3600;
-
 /** Payments of different customers and terminals, one every `step` seconds. */
 function fillers(from: number, to: number, step: number): Entry[] {
   const rows: Entry[] = [];
@@ -49,25 +50,36 @@ function fillers(from: number, to: number, step: number): Entry[] {
   return rows;
 }
 
-/** Everything that the stages make of the entries, restored before each of the last `restored`, in the order of commits. */
+/**
+ * Everything that the stages make of the entries, restored before each of the
+ * last `restored`, in the order of commits; with snapshots if there is a folder
+ * for them, written anew before every `every`-th.
+ */
 async function outcome(
   entries: readonly Entry[],
   restored: number,
   parameters: StreamParameters,
+  snapshots?: { readonly folder: string; readonly every: number },
 ): Promise<unknown> {
   await using folder = await openMemory(parameters);
   const { log } = folder;
   await appendPayments(log, 0, entries);
-  const customers = await StageDriver.customers(log, parameters);
-  const terminals = await StageDriver.terminals(log, parameters);
+  const path = snapshots?.folder;
+  const customers = await StageDriver.customers(log, parameters, path);
+  const terminals = await StageDriver.terminals(log, parameters, path);
   for (let i = 0; i < entries.length; i++) {
     if (i >= entries.length - restored) {
-      await customers.reopen(0);
-      await terminals.reopen(0);
+      for (const stage of [customers, terminals]) {
+        if (snapshots && i % snapshots.every === 0) stage.close(0);
+        await stage.reopen(0);
+      }
     }
     assert.ok(await customers.step(0, 1));
     await terminals.step(0, 1);
   }
+  const used = [...customers.snapshots, ...terminals.snapshots];
+  assert.equal(used.includes("used"), snapshots !== undefined);
+  assert.ok(used.every((what) => /^used$|^it is older than/.test(what)));
   return {
     sink: await sinkRows(log),
     customers: await customers.counters(),
@@ -79,13 +91,26 @@ async function outcome(
   };
 }
 
-for (const set of FEATURE_SETS) {
-  const parameters = {
-    ...PARAMETERS,
-    features: { ...PARAMETERS.features, set },
-  };
-  /** How long the first stage knows a payment again. */
-  const KEEP_SECONDS = customerReachSeconds(parameters.features) + 3600;
+/** Streams of before there was --dedupe, and horizons that are shorter and longer than the windows. */
+const STREAMS: [name: string, StreamParameters][] = [
+  ...FEATURE_SETS.map((set): [string, StreamParameters] => [
+    set,
+    { ...PARAMETERS, features: { ...PARAMETERS.features, set } },
+  ]),
+  ["--dedupe=1h", { ...PARAMETERS, dedupeSeconds: 3600 }],
+  ["--dedupe=20h", { ...PARAMETERS, dedupeSeconds: 20 * 3600 }],
+  ["--dedupe=3d", { ...PARAMETERS, dedupeSeconds: 3 * DAY_SECONDS }],
+];
+
+/** How long the first stage remembers a payment. */
+function keepOf({ features, dedupeSeconds }: StreamParameters): number {
+  return dedupeSeconds === undefined
+    ? customerReachSeconds(features) + 3600
+    : dedupeSeconds + 1;
+}
+
+for (const [set, parameters] of STREAMS) {
+  const KEEP_SECONDS = keepOf(parameters);
 
   const assertRestoredLikeLive = async (
     entries: readonly Entry[],
@@ -195,9 +220,45 @@ for (const set of FEATURE_SETS) {
           await assertRestoredLikeLive(rows, rows.length);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: isLong ? 200 : 12 },
     );
   });
+}
+
+for (const [name, parameters] of STREAMS) {
+  testWriting(
+    `${name}: a snapshot and the records behind it are the state of a stage that never stopped`,
+    async () => {
+      const keep = keepOf(parameters);
+      const step = fc.record({
+        id: fc.nat(1),
+        seconds: fc.oneof(fc.nat(keep), fc.constantFrom(keep - 1, keep)),
+        customerId: fc.nat(1),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { minLength: 8, maxLength: 20, size: "max" }),
+          fc.integer({ min: 1, max: 7 }),
+          async (steps, every) => {
+            await using folder = temporaryFolder();
+            let time = 0;
+            const rows = steps.flatMap(({ id, seconds, customerId }) => {
+              const before = fillers(time + 1, time + seconds, 30_000);
+              time += Math.floor(seconds);
+              const more = { transactionId: id, customerId, amount: 3 };
+              return [...before, paymentAt(time, more)];
+            });
+            const snapshots = { folder: folder.path, every };
+            assert.deepEqual(
+              await outcome(rows, rows.length - 7, parameters, snapshots),
+              await outcome(rows, 0, parameters),
+            );
+          },
+        ),
+        { numRuns: isLong ? 100 : 6 },
+      );
+    },
+  );
 }
 
 async function replayed(
@@ -210,17 +271,21 @@ async function replayed(
   return { rows, offset: parseCommit(commit).replay.offset };
 }
 
-Deno.test("a replay begins no earlier than it must: its length follows the windows, not the history", async () => {
-  await using folder = await openMemory(PARAMETERS);
-  const { log } = folder;
-  await appendPayments(log, 0, fillers(0, 60 * DAY_SECONDS, 3600));
-  const customers = await StageDriver.customers(log, PARAMETERS);
-  await customers.drain([0], 50);
-  const { rows, offset } = await replayed(log, customers, 0);
-  const kept = 2 * KEEP_SECONDS / 3600;
-  assert.ok(rows >= kept && rows < kept + 60, `${rows} rows replayed`);
-  assert.equal(offset, 60 * 24 - rows);
-});
+for (const [name, parameters] of STREAMS) {
+  Deno.test(`${name}: a replay begins no earlier than it must, whatever the history`, async () => {
+    await using folder = await openMemory(parameters);
+    const { log } = folder;
+    await appendPayments(log, 0, fillers(0, 60 * DAY_SECONDS, 3600));
+    const customers = await StageDriver.customers(log, parameters);
+    await customers.drain([0], 50);
+    const { rows, offset } = await replayed(log, customers, 0);
+    const remembered = keepOf(parameters);
+    const reach = customerReachSeconds(parameters.features) + 3600;
+    const kept = Math.floor((Math.max(reach, remembered) + remembered) / 3600);
+    assert.ok(rows >= kept && rows < kept + 60, `${rows} rows replayed`);
+    assert.equal(offset, 60 * 24 - rows);
+  });
+}
 
 Deno.test("a replay writes nothing and moves no counter", async () => {
   await using folder = await openMemory(PARAMETERS);

@@ -16,7 +16,7 @@ import {
   formatModelFile,
   type TrainedModel,
 } from "../../src/learning/file/model_file.ts";
-import { scorerOf } from "../../src/learning/kinds/scorer.ts";
+import { scorerOf } from "../../src/learning/kinds/kinds.ts";
 import { readRange } from "../../src/log/log.ts";
 import {
   batchHead,
@@ -26,7 +26,6 @@ import {
 } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
-import { modelFeatures } from "../../src/scoring/open_model.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
@@ -341,7 +340,7 @@ testWriting(
     await using folder = await openMemory(parametersOf(1));
     const path = join(files.path, "model.json");
     const { body, inputs } = linearModel();
-    const features = modelFeatures(HANDBOOK_FEATURES);
+    const features = HANDBOOK_FEATURES;
     const cases = [
       [modelOf(body, { ...features, delayDays: 9 }), /--delay=9 .* --delay=7/],
       [

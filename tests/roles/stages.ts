@@ -4,7 +4,6 @@
  */
 import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import {
-  type Commit,
   type PartitionTask,
   READ_LIMIT,
   readRange,
@@ -17,23 +16,20 @@ import {
   recordValue,
 } from "../../src/log/record_batch.ts";
 import { Control, type StreamParameters } from "../../src/stream/control.ts";
-import { CustomerStage } from "../../src/roles/customer_stage.ts";
-import { type StageStart, stageStart } from "../../src/stream/recovery.ts";
+import { customerStage } from "../../src/roles/customer_stage.ts";
 import {
   addCounters,
   CommitReader,
   noCounters,
   parseCommit,
   type StageCounters,
-} from "../../src/stream/stage_commit.ts";
-import { TerminalStage } from "../../src/roles/terminal_stage.ts";
-import {
-  CUSTOMER_GROUP,
-  REPARTITION_TOPIC,
-  SINK_TOPIC,
-  TERMINAL_GROUP,
-  TRANSACTION_TOPIC,
-} from "../../src/stream/topics.ts";
+} from "../../src/stream/commit.ts";
+import { terminalStage } from "../../src/roles/terminal_stage.ts";
+import type { Logger } from "../../src/base/logger.ts";
+import type { Stage, StageRun, StageStep } from "../../src/stream/stage.ts";
+import type { StreamContext } from "../../src/stream/stream_context.ts";
+import { QUIET } from "./pipeline.ts";
+import { SINK_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
 import { PaymentJsonWriter } from "../../src/payment/payment_json.ts";
 
@@ -78,58 +74,35 @@ export async function appendPayments(
   await producer.append([{ topic: TRANSACTION_TOPIC, partition, records }]);
 }
 
-interface StageTask extends PartitionTask {
-  readonly start: Commit | undefined;
-  restore(): Promise<number>;
-}
-
 const NEVER = new AbortController().signal;
 
-interface StageKind {
-  readonly group: string;
-  readonly input: string;
-  readonly open: (
-    log: EmbeddedLog,
-    parameters: StreamParameters,
-    partition: number,
-    start: StageStart,
-  ) => StageTask;
+/** Makes a stage of a stream. */
+export type MakeStage = (
+  context: StreamContext,
+) => StageRun | Promise<StageRun>;
+
+/** The customer windows of the tests' streams. */
+export function customers(context: StreamContext): StageRun {
+  return customerStage(context, new CommitReader(), START_SECONDS);
 }
 
-const CUSTOMER_STAGE: StageKind = {
-  group: CUSTOMER_GROUP,
-  input: TRANSACTION_TOPIC,
-  open: (log, parameters, partition, start) =>
-    new CustomerStage({
-      log,
-      parameters,
-      partition,
-      start,
-      signal: NEVER,
-      commits: new CommitReader(),
-      startSeconds: () => Promise.resolve(START_SECONDS),
-    }),
-};
-
-const TERMINAL_STAGE: StageKind = {
-  group: TERMINAL_GROUP,
-  input: REPARTITION_TOPIC,
-  open: (log, parameters, partition, start) =>
-    new TerminalStage({
-      log,
-      parameters,
-      partition,
-      start,
-      signal: NEVER,
-    }),
-};
+/** The same stage with a folder for its snapshots. */
+function withSnapshots(
+  make: MakeStage,
+  snapshotFolder: string | undefined,
+): MakeStage {
+  return (context) => make({ ...context, snapshotFolder });
+}
 
 /** One stage on all its partitions, driven step by step. */
 export class StageDriver {
   readonly #log: EmbeddedLog;
   readonly #parameters: StreamParameters;
-  readonly #kind: StageKind;
-  readonly #tasks: StageTask[] = [];
+  readonly #make: MakeStage;
+  readonly #group: string;
+  readonly #input: string;
+  readonly #runs: StageRun[] = [];
+  readonly #tasks: PartitionTask<StageStep>[] = [];
   readonly #offsets: number[] = [];
   readonly #metadata: (string | undefined)[] = [];
   readonly #pending: (RecordBatch | undefined)[] = [];
@@ -137,54 +110,83 @@ export class StageDriver {
   heldBack = 0;
   /** Steps that took something. */
   steps = 0;
+  /** What was warned of at the openings. */
+  readonly warnings: string[] = [];
+  /** What the openings said about snapshots: "used", or why one was ignored. */
+  readonly snapshots: string[] = [];
 
   private constructor(
     log: EmbeddedLog,
     parameters: StreamParameters,
-    kind: StageKind,
+    make: MakeStage,
+    { group, input }: Stage,
   ) {
     this.#log = log;
     this.#parameters = parameters;
-    this.#kind = kind;
+    this.#make = make;
+    this.#group = group;
+    this.#input = input;
   }
 
   /** The customer windows, from where the group stands. */
   static customers(
     log: EmbeddedLog,
     parameters: StreamParameters,
+    snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, CUSTOMER_STAGE);
+    const make = withSnapshots(customers, snapshotFolder);
+    return StageDriver.open(log, parameters, make);
   }
 
   /** The terminal windows, from where the group stands. */
   static terminals(
     log: EmbeddedLog,
     parameters: StreamParameters,
+    snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, TERMINAL_STAGE);
+    const make = withSnapshots(terminalStage, snapshotFolder);
+    return StageDriver.open(log, parameters, make);
   }
 
-  static async #open(
+  /** A stage from where its group stands. */
+  static async open(
     log: EmbeddedLog,
     parameters: StreamParameters,
-    kind: StageKind,
+    make: MakeStage,
   ): Promise<StageDriver> {
-    const driver = new StageDriver(log, parameters, kind);
+    const { stage } = await make(contextOf(log, parameters));
+    const driver = new StageDriver(log, parameters, make, stage);
     for (let p = 0; p < parameters.partitions; p++) await driver.reopen(p);
     return driver;
   }
 
+  /** Gives a partition up in order, which writes its snapshot where there is a folder. To be followed by reopen(). */
+  close(partition: number): void {
+    this.#tasks[partition].close?.();
+  }
+
   /** Drops what a partition has in memory and restores it from the log; gives the number of rows replayed. */
   async reopen(partition: number): Promise<number> {
-    const { group, input, open } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const commit = (await this.#log.committed(group, input))[partition];
-    const place = { log: this.#log, group, topic: input, partition };
-    const control = new Control(this.#log);
-    await control.refresh();
-    const first = control.acceptedStart(input, partition);
-    const start = await stageStart(place, commit, first);
-    const task = open(this.#log, this.#parameters, partition, start);
-    const rows = await task.restore();
+    let rows = 0;
+    const context = contextOf(this.#log, this.#parameters, {
+      ...QUIET,
+      info: (message, fields) => {
+        if (message !== "partition restored") return;
+        rows = Number(fields?.rows);
+        if (fields?.snapshot) this.snapshots.push("used");
+      },
+      warn: (message, fields) => {
+        const isSnapshot = message === "a snapshot of a state was ignored";
+        if (isSnapshot) this.snapshots.push(String(fields?.reason));
+        else this.warnings.push(message);
+      },
+    });
+    await context.control.refresh();
+    const run = await this.#make(context);
+    const task = await run.open(partition, commit);
+    this.#runs[partition] = run;
     this.#tasks[partition] = task;
     this.#offsets[partition] = commit?.offset ?? 0;
     this.#metadata[partition] = commit?.metadata;
@@ -206,7 +208,7 @@ export class StageDriver {
     offset: number | undefined,
     metadata: string | undefined,
   ): Promise<void> {
-    const { group, input } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const from = this.#offsets[partition];
     const step = {
       next: offset ?? from,
@@ -216,9 +218,32 @@ export class StageDriver {
     await this.#log.commit(group, input, [{ partition, from, step }]);
   }
 
+  /** Deletes a partition's commit, in a log that hides what is deleted. To be followed by reopen(). */
+  async lose(partition: number): Promise<void> {
+    await this.damage(partition, 0, DELETED);
+  }
+
+  /** Makes a step that is never committed, as if the program ended in it: before its rows are stored, or behind that. To be followed by reopen(). */
+  async crash(
+    partition: number,
+    records: number,
+    isStored: boolean,
+  ): Promise<void> {
+    const from = this.#offsets[partition];
+    const batch = await this.#log.read(
+      this.#input,
+      partition,
+      from,
+      READ_LIMIT,
+    );
+    if (batch.count === 0) return;
+    const step = await this.#tasks[partition].step(batchHead(batch, records));
+    if (isStored) await this.#runs[partition].store?.([step]);
+  }
+
   /** Takes up to `records` of a partition; whether the offset has moved. */
   async step(partition: number, records = Infinity): Promise<boolean> {
-    const { group, input } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const from = this.#offsets[partition];
     const batch = this.#pending[partition] ??
       await this.#log.read(input, partition, from, READ_LIMIT);
@@ -228,7 +253,9 @@ export class StageDriver {
       this.#pending[partition] = batch;
       return false;
     }
+    await this.#runs[partition].store?.([step]);
     await this.#log.commit(group, input, [{ partition, from, step }]);
+    this.#tasks[partition].committed?.(step);
     let taken = 0;
     while (taken < batch.count && batch.offsets[taken] < step.next) taken++;
     this.#pending[partition] = taken < batch.count
@@ -259,19 +286,42 @@ export class StageDriver {
 
   /** Whether everything that is in the input has been taken. */
   async done(): Promise<boolean> {
-    const ends = await this.#log.endOffsets(this.#kind.input) ?? [];
+    const ends = await this.#log.endOffsets(this.#input) ?? [];
     return ends.every((end, partition) => this.#offsets[partition] === end);
   }
 
   /** What has been done, all partitions together, as committed. */
   async counters(): Promise<StageCounters> {
-    const { group, input } = this.#kind;
+    const [group, input] = [this.#group, this.#input];
     const sum = noCounters();
     for (const commit of await this.#log.committed(group, input)) {
       addCounters(sum, parseCommit(commit).counters);
     }
     return sum;
   }
+}
+
+function contextOf(
+  log: EmbeddedLog,
+  parameters: StreamParameters,
+  logger: Logger = QUIET,
+): StreamContext {
+  const control = new Control(log);
+  return { log, control, parameters, logger, signal: NEVER };
+}
+
+/** Metadata of a commit that stands for none: hideDeleted() hides it. */
+export const DELETED = "deleted";
+
+/** Lets a log show no commits that were deleted. */
+export function hideDeleted(log: EmbeddedLog): void {
+  const committed = log.committed.bind(log);
+  log.committed = async (group, topic) => {
+    const commits = await committed(group, topic);
+    return commits.map((commit) =>
+      commit?.metadata === DELETED ? undefined : commit
+    );
+  };
 }
 
 /** The partitions of a stream, lowest first. */

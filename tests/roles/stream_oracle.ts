@@ -58,8 +58,11 @@ export function judge(
   parameters: StreamParameters,
 ): string {
   if (typeof entry === "string") return "not JSON";
-  const { features, latenessSeconds, maxGapSeconds } = parameters;
-  const keepSeconds = customerReachSeconds(features) + latenessSeconds;
+  const { features, latenessSeconds, maxGapSeconds, dedupeSeconds } =
+    parameters;
+  const keepSeconds = dedupeSeconds === undefined
+    ? customerReachSeconds(features) + latenessSeconds
+    : dedupeSeconds + 1;
   const time = entry.timeSeconds;
   const progress = progressOf(before);
   if (time > progress + maxGapSeconds) return "implausible";

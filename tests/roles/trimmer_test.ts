@@ -5,7 +5,7 @@ import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { runFiles } from "../../src/roles/files.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
-import { parseCommit } from "../../src/stream/stage_commit.ts";
+import { parseCommit } from "../../src/stream/commit.ts";
 import {
   CONTROL_TOPIC,
   CUSTOMER_GROUP,

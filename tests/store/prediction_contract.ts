@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
-import {
-  type ModelMetric,
-  type PredictionStore,
-} from "../../src/store/predictions.ts";
+import { type PredictionStore } from "../../src/store/predictions.ts";
+import { type ModelMetric } from "../../src/store/tables.ts";
 import {
   emptyPredictions,
   PREDICTION_CELLS,

@@ -7,15 +7,25 @@ import {
 } from "../../src/features/parameters.ts";
 import {
   badRowText,
+  checkedObjectOf,
+  objectCheck,
+  objectValues,
   refuseBadRow,
   type StoredRow,
   StoredRowReader,
 } from "../../src/store/stored_row.ts";
-import { StoredPredictionReader } from "../../src/store/stored_prediction.ts";
+import {
+  CHECK_COLUMN,
+  METRICS,
+  type ModelMetric,
+  type ObjectTable,
+  paymentTable,
+  PREDICTIONS,
+} from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 
 const TABLE = "shop.transactions";
-const READER = new StoredRowReader(TABLE, HANDBOOK_FEATURES);
+const READER = new StoredRowReader(TABLE, paymentTable(HANDBOOK_FEATURES));
 
 /** A row as it comes from either store. */
 const GOOD: StoredRow = {
@@ -34,13 +44,14 @@ const GOOD: StoredRow = {
 };
 
 function problemOf(row: StoredRow): string | undefined {
-  const bad = READER.read(row, new Float64Array(READER.width), 0);
+  const cells = new Float64Array(READER.width);
+  const bad = READER.read(row, { cells, count: 1 }, 0);
   return bad && badRowText(bad);
 }
 
 Deno.test("a row that is as it was written is read", () => {
   const cells = new Float64Array(READER.width);
-  assert.equal(READER.read(GOOD, cells, 0), undefined);
+  assert.equal(READER.read(GOOD, { cells, count: 1 }, 0), undefined);
   const expected = new Float64Array(PAYMENT_CELLS);
   toCells(
     {
@@ -113,7 +124,7 @@ Deno.test("where every row is needed a bad one is a StoreError of one line", () 
 });
 
 Deno.test("a prediction that others have touched is named", () => {
-  const reader = new StoredPredictionReader("transaction_prediction");
+  const reader = new StoredRowReader(PREDICTIONS.name, PREDICTIONS);
   const rows = emptyPredictions(1);
   const good = {
     ...GOOD,
@@ -136,4 +147,32 @@ Deno.test("a prediction that others have touched is named", () => {
     const bad = reader.read({ ...good, [column]: value }, rows, 0);
     assert.match(bad ? badRowText(bad) : "read without a word", expected);
   }
+});
+
+Deno.test("a column that a table gets at its end leaves older rows' checksums right", () => {
+  interface Noted extends ModelMetric {
+    readonly note?: string;
+  }
+  const noted: ObjectTable<Noted> = {
+    ...METRICS,
+    columns: [
+      ...METRICS.columns,
+      { name: "note", type: "text", source: "note", nullable: true },
+    ],
+  };
+  const metric = { day: 1, version: "a", metric: "AUC", value: 0.5 };
+  const check = objectCheck(METRICS, metric);
+  const names = METRICS.columns.map(({ name }) => name);
+  const values = objectValues(METRICS.columns, metric);
+  const older = {
+    ...Object.fromEntries(names.map((name, i) => [name, values[i]])),
+    note: null,
+    [CHECK_COLUMN]: check,
+  };
+  assert.deepEqual(checkedObjectOf(noted, older), {
+    ...metric,
+    note: undefined,
+  });
+  assert.throws(() => checkedObjectOf(noted, { ...older, note: "x" }));
+  assert.notEqual(objectCheck(noted, { ...metric, note: "x" }), check);
 });

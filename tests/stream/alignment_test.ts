@@ -7,7 +7,7 @@ import {
   type PartitionView,
   partitionViews,
 } from "../../src/stream/alignment.ts";
-import { CommitReader, initialCommit } from "../../src/stream/stage_commit.ts";
+import { CommitReader, initialCommit } from "../../src/stream/commit.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { appendOf } from "../log/records.ts";
 

@@ -6,6 +6,8 @@ import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import {
   Control,
   controlRecords,
+  customerReplaySeconds,
+  rememberedSeconds,
   type StreamParameters,
 } from "../../src/stream/control.ts";
 import { CONTROL_TOPIC, topicSpecs } from "../../src/stream/topics.ts";
@@ -21,6 +23,7 @@ async function openLog(path = ":memory:"): Promise<EmbeddedLog> {
 
 const PARAMETERS: StreamParameters = {
   ...parametersOf(3),
+  dedupeSeconds: 172_800,
   partitioner: "murmur2",
 };
 
@@ -39,7 +42,8 @@ Deno.test("agree() of the same parameters writes nothing more", async () => {
   await using log = await openLog();
   await new Control(log).agree(PARAMETERS);
   const ends = await log.endOffsets(CONTROL_TOPIC);
-  await new Control(log).agree(parametersOf(3));
+  const { partitioner: _, ...others } = PARAMETERS;
+  await new Control(log).agree(others);
   assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
 });
 
@@ -67,7 +71,31 @@ const others: [flag: string, found: string, StreamParameters][] = [
     ...PARAMETERS,
     maxGapSeconds: 86_400,
   }],
+  ["--dedupe", "172800s, not 7200s", { ...PARAMETERS, dedupeSeconds: 7200 }],
 ];
+
+Deno.test("a stream from before there was --dedupe keeps its horizon, and no other", async () => {
+  await using log = await openLog();
+  const { dedupeSeconds: _, ...older } = PARAMETERS;
+  await new Control(log).agree(older);
+  const control = new Control(log);
+  await control.agree(older);
+  assert.deepEqual(control.parameters, older);
+  assert.equal(rememberedSeconds(older), 30 * 86_400 + 3600);
+  assert.equal(customerReplaySeconds(older), 2 * (30 * 86_400 + 3600));
+  await assert.rejects(
+    new Control(log).agree({ ...older, dedupeSeconds: 172_800 }),
+    /was begun by a version without --dedupe: leave it out, or choose/,
+  );
+});
+
+Deno.test("a replay begins behind what windows and ledger reach by the ledger's reach", () => {
+  const day = 86_400;
+  assert.equal(rememberedSeconds(PARAMETERS), 2 * day + 1);
+  assert.equal(customerReplaySeconds(PARAMETERS), 32 * day + 3600 + 1);
+  const long = { ...PARAMETERS, dedupeSeconds: 60 * day };
+  assert.equal(customerReplaySeconds(long), 2 * (60 * day + 1));
+});
 
 Deno.test("a stream that names no feature set, from before there were any, has the handbook's", async () => {
   await using log = await openLog();
@@ -142,6 +170,13 @@ testWriting(
       await Promise.all(
         logs.map((log) => new Control(log).agree(PARAMETERS)),
       );
+      const identities = await Promise.all(logs.map(async (log) => {
+        const control = new Control(log);
+        await control.refresh();
+        assert.deepEqual(control.parameters, PARAMETERS);
+        return control.identity;
+      }));
+      assert.equal(new Set(identities.map((one) => one?.id)).size, 1);
       for (const log of logs) await log[Symbol.asyncDispose]();
       for (const name of ["log.db", "log.db-wal", "log.db-shm"]) {
         await Deno.remove(join(folder.path, name)).catch(() => {});

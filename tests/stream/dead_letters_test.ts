@@ -19,11 +19,11 @@ import {
   letterValue,
   readDeadLetters,
 } from "../../src/stream/dead_letters.ts";
-import { CustomerStage } from "../../src/roles/customer_stage.ts";
+import { customerStage } from "../../src/roles/customer_stage.ts";
 import { PackBuilder } from "../../src/stream/pack.ts";
 import { whyNotEditable } from "../../src/stream/requeue.ts";
-import { CommitReader, initialCommit } from "../../src/stream/stage_commit.ts";
-import { TerminalStage } from "../../src/roles/terminal_stage.ts";
+import { CommitReader } from "../../src/stream/commit.ts";
+import { terminalStage } from "../../src/roles/terminal_stage.ts";
 import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
   DEAD_LETTER_TOPIC,
@@ -240,27 +240,11 @@ Deno.test("what stands for an unreadable batch is told so by every stage, whatev
   const value = new TextEncoder().encode(jsonWith({ TX_AMOUNT: -1 }));
   const batch = unreadableBatch(new Uint8Array(0), value);
   await using folder = await openMemory(parameters);
-  const { log } = folder;
-  const options = {
-    log,
-    parameters,
-    partition: 0,
-    start: {
-      isKnown: false,
-      offset: 0,
-      commit: initialCommit(),
-      ignored: undefined,
-    },
-    acceptsMissingStart: false,
-    signal: new AbortController().signal,
-  };
+  const { log, context } = folder;
   const stages = [
-    new CustomerStage({
-      ...options,
-      commits: new CommitReader(),
-      startSeconds: () => Promise.resolve(undefined),
-    }),
-    new TerminalStage(options),
+    await customerStage(context, new CommitReader(), undefined)
+      .open(0, undefined),
+    await terminalStage(context).open(0, undefined),
   ];
   const topics: string[] = [];
   for (const stage of stages) {

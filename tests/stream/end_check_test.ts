@@ -8,6 +8,9 @@ import {
   type StageCounts,
   type StreamCounts,
 } from "../../src/stream/end_check.ts";
+import { controlRecords } from "../../src/stream/control.ts";
+import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
@@ -20,6 +23,7 @@ import {
   runBehind,
   SET_A,
 } from "../roles/pipeline.ts";
+import { appendPayments, paymentAt } from "../roles/stages.ts";
 
 function check({ log, store }: OpenFolder): Promise<EndCheckResult> {
   return endCheck({
@@ -124,6 +128,26 @@ const OFF: Record<string, { change: Partial<StreamCounts>; says: RegExp }> = {
     change: { stored: { payments: { rows: 98, frauds: 3 } } },
     says: /stored 100 payments, the store holds 98.*status --verify/,
   },
+  "ids that several payments have": {
+    change: {
+      stored: {
+        payments: { rows: 98, frauds: 3 },
+        predictions: { rows: 98, alerts: 1 },
+      },
+      repeated: { ids: 1, surplus: 2, examples: [7] },
+    },
+    says:
+      /^1 TRANSACTION_ID is used by more than one payment \(7\): the store holds the last of each and lacks 2 payments$/,
+  },
+  "rows missing beside ids that several payments have": {
+    change: {
+      scoring: undefined,
+      stored: { payments: { rows: 90, frauds: 3 } },
+      repeated: { ids: 6, surplus: 6, examples: [1, 2, 3, 4, 5] },
+    },
+    says:
+      /^6 TRANSACTION_IDs are .* \(1, 2, 3, 4, 5, …\): .*; the writer stored 100 payments, the store holds 90/,
+  },
   "rows of another stream in the store": {
     change: { stored: { payments: { rows: 200, frauds: 3 } } },
     says: /stored 100 payments, the store holds 200.*rebuild/,
@@ -220,3 +244,31 @@ testWriting(
     );
   },
 );
+
+Deno.test("endCheck() names ids that are used again later than --dedupe, and no payment that came again", async () => {
+  const parameters = { ...parametersOf(2), dedupeSeconds: 7200 };
+  await using folder = await openMemory(parameters);
+  const { log, store } = folder;
+  const first = [1, 2, 3, 4].map((transactionId) =>
+    paymentAt(transactionId, { transactionId, customerId: 3, amount: 1 })
+  );
+  const later = [2, 4].map((transactionId) =>
+    paymentAt(9000 + transactionId, { transactionId, customerId: 3 })
+  );
+  // The last two come again: one is a duplicate, the other too old for one.
+  await appendPayments(log, 0, [...first, ...later, later[0], first[0]]);
+  const records = controlRecords();
+  records.putEnd(TRANSACTION_TOPIC, { rows: 8 });
+  await (await log.producer("end")).append(records.appends());
+  await runBehind(folder);
+  assert.equal((await store.status()).rows, 4);
+  assert.deepEqual(await check(folder), {
+    kind: "compared",
+    differences: [
+      "2 TRANSACTION_IDs are used by more than one payment (2, 4): the store " +
+      "holds the last of each and lacks 2 payments",
+    ],
+  });
+  const letters = await Array.fromAsync(readDeadLetters(log));
+  assert.deepEqual(letters.map(({ reason }) => reason), ["late"]);
+});

@@ -15,21 +15,19 @@ import {
 import { Control } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
-import { acceptMissingStart } from "../../src/stream/recovery.ts";
+import { acceptMissingStart } from "../../src/stream/opening.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import type { StreamContext } from "../../src/stream/stream_context.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
 import {
-  parseScoringCommit,
-  readScoringCommit,
-} from "../../src/stream/scoring_commit.ts";
-import {
   initialCommit,
   parseCommit,
+  parseScoringCommit,
   readCommit,
+  readScoringCommit,
   stageCommit,
   takenOffset,
-} from "../../src/stream/stage_commit.ts";
+} from "../../src/stream/commit.ts";
 import { readStatus } from "../../src/stream/status.ts";
 import {
   CUSTOMER_GROUP,
@@ -57,6 +55,8 @@ import {
 } from "../roles/pipeline.ts";
 import {
   appendPayments,
+  DELETED,
+  hideDeleted,
   partitionsOf,
   paymentAt,
   StageDriver,
@@ -70,9 +70,6 @@ const STAGES = [
 ];
 const PARAMETERS = parametersOf(3);
 
-/** Metadata of a commit that stands for none: hideDeleted() hides it. */
-const DELETED = "deleted";
-
 /** Sets a commit as another program would; undefined deletes it. */
 async function setCommit(
   log: EmbeddedLog,
@@ -85,17 +82,6 @@ async function setCommit(
   const step = { next: offset, metadata, appends: [] };
   const from = rows[partition]?.offset ?? 0;
   await log.commit(group, topic, [{ partition, from, step }]);
-}
-
-/** Lets a log show no commits that were deleted. */
-function hideDeleted(log: EmbeddedLog): void {
-  const committed = log.committed.bind(log);
-  log.committed = async (group, topic) => {
-    const commits = await committed(group, topic);
-    return commits.map((commit) =>
-      commit?.metadata === DELETED ? undefined : commit
-    );
-  };
 }
 
 /** Runs a role, stopped after so many steps; true if it came to its end. */

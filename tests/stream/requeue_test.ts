@@ -10,7 +10,7 @@ import {
   readDeadLetters,
 } from "../../src/stream/dead_letters.ts";
 import { requeue, REQUEUED_HEADER } from "../../src/stream/requeue.ts";
-import { parseCommit } from "../../src/stream/stage_commit.ts";
+import { parseCommit } from "../../src/stream/commit.ts";
 import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
   CUSTOMER_GROUP,

@@ -12,7 +12,7 @@ import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { endCheck } from "../../src/stream/end_check.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
-import { parseCommit } from "../../src/stream/stage_commit.ts";
+import { parseCommit } from "../../src/stream/commit.ts";
 import {
   PREDICTION_GROUP,
   PREDICTION_TOPIC,

@@ -137,6 +137,15 @@ testReading("images have the versions that the tests run against", () => {
   assert.match(read("Dockerfile"), RegExp(`^FROM .*:debian-${deno} AS`, "m"));
 });
 
+testReading("the image's build tells the commit", () => {
+  // The same text but for the commit, so that nothing else differs.
+  const [, line] = /^RUN echo "(.*)" > src\/cli\/commit\.ts$/m
+    .exec(read("Dockerfile")) ?? [];
+  const written = line?.replaceAll('\\"', '"')
+    .replace("$FRAUDSTREAM_COMMIT", "");
+  assert.ok(read("src/cli/commit.ts").endsWith(`${written}\n`), written);
+});
+
 testReading(
   "the image's executable may neither write nor start programs",
   () => {

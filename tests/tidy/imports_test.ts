@@ -101,6 +101,10 @@ testReading("a room imports from the rooms before it", () => {
   for (const source of sources()) {
     for (const { from } of importsOf(source)) {
       if (!from.startsWith(".") || from.includes("/page/")) continue;
+      // The version stands there, for Deno too.
+      if (source.path === "src/cli/version.ts" && from.endsWith("/deno.json")) {
+        continue;
+      }
       seen++;
       const to = roomOf(source, from);
       assert.ok(
@@ -154,10 +158,8 @@ testReading(
       "src/base/lock.ts": false,
       "src/base/sqlite/database_copy.ts": false,
       "src/base/sqlite/sqlite.ts": false,
-      "src/store/embedded/embedded_store.ts": true,
-      "src/store/embedded/embedded_positions.ts": true,
-      "src/store/embedded/embedded_predictions.ts": true,
-      "src/store/embedded/embedded_rows.ts": true,
+      "src/store/embedded/embedded_schema.ts": true,
+      "src/store/embedded/embedded_table.ts": true,
     });
   },
 );
@@ -173,7 +175,7 @@ testReading(
       ).map(({ path }) => path);
     assert.deepEqual(users("kafkajs"), ["src/log/kafka/kafka_client.ts"]);
     assert.deepEqual(users("cassandra-driver"), [
-      "src/store/cassandra/cassandra_store.ts",
+      "src/store/cassandra/cassandra_session.ts",
     ]);
     assert.deepEqual(users("onnxruntime-web"), [
       "src/learning/onnx/onnx_runtime.ts",

@@ -2,20 +2,21 @@
  * `fraudstream backup`: a consistent copy of a data folder whose stream may be
  * running, and a check of such a copy.
  */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import {
   type BackupSummary,
   checkBackup,
   makeBackup,
-} from "./backup_folder.ts";
+} from "../../stream/backup.ts";
 import {
-  addConnectionFlags,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   readConnection,
 } from "../flags/connection_flags.ts";
-import { openStoredStream, warnings } from "./stored_stream.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
@@ -26,34 +27,32 @@ Examples:
       goes on from the copy; to keep it as it is, copy it first (cp -r)
 `;
 
-interface BackupOptions extends ConnectionOptions {
-  readonly to?: string;
-  readonly check?: string;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    to: { value: "<dir>", help: "a new folder for the copy" },
+    check: {
+      value: "<dir>",
+      help: "instead: check a copy, every byte and every record of it",
+    },
+  },
+} as const satisfies FlagGroup;
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addBackupCommand(program: Command): void {
-  const command = program.command("backup")
-    .summary("copy a stream that may be running, or check a copy")
-    .description(
-      "Copies the log, the store and the models of a data folder to a new " +
-        "folder, all as they are at one moment, while the stream goes on. " +
-        "Copying the files of a running stream by other means (cp, rsync) " +
-        "is not safe: they would be of different moments.",
-    )
-    .option("--to <dir>", "a new folder for the copy")
-    .option(
-      "--check <dir>",
-      "instead: check a copy, every byte and every record of it",
-    );
-  addConnectionFlags(command);
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
-    .action((options: BackupOptions) => backup(options));
-}
+type BackupOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
+
+/** The command. */
+export const BACKUP_COMMAND: CommandDeclaration = defineCommand({
+  name: "backup",
+  summary: "copy a stream that may be running, or check a copy",
+  description:
+    "Copies the log, the store and the models of a data folder to a new " +
+    "folder, all as they are at one moment, while the stream goes on. " +
+    "Copying the files of a running stream by other means (cp, rsync) " +
+    "is not safe: they would be of different moments.",
+  flags: [FLAGS, ...CONNECTION_FLAGS],
+  examples: EXAMPLES,
+  run: backup,
+});
 
 async function backup(options: BackupOptions): Promise<void> {
   const { to, check } = options;

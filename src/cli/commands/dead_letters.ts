@@ -2,7 +2,8 @@
  * `fraudstream dead-letters`: the records that could not be taken, and why;
  * and a second chance for an edited copy of one.
  */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
 import { Buffer } from "node:buffer";
 import { ConfigError, DataError } from "../../base/error.ts";
 import { fileError } from "../../base/file_error.ts";
@@ -15,17 +16,16 @@ import {
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
 import {
-  addConnectionFlags,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   readConnection,
 } from "../flags/connection_flags.ts";
 import { wholeNumber } from "../flags/flag_value.ts";
 import {
   openStoredStream,
   type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import {
   thousands,
   visible,
@@ -42,47 +42,46 @@ Examples:
       after row.json has been edited: the pipeline gets that row
 `;
 
+const LIMIT_MAX = 1_000_000_000;
+
 /** Raw bytes shown of a record. */
 const SHOWN_BYTES = 120;
 
-interface DeadLettersOptions extends ConnectionOptions {
-  readonly json?: boolean;
-  readonly limit: number;
-  readonly id?: string;
-  readonly edit?: boolean;
-  readonly requeue?: string;
-  readonly force?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    json: { help: "one JSON object a line, raw bytes as base64" },
+    limit: {
+      value: "<n>",
+      help: "at most so many",
+      read: wholeNumber(1, LIMIT_MAX),
+      default: `${LIMIT_MAX}`,
+      fallback: LIMIT_MAX,
+    },
+    id: { value: "<source>", help: "that one: its topic/partition/offset" },
+    edit: { help: "print the row of --id as it came, to be edited" },
+    requeue: {
+      value: "<file>",
+      help: "append the edited row in place of --id",
+    },
+    force: { help: "also if it was requeued before", needs: "--requeue" },
+  },
+} as const satisfies FlagGroup;
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addDeadLettersCommand(program: Command): void {
-  const command = program.command("dead-letters")
-    .summary("list the records that could not be taken")
-    .description(
-      "Lists the records that could not be taken, oldest first: where each " +
-        "came from, why it was refused, and its raw bytes. An edited copy of " +
-        "one can be given to the pipeline again.",
-    );
-  command
-    .option("--json", "one JSON object a line, raw bytes as base64")
-    .option(
-      "--limit <n>",
-      "at most so many",
-      wholeNumber("--limit", 1, 1_000_000_000),
-      1_000_000_000,
-    )
-    .option("--id <source>", "that one: its topic/partition/offset")
-    .option("--edit", "print the row of --id as it came, to be edited")
-    .option("--requeue <file>", "append the edited row in place of --id")
-    .option("--force", "also if it was requeued before");
-  addConnectionFlags(command);
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
-    .action((options: DeadLettersOptions) => deadLetters(options));
-}
+type DeadLettersOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
+
+/** The command. */
+export const DEAD_LETTERS_COMMAND: CommandDeclaration = defineCommand({
+  name: "dead-letters",
+  summary: "list the records that could not be taken",
+  description:
+    "Lists the records that could not be taken, oldest first: where each " +
+    "came from, why it was refused, and its raw bytes. An edited copy of " +
+    "one can be given to the pipeline again.",
+  flags: [FLAGS, ...CONNECTION_FLAGS],
+  examples: EXAMPLES,
+  run: deadLetters,
+});
 
 async function deadLetters(options: DeadLettersOptions): Promise<void> {
   checkTogether(options);
@@ -100,9 +99,9 @@ async function deadLetters(options: DeadLettersOptions): Promise<void> {
   } else show(letter, stream, options);
 }
 
-function checkTogether(
-  { id, edit, requeue, force }: DeadLettersOptions,
-): void {
+function checkTogether(options: DeadLettersOptions): void {
+  const { id, edit, requeue } = options;
+  checkNeeds(FLAGS, options);
   const [first, second] = [edit && "--edit", requeue && "--requeue"];
   if (first && second) {
     throw new ConfigError("give either --edit or --requeue, not both");
@@ -113,9 +112,6 @@ function checkTogether(
       `${needy} needs --id, which says which dead letter is meant; for ` +
         "example: --id=transaction_topic/2/17",
     );
-  }
-  if (force && !second) {
-    throw new ConfigError("--force has no effect without --requeue; add it");
   }
 }
 

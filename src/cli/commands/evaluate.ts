@@ -1,9 +1,11 @@
 /** `evaluate`: the handbook's experiment on any payments, with any models. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
+import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import { judge, labelsOf } from "../../learning/judge/judgement.ts";
 import { rankScores } from "../../learning/judge/metrics.ts";
 import {
@@ -33,6 +35,7 @@ import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
   detailsText,
+  EVALUATED,
   type Evaluated,
   isHandbookTest,
   metricsText,
@@ -40,49 +43,70 @@ import {
   testSpan,
 } from "../output/evaluation_table.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
 import { tableFormat } from "../output/feature_table.ts";
-import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
+import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
+import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
+import { loadPeriod } from "./labelled_payments.ts";
+import { collectModels, readModels } from "../flags/model_flags.ts";
 import {
-  addPaymentFlags,
-  inputNames,
-  type PaymentOptions,
-} from "./labelled_payments.ts";
-import {
-  collectModels,
-  type ModelChoice,
-  readModels,
-} from "../flags/model_flags.ts";
-import { type OpenedModel, openModel } from "./model_source.ts";
-import {
-  addPeriodFlags,
-  loadPeriod,
-  type PeriodOptions,
-} from "../flags/period_flags.ts";
+  type OpenedModel,
+  openModel,
+  streamInputs,
+} from "../../scoring/open_model.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { retrainStudy } from "./retrain_study.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
 
-interface EvaluateOptions
-  extends FeatureOptions, PaymentOptions, PeriodOptions {
-  readonly model?: ModelChoice[];
-  readonly json?: boolean;
-  readonly details?: boolean;
-  readonly curves?: string;
-  readonly alertCost: number;
-  readonly retrain?: number;
-  readonly threads?: number;
-}
-
-/** The models of the handbook's table; a tree of depth 0 grows without limit. */
-const ALL_MODELS = "logistic-regression,decision-tree,decision-tree:depth=0," +
-  "random-forest,gradient-boosting";
-
 /** What looking into an alert costs, in the unit of the amounts. */
 const ALERT_COST = 10;
+
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    model: {
+      value: "<model>",
+      help: `${KIND_NAMES.join(", ")}, with settings as in ` +
+        "random-forest:trees=50; or a model file (.json, .onnx); repeat it, " +
+        "or give a comma list",
+      read: collectModels,
+      default: "all",
+    },
+    json: { help: "print JSON: an object a model, with all there is" },
+    details: { help: "print each model's days and thresholds too" },
+    curves: {
+      value: "<file>",
+      help:
+        "write the precision/recall and ROC curves: a row for each score, " +
+        "as csv, jsonl or parquet by its name",
+    },
+    alertCost: {
+      value: "<amount>",
+      help: "what looking into an alert costs",
+      read: positiveNumber(1e9),
+      default: `${ALERT_COST}`,
+      fallback: ALERT_COST,
+    },
+    retrain: {
+      value: "<time>",
+      help: "compare training once with training again so often, 7d for " +
+        "every week",
+      read: duration(DAY_SECONDS),
+    },
+    ...THREADS_FLAGS.flags,
+  },
+} as const satisfies FlagGroup;
+
+type EvaluateOptions =
+  & FlagValues<typeof FLAGS>
+  & FeatureOptions
+  & PaymentOptions
+  & PeriodOptions;
 
 const EXAMPLES = `
 Examples:
@@ -94,55 +118,21 @@ Examples:
       trained once against trained again every week, over all the days
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addEvaluateCommand(program: Command): void {
-  const command = program.command("evaluate")
-    .summary("train models and judge them, or judge model files")
-    .description(
-      "Trains models on some days of payments and judges them by later ones, " +
-        "as in the Fraud Detection Handbook: by AUC ROC, average precision " +
-        "and card precision@100.",
-    )
-    .option(
-      "--model <model>",
-      "logistic-regression, decision-tree, random-forest, " +
-        "gradient-boosting, with settings as in random-forest:trees=50; or " +
-        "a model file (.json, .onnx); repeat it, or give a comma list " +
-        "(default: all)",
-      collectModels,
-    )
-    .option("--json", "print JSON: an object a model, with all there is")
-    .option("--details", "print each model's days and thresholds too")
-    .option(
-      "--curves <file>",
-      "write the precision/recall and ROC curves: a row for each score, as " +
-        "csv, jsonl or parquet by its name",
-    )
-    .option(
-      "--alert-cost <amount>",
-      "what looking into an alert costs",
-      positiveNumber("--alert-cost", 1e9),
-      ALERT_COST,
-    )
-    .option(
-      "--retrain <time>",
-      "compare training once with training again so often, 7d for every week",
-      duration("--retrain", DAY_SECONDS),
-    );
-  addThreadsFlag(command);
-  addPeriodFlags(command);
-  addFeatureFlags(command);
-  addPaymentFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: EvaluateOptions) => evaluate(options));
-}
+/** The command. */
+export const EVALUATE_COMMAND: CommandDeclaration = defineCommand({
+  name: "evaluate",
+  summary: "train models and judge them, or judge model files",
+  description:
+    "Trains models on some days of payments and judges them by later ones, " +
+    "as in the Fraud Detection Handbook: by AUC ROC, average precision " +
+    "and card precision@100.",
+  flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
+  examples: EXAMPLES,
+  run: evaluate,
+});
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
-  const choices = options.model ?? readModels(ALL_MODELS);
+  const choices = options.model ?? readModels([...EVALUATED.keys()].join(","));
   const specs = choices.filter((choice) => "kind" in choice);
   const paths = choices.filter((choice) => "path" in choice);
   // Refused before the work, not after it.
@@ -157,7 +147,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   }
   const opened = paths.map(({ path }) => openModel(path));
   const parameters = featuresFor(options, opened);
-  const inputs = inputNames(parameters);
+  const inputs = streamInputs(parameters);
   const scorers = await Promise.all(
     opened.map((model) => model.scorerFor(inputs)),
   );
@@ -178,7 +168,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     const { tests: [test], fitSeconds } = outcomes[at];
     return { name, ...test, fitSeconds, training: ownTraining };
   });
-  for (const [at, { name, training }] of opened.entries()) {
+  for (const [at, { path: name, training }] of opened.entries()) {
     const scores = await scoreRows(scorers[at], payments, split.test);
     const judgement = judge(payments, split.test, scores);
     models.push({ name, judgement, scores, fitSeconds: undefined, training });

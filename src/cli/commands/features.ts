@@ -1,19 +1,23 @@
 /** `features`: the features of payments in files, by the operator of the stream. */
 import { dirname } from "node:path";
-import type { Command } from "commander";
-import { FeatureOperator } from "../../features/feature_operator.ts";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import {
   featureCount,
   type FeatureParameters,
 } from "../../features/parameters.ts";
-import { DayReader } from "../../files/day_reader.ts";
+import { FeatureBlocks } from "../../files/payment_features.ts";
+import {
+  openPayments,
+  type PaymentSource,
+} from "../../files/payment_source.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { RowSorter } from "../../files/row_sorter.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import { emptyPayment } from "../../payment/payment.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
@@ -23,24 +27,39 @@ import {
   openFeatureTable,
   tableFormat,
 } from "../output/feature_table.ts";
-import { dateFlag, oneOf, requireFlag } from "../flags/flag_value.ts";
+import { oneOf, readDate, requireFlag } from "../flags/flag_value.ts";
+import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
-interface FeaturesOptions extends FeatureOptions {
-  readonly in?: string;
-  readonly out?: string;
-  readonly format?: TableFormat;
-  readonly inputFormat?: TableFormat;
-  readonly start?: number;
-  readonly skipBadRows?: boolean;
-  readonly force?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    in: {
+      value: "<path>",
+      help: "needed: folder of day files (YYYY-MM-DD), a file, or - for stdin",
+    },
+    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
+    format: {
+      value: "<format>",
+      help: "csv, jsonl or parquet",
+      read: oneOf(TABLE_FORMATS),
+      default: "by the name of --out",
+    },
+    ...INPUT_FLAGS.flags,
+    start: {
+      value: "<date>",
+      help: "first day of the data",
+      read: readDate,
+      default: "as the first row says, else its day",
+    },
+    force: { help: "overwrite the file that is there" },
+  },
+} as const satisfies FlagGroup;
 
-/** Rows computed at once. */
-const BLOCK_ROWS = 4096;
+type FeaturesOptions = FlagValues<typeof FLAGS> & FeatureOptions;
 
 /** Rows of one day that are put in order in memory; a longer day goes through a temporary file. */
 const SORT_ROWS = 2 ** 18;
@@ -54,51 +73,21 @@ Examples:
     fraudstream features --in - --input-format=jsonl --out april.csv
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addFeaturesCommand(program: Command): void {
-  const command = program.command("features")
-    .summary("compute the features of payments in files")
-    .description(
-      "Computes the features of payments in files and writes one table: " +
-        "TRANSACTION_ID and the features, day by day in order of " +
-        "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
-        "and Parquet the full doubles. The payments count in order of " +
-        "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
-        "lists the forms of CSV, JSON lines and Parquet that are read.",
-    )
-    .option(
-      "--in <path>",
-      "needed: folder of day files (YYYY-MM-DD), a file, or - for stdin",
-    )
-    .option("--out <file>", "needed: file to write, or - for stdout")
-    .option(
-      "--format <format>",
-      "csv, jsonl or parquet (default: by the name of --out)",
-      oneOf("--format", TABLE_FORMATS),
-    )
-    .option(
-      "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
-      oneOf("--input-format", TABLE_FORMATS),
-    )
-    .option(
-      "--start <date>",
-      "first day of the data (default: as the first row says, else its day)",
-      dateFlag("--start"),
-    )
-    .option(
-      "--skip-bad-rows",
-      "leave out rows that can't be used, and report them",
-    )
-    .option("--force", "overwrite the file that is there");
-  addFeatureFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: FeaturesOptions) => features(options));
-}
+/** The command. */
+export const FEATURES_COMMAND: CommandDeclaration = defineCommand({
+  name: "features",
+  summary: "compute the features of payments in files",
+  description:
+    "Computes the features of payments in files and writes one table: " +
+    "TRANSACTION_ID and the features, day by day in order of " +
+    "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
+    "and Parquet the full doubles. The payments count in order of " +
+    "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
+    "lists the forms of CSV, JSON lines and Parquet that are read.",
+  flags: [FLAGS, FEATURE_FLAGS],
+  examples: EXAMPLES,
+  run: features,
+});
 
 async function features(options: FeaturesOptions): Promise<void> {
   const startMs = performance.now();
@@ -112,25 +101,22 @@ async function features(options: FeaturesOptions): Promise<void> {
   const { signal } = stop;
   // Beside the table, where there must be room for it.
   const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
-  const reader = await DayReader.open(input, {
-    sortFolder,
-    startSeconds: options.start,
-    skipBadRows: options.skipBadRows ?? false,
-    inputFormat: options.inputFormat,
-    signal,
+  const source = await openPayments({
+    kind: "files",
+    files: { ...readInputFlags(input, options), sortFolder },
   });
   await using writer = await openFeatureTable(out, format, parameters);
   try {
     const rows = await fillTable(
       parameters,
       new FeatureColumns(parameters, format),
-      reader,
+      source,
       writer,
-      sortFolder,
+      { sortFolder, signal },
     );
     signal.throwIfAborted();
     await writer.close();
-    writeError(summary(rows, reader, startMs));
+    writeError(summary(rows, source, startMs));
   } catch (error) {
     throwIfStopped(signal, () => {
       return out === STANDARD_STREAM
@@ -145,13 +131,15 @@ async function features(options: FeaturesOptions): Promise<void> {
 async function fillTable(
   parameters: FeatureParameters,
   columns: FeatureColumns,
-  reader: DayReader,
+  source: PaymentSource,
   writer: TableWriter,
-  sortFolder: string | undefined,
+  { sortFolder, signal }: {
+    readonly sortFolder: string | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<number> {
-  const operator = new FeatureOperator(parameters);
+  const blocks = new FeatureBlocks(parameters);
   const width = featureCount(parameters);
-  const totals = new Float64Array(BLOCK_ROWS * width);
   const cells = new Float64Array(1 + width);
   using rowsOfDay = new RowSorter({
     width: cells.length,
@@ -160,33 +148,26 @@ async function fillTable(
     folder: sortFolder,
   });
   const row = emptyPayment();
-  const files = reader.sources.length;
-  using progress = openProgress("features", files > 1 ? files : 0);
+  using progress = openProgress("features", source.progress.total);
   let rows = 0;
   let currentDay = NaN;
-  for await (const day of reader.days()) {
-    if (day.day !== currentDay) {
+  for await (const batch of source.batches(signal)) {
+    if (batch.day !== currentDay) {
       await writeRows(rowsOfDay, columns, writer);
-      currentDay = day.day;
+      currentDay = batch.day;
     }
-    for (let from = 0; from < day.length; from += BLOCK_ROWS) {
-      const length = Math.min(BLOCK_ROWS, day.length - from);
-      operator.processBlock(
-        length,
-        (index, into) => day.read(from + index, into),
-        totals,
-      );
-      for (let index = 0; index < length; index++) {
-        day.read(from + index, row);
+    for (const { count, read, values } of blocks.totals(batch)) {
+      for (let index = 0; index < count; index++) {
+        read(index, row);
         cells[0] = row.transactionId;
         for (let at = 0; at < width; at++) {
-          cells[1 + at] = totals[index * width + at];
+          cells[1 + at] = values[index * width + at];
         }
         rowsOfDay.add(cells);
       }
     }
-    rows += day.length;
-    progress.update(reader.sourcesRead, counted(rows, "payment"));
+    rows += batch.length;
+    progress.update(source.progress.done, counted(rows, "payment"));
   }
   await writeRows(rowsOfDay, columns, writer);
   return rows;
@@ -210,7 +191,11 @@ async function writeRows(
   sorter.clear();
 }
 
-function summary(rows: number, reader: DayReader, startMs: number): string {
+function summary(
+  rows: number,
+  { skipped }: PaymentSource,
+  startMs: number,
+): string {
   return `${counted(rows, "payment")}, ${elapsed(startMs)}\n` +
-    skippedRows(reader);
+    skippedRows(skipped);
 }

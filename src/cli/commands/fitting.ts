@@ -1,26 +1,25 @@
 /** Fits on all cores, for the commands: the flag, the progress bar and Ctrl-C. */
-import type { Command } from "commander";
 import { runFits } from "../../learning/fit/fit_pool.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import type { LabelledPayments } from "../../learning/data/payments.ts";
+import type { FlagGroup } from "../flags/flag.ts";
 import { wholeNumber } from "../flags/flag_value.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 
 const THREADS_MAX = 256;
 
-/**
- * Adds --threads to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addThreadsFlag(command: Command): void {
-  command.option(
-    "--threads <n>",
-    "threads that train (default: as many as cores)",
-    wholeNumber("--threads", 1, THREADS_MAX),
-  );
-}
+/** The flag of commands that train. */
+export const THREADS_FLAGS = {
+  flags: {
+    threads: {
+      value: "<n>",
+      help: "threads that train",
+      read: wholeNumber(1, THREADS_MAX),
+      default: "as many as cores",
+    },
+  },
+} as const satisfies FlagGroup;
 
 /** Threads that train: as asked, or one a core; one where the program may not read its own sources, which starting a thread needs. */
 export function threadsOf(asked: number | undefined): number {

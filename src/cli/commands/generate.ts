@@ -1,5 +1,6 @@
 /** `generate`: a simulated data set as files. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import {
   DATA_SET_FILE,
@@ -15,7 +16,7 @@ import { openSimulation, type Simulation } from "../../simulator/simulation.ts";
 import { dateSeconds, formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
-  addDataFlags,
+  DATA_FLAGS,
   type DataFlags,
   type DataOptions,
   DAYS_MAX,
@@ -31,11 +32,25 @@ import {
   writeResult,
 } from "../output/terminal.ts";
 
-interface GenerateOptions extends DataOptions {
-  readonly out?: string;
-  readonly format: TableFormat;
-  readonly force?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    out: {
+      value: "<folder>",
+      help: "needed: folder to write to; made if missing",
+    },
+    format: {
+      value: "<format>",
+      help: "csv, jsonl or parquet",
+      read: oneOf(TABLE_FORMATS),
+      default: "csv",
+      fallback: "csv",
+    },
+    force: { help: "replace the data set that is in the folder" },
+  },
+} as const satisfies FlagGroup;
+
+type GenerateOptions = FlagValues<typeof FLAGS> & DataOptions;
 
 /** What has been written so far. */
 interface Written {
@@ -54,30 +69,16 @@ Examples:
       other data, a day after another until Ctrl-C
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addGenerateCommand(program: Command): void {
-  const command = program.command("generate")
-    .summary("write a simulated data set to files")
-    .description(
-      "Writes customers, terminals and one file of payments a day " +
-        "(YYYY-MM-DD) to a folder.",
-    )
-    .option("--out <folder>", "needed: folder to write to; made if missing")
-    .option(
-      "--format <format>",
-      "csv, jsonl or parquet",
-      oneOf("--format", TABLE_FORMATS),
-      "csv",
-    )
-    .option("--force", "replace the data set that is in the folder");
-  addDataFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: GenerateOptions) => generate(options));
-}
+/** The command. */
+export const GENERATE_COMMAND: CommandDeclaration = defineCommand({
+  name: "generate",
+  summary: "write a simulated data set to files",
+  description: "Writes customers, terminals and one file of payments a day " +
+    "(YYYY-MM-DD) to a folder.",
+  flags: [FLAGS, DATA_FLAGS],
+  examples: EXAMPLES,
+  run: generate,
+});
 
 async function generate(options: GenerateOptions): Promise<void> {
   const { format, force = false } = options;

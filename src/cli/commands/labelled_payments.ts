@@ -1,248 +1,127 @@
 /**
- * Labelled payments for the commands that learn, from files or simulated: one
- * loader, through the same features as every other command.
+ * Labelled payments for the commands that learn: of the source that the flags
+ * choose, with a progress bar and until Ctrl-C.
  */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
-import { FeatureOperator } from "../../features/feature_operator.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
 import {
-  featureCount,
-  featureNames,
-  type FeatureParameters,
-  type TotalsLayout,
-  totalsLayout,
-  totalsToValues,
-} from "../../features/parameters.ts";
-import { DayReader } from "../../files/day_reader.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+  type DayChoice,
+  gatherPayments,
+} from "../../files/labelled_payments.ts";
 import {
-  AMOUNT_INPUT,
   type LabelledPayments,
-  PaymentsBuilder,
+  lastDayOf,
 } from "../../learning/data/payments.ts";
-import { openSimulation } from "../../simulator/simulation.ts";
 import {
-  emptyPayment,
-  type Payment,
-  readTableRow,
-} from "../../payment/payment.ts";
+  endDayOf,
+  firstDayOf,
+  HANDBOOK_PERIOD,
+  type Period,
+} from "../../learning/data/split.ts";
 import {
-  addDataFlags,
-  type DataOptions,
-  readDataFlags,
-} from "../flags/data_flags.ts";
-import { oneOf } from "../flags/flag_value.ts";
+  type PaymentOptions,
+  readPaymentFlags,
+} from "../flags/payment_flags.ts";
+import type { PeriodOptions } from "../flags/period_flags.ts";
+import { openPaymentsShown } from "../output/opening.ts";
 import { openProgress } from "../output/progress.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { counted, writeError } from "../output/terminal.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
 
-/** The flags that say where payments come from, as commander hands them over. */
-export interface PaymentOptions extends DataOptions {
-  /** --in */
-  readonly in?: string;
-  /** --input-format */
-  readonly inputFormat?: TableFormat;
-  /** --skip-bad-rows */
-  readonly skipBadRows?: boolean;
+/** Payments of the days that are needed, and the period that they are for. */
+export interface PeriodPayments {
+  /** The payments. */
+  readonly payments: LabelledPayments;
+  /** The period. */
+  readonly period: Period;
 }
 
-/** Which days are needed. */
-export interface DayChoice {
-  /** Day behind the last one that is read; Infinity for all. */
-  readonly endDay: number;
-  /** How many of the days read last are kept; the windows see them all. */
-  readonly spanDays: number;
-}
-
-/** Rows computed at once. */
-const BLOCK_ROWS = 4096;
-
-/** Data flags that have no meaning for payments from files. */
-const SIMULATED_ONLY = [
-  "customers",
-  "terminals",
-  "days",
-  "radius",
-  "preset",
-  "rng",
-  "seed",
-] as const;
-
-/**
- * Adds the flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addPaymentFlags(command: Command): void {
-  command.optionsGroup("Payments:")
-    .option(
-      "--in <path>",
-      "folder of day files (YYYY-MM-DD), a file, or - for stdin (default: " +
-        "the data flags' set, made in memory)",
-    )
-    .option(
-      "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
-      oneOf("--input-format", TABLE_FORMATS),
-    )
-    .option(
-      "--skip-bad-rows",
-      "leave out rows that can't be used, and report them",
-    );
-  addDataFlags(command);
-}
-
-/** The inputs of models on these features: the amount, then the features. */
-export function inputNames(parameters: FeatureParameters): string[] {
-  return [AMOUNT_INPUT, ...featureNames(parameters)];
+/** How many days a command needs around a period. */
+export interface DayMargins {
+  /** Days before the period's first. */
+  readonly before: number;
+  /** Days after its last. */
+  readonly after: number;
 }
 
 /** Reads or simulates payments and computes their features. Throws ConfigError and DataError. */
 export async function loadPayments(
   options: PaymentOptions,
-  parameters: FeatureParameters,
-  choice: DayChoice,
+  features: FeatureParameters,
+  days: DayChoice,
 ): Promise<LabelledPayments> {
-  if (options.in === undefined) {
-    return simulatePayments(options, parameters, choice);
-  }
-  const foreign = SIMULATED_ONLY.find((flag) => options[flag] !== undefined);
-  if (foreign !== undefined) {
-    throw new ConfigError(
-      `--${foreign} says what to simulate, but --in=${options.in} reads ` +
-        "payments; leave one of them out",
-    );
-  }
-  using stop = listenForStop();
-  try {
-    return await readPayments(
-      options.in,
-      options,
-      parameters,
-      choice,
-      stop.signal,
-    );
-  } catch (error) {
-    throwIfStopped(stop.signal, () => "the payments were not read to the end");
-    throw error;
-  }
-}
-
-async function readPayments(
-  path: string,
-  options: PaymentOptions,
-  parameters: FeatureParameters,
-  choice: DayChoice,
-  signal: AbortSignal,
-): Promise<LabelledPayments> {
-  const reader = await DayReader.open(path, {
-    startSeconds: options.start,
-    skipBadRows: options.skipBadRows ?? false,
-    inputFormat: options.inputFormat,
-    signal,
-  });
-  const files = reader.sources.length;
-  using progress = openProgress("features", files > 1 ? files : 0);
-  let gathering: Gathering | undefined;
-  let rows = 0;
-  for await (const day of reader.days()) {
-    if (day.day >= choice.endDay) break;
-    gathering ??= new Gathering(parameters, reader.startSeconds ?? 0, choice);
-    gathering.add(day.day, day.length, (row, into) => day.read(row, into));
-    rows += day.length;
-    progress.update(reader.sourcesRead, counted(rows, "payment"));
-  }
-  signal.throwIfAborted();
-  writeError(skippedRows(reader));
-  gathering ??= new Gathering(parameters, options.start ?? 0, choice);
-  return gathering.finish();
-}
-
-function simulatePayments(
-  options: PaymentOptions,
-  parameters: FeatureParameters,
-  choice: DayChoice,
-): LabelledPayments {
-  const flags = readDataFlags(options);
-  const { days, startSeconds } = flags.parameters;
-  const endDay = Math.min(choice.endDay, days === 0 ? Infinity : days);
-  if (endDay === Infinity) {
+  const choice = readPaymentFlags(options);
+  if (
+    choice.kind === "simulated" && days.endDay === Infinity &&
+    choice.simulation.parameters.days === 0
+  ) {
     throw new ConfigError(
       "--days=0 never ends and all days are needed here; give a number of days",
     );
   }
-  // The work until the first day and that on the days, half a bar each.
-  using progress = openProgress("payments", 100);
-  const simulation = openSimulation({
-    ...flags,
-    onProgress: (done) => progress.update(Math.round(50 * done), "simulating"),
-  });
-  const gathering = new Gathering(parameters, startSeconds, choice);
-  let nextId = 0;
-  for (let day = 0; day < endDay; day++) {
-    const table = simulation.day(day, nextId);
-    gathering.add(day, table.length, (row, into) => {
-      readTableRow(table, row, startSeconds, into);
+  const source = await openPaymentsShown(choice);
+  using stop = listenForStop();
+  const { signal } = stop;
+  const { total } = source.progress;
+  using progress = openProgress("features", total);
+  try {
+    const payments = await gatherPayments(source, {
+      features,
+      days,
+      signal,
+      gathered: (count) =>
+        progress.update(source.progress.done, counted(count, "payment")),
     });
-    nextId += table.length;
-    progress.update(Math.round(50 + 50 * (day + 1) / endDay), "features");
+    writeError(skippedRows(source.skipped));
+    return payments;
+  } catch (error) {
+    throwIfStopped(signal, () => "the payments were not read to the end");
+    throw error;
   }
-  return gathering.finish();
 }
 
-/** Computes the features of day after day and keeps those that are needed. */
-class Gathering {
-  readonly #operator: FeatureOperator;
-  readonly #builder: PaymentsBuilder;
-  readonly #layout: TotalsLayout;
-  readonly #width: number;
-  readonly #totals: Float64Array;
-  readonly #values: Float64Array;
-  readonly #row = emptyPayment();
-
-  constructor(
-    parameters: FeatureParameters,
-    startSeconds: number,
-    { spanDays }: DayChoice,
-  ) {
-    this.#operator = new FeatureOperator(parameters);
-    this.#builder = new PaymentsBuilder(
-      inputNames(parameters),
-      startSeconds,
-      spanDays,
+/**
+ * The period that the flags choose, with the payments for it and for the
+ * margins around it. Throws ConfigError for a period before the data.
+ */
+export async function loadPeriod(
+  options: PeriodOptions & PaymentOptions,
+  parameters: FeatureParameters,
+  { before, after }: DayMargins = { before: 0, after: 0 },
+): Promise<PeriodPayments> {
+  const period: Period = {
+    startDay: options.startDay ?? HANDBOOK_PERIOD.startDay,
+    trainDays: options.trainDays ?? HANDBOOK_PERIOD.trainDays,
+    delayDays: parameters.delayDays,
+    testDays: options.testDays ?? HANDBOOK_PERIOD.testDays,
+    historyDays: options.historyDays ?? HANDBOOK_PERIOD.historyDays,
+  };
+  const firstDay = firstDayOf(period) - before;
+  const endDay = endDayOf(period) + after;
+  if (firstDay < 0) {
+    throw new ConfigError(
+      `--start-day=${period.startDay} needs ${period.startDay - firstDay} ` +
+        "days before it; start later, or learn from fewer",
     );
-    this.#layout = totalsLayout(parameters);
-    this.#width = featureCount(parameters);
-    this.#totals = new Float64Array(BLOCK_ROWS * this.#width);
-    this.#values = new Float64Array(this.#width);
   }
-
-  /** Adds a day's payments, which `read` fills in by index. */
-  add(
-    day: number,
-    length: number,
-    read: (row: number, into: Payment) => void,
-  ): void {
-    this.#builder.startDay(day, length);
-    const row = this.#row;
-    for (let from = 0; from < length; from += BLOCK_ROWS) {
-      const block = Math.min(BLOCK_ROWS, length - from);
-      this.#operator.processBlock(
-        block,
-        (index, into) => read(from + index, into),
-        this.#totals,
-      );
-      for (let index = 0; index < block; index++) {
-        const at = index * this.#width;
-        totalsToValues(this.#totals, this.#layout, this.#values, at);
-        read(from + index, row);
-        this.#builder.add(row, this.#values);
-      }
-    }
+  const payments = await loadPayments(options, parameters, {
+    endDay,
+    spanDays: endDay - firstDay,
+  });
+  const missing = endDay - 1 - lastDayOf(payments);
+  if (options.startDay !== undefined || missing <= 0) {
+    return { payments, period };
   }
-
-  finish(): LabelledPayments {
-    return this.#builder.finish();
+  if (firstDay - missing < 0) {
+    throw new ConfigError(
+      `${endDay - firstDay} days are needed and the payments have ` +
+        `${lastDayOf(payments) + 1}; give more days, or choose fewer with ` +
+        "--train-days, --delay and --test-days",
+    );
   }
+  return {
+    payments,
+    period: { ...period, startDay: period.startDay - missing },
+  };
 }

@@ -4,28 +4,38 @@
  * back to the one before.
  */
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError, DataError } from "../../base/error.ts";
 import {
   changeRegistry,
   chosen,
+  openVersion,
   readRegistry,
   type Registry,
   type RegistryEntry,
   rolledBack,
-  versionPath,
 } from "../../scoring/model_registry.ts";
-import { readModelFile } from "./model_source.ts";
 import { writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
-interface ModelsOptions {
-  readonly data: string;
-  readonly models?: string;
-  readonly promote?: string;
-  readonly rollback?: boolean;
-  readonly json?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    data: {
+      value: "<dir>",
+      help: "data folder, whose models are meant",
+      default: "./fraudstream-data",
+      fallback: "./fraudstream-data",
+    },
+    models: { value: "<dir>", help: "instead: the registry's folder itself" },
+    promote: { value: "<version>", help: "make this version the champion" },
+    rollback: { help: "make the champion before the present one it again" },
+    json: { help: "as one JSON object" },
+  },
+} as const satisfies FlagGroup;
+
+type ModelsOptions = FlagValues<typeof FLAGS>;
 
 const EXAMPLES = `
 Examples:
@@ -36,30 +46,17 @@ Examples:
 A running scorer uses the new champion from the next batch on.
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addModelsCommand(program: Command): void {
-  program.command("models")
-    .summary("list the models that a stream has trained, choose another")
-    .description(
-      "Lists the models that run --retrain has trained: what they were " +
-        "judged by, which is the champion, and why.",
-    )
-    .option(
-      "--data <dir>",
-      "data folder, whose models are meant",
-      "./fraudstream-data",
-    )
-    .option("--models <dir>", "instead: the registry's folder itself")
-    .option("--promote <version>", "make this version the champion")
-    .option("--rollback", "make the champion before the present one it again")
-    .option("--json", "as one JSON object")
-    .addHelpText("after", EXAMPLES)
-    .action((options: ModelsOptions) => models(options));
-}
+/** The command. */
+export const MODELS_COMMAND: CommandDeclaration = defineCommand({
+  name: "models",
+  summary: "list the models that a stream has trained, choose another",
+  description:
+    "Lists the models that run --retrain has trained: what they were " +
+    "judged by, which is the champion, and why.",
+  flags: [FLAGS],
+  examples: EXAMPLES,
+  run: models,
+});
 
 async function models(options: ModelsOptions): Promise<void> {
   const { data, promote, rollback = false } = options;
@@ -79,7 +76,7 @@ async function models(options: ModelsOptions): Promise<void> {
       promote === undefined ? rolledBack(before) : chosen(before, promote);
     // Whoever becomes champion must be there and whole.
     const { champion } = change(registry);
-    readModelFile(versionPath(folder, champion ?? ""));
+    openVersion(folder, champion ?? "");
     registry = await changeRegistry(folder, change);
   }
   writeResult(

@@ -1,5 +1,6 @@
 /** `fraudstream rebuild`: clears the store and fills it again from the log. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { join } from "node:path";
 import { DataError, StoreError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
@@ -11,21 +12,20 @@ import { openStore, storePath } from "../../store/open_store.ts";
 import type { Store } from "../../store/store.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
 import {
-  addConnectionFlags,
-  type Connection,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   readConnection,
   sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
-import { openProgress } from "../output/progress.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
+  type Connection,
   isThere,
   openStoredStream,
   type StoredStream,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   counted,
   elapsed,
@@ -33,9 +33,17 @@ import {
   writeResult,
 } from "../output/terminal.ts";
 
-interface RebuildOptions extends ConnectionOptions {
-  readonly acceptMissingStart?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    acceptMissingStart: {
+      help: "also where the log no longer holds the beginning, which the " +
+        "store then lacks",
+    },
+  },
+} as const satisfies FlagGroup;
+
+type RebuildOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 
 const EXAMPLES = `
 Examples:
@@ -47,28 +55,18 @@ Stop the writers first. Rows of other streams in the same store go as well;
 analysts' verdicts and the models' metrics stay.
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addRebuildCommand(program: Command): void {
-  const command = program.command("rebuild")
-    .summary("clear the store and fill it again from the log")
-    .description(
-      "Removes the payments and predictions that the store holds and stores " +
-        "again what the log holds: after a store was lost, damaged or changed, " +
-        "or to give a store to another stream.",
-    )
-    .option(
-      "--accept-missing-start",
-      "also where the log no longer holds the beginning, which the store " +
-        "then lacks",
-    );
-  addConnectionFlags(command);
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
-    .action((options: RebuildOptions) => run(options));
-}
+/** The command. */
+export const REBUILD_COMMAND: CommandDeclaration = defineCommand({
+  name: "rebuild",
+  summary: "clear the store and fill it again from the log",
+  description:
+    "Removes the payments and predictions that the store holds and stores " +
+    "again what the log holds: after a store was lost, damaged or changed, " +
+    "or to give a store to another stream.",
+  flags: [FLAGS, ...CONNECTION_FLAGS],
+  examples: EXAMPLES,
+  run: run,
+});
 
 async function run(options: RebuildOptions): Promise<void> {
   const startMs = performance.now();

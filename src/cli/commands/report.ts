@@ -1,13 +1,14 @@
 /** `report`: what a data set looks like, as a page, as figures, or as text on the terminal. */
-import type { Command } from "commander";
-import { ConfigError } from "../../base/error.ts";
 import {
-  featureNames,
-  type FeatureParameters,
-} from "../../features/parameters.ts";
+  type CommandDeclaration,
+  defineCommand,
+  type Source,
+} from "../command.ts";
+import { type FlagGroup, type FlagValues, givenFlags } from "../flags/flag.ts";
+import { ConfigError } from "../../base/error.ts";
+import { featureNames } from "../../features/parameters.ts";
 import { fileError } from "../../base/file_error.ts";
-import { OutputFile, STANDARD_STREAM } from "../../base/output_file.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import {
   figuresOf,
   type ReportData,
@@ -21,31 +22,40 @@ import { standaloneSvg } from "../../report/svg.ts";
 import { textReport } from "../../report/text_report.ts";
 import { emptyPayment, INT_MAX } from "../../payment/payment.ts";
 import {
-  addConnectionFlags,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   readConnection,
+  storePlace,
 } from "../flags/connection_flags.ts";
 import {
-  addDataFlags,
+  DATA_FLAGS,
   type DataOptions,
   readDataFlags,
 } from "../flags/data_flags.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
+import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
 import { checkOutput } from "../output/feature_table.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
-import { JudgedModel } from "./report_model.ts";
+import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
+import { openPaymentsShown } from "../output/opening.ts";
+import { formatDate } from "../../payment/calendar.ts";
+import { openProgress } from "../output/progress.ts";
+import { skippedRows } from "../output/skipped_rows.ts";
+import { warnings } from "../output/warnings.ts";
+import { type OpenedModel, openModel } from "../../scoring/open_model.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
+import { requireStoredRows } from "./stored_rows.ts";
+import { JudgedModel } from "../../report/judged_model.ts";
 import {
-  fileSource,
+  computedSource,
   type ReportSource,
-  simulatedSource,
-  withStoredSource,
-} from "./report_source.ts";
+  storedSource,
+} from "../../report/report_source.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   counted,
@@ -54,16 +64,40 @@ import {
   writeResult,
 } from "../output/terminal.ts";
 
-interface ReportOptions extends DataOptions, FeatureOptions, ConnectionOptions {
-  readonly in?: string;
-  readonly inputFormat?: TableFormat;
-  readonly skipBadRows?: boolean;
-  readonly out?: string;
-  readonly format?: ReportFormat;
-  readonly customer?: number;
-  readonly model?: string;
-  readonly force?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    out: {
+      value: "<path>",
+      help: "file for html, or - for stdout; folder for svg, png",
+    },
+    format: {
+      value: "<format>",
+      help: "html, svg or png",
+      read: oneOf(["html", "svg", "png"]),
+      default: "html",
+    },
+    model: { value: "<file>", help: "also the curves of this model" },
+    customer: {
+      value: "<id>",
+      help: "whose terminals are shown",
+      read: wholeNumber(0, INT_MAX),
+      default: "the first with some in reach",
+    },
+    force: { help: "overwrite files that are there" },
+    in: {
+      value: "<path>",
+      help: "folder of day files, a file, or - for stdin",
+    },
+    ...INPUT_FLAGS.flags,
+  },
+} as const satisfies FlagGroup;
+
+type ReportOptions =
+  & FlagValues<typeof FLAGS>
+  & DataOptions
+  & FeatureOptions
+  & ConnectionOptions;
 
 type ReportFormat = "html" | "svg" | "png";
 
@@ -81,62 +115,36 @@ Examples:
   fraudstream report --preset=seed --format=png --out figures
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addReportCommand(program: Command): void {
-  const command = program.command("report")
-    .summary("statistics and figures of a data set")
-    .description(
-      "Describes payments: who pays where, amounts, times, days, frauds, " +
-        "features, and a model's curves. As one HTML file, as figures in a " +
-        "folder, or, without --out, as text on the terminal. Without --in and " +
-        "the flags of a stream, the data flags' set is made in memory.",
-    )
-    .option(
-      "--out <path>",
-      "file for html, or - for stdout; folder for svg, png",
-    )
-    .option(
-      "--format <format>",
-      "html, svg or png (default: html)",
-      oneOf<ReportFormat>("--format", ["html", "svg", "png"]),
-    )
-    .option("--model <file>", "also the curves of this model")
-    .option(
-      "--customer <id>",
-      "whose terminals are shown (default: the first with some in reach)",
-      wholeNumber("--customer", 0, INT_MAX),
-    )
-    .option("--force", "overwrite files that are there")
-    .option("--in <path>", "folder of day files, a file, or - for stdin")
-    .option(
-      "--input-format <format>",
-      "csv, jsonl or parquet (default: by the name of --in, else as it begins)",
-      oneOf("--input-format", TABLE_FORMATS),
-    )
-    .option(
-      "--skip-bad-rows",
-      "leave out rows that can't be used, and report them",
-    );
-  addDataFlags(command);
-  addFeatureFlags(command);
-  const before = command.options.length;
-  addConnectionFlags(command);
-  const connectionFlags = command.options.slice(before)
-    .map((option) => option.attributeName());
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
-    .action((options: ReportOptions) => {
-      // What the environment says of a stream is meant only where no flag
-      // says that the payments come from elsewhere.
-      const from = (source: string) =>
-        connectionFlags.some((name) => {
-          return command.getOptionValueSource(name) === source;
-        });
-      return report(options, { byFlag: from("cli"), byVariable: from("env") });
+/** The command. */
+export const REPORT_COMMAND: CommandDeclaration = defineCommand({
+  name: "report",
+  summary: "statistics and figures of a data set",
+  description:
+    "Describes payments: who pays where, amounts, times, days, frauds, " +
+    "features, and a model's curves. As one HTML file, as figures in a " +
+    "folder, or, without --out, as text on the terminal. Without --in and " +
+    "the flags of a stream, the data flags' set is made in memory.",
+  flags: [FLAGS, DATA_FLAGS, FEATURE_FLAGS, ...CONNECTION_FLAGS],
+  examples: EXAMPLES,
+  run: (options, sourceOf) => {
+    // What the environment says of a stream is meant only where no flag says
+    // that the payments come from elsewhere.
+    const from = (source: Source) =>
+      CONNECTION_FLAGS.some(({ flags }) => {
+        return Object.keys(flags).some((key) => sourceOf(key) === source);
+      });
+    return report(options, {
+      byFlag: from("flag"),
+      byVariable: from("variable"),
     });
+  },
+});
+
+function openJudged(path: string): OpenedModel {
+  if (/\.(?:json|onnx)$/.test(path)) return openModel(path);
+  throw new ConfigError(
+    `--model=${path}: only model files that end in .json or .onnx can be read`,
+  );
 }
 
 /** Whether flags or variables say where a stream is. */
@@ -153,29 +161,27 @@ async function report(
   const output = await chooseOutput(options);
   const model = options.model === undefined
     ? undefined
-    : JudgedModel.open(options.model);
+    : new JudgedModel(openJudged(options.model));
   const kind = chooseSource(options, named, model?.features !== undefined);
-  const features = model?.features ?? readFeatureFlags(options);
+  const choice = paymentsOf(kind, options);
   // Before somebody listens: a simulation could not be stopped otherwise.
-  const simulated = kind === "simulated"
-    ? simulatedSource(readDataFlags(options), features)
-    : undefined;
+  const payments = choice && await openPaymentsShown(choice);
   using stop = listenForStop();
   const { signal } = stop;
   try {
     const use = async (source: ReportSource) => {
       const data = await gather(source, options, model, signal);
+      if (payments) writeError(skippedRows(payments.skipped));
       await write(data, output, signal);
       return data.statistics.payments;
     };
-    const payments = simulated
-      ? await use(simulated)
-      : await withSource(kind, options, features, signal, use);
+    const features = model?.features ?? readFeatureFlags(options);
+    const count = payments
+      ? await use(await computedSource(payments, describe(choice), features))
+      : await useStored(options, use);
     if (output === undefined || output.out === STANDARD_STREAM) return;
     writeError(
-      `${counted(payments, "payment")}, ${
-        elapsed(startMs)
-      }; ${output.format} ` +
+      `${counted(count, "payment")}, ${elapsed(startMs)}; ${output.format} ` +
         `in ${output.out}\n`,
     );
   } catch (error) {
@@ -186,21 +192,8 @@ async function report(
 
 type SourceKind = "simulated" | "files" | "store";
 
-const DATA_FLAGS = [
-  "preset",
-  "customers",
-  "terminals",
-  "days",
-  "rng",
-  "seed",
-] as const;
-
-const FEATURE_FLAGS = [
-  ["featureSet", "feature-set"],
-  ["windows", "windows"],
-  ["delay", "delay"],
-  ["labels", "no-labels"],
-] as const;
+/** Flags that only a simulation takes: --start is said of files too, --radius drawn. */
+const { start: _start, radius: _radius, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** Where the payments come from; throws ConfigError for flags that contradict each other. */
 function chooseSource(
@@ -209,14 +202,10 @@ function chooseSource(
   featuresKnown: boolean,
 ): SourceKind {
   const refuse = (flag: string, why: string) => {
-    throw new ConfigError(`--${flag} has no effect with ${why}; leave it out`);
+    throw new ConfigError(`${flag} has no effect with ${why}; leave it out`);
   };
-  const dataFlag = DATA_FLAGS.find((flag) => options[flag] !== undefined);
-  const featureFlag = FEATURE_FLAGS.find(([option]) => {
-    const value = options[option];
-    // Commander has true for a --no-labels that was not given.
-    return value !== undefined && value !== true;
-  })?.[1];
+  const [dataFlag] = givenFlags({ flags: SIMULATED }, options);
+  const [featureFlag] = givenFlags(FEATURE_FLAGS, options);
   if (featureFlag && featuresKnown) {
     refuse(featureFlag, "--model, which has features of its own");
   }
@@ -230,18 +219,18 @@ function chooseSource(
     }
     return "files";
   }
-  if (options.inputFormat !== undefined) refuse("input-format", "no --in");
+  if (options.inputFormat !== undefined) refuse("--input-format", "no --in");
   const simulated = dataFlag !== undefined || options.start !== undefined;
   if (named.byFlag || (named.byVariable && !simulated)) {
     if (dataFlag) refuse(dataFlag, "the flags of a stream");
-    if (options.start !== undefined) refuse("start", "the flags of a stream");
+    if (options.start !== undefined) refuse("--start", "the flags of a stream");
     if (featureFlag) {
       refuse(featureFlag, "a stream, which has features already");
     }
     return "store";
   }
   if (options.skipBadRows) {
-    refuse("skip-bad-rows", "a simulated data set, which has none");
+    refuse("--skip-bad-rows", "a simulated data set, which has none");
   }
   if (options.days === 0) {
     throw new ConfigError(
@@ -251,27 +240,53 @@ function chooseSource(
   return "simulated";
 }
 
-async function withSource<T>(
+/** The payments whose features are computed; undefined for those of a store, which has them. */
+function paymentsOf(
   kind: SourceKind,
   options: ReportOptions,
-  features: FeatureParameters,
-  signal: AbortSignal,
+): PaymentChoice | undefined {
+  if (kind === "store") return undefined;
+  return kind === "simulated"
+    ? { kind, simulation: readDataFlags(options) }
+    : { kind, files: readInputFlags(options.in ?? "", options) };
+}
+
+function describe(choice: PaymentChoice): string {
+  if (choice.kind === "files") {
+    const { path } = choice.files;
+    return `payments in ${path === STANDARD_STREAM ? "stdin" : path}`;
+  }
+  const { parameters, rng, seed } = choice.simulation;
+  const { customers, terminals, days, startSeconds, radius } = parameters;
+  const chance = rng === "handbook"
+    ? "simulated as in the handbook"
+    : `simulated with seed '${seed}'`;
+  return `${chance}, ${counted(customers, "customer")}, ` +
+    `${counted(terminals, "terminal")}, ${counted(days, "day")} from ` +
+    `${formatDate(startSeconds)}, radius ${radius}`;
+}
+
+/** Hands what a stream has stored to `use`. Throws DataError if there is nothing. */
+async function useStored<T>(
+  options: ReportOptions,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
-  if (kind === "store") {
-    const badRows = new BadRows(options.skipBadRows ?? false);
-    const connection = readConnection(options);
-    const result = await withStoredSource(connection, badRows, use);
-    badRows.tell();
-    return result;
-  }
-  const choice = {
-    path: options.in ?? "",
-    inputFormat: options.inputFormat,
-    skipBadRows: options.skipBadRows ?? false,
-    startSeconds: options.start,
-  };
-  return await use(await fileSource(choice, features, signal));
+  const connection = readConnection(options);
+  const badRows = new BadRows(options.skipBadRows ?? false);
+  const report = warnings("report");
+  await using stream = await openStoredStream(connection, report);
+  const rows = await requireStoredRows(connection, stream, report);
+  await using _closed = rows.store;
+  const source = await storedSource({
+    ...rows,
+    log: stream.log,
+    description: `the store in ${storePlace(connection)}`,
+    badRow: badRows.handle,
+    report,
+  });
+  const result = await use(source);
+  badRows.tell();
+  return result;
 }
 
 /** Passes over the payments once. */
@@ -287,6 +302,8 @@ async function gather(
   const statistics = new StatisticsCollector(names);
   const scores = await model?.scores(names);
   const row = emptyPayment();
+  using progress = openProgress("statistics", source.progress.total);
+  let payments = 0;
   for await (
     const { count, read, values, first, width } of source.blocks(signal)
   ) {
@@ -296,7 +313,12 @@ async function gather(
       statistics.add(row, values, at);
       if (scores?.wants(row)) await scores.add(row, values, at);
     }
+    payments += count;
+    progress.update(source.progress.done, counted(payments, "payment"));
   }
+  const curves = scores && await model?.curves(scores);
+  const missing = scores && !curves && model?.whyNoCurves();
+  if (missing) writeError(`${missing}\n`);
   const radius = options.radius ?? readDataFlags({}).parameters.radius;
   const finished = statistics.finish();
   return {
@@ -306,7 +328,7 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    model: scores && await model?.curves(scores),
+    model: curves,
   };
 }
 
@@ -383,7 +405,7 @@ async function write(
   const sections = reportSections(data);
   if (output.format === "html") {
     const page = htmlPage(REPORT_TITLE, sections);
-    await writeWhole(output.out, new TextEncoder().encode(page));
+    await writeOutput(output.out, new TextEncoder().encode(page));
   } else await writeFigures(sections, output, signal);
 }
 
@@ -399,12 +421,6 @@ async function writeFigures(
     signal.throwIfAborted();
     const width = figure.small ? SMALL_FIGURE_WIDTH : FIGURE_WIDTH;
     const svg = standaloneSvg(figure.draw(width), figure);
-    await writeWhole(`${out}/${figure.id}.${format}`, encode(svg));
+    await writeOutput(`${out}/${figure.id}.${format}`, encode(svg));
   }
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await OutputFile.open(path);
-  await file.write(bytes);
-  await file.close();
 }

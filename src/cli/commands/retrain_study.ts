@@ -25,11 +25,13 @@ import {
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
-import { loadPayments, type PaymentOptions } from "./labelled_payments.ts";
+import { dateRange } from "../output/evaluation_table.ts";
+import { loadPayments } from "./labelled_payments.ts";
+import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { NamedSpec } from "../flags/model_flags.ts";
-import { dateRange, type PeriodOptions } from "../flags/period_flags.ts";
+import type { PeriodOptions } from "../flags/period_flags.ts";
 import { counted, writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** The flags of `evaluate` that the study takes. */
 export interface StudyOptions

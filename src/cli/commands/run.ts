@@ -1,5 +1,6 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import {
   type Dashboard,
   mayListen,
@@ -20,37 +21,34 @@ import type { OutageReport } from "../../base/outage.ts";
 import { LatencyMeter } from "../../base/latency.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
 import {
-  addConnectionFlags,
-  type Connection,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   logPlace,
   readConnection,
   sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
 import {
-  addDataFlags,
+  checkEnd,
+  type Connection,
+  countStored,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "../../stream/stored_stream.ts";
+import {
   continueData,
+  DATA_FLAGS,
   type DataOptions,
   DAYS_MAX,
   readDataFlags,
 } from "../flags/data_flags.ts";
-import {
-  processEnvironment,
-  takeFromEnvironment,
-} from "../flags/environment.ts";
-import { addFeatureFlags } from "../flags/feature_flags.ts";
-import {
-  type FlagReader,
-  oneOf,
-  positiveNumber,
-  wholeNumber,
-} from "../flags/flag_value.ts";
+import { FEATURE_FLAGS } from "../flags/feature_flags.ts";
+import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
-  addPageFlags,
   LISTEN_ADVICE,
+  PAGE_FLAGS,
   type PageOptions,
   readPageFlags,
   refusePageFlags,
@@ -58,22 +56,15 @@ import {
 } from "../flags/page_flags.ts";
 import { summaryText } from "../output/run_summary.ts";
 import {
-  addScoringFlags,
   planScoring,
   readScoringFlags,
+  SCORING_FLAGS,
   type ScoringOptions,
 } from "../flags/scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
-  checkEnd,
-  countStored,
-  findRecorded,
-  type RecordedStream,
-  requireAgreement,
-} from "./stored_stream.ts";
-import {
-  addStreamFlags,
   readStreamFlags,
+  STREAM_FLAGS,
   type StreamOptions,
 } from "../flags/stream_flags.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
@@ -93,23 +84,82 @@ interface ChosenRoles {
   readonly page: "named" | "by default" | "none";
 }
 
-interface RunOptions
-  extends
-    DataOptions,
-    StreamOptions,
-    ConnectionOptions,
-    PageOptions,
-    ScoringOptions {
-  readonly role?: ChosenRoles;
-  readonly workers?: number;
-  readonly rate?: Pace;
-  readonly speedup?: number;
-  readonly durability: "normal" | "full";
-  readonly keep?: number;
-  readonly acceptMissingStart?: boolean;
-  readonly files?: string;
-  readonly filesFormat: "jsonl" | "csv";
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    role: {
+      value: "<roles>",
+      help: "any of producer, processor, writer, scorer, trainer, dashboard " +
+        "(comma list)",
+      read: readRoles,
+      default: "all, of scorer and trainer those that are asked for",
+    },
+    workers: {
+      value: "<n>",
+      help: "threads of processor and writer each",
+      read: wholeNumber(1, WORKERS_MAX),
+      default: "1; more need Kafka",
+    },
+    rate: {
+      value: "<n|max>",
+      help: "payments published a second",
+      read: readRate,
+      default: "1000",
+      alternative: "speedup",
+    },
+    speedup: {
+      value: "<x>",
+      help: "instead: event time x times faster than the clock",
+      read: positiveNumber(SPEEDUP_MAX),
+      alternative: "rate",
+    },
+    keep: {
+      value: "<days>",
+      help: "beside the processor: the log forgets what is older and not " +
+        "needed by any role",
+      read: wholeNumber(0, DAYS_MAX),
+      default: "keeps everything",
+    },
+    state: {
+      value: "<dir>",
+      help: "folder for snapshots of the processor's state, so that it " +
+        "starts quickly; an embedded log has them in its data folder",
+      needs: "--log=kafka",
+    },
+    acceptMissingStart: {
+      help: "begin with what is left where the topic's retention deleted " +
+        "payments before they were read",
+    },
+    files: {
+      value: "<dir>",
+      help: "also keep the processor's output in one file a day",
+    },
+    filesFormat: {
+      value: "<form>",
+      help: "jsonl or csv",
+      read: oneOf(["jsonl", "csv"]),
+      default: "jsonl",
+      fallback: "jsonl",
+    },
+    durability: {
+      value: "<level>",
+      help: "of an embedded log. full: every step waits for the disk, exact " +
+        "after a power cut; normal: faster, a power cut may undo the last " +
+        "steps, which are then repeated",
+      read: oneOf(["normal", "full"]),
+      default: "full",
+      fallback: "full",
+    },
+  },
+} as const satisfies FlagGroup;
+
+type RunOptions =
+  & FlagValues<typeof FLAGS>
+  & DataOptions
+  & StreamOptions
+  & ConnectionOptions
+  & PageOptions
+  & ScoringOptions;
 
 const EXAMPLES = `
 Examples:
@@ -131,83 +181,26 @@ Ctrl-C finishes the work in hand and prints a summary; the next start of the
 same command goes on from there. A second Ctrl-C stops at once.
 `;
 
-/**
- * Adds the command to the program, as its default.
- *
- * @internal
- */
-export function addRunCommand(program: Command): void {
-  const command = program.command("run")
-    .summary("run the pipeline: produce, process, store, show")
-    .description(
-      "Streams simulated payments through the log, computes their features " +
-        "over sliding windows, stores them, and shows it all on a live page.",
-    )
-    .option(
-      "--role <roles>",
-      "any of producer, processor, writer, scorer, trainer, dashboard (comma " +
-        "list; default: all, of scorer and trainer those that are asked for)",
-      readRoles,
-    );
-  command
-    .option(
-      "--workers <n>",
-      "threads of processor and writer each (default: 1; more need Kafka)",
-      wholeNumber("--workers", 1, WORKERS_MAX),
-    )
-    .option(
-      "--rate <n|max>",
-      "payments published a second (default: 1000)",
-      readRate,
-    )
-    .option(
-      "--speedup <x>",
-      "instead: event time x times faster than the clock",
-      positiveNumber("--speedup", SPEEDUP_MAX),
-    )
-    .option(
-      "--keep <days>",
-      "beside the processor: the log forgets what is older and not needed " +
-        "by any role (default: keeps everything)",
-      wholeNumber("--keep", 0, DAYS_MAX),
-    )
-    .option(
-      "--accept-missing-start",
-      "begin with what is left where the topic's retention deleted payments " +
-        "before they were read",
-    )
-    .option(
-      "--files <dir>",
-      "also keep the processor's output in one file a day",
-    )
-    .option(
-      "--files-format <form>",
-      "jsonl or csv",
-      oneOf<"jsonl" | "csv">("--files-format", ["jsonl", "csv"]),
-      "jsonl" as const,
-    )
-    .option(
-      "--durability <level>",
-      "of an embedded log. full: every step waits for the disk, exact after " +
-        "a power cut; normal: faster, a power cut may undo the last steps, " +
-        "which are then repeated",
-      oneOf<"normal" | "full">("--durability", ["normal", "full"]),
-      "full" as const,
-    );
-  addPageFlags(command);
-  addScoringFlags(command);
-  addStreamFlags(command);
-  addDataFlags(command);
-  addFeatureFlags(command);
-  addConnectionFlags(command);
-  command.hook("preAction", (_, action) => {
-    const instead = { rate: "speedup", speedup: "rate" };
-    const { options } = action;
-    takeFromEnvironment(action, options, processEnvironment, instead);
-  });
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES);
-  command.action((options: RunOptions) => run(options));
-}
+/** The command. */
+export const RUN_COMMAND: CommandDeclaration = defineCommand({
+  name: "run",
+  summary: "run the pipeline: produce, process, store, show",
+  description:
+    "Streams simulated payments through the log, computes their features " +
+    "over sliding windows, stores them, and shows it all on a live page.",
+  flags: [
+    FLAGS,
+    PAGE_FLAGS,
+    SCORING_FLAGS,
+    STREAM_FLAGS,
+    DATA_FLAGS,
+    FEATURE_FLAGS,
+    ...CONNECTION_FLAGS,
+  ],
+  environment: true,
+  examples: EXAMPLES,
+  run: run,
+});
 
 async function run(options: RunOptions): Promise<void> {
   const live = Deno.stderr.isTerminal();
@@ -265,6 +258,7 @@ async function run(options: RunOptions): Promise<void> {
       after,
       stored: stored?.payments,
       written: stream.written,
+      recovered: stream.recovered,
       latency: roles.length > 1 && settings.pace.kind !== "max"
         ? latency.summary()
         : undefined,
@@ -466,6 +460,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    stateFolder: options.state,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
@@ -498,7 +493,7 @@ const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
 
 const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
 
-const readRoles: FlagReader<ChosenRoles> = (text) => {
+function readRoles(text: string): ChosenRoles {
   const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
   const chosen = text.split(",").map((word) => word.trim());
   if (chosen.includes("all")) return ALL_ROLES;
@@ -514,9 +509,9 @@ const readRoles: FlagReader<ChosenRoles> = (text) => {
     `--role must be all or any of ${all.join(", ")}, not ` +
       `'${unknown.slice(0, 60)}'`,
   );
-};
+}
 
-const readRate: FlagReader<Pace> = (text) => {
+function readRate(text: string): Pace {
   if (text === "max") return { kind: "max" };
   const perSecond = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
   if (perSecond > 0 && perSecond <= RATE_MAX) {
@@ -526,4 +521,4 @@ const readRate: FlagReader<Pace> = (text) => {
     `--rate must be max or a number of payments a second up to ${RATE_MAX}, ` +
       `not '${text.slice(0, 60)}'`,
   );
-};
+}

@@ -2,19 +2,15 @@
  * `fraudstream schema`: the keyspace and tables in Cassandra as CQL, for those
  * who make them beforehand or want to see what the writer would make.
  */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { schemaCql } from "../../store/cassandra/cassandra_schema.ts";
 import {
-  addSchemaFlags,
   readSchemaFlags,
+  SCHEMA_FLAGS,
   type SchemaOptions,
 } from "../flags/cassandra_flags.ts";
 import {
-  processEnvironment,
-  takeFromEnvironment,
-} from "../flags/environment.ts";
-import {
-  addFeatureColumnFlags,
+  FEATURE_COLUMN_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
@@ -27,27 +23,19 @@ Examples:
   fraudstream schema --local-dc=dc1 --store-replication=3 --keyspace=shop
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addSchemaCommand(program: Command): void {
-  const command = program.command("schema")
-    .summary("print the CQL that makes keyspace and tables in Cassandra")
-    .description(
-      "Prints the CQL that makes keyspace and tables in Cassandra. The " +
-        "writer makes what is missing by itself, if it may; a table of " +
-        "payments that is there gets the features' columns from it.",
-    );
-  addFeatureColumnFlags(addSchemaFlags(command));
-  const { options } = command;
-  command.hook("preAction", (_, action) => {
-    takeFromEnvironment(action, options, processEnvironment);
-  });
-  command.addHelpText("after", EXAMPLES)
-    .action((options: SchemaOptions & FeatureOptions) => schema(options));
-}
+/** The command. */
+export const SCHEMA_COMMAND: CommandDeclaration = defineCommand({
+  name: "schema",
+  summary: "print the CQL that makes keyspace and tables in Cassandra",
+  description:
+    "Prints the CQL that makes keyspace and tables in Cassandra. The " +
+    "writer makes what is missing by itself, if it may; a table of " +
+    "payments that is there gets the features' columns from it.",
+  flags: [SCHEMA_FLAGS, FEATURE_COLUMN_FLAGS],
+  environment: true,
+  examples: EXAMPLES,
+  run: schema,
+});
 
 function schema(options: SchemaOptions & FeatureOptions): void {
   const example = "schema --local-dc=datacenter1";

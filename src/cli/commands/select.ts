@@ -1,9 +1,10 @@
 /** `select`: prequential validation of many settings, and the best of them. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import { OutputFile } from "../../base/output_file.ts";
+import { writeOutput } from "../../base/output_file.ts";
 import { type Metric, METRICS } from "../../learning/judge/judgement.ts";
-import { MODEL_KINDS, type ModelKind } from "../../learning/kinds/model.ts";
+import { KIND_NAMES, kindOf } from "../../learning/kinds/kinds.ts";
 import {
   bestBy,
   HANDBOOK_FOLDS,
@@ -13,27 +14,23 @@ import {
 } from "../../learning/judge/selection.ts";
 import { prequentialPeriods } from "../../learning/data/split.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import { addThreadsFlag, fitAll, threadsOf } from "./fitting.ts";
+import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
+import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { oneOf, wholeNumber } from "../flags/flag_value.ts";
-import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import {
   collectModels,
-  type ModelChoice,
   type NamedSpec,
   readModels,
   withSetting,
 } from "../flags/model_flags.ts";
-import {
-  addPeriodFlags,
-  dateRange,
-  loadPeriod,
-  type PeriodOptions,
-  type PeriodPayments,
-} from "../flags/period_flags.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
+import { dateRange } from "../output/evaluation_table.ts";
+import { loadPeriod, type PeriodPayments } from "./labelled_payments.ts";
 import {
   METRIC_TITLES,
   type NamedResult,
@@ -41,39 +38,54 @@ import {
   selectionSvg,
 } from "../output/selection_plot.ts";
 import { counted, writeError, writeResult } from "../output/terminal.ts";
-import { decimals, textTable } from "../output/text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
-interface SelectOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
-  readonly model?: ModelChoice[];
-  readonly grid?: Grid;
-  readonly metric?: Metric;
-  readonly folds: number;
-  readonly json?: boolean;
-  readonly out?: string;
-  readonly threads?: number;
-}
+const FOLDS_MAX = 100;
+
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    model: {
+      value: "<kind>",
+      help: "kinds of model, as evaluate takes them",
+      read: collectModels,
+      default: "all",
+    },
+    grid: {
+      value: "<name=values>",
+      help: "values of a setting to try, as in depth=3,6; repeat it for others",
+      read: collectGrid,
+      default: "the handbook's grid of each kind",
+    },
+    metric: {
+      value: "<metric>",
+      help: "sort by it and draw it: auc_roc, average_precision or " +
+        "card_precision_100",
+      read: oneOf(METRICS),
+      default: "average_precision, in the grid's order",
+    },
+    folds: {
+      value: "<n>",
+      help: "validation folds, and test folds",
+      read: wholeNumber(1, FOLDS_MAX),
+      default: `${HANDBOOK_FOLDS}`,
+      fallback: HANDBOOK_FOLDS,
+    },
+    json: { help: "print JSON" },
+    out: { value: "<file>", help: "write a picture of the results, plot.svg" },
+    ...THREADS_FLAGS.flags,
+  },
+} as const satisfies FlagGroup;
+
+type SelectOptions =
+  & FlagValues<typeof FLAGS>
+  & FeatureOptions
+  & PaymentOptions
+  & PeriodOptions;
 
 /** Values to try of each setting. */
 type Grid = Readonly<Record<string, readonly string[]>>;
 
-/** The grids of the handbook's chapter 5. */
-const HANDBOOK_GRIDS: Readonly<Record<ModelKind, Grid>> = {
-  "logistic-regression": { c: ["0.1", "1", "10", "100"] },
-  "decision-tree": {
-    depth: ["2", "3", "4", "5", "6", "7", "8", "9", "10", "20", "50"],
-  },
-  "random-forest": {
-    trees: ["25", "50", "100"],
-    depth: ["5", "10", "20", "50"],
-  },
-  "gradient-boosting": {
-    trees: ["25", "50", "100"],
-    depth: ["3", "6", "9"],
-    "learning-rate": ["0.1", "0.3"],
-  },
-};
-
-const FOLDS_MAX = 100;
 const CANDIDATES_MAX = 10_000;
 
 const EXAMPLES = `
@@ -85,51 +97,18 @@ Examples:
   fraudstream select --in data --model=random-forest:trees=50 --grid=depth=5,10
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addSelectCommand(program: Command): void {
-  const command = program.command("select")
-    .summary("choose a model and its settings by prequential validation")
-    .description(
-      "Trains every model and setting of a grid on several folds, judges " +
-        "them on validation folds that end before the tests begin, and says " +
-        "which is the best by each metric. The test folds choose nothing.",
-    )
-    .option(
-      "--model <kind>",
-      "kinds of model, as evaluate takes them (default: all)",
-      collectModels,
-    )
-    .option(
-      "--grid <name=values>",
-      "values of a setting to try, as in depth=3,6; repeat it for others " +
-        "(default: the handbook's grid of each kind)",
-      collectGrid,
-    )
-    .option(
-      "--metric <metric>",
-      "sort by it and draw it: auc_roc, average_precision or " +
-        "card_precision_100 (default: average_precision, in the grid's order)",
-      oneOf("--metric", METRICS),
-    )
-    .option(
-      "--folds <n>",
-      "validation folds, and test folds",
-      wholeNumber("--folds", 1, FOLDS_MAX),
-      HANDBOOK_FOLDS,
-    )
-    .option("--json", "print JSON")
-    .option("--out <file>", "write a picture of the results, plot.svg");
-  addThreadsFlag(command);
-  addPeriodFlags(command);
-  addFeatureFlags(command);
-  addPaymentFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: SelectOptions) => select(options));
-}
+/** The command. */
+export const SELECT_COMMAND: CommandDeclaration = defineCommand({
+  name: "select",
+  summary: "choose a model and its settings by prequential validation",
+  description:
+    "Trains every model and setting of a grid on several folds, judges " +
+    "them on validation folds that end before the tests begin, and says " +
+    "which is the best by each metric. The test folds choose nothing.",
+  flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
+  examples: EXAMPLES,
+  run: select,
+});
 
 async function select(options: SelectOptions): Promise<void> {
   const { folds } = options;
@@ -159,7 +138,7 @@ async function select(options: SelectOptions): Promise<void> {
 }
 
 /** Reads --grid: name=value,value; adds it to those before. Throws ConfigError. */
-function collectGrid(text: string, before: Grid = {}): Grid {
+function collectGrid(text: string, _flag: string, before: Grid = {}): Grid {
   const [name, values = ""] = text.split("=", 2);
   if (name === "" || values === "" || Object.hasOwn(before, name)) {
     throw new ConfigError(
@@ -172,7 +151,7 @@ function collectGrid(text: string, before: Grid = {}): Grid {
 
 /** Every model with every combination of its grid. */
 function candidatesOf(options: SelectOptions): NamedSpec[] {
-  const choices = options.model ?? readModels(MODEL_KINDS.join(","));
+  const choices = options.model ?? readModels(KIND_NAMES.join(","));
   const candidates = choices.flatMap((choice) => {
     if ("path" in choice) {
       throw new ConfigError(
@@ -181,7 +160,7 @@ function candidatesOf(options: SelectOptions): NamedSpec[] {
     }
     // Settings that were named with the model are not tried out.
     const grid = options.grid ??
-      (choice.name === choice.kind ? HANDBOOK_GRIDS[choice.kind] : {});
+      (choice.name === choice.kind ? gridOf(choice.kind) : {});
     return Object.entries(grid).reduce<NamedSpec[]>(
       (specs, [name, values]) =>
         specs.flatMap((spec) =>
@@ -194,6 +173,18 @@ function candidatesOf(options: SelectOptions): NamedSpec[] {
   throw new ConfigError(
     `the grid has ${candidates.length} combinations; try at most ` +
       `${CANDIDATES_MAX} at once`,
+  );
+}
+
+/** The values that a kind itself names to be tried. */
+function gridOf(kind: string): Grid {
+  const { settings, grid } = kindOf(kind);
+  return Object.fromEntries(
+    Object.entries<readonly number[] | undefined>(grid).map(
+      ([name, values = []]) => {
+        return [settings[name].flag, values.map(String)];
+      },
+    ),
   );
 }
 
@@ -289,8 +280,6 @@ function selectionObject(
 }
 
 async function writePicture(path: string, svg: string): Promise<void> {
-  await using output = await OutputFile.open(path);
-  await output.write(new TextEncoder().encode(svg));
-  await output.close();
+  await writeOutput(path, new TextEncoder().encode(svg));
   writeError(`picture in ${path}\n`);
 }

@@ -2,7 +2,8 @@
  * `fraudstream status`: what a stream holds, in a data folder or on Kafka and
  * Cassandra, for people and for programs. It may be running meanwhile.
  */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { StoreError } from "../../base/error.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import {
@@ -22,26 +23,26 @@ import type { PredictionStatus } from "../../store/predictions.ts";
 import type { Store, StoreStatus } from "../../store/store.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import {
-  addConnectionFlags,
-  type Connection,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   readConnection,
 } from "../flags/connection_flags.ts";
 import {
-  publishedText,
-  scoredText,
-  stageTable,
-} from "../output/run_summary.ts";
-import {
   checkEnd,
+  type Connection,
   countStored,
   openStoredRows,
   openStoredStream,
   requireAgreement,
   type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import {
+  publishedText,
+  scoredText,
+  stageTable,
+} from "../output/run_summary.ts";
+import { warnings } from "../output/warnings.ts";
+import { textTable } from "../../base/text_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";
@@ -53,33 +54,29 @@ Examples:
   fraudstream status --data=./shop --verify
 `;
 
-interface StatusOptions extends ConnectionOptions {
-  readonly json?: boolean;
-  readonly verify?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    json: { help: "as one JSON object" },
+    verify: { help: "also compares every row of the store with the log" },
+  },
+} as const satisfies FlagGroup;
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addStatusCommand(program: Command): void {
-  const command = program.command("status")
-    .summary("say what a stream holds")
-    .description(
-      "Says what a stream holds: topics with their offsets, consumer " +
-        "groups with their lag, rows stored. It may be running. Once all " +
-        "stages are at the end, compares their counts and the store's: a " +
-        "difference is an error.",
-    );
-  command.option("--json", "as one JSON object").option(
-    "--verify",
-    "also compares every row of the store with the log",
-  );
-  addConnectionFlags(command);
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
-    .action((options: StatusOptions) => status(options));
-}
+type StatusOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
+
+/** The command. */
+export const STATUS_COMMAND: CommandDeclaration = defineCommand({
+  name: "status",
+  summary: "say what a stream holds",
+  description:
+    "Says what a stream holds: topics with their offsets, consumer " +
+    "groups with their lag, rows stored. It may be running. Once all " +
+    "stages are at the end, compares their counts and the store's: a " +
+    "difference is an error.",
+  flags: [FLAGS, ...CONNECTION_FLAGS],
+  examples: EXAMPLES,
+  run: status,
+});
 
 async function status(options: StatusOptions): Promise<void> {
   const connection = readConnection(options);
@@ -223,18 +220,14 @@ function writeStatus(
 }
 
 function topicTable(topics: readonly TopicState[]): string {
-  const width = Math.max(5, ...topics.map(({ name }) => name.length));
-  const lines = topics.map(({ name, startOffsets, endOffsets, compacted }) => {
+  const rows = topics.map(({ name, startOffsets, endOffsets, compacted }) => {
     const end = endOffsets.reduce((sum, offset) => sum + offset, 0);
     const start = startOffsets.reduce((sum, offset) => sum + offset, 0);
-    const records = compacted ? "compacted" : `${thousands(end - start)}`;
-    return `${name.padEnd(width)}  ${records.padStart(11)}  ${
-      endOffsets.join(" ")
-    }`;
+    const records = compacted ? "compacted" : thousands(end - start);
+    return [name, records, endOffsets.join(" ")];
   });
-  const head = `${"topic".padEnd(width)}  ${"records".padStart(11)}  ` +
-    "end offset of each partition";
-  return [head, ...lines].join("\n") + "\n";
+  const head = ["topic", "records", "end offset of each partition"];
+  return textTable(head, rows, [1]);
 }
 
 function streamText(stream: StreamStatus): string {

@@ -2,27 +2,27 @@
  * `fraudstream topics`: the topics of a stream as they are and as they should
  * be. It can make those that are missing; what is there it never alters.
  */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError, DataError } from "../../base/error.ts";
 import type { TopicSpec, TopicState } from "../../log/log.ts";
 import { makeDataFolder } from "../../roles/supervisor.ts";
 import { topicSpecs, TRANSACTION_TOPIC } from "../../stream/topics.ts";
 import {
-  addConnectionFlags,
-  type Connection,
+  CONNECTION_FLAGS,
   type ConnectionOptions,
-  ENVIRONMENT_HELP,
   readConnection,
 } from "../flags/connection_flags.ts";
-import { wholeNumber } from "../flags/flag_value.ts";
-import { openStoredStream, openStream, warnings } from "./stored_stream.ts";
-import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
 import {
-  counted,
-  thousands,
-  visible,
-  writeResult,
-} from "../output/terminal.ts";
+  type Connection,
+  openStoredStream,
+  openStream,
+} from "../../stream/stored_stream.ts";
+import { wholeNumber } from "../flags/flag_value.ts";
+import { warnings } from "../output/warnings.ts";
+import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
+import { textTable } from "../../base/text_table.ts";
+import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -32,11 +32,21 @@ Examples:
       --partitions=12 --replication=3
 `;
 
-interface TopicsOptions extends ConnectionOptions {
-  readonly create?: boolean;
-  readonly partitions?: number;
-  readonly json?: boolean;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    create: { help: "make the topics that are missing" },
+    partitions: {
+      value: "<n>",
+      help: "partitions of new topics",
+      read: wholeNumber(1, PARTITIONS_MAX),
+      default: `the stream's, else ${PARTITIONS_DEFAULT}`,
+    },
+    json: { help: "as one JSON object" },
+  },
+} as const satisfies FlagGroup;
+
+type TopicsOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 
 /** A topic as it should be, as it is, and what is wrong between the two. */
 interface Topic {
@@ -45,31 +55,18 @@ interface Topic {
   readonly problems: readonly string[];
 }
 
-/**
- * Adds the command to the program.
- *
- * @internal
- */
-export function addTopicsCommand(program: Command): void {
-  const command = program.command("topics")
-    .summary("show the topics of a stream, make those that are missing")
-    .description(
-      "Shows the topics of a stream as they are, and what is missing or " +
-        "wrong; exit code 1 if anything is. A topic that is there is never " +
-        "altered. Kafka counts the ends of transactions as records.",
-    )
-    .option("--create", "make the topics that are missing")
-    .option(
-      "--partitions <n>",
-      "partitions of new topics (default: the stream's, " +
-        `else ${PARTITIONS_DEFAULT})`,
-      wholeNumber("--partitions", 1, PARTITIONS_MAX),
-    )
-    .option("--json", "as one JSON object");
-  addConnectionFlags(command);
-  command.addHelpText("after", ENVIRONMENT_HELP + EXAMPLES)
-    .action((options: TopicsOptions) => topics(options));
-}
+/** The command. */
+export const TOPICS_COMMAND: CommandDeclaration = defineCommand({
+  name: "topics",
+  summary: "show the topics of a stream, make those that are missing",
+  description:
+    "Shows the topics of a stream as they are, and what is missing or " +
+    "wrong; exit code 1 if anything is. A topic that is there is never " +
+    "altered. Kafka counts the ends of transactions as records.",
+  flags: [FLAGS, ...CONNECTION_FLAGS],
+  examples: EXAMPLES,
+  run: topics,
+});
 
 async function topics(options: TopicsOptions): Promise<void> {
   const connection = readConnection(options);
@@ -138,15 +135,7 @@ function problemsOf(spec: TopicSpec, state: TopicState | undefined): string[] {
 }
 
 function topicTable(topics: readonly Topic[]): string {
-  const width = Math.max(...topics.map(({ spec }) => spec.name.length));
-  const columns = ["partitions", "compacted", "records"];
-  const row = (name: string, cells: readonly string[], rest: string) =>
-    [
-      name.padEnd(width),
-      ...cells.map((cell, i) => cell.padStart(columns[i].length)),
-      rest,
-    ].join("  ").trimEnd() + "\n";
-  const lines = topics.map(({ spec, state, problems }) => {
+  const rows = topics.map(({ spec, state, problems }) => {
     const cells = state
       ? [`${state.partitions}`, state.compacted ? "yes" : "no", held(state)]
       : ["-", "-", "-"];
@@ -154,9 +143,10 @@ function topicTable(topics: readonly Topic[]): string {
       `${key}=${value}`
     );
     const told = problems.length > 0 ? problems.join(", ") : "ok";
-    return row(spec.name, cells, visible([told, ...settings].join("  ")));
+    return [spec.name, ...cells, [told, ...settings].join("  ")];
   });
-  return row("topic", columns, "state") + lines.join("");
+  const head = ["topic", "partitions", "compacted", "records", "state"];
+  return textTable(head, rows, [2]);
 }
 
 function held({ startOffsets, endOffsets }: TopicState): string {

@@ -1,17 +1,19 @@
 /** `train`: fits one model and writes it to a file. */
-import type { Command } from "commander";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
-import { STANDARD_STREAM } from "../../base/output_file.ts";
-import { completeSettings } from "../../learning/fit/fit.ts";
+import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
+import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
 import {
+  formatModelFile,
   type TrainedModel,
   withVersion,
 } from "../../learning/file/model_file.ts";
-import type { InputNumbers } from "../../learning/onnx/onnx_export.ts";
-import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
+import type { InputNumbers } from "../../learning/onnx/onnx_writer.ts";
+import { exportModel, ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
   type LabelledPayments,
   lastDayOf,
@@ -28,39 +30,59 @@ import {
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
-  addFeatureFlags,
+  FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
 import { checkOutput } from "../output/feature_table.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
+import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { requireFlag } from "../flags/flag_value.ts";
-import { addPaymentFlags, type PaymentOptions } from "./labelled_payments.ts";
+import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import {
   type NamedSpec,
   readModels,
   withSetting,
 } from "../flags/model_flags.ts";
-import { writeModelFile, writeOnnxFile } from "./model_source.ts";
-import {
-  addPeriodFlags,
-  dateRange,
-  loadPeriod,
-  type PeriodOptions,
-} from "../flags/period_flags.ts";
+import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
+import { dateRange } from "../output/evaluation_table.ts";
+import { loadPeriod } from "./labelled_payments.ts";
 import { counted, writeError } from "../output/terminal.ts";
-import { decimals } from "../output/text_table.ts";
+import { decimals } from "../../base/text_table.ts";
 
-interface TrainOptions extends FeatureOptions, PaymentOptions, PeriodOptions {
-  readonly model?: string;
-  readonly out?: string;
-  readonly force?: boolean;
-  readonly export?: string;
-  readonly settings?: string;
-  readonly trees?: string;
-  readonly depth?: string;
-  readonly learningRate?: string;
-}
+/** Flags of its own. */
+const FLAGS = {
+  flags: {
+    model: {
+      value: "<kind>",
+      help: `needed: ${KIND_NAMES.join(", ")}`,
+    },
+    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
+    force: { help: "overwrite the file that is there" },
+    export: {
+      value: "<format>",
+      help: "write the model for other programs too, as model.onnx beside " +
+        "model.json: onnx, which takes float64, or onnx-float32, which may " +
+        "score some rows otherwise",
+    },
+    trees: { value: "<n>", help: "number of trees" },
+    depth: { value: "<n>", help: "levels of a tree; 0 for no limit" },
+    learningRate: {
+      value: "<r>",
+      help: "what part of its step a tree takes",
+    },
+    settings: {
+      value: "<list>",
+      help: "any setting of the model, as in seed=7,row-share=0.5",
+    },
+  },
+} as const satisfies FlagGroup;
+
+type TrainOptions =
+  & FlagValues<typeof FLAGS>
+  & FeatureOptions
+  & PaymentOptions
+  & PeriodOptions;
 
 const EXAMPLES = `
 Examples:
@@ -71,45 +93,18 @@ Examples:
   fraudstream evaluate --model=model.json
 `;
 
-/**
- * Adds the command to the program.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addTrainCommand(program: Command): void {
-  const command = program.command("train")
-    .summary("train a model and write it to a file")
-    .description(
-      "Trains one model and writes it to a file, with its features, its " +
-        "training days and, where the payments go on to the end of the test, " +
-        "its metrics.",
-    )
-    .option(
-      "--model <kind>",
-      "needed: logistic-regression, decision-tree, random-forest or " +
-        "gradient-boosting",
-    )
-    .option("--out <file>", "needed: file to write, or - for stdout")
-    .option("--force", "overwrite the file that is there")
-    .option(
-      "--export <format>",
-      "write the model for other programs too, as model.onnx beside " +
-        "model.json: onnx, which takes float64, or onnx-float32, which may " +
-        "score some rows otherwise",
-    )
-    .option("--trees <n>", "number of trees")
-    .option("--depth <n>", "levels of a tree; 0 for no limit")
-    .option("--learning-rate <r>", "what part of its step a tree takes")
-    .option(
-      "--settings <list>",
-      "any setting of the model, as in seed=7,row-share=0.5",
-    );
-  addPeriodFlags(command);
-  addFeatureFlags(command);
-  addPaymentFlags(command);
-  command.addHelpText("after", EXAMPLES)
-    .action((options: TrainOptions) => train(options));
-}
+/** The command. */
+export const TRAIN_COMMAND: CommandDeclaration = defineCommand({
+  name: "train",
+  summary: "train a model and write it to a file",
+  description:
+    "Trains one model and writes it to a file, with its features, its " +
+    "training days and, where the payments go on to the end of the test, " +
+    "its metrics.",
+  flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
+  examples: EXAMPLES,
+  run: train,
+});
 
 async function train(options: TrainOptions): Promise<void> {
   const spec = readSpecOf(options);
@@ -138,8 +133,8 @@ async function train(options: TrainOptions): Promise<void> {
   };
   const [outcome] = await fitAll(payments, [task], threadsOf(undefined));
   const model = trainedModel(spec, parameters, payments, period, outcome);
-  await writeModelFile(out, model);
-  if (onnx) await writeOnnxFile(onnx.path, model, onnx.numbers);
+  await writeOutput(out, new TextEncoder().encode(formatModelFile(model)));
+  if (onnx) await writeOutput(onnx.path, exportModel(model, onnx.numbers));
   writeError(summary(model, payments, period, paths));
 }
 
@@ -224,7 +219,7 @@ function trainedModel(
       ...countRows(payments, rows),
       fingerprint: rowsFingerprint(payments, rows),
     },
-    settings: { ...completeSettings(spec.kind, spec.settings) },
+    settings: completeSettings(spec.kind, spec.settings),
     metrics: tests[0]?.judgement.metrics,
     body,
   });

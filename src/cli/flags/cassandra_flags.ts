@@ -3,7 +3,6 @@
  * they make. The password has no flag: it comes from the environment or a
  * file, so that no list of processes and no shell history shows it.
  */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import {
   type CassandraSettings,
@@ -14,102 +13,76 @@ import {
 } from "../../store/cassandra/cassandra_settings.ts";
 import type { Environment } from "./environment.ts";
 import {
+  type FlagGroup,
+  flagName,
   type FlagReader,
-  oneOf,
-  serverList,
-  wholeNumber,
-} from "./flag_value.ts";
+  type FlagValues,
+} from "./flag.ts";
+import { oneOf, serverList, wholeNumber } from "./flag_value.ts";
 import { readAuthorities, readPassword } from "./secret.ts";
-
-/** The flags of the schema as commander hands them over; absent if not given. */
-export interface SchemaOptions {
-  /** --local-dc */
-  readonly localDc?: string;
-  /** --keyspace */
-  readonly keyspace?: string;
-  /** --store-replication */
-  readonly storeReplication?: number;
-  /** --bigint-ids: has no effect; kept for scripts that give it */
-  readonly bigintIds?: boolean;
-}
-
-/** The Cassandra flags as commander hands them over; absent if not given. */
-export interface CassandraOptions extends SchemaOptions {
-  /** --contact-points */
-  readonly contactPoints?: readonly string[];
-  /** --consistency */
-  readonly consistency?: string;
-  /** --cassandra-tls */
-  readonly cassandraTls?: boolean;
-  /** --cassandra-ca-file */
-  readonly cassandraCaFile?: string;
-  /** --cassandra-username */
-  readonly cassandraUsername?: string;
-  /** --cassandra-password-file */
-  readonly cassandraPasswordFile?: string;
-}
-
-/** The flag of each option. */
-export const CASSANDRA_FLAGS: Readonly<
-  Record<keyof CassandraOptions, string>
-> = {
-  contactPoints: "--contact-points",
-  localDc: "--local-dc",
-  keyspace: "--keyspace",
-  consistency: "--consistency",
-  storeReplication: "--store-replication",
-  bigintIds: "--bigint-ids",
-  cassandraTls: "--cassandra-tls",
-  cassandraCaFile: "--cassandra-ca-file",
-  cassandraUsername: "--cassandra-username",
-  cassandraPasswordFile: "--cassandra-password-file",
-};
 
 const REPLICATION_MAX = 16;
 
-/**
- * Adds the Cassandra flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addCassandraFlags(command: Command): void {
-  command.optionsGroup("Flags of --store=cassandra:")
-    .option(
-      "--contact-points <list>",
-      "needed: some of the nodes, host or host:port,…",
-      serverList("--contact-points", "optional"),
-    )
-    .option(
-      "--consistency <level>",
-      "of reads and writes (default: LOCAL_QUORUM)",
-      readConsistency,
-    );
-  addSchemaFlags(command)
-    .option("--cassandra-tls", "encrypt the connection")
-    .option("--cassandra-ca-file <file>", "authorities to trust, PEM")
-    .option("--cassandra-username <name>", "who logs in")
-    .option(
-      "--cassandra-password-file <file>",
-      "the password (or FRAUDSTREAM_CASSANDRA_PASSWORD)",
-    );
-}
+const readConsistency: FlagReader<string> = (text, flag) =>
+  oneOf(CONSISTENCY_LEVELS)(text.toUpperCase(), flag);
 
-/**
- * Adds the flags that the schema depends on to a command, which it returns.
- *
- * @internal
- */
-export function addSchemaFlags(command: Command): Command {
-  return command
-    .option("--local-dc <name>", "needed: the data centre to work in")
-    .option("--keyspace <name>", `(default: ${DEFAULT_KEYSPACE})`)
-    .option(
-      "--store-replication <n>",
-      "replicas of a new keyspace (default: 1)",
-      wholeNumber("--store-replication", 1, REPLICATION_MAX),
-    )
-    .option("--bigint-ids", "no effect: new tables always take bigint ids");
-}
+/** The flags that the schema depends on. */
+export const SCHEMA_FLAGS = {
+  flags: {
+    localDc: { value: "<name>", help: "needed: the data centre to work in" },
+    keyspace: {
+      value: "<name>",
+      help: "keyspace of the tables",
+      default: DEFAULT_KEYSPACE,
+    },
+    storeReplication: {
+      value: "<n>",
+      help: "replicas of a new keyspace",
+      read: wholeNumber(1, REPLICATION_MAX),
+      default: "1",
+    },
+    bigintIds: { help: "no effect: new tables always take bigint ids" },
+  },
+} as const satisfies FlagGroup;
+
+/** The Cassandra flags. */
+export const CASSANDRA_FLAGS = {
+  title: "Flags of --store=cassandra",
+  needs: "--store=cassandra",
+  environment: true,
+  flags: {
+    contactPoints: {
+      value: "<list>",
+      help: "needed: some of the nodes, host or host:port,…",
+      read: serverList("optional"),
+    },
+    consistency: {
+      value: "<level>",
+      help: "of reads and writes",
+      read: readConsistency,
+      default: "LOCAL_QUORUM",
+    },
+    ...SCHEMA_FLAGS.flags,
+    cassandraTls: { help: "encrypt the connection" },
+    cassandraCaFile: {
+      value: "<file>",
+      help: "authorities to trust, PEM",
+      needs: "--cassandra-tls",
+    },
+    cassandraUsername: { value: "<name>", help: "who logs in" },
+    cassandraPasswordFile: {
+      value: "<file>",
+      help: "the password",
+      instead: "FRAUDSTREAM_CASSANDRA_PASSWORD",
+    },
+  },
+} as const satisfies FlagGroup;
+
+/** What the flags of the schema give. */
+export type SchemaOptions = FlagValues<typeof SCHEMA_FLAGS>;
+
+/** What the Cassandra flags give. */
+export type CassandraOptions = FlagValues<typeof CASSANDRA_FLAGS>;
 
 /** What the flags say of the schema, in the data centre given. */
 export function readSchemaFlags(
@@ -142,11 +115,6 @@ export function readCassandraFlags(
         "datacenter1",
     );
   }
-  if (cassandraCaFile !== undefined && !cassandraTls) {
-    throw new ConfigError(
-      "--cassandra-ca-file has no effect without --cassandra-tls; add it",
-    );
-  }
   const ca = cassandraCaFile === undefined
     ? undefined
     : readAuthorities("--cassandra-ca-file", cassandraCaFile);
@@ -167,8 +135,8 @@ function readUser(
   environment: Environment,
 ): CassandraSettings["user"] {
   const source = {
-    variable: "FRAUDSTREAM_CASSANDRA_PASSWORD",
-    flag: "--cassandra-password-file",
+    variable: CASSANDRA_FLAGS.flags.cassandraPasswordFile.instead,
+    flag: flagName("cassandraPasswordFile"),
     file: cassandraPasswordFile,
   };
   const password = readPassword(source, environment);
@@ -185,6 +153,3 @@ function readUser(
       `in a file that ${source.flag} names`,
   );
 }
-
-const readConsistency: FlagReader<string> = (text) =>
-  oneOf("--consistency", CONSISTENCY_LEVELS)(text.toUpperCase());

@@ -3,96 +3,68 @@
  * and its store in Cassandra, in any combination. All of them may come from
  * the environment instead, for containers.
  */
-import type { Command } from "commander";
-import { ConfigError } from "../../base/error.ts";
-import type { LogSettings } from "../../log/open_log.ts";
-import type { StoreSettings } from "../../store/open_store.ts";
+import type { Connection } from "../../stream/stored_stream.ts";
 import {
-  addCassandraFlags,
   CASSANDRA_FLAGS,
   type CassandraOptions,
   readCassandraFlags,
 } from "./cassandra_flags.ts";
-import {
-  type Environment,
-  processEnvironment,
-  takeFromEnvironment,
-  variableOf,
-} from "./environment.ts";
+import { type Environment, processEnvironment } from "./environment.ts";
+import { checkNeeds, type FlagGroup, type FlagValues } from "./flag.ts";
 import { oneOf } from "./flag_value.ts";
 import {
-  addKafkaFlags,
   KAFKA_FLAGS,
   type KafkaOptions,
   readKafkaFlags,
 } from "./kafka_flags.ts";
 
-/** The connection flags as commander hands them over; absent if not given. */
-export interface ConnectionOptions extends KafkaOptions, CassandraOptions {
-  /** --data */
-  readonly data?: string;
-  /** --log */
-  readonly log?: LogSettings["kind"];
-  /** --store */
-  readonly store?: StoreSettings["kind"];
-}
-
-/** Where a stream is. */
-export interface Connection {
-  /** The data folder, where log or store are in one. */
-  readonly folder: string | undefined;
-  /** Where the log is. */
-  readonly log: LogSettings;
-  /** Where the store is. */
-  readonly store: StoreSettings;
-}
-
 /** Where the data folder is if --data does not say. */
 const DATA_FOLDER = "./fraudstream-data";
 
-/**
- * Adds the connection flags to a command, and the environment as their second
- * source.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addConnectionFlags(command: Command): void {
-  const before = command.options.length;
-  command.optionsGroup("Where the stream is:")
-    .option(
-      "--data <dir>",
-      `data folder of an embedded log or store (default: ${DATA_FOLDER})`,
-    )
-    .option(
-      "--log <kind>",
-      "embedded (in the data folder) or kafka (default: embedded)",
-      oneOf<LogSettings["kind"]>("--log", ["embedded", "kafka"]),
-    )
-    .option(
-      "--store <kind>",
-      "embedded (in the data folder) or cassandra (default: embedded)",
-      oneOf<StoreSettings["kind"]>("--store", ["embedded", "cassandra"]),
-    );
-  addKafkaFlags(command);
-  addCassandraFlags(command);
-  const options = command.options.slice(before);
-  command.hook("preAction", (_, action) => {
-    takeFromEnvironment(action, options, processEnvironment);
-  });
-}
+/** The flags that choose log and store. */
+export const PLACE_FLAGS = {
+  title: "Where the stream is",
+  environment: true,
+  flags: {
+    data: {
+      value: "<dir>",
+      help: "data folder of an embedded log or store",
+      default: DATA_FOLDER,
+    },
+    log: {
+      value: "<kind>",
+      help: "embedded (in the data folder) or kafka",
+      read: oneOf(["embedded", "kafka"]),
+      default: "embedded",
+    },
+    store: {
+      value: "<kind>",
+      help: "embedded (in the data folder) or cassandra",
+      read: oneOf(["embedded", "cassandra"]),
+      default: "embedded",
+    },
+  },
+} as const satisfies FlagGroup;
 
-/** The end of a help text that tells of the environment. */
-export const ENVIRONMENT_HELP = `
-Flags that say where the stream is, and all flags of run, may stand in the
-environment instead: --log as FRAUDSTREAM_LOG, --local-dc as
-FRAUDSTREAM_LOCAL_DC and so on; the flag wins.
-`;
+/** The flags that say where a stream is. */
+export const CONNECTION_FLAGS = [
+  PLACE_FLAGS,
+  KAFKA_FLAGS,
+  CASSANDRA_FLAGS,
+] as const;
+
+/** What the connection flags give. */
+export type ConnectionOptions =
+  & FlagValues<typeof PLACE_FLAGS>
+  & KafkaOptions
+  & CassandraOptions;
 
 /**
  * Where the flags say that the stream is; `durable` is whether an embedded log
  * waits for the disk. A store never does: what a power cut takes from it the
- * writer stores again, from the position that it finds there. Throws ConfigError for flags that contradict each other,
- * DataError for a file that cannot be read.
+ * writer stores again, from the position that it finds there. Throws
+ * ConfigError for flags that contradict each other, DataError for a file that
+ * cannot be read.
  */
 export function readConnection(
   options: ConnectionOptions,
@@ -100,10 +72,7 @@ export function readConnection(
   environment: Environment = processEnvironment,
 ): Connection {
   const { log = "embedded", store = "embedded" } = options;
-  if (log !== "kafka") refuse(options, KAFKA_FLAGS, "--log=kafka");
-  if (store !== "cassandra") {
-    refuse(options, CASSANDRA_FLAGS, "--store=cassandra");
-  }
+  for (const group of CONNECTION_FLAGS) checkNeeds(group, options);
   const folder = options.data ?? DATA_FOLDER;
   const embedded = { kind: "embedded", folder } as const;
   const connection = {
@@ -116,22 +85,6 @@ export function readConnection(
   };
   const usesFolder = log === "embedded" || store === "embedded";
   return { folder: usesFolder ? folder : undefined, ...connection };
-}
-
-/** Refuses flags that need another one. */
-function refuse<K extends string>(
-  options: Readonly<Partial<Record<K, unknown>>>,
-  flags: Readonly<Record<K, string>>,
-  needed: string,
-): void {
-  for (const option of Object.keys(flags) as K[]) {
-    if (options[option] === undefined) continue;
-    const flag = flags[option];
-    throw new ConfigError(
-      `${flag} (or ${variableOf(flag)}) has no effect without ${needed}; add ` +
-        `that or leave ${flag} out`,
-    );
-  }
 }
 
 /** The flags that lead another command to the same stream, for messages; no secrets. */

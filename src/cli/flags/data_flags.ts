@@ -2,7 +2,6 @@
  * The flags that say which data set is simulated, shared by every command
  * that simulates one; together they decide every byte of it.
  */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import {
   HANDBOOK_PARAMETERS,
@@ -10,7 +9,9 @@ import {
 } from "../../simulator/parameters.ts";
 import { dateSeconds, formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS, INT_MAX } from "../../payment/payment.ts";
-import { dateFlag, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
+import type { FlagGroup, FlagValues } from "./flag.ts";
+import { oneOf, positiveNumber, readDate, wholeNumber } from "./flag_value.ts";
 
 /** Where the simulator's chance comes from. */
 export type Rng = "handbook" | "seedrandom";
@@ -24,29 +25,6 @@ export interface DataFlags {
   /** Seed of `seedrandom`; "" with `handbook`, whose seeds are fixed. */
   readonly seed: string;
 }
-
-/** The data flags as commander hands them over; absent if not given. */
-export interface DataOptions {
-  /** --customers */
-  readonly customers?: number;
-  /** --terminals */
-  readonly terminals?: number;
-  /** --days */
-  readonly days?: number;
-  /** --start, seconds since 1970. */
-  readonly start?: number;
-  /** --radius */
-  readonly radius?: number;
-  /** --preset */
-  readonly preset?: Preset;
-  /** --rng */
-  readonly rng?: Rng;
-  /** --seed */
-  readonly seed?: string;
-}
-
-/** A named data set to start from. */
-export type Preset = "handbook" | "seed";
 
 /** Most days that TX_TIME_SECONDS, below 2^31, can count. */
 export const DAYS_MAX = 24_855;
@@ -68,60 +46,65 @@ const RADIUS_MAX = 1000;
 /** Side of the square on which customers and terminals lie. */
 const SIDE = 100;
 
-const PRESETS: Readonly<Record<Preset, SimulatorParameters>> = {
+const PRESETS = {
   handbook: HANDBOOK_PARAMETERS,
   seed: { ...HANDBOOK_PARAMETERS, customers: 500, terminals: 100 },
-};
+} as const satisfies Record<string, SimulatorParameters>;
 
-/**
- * Adds the data flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addDataFlags(command: Command): void {
-  command.optionsGroup("Data flags:")
-    .option(
-      "--preset <name>",
-      "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; " +
-        "183 days and radius 5 both (default: handbook)",
-      oneOf<Preset>("--preset", ["handbook", "seed"]),
-    )
-    .option(
-      "--customers <n>",
-      "number of customers, that is cards",
-      wholeNumber("--customers", 1, INT_MAX),
-    )
-    .option(
-      "--terminals <n>",
-      "number of payment terminals",
-      wholeNumber("--terminals", 1, INT_MAX),
-    )
-    .option(
-      "--days <n>",
-      "number of days; 0 never ends (needs --rng=seedrandom)",
-      wholeNumber("--days", 0, DAYS_MAX),
-    )
-    .option(
-      "--start <date>",
-      "first day (default: 2018-04-01)",
-      dateFlag("--start"),
-    )
-    .option(
-      "--radius <r>",
-      "how far customers go, on a square of side 100",
-      positiveNumber("--radius", RADIUS_MAX),
-    )
-    .option(
-      "--rng <name>",
-      "handbook: the handbook's own data, byte for byte; seedrandom: " +
-        "other data for each --seed (default: handbook)",
-      oneOf<Rng>("--rng", ["handbook", "seedrandom"]),
-    )
-    .option(
-      "--seed <text>",
-      `seed of --rng=seedrandom (default: ${DEFAULT_SEED})`,
-    );
-}
+/** The data flags. */
+export const DATA_FLAGS = {
+  title: "Data flags",
+  flags: {
+    preset: {
+      value: "<name>",
+      help: "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; " +
+        "183 days and radius 5 both",
+      read: oneOf(["handbook", "seed"]),
+      default: "handbook",
+    },
+    customers: {
+      value: "<n>",
+      help: "number of customers, that is cards",
+      read: wholeNumber(1, INT_MAX),
+    },
+    terminals: {
+      value: "<n>",
+      help: "number of payment terminals",
+      read: wholeNumber(1, INT_MAX),
+    },
+    days: {
+      value: "<n>",
+      help: "number of days; 0 never ends (needs --rng=seedrandom)",
+      read: wholeNumber(0, DAYS_MAX),
+    },
+    start: {
+      value: "<date>",
+      help: "first day",
+      read: readDate,
+      default: "2018-04-01",
+    },
+    radius: {
+      value: "<r>",
+      help: "how far customers go, on a square of side 100",
+      read: positiveNumber(RADIUS_MAX),
+    },
+    rng: {
+      value: "<name>",
+      help: "handbook: the handbook's own data, byte for byte; seedrandom: " +
+        "other data for each --seed",
+      read: oneOf(["handbook", "seedrandom"]),
+      default: "handbook",
+    },
+    seed: {
+      value: "<text>",
+      help: "seed of --rng=seedrandom",
+      default: DEFAULT_SEED,
+    },
+  },
+} as const satisfies FlagGroup;
+
+/** What the data flags give; `start` in seconds since 1970. */
+export type DataOptions = FlagValues<typeof DATA_FLAGS>;
 
 /** The data set that the flags choose: explicit flags win over the preset. Throws ConfigError. */
 export function readDataFlags(options: DataOptions): DataFlags {
@@ -141,10 +124,6 @@ export function readDataFlags(options: DataOptions): DataFlags {
   return { parameters, rng, seed };
 }
 
-/** The flags of a stream on record, as its producer wrote them. */
-const RECORDED =
-  /^--customers=(\d+) --terminals=(\d+) --days=(\d+) --start=(\d+)-(\d+)-(\d+) --radius=(\S+) --rng=(handbook|seedrandom)(?: --seed=(.*))?$/s;
-
 /**
  * The data set of a stream that has begun, given the text of its flags that
  * its producer recorded: flags that were not given are the recorded ones.
@@ -155,19 +134,12 @@ export function continueData(
   options: DataOptions,
   recorded: string,
 ): DataFlags | undefined {
-  const found = RECORDED.exec(recorded);
+  const found = readFingerprint(recorded);
   if (!found) return undefined;
-  const [, customers, terminals, days, year, month, day, radius, rng, seed] =
-    found;
-  const begun = {
-    customers: Number(customers),
-    terminals: Number(terminals),
-    days: Number(days),
-    start: dateSeconds(Number(year), Number(month), Number(day)),
-    radius: Number(radius),
-    rng,
-    seed,
-  };
+  const { startSeconds: start, ...parameters } = found.parameters;
+  const { rng } = found;
+  const seed = rng === "seedrandom" ? found.seed : undefined;
+  const begun = { ...parameters, start, rng, seed };
   // A preset stands for what tells presets apart.
   const preset = options.preset && PRESETS[options.preset];
   const given: DataOptions = {

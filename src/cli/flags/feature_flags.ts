@@ -1,25 +1,12 @@
 /** The flags that say which features are computed. */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import {
   FEATURE_SETS,
   type FeatureParameters,
-  type FeatureSet,
   HANDBOOK_FEATURES,
 } from "../../features/parameters.ts";
+import type { FlagGroup, FlagValues } from "./flag.ts";
 import { oneOf, wholeNumber } from "./flag_value.ts";
-
-/** The feature flags as commander hands them over; absent if not given. */
-export interface FeatureOptions {
-  /** --feature-set */
-  readonly featureSet?: FeatureSet;
-  /** --windows, days. */
-  readonly windows?: readonly number[];
-  /** --delay, days. */
-  readonly delay?: number;
-  /** false with --no-labels. */
-  readonly labels?: boolean;
-}
 
 const WINDOW_DAYS_MAX = 365;
 const DELAY_DAYS_MAX = 365;
@@ -27,41 +14,41 @@ const DELAY_DAYS_MAX = 365;
 /** Each window adds 4 columns; more than these is a slip of the keyboard. */
 const WINDOWS_MAX = 16;
 
-/**
- * Adds the feature flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addFeatureFlags(command: Command): void {
-  command.optionsGroup("Feature flags:");
-  addFeatureColumnFlags(command)
-    .option(
-      "--delay <days>",
-      "days until a fraud is known (default: 7)",
-      wholeNumber("--delay", 1, DELAY_DAYS_MAX),
-    )
-    .option("--no-labels", "use no labels: every terminal risk is 0");
-}
+/** The flags that decide which features there are. */
+export const FEATURE_COLUMN_FLAGS = {
+  flags: {
+    featureSet: {
+      value: "<set>",
+      help: "handbook, or extended: those and more",
+      read: oneOf(FEATURE_SETS),
+      default: "handbook",
+    },
+    windows: {
+      value: "<days>",
+      help: "lengths of the windows in days",
+      read: readWindows,
+      default: "1,7,30",
+    },
+  },
+} as const satisfies FlagGroup;
 
-/**
- * Adds the flags that decide which features there are to a command, which it
- * returns.
- *
- * @internal
- */
-export function addFeatureColumnFlags(command: Command): Command {
-  return command
-    .option(
-      "--feature-set <set>",
-      "handbook, or extended: those and more (default: handbook)",
-      oneOf("--feature-set", FEATURE_SETS),
-    )
-    .option(
-      "--windows <days>",
-      "lengths of the windows in days (default: 1,7,30)",
-      readWindows,
-    );
-}
+/** The feature flags. */
+export const FEATURE_FLAGS = {
+  title: "Feature flags",
+  flags: {
+    ...FEATURE_COLUMN_FLAGS.flags,
+    delay: {
+      value: "<days>",
+      help: "days until a fraud is known",
+      read: wholeNumber(1, DELAY_DAYS_MAX),
+      default: "7",
+    },
+    labels: { off: true, help: "use no labels: every terminal risk is 0" },
+  },
+} as const satisfies FlagGroup;
+
+/** What the feature flags give; windows and delay in days. */
+export type FeatureOptions = FlagValues<typeof FEATURE_FLAGS>;
 
 /** The features that the flags choose. */
 export function readFeatureFlags(options: FeatureOptions): FeatureParameters {

@@ -2,17 +2,11 @@
 import { ConfigError } from "../../base/error.ts";
 import { parseDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-
-/** A reader of a flag's value, as commander wants one. Throws ConfigError. */
-export type FlagReader<T> = (text: string) => T;
+import type { FlagReader } from "./flag.ts";
 
 /** Reads a whole number from `min` to `max`. */
-export function wholeNumber(
-  flag: string,
-  min: number,
-  max: number,
-): FlagReader<number> {
-  return (text) => {
+export function wholeNumber(min: number, max: number): FlagReader<number> {
+  return (text, flag) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
     throw new ConfigError(
@@ -22,8 +16,8 @@ export function wholeNumber(
 }
 
 /** Reads a number greater than 0 and at most `max`. */
-export function positiveNumber(flag: string, max: number): FlagReader<number> {
-  return (text) => {
+export function positiveNumber(max: number): FlagReader<number> {
+  return (text, flag) => {
     const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)
       ? Number(text)
       : NaN;
@@ -36,15 +30,13 @@ export function positiveNumber(flag: string, max: number): FlagReader<number> {
 }
 
 /** Reads a date 'YYYY-MM-DD' as its midnight in seconds since 1970. */
-export function dateFlag(flag: string): FlagReader<number> {
-  return (text) => {
-    const seconds = parseDate(text);
-    if (seconds !== undefined) return seconds;
-    throw new ConfigError(
-      `${flag} must be a date like 2018-04-01, from year 0001 on, not ` +
-        show(text),
-    );
-  };
+export function readDate(text: string, flag: string): number {
+  const seconds = parseDate(text);
+  if (seconds !== undefined) return seconds;
+  throw new ConfigError(
+    `${flag} must be a date like 2018-04-01, from year 0001 on, not ` +
+      show(text),
+  );
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -58,8 +50,8 @@ const UNITS: Readonly<Record<string, number>> = {
 const DURATION_MAX = 3650 * DAY_SECONDS;
 
 /** Reads a time like 90s, 30m, 1h or 7d as seconds, at least `min`. */
-export function duration(flag: string, min = 0): FlagReader<number> {
-  return (text) => {
+export function duration(min = 0): FlagReader<number> {
+  return (text, flag) => {
     const match = /^(\d{1,9})([smhd])$/.exec(text);
     const seconds = match ? Number(match[1]) * UNITS[match[2]] : NaN;
     if (seconds >= min && seconds <= DURATION_MAX) return seconds;
@@ -73,11 +65,10 @@ export function duration(flag: string, min = 0): FlagReader<number> {
 
 /** Reads a comma list of servers, host:port, or host alone where the port is optional. */
 export function serverList(
-  flag: string,
   port: "needed" | "optional",
 ): FlagReader<string[]> {
   const form = port === "needed" ? "host:port" : "host or host:port";
-  return (text) => {
+  return (text, flag) => {
     const servers = text.split(",").map((server) => server.trim());
     const wrong = servers.find((server) => !isServer(server, port));
     if (wrong === undefined) return servers;
@@ -101,11 +92,10 @@ function isServer(text: string, port: "needed" | "optional"): boolean {
 }
 
 /** Reads one of some words. */
-export function oneOf<T extends string>(
-  flag: string,
+export function oneOf<const T extends string>(
   words: readonly T[],
 ): FlagReader<T> {
-  return (text) => {
+  return (text, flag) => {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
     throw new ConfigError(

@@ -6,10 +6,9 @@ import { ConfigError } from "../../base/error.ts";
 import type { ModelSpec } from "../../learning/fit/fit_task.ts";
 import {
   completeSettings,
-  DEFAULT_SETTINGS,
-  type FitSettings,
-} from "../../learning/fit/fit.ts";
-import { MODEL_KINDS, type ModelKind } from "../../learning/kinds/model.ts";
+  KIND_NAMES,
+  kindOf,
+} from "../../learning/kinds/kinds.ts";
 
 /** A model to fit, with the name that it is shown by. */
 export interface NamedSpec extends ModelSpec {
@@ -19,22 +18,6 @@ export interface NamedSpec extends ModelSpec {
 
 /** What --model names: a model to fit, or the path of a model file. */
 export type ModelChoice = NamedSpec | { readonly path: string };
-
-/** Settings of a fit by their names on the command line. */
-const SETTINGS: Readonly<Record<string, keyof FitSettings>> = {
-  "c": "lossWeight",
-  "trees": "trees",
-  "depth": "depthMax",
-  "learning-rate": "learningRate",
-  "leaf-rows": "leafRowsMin",
-  "split-inputs": "splitInputs",
-  "lambda": "lambda",
-  "child-weight": "childWeightMin",
-  "gain": "gainMin",
-  "row-share": "rowShare",
-  "input-share": "inputShare",
-  "seed": "seed",
-};
 
 /** Files that --model takes for models. */
 const MODEL_FILE = /\.(json|onnx)$/;
@@ -48,6 +31,7 @@ export function readModels(text: string): ModelChoice[] {
 /** Adds what a repeated --model names to what it named before. */
 export function collectModels(
   text: string,
+  _flag: string,
   before: readonly ModelChoice[] = [],
 ): ModelChoice[] {
   return [...before, ...readModels(text)];
@@ -56,10 +40,10 @@ export function collectModels(
 /** Reads KIND:setting=value… Throws ConfigError. */
 export function readSpec(text: string): NamedSpec {
   const [word, ...settings] = text.split(":");
-  const kind = MODEL_KINDS.find((known) => known === word);
+  const kind = KIND_NAMES.find((known) => known === word);
   if (kind === undefined) {
     throw new ConfigError(
-      `--model must be ${MODEL_KINDS.join(", ")}, or a file that ends in ` +
+      `--model must be ${KIND_NAMES.join(", ")}, or a file that ends in ` +
         `.json or .onnx, not '${text}'`,
     );
   }
@@ -79,17 +63,18 @@ export function withSetting(
   flag: string,
 ): NamedSpec {
   const { kind } = spec;
-  const key = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
-  if (key === undefined || !Object.hasOwn(DEFAULT_SETTINGS[kind], key)) {
+  const known = Object.entries(kindOf(kind).settings);
+  const found = known.find(([, { flag }]) => flag === name);
+  if (found === undefined) {
     throw new ConfigError(
       `${flag}: ${kind} has no setting '${name}'; it has ` +
-        settingNames(kind).join(", "),
+        known.map(([, { flag }]) => flag).join(", "),
     );
   }
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)
     ? Number(value)
     : NaN;
-  const settings = { ...spec.settings, [key]: number };
+  const settings = { ...spec.settings, [found[0]]: number };
   try {
     completeSettings(kind, settings);
   } catch (error) {
@@ -100,11 +85,4 @@ export function withSetting(
     );
   }
   return { kind, settings, name: `${spec.name}:${name}=${number}` };
-}
-
-/** Names of the settings that a kind has. */
-export function settingNames(kind: ModelKind): string[] {
-  return Object.keys(SETTINGS).filter((name) => {
-    return Object.hasOwn(DEFAULT_SETTINGS[kind], SETTINGS[name]);
-  });
 }

@@ -3,49 +3,26 @@
  * from, which payments are alerts, whether models are trained anew meanwhile.
  */
 import { join } from "node:path";
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import {
   type AlertPolicy,
   DEFAULT_POLICY,
 } from "../../scoring/alert_policy.ts";
 import type { ModelSpec } from "../../learning/fit/fit_task.ts";
-import { MODEL_KINDS } from "../../learning/kinds/model.ts";
+import { KIND_NAMES, RETRAINED_KIND } from "../../learning/kinds/kinds.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
-import { inputCells, openModel } from "../../scoring/open_model.ts";
+import { modelInUse, openModel } from "../../scoring/open_model.ts";
 import type { Pace, Role, RunSettings } from "../../roles/role.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
-  duration,
+  type FlagGroup,
   type FlagReader,
-  oneOf,
-  positiveNumber,
-  wholeNumber,
-} from "./flag_value.ts";
+  type FlagValues,
+  refuseGiven,
+} from "./flag.ts";
+import { duration, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
 import { readModels } from "./model_flags.ts";
-
-/** The scoring flags as commander hands them over; absent if not given. */
-export interface ScoringOptions {
-  /** --model */
-  readonly model?: string;
-  /** --models */
-  readonly models?: string;
-  /** --explain */
-  readonly explain?: "alerts" | "all";
-  /** --alert-threshold */
-  readonly alertThreshold?: number;
-  /** --alert-cards */
-  readonly alertCards?: number;
-  /** --alert-budget */
-  readonly alertBudget?: number;
-  /** --retrain, seconds of event time. */
-  readonly retrain?: number;
-  /** --retrain-kind */
-  readonly retrainKind?: ModelSpec;
-  /** --train-days */
-  readonly trainDays?: number;
-}
 
 /** What the flags make of a run. */
 export interface ScoringFlags {
@@ -58,64 +35,9 @@ export interface ScoringFlags {
 const QUOTA_MAX = 100_000_000;
 const DAYS_MAX = 3650;
 
-/**
- * Adds the scoring flags to a command.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addScoringFlags(command: Command): void {
-  command.optionsGroup("Scoring flags:")
-    .option(
-      "--model <file>",
-      "score every payment with this model; a new file in its place is used " +
-        "from the next batch on",
-    )
-    .option(
-      "--models <dir>",
-      "registry of models (default with --retrain: models in the data folder)",
-    )
-    .option(
-      "--explain <which>",
-      "predictions that say what pushed them: alerts or all (default: alerts)",
-      oneOf<"alerts" | "all">("--explain", ["alerts", "all"]),
-    )
-    .option(
-      "--alert-threshold <x>",
-      "alert from this score on (default: 0.5)",
-      readThreshold,
-    )
-    .option(
-      "--alert-cards <k>",
-      "instead: alert the k most suspect cards a day",
-      wholeNumber("--alert-cards", 1, QUOTA_MAX),
-    )
-    .option(
-      "--alert-budget <n>",
-      "instead: n alerts a day",
-      wholeNumber("--alert-budget", 1, QUOTA_MAX),
-    )
-    .option(
-      "--retrain <time>",
-      "train a challenger after each such time of event time, whole days " +
-        "like 7d; the better model scores on",
-      readRetrain,
-    )
-    .option(
-      "--retrain-kind <kind>",
-      `${MODEL_KINDS.join(", ")}, with settings as in ` +
-        "random-forest:trees=50 (default: gradient-boosting)",
-      readKind,
-    )
-    .option(
-      "--train-days <n>",
-      "newest labelled days that a challenger learns from (default: 28)",
-      wholeNumber("--train-days", 1, DAYS_MAX),
-    );
-}
-
-const readThreshold: FlagReader<number> = (text) => {
+const readThreshold: FlagReader<number> = (text, flag) => {
   if (/^[+-]?0+(\.0*)?$/.test(text)) return 0;
-  return positiveNumber("--alert-threshold", 1)(text);
+  return positiveNumber(1)(text, flag);
 };
 
 const readKind: FlagReader<ModelSpec> = (text) => {
@@ -126,13 +48,76 @@ const readKind: FlagReader<ModelSpec> = (text) => {
   );
 };
 
-const readRetrain: FlagReader<number> = (text) => {
-  const seconds = duration("--retrain", DAY_SECONDS)(text);
+const readRetrain: FlagReader<number> = (text, flag) => {
+  const seconds = duration(DAY_SECONDS)(text, flag);
   if (seconds % DAY_SECONDS === 0) return seconds;
   throw new ConfigError(
     `--retrain must be whole days of event time, like 7d, not '${text}'`,
   );
 };
+
+/** The scoring flags. */
+export const SCORING_FLAGS = {
+  title: "Scoring flags",
+  needs: "--model or --retrain",
+  flags: {
+    model: {
+      value: "<file>",
+      help: "score every payment with this model; a new file in its place is " +
+        "used from the next batch on",
+    },
+    models: {
+      value: "<dir>",
+      help: "registry of models",
+      default: "with --retrain: models in the data folder",
+    },
+    explain: {
+      value: "<which>",
+      help: "predictions that say what pushed them: alerts or all",
+      read: oneOf(["alerts", "all"]),
+      default: "alerts",
+    },
+    alertThreshold: {
+      value: "<x>",
+      help: "alert from this score on",
+      read: readThreshold,
+      default: "0.5",
+    },
+    alertCards: {
+      value: "<k>",
+      help: "instead: alert the k most suspect cards a day",
+      read: wholeNumber(1, QUOTA_MAX),
+    },
+    alertBudget: {
+      value: "<n>",
+      help: "instead: n alerts a day",
+      read: wholeNumber(1, QUOTA_MAX),
+    },
+    retrain: {
+      value: "<time>",
+      help: "train a challenger after each such time of event time, whole " +
+        "days like 7d; the better model scores on",
+      read: readRetrain,
+    },
+    retrainKind: {
+      value: "<kind>",
+      help: `${
+        KIND_NAMES.join(", ")
+      }, with settings as in random-forest:trees=50`,
+      read: readKind,
+      default: RETRAINED_KIND,
+    },
+    trainDays: {
+      value: "<n>",
+      help: "newest labelled days that a challenger learns from",
+      read: wholeNumber(1, DAYS_MAX),
+      default: "28",
+    },
+  },
+} as const satisfies FlagGroup;
+
+/** What the scoring flags give; `retrain` in seconds of event time. */
+export type ScoringOptions = FlagValues<typeof SCORING_FLAGS>;
 
 /** What the flags ask for, whatever the stream is. */
 export interface ScoringPlan {
@@ -182,7 +167,11 @@ export function planScoring(
     );
   }
   if (!scores && !trains) {
-    refuseWithoutScorer(options, roles);
+    refuseGiven(
+      SCORING_FLAGS,
+      options,
+      roles === undefined ? SCORING_FLAGS.needs : "the roles scorer or trainer",
+    );
     return { scores, trains, models };
   }
   if (retrain === undefined && model !== undefined && models !== undefined) {
@@ -217,8 +206,7 @@ export async function readScoringFlags(
   const { scores, trains, models } = planScoring(options, place);
   if (!scores && !trains) return { scoring: undefined, training: undefined };
   if (model !== undefined) {
-    const { features } = parameters;
-    inputCells(await openModel(model, features), features);
+    await modelInUse(openModel(model), parameters.features);
   }
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,
@@ -237,7 +225,7 @@ export async function readScoringFlags(
       first: model,
       everyDays: (retrain ?? 0) / DAY_SECONDS,
       trainDays: options.trainDays ?? 28,
-      model: options.retrainKind ?? { kind: "gradient-boosting", settings: {} },
+      model: options.retrainKind ?? { kind: RETRAINED_KIND, settings: {} },
     },
   };
 }
@@ -267,31 +255,4 @@ function readPolicy(
   }
   if (alertThreshold === undefined) return DEFAULT_POLICY;
   return { kind: "threshold", threshold: alertThreshold };
-}
-
-/** Refuses flags that have no effect without a scorer. */
-function refuseWithoutScorer(
-  options: ScoringOptions,
-  roles: readonly Role[] | undefined,
-): void {
-  const flags = {
-    model: "--model",
-    models: "--models",
-    explain: "--explain",
-    alertThreshold: "--alert-threshold",
-    alertCards: "--alert-cards",
-    alertBudget: "--alert-budget",
-    retrain: "--retrain",
-    retrainKind: "--retrain-kind",
-    trainDays: "--train-days",
-  } as const;
-  for (const [option, flag] of Object.entries(flags)) {
-    if (options[option as keyof typeof flags] === undefined) continue;
-    const needed = roles === undefined
-      ? "--model or --retrain"
-      : "the roles scorer or trainer";
-    throw new ConfigError(
-      `${flag} has no effect without ${needed}; add that or leave it out`,
-    );
-  }
 }

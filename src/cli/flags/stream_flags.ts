@@ -1,16 +1,16 @@
 /**
  * The flags that all roles of a stream must agree on: how many partitions it
- * has, how late and how far ahead a payment may be. Where one is not given
- * the stream's own counts.
+ * has, how late and how far ahead a payment may be, how long one that comes
+ * again is recognized. Where one is not given the stream's own counts.
  */
-import type { Command } from "commander";
 import { ConfigError } from "../../base/error.ts";
 import { HANDBOOK_FEATURES } from "../../features/parameters.ts";
 import { alignmentSeconds } from "../../stream/alignment.ts";
-import { type Partitioner, PARTITIONERS } from "../../log/partitioner.ts";
+import { PARTITIONERS } from "../../log/partitioner.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
+import type { FlagGroup, FlagValues } from "./flag.ts";
 import { duration, oneOf, wholeNumber } from "./flag_value.ts";
 
 /** More partitions than these only cost. */
@@ -19,50 +19,53 @@ export const PARTITIONS_MAX = 1024;
 /** Partitions of a new stream. */
 export const PARTITIONS_DEFAULT = 4;
 
-/** The stream flags as commander hands them over; absent if not given. */
-export interface StreamOptions extends FeatureOptions {
-  /** --partitions */
-  readonly partitions?: number;
-  /** --partitioner */
-  readonly partitioner?: Partitioner;
-  /** --lateness, seconds. */
-  readonly lateness?: number;
-  /** --max-gap, seconds. */
-  readonly maxGap?: number;
-  /** --start, which is a data flag too; seconds since 1970. */
-  readonly start?: number;
-}
+/** The flags that all roles of a stream must agree on. */
+export const STREAM_FLAGS = {
+  title: "Stream flags",
+  flags: {
+    partitions: {
+      value: "<n>",
+      help: "partitions of each topic",
+      read: wholeNumber(1, PARTITIONS_MAX),
+      default: `${PARTITIONS_DEFAULT}`,
+    },
+    partitioner: {
+      value: "<name>",
+      help: "how keys choose the partition of a payment: murmur2 (Kafka's " +
+        "Java clients) or crc32 (librdkafka's default)",
+      read: oneOf(PARTITIONERS),
+      default: "what the payments that are there fit, else murmur2",
+    },
+    lateness: {
+      value: "<time>",
+      help: "how late a payment may come, like 90s, 30m, 1h",
+      read: duration(),
+      default: "1h",
+    },
+    maxGap: {
+      value: "<time>",
+      help: "how far ahead a payment is still believed, like 400d",
+      read: duration(),
+      default: "400d",
+    },
+    dedupe: {
+      value: "<time>",
+      help: "how long a payment that comes again is recognized, like 12h, " +
+        "2d; at least --lateness",
+      read: duration(),
+      default: "2d, or --lateness if that is longer",
+    },
+  },
+} as const satisfies FlagGroup;
 
-/**
- * Adds the flags that all roles of a stream must agree on.
- *
- * @internal
- */
-export function addStreamFlags(command: Command): void {
-  command.optionsGroup("Stream flags:")
-    .option(
-      "--partitions <n>",
-      `partitions of each topic (default: ${PARTITIONS_DEFAULT})`,
-      wholeNumber("--partitions", 1, PARTITIONS_MAX),
-    )
-    .option(
-      "--partitioner <name>",
-      "how keys choose the partition of a payment: murmur2 (Kafka's Java " +
-        "clients) or crc32 (librdkafka's default) (default: what the payments " +
-        "that are there fit, else murmur2)",
-      oneOf("--partitioner", PARTITIONERS),
-    )
-    .option(
-      "--lateness <time>",
-      "how late a payment may come, like 90s, 30m, 1h (default: 1h)",
-      duration("--lateness"),
-    )
-    .option(
-      "--max-gap <time>",
-      "how far ahead a payment is still believed, like 400d (default: 400d)",
-      duration("--max-gap"),
-    );
-}
+/** How long a payment that comes again is recognized in a new stream, seconds. */
+const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
+
+/** What these flags give, times in seconds; --start, seconds since 1970, is a data flag too. */
+export type StreamOptions =
+  & FlagValues<typeof STREAM_FLAGS>
+  & FeatureOptions
+  & { readonly start?: number };
 
 /**
  * The parameters of a stream: the flags', where one is not given the data
@@ -74,6 +77,7 @@ export function readStreamFlags(
   found: StreamParameters | undefined,
 ): StreamParameters {
   const features = found?.features ?? HANDBOOK_FEATURES;
+  const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
   const parameters = {
     partitions: options.partitions ?? found?.partitions ?? PARTITIONS_DEFAULT,
     features: {
@@ -82,12 +86,22 @@ export function readStreamFlags(
       delayDays: options.delay ?? features.delayDays,
       useLabels: options.labels === false ? false : features.useLabels,
     },
-    latenessSeconds: options.lateness ?? found?.latenessSeconds ?? 3600,
+    latenessSeconds,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
+    dedupeSeconds: options.dedupe ?? (
+      found ? found.dedupeSeconds : Math.max(DEDUPE_DEFAULT, latenessSeconds)
+    ),
     partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
-  const { features: { delayDays }, latenessSeconds } = parameters;
+  const { features: { delayDays }, dedupeSeconds } = parameters;
+  if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
+    throw new ConfigError(
+      `--dedupe=${dedupeSeconds}s must be at least --lateness=` +
+        `${latenessSeconds}s: otherwise a payment that comes again in time ` +
+        `would count twice`,
+    );
+  }
   if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
     const [short, limit] = delayDays === 1
       ? ["a day", "longer than a day"]

@@ -1,11 +1,18 @@
 /** Rows of a store that others have made unusable: an error, or left out with --skip-bad-rows. */
-import type { Command } from "commander";
 import { StoreError } from "../../base/error.ts";
 import { type BadRow, badRowText } from "../../store/stored_row.ts";
+import type { FlagGroup } from "../flags/flag.ts";
 import { counted, writeError } from "./terminal.ts";
 
 /** Rows that are named before the rest is only counted. */
 const NAMED_MAX = 5;
+
+/** The flag of commands that read the store. */
+export const BAD_ROWS_FLAGS = {
+  flags: {
+    skipBadRows: { help: "leave out rows that another program made unusable" },
+  },
+} as const satisfies FlagGroup;
 
 /** What becomes of bad rows in one command. */
 export class BadRows {
@@ -39,16 +46,4 @@ export class BadRows {
         this.#named.map((text) => `  ${text}\n`).join(""),
     );
   }
-}
-
-/**
- * Adds --skip-bad-rows to a command that reads the store, which it returns.
- *
- * @internal (deno doc --lint would want commander documented)
- */
-export function addSkipBadRows(command: Command): Command {
-  return command.option(
-    "--skip-bad-rows",
-    "leave out rows that another program made unusable",
-  );
 }

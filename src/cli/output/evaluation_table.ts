@@ -1,6 +1,10 @@
 /** What `evaluate` prints: the metrics of each model, beside the handbook's where the test is the handbook's. */
-import type { Judgement } from "../../learning/judge/judgement.ts";
-import { METRICS, type MetricValues } from "../../learning/judge/judgement.ts";
+import {
+  type Judgement,
+  METRICS,
+  type MetricValues,
+} from "../../learning/judge/judgement.ts";
+import { MODEL_KINDS } from "../../learning/kinds/kinds.ts";
 import type { LabelledPayments } from "../../learning/data/payments.ts";
 import {
   countRows,
@@ -24,10 +28,10 @@ import {
   type TrainedDays,
   trainedSpan,
 } from "../../learning/data/trained_days.ts";
+import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { dateRange } from "../flags/period_flags.ts";
 import { counted } from "./terminal.ts";
-import { decimals, textTable } from "./text_table.ts";
+import { decimals, textTable } from "../../base/text_table.ts";
 
 /** One judged model. */
 export interface Evaluated {
@@ -48,17 +52,17 @@ const HANDBOOK_TEST_SUM =
   "8ca6c1934836b75e322e4628b5db985a775f77ab37244b9e1b6d235010604c80";
 
 /**
- * The handbook's printed results on its test (chapter 3, "Baseline fraud
- * detection system"): AUC ROC, average precision, card precision@100. Its
- * XGBoost stands beside the boosting.
+ * The models that are judged where none is named, and the results of the
+ * handbook's own on its test, where it prints them (chapter 3, "Baseline fraud
+ * detection system"): AUC ROC, average precision, card precision@100.
  */
-const HANDBOOK_RESULTS: Readonly<Record<string, readonly number[]>> = {
-  "logistic-regression": [0.871, 0.606, 0.291],
-  "decision-tree": [0.763, 0.496, 0.241],
-  "decision-tree:depth=0": [0.788, 0.309, 0.243],
-  "random-forest": [0.867, 0.658, 0.287],
-  "gradient-boosting": [0.862, 0.639, 0.273],
-};
+export const EVALUATED: ReadonlyMap<string, readonly number[]> = new Map(
+  MODEL_KINDS.flatMap(({ name, evaluated }) => {
+    return evaluated.map(({ settings, handbook = [] }) => {
+      return [settings ? `${name}:${settings}` : name, handbook] as const;
+    });
+  }),
+);
 
 /** Whether the test is the one that the handbook prints results of. */
 export function isHandbookTest(
@@ -120,7 +124,7 @@ export function metricsText(
   const heading = ["model", "AUC ROC", "avg. precision", "CP@100", "fit"];
   if (withHandbook) heading.push("handbook: AUC", "AP", "CP@100");
   const rows = models.map(({ name, judgement, fitSeconds }) => {
-    const printed = withHandbook ? HANDBOOK_RESULTS[name] ?? [] : [];
+    const printed = withHandbook ? EVALUATED.get(name) ?? [] : [];
     return [
       name,
       ...METRICS.map((metric) => decimals(judgement.metrics[metric])),
@@ -195,4 +199,15 @@ function thresholdCells(row: ThresholdRow): string[] {
     decimals(row.missedAmount, 2),
     decimals(row.cost, 2),
   ];
+}
+
+/** The first and the last of some days as dates. */
+export function dateRange(
+  payments: LabelledPayments,
+  firstDay: number,
+  endDay: number,
+): string {
+  const date = (day: number) =>
+    formatDate(payments.startSeconds + day * DAY_SECONDS);
+  return `${date(firstDay)} to ${date(endDay - 1)}`;
 }

@@ -7,6 +7,7 @@ import {
 } from "../../stream/status.ts";
 import type { StoreStatus } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
+import { textTable } from "../../base/text_table.ts";
 import { thousands } from "./terminal.ts";
 
 /** What a summary is made from. */
@@ -19,6 +20,8 @@ export interface RunSummary {
   readonly stored: StoreStatus | undefined;
   /** Rows that this run has written to the store, those among them that are written again. */
   readonly written: number;
+  /** Rows that the processor had processed before this run, though the commits did not say so. */
+  readonly recovered: number;
   /** From published to stored, where it was measured and means something. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
@@ -95,9 +98,9 @@ export function scoredText(status: StreamStatus): string | undefined {
 
 /** How much came out of the last of the process's roles. */
 function workText(summary: RunSummary): string {
-  const { before, after, roles, seconds, place } = summary;
+  const { before, after, roles, seconds, place, recovered } = summary;
   const processed = after.stages[1].counters.emitted -
-    before.stages[1].counters.emitted;
+    before.stages[1].counters.emitted - recovered;
   const [count, done, where] = roles.includes("writer")
     ? [summary.written, "stored", `; data in ${place}`]
     : roles.includes("processor")
@@ -118,15 +121,7 @@ export function stageTable(status: StreamStatus): string {
     "duplicates",
     "lag",
   ];
-  const rows = [head, ...status.stages.map(stageRow)];
-  const widths = head.map((_, column) =>
-    Math.max(...rows.map((row) => row[column].length))
-  );
-  return rows.map((row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
-    ).join("  ") + "\n"
-  ).join("");
+  return textTable(head, status.stages.map(stageRow));
 }
 
 function stageRow(

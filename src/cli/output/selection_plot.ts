@@ -8,7 +8,7 @@ import type {
   CandidateResult,
   Spread,
 } from "../../learning/judge/selection.ts";
-import { decimals } from "./text_table.ts";
+import { decimals } from "../../base/text_table.ts";
 
 /** A candidate with its name. */
 export interface NamedResult extends CandidateResult {

@@ -3,7 +3,7 @@
  * at once, so that nothing is pending when the program exits.
  */
 import { OutputClosedError } from "../../base/output_file.ts";
-import { visible, visibleLines, writeAll } from "../../base/terminal_text.ts";
+import { visible, visibleLines, writeText } from "../../base/terminal_text.ts";
 
 export { visible, writeError } from "../../base/terminal_text.ts";
 
@@ -13,7 +13,7 @@ export { visible, writeError } from "../../base/terminal_text.ts";
  */
 export function writeResult(text: string): void {
   try {
-    writeAll(Deno.stdout, visibleLines(text));
+    writeText(Deno.stdout, visibleLines(text));
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
     throw new OutputClosedError("the reader of stdout has gone", {
@@ -25,7 +25,7 @@ export function writeResult(text: string): void {
 /** Shows text in place of the line that the cursor is in, on a stderr that is a terminal. */
 export function rewriteLine(text: string): void {
   try {
-    writeAll(Deno.stderr, `\r\x1b[2K${visible(text)}`);
+    writeText(Deno.stderr, `\r\x1b[2K${visible(text)}`);
   } catch {
     // There is nowhere left to show it.
   }

@@ -1,22 +1,23 @@
-/** The view of the machinery: topics, groups, memory, and dead letters with a second chance. */
+/** The view "System": topics, groups, memory and dead letters. */
 import {
   ask,
   count,
   every,
   h,
   heading,
-  mark,
   mebibytes,
   panel,
-  setText,
   span,
   table,
 } from "./dom.js";
+import { showDeadLetters } from "./dead_letters.js";
+
+/** @import { SystemAnswers } from "../views/system.ts" */
+/** @typedef {SystemAnswers["/api/system"]} System */
 
 const SYSTEM_MS = 2000;
-const LETTERS_MS = 5000;
 
-/** Opens the view. */
+/** Opens the view. @param {HTMLElement} root */
 export function openSystem(root) {
   const facts = h("dl", { class: "facts" });
   const groups = h("tbody");
@@ -67,25 +68,14 @@ export function openSystem(root) {
       groups.replaceChildren(...groupRows(system));
       topics.replaceChildren(...topicRows(system));
     }),
-    every(LETTERS_MS, async () => {
-      // Nobody's half-edited row is taken away.
-      if (letters.querySelector("details[open]")) return;
-      const found = await ask("/api/dead-letters");
-      setText(
-        total,
-        found.total === 0
-          ? "None: every record could be taken."
-          : `${count(found.total)} in all; the newest ${
-            count(found.letters.length)
-          }:`,
-      );
-      letters.replaceChildren(...found.letters.map(letterOf));
-    }),
+    showDeadLetters(total, letters),
   ];
   return { close: () => ends.forEach((end) => end()) };
 }
 
+/** @param {System} system */
 function factsOf({ memory, page, threads, log, store }) {
+  /** @param {string} name @param {string} value */
   const fact = (name, value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return [
@@ -111,6 +101,7 @@ function factsOf({ memory, page, threads, log, store }) {
   ];
 }
 
+/** @param {System} system */
 function groupRows({ groups }) {
   return groups.flatMap(({ group, topic, partitions }) =>
     partitions.map(({ partition, offset, end, counters }) =>
@@ -132,6 +123,7 @@ function groupRows({ groups }) {
   );
 }
 
+/** @param {System} system */
 function topicRows({ topics }) {
   return topics.map(({ name, startOffsets, endOffsets, compacted }) =>
     h(
@@ -149,60 +141,7 @@ function topicRows({ topics }) {
   );
 }
 
+/** @param {number} value */
 function number(value) {
   return h("td", { class: "number" }, count(value));
-}
-
-function letterOf({ id, reason, message, raw, fixed, requeued }) {
-  const said = h("p", { role: "status", class: "note" });
-  const field = `row-${id.replaceAll("/", "-")}`;
-  const edit = h("textarea", { id: field, rows: "6", spellcheck: "false" });
-  edit.value = raw;
-  const again = requeued !== undefined;
-  const form = h(
-    "form",
-    {
-      onsubmit: async (event) => {
-        event.preventDefault();
-        setText(said, "Sending…");
-        try {
-          const place = await ask("/api/dead-letters/requeue", {
-            id,
-            json: edit.value,
-            again,
-          });
-          setText(
-            said,
-            `Requeued to ${place.topic}, partition ${place.partition}.`,
-          );
-        } catch (error) {
-          setText(said, error.message);
-        }
-      },
-    },
-    h("label", { for: field }, "An edited copy of the row"),
-    edit,
-    h("button", { type: "submit" }, again ? "Requeue once more" : "Requeue"),
-    said,
-  );
-  return h(
-    "details",
-    { class: "letter" },
-    h(
-      "summary",
-      {},
-      mark("warn", reason),
-      " ",
-      h("code", {}, id),
-      requeued && mark("genuine", "requeued"),
-    ),
-    h("p", {}, message),
-    h("h3", {}, "As it came"),
-    h("pre", {
-      tabindex: "0",
-      role: "region",
-      "aria-label": `Raw value of ${id}`,
-    }, raw),
-    fixed ? h("p", { class: "note" }, `It cannot be edited: ${fixed}.`) : form,
-  );
 }

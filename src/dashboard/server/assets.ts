@@ -4,9 +4,7 @@
  */
 import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
 import uplotJs from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
-import alertsJs from "../page/alerts.js" with { type: "text" };
 import appJs from "../page/app.js" with { type: "text" };
-import caseJs from "../page/case.js" with { type: "text" };
 import chartJs from "../page/chart.js" with { type: "text" };
 import domJs from "../page/dom.js" with { type: "text" };
 import earlyJs from "../page/early.js" with { type: "text" };
@@ -14,15 +12,11 @@ import indexHtml from "../page/page.html" with { type: "text" };
 import liveJs from "../page/live.js" with { type: "text" };
 import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
-import mapJs from "../page/map.js" with { type: "text" };
-import modelJs from "../page/model.js" with { type: "text" };
-import nowJs from "../page/now.js" with { type: "text" };
-import planeJs from "../page/plane.js" with { type: "text" };
 import styleCss from "../page/style.css" with { type: "text" };
-import systemJs from "../page/system.js" with { type: "text" };
 import { TILES, tilesOf } from "../page/tiles.js";
 import tilesJs from "../page/tiles.js" with { type: "text" };
 import type { Snapshot } from "../views/snapshot.ts";
+import { VIEWS } from "../views/views.ts";
 
 /** The page with a snapshot in it and the figures of the first view, so that neither has to wait for scripts or for the stream. */
 export function pageWith(snapshot: Snapshot): string {
@@ -76,22 +70,20 @@ export interface Asset {
 const script = (text: string): Asset => ({ type: SCRIPT, text });
 
 /** The files that the page loads, by name. */
-export const ASSETS: ReadonlyMap<string, Asset> = new Map([
-  ["alerts.js", script(alertsJs)],
+export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["app.js", script(appJs)],
-  ["case.js", script(caseJs)],
   ["chart.js", script(chartJs)],
   ["dom.js", script(domJs)],
   ["early.js", script(earlyJs)],
   ["live.js", script(liveJs)],
   ["live_worker.js", script(liveWorkerJs)],
-  ["map.js", script(mapJs)],
-  ["model.js", script(modelJs)],
-  ["now.js", script(nowJs)],
-  ["plane.js", script(planeJs)],
-  ["system.js", script(systemJs)],
   ["tiles.js", script(tilesJs)],
   ["uplot.js", script(uplotJs)],
+  ...VIEWS.flatMap(({ scripts }) => {
+    return Object.entries(scripts).map(([name, text]) => {
+      return [name, script(text)] as const;
+    });
+  }),
   ["style.css", { type: STYLE, text: styleCss }],
   ["uplot.css", { type: STYLE, text: uplotCss }],
   ["icon.svg", { type: "image/svg+xml", text: ICON }],
@@ -104,8 +96,18 @@ const MODULES = [...ASSETS].filter(([name, { type }]) =>
   type === SCRIPT && !NO_MODULES.includes(name)
 );
 
+/** The links to the views. */
+const TABS = VIEWS.flatMap(({ tab }) => {
+  if (!tab) return [];
+  const { name, title, badge } = tab;
+  const open = badge === undefined
+    ? ""
+    : ` <span id="${badge}" class="badge" hidden></span>`;
+  return [`<li><a href="#/${name}">${title}${open}</a></li>`];
+});
+
 const PAGE = indexHtml.replace(
   "<!-- modules -->",
   MODULES.map(([name]) => `<link rel="modulepreload" href="/page/${name}" />`)
     .join("\n    "),
-);
+).replace("<!-- tabs -->", TABS.join("\n          "));

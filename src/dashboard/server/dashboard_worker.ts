@@ -12,7 +12,13 @@ import { openUnlessStopped } from "../../base/unless_stopped.ts";
 import { openStore } from "../../store/open_store.ts";
 import type { Store } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
-import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
+import {
+  type Logger,
+  type LoggerOptions,
+  openLogger,
+  reportTo,
+} from "../../base/logger.ts";
+import { runThread, type Starter } from "../../base/thread.ts";
 import { addressOf, type PageSettings, portsToTry } from "./exposure.ts";
 import { Gate, SERVER_HOST } from "./gate.ts";
 import { LiveReader } from "./live_reader.ts";
@@ -30,53 +36,34 @@ const PER_ADDRESS_MAX = 250;
 /** Longer than any answer takes to begin, and than open pages wait for an event. */
 const QUIET_MS = 60_000;
 
-/** What the page's thread is told. */
-export type ToPage =
-  | {
-    readonly kind: "run";
-    readonly settings: RunSettings;
-    readonly page: PageSettings;
-    readonly process: PageServerOptions["process"];
-    readonly log: {
-      readonly format: "json" | "text";
-      readonly level: "info" | "warning";
-    };
-  }
-  | { readonly kind: "latency"; readonly summary: LatencySummary | undefined }
-  | { readonly kind: "stop" };
+/** The work of the page's thread. */
+export interface PageWork {
+  /** The stream, its log and its store. */
+  readonly settings: RunSettings;
+  /** Where the page is served and to whom. */
+  readonly page: PageSettings;
+  /** What runs in this process, for people. */
+  readonly process: PageServerOptions["process"];
+  /** How its log is written. */
+  readonly log: Omit<LoggerOptions, "write">;
+}
 
-/** What the thread tells. */
-export type FromPage =
-  | { readonly kind: "listening"; readonly address: string }
-  | {
-    readonly kind: "ended";
-    readonly error?: { readonly name: string; readonly message: string };
-  };
+/** How long payments take at this moment, as far as is known. */
+export type PageNews = LatencySummary | undefined;
 
-declare const self: {
-  onmessage: (event: MessageEvent<ToPage>) => void;
-  postMessage(message: FromPage): void;
-};
+/** What the thread sends back once it listens: the page's address. */
+export type PageAddress = string;
 
-const stop = new AbortController();
-let latency: LatencySummary | undefined;
+runThread(runPage);
 
-self.onmessage = ({ data }) => {
-  if (data.kind === "stop") stop.abort();
-  else if (data.kind === "latency") latency = data.summary;
-  else {
-    runPage(data).then(
-      () => self.postMessage({ kind: "ended" }),
-      ({ name, message }) =>
-        self.postMessage({ kind: "ended", error: { name, message } }),
-    );
-  }
-};
-
-async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
+async function runPage(
+  work: PageWork,
+  { signal, send, receive }: Starter<PageNews, PageAddress>,
+): Promise<void> {
+  let latency: PageNews;
+  receive((news) => latency = news);
   const { settings, page } = work;
   const { parameters } = settings;
-  const { signal } = stop;
   const logger = openLogger("dashboard", work.log);
   const opening = openLog(settings.log, reportTo(logger), signal);
   await using opened = await openUnlessStopped(opening, signal);
@@ -116,10 +103,7 @@ async function runPage(work: ToPage & { kind: "run" }): Promise<void> {
     quietMs: QUIET_MS,
   });
   const { port } = listener.addr;
-  self.postMessage({
-    kind: "listening",
-    address: addressOf(page.host, port),
-  });
+  send(addressOf(page.host, port));
   const ticking = setInterval(server.tick, TICK_MS);
   const opensStore = storeOf(settings, logger, signal)
     .then((opened) => store = opened);

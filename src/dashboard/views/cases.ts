@@ -1,9 +1,8 @@
 /**
- * Alerts as analysts work on them: the queue, a case with everything that its
- * score was made from, and the verdict, which goes to the label topic and the
- * store's table of verdicts and changes nothing else.
+ * The view of a case: a payment, what its score was computed from, and the
+ * verdict. A verdict goes to the label topic and to the store's table of
+ * verdicts. It changes nothing else.
  */
-import { DataError } from "../../base/error.ts";
 import {
   featureNames,
   type FeatureParameters,
@@ -13,90 +12,29 @@ import type { Log } from "../../log/log.ts";
 import { IdPartitioner } from "../../log/partitioner.ts";
 import { RecordBatchBuilder } from "../../log/record_batch.ts";
 import { LABEL_TOPIC } from "../../stream/topics.ts";
-import type {
-  LookUp,
-  StoredCase,
-  StoredPayment,
-  Verdict,
-} from "../../store/look_up.ts";
+import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
+import { type Verdict, verdictJson } from "../../payment/label_json.ts";
+import { parseDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import caseJs from "../page/case.js" with { type: "text" };
+import timelineJs from "../page/timeline.js" with { type: "text" };
+import verdictJs from "../page/verdict.js" with { type: "text" };
 import type { Alert, LivePayment, LiveState } from "./live_state.ts";
-import { formatLabel } from "./records.ts";
+import { placeOf, type PlaceView, radiusOf, reachOf } from "./map.ts";
+import {
+  BODY,
+  NotThereError,
+  type PageView,
+  storeOf,
+  turns,
+  wholeOf,
+} from "./page_view.ts";
 
-/** Alerts of one answer. */
-const QUEUE_MAX = 200;
 /** Payments of one timeline. */
 const TIMELINE_MAX = 500;
 /** Characters of a name and of a note. */
 const ANALYST_MAX = 100;
 const NOTE_MAX = 2000;
-
-/** Whether an alert waits, or what was decided. */
-export type AlertState = "open" | "confirmed" | "cleared";
-
-/** Which alerts are wanted; undefined for all. */
-export interface QueueFilter {
-  /** Newest first, or highest score first. */
-  readonly sort: "newest" | "score";
-  /** Whether they wait, or how they were decided. */
-  readonly state: AlertState | undefined;
-  /** At least this score. */
-  readonly scoreMin: number | undefined;
-  /** TX_FRAUD_SCENARIO. */
-  readonly scenario: number | undefined;
-  /** CUSTOMER_ID. */
-  readonly card: number | undefined;
-  /** TERMINAL_ID. */
-  readonly terminal: number | undefined;
-  /** TX_TIME_DAYS. */
-  readonly day: number | undefined;
-}
-
-/** An alert of the queue. */
-export interface QueuedAlert extends Alert {
-  /** Whether it waits, or what was decided. */
-  readonly state: AlertState;
-}
-
-/** The queue, cut off at what one page shows. */
-export interface Queue {
-  /** How many there are. */
-  readonly total: number;
-  /** The first of them. */
-  readonly alerts: readonly QueuedAlert[];
-}
-
-/** The alerts that a filter lets through. */
-export function queueOf(state: LiveState, filter: QueueFilter): Queue {
-  const found: QueuedAlert[] = [];
-  for (const alert of state.alerts.values()) {
-    const queued = { ...alert, state: stateOf(state.verdicts.get(alert.id)) };
-    if (passes(queued, filter)) found.push(queued);
-  }
-  found.sort((a, b) =>
-    filter.sort === "score"
-      ? b.score - a.score || b.time - a.time
-      : b.time - a.time || b.id - a.id
-  );
-  return { total: found.length, alerts: found.slice(0, QUEUE_MAX) };
-}
-
-function passes(alert: QueuedAlert, filter: QueueFilter): boolean {
-  const same = <T>(wanted: T | undefined, found: T) =>
-    wanted === undefined || wanted === found;
-  return same(filter.state, alert.state) &&
-    alert.score >= (filter.scoreMin ?? 0) &&
-    same<number | undefined>(filter.scenario, alert.scenario) &&
-    same(filter.card, alert.customer) &&
-    same(filter.terminal, alert.terminal) &&
-    same(filter.day, Math.floor(alert.time / DAY_SECONDS));
-}
-
-/** What a verdict makes of an alert. */
-export function stateOf(verdict: Verdict | undefined): AlertState {
-  if (!verdict) return "open";
-  return verdict.label === 1 ? "confirmed" : "cleared";
-}
 
 /** A case: a payment and all that is known about it. */
 export interface Case {
@@ -118,6 +56,76 @@ export interface Case {
   /** Days of the windows, and until a fraud is known. */
   readonly windows: Pick<FeatureParameters, "windowDays" | "delayDays">;
 }
+
+/** The answers of this view, by path. */
+export interface CaseAnswers {
+  /** The case, and where its card and terminal are. */
+  readonly "/api/cases/:id": Case & {
+    /** The card's place; undefined before the page has seen it. */
+    readonly card: PlaceView | undefined;
+    /** The terminal's place; undefined before the page has seen it. */
+    readonly terminal: PlaceView | undefined;
+    /** Ids of the terminals that the card reaches. */
+    readonly reach: readonly number[];
+    /** The radius within which it does; undefined where that is not known. */
+    readonly radius: number | undefined;
+  };
+  /** The verdict as it was kept, and all of the payment, newest first. */
+  readonly "/api/cases/:id/verdicts": {
+    /** The new one. */
+    readonly verdict: Verdict;
+    /** All. */
+    readonly verdicts: readonly Verdict[];
+  };
+}
+
+/** The view of a case. */
+export const cases: PageView = {
+  scripts: {
+    "case.js": caseJs,
+    "timeline.js": timelineJs,
+    "verdict.js": verdictJs,
+  },
+  serve(router, page) {
+    const { state, log, control, parameters: { features } } = page;
+    const { get, post } = router<CaseAnswers>();
+    const inTurn = turns();
+    let lastMs = 0;
+    get("/api/cases/:id", async (asked) => {
+      const id = wholeOf(asked.part("id"), "the case");
+      const lookUp = storeOf(page);
+      const found = await readCase(id, { state, lookUp, features });
+      if (!found) throw new NotThereError(`there is no payment ${id}`);
+      const card = state.customers.get(found.payment.customer);
+      const radius = radiusOf(control);
+      return {
+        ...found,
+        card: placeOf(state, card),
+        terminal: placeOf(state, state.terminals.get(found.payment.terminal)),
+        reach: reachOf(state, card, radius),
+        radius,
+      };
+    });
+    post("/api/cases/:id/verdicts", async (asked) => {
+      const id = wholeOf(asked.part("id"), "the case");
+      const decided = checkVerdict(await asked.body());
+      const lookUp = storeOf(page);
+      return await inTurn(async () => {
+        const payment = state.payment(id) ?? state.alerts.get(id) ??
+          (await lookUp.payment(id))?.payment;
+        if (!payment) throw new NotThereError(`there is no payment ${id}`);
+        // The time tells a payment's verdicts apart.
+        lastMs = Math.max(Date.now(), lastMs + 1);
+        const decidedAt = new Date(lastMs).toISOString();
+        const verdict: Verdict = { transactionId: id, decidedAt, ...decided };
+        const timestampMs = (parseDatetime(payment.datetime) ?? 0) * 1000;
+        await keepVerdict(verdict, { log, lookUp, timestampMs });
+        state.addVerdict(verdict);
+        return { verdict, verdicts: await lookUp.verdicts(id) };
+      });
+    });
+  },
+};
 
 /** Everything about a payment; undefined if nobody knows it. */
 export async function readCase(
@@ -178,20 +186,21 @@ function liveOf(stored: StoredCase | undefined): LivePayment | undefined {
 export function checkVerdict(
   body: Readonly<Record<string, unknown>>,
 ): Pick<Verdict, "label" | "analyst" | "note"> {
-  const { label, analyst, note = "" } = body;
+  const { label } = body;
   if (label !== 0 && label !== 1) {
-    throw new DataError("label must be 1 (fraud) or 0 (no fraud)");
+    throw BODY.error("label must be 1 (fraud) or 0 (no fraud)");
   }
-  const name = typeof analyst === "string" ? analyst.trim() : "";
-  if (name === "" || name.length > ANALYST_MAX) {
-    throw new DataError(
-      `analyst must be a name of up to ${ANALYST_MAX} characters`,
-    );
-  }
-  if (typeof note !== "string" || note.length > NOTE_MAX) {
-    throw new DataError(`note must be text of up to ${NOTE_MAX} characters`);
-  }
-  return { label, analyst: name, note: note.trim() };
+  const analyst = BODY.string(body.analyst ?? "", "analyst").trim();
+  BODY.check(
+    analyst !== "" && analyst.length <= ANALYST_MAX,
+    `analyst must be a name of up to ${ANALYST_MAX} characters`,
+  );
+  const note = BODY.string(body.note ?? "", "note");
+  BODY.check(
+    note.length <= NOTE_MAX,
+    `note must be text of up to ${NOTE_MAX} characters`,
+  );
+  return { label, analyst, note: note.trim() };
 }
 
 /**
@@ -212,8 +221,9 @@ export async function keepVerdict(
   const id = verdict.transactionId;
   const partition = new IdPartitioner(Math.max(1, ends.length)).partition(id);
   const records = new RecordBatchBuilder();
-  const key = new TextEncoder().encode(String(id));
-  records.add(key, formatLabel(verdict), timestampMs);
+  const utf8 = new TextEncoder();
+  const key = utf8.encode(String(id));
+  records.add(key, utf8.encode(verdictJson(verdict)), timestampMs);
   const producer = await log.producer("fraudstream-verdicts");
   await producer.append([{ topic: LABEL_TOPIC, partition, records }]);
   await lookUp.addVerdict(verdict);

@@ -11,9 +11,14 @@ import {
   rolledBack,
 } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
-import type { ModelMetric } from "../../store/predictions.ts";
+import type { ModelMetric } from "../../store/tables.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import { DataError } from "../../base/error.ts";
+import modelJs from "../page/model.js" with { type: "text" };
+import registryJs from "../page/registry.js" with { type: "text" };
+import thresholdJs from "../page/threshold.js" with { type: "text" };
 import type { LiveState } from "./live_state.ts";
+import { BODY, type PageView, shared, turns } from "./page_view.ts";
 import { averagePrecision, sumOf } from "./score_counts.ts";
 
 /** Labels of the newest days that the curve is made of. */
@@ -72,8 +77,70 @@ export interface DriftView {
   readonly inputs: readonly { readonly name: string; readonly psi: number }[];
 }
 
+/** The answers of this view, by path. */
+export interface ModelAnswers {
+  /** How the models do. */
+  readonly "/api/model": ModelView;
+  /** The threshold that was applied. */
+  readonly "/api/model/threshold": {
+    /** 0 to 1. */
+    readonly threshold: number;
+  };
+  /** The registry with another champion. */
+  readonly "/api/model/promote": Registry;
+  /** The registry with the champion before. */
+  readonly "/api/model/roll-back": Registry;
+}
+
+/** The view "Model". */
+export const model: PageView = {
+  scripts: {
+    "model.js": modelJs,
+    "registry.js": registryJs,
+    "threshold.js": thresholdJs,
+  },
+  tab: { name: "model", title: "Model" },
+  serve(router, page) {
+    const { state, models, control, parameters: { features } } = page;
+    const { get, post } = router<ModelAnswers>();
+    const inTurn = turns();
+    const folder = () => {
+      if (models !== undefined) return models;
+      throw new DataError("the scorer has no registry of models to change");
+    };
+    const view = shared(async () => {
+      const metrics = await page.metrics();
+      await control.refresh();
+      const { delayDays } = features;
+      const threshold = control.alertThreshold;
+      return modelViewOf(state, { delayDays, models, metrics, threshold });
+    });
+    get("/api/model", view);
+    post("/api/model/threshold", async (asked) => {
+      const body = await asked.body();
+      const threshold = BODY.number(body.threshold, "threshold");
+      BODY.check(
+        threshold >= 0 && threshold <= 1,
+        "the threshold must be a number from 0 to 1",
+      );
+      await inTurn(() => control.applyThreshold(threshold));
+      return { threshold };
+    });
+    post("/api/model/promote", async (asked) => {
+      const version = BODY.string((await asked.body()).version, "version");
+      return await inTurn(() => {
+        return changeRegistry(folder(), (before) => chosen(before, version));
+      });
+    });
+    post("/api/model/roll-back", async (asked) => {
+      await asked.body();
+      return await inTurn(() => changeRegistry(folder(), rolledBack));
+    });
+  },
+};
+
 /** The view at this moment. */
-export function modelViewOf(
+function modelViewOf(
   state: LiveState,
   { delayDays, models, metrics, threshold }: {
     /** Days until a label is known. */
@@ -156,14 +223,4 @@ function registryOf(models: string | undefined): Registry | undefined {
   const registry = readRegistry(models);
   if (registry.history.length === 0) return undefined;
   return { ...registry, history: registry.history.slice(-HISTORY_MAX) };
-}
-
-/** Makes a version the champion. Throws DataError for one that is not there. */
-export function promote(models: string, version: string): Promise<Registry> {
-  return changeRegistry(models, (registry) => chosen(registry, version));
-}
-
-/** Makes the champion before the present one the champion again. Throws DataError if there was none. */
-export function rollBack(models: string): Promise<Registry> {
-  return changeRegistry(models, rolledBack);
 }

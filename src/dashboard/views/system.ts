@@ -1,7 +1,14 @@
 /** What runs where, topic by topic and partition by partition. */
 import type { Log, TopicState } from "../../log/log.ts";
-import { parseCommit, type StageCounters } from "../../stream/stage_commit.ts";
+import { parseCommit, type StageCounters } from "../../stream/commit.ts";
 import { PIPELINE, SCORING, TOPICS } from "../../stream/topics.ts";
+import systemJs from "../page/system.js" with { type: "text" };
+import {
+  type Page,
+  type PageView,
+  type ServerFacts,
+  shared,
+} from "./page_view.ts";
 
 /** How far a stage is in a partition. */
 export interface PartitionView {
@@ -35,8 +42,43 @@ export interface LogView {
   readonly groups: readonly GroupView[];
 }
 
+/** The answers of this view, by path. */
+export interface SystemAnswers {
+  /** The log, the process and the page's server. */
+  readonly "/api/system": LogView & Page["process"] & {
+    /** Bytes. */
+    readonly memory: {
+      /** Of the process. */
+      readonly residentBytes: number;
+      /** Of the heap of the page's thread. */
+      readonly pageHeapBytes: number;
+    };
+    /** The page's server. */
+    readonly page: ServerFacts;
+  };
+}
+
+/** The view "System". */
+export const system: PageView = {
+  scripts: { "system.js": systemJs },
+  tab: { name: "system", title: "System" },
+  serve(router, { log, process, server }) {
+    const { get } = router<SystemAnswers>();
+    const logView = shared(() => readLogView(log));
+    get("/api/system", async () => {
+      const { rss, heapUsed } = Deno.memoryUsage();
+      return {
+        ...await logView(),
+        ...process,
+        memory: { residentBytes: rss, pageHeapBytes: heapUsed },
+        page: server(),
+      };
+    });
+  },
+};
+
 /** Reads how topics and groups stand. */
-export async function readLogView(log: Log): Promise<LogView> {
+async function readLogView(log: Log): Promise<LogView> {
   const topics = await log.topics(TOPICS);
   const groups: GroupView[] = [];
   for (const { group, topic } of [...PIPELINE, ...SCORING]) {

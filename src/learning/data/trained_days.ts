@@ -5,7 +5,7 @@
  */
 import { formatDate, parseDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { CheckedJson } from "../../base/checked_json.ts";
+import type { CheckedJson } from "../../base/checked_json.ts";
 
 /** The days that a model was trained on, as its file says. */
 export interface TrainedDays {

@@ -6,9 +6,13 @@
 import { createHash } from "node:crypto";
 import { ModelError } from "../../base/error.ts";
 import { CheckedJson, show } from "../../base/checked_json.ts";
+import {
+  FEATURE_SETS,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
 import { METRICS, type MetricValues } from "../judge/judgement.ts";
-import { MODEL_KINDS, type ModelBody, type ModelKind } from "../kinds/model.ts";
-import { bodyContent, readBody } from "./model_body.ts";
+import { KIND_NAMES, readBody } from "../kinds/kinds.ts";
+import type { ModelBody } from "../kinds/model.ts";
 import { readTrainedDays, type TrainedDays } from "../data/trained_days.ts";
 
 /** Says what the file is. */
@@ -16,18 +20,6 @@ export const MODEL_FORMAT = "fraudstream-model";
 
 /** Version of the form described here; other versions are refused. */
 export const MODEL_FORMAT_VERSION = 1;
-
-/** Features that a model was trained on, as their own module has them. */
-export interface ModelFeatures {
-  /** Which features there are. */
-  readonly set: "handbook" | "extended";
-  /** Window lengths in days. */
-  readonly windowDays: readonly number[];
-  /** Days until a label is known. */
-  readonly delayDays: number;
-  /** Whether labels are used at all. */
-  readonly useLabels: boolean;
-}
 
 /** What a model was trained on. */
 export interface TrainingRecord extends TrainedDays {
@@ -49,11 +41,11 @@ export interface TrainedModel {
   /** First 12 hex digits of the SHA-256 of all other fields. */
   readonly version: string;
   /** Kind of model. */
-  readonly kind: ModelKind;
+  readonly kind: string;
   /** Names of the inputs, in order: TX_AMOUNT and the features. */
   readonly inputs: readonly string[];
   /** What the inputs after the first are computed by. */
-  readonly featureParameters: ModelFeatures;
+  readonly featureParameters: FeatureParameters;
   /** What it was trained on. */
   readonly training: TrainingRecord;
   /** How it was fitted. */
@@ -62,6 +54,16 @@ export interface TrainedModel {
   readonly metrics: MetricValues | undefined;
   /** The model itself. */
   readonly body: ModelBody;
+}
+
+/** Checks what `path` says of a model. */
+export function modelJson(path: string): CheckedJson {
+  return new CheckedJson((what) =>
+    new ModelError(
+      `${path} is no model that can be used: ${what}; train it again, or ` +
+        "take another copy",
+    )
+  );
 }
 
 /** The model with its version, which follows from the rest. */
@@ -95,7 +97,7 @@ export function parseModelFile(text: string, path: string): TrainedModel {
       { cause: error },
     );
   }
-  const file = new CheckedJson(path);
+  const file = modelJson(path);
   const fields = file.object(parsed, "the file");
   file.check(fields.format === MODEL_FORMAT, `format must be ${MODEL_FORMAT}`);
   file.check(
@@ -103,12 +105,7 @@ export function parseModelFile(text: string, path: string): TrainedModel {
     `formatVersion is ${show(fields.formatVersion)} and this program reads ` +
       MODEL_FORMAT_VERSION,
   );
-  const kind = MODEL_KINDS.find((known) => known === fields.kind);
-  if (kind === undefined) {
-    throw file.error(
-      `kind ${show(fields.kind)} is none of ${MODEL_KINDS.join(", ")}`,
-    );
-  }
+  const kind = file.oneOf(fields.kind, KIND_NAMES, "kind");
   const inputs = file.strings(fields.inputs, "inputs");
   file.check(inputs.length > 0, "there are no inputs");
   const repeated = inputs.find((name, at) => inputs.indexOf(name) < at);
@@ -184,7 +181,7 @@ function contentOf(model: Omit<TrainedModel, "version">) {
     metrics: model.metrics === undefined ? null : Object.fromEntries(
       METRICS.map((metric) => [metric, model.metrics?.[metric] ?? NaN]),
     ),
-    body: bodyContent(body),
+    body,
   };
 }
 
@@ -194,16 +191,14 @@ function versionOf(content: unknown): string {
 }
 
 /** Reads features as a model file has them. Throws ModelError. */
-export function readFeatures(file: CheckedJson, value: unknown): ModelFeatures {
+export function readFeatures(
+  file: CheckedJson,
+  value: unknown,
+): FeatureParameters {
   const what = "featureParameters";
   const fields = file.object(value, what);
-  const { set, useLabels } = fields;
-  if (set !== "handbook" && set !== "extended") {
-    throw file.error(`${what}.set must be handbook or extended`);
-  }
-  if (typeof useLabels !== "boolean") {
-    throw file.error(`${what}.useLabels must be true or false`);
-  }
+  const set = file.oneOf(fields.set, FEATURE_SETS, `${what}.set`);
+  const useLabels = file.boolean(fields.useLabels, `${what}.useLabels`);
   const windowDays = file.numbers(fields.windowDays, `${what}.windowDays`);
   const ascending = windowDays.every((days, at) => {
     return Number.isInteger(days) && days > (windowDays[at - 1] ?? 0);

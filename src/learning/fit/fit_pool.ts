@@ -3,9 +3,8 @@
  * of threads: each task is a function of the payments and its settings, and
  * the outcomes stand in the order of the tasks.
  */
-import { ModelError } from "../../base/error.ts";
+import { Thread } from "../../base/thread.ts";
 import { type FitOutcome, type FitTask, runFitTask } from "./fit_task.ts";
-import type { FromFitWorker, ToFitWorker } from "./fit_worker.ts";
 import type { LabelledPayments } from "../data/payments.ts";
 
 /** How the work is done. */
@@ -30,13 +29,11 @@ export async function runFits(
   const outcomes = new Array<FitOutcome>(tasks.length);
   let next = 0;
   let done = 0;
-  const takeTurns = async (
-    run: (task: FitTask, index: number) => Promise<FitOutcome>,
-  ) => {
+  const takeTurns = async (run: (task: FitTask) => Promise<FitOutcome>) => {
     while (next < tasks.length) {
       options.signal.throwIfAborted();
       const index = next++;
-      outcomes[index] = await run(tasks[index], index);
+      outcomes[index] = await run(tasks[index]);
       options.onDone(++done, tasks[index]);
     }
   };
@@ -56,7 +53,7 @@ export async function runFits(
   });
   try {
     await Promise.all(workers.map((worker) => {
-      return takeTurns((task, index) => worker.run(task, index));
+      return takeTurns((task) => worker.run(task));
     }));
   } finally {
     for (const worker of workers) worker.end();
@@ -66,32 +63,29 @@ export async function runFits(
 
 /** One thread, doing one task at a time. */
 class FitThread {
-  readonly #worker: Worker;
+  readonly #thread: Thread<LabelledPayments, FitTask, FitOutcome>;
   readonly #signal: AbortSignal;
+  #done: (outcome: FitOutcome) => void = () => {};
 
+  /** Starts it; the payments are in shared memory. */
   constructor(payments: LabelledPayments, signal: AbortSignal) {
-    this.#worker = new Worker(new URL("./fit_worker.ts", import.meta.url), {
-      type: "module",
-      name: "fit",
+    this.#thread = new Thread({
+      module: new URL("./fit_worker.ts", import.meta.url),
+      name: "a thread that fits models",
+      work: payments,
+      received: (outcome) => this.#done(outcome),
     });
     this.#signal = signal;
-    this.#send({ kind: "payments", payments });
   }
 
-  async run(task: FitTask, index: number): Promise<FitOutcome> {
+  async run(task: FitTask): Promise<FitOutcome> {
     const { promise, resolve, reject } = Promise.withResolvers<FitOutcome>();
     const stop = () => reject(this.#signal.reason);
-    this.#worker.onmessage = ({ data }: MessageEvent<FromFitWorker>) => {
-      if (data.kind === "done") resolve(data.outcome);
-      else reject(errorOf(data.error));
-    };
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new Error(`a thread that fits models failed: ${event.message}`));
-    };
+    this.#done = resolve;
+    this.#thread.ended.catch(reject);
     this.#signal.addEventListener("abort", stop);
     try {
-      this.#send({ kind: "task", index, task });
+      this.#thread.send(task);
       return await promise;
     } finally {
       this.#signal.removeEventListener("abort", stop);
@@ -99,21 +93,6 @@ class FitThread {
   }
 
   end(): void {
-    this.#worker.terminate();
+    this.#thread.end();
   }
-
-  #send(message: ToFitWorker): void {
-    this.#worker.postMessage(message);
-  }
-}
-
-/** An error as it was before it crossed the threads. */
-function errorOf(
-  { name, message, stack }: (FromFitWorker & { kind: "failed" })["error"],
-): Error {
-  const error = name === "ModelError"
-    ? new ModelError(message)
-    : new Error(message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

@@ -1,22 +1,21 @@
 /** One model fitted to one period and judged by its test: the unit of work of evaluation and selection. */
-import type { FitSettings } from "./fit.ts";
-import { fitModel } from "./fit.ts";
 import { judge, type Judgement } from "../judge/judgement.ts";
-import type { ModelBody, ModelKind } from "../kinds/model.ts";
+import { fitModel, scorerOf } from "../kinds/kinds.ts";
+import type { ModelBody } from "../kinds/model.ts";
+import type { Settings } from "../kinds/model_kind.ts";
 import {
   examplesOf,
   type LabelledPayments,
   scoreRows,
 } from "../data/payments.ts";
-import { scorerOf } from "../kinds/scorer.ts";
 import { type Period, splitPayments, trainRows } from "../data/split.ts";
 
 /** A model to fit. */
 export interface ModelSpec {
-  /** Its kind. */
-  readonly kind: ModelKind;
-  /** Its settings; what is not set is as fitModel() has it. */
-  readonly settings: FitSettings;
+  /** Name of its kind. */
+  readonly kind: string;
+  /** Its settings; those not set have the kind's initial values. */
+  readonly settings: Settings;
 }
 
 /** A model to fit and judge. */

@@ -5,25 +5,21 @@
  * judged: it is not fitted again to those days.
  */
 import { ModelError } from "../../base/error.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { countFrauds } from "../data/examples.ts";
 import type { ModelSpec } from "../fit/fit_task.ts";
-import { completeSettings, fitModel } from "../fit/fit.ts";
 import { judge, type MetricValues } from "./judgement.ts";
+import { completeSettings, fitModel, scorerOf } from "../kinds/kinds.ts";
 import type { Scorer } from "../kinds/model.ts";
-import {
-  type ModelFeatures,
-  type TrainedModel,
-  withVersion,
-} from "../file/model_file.ts";
+import { type TrainedModel, withVersion } from "../file/model_file.ts";
 import {
   examplesOf,
   type LabelledPayments,
   rowsOfDays,
   scoreRows,
 } from "../data/payments.ts";
-import { scorerOf } from "../kinds/scorer.ts";
 import { rowsFingerprint } from "../data/split.ts";
 
 /** Newest labelled days that champion and challenger are judged by. */
@@ -71,7 +67,7 @@ export interface ChallengeOptions {
   /** What is fitted. */
   readonly model: ModelSpec;
   /** The features, for the model's file. */
-  readonly features: ModelFeatures;
+  readonly features: FeatureParameters;
   /** The present champion. */
   readonly champion: Scorer | undefined;
 }
@@ -122,7 +118,7 @@ export async function challenge(
         frauds,
         fingerprint: rowsFingerprint(payments, train),
       },
-      settings: { ...completeSettings(kind, settings) },
+      settings: completeSettings(kind, settings),
       metrics,
       body,
     });

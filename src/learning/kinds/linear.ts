@@ -3,9 +3,46 @@
  * contribution of an input is its coefficient times its distance from the mean
  * in deviations, and the margin of the mean row is the intercept.
  */
+import type { CheckedJson } from "../../base/checked_json.ts";
 import { ModelError } from "../../base/error.ts";
-import type { LinearBody, Scorer } from "./model.ts";
 import { checkFinite, checkRows } from "../data/rows.ts";
+import {
+  constant,
+  FLOAT,
+  integerAttribute,
+  likelierLabel,
+  node,
+  type OnnxNodes,
+} from "../onnx/onnx_writer.ts";
+import type { Scorer } from "./model.ts";
+import type { ModelForm } from "./model_kind.ts";
+
+/** A linear model on scaled inputs: margin = intercept + sum of coefficient · (value − mean) / deviation. */
+export interface LinearBody {
+  /** Mean of each input in the training rows. */
+  readonly mean: readonly number[];
+  /** Population standard deviation of each input, 1 where it is constant. */
+  readonly deviation: readonly number[];
+  /** Margin of a row of means. */
+  readonly intercept: number;
+  /** A coefficient for each scaled input. */
+  readonly coefficients: readonly number[];
+}
+
+/** What a linear model has beside the name of its kind. */
+export interface LinearPart {
+  /** The coefficients. */
+  readonly linear: LinearBody;
+}
+
+/** Linear models, whatever fitted them. */
+export const linearForm: ModelForm<LinearPart> = {
+  read: (file, { linear }, inputs) => ({
+    linear: readLinear(file, linear, inputs),
+  }),
+  scorer: ({ linear }, inputs) => linearScorer(linear, inputs),
+  onnx: ({ linear }) => linearNodes(linear),
+};
 
 /** The logistic function: the probability whose log odds are `margin`. */
 export function logistic(margin: number): number {
@@ -71,4 +108,51 @@ function checkBody(body: LinearBody, inputs: readonly string[]): void {
       `the linear model's intercept is ${body.intercept}; train it again`,
     );
   }
+}
+
+function readLinear(
+  file: CheckedJson,
+  value: unknown,
+  inputs: number,
+): LinearBody {
+  const fields = file.object(value, "body.linear");
+  const each = (name: string) =>
+    file.numbers(fields[name], `body.linear.${name}`, inputs);
+  const deviation = each("deviation");
+  file.check(
+    deviation.every((number) => number > 0),
+    "body.linear.deviation must be greater than 0",
+  );
+  return {
+    mean: each("mean"),
+    deviation,
+    intercept: file.number(fields.intercept, "body.linear.intercept"),
+    coefficients: each("coefficients"),
+  };
+}
+
+function linearNodes(linear: LinearBody): OnnxNodes {
+  const { mean, deviation, coefficients, intercept } = linear;
+  const slope = coefficients.map((value, at) => value / deviation[at]);
+  return {
+    nodes: [
+      node("Sub", ["values", "mean"], ["centred"]),
+      node("MatMul", ["centred", "slope"], ["sum"]),
+      node("Add", ["sum", "intercept"], ["margin"]),
+      node("Neg", ["margin"], ["against"]),
+      node("Concat", ["against", "margin"], ["margins"], [
+        integerAttribute("axis", 1),
+      ]),
+      node("Sigmoid", ["margins"], ["both"]),
+      node("Cast", ["both"], ["probabilities"], [
+        integerAttribute("to", FLOAT),
+      ]),
+      likelierLabel("margins"),
+    ],
+    constants: [
+      constant("mean", mean, [mean.length]),
+      constant("slope", slope, [slope.length, 1]),
+      constant("intercept", [intercept], [1]),
+    ],
+  };
 }

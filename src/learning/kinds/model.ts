@@ -1,19 +1,8 @@
 /**
  * What a model is, whoever made it: named inputs, a score for each row, and
- * what made the score. Models are plain data (model_file.ts keeps them); the
- * fitting and the arithmetic of each kind live in files of their own.
+ * what made the score. Models are plain data (model_file.ts keeps them); what
+ * a kind of model can do is its record (model_kind.ts).
  */
-
-/** The kinds of model that are trained here. */
-export const MODEL_KINDS = [
-  "logistic-regression",
-  "decision-tree",
-  "random-forest",
-  "gradient-boosting",
-] as const;
-
-/** One of the kinds that are trained here. */
-export type ModelKind = typeof MODEL_KINDS[number];
 
 /** Rows to learn from or to judge by, as columns of equal length. */
 export interface Examples {
@@ -51,48 +40,12 @@ export interface Scorer {
   explain?(values: Float64Array, at: number, into: Float64Array): number;
 }
 
-/** A linear model on scaled inputs: margin = intercept + sum of coefficient · (value − mean) / deviation. */
-export interface LinearBody {
-  /** Mean of each input in the training rows. */
-  readonly mean: readonly number[];
-  /** Population standard deviation of each input, 1 where it is constant. */
-  readonly deviation: readonly number[];
-  /** Margin of a row of means. */
-  readonly intercept: number;
-  /** A coefficient for each scaled input. */
-  readonly coefficients: readonly number[];
-}
-
-/** A binary tree as columns; node 0 is the root. */
-export interface Tree {
-  /** Input that a node splits by, -1 at a leaf. */
-  readonly input: readonly number[];
-  /** A row goes left where its value is at most this; 0 at a leaf. */
-  readonly threshold: readonly number[];
-  /** Node of the rows that go left, 0 at a leaf. */
-  readonly left: readonly number[];
-  /** Node of the others, 0 at a leaf. */
-  readonly right: readonly number[];
-  /** What a row that ends in the leaf adds to the margin, 0 at an inner node. */
-  readonly value: readonly number[];
-  /** Training rows (or their weight) that came through the node. */
-  readonly cover: readonly number[];
-}
-
-/** A sum of trees: margin = base + the value of each tree's leaf. */
-export interface TreesBody {
-  /** How a margin becomes a score: the logistic function, or as it is. */
-  readonly link: "logistic" | "identity";
-  /** The margin before the trees. */
-  readonly base: number;
-  /** The trees. */
-  readonly trees: readonly Tree[];
-}
-
-/** A model that was trained here, as data: what a model file holds at its core. */
-export type ModelBody =
-  | { readonly kind: "logistic-regression"; readonly linear: LinearBody }
-  | {
-    readonly kind: "decision-tree" | "random-forest" | "gradient-boosting";
-    readonly ensemble: TreesBody;
-  };
+/**
+ * A model that was trained here, as data: what a model file holds at its core,
+ * and what crosses threads. Beside the name of its kind stands the part that
+ * only the kind knows.
+ */
+export type ModelBody<Part extends object = object> = Part & {
+  /** Name of its kind. */
+  readonly kind: string;
+};

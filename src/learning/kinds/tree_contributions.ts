@@ -11,7 +11,7 @@
  * Shapley weight of subsets of i of the path's inputs. Each level has a path of
  * its own in one flat array, so that going down copies and going up forgets.
  */
-import type { Tree, TreesBody } from "./model.ts";
+import type { Tree, TreesBody } from "./tree.ts";
 
 /** Explains rows of one ensemble; keeps the room it works in. */
 export class TreeContributions {

@@ -16,8 +16,8 @@
  * node adds its own rows up in a scratch area and finds the ranks in use by a
  * bitmap of two levels, in time of its rows and not of all ranks.
  */
-import type { Tree } from "./model.ts";
-import { RankSums } from "../judge/rank_sums.ts";
+import type { Tree } from "./tree.ts";
+import { RankSums } from "./rank_sums.ts";
 import type { RankedColumn, RankedColumns } from "../data/ranked_columns.ts";
 
 /** What a tree is grown by. */

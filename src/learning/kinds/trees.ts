@@ -3,13 +3,42 @@
  * siblings side by side, so that a step is one comparison and one addition.
  * Rows go through a tree in blocks that stay in the first-level cache. A row's
  * leaves are added in the order of the trees, alone or in a batch: the scores
- * are the same bits. Contributions are in tree_contributions.ts.
+ * are the same bits. Contributions are in tree_contributions.ts, the ONNX form of
+ * trees is at the end.
  */
 import { ModelError } from "../../base/error.ts";
 import { logistic } from "./linear.ts";
-import type { Scorer, Tree, TreesBody } from "./model.ts";
 import { checkFinite, checkRows } from "../data/rows.ts";
+import {
+  type InputNumbers,
+  integersAttribute,
+  likelierLabel,
+  ML_DOMAIN,
+  node,
+  type OnnxNodes,
+  tensorAttribute,
+  textAttribute,
+  textsAttribute,
+} from "../onnx/onnx_writer.ts";
+import type { Scorer } from "./model.ts";
+import type { ModelForm } from "./model_kind.ts";
+import { readEnsemble, type Tree, treeFault, type TreesBody } from "./tree.ts";
 import { TreeContributions } from "./tree_contributions.ts";
+
+/** What a model of trees has beside the name of its kind. */
+export interface TreesPart {
+  /** The trees. */
+  readonly ensemble: TreesBody;
+}
+
+/** Models that add up trees, whatever fitted them. */
+export const treesForm: ModelForm<TreesPart> = {
+  read: (file, { ensemble }, inputs) => ({
+    ensemble: readEnsemble(file, ensemble, inputs),
+  }),
+  scorer: ({ ensemble }, inputs) => treesScorer(ensemble, inputs),
+  onnx: ({ ensemble }, numbers) => treesNodes(ensemble, numbers),
+};
 
 /** Rows that go through a tree together. */
 const BLOCK_ROWS = 256;
@@ -44,7 +73,11 @@ export function treesScorer(
   if (!Number.isFinite(body.base)) {
     throw new ModelError(`the trees' base is ${body.base}; train them again`);
   }
-  body.trees.forEach((tree, index) => checkTree(tree, index, inputs.length));
+  body.trees.forEach((tree, index) => {
+    const fault = treeFault(tree, inputs.length);
+    if (fault === undefined) return;
+    throw new ModelError(`tree ${index}: ${fault}; train the model again`);
+  });
   const flat = flatten(body.trees);
   const logisticLink = body.link === "logistic";
   // Made when first asked for: most scorers never explain.
@@ -176,44 +209,99 @@ function flatten(trees: readonly Tree[]): FlatTrees {
   return flat;
 }
 
-/** Throws ModelError unless node 0 is the root of one finite tree over `width` inputs. */
-function checkTree(tree: Tree, index: number, width: number): void {
-  const nodes = tree.input.length;
-  const refuse = (what: string) => {
-    throw new ModelError(`tree ${index}: ${what}; train the model again`);
+/** A tree that adds nothing: a classifier must have one. */
+const ONLY_LEAF: Tree = {
+  input: [-1],
+  threshold: [0],
+  left: [0],
+  right: [0],
+  value: [0],
+  cover: [0],
+};
+
+/**
+ * Each leaf stands for both classes, the base is in the leaves of the first
+ * tree, and the label is that of the greater probability: runtimes differ, and
+ * from the specification, in how they take weights of one class only, bases,
+ * and the label that the classifier itself gives.
+ */
+function treesNodes(
+  { link, base, trees }: TreesBody,
+  numbers: InputNumbers,
+): OnnxNodes {
+  const isLogistic = link === "logistic";
+  const whole = isLogistic ? 0 : 1;
+  const splits = {
+    tree: [] as number[],
+    id: [] as number[],
+    input: [] as number[],
+    threshold: [] as number[],
+    left: [] as number[],
+    right: [] as number[],
+    mode: [] as string[],
   };
-  const columns = [
-    tree.threshold,
-    tree.left,
-    tree.right,
-    tree.value,
-    tree.cover,
-  ];
-  if (nodes === 0) refuse("it has no node");
-  if (columns.some(({ length }) => length !== nodes)) {
-    refuse("its columns differ in length");
-  }
-  const parents = new Uint8Array(nodes);
-  for (let node = 0; node < nodes; node++) {
-    const input = tree.input[node];
-    if (!Number.isInteger(input) || input < -1 || input >= width) {
-      refuse(`node ${node} splits by input ${input} of ${width}`);
-    }
-    if (!Number.isFinite(tree.threshold[node] + tree.value[node])) {
-      refuse(`node ${node} has a threshold or value that is no number`);
-    }
-    if (!(tree.cover[node] >= 0 && tree.cover[node] < Infinity)) {
-      refuse(`node ${node} was passed by ${tree.cover[node]} rows`);
-    }
-    if (input < 0) continue;
-    for (const child of [tree.left[node], tree.right[node]]) {
-      // Children come after their parent, so there is no way back to it.
-      if (!Number.isInteger(child) || child <= node || child >= nodes) {
-        refuse(`node ${node} leads to node ${child}`);
-      }
-      if (parents[child]++ > 0) refuse(`two nodes lead to node ${child}`);
-    }
-  }
-  const stray = parents.indexOf(0, 1);
-  if (stray > 0) refuse(`no node leads to node ${stray}`);
+  const leaf = {
+    tree: [] as number[],
+    node: [] as number[],
+    class: [] as number[],
+    weight: [] as number[],
+  };
+  const all = trees.length > 0 ? trees : [ONLY_LEAF];
+  all.forEach((tree, index) => {
+    const genuine = index === 0 ? whole - base : 0;
+    const fraud = index === 0 ? base : 0;
+    tree.input.forEach((input, at) => {
+      const isLeaf = input < 0;
+      splits.tree.push(index);
+      splits.id.push(at);
+      splits.input.push(isLeaf ? 0 : input);
+      splits.threshold.push(rounded(tree.threshold[at], numbers));
+      splits.left.push(tree.left[at]);
+      splits.right.push(tree.right[at]);
+      splits.mode.push(isLeaf ? "LEAF" : "BRANCH_LEQ");
+      if (!isLeaf) return;
+      leaf.tree.push(index, index);
+      leaf.node.push(at, at);
+      leaf.class.push(0, 1);
+      leaf.weight.push(genuine - tree.value[at], fraud + tree.value[at]);
+    });
+  });
+  return {
+    nodes: [
+      node(
+        "TreeEnsembleClassifier",
+        ["values"],
+        ["first_label", "probabilities"],
+        [
+          integersAttribute("nodes_treeids", splits.tree),
+          integersAttribute("nodes_nodeids", splits.id),
+          integersAttribute("nodes_featureids", splits.input),
+          tensorAttribute("nodes_values_as_tensor", splits.threshold),
+          integersAttribute("nodes_truenodeids", splits.left),
+          integersAttribute("nodes_falsenodeids", splits.right),
+          textsAttribute("nodes_modes", splits.mode),
+          integersAttribute("class_treeids", leaf.tree),
+          integersAttribute("class_nodeids", leaf.node),
+          integersAttribute("class_ids", leaf.class),
+          tensorAttribute("class_weights_as_tensor", leaf.weight),
+          integersAttribute("classlabels_int64s", [0, 1]),
+          textAttribute("post_transform", isLogistic ? "LOGISTIC" : "NONE"),
+        ],
+        ML_DOMAIN,
+      ),
+      likelierLabel("probabilities"),
+    ],
+    constants: [],
+  };
+}
+
+/** A threshold as its inputs are: in float32 the nearest, which keeps the order of values. */
+function rounded(value: number, numbers: InputNumbers): number {
+  if (numbers === "float64") return value;
+  const float = Math.fround(value);
+  if (Number.isFinite(float)) return float;
+  throw new ModelError(
+    `the model compares with ${value}, which float32 cannot hold; export it ` +
+      "for float64",
+  );
 }

@@ -2,13 +2,14 @@
  * Model files as ONNX and back: what of a trained model goes into the file
  * beside the model itself, and what is read from there again.
  */
-import { CheckedJson } from "../../base/checked_json.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
 import {
-  type ModelFeatures,
+  modelJson,
   readFeatures,
   type TrainedModel,
 } from "../file/model_file.ts";
-import { type InputNumbers, toOnnx } from "./onnx_export.ts";
+import { toOnnx } from "./onnx_export.ts";
+import type { InputNumbers } from "./onnx_writer.ts";
 import { readTrainedDays, type TrainedDays } from "../data/trained_days.ts";
 
 /** How the names of ONNX files end. */
@@ -40,10 +41,10 @@ export function exportModel(
 export function exportedFeatures(
   metadata: ReadonlyMap<string, string>,
   path: string,
-): ModelFeatures | undefined {
+): FeatureParameters | undefined {
   const text = metadata.get(FEATURES_PROPERTY);
   if (text === undefined) return undefined;
-  const file = new CheckedJson(path);
+  const file = modelJson(path);
   return readFeatures(file, file.parse(text, FEATURES_PROPERTY));
 }
 
@@ -54,6 +55,6 @@ export function exportedTraining(
 ): TrainedDays | undefined {
   const text = metadata.get(TRAINING_PROPERTY);
   if (text === undefined) return undefined;
-  const file = new CheckedJson(path);
+  const file = modelJson(path);
   return readTrainedDays(file, file.parse(text, TRAINING_PROPERTY));
 }

@@ -75,7 +75,7 @@ export async function openOnnxModel(
     const signature = readSignature(session, graph, offered, path);
     const scorer = sessionScorer({ path, session, ...signature });
     SESSIONS.register(scorer, session);
-    return { scorer, version: versionOf(bytes), metadata };
+    return { scorer, version: onnxVersion(bytes), metadata };
   } catch (error) {
     await session.release();
     throw error;
@@ -90,7 +90,8 @@ export function readOnnxMetadata(
   return readGraph(bytes, path).metadata;
 }
 
-function versionOf(bytes: Uint8Array): string {
+/** The version of an ONNX file: first 12 hex digits of its SHA-256. */
+export function onnxVersion(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex")
     .slice(0, VERSION_DIGITS);
 }

@@ -3,7 +3,9 @@
  * to reach it, and patience. What fails for a while is tried again until it
  * succeeds or the run is stopped; an outage is told once, and its end.
  */
+import { backoffMs, type Clock, REAL_CLOCK } from "../../base/clock.ts";
 import { LogError } from "../../base/error.ts";
+import { unlessAborted } from "../../base/unless_stopped.ts";
 import {
   check,
   CODES,
@@ -41,10 +43,11 @@ export interface ClusterOptions {
   readonly report: LogReport;
   /** Ends all waiting, with its reason. */
   readonly signal: AbortSignal;
+  /** Time and chance; the machine's if not given. */
+  readonly clock?: Clock;
 }
 
-const PAUSE_FIRST_MS = 20;
-const PAUSE_MAX_MS = 1000;
+const PAUSE_MS = { min: 20, max: 1000 };
 /** Kafka is done with a transaction after a few milliseconds; kafkajs waits 300. */
 const PAUSE_TRANSACTION_MS = 3;
 /** An outage shorter than this is nobody's concern. */
@@ -54,6 +57,8 @@ const STUCK_MS = 15_000;
 
 /** The brokers of a cluster. */
 export class KafkaCluster {
+  /** Time and chance, for all who work with this cluster. */
+  readonly clock: Clock;
   readonly #options: ClusterOptions;
   readonly #lanes = new Set<Lane>();
   readonly #main: Lane;
@@ -65,6 +70,7 @@ export class KafkaCluster {
   /** Connects to nobody yet. */
   constructor(options: ClusterOptions) {
     this.#options = options;
+    this.clock = options.clock ?? REAL_CLOCK;
     this.#brokers = options.brokers.map(nodeOf);
     this.#main = this.lane();
   }
@@ -179,7 +185,7 @@ export class KafkaCluster {
     body: () => Promise<T>,
     { signal = this.#options.signal, deadlineMs = Infinity } = {},
   ): Promise<T> {
-    const began = performance.now();
+    const began = this.clock.now();
     const deadline = began + deadlineMs;
     let tellMs = began + STUCK_MS;
     for (let attempt = 0;; attempt++) {
@@ -190,7 +196,7 @@ export class KafkaCluster {
         this.#answered();
         return result;
       } catch (error) {
-        const now = performance.now();
+        const now = this.clock.now();
         if (!isTransient(error) || now > deadline) throw error;
         if (now > tellMs && !this.#outage?.told) {
           tellMs = now + STUCK_MS;
@@ -212,16 +218,15 @@ export class KafkaCluster {
     signal: AbortSignal,
   ): Promise<void> {
     if (isKafkaError(error, CODES.concurrentTransactions)) {
-      return await pause(PAUSE_TRANSACTION_MS, signal);
+      return await this.clock.sleep(PAUSE_TRANSACTION_MS, signal);
     }
     this.forget();
     this.#failed(error);
-    const most = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** attempt);
-    await pause(most * (0.5 + Math.random() / 2), signal);
+    await this.clock.sleep(backoffMs(attempt, PAUSE_MS, this.clock), signal);
   }
 
   #failed(error: unknown): void {
-    const now = performance.now();
+    const now = this.clock.now();
     this.#outage ??= { told: false, since: now };
     if (this.#outage.told || now - this.#outage.since < OUTAGE_MS) return;
     this.#outage.told = true;
@@ -234,7 +239,7 @@ export class KafkaCluster {
 
   #answered(): void {
     if (this.#outage?.told) {
-      const milliseconds = Math.round(performance.now() - this.#outage.since);
+      const milliseconds = Math.round(this.clock.now() - this.#outage.since);
       this.#options.report("info", "Kafka answers again", { milliseconds });
     }
     this.#outage = undefined;
@@ -307,36 +312,4 @@ function nodeOf(address: string): BrokerNode {
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon);
   return { nodeId: -1, host, port: Number(address.slice(colon + 1)) };
-}
-
-/** Waits; throws the signal's reason when it comes first. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-}
-
-/** Waits for a promise; throws the signal's reason when it comes first, and what becomes of the promise then is nobody's concern. */
-export async function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  if (signal.aborted) stop();
-  else signal.addEventListener("abort", stop);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

@@ -11,13 +11,10 @@
  * joins anew; nobody becomes the producer of a partition that was not assigned
  * since, or two would fence each other in turns.
  */
+import { type Clock, rest } from "../../base/clock.ts";
 import { LogError } from "../../base/error.ts";
-import {
-  type KafkaCluster,
-  type Lane,
-  pause,
-  unlessAborted,
-} from "./kafka_cluster.ts";
+import { unlessAborted } from "../../base/unless_stopped.ts";
+import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
 import {
   CODES,
   isAbortable,
@@ -86,6 +83,7 @@ export async function consume(options: ConsumerOptions): Promise<void> {
 
 class Consumer {
   readonly #options: ConsumerOptions;
+  readonly #clock: Clock;
   readonly #member: GroupMember;
   readonly #groupLane: Lane;
   readonly #fetchLane: Lane;
@@ -96,6 +94,7 @@ class Consumer {
   constructor(options: ConsumerOptions) {
     const { cluster, consume, prefix, sessionTimeoutMs, signal } = options;
     this.#options = options;
+    this.#clock = cluster.clock;
     this.#groupLane = cluster.lane();
     this.#fetchLane = cluster.lane();
     this.#member = new GroupMember({
@@ -199,7 +198,7 @@ class Consumer {
     end: (why: Ending) => void,
   ): Promise<void> {
     for (;;) {
-      await pause(this.#member.heartbeatMs, signal);
+      await this.#clock.sleep(this.#member.heartbeatMs, signal);
       const ending = await unlessAborted(this.#member.heartbeat(), signal);
       if (ending === "rebalance") end(ending);
       if (ending !== "lost") continue;
@@ -253,7 +252,7 @@ class Consumer {
   ): Promise<void> {
     let pauseMs = IDLE_MS;
     for (let moves = this.#moves;; moves = this.#moves) {
-      await pause(pauseMs, signal);
+      await this.#clock.sleep(pauseMs, signal);
       const quiet = [...this.#owned.values()].every(({ isQuiet }) => isQuiet);
       if (!quiet || this.#moves !== moves) {
         pauseMs = IDLE_MS;
@@ -279,18 +278,19 @@ class Consumer {
     let took = 0;
     while (!signal.aborted) {
       if (owned.isHeld && !isBroken) {
-        await pause(Math.min(REST_SHARE * took, REST_MAX_MS), signal);
+        const restMs = Math.min(REST_SHARE * took, REST_MAX_MS);
+        await this.#clock.sleep(restMs, signal);
         owned.release();
         this.#wake();
       }
-      const began = performance.now();
+      const began = this.#clock.now();
       try {
         if (isBroken) await owned.recover();
         isBroken = false;
         const outcome = await unlessAborted(owned.step(member), patience);
-        recoveries = 0;
-        took = performance.now() - began;
+        took = this.#clock.now() - began;
         if (outcome === "moved") {
+          recoveries = 0; // one that only waits proves nothing
           this.#moves++;
           this.#wake();
         } else {
@@ -344,10 +344,10 @@ class Consumer {
 
   async #newsOr(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const timer = Promise.withResolvers<void>();
-    const id = setTimeout(timer.resolve, ms);
-    await Promise.race([this.#news.promise, timer.promise]);
-    clearTimeout(id);
+    const over = new AbortController();
+    const waited = rest(ms, over.signal, this.#clock);
+    await Promise.race([this.#news.promise, waited]);
+    over.abort();
   }
 
   async #leave(): Promise<void> {

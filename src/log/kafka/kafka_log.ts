@@ -2,8 +2,9 @@
  * The interface of the log in terms of Kafka: topics with the settings that a
  * stream in event time needs, reading anywhere, commits, and transactions.
  */
+import { type Clock, rest } from "../../base/clock.ts";
 import { ConfigError, LogError } from "../../base/error.ts";
-import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
+import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
 import { consume } from "./kafka_consumer.ts";
 import { CODES, isAbortable, isFenced, KafkaError } from "./kafka_error.ts";
 import { fetchPartitions } from "./kafka_fetch.ts";
@@ -387,7 +388,11 @@ export class KafkaLog implements Log {
 
   /** See Log. */
   async producer(id: string, signal?: AbortSignal): Promise<LogProducer> {
-    const patience = patienceOf(signal, this.#options.closed.signal);
+    const patience = patienceOf(
+      signal,
+      this.#options.closed.signal,
+      this.#cluster.clock,
+    );
     const transactionalId = this.#prefix + id;
     const lane = this.#cluster.lane();
     const producer = await this.#translate(() =>
@@ -418,7 +423,11 @@ export class KafkaLog implements Log {
         sessionTimeoutMs,
         report,
         signal,
-        patience: patienceOf(options.signal, closed.signal),
+        patience: patienceOf(
+          options.signal,
+          closed.signal,
+          this.#cluster.clock,
+        ),
       })
     );
   }
@@ -426,11 +435,7 @@ export class KafkaLog implements Log {
   /** See Log; Kafka tells nobody, so it is a matter of looking again. */
   async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const either = AbortSignal.any([signal, this.#options.closed.signal]);
-    try {
-      await pause(Math.min(timeoutMs, LOOK_MS), either);
-    } catch (error) {
-      if (error !== either.reason) throw error;
-    }
+    await rest(Math.min(timeoutMs, LOOK_MS), either, this.#cluster.clock);
   }
 
   /** A broker's refusal as an error that says what to do. */
@@ -524,12 +529,13 @@ async function append(
 function patienceOf(
   signal: AbortSignal | undefined,
   closed: AbortSignal,
+  clock: Clock,
 ): AbortSignal {
   if (!signal) return closed;
   const late = new AbortController();
-  const start = () => {
-    const timer = setTimeout(() => late.abort(signal.reason), PATIENCE_MS);
-    Deno.unrefTimer(timer);
+  const start = async () => {
+    await rest(PATIENCE_MS, closed, clock);
+    late.abort(signal.reason);
   };
   if (signal.aborted) start();
   else signal.addEventListener("abort", start, { once: true });

@@ -13,7 +13,7 @@
  * late EndTxn would end half done. So that one begins with a newer epoch, by
  * which Kafka refuses what is left of the one before.
  */
-import { type KafkaCluster, type Lane, pause } from "./kafka_cluster.ts";
+import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
 import { CODES, isKafkaError, KafkaConnectionError } from "./kafka_error.ts";
 import {
   addOffsetsRequest,
@@ -127,7 +127,7 @@ export class KafkaProducer {
 
   /** Ends the transaction. A coordinator at which another becomes the producer at this moment may answer that it does not know what is wrong: asked again, it does. */
   async #end(outcome: "commit" | "abort"): Promise<void> {
-    const { signal } = this.#options;
+    const { cluster, signal } = this.#options;
     const request = endTransactionRequest(this.#identity, outcome);
     for (let asked = 1;; asked++) {
       try {
@@ -136,7 +136,7 @@ export class KafkaProducer {
         const isUnknown = isKafkaError(error, CODES.unknownServerError);
         if (!isUnknown || asked === ENDS_MAX) throw error;
       }
-      await pause(ENDS_PAUSE_MS, signal);
+      await cluster.clock.sleep(ENDS_PAUSE_MS, signal);
     }
   }
 

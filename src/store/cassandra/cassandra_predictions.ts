@@ -3,90 +3,65 @@
  * payments'. The tables are made when somebody first writes: a stream that is
  * not scored has none. Nothing here knows the driver.
  */
-import { DatetimeFormatter } from "../../payment/calendar.ts";
 import { INT_MAX } from "../../payment/payment.ts";
 import {
-  idMaxOf,
-  insertCql,
-  type PlainTable,
-  type ScoringTables,
-  selectRangeCql,
-} from "./cassandra_schema.ts";
-import { type Page, scanRing } from "./cassandra_scan.ts";
-import type { CassandraPositions } from "./cassandra_positions.ts";
-import type { Write } from "./cassandra_writes.ts";
-import {
-  type ModelMetric,
-  type PredictionStatus,
-  type PredictionStore,
-} from "../predictions.ts";
-import {
   emptyPredictions,
+  PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
+import { ColumnValues } from "../cell_rows.ts";
 import type { StreamPosition } from "../positions.ts";
+import type { PredictionStatus, PredictionStore } from "../predictions.ts";
 import { RowSpool } from "../row_spool.ts";
 import type { StoreRows } from "../store.ts";
-import { StoredPredictionReader } from "../stored_prediction.ts";
-import { type BadRowHandler, refuseBadRow } from "../stored_row.ts";
+import {
+  type BadRowHandler,
+  checkedObjectOf,
+  objectValues,
+  refuseBadRow,
+  StoredRowReader,
+} from "../stored_row.ts";
+import type { CellTable, ModelMetric } from "../tables.ts";
+import {
+  removePositions,
+  savePositions,
+  storedPositions,
+} from "./cassandra_positions.ts";
+import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
+import type { CassandraSession } from "./cassandra_session.ts";
+import { rowWrites } from "./cassandra_writes.ts";
 
-const PAGE_ROWS = 2000;
-const RANGES = 64;
-const RANGES_AT_ONCE = 4;
 /** Explanations fetched side by side. */
 const FETCHES = 64;
 
-/** What a connected store does for its predictions. */
-export interface CassandraAccess {
-  /** The keyspace. */
-  readonly keyspace: string;
-  /** The tables as they are, or will be. */
-  readonly tables: ScoringTables;
-  /** Makes tables that are missing. */
-  readonly ensure: (tables: readonly PlainTable[]) => Promise<void>;
-  /** Sends writes until all are stored. */
-  readonly send: (
-    writes: Iterable<Write>,
-    signal: AbortSignal | undefined,
-  ) => Promise<void>;
-  /** Reads a page. */
-  readonly read: (
-    cql: string,
-    values: readonly unknown[],
-    more?: {
-      readonly pageState?: string | undefined;
-      readonly signal?: AbortSignal | undefined;
-    },
-  ) => Promise<Page>;
-  /** Counts rows and adds up a column. */
-  readonly count: (
-    table: PlainTable,
-    column: string,
-  ) => Promise<{ rows: number; sum: number }>;
-  /** Removes all rows of a table. */
-  readonly empty: (table: string) => Promise<void>;
-  /** The keyspace's positions. */
-  readonly positions: CassandraPositions;
-}
+/** Behind a prediction's cells, on its way into order: which version it has, and whether it is explained. */
+const VERSION_CELL = PREDICTION_CELLS;
+const EXPLAINED_CELL = PREDICTION_CELLS + 1;
+const SPOOLED_CELLS = PREDICTION_CELLS + 2;
 
 /** The predictions of one keyspace. */
 export class CassandraPredictions implements PredictionStore {
-  readonly #access: CassandraAccess;
-  readonly #tables: ScoringTables;
-  readonly #datetime = new DatetimeFormatter();
-  /** See PredictionStore. */
+  readonly #session: CassandraSession;
+  readonly #tables: OtherTables;
+  readonly #table: CellTable;
+  readonly #columns: ColumnValues;
+  readonly #place: string;
+  /** See StoredTable. */
   readonly idMax: number;
   #made: Promise<void> | undefined;
 
-  /** Uses a connected store. */
-  constructor(access: CassandraAccess) {
-    this.#access = access;
-    this.#tables = access.tables;
-    this.idMax = idMaxOf([access.tables.predictions]);
+  /** Uses the tables of a keyspace as they are, or will be. */
+  constructor(session: CassandraSession, tables: OtherTables) {
+    this.#session = session;
+    this.#tables = tables;
+    this.#table = tables.predictions;
+    this.#columns = new ColumnValues(this.#table, this.#table.columns);
+    this.#place = `${session.keyspace}.${this.#table.name}`;
+    this.idMax = idMaxOf([this.#table]);
   }
 
-  /** See PredictionStore. */
+  /** See RowTable. */
   async write(
     rows: PredictionRows,
     signal?: AbortSignal,
@@ -94,14 +69,24 @@ export class CassandraPredictions implements PredictionStore {
   ): Promise<void> {
     if (rows.count > 0) {
       await this.#ensure();
-      await this.#access.send(this.#writes(rows), signal);
+      const { keyspace } = this.#session;
+      const writes = rowWrites(keyspace, this.#table, this.#valuesOf(rows));
+      await this.#session.send(writes, signal);
     }
     await this.savePositions(positions, signal);
   }
 
+  *#valuesOf(rows: PredictionRows): Generator<(number | string | null)[]> {
+    for (let row = 0; row < rows.count; row++) {
+      const values: (number | string | null)[] = [];
+      this.#columns.fill(values, 0, rows, row);
+      yield values;
+    }
+  }
+
   /** See StoredTable. */
   positions(): Promise<StreamPosition[]> {
-    return this.#access.positions.all();
+    return storedPositions(this.#session);
   }
 
   /** See StoredTable. */
@@ -109,58 +94,37 @@ export class CassandraPredictions implements PredictionStore {
     positions: readonly StreamPosition[],
     signal?: AbortSignal,
   ): Promise<void> {
-    return this.#access.positions.save(positions, signal);
+    return savePositions(this.#session, positions, signal);
   }
 
   /** See StoredTable. */
   async holds(transactionId: number): Promise<boolean> {
     await this.#ensure();
-    const cql = `SELECT transaction_id FROM ${this.#table()} ` +
+    const cql = `SELECT transaction_id FROM ${this.#place} ` +
       "WHERE transaction_id = ?";
     const id = this.#id(transactionId);
-    return (await this.#access.read(cql, [id])).rows.length > 0;
+    return (await this.#session.all(cql, [id])).length > 0;
   }
 
   /** See StoredTable. */
   async isEmpty(): Promise<boolean> {
     await this.#ensure();
-    const cql = `SELECT transaction_id FROM ${this.#table()} LIMIT 1`;
-    return (await this.#access.read(cql, [])).rows.length === 0;
+    const cql = `SELECT transaction_id FROM ${this.#place} LIMIT 1`;
+    return (await this.#session.all(cql)).length === 0;
   }
 
   /** See StoredTable. */
   async clear(topic: string): Promise<void> {
     await this.#ensure();
-    await this.#access.positions.remove(topic);
-    await this.#access.empty(this.#tables.predictions.name);
-  }
-
-  #table(): string {
-    return `${this.#access.keyspace}.${this.#tables.predictions.name}`;
-  }
-
-  *#writes(
-    { cells, versions, contributions, count }: PredictionRows,
-  ): Generator<Write> {
-    const cql = insertCql(this.#access.keyspace, this.#tables.predictions);
-    for (let row = 0; row < count; row++) {
-      const at = row * PREDICTION_CELLS;
-      const values = [
-        this.#id(cells[at]),
-        this.#datetime.format(cells[at + 1]),
-        ...cells.subarray(at + 2, at + PREDICTION_CELLS),
-        versions[row],
-        contributions[row],
-      ];
-      yield { cql, rows: [{ values }], release() {} };
-    }
+    await removePositions(this.#session, topic);
+    await this.#session.truncate(this.#table);
   }
 
   #id(id: number): number | bigint {
     return this.idMax === INT_MAX ? id : BigInt(id);
   }
 
-  /** See PredictionStore. */
+  /** See RowTable. */
   async *rows(
     signal?: AbortSignal,
     onBadRow: BadRowHandler = refuseBadRow,
@@ -197,43 +161,28 @@ export class CassandraPredictions implements PredictionStore {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoreRows> {
     const one = emptyPredictions(1);
-    const { keyspace } = this.#access;
-    const reader = new StoredPredictionReader(
-      `${keyspace}.${this.#tables.predictions.name}`,
-    );
+    const reader = new StoredRowReader(this.#place, this.#table);
     const indexOf = new Map<string, number>();
-    const names = this.#tables.predictions.columns.map(({ name }) => name);
-    const cql = selectRangeCql(
-      keyspace,
-      this.#tables.predictions,
-      names.join(", "),
-    );
-    return scanRing({
-      reader: {
-        read: (row, cells, at) => {
-          const bad = reader.read(row, one, 0);
-          if (bad) {
-            onBadRow(bad);
-            return false;
-          }
-          cells.set(one.cells, at);
-          let index = indexOf.get(one.versions[0]);
-          if (index === undefined) {
-            index = versions.push(one.versions[0]) - 1;
-            indexOf.set(one.versions[0], index);
-          }
-          cells[at + VERSION_CELL] = index;
-          cells[at + EXPLAINED_CELL] = one.contributions[0] === null ? 0 : 1;
-          return true;
-        },
-      },
+    return this.#session.scan(this.#table, {
       width: SPOOLED_CELLS,
-      pageRows: PAGE_ROWS,
-      ranges: RANGES,
-      atOnce: RANGES_AT_ONCE,
-      read: ({ from, to }, pageState) =>
-        this.#access.read(cql, [from, to], { pageState, signal }),
-    });
+      read: (row, { cells }, place) => {
+        const bad = reader.read(row, one, 0);
+        if (bad) {
+          onBadRow(bad);
+          return false;
+        }
+        const at = place * SPOOLED_CELLS;
+        cells.set(one.cells, at);
+        let index = indexOf.get(one.versions[0]);
+        if (index === undefined) {
+          index = versions.push(one.versions[0]) - 1;
+          indexOf.set(one.versions[0], index);
+        }
+        cells[at + VERSION_CELL] = index;
+        cells[at + EXPLAINED_CELL] = one.contributions[0] === null ? 0 : 1;
+        return true;
+      },
+    }, signal);
   }
 
   /** Fetches the explanations of some rows of a page. */
@@ -242,14 +191,14 @@ export class CassandraPredictions implements PredictionStore {
     rows: readonly number[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { keyspace } = this.#access;
-    const cql = `SELECT contributions FROM ${keyspace}.` +
-      `${this.#tables.predictions.name} WHERE transaction_id = ?`;
+    const cql = `SELECT contributions FROM ${this.#place} ` +
+      "WHERE transaction_id = ?";
     for (let from = 0; from < rows.length; from += FETCHES) {
       await Promise.all(
         rows.slice(from, from + FETCHES).map(async (row) => {
-          const id = this.#id(page.cells[row * PREDICTION_CELLS]);
-          const found = await this.#access.read(cql, [id], { signal });
+          const at = row * PREDICTION_CELLS + PREDICTION_CELL.id;
+          const id = this.#id(page.cells[at]);
+          const found = await this.#session.read(cql, [id], { signal });
           const why = found.rows[0]?.contributions;
           page.contributions[row] = typeof why === "string" ? why : null;
         }),
@@ -260,8 +209,7 @@ export class CassandraPredictions implements PredictionStore {
   /** See PredictionStore. */
   async status(): Promise<PredictionStatus> {
     await this.#ensure();
-    const { predictions } = this.#tables;
-    const { rows, sum } = await this.#access.count(predictions, "alert");
+    const { rows, sum } = await this.#session.count(this.#table, "alert");
     return { rows, alerts: sum };
   }
 
@@ -272,46 +220,32 @@ export class CassandraPredictions implements PredictionStore {
   ): Promise<void> {
     if (metrics.length === 0) return;
     await this.#ensure();
-    const cql = insertCql(this.#access.keyspace, this.#tables.metrics);
-    await this.#access.send(
-      metrics.map(({ day, version, metric, value }) => ({
-        cql,
-        rows: [{ values: [version, day, metric, value] }],
-        release() {},
-      })),
-      signal,
-    );
+    const table = this.#tables.metrics;
+    const rows = metrics.map((metric) => objectValues(table.columns, metric));
+    const writes = rowWrites(this.#session.keyspace, table, rows);
+    await this.#session.send(writes, signal);
   }
 
   /** See PredictionStore. */
   async metrics(): Promise<ModelMetric[]> {
     await this.#ensure();
-    const cql = `SELECT model_version, day, metric, value FROM ` +
-      `${this.#access.keyspace}.${this.#tables.metrics.name}`;
-    const found: ModelMetric[] = [];
-    let pageState: string | undefined;
-    do {
-      const page = await this.#access.read(cql, [], { pageState });
-      for (const row of page.rows) {
-        found.push({
-          day: Number(row.day),
-          version: String(row.model_version),
-          metric: String(row.metric),
-          value: Number(row.value),
-        });
-      }
-      pageState = page.pageState ?? undefined;
-    } while (pageState !== undefined);
+    const table = this.#tables.metrics;
+    const names = table.columns.map(({ name }) => name).join(", ");
+    const cql = `SELECT ${names} FROM ${this.#session.keyspace}.${table.name}`;
+    const found = (await this.#session.all(cql))
+      .map((row) => checkedObjectOf(table, row));
     const key = ({ version, metric }: ModelMetric) => `${version} ${metric}`;
     return found.sort((a, b) => a.day - b.day || (key(a) < key(b) ? -1 : 1));
   }
 
+  /** Makes the tables that are missing, once; after a failure again. */
   #ensure(): Promise<void> {
-    this.#made ??= this.#access.ensure(Object.values(this.#tables));
+    const { predictions, metrics } = this.#tables;
+    this.#made ??= this.#session.ensure([predictions, metrics])
+      .catch((error) => {
+        this.#made = undefined;
+        throw error;
+      });
     return this.#made;
   }
 }
-
-const VERSION_CELL = PREDICTION_CELLS;
-const EXPLAINED_CELL = PREDICTION_CELLS + 1;
-const SPOOLED_CELLS = PREDICTION_CELLS + 2;

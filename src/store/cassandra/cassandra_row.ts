@@ -6,8 +6,10 @@
 import { Buffer } from "node:buffer";
 import { StoreError } from "../../base/error.ts";
 import { DatetimeFormatter } from "../../payment/calendar.ts";
-import { DAY_SECONDS, INT_MAX } from "../../payment/payment.ts";
-import { type Column, PERIOD_DAYS } from "./cassandra_schema.ts";
+import { INT_MAX } from "../../payment/payment.ts";
+import { CELL } from "../../payment/payment_cells.ts";
+import { dayOf } from "../cell_rows.ts";
+import type { Column, PaymentSource } from "../tables.ts";
 
 /** Length of 'YYYY-MM-DD HH:MM:SS'. */
 const DATETIME_BYTES = 19;
@@ -19,7 +21,7 @@ export class RowValues {
   readonly #view: DataView;
 
   /** Makes room for a row of these columns. */
-  constructor(columns: readonly Column[]) {
+  constructor(columns: readonly Column<PaymentSource>[]) {
     const lengths = columns.map(({ type }): number =>
       type === "text" ? DATETIME_BYTES : type === "int" ? 4 : 8
     );
@@ -40,12 +42,12 @@ export class RowValues {
 /** Fills the rows of one table and keeps those that are not in use. */
 export class RowEncoder {
   readonly #table: string;
-  readonly #columns: readonly Column[];
+  readonly #columns: readonly Column<PaymentSource>[];
   readonly #datetime = new DatetimeFormatter();
   readonly #free: RowValues[] = [];
 
   /** Encodes rows of a table; its name, with the keyspace, is for messages. */
-  constructor(table: string, columns: readonly Column[]) {
+  constructor(table: string, columns: readonly Column<PaymentSource>[]) {
     this.#table = table;
     this.#columns = columns;
   }
@@ -58,7 +60,7 @@ export class RowEncoder {
     for (const column of this.#columns) {
       const { type, source } = column;
       if (source === "datetime") {
-        const text = this.#datetime.format(cells[at + 1]);
+        const text = this.#datetime.format(cells[at + CELL.datetime]);
         for (let i = 0; i < DATETIME_BYTES; i++) {
           view.setUint8(to + i, text.charCodeAt(i));
         }
@@ -67,7 +69,7 @@ export class RowEncoder {
       }
       const value = typeof source === "number"
         ? cells[at + source]
-        : Math.floor(cells[at + 5] / DAY_SECONDS / DAYS_OF[source]);
+        : dayOf(source, cells[at + CELL.time]);
       switch (type) {
         case "int":
           if (value !== (value | 0)) this.#refuse(column, value, cells[at]);
@@ -93,15 +95,10 @@ export class RowEncoder {
     for (const row of rows) this.#free.push(row);
   }
 
-  #refuse(column: Column, value: number, id: number): never {
+  #refuse(column: Column<PaymentSource>, value: number, id: number): never {
     throw new StoreError(
       `transaction ${id}: ${column.name} is ${value}, but the column of ` +
         `${this.#table} is an int, which ends at ${INT_MAX}`,
     );
   }
 }
-
-const DAYS_OF: Readonly<Record<"days" | "period", number>> = {
-  days: 1,
-  period: PERIOD_DAYS,
-};

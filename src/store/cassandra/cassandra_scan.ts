@@ -3,32 +3,29 @@
  * side by side, so that neither a request nor memory grows with the table.
  */
 import type { StoreRows } from "../store.ts";
+import type { StoredRow } from "../stored_row.ts";
 import { type TokenRange, tokenRanges } from "./token_ranges.ts";
 
 /** A page of rows as the driver gives them. */
 export interface Page {
   /** The rows, by column. */
-  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  readonly rows: readonly StoredRow[];
   /** What leads to the next page; nothing at the end. */
   readonly pageState: string | null | undefined;
 }
 
 /** Turns rows as the driver gives them into cells. */
 export interface RowReader {
-  /** Fills cells `at` …; false if the row is to be left out. */
-  read(
-    row: Readonly<Record<string, unknown>>,
-    cells: Float64Array,
-    at: number,
-  ): boolean;
+  /** Cells of a row. */
+  readonly width: number;
+  /** Fills row `index`; false if the row is to be left out. */
+  read(row: StoredRow, into: StoreRows, index: number): boolean;
 }
 
 /** How a table is read. */
 export interface ScanOptions {
   /** Turns rows into cells. */
   readonly reader: RowReader;
-  /** Cells a row. */
-  readonly width: number;
   /** Most rows of a page. */
   readonly pageRows: number;
   /** Ranges that the ring is cut into. */
@@ -68,18 +65,18 @@ export async function* scanRing(
 /** Takes ranges until none is left. */
 async function* scanRanges(
   ranges: TokenRange[],
-  { reader, width, pageRows, read }: ScanOptions,
+  { reader, pageRows, read }: ScanOptions,
 ): AsyncGenerator<StoreRows> {
-  const cells = new Float64Array(pageRows * width);
+  const found = { cells: new Float64Array(pageRows * reader.width), count: 0 };
   for (let range = ranges.pop(); range; range = ranges.pop()) {
     let pageState: string | undefined;
     do {
       const page = await read(range, pageState);
-      let count = 0;
+      found.count = 0;
       for (const row of page.rows) {
-        if (reader.read(row, cells, count * width)) count++;
+        if (reader.read(row, found, found.count)) found.count++;
       }
-      if (count > 0) yield { cells, count };
+      if (found.count > 0) yield found;
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
   }

@@ -4,19 +4,17 @@
  * What exists is checked and never altered.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
+import type { Table } from "../tables.ts";
 import {
   addColumnsCql,
   createKeyspaceCql,
   createTableCql,
   type FoundColumn,
   missingColumns,
-  type PlainTable,
-  POSITIONS,
-  type ScoringTables,
-  scoringTables,
-  type Tables,
+  OTHER_TABLES,
+  type OtherTables,
+  type PaymentTables,
   tablesOf,
-  VERDICTS,
   withFoundIds,
 } from "./cassandra_schema.ts";
 import type { SchemaSettings } from "./cassandra_settings.ts";
@@ -24,17 +22,13 @@ import type { SchemaSettings } from "./cassandra_settings.ts";
 /** Runs a statement with text values; gives all its rows. */
 export type Execute = (
   cql: string,
-  values?: string[],
+  values?: readonly string[],
 ) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
 /** The tables of a keyspace as they are, or will be once somebody needs them. */
-export interface FoundTables {
-  /** Of payments; they exist. */
-  readonly payments: Tables;
-  /** Of predictions and metrics. */
-  readonly scoring: ScoringTables;
-  /** Of analysts' verdicts. */
-  readonly verdicts: PlainTable;
+export interface FoundTables extends OtherTables {
+  /** The tables of payments; they exist. */
+  readonly payments: PaymentTables;
 }
 
 /** Makes the payments' tables where they are missing; gives all tables as they are. Throws ConfigError if one has another form. */
@@ -51,22 +45,24 @@ export async function ensureSchema(
   // Not IF NOT EXISTS alone, which needs the right to make keyspaces.
   if (known.length === 0) await execute(createKeyspaceCql(settings));
   const found = await columnsOf(execute, keyspace);
-  const asFound = <T extends PlainTable>(table: T): T =>
+  const asFound = <T extends Table>(table: T): T =>
     withFoundIds(table, found.get(table.name));
   const made = tablesOf(features);
-  const payments: Tables = {
+  const payments: PaymentTables = {
     transactions: asFound(made.transactions),
     byCustomer: asFound(made.byCustomer),
     byTerminal: asFound(made.byTerminal),
     fraudsByDay: asFound(made.fraudsByDay),
   };
-  const needed = [...Object.values(payments), POSITIONS];
+  const { predictions, metrics, verdicts, positions } = OTHER_TABLES;
+  const needed = [...Object.values(payments), positions];
   await makeTables(execute, keyspace, needed, found);
-  const { predictions, metrics } = scoringTables();
   return {
     payments,
-    scoring: { predictions: asFound(predictions), metrics },
-    verdicts: asFound(VERDICTS),
+    predictions: asFound(predictions),
+    metrics,
+    verdicts: asFound(verdicts),
+    positions,
   };
 }
 
@@ -74,7 +70,7 @@ export async function ensureSchema(
 export async function ensureTables(
   execute: Execute,
   keyspace: string,
-  tables: readonly PlainTable[],
+  tables: readonly Table[],
 ): Promise<void> {
   const found = await columnsOf(execute, keyspace);
   await makeTables(execute, keyspace, tables, found);
@@ -83,7 +79,7 @@ export async function ensureTables(
 async function makeTables(
   execute: Execute,
   keyspace: string,
-  all: readonly PlainTable[],
+  all: readonly Table[],
   found: Map<string, FoundColumn[]>,
 ): Promise<void> {
   // All are checked before any is touched.

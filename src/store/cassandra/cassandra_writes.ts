@@ -3,15 +3,12 @@
  * and for the query tables one for each partition that the block touches.
  * Rows of one partition go together, as one mutation; rows of several never.
  */
-import { DAY_SECONDS } from "../../payment/payment.ts";
-import { RowEncoder } from "./cassandra_row.ts";
-import {
-  insertCql,
-  PERIOD_DAYS,
-  type Table,
-  type Tables,
-} from "./cassandra_schema.ts";
+import { CELL } from "../../payment/payment_cells.ts";
+import { dayOf } from "../cell_rows.ts";
 import type { StoreRows } from "../store.ts";
+import type { PaymentTable, Table } from "../tables.ts";
+import { RowEncoder } from "./cassandra_row.ts";
+import { insertCql, type PaymentTables } from "./cassandra_schema.ts";
 
 /** Rows that are written together, some 3 KB: Cassandra warns from 5 KiB on. */
 const BATCH_ROWS = 32;
@@ -27,7 +24,37 @@ export interface Write {
 }
 
 /** The tables that are written: the payments', and as many of the others as are given. */
-export type WrittenTables = Pick<Tables, "transactions"> & Partial<Tables>;
+export type WrittenTables =
+  & Pick<PaymentTables, "transactions">
+  & Partial<PaymentTables>;
+
+/** Values that the driver encodes. */
+export type DriverValue = number | bigint | string | null;
+
+/** A row's values, in the order of a table's columns, as the driver wants them. */
+export function driverValues(
+  { columns }: Table,
+  row: readonly (number | string | null)[],
+): DriverValue[] {
+  return row.map((value, i) =>
+    typeof value === "number" && columns[i].type === "bigint"
+      ? BigInt(value)
+      : value
+  );
+}
+
+/** Requests of one row each, for tables that are written less: all columns of a table, in their order. */
+export function* rowWrites(
+  keyspace: string,
+  table: Table,
+  rows: Iterable<readonly (number | string | null)[]>,
+): Generator<Write> {
+  const cql = insertCql(keyspace, table);
+  for (const row of rows) {
+    const values = driverValues(table, row);
+    yield { cql, rows: [{ values }], release() {} };
+  }
+}
 
 /** Plans the requests of one keyspace. */
 export class WritePlanner {
@@ -37,10 +64,10 @@ export class WritePlanner {
   readonly #byTerminal: TableWriter | undefined;
   readonly #fraudsByDay: TableWriter | undefined;
 
-  /** Plans for these tables and rows of `width` cells. */
-  constructor(keyspace: string, tables: WrittenTables, width: number) {
-    this.#width = width;
-    const writer = (table: Table | undefined) =>
+  /** Plans for these tables. */
+  constructor(keyspace: string, tables: WrittenTables) {
+    this.#width = tables.transactions.width;
+    const writer = (table: PaymentTable | undefined) =>
       table && new TableWriter(keyspace, table);
     this.#transactions = new TableWriter(keyspace, tables.transactions);
     this.#byCustomer = writer(tables.byCustomer);
@@ -52,17 +79,17 @@ export class WritePlanner {
   *writes({ cells, count }: StoreRows): Generator<Write> {
     const places = Array.from({ length: count }, (_, row) => row * this.#width);
     for (const at of places) yield this.#transactions.write(cells, [at]);
-    const dayOf = (at: number) => Math.floor(cells[at + 5] / DAY_SECONDS);
-    const periodOf = (at: number) => Math.floor(dayOf(at) / PERIOD_DAYS);
+    const day = (at: number) => dayOf("days", cells[at + CELL.time]);
+    const period = (at: number) => dayOf("period", cells[at + CELL.time]);
     const periods = 1 + places.reduce((max, at) => {
-      return Math.max(max, periodOf(at));
+      return Math.max(max, period(at));
     }, 0);
-    const ofCustomer = (at: number) => cells[at + 2] * periods + periodOf(at);
-    const ofTerminal = (at: number) => cells[at + 3] * periods + periodOf(at);
-    const frauds = places.filter((at) => cells[at + 6] === 1);
-    yield* this.#byCustomer?.writes(cells, places, ofCustomer) ?? [];
-    yield* this.#byTerminal?.writes(cells, places, ofTerminal) ?? [];
-    yield* this.#fraudsByDay?.writes(cells, frauds, dayOf) ?? [];
+    const within = (cell: number) => (at: number) =>
+      cells[at + cell] * periods + period(at);
+    const frauds = places.filter((at) => cells[at + CELL.fraud] === 1);
+    yield* this.#byCustomer?.writes(cells, places, within(CELL.customer)) ?? [];
+    yield* this.#byTerminal?.writes(cells, places, within(CELL.terminal)) ?? [];
+    yield* this.#fraudsByDay?.writes(cells, frauds, day) ?? [];
   }
 }
 
@@ -71,7 +98,7 @@ class TableWriter {
   readonly #cql: string;
   readonly #encoder: RowEncoder;
 
-  constructor(keyspace: string, table: Table) {
+  constructor(keyspace: string, table: PaymentTable) {
     this.#cql = insertCql(keyspace, table);
     this.#encoder = new RowEncoder(`${keyspace}.${table.name}`, table.columns);
   }

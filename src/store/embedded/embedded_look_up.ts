@@ -4,66 +4,43 @@
  * that nobody looks at stores faster without them.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
-import type { Sqlite } from "../../base/sqlite/sqlite.ts";
-import {
-  CHECK_COLUMN,
-  CHECK_PROBLEM,
-  isDamaged,
-  textCheck,
-} from "../row_check.ts";
-import { allRows } from "./embedded_rows.ts";
 import {
   caseOf,
   type LookUp,
   type StoredCase,
   type StoredPayment,
   type TimeRange,
-  type Verdict,
-  VERDICT_TABLE,
-  verdictOf,
 } from "../look_up.ts";
 import {
-  badRow,
-  refuseBadRow,
+  checkedObjectOf,
   type StoredRow,
   StoredRowReader,
 } from "../stored_row.ts";
+import { PAYMENT_TABLE, paymentTable, VERDICTS } from "../tables.ts";
+import { type Verdict } from "../../payment/label_json.ts";
+import { createTableSql, INDEX_SQL } from "./embedded_schema.ts";
+import { ObjectWriter, select, type StoreFile } from "./embedded_table.ts";
 
-const SCHEMA = `
-CREATE INDEX IF NOT EXISTS transactions_by_customer
-  ON transactions (customer_id, tx_time_seconds);
-CREATE INDEX IF NOT EXISTS transactions_by_terminal
-  ON transactions (terminal_id, tx_time_seconds);`;
-
-const VERDICT_SCHEMA = `
-CREATE TABLE IF NOT EXISTS ${VERDICT_TABLE} (
-  transaction_id INTEGER NOT NULL,
-  decided_at TEXT NOT NULL,
-  label INTEGER NOT NULL,
-  analyst TEXT NOT NULL,
-  note TEXT NOT NULL,
-  ${CHECK_COLUMN} INTEGER,
-  PRIMARY KEY (transaction_id, decided_at)
-) STRICT;`;
-
-const TABLE = "transactions";
+const VERDICT_SQL = createTableSql(VERDICTS);
 
 /** Looks things up in one SQLite file. */
 export class EmbeddedLookUp implements LookUp {
-  readonly #sqlite: Sqlite;
+  readonly #file: StoreFile;
   readonly #rows: StoredRowReader;
   readonly #made = new Set<string>();
 
-  /** Looks into an open store with these features; its path is for messages. */
-  constructor(sqlite: Sqlite, path: string, features: FeatureParameters) {
-    this.#sqlite = sqlite;
-    this.#rows = new StoredRowReader(`${path}, table ${TABLE}`, features);
+  /** Looks into an open store with these features. */
+  constructor(file: StoreFile, features: FeatureParameters) {
+    const table = paymentTable(features);
+    this.#file = file;
+    const place = `${file.path}, table ${table.name}`;
+    this.#rows = new StoredRowReader(place, table);
   }
 
   /** See LookUp. */
   async payment(transactionId: number): Promise<StoredCase | undefined> {
-    const [row] = await this.#all(
-      "SELECT * FROM transactions WHERE transaction_id = ?",
+    const [row] = await this.#select(
+      `SELECT * FROM ${PAYMENT_TABLE} WHERE transaction_id = ?`,
       transactionId,
     );
     return row && caseOf(this.#rows, row);
@@ -84,9 +61,9 @@ export class EmbeddedLookUp implements LookUp {
     id: number,
     { fromSeconds, toSeconds, limit }: TimeRange,
   ): Promise<StoredPayment[]> {
-    await this.#make(SCHEMA);
-    const rows = await this.#all(
-      `SELECT * FROM ${TABLE} WHERE ${column} = ? ` +
+    await this.#make(INDEX_SQL);
+    const rows = await this.#select(
+      `SELECT * FROM ${PAYMENT_TABLE} WHERE ${column} = ? ` +
         "AND tx_time_seconds BETWEEN ? AND ? " +
         "ORDER BY tx_time_seconds DESC, transaction_id DESC LIMIT ?",
       id,
@@ -100,48 +77,31 @@ export class EmbeddedLookUp implements LookUp {
 
   /** See LookUp. */
   async addVerdict(verdict: Verdict): Promise<void> {
-    await this.#make(VERDICT_SCHEMA);
-    const values = verdictValues(verdict);
-    await this.#sqlite.transaction(() =>
-      this.#sqlite.db.prepare(
-        `INSERT OR REPLACE INTO ${VERDICT_TABLE} ` +
-          `(transaction_id, decided_at, label, analyst, note, ${CHECK_COLUMN}) ` +
-          "VALUES (?, ?, ?, ?, ?, ?)",
-      ).run(...values, textCheck(values))
-    );
+    await this.#make(VERDICT_SQL);
+    const { sqlite } = this.#file;
+    const writer = new ObjectWriter(sqlite, VERDICTS);
+    await sqlite.transaction(() => writer.put([verdict]));
   }
 
   /** See LookUp. */
   async verdicts(transactionId: number): Promise<Verdict[]> {
-    await this.#make(VERDICT_SCHEMA);
-    const rows = await this.#all(
-      `SELECT * FROM ${VERDICT_TABLE} WHERE transaction_id = ? ` +
+    await this.#make(VERDICT_SQL);
+    const rows = await this.#select(
+      `SELECT * FROM ${VERDICTS.name} WHERE transaction_id = ? ` +
         "ORDER BY decided_at DESC",
       transactionId,
     );
-    return rows.map((row) => {
-      const verdict = verdictOf(row);
-      if (isDamaged(row, textCheck(verdictValues(verdict)))) {
-        refuseBadRow(badRow(VERDICT_TABLE, row, CHECK_PROBLEM));
-      }
-      return verdict;
-    });
+    return rows.map((row) => checkedObjectOf(VERDICTS, row));
   }
 
   async #make(schema: string): Promise<void> {
     if (this.#made.has(schema)) return;
-    await this.#sqlite.transaction(() => this.#sqlite.db.exec(schema));
+    const { sqlite } = this.#file;
+    await sqlite.transaction(() => sqlite.db.exec(schema));
     this.#made.add(schema);
   }
 
-  #all(sql: string, ...values: (number | string)[]): Promise<StoredRow[]> {
-    return this.#sqlite.retry(() =>
-      allRows(this.#sqlite.db.prepare(sql), values)
-    );
+  #select(sql: string, ...values: (number | string)[]): Promise<StoredRow[]> {
+    return select(this.#file.sqlite, sql, ...values);
   }
-}
-
-function verdictValues(verdict: Verdict): (string | number)[] {
-  const { transactionId, decidedAt, label, analyst, note } = verdict;
-  return [transactionId, decidedAt, label, analyst, note];
 }

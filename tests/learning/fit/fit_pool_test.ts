@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { ModelError } from "../../../src/base/error.ts";
 import { runFits } from "../../../src/learning/fit/fit_pool.ts";
 import type { FitTask } from "../../../src/learning/fit/fit_task.ts";
-import {
-  MODEL_KINDS,
-  type ModelKind,
-} from "../../../src/learning/kinds/model.ts";
+import { MODEL_KINDS } from "../../../src/learning/kinds/kinds.ts";
 import type { Period } from "../../../src/learning/data/split.ts";
 import { testReading } from "../../permission.ts";
 import { randomPayments, smallPayments } from "../small_payments.ts";
@@ -23,14 +20,11 @@ const NOTHING = {
   signal: new AbortController().signal,
 };
 
-/** Kinds that take a number of trees. */
-const FEW_TREES: readonly ModelKind[] = ["random-forest", "gradient-boosting"];
-
 function tasks(): FitTask[] {
   const later = { ...PERIOD, startDay: 1 };
-  return MODEL_KINDS.flatMap((kind) =>
+  return MODEL_KINDS.flatMap(({ name: kind, settings }) =>
     [PERIOD, later].map((period): FitTask => ({
-      model: { kind, settings: FEW_TREES.includes(kind) ? { trees: 5 } : {} },
+      model: { kind, settings: "trees" in settings ? { trees: 5 } : {} },
       period,
       judgedBy: [period, later],
     }))

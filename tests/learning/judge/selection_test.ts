@@ -26,10 +26,7 @@ function metrics(value: number): MetricValues {
 
 function outcome(value: number): FitOutcome {
   return {
-    body: {
-      kind: "decision-tree",
-      ensemble: { link: "identity", base: 0, trees: [] },
-    },
+    body: { kind: "decision-tree" },
     tests: [{
       judgement: { metrics: metrics(value), days: [] },
       scores: new Float64Array(),

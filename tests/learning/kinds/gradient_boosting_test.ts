@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   fitGradientBoosting,
-  type GradientBoostingOptions,
+  type GradientBoostingSettings,
 } from "../../../src/learning/kinds/gradient_boosting.ts";
 import { treesScorer } from "../../../src/learning/kinds/trees.ts";
 import {
@@ -13,7 +13,7 @@ import {
   toRows,
 } from "../small_set.ts";
 
-const OPTIONS: GradientBoostingOptions = {
+const OPTIONS: GradientBoostingSettings = {
   trees: 6,
   depthMax: 3,
   learningRate: 0.3,
@@ -66,7 +66,7 @@ Deno.test("fitGradientBoosting() finds XGBoost's trees", () => {
 /** Mean log loss of a model on its own rows. */
 function lossOf(
   examples: typeof GOLDEN_SET,
-  options: GradientBoostingOptions,
+  options: GradientBoostingSettings,
 ): number {
   const scores = new Float64Array(examples.rows);
   treesScorer(fitGradientBoosting(examples, options), examples.inputs)
@@ -93,7 +93,7 @@ Deno.test("more trees never fit worse", () => {
 });
 
 Deno.test("boosting is the same for its seed, and draws only where told", () => {
-  const fit = (changed: Partial<GradientBoostingOptions>) =>
+  const fit = (changed: Partial<GradientBoostingSettings>) =>
     fitGradientBoosting(GOLDEN_SET, { ...OPTIONS, ...changed });
   assert.deepEqual(fit({ seed: 1 }), fit({ seed: 2 }));
   for (const share of [{ rowShare: 0.5 }, { inputShare: 0.6 }]) {
@@ -119,7 +119,7 @@ Deno.test("a tree splits by its share of the inputs", () => {
 });
 
 Deno.test("leaves have the weight, and splits the gain, that is asked for", () => {
-  const count = (changed: Partial<GradientBoostingOptions>) =>
+  const count = (changed: Partial<GradientBoostingSettings>) =>
     fitGradientBoosting(GOLDEN_SET, { ...OPTIONS, ...changed }).trees
       .reduce((sum, { input }) => sum + input.length, 0);
   assert.equal(count({ childWeightMin: 1000 }), 6);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { linearScorer } from "../../../src/learning/kinds/linear.ts";
-import type { LinearBody } from "../../../src/learning/kinds/model.ts";
+import {
+  type LinearBody,
+  linearScorer,
+} from "../../../src/learning/kinds/linear.ts";
 
 const INPUTS = ["A", "B", "C"];
 const NUMBER = fc.double({ min: -10, max: 10, noNaN: true });

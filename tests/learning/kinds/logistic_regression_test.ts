@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fitLogisticRegression } from "../../../src/learning/kinds/logistic_regression.ts";
-import type {
-  Examples,
-  LinearBody,
-} from "../../../src/learning/kinds/model.ts";
+import type { Examples } from "../../../src/learning/kinds/model.ts";
+import type { LinearBody } from "../../../src/learning/kinds/linear.ts";
 import { GOLDEN, GOLDEN_SET, RANDOM_SET, toExamples } from "../small_set.ts";
 
 /** The objective, row by row, and its slope in each direction. */

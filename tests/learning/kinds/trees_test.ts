@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ModelError } from "../../../src/base/error.ts";
-import type { Tree, TreesBody } from "../../../src/learning/kinds/model.ts";
-import { scorerOf } from "../../../src/learning/kinds/scorer.ts";
+import type { Tree } from "../../../src/learning/kinds/tree.ts";
 import { treesScorer } from "../../../src/learning/kinds/trees.ts";
 import {
   leafValue,
@@ -159,11 +158,7 @@ Deno.test("a way that no training row went changes no contribution", () => {
 });
 
 Deno.test("no trees at all: every score is the base's", () => {
-  const body: TreesBody = { link: "logistic", base: 0, trees: [] };
-  const scorer = scorerOf(
-    { kind: "gradient-boosting", ensemble: body },
-    INPUTS,
-  );
+  const scorer = treesScorer(toBody([], 0, "logistic"), INPUTS);
   const scores = new Float64Array(2);
   scorer.score(new Float64Array(2 * WIDTH), 2, scores);
   assert.deepEqual([...scores], [0.5, 0.5]);

@@ -3,18 +3,18 @@ import fc from "fast-check";
 import { ModelError } from "../../../src/base/error.ts";
 import type {
   LinearBody,
-  ModelBody,
-} from "../../../src/learning/kinds/model.ts";
-import {
-  type InputNumbers,
-  toOnnx,
-} from "../../../src/learning/onnx/onnx_export.ts";
+  LinearPart,
+} from "../../../src/learning/kinds/linear.ts";
+import type { TreesPart } from "../../../src/learning/kinds/trees.ts";
+import type { ModelBody } from "../../../src/learning/kinds/model.ts";
+import { toOnnx } from "../../../src/learning/onnx/onnx_export.ts";
+import type { InputNumbers } from "../../../src/learning/onnx/onnx_writer.ts";
 import { VERSION_PROPERTY } from "../../../src/learning/onnx/onnx_file.ts";
 import { readOnnxGraph } from "../../../src/learning/onnx/onnx_graph.ts";
 import { openOnnxModel } from "../../../src/learning/onnx/onnx_model.ts";
 import { isWholeInput } from "../../../src/scoring/open_model.ts";
 import { openSession } from "../../../src/learning/onnx/onnx_runtime.ts";
-import { scorerOf } from "../../../src/learning/kinds/scorer.ts";
+import { scorerOf } from "../../../src/learning/kinds/kinds.ts";
 import { testReading } from "../../permission.ts";
 import { nestedTree, toColumns, VALUE } from "../random_trees.ts";
 
@@ -49,7 +49,9 @@ const LINEAR = fc.record<LinearBody>({
   coefficients: NUMBERS,
 });
 
-function treesBody(link: "logistic" | "identity"): fc.Arbitrary<ModelBody> {
+function treesBody(
+  link: "logistic" | "identity",
+): fc.Arbitrary<ModelBody<TreesPart>> {
   return fc.record({
     base: fc.double({ min: 0, max: 1, noNaN: true }),
     nested: fc.array(nestedTree(WIDTH, 3), { maxLength: 8 }),
@@ -106,7 +108,10 @@ for (const numbers of ALL_NUMBERS) {
     async () => {
       await fc.assert(
         fc.asyncProperty(LINEAR, rowsOf(numbers), async (linear, rows) => {
-          const body: ModelBody = { kind: "logistic-regression", linear };
+          const body: ModelBody<LinearPart> = {
+            kind: "logistic-regression",
+            linear,
+          };
           await assertSameScores(body, numbers, rows);
         }),
         { numRuns: 30 },
@@ -130,7 +135,7 @@ for (const numbers of ALL_NUMBERS) {
 }
 
 /** One split of the first input at a threshold: 0.25 to the left, 0.75 to the right. */
-function stump(threshold: number): ModelBody {
+function stump(threshold: number): ModelBody<TreesPart> {
   return {
     kind: "decision-tree",
     ensemble: {
@@ -213,7 +218,7 @@ testReading("the file tells its inputs and its version", async () => {
 testReading(
   "the file has the inputs and outputs that others expect",
   async () => {
-    const bodies: ModelBody[] = [stump(1), {
+    const bodies: ModelBody<TreesPart | LinearPart>[] = [stump(1), {
       kind: "logistic-regression",
       linear: {
         mean: [1, 0, 0],

@@ -15,7 +15,7 @@ import {
   textField,
 } from "../../../src/learning/onnx/protobuf.ts";
 import { testReading } from "../../permission.ts";
-import type { OnnxQuestion } from "../onnx_worker.ts";
+import type { OnnxQuestion } from "./onnx_worker.ts";
 
 const FOLDER = new URL("../../data/onnx/", import.meta.url);
 

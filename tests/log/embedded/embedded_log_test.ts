@@ -339,7 +339,7 @@ testWriting(
 function unpackVersion1(folder: string): void {
   for (const name of ["log.db", "store.db"]) {
     const packed = new URL(
-      `../data/folder_v1/${name}.gz`,
+      `../../data/folder_v1/${name}.gz`,
       import.meta.url,
     );
     const bytes = gunzipSync(Deno.readFileSync(packed));

@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
-import {
-  featureCount,
-  HANDBOOK_FEATURES,
-} from "../../../src/features/parameters.ts";
-import { PAYMENT_CELLS } from "../../../src/payment/payment_cells.ts";
+import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
 import { tablesOf } from "../../../src/store/cassandra/cassandra_schema.ts";
 import { WritePlanner } from "../../../src/store/cassandra/cassandra_writes.ts";
 import type { Payment } from "../../../src/payment/payment.ts";
 import { cellsOf, oneRow } from "../store_contract.ts";
 
-const WIDTH = PAYMENT_CELLS + featureCount(HANDBOOK_FEATURES);
 const DAY = 86_400;
 
 /** The requests for these payments: their table, and the ids in each. */
@@ -21,7 +16,7 @@ function plan(payments: readonly Partial<Payment>[]): [string, number[]][] {
     values,
   }));
   const tables = tablesOf(HANDBOOK_FEATURES);
-  const planner = new WritePlanner("shop", tables, WIDTH);
+  const planner = new WritePlanner("shop", tables);
   return [...planner.writes(cellsOf(stored))].map(({ cql, rows }) => {
     const [, name, columns] = /INTO shop\.(\w+) \(([^)]*)\)/.exec(cql) ?? [];
     const id = columns.split(", ").indexOf("transaction_id");

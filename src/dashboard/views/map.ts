@@ -1,0 +1,185 @@
+/** The view "Map": the plane with all cards and terminals, and one of them with its newest payments. */
+import type { StoredPayment, TimeRange } from "../../store/look_up.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
+import type { Control } from "../../stream/control.ts";
+import mapJs from "../page/map.js" with { type: "text" };
+import planeJs from "../page/plane.js" with { type: "text" };
+import type { LiveState, Place } from "./live_state.ts";
+import {
+  NotThereError,
+  type PageView,
+  shared,
+  storeOf,
+  wholeOf,
+} from "./page_view.ts";
+
+/** Places as columns of equal length, in any order: short, since there are many. */
+export interface PlaceColumns {
+  /** CUSTOMER_ID or TERMINAL_ID. */
+  readonly id: readonly number[];
+  /** 0 to 100. */
+  readonly x: readonly number[];
+  /** 0 to 100. */
+  readonly y: readonly number[];
+  /** Payments seen. */
+  readonly payments: readonly number[];
+  /** Frauds among them. */
+  readonly frauds: readonly number[];
+  /** Share of frauds in its longest window; 0 for cards. */
+  readonly risk: readonly number[];
+  /** 1 for a terminal that is compromised. */
+  readonly compromised: readonly (0 | 1)[];
+}
+
+/** All that has a place. */
+export interface Plane {
+  /** The terminals. */
+  readonly terminals: PlaceColumns;
+  /** The cards. */
+  readonly cards: PlaceColumns;
+}
+
+/** A card's or a terminal's place as the page has it. */
+export interface PlaceView {
+  /** CUSTOMER_ID or TERMINAL_ID. */
+  readonly id: number;
+  /** 0 to 100; null before its profile has been read. */
+  readonly x: number | null;
+  /** 0 to 100; null before its profile has been read. */
+  readonly y: number | null;
+  /** Payments seen. */
+  readonly payments: number;
+  /** Frauds among them. */
+  readonly frauds: number;
+  /** Share of frauds in its longest window; 0 for cards. */
+  readonly risk: number;
+  /** Whether it is compromised. */
+  readonly compromised: boolean;
+}
+
+/** The answers of this view, by path. */
+export interface MapAnswers {
+  /** All places. */
+  readonly "/api/map": Plane;
+  /** A card, what it reaches, and its newest payments. */
+  readonly "/api/cards/:id": {
+    /** Its place. */
+    readonly card: PlaceView;
+    /** The radius that it reaches; undefined where that is not known. */
+    readonly radius: number | undefined;
+    /** Ids of the terminals within it. */
+    readonly reach: readonly number[];
+    /** Newest first. */
+    readonly payments: readonly StoredPayment[];
+  };
+  /** A terminal and its newest payments. */
+  readonly "/api/terminals/:id": {
+    /** Its place. */
+    readonly terminal: PlaceView;
+    /** Newest first. */
+    readonly payments: readonly StoredPayment[];
+  };
+}
+
+/** The view "Map". */
+export const map: PageView = {
+  scripts: { "map.js": mapJs, "plane.js": planeJs },
+  tab: { name: "map", title: "Map" },
+  serve(router, page) {
+    const { state, control } = page;
+    const { get } = router<MapAnswers>();
+    get("/api/map", shared(() => Promise.resolve(planeOf(state))));
+    get("/api/cards/:id", async (asked) => {
+      const id = wholeOf(asked.part("id"), "the card");
+      const card = state.customers.get(id);
+      if (!card) throw new NotThereError(`there is no card ${id}`);
+      const radius = radiusOf(control);
+      return {
+        card: placeOf(state, card),
+        radius,
+        reach: reachOf(state, card, radius),
+        payments: await storeOf(page).ofCustomer(id, NEWEST),
+      };
+    });
+    get("/api/terminals/:id", async (asked) => {
+      const id = wholeOf(asked.part("id"), "the terminal");
+      const terminal = state.terminals.get(id);
+      if (!terminal) throw new NotThereError(`there is no terminal ${id}`);
+      return {
+        terminal: placeOf(state, terminal),
+        payments: await storeOf(page).ofTerminal(id, NEWEST),
+      };
+    });
+  },
+};
+
+/** The newest payments of a card or a terminal, as far back as a page needs. */
+const NEWEST: TimeRange = { fromSeconds: 0, toSeconds: 2 ** 31 - 1, limit: 50 };
+
+/** All terminals and cards with their places: columns, which are short. */
+function planeOf(state: LiveState): Plane {
+  const columns = (places: Iterable<Place>): PlaceColumns => {
+    const known = [...places].filter(({ x }) => !Number.isNaN(x));
+    return {
+      id: known.map(({ id }) => id),
+      x: known.map(({ x }) => round(x)),
+      y: known.map(({ y }) => round(y)),
+      payments: known.map(({ payments }) => payments),
+      frauds: known.map(({ frauds }) => frauds),
+      risk: known.map(({ risk }) => round(risk)),
+      compromised: known.map((place) => state.isCompromised(place) ? 1 : 0),
+    };
+  };
+  return {
+    terminals: columns(state.terminals.values()),
+    cards: columns(state.customers.values()),
+  };
+}
+
+/** A place as the page has it. */
+export function placeOf(state: LiveState, place: Place): PlaceView;
+/** The same of a place that may not be known. */
+export function placeOf(
+  state: LiveState,
+  place: Place | undefined,
+): PlaceView | undefined;
+export function placeOf(
+  state: LiveState,
+  place: Place | undefined,
+): PlaceView | undefined {
+  if (!place) return undefined;
+  const { id, x, y, payments, frauds, risk } = place;
+  return {
+    id,
+    x: Number.isNaN(x) ? null : x,
+    y: Number.isNaN(y) ? null : y,
+    payments,
+    frauds,
+    risk,
+    compromised: state.isCompromised(place),
+  };
+}
+
+/** Ids of the terminals that a card reaches. */
+export function reachOf(
+  state: LiveState,
+  card: Place | undefined,
+  radius: number | undefined,
+): number[] {
+  if (!card || radius === undefined) return [];
+  const reach: number[] = [];
+  for (const { id, x, y } of state.terminals.values()) {
+    if (Math.hypot(x - card.x, y - card.y) < radius) reach.push(id);
+  }
+  return reach;
+}
+
+/** The radius that the producer's data have; undefined for a stream of others. */
+export function radiusOf(control: Control): number | undefined {
+  const recorded = control.origin?.fingerprint;
+  return recorded ? readFingerprint(recorded)?.parameters.radius : undefined;
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,152 @@
+/**
+ * A view of the page, as the server sees it: its scripts, its tab and its
+ * routes. A view is one file in this folder and one script in page/. The type
+ * of each answer is declared here on the server, and `deno task check:page`
+ * checks the script against it.
+ */
+import { CheckedJson } from "../../base/checked_json.ts";
+import { DataError } from "../../base/error.ts";
+import type { LatencySummary } from "../../base/latency.ts";
+import type { Log } from "../../log/log.ts";
+import type { LookUp } from "../../store/look_up.ts";
+import type { ModelMetric } from "../../store/tables.ts";
+import type { Control, StreamParameters } from "../../stream/control.ts";
+import type { LiveReader } from "../server/live_reader.ts";
+import type { LiveState } from "./live_state.ts";
+
+/** A view: its scripts and its routes. */
+export interface PageView {
+  /** The scripts in page/ that only this view needs, by file name. */
+  readonly scripts: Readonly<Record<string, string>>;
+  /** Its tab, which links to "#/" and the name; undefined for a view that another view links to. */
+  readonly tab?: {
+    /** The name in the address. */
+    readonly name: string;
+    /** The word that people read. */
+    readonly title: string;
+    /** Id of the element that the page writes a number into. */
+    readonly badge?: string;
+  };
+  /** Adds its routes. The server has checked token, origin and key before it calls them. */
+  readonly serve?: (router: Router, page: Page) => void;
+}
+
+/** What views read and write. */
+export interface Page {
+  /** The log. */
+  readonly log: Log;
+  /** Its control topic. */
+  readonly control: Control;
+  /** What the roles agreed on. */
+  readonly parameters: StreamParameters;
+  /** Follows the topics of the stream. */
+  readonly reader: LiveReader;
+  /** The state that the reader keeps. */
+  readonly state: LiveState;
+  /** The store; undefined as long as it cannot be reached. */
+  readonly lookUp: () => LookUp | undefined;
+  /** From published to stored, where that is measured. */
+  readonly latency: () => LatencySummary | undefined;
+  /** What the trainer has stored of the models. */
+  readonly metrics: () => Promise<readonly ModelMetric[]>;
+  /** The registry's folder; undefined where there is none. */
+  readonly models: string | undefined;
+  /** What runs in this process, for people. */
+  readonly process: {
+    /** Threads by name. */
+    readonly threads: readonly string[];
+    /** Where the log is. */
+    readonly log: string;
+    /** Where the store is. */
+    readonly store: string;
+  };
+  /** The page's own server. */
+  readonly server: () => ServerFacts;
+}
+
+/** How the page's server stands. */
+export interface ServerFacts {
+  /** Pages that listen. */
+  readonly clients: number;
+  /** Events that slow pages have missed. */
+  readonly skipped: number;
+  /** Seconds since it started. */
+  readonly upSeconds: number;
+  /** Whether it asks for a token. */
+  readonly guarded: boolean;
+}
+
+/** A requested payment, card, terminal or dead letter does not exist: status 404. */
+export class NotThereError extends Error {
+  /** The class's name, for messages. */
+  override readonly name = "NotThereError";
+}
+
+/** The request that a route answers. */
+export interface Question {
+  /** The part of the path that stands for `:name`. */
+  part(name: string): string;
+  /** The query parameters. */
+  query(): Readonly<Record<string, string>>;
+  /** The JSON object in the body. Throws DataError for anything else. */
+  body(): Promise<Readonly<Record<string, unknown>>>;
+}
+
+/** Adds a route whose JSON answer has the type that `Answers` declares for its path. */
+export type AddRoute<Answers> = <Path extends keyof Answers & string>(
+  path: Path,
+  make: (asked: Question) => Answers[Path] | Promise<Answers[Path]>,
+) => void;
+
+/** A view adds its routes to it. */
+export type Router = <Answers extends Record<keyof Answers, object>>() => {
+  /** Answers GET, by status 200. */
+  readonly get: AddRoute<Answers>;
+  /** Answers POST, by status 201. */
+  readonly post: AddRoute<Answers>;
+};
+
+/** Checks what a body holds; throws DataError. */
+export const BODY: CheckedJson = new CheckedJson((what) => new DataError(what));
+
+/** The store; throws DataError before it has been reached. */
+export function storeOf({ lookUp }: Page): LookUp {
+  const found = lookUp();
+  if (found) return found;
+  throw new DataError("the store has not been reached yet; try again");
+}
+
+/** A whole number from a path or a query; throws DataError for anything else. */
+export function wholeOf(text: string | undefined, what: string): number {
+  const value = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new DataError(`${what} must be a whole number`);
+}
+
+/** Runs changes of the log one after the other, because a new producer fences the one before. */
+export function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => {});
+    return mine;
+  };
+}
+
+/** How long an answer is shared between pages, in milliseconds. */
+const SHARED_MS = 1000;
+
+/** An answer that is computed at most once per SHARED_MS, for any number of pages. */
+export function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  let until = -Infinity;
+  return () => {
+    const now = performance.now();
+    if (!made || now > until) {
+      made = make();
+      until = now + SHARED_MS;
+      made.catch(() => until = -Infinity);
+    }
+    return made;
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * Where payments come from, whatever that is: a folder of day files, one file
+ * or stdin in any format, or the simulator. What takes payments opens a source,
+ * asks for batches in order, and need not know which it is.
+ */
+import { nextTurn } from "../base/unless_stopped.ts";
+import {
+  type Customer,
+  type Payment,
+  readTableRow,
+  type Terminal,
+} from "../payment/payment.ts";
+import {
+  openSimulation,
+  type SimulationChoice,
+} from "../simulator/simulation.ts";
+import { DayReader, type FileChoice } from "./day_reader.ts";
+
+/** Some payments of one day, in order of time. */
+export interface PaymentBatch {
+  /** TX_TIME_DAYS of them all. */
+  readonly day: number;
+  /** How many they are. */
+  readonly length: number;
+  /** Fills `into` with payment `index`. */
+  read(index: number, into: Payment): void;
+}
+
+/** Who pays, and where. */
+export interface Profiles {
+  /** The customers, ascending; undefined where they are not known. */
+  readonly customers: readonly Customer[] | undefined;
+  /** The terminals, ascending; undefined where they are not known. */
+  readonly terminals: readonly Terminal[] | undefined;
+}
+
+/** Rows that were left out because they cannot be used. */
+export interface SkippedRows {
+  /** How many, by reason. */
+  readonly byReason: ReadonlyMap<string, number>;
+  /** What is wrong with the first of them, with their places. */
+  readonly first: readonly string[];
+}
+
+/** Payments for one pass, in order of TX_DATETIME, then TRANSACTION_ID. */
+export interface PaymentSource {
+  /** Midnight of day 0, seconds since 1970; undefined before the first batch where the payments tell it. */
+  readonly startSeconds: number | undefined;
+  /** How far the pass is, in days or files. */
+  readonly progress: {
+    readonly done: number;
+    /** 0 where it is not known, or is only one. */
+    readonly total: number;
+  };
+  /** Rows left out so far. */
+  readonly skipped: SkippedRows;
+  /** Who pays, and where. Throws DataError. */
+  profiles(): Promise<Profiles>;
+  /**
+   * The payments, day after day; a day of very many comes in parts. The signal
+   * ends them by throwing its reason. Throws DataError for what cannot be read.
+   */
+  batches(signal: AbortSignal): AsyncGenerator<PaymentBatch>;
+}
+
+/** Payments of files, or simulated ones. */
+export type PaymentChoice =
+  | { readonly kind: "files"; readonly files: FileChoice }
+  | { readonly kind: "simulated"; readonly simulation: SimulationChoice };
+
+/**
+ * Opens a source. The handbook's simulation is made before this returns, and
+ * lets no signal be heard meanwhile. Throws DataError for files that are not
+ * there, ConfigError for a simulation that cannot be.
+ */
+export async function openPayments(
+  choice: PaymentChoice,
+): Promise<PaymentSource> {
+  return choice.kind === "files"
+    ? await DayReader.open(choice.files)
+    : simulatedPayments(choice.simulation);
+}
+
+/** The simulator as a source; without end where it has none. */
+function simulatedPayments(choice: SimulationChoice): PaymentSource {
+  const simulation = openSimulation(choice);
+  const { customers, terminals, days, startSeconds } = simulation;
+  const progress = { done: 0, total: days };
+  return {
+    startSeconds,
+    progress,
+    skipped: { byReason: new Map(), first: [] },
+    profiles: () => Promise.resolve({ customers, terminals }),
+    async *batches(signal) {
+      let nextId = 0;
+      for (let day = 0; days === 0 || day < days; day++) {
+        const table = simulation.day(day, nextId);
+        yield {
+          day,
+          length: table.length,
+          read: (index, into) => readTableRow(table, index, startSeconds, into),
+        };
+        nextId += table.length;
+        progress.done = day + 1;
+        await nextTurn(signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,354 @@
+/**
+ * A connection to a Cassandra cluster, and all that a store asks of one: the
+ * only file that knows the driver. Requests that may pass are made again until
+ * they do. What is written is never conditional, has no timestamp of event
+ * time, and is never batched across partitions. Whole tables are read through
+ * the ring, in ranges of tokens.
+ */
+import {
+  auth,
+  Client,
+  policies,
+  type QueryOptions,
+  types,
+} from "cassandra-driver";
+import { REAL_CLOCK } from "../../base/clock.ts";
+import { StoreError } from "../../base/error.ts";
+import { Outage, type OutageReport } from "../../base/outage.ts";
+import type { StoreRows } from "../store.ts";
+import type { StoredRow } from "../stored_row.ts";
+import type { Table } from "../tables.ts";
+import {
+  connectError,
+  isTimeout,
+  isTransient,
+  reasonOf,
+  requestError,
+} from "./cassandra_error.ts";
+import { type Page, type RowReader, scanRing } from "./cassandra_scan.ts";
+import { selectRangeCql } from "./cassandra_schema.ts";
+import {
+  type CassandraSettings,
+  checkCassandraSettings,
+} from "./cassandra_settings.ts";
+import { ensureTables, type Execute } from "./cassandra_setup.ts";
+import type { DriverValue, Write } from "./cassandra_writes.ts";
+import { InFlight } from "./in_flight.ts";
+import { overRing } from "./token_ranges.ts";
+
+/** Requests under way at once; more gained nothing (docs/PERFORMANCE.md). */
+const IN_FLIGHT = 256;
+
+/** Rows that are read at once. */
+const PAGE_ROWS = 2000;
+
+/** Ranges that the ring is cut into, and how many are read side by side. */
+const RANGES = 64;
+const RANGES_AT_ONCE = 4;
+/** Ranges in a row that may take too long to count; each is then halved. */
+const MISSES_MAX = 24;
+
+/** A node that has not answered a write by then is taken for dead; Cassandra itself gives up after 2 s. */
+const WRITE_TIMEOUT_MS = 5000;
+const READ_TIMEOUT_MS = 20_000;
+const SCHEMA_TIMEOUT_MS = 60_000;
+
+/** Whoever reads waits so long for a cluster that does not answer; writes wait for ever. */
+const READ_PATIENCE_MS = 60_000;
+
+const SCHEMA_OPTIONS: QueryOptions = {
+  prepare: false,
+  fetchSize: 0,
+  readTimeout: SCHEMA_TIMEOUT_MS,
+};
+
+const WRITE_OPTIONS: QueryOptions = {
+  prepare: true,
+  isIdempotent: true,
+  readTimeout: WRITE_TIMEOUT_MS,
+};
+
+const BATCH_OPTIONS: QueryOptions = { ...WRITE_OPTIONS, logged: false };
+
+/** How a page is read. */
+export interface ReadOptions {
+  /** What the page before gave; undefined for the first. */
+  readonly pageState?: string | undefined;
+  /** Ends the waiting; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A connection that uses one keyspace. */
+export class CassandraSession implements AsyncDisposable {
+  /** The keyspace. */
+  readonly keyspace: string;
+  readonly #client: Client;
+  readonly #outage: Outage;
+  readonly #inFlight = new InFlight(IN_FLIGHT);
+
+  private constructor(client: Client, keyspace: string, report: OutageReport) {
+    this.keyspace = keyspace;
+    this.#client = client;
+    this.#outage = new Outage({
+      isTransient,
+      reasonOf,
+      report,
+      pauseMs: { min: 50, max: 2000 },
+      clock: REAL_CLOCK,
+    });
+  }
+
+  /** Connects to the cluster; the caller closes it. Throws ConfigError or StoreError, one line each. */
+  static async open(
+    settings: CassandraSettings,
+    report: OutageReport,
+  ): Promise<CassandraSession> {
+    checkCassandraSettings(settings);
+    const client = newClient(settings);
+    try {
+      await client.connect();
+      return new CassandraSession(client, settings.keyspace, report);
+    } catch (error) {
+      await client.shutdown();
+      throw connectError(error, settings);
+    }
+  }
+
+  /** Runs a statement about the schema, without patience; gives all its rows. */
+  define(
+    cql: string,
+    values: readonly string[] = [],
+  ): Promise<readonly StoredRow[]> {
+    return this.#define(cql, values).catch((error) => {
+      throw requestError(error, `making keyspace ${this.keyspace}`);
+    });
+  }
+
+  async #define(
+    cql: string,
+    values: readonly string[] = [],
+  ): Promise<readonly StoredRow[]> {
+    return (await this.#client.execute(cql, [...values], SCHEMA_OPTIONS)).rows;
+  }
+
+  /** Makes those of the tables that are missing, and the columns that they lack. Throws ConfigError if one has another form. */
+  ensure(tables: readonly Table[]): Promise<void> {
+    const execute: Execute = (cql, values) => this.#define(cql, values);
+    return this.#patiently(
+      () => ensureTables(execute, this.keyspace, tables),
+      { doing: "making" },
+    );
+  }
+
+  /** Removes all rows of a table. */
+  async truncate({ name }: Table): Promise<void> {
+    const cql = `TRUNCATE ${this.keyspace}.${name}`;
+    await this.#patiently(() => this.#client.execute(cql, [], SCHEMA_OPTIONS));
+  }
+
+  /** Reads a page. */
+  async read(
+    cql: string,
+    values: readonly DriverValue[] = [],
+    { pageState, signal }: ReadOptions = {},
+  ): Promise<Page> {
+    signal?.throwIfAborted();
+    const options = pageState === undefined ? {} : { pageState };
+    const result = await this.#patiently(
+      () => this.#client.execute(cql, [...values], options),
+      { signal },
+    );
+    // A statement that writes gives none, whatever the driver's types say.
+    const rows: readonly StoredRow[] | undefined = result.rows;
+    return { rows: rows ?? [], pageState: result.pageState };
+  }
+
+  /** All rows of a statement, page by page; none of one that writes. */
+  async all(
+    cql: string,
+    values: readonly DriverValue[] = [],
+  ): Promise<readonly StoredRow[]> {
+    const found: StoredRow[] = [];
+    let pageState: string | undefined;
+    do {
+      const page = await this.read(cql, values, { pageState });
+      found.push(...page.rows);
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
+    return found;
+  }
+
+  /** All rows of a table, in no order; the cells are valid until the next. */
+  scan(
+    table: Table,
+    reader: RowReader,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoreRows> {
+    const names = table.columns.map(({ name }) => name).join(", ");
+    const cql = selectRangeCql(this.keyspace, table, names);
+    return scanRing({
+      reader,
+      pageRows: PAGE_ROWS,
+      ranges: RANGES,
+      atOnce: RANGES_AT_ONCE,
+      read: ({ from, to }, pageState) =>
+        this.read(cql, [from, to], { pageState, signal }),
+    });
+  }
+
+  /** Counts the rows of a table and adds up a column. */
+  async count(
+    table: Table,
+    column: string,
+  ): Promise<{ rows: number; sum: number }> {
+    const total = { rows: 0, sum: 0 };
+    const what = `count(*) AS n, sum(${column}) AS total`;
+    const cql = selectRangeCql(this.keyspace, table, what);
+    const done = await overRing(async ({ from, to }) => {
+      const counted = await this.#patiently(() =>
+        this.#client.execute(cql, [from, to]).catch(undefinedIfTimeout)
+      );
+      const row = counted?.first();
+      total.rows += Number(row?.n ?? 0);
+      total.sum += Number(row?.total ?? 0);
+      return counted !== undefined;
+    }, { ranges: RANGES, atOnce: RANGES_AT_ONCE, missesMax: MISSES_MAX });
+    if (done) return total;
+    throw new StoreError(
+      `Cassandra, reading keyspace ${this.keyspace}: even small parts of ` +
+        `the table take longer than ${READ_TIMEOUT_MS / 1000} s to count; ` +
+        `look at the cluster and try again`,
+    );
+  }
+
+  /** Sends requests, some side by side; all are stored in the end, or the first error is thrown. */
+  async send(
+    writes: Iterable<Write>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const failures: unknown[] = [];
+    const finished = Promise.withResolvers<void>();
+    let open = 1;
+    const settle = () => {
+      if (--open === 0) finished.resolve();
+    };
+    try {
+      for (const write of writes) {
+        await this.#inFlight.enter();
+        if (failures.length > 0) {
+          this.#inFlight.leave();
+          break;
+        }
+        open++;
+        this.#send(write, signal)
+          .catch((error) => failures.push(error))
+          .finally(settle);
+      }
+    } finally {
+      settle();
+      await finished.promise;
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #send(write: Write, signal: AbortSignal | undefined): Promise<void> {
+    const { cql, rows } = write;
+    const attempt = rows.length === 1
+      ? () => this.#client.execute(cql, rows[0].values, WRITE_OPTIONS)
+      : () => this.#client.batch(batchOf(write), BATCH_OPTIONS);
+    try {
+      await this.#outage.run(attempt, { signal, patienceMs: Infinity });
+      // Only now: a request that failed may still read them.
+      write.release();
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) throw error;
+      throw requestError(error, `writing to keyspace ${this.keyspace}`);
+    } finally {
+      this.#inFlight.leave();
+    }
+  }
+
+  async #patiently<T>(
+    read: () => Promise<T>,
+    { signal, doing = "reading" }: {
+      readonly signal?: AbortSignal | undefined;
+      readonly doing?: string;
+    } = {},
+  ): Promise<T> {
+    try {
+      return await this.#outage.run(read, {
+        signal,
+        patienceMs: READ_PATIENCE_MS,
+      });
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) throw error;
+      throw requestError(error, `${doing} keyspace ${this.keyspace}`);
+    }
+  }
+
+  /** Ends the connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.shutdown();
+  }
+}
+
+function newClient(settings: CassandraSettings): Client {
+  const { contactPoints, localDataCenter, consistency, tls, user } = settings;
+  return new Client({
+    contactPoints: [...contactPoints],
+    localDataCenter,
+    applicationName: "fraudstream",
+    ...user &&
+      {
+        authProvider: new auth.PlainTextAuthProvider(user.name, user.password),
+      },
+    // The driver would take any certificate otherwise.
+    ...tls && {
+      sslOptions: {
+        rejectUnauthorized: true,
+        ...tls.ca !== undefined && { ca: [tls.ca] },
+      },
+    },
+    queryOptions: {
+      consistency: consistencyOf(consistency),
+      prepare: true,
+      isIdempotent: true,
+      fetchSize: PAGE_ROWS,
+      readTimeout: READ_TIMEOUT_MS,
+    },
+    policies: {
+      // A node that comes back is found within 2 s.
+      reconnection: new policies.reconnection.ExponentialReconnectionPolicy(
+        200,
+        2000,
+        false,
+      ),
+      // Cells are stamped by the cluster: the clock of a writer that runs
+      // behind would hide rows under a deletion made before.
+      timestampGeneration: NO_TIMESTAMPS,
+    },
+    encoding: { useBigIntAsLong: true },
+    // It would ask for the host's name, processors and so on.
+    monitorReporting: { enabled: false },
+  });
+}
+
+/** What the driver's documentation says for "let the cluster do it"; its types do not. */
+const NO_TIMESTAMPS =
+  null as unknown as policies.timestampGeneration.TimestampGenerator;
+
+function consistencyOf(name: string): types.consistencies {
+  const camel = name.toLowerCase()
+    .replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+  return types.consistencies[camel as keyof typeof types.consistencies];
+}
+
+function undefinedIfTimeout(error: unknown): undefined {
+  if (!isTimeout(error)) throw error;
+}
+
+function batchOf(
+  { cql, rows }: Write,
+): { query: string; params: unknown[] }[] {
+  return rows.map(({ values }) => ({ query: cql, params: values }));
+}

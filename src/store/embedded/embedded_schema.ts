@@ -1,0 +1,107 @@
+/** The tables of a store in SQLite's SQL, and how a file of the version before gets what it lacks. */
+import type { DatabaseSync } from "node:sqlite";
+import type { FeatureParameters } from "../../features/parameters.ts";
+import {
+  BY_CUSTOMER,
+  BY_TERMINAL,
+  type CellTable,
+  checkedColumns,
+  type Column,
+  type ColumnType,
+  ID_COLUMN,
+  METRICS,
+  PAYMENT_TABLE,
+  paymentTable,
+  POSITIONS,
+  PREDICTIONS,
+  type Table,
+  VERDICTS,
+} from "../tables.ts";
+
+const TYPES: Readonly<Record<ColumnType, string>> = {
+  int: "INTEGER",
+  bigint: "INTEGER",
+  double: "REAL",
+  text: "TEXT",
+};
+
+/** Makes a table unless it is there: all its columns and the rows' checksum. */
+export function createTableSql(table: Table): string {
+  const columns = checkedColumns(table);
+  const isKey = ({ name }: Column) =>
+    table.partition.includes(name) || table.clustering.includes(name);
+  const key = columns.filter(isKey).map(({ name }) => name);
+  const lines = columns.map((column) => {
+    const isWholeKey = key.length === 1 && isKey(column);
+    return `${typedColumn(column)}${
+      isWholeKey ? " PRIMARY KEY" : column.nullable ? "" : " NOT NULL"
+    }`;
+  });
+  if (key.length > 1) lines.push(`PRIMARY KEY (${key.join(", ")})`);
+  const isSmall = key.length > 1 && !table.longTexts;
+  return `CREATE TABLE IF NOT EXISTS ${table.name} (\n  ${
+    lines.join(",\n  ")
+  }\n) STRICT${isSmall ? ", WITHOUT ROWID" : ""};`;
+}
+
+function typedColumn({ name, type }: Column): string {
+  return `${name} ${TYPES[type]}`;
+}
+
+/** Indexes of the payments, for what the query tables are in Cassandra. */
+export const INDEX_SQL: string = [BY_CUSTOMER, BY_TERMINAL].map(indexSql)
+  .join("\n");
+
+function indexSql(
+  { name, columns, partition, clustering }: CellTable,
+): string {
+  // Behind these SQLite keeps the id, by which it finds the row.
+  const key = [...partition, ...clustering].filter((name) =>
+    columns.some((column) =>
+      column.name === name && name !== ID_COLUMN && column.source !== "period"
+    )
+  );
+  return `CREATE INDEX IF NOT EXISTS ${name}\n  ON ${PAYMENT_TABLE} (${
+    key.join(", ")
+  });`;
+}
+
+/** Writes `count` rows of a table, all columns and the checksum, replacing those with the same key. */
+export function insertSql(table: Table, count = 1): string {
+  const names = checkedColumns(table).map(({ name }) => name);
+  const row = `(${names.map(() => "?").join(", ")})`;
+  return `INSERT OR REPLACE INTO ${table.name} (${names.join(", ")}) VALUES ${
+    Array(count).fill(row).join(", ")
+  }`;
+}
+
+/** The tables that every file has. */
+export function firstTables(features: FeatureParameters): readonly Table[] {
+  return [paymentTable(features), POSITIONS];
+}
+
+/** Gives a file of an older version the tables and columns that it lacks. */
+export function addMissing(
+  db: DatabaseSync,
+  features: FeatureParameters,
+): void {
+  const first = firstTables(features);
+  for (const table of [...first, PREDICTIONS, METRICS, VERDICTS]) {
+    const found = columnsOf(db, table);
+    if (found.length === 0) {
+      if (first.includes(table)) db.exec(createTableSql(table));
+      continue;
+    }
+    for (const column of checkedColumns(table)) {
+      // A feature that is not there is another set's: see the store.
+      if (!column.nullable || found.includes(column.name)) continue;
+      db.exec(`ALTER TABLE ${table.name} ADD COLUMN ${typedColumn(column)}`);
+    }
+  }
+}
+
+/** The names of a table's columns; none if there is no table. */
+export function columnsOf(db: DatabaseSync, { name }: Table): string[] {
+  return db.prepare(`PRAGMA table_info(${name})`).all()
+    .map(({ name }) => String(name));
+}

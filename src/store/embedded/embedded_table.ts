@@ -1,0 +1,282 @@
+/**
+ * The tables of one SQLite file: one of rows of cells, with all that a table
+ * promises that is filled from a topic, and one of objects. Rows are read
+ * whatever ids and values others have put there, numbers among them that a
+ * double cannot hold.
+ */
+import type { StatementSync } from "node:sqlite";
+import type { Sqlite } from "../../base/sqlite/sqlite.ts";
+import { TRANSACTION_ID_MAX } from "../../payment/payment.ts";
+import { ascendingPieces, ColumnValues } from "../cell_rows.ts";
+import {
+  positionOf,
+  positionRow,
+  type RowTable,
+  type StreamPosition,
+} from "../positions.ts";
+import {
+  type BadRowHandler,
+  objectCheck,
+  objectValues,
+  refuseBadRow,
+  type StoredRow,
+  StoredRowReader,
+} from "../stored_row.ts";
+import {
+  type CellTable,
+  checkedColumns,
+  type ObjectTable,
+  POSITIONS,
+  type Table,
+  type TableRows,
+} from "../tables.ts";
+import { insertSql } from "./embedded_schema.ts";
+
+/** Most rows of a page. */
+const PAGE_ROWS = 4096;
+
+/** An open file. */
+export interface StoreFile {
+  /** Its connection. */
+  readonly sqlite: Sqlite;
+  /** Its path, for messages. */
+  readonly path: string;
+  /** Its table of positions. */
+  readonly positions: ObjectWriter<ReturnType<typeof positionRow>>;
+}
+
+/** What a table of cells is to its users. */
+export interface CellTableOptions<Rows> {
+  /** The table. */
+  readonly table: CellTable;
+  /** Makes it, and what belongs to it, if it is not there. */
+  readonly schema: string;
+  /** Rows that one statement writes; more gain nothing. */
+  readonly rowsAtOnce: number;
+  /** Room for so many rows. */
+  readonly room: (count: number) => Rows;
+}
+
+/** A statement that writes rows, and room for their values. */
+export interface Insert {
+  /** The statement. */
+  readonly statement: StatementSync;
+  /** The values of all its rows. */
+  readonly values: (number | string | null)[];
+}
+
+/** A table of cells. Where it is not there it is as an empty one, until somebody writes. */
+export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
+  /** See StoredTable. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
+  readonly #file: StoreFile;
+  readonly #options: CellTableOptions<Rows & { count: number }>;
+  readonly #name: string;
+  readonly #columns: ColumnValues;
+  #statements: { one: Insert; many: Insert } | undefined;
+
+  /** A table of an open file. */
+  constructor(
+    file: StoreFile,
+    options: CellTableOptions<Rows & { count: number }>,
+  ) {
+    const { table } = options;
+    this.#file = file;
+    this.#options = options;
+    this.#name = table.name;
+    this.#columns = new ColumnValues(table, checkedColumns(table));
+  }
+
+  /** See RowTable. */
+  async write(
+    rows: Rows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count === 0) return await this.savePositions(positions);
+    const { one, many } = this.#statements ?? await this.make();
+    const { table: { width }, rowsAtOnce } = this.#options;
+    const pieces = ascendingPieces(rows, width, rowsAtOnce);
+    await this.#file.sqlite.transaction(() => {
+      for (const piece of pieces) {
+        const { statement, values } = piece.length === 1 ? one : many;
+        let to = 0;
+        for (const row of piece) {
+          to = this.#columns.fill(values, to, rows, row);
+        }
+        statement.run(...values);
+      }
+      this.#putPositions(positions);
+    });
+  }
+
+  /** Makes the table unless it is there. */
+  async make(): Promise<{ one: Insert; many: Insert }> {
+    const { sqlite } = this.#file;
+    const { table, schema, rowsAtOnce } = this.#options;
+    await sqlite.transaction(() => sqlite.db.exec(schema));
+    const insert = (rows: number): Insert => ({
+      statement: sqlite.prepare(insertSql(table, rows)),
+      values: Array(rows * checkedColumns(table).length).fill(null),
+    });
+    this.#statements = { one: insert(1), many: insert(rowsAtOnce) };
+    return this.#statements;
+  }
+
+  /** See StoredTable. */
+  async positions(): Promise<StreamPosition[]> {
+    const { sqlite, path } = this.#file;
+    const rows = await select(sqlite, `SELECT * FROM ${POSITIONS.name}`);
+    return rows.map((row) => positionOf(row, path));
+  }
+
+  /** See StoredTable. */
+  async savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    await this.#file.sqlite.transaction(() => this.#putPositions(positions));
+  }
+
+  #putPositions(positions: readonly StreamPosition[]): void {
+    this.#file.positions.put(positions.map(positionRow));
+  }
+
+  /** See StoredTable. */
+  async holds(transactionId: number): Promise<boolean> {
+    return (await this.#select("1", "WHERE transaction_id = ?", transactionId))
+      .length > 0;
+  }
+
+  /** See StoredTable. */
+  async isEmpty(): Promise<boolean> {
+    return (await this.#select("1", "LIMIT 1")).length === 0;
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    const { sqlite } = this.#file;
+    const isThere = await this.isThere();
+    await sqlite.transaction(() => {
+      if (isThere) sqlite.db.exec(`DELETE FROM ${this.#name}`);
+      sqlite.db.prepare(`DELETE FROM ${POSITIONS.name} WHERE topic = ?`)
+        .run(topic);
+    });
+  }
+
+  /** See RowTable. */
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<Rows> {
+    if (!await this.isThere()) return;
+    const { sqlite, path } = this.#file;
+    const { table, room } = this.#options;
+    const found = room(PAGE_ROWS);
+    const reader = new StoredRowReader(`${path}, table ${table.name}`, table);
+    for await (const page of pagesById(sqlite, table)) {
+      signal?.throwIfAborted();
+      found.count = 0;
+      for (const row of page) {
+        const bad = reader.read(row, found, found.count);
+        if (bad) onBadRow(bad);
+        else found.count++;
+      }
+      yield found;
+    }
+  }
+
+  /** The number of rows, and the sum of a column. */
+  async count(column: string): Promise<{ rows: number; sum: number }> {
+    const what = `count(*) AS n, coalesce(sum(${column}), 0) AS total`;
+    const [row] = await this.#select(what);
+    return { rows: Number(row?.n ?? 0), sum: Number(row?.total ?? 0) };
+  }
+
+  /** Whether the table is there. */
+  async isThere(): Promise<boolean> {
+    const sql = "SELECT 1 FROM sqlite_schema WHERE name = ?";
+    return (await select(this.#file.sqlite, sql, this.#name)).length > 0;
+  }
+
+  async #select(
+    what: string,
+    rest = "",
+    ...values: number[]
+  ): Promise<StoredRow[]> {
+    if (!await this.isThere()) return [];
+    const sql = `SELECT ${what} FROM ${this.#name} ${rest}`;
+    return await select(this.#file.sqlite, sql, ...values);
+  }
+}
+
+/** Writes objects of one table. */
+export class ObjectWriter<T> {
+  readonly #table: ObjectTable<T>;
+  readonly #statement: StatementSync;
+
+  /** For a table that is there. */
+  constructor(sqlite: Sqlite, table: ObjectTable<T>) {
+    this.#table = table;
+    this.#statement = sqlite.prepare(insertSql(table));
+  }
+
+  /** Writes objects; call within a transaction. */
+  put(objects: readonly T[]): void {
+    const columns = checkedColumns(this.#table);
+    for (const object of objects) {
+      const check = objectCheck(this.#table, object);
+      this.#statement.run(...objectValues(columns, object, check));
+    }
+  }
+}
+
+/** All rows of a statement; a number that a double cannot hold is a bigint. */
+export function select(
+  sqlite: Sqlite,
+  sql: string,
+  ...values: (number | string)[]
+): Promise<StoredRow[]> {
+  return sqlite.retry(() => allRows(sqlite.db.prepare(sql), values));
+}
+
+/** A whole table in order of transaction_id, its key, in pages. */
+async function* pagesById(
+  sqlite: Sqlite,
+  { name }: Table,
+): AsyncGenerator<readonly StoredRow[]> {
+  const page = sqlite.prepare(
+    `SELECT * FROM ${name} WHERE transaction_id > ? ` +
+      `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
+  );
+  let last: number | bigint = -Infinity;
+  for (;;) {
+    const rows: StoredRow[] = await sqlite.retry(() => allRows(page, [last]));
+    if (rows.length === 0) return;
+    yield rows;
+    last = rows[rows.length - 1].transaction_id as number | bigint;
+  }
+}
+
+function allRows(
+  statement: StatementSync,
+  values: readonly (number | bigint | string)[],
+): StoredRow[] {
+  try {
+    return statement.all(...values);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ERR_OUT_OF_RANGE") throw error;
+  }
+  statement.setReadBigInts(true);
+  try {
+    return statement.all(...values).map(withNumbers);
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
+
+function withNumbers(row: StoredRow): StoredRow {
+  const entries = Object.entries(row).map(([name, value]) => {
+    const fits = typeof value === "bigint" &&
+      Number.isSafeInteger(Number(value));
+    return [name, fits ? Number(value) : value];
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,359 @@
+/**
+ * The tables of a store, as data: their columns, the types, where each value
+ * comes from and what it must be, and the keys. Both stores derive all that
+ * they do with a table from here: the statements that make, complete, write
+ * and read it, and the checksums of its rows. How a type or a key is spelled
+ * is the business of each store.
+ */
+import { featureFields, isFeature } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import type { Verdict } from "../payment/label_json.ts";
+import { INT_MAX } from "../payment/payment.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { PREDICTION_CELLS } from "../payment/prediction.ts";
+import {
+  type Field,
+  PAYMENT_RECORD,
+  PREDICTION_RECORD,
+} from "../payment/record_field.ts";
+
+/** Version of the tables, which an embedded store's file says; raise it with a column that older files lack. */
+export const TABLES_VERSION = 2;
+
+/** The types that columns have. */
+export type ColumnType = "int" | "bigint" | "double" | "text";
+
+/** A column. */
+export interface Column<Source = unknown> {
+  /** Its name. */
+  readonly name: string;
+  /** Its type. */
+  readonly type: ColumnType;
+  /** Where its values come from. */
+  readonly source: Source;
+  /** Whether a row may lack a value; a column that older tables lack must be so. */
+  readonly nullable?: true;
+  /** What is wrong with a value that is read back, to stand behind the column's name. */
+  readonly problem?: (value: unknown) => string | undefined;
+}
+
+/** A table. */
+export interface Table<Source = unknown> {
+  /** Its name, without keyspace or file. */
+  readonly name: string;
+  /** Its columns; those of the key are among them. */
+  readonly columns: readonly Column<Source>[];
+  /** Names of the key's columns whose values, where they are the same, keep rows together. */
+  readonly partition: readonly string[];
+  /** Names of the key's other columns, which order such rows. */
+  readonly clustering: readonly string[];
+  /** Whether the newest of them come first. */
+  readonly newestFirst?: true;
+  /** Whether its rows may hold long texts, better kept apart from the key. */
+  readonly longTexts?: true;
+  /** Whether its rows have a checksum even in a store that checks by itself what it stores. */
+  readonly alwaysChecked?: true;
+  /** What it is for. */
+  readonly comment: string;
+}
+
+/** Where a payment's value comes from: a cell, or what follows from one. */
+export type PaymentSource =
+  | number
+  /** TX_DATETIME as text. */
+  | "datetime"
+  /** The event day, TX_TIME_DAYS. */
+  | "days"
+  /** The period of PERIOD_DAYS event days. */
+  | "period";
+
+/** Where a value of a row of cells comes from: as a payment's, from a text beside the cells (see PredictionRows), or from all of them. */
+export type CellSource = PaymentSource | "versions" | "contributions" | "check";
+
+/** A table of rows that come as cells. */
+export interface CellTable<Source extends CellSource = CellSource>
+  extends Table<Source> {
+  /** Cells of a row. */
+  readonly width: number;
+}
+
+/** A table of payments. */
+export type PaymentTable = CellTable<PaymentSource>;
+
+/** A table of rows that come one by one: objects of numbers and texts, undefined for none. */
+export type ObjectTable<T> = Table<keyof T>;
+
+/** A block of rows: cells side by side, and what predictions have beside them. */
+export interface TableRows {
+  /** The cells, `width` a row. */
+  readonly cells: Float64Array;
+  /** Number of rows. */
+  readonly count: number;
+  /** See PredictionRows. */
+  readonly versions?: (string | null)[];
+  /** See PredictionRows. */
+  readonly contributions?: (string | null)[];
+}
+
+/** The column that holds a row's checksum; see row_check.ts. */
+export const CHECK_COLUMN = "row_check";
+
+/** The column whose type an existing table decides: an int takes ids up to INT_MAX. */
+export const ID_COLUMN = "transaction_id";
+
+/** The table of payments. */
+export const PAYMENT_TABLE = "transactions";
+
+/** Days that share a partition of a card's or a terminal's payments. */
+export const PERIOD_DAYS = 30;
+
+const PERIOD_COMMENT =
+  `tx_period = tx_time_days / ${PERIOD_DAYS}, rounded down`;
+
+type PaymentColumn = Column<PaymentSource>;
+
+/** The column of a record's field. */
+function columnOf({ name, kind, max, cell }: Field): PaymentColumn {
+  const isDouble = kind === "amount" || kind === "number";
+  return {
+    name: name.toLowerCase(),
+    type: kind === "datetime"
+      ? "text"
+      : isDouble
+      ? "double"
+      : max > INT_MAX
+      ? "bigint"
+      : "int",
+    source: kind === "datetime" ? "datetime" : kind === "day" ? "days" : cell,
+  };
+}
+
+const PAYMENT_COLUMNS = PAYMENT_RECORD.map(columnOf);
+const [ID, , CUSTOMER, TERMINAL, , SECONDS, DAYS, FRAUD] = PAYMENT_COLUMNS;
+const PERIOD: PaymentColumn = {
+  name: "tx_period",
+  type: "int",
+  source: "period",
+};
+
+/** The columns of payments but for those that a table's key makes needless. */
+function without(...needless: readonly PaymentColumn[]): PaymentColumn[] {
+  return PAYMENT_COLUMNS.filter((column) => !needless.includes(column));
+}
+
+const BY_TIME = [SECONDS.name, ID.name];
+
+/** The payments with their features, by transaction_id. */
+export function paymentTable(features: FeatureParameters): PaymentTable {
+  const columns = featureFields(features).map((field): PaymentColumn => ({
+    ...columnOf(field),
+    problem: (value) => {
+      if (value === null || value === undefined) return "has no value";
+      const isGood = typeof value === "number" &&
+        isFeature(value, field.kind === "whole");
+      return isGood
+        ? undefined
+        : `${shown(value)} is not a value of this feature`;
+    },
+  }));
+  return {
+    name: PAYMENT_TABLE,
+    columns: [...PAYMENT_COLUMNS, ...columns],
+    width: PAYMENT_CELLS + columns.length,
+    partition: [ID.name],
+    clustering: [],
+    comment: "payments with their features",
+  };
+}
+
+/**
+ * A card's payments, newest first. A card with 1,000 payments a day fills a
+ * partition with 30,000 rows of about 80 bytes, 2.4 MB.
+ */
+export const BY_CUSTOMER: PaymentTable = {
+  name: "transactions_by_customer",
+  columns: [...without(DAYS), PERIOD],
+  width: PAYMENT_CELLS,
+  partition: [CUSTOMER.name, PERIOD.name],
+  clustering: BY_TIME,
+  newestFirst: true,
+  comment: `a card's payments; ${PERIOD_COMMENT}`,
+};
+
+/** A terminal's payments, newest first. With 5,000 payments a day: 150,000 rows, 12 MB. */
+export const BY_TERMINAL: PaymentTable = {
+  ...BY_CUSTOMER,
+  name: "transactions_by_terminal",
+  partition: [TERMINAL.name, PERIOD.name],
+  comment: `a terminal's payments; ${PERIOD_COMMENT}`,
+};
+
+/** The frauds of an event day. At 1,000 payments a second, 1 % of them frauds: 864,000 rows, 70 MB. */
+export const FRAUDS_BY_DAY: PaymentTable = {
+  name: "frauds_by_day",
+  columns: without(FRAUD),
+  width: PAYMENT_CELLS,
+  partition: [DAYS.name],
+  clustering: BY_TIME,
+  comment: "the frauds of an event day",
+};
+
+/** What is wrong with a score or an alert that is read back. */
+const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
+  SCORE: {
+    problem: unless(
+      (value) => typeof value === "number" && Number.isFinite(value),
+      "a number",
+    ),
+  },
+  ALERT: { problem: unless(isFlag, "0 or 1") },
+};
+
+/** The predictions, by transaction_id. */
+export const PREDICTIONS: CellTable = {
+  name: "transaction_prediction",
+  columns: [
+    ...PREDICTION_RECORD.map((field) => ({
+      ...columnOf(field),
+      ...SCORE_PROBLEMS[field.name],
+    })),
+    {
+      name: "model_version",
+      type: "text",
+      source: "versions",
+      problem: unless((value) => typeof value === "string", "a text"),
+    },
+    {
+      name: "contributions",
+      type: "text",
+      source: "contributions",
+      nullable: true,
+    },
+  ],
+  width: PREDICTION_CELLS,
+  partition: [ID.name],
+  clustering: [],
+  comment: "scores of payments",
+};
+
+/** A metric of a model on a day. */
+export interface ModelMetric {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** Version of the model. */
+  readonly version: string;
+  /** Name of the metric. */
+  readonly metric: string;
+  /** Its value. */
+  readonly value: number;
+}
+
+/** The metrics of a model, by day: some 40 a day, small rows. */
+export const METRICS: ObjectTable<ModelMetric> = {
+  name: "model_metrics",
+  columns: [
+    { name: "day", type: "int", source: "day" },
+    { name: "model_version", type: "text", source: "version" },
+    { name: "metric", type: "text", source: "metric" },
+    { name: "value", type: "double", source: "value" },
+  ],
+  partition: ["model_version"],
+  clustering: ["day", "metric"],
+  comment: "how models do, by event day, as labels become known",
+};
+
+/** The verdicts, the newest of a payment first; a payment has a few of them. */
+export const VERDICTS: ObjectTable<Verdict> = {
+  name: "transaction_verdict",
+  columns: [
+    { name: ID.name, type: "bigint", source: "transactionId" },
+    { name: "decided_at", type: "text", source: "decidedAt" },
+    {
+      name: "label",
+      type: "int",
+      source: "label",
+      problem: unless(isFlag, "0 or 1"),
+    },
+    { name: "analyst", type: "text", source: "analyst" },
+    { name: "note", type: "text", source: "note" },
+  ],
+  partition: [ID.name],
+  clustering: ["decided_at"],
+  newestFirst: true,
+  longTexts: true,
+  comment: "what analysts have decided; the writer never touches it",
+};
+
+/** A StreamPosition as its table has it. */
+export interface PositionRow {
+  /** The stream's id. */
+  readonly stream: string;
+  /** The topic that the rows come from. */
+  readonly topic: string;
+  /** Its partition. */
+  readonly partition: number;
+  /** Offset of the next record to store. */
+  readonly next: number;
+  /** Offset of the mark, if there is one. */
+  readonly markOffset: number | undefined;
+  /** Its checksum. */
+  readonly markCheck: number | undefined;
+  /** TRANSACTION_ID of the last row stored, if there is one. */
+  readonly lastId: number | undefined;
+  /** What the writer commits with the offset. */
+  readonly metadata: string;
+}
+
+/** The positions: one partition a stream, a row for each partition of its topics. */
+export const POSITIONS: ObjectTable<PositionRow> = {
+  name: "stream_position",
+  columns: [
+    { name: "stream", type: "text", source: "stream" },
+    { name: "topic", type: "text", source: "topic" },
+    { name: "topic_partition", type: "bigint", source: "partition" },
+    { name: "next_offset", type: "bigint", source: "next" },
+    {
+      name: "mark_offset",
+      type: "bigint",
+      source: "markOffset",
+      nullable: true,
+    },
+    { name: "mark_check", type: "bigint", source: "markCheck", nullable: true },
+    { name: "last_id", type: "bigint", source: "lastId", nullable: true },
+    { name: "metadata", type: "text", source: "metadata" },
+  ],
+  partition: ["stream"],
+  clustering: ["topic", "topic_partition"],
+  alwaysChecked: true,
+  comment: "up to where each topic of a stream is stored",
+};
+
+/** A table's columns and that of its checksum, which tables of older versions lack. */
+export function checkedColumns<Source>(
+  { columns, alwaysChecked }: Table<Source>,
+): readonly Column<Source | "check">[] {
+  return [...columns, {
+    name: CHECK_COLUMN,
+    type: "bigint",
+    source: "check",
+    ...!alwaysChecked && { nullable: true },
+  }];
+}
+
+/** A value from a store as one line shows it. */
+export function shown(value: unknown): string {
+  return typeof value === "string"
+    ? JSON.stringify(value.slice(0, 60))
+    : String(value);
+}
+
+function unless(
+  good: (value: unknown) => boolean,
+  what: string,
+): (value: unknown) => string | undefined {
+  return (value) => good(value) ? undefined : `${shown(value)} is not ${what}`;
+}
+
+function isFlag(value: unknown): boolean {
+  return value === 0 || value === 1;
+}

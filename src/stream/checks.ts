@@ -1,0 +1,195 @@
+/**
+ * What becomes of a record: the checks that a stage makes, each written once,
+ * with the sentence that its dead letter says. Who only reads a topic (the
+ * trainer, the monitor, a recovery) passes over what the stages refuse by the
+ * same rules. The place of a record is checked in placement.ts, its form where
+ * it is parsed.
+ */
+import { formatDatetime } from "../payment/calendar.ts";
+import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
+import type { StreamParameters } from "./control.ts";
+import type { DeadLetterReason } from "./dead_letters.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Checkpoint, ReplayMarks } from "./replay_marks.ts";
+
+/** Why a record is a dead letter. */
+export interface Refusal {
+  /** Stable word for the kind of defect. */
+  readonly reason: DeadLetterReason;
+  /** One line for people. */
+  readonly message: string;
+  /** Offset of the accepted record because of which it is refused: a replay that begins behind that one would accept it. */
+  readonly because?: number;
+}
+
+/** What a stage makes of a record; "look" is "accept" for one that may have to wait. */
+export type Verdict = "accept" | "look" | "duplicate" | Refusal;
+
+/** How far ahead a payment may be, see StreamParameters. */
+export type GapBound = Pick<StreamParameters, "maxGapSeconds">;
+
+/** How late a payment may be, see StreamParameters. */
+export type LatenessBound = Pick<StreamParameters, "latenessSeconds">;
+
+/** Whether a payment of that time is not too far ahead of those before it. */
+export function isPlausible(
+  timeSeconds: number,
+  progressSeconds: number,
+  { maxGapSeconds }: GapBound,
+): boolean {
+  return timeSeconds <= progressSeconds + maxGapSeconds;
+}
+
+/** The refusal of what is too far ahead; `subject` says what and of what time, `newest` of what. */
+export function implausible(
+  subject: string,
+  { maxGapSeconds }: GapBound,
+  newest = "the partition's newest payment",
+): Refusal {
+  return {
+    reason: "implausible",
+    message: `${subject} more than ${maxGapSeconds / DAY_SECONDS} days ` +
+      `(--max-gap) ahead of ${newest}`,
+  };
+}
+
+/** Whether a payment of that time comes too late. */
+export function isLate(
+  timeSeconds: number,
+  progressSeconds: number,
+  { latenessSeconds }: LatenessBound,
+): boolean {
+  return timeSeconds < progressSeconds - latenessSeconds;
+}
+
+/** The refusal of a payment that comes too late; `newest` says behind what. */
+export function late(
+  timeSeconds: number,
+  { latenessSeconds }: LatenessBound,
+  newest: string,
+): Refusal {
+  return {
+    reason: "late",
+    message: `TX_TIME_SECONDS ${timeSeconds} is more than ` +
+      `${latenessSeconds} s (--lateness) behind ${newest}`,
+  };
+}
+
+/** What a ledger knows of a payment: "duplicate", a refusal, or undefined if the payment is new. */
+export function whatIsKnown(
+  ledger: Ledger,
+  payment: Payment,
+  progressSeconds: number,
+): "duplicate" | Refusal | undefined {
+  const known = ledger.compare(payment, progressSeconds);
+  if (known === "new") return undefined;
+  if (known === "duplicate") return "duplicate";
+  return {
+    reason: "conflicting id",
+    message: `TRANSACTION_ID ${payment.transactionId} was accepted before ` +
+      `with other fields`,
+    because: ledger.knownOffset,
+  };
+}
+
+/** The refusal of an id that the store cannot take; undefined if it can. */
+export function idTooLarge(id: number, idMax: number): Refusal | undefined {
+  if (id <= idMax) return undefined;
+  return {
+    reason: "id too large",
+    message: `TRANSACTION_ID ${id} is too large for the store, where ` +
+      `transaction_id is an int (up to ${idMax}); to store it, run the writer ` +
+      "with a new --keyspace, whose tables take ids up to 2^53 - 1",
+  };
+}
+
+/** The refusal of two times that do not belong together; undefined if they do. Without a start the time of day must agree. */
+export function timeMismatch(
+  timeSeconds: number,
+  datetimeSeconds: number,
+  startSeconds: number | undefined,
+): Refusal | undefined {
+  const start = datetimeSeconds - timeSeconds;
+  const agrees = startSeconds === undefined
+    ? start % DAY_SECONDS === 0
+    : start === startSeconds;
+  if (agrees) return undefined;
+  return {
+    reason: "time mismatch",
+    message: `TX_TIME_SECONDS ${timeSeconds} after the start is not ` +
+      `TX_DATETIME ${formatDatetime(datetimeSeconds)}`,
+  };
+}
+
+/**
+ * How far event time has come in a partition, and from where a replay makes the
+ * state again that has been built on the way. Only what a stage has accepted
+ * moves it.
+ */
+export class Progress {
+  /** How far ahead of it a payment may be. */
+  readonly maxGapSeconds: number;
+  readonly #from: Checkpoint;
+  #seconds: number;
+  #marks: ReplayMarks | undefined;
+
+  /** Goes on from where a replay began. */
+  constructor(
+    { maxGapSeconds }: GapBound,
+    from: Checkpoint = { offset: 0, progress: 0 },
+  ) {
+    this.maxGapSeconds = maxGapSeconds;
+    this.#from = from;
+    this.#seconds = from.progress;
+  }
+
+  /** Remembers from here on where a replay must begin to see all rows of the last `replaySeconds`. */
+  remember(replaySeconds: number): void {
+    this.#marks = new ReplayMarks(replaySeconds, this.#from);
+  }
+
+  /** Greatest TX_TIME_SECONDS accepted; 0 before the first. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  /** Whether a payment of that time may follow those before it. */
+  isPlausible(timeSeconds: number): boolean {
+    return timeSeconds <= this.#seconds + this.maxGapSeconds;
+  }
+
+  /** Takes the time of a record that is accepted. */
+  advance(timeSeconds: number, offset: number): void {
+    if (timeSeconds <= this.#seconds) return;
+    this.#marks?.advance(offset, this.#seconds, timeSeconds);
+    this.#seconds = timeSeconds;
+  }
+
+  /** Whether a row of others' is plausible; takes its time if it is. */
+  passes(timeSeconds: number): boolean {
+    if (!this.isPlausible(timeSeconds)) return false;
+    this.advance(timeSeconds, 0);
+    return true;
+  }
+
+  /** Remembers that the record at `offset` was refused because of the one at `because`: no replay may begin in between. */
+  bridge(because: number, offset: number): void {
+    this.#marks?.bridge(because, offset);
+  }
+
+  /** From where replays may begin, now and later; empty where none is remembered. */
+  get marks(): readonly Checkpoint[] {
+    return this.#marks?.all ?? [];
+  }
+
+  /** Goes on from a progress and marks that were saved. */
+  load(seconds: number, marks: readonly Checkpoint[]): void {
+    this.#seconds = seconds;
+    this.#marks?.load(marks);
+  }
+
+  /** Where a replay begins for a stage that stands at `offset`. */
+  checkpoint(offset: number): Checkpoint {
+    return this.#marks?.checkpoint ?? { offset, progress: this.#seconds };
+  }
+}

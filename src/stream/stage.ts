@@ -1,0 +1,394 @@
+/**
+ * The one loop of all stages: read, judge, take, append, commit. A stage says
+ * what its records mean (StageWork); reading on, dead letters, counters, the
+ * mark of the last record, the metadata of the commit and the end mark are the
+ * loop's. It runs in three ways, by the same code:
+ *
+ * - appending, live: what the records lead to is appended and committed;
+ * - discarding: what they lead to is thrown away and only the state is made
+ *   (a restore), or only the counters (a writer that begins again);
+ * - comparing: what they lead to is compared with what is there, to find the
+ *   position of a commit that was lost (recovery.ts).
+ */
+import {
+  type Append,
+  type Commit,
+  type PartitionTask,
+  type ReadLimit,
+  type Step,
+} from "../log/log.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  type RecordMark,
+  recordMark,
+} from "../log/record_batch.ts";
+import {
+  type GapBound,
+  Progress,
+  type Refusal,
+  type Verdict,
+} from "./checks.ts";
+import {
+  initialCommit,
+  type StageCommit,
+  stageCommit,
+  type StageCounters,
+} from "./commit.ts";
+import type { StateSink, StateSource } from "../base/state_stream.ts";
+import { DeadLetterBox } from "./dead_letters.ts";
+import { markEnd } from "./end_mark.ts";
+import { hasTaken, isDone, type StreamContext } from "./stream_context.ts";
+
+/** What is fixed of a stage. */
+export interface Stage {
+  /** Its consumer group. */
+  readonly group: string;
+  /** The topic that it reads. */
+  readonly input: string;
+  /** The topic that it appends to, dead letters aside; undefined for a writer, which fills a table. */
+  readonly output: string | undefined;
+  /** How much a step takes. */
+  readonly limit: ReadLimit;
+  /** Whether it makes dead letters of what it refuses. (The scorer does not: the writer reads the same topic by the same rules, and two letters of one record would be one too many.) */
+  readonly writesLetters: boolean;
+  /** So much of a record tells it from others: a pack may have 256 KiB. */
+  readonly markedBytes: number;
+  /** Whether it takes all that is accepted or may leave some without an outcome, and begin late where others have begun before. */
+  readonly isOptional?: boolean;
+}
+
+/** What a partition's loop and its work share: everything that a commit holds. */
+export interface StageState {
+  /** The partition. */
+  readonly partition: number;
+  /** How far event time has come. */
+  readonly progress: Progress;
+  /** What has been done; the loop counts. */
+  readonly counters: StageCounters;
+  /** Records below this offset are in the counters and in the dead letters already. */
+  readonly counted: number;
+  /** Records that a writer misses for good. */
+  readonly missing: number;
+  /** The last record taken. */
+  last: RecordMark | null;
+}
+
+/** The state that a commit says, before its replay. */
+export function stateOf(
+  parameters: GapBound,
+  partition: number,
+  commit: StageCommit = initialCommit(),
+): StageState {
+  const { replay, counters, last = null, counted = 0, missing = 0 } = commit;
+  return {
+    partition,
+    progress: new Progress(parameters, replay),
+    counters: { ...counters },
+    counted,
+    missing,
+    last,
+  };
+}
+
+/** What a record led to, for the counters: a record may hold many rows. */
+export interface Taken {
+  /** Rows that it holds. */
+  rows: number;
+  /** Those that are handed on. */
+  emitted: number;
+  /** Frauds among the latter. */
+  frauds: number;
+}
+
+/** What a stage remembers of the records before its offset, besides its progress. */
+export interface StageMemory {
+  /** Writes it. */
+  save(sink: StateSink): void;
+  /** Takes what save() wrote into a memory that is empty. Throws where that cannot be right. */
+  load(source: StateSource): void;
+}
+
+/** A record that a step does not take. */
+export interface Hold {
+  /** TX_TIME_SECONDS of a record that waits for other partitions; null where the step only ends before it. */
+  readonly head: number | null;
+}
+
+/** A stage's work on one partition: what its records mean, and its state. */
+export interface StageWork<Rows = void, Written = unknown> {
+  /** What the record that was taken last led to. */
+  readonly taken: Taken;
+  /** Called before the records of a batch are judged. */
+  begin?(batch: RecordBatch): Promise<void>;
+  /** Called before a step: for what may have changed outside the log. */
+  refresh?(): Promise<void>;
+  /** Judges a record and remembers what it says; changes nothing else. */
+  judge(batch: RecordBatch, index: number): Verdict;
+  /** Whether the record just judged, "look", has to stay for another step. */
+  look?(): Promise<Hold | undefined>;
+  /**
+   * Takes the record just judged into the state, and writes what it leads to
+   * where there is an output. While comparing, `written` is what it has led to.
+   */
+  take(offset: number, output: Output | undefined, written?: Written): void;
+  /** Ends a step: writes what was collected; gives the rows that are to be stored before the commit. */
+  finish?(output: Output): Rows | Promise<Rows>;
+  /** What the stage adds to its commits. */
+  addition?(): Partial<StageCommit>;
+  /** What it remembers, for snapshots; absent where a stage has none. */
+  readonly memory?: StageMemory;
+}
+
+/** A step of a stage. */
+export interface StageStep<Rows = unknown> extends Step {
+  /** Its partition. */
+  readonly partition: number;
+  /** The last record before `next`. */
+  readonly last: RecordMark | null;
+  /** What is to be stored before the step is committed. */
+  readonly rows: Rows;
+}
+
+/** Collects what a step appends. */
+export class Output {
+  readonly #topic: string | undefined;
+  readonly #source: { readonly topic: string; readonly partition: number };
+  readonly #records: (RecordBatchBuilder | undefined)[] = [];
+  readonly #letters: DeadLetterBox | undefined;
+
+  /** Collects for a stage on a partition of its input. */
+  constructor(stage: Stage, partition: number) {
+    this.#topic = stage.output;
+    this.#source = { topic: stage.input, partition };
+    this.#letters = stage.writesLetters ? new DeadLetterBox() : undefined;
+  }
+
+  /** Where records for a partition of the stage's output go. */
+  to(partition: number): RecordBatchBuilder {
+    return this.#records[partition] ??= new RecordBatchBuilder();
+  }
+
+  /** Makes a dead letter of a record. */
+  refuse(batch: RecordBatch, index: number, refusal: Refusal): void {
+    const { reason, message } = refusal;
+    this.#letters?.add(this.#source, batch, index, reason, message);
+  }
+
+  /** Empties it for the next step. */
+  clear(): void {
+    this.#letters?.clear();
+    for (const records of this.#records) records?.clear();
+  }
+
+  /** What to append. */
+  appends(): Append[] {
+    const appends: Append[] = [];
+    for (const [partition, records] of this.#records.entries()) {
+      if (!this.#topic || !records || records.count === 0) continue;
+      appends.push({ topic: this.#topic, partition, records });
+    }
+    return [...appends, ...this.#letters?.appends() ?? []];
+  }
+}
+
+/** Says of each record, while comparing, whether what it leads to is there; see recovery.ts. */
+export interface Comparison<Written> {
+  /** What the record just judged led to, where one row says it. */
+  readonly written: Written | undefined;
+  /** What became of the record, or "missing" if it has not been taken. */
+  outcome(offset: number, verdict: Verdict): Promise<Verdict | "missing">;
+  /** Called when the record is in the state and in the counters. */
+  settle(batch: RecordBatch, index: number): void;
+}
+
+/** The loop on one partition. */
+export class StageTask<Rows = void, Written = unknown>
+  implements PartitionTask<StageStep<Rows>> {
+  /** See PartitionTask: where the commit does not say so. */
+  start: Commit | undefined;
+  readonly #stage: Stage;
+  readonly #state: StageState;
+  readonly #work: StageWork<Rows, Written>;
+  readonly #output: Output;
+  #head: number | null = null;
+  // Offset of the state; undefined while the step that led to it is not committed.
+  #offset: number | undefined;
+  #keep: ((offset: number) => void) | undefined;
+
+  /** Goes on from a state. */
+  constructor(
+    stage: Stage,
+    state: StageState,
+    work: StageWork<Rows, Written>,
+  ) {
+    this.#stage = stage;
+    this.#state = state;
+    this.#work = work;
+    this.#output = new Output(stage, state.partition);
+  }
+
+  /** Takes records up to the first that has to stay. */
+  async step(batch: RecordBatch): Promise<StageStep<Rows>> {
+    const state = this.#state;
+    const output = this.#output;
+    const before = this.#offset;
+    this.#offset = undefined;
+    output.clear();
+    await this.#work.refresh?.();
+    const taken = await this.#pass(batch, output);
+    if (taken === 0) this.#offset = before;
+    const rows = await this.#work.finish?.(output) as Rows;
+    const next = taken < batch.count ? batch.offsets[taken] : batch.next;
+    if (taken > 0) {
+      state.last = recordMark(batch, taken - 1, this.#stage.markedBytes);
+    }
+    return {
+      next,
+      metadata: this.metadata(next),
+      appends: output.appends(),
+      partition: state.partition,
+      last: state.last,
+      rows,
+    };
+  }
+
+  /** See PartitionTask. */
+  committed({ next }: StageStep<Rows>): void {
+    this.#offset = next;
+  }
+
+  /** Lets `keep` have the offset of the state, which is committed, when the partition is closed. */
+  keepAtClose(offset: number, keep: (offset: number) => void): void {
+    this.#offset = offset;
+    this.#keep = keep;
+  }
+
+  /** See PartitionTask. */
+  close(): void {
+    if (this.#offset !== undefined) this.#keep?.(this.#offset);
+  }
+
+  /** Takes records and throws away what they lead to; their state stays, and their counts. */
+  async discard(batches: AsyncIterable<RecordBatch>): Promise<void> {
+    for await (const batch of batches) await this.#pass(batch, undefined);
+  }
+
+  /** Takes records as long as what they lead to is there. */
+  async compare(
+    batches: AsyncIterable<RecordBatch>,
+    comparison: Comparison<Written>,
+  ): Promise<void> {
+    for await (const batch of batches) {
+      const taken = await this.#pass(batch, undefined, comparison);
+      if (taken < batch.count) return;
+    }
+  }
+
+  /** The metadata of a commit at an offset. */
+  metadata(next: number): string {
+    const { last, progress, counters, counted, missing } = this.#state;
+    return JSON.stringify(stageCommit(next, {
+      last,
+      progress: progress.seconds,
+      head: this.#head,
+      replay: progress.checkpoint(next),
+      counters,
+      ...next < counted ? { counted } : {},
+      ...missing > 0 ? { missing } : {},
+      ...this.#work.addition?.(),
+    }));
+  }
+
+  /** Takes the records of a batch up to the first that has to stay; gives how many those are. */
+  async #pass(
+    batch: RecordBatch,
+    output: Output | undefined,
+    comparison?: Comparison<Written>,
+  ): Promise<number> {
+    const work = this.#work;
+    const { counters, counted, progress } = this.#state;
+    await work.begin?.(batch);
+    this.#head = null;
+    for (let i = 0; i < batch.count; i++) {
+      const offset = batch.offsets[i];
+      let verdict: Verdict | "missing" = work.judge(batch, i);
+      if (comparison) verdict = await comparison.outcome(offset, verdict);
+      if (verdict === "missing") return i;
+      if (verdict === "look" && output) {
+        const hold = await work.look?.();
+        if (hold) {
+          this.#head = hold.head;
+          return i;
+        }
+      }
+      const isCounted = offset < counted;
+      if (typeof verdict === "object") {
+        const { because } = verdict;
+        if (because !== undefined) progress.bridge(because, offset);
+        if (!isCounted) {
+          counters.read++;
+          counters.deadLettered++;
+          output?.refuse(batch, i, verdict);
+        }
+      } else if (verdict === "duplicate") {
+        counters.read++;
+        counters.duplicates++;
+      } else {
+        work.take(offset, output, comparison?.written);
+        if (!isCounted) {
+          const { taken } = work;
+          counters.read += taken.rows;
+          counters.emitted += taken.emitted;
+          counters.frauds += taken.frauds;
+        }
+      }
+      comparison?.settle(batch, i);
+    }
+    return batch.count;
+  }
+}
+
+/** How a stage is run. */
+export interface StageRun<Rows = unknown> {
+  /** The stage. */
+  readonly stage: Stage;
+  /** Opens a partition at the group's commit. */
+  open(
+    partition: number,
+    commit: Commit | undefined,
+  ): Promise<PartitionTask<StageStep<Rows>>>;
+  /** Stores what steps lead to, before they are committed. */
+  store?(steps: readonly StageStep<Rows>[]): Promise<void>;
+  /** Whether it ends when all that is there is taken, though more may come. */
+  readonly onlyPresent?: boolean;
+}
+
+/**
+ * Runs a stage until its input is complete and taken, and marks the end of its
+ * output then, or until the context's signal; whether it came to the end.
+ */
+export async function runStage<Rows>(
+  context: StreamContext,
+  run: StageRun<Rows>,
+): Promise<boolean> {
+  const { log, signal } = context;
+  const { group, input, output, limit } = run.stage;
+  let isComplete = false;
+  await log.consume<StageStep<Rows>>({
+    group,
+    topic: input,
+    limit,
+    signal,
+    open: (partition, commit) => run.open(partition, commit),
+    prepare: async (steps) => await run.store?.(steps),
+    idle: async () => {
+      isComplete = run.onlyPresent
+        ? await hasTaken(log, group, input)
+        : await isDone(context, group, input);
+      if (isComplete && output) await markEnd(context, group, input, output);
+      return isComplete;
+    },
+  });
+  return isComplete;
+}
