@@ -222,13 +222,13 @@ export async function requireKept(
   );
 }
 
-/** Whether a partition holds a record where its mark, of the first `markedBytes`, says. */
+/** Whether a partition holds the record of a mark that was made of its first `markedBytes` bytes. */
 export async function holdsRecord(
   log: Log,
   topic: string,
   partition: number,
   mark: RecordMark,
-  markedBytes: number,
+  markedBytes?: number,
 ): Promise<boolean> {
   const limit = { records: 1, bytes: 1 };
   const batch = await log.read(topic, partition, mark.offset, limit);

@@ -39,7 +39,8 @@ import {
   readPack,
 } from "../stream/pack.ts";
 import { Placement } from "../stream/placement.ts";
-import { openStage, type RecoverableWork } from "../stream/recovery.ts";
+import { type RecoverableWork } from "../stream/recovery.ts";
+import { openStage } from "../stream/opening.ts";
 import type {
   Hold,
   Output,

@@ -34,7 +34,8 @@ import {
 } from "../stream/checks.ts";
 import type { StreamParameters } from "../stream/control.ts";
 import { packWidth, readPack } from "../stream/pack.ts";
-import { openStage, type RecoverableWork } from "../stream/recovery.ts";
+import { type RecoverableWork } from "../stream/recovery.ts";
+import { openStage } from "../stream/opening.ts";
 import type {
   Output,
   Stage,
