@@ -222,7 +222,7 @@ export async function requireKept(
   );
 }
 
-/** Whether a partition holds a record where its mark, of the first `markedBytes`, says. */
+/** Whether a partition holds the record of a mark that was made of its first `markedBytes` bytes. */
 export async function holdsRecord(
   log: Log,
   topic: string,

@@ -1,7 +1,7 @@
 /**
  * Where a stage goes on in a partition, and the state that it has there: its
  * commit says the place, and the loop makes the state by going once more over
- * what led to it. Where there is no commit that the stage has made itself,
+ * what led to it, or over what is not in a snapshot yet. Where there is no commit that the stage has made itself,
  * recovery.ts finds the place.
  */
 import { LogError } from "../base/error.ts";
@@ -14,7 +14,12 @@ import {
 } from "../log/log.ts";
 import { initialCommit, readCommit, type StageCommit } from "./commit.ts";
 import type { Control } from "./control.ts";
-import { recover, type RecoverableWork, type WrittenRow } from "./recovery.ts";
+import {
+  type EmptyStage,
+  recover,
+  type RecoverableWork,
+  type WrittenRow,
+} from "./recovery.ts";
 import { Snapshots } from "./snapshot.ts";
 import { type Stage, type StageState, StageTask, stateOf } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
@@ -52,108 +57,100 @@ export async function openStage<Written extends WrittenRow>(
   const known = readCommit(found);
   const first = control.acceptedStart(input, partition);
   const commit = known ?? initialCommit(first);
-  const open = (): Opened<Written> => {
+  const empty = (): EmptyStage<Written> => {
     const state = stateOf(parameters, partition, commit);
     const work = options.work(state, commit);
-    const task = new StageTask(stage, state, work);
-    return { context, stage, state, work, task };
+    return { state, work, task: new StageTask(stage, state, work) };
   };
   const snapshots = Snapshots.of({ context, stage, partition });
-  let opened: Opened<Written>;
-  let offset = first;
   if (found && known) {
-    ({ offset } = found);
-    opened = await openKnown(open, snapshots, { offset, commit });
-  } else {
-    opened = open();
-    const { state, task } = opened;
-    const lost = { context, stage, first, ignored: found };
-    task.start = await recover(lost, opened);
-    if (task.start) {
-      ({ offset } = task.start);
-      context.recovered?.(group, state.counters.emitted);
-    }
+    const { offset } = found;
+    const position = { context, stage, offset, commit, empty, snapshots };
+    return keepSnapshots(await openKnown(position), snapshots, offset);
   }
-  const { state, task, work: { memory } } = opened;
+  const opened = empty();
+  const { task, state } = opened;
+  const lost = { context, stage, first, ignored: found };
+  task.start = await recover(lost, opened);
+  if (task.start) context.recovered?.(group, state.counters.emitted);
+  return keepSnapshots(opened, snapshots, task.start?.offset ?? first);
+}
+
+/** Lets a partition that is opened at an offset save its state when it is closed. */
+function keepSnapshots<Written extends WrittenRow>(
+  { state, work: { memory }, task }: EmptyStage<Written>,
+  snapshots: Snapshots | undefined,
+  offset: number,
+): StageTask<void, Written> {
   if (memory && snapshots) {
-    task.keepAtClose(offset, (at) => snapshots.save(at, state, memory));
+    const save = (offset: number) => snapshots.save(offset, state, memory);
+    task.keepAtClose(offset, save);
   }
   return task;
 }
 
-/** A partition that is being opened. */
-interface Opened<Written extends WrittenRow> {
+/** A partition whose place a commit says. */
+interface KnownPosition<Written extends WrittenRow> {
   readonly context: StreamContext;
   readonly stage: Stage;
-  readonly state: StageState;
-  readonly work: RecoverableWork<Written>;
-  readonly task: StageTask<void, Written>;
-}
-
-/** A commit that a stage has made itself. */
-interface KnownCommit {
-  /** Offset of the next record. */
   readonly offset: number;
-  /** What was committed there. */
   readonly commit: StageCommit;
+  /** Makes a stage without its state. */
+  readonly empty: () => EmptyStage<Written>;
+  readonly snapshots: Snapshots | undefined;
 }
 
-/** Makes the state of a commit, by a snapshot and the records behind it where one fits. */
+/** Makes the state of a commit, by a snapshot and the records behind it if one fits. */
 async function openKnown<Written extends WrittenRow>(
-  open: () => Opened<Written>,
-  snapshots: Snapshots | undefined,
-  known: KnownCommit,
-): Promise<Opened<Written>> {
+  known: KnownPosition<Written>,
+): Promise<EmptyStage<Written>> {
+  const { context, stage, offset, commit, empty, snapshots } = known;
+  let opened = empty();
+  await requireSameTopic(context.log, stage, opened.state, offset);
   const began = performance.now();
-  const { offset, commit } = known;
-  let opened = open();
-  const { context: { log, logger }, stage, state: { partition } } = opened;
-  await requireSameTopic(log, stage, opened.state, offset);
   const { memory } = opened.work;
   using snapshot = memory && await snapshots?.find(offset, commit);
   let rows: number | undefined;
   if (memory && snapshots && snapshot) {
-    const defect = snapshot.load(opened.state, memory);
+    const { state } = opened;
+    let defect = snapshot.load(state, memory);
     if (defect === undefined) {
-      rows = await restore(opened, known, snapshot.offset);
+      rows = await restore(known, opened, snapshot.offset);
+      defect = defectOf(state, offset, commit);
     }
-    const { progress } = opened.state;
-    const why = defect ?? whyNotOf(commit, {
-      progress: progress.seconds,
-      replay: progress.checkpoint(offset),
-    });
-    if (why === undefined) snapshots.used(snapshot);
+    if (defect === undefined) snapshots.used(snapshot);
     else {
-      snapshots.refuse(why);
+      snapshots.refuse(defect);
       rows = undefined;
-      opened = open();
+      opened = empty();
     }
   }
-  const isSnapshot = rows !== undefined;
-  rows ??= await restore(opened, known, commit.replay.offset);
-  logger.info("partition restored", {
+  const from = rows === undefined ? undefined : snapshot?.offset;
+  rows ??= await restore(known, opened, commit.replay.offset);
+  context.logger.info("partition restored", {
     group: stage.group,
-    partition,
-    fromOffset: isSnapshot ? snapshot?.offset : commit.replay.offset,
+    partition: opened.state.partition,
+    fromOffset: from ?? commit.replay.offset,
     offset,
     progress: commit.progress,
     rows,
-    ...isSnapshot ? { snapshot: true } : {},
+    ...from === undefined ? {} : { snapshot: true },
     milliseconds: Math.round(performance.now() - began),
   });
   return opened;
 }
 
 /** Why a state cannot be the one of a commit; undefined if it can. */
-function whyNotOf(
+function defectOf(
+  { progress }: StageState,
+  offset: number,
   commit: StageCommit,
-  { progress, replay }: Pick<StageCommit, "progress" | "replay">,
 ): string | undefined {
-  const isSame = progress === commit.progress &&
+  const replay = progress.checkpoint(offset);
+  const isSame = progress.seconds === commit.progress &&
     replay.offset === commit.replay.offset &&
     replay.progress === commit.replay.progress;
-  if (isSame) return undefined;
-  return "it does not lead to the stage's commit";
+  return isSame ? undefined : "it does not lead to the stage's commit";
 }
 
 /**
@@ -162,8 +159,8 @@ function whyNotOf(
  * rows.
  */
 async function restore<Written extends WrittenRow>(
-  { context, stage, state, work, task }: Opened<Written>,
-  { offset, commit }: KnownCommit,
+  { context, stage, offset: to }: KnownPosition<Written>,
+  { state, work, task }: EmptyStage<Written>,
   from: number,
 ): Promise<number> {
   const { log, parameters } = context;
@@ -178,10 +175,11 @@ async function restore<Written extends WrittenRow>(
     replay.done(again.counters.emitted);
     return again.counters.emitted;
   }
+  const committed = { ...counters };
   await requireKept(log, stage.input, partition, from);
-  await task.discard(readRange(log, stage.input, partition, from, offset));
-  const rows = counters.read - commit.counters.read;
-  Object.assign(counters, commit.counters);
+  await task.discard(readRange(log, stage.input, partition, from, to));
+  const rows = counters.read - committed.read;
+  Object.assign(counters, committed);
   return rows;
 }
 
