@@ -44,15 +44,13 @@ function blocksOf(
   return lines.flatMap((line, from) => {
     const match = line.match(start);
     if (!match) return [];
-    const end = new RegExp(`^${match[1]}[})\\]]`);
-    const length = lines.slice(from + 1).findIndex((next) => end.test(next));
-    const isOneLine = /;$/.test(line) || length < 0;
-    const to = isOneLine ? from + 1 : from + 2 + length;
-    // A parameter list may end where the body begins.
-    const more = lines[to - 1]?.match(/^ *\).*\{$/)
-      ? lines.slice(to).findIndex((next) => end.test(next)) + 1
-      : 0;
-    const block = lines.slice(from, to + more).join("\n");
+    const inside = new RegExp(`^(?:${match[1]} |$)`);
+    let to = from + 1;
+    // A parameter list may end where the body begins: `): string {`.
+    const goesOn = (next: string) =>
+      inside.test(next) || /^ *\).*\{$/.test(next);
+    while (to < lines.length && goesOn(lines[to])) to++;
+    const block = lines.slice(from, to).join("\n");
     return [{ name: nameOf(match, line), text: block }];
   });
 }
