@@ -85,8 +85,12 @@ async function peer(name: string, input: string): Promise<number | undefined> {
 function busyTerminal(rows: number): number {
   const day = 86_400;
   const windows = new SlidingWindows({
-    lagSeconds: 7 * day,
-    windowSeconds: [day, 7 * day, 30 * day],
+    columns: ["flag"],
+    groups: [{
+      lagSeconds: 7 * day,
+      windowSeconds: [day, 7 * day, 30 * day],
+      sum: "flag",
+    }],
     slackSeconds: 7 * day,
   });
   const out = new Float64Array(6);
@@ -94,7 +98,8 @@ function busyTerminal(rows: number): number {
   for (let row = 0; row < rows; row++) {
     const time = Math.floor(row / rows * 10 * day);
     const behind = row % 20_000 < 10_000 ? 0 : 5 * day;
-    windows.add(1, Math.max(0, time - behind), row & 1, time, out, 0);
+    windows.add(1, Math.max(0, time - behind), row & 1, 0, time);
+    windows.write(0, out, 0);
   }
   return (performance.now() - began) / 1000;
 }

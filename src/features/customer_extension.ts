@@ -1,4 +1,5 @@
 /** The customer's features of the extended set: see extended_columns.ts. */
+import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 import { amountCents } from "../payment/validation.ts";
 import {
@@ -18,7 +19,6 @@ export class CustomerExtension {
   readonly #useLabels: boolean;
   readonly #offset: number;
   readonly #frauds: SlidingWindows;
-  readonly #counts = new Float64Array(2);
   readonly #times = new Float64Array(HISTORY_MAX);
   readonly #values = new Float64Array(HISTORY_MAX);
   readonly #scratch = new Float64Array(HISTORY_MAX);
@@ -32,10 +32,24 @@ export class CustomerExtension {
     this.#useLabels = useLabels;
     this.#offset = handbookCount(parameters);
     this.#frauds = new SlidingWindows({
-      lagSeconds: this.#delaySeconds,
-      windowSeconds: [this.#longestSeconds],
+      columns: ["flag"],
+      groups: [{
+        lagSeconds: this.#delaySeconds,
+        windowSeconds: [this.#longestSeconds],
+        sum: "flag",
+      }],
       slackSeconds,
     });
+  }
+
+  /** Writes the state. */
+  save(sink: StateSink): void {
+    this.#frauds.save(sink);
+  }
+
+  /** Takes a state that save() wrote; throws an Error as SlidingWindows.load() does. */
+  load(source: StateSource): void {
+    this.#frauds.load(source);
   }
 
   /**
@@ -54,7 +68,7 @@ export class CustomerExtension {
     const longest = this.#longestSeconds;
     const times = this.#times;
     const values = this.#values;
-    const count = amounts.recent(1, times, values);
+    const count = amounts.recent(0, "value", 1, times, values);
     let place = at + this.#offset;
     totals[place++] = count === 0 ? longest : time - times[count - 1];
     let greatest = 0;
@@ -95,8 +109,8 @@ export class CustomerExtension {
     const label = this.#useLabels ? row.fraud : 0;
     const time = row.timeSeconds;
     const windows = this.#frauds;
-    windows.add(row.customerId, time, label, progress, this.#counts, 0);
-    const count = windows.recent(0, this.#times, this.#values);
+    windows.add(row.customerId, time, label, 0, progress);
+    const count = windows.recent(0, "flag", 0, this.#times, this.#values);
     let known = 0;
     let newest = time - this.#delaySeconds - this.#longestSeconds;
     for (let i = 0; i < count; i++) {

@@ -1,43 +1,62 @@
 /**
- * The events of one busy key in order of time, where many come out of order:
- * in blocks of at most BLOCK_EVENTS, so that an event moves those of its own
- * block only, however many are newer. Numbers and sums of whole blocks stand in
- * a binary indexed tree (Fenwick 1994), which is made anew where a block comes
- * or goes: once for hundreds of events. SlidingWindows, whose rings are smaller
- * and faster in order, hands a key over when its events move too many others.
+ * The events of one busy key in order of time, in blocks of at most
+ * BLOCK_EVENTS: an event moves those of its own block only, however many are
+ * newer. Numbers and sums of whole blocks stand in a binary indexed tree
+ * (Fenwick 1994), which is made anew where a block comes or goes: once for
+ * hundreds of events. SlidingWindows, whose rings are smaller and faster, hands
+ * a key over when it has more events than fit into a ring.
  */
+import {
+  readDoubles,
+  readInts,
+  type StateSink,
+  type StateSource,
+  writeView,
+} from "../base/state_stream.ts";
+import type { Boundary, Column } from "./window_layout.ts";
 
-const BLOCK_EVENTS = 512;
+const BLOCK_EVENTS = 256;
 
 /** Events `from` to `end` of a block; those before `from` have expired. */
 interface Block {
   readonly times: Int32Array;
-  /** Sums of the block's values up to and including each. */
-  readonly sums: Float64Array;
+  /** Of each column, the sums of the block's values up to and including each; of flags, whose sums are small, in 16 bits. */
+  readonly sums: readonly (Uint16Array | Float64Array)[];
   from: number;
   end: number;
 }
 
 /** Sliding windows over the events of one key. */
 export class EventBlocks {
-  readonly #bounds: Int32Array;
+  readonly #columns: readonly Column[];
+  readonly #distances: Float64Array;
+  // Of each boundary, the place of its column.
+  readonly #columnOf: Uint8Array;
   // In order of time, never empty; only a block that is alone has no events.
-  readonly #blocks: Block[] = [emptyBlock()];
-  // Number and sum of blocks i & (i + 1) … i at 2i and 2i + 1.
-  #tree = new Float64Array(2);
+  #blocks: Block[];
+  // A node has a number and a sum for each column, of blocks i & (i + 1) … i.
+  readonly #width: number;
+  #tree: Float64Array;
   #moved = 0;
-  // Of the query before: the events up to its end, those of its longest window.
-  #endBlock = 0;
-  #endEvent = 0;
-  #inside = 0;
-  // What #count() has found beside the number: the sum and the place.
-  #sum = 0;
-  #block = 0;
-  #event = 0;
+  #held = 0;
+  // What query() has found of each boundary: place, number and sum of the events before it.
+  readonly #blockAt: Int32Array;
+  readonly #eventAt: Int32Array;
+  readonly #counts: Float64Array;
+  readonly #sums: Float64Array;
 
-  /** Makes windows without events; `bounds` are the distances of their end and their beginnings from an event, in seconds. */
-  constructor(bounds: Int32Array) {
-    this.#bounds = bounds;
+  /** Makes windows without events. */
+  constructor(columns: readonly Column[], boundaries: readonly Boundary[]) {
+    this.#columns = columns;
+    this.#distances = Float64Array.from(boundaries, (b) => b.distance);
+    this.#columnOf = Uint8Array.from(boundaries, (b) => columns.indexOf(b.sum));
+    this.#blocks = [this.#emptyBlock()];
+    this.#width = 1 + columns.length;
+    this.#tree = new Float64Array(this.#width);
+    this.#blockAt = new Int32Array(boundaries.length);
+    this.#eventAt = new Int32Array(boundaries.length);
+    this.#counts = new Float64Array(boundaries.length);
+    this.#sums = new Float64Array(boundaries.length);
   }
 
   /** Cells that were moved or summed up again so far. */
@@ -47,7 +66,17 @@ export class EventBlocks {
 
   /** Bytes held in typed arrays. */
   get bytes(): number {
-    return this.#tree.byteLength + this.#blocks.length * BLOCK_EVENTS * 12;
+    let bytes = this.#tree.byteLength;
+    for (const { times, sums } of this.#blocks) {
+      bytes += times.byteLength;
+      for (const column of sums) bytes += column.byteLength;
+    }
+    return bytes;
+  }
+
+  /** Number of events. */
+  get length(): number {
+    return this.#held;
   }
 
   /** Time of the newest event; -Infinity without one. */
@@ -57,7 +86,7 @@ export class EventBlocks {
   }
 
   /** Adds an event behind those that are not later. */
-  insert(time: number, value: number): void {
+  insert(time: number, flag: number, value: number): void {
     let at = this.#blockOf(time);
     let block = this.#blocks[at];
     if (block.end === BLOCK_EVENTS) {
@@ -69,16 +98,23 @@ export class EventBlocks {
     const place = firstLater(block, time);
     const last = block.end++;
     this.#moved += last - place;
-    for (let event = last; event > place; event--) {
-      times[event] = times[event - 1];
-      sums[event] = sums[event - 1] + value;
-    }
+    this.#held++;
+    times.copyWithin(place + 1, place, last);
     times[place] = time;
-    sums[place] = value + (place === 0 ? 0 : sums[place - 1]);
     const tree = this.#tree;
-    for (let node = at; node < this.#blocks.length; node |= node + 1) {
-      tree[2 * node]++;
-      tree[2 * node + 1] += value;
+    const width = this.#width;
+    const length = this.#blocks.length;
+    for (let node = at; node < length; node |= node + 1) tree[node * width]++;
+    for (let column = 0; column < sums.length; column++) {
+      const added = this.#columns[column] === "flag" ? flag : value;
+      const upTo = sums[column];
+      for (let event = last; event > place; event--) {
+        upTo[event] = upTo[event - 1] + added;
+      }
+      upTo[place] = added + (place === 0 ? 0 : upTo[place - 1]);
+      for (let node = at; node < length; node |= node + 1) {
+        tree[node * width + 1 + column] += added;
+      }
     }
   }
 
@@ -87,38 +123,51 @@ export class EventBlocks {
     const blocks = this.#blocks;
     let gone = 0;
     for (const block of blocks) {
-      const { times, end } = block;
-      while (block.from < end && times[block.from] <= expired) block.from++;
+      const { times, from, end } = block;
+      const isWhole = from < end && times[end - 1] <= expired;
+      block.from = isWhole ? end : firstLater(block, expired);
+      this.#held -= block.from - from;
       if (block.from < end) break;
       gone++;
     }
     if (gone === 0) return;
     blocks.splice(0, gone);
-    if (blocks.length === 0) blocks.push(emptyBlock());
+    if (blocks.length === 0) blocks.push(this.#emptyBlock());
     this.#index();
   }
 
-  /** Writes the windows of an event of that time as SlidingWindows.add() does. */
-  query(time: number, out: Float64Array, at: number): void {
-    const bounds = this.#bounds;
-    const end = this.#count(time - bounds[0]);
-    const endSum = this.#sum;
-    this.#endBlock = this.#block;
-    this.#endEvent = this.#event;
-    for (let bound = 1; bound < bounds.length; bound++) {
-      this.#inside = end - this.#count(time - bounds[bound]);
-      out[at++] = this.#inside;
-      out[at++] = endSum - this.#sum;
+  /** Moves the boundaries to where an event of that time sees them. */
+  query(time: number): void {
+    const distances = this.#distances;
+    for (let bound = 0; bound < distances.length; bound++) {
+      this.#seek(bound, time - distances[bound]);
     }
   }
 
-  /** The newest events of the query before, as SlidingWindows.recent() has them. */
-  recent(skip: number, times: Float64Array, values: Float64Array): number {
-    const length = Math.max(0, this.#inside - skip);
+  /** Writes the numbers and sums between boundary `first` and those after it, to boundary `last`. */
+  write(first: number, last: number, out: Float64Array, at: number): void {
+    for (let bound = first + 1; bound <= last; bound++) {
+      out[at++] = this.#counts[first] - this.#counts[bound];
+      out[at++] = this.#sums[first] - this.#sums[bound];
+    }
+  }
+
+  /** The newest events between boundaries `last` and `first`, as SlidingWindows.recent() has them. */
+  recent(
+    first: number,
+    last: number,
+    column: Column,
+    skip: number,
+    times: Float64Array,
+    values: Float64Array,
+  ): number {
+    const inside = this.#counts[first] - this.#counts[last];
+    const length = Math.max(0, inside - skip);
     const wanted = Math.min(length, times.length);
-    let at = this.#endBlock;
+    const place = this.#columns.indexOf(column);
+    let at = this.#blockAt[first];
     let block = this.#blocks[at];
-    let event = this.#endEvent;
+    let event = this.#eventAt[first];
     const back = () => {
       while (event === block.from) {
         block = this.#blocks[--at];
@@ -127,38 +176,89 @@ export class EventBlocks {
       event--;
     };
     for (let skipped = 0; length > 0 && skipped < skip; skipped++) back();
-    for (let place = wanted - 1; place >= 0; place--) {
+    for (let to = wanted - 1; to >= 0; to--) {
       back();
-      times[place] = block.times[event];
-      values[place] = block.sums[event] -
-        (event === 0 ? 0 : block.sums[event - 1]);
+      times[to] = block.times[event];
+      values[to] = valueAt(block, place, event);
     }
     if (length === wanted) return wanted;
     back();
     const cut = block.times[event];
-    let first = 0;
-    while (first < wanted && times[first] === cut) first++;
-    times.copyWithin(0, first, wanted);
-    values.copyWithin(0, first, wanted);
-    return wanted - first;
+    let from = 0;
+    while (from < wanted && times[from] === cut) from++;
+    times.copyWithin(0, from, wanted);
+    values.copyWithin(0, from, wanted);
+    return wanted - from;
   }
 
-  /** The number of events up to and including a time, counted from somewhere before all. */
-  #count(time: number): number {
+  /** Calls `take` with every event, in order of time. */
+  forEach(
+    take: (time: number, flag: number, value: number) => void,
+  ): void {
+    const flag = this.#columns.indexOf("flag");
+    const value = this.#columns.indexOf("value");
+    for (const block of this.#blocks) {
+      for (let event = block.from; event < block.end; event++) {
+        take(
+          block.times[event],
+          flag < 0 ? 0 : valueAt(block, flag, event),
+          value < 0 ? 0 : valueAt(block, value, event),
+        );
+      }
+    }
+  }
+
+  /** Writes all events. */
+  save(sink: StateSink): void {
+    writeView(sink, Int32Array.of(this.#blocks.length));
+    for (const { times, sums, from, end } of this.#blocks) {
+      writeView(sink, Int32Array.of(from, end));
+      writeView(sink, times.subarray(0, end));
+      for (const column of sums) {
+        writeView(sink, Float64Array.from(column.subarray(0, end)));
+      }
+    }
+  }
+
+  /** Takes the events that save() wrote. Throws an Error where they cannot be right. */
+  load(source: StateSource): void {
+    const [length] = readInts(source, 1);
+    if (length < 1) throw new Error(`${length} blocks of events`);
+    this.#blocks = [];
+    this.#held = 0;
+    for (let at = 0; at < length; at++) {
+      const [from, end] = readInts(source, 2);
+      const isEmpty = from === end && length > 1;
+      if (isEmpty || from < 0 || from > end || end > BLOCK_EVENTS) {
+        throw new Error(`events ${from} to ${end} of a block`);
+      }
+      const block = { ...this.#emptyBlock(), from, end };
+      block.times.set(readInts(source, end));
+      for (const column of block.sums) column.set(readDoubles(source, end));
+      this.#blocks.push(block);
+      this.#held += end - from;
+    }
+    this.#index();
+  }
+
+  /** Finds the last event up to and including a time, for a boundary. */
+  #seek(bound: number, time: number): void {
     const at = this.#blockOf(time);
     const block = this.#blocks[at];
     const event = firstLater(block, time);
+    const column = this.#columnOf[bound];
     let count = event;
-    let sum = event === 0 ? 0 : block.sums[event - 1];
+    let sum = event === 0 ? 0 : block.sums[column][event - 1];
     const tree = this.#tree;
+    const width = this.#width;
     for (let node = at - 1; node >= 0; node = (node & (node + 1)) - 1) {
-      count += tree[2 * node];
-      sum += tree[2 * node + 1];
+      count += tree[node * width];
+      sum += tree[node * width + 1 + column];
     }
-    this.#sum = sum;
-    this.#block = at;
-    this.#event = event;
-    return count;
+    this.#blockAt[bound] = at;
+    this.#eventAt[bound] = event;
+    this.#counts[bound] = count;
+    this.#sums[bound] = sum;
   }
 
   /** The last block that begins not later than `time`, or the first. */
@@ -180,15 +280,15 @@ export class EventBlocks {
     const block = this.#blocks[at];
     const isLast = at === this.#blocks.length - 1;
     if (isLast && block.times[block.end - 1] <= time) {
-      const next = emptyBlock();
+      const next = this.#emptyBlock();
       // Where a block begins is looked for before it has an event.
       next.times[0] = time;
       this.#blocks.push(next);
     } else {
       const middle = (block.from + block.end) >>> 1;
       const halves = [
-        part(block, block.from, middle),
-        part(block, middle, block.end),
+        this.#part(block, block.from, middle),
+        this.#part(block, middle, block.end),
       ].filter(({ end }) => end > 0);
       this.#blocks.splice(at, 1, ...halves);
       this.#moved += block.end - block.from;
@@ -199,44 +299,56 @@ export class EventBlocks {
   /** Makes the tree of the blocks as they are. */
   #index(): void {
     const blocks = this.#blocks;
-    const length = blocks.length;
-    if (this.#tree.length < 2 * length) {
-      this.#tree = new Float64Array(4 * length);
-    }
-    const tree = this.#tree.fill(0, 0, 2 * length);
-    for (let node = 0; node < length; node++) {
+    const width = this.#width;
+    const length = blocks.length * width;
+    if (this.#tree.length < length) this.#tree = new Float64Array(2 * length);
+    const tree = this.#tree.fill(0, 0, length);
+    for (let node = 0; node < blocks.length; node++) {
       const { sums, end } = blocks[node];
-      tree[2 * node] += end;
-      tree[2 * node + 1] += end === 0 ? 0 : sums[end - 1];
+      tree[node * width] += end;
+      for (let column = 0; column < sums.length; column++) {
+        const total = end === 0 ? 0 : sums[column][end - 1];
+        tree[node * width + 1 + column] += total;
+      }
       const above = node | (node + 1);
-      if (above >= length) continue;
-      tree[2 * above] += tree[2 * node];
-      tree[2 * above + 1] += tree[2 * node + 1];
+      if (above >= blocks.length) continue;
+      for (let cell = 0; cell < width; cell++) {
+        tree[above * width + cell] += tree[node * width + cell];
+      }
     }
-    this.#moved += length;
+    this.#moved += blocks.length;
+  }
+
+  #emptyBlock(): Block {
+    return {
+      times: new Int32Array(BLOCK_EVENTS),
+      sums: this.#columns.map((column) =>
+        new (column === "flag" ? Uint16Array : Float64Array)(BLOCK_EVENTS)
+      ),
+      from: 0,
+      end: 0,
+    };
+  }
+
+  /** A block with some of another's events. */
+  #part(block: Block, from: number, end: number): Block {
+    const made = this.#emptyBlock();
+    made.times.set(block.times.subarray(from, end));
+    for (const [column, sums] of block.sums.entries()) {
+      const before = from === 0 ? 0 : sums[from - 1];
+      for (let event = from; event < end; event++) {
+        made.sums[column][event - from] = sums[event] - before;
+      }
+    }
+    made.end = end - from;
+    return made;
   }
 }
 
-function emptyBlock(): Block {
-  return {
-    times: new Int32Array(BLOCK_EVENTS),
-    sums: new Float64Array(BLOCK_EVENTS),
-    from: 0,
-    end: 0,
-  };
-}
-
-/** A block with some of another's events. */
-function part(block: Block, from: number, end: number): Block {
-  const { times, sums } = block;
-  const before = from === 0 ? 0 : sums[from - 1];
-  const made = emptyBlock();
-  made.times.set(times.subarray(from, end));
-  for (let event = from; event < end; event++) {
-    made.sums[event - from] = sums[event] - before;
-  }
-  made.end = end - from;
-  return made;
+/** An event's value of a column. */
+function valueAt({ sums }: Block, column: number, event: number): number {
+  const upTo = sums[column];
+  return upTo[event] - (event === 0 ? 0 : upTo[event - 1]);
 }
 
 /** The first event of a block that is later than `time`; its end if none is. */

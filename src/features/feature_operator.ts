@@ -5,6 +5,7 @@
  * runs the two halves on the two sides of its repartition; files run both at
  * once through FeatureOperator. There is no other implementation.
  */
+import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { isNight, isWeekend } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
 import { amountCents } from "../payment/validation.ts";
@@ -34,9 +35,10 @@ export class CustomerOperator {
     this.#extension = parameters.set === "extended"
       ? new CustomerExtension(parameters, slackSeconds)
       : undefined;
+    const windowSeconds = parameters.windowDays.map((d) => d * DAY_SECONDS);
     this.windows = new SlidingWindows({
-      lagSeconds: 0,
-      windowSeconds: parameters.windowDays.map((days) => days * DAY_SECONDS),
+      columns: ["value"],
+      groups: [{ lagSeconds: 0, windowSeconds, sum: "value" }],
       slackSeconds,
     });
   }
@@ -56,8 +58,25 @@ export class CustomerOperator {
     writeCalendarFlags(row.datetimeSeconds, totals, at);
     const cents = amountCents(row.amount);
     const { customerId, timeSeconds } = row;
-    this.windows.add(customerId, timeSeconds, cents, progress, totals, at + 2);
+    this.windows.add(customerId, timeSeconds, 0, cents, progress);
+    this.windows.write(0, totals, at + 2);
     this.#extension?.process(row, this.windows, progress, totals, at);
+  }
+
+  /** Writes the state, all but the parameters. */
+  save(sink: StateSink): void {
+    this.windows.save(sink);
+    this.#extension?.save(sink);
+  }
+
+  /**
+   * Takes a state that save() wrote, of an operator with the same parameters
+   * and slack. Throws an Error where it is of another version or layout,
+   * damaged or too short; the operator is of no use then.
+   */
+  load(source: StateSource): void {
+    this.windows.load(source);
+    this.#extension?.load(source);
   }
 }
 
@@ -76,9 +95,11 @@ export class TerminalOperator {
       ? new TerminalExtension(parameters, slackSeconds)
       : undefined;
     this.#offset = 2 + 2 * parameters.windowDays.length;
+    const lagSeconds = parameters.delayDays * DAY_SECONDS;
+    const windowSeconds = parameters.windowDays.map((d) => d * DAY_SECONDS);
     this.windows = new SlidingWindows({
-      lagSeconds: parameters.delayDays * DAY_SECONDS,
-      windowSeconds: parameters.windowDays.map((days) => days * DAY_SECONDS),
+      columns: ["flag"],
+      groups: [{ lagSeconds, windowSeconds, sum: "flag" }],
       slackSeconds,
     });
   }
@@ -96,9 +117,25 @@ export class TerminalOperator {
   ): void {
     const label = this.#useLabels ? row.fraud : 0;
     const { terminalId, timeSeconds } = row;
-    const place = at + this.#offset;
-    this.windows.add(terminalId, timeSeconds, label, progress, totals, place);
+    this.windows.add(terminalId, timeSeconds, label, 0, progress);
+    this.windows.write(0, totals, at + this.#offset);
     this.#extension?.process(row, progress, totals, at);
+  }
+
+  /** Writes the state, all but the parameters. */
+  save(sink: StateSink): void {
+    this.windows.save(sink);
+    this.#extension?.save(sink);
+  }
+
+  /**
+   * Takes a state that save() wrote, of an operator with the same parameters
+   * and slack. Throws an Error where it is of another version or layout,
+   * damaged or too short; the operator is of no use then.
+   */
+  load(source: StateSource): void {
+    this.windows.load(source);
+    this.#extension?.load(source);
   }
 }
 

@@ -4,63 +4,78 @@
  * the sink topic, the payment's keys followed by the features'.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
-import { JsonScanner, type Literal, literal } from "../payment/json_scanner.ts";
-import {
-  emptyPayment,
-  INT_MAX,
-  type Payment,
-  PAYMENT_FIELDS,
-} from "../payment/payment.ts";
+import { JsonScanner, literal } from "../payment/json_scanner.ts";
+import { emptyPayment, INT_MAX, type Payment } from "../payment/payment.ts";
+import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import {
   parseObject,
-  PaymentJsonReader,
   PaymentJsonWriter,
+  paymentValues,
 } from "../payment/payment_json.ts";
-import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
-import { checkTimes, type Defect, fillPayment } from "../payment/validation.ts";
+import {
+  jsonMarks,
+  RecordScanner,
+  RecordWriter,
+} from "../payment/record_codec.ts";
+import { type Field, PAYMENT_RECORD } from "../payment/record_field.ts";
+import { checkStart, type Defect, fillPayment } from "../payment/validation.ts";
 import {
   featureNames,
   type FeatureParameters,
   wholeFeatures,
 } from "./parameters.ts";
 
+const CLOSE = literal("}");
+
+/** The features as fields of a row whose first of them is cell `from`. */
+export function featureFields(
+  parameters: FeatureParameters,
+  from = PAYMENT_CELLS,
+): Field[] {
+  const whole = wholeFeatures(parameters);
+  return featureNames(parameters).map((name, i) => ({
+    name,
+    kind: whole[i] ? "whole" : "number",
+    max: whole[i] ? INT_MAX : Number.MAX_VALUE,
+    cell: from + i,
+  }));
+}
+
 /** Writes feature rows as JSON. */
 export class FeatureJsonWriter {
   readonly #head = new PaymentJsonWriter();
-  readonly #keys: readonly Literal[];
-  readonly #close = literal("}");
+  readonly #features: RecordWriter;
 
   /** Writes the features of these parameters. */
   constructor(parameters: FeatureParameters) {
-    this.#keys = featureNames(parameters).map((name) => literal(`,"${name}":`));
+    const fields = featureFields(parameters, 0);
+    const marks = jsonMarks([...PAYMENT_RECORD, ...fields]);
+    this.#features = new RecordWriter(
+      fields,
+      marks.slice(PAYMENT_RECORD.length),
+    );
   }
 
   /** Appends a payment with its feature values. */
   write(writer: ByteWriter, row: Payment, values: Float64Array): void {
     this.#head.write(writer, row, true);
-    for (let i = 0; i < this.#keys.length; i++) {
-      writer.bytes(this.#keys[i].bytes);
-      writer.number(values[i]);
-    }
-    writer.bytes(this.#close.bytes);
+    this.#features.write(writer, values, 0);
+    writer.bytes(CLOSE.bytes);
   }
 }
 
 /** Reads feature rows from JSON. */
 export class FeatureJsonReader {
-  readonly #head = new PaymentJsonReader();
+  readonly #features: readonly Field[];
   readonly #scanner = new JsonScanner();
-  readonly #names: readonly string[];
-  readonly #keys: readonly Literal[];
-  readonly #close = literal("}");
-  readonly #whole: readonly boolean[];
+  readonly #fields: RecordScanner;
   readonly #row = emptyPayment();
 
   /** Reads the features of these parameters. */
   constructor(parameters: FeatureParameters) {
-    this.#names = featureNames(parameters);
-    this.#whole = wholeFeatures(parameters);
-    this.#keys = this.#names.map((name) => literal(`,"${name}":`));
+    this.#features = featureFields(parameters);
+    const fields = [...PAYMENT_RECORD, ...this.#features];
+    this.#fields = new RecordScanner(fields, jsonMarks(fields));
   }
 
   /** Fills cells from `at` on with the row in bytes `start` … `end`, or returns what is wrong with it. */
@@ -72,25 +87,13 @@ export class FeatureJsonReader {
     cells: Float64Array,
     at: number,
   ): Defect | undefined {
-    this.#scanner.start(bytes, start, end);
-    const known = this.#scan(cells, at + PAYMENT_CELLS);
-    const defect = known
-      ? checkTimes(this.#row, this.#head.timeDays, startSeconds)
-      : this.#parse(bytes, start, end, startSeconds, cells, at);
-    if (!defect) toCells(this.#row, cells, at);
-    return defect;
-  }
-
-  #scan(cells: Float64Array, at: number): boolean {
     const scanner = this.#scanner;
-    if (!this.#head.scan(scanner, this.#row)) return false;
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (!scanner.expect(this.#keys[i])) return false;
-      const value = scanner.decimal();
-      if (!isFeature(value, this.#whole[i])) return false;
-      cells[at + i] = value;
-    }
-    return scanner.expect(this.#close) && scanner.atEnd;
+    scanner.start(bytes, start, end);
+    const known = this.#fields.scan(scanner, cells, at) &&
+      scanner.expect(CLOSE) && scanner.atEnd;
+    if (!known) return this.#parse(bytes, start, end, startSeconds, cells, at);
+    const [time, datetime] = [cells[at + CELL.time], cells[at + CELL.datetime]];
+    return checkStart(time, datetime, startSeconds);
   }
 
   #parse(
@@ -101,24 +104,23 @@ export class FeatureJsonReader {
     cells: Float64Array,
     at: number,
   ): Defect | undefined {
-    const parsed = parseObject(bytes, start, end);
-    if (!parsed.object) return parsed.defect;
-    const { object } = parsed;
-    const values = PAYMENT_FIELDS.map((field) => object[field]);
-    const defect = fillPayment(values, startSeconds, this.#row);
-    if (defect) return defect;
-    for (const [i, name] of this.#names.entries()) {
+    const { object, defect } = parseObject(bytes, start, end);
+    if (!object) return defect;
+    const bad = fillPayment(paymentValues(object), startSeconds, this.#row);
+    if (bad) return bad;
+    toCells(this.#row, cells, at);
+    for (const { name, kind, max, cell } of this.#features) {
       const value = object[name];
       if (value === undefined) {
         return { reason: "missing field", message: `${name} is missing` };
       }
-      if (typeof value !== "number" || !isFeature(value, this.#whole[i])) {
-        const kind = this.#whole[i] ? "whole number" : "number";
-        const message = `${name} is not a ${kind} from 0 to ` +
-          (this.#whole[i] ? INT_MAX : Number.MAX_VALUE);
+      const isWhole = kind === "whole";
+      if (typeof value !== "number" || !isFeature(value, isWhole)) {
+        const number = isWhole ? "whole number" : "number";
+        const message = `${name} is not a ${number} from 0 to ${max}`;
         return { reason: "wrong type", message };
       }
-      cells[at + PAYMENT_CELLS + i] = value;
+      cells[at + cell] = value;
     }
     return undefined;
   }

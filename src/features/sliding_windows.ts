@@ -2,89 +2,114 @@
  * Exact counts and sums over sliding windows of event time, for many keys at
  * once: the one structure behind every window feature.
  *
- * A key's events lie in a ring buffer ordered by time, each with the running
- * sum of the values up to it, so that a window is the difference of two
- * positions. Each boundary of the windows remembers its position (a cursor)
- * and moves on from there: amortised O(1) for events in order; an older event
- * costs its displacement, and a query further away the logarithm of the
- * distance. All rings live in two typed arrays (an arena) that are rebuilt,
- * compacted, when they are full or mostly empty: nothing is allocated per
- * event, and memory follows the events still in reach of a window. A key with
- * an event older than DISPLACED_MAX others leaves its ring for EventBlocks,
- * where one more such event costs no more than before.
+ * A key's events lie in a ring ordered by time: in one word of 32 bits the
+ * time and the flag, in one or two more the value, as wide as this key needs.
+ * In front of them stands, for each boundary of the windows, how many events
+ * lie before it and what they sum up to. A boundary moves on from where it was
+ * and passes each event once if they come in order, so that a window is the
+ * difference of two boundaries; an older event costs its displacement. Rings
+ * fit their keys within an eighth (see ring_memory.ts): nothing else is
+ * allocated, and memory follows the events still in reach of a window. A key
+ * with more than RING_EVENTS_MAX events leaves its ring for EventBlocks, so no
+ * step takes longer because there are more keys or more events.
  */
+import {
+  readInts,
+  type StateSink,
+  type StateSource,
+  writeView,
+} from "../base/state_stream.ts";
 import { EventBlocks } from "./event_blocks.ts";
+import { KeyTable } from "./key_table.ts";
+import { RingMemory } from "./ring_memory.ts";
+import {
+  boundariesOf,
+  type Boundary,
+  type Column,
+  type WindowLayout,
+} from "./window_layout.ts";
 
-/** What the windows of one structure look like, all in seconds. */
-export interface WindowLayout {
-  /** Distance of every window's end from the event: 0 for windows that end at the event itself, the label delay for labels. */
-  readonly lagSeconds: number;
-  /** Lengths of the windows, ascending. */
-  readonly windowSeconds: readonly number[];
-  /** How far behind the greatest event time a query may still come. */
-  readonly slackSeconds: number;
-}
+// A ring begins with its key, then come numbers of 16 bits, then, from a whole
+// double on, the sum before each boundary, then the events.
+const KEY = 0; // in words
+const HEAD = 2; // in halves: place of the oldest event
+const COUNT = 3; // number of events
+const CAPACITY = 4; // events that fit
+const SIZE_CLASS = 5;
+const WIDE = 6; // 1 if values have two words
+const CURSOR = 7; // of each boundary, the number of events before it
 
-// A slot holds what is known of one key, in this order, then the cursors.
-const KEY = 0;
-const START = 1; // first cell of the ring in the arena
-const MASK = 2; // capacity of the ring - 1; the capacity is a power of two
-const HEAD = 3; // number of the oldest event; a number's cell is number & MASK
-const TAIL = 4; // number of the next event
-const OLDEST = 5; // time of the oldest event
-const CURSOR = 6;
-
-const UNUSED = -1;
-const RING_MIN = 4;
-const SLOTS_MIN = 64;
-const ARENA_MIN = 1024;
-const NUMBER_MAX = 0x3fff_ffff;
+/** In the table: the key's events are in blocks. */
+const BUSY = -1;
+/** Events in a ring at most; a step never moves or passes more. */
+const RING_EVENTS_MAX = 1024;
+/** Events below which a busy key goes back to a ring. */
+const BUSY_MIN = RING_EVENTS_MAX / 4;
 const SUM_MAX = 2 ** 52;
-const NARROW_LIMIT = 2 ** 32;
 const SWEEP_MASK = 31;
-/** Newer events that one may move in a ring. */
-const DISPLACED_MAX = 256;
+const STATE_VERSION = 1;
 
-/** Sliding windows over events (key, time, value) of whole numbers. */
+/** Sliding windows over events (key, time, flag, value) of whole numbers. */
 export class SlidingWindows {
-  readonly #bounds: Int32Array;
-  readonly #touched: Float64Array;
+  readonly #columns: readonly Column[];
+  readonly #boundaries: readonly Boundary[];
+  readonly #distances: Float64Array;
+  // Of each boundary, 1 if it sums up the flag.
+  readonly #sumsFlag: Uint8Array;
+  // Of each group, its boundaries: the first is the windows' end.
+  readonly #groups: readonly { first: number; last: number }[];
+  // The boundary furthest behind, before which events may be forgotten.
+  readonly #furthest: number;
   readonly #keepSeconds: number;
-  readonly #stride: number;
-  readonly #slotOf = new Map<number, number>();
-  #slots: Int32Array;
-  // Of each slot: running sum of the events that are gone, sum of those held.
-  #slotSums: Float64Array;
-  #slotCount = 0;
-  #freeSlots: number[] = [];
-  // Cell c of the arena: the event's time at 2c, the running sum at 2c + 1.
-  // 32 bits do for both while no key's events sum up to 2^32: running sums
-  // wrap around, their differences do not. Half the memory is twice the cache.
-  #arena: Int32Array | Float64Array = new Int32Array(2 * ARENA_MIN);
-  #wide = false;
-  #arenaUsed = 0;
-  #arenaLive = 0;
-  #sweepSlot = 0;
-  #adds = 0;
-  #latest = 0;
-  #moved = 0;
-  readonly #busy = new Map<number, EventBlocks>();
+  // Where sums begin, in doubles, and events, in words.
+  readonly #sumsAt: number;
+  readonly #eventsAt: number;
+  // Of narrow and of wide rings: words of an event, events in each size class.
+  readonly #strides: readonly [number, number];
+  readonly #capacities: readonly [number[], number[]];
+  #table = new KeyTable();
+  #memory: RingMemory;
+  #busy = new Map<number, EventBlocks>();
   #busySweep = this.#busy.entries();
-  // The key added last, where it is a busy one.
+  #adds = 0;
+  #moved = 0;
+  // Where the event added last is.
+  #latest = 0;
   #latestBusy: EventBlocks | undefined;
 
   /** Makes empty windows of the given layout. */
-  constructor(layout: WindowLayout) {
-    const { lagSeconds, windowSeconds, slackSeconds } = layout;
-    this.#bounds = Int32Array.from([
-      lagSeconds,
-      ...windowSeconds.map((seconds) => lagSeconds + seconds),
-    ]);
-    this.#touched = new Float64Array(this.#bounds.length);
-    this.#keepSeconds = lagSeconds + Math.max(...windowSeconds) + slackSeconds;
-    this.#stride = CURSOR + this.#bounds.length;
-    this.#slots = new Int32Array(SLOTS_MIN * this.#stride);
-    this.#slotSums = new Float64Array(2 * SLOTS_MIN);
+  constructor({ columns, groups, slackSeconds }: WindowLayout) {
+    this.#columns = columns;
+    let first = 0;
+    this.#groups = groups.map(({ windowSeconds }) => {
+      const last = first + windowSeconds.length;
+      const group = { first, last };
+      first = last + 1;
+      return group;
+    });
+    this.#boundaries = groups.flatMap(boundariesOf);
+    const distances = this.#boundaries.map(({ distance }) => distance);
+    this.#distances = Float64Array.from(distances);
+    this.#sumsFlag = Uint8Array.from(
+      this.#boundaries,
+      ({ sum }) => sum === "flag" ? 1 : 0,
+    );
+    const furthest = Math.max(...distances);
+    this.#furthest = distances.indexOf(furthest);
+    this.#keepSeconds = furthest + slackSeconds;
+    this.#sumsAt = Math.ceil((CURSOR + distances.length) / 4);
+    this.#eventsAt = 2 * (this.#sumsAt + distances.length);
+    this.#strides = columns.includes("value") ? [2, 3] : [1, 1];
+    const wordsMax = this.#eventsAt + RING_EVENTS_MAX * this.#strides[1];
+    this.#memory = new RingMemory(wordsMax);
+    const capacities = (stride: number) =>
+      this.#memory.sizes.map((words) =>
+        Math.min(RING_EVENTS_MAX, Math.floor((words - this.#eventsAt) / stride))
+      );
+    this.#capacities = [
+      capacities(this.#strides[0]),
+      capacities(this.#strides[1]),
+    ];
   }
 
   /** How long an event is kept, in seconds behind the greatest event time. */
@@ -94,21 +119,20 @@ export class SlidingWindows {
 
   /** Number of keys that hold state. */
   get keys(): number {
-    return this.#slotOf.size + this.#busy.size;
+    return this.#table.size;
   }
 
   /** Bytes held in typed arrays. */
   get bytes(): number {
-    let bytes = this.#arena.byteLength +
-      this.#slots.byteLength + this.#slotSums.byteLength;
+    let bytes = this.#memory.bytes + this.#table.bytes;
     for (const blocks of this.#busy.values()) bytes += blocks.bytes;
     return bytes;
   }
 
   /**
-   * Cells moved so far to keep events in order, to make room or to give it back:
-   * all that an event may cost beside a search. It grows with the number of
-   * events added, whatever their keys and order.
+   * Cells moved or passed so far to keep events in order, to make room or to
+   * give it back: all that an event may cost beside a search. It grows with
+   * the number of events added, whatever their keys and order.
    */
   get movedCells(): number {
     let moved = this.#moved;
@@ -117,308 +141,356 @@ export class SlidingWindows {
   }
 
   /**
-   * Adds an event and writes the windows as it sees them: for window w of
-   * length N, out[at + 2w] is the number and out[at + 2w + 1] the sum of the
-   * values of the key's events so far with time - lag - N < t <= time - lag,
-   * in the order of the layout. `progress` is the greatest event time so far,
-   * this one included; `time` may lie up to the layout's slack behind it.
-   * Keys are 0 … 2^31 - 1, times and progress seconds below 2^31.
+   * Adds an event. `progress` is the greatest event time so far, this one
+   * included; `time` may lie up to the layout's slack behind it. Keys are
+   * 0 … 2^31 - 1, times and progress seconds below 2^31; what the layout has
+   * no column for is ignored.
    */
   add(
     key: number,
     time: number,
+    flag: number,
     value: number,
     progress: number,
-    out: Float64Array,
-    at: number,
   ): void {
     const expired = progress - this.#keepSeconds;
     // Idle keys are let go in passing. A new key pays for looking at two
     // others, which alone keeps the idle from outnumbering the active.
     if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
-    let slot = this.#slotOf.get(key);
-    if (slot === undefined) {
-      const blocks = this.#busy.get(key);
-      if (blocks !== undefined) {
-        blocks.evict(expired);
-        blocks.insert(time, value);
-        blocks.query(time, out, at);
-        this.#latestBusy = blocks;
-        return;
-      }
+    let ring = this.#table.get(key);
+    if (ring === BUSY) ring = this.#settle(key, expired);
+    if (ring === 0) {
       this.#sweep(expired);
       this.#sweep(expired);
-      slot = this.#open(key);
+      ring = this.#open(key, this.#classFor(1, 0), 0);
     }
-    this.#touch(slot);
-    this.#evict(slot, expired);
-    const displaced = this.#insert(slot, time, value);
-    if (displaced > DISPLACED_MAX) {
-      this.#latestBusy = this.#toBlocks(slot);
-      this.#latestBusy.query(time, out, at);
+    if (ring !== BUSY) ring = this.#insert(ring, time, flag, value);
+    if (ring !== BUSY) {
+      this.#pass(ring, time);
+      this.#latest = this.#evict(ring, expired);
+      this.#latestBusy = undefined;
       return;
     }
-    this.#query(slot, time, out, at);
-    this.#latest = slot;
-    this.#latestBusy = undefined;
+    const blocks = this.#busy.get(key);
+    blocks?.insert(time, flag, value);
+    blocks?.query(time);
+    this.#latestBusy = blocks;
   }
 
   /**
-   * The newest events of the longest window of the event added last, oldest
-   * first: writes their times and values and returns their number. `skip` of
-   * the newest are left out: 1 leaves out the event itself where its windows
-   * end at it. There are at most as many as fit into `times`; where there were
-   * more, only those later than the newest that does not fit, so that events of
-   * equal times are all in or all out.
+   * Writes the windows of a group as the event added last sees them: for
+   * window w of length N, out[at + 2w] is the number and out[at + 2w + 1] the
+   * sum of the key's events so far with time - lag - N < t <= time - lag, in
+   * the order of the layout.
    */
-  recent(skip: number, times: Float64Array, values: Float64Array): number {
-    if (this.#latestBusy) return this.#latestBusy.recent(skip, times, values);
-    const slots = this.#slots;
-    const arena = this.#arena;
-    const s = this.#latest * this.#stride;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const oldest = slots[s + CURSOR + this.#bounds.length - 1];
-    const end = slots[s + CURSOR] - skip;
-    let first = oldest;
-    if (end - first > times.length) {
-      first = end - times.length;
-      const cut = arena[2 * (start + ((first - 1) & mask))];
-      while (first < end && arena[2 * (start + (first & mask))] === cut) {
-        first++;
-      }
+  write(group: number, out: Float64Array, at: number): void {
+    const { first, last } = this.#groups[group];
+    if (this.#latestBusy) {
+      this.#latestBusy.write(first, last, out, at);
+      return;
     }
-    let before = first === slots[s + HEAD]
-      ? this.#slotSums[2 * this.#latest]
-      : arena[2 * (start + ((first - 1) & mask)) + 1];
-    for (let number = first; number < end; number++) {
-      const cell = 2 * (start + (number & mask));
-      const sum = arena[cell + 1];
-      times[number - first] = arena[cell];
-      values[number - first] = this.#wide ? sum - before : (sum - before) >>> 0;
-      before = sum;
+    const ring = this.#latest;
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const doubles = this.#memory.doubles[ring >>> 16];
+    const cursors = 2 * (ring & 0xffff) + CURSOR;
+    const sums = ((ring & 0xffff) >>> 1) + this.#sumsAt;
+    const end = shorts[cursors + first];
+    const endSum = doubles[sums + first];
+    for (let bound = first + 1; bound <= last; bound++) {
+      out[at++] = end - shorts[cursors + bound];
+      out[at++] = endSum - doubles[sums + bound];
     }
-    return Math.max(0, end - first);
   }
 
   /**
-   * Reads the cells that will be needed, all at once: they lie far apart, and
-   * a processor waits for them side by side only if no branch is in between.
+   * The newest events of a group's longest window, as the event added last
+   * sees it, oldest first: writes their times and their values of a column and
+   * returns their number. `skip` of the newest are left out: 1 leaves out the
+   * event itself where its windows end at it. There are at most as many as fit
+   * into `times`; where there were more, only those later than the newest that
+   * does not fit, so that events of equal times are all in or all out.
    */
-  #touch(slot: number): void {
-    const slots = this.#slots;
-    const arena = this.#arena;
-    const s = slot * this.#stride;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const touched = this.#touched;
-    for (let bound = 0; bound < touched.length; bound++) {
-      const cursor = slots[s + CURSOR + bound];
-      touched[bound] = arena[2 * (start + ((cursor - 1) & mask))] +
-        arena[2 * (start + (cursor & mask))];
-    }
-  }
-
-  /** Adds an event to a key's ring; returns how many newer ones it has moved. */
-  #insert(slot: number, time: number, value: number): number {
-    const s = slot * this.#stride;
-    this.#slotSums[2 * slot + 1] += value;
-    if (!this.#wide && this.#slotSums[2 * slot + 1] >= NARROW_LIMIT) {
-      this.#widen();
-    }
-    if (this.#slots[s + TAIL] - this.#slots[s + HEAD] > this.#slots[s + MASK]) {
-      this.#resize(slot, 2 * (this.#slots[s + MASK] + 1));
-    }
-    const slots = this.#slots;
-    const arena = this.#arena;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const head = slots[s + HEAD];
-    const last = slots[s + TAIL]++;
-    let number = last;
-    let sum = value;
-    while (number > head) {
-      const before = 2 * (start + ((number - 1) & mask));
-      if (arena[before] <= time) {
-        sum += arena[before + 1];
-        break;
-      }
-      const cell = 2 * (start + (number & mask));
-      arena[cell] = arena[before];
-      arena[cell + 1] = arena[before + 1] + value;
-      number--;
-    }
-    if (number === head) sum += this.#slotSums[2 * slot];
-    const cell = 2 * (start + (number & mask));
-    arena[cell] = time;
-    arena[cell + 1] = sum;
-    if (number === head) slots[s + OLDEST] = time;
-    this.#moved += last - number;
-    return last - number;
-  }
-
-  /** Hands a key with all its events over to blocks, and gives its slot back. */
-  #toBlocks(slot: number): EventBlocks {
-    const slots = this.#slots;
-    const arena = this.#arena;
-    const s = slot * this.#stride;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const tail = slots[s + TAIL];
-    const blocks = new EventBlocks(this.#bounds);
-    let before = this.#slotSums[2 * slot];
-    for (let number = slots[s + HEAD]; number < tail; number++) {
-      const cell = 2 * (start + (number & mask));
-      const sum = arena[cell + 1];
-      const value = this.#wide ? sum - before : (sum - before) >>> 0;
-      blocks.insert(arena[cell], value);
-      before = sum;
-    }
-    this.#moved += tail - slots[s + HEAD];
-    this.#busy.set(slots[s + KEY], blocks);
-    this.#release(slot);
-    return blocks;
-  }
-
-  #query(slot: number, time: number, out: Float64Array, at: number): void {
-    const slots = this.#slots;
-    const arena = this.#arena;
-    const bounds = this.#bounds;
-    const s = slot * this.#stride;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const head = slots[s + HEAD];
-    const tail = slots[s + TAIL];
-    const evicted = this.#slotSums[2 * slot];
-    const wide = this.#wide;
-    let end = 0;
-    let endSum = 0;
-    for (let bound = 0; bound < bounds.length; bound++) {
-      const limit = time - bounds[bound];
-      let cursor = slots[s + CURSOR + bound];
-      if (cursor < head) cursor = head;
-      // Mostly the boundary passes one event or none since the last time.
-      if (cursor < tail && arena[2 * (start + (cursor & mask))] <= limit) {
-        cursor++;
-      }
-      const passed = cursor === tail ||
-        arena[2 * (start + (cursor & mask))] > limit;
-      let sum = evicted;
-      let kept = true;
-      if (cursor > head) {
-        const before = 2 * (start + ((cursor - 1) & mask));
-        sum = arena[before + 1];
-        kept = arena[before] <= limit;
-      }
-      if (!passed || !kept) {
-        cursor = this.#seek(s, cursor, limit);
-        sum = cursor === head
-          ? evicted
-          : arena[2 * (start + ((cursor - 1) & mask)) + 1];
-      }
-      slots[s + CURSOR + bound] = cursor;
-      if (bound === 0) {
-        end = cursor;
-        endSum = sum;
-      } else {
-        out[at] = end - cursor;
-        out[at + 1] = wide ? endSum - sum : (endSum - sum) >>> 0;
-        at += 2;
-      }
-    }
-  }
-
-  /** Number of the first event later than `time`, looked for from `cursor` on in both directions. */
-  #seek(s: number, cursor: number, time: number): number {
-    const slots = this.#slots;
-    const arena = this.#arena;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const head = slots[s + HEAD];
-    const tail = slots[s + TAIL];
-    // In growing steps, then halving between the last two.
-    let step = 1;
-    if (cursor < tail && arena[2 * (start + (cursor & mask))] <= time) {
-      let last = cursor;
-      let low = cursor + 1;
-      while (low < tail && arena[2 * (start + (low & mask))] <= time) {
-        last = low;
-        low = Math.min(low + step, tail);
-        step *= 2;
-      }
-      return this.#bisect(start, mask, last + 1, low, time);
-    }
-    let high = cursor;
-    let low = cursor;
-    while (low > head && arena[2 * (start + ((low - 1) & mask))] > time) {
-      high = low - 1;
-      low = Math.max(high - step, head);
-      step *= 2;
-    }
-    return this.#bisect(start, mask, low, high, time);
-  }
-
-  /** First number in low … high whose event is later than `time`; high if none. */
-  #bisect(
-    start: number,
-    mask: number,
-    low: number,
-    high: number,
-    time: number,
+  recent(
+    group: number,
+    column: Column,
+    skip: number,
+    times: Float64Array,
+    values: Float64Array,
   ): number {
-    const arena = this.#arena;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (arena[2 * (start + (middle & mask))] <= time) low = middle + 1;
-      else high = middle;
+    const { first, last } = this.#groups[group];
+    if (this.#latestBusy) {
+      const blocks = this.#latestBusy;
+      return blocks.recent(first, last, column, skip, times, values);
     }
-    return low;
+    const ring = this.#latest;
+    const words = this.#memory.words[ring >>> 16];
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const base = ring & 0xffff;
+    const head = shorts[2 * base + HEAD];
+    const capacity = shorts[2 * base + CAPACITY];
+    const wide = shorts[2 * base + WIDE];
+    const stride = this.#strides[wide];
+    const cells = base + this.#eventsAt;
+    const end = shorts[2 * base + CURSOR + first] - skip;
+    let number = shorts[2 * base + CURSOR + last];
+    if (end - number > times.length) {
+      number = end - times.length;
+      const cut = words[cells + (head + number - 1) % capacity * stride] >>> 1;
+      while (
+        number < end &&
+        words[cells + (head + number) % capacity * stride] >>> 1 === cut
+      ) number++;
+    }
+    const length = Math.max(0, end - number);
+    const ofFlag = column === "flag" ? 1 : 0;
+    let place = head + number;
+    if (place >= capacity) place -= capacity;
+    for (let i = 0; i < length; i++) {
+      const cell = cells + place * stride;
+      times[i] = words[cell] >>> 1;
+      values[i] = valueAt(words, cell, ofFlag, wide);
+      if (++place === capacity) place = 0;
+    }
+    return length;
   }
 
-  /** Drops a key's events up to and including time `expired`. */
-  #evict(slot: number, expired: number): void {
-    const slots = this.#slots;
-    const s = slot * this.#stride;
-    let head = slots[s + HEAD];
-    const tail = slots[s + TAIL];
-    if (head === tail || slots[s + OLDEST] > expired) return;
-    const arena = this.#arena;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const before = this.#slotSums[2 * slot];
-    let evicted = before;
-    let cell = 0;
-    do {
-      evicted = arena[2 * (start + (head & mask)) + 1];
-      head++;
-      cell = 2 * (start + (head & mask));
-    } while (head < tail && arena[cell] <= expired);
-    const gone = this.#wide ? evicted - before : (evicted - before) >>> 0;
-    this.#slotSums[2 * slot] = evicted;
-    this.#slotSums[2 * slot + 1] -= gone;
-    slots[s + HEAD] = head;
-    if (head < tail) slots[s + OLDEST] = arena[cell];
-    const few = tail - head < (mask + 1) >> 3 && mask + 1 > 2 * RING_MIN;
-    if (few) this.#resize(slot, (mask + 1) >> 1);
-    else if (tail > NUMBER_MAX || evicted > SUM_MAX) {
-      this.#resize(slot, mask + 1);
+  /** Writes all events and where the boundaries are. */
+  save(sink: StateSink): void {
+    const { sizes, words } = this.#memory;
+    writeView(sink, this.#fingerprint());
+    writeView(sink, Int32Array.of(this.#busy.size));
+    for (const [key, blocks] of this.#busy) {
+      writeView(sink, Int32Array.of(key));
+      blocks.save(sink);
+    }
+    for (let sizeClass = 0; sizeClass < sizes.length; sizeClass++) {
+      writeView(sink, Int32Array.of(this.#memory.countOf(sizeClass)));
+      for (const [page, length] of this.#memory.usedOf(sizeClass)) {
+        writeView(sink, words[page].subarray(0, length));
+      }
     }
   }
 
-  /** Looks at one more slot, and at one more busy key, and lets it go if all its events have expired. */
+  /**
+   * Takes the state that save() wrote in place of its own. Throws an Error,
+   * and keeps its own, where that is of another version or layout, damaged so
+   * that it cannot be right, or too short.
+   */
+  load(source: StateSource): void {
+    const expected = this.#fingerprint();
+    const found = readInts(source, expected.length);
+    if (found.some((word, i) => word !== expected[i])) {
+      throw new Error("the saved windows have another version or layout");
+    }
+    const table = new KeyTable();
+    const busy = new Map<number, EventBlocks>();
+    const memory = new RingMemory(this.#memory.sizes.at(-1) ?? 0);
+    const own = (key: number, value: number) => {
+      if (key < 0 || table.get(key) !== 0) {
+        throw new Error(`the saved windows have key ${key} twice`);
+      }
+      table.set(key, value);
+    };
+    const [busyKeys] = readInts(source, 1);
+    for (let left = busyKeys; left !== 0; left--) {
+      const [key] = readInts(source, 1);
+      const blocks = new EventBlocks(this.#columns, this.#boundaries);
+      blocks.load(source);
+      own(key, BUSY);
+      busy.set(key, blocks);
+    }
+    for (let sizeClass = 0; sizeClass < memory.sizes.length; sizeClass++) {
+      const [count] = readInts(source, 1);
+      for (const ring of memory.load(sizeClass, count, source)) {
+        this.#check(memory, ring, sizeClass);
+        own(memory.words[ring >>> 16][(ring & 0xffff) + KEY], ring);
+      }
+    }
+    this.#table = table;
+    this.#memory = memory;
+    this.#busy = busy;
+    this.#busySweep = busy.entries();
+  }
+
+  /** What a saved state must have in common with this one. */
+  #fingerprint(): Int32Array {
+    return Int32Array.of(
+      STATE_VERSION,
+      RING_EVENTS_MAX,
+      this.#keepSeconds,
+      ...this.#columns.map((column) => column === "flag" ? 1 : 2),
+      ...this.#boundaries.flatMap(({ distance }, bound) => [
+        distance,
+        this.#sumsFlag[bound],
+      ]),
+    );
+  }
+
+  /** Throws an Error unless a ring's numbers are within their bounds. */
+  #check(memory: RingMemory, ring: number, sizeClass: number): void {
+    const shorts = memory.shorts[ring >>> 16];
+    const doubles = memory.doubles[ring >>> 16];
+    const base = ring & 0xffff;
+    const at = 2 * base;
+    const wide = shorts[at + WIDE];
+    const capacity = this.#capacities[wide === 0 ? 0 : 1][sizeClass];
+    const count = shorts[at + COUNT];
+    let isRight = wide <= 1 && shorts[at + CAPACITY] === capacity &&
+      shorts[at + SIZE_CLASS] === sizeClass && shorts[at + HEAD] < capacity &&
+      count > 0 && count <= capacity;
+    for (let bound = 0; bound < this.#distances.length; bound++) {
+      isRight = isRight && shorts[at + CURSOR + bound] <= count &&
+        Number.isSafeInteger(doubles[(base >>> 1) + this.#sumsAt + bound]);
+    }
+    if (!isRight) throw new Error("the saved windows have a damaged ring");
+  }
+
+  /** Adds an event to a key's ring. Returns where that is now, or BUSY if the key has gone to blocks without the event. */
+  #insert(ring: number, time: number, flag: number, value: number): number {
+    ring = this.#makeRoom(ring, value);
+    if (ring === BUSY) return BUSY;
+    const words = this.#memory.words[ring >>> 16];
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const base = ring & 0xffff;
+    const capacity = shorts[2 * base + CAPACITY];
+    const wide = shorts[2 * base + WIDE];
+    const stride = this.#strides[wide];
+    const cells = base + this.#eventsAt;
+    const count = shorts[2 * base + COUNT]++;
+    let place = shorts[2 * base + HEAD] + count;
+    if (place >= capacity) place -= capacity;
+    let number = count;
+    let cell = cells + place * stride;
+    for (; number > 0; number--) {
+      place = place === 0 ? capacity - 1 : place - 1;
+      const before = cells + place * stride;
+      if (words[before] >>> 1 <= time) break;
+      for (let word = 0; word < stride; word++) {
+        words[cell + word] = words[before + word];
+      }
+      cell = before;
+    }
+    words[cell] = time << 1 | flag;
+    if (stride > 1) words[cell + 1] = value;
+    if (stride > 2) words[cell + 2] = Math.floor(value / 2 ** 32);
+    if (number < count) this.#shift(ring, number, flag, value);
+    this.#moved += count - number;
+    return ring;
+  }
+
+  /** Counts an event that lies at `number` before the boundaries that are behind it. */
+  #shift(ring: number, number: number, flag: number, value: number): void {
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const doubles = this.#memory.doubles[ring >>> 16];
+    const base = ring & 0xffff;
+    for (let bound = 0; bound < this.#distances.length; bound++) {
+      if (shorts[2 * base + CURSOR + bound] <= number) continue;
+      shorts[2 * base + CURSOR + bound]++;
+      doubles[(base >>> 1) + this.#sumsAt + bound] +=
+        this.#sumsFlag[bound] === 1 ? flag : value;
+    }
+  }
+
+  /** Moves the boundaries to where an event of that time sees them. */
+  #pass(ring: number, time: number): void {
+    const words = this.#memory.words[ring >>> 16];
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const doubles = this.#memory.doubles[ring >>> 16];
+    const base = ring & 0xffff;
+    const head = shorts[2 * base + HEAD];
+    const count = shorts[2 * base + COUNT];
+    const capacity = shorts[2 * base + CAPACITY];
+    const wide = shorts[2 * base + WIDE];
+    const stride = this.#strides[wide];
+    const cells = base + this.#eventsAt;
+    const distances = this.#distances;
+    const sumsFlag = this.#sumsFlag;
+    for (let bound = 0; bound < distances.length; bound++) {
+      const limit = time - distances[bound];
+      const ofFlag = sumsFlag[bound];
+      const start = shorts[2 * base + CURSOR + bound];
+      let cursor = start;
+      let change = 0;
+      let place = head + cursor;
+      if (place >= capacity) place -= capacity;
+      let cell = cells + place * stride;
+      while (cursor < count && words[cell] >>> 1 <= limit) {
+        change += valueAt(words, cell, ofFlag, wide);
+        cursor++;
+        if (++place === capacity) place = 0;
+        cell = cells + place * stride;
+      }
+      while (cursor > 0) {
+        place = place === 0 ? capacity - 1 : place - 1;
+        cell = cells + place * stride;
+        if (words[cell] >>> 1 <= limit) break;
+        change -= valueAt(words, cell, ofFlag, wide);
+        cursor--;
+      }
+      if (cursor === start) continue;
+      shorts[2 * base + CURSOR + bound] = cursor;
+      doubles[(base >>> 1) + this.#sumsAt + bound] += change;
+      this.#moved += Math.abs(cursor - start);
+    }
+  }
+
+  /** Drops a key's events up to and including time `expired`; returns where its ring is now. */
+  #evict(ring: number, expired: number): number {
+    const words = this.#memory.words[ring >>> 16];
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const at = 2 * (ring & 0xffff);
+    const wide = shorts[at + WIDE];
+    const stride = this.#strides[wide];
+    const cells = (ring & 0xffff) + this.#eventsAt;
+    const capacity = shorts[at + CAPACITY];
+    const passed = shorts[at + CURSOR + this.#furthest];
+    let head = shorts[at + HEAD];
+    let gone = 0;
+    while (gone < passed && words[cells + head * stride] >>> 1 <= expired) {
+      gone++;
+      if (++head === capacity) head = 0;
+    }
+    if (gone === 0) return ring;
+    shorts[at + HEAD] = head;
+    const count = shorts[at + COUNT] -= gone;
+    for (let bound = 0; bound < this.#distances.length; bound++) {
+      shorts[at + CURSOR + bound] -= gone;
+    }
+    this.#lowerSums(ring);
+    const sizeClass = shorts[at + SIZE_CLASS];
+    const isRoomy = sizeClass > 0 &&
+      count + 2 < this.#capacities[wide][sizeClass - 1];
+    return isRoomy ? this.#resize(ring, sizeClass - 1, wide) : ring;
+  }
+
+  /** Keeps sums within what a double holds exactly: only their differences count. */
+  #lowerSums(ring: number): void {
+    const doubles = this.#memory.doubles[ring >>> 16];
+    const sums = ((ring & 0xffff) >>> 1) + this.#sumsAt;
+    for (const { first, last } of this.#groups) {
+      const lowest = doubles[sums + last];
+      if (Math.abs(lowest) <= SUM_MAX) continue;
+      for (let bound = first; bound <= last; bound++) {
+        doubles[sums + bound] -= lowest;
+      }
+    }
+  }
+
+  /** Looks at one more key, and at one more busy one, and lets it go if all its events have expired. */
   #sweep(expired: number): void {
     if (this.#busy.size > 0) this.#sweepBusy(expired);
-    if (this.#sweepSlot >= this.#slotCount) this.#sweepSlot = 0;
-    const slot = this.#sweepSlot++;
-    const slots = this.#slots;
-    const s = slot * this.#stride;
-    if (slot >= this.#slotCount || slots[s + KEY] === UNUSED) return;
-    const { [s + START]: start, [s + MASK]: mask, [s + TAIL]: tail } = slots;
-    const empty = slots[s + HEAD] === tail;
-    if (!empty && this.#arena[2 * (start + ((tail - 1) & mask))] > expired) {
-      return;
-    }
-    this.#release(slot);
+    const ring = this.#table.next();
+    if (ring <= 0) return;
+    const words = this.#memory.words[ring >>> 16];
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const base = ring & 0xffff;
+    const stride = this.#strides[shorts[2 * base + WIDE]];
+    const last = shorts[2 * base + HEAD] + shorts[2 * base + COUNT] - 1;
+    const place = last % shorts[2 * base + CAPACITY];
+    const newest = words[base + this.#eventsAt + place * stride] >>> 1;
+    if (newest > expired) return;
+    this.#table.delete(words[base + KEY]);
+    this.#release(ring);
   }
 
   #sweepBusy(expired: number): void {
@@ -429,138 +501,147 @@ export class SlidingWindows {
     }
     const [key, blocks] = found;
     if (blocks.newest > expired) return;
+    this.#table.delete(key);
+    this.#dropBusy(key, blocks);
+  }
+
+  #dropBusy(key: number, blocks: EventBlocks): void {
     this.#busy.delete(key);
     this.#moved += blocks.movedCells;
   }
 
-  /** Gives a key's slot and ring back. */
-  #release(slot: number): void {
-    const slots = this.#slots;
-    const s = slot * this.#stride;
-    this.#slotOf.delete(slots[s + KEY]);
-    slots[s + KEY] = UNUSED;
-    this.#arenaLive -= slots[s + MASK] + 1;
-    this.#freeSlots.push(slot);
-    const mostlyIdle = this.#slotCount > SLOTS_MIN &&
-      this.#slotOf.size < this.#slotCount >> 2;
-    if (mostlyIdle) this.#renumber();
+  /** Gives a ring back. Returns the key whose ring is at its address afterwards, or -1. */
+  #release(ring: number): number {
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const at = 2 * (ring & 0xffff);
+    const { [at + SIZE_CLASS]: sizeClass, [at + CAPACITY]: capacity } = shorts;
+    const moved = this.#memory.release(ring, sizeClass);
+    if (moved < 0) return moved;
+    this.#table.set(moved, ring);
+    this.#moved += capacity;
+    return moved;
   }
 
-  #open(key: number): number {
-    const start = this.#allocate(RING_MIN);
-    const slot = this.#freeSlots.pop() ?? this.#slotCount++;
-    const s = slot * this.#stride;
-    if (s === this.#slots.length) {
-      this.#slots = copied(this.#slots, new Int32Array(2 * s));
-      this.#slotSums = copied(this.#slotSums, new Float64Array(4 * slot));
+  /** Makes an empty ring for a key. */
+  #open(key: number, sizeClass: number, wide: number): number {
+    const ring = this.#memory.allocate(sizeClass);
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const words = this.#memory.words[ring >>> 16];
+    const base = ring & 0xffff;
+    words.fill(0, base, base + this.#eventsAt);
+    words[base + KEY] = key;
+    shorts[2 * base + CAPACITY] = this.#capacities[wide][sizeClass];
+    shorts[2 * base + SIZE_CLASS] = sizeClass;
+    shorts[2 * base + WIDE] = wide;
+    this.#table.set(key, ring);
+    return ring;
+  }
+
+  /** Makes a ring have room for one more event with that value, elsewhere or in blocks if need be. */
+  #makeRoom(ring: number, value: number): number {
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const at = 2 * (ring & 0xffff);
+    const count = shorts[at + COUNT];
+    const wide = shorts[at + WIDE];
+    const widens = wide === 0 && value !== (value | 0) &&
+      this.#strides[0] < this.#strides[1];
+    if (count < shorts[at + CAPACITY] && !widens) return ring;
+    if (count === RING_EVENTS_MAX) return this.#toBlocks(ring);
+    if (widens) return this.#resize(ring, this.#classFor(count + 1, 1), 1);
+    return this.#resize(ring, shorts[at + SIZE_CLASS] + 1, wide);
+  }
+
+  /** The smallest size class in which so many events fit. */
+  #classFor(count: number, wide: number): number {
+    return this.#capacities[wide].findIndex((capacity) => capacity >= count);
+  }
+
+  /** Moves a ring to another size or width; returns where it is. */
+  #resize(ring: number, sizeClass: number, wide: number): number {
+    const { shorts, words } = this.#memory;
+    const base = ring & 0xffff;
+    const source = words[ring >>> 16];
+    const key = source[base + KEY];
+    const head = shorts[ring >>> 16][2 * base + HEAD];
+    const count = shorts[ring >>> 16][2 * base + COUNT];
+    const capacity = shorts[ring >>> 16][2 * base + CAPACITY];
+    const wasWide = shorts[ring >>> 16][2 * base + WIDE];
+    const made = this.#memory.allocate(sizeClass);
+    const target = words[made >>> 16];
+    const to = made & 0xffff;
+    for (let word = 0; word < this.#eventsAt; word++) {
+      target[to + word] = source[base + word];
     }
-    this.#slots.fill(0, s, s + this.#stride);
-    this.#slots[s + KEY] = key;
-    this.#slots[s + START] = start;
-    this.#slots[s + MASK] = RING_MIN - 1;
-    this.#slotSums.fill(0, 2 * slot, 2 * slot + 2);
-    this.#slotOf.set(key, slot);
-    this.#arenaLive += RING_MIN;
-    return slot;
-  }
-
-  /** Moves a key's ring to another capacity and numbers its events from 0. */
-  #resize(slot: number, capacity: number): void {
-    const to = this.#allocate(capacity);
-    this.#arenaLive += capacity - (this.#slots[slot * this.#stride + MASK] + 1);
-    this.#move(slot, this.#arena, !this.#wide, to, capacity);
-  }
-
-  /** Copies a key's ring to cell `to` of the arena; sums restart at 0. */
-  #move(
-    slot: number,
-    from: Int32Array | Float64Array,
-    narrow: boolean,
-    to: number,
-    capacity: number,
-  ): void {
-    const slots = this.#slots;
-    const s = slot * this.#stride;
-    const start = slots[s + START];
-    const mask = slots[s + MASK];
-    const head = slots[s + HEAD];
-    const length = slots[s + TAIL] - head;
-    const evicted = this.#slotSums[2 * slot];
-    for (let i = 0; i < length; i++) {
-      const cell = 2 * (start + ((head + i) & mask));
-      this.#arena[2 * (to + i)] = from[cell];
-      const sum = from[cell + 1] - evicted;
-      this.#arena[2 * (to + i) + 1] = narrow ? sum >>> 0 : sum;
+    const half = 2 * to;
+    shorts[made >>> 16][half + HEAD] = 0;
+    shorts[made >>> 16][half + CAPACITY] = this.#capacities[wide][sizeClass];
+    shorts[made >>> 16][half + SIZE_CLASS] = sizeClass;
+    shorts[made >>> 16][half + WIDE] = wide;
+    const from = this.#strides[wasWide];
+    const stride = this.#strides[wide];
+    let place = head;
+    for (let number = 0; number < count; number++) {
+      const cell = base + this.#eventsAt + place * from;
+      const copy = to + this.#eventsAt + number * stride;
+      target[copy] = source[cell];
+      if (from > 1) target[copy + 1] = source[cell + 1];
+      if (stride > 2) {
+        target[copy + 2] = from > 2 ? source[cell + 2] : source[cell + 1] >> 31;
+      }
+      if (++place === capacity) place = 0;
     }
-    for (let bound = 0; bound < this.#bounds.length; bound++) {
-      const cursor = slots[s + CURSOR + bound] - head;
-      slots[s + CURSOR + bound] = Math.max(0, cursor);
-    }
-    this.#moved += length;
-    slots[s + START] = to;
-    slots[s + MASK] = capacity - 1;
-    slots[s + HEAD] = 0;
-    slots[s + TAIL] = length;
-    this.#slotSums[2 * slot] = 0;
+    this.#moved += count;
+    this.#table.set(key, made);
+    // A ring of the same size may have taken the old one's address.
+    return this.#release(ring) === key ? ring : made;
   }
 
-  /** First cell of `capacity` unused ones, after a rebuild if there are none. */
-  #allocate(capacity: number): number {
-    if (2 * (this.#arenaUsed + capacity) > this.#arena.length) {
-      this.#rebuild(capacity);
+  /** Hands a key with all its events over to blocks. */
+  #toBlocks(ring: number): number {
+    const words = this.#memory.words[ring >>> 16];
+    const shorts = this.#memory.shorts[ring >>> 16];
+    const base = ring & 0xffff;
+    const { [2 * base + HEAD]: head, [2 * base + COUNT]: count } = shorts;
+    const { [2 * base + CAPACITY]: capacity, [2 * base + WIDE]: wide } = shorts;
+    const stride = this.#strides[wide];
+    const blocks = new EventBlocks(this.#columns, this.#boundaries);
+    for (let number = 0; number < count; number++) {
+      const place = (head + number) % capacity;
+      const cell = base + this.#eventsAt + place * stride;
+      const value = stride > 1 ? valueAt(words, cell, 0, wide) : 0;
+      blocks.insert(words[cell] >>> 1, words[cell] & 1, value);
     }
-    const start = this.#arenaUsed;
-    this.#arenaUsed += capacity;
-    return start;
+    const key = words[base + KEY];
+    this.#moved += count;
+    this.#busy.set(key, blocks);
+    this.#table.set(key, BUSY);
+    this.#release(ring);
+    return BUSY;
   }
 
-  /** Gives the used slots consecutive numbers and frees the rest. */
-  #renumber(): void {
-    const slots = this.#slots;
-    const stride = this.#stride;
-    let used = 0;
-    for (let slot = 0; slot < this.#slotCount; slot++) {
-      const s = slot * stride;
-      if (slots[s + KEY] === UNUSED) continue;
-      slots.copyWithin(used * stride, s, s + stride);
-      this.#slotSums.copyWithin(2 * used, 2 * slot, 2 * slot + 2);
-      this.#slotOf.set(slots[s + KEY], used++);
-    }
-    this.#slotCount = used;
-    this.#freeSlots = [];
-    const room = Math.max(SLOTS_MIN, 2 * used);
-    this.#slots = slots.slice(0, room * stride);
-    this.#slotSums = this.#slotSums.slice(0, 2 * room);
-    this.#rebuild(0);
-  }
-
-  /** Goes over to 64 bits, before the first sum that needs them. */
-  #widen(): void {
-    this.#wide = true;
-    this.#rebuild(0);
-  }
-
-  /** Copies all rings into a new arena with room for as much again. */
-  #rebuild(wanted: number): void {
-    const from = this.#arena;
-    const narrow = from instanceof Int32Array;
-    let size = ARENA_MIN;
-    while (size < 2 * (this.#arenaLive + wanted)) size *= 2;
-    this.#arena = this.#wide
-      ? new Float64Array(2 * size)
-      : new Int32Array(2 * size);
-    this.#arenaUsed = 0;
-    for (let slot = 0; slot < this.#slotCount; slot++) {
-      const s = slot * this.#stride;
-      if (this.#slots[s + KEY] === UNUSED) continue;
-      const capacity = this.#slots[s + MASK] + 1;
-      this.#move(slot, from, narrow, this.#arenaUsed, capacity);
-      this.#arenaUsed += capacity;
-    }
+  /** Drops the expired events of a busy key, and moves it back to a ring where few are left. */
+  #settle(key: number, expired: number): number {
+    const blocks = this.#busy.get(key);
+    if (blocks === undefined) throw new Error(`key ${key} has no events`);
+    blocks.evict(expired);
+    if (blocks.length >= BUSY_MIN) return BUSY;
+    let ring = this.#open(key, this.#classFor(blocks.length + 1, 0), 0);
+    blocks.forEach((time, flag, value) => {
+      ring = this.#insert(ring, time, flag, value);
+    });
+    this.#dropBusy(key, blocks);
+    return ring;
   }
 }
 
-function copied<T extends Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
+/** The flag or the value of the event at a cell. */
+function valueAt(
+  words: Int32Array,
+  cell: number,
+  ofFlag: number,
+  wide: number,
+): number {
+  if (ofFlag === 1) return words[cell] & 1;
+  const low = words[cell + 1];
+  return wide === 0 ? low : (low >>> 0) + words[cell + 2] * 2 ** 32;
 }

@@ -1,4 +1,5 @@
 /** The terminal's features of the extended set: see extended_columns.ts. */
+import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 import {
   customerColumns,
@@ -23,7 +24,6 @@ export class TerminalExtension {
   readonly #offset: number;
   readonly #ratioPlace: number;
   readonly #windows: SlidingWindows;
-  readonly #counts = new Float64Array(2);
   readonly #times = new Float64Array(HISTORY_MAX);
   readonly #values = new Float64Array(HISTORY_MAX);
 
@@ -39,10 +39,24 @@ export class TerminalExtension {
     this.#ratioPlace = first +
       columns.findIndex(({ name }) => name === MEDIAN_RATIO);
     this.#windows = new SlidingWindows({
-      lagSeconds: this.#delaySeconds,
-      windowSeconds: [Math.max(...this.#windowSeconds)],
+      columns: ["value"],
+      groups: [{
+        lagSeconds: this.#delaySeconds,
+        windowSeconds: [Math.max(...this.#windowSeconds)],
+        sum: "value",
+      }],
       slackSeconds,
     });
+  }
+
+  /** Writes the state. */
+  save(sink: StateSink): void {
+    this.#windows.save(sink);
+  }
+
+  /** Takes a state that save() wrote; throws an Error as SlidingWindows.load() does. */
+  load(source: StateSource): void {
+    this.#windows.load(source);
   }
 
   /**
@@ -62,8 +76,8 @@ export class TerminalExtension {
     const times = this.#times;
     const values = this.#values;
     const windows = this.#windows;
-    windows.add(row.terminalId, time, code, progress, this.#counts, 0);
-    const count = windows.recent(0, times, values);
+    windows.add(row.terminalId, time, 0, code, progress);
+    const count = windows.recent(0, "value", 0, times, values);
     // Only times are compared: payments of one second have no order here.
     const end = time - this.#delaySeconds;
     const lengths = this.#windowSeconds;

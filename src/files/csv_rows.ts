@@ -4,14 +4,12 @@
  * semicolon or a tab. With the latter two, numbers may have a decimal comma.
  */
 import { DataError } from "../base/error.ts";
-import { JsonScanner, literal } from "../payment/json_scanner.ts";
-import { INT_MAX, type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
-import {
-  checkDay,
-  DERIVABLE_FIELDS,
-  fillFields,
-  isAmount,
-} from "../payment/validation.ts";
+import { JsonScanner } from "../payment/json_scanner.ts";
+import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
+import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { csvMarks, RecordScanner } from "../payment/record_codec.ts";
+import { PAYMENT_RECORD } from "../payment/record_field.ts";
+import { DERIVABLE_FIELDS, fillFields } from "../payment/validation.ts";
 import {
   CsvCutter,
   type CsvRecords,
@@ -27,6 +25,9 @@ import type {
 } from "./row_batch.ts";
 
 const DATETIME = PAYMENT_FIELDS.indexOf("TX_DATETIME");
+
+/** Reads a record of the canonical form. */
+const FIELDS = new RecordScanner(PAYMENT_RECORD, csvMarks(PAYMENT_RECORD));
 
 const SEPARATORS: readonly Separator[] = [",", ";", "\t"];
 
@@ -127,6 +128,7 @@ class CsvReader {
   /** Whether the columns are those of the canonical form, in its order. */
   readonly canonical: boolean;
   readonly scanner = new JsonScanner();
+  readonly cells = new Float64Array(PAYMENT_CELLS);
   /** The decimal mark of the numbers so far, in a file that is not separated by commas. */
   mark: string | undefined;
   #headerDue = true;
@@ -168,13 +170,15 @@ class CsvBatch implements RowBatch {
   }
 
   read(index: number, into: Payment): RowDefect | undefined {
-    const { canonical, scanner } = this.#reader;
+    const { canonical, scanner, cells } = this.#reader;
     if (canonical) {
       const { bytes, starts, ends } = this.#records;
       const record = this.#first + index;
       scanner.start(bytes, starts[record], ends[record] - 1);
-      const days = scanCanonical(scanner, into);
-      if (days >= 0) return checkDay(into.timeSeconds, days);
+      if (FIELDS.scan(scanner, cells, 0) && scanner.atEnd) {
+        fromCells(cells, 0, into);
+        return undefined;
+      }
     }
     return this.#split(this.#text(index), into);
   }
@@ -265,40 +269,4 @@ function ambiguous(field: string, text: string, why: string): RowDefect {
     reason: "ambiguous number",
     message: `${field} ${JSON.stringify(text)} ${why}`,
   };
-}
-
-const COMMA = literal(",");
-
-/**
- * Fills `into` with a record of the canonical form and returns its
- * TX_TIME_DAYS; -1 if it is written otherwise or a value is out of its range.
- */
-function scanCanonical(scanner: JsonScanner, into: Payment): number {
-  into.transactionId = scanner.whole();
-  if (!scanner.expect(COMMA)) return -1;
-  into.datetimeSeconds = scanner.datetime();
-  if (!scanner.expect(COMMA)) return -1;
-  into.customerId = scanner.whole();
-  if (!scanner.expect(COMMA)) return -1;
-  into.terminalId = scanner.whole();
-  if (!scanner.expect(COMMA)) return -1;
-  into.amount = scanner.decimal();
-  if (!scanner.expect(COMMA)) return -1;
-  into.timeSeconds = scanner.whole();
-  if (!scanner.expect(COMMA)) return -1;
-  const days = scanner.whole();
-  if (!scanner.expect(COMMA)) return -1;
-  into.fraud = scanner.whole();
-  if (!scanner.expect(COMMA)) return -1;
-  into.scenario = scanner.whole();
-  const good = scanner.atEnd && into.transactionId >= 0 &&
-    !Number.isNaN(into.datetimeSeconds) && isInt(into.customerId) &&
-    isInt(into.terminalId) && isAmount(into.amount) &&
-    isInt(into.timeSeconds) && isInt(days) && isInt(into.scenario) &&
-    (into.fraud === 0 || into.fraud === 1);
-  return good ? days : -1;
-}
-
-function isInt(value: number): boolean {
-  return value >= 0 && value <= INT_MAX;
 }

@@ -7,13 +7,17 @@ import { join } from "node:path";
 import { formatDatetime } from "../payment/calendar.ts";
 import {
   type Customer,
-  CUSTOMER_FIELDS,
   DAY_SECONDS,
-  PAYMENT_FIELDS,
+  INT_MAX,
   type PaymentTable,
   type Terminal,
-  TERMINAL_FIELDS,
 } from "../payment/payment.ts";
+import {
+  CUSTOMER_RECORD,
+  type ProfileField,
+  TERMINAL_RECORD,
+} from "../payment/profile_json.ts";
+import { type Field, PAYMENT_RECORD } from "../payment/record_field.ts";
 import { fileError } from "../base/file_error.ts";
 import type {
   ColumnKind,
@@ -23,20 +27,15 @@ import type {
 } from "./table_encoder.ts";
 import { TableWriter } from "./table_writer.ts";
 
-const KINDS: Partial<Record<string, ColumnKind>> = {
-  TRANSACTION_ID: "int64",
-  TX_DATETIME: "text",
-  CUSTOMER_ID: "int32",
-  TERMINAL_ID: "int32",
-  TX_TIME_SECONDS: "int32",
-  TX_TIME_DAYS: "int32",
-  TX_FRAUD: "int32",
-  TX_FRAUD_SCENARIO: "int32",
-};
-
 /** Columns of a file of payments. */
-export const PAYMENT_COLUMNS: readonly TableColumn[] = PAYMENT_FIELDS
-  .map(columnOf);
+export const PAYMENT_COLUMNS: readonly TableColumn[] = PAYMENT_RECORD
+  .map((field) => ({ name: field.name, kind: columnKind(field) }));
+
+function columnKind({ kind, max }: Field): ColumnKind {
+  if (kind === "datetime") return "text";
+  if (kind === "amount" || kind === "number") return "double";
+  return max > INT_MAX ? "int64" : "int32";
+}
 
 /** File that stands in a folder until its data set is complete. */
 export const UNFINISHED_MARK = "generate.unfinished";
@@ -74,14 +73,7 @@ export async function writeCustomers(
   format: TableFormat,
   customers: readonly Customer[],
 ): Promise<void> {
-  await writeWhole(folder, "customers", format, CUSTOMER_FIELDS.map(columnOf), [
-    customers.map((customer) => customer.customerId),
-    customers.map((customer) => customer.x),
-    customers.map((customer) => customer.y),
-    customers.map((customer) => customer.meanAmount),
-    customers.map((customer) => customer.stdAmount),
-    customers.map((customer) => customer.meanPaymentsPerDay),
-  ], customers.length);
+  await writeProfiles(folder, "customers", format, customers, CUSTOMER_RECORD);
 }
 
 /** Writes terminals.* into a folder. Throws DataError. */
@@ -90,11 +82,25 @@ export async function writeTerminals(
   format: TableFormat,
   terminals: readonly Terminal[],
 ): Promise<void> {
-  await writeWhole(folder, "terminals", format, TERMINAL_FIELDS.map(columnOf), [
-    terminals.map((terminal) => terminal.terminalId),
-    terminals.map((terminal) => terminal.x),
-    terminals.map((terminal) => terminal.y),
-  ], terminals.length);
+  await writeProfiles(folder, "terminals", format, terminals, TERMINAL_RECORD);
+}
+
+/** Writes profiles; the first field is the id. */
+async function writeProfiles<Profile>(
+  folder: string,
+  name: string,
+  format: TableFormat,
+  profiles: readonly Profile[],
+  record: readonly ProfileField<Profile>[],
+): Promise<void> {
+  const columns = record.map(({ name }, at): TableColumn => ({
+    name,
+    kind: at === 0 ? "int32" : "double",
+  }));
+  const values = record.map(({ key }) =>
+    profiles.map((profile) => Number(profile[key]))
+  );
+  await writeWhole(folder, name, format, columns, values, profiles.length);
 }
 
 /**
@@ -153,8 +159,4 @@ async function writeWhole(
   await using writer = await TableWriter.open(path, format, columns);
   await writer.write(values, length);
   await writer.close();
-}
-
-function columnOf(name: string): TableColumn {
-  return { name, kind: KINDS[name] ?? "double" };
 }

@@ -19,7 +19,7 @@ import {
   type Payment,
   PAYMENT_FIELDS,
 } from "../payment/payment.ts";
-import { checkTimes } from "../payment/validation.ts";
+import { checkStart } from "../payment/validation.ts";
 import { type DaySource, findDaySources, readRows } from "./day_source.ts";
 import type { Profiles, SkippedRows } from "./payment_source.ts";
 import { readCustomers, readTerminals } from "./profile_reader.ts";
@@ -160,7 +160,7 @@ export class DayReader {
       }
       for (let index = 0; index < batch.length; index++) {
         const place = file * FILE_UNIT + batch.line(index);
-        const defect = batch.read(index, row) ?? this.#checkTimes(row) ??
+        const defect = batch.read(index, row) ?? this.#checkStart(row) ??
           this.#checkId(row.transactionId, place);
         if (defect !== undefined) {
           this.#refuseRow(batch, index, file, defect);
@@ -174,12 +174,12 @@ export class DayReader {
   }
 
   /** Compares the time since the start where a row states it, and learns the start from the first that does. */
-  #checkTimes(row: Payment): RowDefect | undefined {
-    if (row.timeSeconds < 0) return undefined;
-    const days = Math.floor(row.timeSeconds / DAY_SECONDS);
-    const defect = checkTimes(row, days, this.#startSeconds);
+  #checkStart(row: Payment): RowDefect | undefined {
+    const { timeSeconds, datetimeSeconds } = row;
+    if (timeSeconds < 0) return undefined;
+    const defect = checkStart(timeSeconds, datetimeSeconds, this.#startSeconds);
     if (defect === undefined) {
-      this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
+      this.#startSeconds ??= datetimeSeconds - timeSeconds;
     }
     return defect;
   }

@@ -3,10 +3,9 @@
  * as keys; other keys are ignored.
  */
 import { DataError } from "../base/error.ts";
-import { JsonScanner, literal } from "../payment/json_scanner.ts";
-import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
-import { checkDay, fillFields } from "../payment/validation.ts";
+import type { Payment } from "../payment/payment.ts";
+import { PaymentJsonReader, paymentValues } from "../payment/payment_json.ts";
+import { fillFields } from "../payment/validation.ts";
 import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
 import type {
   FieldPlace,
@@ -14,8 +13,6 @@ import type {
   RowDefect,
   RowOptions,
 } from "./row_batch.ts";
-
-const CLOSE = literal("}");
 
 /** Rows of a stream of JSON lines, batch after batch. Throws DataError for a CSV in disguise. */
 export async function* jsonlRows(
@@ -35,7 +32,6 @@ export async function* jsonlRows(
 
 class JsonlBatch implements RowBatch {
   readonly #block: LineBlock;
-  readonly #scanner = new JsonScanner();
   readonly #known = new PaymentJsonReader();
 
   constructor(block: LineBlock) {
@@ -53,11 +49,8 @@ class JsonlBatch implements RowBatch {
   read(index: number, into: Payment): RowDefect | undefined {
     const { bytes, starts } = this.#block;
     const end = (starts[index + 1] ?? bytes.length) - 1;
-    this.#scanner.start(bytes, starts[index], end);
-    const known = this.#known.scan(this.#scanner, into) &&
-      this.#scanner.expect(CLOSE) && this.#scanner.atEnd;
-    if (known) return checkDay(into.timeSeconds, this.#known.timeDays);
-    return this.#parse(index, into);
+    const known = this.#known.scan(bytes, starts[index], end, into);
+    return known ? undefined : this.#parse(index, into);
   }
 
   #parse(index: number, into: Payment): RowDefect | undefined {
@@ -71,7 +64,7 @@ class JsonlBatch implements RowBatch {
       return { reason: "not JSON", message: "the line is not a JSON object" };
     }
     const fields = record as Readonly<Record<string, unknown>>;
-    return fillFields(PAYMENT_FIELDS.map((field) => fields[field]), into);
+    return fillFields(paymentValues(fields), into);
   }
 
   place(index: number, field: string): FieldPlace {

@@ -2,13 +2,13 @@
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { parse } from "csv-parse/sync";
 import { DataError } from "../base/error.ts";
+import { type Customer, INT_MAX, type Terminal } from "../payment/payment.ts";
 import {
-  type Customer,
-  CUSTOMER_FIELDS,
-  INT_MAX,
-  type Terminal,
-  TERMINAL_FIELDS,
-} from "../payment/payment.ts";
+  CUSTOMER_RECORD,
+  type ProfileField,
+  profileOf,
+  TERMINAL_RECORD,
+} from "../payment/profile_json.ts";
 import { fileError } from "../base/file_error.ts";
 import { parquetCompressors } from "./parquet_codecs.ts";
 import { checkPages } from "./parquet_limits.ts";
@@ -21,53 +21,44 @@ const PROFILES_MAX = 10_000_000;
 export async function readCustomers(
   folder: string,
 ): Promise<Customer[] | undefined> {
-  const rows = await readProfiles(folder, "customers", CUSTOMER_FIELDS);
-  return rows?.map(customerOf);
+  return await readProfiles(folder, "customers", CUSTOMER_RECORD);
 }
 
 /** Reads terminals.* of a folder; undefined if there is no such file. Throws DataError. */
 export async function readTerminals(
   folder: string,
 ): Promise<Terminal[] | undefined> {
-  const rows = await readProfiles(folder, "terminals", TERMINAL_FIELDS);
-  return rows?.map(terminalOf);
+  return await readProfiles(folder, "terminals", TERMINAL_RECORD);
 }
 
 /** The customer in the JSON object of a topic's record; `place` is for messages. Throws DataError. */
 export function parseCustomer(json: string, place: string): Customer {
-  return customerOf(checked(parseLine(json, place), CUSTOMER_FIELDS, place));
+  return checked(parseLine(json, place), CUSTOMER_RECORD, place);
 }
 
 /** The terminal in the JSON object of a topic's record; `place` is for messages. Throws DataError. */
 export function parseTerminal(json: string, place: string): Terminal {
-  return terminalOf(checked(parseLine(json, place), TERMINAL_FIELDS, place));
+  return checked(parseLine(json, place), TERMINAL_RECORD, place);
 }
 
-function customerOf(values: readonly number[]): Customer {
-  const [customerId, x, y, meanAmount, stdAmount, meanPaymentsPerDay] = values;
-  return { customerId, x, y, meanAmount, stdAmount, meanPaymentsPerDay };
-}
-
-function terminalOf([terminalId, x, y]: readonly number[]): Terminal {
-  return { terminalId, x, y };
-}
-
-/** The rows as numbers in the order of the fields, ascending ids; undefined if there is no such file. */
-async function readProfiles(
+/** The rows as profiles, ascending ids; undefined if there is no such file. */
+async function readProfiles<Profile extends Customer | Terminal>(
   folder: string,
   name: string,
-  fields: readonly string[],
-): Promise<number[][] | undefined> {
+  record: readonly ProfileField<Profile>[],
+): Promise<Profile[] | undefined> {
   const base = `${folder.replace(/\/+$/, "") || folder}/${name}`;
+  const fields = record.map(({ name }) => name);
   for (const format of TABLE_FORMATS) {
     const path = `${base}.${format}`;
     const bytes = await readIfThere(path);
     if (bytes === undefined) continue;
     const rows = await rowsOf(bytes, format, fields, path);
-    const values = rows.map((row, at) => {
-      return checked(row, fields, `${path}: row ${at + 1}`);
+    const profiles = rows.map((row, at) => {
+      return checked(row, record, `${path}: row ${at + 1}`);
     });
-    return values.sort((a, b) => a[0] - b[0]);
+    const { key } = record[0];
+    return profiles.sort((a, b) => Number(a[key]) - Number(b[key]));
   }
   return undefined;
 }
@@ -146,18 +137,19 @@ function parseLine(json: string, place: string): Record<string, unknown> {
   throw new DataError(`${place}: not a JSON object; mend it`);
 }
 
-/** The fields as finite numbers, the first a whole one. */
-function checked(
+/** The profile in a row: all finite numbers, the first a whole one. */
+function checked<Profile>(
   row: Record<string, unknown>,
-  fields: readonly string[],
+  record: readonly ProfileField<Profile>[],
   place: string,
-): number[] {
-  return fields.map((field, at) => {
-    const given = row[field];
+): Profile {
+  const values = record.map(({ name }, at) => {
+    const given = row[name];
     const value = given === "" || given === null ? NaN : Number(given);
     const isId = Number.isInteger(value) && value >= 0 && value <= INT_MAX;
     if (at === 0 ? isId : Number.isFinite(value)) return value;
     const kind = at === 0 ? `a whole number from 0 to ${INT_MAX}` : "a number";
-    throw new DataError(`${place}: ${field} is not ${kind}; mend it`);
+    throw new DataError(`${place}: ${name} is not ${kind}; mend it`);
   });
+  return profileOf(record, values);
 }

@@ -29,23 +29,6 @@ export const PAYMENT_FIELDS = [
   "TX_FRAUD_SCENARIO",
 ] as const;
 
-/** Field names of a customer profile, in file order. */
-export const CUSTOMER_FIELDS = [
-  "CUSTOMER_ID",
-  "X_CUSTOMER_ID",
-  "Y_CUSTOMER_ID",
-  "MEAN_ACCOUNT",
-  "STD_ACCOUNT",
-  "MEAN_NB_TX_PER_DAY",
-] as const;
-
-/** Field names of a terminal profile, in file order. */
-export const TERMINAL_FIELDS = [
-  "TERMINAL_ID",
-  "X_TERMINAL_ID",
-  "Y_TERMINAL_ID",
-] as const;
-
 /**
  * One payment. Mutable on purpose: hot paths reuse one object for every row.
  */

@@ -4,66 +4,28 @@
  * valid spelling: other keys are ignored, order and spaces are free.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
-import { formatDate } from "./calendar.ts";
 import { JsonScanner, literal } from "./json_scanner.ts";
-import {
-  DAY_SECONDS,
-  INT_MAX,
-  type Payment,
-  PAYMENT_FIELDS,
-} from "./payment.ts";
-import {
-  checkTimes,
-  type Defect,
-  fillPayment,
-  isAmount,
-} from "./validation.ts";
+import { type Payment, PAYMENT_FIELDS } from "./payment.ts";
+import { fromCells, PAYMENT_CELLS, toCells } from "./payment_cells.ts";
+import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
+import { PAYMENT_RECORD } from "./record_field.ts";
+import { checkStart, type Defect, fillPayment } from "./validation.ts";
 
 /** Longest record that is read, in bytes. */
 export const RECORD_BYTES_MAX = 65_536;
 
-const ID = literal('{"TRANSACTION_ID":');
-const DATETIME = literal(',"TX_DATETIME":"');
-const CUSTOMER = literal('","CUSTOMER_ID":');
-const TERMINAL = literal(',"TERMINAL_ID":');
-const AMOUNT = literal(',"TX_AMOUNT":');
-const SECONDS = literal(',"TX_TIME_SECONDS":');
-const DAYS = literal(',"TX_TIME_DAYS":');
-const FRAUD = literal(',"TX_FRAUD":');
-const SCENARIO = literal(',"TX_FRAUD_SCENARIO":');
+const MARKS = jsonMarks(PAYMENT_RECORD);
 const CLOSE = literal("}");
 
 /** Writes payments as JSON. */
 export class PaymentJsonWriter {
-  #day = NaN;
-  #dayText: Uint8Array = new Uint8Array(0);
+  readonly #writer = new RecordWriter(PAYMENT_RECORD, MARKS);
+  readonly #cells = new Float64Array(PAYMENT_CELLS);
 
   /** Appends a payment's object, closed unless `open`: then more keys may follow. */
   write(writer: ByteWriter, row: Payment, open = false): void {
-    const day = Math.floor(row.datetimeSeconds / DAY_SECONDS);
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#dayText = literal(formatDate(row.datetimeSeconds) + " ").bytes;
-    }
-    writer.bytes(ID.bytes);
-    writer.whole(row.transactionId);
-    writer.bytes(DATETIME.bytes);
-    writer.bytes(this.#dayText);
-    writer.timeOfDay(row.datetimeSeconds - day * DAY_SECONDS);
-    writer.bytes(CUSTOMER.bytes);
-    writer.whole(row.customerId);
-    writer.bytes(TERMINAL.bytes);
-    writer.whole(row.terminalId);
-    writer.bytes(AMOUNT.bytes);
-    writer.number(row.amount);
-    writer.bytes(SECONDS.bytes);
-    writer.whole(row.timeSeconds);
-    writer.bytes(DAYS.bytes);
-    writer.whole(Math.floor(row.timeSeconds / DAY_SECONDS));
-    writer.bytes(FRAUD.bytes);
-    writer.whole(row.fraud);
-    writer.bytes(SCENARIO.bytes);
-    writer.whole(row.scenario);
+    toCells(row, this.#cells, 0);
+    this.#writer.write(writer, this.#cells, 0);
     if (!open) writer.bytes(CLOSE.bytes);
   }
 }
@@ -71,7 +33,8 @@ export class PaymentJsonWriter {
 /** Reads payments from JSON. */
 export class PaymentJsonReader {
   readonly #scanner = new JsonScanner();
-  #timeDays = 0;
+  readonly #fields = new RecordScanner(PAYMENT_RECORD, MARKS);
+  readonly #cells = new Float64Array(PAYMENT_CELLS);
 
   /**
    * Fills `into` with the payment in bytes `start` … `end`, or returns what
@@ -84,57 +47,30 @@ export class PaymentJsonReader {
     startSeconds: number | undefined,
     into: Payment,
   ): Defect | undefined {
-    const scanner = this.#scanner;
-    scanner.start(bytes, start, end);
-    const known = this.scan(scanner, into) && scanner.expect(CLOSE) &&
-      scanner.atEnd;
-    if (known) return checkTimes(into, this.#timeDays, startSeconds);
+    if (this.scan(bytes, start, end, into)) {
+      return checkStart(into.timeSeconds, into.datetimeSeconds, startSeconds);
+    }
     const { object, defect } = parseObject(bytes, start, end);
     if (!object) return defect;
-    const values = PAYMENT_FIELDS.map((field) => object[field]);
-    return fillPayment(values, startSeconds, into);
+    return fillPayment(paymentValues(object), startSeconds, into);
   }
 
-  /**
-   * Reads the payment's own keys of a record in canonical spelling, up to but
-   * not including what follows them; false if it is spelled otherwise or a
-   * value is out of its range.
-   */
-  scan(scanner: JsonScanner, into: Payment): boolean {
-    if (!scanner.expect(ID)) return false;
-    into.transactionId = scanner.whole();
-    if (!scanner.expect(DATETIME)) return false;
-    into.datetimeSeconds = scanner.datetime();
-    if (!scanner.expect(CUSTOMER)) return false;
-    into.customerId = scanner.whole();
-    if (!scanner.expect(TERMINAL)) return false;
-    into.terminalId = scanner.whole();
-    if (!scanner.expect(AMOUNT)) return false;
-    into.amount = scanner.decimal();
-    if (!scanner.expect(SECONDS)) return false;
-    into.timeSeconds = scanner.whole();
-    if (!scanner.expect(DAYS)) return false;
-    this.#timeDays = scanner.whole();
-    if (!scanner.expect(FRAUD)) return false;
-    into.fraud = scanner.whole();
-    if (!scanner.expect(SCENARIO)) return false;
-    into.scenario = scanner.whole();
-    return into.transactionId >= 0 && into.datetimeSeconds === into
-          .datetimeSeconds &&
-      isInt(into.customerId) && isInt(into.terminalId) &&
-      isAmount(into.amount) && isInt(into.timeSeconds) &&
-      isInt(this.#timeDays) && isInt(into.scenario) &&
-      (into.fraud === 0 || into.fraud === 1);
-  }
-
-  /** TX_TIME_DAYS of the payment that scan() read last. */
-  get timeDays(): number {
-    return this.#timeDays;
+  /** Fills `into` if the payment is spelled as it is written here and keeps all rules but that of the start. */
+  scan(bytes: Uint8Array, start: number, end: number, into: Payment): boolean {
+    const scanner = this.#scanner;
+    scanner.start(bytes, start, end);
+    const known = this.#fields.scan(scanner, this.#cells, 0) &&
+      scanner.expect(CLOSE) && scanner.atEnd;
+    if (known) fromCells(this.#cells, 0, into);
+    return known;
   }
 }
 
-function isInt(value: number): boolean {
-  return value >= 0 && value <= INT_MAX;
+/** The values of a payment's fields in an object, for fillPayment() and fillFields(). */
+export function paymentValues(
+  object: Readonly<Record<string, unknown>>,
+): unknown[] {
+  return PAYMENT_FIELDS.map((field) => object[field]);
 }
 
 const DECODER = new TextDecoder("utf-8", { fatal: true });

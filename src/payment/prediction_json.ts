@@ -5,21 +5,19 @@
  * spelling.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
-import { formatDate, parseDatetime } from "./calendar.ts";
+import { parseDatetime } from "./calendar.ts";
 import { JsonScanner, type Literal, literal } from "./json_scanner.ts";
-import { AMOUNT_MAX, DAY_SECONDS, INT_MAX } from "./payment.ts";
 import { parseObject } from "./payment_json.ts";
+import {
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "./prediction.ts";
+import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
+import { PREDICTION_RECORD } from "./record_field.ts";
 import type { Defect } from "./validation.ts";
-import { PREDICTION_CELLS, type PredictionRows } from "./prediction.ts";
 
-const ID = literal('{"TRANSACTION_ID":');
-const DATETIME = literal(',"TX_DATETIME":"');
-const CUSTOMER = literal('","CUSTOMER_ID":');
-const TERMINAL = literal(',"TERMINAL_ID":');
-const AMOUNT = literal(',"TX_AMOUNT":');
-const SECONDS = literal(',"TX_TIME_SECONDS":');
-const SCORE = literal(',"SCORE":');
-const ALERT = literal(',"ALERT":');
+const MARKS = jsonMarks(PREDICTION_RECORD);
 const VERSION = literal(',"MODEL_VERSION":"');
 const CONTRIBUTIONS = literal('","CONTRIBUTIONS":{');
 const COLON = literal('":');
@@ -33,9 +31,9 @@ export const CONTRIBUTIONS_MAX = 5;
 
 /** Writes predictions. */
 export class PredictionJsonWriter {
+  readonly #fields = new RecordWriter(PREDICTION_RECORD, MARKS);
+  readonly #cells = new Float64Array(PREDICTION_CELLS);
   readonly #order: number[] = [];
-  #day = NaN;
-  #dayText: Uint8Array = new Uint8Array(0);
 
   /**
    * Appends a prediction about the payment in cells `at` …; the inputs'
@@ -53,29 +51,12 @@ export class PredictionJsonWriter {
       readonly contributions: Float64Array | undefined;
     },
   ): void {
-    const datetime = cells[at + 1];
-    const day = Math.floor(datetime / DAY_SECONDS);
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#dayText = literal(formatDate(datetime) + " ").bytes;
-    }
-    writer.bytes(ID.bytes);
-    writer.whole(cells[at]);
-    writer.bytes(DATETIME.bytes);
-    writer.bytes(this.#dayText);
-    writer.timeOfDay(datetime - day * DAY_SECONDS);
-    writer.bytes(CUSTOMER.bytes);
-    writer.whole(cells[at + 2]);
-    writer.bytes(TERMINAL.bytes);
-    writer.whole(cells[at + 3]);
-    writer.bytes(AMOUNT.bytes);
-    writer.number(cells[at + 4]);
-    writer.bytes(SECONDS.bytes);
-    writer.whole(cells[at + 5]);
-    writer.bytes(SCORE.bytes);
-    writer.number(prediction.score);
-    writer.bytes(ALERT.bytes);
-    writer.whole(prediction.alert ? 1 : 0);
+    // What both have lies in cells of the same place.
+    const own = this.#cells;
+    for (let i = 0; i < PREDICTION_CELL.score; i++) own[i] = cells[at + i];
+    own[PREDICTION_CELL.score] = prediction.score;
+    own[PREDICTION_CELL.alert] = prediction.alert ? 1 : 0;
+    this.#fields.write(writer, own, 0);
     writer.bytes(VERSION.bytes);
     writer.ascii(prediction.version);
     const { inputs, contributions } = prediction;
@@ -115,6 +96,7 @@ const DECODER = new TextDecoder();
 /** Reads predictions into rows of a store. */
 export class PredictionJsonReader {
   readonly #scanner = new JsonScanner();
+  readonly #fields = new RecordScanner(PREDICTION_RECORD, MARKS);
   #versionText: Literal = literal("");
   #version = "";
 
@@ -142,34 +124,13 @@ export class PredictionJsonReader {
   ): boolean {
     const scanner = this.#scanner;
     const at = index * PREDICTION_CELLS;
-    if (!scanner.expect(ID)) return false;
-    cells[at] = scanner.whole();
-    if (!scanner.expect(DATETIME)) return false;
-    cells[at + 1] = scanner.datetime();
-    if (!scanner.expect(CUSTOMER)) return false;
-    cells[at + 2] = scanner.whole();
-    if (!scanner.expect(TERMINAL)) return false;
-    cells[at + 3] = scanner.whole();
-    if (!scanner.expect(AMOUNT)) return false;
-    cells[at + 4] = scanner.decimal();
-    if (!scanner.expect(SECONDS)) return false;
-    cells[at + 5] = scanner.whole();
-    if (!scanner.expect(SCORE)) return false;
-    cells[at + 6] = scanner.decimal();
-    if (!scanner.expect(ALERT)) return false;
-    cells[at + 7] = scanner.whole();
+    if (!this.#fields.scan(scanner, cells, at)) return false;
     // The same version as before, up to the end: the usual case.
     if (!scanner.expect(VERSION)) return false;
     if (!scanner.expect(this.#versionText) || !scanner.expect(CLOSE_TEXT)) {
       return this.#learnVersion(bytes, end);
     }
     if (!scanner.atEnd || this.#version === "") return false;
-    for (let i = 0; i < PREDICTION_CELLS; i++) {
-      if (!(cells[at + i] >= 0)) return false;
-    }
-    if (cells[at + 2] > INT_MAX || cells[at + 3] > INT_MAX) return false;
-    if (cells[at + 4] > AMOUNT_MAX || cells[at + 5] > INT_MAX) return false;
-    if (cells[at + 6] > 1 || cells[at + 7] > 1) return false;
     versions[index] = this.#version;
     contributions[index] = null;
     return true;
@@ -193,21 +154,14 @@ function fill(
   index: number,
 ): Defect | undefined {
   const at = index * PREDICTION_CELLS;
-  const limits = [
-    ["TRANSACTION_ID", Number.MAX_SAFE_INTEGER, 0, true],
-    ["CUSTOMER_ID", INT_MAX, 2, true],
-    ["TERMINAL_ID", INT_MAX, 3, true],
-    ["TX_AMOUNT", AMOUNT_MAX, 4, false],
-    ["TX_TIME_SECONDS", INT_MAX, 5, true],
-    ["SCORE", 1, 6, false],
-    ["ALERT", 1, 7, true],
-  ] as const;
-  for (const [name, max, cell, whole] of limits) {
+  for (const { name, kind, max, cell } of PREDICTION_RECORD) {
+    if (kind === "datetime") continue; // with the texts
     const value = object[name];
+    const whole = kind === "whole" || kind === "flag";
     if (value === undefined) return missing(name);
     if (typeof value !== "number" || whole && !Number.isInteger(value)) {
-      const kind = whole ? "whole number" : "number";
-      return { reason: "wrong type", message: `${name} is not a ${kind}` };
+      const number = whole ? "whole number" : "number";
+      return { reason: "wrong type", message: `${name} is not a ${number}` };
     }
     if (!(value >= 0 && value <= max)) {
       const message = `${name} ${value} is not in 0…${max}`;
@@ -226,7 +180,7 @@ function fill(
       "'YYYY-MM-DD HH:MM:SS'";
     return { reason: "out of range", message };
   }
-  cells[at + 1] = datetime;
+  cells[at + PREDICTION_CELL.datetime] = datetime;
   const why = object.CONTRIBUTIONS;
   if (why !== undefined && !isContributions(why)) {
     const message = "CONTRIBUTIONS is not an object of numbers";

@@ -8,11 +8,11 @@
 import {
   AMOUNT_MAX,
   DAY_SECONDS,
-  INT_MAX,
   type Payment,
   PAYMENT_FIELDS,
-  TRANSACTION_ID_MAX,
 } from "./payment.ts";
+import { CELL, fromCells, PAYMENT_CELLS } from "./payment_cells.ts";
+import { type Field, PAYMENT_RECORD } from "./record_field.ts";
 import {
   END_SECOND,
   FIRST_SECOND,
@@ -52,7 +52,8 @@ export function amountCents(amount: number): number {
 }
 
 /** Places in PAYMENT_FIELDS of what follows from the other fields: a file may lack it. */
-export const DERIVABLE_FIELDS: readonly number[] = [5, 6, 8];
+export const DERIVABLE_FIELDS: readonly number[] = [...PAYMENT_RECORD.keys()]
+  .filter((place) => PAYMENT_RECORD[place].absent !== undefined);
 
 /**
  * Checks raw values and fills `into` when they are right. `values` stand in
@@ -72,8 +73,7 @@ export function fillPayment(
   if (absent !== undefined) {
     return notA("number", PAYMENT_FIELDS[absent], undefined);
   }
-  const days = Math.floor(into.timeSeconds / DAY_SECONDS);
-  return checkTimes(into, days, startSeconds);
+  return checkStart(into.timeSeconds, into.datetimeSeconds, startSeconds);
 }
 
 /**
@@ -86,39 +86,44 @@ export function fillFields(
   values: readonly unknown[],
   into: Payment,
 ): Defect | undefined {
-  const [id, datetime, customer, terminal, amount, seconds, days, fraud, kind] =
-    values;
-  const transactionId = whole("TRANSACTION_ID", id, TRANSACTION_ID_MAX);
-  if (typeof transactionId !== "number") return transactionId;
-  const datetimeSeconds = moment("TX_DATETIME", datetime);
-  if (typeof datetimeSeconds !== "number") return datetimeSeconds;
-  const customerId = whole("CUSTOMER_ID", customer, INT_MAX);
-  if (typeof customerId !== "number") return customerId;
-  const terminalId = whole("TERMINAL_ID", terminal, INT_MAX);
-  if (typeof terminalId !== "number") return terminalId;
-  const money = moneyOf("TX_AMOUNT", amount);
-  if (typeof money !== "number") return money;
-  const timeSeconds = optional("TX_TIME_SECONDS", seconds, -1);
-  if (typeof timeSeconds !== "number") return timeSeconds;
-  const timeDays = optional("TX_TIME_DAYS", days, -1);
-  if (typeof timeDays !== "number") return timeDays;
-  const label = flag("TX_FRAUD", fraud);
-  if (typeof label !== "number") return label;
-  const scenario = optional("TX_FRAUD_SCENARIO", kind, 0);
-  if (typeof scenario !== "number") return scenario;
-  into.transactionId = transactionId;
-  into.datetimeSeconds = timeSeconds >= 0 && lacksSeconds(datetime)
-    ? datetimeSeconds + timeSeconds % 60
-    : datetimeSeconds;
-  into.customerId = customerId;
-  into.terminalId = terminalId;
-  into.amount = money;
-  into.timeSeconds = timeSeconds < 0 && timeDays >= 0
-    ? timeDays * DAY_SECONDS + secondOfDay(datetimeSeconds)
-    : timeSeconds;
-  into.fraud = label;
-  into.scenario = scenario;
+  let timeDays = -1;
+  for (let i = 0; i < PAYMENT_RECORD.length; i++) {
+    const field = PAYMENT_RECORD[i];
+    const value = checkedValue(field, values[i]);
+    if (typeof value !== "number") return value;
+    if (field.kind === "day") timeDays = value;
+    else CELLS[field.cell] = value;
+  }
+  const datetime = CELLS[CELL.datetime];
+  const time = CELLS[CELL.time];
+  if (time >= 0) {
+    if (lacksSeconds(values[DATETIME])) CELLS[CELL.datetime] += time % 60;
+  } else if (timeDays >= 0) {
+    CELLS[CELL.time] = timeDays * DAY_SECONDS + secondOfDay(datetime);
+  }
+  fromCells(CELLS, 0, into);
   return timeDays < 0 ? undefined : checkDay(into.timeSeconds, timeDays);
+}
+
+const DATETIME = PAYMENT_FIELDS.indexOf("TX_DATETIME");
+
+/** The row that fillFields() is at: a payment is touched only when all of it is right. */
+const CELLS = new Float64Array(PAYMENT_CELLS);
+
+/** The number that a field's raw value stands for, or what is wrong with it. */
+function checkedValue(field: Field, value: unknown): number | Defect {
+  const { name, kind, max, absent } = field;
+  if (value === undefined && absent !== undefined) return absent;
+  switch (kind) {
+    case "datetime":
+      return moment(name, value);
+    case "amount":
+      return moneyOf(name, value);
+    case "flag":
+      return flag(name, value);
+    default:
+      return whole(name, value, max);
+  }
 }
 
 /** Whether a date and time is written in minutes; TX_TIME_SECONDS has the second then. */
@@ -132,17 +137,15 @@ function secondOfDay(seconds: number): number {
 }
 
 /**
- * Whether the three statements of the time agree; the last of the checks,
- * apart so that a fast reader of well-formed records can call it alone.
+ * Whether TX_DATETIME is the start and TX_TIME_SECONDS; the last of the checks,
+ * apart so that a fast reader of well-formed records can call it alone. Where
+ * the start is unknown only the time of day is compared.
  */
-export function checkTimes(
-  row: Payment,
-  timeDays: number,
+export function checkStart(
+  timeSeconds: number,
+  datetimeSeconds: number,
   startSeconds: number | undefined,
 ): Defect | undefined {
-  const { timeSeconds, datetimeSeconds } = row;
-  const defect = checkDay(timeSeconds, timeDays);
-  if (defect) return defect;
   if (startSeconds === undefined) {
     if ((datetimeSeconds - timeSeconds) % DAY_SECONDS === 0) return undefined;
     return {
@@ -213,14 +216,6 @@ function whole(field: string, value: unknown, max: number): number | Defect {
     reason: "out of range",
     message: `${field} ${number} is not in 0…${max}`,
   };
-}
-
-function optional(
-  field: string,
-  value: unknown,
-  absent: number,
-): number | Defect {
-  return value === undefined ? absent : whole(field, value, INT_MAX);
 }
 
 function flag(field: string, value: unknown): number | Defect {

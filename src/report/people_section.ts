@@ -1,10 +1,10 @@
 /** The section on customers and terminals: first rows, summaries, and one customer's terminals. */
+import type { Customer, Terminal } from "../payment/payment.ts";
 import {
-  type Customer,
-  CUSTOMER_FIELDS,
-  type Terminal,
-  TERMINAL_FIELDS,
-} from "../payment/payment.ts";
+  CUSTOMER_RECORD,
+  type ProfileField,
+  TERMINAL_RECORD,
+} from "../payment/profile_json.ts";
 import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
 import { drawPlane, isInReach } from "./plane_chart.ts";
 import { grouped, threeDigits } from "./scale.ts";
@@ -13,28 +13,6 @@ const ROWS_SHOWN = 5;
 
 /** Terminals that the list of a customer's names. */
 const LISTED_MAX = 40;
-
-/** A column of profiles. */
-interface ProfileColumn<T> {
-  readonly name: string;
-  readonly value: (profile: T) => number;
-}
-
-const CUSTOMER_COLUMNS: readonly ProfileColumn<Customer>[] = [
-  { name: CUSTOMER_FIELDS[1], value: ({ x }) => x },
-  { name: CUSTOMER_FIELDS[2], value: ({ y }) => y },
-  { name: CUSTOMER_FIELDS[3], value: ({ meanAmount }) => meanAmount },
-  { name: CUSTOMER_FIELDS[4], value: ({ stdAmount }) => stdAmount },
-  {
-    name: CUSTOMER_FIELDS[5],
-    value: ({ meanPaymentsPerDay }) => meanPaymentsPerDay,
-  },
-];
-
-const TERMINAL_COLUMNS: readonly ProfileColumn<Terminal>[] = [
-  { name: TERMINAL_FIELDS[1], value: ({ x }) => x },
-  { name: TERMINAL_FIELDS[2], value: ({ y }) => y },
-];
 
 /** Smallest, mean, median and greatest of some numbers. */
 export interface Summary {
@@ -84,20 +62,14 @@ export function peopleSection(data: ReportData): Section {
   const blocks: Block[] = [];
   if (customers) {
     blocks.push(
-      { kind: "table", table: firstCustomers(customers) },
-      {
-        kind: "table",
-        table: summaryTable("customers", customers, CUSTOMER_COLUMNS),
-      },
+      firstRows("customers", customers, CUSTOMER_RECORD),
+      summaryTable("customers", customers, CUSTOMER_RECORD),
     );
   }
   if (terminals) {
     blocks.push(
-      { kind: "table", table: firstTerminals(terminals) },
-      {
-        kind: "table",
-        table: summaryTable("terminals", terminals, TERMINAL_COLUMNS),
-      },
+      firstRows("terminals", terminals, TERMINAL_RECORD),
+      summaryTable("terminals", terminals, TERMINAL_RECORD),
     );
   }
   const figure = reachFigure(data);
@@ -112,42 +84,41 @@ export function peopleSection(data: ReportData): Section {
   return { id: "people", heading: "Customers and terminals", blocks };
 }
 
-function firstCustomers(customers: readonly Customer[]): Table {
-  return {
-    caption: `The first of ${grouped(customers.length)} customers`,
-    header: [...CUSTOMER_FIELDS],
-    rows: customers.slice(0, ROWS_SHOWN).map((customer) => [
-      String(customer.customerId),
-      ...CUSTOMER_COLUMNS.map(({ value }) => grouped(value(customer), 3)),
-    ]),
-  };
-}
-
-function firstTerminals(terminals: readonly Terminal[]): Table {
-  return {
-    caption: `The first of ${grouped(terminals.length)} terminals`,
-    header: [...TERMINAL_FIELDS],
-    rows: terminals.slice(0, ROWS_SHOWN).map((terminal) => [
-      String(terminal.terminalId),
-      ...TERMINAL_COLUMNS.map(({ value }) => grouped(value(terminal), 3)),
-    ]),
-  };
-}
-
-function summaryTable<T>(
+function firstRows<Profile>(
   noun: string,
-  profiles: readonly T[],
-  columns: readonly ProfileColumn<T>[],
-): Table {
-  return {
+  profiles: readonly Profile[],
+  record: readonly ProfileField<Profile>[],
+): Block {
+  const table: Table = {
+    caption: `The first of ${grouped(profiles.length)} ${noun}`,
+    header: record.map(({ name }) => name),
+    rows: profiles.slice(0, ROWS_SHOWN).map((profile) =>
+      record.map(({ key }, at) => {
+        const value = Number(profile[key]);
+        return at === 0 ? String(value) : grouped(value, 3);
+      })
+    ),
+  };
+  return { kind: "table", table };
+}
+
+/** All of a record's fields but the id. */
+function summaryTable<Profile>(
+  noun: string,
+  profiles: readonly Profile[],
+  record: readonly ProfileField<Profile>[],
+): Block {
+  const table: Table = {
     caption: `All ${grouped(profiles.length)} ${noun}`,
     header: ["field", "least", "mean", "median", "most"],
     named: true,
-    rows: columns.map(({ name, value }) => {
-      const { min, mean, median, max } = summarise(profiles.map(value));
+    rows: record.slice(1).map(({ name, key }) => {
+      const values = profiles.map((profile) => Number(profile[key]));
+      const { min, mean, median, max } = summarise(values);
       return [name, ...[min, mean, median, max].map(threeDigits)];
     }),
   };
+  return { kind: "table", table };
 }
 
 function reachFigure(data: ReportData): Figure | undefined {
@@ -182,7 +153,7 @@ function reachFigure(data: ReportData): Figure | undefined {
     draw: (width) => drawPlane({ customer, terminals, radius }, width),
     values: {
       caption: `Terminals within reach of customer ${id}${rest}`,
-      header: [...TERMINAL_FIELDS, "distance"],
+      header: [...TERMINAL_RECORD.map(({ name }) => name), "distance"],
       rows: listed.map((terminal) => [
         String(terminal.terminalId),
         grouped(terminal.x, 3),

@@ -22,10 +22,17 @@ import {
   timeMismatch,
   type Verdict,
 } from "../stream/checks.ts";
-import type { Output, Stage, StageState, StageWork } from "../stream/stage.ts";
+import {
+  type Output,
+  runStage,
+  type Stage,
+  type StageRun,
+  type StageState,
+  type StageWork,
+} from "../stream/stage.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { PREDICTION_GROUP, PREDICTION_TOPIC } from "../stream/topics.ts";
-import { fillTable, type StoredRows } from "../stream/writer_position.ts";
+import { fillStage, type StoredRows } from "../stream/writer_position.ts";
 import type { FillOptions, WriterBounds } from "./writer.ts";
 
 const STAGE: Stage = {
@@ -53,10 +60,20 @@ export async function runPredictionWriter(
   context: StreamContext,
   options: PredictionWriterOptions,
 ): Promise<void> {
-  const { control, logger, signal } = context;
-  const { store, stored, startSeconds } = options;
-  if (!await isScored(context, stored)) return;
-  const isStored = await fillTable<PredictionRows>({
+  if (!await isScored(context, options.stored)) return;
+  const run = await predictionStage(context, options);
+  const isStored = await runStage(context, run);
+  if (isStored) context.logger.info("all predictions are stored");
+}
+
+/** The writer of a stream's predictions, with its table looked at. */
+export async function predictionStage(
+  context: StreamContext,
+  options: Omit<PredictionWriterOptions, "stored">,
+): Promise<StageRun<StoredRows<PredictionRows>>> {
+  const { control, signal } = context;
+  const { store, startSeconds } = options;
+  return await fillStage<PredictionRows>({
     context,
     stage: STAGE,
     table: store,
@@ -72,7 +89,6 @@ export async function runPredictionWriter(
     write: (blocks, positions) =>
       store.write(joinRows(blocks), signal, positions),
   });
-  if (isStored) logger.info("all predictions are stored");
 }
 
 /** Waits for a scorer; false if all is stored, or the role stopped, without one. */

@@ -6,7 +6,7 @@
  * it starts, and what it has decided stands in the registry.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,
@@ -42,6 +42,7 @@ import {
   type StreamContext,
 } from "../stream/stream_context.ts";
 import { parseCommit, takenOffset } from "../stream/commit.ts";
+import { isPlausible } from "../stream/checks.ts";
 import {
   CUSTOMER_GROUP,
   LABEL_TOPIC,
@@ -207,7 +208,7 @@ class Trainer {
   }
 
   #take(batch: RecordBatch, partition: number, start: number): void {
-    const { maxGapSeconds } = this.#context.parameters;
+    const { parameters } = this.#context;
     const cells = this.#cells;
     const first = this.#window.firstDay * DAY_SECONDS;
     for (let i = 0; i < batch.count; i++) {
@@ -216,8 +217,9 @@ class Trainer {
       // The writer has made a dead letter of it.
       if (defect) continue;
       const progress = this.#progress[partition];
-      const time = cells[5];
-      if (time > Math.max(first, progress) + maxGapSeconds) continue;
+      const time = cells[CELL.time];
+      const reached = Math.max(first, progress);
+      if (!isPlausible(time, reached, parameters)) continue;
       if (time > progress) this.#progress[partition] = time;
       fromCells(cells, 0, this.#row);
       this.#window.add(this.#row, cells, PAYMENT_CELLS);

@@ -18,10 +18,17 @@ import {
   Progress,
   type Verdict,
 } from "../stream/checks.ts";
-import type { Output, Stage, StageState, StageWork } from "../stream/stage.ts";
+import {
+  type Output,
+  runStage,
+  type Stage,
+  type StageRun,
+  type StageState,
+  type StageWork,
+} from "../stream/stage.ts";
 import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import { SINK_TOPIC, WRITER_GROUP } from "../stream/topics.ts";
-import { fillTable, type StoredRows } from "../stream/writer_position.ts";
+import { fillStage, type StoredRows } from "../stream/writer_position.ts";
 
 const STAGE: Stage = {
   group: WRITER_GROUP,
@@ -61,11 +68,20 @@ export async function runWriter(
   context: StreamContext,
   options: WriterOptions,
 ): Promise<void> {
-  const { control, logger, signal } = context;
+  const isStored = await runStage(context, await writerStage(context, options));
+  if (isStored) context.logger.info("everything is stored");
+}
+
+/** The writer of a stream, with its table looked at. */
+export async function writerStage(
+  context: StreamContext,
+  options: WriterOptions,
+): Promise<StageRun<StoredRows<StoreRows>>> {
+  const { control, signal } = context;
   const { store, stored, startSeconds } = options;
   const features = featuresOf(context);
   const width = PAYMENT_CELLS + featureCount(features);
-  const isStored = await fillTable<StoreRows>({
+  return await fillStage<StoreRows>({
     context,
     stage: STAGE,
     table: store,
@@ -84,7 +100,6 @@ export async function runWriter(
       stored?.(rows.cells, width, rows.count);
     },
   });
-  if (isStored) logger.info("everything is stored");
 }
 
 /** Rows of `width` cells as one block. */

@@ -19,6 +19,7 @@ import {
   type StreamContext,
 } from "../stream/stream_context.ts";
 import { parseScoringCommit, takenOffset } from "../stream/commit.ts";
+import { isPlausible } from "../stream/checks.ts";
 import {
   PREDICTION_TOPIC,
   SCORER_GROUP,
@@ -121,7 +122,7 @@ export class ModelMonitor {
   }
 
   #take(batch: RecordBatch, partition: number): void {
-    const { maxGapSeconds } = this.#options.context.parameters;
+    const { parameters } = this.#options.context;
     const row = this.#row;
     const first = this.#options.firstDay * DAY_SECONDS;
     for (let i = 0; i < batch.count; i++) {
@@ -129,7 +130,8 @@ export class ModelMonitor {
       if (this.#reader.read(batch.bytes, from, to, row, 0)) continue;
       const [id, , , , , time, score, alert] = row.cells;
       const progress = this.#progress[partition];
-      if (time > Math.max(first, progress) + maxGapSeconds) continue;
+      const reached = Math.max(first, progress);
+      if (!isPlausible(time, reached, parameters)) continue;
       if (time > progress) this.#progress[partition] = time;
       const day = Math.floor(time / DAY_SECONDS);
       if (day < this.#next - PAST_DAYS) continue;

@@ -13,7 +13,7 @@ import {
   type StoredRow,
   type StoredRowReader,
 } from "./stored_row.ts";
-import type { Verdict } from "./tables.ts";
+import type { Verdict } from "../payment/label_json.ts";
 
 /** A payment without its features. */
 export interface StoredPayment {

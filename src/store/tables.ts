@@ -5,14 +5,17 @@
  * and read it, and the checksums of its rows. How a type or a key is spelled
  * is the business of each store.
  */
-import { isFeature } from "../features/feature_row.ts";
+import { featureFields, isFeature } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import type { Verdict } from "../payment/label_json.ts";
+import { INT_MAX } from "../payment/payment.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { PREDICTION_CELLS } from "../payment/prediction.ts";
 import {
-  featureNames,
-  type FeatureParameters,
-  wholeFeatures,
-} from "../features/parameters.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { PREDICTION_CELL, PREDICTION_CELLS } from "../payment/prediction.ts";
+  type Field,
+  PAYMENT_RECORD,
+  PREDICTION_RECORD,
+} from "../payment/record_field.ts";
 
 /** Version of the tables, which an embedded store's file says; raise it with a column that older files lack. */
 export const TABLES_VERSION = 2;
@@ -109,77 +112,53 @@ const PERIOD_COMMENT =
 
 type PaymentColumn = Column<PaymentSource>;
 
-/** The columns of payments. A prediction has the first six, in cells of the same place. */
-const ID: PaymentColumn = { name: ID_COLUMN, type: "bigint", source: CELL.id };
-const DATETIME: PaymentColumn = {
-  name: "tx_datetime",
-  type: "text",
-  source: "datetime",
-};
-const CUSTOMER: PaymentColumn = {
-  name: "customer_id",
-  type: "int",
-  source: CELL.customer,
-};
-const TERMINAL: PaymentColumn = {
-  name: "terminal_id",
-  type: "int",
-  source: CELL.terminal,
-};
-const AMOUNT: PaymentColumn = {
-  name: "tx_amount",
-  type: "double",
-  source: CELL.amount,
-};
-const SECONDS: PaymentColumn = {
-  name: "tx_time_seconds",
-  type: "int",
-  source: CELL.time,
-};
-const DAYS: PaymentColumn = {
-  name: "tx_time_days",
-  type: "int",
-  source: "days",
-};
-const FRAUD: PaymentColumn = {
-  name: "tx_fraud",
-  type: "int",
-  source: CELL.fraud,
-};
-const SCENARIO: PaymentColumn = {
-  name: "tx_fraud_scenario",
-  type: "int",
-  source: CELL.scenario,
-};
+/** The column of a record's field. */
+function columnOf({ name, kind, max, cell }: Field): PaymentColumn {
+  const isDouble = kind === "amount" || kind === "number";
+  return {
+    name: name.toLowerCase(),
+    type: kind === "datetime"
+      ? "text"
+      : isDouble
+      ? "double"
+      : max > INT_MAX
+      ? "bigint"
+      : "int",
+    source: kind === "datetime" ? "datetime" : kind === "day" ? "days" : cell,
+  };
+}
+
+const PAYMENT_COLUMNS = PAYMENT_RECORD.map(columnOf);
+const [ID, , CUSTOMER, TERMINAL, , SECONDS, DAYS, FRAUD] = PAYMENT_COLUMNS;
 const PERIOD: PaymentColumn = {
   name: "tx_period",
   type: "int",
   source: "period",
 };
 
-const WHO_WHEN = [ID, DATETIME, CUSTOMER, TERMINAL, AMOUNT, SECONDS] as const;
+/** The columns of payments but for those that a table's key makes needless. */
+function without(...needless: readonly PaymentColumn[]): PaymentColumn[] {
+  return PAYMENT_COLUMNS.filter((column) => !needless.includes(column));
+}
+
 const BY_TIME = [SECONDS.name, ID.name];
 
 /** The payments with their features, by transaction_id. */
 export function paymentTable(features: FeatureParameters): PaymentTable {
-  const whole = wholeFeatures(features);
-  const columns = featureNames(features).map((
-    feature,
-    index,
-  ): PaymentColumn => ({
-    name: feature.toLowerCase(),
-    type: whole[index] ? "int" : "double",
-    source: PAYMENT_CELLS + index,
+  const columns = featureFields(features).map((field): PaymentColumn => ({
+    ...columnOf(field),
     problem: (value) => {
       if (value === null || value === undefined) return "has no value";
-      return typeof value === "number" && isFeature(value, whole[index])
+      const isGood = typeof value === "number" &&
+        isFeature(value, field.kind === "whole");
+      return isGood
         ? undefined
         : `${shown(value)} is not a value of this feature`;
     },
   }));
   return {
     name: PAYMENT_TABLE,
-    columns: [...WHO_WHEN, DAYS, FRAUD, SCENARIO, ...columns],
+    columns: [...PAYMENT_COLUMNS, ...columns],
     width: PAYMENT_CELLS + columns.length,
     partition: [ID.name],
     clustering: [],
@@ -193,7 +172,7 @@ export function paymentTable(features: FeatureParameters): PaymentTable {
  */
 export const BY_CUSTOMER: PaymentTable = {
   name: "transactions_by_customer",
-  columns: [...WHO_WHEN, FRAUD, SCENARIO, PERIOD],
+  columns: [...without(DAYS), PERIOD],
   width: PAYMENT_CELLS,
   partition: [CUSTOMER.name, PERIOD.name],
   clustering: BY_TIME,
@@ -212,33 +191,32 @@ export const BY_TERMINAL: PaymentTable = {
 /** The frauds of an event day. At 1,000 payments a second, 1 % of them frauds: 864,000 rows, 70 MB. */
 export const FRAUDS_BY_DAY: PaymentTable = {
   name: "frauds_by_day",
-  columns: [...WHO_WHEN, DAYS, SCENARIO],
+  columns: without(FRAUD),
   width: PAYMENT_CELLS,
   partition: [DAYS.name],
   clustering: BY_TIME,
   comment: "the frauds of an event day",
 };
 
+/** What is wrong with a score or an alert that is read back. */
+const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
+  SCORE: {
+    problem: unless(
+      (value) => typeof value === "number" && Number.isFinite(value),
+      "a number",
+    ),
+  },
+  ALERT: { problem: unless(isFlag, "0 or 1") },
+};
+
 /** The predictions, by transaction_id. */
 export const PREDICTIONS: CellTable = {
   name: "transaction_prediction",
   columns: [
-    ...WHO_WHEN,
-    {
-      name: "score",
-      type: "double",
-      source: PREDICTION_CELL.score,
-      problem: unless(
-        (value) => typeof value === "number" && Number.isFinite(value),
-        "a number",
-      ),
-    },
-    {
-      name: "alert",
-      type: "int",
-      source: PREDICTION_CELL.alert,
-      problem: unless(isFlag, "0 or 1"),
-    },
+    ...PREDICTION_RECORD.map((field) => ({
+      ...columnOf(field),
+      ...SCORE_PROBLEMS[field.name],
+    })),
     {
       name: "model_version",
       type: "text",
@@ -283,20 +261,6 @@ export const METRICS: ObjectTable<ModelMetric> = {
   clustering: ["day", "metric"],
   comment: "how models do, by event day, as labels become known",
 };
-
-/** What an analyst has decided about a payment, and when. */
-export interface Verdict {
-  /** TRANSACTION_ID. */
-  readonly transactionId: number;
-  /** Clock time of the decision, ISO 8601 with milliseconds, UTC. */
-  readonly decidedAt: string;
-  /** 1: it is a fraud; 0: it is not. */
-  readonly label: 0 | 1;
-  /** Who decided. */
-  readonly analyst: string;
-  /** Why, in their words; may be empty. */
-  readonly note: string;
-}
 
 /** The verdicts, the newest of a payment first; a payment has a few of them. */
 export const VERDICTS: ObjectTable<Verdict> = {

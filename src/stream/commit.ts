@@ -5,6 +5,12 @@
  * exactly the records before it. This is the only reader of commits: what it
  * cannot vouch for is no commit.
  */
+import {
+  isCount,
+  isObject,
+  isOptional,
+  parsedJson,
+} from "../base/json_shape.ts";
 import type { Commit } from "../log/log.ts";
 import type { RecordMark } from "../log/record_batch.ts";
 import type { Checkpoint } from "./replay_marks.ts";
@@ -119,12 +125,7 @@ export function readCommit(
   commit: Commit | undefined,
 ): StageCommit | undefined {
   if (!commit) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(commit.metadata);
-  } catch {
-    return undefined;
-  }
+  const value = parsedJson(commit.metadata);
   return isStageCommit(value) && isOf(value, commit) ? value : undefined;
 }
 
@@ -158,11 +159,11 @@ export function takenOffset(commit: Commit | undefined): number {
 }
 
 function isStageCommit(value: unknown): value is StageCommit {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   const { version, offset, last, progress, head, replay, counters, ...more } =
     value as Partial<StageCommit>;
   return (version ?? 1) <= FORMAT &&
-    (offset === undefined || isCount(offset)) &&
+    isOptional(offset, isCount) &&
     (last === undefined || last === null ||
       isCount(last.offset) && isCount(last.check)) &&
     isCount(progress) && (head === null || isCount(head)) &&
@@ -174,8 +175,7 @@ function isStageCommit(value: unknown): value is StageCommit {
 function isAddition(
   { counted, missing, scoring, judged }: Partial<StageCommit>,
 ): boolean {
-  return (counted === undefined || isCount(counted)) &&
-    (missing === undefined || isCount(missing)) &&
+  return isOptional(counted, isCount) && isOptional(missing, isCount) &&
     (scoring === undefined ||
       isCount(scoring?.alerts) && isCount(scoring?.unscored)) &&
     (judged === undefined ||
@@ -195,10 +195,6 @@ function isOf({ offset, last, replay }: StageCommit, commit: Commit): boolean {
 }
 
 const COUNTERS = Object.keys(noCounters()) as (keyof StageCounters)[];
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
 
 /**
  * Reads the commits of a topic's partitions, each only once as long as it

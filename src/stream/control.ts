@@ -5,6 +5,12 @@
  */
 import { ConfigError, LogError } from "../base/error.ts";
 import {
+  isCount,
+  isObject,
+  isOptional,
+  parsedJson,
+} from "../base/json_shape.ts";
+import {
   customerReachSeconds,
   FEATURE_SETS,
   type FeatureParameters,
@@ -177,7 +183,7 @@ export class Control {
   /** Takes a record that is of the shape which its key asks for; otherwise the one before it counts. */
   #take(batch: RecordBatch, index: number): void {
     const key = DECODER.decode(recordKey(batch, index));
-    const value = parsed(recordValue(batch, index));
+    const value = parsedJson(recordValue(batch, index));
     const offset = batch.offsets[index];
     const reason = batch.unreadable?.get(offset) ?? whyNotTaken(key, value);
     if (reason === undefined) {
@@ -461,15 +467,6 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
 /** How much of a strange key is shown. */
 const SHOWN_KEY = 100;
 
-/** A value as JSON; undefined if it is none. */
-function parsed(value: Uint8Array): unknown {
-  try {
-    return JSON.parse(DECODER.decode(value));
-  } catch {
-    return undefined;
-  }
-}
-
 /** Why a record cannot be one of ours; undefined if it can. */
 function whyNotTaken(key: string, value: unknown): string | undefined {
   const prefix = PREFIXES.find((prefix) => key.startsWith(prefix));
@@ -527,12 +524,6 @@ const SHAPES: ReadonlyMap<string, Fits> = new Map(
   Object.entries({ ...VALUES, ...PREFIXED }),
 );
 
-function isObject(
-  value: unknown,
-): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { set, windowDays, delayDays, useLabels } = value;
@@ -543,17 +534,6 @@ function isFeatures(value: unknown): boolean {
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)
     );
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-function isOptional(
-  value: unknown,
-  fits: (value: unknown) => boolean,
-): boolean {
-  return value === undefined || fits(value);
 }
 
 /** Collects control records for an atomic append. */

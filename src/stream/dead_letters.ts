@@ -6,6 +6,12 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import {
+  isCount,
+  isObject,
+  isOptional,
+  parsedJson,
+} from "../base/json_shape.ts";
+import {
   type RecordBatch,
   RecordBatchBuilder,
   recordKey,
@@ -86,7 +92,6 @@ export function letterValue(
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
 
 /** Collects the dead letters of one step. */
 export class DeadLetterBox {
@@ -143,27 +148,22 @@ export async function* readDeadLetters(log: Log): AsyncGenerator<DeadLetter> {
 
 /** The letter in a value; undefined if it is none. */
 function parsed(value: Uint8Array): DeadLetter | undefined {
-  let letter: Partial<Record<keyof DeadLetter, unknown>> | null;
-  try {
-    letter = JSON.parse(DECODER.decode(value));
-  } catch {
-    return undefined;
-  }
+  const letter = parsedJson(value) as Partial<DeadLetter> | undefined;
   const texts = ["topic", "reason", "message", "key", "value"] as const;
-  const numbers = ["partition", "offset"] as const;
-  const isLetter = texts.every((name) => typeof letter?.[name] === "string") &&
-    numbers.every((name) => Number.isInteger(letter?.[name])) &&
-    isMeasured(letter?.truncated);
+  const isLetter = isObject(letter) &&
+    texts.every((name) => typeof letter[name] === "string") &&
+    isCount(letter.partition) && isCount(letter.offset) &&
+    isOptional(letter.truncated, isMeasured);
   return isLetter ? letter as DeadLetter : undefined;
 }
 
-/** Whether the measures of a letter's key and value are none, or such. */
+/** Whether these are measures of a letter's key and value, or of one of them. */
 function isMeasured(truncated: unknown): boolean {
-  if (truncated === undefined) return true;
-  if (typeof truncated !== "object" || truncated === null) return false;
-  return Object.values(truncated).every((whole) =>
-    Number.isInteger(whole?.bytes) && typeof whole?.sha256 === "string"
-  );
+  return isObject(truncated) &&
+    Object.values(truncated).every((whole) =>
+      isObject(whole) && isCount(whole.bytes) &&
+      typeof whole.sha256 === "string"
+    );
 }
 
 function foreign(

@@ -9,7 +9,7 @@ import {
   customerPlaces,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { INT_MAX, TRANSACTION_ID_MAX } from "../payment/payment.ts";
 import { isAmount } from "../payment/validation.ts";
 
@@ -75,7 +75,7 @@ export class PackBuilder {
   newestMs(): number {
     let newest = -Infinity;
     for (let row = 0; row < this.#count; row++) {
-      newest = Math.max(newest, this.#cells[row * this.#width + 1]);
+      newest = Math.max(newest, this.#cells[row * this.#width + CELL.datetime]);
     }
     return newest * 1000;
   }
@@ -140,7 +140,6 @@ const CELL_RANGES: readonly (readonly [min: number, max: number])[] = [
   [0, 1],
   [0, INT_MAX],
 ];
-const AMOUNT_CELL = 4;
 /** Greatest value of a customer total; the least is 0. */
 const TOTAL_MAX = Number.MAX_SAFE_INTEGER;
 
@@ -148,9 +147,9 @@ const CELL_MIN = Float64Array.from(CELL_RANGES, ([min]) => min);
 const CELL_MAX = Float64Array.from(CELL_RANGES, ([, max]) => max);
 
 function isRow(cells: Float64Array, at: number, width: number): boolean {
-  if (!isAmount(cells[at + AMOUNT_CELL])) return false;
+  if (!isAmount(cells[at + CELL.amount])) return false;
   for (let i = 0; i < PAYMENT_CELLS; i++) {
-    if (i === AMOUNT_CELL) continue;
+    if (i === CELL.amount) continue;
     const value = cells[at + i];
     if (!(value >= CELL_MIN[i] && value <= CELL_MAX[i])) return false;
     if (Math.floor(value) !== value) return false;

@@ -6,12 +6,12 @@
  */
 import { DataError } from "../base/error.ts";
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
-import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import { emptyPayment } from "../payment/payment.ts";
 import { PaymentJsonReader } from "../payment/payment_json.ts";
 import type { Defect } from "../payment/validation.ts";
 import {
@@ -21,6 +21,7 @@ import {
   type StreamParameters,
 } from "./control.ts";
 import { type DeadLetter, letterId, letterValue } from "./dead_letters.ts";
+import { implausible, isLate, isPlausible, late } from "./checks.ts";
 import { parseCommit } from "./commit.ts";
 import {
   CUSTOMER_GROUP,
@@ -164,7 +165,11 @@ function readRow(
     const cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
     const reader = new FeatureJsonReader(features);
     defect = reader.read(bytes, 0, bytes.length, start, cells, 0);
-    row = { key: cells[3], datetimeSeconds: cells[1], timeSeconds: cells[5] };
+    row = {
+      key: cells[CELL.terminal],
+      datetimeSeconds: cells[CELL.datetime],
+      timeSeconds: cells[CELL.time],
+    };
   }
   if (defect) throw refused(letterId(letter), defect.message);
   return row;
@@ -176,26 +181,19 @@ async function checkTime(
   partition: number,
   { log, parameters, letter }: RequeueOptions,
 ): Promise<void> {
-  const { maxGapSeconds, latenessSeconds } = parameters;
   const payments = letter.topic === TRANSACTION_TOPIC;
   const group = payments ? CUSTOMER_GROUP : WRITER_GROUP;
   const commit = (await log.committed(group, letter.topic))[partition];
   const { progress } = parseCommit(commit);
-  if (timeSeconds > progress + maxGapSeconds) {
-    throw refused(
-      letterId(letter),
-      `TX_TIME_SECONDS ${timeSeconds} is more than ` +
-        `${maxGapSeconds / DAY_SECONDS} days (--max-gap) ahead of the newest ` +
-        `payment of partition ${partition}, at ${progress}`,
-    );
+  const newest = `the newest payment of partition ${partition}, at ${progress}`;
+  const id = letterId(letter);
+  if (!isPlausible(timeSeconds, progress, parameters)) {
+    const subject = `TX_TIME_SECONDS ${timeSeconds} is`;
+    throw refused(id, implausible(subject, parameters, newest).message);
   }
-  if (payments && timeSeconds < progress - latenessSeconds) {
-    throw refused(
-      letterId(letter),
-      `TX_TIME_SECONDS ${timeSeconds} is more than ${latenessSeconds} s ` +
-        `(--lateness) behind the newest payment of partition ${partition}, at ` +
-        `${progress}: the features of later payments are made already`,
-    );
+  if (payments && isLate(timeSeconds, progress, parameters)) {
+    const made = `${newest}: the features of later payments are made already`;
+    throw refused(id, late(timeSeconds, parameters, made).message);
   }
 }
 

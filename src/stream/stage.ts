@@ -317,16 +317,16 @@ export class StageTask<Rows = void, Written = unknown>
 }
 
 /** How a stage is run. */
-export interface StageRun<Rows> {
+export interface StageRun<Rows = unknown> {
   /** The stage. */
   readonly stage: Stage;
   /** Opens a partition at the group's commit. */
-  readonly open: (
+  open(
     partition: number,
     commit: Commit | undefined,
-  ) => Promise<StageTask<Rows>>;
+  ): Promise<PartitionTask<StageStep<Rows>>>;
   /** Stores what steps lead to, before they are committed. */
-  readonly store?: (steps: readonly StageStep<Rows>[]) => Promise<void>;
+  store?(steps: readonly StageStep<Rows>[]): Promise<void>;
   /** Whether it ends when all that is there is taken, though more may come. */
   readonly onlyPresent?: boolean;
 }
@@ -337,20 +337,20 @@ export interface StageRun<Rows> {
  */
 export async function runStage<Rows>(
   context: StreamContext,
-  { stage, open, store, onlyPresent }: StageRun<Rows>,
+  run: StageRun<Rows>,
 ): Promise<boolean> {
   const { log, signal } = context;
-  const { group, input, output, limit } = stage;
+  const { group, input, output, limit } = run.stage;
   let isComplete = false;
   await log.consume<StageStep<Rows>>({
     group,
     topic: input,
     limit,
     signal,
-    open,
-    ...store ? { prepare: store } : {},
+    open: (partition, commit) => run.open(partition, commit),
+    prepare: async (steps) => await run.store?.(steps),
     idle: async () => {
-      isComplete = onlyPresent
+      isComplete = run.onlyPresent
         ? await hasTaken(log, group, input)
         : await isDone(context, group, input);
       if (isComplete && output) await markEnd(context, group, input, output);

@@ -14,8 +14,8 @@ import { formatDate } from "../payment/calendar.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { Progress } from "./checks.ts";
 import {
-  runStage,
   type Stage,
+  type StageRun,
   type StageState,
   StageTask,
   type StageWork,
@@ -73,38 +73,37 @@ interface WriterState {
 /** A partition of a stream's topic. */
 type Place = Pick<StreamPosition, "stream" | "topic" | "partition">;
 
-/** Fills a table from a topic until the topic is complete and stored, or the context's signal; whether it came to that end. */
-export async function fillTable<Rows>(
+/**
+ * The stage that fills a table from a topic. Throws StoreError if the store
+ * belongs to another stream, or holds what this stream's log does not.
+ */
+export async function fillStage<Rows>(
   source: WriterSource<Rows>,
-): Promise<boolean> {
+): Promise<StageRun<StoredRows<Rows>>> {
   const { context, stage, onlyPresent } = source;
   await prepareTable(source);
   const stream = await streamId(context);
-  const placeOf = (partition: number) => ({
-    stream,
-    topic: stage.input,
-    partition,
-  });
+  const { input: topic } = stage;
   const lastIds: (number | undefined)[] = [];
-  return await runStage<StoredRows<Rows>>(context, {
+  return {
     stage,
     onlyPresent,
     open: async (partition, commit) => {
-      const opened = await openWriter(source, placeOf(partition), commit);
+      const place = { stream, topic, partition };
+      const opened = await openWriter(source, place, commit);
       lastIds[partition] = opened.lastId;
       return opened.task;
     },
     store: async (steps) => {
-      const positions = steps.map(
-        ({ partition, next, metadata, last, rows }) => {
-          const lastId = lastIds[partition] = rows.lastId ?? lastIds[partition];
-          const mark = last ?? undefined;
-          return { ...placeOf(partition), next, mark, lastId, metadata };
-        },
-      );
+      const positions = steps.map((step) => {
+        const { partition, next, metadata, last, rows } = step;
+        const lastId = lastIds[partition] = rows.lastId ?? lastIds[partition];
+        const mark = last ?? undefined;
+        return { stream, topic, partition, next, mark, lastId, metadata };
+      });
       await source.write(steps.map(({ rows }) => rows.rows), positions);
     },
-  });
+  };
 }
 
 /**

@@ -347,7 +347,7 @@ async function checks(browser: Browser): Promise<void> {
       await open(page, address, "system");
       const written = await page.evaluate(
         `import("/page/dom.js").then(({ ask }) =>
-          ask("/api/model/threshold", { threshold: 0.5 }))`,
+          ask("/api/model/threshold", {}, { threshold: 0.5 }))`,
       );
       assert.deepEqual(written, { threshold: 0.5 });
       noErrors(page);
@@ -407,7 +407,7 @@ async function checks(browser: Browser): Promise<void> {
       // The key of the server before is of no use; the page gets a new one.
       const written = await page.evaluate(
         `import("/page/dom.js").then(({ ask }) =>
-          ask("/api/model/threshold", { threshold: 0.6 }))`,
+          ask("/api/model/threshold", {}, { threshold: 0.6 }))`,
       );
       assert.deepEqual(written, { threshold: 0.6 });
     },

@@ -26,7 +26,7 @@ import {
 } from "../../src/stream/commit.ts";
 import { terminalStage } from "../../src/roles/terminal_stage.ts";
 import type { Logger } from "../../src/base/logger.ts";
-import type { StageRun } from "../../src/stream/stage.ts";
+import type { Stage, StageRun, StageStep } from "../../src/stream/stage.ts";
 import type { StreamContext } from "../../src/stream/stream_context.ts";
 import { QUIET } from "./pipeline.ts";
 import { SINK_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
@@ -77,10 +77,14 @@ export async function appendPayments(
 const NEVER = new AbortController().signal;
 
 /** Makes a stage of a stream. */
-type MakeStage = (context: StreamContext) => StageRun<void>;
+export type MakeStage = (
+  context: StreamContext,
+) => StageRun | Promise<StageRun>;
 
-const CUSTOMERS: MakeStage = (context) =>
-  customerStage(context, new CommitReader(), START_SECONDS);
+/** The customer windows of the tests' streams. */
+export function customers(context: StreamContext): StageRun {
+  return customerStage(context, new CommitReader(), START_SECONDS);
+}
 
 /** One stage on all its partitions, driven step by step. */
 export class StageDriver {
@@ -89,7 +93,8 @@ export class StageDriver {
   readonly #make: MakeStage;
   readonly #group: string;
   readonly #input: string;
-  readonly #tasks: PartitionTask[] = [];
+  readonly #runs: StageRun[] = [];
+  readonly #tasks: PartitionTask<StageStep>[] = [];
   readonly #offsets: number[] = [];
   readonly #metadata: (string | undefined)[] = [];
   readonly #pending: (RecordBatch | undefined)[] = [];
@@ -97,31 +102,20 @@ export class StageDriver {
   heldBack = 0;
   /** Steps that took something. */
   steps = 0;
+  /** What was warned of at the openings. */
+  readonly warnings: string[] = [];
 
   private constructor(
     log: EmbeddedLog,
     parameters: StreamParameters,
     make: MakeStage,
+    { group, input }: Stage,
   ) {
     this.#log = log;
     this.#parameters = parameters;
     this.#make = make;
-    const { stage } = make(this.#context(() => {}));
-    this.#group = stage.group;
-    this.#input = stage.input;
-  }
-
-  #context(restored: (rows: number) => void): StreamContext {
-    const logger: Logger = {
-      ...QUIET,
-      info: (message, fields) => {
-        if (message === "partition restored") restored(Number(fields?.rows));
-      },
-    };
-    const log = this.#log;
-    const control = new Control(log);
-    const parameters = this.#parameters;
-    return { log, control, parameters, logger, signal: NEVER };
+    this.#group = group;
+    this.#input = input;
   }
 
   /** The customer windows, from where the group stands. */
@@ -129,7 +123,7 @@ export class StageDriver {
     log: EmbeddedLog,
     parameters: StreamParameters,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, CUSTOMERS);
+    return StageDriver.open(log, parameters, customers);
   }
 
   /** The terminal windows, from where the group stands. */
@@ -137,15 +131,17 @@ export class StageDriver {
     log: EmbeddedLog,
     parameters: StreamParameters,
   ): Promise<StageDriver> {
-    return StageDriver.#open(log, parameters, terminalStage);
+    return StageDriver.open(log, parameters, terminalStage);
   }
 
-  static async #open(
+  /** A stage from where its group stands. */
+  static async open(
     log: EmbeddedLog,
     parameters: StreamParameters,
     make: MakeStage,
   ): Promise<StageDriver> {
-    const driver = new StageDriver(log, parameters, make);
+    const { stage } = await make(contextOf(log, parameters));
+    const driver = new StageDriver(log, parameters, make, stage);
     for (let p = 0; p < parameters.partitions; p++) await driver.reopen(p);
     return driver;
   }
@@ -155,9 +151,17 @@ export class StageDriver {
     const [group, input] = [this.#group, this.#input];
     const commit = (await this.#log.committed(group, input))[partition];
     let rows = 0;
-    const context = this.#context((restored) => rows = restored);
+    const context = contextOf(this.#log, this.#parameters, {
+      ...QUIET,
+      info: (message, fields) => {
+        if (message === "partition restored") rows = Number(fields?.rows);
+      },
+      warn: (message) => this.warnings.push(message),
+    });
     await context.control.refresh();
-    const task = await this.#make(context).open(partition, commit);
+    const run = await this.#make(context);
+    const task = await run.open(partition, commit);
+    this.#runs[partition] = run;
     this.#tasks[partition] = task;
     this.#offsets[partition] = commit?.offset ?? 0;
     this.#metadata[partition] = commit?.metadata;
@@ -189,6 +193,29 @@ export class StageDriver {
     await this.#log.commit(group, input, [{ partition, from, step }]);
   }
 
+  /** Deletes a partition's commit, in a log that hides what is deleted. To be followed by reopen(). */
+  async lose(partition: number): Promise<void> {
+    await this.damage(partition, 0, DELETED);
+  }
+
+  /** Makes a step that is never committed, as if the program ended in it: before its rows are stored, or behind that. To be followed by reopen(). */
+  async crash(
+    partition: number,
+    records: number,
+    isStored: boolean,
+  ): Promise<void> {
+    const from = this.#offsets[partition];
+    const batch = await this.#log.read(
+      this.#input,
+      partition,
+      from,
+      READ_LIMIT,
+    );
+    if (batch.count === 0) return;
+    const step = await this.#tasks[partition].step(batchHead(batch, records));
+    if (isStored) await this.#runs[partition].store?.([step]);
+  }
+
   /** Takes up to `records` of a partition; whether the offset has moved. */
   async step(partition: number, records = Infinity): Promise<boolean> {
     const [group, input] = [this.#group, this.#input];
@@ -201,6 +228,7 @@ export class StageDriver {
       this.#pending[partition] = batch;
       return false;
     }
+    await this.#runs[partition].store?.([step]);
     await this.#log.commit(group, input, [{ partition, from, step }]);
     let taken = 0;
     while (taken < batch.count && batch.offsets[taken] < step.next) taken++;
@@ -245,6 +273,29 @@ export class StageDriver {
     }
     return sum;
   }
+}
+
+function contextOf(
+  log: EmbeddedLog,
+  parameters: StreamParameters,
+  logger: Logger = QUIET,
+): StreamContext {
+  const control = new Control(log);
+  return { log, control, parameters, logger, signal: NEVER };
+}
+
+/** Metadata of a commit that stands for none: hideDeleted() hides it. */
+export const DELETED = "deleted";
+
+/** Lets a log show no commits that were deleted. */
+export function hideDeleted(log: EmbeddedLog): void {
+  const committed = log.committed.bind(log);
+  log.committed = async (group, topic) => {
+    const commits = await committed(group, topic);
+    return commits.map((commit) =>
+      commit?.metadata === DELETED ? undefined : commit
+    );
+  };
 }
 
 /** The partitions of a stream, lowest first. */

@@ -2,17 +2,19 @@
  * The canonical files of a data set, written the plainest way, to compare
  * their sums with those of an independent implementation.
  */
+import {
+  CUSTOMER_RECORD,
+  TERMINAL_RECORD,
+} from "../../src/payment/profile_json.ts";
 import { createHash } from "node:crypto";
 import { formatDatetime } from "../../src/payment/calendar.ts";
 import {
   type Customer,
-  CUSTOMER_FIELDS,
   emptyPayment,
   PAYMENT_FIELDS,
   type PaymentTable,
   readTableRow,
   type Terminal,
-  TERMINAL_FIELDS,
 } from "../../src/payment/payment.ts";
 
 /** SHA-256 of a text made of lines. */
@@ -56,7 +58,7 @@ export function* transactionLines(
 export function* customerLines(
   customers: readonly Customer[],
 ): Generator<string> {
-  yield CUSTOMER_FIELDS.join(",");
+  yield CUSTOMER_RECORD.map(({ name }) => name).join(",");
   for (const c of customers) {
     yield [
       c.customerId,
@@ -73,6 +75,6 @@ export function* customerLines(
 export function* terminalLines(
   terminals: readonly Terminal[],
 ): Generator<string> {
-  yield TERMINAL_FIELDS.join(",");
+  yield TERMINAL_RECORD.map(({ name }) => name).join(",");
   for (const t of terminals) yield [t.terminalId, t.x, t.y].join(",");
 }

@@ -55,6 +55,8 @@ import {
 } from "../roles/pipeline.ts";
 import {
   appendPayments,
+  DELETED,
+  hideDeleted,
   partitionsOf,
   paymentAt,
   StageDriver,
@@ -68,9 +70,6 @@ const STAGES = [
 ];
 const PARAMETERS = parametersOf(3);
 
-/** Metadata of a commit that stands for none: hideDeleted() hides it. */
-const DELETED = "deleted";
-
 /** Sets a commit as another program would; undefined deletes it. */
 async function setCommit(
   log: EmbeddedLog,
@@ -83,17 +82,6 @@ async function setCommit(
   const step = { next: offset, metadata, appends: [] };
   const from = rows[partition]?.offset ?? 0;
   await log.commit(group, topic, [{ partition, from, step }]);
-}
-
-/** Lets a log show no commits that were deleted. */
-function hideDeleted(log: EmbeddedLog): void {
-  const committed = log.committed.bind(log);
-  log.committed = async (group, topic) => {
-    const commits = await committed(group, topic);
-    return commits.map((commit) =>
-      commit?.metadata === DELETED ? undefined : commit
-    );
-  };
 }
 
 /** Runs a role, stopped after so many steps; true if it came to its end. */

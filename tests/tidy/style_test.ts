@@ -12,7 +12,6 @@ const EXEMPT = [
   "docs/STYLE.md",
   "docs/FLAGS.md",
   "docs/MESSAGES.md",
-  "docs/ARCHITECTURE.md",
   "docs/SCALING.md",
 ];
 

@@ -1,10 +1,11 @@
 /**
  * The GitHub workflow, as far as it can be checked without GitHub: it runs the
- * oldest supported Deno and the pinned one, and actions that are pinned by
- * commit.
+ * oldest supported Deno and the pinned one, tasks that exist, and actions that
+ * are pinned by commit.
  */
 import assert from "node:assert/strict";
 import { load } from "js-yaml";
+import config from "../../deno.json" with { type: "json" };
 import { testReading } from "../permission.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -48,6 +49,15 @@ testReading("the workflow runs the oldest and the pinned Deno", () => {
   const { deno } = JSON.parse(manifest).peerDependencies;
   assert.equal(env.DENO_PINNED, deno);
   assert.deepEqual(jobs.fast.strategy?.matrix.deno, [OLDEST, deno]);
+});
+
+testReading("the workflow's tasks exist", () => {
+  const tasks = Object.keys(config.tasks);
+  const used = stepsOf(workflow().parsed).flatMap(({ run = "" }) =>
+    [...run.matchAll(/deno task ([\w:]+)/g)].map(([, task]) => task)
+  );
+  assert.ok(used.length > 4, `only ${used.length} tasks were seen`);
+  assert.deepEqual(used.filter((task) => !tasks.includes(task)), []);
 });
 
 testReading("every action is pinned by commit and says its version", () => {

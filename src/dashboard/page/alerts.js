@@ -7,14 +7,18 @@ import {
   h,
   heading,
   mark,
+  messageOf,
   money,
   score,
   setText,
   table,
 } from "./dom.js";
 
+/** @import { QueuedAlert } from "../views/alerts.ts" */
+
 const QUEUE_MS = 3000;
 
+/** @type {readonly [name: string, label: string, hint: string][]} */
 const FIELDS = [
   ["score", "Score from", "0.5"],
   ["scenario", "Scenario", "1, 2 or 3"],
@@ -23,10 +27,19 @@ const FIELDS = [
   ["day", "Event day", "0, 1, …"],
 ];
 
-/** Opens the view; the filter is in the address, so that it can be kept. */
+/**
+ * Opens the view; the filter is in the address, so that it can be kept.
+ * @param {HTMLElement} root
+ * @param {URLSearchParams} parameters
+ */
 export function openAlerts(root, parameters) {
   const body = h("tbody");
   const total = h("p", { class: "note", role: "status" });
+  /**
+   * @param {string} name
+   * @param {string} label
+   * @param {readonly (readonly [value: string, text: string])[]} options
+   */
   const choice = (name, label, options) => {
     const select = h(
       "select",
@@ -37,6 +50,7 @@ export function openAlerts(root, parameters) {
     );
     return h("div", {}, h("label", { for: `filter-${name}` }, label), select);
   };
+  /** @type {HTMLFormElement} */
   const form = h(
     "form",
     {
@@ -98,9 +112,9 @@ export function openAlerts(root, parameters) {
   const end = every(QUEUE_MS, async () => {
     let queue;
     try {
-      queue = await ask(`/api/alerts?${parameters}`);
+      queue = await ask("/api/alerts", Object.fromEntries(parameters));
     } catch (error) {
-      setText(total, error.message);
+      setText(total, messageOf(error));
       return;
     }
     setText(
@@ -120,6 +134,7 @@ export function openAlerts(root, parameters) {
   return { close: end };
 }
 
+/** @param {QueuedAlert} alert */
 function rowOf(alert) {
   const [most] = Object.entries(alert.contributions)
     .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));

@@ -1,23 +1,44 @@
 /** The page: which view is open, how it looks, and whether the server answers. */
 import { openAlerts } from "./alerts.js";
 import { openCase } from "./case.js";
-import { afterPaint, count, h, setText } from "./dom.js";
+import { afterPaint, count, h, part, setText } from "./dom.js";
 import { connect, firstSnapshot } from "./live.js";
 import { openMap } from "./map.js";
 import { openModel } from "./model.js";
 import { openNow } from "./now.js";
 import { openSystem } from "./system.js";
 
-const main = document.getElementById("main");
-const link = document.getElementById("link");
-const notice = document.getElementById("notice");
-const badge = document.getElementById("open-alerts");
+/** @import { Snapshot } from "../views/snapshot.ts" */
 
+/**
+ * A view that is open: it may take snapshots, and be told that it closes.
+ * @typedef {{
+ *   update?: (snapshot: Snapshot) => void,
+ *   close?: () => void,
+ * }} View
+ */
+
+/**
+ * What opens a view in an element of the page.
+ * @typedef {(root: HTMLElement) => View} Open
+ */
+
+const main = part("main");
+const link = part("link");
+const notice = part("notice");
+const badge = part("open-alerts");
+
+/** @type {View} */
 let view = {};
+/** @type {Snapshot | undefined} */
 let newest;
 let first = true;
 
-/** The view of a route like /alerts/17, and what it needs. */
+/**
+ * The view of a route like /alerts/17: its title, its tab, and what opens it.
+ * @param {string} route
+ * @returns {[title: string, tab: string, open: Open]}
+ */
 function viewOf(route) {
   const [path, query = ""] = route.split("?");
   const [name, id] = path.split("/").slice(1);
@@ -48,14 +69,17 @@ function show() {
       anchor.setAttribute("aria-current", "page");
     } else anchor.removeAttribute("aria-current");
   }
-  view = open(main) ?? {};
+  view = open(main);
   if (newest) view.update?.(newest);
   // Whoever follows a link hears where it led to.
   if (!first) main.querySelector("h1")?.focus();
   first = false;
 }
 
-/** Says how the connection is, in words and by a sign. */
+/**
+ * Says how the connection is, in words and by a sign.
+ * @param {"live" | "lost" | "restarted"} state
+ */
 function showState(state) {
   const texts = { live: "Live", lost: "Connection lost, trying again…" };
   if (state !== "restarted") {
@@ -69,6 +93,7 @@ function showState(state) {
   say("The server was started again; this page shows its new state.");
 }
 
+/** @param {string} text */
 function say(text) {
   setText(notice, text);
   notice.hidden = text === "";
@@ -76,19 +101,21 @@ function say(text) {
 
 notice.addEventListener("click", () => say(""));
 
+/** @param {Snapshot} snapshot */
 function take(snapshot) {
   newest = snapshot;
   const { open, problem } = snapshot;
   badge.hidden = open.alerts === 0;
   setText(badge, `${count(open.alerts)} open`);
   if (problem) say(`Not up to date: ${problem}`);
-  else if (notice.textContent.startsWith("Not up to date")) say("");
+  else if (notice.textContent?.startsWith("Not up to date")) say("");
   if (!document.hidden) view.update?.(snapshot);
 }
 
 const THEMES = ["system", "light", "dark"];
-const button = document.getElementById("theme");
+const button = part("theme");
 
+/** @param {string} theme */
 function showTheme(theme) {
   document.documentElement.dataset.theme = theme;
   setText(button, `Theme: ${theme}`);
@@ -96,7 +123,7 @@ function showTheme(theme) {
 }
 
 button.addEventListener("click", () => {
-  const now = document.documentElement.dataset.theme;
+  const now = document.documentElement.dataset.theme ?? "system";
   const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length];
   try {
     localStorage.setItem("theme", next);
@@ -110,7 +137,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   document.dispatchEvent(new Event("themechange"));
 });
 
-showTheme(document.documentElement.dataset.theme); // from early.js
+showTheme(document.documentElement.dataset.theme ?? "system"); // from early.js
 addEventListener("hashchange", show);
 const came = firstSnapshot();
 if (came) take(came);

@@ -1,9 +1,15 @@
 /** Dead letters with a second chance, in the view of the machinery. */
-import { ask, count, every, h, mark, setText } from "./dom.js";
+import { ask, count, every, h, mark, messageOf, setText } from "./dom.js";
+
+/** @import { LetterView } from "../views/dead_letters.ts" */
 
 const LETTERS_MS = 5000;
 
-/** Shows the newest of them in `letters` and how many there are in `total`; gives what ends it. */
+/**
+ * Shows the newest of them in `letters` and how many there are in `total`; gives what ends it.
+ * @param {HTMLElement} total
+ * @param {HTMLElement} letters
+ */
 export function showDeadLetters(total, letters) {
   return every(LETTERS_MS, async () => {
     // Nobody's half-edited row is taken away.
@@ -21,6 +27,7 @@ export function showDeadLetters(total, letters) {
   });
 }
 
+/** @param {LetterView} letter */
 function letterOf({ id, reason, message, raw, fixed, requeued }) {
   const said = h("p", { role: "status", class: "note" });
   const field = `row-${id.replaceAll("/", "-")}`;
@@ -34,7 +41,7 @@ function letterOf({ id, reason, message, raw, fixed, requeued }) {
         event.preventDefault();
         setText(said, "Sending…");
         try {
-          const place = await ask("/api/dead-letters/requeue", {
+          const place = await ask("/api/dead-letters/requeue", {}, {
             id,
             json: edit.value,
             again,
@@ -44,7 +51,7 @@ function letterOf({ id, reason, message, raw, fixed, requeued }) {
             `Requeued to ${place.topic}, partition ${place.partition}.`,
           );
         } catch (error) {
-          setText(said, error.message);
+          setText(said, messageOf(error));
         }
       },
     },

@@ -3,36 +3,89 @@
  * becomes text: there is no way from a string to HTML here.
  */
 
+/** @import { Answers } from "../views/views.ts" */
+
+/** @typedef {Node | string | false | null | undefined} Leaf */
+
+/**
+ * What stands in an element: lists of it too, and lists of lists.
+ * @typedef {Leaf | readonly (Leaf | readonly (Leaf | readonly Leaf[])[])[]} Child
+ */
+
+/**
+ * Attributes, and what listens.
+ * @typedef {{
+ *   onclick?: (event: MouseEvent) => void,
+ *   onsubmit?: (event: SubmitEvent) => void,
+ *   onchange?: (event: Event) => void,
+ *   [name: string]: string | number | boolean | null | undefined | ((event: never) => void),
+ * }} Properties
+ */
+
 const SVG = "http://www.w3.org/2000/svg";
+
+/** The element of the page that has this id. @param {string} id */
+export function part(id) {
+  const found = document.getElementById(id);
+  if (found) return found;
+  throw new Error(`the page has no ${id}`);
+}
 
 /**
  * An element. Properties: `on…` listens, others are attributes (false and
  * undefined leave them out); children are elements, text, or lists of them.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Properties} [properties]
+ * @param {...Child} children
  */
 export function h(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
 }
 
-/** The same for an element of an SVG. */
+/**
+ * The same for an element of an SVG.
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Properties} [properties]
+ * @param {...Child} children
+ */
 export function svg(tag, properties = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
+/**
+ * @template {Element} Of
+ * @param {Of} element
+ * @param {Properties} properties
+ * @param {readonly Child[]} children
+ */
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === false || value === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : String(value));
+    if (typeof value === "function") {
+      const listen = /** @type {(event: Event) => void} */ (value);
+      element.addEventListener(name.slice(2), listen);
+    } else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(
-    ...children.flat(3).filter((child) => {
-      return child !== undefined && child !== null && child !== false;
-    }),
-  );
+  append(element, children);
   return element;
 }
 
-/** Writes text where it differs, so that nothing is laid out in vain. */
+/** @param {Element} element @param {readonly Child[]} children */
+function append(element, children) {
+  for (const child of children) {
+    if (child instanceof Node || typeof child === "string") {
+      element.append(child);
+    } else if (child) append(element, child);
+  }
+}
+
+/**
+ * Writes text where it differs, so that nothing is laid out in vain.
+ * @param {Element} element
+ * @param {string} text
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -53,34 +106,34 @@ const SHORT_MONEY = new Intl.NumberFormat("en-US", {
   maximumFractionDigits: 1,
 });
 
-/** A whole number: 1,754,155. */
+/** A whole number: 1,754,155. @param {number} value */
 export const count = (value) => WHOLE.format(value);
 
-/** Money to the cent. */
+/** Money to the cent. @param {number} value */
 export const money = (value) => MONEY.format(value);
 
-/** Money in short: €1.2M. */
+/** Money in short: €1.2M. @param {number} value */
 export const shortMoney = (value) =>
   Math.abs(value) < 10_000 ? MONEY.format(value) : SHORT_MONEY.format(value);
 
-/** A share as per cent. */
+/** A share as per cent. @param {number} share */
 export const percent = (share) =>
   Number.isFinite(share) ? `${TENTHS.format(share * 100)} %` : "–";
 
-/** A share as whole per cent, for axes. */
+/** A share as whole per cent, for axes. @param {number} share */
 export const wholePercent = (share) => `${WHOLE.format(share * 100)} %`;
 
-/** Milliseconds, or seconds from 10 on. */
+/** Milliseconds, or seconds from 10 on. @param {number} ms */
 export const milliseconds = (ms) =>
   ms < 10_000 ? `${count(Math.ceil(ms))} ms` : `${TENTHS.format(ms / 1000)} s`;
 
-/** Bytes as MiB. */
+/** Bytes as MiB. @param {number} bytes */
 export const mebibytes = (bytes) => `${count(bytes / 2 ** 20)} MiB`;
 
-/** A score with three digits. */
+/** A score with three digits. @param {number | undefined} value */
 export const score = (value) => value === undefined ? "–" : value.toFixed(3);
 
-/** Seconds as days, hours and minutes. */
+/** Seconds as days, hours and minutes. @param {number} seconds */
 export function span(seconds) {
   if (seconds < 120) return `${count(seconds)} s`;
   if (seconds < 7200) return `${count(seconds / 60)} min`;
@@ -88,24 +141,41 @@ export function span(seconds) {
   return `${TENTHS.format(seconds / 86_400)} days`;
 }
 
-/** A heading that takes the focus when its view opens. */
+/**
+ * A heading that takes the focus when its view opens.
+ * @param {string} text
+ * @param {...Child} more
+ */
 export function heading(text, ...more) {
-  return h("div", { class: "head" }, h("h1", { tabindex: "-1" }, text), more);
-}
-
-/** A framed part of a view with a heading of its own. */
-export function panel(title, ...children) {
-  return h("section", { class: "panel" }, h("h2", {}, title), children);
+  return h(
+    "div",
+    { class: "head" },
+    h("h1", { tabindex: "-1" }, text),
+    ...more,
+  );
 }
 
 /**
- * A table that scrolls by itself where it is too wide; columns are [title,
- * class], rows are made by the caller.
+ * A framed part of a view with a heading of its own.
+ * @param {string} title
+ * @param {...Child} children
  */
-export function table(label, columns, body = h("tbody")) {
+export function panel(title, ...children) {
+  return h("section", { class: "panel" }, h("h2", {}, title), ...children);
+}
+
+/**
+ * A table that scrolls by itself where it is too wide, or too high; columns are
+ * [title, class], rows are made by the caller.
+ * @param {string} label
+ * @param {readonly (readonly [title: string, kind?: string])[]} columns
+ * @param {HTMLTableSectionElement} body
+ * @param {"scroll" | "scroll tall"} [kind]
+ */
+export function table(label, columns, body, kind = "scroll") {
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    { class: kind, tabindex: "0", role: "region", "aria-label": label },
     h(
       "table",
       {},
@@ -126,12 +196,20 @@ export function table(label, columns, body = h("tbody")) {
   );
 }
 
-/** A word with a sign before it: neither colour nor shape is the only one. */
+/**
+ * A word with a sign before it: neither colour nor shape is the only one.
+ * @param {string} kind
+ * @param {string} text
+ */
 export function mark(kind, text) {
   return h("span", { class: `mark ${kind}` }, text);
 }
 
-/** The simulation's label of a payment. */
+/**
+ * The simulation's label of a payment.
+ * @param {number | undefined} fraud
+ * @param {number | undefined} scenario
+ */
 export function labelMark(fraud, scenario) {
   if (fraud === undefined) return mark("unknown", "unknown");
   return fraud
@@ -139,7 +217,7 @@ export function labelMark(fraud, scenario) {
     : mark("genuine", "genuine");
 }
 
-/** A link to the case of a payment. */
+/** A link to the case of a payment. @param {number | string} id */
 export function caseLink(id) {
   return h("a", {
     href: `#/alerts/${id}`,
@@ -147,7 +225,15 @@ export function caseLink(id) {
   }, String(id));
 }
 
-/** The key that this page's writes carry; undefined until the first of them. */
+/** The words of something that was thrown. @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * The key that this page's writes carry; undefined until the first of them.
+ * @type {string | undefined}
+ */
 let key;
 
 async function sessionKey() {
@@ -155,7 +241,11 @@ async function sessionKey() {
   return answer.key;
 }
 
-/** Sends an object, with the key; once more with a new one if the server has been started again. */
+/**
+ * Sends an object, with the key; once more with a new one if the server has been started again.
+ * @param {string} path
+ * @param {object} body
+ */
 async function send(path, body) {
   for (let attempt = 1;; attempt++) {
     key ??= await sessionKey();
@@ -172,17 +262,38 @@ async function send(path, body) {
   }
 }
 
-/** Asks the server, or sends it an object; throws an Error with its sentence. */
-export async function ask(path, body) {
-  const response = body ? await send(path, body) : await fetch(path);
+/**
+ * Asks the server, or sends it an object; throws an Error with its sentence.
+ * Parameters that the path does not name go behind it.
+ * @template {keyof Answers} Path
+ * @param {Path} path
+ * @param {Readonly<Record<string, string | number>>} [parameters]
+ * @param {object} [body]
+ * @returns {Promise<Answers[Path]>}
+ */
+export async function ask(path, parameters, body) {
+  const query = new URLSearchParams();
+  let place = String(path);
+  for (const [name, value] of Object.entries(parameters ?? {})) {
+    const named = place.replace(`:${name}`, encodeURIComponent(value));
+    if (named === place) query.set(name, String(value));
+    place = named;
+  }
+  if (query.size > 0) place += `?${query}`;
+  const response = body ? await send(place, body) : await fetch(place);
   if (response.status === 401) location.assign("/login");
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   throw new Error(answer.error ?? `the server says ${response.status}`);
 }
 
-/** Repeats some work while a view is open and the page is seen; gives what ends it. */
+/**
+ * Repeats some work while a view is open and the page is seen; gives what ends it.
+ * @param {number} ms
+ * @param {() => Promise<void>} work
+ */
 export function every(ms, work) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let ended = false;
   const again = async () => {
@@ -204,7 +315,10 @@ export function every(ms, work) {
 
 const PAINT_MS_MAX = 500;
 
-/** Does it when the browser has painted what is there, or soon where it paints nothing. */
+/**
+ * Does it when the browser has painted what is there, or soon where it paints nothing.
+ * @param {() => void} work
+ */
 export function afterPaint(work) {
   const painted = new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve));

@@ -4,20 +4,37 @@
  * connection, where the browser can do that.
  */
 
+/** @import { Snapshot } from "../views/snapshot.ts" */
+
+/**
+ * What makes URLs of scripts, where the browser asks for it.
+ * @typedef {{ createPolicy(name: string, rules: object): { createScriptURL(text: string): string } }} TrustedTypes
+ */
+
 const WORKER = "/page/live_worker.js";
 const RETRY_MS = 1000;
 /** Without a word for so long, the stream is taken for dead. */
 const SILENCE_MS = 5000;
 
-/** The snapshot that came with the page; undefined if none did. */
+/**
+ * The snapshot that came with the page; undefined if none did.
+ * @returns {Snapshot | undefined}
+ */
 export function firstSnapshot() {
   const meta = document.querySelector("meta[name=snapshot]");
-  return meta ? JSON.parse(meta.content) : undefined;
+  return meta instanceof HTMLMetaElement ? JSON.parse(meta.content) : undefined;
 }
 
-/** Connects, and stays so; `onState` gets "live", "lost" or "restarted", which is to say since `server`. */
+/**
+ * Connects, and stays so; `onState` gets "live", "lost" or "restarted", which is to say since `server`.
+ * @param {string | undefined} server
+ * @param {(snapshot: Snapshot) => void} onSnapshot
+ * @param {(state: "live" | "lost" | "restarted") => void} onState
+ */
 export function connect(server, onSnapshot, onState) {
+  /** @param {string} text */
   const take = (text) => {
+    /** @type {Snapshot} */
     const snapshot = JSON.parse(text);
     const restarted = server !== undefined && server !== snapshot.server;
     server = snapshot.server;
@@ -29,10 +46,16 @@ export function connect(server, onSnapshot, onState) {
   else stream(take, lose);
 }
 
-/** Listens to the worker that all pages share. */
+/**
+ * Listens to the worker that all pages share.
+ * @param {(text: string) => void} take
+ * @param {() => void} lose
+ */
 function share(take, lose) {
   let heard = Date.now();
-  const policy = globalThis.trustedTypes?.createPolicy("fraudstream", {
+  const { trustedTypes } =
+    /** @type {{ trustedTypes?: TrustedTypes }} */ (globalThis);
+  const policy = trustedTypes?.createPolicy("fraudstream", {
     createScriptURL: () => WORKER,
   });
   const open = () => {
@@ -61,8 +84,13 @@ function share(take, lose) {
   }, RETRY_MS);
 }
 
-/** Listens to the server itself. */
+/**
+ * Listens to the server itself.
+ * @param {(text: string) => void} take
+ * @param {() => void} lose
+ */
 function stream(take, lose) {
+  /** @type {EventSource} */
   let source;
   let heard = Date.now();
   const open = () => {

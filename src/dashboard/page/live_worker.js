@@ -10,13 +10,21 @@ const SILENCE_MS = 5000;
 /** Without a word from a page for so long, it is taken for closed. */
 const FORGET_MS = 60_000;
 
-/** Pages: whether each is ready for a snapshot, and when it last said so. */
+/**
+ * A page: whether it is ready for a snapshot, and when it last said so.
+ * @typedef {{ ready: boolean, at: number }} Page
+ */
+
+/** @type {Map<MessagePort, Page>} */
 const pages = new Map();
+/** @type {string | undefined} */
 let newest;
 let lost = false;
+/** @type {EventSource} */
 let source;
 let heard = Date.now();
 
+/** @param {MessagePort} port @param {Page} page */
 function give(port, page) {
   if (!page.ready || newest === undefined) return;
   page.ready = false;
@@ -51,7 +59,8 @@ function again() {
   setTimeout(open, RETRY_MS);
 }
 
-globalThis.onconnect = ({ ports: [port] }) => {
+/** @param {MessageEvent} event */
+const onconnect = ({ ports: [port] }) => {
   const page = { ready: true, at: Date.now() };
   pages.set(port, page);
   port.onmessage = ({ data }) => {
@@ -65,6 +74,8 @@ globalThis.onconnect = ({ ports: [port] }) => {
   if (lost) port.postMessage("lost");
   give(port, page);
 };
+
+Object.assign(globalThis, { onconnect });
 
 setInterval(() => {
   if (Date.now() - heard > SILENCE_MS) again();

@@ -8,22 +8,32 @@ import {
   heading,
   labelMark,
   mark,
+  messageOf,
   money,
   panel,
   percent,
   setText,
   table,
 } from "./dom.js";
-import { plane, planeLegend } from "./plane.js";
+import { plane, planeLegend, pointOf } from "./plane.js";
+
+/** @import { StoredPayment } from "../../store/look_up.ts" */
+/** @import { MapAnswers, PlaceColumns, PlaceView, Plane } from "../views/map.ts" */
 
 const MAP_MS = 3000;
 const RISKIEST = 25;
 
-/** Opens the view; parameters may name a card or a terminal. */
+/**
+ * Opens the view; parameters may name a card or a terminal.
+ * @param {HTMLElement} root
+ * @param {URLSearchParams} parameters
+ */
 export function openMap(root, parameters) {
+  /** @type {Plane | undefined} */
   let places;
   let card = parameters.get("card");
   let terminal = parameters.get("terminal");
+  /** @type {MapAnswers["/api/cards/:id"] | undefined} */
   let found;
   const drawing = plane(
     "Map of cards and terminals on a plane of 100 by 100",
@@ -57,7 +67,7 @@ export function openMap(root, parameters) {
       {
         terminals,
         cards: withCards.checked ? cards : undefined,
-        card: found?.card,
+        card: pointOf(found?.card),
         reach: found?.reach,
         radius: found?.radius,
         focus: terminal ? Number(terminal) : undefined,
@@ -69,6 +79,11 @@ export function openMap(root, parameters) {
     riskiest.replaceChildren(...riskRows(terminals));
   };
   withCards.addEventListener("change", show);
+  /**
+   * @param {string} name
+   * @param {HTMLInputElement} field
+   * @returns {(event: SubmitEvent) => void}
+   */
   const search = (name, field) => (event) => {
     event.preventDefault();
     location.hash = field.value.trim() === ""
@@ -130,13 +145,13 @@ export function openMap(root, parameters) {
   const load = async () => {
     try {
       if (card) {
-        found = await ask(`/api/cards/${encodeURIComponent(card)}`);
+        found = await ask("/api/cards/:id", { id: card });
         details.replaceChildren(
           placePanel(
             `Card ${card}`,
             found.card,
             found.payments,
-            found.radius === null || found.radius === undefined
+            found.radius === undefined
               ? "its radius is not known"
               : `reaches ${
                 count(found.reach.length)
@@ -145,7 +160,8 @@ export function openMap(root, parameters) {
         );
       } else if (terminal) {
         const { terminal: place, payments } = await ask(
-          `/api/terminals/${encodeURIComponent(terminal)}`,
+          "/api/terminals/:id",
+          { id: terminal },
         );
         details.replaceChildren(
           placePanel(
@@ -160,8 +176,8 @@ export function openMap(root, parameters) {
       }
       setText(said, "");
     } catch (error) {
-      setText(said, error.message);
-      [card, terminal] = [undefined, undefined];
+      setText(said, messageOf(error));
+      [card, terminal] = [null, null];
     }
   };
   load().then(show);
@@ -177,6 +193,7 @@ export function openMap(root, parameters) {
   };
 }
 
+/** @param {PlaceColumns} terminals */
 function riskRows({ id, risk, payments, compromised }) {
   const order = id.map((_, i) => i)
     .sort((a, b) =>
@@ -208,10 +225,17 @@ function riskRows({ id, risk, payments, compromised }) {
   );
 }
 
+/**
+ * @param {string} title
+ * @param {PlaceView} place
+ * @param {readonly StoredPayment[]} payments
+ * @param {string} words
+ */
 function placePanel(title, place, payments, words) {
-  const at = place.x === null
-    ? "place not known"
-    : `at ${place.x.toFixed(1)}, ${place.y.toFixed(1)}`;
+  const point = pointOf(place);
+  const at = point
+    ? `at ${point.x.toFixed(1)}, ${point.y.toFixed(1)}`
+    : "place not known";
   return panel(
     title,
     h(
@@ -221,44 +245,24 @@ function placePanel(title, place, payments, words) {
         count(place.payments)
       } payments seen.`,
     ),
-    h(
-      "div",
-      {
-        class: "scroll tall",
-        tabindex: "0",
-        role: "region",
-        "aria-label": `${title}: newest payments`,
-      },
+    table(
+      `${title}: newest payments`,
+      [["Payment"], ["Event time"], ["Amount"], ["Label"]],
       h(
-        "table",
+        "tbody",
         {},
-        h("caption", { class: "hidden" }, `${title}: newest payments`),
-        h(
-          "thead",
-          {},
+        payments.map((payment) =>
           h(
             "tr",
             {},
-            ["Payment", "Event time", "Amount", "Label"].map((name) =>
-              h("th", { scope: "col" }, name)
-            ),
-          ),
-        ),
-        h(
-          "tbody",
-          {},
-          payments.map((payment) =>
-            h(
-              "tr",
-              {},
-              h("td", {}, caseLink(payment.transactionId)),
-              h("td", {}, payment.datetime),
-              h("td", { class: "number" }, money(payment.amount)),
-              h("td", {}, labelMark(payment.fraud, payment.scenario)),
-            )
-          ),
+            h("td", {}, caseLink(payment.transactionId)),
+            h("td", {}, payment.datetime),
+            h("td", { class: "number" }, money(payment.amount)),
+            h("td", {}, labelMark(payment.fraud, payment.scenario)),
+          )
         ),
       ),
+      "scroll tall",
     ),
   );
 }

@@ -7,19 +7,27 @@ import {
   h,
   heading,
   mark,
+  messageOf,
   panel,
   percent,
   setText,
-  shortMoney,
   svg,
   table,
   wholePercent,
 } from "./dom.js";
+import { showRegistry } from "./registry.js";
+import { curveOf, effectOf, pointsOf } from "./threshold.js";
+
+/** @import { Change } from "./registry.js" */
+/** @import { LineChart } from "./chart.js" */
+/** @import { DriftView, ModelView } from "../views/model_view.ts" */
+/** @import { Curve } from "./threshold.js" */
 
 const MODEL_MS = 3000;
 
-/** Opens the view. */
+/** Opens the view. @param {HTMLElement} root */
 export function openModel(root) {
+  /** @type {Curve | undefined} */
   let curve;
   const quality = lineChart({
     label: "Quality by event day",
@@ -70,14 +78,15 @@ export function openModel(root) {
     const threshold = Number(slider.value);
     if (!confirm(`Alert from a score of ${threshold.toFixed(3)} on?`)) return;
     try {
-      await ask("/api/model/threshold", { threshold });
+      await ask("/api/model/threshold", {}, { threshold });
       setText(applied, `Applied: alerts from ${threshold.toFixed(3)} on.`);
     } catch (error) {
-      setText(applied, error.message);
+      setText(applied, messageOf(error));
     }
   });
   let isTouched = false;
   slider.addEventListener("input", () => isTouched = true);
+  /** @param {number | undefined} threshold */
   const showApplied = (threshold) => {
     if (threshold === undefined) return;
     setText(applied, `In force: alerts from ${threshold.toFixed(3)} on.`);
@@ -146,16 +155,17 @@ export function openModel(root) {
       ], history),
     ),
   );
+  /** @type {Change} */
   const change = (path, body, words) => async () => {
     if (!confirm(words)) return;
     try {
-      const registry = await ask(path, body);
+      const registry = await ask(path, {}, body);
       setText(
         changed,
         `${registry.champion} is the champion now; the scorer takes it within a second.`,
       );
     } catch (error) {
-      setText(changed, error.message);
+      setText(changed, messageOf(error));
     }
   };
   const end = every(MODEL_MS, async () => {
@@ -167,7 +177,7 @@ export function openModel(root) {
       now,
       model.days.length === 0
         ? "No model is scoring: train one (fraudstream help train) and start the run with --model."
-        : `Champion of the newest day: ${model.days.at(-1).version}. ${
+        : `Champion of the newest day: ${model.days.at(-1)?.version}. ${
           count(model.curve.days)
         } days have known labels.`,
     );
@@ -188,7 +198,9 @@ export function openModel(root) {
   };
 }
 
+/** @param {LineChart} quality @param {LineChart} drift @param {ModelView} view */
 function showQuality(quality, drift, { days }) {
+  const last = days.at(-1);
   const labelled = days.filter((day) => day.labelled);
   const newest = labelled.at(-1);
   quality.draw(
@@ -206,136 +218,16 @@ function showQuality(quality, drift, { days }) {
   );
   drift.draw(
     [days.map(({ day }) => day), days.map(({ meanScore }) => meanScore)],
-    days.length
-      ? `Day ${days.at(-1).day}: ${days.at(-1).meanScore.toFixed(4)}`
-      : "No scores yet",
+    last ? `Day ${last.day}: ${last.meanScore.toFixed(4)}` : "No scores yet",
   );
-}
-
-/** Precision and recall at the lower edge of each bin, highest first. */
-function pointsOf({ payments, frauds }) {
-  const all = frauds.reduce((sum, n) => sum + n, 0);
-  const points = [];
-  let taken = 0;
-  let found = 0;
-  for (let bin = payments.length - 1; bin >= 0; bin--) {
-    taken += payments[bin];
-    found += frauds[bin];
-    if (taken > 0 && all > 0) {
-      points.push({
-        threshold: bin / payments.length,
-        precision: found / taken,
-        recall: found / all,
-      });
-    }
-  }
-  return points;
-}
-
-const SIZE = 320;
-const EDGE = 38;
-
-function curveOf(points, threshold) {
-  const x = (recall) => EDGE + recall * (SIZE - EDGE - 24);
-  const y = (precision) => SIZE - EDGE - precision * (SIZE - EDGE - 14);
-  const at = points.findLast((point) => point.threshold >= threshold - 1e-9);
-  const grid = [0, 0.25, 0.5, 0.75, 1];
-  return svg(
-    "svg",
-    {
-      class: "curve",
-      viewBox: `0 0 ${SIZE} ${SIZE}`,
-      role: "img",
-      "aria-label": at
-        ? `Precision and recall; at the threshold ${
-          percent(at.precision)
-        } and ${percent(at.recall)}`
-        : "Precision and recall; no scored payment with a known label yet",
-    },
-    grid.map((share) => [
-      svg("line", {
-        class: "grid",
-        x1: x(0),
-        x2: x(1),
-        y1: y(share),
-        y2: y(share),
-      }),
-      svg("line", {
-        class: "grid",
-        y1: y(0),
-        y2: y(1),
-        x1: x(share),
-        x2: x(share),
-      }),
-      svg(
-        "text",
-        { x: EDGE - 5, y: y(share) + 4, "text-anchor": "end" },
-        `${share * 100} %`,
-      ),
-      svg(
-        "text",
-        { x: x(share), y: SIZE - EDGE + 15, "text-anchor": "middle" },
-        `${share * 100} %`,
-      ),
-    ]),
-    svg(
-      "text",
-      { x: x(0.5), y: SIZE - 6, "text-anchor": "middle" },
-      "Recall: share of frauds that are alerts",
-    ),
-    svg("text", { x: x(0) + 5, y: y(1) + 12 }, "Precision"),
-    points.length > 0 && svg("path", {
-      class: "line",
-      d: points.map(({ recall, precision }, i) =>
-        `${i ? "L" : "M"}${x(recall).toFixed(1)} ${y(precision).toFixed(1)}`
-      ).join(""),
-    }),
-    at && [
-      svg("line", {
-        class: "at",
-        x1: x(at.recall),
-        x2: x(at.recall),
-        y1: y(0),
-        y2: y(1),
-      }),
-      svg("circle", {
-        class: "at",
-        cx: x(at.recall),
-        cy: y(at.precision),
-        r: 5,
-      }),
-    ],
-  );
-}
-
-function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
-  const from = Math.min(
-    payments.length - 1,
-    Math.round(threshold * payments.length),
-  );
-  const above = (values) => values.slice(from).reduce((sum, n) => sum + n, 0);
-  const all = (values) => values.reduce((sum, n) => sum + n, 0);
-  const fact = (name, value) =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, value));
-  if (days === 0) return [fact("Alerts a day", "not known yet")];
-  const [alerts, hits, stopped] = [
-    above(payments),
-    above(frauds),
-    above(fraudAmount),
-  ];
-  return [
-    fact("Alerts a day", count(alerts / days)),
-    fact("Of them frauds (precision)", percent(hits / alerts)),
-    fact("Frauds found (recall)", percent(hits / all(frauds))),
-    fact("Money stopped a day", shortMoney(stopped / days)),
-    fact("Money missed a day", shortMoney((all(fraudAmount) - stopped) / days)),
-    fact("False alerts a day", count((alerts - hits) / days)),
-  ];
 }
 
 const DRIFT_MAX = 8;
 
-/** The inputs that have moved most since the training, as bars up to a clear shift. */
+/**
+ * The inputs that have moved most since the training, as bars up to a clear shift.
+ * @param {DriftView | undefined} drift
+ */
 function driftOf(drift) {
   if (!drift) {
     return [
@@ -346,6 +238,7 @@ function driftOf(drift) {
       ),
     ];
   }
+  /** @param {number} psi */
   const word = (psi) =>
     psi > 0.25
       ? mark("warn", "shift")
@@ -382,65 +275,4 @@ function driftOf(drift) {
       ]),
     ),
   ];
-}
-
-function showRegistry(champion, history, registry, change) {
-  if (!registry) {
-    champion.replaceChildren(
-      h(
-        "p",
-        { class: "note" },
-        "There is no registry: it comes with the trainer (--retrain) or the first model that is kept.",
-      ),
-    );
-    history.replaceChildren();
-    return;
-  }
-  const challenger = registry.history.findLast(({ action }) =>
-    action === "kept"
-  );
-  champion.replaceChildren(
-    h(
-      "div",
-      { class: "row" },
-      mark("genuine", `Champion ${registry.champion}`),
-      challenger && mark("unknown", `last challenger ${challenger.version}`),
-      h("button", {
-        type: "button",
-        class: "quiet",
-        onclick: change(
-          "/api/model/roll-back",
-          {},
-          "Go back to the champion before this one?",
-        ),
-      }, "Roll back"),
-    ),
-  );
-  history.replaceChildren(
-    ...registry.history.toReversed().map((entry) =>
-      h(
-        "tr",
-        {},
-        h("td", { class: "number" }, count(entry.day)),
-        h("td", {}, entry.action),
-        h("td", {}, h("code", {}, entry.version)),
-        h("td", {}, h("code", {}, entry.champion)),
-        h("td", {}, entry.reason),
-        h(
-          "td",
-          {},
-          entry.version === registry.champion ? "–" : h("button", {
-            type: "button",
-            class: "quiet",
-            "aria-label": `Promote ${entry.version}`,
-            onclick: change(
-              "/api/model/promote",
-              { version: entry.version },
-              `Make ${entry.version} the champion?`,
-            ),
-          }, "Promote"),
-        ),
-      )
-    ),
-  );
 }

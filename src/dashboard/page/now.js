@@ -16,15 +16,22 @@ import {
 } from "./dom.js";
 import { TILES, tilesOf } from "./tiles.js";
 
+/** @import { LineChart } from "./chart.js" */
+/** @import { LivePayment } from "../views/live_state.ts" */
+/** @import { Snapshot } from "../views/snapshot.ts" */
+/** @typedef {ReturnType<typeof tilesOf>} Figures */
+
 const CHARTS_MS = 1000;
 const ROWS_MS = 500;
 
+/** @param {keyof Figures} name @param {string} label */
 function tile(name, label) {
   const value = h("dd", {}, "–");
   const note = h("dd", { class: "note" });
   const element = h("div", { class: "tile" }, h("dt", {}, label), value, note);
   return {
     element,
+    /** @param {Figures} figures */
     show(figures) {
       const [text, more] = figures[name];
       setText(value, text);
@@ -33,9 +40,10 @@ function tile(name, label) {
   };
 }
 
-/** Opens the view. */
+/** Opens the view. @param {HTMLElement} root */
 export function openNow(root) {
-  const tiles = Object.entries(TILES).map(([name, label]) => tile(name, label));
+  const names = /** @type {(keyof Figures)[]} */ (Object.keys(TILES));
+  const tiles = names.map((name) => tile(name, TILES[name]));
   const rate = lineChart({
     label: "Payments and alerts a second, last two minutes of the clock",
     time: "clock",
@@ -106,6 +114,7 @@ export function openNow(root) {
   let chartsAt = -Infinity;
   let rowsAt = -Infinity;
   return {
+    /** @param {Snapshot} snapshot */
     update(snapshot) {
       const figures = tilesOf(snapshot);
       for (const one of tiles) one.show(figures);
@@ -131,6 +140,11 @@ export function openNow(root) {
   };
 }
 
+/**
+ * @param {LineChart} rate
+ * @param {LineChart} days
+ * @param {Snapshot} snapshot
+ */
 function showCharts(rate, days, { seconds, days: sums }) {
   const times = seconds.payments.map((_, i) => seconds.from + i);
   const last = seconds.payments.at(-1) ?? 0;
@@ -170,8 +184,10 @@ function row() {
     model,
     label,
   );
+  /** @type {string | undefined} */
   let shown;
   return {
+    /** @param {LivePayment} payment */
     show(payment) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;

@@ -5,11 +5,35 @@
 import { colour } from "./chart.js";
 import { h } from "./dom.js";
 
+/** @import { PlaceColumns, PlaceView } from "../views/map.ts" */
+
+/**
+ * What is drawn: columns of terminals and cards, and what is marked among them.
+ * @typedef {{
+ *   terminals: PlaceColumns,
+ *   cards?: PlaceColumns | undefined,
+ *   card?: Point | undefined,
+ *   reach?: readonly number[] | undefined,
+ *   radius?: number | undefined,
+ *   focus?: number | undefined,
+ *   near?: Point,
+ * }} Drawn
+ */
+
+/** @typedef {{ readonly x: number, readonly y: number }} Point */
+/** @typedef {CanvasRenderingContext2D} Pen */
+
 /** A share of frauds from which on a terminal is drawn as risky. */
 export const RISKY = 0.05;
 
 /** Width of the part that is drawn around a place. */
 const NEAR = 30;
+
+/** Where a place is; undefined if that is not known. @param {PlaceView | undefined} place */
+export function pointOf(place) {
+  if (!place || place.x === null || place.y === null) return undefined;
+  return { x: place.x, y: place.y };
+}
 
 /** What the shapes mean. */
 export function planeLegend() {
@@ -28,10 +52,15 @@ export function planeLegend() {
   );
 }
 
-/** A drawing of the plane; `onPick` gets the terminal nearest to a click. */
+/**
+ * A drawing of the plane; `onPick` gets the terminal nearest to a click.
+ * @param {string} label
+ * @param {(terminal: number) => void} [onPick]
+ */
 export function plane(label, onPick) {
   const canvas = h("canvas", { role: "img", "aria-label": label });
   const element = h("div", { class: "plane" }, canvas);
+  /** @type {Drawn | undefined} */
   let shown;
   const draw = () => {
     if (!shown) return;
@@ -39,6 +68,7 @@ export function plane(label, onPick) {
     const ratio = devicePixelRatio || 1;
     canvas.width = canvas.height = Math.round(size * ratio);
     const pen = canvas.getContext("2d");
+    if (!pen) return;
     const { near } = shown;
     const width = near ? NEAR : 100;
     pen.scale(size * ratio / width, size * ratio / width);
@@ -65,7 +95,7 @@ export function plane(label, onPick) {
   });
   return {
     element,
-    /** Draws columns of terminals and cards, and what is marked among them. */
+    /** Draws it; `words` say the same. @param {Drawn} what @param {string} words */
     show(what, words) {
       shown = what;
       canvas.setAttribute("aria-label", `${label}. ${words}`);
@@ -78,6 +108,7 @@ export function plane(label, onPick) {
   };
 }
 
+/** @param {Pen} pen @param {Drawn} drawn @param {number} pixel */
 function paint(
   pen,
   { terminals, cards, card, reach, radius, focus, near },
@@ -177,13 +208,21 @@ function paint(
   }
 }
 
+/** @param {Pen} pen @param {number} x @param {number} y @param {number} radius */
 function disc(pen, x, y, radius) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 2 * Math.PI);
   pen.fill();
 }
 
-/** The outline of a polygon that stands on its tip or its side. */
+/**
+ * The outline of a polygon that stands on its tip or its side.
+ * @param {Pen} pen
+ * @param {number} x
+ * @param {number} y
+ * @param {number} radius
+ * @param {number} corners
+ */
 function shape(pen, x, y, radius, corners) {
   pen.beginPath();
   for (let i = 0; i < corners; i++) {

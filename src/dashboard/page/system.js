@@ -12,9 +12,12 @@ import {
 } from "./dom.js";
 import { showDeadLetters } from "./dead_letters.js";
 
+/** @import { SystemAnswers } from "../views/system.ts" */
+/** @typedef {SystemAnswers["/api/system"]} System */
+
 const SYSTEM_MS = 2000;
 
-/** Opens the view. */
+/** Opens the view. @param {HTMLElement} root */
 export function openSystem(root) {
   const facts = h("dl", { class: "facts" });
   const groups = h("tbody");
@@ -70,7 +73,9 @@ export function openSystem(root) {
   return { close: () => ends.forEach((end) => end()) };
 }
 
+/** @param {System} system */
 function factsOf({ memory, page, threads, log, store }) {
+  /** @param {string} name @param {string} value */
   const fact = (name, value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
   return [
@@ -96,6 +101,7 @@ function factsOf({ memory, page, threads, log, store }) {
   ];
 }
 
+/** @param {System} system */
 function groupRows({ groups }) {
   return groups.flatMap(({ group, topic, partitions }) =>
     partitions.map(({ partition, offset, end, counters }) =>
@@ -117,6 +123,7 @@ function groupRows({ groups }) {
   );
 }
 
+/** @param {System} system */
 function topicRows({ topics }) {
   return topics.map(({ name, startOffsets, endOffsets, compacted }) =>
     h(
@@ -134,6 +141,7 @@ function topicRows({ topics }) {
   );
 }
 
+/** @param {number} value */
 function number(value) {
   return h("td", { class: "number" }, count(value));
 }

@@ -1,6 +1,8 @@
 /** The figures of the first view: for the page, and for the server, which sends them with it. */
 import { count, milliseconds, percent, shortMoney } from "./dom.js";
 
+/** @import { Snapshot } from "../views/snapshot.ts" */
+
 /** What the tiles are called. */
 export const TILES = {
   rate: "Payments a second",
@@ -15,7 +17,11 @@ export const TILES = {
   letters: "Dead letters",
 };
 
-/** What each of them says of a snapshot: a figure, and a note about it. */
+/**
+ * What each of them says of a snapshot: a figure, and a note about it.
+ * @param {Snapshot} snapshot
+ * @returns {Record<keyof typeof TILES, [figure: string, note: string]>}
+ */
 export function tilesOf(snapshot) {
   const { seconds, totals, open, stages, latency } = snapshot;
   const last = seconds.payments.slice(-5);

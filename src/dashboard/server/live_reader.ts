@@ -5,7 +5,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { FeatureJsonReader } from "../../features/feature_row.ts";
-import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import { readVerdict } from "../../payment/label_json.ts";
+import { CELL, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,
@@ -14,7 +15,6 @@ import {
 import { type Log, READ_LIMIT } from "../../log/log.ts";
 import {
   type RecordBatch,
-  recordValue,
   valueEnd,
   valueStart,
 } from "../../log/record_batch.ts";
@@ -29,7 +29,7 @@ import {
 } from "../../stream/topics.ts";
 import { DatetimeFormatter } from "../../payment/calendar.ts";
 import type { LiveState } from "../views/live_state.ts";
-import { parseLabel, parsePlace, parsePrediction } from "../views/records.ts";
+import { parsePlace, PredictionReader } from "../views/records.ts";
 
 /** Records of payments, and of predictions, that are read back at the start: no more than the state can bring together. */
 const HISTORY_RECORDS = 250_000;
@@ -77,6 +77,7 @@ export class LiveReader {
   readonly #options: LiveReaderOptions;
   readonly #followed: Followed[];
   readonly #rows: FeatureJsonReader;
+  readonly #scores = new PredictionReader();
   readonly #cells: Float64Array;
   readonly #riskCell: number;
   readonly #datetime = new DatetimeFormatter();
@@ -191,14 +192,14 @@ export class LiveReader {
       if (this.#rows.read(batch.bytes, from, to, start, cells, 0)) continue;
       state.addPayment(
         {
-          id: cells[0],
-          datetime: this.#datetime.format(cells[1]),
-          customer: cells[2],
-          terminal: cells[3],
-          amount: cells[4],
-          time: cells[5],
-          fraud: cells[6],
-          scenario: cells[7],
+          id: cells[CELL.id],
+          datetime: this.#datetime.format(cells[CELL.datetime]),
+          customer: cells[CELL.customer],
+          terminal: cells[CELL.terminal],
+          amount: cells[CELL.amount],
+          time: cells[CELL.time],
+          fraud: cells[CELL.fraud],
+          scenario: cells[CELL.scenario],
         },
         cells[this.#riskCell],
         now,
@@ -209,14 +210,16 @@ export class LiveReader {
   #predictions(batch: RecordBatch): void {
     const now = Date.now() / 1000;
     for (let i = 0; i < batch.count; i++) {
-      const prediction = parsePrediction(recordValue(batch, i));
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const prediction = this.#scores.read(batch.bytes, from, to);
       if (prediction) this.#options.state.addPrediction(prediction, now);
     }
   }
 
   #labels(batch: RecordBatch): void {
     for (let i = 0; i < batch.count; i++) {
-      const verdict = parseLabel(recordValue(batch, i));
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const verdict = readVerdict(batch.bytes, from, to);
       if (verdict) this.#options.state.addVerdict(verdict);
     }
   }
@@ -224,7 +227,8 @@ export class LiveReader {
   #places(batch: RecordBatch, kind: "customer" | "terminal"): void {
     const name = kind === "customer" ? "CUSTOMER" : "TERMINAL";
     for (let i = 0; i < batch.count; i++) {
-      const place = parsePlace(name, recordValue(batch, i));
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const place = parsePlace(name, batch.bytes, from, to);
       if (place) {
         this.#options.state.addProfile(kind, place.id, place.x, place.y);
       }

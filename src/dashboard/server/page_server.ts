@@ -13,7 +13,7 @@ import {
   type Question,
   type Router,
 } from "../views/page_view.ts";
-import { snapshotOf } from "../views/snapshot.ts";
+import { type Snapshot, snapshotOf } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
 import { ASSETS, loginPage, pageWith } from "./assets.ts";
 import { EventStream } from "./event_stream.ts";
@@ -23,6 +23,7 @@ import {
   noStore,
   refusalOf,
   securing,
+  type Visit,
   visitOf,
 } from "./guard.ts";
 
@@ -58,11 +59,13 @@ type Served = { readonly Bindings: { readonly address: string } };
 
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
-  const { state, reader, token, latency } = options;
+  const { state, reader, token, latency, behindProxy } = options;
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
   const door = new Door(token);
+  const visit = (c: Context<Served>) =>
+    visitOf(c.req.raw.headers, c.env.address, behindProxy);
   const snapshot = () =>
     snapshotOf({
       server: start,
@@ -72,47 +75,81 @@ export function pageServer(options: PageServerOptions): PageServer {
       problem: reader.problem,
       caughtUp: reader.caughtUp,
     });
-  const snapshotJson = () => JSON.stringify(snapshot());
-  const metrics = metricsOf(() => ({
-    status: reader.status,
-    totals: state.totals,
-    openAlerts: state.open().alerts,
-    latency: latency(),
+  const entrance: Entrance = { door, visit, stream };
+  const app = new Hono<Served>();
+  app.onError((error, c) => failed(error, c));
+  app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
+  addSafeguards(app, entrance, token);
+  addHealth(app, options);
+  addFiles(app);
+  addLogin(app, entrance);
+  // From here on only for who has the token, where there is one.
+  addAdmission(app, entrance);
+  app.get("/", (c) => c.html(pageWith(snapshot())));
+  addMetrics(app, options, stream);
+  addStream(app, entrance, snapshot);
+  const server = () => ({
     clients: stream.clients,
     skipped: stream.skipped,
-    memoryBytes: Deno.memoryUsage().rss,
-  }));
+    upSeconds: Math.round((Date.now() - began) / 1000),
+    guarded: !door.open,
+  });
+  const router = routerOf(app);
+  for (const { serve } of VIEWS) serve?.(router, { ...options, server });
+  return {
+    fetch: (request, address) => app.fetch(request, { address }),
+    tick: () => stream.send(() => JSON.stringify(snapshot())),
+    close: () => stream.close(),
+  };
+}
 
-  const visit = (c: Context<Served>) =>
-    visitOf(c.req.raw.headers, c.env.address, options.behindProxy);
+/** Who comes in, and who listens. */
+interface Entrance {
+  readonly door: Door;
+  readonly visit: (c: Context<Served>) => Visit;
+  readonly stream: EventStream;
+}
 
-  const app = new Hono<Served>();
+/** What holds for every request, those included that nothing answers. */
+function addSafeguards(
+  app: Hono<Served>,
+  { visit }: Entrance,
+  token: string | undefined,
+): void {
   app.use(securing(), noStore);
   app.use(async (c, next) => {
     const refusal = refusalOf(c.req.method, visit(c), token);
     if (!refusal) return await next();
     return c.json({ error: refusal.error }, refusal.status);
   });
-  app.onError((error, c) => failed(error, c));
-  app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
-
   app.use(bodyLimit({
     maxSize: BODY_MAX,
     onError: (c) =>
       c.json({ error: `a body has at most ${BODY_MAX} bytes` }, 413),
   }));
+}
 
+function addHealth(
+  app: Hono<Served>,
+  { reader, lookUp }: PageServerOptions,
+): void {
   app.get("/healthz", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => {
     const ready = reader.status !== undefined && reader.problem === undefined &&
-      options.lookUp() !== undefined;
+      lookUp() !== undefined;
     return ready ? c.text("ready\n") : c.text("not ready\n", 503);
   });
+}
+
+function addFiles(app: Hono<Served>): void {
   app.get("/page/:name", (c) => {
     const asset = ASSETS.get(c.req.param("name"));
     if (!asset) return c.notFound();
     return c.body(asset.text, 200, { "content-type": asset.type });
   });
+}
+
+function addLogin(app: Hono<Served>, { door, visit, stream }: Entrance): void {
   app.get("/login", (c) => c.html(loginPage(undefined)));
   app.post("/login", async (c) => {
     const form = await c.req.formData().catch(() => undefined);
@@ -133,8 +170,10 @@ export function pageServer(options: PageServerOptions): PageServer {
     stream.endUnwelcome();
     return c.redirect("/login", 303);
   });
+}
 
-  // From here on only for who has the token, where there is one.
+/** Lets nobody on without the token, and no write without the token or a session's key. */
+function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
   app.use(async (c, next) => {
     const admission = door.admits(visit(c));
     if (admission === "yes") return await next();
@@ -157,34 +196,41 @@ export function pageServer(options: PageServerOptions): PageServer {
     if (session.cookie) c.header("set-cookie", session.cookie);
     return c.json({ key: session.key });
   });
-  app.get("/", (c) => c.html(pageWith(snapshot())));
-  app.get(
-    "/metrics",
-    async (c) =>
-      c.text(await metrics.text(), 200, {
-        "content-type": metrics.contentType,
-      }),
-  );
+}
+
+function addMetrics(
+  app: Hono<Served>,
+  { reader, state, latency }: PageServerOptions,
+  stream: EventStream,
+): void {
+  const metrics = metricsOf(() => ({
+    status: reader.status,
+    totals: state.totals,
+    openAlerts: state.open().alerts,
+    latency: latency(),
+    clients: stream.clients,
+    skipped: stream.skipped,
+    memoryBytes: Deno.memoryUsage().rss,
+  }));
+  app.get("/metrics", async (c) => {
+    const headers = { "content-type": metrics.contentType };
+    return c.text(await metrics.text(), 200, headers);
+  });
+}
+
+/** The stream of snapshots, for as long as whoever listens may. */
+function addStream(
+  app: Hono<Served>,
+  { door, visit, stream }: Entrance,
+  snapshot: () => Snapshot,
+): void {
   app.get("/api/live", (c) => {
     const listener = visit(c);
     const mayListen = () => door.stillAdmits(listener);
-    const body = stream.open(snapshotJson(), mayListen);
+    const body = stream.open(JSON.stringify(snapshot()), mayListen);
     if (!body) return c.json({ error: "too many pages are open" }, 503);
     return c.body(body, 200, { "content-type": "text/event-stream" });
   });
-  const server = () => ({
-    clients: stream.clients,
-    skipped: stream.skipped,
-    upSeconds: Math.round((Date.now() - began) / 1000),
-    guarded: !door.open,
-  });
-  const router = routerOf(app);
-  for (const { serve } of VIEWS) serve?.(router, { ...options, server });
-  return {
-    fetch: (request, address) => app.fetch(request, { address }),
-    tick: () => stream.send(snapshotJson),
-    close: () => stream.close(),
-  };
 }
 
 /** An error as an answer: what a person did wrong, or what cannot be reached. */

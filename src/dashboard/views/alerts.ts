@@ -1,7 +1,7 @@
 /** The queue of alerts: which are waiting, filtered and sorted as an analyst asks. */
 import { DataError } from "../../base/error.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import type { Verdict } from "../../store/tables.ts";
+import type { Verdict } from "../../payment/label_json.ts";
 import alertsJs from "../page/alerts.js" with { type: "text" };
 import type { Alert, LiveState } from "./live_state.ts";
 import { type PageView, type Question, wholeOf } from "./page_view.ts";

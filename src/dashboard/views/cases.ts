@@ -14,10 +14,12 @@ import { IdPartitioner } from "../../log/partitioner.ts";
 import { RecordBatchBuilder } from "../../log/record_batch.ts";
 import { LABEL_TOPIC } from "../../stream/topics.ts";
 import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
-import type { Verdict } from "../../store/tables.ts";
+import { type Verdict, verdictJson } from "../../payment/label_json.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };
+import timelineJs from "../page/timeline.js" with { type: "text" };
+import verdictJs from "../page/verdict.js" with { type: "text" };
 import type { Alert, LivePayment, LiveState } from "./live_state.ts";
 import { placeOf, type PlaceView, radiusOf, reachOf } from "./map.ts";
 import {
@@ -27,7 +29,6 @@ import {
   turns,
   wholeOf,
 } from "./page_view.ts";
-import { formatLabel } from "./records.ts";
 
 /** Payments of one timeline. */
 const TIMELINE_MAX = 500;
@@ -80,7 +81,11 @@ export interface CaseAnswers {
 
 /** The view of a case. */
 export const cases: PageView = {
-  scripts: { "case.js": caseJs },
+  scripts: {
+    "case.js": caseJs,
+    "timeline.js": timelineJs,
+    "verdict.js": verdictJs,
+  },
   serve(router, page) {
     const { state, log, control, parameters: { features } } = page;
     const { get, post } = router<CaseAnswers>();
@@ -215,8 +220,9 @@ export async function keepVerdict(
   const id = verdict.transactionId;
   const partition = new IdPartitioner(Math.max(1, ends.length)).partition(id);
   const records = new RecordBatchBuilder();
-  const key = new TextEncoder().encode(String(id));
-  records.add(key, formatLabel(verdict), timestampMs);
+  const utf8 = new TextEncoder();
+  const key = utf8.encode(String(id));
+  records.add(key, utf8.encode(verdictJson(verdict)), timestampMs);
   const producer = await log.producer("fraudstream-verdicts");
   await producer.append([{ topic: LABEL_TOPIC, partition, records }]);
   await lookUp.addVerdict(verdict);

@@ -8,7 +8,7 @@ import { formatDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { Prediction } from "./records.ts";
 import { ScoreCounts } from "./score_counts.ts";
-import type { Verdict } from "../../store/tables.ts";
+import type { Verdict } from "../../payment/label_json.ts";
 
 /** Payments that are remembered, to meet their predictions. */
 const PAYMENTS_MAX = 260_000;

@@ -15,6 +15,8 @@ import type { ModelMetric } from "../../store/tables.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DataError } from "../../base/error.ts";
 import modelJs from "../page/model.js" with { type: "text" };
+import registryJs from "../page/registry.js" with { type: "text" };
+import thresholdJs from "../page/threshold.js" with { type: "text" };
 import type { LiveState } from "./live_state.ts";
 import { type PageView, shared, turns } from "./page_view.ts";
 import { averagePrecision, sumOf } from "./score_counts.ts";
@@ -92,7 +94,11 @@ export interface ModelAnswers {
 
 /** The view of the models. */
 export const model: PageView = {
-  scripts: { "model.js": modelJs },
+  scripts: {
+    "model.js": modelJs,
+    "registry.js": registryJs,
+    "threshold.js": thresholdJs,
+  },
   tab: { name: "model", title: "Model" },
   serve(router, page) {
     const { state, models, control, parameters: { features } } = page;

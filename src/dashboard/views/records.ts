@@ -1,10 +1,13 @@
 /**
- * The records that the page reads and writes besides payments: predictions,
- * analysts' verdicts, profiles. What is none of these is skipped: other
- * programs may write to the topics too.
+ * The records that the page reads besides payments and verdicts: predictions
+ * and profiles. What is neither is skipped: other programs may write to the
+ * topics too.
  */
-import type { Verdict } from "../../store/tables.ts";
-import { INT_MAX, TRANSACTION_ID_MAX } from "../../payment/payment.ts";
+import { DatetimeFormatter } from "../../payment/calendar.ts";
+import { TRANSACTION_ID_MAX } from "../../payment/payment.ts";
+import { parseObject } from "../../payment/payment_json.ts";
+import { emptyPredictions, PREDICTION_CELL } from "../../payment/prediction.ts";
+import { PredictionJsonReader } from "../../payment/prediction_json.ts";
 
 /** What a model says about a payment. */
 export interface Prediction {
@@ -40,98 +43,49 @@ export interface ProfilePlace {
   readonly y: number;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** Reads predictions for the page, by the rules of whoever stores them. */
+export class PredictionReader {
+  readonly #reader = new PredictionJsonReader();
+  readonly #rows = emptyPredictions(1);
+  readonly #datetime = new DatetimeFormatter();
 
-const DECODER = new TextDecoder();
-const ENCODER = new TextEncoder();
-
-/** The prediction in a record's value; undefined if it is none. */
-export function parsePrediction(value: Uint8Array): Prediction | undefined {
-  const fields = parseFields(value);
-  if (!fields) return undefined;
-  const whole = ["TRANSACTION_ID", "CUSTOMER_ID", "TERMINAL_ID"];
-  const numbers = ["TX_AMOUNT", "TX_TIME_SECONDS", "SCORE"];
-  const isPrediction = whole.every((name) => isId(fields[name])) &&
-    numbers.every((name) => Number.isFinite(fields[name])) &&
-    isWithin(fields.TX_TIME_SECONDS, INT_MAX) && isWithin(fields.SCORE, 1) &&
-    typeof fields.TX_DATETIME === "string";
-  if (!isPrediction) return undefined;
-  return {
-    id: Number(fields.TRANSACTION_ID),
-    datetime: String(fields.TX_DATETIME),
-    customer: Number(fields.CUSTOMER_ID),
-    terminal: Number(fields.TERMINAL_ID),
-    amount: Number(fields.TX_AMOUNT),
-    time: Number(fields.TX_TIME_SECONDS),
-    score: Number(fields.SCORE),
-    alert: fields.ALERT === 1 ? 1 : 0,
-    model: String(fields.MODEL_VERSION ?? ""),
-    contributions: numbersOf(fields.CONTRIBUTIONS),
-  };
+  /** The prediction in bytes `from` to `to` of a record; undefined if it is none. */
+  read(bytes: Uint8Array, from: number, to: number): Prediction | undefined {
+    const { cells, versions, contributions } = this.#rows;
+    if (this.#reader.read(bytes, from, to, this.#rows, 0)) return undefined;
+    const why = contributions[0];
+    return {
+      id: cells[PREDICTION_CELL.id],
+      datetime: this.#datetime.format(cells[PREDICTION_CELL.datetime]),
+      customer: cells[PREDICTION_CELL.customer],
+      terminal: cells[PREDICTION_CELL.terminal],
+      amount: cells[PREDICTION_CELL.amount],
+      time: cells[PREDICTION_CELL.time],
+      score: cells[PREDICTION_CELL.score],
+      alert: cells[PREDICTION_CELL.alert] === 1 ? 1 : 0,
+      model: versions[0],
+      contributions: why === null ? {} : JSON.parse(why),
+    };
+  }
 }
 
-function isId(value: unknown): value is number {
-  return Number.isSafeInteger(value) && isWithin(value, TRANSACTION_ID_MAX);
-}
-
-function isWithin(value: unknown, most: number): boolean {
-  return typeof value === "number" && value >= 0 && value <= most;
-}
-
-function numbersOf(value: unknown): Record<string, number> {
-  if (typeof value !== "object" || value === null) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter(([, number]) => Number.isFinite(number)),
-  );
-}
-
-/** The verdict in a record's value; undefined if it is none. */
-export function parseLabel(value: Uint8Array): Verdict | undefined {
-  const fields = parseFields(value);
-  const { TRANSACTION_ID: id, LABEL: label } = fields ?? {};
-  if (!isId(id) || label !== 0 && label !== 1) return undefined;
-  return {
-    transactionId: id,
-    label,
-    analyst: String(fields?.ANALYST ?? ""),
-    note: String(fields?.NOTE ?? ""),
-    decidedAt: String(fields?.DECIDED_AT ?? ""),
-  };
-}
-
-/** A verdict as the value of a record. */
-export function formatLabel(verdict: Verdict): Uint8Array {
-  return ENCODER.encode(JSON.stringify({
-    TRANSACTION_ID: verdict.transactionId,
-    LABEL: verdict.label,
-    ANALYST: verdict.analyst,
-    NOTE: verdict.note,
-    DECIDED_AT: verdict.decidedAt,
-  }));
-}
-
-/** The place in a profile; undefined if it is none. */
+/** The place in the profile in bytes `from` to `to` of a record, whatever else it says; undefined if it is none. */
 export function parsePlace(
   kind: "CUSTOMER" | "TERMINAL",
-  value: Uint8Array,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
 ): ProfilePlace | undefined {
-  const fields = parseFields(value);
-  const id = fields?.[`${kind}_ID`];
-  const x = fields?.[`X_${kind}_ID`];
-  const y = fields?.[`Y_${kind}_ID`];
-  if (!isId(id) || typeof x !== "number" || !Number.isFinite(x)) {
-    return undefined;
-  }
-  return typeof y === "number" && Number.isFinite(y) ? { id, x, y } : undefined;
+  const { object } = parseObject(bytes, from, to);
+  if (!object) return undefined;
+  const id = object[`${kind}_ID`];
+  const x = object[`X_${kind}_ID`];
+  const y = object[`Y_${kind}_ID`];
+  const isId = typeof id === "number" && Number.isInteger(id) && id >= 0 &&
+    id <= TRANSACTION_ID_MAX;
+  return isId && isFinite(x) && isFinite(y) ? { id, x, y } : undefined;
 }
 
-function parseFields(value: Uint8Array): Fields | undefined {
-  try {
-    const parsed: unknown = JSON.parse(DECODER.decode(value));
-    return typeof parsed === "object" && parsed !== null
-      ? parsed as Fields
-      : undefined;
-  } catch {
-    return undefined; // another program's record
-  }
+function isFinite(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
 }

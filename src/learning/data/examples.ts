@@ -1,11 +1,12 @@
-/** What every kind of model asks of the rows that it is to learn from. */
+/** What must hold of the rows that a model of any kind is fitted to. */
 import { ModelError } from "../../base/error.ts";
 import type { Examples } from "../kinds/model.ts";
 
 /**
- * Throws ModelError unless the columns are as long as there are rows, and both
- * frauds and genuine payments are among them: from one class alone nothing can
- * be learned, and a score of always 0 or 1 would look like a model.
+ * Throws ModelError unless the columns are as long as there are rows, every
+ * value is finite, and both frauds and genuine payments are among them: from
+ * one class alone nothing can be learned, and a score of always 0 or 1 would
+ * look like a model.
  */
 export function checkExamples(examples: Examples): void {
   const { inputs, rows, columns, labels } = examples;
@@ -24,6 +25,7 @@ export function checkExamples(examples: Examples): void {
         "needs both kinds: choose a longer training window",
     );
   }
+  checkFinite(examples);
 }
 
 /** Number of rows that are labelled as frauds; throws ModelError at a label other than 0 and 1. */
@@ -36,4 +38,19 @@ export function countFrauds({ rows, labels }: Examples): number {
     frauds += labels[row];
   }
   return frauds;
+}
+
+function checkFinite({ inputs, columns }: Examples): void {
+  columns.forEach((column, input) => {
+    let sum = 0;
+    for (let row = 0; row < column.length; row++) {
+      sum += column[row] - column[row];
+    }
+    if (sum === 0) return;
+    const row = column.findIndex((value) => !Number.isFinite(value));
+    throw new ModelError(
+      `${inputs[input]} of row ${row} is ${column[row]}; ` +
+        "training needs a number for every input",
+    );
+  });
 }

@@ -3,7 +3,6 @@
  * the place of its value among them. Sums by rank are sums in sorted order, so
  * that splits are found without a sort in any node.
  */
-import { ModelError } from "../../base/error.ts";
 import type { Examples } from "../kinds/model.ts";
 
 /** Examples by rank. */
@@ -30,7 +29,6 @@ export interface RankedColumn {
 
 /** A rank for each distinct value: splits between any two. */
 export function rankValues(examples: Examples): RankedColumns {
-  checkFiniteColumns(examples);
   const columns = examples.columns.map((values) => {
     const distinct = distinctValues(Float64Array.from(values));
     const ranks = Int32Array.from(values, (value) => rankOf(value, distinct));
@@ -54,7 +52,6 @@ export function rankValues(examples: Examples): RankedColumns {
  * With few frauds that leaves some hundred ranks of tens of thousands.
  */
 export function rankByFrauds(examples: Examples): RankedColumns {
-  checkFiniteColumns(examples);
   const { rows, labels } = examples;
   const columns = examples.columns.map((values) => {
     const ofFrauds = distinctValues(values.filter((_, row) => labels[row] > 0));
@@ -76,22 +73,6 @@ export function rankByFrauds(examples: Examples): RankedColumns {
     return { count, ranks, values, low, high };
   });
   return { rows, columns };
-}
-
-/** Throws ModelError for a value that is NaN or infinite. */
-export function checkFiniteColumns({ inputs, columns }: Examples): void {
-  columns.forEach((column, input) => {
-    let sum = 0;
-    for (let row = 0; row < column.length; row++) {
-      sum += column[row] - column[row];
-    }
-    if (sum === 0) return;
-    const row = column.findIndex((value) => !Number.isFinite(value));
-    throw new ModelError(
-      `${inputs[input]} of row ${row} is ${column[row]}; ` +
-        "training needs a number for every input",
-    );
-  });
 }
 
 /** Distinct values in ascending order; the argument is sorted. */

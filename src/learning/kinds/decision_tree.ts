@@ -2,7 +2,6 @@
  * A decision tree (CART: Gini impurity, exact splits). A score is the share of
  * frauds in the leaf.
  */
-import { checkExamples } from "../data/examples.ts";
 import { rankValues } from "../data/ranked_columns.ts";
 import type { Examples } from "./model.ts";
 import { type ModelKind, wholeSetting } from "./model_kind.ts";
@@ -41,7 +40,6 @@ export function fitDecisionTree(
   examples: Examples,
   settings: DecisionTreeSettings,
 ): TreesBody {
-  checkExamples(examples);
   const { rows, labels } = examples;
   const grower = new TreeGrower(rankValues(examples));
   const pairs = new Float64Array(2 * rows);

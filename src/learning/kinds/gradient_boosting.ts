@@ -6,7 +6,7 @@
  * prequential validation folds (docs/LEARNING.md).
  */
 import { SeededSource } from "../../simulator/random/seeded_source.ts";
-import { checkExamples, countFrauds } from "../data/examples.ts";
+import { countFrauds } from "../data/examples.ts";
 import { rankByFrauds } from "../data/ranked_columns.ts";
 import type { Examples } from "./model.ts";
 import {
@@ -84,7 +84,6 @@ export function fitGradientBoosting(
   examples: Examples,
   settings: GradientBoostingSettings,
 ): TreesBody {
-  checkExamples(examples);
   const { rows } = examples;
   const frauds = countFrauds(examples);
   const base = Math.log(frauds / (rows - frauds));

@@ -5,6 +5,7 @@
  */
 import type { CheckedJson } from "../../base/checked_json.ts";
 import { ConfigError, ModelError } from "../../base/error.ts";
+import { checkExamples } from "../data/examples.ts";
 import { decisionTree } from "./decision_tree.ts";
 import { gradientBoosting } from "./gradient_boosting.ts";
 import { logisticRegression } from "./logistic_regression.ts";
@@ -78,6 +79,7 @@ export function fitModel(
   given: Settings = {},
 ): ModelBody {
   const settings = completeSettings(kind, given);
+  checkExamples(examples);
   return { kind, ...kindOf(kind).fit(examples, settings) };
 }
 

@@ -67,12 +67,15 @@ export interface ModelForm<Part extends object = object> {
  *     const mean = columns.map((column) => {
  *       return column.reduce((sum, value) => sum + value, 0) / rows;
  *     });
+ *     const deviation = columns.map((column, input) => {
+ *       const squares = column.map((value) => (value - mean[input]) ** 2);
+ *       return Math.sqrt(squares.reduce((a, b) => a + b, 0) / rows) || 1;
+ *     });
  *     const coefficients = columns.map((column, input) => {
  *       const ofFrauds = column.filter((_, row) => labels[row] === 1);
  *       const sum = ofFrauds.reduce((sum, value) => sum + value, 0);
- *       return scale * (sum / frauds - mean[input]);
+ *       return scale * (sum / frauds - mean[input]) / deviation[input];
  *     });
- *     const deviation = columns.map(() => 1);
  *     const intercept = Math.log(frauds / (rows - frauds));
  *     return { linear: { mean, deviation, intercept, coefficients } };
  *   },
@@ -103,7 +106,11 @@ export interface ModelKind<
   readonly grid: Readonly<Partial<Record<keyof Values, readonly number[]>>>;
   /** The models that `evaluate` judges where none is named. */
   readonly evaluated: readonly Evaluated[];
-  /** Fits a model; the same examples and settings give the same model. Throws ModelError where the examples do not allow it. */
+  /**
+   * Fits a model; the same examples and settings give the same model. The
+   * examples hold finite numbers and both classes. Throws ModelError where they
+   * do not allow a model all the same.
+   */
   fit(examples: Examples, settings: Values): Part;
 }
 

@@ -8,7 +8,6 @@
  * of the means over the four prequential validation folds (docs/LEARNING.md).
  */
 import { SeededSource } from "../../simulator/random/seeded_source.ts";
-import { checkExamples } from "../data/examples.ts";
 import { rankValues } from "../data/ranked_columns.ts";
 import { classRule, type DecisionTreeSettings } from "./decision_tree.ts";
 import type { Examples } from "./model.ts";
@@ -67,7 +66,6 @@ export function forestTrees(
   from: number,
   to: number,
 ): Tree[] {
-  checkExamples(examples);
   const grower = new TreeGrower(rankValues(examples));
   const trees: Tree[] = [];
   for (let index = from; index < to; index++) {

@@ -24,8 +24,8 @@ import {
   type ObjectTable,
   type PaymentTable,
   type Table,
-  type Verdict,
 } from "../tables.ts";
+import { type Verdict } from "../../payment/label_json.ts";
 import { idMaxOf, insertCql } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
 import { driverValues } from "./cassandra_writes.ts";

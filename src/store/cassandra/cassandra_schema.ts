@@ -23,9 +23,9 @@ import {
   POSITIONS,
   PREDICTIONS,
   type Table,
-  type Verdict,
   VERDICTS,
 } from "../tables.ts";
+import { type Verdict } from "../../payment/label_json.ts";
 import {
   checkSchemaSettings,
   type SchemaSettings,

@@ -147,20 +147,23 @@ export class CassandraSession implements AsyncDisposable {
   }
 
   /** Reads a page. */
-  read(
+  async read(
     cql: string,
     values: readonly DriverValue[] = [],
     { pageState, signal }: ReadOptions = {},
   ): Promise<Page> {
     signal?.throwIfAborted();
     const options = pageState === undefined ? {} : { pageState };
-    return this.#patiently(
+    const result = await this.#patiently(
       () => this.#client.execute(cql, [...values], options),
       { signal },
     );
+    // A statement that writes gives none, whatever the driver's types say.
+    const rows: readonly StoredRow[] | undefined = result.rows;
+    return { rows: rows ?? [], pageState: result.pageState };
   }
 
-  /** Reads all rows of a statement, page by page. */
+  /** All rows of a statement, page by page; none of one that writes. */
   async all(
     cql: string,
     values: readonly DriverValue[] = [],

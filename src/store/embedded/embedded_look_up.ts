@@ -16,12 +16,8 @@ import {
   type StoredRow,
   StoredRowReader,
 } from "../stored_row.ts";
-import {
-  PAYMENT_TABLE,
-  paymentTable,
-  type Verdict,
-  VERDICTS,
-} from "../tables.ts";
+import { PAYMENT_TABLE, paymentTable, VERDICTS } from "../tables.ts";
+import { type Verdict } from "../../payment/label_json.ts";
 import { createTableSql, INDEX_SQL } from "./embedded_schema.ts";
 import { ObjectWriter, select, type StoreFile } from "./embedded_table.ts";
 

@@ -58,8 +58,10 @@ export interface CellTableOptions<Rows> {
 }
 
 /** A statement that writes rows, and room for their values. */
-interface Insert {
+export interface Insert {
+  /** The statement. */
   readonly statement: StatementSync;
+  /** The values of all its rows. */
   readonly values: (number | string | null)[];
 }
 

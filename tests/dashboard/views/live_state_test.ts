@@ -1,9 +1,9 @@
+import { readVerdict } from "../../../src/payment/label_json.ts";
 import assert from "node:assert/strict";
 import { LiveState } from "../../../src/dashboard/views/live_state.ts";
 import {
-  parseLabel,
   parsePlace,
-  parsePrediction,
+  PredictionReader,
 } from "../../../src/dashboard/views/records.ts";
 
 const DAY = 86_400;
@@ -109,14 +109,34 @@ Deno.test("what is no prediction or label is skipped, whoever wrote it", () => {
     TRANSACTION_ID: 1,
     CUSTOMER_ID: 1,
     TERMINAL_ID: 1,
-    TX_DATETIME: "x",
+    TX_DATETIME: "2018-04-01 00:00:01",
     TX_AMOUNT: 1,
     TX_TIME_SECONDS: 1,
     SCORE: 0.5,
+    ALERT: 1,
+    MODEL_VERSION: "a",
+    CONTRIBUTIONS: { TX_AMOUNT: 0.25 },
   };
-  assert.equal(parsePrediction(bytes(good))?.score, 0.5);
+  const reader = new PredictionReader();
+  const parsePrediction = (value: Uint8Array) =>
+    reader.read(value, 0, value.length);
+  const parseLabel = (value: Uint8Array) => readVerdict(value, 0, value.length);
+  const placeOf = (value: Uint8Array) =>
+    parsePlace("CUSTOMER", value, 0, value.length);
+  assert.deepEqual(parsePrediction(bytes(good)), {
+    id: 1,
+    datetime: "2018-04-01 00:00:01",
+    customer: 1,
+    terminal: 1,
+    amount: 1,
+    time: 1,
+    score: 0.5,
+    alert: 1,
+    model: "a",
+    contributions: { TX_AMOUNT: 0.25 },
+  });
   const places = { CUSTOMER_ID: 1, X_CUSTOMER_ID: 5, Y_CUSTOMER_ID: 6 };
-  assert.deepEqual(parsePlace("CUSTOMER", bytes(places)), {
+  assert.deepEqual(placeOf(bytes(places)), {
     id: 1,
     x: 5,
     y: 6,
@@ -129,6 +149,8 @@ Deno.test("what is no prediction or label is skipped, whoever wrote it", () => {
       { TX_TIME_SECONDS: 1e15 },
       { CUSTOMER_ID: -1 },
       { TRANSACTION_ID: 0.5 },
+      { TX_DATETIME: "x" },
+      { MODEL_VERSION: undefined },
     ]
   ) {
     const value = bytes({ ...good, ...change });
@@ -143,14 +165,14 @@ Deno.test("what is no prediction or label is skipped, whoever wrote it", () => {
     ]
   ) {
     const value = bytes({ ...places, ...change });
-    assert.equal(parsePlace("CUSTOMER", value), undefined);
+    assert.equal(placeOf(value), undefined);
   }
   const infinite = '{"CUSTOMER_ID":1,"X_CUSTOMER_ID":1e999,"Y_CUSTOMER_ID":1}';
-  assert.equal(parsePlace("CUSTOMER", bytes(infinite)), undefined);
+  assert.equal(placeOf(bytes(infinite)), undefined);
   for (const value of wrong) {
     assert.equal(parsePrediction(bytes(value)), undefined);
     assert.equal(parseLabel(bytes(value)), undefined);
-    assert.equal(parsePlace("CUSTOMER", bytes(value)), undefined);
+    assert.equal(placeOf(bytes(value)), undefined);
   }
   assert.equal(parseLabel(bytes({ TRANSACTION_ID: 1, LABEL: 2 })), undefined);
   assert.equal(parseLabel(bytes({ TRANSACTION_ID: 1, LABEL: 1 }))?.label, 1);

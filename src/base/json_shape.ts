@@ -1,0 +1,37 @@
+/**
+ * JSON that other programs may have written into the stream: what cannot be
+ * read, or has not the shape that is expected, is none and stops nobody. (A
+ * file that somebody names is checked by CheckedJson, which says what is wrong.)
+ */
+
+const DECODER = new TextDecoder();
+
+/** What a text, or bytes of UTF-8, say; undefined if they are not JSON. */
+export function parsedJson(json: string | Uint8Array): unknown {
+  try {
+    const text = typeof json === "string" ? json : DECODER.decode(json);
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a value is an object or a list. */
+export function isObject(
+  value: unknown,
+): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** Whether a value is a whole number from 0 to 2^53 - 1. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** Whether a value is absent or fits. */
+export function isOptional(
+  value: unknown,
+  fits: (value: unknown) => boolean,
+): boolean {
+  return value === undefined || fits(value);
+}

@@ -1,0 +1,140 @@
+/** What a card or a terminal did in its windows before a payment: as dots in time, and as a table. */
+import { caseLink, count, h, labelMark, money, svg, table } from "./dom.js";
+
+/** @import { StoredPayment } from "../../store/look_up.ts" */
+/** @import { LivePayment } from "../views/live_state.ts" */
+
+const DAY = 86_400;
+const WIDTH = 760;
+const HEIGHT = 92;
+
+/**
+ * The payments of a window as dots in time, larger with more money, frauds as triangles.
+ * @param {string} name
+ * @param {readonly StoredPayment[]} payments
+ * @param {LivePayment} self
+ * @param {readonly number[]} windowDays
+ * @param {number} delayDays
+ */
+export function timeline(name, payments, self, windowDays, delayDays) {
+  const longest = Math.max(...windowDays) + delayDays;
+  const from = self.time - longest * DAY;
+  /** @param {number} time */
+  const x = (time) => 16 + (time - from) / (longest * DAY) * (WIDTH - 32);
+  const most = Math.max(1, ...payments.map(({ amount }) => amount));
+  const frauds = payments.filter(({ fraud }) => fraud === 1).length;
+  const windows = windowDays.map((days, i) => {
+    const end = self.time - delayDays * DAY;
+    return [
+      svg("rect", {
+        class: "window",
+        x: x(end - days * DAY),
+        y: 16,
+        width: x(end) - x(end - days * DAY),
+        height: 46,
+      }),
+      svg("text", { x: x(end - days * DAY) + 2, y: 28 + 12 * i }, `${days} d`),
+    ];
+  });
+  const dots = payments.map(({ transactionId, timeSeconds, amount, fraud }) => {
+    const at = x(timeSeconds);
+    const size = 2.5 + 6 * Math.sqrt(amount / most);
+    const own = transactionId === self.id;
+    return [
+      fraud === 1
+        ? svg("path", {
+          class: "fraud",
+          d: `M${at} ${48 - size}L${at + size} ${48 + size}L${at - size} ${
+            48 + size
+          }Z`,
+        })
+        : svg("circle", { class: "payment", cx: at, cy: 48, r: size }),
+      own && svg("circle", { class: "self", cx: at, cy: 48, r: size + 4 }),
+    ];
+  });
+  const step = longest > 20 ? 7 : 1;
+  const ticks = [];
+  for (let days = 0; days <= longest; days += step) {
+    const at = x(self.time - days * DAY);
+    ticks.push(
+      svg("line", { class: "axis", x1: at, x2: at, y1: 64, y2: 69 }),
+      svg(
+        "text",
+        { x: at, y: 82, "text-anchor": days === 0 ? "end" : "middle" },
+        days === 0 ? "this payment" : `${days} d`,
+      ),
+    );
+  }
+  return h(
+    "figure",
+    { class: "figure" },
+    h(
+      "figcaption",
+      { class: "note" },
+      `${name}: ${count(payments.length)} payments, ${
+        count(frauds)
+      } of them frauds (▲)`,
+    ),
+    h(
+      "div",
+      {
+        class: "scroll",
+        tabindex: "0",
+        role: "region",
+        "aria-label": `Timeline of the ${name.toLowerCase()}`,
+      },
+      svg(
+        "svg",
+        {
+          class: "timeline",
+          viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+          role: "img",
+          "aria-label": `${
+            count(payments.length)
+          } payments of the ${name.toLowerCase()} in ${longest} days, ${
+            count(frauds)
+          } frauds; the table below has them`,
+        },
+        windows,
+        svg("line", { class: "axis", x1: 16, x2: WIDTH - 16, y1: 64, y2: 64 }),
+        ticks,
+        dots,
+      ),
+    ),
+  );
+}
+
+/**
+ * The same payments as a table; `other` is what the column of `key` is called.
+ * @param {string} title
+ * @param {readonly StoredPayment[]} payments
+ * @param {"customerId" | "terminalId"} key
+ * @param {string} other
+ */
+export function rowsOf(title, payments, key, other) {
+  return h(
+    "details",
+    {},
+    h("summary", {}, `${title} as a table`),
+    table(
+      title,
+      [["Payment"], ["Event time"], [other], ["Amount"], ["Label"]],
+      h(
+        "tbody",
+        {},
+        payments.map((payment) =>
+          h(
+            "tr",
+            {},
+            h("td", {}, caseLink(payment.transactionId)),
+            h("td", {}, payment.datetime),
+            h("td", { class: "number" }, String(payment[key])),
+            h("td", { class: "number" }, money(payment.amount)),
+            h("td", {}, labelMark(payment.fraud, payment.scenario)),
+          )
+        ),
+      ),
+      "scroll tall",
+    ),
+  );
+}

@@ -1,0 +1,84 @@
+/**
+ * The fields of records, as data: name, kind, range and cell. Everything that
+ * reads or writes a record goes through such a list: JSON on the wire, the
+ * rows of files, the checks, the columns of tables. What a record has besides
+ * numbers and times (a text, an object) is the business of its own codec.
+ */
+import {
+  AMOUNT_MAX,
+  INT_MAX,
+  PAYMENT_FIELDS,
+  TRANSACTION_ID_MAX,
+} from "./payment.ts";
+import { CELL } from "./payment_cells.ts";
+import { PREDICTION_CELL } from "./prediction.ts";
+
+/**
+ * What a field holds: a whole number, a 0 or 1 that may be written as false or
+ * true, a number, an amount of whole cents, a date and time, or the event day,
+ * which is no cell of its own but follows from TX_TIME_SECONDS.
+ */
+export type FieldKind =
+  | "whole"
+  | "flag"
+  | "number"
+  | "amount"
+  | "datetime"
+  | "day";
+
+/** A field of a record. */
+export interface Field {
+  /** Its name, the key of JSON and the header of files. */
+  readonly name: string;
+  /** What it holds. */
+  readonly kind: FieldKind;
+  /** Its greatest value; the least is 0, but for times. */
+  readonly max: number;
+  /** Place of its value in a row of cells; of a day that of TX_TIME_SECONDS. */
+  readonly cell: number;
+  /** What stands for it where a file may lack it, since it follows from others. */
+  readonly absent?: number | undefined;
+}
+
+type PaymentField = typeof PAYMENT_FIELDS[number];
+
+/** What the payment's fields are, in any order. */
+const PAYMENT: Readonly<Record<PaymentField, Omit<Field, "name">>> = {
+  TRANSACTION_ID: { kind: "whole", max: TRANSACTION_ID_MAX, cell: CELL.id },
+  TX_DATETIME: { kind: "datetime", max: Infinity, cell: CELL.datetime },
+  CUSTOMER_ID: { kind: "whole", max: INT_MAX, cell: CELL.customer },
+  TERMINAL_ID: { kind: "whole", max: INT_MAX, cell: CELL.terminal },
+  TX_AMOUNT: { kind: "amount", max: AMOUNT_MAX, cell: CELL.amount },
+  TX_TIME_SECONDS: {
+    kind: "whole",
+    max: INT_MAX,
+    cell: CELL.time,
+    absent: -1,
+  },
+  TX_TIME_DAYS: {
+    kind: "day",
+    max: INT_MAX,
+    cell: CELL.time,
+    absent: -1,
+  },
+  TX_FRAUD: { kind: "flag", max: 1, cell: CELL.fraud },
+  TX_FRAUD_SCENARIO: {
+    kind: "whole",
+    max: INT_MAX,
+    cell: CELL.scenario,
+    absent: 0,
+  },
+};
+
+/** The fields of a payment, in their order; all of one shape, for the loops that go through them. */
+export const PAYMENT_RECORD: readonly Field[] = PAYMENT_FIELDS.map((name) => {
+  const { kind, max, cell, absent } = PAYMENT[name];
+  return { name, kind, max, cell, absent };
+});
+
+/** The fields of a payment that a prediction repeats, and what a model says of it. */
+export const PREDICTION_RECORD: readonly Field[] = [
+  ...PAYMENT_RECORD.slice(0, PAYMENT_FIELDS.indexOf("TX_TIME_DAYS")),
+  { name: "SCORE", kind: "number", max: 1, cell: PREDICTION_CELL.score },
+  { name: "ALERT", kind: "flag", max: 1, cell: PREDICTION_CELL.alert },
+];
