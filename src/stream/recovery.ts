@@ -243,7 +243,7 @@ async function requireSameTopic(
     new LogError(
       `${topic} partition ${partition} is not the one that ${group} has ` +
         `read: ${what}. The topic was deleted and created again, or its log ` +
-        `has lost records; begin a new stream (another --data folder, on ` +
+        `has lost records; start a new stream (another --data folder, on ` +
         `Kafka another --topic-prefix)`,
     );
   if (offset > end) {
@@ -550,7 +550,7 @@ function tellRecovered(
       partition,
       ...ignored ? { ignoredOffset: ignored.offset } : {},
       offset,
-      then: "going on where its output ends",
+      then: "continuing where its output ends",
     },
   );
 }
@@ -561,7 +561,7 @@ function refused(
 ): LogError {
   return new LogError(
     `${group} has lost its position in ${topic} partition ${partition}, and ` +
-      `it cannot be recovered: ${why}. Begin a new stream (another --data ` +
+      `it cannot be recovered: ${why}. Start a new stream (another --data ` +
       `folder, on Kafka another --topic-prefix)`,
   );
 }

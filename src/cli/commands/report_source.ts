@@ -187,7 +187,7 @@ async function readTopic<T>(
           byId.set(idOf(profile), profile);
         } catch (error) {
           if (!(error instanceof DataError)) throw error;
-          report("warning", "a record that is no profile was left out", {
+          report("warning", "left out a record that is not a profile", {
             place,
             error: error.message,
           });
