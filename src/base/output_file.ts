@@ -126,7 +126,7 @@ export class OutputFile {
       if (
         this.#file === undefined && error instanceof Deno.errors.BrokenPipe
       ) {
-        throw new OutputClosedError("the reader of stdout has gone", {
+        throw new OutputClosedError("stdout was closed", {
           cause: error,
         });
       }

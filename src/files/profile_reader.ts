@@ -96,7 +96,7 @@ async function rowsOf(
     const reason = error instanceof Error ? error.message : String(error);
     throw new DataError(
       `${path}: the file is damaged (${reason}); write it again, or remove it ` +
-        "to go on without",
+        "to continue without it",
       { cause: error },
     );
   }
@@ -111,7 +111,7 @@ async function parquetRows(
   if (metadata.num_rows > PROFILES_MAX) {
     throw new DataError(
       `${path}: ${metadata.num_rows} rows, more than ${PROFILES_MAX}; remove ` +
-        "the file to go on without",
+        "the file to continue without it",
     );
   }
   const present = metadata.schema.slice(1).map((element) => element.name);

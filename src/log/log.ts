@@ -218,7 +218,7 @@ export async function requireKept(
   throw new LogError(
     `the records of ${topic} partition ${partition} from offset ${offset} to ` +
       `${start} are needed to restore the windows and have been deleted; see ` +
-      `to the topic's retention, and begin a new stream`,
+      `to the topic's retention, and start a new stream`,
   );
 }
 

@@ -131,7 +131,7 @@ async function readTopic<T>(
           profiles.push(parse(json, place));
         } catch (error) {
           if (!(error instanceof DataError)) throw error;
-          report("warning", "a record that is no profile was left out", {
+          report("warning", "left out a record that is not a profile", {
             place,
             error: error.message,
           });

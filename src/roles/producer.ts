@@ -57,7 +57,7 @@ export async function runProducer(
   if (origin && origin.fingerprint !== fingerprint) {
     throw new ConfigError(
       `this data folder or topic prefix holds the stream of ` +
-        `${origin.fingerprint}; give these flags to go on with it, or choose ` +
+        `${origin.fingerprint}; give these flags to continue it, or choose ` +
         `another --data folder (on Kafka another --topic-prefix)`,
     );
   }
@@ -76,7 +76,7 @@ export async function runProducer(
     const agreed = context.parameters.startSeconds;
     if (agreed !== undefined && agreed !== startSeconds) {
       throw new ConfigError(
-        `this stream was begun with --start=${formatDate(agreed)}, not ` +
+        `this stream was created with --start=${formatDate(agreed)}, not ` +
           `${formatDate(startSeconds)}: give the producer the same`,
       );
     }

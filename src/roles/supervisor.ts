@@ -303,10 +303,10 @@ export function makeDataFolder(folder: string): void {
     makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
-      `the data folder ${folder} cannot be made: ` +
+      `the data folder ${folder} cannot be created: ` +
         `${
           fileErrorReason(cause, "make", folder)
-        }, or choose another by --data`,
+        }, or choose another with --data`,
       { cause },
     );
   }

@@ -132,7 +132,7 @@ function checkFeatures(
   for (const [flag, value] of Object.entries(flagsOf(trained))) {
     if (found[flag] === value) continue;
     const difference = flag === "--no-labels"
-      ? `${value ? "with" : "without"} ${flag} and this stream was begun ` +
+      ? `${value ? "with" : "without"} ${flag} and this stream was created ` +
         `${value ? "without" : "with"} it`
       : `with ${flag}=${value} and this stream has ${flag}=${found[flag]}`;
     throw new ConfigError(

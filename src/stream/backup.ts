@@ -278,7 +278,7 @@ function readContents(folder: string): Contents {
       throw fileError(error, "read", path);
     }
     throw new DataError(
-      `${folder} is no finished backup: it has no ${CONTENTS}; take another`,
+      `${folder} is not a finished backup: it has no ${CONTENTS}; take another`,
       { cause: error },
     );
   }

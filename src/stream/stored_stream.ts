@@ -68,7 +68,7 @@ export async function openStoredStream(
     if (hasStore) throw lost();
     throw new DataError(
       `there is no data folder ${folder}; start 'fraudstream run' first or ` +
-        `name another by --data`,
+        `name another with --data`,
     );
   }
   const stream = await openStream(connection, report);

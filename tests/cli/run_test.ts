@@ -221,7 +221,7 @@ testRunning(
     child.kill("SIGINT");
     const { code, stdout } = await outcomeOf(child);
     assert.equal(code, 0);
-    assert.match(stdout, /the same command goes on from here/);
+    assert.match(stdout, /the same command continues from here/);
     assert.match(stdout, /latency\s+published to stored: half within/);
     const stopped = await statusOf(data);
     assert.ok(stopped && !stopped.complete, "it was stopped before the end");
@@ -240,7 +240,7 @@ testRunning("one Ctrl-C that comes as two signals is one", async () => {
   child.kill("SIGTERM");
   const { code, stdout } = await outcomeOf(child);
   assert.equal(code, 0);
-  assert.match(stdout, /the same command goes on from here/);
+  assert.match(stdout, /the same command continues from here/);
 });
 
 testRunning("SIGTERM ends like Ctrl-C", async () => {

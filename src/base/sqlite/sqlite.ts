@@ -37,7 +37,7 @@ export interface SqliteOptions {
 /** What to do about a damaged file; ends messages. */
 export const RESTORE_ADVICE: string =
   "restore the data folder from a copy made by 'fraudstream backup', or " +
-  "begin again in another --data folder";
+  "start again in another --data folder";
 
 /** How long another process may take to create or upgrade the tables, in milliseconds. */
 const OPEN_WAIT_MS = 30_000;
@@ -194,7 +194,7 @@ export class Sqlite {
     const { path, what } = this.#options;
     return `another process has held the lock of the ${what} ${path} for ` +
       `${Math.floor(waitedMs / 1000)} s and still lives; this one waits ` +
-      `until it goes on or ends`;
+      `until it continues or ends`;
   }
 
   /** An error as people should read it; `doing` says where something was damaged. */

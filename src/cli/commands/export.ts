@@ -43,14 +43,14 @@ import { counted, elapsed, writeError } from "../output/terminal.ts";
 /** Flags of its own. */
 const FLAGS = {
   flags: {
-    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
+    out: { value: "<file>", help: "required: file to write, or - for stdout" },
     format: {
       value: "<format>",
       help: "csv, jsonl or parquet",
       read: oneOf(TABLE_FORMATS),
       default: "by the name of --out",
     },
-    force: { help: "overwrite the file that is there" },
+    force: { help: "overwrite an existing file" },
     table: {
       value: "<name>",
       help: "features or predictions",
@@ -79,10 +79,10 @@ export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
   name: "export",
   summary: "write the stored features or predictions to a file",
   description:
-    "Writes the stored features as one table, ascending TRANSACTION_ID: " +
-    "the same rows that 'features' gives for the same payments in files, " +
-    "and the same bytes where ids ascend with time. " +
-    "Or the predictions of a stream that is scored.",
+    "Writes the stored features, or the predictions of a scored stream, as " +
+    "one table in order of TRANSACTION_ID. The features are the same rows " +
+    "that 'features' computes from files, and the same bytes if ids ascend " +
+    "with time.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: exportFeatures,

@@ -37,8 +37,8 @@ import {
 const FLAGS = {
   flags: {
     acceptMissingStart: {
-      help: "also where the log no longer holds the beginning, which the " +
-        "store then lacks",
+      help: "also rebuild if the log no longer holds the first records; the " +
+        "store then lacks them",
     },
   },
 } as const satisfies FlagGroup;
@@ -60,9 +60,9 @@ export const REBUILD_COMMAND: CommandDeclaration = defineCommand({
   name: "rebuild",
   summary: "clear the store and fill it again from the log",
   description:
-    "Removes the payments and predictions that the store holds and stores " +
-    "again what the log holds: after a store was lost, damaged or changed, " +
-    "or to give a store to another stream.",
+    "Removes all payments and predictions from the store and fills it " +
+    "again from the log. Use it after a store was lost, damaged or " +
+    "changed, or to use a store for another stream.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: run,
@@ -97,7 +97,8 @@ async function run(options: RebuildOptions): Promise<void> {
   }
   throwIfStopped(
     signal,
-    () => "the store is filled up to here; a run, or the same command, goes on",
+    () =>
+      "the store is filled up to here; a run, or the same command, continues",
   );
   const { rows, frauds } = await store.status();
   const predictions = control.isScored

@@ -77,14 +77,14 @@ const FLAGS = {
       read: oneOf(["html", "svg", "png"]),
       default: "html",
     },
-    model: { value: "<file>", help: "also the curves of this model" },
+    model: { value: "<file>", help: "also show the curves of this model" },
     customer: {
       value: "<id>",
-      help: "whose terminals are shown",
+      help: "customer whose terminals are shown",
       read: wholeNumber(0, INT_MAX),
-      default: "the first with some in reach",
+      default: "the first with terminals in reach",
     },
-    force: { help: "overwrite files that are there" },
+    force: { help: "overwrite existing files" },
     in: {
       value: "<path>",
       help: "folder of day files, a file, or - for stdin",
@@ -118,12 +118,13 @@ Examples:
 /** The command. */
 export const REPORT_COMMAND: CommandDeclaration = defineCommand({
   name: "report",
-  summary: "statistics and figures of a data set",
+  summary: "describe a data set as text, HTML or pictures",
   description:
-    "Describes payments: who pays where, amounts, times, days, frauds, " +
-    "features, and a model's curves. As one HTML file, as figures in a " +
-    "folder, or, without --out, as text on the terminal. Without --in and " +
-    "the flags of a stream, the data flags' set is made in memory.",
+    "Describes payments: customers and terminals, amounts, times, days, " +
+    "frauds, features, and a model's curves. Writes one HTML file, figures " +
+    "in a folder or, without --out, text to the terminal. Without --in and " +
+    "the flags of a stream, it uses the data set of the data flags, made " +
+    "in memory.",
   flags: [FLAGS, DATA_FLAGS, FEATURE_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: (options, sourceOf) => {

@@ -57,14 +57,15 @@ export const DATA_FLAGS = {
   flags: {
     preset: {
       value: "<name>",
-      help: "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; " +
-        "183 days and radius 5 both",
+      help:
+        "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; both " +
+        "183 days, radius 5",
       read: oneOf(["handbook", "seed"]),
       default: "handbook",
     },
     customers: {
       value: "<n>",
-      help: "number of customers, that is cards",
+      help: "number of customers (cards)",
       read: wholeNumber(1, INT_MAX),
     },
     terminals: {
@@ -85,7 +86,7 @@ export const DATA_FLAGS = {
     },
     radius: {
       value: "<r>",
-      help: "how far customers go, on a square of side 100",
+      help: "how far customers travel, on a square of side 100",
       read: positiveNumber(RADIUS_MAX),
     },
     rng: {
@@ -152,8 +153,8 @@ export function continueData(
     if (wanted === undefined || wanted === begun[flag]) continue;
     const named = options[flag] === undefined ? "--preset" : `--${flag}`;
     throw new ConfigError(
-      `this stream was begun ${begunWith(flag, begun[flag])}, not ` +
-        `${shownFlag(flag, wanted)}: leave ${named} out to go on with it, or ` +
+      `this stream was created ${begunWith(flag, begun[flag])}, not ` +
+        `${shownFlag(flag, wanted)}: leave ${named} out to continue it, or ` +
         "choose another --data folder (on Kafka another --topic-prefix)",
     );
   }

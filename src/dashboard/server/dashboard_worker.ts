@@ -170,7 +170,7 @@ function listen({ host, port }: PageSettings): Deno.TcpListener {
   throw new ConfigError(
     port === undefined
       ? `all ports from ${ports[0]} to ${ports.at(-1)} are taken; give one ` +
-        "by --port (0: any that is free)"
+        "with --port (0: any that is free)"
       : `port ${port} is taken; give another --port (0: any that is free), ` +
         "or none at all",
   );

@@ -60,7 +60,7 @@ export interface TrainedModel {
 export function modelJson(path: string): CheckedJson {
   return new CheckedJson((what) =>
     new ModelError(
-      `${path} is no model that can be used: ${what}; train it again, or ` +
+      `${path} is not a usable model: ${what}; train it again, or ` +
         "take another copy",
     )
   );

@@ -113,7 +113,7 @@ export function treeFault(tree: Tree, width: number): string | undefined {
       return `node ${node} splits by input ${input} of ${width}`;
     }
     if (!Number.isFinite(tree.threshold[node] + tree.value[node])) {
-      return `node ${node} has a threshold or value that is no number`;
+      return `node ${node} has a threshold or value that is not a number`;
     }
     if (!(tree.cover[node] >= 0 && tree.cover[node] < Infinity)) {
       return `node ${node} was passed by ${tree.cover[node]} rows`;

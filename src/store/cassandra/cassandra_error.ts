@@ -97,7 +97,7 @@ export function connectError(
     return new ConfigError(
       `there is no data centre '${settings.localDataCenter}' in the ` +
         `Cassandra cluster at ${at}, which has ${dataCenters}; name one of ` +
-        `them by --local-dc`,
+        `them with --local-dc`,
       { cause: error },
     );
   }
