@@ -15,7 +15,7 @@ import {
 } from "../base/state_stream.ts";
 import type { Boundary, Column } from "./window_layout.ts";
 
-const BLOCK_EVENTS = 256;
+const BLOCK_EVENTS = 512;
 
 /** Events `from` to `end` of a block; those before `from` have expired. */
 interface Block {
@@ -41,6 +41,7 @@ export class EventBlocks {
   #tree: Float64Array;
   #moved = 0;
   #held = 0;
+  #insertedAt = 0;
   // What query() has found of each boundary: place, number and sum of the events before it.
   readonly #blockAt: Int32Array;
   readonly #eventAt: Int32Array;
@@ -89,19 +90,22 @@ export class EventBlocks {
 
   /** Adds an event behind those that are not later. */
   insert(time: number, flag: number, value: number): void {
-    let at = this.#blockOf(time);
+    let at = this.#blockOf(time, this.#insertedAt);
     let block = this.#blocks[at];
     if (block.end === BLOCK_EVENTS) {
       this.#makeRoom(at, time);
-      at = this.#blockOf(time);
+      at = this.#blockOf(time, at);
       block = this.#blocks[at];
     }
+    this.#insertedAt = at;
     const { times, sums } = block;
     const place = firstLater(block, time);
     const last = block.end++;
     this.#moved += last - place;
     this.#held++;
-    times.copyWithin(place + 1, place, last);
+    for (let event = last; event > place; event--) {
+      times[event] = times[event - 1];
+    }
     times[place] = time;
     const tree = this.#tree;
     const width = this.#width;
@@ -260,7 +264,7 @@ export class EventBlocks {
 
   /** Finds the last event up to and including a time, for a boundary. */
   #seek(bound: number, time: number): void {
-    const at = this.#blockOf(time);
+    const at = this.#blockOf(time, this.#blockAt[bound]);
     const block = this.#blocks[at];
     const event = firstLater(block, time);
     const column = this.#columnOf[bound];
@@ -278,9 +282,15 @@ export class EventBlocks {
     this.#sums[bound] = sum;
   }
 
-  /** The last block that begins not later than `time`, or the first. */
-  #blockOf(time: number): number {
+  /** The last block that begins not later than `time`, or the first; often it is `guess`, or the one behind. */
+  #blockOf(time: number, guess: number): number {
     const blocks = this.#blocks;
+    for (let at = guess; at < Math.min(guess + 2, blocks.length); at++) {
+      const { times, from } = blocks[at];
+      if (times[from] > time) break;
+      const next = blocks[at + 1];
+      if (!next || next.times[next.from] > time) return at;
+    }
     let low = 0;
     let high = blocks.length - 1;
     while (low < high) {

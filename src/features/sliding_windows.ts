@@ -7,10 +7,10 @@
  * In front of them stands, for each boundary of the windows, how many events
  * lie before it and what they sum up to. A boundary moves on from where it was
  * and passes each event once if they come in order, so that a window is the
- * difference of two boundaries; an older event costs its displacement. Rings
+ * difference of two boundaries. An older event costs its displacement. Rings
  * fit their keys within an eighth (see ring_memory.ts): nothing else is
  * allocated, and memory follows the events still in reach of a window. A key
- * with more than RING_EVENTS_MAX events leaves its ring for EventBlocks, so no
+ * with more events than the largest ring holds moves to EventBlocks, so no
  * step takes longer because there are more keys or more events.
  */
 import {
