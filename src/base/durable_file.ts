@@ -22,7 +22,7 @@ export function writeDurably(
   }
 }
 
-/** Replaces a file, or makes it: whoever opens it finds the old or the new content, never a part. */
+/** Replaces or creates a file. A reader finds the old or the new content, never a part. */
 export function replaceDurably(
   path: string,
   bytes: Uint8Array,
@@ -42,7 +42,26 @@ export function replaceWhole(
   trySyncFolder(dirname(path));
 }
 
+/** The same as replaceWhole() for content that comes in pieces; a piece may change once it is appended. */
+export function replaceByPieces(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
+  replaceBy(path, mode, write);
+  trySyncFolder(dirname(path));
+}
+
 function replace(path: string, bytes: Uint8Array, mode: number): void {
+  replaceBy(path, mode, (append) => append(bytes));
+}
+
+/** What was written in part is removed after an error. */
+function replaceBy(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
   const beside = partialPath(path);
   try {
     {
@@ -52,12 +71,22 @@ function replace(path: string, bytes: Uint8Array, mode: number): void {
         truncate: true,
         mode,
       });
-      writeAll(file, bytes);
+      write((piece) => writeAll(file, piece));
       file.syncSync();
     }
     Deno.renameSync(beside, path);
   } catch (error) {
+    removeIfThere(beside);
     throw fileError(error, "write", path);
+  }
+}
+
+/** Removes a file that is of no use any more; nothing happens where that cannot be done. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It was not there, or whoever uses its name next says what is wrong.
   }
 }
 
@@ -103,7 +132,7 @@ export function syncIfThere(path: string): void {
 
 /**
  * Makes a folder and those above it that are missing, and waits until their
- * names are on the disk; SQLite waits for the names of its own files only.
+ * names are on the disk; SQLite does that only for its own files.
  */
 export function makeFolder(path: string, mode: number): void {
   const missing: string[] = [];

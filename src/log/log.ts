@@ -9,9 +9,11 @@ import {
   batchBelow,
   type RecordBatch,
   type RecordBatchBuilder,
+  type RecordMark,
+  recordMark,
 } from "./record_batch.ts";
 
-/** Told what happens behind the scenes: an outage, a rebalance, a refused commit. */
+/** Gets reports of an outage, a rebalance, a refused commit. */
 export type LogReport = (
   level: "info" | "warning",
   message: string,
@@ -89,6 +91,8 @@ export interface PartitionTask<S extends Step = Step> {
   step(batch: RecordBatch): S | Promise<S>;
   /** Called when the step is committed. */
   committed?(step: S): void;
+  /** Called once when this consumer is done with the partition, if no error has ended it, and nothing afterwards. */
+  close?(): void;
 }
 
 /** How much is read at once; at least one stored batch is. */
@@ -110,7 +114,7 @@ export interface ConsumeOptions<S extends Step = Step> {
   readonly topic: string;
   /** How much is handed to one step. */
   readonly limit: ReadLimit;
-  /** Stops the work after the step in hand. */
+  /** Stops the work after the current step. */
   readonly signal: AbortSignal;
   /** Opens a partition at the group's commit, restoring its state first. */
   open(
@@ -139,11 +143,11 @@ export interface Log extends AsyncDisposable {
   /** Throws ConfigError if one of the topics exists with another form. */
   checkTopics(specs: readonly TopicSpec[]): Promise<void>;
   /**
-   * Throws ConfigError if a topic has other partitions than the stream was
-   * begun with: somebody has added some since. Asks once, whatever was known.
+   * Throws ConfigError if a topic has another number of partitions than the
+   * stream was created with. Asks once, whatever was known.
    */
   checkPartitions(specs: readonly TopicSpec[]): Promise<void>;
-  /** Those of the named topics that are there. */
+  /** The named topics that exist. */
   topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
   endOffsets(topic: string): Promise<number[] | undefined>;
@@ -154,7 +158,7 @@ export interface Log extends AsyncDisposable {
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch>;
-  /** A group's commits on a topic, one place a partition; none if there is no such topic. */
+  /** A group's commits on a topic, one per partition; none if there is no such topic. */
   committed(
     group: string,
     topic: string,
@@ -216,6 +220,20 @@ export async function requireKept(
       `${start} are needed to restore the windows and have been deleted; see ` +
       `to the topic's retention, and begin a new stream`,
   );
+}
+
+/** Whether a partition holds the record of a mark that was made of its first `markedBytes` bytes. */
+export async function holdsRecord(
+  log: Log,
+  topic: string,
+  partition: number,
+  mark: RecordMark,
+  markedBytes?: number,
+): Promise<boolean> {
+  const limit = { records: 1, bytes: 1 };
+  const batch = await log.read(topic, partition, mark.offset, limit);
+  return batch.count > 0 && batch.offsets[0] === mark.offset &&
+    recordMark(batch, 0, markedBytes).check === mark.check;
 }
 
 /** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */

@@ -8,11 +8,10 @@
 import { join } from "node:path";
 import { DataError } from "../base/error.ts";
 import { fileError } from "../base/file_error.ts";
-import { type Log, READ_LIMIT } from "../log/log.ts";
+import { holdsRecord, type Log, READ_LIMIT } from "../log/log.ts";
 import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import { holdsRecord } from "../stream/opening.ts";
 import { DayFolder } from "../files/day_folder.ts";
 import { FolderDamage, type PartitionFiles } from "../files/day_manifest.ts";
 import { takeLock } from "../base/lock.ts";

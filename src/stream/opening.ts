@@ -1,15 +1,26 @@
 /**
  * Where a stage goes on in a partition, and the state that it has there: its
  * commit says the place, and the loop makes the state by going once more over
- * what led to it. Where there is no commit that the stage has made itself,
+ * what led to it, or over what is not in a snapshot yet. Where there is no commit that the stage has made itself,
  * recovery.ts finds the place.
  */
 import { LogError } from "../base/error.ts";
-import { type Commit, type Log, readRange, requireKept } from "../log/log.ts";
-import { type RecordMark, recordMark } from "../log/record_batch.ts";
+import {
+  type Commit,
+  holdsRecord,
+  type Log,
+  readRange,
+  requireKept,
+} from "../log/log.ts";
 import { initialCommit, readCommit, type StageCommit } from "./commit.ts";
 import type { Control } from "./control.ts";
-import { recover, type RecoverableWork, type WrittenRow } from "./recovery.ts";
+import {
+  type EmptyStage,
+  recover,
+  type RecoverableWork,
+  type WrittenRow,
+} from "./recovery.ts";
+import { Snapshots } from "./snapshot.ts";
 import { type Stage, type StageState, StageTask, stateOf } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { PIPELINE } from "./topics.ts";
@@ -40,54 +51,117 @@ export async function openStage<Written extends WrittenRow>(
   options: OpenOptions<Written>,
 ): Promise<StageTask<void, Written>> {
   const { context, stage, partition, commit: found } = options;
-  const { control, logger, parameters } = context;
+  const { control, parameters } = context;
   const { group, input, output } = stage;
   await control.agreeTopics(output ? [input, output] : [input]);
   const known = readCommit(found);
   const first = control.acceptedStart(input, partition);
   const commit = known ?? initialCommit(first);
-  const state = stateOf(parameters, partition, commit);
-  const work = options.work(state, commit);
-  const task = new StageTask(stage, state, work);
-  if (!found || !known) {
-    const lost = { context, stage, first, ignored: found };
-    task.start = await recover(lost, { state, work, task });
-    if (task.start) context.recovered?.(group, state.counters.emitted);
-    return task;
+  const empty = (): EmptyStage<Written> => {
+    const state = stateOf(parameters, partition, commit);
+    const work = options.work(state, commit);
+    return { state, work, task: new StageTask(stage, state, work) };
+  };
+  const snapshots = Snapshots.of({ context, stage, partition });
+  if (found && known) {
+    const { offset } = found;
+    const position = { context, stage, offset, commit, empty, snapshots };
+    return keepSnapshots(await openKnown(position), snapshots, offset);
   }
-  await requireSameTopic(context.log, stage, state, found.offset);
-  const began = performance.now();
-  const rows = await restore({ context, stage, state, work, task }, {
-    from: commit.replay.offset,
-    to: found.offset,
-  });
-  logger.info("partition restored", {
-    group,
-    partition,
-    fromOffset: commit.replay.offset,
-    offset: found.offset,
-    progress: commit.progress,
-    rows,
-    milliseconds: Math.round(performance.now() - began),
-  });
+  const opened = empty();
+  const { task, state } = opened;
+  const lost = { context, stage, first, ignored: found };
+  task.start = await recover(lost, opened);
+  if (task.start) context.recovered?.(group, state.counters.emitted);
+  return keepSnapshots(opened, snapshots, task.start?.offset ?? first);
+}
+
+/** Lets a partition that is opened at an offset save its state when it is closed. */
+function keepSnapshots<Written extends WrittenRow>(
+  { state, work: { memory }, task }: EmptyStage<Written>,
+  snapshots: Snapshots | undefined,
+  offset: number,
+): StageTask<void, Written> {
+  if (memory && snapshots) {
+    const save = (offset: number) => snapshots.save(offset, state, memory);
+    task.keepAtClose(offset, save);
+  }
   return task;
 }
 
+/** A partition whose place a commit says. */
+interface KnownPosition<Written extends WrittenRow> {
+  readonly context: StreamContext;
+  readonly stage: Stage;
+  readonly offset: number;
+  readonly commit: StageCommit;
+  /** Makes a stage without its state. */
+  readonly empty: () => EmptyStage<Written>;
+  readonly snapshots: Snapshots | undefined;
+}
+
+/** Makes the state of a commit, by a snapshot and the records behind it if one fits. */
+async function openKnown<Written extends WrittenRow>(
+  known: KnownPosition<Written>,
+): Promise<EmptyStage<Written>> {
+  const { context, stage, offset, commit, empty, snapshots } = known;
+  let opened = empty();
+  await requireSameTopic(context.log, stage, opened.state, offset);
+  const began = performance.now();
+  const { memory } = opened.work;
+  using snapshot = memory && await snapshots?.find(offset, commit);
+  let rows: number | undefined;
+  if (memory && snapshots && snapshot) {
+    const { state } = opened;
+    let defect = snapshot.load(state, memory);
+    if (defect === undefined) {
+      rows = await restore(known, opened, snapshot.offset);
+      defect = defectOf(state, offset, commit);
+    }
+    if (defect === undefined) snapshots.used(snapshot);
+    else {
+      snapshots.refuse(defect);
+      rows = undefined;
+      opened = empty();
+    }
+  }
+  const from = rows === undefined ? undefined : snapshot?.offset;
+  rows ??= await restore(known, opened, commit.replay.offset);
+  context.logger.info("partition restored", {
+    group: stage.group,
+    partition: opened.state.partition,
+    fromOffset: from ?? commit.replay.offset,
+    offset,
+    progress: commit.progress,
+    rows,
+    ...from === undefined ? {} : { snapshot: true },
+    milliseconds: Math.round(performance.now() - began),
+  });
+  return opened;
+}
+
+/** Why a state cannot be the one of a commit; undefined if it can. */
+function defectOf(
+  { progress }: StageState,
+  offset: number,
+  commit: StageCommit,
+): string | undefined {
+  const replay = progress.checkpoint(offset);
+  const isSame = progress.seconds === commit.progress &&
+    replay.offset === commit.replay.offset &&
+    replay.progress === commit.replay.progress;
+  return isSame ? undefined : "it does not lead to the stage's commit";
+}
+
 /**
- * Makes the state of a commit: the loop over the records from the commit's
- * replay up to its offset, with all that they lead to thrown away. Gives the
- * number of rows. A state that was saved would be taken here, and `from` be the
- * offset that it belongs to.
+ * Makes the state of a commit: the loop over the records from an offset up to
+ * the commit's, with all that they lead to thrown away. Gives the number of
+ * rows.
  */
 async function restore<Written extends WrittenRow>(
-  { context, stage, state, work, task }: {
-    readonly context: StreamContext;
-    readonly stage: Stage;
-    readonly state: StageState;
-    readonly work: RecoverableWork<Written>;
-    readonly task: StageTask<void, Written>;
-  },
-  { from, to }: { readonly from: number; readonly to: number },
+  { context, stage, offset: to }: KnownPosition<Written>,
+  { state, work, task }: EmptyStage<Written>,
+  from: number,
 ): Promise<number> {
   const { log, parameters } = context;
   const { partition, counters } = state;
@@ -132,20 +206,6 @@ async function requireSameTopic(
   if (!last || last.offset < start) return; // deleted since
   if (await holdsRecord(log, topic, partition, last, markedBytes)) return;
   throw remade(`another record is at offset ${last.offset}`);
-}
-
-/** Whether a partition holds the record of a mark that was made of its first `markedBytes` bytes. */
-export async function holdsRecord(
-  log: Log,
-  topic: string,
-  partition: number,
-  mark: RecordMark,
-  markedBytes?: number,
-): Promise<boolean> {
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, mark.offset, limit);
-  return batch.count > 0 && batch.offsets[0] === mark.offset &&
-    recordMark(batch, 0, markedBytes).check === mark.check;
 }
 
 /**

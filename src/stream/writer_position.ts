@@ -7,13 +7,12 @@
  * log no longer holds) it refuses, naming the command that helps.
  */
 import { LogError, StoreError } from "../base/error.ts";
-import { type Commit, type Log, readRange } from "../log/log.ts";
+import { type Commit, holdsRecord, type Log, readRange } from "../log/log.ts";
 import type { RecordMark } from "../log/record_batch.ts";
 import type { StoredTable, StreamPosition } from "../store/positions.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { Progress } from "./checks.ts";
-import { holdsRecord } from "./opening.ts";
 import {
   type Stage,
   type StageRun,

@@ -103,7 +103,7 @@ testServing(
     await addPartitions(`${settings.prefix}transaction_topic`, 3);
     const expected = new RegExp(
       `^fraudstream: topic ${settings.prefix}transaction_topic has 3 ` +
-        `partitions, but this stream was begun with 2: .*--topic-prefix$`,
+        `partitions, but this stream was created with 2: .*--topic-prefix$`,
     );
     const ended = await running.ended();
     assert.equal(ended.code, 2, running.tail());

@@ -73,7 +73,7 @@ export function withVersion(
   return { ...model, version: versionOf(contentOf(model)) };
 }
 
-/** The text of a model's file: a line a field, numbers exact. Throws ModelError for a model that could not be read back. */
+/** The text of a model's file: one line per field, numbers exact. Throws ModelError for a model that could not be read back. */
 export function formatModelFile(model: TrainedModel): string {
   const { format, formatVersion, ...rest } = contentOf(model);
   const fields = { format, formatVersion, version: model.version, ...rest };
