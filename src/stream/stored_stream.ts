@@ -2,7 +2,7 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { rest } from "../base/clock.ts";
 import { DataError, LogError, StoreError } from "../base/error.ts";
 import { fileError } from "../base/file_error.ts";
 import type { Log, LogReport } from "../log/log.ts";
@@ -121,7 +121,7 @@ export async function findRecorded(
       if (parameters) return { parameters, origin };
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
-    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    await rest(LOOK_MS, signal);
   }
 }
 
