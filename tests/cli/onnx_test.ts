@@ -171,7 +171,10 @@ testRunning(
         const [model, message] of [
           [endless, /zero\.json: it is not a regular file; copy its content /],
           [pipe, /pipe\.onnx: it is not a regular file; copy its content /],
-          [large, /large\.json: it has 8589934592 bytes and may have at most 5\d+/],
+          [
+            large,
+            /large\.json: it has 8589934592 bytes and may have at most 5\d+/,
+          ],
           [`${path}/folder.json`, /folder\.json: it is a folder; name a file/],
         ] as const
       ) {
