@@ -229,9 +229,10 @@ export class MemoryLog implements Log {
       // Other tasks of this thread get their turn between two rounds.
       await new Promise((resolve) => setTimeout(resolve));
       if (planned.some(({ from, step }) => step.next !== from)) continue;
-      if (await options.idle()) return;
+      if (await options.idle()) break;
       await this.#changedSince(seen, 50, signal);
     }
+    for (const task of tasks) task.close?.();
   }
 
   /** See Log. */

@@ -19,7 +19,8 @@ import {
   type Verdict,
 } from "../../src/stream/checks.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
-import { openStage, type RecoverableWork } from "../../src/stream/recovery.ts";
+import { openStage } from "../../src/stream/opening.ts";
+import type { RecoverableWork } from "../../src/stream/recovery.ts";
 import type {
   Output,
   Stage,

@@ -42,7 +42,26 @@ export function replaceWhole(
   trySyncFolder(dirname(path));
 }
 
+/** The same as replaceWhole() for content that comes in pieces; a piece may change once it is appended. */
+export function replaceByPieces(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
+  replaceBy(path, mode, write);
+  trySyncFolder(dirname(path));
+}
+
 function replace(path: string, bytes: Uint8Array, mode: number): void {
+  replaceBy(path, mode, (append) => append(bytes));
+}
+
+/** What was written in part is removed after an error. */
+function replaceBy(
+  path: string,
+  mode: number,
+  write: (append: (piece: Uint8Array) => void) => void,
+): void {
   const beside = partialPath(path);
   try {
     {
@@ -52,12 +71,22 @@ function replace(path: string, bytes: Uint8Array, mode: number): void {
         truncate: true,
         mode,
       });
-      writeAll(file, bytes);
+      write((piece) => writeAll(file, piece));
       file.syncSync();
     }
     Deno.renameSync(beside, path);
   } catch (error) {
+    removeIfThere(beside);
     throw fileError(error, "write", path);
+  }
+}
+
+/** Removes a file that is of no use any more; nothing happens where that cannot be done. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It was not there, or whoever uses its name next says what is wrong.
   }
 }
 

@@ -3,6 +3,7 @@
  * signal nothing waits any more, and a resource that is opened too late is
  * closed at once.
  */
+import { setImmediate } from "node:timers/promises";
 
 /** Something that has been opened; closed with the holder. */
 export interface Opened<T> extends AsyncDisposable {
@@ -61,4 +62,10 @@ export async function unlessAborted<T>(
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Lets signals be heard between two pieces of work; throws the reason if one was. */
+export async function nextTurn(signal: AbortSignal): Promise<void> {
+  await setImmediate();
+  signal.throwIfAborted();
 }

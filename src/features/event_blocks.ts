@@ -28,6 +28,8 @@ interface Block {
 
 /** Sliding windows over the events of one key. */
 export class EventBlocks {
+  /** A number kept with the key: see SlidingWindows.hint. */
+  hint = 0;
   readonly #columns: readonly Column[];
   readonly #distances: Float64Array;
   // Of each boundary, the place of its column.
@@ -152,19 +154,18 @@ export class EventBlocks {
     }
   }
 
-  /** The newest events between boundaries `last` and `first`, as SlidingWindows.recent() has them. */
+  /** One column of the newest events between boundaries `last` and `first`, as SlidingWindows.recent() has it. */
   recent(
     first: number,
     last: number,
-    column: Column,
+    column: Column | "time",
     skip: number,
-    times: Float64Array,
-    values: Float64Array,
+    out: Float64Array,
   ): number {
     const inside = this.#counts[first] - this.#counts[last];
     const length = Math.max(0, inside - skip);
-    const wanted = Math.min(length, times.length);
-    const place = this.#columns.indexOf(column);
+    const wanted = Math.min(length, out.length);
+    const place = this.#columns.findIndex((name) => name === column);
     let at = this.#blockAt[first];
     let block = this.#blocks[at];
     let event = this.#eventAt[first];
@@ -176,19 +177,35 @@ export class EventBlocks {
       event--;
     };
     for (let skipped = 0; length > 0 && skipped < skip; skipped++) back();
+    const times: number[] = [];
     for (let to = wanted - 1; to >= 0; to--) {
       back();
-      times[to] = block.times[event];
-      values[to] = valueAt(block, place, event);
+      times.push(block.times[event]);
+      out[to] = column === "time"
+        ? block.times[event]
+        : valueAt(block, place, event);
     }
     if (length === wanted) return wanted;
     back();
     const cut = block.times[event];
     let from = 0;
-    while (from < wanted && times[from] === cut) from++;
-    times.copyWithin(0, from, wanted);
-    values.copyWithin(0, from, wanted);
+    while (from < wanted && times[wanted - 1 - from] === cut) from++;
+    out.copyWithin(0, from, wanted);
     return wanted - from;
+  }
+
+  /** The time of the newest event before boundary `first`, as SlidingWindows.newestTime() has it. */
+  newestTime(first: number, last: number, skip: number): number {
+    const inside = this.#counts[first] - this.#counts[last];
+    if (inside <= skip) return -1;
+    let at = this.#blockAt[first];
+    let left = skip;
+    let end = this.#eventAt[first];
+    while (end - this.#blocks[at].from <= left) {
+      left -= end - this.#blocks[at].from;
+      end = this.#blocks[--at].end;
+    }
+    return this.#blocks[at].times[end - 1 - left];
   }
 
   /** Calls `take` with every event, in order of time. */

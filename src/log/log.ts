@@ -9,6 +9,8 @@ import {
   batchBelow,
   type RecordBatch,
   type RecordBatchBuilder,
+  type RecordMark,
+  recordMark,
 } from "./record_batch.ts";
 
 /** Gets reports of an outage, a rebalance, a refused commit. */
@@ -89,6 +91,8 @@ export interface PartitionTask<S extends Step = Step> {
   step(batch: RecordBatch): S | Promise<S>;
   /** Called when the step is committed. */
   committed?(step: S): void;
+  /** Called once when this consumer is done with the partition, if no error has ended it, and nothing afterwards. */
+  close?(): void;
 }
 
 /** How much is read at once; at least one stored batch is. */
@@ -216,6 +220,20 @@ export async function requireKept(
       `${start} are needed to restore the windows and have been deleted; see ` +
       `to the topic's retention, and start a new stream`,
   );
+}
+
+/** Whether a partition holds the record of a mark that was made of its first `markedBytes` bytes. */
+export async function holdsRecord(
+  log: Log,
+  topic: string,
+  partition: number,
+  mark: RecordMark,
+  markedBytes?: number,
+): Promise<boolean> {
+  const limit = { records: 1, bytes: 1 };
+  const batch = await log.read(topic, partition, mark.offset, limit);
+  return batch.count > 0 && batch.offsets[0] === mark.offset &&
+    recordMark(batch, 0, markedBytes).check === mark.check;
 }
 
 /** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */

@@ -39,11 +39,13 @@ import {
   readPack,
 } from "../stream/pack.ts";
 import { Placement } from "../stream/placement.ts";
-import { openStage, type RecoverableWork } from "../stream/recovery.ts";
+import { type RecoverableWork } from "../stream/recovery.ts";
+import { openStage } from "../stream/opening.ts";
 import type {
   Hold,
   Output,
   Stage,
+  StageMemory,
   StageRun,
   StageState,
 } from "../stream/stage.ts";
@@ -86,6 +88,16 @@ export function customerStage(
 
 class CustomerWork implements RecoverableWork {
   readonly taken = { rows: 1, emitted: 1, frauds: 0 };
+  readonly memory: StageMemory = {
+    save: (sink) => {
+      this.#ledger.save(sink);
+      this.#operator.save(sink);
+    },
+    load: (source) => {
+      this.#ledger.load(source);
+      this.#operator.load(source);
+    },
+  };
   readonly outputs: readonly number[];
   readonly #context: StreamContext;
   readonly #startOtherwise: number | undefined;
@@ -148,10 +160,9 @@ class CustomerWork implements RecoverableWork {
     this.#startSeconds = await control.startSeconds(this.#startOtherwise);
   }
 
-  refresh(): Promise<void> {
+  refresh(): void {
     this.#bound = this.#alignment.sure;
     this.#hasLooked = false;
-    return Promise.resolve();
   }
 
   judge(batch: RecordBatch, index: number): Verdict {

@@ -8,8 +8,7 @@
 import { join } from "node:path";
 import { DataError } from "../base/error.ts";
 import { fileError } from "../base/file_error.ts";
-import { type Log, READ_LIMIT } from "../log/log.ts";
-import { recordMark } from "../log/record_batch.ts";
+import { holdsRecord, type Log, READ_LIMIT } from "../log/log.ts";
 import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
@@ -165,11 +164,7 @@ async function isOther(
   kept: number,
 ): Promise<boolean> {
   if (!mark || mark.offset < kept) return false;
-  const one = { records: 1, bytes: 1 };
-  const batch = await log.read(SINK_TOPIC, partition, mark.offset, one);
-  if (batch.count === 0) return true;
-  const found = recordMark(batch, 0);
-  return found.offset !== mark.offset || found.check !== mark.check;
+  return !await holdsRecord(log, SINK_TOPIC, partition, mark);
 }
 
 /** The first day of which the log holds all payments; undefined if it holds all there were. */

@@ -25,24 +25,18 @@ import {
 import {
   type Output,
   runStage,
-  type Stage,
   type StageRun,
   type StageState,
   type StageWork,
 } from "../stream/stage.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { PREDICTION_GROUP, PREDICTION_TOPIC } from "../stream/topics.ts";
-import { fillStage, type StoredRows } from "../stream/writer_position.ts";
-import type { FillOptions, WriterBounds } from "./writer.ts";
-
-const STAGE: Stage = {
-  group: PREDICTION_GROUP,
-  input: PREDICTION_TOPIC,
-  output: undefined,
-  limit: { records: 4096, bytes: 4 << 20 },
-  writesLetters: true,
-  markedBytes: Infinity,
-};
+import {
+  type FillOptions,
+  fillStage,
+  type StoredRows,
+  type WriterBounds,
+} from "../stream/writer_position.ts";
 
 /** How often is looked whether there is a scorer. */
 const LOOK_MS = 200;
@@ -71,23 +65,16 @@ export async function predictionStage(
   context: StreamContext,
   options: Omit<PredictionWriterOptions, "stored">,
 ): Promise<StageRun<StoredRows<PredictionRows>>> {
-  const { control, signal } = context;
-  const { store, startSeconds } = options;
+  const { store } = options;
   return await fillStage<PredictionRows>({
     context,
-    stage: STAGE,
+    group: PREDICTION_GROUP,
+    topic: PREDICTION_TOPIC,
     table: store,
-    startSeconds,
-    clears: options.clears ?? false,
-    acceptMissingStart: options.acceptMissingStart ?? false,
-    onlyPresent: options.onlyPresent ?? false,
-    work: (state) =>
-      new PredictionWork(state, {
-        idMax: store.idMax,
-        startSeconds: () => control.startSeconds(startSeconds),
-      }),
+    options,
+    work: (state, bounds) => new PredictionWork(state, bounds),
     write: (blocks, positions) =>
-      store.write(joinRows(blocks), signal, positions),
+      store.write(joinRows(blocks), context.signal, positions),
   });
 }
 

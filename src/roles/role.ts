@@ -48,6 +48,8 @@ export interface RunSettings {
   readonly pace: Pace;
   /** Days of event time that the log keeps, undefined for all. */
   readonly keepDays: number | undefined;
+  /** Folder of the processor's snapshots of a stream on Kafka, where any are kept. */
+  readonly stateFolder: string | undefined;
   /** How payments are scored, where they are. */
   readonly scoring: ScoringSettings | undefined;
   /** How models are trained meanwhile, where they are. */

@@ -2,6 +2,7 @@
  * The thread of one role: opens the log (and the store) of the run's settings
  * for itself, runs the role, and tells the supervisor how it ended.
  */
+import { join } from "node:path";
 import { openLog } from "../log/open_log.ts";
 import { syncIfThere } from "../base/durable_file.ts";
 import { openStore, storePath } from "../store/open_store.ts";
@@ -79,6 +80,7 @@ async function runRole(
     parameters,
     logger,
     signal,
+    snapshotFolder: snapshotFolder(settings, control),
     recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
   switch (role) {
@@ -158,6 +160,16 @@ async function runRole(
       });
     }
   }
+}
+
+/** Where the processor's snapshots are. Streams on Kafka may share a folder. */
+function snapshotFolder(
+  { log, stateFolder }: RunSettings,
+  { identity }: Control,
+): string | undefined {
+  if (log.kind === "embedded") return join(log.folder, "snapshots");
+  if (stateFolder === undefined || !identity) return undefined;
+  return join(stateFolder, identity.id);
 }
 
 /** Whether nobody else can write to the store: the folder's lock sees to that. */

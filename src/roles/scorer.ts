@@ -33,11 +33,8 @@ import {
   type ScoringCounters,
   type StageCommit,
 } from "../stream/commit.ts";
-import {
-  openStage,
-  type RecoverableWork,
-  type Replay,
-} from "../stream/recovery.ts";
+import { type RecoverableWork, type Replay } from "../stream/recovery.ts";
+import { openStage } from "../stream/opening.ts";
 import {
   type Hold,
   type Output,

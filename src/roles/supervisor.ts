@@ -15,7 +15,7 @@ import type { LatencyMeter } from "../base/latency.ts";
 import { type Logger, reportTo } from "../base/logger.ts";
 import { Control, type StreamParameters } from "../stream/control.ts";
 import { takeLock } from "../base/lock.ts";
-import { acceptMissingStart } from "../stream/recovery.ts";
+import { acceptMissingStart } from "../stream/opening.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromRole, RoleWork } from "./role_worker.ts";
 import {

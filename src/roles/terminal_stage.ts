@@ -34,8 +34,15 @@ import {
 } from "../stream/checks.ts";
 import type { StreamParameters } from "../stream/control.ts";
 import { packWidth, readPack } from "../stream/pack.ts";
-import { openStage, type RecoverableWork } from "../stream/recovery.ts";
-import type { Output, Stage, StageRun, StageState } from "../stream/stage.ts";
+import { type RecoverableWork } from "../stream/recovery.ts";
+import { openStage } from "../stream/opening.ts";
+import type {
+  Output,
+  Stage,
+  StageMemory,
+  StageRun,
+  StageState,
+} from "../stream/stage.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import {
   REPARTITION_TOPIC,
@@ -70,6 +77,7 @@ export function terminalStage(context: StreamContext): StageRun<void> {
 
 class TerminalWork implements RecoverableWork {
   readonly taken = { rows: 0, emitted: 0, frauds: 0 };
+  readonly memory: StageMemory;
   readonly outputs: readonly number[];
   readonly #parameters: StreamParameters;
   readonly #partition: number;
@@ -96,6 +104,7 @@ class TerminalWork implements RecoverableWork {
     this.#partition = partition;
     this.#operator = new TerminalOperator(features, slackSeconds);
     this.#progress = progress;
+    this.memory = this.#operator;
     progress.remember(this.#operator.windows.keepSeconds);
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);

@@ -21,35 +21,18 @@ import {
 import {
   type Output,
   runStage,
-  type Stage,
   type StageRun,
   type StageState,
   type StageWork,
 } from "../stream/stage.ts";
 import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import { SINK_TOPIC, WRITER_GROUP } from "../stream/topics.ts";
-import { fillStage, type StoredRows } from "../stream/writer_position.ts";
-
-const STAGE: Stage = {
-  group: WRITER_GROUP,
-  input: SINK_TOPIC,
-  output: undefined,
-  limit: { records: 4096, bytes: 4 << 20 },
-  writesLetters: true,
-  markedBytes: Infinity,
-};
-
-/** How a writer is run, of payments or of predictions. */
-export interface FillOptions {
-  /** Midnight of the first day for a stream of others. */
-  readonly startSeconds: number | undefined;
-  /** Whether nobody else writes to the store, so that it may be cleared where the log was cut back. */
-  readonly clears?: boolean;
-  /** Whether records that the log no longer holds may be missing from the store. */
-  readonly acceptMissingStart?: boolean;
-  /** Whether it ends when all that is there is stored, though more may come. */
-  readonly onlyPresent?: boolean;
-}
+import {
+  type FillOptions,
+  fillStage,
+  type StoredRows,
+  type WriterBounds,
+} from "../stream/writer_position.ts";
 
 /** How the writer is run. */
 export interface WriterOptions extends FillOptions {
@@ -77,26 +60,19 @@ export async function writerStage(
   context: StreamContext,
   options: WriterOptions,
 ): Promise<StageRun<StoredRows<StoreRows>>> {
-  const { control, signal } = context;
-  const { store, stored, startSeconds } = options;
+  const { store, stored } = options;
   const features = featuresOf(context);
   const width = PAYMENT_CELLS + featureCount(features);
   return await fillStage<StoreRows>({
     context,
-    stage: STAGE,
+    group: WRITER_GROUP,
+    topic: SINK_TOPIC,
     table: store,
-    startSeconds,
-    clears: options.clears ?? false,
-    acceptMissingStart: options.acceptMissingStart ?? false,
-    onlyPresent: options.onlyPresent ?? false,
-    work: (state) =>
-      new WriterWork(features, state, {
-        idMax: store.idMax,
-        startSeconds: () => control.startSeconds(startSeconds),
-      }),
+    options,
+    work: (state, bounds) => new WriterWork(features, state, bounds),
     write: async (blocks, positions) => {
       const rows = joinRows(blocks, width);
-      await store.write(rows, signal, positions);
+      await store.write(rows, context.signal, positions);
       stored?.(rows.cells, width, rows.count);
     },
   });
@@ -107,14 +83,6 @@ function joinRows(blocks: readonly StoreRows[], width: number): StoreRows {
   if (blocks.length === 1) return blocks[0];
   const cells = joinCells(blocks, width);
   return { cells, count: cells.length / width };
-}
-
-/** What a writer's checks need. */
-export interface WriterBounds {
-  /** The greatest TRANSACTION_ID that the table takes. */
-  readonly idMax: number;
-  /** Gives midnight of the stream's first day, seconds since 1970, once known. */
-  readonly startSeconds: () => Promise<number | undefined>;
 }
 
 class WriterWork implements StageWork<StoredRows<StoreRows>> {

@@ -177,6 +177,17 @@ export class Progress {
     this.#marks?.bridge(because, offset);
   }
 
+  /** From where replays may begin, now and later; empty where none is remembered. */
+  get marks(): readonly Checkpoint[] {
+    return this.#marks?.all ?? [];
+  }
+
+  /** Goes on from a progress and marks that were saved. */
+  load(seconds: number, marks: readonly Checkpoint[]): void {
+    this.#seconds = seconds;
+    this.#marks?.load(marks);
+  }
+
   /** Where a replay begins for a stage that stands at `offset`. */
   checkpoint(offset: number): Checkpoint {
     return this.#marks?.checkpoint ?? { offset, progress: this.#seconds };

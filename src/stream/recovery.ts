@@ -1,46 +1,30 @@
 /**
- * Where a stage goes on in a partition, and the state that it has there. Its
- * commit says so, and a replay makes the state. Where there is no commit that
- * it has made itself (Kafka drops those of an idle group, tools reset or delete
- * them), the stage looks at what it has written: all that it does is a function
- * of its input, and a step writes and commits at once. So the loop goes through
- * its input from the first record, compares what it would write with what is
+ * The position of a stage whose commit is missing (Kafka drops those of an idle
+ * group, tools reset or delete them). All that a stage does is a function of
+ * its input, and a step writes and commits at once. So the loop goes through
+ * the input from the first record, compares what it would write with what is
  * there, and goes on at the first record whose outcome is missing.
  */
 import { LogError } from "../base/error.ts";
-import {
-  type Commit,
-  type Log,
-  READ_LIMIT,
-  readRange,
-  requireKept,
-} from "../log/log.ts";
+import { type Commit, type Log, READ_LIMIT, readRange } from "../log/log.ts";
 import {
   emptyBatch,
   type RecordBatch,
   type RecordMark,
   recordMark,
 } from "../log/record_batch.ts";
-import type { Logger } from "../base/logger.ts";
 import type { Refusal, Verdict } from "./checks.ts";
-import {
-  initialCommit,
-  readCommit,
-  type StageCommit,
-  type StageCounters,
-} from "./commit.ts";
-import type { Control } from "./control.ts";
+import type { StageCounters } from "./commit.ts";
 import { readDeadLetters } from "./dead_letters.ts";
-import {
-  type Comparison,
-  type Stage,
-  type StageState,
+import type {
+  Comparison,
+  Stage,
+  StageState,
   StageTask,
-  type StageWork,
-  stateOf,
+  StageWork,
 } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
-import { DEAD_LETTER_TOPIC, PIPELINE } from "./topics.ts";
+import { DEAD_LETTER_TOPIC } from "./topics.ts";
 
 /** A row that a stage has written. */
 export interface WrittenRow {
@@ -85,199 +69,190 @@ export interface RecoverableWork<Written extends WrittenRow = WrittenRow>
   replay?(): Promise<Replay | undefined>;
 }
 
-/** How a stage's partition is opened. */
-export interface OpenOptions<Written extends WrittenRow> {
+/** A position that is lost. */
+export interface LostPosition {
   /** What every stage works with. */
   readonly context: StreamContext;
   /** The stage. */
   readonly stage: Stage;
-  /** The partition. */
-  readonly partition: number;
-  /** The group's commit. */
-  readonly commit: Commit | undefined;
-  /** Makes the stage's work, without its state yet. */
-  readonly work: (
-    state: StageState,
-    commit: StageCommit,
-  ) => RecoverableWork<Written>;
-}
-
-/** Opens a partition of a stage where its commit says, or what it has written; its state is that of this place. */
-export async function openStage<Written extends WrittenRow>(
-  options: OpenOptions<Written>,
-): Promise<StageTask<void, Written>> {
-  const { context, stage, partition, commit } = options;
-  const { log, control, logger, parameters } = context;
-  const { group, input, output } = stage;
-  await control.agreeTopics(output ? [input, output] : [input]);
-  const place = { log, group, topic: input, partition };
-  const first = control.acceptedStart(input, partition);
-  const start = await stageStart(place, stage, commit, first);
-  const state = stateOf(parameters, partition, start.commit);
-  const work = options.work(state, start.commit);
-  const task = new StageTask(stage, state, work);
-  const began = performance.now();
-  if (!start.isKnown) {
-    const recovery = await Recovery.open({ context, stage, place, start });
-    task.start = await recovery.run(task, state, work);
-    if (task.start) {
-      tellRecovered(logger, place, start, task.start.offset);
-      context.recovered?.(group, state.counters.emitted);
-    }
-    return task;
-  }
-  const rows = await restore({
-    context,
-    place,
-    start,
-    stage,
-    state,
-    work,
-    task,
-  });
-  logger.info("partition restored", {
-    group,
-    partition,
-    fromOffset: start.commit.replay.offset,
-    offset: start.offset,
-    progress: start.commit.progress,
-    rows,
-    milliseconds: Math.round(performance.now() - began),
-  });
-  return task;
-}
-
-/**
- * Makes the state of a commit: the loop again over what led to it, with what it
- * writes thrown away. Gives the number of rows. A state that was saved would be
- * taken here, and the replay begin where it ends.
- */
-async function restore<Written extends WrittenRow>(
-  { context, place, start, stage, state, work, task }: {
-    readonly context: StreamContext;
-    readonly place: StagePlace;
-    readonly start: StageStart;
-    readonly stage: Stage;
-    readonly state: StageState;
-    readonly work: RecoverableWork<Written>;
-    readonly task: StageTask<void, Written>;
-  },
-): Promise<number> {
-  const { log, topic, partition } = place;
-  const { counters } = state;
-  if (work.replay) {
-    const replay = await work.replay();
-    if (!replay) return 0;
-    const again = stateOf(context.parameters, partition);
-    await new StageTask({ ...stage, input: replay.topic }, again, replay.work)
-      .discard(
-        readRange(log, replay.topic, partition, replay.from, replay.to),
-      );
-    replay.done(again.counters.emitted);
-    return again.counters.emitted;
-  }
-  const from = start.commit.replay.offset;
-  await requireKept(log, topic, partition, from);
-  await task.discard(readRange(log, topic, partition, from, start.offset));
-  const rows = counters.read - start.commit.counters.read;
-  Object.assign(counters, start.commit.counters);
-  return rows;
-}
-
-/** A partition of a stage's input. */
-interface StagePlace {
-  /** The log. */
-  readonly log: Log;
-  /** The stage's group. */
-  readonly group: string;
-  /** The stage's input. */
-  readonly topic: string;
-  /** Partition of the input. */
-  readonly partition: number;
-}
-
-/** Where a stage begins. */
-interface StageStart {
-  /** Whether the stage's own commit says so; otherwise the position is to be recovered. */
-  readonly isKnown: boolean;
-  /** Offset to go on from; where it is not known, that of the first record. */
-  readonly offset: number;
-  /** The commit, or the initial state. */
-  readonly commit: StageCommit;
+  /** Offset of the first record of its input that it takes. */
+  readonly first: number;
   /** The group's commit that is not the stage's own: another program has set it, or it is damaged. */
   readonly ignored: Commit | undefined;
 }
 
-/**
- * Where a stage begins, given the group's commit and the offset of the
- * partition's first record. Throws LogError if the input is not the topic that
- * the stage has read.
- */
-async function stageStart(
-  place: StagePlace,
-  stage: Stage,
-  commit: Commit | undefined,
-  first: number,
-): Promise<StageStart> {
-  const read = readCommit(commit);
-  if (!commit || !read) {
-    const initial = initialCommit(first);
-    return { isKnown: false, offset: first, commit: initial, ignored: commit };
-  }
-  await requireSameTopic(place, stage, commit.offset, read.last ?? null);
-  const { offset } = commit;
-  return { isKnown: true, offset, commit: read, ignored: undefined };
+/** A stage's partition in memory: nothing of its input has been taken. */
+export interface EmptyStage<Written extends WrittenRow> {
+  /** What its commits hold. */
+  readonly state: StageState;
+  /** What its records mean. */
+  readonly work: RecoverableWork<Written>;
+  /** The loop. */
+  readonly task: StageTask<void, Written>;
 }
 
-/** Throws LogError if the record before a stage's offset is not the one that it has read. */
-async function requireSameTopic(
-  { log, group, topic, partition }: StagePlace,
-  { markedBytes }: Stage,
-  offset: number,
-  last: RecordMark | null,
-): Promise<void> {
-  const [state] = await log.topics([topic]);
-  const end = state?.endOffsets[partition] ?? 0;
+/**
+ * Lets the loop go through the input as long as its outcome is there, and gives
+ * the commit of the place that it comes to; undefined where the stage has not
+ * begun and the log says so as well. Throws LogError if what is written does
+ * not fit the input, or some of it is deleted.
+ */
+export async function recover<Written extends WrittenRow>(
+  lost: LostPosition,
+  { state, work, task }: EmptyStage<Written>,
+): Promise<Commit | undefined> {
+  const { context: { log }, stage: { input }, first, ignored } = lost;
+  const { partition } = state;
+  const letters = await lettersOf(lost, partition);
+  const written = new WrittenOutcome(lost, { state, work }, letters);
+  await work.begin?.(emptyBatch(first));
+  const hasWritten = await written.isLeft();
+  const end = await requireStart(lost, partition, hasWritten);
+  if (!hasWritten && first === 0 && !ignored) return undefined;
+  if (hasWritten) {
+    await task.compare(readRange(log, input, partition, first, end), written);
+  }
+  const { last, counters } = written.settled;
+  const offset = last ? last.offset + 1 : first;
+  if (await written.isLeft()) throw misfit(lost, partition, offset);
+  Object.assign(state.counters, counters);
+  state.last = last;
+  report(lost, partition, offset);
+  return { offset, metadata: task.metadata(offset) };
+}
+
+/** Offsets of the dead letters that a stage has made of a partition. Throws LogError unless all that it has written can be read. */
+async function lettersOf(
+  lost: LostPosition,
+  partition: number,
+): Promise<Set<number>> {
+  const { context: { log, signal }, stage } = lost;
+  const written = [
+    ...stage.output ? [stage.output] : [],
+    ...stage.writesLetters ? [DEAD_LETTER_TOPIC] : [],
+  ];
+  for (const name of written) await allReadable(log, name, signal);
+  for (const { name, startOffsets } of await log.topics(written)) {
+    if (startOffsets.every((offset) => offset === 0)) continue;
+    throw refused(lost, partition, `the beginning of ${name} has been deleted`);
+  }
+  const letters = new Set<number>();
+  if (!stage.writesLetters) return letters;
+  for await (const letter of readDeadLetters(log)) {
+    const isOwn = letter.topic === stage.input &&
+      letter.partition === partition;
+    if (isOwn) letters.add(letter.offset);
+  }
+  return letters;
+}
+
+/** The end of the input. Throws LogError if its first records are deleted and the stage needs them. */
+async function requireStart(
+  lost: LostPosition,
+  partition: number,
+  hasWritten: boolean,
+): Promise<number> {
+  const { context: { log }, stage: { input, isOptional }, first } = lost;
+  const [state] = await log.topics([input]);
   const start = state?.startOffsets[partition] ?? 0;
-  const remade = (what: string) =>
-    new LogError(
-      `${topic} partition ${partition} is not the one that ${group} has ` +
-        `read: ${what}. The topic was deleted and created again, or its log ` +
-        `has lost records; start a new stream (another --data folder, on ` +
-        `Kafka another --topic-prefix)`,
-    );
-  if (offset > end) {
-    throw remade(`it ends at offset ${end}, and ${offset} were read`);
+  const end = state?.endOffsets[partition] ?? 0;
+  if (start <= first) return end;
+  if (hasWritten) {
+    const deleted = `the records from offset ${first} to ${start} have been ` +
+      `deleted`;
+    throw refused(lost, partition, deleted);
   }
-  if (!last || last.offset < start) return; // deleted since
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, last.offset, limit);
-  const isSame = batch.count > 0 && batch.offsets[0] === last.offset &&
-    recordMark(batch, 0, markedBytes).check === last.check;
-  if (!isSame) throw remade(`another record is at offset ${last.offset}`);
+  if (isOptional) return end;
+  throw new LogError(
+    `the records of ${input} partition ${partition} from offset ${first} to ` +
+      `${start} were deleted before anyone had read them: set the topic's ` +
+      `retention.ms to -1, and begin with what is left by ` +
+      `--accept-missing-start, or publish them again to a new stream`,
+  );
 }
 
-/**
- * Accepts that records were deleted which the processor has not taken: where
- * its stages have not begun, they will begin with what is left.
- */
-export async function acceptMissingStart(
-  log: Log,
-  control: Control,
-): Promise<void> {
-  await control.refresh();
-  const starts: Record<string, readonly number[]> = {};
-  for (const { group, topic } of PIPELINE.slice(0, 2)) {
-    const [state] = await log.topics([topic]);
-    if (!state) continue;
-    const commits = await log.committed(group, topic);
-    starts[topic] = state.startOffsets.map((start, partition) => {
-      const hasBegun = readCommit(commits[partition]) !== undefined;
-      return hasBegun ? control.acceptedStart(topic, partition) : start;
-    });
+/** Stands for what a dead letter says of a record that would be taken now. */
+const LETTERED: Refusal = { reason: "implausible", message: "" };
+
+/** Knows what a stage has written, and how far the loop's records have led to it. */
+class WrittenOutcome<Written extends WrittenRow>
+  implements Comparison<Written> {
+  /** See Comparison. */
+  written: Written | undefined;
+  /** The last record whose outcome was there, and the counters with it. */
+  settled: {
+    readonly last: RecordMark | null;
+    readonly counters: StageCounters;
+  };
+  readonly #lost: LostPosition;
+  readonly #state: StageState;
+  readonly #work: RecoverableWork<Written>;
+  readonly #letters: Set<number>;
+  readonly #rows = new Map<number, WrittenRows<Written>>();
+  #isThere = false;
+
+  constructor(
+    lost: LostPosition,
+    { state, work }: Omit<EmptyStage<Written>, "task">,
+    letters: Set<number>,
+  ) {
+    const { context: { log }, stage: { output } } = lost;
+    this.#lost = lost;
+    this.#state = state;
+    this.#work = work;
+    this.#letters = letters;
+    this.settled = { last: null, counters: { ...state.counters } };
+    for (const partition of work.outputs) {
+      if (output === undefined) break;
+      const rows = work.reader();
+      this.#rows.set(partition, new WrittenRows(log, output, partition, rows));
+    }
   }
-  if (Object.values(starts).flat().every((offset) => offset === 0)) return;
-  await control.acceptStarts(starts);
+
+  /** Whether something of what was written has not been met yet. */
+  async isLeft(): Promise<boolean> {
+    for (const rows of this.#rows.values()) {
+      if (await rows.head() !== undefined) return true;
+    }
+    return this.#letters.size > 0;
+  }
+
+  /** See Comparison. */
+  async outcome(
+    offset: number,
+    verdict: Verdict,
+  ): Promise<Verdict | "missing"> {
+    this.written = undefined;
+    this.#isThere = this.#letters.delete(offset);
+    const isRefused = typeof verdict === "object";
+    if (this.#isThere) return isRefused ? verdict : LETTERED;
+    if (verdict === "duplicate") return verdict;
+    // A stage that is optional leaves records without an outcome, but not the last.
+    const mayPass = !!this.#lost.stage.isOptional && await this.isLeft();
+    if (isRefused) return mayPass ? verdict : "missing";
+    for (const [n, { id, partition }] of this.#work.rows().entries()) {
+      const rows = this.#rows.get(partition);
+      const head = await rows?.head();
+      if (!rows || head?.id !== id) {
+        // A step takes whole records.
+        if (n > 0 || this.#work.isUncertain?.()) {
+          throw misfit(this.#lost, this.#state.partition, offset);
+        }
+        return mayPass ? verdict : "missing";
+      }
+      rows.advance();
+      this.written = head;
+    }
+    this.#isThere = true;
+    return verdict;
+  }
+
+  /** See Comparison. */
+  settle(batch: RecordBatch, index: number): void {
+    if (!this.#isThere) return;
+    const last = recordMark(batch, index, this.#lost.stage.markedBytes);
+    this.settled = { last, counters: { ...this.#state.counters } };
+  }
 }
 
 /** Rows that a stage has written to one partition of an output, in order. */
@@ -317,226 +292,37 @@ class WrittenRows<Row> {
   }
 }
 
-/** Stands for what a dead letter says of a record that would be taken now. */
-const LETTERED: Refusal = { reason: "implausible", message: "" };
-
-/** How a position is recovered. */
-interface RecoveryOptions {
-  readonly context: StreamContext;
-  readonly stage: Stage;
-  readonly place: StagePlace;
-  readonly start: StageStart;
-}
-
-/** The search for a position. */
-class Recovery {
-  readonly #options: RecoveryOptions;
-  readonly #start: number;
-  readonly #end: number;
-  /** Offsets of the stage's dead letters that have not been met yet. */
-  readonly #letters: Set<number>;
-
-  private constructor(
-    options: RecoveryOptions,
-    input: { readonly start: number; readonly end: number },
-    letters: Set<number>,
-  ) {
-    this.#options = options;
-    this.#start = input.start;
-    this.#end = input.end;
-    this.#letters = letters;
-  }
-
-  /** Reads the dead letters. Throws LogError if some of what the stage has written is deleted. */
-  static async open(options: RecoveryOptions): Promise<Recovery> {
-    const { context, stage, place } = options;
-    const { log, topic, partition } = place;
-    const { output, writesLetters } = stage;
-    const written = [
-      ...output ? [output] : [],
-      ...writesLetters ? [DEAD_LETTER_TOPIC] : [],
-    ];
-    for (const name of written) await allReadable(log, name, context.signal);
-    const states = await log.topics([topic, ...written]);
-    for (const { name, startOffsets } of states) {
-      if (!written.includes(name)) continue;
-      if (startOffsets.every((offset) => offset === 0)) continue;
-      throw refused(place, `the beginning of ${name} has been deleted`);
-    }
-    const input = states.find(({ name }) => name === topic);
-    const start = input?.startOffsets[partition] ?? 0;
-    const end = input?.endOffsets[partition] ?? 0;
-    const letters = new Set<number>();
-    if (!writesLetters) return new Recovery(options, { start, end }, letters);
-    for await (const letter of readDeadLetters(log)) {
-      const isOwn = letter.topic === topic && letter.partition === partition;
-      if (isOwn) letters.add(letter.offset);
-    }
-    return new Recovery(options, { start, end }, letters);
-  }
-
-  /**
-   * Lets the loop go through the input as long as its outcome is there, and
-   * gives the commit of the place that it comes to; undefined where the stage
-   * has not begun and the log says so as well. Throws LogError if what is
-   * written does not fit the input.
-   */
-  async run<Written extends WrittenRow>(
-    task: StageTask<void, Written>,
-    state: StageState,
-    work: RecoverableWork<Written>,
-  ): Promise<Commit | undefined> {
-    const { stage, place, start } = this.#options;
-    const { log, topic, partition } = place;
-    const first = start.offset;
-    const written = new WrittenOutcome({
-      stage,
-      place,
-      state,
-      work,
-      letters: this.#letters,
-    });
-    await work.begin?.(emptyBatch(first));
-    const hasWritten = await written.isLeft();
-    this.#checkStart(hasWritten);
-    if (!hasWritten) {
-      const isPlain = first === 0 && !start.ignored;
-      if (isPlain) return undefined;
-      return { offset: first, metadata: task.metadata(first) };
-    }
-    await task.compare(
-      readRange(log, topic, partition, first, this.#end),
-      written,
-    );
-    const { settled } = written;
-    const offset = settled.last ? settled.last.offset + 1 : first;
-    if (await written.isLeft()) throw misfit(place, offset);
-    Object.assign(state.counters, settled.counters);
-    state.last = settled.last;
-    return { offset, metadata: task.metadata(offset) };
-  }
-
-  #checkStart(isWritten: boolean): void {
-    const { place, start, stage } = this.#options;
-    const { topic, partition } = place;
-    const first = start.offset;
-    if (this.#start <= first) return;
-    if (isWritten) {
-      throw refused(
-        place,
-        `the records from offset ${first} to ${this.#start} have been deleted`,
-      );
-    }
-    if (stage.isOptional) return;
-    throw new LogError(
-      `the records of ${topic} partition ${partition} from offset ${first} ` +
-        `to ${this.#start} were deleted before anyone had read them: set the ` +
-        `topic's retention.ms to -1, and begin with what is left by ` +
-        `--accept-missing-start, or publish them again to a new stream`,
-    );
-  }
-}
-
-/** Knows what a stage has written, and how far the loop's records have led to it. */
-class WrittenOutcome<Written extends WrittenRow>
-  implements Comparison<Written> {
-  /** See Comparison. */
-  written: Written | undefined;
-  /** The last record whose outcome was there, and the counters with it. */
-  settled: {
-    readonly last: RecordMark | null;
-    readonly counters: StageCounters;
-  };
-  readonly #stage: Stage;
-  readonly #place: StagePlace;
-  readonly #state: StageState;
-  readonly #work: RecoverableWork<Written>;
-  readonly #letters: Set<number>;
-  readonly #rows = new Map<number, WrittenRows<Written>>();
-  #isThere = false;
-
-  constructor({ stage, place, state, work, letters }: {
-    readonly stage: Stage;
-    readonly place: StagePlace;
-    readonly state: StageState;
-    readonly work: RecoverableWork<Written>;
-    readonly letters: Set<number>;
-  }) {
-    this.#stage = stage;
-    this.#place = place;
-    this.#state = state;
-    this.#work = work;
-    this.#letters = letters;
-    this.settled = { last: null, counters: { ...state.counters } };
-    for (const partition of stage.output ? work.outputs : []) {
-      const { log } = place;
-      const rows = work.reader();
-      const topic = stage.output ?? "";
-      this.#rows.set(partition, new WrittenRows(log, topic, partition, rows));
-    }
-  }
-
-  /** Whether something of what was written has not been met yet. */
-  async isLeft(): Promise<boolean> {
-    for (const rows of this.#rows.values()) {
-      if (await rows.head() !== undefined) return true;
-    }
-    return this.#letters.size > 0;
-  }
-
-  /** See Comparison. */
-  async outcome(
-    offset: number,
-    verdict: Verdict,
-  ): Promise<Verdict | "missing"> {
-    this.written = undefined;
-    this.#isThere = this.#letters.delete(offset);
-    const isRefused = typeof verdict === "object";
-    if (this.#isThere) return isRefused ? verdict : LETTERED;
-    if (verdict === "duplicate") return verdict;
-    // A stage that is optional leaves records without an outcome, but not the last.
-    const mayPass = !!this.#stage.isOptional && await this.isLeft();
-    if (isRefused) return mayPass ? verdict : "missing";
-    for (const [n, { id, partition }] of this.#work.rows().entries()) {
-      const rows = this.#rows.get(partition);
-      const head = await rows?.head();
-      if (!rows || head?.id !== id) {
-        // A step takes whole records.
-        if (n > 0 || this.#work.isUncertain?.()) {
-          throw misfit(this.#place, offset);
-        }
-        return mayPass ? verdict : "missing";
-      }
-      rows.advance();
-      this.written = head;
-    }
-    this.#isThere = true;
-    return verdict;
-  }
-
-  /** See Comparison. */
-  settle(batch: RecordBatch, index: number): void {
-    if (!this.#isThere) return;
-    const last = recordMark(batch, index, this.#stage.markedBytes);
-    this.settled = { last, counters: { ...this.#state.counters } };
-  }
-}
-
 /** The error where what is written from an offset of the input on is not what the stage makes of it. */
-function misfit(place: StagePlace, offset: number): LogError {
-  const { group, topic } = place;
+function misfit(
+  lost: LostPosition,
+  partition: number,
+  offset: number,
+): LogError {
+  const { group, input } = lost.stage;
   return refused(
-    place,
-    `what ${group} has written does not follow from ${topic} as it is now, ` +
+    lost,
+    partition,
+    `what ${group} has written does not follow from ${input} as it is now, ` +
       `from offset ${offset} on`,
   );
 }
 
+function refused(
+  { stage: { group, input } }: LostPosition,
+  partition: number,
+  why: string,
+): LogError {
+  return new LogError(
+    `${group} has lost its position in ${input} partition ${partition}, and ` +
+      `it cannot be recovered: ${why}. Start a new stream (another --data ` +
+      `folder, on Kafka another --topic-prefix)`,
+  );
+}
+
 /** Tells that a stage goes on at an offset that its commit did not say. */
-function tellRecovered(
-  logger: Logger,
-  { group, topic, partition }: Omit<StagePlace, "log">,
-  { ignored }: StageStart,
+function report(
+  { context: { logger }, stage: { group, input }, ignored }: LostPosition,
+  partition: number,
   offset: number,
 ): void {
   logger.warn(
@@ -546,23 +332,12 @@ function tellRecovered(
       : "the stage's commit was missing",
     {
       group,
-      topic,
+      topic: input,
       partition,
       ...ignored ? { ignoredOffset: ignored.offset } : {},
       offset,
       then: "continuing where its output ends",
     },
-  );
-}
-
-function refused(
-  { group, topic, partition }: StagePlace,
-  why: string,
-): LogError {
-  return new LogError(
-    `${group} has lost its position in ${topic} partition ${partition}, and ` +
-      `it cannot be recovered: ${why}. Start a new stream (another --data ` +
-      `folder, on Kafka another --topic-prefix)`,
   );
 }
 

@@ -49,6 +49,16 @@ export class ReplayMarks {
     );
   }
 
+  /** All places where a replay may begin later, the one of now first. */
+  get all(): readonly Checkpoint[] {
+    return this.#marks;
+  }
+
+  /** Goes on with marks that were saved. */
+  load(marks: readonly Checkpoint[]): void {
+    this.#marks = [...marks];
+  }
+
   /** Where a replay begins now. */
   get checkpoint(): Checkpoint {
     return this.#marks[0];

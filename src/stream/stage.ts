@@ -35,6 +35,7 @@ import {
   stageCommit,
   type StageCounters,
 } from "./commit.ts";
+import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
 import { markEnd } from "./end_mark.ts";
 import { hasTaken, isDone, type StreamContext } from "./stream_context.ts";
@@ -53,7 +54,7 @@ export interface Stage {
   readonly writesLetters: boolean;
   /** So much of a record tells it from others: a pack may have 256 KiB. */
   readonly markedBytes: number;
-  /** Whether it takes all that is accepted or may leave some without an outcome, and begin late where others have begun before. */
+  /** Whether it may leave records without an outcome, and begin late where the first ones are deleted, as the scorer does. */
   readonly isOptional?: boolean;
 }
 
@@ -100,20 +101,32 @@ export interface Taken {
   frauds: number;
 }
 
+/** What a stage remembers of the records before its offset, besides its progress. */
+export interface StageMemory {
+  /** Writes it. */
+  save(sink: StateSink): void;
+  /** Takes what save() wrote into a memory that is empty. Throws where that cannot be right. */
+  load(source: StateSource): void;
+}
+
 /** A record that a step does not take. */
 export interface Hold {
   /** TX_TIME_SECONDS of a record that waits for other partitions; null where the step only ends before it. */
   readonly head: number | null;
 }
 
-/** A stage's work on one partition: what its records mean, and its state. */
+/**
+ * A stage's work on one partition: what its records mean, and its state. What
+ * it does may depend on its records alone, in their order, so that a replay
+ * makes the same state. docs/EXTENDING.md shows one.
+ */
 export interface StageWork<Rows = void, Written = unknown> {
   /** What the record that was taken last led to. */
   readonly taken: Taken;
   /** Called before the records of a batch are judged. */
   begin?(batch: RecordBatch): Promise<void>;
   /** Called before a step: for what may have changed outside the log. */
-  refresh?(): Promise<void>;
+  refresh?(): void | Promise<void>;
   /** Judges a record and remembers what it says; changes nothing else. */
   judge(batch: RecordBatch, index: number): Verdict;
   /** Whether the record just judged, "look", has to stay for another step. */
@@ -127,6 +140,8 @@ export interface StageWork<Rows = void, Written = unknown> {
   finish?(output: Output): Rows | Promise<Rows>;
   /** What the stage adds to its commits. */
   addition?(): Partial<StageCommit>;
+  /** What it remembers, for snapshots; absent where a stage has none. */
+  readonly memory?: StageMemory;
 }
 
 /** A step of a stage. */
@@ -201,6 +216,9 @@ export class StageTask<Rows = void, Written = unknown>
   readonly #work: StageWork<Rows, Written>;
   readonly #output: Output;
   #head: number | null = null;
+  // Offset of the state; undefined while the step that led to it is not committed.
+  #offset: number | undefined;
+  #keep: ((offset: number) => void) | undefined;
 
   /** Goes on from a state. */
   constructor(
@@ -218,9 +236,12 @@ export class StageTask<Rows = void, Written = unknown>
   async step(batch: RecordBatch): Promise<StageStep<Rows>> {
     const state = this.#state;
     const output = this.#output;
+    const before = this.#offset;
+    this.#offset = undefined;
     output.clear();
     await this.#work.refresh?.();
     const taken = await this.#pass(batch, output);
+    if (taken === 0) this.#offset = before;
     const rows = await this.#work.finish?.(output) as Rows;
     const next = taken < batch.count ? batch.offsets[taken] : batch.next;
     if (taken > 0) {
@@ -234,6 +255,22 @@ export class StageTask<Rows = void, Written = unknown>
       last: state.last,
       rows,
     };
+  }
+
+  /** See PartitionTask. */
+  committed({ next }: StageStep<Rows>): void {
+    this.#offset = next;
+  }
+
+  /** Lets `keep` have the offset of the state, which is committed, when the partition is closed. */
+  keepAtClose(offset: number, keep: (offset: number) => void): void {
+    this.#offset = offset;
+    this.#keep = keep;
+  }
+
+  /** See PartitionTask. */
+  close(): void {
+    if (this.#offset !== undefined) this.#keep?.(this.#offset);
   }
 
   /** Takes records and throws away what they lead to; their state stays, and their counts. */
@@ -353,7 +390,8 @@ export async function runStage<Rows>(
       isComplete = run.onlyPresent
         ? await hasTaken(log, group, input)
         : await isDone(context, group, input);
-      if (isComplete && output) await markEnd(context, group, input, output);
+      const hasEnded = isComplete && !run.onlyPresent;
+      if (hasEnded && output) await markEnd(context, group, input, output);
       return isComplete;
     },
   });

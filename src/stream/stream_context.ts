@@ -18,6 +18,8 @@ export interface StreamContext {
   readonly logger: Logger;
   /** Ends the role after the step in hand. */
   readonly signal: AbortSignal;
+  /** The folder of the stages' snapshots, where any are kept. */
+  readonly snapshotFolder?: string | undefined;
   /** Called with the rows that a stage had handed on before it lost its position: they are no work of this run. */
   readonly recovered?: (group: string, rows: number) => void;
 }

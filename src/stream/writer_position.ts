@@ -7,8 +7,8 @@
  * log no longer holds) it refuses, naming the command that helps.
  */
 import { LogError, StoreError } from "../base/error.ts";
-import { type Commit, type Log, readRange } from "../log/log.ts";
-import { type RecordMark, recordMark } from "../log/record_batch.ts";
+import { type Commit, holdsRecord, type Log, readRange } from "../log/log.ts";
+import type { RecordMark } from "../log/record_batch.ts";
 import type { StoredTable, StreamPosition } from "../store/positions.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { readDeadLetters } from "./dead_letters.ts";
@@ -31,29 +31,45 @@ export interface StoredRows<Rows> {
   readonly lastId: number | undefined;
 }
 
+/** How a writer is run, of payments or of predictions. */
+export interface FillOptions {
+  /** Midnight of the first day for a stream of others. */
+  readonly startSeconds: number | undefined;
+  /** Whether nobody else writes to the store, so that it may be cleared where the log was cut back. */
+  readonly clears?: boolean;
+  /** Whether records that the log no longer holds may be missing from the store. */
+  readonly acceptMissingStart?: boolean;
+  /** Whether it ends when all that is there is stored, though more may come. */
+  readonly onlyPresent?: boolean;
+}
+
+/** What a writer's checks need. */
+export interface WriterBounds {
+  /** The greatest TRANSACTION_ID that the table takes. */
+  readonly idMax: number;
+  /** Gives midnight of the stream's first day, seconds since 1970, once known. */
+  readonly startSeconds: () => Promise<number | undefined>;
+}
+
 /** What a writer works on. */
 export interface WriterSource<Rows = unknown> {
   /** What every role works with. */
   readonly context: StreamContext;
+  /** Its consumer group. */
+  readonly group: string;
+  /** The topic that it reads. */
+  readonly topic: string;
   /** The table that it fills. */
   readonly table: StoredTable;
-  /** The stage that it is. */
-  readonly stage: Stage;
+  /** How it is run. */
+  readonly options: FillOptions;
   /** Makes the work on a partition. */
-  readonly work: (state: StageState) => StageWork<StoredRows<Rows>>;
+  work(state: StageState, bounds: WriterBounds): StageWork<StoredRows<Rows>>;
   /** Stores the rows of several steps and the positions that they reach. */
   write(
     rows: readonly Rows[],
     positions: readonly StreamPosition[],
   ): Promise<void>;
-  /** Midnight of the first day for a stream of others. */
-  readonly startSeconds: number | undefined;
-  /** Whether nobody else writes to the table, so that it may be cleared where the log was cut back. */
-  readonly clears: boolean;
-  /** Whether records that the log no longer holds may be missing from the store. */
-  readonly acceptMissingStart: boolean;
-  /** Whether it ends when all that is there is stored, though more may come. */
-  readonly onlyPresent: boolean;
 }
 
 /** A place in a partition, and what is known there. */
@@ -80,17 +96,24 @@ type Place = Pick<StreamPosition, "stream" | "topic" | "partition">;
 export async function fillStage<Rows>(
   source: WriterSource<Rows>,
 ): Promise<StageRun<StoredRows<Rows>>> {
-  const { context, stage, onlyPresent } = source;
+  const { group, topic, options: { onlyPresent = false } } = source;
   await prepareTable(source);
-  const stream = await streamId(context);
-  const { input: topic } = stage;
+  const stream = await streamId(source.context);
+  const stage: Stage = {
+    group,
+    input: topic,
+    output: undefined,
+    limit: { records: 4096, bytes: 4 << 20 },
+    writesLetters: true,
+    markedBytes: Infinity,
+  };
   const lastIds: (number | undefined)[] = [];
   return {
     stage,
     onlyPresent,
     open: async (partition, commit) => {
       const place = { stream, topic, partition };
-      const opened = await openWriter(source, place, commit);
+      const opened = await openWriter(source, stage, place, commit);
       lastIds[partition] = opened.lastId;
       return opened.task;
     },
@@ -112,8 +135,7 @@ export async function fillStage<Rows>(
  * table is emptied instead, to be filled again. Call before the group's work.
  */
 async function prepareTable(source: WriterSource): Promise<void> {
-  const { context: { log, logger }, table, stage } = source;
-  const { group, input: topic } = stage;
+  const { context: { log, logger }, group, topic, table } = source;
   const stream = await streamId(source.context);
   const positions = await table.positions();
   const commits = await log.committed(group, topic);
@@ -133,7 +155,7 @@ async function prepareTable(source: WriterSource): Promise<void> {
     if (problem === undefined) continue;
     const [state] = await log.topics([topic]);
     const isWhole = state?.startOffsets.every((start) => start === 0);
-    if (source.clears && isWhole) {
+    if (source.options.clears && isWhole) {
       logger.warn("the store is ahead of the log, which was cut back", {
         problem,
         then: "clearing the table and filling it again from the log",
@@ -167,10 +189,7 @@ async function disagreement(
       `at ${end}`;
   }
   if (!mark || mark.offset < (state?.startOffsets[partition] ?? 0)) return;
-  const limit = { records: 1, bytes: 1 };
-  const batch = await log.read(topic, partition, mark.offset, limit);
-  const found = batch.offsets.indexOf(mark.offset);
-  if (found >= 0 && recordMark(batch, found).check === mark.check) return;
+  if (await holdsRecord(log, topic, partition, mark)) return;
   return `at offset ${mark.offset} of ${where} the log holds another record ` +
     `than the one that was stored`;
 }
@@ -188,15 +207,20 @@ interface Opened<Rows> {
  */
 async function openWriter<Rows>(
   source: WriterSource<Rows>,
+  stage: Stage,
   place: Place,
   commit: Commit | undefined,
 ): Promise<Opened<Rows>> {
-  const { table, stage, context: { log, signal } } = source;
+  const { table, options, context: { log, control, signal } } = source;
   const { topic, partition } = place;
+  const bounds: WriterBounds = {
+    idMax: table.idMax,
+    startSeconds: () => control.startSeconds(options.startSeconds),
+  };
   const position = await storedPosition(source, place);
   const recount: Recount = async (from, to) => {
     const state = stageState(source, partition, from);
-    const task = new StageTask(stage, state, source.work(state));
+    const task = new StageTask(stage, state, source.work(state, bounds));
     await task.discard(readRange(log, topic, partition, from.offset, to));
     return state.counters;
   };
@@ -207,7 +231,7 @@ async function openWriter<Rows>(
   const { offset } = found;
   const mark = valid?.next === offset ? valid.mark : undefined;
   const state = stageState(source, partition, found, mark);
-  const task = new StageTask(stage, state, source.work(state));
+  const task = new StageTask(stage, state, source.work(state, bounds));
   const metadata = task.metadata(offset);
   if (!valid) {
     // Before any row: rows without a position are taken for another stream's.
@@ -299,7 +323,7 @@ async function beginning(
   source: WriterSource,
   { partition, commit, ours, position }: Known,
 ): Promise<WriterState> {
-  const { context: { log, logger }, table, stage: { input: topic } } = source;
+  const { context: { log, logger }, table, topic } = source;
   const [topicState] = await log.topics([topic]);
   const first = topicState?.startOffsets[partition] ?? 0;
   const stored = position?.kind === "valid"
@@ -339,9 +363,9 @@ async function notBelow(
     readonly ours: WriterState | undefined;
   },
 ): Promise<WriterState> {
-  const { context: { log, control }, stage: { input: topic } } = source;
+  const { context: { log, control }, topic } = source;
   if (state.offset >= first) return state;
-  if (source.acceptMissingStart) {
+  if (source.options.acceptMissingStart) {
     return {
       ...state,
       offset: first,
@@ -352,7 +376,7 @@ async function notBelow(
   }
   const limit = { records: 1, bytes: 1 };
   const { timestamps } = await log.read(topic, partition, first, limit);
-  const start = await control.startSeconds(source.startSeconds);
+  const start = await control.startSeconds(source.options.startSeconds);
   const from = start === undefined ? "?" : formatDate(start + state.progress);
   const to = timestamps.length === 0 ? "?" : formatDate(timestamps[0] / 1000);
   throw new StoreError(
@@ -366,7 +390,7 @@ async function notBelow(
 
 /** The state with the counters that the records counted before lead to, so that none is counted, or made a dead letter, twice. */
 async function withCounters(
-  { context: { log }, stage: { input: topic } }: WriterSource,
+  { context: { log }, topic }: WriterSource,
   { begin, partition, ours, recount }: {
     readonly begin: WriterState;
     readonly partition: number;

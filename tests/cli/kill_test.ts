@@ -1,9 +1,11 @@
 /**
- * SIGKILL at random counts of committed rows, and what it does: nothing.
+ * SIGKILL at random counts of committed rows, and what it does: nothing. Some
+ * come behind a SIGTERM, while snapshots are written.
  * `deno task test:long` kills 20 times and adds the default data set.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { referenceSum } from "../roles/pipeline.ts";
 import { chance, isLong, seeds } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -23,6 +25,25 @@ const ROWS = 102_575;
 function restoredOffsets(stderr: string): number[] {
   return stderr.split("\n").filter((line) => line.includes('"partition rest'))
     .map((line) => JSON.parse(line).fromOffset);
+}
+
+/**
+ * Ends a program: by SIGKILL; by SIGTERM, so that it leaves snapshots; or by a
+ * SIGKILL so many milliseconds behind a SIGTERM.
+ */
+async function end(
+  child: Deno.ChildProcess,
+  way: "kill" | "stop" | number,
+): Promise<void> {
+  if (way === "kill") child.kill("SIGKILL");
+  else child.kill("SIGTERM");
+  if (typeof way === "string") return;
+  await delay(way);
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    assert.ok(error instanceof TypeError, String(error)); // it has ended
+  }
 }
 
 /** Ids of the rows in a folder of day files, in the order of the files. */
@@ -52,6 +73,7 @@ testRunning(
     let midway = 0;
     let replayed = 0;
     let last = 0;
+    let hasStopped = false;
     for (let kill = 0; kill < KILLS; kill++) {
       // One random count in each of KILLS equal parts of the stream.
       const target = Math.floor((kill + random()) / KILLS * ROWS);
@@ -61,8 +83,11 @@ testRunning(
       await waitFor(data, ({ stages }) => {
         return stages[0].counters.emitted >= Math.max(target, last + 1);
       });
-      child.kill("SIGKILL");
+      const way = (["kill", "stop", "kill", 300 * random()] as const)[kill % 4];
+      await end(child, way);
       const { stderr } = await outcome;
+      if (hasStopped) assert.match(stderr, /"snapshot":true/);
+      hasStopped = way === "stop";
       if (restoredOffsets(stderr).some((offset) => offset > 0)) replayed++;
       const status = await statusOf(data);
       assert.ok(status);
@@ -72,12 +97,12 @@ testRunning(
       });
       if (between) midway++;
     }
-    const end = await runMain([
+    const whole = await runMain([
       ...flags.slice(0, 2),
       ...flags.slice(3),
       "--rate=max",
     ]);
-    assert.equal(end.code, 0, end.stderr);
+    assert.equal(whole.code, 0, whole.stderr);
     assert.ok(midway >= KILLS * 0.75, `${midway} of ${KILLS} fell midway`);
     assert.ok(
       replayed >= KILLS * 0.5,

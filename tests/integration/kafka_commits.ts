@@ -13,7 +13,7 @@ import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { rebuild, type RebuildOptions } from "../../src/roles/rebuild.ts";
-import { acceptMissingStart } from "../../src/stream/recovery.ts";
+import { acceptMissingStart } from "../../src/stream/opening.ts";
 import { parseCommit } from "../../src/stream/commit.ts";
 import {
   CHAIN,

@@ -721,6 +721,33 @@ export function logContract(
     });
   });
 
+  for (const ends of ["idle", "abort"]) {
+    test(`a task is closed once, behind its last commit, where consume() ends by ${ends}`, async ({ log }) => {
+      const producer = await withTopics(log);
+      await producer.append([appendOf(TOPIC.name, 0, ["a", "b"])]);
+      const stop = new AbortController();
+      const events: string[] = [];
+      const isFirst = (partition: number) => partition === 0;
+      await log.consume({
+        ...consuming((batch) => taking(batch)),
+        signal: stop.signal,
+        open: (partition) =>
+          Promise.resolve({
+            step: (batch: RecordBatch) => {
+              events.push("step");
+              if (ends === "abort") stop.abort();
+              return taking(batch);
+            },
+            committed: () => events.push("committed"),
+            close: () => {
+              if (isFirst(partition)) events.push("closed");
+            },
+          }),
+      });
+      assert.deepEqual(events, ["step", "committed", "closed"]);
+    });
+  }
+
   test("abort ends a consume() that waits, and one that has not begun", async ({ log }) => {
     await withTopics(log);
     const stop = new AbortController();

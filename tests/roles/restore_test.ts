@@ -16,6 +16,8 @@ import {
 } from "../../src/stream/topics.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { isLong } from "../long.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -48,25 +50,36 @@ function fillers(from: number, to: number, step: number): Entry[] {
   return rows;
 }
 
-/** Everything that the stages make of the entries, restored before each of the last `restored`, in the order of commits. */
+/**
+ * Everything that the stages make of the entries, restored before each of the
+ * last `restored`, in the order of commits; with snapshots if there is a folder
+ * for them, written anew before every `every`-th.
+ */
 async function outcome(
   entries: readonly Entry[],
   restored: number,
   parameters: StreamParameters,
+  snapshots?: { readonly folder: string; readonly every: number },
 ): Promise<unknown> {
   await using folder = await openMemory(parameters);
   const { log } = folder;
   await appendPayments(log, 0, entries);
-  const customers = await StageDriver.customers(log, parameters);
-  const terminals = await StageDriver.terminals(log, parameters);
+  const path = snapshots?.folder;
+  const customers = await StageDriver.customers(log, parameters, path);
+  const terminals = await StageDriver.terminals(log, parameters, path);
   for (let i = 0; i < entries.length; i++) {
     if (i >= entries.length - restored) {
-      await customers.reopen(0);
-      await terminals.reopen(0);
+      for (const stage of [customers, terminals]) {
+        if (snapshots && i % snapshots.every === 0) stage.close(0);
+        await stage.reopen(0);
+      }
     }
     assert.ok(await customers.step(0, 1));
     await terminals.step(0, 1);
   }
+  const used = [...customers.snapshots, ...terminals.snapshots];
+  assert.equal(used.includes("used"), snapshots !== undefined);
+  assert.ok(used.every((what) => /^used$|^it is older than/.test(what)));
   return {
     sink: await sinkRows(log),
     customers: await customers.counters(),
@@ -210,6 +223,42 @@ for (const [set, parameters] of STREAMS) {
       { numRuns: isLong ? 200 : 12 },
     );
   });
+}
+
+for (const [name, parameters] of STREAMS) {
+  testWriting(
+    `${name}: a snapshot and the records behind it are the state of a stage that never stopped`,
+    async () => {
+      const keep = keepOf(parameters);
+      const step = fc.record({
+        id: fc.nat(1),
+        seconds: fc.oneof(fc.nat(keep), fc.constantFrom(keep - 1, keep)),
+        customerId: fc.nat(1),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { minLength: 8, maxLength: 20, size: "max" }),
+          fc.integer({ min: 1, max: 7 }),
+          async (steps, every) => {
+            await using folder = temporaryFolder();
+            let time = 0;
+            const rows = steps.flatMap(({ id, seconds, customerId }) => {
+              const before = fillers(time + 1, time + seconds, 30_000);
+              time += Math.floor(seconds);
+              const more = { transactionId: id, customerId, amount: 3 };
+              return [...before, paymentAt(time, more)];
+            });
+            const snapshots = { folder: folder.path, every };
+            assert.deepEqual(
+              await outcome(rows, rows.length - 7, parameters, snapshots),
+              await outcome(rows, 0, parameters),
+            );
+          },
+        ),
+        { numRuns: isLong ? 100 : 6 },
+      );
+    },
+  );
 }
 
 async function replayed(

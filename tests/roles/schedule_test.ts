@@ -6,6 +6,8 @@ import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { REPARTITION_TOPIC } from "../../src/stream/topics.ts";
 import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
 import { chance, isLong } from "../long.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -142,15 +144,18 @@ interface Schedule {
   readonly records: number;
   /** How likely it is that the commit of a partition that is dropped is damaged before it is restored. */
   readonly damages: number;
+  /** Whether partitions are mostly dropped in order, leaving snapshots, of which some are spoilt. */
+  readonly snapshots?: boolean;
 }
 
 /** Runs the stages over the arrivals by a schedule and compares all that comes out with the oracle. */
 async function runSchedule(
   arrivals: readonly Arrival[],
   parameters: StreamParameters,
-  { seed, preloaded, drops, records, damages }: Schedule,
+  { seed, preloaded, drops, records, damages, snapshots }: Schedule,
 ): Promise<void> {
   await using folder = await openMemory(parameters);
+  await using disk = snapshots ? temporaryFolder() : undefined;
   const { log } = folder;
   const entries = entriesOf(arrivals, parameters);
   const sources: Entry[][] = partitionsOf(parameters).map(() => []);
@@ -167,8 +172,10 @@ async function runSchedule(
     appended = Math.min(entries.length, appended + count);
   };
   if (preloaded) await append(entries.length);
-  const customers = await StageDriver.customers(log, parameters);
-  const terminals = await StageDriver.terminals(log, parameters);
+  const path = disk?.path;
+  const customers = await StageDriver.customers(log, parameters, path);
+  const terminals = await StageDriver.terminals(log, parameters, path);
+  const spoiler = new SnapshotSpoiler(path, random);
   const order = partitionsOf(parameters);
   for (;;) {
     const what = random();
@@ -185,6 +192,8 @@ async function runSchedule(
             : undefined;
           await stage.damage(partition, random() < 0.3 ? 0 : offset, metadata);
         }
+        if (random() < 0.7) stage.close(partition);
+        if (random() < 0.2) spoiler.spoil();
         await stage.reopen(partition);
       }
       await stage.step(partition, 1 + below(records));
@@ -248,6 +257,40 @@ async function compare(
   });
 }
 
+/** Does to snapshots what disks, backups and people do. */
+class SnapshotSpoiler {
+  readonly #folder: string | undefined;
+  readonly #random: () => number;
+  readonly #kept: Uint8Array[] = [];
+
+  constructor(folder: string | undefined, random: () => number) {
+    this.#folder = folder;
+    this.#random = random;
+  }
+
+  /** Flips a bit of one, cuts it, removes it, or puts another in its place: an older one, one of another partition or stage. */
+  spoil(): void {
+    if (this.#folder === undefined) return;
+    const names = [...Deno.readDirSync(this.#folder)].map(({ name }) => name);
+    if (names.length === 0) return;
+    const path = `${this.#folder}/${names[this.#below(names.length)]}`;
+    const bytes = Deno.readFileSync(path);
+    this.#kept.push(bytes);
+    const kinds = [
+      () => bytes.with(this.#below(bytes.length), this.#below(256)),
+      () => bytes.subarray(0, this.#below(bytes.length)),
+      () => this.#kept[this.#below(this.#kept.length)],
+    ];
+    const kind = this.#below(kinds.length + 1);
+    if (kind < kinds.length) Deno.writeFileSync(path, kinds[kind]());
+    else Deno.removeSync(path);
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.#random() * limit);
+  }
+}
+
 /** Metadata of commits that no stage has made; undefined for its own. */
 const DAMAGES = [undefined, "", "{}", "null", '{"progress":12,"head":nul'];
 
@@ -277,6 +320,13 @@ const schedules: [string, Omit<Schedule, "seed">][] = [
     records: 6,
     damages: 0.7,
   }],
+  ["as they arrive, dropped and restored by snapshots, some of them spoilt", {
+    preloaded: false,
+    drops: 0.4,
+    records: 6,
+    damages: 0.05,
+    snapshots: true,
+  }],
 ];
 
 /** As in a stream from before there was --dedupe, as short as it may be, between, and longer than any window. */
@@ -286,7 +336,8 @@ for (const set of FEATURE_SETS) {
   const features = { ...PARAMETERS.features, set };
   const parameters = { ...PARAMETERS, features };
   for (const [name, schedule] of schedules) {
-    Deno.test(`stages in any order give what the plain rules give, ${set} set, ${name}`, async () => {
+    const test = schedule.snapshots ? testWriting : Deno.test;
+    test(`stages in any order give what the plain rules give, ${set} set, ${name}`, async () => {
       await fc.assert(
         fc.asyncProperty(
           arrivals,
@@ -298,7 +349,7 @@ for (const set of FEATURE_SETS) {
               seed,
             }),
         ),
-        { numRuns: 60 },
+        { numRuns: schedule.snapshots ? 20 : 60 },
       );
     });
   }

@@ -86,6 +86,14 @@ export function customers(context: StreamContext): StageRun {
   return customerStage(context, new CommitReader(), START_SECONDS);
 }
 
+/** The same stage with a folder for its snapshots. */
+function withSnapshots(
+  make: MakeStage,
+  snapshotFolder: string | undefined,
+): MakeStage {
+  return (context) => make({ ...context, snapshotFolder });
+}
+
 /** One stage on all its partitions, driven step by step. */
 export class StageDriver {
   readonly #log: EmbeddedLog;
@@ -104,6 +112,8 @@ export class StageDriver {
   steps = 0;
   /** What was warned of at the openings. */
   readonly warnings: string[] = [];
+  /** What the openings said about snapshots: "used", or why one was ignored. */
+  readonly snapshots: string[] = [];
 
   private constructor(
     log: EmbeddedLog,
@@ -122,16 +132,20 @@ export class StageDriver {
   static customers(
     log: EmbeddedLog,
     parameters: StreamParameters,
+    snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.open(log, parameters, customers);
+    const make = withSnapshots(customers, snapshotFolder);
+    return StageDriver.open(log, parameters, make);
   }
 
   /** The terminal windows, from where the group stands. */
   static terminals(
     log: EmbeddedLog,
     parameters: StreamParameters,
+    snapshotFolder?: string,
   ): Promise<StageDriver> {
-    return StageDriver.open(log, parameters, terminalStage);
+    const make = withSnapshots(terminalStage, snapshotFolder);
+    return StageDriver.open(log, parameters, make);
   }
 
   /** A stage from where its group stands. */
@@ -146,6 +160,11 @@ export class StageDriver {
     return driver;
   }
 
+  /** Gives a partition up in order, which writes its snapshot where there is a folder. To be followed by reopen(). */
+  close(partition: number): void {
+    this.#tasks[partition].close?.();
+  }
+
   /** Drops what a partition has in memory and restores it from the log; gives the number of rows replayed. */
   async reopen(partition: number): Promise<number> {
     const [group, input] = [this.#group, this.#input];
@@ -154,9 +173,15 @@ export class StageDriver {
     const context = contextOf(this.#log, this.#parameters, {
       ...QUIET,
       info: (message, fields) => {
-        if (message === "partition restored") rows = Number(fields?.rows);
+        if (message !== "partition restored") return;
+        rows = Number(fields?.rows);
+        if (fields?.snapshot) this.snapshots.push("used");
       },
-      warn: (message) => this.warnings.push(message),
+      warn: (message, fields) => {
+        const isSnapshot = message === "a snapshot of a state was ignored";
+        if (isSnapshot) this.snapshots.push(String(fields?.reason));
+        else this.warnings.push(message);
+      },
     });
     await context.control.refresh();
     const run = await this.#make(context);
@@ -230,6 +255,7 @@ export class StageDriver {
     }
     await this.#runs[partition].store?.([step]);
     await this.#log.commit(group, input, [{ partition, from, step }]);
+    this.#tasks[partition].committed?.(step);
     let taken = 0;
     while (taken < batch.count && batch.offsets[taken] < step.next) taken++;
     this.#pending[partition] = taken < batch.count

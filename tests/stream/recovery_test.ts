@@ -15,7 +15,7 @@ import {
 import { Control } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
-import { acceptMissingStart } from "../../src/stream/recovery.ts";
+import { acceptMissingStart } from "../../src/stream/opening.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import type { StreamContext } from "../../src/stream/stream_context.ts";
 import { runScorer } from "../../src/roles/scorer.ts";

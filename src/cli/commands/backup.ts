@@ -9,13 +9,14 @@ import {
   type BackupSummary,
   checkBackup,
   makeBackup,
-} from "./backup_folder.ts";
+} from "../../stream/backup.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
 } from "../flags/connection_flags.ts";
-import { openStoredStream, warnings } from "./stored_stream.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `

@@ -24,8 +24,8 @@ import { wholeNumber } from "../flags/flag_value.ts";
 import {
   openStoredStream,
   type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import {
   thousands,
   visible,

@@ -1,7 +1,6 @@
 /** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { DataError } from "../../base/error.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
@@ -11,15 +10,11 @@ import {
 } from "../../features/parameters.ts";
 import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
-import type { LogReport } from "../../log/log.ts";
 import type { Store } from "../../store/store.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
-  sameStreamFlags,
-  storePlace,
 } from "../flags/connection_flags.ts";
 import {
   checkOutput,
@@ -33,17 +28,16 @@ import {
   fillPredictionTable,
   openPredictionTable,
 } from "../output/prediction_table.ts";
+import { requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   checkEnd,
   countStored,
-  openStoredRows,
   openStoredStream,
   requireAgreement,
-  type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
 /** Flags of its own. */
@@ -102,7 +96,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const connection = readConnection(options);
   const report = warnings("export");
   await using stream = await openStoredStream(connection, report);
-  const { store, features } = await openStored(connection, stream, report);
+  const { store, features } = await requireStoredRows(
+    connection,
+    stream,
+    report,
+  );
   await using _closed = store;
   using stop = listenForStop();
   const scored = options.table === "predictions";
@@ -133,22 +131,6 @@ interface Pass {
   readonly writer: TableWriter;
   readonly badRows: BadRows;
   readonly signal: AbortSignal;
-}
-
-/** What a stream has stored; throws DataError if there is nothing. */
-async function openStored(
-  connection: Connection,
-  stream: StoredStream,
-  report: LogReport,
-): Promise<{ store: Store; features: FeatureParameters }> {
-  const store = await openStoredRows(connection, stream, report);
-  if (store && stream.parameters) {
-    return { store, features: stream.parameters.features };
-  }
-  throw new DataError(
-    `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
-      `first: fraudstream run ${sameStreamFlags(connection)}`,
-  );
 }
 
 /** Writes all predictions; returns their number. */

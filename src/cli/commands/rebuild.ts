@@ -12,20 +12,20 @@ import { openStore, storePath } from "../../store/open_store.ts";
 import type { Store } from "../../store/store.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
   sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
-import { openProgress } from "../output/progress.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
+  type Connection,
   isThere,
   openStoredStream,
   type StoredStream,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   counted,
   elapsed,

@@ -21,7 +21,6 @@ import type { OutageReport } from "../../base/outage.ts";
 import { LatencyMeter } from "../../base/latency.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   logPlace,
@@ -29,6 +28,14 @@ import {
   sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
+import {
+  checkEnd,
+  type Connection,
+  countStored,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "../../stream/stored_stream.ts";
 import {
   continueData,
   DATA_FLAGS,
@@ -55,13 +62,6 @@ import {
   type ScoringOptions,
 } from "../flags/scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  checkEnd,
-  countStored,
-  findRecorded,
-  type RecordedStream,
-  requireAgreement,
-} from "./stored_stream.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -119,6 +119,12 @@ const FLAGS = {
         "needs; runs beside the processor",
       read: wholeNumber(0, DAYS_MAX),
       default: "keeps everything",
+    },
+    state: {
+      value: "<dir>",
+      help: "folder for snapshots of the processor's state, so that it " +
+        "starts quickly; an embedded log has them in its data folder",
+      needs: "--log=kafka",
     },
     acceptMissingStart: {
       help:
@@ -455,6 +461,7 @@ async function readSettings(
     workers,
     pace,
     keepDays: options.keep,
+    stateFolder: options.state,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined

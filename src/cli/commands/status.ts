@@ -23,25 +23,25 @@ import type { PredictionStatus } from "../../store/predictions.ts";
 import type { Store, StoreStatus } from "../../store/store.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
 } from "../flags/connection_flags.ts";
 import {
-  publishedText,
-  scoredText,
-  stageTable,
-} from "../output/run_summary.ts";
-import {
   checkEnd,
+  type Connection,
   countStored,
   openStoredRows,
   openStoredStream,
   requireAgreement,
   type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import {
+  publishedText,
+  scoredText,
+  stageTable,
+} from "../output/run_summary.ts";
+import { warnings } from "../output/warnings.ts";
 import { textTable } from "../../base/text_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";

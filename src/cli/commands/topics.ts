@@ -9,13 +9,17 @@ import type { TopicSpec, TopicState } from "../../log/log.ts";
 import { makeDataFolder } from "../../roles/supervisor.ts";
 import { topicSpecs, TRANSACTION_TOPIC } from "../../stream/topics.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
 } from "../flags/connection_flags.ts";
+import {
+  type Connection,
+  openStoredStream,
+  openStream,
+} from "../../stream/stored_stream.ts";
 import { wholeNumber } from "../flags/flag_value.ts";
-import { openStoredStream, openStream, warnings } from "./stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
 import { textTable } from "../../base/text_table.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";

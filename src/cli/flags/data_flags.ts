@@ -9,6 +9,7 @@ import {
 } from "../../simulator/parameters.ts";
 import { dateSeconds, formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS, INT_MAX } from "../../payment/payment.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
 import { oneOf, positiveNumber, readDate, wholeNumber } from "./flag_value.ts";
 
@@ -124,10 +125,6 @@ export function readDataFlags(options: DataOptions): DataFlags {
   return { parameters, rng, seed };
 }
 
-/** The flags of a stream on record, as its producer wrote them. */
-const RECORDED =
-  /^--customers=(\d+) --terminals=(\d+) --days=(\d+) --start=(\d+)-(\d+)-(\d+) --radius=(\S+) --rng=(handbook|seedrandom)(?: --seed=(.*))?$/s;
-
 /**
  * The data set of a stream that has begun, given the text of its flags that
  * its producer recorded: flags that were not given are the recorded ones.
@@ -138,19 +135,12 @@ export function continueData(
   options: DataOptions,
   recorded: string,
 ): DataFlags | undefined {
-  const found = RECORDED.exec(recorded);
+  const found = readFingerprint(recorded);
   if (!found) return undefined;
-  const [, customers, terminals, days, year, month, day, radius, rng, seed] =
-    found;
-  const begun = {
-    customers: Number(customers),
-    terminals: Number(terminals),
-    days: Number(days),
-    start: dateSeconds(Number(year), Number(month), Number(day)),
-    radius: Number(radius),
-    rng,
-    seed,
-  };
+  const { startSeconds: start, ...parameters } = found.parameters;
+  const { rng } = found;
+  const seed = rng === "seedrandom" ? found.seed : undefined;
+  const begun = { ...parameters, start, rng, seed };
   // A preset stands for what tells presets apart.
   const preset = options.preset && PRESETS[options.preset];
   const given: DataOptions = {

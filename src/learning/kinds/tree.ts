@@ -1,7 +1,6 @@
 /**
- * Sums of trees as data: their shape, what is wrong with one that is broken,
- * how they are read from a model file, and the settings that all kinds of
- * trees have.
+ * Sums of trees as data: their shape, a check for broken trees, reading them
+ * from a model file, and the settings that all kinds of trees share.
  */
 import type { CheckedJson } from "../../base/checked_json.ts";
 import { type Setting, wholeSetting } from "./model_kind.ts";
@@ -45,7 +44,7 @@ export function treesSetting(initial: number): Setting {
   return wholeSetting("trees", initial, 1, 100_000);
 }
 
-/** The setting of what the draws depend on. */
+/** The setting of the seed of random draws. */
 export const seedSetting: Setting = wholeSetting(
   "seed",
   0,

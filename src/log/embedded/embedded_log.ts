@@ -288,10 +288,18 @@ export class EmbeddedLog implements Log {
 
   /** See Log. All partitions' steps of a round are one transaction. */
   async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
+    const tasks: PartitionTask<S>[] = [];
+    await this.#work(options, tasks);
+    for (const task of tasks) task.close?.();
+  }
+
+  async #work<S extends Step>(
+    options: ConsumeOptions<S>,
+    tasks: PartitionTask<S>[],
+  ): Promise<void> {
     const { group, topic, limit, signal } = options;
     const { partitions } = (await this.#topic(topic)).spec;
     const commits = await this.committed(group, topic);
-    const tasks: PartitionTask<S>[] = [];
     const offsets = commits.map((commit) => commit?.offset ?? 0);
     const metadata = commits.map((commit) => commit?.metadata);
     const pending: (RecordBatch | undefined)[] = [];

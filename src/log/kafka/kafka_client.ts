@@ -38,7 +38,7 @@ export async function openKafkaLog(
   const closed = new AbortController();
   const cluster = new KafkaCluster({
     brokers: settings.brokers,
-    connect: (node) => connect(node, settings),
+    connect: (node) => connectToBroker(node, settings),
     report,
     signal: closed.signal,
   });
@@ -74,7 +74,8 @@ const SILENT = {
   error: () => {},
 };
 
-async function connect(
+/** Connects to a broker; throws KafkaConnectionError if nobody answers. */
+export async function connectToBroker(
   node: BrokerNode,
   settings: KafkaSettings,
 ): Promise<KafkaConnection> {

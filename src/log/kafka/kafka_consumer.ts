@@ -288,9 +288,9 @@ class Consumer {
         if (isBroken) await owned.recover();
         isBroken = false;
         const outcome = await unlessAborted(owned.step(member), patience);
-        recoveries = 0;
         took = this.#clock.now() - began;
         if (outcome === "moved") {
+          recoveries = 0; // one that only waits proves nothing
           this.#moves++;
           this.#wake();
         } else {

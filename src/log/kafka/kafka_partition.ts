@@ -286,6 +286,8 @@ export class OwnedPartition {
   close(): void {
     this.#closed.abort();
     this.#lane.close();
+    this.#task?.close?.();
+    this.#task = undefined;
   }
 }
 
