@@ -71,7 +71,7 @@ testServing(
     const { code, words } = await refused.ended();
     assert.equal(code, 2);
     assert.equal(words.length, 1, words.join("\n"));
-    assert.match(words[0], /begun with --partitions=3, not 4/);
+    assert.match(words[0], /created with --partitions=3, not 4/);
   },
 );
 

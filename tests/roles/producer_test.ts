@@ -209,7 +209,7 @@ Deno.test("a producer whose days begin elsewhere than agreed is refused", async 
   await using folder = await openMemory(agreed);
   await assert.rejects(
     produceUntil(folder, SET_A),
-    /begun with --start=2018-05-01, not 2018-04-01/,
+    /created with --start=2018-05-01, not 2018-04-01/,
   );
 });
 

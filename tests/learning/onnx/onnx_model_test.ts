@@ -247,7 +247,7 @@ testReading(
       assert.deepEqual(scorer.inputs, inputs);
       await assertRefused(
         () => open(readModel(name), golden.inputs.slice(0, -1)),
-        /needs the input TERMINAL_ID_RISK_30DAY_WINDOW, which is none/,
+        /needs the input TERMINAL_ID_RISK_30DAY_WINDOW, which does not exist/,
       );
     }
   },
