@@ -53,9 +53,9 @@ export const MEASURED: Rates = {
   packedBytes: 112,
   sinkBytes: 712,
   storedBytes: 183,
-  ledgerBytes: 233,
-  customerBytes: 33,
-  terminalBytes: 43,
+  ledgerBytes: 41,
+  customerBytes: 10.3,
+  terminalBytes: 6.1,
 };
 
 /** What is assumed of a cluster, not measured. */
@@ -70,8 +70,10 @@ export interface Cluster {
   readonly sinkDays: number;
   /** Bytes on the disks of one broker. */
   readonly brokerDiskBytes: number;
-  /** Bytes a second that a process loads of a snapshot, and a broker reads from its disks. */
+  /** Bytes per second that a broker reads from its disks. */
   readonly readBytesPerSecond: number;
+  /** Bytes per second of state that a process loads from snapshots. */
+  readonly loadBytesPerSecond: number;
   /** Steps of a partition a second, where its payments are few. */
   readonly stepsASecond: number;
   /** Silence after which a process is taken for dead, seconds. */
@@ -88,16 +90,19 @@ export const CLUSTER: Cluster = {
   sinkDays: 7,
   brokerDiskBytes: 4e12,
   readBytesPerSecond: 500e6,
+  loadBytesPerSecond: 500e6,
   stepsASecond: 10,
   detectSeconds: 30,
   snapshotSeconds: 600,
 };
 
 const DAY = 86_400;
-/** Days that the first stage keeps: its longest window and an hour of lateness. */
+/** Days that the customer windows keep: the longest window and an hour of lateness. */
 const CUSTOMER_DAYS = 30 + 1 / 24;
-/** … and reads again: a payment in reach was judged by a ledger that reached as far back again. */
-const CUSTOMER_REPLAY_DAYS = 2 * CUSTOMER_DAYS;
+/** Days that the ledger of duplicates keeps, --dedupe. */
+const LEDGER_DAYS = 2;
+/** Days that the first stage reads again: a payment in reach was judged by the ledger of its time. */
+const CUSTOMER_REPLAY_DAYS = CUSTOMER_DAYS + LEDGER_DAYS;
 /** Days that the second stage keeps and reads again: label delay, longest window, drift. */
 const TERMINAL_DAYS = 7 + 30 + 7;
 /** A partition's rows of the second stage come in packs; both stages have as many partitions. */
@@ -109,9 +114,8 @@ const FEW_PROCESSES = 4;
 /** The default data set's payments of a card and of a terminal a day. */
 const PAYMENTS_A_CARD = 1.92;
 const PAYMENTS_A_TERMINAL = 0.96;
-/** Windows by boundaries: bytes of a key and of a known id, boundaries behind the newest payment. */
+/** Windows by boundaries: bytes of a key, boundaries behind the newest payment. */
 const KEY_BYTES = 64;
-const DUPLICATE_BYTES = 16;
 const CUSTOMER_BOUNDARIES = 3;
 const TERMINAL_BOUNDARIES = 4;
 
@@ -153,6 +157,8 @@ export interface Needs {
   readonly brokers: number;
   /** Bytes a day that come to the disks of the store. */
   readonly storeBytesADay: number;
+  /** Seconds that each process takes to load its snapshots. */
+  readonly loadSeconds: number;
   /** Payments that are read again when everything starts anew. */
   readonly replayRows: number;
   /** Seconds that takes, all processes at once, by their cores alone. */
@@ -215,6 +221,7 @@ export function needsOf(
     logBytes,
     brokers,
     storeBytesADay: aDay * rates.storedBytes * replication,
+    loadSeconds: stateBytes / processes / cluster.loadBytesPerSecond,
     replayRows: customerRows + terminalRows,
     replaySeconds: replaySeconds / processes,
     replaySecondsByCores: replaySeconds / byCores,
@@ -224,8 +231,14 @@ export function needsOf(
 
 /** Bytes of state that one payment a day keeps in memory in the long run. */
 function bytesOfAPaymentADay(rates: Rates): number {
-  return CUSTOMER_DAYS * (rates.ledgerBytes + rates.customerBytes) +
+  return LEDGER_DAYS * rates.ledgerBytes +
+    CUSTOMER_DAYS * rates.customerBytes +
     TERMINAL_DAYS * rates.terminalBytes;
+}
+
+/** Payments per second whose state one process has the memory for. */
+export function carriedPerSecond(rates: Rates, cluster: Cluster): number {
+  return cluster.processBytes / (DAY * bytesOfAPaymentADay(rates));
 }
 
 /** How a partition's state comes to the process that takes it over. */
@@ -260,7 +273,7 @@ export function simulateFailure(
   const taken = own / takers;
   let work = restoreSeconds(taken, restoring, rates, cluster); // core seconds
   let wait = restoring === "snapshot" // not the core's, but the network's
-    ? taken * DAY * bytesOfAPaymentADay(rates) / cluster.readBytesPerSecond
+    ? taken * DAY * bytesOfAPaymentADay(rates) / cluster.loadBytesPerSecond
     : 0;
   const second = rates.processorMicros / 1e6; // core seconds of a payment
   const spare = 1 - own * second;
@@ -314,7 +327,7 @@ function restoreSeconds(
 }
 
 /** Rates of the page's tables, payments a second. */
-export const SHOWN: readonly number[] = [100, 1_000, 10_000, 100_000];
+export const SHOWN: readonly number[] = [200, 1_000, 10_000, 100_000];
 
 /** The page's tables as Markdown, by their name. */
 export function tables(
@@ -337,13 +350,13 @@ function ratesTable(rates: Rates): string {
   ];
   return markdownTable([
     ["measured", "name", "value"],
-    row("processor, both stages, a payment", "processorMicros", "µs"),
-    row("replay of stage 1, a payment", "customerReplayMicros", "µs"),
-    row("replay of stage 2, a payment", "terminalReplayMicros", "µs"),
-    row("writer, a row", "writerMicros", "µs"),
-    row("broker, a payment through all topics", "brokerMicros", "µs"),
-    row("broker, a small transaction", "transactionMillis", "ms"),
-    row("Cassandra, a row in all tables", "storeMicros", "µs"),
+    row("processor, both stages, per payment", "processorMicros", "µs"),
+    row("replay of stage 1, per payment", "customerReplayMicros", "µs"),
+    row("replay of stage 2, per payment", "terminalReplayMicros", "µs"),
+    row("writer, per row", "writerMicros", "µs"),
+    row("broker, per payment through all topics", "brokerMicros", "µs"),
+    row("broker, per small transaction", "transactionMillis", "ms"),
+    row("Cassandra, per row in all tables", "storeMicros", "µs"),
     row("payment in transaction_topic", "paymentBytes", "bytes"),
     row("… in transaction_by_terminal_topic", "packedBytes", "bytes"),
     row("… in transaction_sink_topic", "sinkBytes", "bytes"),
@@ -361,28 +374,31 @@ function needsTable(rates: Rates, cluster: Cluster): string {
     ...needs.map(of),
   ];
   return markdownTable([
-    ["payments a second", ...SHOWN.map((perSecond) => figure(perSecond))],
+    ["payments per second", ...SHOWN.map((perSecond) => figure(perSecond))],
     row("cores: processors", ({ cores }) => short(cores.processor)),
     row("cores: writers", ({ cores }) => short(cores.writer)),
-    row("cores: brokers, by payments", ({ cores }) => short(cores.broker)),
-    row("… by transactions", ({ cores }) => short(cores.transactions)),
+    row("cores: brokers, for payments", ({ cores }) => short(cores.broker)),
+    row("… for transactions", ({ cores }) => short(cores.transactions)),
     row("cores: Cassandra", ({ cores }) => short(cores.store)),
     row("memory: state of all processors", (n) => bytes(n.stateBytes)),
-    row("processes with so much memory", (n) => figure(n.processes)),
+    row("processes with that much memory", (n) => figure(n.processes)),
     row("partitions", ({ partitions }) => figure(partitions)),
-    row("network into brokers, a second", (n) => bytes(n.network.in)),
+    row("network into brokers, per second", (n) => bytes(n.network.in)),
     row("… between brokers", ({ network }) => bytes(network.between)),
     row("… out of brokers", ({ network }) => bytes(network.out)),
-    row("brokers' disks, written a day", (n) => bytes(n.logBytesADay)),
-    row("brokers' disks, in the long run", (n) => bytes(n.logBytes)),
-    row("brokers with so much disk", ({ brokers }) => figure(brokers)),
-    row("Cassandra's disks, a day", (n) => bytes(n.storeBytesADay)),
+    row("brokers' disks, written per day", (n) => bytes(n.logBytesADay)),
+    row("brokers' disks, in total", (n) => bytes(n.logBytes)),
+    row("brokers with that much disk", ({ brokers }) => figure(brokers)),
+    row("Cassandra's disks, per day", (n) => bytes(n.storeBytesADay)),
+    row("restart: snapshots to load, per process", (n) => {
+      return duration(n.loadSeconds);
+    }),
     row("rows of a full replay", (n) => count(n.replayRows)),
-    row("… by the cores of these processes", (n) => duration(n.replaySeconds)),
-    row("… by as few cores as the load needs", (n) => {
+    row("… on the cores of these processes", (n) => duration(n.replaySeconds)),
+    row("… on as few cores as the load needs", (n) => {
       return duration(n.replaySecondsByCores);
     }),
-    row("… by the brokers' disks", (n) => duration(n.replaySecondsByDisks)),
+    row("… from the brokers' disks", (n) => duration(n.replaySecondsByDisks)),
   ]);
 }
 
@@ -404,20 +420,21 @@ function failureTable(rates: Rates, cluster: Cluster): string {
       ];
     });
   });
-  const head = ["payments a second", "processes", ...restorings];
+  const head = ["payments per second", "processes", ...restorings];
   return markdownTable([head, ...rows]);
 }
 
 /**
  * Windows by boundaries, which are not built: a stage keeps a count and a sum a
  * key and window, and reads its topic once more at every boundary of a window
- * to take out what leaves it. Only recent duplicates are known.
+ * to take out what leaves it. The ledger stays as it is.
  */
 function boundariesTable(rates: Rates, cluster: Cluster): string {
   const columns = SHOWN.map((perSecond) => {
     const aDay = perSecond * DAY;
     const keys = aDay / PAYMENTS_A_CARD + aDay / PAYMENTS_A_TERMINAL;
-    const stateBytes = keys * KEY_BYTES + aDay * DUPLICATE_BYTES;
+    const stateBytes = keys * KEY_BYTES +
+      aDay * LEDGER_DAYS * rates.ledgerBytes;
     const { paymentBytes, packedBytes, sinkBytes } = rates;
     const out = paymentBytes * (1 + CUSTOMER_BOUNDARIES) +
       packedBytes * (1 + TERMINAL_BOUNDARIES) + sinkBytes;
@@ -433,12 +450,12 @@ function boundariesTable(rates: Rates, cluster: Cluster): string {
   });
   const names = [
     "memory: state of all processors",
-    "processes with so much memory",
+    "processes with that much memory",
     "cores: processors",
-    "network out of brokers, a second",
+    "network out of brokers, per second",
   ];
   return markdownTable([
-    ["payments a second", ...SHOWN.map((perSecond) => figure(perSecond))],
+    ["payments per second", ...SHOWN.map((perSecond) => figure(perSecond))],
     ...names.map((name, i) => [name, ...columns.map((column) => column[i])]),
   ]);
 }

@@ -13,6 +13,7 @@
  */
 import {
   readDoubles,
+  readInts,
   type StateSink,
   type StateSource,
   writeView,
@@ -124,35 +125,35 @@ export class Ledger {
     this.#expire(progress);
   }
 
-  /** Writes the entries, oldest first: the same payments give the same bytes. */
+  /** Writes the entries and the index, as they lie in memory. */
   save(sink: StateSink): void {
-    writeView(sink, Float64Array.of(this.size));
+    writeView(sink, Float64Array.of(this.#first, this.#next));
     for (let entry = this.#first; entry < this.#next;) {
-      const end = Math.min(this.#next, entry - entry % CHUNK + CHUNK);
+      const end = Math.min(this.#next, endOfChunk(entry));
       const from = wordOf(entry);
       const to = from + (end - entry) * ENTRY_WORDS;
       writeView(sink, this.#chunkOf(entry).subarray(from, to));
       entry = end;
     }
+    this.#index.save(sink);
   }
 
   /** Takes what save() has written, into a ledger that is empty. */
   load(source: StateSource): void {
-    const [size] = readDoubles(source, 1);
-    this.#index.prepare(size);
-    while (this.#next < size) {
+    const [first, next] = readDoubles(source, 2);
+    this.#first = first;
+    this.#next = next;
+    for (let entry = first; entry < next;) {
+      const end = Math.min(next, endOfChunk(entry));
       const chunk = newChunk();
       this.#chunks.push(chunk);
-      const count = Math.min(CHUNK, size - this.#next);
-      new Uint8Array(chunk.buffer).set(source.read(count * 4 * ENTRY_WORDS));
-      for (let at = 0; at < count * ENTRY_WORDS; at += ENTRY_WORDS) {
-        const id = chunk[at + ID_HIGH] * WORD + (chunk[at + ID_LOW] >>> 0);
-        const known = this.#find(id);
-        const entry = this.#next++;
-        if (known < 0) this.#index.insert(entry, this.#first);
-        else this.#index.replace(entry);
-      }
+      const bytes = source.read(4 * ENTRY_WORDS * (end - entry));
+      new Uint8Array(chunk.buffer).set(bytes, 4 * wordOf(entry));
+      entry = end;
     }
+    // The next entry makes a chunk only where it is the first of one.
+    if (first === next && next % CHUNK > 0) this.#chunks.push(newChunk());
+    this.#index.load(source);
   }
 
   /** Lets the oldest entries go that are too old for any comparison. */
@@ -199,6 +200,11 @@ function newChunk(): Int32Array<ArrayBuffer> {
   return new Int32Array(CHUNK * ENTRY_WORDS);
 }
 
+/** Number of the first entry of the next chunk. */
+function endOfChunk(entry: number): number {
+  return entry - entry % CHUNK + CHUNK;
+}
+
 /** Where an entry begins in its chunk. */
 function wordOf(entry: number): number {
   return entry % CHUNK * ENTRY_WORDS;
@@ -241,7 +247,7 @@ interface Segment {
  */
 class Index {
   // Chosen at random, so that nobody can choose ids that share a slot.
-  readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
+  #seed = crypto.getRandomValues(new Int32Array(1))[0];
   // The segment of a hash is that at its first #bits bits. One that has fewer
   // bits stands there several times, side by side.
   #directory: Segment[] = [newSegment(0, SEGMENT_MIN)];
@@ -263,17 +269,31 @@ class Index {
     return bytes;
   }
 
-  /** Makes room for so many ids in an empty index. */
-  prepare(count: number): void {
-    const most = FRESH * SEGMENT_MAX;
-    while (count / 2 ** this.#bits > most) this.#bits++;
-    const share = count / 2 ** this.#bits;
-    // Some have more than their share.
-    const slots = capacityFor(share + 3 * Math.sqrt(share));
-    this.#directory = Array.from(
-      { length: 2 ** this.#bits },
-      () => newSegment(this.#bits, slots),
-    );
+  /** Writes all slots, and what their places follow from. */
+  save(sink: StateSink): void {
+    writeView(sink, Int32Array.of(this.#seed, this.#bits));
+    for (let at = 0; at < this.#directory.length;) {
+      const segment = this.#directory[at];
+      const { depth, capacity, used, words } = segment;
+      writeView(sink, Int32Array.of(depth, capacity, used));
+      writeView(sink, words);
+      at += this.#placesOf(segment);
+    }
+  }
+
+  /** Takes what save() has written. */
+  load(source: StateSource): void {
+    [this.#seed, this.#bits] = readInts(source, 2);
+    this.#directory = [];
+    while (this.#directory.length < 1 << this.#bits) {
+      const [depth, capacity, used] = readInts(source, 3);
+      const segment = newSegment(depth, capacity);
+      const { words } = segment;
+      new Uint8Array(words.buffer).set(source.read(words.byteLength));
+      segment.used = used;
+      const places = this.#placesOf(segment);
+      for (let i = 0; i < places; i++) this.#directory.push(segment);
+    }
     this.#sweepAt = this.#directory.length;
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  carriedPerSecond,
   CLUSTER,
   MEASURED,
   needsOf,
@@ -23,12 +24,24 @@ testReading("docs/SCALING.md shows the tables of the model", () => {
   }
 });
 
+testReading("docs/SCALING.md says how many payments a process carries", () => {
+  const page = Deno.readTextFileSync(PAGE).replaceAll(/\s+/g, " ");
+  const carried = Math.floor(carriedPerSecond(MEASURED, CLUSTER) / 10) * 10;
+  assert.ok(carried >= 200, `${carried} payments per second`);
+  assert.ok(
+    page.includes(`16 GiB carries ${carried} payments per second`),
+    `it carries ${carried}`,
+  );
+});
+
 Deno.test("memory is what the payments in reach of the windows take", () => {
   const { ledgerBytes, customerBytes, terminalBytes } = MEASURED;
   const { stateBytes } = needsOf(1, MEASURED, CLUSTER);
-  const customers = CUSTOMER_DAYS * DAY * (ledgerBytes + customerBytes);
+  const ledger = 2 * DAY * ledgerBytes;
+  const customers = CUSTOMER_DAYS * DAY * customerBytes;
   const terminals = 44 * DAY * terminalBytes;
-  assert.equal(Math.round(stateBytes), Math.round(customers + terminals));
+  const all = ledger + customers + terminals;
+  assert.equal(Math.round(stateBytes), Math.round(all));
 });
 
 Deno.test("needs grow with the payments, processes to the next whole one", () => {
@@ -49,7 +62,7 @@ Deno.test("a replay takes its rows' cores, beside what the survivor has to do", 
   const own = perSecond / 2;
   const spare = 1 - own * MEASURED.processorMicros / 1e6;
   const rows = own * DAY;
-  const work = (rows * 2 * CUSTOMER_DAYS * MEASURED.customerReplayMicros +
+  const work = (rows * (CUSTOMER_DAYS + 2) * MEASURED.customerReplayMicros +
     rows * 44 * MEASURED.terminalReplayMicros) / 1e6;
   const expected = CLUSTER.detectSeconds + work / spare;
   const { restoredSeconds } = simulateFailure(

@@ -315,8 +315,11 @@ testServing(
   async () => {
     await using stream = await ClusterStream.open();
     await using client = await stream.connect();
-    const producer = stream.start("producer", "--rate=3000");
-    let roles = ["processor", "writer"].map((role) => stream.start(role));
+    const dedupe = "--dedupe=6d";
+    const producer = stream.start("producer", "--rate=3000", dedupe);
+    let roles = ["processor", "writer"].map((role) =>
+      stream.start(role, dedupe)
+    );
     await midway(stream);
     producer.pause();
     const first = await repeatLastDays(client);

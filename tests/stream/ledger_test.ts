@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { Ledger } from "../../src/stream/ledger.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
@@ -148,23 +149,39 @@ class Oracle {
 
 /** What save() writes, to be read again. */
 class Saved {
-  readonly #bytes: number[] = [];
+  readonly #pieces: Uint8Array[] = [];
+  #bytes: Uint8Array | undefined;
   #at = 0;
 
   write(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#bytes.push(byte);
+    this.#pieces.push(bytes.slice());
   }
 
   read(bytes: number): Uint8Array {
+    this.#bytes ??= new Uint8Array(Buffer.concat(this.#pieces));
     assert.ok(this.#at + bytes <= this.#bytes.length);
     this.#at += bytes;
-    return Uint8Array.from(this.#bytes.slice(this.#at - bytes, this.#at));
+    return this.#bytes.slice(this.#at - bytes, this.#at);
   }
 
   get isRead(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.#at === this.#bytes?.length;
   }
 }
+
+Deno.test("a ledger in which all has expired is saved and loaded", () => {
+  const ledger = new Ledger(KEEP);
+  ledger.add(row(1, 10), 10, 0);
+  ledger.add(row(2, 10), 10 + KEEP, 1);
+  assert.equal(ledger.size, 0);
+  const saved = new Saved();
+  ledger.save(saved);
+  const loaded = new Ledger(KEEP);
+  loaded.load(saved);
+  loaded.add(row(3, 500), 500, 2);
+  assert.equal(loaded.compare(row(3, 500), 500), "duplicate");
+  assert.equal(loaded.compare(row(1, 500), 500), "new");
+});
 
 Deno.test("the ledger equals a Map while it grows, shrinks, is saved and loaded", async () => {
   await forEachSeed(4, 60, (seed) => {
