@@ -86,7 +86,7 @@ export function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // It was not there, or whoever uses its name next says what is wrong.
+    // It did not exist, or the next use of its name reports the problem.
   }
 }
 

@@ -6,7 +6,7 @@
 import { backoffMs, type Clock, type PauseRange } from "./clock.ts";
 import { unlessAborted } from "./unless_stopped.ts";
 
-/** Told what happens behind the scenes: an outage, a retry. */
+/** Gets reports of an outage or a retry. */
 export type OutageReport = (
   level: "info" | "warning",
   message: string,
@@ -19,7 +19,7 @@ export interface OutageOptions {
   readonly isTransient: (error: unknown) => boolean;
   /** One line on an error, for the report. */
   readonly reasonOf: (error: unknown) => string;
-  /** Told of the outage; constant messages, data in fields. */
+  /** Gets reports of the outage: constant messages, data in fields. */
   readonly report: OutageReport;
   /** How long it pauses between two tries. */
   readonly pauseMs: PauseRange;

@@ -55,7 +55,7 @@ export class Thread<Work, More, Sent> {
   constructor({ module, name, work, received }: ThreadOptions<Work, Sent>) {
     const worker = new Worker(module, { type: "module", name });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Whoever does not wait for the end is not ended by its failure.
+    // A failure does not end code that does not wait for the thread's end.
     promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<FromThread<Sent>>) => {
       if (data.kind === "sent") return received(data.sent);
@@ -145,7 +145,7 @@ export function runThread<Work, More, Sent>(
       run(data.work as Work, starter).then(
         () => self.postMessage({ kind: "ended" }),
         (error) => {
-          // Whoever waited for a server when the stop came throws its reason.
+          // A wait for a server that a stop ended throws the stop's reason.
           const stopped = stop.signal.aborted && error === stop.signal.reason;
           self.postMessage({
             kind: "ended",

@@ -112,7 +112,7 @@ function optionOf(key: string, flag: Flag): Option {
   );
   const { read } = flag;
   if (read) {
-    // Whatever a reader gave before is of its own type.
+    // A value that a reader gave before has its type.
     option.argParser((text, before) => read(text, name, before as never));
   }
   if (hasFallback) option.default(fallback, shown);

@@ -1,2 +1,2 @@
-/** The commit that the program is built from. What builds an image or a release writes this file anew. */
+/** The commit that the program is built from. The build of an image or a release replaces this file. */
 export const COMMIT: string = "";

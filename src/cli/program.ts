@@ -1,5 +1,5 @@
 /**
- * The command line: which commands there are, how errors are told, and the
+ * The command line: which commands there are, how errors are printed, and the
  * exit code. 0: done; 1: failed; 2: wrong use. Nothing else prints errors.
  */
 import { Command, CommanderError } from "commander";
@@ -56,7 +56,7 @@ const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
 const EXIT_WRONG_USE = 2;
 
-/** What is meant where no command is named. */
+/** The command if none is named. */
 const DEFAULT_COMMAND = "run";
 
 const DEBUG_FLAG = "--debug";
@@ -105,7 +105,7 @@ export function buildProgram(): Command {
     })
     .addHelpText(
       "after",
-      "\nWithout a command, run is meant: fraudstream --role=producer is " +
+      "\nWithout a command, run is used: fraudstream --role=producer is " +
         "fraudstream\nrun --role=producer. " +
         "More on a command: fraudstream help generate",
     );
@@ -162,20 +162,20 @@ function withHint(message: string): string {
 function tell(error: unknown, debug: boolean): number {
   if (error instanceof OutputClosedError) return EXIT_DONE;
   if (error instanceof CommanderError) {
-    // Commander has told it, or printed the help that was asked for.
+    // Commander has printed the error, or the help that was asked for.
     return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USE;
   }
-  const told = error instanceof Error ? error : new Error(String(error));
-  if (isExpected(told)) {
-    writeError(errorLine(told.message));
+  const failure = error instanceof Error ? error : new Error(String(error));
+  if (isExpected(failure)) {
+    writeError(errorLine(failure.message));
   } else {
     const hint = debug
       ? ""
       : ` (run again with ${DEBUG_FLAG} for the stack trace)`;
-    writeError(errorLine(`unexpected error: ${told.message}${hint}`));
+    writeError(errorLine(`unexpected error: ${failure.message}${hint}`));
   }
-  if (debug) writeError(stackTrace(told));
-  return told instanceof ConfigError ? EXIT_WRONG_USE : EXIT_FAILED;
+  if (debug) writeError(stackTrace(failure));
+  return failure instanceof ConfigError ? EXIT_WRONG_USE : EXIT_FAILED;
 }
 
 function isExpected(error: Error): boolean {

@@ -9,7 +9,7 @@ export class StoppedError extends Error {
   override readonly name = "StoppedError";
 }
 
-/** A signal to stop, while somebody listens for it. */
+/** A signal to stop, while it is listened for. */
 export interface StopSignal {
   /** Aborted by the first SIGINT or SIGTERM; its reason is the signal's name. */
   readonly signal: AbortSignal;
@@ -28,8 +28,8 @@ const EXIT_INTERRUPTED = 130;
 
 /**
  * Listens for SIGINT and SIGTERM. To be opened just before something that must
- * not be left half done: work that never lets the event loop turn couldn't be
- * stopped by Ctrl-C while somebody listens.
+ * not be left half done: while it is open, Ctrl-C cannot stop work that never
+ * lets the event loop turn.
  */
 export function listenForStop(): StopSignal {
   const controller = new AbortController();

@@ -17,7 +17,7 @@ import {
 
 /** The page ends in so long or is ended. */
 const STOP_MS = 3000;
-/** How often the page is told the latency. */
+/** How often the page gets the latency, in milliseconds. */
 const LATENCY_MS = 1000;
 
 /** What a page is made from. */
@@ -46,7 +46,7 @@ export function mayListen(
 }
 
 /**
- * Serves the page from a thread of its own; resolves once it listens. Throws
+ * Serves the page from its own thread; resolves once it listens. Throws
  * ConfigError if it may or can not.
  */
 export async function openDashboard(

@@ -1,10 +1,10 @@
 /**
  * The events of one busy key in order of time, in blocks of at most
- * BLOCK_EVENTS: an event moves those of its own block only, however many are
- * newer. Numbers and sums of whole blocks stand in a binary indexed tree
- * (Fenwick 1994), which is made anew where a block comes or goes: once for
- * hundreds of events. SlidingWindows, whose rings are smaller and faster, hands
- * a key over when it has more events than fit into a ring.
+ * BLOCK_EVENTS: an event moves only those of its block, however many are newer.
+ * Numbers and sums of whole blocks are in a binary indexed tree (Fenwick 1994).
+ * It is rebuilt when a block is added or removed, once for hundreds of events.
+ * SlidingWindows, whose rings are smaller and faster, hands a key over when it
+ * has more events than fit into a ring.
  */
 import {
   readDoubles,

@@ -1,7 +1,7 @@
 /**
  * The features of the extended set beyond the handbook's: their names, what
- * they mean, and the whole numbers that they are made of. Each has one total
- * of its own, a whole number, and its value is that total over the scale.
+ * they mean, and the whole numbers that they are made of. Each has its own
+ * total, a whole number, and its value is that total over the scale.
  *
  * All look back over the longest window W: a card's payments within W before
  * the payment, a terminal's within W before the label delay, and of either no

@@ -187,7 +187,7 @@ export class FeatureOperator {
       if (row.timeSeconds > progress) progress = row.timeSeconds;
       this.#customer.process(row, progress, totals, index * width);
     }
-    // A loop of its own: one for both halves would be compiled for either.
+    // A separate loop: a shared one would be compiled for both halves.
     progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);

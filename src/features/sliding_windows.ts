@@ -314,9 +314,9 @@ export class SlidingWindows {
   }
 
   /**
-   * Takes the state that save() wrote in place of its own. Throws an Error,
-   * and keeps its own, where that is of another version or layout, damaged so
-   * that it cannot be right, or too short.
+   * Replaces its state by the one that save() wrote. Throws an Error, and keeps
+   * its own, where that is of another version or layout, damaged so that it
+   * cannot be right, or too short.
    */
   load(source: StateSource): void {
     const expected = this.#fingerprint();
@@ -582,7 +582,7 @@ export class SlidingWindows {
     return ring;
   }
 
-  /** Makes a ring have room for one more event with that value, elsewhere or in blocks if need be. */
+  /** Makes a ring have room for one more event with that value, elsewhere or in blocks if necessary. */
   #makeRoom(ring: number, value: number): number {
     const shorts = this.#memory.shorts[ring >>> 15];
     const at = 2 * (ring & 0x7fff);

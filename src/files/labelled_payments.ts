@@ -28,7 +28,7 @@ export interface GatherOptions {
   readonly days: DayChoice;
   /** Ends the reading by throwing its reason. */
   readonly signal: AbortSignal;
-  /** Told after each batch how many payments have been read. */
+  /** Called after each batch with the number of payments read. */
   readonly gathered: (payments: number) => void;
 }
 

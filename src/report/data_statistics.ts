@@ -36,7 +36,7 @@ export interface DayCounts {
 
 /** One scenario's counts. */
 export interface ScenarioCounts {
-  /** TX_FRAUD_SCENARIO; 0 for frauds of no told scenario, Infinity for all beyond those counted apart. */
+  /** TX_FRAUD_SCENARIO; 0 for frauds without a scenario, Infinity for all beyond those counted apart. */
   readonly scenario: number;
   /** Number of frauds. */
   readonly frauds: number;

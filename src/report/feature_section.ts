@@ -12,7 +12,7 @@ const BINS = 24;
 /** Share of each class's values that the axis covers on either side. */
 const COVERED = 0.995;
 
-/** From this share on, zeros are told in words, since their bar would hide all others. */
+/** From this share on, zeros are described in words, since their bar would hide all others. */
 const ZEROS_APART = 0.5;
 
 const EMPTY = "There are no payments.";
@@ -147,7 +147,7 @@ function valueBins({ values }: FeatureStatistics): Shown {
     if (apart) counts[-from / width] -= zeros[at];
     return shares(counts, values[at].count);
   }) as [Float64Array, Float64Array];
-  const told = (counts: readonly number[]) => {
+  const counted = (counts: readonly number[]) => {
     const parts = ["genuine payments", "frauds"].flatMap((noun, at) => {
       const all = values[at].count;
       return all === 0
@@ -158,8 +158,8 @@ function valueBins({ values }: FeatureStatistics): Shown {
   };
   const out = coarse.map(({ below, above }) => below + above);
   const note = [
-    apart ? ` Exactly 0, and not drawn: ${told(zeros)}.` : "",
-    out.some((count) => count > 0) ? ` Farther out: ${told(out)}.` : "",
+    apart ? ` Exactly 0, and not drawn: ${counted(zeros)}.` : "",
+    out.some((count) => count > 0) ? ` Farther out: ${counted(out)}.` : "",
   ].join("");
   return { from, width, bins, heights, note };
 }

@@ -1,4 +1,4 @@
-/** Histograms: one distribution as bars, or two of different size laid over each other, each as shares of its own. */
+/** Histograms: one distribution as bars, or two of different size laid over each other, each in shares of its total. */
 import { emptyDrawing, frameOf, type LegendEntry } from "./chart_frame.ts";
 import {
   percent,
@@ -27,7 +27,7 @@ export interface HistogramChart {
   readonly from: number;
   /** Width of a bin. */
   readonly binWidth: number;
-  /** The first is filled, a second one is a line over it. */
+  /** The first is filled; a second is drawn as a line over it. */
   readonly series: readonly BinSeries[];
   /** Marks of the horizontal axis where round numbers do not suit. */
   readonly ticks?: readonly Tick[];

@@ -100,7 +100,7 @@ function keyFigure({ name, value, note }: KeyFigure): string {
   );
 }
 
-/** A table in a frame of its own that scrolls where the window is narrow, by keyboard too. */
+/** A table in its own frame, which scrolls in narrow windows, by keyboard too. */
 function tableHtml(
   { caption, header, rows, named }: Table,
   id: string,

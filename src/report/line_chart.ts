@@ -66,7 +66,7 @@ function drawLine(
       continue;
     }
     const here = place(x[at], y[at]);
-    // A point that cannot be told from the one before is left out.
+    // A point that looks like the one before is left out.
     if (open && here === before) continue;
     path += `${open ? "L" : "M"}${here}`;
     open = true;

@@ -79,7 +79,7 @@ export function modelCurves(
   };
 }
 
-/** The points of a curve that can be told apart, the first and the last always; none where a rate has no meaning. */
+/** The distinguishable points of a curve, always with the first and the last; none where a rate has no meaning. */
 export function thinned(x: Float64Array, y: Float64Array): Curve {
   const kept: { x: number[]; y: number[] } = { x: [], y: [] };
   let [lastX, lastY] = [-1, -1];

@@ -153,7 +153,7 @@ function thresholdsTable({ usual, days }: ModelCurves): Table {
     header: [
       "threshold",
       "alerts",
-      "alerts a day",
+      "alerts per day",
       "frauds found",
       "recall",
       "precision",

@@ -43,7 +43,7 @@ const DAYS_DRAWN = 400;
 /** Days that a table of values lists. */
 const DAYS_LISTED = 400;
 
-/** Scenarios that have a line of their own. */
+/** Scenarios that have their own line. */
 const LINES_MAX = 4;
 
 /** Marks of a day. */
@@ -54,7 +54,7 @@ const NO_FRAUDS = "There are no frauds.";
 
 /** What a scenario is called. */
 export function scenarioName(scenario: number): string {
-  if (scenario === 0) return "no scenario told";
+  if (scenario === 0) return "no scenario";
   if (scenario === Infinity) return "other scenarios";
   return SCENARIOS[scenario] ?? `scenario ${scenario}`;
 }
@@ -77,7 +77,7 @@ export function overviewSection(data: ReportData): Section {
   const numbers: KeyFigure[] = [
     { name: "payments", value: grouped(payments), ...note(dates) },
     {
-      name: "payments a day",
+      name: "payments per day",
       value: grouped(payments / (days.length || 1), 1),
       ...note(
         `mean of ${
@@ -297,7 +297,7 @@ function daysFigure(statistics: DataStatistics): Figure {
     `frauds and ${mean((day) => day.fraudCards)} cards with a fraud.`;
   return {
     id: "days",
-    title: "Payments, frauds and cards with frauds a day",
+    title: "Payments, frauds and cards with frauds per day",
     description:
       `${described} Payments are divided by ${PAYMENTS_DIVISOR}, as ` +
       `in the handbook.${meansNote(count)}`,
@@ -387,7 +387,7 @@ function scenarioDaysFigure(statistics: DataStatistics): Figure {
     : "";
   return {
     id: "scenario_days",
-    title: "Frauds a day by scenario",
+    title: "Frauds per day by scenario",
     description: scenarios.length === 0
       ? NO_FRAUDS
       : `A line for each of ${

@@ -14,7 +14,7 @@ const DOTS_MAX = 2500;
 /** Terminals that are drawn around the customer. */
 const NEAR_MAX = 1500;
 
-/** Terminals that have shapes of their own; of more, points. */
+/** Most terminals that get their own shapes; more are drawn as points. */
 const SHAPES_MAX = 400;
 
 /** Radii from the customer to the edge of the nearer view. */
@@ -157,7 +157,7 @@ function circle(
     cy + r <= y + size;
   const shape = element("circle", { class: "s1 thin", cx, cy, r });
   if (within) return shape;
-  // A view of its own clips without an id that would have to be unique.
+  // A separate view clips without an id, which would have to be unique.
   return element(
     "svg",
     {

@@ -70,7 +70,7 @@ export interface StoredPayments {
   readonly description: string;
   /** See Store.rows. */
   readonly badRow: (row: BadRow) => void;
-  /** Told of records that are no profiles. */
+  /** Gets reports of records that are not profiles. */
   readonly report: LogReport;
 }
 

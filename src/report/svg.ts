@@ -1,7 +1,7 @@
 /**
- * SVG as text: elements, escaping, numbers of few digits, widths of text as
- * far as they can be told without a font, and the look that all figures share.
- * Figures name classes only; the page and the files each bring their colours.
+ * SVG as text: elements, escaping, numbers of few digits, estimated widths of
+ * text without a font, and the look that all figures share. Figures name
+ * classes only; the page and the files each bring their colours.
  */
 
 /** Attributes of an element; undefined ones are left out. */
@@ -187,7 +187,7 @@ export function inlineSvg(drawing: Drawing, wording: Wording): string {
 const TITLE_HEIGHT = 30;
 const MARGIN = 12;
 
-/** A drawing as a file of its own, on light ground, with its title above. */
+/** A drawing as a separate file, on light ground, with its title above. */
 export function standaloneSvg(drawing: Drawing, wording: Wording): string {
   const width = drawing.width + 2 * MARGIN;
   const height = drawing.height + TITLE_HEIGHT + 2 * MARGIN;

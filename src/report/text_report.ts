@@ -110,9 +110,9 @@ function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
     return { column: Math.floor((tick.value - first) / step), text: tick.text };
   });
   return [
-    `Payments a day${note}`,
+    `Payments per day${note}`,
     ...columnChart(means((day) => day.payments), 4),
-    `Frauds a day${note}`,
+    `Frauds per day${note}`,
     ...columnChart(means((day) => day.frauds), 4),
     axisLine(axis),
   ];
@@ -216,7 +216,7 @@ function modelLines(model: ModelCurves): string[] {
     grouped(model.averagePrecision, 3),
     "",
     ...textLines([
-      ["threshold", "alerts a day", "recall", "precision"],
+      ["threshold", "alerts per day", "recall", "precision"],
       ...usual.map((row) => [
         row.threshold.toFixed(1),
         grouped(row.alerts / days, 1),

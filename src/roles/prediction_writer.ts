@@ -45,7 +45,7 @@ const LOOK_MS = 200;
 export interface PredictionWriterOptions extends FillOptions {
   /** Where the rows go. */
   readonly store: PredictionStore;
-  /** Aborted when all payments are stored: who has not begun by then never will. */
+  /** Aborted when all payments are stored: a scorer that has not started by then never will. */
   readonly stored: AbortSignal;
 }
 

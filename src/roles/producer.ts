@@ -40,7 +40,7 @@ export interface ProducerOptions {
   readonly data: RunSettings["data"];
   /** How fast. */
   readonly pace: RunSettings["pace"];
-  /** Told after each append which TRANSACTION_ID comes next. */
+  /** Called after each append with the next TRANSACTION_ID. */
   readonly published?: (nextId: number) => void;
 }
 

@@ -28,7 +28,7 @@ export interface RebuildOptions {
   readonly startSeconds: number | undefined;
   /** Whether the store may lack what the log no longer holds. */
   readonly acceptMissingStart: boolean;
-  /** Told how many rows have been stored so far. */
+  /** Called with the number of rows stored so far. */
   readonly stored: (rows: number) => void;
 }
 

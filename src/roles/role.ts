@@ -87,7 +87,7 @@ export interface TrainingSettings {
 /** How fast payments are published. */
 export type Pace =
   | { readonly kind: "max" }
-  /** So many a second. */
+  /** Payments per second. */
   | { readonly kind: "rate"; readonly perSecond: number }
   /** Event time so many times faster than the clock. */
   | { readonly kind: "speedup"; readonly factor: number };

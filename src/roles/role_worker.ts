@@ -38,7 +38,7 @@ export interface RoleWork {
 export type FromRole =
   /** The payments before `nextId` are published. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** So many payments are stored, these among them. */
+  /** Payments were stored, these among them. */
   | {
     readonly kind: "stored";
     readonly count: number;

@@ -188,7 +188,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#useApplied();
   }
 
-  /** Takes the threshold that somebody may have applied. */
+  /** Takes a threshold that was applied to the stream. */
   #useApplied(): void {
     const { alertThreshold } = this.#context.control;
     if (alertThreshold !== undefined) this.#alerts.useThreshold(alertThreshold);

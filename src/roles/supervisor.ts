@@ -1,7 +1,7 @@
 /**
- * Runs roles side by side, each in a thread of its own: one that fails stops
- * the rest in order, and a stop reaches all of them. The roles share nothing
- * but the log and the store, so they may as well be separate processes.
+ * Runs roles side by side, each in its own thread: one that fails stops the
+ * rest in order, and a stop reaches all of them. The roles share nothing but
+ * the log and the store, so they may as well be separate processes.
  */
 import { join } from "node:path";
 import { rest } from "../base/clock.ts";
@@ -29,8 +29,8 @@ import { Thread } from "../base/thread.ts";
 import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
 
 /**
- * A role that has been told to stop and waits for a server that does not
- * answer is ended after so long: less than the 10 s that containers give.
+ * How long a role may take to stop, in milliseconds, before it is terminated:
+ * less than the 10 s that containers give.
  */
 const STOP_MS = 7000;
 
@@ -51,7 +51,7 @@ export interface StreamOptions {
 
 /** How roles are supervised. */
 export interface SuperviseOptions {
-  /** Ends all roles after the step in hand. */
+  /** Ends all roles after the current step. */
   readonly signal: AbortSignal;
   /** How the roles' logs are written. */
   readonly log: RoleWork["log"];
@@ -150,9 +150,9 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * Does work as long as the topics keep the partitions of the stream, which
-   * somebody may add to; the work ends at its signal. Throws ConfigError, also
-   * where the work has failed, once they do not.
+   * Does work as long as the topics keep the partitions of the stream, to which
+   * other programs may add; the work ends at its signal. Throws ConfigError,
+   * also where the work has failed, once they do not.
    */
   async whole(
     signal: AbortSignal,

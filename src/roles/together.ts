@@ -2,8 +2,8 @@
 import type { StreamContext } from "../stream/stream_context.ts";
 
 /**
- * Runs parts until all are done. If one fails the others do not go on alone:
- * they end after the step in hand, and its error is thrown.
+ * Runs parts until all are done. If one fails, the others end after their
+ * current step, and its error is thrown.
  */
 export async function runTogether(
   context: StreamContext,

@@ -1,9 +1,9 @@
 /**
  * The trainer: reads the sink topic (and analysts' verdicts), trains a
  * challenger at each boundary of event days, keeps the versions in the
- * registry, and measures how the models do as labels become known. It has no
- * offsets of its own: its state is the newest days of the log, read again when
- * it starts, and what it has decided stands in the registry.
+ * registry, and measures how the models do as labels become known. It commits
+ * no offsets. Its state is the newest days of the log, read again when it
+ * starts; its decisions are in the registry.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";

@@ -1,8 +1,8 @@
 /**
- * The trimmer: removes from the log what is older in event time than the
- * stream is to keep, and never what somebody still needs: a stage to restore
- * its state, the writer or the files to go on. Dead letters, profiles and the
- * control topic stay whole.
+ * The trimmer: removes from the log what is older in event time than the stream
+ * is to keep, and never what is still needed: a stage to restore its state, the
+ * writer or the files to go on. Dead letters, profiles and the control topic
+ * stay whole.
  */
 import { rest } from "../base/clock.ts";
 import { type Log, offsetAt } from "../log/log.ts";
@@ -69,7 +69,7 @@ export async function trimStream(
 ): Promise<void> {
   const { log, control, logger } = context;
   const start = await control.startSeconds(options.startSeconds);
-  if (start === undefined) return; // no event time can be told yet
+  if (start === undefined) return; // the event time is not known yet
   const commits = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
   const progress = Math.max(...commits.map((c) => parseCommit(c).progress));
   const oldest = start + progress - options.keepDays * DAY_SECONDS;

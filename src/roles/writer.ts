@@ -38,7 +38,7 @@ import {
 export interface WriterOptions extends FillOptions {
   /** Where the rows go. */
   readonly store: Store;
-  /** Told what has been stored: cells, their width, number of rows. */
+  /** Called with what has been stored: cells, their width, number of rows. */
   readonly stored?: (
     cells: Float64Array,
     width: number,

@@ -1,8 +1,8 @@
 /**
  * Which scored payments become alerts: all from a threshold on, the most
- * suspect cards of a day, or so many payments a day. In a stream nobody knows
- * the rest of the day, so the latter two alert from the score that would have
- * filled the quota on the days before, until today's quota is full.
+ * suspicious cards of a day, or a number of payments per day. In a stream
+ * nobody knows the rest of the day, so the latter two alert from the score that
+ * would have filled the quota on the days before, until today's quota is full.
  *
  * A judge works on one partition and its verdicts are a function of the scores
  * that it has been given, in their order: partitions share the quota evenly

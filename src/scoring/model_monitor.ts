@@ -37,11 +37,11 @@ const DETAIL = /^psi:|^payments$/;
 
 /** How models are measured. */
 export interface ModelMonitorOptions {
-  /** The log, and where it is told. */
+  /** The log, and where results are logged. */
   readonly context: StreamContext;
   /** Where the metrics go. */
   readonly store: PredictionStore;
-  /** The labelled payments; somebody else fills it. */
+  /** The labelled payments; the trainer fills it. */
   readonly window: TrainingWindow;
   /** The first day that is measured. */
   readonly firstDay: number;

@@ -1,8 +1,8 @@
 /**
- * The registry of a stream's models: a folder with a file a version and
+ * The registry of a stream's models: a folder with one file per version and
  * registry.json, which says which of them is the champion, since which event
- * day, and why. Whoever changes it holds its lock for that moment; readers
- * take none, since the file is replaced as a whole.
+ * day, and why. A change holds its lock for that moment. Readers take none,
+ * since the file is replaced as a whole.
  */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -266,7 +266,7 @@ export function withEntry(registry: Registry, entry: RegistryEntry): Registry {
   };
 }
 
-/** The registry with a version that somebody has chosen. Throws DataError for one that is not there. */
+/** The registry with a chosen version as champion. Throws DataError for a version that it does not have. */
 export function chosen(registry: Registry, version: string): Registry {
   if (!registry.history.some((entry) => entry.version === version)) {
     throw new DataError(

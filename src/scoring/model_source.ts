@@ -1,7 +1,7 @@
 /**
- * Where the scorer's model comes from while it runs: a file that somebody may
- * replace, or a registry whose champion changes. Both are looked at between
- * batches and not more often than every LOOK_MS; what is broken is told once
+ * Where the scorer's model comes from while it runs: a file that may be
+ * replaced, or a registry whose champion changes. Both are looked at between
+ * batches and not more often than every LOOK_MS; a broken one is logged once
  * and the model in use stays.
  *
  * A registry is read in one of two ways. Live, its newest champion scores

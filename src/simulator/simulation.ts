@@ -38,7 +38,7 @@ export interface SimulationChoice {
   readonly rng: "handbook" | "seedrandom";
   /** Seed text; the handbook's data have no use for it. */
   readonly seed: string;
-  /** Told now and then which fraction of the work before day 0 is done. */
+  /** Called now and then with the fraction of the work before day 0 that is done. */
   readonly onProgress?: (doneFraction: number) => void;
 }
 

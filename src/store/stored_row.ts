@@ -28,7 +28,7 @@ export interface BadRow {
   readonly problem: string;
 }
 
-/** Told of a row that cannot be used: returns to have it left out, or throws. */
+/** Handles an unusable row: returns to leave it out, or throws. */
 export type BadRowHandler = (row: BadRow) => void;
 
 /** Names a row that cannot be used, in one line. */

@@ -41,7 +41,7 @@ interface CopiedFile {
 interface Contents {
   /** Version of this file's form. */
   readonly format: number;
-  /** When the copy was begun, ISO 8601. */
+  /** When the copy was started, ISO 8601. */
   readonly taken: string;
   /** The stream's id; null in a stream that has none yet. */
   readonly stream: string | null;
@@ -51,7 +51,7 @@ interface Contents {
 
 /** What a backup holds. */
 export interface BackupSummary {
-  /** When it was begun, ISO 8601. */
+  /** When it was started, ISO 8601. */
   readonly taken: string;
   /** Number of files. */
   readonly files: number;

@@ -1,9 +1,8 @@
 /**
  * What becomes of a record: the checks that a stage makes, each written once,
- * with the sentence that its dead letter says. Who only reads a topic (the
- * trainer, the monitor, a recovery) passes over what the stages refuse by the
- * same rules. The place of a record is checked in placement.ts, its form where
- * it is parsed.
+ * with the sentence that its dead letter says. Readers of a topic (the trainer,
+ * the monitor, a recovery) skip what the stages refuse, by the same rules. The
+ * place of a record is checked in placement.ts, its form where it is parsed.
  */
 import { formatDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";

@@ -55,7 +55,7 @@ export type JudgedDay = readonly [
 export interface StageCommit {
   /** The form that it has. */
   readonly version?: number;
-  /** The offset that it belongs to: one that somebody has moved since differs from it. */
+  /** The offset that it belongs to. If another program has moved the group since, its offset differs. */
   readonly offset?: number;
   /** The last record before the offset, where there is one: a topic that was made again holds another. */
   readonly last?: RecordMark | null;
@@ -69,9 +69,9 @@ export interface StageCommit {
   readonly counters: StageCounters;
   /** Of a writer: the counters, and the dead letters, hold the records below this offset though their rows are being stored again; left out where that is the commit's own offset. */
   readonly counted?: number;
-  /** Of a writer: records that the log had lost before they were stored, and that somebody has accepted as missing; left out for none. */
+  /** Of a writer: records that the log had lost before they were stored, and that were accepted as missing; left out for none. */
   readonly missing?: number;
-  /** Of the scorer: counters of its own. */
+  /** Of the scorer: its own counters. */
   readonly scoring?: ScoringCounters;
   /** Of the scorer: the days that are being judged; none where the policy needs no memory. */
   readonly judged?: readonly JudgedDay[];

@@ -45,17 +45,16 @@ export interface StreamParameters {
   readonly maxGapSeconds: number;
   /**
    * How far behind the newest payment of its partition one that was accepted is
-   * known if it comes again, seconds; at least the lateness. Absent in streams
-   * that were begun before there was a choice: they know it as long as it is
-   * in reach of a window.
+   * known if it comes again, seconds; at least the lateness. Absent in older
+   * streams, which know it as long as it is in reach of a window.
    */
   readonly dedupeSeconds?: number | undefined;
   /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
   readonly startSeconds?: number | undefined;
   /**
    * How the payments' keys choose their partition. A payment elsewhere, or with
-   * another key than its CUSTOMER_ID, is a dead letter. Absent in streams that
-   * were begun before this was recorded: they take it wherever it lies.
+   * another key than its CUSTOMER_ID, is a dead letter. Absent in older
+   * streams, which take it wherever it lies.
    */
   readonly partitioner?: Partitioner | undefined;
 }
@@ -136,11 +135,11 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
-  /** Where the stages begin in topics whose beginning was deleted, an offset a partition. */
+  /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments. */
   scoring: { readonly on: true };
-  /** The threshold of alerts that somebody has applied to the running stream. */
+  /** The threshold of alerts that was applied to the running stream. */
   threshold: { readonly value: number };
 }
 
@@ -204,7 +203,7 @@ export class Control {
   /** What all roles agreed on, once one has run. */
   get parameters(): StreamParameters | undefined {
     const parameters = this.#value("parameters");
-    // Streams that were begun before there were sets name none.
+    // Streams from before there were sets name none.
     return parameters && {
       ...parameters,
       features: {
@@ -258,7 +257,7 @@ export class Control {
 
   /**
    * Records the ids of the stream's topics where they are not yet. Throws
-   * LogError if one of them is not the one that the stream was begun with.
+   * LogError if one of them is not the one that the stream was created with.
    */
   async agreeTopics(names: readonly string[]): Promise<void> {
     const found = new Map<string, string>();
@@ -298,7 +297,7 @@ export class Control {
     }
   }
 
-  /** Offset of the first record that a stage takes: 0, unless somebody has accepted that those before it were deleted. */
+  /** Offset of the first record that a stage takes: 0, unless the deletion of those before it was accepted. */
   acceptedStart(topic: string, partition: number): number {
     return this.#value("starts")?.[topic]?.[partition] ?? 0;
   }
@@ -315,7 +314,7 @@ export class Control {
     );
   }
 
-  /** The score from which on payments are alerts, where somebody has applied one. */
+  /** The score from which on payments are alerts, if one was applied. */
   get alertThreshold(): number | undefined {
     return this.#value("threshold")?.value;
   }
@@ -426,7 +425,7 @@ export class Control {
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
-/** Stands for a flag's value in streams that were begun before there was the flag. */
+/** Stands for a flag's value in streams that are older than the flag. */
 const NOT_YET = "";
 
 /** What a flag was and is, for people; a switch has no value. */

@@ -68,8 +68,8 @@ export interface Truncated {
 }
 
 /**
- * So many bytes of a key or a value are kept: a letter must not be larger than
- * what a broker takes, whatever the record's own topic allows.
+ * How many bytes of a key or a value are kept. A letter must not be larger than
+ * a broker accepts, whatever the record's own topic allows.
  */
 export const KEPT_BYTES = 16_384;
 
@@ -130,8 +130,8 @@ export class DeadLetterBox {
 }
 
 /**
- * All dead letters of a log, oldest first. What somebody else has put among
- * them is one itself, with its place there as its source.
+ * All dead letters of a log, oldest first. A foreign record among them counts
+ * as a dead letter itself, with its place there as its source.
  */
 export async function* readDeadLetters(log: Log): AsyncGenerator<DeadLetter> {
   const ends = await log.endOffsets(DEAD_LETTER_TOPIC) ?? [];

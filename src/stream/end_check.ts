@@ -241,7 +241,7 @@ async function readStage(
       read === undefined || emitted === undefined || rejected === undefined ||
       frauds === undefined
     ) return undefined;
-    // Records that somebody has accepted as missing count as read.
+    // Records that were accepted as missing count as read.
     const missing = numberOf(metadata, "missing") ?? 0;
     sum = {
       read: sum.read + read + missing,

@@ -3,13 +3,13 @@
  * again: of each its id, a 64-bit hash of its other fields, its time and its
  * offset, 28 bytes.
  *
- * The entries stand in a queue of chunks, in order of acceptance: they enter
- * at one end, leave at the other when they have expired, and never move. An
- * index finds them by id: a hash table of segments, each for the ids whose hash
- * begins with certain bits. A segment that is full is made anew without the
- * slots of entries that have left, larger or smaller by what remains, and one
- * that would become too large as two. So nothing is ever copied but a segment,
- * what has left leaves no trace, and nothing is allocated per payment.
+ * The entries stand in a queue of chunks, in order of acceptance: they enter at
+ * one end, leave at the other when they have expired, and never move. An index
+ * finds them by id: a hash table of segments, each for the ids whose hash
+ * begins with certain bits. A full segment is rebuilt without the slots of
+ * entries that have left, larger or smaller by what remains, and one that would
+ * become too large as two. So nothing is ever copied but a segment, what has
+ * left leaves no trace, and nothing is allocated per payment.
  */
 import {
   readDoubles,
@@ -217,7 +217,7 @@ const SLOT_HASH = 0;
 const SLOT_ENTRY = 1;
 const SLOT_WORDS = 2;
 
-/** Slots of the largest segment: to make one anew takes some tens of microseconds. */
+/** Slots of the largest segment. Rebuilding one takes some tens of microseconds. */
 const SEGMENT_MAX = 8192;
 const SEGMENT_MIN = 16;
 /** A segment is full at this share of used slots … */
@@ -377,7 +377,7 @@ class Index {
     return false;
   }
 
-  /** Makes a segment anew, as two if it is large. */
+  /** Rebuilds a segment, as two if it is large. */
   #renew(place: number, first: number, next: number): void {
     const segment = this.#directory[place];
     const live = liveIn(segment, first, next);
@@ -502,8 +502,8 @@ const FIELD_WORDS = 9;
 
 /**
  * A hash of 64 bits of all fields of a payment but its id, every bit of them:
- * two of MurmurHash3's 32 bits, each with constants of its own. Two payments
- * of one id that differ hash alike once in 2^64 times.
+ * two of MurmurHash3's 32 bits, each with its own constants. Two payments of
+ * one id that differ hash alike once in 2^64 times.
  */
 class FieldsHash {
   // The two doubles, then the whole numbers below 2^31.

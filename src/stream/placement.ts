@@ -29,7 +29,7 @@ export class Placement {
   readonly #partitions: number;
   readonly #partition: number;
 
-  /** Checks nothing in a stream that was begun before its partitioner was recorded. */
+  /** Checks nothing in a stream from before partitioners were recorded. */
   constructor(
     { partitioner, partitions }: StreamParameters,
     partition: number,
@@ -86,7 +86,7 @@ export class Placement {
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
-/** So much of a wrong key is shown. */
+/** How many bytes of a wrong key are shown. */
 const SHOWN_BYTES = 40;
 
 /** More digits than any id has. */

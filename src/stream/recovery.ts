@@ -50,7 +50,7 @@ export interface Replay {
   readonly to: number;
   /** Makes the state of these records. */
   readonly work: StageWork<unknown>;
-  /** Told how many rows of theirs it has taken. */
+  /** Called with the number of their rows that it has taken. */
   readonly done: (rows: number) => void;
 }
 

@@ -52,7 +52,7 @@ export interface Stage {
   readonly limit: ReadLimit;
   /** Whether it makes dead letters of what it refuses. (The scorer does not: the writer reads the same topic by the same rules, and two letters of one record would be one too many.) */
   readonly writesLetters: boolean;
-  /** So much of a record tells it from others: a pack may have 256 KiB. */
+  /** How many bytes of a record identify it; a pack may have 256 KiB. */
   readonly markedBytes: number;
   /** Whether it may leave records without an outcome, and begin late where the first ones are deleted, as the scorer does. */
   readonly isOptional?: boolean;
@@ -364,7 +364,7 @@ export interface StageRun<Rows = unknown> {
   ): Promise<PartitionTask<StageStep<Rows>>>;
   /** Stores what steps lead to, before they are committed. */
   store?(steps: readonly StageStep<Rows>[]): Promise<void>;
-  /** Whether it ends when all that is there is taken, though more may come. */
+  /** Whether it ends when all existing records are taken, although more may come. */
   readonly onlyPresent?: boolean;
 }
 

@@ -39,7 +39,7 @@ export interface Connection {
   readonly store: StoreSettings;
 }
 
-/** A stream that is there. */
+/** An existing stream. */
 export interface StoredStream extends AsyncDisposable {
   /** Its log. */
   readonly log: Log;
@@ -49,7 +49,7 @@ export interface StoredStream extends AsyncDisposable {
   readonly parameters: StreamParameters | undefined;
 }
 
-/** Opens a stream that is there; throws DataError if there is no data folder, LogError if the log cannot be reached. */
+/** Opens an existing stream; throws DataError if there is no data folder, LogError if the log cannot be reached. */
 export async function openStoredStream(
   connection: Connection,
   report: LogReport,

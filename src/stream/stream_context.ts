@@ -16,7 +16,7 @@ export interface StreamContext {
   readonly parameters: StreamParameters;
   /** Where the role says what it does. */
   readonly logger: Logger;
-  /** Ends the role after the step in hand. */
+  /** Ends the role after the current step. */
   readonly signal: AbortSignal;
   /** The folder of the stages' snapshots, where any are kept. */
   readonly snapshotFolder?: string | undefined;

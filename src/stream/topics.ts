@@ -1,9 +1,9 @@
 /** The topics of the pipeline and who works on them: a public interface. */
 import type { TopicSpec } from "../log/log.ts";
 
-/** Customer profiles, one record a customer. */
+/** Customer profiles, one record per customer. */
 export const CUSTOMER_TOPIC = "customer_topic";
-/** Terminal profiles, one record a terminal. */
+/** Terminal profiles, one record per terminal. */
 export const TERMINAL_TOPIC = "terminal_topic";
 /** Payments as they happen; key CUSTOMER_ID. */
 export const TRANSACTION_TOPIC = "transaction_topic";
@@ -49,7 +49,7 @@ export const SCORING: typeof PIPELINE = [
   { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },
 ];
 
-/** Topics that follow from each other: none of them may be made anew in a stream. */
+/** Topics that follow from each other. None of them may be created again in a stream. */
 export const CHAIN: readonly string[] = [
   TRANSACTION_TOPIC,
   REPARTITION_TOPIC,

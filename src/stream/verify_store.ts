@@ -43,7 +43,7 @@ export interface VerifyOptions {
   readonly store: Store;
   /** Ends the comparing: its reason is thrown. */
   readonly signal: AbortSignal;
-  /** Told how many of the store's rows have been compared. */
+  /** Called with the number of rows of the store that have been compared. */
   readonly compared: (rows: number) => void;
 }
 

@@ -39,7 +39,7 @@ export interface FillOptions {
   readonly clears?: boolean;
   /** Whether records that the log no longer holds may be missing from the store. */
   readonly acceptMissingStart?: boolean;
-  /** Whether it ends when all that is there is stored, though more may come. */
+  /** Whether it ends when all existing records are stored, although more may come. */
   readonly onlyPresent?: boolean;
 }
 
@@ -334,7 +334,7 @@ async function beginning(
     if (ours || !commit || commit.offset >= stored.offset) {
       return await notBelow(source, { partition, first, state: stored, ours });
     }
-    // A bare offset further back: somebody wants rows stored again from there.
+    // A bare offset further back is a request to store rows again from there.
     if (first === 0) return stateAt(0);
     return { ...stored, offset: Math.max(first, commit.offset) };
   }

@@ -72,7 +72,7 @@ testRunning("a topic of another form is told and left as it is", async () => {
   assert.equal(made.code, 1);
   assert.match(
     made.stderr,
-    /^fraudstream: not as it should be: customer_topic;/,
+    /^fraudstream: wrong settings: customer_topic;/,
   );
   const [customers] = await shown(data);
   assert.deepEqual(

@@ -1,6 +1,7 @@
 /**
- * Words that docs/STYLE.md rules out, in what people read: the README and the
- * pages of docs. Code blocks and inline code are left out; they are output.
+ * Words that docs/STYLE.md rules out, in what people read: the README, the
+ * pages of docs, and the texts and comments of src. Code blocks and inline code
+ * of pages are left out; they are output.
  */
 import assert from "node:assert/strict";
 import { testReading } from "../permission.ts";
@@ -16,7 +17,8 @@ const EXEMPT = [
 ];
 
 /** Where a figure is a picture. */
-const PICTURES = ["docs/REPORT.md"];
+const PICTURES =
+  /^(?:docs\/REPORT\.md|src\/(?:report|dashboard)\/|src\/cli\/commands\/report)/;
 
 /** The longest sentence, in words. */
 const WORDS_MAX = 40;
@@ -48,6 +50,12 @@ const BANNED: readonly (readonly [RegExp, string])[] = [
   [/\bneeds? be\b/i, "necessary"],
   [/\bin earnest\b/i, "in production"],
   [/\bmachinery\b/i, "name the parts"],
+];
+
+/** What else is not written in comments. */
+const IN_COMMENTS: typeof BANNED = [
+  [/^(?:\/\*\*|\/\/) So (?:long|many|much|often|far) /, "how long, how many"],
+  [/\bsomebody\b/i, "another process, the user, or the passive voice"],
 ];
 
 const FIGURES = [/\bfigures?\b/i, "number, result, measurement"] as const;
@@ -113,7 +121,11 @@ function sentencesOf(text: string): string[] {
 
 /** Each phrase of a text that is ruled out, with its replacement. */
 function bannedIn(path: string, text: string): string[] {
-  const list = PICTURES.includes(path) ? BANNED : [...BANNED, FIGURES];
+  const list = PICTURES.test(path) ? BANNED : [...BANNED, FIGURES];
+  return bannedBy(list, text);
+}
+
+function bannedBy(list: typeof BANNED, text: string): string[] {
   return list.flatMap(([pattern, instead]) => {
     const found = pattern.exec(text)?.[0];
     return found === undefined ? [] : [`"${found}"; write: ${instead}`];
@@ -135,6 +147,45 @@ testReading("pages use none of the words that docs/STYLE.md rules out", () => {
   assert.deepEqual(found, []);
   assert.ok(seen > 500, `only ${seen} blocks were seen`);
 });
+
+/** The sources, by path from the root. */
+function* sources(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) yield* sources(path);
+    else if (/\.(?:ts|js|html)$/.test(name)) yield path;
+  }
+}
+
+/** Comments and quoted texts of a source, each as one line. */
+function textsOf(code: string): { line: number; text: string }[] {
+  const texts =
+    /\/\*[\s\S]*?\*\/|(?<![:"'`\w])\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
+  return [...code.matchAll(texts)].map(({ 0: found, index }) => ({
+    line: code.slice(0, index).split("\n").length,
+    text: found.replaceAll(/\n\s*\*/g, " ").replaceAll(/\s+/g, " "),
+  }));
+}
+
+testReading(
+  "sources use none of the words that docs/STYLE.md rules out",
+  () => {
+    const found: string[] = [];
+    let seen = 0;
+    for (const path of sources("src")) {
+      for (const { line, text } of textsOf(read(new URL(path, ROOT)))) {
+        seen++;
+        const problems = [
+          ...bannedIn(path, text),
+          ...text.startsWith("/") ? bannedBy(IN_COMMENTS, text) : [],
+        ];
+        found.push(...problems.map((problem) => `${path}:${line}: ${problem}`));
+      }
+    }
+    assert.deepEqual(found, []);
+    assert.ok(seen > 5000, `only ${seen} texts were seen`);
+  },
+);
 
 testReading(
   `no sentence has more than ${WORDS_MAX} words or two colons`,

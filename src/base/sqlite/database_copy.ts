@@ -30,7 +30,7 @@ export class DatabaseView implements Disposable {
     const copy = new DatabaseSync(path);
     try {
       copy.exec("PRAGMA synchronous = OFF");
-      // Whoever opens the copy to check it then need not change it.
+      // So a later check of the copy does not have to change it.
       copy.exec("PRAGMA journal_mode = WAL");
       copy.exec("PRAGMA foreign_keys = OFF");
       copy.exec("BEGIN");

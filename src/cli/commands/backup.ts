@@ -27,7 +27,7 @@ Examples:
       goes on from the copy; to keep it as it is, copy it first (cp -r)
 `;
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     to: { value: "<dir>", help: "a new folder for the copy" },
@@ -63,7 +63,9 @@ async function backup(options: BackupOptions): Promise<void> {
     );
   }
   if (check !== undefined) {
-    writeResult(`${check} is right: ${told(await checkBackup(check, report))}`);
+    writeResult(
+      `${check} is right: ${summaryOf(await checkBackup(check, report))}`,
+    );
     return;
   }
   if (to === undefined) return;
@@ -81,7 +83,7 @@ async function backup(options: BackupOptions): Promise<void> {
   const withStore = store.kind === "embedded";
   const plan = { from: folder, to, withStore };
   const summary = await makeBackup(plan, report);
-  writeResult(`${folder} was copied to ${to}: ${told(summary)}`);
+  writeResult(`${folder} was copied to ${to}: ${summaryOf(summary)}`);
   if (store.kind === "cassandra") {
     writeResult(
       "the store in Cassandra is not part of the copy: 'fraudstream rebuild' " +
@@ -90,7 +92,7 @@ async function backup(options: BackupOptions): Promise<void> {
   }
 }
 
-function told(summary: BackupSummary): string {
+function summaryOf(summary: BackupSummary): string {
   const { taken, files, bytes, records, payments } = summary;
   const stored = payments === undefined
     ? "no store"

@@ -47,7 +47,7 @@ const LIMIT_MAX = 1_000_000_000;
 /** Raw bytes shown of a record. */
 const SHOWN_BYTES = 120;
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     json: { help: "one JSON object per line, raw bytes as base64" },
@@ -115,7 +115,7 @@ function checkTogether(options: DeadLettersOptions): void {
   const needy = first || second;
   if (needy && id === undefined) {
     throw new ConfigError(
-      `${needy} needs --id, which says which dead letter is meant; for ` +
+      `${needy} needs --id, the id of the dead letter; for ` +
         "example: --id=transaction_topic/2/17",
     );
   }

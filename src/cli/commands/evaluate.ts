@@ -66,7 +66,7 @@ import { writeError, writeResult } from "../output/terminal.ts";
 /** What looking into an alert costs, in the unit of the amounts. */
 const ALERT_COST = 10;
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     model: {

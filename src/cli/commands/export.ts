@@ -40,7 +40,7 @@ import {
 import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     out: { value: "<file>", help: "required: file to write, or - for stdout" },

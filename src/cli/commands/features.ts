@@ -34,7 +34,7 @@ import { listenForStop, throwIfStopped } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     in: {

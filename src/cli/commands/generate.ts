@@ -32,7 +32,7 @@ import {
   writeResult,
 } from "../output/terminal.ts";
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     out: {

@@ -19,7 +19,7 @@ import {
 import { writeResult } from "../output/terminal.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     data: {
@@ -77,7 +77,7 @@ async function models(options: ModelsOptions): Promise<void> {
   if (promote !== undefined || rollback) {
     const change = (before: Registry) =>
       promote === undefined ? rolledBack(before) : chosen(before, promote);
-    // Whoever becomes champion must be there and whole.
+    // A new champion must exist and be intact.
     const { champion } = change(registry);
     openVersion(folder, champion ?? "");
     registry = await changeRegistry(folder, change);

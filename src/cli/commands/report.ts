@@ -64,7 +64,7 @@ import {
   writeResult,
 } from "../output/terminal.ts";
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     out: {
@@ -101,7 +101,7 @@ type ReportOptions =
 
 type ReportFormat = "html" | "svg" | "png";
 
-/** Width of figures that are files of their own. */
+/** Width of figures in separate files, in pixels. */
 const FIGURE_WIDTH = 720;
 const SMALL_FIGURE_WIDTH = 360;
 
@@ -128,8 +128,8 @@ export const REPORT_COMMAND: CommandDeclaration = defineCommand({
   flags: [FLAGS, DATA_FLAGS, FEATURE_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: (options, sourceOf) => {
-    // What the environment says of a stream is meant only where no flag says
-    // that the payments come from elsewhere.
+    // Variables that name a stream count only where no flag says that the
+    // payments come from elsewhere.
     const from = (source: Source) =>
       CONNECTION_FLAGS.some(({ flags }) => {
         return Object.keys(flags).some((key) => sourceOf(key) === source);
@@ -165,7 +165,8 @@ async function report(
     : new JudgedModel(openJudged(options.model));
   const kind = chooseSource(options, named, model?.features !== undefined);
   const choice = paymentsOf(kind, options);
-  // Before somebody listens: a simulation could not be stopped otherwise.
+  // Before the signal handler is set: a simulation could not be stopped
+  // otherwise.
   const payments = choice && await openPaymentsShown(choice);
   using stop = listenForStop();
   const { signal } = stop;
@@ -208,7 +209,7 @@ function chooseSource(
   const [dataFlag] = givenFlags({ flags: SIMULATED }, options);
   const [featureFlag] = givenFlags(FEATURE_FLAGS, options);
   if (featureFlag && featuresKnown) {
-    refuse(featureFlag, "--model, which has features of its own");
+    refuse(featureFlag, "--model, which has its own features");
   }
   if (options.in !== undefined) {
     if (dataFlag) refuse(dataFlag, "--in");
@@ -369,7 +370,7 @@ async function chooseOutput(
   return { out, format, force };
 }
 
-/** Figures go to a folder of their own: made if missing, empty unless forced. */
+/** Figures go to a separate folder: created if missing, empty unless forced. */
 async function checkFolder(out: string, force: boolean): Promise<void> {
   if (out === STANDARD_STREAM) {
     throw new ConfigError(

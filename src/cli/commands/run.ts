@@ -72,9 +72,9 @@ import { writeError, writeResult } from "../output/terminal.ts";
 const RATE_MAX = 10_000_000;
 const SPEEDUP_MAX = 1e9;
 const WORKERS_MAX = 64;
-/** So long a role that is given no --partitions waits for another process to begin the stream. */
+/** How long a role without --partitions waits for another process to create the stream, in milliseconds. */
 const OTHERS_MS = 10_000;
-/** So long a stopped run waits for the figures of its summary. */
+/** How long a stopped run waits for the numbers of its summary, in milliseconds. */
 const LAST_LOOK_MS = 1500;
 
 /** What --role names: the roles of the pipeline, and the page. */
@@ -84,7 +84,7 @@ interface ChosenRoles {
   readonly page: "named" | "by default" | "none";
 }
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     role: {
@@ -167,7 +167,7 @@ Examples:
   fraudstream run --preset=seed --rate=max
       the small data set through every stage, as fast as it goes
   fraudstream run --speedup=3600
-      the handbook's data set, an hour of event time a second
+      the handbook's data set, an hour of event time per second
   fraudstream --role=producer --data=./shop
   fraudstream --role=processor,writer --data=./shop
       the same in two processes, on one data folder
@@ -178,7 +178,7 @@ Examples:
   fraudstream --role=dashboard --data=./shop --port=9000
       only the page, of a stream that runs elsewhere or is complete
 
-Ctrl-C finishes the work in hand and prints a summary; the next start of the
+Ctrl-C finishes the current step and prints a summary; the next start of the
 same command continues from there. A second Ctrl-C stops at once.
 `;
 
@@ -238,13 +238,13 @@ async function run(options: RunOptions): Promise<void> {
     await status.close();
   }
   const reading = readStatus(stream.log, stream.control);
-  // Whoever stops the program does not wait for a server that hangs.
+  // A stop does not wait for a hanging server.
   const after = signal.aborted
     ? await unlessStopped(reading, AbortSignal.timeout(LAST_LOOK_MS))
     : await reading;
   if (!after) {
     // In order all the same: a step counts whole or not at all.
-    logger.warn("stopped; how far the stream is cannot be told", {
+    logger.warn("stopped; the position of the stream is unknown", {
       reason: "the log does not answer",
       then: "the same command continues from there",
     });
@@ -349,7 +349,7 @@ async function openPage(
         store: storePlace(settings),
       },
     });
-    // The first line of a run, also where only warnings are told.
+    // The first line of a run, also where only warnings are logged.
     if (log.format === "text") writeError(`the page is at ${page.address}\n`);
     else logger.info("the page is served", { address: page.address });
     return page;
@@ -378,9 +378,9 @@ interface Begun {
 
 /**
  * Reads the flags and opens the stream that they are for. Processes that start
- * at the same moment agree on what the first has recorded, but for the flags
- * that are given; who is given no --partitions leaves it to the producer to be
- * the first, for a while.
+ * at the same moment agree on what the first has recorded, except for the given
+ * flags. Without --partitions a process lets the producer be the first, for a
+ * while.
  */
 async function begin(
   options: RunOptions,
@@ -434,7 +434,7 @@ async function readSettings(
   const begun = roles.includes("producer") ? found?.origin : undefined;
   const data = (begun && continueData(options, begun.fingerprint)) ??
     readDataFlags(options);
-  // To a producer --start is a part of its data, told by its fingerprint.
+  // To a producer --start is a part of its data, known by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
     ? others
@@ -519,7 +519,7 @@ function readRate(text: string): Pace {
     return { kind: "rate", perSecond };
   }
   throw new ConfigError(
-    `--rate must be max or a number of payments a second up to ${RATE_MAX}, ` +
+    `--rate must be max or a number of payments per second up to ${RATE_MAX}, ` +
       `not '${text.slice(0, 60)}'`,
   );
 }

@@ -42,7 +42,7 @@ import { decimals, textTable } from "../../base/text_table.ts";
 
 const FOLDS_MAX = 100;
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     model: {

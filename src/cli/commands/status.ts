@@ -54,7 +54,7 @@ Examples:
   fraudstream status --data=./shop --verify
 `;
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     json: { help: "print one JSON object" },

@@ -32,7 +32,7 @@ Examples:
       --partitions=12 --replication=3
 `;
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     create: { help: "create missing topics" },
@@ -168,7 +168,7 @@ function throwIfWrong(topics: readonly Topic[]): void {
   if (wrong.length === 0) return;
   const names = wrong.map(({ spec }) => spec.name).join(", ");
   throw new DataError(
-    `not as it should be: ${names}; nothing is altered here: mend it with ` +
+    `wrong settings: ${names}; this command alters nothing: fix them with ` +
       "the log's own tools, or start another stream (--topic-prefix, --data)",
   );
 }

@@ -50,7 +50,7 @@ import { loadPeriod } from "./labelled_payments.ts";
 import { counted, writeError } from "../output/terminal.ts";
 import { decimals } from "../../base/text_table.ts";
 
-/** Flags of its own. */
+/** The flags of this command alone. */
 const FLAGS = {
   flags: {
     model: {

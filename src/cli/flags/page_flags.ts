@@ -1,7 +1,7 @@
 /**
  * The flags of the page, and whether a run has one: by default it has, as long
- * as Deno lets it listen and a port is free. A run's work is the stream; who
- * has not asked for the page by name does not fail for it.
+ * as Deno lets it listen and a port is free. A run's work is the stream, so it
+ * fails without a page only if the page was asked for by name.
  */
 import {
   checkExposure,

@@ -1,6 +1,6 @@
 /**
  * The flags of run that say how payments are scored: where the model comes
- * from, which payments are alerts, whether models are trained anew meanwhile.
+ * from, which payments are alerts, whether models are trained meanwhile.
  */
 import { join } from "node:path";
 import { ConfigError } from "../../base/error.ts";

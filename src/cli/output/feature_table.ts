@@ -96,7 +96,7 @@ export function tableFormat(
 export interface OutputChoice {
   /** Path, or '-' for stdout. */
   readonly out: string;
-  /** Whether a file that is there may be overwritten. */
+  /** Whether an existing file may be overwritten. */
   readonly force: boolean;
   /** Form of what is written. */
   readonly format: TableFormat | "html";
@@ -137,7 +137,7 @@ export async function checkOutput(choice: OutputChoice): Promise<void> {
   );
 }
 
-/** Whether a file that is there is another one, or lies in it. */
+/** Whether an existing file is another one, or lies in it. */
 async function isWithin(file: string, other: string): Promise<boolean> {
   try {
     const [path, place] = await Promise.all(

@@ -3,7 +3,7 @@
 import { type Options, Presets, SingleBar } from "cli-progress";
 import { visible } from "./terminal.ts";
 
-/** Something that is told how far a piece of work has come. */
+/** Receives how far a piece of work has come. */
 export interface Progress {
   /** Sets the amount done so far, and what is shown beside the bar. */
   update(done: number, note?: string): void;

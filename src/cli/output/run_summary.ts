@@ -69,10 +69,10 @@ export function publishedText(status: StreamStatus): string | undefined {
   const { simulated, produced, complete } = status;
   if (!simulated) return undefined;
   return `published  ${thousands(produced)} payments` +
-    (complete ? ", all there are" : "");
+    (complete ? ", complete" : "");
 }
 
-/** What was published, and what the store holds; empty where neither can be told. */
+/** What was published, and what the store holds; empty where neither is known. */
 function storedText({ after, stored }: RunSummary): string[] {
   const published = publishedText(after);
   const held = stored && `${thousands(stored.rows)}, ` +
@@ -108,7 +108,7 @@ function workText(summary: RunSummary): string {
     : [after.produced - before.produced, "published", ""];
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
-    `${rate} a second${where}`;
+    `${rate} per second${where}`;
 }
 
 /** The stages' counters as a table. */

@@ -1,6 +1,6 @@
 /**
- * The results of a selection as pictures: an SVG with a panel a metric, and a
- * chart of characters for the terminal. Means and standard deviations of the
+ * The results of a selection as pictures: an SVG with one panel per metric, and
+ * a chart of characters for the terminal. Means and standard deviations of the
  * validation folds stand beside those of the test folds.
  */
 import { type Metric, METRICS } from "../../learning/judge/judgement.ts";
@@ -23,7 +23,7 @@ export const METRIC_TITLES: Readonly<Record<Metric, string>> = {
   "card_precision_100": "card precision@100",
 };
 
-/** The two kinds of folds and how they are drawn; the colours are told apart by the colour-blind. */
+/** The two kinds of folds and how they are drawn; colour-blind readers can distinguish the colours. */
 const SERIES = [
   { key: "validation", colour: "#0072b2", shift: -3 },
   { key: "test", colour: "#d55e00", shift: 3 },

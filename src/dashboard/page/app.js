@@ -11,7 +11,7 @@ import { openSystem } from "./system.js";
 /** @import { Snapshot } from "../views/snapshot.ts" */
 
 /**
- * A view that is open: it may take snapshots, and be told that it closes.
+ * A view that is open: it may take snapshots, and learn that it closes.
  * @typedef {{
  *   update?: (snapshot: Snapshot) => void,
  *   close?: () => void,
@@ -71,7 +71,7 @@ function show() {
   }
   view = open(main);
   if (newest) view.update?.(newest);
-  // Whoever follows a link hears where it led to.
+  // A screen reader announces where a link led to.
   if (!first) main.querySelector("h1")?.focus();
   first = false;
 }

@@ -17,7 +17,7 @@ import { afterPaint, h } from "./dom.js";
  * @typedef {ReturnType<typeof lineChart>} LineChart
  */
 
-// From a script of its own, which is no module.
+// From a separate script, which is not a module.
 const { uPlot } =
   /** @type {{ uPlot: typeof import("uplot/dist/uPlot.d.ts") }} */ (
     /** @type {unknown} */ (globalThis)

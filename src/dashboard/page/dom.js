@@ -156,7 +156,7 @@ export function heading(text, ...more) {
 }
 
 /**
- * A framed part of a view with a heading of its own.
+ * A framed part of a view with its own heading.
  * @param {string} title
  * @param {...Child} children
  */

@@ -1,6 +1,6 @@
 /**
- * The stream of snapshots from the server: tells whoever listens the newest
- * one, and says whether it is connected. Pages of one browser share a
+ * The stream of snapshots from the server: hands the newest one to its
+ * listeners, and says whether it is connected. Pages of one browser share a
  * connection, where the browser can do that.
  */
 
@@ -70,7 +70,7 @@ function share(take, lose) {
   };
   let port = open();
   addEventListener("pagehide", () => port.postMessage("bye"));
-  // What comes back from the browser's memory listens anew.
+  // A page that comes back from the browser's memory listens again.
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted) port = open();
   });

@@ -45,12 +45,12 @@ export function openNow(root) {
   const names = /** @type {(keyof Figures)[]} */ (Object.keys(TILES));
   const tiles = names.map((name) => tile(name, TILES[name]));
   const rate = lineChart({
-    label: "Payments and alerts a second, last two minutes of the clock",
+    label: "Payments and alerts per second, last two minutes of the clock",
     time: "clock",
     series: [
-      { label: "Payments a second", colour: "accent", text: count },
+      { label: "Payments per second", colour: "accent", text: count },
       {
-        label: "Alerts a second",
+        label: "Alerts per second",
         colour: "warn",
         dash: [6, 4],
         scale: "right",
@@ -63,7 +63,7 @@ export function openNow(root) {
     label: "Payments and share of frauds by event day",
     time: "day",
     series: [
-      { label: "Payments a day", colour: "accent", text: count },
+      { label: "Payments per day", colour: "accent", text: count },
       {
         label: "Fraud share",
         colour: "fraud",
@@ -150,7 +150,7 @@ function showCharts(rate, days, { seconds, days: sums }) {
   const last = seconds.payments.at(-1) ?? 0;
   rate.draw(
     [times, seconds.payments, seconds.alerts],
-    `Newest: ${count(last)} payments a second`,
+    `Newest: ${count(last)} payments per second`,
   );
   // The newest day is not complete.
   const whole = sums.length > 1 ? sums.slice(0, -1) : sums;
@@ -168,7 +168,7 @@ function showCharts(rate, days, { seconds, days: sums }) {
   );
 }
 
-/** A row of the stream, used again and again: nothing is made anew twice a second. */
+/** A row of the stream, used again and again: nothing is created again twice per second. */
 function row() {
   const link = caseLink("");
   const cells = ["least", "number least", "number least", "number", "number"]

@@ -129,18 +129,21 @@ export function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
   /** @param {string} name @param {string} value */
   const fact = (name, value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
-  if (days === 0) return [fact("Alerts a day", "not known yet")];
+  if (days === 0) return [fact("Alerts per day", "not known yet")];
   const [alerts, hits, stopped] = [
     above(payments),
     above(frauds),
     above(fraudAmount),
   ];
   return [
-    fact("Alerts a day", count(alerts / days)),
+    fact("Alerts per day", count(alerts / days)),
     fact("Of them frauds (precision)", percent(hits / alerts)),
     fact("Frauds found (recall)", percent(hits / all(frauds))),
-    fact("Money stopped a day", shortMoney(stopped / days)),
-    fact("Money missed a day", shortMoney((all(fraudAmount) - stopped) / days)),
-    fact("False alerts a day", count((alerts - hits) / days)),
+    fact("Money stopped per day", shortMoney(stopped / days)),
+    fact(
+      "Money missed per day",
+      shortMoney((all(fraudAmount) - stopped) / days),
+    ),
+    fact("False alerts per day", count((alerts - hits) / days)),
   ];
 }

@@ -1,11 +1,11 @@
-/** The figures of the first view: for the page, and for the server, which sends them with it. */
+/** The numbers of the first view: for the page, and for the server, which sends them with it. */
 import { count, milliseconds, percent, shortMoney } from "./dom.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
 
 /** What the tiles are called. */
 export const TILES = {
-  rate: "Payments a second",
+  rate: "Payments per second",
   stored: "Stored",
   time: "Event time",
   frauds: "Frauds",
@@ -26,7 +26,7 @@ export function tilesOf(snapshot) {
   const { seconds, totals, open, stages, latency } = snapshot;
   const last = seconds.payments.slice(-5);
   const perSecond = last.reduce((sum, n) => sum + n, 0) / last.length;
-  const all = snapshot.complete ? ", all there are" : "";
+  const all = snapshot.complete ? ", complete" : "";
   const share = percent(snapshot.frauds / snapshot.stored);
   const lag = stages.reduce((sum, stage) => sum + stage.lag, 0);
   return {

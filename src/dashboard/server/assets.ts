@@ -18,7 +18,7 @@ import tilesJs from "../page/tiles.js" with { type: "text" };
 import type { Snapshot } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
 
-/** The page with a snapshot in it and the figures of the first view, so that neither has to wait for scripts or for the stream. */
+/** The page with a snapshot in it and the numbers of the first view, so that neither has to wait for scripts or for the stream. */
 export function pageWith(snapshot: Snapshot): string {
   const json = escaped(JSON.stringify(snapshot));
   return PAGE

@@ -25,7 +25,7 @@ import { LiveReader } from "./live_reader.ts";
 import { LiveState } from "../views/live_state.ts";
 import { pageServer, type PageServerOptions } from "./page_server.ts";
 
-/** How often open pages are told the state. */
+/** How often open pages get the state, in milliseconds. */
 const TICK_MS = 250;
 /** A store that cannot be opened is tried again in so long. */
 const STORE_RETRY_MS = 2000;

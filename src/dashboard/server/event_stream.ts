@@ -8,7 +8,7 @@
 /** The page's end of a stream. */
 interface Client {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** Whether whoever listens still may. */
+  /** Whether the listener is still admitted. */
   readonly mayListen: () => boolean;
 }
 

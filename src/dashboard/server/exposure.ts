@@ -10,7 +10,7 @@ export interface PageSettings {
   readonly host: string;
   /** Port; undefined for the default one or, if that is taken, one of the next. */
   readonly port: number | undefined;
-  /** What whoever looks has to know; undefined for nothing. */
+  /** The token that visitors must know; undefined for none. */
   readonly token: string | undefined;
   /** Whether it is reached through a proxy only, which speaks TLS and adds X-Forwarded headers. */
   readonly behindProxy: boolean;
@@ -20,7 +20,7 @@ export interface PageSettings {
 export const DEFAULT_HOST = "127.0.0.1";
 /** The port that is tried first. */
 export const DEFAULT_PORT = 8080;
-/** So many ports from the default on are tried. */
+/** How many ports from the default on are tried. */
 export const PORTS_TRIED = 20;
 
 const TOKEN_LENGTH_MIN = 16;

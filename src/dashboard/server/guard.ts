@@ -146,10 +146,10 @@ export const KEY_HEADER = "x-fraudstream-key";
 const COOKIE = "fraudstream_session";
 const SESSION_MS = 12 * 3600 * 1000;
 const SESSIONS_MAX = 1000;
-/** So many wrong tokens of one address are looked at in a while. */
+/** How many wrong tokens of one address are checked in a period. */
 const WRONG_MAX = 20;
 const WRONG_MS = 60_000;
-/** So many addresses that have shown wrong tokens are remembered. */
+/** How many addresses that have sent wrong tokens are remembered. */
 const ADDRESSES_MAX = 1000;
 
 /** What a token comes to: let in, not let in, or not looked at. */

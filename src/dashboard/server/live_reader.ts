@@ -52,7 +52,7 @@ export interface LiveReaderOptions {
   readonly startSeconds: number | undefined;
   /** What it fills. */
   readonly state: LiveState;
-  /** Told of an outage, once each. */
+  /** Called once per outage. */
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
 }
 

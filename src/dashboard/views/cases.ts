@@ -205,8 +205,8 @@ export function checkVerdict(
 
 /**
  * Appends a verdict to the label topic, whose records trainers take for the
- * label, and keeps it in the store. Throws LogError or StoreError; whoever
- * tries again then decides the same once more.
+ * label, and keeps it in the store. Throws LogError or StoreError; then a
+ * second attempt records the same decision again.
  */
 export async function keepVerdict(
   verdict: Verdict,

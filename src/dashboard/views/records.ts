@@ -43,7 +43,7 @@ export interface ProfilePlace {
   readonly y: number;
 }
 
-/** Reads predictions for the page, by the rules of whoever stores them. */
+/** Reads predictions for the page, by the rules of the prediction writer. */
 export class PredictionReader {
   readonly #reader = new PredictionJsonReader();
   readonly #rows = emptyPredictions(1);

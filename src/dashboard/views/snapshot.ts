@@ -1,4 +1,4 @@
-/** What every open page is told some times a second: the whole newest state. */
+/** What every open page gets some times per second: the whole newest state. */
 import type { StreamStatus } from "../../stream/status.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import {

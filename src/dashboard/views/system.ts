@@ -36,7 +36,7 @@ export interface GroupView {
 
 /** Topics and groups as they stand. */
 export interface LogView {
-  /** The topics that are there. */
+  /** The existing topics. */
   readonly topics: readonly TopicState[];
   /** The groups of the pipeline. */
   readonly groups: readonly GroupView[];

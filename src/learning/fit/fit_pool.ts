@@ -14,7 +14,7 @@ export interface PoolOptions {
    * between two fits only.
    */
   readonly threads: number;
-  /** Told after each task how many are done, and which was the last. */
+  /** Called after each task with the number done, and the last one. */
   readonly onDone: (done: number, last: FitTask) => void;
   /** Ends the work by throwing its reason. */
   readonly signal: AbortSignal;

@@ -46,7 +46,7 @@ export interface EmbeddedLogOptions {
   readonly durable: boolean;
   /** Ends the waiting for a lock, with the signal's reason as the error. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of a lock that is waited for long. */
+  /** Gets reports of a lock that is waited for long. */
   readonly report?: LogReport | undefined;
   /** How long that is, milliseconds; 30 s by default. */
   readonly waitingAfterMs?: number;

@@ -133,7 +133,7 @@ function newConnection(
 
 /**
  * kafkajs looks every millisecond whether requests are waiting to be sent, on
- * every connection: 25 ms of CPU a second. There is nothing to look for while
+ * every connection: 25 ms of CPU per second. There is nothing to look for while
  * none are.
  */
 function silenceQueue(queue: Connection["requestQueue"]): void {

@@ -40,7 +40,7 @@ export interface ClusterOptions {
   readonly brokers: readonly string[];
   /** Makes a connection; throws KafkaConnectionError if nobody answers. */
   readonly connect: (node: BrokerNode) => Promise<KafkaConnection>;
-  /** Told of outages. */
+  /** Gets reports of outages. */
   readonly report: LogReport;
   /** Ends all waiting, with its reason. */
   readonly signal: AbortSignal;

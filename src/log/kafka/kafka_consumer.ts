@@ -39,7 +39,7 @@ export interface ConsumerOptions {
   readonly prefix: string;
   /** Silence after which a member is taken for dead, milliseconds. */
   readonly sessionTimeoutMs: number;
-  /** Told of assignments and refusals. */
+  /** Gets reports of assignments and refusals. */
   readonly report: LogReport;
   /** Ends the work after the current steps. */
   readonly signal: AbortSignal;

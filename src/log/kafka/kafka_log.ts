@@ -60,7 +60,7 @@ export interface KafkaLogOptions {
   readonly settings: KafkaSettings;
   /** The cluster, reached already. */
   readonly cluster: KafkaCluster;
-  /** Told what happens behind the scenes. */
+  /** Gets reports of outages, rebalances and refusals. */
   readonly report: LogReport;
   /** Aborted when the log is closed. */
   readonly closed: AbortController;

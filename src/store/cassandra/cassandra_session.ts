@@ -53,7 +53,7 @@ const WRITE_TIMEOUT_MS = 5000;
 const READ_TIMEOUT_MS = 20_000;
 const SCHEMA_TIMEOUT_MS = 60_000;
 
-/** Whoever reads waits so long for a cluster that does not answer; writes wait for ever. */
+/** How long reads wait for a cluster that does not answer; writes wait for ever. */
 const READ_PATIENCE_MS = 60_000;
 
 const SCHEMA_OPTIONS: QueryOptions = {

@@ -45,7 +45,7 @@ export interface EmbeddedStoreOptions {
   readonly durable: boolean;
   /** Ends the waiting for a lock, with the signal's reason as the error. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of a lock that is waited for long. */
+  /** Gets reports of a lock that is waited for long. */
   readonly report?: OutageReport | undefined;
 }
 
