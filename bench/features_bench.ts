@@ -92,6 +92,7 @@ function busyTerminal(rows: number): number {
       sum: "flag",
     }],
     slackSeconds: 7 * day,
+    hasHint: false,
   });
   const out = new Float64Array(6);
   const began = performance.now();

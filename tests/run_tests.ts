@@ -136,8 +136,8 @@ async function run(
   return readOutcome(tier.name, printed, seconds, success);
 }
 
-/** Runs what the arguments ask for; returns the exit code. */
-async function main(args: readonly string[]): Promise<number> {
+/** Runs what the arguments ask for; gives the exit code. */
+export async function runTests(args: readonly string[]): Promise<number> {
   const { tiers, paths, flags } = readRequest(args);
   const outcomes: Outcome[] = [];
   const all = testFiles(ROOT);
@@ -156,4 +156,4 @@ async function main(args: readonly string[]): Promise<number> {
   return found && outcomes.every(({ succeeded }) => succeeded) ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await runTests(Deno.args));

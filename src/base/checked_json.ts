@@ -1,9 +1,10 @@
 /**
- * JSON from anybody, checked value by value. Whoever reads it says which error
- * a wrong value is, so that one line names the file, the field and what to do.
+ * Reads JSON that other programs or people may have written, and checks each
+ * value. The caller supplies the error, so that one line names the file, the
+ * field and what to do.
  */
 
-/** Checks the values of one text. Every method throws the reader's error for a value that is not as asked. */
+/** Checks the values of one file or record. Every method throws the caller's error for a wrong value. */
 export class CheckedJson {
   readonly #refuse: (what: string) => Error;
 

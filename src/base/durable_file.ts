@@ -22,7 +22,7 @@ export function writeDurably(
   }
 }
 
-/** Replaces a file, or makes it: whoever opens it finds the old or the new content, never a part. */
+/** Replaces or creates a file. A reader finds the old or the new content, never a part. */
 export function replaceDurably(
   path: string,
   bytes: Uint8Array,
@@ -132,7 +132,7 @@ export function syncIfThere(path: string): void {
 
 /**
  * Makes a folder and those above it that are missing, and waits until their
- * names are on the disk; SQLite waits for the names of its own files only.
+ * names are on the disk; SQLite does that only for its own files.
  */
 export function makeFolder(path: string, mode: number): void {
   const missing: string[] = [];

@@ -10,7 +10,7 @@ export type FileAction = "read" | "write" | "list" | "make" | "remove";
 
 /**
  * A DataError for a failed operation on `path`; its cause is the error that
- * came. A DataError passes as it is: it has been told already.
+ * came. A DataError is returned unchanged.
  */
 export function fileError(
   error: unknown,

@@ -1,7 +1,7 @@
 /**
- * JSON that other programs may have written into the stream: what cannot be
- * read, or has not the shape that is expected, is none and stops nobody. (A
- * file that somebody names is checked by CheckedJson, which says what is wrong.)
+ * JSON that other programs may have written to the stream. Values that cannot
+ * be read, or do not have the expected shape, are ignored and stop nothing.
+ * (CheckedJson checks files that the user names, and says what is wrong.)
  */
 
 const DECODER = new TextDecoder();

@@ -1,7 +1,7 @@
 /**
- * One process a role: a lock of the operating system's that dies with the
- * process. SQLite's exclusive lock on a small file serves, since it is there
- * on every platform; who holds it stands in the file beside it.
+ * One process per role: a lock of the operating system that ends with the
+ * process. It is SQLite's exclusive lock on a small file, which every platform
+ * has. The file beside it names the holder.
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataError } from "./error.ts";

@@ -25,7 +25,7 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
 }
 
-/** A callback for parts that know no logger: what it is told becomes log lines. */
+/** A callback that turns reports into log lines, for code without a logger. */
 export function reportTo(
   logger: Logger,
 ): (

@@ -55,7 +55,7 @@ export class Outage {
 
   /** Does `attempt` until it succeeds; throws what is not transient, or the signal's reason. */
   async run<T>(attempt: () => Promise<T>, options: TryOptions): Promise<T> {
-    // A try of its own, since nearly all requests go this way.
+    // A separate try, since nearly all requests take this path.
     try {
       const result = await attempt();
       if (this.#sinceMs !== undefined) this.#succeeded();

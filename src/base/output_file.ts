@@ -1,7 +1,7 @@
 /**
  * Where bytes are written: a path or stdout. A path is written beside its
- * target as NAME.partial and renamed when it is complete, so that whoever
- * sees NAME sees a whole file, and a stopped program leaves the old one.
+ * target as NAME.partial and renamed when it is complete, so a reader of NAME
+ * sees a complete file, and a stopped program leaves the old one.
  */
 import { partialPath } from "./durable_file.ts";
 import { DataError } from "./error.ts";
@@ -126,7 +126,7 @@ export class OutputFile {
       if (
         this.#file === undefined && error instanceof Deno.errors.BrokenPipe
       ) {
-        throw new OutputClosedError("the reader of stdout has gone", {
+        throw new OutputClosedError("stdout was closed", {
           cause: error,
         });
       }

@@ -1,8 +1,9 @@
 /**
- * Waiting for what may take long, because a server does not answer, by
- * somebody who may be told to stop meanwhile: he then no longer waits, and
- * what is opened too late is closed at once.
+ * Waiting for a server that may not answer, until a stop signal. After the
+ * signal nothing waits any more, and a resource that is opened too late is
+ * closed at once.
  */
+import { setImmediate } from "node:timers/promises";
 
 /** Something that has been opened; closed with the holder. */
 export interface Opened<T> extends AsyncDisposable {
@@ -23,7 +24,7 @@ export async function unlessStopped<T extends object | undefined>(
   signal.addEventListener("abort", stop, { once: true });
   try {
     const first = signal.aborted ? null : await Promise.race([work, stopped]);
-    // Nobody is left who could be told of an error.
+    // Nothing is left to report an error to.
     if (first === null) work.catch(() => {});
     return first;
   } finally {
@@ -61,4 +62,10 @@ export async function unlessAborted<T>(
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Lets signals be heard between two pieces of work; throws the reason if one was. */
+export async function nextTurn(signal: AbortSignal): Promise<void> {
+  await setImmediate();
+  signal.throwIfAborted();
 }

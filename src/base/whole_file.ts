@@ -14,11 +14,11 @@ export function readWholeFile(path: string, bytesMax: number): Uint8Array {
     const { isFile, isDirectory, size } = Deno.statSync(path);
     if (isDirectory) throw refuse("it is a folder; name a file");
     if (!isFile) {
-      throw refuse("it is no regular file; copy what it gives into a file");
+      throw refuse("it is not a regular file; copy its content into a file");
     }
     if (size > bytesMax) {
       throw refuse(
-        `it has ${size} bytes and may have ${bytesMax} at most; check the path`,
+        `it has ${size} bytes and may have at most ${bytesMax}; check the path`,
       );
     }
     using file = Deno.openSync(path);

@@ -61,7 +61,7 @@ export async function openDashboard(
     received: listening.resolve,
   });
   thread.ended.then(
-    () => listening.reject(new Error("the page ended before it was there")),
+    () => listening.reject(new Error("the page ended before it started")),
     listening.reject,
   );
   const address = await listening.promise;

@@ -15,7 +15,7 @@ import {
 } from "../base/state_stream.ts";
 import type { Boundary, Column } from "./window_layout.ts";
 
-const BLOCK_EVENTS = 256;
+const BLOCK_EVENTS = 512;
 
 /** Events `from` to `end` of a block; those before `from` have expired. */
 interface Block {
@@ -28,6 +28,8 @@ interface Block {
 
 /** Sliding windows over the events of one key. */
 export class EventBlocks {
+  /** A number kept with the key: see SlidingWindows.hint. */
+  hint = 0;
   readonly #columns: readonly Column[];
   readonly #distances: Float64Array;
   // Of each boundary, the place of its column.
@@ -39,6 +41,7 @@ export class EventBlocks {
   #tree: Float64Array;
   #moved = 0;
   #held = 0;
+  #insertedAt = 0;
   // What query() has found of each boundary: place, number and sum of the events before it.
   readonly #blockAt: Int32Array;
   readonly #eventAt: Int32Array;
@@ -87,19 +90,22 @@ export class EventBlocks {
 
   /** Adds an event behind those that are not later. */
   insert(time: number, flag: number, value: number): void {
-    let at = this.#blockOf(time);
+    let at = this.#blockOf(time, this.#insertedAt);
     let block = this.#blocks[at];
     if (block.end === BLOCK_EVENTS) {
       this.#makeRoom(at, time);
-      at = this.#blockOf(time);
+      at = this.#blockOf(time, at);
       block = this.#blocks[at];
     }
+    this.#insertedAt = at;
     const { times, sums } = block;
     const place = firstLater(block, time);
     const last = block.end++;
     this.#moved += last - place;
     this.#held++;
-    times.copyWithin(place + 1, place, last);
+    for (let event = last; event > place; event--) {
+      times[event] = times[event - 1];
+    }
     times[place] = time;
     const tree = this.#tree;
     const width = this.#width;
@@ -152,19 +158,18 @@ export class EventBlocks {
     }
   }
 
-  /** The newest events between boundaries `last` and `first`, as SlidingWindows.recent() has them. */
+  /** One column of the newest events between boundaries `last` and `first`, as SlidingWindows.recent() has it. */
   recent(
     first: number,
     last: number,
-    column: Column,
+    column: Column | "time",
     skip: number,
-    times: Float64Array,
-    values: Float64Array,
+    out: Float64Array,
   ): number {
     const inside = this.#counts[first] - this.#counts[last];
     const length = Math.max(0, inside - skip);
-    const wanted = Math.min(length, times.length);
-    const place = this.#columns.indexOf(column);
+    const wanted = Math.min(length, out.length);
+    const place = this.#columns.findIndex((name) => name === column);
     let at = this.#blockAt[first];
     let block = this.#blocks[at];
     let event = this.#eventAt[first];
@@ -176,19 +181,35 @@ export class EventBlocks {
       event--;
     };
     for (let skipped = 0; length > 0 && skipped < skip; skipped++) back();
+    const times: number[] = [];
     for (let to = wanted - 1; to >= 0; to--) {
       back();
-      times[to] = block.times[event];
-      values[to] = valueAt(block, place, event);
+      times.push(block.times[event]);
+      out[to] = column === "time"
+        ? block.times[event]
+        : valueAt(block, place, event);
     }
     if (length === wanted) return wanted;
     back();
     const cut = block.times[event];
     let from = 0;
-    while (from < wanted && times[from] === cut) from++;
-    times.copyWithin(0, from, wanted);
-    values.copyWithin(0, from, wanted);
+    while (from < wanted && times[wanted - 1 - from] === cut) from++;
+    out.copyWithin(0, from, wanted);
     return wanted - from;
+  }
+
+  /** The time of the newest event before boundary `first`, as SlidingWindows.newestTime() has it. */
+  newestTime(first: number, last: number, skip: number): number {
+    const inside = this.#counts[first] - this.#counts[last];
+    if (inside <= skip) return -1;
+    let at = this.#blockAt[first];
+    let left = skip;
+    let end = this.#eventAt[first];
+    while (end - this.#blocks[at].from <= left) {
+      left -= end - this.#blocks[at].from;
+      end = this.#blocks[--at].end;
+    }
+    return this.#blocks[at].times[end - 1 - left];
   }
 
   /** Calls `take` with every event, in order of time. */
@@ -243,7 +264,7 @@ export class EventBlocks {
 
   /** Finds the last event up to and including a time, for a boundary. */
   #seek(bound: number, time: number): void {
-    const at = this.#blockOf(time);
+    const at = this.#blockOf(time, this.#blockAt[bound]);
     const block = this.#blocks[at];
     const event = firstLater(block, time);
     const column = this.#columnOf[bound];
@@ -261,9 +282,15 @@ export class EventBlocks {
     this.#sums[bound] = sum;
   }
 
-  /** The last block that begins not later than `time`, or the first. */
-  #blockOf(time: number): number {
+  /** The last block that begins not later than `time`, or the first; often it is `guess`, or the one behind. */
+  #blockOf(time: number, guess: number): number {
     const blocks = this.#blocks;
+    for (let at = guess; at < Math.min(guess + 2, blocks.length); at++) {
+      const { times, from } = blocks[at];
+      if (times[from] > time) break;
+      const next = blocks[at + 1];
+      if (!next || next.times[next.from] > time) return at;
+    }
     let low = 0;
     let high = blocks.length - 1;
     while (low < high) {

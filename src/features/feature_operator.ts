@@ -9,7 +9,7 @@ import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { isNight, isWeekend } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
 import { amountCents } from "../payment/validation.ts";
-import { CustomerExtension } from "./customer_extension.ts";
+import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
 import { featureCount, type FeatureParameters } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
@@ -28,18 +28,23 @@ export function writeCalendarFlags(
 export class CustomerOperator {
   /** The state: windows over the amounts of each customer. */
   readonly windows: SlidingWindows;
+  readonly #useLabels: boolean;
   readonly #extension: CustomerExtension | undefined;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` late. */
   constructor(parameters: FeatureParameters, slackSeconds: number) {
-    this.#extension = parameters.set === "extended"
-      ? new CustomerExtension(parameters, slackSeconds)
-      : undefined;
     const windowSeconds = parameters.windowDays.map((d) => d * DAY_SECONDS);
+    const amounts = { lagSeconds: 0, windowSeconds, sum: "value" } as const;
+    const isExtended = parameters.set === "extended";
+    this.#extension = isExtended
+      ? new CustomerExtension(parameters)
+      : undefined;
+    this.#useLabels = parameters.useLabels;
     this.windows = new SlidingWindows({
-      columns: ["value"],
-      groups: [{ lagSeconds: 0, windowSeconds, sum: "value" }],
+      columns: isExtended ? ["flag", "value"] : ["value"],
+      groups: isExtended ? [amounts, knownFrauds(parameters)] : [amounts],
       slackSeconds,
+      hasHint: isExtended,
     });
   }
 
@@ -58,25 +63,24 @@ export class CustomerOperator {
     writeCalendarFlags(row.datetimeSeconds, totals, at);
     const cents = amountCents(row.amount);
     const { customerId, timeSeconds } = row;
-    this.windows.add(customerId, timeSeconds, 0, cents, progress);
+    const label = this.#useLabels ? row.fraud : 0;
+    this.windows.add(customerId, timeSeconds, label, cents, progress);
     this.windows.write(0, totals, at + 2);
-    this.#extension?.process(row, this.windows, progress, totals, at);
+    this.#extension?.process(row, this.windows, totals, at);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
     this.windows.save(sink);
-    this.#extension?.save(sink);
   }
 
   /**
    * Takes a state that save() wrote, of an operator with the same parameters
    * and slack. Throws an Error where it is of another version or layout,
-   * damaged or too short; the operator is of no use then.
+   * damaged or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
     this.windows.load(source);
-    this.#extension?.load(source);
   }
 }
 
@@ -92,15 +96,16 @@ export class TerminalOperator {
   constructor(parameters: FeatureParameters, slackSeconds: number) {
     this.#useLabels = parameters.useLabels;
     this.#extension = parameters.set === "extended"
-      ? new TerminalExtension(parameters, slackSeconds)
+      ? new TerminalExtension(parameters)
       : undefined;
     this.#offset = 2 + 2 * parameters.windowDays.length;
     const lagSeconds = parameters.delayDays * DAY_SECONDS;
     const windowSeconds = parameters.windowDays.map((d) => d * DAY_SECONDS);
     this.windows = new SlidingWindows({
-      columns: ["flag"],
+      columns: this.#extension ? ["flag", "value"] : ["flag"],
       groups: [{ lagSeconds, windowSeconds, sum: "flag" }],
       slackSeconds,
+      hasHint: false,
     });
   }
 
@@ -117,25 +122,24 @@ export class TerminalOperator {
   ): void {
     const label = this.#useLabels ? row.fraud : 0;
     const { terminalId, timeSeconds } = row;
-    this.windows.add(terminalId, timeSeconds, label, 0, progress);
+    const usual = this.#extension?.isUsual(totals, at) ? 1 : 0;
+    this.windows.add(terminalId, timeSeconds, label, usual, progress);
     this.windows.write(0, totals, at + this.#offset);
-    this.#extension?.process(row, progress, totals, at);
+    this.#extension?.process(row, this.windows, totals, at);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
     this.windows.save(sink);
-    this.#extension?.save(sink);
   }
 
   /**
    * Takes a state that save() wrote, of an operator with the same parameters
    * and slack. Throws an Error where it is of another version or layout,
-   * damaged or too short; the operator is of no use then.
+   * damaged or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
     this.windows.load(source);
-    this.#extension?.load(source);
   }
 }
 

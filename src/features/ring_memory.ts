@@ -1,20 +1,21 @@
 /**
  * Memory for many small rings that grow and shrink: pages of words, each page
  * divided into rings of one size. A ring that is given back is filled with the
- * last ring of its size, so there are no holes, whatever the order; what is
- * unused at most is the end of the last page of every size. Pages come and go
- * one by one, none is ever copied.
+ * last ring of its size, and a page that is given back with the last page, so
+ * there are no holes, whatever the order; what is unused at most is the end of
+ * the last page of every size. Pages lie in slabs that come and go one by one;
+ * no step copies more than a page.
  */
 import type { StateSource } from "../base/state_stream.ts";
 
-/** Words of 4 bytes in a page at most; an address is the page's number and the word in it. */
-const PAGE_WORDS = 1 << 16;
-/** Words in the first page of a size, about. */
-const PAGE_WORDS_MIN = 1024;
-/** A new page holds so many parts of the rings there are. */
-const GROWTH = 10;
-const PAGES_MAX = 0x7fff;
-/** Words of the smallest ring; every size is a multiple of two doubles. */
+/** Words of 4 bytes in a page, and in the largest ring. */
+const PAGE_WORDS = 2048;
+const PAGE_BITS = 11;
+/** Words in a slab: an address is a slab's number and 15 bits of the word in it. */
+const SLAB_WORDS = 1 << 15;
+const SLAB_PAGES = SLAB_WORDS / PAGE_WORDS;
+const SLABS_MAX = 0xffff;
+/** Words of the smallest ring; every size is a whole number of doubles. */
 const WORDS_MIN = 16;
 
 const EMPTY = new ArrayBuffer(0);
@@ -23,100 +24,79 @@ const EMPTY = new ArrayBuffer(0);
 interface SizeClass {
   /** Words of a ring. */
   readonly words: number;
-  /** Numbers of its pages: all but the last two are full, and the last may be a spare one. */
+  /** Rings in a page. */
+  readonly room: number;
+  /** Numbers of its pages: all are full but the last two, of which the very last may be a spare one. */
   readonly pages: number[];
-  /** Which of them has the last ring; -1 without a ring. */
-  last: number;
-  /** Rings in that one. */
-  used: number;
   /** Number of rings. */
   count: number;
 }
 
-/** Rings of up to a number of words. The first word of each is its owner's key. */
+/** Rings of up to a page of words. The first word of each is its owner's key. */
 export class RingMemory {
-  /** Words of the rings by page; so are `shorts` and `doubles`, over the same bytes. */
-  readonly words: Int32Array[] = [new Int32Array(EMPTY)];
+  /** The words of the rings by slab; so are `shorts` and `doubles`, over the same bytes. No ring is in slab 0. */
+  readonly words: Int32Array[] = [];
   /** The words as halves: of word w, 2w and 2w + 1. */
-  readonly shorts: Uint16Array[] = [new Uint16Array(EMPTY)];
+  readonly shorts: Uint16Array[] = [];
   /** The words in pairs: words 2d and 2d + 1. */
-  readonly doubles: Float64Array[] = [new Float64Array(EMPTY)];
-  /** Of each size class, the words of its rings, ascending by about an eighth. */
+  readonly doubles: Float64Array[] = [];
+  /** Of each size class, the words of its rings, ascending by about an eighth up to a page. */
   readonly sizes: readonly number[];
-  readonly #classes: readonly SizeClass[];
-  readonly #freePages: number[] = [];
-  #bytes = 0;
+  readonly #moved: (key: number, address: number) => void;
+  readonly #classes: SizeClass[] = [];
+  // Of each page, its size class and its place among the pages of that.
+  readonly #classOf: number[] = [];
+  readonly #placeOf: number[] = [];
+  #pages = SLAB_PAGES;
 
-  /** Makes memory without rings; the greatest have at least `wordsMax` words. */
-  constructor(wordsMax: number) {
-    const sizes = [WORDS_MIN];
-    for (let words = WORDS_MIN; words < wordsMax;) {
-      words = Math.ceil(words * 1.125 / 4) * 4;
-      sizes.push(words);
+  /** Makes memory without rings. `moved` is called with a key whose ring is at another address from now on. */
+  constructor(moved: (key: number, address: number) => void) {
+    this.#moved = moved;
+    this.#addSlab(EMPTY);
+    let room = PAGE_WORDS / WORDS_MIN;
+    let smaller = 0;
+    for (; room > 0; room = Math.min(room - 1, Math.round(room / 1.125))) {
+      const words = 2 * Math.floor(PAGE_WORDS / room / 2);
+      if (words > smaller) {
+        this.#classes.push({ words, room, pages: [], count: 0 });
+      }
+      smaller = words;
     }
-    this.sizes = sizes;
-    this.#classes = sizes.map((words) => ({
-      words,
-      pages: [],
-      last: -1,
-      used: 0,
-      count: 0,
-    }));
+    this.sizes = this.#classes.map(({ words }) => words);
   }
 
   /** Bytes held. */
   get bytes(): number {
-    return this.#bytes;
+    return (this.words.length - 1) * 4 * SLAB_WORDS;
   }
 
   /**
    * The address of an unused ring of a size class, with whatever stood there.
-   * Its page is address >>> 16, its first word address & 0xffff. Throws
+   * Its slab is address >>> 15, its first word there address & 0x7fff. Throws
    * RangeError when 8 GiB are used.
    */
   allocate(sizeClass: number): number {
-    const rings = this.#classes[sizeClass];
-    const full = rings.last < 0 || rings.used === this.#roomOf(rings);
-    if (full) {
-      if (++rings.last === rings.pages.length) {
-        this.#addPage(rings, rings.count / GROWTH);
-      }
-      rings.used = 0;
-    }
-    rings.count++;
-    return rings.pages[rings.last] << 16 | rings.used++ * rings.words;
+    const { pages, room, words, count } = this.#classes[sizeClass];
+    const page = Math.floor(count / room);
+    if (page === pages.length) this.#addPage(sizeClass);
+    this.#classes[sizeClass].count++;
+    return pages[page] << PAGE_BITS | (count % room) * words;
   }
 
-  /**
-   * Gives a ring back. The last of its class moves to its address, and its
-   * key is returned; -1 if none had to move.
-   */
-  release(address: number, sizeClass: number): number {
+  /** Gives a ring back: the last of its size class takes its address, and the last page that of a page that is not needed. */
+  release(address: number, sizeClass: number): void {
     const rings = this.#classes[sizeClass];
-    const { words, pages } = rings;
-    const page = pages[rings.last];
-    const from = --rings.used * words;
-    rings.count--;
-    let moved = -1;
-    if (address !== (page << 16 | from)) {
-      const source = this.words[page];
-      const target = this.words[address >>> 16];
-      const to = address & 0xffff;
-      for (let i = 0; i < words; i++) target[to + i] = source[from + i];
-      moved = target[to];
-    }
-    if (rings.used === 0) {
-      rings.last--;
-      if (rings.last >= 0) rings.used = this.#roomOf(rings);
+    const { words, pages, room } = rings;
+    const last = --rings.count;
+    const page = Math.floor(last / room);
+    const from = pages[page] << PAGE_BITS | (last % room) * words;
+    if (address !== from) {
+      this.#copy(from, address, words);
+      this.#moved(this.words[address >>> 15][address & 0x7fff], address);
     }
     // An empty page is kept until the one before it is half empty.
-    while (
-      pages.length > rings.last + 1 &&
-      (rings.last < 0 || 2 * rings.used < this.#roomOf(rings))
-    ) {
-      this.#dropPage(pages.pop() ?? 0);
-    }
-    return moved;
+    const needed = Math.ceil((last + (room >> 1)) / room);
+    while (pages.length > (last === 0 ? 0 : needed)) this.#dropPage(pages);
   }
 
   /** Number of rings of a size class. */
@@ -124,20 +104,21 @@ export class RingMemory {
     return this.#classes[sizeClass].count;
   }
 
-  /** The rings of a size class in pieces: the page, and how many of its words are rings. */
-  *usedOf(sizeClass: number): Generator<[page: number, words: number]> {
-    const rings = this.#classes[sizeClass];
-    for (let at = 0; at <= rings.last; at++) {
-      const page = rings.pages[at];
-      const isLast = at === rings.last;
-      const room = Math.floor(this.words[page].length / rings.words);
-      yield [page, (isLast ? rings.used : room) * rings.words];
+  /** The words of a size class's rings, page by page. */
+  *wordsOf(sizeClass: number): Generator<Int32Array> {
+    const { pages, room, words, count } = this.#classes[sizeClass];
+    for (let at = 0; at * room < count; at++) {
+      const address = pages[at] << PAGE_BITS;
+      const from = address & 0x7fff;
+      const length = Math.min(count - at * room, room) * words;
+      yield this.words[address >>> 15].subarray(from, from + length);
     }
   }
 
   /**
-   * Adds `count` rings of a size class that were saved, and hands out the
-   * address of each as soon as its words are there. Throws what `source` does.
+   * Adds `count` rings of a size class that were saved to memory that has
+   * none, and hands out the address of each as soon as its words are there.
+   * Throws what `source` does.
    */
   *load(
     sizeClass: number,
@@ -146,48 +127,73 @@ export class RingMemory {
   ): Generator<number> {
     if (count < 0) throw new Error(`${count} rings of one size`);
     const rings = this.#classes[sizeClass];
-    for (let left = count; left > 0;) {
-      this.#addPage(rings, Math.max(left, rings.count / GROWTH));
-      rings.last = rings.pages.length - 1;
-      const page = rings.pages[rings.last];
-      rings.used = Math.min(left, this.#roomOf(rings));
-      rings.count += rings.used;
-      left -= rings.used;
-      const length = 4 * rings.used * rings.words;
-      const bytes = new Uint8Array(this.words[page].buffer, 0, length);
-      bytes.set(source.read(length));
-      for (let ring = 0; ring < rings.used; ring++) {
-        yield page << 16 | ring * rings.words;
-      }
+    const { pages, room, words } = rings;
+    for (let left = count; left > 0; left -= room) {
+      const used = Math.min(left, room);
+      const bytes = source.read(4 * used * words);
+      this.#addPage(sizeClass);
+      rings.count += used;
+      const address = pages[pages.length - 1] << PAGE_BITS;
+      const { buffer } = this.words[address >>> 15];
+      new Uint8Array(buffer, 4 * (address & 0x7fff)).set(bytes);
+      for (let at = 0; at < used; at++) yield address | at * words;
     }
   }
 
-  #roomOf({ pages, last, words }: SizeClass): number {
-    return Math.floor(this.words[pages[last]].length / words);
-  }
-
-  /** Adds a page with room for `wanted` rings, within the bounds of a page. */
-  #addPage({ pages, words }: SizeClass, wanted: number): void {
-    const least = Math.ceil(Math.max(wanted, PAGE_WORDS_MIN / words));
-    const rings = Math.min(least, Math.floor(PAGE_WORDS / words));
-    const page = this.#freePages.pop() ?? this.words.length;
-    if (page > PAGES_MAX) {
+  #addPage(sizeClass: number): void {
+    const page = this.#pages++;
+    const slab = Math.floor(page / SLAB_PAGES);
+    if (slab > SLABS_MAX) {
       throw new RangeError("the windows of one partition are over 8 GiB");
     }
-    this.#setPage(page, new ArrayBuffer(4 * rings * words));
+    if (slab === this.words.length) {
+      this.#addSlab(new ArrayBuffer(4 * SLAB_WORDS));
+    }
+    const { pages } = this.#classes[sizeClass];
+    this.#classOf[page] = sizeClass;
+    this.#placeOf[page] = pages.length;
     pages.push(page);
   }
 
-  #dropPage(page: number): void {
-    this.#setPage(page, EMPTY);
-    this.#freePages.push(page);
+  /** Gives the last of some pages back. */
+  #dropPage(pages: number[]): void {
+    const hole = pages.pop() ?? 0;
+    const page = --this.#pages;
+    if (page !== hole) {
+      this.#copy(page << PAGE_BITS, hole << PAGE_BITS, PAGE_WORDS);
+      const sizeClass = this.#classOf[page];
+      const place = this.#placeOf[page];
+      const rings = this.#classes[sizeClass];
+      this.#classOf[hole] = sizeClass;
+      this.#placeOf[hole] = place;
+      rings.pages[place] = hole;
+      const end = Math.min(rings.room, rings.count - place * rings.room);
+      for (let at = 0; at < end; at++) {
+        const address = hole << PAGE_BITS | at * rings.words;
+        this.#moved(this.words[address >>> 15][address & 0x7fff], address);
+      }
+    }
+    // An empty slab, too, is kept until the one before it is half empty.
+    const used = this.#pages - SLAB_PAGES;
+    const needed = Math.ceil((used + SLAB_PAGES / 2) / SLAB_PAGES);
+    while (this.words.length - 1 > (used === 0 ? 0 : needed)) {
+      this.words.pop();
+      this.shorts.pop();
+      this.doubles.pop();
+    }
   }
 
-  #setPage(page: number, buffer: ArrayBuffer): void {
-    const held = page < this.words.length ? this.words[page].byteLength : 0;
-    this.#bytes += buffer.byteLength - held;
-    this.words[page] = new Int32Array(buffer);
-    this.shorts[page] = new Uint16Array(buffer);
-    this.doubles[page] = new Float64Array(buffer);
+  #addSlab(buffer: ArrayBuffer): void {
+    this.words.push(new Int32Array(buffer));
+    this.shorts.push(new Uint16Array(buffer));
+    this.doubles.push(new Float64Array(buffer));
+  }
+
+  #copy(from: number, to: number, length: number): void {
+    const source = this.words[from >>> 15];
+    const target = this.words[to >>> 15];
+    const first = from & 0x7fff;
+    const second = to & 0x7fff;
+    for (let i = 0; i < length; i++) target[second + i] = source[first + i];
   }
 }

@@ -7,10 +7,10 @@
  * In front of them stands, for each boundary of the windows, how many events
  * lie before it and what they sum up to. A boundary moves on from where it was
  * and passes each event once if they come in order, so that a window is the
- * difference of two boundaries; an older event costs its displacement. Rings
+ * difference of two boundaries. An older event costs its displacement. Rings
  * fit their keys within an eighth (see ring_memory.ts): nothing else is
  * allocated, and memory follows the events still in reach of a window. A key
- * with more than RING_EVENTS_MAX events leaves its ring for EventBlocks, so no
+ * with more events than the largest ring holds moves to EventBlocks, so no
  * step takes longer because there are more keys or more events.
  */
 import {
@@ -30,7 +30,7 @@ import {
 } from "./window_layout.ts";
 
 // A ring begins with its key, then come numbers of 16 bits, then, from a whole
-// double on, the sum before each boundary, then the events.
+// double on, the sum before each boundary and the hint, then the events.
 const KEY = 0; // in words
 const HEAD = 2; // in halves: place of the oldest event
 const COUNT = 3; // number of events
@@ -54,6 +54,7 @@ export class SlidingWindows {
   readonly #columns: readonly Column[];
   readonly #boundaries: readonly Boundary[];
   readonly #distances: Float64Array;
+  readonly #touched: Int32Array;
   // Of each boundary, 1 if it sums up the flag.
   readonly #sumsFlag: Uint8Array;
   // Of each group, its boundaries: the first is the windows' end.
@@ -63,12 +64,13 @@ export class SlidingWindows {
   readonly #keepSeconds: number;
   // Where sums begin, in doubles, and events, in words.
   readonly #sumsAt: number;
+  readonly #hintAt: number;
   readonly #eventsAt: number;
   // Of narrow and of wide rings: words of an event, events in each size class.
   readonly #strides: readonly [number, number];
   readonly #capacities: readonly [number[], number[]];
   #table = new KeyTable();
-  #memory: RingMemory;
+  #memory = memoryOf(this.#table);
   #busy = new Map<number, EventBlocks>();
   #busySweep = this.#busy.entries();
   #adds = 0;
@@ -78,7 +80,7 @@ export class SlidingWindows {
   #latestBusy: EventBlocks | undefined;
 
   /** Makes empty windows of the given layout. */
-  constructor({ columns, groups, slackSeconds }: WindowLayout) {
+  constructor({ columns, groups, slackSeconds, hasHint }: WindowLayout) {
     this.#columns = columns;
     let first = 0;
     this.#groups = groups.map(({ windowSeconds }) => {
@@ -90,6 +92,7 @@ export class SlidingWindows {
     this.#boundaries = groups.flatMap(boundariesOf);
     const distances = this.#boundaries.map(({ distance }) => distance);
     this.#distances = Float64Array.from(distances);
+    this.#touched = new Int32Array(distances.length);
     this.#sumsFlag = Uint8Array.from(
       this.#boundaries,
       ({ sum }) => sum === "flag" ? 1 : 0,
@@ -98,10 +101,9 @@ export class SlidingWindows {
     this.#furthest = distances.indexOf(furthest);
     this.#keepSeconds = furthest + slackSeconds;
     this.#sumsAt = Math.ceil((CURSOR + distances.length) / 4);
-    this.#eventsAt = 2 * (this.#sumsAt + distances.length);
+    this.#hintAt = this.#sumsAt + distances.length;
+    this.#eventsAt = 2 * (this.#hintAt + (hasHint ? 1 : 0));
     this.#strides = columns.includes("value") ? [2, 3] : [1, 1];
-    const wordsMax = this.#eventsAt + RING_EVENTS_MAX * this.#strides[1];
-    this.#memory = new RingMemory(wordsMax);
     const capacities = (stride: number) =>
       this.#memory.sizes.map((words) =>
         Math.min(RING_EVENTS_MAX, Math.floor((words - this.#eventsAt) / stride))
@@ -190,10 +192,10 @@ export class SlidingWindows {
       return;
     }
     const ring = this.#latest;
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const doubles = this.#memory.doubles[ring >>> 16];
-    const cursors = 2 * (ring & 0xffff) + CURSOR;
-    const sums = ((ring & 0xffff) >>> 1) + this.#sumsAt;
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const doubles = this.#memory.doubles[ring >>> 15];
+    const cursors = 2 * (ring & 0x7fff) + CURSOR;
+    const sums = ((ring & 0x7fff) >>> 1) + this.#sumsAt;
     const end = shorts[cursors + first];
     const endSum = doubles[sums + first];
     for (let bound = first + 1; bound <= last; bound++) {
@@ -204,28 +206,26 @@ export class SlidingWindows {
 
   /**
    * The newest events of a group's longest window, as the event added last
-   * sees it, oldest first: writes their times and their values of a column and
+   * sees it, oldest first: writes one column of them, or their times, and
    * returns their number. `skip` of the newest are left out: 1 leaves out the
    * event itself where its windows end at it. There are at most as many as fit
-   * into `times`; where there were more, only those later than the newest that
+   * into `out`; where there were more, only those later than the newest that
    * does not fit, so that events of equal times are all in or all out.
    */
   recent(
     group: number,
-    column: Column,
+    column: Column | "time",
     skip: number,
-    times: Float64Array,
-    values: Float64Array,
+    out: Float64Array,
   ): number {
     const { first, last } = this.#groups[group];
     if (this.#latestBusy) {
-      const blocks = this.#latestBusy;
-      return blocks.recent(first, last, column, skip, times, values);
+      return this.#latestBusy.recent(first, last, column, skip, out);
     }
     const ring = this.#latest;
-    const words = this.#memory.words[ring >>> 16];
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const base = ring & 0xffff;
+    const words = this.#memory.words[ring >>> 15];
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const base = ring & 0x7fff;
     const head = shorts[2 * base + HEAD];
     const capacity = shorts[2 * base + CAPACITY];
     const wide = shorts[2 * base + WIDE];
@@ -233,8 +233,8 @@ export class SlidingWindows {
     const cells = base + this.#eventsAt;
     const end = shorts[2 * base + CURSOR + first] - skip;
     let number = shorts[2 * base + CURSOR + last];
-    if (end - number > times.length) {
-      number = end - times.length;
+    if (end - number > out.length) {
+      number = end - out.length;
       const cut = words[cells + (head + number - 1) % capacity * stride] >>> 1;
       while (
         number < end &&
@@ -242,21 +242,63 @@ export class SlidingWindows {
       ) number++;
     }
     const length = Math.max(0, end - number);
-    const ofFlag = column === "flag" ? 1 : 0;
     let place = head + number;
     if (place >= capacity) place -= capacity;
+    if (column === "value" && wide === 0) {
+      // The usual case, without a choice in its loop.
+      for (let i = 0; i < length; i++) {
+        out[i] = words[cells + place * stride + 1];
+        if (++place === capacity) place = 0;
+      }
+      return length;
+    }
+    const ofFlag = column === "flag" ? 1 : 0;
     for (let i = 0; i < length; i++) {
       const cell = cells + place * stride;
-      times[i] = words[cell] >>> 1;
-      values[i] = valueAt(words, cell, ofFlag, wide);
+      out[i] = column === "time"
+        ? words[cell] >>> 1
+        : valueAt(words, cell, ofFlag, wide);
       if (++place === capacity) place = 0;
     }
     return length;
   }
 
+  /** The time of the newest event before a group's end, as the event added last sees it; `skip` of them are left out. -1 if there is none in the longest window. */
+  newestTime(group: number, skip: number): number {
+    const { first, last } = this.#groups[group];
+    if (this.#latestBusy) return this.#latestBusy.newestTime(first, last, skip);
+    const ring = this.#latest;
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const base = ring & 0x7fff;
+    const number = shorts[2 * base + CURSOR + first] - skip - 1;
+    if (number < shorts[2 * base + CURSOR + last]) return -1;
+    const place = (shorts[2 * base + HEAD] + number) %
+      shorts[2 * base + CAPACITY];
+    const stride = this.#strides[shorts[2 * base + WIDE]];
+    const words = this.#memory.words[ring >>> 15];
+    return words[base + this.#eventsAt + place * stride] >>> 1;
+  }
+
+  /** A number that one may keep with a key, here that of the event added last: 0 at first, and again at any time. */
+  get hint(): number {
+    if (this.#latestBusy) return this.#latestBusy.hint;
+    const doubles = this.#memory.doubles[this.#latest >>> 15];
+    return doubles[((this.#latest & 0x7fff) >>> 1) + this.#hintAt];
+  }
+
+  /** Keeps a number with the key of the event added last; the layout must have room for it. */
+  set hint(value: number) {
+    if (this.#latestBusy) {
+      this.#latestBusy.hint = value;
+      return;
+    }
+    const doubles = this.#memory.doubles[this.#latest >>> 15];
+    doubles[((this.#latest & 0x7fff) >>> 1) + this.#hintAt] = value;
+  }
+
   /** Writes all events and where the boundaries are. */
   save(sink: StateSink): void {
-    const { sizes, words } = this.#memory;
+    const { sizes } = this.#memory;
     writeView(sink, this.#fingerprint());
     writeView(sink, Int32Array.of(this.#busy.size));
     for (const [key, blocks] of this.#busy) {
@@ -265,8 +307,8 @@ export class SlidingWindows {
     }
     for (let sizeClass = 0; sizeClass < sizes.length; sizeClass++) {
       writeView(sink, Int32Array.of(this.#memory.countOf(sizeClass)));
-      for (const [page, length] of this.#memory.usedOf(sizeClass)) {
-        writeView(sink, words[page].subarray(0, length));
+      for (const words of this.#memory.wordsOf(sizeClass)) {
+        writeView(sink, words);
       }
     }
   }
@@ -284,7 +326,7 @@ export class SlidingWindows {
     }
     const table = new KeyTable();
     const busy = new Map<number, EventBlocks>();
-    const memory = new RingMemory(this.#memory.sizes.at(-1) ?? 0);
+    const memory = memoryOf(table);
     const own = (key: number, value: number) => {
       if (key < 0 || table.get(key) !== 0) {
         throw new Error(`the saved windows have key ${key} twice`);
@@ -303,7 +345,7 @@ export class SlidingWindows {
       const [count] = readInts(source, 1);
       for (const ring of memory.load(sizeClass, count, source)) {
         this.#check(memory, ring, sizeClass);
-        own(memory.words[ring >>> 16][(ring & 0xffff) + KEY], ring);
+        own(memory.words[ring >>> 15][(ring & 0x7fff) + KEY], ring);
       }
     }
     this.#table = table;
@@ -318,6 +360,7 @@ export class SlidingWindows {
       STATE_VERSION,
       RING_EVENTS_MAX,
       this.#keepSeconds,
+      this.#eventsAt,
       ...this.#columns.map((column) => column === "flag" ? 1 : 2),
       ...this.#boundaries.flatMap(({ distance }, bound) => [
         distance,
@@ -328,9 +371,9 @@ export class SlidingWindows {
 
   /** Throws an Error unless a ring's numbers are within their bounds. */
   #check(memory: RingMemory, ring: number, sizeClass: number): void {
-    const shorts = memory.shorts[ring >>> 16];
-    const doubles = memory.doubles[ring >>> 16];
-    const base = ring & 0xffff;
+    const shorts = memory.shorts[ring >>> 15];
+    const doubles = memory.doubles[ring >>> 15];
+    const base = ring & 0x7fff;
     const at = 2 * base;
     const wide = shorts[at + WIDE];
     const capacity = this.#capacities[wide === 0 ? 0 : 1][sizeClass];
@@ -349,9 +392,9 @@ export class SlidingWindows {
   #insert(ring: number, time: number, flag: number, value: number): number {
     ring = this.#makeRoom(ring, value);
     if (ring === BUSY) return BUSY;
-    const words = this.#memory.words[ring >>> 16];
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const base = ring & 0xffff;
+    const words = this.#memory.words[ring >>> 15];
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const base = ring & 0x7fff;
     const capacity = shorts[2 * base + CAPACITY];
     const wide = shorts[2 * base + WIDE];
     const stride = this.#strides[wide];
@@ -380,9 +423,9 @@ export class SlidingWindows {
 
   /** Counts an event that lies at `number` before the boundaries that are behind it. */
   #shift(ring: number, number: number, flag: number, value: number): void {
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const doubles = this.#memory.doubles[ring >>> 16];
-    const base = ring & 0xffff;
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const doubles = this.#memory.doubles[ring >>> 15];
+    const base = ring & 0x7fff;
     for (let bound = 0; bound < this.#distances.length; bound++) {
       if (shorts[2 * base + CURSOR + bound] <= number) continue;
       shorts[2 * base + CURSOR + bound]++;
@@ -393,10 +436,10 @@ export class SlidingWindows {
 
   /** Moves the boundaries to where an event of that time sees them. */
   #pass(ring: number, time: number): void {
-    const words = this.#memory.words[ring >>> 16];
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const doubles = this.#memory.doubles[ring >>> 16];
-    const base = ring & 0xffff;
+    const words = this.#memory.words[ring >>> 15];
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const doubles = this.#memory.doubles[ring >>> 15];
+    const base = ring & 0x7fff;
     const head = shorts[2 * base + HEAD];
     const count = shorts[2 * base + COUNT];
     const capacity = shorts[2 * base + CAPACITY];
@@ -405,6 +448,13 @@ export class SlidingWindows {
     const cells = base + this.#eventsAt;
     const distances = this.#distances;
     const sumsFlag = this.#sumsFlag;
+    // Reads the cells that will be needed, all at once: they lie far apart, and
+    // a processor waits for them side by side only if no branch is in between.
+    const touched = this.#touched;
+    for (let bound = 0; bound < touched.length; bound++) {
+      const place = head + shorts[2 * base + CURSOR + bound];
+      touched[bound] = words[cells + place * stride];
+    }
     for (let bound = 0; bound < distances.length; bound++) {
       const limit = time - distances[bound];
       const ofFlag = sumsFlag[bound];
@@ -436,12 +486,12 @@ export class SlidingWindows {
 
   /** Drops a key's events up to and including time `expired`; returns where its ring is now. */
   #evict(ring: number, expired: number): number {
-    const words = this.#memory.words[ring >>> 16];
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const at = 2 * (ring & 0xffff);
+    const words = this.#memory.words[ring >>> 15];
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const at = 2 * (ring & 0x7fff);
     const wide = shorts[at + WIDE];
     const stride = this.#strides[wide];
-    const cells = (ring & 0xffff) + this.#eventsAt;
+    const cells = (ring & 0x7fff) + this.#eventsAt;
     const capacity = shorts[at + CAPACITY];
     const passed = shorts[at + CURSOR + this.#furthest];
     let head = shorts[at + HEAD];
@@ -456,17 +506,18 @@ export class SlidingWindows {
     for (let bound = 0; bound < this.#distances.length; bound++) {
       shorts[at + CURSOR + bound] -= gone;
     }
-    this.#lowerSums(ring);
+    // Once in a turn is often enough: sums are far below their limit then.
+    if (head < gone) this.#lowerSums(ring);
     const sizeClass = shorts[at + SIZE_CLASS];
     const isRoomy = sizeClass > 0 &&
-      count + 2 < this.#capacities[wide][sizeClass - 1];
+      count + 2 + (capacity >> 4) < this.#capacities[wide][sizeClass - 1];
     return isRoomy ? this.#resize(ring, sizeClass - 1, wide) : ring;
   }
 
   /** Keeps sums within what a double holds exactly: only their differences count. */
   #lowerSums(ring: number): void {
-    const doubles = this.#memory.doubles[ring >>> 16];
-    const sums = ((ring & 0xffff) >>> 1) + this.#sumsAt;
+    const doubles = this.#memory.doubles[ring >>> 15];
+    const sums = ((ring & 0x7fff) >>> 1) + this.#sumsAt;
     for (const { first, last } of this.#groups) {
       const lowest = doubles[sums + last];
       if (Math.abs(lowest) <= SUM_MAX) continue;
@@ -481,9 +532,9 @@ export class SlidingWindows {
     if (this.#busy.size > 0) this.#sweepBusy(expired);
     const ring = this.#table.next();
     if (ring <= 0) return;
-    const words = this.#memory.words[ring >>> 16];
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const base = ring & 0xffff;
+    const words = this.#memory.words[ring >>> 15];
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const base = ring & 0x7fff;
     const stride = this.#strides[shorts[2 * base + WIDE]];
     const last = shorts[2 * base + HEAD] + shorts[2 * base + COUNT] - 1;
     const place = last % shorts[2 * base + CAPACITY];
@@ -510,24 +561,18 @@ export class SlidingWindows {
     this.#moved += blocks.movedCells;
   }
 
-  /** Gives a ring back. Returns the key whose ring is at its address afterwards, or -1. */
-  #release(ring: number): number {
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const at = 2 * (ring & 0xffff);
-    const { [at + SIZE_CLASS]: sizeClass, [at + CAPACITY]: capacity } = shorts;
-    const moved = this.#memory.release(ring, sizeClass);
-    if (moved < 0) return moved;
-    this.#table.set(moved, ring);
-    this.#moved += capacity;
-    return moved;
+  /** Gives a ring back; others may be elsewhere afterwards. */
+  #release(ring: number): void {
+    const shorts = this.#memory.shorts[ring >>> 15];
+    this.#memory.release(ring, shorts[2 * (ring & 0x7fff) + SIZE_CLASS]);
   }
 
   /** Makes an empty ring for a key. */
   #open(key: number, sizeClass: number, wide: number): number {
     const ring = this.#memory.allocate(sizeClass);
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const words = this.#memory.words[ring >>> 16];
-    const base = ring & 0xffff;
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const words = this.#memory.words[ring >>> 15];
+    const base = ring & 0x7fff;
     words.fill(0, base, base + this.#eventsAt);
     words[base + KEY] = key;
     shorts[2 * base + CAPACITY] = this.#capacities[wide][sizeClass];
@@ -539,44 +584,50 @@ export class SlidingWindows {
 
   /** Makes a ring have room for one more event with that value, elsewhere or in blocks if need be. */
   #makeRoom(ring: number, value: number): number {
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const at = 2 * (ring & 0xffff);
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const at = 2 * (ring & 0x7fff);
     const count = shorts[at + COUNT];
     const wide = shorts[at + WIDE];
     const widens = wide === 0 && value !== (value | 0) &&
       this.#strides[0] < this.#strides[1];
     if (count < shorts[at + CAPACITY] && !widens) return ring;
-    if (count === RING_EVENTS_MAX) return this.#toBlocks(ring);
-    if (widens) return this.#resize(ring, this.#classFor(count + 1, 1), 1);
-    return this.#resize(ring, shorts[at + SIZE_CLASS] + 1, wide);
+    const sizeClass = widens
+      ? this.#classFor(count + 1, 1)
+      : this.#classFor(count + 1, wide, shorts[at + SIZE_CLASS]);
+    if (sizeClass < 0) return this.#toBlocks(ring);
+    return this.#resize(ring, sizeClass, widens ? 1 : wide);
   }
 
-  /** The smallest size class in which so many events fit. */
-  #classFor(count: number, wide: number): number {
-    return this.#capacities[wide].findIndex((capacity) => capacity >= count);
+  /** The smallest size class from `first` on in which so many events fit; -1 if none. */
+  #classFor(count: number, wide: number, first = 0): number {
+    const capacities = this.#capacities[wide];
+    for (let at = first; at < capacities.length; at++) {
+      if (capacities[at] >= count) return at;
+    }
+    return -1;
   }
 
   /** Moves a ring to another size or width; returns where it is. */
   #resize(ring: number, sizeClass: number, wide: number): number {
     const { shorts, words } = this.#memory;
-    const base = ring & 0xffff;
-    const source = words[ring >>> 16];
+    const base = ring & 0x7fff;
+    const source = words[ring >>> 15];
     const key = source[base + KEY];
-    const head = shorts[ring >>> 16][2 * base + HEAD];
-    const count = shorts[ring >>> 16][2 * base + COUNT];
-    const capacity = shorts[ring >>> 16][2 * base + CAPACITY];
-    const wasWide = shorts[ring >>> 16][2 * base + WIDE];
+    const head = shorts[ring >>> 15][2 * base + HEAD];
+    const count = shorts[ring >>> 15][2 * base + COUNT];
+    const capacity = shorts[ring >>> 15][2 * base + CAPACITY];
+    const wasWide = shorts[ring >>> 15][2 * base + WIDE];
     const made = this.#memory.allocate(sizeClass);
-    const target = words[made >>> 16];
-    const to = made & 0xffff;
+    const target = words[made >>> 15];
+    const to = made & 0x7fff;
     for (let word = 0; word < this.#eventsAt; word++) {
       target[to + word] = source[base + word];
     }
     const half = 2 * to;
-    shorts[made >>> 16][half + HEAD] = 0;
-    shorts[made >>> 16][half + CAPACITY] = this.#capacities[wide][sizeClass];
-    shorts[made >>> 16][half + SIZE_CLASS] = sizeClass;
-    shorts[made >>> 16][half + WIDE] = wide;
+    shorts[made >>> 15][half + HEAD] = 0;
+    shorts[made >>> 15][half + CAPACITY] = this.#capacities[wide][sizeClass];
+    shorts[made >>> 15][half + SIZE_CLASS] = sizeClass;
+    shorts[made >>> 15][half + WIDE] = wide;
     const from = this.#strides[wasWide];
     const stride = this.#strides[wide];
     let place = head;
@@ -592,15 +643,15 @@ export class SlidingWindows {
     }
     this.#moved += count;
     this.#table.set(key, made);
-    // A ring of the same size may have taken the old one's address.
-    return this.#release(ring) === key ? ring : made;
+    this.#release(ring);
+    return this.#table.get(key);
   }
 
   /** Hands a key with all its events over to blocks. */
   #toBlocks(ring: number): number {
-    const words = this.#memory.words[ring >>> 16];
-    const shorts = this.#memory.shorts[ring >>> 16];
-    const base = ring & 0xffff;
+    const words = this.#memory.words[ring >>> 15];
+    const shorts = this.#memory.shorts[ring >>> 15];
+    const base = ring & 0x7fff;
     const { [2 * base + HEAD]: head, [2 * base + COUNT]: count } = shorts;
     const { [2 * base + CAPACITY]: capacity, [2 * base + WIDE]: wide } = shorts;
     const stride = this.#strides[wide];
@@ -632,6 +683,11 @@ export class SlidingWindows {
     this.#dropBusy(key, blocks);
     return ring;
   }
+}
+
+/** Memory whose rings a table finds by their keys. */
+function memoryOf(table: KeyTable): RingMemory {
+  return new RingMemory((key, address) => table.set(key, address));
 }
 
 /** The flag or the value of the event at a cell. */

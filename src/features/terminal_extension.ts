@@ -1,5 +1,4 @@
 /** The terminal's features of the extended set: see extended_columns.ts. */
-import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 import {
   customerColumns,
@@ -7,12 +6,7 @@ import {
   UNUSUAL_RATIO,
 } from "./extended_columns.ts";
 import { type FeatureParameters, handbookCount } from "./parameters.ts";
-import { SlidingWindows } from "./sliding_windows.ts";
-
-// What is known of a payment: the values of the windows.
-const GENUINE = 0;
-const UNUSUAL_FRAUD = 1;
-const USUAL_FRAUD = 2;
+import type { SlidingWindows } from "./sliding_windows.ts";
 
 const MEDIAN_RATIO = "CUSTOMER_ID_AMOUNT_RATIO_TO_MEDIAN";
 
@@ -20,64 +14,85 @@ const MEDIAN_RATIO = "CUSTOMER_ID_AMOUNT_RATIO_TO_MEDIAN";
 export class TerminalExtension {
   readonly #windowSeconds: readonly number[];
   readonly #delaySeconds: number;
-  readonly #useLabels: boolean;
   readonly #offset: number;
   readonly #ratioPlace: number;
-  readonly #windows: SlidingWindows;
+  readonly #longestPlace: number;
   readonly #times = new Float64Array(HISTORY_MAX);
-  readonly #values = new Float64Array(HISTORY_MAX);
+  readonly #frauds = new Float64Array(HISTORY_MAX);
+  readonly #usual = new Float64Array(HISTORY_MAX);
 
-  /** Makes an extension without state; payments may come up to `slackSeconds` out of order. */
-  constructor(parameters: FeatureParameters, slackSeconds: number) {
-    const { windowDays, delayDays, useLabels } = parameters;
+  /** Makes an extension. */
+  constructor(parameters: FeatureParameters) {
+    const { windowDays, delayDays } = parameters;
     const columns = customerColumns(windowDays);
     const first = handbookCount(parameters);
     this.#windowSeconds = windowDays.map((days) => days * DAY_SECONDS);
     this.#delaySeconds = delayDays * DAY_SECONDS;
-    this.#useLabels = useLabels;
     this.#offset = first + columns.length;
     this.#ratioPlace = first +
       columns.findIndex(({ name }) => name === MEDIAN_RATIO);
-    this.#windows = new SlidingWindows({
-      columns: ["value"],
-      groups: [{
-        lagSeconds: this.#delaySeconds,
-        windowSeconds: [Math.max(...this.#windowSeconds)],
-        sum: "value",
-      }],
-      slackSeconds,
-    });
+    this.#longestPlace = first - 2;
   }
 
-  /** Writes the state. */
-  save(sink: StateSink): void {
-    this.#windows.save(sink);
-  }
-
-  /** Takes a state that save() wrote; throws an Error as SlidingWindows.load() does. */
-  load(source: StateSource): void {
-    this.#windows.load(source);
+  /** Whether the amount of a payment is usual for its card, whose half stands in the row already. */
+  isUsual(totals: Float64Array, at: number): boolean {
+    return totals[at + this.#ratioPlace] < UNUSUAL_RATIO;
   }
 
   /**
-   * Writes the totals of a payment, whose customer's half stands in the row
-   * already, and takes its label into the state.
+   * Writes the totals of a payment that has just been added to its terminal's
+   * windows, whose totals stand in the row already. The events' flag says
+   * whether they are frauds, their value whether the amount was usual.
    */
   process(
     row: Payment,
-    progress: number,
+    windows: SlidingWindows,
     totals: Float64Array,
     at: number,
   ): void {
     const time = row.timeSeconds;
-    const usual = totals[at + this.#ratioPlace] < UNUSUAL_RATIO;
-    const fraud = this.#useLabels && row.fraud === 1;
-    const code = !fraud ? GENUINE : usual ? USUAL_FRAUD : UNUSUAL_FRAUD;
+    const inside = totals[at + this.#longestPlace];
+    const frauds = totals[at + this.#longestPlace + 1];
+    if (frauds === 0 && inside <= HISTORY_MAX) {
+      this.#writeGenuine(time, inside, windows, totals, at + this.#offset);
+    } else this.#writeAll(time, windows, totals, at + this.#offset);
+  }
+
+  /** The totals where `inside` payments are known, all genuine. */
+  #writeGenuine(
+    time: number,
+    inside: number,
+    windows: SlidingWindows,
+    totals: Float64Array,
+    place: number,
+  ): void {
+    const lengths = this.#windowSeconds;
+    const sinceNever = this.#delaySeconds + lengths[lengths.length - 1];
+    const newest = windows.newestTime(0, 0);
+    totals[place++] = 0;
+    totals[place++] = 0;
+    totals[place++] = newest < 0 ? sinceNever : time - newest;
+    totals[place++] = sinceNever;
+    totals[place++] = inside;
+    totals.fill(0, place, place + lengths.length);
+    place += lengths.length;
+    totals[place++] = sinceNever;
+    totals[place++] = sinceNever;
+    totals[place] = inside;
+  }
+
+  #writeAll(
+    time: number,
+    windows: SlidingWindows,
+    totals: Float64Array,
+    place: number,
+  ): void {
     const times = this.#times;
-    const values = this.#values;
-    const windows = this.#windows;
-    windows.add(row.terminalId, time, 0, code, progress);
-    const count = windows.recent(0, "value", 0, times, values);
+    const frauds = this.#frauds;
+    const usual = this.#usual;
+    const count = windows.recent(0, "time", 0, times);
+    windows.recent(0, "flag", 0, frauds);
+    windows.recent(0, "value", 0, usual);
     // Only times are compared: payments of one second have no order here.
     const end = time - this.#delaySeconds;
     const lengths = this.#windowSeconds;
@@ -86,16 +101,15 @@ export class TerminalExtension {
     let newest = never;
     let usualNewest = never;
     let usualOldest = never;
-    let place = at + this.#offset;
     const counts = place + 5;
     totals.fill(0, counts, counts + lengths.length);
     for (let i = 0; i < count; i++) {
-      if (values[i] === GENUINE) {
+      if (frauds[i] === 0) {
         genuine = times[i];
         continue;
       }
       newest = times[i];
-      if (values[i] !== USUAL_FRAUD) continue;
+      if (usual[i] === 0) continue;
       if (usualNewest === never) usualOldest = times[i];
       usualNewest = times[i];
       for (let w = lengths.length - 1; w >= 0; w--) {
@@ -113,7 +127,7 @@ export class TerminalExtension {
         began = times[i];
       }
       if (times[i] > newest) sinceFraud++;
-      if (times[i] > usualNewest && values[i] === GENUINE) genuineSince++;
+      if (times[i] > usualNewest && frauds[i] === 0) genuineSince++;
     }
     totals[place++] = streak;
     totals[place++] = time - began;

@@ -21,6 +21,8 @@ export interface WindowLayout {
   readonly groups: readonly WindowGroup[];
   /** How far behind the greatest event time an event may still come, in seconds. */
   readonly slackSeconds: number;
+  /** Whether there is room for a number with each key. */
+  readonly hasHint: boolean;
 }
 
 /** A place that moves with time: where windows begin or end. */

@@ -1,5 +1,5 @@
 /**
- * The files of a data set: customers, terminals and one file of payments a
+ * The files of a data set: customers, terminals and one file of payments per
  * day, with the columns of the canonical form. What is written here is what
  * DayReader reads.
  */

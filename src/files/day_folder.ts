@@ -10,7 +10,7 @@ import {
   FeatureJsonReader,
   FeatureJsonWriter,
 } from "../features/feature_row.ts";
-import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   featureCount,
   featureNames,
@@ -201,7 +201,7 @@ export class DayFolder {
   /** Whether the row in the cells is no more than the gap ahead; moves the progress if so. */
   #isPlausible(partition: number): boolean {
     const position = this.#manifest.partitions[partition];
-    const time = this.#cells[5];
+    const time = this.#cells[CELL.time];
     if (time > position.progress + this.#options.maxGapSeconds) return false;
     if (time > position.progress) position.progress = time;
     return true;
@@ -367,7 +367,7 @@ export class DayFolder {
         if (date in parts) truncate(path, parts[date].bytes);
         else remove(path);
       }
-      // Half a day's file, which a start would sort anew.
+      // Half a day's file, which a start would sort again.
       const half = isDate(name.slice(0, name.indexOf("."))) &&
         name === partialPath(this.#finalName(name.slice(0, name.indexOf("."))));
       if (half) remove(path);

@@ -18,7 +18,7 @@ export type DayFormat = "jsonl" | "csv";
 
 /** What a folder holds of one partition. */
 export interface PartitionFiles {
-  /** Offset of the first record that the log still had when the folder was begun. */
+  /** Offset of the first record that the log still had when the folder was created. */
   begin: number;
   /** Offset of the next record. */
   offset: number;

@@ -69,7 +69,7 @@ async function listFolder(
       if (name === UNFINISHED_MARK) {
         throw new DataError(
           `${folder}: its data set is not complete, 'generate' was interrupted; ` +
-            "run it again with --force, or, to read the days that are there, " +
+            "run it again with --force, or, to read the finished days, " +
             `remove ${folder}${separator}${name}`,
         );
       }

@@ -151,6 +151,6 @@ function lineStarts(bytes: Uint8Array): number[] {
 function tooLong(name: string, line: number): DataError {
   return new DataError(
     `${name}:${line}:1: line longer than ${LINE_BYTES_MAX} bytes; ` +
-      "check that this is a file of payments, one a line",
+      "check that this is a file of payments, one per line",
   );
 }

@@ -3,7 +3,7 @@
  * or stdin in any format, or the simulator. What takes payments opens a source,
  * asks for batches in order, and need not know which it is.
  */
-import { setImmediate } from "node:timers/promises";
+import { nextTurn } from "../base/unless_stopped.ts";
 import {
   type Customer,
   type Payment,
@@ -22,6 +22,8 @@ export interface PaymentBatch {
   readonly day: number;
   /** How many they are. */
   readonly length: number;
+  /** TX_TIME_SECONDS of each, never descending. */
+  readonly timeSeconds: Int32Array;
   /** Fills `into` with payment `index`. */
   read(index: number, into: Payment): void;
 }
@@ -66,7 +68,12 @@ export interface PaymentSource {
 /** Payments of files, or simulated ones. */
 export type PaymentChoice =
   | { readonly kind: "files"; readonly files: FileChoice }
-  | { readonly kind: "simulated"; readonly simulation: SimulationChoice };
+  | {
+    readonly kind: "simulated";
+    readonly simulation: SimulationChoice;
+    /** The day that the pass begins with, and the TRANSACTION_ID of its first payment; by default those of the first day. */
+    readonly from?: { readonly day: number; readonly firstId: number };
+  };
 
 /**
  * Opens a source. The handbook's simulation is made before this returns, and
@@ -78,11 +85,14 @@ export async function openPayments(
 ): Promise<PaymentSource> {
   return choice.kind === "files"
     ? await DayReader.open(choice.files)
-    : simulatedPayments(choice.simulation);
+    : simulatedPayments(choice.simulation, choice.from);
 }
 
 /** The simulator as a source; without end where it has none. */
-function simulatedPayments(choice: SimulationChoice): PaymentSource {
+function simulatedPayments(
+  choice: SimulationChoice,
+  from = { day: 0, firstId: 0 },
+): PaymentSource {
   const simulation = openSimulation(choice);
   const { customers, terminals, days, startSeconds } = simulation;
   const progress = { done: 0, total: days };
@@ -92,12 +102,13 @@ function simulatedPayments(choice: SimulationChoice): PaymentSource {
     skipped: { byReason: new Map(), first: [] },
     profiles: () => Promise.resolve({ customers, terminals }),
     async *batches(signal) {
-      let nextId = 0;
-      for (let day = 0; days === 0 || day < days; day++) {
+      let nextId = from.firstId;
+      for (let { day } = from; days === 0 || day < days; day++) {
         const table = simulation.day(day, nextId);
         yield {
           day,
           length: table.length,
+          timeSeconds: table.timeSeconds,
           read: (index, into) => readTableRow(table, index, startSeconds, into),
         };
         nextId += table.length;
@@ -106,10 +117,4 @@ function simulatedPayments(choice: SimulationChoice): PaymentSource {
       }
     },
   };
-}
-
-/** Lets signals be heard, and throws the reason if one was. */
-async function nextTurn(signal: AbortSignal): Promise<void> {
-  await setImmediate();
-  signal.throwIfAborted();
 }

@@ -96,7 +96,7 @@ async function rowsOf(
     const reason = error instanceof Error ? error.message : String(error);
     throw new DataError(
       `${path}: the file is damaged (${reason}); write it again, or remove it ` +
-        "to go on without",
+        "to continue without it",
       { cause: error },
     );
   }
@@ -111,7 +111,7 @@ async function parquetRows(
   if (metadata.num_rows > PROFILES_MAX) {
     throw new DataError(
       `${path}: ${metadata.num_rows} rows, more than ${PROFILES_MAX}; remove ` +
-        "the file to go on without",
+        "the file to continue without it",
     );
   }
   const present = metadata.schema.slice(1).map((element) => element.name);
@@ -129,12 +129,12 @@ function parseLine(json: string, place: string): Record<string, unknown> {
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    throw new DataError(`${place}: not JSON; mend it`, { cause });
+    throw new DataError(`${place}: invalid JSON; fix the line`, { cause });
   }
   if (typeof value === "object" && value !== null) {
     return value as Record<string, unknown>;
   }
-  throw new DataError(`${place}: not a JSON object; mend it`);
+  throw new DataError(`${place}: not a JSON object; fix the line`);
 }
 
 /** The profile in a row: all finite numbers, the first a whole one. */
@@ -149,7 +149,7 @@ function checked<Profile>(
     const isId = Number.isInteger(value) && value >= 0 && value <= INT_MAX;
     if (at === 0 ? isId : Number.isFinite(value)) return value;
     const kind = at === 0 ? `a whole number from 0 to ${INT_MAX}` : "a number";
-    throw new DataError(`${place}: ${name} is not ${kind}; mend it`);
+    throw new DataError(`${place}: ${name} is not ${kind}; fix it`);
   });
   return profileOf(record, values);
 }

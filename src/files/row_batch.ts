@@ -45,4 +45,4 @@ export interface RowOptions {
 
 /** What to do about a bad row: the end of every message about one. */
 export const MEND_ROW =
-  "mend the row, or leave such rows out with --skip-bad-rows";
+  "fix the row, or leave such rows out with --skip-bad-rows";

@@ -1,7 +1,7 @@
 /**
  * Rows to bytes in the two text formats. CSV is the canonical form: header
  * first, LF, numbers as JavaScript prints them, no quotes where none are
- * needed. JSONL is one object a line as JSON.stringify prints it.
+ * needed. JSONL is one object per line as JSON.stringify prints it.
  */
 import { stringify } from "csv-stringify/sync";
 

@@ -13,7 +13,7 @@ import {
   recordMark,
 } from "./record_batch.ts";
 
-/** Told what happens behind the scenes: an outage, a rebalance, a refused commit. */
+/** Gets reports of an outage, a rebalance, a refused commit. */
 export type LogReport = (
   level: "info" | "warning",
   message: string,
@@ -114,7 +114,7 @@ export interface ConsumeOptions<S extends Step = Step> {
   readonly topic: string;
   /** How much is handed to one step. */
   readonly limit: ReadLimit;
-  /** Stops the work after the step in hand. */
+  /** Stops the work after the current step. */
   readonly signal: AbortSignal;
   /** Opens a partition at the group's commit, restoring its state first. */
   open(
@@ -143,11 +143,11 @@ export interface Log extends AsyncDisposable {
   /** Throws ConfigError if one of the topics exists with another form. */
   checkTopics(specs: readonly TopicSpec[]): Promise<void>;
   /**
-   * Throws ConfigError if a topic has other partitions than the stream was
-   * begun with: somebody has added some since. Asks once, whatever was known.
+   * Throws ConfigError if a topic has another number of partitions than the
+   * stream was created with. Asks once, whatever was known.
    */
   checkPartitions(specs: readonly TopicSpec[]): Promise<void>;
-  /** Those of the named topics that are there. */
+  /** The named topics that exist. */
   topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
   endOffsets(topic: string): Promise<number[] | undefined>;
@@ -158,7 +158,7 @@ export interface Log extends AsyncDisposable {
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch>;
-  /** A group's commits on a topic, one place a partition; none if there is no such topic. */
+  /** A group's commits on a topic, one per partition; none if there is no such topic. */
   committed(
     group: string,
     topic: string,
@@ -218,7 +218,7 @@ export async function requireKept(
   throw new LogError(
     `the records of ${topic} partition ${partition} from offset ${offset} to ` +
       `${start} are needed to restore the windows and have been deleted; see ` +
-      `to the topic's retention, and begin a new stream`,
+      `to the topic's retention, and start a new stream`,
   );
 }
 

@@ -1,8 +1,8 @@
 /**
  * Reads JSON whose keys, order and spacing are known, byte by byte and without
- * making objects. It only ever says "this is exactly that" or "I can't tell";
- * whoever gets the latter falls back on JSON.parse, so it decides speed and
- * never what is accepted.
+ * making objects. It only says "this is exactly that" or "unknown". In the
+ * second case callers use JSON.parse, so the scanner decides speed and never
+ * what is accepted.
  */
 import { dateSeconds } from "./calendar.ts";
 

@@ -99,7 +99,7 @@ export interface Customer {
   readonly meanAmount: number;
   /** STD_ACCOUNT: standard deviation of the amount. */
   readonly stdAmount: number;
-  /** MEAN_NB_TX_PER_DAY: mean number of payments a day. */
+  /** MEAN_NB_TX_PER_DAY: mean number of payments per day. */
   readonly meanPaymentsPerDay: number;
 }
 

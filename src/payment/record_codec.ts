@@ -1,9 +1,8 @@
 /**
  * Writes the fields of a record from a row of cells, and reads them back where
  * they are spelled as they are written: in one order, with what stands between
- * the values known beforehand. This decides speed and never what is accepted:
- * whoever cannot read a record so falls back on a slow path that names what is
- * wrong.
+ * the values known beforehand. This decides speed and never what is accepted.
+ * Other spellings take a slow path that names what is wrong.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
 import { formatDate } from "./calendar.ts";
@@ -67,7 +66,7 @@ export class RecordWriter {
     this.#steps = fields.map((field, i) => new Step(field, marks[i]));
   }
 
-  /** Appends the fields of the row that begins at `at`; whoever calls closes the record. */
+  /** Appends the fields of the row that begins at `at`. The caller closes the record. */
   write(writer: ByteWriter, cells: Float64Array, at: number): void {
     const steps = this.#steps;
     for (let i = 0; i < steps.length; i++) {
@@ -104,7 +103,7 @@ export class RecordScanner {
   /**
    * Fills the row that begins at `at`; false, and the row undefined, if the
    * fields are spelled otherwise, out of their range, or the day is another
-   * than that of the time. What follows them is left to whoever calls.
+   * than that of the time. The caller reads what follows them.
    */
   scan(scanner: JsonScanner, cells: Float64Array, at: number): boolean {
     const steps = this.#steps;

@@ -1,8 +1,8 @@
 /**
  * The fields of records, as data: name, kind, range and cell. Everything that
- * reads or writes a record goes through such a list: JSON on the wire, the
- * rows of files, the checks, the columns of tables. What a record has besides
- * numbers and times (a text, an object) is the business of its own codec.
+ * reads or writes a record goes through such a list: JSON on the wire, the rows
+ * of files, the checks, the columns of tables. Other contents of a record (a
+ * text, an object) are handled by its codec.
  */
 import {
   AMOUNT_MAX,
@@ -16,7 +16,7 @@ import { PREDICTION_CELL } from "./prediction.ts";
 /**
  * What a field holds: a whole number, a 0 or 1 that may be written as false or
  * true, a number, an amount of whole cents, a date and time, or the event day,
- * which is no cell of its own but follows from TX_TIME_SECONDS.
+ * which has no cell and follows from TX_TIME_SECONDS.
  */
 export type FieldKind =
   | "whole"

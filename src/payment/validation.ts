@@ -176,7 +176,7 @@ export function checkDay(
   };
 }
 
-/** Whether an amount is one that a payment may have. */
+/** Whether a payment may have this amount. */
 export function isAmount(amount: number): boolean {
   return amount >= 0 && amount <= AMOUNT_MAX && isWholeCents(amount);
 }

@@ -160,10 +160,9 @@ class CustomerWork implements RecoverableWork {
     this.#startSeconds = await control.startSeconds(this.#startOtherwise);
   }
 
-  refresh(): Promise<void> {
+  refresh(): void {
     this.#bound = this.#alignment.sure;
     this.#hasLooked = false;
-    return Promise.resolve();
   }
 
   judge(batch: RecordBatch, index: number): Verdict {

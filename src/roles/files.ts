@@ -149,7 +149,7 @@ async function openFolder(
           ? "lost records before it, as in a power cut"
           : `begins at ${kept} only`) +
         `; whole days are in it from ${await firstWholeDay(context)} on: ` +
-        "name another folder by --files, which gets those, and keep this " +
+        "name another folder with --files, which gets those, and keep this " +
         "one for the days before",
     );
   }

@@ -4,7 +4,7 @@
  * a crash repeats some rows with the same values. It begins when a scorer has
  * declared itself, and ends at once where the payments are stored and none has.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { rest } from "../base/clock.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { joinCells } from "../store/cell_rows.ts";
 import { type PredictionStore } from "../store/predictions.ts";
@@ -87,7 +87,7 @@ async function isScored(
   while (!ended.aborted) {
     await control.refresh();
     if (control.isScored) return true;
-    await delay(LOOK_MS, undefined, { signal: ended }).catch(() => {});
+    await rest(LOOK_MS, ended);
   }
   await control.refresh();
   return control.isScored && !signal.aborted;

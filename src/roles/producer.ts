@@ -7,21 +7,21 @@ import { ConfigError } from "../base/error.ts";
 import type { Append } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
-import { openSimulation, type Simulation } from "../simulator/simulation.ts";
 import {
-  emptyPayment,
-  type PaymentTable,
-  readTableRow,
-} from "../payment/payment.ts";
+  openPayments,
+  type PaymentBatch,
+  type PaymentSource,
+} from "../files/payment_source.ts";
+import { emptyPayment } from "../payment/payment.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { profileJson } from "../payment/profile_json.ts";
 import { PaymentJsonWriter } from "../payment/payment_json.ts";
 import {
-  type ControlRecords,
   controlRecords,
   type ProducerPosition,
   type StreamParameters,
 } from "../stream/control.ts";
+import { fingerprintOf } from "../simulator/fingerprint.ts";
 import { openPacer } from "./pacer.ts";
 import type { RunSettings } from "./role.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
@@ -44,15 +44,6 @@ export interface ProducerOptions {
   readonly published?: (nextId: number) => void;
 }
 
-/** Text that is the same for the same data flags only. */
-export function fingerprintOf(data: RunSettings["data"]): string {
-  const { customers, terminals, days, startSeconds, radius } = data.parameters;
-  const seed = data.rng === "seedrandom" ? ` --seed=${data.seed}` : "";
-  const start = new Date(startSeconds * 1000).toISOString().slice(0, 10);
-  return `--customers=${customers} --terminals=${terminals} --days=${days} ` +
-    `--start=${start} --radius=${radius} --rng=${data.rng}${seed}`;
-}
-
 /** Publishes until the data end or the context's signal. */
 export async function runProducer(
   context: StreamContext,
@@ -66,7 +57,7 @@ export async function runProducer(
   if (origin && origin.fingerprint !== fingerprint) {
     throw new ConfigError(
       `this data folder or topic prefix holds the stream of ` +
-        `${origin.fingerprint}; give these flags to go on with it, or choose ` +
+        `${origin.fingerprint}; give these flags to continue it, or choose ` +
         `another --data folder (on Kafka another --topic-prefix)`,
     );
   }
@@ -74,13 +65,18 @@ export async function runProducer(
     logger.info("all payments are published already");
     return;
   }
-  const simulation = openSimulation(options.data);
+  const position = control.position ?? { nextId: 0, day: 0, row: 0 };
+  const source = await openPayments({
+    kind: "simulated",
+    simulation: options.data,
+    from: { day: position.day, firstId: position.nextId - position.row },
+  });
   if (!origin) {
-    const { startSeconds } = simulation;
+    const { startSeconds = 0 } = source;
     const agreed = context.parameters.startSeconds;
     if (agreed !== undefined && agreed !== startSeconds) {
       throw new ConfigError(
-        `this stream was begun with --start=${formatDate(agreed)}, not ` +
+        `this stream was created with --start=${formatDate(agreed)}, not ` +
           `${formatDate(startSeconds)}: give the producer the same`,
       );
     }
@@ -88,61 +84,66 @@ export async function runProducer(
     records.put("origin", { startSeconds, fingerprint });
     await producer.append([
       ...records.appends(),
-      ...profiles(simulation, context.parameters.partitions),
+      ...await profiles(source, context.parameters.partitions),
     ]);
   }
-  const position = control.position ?? { nextId: 0, day: 0, row: 0 };
   logger.info("producing", { ...position });
-  const batch = new PaymentBatch(context.parameters, simulation);
+  const records = new PaymentRecords(context.parameters);
   const pacer = openPacer(options.pace, signal);
-  let { nextId, day, row } = position;
-  for (; simulation.days === 0 || day < simulation.days; day++, row = 0) {
-    const table = simulation.day(day, nextId - row);
-    while (row < table.length) {
-      const wanted = Math.min(BATCH_ROWS, table.length - row);
-      const rows = await pacer.take(table.timeSeconds, row, wanted);
+  const days = source.progress.total;
+  let { nextId, row } = position;
+  for await (const batch of source.batches(unstopped)) {
+    if (signal.aborted) return;
+    const { day } = batch;
+    while (row < batch.length) {
+      const wanted = Math.min(BATCH_ROWS, batch.length - row);
+      const rows = await pacer.take(batch.timeSeconds, row, wanted);
       if (rows === 0) return; // stopped
-      batch.fill(table, row, rows);
+      records.fill(batch, row, rows);
       row += rows;
       nextId += rows;
-      const records = controlRecords();
-      const ends = day === simulation.days - 1 && row === table.length;
-      putPosition(records, { nextId, day, row }, ends);
-      await producer.append([...batch.appends(), ...records.appends()]);
+      const ends = day === days - 1 && row === batch.length;
+      await producer.append([
+        ...records.appends(),
+        ...positionAppends({ nextId, day, row }, ends),
+      ]);
       options.published?.(nextId);
-      if (ends) return;
-      if (signal.aborted) return;
+      if (ends || signal.aborted) return;
     }
+    row = 0;
   }
   // The last day has no payments: the end stands alone.
-  const records = controlRecords();
-  putPosition(records, { nextId, day, row: 0 }, true);
-  await producer.append(records.appends());
+  await producer.append(positionAppends({ nextId, day: days, row: 0 }, true));
 }
 
-function putPosition(
-  records: ControlRecords,
-  position: ProducerPosition,
-  ends: boolean,
-): void {
+/** The producer itself looks at its signal, between two appends. */
+const unstopped = new AbortController().signal;
+
+function positionAppends(position: ProducerPosition, ends: boolean): Append[] {
+  const records = controlRecords();
   records.put("position", position);
   if (ends) records.putEnd(TRANSACTION_TOPIC, { rows: position.nextId });
+  return records.appends();
 }
 
-function profiles(simulation: Simulation, partitions: number): Append[] {
-  const timestampMs = simulation.startSeconds * 1000;
+async function profiles(
+  source: PaymentSource,
+  partitions: number,
+): Promise<Append[]> {
+  const { customers = [], terminals = [] } = await source.profiles();
+  const timestampMs = (source.startSeconds ?? 0) * 1000;
   return [
     ...profileAppends(
       CUSTOMER_TOPIC,
       partitions,
       timestampMs,
-      simulation.customers.map((c) => [c.customerId, profileJson(c)] as const),
+      customers.map((c) => [c.customerId, profileJson(c)] as const),
     ),
     ...profileAppends(
       TERMINAL_TOPIC,
       partitions,
       timestampMs,
-      simulation.terminals.map((t) => [t.terminalId, profileJson(t)] as const),
+      terminals.map((t) => [t.terminalId, profileJson(t)] as const),
     ),
   ];
 }
@@ -171,30 +172,25 @@ function profileAppends(
 }
 
 /** The records of one append, by partition. */
-class PaymentBatch {
+class PaymentRecords {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
   readonly #json = new PaymentJsonWriter();
   readonly #row = emptyPayment();
-  readonly #startSeconds: number;
 
-  constructor(
-    { partitions, partitioner }: StreamParameters,
-    simulation: Simulation,
-  ) {
+  constructor({ partitions, partitioner }: StreamParameters) {
     this.#partitioner = new IdPartitioner(partitions, partitioner);
     this.#builders = Array.from(
       { length: partitions },
       () => new RecordBatchBuilder(),
     );
-    this.#startSeconds = simulation.startSeconds;
   }
 
-  fill(table: PaymentTable, from: number, rows: number): void {
+  fill(batch: PaymentBatch, from: number, rows: number): void {
     for (const builder of this.#builders) builder.clear();
     const payment = this.#row;
     for (let index = from; index < from + rows; index++) {
-      readTableRow(table, index, this.#startSeconds, payment);
+      batch.read(index, payment);
       const partition = this.#partitioner.partition(payment.customerId);
       const builder = this.#builders[partition];
       builder.writer.whole(payment.customerId);

@@ -76,7 +76,7 @@ async function requireNoWriter(log: Log): Promise<void> {
     const members = await log.members(group);
     if (members === 0) continue;
     throw new DataError(
-      `a writer of this stream is at work (${members} in the group ${group}): ` +
+      `a writer of this stream is running (${members} in the group ${group}): ` +
         `stop it, and start it again when the store is filled`,
     );
   }
@@ -136,7 +136,7 @@ async function requireWritten(
   throw new DataError(
     `${output} holds ${held} records, but ${group} has written ${written}: ` +
       `the log has lost some, and the store would lack them. It was left as ` +
-      `it is; to clear it and fill it with what is left, add ` +
+      `it is; to clear it and fill it with what remains, add ` +
       `--accept-missing-start`,
   );
 }
@@ -158,7 +158,7 @@ async function requireWhole(
     throw new DataError(
       `${name} partition ${partition} begins at offset ${start}, so the log ` +
         `holds ${since}: the store would lack what came before. It was left ` +
-        `as it is; to clear it and fill it with what is left, add ` +
+        `as it is; to clear it and fill it with what remains, add ` +
         `--accept-missing-start`,
     );
   }

@@ -4,7 +4,7 @@
  * but the log and the store, so they may as well be separate processes.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { rest } from "../base/clock.ts";
 import { ConfigError, DataError } from "../base/error.ts";
 import { makeFolder } from "../base/durable_file.ts";
 import { fileErrorReason } from "../base/file_error.ts";
@@ -164,7 +164,7 @@ export class Stream implements AsyncDisposable {
     const look = async () => changed ??= await this.#change();
     const watching = (async () => {
       while (!either.aborted && !changed) {
-        await delay(LOOK_MS, undefined, { signal: either }).catch(() => {});
+        await rest(LOOK_MS, either);
         if (!either.aborted) await unlessStopped(look(), either);
       }
       over.abort();
@@ -303,10 +303,10 @@ export function makeDataFolder(folder: string): void {
     makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
-      `the data folder ${folder} cannot be made: ` +
+      `the data folder ${folder} cannot be created: ` +
         `${
           fileErrorReason(cause, "make", folder)
-        }, or choose another by --data`,
+        }, or choose another with --data`,
       { cause },
     );
   }

@@ -152,7 +152,7 @@ class Trainer {
         action: "added",
         version,
         champion: version,
-        reason: "given by --model",
+        reason: "given with --model",
         ...metrics && { metrics },
       });
     });

@@ -4,7 +4,7 @@
  * its state, the writer or the files to go on. Dead letters, profiles and the
  * control topic stay whole.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { rest } from "../base/clock.ts";
 import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { manifestOffsets } from "../files/day_manifest.ts";
@@ -58,7 +58,7 @@ export async function runTrimmer(
       next = began + TRIM_MS;
     }
     if (done) return;
-    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    await rest(LOOK_MS, signal);
   }
 }
 

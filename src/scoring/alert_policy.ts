@@ -187,7 +187,7 @@ export function shareOf(
 ): number {
   if (quota < partitions) {
     throw new ModelError(
-      `a quota of ${quota} alerts a day cannot be shared by ${partitions} ` +
+      `a quota of ${quota} alerts per day cannot be divided among ${partitions} ` +
         `partitions; give at least ${partitions}`,
     );
   }

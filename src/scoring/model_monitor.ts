@@ -10,7 +10,7 @@ import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { type PredictionStore } from "../store/predictions.ts";
 import { type ModelMetric } from "../store/tables.ts";
-import { emptyPredictions } from "../payment/prediction.ts";
+import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
 import {
@@ -47,12 +47,14 @@ export interface ModelMonitorOptions {
   readonly firstDay: number;
 }
 
-/** Predictions of one day: TRANSACTION_ID, score, alert, index of the model's version. */
+/** Predictions of one day, CELLS each. */
 interface PredictedDay {
   readonly cells: number[];
 }
 
 const CELLS = 4;
+/** Place of each cell; a version is its index. */
+const SCORED = { id: 0, score: 1, alert: 2, version: 3 } as const;
 
 /** Measures day after day. */
 export class ModelMonitor {
@@ -128,7 +130,8 @@ export class ModelMonitor {
     for (let i = 0; i < batch.count; i++) {
       const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
       if (this.#reader.read(batch.bytes, from, to, row, 0)) continue;
-      const [id, , , , , time, score, alert] = row.cells;
+      const { cells } = row;
+      const time = cells[PREDICTION_CELL.time];
       const progress = this.#progress[partition];
       const reached = Math.max(first, progress);
       if (!isPlausible(time, reached, parameters)) continue;
@@ -137,7 +140,12 @@ export class ModelMonitor {
       if (day < this.#next - PAST_DAYS) continue;
       const predicted = this.#days.get(day) ?? { cells: [] };
       this.#days.set(day, predicted);
-      predicted.cells.push(id, score, alert, this.#indexOf(row.versions[0]));
+      predicted.cells.push(
+        cells[PREDICTION_CELL.id],
+        cells[PREDICTION_CELL.score],
+        cells[PREDICTION_CELL.alert],
+        this.#indexOf(row.versions[0]),
+      );
     }
   }
 
@@ -206,7 +214,9 @@ export class ModelMonitor {
     const past = window.payments(day - PAST_DAYS, day, start);
     const rowOf = rowsById(payments);
     const versions = new Set<number>();
-    for (let at = 3; at < cells.length; at += CELLS) versions.add(cells[at]);
+    for (let at = 0; at < cells.length; at += CELLS) {
+      versions.add(cells[at + SCORED.version]);
+    }
     for (const index of versions) {
       const scored = this.#joined(cells, index, rowOf);
       if (scored.rows.length === 0) continue;
@@ -238,16 +248,17 @@ export class ModelMonitor {
   ) {
     const found = new Map<number, number>();
     for (let at = 0; at < cells.length; at += CELLS) {
-      const row = rowOf.get(cells[at]);
-      if (row !== undefined && cells[at + 3] === version) found.set(row, at);
+      const row = rowOf.get(cells[at + SCORED.id]);
+      const isOfVersion = cells[at + SCORED.version] === version;
+      if (row !== undefined && isOfVersion) found.set(row, at);
     }
     const rows = Int32Array.from(found.keys()).sort();
     const cellOf = (row: number, cell: number) =>
       cells[(found.get(row) ?? 0) + cell];
     return {
       rows,
-      scores: Float64Array.from(rows, (row) => cellOf(row, 1)),
-      alerts: Uint8Array.from(rows, (row) => cellOf(row, 2)),
+      scores: Float64Array.from(rows, (row) => cellOf(row, SCORED.score)),
+      alerts: Uint8Array.from(rows, (row) => cellOf(row, SCORED.alert)),
     };
   }
 
@@ -256,7 +267,8 @@ export class ModelMonitor {
     for (let past = day - PAST_DAYS; past < day; past++) {
       const cells = this.#days.get(past)?.cells ?? [];
       for (let at = 0; at < cells.length; at += CELLS) {
-        if (cells[at + 3] === version) scores.push(cells[at + 1]);
+        const isOfVersion = cells[at + SCORED.version] === version;
+        if (isOfVersion) scores.push(cells[at + SCORED.score]);
       }
     }
     return Float64Array.from(scores);

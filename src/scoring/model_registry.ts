@@ -288,7 +288,7 @@ export function rolledBack(registry: Registry): Registry {
   const [champion, before] = championsOf(registry).toReversed();
   if (before === undefined) {
     throw new DataError(
-      "there is no champion before the present one to go back to; " +
+      "there is no champion before the current one; " +
         "'fraudstream models' lists what there is",
     );
   }

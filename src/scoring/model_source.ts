@@ -119,10 +119,13 @@ class FileSource implements ModelSource {
         path,
       });
     } catch (error) {
-      this.#logger.warn("the new model is refused, the one in use stays", {
-        version: before,
-        error: messageOf(error),
-      });
+      this.#logger.warn(
+        "the new model was rejected; keeping the model in use",
+        {
+          version: before,
+          error: messageOf(error),
+        },
+      );
     }
   }
 
@@ -160,9 +163,12 @@ class RegistrySource implements ModelSource {
     try {
       this.#registry = readRegistry(this.#folder);
     } catch (error) {
-      this.#logger.warn("the registry cannot be read, the model stays", {
-        error: messageOf(error),
-      });
+      this.#logger.warn(
+        "the registry cannot be read; keeping the model in use",
+        {
+          error: messageOf(error),
+        },
+      );
       return;
     }
     if (this.#waits) return;
@@ -172,7 +178,7 @@ class RegistrySource implements ModelSource {
     try {
       this.#live = always(await this.#model(champion));
     } catch (error) {
-      this.#logger.warn("the champion is refused, the model in use stays", {
+      this.#logger.warn("the champion was rejected; keeping the model in use", {
         version: before,
         champion,
         error: messageOf(error),

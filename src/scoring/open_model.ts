@@ -1,7 +1,7 @@
 /**
- * From a model's path to a model that scores: the one place where files become
- * scorers, whoever trained them and whoever asks. A command judges what
- * openModel() gives; a stream uses what modelInUse() makes of it.
+ * Opens models. This is the only place where a file becomes a scorer: a model
+ * file or an ONNX file, for a command or for a stream. openModel() reads
+ * everything that the file says; modelInUse() prepares the model for a stream.
  */
 import { ConfigError, ModelError } from "../base/error.ts";
 import { readWholeFile } from "../base/whole_file.ts";
@@ -34,27 +34,27 @@ import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 /** Bytes that a model file may have: about what one text can hold. */
 const MODEL_BYTES_MAX = 500 * 2 ** 20;
 
-/** A model that can score. */
+/** A model from a file. */
 export interface OpenedModel {
   /** Where it was read. */
   readonly path: string;
   /** Its version, which every prediction carries. */
   readonly version: string;
-  /** The features that it was trained on; undefined where a model from elsewhere does not tell. */
+  /** The features that it was trained on; undefined if an ONNX file does not say. */
   readonly features: FeatureParameters | undefined;
-  /** The days that it was trained on; undefined where a model from elsewhere does not tell. */
+  /** The days that it was trained on; undefined if an ONNX file does not say. */
   readonly training: TrainedDays | undefined;
-  /** The model file's contents; undefined where it comes from elsewhere. */
+  /** The model file's contents; undefined for an ONNX file. */
   readonly trained: TrainedModel | undefined;
-  /** What scores payments that have these inputs, by some of them or all. Throws ModelError where they are others than it needs. */
+  /** A scorer for payments with these inputs; it may use only some of them. Throws ModelError if they lack an input that the model needs. */
   scorerFor(inputs: readonly string[]): Promise<Scorer>;
 }
 
-/** A model that scores the rows of a stream. */
+/** A model that is ready to score the rows of a stream. */
 export interface ModelInUse extends OpenedModel {
-  /** What scores. */
+  /** Its scorer. */
   readonly scorer: Scorer;
-  /** Where each of its inputs lies in a row of cells. */
+  /** The cell of each input in a row of cells. */
   readonly cells: Int32Array;
 }
 
@@ -93,7 +93,7 @@ function onnxModel(path: string, bytes: Uint8Array): OpenedModel {
 }
 
 /**
- * A model made ready for a stream with these features. Throws ConfigError if it
+ * Prepares a model for a stream with these features. Throws ConfigError if it
  * was trained on other features, ModelError if it cannot score their rows.
  */
 export async function modelInUse(
@@ -118,7 +118,7 @@ export function isWholeInput(name: string): boolean {
   return name !== AMOUNT_INPUT && isWholeFeature(name);
 }
 
-/** Names of what a stream with these features offers to models, in the order of their inputs. */
+/** Names of the inputs that a stream with these features has, in order. */
 export function streamInputs(features: FeatureParameters): string[] {
   return [AMOUNT_INPUT, ...featureNames(features)];
 }
@@ -132,7 +132,7 @@ function checkFeatures(
   for (const [flag, value] of Object.entries(flagsOf(trained))) {
     if (found[flag] === value) continue;
     const difference = flag === "--no-labels"
-      ? `${value ? "with" : "without"} ${flag} and this stream was begun ` +
+      ? `${value ? "with" : "without"} ${flag} and this stream was created ` +
         `${value ? "without" : "with"} it`
       : `with ${flag}=${value} and this stream has ${flag}=${found[flag]}`;
     throw new ConfigError(

@@ -1,8 +1,8 @@
 /**
  * The handbook's three fraud scenarios as numbers (Le Borgne et al.,
  * "Reproducible Machine Learning for Credit Card Fraud Detection", chapter
- * "Payment data simulator"). Who is hit and when is up to the source of
- * chance; a later scenario takes the place of an earlier one in the label.
+ * "Payment data simulator"). The random source chooses the cards, terminals and
+ * days. A later scenario replaces an earlier one in the label.
  */
 import { ConfigError } from "../base/error.ts";
 import type { SimulatorParameters } from "./parameters.ts";

@@ -28,7 +28,7 @@ import { sortUnstable } from "./unstable_sort.ts";
 const CUSTOMERS_SEED = 0;
 const TERMINALS_SEED = 1;
 
-/** Shares of the work, by time measured, for the progress that is told. */
+/** Shares of the work, by measured time, for the progress bar. */
 const DRAWN_FRACTION = 0.5;
 const SORTED_FRACTION = 0.9;
 
@@ -128,7 +128,7 @@ function drawPayments(
   return columns;
 }
 
-/** A number of payments that is seldom exceeded. */
+/** A number of payments that is rarely exceeded. */
 function likelyPayments(customers: readonly Customer[], days: number): number {
   let mean = 0;
   for (const customer of customers) mean += customer.meanPaymentsPerDay * days;

@@ -1,7 +1,7 @@
 /**
- * A simulation whichever its source of chance: who pays, where, and the
- * payments of any day. What makes payments asks for one day after another and
- * need not know whether the handbook's table or an endless stream is behind.
+ * A simulation from either random source: customers, terminals, and the
+ * payments of any day. The producer asks for one day after another and does not
+ * know whether the handbook's table or an endless stream is behind it.
  */
 import { ConfigError } from "../base/error.ts";
 import type { Customer, PaymentTable, Terminal } from "../payment/payment.ts";

@@ -1,9 +1,8 @@
 /**
- * What people look up in a store: one payment with its features, what a card
- * or a terminal did in a range of time, and what analysts have decided about a
- * payment. Each answer is bounded. The verdicts lie in a table of their own,
- * which the writer never touches: its rows are a function of the log, a
- * verdict is not.
+ * What people look up in a store: one payment with its features, what a card or
+ * a terminal did in a range of time, and what analysts have decided about a
+ * payment. Each answer is bounded. The verdicts have their own table, which the
+ * writer never touches: its rows are a function of the log, a verdict is not.
  */
 import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";

@@ -171,9 +171,11 @@ function scalar(value: unknown): number | string | null {
   return typeof value === "number" || typeof value === "string" ? value : null;
 }
 
-/** The checksum of an object's row. */
+/** The checksum of an object's row. A column that was added at the end, and is empty in older rows, leaves theirs as they are. */
 export function objectCheck<T>(table: ObjectTable<T>, object: T): number {
-  return textCheck(objectValues(table.columns, object));
+  const values = objectValues(table.columns, object);
+  while (values.at(-1) === null) values.pop();
+  return textCheck(values);
 }
 
 /** The object in a row of a table. Throws StoreError if others have made it unusable. */

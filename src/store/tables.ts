@@ -167,7 +167,7 @@ export function paymentTable(features: FeatureParameters): PaymentTable {
 }
 
 /**
- * A card's payments, newest first. A card with 1,000 payments a day fills a
+ * A card's payments, newest first. A card with 1,000 payments per day fills a
  * partition with 30,000 rows of about 80 bytes, 2.4 MB.
  */
 export const BY_CUSTOMER: PaymentTable = {
@@ -180,7 +180,7 @@ export const BY_CUSTOMER: PaymentTable = {
   comment: `a card's payments; ${PERIOD_COMMENT}`,
 };
 
-/** A terminal's payments, newest first. With 5,000 payments a day: 150,000 rows, 12 MB. */
+/** A terminal's payments, newest first. With 5,000 payments per day: 150,000 rows, 12 MB. */
 export const BY_TERMINAL: PaymentTable = {
   ...BY_CUSTOMER,
   name: "transactions_by_terminal",
@@ -188,7 +188,7 @@ export const BY_TERMINAL: PaymentTable = {
   comment: `a terminal's payments; ${PERIOD_COMMENT}`,
 };
 
-/** The frauds of an event day. At 1,000 payments a second, 1 % of them frauds: 864,000 rows, 70 MB. */
+/** The frauds of an event day. At 1,000 payments per second, 1 % of them frauds: 864,000 rows, 70 MB. */
 export const FRAUDS_BY_DAY: PaymentTable = {
   name: "frauds_by_day",
   columns: without(FRAUD),

@@ -379,7 +379,7 @@ export class Control {
       if (flag === "--partitioner" && isOpen) continue;
       if (flag === "--start" && this.#isStart(parameters)) continue;
       throw new ConfigError(
-        `this stream was begun ${differenceOf(flag, found[flag], wanted)}: ` +
+        `this stream was created ${differenceOf(flag, found[flag], wanted)}: ` +
           `${found[flag] === NOT_YET ? "leave it out" : "give the same"}, or ` +
           `choose another --data folder (on Kafka another ` +
           `--topic-prefix)`,
@@ -439,7 +439,7 @@ function differenceOf(flag: string, found: string, wanted: string): string {
 function remade(topic: string): LogError {
   return new LogError(
     `${topic} was deleted and created again since this stream began, so what ` +
-      `it holds now does not belong to the stream's other topics; begin a new ` +
+      `it holds now does not belong to the stream's other topics; start a new ` +
       `stream with another --topic-prefix`,
   );
 }

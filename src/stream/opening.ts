@@ -197,7 +197,7 @@ async function requireSameTopic(
     new LogError(
       `${topic} partition ${partition} is not the one that ${group} has ` +
         `read: ${what}. The topic was deleted and created again, or its log ` +
-        `has lost records; begin a new stream (another --data folder, on ` +
+        `has lost records; start a new stream (another --data folder, on ` +
         `Kafka another --topic-prefix)`,
     );
   if (offset > end) {

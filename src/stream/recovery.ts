@@ -314,7 +314,7 @@ function refused(
 ): LogError {
   return new LogError(
     `${group} has lost its position in ${input} partition ${partition}, and ` +
-      `it cannot be recovered: ${why}. Begin a new stream (another --data ` +
+      `it cannot be recovered: ${why}. Start a new stream (another --data ` +
       `folder, on Kafka another --topic-prefix)`,
   );
 }
@@ -336,7 +336,7 @@ function report(
       partition,
       ...ignored ? { ignoredOffset: ignored.offset } : {},
       offset,
-      then: "going on where its output ends",
+      then: "continuing where its output ends",
     },
   );
 }

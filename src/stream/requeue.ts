@@ -108,7 +108,7 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   const original = letterValue(letter);
   const isConflict = letter.reason === "conflicting id";
   if (isConflict && original && json === compact(original, id)) {
-    throw refused(id, "the row is as it was, and so is the conflict of its id");
+    throw refused(id, "the row is unchanged, so its id still conflicts");
   }
   const { topic } = letter;
   const ends = await log.endOffsets(topic) ?? [];

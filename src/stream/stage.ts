@@ -54,7 +54,7 @@ export interface Stage {
   readonly writesLetters: boolean;
   /** So much of a record tells it from others: a pack may have 256 KiB. */
   readonly markedBytes: number;
-  /** Whether it takes all that is accepted or may leave some without an outcome, and begin late where others have begun before. */
+  /** Whether it may leave records without an outcome, and begin late where the first ones are deleted, as the scorer does. */
   readonly isOptional?: boolean;
 }
 
@@ -115,14 +115,18 @@ export interface Hold {
   readonly head: number | null;
 }
 
-/** A stage's work on one partition: what its records mean, and its state. */
+/**
+ * A stage's work on one partition: what its records mean, and its state. What
+ * it does may depend on its records alone, in their order, so that a replay
+ * makes the same state. docs/EXTENDING.md shows one.
+ */
 export interface StageWork<Rows = void, Written = unknown> {
   /** What the record that was taken last led to. */
   readonly taken: Taken;
   /** Called before the records of a batch are judged. */
   begin?(batch: RecordBatch): Promise<void>;
   /** Called before a step: for what may have changed outside the log. */
-  refresh?(): Promise<void>;
+  refresh?(): void | Promise<void>;
   /** Judges a record and remembers what it says; changes nothing else. */
   judge(batch: RecordBatch, index: number): Verdict;
   /** Whether the record just judged, "look", has to stay for another step. */
@@ -386,7 +390,8 @@ export async function runStage<Rows>(
       isComplete = run.onlyPresent
         ? await hasTaken(log, group, input)
         : await isDone(context, group, input);
-      if (isComplete && output) await markEnd(context, group, input, output);
+      const hasEnded = isComplete && !run.onlyPresent;
+      if (hasEnded && output) await markEnd(context, group, input, output);
       return isComplete;
     },
   });

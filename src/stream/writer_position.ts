@@ -344,7 +344,7 @@ async function beginning(
       logger.info("the store has no position of an older version", {
         topic,
         partition,
-        then: "going on at the commit, since the log no longer holds all",
+        then: "continuing at the commit, since the log no longer holds all",
       });
       return ours;
     }

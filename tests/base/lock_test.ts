@@ -34,8 +34,15 @@ testWriting("a lock that is given free can be taken again", async () => {
 
 testWriting("locks of different roles are apart", async () => {
   await using folder = temporaryFolder();
-  using _one = takeLock(join(folder.path, "writer.lock"), "the writer");
-  using _two = takeLock(join(folder.path, "producer.lock"), "the producer");
+  const paths = ["writer.lock", "producer.lock"].map((name) =>
+    join(folder.path, name)
+  );
+  using writer = takeLock(paths[0], "the writer");
+  using producer = takeLock(paths[1], "the producer");
+  assert.deepEqual([writer.path, producer.path], paths);
+  for (const path of paths) {
+    assert.throws(() => takeLock(path, "another"), LockHeldError);
+  }
 });
 
 testWriting(

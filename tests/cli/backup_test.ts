@@ -120,7 +120,7 @@ testRunning("what cannot be copied, or is no copy, is refused", async () => {
     await runMain(["run", ...STREAM, "--rate=max", `--data=${data}`]),
   );
   Deno.mkdirSync(copy);
-  await refused(["backup", `--check=${copy}`], 1, /is no finished backup/);
+  await refused(["backup", `--check=${copy}`], 1, /is not a finished backup/);
   Deno.writeTextFileSync(join(copy, "mine"), "");
   await refused(
     ["backup", `--data=${data}`, `--to=${copy}`],

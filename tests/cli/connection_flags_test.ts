@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { defineCommand, parserOf } from "../../src/cli/command.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   readConnection,
   sameStreamFlags,
 } from "../../src/cli/flags/connection_flags.ts";
+import { type Connection } from "../../src/stream/stored_stream.ts";
 import { ConfigError, DataError } from "../../src/base/error.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";

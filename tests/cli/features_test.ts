@@ -176,7 +176,7 @@ testRunning(
     assert.equal(
       stderr,
       `fraudstream: ${input}:1001:1: TRANSACTION_ID "x" is not a whole number; ` +
-        "mend the row, or leave such rows out with --skip-bad-rows\n",
+        "fix the row, or leave such rows out with --skip-bad-rows\n",
     );
     assert.deepEqual([...Deno.readDirSync(folder.path)].length, 1);
     const skipping = await runMain([...args, "--skip-bad-rows"]);

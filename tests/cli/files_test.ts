@@ -80,7 +80,7 @@ testRunning(
       assert.equal(code, 2, stderr);
       assert.match(
         stderr,
-        /^fraudstream: --(out|curves)=f\.\S+ ends in \.(xlsx|gz), which is no table format; end the name in \.csv, \.jsonl or \.parquet.*\n$/,
+        /^fraudstream: --(out|curves)=f\.\S+ ends in \.(xlsx|gz), which is not a table format; end the name in \.csv, \.jsonl or \.parquet.*\n$/,
       );
     }
     const { code, stderr } = await runMain(

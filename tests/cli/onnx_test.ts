@@ -114,7 +114,7 @@ testRunning(
       [
         [...evaluate, `--model=${broken}`],
         1,
-        /broken\.onnx is no ONNX model \(/,
+        /broken\.onnx is not an ONNX model \(/,
       ],
       [[...evaluate, `--model=${path}/no.onnx`], 1, /cannot read .*no\.onnx/],
       [
@@ -122,7 +122,11 @@ testRunning(
         1,
         /xgboost\.onnx takes 15 inputs and there are 11; name the model's in /,
       ],
-      [[...run, `--model=${broken}`], 1, /broken\.onnx is no ONNX model \(/],
+      [
+        [...run, `--model=${broken}`],
+        1,
+        /broken\.onnx is not an ONNX model \(/,
+      ],
       [
         [...run, `--model=${FOREIGN}`, "--retrain=7d"],
         2,
@@ -165,9 +169,12 @@ testRunning(
     for (const command of [["evaluate", ...SET], run, report]) {
       for (
         const [model, message] of [
-          [endless, /zero\.json: it is no regular file; copy what it gives /],
-          [pipe, /pipe\.onnx: it is no regular file; copy what it gives /],
-          [large, /large\.json: it has 8589934592 bytes and may have 5\d+ at /],
+          [endless, /zero\.json: it is not a regular file; copy its content /],
+          [pipe, /pipe\.onnx: it is not a regular file; copy its content /],
+          [
+            large,
+            /large\.json: it has 8589934592 bytes and may have at most 5\d+/,
+          ],
           [`${path}/folder.json`, /folder\.json: it is a folder; name a file/],
         ] as const
       ) {
@@ -182,7 +189,7 @@ testRunning(
     }
     const { code, stderr } = await runMain(["models", `--models=${registry}`]);
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /registry\.json: it is no regular file; copy /);
+    assert.match(stderr, /registry\.json: it is not a regular file; copy /);
   },
 );
 

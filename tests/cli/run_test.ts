@@ -128,7 +128,7 @@ testRunning(
       ["--start=2019-01-01", /--start=2018-04-01, not 2019-01-01/],
       ["--radius=6", /--radius=10, not 6/],
       ["--rng=seedrandom", /--rng=handbook, not seedrandom/],
-      ["--seed=x", /begun without --seed, not x: leave --seed out/],
+      ["--seed=x", /created without --seed, not x: leave --seed out/],
     ];
     for (const [flag, line] of cases) {
       const other = await runMain(["run", flag, `--data=${data}`]);
@@ -221,7 +221,7 @@ testRunning(
     child.kill("SIGINT");
     const { code, stdout } = await outcomeOf(child);
     assert.equal(code, 0);
-    assert.match(stdout, /the same command goes on from here/);
+    assert.match(stdout, /the same command continues from here/);
     assert.match(stdout, /latency\s+published to stored: half within/);
     const stopped = await statusOf(data);
     assert.ok(stopped && !stopped.complete, "it was stopped before the end");
@@ -240,7 +240,7 @@ testRunning("one Ctrl-C that comes as two signals is one", async () => {
   child.kill("SIGTERM");
   const { code, stdout } = await outcomeOf(child);
   assert.equal(code, 0);
-  assert.match(stdout, /the same command goes on from here/);
+  assert.match(stdout, /the same command continues from here/);
 });
 
 testRunning("SIGTERM ends like Ctrl-C", async () => {
@@ -483,6 +483,6 @@ testRunning(
     }
     const refused = await runMain(["--role=writer", data, "--partitions=4"]);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /begun with --partitions=3, not 4/);
+    assert.match(refused.stderr, /created with --partitions=3, not 4/);
   },
 );

@@ -50,7 +50,7 @@ testRunning("a stream begins on topics that were made before", async () => {
   assert.equal(same.code, 0, same.stderr);
   const wrong = await runMain(["topics", data, "--partitions=5"]);
   assert.equal(wrong.code, 2);
-  assert.match(wrong.stderr, /begun with --partitions=3, not 5/);
+  assert.match(wrong.stderr, /created with --partitions=3, not 5/);
 });
 
 testRunning("a topic of another form is told and left as it is", async () => {

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FeatureOperator } from "../../src/features/feature_operator.ts";
+import {
+  CustomerOperator,
+  FeatureOperator,
+  TerminalOperator,
+} from "../../src/features/feature_operator.ts";
 import {
   featureCount,
   featureNames,
@@ -19,6 +23,7 @@ import {
 import { fillPayment } from "../../src/payment/validation.ts";
 import { testReading } from "../permission.ts";
 import { streamTotals } from "./oracle.ts";
+import { StatePieces } from "./state_pieces.ts";
 
 const START_SECONDS = Date.UTC(2018, 3, 1) / 1000;
 const SLACK_SECONDS = 3600;
@@ -311,6 +316,44 @@ for (const parameters of [HANDBOOK_FEATURES, EXTENDED]) {
           assert.deepEqual(found, run(rows, parameters));
         },
       ),
+    );
+  });
+}
+
+for (const parameters of [HANDBOOK_FEATURES, EXTENDED]) {
+  Deno.test(`operators that were saved and loaded go on as if nothing had been: ${parameters.set}`, () => {
+    const operators = () =>
+      [
+        new CustomerOperator(parameters, SLACK_SECONDS),
+        new TerminalOperator(parameters, SLACK_SECONDS),
+      ] as const;
+    fc.assert(
+      fc.property(
+        fc.oneof(streamOf(parameters), busyStream),
+        fc.nat(250),
+        (rows, cut) => {
+          const totals = new Float64Array(featureCount(parameters));
+          let [customer, terminal] = operators();
+          let progress = 0;
+          const found = rows.map((row, i) => {
+            if (i === cut) {
+              const pieces = new StatePieces();
+              customer.save(pieces);
+              terminal.save(pieces);
+              [customer, terminal] = operators();
+              customer.load(pieces);
+              terminal.load(pieces);
+              assert.ok(pieces.isAtEnd);
+            }
+            progress = Math.max(progress, row.timeSeconds);
+            customer.process(row, progress, totals);
+            terminal.process(row, progress, totals);
+            return [...totals];
+          });
+          assert.deepEqual(found, run(rows, parameters));
+        },
+      ),
+      { numRuns: 60 },
     );
   });
 }

@@ -32,37 +32,37 @@ const REFUSALS: [string, string, RegExp][] = [
   [
     "too few columns",
     `${HEADER}\n${FIRST}\n1,2018-04-01 01:11:00\n`,
-    /^t\.csv:3:1: 2 columns where the header has 9; mend the row, or leave such rows out with --skip-bad-rows$/,
+    /^t\.csv:3:1: 2 columns where the header has 9; fix the row, or leave such rows out with --skip-bad-rows$/,
   ],
   [
     "too many columns",
     `${HEADER}\n${FIRST},7\n`,
-    /^t\.csv:2:1: 10 columns where the header has 9; mend /,
+    /^t\.csv:2:1: 10 columns where the header has 9; fix /,
   ],
   [
     "an empty line",
     `${HEADER}\n\n${FIRST}\n`,
-    /^t\.csv:2:1: the line is empty; mend /,
+    /^t\.csv:2:1: the line is empty; fix /,
   ],
   [
     "a word for a number",
     `${HEADER}\n${FIRST.replace(",38,", ",x,")}\n`,
-    /^t\.csv:2:25: TERMINAL_ID "x" is not a whole number; mend /,
+    /^t\.csv:2:25: TERMINAL_ID "x" is not a whole number; fix /,
   ],
   [
     "a number that JavaScript alone would take",
     `${HEADER}\n${FIRST.replace(",38,", ",0x26,")}\n`,
-    /^t\.csv:2:25: TERMINAL_ID "0x26" is not a whole number; mend /,
+    /^t\.csv:2:25: TERMINAL_ID "0x26" is not a whole number; fix /,
   ],
   [
     "an empty field",
     `${HEADER}\n${FIRST.replace(",146,", ",,")}\n`,
-    /^t\.csv:2:28: TX_AMOUNT "" is not a number; mend /,
+    /^t\.csv:2:28: TX_AMOUNT "" is not a number; fix /,
   ],
   [
     "part of a cent",
     `${HEADER}\n${FIRST.replace(",146,", ",1.005,")}\n`,
-    /^t\.csv:2:28: TX_AMOUNT 1\.005 is not a whole number of cents; mend /,
+    /^t\.csv:2:28: TX_AMOUNT 1\.005 is not a whole number of cents; fix /,
   ],
   [
     "a date that isn't one",
@@ -72,7 +72,7 @@ const REFUSALS: [string, string, RegExp][] = [
   [
     "times that don't agree",
     `${HEADER}\n${FIRST}\n${SECOND.replace("4260", "4261")}\n`,
-    /^t\.csv:3:32: TX_TIME_SECONDS 4261 after the start 2018-04-01 00:00:00 is not .*; mend .*; if the start, taken from the first row, is wrong, give it with --start$/,
+    /^t\.csv:3:32: TX_TIME_SECONDS 4261 after the start 2018-04-01 00:00:00 is not .*; fix .*; if the start, taken from the first row, is wrong, give it with --start$/,
   ],
   [
     "a start that isn't midnight",
@@ -82,7 +82,7 @@ const REFUSALS: [string, string, RegExp][] = [
   [
     "an open quote",
     `${HEADER}\n${FIRST}\n"${SECOND}\n${NEXT_DAY}\n`,
-    /^t\.csv:3:1: a quote that isn't closed; mend /,
+    /^t\.csv:3:1: a quote that isn't closed; fix /,
   ],
   [
     "a duplicate",
@@ -197,7 +197,7 @@ testWriting("DayReader names line and column in JSON lines", async () => {
   const path = `${folder.path}/t.jsonl`;
   Deno.writeTextFileSync(path, '{"TRANSACTION_ID":0}\n');
   await assert.rejects(readAll(path), {
-    message: `${path}:1:1: TX_DATETIME is missing; mend the row, or leave ` +
+    message: `${path}:1:1: TX_DATETIME is missing; fix the row, or leave ` +
       "such rows out with --skip-bad-rows",
   });
   Deno.writeTextFileSync(path, '{"X":1,"TRANSACTION_ID":"0x"}\n');

@@ -284,7 +284,7 @@ testWriting(
       const error = await errorOf(keepDays(open, files));
       assert.match(
         error?.message ?? "",
-        /^the files in \S+ end at offset \d+ of transaction_sink_topic partition 0, and the log lost records before it, as in a power cut; whole days are in it from 2018-04-0\d on: name another folder by --files/,
+        /^the files in \S+ end at offset \d+ of transaction_sink_topic partition 0, and the log lost records before it, as in a power cut; whole days are in it from 2018-04-0\d on: name another folder with --files/,
       );
       assert.deepEqual(daysOf(files), before);
       await addDays(open, 6, 9, 50);

@@ -117,7 +117,7 @@ testWriting("DayReader checks every row against the start given", async () => {
     {
       name: "DataError",
       message: "t.csv:2:32: TX_TIME_SECONDS 476 after the start 2018-04-02 " +
-        "00:00:00 is not TX_DATETIME 2018-04-01 00:07:56; mend the row, or " +
+        "00:00:00 is not TX_DATETIME 2018-04-01 00:07:56; fix the row, or " +
         "leave such rows out with --skip-bad-rows",
     },
   );

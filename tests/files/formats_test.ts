@@ -290,7 +290,7 @@ const REFUSED: [string, string, RegExp][] = [
   [
     "a thousand or a decimal",
     csv(field(4, () => "1.234"), ";"),
-    /t\.csv:2:\d+: TX_AMOUNT "1\.234" may mean thousands or decimals; mend/,
+    /t\.csv:2:\d+: TX_AMOUNT "1\.234" may mean thousands or decimals; fix/,
   ],
   [
     "decimal commas among points",
@@ -346,7 +346,7 @@ testReading(
         "dates",
         /: TX_DATETIME is a column of dates without a time of day; write /,
       ],
-      ["null", /:row 1: TX_AMOUNT .* is not a number; mend/],
+      ["null", /:row 1: TX_AMOUNT .* is not a number; fix/],
       ["cents", /:row 1: TX_AMOUNT 1\.00499\d+ is not a whole number of cents/],
       ["many", /:row 2: TRANSACTION_ID 0 has come already in .*:row 1; remove/],
     ];

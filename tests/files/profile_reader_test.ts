@@ -94,6 +94,9 @@ Deno.test("records of profiles are read as they were written", () => {
   const [terminal] = TERMINALS;
   assert.deepEqual(parseCustomer(profileJson(customer), "a"), customer);
   assert.deepEqual(parseTerminal(profileJson(terminal), "a"), terminal);
-  assert.throws(() => parseTerminal("{", "topic/0/7"), /topic\/0\/7: not JSON/);
+  assert.throws(
+    () => parseTerminal("{", "topic/0/7"),
+    /topic\/0\/7: invalid JSON/,
+  );
   assert.throws(() => parseTerminal("1", "topic/0/7"), /not a JSON object/);
 });

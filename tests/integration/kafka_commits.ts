@@ -169,7 +169,7 @@ for (const topic of [TRANSACTION_TOPIC, SINK_TOPIC]) {
         name: "LogError",
         message: `${topic} was deleted and created again since this stream ` +
           "began, so what it holds now does not belong to the stream's other " +
-          "topics; begin a new stream with another --topic-prefix",
+          "topics; start a new stream with another --topic-prefix",
       };
       await assert.rejects(process(log), refused);
       const control = new Control(log);

@@ -71,7 +71,7 @@ testServing(
     const { code, words } = await refused.ended();
     assert.equal(code, 2);
     assert.equal(words.length, 1, words.join("\n"));
-    assert.match(words[0], /begun with --partitions=3, not 4/);
+    assert.match(words[0], /created with --partitions=3, not 4/);
   },
 );
 
@@ -103,7 +103,7 @@ testServing(
     await addPartitions(`${settings.prefix}transaction_topic`, 3);
     const expected = new RegExp(
       `^fraudstream: topic ${settings.prefix}transaction_topic has 3 ` +
-        `partitions, but this stream was begun with 2: .*--topic-prefix$`,
+        `partitions, but this stream was created with 2: .*--topic-prefix$`,
     );
     const ended = await running.ended();
     assert.equal(ended.code, 2, running.tail());

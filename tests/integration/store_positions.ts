@@ -257,7 +257,7 @@ testServing(
       idle: () => {
         refused ??= assert.rejects(
           rebuild(context, { ...OPTIONS, store }),
-          /a writer of this stream is at work \(1 in the group/,
+          /a writer of this stream is running \(1 in the group/,
         ).finally(() => stop.abort());
         return Promise.resolve(false);
       },

@@ -5,7 +5,8 @@ import { readRange } from "../../src/log/log.ts";
 import { partitionOf } from "../../src/log/partitioner.ts";
 import { recordKey, recordValue } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/stream/control.ts";
-import { fingerprintOf, runProducer } from "../../src/roles/producer.ts";
+import { runProducer } from "../../src/roles/producer.ts";
+import { fingerprintOf } from "../../src/simulator/fingerprint.ts";
 import type { Pace, RunSettings } from "../../src/roles/role.ts";
 import {
   CUSTOMER_TOPIC,
@@ -208,7 +209,7 @@ Deno.test("a producer whose days begin elsewhere than agreed is refused", async 
   await using folder = await openMemory(agreed);
   await assert.rejects(
     produceUntil(folder, SET_A),
-    /begun with --start=2018-05-01, not 2018-04-01/,
+    /created with --start=2018-05-01, not 2018-04-01/,
   );
 });
 

@@ -345,7 +345,7 @@ testWriting(
       [modelOf(body, { ...features, delayDays: 9 }), /--delay=9 .* --delay=7/],
       [
         modelOf(body, { ...features, useLabels: false }),
-        /trained with --no-labels and this stream was begun without it/,
+        /trained with --no-labels and this stream was created without it/,
       ],
       [modelOf(body, features, inputs.toReversed()), /another order/],
     ] as const;

@@ -7,11 +7,21 @@ import {
 } from "../../src/features/parameters.ts";
 import {
   badRowText,
+  checkedObjectOf,
+  objectCheck,
+  objectValues,
   refuseBadRow,
   type StoredRow,
   StoredRowReader,
 } from "../../src/store/stored_row.ts";
-import { paymentTable, PREDICTIONS } from "../../src/store/tables.ts";
+import {
+  CHECK_COLUMN,
+  METRICS,
+  type ModelMetric,
+  type ObjectTable,
+  paymentTable,
+  PREDICTIONS,
+} from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 
 const TABLE = "shop.transactions";
@@ -137,4 +147,32 @@ Deno.test("a prediction that others have touched is named", () => {
     const bad = reader.read({ ...good, [column]: value }, rows, 0);
     assert.match(bad ? badRowText(bad) : "read without a word", expected);
   }
+});
+
+Deno.test("a column that a table gets at its end leaves older rows' checksums right", () => {
+  interface Noted extends ModelMetric {
+    readonly note?: string;
+  }
+  const noted: ObjectTable<Noted> = {
+    ...METRICS,
+    columns: [
+      ...METRICS.columns,
+      { name: "note", type: "text", source: "note", nullable: true },
+    ],
+  };
+  const metric = { day: 1, version: "a", metric: "AUC", value: 0.5 };
+  const check = objectCheck(METRICS, metric);
+  const names = METRICS.columns.map(({ name }) => name);
+  const values = objectValues(METRICS.columns, metric);
+  const older = {
+    ...Object.fromEntries(names.map((name, i) => [name, values[i]])),
+    note: null,
+    [CHECK_COLUMN]: check,
+  };
+  assert.deepEqual(checkedObjectOf(noted, older), {
+    ...metric,
+    note: undefined,
+  });
+  assert.throws(() => checkedObjectOf(noted, { ...older, note: "x" }));
+  assert.notEqual(objectCheck(noted, { ...metric, note: "x" }), check);
 });

@@ -170,6 +170,13 @@ testWriting(
       await Promise.all(
         logs.map((log) => new Control(log).agree(PARAMETERS)),
       );
+      const identities = await Promise.all(logs.map(async (log) => {
+        const control = new Control(log);
+        await control.refresh();
+        assert.deepEqual(control.parameters, PARAMETERS);
+        return control.identity;
+      }));
+      assert.equal(new Set(identities.map((one) => one?.id)).size, 1);
       for (const log of logs) await log[Symbol.asyncDispose]();
       for (const name of ["log.db", "log.db-wal", "log.db-shm"]) {
         await Deno.remove(join(folder.path, name)).catch(() => {});

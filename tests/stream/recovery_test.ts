@@ -274,7 +274,7 @@ async function taken(
 }
 
 const REFUSED =
-  /^fraudstream-\S+ has lost its position in \S+ partition 0, and it cannot be recovered: .+\. Begin a new stream \(another --data folder, on Kafka another --topic-prefix\)$/;
+  /^fraudstream-\S+ has lost its position in \S+ partition 0, and it cannot be recovered: .+\. Start a new stream \(another --data folder, on Kafka another --topic-prefix\)$/;
 
 /** A stream whose topics and commits are those of another, the records of some left out or replaced. */
 async function copyOf(

@@ -1,6 +1,7 @@
 /** The tiers of the tests: each file is in one, and needs nothing of another. */
 import assert from "node:assert/strict";
 import { testReading } from "../permission.ts";
+import { readCoverage, roomLines } from "../coverage.ts";
 import { readOutcome, readRequest, summarize } from "../run_tests.ts";
 import { testFiles, tierOf, TIERS } from "../tiers.ts";
 
@@ -85,4 +86,21 @@ Deno.test("a run that ends without a summary has not succeeded", () => {
     readOutcome("fast", "error: Module not found", 1, true).succeeded,
     false,
   );
+});
+
+Deno.test("coverage is summed by room, branches that were not taken by line", () => {
+  const lcov = "SF:/a/src/log/log.ts\nBRDA:3,1,0,0\nBRDA:4,1,0,2\n" +
+    "BRDA:9,1,0,-\nBRF:3\nBRH:1\nLF:10\nLH:5\nend_of_record\n" +
+    "SF:/a/src/base/lock.ts\nBRF:0\nBRH:0\nLF:10\nLH:10\nend_of_record\n" +
+    "SF:/a/tests/long.ts\nLF:1\nLH:1\nend_of_record\n";
+  const files = readCoverage(lcov);
+  assert.deepEqual(files.map(({ path, missed }) => [path, missed]), [
+    ["src/log/log.ts", [3, 9]],
+    ["src/base/lock.ts", []],
+  ]);
+  assert.deepEqual(roomLines(files), [
+    "base       lines  100.0 % of     10  branches    0.0 % of      0",
+    "log        lines   50.0 % of     10  branches   33.3 % of      3",
+    "all        lines   75.0 % of     20  branches   33.3 % of      3",
+  ]);
 });

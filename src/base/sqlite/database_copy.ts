@@ -56,7 +56,7 @@ export class DatabaseView implements Disposable {
   }
 
   #copyRows(table: string, copy: DatabaseSync): void {
-    // A statement of its own for each table: iterate() works once in Deno 2.4.
+    // One statement per table, since iterate() works only once in Deno 2.4.
     const select = this.#db.prepare(`SELECT * FROM "${table}"`);
     // Whole numbers as such, also where a column could hold others.
     select.setReadBigInts(true);

@@ -37,9 +37,9 @@ export interface SqliteOptions {
 /** What to do about a damaged file; ends messages. */
 export const RESTORE_ADVICE: string =
   "restore the data folder from a copy made by 'fraudstream backup', or " +
-  "begin again in another --data folder";
+  "start again in another --data folder";
 
-/** So long another process may take to make or upgrade the tables. */
+/** How long another process may take to create or upgrade the tables, in milliseconds. */
 const OPEN_WAIT_MS = 30_000;
 const WAITING_AFTER_MS = 30_000;
 /** A role that has been stopped still gets a lock that is free in a moment. */
@@ -163,9 +163,9 @@ export class Sqlite {
   }
 
   /**
-   * Runs `action`, again while another connection holds the lock. A lock dies
-   * with its process, so whoever holds one lives and will let go of it, if
-   * only when a person continues it: there is no limit but the signal.
+   * Runs `action`, again while another connection holds the lock. A lock ends
+   * with its process, so its holder is alive and will release it, even if a
+   * person has to continue it first. So only the signal ends the waiting.
    */
   async retry<T>(action: () => T, doing?: string): Promise<T> {
     const { signal, waiting, waitingAfterMs = WAITING_AFTER_MS } =
@@ -194,7 +194,7 @@ export class Sqlite {
     const { path, what } = this.#options;
     return `another process has held the lock of the ${what} ${path} for ` +
       `${Math.floor(waitedMs / 1000)} s and still lives; this one waits ` +
-      `until it goes on or ends`;
+      `until it continues or ends`;
   }
 
   /** An error as people should read it; `doing` says where something was damaged. */

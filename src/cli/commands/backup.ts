@@ -9,13 +9,14 @@ import {
   type BackupSummary,
   checkBackup,
   makeBackup,
-} from "./backup_folder.ts";
+} from "../../stream/backup.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
 } from "../flags/connection_flags.ts";
-import { openStoredStream, warnings } from "./stored_stream.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
@@ -32,7 +33,7 @@ const FLAGS = {
     to: { value: "<dir>", help: "a new folder for the copy" },
     check: {
       value: "<dir>",
-      help: "instead: check a copy, every byte and every record of it",
+      help: "instead of --to: check every byte and record of a copy",
     },
   },
 } as const satisfies FlagGroup;
@@ -42,12 +43,12 @@ type BackupOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 /** The command. */
 export const BACKUP_COMMAND: CommandDeclaration = defineCommand({
   name: "backup",
-  summary: "copy a stream that may be running, or check a copy",
+  summary: "copy a stream, even while it runs, or check a copy",
   description:
     "Copies the log, the store and the models of a data folder to a new " +
-    "folder, all as they are at one moment, while the stream goes on. " +
-    "Copying the files of a running stream by other means (cp, rsync) " +
-    "is not safe: they would be of different moments.",
+    "folder. The copy shows one moment, even if the stream is running. " +
+    "Other ways of copying a running stream (cp, rsync) are not safe, " +
+    "because the files then show different moments.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: backup,

@@ -24,8 +24,8 @@ import { wholeNumber } from "../flags/flag_value.ts";
 import {
   openStoredStream,
   type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import {
   thousands,
   visible,
@@ -50,21 +50,27 @@ const SHOWN_BYTES = 120;
 /** Flags of its own. */
 const FLAGS = {
   flags: {
-    json: { help: "one JSON object a line, raw bytes as base64" },
+    json: { help: "one JSON object per line, raw bytes as base64" },
     limit: {
       value: "<n>",
-      help: "at most so many",
+      help: "print at most this many",
       read: wholeNumber(1, LIMIT_MAX),
       default: `${LIMIT_MAX}`,
       fallback: LIMIT_MAX,
     },
-    id: { value: "<source>", help: "that one: its topic/partition/offset" },
-    edit: { help: "print the row of --id as it came, to be edited" },
+    id: {
+      value: "<source>",
+      help: "only this dead letter, as topic/partition/offset",
+    },
+    edit: { help: "print the row of --id, to be edited" },
     requeue: {
       value: "<file>",
-      help: "append the edited row in place of --id",
+      help: "append the edited row instead of --id",
     },
-    force: { help: "also if it was requeued before", needs: "--requeue" },
+    force: {
+      help: "requeue even if it was requeued before",
+      needs: "--requeue",
+    },
   },
 } as const satisfies FlagGroup;
 
@@ -73,11 +79,11 @@ type DeadLettersOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 /** The command. */
 export const DEAD_LETTERS_COMMAND: CommandDeclaration = defineCommand({
   name: "dead-letters",
-  summary: "list the records that could not be taken",
+  summary: "list rejected records, edit and requeue them",
   description:
-    "Lists the records that could not be taken, oldest first: where each " +
-    "came from, why it was refused, and its raw bytes. An edited copy of " +
-    "one can be given to the pipeline again.",
+    "Lists rejected records, oldest first, with where each came from, why " +
+    "it was rejected, and its raw bytes. An edited copy can be requeued " +
+    "once.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: deadLetters,

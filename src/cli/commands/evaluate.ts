@@ -77,25 +77,25 @@ const FLAGS = {
       read: collectModels,
       default: "all",
     },
-    json: { help: "print JSON: an object a model, with all there is" },
-    details: { help: "print each model's days and thresholds too" },
+    json: { help: "print everything as JSON, one object per model" },
+    details: { help: "also print each model's days and thresholds" },
     curves: {
       value: "<file>",
-      help:
-        "write the precision/recall and ROC curves: a row for each score, " +
-        "as csv, jsonl or parquet by its name",
+      help: "write the precision/recall and ROC curves, one row per score " +
+        "(.csv, .jsonl or .parquet)",
     },
     alertCost: {
       value: "<amount>",
-      help: "what looking into an alert costs",
+      help: "cost of checking one alert",
       read: positiveNumber(1e9),
       default: `${ALERT_COST}`,
       fallback: ALERT_COST,
     },
     retrain: {
       value: "<time>",
-      help: "compare training once with training again so often, 7d for " +
-        "every week",
+      help:
+        "compare training once with training again at this interval, such as " +
+        "7d",
       read: duration(DAY_SECONDS),
     },
     ...THREADS_FLAGS.flags,
@@ -123,9 +123,9 @@ export const EVALUATE_COMMAND: CommandDeclaration = defineCommand({
   name: "evaluate",
   summary: "train models and judge them, or judge model files",
   description:
-    "Trains models on some days of payments and judges them by later ones, " +
-    "as in the Fraud Detection Handbook: by AUC ROC, average precision " +
-    "and card precision@100.",
+    "Trains models on some days of payments and judges them on later days, " +
+    "as in the Fraud Detection Handbook, by AUC ROC, average precision and " +
+    "card precision@100.",
   flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
   examples: EXAMPLES,
   run: evaluate,

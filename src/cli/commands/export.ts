@@ -1,7 +1,6 @@
 /** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { DataError } from "../../base/error.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
@@ -11,15 +10,11 @@ import {
 } from "../../features/parameters.ts";
 import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
-import type { LogReport } from "../../log/log.ts";
 import type { Store } from "../../store/store.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
-  sameStreamFlags,
-  storePlace,
 } from "../flags/connection_flags.ts";
 import {
   checkOutput,
@@ -33,30 +28,29 @@ import {
   fillPredictionTable,
   openPredictionTable,
 } from "../output/prediction_table.ts";
+import { requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   checkEnd,
   countStored,
-  openStoredRows,
   openStoredStream,
   requireAgreement,
-  type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
 /** Flags of its own. */
 const FLAGS = {
   flags: {
-    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
+    out: { value: "<file>", help: "required: file to write, or - for stdout" },
     format: {
       value: "<format>",
       help: "csv, jsonl or parquet",
       read: oneOf(TABLE_FORMATS),
       default: "by the name of --out",
     },
-    force: { help: "overwrite the file that is there" },
+    force: { help: "overwrite an existing file" },
     table: {
       value: "<name>",
       help: "features or predictions",
@@ -85,10 +79,10 @@ export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
   name: "export",
   summary: "write the stored features or predictions to a file",
   description:
-    "Writes the stored features as one table, ascending TRANSACTION_ID: " +
-    "the same rows that 'features' gives for the same payments in files, " +
-    "and the same bytes where ids ascend with time. " +
-    "Or the predictions of a stream that is scored.",
+    "Writes the stored features, or the predictions of a scored stream, as " +
+    "one table in order of TRANSACTION_ID. The features are the same rows " +
+    "that 'features' computes from files, and the same bytes if ids ascend " +
+    "with time.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: exportFeatures,
@@ -102,7 +96,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const connection = readConnection(options);
   const report = warnings("export");
   await using stream = await openStoredStream(connection, report);
-  const { store, features } = await openStored(connection, stream, report);
+  const { store, features } = await requireStoredRows(
+    connection,
+    stream,
+    report,
+  );
   await using _closed = store;
   using stop = listenForStop();
   const scored = options.table === "predictions";
@@ -133,22 +131,6 @@ interface Pass {
   readonly writer: TableWriter;
   readonly badRows: BadRows;
   readonly signal: AbortSignal;
-}
-
-/** What a stream has stored; throws DataError if there is nothing. */
-async function openStored(
-  connection: Connection,
-  stream: StoredStream,
-  report: LogReport,
-): Promise<{ store: Store; features: FeatureParameters }> {
-  const store = await openStoredRows(connection, stream, report);
-  if (store && stream.parameters) {
-    return { store, features: stream.parameters.features };
-  }
-  throw new DataError(
-    `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
-      `first: fraudstream run ${sameStreamFlags(connection)}`,
-  );
 }
 
 /** Writes all predictions; returns their number. */

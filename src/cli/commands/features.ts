@@ -39,9 +39,10 @@ const FLAGS = {
   flags: {
     in: {
       value: "<path>",
-      help: "needed: folder of day files (YYYY-MM-DD), a file, or - for stdin",
+      help:
+        "required: folder of day files (YYYY-MM-DD), a file, or - for stdin",
     },
-    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
+    out: { value: "<file>", help: "required: file to write, or - for stdout" },
     format: {
       value: "<format>",
       help: "csv, jsonl or parquet",
@@ -53,9 +54,9 @@ const FLAGS = {
       value: "<date>",
       help: "first day of the data",
       read: readDate,
-      default: "as the first row says, else its day",
+      default: "from the first row",
     },
-    force: { help: "overwrite the file that is there" },
+    force: { help: "overwrite an existing file" },
   },
 } as const satisfies FlagGroup;
 
@@ -78,12 +79,12 @@ export const FEATURES_COMMAND: CommandDeclaration = defineCommand({
   name: "features",
   summary: "compute the features of payments in files",
   description:
-    "Computes the features of payments in files and writes one table: " +
+    "Computes the features of payments in files and writes one table with " +
     "TRANSACTION_ID and the features, day by day in order of " +
-    "TRANSACTION_ID. CSV has averages and risks to 6 decimals, JSON lines " +
-    "and Parquet the full doubles. The payments count in order of " +
+    "TRANSACTION_ID. CSV has averages and risks to 6 decimals; JSON lines " +
+    "and Parquet have the full doubles. Payments count in order of " +
     "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
-    "lists the forms of CSV, JSON lines and Parquet that are read.",
+    "lists the accepted forms of CSV, JSON lines and Parquet.",
   flags: [FLAGS, FEATURE_FLAGS],
   examples: EXAMPLES,
   run: features,

@@ -14,7 +14,7 @@ export const THREADS_FLAGS = {
   flags: {
     threads: {
       value: "<n>",
-      help: "threads that train",
+      help: "training threads",
       read: wholeNumber(1, THREADS_MAX),
       default: "as many as cores",
     },

@@ -37,7 +37,7 @@ const FLAGS = {
   flags: {
     out: {
       value: "<folder>",
-      help: "needed: folder to write to; made if missing",
+      help: "required: folder to write to; created if missing",
     },
     format: {
       value: "<format>",
@@ -46,7 +46,7 @@ const FLAGS = {
       default: "csv",
       fallback: "csv",
     },
-    force: { help: "replace the data set that is in the folder" },
+    force: { help: "replace the existing data set in the folder" },
   },
 } as const satisfies FlagGroup;
 
@@ -73,7 +73,7 @@ Examples:
 export const GENERATE_COMMAND: CommandDeclaration = defineCommand({
   name: "generate",
   summary: "write a simulated data set to files",
-  description: "Writes customers, terminals and one file of payments a day " +
+  description: "Writes customers, terminals and one file of payments per day " +
     "(YYYY-MM-DD) to a folder.",
   flags: [FLAGS, DATA_FLAGS],
   examples: EXAMPLES,

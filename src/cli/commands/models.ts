@@ -24,14 +24,17 @@ const FLAGS = {
   flags: {
     data: {
       value: "<dir>",
-      help: "data folder, whose models are meant",
+      help: "data folder of the models",
       default: "./fraudstream-data",
       fallback: "./fraudstream-data",
     },
-    models: { value: "<dir>", help: "instead: the registry's folder itself" },
+    models: {
+      value: "<dir>",
+      help: "instead of --data: the registry's folder",
+    },
     promote: { value: "<version>", help: "make this version the champion" },
-    rollback: { help: "make the champion before the present one it again" },
-    json: { help: "as one JSON object" },
+    rollback: { help: "go back to the previous champion" },
+    json: { help: "print one JSON object" },
   },
 } as const satisfies FlagGroup;
 
@@ -49,10 +52,10 @@ A running scorer uses the new champion from the next batch on.
 /** The command. */
 export const MODELS_COMMAND: CommandDeclaration = defineCommand({
   name: "models",
-  summary: "list the models that a stream has trained, choose another",
+  summary: "list the models that a stream has trained, or choose another",
   description:
-    "Lists the models that run --retrain has trained: what they were " +
-    "judged by, which is the champion, and why.",
+    "Lists the models that run --retrain has trained, with their metrics, " +
+    "the champion, and the reasons.",
   flags: [FLAGS],
   examples: EXAMPLES,
   run: models,

@@ -12,20 +12,20 @@ import { openStore, storePath } from "../../store/open_store.ts";
 import type { Store } from "../../store/store.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
   sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
-import { openProgress } from "../output/progress.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
+  type Connection,
   isThere,
   openStoredStream,
   type StoredStream,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import { openProgress } from "../output/progress.ts";
+import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   counted,
   elapsed,
@@ -37,8 +37,8 @@ import {
 const FLAGS = {
   flags: {
     acceptMissingStart: {
-      help: "also where the log no longer holds the beginning, which the " +
-        "store then lacks",
+      help: "also rebuild if the log no longer holds the first records; the " +
+        "store then lacks them",
     },
   },
 } as const satisfies FlagGroup;
@@ -60,9 +60,9 @@ export const REBUILD_COMMAND: CommandDeclaration = defineCommand({
   name: "rebuild",
   summary: "clear the store and fill it again from the log",
   description:
-    "Removes the payments and predictions that the store holds and stores " +
-    "again what the log holds: after a store was lost, damaged or changed, " +
-    "or to give a store to another stream.",
+    "Removes all payments and predictions from the store and fills it " +
+    "again from the log. Use it after a store was lost, damaged or " +
+    "changed, or to use a store for another stream.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: run,
@@ -97,7 +97,8 @@ async function run(options: RebuildOptions): Promise<void> {
   }
   throwIfStopped(
     signal,
-    () => "the store is filled up to here; a run, or the same command, goes on",
+    () =>
+      "the store is filled up to here; a run, or the same command, continues",
   );
   const { rows, frauds } = await store.status();
   const predictions = control.isScored

@@ -25,6 +25,7 @@ import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
+  storePlace,
 } from "../flags/connection_flags.ts";
 import {
   DATA_FLAGS,
@@ -42,12 +43,19 @@ import { checkOutput } from "../output/feature_table.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";
-import { JudgedModel } from "./report_model.ts";
+import { formatDate } from "../../payment/calendar.ts";
+import { openProgress } from "../output/progress.ts";
+import { skippedRows } from "../output/skipped_rows.ts";
+import { warnings } from "../output/warnings.ts";
+import { type OpenedModel, openModel } from "../../scoring/open_model.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
+import { requireStoredRows } from "./stored_rows.ts";
+import { JudgedModel } from "../../report/judged_model.ts";
 import {
   computedSource,
   type ReportSource,
-  withStoredSource,
-} from "./report_source.ts";
+  storedSource,
+} from "../../report/report_source.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   counted,
@@ -69,14 +77,14 @@ const FLAGS = {
       read: oneOf(["html", "svg", "png"]),
       default: "html",
     },
-    model: { value: "<file>", help: "also the curves of this model" },
+    model: { value: "<file>", help: "also show the curves of this model" },
     customer: {
       value: "<id>",
-      help: "whose terminals are shown",
+      help: "customer whose terminals are shown",
       read: wholeNumber(0, INT_MAX),
-      default: "the first with some in reach",
+      default: "the first with terminals in reach",
     },
-    force: { help: "overwrite files that are there" },
+    force: { help: "overwrite existing files" },
     in: {
       value: "<path>",
       help: "folder of day files, a file, or - for stdin",
@@ -110,12 +118,13 @@ Examples:
 /** The command. */
 export const REPORT_COMMAND: CommandDeclaration = defineCommand({
   name: "report",
-  summary: "statistics and figures of a data set",
+  summary: "describe a data set as text, HTML or pictures",
   description:
-    "Describes payments: who pays where, amounts, times, days, frauds, " +
-    "features, and a model's curves. As one HTML file, as figures in a " +
-    "folder, or, without --out, as text on the terminal. Without --in and " +
-    "the flags of a stream, the data flags' set is made in memory.",
+    "Describes payments: customers and terminals, amounts, times, days, " +
+    "frauds, features, and a model's curves. Writes one HTML file, figures " +
+    "in a folder or, without --out, text to the terminal. Without --in and " +
+    "the flags of a stream, it uses the data set of the data flags, made " +
+    "in memory.",
   flags: [FLAGS, DATA_FLAGS, FEATURE_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: (options, sourceOf) => {
@@ -132,6 +141,13 @@ export const REPORT_COMMAND: CommandDeclaration = defineCommand({
   },
 });
 
+function openJudged(path: string): OpenedModel {
+  if (/\.(?:json|onnx)$/.test(path)) return openModel(path);
+  throw new ConfigError(
+    `--model=${path}: only model files that end in .json or .onnx can be read`,
+  );
+}
+
 /** Whether flags or variables say where a stream is. */
 interface StreamNamed {
   readonly byFlag: boolean;
@@ -146,7 +162,7 @@ async function report(
   const output = await chooseOutput(options);
   const model = options.model === undefined
     ? undefined
-    : JudgedModel.open(options.model);
+    : new JudgedModel(openJudged(options.model));
   const kind = chooseSource(options, named, model?.features !== undefined);
   const choice = paymentsOf(kind, options);
   // Before somebody listens: a simulation could not be stopped otherwise.
@@ -156,12 +172,13 @@ async function report(
   try {
     const use = async (source: ReportSource) => {
       const data = await gather(source, options, model, signal);
+      if (payments) writeError(skippedRows(payments.skipped));
       await write(data, output, signal);
       return data.statistics.payments;
     };
     const features = model?.features ?? readFeatureFlags(options);
     const count = payments
-      ? await use(await computedSource(payments, choice, features))
+      ? await use(await computedSource(payments, describe(choice), features))
       : await useStored(options, use);
     if (output === undefined || output.out === STANDARD_STREAM) return;
     writeError(
@@ -235,12 +252,40 @@ function paymentsOf(
     : { kind, files: readInputFlags(options.in ?? "", options) };
 }
 
+function describe(choice: PaymentChoice): string {
+  if (choice.kind === "files") {
+    const { path } = choice.files;
+    return `payments in ${path === STANDARD_STREAM ? "stdin" : path}`;
+  }
+  const { parameters, rng, seed } = choice.simulation;
+  const { customers, terminals, days, startSeconds, radius } = parameters;
+  const chance = rng === "handbook"
+    ? "simulated as in the handbook"
+    : `simulated with seed '${seed}'`;
+  return `${chance}, ${counted(customers, "customer")}, ` +
+    `${counted(terminals, "terminal")}, ${counted(days, "day")} from ` +
+    `${formatDate(startSeconds)}, radius ${radius}`;
+}
+
+/** Hands what a stream has stored to `use`. Throws DataError if there is nothing. */
 async function useStored<T>(
   options: ReportOptions,
   use: (source: ReportSource) => Promise<T>,
 ): Promise<T> {
+  const connection = readConnection(options);
   const badRows = new BadRows(options.skipBadRows ?? false);
-  const result = await withStoredSource(readConnection(options), badRows, use);
+  const report = warnings("report");
+  await using stream = await openStoredStream(connection, report);
+  const rows = await requireStoredRows(connection, stream, report);
+  await using _closed = rows.store;
+  const source = await storedSource({
+    ...rows,
+    log: stream.log,
+    description: `the store in ${storePlace(connection)}`,
+    badRow: badRows.handle,
+    report,
+  });
+  const result = await use(source);
   badRows.tell();
   return result;
 }
@@ -258,6 +303,8 @@ async function gather(
   const statistics = new StatisticsCollector(names);
   const scores = await model?.scores(names);
   const row = emptyPayment();
+  using progress = openProgress("statistics", source.progress.total);
+  let payments = 0;
   for await (
     const { count, read, values, first, width } of source.blocks(signal)
   ) {
@@ -267,7 +314,12 @@ async function gather(
       statistics.add(row, values, at);
       if (scores?.wants(row)) await scores.add(row, values, at);
     }
+    payments += count;
+    progress.update(source.progress.done, counted(payments, "payment"));
   }
+  const curves = scores && await model?.curves(scores);
+  const missing = scores && !curves && model?.whyNoCurves();
+  if (missing) writeError(`${missing}\n`);
   const radius = options.radius ?? readDataFlags({}).parameters.radius;
   const finished = statistics.finish();
   return {
@@ -277,7 +329,7 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    model: scores && await model?.curves(scores),
+    model: curves,
   };
 }
 

@@ -6,13 +6,18 @@
  */
 import { ConfigError } from "../../base/error.ts";
 import { longestWindowSeconds } from "../../features/parameters.ts";
-import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { METRICS, type MetricValues } from "../../learning/judge/judgement.ts";
 import {
   type LabelledPayments,
   lastDayOf,
 } from "../../learning/data/payments.ts";
-import { spreads } from "../../learning/judge/selection.ts";
+import {
+  type Ageing,
+  meansOf,
+  retrainingPeriods,
+  retrainingResults,
+  retrainingTasks,
+} from "../../learning/judge/retraining.ts";
 import {
   endDayOf,
   HANDBOOK_PERIOD,
@@ -42,11 +47,9 @@ export interface StudyOptions
   readonly threads?: number;
 }
 
-/** One model's metrics for each interval. */
-interface Ageing {
+/** How one model ages, with the name that it is shown by. */
+interface NamedAgeing extends Ageing {
   readonly name: string;
-  readonly once: readonly MetricValues[];
-  readonly again: readonly MetricValues[];
 }
 
 /** Runs the study and prints its table, or JSON. Throws ConfigError where the payments have too few days. */
@@ -82,20 +85,10 @@ export async function retrainStudy(
     spanDays: Infinity,
   });
   const periods = periodsUntilEnd(first, lastDayOf(payments) + 1);
-  const tasks = specs.flatMap((model): FitTask[] => [
-    { model, period: first, judgedBy: periods },
-    ...periods.slice(1).map((period): FitTask => {
-      return { model, period, judgedBy: [period] };
-    }),
-  ]);
+  const tasks = retrainingTasks(specs, periods);
   const outcomes = await fitAll(payments, tasks, threadsOf(options.threads));
-  const models = specs.map(({ name }, at): Ageing => {
-    const own = outcomes.slice(
-      at * periods.length,
-      (at + 1) * periods.length,
-    );
-    return { name, ...ageing(own) };
-  });
+  const models = retrainingResults(outcomes, periods)
+    .map((ageing, at): NamedAgeing => ({ name: specs[at].name, ...ageing }));
   writeResult(
     options.json
       ? JSON.stringify(studyObjects(models, periods), null, 2) + "\n"
@@ -103,34 +96,19 @@ export async function retrainStudy(
   );
 }
 
-/** The first period and those that follow by its test's length, as far as the days go. */
+/** The periods of the study. Throws ConfigError where the payments have too few days for one. */
 function periodsUntilEnd(first: Period, days: number): Period[] {
-  const count = Math.floor((days - testStartOf(first)) / first.testDays);
-  if (count < 1) {
-    throw new ConfigError(
-      `--retrain needs ${endDayOf(first)} days for its first test and the ` +
-        `payments have ${days}; give more days, or start earlier with ` +
-        "--start-day",
-    );
-  }
-  return Array.from({ length: count }, (_, at) => {
-    return { ...first, startDay: first.startDay + at * first.testDays };
-  });
-}
-
-/** The first outcome has the tests of all periods, the others one each. */
-function ageing([once, ...others]: readonly FitOutcome[]) {
-  const metricsOf = ({ tests }: FitOutcome) =>
-    tests.map(({ judgement }) => judgement.metrics);
-  const ofOnce = metricsOf(once);
-  return {
-    once: ofOnce,
-    again: [ofOnce[0], ...others.flatMap((outcome) => metricsOf(outcome))],
-  };
+  const periods = retrainingPeriods(first, days);
+  if (periods.length > 0) return periods;
+  throw new ConfigError(
+    `--retrain needs ${endDayOf(first)} days for its first test and the ` +
+      `payments have ${days}; give more days, or start earlier with ` +
+      "--start-day",
+  );
 }
 
 function studyText(
-  models: readonly Ageing[],
+  models: readonly NamedAgeing[],
   periods: readonly Period[],
   payments: LabelledPayments,
 ): string {
@@ -176,7 +154,7 @@ function studyText(
 }
 
 function studyObjects(
-  models: readonly Ageing[],
+  models: readonly NamedAgeing[],
   periods: readonly Period[],
 ): Record<string, unknown>[] {
   return models.map(({ name, once, again }) => ({
@@ -186,13 +164,4 @@ function studyObjects(
     }),
     mean: { once: meansOf(once), again: meansOf(again) },
   }));
-}
-
-function meansOf(values: readonly MetricValues[]): MetricValues {
-  const means = spreads(values);
-  return {
-    "auc_roc": means.auc_roc.mean,
-    "average_precision": means.average_precision.mean,
-    "card_precision_100": means.card_precision_100.mean,
-  };
 }

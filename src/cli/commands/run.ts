@@ -21,7 +21,6 @@ import type { OutageReport } from "../../base/outage.ts";
 import { LatencyMeter } from "../../base/latency.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   logPlace,
@@ -29,6 +28,14 @@ import {
   sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
+import {
+  checkEnd,
+  type Connection,
+  countStored,
+  findRecorded,
+  type RecordedStream,
+  requireAgreement,
+} from "../../stream/stored_stream.ts";
 import {
   continueData,
   DATA_FLAGS,
@@ -55,13 +62,6 @@ import {
   type ScoringOptions,
 } from "../flags/scoring_flags.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  checkEnd,
-  countStored,
-  findRecorded,
-  type RecordedStream,
-  requireAgreement,
-} from "./stored_stream.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -92,31 +92,31 @@ const FLAGS = {
       help: "any of producer, processor, writer, scorer, trainer, dashboard " +
         "(comma list)",
       read: readRoles,
-      default: "all, of scorer and trainer those that are asked for",
+      default: "all; scorer and trainer if they are asked for",
     },
     workers: {
       value: "<n>",
       help: "threads of processor and writer each",
       read: wholeNumber(1, WORKERS_MAX),
-      default: "1; more need Kafka",
+      default: "1; more need --log=kafka",
     },
     rate: {
       value: "<n|max>",
-      help: "payments published a second",
+      help: "payments published per second",
       read: readRate,
       default: "1000",
       alternative: "speedup",
     },
     speedup: {
       value: "<x>",
-      help: "instead: event time x times faster than the clock",
+      help: "instead of --rate: event time x times faster than the clock",
       read: positiveNumber(SPEEDUP_MAX),
       alternative: "rate",
     },
     keep: {
       value: "<days>",
-      help: "beside the processor: the log forgets what is older and not " +
-        "needed by any role",
+      help: "days of event time that the log keeps; never less than a role " +
+        "needs; runs beside the processor",
       read: wholeNumber(0, DAYS_MAX),
       default: "keeps everything",
     },
@@ -127,12 +127,13 @@ const FLAGS = {
       needs: "--log=kafka",
     },
     acceptMissingStart: {
-      help: "begin with what is left where the topic's retention deleted " +
-        "payments before they were read",
+      help:
+        "start with the remaining records if payments were deleted before " +
+        "they were read",
     },
     files: {
       value: "<dir>",
-      help: "also keep the processor's output in one file a day",
+      help: "also write the processor's output to one file per event day",
     },
     filesFormat: {
       value: "<form>",
@@ -143,8 +144,8 @@ const FLAGS = {
     },
     durability: {
       value: "<level>",
-      help: "of an embedded log. full: every step waits for the disk, exact " +
-        "after a power cut; normal: faster, a power cut may undo the last " +
+      help: "for an embedded log. full: every step waits for the disk and " +
+        "survives a power cut; normal: faster, a power cut can undo the last " +
         "steps, which are then repeated",
       read: oneOf(["normal", "full"]),
       default: "full",
@@ -178,16 +179,16 @@ Examples:
       only the page, of a stream that runs elsewhere or is complete
 
 Ctrl-C finishes the work in hand and prints a summary; the next start of the
-same command goes on from there. A second Ctrl-C stops at once.
+same command continues from there. A second Ctrl-C stops at once.
 `;
 
 /** The command. */
 export const RUN_COMMAND: CommandDeclaration = defineCommand({
   name: "run",
-  summary: "run the pipeline: produce, process, store, show",
+  summary: "run the pipeline or some of its roles (the default command)",
   description:
     "Streams simulated payments through the log, computes their features " +
-    "over sliding windows, stores them, and shows it all on a live page.",
+    "over sliding windows, stores them, and serves the live page.",
   flags: [
     FLAGS,
     PAGE_FLAGS,
@@ -245,7 +246,7 @@ async function run(options: RunOptions): Promise<void> {
     // In order all the same: a step counts whole or not at all.
     logger.warn("stopped; how far the stream is cannot be told", {
       reason: "the log does not answer",
-      then: "the same command goes on from there",
+      then: "the same command continues from there",
     });
     return;
   }

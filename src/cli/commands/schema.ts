@@ -26,11 +26,11 @@ Examples:
 /** The command. */
 export const SCHEMA_COMMAND: CommandDeclaration = defineCommand({
   name: "schema",
-  summary: "print the CQL that makes keyspace and tables in Cassandra",
+  summary: "print the CQL of the keyspace and tables in Cassandra",
   description:
-    "Prints the CQL that makes keyspace and tables in Cassandra. The " +
-    "writer makes what is missing by itself, if it may; a table of " +
-    "payments that is there gets the features' columns from it.",
+    "Prints the CQL that creates the keyspace and tables in Cassandra. The " +
+    "writer creates missing tables itself if it has the right, and adds " +
+    "the columns of the features to an existing table of payments.",
   flags: [SCHEMA_FLAGS, FEATURE_COLUMN_FLAGS],
   environment: true,
   examples: EXAMPLES,

@@ -47,13 +47,15 @@ const FLAGS = {
   flags: {
     model: {
       value: "<kind>",
-      help: "kinds of model, as evaluate takes them",
+      help: "kinds of model with settings, as for evaluate",
       read: collectModels,
       default: "all",
     },
     grid: {
       value: "<name=values>",
-      help: "values of a setting to try, as in depth=3,6; repeat it for others",
+      help:
+        "values of a setting to try, such as depth=3,6; repeat it for other " +
+        "settings",
       read: collectGrid,
       default: "the handbook's grid of each kind",
     },
@@ -66,13 +68,13 @@ const FLAGS = {
     },
     folds: {
       value: "<n>",
-      help: "validation folds, and test folds",
+      help: "number of validation folds, and of test folds",
       read: wholeNumber(1, FOLDS_MAX),
       default: `${HANDBOOK_FOLDS}`,
       fallback: HANDBOOK_FOLDS,
     },
     json: { help: "print JSON" },
-    out: { value: "<file>", help: "write a picture of the results, plot.svg" },
+    out: { value: "<file>", help: "write the results as a picture (.svg)" },
     ...THREADS_FLAGS.flags,
   },
 } as const satisfies FlagGroup;
@@ -102,9 +104,9 @@ export const SELECT_COMMAND: CommandDeclaration = defineCommand({
   name: "select",
   summary: "choose a model and its settings by prequential validation",
   description:
-    "Trains every model and setting of a grid on several folds, judges " +
-    "them on validation folds that end before the tests begin, and says " +
-    "which is the best by each metric. The test folds choose nothing.",
+    "Trains every model and setting of a grid, judges them on validation " +
+    "folds that end before the tests begin, and names the best by each " +
+    "metric. The test folds are shown but do not influence the choice.",
   flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
   examples: EXAMPLES,
   run: select,

@@ -23,25 +23,25 @@ import type { PredictionStatus } from "../../store/predictions.ts";
 import type { Store, StoreStatus } from "../../store/store.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
 } from "../flags/connection_flags.ts";
 import {
-  publishedText,
-  scoredText,
-  stageTable,
-} from "../output/run_summary.ts";
-import {
   checkEnd,
+  type Connection,
   countStored,
   openStoredRows,
   openStoredStream,
   requireAgreement,
   type StoredStream,
-  warnings,
-} from "./stored_stream.ts";
+} from "../../stream/stored_stream.ts";
+import {
+  publishedText,
+  scoredText,
+  stageTable,
+} from "../output/run_summary.ts";
+import { warnings } from "../output/warnings.ts";
 import { textTable } from "../../base/text_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
@@ -57,8 +57,8 @@ Examples:
 /** Flags of its own. */
 const FLAGS = {
   flags: {
-    json: { help: "as one JSON object" },
-    verify: { help: "also compares every row of the store with the log" },
+    json: { help: "print one JSON object" },
+    verify: { help: "also compare every row of the store with the log" },
   },
 } as const satisfies FlagGroup;
 
@@ -67,12 +67,12 @@ type StatusOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 /** The command. */
 export const STATUS_COMMAND: CommandDeclaration = defineCommand({
   name: "status",
-  summary: "say what a stream holds",
+  summary: "show what a stream holds, and check it",
   description:
-    "Says what a stream holds: topics with their offsets, consumer " +
-    "groups with their lag, rows stored. It may be running. Once all " +
-    "stages are at the end, compares their counts and the store's: a " +
-    "difference is an error.",
+    "Shows what a stream holds: topics with their offsets, consumer groups " +
+    "with their lag, stored rows. The stream may be running. Once all " +
+    "stages have reached the end, it compares their counts and those of " +
+    "the store. A difference is an error.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: status,

@@ -9,13 +9,17 @@ import type { TopicSpec, TopicState } from "../../log/log.ts";
 import { makeDataFolder } from "../../roles/supervisor.ts";
 import { topicSpecs, TRANSACTION_TOPIC } from "../../stream/topics.ts";
 import {
-  type Connection,
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
 } from "../flags/connection_flags.ts";
+import {
+  type Connection,
+  openStoredStream,
+  openStream,
+} from "../../stream/stored_stream.ts";
 import { wholeNumber } from "../flags/flag_value.ts";
-import { openStoredStream, openStream, warnings } from "./stored_stream.ts";
+import { warnings } from "../output/warnings.ts";
 import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
 import { textTable } from "../../base/text_table.ts";
 import { counted, thousands, writeResult } from "../output/terminal.ts";
@@ -31,14 +35,14 @@ Examples:
 /** Flags of its own. */
 const FLAGS = {
   flags: {
-    create: { help: "make the topics that are missing" },
+    create: { help: "create missing topics" },
     partitions: {
       value: "<n>",
       help: "partitions of new topics",
       read: wholeNumber(1, PARTITIONS_MAX),
       default: `the stream's, else ${PARTITIONS_DEFAULT}`,
     },
-    json: { help: "as one JSON object" },
+    json: { help: "print one JSON object" },
   },
 } as const satisfies FlagGroup;
 
@@ -54,11 +58,11 @@ interface Topic {
 /** The command. */
 export const TOPICS_COMMAND: CommandDeclaration = defineCommand({
   name: "topics",
-  summary: "show the topics of a stream, make those that are missing",
+  summary: "show the topics of a stream, and create missing ones",
   description:
-    "Shows the topics of a stream as they are, and what is missing or " +
-    "wrong; exit code 1 if anything is. A topic that is there is never " +
-    "altered. Kafka counts the ends of transactions as records.",
+    "Shows the topics of a stream, and what is missing or wrong; then the " +
+    "exit code is 1. An existing topic is never altered. Kafka counts the " +
+    "ends of transactions as records.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: topics,
@@ -96,7 +100,7 @@ async function lookAt(
   if (options.partitions !== undefined && agreed !== undefined) {
     if (options.partitions !== agreed) {
       throw new ConfigError(
-        `this stream was begun with --partitions=${agreed}, not ` +
+        `this stream was created with --partitions=${agreed}, not ` +
           `${options.partitions}: leave --partitions out`,
       );
     }
@@ -165,6 +169,6 @@ function throwIfWrong(topics: readonly Topic[]): void {
   const names = wrong.map(({ spec }) => spec.name).join(", ");
   throw new DataError(
     `not as it should be: ${names}; nothing is altered here: mend it with ` +
-      "the log's own tools, or begin another stream (--topic-prefix, --data)",
+      "the log's own tools, or start another stream (--topic-prefix, --data)",
   );
 }

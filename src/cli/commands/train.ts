@@ -57,23 +57,23 @@ const FLAGS = {
       value: "<kind>",
       help: `needed: ${KIND_NAMES.join(", ")}`,
     },
-    out: { value: "<file>", help: "needed: file to write, or - for stdout" },
-    force: { help: "overwrite the file that is there" },
+    out: { value: "<file>", help: "required: file to write, or - for stdout" },
+    force: { help: "overwrite an existing file" },
     export: {
       value: "<format>",
-      help: "write the model for other programs too, as model.onnx beside " +
+      help: "also write the model for other programs, as model.onnx beside " +
         "model.json: onnx, which takes float64, or onnx-float32, which may " +
-        "score some rows otherwise",
+        "score some rows differently",
     },
     trees: { value: "<n>", help: "number of trees" },
-    depth: { value: "<n>", help: "levels of a tree; 0 for no limit" },
+    depth: { value: "<n>", help: "largest depth of a tree; 0 for no limit" },
     learningRate: {
       value: "<r>",
-      help: "what part of its step a tree takes",
+      help: "learning rate of boosting",
     },
     settings: {
       value: "<list>",
-      help: "any setting of the model, as in seed=7,row-share=0.5",
+      help: "any settings of the model, such as seed=7,row-share=0.5",
     },
   },
 } as const satisfies FlagGroup;
@@ -98,9 +98,9 @@ export const TRAIN_COMMAND: CommandDeclaration = defineCommand({
   name: "train",
   summary: "train a model and write it to a file",
   description:
-    "Trains one model and writes it to a file, with its features, its " +
-    "training days and, where the payments go on to the end of the test, " +
-    "its metrics.",
+    "Trains one model and writes it to a file with its features, its " +
+    "training days and, if the payments reach the end of the test, its " +
+    "metrics.",
   flags: [FLAGS, PERIOD_FLAGS, FEATURE_FLAGS, PAYMENT_FLAGS, DATA_FLAGS],
   examples: EXAMPLES,
   run: train,

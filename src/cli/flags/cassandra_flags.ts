@@ -29,7 +29,7 @@ const readConsistency: FlagReader<string> = (text, flag) =>
 /** The flags that the schema depends on. */
 export const SCHEMA_FLAGS = {
   flags: {
-    localDc: { value: "<name>", help: "needed: the data centre to work in" },
+    localDc: { value: "<name>", help: "required: the data centre to use" },
     keyspace: {
       value: "<name>",
       help: "keyspace of the tables",
@@ -41,7 +41,7 @@ export const SCHEMA_FLAGS = {
       read: wholeNumber(1, REPLICATION_MAX),
       default: "1",
     },
-    bigintIds: { help: "no effect: new tables always take bigint ids" },
+    bigintIds: { help: "no effect; new tables always use bigint ids" },
   },
 } as const satisfies FlagGroup;
 
@@ -53,23 +53,23 @@ export const CASSANDRA_FLAGS = {
   flags: {
     contactPoints: {
       value: "<list>",
-      help: "needed: some of the nodes, host or host:port,…",
+      help: "required: some of the nodes, host or host:port,…",
       read: serverList("optional"),
     },
     consistency: {
       value: "<level>",
-      help: "of reads and writes",
+      help: "consistency level of reads and writes",
       read: readConsistency,
       default: "LOCAL_QUORUM",
     },
     ...SCHEMA_FLAGS.flags,
-    cassandraTls: { help: "encrypt the connection" },
+    cassandraTls: { help: "encrypt the connection with TLS" },
     cassandraCaFile: {
       value: "<file>",
-      help: "authorities to trust, PEM",
+      help: "certificate authorities to trust, PEM",
       needs: "--cassandra-tls",
     },
-    cassandraUsername: { value: "<name>", help: "who logs in" },
+    cassandraUsername: { value: "<name>", help: "user name" },
     cassandraPasswordFile: {
       value: "<file>",
       help: "the password",

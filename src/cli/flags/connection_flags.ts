@@ -3,8 +3,7 @@
  * and its store in Cassandra, in any combination. All of them may come from
  * the environment instead, for containers.
  */
-import type { LogSettings } from "../../log/open_log.ts";
-import type { StoreSettings } from "../../store/open_store.ts";
+import type { Connection } from "../../stream/stored_stream.ts";
 import {
   CASSANDRA_FLAGS,
   type CassandraOptions,
@@ -18,16 +17,6 @@ import {
   type KafkaOptions,
   readKafkaFlags,
 } from "./kafka_flags.ts";
-
-/** Where a stream is. */
-export interface Connection {
-  /** The data folder, where log or store are in one. */
-  readonly folder: string | undefined;
-  /** Where the log is. */
-  readonly log: LogSettings;
-  /** Where the store is. */
-  readonly store: StoreSettings;
-}
 
 /** Where the data folder is if --data does not say. */
 const DATA_FOLDER = "./fraudstream-data";

@@ -9,6 +9,7 @@ import {
 } from "../../simulator/parameters.ts";
 import { dateSeconds, formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS, INT_MAX } from "../../payment/payment.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
 import { oneOf, positiveNumber, readDate, wholeNumber } from "./flag_value.ts";
 
@@ -56,14 +57,15 @@ export const DATA_FLAGS = {
   flags: {
     preset: {
       value: "<name>",
-      help: "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; " +
-        "183 days and radius 5 both",
+      help:
+        "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; both " +
+        "183 days, radius 5",
       read: oneOf(["handbook", "seed"]),
       default: "handbook",
     },
     customers: {
       value: "<n>",
-      help: "number of customers, that is cards",
+      help: "number of customers (cards)",
       read: wholeNumber(1, INT_MAX),
     },
     terminals: {
@@ -84,7 +86,7 @@ export const DATA_FLAGS = {
     },
     radius: {
       value: "<r>",
-      help: "how far customers go, on a square of side 100",
+      help: "how far customers travel, on a square of side 100",
       read: positiveNumber(RADIUS_MAX),
     },
     rng: {
@@ -123,10 +125,6 @@ export function readDataFlags(options: DataOptions): DataFlags {
   return { parameters, rng, seed };
 }
 
-/** The flags of a stream on record, as its producer wrote them. */
-const RECORDED =
-  /^--customers=(\d+) --terminals=(\d+) --days=(\d+) --start=(\d+)-(\d+)-(\d+) --radius=(\S+) --rng=(handbook|seedrandom)(?: --seed=(.*))?$/s;
-
 /**
  * The data set of a stream that has begun, given the text of its flags that
  * its producer recorded: flags that were not given are the recorded ones.
@@ -137,19 +135,12 @@ export function continueData(
   options: DataOptions,
   recorded: string,
 ): DataFlags | undefined {
-  const found = RECORDED.exec(recorded);
+  const found = readFingerprint(recorded);
   if (!found) return undefined;
-  const [, customers, terminals, days, year, month, day, radius, rng, seed] =
-    found;
-  const begun = {
-    customers: Number(customers),
-    terminals: Number(terminals),
-    days: Number(days),
-    start: dateSeconds(Number(year), Number(month), Number(day)),
-    radius: Number(radius),
-    rng,
-    seed,
-  };
+  const { startSeconds: start, ...parameters } = found.parameters;
+  const { rng } = found;
+  const seed = rng === "seedrandom" ? found.seed : undefined;
+  const begun = { ...parameters, start, rng, seed };
   // A preset stands for what tells presets apart.
   const preset = options.preset && PRESETS[options.preset];
   const given: DataOptions = {
@@ -162,8 +153,8 @@ export function continueData(
     if (wanted === undefined || wanted === begun[flag]) continue;
     const named = options[flag] === undefined ? "--preset" : `--${flag}`;
     throw new ConfigError(
-      `this stream was begun ${begunWith(flag, begun[flag])}, not ` +
-        `${shownFlag(flag, wanted)}: leave ${named} out to go on with it, or ` +
+      `this stream was created ${begunWith(flag, begun[flag])}, not ` +
+        `${shownFlag(flag, wanted)}: leave ${named} out to continue it, or ` +
         "choose another --data folder (on Kafka another --topic-prefix)",
     );
   }

@@ -19,7 +19,7 @@ export const FEATURE_COLUMN_FLAGS = {
   flags: {
     featureSet: {
       value: "<set>",
-      help: "handbook, or extended: those and more",
+      help: "handbook, or extended, which adds 21 features",
       read: oneOf(FEATURE_SETS),
       default: "handbook",
     },
@@ -43,7 +43,7 @@ export const FEATURE_FLAGS = {
       read: wholeNumber(1, DELAY_DAYS_MAX),
       default: "7",
     },
-    labels: { off: true, help: "use no labels: every terminal risk is 0" },
+    labels: { off: true, help: "ignore labels; every terminal risk is 0" },
   },
 } as const satisfies FlagGroup;
 

@@ -37,12 +37,12 @@ export const KAFKA_FLAGS = {
   flags: {
     brokers: {
       value: "<list>",
-      help: "needed: some of the brokers, host:port,…",
+      help: "required: some of the brokers, host:port,…",
       read: serverList("needed"),
     },
     topicPrefix: {
       value: "<text>",
-      help: "put before each topic and group, for several streams",
+      help: "prefix of topics, groups and transactional ids",
       read: readPrefix,
     },
     replication: {
@@ -53,14 +53,14 @@ export const KAFKA_FLAGS = {
     },
     sessionTimeout: {
       value: "<time>",
-      help: "silence after which others take over",
+      help: "time without a sign of life after which others take over",
       read: duration(1),
       default: `${SESSION_TIMEOUT_SECONDS}s`,
     },
-    kafkaTls: { help: "encrypt the connection" },
+    kafkaTls: { help: "encrypt the connection with TLS" },
     kafkaCaFile: {
       value: "<file>",
-      help: "authorities to trust, PEM",
+      help: "certificate authorities to trust, PEM",
       needs: "--kafka-tls",
     },
     kafkaSasl: {
@@ -68,7 +68,7 @@ export const KAFKA_FLAGS = {
       help: "log in: plain, scram-sha-256 or scram-sha-512",
       read: oneOf(["plain", "scram-sha-256", "scram-sha-512"]),
     },
-    kafkaUsername: { value: "<name>", help: "who logs in" },
+    kafkaUsername: { value: "<name>", help: "user name" },
     kafkaPasswordFile: {
       value: "<file>",
       help: "the password",

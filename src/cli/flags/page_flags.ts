@@ -29,25 +29,28 @@ export const PAGE_FLAGS = {
   flags: {
     port: {
       value: "<n>",
-      help: "port of the page, 0 for any",
+      help: "port of the page; 0 for any free one",
       read: wholeNumber(0, PORT_MAX),
       default: "8080 or the next free one",
     },
     host: {
       value: "<address>",
-      help: "address of the page; all but this machine's own need a token",
+      help:
+        "address of the page; any other than 127.0.0.1 or localhost needs a " +
+        "token",
       default: DEFAULT_HOST,
     },
     tokenFile: {
       value: "<file>",
-      help: "who looks has to know what is in it",
+      help: "file with the token that visitors must enter",
       instead: "FRAUDSTREAM_TOKEN",
     },
     behindProxy: {
-      help: "a proxy with TLS is before the page; believe its " +
-        "X-Forwarded-For and X-Forwarded-Proto",
+      help:
+        "the page is behind a proxy with TLS; trust its X-Forwarded-For and " +
+        "X-Forwarded-Proto",
     },
-    stay: { help: "keep the page when all is stored, until Ctrl-C" },
+    stay: { help: "keep the page until Ctrl-C after everything is stored" },
   },
 } as const satisfies FlagGroup;
 
@@ -90,7 +93,7 @@ export function readPageFlags(
 /** What to do where Deno does not let the page listen. */
 export const LISTEN_ADVICE: string =
   `add --allow-net=${DEFAULT_HOST} (and the address of --host) before main.ts, ` +
-  "or leave the page out by --role=producer,processor,writer";
+  "or leave the page out with --role=producer,processor,writer";
 
 /** Throws ConfigError for flags of a page that a run does not have. */
 export function refusePageFlags(options: PageOptions): void {

@@ -13,10 +13,10 @@ export const INPUT_FLAGS = {
       value: "<format>",
       help: "csv, jsonl or parquet",
       read: oneOf(TABLE_FORMATS),
-      default: "by the name of --in, else as it begins",
+      default: "by the name of --in, else by its first bytes",
     },
     skipBadRows: {
-      help: "leave out rows that can't be used, and report them",
+      help: "leave out invalid rows, and report them",
     },
   },
 } as const satisfies FlagGroup;
@@ -28,7 +28,7 @@ export const PAYMENT_FLAGS = {
     in: {
       value: "<path>",
       help: "folder of day files (YYYY-MM-DD), a file, or - for stdin",
-      default: "the data flags' set, made in memory",
+      default: "the data set of the data flags, made in memory",
     },
     ...INPUT_FLAGS.flags,
   },

@@ -10,26 +10,27 @@ export const PERIOD_FLAGS = {
   flags: {
     startDay: {
       value: "<n>",
-      help: "first day of the training, from 0",
+      help: "first training day, counted from 0",
       read: wholeNumber(0, DAYS_MAX),
-      default: `${HANDBOOK_PERIOD.startDay}, or as late as shorter data allow`,
+      default: `${HANDBOOK_PERIOD.startDay}, or as late as the data allow`,
     },
     trainDays: {
       value: "<n>",
-      help: "days of training",
+      help: "training days",
       read: wholeNumber(1, DAYS_MAX),
       default: `${HANDBOOK_PERIOD.trainDays}`,
     },
     testDays: {
       value: "<n>",
-      help: "days of the test, which begins --delay days after the training",
+      help: "test days, which start --delay days after the training",
       read: wholeNumber(1, DAYS_MAX),
       default: `${HANDBOOK_PERIOD.testDays}`,
     },
     historyDays: {
       value: "<n>",
-      help: "days before the training to learn from too; the test stays the " +
-        "same",
+      help:
+        "additional days before the training to learn from; the test stays " +
+        "the same",
       read: wholeNumber(0, DAYS_MAX),
       default: "0",
     },

@@ -63,8 +63,8 @@ export const SCORING_FLAGS = {
   flags: {
     model: {
       value: "<file>",
-      help: "score every payment with this model; a new file in its place is " +
-        "used from the next batch on",
+      help: "score every payment with this model; a replaced file is loaded " +
+        "before the next batch",
     },
     models: {
       value: "<dir>",
@@ -73,30 +73,31 @@ export const SCORING_FLAGS = {
     },
     explain: {
       value: "<which>",
-      help: "predictions that say what pushed them: alerts or all",
+      help: "predictions with an explanation: alerts or all",
       read: oneOf(["alerts", "all"]),
       default: "alerts",
     },
     alertThreshold: {
       value: "<x>",
-      help: "alert from this score on",
+      help: "alert payments with this score or more",
       read: readThreshold,
       default: "0.5",
     },
     alertCards: {
       value: "<k>",
-      help: "instead: alert the k most suspect cards a day",
+      help: "instead: alert the k most suspicious cards per day",
       read: wholeNumber(1, QUOTA_MAX),
     },
     alertBudget: {
       value: "<n>",
-      help: "instead: n alerts a day",
+      help: "instead: n alerts per day",
       read: wholeNumber(1, QUOTA_MAX),
     },
     retrain: {
       value: "<time>",
-      help: "train a challenger after each such time of event time, whole " +
-        "days like 7d; the better model scores on",
+      help:
+        "train a challenger at this interval of event time, whole days such " +
+        "as 7d; the better model is used",
       read: readRetrain,
     },
     retrainKind: {
@@ -109,7 +110,7 @@ export const SCORING_FLAGS = {
     },
     trainDays: {
       value: "<n>",
-      help: "newest labelled days that a challenger learns from",
+      help: "newest labelled days that a challenger is trained on",
       read: wholeNumber(1, DAYS_MAX),
       default: "28",
     },

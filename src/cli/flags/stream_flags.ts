@@ -34,24 +34,24 @@ export const STREAM_FLAGS = {
       help: "how keys choose the partition of a payment: murmur2 (Kafka's " +
         "Java clients) or crc32 (librdkafka's default)",
       read: oneOf(PARTITIONERS),
-      default: "what the payments that are there fit, else murmur2",
+      default: "the one that fits the existing payments, else murmur2",
     },
     lateness: {
       value: "<time>",
-      help: "how late a payment may come, like 90s, 30m, 1h",
+      help: "how late a payment may arrive, such as 90s, 30m, 1h",
       read: duration(),
       default: "1h",
     },
     maxGap: {
       value: "<time>",
-      help: "how far ahead a payment is still believed, like 400d",
+      help: "largest accepted jump ahead in event time, such as 400d",
       read: duration(),
       default: "400d",
     },
     dedupe: {
       value: "<time>",
-      help: "how long a payment that comes again is recognized, like 12h, " +
-        "2d; at least --lateness",
+      help: "how long a repeated payment is recognised, such as 12h, 2d; at " +
+        "least --lateness",
       read: duration(),
       default: "2d, or --lateness if that is longer",
     },

@@ -10,7 +10,7 @@ const NAMED_MAX = 5;
 /** The flag of commands that read the store. */
 export const BAD_ROWS_FLAGS = {
   flags: {
-    skipBadRows: { help: "leave out rows that another program made unusable" },
+    skipBadRows: { help: "leave out rows that another program has damaged" },
   },
 } as const satisfies FlagGroup;
 

@@ -87,7 +87,7 @@ export function tableFormat(
     ? ", or give the format with --format"
     : "";
   throw new ConfigError(
-    `${flag}=${out} ends in ${ending}, which is no table format; end the name ` +
+    `${flag}=${out} ends in ${ending}, which is not a table format; end the name ` +
       `in .csv, .jsonl or .parquet${otherwise}`,
   );
 }

@@ -2,6 +2,7 @@
  * How far the run is, while it runs: one live line on a terminal, a JSON log
  * line every few seconds in a pipe.
  */
+import { rest } from "../../base/clock.ts";
 import {
   readStatus,
   scorerStatus,
@@ -42,7 +43,7 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
   const show = async () => {
     let last = { produced: NaN, at: performance.now() };
     for (;;) {
-      await pause(live ? LIVE_MS : LOG_MS, end.signal);
+      await rest(live ? LIVE_MS : LOG_MS, end.signal);
       if (end.signal.aborted) break;
       const reading = readStatus(stream.log, stream.control)
         .catch((error) => error as Error);
@@ -68,17 +69,6 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
       return shown;
     },
   };
-}
-
-/** Waits, but not longer than until the signal. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    resolve();
-  }, { once: true });
-  return promise;
 }
 
 /** Event time that the writer, or the furthest stage at work, has reached. */

@@ -60,7 +60,7 @@ export function summaryText(summary: RunSummary): string {
         `'fraudstream dead-letters ${flags}'`,
     );
   }
-  if (stopped) lines.push("stopped    the same command goes on from here");
+  if (stopped) lines.push("stopped    the same command continues from here");
   return lines.join("\n") + "\n";
 }
 

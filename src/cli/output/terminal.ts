@@ -16,7 +16,7 @@ export function writeResult(text: string): void {
     writeText(Deno.stdout, visibleLines(text));
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    throw new OutputClosedError("the reader of stdout has gone", {
+    throw new OutputClosedError("stdout was closed", {
       cause: error,
     });
   }

@@ -1,4 +1,4 @@
-/** Dead letters with a second chance, in the view of the machinery. */
+/** Dead letters in the view "System": the newest ones, and a form to requeue each. */
 import { ask, count, every, h, mark, messageOf, setText } from "./dom.js";
 
 /** @import { LetterView } from "../views/dead_letters.ts" */

@@ -1,4 +1,4 @@
-/** The view of the machinery: topics, groups, memory, and dead letters with a second chance. */
+/** The view "System": topics, groups, memory and dead letters. */
 import {
   ask,
   count,

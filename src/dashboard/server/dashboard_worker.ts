@@ -3,7 +3,7 @@
  * and listens. What it does never holds up the roles beside it.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
 import { Control } from "../../stream/control.ts";
@@ -142,7 +142,7 @@ async function storeOf(
         logger.warn("the page cannot open the store", { error: message });
       }
     }
-    await delay(STORE_RETRY_MS, undefined, { signal }).catch(() => {});
+    await rest(STORE_RETRY_MS, signal);
   }
   return undefined;
 }
@@ -170,7 +170,7 @@ function listen({ host, port }: PageSettings): Deno.TcpListener {
   throw new ConfigError(
     port === undefined
       ? `all ports from ${ports[0]} to ${ports.at(-1)} are taken; give one ` +
-        "by --port (0: any that is free)"
+        "with --port (0: any that is free)"
       : `port ${port} is taken; give another --port (0: any that is free), ` +
         "or none at all",
   );

@@ -3,7 +3,7 @@
  * shows into a live state, and the status of the stream. It starts a bounded
  * way back, never writes, and goes on by itself after an outage.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { rest } from "../../base/clock.ts";
 import { FeatureJsonReader } from "../../features/feature_row.ts";
 import { readVerdict } from "../../payment/label_json.ts";
 import { CELL, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
@@ -136,7 +136,7 @@ export class LiveReader {
         this.problem = undefined;
         if (!moved) this.caughtUp = true;
         // Even where much is new, others of this thread get their turn.
-        await pause(moved ? 0 : LOOK_MS, signal);
+        await rest(moved ? 0 : LOOK_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
         const message = error instanceof Error ? error.message : String(error);
@@ -146,7 +146,7 @@ export class LiveReader {
           });
         }
         this.problem = message;
-        await pause(RETRY_MS, signal);
+        await rest(RETRY_MS, signal);
       }
     }
   }
@@ -234,8 +234,4 @@ export class LiveReader {
       }
     }
   }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return delay(milliseconds, undefined, { signal }).catch(() => {});
 }

@@ -33,9 +33,9 @@ const CLIENTS_MAX = 500;
 const RETRY_AFTER = "60";
 const NO_KEY = "a write needs the key of a page session: reload the page " +
   "(a program gets one from /api/session, or sends the token)";
-/** What the page shows, and to whom. */
+/** What the page shows, and who may see it. */
 export interface PageServerOptions extends Omit<Page, "server"> {
-  /** What whoever looks has to know; undefined for nothing. */
+  /** The token that visitors need; undefined for none. */
   readonly token: string | undefined;
   /** Whether a proxy is before the page, whose X-Forwarded headers hold. */
   readonly behindProxy: boolean;
@@ -54,7 +54,7 @@ export interface PageServer {
   readonly close: () => void;
 }
 
-/** What hono hands on with each request. */
+/** What the gate adds to each request. */
 type Served = { readonly Bindings: { readonly address: string } };
 
 /** Makes the server. */
@@ -103,14 +103,14 @@ export function pageServer(options: PageServerOptions): PageServer {
   };
 }
 
-/** Who comes in, and who listens. */
+/** What the routes need to know about visitors. */
 interface Entrance {
   readonly door: Door;
   readonly visit: (c: Context<Served>) => Visit;
   readonly stream: EventStream;
 }
 
-/** What holds for every request, those included that nothing answers. */
+/** Headers, origin checks and limits, for every request. */
 function addSafeguards(
   app: Hono<Served>,
   { visit }: Entrance,
@@ -172,7 +172,7 @@ function addLogin(app: Hono<Served>, { door, visit, stream }: Entrance): void {
   });
 }
 
-/** Lets nobody on without the token, and no write without the token or a session's key. */
+/** Stops requests without the token, and writes without the token or a session's key. */
 function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
   app.use(async (c, next) => {
     const admission = door.admits(visit(c));
@@ -218,7 +218,7 @@ function addMetrics(
   });
 }
 
-/** The stream of snapshots, for as long as whoever listens may. */
+/** The stream of snapshots; it ends when the session of its listener ends. */
 function addStream(
   app: Hono<Served>,
   { door, visit, stream }: Entrance,

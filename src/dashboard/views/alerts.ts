@@ -1,4 +1,4 @@
-/** The queue of alerts: which are waiting, filtered and sorted as an analyst asks. */
+/** The view "Alerts": the queue, filtered and sorted. */
 import { DataError } from "../../base/error.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { Verdict } from "../../payment/label_json.ts";
@@ -76,13 +76,13 @@ export function stateOf(verdict: Verdict | undefined): AlertState {
   return verdict.label === 1 ? "confirmed" : "cleared";
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface AlertsAnswers {
-  /** The alerts that the query lets through. */
+  /** The alerts that match the query. */
   readonly "/api/alerts": Queue;
 }
 
-/** The view of the queue. */
+/** The view "Alerts". */
 export const alerts: PageView = {
   scripts: { "alerts.js": alertsJs },
   tab: { name: "alerts", title: "Alerts", badge: "open-alerts" },

@@ -1,9 +1,8 @@
 /**
- * A case as analysts work on it: a payment with everything that its score was
- * made from, and the verdict, which goes to the label topic and the store's
- * table of verdicts and changes nothing else.
+ * The view of a case: a payment, what its score was computed from, and the
+ * verdict. A verdict goes to the label topic and to the store's table of
+ * verdicts. It changes nothing else.
  */
-import { DataError } from "../../base/error.ts";
 import {
   featureNames,
   type FeatureParameters,
@@ -23,6 +22,7 @@ import verdictJs from "../page/verdict.js" with { type: "text" };
 import type { Alert, LivePayment, LiveState } from "./live_state.ts";
 import { placeOf, type PlaceView, radiusOf, reachOf } from "./map.ts";
 import {
+  BODY,
   NotThereError,
   type PageView,
   storeOf,
@@ -57,7 +57,7 @@ export interface Case {
   readonly windows: Pick<FeatureParameters, "windowDays" | "delayDays">;
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface CaseAnswers {
   /** The case, and where its card and terminal are. */
   readonly "/api/cases/:id": Case & {
@@ -186,20 +186,21 @@ function liveOf(stored: StoredCase | undefined): LivePayment | undefined {
 export function checkVerdict(
   body: Readonly<Record<string, unknown>>,
 ): Pick<Verdict, "label" | "analyst" | "note"> {
-  const { label, analyst, note = "" } = body;
+  const { label } = body;
   if (label !== 0 && label !== 1) {
-    throw new DataError("label must be 1 (fraud) or 0 (no fraud)");
+    throw BODY.error("label must be 1 (fraud) or 0 (no fraud)");
   }
-  const name = typeof analyst === "string" ? analyst.trim() : "";
-  if (name === "" || name.length > ANALYST_MAX) {
-    throw new DataError(
-      `analyst must be a name of up to ${ANALYST_MAX} characters`,
-    );
-  }
-  if (typeof note !== "string" || note.length > NOTE_MAX) {
-    throw new DataError(`note must be text of up to ${NOTE_MAX} characters`);
-  }
-  return { label, analyst: name, note: note.trim() };
+  const analyst = BODY.string(body.analyst ?? "", "analyst").trim();
+  BODY.check(
+    analyst !== "" && analyst.length <= ANALYST_MAX,
+    `analyst must be a name of up to ${ANALYST_MAX} characters`,
+  );
+  const note = BODY.string(body.note ?? "", "note");
+  BODY.check(
+    note.length <= NOTE_MAX,
+    `note must be text of up to ${NOTE_MAX} characters`,
+  );
+  return { label, analyst, note: note.trim() };
 }
 
 /**

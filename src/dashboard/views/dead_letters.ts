@@ -1,6 +1,5 @@
-/** Dead letters on the page: the newest, and a second chance for each. */
+/** Dead letters in the view "System": the newest ones, and requeueing. */
 import { Buffer } from "node:buffer";
-import { DataError } from "../../base/error.ts";
 import {
   type DeadLetter,
   letterId,
@@ -8,7 +7,13 @@ import {
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
 import deadLettersJs from "../page/dead_letters.js" with { type: "text" };
-import { NotThereError, type Page, type PageView, turns } from "./page_view.ts";
+import {
+  BODY,
+  NotThereError,
+  type Page,
+  type PageView,
+  turns,
+} from "./page_view.ts";
 
 /** Dead letters that one answer has. */
 const LETTERS_MAX = 200;
@@ -31,7 +36,7 @@ export interface LetterView {
   readonly requeued: ReturnType<Page["control"]["requeued"]>;
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface DeadLetterAnswers {
   /** The newest dead letters. */
   readonly "/api/dead-letters": {
@@ -44,7 +49,7 @@ export interface DeadLetterAnswers {
   readonly "/api/dead-letters/requeue": Awaited<ReturnType<typeof requeue>>;
 }
 
-/** The part of the machinery's view that shows dead letters. */
+/** The dead letters in the view "System". */
 export const deadLetters: PageView = {
   scripts: { "dead_letters.js": deadLettersJs },
   serve(router, { log, control, parameters }) {
@@ -74,10 +79,10 @@ export const deadLetters: PageView = {
       return { total, letters };
     });
     post("/api/dead-letters/requeue", async (asked) => {
-      const { id, json, again } = await asked.body();
-      if (typeof id !== "string" || typeof json !== "string") {
-        throw new DataError("id and json must be text");
-      }
+      const body = await asked.body();
+      const id = BODY.string(body.id, "id");
+      const json = BODY.string(body.json, "json");
+      const { again } = body;
       return await inTurn(async () => {
         for await (const letter of readDeadLetters(log)) {
           if (letterId(letter) !== id) continue;

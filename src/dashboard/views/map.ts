@@ -1,5 +1,6 @@
-/** The plane on which cards and terminals lie, and one card or terminal with its newest payments. */
+/** The view "Map": the plane with all cards and terminals, and one of them with its newest payments. */
 import type { StoredPayment, TimeRange } from "../../store/look_up.ts";
+import { readFingerprint } from "../../simulator/fingerprint.ts";
 import type { Control } from "../../stream/control.ts";
 import mapJs from "../page/map.js" with { type: "text" };
 import planeJs from "../page/plane.js" with { type: "text" };
@@ -26,7 +27,7 @@ export interface PlaceColumns {
   readonly frauds: readonly number[];
   /** Share of frauds in its longest window; 0 for cards. */
   readonly risk: readonly number[];
-  /** 1 for a terminal in fraudsters' hands. */
+  /** 1 for a terminal that is compromised. */
   readonly compromised: readonly (0 | 1)[];
 }
 
@@ -52,11 +53,11 @@ export interface PlaceView {
   readonly frauds: number;
   /** Share of frauds in its longest window; 0 for cards. */
   readonly risk: number;
-  /** Whether it is in fraudsters' hands. */
+  /** Whether it is compromised. */
   readonly compromised: boolean;
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface MapAnswers {
   /** All places. */
   readonly "/api/map": Plane;
@@ -80,7 +81,7 @@ export interface MapAnswers {
   };
 }
 
-/** The view of the plane. */
+/** The view "Map". */
 export const map: PageView = {
   scripts: { "map.js": mapJs, "plane.js": planeJs },
   tab: { name: "map", title: "Map" },
@@ -175,8 +176,8 @@ export function reachOf(
 
 /** The radius that the producer's data have; undefined for a stream of others. */
 export function radiusOf(control: Control): number | undefined {
-  const found = /--radius=([\d.]+)/.exec(control.origin?.fingerprint ?? "");
-  return found ? Number(found[1]) : undefined;
+  const recorded = control.origin?.fingerprint;
+  return recorded ? readFingerprint(recorded)?.parameters.radius : undefined;
 }
 
 function round(value: number): number {

@@ -18,7 +18,7 @@ import modelJs from "../page/model.js" with { type: "text" };
 import registryJs from "../page/registry.js" with { type: "text" };
 import thresholdJs from "../page/threshold.js" with { type: "text" };
 import type { LiveState } from "./live_state.ts";
-import { type PageView, shared, turns } from "./page_view.ts";
+import { BODY, type PageView, shared, turns } from "./page_view.ts";
 import { averagePrecision, sumOf } from "./score_counts.ts";
 
 /** Labels of the newest days that the curve is made of. */
@@ -77,7 +77,7 @@ export interface DriftView {
   readonly inputs: readonly { readonly name: string; readonly psi: number }[];
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface ModelAnswers {
   /** How the models do. */
   readonly "/api/model": ModelView;
@@ -92,7 +92,7 @@ export interface ModelAnswers {
   readonly "/api/model/roll-back": Registry;
 }
 
-/** The view of the models. */
+/** The view "Model". */
 export const model: PageView = {
   scripts: {
     "model.js": modelJs,
@@ -117,17 +117,17 @@ export const model: PageView = {
     });
     get("/api/model", view);
     post("/api/model/threshold", async (asked) => {
-      const { threshold } = await asked.body();
-      if (
-        typeof threshold !== "number" || !(threshold >= 0 && threshold <= 1)
-      ) {
-        throw new DataError("the threshold must be a number from 0 to 1");
-      }
+      const body = await asked.body();
+      const threshold = BODY.number(body.threshold, "threshold");
+      BODY.check(
+        threshold >= 0 && threshold <= 1,
+        "the threshold must be a number from 0 to 1",
+      );
       await inTurn(() => control.applyThreshold(threshold));
       return { threshold };
     });
     post("/api/model/promote", async (asked) => {
-      const version = String((await asked.body()).version);
+      const version = BODY.string((await asked.body()).version, "version");
       return await inTurn(() => {
         return changeRegistry(folder(), (before) => chosen(before, version));
       });

@@ -1,9 +1,10 @@
 /**
- * What a view of the page is to the server: its scripts, its place in the bar,
- * and its routes. A view is a file here and a script in page/, listed in
- * views.ts; the type of each answer is written once, here on the server, and
- * the page's script is checked against it.
+ * A view of the page, as the server sees it: its scripts, its tab and its
+ * routes. A view is one file in this folder and one script in page/. The type
+ * of each answer is declared here on the server, and `deno task check:page`
+ * checks the script against it.
  */
+import { CheckedJson } from "../../base/checked_json.ts";
 import { DataError } from "../../base/error.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
@@ -13,11 +14,11 @@ import type { Control, StreamParameters } from "../../stream/control.ts";
 import type { LiveReader } from "../server/live_reader.ts";
 import type { LiveState } from "./live_state.ts";
 
-/** A view: what it is drawn by, and what it asks for. */
+/** A view: its scripts and its routes. */
 export interface PageView {
-  /** The scripts in page/ that only this view needs, by their names there. */
+  /** The scripts in page/ that only this view needs, by file name. */
   readonly scripts: Readonly<Record<string, string>>;
-  /** Its link in the bar, "#/" and its name; undefined for a view that another leads to. */
+  /** Its tab, which links to "#/" and the name; undefined for a view that another view links to. */
   readonly tab?: {
     /** The name in the address. */
     readonly name: string;
@@ -26,11 +27,11 @@ export interface PageView {
     /** Id of the element that the page writes a number into. */
     readonly badge?: string;
   };
-  /** Adds its routes, which are guarded already. */
+  /** Adds its routes. The server has checked token, origin and key before it calls them. */
   readonly serve?: (router: Router, page: Page) => void;
 }
 
-/** What views show, and what they may do. */
+/** What views read and write. */
 export interface Page {
   /** The log. */
   readonly log: Log;
@@ -38,9 +39,9 @@ export interface Page {
   readonly control: Control;
   /** What the roles agreed on. */
   readonly parameters: StreamParameters;
-  /** What is followed. */
+  /** Follows the topics of the stream. */
   readonly reader: LiveReader;
-  /** What that fills. */
+  /** The state that the reader keeps. */
   readonly state: LiveState;
   /** The store; undefined as long as it cannot be reached. */
   readonly lookUp: () => LookUp | undefined;
@@ -75,35 +76,38 @@ export interface ServerFacts {
   readonly guarded: boolean;
 }
 
-/** Something that was asked for by name is not there: status 404. */
+/** A requested payment, card, terminal or dead letter does not exist: status 404. */
 export class NotThereError extends Error {
   /** The class's name, for messages. */
   override readonly name = "NotThereError";
 }
 
-/** What a route is asked. */
+/** The request that a route answers. */
 export interface Question {
   /** The part of the path that stands for `:name`. */
   part(name: string): string;
-  /** The parameters behind the path. */
+  /** The query parameters. */
   query(): Readonly<Record<string, string>>;
-  /** The JSON object that was sent. Throws DataError if none was. */
+  /** The JSON object in the body. Throws DataError for anything else. */
   body(): Promise<Readonly<Record<string, unknown>>>;
 }
 
-/** Adds a route that answers by JSON of the type that `Answers` has for its path. */
+/** Adds a route whose JSON answer has the type that `Answers` declares for its path. */
 export type AddRoute<Answers> = <Path extends keyof Answers & string>(
   path: Path,
   make: (asked: Question) => Answers[Path] | Promise<Answers[Path]>,
 ) => void;
 
-/** Where a view adds its routes. */
+/** A view adds its routes to it. */
 export type Router = <Answers extends Record<keyof Answers, object>>() => {
   /** Answers GET, by status 200. */
   readonly get: AddRoute<Answers>;
   /** Answers POST, by status 201. */
   readonly post: AddRoute<Answers>;
 };
+
+/** Checks what a body holds; throws DataError. */
+export const BODY: CheckedJson = new CheckedJson((what) => new DataError(what));
 
 /** The store; throws DataError before it has been reached. */
 export function storeOf({ lookUp }: Page): LookUp {
@@ -119,7 +123,7 @@ export function wholeOf(text: string | undefined, what: string): number {
   throw new DataError(`${what} must be a whole number`);
 }
 
-/** Lets what changes the log happen one after the other: a producer fences the one before. */
+/** Runs changes of the log one after the other, because a new producer fences the one before. */
 export function turns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(work: () => Promise<T>): Promise<T> => {
@@ -129,10 +133,10 @@ export function turns(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
-/** An answer that many pages ask for is made once in so long. */
+/** How long an answer is shared between pages, in milliseconds. */
 const SHARED_MS = 1000;
 
-/** An answer that is made at most once in a while, however many ask. */
+/** An answer that is computed at most once per SHARED_MS, for any number of pages. */
 export function shared<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   let until = -Infinity;

@@ -42,7 +42,7 @@ export interface LogView {
   readonly groups: readonly GroupView[];
 }
 
-/** What the view is answered, by path. */
+/** The answers of this view, by path. */
 export interface SystemAnswers {
   /** The log, the process and the page's server. */
   readonly "/api/system": LogView & Page["process"] & {
@@ -58,7 +58,7 @@ export interface SystemAnswers {
   };
 }
 
-/** The view of the machinery. */
+/** The view "System". */
 export const system: PageView = {
   scripts: { "system.js": systemJs },
   tab: { name: "system", title: "System" },

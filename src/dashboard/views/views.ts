@@ -1,6 +1,6 @@
 /**
- * The views of the page, in the order of the bar. A new one is a file here, a
- * script in page/, a line in this list, and its opening in page/app.js.
+ * The views of the page, in the order of their tabs. To add one: write a file
+ * here and a script in page/, add it to this list, and open it in page/app.js.
  */
 import { alerts, type AlertsAnswers } from "./alerts.ts";
 import { type CaseAnswers, cases } from "./cases.ts";
@@ -22,7 +22,7 @@ export const VIEWS: readonly PageView[] = [
   deadLetters,
 ];
 
-/** What the page is answered, by path. */
+/** The answers of all routes, by path. */
 export type Answers =
   & AlertsAnswers
   & CaseAnswers

@@ -3,7 +3,11 @@
  * come in any order of days and leave sorted, so what is learned from them is
  * a function of which there are. Memory is bounded by days and by rows.
  */
-import { DAY_SECONDS, type Payment } from "../../payment/payment.ts";
+import {
+  DAY_SECONDS,
+  emptyPayment,
+  type Payment,
+} from "../../payment/payment.ts";
 import { type LabelledPayments, PaymentsBuilder } from "./payments.ts";
 
 /** Most payments that are kept, some 200 bytes each; of more, the oldest days go. */
@@ -21,8 +25,16 @@ interface GatheredDay {
   cells: Float64Array;
 }
 
-// TRANSACTION_ID, CUSTOMER_ID, TX_TIME_SECONDS, TX_FRAUD, scenario, TX_AMOUNT.
+/** Cells of the payment: what is learned from and judged by, no more. */
 const CELLS = 6;
+const KEPT = {
+  id: 0,
+  customer: 1,
+  time: 2,
+  fraud: 3,
+  scenario: 4,
+  amount: 5,
+} as const;
 
 /** Labelled payments by day. */
 export class TrainingWindow {
@@ -57,20 +69,22 @@ export class TrainingWindow {
     if (day < this.#first) return;
     const gathered = this.#days.get(day) ?? this.#begin(day);
     const width = this.#width;
-    let at = gathered.length * width;
+    const at = gathered.length * width;
     if (at === gathered.cells.length) {
       const larger = new Float64Array(2 * at);
       larger.set(gathered.cells);
       gathered.cells = larger;
     }
     const { cells } = gathered;
-    cells[at++] = row.transactionId;
-    cells[at++] = row.customerId;
-    cells[at++] = row.timeSeconds;
-    cells[at++] = row.fraud;
-    cells[at++] = row.scenario;
-    cells[at++] = row.amount;
-    for (let i = 0; i < width - CELLS; i++) cells[at + i] = features[from + i];
+    cells[at + KEPT.id] = row.transactionId;
+    cells[at + KEPT.customer] = row.customerId;
+    cells[at + KEPT.time] = row.timeSeconds;
+    cells[at + KEPT.fraud] = row.fraud;
+    cells[at + KEPT.scenario] = row.scenario;
+    cells[at + KEPT.amount] = row.amount;
+    for (let i = CELLS; i < width; i++) {
+      cells[at + i] = features[from + i - CELLS];
+    }
     gathered.length++;
     if (++this.#rows <= this.#rowsMax || this.#days.size === 1) return;
     this.dropBefore(Math.min(...this.#days.keys()) + 1);
@@ -125,24 +139,16 @@ export class TrainingWindow {
     builder.startDay(day, length);
     const order = Uint32Array.from({ length }, (_, row) => row)
       .sort((a, b) => cells[a * width] - cells[b * width]);
-    const payment = {
-      transactionId: 0,
-      datetimeSeconds: 0,
-      customerId: 0,
-      terminalId: 0,
-      amount: 0,
-      timeSeconds: 0,
-      fraud: 0,
-      scenario: 0,
-    };
+    const payment = emptyPayment();
     for (const row of order) {
       const at = row * width;
-      payment.transactionId = cells[at];
-      payment.customerId = cells[at + 1];
-      payment.timeSeconds = cells[at + 2];
-      payment.fraud = this.#verdicts.get(cells[at]) ?? cells[at + 3];
-      payment.scenario = cells[at + 4];
-      payment.amount = cells[at + 5];
+      const id = cells[at + KEPT.id];
+      payment.transactionId = id;
+      payment.customerId = cells[at + KEPT.customer];
+      payment.timeSeconds = cells[at + KEPT.time];
+      payment.fraud = this.#verdicts.get(id) ?? cells[at + KEPT.fraud];
+      payment.scenario = cells[at + KEPT.scenario];
+      payment.amount = cells[at + KEPT.amount];
       builder.add(payment, cells, at + CELLS);
     }
   }

@@ -60,7 +60,7 @@ export interface TrainedModel {
 export function modelJson(path: string): CheckedJson {
   return new CheckedJson((what) =>
     new ModelError(
-      `${path} is no model that can be used: ${what}; train it again, or ` +
+      `${path} is not a usable model: ${what}; train it again, or ` +
         "take another copy",
     )
   );
@@ -73,7 +73,7 @@ export function withVersion(
   return { ...model, version: versionOf(contentOf(model)) };
 }
 
-/** The text of a model's file: a line a field, numbers exact. Throws ModelError for a model that could not be read back. */
+/** The text of a model's file: one line per field, numbers exact. Throws ModelError for a model that could not be read back. */
 export function formatModelFile(model: TrainedModel): string {
   const { format, formatVersion, ...rest } = contentOf(model);
   const fields = { format, formatVersion, version: model.version, ...rest };

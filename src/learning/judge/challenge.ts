@@ -25,10 +25,10 @@ import { rowsFingerprint } from "../data/split.ts";
 /** Newest labelled days that champion and challenger are judged by. */
 export const JUDGED_DAYS = 7;
 
-/** So many frauds at least are learned from. */
+/** Least number of frauds to train on. */
 const FRAUDS_MIN = 10;
 
-/** So much card precision may be lost for a better average precision. */
+/** How much card precision may be lost for a better average precision. */
 const CARD_PRECISION_TOLERANCE = 0.005;
 
 /** The days of a decision: learned from, then judged by. */

@@ -1,7 +1,6 @@
 /**
- * The kinds of model that are trained here, and what the program asks of a
- * model by the name of its kind. This list is the only place outside a kind's
- * own file that knows the kind.
+ * The list of the kinds of model, and the operations that the program needs on
+ * a model of any kind. Outside its own file, a kind is named only here.
  */
 import type { CheckedJson } from "../../base/checked_json.ts";
 import { ConfigError, ModelError } from "../../base/error.ts";
@@ -13,7 +12,7 @@ import type { Examples, ModelBody, Scorer } from "./model.ts";
 import type { ModelKind, Settings } from "./model_kind.ts";
 import { randomForest } from "./random_forest.ts";
 
-/** All kinds, in the order in which they are listed. */
+/** All kinds, in the order of messages and tables. */
 export const MODEL_KINDS: readonly ModelKind[] = [
   logisticRegression,
   decisionTree,
@@ -21,7 +20,7 @@ export const MODEL_KINDS: readonly ModelKind[] = [
   gradientBoosting,
 ];
 
-/** Name of the kind that --retrain trains where none is named. */
+/** Name of the kind that --retrain trains by default. */
 export const RETRAINED_KIND: string = gradientBoosting.name;
 
 /** Names of all kinds, in the order of the list. */
@@ -39,8 +38,8 @@ export function kindOf(name: string): ModelKind {
 }
 
 /**
- * All settings of a kind, those not given by default. Throws ConfigError for a
- * setting that the kind does not have, or a value that it cannot have.
+ * All settings of a kind; those not given have their defaults. Throws
+ * ConfigError for an unknown setting or a value outside its limits.
  */
 export function completeSettings(
   kind: string,

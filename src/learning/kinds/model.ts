@@ -1,7 +1,7 @@
 /**
- * What a model is, whoever made it: named inputs, a score for each row, and
- * what made the score. Models are plain data (model_file.ts keeps them); what
- * a kind of model can do is its record (model_kind.ts).
+ * What a model is, whatever trained it: named inputs, a score for each row, and
+ * what made the score. Models are plain data (model_file.ts keeps them); what a
+ * kind of model can do is its record (model_kind.ts).
  */
 
 /** Rows to learn from or to judge by, as columns of equal length. */

@@ -1,7 +1,7 @@
 /**
- * What a kind of model is to the rest of the program: one record. Commands,
- * model files, ONNX export and the trainer know kinds only by it, so that a
- * new kind is one file and one line in kinds.ts.
+ * The record that describes a kind of model to the rest of the program.
+ * Commands, model files, ONNX export and the trainer use only this record, so
+ * a new kind is one file and one line in kinds.ts.
  */
 import type { CheckedJson } from "../../base/checked_json.ts";
 import type { InputNumbers, OnnxNodes } from "../onnx/onnx_writer.ts";
@@ -23,10 +23,10 @@ export interface Setting {
   readonly open: boolean;
 }
 
-/** Values of settings by the names that model files have. */
+/** Values of settings, by the names used in model files. */
 export type Settings = Readonly<Record<string, number>>;
 
-/** A model that `evaluate` judges where none is named. */
+/** A model that `evaluate` judges by default. */
 export interface Evaluated {
   /** Its settings as after --model=KIND: "depth=0"; "" for the defaults. */
   readonly settings: string;
@@ -34,17 +34,17 @@ export interface Evaluated {
   readonly handbook?: readonly [number, number, number];
 }
 
-/** What models of one form of data have in common, whatever fitted them. */
+/** What all models with the same form of data share: linear ones, sums of trees. */
 export interface ModelForm<Part extends object = object> {
-  /** Reads what formatModelFile() wrote of a model over so many inputs. Throws the file's error unless all is as scoring needs it. */
+  /** Reads a model over so many inputs from the body of a model file. Throws the file's error if a value would break scoring. */
   read(
     file: CheckedJson,
     body: Readonly<Record<string, unknown>>,
     inputs: number,
   ): Part;
-  /** What scores rows of `inputs`. Throws ModelError for a model that is broken or has other inputs. */
+  /** A scorer for rows of `inputs`. Throws ModelError if the model is broken or has other inputs. */
   scorer(part: Part, inputs: readonly string[]): Scorer;
-  /** The model as ONNX nodes from `values`, in float64, to `label` and `probabilities`. Throws ModelError if `numbers` cannot hold it. */
+  /** The model as ONNX nodes that compute `label` and `probabilities` from `values` (float64). Throws ModelError if `numbers` cannot hold it. */
   onnx(part: Part, numbers: InputNumbers): OnnxNodes;
 }
 
@@ -102,14 +102,14 @@ export interface ModelKind<
   readonly name: string;
   /** Its settings, in the order in which messages list them. */
   readonly settings: Readonly<Record<keyof Values & string, Setting>>;
-  /** The values that `select` tries where no grid is given. */
+  /** The values that `select` tries by default. */
   readonly grid: Readonly<Partial<Record<keyof Values, readonly number[]>>>;
-  /** The models that `evaluate` judges where none is named. */
+  /** The models that `evaluate` judges by default. */
   readonly evaluated: readonly Evaluated[];
   /**
    * Fits a model; the same examples and settings give the same model. The
-   * examples hold finite numbers and both classes. Throws ModelError where they
-   * do not allow a model all the same.
+   * caller has checked that all values are finite and both classes exist.
+   * Throws ModelError if the examples still do not allow a model.
    */
   fit(examples: Examples, settings: Values): Part;
 }

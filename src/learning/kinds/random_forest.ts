@@ -1,11 +1,11 @@
 /**
  * The random forest (Breiman, "Random forests", 2001): decision trees on
- * bootstrap samples that try few inputs, drawn anew, at each node. A score is
+ * bootstrap samples that try few inputs, drawn again at each node. A score is
  * the mean over trees of the share of frauds in the leaf.
  *
  * Tree t of a forest depends on the seed and t alone, so a forest is the same
- * whoever grows which of its trees. The default settings are close to the best
- * of the means over the four prequential validation folds (docs/LEARNING.md).
+ * on any number of threads. The default settings are close to the best of the
+ * means over the four prequential validation folds (docs/LEARNING.md).
  */
 import { SeededSource } from "../../simulator/random/seeded_source.ts";
 import { rankValues } from "../data/ranked_columns.ts";

@@ -1,7 +1,6 @@
 /**
- * Sums of trees as data: their shape, what is wrong with one that is broken,
- * how they are read from a model file, and the settings that all kinds of
- * trees have.
+ * Sums of trees as data: their shape, a check for broken trees, reading them
+ * from a model file, and the settings that all kinds of trees share.
  */
 import type { CheckedJson } from "../../base/checked_json.ts";
 import { type Setting, wholeSetting } from "./model_kind.ts";
@@ -45,7 +44,7 @@ export function treesSetting(initial: number): Setting {
   return wholeSetting("trees", initial, 1, 100_000);
 }
 
-/** The setting of what the draws depend on. */
+/** The setting of the seed of random draws. */
 export const seedSetting: Setting = wholeSetting(
   "seed",
   0,
@@ -114,7 +113,7 @@ export function treeFault(tree: Tree, width: number): string | undefined {
       return `node ${node} splits by input ${input} of ${width}`;
     }
     if (!Number.isFinite(tree.threshold[node] + tree.value[node])) {
-      return `node ${node} has a threshold or value that is no number`;
+      return `node ${node} has a threshold or value that is not a number`;
     }
     if (!(tree.cover[node] >= 0 && tree.cover[node] < Infinity)) {
       return `node ${node} was passed by ${tree.cover[node]} rows`;

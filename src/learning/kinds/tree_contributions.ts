@@ -3,13 +3,13 @@
  * which an input that is not known is averaged over the training rows that went
  * either way (path-dependent TreeSHAP: Lundberg, Erion, Lee, "Consistent
  * individualized feature attribution for tree ensembles", 2018, algorithm 2).
- * Time: leaves · depth² a tree instead of all subsets of the inputs.
+ * Time: leaves · depth² per tree instead of all subsets of the inputs.
  *
  * A path holds each input that splits on the way down once, with the share of
  * subsets' weight: `zero` is the share of rows that follow the path when the
  * input is unknown, `one` whether the row itself follows it, `weight[i]` the
- * Shapley weight of subsets of i of the path's inputs. Each level has a path of
- * its own in one flat array, so that going down copies and going up forgets.
+ * Shapley weight of subsets of i of the path's inputs. Each level has its own
+ * path in one flat array, so that going down copies and going up forgets.
  */
 import type { Tree, TreesBody } from "./tree.ts";
 

@@ -84,7 +84,7 @@ export class TreeGrower {
   #pairs: Float64Array = new Float64Array(0);
   #rows: Int32Array = new Int32Array(0);
   #rule: GrowthRule | undefined;
-  // The best split of the node at hand.
+  // The best split of the current node.
   #bestScore = 0;
   #bestColumn = -1;
   #bestRank = 0;

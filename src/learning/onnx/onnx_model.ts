@@ -103,7 +103,7 @@ function readGraph(bytes: Uint8Array, path: string): OnnxGraph {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ModelError(
-      `${path} is no ONNX model (${error.message}); export it again, or take ` +
+      `${path} is not an ONNX model (${error.message}); export it again, or take ` +
         "another copy",
       { cause: error },
     );
@@ -264,7 +264,7 @@ function takeScores(
   const isOne = columns === 1 && isLogistic;
   if (columns !== 2 && !isOne) {
     throw new ModelError(
-      `${path} gave ${columns} probabilities a row and not two: it was ` +
+      `${path} gave ${columns} probabilities per row instead of two: it was ` +
         "trained on other than the classes 0 and 1; train it on both",
     );
   }

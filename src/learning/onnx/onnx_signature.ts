@@ -148,7 +148,7 @@ function inputNames(
   const unknown = names.find((name) => !offered.includes(name));
   if (unknown !== undefined) {
     throw new ModelError(
-      `${path} needs the input ${unknown}, which is none of those there are: ` +
+      `${path} needs the input ${unknown}, which does not exist here; there are: ` +
         `${offered.join(", ")}; compute the features that it was trained on, ` +
         "or train it on these",
     );

@@ -351,8 +351,8 @@ export class EmbeddedLog implements Log {
   }
 
   /**
-   * Commits steps of a group, all or nothing. Throws LogError if the group
-   * no longer stands where a step started: somebody else has moved it.
+   * Commits steps of a group, all or nothing. Throws LogError if the group no
+   * longer stands where a step started: another process has moved it.
    */
   async commit(
     group: string,

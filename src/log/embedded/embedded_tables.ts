@@ -649,8 +649,8 @@ function prepareStatements(db: DatabaseSync) {
 }
 
 /**
- * Makes the tables of the first version those of this one. Batches that are
- * there stay as they are, without checksums; all else gets them.
+ * Makes the tables of the first version those of this one. Existing batches
+ * stay as they are, without checksums; everything else gets them.
  */
 export function upgradeLog(db: DatabaseSync): void {
   for (const table of ["topic", "group_offset", "producer"]) {

@@ -2,9 +2,10 @@
  * The log on Apache Kafka, 3.6 or later. The connections (TCP, TLS, SASL) are
  * kafkajs's. What goes over them is written in the other kafka_*.ts files,
  * which do not know kafkajs: its producer and consumer lose or repeat records
- * in ways that cannot be mended from outside (concurrent sends of an idempotent
- * producer, a lost answer to EndTxn, offsets that are reset or committed without
- * being asked, zombies that are not fenced), and make an object a record.
+ * in ways that cannot be fixed from outside (concurrent sends of an idempotent
+ * producer, a lost answer to EndTxn, offsets that are reset or committed
+ * without being asked, zombies that are not fenced), and create an object per
+ * record.
  */
 import { Buffer } from "node:buffer";
 // @ts-types="./kafkajs_connection.d.ts"
@@ -26,7 +27,7 @@ import type { Log, LogReport } from "../log.ts";
 
 const CONNECT_MS = 5000;
 const REQUEST_MS = 30_000;
-/** So long the first answer may take: a cluster that starts needs some seconds. */
+/** How long the first answer may take, in milliseconds. A starting cluster needs some seconds. */
 const OPEN_MS = 10_000;
 
 /** Connects to the cluster; throws LogError if it cannot be reached. */
@@ -37,7 +38,7 @@ export async function openKafkaLog(
   const closed = new AbortController();
   const cluster = new KafkaCluster({
     brokers: settings.brokers,
-    connect: (node) => connect(node, settings),
+    connect: (node) => connectToBroker(node, settings),
     report,
     signal: closed.signal,
   });
@@ -73,7 +74,8 @@ const SILENT = {
   error: () => {},
 };
 
-async function connect(
+/** Connects to a broker; throws KafkaConnectionError if nobody answers. */
+export async function connectToBroker(
   node: BrokerNode,
   settings: KafkaSettings,
 ): Promise<KafkaConnection> {

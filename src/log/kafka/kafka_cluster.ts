@@ -1,7 +1,8 @@
 /**
  * A Kafka cluster: which broker leads a partition or coordinates a group, how
- * to reach it, and patience. What fails for a while is tried again until it
- * succeeds or the run is stopped; an outage is told once, and its end.
+ * to reach it, and retries. A request that fails for a while is repeated until
+ * it succeeds or the run is stopped. The start and the end of an outage are
+ * logged once.
  */
 import { backoffMs, type Clock, REAL_CLOCK } from "../../base/clock.ts";
 import { LogError } from "../../base/error.ts";
@@ -52,7 +53,7 @@ const PAUSE_MS = { min: 20, max: 1000 };
 const PAUSE_TRANSACTION_MS = 3;
 /** An outage shorter than this is nobody's concern. */
 const OUTAGE_MS = 1000;
-/** A request that fails for so long while others succeed is told, and so often. */
+/** A request that fails for this long while others succeed is logged, and again this often. */
 const STUCK_MS = 15_000;
 
 /** The brokers of a cluster. */
@@ -75,7 +76,7 @@ export class KafkaCluster {
     this.#main = this.lane();
   }
 
-  /** A set of connections of its own: a broker answers the requests of one connection in turn, so what may wait long needs another. */
+  /** A separate set of connections: a broker answers the requests of one connection in turn, so a request that may wait long needs another. */
   lane(): Lane {
     const lane = new Lane(
       this.#options.connect,
@@ -191,7 +192,7 @@ export class KafkaCluster {
     for (let attempt = 0;; attempt++) {
       signal.throwIfAborted();
       try {
-        // A broker that hangs must not keep waiting who was told to stop.
+        // A hanging broker must not delay a stop.
         const result = await unlessAborted(body(), signal);
         this.#answered();
         return result;

@@ -1,15 +1,15 @@
 /**
  * A group's work on a topic, shared with other processes: joins the group,
- * works on the partitions that are assigned, each in transactions of its own,
- * and hands them on when others come.
+ * works on the assigned partitions, each in its own transactions, and gives
+ * them up when other members join.
  *
- * What makes it exactly once: a partition is opened by becoming the producer
- * of its transactional id, which fences whoever had it before and waits for
- * the end of what that one had under way; then the commit is read; then the
- * state is restored. Only then steps begin. Whoever is fenced, or belongs to an
+ * What makes it exactly once: to open a partition, a member becomes the
+ * producer of its transactional id. That fences the previous owner and waits
+ * for the end of its transaction. Then it reads the commit and restores the
+ * state; only then do steps begin. A member that is fenced, or belongs to an
  * older generation of the group, drops its partitions with their state and
- * joins anew; nobody becomes the producer of a partition that was not assigned
- * since, or two would fence each other in turns.
+ * joins again. No member becomes the producer of a partition that was not
+ * assigned to it since, or two members would fence each other in turn.
  */
 import { type Clock, rest } from "../../base/clock.ts";
 import { LogError } from "../../base/error.ts";
@@ -41,9 +41,9 @@ export interface ConsumerOptions {
   readonly sessionTimeoutMs: number;
   /** Told of assignments and refusals. */
   readonly report: LogReport;
-  /** Ends the work after the steps in hand. */
+  /** Ends the work after the current steps. */
   readonly signal: AbortSignal;
-  /** Ends the steps in hand as well: comes a while after `signal`, with its reason. */
+  /** Ends the current steps as well; comes a while after `signal`, with its reason. */
   readonly patience: AbortSignal;
 }
 
@@ -151,7 +151,7 @@ class Consumer {
     this.#owned.delete(partition);
   }
 
-  /** Works in one generation of the group until something ends it and the steps in hand are over. */
+  /** Works in one generation of the group until something ends it and the current steps are over. */
   async #live({ member }: Generation): Promise<Ending> {
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#options.signal]);
@@ -192,7 +192,7 @@ class Consumer {
     return ending;
   }
 
-  /** Goes on until the steps in hand are over: the others wait for them as long as this member is alive. */
+  /** Continues until the current steps are over. The others wait for them as long as this member is alive. */
   async #heartbeats(
     signal: AbortSignal,
     end: (why: Ending) => void,
@@ -205,7 +205,7 @@ class Consumer {
       const { consume, report } = this.#options;
       report("warning", "the group has taken this consumer for dead", {
         group: consume.group,
-        then: "joining anew; nothing it had not committed counts",
+        then: "joining again; nothing that it had not committed counts",
       });
       return end(ending);
     }
@@ -288,9 +288,9 @@ class Consumer {
         if (isBroken) await owned.recover();
         isBroken = false;
         const outcome = await unlessAborted(owned.step(member), patience);
-        recoveries = 0;
         took = this.#clock.now() - began;
         if (outcome === "moved") {
+          recoveries = 0; // one that only waits proves nothing
           this.#moves++;
           this.#wake();
         } else {
@@ -331,7 +331,7 @@ class Consumer {
       group: consume.group,
       partition,
       error: error.message,
-      then: "dropping the partition and joining the group anew",
+      then: "dropping the partition and joining the group again",
     });
   }
 
@@ -371,7 +371,7 @@ class Consumer {
 function recordsGone(topic: string, offset: number): LogError {
   return new LogError(
     `offset ${offset} of ${topic} is not there (any more): records have been ` +
-      `deleted before they were taken, or the topic was made anew; set its ` +
+      `deleted before they were read, or the topic was created again; set its ` +
       `retention.ms to -1 and start over with another --topic-prefix`,
   );
 }

@@ -3,7 +3,7 @@
  * try again, look up who leads, take a new producer, or give up.
  */
 
-/** Error codes of the protocol that are told apart here, by their names. */
+/** Error codes of the protocol that are distinguished here, with their names. */
 export const CODES = {
   unknownServerError: -1,
   offsetOutOfRange: 1,
@@ -159,7 +159,7 @@ export function isKafkaError(
   return error instanceof KafkaError && codes.includes(error.code);
 }
 
-/** Whether somebody newer has the transactional id of this producer. */
+/** Whether a newer producer has the transactional id of this one. */
 export function isFenced(error: unknown): boolean {
   return isKafkaError(error, CODES.invalidProducerEpoch, CODES.producerFenced);
 }

@@ -1,6 +1,6 @@
 /**
  * Reading records from the brokers that lead their partitions: several
- * partitions at once for a consumer, one for whoever looks something up.
+ * partitions at once for a consumer, one for a look-up.
  */
 import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
 import { check, CODES } from "./kafka_error.ts";

@@ -24,7 +24,7 @@ import type { KafkaRequest } from "./kafka_requests.ts";
 
 /** How the members of a group name the way in which they share. */
 const PROTOCOL = "fraudstream-sticky";
-/** So long the others wait for a member to finish its steps and join again. */
+/** How long the others wait for a member to finish its steps and join again, in milliseconds. */
 const REBALANCE_MS = 60_000;
 const HEARTBEAT_MAX_MS = 1000;
 
@@ -96,7 +96,7 @@ export class GroupMember {
       const generation = await cluster.retry(() => this.#tryJoin(), { signal });
       if (!generation) continue;
       const { member, partitions } = generation;
-      // A generation between the two may have given them to somebody else.
+      // A generation between the two may have given them to another member.
       const continuous = before.memberId === member.memberId &&
         before.generation + 1 === member.generation;
       this.#member = member;
@@ -184,7 +184,7 @@ export class GroupMember {
         isKafkaError(error, CODES.unknownMemberId, CODES.illegalGeneration)
       ) return "lost";
       if (!isTransient(error)) throw error;
-      cluster.forget(); // the next one asks whoever is the coordinator then
+      cluster.forget(); // the next one asks the coordinator of that time
       return undefined;
     }
   }

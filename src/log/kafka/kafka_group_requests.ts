@@ -37,7 +37,7 @@ export interface JoinOptions {
   readonly rebalanceTimeoutMs: number;
   /** Name of the assignment. */
   readonly protocol: string;
-  /** What the leader is told about the member. */
+  /** What the leader learns about the member. */
   readonly subscription: Uint8Array;
 }
 

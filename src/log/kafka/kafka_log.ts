@@ -44,11 +44,11 @@ import { emptyBatch, type RecordBatch } from "../record_batch.ts";
 
 /** The most that brokers allow by default: the only writer of an id is waited for by nobody. */
 const PRODUCER_TRANSACTION_MS = 600_000;
-/** So long the step in hand may take after the word to stop. */
+/** How long the current step may take after a stop signal, in milliseconds. */
 const PATIENCE_MS = 5000;
 const RENEWALS_MAX = 5;
 const CREATED_MS = 30_000;
-/** Kafka tells nobody of news: whoever waits for some looks so often. */
+/** Kafka does not announce new records, so waiting means looking this often, in milliseconds. */
 const LOOK_MS = 50;
 const FOREVER = "9223372036854775807";
 /** What a broker takes by default in one batch. */
@@ -81,7 +81,7 @@ export class KafkaLog implements Log {
     this.#lane = options.cluster.lane();
   }
 
-  /** See Log. Settings of topics that are there are checked, never altered. */
+  /** See Log. Settings of existing topics are checked, never altered. */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     await this.#translate(async () => {
       await this.#tellOfFaults();
@@ -89,7 +89,7 @@ export class KafkaLog implements Log {
       const missing = specs.filter(({ name }) => !found.has(name));
       if (missing.length === 0) return;
       await this.#create(missing);
-      // Another process may have made them, with a form of its own.
+      // Another process may have created them in another form.
       await this.#checkTopics(missing);
     });
   }
@@ -107,14 +107,14 @@ export class KafkaLog implements Log {
       if (count === partitions) continue;
       throw new ConfigError(
         `topic ${this.#prefix}${name} has ${count} partitions, but this ` +
-          `stream was begun with ${partitions}: keys lie in other partitions ` +
-          `than before, where their windows are not, so it cannot go on; ` +
-          `begin a new stream with another --topic-prefix`,
+          `stream was created with ${partitions}: keys are in other partitions ` +
+          `than their windows, so it cannot continue; ` +
+          `create a new stream with another --topic-prefix`,
       );
     }
   }
 
-  /** How many partitions the topics have that are there, as the cluster says now. */
+  /** How many partitions the existing topics have, as the cluster says now. */
   async #partitions(
     specs: readonly TopicSpec[],
   ): Promise<Map<string, number>> {
@@ -128,14 +128,14 @@ export class KafkaLog implements Log {
     return counts;
   }
 
-  /** Throws ConfigError for a topic of another form, and gives the names of those that are there. */
+  /** Throws ConfigError for a topic of another form, and gives the names of the existing topics. */
   async #checkTopics(specs: readonly TopicSpec[]): Promise<Set<string>> {
     const counts = await this.#cluster.retry(() => this.#partitions(specs));
     const found = specs.filter(({ name }) => counts.has(name));
     for (const spec of found) {
       const count = counts.get(spec.name);
       if (count === spec.partitions) continue;
-      // Where all that are there have as many, a stream may have so as well.
+      // If all existing topics have this number, the stream may have it too.
       const alike = found.every(({ name, partitions }) =>
         counts.get(name) === (partitions === 1 ? 1 : count)
       );
@@ -162,7 +162,7 @@ export class KafkaLog implements Log {
         "exactly once, when a broker restarts",
       {
         error: "KAFKA-20734",
-        then: "going on; use 4.2, or a later release that has it mended",
+        then: "continuing; use 4.2, or a later release with the fix",
       },
     );
   }
@@ -238,7 +238,7 @@ export class KafkaLog implements Log {
     });
   }
 
-  /** Ids of those topics that are there; none from brokers that know none. */
+  /** Ids of the existing topics; none from brokers without topic ids. */
   async #ids(names: readonly string[]): Promise<Map<string, string>> {
     return await this.#cluster.retry(async () => {
       const versions = await this.#cluster.toAny(apiVersionsRequest());

@@ -48,7 +48,7 @@ export interface PartitionOptions {
 export type StepOutcome =
   /** Records were taken. */
   | "moved"
-  /** The records that are there have to wait for other partitions. */
+  /** The current records wait for other partitions. */
   | "waiting"
   /** There are no records. */
   | "empty";
@@ -80,7 +80,7 @@ export class OwnedPartition {
     this.#options = { ...options, patience: either };
     this.#lane = options.cluster.lane();
     this.opened = this.#open();
-    this.opened.catch(() => {}); // whoever waits for it is told
+    this.opened.catch(() => {}); // the task that waits for it gets the error
   }
 
   /** Number of the partition. */
@@ -282,7 +282,7 @@ export class OwnedPartition {
     }
   }
 
-  /** Ends what is under way, opening above all: it would become the producer and fence whoever has the partition now. */
+  /** Ends what is under way, opening above all: it would become the producer and fence the present owner of the partition. */
   close(): void {
     this.#closed.abort();
     this.#lane.close();

@@ -4,9 +4,9 @@
  *
  * Every request of a transaction may be repeated: partitions and offsets are
  * added again with no effect, a batch that was appended is known by its
- * sequence number, and the end of a transaction that has ended is confirmed.
- * So a lost answer leaves nothing open: the same request is sent again until
- * it is answered, or refused because somebody else has become the producer.
+ * sequence number, and the end of a transaction that has ended is confirmed. So
+ * a lost answer leaves nothing open: the same request is sent again until it is
+ * answered, or refused because another process has become the producer.
  *
  * But the first of the two may be read late, when a broker that hung comes to
  * what stands in its sockets: in the middle of the next transaction, which a

@@ -18,7 +18,7 @@ const CONTROL = 0x20;
 const ABORT = 0;
 const ENCODER = new TextEncoder();
 
-/** Who writes a batch, and how it is told apart from its repetition. */
+/** The producer of a batch, and what distinguishes the batch from its repetition. */
 export interface BatchProducer {
   /** The broker's number for the producer. */
   readonly producerId: bigint;

@@ -277,10 +277,10 @@ const SUPPORTED_FEATURES_TAG = 0;
 const KAFKA_4_3 = 30;
 
 /**
- * Whether brokers forget to write the markers that end a transaction in
- * partitions that have no leader at that moment, as all of them while the only
- * broker starts: Kafka 4.3.0 and 4.3.1 (KAFKA-20734), told by the newest levels
- * of their features.
+ * Whether brokers fail to write the markers that end a transaction in
+ * partitions without a leader at that moment, such as all partitions while the
+ * only broker starts. These are Kafka 4.3.0 and 4.3.1 (KAFKA-20734), recognised
+ * by the newest levels of their features.
  */
 export function losesMarkers(levels: ReadonlyMap<string, number>): boolean {
   return levels.get("metadata.version") === KAFKA_4_3;
@@ -452,7 +452,7 @@ export interface FetchFrom extends TopicPartition {
 export interface FetchedPartition extends TopicPartition {
   /** 0, or why nothing came. */
   readonly code: number;
-  /** Offset behind the last record that is there for a reader of committed ones. */
+  /** Offset behind the last record for readers of committed records. */
   readonly stableOffset: number;
   /** Offset of the first record that is still there. */
   readonly startOffset: number;

@@ -201,7 +201,7 @@ export class WireReader {
     }
   }
 
-  /** So many bytes: a view. */
+  /** The next bytes: a view. */
   raw(size: number): Uint8Array {
     const at = this.#skip(size);
     if (this.#at > this.#bytes.length) throw new RangeError("cut off");

@@ -1,7 +1,7 @@
 /**
  * The driver's errors as people should read them: which will pass by
  * themselves, and one line with the reason, the place and what to do for those
- * that will not. They are told apart by name and code, so that the driver
+ * that will not. They are distinguished by name and code, so that the driver
  * itself is not needed here.
  */
 import { ConfigError, StoreError } from "../../base/error.ts";
@@ -97,7 +97,7 @@ export function connectError(
     return new ConfigError(
       `there is no data centre '${settings.localDataCenter}' in the ` +
         `Cassandra cluster at ${at}, which has ${dataCenters}; name one of ` +
-        `them by --local-dc`,
+        `them with --local-dc`,
       { cause: error },
     );
   }

@@ -1,7 +1,7 @@
 /**
  * Predictions and metrics in Cassandra: plain idempotent upserts, like the
- * payments'. The tables are made when somebody first writes: a stream that is
- * not scored has none. Nothing here knows the driver.
+ * payments'. The first write creates the tables; a stream that is not scored
+ * has none. Nothing here knows the driver.
  */
 import { INT_MAX } from "../../payment/payment.ts";
 import {

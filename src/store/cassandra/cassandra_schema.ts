@@ -43,7 +43,7 @@ export interface PaymentTables {
   readonly fraudsByDay: PaymentTable;
 }
 
-/** The other tables. All but the positions are made when somebody needs them. */
+/** The other tables. All but the positions are created on first use. */
 export interface OtherTables {
   /** The predictions. */
   readonly predictions: CellTable;

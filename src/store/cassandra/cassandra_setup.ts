@@ -1,7 +1,7 @@
 /**
  * Brings a keyspace into the form that the store needs: makes what is missing
- * and adds the features' columns to a table of payments that is there already.
- * What exists is checked and never altered.
+ * and adds the features' columns to an existing table of payments. What exists
+ * is checked and never altered.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
 import type { Table } from "../tables.ts";
@@ -25,7 +25,7 @@ export type Execute = (
   values?: readonly string[],
 ) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
-/** The tables of a keyspace as they are, or will be once somebody needs them. */
+/** The tables of a keyspace as they are, or as they will be created. */
 export interface FoundTables extends OtherTables {
   /** The tables of payments; they exist. */
   readonly payments: PaymentTables;

@@ -65,7 +65,7 @@ export class CassandraStore implements Store {
   readonly #table: PaymentTable;
   readonly #planner: WritePlanner;
 
-  /** Uses tables that are there, see openCassandraStore(); closes the session with itself. */
+  /** Uses existing tables, see openCassandraStore(); closes the session when it is closed. */
   constructor(session: CassandraSession, tables: StoreTables) {
     this.#session = session;
     this.#tables = tables;

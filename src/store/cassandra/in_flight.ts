@@ -1,6 +1,6 @@
 /**
- * A bound on what is under way at once: who enters when it is reached waits
- * until somebody leaves, first come first served.
+ * A bound on the number of concurrent requests. Further requests wait in order
+ * until one ends.
  */
 
 /** Counts who is in. */

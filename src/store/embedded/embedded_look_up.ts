@@ -1,7 +1,7 @@
 /**
- * Looks things up in the store of a data folder. What only look-ups need, the
- * indexes and the table of verdicts, is made when somebody first looks: a run
- * that nobody looks at stores faster without them.
+ * Looks things up in the store of a data folder. The first look-up creates what
+ * only look-ups need, the indexes and the table of verdicts. A run without
+ * look-ups stores faster without them.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
 import {

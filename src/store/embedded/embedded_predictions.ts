@@ -1,6 +1,6 @@
 /**
- * Predictions and metrics in the SQLite file of a data folder. The tables are
- * made when somebody first writes: a stream that is not scored has none.
+ * Predictions and metrics in the SQLite file of a data folder. The first write
+ * creates the tables; a stream that is not scored has none.
  */
 import { StoreError } from "../../base/error.ts";
 import {

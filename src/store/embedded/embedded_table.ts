@@ -65,7 +65,7 @@ export interface Insert {
   readonly values: (number | string | null)[];
 }
 
-/** A table of cells. Where it is not there it is as an empty one, until somebody writes. */
+/** A table of cells. A missing table reads as empty until the first write. */
 export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
   /** See StoredTable. */
   readonly idMax: number = TRANSACTION_ID_MAX;
@@ -212,7 +212,7 @@ export class ObjectWriter<T> {
   readonly #table: ObjectTable<T>;
   readonly #statement: StatementSync;
 
-  /** For a table that is there. */
+  /** For an existing table. */
   constructor(sqlite: Sqlite, table: ObjectTable<T>) {
     this.#table = table;
     this.#statement = sqlite.prepare(insertSql(table));

@@ -167,7 +167,7 @@ Deno.test("no trees at all: every score is the base's", () => {
   assert.deepEqual([...into], [0, 0, 0, 0]);
 });
 
-Deno.test("a value that is no number is refused by input and row", () => {
+Deno.test("a value that is not a number is refused by input and row", () => {
   const body = toBody([{ value: 1, cover: 1 }], 0, "identity");
   const scorer = treesScorer(body, INPUTS);
   const values = new Float64Array(3 * WIDTH);

@@ -247,7 +247,7 @@ testReading(
       assert.deepEqual(scorer.inputs, inputs);
       await assertRefused(
         () => open(readModel(name), golden.inputs.slice(0, -1)),
-        /needs the input TERMINAL_ID_RISK_30DAY_WINDOW, which is none/,
+        /needs the input TERMINAL_ID_RISK_30DAY_WINDOW, which does not exist/,
       );
     }
   },
@@ -327,7 +327,7 @@ testReading("raw scores are no probabilities", async () => {
 });
 
 testReading(
-  "a value that is no number is refused, naming the input",
+  "a value that is not a number is refused, naming the input",
   async () => {
     const { inputs, rows } = readGolden();
     const { scorer } = await open(readModel("xgboost"));
@@ -351,7 +351,10 @@ testReading("a broken or foreign file is refused", async () => {
   const foreign = new TextEncoder().encode('{"format": "fraudstream-model"}');
   const empty = new Uint8Array();
   for (const wrong of [empty, foreign, bytes.subarray(0, 9000)]) {
-    await assertRefused(() => open(wrong), /is no ONNX model \(.+\); export/);
+    await assertRefused(
+      () => open(wrong),
+      /is not an ONNX model \(.+\); export/,
+    );
   }
   // A graph whose only node has an operator that nobody knows.
   const node = [textField(1, "X"), textField(2, "Y"), textField(4, "Guess")];

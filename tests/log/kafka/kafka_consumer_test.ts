@@ -4,7 +4,6 @@
  * that spins fails here instead of starving the thread.
  */
 import assert from "node:assert/strict";
-import { setTimeout as delay } from "node:timers/promises";
 import { encodeAssignment } from "../../../src/log/kafka/kafka_assignment.ts";
 import {
   KafkaCluster,
@@ -14,6 +13,7 @@ import { consume } from "../../../src/log/kafka/kafka_consumer.ts";
 import { CODES, KafkaError } from "../../../src/log/kafka/kafka_error.ts";
 import type { FetchedPartition } from "../../../src/log/kafka/kafka_requests.ts";
 import type { ConsumeOptions } from "../../../src/log/log.ts";
+import { VirtualClock } from "../../virtual_clock.ts";
 import { textBatch } from "./kafka_batches.ts";
 
 const NODE = { nodeId: 1, host: "played", port: 1 };
@@ -31,8 +31,8 @@ class PlayedKafka {
   readonly assignments: number[][];
   /** Heartbeats of a generation before the next begins. */
   readonly beats: number;
-  /** The last wait for records. */
-  waiting: Promise<void> | undefined;
+  /** Pauses that the member made, milliseconds. */
+  readonly pauses: number[] = [];
   #generation = 0;
   #beats = 0;
 
@@ -41,7 +41,16 @@ class PlayedKafka {
     this.beats = beats;
   }
 
+  readonly #clock = new VirtualClock(1);
   readonly cluster = new KafkaCluster({
+    clock: {
+      now: () => this.#clock.now(),
+      random: this.#clock.random,
+      sleep: (ms, signal) => {
+        this.pauses.push(ms);
+        return this.#clock.sleep(ms, signal);
+      },
+    },
     brokers: ["played:1"],
     connect: () => Promise.resolve(this.#connection()),
     report: () => {},
@@ -55,10 +64,7 @@ class PlayedKafka {
         const times = (this.asked.get(name) ?? 0) + 1;
         this.asked.set(name, times);
         // There is one batch; a broker makes whoever wants more wait.
-        if (name === "Fetch" && times > 1) {
-          this.waiting = delay(WAIT_MS);
-          await this.waiting;
-        }
+        if (name === "Fetch" && times > 1) await this.#clock.sleep(WAIT_MS);
         return this.#answer(name) as T;
       },
       close: () => {},
@@ -157,7 +163,6 @@ async function run(
     patience: new AbortController().signal,
   });
   kafka.cluster.close();
-  await kafka.waiting;
   return { looks };
 }
 
@@ -184,53 +189,32 @@ Deno.test("a member without partitions asks for no records, and takes over what 
 Deno.test("a member without partitions ends with the others, and asks ever less often whether it may", async () => {
   const kafka = new PlayedKafka([[]], Infinity);
   let asked = 0;
-  const pauses = await pausesOf(async () => {
-    const { looks } = await run(kafka, () => ({
-      idle: () => Promise.resolve(++asked === 7),
-      open: () => Promise.reject(new Error("there is nothing to open")),
-    }));
-    assert.ok(looks < 20, `${looks} looks`);
-  });
+  const { looks } = await run(kafka, () => ({
+    idle: () => Promise.resolve(++asked === 7),
+    open: () => Promise.reject(new Error("there is nothing to open")),
+  }));
+  assert.ok(looks < 20, `${looks} looks`);
   assert.equal(asked, 7);
   assert.equal(kafka.asked.get("Fetch"), undefined);
   // The heartbeats' pauses are shorter.
-  const between = pauses.filter((ms) => ms >= 25);
+  const between = kafka.pauses.filter((ms) => ms >= 25);
   assert.deepEqual(between, [25, 50, 100, 200, 400, 400, 400]);
 });
 
 Deno.test("a partition whose records have to wait is tried again after a pause each time", async () => {
   const kafka = new PlayedKafka([[0]], Infinity);
   let steps = 0;
-  const pauses = await pausesOf(async () => {
-    await run(kafka, (stop) => ({
-      idle: () => Promise.resolve(false),
-      open: () =>
-        Promise.resolve({
-          step: () => {
-            if (++steps === 20) stop();
-            return { next: 0, metadata: "", appends: [] };
-          },
-        }),
-    }));
-  });
+  await run(kafka, (stop) => ({
+    idle: () => Promise.resolve(false),
+    open: () =>
+      Promise.resolve({
+        step: () => {
+          if (++steps === 20) stop();
+          return { next: 0, metadata: "", appends: [] };
+        },
+      }),
+  }));
   assert.equal(steps, 20);
-  assert.ok(pauses.length >= steps - 2, `${pauses.length} pauses`);
+  const { length } = kafka.pauses;
+  assert.ok(length >= steps - 2, `${length} pauses`);
 });
-
-/** The pauses that are asked for while a body runs, milliseconds. */
-async function pausesOf(body: () => Promise<void>): Promise<number[]> {
-  const pauses: number[] = [];
-  const original = globalThis.setTimeout;
-  globalThis.setTimeout = new Proxy(original, {
-    apply: (target, self, args: [() => void, number?]) => {
-      pauses.push(args[1] ?? 0);
-      return Reflect.apply(target, self, args);
-    },
-  });
-  try {
-    await body();
-  } finally {
-    globalThis.setTimeout = original;
-  }
-  return pauses;
-}

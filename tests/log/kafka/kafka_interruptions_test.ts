@@ -1,60 +1,71 @@
 /**
  * Every interruption of a small exactly-once job, one after the other: the
  * first exchange with the brokers fails, then the second, and so on, in each of
- * several ways, until a run meets no fault. All records come once, in order.
+ * several ways, until a run meets no fault. Then several at once, while
+ * consumers come and go. All records come once, in order.
  */
 import assert from "node:assert/strict";
-import { forEachSeed } from "../../long.ts";
+import { chance, forEachSeed } from "../../long.ts";
+import { type JobOptions, runJob } from "./scripted/scripted_job.ts";
 import type { Fault } from "./scripted/scripted_kafka.ts";
-import { runJob } from "./scripted/scripted_job.ts";
 
-const FAULTS: readonly Fault[] = [
+const FAULTS: readonly Exclude<Fault, { code: number }>[] = [
   "request lost",
   "answer lost",
   "silence",
-  "late",
   "slow",
   "repeated",
   "moved",
   "loading",
   "fenced",
+  // Before it is sent again, in the next transaction, and much later.
+  ...[4, 16, 22, 26, 30, 45, 80].map((lateMs) => ({ lateMs })),
 ];
 
-/** Runs the job with a fault in its n-th exchange, for every n; gives how many runs there were. */
-async function interruptAll(fault: Fault, seed: number): Promise<number> {
-  for (let n = 1;; n++) {
-    let name: string | undefined;
-    try {
-      await runJob({
-        seed,
-        isFenced: fault === "fenced",
-        script: (exchange) => {
-          if (exchange.number !== n) return undefined;
-          name = exchange.name;
-          return fault;
-        },
-      });
-    } catch (cause) {
-      const where = `${fault} at exchange ${n} (${name})`;
-      throw new Error(`${where}: ${(cause as Error).message}`, { cause });
-    }
-    if (name === undefined) return n;
+/** Runs the job; an error says what was done to it. */
+async function run(options: JobOptions): Promise<number> {
+  try {
+    return (await runJob(options)).exchanges;
+  } catch (cause) {
+    const { faults, joins, stops } = options;
+    const what = JSON.stringify({ faults: [...faults], joins, stops });
+    throw new Error(`${what}: ${(cause as Error).message}`, { cause });
   }
 }
 
 for (const fault of FAULTS) {
-  Deno.test(`exactly once, whichever exchange is ${fault}`, async () => {
+  const what = typeof fault === "string" ? fault : `${fault.lateMs} ms late`;
+  Deno.test(`exactly once, whichever exchange is ${what}`, async () => {
     await forEachSeed(1, 20, async (seed) => {
-      assert.ok(await interruptAll(fault, seed) > 50);
+      for (let n = 1;; n++) {
+        const faults = new Map([[n, fault]]);
+        if (await run({ seed, faults }) < n) return assert.ok(n > 50);
+      }
     });
   });
 }
 
-Deno.test("without a fault nothing is reported but assignments", async () => {
-  const { reports, tookMs } = await runJob({
-    seed: 1,
-    script: () => undefined,
+Deno.test("exactly once, whatever fails while consumers come and go", async () => {
+  await forEachSeed(300, 3000, async (seed) => {
+    const random = chance(seed);
+    const below = (limit: number) => Math.floor(random() * limit);
+    const several = <T>(most: number, make: () => T) =>
+      Array.from({ length: 1 + below(most) }, make);
+    const faults = new Map(several(6, () => {
+      const fault = FAULTS[below(FAULTS.length)];
+      return [
+        1 + below(120),
+        typeof fault === "string" ? fault : { lateMs: below(100) },
+      ];
+    }));
+    const joins = several(2, () => 1 + below(80));
+    const stops = random() < 0.5 ? [] : several(2, () => 1 + below(80));
+    await run({ seed, faults, joins, stops });
   });
+});
+
+Deno.test("without a fault nothing is reported but assignments", async () => {
+  const { reports, tookMs } = await runJob({ seed: 1, faults: new Map() });
   assert.deepEqual([...new Set(reports)], ["partitions assigned"]);
   assert.ok(tookMs < 5000, `${tookMs} ms`);
 });

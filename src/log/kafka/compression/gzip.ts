@@ -5,7 +5,7 @@
 import { Gunzip } from "fflate";
 import { BoundedOutput } from "../../../base/bounded_output.ts";
 
-/** So much is decompressed at once: 4 MiB at most come of it. */
+/** How much is decompressed at once; at most 4 MiB come of it. */
 const PIECE_BYTES = 4096;
 
 /** The shortest member: a header of 10 bytes, 2 for no content, 8 behind it. */

@@ -14,11 +14,13 @@ import {
 import type { RecordBatch } from "../../../../src/log/record_batch.ts";
 import { VirtualClock } from "../../../virtual_clock.ts";
 import { appendOf, valuesOf } from "../../records.ts";
-import { type Script, ScriptedKafka } from "./scripted_kafka.ts";
+import { type Fault, ScriptedKafka } from "./scripted_kafka.ts";
 import { openScripted } from "./scripted_log.ts";
 
-const INPUT = { name: "input", partitions: 2, compacted: false };
-const OUTPUT = { name: "output", partitions: 2, compacted: false };
+/** What the job reads. */
+export const INPUT = { name: "input", partitions: 2, compacted: false };
+/** What it writes. */
+export const OUTPUT = { name: "output", partitions: 2, compacted: false };
 /** Records in each partition of the input, and in a step. */
 const RECORDS = 6;
 const STEP_RECORDS = 3;
@@ -34,6 +36,8 @@ export interface JobOutcome {
   readonly tookMs: number;
   /** Messages that the log has reported. */
   readonly reports: readonly string[];
+  /** Names of the requests, in order. */
+  readonly names: readonly string[];
 }
 
 function inputOf(partition: number): string[] {
@@ -41,7 +45,10 @@ function inputOf(partition: number): string[] {
 }
 
 /** How the job consumes: the first step of a partition only commits, as that of who waits for others does. */
-function jobOn(log: Log, started: () => void): ConsumeOptions {
+export function jobOn(
+  log: Log,
+  started: () => void = () => {},
+): ConsumeOptions {
   return {
     group: GROUP,
     topic: INPUT.name,
@@ -93,10 +100,12 @@ async function valuesIn(log: Log, topic: string): Promise<string[][]> {
 export interface JobOptions {
   /** Chance. */
   readonly seed: number;
-  /** What goes wrong while it runs. */
-  readonly script: Script;
-  /** Whether somebody else takes over as the producer: it is then refused. */
-  readonly isFenced?: boolean;
+  /** What goes wrong with which exchange. */
+  readonly faults: ReadonlyMap<number, Fault>;
+  /** At which exchanges further consumers come; without it, one at the first step. */
+  readonly joins?: readonly number[];
+  /** At which exchanges the first consumer is told to stop; it then comes again. */
+  readonly stops?: readonly number[];
 }
 
 /** Runs the job to its end; throws AssertionError unless all of it came once, in order. */
@@ -104,27 +113,39 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const clock = new VirtualClock(options.seed);
   const kafka = new ScriptedKafka(clock);
   const reports: string[] = [];
+  await using logs = new AsyncDisposableStack();
   const open = () =>
-    openScripted(kafka, clock, (_, text) => reports.push(text));
-  await using first = open();
-  await using second = open();
-  await first.createTopics([INPUT, OUTPUT]);
-  const producer = await first.producer("input");
-  await append(producer, 0, 0, RECORDS / 2);
-  await append(producer, 1, 0, RECORDS);
-  kafka.play(options.script);
+    logs.use(openScripted(kafka, clock, (_, text) => reports.push(text)));
+  const first = open();
+  const producer = await prepareJob(first);
+  const stepped = Promise.withResolvers<void>();
+  const joins = options.joins?.map(() => Promise.withResolvers<void>()) ??
+    [stepped];
+  let stop = new AbortController();
+  const names: string[] = [];
+  kafka.play(({ number, name }) => {
+    names.push(name);
+    options.joins?.forEach((at, i) => at === number && joins[i].resolve());
+    if (options.stops?.includes(number)) stop.abort();
+    return options.faults.get(number);
+  });
   const began = clock.now();
-  const started = Promise.withResolvers<void>();
   const works = Promise.all([
-    first.consume(jobOn(first, started.resolve)),
-    started.promise.then(() => second.consume(jobOn(second, () => {}))),
-    started.promise.then(() => append(producer, 0, RECORDS / 2, RECORDS))
-      .catch(async (error) => {
-        if (!options.isFenced) throw error;
-        assert.match(error.message, /replaced by a newer one/);
-        const newer = await second.producer("input");
-        await append(newer, 0, RECORDS / 2, RECORDS);
-      }),
+    (async () => {
+      do {
+        stop = new AbortController();
+        const { signal } = stop;
+        await first.consume({ ...jobOn(first, stepped.resolve), signal });
+      } while (stop.signal.aborted);
+      // Who was to come later has nothing left to do.
+      for (const { resolve } of joins) resolve();
+    })(),
+    ...joins.map(async ({ promise }) => {
+      await promise;
+      const log = open();
+      await log.consume(jobOn(log, stepped.resolve));
+    }),
+    stepped.promise.then(() => appendRest(producer, first)),
   ]);
   const over = new AbortController();
   const late = clock.sleep(DEADLINE_MS, over.signal).then(() =>
@@ -136,9 +157,32 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const { exchanges } = kafka;
   const tookMs = clock.now() - began;
   kafka.play(() => undefined);
-  await clock.sleep(100_000); // what was sent late has come, and what was left open is over
+  // What was sent late has come then, and what was left open is over.
+  await clock.sleep(100_000);
   await assertExactlyOnce(first);
-  return { exchanges, tookMs, reports };
+  return { exchanges, tookMs, reports, names };
+}
+
+/**
+ * Appends the rest of the input. A producer that has been replaced does not
+ * know what became of it: a newer one appends what is missing.
+ */
+export async function appendRest(
+  producer: LogProducer,
+  log: Log,
+): Promise<void> {
+  let current = producer;
+  let from = RECORDS / 2;
+  for (;;) {
+    try {
+      return await append(current, 0, from, RECORDS);
+    } catch (error) {
+      assert.match((error as Error).message, /replaced by a newer one/);
+    }
+    current = await log.producer("input");
+    from = (await valuesIn(log, INPUT.name))[0].length;
+    if (from === RECORDS) return;
+  }
 }
 
 async function append(
@@ -151,7 +195,17 @@ async function append(
   await producer.append([appendOf(INPUT.name, partition, values)]);
 }
 
-async function assertExactlyOnce(log: Log): Promise<void> {
+/** Makes the topics, and fills the input but for the last records of its first partition. */
+export async function prepareJob(log: Log): Promise<LogProducer> {
+  await log.createTopics([INPUT, OUTPUT]);
+  const producer = await log.producer("input");
+  await append(producer, 0, 0, RECORDS / 2);
+  await append(producer, 1, 0, RECORDS);
+  return producer;
+}
+
+/** Asserts that all of the output is there, once and in order, and nothing is open. */
+export async function assertExactlyOnce(log: Log): Promise<void> {
   const input = [0, 1].map(inputOf);
   assert.deepEqual(await valuesIn(log, INPUT.name), input);
   assert.deepEqual(

@@ -40,8 +40,10 @@ export type Fault =
   | "answer lost"
   /** The connection stays open, and no answer comes: the client gives up after a while. */
   | "silence"
-  /** The connection breaks, and the request is read some time later. */
-  | "late"
+  /** It is refused with an error code, unread (where the answer is no more than a code). */
+  | { readonly code: number }
+  /** The connection breaks, and the request is read so many milliseconds later. */
+  | { readonly lateMs: number }
   /** The answer takes longer than a session. */
   | "slow"
   /** The request is read twice; the second answer is sent. */
@@ -66,7 +68,6 @@ export type Script = (exchange: Exchange) => Fault | undefined;
 
 /** A request takes so long to a broker, and up to as much more. */
 const WAY_MS = 1;
-const LATE_MS = 60;
 const SLOW_MS = 4000;
 /** How long a client waits for an answer. */
 const REQUEST_MS = 30_000;
@@ -137,6 +138,25 @@ export class ScriptedKafka {
     this.asked.clear();
   }
 
+  /** The release, as the newest level of its features tells: 29 is that of Kafka 4.2. */
+  metadataVersion = 29;
+
+  /** Changes settings of a topic, as an operator would. */
+  configure(name: string, settings: Readonly<Record<string, string>>): void {
+    const topic = this.#topics.get(name);
+    if (!topic) throw new Error(`no topic ${name}`);
+    const all = new Map([...topic.settings, ...Object.entries(settings)]);
+    this.#topics.set(name, { ...topic, settings: all });
+  }
+
+  /** Adds a partition to a topic, as an operator would. */
+  addPartition(name: string): void {
+    const topic = this.#topics.get(name);
+    if (!topic) throw new Error(`no topic ${name}`);
+    const partitions = [...topic.partitions, new ScriptedPartition()];
+    this.#topics.set(name, { ...topic, partitions });
+  }
+
   /** Deletes a topic, as an operator would. */
   deleteTopic(name: string): void {
     this.#topics.delete(name);
@@ -203,6 +223,13 @@ export class ScriptedKafka {
     const clock = this.#clock;
     const read = (isLoading = false) => this.#read(request, node, isLoading);
     await clock.sleep(WAY_MS * (1 + clock.random()));
+    if (typeof fault === "object" && "code" in fault) {
+      return new WireWriter().int32(0).int16(fault.code).bytes();
+    }
+    if (typeof fault === "object") {
+      clock.sleep(fault.lateMs).then(() => read());
+      throw new KafkaConnectionError("request late");
+    }
     switch (fault) {
       case "request lost":
         throw new KafkaConnectionError(fault);
@@ -212,9 +239,6 @@ export class ScriptedKafka {
       case "silence":
         await read();
         return await new Promise(() => {});
-      case "late":
-        clock.sleep(LATE_MS).then(() => read());
-        throw new KafkaConnectionError(fault);
       case "slow":
         await clock.sleep(SLOW_MS);
         return await read();
@@ -328,7 +352,13 @@ export class ScriptedKafka {
         for (const number of numbers) w.int16(number);
       });
     }
-    return w.int16(0).compactArray([], () => {}).int32(0).noTags();
+    const levels = new WireWriter();
+    levels.compactArray([this.metadataVersion], (level) => {
+      levels.compactString("metadata.version").int16(1).int16(level).noTags();
+    });
+    w.int16(0).compactArray([], () => {}).int32(0);
+    const bytes = levels.bytes();
+    return w.varuint(1).varuint(0).varuint(bytes.length).raw(bytes);
   }
 
   #metadata(incoming: Incoming): WireWriter {

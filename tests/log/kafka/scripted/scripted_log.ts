@@ -8,6 +8,22 @@ import type { ScriptedKafka } from "./scripted_kafka.ts";
 /** How long a consumer may be silent, milliseconds. */
 const SESSION_MS = 3000;
 
+/** The cluster, for who asks it himself. */
+export function clusterOf(
+  kafka: ScriptedKafka,
+  clock: VirtualClock,
+  report: LogReport = () => {},
+  signal: AbortSignal = new AbortController().signal,
+): KafkaCluster {
+  return new KafkaCluster({
+    brokers: [kafka.address],
+    connect: (node) => Promise.resolve(kafka.connect(node)),
+    report,
+    signal,
+    clock,
+  });
+}
+
 /** Opens the log; the caller closes it. */
 export function openScripted(
   kafka: ScriptedKafka,
@@ -15,13 +31,7 @@ export function openScripted(
   report: LogReport = () => {},
 ): KafkaLog {
   const closed = new AbortController();
-  const cluster = new KafkaCluster({
-    brokers: [kafka.address],
-    connect: (node) => Promise.resolve(kafka.connect(node)),
-    report,
-    signal: closed.signal,
-    clock,
-  });
+  const cluster = clusterOf(kafka, clock, report, closed.signal);
   const settings = {
     kind: "kafka",
     brokers: [kafka.address],

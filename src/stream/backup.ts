@@ -5,26 +5,23 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { ConfigError, DataError, LogError } from "../../base/error.ts";
+import { ConfigError, DataError, LogError } from "../base/error.ts";
 import {
   makeFolder,
   replaceWhole,
   syncFile,
   trySyncFolder,
-} from "../../base/durable_file.ts";
-import { fileError } from "../../base/file_error.ts";
-import { EmbeddedLog } from "../../log/embedded/embedded_log.ts";
-import type { LogReport } from "../../log/log.ts";
-import { logPath } from "../../log/open_log.ts";
-import { Control } from "../../stream/control.ts";
-import { CONTROL_TOPIC } from "../../stream/topics.ts";
-import { DatabaseView } from "../../base/sqlite/database_copy.ts";
-import {
-  PRIVATE_FILE,
-  PRIVATE_FOLDER,
-} from "../../base/sqlite/private_file.ts";
-import { openStore, storePath } from "../../store/open_store.ts";
-import type { StreamPosition } from "../../store/positions.ts";
+} from "../base/durable_file.ts";
+import { fileError } from "../base/file_error.ts";
+import { EmbeddedLog } from "../log/embedded/embedded_log.ts";
+import type { LogReport } from "../log/log.ts";
+import { logPath } from "../log/open_log.ts";
+import { Control } from "./control.ts";
+import { CONTROL_TOPIC } from "./topics.ts";
+import { DatabaseView } from "../base/sqlite/database_copy.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
+import { openStore, storePath } from "../store/open_store.ts";
+import type { StreamPosition } from "../store/positions.ts";
 
 const CONTENTS = "backup.json";
 const MODELS = "models";
@@ -281,7 +278,7 @@ function readContents(folder: string): Contents {
       throw fileError(error, "read", path);
     }
     throw new DataError(
-      `${folder} is no finished backup: it has no ${CONTENTS}; take another`,
+      `${folder} is not a finished backup: it has no ${CONTENTS}; take another`,
       { cause: error },
     );
   }

@@ -2,30 +2,42 @@
  * A stream that is already there, opened to be looked at: its log, what its
  * roles have agreed on, and its store. Nothing is made where nothing is.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { DataError, LogError, StoreError } from "../../base/error.ts";
-import { fileError } from "../../base/file_error.ts";
-import type { Log, LogReport } from "../../log/log.ts";
-import { logPath, openLog } from "../../log/open_log.ts";
+import { rest } from "../base/clock.ts";
+import { DataError, LogError, StoreError } from "../base/error.ts";
+import { fileError } from "../base/file_error.ts";
+import type { Log, LogReport } from "../log/log.ts";
+import { logPath, type LogSettings, openLog } from "../log/open_log.ts";
 import {
   Control,
   type StreamOrigin,
   type StreamParameters,
-} from "../../stream/control.ts";
+} from "./control.ts";
 import {
   endCheck,
   type EndCheckResult,
   type StoredCounts,
-} from "../../stream/end_check.ts";
-import { CHAIN, CONTROL_TOPIC } from "../../stream/topics.ts";
-import { RESTORE_ADVICE } from "../../base/sqlite/sqlite.ts";
-import { openStore, storePath } from "../../store/open_store.ts";
-import type { Store } from "../../store/store.ts";
-import { openLogger, reportTo } from "../../base/logger.ts";
-import type { Connection } from "../flags/connection_flags.ts";
+} from "./end_check.ts";
+import { CHAIN, CONTROL_TOPIC } from "./topics.ts";
+import { RESTORE_ADVICE } from "../base/sqlite/sqlite.ts";
+import {
+  openStore,
+  storePath,
+  type StoreSettings,
+} from "../store/open_store.ts";
+import type { Store } from "../store/store.ts";
 
 /** How often is looked whether another process has begun a stream. */
 const LOOK_MS = 200;
+
+/** Where a stream is. */
+export interface Connection {
+  /** The data folder, where log or store are in one. */
+  readonly folder: string | undefined;
+  /** Where the log is. */
+  readonly log: LogSettings;
+  /** Where the store is. */
+  readonly store: StoreSettings;
+}
 
 /** A stream that is there. */
 export interface StoredStream extends AsyncDisposable {
@@ -35,12 +47,6 @@ export interface StoredStream extends AsyncDisposable {
   readonly control: Control | undefined;
   /** What its roles agreed on; undefined before one has run. */
   readonly parameters: StreamParameters | undefined;
-}
-
-/** Where a command that only looks is told of outages: warnings on stderr. */
-export function warnings(command: string): LogReport {
-  const format = Deno.stderr.isTerminal() ? "text" : "json";
-  return reportTo(openLogger(command, { format, level: "warning" }));
 }
 
 /** Opens a stream that is there; throws DataError if there is no data folder, LogError if the log cannot be reached. */
@@ -62,7 +68,7 @@ export async function openStoredStream(
     if (hasStore) throw lost();
     throw new DataError(
       `there is no data folder ${folder}; start 'fraudstream run' first or ` +
-        `name another by --data`,
+        `name another with --data`,
     );
   }
   const stream = await openStream(connection, report);
@@ -115,7 +121,7 @@ export async function findRecorded(
       if (parameters) return { parameters, origin };
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
-    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    await rest(LOOK_MS, signal);
   }
 }
 

@@ -1,0 +1,276 @@
+/**
+ * A store in memory: the smallest that passes the contract of every store
+ * (tests/store/store_contract.ts and prediction_contract.ts).
+ * docs/EXTENDING.md explains it.
+ */
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../../src/features/parameters.ts";
+import { formatDatetime } from "../../src/payment/calendar.ts";
+import { emptyPayment, TRANSACTION_ID_MAX } from "../../src/payment/payment.ts";
+import {
+  CELL,
+  fromCells,
+  PAYMENT_CELLS,
+} from "../../src/payment/payment_cells.ts";
+import {
+  emptyPredictions,
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../../src/payment/prediction.ts";
+import type {
+  LookUp,
+  StoredPayment,
+  TimeRange,
+} from "../../src/store/look_up.ts";
+import type { RowTable, StreamPosition } from "../../src/store/positions.ts";
+import type {
+  PredictionStatus,
+  PredictionStore,
+} from "../../src/store/predictions.ts";
+import type { Store, StoreRows, StoreStatus } from "../../src/store/store.ts";
+import type { Verdict } from "../../src/payment/label_json.ts";
+import type { ModelMetric } from "../../src/store/tables.ts";
+
+/** Rows in a block that rows() hands out. */
+const BLOCK_ROWS = 4096;
+
+/** Positions by stream, topic and partition; both tables share them. */
+type Positions = Map<string, StreamPosition>;
+
+/** A table by TRANSACTION_ID, whatever a row is. */
+abstract class MemoryTable<Rows extends { readonly count: number }, Row>
+  implements RowTable<Rows> {
+  /** See StoredTable. */
+  readonly idMax: number = TRANSACTION_ID_MAX;
+  /** The rows by TRANSACTION_ID. */
+  protected readonly byId = new Map<number, Row>();
+  readonly #positions: Positions;
+
+  constructor(positions: Positions) {
+    this.#positions = positions;
+  }
+
+  /** TRANSACTION_ID and a copy of row `index`. */
+  protected abstract copy(rows: Rows, index: number): [number, Row];
+  /** Rows as the block that readers get. */
+  protected abstract block(rows: readonly Row[]): Rows;
+
+  /** See RowTable. An upsert: the same rows may come any number of times. */
+  async write(
+    rows: Rows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    for (let index = 0; index < rows.count; index++) {
+      this.byId.set(...this.copy(rows, index));
+    }
+    // After the rows: a position never promises a row that is not stored.
+    await this.savePositions(positions);
+  }
+
+  /** See RowTable. Nobody else can change these rows, so none is bad. */
+  async *rows(signal?: AbortSignal): AsyncGenerator<Rows> {
+    const ids = [...this.byId.keys()].sort((a, b) => a - b);
+    for (let at = 0; at < ids.length; at += BLOCK_ROWS) {
+      signal?.throwIfAborted();
+      const found = ids.slice(at, at + BLOCK_ROWS)
+        .flatMap((id) => this.byId.get(id) ?? []);
+      yield await Promise.resolve(this.block(found));
+    }
+  }
+
+  /** See StoredTable. */
+  positions(): Promise<StreamPosition[]> {
+    return Promise.resolve([...this.#positions.values()]);
+  }
+
+  /** See StoredTable. */
+  savePositions(positions: readonly StreamPosition[]): Promise<void> {
+    for (const position of positions) {
+      const { stream, topic, partition } = position;
+      const key = JSON.stringify([stream, topic, partition]);
+      this.#positions.set(key, position);
+    }
+    return Promise.resolve();
+  }
+
+  /** See StoredTable. */
+  holds(transactionId: number): Promise<boolean> {
+    return Promise.resolve(this.byId.has(transactionId));
+  }
+
+  /** See StoredTable. */
+  isEmpty(): Promise<boolean> {
+    return Promise.resolve(this.byId.size === 0);
+  }
+
+  /** See StoredTable. */
+  clear(topic: string): Promise<void> {
+    this.byId.clear();
+    for (const [key, position] of this.#positions) {
+      if (position.topic === topic) this.#positions.delete(key);
+    }
+    return Promise.resolve();
+  }
+}
+
+/** A store in memory. */
+export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
+  implements Store {
+  readonly #width: number;
+  readonly #predictions: MemoryPredictions;
+  readonly #verdicts = new Map<string, Verdict>();
+
+  /** An empty store of payments with these features. */
+  constructor(features: FeatureParameters) {
+    const positions: Positions = new Map();
+    super(positions);
+    this.#width = PAYMENT_CELLS + featureCount(features);
+    this.#predictions = new MemoryPredictions(positions);
+  }
+
+  protected override copy(
+    { cells }: StoreRows,
+    index: number,
+  ): [number, Float64Array] {
+    const at = index * this.#width;
+    return [cells[at + CELL.id], cells.slice(at, at + this.#width)];
+  }
+
+  protected override block(rows: readonly Float64Array[]): StoreRows {
+    const cells = new Float64Array(rows.length * this.#width);
+    rows.forEach((row, index) => cells.set(row, index * this.#width));
+    return { cells, count: rows.length };
+  }
+
+  /** See Store; memory has no checksums. */
+  verify(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** See Store. */
+  status(): Promise<StoreStatus> {
+    const rows = [...this.byId.values()];
+    const frauds = rows.filter((row) => row[CELL.fraud] === 1).length;
+    return Promise.resolve({ rows: rows.length, frauds });
+  }
+
+  /** See Store. */
+  lookUp(): LookUp {
+    const inRange = (cell: number, id: number, range: TimeRange) =>
+      [...this.byId.values()]
+        .filter((row) =>
+          row[cell] === id && row[CELL.time] >= range.fromSeconds &&
+          row[CELL.time] <= range.toSeconds
+        )
+        .sort((a, b) => b[CELL.time] - a[CELL.time])
+        .slice(0, range.limit).map(paymentOf);
+    return {
+      payment: (id) => {
+        const row = this.byId.get(id);
+        return Promise.resolve(
+          row && {
+            payment: paymentOf(row),
+            features: [...row.subarray(PAYMENT_CELLS)],
+          },
+        );
+      },
+      ofCustomer: (id, range) =>
+        Promise.resolve(inRange(CELL.customer, id, range)),
+      ofTerminal: (id, range) =>
+        Promise.resolve(inRange(CELL.terminal, id, range)),
+      addVerdict: (verdict) => {
+        const { transactionId, decidedAt } = verdict;
+        this.#verdicts.set(`${transactionId} ${decidedAt}`, verdict);
+        return Promise.resolve();
+      },
+      verdicts: (id) =>
+        Promise.resolve(
+          [...this.#verdicts.values()]
+            .filter(({ transactionId }) => transactionId === id)
+            .sort((a, b) => a.decidedAt < b.decidedAt ? 1 : -1),
+        ),
+    };
+  }
+
+  /** See Store. */
+  predictions(): PredictionStore {
+    return this.#predictions;
+  }
+
+  /** Closes the store. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A prediction as it is kept. */
+interface Prediction {
+  readonly cells: Float64Array;
+  readonly version: string;
+  readonly contributions: string | null;
+}
+
+class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
+  implements PredictionStore {
+  readonly #metrics = new Map<string, ModelMetric>();
+
+  protected override copy(
+    rows: PredictionRows,
+    index: number,
+  ): [number, Prediction] {
+    const at = index * PREDICTION_CELLS;
+    const cells = rows.cells.slice(at, at + PREDICTION_CELLS);
+    return [cells[PREDICTION_CELL.id], {
+      cells,
+      version: rows.versions[index],
+      contributions: rows.contributions[index],
+    }];
+  }
+
+  protected override block(rows: readonly Prediction[]): PredictionRows {
+    const block = emptyPredictions(rows.length);
+    for (const [index, row] of rows.entries()) {
+      block.cells.set(row.cells, index * PREDICTION_CELLS);
+      block.versions[index] = row.version;
+      block.contributions[index] = row.contributions;
+    }
+    return { ...block, count: rows.length };
+  }
+
+  status(): Promise<PredictionStatus> {
+    const all = [...this.byId.values()];
+    const alerts = all.filter(({ cells }) =>
+      cells[PREDICTION_CELL.alert] === 1
+    );
+    return Promise.resolve({ rows: all.length, alerts: alerts.length });
+  }
+
+  writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
+    for (const metric of metrics) this.#metrics.set(keyOf(metric), metric);
+    return Promise.resolve();
+  }
+
+  metrics(): Promise<ModelMetric[]> {
+    return Promise.resolve(
+      [...this.#metrics.values()].sort((a, b) =>
+        a.day - b.day || (keyOf(a) < keyOf(b) ? -1 : 1)
+      ),
+    );
+  }
+}
+
+/** What tells a metric from others; within a day in the order of version and name. */
+function keyOf({ day, version, metric }: ModelMetric): string {
+  return JSON.stringify([day, version, metric]);
+}
+
+function paymentOf(row: Float64Array): StoredPayment {
+  const payment = emptyPayment();
+  fromCells(row, 0, payment);
+  const { datetimeSeconds, ...rest } = payment;
+  return { ...rest, datetime: formatDatetime(datetimeSeconds) };
+}

@@ -1,0 +1,27 @@
+/** What a stream has stored, for the commands that cannot do without. */
+import { DataError } from "../../base/error.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
+import type { LogReport } from "../../log/log.ts";
+import type { Store } from "../../store/store.ts";
+import {
+  type Connection,
+  openStoredRows,
+  type StoredStream,
+} from "../../stream/stored_stream.ts";
+import { sameStreamFlags, storePlace } from "../flags/connection_flags.ts";
+
+/** Opens the store of a stream, with the features that it has. Throws DataError if nothing is stored yet. */
+export async function requireStoredRows(
+  connection: Connection,
+  stream: StoredStream,
+  report: LogReport,
+): Promise<{ store: Store; features: FeatureParameters }> {
+  const store = await openStoredRows(connection, stream, report);
+  if (store && stream.parameters) {
+    return { store, features: stream.parameters.features };
+  }
+  throw new DataError(
+    `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
+      `first: fraudstream run ${sameStreamFlags(connection)}`,
+  );
+}

@@ -1,0 +1,145 @@
+/**
+ * Where a report's payments come from: a source whose features are computed, or
+ * a store that has them; block after block, with the profiles where they are
+ * known.
+ */
+import { DataError } from "../base/error.ts";
+import { nextTurn } from "../base/unless_stopped.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../features/parameters.ts";
+import { type FeatureBlock, FeatureBlocks } from "../files/payment_features.ts";
+import type { PaymentSource } from "../files/payment_source.ts";
+import { parseCustomer, parseTerminal } from "../files/profile_reader.ts";
+import { type Log, type LogReport, READ_LIMIT } from "../log/log.ts";
+import { recordValue } from "../log/record_batch.ts";
+import type { Customer, Terminal } from "../payment/payment.ts";
+import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import type { Store } from "../store/store.ts";
+import type { BadRow } from "../store/stored_row.ts";
+import { CUSTOMER_TOPIC, TERMINAL_TOPIC } from "../stream/topics.ts";
+
+/** Payments with features, and who pays where. */
+export interface ReportSource {
+  /** Where they come from, for people. */
+  readonly description: string;
+  /** Which features they have. */
+  readonly features: FeatureParameters;
+  /** The customers, ascending; undefined where they are not known. */
+  readonly customers: readonly Customer[] | undefined;
+  /** The terminals, ascending; undefined where they are not known. */
+  readonly terminals: readonly Terminal[] | undefined;
+  /** How far the pass is; see PaymentSource. */
+  readonly progress: PaymentSource["progress"];
+  /** The payments, for one pass, which the signal ends by throwing its reason. */
+  blocks(signal: AbortSignal): AsyncGenerator<FeatureBlock>;
+}
+
+/** The payments of a source, with features that are computed. Throws DataError for profiles that cannot be read. */
+export async function computedSource(
+  source: PaymentSource,
+  description: string,
+  features: FeatureParameters,
+): Promise<ReportSource> {
+  return {
+    ...await source.profiles(),
+    description,
+    features,
+    get progress() {
+      return source.progress;
+    },
+    async *blocks(signal) {
+      const computing = new FeatureBlocks(features);
+      for await (const batch of source.batches(signal)) {
+        yield* computing.values(batch);
+      }
+    },
+  };
+}
+
+/** What a stream has stored. */
+export interface StoredPayments {
+  /** The stream's log, which has the profiles. */
+  readonly log: Log;
+  /** Its store. */
+  readonly store: Store;
+  /** Which features its rows have. */
+  readonly features: FeatureParameters;
+  /** Where that is, for people. */
+  readonly description: string;
+  /** See Store.rows. */
+  readonly badRow: (row: BadRow) => void;
+  /** Told of records that are no profiles. */
+  readonly report: LogReport;
+}
+
+/** The payments that a stream has stored. */
+export async function storedSource(
+  { log, store, features, description, badRow, report }: StoredPayments,
+): Promise<ReportSource> {
+  const customers = await readTopic(log, CUSTOMER_TOPIC, report, parseCustomer);
+  const terminals = await readTopic(log, TERMINAL_TOPIC, report, parseTerminal);
+  const width = PAYMENT_CELLS + featureCount(features);
+  return {
+    description,
+    features,
+    customers: sortedBy(customers, ({ customerId }) => customerId),
+    terminals: sortedBy(terminals, ({ terminalId }) => terminalId),
+    progress: { done: 0, total: 0 },
+    async *blocks(signal) {
+      for await (const { cells, count } of store.rows(signal, badRow)) {
+        yield {
+          count,
+          read: (index, into) => fromCells(cells, index * width, into),
+          values: cells,
+          first: PAYMENT_CELLS,
+          width,
+        };
+        await nextTurn(signal);
+      }
+    },
+  };
+}
+
+/** The last of the profiles of each id, ascending; undefined if there is none. */
+function sortedBy<T>(
+  profiles: readonly T[],
+  idOf: (profile: T) => number,
+): T[] | undefined {
+  const byId = new Map(profiles.map((profile) => [idOf(profile), profile]));
+  if (byId.size === 0) return undefined;
+  return [...byId.values()].sort((a, b) => idOf(a) - idOf(b));
+}
+
+/** The profiles in a topic, the newest last. What another program has written there is left out, with a warning. */
+async function readTopic<T>(
+  log: Log,
+  topic: string,
+  report: LogReport,
+  parse: (json: string, place: string) => T,
+): Promise<T[]> {
+  const ends = await log.endOffsets(topic) ?? [];
+  const profiles: T[] = [];
+  for (const [partition, end] of ends.entries()) {
+    for (let offset = 0; offset < end;) {
+      const batch = await log.read(topic, partition, offset, READ_LIMIT);
+      for (let index = 0; index < batch.count; index++) {
+        const json = new TextDecoder().decode(recordValue(batch, index));
+        const place = `${topic}/${partition}/${batch.offsets[index]}`;
+        try {
+          profiles.push(parse(json, place));
+        } catch (error) {
+          if (!(error instanceof DataError)) throw error;
+          report("warning", "left out a record that is not a profile", {
+            place,
+            error: error.message,
+          });
+        }
+      }
+      if (batch.next <= offset) break;
+      offset = batch.next;
+    }
+  }
+  return profiles;
+}
