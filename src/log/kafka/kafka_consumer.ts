@@ -35,8 +35,6 @@ export interface ConsumerOptions {
   readonly cluster: KafkaCluster;
   /** Group, topic, and what is done with the records. */
   readonly consume: ConsumeOptions;
-  /** Put before the names of topics, groups and transactional ids. */
-  readonly prefix: string;
   /** Silence after which a member is taken for dead, milliseconds. */
   readonly sessionTimeoutMs: number;
   /** Gets reports of assignments and refusals. */
@@ -92,7 +90,7 @@ class Consumer {
   #moves = 0;
 
   constructor(options: ConsumerOptions) {
-    const { cluster, consume, prefix, sessionTimeoutMs, signal } = options;
+    const { cluster, consume, sessionTimeoutMs, signal } = options;
     this.#options = options;
     this.#clock = cluster.clock;
     this.#groupLane = cluster.lane();
@@ -100,8 +98,8 @@ class Consumer {
     this.#member = new GroupMember({
       cluster,
       lane: this.#groupLane,
-      group: prefix + consume.group,
-      topic: prefix + consume.topic,
+      group: consume.group,
+      topic: consume.topic,
       sessionTimeoutMs,
       signal,
     });
@@ -212,7 +210,7 @@ class Consumer {
   }
 
   async #fetches(signal: AbortSignal): Promise<void> {
-    const { cluster, consume, prefix } = this.#options;
+    const { cluster, consume } = this.#options;
     while (!signal.aborted) {
       const wanted = [...this.#owned.values()].flatMap((owned) => {
         const { wanted: offset, partition } = owned;
@@ -229,7 +227,7 @@ class Consumer {
       await fetchPartitions({
         cluster,
         lane: this.#fetchLane,
-        topic: prefix + consume.topic,
+        topic: consume.topic,
         wanted,
         waitMs,
         bytesMax: consume.limit.bytes,

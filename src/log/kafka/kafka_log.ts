@@ -70,14 +70,12 @@ export interface KafkaLogOptions {
 export class KafkaLog implements Log {
   readonly #options: KafkaLogOptions;
   readonly #cluster: KafkaCluster;
-  readonly #prefix: string;
   readonly #lane: Lane;
 
   /** Uses the cluster, and closes it in the end. */
   constructor(options: KafkaLogOptions) {
     this.#options = options;
     this.#cluster = options.cluster;
-    this.#prefix = options.settings.prefix;
     this.#lane = options.cluster.lane();
   }
 
@@ -106,7 +104,7 @@ export class KafkaLog implements Log {
       const count = counts.get(name) ?? partitions;
       if (count === partitions) continue;
       throw new ConfigError(
-        `topic ${this.#prefix}${name} has ${count} partitions, but this ` +
+        `topic ${name} has ${count} partitions, but this ` +
           `stream was created with ${partitions}: keys are in other partitions ` +
           `than their windows, so it cannot continue; ` +
           `create a new stream with another --topic-prefix`,
@@ -118,12 +116,12 @@ export class KafkaLog implements Log {
   async #partitions(
     specs: readonly TopicSpec[],
   ): Promise<Map<string, number>> {
-    const names = specs.map(({ name }) => this.#prefix + name);
+    const names = specs.map(({ name }) => name);
     const { topics } = await this.#cluster.metadata(names);
     const counts = new Map<string, number>();
     for (const { code, name, leaders } of topics) {
       if (code !== 0) continue;
-      counts.set(name.slice(this.#prefix.length), leaders.length);
+      counts.set(name, leaders.length);
     }
     return counts;
   }
@@ -140,7 +138,7 @@ export class KafkaLog implements Log {
         counts.get(name) === (partitions === 1 ? 1 : count)
       );
       throw new ConfigError(
-        `topic ${this.#prefix}${spec.name} has ${count} partitions, not ` +
+        `topic ${spec.name} has ${count} partitions, not ` +
           `${spec.partitions}: ` +
           (alike ? `give --partitions=${count} or ` : "") +
           `choose another --topic-prefix`,
@@ -170,7 +168,7 @@ export class KafkaLog implements Log {
   async #create(specs: readonly TopicSpec[]): Promise<void> {
     const { replication } = this.#options.settings;
     const request = createTopicsRequest(specs.map((spec) => ({
-      name: this.#prefix + spec.name,
+      name: spec.name,
       partitions: spec.partitions,
       replication,
       settings: settingsOf(spec),
@@ -185,14 +183,14 @@ export class KafkaLog implements Log {
     // They are there when every broker that leads one says so.
     for (const { name } of specs) {
       await this.#cluster.retry(async () => {
-        if (await this.#cluster.leaders(this.#prefix + name)) return;
+        if (await this.#cluster.leaders(name)) return;
         throw new KafkaError(CODES.unknownTopicOrPartition, `topic ${name}`);
       }, { deadlineMs: CREATED_MS });
     }
   }
 
   async #checkSettings(spec: TopicSpec): Promise<void> {
-    const name = this.#prefix + spec.name;
+    const name = spec.name;
     const settings = await this.#settings(spec.name);
     const refuse = (why: string) => {
       throw new ConfigError(`topic ${name} ${why}`);
@@ -208,7 +206,7 @@ export class KafkaLog implements Log {
   }
 
   async #settings(topic: string): Promise<Map<string, string>> {
-    const request = describeTopicRequest(this.#prefix + topic);
+    const request = describeTopicRequest(topic);
     return await this.#cluster.retry(() => this.#cluster.toAny(request));
   }
 
@@ -223,7 +221,7 @@ export class KafkaLog implements Log {
         const settings = await this.#settings(name);
         states.push({
           name,
-          id: ids.get(this.#prefix + name),
+          id: ids.get(name),
           partitions: leaders.length,
           compacted: isCompacted(settings),
           startOffsets: await this.#offsets(name, leaders, EARLIEST),
@@ -243,7 +241,7 @@ export class KafkaLog implements Log {
     return await this.#cluster.retry(async () => {
       const versions = await this.#cluster.toAny(apiVersionsRequest());
       if (!knowsTopicIds(versions)) return new Map();
-      const request = topicIdsRequest(names.map((name) => this.#prefix + name));
+      const request = topicIdsRequest(names);
       return await this.#cluster.toAny(request);
     });
   }
@@ -261,7 +259,7 @@ export class KafkaLog implements Log {
     partition: number,
     time: number,
   ): Promise<number> {
-    const name = this.#prefix + topic;
+    const name = topic;
     const request = listOffsetsRequest(name, [partition], time);
     const offsets = await this.#cluster.retry(async () => {
       const node = await this.#cluster.leader({ topic: name, partition });
@@ -278,10 +276,10 @@ export class KafkaLog implements Log {
   ): Promise<number[]> {
     const offsets: number[] = [];
     await this.#cluster.retry(async () => {
-      const now = await this.#cluster.leaders(this.#prefix + topic) ?? leaders;
+      const now = await this.#cluster.leaders(topic) ?? leaders;
       const nodes = Map.groupBy(now.keys(), (p) => now[p].nodeId);
       for (const led of nodes.values()) {
-        const request = listOffsetsRequest(this.#prefix + topic, led, time);
+        const request = listOffsetsRequest(topic, led, time);
         const found = await this.#lane.send(now[led[0]], request);
         for (const [partition, offset] of found) offsets[partition] = offset;
       }
@@ -292,9 +290,7 @@ export class KafkaLog implements Log {
   async #findLeaders(
     topic: string,
   ): Promise<readonly BrokerNode[] | undefined> {
-    return await this.#cluster.retry(() =>
-      this.#cluster.leaders(this.#prefix + topic)
-    );
+    return await this.#cluster.retry(() => this.#cluster.leaders(topic));
   }
 
   /** See Log. */
@@ -329,7 +325,7 @@ export class KafkaLog implements Log {
     await fetchPartitions({
       cluster: this.#cluster,
       lane: this.#lane,
-      topic: this.#prefix + topic,
+      topic: topic,
       wanted: [{ partition, offset }],
       waitMs: 0,
       bytesMax: limit.bytes,
@@ -348,10 +344,10 @@ export class KafkaLog implements Log {
       const leaders = await this.#findLeaders(topic);
       if (!leaders) return [];
       const partitions = [...leaders.keys()];
-      const name = this.#prefix + group;
+      const name = group;
       const request = offsetFetchRequest(
         name,
-        this.#prefix + topic,
+        topic,
         partitions,
         false,
       );
@@ -366,7 +362,7 @@ export class KafkaLog implements Log {
   /** See Log. */
   async members(group: string): Promise<number> {
     return await this.#translate(async () => {
-      const name = this.#prefix + group;
+      const name = group;
       const request = describeGroupRequest(name);
       return await this.#cluster.retry(async () => {
         const node = await this.#cluster.coordinator("group", name);
@@ -378,7 +374,7 @@ export class KafkaLog implements Log {
   /** See Log. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     await this.#translate(async () => {
-      const place = { topic: this.#prefix + topic, partition };
+      const place = { topic: topic, partition };
       const request = deleteRecordsRequest(place, before);
       await this.#cluster.retry(async () => {
         await this.#lane.send(await this.#cluster.leader(place), request);
@@ -393,14 +389,13 @@ export class KafkaLog implements Log {
       this.#options.closed.signal,
       this.#cluster.clock,
     );
-    const transactionalId = this.#prefix + id;
+    const transactionalId = id;
     const lane = this.#cluster.lane();
     const producer = await this.#translate(() =>
       KafkaProducer.open({
         cluster: this.#cluster,
         lane,
         transactionalId,
-        prefix: this.#prefix,
         timeoutMs: PRODUCER_TRANSACTION_MS,
         signal: patience,
       })
@@ -419,7 +414,6 @@ export class KafkaLog implements Log {
       consume({
         cluster: this.#cluster,
         consume: options,
-        prefix: this.#prefix,
         sessionTimeoutMs,
         report,
         signal,

@@ -36,8 +36,6 @@ export interface PartitionOptions {
   readonly cluster: KafkaCluster;
   /** Group, topic, and what is done with the records. */
   readonly consume: ConsumeOptions;
-  /** Put before the names of topics, groups and transactional ids. */
-  readonly prefix: string;
   /** The partition. */
   readonly partition: number;
   /** Ends all waiting in an outage. */
@@ -126,13 +124,12 @@ export class OwnedPartition {
   }
 
   async #open(): Promise<void> {
-    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const { cluster, consume, partition, patience } = this.#options;
     const signal = patience;
     this.#producer = await KafkaProducer.open({
       cluster,
       lane: this.#lane,
-      transactionalId: `${prefix}${consume.group}-${partition}`,
-      prefix,
+      transactionalId: `${consume.group}-${partition}`,
       timeoutMs: TRANSACTION_MS,
       signal,
     });
@@ -166,10 +163,10 @@ export class OwnedPartition {
   }
 
   async #fetchCommit(): Promise<Commit | undefined> {
-    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const { cluster, consume, partition, patience } = this.#options;
     const signal = patience;
-    const group = prefix + consume.group;
-    const topic = prefix + consume.topic;
+    const group = consume.group;
+    const topic = consume.topic;
     const request = offsetFetchRequest(group, topic, [partition], true);
     const commits = await cluster.retry(async () => {
       const node = await cluster.coordinator("group", group);
@@ -179,9 +176,9 @@ export class OwnedPartition {
   }
 
   async #startOffset(): Promise<number> {
-    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const { cluster, consume, partition, patience } = this.#options;
     const signal = patience;
-    const topic = prefix + consume.topic;
+    const topic = consume.topic;
     const request = listOffsetsRequest(topic, [partition], EARLIEST);
     const offsets = await cluster.retry(async () => {
       const node = await cluster.leader({ topic, partition });
@@ -244,10 +241,10 @@ export class OwnedPartition {
     member: Membership,
     step: Step,
   ): Promise<void> {
-    const { cluster, consume, prefix, partition, patience } = this.#options;
+    const { cluster, consume, partition, patience } = this.#options;
     const signal = patience;
     const commit = {
-      topic: prefix + consume.topic,
+      topic: consume.topic,
       partition,
       offset: step.next,
       metadata: step.metadata,

@@ -59,8 +59,6 @@ export interface ProducerOptions {
   readonly lane: Lane;
   /** What makes it the only one. */
   readonly transactionalId: string;
-  /** Put before the topics' names. */
-  readonly prefix: string;
   /** A transaction that takes longer is given up by the coordinator, milliseconds. */
   readonly timeoutMs: number;
   /** Ends all waiting. */
@@ -99,9 +97,7 @@ export class KafkaProducer {
   /** Appends records and commits the offset, if there is one; an error leaves nothing of it, but renew() must follow. */
   async commit(appends: readonly Append[], offset?: StepOffset): Promise<void> {
     if (this.#mayComeLate) await this.renew();
-    const { prefix } = this.#options;
-    const full = appends.filter(({ records }) => records.count > 0)
-      .map((append) => ({ ...append, topic: prefix + append.topic }));
+    const full = appends.filter(({ records }) => records.count > 0);
     const places = new Map<string, TopicPartition>();
     for (const { topic, partition } of full) {
       places.set(placeOf({ topic, partition }), { topic, partition });

@@ -156,7 +156,6 @@ async function run(
   await consume({
     cluster: kafka.cluster,
     consume: options,
-    prefix: "",
     sessionTimeoutMs: 30,
     report: () => {},
     signal: stop.signal,

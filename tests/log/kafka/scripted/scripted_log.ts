@@ -1,7 +1,8 @@
 /** The log on a scripted Kafka, as programs of its own would open it. */
 import { KafkaCluster } from "../../../../src/log/kafka/kafka_cluster.ts";
 import { KafkaLog } from "../../../../src/log/kafka/kafka_log.ts";
-import type { LogReport } from "../../../../src/log/log.ts";
+import type { Log, LogReport } from "../../../../src/log/log.ts";
+import { PrefixedLog } from "../../../../src/log/prefixed_log.ts";
 import type { VirtualClock } from "../../../virtual_clock.ts";
 import type { ScriptedKafka } from "./scripted_kafka.ts";
 
@@ -24,22 +25,25 @@ export function clusterOf(
   });
 }
 
+const PREFIX = "p-";
+
 /** Opens the log; the caller closes it. */
 export function openScripted(
   kafka: ScriptedKafka,
   clock: VirtualClock,
   report: LogReport = () => {},
-): KafkaLog {
+): Log {
   const closed = new AbortController();
   const cluster = clusterOf(kafka, clock, report, closed.signal);
   const settings = {
     kind: "kafka",
     brokers: [kafka.address],
-    prefix: "p-",
+    prefix: PREFIX,
     replication: undefined,
     tls: undefined,
     sasl: undefined,
     sessionTimeoutMs: SESSION_MS,
   } as const;
-  return new KafkaLog({ settings, cluster, report, closed });
+  const log = new KafkaLog({ settings, cluster, report, closed });
+  return new PrefixedLog(log, PREFIX);
 }
