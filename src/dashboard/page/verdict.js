@@ -1,7 +1,7 @@
 /** The verdict about a payment: the form, and who has decided what before. */
 import { ask, h, mark, messageOf, setText } from "./dom.js";
 
-/** @import { Verdict } from "../../store/tables.ts" */
+/** @import { Verdict } from "../../payment/label_json.ts" */
 
 /**
  * A form that decides; `history` then shows it.
