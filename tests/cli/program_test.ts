@@ -72,6 +72,7 @@ testRunning("a mistyped command or flag gets a suggestion", async () => {
     /'--zzzzzzzz'; --help lists the flags$/m,
   );
   await refused(["zzzzzzzz"], /'zzzzzzzz'; 'fraudstream help' lists the comm/);
+  await refused(["help", "stauts"], /'stauts' \(Did you mean status\?\)/);
 });
 
 testRunning("what can't work is told with the flag's name", async () => {
