@@ -85,7 +85,7 @@ Deno.test("a stream from before there was --dedupe keeps its horizon, and no oth
   assert.equal(customerReplaySeconds(older), 2 * (30 * 86_400 + 3600));
   await assert.rejects(
     new Control(log).agree({ ...older, dedupeSeconds: 172_800 }),
-    /was begun by a version without --dedupe: leave it out, or choose/,
+    /was created by a version without --dedupe: leave it out, or choose/,
   );
 });
 
@@ -118,7 +118,7 @@ Deno.test("agree() refuses another --start of a stream of others", async () => {
   await new Control(log).agree({ ...PARAMETERS, startSeconds: MAY });
   await assert.rejects(
     new Control(log).agree({ ...PARAMETERS, startSeconds: APRIL }),
-    /begun with --start=2018-05-01, not 2018-04-01/,
+    /created with --start=2018-05-01, not 2018-04-01/,
   );
 });
 

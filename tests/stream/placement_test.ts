@@ -176,6 +176,6 @@ Deno.test("agree() records the partitioner, and a role that names none takes the
   assert.equal(control.parameters?.partitioner, "crc32");
   await assert.rejects(
     control.agree(parametersWith("murmur2")),
-    /begun with --partitioner=crc32, not murmur2/,
+    /created with --partitioner=crc32, not murmur2/,
   );
 });

@@ -203,7 +203,7 @@ Deno.test("what would be a dead letter again is refused, nothing appended", asyn
   const value = btoa(edited(now));
   await assert.rejects(
     requeue(optionsOf(folder, { ...conflict, value }, edited(now))),
-    /so is the conflict/,
+    /its id still conflicts/,
   );
 });
 

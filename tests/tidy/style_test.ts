@@ -13,7 +13,6 @@ const EXEMPT = [
   "docs/STYLE.md",
   "docs/FLAGS.md",
   "docs/MESSAGES.md",
-  "docs/SCALING.md",
 ];
 
 /** Where a figure is a picture. */

@@ -66,7 +66,7 @@ export function tilesOf(snapshot) {
     ],
     letters: [
       count(snapshot.deadLetters),
-      snapshot.deadLetters === 0 ? "everything could be taken" : "see System",
+      snapshot.deadLetters === 0 ? "none rejected" : "see System",
     ],
   };
 }

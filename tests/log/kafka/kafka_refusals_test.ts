@@ -199,7 +199,7 @@ Deno.test("a topic that has got partitions since the stream began is refused", a
   await log.checkPartitions([INPUT]);
   await assert.rejects(
     log.checkPartitions([INPUT, OUTPUT]),
-    told(ConfigError, /p-output has 3 partitions, but .* begun with 2/),
+    told(ConfigError, /p-output has 3 partitions, but .* created with 2/),
   );
 });
 

@@ -86,7 +86,7 @@ Deno.test("look-ups have an index by card and by terminal", () => {
 });
 
 Deno.test("addMissing() makes what every file has, and gives older tables the columns that may be null", () => {
-  using db = new DatabaseSync(":memory:");
+  const db = new DatabaseSync(":memory:");
   const older = createTableSql(PREDICTIONS)
     .replace(/,\s*row_check INTEGER/, "")
     .replace(/,\s*contributions TEXT/, "");
@@ -107,4 +107,5 @@ Deno.test("addMissing() makes what every file has, and gives older tables the co
   assert.equal(row?.contributions, null);
   assert.equal(row?.row_check, null);
   addMissing(db, HANDBOOK_FEATURES); // has nothing left to do
+  db.close();
 });
