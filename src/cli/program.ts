@@ -65,7 +65,8 @@ const DEBUG_FLAG = "--debug";
 export async function runProgram(args: string[]): Promise<number> {
   const program = buildProgram();
   try {
-    const known = withoutUnknownValues(program, withCommand(program, args));
+    const asked = withoutHelpOfNothing(program, args);
+    const known = withoutUnknownValues(program, withCommand(program, asked));
     await program.parseAsync(known, { from: "user" });
     return EXIT_DONE;
   } catch (error) {
@@ -129,6 +130,17 @@ function withCommand(program: Command, args: readonly string[]): string[] {
     return command.name() === DEFAULT_COMMAND;
   });
   return isProgramsOwn || !hasDefault ? [...args] : [DEFAULT_COMMAND, ...args];
+}
+
+/**
+ * The arguments, without "help" before what is no command: commander would
+ * print the program's own help there and not say why.
+ */
+function withoutHelpOfNothing(program: Command, args: string[]): string[] {
+  const [help, name = "help"] = args;
+  const isKnown = name.startsWith("-") || name === "help" ||
+    program.commands.some((command) => command.name() === name);
+  return help === "help" && !isKnown ? args.slice(1) : args;
 }
 
 /**

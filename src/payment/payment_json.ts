@@ -96,7 +96,7 @@ export function parseObject(
     value = JSON.parse(DECODER.decode(bytes.subarray(start, end)));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { defect: { reason: "not JSON", message: `not JSON: ${message}` } };
+    return { defect: { reason: "not JSON", message } };
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return { defect: { reason: "not JSON", message: "not a JSON object" } };

@@ -110,6 +110,10 @@ export class SnapshotFile implements StateSource, Disposable {
   static open(path: string): SnapshotFile | undefined {
     let file: Deno.FsFile;
     try {
+      // To open a pipe would wait for its writer, which may never come.
+      if (!Deno.statSync(path).isFile) {
+        throw new DataError(`cannot read ${path}: it is not a regular file`);
+      }
       file = Deno.openSync(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;

@@ -72,6 +72,7 @@ testRunning("a mistyped command or flag gets a suggestion", async () => {
     /'--zzzzzzzz'; --help lists the flags$/m,
   );
   await refused(["zzzzzzzz"], /'zzzzzzzz'; 'fraudstream help' lists the comm/);
+  await refused(["help", "stauts"], /'stauts' \(Did you mean status\?\)/);
 });
 
 testRunning("what can't work is told with the flag's name", async () => {
@@ -101,6 +102,7 @@ testRunning("what can't work is told with the flag's name", async () => {
   for (const windows of ["7,1", "1,1", "0", "366", "1,", "x"]) {
     await refused([...features, `--windows=${windows}`], /--windows must be /);
   }
+  await refused(["run", "--state=x"], /--state has no effect without --log=k/);
   await refused([...features, "--delay=0"], /--delay must .*, not '0'/);
   await refused(["generate"], /--out is needed; for example: fraudstream /);
   await refused(["features", "--in"], /option '--in <path>' argument missing/);

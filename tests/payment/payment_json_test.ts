@@ -467,7 +467,8 @@ Deno.test("what is no JSON object is refused as not JSON", () => {
     const bytes = typeof record === "string" ? encoder.encode(record) : record;
     const defect = defectOfBytes(bytes);
     assert.equal(defect?.reason, "not JSON", String(record));
-    assert.match(defect?.message ?? "", /^not (JSON: .+|a JSON object)$/);
+    // People see it behind the reason.
+    assert.match(defect?.message ?? "", /^(?!not JSON)./);
   }
 });
 

@@ -7,7 +7,7 @@ import {
   writeSnapshotFile,
 } from "../../src/stream/snapshot_file.ts";
 import { chance, forEachSeed } from "../long.ts";
-import { testWriting } from "../permission.ts";
+import { testReading, testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 
 /** Bytes of a seed, in pieces of many lengths. */
@@ -45,6 +45,14 @@ function assertSame(found: Uint8Array[], wanted: Uint8Array[]): void {
     assert.equal(Buffer.compare(bytes, wanted[i]), 0, `piece ${i}`);
   }
 }
+
+testReading("only a regular file is opened: a pipe may have no writer", () => {
+  if (Deno.build.os === "windows") return;
+  assert.throws(
+    () => SnapshotFile.open("/dev/zero"),
+    { name: "DataError", message: /\/dev\/zero: it is not a regular file/ },
+  );
+});
 
 testWriting(
   "a snapshot gives back what was written, in pieces of any length",

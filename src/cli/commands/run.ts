@@ -1,6 +1,6 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
-import type { FlagGroup, FlagValues } from "../flags/flag.ts";
+import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
 import {
   type Dashboard,
   mayListen,
@@ -211,6 +211,7 @@ async function run(options: RunOptions): Promise<void> {
   const logger = openLogger("supervisor", log);
   const latency = new LatencyMeter();
   const began = performance.now();
+  checkNeeds(FLAGS, options);
   const connection = readConnection(options, options.durability === "full");
   const wanted = readPage(options);
   using stop = listenForStop();
