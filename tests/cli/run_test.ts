@@ -395,7 +395,7 @@ testRunning("a read-only data folder gives one clear line", async () => {
   Deno.writeTextFileSync(join(folder.path, "file"), "");
   const { code, stderr } = await runMain(["run", `--data=${data}`]);
   assert.equal(code, 1);
-  assert.match(stderr, /^fraudstream: the data folder .* cannot be made/);
+  assert.match(stderr, /^fraudstream: the data folder .* cannot be created/);
   assert.equal(stderr.trim().split("\n").length, 1);
 });
 

@@ -79,7 +79,7 @@ testRunning(
       [["--role=trainer"], /needs --retrain/],
       [["--alert-cards=9"], /--alert-cards has no effect without/],
       [["--explain=all"], /--explain has no effect without/],
-      [[model, "--alert-cards=3"], /cannot be shared by 4 partitions/],
+      [[model, "--alert-cards=3"], /cannot be divided among 4 partitions/],
       [[model, "--alert-cards=9", "--alert-budget=9"], /give one of/],
       [[model, "--alert-threshold=1.5"], /--alert-threshold/],
       [["--retrain=36h"], /whole days/],
