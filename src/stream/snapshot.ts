@@ -17,8 +17,8 @@ import { SnapshotFile, writeSnapshotFile } from "./snapshot_file.ts";
 import type { Stage, StageMemory, StageState } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
 
-/** The version of the file's content: of its head, and of what the stages save. */
-const FORMAT = 1;
+/** The version of the file's content: of its head, and of what the stages save. Raise it whenever either changes. */
+const FORMAT = 2;
 
 /** What stands before the bytes of a state. */
 interface SnapshotHead {

@@ -154,6 +154,10 @@ const SPOILT: Record<string, {
     spoil: (file) => Deno.truncateSync(file),
     says: /snapshot is damaged: it is no snapshot/,
   },
+  "of the format before, whose ledger lay otherwise": {
+    spoil: (file) => rewrite(file, (head) => ({ ...head, format: 1 })),
+    says: /^another version wrote it$/,
+  },
   "of another version": {
     spoil: (file) => rewrite(file, (head) => ({ ...head, format: 99 })),
     says: /^another version wrote it$/,
