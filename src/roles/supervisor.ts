@@ -6,10 +6,14 @@
 import { join } from "node:path";
 import { rest } from "../base/clock.ts";
 import { ConfigError, DataError } from "../base/error.ts";
-import { makeFolder } from "../base/durable_file.ts";
+import {
+  makeFolder,
+  syncIfThere,
+  trySyncFolder,
+} from "../base/durable_file.ts";
 import { fileErrorReason } from "../base/file_error.ts";
 import type { Log } from "../log/log.ts";
-import { openLog } from "../log/open_log.ts";
+import { logPath, openLog } from "../log/open_log.ts";
 import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import type { LatencyMeter } from "../base/latency.ts";
 import { type Logger, reportTo } from "../base/logger.ts";
@@ -108,6 +112,7 @@ export class Stream implements AsyncDisposable {
     const control = new Control(log, reportTo(logger));
     try {
       await agree(log, control, parameters);
+      if (logSettings.kind === "embedded") keepIdentity(logSettings.folder);
       if (settings.acceptsMissingStart) await acceptMissingStart(log, control);
       // The writer must know before it could think that all is done.
       if (roles.includes("scorer")) await control.declareScored();
@@ -274,6 +279,16 @@ async function agree(
   await log.checkPartitions(specs);
   await log.createTopics(specs);
   await control.agreeTopics(CHAIN);
+}
+
+/**
+ * Waits until a stream's identity is on the disk, before a store or a day
+ * folder names it. A log that does not wait for the disk could otherwise lose
+ * it in a power cut, and would refuse both as another stream's.
+ */
+function keepIdentity(folder: string): void {
+  syncIfThere(`${logPath(folder)}-wal`);
+  trySyncFolder(folder);
 }
 
 /** A role's thread. */

@@ -66,6 +66,39 @@ async function cutRun(folder: string, cuts: number): Promise<string[]> {
   return images;
 }
 
+/** Runs a stream that does not wait for the disk, and cuts the power as soon as it has day files. */
+async function cutEarly(folder: string): Promise<string> {
+  const image = join(folder, "disk.img");
+  await using disk = await mountDisk(folder, image, DISK_MIB);
+  const running = startProgram([
+    ...flagsOf(disk),
+    "--durability=normal",
+    "--rate=400",
+  ]);
+  const ended = outcomeOf(running);
+  await running.stdin.close();
+  try {
+    const day = join(disk.path, "files", "2018-04-02.jsonl");
+    while (!isThere(day)) await delay(20);
+    signal(running, "SIGSTOP");
+    const copy = join(folder, "early.img");
+    await disk.cut(copy);
+    return copy;
+  } finally {
+    signal(running, "SIGCONT");
+    signal(running, "SIGKILL");
+    await ended;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 /** Sends a signal to a process; false if it has come to its end. */
 function signal(running: Deno.ChildProcess, name: Deno.Signal): boolean {
   try {
@@ -126,5 +159,24 @@ Deno.test({
         cuts++;
       }
     }
+  },
+});
+
+Deno.test({
+  name: "a stream that does not wait for the disk goes on after a power cut " +
+    "before its log's first checkpoint" +
+    (reason === undefined ? "" : ` (${reason})`),
+  ignore: reason !== undefined,
+  fn: async () => {
+    await using folder = temporaryFolder();
+    const image = await cutEarly(folder.path);
+    await using disk = await mountDisk(folder.path, image);
+    const resumed = await runMain([
+      ...flagsOf(disk),
+      "--durability=normal",
+      "--rate=max",
+    ]);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    await assertRight(disk);
   },
 });
