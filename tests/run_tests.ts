@@ -6,8 +6,8 @@
  *   deno task test:fast                              one
  *   deno task test tests/log/ --filter=partition     these files only
  *
- * A path from the root limits the run to the files below it; other arguments
- * go to `deno test` as they are. The last line is always `N passed, N failed,
+ * A path from the root limits the run to the files below it, and --ignore=PATHS
+ * leaves files out; other arguments go to `deno test` as they are. The last line is always `N passed, N failed,
  * N skipped`. Exit code 1 if a test failed or none was found.
  */
 import { fileURLToPath } from "node:url";
@@ -35,18 +35,27 @@ export interface Request {
   readonly tiers: readonly Tier[];
   /** Beginnings of paths; with none, all files of the tiers. */
   readonly paths: readonly string[];
+  /** Beginnings of paths that are left out. */
+  readonly ignored: readonly string[];
   /** What goes to `deno test`. */
   readonly flags: readonly string[];
 }
+
+const IGNORE = "--ignore=";
 
 /** Reads the arguments: names of tiers, paths below tests/, and flags. */
 export function readRequest(args: readonly string[]): Request {
   const named = TIERS.filter(({ name }) => args.includes(name));
   const paths = args.filter((arg) => arg.startsWith("tests/"));
+  // Deno itself ignores no file that is named to it.
+  const isIgnore = (arg: string) => arg.startsWith(IGNORE);
+  const ignored = args.filter(isIgnore)
+    .flatMap((arg) => arg.slice(IGNORE.length).split(","));
   const flags = args.filter((arg) =>
-    !paths.includes(arg) && !named.some(({ name }) => name === arg)
+    !paths.includes(arg) && !isIgnore(arg) &&
+    !named.some(({ name }) => name === arg)
   );
-  return { tiers: named.length > 0 ? named : TIERS, paths, flags };
+  return { tiers: named.length > 0 ? named : TIERS, paths, ignored, flags };
 }
 
 /** Reads what `deno test` printed, colours and all. */
@@ -138,13 +147,14 @@ async function run(
 
 /** Runs what the arguments ask for; gives the exit code. */
 export async function runTests(args: readonly string[]): Promise<number> {
-  const { tiers, paths, flags } = readRequest(args);
+  const { tiers, paths, ignored, flags } = readRequest(args);
   const outcomes: Outcome[] = [];
   const all = testFiles(ROOT);
   for (const tier of tiers) {
     const files = all.filter((file) =>
       tierOf(file) === tier &&
-      (paths.length === 0 || paths.some((path) => file.startsWith(path)))
+      (paths.length === 0 || paths.some((path) => file.startsWith(path))) &&
+      !ignored.some((path) => file.startsWith(path))
     );
     if (files.length > 0) outcomes.push(await run(tier, files, flags));
   }

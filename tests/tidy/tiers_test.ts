@@ -51,6 +51,9 @@ Deno.test("tiers, paths and flags are told apart", () => {
   assert.deepEqual(request.paths, ["tests/log/"]);
   assert.deepEqual(request.flags, ["--filter", "a batch"]);
   assert.equal(readRequest([]).tiers, TIERS);
+  const without = readRequest(["--ignore=tests/a/,tests/b_test.ts"]);
+  assert.deepEqual(without.ignored, ["tests/a/", "tests/b_test.ts"]);
+  assert.deepEqual(without.flags, []);
 });
 
 Deno.test("the end of a run counts all tiers and says what was skipped", () => {
