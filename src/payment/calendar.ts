@@ -96,6 +96,18 @@ function daysInMonth(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
+/** A number of seconds as people type it for a flag, in the largest unit that fits: 172800 is "2d", 90 is "90s". */
+export function formatDuration(seconds: number): string {
+  for (const [unit, length] of DURATION_UNITS) {
+    if (seconds >= length && seconds % length === 0) {
+      return `${seconds / length}${unit}`;
+    }
+  }
+  return `${seconds}s`;
+}
+
+const DURATION_UNITS = [["d", DAY_SECONDS], ["h", 3600], ["m", 60]] as const;
+
 /** 'YYYY-MM-DD' of a time in seconds since 1970. */
 export function formatDate(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, 10);

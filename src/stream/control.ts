@@ -29,7 +29,7 @@ import {
   recordKey,
   recordValue,
 } from "../log/record_batch.ts";
-import { formatDate } from "../payment/calendar.ts";
+import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
@@ -451,11 +451,11 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
     "--no-labels": features.useLabels ? "not given" : "given",
-    "--lateness": `${parameters.latenessSeconds}s`,
-    "--max-gap": `${parameters.maxGapSeconds}s`,
+    "--lateness": formatDuration(parameters.latenessSeconds),
+    "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined
       ? NOT_YET
-      : `${parameters.dedupeSeconds}s`,
+      : formatDuration(parameters.dedupeSeconds),
     "--partitioner": parameters.partitioner ?? "murmur2",
     "--start": parameters.startSeconds === undefined
       ? "unknown"

@@ -450,7 +450,7 @@ testRunning(
     assert.equal(code, 2);
     assert.equal(
       stderr,
-      "fraudstream: --dedupe=3600s must be at least --lateness=7200s: " +
+      "fraudstream: --dedupe=1h must be at least --lateness=2h: " +
         "otherwise a payment that comes again in time would count twice\n",
     );
   },

@@ -5,6 +5,7 @@ import {
   DatetimeFormatter,
   formatDate,
   formatDatetime,
+  formatDuration,
   isNight,
   isWeekend,
   parseDate,
@@ -109,4 +110,12 @@ Deno.test("DatetimeFormatter gives the text of formatDatetime(), from one day to
       assert.equal(formatter.format(second), formatDatetime(second));
     }
   }));
+});
+
+Deno.test("formatDuration() gives the largest unit that fits", () => {
+  const shown = [0, 1, 90, 60, 5400, 3600, 86_400, 172_800, 90_000];
+  assert.deepEqual(
+    shown.map(formatDuration),
+    ["0s", "1s", "90s", "1m", "90m", "1h", "1d", "2d", "25h"],
+  );
 });

@@ -66,12 +66,12 @@ const others: [flag: string, found: string, StreamParameters][] = [
     ...PARAMETERS,
     partitioner: "crc32",
   }],
-  ["--lateness", "3600s, not 60s", { ...PARAMETERS, latenessSeconds: 60 }],
-  ["--max-gap", "34560000s, not 86400s", {
+  ["--lateness", "1h, not 1m", { ...PARAMETERS, latenessSeconds: 60 }],
+  ["--max-gap", "400d, not 1d", {
     ...PARAMETERS,
     maxGapSeconds: 86_400,
   }],
-  ["--dedupe", "172800s, not 7200s", { ...PARAMETERS, dedupeSeconds: 7200 }],
+  ["--dedupe", "2d, not 2h", { ...PARAMETERS, dedupeSeconds: 7200 }],
 ];
 
 Deno.test("a stream from before there was --dedupe keeps its horizon, and no other", async () => {

@@ -1,6 +1,6 @@
 /** Numbers, dates and choices from flags, with messages that name the flag. */
 import { ConfigError } from "../../base/error.ts";
-import { parseDate } from "../../payment/calendar.ts";
+import { formatDuration, parseDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { FlagReader } from "./flag.ts";
 
@@ -55,7 +55,7 @@ export function duration(min = 0): FlagReader<number> {
     const match = /^(\d{1,9})([smhd])$/.exec(text);
     const seconds = match ? Number(match[1]) * UNITS[match[2]] : NaN;
     if (seconds >= min && seconds <= DURATION_MAX) return seconds;
-    const from = min > 0 ? `from ${min}s ` : "";
+    const from = min > 0 ? `from ${formatDuration(min)} ` : "";
     throw new ConfigError(
       `${flag} must be a time like 90s, 30m, 1h or 7d, ${from}up to 3650d, ` +
         `not ${show(text)}`,

@@ -8,6 +8,7 @@ import { HANDBOOK_FEATURES } from "../../features/parameters.ts";
 import { alignmentSeconds } from "../../stream/alignment.ts";
 import { PARTITIONERS } from "../../log/partitioner.ts";
 import type { StreamParameters } from "../../stream/control.ts";
+import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
@@ -97,15 +98,18 @@ export function readStreamFlags(
   const { features: { delayDays }, dedupeSeconds } = parameters;
   if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
     throw new ConfigError(
-      `--dedupe=${dedupeSeconds}s must be at least --lateness=` +
-        `${latenessSeconds}s: otherwise a payment that comes again in time ` +
+      `--dedupe=${formatDuration(dedupeSeconds)} must be at least --lateness=` +
+        `${
+          formatDuration(latenessSeconds)
+        }: otherwise a payment that comes again in time ` +
         `would count twice`,
     );
   }
   if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
-    const [short, limit] = delayDays === 1
-      ? ["a day", "longer than a day"]
-      : [`--lateness=${latenessSeconds}s`, "longer than --lateness"];
+    const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
+      `--lateness=${formatDuration(latenessSeconds)}`,
+      "longer than --lateness",
+    ];
     throw new ConfigError(
       `--delay=${delayDays} must be ${limit}: the partitions are aligned ` +
         `within the delay less ${short}; give a longer --delay` +
