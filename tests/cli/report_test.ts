@@ -221,6 +221,7 @@ testRunning(
       [["--days=0", "--rng=seedrandom"], /--days=0 has no end/],
       [["--format=png"], /--out is needed; for example/],
       [["--format=svg", "--out=-"], /name a folder/],
+      [["--out=report.pdf"], /ends in \.pdf, but the report is HTML/],
       [["--format=svg", `--out=${path}`], /is not empty/],
       [[`--out=${path}/there.html`], /exists; choose another name/],
     ];

@@ -1,4 +1,5 @@
 /** `report`: what a data set looks like, as a page, as figures, or as text on the terminal. */
+import { extname } from "node:path";
 import {
   type CommandDeclaration,
   defineCommand,
@@ -365,9 +366,21 @@ async function chooseOutput(
     : `report --format=${format} --out figures`;
   const out = requireFlag("--out", options.out, example);
   const input = options.in;
-  if (format === "html") await checkOutput({ out, force, format, input });
-  else await checkFolder(out, force);
+  if (format === "html") {
+    checkEnding(out);
+    await checkOutput({ out, force, format, input });
+  } else await checkFolder(out, force);
   return { out, format, force };
+}
+
+/** A page under another format's name would be opened by the wrong program. */
+function checkEnding(out: string): void {
+  const ending = extname(out).toLowerCase();
+  if (["", ".html", ".htm"].includes(ending)) return;
+  throw new ConfigError(
+    `--out=${out} ends in ${ending}, but the report is HTML; name a file ` +
+      `that ends in .html, or a folder with --format=svg or --format=png`,
+  );
 }
 
 /** Figures go to a separate folder: created if missing, empty unless forced. */
