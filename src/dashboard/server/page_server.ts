@@ -267,7 +267,8 @@ function questionOf(c: Context): Question {
       const body: unknown = /^application\/json\b/.test(type)
         ? await c.req.json().catch(() => undefined)
         : undefined;
-      if (typeof body === "object" && body !== null) {
+      const isObject = typeof body === "object" && body !== null;
+      if (isObject && !Array.isArray(body)) {
         return body as Record<string, unknown>;
       }
       throw new DataError("the body must be a JSON object (application/json)");

@@ -686,3 +686,17 @@ Deno.test("a threshold that is applied stands in the control topic, and in the v
   const view = await (await page.ask("/api/model")).json();
   assert.equal(view.threshold, 0.75);
 });
+
+Deno.test("a body that is not a JSON object is refused as that", async () => {
+  await using page = await openPage();
+  for (const body of ["[]", "[1]", "7", '"text"', "null", "{", ""]) {
+    const answer = await page.ask("/api/model/threshold", {
+      method: "POST",
+      body,
+      headers: await page.fromPage(),
+    });
+    const { error } = await answer.json();
+    assert.equal(answer.status, 422, body);
+    assert.equal(error, "the body must be a JSON object (application/json)");
+  }
+});
