@@ -220,6 +220,8 @@ const SLOT_WORDS = 2;
 /** Slots of the largest segment. Rebuilding one takes some tens of microseconds. */
 const SEGMENT_MAX = 8192;
 const SEGMENT_MIN = 16;
+/** A directory of 2^26 segments is beyond any memory. */
+const BITS_MAX = 26;
 /** A segment is full at this share of used slots … */
 const FULL = 0.75;
 /** … and new at this. */
@@ -281,12 +283,16 @@ class Index {
     }
   }
 
-  /** Takes what save() has written. */
+  /** Takes what save() has written. Throws an error if no index has such sizes. */
   load(source: StateSource): void {
     [this.#seed, this.#bits] = readInts(source, 2);
+    requireSize(this.#bits, 0, BITS_MAX);
     this.#directory = [];
     while (this.#directory.length < 1 << this.#bits) {
       const [depth, capacity, used] = readInts(source, 3);
+      requireSize(depth, 0, this.#bits);
+      requireSize(capacity, SEGMENT_MIN, 2 * SEGMENT_MAX);
+      requireSize(used, 0, capacity);
       const segment = newSegment(depth, capacity);
       const { words } = segment;
       new Uint8Array(words.buffer).set(source.read(words.byteLength));
@@ -449,6 +455,11 @@ class Index {
   #put(at: number, segment: Segment): void {
     this.#directory.fill(segment, at, at + this.#placesOf(segment));
   }
+}
+
+function requireSize(size: number, min: number, max: number): void {
+  if (size >= min && size <= max) return;
+  throw new Error(`${size} is no size of the ledger's index`);
 }
 
 function newSegment(depth: number, capacity: number): Segment {

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { Ledger } from "../../src/stream/ledger.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
+import { StatePieces } from "../features/state_pieces.ts";
 import { chance, forEachSeed } from "../long.ts";
 
 const KEEP = 100;
@@ -181,6 +182,27 @@ Deno.test("a ledger in which all has expired is saved and loaded", () => {
   loaded.add(row(3, 500), 500, 2);
   assert.equal(loaded.compare(row(3, 500), 500), "duplicate");
   assert.equal(loaded.compare(row(1, 500), 500), "new");
+});
+
+Deno.test("a ledger is not loaded from an index of impossible sizes", () => {
+  const ledger = new Ledger(KEEP);
+  ledger.add(row(1, 10), 10, 0);
+  const pieces = new StatePieces();
+  ledger.save(pieces);
+  // Behind first and next, the entry and the seed: bits, depth, capacity, used.
+  const sizes = 16 + 28 + 4;
+  for (let at = sizes; at < sizes + 16; at += 4) {
+    for (const wrong of [-1, 1 << 30]) {
+      const damaged = new StatePieces();
+      damaged.write(pieces.bytes);
+      new DataView(damaged.bytes.buffer).setInt32(at, wrong, true);
+      assert.throws(
+        () => new Ledger(KEEP).load(damaged),
+        new RegExp(`${wrong} is no size of the ledger's index`),
+        `byte ${at}`,
+      );
+    }
+  }
 });
 
 Deno.test("the ledger equals a Map while it grows, shrinks, is saved and loaded", async () => {
