@@ -17,8 +17,8 @@ import { SnapshotFile, writeSnapshotFile } from "./snapshot_file.ts";
 import type { Stage, StageMemory, StageState } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
 
-/** The version of the file's content: of its head, and of what the stages save. Raise it whenever either changes. */
-const FORMAT = 2;
+/** The version of the file's content: of its head, and of what the stages save. Raise it whenever either changes; a test compares. */
+export const SNAPSHOT_FORMAT = 2;
 
 /** What stands before the bytes of a state. */
 interface SnapshotHead {
@@ -104,7 +104,7 @@ export class Snapshots {
     // Without the record before it nobody can say whether it fits a log.
     if (offset === this.#savedAt || last === null) return;
     const head: SnapshotHead = {
-      format: FORMAT,
+      format: SNAPSHOT_FORMAT,
       owner: this.#owner,
       offset,
       last,
@@ -231,7 +231,8 @@ export class Snapshot implements Disposable {
 function isHead(value: unknown): value is SnapshotHead {
   const { format, owner, offset, last, progress, marks } =
     (value ?? {}) as Partial<SnapshotHead>;
-  return format === FORMAT && typeof owner === "object" && owner !== null &&
+  return format === SNAPSHOT_FORMAT && typeof owner === "object" &&
+    owner !== null &&
     isCount(offset) && isCount(last?.offset) && isCount(last?.check) &&
     isCount(progress) && Array.isArray(marks) && marks.length > 0 &&
     marks.every((mark) => isCount(mark?.offset) && isCount(mark?.progress));
