@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { EmbeddedLog } from "./embedded/embedded_log.ts";
 import type { KafkaSettings } from "./kafka/kafka_settings.ts";
 import type { Log, LogReport } from "./log.ts";
-import { PrefixedLog } from "./prefixed_log.ts";
+import { PrefixedLog, withoutPrefix } from "./prefixed_log.ts";
 
 /** Where the log is and how it is reached. */
 export type LogSettings =
@@ -40,6 +40,7 @@ export async function openLog(
     return new EmbeddedLog({ path: logPath(folder), durable, signal, report });
   }
   const { openKafkaLog } = await import("./kafka/kafka_client.ts");
-  const log = await openKafkaLog(settings, report);
-  return settings.prefix === "" ? log : new PrefixedLog(log, settings.prefix);
+  const { prefix } = settings;
+  const log = await openKafkaLog(settings, withoutPrefix(report, prefix));
+  return prefix === "" ? log : new PrefixedLog(log, prefix);
 }

@@ -9,6 +9,7 @@ import type {
   ConsumeOptions,
   Log,
   LogProducer,
+  LogReport,
   PartitionTask,
   ReadLimit,
   Step,
@@ -16,6 +17,16 @@ import type {
   TopicState,
 } from "./log.ts";
 import type { RecordBatch } from "./record_batch.ts";
+
+/** A report of a log under prefixed names, as the rest of the program knows the groups. */
+export function withoutPrefix(report: LogReport, prefix: string): LogReport {
+  return (level, message, fields) => {
+    const { group } = fields;
+    const isNamed = typeof group === "string" && group.startsWith(prefix);
+    const named = isNamed ? { group: group.slice(prefix.length) } : {};
+    report(level, message, { ...fields, ...named });
+  };
+}
 
 /** A log within another, under names that begin with a prefix. */
 export class PrefixedLog implements Log {

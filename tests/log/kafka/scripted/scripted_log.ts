@@ -2,7 +2,10 @@
 import { KafkaCluster } from "../../../../src/log/kafka/kafka_cluster.ts";
 import { KafkaLog } from "../../../../src/log/kafka/kafka_log.ts";
 import type { Log, LogReport } from "../../../../src/log/log.ts";
-import { PrefixedLog } from "../../../../src/log/prefixed_log.ts";
+import {
+  PrefixedLog,
+  withoutPrefix,
+} from "../../../../src/log/prefixed_log.ts";
 import type { VirtualClock } from "../../../virtual_clock.ts";
 import type { ScriptedKafka } from "./scripted_kafka.ts";
 
@@ -31,9 +34,10 @@ const PREFIX = "p-";
 export function openScripted(
   kafka: ScriptedKafka,
   clock: VirtualClock,
-  report: LogReport = () => {},
+  told: LogReport = () => {},
 ): Log {
   const closed = new AbortController();
+  const report = withoutPrefix(told, PREFIX);
   const cluster = clusterOf(kafka, clock, report, closed.signal);
   const settings = {
     kind: "kafka",
