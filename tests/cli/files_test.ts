@@ -183,8 +183,8 @@ testRunning(
     assert.equal(
       refused.stderr,
       `fraudstream: ${data}: its data set is not complete, 'generate' was ` +
-        "interrupted; run it again with --force, or, to read the days that are " +
-        `there, remove ${mark}\n`,
+        "interrupted; run it again with --force, or, to read the finished days, " +
+        `remove ${mark}\n`,
     );
     // Both ways out that the line names.
     Deno.removeSync(mark);

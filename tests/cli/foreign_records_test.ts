@@ -83,7 +83,8 @@ testRunning(
       const ended = await runMain([command, `--data=${data}`, ...flags]);
       assert.equal(ended.code, 0, `${command}: ${ended.stderr}`);
       if (command === "report") {
-        const left = ended.stderr.split("no profile was left out").length - 1;
+        const left = ended.stderr.split("record that is not a profile").length -
+          1;
         assert.equal(left, 2 * VALUES.length, ended.stderr);
       }
       if (command === "export") {

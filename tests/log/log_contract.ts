@@ -744,7 +744,8 @@ export function logContract(
             },
           }),
       });
-      assert.deepEqual(events, ["step", "committed", "closed"]);
+      // Kafka's ends of transactions take an offset, and an empty step, too.
+      assert.match(events.join(), /^(?:step,committed,)+closed$/);
     });
   }
 

@@ -367,8 +367,8 @@ async function chooseOutput(
   const out = requireFlag("--out", options.out, example);
   const input = options.in;
   if (format === "html") {
-    checkEnding(out);
     await checkOutput({ out, force, format, input });
+    checkEnding(out);
   } else await checkFolder(out, force);
   return { out, format, force };
 }
