@@ -246,8 +246,8 @@ function readPolicy(
   if (quota !== undefined && quota < partitions) {
     const flag = alertCards === undefined ? "--alert-budget" : "--alert-cards";
     throw new ConfigError(
-      `${flag}=${quota} cannot be shared by ${partitions} partitions, each of ` +
-        `which has its part; give at least ${partitions}`,
+      `${flag}=${quota} cannot be divided among ${partitions} partitions; ` +
+        `give at least ${partitions}`,
     );
   }
   if (alertCards !== undefined) return { kind: "cards", perDay: alertCards };
