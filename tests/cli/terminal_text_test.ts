@@ -21,7 +21,7 @@ testRunning("texts of a registry are shown escaped", async () => {
   await using folder = temporaryFolder();
   const entry = {
     day: 1,
-    action: HOSTILE,
+    action: "promoted",
     version: HOSTILE,
     champion: HOSTILE,
     reason: `${HOSTILE}\n* fake line`,
@@ -47,6 +47,14 @@ testRunning("texts of a registry are shown escaped", async () => {
   assertShown(json);
   assert.deepEqual(JSON.parse(json.stdout).history, [entry]);
   assertShown(await models(`--promote=${HOSTILE}`));
+  const history = [{ ...entry, action: HOSTILE }];
+  Deno.writeTextFileSync(
+    join(folder.path, "registry.json"),
+    JSON.stringify({ ...registry, history }),
+  );
+  const refused = await models();
+  assert.equal(refused.code, 1);
+  assertShown(refused);
 });
 
 testRunning(
