@@ -104,10 +104,10 @@ export class KafkaLog implements Log {
       const count = counts.get(name) ?? partitions;
       if (count === partitions) continue;
       throw new ConfigError(
-        `topic ${name} has ${count} partitions, but this ` +
-          `stream was created with ${partitions}: keys are in other partitions ` +
-          `than their windows, so it cannot continue; ` +
-          `create a new stream with another --topic-prefix`,
+        `topic ${name} has ${count} partitions, but this stream was created ` +
+          `with ${partitions}: keys are in other partitions than their ` +
+          `windows, so it cannot continue; create a new stream with another ` +
+          `--topic-prefix`,
       );
     }
   }
@@ -120,8 +120,7 @@ export class KafkaLog implements Log {
     const { topics } = await this.#cluster.metadata(names);
     const counts = new Map<string, number>();
     for (const { code, name, leaders } of topics) {
-      if (code !== 0) continue;
-      counts.set(name, leaders.length);
+      if (code === 0) counts.set(name, leaders.length);
     }
     return counts;
   }
@@ -190,8 +189,8 @@ export class KafkaLog implements Log {
   }
 
   async #checkSettings(spec: TopicSpec): Promise<void> {
-    const name = spec.name;
-    const settings = await this.#settings(spec.name);
+    const { name } = spec;
+    const settings = await this.#settings(name);
     const refuse = (why: string) => {
       throw new ConfigError(`topic ${name} ${why}`);
     };
@@ -259,10 +258,9 @@ export class KafkaLog implements Log {
     partition: number,
     time: number,
   ): Promise<number> {
-    const name = topic;
-    const request = listOffsetsRequest(name, [partition], time);
+    const request = listOffsetsRequest(topic, [partition], time);
     const offsets = await this.#cluster.retry(async () => {
-      const node = await this.#cluster.leader({ topic: name, partition });
+      const node = await this.#cluster.leader({ topic, partition });
       return await this.#lane.send(node, request);
     });
     return offsets.get(partition) ?? -1;
@@ -344,15 +342,9 @@ export class KafkaLog implements Log {
       const leaders = await this.#findLeaders(topic);
       if (!leaders) return [];
       const partitions = [...leaders.keys()];
-      const name = group;
-      const request = offsetFetchRequest(
-        name,
-        topic,
-        partitions,
-        false,
-      );
+      const request = offsetFetchRequest(group, topic, partitions, false);
       const commits = await this.#cluster.retry(async () => {
-        const node = await this.#cluster.coordinator("group", name);
+        const node = await this.#cluster.coordinator("group", group);
         return await this.#lane.send(node, request);
       });
       return partitions.map((partition) => commits.get(partition));
@@ -362,10 +354,9 @@ export class KafkaLog implements Log {
   /** See Log. */
   async members(group: string): Promise<number> {
     return await this.#translate(async () => {
-      const name = group;
-      const request = describeGroupRequest(name);
+      const request = describeGroupRequest(group);
       return await this.#cluster.retry(async () => {
-        const node = await this.#cluster.coordinator("group", name);
+        const node = await this.#cluster.coordinator("group", group);
         return await this.#lane.send(node, request);
       });
     });
@@ -374,7 +365,7 @@ export class KafkaLog implements Log {
   /** See Log. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     await this.#translate(async () => {
-      const place = { topic: topic, partition };
+      const place = { topic, partition };
       const request = deleteRecordsRequest(place, before);
       await this.#cluster.retry(async () => {
         await this.#lane.send(await this.#cluster.leader(place), request);
@@ -389,13 +380,12 @@ export class KafkaLog implements Log {
       this.#options.closed.signal,
       this.#cluster.clock,
     );
-    const transactionalId = id;
     const lane = this.#cluster.lane();
     const producer = await this.#translate(() =>
       KafkaProducer.open({
         cluster: this.#cluster,
         lane,
-        transactionalId,
+        transactionalId: id,
         timeoutMs: PRODUCER_TRANSACTION_MS,
         signal: patience,
       })

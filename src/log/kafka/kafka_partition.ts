@@ -165,8 +165,7 @@ export class OwnedPartition {
   async #fetchCommit(): Promise<Commit | undefined> {
     const { cluster, consume, partition, patience } = this.#options;
     const signal = patience;
-    const group = consume.group;
-    const topic = consume.topic;
+    const { group, topic } = consume;
     const request = offsetFetchRequest(group, topic, [partition], true);
     const commits = await cluster.retry(async () => {
       const node = await cluster.coordinator("group", group);
@@ -178,7 +177,7 @@ export class OwnedPartition {
   async #startOffset(): Promise<number> {
     const { cluster, consume, partition, patience } = this.#options;
     const signal = patience;
-    const topic = consume.topic;
+    const { topic } = consume;
     const request = listOffsetsRequest(topic, [partition], EARLIEST);
     const offsets = await cluster.retry(async () => {
       const node = await cluster.leader({ topic, partition });
