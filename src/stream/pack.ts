@@ -10,7 +10,7 @@ import {
   type FeatureParameters,
 } from "../features/parameters.ts";
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { INT_MAX, TRANSACTION_ID_MAX } from "../payment/payment.ts";
+import { PAYMENT_RECORD } from "../payment/record_field.ts";
 import { isAmount } from "../payment/validation.ts";
 
 const MAGIC = 0x3150_5346; // "FSP1"
@@ -127,24 +127,13 @@ export function packSource(bytes: Uint8Array): number | undefined {
 }
 
 /** Ranges of the cells of a payment, TX_AMOUNT aside, which has its own rule. */
-const CELL_RANGES: readonly (readonly [min: number, max: number])[] = [
-  [0, TRANSACTION_ID_MAX],
-  [
-    Date.parse("0001-01-01T00:00:00Z") / 1000,
-    Date.parse("9999-12-31T23:59:59Z") / 1000,
-  ],
-  [0, INT_MAX],
-  [0, INT_MAX],
-  [0, 0],
-  [0, INT_MAX],
-  [0, 1],
-  [0, INT_MAX],
-];
+const CELL_MIN = new Float64Array(PAYMENT_CELLS);
+const CELL_MAX = new Float64Array(PAYMENT_CELLS);
+for (const { cell, max } of PAYMENT_RECORD) CELL_MAX[cell] = max;
+CELL_MIN[CELL.datetime] = Date.parse("0001-01-01T00:00:00Z") / 1000;
+CELL_MAX[CELL.datetime] = Date.parse("9999-12-31T23:59:59Z") / 1000;
 /** Greatest value of a customer total; the least is 0. */
 const TOTAL_MAX = Number.MAX_SAFE_INTEGER;
-
-const CELL_MIN = Float64Array.from(CELL_RANGES, ([min]) => min);
-const CELL_MAX = Float64Array.from(CELL_RANGES, ([, max]) => max);
 
 function isRow(cells: Float64Array, at: number, width: number): boolean {
   if (!isAmount(cells[at + CELL.amount])) return false;
