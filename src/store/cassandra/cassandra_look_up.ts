@@ -120,7 +120,7 @@ export class CassandraLookUp implements LookUp {
       .map((row) => checkedObjectOf(table, row));
   }
 
-  /** Makes the verdicts' table: only who looks at cases needs it. */
+  /** Creates the table of verdicts on first use: a stream whose cases nobody opens has none. */
   async #make(): Promise<void> {
     if (this.#made) return;
     await this.#session.ensure([this.#verdicts]);
