@@ -27,8 +27,8 @@ async function run(options: JobOptions): Promise<number> {
   try {
     return (await runJob(options)).exchanges;
   } catch (cause) {
-    const { faults, joins, stops } = options;
-    const what = JSON.stringify({ faults: [...faults], joins, stops });
+    const { faults, ...others } = options;
+    const what = JSON.stringify({ faults: [...faults], ...others });
     throw new Error(`${what}: ${(cause as Error).message}`, { cause });
   }
 }
@@ -60,7 +60,8 @@ Deno.test("exactly once, whatever fails while consumers come and go", async () =
     }));
     const joins = several(2, () => 1 + below(80));
     const stops = random() < 0.5 ? [] : several(2, () => 1 + below(80));
-    await run({ seed, faults, joins, stops });
+    const stepMs = random() < 0.3 ? below(1500) : 0;
+    await run({ seed, faults, joins, stops, stepMs });
   });
 });
 
