@@ -45,6 +45,16 @@ for (const fault of FAULTS) {
   });
 }
 
+for (const fault of ["request lost", "answer lost"] as const) {
+  Deno.test(`exactly once, whichever exchange is ${fault} as a consumer is told to stop`, async () => {
+    for (let n = 1;; n++) {
+      const faults = new Map([[n, fault]]);
+      const options = { seed: 1, faults, joins: [], stops: [n] };
+      if (await run(options) < n) return assert.ok(n > 50);
+    }
+  });
+}
+
 Deno.test("exactly once, whatever fails while consumers come and go", async () => {
   await forEachSeed(300, 3000, async (seed) => {
     const random = chance(seed);
