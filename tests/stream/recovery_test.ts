@@ -13,7 +13,10 @@ import {
   valueStart,
 } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/stream/control.ts";
-import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import {
+  DeadLetterBox,
+  readDeadLetters,
+} from "../../src/stream/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { acceptMissingStart } from "../../src/stream/opening.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
@@ -30,6 +33,7 @@ import {
 } from "../../src/stream/commit.ts";
 import { readStatus } from "../../src/stream/status.ts";
 import {
+  CONTROL_TOPIC,
   CUSTOMER_GROUP,
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
@@ -537,6 +541,37 @@ for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
     await assert.rejects(open(), { message: REFUSED });
   });
 }
+
+Deno.test("a start is accepted only where something is missing", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  const { log } = folder;
+  await acceptMissingStart(log, new Control(log));
+  const ends = await log.endOffsets(CONTROL_TOPIC);
+  await appendPayments(log, 0, [paymentAt(1, {})]);
+  await acceptMissingStart(log, new Control(log));
+  assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
+});
+
+Deno.test("a record that has a dead letter stays refused when the position is lost, though this version would take it", async () => {
+  const parameters = parametersOf(1);
+  await using folder = await openMemory(parameters);
+  const { log } = folder;
+  const rows = [1, 2, 3].map((n) => paymentAt(1000 * n, { transactionId: n }));
+  await appendPayments(log, 0, rows);
+  const batch = await log.read(TRANSACTION_TOPIC, 0, 0, {
+    records: 10,
+    bytes: 1 << 20,
+  });
+  const source = { topic: TRANSACTION_TOPIC, partition: 0 };
+  const box = new DeadLetterBox();
+  box.add(source, batch, 0, "implausible", "as an older version found");
+  await (await log.producer("an older version")).append(box.appends());
+  const stage = await StageDriver.customers(log, parameters);
+  await stage.drain([0]);
+  const { read, emitted, deadLettered } = await stage.counters();
+  assert.deepEqual([read, emitted, deadLettered], [3, 2, 1]);
+  assert.equal((await Array.fromAsync(readDeadLetters(log))).length, 1);
+});
 
 /** Lets a log show packs as versions wrote them that did not name the partition of their payments. */
 function showOldPacks(log: EmbeddedLog): void {
