@@ -17,10 +17,10 @@ import {
   setText,
   table,
 } from "./dom.js";
+import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
-/** @import { LivePayment } from "../views/live_state.ts" */
-/** @import { Snapshot } from "../views/snapshot.ts" */
+/** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
 const CHARTS_MS = 1000;
@@ -38,9 +38,10 @@ function tile(name, label) {
     element,
     /** @param {Numbers} numbers */
     show(numbers) {
-      const [text, more] = numbers[name];
+      const [text, more, isTruth = false] = numbers[name];
       setText(value, text);
       setText(note, more);
+      element.classList.toggle("of-truth", isTruth);
     },
   };
 }
@@ -68,8 +69,10 @@ export function openNow(root) {
   return {
     /** @param {Snapshot} snapshot */
     update(snapshot) {
-      const numbers = tilesOf(snapshot);
+      const numbers = tilesOf(snapshot, isTruthShown());
       for (const one of tiles) one.show(numbers);
+      // Old payments are neither the newest ones nor a rate.
+      if (snapshot.reading) return;
       const now = performance.now();
       if (now - chartsAt >= CHARTS_MS) {
         chartsAt = now;
@@ -160,7 +163,9 @@ function streamPanel() {
         ["Amount", "number"],
         ["Score", "number"],
         ["Decision", "least"],
-        ["Label (simulated)"],
+        ...isTruthShown()
+          ? [/** @type {const} */ (["Truth (simulation)"])]
+          : [],
       ],
       body,
       "scroll tall",
@@ -169,9 +174,11 @@ function streamPanel() {
   return {
     element,
     /** @param {Snapshot} snapshot */
-    show({ recent }) {
+    show({ recent, truth }) {
       if (paused) return;
-      const shown = recent.map((payment, i) => rows[i].show(payment));
+      const shown = recent.slice(0, ROWS).map((payment, i) =>
+        rows[i].show(payment, truth.recent[i])
+      );
       if (body.childElementCount !== shown.length) {
         body.replaceChildren(...shown);
       }
@@ -221,11 +228,11 @@ function chartsOf() {
       const times = seconds.payments.map((_, i) => seconds.from + i);
       const last = seconds.payments.at(-1) ?? 0;
       rate.draw(
-        [times, seconds.payments],
+        [times, [...seconds.payments]],
         `Newest: ${countOf(last, "payment")} per second`,
       );
       alerts.draw(
-        [times, seconds.alerts],
+        [times, [...seconds.alerts]],
         `Newest: ${countOf(seconds.alerts.at(-1) ?? 0, "alert")} per second`,
       );
       // The newest day is not complete.
@@ -260,21 +267,21 @@ function row() {
   const cells = ["least", "number least", "number least", "number", "number"]
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
-  const model = h("td", { class: "least" });
+  const decision = h("td", { class: "least" });
   const label = h("td");
   const element = h(
     "tr",
     {},
     h("td", { class: "number" }, link),
     cells,
-    model,
-    label,
+    decision,
+    isTruthShown() && label,
   );
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {LivePayment} payment */
-    show(payment) {
+    /** @param {RecentPayment} payment @param {Truth["recent"][number] | undefined} truth */
+    show(payment, truth) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;
       shown = key;
@@ -286,14 +293,14 @@ function row() {
       setText(terminal, String(payment.terminal));
       setText(amount, money(payment.amount));
       setText(points, score(payment.score));
-      model.replaceChildren(
+      decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored")
+          ? mark("unknown", "not scored yet")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(payment.fraud, payment.scenario));
+      label.replaceChildren(labelMark(truth?.fraud, truth?.scenario));
       return element;
     },
   };

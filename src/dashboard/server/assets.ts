@@ -16,7 +16,7 @@ import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
 import settingsJs from "../page/settings.js" with { type: "text" };
 import styleCss from "../page/style.css" with { type: "text" };
-import { DEFINITIONS, TILES, tilesOf } from "../page/tiles.js";
+import { DEFINITIONS, type Said, TILES, tilesOf } from "../page/tiles.js";
 import tilesJs from "../page/tiles.js" with { type: "text" };
 import toastJs from "../page/toast.js" with { type: "text" };
 import type { Snapshot } from "../views/snapshot.ts";
@@ -35,13 +35,13 @@ export function pageWith(snapshot: Snapshot): string {
 
 /** What now.js builds of it. */
 function firstView(snapshot: Snapshot): string {
-  const numbers: Readonly<Record<string, readonly string[]>> = tilesOf(
+  const numbers: Readonly<Record<string, Said>> = tilesOf(
     snapshot,
   );
   const tiles = Object.entries(TILES).map(([name, label]) => {
-    const [value, note] = numbers[name].map(escaped);
-    return `<div class="tile"><dt>${label}</dt><dd>${value}</dd>` +
-      `<dd class="note">${note}</dd></div>`;
+    const [value, note] = numbers[name];
+    return `<div class="tile"><dt>${label}</dt><dd>${escaped(value)}</dd>` +
+      `<dd class="note">${escaped(note)}</dd></div>`;
   });
   return `<div class="early"><div class="head"><h1>Now</h1></div>` +
     `<dl class="tiles">${tiles.join("")}</dl>` +
