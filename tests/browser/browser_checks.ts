@@ -179,7 +179,9 @@ async function checks(browser: Browser): Promise<void> {
     "Now shows payments that move, and stops when told to",
     async () => {
       await open(page, served.address, "now");
-      const first = () => page.locator("tbody tr td a").first().textContent();
+      const first = () =>
+        page.getByRole("region", { name: "Newest payments" })
+          .locator("tbody tr td a").first().textContent();
       const before = await first();
       await until(async () => await first() !== before);
       await page.getByRole("button", { name: "Pause" }).click();

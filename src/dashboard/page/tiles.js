@@ -100,12 +100,16 @@ function storedOf({ stored, produced, deadLetters }) {
 
 /** @type {SayTruth} */
 function fraudsOf({ totals, truth: { totals: all } }, truth) {
-  const known = `${count(totals.frauds)} known`;
-  if (truth) {
-    const share = percent(all.frauds / totals.payments);
-    return [count(all.frauds), `${share} in truth, ${known} so far`, true];
-  }
-  return [count(totals.frauds), `in ${countOf(totals.payments, "payment")}`];
+  const known = count(totals.frauds);
+  return truth
+    ? [
+      known,
+      `${count(all.frauds)} in truth, ${
+        percent(all.frauds / totals.payments)
+      } of the payments`,
+      true,
+    ]
+    : [known, `in ${countOf(totals.payments, "payment")}`];
 }
 
 /** @type {Say} */
@@ -125,16 +129,16 @@ function riskOf({ open }) {
 
 /** @type {SayTruth} */
 function stoppedOf({ totals, truth: { totals: all } }, truth) {
+  const stopped = shortMoney(totals.stoppedAmount);
   return truth
     ? [
-      shortMoney(all.stoppedAmount),
-      `of ${shortMoney(all.fraudAmount)} in all frauds, in truth`,
+      stopped,
+      `in truth ${shortMoney(all.stoppedAmount)} of ${
+        shortMoney(all.fraudAmount)
+      }`,
       true,
     ]
-    : [
-      shortMoney(totals.stoppedAmount),
-      `of ${shortMoney(totals.fraudAmount)} in known frauds`,
-    ];
+    : [stopped, `of ${shortMoney(totals.fraudAmount)} in known frauds`];
 }
 
 /** @type {Say} */
