@@ -47,7 +47,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import { tableFormat } from "../output/feature_table.ts";
+import { tableFormat } from "../output/table_output.ts";
 import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
