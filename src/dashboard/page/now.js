@@ -17,8 +17,7 @@ import {
 import { TILES, tilesOf } from "./tiles.js";
 
 /** @import { LineChart } from "./chart.js" */
-/** @import { LivePayment } from "../views/live_state.ts" */
-/** @import { Snapshot } from "../views/snapshot.ts" */
+/** @import { RecentPayment, Snapshot } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Figures */
 
 const CHARTS_MS = 1000;
@@ -149,7 +148,7 @@ function showCharts(rate, days, { seconds, days: sums }) {
   const times = seconds.payments.map((_, i) => seconds.from + i);
   const last = seconds.payments.at(-1) ?? 0;
   rate.draw(
-    [times, seconds.payments, seconds.alerts],
+    [times, [...seconds.payments], [...seconds.alerts]],
     `Newest: ${count(last)} payments per second`,
   );
   // The newest day is not complete.
@@ -187,7 +186,7 @@ function row() {
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {LivePayment} payment */
+    /** @param {RecentPayment} payment */
     show(payment) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;
@@ -207,7 +206,7 @@ function row() {
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(payment.fraud, payment.scenario));
+      label.replaceChildren(labelMark(undefined, undefined));
       return element;
     },
   };
