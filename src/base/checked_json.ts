@@ -106,7 +106,7 @@ export class CheckedJson {
     );
     this.check(
       length === undefined || numbers.length === length,
-      `${what} has ${numbers.length} numbers and not ${length}`,
+      `${what} must have ${length} numbers, not ${numbers.length}`,
     );
     return numbers;
   }

@@ -144,7 +144,10 @@ export class RingMemory {
     const page = this.#pages++;
     const slab = Math.floor(page / SLAB_PAGES);
     if (slab > SLABS_MAX) {
-      throw new RangeError("the windows of one partition are over 8 GiB");
+      throw new RangeError(
+        "the windows of one partition need more than 8 GiB; use more " +
+          "--partitions or fewer --windows",
+      );
     }
     if (slab === this.words.length) {
       this.#addSlab(new ArrayBuffer(4 * SLAB_WORDS));

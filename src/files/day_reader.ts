@@ -195,8 +195,9 @@ export class DayReader {
     if (!this.#ids.full) return undefined;
     throw new DataError(
       `${this.#shown(place)}: more than ${IDS_MAX} payments whose ` +
-        "TRANSACTION_ID does not count up from row to row, too many to tell " +
-        "repeated ones; number the payments in order of time, or split them",
+        "TRANSACTION_ID is not one more than that of the row before, too many " +
+        "to find repeated ids; number the payments in order of time, or " +
+        "split the files",
     );
   }
 

@@ -146,8 +146,8 @@ async function* streamRows(
       }
       if (format !== undefined || stream.compressed) {
         throw new DataError(
-          `${name}: Parquet, but not as its name says; name it NAME.parquet, ` +
-            "without another compression around it",
+          `${name}: a Parquet file under another name, or compressed ` +
+            "again; name it NAME.parquet, without another compression",
         );
       }
       yield* parquetRows(file, options);

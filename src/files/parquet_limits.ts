@@ -77,7 +77,7 @@ async function countValues(
     if (
       !(size >= 0 && stored >= 0 && count !== undefined && count >= 0) ||
       stored > bytes.byteLength - reader.offset
-    ) throw new Error("a page header that makes no sense");
+    ) throw new Error("an invalid page header");
     check("values in a page", count, PAGE_VALUES_MAX);
     if (data) values += count;
     const second = header.data_page_header_v2;

@@ -293,8 +293,8 @@ class TemporaryFile {
           "TMPDIR points to, before main.ts"
         : fileErrorReason(error, "write", "");
       throw new DataError(
-        "cannot sort more payments than fit in memory in the system's folder " +
-          `for temporary files: ${reason}`,
+        "cannot write a temporary file to sort payments that do not fit in " +
+          `memory: ${reason}, or set TMPDIR to another folder`,
         { cause: error },
       );
     }

@@ -217,8 +217,8 @@ export async function requireKept(
   if (start <= offset) return;
   throw new LogError(
     `the records of ${topic} partition ${partition} from offset ${offset} to ` +
-      `${start} are needed to restore the windows and have been deleted; see ` +
-      `to the topic's retention, and start a new stream`,
+      `${start} are needed to restore the windows and were deleted; check ` +
+      `the topic's retention, and start a new stream`,
   );
 }
 

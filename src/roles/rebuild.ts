@@ -135,9 +135,8 @@ async function requireWritten(
   if (held >= written) return;
   throw new DataError(
     `${output} holds ${held} records, but ${group} has written ${written}: ` +
-      `the log has lost some, and the store would lack them. It was left as ` +
-      `it is; to clear it and fill it with what remains, add ` +
-      `--accept-missing-start`,
+      `the log has lost some, and the store would lack them; to clear it and ` +
+      `fill it with what remains, add --accept-missing-start`,
   );
 }
 
@@ -157,9 +156,8 @@ async function requireWhole(
       : `only what came from ${formatDate(timestamps[0] / 1000)} on`;
     throw new DataError(
       `${name} partition ${partition} begins at offset ${start}, so the log ` +
-        `holds ${since}: the store would lack what came before. It was left ` +
-        `as it is; to clear it and fill it with what remains, add ` +
-        `--accept-missing-start`,
+        `holds ${since}: the store would lack what came before; to ` +
+        `clear it and fill it with what remains, add --accept-missing-start`,
     );
   }
 }

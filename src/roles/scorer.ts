@@ -290,7 +290,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       if (!(score >= 0 && score <= 1)) {
         throw new ModelError(
           `the model ${version} gives payment ${cells[at + CELL.id]} the ` +
-            `score ${score}, which is not in 0…1; take another model`,
+            `score ${score}, which is not in 0…1; use another model`,
         );
       }
       const alert = this.#decide(at, score, offset, emitted + row);
@@ -390,7 +390,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       work: new AlertMemory(this.#alerts, firstId),
       done: (found) => {
         if (found === expected) return;
-        logger.warn("not all alerts of the open days are known any more", {
+        logger.warn("some alerts of the open days are no longer in the log", {
           partition,
           found,
           expected,

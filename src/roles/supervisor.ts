@@ -240,7 +240,9 @@ export class Stream implements AsyncDisposable {
     });
     const stop = async () => {
       if (await thread.stop(STOP_MS)) return;
-      logger.warn("a role that did not stop was ended", { thread: name });
+      logger.warn("a role did not stop in time and was ended", {
+        thread: name,
+      });
     };
     signal.addEventListener("abort", stop);
     try {

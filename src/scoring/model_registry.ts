@@ -105,7 +105,7 @@ function parseRegistry(text: string, path: string): Registry {
     new ModelError(
       `${path} is not a registry of models that this program reads (${what}); ` +
         `restore it from a copy made by 'fraudstream backup', or move its ` +
-        `folder away to begin a new one`,
+        `folder away to start a new one`,
     )
   );
   const { checksum, ...rest } = file.object(
@@ -175,9 +175,8 @@ export function openVersion(folder: string, version: string): OpenedModel {
   const model = openModel(versionPath(folder, version));
   if (model.version === version) return model;
   throw new ModelError(
-    `${model.path} holds the model ${model.version}: it is not the file ` +
-      `that the registry speaks of; restore it from a copy made ` +
-      `by 'fraudstream backup'`,
+    `${model.path} holds the model ${model.version}, but the registry says ` +
+      `${version}; restore it from a copy made by 'fraudstream backup'`,
   );
 }
 
@@ -276,7 +275,7 @@ export function rolledBack(registry: Registry): Registry {
   if (before === undefined) {
     throw new DataError(
       "there is no champion before the current one; " +
-        "'fraudstream models' lists what there is",
+        "'fraudstream models' lists the versions",
     );
   }
   return withEntry(registry, {

@@ -98,7 +98,7 @@ class StreamSimulation implements Simulation {
       throw new DataError(
         `TX_TIME_SECONDS ends with day ${
           DAYS_MAX - 1
-        } of the stream; go on with a new stream and a later start date`,
+        } of the stream; continue with a new stream and a later --start`,
       );
     }
     const columns = this.#drawDay(day);

@@ -169,9 +169,9 @@ export class RowSpool implements AsyncDisposable {
       await action(this.#file.handle);
     } catch (error) {
       throw new StoreError(
-        `the temporary file ${this.#file?.path ?? ""} in which rows are ` +
-          `sorted: ${error instanceof Error ? error.message : error}; give ` +
-          `it room and permission, TMPDIR says where it is`,
+        `cannot sort rows in the temporary file ${this.#file?.path ?? ""}: ` +
+          `${error instanceof Error ? error.message : error}; make room, or ` +
+          `set TMPDIR to another folder`,
         { cause: error },
       );
     }

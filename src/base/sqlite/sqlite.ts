@@ -200,8 +200,8 @@ export class Sqlite {
   #waitingFor(waitedMs: number): string {
     const { path, what } = this.#options;
     return `another process has held the lock of the ${what} ${path} for ` +
-      `${Math.floor(waitedMs / 1000)} s and still lives; this one waits ` +
-      `until it continues or ends`;
+      `${Math.floor(waitedMs / 1000)} s and is still running; waiting ` +
+      `until it releases it or ends`;
   }
 
   /** An error as people should read it; `doing` says where something was damaged. */

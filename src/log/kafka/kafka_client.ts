@@ -194,22 +194,22 @@ function translated(error: unknown, place: string): Error {
   if (name === "NotCapable" || /^Requires \w+ access/.test(reason)) {
     return new ConfigError(
       `Kafka at ${place} cannot be used: ${reason}; or start the program by ` +
-        `'deno task start:cluster', which has what a cluster needs`,
+        `'deno task start:cluster', which has the permissions for a cluster`,
       { cause: error },
     );
   }
   if (name === "KafkaJSSASLAuthenticationError") {
     return new LogError(
-      `the broker ${place} does not accept user name and password: ` +
-        `${message}; see --kafka-sasl, --kafka-username and ` +
+      `the broker ${place} does not accept the user name and password: ` +
+        `${message}; check --kafka-sasl, --kafka-username and ` +
         `FRAUDSTREAM_KAFKA_PASSWORD`,
       { cause: error },
     );
   }
   if (/certificate/i.test(message)) {
     return new LogError(
-      `the broker ${place} cannot be trusted: ${message}; see --kafka-ca-file ` +
-        `and give its address as its certificate has it`,
+      `the broker ${place} cannot be trusted: ${message}; check ` +
+        `--kafka-ca-file, and give the address that its certificate names`,
       { cause: error },
     );
   }

@@ -232,9 +232,9 @@ export class KafkaCluster {
     if (this.#outage.told || now - this.#outage.since < OUTAGE_MS) return;
     this.#outage.told = true;
     const { message } = error as Error;
-    this.#options.report("warning", "Kafka does not answer as it should", {
+    this.#options.report("warning", "Kafka answers with errors", {
       error: message,
-      then: "trying again until it does",
+      then: "trying again until it succeeds",
     });
   }
 

@@ -201,10 +201,14 @@ class Consumer {
       if (ending === "rebalance") end(ending);
       if (ending !== "lost") continue;
       const { consume, report } = this.#options;
-      report("warning", "the group has taken this consumer for dead", {
-        group: consume.group,
-        then: "joining again; nothing that it had not committed counts",
-      });
+      report(
+        "warning",
+        "the group has removed this consumer, which was silent",
+        {
+          group: consume.group,
+          then: "joining again, and doing again what was not committed",
+        },
+      );
       return end(ending);
     }
   }
@@ -368,9 +372,9 @@ class Consumer {
 
 function recordsGone(topic: string, offset: number): LogError {
   return new LogError(
-    `offset ${offset} of ${topic} is not there (any more): records have been ` +
+    `offset ${offset} of ${topic} no longer exists: records were ` +
       `deleted before they were read, or the topic was created again; set its ` +
-      `retention.ms to -1 and start over with another --topic-prefix`,
+      `retention.ms to -1 and start again with another --topic-prefix`,
   );
 }
 

@@ -98,9 +98,9 @@ export class CassandraLookUp implements LookUp {
     const table = this.#verdicts;
     if (idOf(table, transactionId) === undefined) {
       throw new StoreError(
-        `transaction ${transactionId}: no verdict can be kept, for ` +
-          `transaction_id of ${this.#place(table)} is an int, ` +
-          `which ends at ${INT_MAX}`,
+        `transaction ${transactionId}: the verdict cannot be stored, ` +
+          `because transaction_id of ${this.#place(table)} is an int ` +
+          `(up to ${INT_MAX})`,
       );
     }
     await this.#session.all(

@@ -98,7 +98,7 @@ export class RowEncoder {
   #refuse(column: Column<PaymentSource>, value: number, id: number): never {
     throw new StoreError(
       `transaction ${id}: ${column.name} is ${value}, but the column of ` +
-        `${this.#table} is an int, which ends at ${INT_MAX}`,
+        `${this.#table} is an int (up to ${INT_MAX})`,
     );
   }
 }

@@ -217,7 +217,7 @@ export class CassandraSession implements AsyncDisposable {
     throw new StoreError(
       `Cassandra, reading keyspace ${this.keyspace}: even small parts of ` +
         `the table take longer than ${READ_TIMEOUT_MS / 1000} s to count; ` +
-        `look at the cluster and try again`,
+        `check the cluster and try again`,
     );
   }
 

@@ -31,7 +31,7 @@ export function inflate(
   try {
     return known.unpack(packed, INFLATED_MAX);
   } catch {
-    return `cannot be decompressed (${known.name}): it is damaged, or more ` +
-      `than ${INFLATED_MAX >> 20} MiB come of it`;
+    return `cannot be decompressed (${known.name}): it is damaged, or ` +
+      `unpacks to more than ${INFLATED_MAX >> 20} MiB`;
   }
 }

@@ -50,7 +50,7 @@ class Output {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
     if (needed > this.#most) {
-      throw new RangeError(`more than ${this.#most} bytes come of it`);
+      throw new RangeError(`it unpacks to more than ${this.#most} bytes`);
     }
     const longer = Math.min(
       Math.max(needed, 2 * this.bytes.length),

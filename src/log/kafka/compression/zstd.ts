@@ -36,7 +36,9 @@ export function unpackZstd(packed: Uint8Array, bytesMax: number): Uint8Array {
     const { end, blocks, windowBytes } = frameAt(view, at);
     moved += blocks * windowBytes;
     if (windowBytes > WINDOW_MAX || moved > MOVED_MAX || end > length) {
-      throw new RangeError("a frame is damaged or out of all proportion");
+      throw new RangeError(
+        "a frame is damaged or unpacks to far too many bytes",
+      );
     }
     decompressor.push(packed.subarray(at, end), true);
     at = end;
