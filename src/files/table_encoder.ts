@@ -15,7 +15,7 @@ export const TABLE_FORMATS: readonly TableFormat[] = [
   "parquet",
 ];
 
-/** What a column holds; parquet needs to know, text formats print what comes. */
+/** The type of a column; only Parquet needs it. */
 export type ColumnKind = "int32" | "int64" | "double" | "text";
 
 /** A column of a table. */
