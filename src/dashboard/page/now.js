@@ -14,6 +14,7 @@ import {
   setText,
   table,
 } from "./dom.js";
+import { isoDay } from "./scale.js";
 import { TILES, tilesOf } from "./tiles.js";
 
 /** @import { LineChart } from "./chart.js" */
@@ -45,34 +46,22 @@ export function openNow(root) {
   const names = /** @type {(keyof Figures)[]} */ (Object.keys(TILES));
   const tiles = names.map((name) => tile(name, TILES[name]));
   const rate = lineChart({
-    label: "Payments and alerts per second, last two minutes of the clock",
+    label: "Payments and alerts per second, last two minutes of clock time",
     time: "clock",
-    series: [
-      { label: "Payments per second", colour: "accent", text: count },
-      {
-        label: "Alerts per second",
-        colour: "warn",
-        dash: [6, 4],
-        scale: "right",
-        text: count,
-      },
+    empty: "No payment yet.",
+    panels: [
+      { title: "payments per second", measure: "count", lines: ["payments"] },
+      { title: "alerts per second", measure: "count", lines: ["alerts"] },
     ],
-    axes: { y: count, right: count },
   });
   const days = lineChart({
     label: "Payments and share of frauds by event day",
     time: "day",
-    series: [
-      { label: "Payments per day", colour: "accent", text: count },
-      {
-        label: "Fraud share",
-        colour: "fraud",
-        dash: [6, 4],
-        scale: "right",
-        text: percent,
-      },
+    empty: "No payment yet.",
+    panels: [
+      { title: "payments per day", measure: "count", lines: ["payments"] },
+      { title: "share of frauds", measure: "share", lines: ["frauds"] },
     ],
-    axes: { x: "Day", y: count, right: percent },
   });
   const body = h("tbody");
   const rows = Array.from({ length: 40 }, () => row());
@@ -145,25 +134,30 @@ export function openNow(root) {
  * @param {LineChart} days
  * @param {Snapshot} snapshot
  */
-function showCharts(rate, days, { seconds, days: sums }) {
-  const times = seconds.payments.map((_, i) => seconds.from + i);
+function showCharts(rate, days, snapshot) {
+  const { seconds, days: sums, startSeconds } = snapshot;
   const last = seconds.payments.at(-1) ?? 0;
   rate.draw(
-    [times, seconds.payments, seconds.alerts],
+    {
+      x: seconds.payments.map((_, i) => seconds.from + i),
+      columns: [seconds.payments, seconds.alerts],
+    },
     `Newest: ${count(last)} payments per second`,
   );
-  // The newest day is not complete.
-  const whole = sums.length > 1 ? sums.slice(0, -1) : sums;
-  const newest = whole.at(-1);
+  const newest = sums.at(-1);
   days.draw(
-    [
-      whole.map(({ day }) => day),
-      whole.map(({ payments }) => payments),
-      whole.map(({ frauds, payments }) => payments ? frauds / payments : 0),
-    ],
+    {
+      x: sums.map(({ day }) => day),
+      columns: [
+        sums.map(({ payments }) => payments),
+        sums.map(({ frauds, payments }) => payments ? frauds / payments : null),
+      ],
+      partial: newest && !snapshot.complete ? [newest.day] : [],
+      startSeconds,
+    },
     newest
-      ? `Day ${newest.day}: ${count(newest.payments)} payments, ` +
-        `${percent(newest.frauds / newest.payments)} of them frauds`
+      ? `${isoDay(startSeconds, newest.day)}: ${count(newest.payments)} ` +
+        `payments, ${percent(newest.frauds / newest.payments)} of them frauds`
       : "Nothing yet",
   );
 }

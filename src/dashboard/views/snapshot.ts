@@ -57,6 +57,8 @@ export interface Snapshot {
   readonly open: { readonly alerts: number; readonly amount: number };
   /** Sums by second of the clock. */
   readonly seconds: ReturnType<LiveState["seconds"]>;
+  /** Midnight of day 0, seconds since 1970; undefined before it is known. */
+  readonly startSeconds: number | undefined;
   /** Sums by event day. */
   readonly days: readonly DayTotals[];
   /** The newest payments, newest first. */
@@ -100,6 +102,7 @@ export function snapshotOf(source: {
     totals: state.totals,
     open: state.open(),
     seconds: state.seconds(at / 1000),
+    startSeconds: status?.startSeconds,
     days: state.days(),
     recent: state.recent(),
   };
