@@ -160,11 +160,21 @@ function withoutUnknownValues(program: Command, args: string[]): string[] {
   });
 }
 
-/** The parser's message, with where to look for what there is, if it suggests nothing. */
+/** The parser's message, with what to do where it suggests nothing. */
 function withHint(message: string): string {
   const text = message.trim();
-  const [, what] = /^error: unknown (command|option) /.exec(text) ?? [];
+  const surplus =
+    /many arguments for '(.*)'\. Expected 0 .*? but got \d+: (.*)\.$/
+      .exec(text);
+  if (surplus) {
+    return `${surplus[1]} takes flags only, not ${
+      surplus[2]
+    }; --help lists them`;
+  }
+  const [, what, name] =
+    /^error: unknown (command|option) '(.*?)'/.exec(text) ?? [];
   if (what === undefined || text.endsWith("?)")) return text;
+  if (name === "version") return `${text} (Did you mean --version?)`;
   return what === "command"
     ? `${text}; 'fraudstream help' lists the commands`
     : `${text}; --help lists the flags`;

@@ -28,15 +28,10 @@ import {
   fillPredictionTable,
   openPredictionTable,
 } from "../output/prediction_table.ts";
-import { requireStoredRows } from "./stored_rows.ts";
+import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  checkEnd,
-  countStored,
-  openStoredStream,
-  requireAgreement,
-} from "../../stream/stored_stream.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
 import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
@@ -118,11 +113,7 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   badRows.tell();
   // The table holds what the store holds; that may not be what it should.
   if (options.skipBadRows) return; // what is left out has been named
-  const checked = await checkEnd(connection, stream, () => countStored(store));
-  if (checked.kind === "in flight") {
-    writeError("not all payments of the stream are stored yet\n");
-  }
-  requireAgreement(checked);
+  await requireAllStored(connection, stream, store);
 }
 
 /** What one pass over the store works with. */

@@ -18,8 +18,7 @@ import { isoDay } from "./scale.js";
 import { TILES, tilesOf } from "./tiles.js";
 
 /** @import { LineChart } from "./chart.js" */
-/** @import { LivePayment } from "../views/live_state.ts" */
-/** @import { Snapshot } from "../views/snapshot.ts" */
+/** @import { RecentPayment, Snapshot } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Figures */
 
 const CHARTS_MS = 1000;
@@ -60,7 +59,7 @@ export function openNow(root) {
     empty: "No payment yet.",
     panels: [
       { title: "payments per day", measure: "count", lines: ["payments"] },
-      { title: "share of frauds", measure: "share", lines: ["frauds"] },
+      { title: "share of known frauds", measure: "share", lines: ["frauds"] },
     ],
   });
   const body = h("tbody");
@@ -150,14 +149,16 @@ function showCharts(rate, days, snapshot) {
       x: sums.map(({ day }) => day),
       columns: [
         sums.map(({ payments }) => payments),
-        sums.map(({ frauds, payments }) => payments ? frauds / payments : null),
+        sums.map(({ frauds, payments, labelled }) =>
+          labelled && payments ? frauds / payments : null
+        ),
       ],
       partial: newest && !snapshot.complete ? [newest.day] : [],
       startSeconds,
     },
     newest
       ? `${isoDay(startSeconds, newest.day)}: ${count(newest.payments)} ` +
-        `payments, ${percent(newest.frauds / newest.payments)} of them frauds`
+        `payments`
       : "Nothing yet",
   );
 }
@@ -181,7 +182,7 @@ function row() {
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {LivePayment} payment */
+    /** @param {RecentPayment} payment */
     show(payment) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;
@@ -201,7 +202,7 @@ function row() {
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(payment.fraud, payment.scenario));
+      label.replaceChildren(labelMark(undefined, undefined));
       return element;
     },
   };

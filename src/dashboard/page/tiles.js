@@ -27,7 +27,7 @@ export function tilesOf(snapshot) {
   const last = seconds.payments.slice(-5);
   const perSecond = last.reduce((sum, n) => sum + n, 0) / last.length;
   const all = snapshot.complete ? ", complete" : "";
-  const share = percent(snapshot.frauds / snapshot.stored);
+  const share = percent(totals.frauds / totals.payments);
   const lag = stages.reduce((sum, stage) => sum + stage.lag, 0);
   return {
     rate: [count(perSecond), "mean of 5 s"],
@@ -38,8 +38,8 @@ export function tilesOf(snapshot) {
     ],
     time: [snapshot.eventTime?.slice(0, 16) ?? "not known yet", "UTC"],
     frauds: [
-      count(snapshot.frauds),
-      `${share} of the stored, simulated labels`,
+      count(totals.frauds),
+      `${share} of the payments, known so far`,
     ],
     alerts: [
       count(totals.alerts),
