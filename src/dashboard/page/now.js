@@ -9,7 +9,6 @@ import {
   mark,
   money,
   panel,
-  percent,
   score,
   setText,
   table,
