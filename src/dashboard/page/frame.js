@@ -155,7 +155,7 @@ export function frameOf(width, plotHeight, { x, ys }, legend = []) {
     return ticks.map(({ text }) => textWidth(text));
   });
   const left = Math.ceil(Math.max(8, ...widest) + 8);
-  const right = width - 10;
+  const right = Math.floor(width - 10);
   const head = legendOf(legend, width);
   const xFit = x.fit((right - left) / TICK_WIDTH);
   const xPlace = linear(xFit.range, [left, right]);
