@@ -257,7 +257,9 @@ async function checks(browser: Browser): Promise<void> {
             if (path.startsWith("alerts/")) {
               await view.getByRole("heading", { name: "Verdict" }).waitFor();
             }
-            if (path === "model") await view.locator(".curve").waitFor();
+            if (path === "model") {
+              await view.locator(".chart text").first().waitFor();
+            }
             assert.deepEqual(await violations(view), []);
             assert.equal(await overflow(view), 0);
             noErrors(view);
