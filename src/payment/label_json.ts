@@ -5,7 +5,7 @@
 import { parseObject } from "./payment_json.ts";
 import { TRANSACTION_ID_MAX } from "./payment.ts";
 
-/** What an analyst has decided about a payment, and when. */
+/** An analyst's decision about a payment, and its time. */
 export interface Verdict {
   /** TRANSACTION_ID. */
   readonly transactionId: number;

@@ -22,6 +22,7 @@ import {
 import { runThread, type Starter } from "../../base/thread.ts";
 import { addressOf, type PageSettings, portsToTry } from "./exposure.ts";
 import { Gate, SERVER_HOST } from "./gate.ts";
+import { usualValues } from "./model_usual.ts";
 import { LiveReader } from "./live_reader.ts";
 import { AlertIndex } from "../index/alert_index.ts";
 import { IndexFile } from "../index/index_file.ts";
@@ -105,7 +106,7 @@ async function runPage(
     state,
     index,
     cases: new CaseWriter(log, () => reader.readCases()),
-    usualOf: () => undefined,
+    usualOf: usualValues({ models, file: modelFile(settings) }),
     lookUp: () => store?.lookUp(),
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
     models,
@@ -171,6 +172,11 @@ function modelsFolder(settings: RunSettings): string | undefined {
   if (training) return training.folder;
   if (scoring?.model.kind === "registry") return scoring.model.folder;
   return folder === undefined ? undefined : join(folder, "models");
+}
+
+/** The file of the only model, where the scorer has no registry. */
+function modelFile({ scoring }: RunSettings): string | undefined {
+  return scoring?.model.kind === "file" ? scoring.model.path : undefined;
 }
 
 /** Opens the store, however long that takes; undefined after the signal. */

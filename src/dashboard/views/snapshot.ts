@@ -142,6 +142,8 @@ export interface Snapshot {
     /** Alerts in each. */
     readonly alerts: readonly number[];
   };
+  /** Midnight of day 0, seconds since 1970; undefined before it is known. */
+  readonly startSeconds: number | undefined;
   /** Sums of the newest event days, oldest first. */
   readonly days: readonly KnownDay[];
   /** The newest payments, newest first. */
@@ -199,6 +201,7 @@ export function snapshotOf(source: {
       amount: (total[SUM.undecidedCents] - snoozed.cents) / 100,
     },
     seconds: state.seconds(at / 1000),
+    startSeconds,
     days: newest.map((day) => {
       const known = index.knownOfDay(day);
       const { labelled } = known;

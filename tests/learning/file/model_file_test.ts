@@ -14,6 +14,7 @@ import {
   withVersion,
 } from "../../../src/learning/file/model_file.ts";
 import { examplesOf, scoreRows } from "../../../src/learning/data/payments.ts";
+import { usualOf } from "../../../src/learning/explain/usual_values.ts";
 import { randomPayments } from "../small_payments.ts";
 
 const PAYMENTS = randomPayments(4, 100);
@@ -38,6 +39,7 @@ function trained(kind: string): TrainedModel {
       frauds: 40,
       fingerprint: "f",
     },
+    usual: usualOf(examplesOf(PAYMENTS, ROWS)),
     settings: { trees: 3, seed: 0 },
     metrics: {
       "auc_roc": 0.9,
@@ -106,7 +108,23 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
   refused("[]", /the file must be an object, not \[\]/);
   refused("{}", /format must be fraudstream-model/);
   const edits: [string, RegExp, RegExp][] = [
-    ['"formatVersion": 2', /"formatVersion": 1/, /formatVersion is 2 and .* 1/],
+    [
+      '"formatVersion": 3',
+      /"formatVersion": 2/,
+      /formatVersion is 3 and this program reads 1 and 2/,
+    ],
+    ['"usual": {}', /"usual": .*\}\}/, /usual.TX_AMOUNT must be an object/],
+    [
+      '"usual": {"A":1}',
+      /"usual": .*\}\}/,
+      /usual.A is not an input/,
+    ],
+    [
+      '"usual": {"TX_AMOUNT":{"mean":"1"',
+      /"usual": \{"TX_AMOUNT":\{"mean":[0-9.]+/,
+      /usual.TX_AMOUNT.mean must be a number, not "1"/,
+    ],
+    ['"median":99', /"median":[0-9.]+/, /its content has version/],
     [
       '"kind": "oracle"',
       /"kind": "decision-tree"/,
@@ -138,6 +156,16 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
   }
 });
 
+Deno.test("a file of version 1 says nothing of what is usual, and keeps its version", () => {
+  const old = withVersion({ ...trained("decision-tree"), usual: undefined });
+  const text = formatModelFile(old);
+  assert.match(text, /"formatVersion": 1,/);
+  assert.doesNotMatch(text, /usual/);
+  const read = parseModelFile(text, "m.json");
+  assert.equal(read.usual, undefined);
+  assert.equal(formatModelFile(read), text);
+});
+
 /** A file whose only tree has the given columns instead of its own. */
 function withTree(change: Record<string, number[]>): string {
   const file = JSON.parse(formatModelFile(trained("decision-tree")));
@@ -165,9 +193,9 @@ Deno.test("a tree whose links do not make a tree is refused", () => {
     [{ input: [-1, -1, -1] }, /no node leads to node 1/],
     [{ input: [2, -1, -1] }, /node 0 splits by input 2 of 2/],
     [{ input: [0.5, -1, -1] }, /node 0 splits by input 0.5/],
-    [{ value: [0, 0.1] }, /trees\[0\]\.value has 2 numbers and not 3/],
-    [{ threshold: [] }, /threshold has 0 numbers and not 3/],
-    [{ input: [] }, /has 3 numbers and not 0/],
+    [{ value: [0, 0.1] }, /trees\[0\]\.value must have 3 numbers, not 2/],
+    [{ threshold: [] }, /threshold must have 3 numbers, not 0/],
+    [{ input: [] }, /must have 0 numbers, not 3/],
     [
       { threshold: [null as unknown as number, 0, 0] },
       /threshold\[0\] must be a number, not null/,
@@ -182,7 +210,10 @@ Deno.test("coefficients of another number, and no deviation, are refused", () =>
     Object.assign(parsed.body.linear, change);
     return JSON.stringify(parsed);
   };
-  refused(file({ coefficients: [1] }), /coefficients has 1 numbers and not 2/);
+  refused(
+    file({ coefficients: [1] }),
+    /coefficients must have 2 numbers, not 1/,
+  );
   refused(file({ mean: [0, null] }), /mean\[1\] must be a number, not null/);
   refused(file({ deviation: [1, 0] }), /deviation must be greater than 0/);
   refused(file({ intercept: "0" }), /intercept must be a number/);
