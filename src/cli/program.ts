@@ -184,7 +184,7 @@ function withHint(message: string): string {
 function tell(error: unknown, debug: boolean): number {
   if (error instanceof OutputClosedError) return EXIT_DONE;
   if (error instanceof CommanderError) {
-    // Commander has printed the error, or the help that was asked for.
+    // Commander has printed the error, or the requested help.
     return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USE;
   }
   const failure = error instanceof Error ? error : new Error(String(error));

@@ -28,7 +28,7 @@ export interface RegistryEntry {
   readonly version: string;
   /** The champion afterwards. */
   readonly champion: string;
-  /** Why, for people. */
+  /** Why, as text. */
   readonly reason: string;
   /** The metrics that the version was judged by, if it was. */
   readonly metrics?: Readonly<Record<string, number | null>>;

@@ -15,7 +15,7 @@ import { type Checkpoint, ReplayMarks } from "./replay_marks.ts";
 export interface Refusal {
   /** Stable word for the kind of defect. */
   readonly reason: DeadLetterReason;
-  /** One line for people. */
+  /** One line for messages. */
   readonly message: string;
   /** Offset of the accepted record because of which it is refused: a replay that begins after that one would accept it. */
   readonly because?: number;

@@ -57,7 +57,7 @@ export interface StageCommit {
   readonly version?: number;
   /** The offset that it belongs to. If another program has moved the group since, its offset differs. */
   readonly offset?: number;
-  /** The last record before the offset, where there is one: a topic that was made again holds another. */
+  /** The last record before the offset, where there is one: a topic that was created again holds another. */
   readonly last?: RecordMark | null;
   /** Greatest TX_TIME_SECONDS of the accepted rows up to the offset; 0 before the first. */
   readonly progress: number;

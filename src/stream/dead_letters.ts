@@ -44,7 +44,7 @@ export interface DeadLetter {
   readonly offset: number;
   /** Stable word for the kind of defect. */
   readonly reason: DeadLetterReason;
-  /** One line for people. */
+  /** One line for messages. */
   readonly message: string;
   /** The first 16 KiB of its key as raw bytes, base64. */
   readonly key: string;

@@ -18,7 +18,7 @@ import { TRANSACTION_TOPIC } from "./topics.ts";
 export interface Misplaced {
   /** Stable word for it. */
   readonly reason: "wrong key" | "wrong partition";
-  /** One line for people. */
+  /** One line for messages. */
   readonly message: string;
 }
 

@@ -341,7 +341,7 @@ function report(
   );
 }
 
-/** Resolves when everything can be read that is in a topic now: the transactions that are under way have ended. */
+/** Resolves when everything can be read that is in a topic now: the pending transactions have ended. */
 async function allReadable(
   log: Log,
   topic: string,

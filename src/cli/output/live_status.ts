@@ -71,7 +71,7 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
   };
 }
 
-/** Event time that the writer, or the furthest stage at work, has reached. */
+/** Event time that the writer, or the furthest running stage, has reached. */
 function eventTime(status: StreamStatus): string | undefined {
   const [, terminal, writer] = status.stages;
   const progress = writer.progress || terminal.progress ||

@@ -60,7 +60,7 @@ const AT_WORK = new Set<{ readonly scorer: Scorer }>();
 /**
  * Opens the ONNX file `bytes`, to score by some of the `offered` inputs. Which
  * ones: those that INPUTS_PROPERTY names; or those that the model's own inputs
- * are named after, one column each; or all of them, if it takes so many.
+ * are named after, one column each; or all of them, if it takes that many.
  * Throws ModelError; `path` is for messages.
  */
 export async function openOnnxModel(
