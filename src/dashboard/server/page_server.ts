@@ -8,10 +8,12 @@ import { bodyLimit } from "hono/body-limit";
 import { DataError } from "../../base/error.ts";
 import { metricsOf } from "../views/metrics.ts";
 import {
+  ConflictError,
   NotThereError,
   type Page,
   type Question,
   type Router,
+  type SessionView,
 } from "../views/page_view.ts";
 import { type Snapshot, snapshotOf } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
@@ -73,7 +75,7 @@ export function pageServer(options: PageServerOptions): PageServer {
       status: reader.status,
       latency: latency(),
       problem: reader.problem,
-      caughtUp: reader.caughtUp,
+      reading: reader.caughtUp ? undefined : { what: "history", share: 0 },
     });
   const entrance: Entrance = { door, visit, stream };
   const app = new Hono<Served>();
@@ -163,12 +165,12 @@ function addLogin(app: Hono<Served>, { door, visit, stream }: Entrance): void {
       return c.html(loginPage("Too many wrong tokens; wait a minute."), 429);
     }
     c.header("set-cookie", entered.cookie);
-    return c.redirect("/", 303);
+    return c.redirect("./", 303);
   });
   app.post("/logout", (c) => {
     c.header("set-cookie", door.leave(visit(c)));
     stream.endUnwelcome();
-    return c.redirect("/login", 303);
+    return c.redirect("login", 303);
   });
 }
 
@@ -181,7 +183,7 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
       c.header("retry-after", RETRY_AFTER);
       return c.json({ error: "too many wrong tokens; wait a minute" }, 429);
     }
-    if (c.req.path === "/") return c.redirect("/login", 303);
+    if (c.req.path === "/") return c.redirect("login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
   });
   app.use(async (c, next) => {
@@ -194,7 +196,8 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
     const session = site === "same-origin" ? door.session(visit(c)) : undefined;
     if (!session) return c.json({ error: "sessions are the page's own" }, 403);
     if (session.cookie) c.header("set-cookie", session.cookie);
-    return c.json({ key: session.key });
+    const view: SessionView = { key: session.key };
+    return c.json(view);
   });
 }
 
@@ -239,6 +242,9 @@ function failed(error: Error, c: Context): Response {
   if (error instanceof NotThereError) {
     return c.json({ error: error.message }, 404);
   }
+  if (error instanceof ConflictError) {
+    return c.json({ error: error.message, ...error.now }, 409);
+  }
   const known = ["LogError", "StoreError", "ConfigError", "ModelError"];
   const message = known.includes(error.name)
     ? error.message
@@ -261,6 +267,7 @@ function routerOf(app: Hono<Served>): Router {
 function questionOf(c: Context): Question {
   return {
     part: (name) => c.req.param(name) ?? "",
+    who: undefined,
     query: () => c.req.query(),
     body: async () => {
       const type = c.req.header("content-type") ?? "";
