@@ -10,10 +10,12 @@ import dialogJs from "../page/dialog.js" with { type: "text" };
 import domJs from "../page/dom.js" with { type: "text" };
 import earlyJs from "../page/early.js" with { type: "text" };
 import indexHtml from "../page/page.html" with { type: "text" };
+import groupsJs from "../page/groups.js" with { type: "text" };
 import keyboardJs from "../page/keyboard.js" with { type: "text" };
 import liveJs from "../page/live.js" with { type: "text" };
 import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
+import queueFilterJs from "../page/queue_filter.js" with { type: "text" };
 import settingsJs from "../page/settings.js" with { type: "text" };
 import styleCss from "../page/style.css" with { type: "text" };
 import { DEFINITIONS, type Said, TILES, tilesOf } from "../page/tiles.js";
@@ -82,9 +84,11 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["dialog.js", script(dialogJs)],
   ["dom.js", script(domJs)],
   ["early.js", script(earlyJs)],
+  ["groups.js", script(groupsJs)],
   ["keyboard.js", script(keyboardJs)],
   ["live.js", script(liveJs)],
   ["live_worker.js", script(liveWorkerJs)],
+  ["queue_filter.js", script(queueFilterJs)],
   ["settings.js", script(settingsJs)],
   ["tiles.js", script(tilesJs)],
   ["toast.js", script(toastJs)],
