@@ -141,7 +141,11 @@ export function makeFolder(path: string, mode: number): void {
     missing.push(above);
     above = dirname(above);
   }
-  Deno.mkdirSync(path, { recursive: true, mode });
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    throw fileError(error, "make", path);
+  }
   for (const folder of missing) trySyncFolder(dirname(folder));
 }
 

@@ -60,7 +60,7 @@ export function fileErrorReason(
     case "ENOTDIR":
       return "a part of the path is a file, not a folder; check the path";
     case "EEXIST":
-      return "it exists already; choose another name";
+      return "a file has that name; remove it or choose another name";
     case "EMFILE":
     case "ENFILE":
       return "too many open files; raise the limit (ulimit -n)";

@@ -23,6 +23,7 @@ import { REBUILD_COMMAND } from "./commands/rebuild.ts";
 import { REPORT_COMMAND } from "./commands/report.ts";
 import { RUN_COMMAND } from "./commands/run.ts";
 import { SCHEMA_COMMAND } from "./commands/schema.ts";
+import { SCORE_COMMAND } from "./commands/score.ts";
 import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   DEAD_LETTERS_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
+  SCORE_COMMAND,
   EVALUATE_COMMAND,
   TRAIN_COMMAND,
   SELECT_COMMAND,
@@ -160,11 +162,21 @@ function withoutUnknownValues(program: Command, args: string[]): string[] {
   });
 }
 
-/** The parser's message, with where to look for what there is, if it suggests nothing. */
+/** The parser's message, with what to do where it suggests nothing. */
 function withHint(message: string): string {
   const text = message.trim();
-  const [, what] = /^error: unknown (command|option) /.exec(text) ?? [];
+  const surplus =
+    /many arguments for '(.*)'\. Expected 0 .*? but got \d+: (.*)\.$/
+      .exec(text);
+  if (surplus) {
+    return `${surplus[1]} takes flags only, not ${
+      surplus[2]
+    }; --help lists them`;
+  }
+  const [, what, name] =
+    /^error: unknown (command|option) '(.*?)'/.exec(text) ?? [];
   if (what === undefined || text.endsWith("?)")) return text;
+  if (name === "version") return `${text} (Did you mean --version?)`;
   return what === "command"
     ? `${text}; 'fraudstream help' lists the commands`
     : `${text}; --help lists the flags`;

@@ -13,7 +13,7 @@ import {
 } from "hyparquet";
 import { DataError } from "../base/error.ts";
 import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
-import { DERIVABLE_FIELDS, fillFields } from "../payment/validation.ts";
+import { fillFields, REQUIRED_FIELDS } from "../payment/validation.ts";
 import { checkPages } from "./parquet_limits.ts";
 import { parquetCompressors } from "./parquet_codecs.ts";
 import type {
@@ -78,14 +78,13 @@ function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
     const element = elements.find((element) => element.name === field);
     return element ? [{ name: field, field: at, element }] : [];
   });
-  const missing = PAYMENT_FIELDS.filter((field, at) => {
-    return !DERIVABLE_FIELDS.includes(at) &&
-      columns.every((column) => column.name !== field);
-  });
+  const missing = REQUIRED_FIELDS.filter((field) =>
+    columns.every((column) => column.name !== field)
+  );
   if (missing.length > 0) {
     throw new DataError(
-      `${name}: the columns lack ${missing.join(", ")}; the file ` +
-        `must have all of ${PAYMENT_FIELDS.join(",")}`,
+      `${name}: the columns lack ${missing.join(", ")}; required are ` +
+        REQUIRED_FIELDS.join(", "),
     );
   }
   for (const { name: field, element } of columns) {

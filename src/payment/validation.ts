@@ -55,6 +55,10 @@ export function amountCents(amount: number): number {
 export const DERIVABLE_FIELDS: readonly number[] = [...PAYMENT_RECORD.keys()]
   .filter((place) => PAYMENT_RECORD[place].absent !== undefined);
 
+/** The other fields: every file has a column for each. */
+export const REQUIRED_FIELDS: readonly string[] = PAYMENT_FIELDS
+  .filter((_, place) => !DERIVABLE_FIELDS.includes(place));
+
 /**
  * Checks raw values and fills `into` when they are right. `values` stand in
  * the order of PAYMENT_FIELDS; an undefined one is missing. TX_DATETIME
@@ -281,8 +285,10 @@ function notA(kind: string, field: string, value: unknown): Defect {
 function show(value: unknown): string {
   const shown = typeof value === "string"
     ? JSON.stringify(value)
-    : typeof value === "object"
-    ? "[object]"
+    : Array.isArray(value)
+    ? "[…]"
+    : typeof value === "object" && value !== null
+    ? "{…}"
     : String(value);
   return shown.length > 60 ? shown.slice(0, 57) + "…" : shown;
 }

@@ -1,5 +1,6 @@
 /** When payments are due: how the producer keeps its pace. */
-import { setImmediate, setTimeout as delay } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
+import { type Clock, REAL_CLOCK, rest } from "../base/clock.ts";
 import type { Pace } from "./role.ts";
 
 /** Time between two looks at the clock, so that an append holds several rows. */
@@ -22,7 +23,11 @@ export interface Pacer {
 }
 
 /** A pacer that begins now. */
-export function openPacer(pace: Pace, signal: AbortSignal): Pacer {
+export function openPacer(
+  pace: Pace,
+  signal: AbortSignal,
+  clock: Clock = REAL_CLOCK,
+): Pacer {
   switch (pace.kind) {
     case "max":
       return {
@@ -32,29 +37,37 @@ export function openPacer(pace: Pace, signal: AbortSignal): Pacer {
         },
       };
     case "rate":
-      return ratePacer(pace.perSecond, signal);
+      return ratePacer(pace.perSecond, signal, clock);
     case "speedup":
-      return speedupPacer(pace.factor, signal);
+      return speedupPacer(pace.factor, signal, clock);
   }
 }
 
 /** Waits after an append that took longer than a tick; `since` is when its rows were taken. */
-async function rest(since: number | undefined): Promise<void> {
+async function restAfter(
+  since: number | undefined,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<void> {
   if (since === undefined) return;
-  const took = performance.now() - since;
-  if (took > TICK_MS) await delay(Math.min(took, REST_MAX_MS));
+  const took = clock.now() - since;
+  if (took > TICK_MS) await rest(Math.min(took, REST_MAX_MS), signal, clock);
 }
 
-function ratePacer(perSecond: number, signal: AbortSignal): Pacer {
+function ratePacer(
+  perSecond: number,
+  signal: AbortSignal,
+  clock: Clock,
+): Pacer {
   const burst = Math.max(1, perSecond * BURST_MS / 1000);
-  let last = performance.now();
+  let last = clock.now();
   let due = 0;
   let taken: number | undefined;
   return {
     take: async (_times, _from, wanted) => {
-      await rest(taken);
+      await restAfter(taken, signal, clock);
       while (!signal.aborted) {
-        const now = performance.now();
+        const now = clock.now();
         due = Math.min(burst, due + (now - last) * perSecond / 1000);
         last = now;
         const rows = Math.min(wanted, Math.floor(due));
@@ -63,21 +76,26 @@ function ratePacer(perSecond: number, signal: AbortSignal): Pacer {
           taken = now;
           return rows;
         }
-        await delay(Math.max(TICK_MS, Math.min(100, 1000 / perSecond)));
+        const waitMs = Math.max(TICK_MS, Math.min(100, 1000 / perSecond));
+        await rest(waitMs, signal, clock);
       }
       return 0;
     },
   };
 }
 
-function speedupPacer(factor: number, signal: AbortSignal): Pacer {
+function speedupPacer(
+  factor: number,
+  signal: AbortSignal,
+  clock: Clock,
+): Pacer {
   let origin: number | undefined; // clock time of event time 0, ms
   let taken: number | undefined;
   return {
     take: async (times, from, wanted) => {
-      await rest(taken);
+      await restAfter(taken, signal, clock);
       while (!signal.aborted) {
-        const now = performance.now();
+        const now = clock.now();
         const next = times[from] * 1000 / factor;
         origin ??= now - next;
         // After a pause the stream goes on from here.
@@ -90,7 +108,7 @@ function speedupPacer(factor: number, signal: AbortSignal): Pacer {
           return rows;
         }
         const waitMs = (times[from] - reached) * 1000 / factor;
-        await delay(Math.max(TICK_MS, Math.min(100, waitMs)));
+        await rest(Math.max(TICK_MS, Math.min(100, waitMs)), signal, clock);
       }
       return 0;
     },

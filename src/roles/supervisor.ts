@@ -11,7 +11,6 @@ import {
   syncIfThere,
   trySyncFolder,
 } from "../base/durable_file.ts";
-import { fileErrorReason } from "../base/file_error.ts";
 import type { Log } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
 import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
@@ -318,10 +317,7 @@ export function makeDataFolder(folder: string): void {
     makeFolder(folder, PRIVATE_FOLDER);
   } catch (cause) {
     throw new DataError(
-      `the data folder ${folder} cannot be created: ` +
-        `${
-          fileErrorReason(cause, "make", folder)
-        }, or choose another with --data`,
+      `${(cause as Error).message}, or choose another data folder with --data`,
       { cause },
     );
   }

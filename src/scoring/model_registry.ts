@@ -5,10 +5,10 @@
  * since the file is replaced as a whole.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { DataError, ModelError } from "../base/error.ts";
+import { type Clock, REAL_CLOCK } from "../base/clock.ts";
 import { crc32c } from "../base/crc32c.ts";
-import { fileError } from "../base/file_error.ts";
+import { makeFolder, replaceWhole } from "../base/durable_file.ts";
+import { DataError, ModelError } from "../base/error.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import { CheckedJson } from "../base/checked_json.ts";
@@ -185,29 +185,30 @@ export function openVersion(folder: string, version: string): OpenedModel {
 export async function changeRegistry(
   folder: string,
   change: (registry: Registry) => Registry,
+  clock: Clock = REAL_CLOCK,
 ): Promise<Registry> {
-  makeFolder(folder);
-  using _lock = await waitForLock(folder);
+  makeFolder(folder, PRIVATE_FOLDER);
+  using _lock = await waitForLock(folder, clock);
   const before = readRegistry(folder);
   const after = change(before);
   if (after !== before) {
     const sealed = { ...after, checksum: checksumOf(after) };
-    replaceFile(registryPath(folder), JSON.stringify(sealed, null, 1) + "\n");
+    writeText(registryPath(folder), JSON.stringify(sealed, null, 1) + "\n");
   }
   return after;
 }
 
-async function waitForLock(folder: string): Promise<Disposable> {
-  const deadline = performance.now() + LOCK_WAIT_MS;
+async function waitForLock(folder: string, clock: Clock): Promise<Disposable> {
+  const deadline = clock.now() + LOCK_WAIT_MS;
   for (;;) {
     try {
       const path = join(folder, "registry.lock");
       return takeLock(path, `a change of the models in ${folder}`);
     } catch (error) {
       const isHeld = error instanceof LockHeldError;
-      if (!isHeld || performance.now() > deadline) throw error;
+      if (!isHeld || clock.now() > deadline) throw error;
     }
-    await delay(LOCK_PAUSE_MS);
+    await clock.sleep(LOCK_PAUSE_MS);
   }
 }
 
@@ -217,27 +218,13 @@ export function keepVersion(
   version: string,
   text: string,
 ): void {
-  makeFolder(folder);
-  replaceFile(versionPath(folder, version), text);
+  makeFolder(folder, PRIVATE_FOLDER);
+  writeText(versionPath(folder, version), text);
 }
 
-function makeFolder(folder: string): void {
-  try {
-    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
-  } catch (error) {
-    throw fileError(error, "write", folder);
-  }
-}
-
-/** Writes a file beside the old one, then takes its name: a reader sees the one or the other. */
-function replaceFile(path: string, text: string): void {
-  const draft = `${path}.${Deno.pid}.part`;
-  try {
-    Deno.writeTextFileSync(draft, text, { mode: PRIVATE_FILE });
-    Deno.renameSync(draft, path);
-  } catch (error) {
-    throw fileError(error, "write", path);
-  }
+/** Replaces a file as a whole: a reader sees the old or the new one. */
+function writeText(path: string, text: string): void {
+  replaceWhole(path, new TextEncoder().encode(text), PRIVATE_FILE);
 }
 
 /** The model of an event day's payments: the champion of the last entry that counts by then; null before the first. */

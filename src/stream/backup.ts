@@ -166,16 +166,17 @@ function copyError(error: unknown, from: string, to: string): Error {
 
 /** Makes a folder that must be empty if it is there. */
 function makeEmpty(folder: string): void {
+  makeFolder(folder, PRIVATE_FOLDER);
+  let found: Deno.DirEntry | undefined;
   try {
-    makeFolder(folder, PRIVATE_FOLDER);
-    for (const { name } of Deno.readDirSync(folder)) {
-      throw new ConfigError(
-        `${folder} is not empty (${name}); name a new folder for the copy`,
-      );
-    }
+    [found] = Deno.readDirSync(folder);
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw fileError(error, "make", folder);
+    throw fileError(error, "list", folder);
+  }
+  if (found) {
+    throw new ConfigError(
+      `${folder} is not empty (${found.name}); name a new folder for the copy`,
+    );
   }
 }
 

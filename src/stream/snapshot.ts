@@ -117,10 +117,9 @@ export class Snapshots {
       makeFolder(this.#folder, PRIVATE_FOLDER);
       writeSnapshotFile(this.#path, head, (sink) => memory.save(sink));
     } catch (error) {
-      logger.warn("the snapshot of a state was not written", {
-        path: this.#path,
+      logger.warn("a snapshot was not written", {
         error: messageOf(error),
-        then: "the next start replays the log instead",
+        then: "the next start replays the log, which takes longer",
       });
       return;
     }
@@ -182,10 +181,10 @@ export class Snapshots {
   refuse(reason: string): void {
     this.#savedAt = undefined;
     removeIfThere(this.#path);
-    this.#place.context.logger.warn("a snapshot of a state was ignored", {
+    this.#place.context.logger.warn("a snapshot was ignored", {
       path: this.#path,
       reason,
-      then: "the state is made by a replay of the log",
+      then: "replaying the log",
     });
   }
 

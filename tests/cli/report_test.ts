@@ -160,6 +160,7 @@ testRunning(
         inputs,
         featureParameters: HANDBOOK_FEATURES,
         training,
+        usual: undefined,
         settings: completeSettings("decision-tree"),
         metrics: undefined,
         body: fitModel("decision-tree", examples),

@@ -395,7 +395,10 @@ testRunning("a read-only data folder gives one clear line", async () => {
   Deno.writeTextFileSync(join(folder.path, "file"), "");
   const { code, stderr } = await runMain(["run", `--data=${data}`]);
   assert.equal(code, 1);
-  assert.match(stderr, /^fraudstream: the data folder .* cannot be created/);
+  assert.match(
+    stderr,
+    /^fraudstream: cannot make .*, or choose another data folder with --data/,
+  );
   assert.equal(stderr.trim().split("\n").length, 1);
 });
 

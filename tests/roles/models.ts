@@ -32,6 +32,9 @@ export function modelOf<Part extends object>(
       frauds: 100,
       fingerprint: "0".repeat(64),
     },
+    usual: Object.fromEntries(
+      inputs.map((input) => [input, { mean: 0.5, median: 1 }]),
+    ),
     settings: {},
     metrics: undefined,
     body,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openPacer } from "../../src/roles/pacer.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 
 const never = new AbortController().signal;
 
@@ -16,14 +17,14 @@ Deno.test("pace max gives all that is wanted at once", async () => {
 
 for (const perSecond of [500, 4000]) {
   Deno.test(`pace rate of ${perSecond} a second never gives more than are due`, async () => {
-    const began = performance.now();
-    const pacer = openPacer({ kind: "rate", perSecond }, never);
+    const clock = new VirtualClock(1);
+    const pacer = openPacer({ kind: "rate", perSecond }, never, clock);
     const times = timesOf(60, 1);
     for (let row = 0; row < times.length;) {
       const rows = await pacer.take(times, row, times.length - row);
       assert.ok(rows > 0);
       row += rows;
-      const due = (performance.now() - began) * perSecond / 1000;
+      const due = clock.now() * perSecond / 1000;
       assert.ok(row <= due, `${row} rows after ${due}`);
     }
   });
@@ -37,15 +38,15 @@ Deno.test("pace rate gives no more than is wanted", async () => {
 });
 
 Deno.test("pace speedup gives no row before its time", async () => {
-  const began = performance.now();
+  const clock = new VirtualClock(1);
   const factor = 86_400;
-  const pacer = openPacer({ kind: "speedup", factor }, never);
+  const pacer = openPacer({ kind: "speedup", factor }, never, clock);
   const times = timesOf(50, 100);
   for (let row = 0; row < times.length;) {
     const rows = await pacer.take(times, row, times.length - row);
     assert.ok(rows > 0);
     row += rows;
-    const reached = times[0] + (performance.now() - began) * factor / 1000;
+    const reached = times[0] + clock.now() * factor / 1000;
     assert.ok(times[row - 1] <= reached, `row ${row - 1} came early`);
   }
 });

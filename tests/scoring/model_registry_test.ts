@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ModelError } from "../../src/base/error.ts";
+import { LockHeldError, takeLock } from "../../src/base/lock.ts";
 import {
   changeRegistry,
   keepVersion,
@@ -13,6 +14,7 @@ import { formatModelFile } from "../../src/learning/file/model_file.ts";
 import { testWriting } from "../permission.ts";
 import { linearModel } from "../roles/models.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 
 const ENTRY = {
   day: 7,
@@ -90,3 +92,39 @@ testWriting(
     );
   },
 );
+
+testWriting(
+  "a change waits for the lock of another one, but not for ever",
+  async () => {
+    await using files = temporaryFolder();
+    const path = join(files.path, "registry.lock");
+    const change = () =>
+      changeRegistry(
+        files.path,
+        (before) => withEntry(before, ENTRY),
+        new VirtualClock(1),
+      );
+    {
+      using _held = takeLock(path, "a test");
+      await assert.rejects(change(), LockHeldError);
+    }
+    const held = takeLock(path, "a test");
+    const changed = change();
+    held[Symbol.dispose]();
+    assert.equal((await changed).history.length, 1);
+  },
+);
+
+testWriting("what replaces the registry leaves nothing beside it", async () => {
+  await using files = temporaryFolder();
+  await changeRegistry(files.path, (before) => withEntry(before, ENTRY));
+  keepVersion(files.path, ENTRY.version, "{}");
+  const names = [...Deno.readDirSync(files.path)].map(({ name }) => name);
+  assert.deepEqual(
+    names.filter((name) => !name.includes(".lock")).sort(),
+    [
+      `${ENTRY.version}.json`,
+      "registry.json",
+    ].sort(),
+  );
+});

@@ -4,7 +4,7 @@
  * say what to do.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { setTimeout as delay } from "node:timers/promises";
+import { type Clock, REAL_CLOCK } from "../clock.ts";
 import { ConfigError } from "../error.ts";
 import { makePrivateFile } from "./private_file.ts";
 
@@ -32,6 +32,8 @@ export interface SqliteOptions {
   readonly waiting?: (message: string) => void;
   /** How long that is, milliseconds; 30 s by default. */
   readonly waitingAfterMs?: number;
+  /** What waits for a lock; the machine's by default. */
+  readonly clock?: Clock;
 }
 
 /** What to do about a damaged file; ends messages. */
@@ -168,9 +170,13 @@ export class Sqlite {
    * person has to continue it first. So only the signal ends the waiting.
    */
   async retry<T>(action: () => T, doing?: string): Promise<T> {
-    const { signal, waiting, waitingAfterMs = WAITING_AFTER_MS } =
-      this.#options;
-    const began = performance.now();
+    const {
+      signal,
+      waiting,
+      waitingAfterMs = WAITING_AFTER_MS,
+      clock = REAL_CLOCK,
+    } = this.#options;
+    const began = clock.now();
     let warned = false;
     let stopped = Infinity;
     for (;;) {
@@ -179,14 +185,15 @@ export class Sqlite {
       } catch (error) {
         if (!isLocked(error)) throw this.translated(error, doing);
       }
-      const now = performance.now();
+      const now = clock.now();
       if (signal?.aborted) stopped = Math.min(stopped, now);
       if (now > stopped + STOPPED_WAIT_MS) throw signal?.reason;
       if (!warned && now > began + waitingAfterMs) {
         warned = true;
         waiting?.(this.#waitingFor(now - began));
       }
-      await delay(now > began + 1000 ? 20 : 1);
+      // Not ended by the signal: a lock that is free in a moment is still taken.
+      await clock.sleep(now > began + 1000 ? 20 : 1);
     }
   }
 

@@ -40,7 +40,7 @@ import {
 } from "../flags/feature_flags.ts";
 import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
-import { checkOutput } from "../output/feature_table.ts";
+import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";
@@ -50,7 +50,7 @@ import { skippedRows } from "../output/skipped_rows.ts";
 import { warnings } from "../output/warnings.ts";
 import { type OpenedModel, openModel } from "../../scoring/open_model.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
-import { requireStoredRows } from "./stored_rows.ts";
+import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { JudgedModel } from "../../report/judged_model.ts";
 import {
   computedSource,
@@ -176,17 +176,15 @@ async function report(
       const data = await gather(source, options, model, signal);
       if (payments) writeError(skippedRows(payments.skipped));
       await write(data, output, signal);
-      return data.statistics.payments;
+      if (output === undefined || output.out === STANDARD_STREAM) return;
+      writeError(
+        `${counted(data.statistics.payments, "payment")}, ` +
+          `${elapsed(startMs)}; ${output.format} in ${output.out}\n`,
+      );
     };
     const features = model?.features ?? readFeatureFlags(options);
-    const count = payments
-      ? await use(await computedSource(payments, describe(choice), features))
-      : await useStored(options, use);
-    if (output === undefined || output.out === STANDARD_STREAM) return;
-    writeError(
-      `${counted(count, "payment")}, ${elapsed(startMs)}; ${output.format} ` +
-        `in ${output.out}\n`,
-    );
+    if (!payments) await useStored(options, use);
+    else await use(await computedSource(payments, describe(choice), features));
   } catch (error) {
     throwIfStopped(signal, () => "no report was written");
     throw error;
@@ -269,11 +267,11 @@ function describe(choice: PaymentChoice): string {
     `${formatDate(startSeconds)}, radius ${radius}`;
 }
 
-/** Hands what a stream has stored to `use`. Throws DataError if there is nothing. */
-async function useStored<T>(
+/** Passes what a stream has stored to `use`. Throws DataError if that is nothing, LogError if it is not what the log has led to. */
+async function useStored(
   options: ReportOptions,
-  use: (source: ReportSource) => Promise<T>,
-): Promise<T> {
+  use: (source: ReportSource) => Promise<void>,
+): Promise<void> {
   const connection = readConnection(options);
   const badRows = new BadRows(options.skipBadRows ?? false);
   const report = warnings("report");
@@ -287,9 +285,10 @@ async function useStored<T>(
     badRow: badRows.handle,
     report,
   });
-  const result = await use(source);
+  await use(source);
   badRows.tell();
-  return result;
+  if (options.skipBadRows) return; // what is left out has been named
+  await requireAllStored(connection, stream, rows.store);
 }
 
 /** Passes over the payments once. */

@@ -6,6 +6,7 @@ import type { FeatureParameters } from "../../features/parameters.ts";
 import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
+import { usualOf } from "../../learning/explain/usual_values.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
 import {
   formatModelFile,
@@ -15,6 +16,7 @@ import {
 import type { InputNumbers } from "../../learning/onnx/onnx_writer.ts";
 import { exportModel, ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
+  examplesOf,
   type LabelledPayments,
   lastDayOf,
 } from "../../learning/data/payments.ts";
@@ -34,7 +36,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import { checkOutput } from "../output/feature_table.ts";
+import { checkOutput } from "../output/table_output.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { requireFlag } from "../flags/flag_value.ts";
@@ -219,6 +221,7 @@ function trainedModel(
       ...countRows(payments, rows),
       fingerprint: rowsFingerprint(payments, rows),
     },
+    usual: usualOf(examplesOf(payments, rows)),
     settings: completeSettings(spec.kind, spec.settings),
     metrics: tests[0]?.judgement.metrics,
     body,

@@ -5,9 +5,9 @@
 import { ConfigError } from "../../base/error.ts";
 import type { ModelSpec } from "../../learning/fit/fit_task.ts";
 import {
-  completeSettings,
   KIND_NAMES,
   kindOf,
+  settingDefect,
 } from "../../learning/kinds/kinds.ts";
 
 /** A model to fit, with the name that it is shown by. */
@@ -74,15 +74,13 @@ export function withSetting(
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)
     ? Number(value)
     : NaN;
-  const settings = { ...spec.settings, [found[0]]: number };
-  try {
-    completeSettings(kind, settings);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+  const [key, setting] = found;
+  const wanted = settingDefect(setting, number);
+  if (wanted !== undefined) {
     throw new ConfigError(
-      `${flag}: ${name}=${value} cannot be: ${error.message}`,
-      { cause: error },
+      `${flag}: ${name} of ${kind} must be ${wanted}, not '${value}'`,
     );
   }
+  const settings = { ...spec.settings, [key]: number };
   return { kind, settings, name: `${spec.name}:${name}=${number}` };
 }

@@ -7,6 +7,7 @@
  * anything for a while: requests without an end, idle connections, and readers
  * that do not read.
  */
+import { REAL_CLOCK } from "../../base/clock.ts";
 
 /** What a gate lets in. */
 export interface GateOptions {
@@ -114,7 +115,7 @@ export class Gate implements AsyncDisposable {
         if (error instanceof Deno.errors.BadResource) return; // closed
         if (error instanceof Deno.errors.Interrupted) return;
         // No more files can be opened at this moment, or who came has gone.
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await REAL_CLOCK.sleep(20);
         continue;
       }
       const address = client.remoteAddr.hostname;

@@ -10,6 +10,7 @@ import {
   FEATURE_SETS,
   type FeatureParameters,
 } from "../../features/parameters.ts";
+import { readUsual, type UsualValues } from "../explain/usual_values.ts";
 import { METRICS, type MetricValues } from "../judge/judgement.ts";
 import { KIND_NAMES, readBody } from "../kinds/kinds.ts";
 import type { ModelBody } from "../kinds/model.ts";
@@ -18,8 +19,8 @@ import { readTrainedDays, type TrainedDays } from "../data/trained_days.ts";
 /** Says what the file is. */
 export const MODEL_FORMAT = "fraudstream-model";
 
-/** Version of the form described here; other versions are refused. */
-export const MODEL_FORMAT_VERSION = 1;
+/** Version of the form described here. Files of version 1 say nothing of what is usual; they are read, and keep their version. Later versions are refused. */
+export const MODEL_FORMAT_VERSION = 2;
 
 /** What a model was trained on. */
 export interface TrainingRecord extends TrainedDays {
@@ -48,6 +49,8 @@ export interface TrainedModel {
   readonly featureParameters: FeatureParameters;
   /** What it was trained on. */
   readonly training: TrainingRecord;
+  /** What was usual for each input among the training rows; undefined for a file of version 1. */
+  readonly usual: UsualValues | undefined;
   /** How it was fitted. */
   readonly settings: ModelSettings;
   /** Metrics on the test after the training; NaN without meaning, absent where not tested. */
@@ -100,9 +103,10 @@ export function parseModelFile(text: string, path: string): TrainedModel {
   const file = modelJson(path);
   const fields = file.object(parsed, "the file");
   file.check(fields.format === MODEL_FORMAT, `format must be ${MODEL_FORMAT}`);
+  const { formatVersion } = fields;
   file.check(
-    fields.formatVersion === MODEL_FORMAT_VERSION,
-    `formatVersion is ${show(fields.formatVersion)} and this program reads ` +
+    formatVersion === 1 || formatVersion === MODEL_FORMAT_VERSION,
+    `formatVersion is ${show(formatVersion)} and this program reads 1 and ` +
       MODEL_FORMAT_VERSION,
   );
   const kind = file.oneOf(fields.kind, KIND_NAMES, "kind");
@@ -115,6 +119,9 @@ export function parseModelFile(text: string, path: string): TrainedModel {
     inputs,
     featureParameters: readFeatures(file, fields.featureParameters),
     training: readTraining(file, fields.training),
+    usual: formatVersion === 1
+      ? undefined
+      : readUsual(file, fields.usual, inputs),
     settings: readSettings(file, fields.settings),
     metrics: readMetrics(file, fields.metrics),
     body: readBody(file, fields.body, kind, inputs.length),
@@ -158,11 +165,13 @@ export function checkInputs(
 
 /** All fields but the version, in the order of the file. */
 function contentOf(model: Omit<TrainedModel, "version">) {
-  const { kind, inputs, featureParameters, training, settings, body } = model;
+  const { kind, inputs, featureParameters, training, usual, settings, body } =
+    model;
   const { set, windowDays, delayDays, useLabels } = featureParameters;
   return {
     format: MODEL_FORMAT,
-    formatVersion: MODEL_FORMAT_VERSION,
+    // As it was read, so that a model of an older file keeps its version.
+    formatVersion: usual === undefined ? 1 : MODEL_FORMAT_VERSION,
     kind,
     inputs,
     featureParameters: { set, windowDays, delayDays, useLabels },
@@ -175,6 +184,7 @@ function contentOf(model: Omit<TrainedModel, "version">) {
       frauds: training.frauds,
       fingerprint: training.fingerprint,
     },
+    ...usual !== undefined && { usual: inOrder(usual, inputs) },
     settings: Object.fromEntries(
       Object.entries(settings).sort(([left], [right]) => left < right ? -1 : 1),
     ),
@@ -183,6 +193,14 @@ function contentOf(model: Omit<TrainedModel, "version">) {
     ),
     body,
   };
+}
+
+/** What is usual, in the order of the inputs. */
+function inOrder(usual: UsualValues, inputs: readonly string[]): UsualValues {
+  return Object.fromEntries(inputs.map((input) => {
+    const { mean, median } = usual[input];
+    return [input, { mean, median }];
+  }));
 }
 
 function versionOf(content: unknown): string {

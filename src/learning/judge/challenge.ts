@@ -9,6 +9,7 @@ import type { FeatureParameters } from "../../features/parameters.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { countFrauds } from "../data/examples.ts";
+import { usualOf } from "../explain/usual_values.ts";
 import type { ModelSpec } from "../fit/fit_task.ts";
 import { judge, type MetricValues } from "./judgement.ts";
 import { completeSettings, fitModel, scorerOf } from "../kinds/kinds.ts";
@@ -102,6 +103,7 @@ export async function challenge(
   }
   const { kind, settings } = options.model;
   const body = fitModel(kind, examples, settings);
+  const usual = usualOf(examples);
   const withMetrics = (metrics: MetricValues | undefined) =>
     withVersion({
       kind,
@@ -118,6 +120,7 @@ export async function challenge(
         frauds,
         fingerprint: rowsFingerprint(payments, train),
       },
+      usual,
       settings: completeSettings(kind, settings),
       metrics,
       body,

@@ -5,7 +5,8 @@
  * roles' locks see to; a commit compares the offset with the one it read.
  */
 import type { StatementSync } from "node:sqlite";
-import { setImmediate, setTimeout as delay } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
+import { rest } from "../../base/clock.ts";
 import { ConfigError, LogError } from "../../base/error.ts";
 import {
   encodeBatch,
@@ -397,7 +398,7 @@ export class EmbeddedLog implements Log {
     const deadline = performance.now() + timeoutMs;
     while (!signal.aborted) {
       if (this.#look() !== seen || performance.now() >= deadline) return;
-      await delay(POLL_MS);
+      await rest(POLL_MS, signal);
     }
   }
 

@@ -74,16 +74,21 @@ const SILENT = {
   error: () => {},
 };
 
-/** Connects to a broker; throws KafkaConnectionError if nobody answers. */
+/**
+ * Connects to a broker; throws KafkaConnectionError if nobody answers. An
+ * answer may take `answerMs` milliseconds, or longer where the request says so.
+ */
 export async function connectToBroker(
   node: BrokerNode,
   settings: KafkaSettings,
+  answerMs = REQUEST_MS,
 ): Promise<KafkaConnection> {
   const place = `${node.host}:${node.port}`;
-  const connection = newConnection(node, settings);
+  const connection = newConnection(node, settings, answerMs);
   silenceQueue(connection.requestQueue);
   const open = {
-    send: <T>(request: KafkaRequest<T>) => send(connection, request, place),
+    send: <T>(request: KafkaRequest<T>) =>
+      send(connection, request, place, answerMs),
     close: () => {
       connection.rejectRequests(new KafkaConnectionError("closed"));
       connection.disconnect();
@@ -111,6 +116,7 @@ export async function connectToBroker(
 function newConnection(
   { host, port }: BrokerNode,
   { tls, sasl }: KafkaSettings,
+  answerMs: number,
 ): Connection {
   try {
     return new Connection({
@@ -122,7 +128,7 @@ function newConnection(
       ssl: tls ? { ...(tls.ca === undefined ? {} : { ca: [tls.ca] }) } : null,
       sasl: sasl ? { ...sasl } : null,
       connectionTimeout: CONNECT_MS,
-      requestTimeout: REQUEST_MS,
+      requestTimeout: answerMs,
       enforceRequestTimeout: true,
       maxInFlightRequests: null,
     });
@@ -147,6 +153,7 @@ async function send<T>(
   connection: Connection,
   request: KafkaRequest<T>,
   place: string,
+  answerMs: number,
 ): Promise<T> {
   const { name, apiKey, apiVersion, body, extraMs = 0, decode } = request;
   const { buffer, byteOffset, length } = body;
@@ -167,7 +174,7 @@ async function send<T>(
         parse: ({ payload: { buffer, byteOffset, length } }) =>
           Promise.resolve(new Uint8Array(buffer, byteOffset, length)),
       },
-      requestTimeout: REQUEST_MS + extraMs,
+      requestTimeout: answerMs + extraMs,
       logResponseError: false,
     });
   } catch (error) {

@@ -23,11 +23,7 @@ import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import { CassandraSession } from "./cassandra_session.ts";
 import type { CassandraSettings } from "./cassandra_settings.ts";
 import { ensureSchema } from "./cassandra_setup.ts";
-import {
-  removePositions,
-  savePositions,
-  storedPositions,
-} from "./cassandra_positions.ts";
+import { CassandraTable } from "./cassandra_table.ts";
 import { WritePlanner, type WrittenTables } from "./cassandra_writes.ts";
 
 /** Opens the store, making or completing keyspace and tables. Throws ConfigError or StoreError, one line each. */
@@ -57,7 +53,7 @@ export interface StoreTables extends OtherTables {
 }
 
 /** The store of one keyspace. */
-export class CassandraStore implements Store {
+export class CassandraStore extends CassandraTable implements Store {
   /** See Store. */
   readonly idMax: number;
   readonly #session: CassandraSession;
@@ -67,6 +63,7 @@ export class CassandraStore implements Store {
 
   /** Uses existing tables, see openCassandraStore(); closes the session when it is closed. */
   constructor(session: CassandraSession, tables: StoreTables) {
+    super(session, Object.values(tables.payments));
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.payments.transactions;
@@ -82,19 +79,6 @@ export class CassandraStore implements Store {
   ): Promise<void> {
     await this.#session.send(this.#planner.writes(rows), signal);
     await this.savePositions(positions, signal);
-  }
-
-  /** See StoredTable. */
-  positions(): Promise<StreamPosition[]> {
-    return storedPositions(this.#session);
-  }
-
-  /** See StoredTable. */
-  savePositions(
-    positions: readonly StreamPosition[],
-    signal?: AbortSignal,
-  ): Promise<void> {
-    return savePositions(this.#session, positions, signal);
   }
 
   /** See StoredTable. */
@@ -128,14 +112,6 @@ export class CassandraStore implements Store {
     const cql = `SELECT * FROM ${this.#session.keyspace}.${this.#table.name} ` +
       "LIMIT 1";
     return (await this.#session.all(cql)).length === 0;
-  }
-
-  /** See StoredTable. */
-  async clear(topic: string): Promise<void> {
-    await removePositions(this.#session, topic);
-    for (const table of Object.values(this.#tables.payments)) {
-      await this.#session.truncate(table);
-    }
   }
 
   /**

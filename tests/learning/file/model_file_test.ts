@@ -14,6 +14,7 @@ import {
   withVersion,
 } from "../../../src/learning/file/model_file.ts";
 import { examplesOf, scoreRows } from "../../../src/learning/data/payments.ts";
+import { usualOf } from "../../../src/learning/explain/usual_values.ts";
 import { randomPayments } from "../small_payments.ts";
 
 const PAYMENTS = randomPayments(4, 100);
@@ -38,6 +39,7 @@ function trained(kind: string): TrainedModel {
       frauds: 40,
       fingerprint: "f",
     },
+    usual: usualOf(examplesOf(PAYMENTS, ROWS)),
     settings: { trees: 3, seed: 0 },
     metrics: {
       "auc_roc": 0.9,
@@ -106,7 +108,23 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
   refused("[]", /the file must be an object, not \[\]/);
   refused("{}", /format must be fraudstream-model/);
   const edits: [string, RegExp, RegExp][] = [
-    ['"formatVersion": 2', /"formatVersion": 1/, /formatVersion is 2 and .* 1/],
+    [
+      '"formatVersion": 3',
+      /"formatVersion": 2/,
+      /formatVersion is 3 and this program reads 1 and 2/,
+    ],
+    ['"usual": {}', /"usual": .*\}\}/, /usual.TX_AMOUNT must be an object/],
+    [
+      '"usual": {"A":1}',
+      /"usual": .*\}\}/,
+      /usual.A is not an input/,
+    ],
+    [
+      '"usual": {"TX_AMOUNT":{"mean":"1"',
+      /"usual": \{"TX_AMOUNT":\{"mean":[0-9.]+/,
+      /usual.TX_AMOUNT.mean must be a number, not "1"/,
+    ],
+    ['"median":99', /"median":[0-9.]+/, /its content has version/],
     [
       '"kind": "oracle"',
       /"kind": "decision-tree"/,
@@ -136,6 +154,16 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
     assert.notEqual(text, good, replacement);
     refused(text, message);
   }
+});
+
+Deno.test("a file of version 1 says nothing of what is usual, and keeps its version", () => {
+  const old = withVersion({ ...trained("decision-tree"), usual: undefined });
+  const text = formatModelFile(old);
+  assert.match(text, /"formatVersion": 1,/);
+  assert.doesNotMatch(text, /usual/);
+  const read = parseModelFile(text, "m.json");
+  assert.equal(read.usual, undefined);
+  assert.equal(formatModelFile(read), text);
 });
 
 /** A file whose only tree has the given columns instead of its own. */

@@ -142,3 +142,25 @@ Deno.test("a connection that breaks, and one that nobody accepts, may be tried a
     return true;
   });
 });
+
+Deno.test("an answer that does not come is waited for as long as the request says, though the connection stays open", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const accepted = listener.accept();
+  const node = { nodeId: 1, host: "127.0.0.1", port };
+  const connection = await connectToBroker(node, SETTINGS, 1);
+  using _silent = await accepted;
+  const ended: string[] = [];
+  const ask = (extraMs: number, name: string) =>
+    assert.rejects(
+      connection.send({ ...apiVersionsRequest(), extraMs }),
+      (error) => {
+        ended.push(name);
+        assert.ok(error instanceof KafkaConnectionError);
+        return /ApiVersions.* timed out/.test(error.message);
+      },
+    );
+  await Promise.all([ask(400, "patient"), ask(0, "usual")]);
+  assert.deepEqual(ended, ["usual", "patient"]);
+  connection.close();
+});

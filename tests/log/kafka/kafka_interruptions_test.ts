@@ -27,8 +27,8 @@ async function run(options: JobOptions): Promise<number> {
   try {
     return (await runJob(options)).exchanges;
   } catch (cause) {
-    const { faults, joins, stops } = options;
-    const what = JSON.stringify({ faults: [...faults], joins, stops });
+    const { faults, ...others } = options;
+    const what = JSON.stringify({ faults: [...faults], ...others });
     throw new Error(`${what}: ${(cause as Error).message}`, { cause });
   }
 }
@@ -45,6 +45,23 @@ for (const fault of FAULTS) {
   });
 }
 
+for (const fault of ["request lost", "answer lost"] as const) {
+  Deno.test(`exactly once, whichever exchange is ${fault} as a consumer is told to stop`, async () => {
+    for (let n = 1;; n++) {
+      const faults = new Map([[n, fault]]);
+      const options = { seed: 1, faults, joins: [], stops: [n] };
+      if (await run(options) < n) return assert.ok(n > 50);
+    }
+  });
+}
+
+Deno.test("exactly once on one broker, whichever answer is lost", async () => {
+  for (let n = 1;; n++) {
+    const faults = new Map([[n, "answer lost" as const]]);
+    if (await run({ seed: 1, faults, brokers: 1 }) < n) break;
+  }
+});
+
 Deno.test("exactly once, whatever fails while consumers come and go", async () => {
   await forEachSeed(300, 3000, async (seed) => {
     const random = chance(seed);
@@ -60,7 +77,8 @@ Deno.test("exactly once, whatever fails while consumers come and go", async () =
     }));
     const joins = several(2, () => 1 + below(80));
     const stops = random() < 0.5 ? [] : several(2, () => 1 + below(80));
-    await run({ seed, faults, joins, stops });
+    const stepMs = random() < 0.3 ? below(1500) : 0;
+    await run({ seed, faults, joins, stops, stepMs });
   });
 });
 

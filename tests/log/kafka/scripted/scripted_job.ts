@@ -106,18 +106,27 @@ export interface JobOptions {
   readonly joins?: readonly number[];
   /** At which exchanges the first consumer is told to stop; it then comes again. */
   readonly stops?: readonly number[];
+  /** Brokers of the cluster; without it two. */
+  readonly brokers?: number;
+  /** How long each step takes before it is committed, milliseconds: longer than the time between two heartbeats, and generations end in its midst. */
+  readonly stepMs?: number;
 }
 
 /** Runs the job to its end; throws AssertionError unless all of it came once, in order. */
 export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const clock = new VirtualClock(options.seed);
-  const kafka = new ScriptedKafka(clock);
+  const kafka = new ScriptedKafka(clock, options.brokers);
   const reports: string[] = [];
   await using logs = new AsyncDisposableStack();
   const open = () =>
     logs.use(openScripted(kafka, clock, (_, text) => reports.push(text)));
   const first = open();
   const producer = await prepareJob(first);
+  const { stepMs = 0 } = options;
+  const job = (log: Log): ConsumeOptions => ({
+    ...jobOn(log, stepped.resolve),
+    ...stepMs > 0 && { prepare: () => clock.sleep(stepMs) },
+  });
   const stepped = Promise.withResolvers<void>();
   const joins = options.joins?.map(() => Promise.withResolvers<void>()) ??
     [stepped];
@@ -135,7 +144,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
       do {
         stop = new AbortController();
         const { signal } = stop;
-        await first.consume({ ...jobOn(first, stepped.resolve), signal });
+        await first.consume({ ...job(first), signal });
       } while (stop.signal.aborted);
       // Who was to come later has nothing left to do.
       for (const { resolve } of joins) resolve();
@@ -143,7 +152,7 @@ export async function runJob(options: JobOptions): Promise<JobOutcome> {
     ...joins.map(async ({ promise }) => {
       await promise;
       const log = open();
-      await log.consume(jobOn(log, stepped.resolve));
+      await log.consume(job(log));
     }),
     stepped.promise.then(() => appendRest(producer, first)),
   ]);
