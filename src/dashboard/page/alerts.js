@@ -16,7 +16,13 @@ import {
   table,
 } from "./dom.js";
 import { groupList } from "./groups.js";
-import { addressOf, filterForm, filterOf, narrowing } from "./queue_filter.js";
+import {
+  addressOf,
+  filterForm,
+  filterOf,
+  NOT_COMPLETE,
+  whyEmpty,
+} from "./queue_filter.js";
 import { isTruthShown } from "./settings.js";
 
 /** @import { Queue, QueuedAlert } from "../views/alerts.ts" */
@@ -146,7 +152,7 @@ function alertList(filter, page) {
     arrived.hidden = queue.arrived === 0;
     setText(arrived, `${count(queue.arrived)} new`);
     if (frame.hidden) total.replaceChildren(...whyEmpty(filter, newest));
-    else setText(total, sumOf(filter, queue));
+    else setText(total, newest?.reading ? NOT_COMPLETE : sumOf(filter, queue));
   };
   const look = async () => {
     const upTo = memory.upTo === undefined ? {} : { upTo: memory.upTo };
@@ -276,36 +282,5 @@ function pages({ page, pages }, filter) {
     page > 1 ? link(page - 1, "Previous page") : h("span"),
     h("span", { class: "note" }, `Page ${count(page)} of ${count(pages)}`),
     page < pages ? link(page + 1, "Next page") : h("span"),
-  ];
-}
-
-/**
- * What an empty queue means, and what helps.
- * @param {Filter} filter
- * @param {Snapshot | undefined} snapshot
- */
-export function whyEmpty(filter, snapshot) {
-  if (snapshot?.reading) {
-    return ["Alerts appear here as soon as history has been read."];
-  }
-  if (narrowing(filter) > 0 || (filter.state ?? "open") !== "open") {
-    return [
-      "No alert matches this filter. ",
-      h("a", { href: "#/alerts" }, "Show all open alerts"),
-    ];
-  }
-  if (!snapshot || snapshot.totals.scored === 0) {
-    return [
-      "No payment has been scored yet. If the run was started with --no-model, start it again with a model (--model or --retrain).",
-    ];
-  }
-  if (snapshot.totals.alerts === 0) {
-    return [
-      `${countOf(snapshot.totals.scored, "payment")} scored, no alert so far.`,
-    ];
-  }
-  return [
-    "No alert is open: every one is decided or snoozed. ",
-    h("a", { href: "#/alerts?state=all" }, "Show all alerts"),
   ];
 }

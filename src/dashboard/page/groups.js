@@ -12,10 +12,11 @@ import {
   setText,
   table,
 } from "./dom.js";
-import { addressOf } from "./queue_filter.js";
+import { addressOf, whyEmpty } from "./queue_filter.js";
 import { showToast } from "./toast.js";
 
 /** @import { AlertGroup } from "../views/alerts.ts" */
+/** @import { Snapshot } from "../views/snapshot.ts" */
 /** @import { Filter } from "./queue_filter.js" */
 
 const GROUPS_MS = 3000;
@@ -26,6 +27,8 @@ const GROUPS_MS = 3000;
  * @param {Filter} filter
  */
 export function groupList(by, filter) {
+  /** @type {Snapshot | undefined} */
+  let newest;
   const name = by === "card" ? "Card" : "Terminal";
   const total = h("p", { class: "note", role: "status" }, "Loading the queue…");
   const body = h("tbody");
@@ -52,12 +55,9 @@ export function groupList(by, filter) {
       const more = all > groups.length
         ? `; the ${count(groups.length)} with the largest amount`
         : "";
-      setText(
-        total,
-        all === 0
-          ? "No alert matches this filter."
-          : `${countOf(all, by)} with alerts${more}`,
-      );
+      if (all === 0 || newest?.reading) {
+        total.replaceChildren(...whyEmpty(filter, newest));
+      } else setText(total, `${countOf(all, by)} with alerts${more}`);
       frame.hidden = all === 0;
       body.replaceChildren(...groups.map((group) => groupRow(group)));
     } catch (error) {
@@ -106,6 +106,10 @@ export function groupList(by, filter) {
   };
   return {
     element: h("div", { class: "column" }, total, frame),
+    /** @param {Snapshot} snapshot */
+    update(snapshot) {
+      newest = snapshot;
+    },
     close: every(GROUPS_MS, async () => {
       // A row that has the focus, or that a dialog is about, stays where it is.
       if (body.contains(document.activeElement) || body.matches(":hover")) {

@@ -1,6 +1,8 @@
 /** The filter of the queue: in the address, where a link, Back and a reload keep it, and as a form. */
-import { h } from "./dom.js";
+import { countOf, h } from "./dom.js";
 import { givenName, isTruthShown } from "./settings.js";
+
+/** @import { Snapshot } from "../views/snapshot.ts" */
 
 /**
  * A filter as the server takes it: parameters by name, none of them empty.
@@ -66,7 +68,7 @@ export function filterOf(parameters) {
 }
 
 /** How many fields narrow the queue, besides state and order. @param {Filter} filter */
-export function narrowing(filter) {
+function narrowing(filter) {
   const { state: _state, sort: _sort, ...fields } = filter;
   return Object.keys(fields).length;
 }
@@ -189,4 +191,37 @@ function choice(name, label, options, filter) {
       ),
     ),
   );
+}
+
+/** Instead of numbers, as long as they would not be true. */
+export const NOT_COMPLETE =
+  "History is being read. The queue is not complete yet.";
+
+/**
+ * What an empty queue means, and what helps.
+ * @param {Filter} filter
+ * @param {Snapshot | undefined} snapshot
+ */
+export function whyEmpty(filter, snapshot) {
+  if (snapshot?.reading) return [NOT_COMPLETE];
+  if (narrowing(filter) > 0 || (filter.state ?? "open") !== "open") {
+    return [
+      "No alert matches this filter. ",
+      h("a", { href: "#/alerts" }, "Show all open alerts"),
+    ];
+  }
+  if (!snapshot || snapshot.totals.scored === 0) {
+    return [
+      "No payment has been scored yet. If the run was started with --no-model, start it again with a model (--model or --retrain).",
+    ];
+  }
+  if (snapshot.totals.alerts === 0) {
+    return [
+      `${countOf(snapshot.totals.scored, "payment")} scored, no alert so far.`,
+    ];
+  }
+  return [
+    "No alert is open: every one is decided or snoozed. ",
+    h("a", { href: "#/alerts?state=all" }, "Show all alerts"),
+  ];
 }
