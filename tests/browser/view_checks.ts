@@ -54,9 +54,9 @@ export async function viewChecks(stage: Stage): Promise<void> {
     () => keyboardChecks(stage, page),
   );
   await check("an unknown address says so and leads on", async () => {
-    await open(page, stage.served.address, "alerts/1/2");
+    await open(page, stage.served.address, "now/2");
     await page.getByRole("heading", { name: "Not found" }).waitFor();
-    await page.getByText("There is no view at #/alerts/1/2.").waitFor();
+    await page.getByText("There is no view at #/now/2.").waitFor();
     await page.getByRole("link", { name: "queue of alerts" }).click();
     await page.getByRole("heading", { name: "Alerts", exact: true }).waitFor();
     noErrors(page);
@@ -305,7 +305,8 @@ async function readingChecks({ browser, served }: Stage): Promise<void> {
     await route.fulfill({ response, body });
   });
   await page.goto(`${served.address}/#/now`);
-  await page.getByText("Reading history, 41 %").waitFor();
+  await page.locator("#reading", { hasText: "Reading history, 41 %" })
+    .waitFor();
   const tiles = await page.locator(".tile").evaluateAll((found) =>
     Object.fromEntries(
       found.map((tile) => [...tile.children].map((one) => one.textContent)),

@@ -122,6 +122,8 @@ const TABS = VIEWS.flatMap(({ tab }) => {
 
 const PAGE = indexHtml.replace(
   "<!-- modules -->",
-  MODULES.map(([name]) => `<link rel="modulepreload" href="page/${name}" />`)
+  MODULES.map(([name]) =>
+    `<link rel="modulepreload" href="page/${name}" fetchpriority="low" />`
+  )
     .join("\n    "),
 ).replace("<!-- tabs -->", TABS.join("\n          "));
