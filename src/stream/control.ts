@@ -125,6 +125,17 @@ export interface Requeued {
   readonly fromOffset: number;
 }
 
+/** A threshold of alerts that was applied to the running stream. */
+export interface ThresholdChange {
+  /** 0 to 1. */
+  readonly value: number;
+  /** TX_TIME_SECONDS that the stream had reached by then. */
+  readonly timeSeconds: number;
+}
+
+/** Changes of the threshold that are kept. */
+const CHANGES_MAX = 50;
+
 /** The values of the control topic, by key. */
 export interface ControlValues {
   /** What all roles agreed on. */
@@ -139,8 +150,11 @@ export interface ControlValues {
   starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments. */
   scoring: { readonly on: true };
-  /** The threshold of alerts that was applied to the running stream. */
-  threshold: { readonly value: number };
+  /** The threshold of alerts that was applied to the running stream, and the newest changes, the last one among them; absent in older streams. */
+  threshold: {
+    readonly value: number;
+    readonly changes?: readonly ThresholdChange[];
+  };
 }
 
 const ENCODER = new TextEncoder();
@@ -319,14 +333,23 @@ export class Control {
     return this.#value("threshold")?.value;
   }
 
-  /** Applies a threshold, 0 … 1: scorers that alert by one take it within a second, and keep it until another is applied. */
-  async applyThreshold(value: number): Promise<void> {
-    const records = controlRecords();
-    records.put("threshold", { value });
+  /** The newest changes of that threshold, oldest first. */
+  get thresholdChanges(): readonly ThresholdChange[] {
+    return this.#value("threshold")?.changes ?? [];
+  }
+
+  /** Applies a threshold, 0 … 1, at an event time: scorers that alert by one take it within a second, and keep it until another is applied. */
+  async applyThreshold(value: number, timeSeconds: number): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
       () => this.alertThreshold === value,
-      (producer) => producer.append(records.appends()),
+      (producer) => {
+        const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
+        const changes = [...known, { value, timeSeconds }];
+        const records = controlRecords();
+        records.put("threshold", { value, changes });
+        return producer.append(records.appends());
+      },
     );
   }
 
@@ -503,8 +526,14 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   position: ({ nextId, day, row }) =>
     isCount(nextId) && isCount(day) && isCount(row),
   scoring: ({ on }) => on === true,
-  threshold: ({ value }) =>
-    typeof value === "number" && value >= 0 && value <= 1,
+  threshold: ({ value, changes }) =>
+    isThreshold(value) &&
+    isOptional(changes, (changes) =>
+      Array.isArray(changes) &&
+      changes.every((change) =>
+        isObject(change) && isThreshold(change.value) &&
+        Number.isSafeInteger(change.timeSeconds)
+      )),
   starts: (topics) =>
     Object.values(topics).every((starts) =>
       Array.isArray(starts) && starts.every(isCount)
@@ -522,6 +551,10 @@ const PREFIXES = Object.keys(PREFIXED);
 const SHAPES: ReadonlyMap<string, Fits> = new Map(
   Object.entries({ ...VALUES, ...PREFIXED }),
 );
+
+function isThreshold(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= 1;
+}
 
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;

@@ -165,8 +165,8 @@ async function requireStart(
   if (isOptional) return end;
   throw new LogError(
     `the records of ${input} partition ${partition} from offset ${first} to ` +
-      `${start} were deleted before anyone had read them: set the topic's ` +
-      `retention.ms to -1, and begin with what is left by ` +
+      `${start} were deleted before the processor read them: set the topic's ` +
+      `retention.ms to -1, and start with the rest by ` +
       `--accept-missing-start, or publish them again to a new stream`,
   );
 }
@@ -302,8 +302,8 @@ function misfit(
   return refused(
     lost,
     partition,
-    `what ${group} has written does not follow from ${input} as it is now, ` +
-      `from offset ${offset} on`,
+    `what ${group} has written from offset ${offset} on does not follow ` +
+      `from the present records of ${input}`,
   );
 }
 

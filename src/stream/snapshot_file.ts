@@ -99,7 +99,7 @@ export class SnapshotFile implements StateSource, Disposable {
     this.#left = file.statSync().size;
     const magic = new Uint8Array(MAGIC.length);
     if (!this.#fill(magic) || magic.join() !== MAGIC.join()) {
-      throw this.#damaged("it is no snapshot");
+      throw this.#damaged("it is not a snapshot");
     }
     this.#next();
     this.head = parsed(this.#block);
@@ -149,10 +149,12 @@ export class SnapshotFile implements StateSource, Disposable {
 
   /** Throws DataError unless the state has been read to its end. */
   end(): void {
-    if (this.#at < this.#block.length) throw this.#damaged("it goes on");
+    if (this.#at < this.#block.length) {
+      throw this.#damaged("it continues after its end");
+    }
     this.#next();
     if (this.#block.length > 0 || this.#left > 0) {
-      throw this.#damaged("it goes on");
+      throw this.#damaged("it continues after its end");
     }
   }
 

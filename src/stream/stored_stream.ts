@@ -62,7 +62,7 @@ export async function openStoredStream(
   const lost = () =>
     new DataError(
       `${logPath(folder)} is missing or empty, though ${storePath(folder)} ` +
-        `is there: ${RESTORE_ADVICE}`,
+        `exists; ${RESTORE_ADVICE}`,
     );
   if (!isThere(logPath(folder))) {
     if (hasStore) throw lost();

@@ -144,7 +144,11 @@ export async function open(
   await page.goto(`${address}/#/${view}`);
   await page.locator("#link.live").waitFor();
   const [name, id] = view.split("?")[0].split("/");
-  const filled = id === undefined ? FILLED[name] : name === "alerts" ? ".case" : "h1";
+  const filled = id === undefined
+    ? FILLED[name]
+    : name === "alerts"
+    ? ".case"
+    : "h1";
   await page.locator(filled ?? "h1").first().waitFor();
 }
 

@@ -123,7 +123,7 @@ async function lookChecks(
     const kind = path.replace(/\/\d+$/, "/ID");
     await check(`${kind} is accessible and fits: ${name}`, async () => {
       await open(view, stage.served.address, path);
-      if (path === "model") await view.locator(".curve").waitFor();
+      if (path === "model") await view.locator(".chart text").first().waitFor();
       assert.deepEqual(await violations(view), []);
       assert.equal(await overflow(view), 0);
       noErrors(view);

@@ -328,7 +328,10 @@ const OURS: Readonly<Record<string, unknown>> = {
   origin: { startSeconds: 86_400, fingerprint: "f" },
   position: { nextId: 7, day: 1, row: 2 },
   scoring: { on: true },
-  threshold: { value: 0.25 },
+  threshold: {
+    value: 0.25,
+    changes: [{ value: 0.25, timeSeconds: 7 }],
+  },
   "end:transaction_topic": { rows: 7 },
   "requeued:transaction_topic/0/1": {
     topic: "transaction_topic",
@@ -420,4 +423,23 @@ Deno.test("parameters that another program has overwritten are written again, fo
     await new Control(log).agree(PARAMETERS);
     assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
   }
+});
+
+Deno.test("applyThreshold() keeps the newest changes with their event times", async () => {
+  await using log = await openLog();
+  const control = new Control(log);
+  await appendForeign(log, ["threshold", `{"value":0.25}`]);
+  await control.refresh();
+  assert.deepEqual(control.thresholdChanges, []);
+  for (let at = 0; at < 60; at++) {
+    await control.applyThreshold(at / 100, 1000 * at);
+  }
+  // Nothing changes, so nothing is written.
+  await control.applyThreshold(0.59, 70_000);
+  const other = new Control(log);
+  await other.refresh();
+  const changes = other.thresholdChanges;
+  assert.equal(changes.length, 50);
+  assert.deepEqual(changes[0], { value: 0.1, timeSeconds: 10_000 });
+  assert.deepEqual(changes.at(-1), { value: 0.59, timeSeconds: 59_000 });
 });

@@ -578,8 +578,8 @@ for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
     await assert.rejects(open(), {
       name: "LogError",
       message: `the records of ${topic} partition 0 from offset 0 to ${left} ` +
-        "were deleted before anyone had read them: set the topic's " +
-        "retention.ms to -1, and begin with what is left by " +
+        "were deleted before the processor read them: set the topic's " +
+        "retention.ms to -1, and start with the rest by " +
         "--accept-missing-start, or publish them again to a new stream",
     });
     const control = new Control(log);
@@ -600,7 +600,7 @@ for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
     await log.trim(topic, 0, 4 * state.endOffsets[0] / 5);
     await assert.rejects(
       open(),
-      /are needed to restore the windows and have been deleted/,
+      /are needed to restore the windows and were deleted/,
     );
     await stage.damage(0, 0, "");
     await assert.rejects(open(), { message: REFUSED });

@@ -141,7 +141,7 @@ async function find(stream: StoredStream, id: string): Promise<DeadLetter> {
   }
   throw new DataError(
     `there is no dead letter ${id.slice(0, 300)}; 'fraudstream dead-letters' ` +
-      "lists what there is, each with its topic/partition/offset",
+      "lists them by topic/partition/offset",
   );
 }
 
@@ -162,8 +162,8 @@ function editable(letter: DeadLetter): string {
   const text = letterValue(letter);
   if (text !== undefined) return lineBreaksOf(text) + "\n";
   throw new DataError(
-    `${letterId(letter)} is no text; look at its bytes without --edit, write ` +
-      "the row that it should have been by hand, and --requeue that",
+    `${letterId(letter)} is not text and cannot be edited; write the correct ` +
+      "row to a file, and give that file to --requeue",
   );
 }
 

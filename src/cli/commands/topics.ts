@@ -160,8 +160,8 @@ function throwIfWrong(topics: readonly Topic[]): void {
   const missing = topics.filter(({ state }) => !state).length;
   if (missing > 0) {
     throw new DataError(
-      `${counted(missing, "topic")} missing: 'run' makes them, and so does ` +
-        "'fraudstream topics --create'",
+      `${counted(missing, "topic")} missing; 'run' or 'fraudstream topics ` +
+        "--create' creates them",
     );
   }
   const wrong = topics.filter(({ problems }) => problems.length > 0);

@@ -3,7 +3,6 @@ import { lineChart } from "./chart.js";
 import {
   ask,
   caseLink,
-  count,
   countOf,
   every,
   h,
@@ -12,15 +11,16 @@ import {
   mark,
   money,
   panel,
-  percent,
   score,
   setText,
   table,
 } from "./dom.js";
 import { whyEmpty } from "./queue_filter.js";
+import { isoDay } from "./scale.js";
 import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
+/** @import { LineChart } from "./chart.js" */
 /** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
@@ -195,79 +195,73 @@ function streamPanel() {
   };
 }
 
-/** The charts, each with one scale. */
+/** The charts: of the clock's last two minutes, and of event days. */
 function chartsOf() {
   const rate = lineChart({
-    label: "Payments per second, last two minutes of clock time",
+    label: "Payments and alerts per second, last two minutes of clock time",
     time: "clock",
-    series: [{
-      label: "Payments per second",
-      colour: "accent",
-      text: count,
-    }],
-    axes: { y: count },
+    empty: "No payment yet.",
+    panels: [
+      { title: "payments per second", measure: "count", lines: ["payments"] },
+      { title: "alerts per second", measure: "count", lines: ["alerts"] },
+    ],
   });
-  const alerts = lineChart({
-    label: "Alerts per second, last two minutes of clock time",
-    time: "clock",
-    series: [{ label: "Alerts per second", colour: "warn", text: count }],
-    axes: { y: count },
-  });
-  const payments = lineChart({
-    label: "Payments per event day",
+  const days = lineChart({
+    label: "Payments and share of frauds by event day",
     time: "day",
-    series: [{ label: "Payments per day", colour: "accent", text: count }],
-    axes: { x: "Day", y: count },
-  });
-  const frauds = lineChart({
-    label: "Share of known frauds by event day",
-    time: "day",
-    series: [{ label: "Fraud share", colour: "fraud", text: percent }],
-    axes: { x: "Day", y: percent },
+    empty: "No payment yet.",
+    panels: [
+      { title: "payments per day", measure: "count", lines: ["payments"] },
+      { title: "share of known frauds", measure: "share", lines: ["frauds"] },
+    ],
   });
   return {
-    elements: [
-      panel("Payments per second", rate.element),
-      panel("Alerts per second", alerts.element),
-      panel("Payments per event day", payments.element),
-      panel("Share of known frauds", frauds.element),
-    ],
+    elements: [panel("Rate", rate.element), panel("Event days", days.element)],
     /** @param {Snapshot} snapshot */
-    show({ seconds, days }) {
-      const times = seconds.payments.map((_, i) => seconds.from + i);
-      const last = seconds.payments.at(-1) ?? 0;
-      rate.draw(
-        [times, [...seconds.payments]],
-        `Newest: ${countOf(last, "payment")} per second`,
-      );
-      alerts.draw(
-        [times, [...seconds.alerts]],
-        `Newest: ${countOf(seconds.alerts.at(-1) ?? 0, "alert")} per second`,
-      );
-      // The newest day is not complete.
-      const whole = days.length > 1 ? days.slice(0, -1) : days;
-      const x = whole.map(({ day }) => day);
-      const newest = whole.at(-1);
-      payments.draw(
-        [x, whole.map(({ payments }) => payments)],
-        newest
-          ? `Day ${newest.day}: ${countOf(newest.payments, "payment")}`
-          : "No payments yet",
-      );
-      frauds.draw(
-        [
-          x,
-          whole.map(({ frauds, payments }) => payments ? frauds / payments : 0),
-        ],
-        newest
-          ? `Day ${newest.day}: ${percent(newest.frauds / newest.payments)}`
-          : "No payments yet",
-      );
+    show(snapshot) {
+      showCharts(rate, days, snapshot);
     },
     close() {
-      for (const chart of [rate, alerts, payments, frauds]) chart.close();
+      rate.close();
+      days.close();
     },
   };
+}
+
+/**
+ * @param {LineChart} rate
+ * @param {LineChart} days
+ * @param {Snapshot} snapshot
+ */
+function showCharts(rate, days, snapshot) {
+  const { seconds, days: sums, startSeconds } = snapshot;
+  const last = seconds.payments.at(-1) ?? 0;
+  rate.draw(
+    {
+      x: seconds.payments.map((_, i) => seconds.from + i),
+      columns: [seconds.payments, seconds.alerts],
+    },
+    `Newest: ${countOf(last, "payment")} per second`,
+  );
+  const newest = sums.at(-1);
+  days.draw(
+    {
+      x: sums.map(({ day }) => day),
+      columns: [
+        sums.map(({ payments }) => payments),
+        sums.map(({ frauds, payments, labelled }) =>
+          labelled && payments ? frauds / payments : null
+        ),
+      ],
+      partial: newest && !snapshot.complete ? [newest.day] : [],
+      startSeconds,
+    },
+    newest
+      ? `${isoDay(startSeconds, newest.day)}: ${
+        countOf(newest.payments, "payment")
+      }`
+      : "Nothing yet",
+  );
 }
 
 /** A row of the stream, used again and again: nothing is created again twice per second. */

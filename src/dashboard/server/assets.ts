@@ -2,21 +2,26 @@
  * The files of the page, as text in the program itself: nothing is fetched
  * from elsewhere, nothing is built, and an executable needs no files.
  */
-import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
-import uplotJs from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import appJs from "../page/app.js" with { type: "text" };
+import chartCss from "../page/chart.css" with { type: "text" };
 import chartJs from "../page/chart.js" with { type: "text" };
 import dialogJs from "../page/dialog.js" with { type: "text" };
 import domJs from "../page/dom.js" with { type: "text" };
 import earlyJs from "../page/early.js" with { type: "text" };
+import frameJs from "../page/frame.js" with { type: "text" };
 import indexHtml from "../page/page.html" with { type: "text" };
 import groupsJs from "../page/groups.js" with { type: "text" };
 import keyboardJs from "../page/keyboard.js" with { type: "text" };
+import linesJs from "../page/lines.js" with { type: "text" };
 import liveJs from "../page/live.js" with { type: "text" };
 import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
 import queueFilterJs from "../page/queue_filter.js" with { type: "text" };
+import { chartStyle } from "../page/palette.js";
+import paletteJs from "../page/palette.js" with { type: "text" };
+import scaleJs from "../page/scale.js" with { type: "text" };
 import settingsJs from "../page/settings.js" with { type: "text" };
+import shapeJs from "../page/shape.js" with { type: "text" };
 import styleCss from "../page/style.css" with { type: "text" };
 import { DEFINITIONS, type Said, TILES, tilesOf } from "../page/tiles.js";
 import tilesJs from "../page/tiles.js" with { type: "text" };
@@ -85,25 +90,29 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["dom.js", script(domJs)],
   ["early.js", script(earlyJs)],
   ["groups.js", script(groupsJs)],
+  ["frame.js", script(frameJs)],
   ["keyboard.js", script(keyboardJs)],
+  ["lines.js", script(linesJs)],
   ["live.js", script(liveJs)],
   ["live_worker.js", script(liveWorkerJs)],
   ["queue_filter.js", script(queueFilterJs)],
+  ["palette.js", script(paletteJs)],
+  ["scale.js", script(scaleJs)],
   ["settings.js", script(settingsJs)],
+  ["shape.js", script(shapeJs)],
   ["tiles.js", script(tilesJs)],
   ["toast.js", script(toastJs)],
-  ["uplot.js", script(uplotJs)],
   ...VIEWS.flatMap(({ scripts }) => {
     return Object.entries(scripts).map(([name, text]) => {
       return [name, script(text)] as const;
     });
   }),
   ["style.css", { type: STYLE, text: styleCss }],
-  ["uplot.css", { type: STYLE, text: uplotCss }],
+  ["chart.css", { type: STYLE, text: chartStyle() + chartCss }],
   ["icon.svg", { type: "image/svg+xml", text: ICON }],
 ]);
 
-const NO_MODULES = ["app.js", "early.js", "live_worker.js", "uplot.js"];
+const NO_MODULES = ["app.js", "early.js", "live_worker.js"];
 
 /** What app.js imports, and what that does: asked for at once, not one after the other. */
 const MODULES = [...ASSETS].filter(([name, { type }]) =>

@@ -140,6 +140,8 @@ export interface Snapshot {
     /** Alerts in each. */
     readonly alerts: readonly number[];
   };
+  /** Midnight of day 0, seconds since 1970; undefined before it is known. */
+  readonly startSeconds: number | undefined;
   /** Sums of the newest event days, oldest first. */
   readonly days: readonly KnownDay[];
   /** The newest payments, newest first. */
@@ -186,6 +188,7 @@ export function snapshotOf(source: {
     totals: state.totals,
     open: state.open(),
     seconds: state.seconds(at / 1000),
+    startSeconds: status?.startSeconds,
     days: state.days().map((day) => ({
       ...day,
       date: formatDate(start + day.day * DAY_SECONDS),

@@ -140,7 +140,7 @@ export function checkScores(labels: Uint8Array, scores: Float64Array): number {
   }
   if (labels.length !== scores.length) {
     throw new ModelError(
-      `${scores.length} scores do not go with ${labels.length} labels`,
+      `there are ${scores.length} scores and ${labels.length} labels`,
     );
   }
   const wrong = scores.findIndex((score) => !Number.isFinite(score));

@@ -70,8 +70,8 @@ export function fitLogisticRegression(
   for (let round = 0;; round++) {
     if (round === STEPS_MAX) {
       throw new ModelError(
-        `the logistic regression found no end in ${STEPS_MAX} steps; ` +
-          "choose a smaller loss weight C",
+        `the logistic regression did not converge in ${STEPS_MAX} steps; ` +
+          "choose a smaller loss weight, such as c=0.1",
       );
     }
     const { gradient, hessian } = derivatives(problem, weights);

@@ -110,8 +110,8 @@ function readGraph(bytes: Uint8Array, path: string): OnnxGraph {
   }
   if (graph.refused !== undefined) {
     throw new ModelError(
-      `${path} has ${graph.refused}; it is not run here: export the model ` +
-        "without it",
+      `${path} cannot be used, because it has ${graph.refused}; export the ` +
+        "model without it",
     );
   }
   const wrong = graph.classLabels.find((labels) => labels.join() !== "0,1");

@@ -98,8 +98,8 @@ function checkWhole(
     const broken = own.find((input) => !offered.isWhole(input));
     if (type in WHOLE_RANGES && broken !== undefined) {
       throw new ModelError(
-        `${path}: its input ${name} takes whole numbers (${type}) and ` +
-          `${broken} is none; export it with float32 or float64 for it`,
+        `${path}: its input ${name} takes whole numbers (${type}), and ` +
+          `${broken} is not one; export it with float32 or float64 for it`,
       );
     }
     first += columns;

@@ -71,7 +71,7 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
-    // With their features, which their checksums cover.
+    // With the features, since checksums cover them.
     return rows.map((row) => caseOf(this.#rows, row).payment);
   }
 

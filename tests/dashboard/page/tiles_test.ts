@@ -15,6 +15,7 @@ function snapshot(over: Partial<Snapshot> = {}): Snapshot {
     stored: 1000,
     deadLetters: 0,
     eventTime: "2018-04-09 10:11:12",
+    startSeconds: 1_522_540_800,
     stages: [],
     latency: undefined,
     totals: {

@@ -72,8 +72,8 @@ Deno.test("the page holds no script or style of its own and loads nothing from e
   }
 });
 
-/** early.js, uplot.js and app.js. */
-const PAGE_SCRIPTS = 3;
+/** early.js and app.js. */
+const PAGE_SCRIPTS = 2;
 
 /** The snapshot that a page came with. */
 function snapshotIn(html: string): Snapshot {
