@@ -24,7 +24,7 @@ import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PredictionStore } from "../store/predictions.ts";
 import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
-import { readVerdict } from "../payment/label_json.ts";
+import { readLabel } from "../payment/label_json.ts";
 import {
   changeRegistry,
   keepVersion,
@@ -236,12 +236,12 @@ class Trainer {
       const batch = await log.read(LABEL_TOPIC, partition, offset, READ_LIMIT);
       if (batch.next === offset) continue;
       for (let i = 0; i < batch.count; i++) {
-        const verdict = readVerdict(
+        const record = readLabel(
           batch.bytes,
           valueStart(batch, i),
           valueEnd(batch, i),
         );
-        if (verdict) this.#window.judge(verdict.transactionId, verdict.label);
+        if (record) this.#window.judge(record.transactionId, record.label);
       }
       this.#labelOffsets[partition] = batch.next;
       moved = true;

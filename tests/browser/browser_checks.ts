@@ -30,9 +30,10 @@ const GROUPS = {
 const FLAGS = [
   "--customers=300",
   "--terminals=200",
-  "--days=60",
+  "--days=200",
   "--radius=8",
-  "--rate=1200",
+  // Long enough for payments to come during all checks that need some.
+  "--rate=300",
   "--stay",
   "--port=0",
 ];

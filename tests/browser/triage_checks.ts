@@ -24,6 +24,10 @@ export async function triageChecks(stage: Stage): Promise<void> {
     "50 alerts are decided by the keyboard with at most two keys each",
     () => keyboardTriage(stage, page),
   );
+  await check(
+    "new alerts are announced and move no row",
+    () => arrivalChecks(stage, page),
+  );
   await check("the last verdict is undone by u", () => undoChecks(stage, page));
   await check(
     "shortcuts rest while somebody types, and can be turned off",
@@ -32,10 +36,6 @@ export async function triageChecks(stage: Stage): Promise<void> {
   await check(
     "a filter is in the address: reload, Back and a link keep it",
     () => filterChecks(stage, page),
-  );
-  await check(
-    "new alerts are announced and move no row",
-    () => arrivalChecks(stage, page),
   );
   await check("a row is a link as a whole", () => rowChecks(stage, page));
   await check(

@@ -17,9 +17,10 @@ import {
 import { plane, planeLegend, pointOf } from "./plane.js";
 import { addressOf, filterOf } from "./queue_filter.js";
 import { rowsOf, timeline } from "./timeline.js";
-import { decisionPanel, historyOf } from "./verdict.js";
+import { decisionPanel } from "./verdict.js";
 
-/** @import { CaseAnswers, Reason } from "../views/cases.ts" */
+/** @import { Reason } from "../../learning/explain/reasons.ts" */
+/** @import { CaseAnswers } from "../views/cases.ts" */
 /** @import { MapAnswers } from "../views/map.ts" */
 /** @import { Filter } from "./queue_filter.js" */
 /** @typedef {CaseAnswers["/api/cases/:id"]} Case */
@@ -56,11 +57,10 @@ export function openCase(root, id, parameters) {
   const decision = decisionPanel(id, filter, () => {
     if (!closed) queue.next();
   });
-  const history = h("div", { role: "log", "aria-label": "History" });
   /** @param {Case} found */
   const fill = (found) => {
     drawing = plane(`Map around payment ${id}`);
-    said.replaceWith(layoutOf(found, { decision, history, drawing }));
+    said.replaceWith(layoutOf(found, decision, drawing));
     for (const scroll of root.querySelectorAll(".figure .scroll")) {
       // Where this payment is.
       scroll.scrollLeft = scroll.scrollWidth;
@@ -72,7 +72,6 @@ export function openCase(root, id, parameters) {
       const found = await ask("/api/cases/:id", { id });
       if (closed) return;
       decision.show(found);
-      history.replaceChildren(...historyOf(found.events));
       if (!drawing) fill(found);
     } catch (error) {
       setText(said, messageOf(error));
@@ -150,13 +149,10 @@ function queueNav(id, filter) {
 
 /**
  * @param {Case} found
- * @param {{
- *   decision: ReturnType<typeof decisionPanel>,
- *   history: HTMLElement,
- *   drawing: Drawing,
- * }} parts
+ * @param {ReturnType<typeof decisionPanel>} decision
+ * @param {Drawing} drawing
  */
-function layoutOf(found, { decision, history, drawing }) {
+function layoutOf(found, decision, drawing) {
   const { payment, windows } = found;
   return h(
     "div",
@@ -199,7 +195,7 @@ function layoutOf(found, { decision, history, drawing }) {
     h(
       "div",
       { class: "column" },
-      panel("History", history),
+      panel("History", decision.history),
       panel("Where", drawing.element, planeLegend(), placesOf(payment)),
     ),
   );

@@ -11,13 +11,14 @@ import { showToast } from "./toast.js";
 const DAY_MS = 86_400_000;
 
 /**
- * The panel of decisions about a case. After a verdict or a snooze it calls
+ * The panel of decisions about a case, and its history. After a verdict or a snooze it calls
  * `done`, which opens the next case.
  * @param {string} id
  * @param {Filter} filter
  * @param {() => void} done
  */
 export function decisionPanel(id, filter, done) {
+  const history = h("div", { role: "log", "aria-label": "History" });
   /** @type {Case | undefined} */
   let shown;
   let isBusy = false;
@@ -46,8 +47,8 @@ export function decisionPanel(id, filter, done) {
         ...event,
         who,
       });
-      shown = { ...shown, ...answer };
-      show(shown);
+      const { assignee: _assignee, snoozedUntil: _until, ...rest } = shown;
+      show({ ...rest, ...answer });
       setText(said, "");
       showToast(
         `Case ${id} ${words}`,
@@ -92,6 +93,7 @@ export function decisionPanel(id, filter, done) {
     shown = found;
     isMine = found.assignee !== undefined;
     state.replaceChildren(...stateOf(found));
+    history.replaceChildren(...historyOf(found.events));
     assign.replaceChildren(
       ...isMine
         ? [`Release (${found.assignee})`]
@@ -146,7 +148,7 @@ export function decisionPanel(id, filter, done) {
       ),
     ),
   );
-  return { element, show, decide, claim };
+  return { element, history, show, decide, claim };
 }
 
 /** The key of a button, for the eye: the button's name says what it does. @param {string} key */
@@ -193,7 +195,7 @@ async function askUntil() {
 }
 
 /** What people have done with a case, newest first. @param {readonly ShownEvent[]} events */
-export function historyOf(events) {
+function historyOf(events) {
   if (events.length === 0) {
     return [h("p", { class: "note" }, "Nobody has done anything yet.")];
   }
