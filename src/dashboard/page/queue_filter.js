@@ -74,7 +74,7 @@ function narrowing(filter) {
 }
 
 /**
- * An address with the filter, and more of its own.
+ * An address with the filter, and more parameters.
  * @param {string} path
  * @param {Filter} filter
  * @param {Readonly<Record<string, string>>} [more]
@@ -212,7 +212,7 @@ export function whyEmpty(filter, snapshot) {
   }
   if (!snapshot || snapshot.totals.scored === 0) {
     return [
-      "No payment has been scored yet. If the run was started with --no-model, start it again with a model (--model or --retrain).",
+      "No payment has been scored yet. Alerts need a model: start the run with --model or --retrain.",
     ];
   }
   if (snapshot.totals.alerts === 0) {
