@@ -23,6 +23,7 @@ import { REBUILD_COMMAND } from "./commands/rebuild.ts";
 import { REPORT_COMMAND } from "./commands/report.ts";
 import { RUN_COMMAND } from "./commands/run.ts";
 import { SCHEMA_COMMAND } from "./commands/schema.ts";
+import { SCORE_COMMAND } from "./commands/score.ts";
 import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   DEAD_LETTERS_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
+  SCORE_COMMAND,
   EVALUATE_COMMAND,
   TRAIN_COMMAND,
   SELECT_COMMAND,

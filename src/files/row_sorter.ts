@@ -54,6 +54,11 @@ export class RowSorter {
     );
   }
 
+  /** Numbers of a row. */
+  get width(): number {
+    return this.#options.width;
+  }
+
   /** Number of rows that have been added. */
   get length(): number {
     let rows = this.#count;

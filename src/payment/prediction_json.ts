@@ -29,6 +29,21 @@ const CLOSE_TEXT = literal('"}');
 /** Inputs that a prediction names: those that pushed its score most. */
 export const CONTRIBUTIONS_MAX = 5;
 
+/** The inputs that pushed most, either way, the strongest first, as their places in `contributions`; `order` is room to work in. */
+export function strongest(
+  contributions: Float64Array,
+  order: number[] = [],
+): number[] {
+  order.length = 0;
+  for (let input = 0; input < contributions.length; input++) {
+    if (contributions[input] !== 0) order.push(input);
+  }
+  order.sort((a, b) =>
+    Math.abs(contributions[b]) - Math.abs(contributions[a]) || a - b
+  );
+  return order.slice(0, CONTRIBUTIONS_MAX);
+}
+
 /** Writes predictions. */
 export class PredictionJsonWriter {
   readonly #fields = new RecordWriter(PREDICTION_RECORD, MARKS);
@@ -66,7 +81,7 @@ export class PredictionJsonWriter {
     }
     writer.bytes(CONTRIBUTIONS.bytes);
     let first = true;
-    for (const input of this.#ranked(contributions)) {
+    for (const input of strongest(contributions, this.#order)) {
       writer.bytes(first ? QUOTE.bytes : COMMA_QUOTE.bytes);
       first = false;
       writer.ascii(inputs[input]);
@@ -75,19 +90,6 @@ export class PredictionJsonWriter {
     }
     writer.bytes(CLOSE.bytes);
     writer.bytes(CLOSE.bytes);
-  }
-
-  /** The inputs that pushed most, either way, the strongest first. */
-  #ranked(contributions: Float64Array): number[] {
-    const order = this.#order;
-    order.length = 0;
-    for (let input = 0; input < contributions.length; input++) {
-      if (contributions[input] !== 0) order.push(input);
-    }
-    order.sort((a, b) =>
-      Math.abs(contributions[b]) - Math.abs(contributions[a]) || a - b
-    );
-    return order.slice(0, CONTRIBUTIONS_MAX);
   }
 }
 

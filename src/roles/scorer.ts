@@ -6,8 +6,8 @@
 import { FeatureJsonReader } from "../features/feature_row.ts";
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
-import { ModelError } from "../base/error.ts";
 import { AlertJudge } from "../scoring/alert_policy.ts";
+import { CellScorer } from "../scoring/cell_scorer.ts";
 import {
   type RecordBatch,
   type RecordBatchBuilder,
@@ -129,9 +129,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   readonly #json = new PredictionJsonWriter();
   readonly #alerts: AlertJudge;
   #judged: readonly JudgedDay[];
+  readonly #scorer: CellScorer;
   #cells = new Float64Array(0);
-  #values = new Float64Array(0);
-  #scores = new Float64Array(0);
   #startSeconds: number | undefined;
   #stretch: Stretch | undefined;
   /** Rows of the step that are to be scored. */
@@ -160,6 +159,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#judged = judged;
     this.#reader = new FeatureJsonReader(featuresOf(context));
     this.#width = PAYMENT_CELLS + featureCount(featuresOf(context));
+    this.#scorer = new CellScorer(this.#width);
     this.#alerts = new AlertJudge(options.scoring.policy, {
       partition,
       partitions: context.parameters.partitions,
@@ -175,9 +175,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#startSeconds = await control.startSeconds(this.#options.startSeconds);
     this.#rows = 0;
     this.#stretch = undefined;
-    if (this.#scores.length >= count) return;
+    if (this.#cells.length >= count * this.#width) return;
     this.#cells = new Float64Array(count * this.#width);
-    this.#scores = new Float64Array(count);
   }
 
   async refresh(): Promise<void> {
@@ -256,26 +255,11 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     rows: number,
     records: RecordBatchBuilder,
   ): Promise<void> {
-    const { scorer, cells: places, version } = model;
-    const { inputs } = scorer;
+    const { scorer: { inputs }, version } = model;
     const cells = this.#cells;
-    const width = places.length;
-    if (this.#values.length < rows * width) {
-      this.#values = new Float64Array(this.#scores.length * width);
-    }
-    const values = this.#values;
-    for (let row = 0; row < rows; row++) {
-      const at = row * this.#width;
-      const to = row * width;
-      for (let i = 0; i < width; i++) values[to + i] = cells[at + places[i]];
-    }
-    const scores = this.#scores.subarray(0, rows);
-    // A scorer within this program answers at once.
-    const pending = scorer.score(values, rows, scores);
-    if (pending) await pending;
+    const scores = await this.#scorer.score(model, cells, rows);
     const offset = await this.#predictionEnd(rows);
     const explainsAll = this.#options.scoring.explain === "all";
-    const into = new Float64Array(width);
     const prediction = {
       score: 0,
       alert: false,
@@ -287,20 +271,12 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     for (let row = 0; row < rows; row++) {
       const at = row * this.#width;
       const score = scores[row];
-      if (!(score >= 0 && score <= 1)) {
-        throw new ModelError(
-          `the model ${version} gives payment ${cells[at + CELL.id]} the ` +
-            `score ${score}, which is not in 0…1; take another model`,
-        );
-      }
       const alert = this.#decide(at, score, offset, emitted + row);
       prediction.score = score;
       prediction.alert = alert;
-      prediction.contributions = undefined;
-      if (scorer.explain && (alert || explainsAll)) {
-        scorer.explain(values, row * width, into);
-        prediction.contributions = into;
-      }
+      prediction.contributions = alert || explainsAll
+        ? this.#scorer.explain(row)
+        : undefined;
       records.writer.whole(cells[at + CELL.id]);
       records.endKey();
       this.#json.write(records.writer, cells, at, prediction);

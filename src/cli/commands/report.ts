@@ -40,7 +40,7 @@ import {
 } from "../flags/feature_flags.ts";
 import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
-import { checkOutput } from "../output/feature_table.ts";
+import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";

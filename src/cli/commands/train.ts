@@ -36,7 +36,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import { checkOutput } from "../output/feature_table.ts";
+import { checkOutput } from "../output/table_output.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { requireFlag } from "../flags/flag_value.ts";

@@ -5,7 +5,7 @@ import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../features/parameters.ts";
-import type { FlagGroup, FlagValues } from "./flag.ts";
+import { type FlagGroup, type FlagValues, givenFlags } from "./flag.ts";
 import { oneOf, wholeNumber } from "./flag_value.ts";
 
 const WINDOW_DAYS_MAX = 365;
@@ -58,6 +58,15 @@ export function readFeatureFlags(options: FeatureOptions): FeatureParameters {
     delayDays: options.delay ?? HANDBOOK_FEATURES.delayDays,
     useLabels: options.labels ?? HANDBOOK_FEATURES.useLabels,
   };
+}
+
+/** The features that the flags choose, or without flags those that a model says it was trained on. */
+export function featuresFor(
+  options: FeatureOptions,
+  trained: FeatureParameters | undefined,
+): FeatureParameters {
+  const isGiven = givenFlags(FEATURE_FLAGS, options).length > 0;
+  return isGiven || trained === undefined ? readFeatureFlags(options) : trained;
 }
 
 function readWindows(text: string): number[] {

@@ -56,21 +56,9 @@ const readRetrain: FlagReader<number> = (text, flag) => {
   );
 };
 
-/** The scoring flags. */
-export const SCORING_FLAGS = {
-  title: "Scoring flags",
-  needs: "--model or --retrain",
+/** The flags that say what a prediction holds, in a stream or for files. */
+export const ALERT_FLAGS = {
   flags: {
-    model: {
-      value: "<file>",
-      help: "score every payment with this model; a replaced file is loaded " +
-        "before the next batch",
-    },
-    models: {
-      value: "<dir>",
-      help: "registry of models",
-      default: "with --retrain: models in the data folder",
-    },
     explain: {
       value: "<which>",
       help: "predictions with an explanation: alerts or all",
@@ -93,6 +81,28 @@ export const SCORING_FLAGS = {
       help: "instead: n alerts per day",
       read: wholeNumber(1, QUOTA_MAX),
     },
+  },
+} as const satisfies FlagGroup;
+
+/** What these flags give. */
+export type AlertOptions = FlagValues<typeof ALERT_FLAGS>;
+
+/** The scoring flags. */
+export const SCORING_FLAGS = {
+  title: "Scoring flags",
+  needs: "--model or --retrain",
+  flags: {
+    model: {
+      value: "<file>",
+      help: "score every payment with this model; a replaced file is loaded " +
+        "before the next batch",
+    },
+    models: {
+      value: "<dir>",
+      help: "registry of models",
+      default: "with --retrain: models in the data folder",
+    },
+    ...ALERT_FLAGS.flags,
     retrain: {
       value: "<time>",
       help:
@@ -231,8 +241,9 @@ export async function readScoringFlags(
   };
 }
 
-function readPolicy(
-  { alertThreshold, alertCards, alertBudget }: ScoringOptions,
+/** Which payments of a stream with so many partitions the flags want as alerts. Throws ConfigError. */
+export function readPolicy(
+  { alertThreshold, alertCards, alertBudget }: AlertOptions,
   partitions: number,
 ): AlertPolicy {
   const given = [alertThreshold, alertCards, alertBudget]

@@ -1,8 +1,10 @@
 /** The view of this moment: how fast, how far, how much money, and the stream itself. */
 import { lineChart } from "./chart.js";
 import {
+  ask,
   caseLink,
-  count,
+  countOf,
+  every,
   h,
   heading,
   labelMark,
@@ -14,35 +16,177 @@ import {
   table,
 } from "./dom.js";
 import { isoDay } from "./scale.js";
-import { TILES, tilesOf } from "./tiles.js";
+import { isTruthShown } from "./settings.js";
+import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
-/** @import { LineChart } from "./chart.js" */
-/** @import { RecentPayment, Snapshot } from "../views/snapshot.ts" */
-/** @typedef {ReturnType<typeof tilesOf>} Figures */
+/** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
+/** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
 const CHARTS_MS = 1000;
 const ROWS_MS = 500;
+const ROWS = 40;
+const ALERTS_MS = 2000;
+const ALERTS_SHOWN = 12;
 
-/** @param {keyof Figures} name @param {string} label */
+/** @param {keyof Numbers} name @param {string} label */
 function tile(name, label) {
   const value = h("dd", {}, "–");
   const note = h("dd", { class: "note" });
   const element = h("div", { class: "tile" }, h("dt", {}, label), value, note);
   return {
     element,
-    /** @param {Figures} figures */
-    show(figures) {
-      const [text, more] = figures[name];
+    /** @param {Numbers} numbers */
+    show(numbers) {
+      const [text, more, isTruth = false] = numbers[name];
       setText(value, text);
       setText(note, more);
+      element.classList.toggle("of-truth", isTruth);
     },
   };
 }
 
 /** Opens the view. @param {HTMLElement} root */
 export function openNow(root) {
-  const names = /** @type {(keyof Figures)[]} */ (Object.keys(TILES));
+  const names = /** @type {(keyof Numbers)[]} */ (Object.keys(TILES));
   const tiles = names.map((name) => tile(name, TILES[name]));
+  const charts = chartsOf();
+  const stream = streamPanel();
+  const waiting = openAlertsPanel();
+  root.append(
+    heading("Now"),
+    h("dl", { class: "tiles" }, tiles.map(({ element }) => element)),
+    h(
+      "p",
+      { class: "note definitions" },
+      `${DEFINITIONS.risk} ${DEFINITIONS.stopped}`,
+    ),
+    h("div", { class: "pair" }, waiting.element, stream.element),
+    h("div", { class: "pair" }, charts.elements),
+  );
+  let chartsAt = -Infinity;
+  let rowsAt = -Infinity;
+  return {
+    /** @param {Snapshot} snapshot */
+    update(snapshot) {
+      const numbers = tilesOf(snapshot, isTruthShown());
+      for (const one of tiles) one.show(numbers);
+      // Old payments are neither the newest ones nor a rate.
+      if (snapshot.reading) return;
+      const now = performance.now();
+      if (now - chartsAt >= CHARTS_MS) {
+        chartsAt = now;
+        charts.show(snapshot);
+      }
+      if (now - rowsAt >= ROWS_MS) {
+        rowsAt = now;
+        stream.show(snapshot);
+      }
+    },
+    close() {
+      waiting.close();
+      charts.close();
+    },
+  };
+}
+
+/** The newest open alerts, which come from the queue. */
+function openAlertsPanel() {
+  const body = h("tbody");
+  const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const element = h(
+    "section",
+    { class: "panel" },
+    h(
+      "div",
+      { class: "head" },
+      h("h2", {}, "Newest open alerts"),
+      h("a", { href: "#/alerts" }, "Open the queue"),
+    ),
+    said,
+    table("Newest open alerts", [
+      ["Case", "number"],
+      ["Score", "number"],
+      ["Amount", "number"],
+      ["Event time", "least"],
+    ], body),
+  );
+  const close = every(ALERTS_MS, async () => {
+    const { total, alerts } = await ask("/api/alerts", {
+      state: "open",
+      sort: "newest",
+    });
+    said.hidden = total > 0;
+    setText(said, total > 0 ? "" : "No alert is open.");
+    // A row that has the focus stays where it is.
+    if (body.contains(document.activeElement)) return;
+    body.replaceChildren(
+      ...alerts.slice(0, ALERTS_SHOWN).map((alert) =>
+        h(
+          "tr",
+          { class: "goes" },
+          h("td", { class: "number" }, caseLink(alert.id)),
+          h("td", { class: "number" }, score(alert.score)),
+          h("td", { class: "number" }, money(alert.amount)),
+          h("td", { class: "least" }, alert.datetime),
+        )
+      ),
+    );
+  });
+  return { element, close };
+}
+
+/** The stream itself, which can be paused. */
+function streamPanel() {
+  const body = h("tbody");
+  const rows = Array.from({ length: ROWS }, () => row());
+  let paused = false;
+  const pause = h("button", {
+    type: "button",
+    "aria-pressed": "false",
+    onclick: () => {
+      paused = !paused;
+      pause.setAttribute("aria-pressed", String(paused));
+    },
+  }, "Pause");
+  const element = h(
+    "section",
+    { class: "panel" },
+    h("div", { class: "head" }, h("h2", {}, "Newest payments"), pause),
+    table(
+      "Newest payments",
+      [
+        ["Payment", "number"],
+        ["Event time", "least"],
+        ["Card", "number least"],
+        ["Terminal", "number least"],
+        ["Amount", "number"],
+        ["Score", "number"],
+        ["Decision", "least"],
+        ...isTruthShown()
+          ? [/** @type {const} */ (["Truth (simulation)"])]
+          : [],
+      ],
+      body,
+      "scroll tall",
+    ),
+  );
+  return {
+    element,
+    /** @param {Snapshot} snapshot */
+    show({ recent, truth }) {
+      if (paused) return;
+      const shown = recent.slice(0, ROWS).map((payment, i) =>
+        rows[i].show(payment, truth.recent[i])
+      );
+      if (body.childElementCount !== shown.length) {
+        body.replaceChildren(...shown);
+      }
+    },
+  };
+}
+
+/** The charts: what is counted in panels below each other, each with one scale. */
+function chartsOf() {
   const rate = lineChart({
     label: "Payments and alerts per second, last two minutes of clock time",
     time: "clock",
@@ -53,7 +197,7 @@ export function openNow(root) {
     ],
   });
   const days = lineChart({
-    label: "Payments and share of frauds by event day",
+    label: "Payments and share of known frauds by event day",
     time: "day",
     empty: "No payment yet.",
     panels: [
@@ -61,64 +205,43 @@ export function openNow(root) {
       { title: "share of known frauds", measure: "share", lines: ["frauds"] },
     ],
   });
-  const body = h("tbody");
-  const rows = Array.from({ length: 40 }, () => row());
-  let paused = false;
-  const pause = h("button", {
-    type: "button",
-    "aria-pressed": "false",
-    onclick: () => {
-      paused = !paused;
-      pause.setAttribute("aria-pressed", String(paused));
-      setText(pause, paused ? "Go on" : "Pause");
-    },
-  }, "Pause");
-  root.append(
-    heading("Now"),
-    h("dl", { class: "tiles" }, tiles.map(({ element }) => element)),
-    h(
-      "div",
-      { class: "pair" },
-      panel("Rate", rate.element),
-      panel("Event days", days.element),
-    ),
-    h(
-      "section",
-      { class: "panel" },
-      h("div", { class: "head" }, h("h2", {}, "Payments as they come"), pause),
-      table("Newest payments", [
-        ["Payment", "number"],
-        ["Event time", "least"],
-        ["Card", "number least"],
-        ["Terminal", "number least"],
-        ["Amount", "number"],
-        ["Score", "number"],
-        ["Model", "least"],
-        ["Label (simulated)"],
-      ], body),
-    ),
-  );
-  let chartsAt = -Infinity;
-  let rowsAt = -Infinity;
   return {
+    elements: [
+      panel("Last two minutes", rate.element),
+      panel("Event days", days.element),
+    ],
     /** @param {Snapshot} snapshot */
-    update(snapshot) {
-      const figures = tilesOf(snapshot);
-      for (const one of tiles) one.show(figures);
-      const now = performance.now();
-      if (now - chartsAt >= CHARTS_MS) {
-        chartsAt = now;
-        showCharts(rate, days, snapshot);
-      }
-      if (!paused && now - rowsAt >= ROWS_MS) {
-        rowsAt = now;
-        const shown = snapshot.recent.map((payment, i) =>
-          rows[i].show(payment)
-        );
-        if (body.childElementCount !== shown.length) {
-          body.replaceChildren(...shown);
-        }
-      }
+    show({ seconds, days: sums, startSeconds, complete }) {
+      const { payments, alerts } = seconds;
+      rate.draw(
+        {
+          x: payments.map((_, i) => seconds.from + i),
+          columns: [payments, alerts],
+        },
+        `Newest: ${countOf(payments.at(-1) ?? 0, "payment")} and ${
+          countOf(alerts.at(-1) ?? 0, "alert")
+        } per second`,
+      );
+      const newest = sums.at(-1);
+      days.draw(
+        {
+          x: sums.map(({ day }) => day),
+          columns: [
+            sums.map(({ payments }) => payments),
+            // Until all labels of a day are known, its share is too low.
+            sums.map(({ frauds, payments, labelled }) =>
+              labelled && payments > 0 ? frauds / payments : null
+            ),
+          ],
+          partial: newest && !complete ? [newest.day] : [],
+          startSeconds,
+        },
+        newest
+          ? `${isoDay(startSeconds, newest.day)}: ${
+            countOf(newest.payments, "payment")
+          }`
+          : "No payments yet",
+      );
     },
     close() {
       rate.close();
@@ -127,62 +250,27 @@ export function openNow(root) {
   };
 }
 
-/**
- * @param {LineChart} rate
- * @param {LineChart} days
- * @param {Snapshot} snapshot
- */
-function showCharts(rate, days, snapshot) {
-  const { seconds, days: sums, startSeconds } = snapshot;
-  const last = seconds.payments.at(-1) ?? 0;
-  rate.draw(
-    {
-      x: seconds.payments.map((_, i) => seconds.from + i),
-      columns: [seconds.payments, seconds.alerts],
-    },
-    `Newest: ${count(last)} payments per second`,
-  );
-  const newest = sums.at(-1);
-  days.draw(
-    {
-      x: sums.map(({ day }) => day),
-      columns: [
-        sums.map(({ payments }) => payments),
-        sums.map(({ frauds, payments, labelled }) =>
-          labelled && payments ? frauds / payments : null
-        ),
-      ],
-      partial: newest && !snapshot.complete ? [newest.day] : [],
-      startSeconds,
-    },
-    newest
-      ? `${isoDay(startSeconds, newest.day)}: ${count(newest.payments)} ` +
-        `payments`
-      : "Nothing yet",
-  );
-}
-
 /** A row of the stream, used again and again: nothing is created again twice per second. */
 function row() {
   const link = caseLink("");
   const cells = ["least", "number least", "number least", "number", "number"]
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
-  const model = h("td", { class: "least" });
+  const decision = h("td", { class: "least" });
   const label = h("td");
   const element = h(
     "tr",
     {},
     h("td", { class: "number" }, link),
     cells,
-    model,
-    label,
+    decision,
+    isTruthShown() && label,
   );
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {RecentPayment} payment */
-    show(payment) {
+    /** @param {RecentPayment} payment @param {Truth["recent"][number] | undefined} truth */
+    show(payment, truth) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;
       shown = key;
@@ -194,14 +282,14 @@ function row() {
       setText(terminal, String(payment.terminal));
       setText(amount, money(payment.amount));
       setText(points, score(payment.score));
-      model.replaceChildren(
+      decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored")
+          ? mark("unknown", "not scored yet")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(undefined, undefined));
+      label.replaceChildren(labelMark(truth?.fraud, truth?.scenario));
       return element;
     },
   };

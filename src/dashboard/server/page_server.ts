@@ -165,12 +165,12 @@ function addLogin(app: Hono<Served>, { door, visit, stream }: Entrance): void {
       return c.html(loginPage("Too many wrong tokens; wait a minute."), 429);
     }
     c.header("set-cookie", entered.cookie);
-    return c.redirect("/", 303);
+    return c.redirect("./", 303);
   });
   app.post("/logout", (c) => {
     c.header("set-cookie", door.leave(visit(c)));
     stream.endUnwelcome();
-    return c.redirect("/login", 303);
+    return c.redirect("login", 303);
   });
 }
 
@@ -183,7 +183,7 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
       c.header("retry-after", RETRY_AFTER);
       return c.json({ error: "too many wrong tokens; wait a minute" }, 429);
     }
-    if (c.req.path === "/") return c.redirect("/login", 303);
+    if (c.req.path === "/") return c.redirect("login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
   });
   app.use(async (c, next) => {

@@ -86,11 +86,6 @@ export class OwnedPartition {
     return this.#options.partition;
   }
 
-  /** Whether its state is restored. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   /** Offset from which records are wanted; undefined while there are enough. */
   get wanted(): number | undefined {
     const isWanting = this.#isOpen && !this.#fetched && !this.#isHeld;
