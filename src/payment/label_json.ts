@@ -2,7 +2,7 @@
 import { parseObject } from "./payment_json.ts";
 import { TRANSACTION_ID_MAX } from "./payment.ts";
 
-/** What an analyst has decided about a payment, and when. */
+/** An analyst's decision about a payment, and its time. */
 export interface Verdict {
   /** TRANSACTION_ID. */
   readonly transactionId: number;
@@ -27,7 +27,7 @@ export function verdictJson(verdict: Verdict): string {
   });
 }
 
-/** The verdict in bytes `from` to `to` of a record, texts that it lacks empty; undefined if it holds none. */
+/** The verdict in bytes `from` to `to` of a record, texts that it lacks empty; undefined if it is not one. */
 export function readVerdict(
   bytes: Uint8Array,
   from: number,

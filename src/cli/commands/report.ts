@@ -193,7 +193,7 @@ async function report(
 
 type SourceKind = "simulated" | "files" | "store";
 
-/** Flags that only a simulation takes: --start is said of files too, --radius drawn. */
+/** Flags that only a simulation takes: --start also applies to files, and --radius to the figures. */
 const { start: _start, radius: _radius, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** Where the payments come from; throws ConfigError for flags that contradict each other. */

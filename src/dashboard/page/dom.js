@@ -236,7 +236,7 @@ export function messageOf(error) {
 }
 
 /**
- * This page's session, with the key that its writes carry; undefined until somebody asks.
+ * This page's session, with the key that its writes carry; undefined until the first request.
  * @type {Promise<{ key: string, who?: string }> | undefined}
  */
 let known;

@@ -22,7 +22,7 @@ const LIST = [
 ];
 
 /**
- * Calls what a key stands for, unless somebody types, a dialog is open, or
+ * Calls what a key stands for, unless the user types, a dialog is open, or
  * shortcuts are off.
  * @param {() => Keys} keysNow
  */

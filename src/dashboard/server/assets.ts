@@ -94,6 +94,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["live_worker.js", script(liveWorkerJs)],
   ["palette.js", script(paletteJs)],
   ["scale.js", script(scaleJs)],
+  ["settings.js", script(settingsJs)],
   ["shape.js", script(shapeJs)],
   ["settings.js", script(settingsJs)],
   ["tiles.js", script(tilesJs)],

@@ -29,7 +29,7 @@ export class EmbeddedLookUp implements LookUp {
   readonly #rows: StoredRowReader;
   readonly #made = new Set<string>();
 
-  /** Looks into an open store with these features. */
+  /** Uses an open store with these features. */
   constructor(file: StoreFile, features: FeatureParameters) {
     const table = paymentTable(features);
     this.#file = file;
@@ -71,7 +71,7 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
-    // With their features, which their checksums cover.
+    // With the features, since checksums cover them.
     return rows.map((row) => caseOf(this.#rows, row).payment);
   }
 

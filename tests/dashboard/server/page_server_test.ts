@@ -86,7 +86,9 @@ function snapshotIn(html: string): Snapshot {
 Deno.test("the page comes with the newest state, for its scripts and as figures", async () => {
   await using page = await openPage();
   await page.publish([payment({ transactionId: 9, fraud: 1, scenario: 1 })]);
-  await page.until(() => page.state.totals.frauds === 1);
+  await page.until(() => {
+    return page.reader.caughtUp && page.state.totals.frauds === 1;
+  });
   const html = await (await page.ask("/")).text();
   assert.equal(snapshotIn(html).recent[0].id, 9);
   const numbers =
