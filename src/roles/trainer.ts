@@ -23,14 +23,16 @@ import { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PredictionStore } from "../store/predictions.ts";
+import { formatDate } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
-import { readVerdict } from "../payment/label_json.ts";
+import { readLabel } from "../payment/label_json.ts";
 import {
   changeRegistry,
   keepVersion,
   openVersion,
   readRegistry,
   type Registry,
+  trainingDates,
   withEntry,
 } from "../scoring/model_registry.ts";
 import { ModelMonitor } from "../scoring/model_monitor.ts";
@@ -146,13 +148,14 @@ class Trainer {
         ended: false,
       };
       if (!added || before.history.length > 0) return begun;
-      const { version, metrics } = added;
+      const { version, metrics, training } = added;
       return withEntry(begun, {
         day: 0,
         action: "added",
         version,
         champion: version,
         reason: "given with --model",
+        ...trainingDates(training),
         ...metrics && { metrics },
       });
     });
@@ -236,12 +239,12 @@ class Trainer {
       const batch = await log.read(LABEL_TOPIC, partition, offset, READ_LIMIT);
       if (batch.next === offset) continue;
       for (let i = 0; i < batch.count; i++) {
-        const verdict = readVerdict(
+        const record = readLabel(
           batch.bytes,
           valueStart(batch, i),
           valueEnd(batch, i),
         );
-        if (verdict) this.#window.judge(verdict.transactionId, verdict.label);
+        if (record) this.#window.judge(record.transactionId, record.label);
       }
       this.#labelOffsets[partition] = batch.next;
       moved = true;
@@ -272,6 +275,8 @@ class Trainer {
         version: challenger.version,
         champion: wins ? challenger.version : before.champion ?? "",
         reason,
+        date: formatDate(start + day * DAY_SECONDS),
+        ...trainingDates(challenger.training),
         ...metrics && { metrics },
         ...championMetrics && { championMetrics },
       });
@@ -382,5 +387,6 @@ async function readFirst(path: string, features: FeatureParameters) {
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  return { version, text: formatModelFile(trained), metrics: trained.metrics };
+  const { metrics, training } = trained;
+  return { version, text: formatModelFile(trained), metrics, training };
 }

@@ -62,6 +62,10 @@ export interface LookUp {
   ofTerminal(terminalId: number, range: TimeRange): Promise<StoredPayment[]>;
   /** Adds a verdict to those that a payment already has. */
   addVerdict(verdict: Verdict): Promise<void>;
+  /** Removes a verdict that was withdrawn; nothing happens where it is not kept. */
+  removeVerdict(
+    verdict: Pick<Verdict, "transactionId" | "decidedAt">,
+  ): Promise<void>;
   /** All verdicts about a payment, newest first. */
   verdicts(transactionId: number): Promise<Verdict[]>;
 }

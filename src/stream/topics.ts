@@ -13,9 +13,11 @@ export const REPARTITION_TOPIC = "transaction_by_terminal_topic";
 export const SINK_TOPIC = "transaction_sink_topic";
 /** Scores of payments, with what made them; key TRANSACTION_ID. */
 export const PREDICTION_TOPIC = "prediction_topic";
-/** Verdicts of analysts about payments; key TRANSACTION_ID. */
+/** Labels that follow from the verdicts of analysts; key TRANSACTION_ID. */
 export const LABEL_TOPIC = "label_topic";
-/** Records that could not be processed, with their source and the reason. */
+/** What people have done with alerts: verdicts, claims, notes; key TRANSACTION_ID. It is never trimmed. */
+export const CASE_TOPIC = "case_topic";
+/** What could not be taken, with where it came from and why. */
 export const DEAD_LETTER_TOPIC = "transaction_dead_letter_topic";
 /** Parameters, positions and end marks of the stream; internal. */
 export const CONTROL_TOPIC = "transaction_control_topic";
@@ -75,6 +77,7 @@ export function topicSpecs(partitions: number): TopicSpec[] {
     topic(SINK_TOPIC, false),
     topic(PREDICTION_TOPIC, false),
     topic(LABEL_TOPIC, false),
+    topic(CASE_TOPIC, false),
     topic(DEAD_LETTER_TOPIC, false, 1),
     topic(CONTROL_TOPIC, true, 1),
   ];

@@ -6,6 +6,7 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DataError } from "../../base/error.ts";
+import { SUM } from "../index/day_sums.ts";
 import { metricsOf } from "../views/metrics.ts";
 import {
   ConflictError,
@@ -61,7 +62,7 @@ type Served = { readonly Bindings: { readonly address: string } };
 
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
-  const { state, reader, token, latency, behindProxy } = options;
+  const { state, index, reader, token, latency, behindProxy } = options;
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
@@ -72,10 +73,12 @@ export function pageServer(options: PageServerOptions): PageServer {
     snapshotOf({
       server: start,
       state,
+      index,
       status: reader.status,
+      startSeconds: reader.startSeconds,
       latency: latency(),
       problem: reader.problem,
-      reading: reader.caughtUp ? undefined : { what: "history", share: 0 },
+      reading: reader.reading,
     });
   const entrance: Entrance = { door, visit, stream };
   const app = new Hono<Served>();
@@ -203,13 +206,14 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
 
 function addMetrics(
   app: Hono<Served>,
-  { reader, state, latency }: PageServerOptions,
+  { reader, index, latency }: PageServerOptions,
   stream: EventStream,
 ): void {
   const metrics = metricsOf(() => ({
     status: reader.status,
-    totals: state.totals,
-    openAlerts: state.open().alerts,
+    totals: index.known(),
+    openAlerts: index.sums.total[SUM.undecided] -
+      index.queries.snoozed().alerts,
     latency: latency(),
     clients: stream.clients,
     skipped: stream.skipped,

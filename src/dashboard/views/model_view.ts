@@ -20,6 +20,7 @@ import { DataError } from "../../base/error.ts";
 import modelJs from "../page/model.js" with { type: "text" };
 import registryJs from "../page/registry.js" with { type: "text" };
 import thresholdJs from "../page/threshold.js" with { type: "text" };
+import { SUM } from "../index/day_sums.ts";
 import { BODY, type Page, type PageView, shared, turns } from "./page_view.ts";
 import { averagePrecision, type ScoredDay, sumOf } from "./score_counts.ts";
 
@@ -160,7 +161,7 @@ export const model: PageView = {
 
 /** The view at this moment. */
 function modelViewOf(
-  { state, models, control, parameters }: Page,
+  { state, index, models, control, parameters }: Page,
   metrics: readonly ModelMetric[],
   restart: ModelEvent | undefined,
 ): ModelView {
@@ -171,11 +172,10 @@ function modelViewOf(
   const curveDays = days.filter(isLabelled).slice(-CURVE_DAYS);
   const curve = sumOf(curveDays);
   const registry = registryOf(models);
-  const known = new Map(state.days().map((day) => [day.day, day.payments]));
   const ended = control.end(SINK_TOPIC) !== undefined;
   const scored = days.map((day): ScoredDayView => {
     const view = scoredDayOf(day, isLabelled(day));
-    const all = known.get(day.day) ?? 0;
+    const all = index.sums.days.get(day.day)?.[SUM.payments] ?? 0;
     const complete = view.payments >= all && (ended || day.day < today);
     return { ...view, complete };
   });

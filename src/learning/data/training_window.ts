@@ -108,9 +108,10 @@ export class TrainingWindow {
     }
   }
 
-  /** Takes an analyst's verdict, which counts instead of the payment's own label. */
-  judge(transactionId: number, label: number): void {
+  /** Takes an analyst's verdict, which counts instead of the payment's own label; null withdraws it. */
+  judge(transactionId: number, label: number | null): void {
     this.#verdicts.delete(transactionId); // the newest stand last
+    if (label === null) return;
     this.#verdicts.set(transactionId, label);
     if (this.#verdicts.size <= VERDICTS_MAX) return;
     const [oldest] = this.#verdicts.keys();

@@ -110,6 +110,19 @@ export class CassandraLookUp implements LookUp {
   }
 
   /** See LookUp. */
+  async removeVerdict(
+    { transactionId, decidedAt }: Pick<Verdict, "transactionId" | "decidedAt">,
+  ): Promise<void> {
+    await this.#make();
+    const table = this.#verdicts;
+    const id = idOf(table, transactionId);
+    if (id === undefined) return;
+    const cql = `DELETE FROM ${this.#place(table)} ` +
+      "WHERE transaction_id = ? AND decided_at = ?";
+    await this.#session.all(cql, [id, decidedAt]);
+  }
+
+  /** See LookUp. */
   async verdicts(transactionId: number): Promise<Verdict[]> {
     await this.#make();
     const table = this.#verdicts;

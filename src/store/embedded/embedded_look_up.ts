@@ -84,6 +84,18 @@ export class EmbeddedLookUp implements LookUp {
   }
 
   /** See LookUp. */
+  async removeVerdict(
+    { transactionId, decidedAt }: Pick<Verdict, "transactionId" | "decidedAt">,
+  ): Promise<void> {
+    await this.#make(VERDICT_SQL);
+    const { sqlite } = this.#file;
+    const remove = sqlite.prepare(
+      `DELETE FROM ${VERDICTS.name} WHERE transaction_id = ? AND decided_at = ?`,
+    );
+    await sqlite.transaction(() => remove.run(transactionId, decidedAt));
+  }
+
+  /** See LookUp. */
   async verdicts(transactionId: number): Promise<Verdict[]> {
     await this.#make(VERDICT_SQL);
     const rows = await this.#select(
