@@ -1,8 +1,9 @@
-/** The view of the plane: where risk is, what is compromised, what a card reaches. */
+/** The view of the plane: where risk is, what a card reaches and, with the simulation's truth, what is compromised. */
 import {
   ask,
   caseLink,
   count,
+  countOf,
   every,
   h,
   heading,
@@ -15,7 +16,7 @@ import {
   setText,
   table,
 } from "./dom.js";
-import { plane, planeLegend, pointOf } from "./plane.js";
+import { plane, planeLegend, pointOf, RISKY } from "./plane.js";
 
 /** @import { PastPayment } from "../views/page_view.ts" */
 /** @import { MapAnswers, PlaceColumns, PlaceView, Plane } from "../views/map.ts" */
@@ -56,13 +57,19 @@ export function openMap(root, parameters) {
     inputmode: "numeric",
     value: terminal ?? "",
   });
-  const said = h("p", { class: "note", role: "status" });
+  const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const empty = h(
+    "p",
+    { class: "note", hidden: true },
+    "No place is known. Cards and terminals have places only where their profiles say so.",
+  );
   const riskiest = h("tbody");
   const details = h("div", { class: "column" });
   const show = () => {
     if (!places) return;
     const { terminals, cards } = places;
-    const compromised = terminals.compromised?.filter(Boolean).length ?? 0;
+    const risky = terminals.risk.filter((risk) => risk >= RISKY).length;
+    const compromised = terminals.compromised?.filter(Boolean).length;
     drawing.show(
       {
         terminals,
@@ -72,10 +79,14 @@ export function openMap(root, parameters) {
         radius: found?.radius,
         focus: terminal ? Number(terminal) : undefined,
       },
-      `${count(terminals.id.length)} terminals, ${
-        count(compromised)
-      } of them compromised`,
+      `${countOf(terminals.id.length, "terminal")}, ${
+        count(risky)
+      } with a risk of ${RISKY * 100} % or more` +
+        (compromised === undefined
+          ? ""
+          : `, ${count(compromised)} compromised in the simulation`),
     );
+    empty.hidden = terminals.id.length > 0;
     riskiest.replaceChildren(...riskRows(terminals));
   };
   withCards.addEventListener("change", show);
@@ -100,6 +111,7 @@ export function openMap(root, parameters) {
         { class: "panel" },
         h("h2", {}, "The plane"),
         drawing.element,
+        empty,
         planeLegend(),
         h(
           "div",
@@ -138,6 +150,11 @@ export function openMap(root, parameters) {
             ["Payments", "number"],
             ["State"],
           ], riskiest),
+          h(
+            "p",
+            { class: "note" },
+            "Risk is the share of known frauds in the longest window, as the newest payment at the terminal has it.",
+          ),
         ),
       ),
     ),
@@ -152,10 +169,10 @@ export function openMap(root, parameters) {
             found.card,
             found.payments,
             found.radius === undefined
-              ? "its radius is not known"
-              : `reaches ${
-                count(found.reach.length)
-              } terminals within ${found.radius}`,
+              ? "Its radius is not known."
+              : `It reaches ${
+                countOf(found.reach.length, "terminal")
+              } within ${found.radius}.`,
           ),
         );
       } else if (terminal) {
@@ -168,9 +185,11 @@ export function openMap(root, parameters) {
             `Terminal ${terminal}`,
             place,
             payments,
-            place.compromised
-              ? "compromised in the simulation"
-              : "not compromised",
+            place.compromised === undefined
+              ? ""
+              : place.compromised
+              ? "Compromised in the simulation."
+              : "Not compromised in the simulation.",
           ),
         );
       }
@@ -196,10 +215,7 @@ export function openMap(root, parameters) {
 /** @param {PlaceColumns} terminals */
 function riskRows({ id, risk, payments, compromised }) {
   const order = id.map((_, i) => i)
-    .sort((a, b) =>
-      risk[b] - risk[a] ||
-      payments[b] - payments[a]
-    )
+    .sort((a, b) => risk[b] - risk[a] || payments[b] - payments[a])
     .slice(0, RISKIEST);
   return order.map((i) =>
     h(
@@ -217,9 +233,11 @@ function riskRows({ id, risk, payments, compromised }) {
         {},
         compromised?.[i]
           ? mark("fraud", "compromised")
-          : risk[i] > 0
+          : risk[i] >= RISKY
           ? mark("warn", "risky")
-          : mark("genuine", "quiet"),
+          : risk[i] > 0
+          ? mark("unknown", "low risk")
+          : mark("genuine", "no known fraud"),
       ),
     )
   );
@@ -234,20 +252,20 @@ function riskRows({ id, risk, payments, compromised }) {
 function placePanel(title, place, payments, words) {
   const point = pointOf(place);
   const at = point
-    ? `at ${point.x.toFixed(1)}, ${point.y.toFixed(1)}`
-    : "place not known";
+    ? `At ${point.x.toFixed(1)}, ${point.y.toFixed(1)}.`
+    : "Its place is not known.";
   return panel(
     title,
     h(
       "p",
       {},
-      `${at}; ${words}; ${count(place.frauds)} frauds in ${
-        count(place.payments)
-      } payments seen.`,
+      `${at} ${words} ${countOf(place.frauds, "known fraud")} in ${
+        countOf(place.payments, "payment")
+      } so far.`,
     ),
     table(
       `${title}: newest payments`,
-      [["Payment"], ["Event time"], ["Amount"], ["Label"]],
+      [["Payment"], ["Event time"], ["Amount", "number"], ["Label"]],
       h(
         "tbody",
         {},

@@ -4,6 +4,7 @@
  */
 import { colour } from "./chart.js";
 import { h } from "./dom.js";
+import { isTruthShown } from "./settings.js";
 
 /** @import { PlaceColumns, PlaceView } from "../views/map.ts" */
 
@@ -44,11 +45,11 @@ export function planeLegend() {
     h(
       "li",
       {},
-      `▲ terminal with a risk of ${RISKY * 100} % or more, larger with more`,
+      `▲ terminal with a risk of ${RISKY * 100} % or more; larger means more`,
     ),
-    h("li", {}, "◈ compromised in the simulation"),
+    isTruthShown() && h("li", {}, "◈ compromised (simulation's truth)"),
     h("li", {}, "▪ card"),
-    h("li", {}, "◯ what a card reaches"),
+    h("li", {}, "◯ reach of a card"),
   );
 }
 
