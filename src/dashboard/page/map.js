@@ -64,7 +64,6 @@ export function openMap(root, parameters) {
     "No place is known. Cards and terminals have places only where their profiles say so.",
   );
   const riskiest = h("tbody");
-  const details = h("div", { class: "column" });
   const show = () => {
     if (!places) return;
     const { terminals, cards } = places;
@@ -101,6 +100,24 @@ export function openMap(root, parameters) {
       ? "#/map"
       : `#/map?${name}=${encodeURIComponent(field.value.trim())}`;
   };
+  const find = panel(
+    "Find",
+    h(
+      "form",
+      { onsubmit: search("card", cardField) },
+      h("label", { for: "map-card" }, "Card, and what it reaches"),
+      cardField,
+      h("button", { type: "submit", class: "quiet" }, "Show card"),
+    ),
+    h(
+      "form",
+      { onsubmit: search("terminal", terminalField) },
+      h("label", { for: "map-terminal" }, "Terminal"),
+      terminalField,
+      h("button", { type: "submit", class: "quiet" }, "Show terminal"),
+    ),
+    said,
+  );
   root.append(
     heading("Map"),
     h(
@@ -123,25 +140,7 @@ export function openMap(root, parameters) {
       h(
         "div",
         { class: "column" },
-        panel(
-          "Find",
-          h(
-            "form",
-            { onsubmit: search("card", cardField) },
-            h("label", { for: "map-card" }, "Card, and what it reaches"),
-            cardField,
-            h("button", { type: "submit", class: "quiet" }, "Show card"),
-          ),
-          h(
-            "form",
-            { onsubmit: search("terminal", terminalField) },
-            h("label", { for: "map-terminal" }, "Terminal"),
-            terminalField,
-            h("button", { type: "submit", class: "quiet" }, "Show terminal"),
-          ),
-          said,
-        ),
-        details,
+        find,
         panel(
           "Riskiest terminals",
           table("Riskiest terminals", [
@@ -163,7 +162,7 @@ export function openMap(root, parameters) {
     try {
       if (card) {
         found = await ask("/api/cards/:id", { id: card });
-        details.replaceChildren(
+        find.after(
           placePanel(
             `Card ${card}`,
             found.card,
@@ -180,7 +179,7 @@ export function openMap(root, parameters) {
           "/api/terminals/:id",
           { id: terminal },
         );
-        details.replaceChildren(
+        find.after(
           placePanel(
             `Terminal ${terminal}`,
             place,
