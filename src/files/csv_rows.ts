@@ -1,7 +1,8 @@
 /**
  * Payments from CSV (RFC 4180). Columns are found by their header names, in any
- * order; other columns are ignored. The header tells the separator: a comma, a
- * semicolon or a tab. With the latter two, numbers may have a decimal comma.
+ * order; other columns are ignored. The header determines the separator: a
+ * comma, a semicolon or a tab. With the latter two, numbers may have a decimal
+ * comma.
  */
 import { DataError } from "../base/error.ts";
 import { JsonScanner } from "../payment/json_scanner.ts";

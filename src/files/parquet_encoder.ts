@@ -1,7 +1,7 @@
 /**
  * Rows to Parquet. Rows are gathered into row groups of fixed size, so memory
  * is bounded by one group however long the table is; only the index of the
- * groups is kept to the end, where the format wants it.
+ * groups is kept until the end, where the format puts it.
  */
 import {
   ByteWriter,
@@ -51,7 +51,7 @@ export function parquetEncoder(columns: readonly TableColumn[]): TableEncoder {
     buffers = columns.map(columnBuffer);
     rows = 0;
   };
-  /** Takes the bytes written so far; the writer's offset goes on counting. */
+  /** Takes the bytes written so far; the writer's offset keeps counting. */
   const taken = () => {
     const copy = bytes.getBytes().slice();
     bytes.index = 0;

@@ -68,13 +68,14 @@ export function readCaseEvent(
   const { object } = parseObject(bytes, from, to);
   if (!object) return undefined;
   const { EVENT_ID: eventId, TRANSACTION_ID: transactionId } = object;
-  const { WHO: who, AT: at, LABEL: label, UNTIL: until } = object;
+  const { WHO: who, LABEL: label } = object;
+  const [at, until] = [timeOf(object.AT), timeOf(object.UNTIL)];
   const { NOTE: note = "", UNDOES: undoes, DECISION_ID: decisionId } = object;
   const kind = CASE_KINDS.find((kind) => kind === object.KIND);
   const isId = typeof transactionId === "number" &&
     Number.isInteger(transactionId) && transactionId >= 0 &&
     transactionId <= TRANSACTION_ID_MAX;
-  if (!isId || !kind || !isText(eventId) || !isText(who) || !isTime(at)) {
+  if (!isId || !kind || !isText(eventId) || !isText(who) || !at) {
     return undefined;
   }
   if (typeof note !== "string") return undefined;
@@ -86,7 +87,7 @@ export function readCaseEvent(
       return isText(decisionId) ? { ...decided, decisionId } : decided;
     }
     case "snooze":
-      return isTime(until) ? { ...event, until } : undefined;
+      return until ? { ...event, until } : undefined;
     case "undo":
       return isText(undoes) ? { ...event, undoes } : undefined;
     default:
@@ -98,9 +99,10 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** Whether a value is a time as Date prints it. */
-function isTime(value: unknown): value is string {
-  return typeof value === "string" &&
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(value) &&
-    !Number.isNaN(Date.parse(value));
+/** A time in the one form in which texts compare as times do; undefined for anything else. */
+function timeOf(value: unknown): string | undefined {
+  const isForm = typeof value === "string" &&
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(value);
+  const at = isForm ? Date.parse(value) : NaN;
+  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
 }

@@ -59,7 +59,7 @@ const STAGE: Stage = {
   limit: { records: 4096, bytes: 4 << 20 },
   writesLetters: false,
   markedBytes: 1024,
-  // One that comes later begins with the payments that are kept.
+  // A scorer that joins later begins with the payments that are kept.
   isOptional: true,
 };
 
@@ -67,11 +67,11 @@ const STAGE: Stage = {
 export interface ScorerOptions {
   /** Model, policy, explanations. */
   readonly scoring: ScoringSettings;
-  /** Midnight of the first day for a stream of others. */
+  /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
 }
 
-/** The control topic is looked at this often for a threshold that was applied. */
+/** How often the control topic is read for a new threshold. */
 const THRESHOLD_LOOK_MS = 500;
 
 /** Scores until the sink topic is complete and scored, or the context's signal. */
@@ -135,9 +135,9 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   #stretch: Stretch | undefined;
   /** Rows of the step that are to be scored. */
   #rows = 0;
-  /** Where the row just judged lies. */
+  /** Where the row just judged is. */
   #at = 0;
-  // Declaring itself, the role has just read the control topic.
+  // The role has just read the control topic, to declare itself.
   #lookedMs = performance.now();
 
   constructor(
@@ -187,7 +187,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#useApplied();
   }
 
-  /** Takes a threshold that was applied to the stream. */
+  /** Takes a new threshold of the stream. */
   #useApplied(): void {
     const { alertThreshold } = this.#context.control;
     if (alertThreshold !== undefined) this.#alerts.useThreshold(alertThreshold);
@@ -324,7 +324,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     return [{ id, partition: this.#state.partition }];
   }
 
-  /** Reads the predictions in a topic, without what is none. */
+  /** Reads the predictions in a topic, and skips other records. */
   reader(): (batch: RecordBatch) => WrittenPrediction[] {
     const reader = new PredictionJsonReader();
     const progress = new Progress(this.#context.parameters);
@@ -350,7 +350,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     };
   }
 
-  /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
+  /** Judges the predictions since the oldest open day began again, to restore what the judge knew. */
   async replay(): Promise<Replay | undefined> {
     const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
     if (first === undefined) return undefined;
@@ -366,7 +366,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       work: new AlertMemory(this.#alerts, firstId),
       done: (found) => {
         if (found === expected) return;
-        logger.warn("not all alerts of the open days are known any more", {
+        logger.warn("some alerts of the open days are no longer in the log", {
           partition,
           found,
           expected,

@@ -49,7 +49,7 @@ export class CellScorer {
           `${
             cells[row * this.#width + CELL.id]
           } the score ${score}, which is ` +
-          "not in 0…1; take another model",
+          "not in 0…1; use another model",
       );
     }
     this.#model = model;

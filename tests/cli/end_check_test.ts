@@ -131,7 +131,7 @@ for (const what of ["missing", "empty"]) {
         assert.equal(code, 1, stderr);
         assert.match(
           stderr,
-          /log\.db is missing or empty, though .*store\.db is there: restore/,
+          /log\.db is missing or empty, though .*store\.db exists; restore/,
         );
       }
     },

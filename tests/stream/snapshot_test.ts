@@ -158,7 +158,7 @@ const SPOILT: Record<string, {
   },
   "that is empty": {
     spoil: (file) => Deno.truncateSync(file),
-    says: /snapshot is damaged: it is no snapshot/,
+    says: /snapshot is damaged: it is not a snapshot/,
   },
   "of the format before, whose ledger lay otherwise": {
     spoil: (file) => rewrite(file, (head) => ({ ...head, format: 1 })),
@@ -204,7 +204,7 @@ const SPOILT: Record<string, {
   },
   "with more state than there is": {
     spoil: (file) => rewrite(file, (head) => head, new Uint8Array(4)),
-    says: /snapshot is damaged: it goes on$/,
+    says: /snapshot is damaged: it continues after its end$/,
   },
 };
 

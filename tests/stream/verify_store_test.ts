@@ -10,7 +10,7 @@ import { runWriter } from "../../src/roles/writer.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
 import type { Store } from "../../src/store/store.ts";
 import { paymentTable } from "../../src/store/tables.ts";
-import { SINK_TOPIC } from "../../src/stream/topics.ts";
+import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
 import {
   isRight,
   type TableVerification,
@@ -196,6 +196,46 @@ Deno.test("a row is right as any of the records of its id, and records that are 
     ...NOTHING_WRONG,
     equal: 101,
   });
+});
+
+Deno.test("records of the prediction topic that are no predictions, or not the table's, count for nothing", async () => {
+  await using folder = await stream();
+  const { log, context: { control } } = folder;
+  await control.declareScored();
+  const prediction = (id: number) =>
+    JSON.stringify({
+      TRANSACTION_ID: id,
+      TX_DATETIME: "2018-04-02 00:10:00",
+      CUSTOMER_ID: 1,
+      TERMINAL_ID: 2,
+      TX_AMOUNT: 10.5,
+      TX_TIME_SECONDS: 86_400 + 600,
+      SCORE: 0.25,
+      ALERT: 0,
+      MODEL_VERSION: "0123456789ab",
+    });
+  const values = ["no prediction", prediction(5), prediction(101)];
+  const producer = await log.producer("somebody");
+  await producer.append([appendOf(PREDICTION_TOPIC, 0, values)]);
+  const { store } = folder;
+  const small = new Proxy<Store>(store, {
+    get: (target, key) => {
+      if (key === "predictions") {
+        return () => withIdMax(store.predictions(), 100);
+      }
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const { predictions } = await verifyStore({
+    log,
+    control,
+    parameters: PARAMETERS,
+    store: small,
+    signal: new AbortController().signal,
+    compared: () => {},
+  });
+  assert.deepEqual(predictions, { ...NOTHING_WRONG, equal: 0, pending: 1 });
 });
 
 Deno.test("rows of a time that the log no longer holds as a whole are not verifiable, later ones are", async () => {

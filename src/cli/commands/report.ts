@@ -193,7 +193,7 @@ async function report(
 
 type SourceKind = "simulated" | "files" | "store";
 
-/** Flags that only a simulation takes: --start is said of files too, --radius drawn. */
+/** Flags that only a simulation takes: --start also applies to files, and --radius to the figures. */
 const { start: _start, radius: _radius, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** Where the payments come from; throws ConfigError for flags that contradict each other. */
@@ -420,11 +420,12 @@ async function write(
   if (output.format === "html") {
     const page = htmlPage(REPORT_TITLE, sections);
     await writeOutput(output.out, new TextEncoder().encode(page));
-  } else await writeFigures(sections, output, signal);
+  } else await writeFigures(sections, data.source, output, signal);
 }
 
 async function writeFigures(
   sections: readonly Section[],
+  source: string,
   { out, format }: Output,
   signal: AbortSignal,
 ): Promise<void> {
@@ -434,7 +435,7 @@ async function writeFigures(
   for (const figure of figuresOf(sections)) {
     signal.throwIfAborted();
     const width = figure.small ? SMALL_FIGURE_WIDTH : FIGURE_WIDTH;
-    const svg = standaloneSvg(figure.draw(width), figure);
+    const svg = standaloneSvg(figure.draw(width), figure, source);
     await writeOutput(`${out}/${figure.id}.${format}`, encode(svg));
   }
 }

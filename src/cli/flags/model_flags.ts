@@ -10,7 +10,7 @@ import {
   settingDefect,
 } from "../../learning/kinds/kinds.ts";
 
-/** A model to fit, with the name that it is shown by. */
+/** A model to fit, with its name in tables. */
 export interface NamedSpec extends ModelSpec {
   /** The text that chooses it: KIND:setting=value. */
   readonly name: string;
@@ -19,7 +19,7 @@ export interface NamedSpec extends ModelSpec {
 /** What --model names: a model to fit, or the path of a model file. */
 export type ModelChoice = NamedSpec | { readonly path: string };
 
-/** Files that --model takes for models. */
+/** The endings of model files. */
 const MODEL_FILE = /\.(json|onnx)$/;
 
 /** Reads --model: a comma list of models, or the path of one file. Throws ConfigError. */
@@ -28,7 +28,7 @@ export function readModels(text: string): ModelChoice[] {
   return text.split(",").map((part) => readSpec(part.trim()));
 }
 
-/** Adds what a repeated --model names to what it named before. */
+/** Adds the models of a repeated --model to the earlier ones. */
 export function collectModels(
   text: string,
   _flag: string,
@@ -55,7 +55,7 @@ export function readSpec(text: string): NamedSpec {
   return spec;
 }
 
-/** The model with one more setting. Throws ConfigError where its kind has none such, or not that value. */
+/** The model with one more setting. Throws ConfigError if its kind has no such setting, or the value is out of range. */
 export function withSetting(
   spec: NamedSpec,
   name: string,

@@ -24,7 +24,7 @@ import {
 import { duration, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
 import { readModels } from "./model_flags.ts";
 
-/** What the flags make of a run. */
+/** The scoring part of a run's settings. */
 export interface ScoringFlags {
   /** How payments are scored, where they are. */
   readonly scoring: RunSettings["scoring"];
@@ -127,10 +127,10 @@ export const SCORING_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the scoring flags give; `retrain` in seconds of event time. */
+/** The values of the scoring flags; `retrain` in seconds of event time. */
 export type ScoringOptions = FlagValues<typeof SCORING_FLAGS>;
 
-/** What the flags ask for, whatever the stream is. */
+/** The flags' request, independent of the stream. */
 export interface ScoringPlan {
   /** Whether payments are scored. */
   readonly scores: boolean;
@@ -140,15 +140,15 @@ export interface ScoringPlan {
   readonly models: string | undefined;
 }
 
-/** Where the flags are read. */
+/** The run that the flags belong to. */
 export interface ScoringPlace {
-  /** Roles that are asked for by name; undefined for all. */
+  /** Roles given by name; undefined for all. */
   readonly roles: readonly Role[] | undefined;
   /** The data folder, where log or store are in one. */
   readonly folder: string | undefined;
 }
 
-/** What the flags ask for. Throws ConfigError where they contradict each other or the roles. */
+/** The flags' request. Throws ConfigError if they contradict each other or the roles. */
 export function planScoring(
   options: ScoringOptions,
   { roles, folder }: ScoringPlace,
@@ -201,7 +201,7 @@ export function planScoring(
 }
 
 /**
- * How the flags want payments of a stream scored. Throws ConfigError as
+ * How to score a stream's payments, from the flags. Throws ConfigError as
  * planScoring() does, and for a model of other features; DataError or
  * ModelError if the model cannot be read.
  */
@@ -222,7 +222,7 @@ export async function readScoringFlags(
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,
     folder: models,
-    // Where event time outruns the clock, only waiting makes a run repeatable.
+    // If event time outruns the clock, only waiting makes a run repeatable.
     waits: trains && pace.kind !== "rate",
   };
   return {

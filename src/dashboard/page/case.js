@@ -20,8 +20,8 @@ import { showHistory, verdictForm } from "./verdict.js";
 /** @import { CaseAnswers } from "../views/cases.ts" */
 /** @typedef {CaseAnswers["/api/cases/:id"]} Case */
 
-/** Opens the view of a payment. @param {HTMLElement} root @param {string} id */
-export function openCase(root, id) {
+/** Opens the view of a payment. @param {HTMLElement} root @param {string} id @param {URLSearchParams} _filter */
+export function openCase(root, id, _filter) {
   /** @type {ReturnType<typeof plane> | undefined} */
   let drawing;
   let closed = false;

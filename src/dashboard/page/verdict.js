@@ -30,14 +30,15 @@ export function verdictForm(id, history) {
     if (!form.reportValidity()) return;
     setText(said, "Keeping it…");
     try {
-      await ask("/api/cases/:id/verdicts", { id }, {
+      const { events } = await ask("/api/cases/:id/events", { id }, {
+        kind: "verdict",
         label,
-        analyst: analyst.value,
+        who: analyst.value,
         note: note.value,
       });
       keepName(analyst.value);
       note.value = "";
-      showHistory(history, (await ask("/api/cases/:id", { id })).events);
+      showHistory(history, events);
       setText(said, label ? "Confirmed as fraud." : "Cleared: no fraud.");
     } catch (error) {
       setText(said, `Not kept: ${messageOf(error)}`);

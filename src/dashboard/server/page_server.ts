@@ -6,6 +6,7 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DataError } from "../../base/error.ts";
+import { SUM } from "../index/day_sums.ts";
 import { metricsOf } from "../views/metrics.ts";
 import {
   ConflictError,
@@ -61,7 +62,7 @@ type Served = { readonly Bindings: { readonly address: string } };
 
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
-  const { state, reader, token, latency, behindProxy } = options;
+  const { state, index, reader, token, latency, behindProxy } = options;
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
@@ -72,10 +73,12 @@ export function pageServer(options: PageServerOptions): PageServer {
     snapshotOf({
       server: start,
       state,
+      index,
       status: reader.status,
+      startSeconds: reader.startSeconds,
       latency: latency(),
       problem: reader.problem,
-      reading: reader.caughtUp ? undefined : { what: "history", share: 0 },
+      reading: reader.reading,
     });
   const entrance: Entrance = { door, visit, stream };
   const app = new Hono<Served>();
@@ -165,12 +168,12 @@ function addLogin(app: Hono<Served>, { door, visit, stream }: Entrance): void {
       return c.html(loginPage("Too many wrong tokens; wait a minute."), 429);
     }
     c.header("set-cookie", entered.cookie);
-    return c.redirect("/", 303);
+    return c.redirect("./", 303);
   });
   app.post("/logout", (c) => {
     c.header("set-cookie", door.leave(visit(c)));
     stream.endUnwelcome();
-    return c.redirect("/login", 303);
+    return c.redirect("login", 303);
   });
 }
 
@@ -183,7 +186,7 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
       c.header("retry-after", RETRY_AFTER);
       return c.json({ error: "too many wrong tokens; wait a minute" }, 429);
     }
-    if (c.req.path === "/") return c.redirect("/login", 303);
+    if (c.req.path === "/") return c.redirect("login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
   });
   app.use(async (c, next) => {
@@ -203,13 +206,14 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
 
 function addMetrics(
   app: Hono<Served>,
-  { reader, state, latency }: PageServerOptions,
+  { reader, index, latency }: PageServerOptions,
   stream: EventStream,
 ): void {
   const metrics = metricsOf(() => ({
     status: reader.status,
-    totals: state.totals,
-    openAlerts: state.open().alerts,
+    totals: index.known(),
+    openAlerts: index.sums.total[SUM.undecided] -
+      index.queries.snoozed().alerts,
     latency: latency(),
     clients: stream.clients,
     skipped: stream.skipped,

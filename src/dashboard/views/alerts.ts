@@ -4,9 +4,23 @@
  */
 import { DataError } from "../../base/error.ts";
 import alertsJs from "../page/alerts.js" with { type: "text" };
+import { formatDatetime } from "../../payment/calendar.ts";
+import { amountCents } from "../../payment/validation.ts";
 import { type CaseState, readAlertQuery } from "../index/alert_filter.ts";
-import type { LiveState } from "./live_state.ts";
-import type { PageView } from "./page_view.ts";
+import {
+  type GroupKey,
+  type IndexedAlert,
+  PAGE_ALERTS,
+} from "../index/alert_queries.ts";
+import { alertReasons } from "./alert_reasons.ts";
+import { readLabelOf, readNote, whoOf } from "./case_writer.ts";
+import {
+  BODY,
+  ConflictError,
+  type Page,
+  type PageView,
+  type Question,
+} from "./page_view.ts";
 
 /** An alert in the queue. */
 export interface QueuedAlert {
@@ -94,47 +108,157 @@ export interface AlertsAnswers {
   };
 }
 
+/** Alerts that are decided at once at most. */
+const DECIDED_MAX = 1000;
+
 /** The view "Alerts". */
 export const alerts: PageView = {
   scripts: { "alerts.js": alertsJs },
   tab: { name: "alerts", title: "Alerts", badge: "open-alerts" },
-  serve(router, { state }) {
+  serve(router, page) {
     const { get, post } = router<AlertsAnswers>();
-    get("/api/alerts", (asked) => {
-      const { filter, truth } = readAlertQuery(asked.query());
-      const found = [...state.alerts.values()]
-        .map(({ fraud, scenario, ...alert }): QueuedAlert => ({
-          ...alert,
-          seq: 1,
-          state: stateOf(state, alert.id),
-          ...truth && scenario !== undefined &&
-            { fraud: fraud === 1 ? 1 : 0, scenario },
-        }))
-        .filter(({ state }) => filter.state === "all" || state === filter.state)
-        .filter(({ score }) => score >= (filter.score ?? 0))
-        .filter(({ customer }) => customer === (filter.card ?? customer))
-        .filter(({ terminal }) => terminal === (filter.terminal ?? terminal))
-        .sort((a, b) => b.score * b.amount - a.score * a.amount);
+    get("/api/alerts", (asked) => queueOf(page, asked.query()));
+    get("/api/alerts/groups", (asked) => {
+      const query = asked.query();
+      const { filter } = readAlertQuery(query);
+      const by = readGroupKey(query.by);
+      const { total, groups } = page.index.queries.groups(filter, by);
       return {
-        total: found.length,
-        amount: found.reduce((sum, { amount }) => sum + amount, 0),
-        page: 1,
-        pages: 1,
-        newestSeq: 0,
-        arrived: 0,
-        alerts: found.slice(0, 50),
+        total,
+        groups: groups.map(({ cents, newestSeconds, ...group }) => ({
+          ...group,
+          amount: cents / 100,
+          newest: formatDatetime(newestSeconds),
+        })),
       };
     });
-    get("/api/alerts/groups", () => ({ total: 0, groups: [] }));
-    post("/api/alerts/decide", () => {
-      throw new DataError("groups cannot be decided yet");
-    });
+    post("/api/alerts/decide", async (asked) => await decide(page, asked));
   },
 };
 
-/** What was decided about an alert. */
-function stateOf(state: LiveState, id: number): CaseState {
-  const verdict = state.verdicts.get(id);
-  if (!verdict) return "open";
-  return verdict.label === 1 ? "confirmed" : "cleared";
+/** The page of the queue that a query asks for. */
+function queueOf(
+  page: Page,
+  query: Readonly<Record<string, string>>,
+): Queue {
+  const { filter: { upTo, ...filter }, page: number, truth } = readAlertQuery(
+    query,
+  );
+  const { queries } = page.index;
+  const all = queries.count(filter);
+  const arrived = upTo === undefined
+    ? { alerts: 0, cents: 0 }
+    : queries.arrived(filter, upTo);
+  const total = all.alerts - arrived.alerts;
+  const fixed = upTo === undefined ? filter : { ...filter, upTo };
+  return {
+    total,
+    amount: (all.cents - arrived.cents) / 100,
+    page: number,
+    pages: Math.max(1, Math.ceil(total / PAGE_ALERTS)),
+    newestSeq: queries.newestSeq(),
+    arrived: arrived.alerts,
+    alerts: queries.page(fixed, number).map((alert) =>
+      queuedAlert(page, alert, truth)
+    ),
+  };
+}
+
+function queuedAlert(
+  page: Page,
+  alert: IndexedAlert,
+  truth: boolean,
+): QueuedAlert {
+  const { seq, id, time, customer, terminal, score, model, state } = alert;
+  const { features } = page.parameters;
+  const { usualOf } = page;
+  const [reason] = alertReasons(alert, { features, usualOf }).raised;
+  return {
+    ...{ seq, id, time, customer, terminal, score, model, state },
+    datetime: formatDatetime(alert.datetimeSeconds),
+    amount: alert.cents / 100,
+    ...standingView(alert),
+    ...reason && { reason: reason.sentence },
+    ...truth && truthOf(alert),
+  };
+}
+
+/** Who has claimed an alert, and until when it is snoozed. */
+export function standingView(
+  { assignee, snoozedUntilMs }: IndexedAlert,
+): { readonly assignee?: string; readonly snoozedUntil?: string } {
+  return {
+    ...assignee !== undefined && { assignee },
+    ...snoozedUntilMs !== undefined &&
+      { snoozedUntil: new Date(snoozedUntilMs).toISOString() },
+  };
+}
+
+function truthOf(
+  { fraud, scenario }: IndexedAlert,
+): { readonly fraud?: 0 | 1; readonly scenario?: number } {
+  if (fraud === undefined || scenario === undefined) return {};
+  return { fraud: fraud === 1 ? 1 : 0, scenario };
+}
+
+function readGroupKey(text: unknown): GroupKey {
+  if (text === "card" || text === "terminal") return text;
+  throw new DataError("by must be card or terminal");
+}
+
+/** Decides all open alerts of a group, if they are still those that the person saw. */
+async function decide(
+  page: Page,
+  asked: Question,
+): Promise<AlertsAnswers["/api/alerts/decide"]> {
+  const body = await asked.body();
+  const by = readGroupKey(body.by);
+  const id = BODY.whole(body.id, "id");
+  const label = readLabelOf(body);
+  const note = readNote(body);
+  const who = whoOf(asked, body);
+  const query = BODY.object(body.filter ?? {}, "filter");
+  const texts = Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, String(value)]),
+  );
+  const { filter } = readAlertQuery(texts);
+  const group = { ...filter, [by]: id, state: "open" as const };
+  const seen = {
+    alerts: BODY.whole(body.alerts, "alerts"),
+    cents: amountCents(BODY.number(body.amount, "amount")),
+  };
+  return await page.cases.inTurn(async (write) => {
+    const { queries } = page.index;
+    const now = queries.count(group);
+    if (now.alerts !== seen.alerts || now.cents !== seen.cents) {
+      throw new ConflictError(
+        `the group has changed: ${now.alerts} alerts are open now`,
+        { alerts: now.alerts, amount: now.cents / 100 },
+      );
+    }
+    if (now.alerts > DECIDED_MAX) {
+      throw new DataError(
+        `at most ${DECIDED_MAX} alerts can be decided at once; narrow the filter`,
+      );
+    }
+    const decisionId = crypto.randomUUID();
+    const events = await write(
+      queries.ids(group, DECIDED_MAX).map(({ id, datetimeSeconds }) => ({
+        event: {
+          transactionId: id,
+          kind: "verdict",
+          who,
+          label,
+          note,
+          decisionId,
+        },
+        label,
+        timestampMs: datetimeSeconds * 1000,
+      })),
+    );
+    return {
+      decided: events.length,
+      events: events.map(({ eventId }) => eventId),
+    };
+  });
 }

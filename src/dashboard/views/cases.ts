@@ -1,7 +1,7 @@
 /**
- * The view of a case: a payment, what its score was computed from, and the
- * verdict. A verdict goes to the label topic and to the store's table of
- * verdicts. It changes nothing else.
+ * The view of a case: a payment as it was known when it was made, what its
+ * score was computed from, and what people have done with it. What they do is
+ * a record of the case topic; a verdict is a label too. It changes no feature.
  */
 import {
   featureNames,
@@ -9,37 +9,45 @@ import {
   longestWindowSeconds,
 } from "../../features/parameters.ts";
 import { DataError } from "../../base/error.ts";
-import type { Log } from "../../log/log.ts";
-import { IdPartitioner } from "../../log/partitioner.ts";
-import { RecordBatchBuilder } from "../../log/record_batch.ts";
-import { LABEL_TOPIC } from "../../stream/topics.ts";
-import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
-import { type Verdict, verdictJson } from "../../payment/label_json.ts";
-import type { CaseEvent, CaseKind } from "../../payment/case_json.ts";
-import { parseDatetime } from "../../payment/calendar.ts";
+import type { StoredCase, StoredPayment } from "../../store/look_up.ts";
+import {
+  CASE_KINDS,
+  type CaseEvent,
+  type CaseKind,
+} from "../../payment/case_json.ts";
+import { formatDatetime, parseDatetime } from "../../payment/calendar.ts";
+import type { Reasons } from "../../learning/explain/reasons.ts";
+import { inOrder, standingOf } from "../../stream/case_events.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };
 import timelineJs from "../page/timeline.js" with { type: "text" };
 import verdictJs from "../page/verdict.js" with { type: "text" };
-import type { CaseState } from "../index/alert_filter.ts";
-import type { LivePayment, LiveState } from "./live_state.ts";
-import { placeOf, radiusOf, reachOf } from "./map.ts";
+import { type CaseState, readAlertQuery } from "../index/alert_filter.ts";
+import type { IndexedAlert } from "../index/alert_queries.ts";
+import { alertReasons } from "./alert_reasons.ts";
+import {
+  type NewCaseStep,
+  readLabelOf,
+  readNote,
+  whoOf,
+} from "./case_writer.ts";
+import type { Place } from "./live_state.ts";
+import { radiusOf, reachOf } from "./map.ts";
 import {
   BODY,
+  isTruth,
   NotThereError,
+  type Page,
   type PageView,
   type PastPayment,
   pastPayment,
+  type Question,
   storeOf,
-  turns,
   wholeOf,
 } from "./page_view.ts";
 
 /** Payments of one timeline. */
 const TIMELINE_MAX = 500;
-/** Characters of a name and of a note. */
-const ANALYST_MAX = 100;
-const NOTE_MAX = 2000;
 
 /** The payment of a case. */
 export interface CasePayment {
@@ -114,26 +122,6 @@ export interface CasePlace {
   readonly compromised?: boolean;
 }
 
-/** What moved a score. */
-export interface Reason {
-  /** Name of the input. */
-  readonly feature: string;
-  /** What it says, with what is usual. */
-  readonly sentence: string;
-  /** Its value with the unit. */
-  readonly value: string;
-  /** What it added to the score's margin. */
-  readonly contribution: number;
-}
-
-/** What moved a score, each list with the strongest first. */
-export interface Reasons {
-  /** What raised it. */
-  readonly raised: readonly Reason[];
-  /** What lowered it. */
-  readonly lowered: readonly Reason[];
-}
-
 /** A case event as the page shows it. */
 export interface ShownEvent extends CaseEvent {
   /** Whether it has been taken back. */
@@ -182,13 +170,6 @@ export interface CaseAnswers {
     /** All events, newest first. */
     readonly events: readonly ShownEvent[];
   };
-  /** Goes once the page sends events. */
-  readonly "/api/cases/:id/verdicts": {
-    /** The new one. */
-    readonly verdict: Verdict;
-    /** All, newest first. */
-    readonly verdicts: readonly Verdict[];
-  };
 }
 
 /** The view of a case. */
@@ -199,70 +180,44 @@ export const cases: PageView = {
     "verdict.js": verdictJs,
   },
   serve(router, page) {
-    const { state, log, control, parameters: { features } } = page;
     const { get, post } = router<CaseAnswers>();
-    const inTurn = turns();
-    let lastMs = 0;
     get("/api/cases/:id", async (asked) => {
-      const id = wholeOf(asked.part("id"), "the case");
-      const truth = asked.query().truth === "1";
-      const lookUp = storeOf(page);
-      const found = await readCase(id, { state, lookUp, features, truth });
-      if (!found) throw new NotThereError(`there is no payment ${id}`);
-      const card = state.customers.get(found.payment.customer);
-      const terminal = state.terminals.get(found.payment.terminal);
-      const radius = radiusOf(control);
+      return await readCase(page, caseIdOf(asked), isTruth(asked));
+    });
+    get("/api/cases/:id/neighbours", (asked) => {
+      const { queries } = page.index;
+      const { filter } = readAlertQuery(asked.query());
+      const { position, previous, next } = queries.neighbours(
+        filter,
+        caseIdOf(asked),
+      );
       return {
-        ...found,
-        card: placeOf(state, card, truth),
-        terminal: placeOf(state, terminal, truth),
-        reach: reachOf(state, card, radius),
-        radius,
+        position,
+        total: queries.count(filter).alerts,
+        ...previous !== undefined && { previous },
+        ...next !== undefined && { next },
       };
     });
-    get("/api/cases/:id/neighbours", () => ({ position: 1, total: 1 }));
-    post("/api/cases/:id/events", () => {
-      throw new DataError("events cannot be kept yet");
-    });
-    post("/api/cases/:id/verdicts", async (asked) => {
-      const id = wholeOf(asked.part("id"), "the case");
-      const decided = checkVerdict(await asked.body());
-      const lookUp = storeOf(page);
-      return await inTurn(async () => {
-        const payment = state.payment(id) ?? state.alerts.get(id) ??
-          (await lookUp.payment(id))?.payment;
-        if (!payment) throw new NotThereError(`there is no payment ${id}`);
-        // The time tells a payment's verdicts apart.
-        lastMs = Math.max(Date.now(), lastMs + 1);
-        const decidedAt = new Date(lastMs).toISOString();
-        const verdict: Verdict = { transactionId: id, decidedAt, ...decided };
-        const timestampMs = (parseDatetime(payment.datetime) ?? 0) * 1000;
-        await keepVerdict(verdict, { log, lookUp, timestampMs });
-        state.addVerdict(verdict);
-        return { verdict, verdicts: await lookUp.verdicts(id) };
-      });
-    });
+    post("/api/cases/:id/events", async (asked) => await act(page, asked));
   },
 };
 
-/** Everything about a payment; undefined if nobody knows it. */
-export async function readCase(
-  transactionId: number,
-  { state, lookUp, features, truth }: {
-    readonly state: LiveState;
-    readonly lookUp: LookUp;
-    readonly features: FeatureParameters;
-    readonly truth: boolean;
-  },
-): Promise<
-  Omit<Case, "card" | "terminal" | "reach" | "radius"> | undefined
-> {
-  const stored = await lookUp.payment(transactionId);
-  const alert = state.alerts.get(transactionId);
-  const payment = state.payment(transactionId) ?? liveOf(stored);
-  if (!payment) return undefined;
-  const { fraud, scenario, ...own } = payment;
-  const { time } = payment;
+function caseIdOf(asked: Question): number {
+  return wholeOf(asked.part("id"), "the case");
+}
+
+/** Everything about a payment, as known when it was made. Throws NotThereError if nobody knows it. */
+async function readCase(
+  page: Page,
+  id: number,
+  truth: boolean,
+): Promise<Case> {
+  const { state, control, index, usualOf, parameters: { features } } = page;
+  const lookUp = storeOf(page);
+  const stored = await lookUp.payment(id);
+  const alert = index.queries.alert(id);
+  const own = ownPayment(page, id, stored, alert, truth);
+  const { time } = own;
   const longest = longestWindowSeconds(features);
   const delay = features.delayDays * DAY_SECONDS;
   const range = (fromSeconds: number) => ({
@@ -271,120 +226,228 @@ export async function readCase(
     limit: TIMELINE_MAX,
   });
   const past = (payments: readonly StoredPayment[]) =>
-    payments.map((each) => pastPayment(each, time - delay, truth));
-  const ofCard = await lookUp.ofCustomer(own.customer, range(time - longest));
-  const ofTerminal = await lookUp.ofTerminal(
-    own.terminal,
-    range(time - longest - delay),
-  );
-  const verdicts = await lookUp.verdicts(transactionId);
+    payments.map((payment) => pastPayment(payment, time - delay, truth));
+  const [ofCard, ofTerminal] = await Promise.all([
+    lookUp.ofCustomer(own.customer, range(time - longest)),
+    lookUp.ofTerminal(own.terminal, range(time - longest - delay)),
+  ]);
+  const card = state.customers.get(own.customer);
+  const terminal = state.terminals.get(own.terminal);
+  const radius = radiusOf(control);
   return {
-    payment: {
-      ...own,
-      ...alert && { score: alert.score, alert: 1, model: alert.model },
-      ...truth && { fraud: fraud === 1 ? 1 : 0, scenario },
-    },
+    payment: own,
     features: stored
       ? featureNames(features).map((name, i) => ({
         name,
         value: stored.features[i],
       }))
       : [],
-    reasons: reasonsOf(alert?.contributions ?? {}),
-    state: verdicts.length === 0
-      ? "open"
-      : verdicts[0].label === 1
-      ? "confirmed"
-      : "cleared",
-    events: verdicts.map(({ label, analyst, note, decidedAt }) => ({
-      eventId: decidedAt,
-      transactionId,
-      kind: "verdict",
-      who: analyst,
-      at: decidedAt,
-      label,
-      note,
-      undone: false,
-    })),
+    reasons: alert
+      ? alertReasons(alert, { features, usualOf })
+      : { raised: [], lowered: [] },
+    ...standingOfCase(page, id),
     ofCard: past(ofCard),
     ofTerminal: past(ofTerminal),
     windows: { windowDays: features.windowDays, delayDays: features.delayDays },
+    card: casePlace(card),
+    terminal: casePlace(
+      terminal,
+      truth && terminal ? state.isCompromised(terminal, time) : undefined,
+    ),
+    reach: reachOf(state, card, radius),
+    radius,
   };
 }
 
-function reasonsOf(contributions: Readonly<Record<string, number>>): Reasons {
-  const all = Object.entries(contributions)
-    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
-    .map(([feature, contribution]): Reason => ({
-      feature,
-      sentence: feature,
-      value: "",
-      contribution,
-    }));
+function casePlace(
+  place: Place | undefined,
+  compromised?: boolean,
+): CasePlace | undefined {
+  if (!place) return undefined;
+  const { id, x, y } = place;
   return {
-    raised: all.filter(({ contribution }) => contribution > 0),
-    lowered: all.filter(({ contribution }) => contribution < 0),
+    id,
+    x: Number.isNaN(x) ? null : x,
+    y: Number.isNaN(y) ? null : y,
+    ...compromised !== undefined && { compromised },
   };
 }
 
-function liveOf(stored: StoredCase | undefined): LivePayment | undefined {
-  if (!stored) return undefined;
-  const { payment } = stored;
-  return {
-    id: payment.transactionId,
-    datetime: payment.datetime,
-    customer: payment.customerId,
-    terminal: payment.terminalId,
-    amount: payment.amount,
-    time: payment.timeSeconds,
-    fraud: payment.fraud,
-    scenario: payment.scenario,
-  };
-}
-
-/** Throws DataError unless a verdict from outside is one. */
-export function checkVerdict(
-  body: Readonly<Record<string, unknown>>,
-): Pick<Verdict, "label" | "analyst" | "note"> {
-  const { label } = body;
-  if (label !== 0 && label !== 1) {
-    throw BODY.error("label must be 1 (fraud) or 0 (no fraud)");
+/** The payment of a case, from the store, or else from the live state or the index. */
+function ownPayment(
+  { state }: Page,
+  id: number,
+  stored: StoredCase | undefined,
+  alert: IndexedAlert | undefined,
+  truth: boolean,
+): CasePayment {
+  const live = state.payment(id);
+  const scored = alert
+    ? { score: alert.score, alert: 1 as const, model: alert.model }
+    : live?.score === undefined
+    ? {}
+    : {
+      score: live.score,
+      ...live.alert !== undefined && { alert: live.alert },
+    };
+  const label = (fraud: number | undefined, scenario: number | undefined) =>
+    truth && fraud !== undefined && scenario !== undefined
+      ? { fraud: fraud === 1 ? 1 as const : 0 as const, scenario }
+      : {};
+  if (stored) {
+    const { payment } = stored;
+    return {
+      id,
+      datetime: payment.datetime,
+      customer: payment.customerId,
+      terminal: payment.terminalId,
+      amount: payment.amount,
+      time: payment.timeSeconds,
+      ...scored,
+      ...label(payment.fraud, payment.scenario),
+    };
   }
-  const analyst = BODY.string(body.analyst ?? "", "analyst").trim();
-  BODY.check(
-    analyst !== "" && analyst.length <= ANALYST_MAX,
-    `analyst must be a name of up to ${ANALYST_MAX} characters`,
-  );
-  const note = BODY.string(body.note ?? "", "note");
-  BODY.check(
-    note.length <= NOTE_MAX,
-    `note must be text of up to ${NOTE_MAX} characters`,
-  );
-  return { label, analyst, note: note.trim() };
+  if (live) {
+    const { datetime, customer, terminal, amount, time } = live;
+    const own = { id, datetime, customer, terminal, amount, time };
+    return { ...own, ...scored, ...label(live.fraud, live.scenario) };
+  }
+  if (!alert) throw new NotThereError(`there is no payment ${id}`);
+  const { customer, terminal, time, cents } = alert;
+  return {
+    ...{ id, customer, terminal, time, ...scored },
+    datetime: formatDatetime(alert.datetimeSeconds),
+    amount: cents / 100,
+    ...label(alert.fraud, alert.scenario),
+  };
 }
 
-/**
- * Appends a verdict to the label topic, whose records trainers take for the
- * label, and keeps it in the store. Throws LogError or StoreError; then a
- * second attempt records the same decision again.
- */
-export async function keepVerdict(
-  verdict: Verdict,
-  { log, lookUp, timestampMs }: {
-    readonly log: Log;
-    readonly lookUp: LookUp;
-    /** Event time of the payment. */
-    readonly timestampMs: number;
-  },
-): Promise<void> {
-  const ends = await log.endOffsets(LABEL_TOPIC) ?? [];
-  const id = verdict.transactionId;
-  const partition = new IdPartitioner(Math.max(1, ends.length)).partition(id);
-  const records = new RecordBatchBuilder();
-  const utf8 = new TextEncoder();
-  const key = utf8.encode(String(id));
-  records.add(key, utf8.encode(verdictJson(verdict)), timestampMs);
-  const producer = await log.producer("fraudstream-verdicts");
-  await producer.append([{ topic: LABEL_TOPIC, partition, records }]);
-  await lookUp.addVerdict(verdict);
+/** How a case stands: from its alert, or from its events where the payment raised none. */
+function standingOfCase(
+  { index: { queries } }: Page,
+  id: number,
+): Pick<Case, "state" | "assignee" | "snoozedUntil" | "events"> {
+  const events = queries.events(id).sort(inOrder).reverse();
+  const undone = new Set(events.map(({ undoes }) => undoes));
+  const { verdict, assignee, snoozedUntil } = standingOf(events);
+  const isSnoozed = snoozedUntil !== undefined &&
+    Date.parse(snoozedUntil) > Date.now();
+  return {
+    state: verdict
+      ? verdict.label === 1 ? "confirmed" : "cleared"
+      : isSnoozed
+      ? "snoozed"
+      : "open",
+    ...assignee !== undefined && { assignee },
+    ...isSnoozed && { snoozedUntil },
+    events: events.map((event) => ({
+      ...event,
+      undone: undone.has(event.eventId),
+    })),
+  };
+}
+
+/** How long an action can be taken back, in milliseconds of the clock. */
+const UNDO_MS = 10_000;
+/** How far ahead a snooze may end, in milliseconds. */
+const SNOOZE_MS_MAX = 366 * DAY_SECONDS * 1000;
+
+/** What a person does with a case. */
+async function act(
+  page: Page,
+  asked: Question,
+): Promise<CaseAnswers["/api/cases/:id/events"]> {
+  const id = caseIdOf(asked);
+  const body = await asked.body();
+  const kind = BODY.oneOf(body.kind, CASE_KINDS, "kind");
+  const who = whoOf(asked, body);
+  const note = readNote(body);
+  const timestampMs = await timestampOf(page, id);
+  return await page.cases.inTurn(async (write) => {
+    const event = { transactionId: id, kind, who, note };
+    const events = await write(
+      kind === "undo" ? undoOf(page, id, who, note) : kind === "verdict"
+        ? [{
+          event: { ...event, label: readLabelOf(body) },
+          label: readLabelOf(body),
+          timestampMs,
+        }]
+        : kind === "snooze"
+        ? [{ event: { ...event, until: readUntil(body.until) }, timestampMs }]
+        : [{ event, timestampMs }],
+    );
+    const own = events.find(({ transactionId }) => transactionId === id);
+    return { event: own ?? events[0], ...standingOfCase(page, id) };
+  });
+}
+
+/** Event time of a payment, milliseconds since 1970. Throws NotThereError if nobody knows it. */
+async function timestampOf(page: Page, id: number): Promise<number> {
+  const alert = page.index.queries.alert(id);
+  if (alert) return alert.datetimeSeconds * 1000;
+  const stored = await storeOf(page).payment(id);
+  const { datetime } = ownPayment(page, id, stored, undefined, false);
+  return (parseDatetime(datetime) ?? 0) * 1000;
+}
+
+/** What takes back the newest action of a person; a group decision as a whole. Throws DataError where it is too late. */
+function undoOf(
+  { index: { queries } }: Page,
+  id: number,
+  who: string,
+  note: string,
+): NewCaseStep[] {
+  const all = queries.events(id);
+  const undone = new Set(all.map(({ undoes }) => undoes));
+  const [newest] = all
+    .filter(({ kind, eventId, who: by }) =>
+      by === who && UNDOABLE.includes(kind) && !undone.has(eventId)
+    )
+    .sort(inOrder).reverse();
+  if (!newest) throw new DataError(`${who} has done nothing to take back here`);
+  if (Date.now() - Date.parse(newest.at) > UNDO_MS) {
+    throw new DataError(
+      `that was more than ${UNDO_MS / 1000} s ago; decide again instead`,
+    );
+  }
+  const { decisionId } = newest;
+  const taken = decisionId === undefined
+    ? [newest]
+    : queries.decision(decisionId);
+  return taken.map(({ eventId, transactionId, kind }) => {
+    const event = {
+      transactionId,
+      kind: "undo" as const,
+      who,
+      note,
+      undoes: eventId,
+    };
+    const alert = queries.alert(transactionId);
+    const timestampMs = (alert?.datetimeSeconds ?? 0) * 1000;
+    if (kind !== "verdict") return { event, timestampMs };
+    // The label is again what a verdict before has said, or none.
+    const others = queries.events(transactionId)
+      .filter((other) => other.eventId !== eventId);
+    const label = standingOf(others).verdict?.label ?? null;
+    return { event, label, timestampMs };
+  });
+}
+
+const UNDOABLE: readonly CaseKind[] = ["verdict", "claim", "snooze"];
+
+/** The end of a snooze: a date, a time, or at once. Throws DataError for anything else. */
+function readUntil(value: unknown): string {
+  const now = Date.now();
+  if (value === undefined || value === null) return new Date(now).toISOString();
+  const text = BODY.string(value, "until");
+  const isDate = /^\d{4}-\d\d-\d\d$/.test(text);
+  const at = isDate || /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)
+    ? Date.parse(text)
+    : NaN;
+  if (!(at > now && at <= now + SNOOZE_MS_MAX)) {
+    throw new DataError(
+      "until must be a date of the form YYYY-MM-DD, after today and within a year",
+    );
+  }
+  return new Date(at).toISOString();
 }

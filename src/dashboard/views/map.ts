@@ -134,6 +134,7 @@ const NEWEST: TimeRange = { fromSeconds: 0, toSeconds: 2 ** 31 - 1, limit: 50 };
 
 /** All terminals and cards with their places: columns, which are short. */
 function planeOf(state: LiveState, truth: boolean): Plane {
+  state.learnLabels();
   const columns = (places: Iterable<Place>): PlaceColumns => {
     const known = [...places].filter(({ x }) => !Number.isNaN(x));
     return {
@@ -172,6 +173,7 @@ export function placeOf(
   truth: boolean,
 ): PlaceView | undefined {
   if (!place) return undefined;
+  state.learnLabels();
   const { id, x, y, payments, frauds, risk } = place;
   return {
     id,

@@ -12,6 +12,9 @@ import type { LookUp, StoredPayment } from "../../store/look_up.ts";
 import type { ModelMetric } from "../../store/tables.ts";
 import type { Control, StreamParameters } from "../../stream/control.ts";
 import type { LiveReader } from "../server/live_reader.ts";
+import type { AlertIndex } from "../index/alert_index.ts";
+import type { UsualOf } from "./alert_reasons.ts";
+import type { CaseWriter } from "./case_writer.ts";
 import type { LiveState } from "./live_state.ts";
 
 /** A view: its scripts and its routes. */
@@ -41,8 +44,14 @@ export interface Page {
   readonly parameters: StreamParameters;
   /** Follows the topics of the stream. */
   readonly reader: LiveReader;
-  /** The state that the reader keeps. */
+  /** The newest part of the stream, which the reader keeps. */
   readonly state: LiveState;
+  /** Alerts, cases and sums, which the reader keeps. */
+  readonly index: AlertIndex;
+  /** Writes what people do with cases. */
+  readonly cases: CaseWriter;
+  /** What is usual for a model's inputs. */
+  readonly usualOf: UsualOf;
   /** The store; undefined as long as it cannot be reached. */
   readonly lookUp: () => LookUp | undefined;
   /** From published to stored, where that is measured. */

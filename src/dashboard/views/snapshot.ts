@@ -3,6 +3,8 @@ import type { StreamStatus } from "../../stream/status.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { AlertIndex, KnownSums } from "../index/alert_index.ts";
+import { SUM } from "../index/day_sums.ts";
 import { datetimeOf, type LiveState } from "./live_state.ts";
 
 /** How far one stage is. */
@@ -49,8 +51,8 @@ export interface TrueTotals {
 export interface KnownDay extends KnownTotals {
   /** TX_TIME_DAYS. */
   readonly day: number;
-  /** The date, YYYY-MM-DD. */
-  readonly date: string;
+  /** The date, YYYY-MM-DD; undefined before the first day is known. */
+  readonly date: string | undefined;
   /** Scored payments. */
   readonly scored: number;
   /** Whether the labels of all its payments are known. */
@@ -140,6 +142,8 @@ export interface Snapshot {
     /** Alerts in each. */
     readonly alerts: readonly number[];
   };
+  /** Midnight of day 0, seconds since 1970; undefined before it is known. */
+  readonly startSeconds: number | undefined;
   /** Sums of the newest event days, oldest first. */
   readonly days: readonly KnownDay[];
   /** The newest payments, newest first. */
@@ -148,19 +152,27 @@ export interface Snapshot {
   readonly truth: Truth;
 }
 
+/** Event days of a snapshot. */
+const DAYS_MAX = 60;
+
 /** The state at this moment. */
 export function snapshotOf(source: {
   readonly server: string;
   readonly state: LiveState;
+  readonly index: AlertIndex;
   readonly status: StreamStatus | undefined;
+  readonly startSeconds: number | undefined;
   readonly latency: LatencySummary | undefined;
   readonly problem: string | undefined;
   readonly reading: Reading | undefined;
 }): Snapshot {
-  const { server, state, status, latency, problem, reading } = source;
+  const { server, state, index, status, latency, problem, reading } = source;
+  const { startSeconds } = source;
   const at = Date.now();
   const recent = state.recent();
-  const start = status?.startSeconds ?? 0;
+  const { total, days } = index.sums;
+  const newest = [...days.keys()].sort((a, b) => a - b).slice(-DAYS_MAX);
+  const snoozed = index.queries.snoozed();
   return {
     server,
     at,
@@ -172,8 +184,8 @@ export function snapshotOf(source: {
     stored: status?.stages[2].counters.emitted ?? 0,
     deadLetters: status?.deadLetters ?? 0,
     eventTime: datetimeOf(
-      status?.startSeconds,
-      Math.max(state.timeSeconds, status?.stages[2].progress ?? 0),
+      startSeconds,
+      Math.max(index.timeSeconds, status?.stages[2].progress ?? 0),
     ),
     stages: (status?.stages ?? []).map(({ name, lag, counters }) => ({
       name,
@@ -183,23 +195,56 @@ export function snapshotOf(source: {
       duplicates: counters.duplicates,
     })),
     latency,
-    totals: state.totals,
-    open: state.open(),
+    totals: knownTotals(index.known()),
+    open: {
+      alerts: total[SUM.undecided] - snoozed.alerts,
+      amount: (total[SUM.undecidedCents] - snoozed.cents) / 100,
+    },
     seconds: state.seconds(at / 1000),
-    days: state.days().map((day) => ({
-      ...day,
-      date: formatDate(start + day.day * DAY_SECONDS),
-      scored: 0,
-      labelled: false,
-    })),
+    startSeconds,
+    days: newest.map((day) => {
+      const known = index.knownOfDay(day);
+      const { labelled } = known;
+      return {
+        ...knownTotals(known),
+        day,
+        date: startSeconds === undefined
+          ? undefined
+          : formatDate(startSeconds + day * DAY_SECONDS),
+        labelled,
+      };
+    }),
     recent: recent.map(({ fraud: _, scenario: __, ...payment }) => payment),
     truth: {
-      totals: state.totals,
-      days: state.days(),
+      totals: trueTotals(total),
+      days: newest.map((day) => trueTotals(days.get(day) ?? [])),
       recent: recent.map(({ fraud, scenario }) => ({
         fraud: fraud === 1 ? 1 : 0,
         scenario,
       })),
     },
+  };
+}
+
+function knownTotals(
+  known: KnownSums,
+): KnownTotals & { readonly scored: number } {
+  const { payments, scored, alerts, frauds } = known;
+  return {
+    payments,
+    scored,
+    alerts,
+    frauds,
+    amount: known.cents / 100,
+    fraudAmount: known.fraudCents / 100,
+    stoppedAmount: known.stoppedCents / 100,
+  };
+}
+
+function trueTotals(sums: ArrayLike<number>): TrueTotals {
+  return {
+    frauds: sums[SUM.frauds],
+    fraudAmount: sums[SUM.fraudCents] / 100,
+    stoppedAmount: sums[SUM.alertedFraudCents] / 100,
   };
 }

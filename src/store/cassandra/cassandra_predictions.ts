@@ -28,10 +28,10 @@ import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
 import { rowWrites } from "./cassandra_writes.ts";
 
-/** Explanations fetched side by side. */
+/** Explanations fetched concurrently. */
 const FETCHES = 64;
 
-/** Behind a prediction's cells, on its way into order: which version it has, and whether it is explained. */
+/** After a prediction's cells while rows are sorted: its version's index, and whether it has contributions. */
 const VERSION_CELL = PREDICTION_CELLS;
 const EXPLAINED_CELL = PREDICTION_CELLS + 1;
 const SPOOLED_CELLS = PREDICTION_CELLS + 2;

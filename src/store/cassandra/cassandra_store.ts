@@ -1,6 +1,6 @@
 /**
- * The store in a Cassandra cluster. Writes are plain upserts of rows that are
- * a function of the log: repeated at will, and the positions that they reach
+ * The store in a Cassandra cluster. Writes are plain upserts of rows that are a
+ * function of the log: they may be repeated, and their positions are written
  * after them. Nothing here knows the driver.
  */
 import { StoreError } from "../../base/error.ts";
@@ -43,7 +43,7 @@ export async function openCassandraStore(
   }
 }
 
-/** Payments of one card or terminal in one second that are looked through for one. */
+/** Most payments of one card or terminal in one second that are searched for one. */
 const SAME_SECOND_MAX = 10_000;
 
 /** The tables that a store works with: all, or the payments' without the query tables. */
@@ -115,9 +115,9 @@ export class CassandraStore extends CassandraTable implements Store {
   }
 
   /**
-   * See Store. Cassandra keeps checksums of all that it stores; what it cannot
-   * know is that the tables of one payment belong together, so that one of them
-   * alone may have lost rows.
+   * See Store. Cassandra keeps checksums of all that it stores. It cannot know
+   * that the tables of one payment belong together, so one table alone may have
+   * lost rows.
    */
   async verify(): Promise<void> {
     const { rows, frauds } = await this.status();
@@ -131,7 +131,7 @@ export class CassandraStore extends CassandraTable implements Store {
       if (!table) continue;
       const found = await this.#session.count(table, column);
       if (found.rows === count) continue;
-      // A writer at work fills the tables one after the other.
+      // A running writer fills the tables one after the other.
       if ((await this.status()).rows !== rows) return;
       throw new StoreError(
         `${this.#session.keyspace}.${table.name} holds ${found.rows} rows ` +
