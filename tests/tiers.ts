@@ -36,6 +36,7 @@ export const TIERS: readonly Tier[] = [
       "tests/",
       "tests/cli/connection_flags_test.ts",
       "tests/cli/model_flags_test.ts",
+      "tests/cli/payment_table_test.ts",
       "tests/cli/secret_test.ts",
       "tests/cli/selection_plot_test.ts",
     ],

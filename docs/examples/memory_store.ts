@@ -187,6 +187,10 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
         this.#verdicts.set(`${transactionId} ${decidedAt}`, verdict);
         return Promise.resolve();
       },
+      removeVerdict: ({ transactionId, decidedAt }) => {
+        this.#verdicts.delete(`${transactionId} ${decidedAt}`);
+        return Promise.resolve();
+      },
       verdicts: (id) =>
         Promise.resolve(
           [...this.#verdicts.values()]

@@ -18,7 +18,7 @@ export class BoundedOutput {
   add(part: Uint8Array): void {
     this.#length += part.length;
     if (this.#length > this.#bytesMax) {
-      throw new RangeError(`more than ${this.#bytesMax} bytes come of it`);
+      throw new RangeError(`it unpacks to more than ${this.#bytesMax} bytes`);
     }
     this.#parts.push(part);
   }

@@ -23,7 +23,7 @@ export class CheckedJson {
     if (!good) throw this.error(what);
   }
 
-  /** What a text says that is JSON itself. */
+  /** The value of a JSON text. */
   parse(text: string, what: string): unknown {
     try {
       return JSON.parse(text);
@@ -65,7 +65,7 @@ export class CheckedJson {
     throw this.error(`${what} must be ${choice}, not ${show(value)}`);
   }
 
-  /** A list, each item read by `read`, which is given its name for messages. */
+  /** A list, each item read by `read`, which gets its name for messages. */
   list<Item>(
     value: unknown,
     what: string,
@@ -106,7 +106,7 @@ export class CheckedJson {
     );
     this.check(
       length === undefined || numbers.length === length,
-      `${what} has ${numbers.length} numbers and not ${length}`,
+      `${what} must have ${length} numbers, not ${numbers.length}`,
     );
     return numbers;
   }

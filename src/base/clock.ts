@@ -1,13 +1,13 @@
 /**
- * Time and chance as whatever waits is handed them, so that tests can let
- * hours pass in a moment and repeat what chance did.
+ * Time and chance, passed to everything that waits, so that tests can let hours
+ * pass in a moment and repeat random choices.
  */
 
 /** A source of time and chance. */
 export interface Clock {
-  /** Milliseconds since some moment; never goes back. */
+  /** Milliseconds since a fixed moment; never decreases. */
   now(): number;
-  /** Waits so many milliseconds; throws the signal's reason when that comes first. */
+  /** Waits this many milliseconds; throws the signal's reason if it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** A number from 0 to below 1. */
   random(): number;
@@ -32,7 +32,7 @@ export const REAL_CLOCK: Clock = {
   random: Math.random,
 };
 
-/** Waits so many milliseconds, but not longer than until the signal. */
+/** Waits this many milliseconds, or until the signal aborts. */
 export async function rest(
   ms: number,
   signal: AbortSignal,
@@ -47,15 +47,15 @@ export async function rest(
 
 /** The shortest and the longest pause between two tries, milliseconds. */
 export interface PauseRange {
-  /** The first; each further one is twice as long. */
+  /** The first pause, in milliseconds; each further one is twice as long. */
   readonly min: number;
-  /** None is longer. */
+  /** The longest pause, in milliseconds. */
   readonly max: number;
 }
 
 /**
- * How long to wait after so many failures (0 for the first), milliseconds.
- * Half of it is chance, lest all who wait for one server return at once.
+ * How long to wait after this many failures (0 for the first), in milliseconds.
+ * Half of it is random, so that not all clients of a server return at once.
  */
 export function backoffMs(
   failures: number,

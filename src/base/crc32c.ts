@@ -6,7 +6,7 @@
 
 const POLYNOMIAL = 0x82f6_3b78; // reflected
 const TABLES = makeTables();
-/** Shorter ones are not worth words: four of them, and bytes before the first. */
+/** Shorter input is not worth reading in words. */
 const WORDS_FROM = 19;
 const NO_WORDS = new Int32Array(0);
 
@@ -26,7 +26,7 @@ function makeTables(): Int32Array {
   return tables;
 }
 
-/** The checksum of `bytes`, a whole number without sign; given the one of what comes before them, the checksum of both. */
+/** The checksum of `bytes`, a whole number without sign; given the checksum of the bytes before them, the checksum of both. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
   const table = TABLES;
   const { buffer, byteOffset, length } = bytes;
@@ -37,7 +37,7 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
     for (; (byteOffset + at) & 3; at++) {
       crc = (crc >>> 8) ^ table[(crc ^ bytes[at]) & 255];
     }
-    // Little-endian, as all machines are that Deno runs on.
+    // Little-endian, as all machines that Deno runs on.
     words = new Int32Array(buffer, byteOffset + at, (length - at) >> 4 << 2);
   }
   for (let i = 0; i < words.length; i += 4) {

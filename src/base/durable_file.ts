@@ -1,11 +1,11 @@
 /**
- * Files that survive a power cut: what a function here has returned from is on
- * disk, content and name. Errors are DataError, one line with what to do.
+ * Files that survive a power cut: once a function here returns, content and
+ * name are on disk. Errors are DataError, one line with what to do.
  */
 import { dirname, resolve } from "node:path";
 import { fileError } from "./file_error.ts";
 
-/** Writes bytes into a file from a position on, making it if it is missing. Call syncFolder() for a new one's name; it gets `mode`. */
+/** Writes bytes into a file from a position on, making it if it is missing. A new file gets `mode`; call syncFolder() for its name. */
 export function writeDurably(
   path: string,
   position: number,
@@ -32,7 +32,7 @@ export function replaceDurably(
   syncFolder(dirname(path));
 }
 
-/** The same where the file system may refuse to sync a folder: it then keeps names in its own way. */
+/** The same where the file system may refuse to sync a folder: such a file system keeps names safe itself. */
 export function replaceWhole(
   path: string,
   bytes: Uint8Array,
@@ -56,7 +56,7 @@ function replace(path: string, bytes: Uint8Array, mode: number): void {
   replaceBy(path, mode, (append) => append(bytes));
 }
 
-/** What was written in part is removed after an error. */
+/** Removes a partial file after an error. */
 function replaceBy(
   path: string,
   mode: number,
@@ -81,7 +81,7 @@ function replaceBy(
   }
 }
 
-/** Removes a file that is of no use any more; nothing happens where that cannot be done. */
+/** Removes a file that is no longer needed; does nothing if that fails. */
 export function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
@@ -90,12 +90,12 @@ export function removeIfThere(path: string): void {
   }
 }
 
-/** Where the new content of a file is written before it takes the name; a power cut may leave it behind. */
+/** Path of the new content of a file until it is renamed; a power cut may leave it behind. */
 export function partialPath(path: string): string {
   return `${path}.partial`;
 }
 
-/** Puts the names of a folder's files on disk. */
+/** Syncs the names of a folder's files to disk. */
 export function syncFolder(path: string): void {
   if (Deno.build.os === "windows") return; // folders cannot be opened there
   try {
@@ -106,12 +106,12 @@ export function syncFolder(path: string): void {
   }
 }
 
-/** The same, where the file system can do it. */
+/** The same, if the file system supports it. */
 export function trySyncFolder(path: string): void {
   try {
     syncFolder(path);
   } catch {
-    // Some file systems refuse: then they keep names in their own way.
+    // Some file systems refuse, and keep names safe themselves.
   }
 }
 
@@ -125,14 +125,14 @@ export function syncFile(path: string): void {
   }
 }
 
-/** The same for a file that may not be there. */
+/** The same for a file that may not exist. */
 export function syncIfThere(path: string): void {
   if (isThere(path)) syncFile(path);
 }
 
 /**
- * Makes a folder and those above it that are missing, and waits until their
- * names are on the disk; SQLite does that only for its own files.
+ * Creates a folder and its missing parents, and waits until their names are on
+ * the disk; SQLite does that only for its own files.
  */
 export function makeFolder(path: string, mode: number): void {
   const missing: string[] = [];
@@ -154,7 +154,7 @@ function isThere(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch {
-    return dirname(path) === path; // the root; mkdir says what is wrong
+    return dirname(path) === path; // the root; mkdir reports the problem
   }
 }
 

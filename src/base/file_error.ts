@@ -1,7 +1,7 @@
 /**
- * What the operating system or Deno says about a file, said again for the
- * person who has to fix it: one line with what could not be done, where, and
- * what to do. Nothing else in the program interprets error codes.
+ * Translates errors of the operating system and of Deno about files into one
+ * line for the user: what failed, where, and what to do. Nothing else in the
+ * program interprets error codes.
  */
 import { DataError } from "./error.ts";
 
@@ -9,8 +9,8 @@ import { DataError } from "./error.ts";
 export type FileAction = "read" | "write" | "list" | "make" | "remove";
 
 /**
- * A DataError for a failed operation on `path`; its cause is the error that
- * came. A DataError is returned unchanged.
+ * A DataError for a failed operation on `path`; its cause is the original
+ * error. A DataError is returned unchanged.
  */
 export function fileError(
   error: unknown,
@@ -24,7 +24,7 @@ export function fileError(
   );
 }
 
-/** Why an operation on `path` failed and what to do about it, without saying what it was. */
+/** Why an operation on `path` failed and what to do about it, without naming the operation. */
 export function fileErrorReason(
   error: unknown,
   action: FileAction,
@@ -60,7 +60,7 @@ export function fileErrorReason(
     case "ENOTDIR":
       return "a part of the path is a file, not a folder; check the path";
     case "EEXIST":
-      return "it exists already; choose another name";
+      return "a file has that name; remove it or choose another name";
     case "EMFILE":
     case "ENFILE":
       return "too many open files; raise the limit (ulimit -n)";

@@ -1,12 +1,13 @@
 /**
- * JSON that other programs may have written to the stream. Values that cannot
- * be read, or do not have the expected shape, are ignored and stop nothing.
- * (CheckedJson checks files that the user names, and says what is wrong.)
+ * Reads JSON that other programs may have written to the stream. Values that
+ * cannot be read, or do not have the expected shape, are ignored and stop
+ * nothing. (CheckedJson checks files that the user names, and says what is
+ * wrong.)
  */
 
 const DECODER = new TextDecoder();
 
-/** What a text, or bytes of UTF-8, say; undefined if they are not JSON. */
+/** The value of a JSON text or UTF-8 bytes; undefined if they are not JSON. */
 export function parsedJson(json: string | Uint8Array): unknown {
   try {
     const text = typeof json === "string" ? json : DECODER.decode(json);

@@ -1,6 +1,6 @@
 /**
- * Latency from published to stored, by TRANSACTION_ID: the publisher says up
- * to which id it has come and when, the writer which ids it has stored.
+ * Latency from published to stored, by TRANSACTION_ID: the publisher reports
+ * the ids that it has published and when, the writer those that it has stored.
  */
 
 const MARKS_MAX = 65_536;
@@ -12,9 +12,9 @@ export interface LatencySummary {
   readonly samples: number;
   /** Half were faster. */
   readonly p50: number;
-  /** 95 of 100 were faster. */
+  /** 95 of 100 samples were faster. */
   readonly p95: number;
-  /** 99 of 100 were faster. */
+  /** 99 of 100 samples were faster. */
   readonly p99: number;
   /** The slowest. */
   readonly max: number;

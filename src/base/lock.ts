@@ -14,13 +14,14 @@ export interface FolderLock extends Disposable {
   readonly path: string;
 }
 
-/** Another process has the lock at this moment. */
+/** Another process holds the lock. */
 export class LockHeldError extends DataError {}
 
 /**
  * Takes the lock `path`. Throws LockHeldError naming the holder if another
  * process has it, and DataError that says what is wrong with the disk, the
- * folder or the lock's file otherwise. `what` says for people what is taken.
+ * folder or the lock's file otherwise. `what` names the locked thing in
+ * messages.
  */
 export function takeLock(path: string, what: string): FolderLock {
   const holder = `${path}.pid`;
@@ -54,12 +55,12 @@ export function takeLock(path: string, what: string): FolderLock {
   };
 }
 
-/** Why a lock was not given, for people. */
+/** Why the lock could not be taken, for messages. */
 function refusal(cause: unknown, path: string, what: string): DataError {
   if (cause instanceof Deno.errors.NotCapable) {
     return fileError(cause, "write", path);
   }
-  // Deno hands on SQLite's message only, not its code.
+  // Deno passes on only SQLite's message, not its code.
   const message = cause instanceof Error ? cause.message : String(cause);
   if (/is locked/.test(message)) {
     return new LockHeldError(
@@ -98,10 +99,10 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/I\/O error/, "the disk or its file system fails (I/O error); check it"],
 ];
 
-/** Who holds the lock and since when, on two lines. */
+/** Writes who holds the lock and since when, on two lines. */
 function writeHolder(path: string): void {
   try {
-    // The holder before may have been killed; its id is nobody's now.
+    // The previous holder may have been killed; its id is stale.
     removeQuietly(path);
     const text = `${Deno.pid}\n${new Date().toISOString()}\n`;
     Deno.writeTextFileSync(path, text, { mode: PRIVATE_FILE });

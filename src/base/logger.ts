@@ -1,23 +1,23 @@
 /**
  * Structured logs on stderr: a constant message, the data in fields. A pipe
- * gets one JSON object a line, a terminal readable text.
+ * gets one JSON object per line, a terminal gets readable text.
  */
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
 import { visible, visibleLines, writeError } from "./terminal_text.ts";
 
-/** Where roles say what they do. */
+/** The log of a role. */
 export interface Logger {
   /** Something worth knowing happened. */
   info(message: string, fields?: Record<string, unknown>): void;
-  /** Something is not as it should be; the work goes on. */
+  /** Something is wrong; the work continues. */
   warn(message: string, fields?: Record<string, unknown>): void;
-  /** The work cannot go on. */
+  /** The work cannot continue. */
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
 /** How the logs are written. */
 export interface LoggerOptions {
-  /** One JSON object a line, or text for people. */
+  /** One JSON object per line, or readable text. */
   readonly format: "json" | "text";
   /** Lowest level that is written. */
   readonly level: "info" | "warning";

@@ -1,7 +1,7 @@
 /**
- * Patience with a store that does not answer: tries again with growing,
- * jittered pauses until it does, and says so once at the start, now and then
- * in between, and at the end. Knows nothing of Cassandra.
+ * Retries while a store does not answer, with growing, jittered pauses. Reports
+ * the start of an outage, its duration now and then, and its end. Knows nothing
+ * of Cassandra.
  */
 import { backoffMs, type Clock, type PauseRange } from "./clock.ts";
 import { unlessAborted } from "./unless_stopped.ts";
@@ -13,11 +13,11 @@ export type OutageReport = (
   fields: Readonly<Record<string, unknown>>,
 ) => void;
 
-/** How long to wait, what to wait for, and whom to tell. */
+/** How long to wait, for which errors, and where to report. */
 export interface OutageOptions {
-  /** Whether an error may pass by itself. */
+  /** Whether an error is transient. */
   readonly isTransient: (error: unknown) => boolean;
-  /** One line on an error, for the report. */
+  /** One line about an error, for the report. */
   readonly reasonOf: (error: unknown) => string;
   /** Gets reports of the outage: constant messages, data in fields. */
   readonly report: OutageReport;
@@ -27,21 +27,21 @@ export interface OutageOptions {
   readonly clock: Clock;
 }
 
-/** How one piece of work is tried. */
+/** How one operation is retried. */
 export interface TryOptions {
   /** Ends the waiting; its reason is thrown. */
   readonly signal: AbortSignal | undefined;
-  /** Gives up, throwing the last error, after so many milliseconds of failures. */
+  /** Gives up after this many milliseconds of failures, and throws the last error. */
   readonly patienceMs: number;
 }
 
-/** While an outage lasts it is reported this often. */
+/** How often an outage is reported while it lasts. */
 const REPORT_MS = 60_000;
 
-/** An outage so soon after the last one is the same one, flickering. */
+/** An outage this soon after the last one counts as the same. */
 const FLICKER_MS = 10_000;
 
-/** Watches over all requests to one store. */
+/** Watches all requests to one store. */
 export class Outage {
   readonly #options: OutageOptions;
   #sinceMs: number | undefined;
@@ -87,7 +87,7 @@ export class Outage {
     }
   }
 
-  /** Takes note of an error; throws it if it will not pass. */
+  /** Records an error; throws it unless it is transient. */
   #failed(error: unknown): void {
     const { isTransient, reasonOf, report, clock } = this.#options;
     if (!isTransient(error)) throw error;

@@ -14,15 +14,15 @@ export const STANDARD_STREAM = "-";
 const BLOCK_BYTES = 256 * 1024;
 
 /**
- * The reader of stdout has gone away, as `head` does when it has seen enough.
- * No failure: the command line ends quietly.
+ * The reader of stdout has closed it, as `head` does when it has read enough.
+ * This is not a failure: the command line ends quietly.
  */
 export class OutputClosedError extends Error {
   /** Names the class, also in minified builds. */
   override readonly name = "OutputClosedError";
 }
 
-/** How every SQLite file begins. */
+/** The first bytes of every SQLite file. */
 const DATABASE_MAGIC = "SQLite format 3\0";
 
 /**
@@ -37,7 +37,7 @@ function refuseDatabase(target: string): void {
     if (!file.statSync().isFile) return;
     file.readSync(start);
   } catch {
-    return; // nothing is there, or it cannot be read: opening says so
+    return; // it does not exist, or opening reports the problem
   }
   if (new TextDecoder().decode(start) !== DATABASE_MAGIC) return;
   throw new DataError(
@@ -85,7 +85,7 @@ export class OutputFile {
     if (this.#blockBytes >= BLOCK_BYTES) await this.#flush();
   }
 
-  /** Writes what is left and puts the file in its place. Throws like write(). */
+  /** Writes the rest and moves the file to its place. Throws like write(). */
   async close(): Promise<void> {
     await this.#flush();
     this.#open = false;
@@ -148,11 +148,12 @@ export async function writeOutput(
   await output.close();
 }
 
-/** For the way out of another error, which must not be hidden by this one. */
+/** Used while another error is thrown, which this one must not hide. */
 async function removeQuietly(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch {
-    // The first error is the one to tell; a left .partial says so itself.
+    // The first error is the one to report; a remaining .partial file is
+    // visible by itself.
   }
 }

@@ -1,7 +1,7 @@
 /**
- * How the state of a stage leaves memory and comes back, piece by piece: the
- * one who holds the state writes to a sink or reads from a source, and the one
- * who keeps the snapshot adds the file and its checksum.
+ * How the state of a stage is saved and loaded, piece by piece: the owner of
+ * the state writes to a sink or reads from a source, and the snapshot adds the
+ * file and its checksum.
  */
 
 /** Takes the pieces of a state, in order. */
@@ -10,7 +10,7 @@ export interface StateSink {
   write(bytes: Uint8Array): void;
 }
 
-/** Hands the pieces of a state back, in the same order. */
+/** Returns the pieces of a state in the same order. */
 export interface StateSource {
   /** The next `bytes` bytes, valid until the next call. Throws if there are fewer. */
   read(bytes: number): Uint8Array;

@@ -3,7 +3,7 @@
  * come from other people's data, and a terminal obeys the control characters
  * in them: they could retitle the window, erase or reorder what is shown, or
  * fake a line of this program. Everything that is written to stdout or stderr
- * as text goes through here; tests/tidy/terminal_test.ts sees to it.
+ * as text goes through here, which tests/tidy/terminal_test.ts checks.
  */
 import { writeAll } from "./durable_file.ts";
 
@@ -31,7 +31,7 @@ export function visibleLines(text: string): string {
   return text.replace(UNSAFE_IN_LINES, escaped);
 }
 
-/** JSON's escape, of both halves where a character has two. */
+/** JSON's escape, with both surrogates of a character that has two. */
 function escaped(character: string): string {
   let text = "";
   for (let i = 0; i < character.length; i++) {
@@ -40,12 +40,12 @@ function escaped(character: string): string {
   return text;
 }
 
-/** Writes text to stderr, at once; a stderr that is gone is no reason to fail. */
+/** Writes text to stderr, at once; a closed stderr is not a failure. */
 export function writeError(text: string): void {
   try {
     writeText(Deno.stderr, visibleLines(text));
   } catch {
-    // There is nowhere left to say so.
+    // There is nowhere left to report it.
   }
 }
 

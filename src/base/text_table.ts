@@ -43,7 +43,7 @@ export function textLines(
   });
 }
 
-/** A number with so many decimals, or a dash where there is none. */
+/** A number with this many decimals, or a dash for NaN. */
 export function decimals(value: number, digits = 3): string {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
 }

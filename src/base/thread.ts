@@ -37,11 +37,11 @@ export interface ThreadOptions<Work, Sent> {
   readonly name: string;
   /** What it has to do. */
   readonly work: Work;
-  /** Called with each message of the thread, in order. */
+  /** Called with each message from the thread, in order. */
   readonly received: (sent: Sent) => void;
 }
 
-/** A thread, seen by the one that started it. */
+/** A thread, as its starter sees it. */
 export class Thread<Work, More, Sent> {
   /**
    * Resolves once the thread has ended. Rejects if it failed: with its error,
@@ -55,7 +55,7 @@ export class Thread<Work, More, Sent> {
   constructor({ module, name, work, received }: ThreadOptions<Work, Sent>) {
     const worker = new Worker(module, { type: "module", name });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // A failure does not end code that does not wait for the thread's end.
+    // A failure does not crash code that never awaits `ended`.
     promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<FromThread<Sent>>) => {
       if (data.kind === "sent") return received(data.sent);
@@ -108,7 +108,7 @@ export class Thread<Work, More, Sent> {
   }
 }
 
-/** The starter, seen by its thread. */
+/** The starter, as its thread sees it. */
 export interface Starter<More, Sent> {
   /** Aborted when the thread is to stop. */
   readonly signal: AbortSignal;
@@ -145,7 +145,8 @@ export function runThread<Work, More, Sent>(
       run(data.work as Work, starter).then(
         () => self.postMessage({ kind: "ended" }),
         (error) => {
-          // A wait for a server that a stop ended throws the stop's reason.
+          // A wait for a server that the stop has ended throws the stop's
+          // reason.
           const stopped = stop.signal.aborted && error === stop.signal.reason;
           self.postMessage({
             kind: "ended",

@@ -1,7 +1,6 @@
 /**
- * Waiting for a server that may not answer, until a stop signal. After the
- * signal nothing waits any more, and a resource that is opened too late is
- * closed at once.
+ * Waits for servers that may not answer, until a stop signal. After the signal
+ * nothing waits, and a resource that is opened too late is closed at once.
  */
 import { setImmediate } from "node:timers/promises";
 
@@ -48,7 +47,7 @@ export async function openUnlessStopped<T extends AsyncDisposable>(
   return first;
 }
 
-/** Waits for a promise; throws the signal's reason when it comes first, and what becomes of the promise then is nobody's concern. */
+/** Waits for a promise; throws the signal's reason if that comes first; the promise's outcome is then ignored. */
 export async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,

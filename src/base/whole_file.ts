@@ -1,10 +1,11 @@
-/** Files that are read as a whole: of a size that is known before, and bounded. */
+/** Reads whole files of a known and bounded size. */
 import { DataError } from "./error.ts";
 import { fileError } from "./file_error.ts";
 
 /**
  * The bytes of a file of at most `bytesMax`. Throws DataError where it cannot
- * be read, is larger, or is no regular file: a device or a pipe may have no end.
+ * be read, is larger, or is not a regular file: a device or a pipe may never
+ * end.
  */
 export function readWholeFile(path: string, bytesMax: number): Uint8Array {
   const refuse = (reason: string) => {

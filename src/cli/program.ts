@@ -23,6 +23,7 @@ import { REBUILD_COMMAND } from "./commands/rebuild.ts";
 import { REPORT_COMMAND } from "./commands/report.ts";
 import { RUN_COMMAND } from "./commands/run.ts";
 import { SCHEMA_COMMAND } from "./commands/schema.ts";
+import { SCORE_COMMAND } from "./commands/score.ts";
 import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
@@ -44,6 +45,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   DEAD_LETTERS_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
+  SCORE_COMMAND,
   EVALUATE_COMMAND,
   TRAIN_COMMAND,
   SELECT_COMMAND,
@@ -98,7 +100,7 @@ export function buildProgram(): Command {
       writeOut: writeResult,
       writeErr: writeError,
       outputError: (message) => writeError(errorLine(withHint(message))),
-      // Asked of process.env otherwise, which needs a permission.
+      // Otherwise read from process.env, which needs a permission.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       getOutHelpWidth: () => HELP_COLUMNS,
@@ -118,9 +120,9 @@ export function buildProgram(): Command {
 }
 
 /**
- * The arguments with the default command put in where none is named.
- * Commander's isDefault would do it too, but takes a mistyped command for an
- * argument of the default one, and so could not suggest the right one.
+ * The arguments with the default command inserted if none is named. Commander's
+ * isDefault would do it too, but it treats a mistyped command as an argument of
+ * the default one, and so could not suggest the right one.
  */
 function withCommand(program: Command, args: readonly string[]): string[] {
   const first = args.find((arg) => arg !== DEBUG_FLAG);
@@ -133,8 +135,8 @@ function withCommand(program: Command, args: readonly string[]): string[] {
 }
 
 /**
- * The arguments, without "help" before what is no command: commander would
- * print the program's own help there and not say why.
+ * The arguments, without "help" before an unknown command: commander would
+ * print the program's own help without a reason.
  */
 function withoutHelpOfNothing(program: Command, args: string[]): string[] {
   const [help, name = "help"] = args;
@@ -160,21 +162,31 @@ function withoutUnknownValues(program: Command, args: string[]): string[] {
   });
 }
 
-/** The parser's message, with where to look for what there is, if it suggests nothing. */
+/** The parser's message, with what to do where it suggests nothing. */
 function withHint(message: string): string {
   const text = message.trim();
-  const [, what] = /^error: unknown (command|option) /.exec(text) ?? [];
+  const surplus =
+    /many arguments for '(.*)'\. Expected 0 .*? but got \d+: (.*)\.$/
+      .exec(text);
+  if (surplus) {
+    return `${surplus[1]} takes flags only, not ${
+      surplus[2]
+    }; --help lists them`;
+  }
+  const [, what, name] =
+    /^error: unknown (command|option) '(.*?)'/.exec(text) ?? [];
   if (what === undefined || text.endsWith("?)")) return text;
+  if (name === "version") return `${text} (Did you mean --version?)`;
   return what === "command"
     ? `${text}; 'fraudstream help' lists the commands`
     : `${text}; --help lists the flags`;
 }
 
-/** Tells the person about an error; returns the exit code. */
+/** Prints an error; returns the exit code. */
 function tell(error: unknown, debug: boolean): number {
   if (error instanceof OutputClosedError) return EXIT_DONE;
   if (error instanceof CommanderError) {
-    // Commander has printed the error, or the help that was asked for.
+    // Commander has printed the error, or the requested help.
     return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USE;
   }
   const failure = error instanceof Error ? error : new Error(String(error));

@@ -24,7 +24,7 @@ export function knownFrauds(parameters: FeatureParameters): WindowGroup {
   };
 }
 
-/** What the customers' side adds for the extended set. */
+/** What the customer half adds for the extended set. */
 export class CustomerExtension {
   readonly #windowSeconds: readonly number[];
   readonly #longestSeconds: number;

@@ -62,7 +62,7 @@ export class EventBlocks {
     this.#sums = new Float64Array(boundaries.length);
   }
 
-  /** Cells that were moved or summed up again so far. */
+  /** Cells that have been moved or summed again so far. */
   get movedCells(): number {
     return this.#moved;
   }
@@ -88,7 +88,7 @@ export class EventBlocks {
     return from === end ? -Infinity : times[end - 1];
   }
 
-  /** Adds an event behind those that are not later. */
+  /** Adds an event after those that are not later. */
   insert(time: number, flag: number, value: number): void {
     let at = this.#blockOf(time, this.#insertedAt);
     let block = this.#blocks[at];
@@ -241,7 +241,7 @@ export class EventBlocks {
     }
   }
 
-  /** Takes the events that save() wrote. Throws an Error where they cannot be right. */
+  /** Loads the events that save() wrote. Throws an Error if they cannot be valid. */
   load(source: StateSource): void {
     const [length] = readInts(source, 1);
     if (length < 1) throw new Error(`${length} blocks of events`);
@@ -282,7 +282,7 @@ export class EventBlocks {
     this.#sums[bound] = sum;
   }
 
-  /** The last block that begins not later than `time`, or the first; often it is `guess`, or the one behind. */
+  /** The last block that begins not later than `time`, or the first; often it is `guess`, or the next one. */
   #blockOf(time: number, guess: number): number {
     const blocks = this.#blocks;
     for (let at = guess; at < Math.min(guess + 2, blocks.length); at++) {
@@ -302,13 +302,13 @@ export class EventBlocks {
     return low;
   }
 
-  /** Parts a full block in two, or begins another behind the last if that is where `time` belongs. */
+  /** Splits a full block in two, or starts another after the last if `time` belongs there. */
   #makeRoom(at: number, time: number): void {
     const block = this.#blocks[at];
     const isLast = at === this.#blocks.length - 1;
     if (isLast && block.times[block.end - 1] <= time) {
       const next = this.#emptyBlock();
-      // Where a block begins is looked for before it has an event.
+      // The start of a block is needed before it has an event.
       next.times[0] = time;
       this.#blocks.push(next);
     } else {
@@ -323,7 +323,7 @@ export class EventBlocks {
     this.#index();
   }
 
-  /** Makes the tree of the blocks as they are. */
+  /** Builds the tree of the present blocks. */
   #index(): void {
     const blocks = this.#blocks;
     const width = this.#width;

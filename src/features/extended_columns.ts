@@ -18,19 +18,19 @@ export interface ExtendedColumn {
   readonly scale: number;
 }
 
-/** Payments of a card or a terminal that are looked back on, at most. */
+/** Most payments of a card or a terminal that a feature looks back at. */
 export const HISTORY_MAX = 64;
 
 /** Ratios are whole thousandths, so that they are exact. */
 export const RATIO_SCALE = 1000;
 
-/** Greatest ratio in thousandths: more says no more. */
+/** Greatest ratio, in thousandths; larger ones add no information. */
 export const RATIO_MAX: number = 1000 * RATIO_SCALE;
 
-/** A payment of so many thousandths of its card's median amount, or more, is an outlier among the card's. */
+/** From this many thousandths of its card's median amount on, a payment is an outlier. */
 export const OUTLIER_RATIO = 2500;
 
-/** A fraud of less than so many thousandths of its card's median amount is one that the amount does not explain. */
+/** Below this many thousandths of its card's median amount, the amount does not explain a fraud. */
 export const UNUSUAL_RATIO = 2000;
 
 /** The customer's, computed on the customers' side. */

@@ -75,9 +75,9 @@ export class CustomerOperator {
   }
 
   /**
-   * Takes a state that save() wrote, of an operator with the same parameters
-   * and slack. Throws an Error where it is of another version or layout,
-   * damaged or too short; the operator then keeps its own.
+   * Loads a state that save() wrote, from an operator with the same parameters
+   * and slack. Throws an Error if it has another version or layout, is damaged
+   * or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
     this.windows.load(source);
@@ -134,9 +134,9 @@ export class TerminalOperator {
   }
 
   /**
-   * Takes a state that save() wrote, of an operator with the same parameters
-   * and slack. Throws an Error where it is of another version or layout,
-   * damaged or too short; the operator then keeps its own.
+   * Loads a state that save() wrote, from an operator with the same parameters
+   * and slack. Throws an Error if it has another version or layout, is damaged
+   * or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
     this.windows.load(source);
@@ -171,8 +171,8 @@ export class FeatureOperator {
   /**
    * Adds `length` payments, as process() does one after another, and writes
    * their totals side by side. `read` fills `row` with the payment of an index
-   * from 0; it is called twice for each: first come all customers' halves, then
-   * all terminals', so that each finds its own windows in the cache.
+   * from 0 and is called twice for each: all customer halves come first, then
+   * all terminal halves, so that each finds its windows in the cache.
    */
   processBlock(
     length: number,

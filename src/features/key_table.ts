@@ -2,8 +2,8 @@
  * A map from whole-number keys to whole numbers other than 0 that never
  * rehashes as a whole: open addressing inside segments of a fixed size, and a
  * directory that picks the segment by the first bits of the hash (extendible
- * hashing, Fagin et al. 1979). A full segment splits in two, two that are
- * mostly empty merge, and nothing else moves.
+ * hashing, Fagin et al. 1979). A full segment splits in two, two mostly empty
+ * ones merge, and nothing else moves.
  */
 
 /** Places in a segment, a power of two. */
@@ -11,7 +11,7 @@ const SEGMENT_PLACES = 1024;
 const PLACE_MASK = SEGMENT_PLACES - 1;
 /** Entries from which a segment splits: linear probing is short below this. */
 const SEGMENT_FULL = 800;
-/** Entries below which a segment looks for one to merge with. */
+/** Entries below which a segment tries to merge. */
 const SEGMENT_SPARSE = 200;
 /** Places that next() looks at. */
 const NEXT_PLACES = 16;
@@ -19,14 +19,15 @@ const NEXT_PLACES = 16;
 /** Keys at 2i and their values at 2i + 1; a value of 0 is an empty place. */
 interface Segment {
   readonly cells: Int32Array;
-  /** How many first bits of the hash all its keys share. */
+  /** How many leading bits of the hash all its keys share. */
   depth: number;
   used: number;
 }
 
 /** A map from keys 0 … 2^31 - 1 to 32-bit whole numbers other than 0. */
 export class KeyTable {
-  // Of every sequence of #depth bits, the segment of the hashes that begin so.
+  // For each sequence of #depth bits, the segment of the hashes that begin with
+  // it.
   #directory: Segment[] = [emptySegment(0)];
   #depth = 0;
   #segments = 1;
@@ -79,7 +80,7 @@ export class KeyTable {
     const { cells } = segment;
     let empty = placeOf(segment, key, hash);
     if (cells[2 * empty + 1] === 0) return;
-    // Later entries of the run move up if they may: no place is left over.
+    // Later entries of the run move up if they may: no gap remains.
     let place = empty;
     while (true) {
       place = (place + 1) & PLACE_MASK;
@@ -118,7 +119,7 @@ export class KeyTable {
     return this.#directory[(hash >>> 1) >>> (31 - this.#depth)];
   }
 
-  /** Parts a segment by the first bit of the hash that its keys do not share. */
+  /** Splits a segment by the first bit of the hash that its keys do not share. */
   #split(segment: Segment, hash: number): void {
     if (segment.depth === this.#depth) {
       this.#directory = this.#directory.flatMap((same) => [same, same]);
@@ -137,7 +138,7 @@ export class KeyTable {
     this.#segments++;
   }
 
-  /** Joins a sparse segment with the one it was split from, if both fit well into one. */
+  /** Joins a sparse segment with the one it was split from, if both fit into one. */
   #merge(segment: Segment, hash: number): void {
     const { depth } = segment;
     if (depth === 0) return;
@@ -169,7 +170,7 @@ function emptySegment(depth: number): Segment {
   return { cells: new Int32Array(2 * SEGMENT_PLACES), depth, used: 0 };
 }
 
-/** The place of a key, or the empty one where it belongs. */
+/** The place of a key, or the empty place where it belongs. */
 function placeOf({ cells }: Segment, key: number, hash: number): number {
   let place = hash & PLACE_MASK;
   while (cells[2 * place + 1] !== 0 && cells[2 * place] !== key) {
@@ -186,7 +187,7 @@ function put(segment: Segment, key: number, value: number): void {
   segment.used++;
 }
 
-/** 32 bits that differ in every part for keys that differ anywhere (the finalizer of MurmurHash3). */
+/** 32 bits that all depend on every bit of the key (the finalizer of MurmurHash3). */
 function hashOf(key: number): number {
   let hash = Math.imul(key ^ (key >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);

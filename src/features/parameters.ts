@@ -14,7 +14,7 @@ import {
 /** The sets of features. */
 export const FEATURE_SETS = ["handbook", "extended"] as const;
 
-/** The handbook's features alone, or with more behind them (see extended_columns.ts). */
+/** The handbook's features alone, or with more after them (see extended_columns.ts). */
 export type FeatureSet = typeof FEATURE_SETS[number];
 
 /** Parameters of the features; the defaults are the handbook's. */
@@ -25,7 +25,7 @@ export interface FeatureParameters {
   readonly windowDays: readonly number[];
   /** Days until a payment's label is known, at least 1. */
   readonly delayDays: number;
-  /** Whether labels are used at all; without them every risk is 0. */
+  /** Whether labels are used; without them every risk is 0. */
   readonly useLabels: boolean;
 }
 
@@ -89,8 +89,8 @@ function extendedColumns(parameters: FeatureParameters): ExtendedColumn[] {
 }
 
 /**
- * Where in a row of totals the customer's stand, the calendar flags aside:
- * what goes with a payment from the customers' side to the terminals'.
+ * Where in a row of totals the customer's stand, the calendar flags aside: the
+ * totals that a payment takes from the customer half to the terminal half.
  */
 export function customerPlaces(parameters: FeatureParameters): number[] {
   const { set, windowDays } = parameters;
@@ -118,7 +118,7 @@ export function customerReachSeconds(parameters: FeatureParameters): number {
 
 /** How a row of totals is laid out. */
 export interface TotalsLayout {
-  /** Number of windows a side. */
+  /** Number of windows per half. */
   readonly windows: number;
   /** Of each extended feature, what its total is divided by. */
   readonly scales: readonly number[];
@@ -134,10 +134,11 @@ export function totalsLayout(parameters: FeatureParameters): TotalsLayout {
 
 /**
  * Turns totals into feature values, in place of `values`. Totals stand, from
- * `totals[from]` on, in the order of the names: flag, flag, then (count, cents) a customer window and
- * (count, frauds) a terminal window, then one for each extended feature. An
- * average is cents / count / 100, a risk frauds / count, or 0 where the count
- * is 0; an extended value is its total over the column's scale.
+ * `totals[from]` on, in the order of the names: flag, flag, then (count, cents)
+ * per customer window and (count, frauds) per terminal window, then one for
+ * each extended feature. An average is cents / count / 100, a risk frauds /
+ * count, or 0 where the count is 0; an extended value is its total over the
+ * column's scale.
  */
 export function totalsToValues(
   totals: ArrayLike<number>,
@@ -233,7 +234,7 @@ function ratioSixDecimals(total: number, count: number, scale: number): number {
   const numerator = 2 * total * scale + count;
   if (numerator <= Number.MAX_SAFE_INTEGER) {
     // The quotient of two whole doubles below 2^53 can round up to a whole
-    // number that it does not reach; the remainder tells.
+    // number that it does not reach; the remainder decides.
     return (numerator - numerator % (2 * count)) / (2 * count) / 1e6;
   }
   const exact = (2n * BigInt(total) * BigInt(scale) + BigInt(count)) /

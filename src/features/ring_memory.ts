@@ -1,10 +1,10 @@
 /**
  * Memory for many small rings that grow and shrink: pages of words, each page
- * divided into rings of one size. A ring that is given back is filled with the
- * last ring of its size, and a page that is given back with the last page, so
- * there are no holes, whatever the order; what is unused at most is the end of
- * the last page of every size. Pages lie in slabs that come and go one by one;
- * no step copies more than a page.
+ * divided into rings of one size. The last ring of a size replaces a ring that
+ * is freed, and the last page replaces a page that is freed, so there are no
+ * holes in any order. At most the end of the last page of each size is unused.
+ * Pages lie in slabs that are added and freed one by one; no step copies more
+ * than a page.
  */
 import type { StateSource } from "../base/state_stream.ts";
 
@@ -26,7 +26,7 @@ interface SizeClass {
   readonly words: number;
   /** Rings in a page. */
   readonly room: number;
-  /** Numbers of its pages: all are full but the last two, of which the very last may be a spare one. */
+  /** Numbers of its pages: all are full except the last two, and the last may be a spare. */
   readonly pages: number[];
   /** Number of rings. */
   count: number;
@@ -49,7 +49,7 @@ export class RingMemory {
   readonly #placeOf: number[] = [];
   #pages = SLAB_PAGES;
 
-  /** Makes memory without rings. `moved` is called with a key whose ring is at another address from now on. */
+  /** Makes memory without rings. `moved` is called with each key whose ring has moved to another address. */
   constructor(moved: (key: number, address: number) => void) {
     this.#moved = moved;
     this.#addSlab(EMPTY);
@@ -71,8 +71,8 @@ export class RingMemory {
   }
 
   /**
-   * The address of an unused ring of a size class, with whatever stood there.
-   * Its slab is address >>> 15, its first word there address & 0x7fff. Throws
+   * The address of an unused ring of a size class, with arbitrary content. Its
+   * slab is address >>> 15, its first word there address & 0x7fff. Throws
    * RangeError when 8 GiB are used.
    */
   allocate(sizeClass: number): number {
@@ -83,7 +83,7 @@ export class RingMemory {
     return pages[page] << PAGE_BITS | (count % room) * words;
   }
 
-  /** Gives a ring back: the last of its size class takes its address, and the last page that of a page that is not needed. */
+  /** Frees a ring: the last of its size class takes its address, and the last page that of a page that is no longer needed. */
   release(address: number, sizeClass: number): void {
     const rings = this.#classes[sizeClass];
     const { words, pages, room } = rings;
@@ -116,9 +116,9 @@ export class RingMemory {
   }
 
   /**
-   * Adds `count` rings of a size class that were saved to memory that has
-   * none, and hands out the address of each as soon as its words are there.
-   * Throws what `source` does.
+   * Adds `count` rings of a size class that were saved to memory that has none,
+   * and passes on the address of each once its words are loaded. Throws what
+   * `source` does.
    */
   *load(
     sizeClass: number,
@@ -144,7 +144,10 @@ export class RingMemory {
     const page = this.#pages++;
     const slab = Math.floor(page / SLAB_PAGES);
     if (slab > SLABS_MAX) {
-      throw new RangeError("the windows of one partition are over 8 GiB");
+      throw new RangeError(
+        "the windows of one partition need more than 8 GiB; use more " +
+          "--partitions or fewer --windows",
+      );
     }
     if (slab === this.words.length) {
       this.#addSlab(new ArrayBuffer(4 * SLAB_WORDS));
@@ -155,7 +158,7 @@ export class RingMemory {
     pages.push(page);
   }
 
-  /** Gives the last of some pages back. */
+  /** Frees the last of some pages. */
   #dropPage(pages: number[]): void {
     const hole = pages.pop() ?? 0;
     const page = --this.#pages;

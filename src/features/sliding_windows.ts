@@ -2,16 +2,16 @@
  * Exact counts and sums over sliding windows of event time, for many keys at
  * once: the one structure behind every window feature.
  *
- * A key's events lie in a ring ordered by time: in one word of 32 bits the
- * time and the flag, in one or two more the value, as wide as this key needs.
- * In front of them stands, for each boundary of the windows, how many events
- * lie before it and what they sum up to. A boundary moves on from where it was
- * and passes each event once if they come in order, so that a window is the
- * difference of two boundaries. An older event costs its displacement. Rings
- * fit their keys within an eighth (see ring_memory.ts): nothing else is
- * allocated, and memory follows the events still in reach of a window. A key
- * with more events than the largest ring holds moves to EventBlocks, so no
- * step takes longer because there are more keys or more events.
+ * A key's events lie in a ring ordered by time: in one word of 32 bits the time
+ * and the flag, in one or two more the value, as wide as this key needs. Before
+ * them come, for each boundary of the windows, the number and the sum of the
+ * events before it. A boundary moves on from where it was and passes each event
+ * once if they come in order, so that a window is the difference of two
+ * boundaries. An older event costs its displacement. Rings fit their keys
+ * within an eighth (see ring_memory.ts): nothing else is allocated, and memory
+ * follows the events still in reach of a window. A key with more events than
+ * the largest ring holds moves to EventBlocks, so no step takes longer because
+ * there are more keys or more events.
  */
 import {
   readInts,
@@ -41,9 +41,9 @@ const CURSOR = 7; // of each boundary, the number of events before it
 
 /** In the table: the key's events are in blocks. */
 const BUSY = -1;
-/** Events in a ring at most; a step never moves or passes more. */
+/** Most events in a ring; a step never moves or passes more. */
 const RING_EVENTS_MAX = 1024;
-/** Events below which a busy key goes back to a ring. */
+/** Number of events below which a busy key returns to a ring. */
 const BUSY_MIN = RING_EVENTS_MAX / 4;
 const SUM_MAX = 2 ** 52;
 const SWEEP_MASK = 31;
@@ -133,8 +133,8 @@ export class SlidingWindows {
 
   /**
    * Cells moved or passed so far to keep events in order, to make room or to
-   * give it back: all that an event may cost beside a search. It grows with
-   * the number of events added, whatever their keys and order.
+   * free it: the whole cost of an event besides a search. It grows with the
+   * number of events added, whatever their keys and order.
    */
   get movedCells(): number {
     let moved = this.#moved;
@@ -144,9 +144,9 @@ export class SlidingWindows {
 
   /**
    * Adds an event. `progress` is the greatest event time so far, this one
-   * included; `time` may lie up to the layout's slack behind it. Keys are
-   * 0 … 2^31 - 1, times and progress seconds below 2^31; what the layout has
-   * no column for is ignored.
+   * included; `time` may lie up to the layout's slack behind it. Keys are 0 …
+   * 2^31 - 1, times and progress seconds below 2^31; values without a column in
+   * the layout are ignored.
    */
   add(
     key: number,
@@ -156,8 +156,8 @@ export class SlidingWindows {
     progress: number,
   ): void {
     const expired = progress - this.#keepSeconds;
-    // Idle keys are let go in passing. A new key pays for looking at two
-    // others, which alone keeps the idle from outnumbering the active.
+    // Idle keys are freed along the way: each new key looks at two others, so
+    // that idle keys never outnumber active ones.
     if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
     let ring = this.#table.get(key);
     if (ring === BUSY) ring = this.#settle(key, expired);
@@ -245,7 +245,7 @@ export class SlidingWindows {
     let place = head + number;
     if (place >= capacity) place -= capacity;
     if (column === "value" && wide === 0) {
-      // The usual case, without a choice in its loop.
+      // The usual case, without a branch in its loop.
       for (let i = 0; i < length; i++) {
         out[i] = words[cells + place * stride + 1];
         if (++place === capacity) place = 0;
@@ -279,7 +279,7 @@ export class SlidingWindows {
     return words[base + this.#eventsAt + place * stride] >>> 1;
   }
 
-  /** A number that one may keep with a key, here that of the event added last: 0 at first, and again at any time. */
+  /** A number that the caller may keep with a key, here that of the event added last. It is 0 at first and may become 0 at any time. */
   get hint(): number {
     if (this.#latestBusy) return this.#latestBusy.hint;
     const doubles = this.#memory.doubles[this.#latest >>> 15];
@@ -314,9 +314,8 @@ export class SlidingWindows {
   }
 
   /**
-   * Replaces its state by the one that save() wrote. Throws an Error, and keeps
-   * its own, where that is of another version or layout, damaged so that it
-   * cannot be right, or too short.
+   * Replaces the state by one that save() wrote. Throws an Error, and keeps its
+   * own, if that has another version or layout, is damaged or too short.
    */
   load(source: StateSource): void {
     const expected = this.#fingerprint();
@@ -506,7 +505,7 @@ export class SlidingWindows {
     for (let bound = 0; bound < this.#distances.length; bound++) {
       shorts[at + CURSOR + bound] -= gone;
     }
-    // Once in a turn is often enough: sums are far below their limit then.
+    // Once per turn is enough: sums stay far below their limit.
     if (head < gone) this.#lowerSums(ring);
     const sizeClass = shorts[at + SIZE_CLASS];
     const isRoomy = sizeClass > 0 &&
@@ -527,7 +526,7 @@ export class SlidingWindows {
     }
   }
 
-  /** Looks at one more key, and at one more busy one, and lets it go if all its events have expired. */
+  /** Looks at one more key and one more busy key, and frees them if all their events have expired. */
   #sweep(expired: number): void {
     if (this.#busy.size > 0) this.#sweepBusy(expired);
     const ring = this.#table.next();
@@ -561,7 +560,7 @@ export class SlidingWindows {
     this.#moved += blocks.movedCells;
   }
 
-  /** Gives a ring back; others may be elsewhere afterwards. */
+  /** Frees a ring; other rings may move. */
   #release(ring: number): void {
     const shorts = this.#memory.shorts[ring >>> 15];
     this.#memory.release(ring, shorts[2 * (ring & 0x7fff) + SIZE_CLASS]);
@@ -582,7 +581,7 @@ export class SlidingWindows {
     return ring;
   }
 
-  /** Makes a ring have room for one more event with that value, elsewhere or in blocks if necessary. */
+  /** Makes room in a ring for one more event with that value; moves it elsewhere or to blocks if necessary. */
   #makeRoom(ring: number, value: number): number {
     const shorts = this.#memory.shorts[ring >>> 15];
     const at = 2 * (ring & 0x7fff);
@@ -598,7 +597,7 @@ export class SlidingWindows {
     return this.#resize(ring, sizeClass, widens ? 1 : wide);
   }
 
-  /** The smallest size class from `first` on in which so many events fit; -1 if none. */
+  /** The smallest size class from `first` on that holds this many events; -1 if none. */
   #classFor(count: number, wide: number, first = 0): number {
     const capacities = this.#capacities[wide];
     for (let at = first; at < capacities.length; at++) {
@@ -647,7 +646,7 @@ export class SlidingWindows {
     return this.#table.get(key);
   }
 
-  /** Hands a key with all its events over to blocks. */
+  /** Moves a key with all its events to blocks. */
   #toBlocks(ring: number): number {
     const words = this.#memory.words[ring >>> 15];
     const shorts = this.#memory.shorts[ring >>> 15];
@@ -670,7 +669,7 @@ export class SlidingWindows {
     return BUSY;
   }
 
-  /** Drops the expired events of a busy key, and moves it back to a ring where few are left. */
+  /** Drops the expired events of a busy key, and moves it back to a ring if few remain. */
   #settle(key: number, expired: number): number {
     const blocks = this.#busy.get(key);
     if (blocks === undefined) throw new Error(`key ${key} has no events`);

@@ -10,7 +10,7 @@ import type { SlidingWindows } from "./sliding_windows.ts";
 
 const MEDIAN_RATIO = "CUSTOMER_ID_AMOUNT_RATIO_TO_MEDIAN";
 
-/** What the terminals' side adds for the extended set. */
+/** What the terminal half adds for the extended set. */
 export class TerminalExtension {
   readonly #windowSeconds: readonly number[];
   readonly #delaySeconds: number;
@@ -34,15 +34,15 @@ export class TerminalExtension {
     this.#longestPlace = first - 2;
   }
 
-  /** Whether the amount of a payment is usual for its card, whose half stands in the row already. */
+  /** Whether the amount of a payment is usual for its card, whose half is already in the row. */
   isUsual(totals: Float64Array, at: number): boolean {
     return totals[at + this.#ratioPlace] < UNUSUAL_RATIO;
   }
 
   /**
    * Writes the totals of a payment that has just been added to its terminal's
-   * windows, whose totals stand in the row already. The events' flag says
-   * whether they are frauds, their value whether the amount was usual.
+   * windows, whose totals are already in the row. The events' flag says whether
+   * they are frauds, their value whether the amount was usual.
    */
   process(
     row: Payment,
@@ -93,7 +93,7 @@ export class TerminalExtension {
     const count = windows.recent(0, "time", 0, times);
     windows.recent(0, "flag", 0, frauds);
     windows.recent(0, "value", 0, usual);
-    // Only times are compared: payments of one second have no order here.
+    // Only times are compared: payments in the same second have no order here.
     const end = time - this.#delaySeconds;
     const lengths = this.#windowSeconds;
     const never = end - lengths[lengths.length - 1];

@@ -1,7 +1,7 @@
 /**
  * CSV by RFC 4180 cut into records: fields may be quoted, and quoted ones may
  * hold separators, doubled quotes and line breaks. A quote that is never
- * closed, or closed in the middle of a field, breaks only the line it stands in.
+ * closed, or closed in the middle of a field, breaks only its own line.
  */
 import type { LineBlock } from "./line_block.ts";
 
@@ -31,7 +31,7 @@ export interface CsvRecords {
 const OPEN = -1;
 const BROKEN = -2;
 
-/** Cuts blocks of lines into records; a record may go on in the next block. */
+/** Cuts blocks of lines into records; a record may continue in the next block. */
 export class CsvCutter {
   readonly #separator: Separator;
   readonly #separatorByte: number;
@@ -40,9 +40,9 @@ export class CsvCutter {
   #restLine = 1;
 
   /**
-   * Cuts records whose fields are separated so. `isRecord` judges the fields
-   * of what would be a record of several lines: if it is none, a stray quote
-   * has joined lines, and the first of them alone is broken.
+   * Cuts records with this separator. `isRecord` judges the fields of a
+   * possible record of several lines: if it is not one, a stray quote has
+   * joined lines, and only the first of them is broken.
    */
   constructor(
     separator: Separator,
@@ -69,7 +69,7 @@ export class CsvCutter {
     return { bytes, starts, ends, lines, quoted: false };
   }
 
-  /** What is left behind the last block: lines after a quote that never closes. */
+  /** What remains after the last block: lines after a quote that never closes. */
   finish(): CsvRecords {
     return this.#cut(this.#rest, this.#restLine, true);
   }

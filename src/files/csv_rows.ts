@@ -1,7 +1,8 @@
 /**
  * Payments from CSV (RFC 4180). Columns are found by their header names, in any
- * order; other columns are ignored. The header tells the separator: a comma, a
- * semicolon or a tab. With the latter two, numbers may have a decimal comma.
+ * order; other columns are ignored. The header determines the separator: a
+ * comma, a semicolon or a tab. With the latter two, numbers may have a decimal
+ * comma.
  */
 import { DataError } from "../base/error.ts";
 import { JsonScanner } from "../payment/json_scanner.ts";
@@ -9,7 +10,7 @@ import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
 import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { csvMarks, RecordScanner } from "../payment/record_codec.ts";
 import { PAYMENT_RECORD } from "../payment/record_field.ts";
-import { DERIVABLE_FIELDS, fillFields } from "../payment/validation.ts";
+import { fillFields, REQUIRED_FIELDS } from "../payment/validation.ts";
 import {
   CsvCutter,
   type CsvRecords,
@@ -46,8 +47,8 @@ export async function* csvRows(
   }
   if (reader === undefined) {
     throw new DataError(
-      `${options.name}:1:1: the file is empty; it must begin with the header ` +
-        PAYMENT_FIELDS.join(","),
+      `${options.name}:1:1: the file is empty; it must begin with a header, ` +
+        `such as ${PAYMENT_FIELDS.join(",")}`,
     );
   }
   yield reader.batch(reader.cutter.finish());
@@ -80,18 +81,16 @@ function readHeader(line: string, name: string): Header {
   if (places.every((place) => place < 0) && NUMBER.test(names[0])) {
     throw wrong(
       1,
-      "the first line is a row, not a header; put the header before it: " +
-        PAYMENT_FIELDS.join(","),
+      "the first line is a row, not a header; put a header before it, such " +
+        `as ${PAYMENT_FIELDS.join(",")}`,
     );
   }
-  const missing = PAYMENT_FIELDS.filter((_, at) => {
-    return places[at] < 0 && !DERIVABLE_FIELDS.includes(at);
-  });
+  const missing = REQUIRED_FIELDS.filter((field) => !names.includes(field));
   if (missing.length > 0) {
     throw wrong(
       1,
-      `the header lacks ${missing.join(", ")}; it must name all of ` +
-        PAYMENT_FIELDS.join(","),
+      `the header lacks ${missing.join(", ")}; required are ` +
+        REQUIRED_FIELDS.join(", "),
     );
   }
   const twice = PAYMENT_FIELDS.find((field) => {

@@ -32,7 +32,7 @@ export const PAYMENT_COLUMNS: readonly TableColumn[] = PAYMENT_RECORD
   .map((field) => ({ name: field.name, kind: columnKind(field) }));
 
 function columnKind({ kind, max }: Field): ColumnKind {
-  if (kind === "datetime") return "text";
+  if (kind === "datetime") return "timestamp";
   if (kind === "amount" || kind === "number") return "double";
   return max > INT_MAX ? "int64" : "int32";
 }
@@ -40,9 +40,57 @@ function columnKind({ kind, max }: Field): ColumnKind {
 /** File that stands in a folder until its data set is complete. */
 export const UNFINISHED_MARK = "generate.unfinished";
 
+/**
+ * Folder in that of a Parquet data set with customers.parquet and
+ * terminals.parquet. Programs that read a folder of Parquet files as one table
+ * pass by names that begin with "_", and patterns such as *.parquet do not look
+ * into folders: both find payments and nothing else.
+ */
+export const PROFILES_FOLDER = "_profiles";
+
 /** Names of a data set's own files, complete or partial; what --force may remove. */
-export const DATA_SET_FILE =
+const DATA_SET_FILE =
   /^(customers|terminals|\d{4}-\d{2}-\d{2})\.(csv|jsonl|parquet)(\.partial)?$/;
+
+/** Removes an earlier data set's files from a folder, and no others. Throws DataError. */
+export async function removeDataSet(folder: string): Promise<void> {
+  const names = await listFolder(folder);
+  for (const name of names) {
+    if (DATA_SET_FILE.test(name)) await remove(join(folder, name));
+  }
+  if (!names.includes(PROFILES_FOLDER)) return;
+  const profiles = join(folder, PROFILES_FOLDER);
+  await removeDataSet(profiles);
+  if ((await listFolder(profiles)).length === 0) await remove(profiles);
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    throw fileError(error, "remove", path);
+  }
+}
+
+/** Names in a folder; none if it does not exist. Throws DataError. */
+export async function listFolder(folder: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    return entries.map((entry) => entry.name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw fileError(error, "list", folder);
+  }
+}
+
+/** Makes a folder where it is missing. Throws DataError. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw fileError(error, "make", folder);
+  }
+}
 
 /** Marks a folder as one whose data set is not complete. Throws DataError. */
 export async function markUnfinished(folder: string): Promise<void> {
@@ -59,15 +107,10 @@ export async function markUnfinished(folder: string): Promise<void> {
 
 /** Takes the mark away: the data set is complete. Throws DataError. */
 export async function markFinished(folder: string): Promise<void> {
-  const path = join(folder, UNFINISHED_MARK);
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    throw fileError(error, "remove", path);
-  }
+  await remove(join(folder, UNFINISHED_MARK));
 }
 
-/** Writes customers.* into a folder. Throws DataError. */
+/** Writes customers.* into a folder; Parquet into PROFILES_FOLDER. Throws DataError. */
 export async function writeCustomers(
   folder: string,
   format: TableFormat,
@@ -76,7 +119,7 @@ export async function writeCustomers(
   await writeProfiles(folder, "customers", format, customers, CUSTOMER_RECORD);
 }
 
-/** Writes terminals.* into a folder. Throws DataError. */
+/** Writes terminals.* into a folder; Parquet into PROFILES_FOLDER. Throws DataError. */
 export async function writeTerminals(
   folder: string,
   format: TableFormat,
@@ -100,7 +143,9 @@ async function writeProfiles<Profile>(
   const values = record.map(({ key }) =>
     profiles.map((profile) => Number(profile[key]))
   );
-  await writeWhole(folder, name, format, columns, values, profiles.length);
+  const place = format === "parquet" ? join(folder, PROFILES_FOLDER) : folder;
+  if (place !== folder) await makeFolder(place);
+  await writeWhole(place, name, format, columns, values, profiles.length);
 }
 
 /**
@@ -114,29 +159,33 @@ export async function writeDay(
   table: PaymentTable,
   startSeconds: number,
 ): Promise<void> {
-  const values = transactionValues(table, startSeconds);
-  await writeWhole(
-    folder,
-    name,
-    format,
-    PAYMENT_COLUMNS,
-    values,
-    table.length,
+  // JSON lines are the records of the stream.
+  const columns = format === "jsonl" ? RECORD_COLUMNS : PAYMENT_COLUMNS;
+  const times = Float64Array.from(
+    table.timeSeconds,
+    (seconds) => startSeconds + seconds,
   );
+  const values = transactionValues(
+    table,
+    format === "jsonl" ? Array.from(times, formatDatetime) : times,
+  );
+  await writeWhole(folder, name, format, columns, values, table.length);
 }
 
-/** The columns of a file of payments, from a table whose stream began at `startSeconds`. */
-export function transactionValues(
+/** The columns of JSON lines, which are the records of the stream: TX_DATETIME as text. */
+const RECORD_COLUMNS = PAYMENT_COLUMNS.map((column) =>
+  column.kind === "timestamp" ? { ...column, kind: "text" as const } : column
+);
+
+/** The columns of a file of payments, from a table and its TX_DATETIMEs. */
+function transactionValues(
   table: PaymentTable,
-  startSeconds: number,
+  datetimes: ColumnValues,
 ): ColumnValues[] {
   const { length, firstId, timeSeconds, scenario } = table;
-  const rows = { length };
   return [
-    Float64Array.from(rows, (_, row) => firstId + row),
-    Array.from(rows, (_, row) => {
-      return formatDatetime(startSeconds + timeSeconds[row]);
-    }),
+    Float64Array.from({ length }, (_, row) => firstId + row),
+    datetimes,
     table.customerId,
     table.terminalId,
     table.amount,

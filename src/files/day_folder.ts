@@ -175,7 +175,7 @@ export class DayFolder {
     return true;
   }
 
-  /** Takes all records of a batch, but those that the writer makes dead letters of: unreadable or implausible. */
+  /** Takes all records of a batch, except those that the writer makes dead letters of: unreadable or implausible. */
   append(
     partition: number,
     batch: RecordBatch,
@@ -225,7 +225,7 @@ export class DayFolder {
     this.#pendingBytes += writer.length - before;
   }
 
-  /** Makes a day known to the manifest, taking a complete one up again. */
+  /** Adds a day to the manifest, and reopens a complete one. */
   #open(date: string): void {
     const { parts, complete } = this.#manifest;
     if (date in parts) return;
@@ -239,7 +239,7 @@ export class DayFolder {
     this.#appendTo(date, bytes);
   }
 
-  /** Puts everything taken so far on disk. */
+  /** Syncs everything taken so far to disk. */
   flush(): void {
     if (!this.#changed) return;
     for (const [date, writer] of this.#pending) {
@@ -266,7 +266,7 @@ export class DayFolder {
     return Object.values(this.#manifest.parts).some(({ day }) => day < days);
   }
 
-  /** Completes the days below `days` and gives their dates; call after flush(). */
+  /** Completes the days below `days` and returns their dates; call after flush(). */
   complete(days: number): string[] {
     const { parts, complete } = this.#manifest;
     const dates = Object.keys(parts).filter((date) => parts[date].day < days)
@@ -279,7 +279,7 @@ export class DayFolder {
     return dates;
   }
 
-  /** Writes a day's file from its part: the rows by TRANSACTION_ID. All of a day's rows are in memory meanwhile, twice their bytes and some. */
+  /** Writes a day's file from its part: the rows by TRANSACTION_ID. This keeps all rows of the day in memory, about twice their bytes. */
   #sortInto(date: string): KnownFile {
     const { parts } = this.#manifest;
     const part = this.#readKnown(`${date}.part`, parts[date]);
@@ -338,7 +338,7 @@ export class DayFolder {
     );
   }
 
-  /** Throws DataError for a day's file that the manifest does not know: another program's perhaps, which would be replaced one day. */
+  /** Throws DataError for a day's file that the manifest does not know: it may be another program's, and would be replaced one day. */
   #refuseUnknownDays(found: boolean): void {
     const { parts, complete } = this.#manifest;
     const { path } = this.#options;
@@ -357,7 +357,7 @@ export class DayFolder {
     }
   }
 
-  /** Cuts off or removes what the manifest does not know. */
+  /** Truncates or removes what the manifest does not list. */
   #cutBack(): void {
     const { parts } = this.#manifest;
     for (const name of this.#names()) {
@@ -367,7 +367,7 @@ export class DayFolder {
         if (date in parts) truncate(path, parts[date].bytes);
         else remove(path);
       }
-      // Half a day's file, which a start would sort again.
+      // A partial day file, which a start would sort again.
       const half = isDate(name.slice(0, name.indexOf("."))) &&
         name === partialPath(this.#finalName(name.slice(0, name.indexOf("."))));
       if (half) remove(path);

@@ -1,7 +1,7 @@
 /**
  * The manifest of a folder of days: of which stream the files are, how far in
- * each partition they go, and what each file holds, with checksums. It is what
- * counts: a file, or a part of one, that it does not know is not there.
+ * each partition they go, and what each file holds, with checksums. A file, or
+ * a part of one, that the manifest does not list does not count.
  */
 import { join } from "node:path";
 import { DataError } from "../base/error.ts";
@@ -28,7 +28,7 @@ export interface PartitionFiles {
   mark: RecordMark | null;
 }
 
-/** A file as the manifest knows it. */
+/** A file in the manifest. */
 export interface KnownFile {
   /** Its length, or how much of a growing file counts. */
   bytes: number;
@@ -56,11 +56,11 @@ export interface Manifest {
   readonly parts: Record<string, GrowingFile>;
   /** The complete files, by date. */
   readonly complete: Record<string, KnownFile>;
-  /** Names of files that are about to be removed: the folder is filled again. */
+  /** Names of files to remove, because the folder is filled again. */
   removing: string[];
 }
 
-/** A folder of days that is not as it was left; the message names the file, not yet the way back. */
+/** A damaged folder of days; the message names the file, and the caller adds what to do. */
 export class FolderDamage extends DataError {}
 
 /** A manifest of version 1: without stream, checksums and marks. */
@@ -103,8 +103,8 @@ export function manifestPath(folder: string): string {
 }
 
 /**
- * Reads a folder's manifest; undefined if there is none. One of version 1 is
- * taken for the stream's, and its files for right. Throws FolderDamage.
+ * Reads a folder's manifest; undefined if there is none. Version 1 names no
+ * stream and has no checksums: its files are trusted. Throws FolderDamage.
  */
 export function readManifest(
   folder: string,

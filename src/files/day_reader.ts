@@ -1,8 +1,8 @@
 /**
- * Payments from files, checked and in order: of time, then of TRANSACTION_ID.
- * The rows of a file may be in any order; each file is sorted in bounded memory
- * (see RowSorter), files follow one another. A bad row is an error that names
- * its place, unless bad rows are to be skipped; then it is counted.
+ * Payments from files, checked, and ordered by time, then TRANSACTION_ID. The
+ * rows of a file may be in any order; each file is sorted in bounded memory
+ * (see RowSorter), files are read one after the other. A bad row is an error
+ * that names its place; if bad rows are skipped, it is counted.
  */
 import { DataError } from "../base/error.ts";
 import {
@@ -42,7 +42,7 @@ export interface FileChoice {
   readonly startSeconds: number | undefined;
   /** Whether bad rows are left out and counted instead of being an error. */
   readonly skipBadRows: boolean;
-  /** Format of the input where its name doesn't tell, or must not. */
+  /** Format of the input, if not that of its name. */
   readonly inputFormat: TableFormat | undefined;
   /** Most rows of a file that are sorted in memory, 72 bytes each; 2^20 if undefined. */
   readonly sortRows?: number | undefined;
@@ -52,10 +52,10 @@ export interface FileChoice {
 
 const SORT_ROWS = 2 ** 20;
 
-/** Most payments handed on at once. */
+/** Most payments returned at once. */
 const DAY_ROWS = 65_536;
 
-/** Most ids in memory that do not count up along the rows; some 32 bytes each. */
+/** Most ids in memory that are not consecutive along the rows; about 32 bytes each. */
 const IDS_MAX = 2 ** 25;
 
 /** Rows left out whose places are kept for the summary. */
@@ -126,9 +126,9 @@ export class DayReader {
 
   /**
    * The payments in order of TX_DATETIME, then TRANSACTION_ID, day after day; a
-   * day of very many payments comes in parts. The signal ends the reading, also
-   * while it waits for stdin, by throwing its reason. Throws DataError with
-   * file:line:column for what can't be read.
+   * day with very many payments comes in parts. The signal ends the reading,
+   * also while it waits for stdin, by throwing its reason. Throws DataError
+   * with file:line:column for what can't be read.
    */
   async *batches(signal: AbortSignal): AsyncGenerator<PaymentDay> {
     using sorter = new RowSorter({
@@ -173,7 +173,7 @@ export class DayReader {
     }
   }
 
-  /** Compares the time since the start where a row states it, and learns the start from the first that does. */
+  /** Checks the time since the start in rows that have it, and takes the start from the first such row. */
   #checkStart(row: Payment): RowDefect | undefined {
     const { timeSeconds, datetimeSeconds } = row;
     if (timeSeconds < 0) return undefined;
@@ -184,7 +184,7 @@ export class DayReader {
     return defect;
   }
 
-  /** Takes note of an id, which must not have come before. */
+  /** Records an id, which must be new. */
   #checkId(id: number, place: number): RowDefect | undefined {
     const before = this.#ids.add(id, place);
     if (before !== undefined) {
@@ -195,8 +195,9 @@ export class DayReader {
     if (!this.#ids.full) return undefined;
     throw new DataError(
       `${this.#shown(place)}: more than ${IDS_MAX} payments whose ` +
-        "TRANSACTION_ID does not count up from row to row, too many to tell " +
-        "repeated ones; number the payments in order of time, or split them",
+        "TRANSACTION_ID is not one more than that of the row before, too many " +
+        "to find repeated ids; number the payments in order of time, or " +
+        "split the files",
     );
   }
 
@@ -223,7 +224,7 @@ export class DayReader {
     if (current !== undefined) yield current;
   }
 
-  /** Takes note of a row in order, or refuses it and returns false. */
+  /** Records a row in order, or refuses it and returns false. */
   #accept(row: Payment, place: number): boolean {
     const defect = this.#orderDefect(row);
     if (defect !== undefined) {
@@ -284,7 +285,7 @@ export class DayReader {
     this.#refuse(showPlace(this.#sources[file], place), defect, advice);
   }
 
-  /** Counts a row left out, and is done with it if the others before it show enough. */
+  /** Counts a row left out; returns whether enough places are kept already. */
   #isCounted({ reason }: RowDefect): boolean {
     if (!this.#choice.skipBadRows) return false;
     if (this.#firstSkipped.length < SKIPPED_SHOWN) return false;
@@ -304,7 +305,7 @@ export class DayReader {
     }
   }
 
-  /** A row's place for people, with the column behind it. */
+  /** A row's place for messages, followed by the column. */
   #shown(place: number, column = ":1"): string {
     const file = Math.floor(place / FILE_UNIT);
     const line = place - file * FILE_UNIT;

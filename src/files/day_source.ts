@@ -20,7 +20,7 @@ export interface DaySource {
   readonly path: string;
   /** Name for messages. */
   readonly name: string;
-  /** How it is read; undefined if its first bytes must tell. */
+  /** How it is read; undefined if its first bytes decide. */
   readonly format: TableFormat | undefined;
 }
 
@@ -101,7 +101,7 @@ async function listFolder(
   });
 }
 
-/** Rows of one input, batch after batch; it is open only meanwhile. Throws DataError. */
+/** Rows of one input, batch after batch; the input is open only while they are read. Throws DataError. */
 export async function* readRows(
   source: DaySource,
   options: RowOptions,
@@ -124,7 +124,7 @@ export async function* readRows(
   }
 }
 
-/** Rows of a stream that has a file behind it where it can be read at any place. */
+/** Rows of a stream; `file` is present where the input can be read at any place. */
 async function* streamRows(
   source: ByteSource,
   file: Deno.FsFile | undefined,
@@ -146,8 +146,8 @@ async function* streamRows(
       }
       if (format !== undefined || stream.compressed) {
         throw new DataError(
-          `${name}: Parquet, but not as its name says; name it NAME.parquet, ` +
-            "without another compression around it",
+          `${name}: a Parquet file under another name, or compressed ` +
+            "again; name it NAME.parquet, without another compression",
         );
       }
       yield* parquetRows(file, options);

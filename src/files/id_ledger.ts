@@ -1,10 +1,10 @@
 /**
- * Which TRANSACTION_IDs have come, and where. Ids that count up along the
- * lines of a file, as generated ones do, cost nothing however many there are;
- * others take some 32 bytes each.
+ * Which TRANSACTION_IDs have been read, and where. Ids that are consecutive
+ * along the lines of a file, as generated ones are, cost almost nothing; others
+ * take about 32 bytes each.
  */
 
-/** Ids that count up from `first` while their places do from `place`. */
+/** Consecutive ids from `first`, at consecutive places from `place`. */
 interface Range {
   readonly first: number;
   readonly place: number;
@@ -14,7 +14,7 @@ interface Range {
 /** Slots of the first table of single ids; a power of two. */
 const SLOTS_MIN = 1024;
 
-/** Remembers ids with the places where they stood. */
+/** Remembers ids and their places. */
 export class IdLedger {
   /** Ascending ids. */
   readonly #ranges: Range[] = [];
@@ -23,25 +23,25 @@ export class IdLedger {
   #places = new Float64Array(SLOTS_MIN);
   #count = 0;
 
-  /** Makes an empty ledger for up to `limit` ids that don't count up. */
+  /** Makes an empty ledger for up to `limit` ids that are not consecutive. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Whether another id that does not count up would be more than the limit. */
+  /** Whether one more id that is not consecutive would exceed the limit. */
   get full(): boolean {
     return this.#count + this.#ranges.length >= this.#limit;
   }
 
   /**
-   * Adds an id (0 … 2^53 - 1) with its place, or gives the place where the same
-   * id stood before; undefined if it is new.
+   * Adds an id (0 … 2^53 - 1) with its place, or returns the place of the same
+   * id; undefined if it is new.
    */
   add(id: number, place: number): number | undefined {
     const last = this.#ranges.at(-1);
     if (last !== undefined && id === last.first + last.count) {
       if (place === last.place + last.count) {
-        // Above every range, but it may stand among the single ids.
+        // Above every range, but it may be among the single ids.
         const before = this.#single(id);
         if (before === undefined) last.count++;
         return before;

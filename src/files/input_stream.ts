@@ -1,7 +1,7 @@
 /**
- * The bytes of an input as they mean to be read: plain, or decompressed from
- * gzip or zstd, which the first bytes tell. Everything flows in small pieces, so
- * that a small file which grows to gigabytes never lies in memory as a whole.
+ * The bytes of an input: plain, or decompressed from gzip or zstd, as the first
+ * bytes show. Everything is read in small pieces, so that a small file that
+ * unpacks to gigabytes is never in memory as a whole.
  */
 import { Readable } from "node:stream";
 import { createGunzip, type Gunzip } from "node:zlib";
@@ -13,7 +13,7 @@ import { isZstd, ZstdSource } from "./zstd_source.ts";
 
 /** An input that has been opened; close it. */
 export interface InputStream extends ByteSource {
-  /** The first bytes, decompressed: enough to tell what the input is. */
+  /** The first bytes, decompressed: enough to recognize the format. */
   readonly head: Uint8Array;
   /** Whether it was compressed. */
   readonly compressed: boolean;
@@ -58,8 +58,8 @@ export async function openInputStream(
 }
 
 /**
- * Reads the first bytes ahead and gives them back before the others; `close`
- * is there for what has been decompressed.
+ * Reads the first bytes ahead and returns them before the others; `close` ends
+ * the decompression.
  */
 async function withHead(
   source: ByteSource,
@@ -73,7 +73,7 @@ async function withHead(
       const count = await readSome(source, buffer.subarray(filled), options);
       if (count === null) break;
       filled += count;
-      // A pipe that gives a line at a time is not waited for.
+      // A pipe that delivers one line at a time does not delay this.
       if (buffer.subarray(0, filled).includes(10)) break;
     }
   } catch (error) {

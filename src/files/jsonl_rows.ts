@@ -14,7 +14,7 @@ import type {
   RowOptions,
 } from "./row_batch.ts";
 
-/** Rows of a stream of JSON lines, batch after batch. Throws DataError for a CSV in disguise. */
+/** Rows of a stream of JSON lines, batch after batch. Throws DataError for CSV. */
 export async function* jsonlRows(
   source: ByteSource,
   options: RowOptions,

@@ -16,7 +16,7 @@ import type { PaymentSource } from "./payment_source.ts";
 export interface DayChoice {
   /** Day behind the last one that is read; Infinity for all. */
   readonly endDay: number;
-  /** How many of the days read last are kept; the windows see them all. */
+  /** How many of the last days are kept; the windows see all days. */
   readonly spanDays: number;
 }
 
@@ -46,7 +46,7 @@ export async function gatherPayments(
   let payments = 0;
   for await (const batch of source.batches(signal)) {
     if (batch.day >= endDay) break;
-    // The first payment may be what tells the start.
+    // The first payment may determine the start.
     builder ??= empty();
     builder.startDay(batch.day, batch.length);
     for (const { count, read, values, first, width } of blocks.values(batch)) {

@@ -14,7 +14,7 @@ const BLOCK_BYTES = 256 * 1024;
 const LF = 10;
 const CR = 13;
 
-/** Where bytes come from; both Deno.FsFile and Deno.stdin are one. */
+/** A source of bytes, such as Deno.FsFile or Deno.stdin. */
 export interface ByteSource {
   /** Fills a part of `into` from its start; null at the end. */
   read(into: Uint8Array): Promise<number | null>;
@@ -86,7 +86,7 @@ export async function readSome(
   { name, signal }: RowOptions,
 ): Promise<number | null> {
   signal.throwIfAborted();
-  // A read from a pipe can't be called off, only left behind.
+  // A read from a pipe cannot be cancelled, only abandoned.
   const stopped = Promise.withResolvers<never>();
   const stop = () => stopped.reject(signal.reason);
   signal.addEventListener("abort", stop);
@@ -100,7 +100,7 @@ export async function readSome(
   }
 }
 
-/** Takes away what stands for nothing and checks each line's length. */
+/** Removes the byte order mark and CRs, and checks each line's length. */
 function cleanBlock(
   bytes: Uint8Array,
   firstLine: number,

@@ -1,6 +1,6 @@
 /**
- * The compressions of Parquet pages. Each gives exactly as many bytes as the
- * page's header says, or fails: what a page holds can't take more memory.
+ * The compressions of Parquet pages. Each returns exactly as many bytes as the
+ * page's header says, or fails, so that a page cannot take more memory.
  */
 import {
   brotliDecompressSync,
@@ -17,7 +17,7 @@ import type { CompressionCodec, Compressors, FileMetaData } from "hyparquet";
 const BUILT_IN: readonly CompressionCodec[] = ["UNCOMPRESSED", "SNAPPY"];
 
 /**
- * What the columns of a file need, loaded only then. Throws an Error for a
+ * Loads the codecs that a file's columns need. Throws an Error for a
  * compression that can't be read.
  *
  * @internal (deno doc --lint would want hyparquet documented)
@@ -53,8 +53,8 @@ function isZlibBounded(): boolean {
 }
 
 /**
- * Throws an Error if more than `length` bytes come of a page, where its codec
- * would only notice when they lie in memory.
+ * Throws an Error if a page unpacks to more than `length` bytes, where its
+ * codec would notice only after allocating them.
  *
  * @internal (deno doc --lint would want hyparquet documented)
  */

@@ -1,7 +1,7 @@
 /**
  * Rows to Parquet. Rows are gathered into row groups of fixed size, so memory
  * is bounded by one group however long the table is; only the index of the
- * groups is kept to the end, where the format wants it.
+ * groups is kept until the end, where the format puts it.
  */
 import {
   ByteWriter,
@@ -18,20 +18,26 @@ import type {
 /** Rows of a row group; 65,536 rows of 15 doubles are 8 MB. */
 const GROUP_ROWS = 65_536;
 
-type ColumnBuffer = Int32Array | BigInt64Array | Float64Array | string[];
+type ColumnBuffer = Int32Array | BigInt64Array | Float64Array | CellBuffer;
 
-/** Encoder of Parquet: whole numbers as INT32 or INT64, doubles as DOUBLE, text as UTF8. */
+/** Values of a column of text, or of one that may be null. */
+type CellBuffer = (string | number | bigint | null)[];
+
+/**
+ * Encoder of Parquet: whole numbers as INT32 or INT64, doubles as DOUBLE, text
+ * and JSON as UTF8, timestamps as TIMESTAMP of milliseconds, adjusted to UTC.
+ */
 export function parquetEncoder(columns: readonly TableColumn[]): TableEncoder {
   const bytes = new ByteWriter();
   const parquet = new ParquetWriter({
     writer: bytes,
     schema: [
       { name: "root", num_children: columns.length },
-      ...columns.map(({ name, kind }) => schemaElement(name, kind)),
+      ...columns.map(schemaElement),
     ],
     createdBy: "fraudstream",
   });
-  let buffers = columns.map(({ kind }) => columnBuffer(kind));
+  let buffers = columns.map(columnBuffer);
   let rows = 0;
 
   const writeGroup = () => {
@@ -42,10 +48,10 @@ export function parquetEncoder(columns: readonly TableColumn[]): TableEncoder {
       })),
       rowGroupSize: GROUP_ROWS,
     });
-    buffers = columns.map(({ kind }) => columnBuffer(kind));
+    buffers = columns.map(columnBuffer);
     rows = 0;
   };
-  /** Takes the bytes written so far; the writer's offset goes on counting. */
+  /** Takes the bytes written so far; the writer's offset keeps counting. */
   const taken = () => {
     const copy = bytes.getBytes().slice();
     bytes.index = 0;
@@ -57,7 +63,7 @@ export function parquetEncoder(columns: readonly TableColumn[]): TableEncoder {
       for (let next = from; next < to;) {
         const end = Math.min(to, next + GROUP_ROWS - rows);
         buffers.forEach((buffer, at) => {
-          fill(buffer, rows, values[at], next, end);
+          fill(buffer, rows, columns[at].kind, values[at], next, end);
         });
         rows += end - next;
         next = end;
@@ -73,29 +79,47 @@ export function parquetEncoder(columns: readonly TableColumn[]): TableEncoder {
   };
 }
 
-function schemaElement(name: string, kind: ColumnKind): SchemaElement {
-  const repeated = { name, "repetition_type": "REQUIRED" as const };
+function schemaElement({ name, kind, nullable }: TableColumn): SchemaElement {
+  const element = {
+    name,
+    "repetition_type": nullable ? "OPTIONAL" as const : "REQUIRED" as const,
+  };
   switch (kind) {
     case "int32":
-      return { ...repeated, type: "INT32" };
+      return { ...element, type: "INT32" };
     case "int64":
-      return { ...repeated, type: "INT64" };
+      return { ...element, type: "INT64" };
     case "double":
-      return { ...repeated, type: "DOUBLE" };
+      return { ...element, type: "DOUBLE" };
     case "text":
-      return { ...repeated, type: "BYTE_ARRAY", converted_type: "UTF8" };
+    case "json":
+      return { ...element, type: "BYTE_ARRAY", converted_type: "UTF8" };
+    case "timestamp":
+      return {
+        ...element,
+        type: "INT64",
+        converted_type: "TIMESTAMP_MILLIS",
+        logical_type: {
+          type: "TIMESTAMP",
+          isAdjustedToUTC: true,
+          unit: "MILLIS",
+        },
+      };
   }
 }
 
-function columnBuffer(kind: ColumnKind): ColumnBuffer {
+function columnBuffer({ kind, nullable }: TableColumn): ColumnBuffer {
+  if (nullable) return [];
   switch (kind) {
     case "int32":
       return new Int32Array(GROUP_ROWS);
     case "int64":
+    case "timestamp":
       return new BigInt64Array(GROUP_ROWS);
     case "double":
       return new Float64Array(GROUP_ROWS);
     case "text":
+    case "json":
       return [];
   }
 }
@@ -103,13 +127,24 @@ function columnBuffer(kind: ColumnKind): ColumnBuffer {
 function fill(
   buffer: ColumnBuffer,
   at: number,
+  kind: ColumnKind,
   values: ColumnValues,
   from: number,
   to: number,
 ): void {
   for (let row = from; row < to; row++, at++) {
-    if (buffer instanceof BigInt64Array) buffer[at] = BigInt(values[row]);
-    else if (Array.isArray(buffer)) buffer[at] = String(values[row]);
-    else buffer[at] = Number(values[row]);
+    const value = values[row];
+    if (buffer instanceof BigInt64Array) buffer[at] = wholeOf(kind, value);
+    else if (!Array.isArray(buffer)) buffer[at] = Number(value);
+    else if (value === null) buffer[at] = null;
+    else if (kind === "text" || kind === "json") buffer[at] = String(value);
+    else if (kind === "int64" || kind === "timestamp") {
+      buffer[at] = wholeOf(kind, value);
+    } else buffer[at] = Number(value);
   }
+}
+
+/** A whole number of 64 bits; a time in milliseconds. */
+function wholeOf(kind: ColumnKind, value: number | string | null): bigint {
+  return BigInt(kind === "timestamp" ? 1000 * Number(value) : Number(value));
 }

@@ -1,7 +1,7 @@
 /**
- * What a Parquet file may claim. A few bytes can stand for gigabytes (a long run
- * of one value, a page that decompresses to more than memory holds), so the
- * headers of all pages are checked before any is decoded.
+ * Limits on what a Parquet file may claim. A few bytes can stand for gigabytes
+ * (a long run of one value, a page that decompresses to more than memory
+ * holds), so the headers of all pages are checked before any is decoded.
  */
 import type { AsyncBuffer, CompressionCodec, RowGroup } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
@@ -19,7 +19,7 @@ const PAGE_VALUES_MAX = 4 * 1024 * 1024;
 
 /**
  * Checks the pages of some columns of a row group in `file`. Throws DataError
- * with `name` for what is too large, and an Error for what is damaged.
+ * with `name` for a size over its limit, and an Error for damage.
  *
  * @internal (deno doc --lint would want hyparquet documented)
  */
@@ -77,11 +77,11 @@ async function countValues(
     if (
       !(size >= 0 && stored >= 0 && count !== undefined && count >= 0) ||
       stored > bytes.byteLength - reader.offset
-    ) throw new Error("a page header that makes no sense");
+    ) throw new Error("an invalid page header");
     check("values in a page", count, PAGE_VALUES_MAX);
     if (data) values += count;
     const second = header.data_page_header_v2;
-    // Levels lie before what is compressed.
+    // Levels come before the compressed part.
     const levels = (second?.definition_levels_byte_length ?? 0) +
       (second?.repetition_levels_byte_length ?? 0);
     if (second?.is_compressed !== false && levels <= stored) {

@@ -13,7 +13,7 @@ import {
 } from "hyparquet";
 import { DataError } from "../base/error.ts";
 import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
-import { DERIVABLE_FIELDS, fillFields } from "../payment/validation.ts";
+import { fillFields, REQUIRED_FIELDS } from "../payment/validation.ts";
 import { checkPages } from "./parquet_limits.ts";
 import { parquetCompressors } from "./parquet_codecs.ts";
 import type {
@@ -78,14 +78,13 @@ function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
     const element = elements.find((element) => element.name === field);
     return element ? [{ name: field, field: at, element }] : [];
   });
-  const missing = PAYMENT_FIELDS.filter((field, at) => {
-    return !DERIVABLE_FIELDS.includes(at) &&
-      columns.every((column) => column.name !== field);
-  });
+  const missing = REQUIRED_FIELDS.filter((field) =>
+    columns.every((column) => column.name !== field)
+  );
   if (missing.length > 0) {
     throw new DataError(
-      `${name}: the columns lack ${missing.join(", ")}; the file ` +
-        `must have all of ${PAYMENT_FIELDS.join(",")}`,
+      `${name}: the columns lack ${missing.join(", ")}; required are ` +
+        REQUIRED_FIELDS.join(", "),
     );
   }
   for (const { name: field, element } of columns) {
@@ -102,7 +101,7 @@ function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
   return columns;
 }
 
-/** The elements just below the root, without those inside of them. */
+/** The elements directly below the root. */
 function topLevel(schema: readonly SchemaElement[]): SchemaElement[] {
   const elements: SchemaElement[] = [];
   for (let at = 1; at < schema.length;) {
@@ -152,7 +151,7 @@ class ParquetBatch implements RowBatch {
   }
 }
 
-/** A value of a column as it was before the column's type rounded it. */
+/** The value of a column before the column's type rounded it. */
 function exactValue(value: unknown, element: SchemaElement): unknown {
   if (typeof value !== "number") return value;
   if (element.converted_type === "DECIMAL") {
@@ -163,8 +162,8 @@ function exactValue(value: unknown, element: SchemaElement): unknown {
 }
 
 /**
- * The whole cent that a 32-bit float stands for; itself where it stands for
- * none, or for more than one.
+ * The whole cent that a 32-bit float stands for; the number itself where it
+ * stands for none, or for several.
  */
 function fromFloat(value: number): number {
   const cents = Math.round(value * 100);
@@ -203,8 +202,8 @@ function fileBuffer(file: Deno.FsFile): AsyncBuffer {
       if (!(start >= 0 && end >= start && end <= byteLength)) {
         throw new Error("an offset lies outside of the file");
       }
-      // Synchronous, so that two slices asked for at once can't mix their
-      // seeks and reads.
+      // Synchronous, so that two concurrent slices can't mix their seeks and
+      // reads.
       const bytes = new Uint8Array(end - start);
       file.seekSync(start, Deno.SeekMode.Start);
       for (let at = 0; at < bytes.length;) {

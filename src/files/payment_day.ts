@@ -1,6 +1,6 @@
 /**
- * Payments of one day as columns, whatever their TRANSACTION_IDs: what the
- * reader of files hands on.
+ * Payments of one day as columns, with any TRANSACTION_IDs, as the reader of
+ * files returns them.
  */
 import type { Payment } from "../payment/payment.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Where payments come from, whatever that is: a folder of day files, one file
- * or stdin in any format, or the simulator. What takes payments opens a source,
- * asks for batches in order, and need not know which it is.
+ * Where payments come from: a folder of day files, one file or stdin in any
+ * format, or the simulator. The consumer opens a source and reads batches in
+ * order, without knowing which source it is.
  */
 import { nextTurn } from "../base/unless_stopped.ts";
 import {
@@ -28,7 +28,7 @@ export interface PaymentBatch {
   read(index: number, into: Payment): void;
 }
 
-/** Who pays, and where. */
+/** The customers and terminals. */
 export interface Profiles {
   /** The customers, ascending; undefined where they are not known. */
   readonly customers: readonly Customer[] | undefined;
@@ -46,9 +46,9 @@ export interface SkippedRows {
 
 /** Payments for one pass, in order of TX_DATETIME, then TRANSACTION_ID. */
 export interface PaymentSource {
-  /** Midnight of day 0, seconds since 1970; undefined before the first batch where the payments tell it. */
+  /** Midnight of day 0, seconds since 1970; undefined before the first batch where the payments determine it. */
   readonly startSeconds: number | undefined;
-  /** How far the pass is, in days or files. */
+  /** Progress of the pass, in days or files. */
   readonly progress: {
     readonly done: number;
     /** 0 where it is not known, or is only one. */
@@ -56,11 +56,12 @@ export interface PaymentSource {
   };
   /** Rows left out so far. */
   readonly skipped: SkippedRows;
-  /** Who pays, and where. Throws DataError. */
+  /** The customers and terminals. Throws DataError. */
   profiles(): Promise<Profiles>;
   /**
-   * The payments, day after day; a day of very many comes in parts. The signal
-   * ends them by throwing its reason. Throws DataError for what cannot be read.
+   * The payments, day after day; a day with very many comes in parts. The
+   * signal ends them by throwing its reason. Throws DataError for what cannot
+   * be read.
    */
   batches(signal: AbortSignal): AsyncGenerator<PaymentBatch>;
 }
@@ -76,9 +77,9 @@ export type PaymentChoice =
   };
 
 /**
- * Opens a source. The handbook's simulation is made before this returns, and
- * lets no signal be heard meanwhile. Throws DataError for files that are not
- * there, ConfigError for a simulation that cannot be.
+ * Opens a source. The handbook's simulation runs before this returns, and a
+ * signal cannot interrupt it. Throws DataError for missing files, ConfigError
+ * for an invalid simulation.
  */
 export async function openPayments(
   choice: PaymentChoice,

@@ -2,6 +2,7 @@
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { parse } from "csv-parse/sync";
 import { DataError } from "../base/error.ts";
+import { PROFILES_FOLDER } from "./data_set.ts";
 import { type Customer, INT_MAX, type Terminal } from "../payment/payment.ts";
 import {
   CUSTOMER_RECORD,
@@ -17,14 +18,14 @@ import { TABLE_FORMATS } from "./table_encoder.ts";
 /** Most profiles of a file. */
 const PROFILES_MAX = 10_000_000;
 
-/** Reads customers.* of a folder; undefined if there is no such file. Throws DataError. */
+/** Reads customers.* of a folder, in Parquet also of its PROFILES_FOLDER; undefined if there is no such file. Throws DataError. */
 export async function readCustomers(
   folder: string,
 ): Promise<Customer[] | undefined> {
   return await readProfiles(folder, "customers", CUSTOMER_RECORD);
 }
 
-/** Reads terminals.* of a folder; undefined if there is no such file. Throws DataError. */
+/** Reads terminals.* of a folder, in Parquet also of its PROFILES_FOLDER; undefined if there is no such file. Throws DataError. */
 export async function readTerminals(
   folder: string,
 ): Promise<Terminal[] | undefined> {
@@ -47,10 +48,14 @@ async function readProfiles<Profile extends Customer | Terminal>(
   name: string,
   record: readonly ProfileField<Profile>[],
 ): Promise<Profile[] | undefined> {
-  const base = `${folder.replace(/\/+$/, "") || folder}/${name}`;
+  const base = folder.replace(/\/+$/, "") || folder;
   const fields = record.map(({ name }) => name);
-  for (const format of TABLE_FORMATS) {
-    const path = `${base}.${format}`;
+  const places = [
+    ...TABLE_FORMATS.map((format) => ({ format, path: `${base}/${name}` })),
+    { format: "parquet", path: `${base}/${PROFILES_FOLDER}/${name}` } as const,
+  ];
+  for (const { format, path: place } of places) {
+    const path = `${place}.${format}`;
     const bytes = await readIfThere(path);
     if (bytes === undefined) continue;
     const rows = await rowsOf(bytes, format, fields, path);

@@ -1,6 +1,6 @@
 /**
- * Payments on their way from a file to the checks: what the readers of CSV,
- * JSON lines and Parquet have in common.
+ * Payments between a file and the checks: the interface of the readers of CSV,
+ * JSON lines and Parquet.
  */
 import type { Payment } from "../payment/payment.ts";
 
@@ -43,6 +43,6 @@ export interface RowOptions {
   readonly signal: AbortSignal;
 }
 
-/** What to do about a bad row: the end of every message about one. */
+/** What to do about a bad row; ends every message about one. */
 export const MEND_ROW =
   "fix the row, or leave such rows out with --skip-bad-rows";

@@ -1,6 +1,6 @@
 /**
- * Sorts any number of rows in bounded memory: as many as fit are sorted there,
- * and longer inputs go through a temporary file in sorted runs that are merged
+ * Sorts any number of rows in bounded memory. Inputs that fit are sorted in
+ * memory; longer ones are written to a temporary file in sorted runs and merged
  * (an external merge sort). A row is some numbers side by side.
  */
 import { DataError } from "../base/error.ts";
@@ -10,7 +10,7 @@ import { fileError, fileErrorReason } from "../base/file_error.ts";
 export interface RowSorterOptions {
   /** Numbers of a row. */
   readonly width: number;
-  /** Columns that decide the order, the first before the others; rows equal in all keep their order. */
+  /** Columns to sort by, most significant first; rows equal in all keep their order. */
   readonly keys: readonly number[];
   /** Most rows that are held in memory, 8 · `width` bytes each. */
   readonly memoryRows: number;
@@ -18,7 +18,7 @@ export interface RowSorterOptions {
   readonly folder?: string | undefined;
 }
 
-/** Some consecutive rows, valid until the next ones are asked for. */
+/** Some consecutive rows, valid until the next ones are read. */
 export interface SortedRows {
   /** The rows, `width` numbers each. */
   readonly cells: Float64Array;
@@ -26,7 +26,7 @@ export interface SortedRows {
   readonly count: number;
 }
 
-/** Rows handed on at once, and rows of each run in memory while runs are merged. */
+/** Rows returned at once, and rows of each run in memory while runs are merged. */
 const BLOCK_ROWS = 4096;
 
 /** A sorted run in the temporary file. */
@@ -37,7 +37,7 @@ interface Run {
   readonly rows: number;
 }
 
-/** Takes rows in any order and gives them back sorted, again and again. Dispose it. */
+/** Takes rows in any order and returns them sorted; can be reused. Dispose it. */
 export class RowSorter {
   readonly #options: RowSorterOptions;
   readonly #runs: Run[] = [];
@@ -52,6 +52,11 @@ export class RowSorter {
     this.#cells = new Float64Array(
       Math.min(BLOCK_ROWS, options.memoryRows) * options.width,
     );
+  }
+
+  /** Numbers of a row. */
+  get width(): number {
+    return this.#options.width;
   }
 
   /** Number of rows that have been added. */
@@ -176,7 +181,7 @@ function compareRows(
   return 0;
 }
 
-/** Where the merge stands in one run. */
+/** The position of the merge in one run. */
 class RunReader {
   readonly #file: TemporaryFile;
   readonly #width: number;
@@ -273,7 +278,7 @@ function sink<T>(
   }
 }
 
-/** A file of numbers that nobody else sees and that no kill leaves behind, where the system allows it. */
+/** A private file of numbers that a kill does not leave behind, where the system allows it. */
 class TemporaryFile {
   readonly #path: string;
   readonly #file: Deno.FsFile;
@@ -293,8 +298,8 @@ class TemporaryFile {
           "TMPDIR points to, before main.ts"
         : fileErrorReason(error, "write", "");
       throw new DataError(
-        "cannot sort more payments than fit in memory in the system's folder " +
-          `for temporary files: ${reason}`,
+        "cannot write a temporary file to sort payments that do not fit in " +
+          `memory: ${reason}, or set TMPDIR to another folder`,
         { cause: error },
       );
     }
@@ -340,7 +345,7 @@ class TemporaryFile {
       Deno.removeSync(this.#path);
       this.#removed = true;
     } catch {
-      // Tried again when it is closed; the system cleans its folder as well.
+      // It is tried again on closing; the system cleans its folder too.
     }
   }
 }

@@ -1,9 +1,11 @@
 /**
  * Rows to bytes in the two text formats. CSV is the canonical form: header
  * first, LF, numbers as JavaScript prints them, no quotes where none are
- * needed. JSONL is one object per line as JSON.stringify prints it.
+ * needed, nothing for null. JSONL is one object per line as JSON.stringify
+ * prints it.
  */
 import { stringify } from "csv-stringify/sync";
+import { DatetimeFormatter } from "../payment/calendar.ts";
 
 /** Formats that tables are written in. */
 export type TableFormat = "csv" | "jsonl" | "parquet";
@@ -15,8 +17,18 @@ export const TABLE_FORMATS: readonly TableFormat[] = [
   "parquet",
 ];
 
-/** What a column holds; parquet needs to know, text formats print what comes. */
-export type ColumnKind = "int32" | "int64" | "double" | "text";
+/**
+ * What a column holds. A timestamp is given in seconds since 1970; CSV has it
+ * as 'YYYY-MM-DD HH:MM:SS', JSON lines as ISO 8601 in UTC, Parquet as a
+ * timestamp. A json is given as JSON text, which JSON lines contain as it is.
+ */
+export type ColumnKind =
+  | "int32"
+  | "int64"
+  | "double"
+  | "text"
+  | "timestamp"
+  | "json";
 
 /** A column of a table. */
 export interface TableColumn {
@@ -24,10 +36,15 @@ export interface TableColumn {
   readonly name: string;
   /** What it holds. */
   readonly kind: ColumnKind;
+  /** Whether its values may be null. */
+  readonly nullable?: true;
 }
 
-/** The values of one column: numbers, or strings for kind "text". */
-export type ColumnValues = ArrayLike<number> | ArrayLike<string>;
+/** The values of one column: strings for the kinds text and json, else numbers; null for none. */
+export type ColumnValues = ArrayLike<number | null> | ArrayLike<string | null>;
+
+/** A value of a column. */
+type CellValue = number | string | null;
 
 /** Turns batches of rows into the bytes of a file, in order. */
 export interface TableEncoder {
@@ -51,12 +68,18 @@ export function csvEncoder(columns: readonly TableColumn[]): TableEncoder {
     headerDue = false;
     return stringify([columns.map((column) => column.name)]);
   };
+  const datetime = new DatetimeFormatter();
   return {
     encode(values, from, to) {
-      const records: (number | string)[][] = [];
+      const shown = columns.map(({ kind }, at) =>
+        kind === "timestamp"
+          ? withTimes(values[at], from, to, (time) => datetime.format(time))
+          : values[at]
+      );
+      const records: CellValue[][] = [];
       for (let row = from; row < to; row++) {
-        const record: (number | string)[] = [];
-        for (const column of values) record.push(column[row]);
+        const record: CellValue[] = [];
+        for (const column of shown) record.push(column[row]);
         records.push(record);
       }
       const lines = stringify(records);
@@ -69,14 +92,25 @@ export function csvEncoder(columns: readonly TableColumn[]): TableEncoder {
 /** Encoder of JSON lines with the columns as keys, in order. */
 export function jsonlEncoder(columns: readonly TableColumn[]): TableEncoder {
   const text = new TextEncoder();
-  const names = columns.map((column) => column.name);
+  const datetime = new DatetimeFormatter();
+  const isoTime = (time: number) =>
+    `${datetime.format(time).replace(" ", "T")}Z`;
   return {
     encode(values, from, to) {
+      const shown = columns.map(({ kind }, at) =>
+        kind === "timestamp"
+          ? withTimes(values[at], from, to, isoTime)
+          : values[at]
+      );
       let lines = "";
       for (let row = from; row < to; row++) {
-        const record: Record<string, number | string> = {};
-        for (let at = 0; at < names.length; at++) {
-          record[names[at]] = values[at][row];
+        const record: Record<string, unknown> = {};
+        for (let at = 0; at < columns.length; at++) {
+          const { name, kind } = columns[at];
+          const value = shown[at][row];
+          record[name] = kind === "json" && value !== null
+            ? JSON.parse(String(value))
+            : value;
         }
         lines += JSON.stringify(record) + "\n";
       }
@@ -84,4 +118,19 @@ export function jsonlEncoder(columns: readonly TableColumn[]): TableEncoder {
     },
     finish: () => NOTHING,
   };
+}
+
+/** Rows `from` to `to` of a column of times as text, in their places. */
+function withTimes(
+  values: ColumnValues,
+  from: number,
+  to: number,
+  format: (seconds: number) => string,
+): (string | null)[] {
+  const texts = new Array<string | null>(to);
+  for (let row = from; row < to; row++) {
+    const value = values[row];
+    texts[row] = value === null ? null : format(Number(value));
+  }
+  return texts;
 }

@@ -49,7 +49,8 @@ export class TableWriter {
   /**
    * Appends rows 0 … length - 1 of a batch of columns, in the order of the
    * table's columns; the batch may be reused afterwards. Throws DataError when
-   * the place is full or gone, and OutputClosedError when stdout's reader is.
+   * the target is full or gone, and OutputClosedError when stdout's reader has
+   * closed it.
    */
   async write(values: readonly ColumnValues[], length: number): Promise<void> {
     if (values.length !== this.#columns) {
@@ -63,7 +64,7 @@ export class TableWriter {
     }
   }
 
-  /** Writes what is left and puts the file in its place. Throws like write(). */
+  /** Writes the rest and moves the file to its place. Throws like write(). */
   async close(): Promise<void> {
     await this.#output.write(this.#encoder.finish());
     await this.#output.close();

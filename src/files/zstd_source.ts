@@ -1,7 +1,7 @@
 /**
- * A zstd stream, decompressed block after block. The frames are walked here
- * (RFC 8878, section 3) so that their declared sizes are checked before memory is
- * taken for them; fzstd decodes the blocks, of at most 128 KiB each, and
+ * A zstd stream, decompressed block after block. The frames are parsed here
+ * (RFC 8878, section 3), so that their declared sizes are checked before memory
+ * is taken for them; fzstd decodes the blocks, of at most 128 KiB each, and
  * xxhash-wasm computes the checksum of the content.
  */
 import { Decompress } from "fzstd";
@@ -200,7 +200,7 @@ interface Frame {
   readonly decoder: Decompress;
   /** Hash of the content, where four bytes of it follow the last block. */
   readonly checksum: XXHash<bigint> | undefined;
-  /** Handed to the decoder with the first block. */
+  /** Passed to the decoder with the first block. */
   header: Uint8Array | undefined;
 }
 

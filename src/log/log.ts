@@ -1,8 +1,8 @@
 /**
  * The log: topics of partitions of records, consumer groups, and one deep
- * operation, the atomic step: what a batch of input led to is appended and the
- * input's offset committed, all or nothing. Everything that is exactly once
- * rests on it. embedded.ts keeps a log in a folder.
+ * operation, the atomic step: the output of a batch of input is appended and
+ * the input's offset committed, all or nothing. Exactly-once processing depends
+ * on it. embedded.ts keeps a log in a folder.
  */
 import { LogError } from "../base/error.ts";
 import {
@@ -32,19 +32,19 @@ export interface TopicSpec {
 
 /** A topic as it stands. */
 export interface TopicState extends TopicSpec {
-  /** What tells it from another topic that has or had the same name, where the log knows. */
+  /** An id that distinguishes it from another topic that has or had the same name, where the log knows one. */
   readonly id?: string | undefined;
-  /** Offset of the first record of each partition that is still there. */
+  /** Offset of the first record of each partition that still exists. */
   readonly startOffsets: readonly number[];
   /** Offset behind the last record of each partition. */
   readonly endOffsets: readonly number[];
-  /** What else the log says about it, by name: retention.ms, replicas. */
+  /** Other settings of the log for it, by name: retention.ms, replicas. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** What of its settings would lose records or refuse them, in sentences. */
+  /** Settings that would lose or refuse records, in sentences. */
   readonly problems?: readonly string[];
 }
 
-/** Where a consumer group stands in a partition. */
+/** The position of a consumer group in a partition. */
 export interface Commit {
   /** Offset of the next record to take. */
   readonly offset: number;
@@ -61,13 +61,13 @@ export interface Append {
   /** The records; at least one. */
   readonly records: RecordBatchBuilder;
   /**
-   * What other people's consumers may want to know of all these records. A
-   * log that only this program reads keeps none.
+   * Headers of all these records, for other programs' consumers. A log that
+   * only this program reads keeps none.
    */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What a batch of input led to: appended and committed together or not at all. */
+/** The output of a batch of input: appended and committed together or not at all. */
 export interface Step {
   /** Offset of the next record to take: the batch's `next` if all was taken, its first if nothing was. */
   readonly next: number;
@@ -81,7 +81,7 @@ export interface Step {
 export interface PartitionTask<S extends Step = Step> {
   /**
    * Where to begin, if not at the group's commit: further back to take records
-   * again, further on to leave some out. The group is moved there first.
+   * again, further ahead to skip some. The group is moved there first.
    */
   readonly start?: Commit | undefined;
   /**
@@ -103,7 +103,7 @@ export interface ReadLimit {
   readonly bytes: number;
 }
 
-/** What suits looking through a topic. */
+/** A limit for reading through a topic. */
 export const READ_LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
 /** How a group's work on a topic is run. */
@@ -112,7 +112,7 @@ export interface ConsumeOptions<S extends Step = Step> {
   readonly group: string;
   /** Topic to read. */
   readonly topic: string;
-  /** How much is handed to one step. */
+  /** How much one step gets. */
   readonly limit: ReadLimit;
   /** Stops the work after the current step. */
   readonly signal: AbortSignal;
@@ -123,14 +123,14 @@ export interface ConsumeOptions<S extends Step = Step> {
   ): Promise<PartitionTask<S>>;
   /**
    * Called with steps of different partitions that are about to be committed
-   * together: what must be elsewhere before they are is brought there now.
+   * together: data that must be stored elsewhere first is stored now.
    */
   prepare?(steps: readonly S[]): Promise<void>;
-  /** Called when nothing could be taken anywhere; true ends the work. */
+  /** Called when no partition could make a step; true ends the work. */
   idle(): Promise<boolean>;
 }
 
-/** An only writer: a newer one with the same id fences the older. */
+/** The only writer of an id: a newer one fences the older. */
 export interface LogProducer {
   /** Appends all or nothing; throws LogError when it has been fenced. */
   append(appends: readonly Append[]): Promise<void>;
@@ -138,20 +138,20 @@ export interface LogProducer {
 
 /** Topics, offsets, atomic steps. */
 export interface Log extends AsyncDisposable {
-  /** Makes the topics that are missing, unless one exists with another form: checkTopics(). */
+  /** Creates missing topics; throws as checkTopics() does if one exists with other settings. */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
-  /** Throws ConfigError if one of the topics exists with another form. */
+  /** Throws ConfigError if one of the topics exists with other settings. */
   checkTopics(specs: readonly TopicSpec[]): Promise<void>;
   /**
    * Throws ConfigError if a topic has another number of partitions than the
-   * stream was created with. Asks once, whatever was known.
+   * stream was created with. Asks the log, ignoring anything cached.
    */
   checkPartitions(specs: readonly TopicSpec[]): Promise<void>;
   /** The named topics that exist. */
   topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
   endOffsets(topic: string): Promise<number[] | undefined>;
-  /** Records from `offset` on, about as many as the limit says; at the end none, and `next` is `offset`. */
+  /** Records from `offset` on, about as many as the limit allows; at the end none, with `next` equal to `offset`. */
   read(
     topic: string,
     partition: number,
@@ -163,22 +163,22 @@ export interface Log extends AsyncDisposable {
     group: string,
     topic: string,
   ): Promise<(Commit | undefined)[]>;
-  /** How many processes work for a group by consume(); 0 where something else sees to it that there is one at most. */
+  /** How many processes work for a group by consume(); 0 where locks guarantee that there is at most one. */
   members(group: string): Promise<number>;
-  /** Removes the records below an offset; reading from further down begins at what is left. */
+  /** Removes the records below an offset; reading from a lower offset begins at the first remaining record. */
   trim(topic: string, partition: number, before: number): Promise<void>;
-  /** Becomes the only writer of that id; a while after the signal it no longer waits for a server that does not answer. */
+  /** Becomes the only writer of that id; a while after the signal it stops waiting for a server that does not answer. */
   producer(id: string, signal?: AbortSignal): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
   consume<S extends Step>(options: ConsumeOptions<S>): Promise<void>;
-  /** Resolves when something may have been appended or committed by anyone, or after about `timeoutMs`. */
+  /** Resolves when any process may have appended or committed something, or after about `timeoutMs`. */
   changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
 
 /**
  * The first offset of a partition whose record's time is at or after
- * `timestampMs`, its end if there is none. Found by halving, so records out of
- * order make it as inexact as they are. (Kafka's own search takes the ends of
+ * `timestampMs`, its end if there is none. Found by bisection, so it is as
+ * inexact as the order of the records. (Kafka's own search takes the ends of
  * transactions for records, which carry the time of the clock.)
  */
 export async function offsetAt(
@@ -204,7 +204,7 @@ export async function offsetAt(
 
 /**
  * Throws LogError unless a partition still has everything from an offset on:
- * before a state is made from it again.
+ * before a state is restored from it.
  */
 export async function requireKept(
   log: Log,
@@ -217,8 +217,8 @@ export async function requireKept(
   if (start <= offset) return;
   throw new LogError(
     `the records of ${topic} partition ${partition} from offset ${offset} to ` +
-      `${start} are needed to restore the windows and have been deleted; see ` +
-      `to the topic's retention, and start a new stream`,
+      `${start} are needed to restore the windows and were deleted; check ` +
+      `the topic's retention, and start a new stream`,
   );
 }
 

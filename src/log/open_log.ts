@@ -27,8 +27,8 @@ export function logPath(folder: string): string {
 
 /**
  * Opens the log; the caller closes it. Throws ConfigError or LogError if it
- * cannot be reached as the settings say. What waits for the lock of an
- * embedded log throws the reason of `signal` a while after that.
+ * cannot be reached as the settings say. A wait for the lock of an embedded log
+ * throws the reason of `signal` a while after the abort.
  */
 export async function openLog(
   settings: LogSettings,

@@ -1,7 +1,7 @@
 /**
- * Which partition a key belongs to. By murmur2 the same key lies in the same
- * partition in the embedded log and on a real broker, whose own clients take
- * it; by CRC-32 that of a topic that librdkafka's clients fill.
+ * Which partition a key belongs to. With murmur2 a key has the same partition
+ * in the embedded log and on a broker that Kafka's Java clients fill; CRC-32 is
+ * that of librdkafka's clients.
  */
 import { murmur2 } from "./murmur2.ts";
 
@@ -35,12 +35,12 @@ function crc32(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** Ids remembered at most; a power of two. */
+/** Most ids in the cache; a power of two. */
 const REMEMBERED = 1 << 14;
 
 /**
- * Partitions of whole-number keys, written in decimal; remembers some of the
- * last ones, since a stream asks for the same ids over and over.
+ * Partitions of whole-number keys, written in decimal; caches some of the last
+ * ones, since a stream repeats the same ids.
  */
 export class IdPartitioner {
   readonly #partitions: number;

@@ -20,12 +20,11 @@ export interface RecordBatch {
   /** What holds all keys and values. */
   readonly bytes: Uint8Array;
   /**
-   * What could not be read as records, if anything: one record stands for all
-   * of it, with the bytes as they were stored for its value, and no key. Given
-   * by that record's offset, why, in a sentence.
+   * Why records could not be read, by offset, in a sentence. One record without
+   * a key stands for all of them; its value is the stored bytes.
    */
   readonly unreadable?: ReadonlyMap<number, string> | undefined;
-  /** Offset from which to read on: behind the last record and what a log keeps between records. */
+  /** Offset to read next: after the last record and anything that a log keeps between records. */
   readonly next: number;
 }
 
@@ -79,7 +78,7 @@ export function valueEnd({ positions }: RecordBatch, index: number): number {
   return positions[4 * index + 3];
 }
 
-/** No records: reading goes on at `next`. */
+/** No records: reading continues at `next`. */
 export function emptyBatch(next: number): RecordBatch {
   return {
     count: 0,
@@ -124,7 +123,7 @@ export function batchTail(batch: RecordBatch, from: number): RecordBatch {
 
 /** Collects records to be appended to one partition. */
 export class RecordBatchBuilder {
-  /** Where the key, then the value of the record under construction go. */
+  /** Takes the key, then the value, of the record under construction. */
   readonly writer: ByteWriter = new ByteWriter(16_384);
   #count = 0;
   #lengths = new Int32Array(128);

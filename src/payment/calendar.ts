@@ -1,6 +1,6 @@
 /**
- * Dates as the data write them: 'YYYY-MM-DD HH:MM:SS' in UTC, no time zone,
- * no leap seconds, years 0001 to 9999, held as whole seconds since 1970.
+ * Dates as they are written in the data: 'YYYY-MM-DD HH:MM:SS' in UTC, no time
+ * zone, no leap seconds, years 0001 to 9999, held as whole seconds since 1970.
  */
 import { DAY_SECONDS } from "./payment.ts";
 
@@ -96,7 +96,7 @@ function daysInMonth(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** A number of seconds as people type it for a flag, in the largest unit that fits: 172800 is "2d", 90 is "90s". */
+/** A number of seconds as text for a flag, in the largest unit that fits: 172800 is "2d", 90 is "90s". */
 export function formatDuration(seconds: number): string {
   for (const [unit, length] of DURATION_UNITS) {
     if (seconds >= length && seconds % length === 0) {

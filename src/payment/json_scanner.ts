@@ -13,7 +13,7 @@ const DIGITS_EXACT = 15;
 const REST_DIGITS = 3;
 const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, i) => 10 ** i);
 
-/** A text that is written and expected again and again. */
+/** A text that is written and expected many times. */
 export interface Literal {
   /** It in UTF-8. */
   readonly bytes: Uint8Array;
@@ -57,7 +57,7 @@ export class JsonScanner {
     return this.#at === this.#end;
   }
 
-  /** Steps over `expected`; false if something else stands there. */
+  /** Skips `expected`; false if there is something else. */
   expect({ bytes, words }: Literal): boolean {
     const at = this.#at;
     const end = at + bytes.length;
@@ -171,7 +171,7 @@ export class JsonScanner {
 
 /**
  * The double nearest to (value · 10^restDigits + rest) / 10^decimals, or
- * undefined where it is too close to the middle of two for this to tell. For
+ * undefined where it is too close to the middle of two doubles to decide. For
  * whole numbers below 10^15 and 10^restDigits, restDigits up to 3, decimals up
  * to 22. In pairs of doubles, whose sum has twice the digits (Dekker, "A
  * floating-point technique for extending the available precision", 1971); the
@@ -192,18 +192,18 @@ function quotient(
   const divisor = POWERS_OF_TEN[decimals];
   const first = high / divisor;
   const back = first * divisor;
-  // Exact up to the addition: what the first quotient has left over.
+  // Exact up to the addition: the remainder of the first quotient.
   const left = high - back - productError(first, divisor, back) + highError;
   const second = left / divisor;
   const sum = first + second;
   const error = second - (sum - first);
-  // Some 10^4 times what the roundings above can amount to.
+  // About 10^4 times the possible rounding error of the above.
   const doubt = Math.abs(second) * 1e-12;
   const sure = sum + (error + doubt) === sum && sum + (error - doubt) === sum;
   return sure ? sum : undefined;
 }
 
-/** What the rounding of a · b to `product` took away, exactly. */
+/** The exact rounding error of `product` = a · b. */
 function productError(a: number, b: number, product: number): number {
   const aHigh = upperHalf(a);
   const bHigh = upperHalf(b);

@@ -1,8 +1,11 @@
-/** Verdicts of analysts, as the label topic carries them: JSON, key TRANSACTION_ID. */
+/**
+ * Verdicts of analysts as labels: the records of the label topic, JSON, key
+ * TRANSACTION_ID. The newest record of a payment holds its label.
+ */
 import { parseObject } from "./payment_json.ts";
 import { TRANSACTION_ID_MAX } from "./payment.ts";
 
-/** What an analyst has decided about a payment, and when. */
+/** An analyst's decision about a payment, and its time. */
 export interface Verdict {
   /** TRANSACTION_ID. */
   readonly transactionId: number;
@@ -16,23 +19,32 @@ export interface Verdict {
   readonly note: string;
 }
 
-/** The JSON object of a verdict. */
-export function verdictJson(verdict: Verdict): string {
+/** A record of the label topic. */
+export interface LabelRecord extends Omit<Verdict, "label"> {
+  /** 1: a fraud; 0: none; null: verdicts before are withdrawn. */
+  readonly label: 0 | 1 | null;
+  /** The case event that it belongs to; undefined for a record that no case event stands behind. */
+  readonly eventId?: string;
+}
+
+/** The JSON object of a label. */
+export function labelJson(record: LabelRecord): string {
   return JSON.stringify({
-    TRANSACTION_ID: verdict.transactionId,
-    LABEL: verdict.label,
-    ANALYST: verdict.analyst,
-    NOTE: verdict.note,
-    DECIDED_AT: verdict.decidedAt,
+    TRANSACTION_ID: record.transactionId,
+    LABEL: record.label,
+    ANALYST: record.analyst,
+    NOTE: record.note,
+    DECIDED_AT: record.decidedAt,
+    EVENT_ID: record.eventId,
   });
 }
 
-/** The verdict in bytes `from` to `to` of a record, texts that it lacks empty; undefined if it holds none. */
-export function readVerdict(
+/** The label in bytes `from` to `to` of a record, texts that it lacks empty; undefined if it holds none. */
+export function readLabel(
   bytes: Uint8Array,
   from: number,
   to: number,
-): Verdict | undefined {
+): LabelRecord | undefined {
   const { object } = parseObject(bytes, from, to);
   if (!object) return undefined;
   const { TRANSACTION_ID: transactionId, LABEL: label } = object;
@@ -42,12 +54,14 @@ export function readVerdict(
   if (!(transactionId >= 0 && transactionId <= TRANSACTION_ID_MAX)) {
     return undefined;
   }
-  if (label !== 0 && label !== 1) return undefined;
+  if (label !== 0 && label !== 1 && label !== null) return undefined;
+  const { EVENT_ID: eventId } = object;
   return {
     transactionId,
     label,
     analyst: String(object.ANALYST ?? ""),
     note: String(object.NOTE ?? ""),
     decidedAt: String(object.DECIDED_AT ?? ""),
+    ...typeof eventId === "string" && eventId !== "" && { eventId },
   };
 }

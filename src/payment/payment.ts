@@ -1,7 +1,7 @@
 /**
  * What a payment, a customer and a terminal are: the public field names, the
  * ranges that a valid row keeps, and the columnar table that the simulator
- * hands on. Names and order of the fields are a public interface.
+ * produces. Names and order of the fields are a public interface.
  */
 
 /** Seconds in a day. */
@@ -41,7 +41,7 @@ export interface Payment {
   customerId: number;
   /** TERMINAL_ID, 0 … 2^31 - 1. */
   terminalId: number;
-  /** TX_AMOUNT, the double as it came; within 1e-6 of a whole cent. */
+  /** TX_AMOUNT, the double as it was read; within 1e-6 of a whole cent. */
   amount: number;
   /** TX_TIME_SECONDS, seconds since the start date, 0 … 2^31 - 1. */
   timeSeconds: number;

@@ -1,11 +1,11 @@
 /**
  * A payment as a row of cells: doubles side by side in a Float64Array, the form
- * in which rows travel between stages, files and stores. A row may go on behind
- * the payment's own cells, with features for example.
+ * in which rows travel between stages, files and stores. More cells may follow
+ * those of the payment, for example features.
  */
 import type { Payment } from "./payment.ts";
 
-/** Number of cells of the payment itself; what a row has besides follows. */
+/** Number of cells of the payment itself; more cells may follow. */
 export const PAYMENT_CELLS = 8;
 
 /** Place of each cell in a row: `cells[at + CELL.time]` is TX_TIME_SECONDS of the row that begins at `at`. */

@@ -1,7 +1,8 @@
 /**
- * A payment as a JSON record: the keys of PAYMENT_FIELDS in their order,
- * no spaces, numbers as JavaScript prints them. Written so, and read in any
- * valid spelling: other keys are ignored, order and spaces are free.
+ * A payment as a JSON record: the keys of PAYMENT_FIELDS in their order, no
+ * spaces, numbers as JavaScript prints them. It is written in this form and
+ * read in any valid spelling: other keys are ignored, order and spaces are
+ * free.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
 import { JsonScanner, literal } from "./json_scanner.ts";
@@ -75,7 +76,7 @@ export function paymentValues(
 
 const DECODER = new TextDecoder("utf-8", { fatal: true });
 
-/** What parseObject found: an object, or why there is none. */
+/** The result of parseObject(): an object, or what is wrong. */
 export type ParsedObject =
   | { readonly object: Record<string, unknown>; readonly defect?: never }
   | { readonly object?: never; readonly defect: Defect };

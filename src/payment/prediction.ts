@@ -29,7 +29,7 @@ export interface PredictionRows {
   readonly cells: Float64Array;
   /** Version of the model that made each. */
   readonly versions: string[];
-  /** What pushed the score of each most, as JSON, or null. */
+  /** The strongest contributions to each score, as JSON, or null. */
   readonly contributions: (string | null)[];
   /** Number of rows. */
   count: number;

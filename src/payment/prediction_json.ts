@@ -1,8 +1,8 @@
 /**
  * A prediction as a JSON record: the payment's keys, its score, whether it is
- * an alert, which model said so and, where it was asked for, what pushed the
- * score most. Written with no spaces and keys in this order, read in any valid
- * spelling.
+ * an alert, the version of the model and, if enabled, the strongest
+ * contributions to the score. Written with no spaces and keys in this order,
+ * read in any valid spelling.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
 import { parseDatetime } from "./calendar.ts";
@@ -26,8 +26,23 @@ const COMMA_QUOTE = literal(',"');
 const CLOSE = literal("}");
 const CLOSE_TEXT = literal('"}');
 
-/** Inputs that a prediction names: those that pushed its score most. */
+/** How many inputs a prediction names: those that contribute most to its score. */
 export const CONTRIBUTIONS_MAX = 5;
+
+/** The inputs that pushed most, either way, the strongest first, as their places in `contributions`; `order` is room to work in. */
+export function strongest(
+  contributions: Float64Array,
+  order: number[] = [],
+): number[] {
+  order.length = 0;
+  for (let input = 0; input < contributions.length; input++) {
+    if (contributions[input] !== 0) order.push(input);
+  }
+  order.sort((a, b) =>
+    Math.abs(contributions[b]) - Math.abs(contributions[a]) || a - b
+  );
+  return order.slice(0, CONTRIBUTIONS_MAX);
+}
 
 /** Writes predictions. */
 export class PredictionJsonWriter {
@@ -51,7 +66,7 @@ export class PredictionJsonWriter {
       readonly contributions: Float64Array | undefined;
     },
   ): void {
-    // What both have lies in cells of the same place.
+    // The fields that both have are in the same cells.
     const own = this.#cells;
     for (let i = 0; i < PREDICTION_CELL.score; i++) own[i] = cells[at + i];
     own[PREDICTION_CELL.score] = prediction.score;
@@ -66,7 +81,7 @@ export class PredictionJsonWriter {
     }
     writer.bytes(CONTRIBUTIONS.bytes);
     let first = true;
-    for (const input of this.#ranked(contributions)) {
+    for (const input of strongest(contributions, this.#order)) {
       writer.bytes(first ? QUOTE.bytes : COMMA_QUOTE.bytes);
       first = false;
       writer.ascii(inputs[input]);
@@ -75,19 +90,6 @@ export class PredictionJsonWriter {
     }
     writer.bytes(CLOSE.bytes);
     writer.bytes(CLOSE.bytes);
-  }
-
-  /** The inputs that pushed most, either way, the strongest first. */
-  #ranked(contributions: Float64Array): number[] {
-    const order = this.#order;
-    order.length = 0;
-    for (let input = 0; input < contributions.length; input++) {
-      if (contributions[input] !== 0) order.push(input);
-    }
-    order.sort((a, b) =>
-      Math.abs(contributions[b]) - Math.abs(contributions[a]) || a - b
-    );
-    return order.slice(0, CONTRIBUTIONS_MAX);
   }
 }
 
@@ -136,7 +138,7 @@ export class PredictionJsonReader {
     return true;
   }
 
-  /** Remembers the version that the record ends with, for the next; this one is read the slow way. */
+  /** Remembers the version that the record ends with, for the next; this one takes the slow path. */
   #learnVersion(bytes: Uint8Array, end: number): false {
     const text = DECODER.decode(bytes.subarray(Math.max(0, end - 66), end));
     const version = /"MODEL_VERSION":"([\w.-]{1,48})"\}$/.exec(text)?.[1];

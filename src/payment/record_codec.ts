@@ -1,8 +1,8 @@
 /**
  * Writes the fields of a record from a row of cells, and reads them back where
- * they are spelled as they are written: in one order, with what stands between
- * the values known beforehand. This decides speed and never what is accepted.
- * Other spellings take a slow path that names what is wrong.
+ * they are spelled as they are written: in one order, with known text between
+ * the values. This decides speed and never what is accepted. Other spellings
+ * take a slow path that names what is wrong.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
 import { formatDate } from "./calendar.ts";
@@ -11,7 +11,7 @@ import { DAY_SECONDS } from "./payment.ts";
 import type { Field, FieldKind } from "./record_field.ts";
 import { isAmount } from "./validation.ts";
 
-/** What stands before each field of a JSON object. */
+/** The text before each field of a JSON object. */
 export function jsonMarks(fields: readonly Field[]): Literal[] {
   return fields.map(({ name, kind }, i) => {
     const quote = fields[i - 1]?.kind === "datetime" ? '"' : "";
@@ -20,7 +20,7 @@ export function jsonMarks(fields: readonly Field[]): Literal[] {
   });
 }
 
-/** What stands before each field of a CSV record. */
+/** The text before each field of a CSV record. */
 export function csvMarks(fields: readonly Field[]): Literal[] {
   return fields.map((_, i) => literal(i === 0 ? "" : ","));
 }

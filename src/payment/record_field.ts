@@ -32,11 +32,11 @@ export interface Field {
   readonly name: string;
   /** What it holds. */
   readonly kind: FieldKind;
-  /** Its greatest value; the least is 0, but for times. */
+  /** Its greatest value; the least is 0, except for times. */
   readonly max: number;
   /** Place of its value in a row of cells; of a day that of TX_TIME_SECONDS. */
   readonly cell: number;
-  /** What stands for it where a file may lack it, since it follows from others. */
+  /** Its value in a file that lacks it, since it follows from other fields. */
   readonly absent?: number | undefined;
 }
 
@@ -76,7 +76,7 @@ export const PAYMENT_RECORD: readonly Field[] = PAYMENT_FIELDS.map((name) => {
   return { name, kind, max, cell, absent };
 });
 
-/** The fields of a payment that a prediction repeats, and what a model says of it. */
+/** The fields of a payment that a prediction repeats, and the model's output. */
 export const PREDICTION_RECORD: readonly Field[] = [
   ...PAYMENT_RECORD.slice(0, PAYMENT_FIELDS.indexOf("TX_TIME_DAYS")),
   { name: "SCORE", kind: "number", max: 1, cell: PREDICTION_CELL.score },

@@ -1,9 +1,9 @@
 /**
  * The rules that a payment keeps, wherever it comes from: JSON record, CSV or
  * Parquet row. Numbers may be decimal text, the label true or false, the time
- * any ISO 8601 form; what is ambiguous or not exact is refused. A row that
- * breaks a rule is named with its field and the rule, so that the message
- * alone tells what to correct.
+ * any ISO 8601 form; what is ambiguous or not exact is refused. The message
+ * about a row that breaks a rule names its field and the rule, so that it is
+ * enough to correct the row.
  */
 import {
   AMOUNT_MAX,
@@ -22,7 +22,7 @@ import {
   parseIsoDatetime,
 } from "./calendar.ts";
 
-/** Why a payment was refused: a stable word and a sentence for people. */
+/** Why a payment was refused: a stable word and a sentence. */
 export interface Defect {
   /** Stable word, for counting. */
   readonly reason: DefectReason;
@@ -55,6 +55,10 @@ export function amountCents(amount: number): number {
 export const DERIVABLE_FIELDS: readonly number[] = [...PAYMENT_RECORD.keys()]
   .filter((place) => PAYMENT_RECORD[place].absent !== undefined);
 
+/** The other fields: every file has a column for each. */
+export const REQUIRED_FIELDS: readonly string[] = PAYMENT_FIELDS
+  .filter((_, place) => !DERIVABLE_FIELDS.includes(place));
+
 /**
  * Checks raw values and fills `into` when they are right. `values` stand in
  * the order of PAYMENT_FIELDS; an undefined one is missing. TX_DATETIME
@@ -79,8 +83,9 @@ export function fillPayment(
 /**
  * Checks raw values as fillPayment() does, without the start: the derivable
  * fields may be missing. Without TX_TIME_SECONDS, TX_TIME_DAYS and the time of
- * day tell it; without both, `into.timeSeconds` is -1. TX_TIME_SECONDS completes a
- * TX_DATETIME without seconds. TX_FRAUD_SCENARIO is 0 where it is missing.
+ * day determine it; without both, `into.timeSeconds` is -1. TX_TIME_SECONDS
+ * completes a TX_DATETIME without seconds. TX_FRAUD_SCENARIO is 0 where it is
+ * missing.
  */
 export function fillFields(
   values: readonly unknown[],
@@ -107,7 +112,7 @@ export function fillFields(
 
 const DATETIME = PAYMENT_FIELDS.indexOf("TX_DATETIME");
 
-/** The row that fillFields() is at: a payment is touched only when all of it is right. */
+/** The row that fillFields() fills first: a payment changes only if the whole row is valid. */
 const CELLS = new Float64Array(PAYMENT_CELLS);
 
 /** The number that a field's raw value stands for, or what is wrong with it. */
@@ -138,8 +143,8 @@ function secondOfDay(seconds: number): number {
 
 /**
  * Whether TX_DATETIME is the start and TX_TIME_SECONDS; the last of the checks,
- * apart so that a fast reader of well-formed records can call it alone. Where
- * the start is unknown only the time of day is compared.
+ * separate so that a fast reader of well-formed records can call it alone.
+ * Where the start is unknown only the time of day is compared.
  */
 export function checkStart(
   timeSeconds: number,
@@ -187,14 +192,14 @@ function isWholeCents(amount: number): boolean {
   return Math.abs(cents - Math.round(cents)) <= tolerance;
 }
 
-/** A number as JSON writes one; text of this form is as good as the number. */
+/** A number as in JSON; text of this form is accepted as a number. */
 const NUMBER_TEXT = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 /** Whole numbers as programs write them, also from columns of floats. */
 const WHOLE_TEXT = /^-?\d+(?:\.0+)?$/;
 const TRUE_TEXT: readonly unknown[] = ["true", "True", "TRUE"];
 const FALSE_TEXT: readonly unknown[] = ["false", "False", "FALSE"];
 
-/** The number that a value is, or that its text spells; NaN for any other. */
+/** The number that a value is, or that its text spells; NaN for anything else. */
 function numberOf(value: unknown): number {
   if (typeof value === "number") return value;
   if (typeof value === "bigint") return Number(value);
@@ -206,7 +211,7 @@ function numberOf(value: unknown): number {
 function whole(field: string, value: unknown, max: number): number | Defect {
   const number = numberOf(value);
   if (!Number.isInteger(number)) return notA("whole number", field, value);
-  // Digits behind the point that a double can't hold must not vanish.
+  // Decimals that a double cannot hold must not vanish.
   if (
     typeof value === "string" && !WHOLE_TEXT.test(value) && !/[eE]/.test(value)
   ) return notA("whole number", field, value);
@@ -281,8 +286,10 @@ function notA(kind: string, field: string, value: unknown): Defect {
 function show(value: unknown): string {
   const shown = typeof value === "string"
     ? JSON.stringify(value)
-    : typeof value === "object"
-    ? "[object]"
+    : Array.isArray(value)
+    ? "[…]"
+    : typeof value === "object" && value !== null
+    ? "{…}"
     : String(value);
   return shown.length > 60 ? shown.slice(0, 57) + "…" : shown;
 }

@@ -1,13 +1,13 @@
 /** Horizontal bars, one a row: counts by scenario, correlations by feature. */
-import { emptyDrawing } from "./chart_frame.ts";
+import { FONT_SIZE } from "../dashboard/page/palette.js";
 import {
   type Drawing,
-  element,
-  FONT_SIZE,
+  emptyDrawing,
   label,
   round,
+  shape,
   textWidth,
-} from "./svg.ts";
+} from "../dashboard/page/shape.js";
 
 /** A row of the chart. */
 export interface Bar {
@@ -28,11 +28,12 @@ const NAME_LINE = 17;
 /** Below this width names stand above their bars. */
 const NARROW = 480;
 
-/** Draws bars from a common line, which lies within where some are negative. */
+/** Draws bars from a common line, which lies within where some are negative; `title` says what their lengths are. */
 export function drawBars(
   bars: readonly Bar[],
   width: number,
   empty: string,
+  title: string,
 ): Drawing {
   if (bars.length === 0) return emptyDrawing(width, empty);
   const above = width < NARROW;
@@ -48,7 +49,7 @@ export function drawBars(
   const zero = left - low * unit;
   const row = above ? ROW + NAME_LINE : ROW;
   const height = bars.length * row + 4;
-  const shapes = bars.map(({ name, value, text, series }, at) => {
+  const shapes = bars.flatMap(({ name, value, text, series }, at) => {
     const top = at * row + (above ? NAME_LINE : 0) + (ROW - BAR) / 2;
     const base = top + BAR / 2 + FONT_SIZE / 3;
     const end = zero + (value || 0) * unit;
@@ -56,7 +57,7 @@ export function drawBars(
       above
         ? label(name, 0, at * row + NAME_LINE - 2, "ink")
         : label(name, names, base, "ink", "end"),
-      element("rect", {
+      shape("rect", {
         class: `f${series}`,
         x: Math.min(zero, end),
         y: top,
@@ -66,11 +67,12 @@ export function drawBars(
       value < 0
         ? label(text, end - 6, base, "", "end")
         : label(text, end + 6, base),
-    ].join("");
+    ];
   });
-  const line = element("path", {
+  const line = shape("path", {
     class: "axis",
     d: `M${round(zero)} 0V${round(height)}`,
   });
-  return { width, height, shapes: shapes.join("") + line };
+  const below = label(title, 0, height + 16);
+  return { width, height: height + 22, shapes: [...shapes, line, below] };
 }

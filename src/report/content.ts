@@ -6,7 +6,8 @@
 import type { Customer, Terminal } from "../payment/payment.ts";
 import type { DataStatistics } from "./data_statistics.ts";
 import type { ModelCurves } from "./model_curves.ts";
-import type { Drawing } from "./svg.ts";
+import type { Drawing } from "../dashboard/page/shape.js";
+import type { Wording } from "./svg.ts";
 
 /** What a report is made from. */
 export interface ReportData {
@@ -48,14 +49,8 @@ export interface Table {
   readonly named?: boolean;
 }
 
-/** A figure. */
-export interface Figure {
-  /** Unique in the report, and its name as a file: letters, digits and _. */
-  readonly id: string;
-  /** A short title. */
-  readonly title: string;
-  /** What is seen, in sentences: for those who do not see it, too. */
-  readonly description: string;
+/** A figure. Its id is its name as a file, too. */
+export interface Figure extends Wording {
   /** Whether it is one of many small ones. */
   readonly small?: boolean;
   /** Draws it in a width. */

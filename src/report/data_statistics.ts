@@ -32,6 +32,8 @@ export interface DayCounts {
   readonly fraudCards: number;
   /** Number of frauds of each scenario, in the order of `scenarios`. */
   readonly byScenario: readonly number[];
+  /** Seconds from midnight to its first and to its last payment; NaN without payments. */
+  readonly seconds: readonly [first: number, last: number];
 }
 
 /** One scenario's counts. */
@@ -94,6 +96,8 @@ export interface DataStatistics {
 interface OpenDay {
   payments: number;
   frauds: number;
+  first: number;
+  last: number;
   readonly cards: Set<number>;
   readonly byScenario: Map<number, number>;
 }
@@ -146,6 +150,9 @@ export class StatisticsCollector {
     this.#addFirstDays(row, day);
     const open = this.#openDay(day);
     open.payments++;
+    const second = row.timeSeconds - day * DAY_SECONDS;
+    if (second < open.first) open.first = second;
+    if (second > open.last) open.last = second;
     if (row.fraud === 1) this.#addFraud(row, open);
     this.#addValue(0, row.fraud, row.amount);
     for (let input = 1; input < this.#names.length; input++) {
@@ -173,6 +180,8 @@ export class StatisticsCollector {
       open = {
         payments: 0,
         frauds: 0,
+        first: DAY_SECONDS,
+        last: -1,
         cards: new Set(),
         byScenario: new Map(),
       };
@@ -247,6 +256,7 @@ export class StatisticsCollector {
         frauds: open?.frauds ?? 0,
         fraudCards: open?.cards.size ?? 0,
         byScenario: scenarios.map((n) => open?.byScenario.get(n) ?? 0),
+        seconds: [open?.first ?? NaN, open?.last ?? NaN],
       };
     });
   }
@@ -262,6 +272,28 @@ export class StatisticsCollector {
       terminals: open?.terminals.size ?? 0,
     };
   }
+}
+
+/** Payments per day, on average, from which on a quiet hour says something. */
+const BUSY_DAY = 24;
+const HOUR = 3600;
+
+/**
+ * The first and the last day, where the data seem to begin or end within them:
+ * their first payment comes more than an hour later than on any other day, or
+ * their last one more than an hour earlier.
+ */
+export function partialDays(days: readonly DayCounts[]): number[] {
+  const others = days.slice(1, -1).filter(({ payments }) => payments > 0);
+  const payments = others.reduce((sum, day) => sum + day.payments, 0);
+  if (others.length < 2 || payments < BUSY_DAY * others.length) return [];
+  const latestStart = Math.max(...others.map(({ seconds }) => seconds[0]));
+  const earliestEnd = Math.min(...others.map(({ seconds }) => seconds[1]));
+  const [first, last] = [days[0], days[days.length - 1]];
+  return [
+    ...first.seconds[0] > latestStart + HOUR ? [first.day] : [],
+    ...last.seconds[1] < earliestEnd - HOUR ? [last.day] : [],
+  ];
 }
 
 /** The AUC of a value by itself, by the Mann-Whitney statistic over the histograms' bins. */

@@ -4,7 +4,9 @@ import type { Figure, ReportData, Section, Table } from "./content.ts";
 import type { FeatureStatistics } from "./data_statistics.ts";
 import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
-import { grouped, percent, threeDigits } from "./scale.ts";
+import { grouped, percent } from "../dashboard/page/scale.js";
+import { featureWords } from "./feature_words.ts";
+import { evenDigits, some, threeDigits } from "./numbers.ts";
 
 const PLOT_HEIGHT = 130;
 const BINS = 24;
@@ -30,9 +32,12 @@ export function featureSection({ statistics }: ReportData): Section {
     blocks: [
       {
         kind: "text",
-        text: "Each class by itself: the filled area is the share of the " +
-          "genuine payments, the line that of the frauds. What lies far out " +
-          "is not drawn, and the figure's text says how much.",
+        text:
+          "Each figure shows how the values of both classes are spread: the " +
+          "filled area is the share of the genuine payments in each bin, the " +
+          "line the share of the frauds. Values far out are not drawn; the " +
+          "text under the figure says how many. The windows of a terminal " +
+          "end before the label delay, since later labels are not known yet.",
       },
       { kind: "figures", figures: features.map(featureFigure) },
       { kind: "figures", figures: [correlationFigure(features)] },
@@ -48,29 +53,35 @@ interface Shown {
   readonly bins: number;
   /** Share of each class in each bin. */
   readonly heights: readonly [Float64Array, Float64Array];
+  /** More of what is seen. */
   readonly note: string;
+  /** What is not drawn; undefined for nothing. */
+  readonly leftOut: string | undefined;
 }
 
 function featureFigure(feature: FeatureStatistics): Figure {
   const { name, values, moments } = feature;
   const [genuine, fraud] = moments;
-  const shown = isFlag(feature) ? flagBins(feature) : valueBins(feature);
+  const flag = isFlag(feature);
+  const shown = flag ? flagBins(feature) : valueBins(feature);
+  const { title, unit } = featureWords(name);
   const means = fraud.count === 0
     ? `Mean ${threeDigits(genuine.mean)}; there are no frauds.`
     : `Mean ${threeDigits(genuine.mean)} for genuine payments, ` +
       `${threeDigits(fraud.mean)} for frauds.`;
+  const isEmpty = genuine.count + fraud.count === 0;
   return {
     id: `feature_${name}`,
-    title: name,
-    description: genuine.count + fraud.count === 0
-      ? EMPTY
-      : `${means}${shown.note}`,
+    title,
+    name: title === name ? undefined : name,
+    description: isEmpty ? EMPTY : `${means}${shown.note}`,
+    leftOut: isEmpty ? undefined : shown.leftOut,
     small: true,
     draw: (width) =>
       drawHistogram(
         {
-          xTitle: isFlag(feature) ? "" : unitOf(name),
-          yTitle: "share of each class",
+          xTitle: unit,
+          yTitle: "share of each class in each bin",
           from: shown.from,
           binWidth: shown.width,
           series: [
@@ -79,32 +90,19 @@ function featureFigure(feature: FeatureStatistics): Figure {
               ? [{ name: "fraud", heights: shown.heights[1] }]
               : [],
           ],
-          ...isFlag(feature) && {
-            ticks: [{ value: 0.5, text: "no (0)" }, {
-              value: 1.5,
-              text: "yes (1)",
-            }],
+          ...flag && {
+            ticks: [
+              { value: 0.5, text: "no (0)" },
+              { value: 1.5, text: "yes (1)" },
+            ],
           },
           shares: true,
-          empty: values[0].count + values[1].count === 0
-            ? EMPTY
-            : "All values are 0.",
+          empty: isEmpty ? EMPTY : "All values are 0.",
         },
         width,
         PLOT_HEIGHT,
       ),
   };
-}
-
-/** What a feature's values are, by its name. */
-function unitOf(name: string): string {
-  if (name.includes("_RISK_")) return "risk: share of frauds";
-  if (name.includes("_SECONDS_")) return "seconds";
-  if (name.includes("_RATIO_")) return "ratio";
-  if (name.includes("_NB_TX_")) return "number of payments";
-  if (name.includes("_NB_")) return "number";
-  if (name.includes("AMOUNT")) return "amount";
-  return "value";
 }
 
 /** Whether a feature is 0 or 1 and nothing between. */
@@ -125,7 +123,7 @@ function flagBins({ values }: FeatureStatistics): Shown {
   const note = ` Yes for ${
     percent(genuine[1], 1)
   } of the genuine payments${frauds}.`;
-  return { from: 0, width: 1, bins: 2, heights, note };
+  return { from: 0, width: 1, bins: 2, heights, note, leftOut: undefined };
 }
 
 function valueBins({ values }: FeatureStatistics): Shown {
@@ -157,11 +155,19 @@ function valueBins({ values }: FeatureStatistics): Shown {
     return parts.join(" and ");
   };
   const out = coarse.map(({ below, above }) => below + above);
-  const note = [
-    apart ? ` Exactly 0, and not drawn: ${counted(zeros)}.` : "",
-    out.some((count) => count > 0) ? ` Farther out: ${counted(out)}.` : "",
-  ].join("");
-  return { from, width, bins, heights, note };
+  const cut = out.some((count) => count > 0);
+  const leftOut = [
+    ...apart ? [`Not drawn: values of exactly 0, ${counted(zeros)}.`] : [],
+    ...cut ? [`Cut off: values farther out, ${counted(out)}.`] : [],
+  ].join(" ");
+  return {
+    from,
+    width,
+    bins,
+    heights,
+    note: "",
+    leftOut: leftOut || undefined,
+  };
 }
 
 /** 1 where all numbers are whole, so that no bin stays empty between them. */
@@ -188,11 +194,15 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
   return {
     id: "correlation",
     title: "Correlation of the features with fraud",
+    name: "TX_FRAUD",
     description: strongest
-      ? `Pearson's correlation with TX_FRAUD. The strongest is ${strongest.name} ` +
-        `with ${signed(strongest.correlation)}.` +
-        (left > 0 ? ` ${left} constant features have none.` : "")
+      ? `The strongest is ${strongest.name} with ` +
+        `${signed(strongest.correlation)}.`
       : none,
+    leftOut: strongest && left > 0
+      ? `Not drawn: ${some(left, "constant feature")}, which ` +
+        `${left === 1 ? "has" : "have"} no correlation.`
+      : undefined,
     draw: (width) =>
       drawBars(
         known.map(({ name, correlation }) => ({
@@ -203,6 +213,7 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
         })),
         width,
         "There is no correlation.",
+        "Pearson's correlation with TX_FRAUD, −1 to 1",
       ),
   };
 }
@@ -213,32 +224,30 @@ function signed(value: number): string {
 }
 
 function featureTable(features: readonly FeatureStatistics[]): Table {
+  // A row's numbers have one unit, so they have equal decimals.
+  const spread = ({ moments: [genuine, fraud] }: FeatureStatistics) => {
+    return evenDigits([genuine, fraud].flatMap(({ count, mean, deviation }) => {
+      return count === 0 ? [NaN, NaN] : [mean, deviation];
+    }));
+  };
   return {
-    caption: "Features by class; AUC is the probability that a fraud has a " +
+    caption: "Features by class. AUC is the probability that a fraud has a " +
       "greater value than a genuine payment",
     header: [
       "feature",
       "mean, genuine",
-      "deviation",
+      "deviation, genuine",
       "mean, fraud",
-      "deviation",
+      "deviation, fraud",
       "correlation with fraud",
       "AUC alone",
     ],
     named: true,
-    rows: features.map(({ name, moments, correlation, auc }) => {
-      const [genuine, fraud] = moments;
-      const of = ({ count, mean, deviation }: typeof genuine) =>
-        count === 0
-          ? ["none", "none"]
-          : [threeDigits(mean), threeDigits(deviation)];
-      return [
-        name,
-        ...of(genuine),
-        ...of(fraud),
-        signed(correlation),
-        grouped(auc, 3),
-      ];
-    }),
+    rows: features.map((feature) => [
+      feature.name,
+      ...spread(feature),
+      signed(feature.correlation),
+      grouped(feature.auc, 3),
+    ]),
   };
 }

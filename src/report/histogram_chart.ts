@@ -1,13 +1,19 @@
 /** Histograms: one distribution as bars, or two of different size laid over each other, each in shares of its total. */
-import { emptyDrawing, frameOf, type LegendEntry } from "./chart_frame.ts";
 import {
-  percent,
-  roundTicks,
-  roundUp,
-  shortNumber,
-  type Tick,
-} from "./scale.ts";
-import { type Drawing, element, round } from "./svg.ts";
+  countAxis,
+  frameOf,
+  type LegendEntry,
+  numberAxis,
+  shareAxis,
+} from "../dashboard/page/frame.js";
+import type { Tick } from "../dashboard/page/scale.js";
+import {
+  type Drawing,
+  emptyDrawing,
+  round,
+  type Shape,
+  shape,
+} from "../dashboard/page/shape.js";
 
 /** Bins to be drawn. */
 export interface BinSeries {
@@ -50,38 +56,28 @@ export function drawHistogram(
     for (let at = 0; at < bins; at++) highest = Math.max(highest, heights[at]);
   }
   if (!(highest > 0)) return emptyDrawing(width, chart.empty);
-  const to = from + bins * binWidth;
-  const top = roundUp(highest);
-  const format = chart.shares
-    ? (value: number) => percent(value, top < 0.05 ? 1 : 0)
-    : shortNumber;
+  const { ticks } = chart;
+  const range = [from, from + bins * binWidth] as const;
   const legend = series.length === 1 ? [] : series.map((one, at) => ({
     text: one.name,
     series: at,
     mark: at === 0 ? "area" : "outline",
   } satisfies LegendEntry));
-  const wanted = Math.max(4, Math.floor(width / 60));
   const frame = frameOf(width, plotHeight, {
-    x: {
-      title: chart.xTitle,
-      range: [from, to],
-      ticks: chart.ticks ?? roundTicks(from, to, wanted),
-    },
-    y: {
-      title: chart.yTitle,
-      range: [0, top],
-      ticks: roundTicks(0, top, 5, format),
-    },
+    x: ticks
+      ? { title: chart.xTitle, fit: () => ({ range, ticks }) }
+      : numberAxis(chart.xTitle, range),
+    ys: [(chart.shares ? shareAxis : countAxis)(chart.yTitle, highest)],
   }, legend);
+  const [{ y, bottom }] = frame.panels;
   const shapes = series.map(({ heights }, at) => {
-    const place = (bin: number) => frame.x.place(from + bin * binWidth);
-    const height = (bin: number) => frame.y.place(heights[bin]);
+    const place = (bin: number) => frame.x(from + bin * binWidth);
+    const height = (bin: number) => y(heights[bin]);
     return at === 0
-      ? bars(bins, place, height, frame.bottom, series.length === 1)
-      : steps(bins, place, height, frame.bottom, at);
+      ? bars(bins, place, height, bottom, series.length === 1)
+      : steps(bins, place, height, bottom, at);
   });
-  const { height } = frame;
-  return { width, height, shapes: frame.shapes + shapes.join("") };
+  return { width, height: frame.height, shapes: [...frame.shapes, ...shapes] };
 }
 
 function bars(
@@ -90,7 +86,7 @@ function bars(
   height: (bin: number) => number,
   bottom: number,
   alone: boolean,
-): string {
+): Shape {
   const gap = place(1) - place(0) > 4 ? 1 : 0;
   let path = "";
   for (let bin = 0; bin < bins; bin++) {
@@ -102,7 +98,7 @@ function bars(
       round(bottom)
     }Z`;
   }
-  return element("path", { class: alone ? "f0" : "f0 soft", d: path });
+  return shape("path", { class: alone ? "f0" : "f0 soft", d: path });
 }
 
 function steps(
@@ -111,12 +107,12 @@ function steps(
   height: (bin: number) => number,
   bottom: number,
   series: number,
-): string {
+): Shape {
   let path = `M${round(place(0))} ${round(bottom)}`;
   for (let bin = 0; bin < bins; bin++) {
     path += `V${round(height(bin))}H${round(place(bin + 1))}`;
   }
-  return element("path", {
+  return shape("path", {
     class: `s${series} thin`,
     d: `${path}V${round(bottom)}`,
   });

@@ -5,14 +5,13 @@
  */
 import type { Block, Figure, KeyFigure, Section, Table } from "./content.ts";
 import {
+  chartRules,
   DARK,
-  element,
-  escapeText,
-  figureRules,
-  inlineSvg,
   LIGHT,
-  type Theme,
-} from "./svg.ts";
+  variable,
+  variablesOf,
+} from "../dashboard/page/palette.js";
+import { element, escapeText, inlineSvg } from "./svg.ts";
 
 const WIDE = 620;
 const NARROW = 312;
@@ -145,9 +144,10 @@ function tableHtml(
 }
 
 function figureHtml(figure: Figure): string {
-  const { id, title, description, small, draw, values } = figure;
+  const { id, title, name, description, leftOut = "", small, draw, values } =
+    figure;
   const svg = (suffix: string, width: number) =>
-    inlineSvg(draw(width), { id: `${id}${suffix}`, title, description });
+    inlineSvg(draw(width), { ...figure, id: `${id}${suffix}` });
   const drawings = small ? [svg("", SMALL)] : [
     element("div", { class: "wide" }, svg("-w", WIDE)),
     element("div", { class: "narrow" }, svg("-n", NARROW)),
@@ -169,8 +169,13 @@ function figureHtml(figure: Figure): string {
     "figure",
     { id: `figure-${id}` },
     element("h3", {}, breakable(title)),
+    name === undefined ? "" : element("p", { class: "name" }, breakable(name)),
     ...drawings,
-    element("figcaption", {}, escapeText(description)),
+    element(
+      "figcaption",
+      {},
+      escapeText(`${description} ${leftOut}`.trim()),
+    ),
     folded,
   ) + "\n";
 }
@@ -181,11 +186,11 @@ function breakable(text: string): string {
 }
 
 const STYLE = [
-  `:root{color-scheme:light dark;${variables(LIGHT)}}`,
-  `@media (prefers-color-scheme:dark){:root{${variables(DARK)}}}`,
+  `:root{color-scheme:light dark;${variablesOf(LIGHT)}}`,
+  `@media (prefers-color-scheme:dark){:root{${variablesOf(DARK)}}}`,
   "*{box-sizing:border-box}",
-  "body{margin:0;background:var(--page);color:var(--ink);" +
-  "font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}",
+  "body{margin:0;background:var(--ground);color:var(--ink);" +
+  "font:16px/1.5 var(--font)}",
   "header,main{max-width:1320px;margin:0 auto;padding:0 clamp(12px,3vw,32px)}",
   "header{padding-top:24px}",
   "h1{font-size:1.7rem;line-height:1.2;margin:0 0 8px}",
@@ -193,11 +198,11 @@ const STYLE = [
   "h3{font-size:1rem;line-height:1.3;margin:0 0 10px;overflow-wrap:anywhere}",
   "p{max-width:75ch;margin:0 0 16px}",
   "nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:0}",
-  "nav a{display:inline-block;padding:4px 0;color:var(--s0);text-underline-offset:3px}",
-  ":focus-visible{outline:2px solid var(--s0);outline-offset:2px}",
+  "nav a{display:inline-block;padding:4px 0;color:var(--series-0);text-underline-offset:3px}",
+  ":focus-visible{outline:2px solid var(--series-0);outline-offset:2px}",
   "dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,140px),1fr));" +
   "gap:12px;margin:0 0 20px}",
-  "dl div,figure,.scroll{background:var(--surface);border:1px solid var(--grid);" +
+  "dl div,figure,.scroll{background:var(--panel);border:1px solid var(--line);" +
   "border-radius:8px}",
   "dl div{padding:12px 14px}",
   "dt{color:var(--muted);font-size:.875rem}",
@@ -208,18 +213,19 @@ const STYLE = [
   "grid-template-columns:repeat(auto-fill,minmax(min(100%,540px),1fr));align-items:start}",
   ".figures.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr))}",
   "figure{margin:0;padding:14px 16px}",
+  "p.name{margin:-8px 0 8px;font-size:.8125rem;color:var(--muted);overflow-wrap:anywhere}",
   "svg{display:block;width:100%;height:auto}",
   ".wide svg{max-width:720px}.small svg{max-width:400px}",
   ".narrow{display:none}",
   "figcaption{margin-top:10px;font-size:.875rem;color:var(--muted);max-width:70ch}",
-  "summary{margin-top:8px;cursor:pointer;font-size:.875rem;color:var(--s0)}",
+  "summary{margin-top:8px;cursor:pointer;font-size:.875rem;color:var(--series-0)}",
   "details .scroll{max-height:320px;margin:8px 0 0;overflow:auto}",
   ".tables{display:flex;flex-wrap:wrap;gap:16px;align-items:start;margin:0 0 20px}",
   ".scroll{overflow-x:auto;max-width:min(100%,max-content)}",
   "table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}",
   "caption{text-align:left;padding:10px 12px;font-weight:600}",
   "th,td{padding:5px 12px;text-align:right;white-space:nowrap;" +
-  "border-top:1px solid var(--grid)}",
+  "border-top:1px solid var(--line)}",
   "thead th{color:var(--muted);font-weight:600;vertical-align:bottom}",
   "tbody th{font-weight:400}",
   ".name{text-align:left}",
@@ -227,20 +233,10 @@ const STYLE = [
   "main{padding-bottom:48px}",
   "@media (max-width:599px){.wide{display:none}.narrow{display:block}" +
   "figure{padding:12px}h1{font-size:1.4rem}}",
-  "@media print{:root{color-scheme:light;" + variables(LIGHT) +
+  "@media print{:root{color-scheme:light;" + variablesOf(LIGHT) +
   "}body{font-size:11pt;background:none}" +
   "nav,details{display:none}h2{break-after:avoid}figure,dl div,tr{break-inside:avoid}" +
   ".scroll{overflow:visible}th,td{white-space:normal;padding:3px 6px}table{font-size:8pt}" +
   ".wide{display:block}.narrow{display:none}}",
-  figureRules((name) =>
-    `var(--${typeof name === "number" ? `s${name}` : name})`
-  ),
+  chartRules("", variable),
 ].join("\n");
-
-function variables(theme: Theme): string {
-  const { series, ...rest } = theme;
-  return [
-    ...Object.entries(rest),
-    ...series.map((colour, at) => [`s${at}`, colour]),
-  ].map(([name, value]) => `--${name}:${value}`).join(";");
-}

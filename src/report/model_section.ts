@@ -1,10 +1,14 @@
 /** The section on a model: its curves over payments that it has not learned from. */
 import type { Figure, Section, Table } from "./content.ts";
-import { drawLines } from "./line_chart.ts";
+import { numberAxis, shareAxis } from "../dashboard/page/frame.js";
+import { drawLines } from "../dashboard/page/lines.js";
+import { grouped, percent } from "../dashboard/page/scale.js";
+import type { ThresholdRow } from "../learning/judge/thresholds.ts";
 import type { ModelCurves } from "./model_curves.ts";
-import { amountOf, grouped, percent, roundTicks } from "./scale.ts";
+import { amountOf } from "./numbers.ts";
 
 const PLOT_HEIGHT = 240;
+const PANEL_HEIGHT = 130;
 
 const NO_CURVE = "No curve: both genuine payments and frauds are needed.";
 
@@ -14,7 +18,7 @@ export function modelSection(model: ModelCurves): Section {
     id: "model",
     heading: "The model",
     blocks: [
-      { kind: "text", text: `${model.name}, judged by ${model.period}.` },
+      { kind: "text", text: `${judged(model)}.` },
       {
         kind: "numbers",
         numbers: [
@@ -49,17 +53,17 @@ export function modelSection(model: ModelCurves): Section {
   };
 }
 
-const asPercent = (value: number): string => percent(value, 0);
-
-function rateAxis(title: string, wanted: number) {
-  const ticks = roundTicks(0, 1, wanted, asPercent);
-  return { title, range: [0, 1] as const, ticks };
+/** Which model a figure is about, and which payments. */
+function judged({ name, period }: ModelCurves): string {
+  return `${name}, judged by ${period}`;
 }
 
-function rocFigure({ roc, aucRoc }: ModelCurves): Figure {
+function rocFigure(model: ModelCurves): Figure {
+  const { roc, aucRoc } = model;
   return {
     id: "roc",
     title: "Receiver operating characteristic",
+    name: judged(model),
     description: `Share of frauds alerted over share of genuine payments ` +
       `alerted. The area under the curve is ${
         grouped(aucRoc, 3)
@@ -68,12 +72,12 @@ function rocFigure({ roc, aucRoc }: ModelCurves): Figure {
     draw: (width) =>
       drawLines(
         {
-          axes: {
-            x: rateAxis("false positive rate: genuine payments alerted", 5),
-            y: rateAxis("true positive rate: frauds alerted", 5),
-          },
-          lines: [{ name: "model", ...roc }],
-          guides: [[0, 0, 1, 1]],
+          x: shareAxis("false positive rate: genuine payments alerted"),
+          panels: [{
+            y: shareAxis("true positive rate: frauds alerted"),
+            lines: [{ name: "model", ...roc }],
+          }],
+          guide: { from: [0, 0], to: [1, 1], text: "by chance" },
           empty: NO_CURVE,
         },
         width,
@@ -88,18 +92,23 @@ function precisionFigure(model: ModelCurves): Figure {
   return {
     id: "precision_recall",
     title: "Precision over recall",
+    name: judged(model),
     description: "Share of frauds among the alerts over share of frauds " +
       `alerted. Average precision is ${grouped(averagePrecision, 3)}; the ` +
       `dashed line is chance, ${percent(chance)}.`,
     draw: (width) =>
       drawLines(
         {
-          axes: {
-            x: rateAxis("recall: frauds alerted", 5),
-            y: rateAxis("precision: alerts that are frauds", 5),
+          x: shareAxis("recall: frauds alerted"),
+          panels: [{
+            y: shareAxis("precision: alerts that are frauds"),
+            lines: [{ name: "model", ...precisionRecall }],
+          }],
+          guide: {
+            from: [0, chance],
+            to: [1, chance],
+            text: `by chance, ${percent(chance)}`,
           },
-          lines: [{ name: "model", ...precisionRecall }],
-          guides: [[0, chance, 1, chance]],
           empty: NO_CURVE,
         },
         width,
@@ -108,41 +117,38 @@ function precisionFigure(model: ModelCurves): Figure {
   };
 }
 
-function thresholdFigure({ thresholds, rows }: ModelCurves): Figure {
+function thresholdFigure(model: ModelCurves): Figure {
+  const { thresholds, rows } = model;
   const x = thresholds.map(({ threshold }) => threshold);
+  const line = (name: string, of: (row: ThresholdRow) => number) => {
+    return { name, x, y: thresholds.map(of) };
+  };
+  // From a threshold of 0 on, every payment is an alert.
+  const most = Math.max(...thresholds.slice(1).map(({ alerts }) => alerts));
   return {
     id: "thresholds",
     title: "What a threshold would do",
+    name: judged(model),
     description: "Recall, precision and share of payments alerted for " +
       "thresholds from 0 to 1.",
     draw: (width) =>
       drawLines(
         {
-          axes: {
-            x: {
-              title: "threshold: alerts from this score on",
-              range: [0, 1],
-              ticks: roundTicks(0, 1, 5),
-            },
-            y: rateAxis("share", 5),
-          },
-          lines: [
-            {
-              name: "recall",
-              x,
-              y: thresholds.map((row) => row.truePositiveRate),
-            },
-            { name: "precision", x, y: thresholds.map((row) => row.precision) },
-            {
-              name: "payments alerted",
-              x,
-              y: thresholds.map(({ alerts }) => alerts / rows),
-            },
-          ],
+          x: numberAxis("threshold: alerts from this score on", [0, 1]),
+          panels: [{
+            y: shareAxis("recall and precision"),
+            lines: [
+              line("recall", (row) => row.truePositiveRate),
+              line("precision", (row) => row.precision),
+            ],
+          }, {
+            y: shareAxis("payments alerted", most / rows),
+            lines: [line("payments alerted", ({ alerts }) => alerts / rows)],
+          }],
           empty: NO_CURVE,
         },
         width,
-        PLOT_HEIGHT,
+        PANEL_HEIGHT,
       ),
   };
 }

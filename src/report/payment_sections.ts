@@ -12,26 +12,20 @@ import type {
 import {
   type DataStatistics,
   FIRST_DAYS,
+  partialDays,
   type ScenarioCounts,
   TIME_BINS,
 } from "./data_statistics.ts";
 import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
-import { drawLines, type Line } from "./line_chart.ts";
-import {
-  amountOf,
-  dayTicks,
-  grouped,
-  percent,
-  roundTicks,
-  roundUp,
-  some,
-} from "./scale.ts";
-
-/** The handbook divides payments by this to lay them over frauds. */
-export const PAYMENTS_DIVISOR = 50;
+import { countAxis, dayAxis } from "../dashboard/page/frame.js";
+import { drawLines, type Line } from "../dashboard/page/lines.js";
+import { grouped, percent } from "../dashboard/page/scale.js";
+import { type Drawing, emptyDrawing } from "../dashboard/page/shape.js";
+import { amountOf, some } from "./numbers.ts";
 
 const PLOT_HEIGHT = 200;
+const PANEL_HEIGHT = 130;
 const AMOUNT_BINS = 40;
 
 /** Share of the amounts that the histogram covers. */
@@ -80,9 +74,7 @@ export function overviewSection(data: ReportData): Section {
       name: "payments per day",
       value: grouped(payments / (days.length || 1), 1),
       ...note(
-        `mean of ${
-          days.length === 1 ? "1 day" : `${grouped(days.length)} days`
-        }`,
+        `mean of ${some(days.length, "day")}`,
       ),
     },
     {
@@ -93,7 +85,7 @@ export function overviewSection(data: ReportData): Section {
     {
       name: "amount",
       value: grouped(cents.all / 100),
-      ...note(`mean ${amountOf(cents.all / payments)} a payment`),
+      ...note(`mean ${amountOf(cents.all / payments)} per payment`),
     },
     {
       name: "amount of frauds",
@@ -177,23 +169,24 @@ function amountsFigure(statistics: DataStatistics): Figure {
   const width = coarseWidth(0, high, AMOUNT_BINS);
   const count = Math.max(1, Math.floor(high / width) + 1 || 1);
   const bins = firstAmounts.coarse(0, width, count);
-  const beyond = bins.above > 0
-    ? ` ${some(bins.above, "payment")} above ${
-      grouped(count * width)
-    }, up to ` +
-      `${grouped(firstAmounts.max, 2)}, are not drawn.`
-    : "";
   return {
     id: "amounts",
     title: `Amounts of payments, ${firstDays(statistics)}`,
-    description:
-      `Histogram of ${some(firstAmounts.count, "amount")}; half of ` +
-      `them are ${grouped(firstAmounts.quantile(0.5), 1)} or less.${beyond}`,
+    name: "TX_AMOUNT",
+    description: firstAmounts.count === 0
+      ? NONE
+      : `Histogram of ${some(firstAmounts.count, "amount")}; half of them ` +
+        `are ${grouped(firstAmounts.quantile(0.5), 1)} or less.`,
+    leftOut: bins.above > 0
+      ? `Cut off: ${some(bins.above, "payment")} of ${
+        shown(count * width)
+      } or more, up to ${grouped(firstAmounts.max, 2)}.`
+      : undefined,
     draw: (drawn) =>
       drawHistogram(
         {
-          xTitle: "TX_AMOUNT",
-          yTitle: `payments in each ${widthText(width)}`,
+          xTitle: "amount",
+          yTitle: `payments per ${widthText(width)}`,
           from: 0,
           binWidth: width,
           series: [{ name: "payments", heights: bins.counts }],
@@ -219,7 +212,7 @@ function shown(value: number): string {
 }
 
 function widthText(width: number): string {
-  return width === 1 ? "unit of amount" : `${shown(width)} of amount`;
+  return width === 1 ? "unit of amount" : `${shown(width)} units of amount`;
 }
 
 function timesFigure(statistics: DataStatistics): Figure {
@@ -228,19 +221,21 @@ function timesFigure(statistics: DataStatistics): Figure {
   const peak = quarters.indexOf(Math.max(...quarters));
   const most = firstAmounts.count === 0
     ? ""
-    : ` Most of them, ${grouped(quarters[peak])}, from ${clock(peak)} to ` +
-      `${clock(peak + 1)}.`;
+    : ` The busiest quarter is ${clock(peak)} to ${clock(peak + 1)}, with ` +
+      `${some(quarters[peak], "payment")}.`;
   return {
     id: "times",
     title: `Times of day of payments, ${firstDays(statistics)}`,
-    description:
-      `Histogram of ${grouped(firstAmounts.count)} times in quarters ` +
-      `of an hour.${most}`,
+    name: "TX_DATETIME",
+    description: firstAmounts.count === 0
+      ? NONE
+      : `Histogram of ${some(firstAmounts.count, "time")} in quarters of an ` +
+        `hour.${most}`,
     draw: (width) =>
       drawHistogram(
         {
-          xTitle: "time of day",
-          yTitle: "payments in each quarter of an hour",
+          xTitle: "time of day, UTC",
+          yTitle: "payments per quarter of an hour",
           from: 0,
           binWidth: 24 / TIME_BINS,
           series: [{ name: "payments", heights: firstTimes }],
@@ -290,24 +285,23 @@ export function fraudsSection({ statistics }: ReportData): Section {
 function daysFigure(statistics: DataStatistics): Figure {
   const { days, payments, frauds } = statistics;
   const count = days.length;
-  const mean = (of: (day: DataStatistics["days"][number]) => number) =>
-    grouped(days.reduce((sum, day) => sum + of(day), 0) / count, 1);
-  const described = count === 0 ? NONE : `A day has on average ` +
-    `${grouped(payments / count, 1)} payments, ${grouped(frauds / count, 1)} ` +
-    `frauds and ${mean((day) => day.fraudCards)} cards with a fraud.`;
+  const cards = days.reduce((sum, day) => sum + day.fraudCards, 0);
+  const mean = (sum: number) => grouped(sum / count, 1);
   return {
     id: "days",
     title: "Payments, frauds and cards with frauds per day",
-    description:
-      `${described} Payments are divided by ${PAYMENTS_DIVISOR}, as ` +
-      `in the handbook.${meansNote(count)}`,
+    description: count === 0
+      ? NONE
+      : `A day has on average ${mean(payments)} payments, ${mean(frauds)} ` +
+        `frauds and ${mean(cards)} cards with a fraud.`,
+    leftOut: daysNote(statistics),
     draw: (width) =>
       dayLines(statistics, width, [
-        [`payments ÷ ${PAYMENTS_DIVISOR}`, (day) =>
-          day.payments / PAYMENTS_DIVISOR],
-        ["frauds", (day) =>
-          day.frauds],
-        ["cards with a fraud", (day) => day.fraudCards],
+        ["payments per day", [["payments", (day) => day.payments]]],
+        ["frauds and cards per day", [
+          ["frauds", (day) => day.frauds],
+          ["cards with a fraud", (day) => day.fraudCards],
+        ]],
       ]),
     values: {
       caption: count > DAYS_LISTED
@@ -323,85 +317,104 @@ function daysFigure(statistics: DataStatistics): Figure {
 }
 
 /** Days that a point of the lines stands for. */
-function daysAPoint(count: number): number {
+function daysPerPoint(count: number): number {
   return Math.ceil(count / DAYS_DRAWN);
 }
 
-function meansNote(count: number): string {
-  const step = daysAPoint(count);
-  return step > 1 ? ` Each point is the mean of ${step} days.` : "";
+/** What the lines merge, and which days are not complete; undefined for nothing. */
+function daysNote(statistics: DataStatistics): string | undefined {
+  const { days, startSeconds = 0 } = statistics;
+  const step = daysPerPoint(days.length);
+  const merged = step > 1 ? [`Each point is the mean of ${step} days.`] : [];
+  const partial = partialDays(days).map((day) => {
+    const isFirst = day === days[0].day;
+    const { seconds } = days[isFirst ? 0 : days.length - 1];
+    const second = startSeconds + day * DAY_SECONDS + seconds[isFirst ? 0 : 1];
+    return `Not complete: ${formatDate(second)}, whose ` +
+      `${isFirst ? "first" : "last"} payment is at ` +
+      `${formatDatetime(second).slice(11, 16)}.`;
+  });
+  return [...merged, ...partial].join(" ") || undefined;
 }
 
 type DayNumber = (day: DataStatistics["days"][number]) => number;
 
+/** A panel of lines over days: its title, and the lines' names and numbers. */
+type DayPanel = readonly [
+  title: string,
+  lines: readonly (readonly [name: string, of: DayNumber])[],
+];
+
 function dayLines(
-  { days, startSeconds = 0 }: DataStatistics,
+  { days, startSeconds }: DataStatistics,
   width: number,
-  series: readonly (readonly [name: string, of: DayNumber])[],
-): ReturnType<typeof drawLines> {
+  panels: readonly DayPanel[],
+): Drawing {
   const count = days.length;
-  const step = daysAPoint(count);
+  const step = daysPerPoint(count);
   const points = Math.ceil(count / step);
   const first = days[0]?.day ?? 0;
   const last = days[count - 1]?.day ?? 0;
-  const lines = series.map(([name, of]): Line => {
+  const line = ([name, of]: readonly [string, DayNumber]): Line => {
     const y = Array.from({ length: points }, (_, at) => {
       const some = days.slice(at * step, (at + 1) * step);
       return some.reduce((sum, day) => sum + of(day), 0) / some.length;
     });
-    const x = y.map((_, at) => first + at * step);
-    return { name, x, y };
+    return { name, x: y.map((_, at) => first + at * step), y };
+  };
+  const partial = partialDays(days).map((day) => {
+    return first + Math.floor((day - first) / step) * step;
   });
-  let most = 0;
-  for (const { y } of lines) {
-    for (let at = 0; at < y.length; at++) most = Math.max(most, y[at]);
-  }
-  const top = roundUp(most);
   return drawLines(
     {
-      axes: {
-        x: {
-          title: "day",
-          range: [first, Math.max(last, first + 1)],
-          ticks: dayTicks(startSeconds, first, last, Math.ceil(width / 75)),
-        },
-        y: {
-          title: "number a day",
-          range: [0, top],
-          ticks: roundTicks(0, top, 5),
-        },
-      },
-      lines,
+      x: dayAxis(startSeconds, first, last),
+      panels: panels.map(([title, some]) => {
+        const lines = some.map(line);
+        const most = lines.reduce((most, { y }) => {
+          return Math.max(most, ...Array.from(y));
+        }, 0);
+        return { y: countAxis(title, most), lines };
+      }),
+      partial: { at: partial, text: "day not complete" },
       empty: NONE,
     },
     width,
-    PLOT_HEIGHT + 20,
+    panels.length > 1 ? PANEL_HEIGHT : PLOT_HEIGHT + 20,
   );
 }
 
 function scenarioDaysFigure(statistics: DataStatistics): Figure {
-  const { scenarios, days } = statistics;
+  const { scenarios } = statistics;
   const shown = scenarios.slice(0, LINES_MAX);
-  const left = scenarios.length > shown.length
-    ? ` Only the first ${LINES_MAX} of ${scenarios.length} scenarios are drawn.`
-    : "";
+  const left = scenarios.length - shown.length;
+  const leftOut = [
+    ...left > 0
+      ? [`Not drawn: ${some(left, "more scenario")}, in the table.`]
+      : [],
+    daysNote(statistics) ?? "",
+  ].join(" ").trim();
   return {
     id: "scenario_days",
     title: "Frauds per day by scenario",
+    name: "TX_FRAUD_SCENARIO",
     description: scenarios.length === 0
       ? NO_FRAUDS
-      : `A line for each of ${
-        shown.map((one) => scenarioName(one.scenario)).join("; ")
-      }.` +
-        `${left}${meansNote(days.length)}`,
+      : `Lines: ${shown.map((one) => scenarioName(one.scenario)).join("; ")}.`,
+    leftOut: scenarios.length === 0 ? undefined : leftOut || undefined,
     draw: (width) =>
-      scenarios.length === 0 ? drawBars([], width, NO_FRAUDS) : dayLines(
-        statistics,
-        width,
-        shown.map(({ scenario }, at) => {
-          return [scenarioName(scenario), (day) => day.byScenario[at]] as const;
-        }),
-      ),
+      scenarios.length === 0
+        ? emptyDrawing(width, NO_FRAUDS)
+        : dayLines(statistics, width, [
+          [
+            "frauds per day",
+            shown.map(({ scenario }, at) => {
+              return [
+                scenarioName(scenario),
+                (day) => day.byScenario[at],
+              ] as const;
+            }),
+          ],
+        ]),
   };
 }
 
@@ -410,6 +423,7 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
   return {
     id: "scenarios",
     title: "Frauds by scenario",
+    name: "TX_FRAUD_SCENARIO",
     description: scenarios.length === 0 ? NO_FRAUDS : scenarios.map((one) => {
       return `${scenarioName(one.scenario)}: ${some(one.frauds, "fraud")}, ${
         share(one)
@@ -425,6 +439,7 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
         })),
         width,
         NO_FRAUDS,
+        "number of frauds",
       ),
   };
 }

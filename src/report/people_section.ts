@@ -1,13 +1,14 @@
 /** The section on customers and terminals: first rows, summaries, and one customer's terminals. */
 import type { Customer, Terminal } from "../payment/payment.ts";
+import { grouped } from "../dashboard/page/scale.js";
 import {
   CUSTOMER_RECORD,
   type ProfileField,
   TERMINAL_RECORD,
 } from "../payment/profile_json.ts";
 import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
-import { drawPlane, isInReach } from "./plane_chart.ts";
-import { grouped, threeDigits } from "./scale.ts";
+import { evenDigits, some } from "./numbers.ts";
+import { drawPlane, isInReach, thinning } from "./plane_chart.ts";
 
 const ROWS_SHOWN = 5;
 
@@ -62,14 +63,14 @@ export function peopleSection(data: ReportData): Section {
   const blocks: Block[] = [];
   if (customers) {
     blocks.push(
-      firstRows("customers", customers, CUSTOMER_RECORD),
-      summaryTable("customers", customers, CUSTOMER_RECORD),
+      firstRows("customer", customers, CUSTOMER_RECORD),
+      summaryTable("customer", customers, CUSTOMER_RECORD),
     );
   }
   if (terminals) {
     blocks.push(
-      firstRows("terminals", terminals, TERMINAL_RECORD),
-      summaryTable("terminals", terminals, TERMINAL_RECORD),
+      firstRows("terminal", terminals, TERMINAL_RECORD),
+      summaryTable("terminal", terminals, TERMINAL_RECORD),
     );
   }
   const figure = reachFigure(data);
@@ -77,8 +78,8 @@ export function peopleSection(data: ReportData): Section {
   if (!customers || !terminals) {
     const missing = customers ? "terminals" : terminals ? "customers" : "both";
     const text = missing === "both"
-      ? "Where customers and terminals lie is not known: the source has payments only."
-      : `Where ${missing} lie is not known: the source has none of them.`;
+      ? "The source has payments only: it does not say where customers and terminals are."
+      : `The source does not say where ${missing} are.`;
     blocks.push({ kind: "text", text });
   }
   return { id: "people", heading: "Customers and terminals", blocks };
@@ -90,7 +91,7 @@ function firstRows<Profile>(
   record: readonly ProfileField<Profile>[],
 ): Block {
   const table: Table = {
-    caption: `The first of ${grouped(profiles.length)} ${noun}`,
+    caption: `The first of ${some(profiles.length, noun)}`,
     header: record.map(({ name }) => name),
     rows: profiles.slice(0, ROWS_SHOWN).map((profile) =>
       record.map(({ key }, at) => {
@@ -109,13 +110,15 @@ function summaryTable<Profile>(
   record: readonly ProfileField<Profile>[],
 ): Block {
   const table: Table = {
-    caption: `All ${grouped(profiles.length)} ${noun}`,
-    header: ["field", "least", "mean", "median", "most"],
+    caption: profiles.length === 1
+      ? `The only ${noun}`
+      : `All ${some(profiles.length, noun)}`,
+    header: ["field", "smallest", "mean", "median", "greatest"],
     named: true,
     rows: record.slice(1).map(({ name, key }) => {
       const values = profiles.map((profile) => Number(profile[key]));
       const { min, mean, median, max } = summarise(values);
-      return [name, ...[min, mean, median, max].map(threeDigits)];
+      return [name, ...evenDigits([min, mean, median, max])];
     }),
   };
   return { kind: "table", table };
@@ -132,6 +135,7 @@ function reachFigure(data: ReportData): Figure | undefined {
   const count = grouped(reached.length);
   const distance = ({ x, y }: Terminal) =>
     Math.sqrt((x - customer.x) ** 2 + (y - customer.y) ** 2);
+  const step = thinning(terminals.length - reached.length);
   const listed = reached.slice(0, LISTED_MAX);
   const rest = listed.length < reached.length
     ? `, the first ${LISTED_MAX} of ${count}`
@@ -140,16 +144,16 @@ function reachFigure(data: ReportData): Figure | undefined {
     id: "reach",
     title: `Terminals of customer ${id} within radius ${radius}`,
     description:
-      `Customer ${id} (diamond) lies at x ${grouped(customer.x, 1)}, ` +
-      `y ${grouped(customer.y, 1)}. Of ${
-        grouped(terminals.length)
-      } terminals ` +
-      `${count} ${
-        reached.length === 1 ? "lies" : "lie"
+      `Customer ${id} is at x ${grouped(customer.x, 1)}, y ${
+        grouped(customer.y, 1)
+      }. ${count} of ${some(terminals.length, "terminal")} ${
+        reached.length === 1 ? "is" : "are"
       } within the circle of radius ` +
-      `${radius} (dots); the others are small points in the whole plane and ` +
-      "crosses in the nearer view. Where there are very many, only some of " +
-      "these are drawn.",
+      `${radius}.`,
+    leftOut: step > 1
+      ? `Drawn on the whole plane: one in ${step} of the terminals outside ` +
+        "the circle."
+      : undefined,
     draw: (width) => drawPlane({ customer, terminals, radius }, width),
     values: {
       caption: `Terminals within reach of customer ${id}${rest}`,

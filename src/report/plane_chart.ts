@@ -3,7 +3,15 @@
  * beside it (below it where it is narrow) what lies around one customer.
  */
 import type { Customer, Terminal } from "../payment/payment.ts";
-import { type Drawing, element, label, round } from "./svg.ts";
+import { numberTicks } from "../dashboard/page/scale.js";
+import {
+  type Drawing,
+  label,
+  round,
+  type Shape,
+  shape,
+  textLines,
+} from "../dashboard/page/shape.js";
 
 /** Side of the square. */
 export const SIDE = 100;
@@ -25,6 +33,12 @@ const LEFT = 32;
 const TOP = 22;
 const BOTTOM = 40;
 const SIDE_BY_SIDE = 480;
+
+const LEGEND = "Diamond: the customer. Dots: terminals within the circle. " +
+  "Points, and crosses in the nearer view: other terminals.";
+
+/** Room of a tick. */
+const TICK_ROOM = 48;
 
 /** A customer and all terminals. */
 export interface PlaneChart {
@@ -54,7 +68,6 @@ interface View {
   readonly size: number;
   readonly centre: readonly [number, number];
   readonly reach: number;
-  readonly step: number;
   /** Whether there is room for shapes that differ. */
   readonly shapes: boolean;
 }
@@ -73,7 +86,6 @@ export function drawPlane(chart: PlaneChart, width: number): Drawing {
     size,
     centre: [SIDE / 2, SIDE / 2],
     reach: SIDE / 2,
-    step: 20,
     shapes: false,
   };
   const near: View = {
@@ -83,26 +95,19 @@ export function drawPlane(chart: PlaneChart, width: number): Drawing {
     size,
     centre: [customer.x, customer.y],
     reach: radius * NEAR_RADII,
-    step: stepOf(radius),
     shapes: true,
   };
-  const height = near.y + size + BOTTOM;
-  const shapes = drawView(far, chart, DOTS_MAX) +
-    drawView(near, chart, NEAR_MAX);
-  return { width, height, shapes };
+  const bottom = near.y + size + BOTTOM;
+  const legend = textLines(LEGEND, width);
+  const shapes = [
+    ...drawView(far, chart, DOTS_MAX),
+    ...drawView(near, chart, NEAR_MAX),
+    ...legend.map((line, at) => label(line, 0, bottom + 12 + 17 * at, "ink")),
+  ];
+  return { width, height: bottom + 17 * legend.length, shapes };
 }
 
-/** Distance of the nearer view's ticks. */
-function stepOf(radius: number): number {
-  const power = 10 ** Math.floor(Math.log10(radius));
-  return radius / power < 2
-    ? power / 2
-    : radius / power < 5
-    ? power
-    : 2 * power;
-}
-
-function drawView(view: View, chart: PlaneChart, most: number): string {
+function drawView(view: View, chart: PlaneChart, most: number): Shape[] {
   const { x, y, size, centre, reach } = view;
   const [low, bottom] = [centre[0] - reach, centre[1] - reach];
   const unit = size / (2 * reach);
@@ -124,7 +129,7 @@ function drawView(view: View, chart: PlaneChart, most: number): string {
   const dots = inside.map((terminal) => {
     const cx = placeX(terminal.x);
     const cy = placeY(terminal.y);
-    return element("circle", { class: "f0", cx, cy, r: radius });
+    return shape("circle", { class: "f0", cx, cy, r: radius });
   });
   const points = outside.map((terminal) => {
     const px = round(placeX(terminal.x));
@@ -135,13 +140,13 @@ function drawView(view: View, chart: PlaneChart, most: number): string {
   const { customer } = chart;
   return [
     label(view.title, x, y - 8, "ink"),
-    element("rect", { class: "axis", x, y, width: size, height: size }),
+    shape("rect", { class: "axis", x, y, width: size, height: size }),
     ...ticks(view, placeX, placeY),
-    element("path", { class: "back", d: points.join("") || undefined }),
+    shape("path", { class: "back", d: points.join("") || undefined }),
     ...dots,
     circle(view, chart, placeX(customer.x), placeY(customer.y), unit),
     customerMark(placeX(customer.x), placeY(customer.y)),
-  ].join("");
+  ];
 }
 
 /** The circle of the radius, cut off where it leaves the view. */
@@ -151,14 +156,14 @@ function circle(
   cx: number,
   cy: number,
   unit: number,
-): string {
+): Shape {
   const r = radius * unit;
   const within = cx - r >= x && cx + r <= x + size && cy - r >= y &&
     cy + r <= y + size;
-  const shape = element("circle", { class: "s1 thin", cx, cy, r });
-  if (within) return shape;
+  const drawn = shape("circle", { class: "s1 thin", cx, cy, r });
+  if (within) return drawn;
   // A separate view clips without an id, which would have to be unique.
-  return element(
+  return shape(
     "svg",
     {
       x,
@@ -167,13 +172,13 @@ function circle(
       height: size,
       viewBox: `${round(x)} ${round(y)} ${round(size)} ${round(size)}`,
     },
-    shape,
+    drawn,
   );
 }
 
-function customerMark(x: number, y: number): string {
+function customerMark(x: number, y: number): Shape {
   const d = `M${round(x)} ${round(y - 6)}l6 6l-6 6l-6 -6Z`;
-  return element("path", { class: "f1", d });
+  return shape("path", { class: "f1", d });
 }
 
 function cross(x: number, y: number): string {
@@ -181,23 +186,18 @@ function cross(x: number, y: number): string {
 }
 
 function ticks(
-  { x, y, size, centre, reach, step }: View,
+  { x, y, size, centre, reach }: View,
   placeX: (value: number) => number,
   placeY: (value: number) => number,
-): string[] {
-  const marks = (middle: number) => {
-    const first = Math.ceil((middle - reach) / step - 1e-9);
-    const last = Math.floor((middle + reach) / step + 1e-9);
-    return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => {
-      return Number(((first + at) * step).toPrecision(12));
-    });
-  };
+): Shape[] {
+  const marks = (middle: number) =>
+    numberTicks(middle - reach, middle + reach, size / TICK_ROOM);
   return [
-    ...marks(centre[0]).map((value) => {
-      return label(String(value), placeX(value), y + size + 16, "", "middle");
+    ...marks(centre[0]).map(({ value, text }) => {
+      return label(text, placeX(value), y + size + 16, "", "middle");
     }),
-    ...marks(centre[1]).map((value) => {
-      return label(String(value), x - 5, placeY(value) + 4, "", "end");
+    ...marks(centre[1]).map(({ value, text }) => {
+      return label(text, x - 5, placeY(value) + 4, "", "end");
     }),
     label("x and y in units of the plane", x + size, y + size + 33, "", "end"),
   ];
@@ -210,4 +210,9 @@ function thinned(
 ): readonly Terminal[] {
   const step = Math.ceil(terminals.length / most);
   return step <= 1 ? terminals : terminals.filter((_, at) => at % step === 0);
+}
+
+/** The whole plane shows one in so many of `outside` terminals. */
+export function thinning(outside: number): number {
+  return Math.ceil(outside / DOTS_MAX);
 }

@@ -11,7 +11,8 @@ import type { ModelCurves } from "./model_curves.ts";
 import { overviewSection, scenarioName } from "./payment_sections.ts";
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
-import { dayTicks, grouped, percent, threeDigits } from "./scale.ts";
+import { dayTicks, grouped, percent } from "../dashboard/page/scale.js";
+import { evenDigits, some, threeDigits } from "./numbers.ts";
 
 /** Width of the text. */
 export const TEXT_COLUMNS = 80;
@@ -103,7 +104,7 @@ function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
       const some = days.slice(at * step, (at + 1) * step);
       return some.reduce((sum, day) => sum + of(day), 0) / some.length;
     });
-  const note = step > 1 ? `, mean of ${step} days a column` : "";
+  const note = step > 1 ? `, mean of ${step} days per column` : "";
   const first = days[0].day;
   const last = days[days.length - 1].day;
   const axis = dayTicks(startSeconds, first, last, 5).map((tick) => {
@@ -132,16 +133,22 @@ function amounts({ firstAmounts, days }: DataStatistics): string[] {
     return { column, text: threeDigits(column * width) };
   });
   const beyond = above > 0
-    ? `; ${grouped(above)} above ${threeDigits(bins * width)} are not drawn`
+    ? `; not drawn: ${some(above, "payment")} of ` +
+      `${threeDigits(bins * width)} or more`
     : "";
   return [
     ...wrapped(
-      `Payments by amount, first ${Math.min(FIRST_DAYS, days.length)} days, ` +
-        `${threeDigits(width)} a column${beyond}`,
+      `Payments by amount, first ${firstDays(days.length)}, ` +
+        `${threeDigits(width)} per column${beyond}`,
     ),
     ...columnChart([...counts], 5),
     axisLine(bins < 24 ? axis.slice(0, 1) : axis),
   ];
+}
+
+/** "day", or "10 days". */
+function firstDays(count: number): string {
+  return count === 1 ? "day" : `${Math.min(FIRST_DAYS, count)} days`;
 }
 
 function times({ firstTimes, firstAmounts, days }: DataStatistics): string[] {
@@ -153,10 +160,8 @@ function times({ firstTimes, firstAmounts, days }: DataStatistics): string[] {
     return { column: 2 * hour, text: `${hour}:00` };
   });
   return [
-    `Payments by time of day, first ${
-      Math.min(FIRST_DAYS, days.length)
-    } days, ` +
-    "half an hour a column",
+    `Payments by time of day, first ${firstDays(days.length)}, ` +
+    "half an hour per column",
     ...columnChart(halves, 5),
     axisLine(axis),
   ];
@@ -194,8 +199,9 @@ function features({ features, payments }: DataStatistics): string[] {
       ["", "genuine", "fraud", "corr."],
       ...features.map(({ name, moments: [genuine, fraud], correlation }) => [
         fitted(name, 35),
-        threeDigits(genuine.count === 0 ? NaN : genuine.mean),
-        threeDigits(fraud.count === 0 ? NaN : fraud.mean),
+        ...evenDigits([genuine, fraud].map(({ count, mean }) => {
+          return count === 0 ? NaN : mean;
+        })),
         Number.isNaN(correlation)
           ? "none"
           : (correlation > 0 ? "+" : "") + grouped(correlation, 3),
@@ -209,8 +215,8 @@ function modelLines(model: ModelCurves): string[] {
   const { usual, days, rows, frauds } = model;
   return [
     ...wrapped(
-      `${model.name}, judged by ${model.period}: ${grouped(rows)} payments, ` +
-        `${grouped(frauds)} frauds`,
+      `${model.name}, judged by ${model.period}: ${some(rows, "payment")}, ` +
+        `${some(frauds, "fraud")}`,
     ),
     `AUC ROC ${grouped(model.aucRoc, 3)}, average precision ` +
     grouped(model.averagePrecision, 3),

@@ -1,7 +1,7 @@
 /**
  * The processor's first stage: checks each payment (readable, in its place,
  * plausible, duplicate, late, in this order), adds the customer features, and
- * hands the rows on in packs by terminal. All of it is a function of the log.
+ * passes the rows on in packs by terminal. Its output is a function of the log.
  */
 import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
@@ -56,7 +56,7 @@ import {
   TRANSACTION_TOPIC,
 } from "../stream/topics.ts";
 
-/** The first stage: about 4,000 payments a step. */
+/** The first stage: about 4,000 payments per step. */
 const STAGE: Stage = {
   group: CUSTOMER_GROUP,
   input: TRANSACTION_TOPIC,
@@ -66,7 +66,7 @@ const STAGE: Stage = {
   markedBytes: 1024,
 };
 
-/** The first stage of a stream. `commits` reads the commits of all partitions for the alignment; `startSeconds` is midnight of the first day for a stream of others. */
+/** The first stage of a stream. `commits` reads the commits of all partitions for the alignment; `startSeconds` is midnight of the first day, for payments of another program. */
 export function customerStage(
   context: StreamContext,
   commits: CommitReader,
@@ -192,7 +192,7 @@ class CustomerWork implements RecoverableWork {
     return row.timeSeconds < this.#bound ? "accept" : "look";
   }
 
-  /** Looks at the other partitions, once in a step. */
+  /** Reads the other partitions' progress, once per step. */
   async look(): Promise<Hold | undefined> {
     const { timeSeconds } = this.#row;
     if (!this.#hasLooked) this.#bound = await this.#alignment.look();
@@ -236,7 +236,7 @@ class CustomerWork implements RecoverableWork {
     return [{ id, partition: this.#partitioner.partition(terminalId) }];
   }
 
-  /** Old packs do not say where a payment lay that had another place. */
+  /** Old packs do not say where a misplaced payment lay. */
   isUncertain(): boolean {
     const home = this.#placement.partition(this.#row.customerId);
     return this.#hasOldPacks && home !== this.#partition;

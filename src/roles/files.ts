@@ -1,9 +1,9 @@
 /**
- * The files role: keeps what leaves the processor in one file an event day,
+ * The files role: writes the processor's output to one file per event day,
  * exactly once across restarts. Rows are appended to DATE.part; a manifest
  * holds the offset of each partition and the length of each file, so that a
- * start cuts off what the manifest does not know and goes on there. A complete
- * day is sorted by TRANSACTION_ID and renamed.
+ * start truncates what the manifest does not list and continues there. A
+ * complete day is sorted by TRANSACTION_ID and renamed.
  */
 import { join } from "node:path";
 import { DataError } from "../base/error.ts";
@@ -30,10 +30,10 @@ import {
   TRANSACTION_TOPIC,
 } from "../stream/topics.ts";
 
-/** Rows are on disk at the latest so much after they were read. */
+/** Rows are on disk at most this long after they were read. */
 const FLUSH_MS = 200;
 
-/** Keeps files until the sink topic is complete and kept, or the context's signal. */
+/** Writes files until the sink topic is complete and written, or the context's signal. */
 export async function runFiles(
   context: StreamContext,
   files: NonNullable<RunSettings["files"]>,
@@ -90,15 +90,15 @@ async function keepFiles(
     }
     if (ended) { while (!signal.aborted && folder.verifyNext()); }
     if (ended || signal.aborted) return;
-    // Nothing to do: time to see whether the days of former runs are whole.
+    // Nothing to do: verify the days of former runs.
     if (!moved && !folder.verifyNext()) await log.changed(50, signal);
   }
 }
 
 /**
- * Opens the folder and sees to it that it goes on where the log does. A power
- * cut may have taken records from the end of the log that the files hold
- * already; what comes in their place may be others, so the folder is filled
+ * Opens the folder and makes sure that it continues where the log does. A power
+ * cut may have removed records from the end of the log that the files hold
+ * already. Other records may take their place, so the folder is then filled
  * again from the beginning.
  */
 async function openFolder(
@@ -156,7 +156,7 @@ async function openFolder(
   return folder;
 }
 
-/** Whether the last record that a folder has taken is another one in the log now. */
+/** Whether the log now has another record in place of the last one that a folder has taken. */
 async function isOther(
   log: Log,
   partition: number,
@@ -167,7 +167,7 @@ async function isOther(
   return !await holdsRecord(log, SINK_TOPIC, partition, mark);
 }
 
-/** The first day of which the log holds all payments; undefined if it holds all there were. */
+/** The first day of which the log holds all payments; undefined if it holds all days. */
 async function firstWholeDay(
   { log, parameters }: StreamContext,
 ): Promise<string | undefined> {
@@ -181,7 +181,7 @@ async function firstWholeDay(
     first = Math.max(first ?? 0, timestamp / 1000);
   }
   if (first === undefined) return undefined;
-  // What is gone may be that much newer than what is left.
+  // Deleted records may be this much newer than the remaining ones.
   return formatDate(first + parameters.latenessSeconds + DAY_SECONDS);
 }
 

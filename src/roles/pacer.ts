@@ -3,21 +3,21 @@ import { setImmediate } from "node:timers/promises";
 import { type Clock, REAL_CLOCK, rest } from "../base/clock.ts";
 import type { Pace } from "./role.ts";
 
-/** Time between two looks at the clock, so that an append holds several rows. */
+/** Time between two checks of the clock, so that an append holds several rows. */
 const TICK_MS = 5;
 /**
  * A transaction costs a cluster the same for one payment as for thousands: the
- * next append waits as long as the last one took, up to so much.
+ * next append waits as long as the last one took, up to this.
  */
 const REST_MAX_MS = 50;
-/** After a pause of the process at most so much is caught up at once. */
+/** After a pause of the process, at most this much time is caught up at once. */
 const BURST_MS = 1000;
 
 /** Says how many rows are due. */
 export interface Pacer {
   /**
    * Waits until at least one of the rows `from` … `from + wanted - 1` is due
-   * and gives their number; 0 when stopped. `timeSeconds` are their times.
+   * and returns how many are; 0 when stopped. `timeSeconds` are their times.
    */
   take(timeSeconds: Int32Array, from: number, wanted: number): Promise<number>;
 }
@@ -98,7 +98,7 @@ function speedupPacer(
         const now = clock.now();
         const next = times[from] * 1000 / factor;
         origin ??= now - next;
-        // After a pause the stream goes on from here.
+        // After a pause the stream continues from here.
         origin = Math.max(origin, now - BURST_MS - next);
         const reached = (now - origin) * factor / 1000;
         let rows = 0;

@@ -1,8 +1,8 @@
 /**
- * The writer's second half: puts what the prediction topic holds into the
- * store. As with the payments the rows go first and the offset after them, and
- * a crash repeats some rows with the same values. It begins when a scorer has
- * declared itself, and ends at once where the payments are stored and none has.
+ * The writer's second half: stores the records of the prediction topic. As with
+ * payments, it stores the rows before the offset, so a crash repeats some rows
+ * with the same values. It begins when a scorer has declared itself, and ends
+ * at once if all payments are stored and no scorer has.
  */
 import { rest } from "../base/clock.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
@@ -38,7 +38,7 @@ import {
   type WriterBounds,
 } from "../stream/writer_position.ts";
 
-/** How often is looked whether there is a scorer. */
+/** How often the role checks whether there is a scorer, in milliseconds. */
 const LOOK_MS = 200;
 
 /** How the writer of predictions is run. */
@@ -60,7 +60,7 @@ export async function runPredictionWriter(
   if (isStored) context.logger.info("all predictions are stored");
 }
 
-/** The writer of a stream's predictions, with its table looked at. */
+/** The writer of a stream's predictions, with its table checked. */
 export async function predictionStage(
   context: StreamContext,
   options: Omit<PredictionWriterOptions, "stored">,

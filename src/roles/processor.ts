@@ -1,6 +1,6 @@
 /**
- * The processor: both stages side by side. Each ends when its topic is
- * complete and taken.
+ * The processor: both stages concurrently. Each ends when its topic is complete
+ * and read.
  */
 import { CommitReader } from "../stream/commit.ts";
 import { runStage } from "../stream/stage.ts";

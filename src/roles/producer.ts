@@ -1,7 +1,7 @@
 /**
  * The producer: publishes the customers and terminals once, then the payments
- * of day after day, at its pace. Each batch of payments and the position
- * behind it are one atomic append, so that a restart goes on exactly there.
+ * of day after day, at its pace. Each batch of payments and the position behind
+ * it are one atomic append, so that a restart continues exactly there.
  */
 import { ConfigError } from "../base/error.ts";
 import type { Append } from "../log/log.ts";

@@ -1,6 +1,6 @@
 /**
- * Fills a store again from the log: what it holds of any stream is removed,
- * then the writers store what is there, as they always do, and end.
+ * Fills a store again from the log: its rows of any stream are removed, then
+ * the writers store what the log holds, as they always do, and end.
  */
 import { DataError } from "../base/error.ts";
 import { type Log, readRange } from "../log/log.ts";
@@ -22,9 +22,9 @@ import { runWriter } from "./writer.ts";
 
 /** How a store is filled again. */
 export interface RebuildOptions {
-  /** The store, to which nobody else writes meanwhile. */
+  /** The store; no other process may write to it meanwhile. */
   readonly store: Store;
-  /** Midnight of the first day for a stream of others. */
+  /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
   /** Whether the store may lack what the log no longer holds. */
   readonly acceptMissingStart: boolean;
@@ -36,7 +36,7 @@ export interface RebuildOptions {
  * Clears the store and fills it with what the log holds now, unless the
  * context's signal ends it. Throws DataError, and leaves the store as it is, if
  * the log no longer holds everything and that is not accepted, or if a writer
- * of the stream is at work.
+ * of the stream is running.
  */
 export async function rebuild(
   context: StreamContext,
@@ -114,7 +114,7 @@ const SCORER_STAGE: Source = {
   output: PREDICTION_TOPIC,
 };
 
-/** Throws DataError if a topic holds fewer records than the stage before it has written: then the store may be all that is left. */
+/** Throws DataError if a topic holds fewer records than the stage before it has written: then the store may be the only copy. */
 async function requireWritten(
   log: Log,
   { group, input, output }: Source,
@@ -135,9 +135,8 @@ async function requireWritten(
   if (held >= written) return;
   throw new DataError(
     `${output} holds ${held} records, but ${group} has written ${written}: ` +
-      `the log has lost some, and the store would lack them. It was left as ` +
-      `it is; to clear it and fill it with what remains, add ` +
-      `--accept-missing-start`,
+      `the log has lost some, and the store would lack them; to clear it and ` +
+      `fill it with what remains, add --accept-missing-start`,
   );
 }
 
@@ -157,9 +156,8 @@ async function requireWhole(
       : `only what came from ${formatDate(timestamps[0] / 1000)} on`;
     throw new DataError(
       `${name} partition ${partition} begins at offset ${start}, so the log ` +
-        `holds ${since}: the store would lack what came before. It was left ` +
-        `as it is; to clear it and fill it with what remains, add ` +
-        `--accept-missing-start`,
+        `holds ${since}: the store would lack what came before; to ` +
+        `clear it and fill it with what remains, add --accept-missing-start`,
     );
   }
 }

@@ -23,7 +23,7 @@ export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
 export interface RunSettings {
-  /** The data folder, where log or store are in one. */
+  /** The data folder, if log or store have one. */
   readonly folder: string | undefined;
   /** Where the log is. */
   readonly log: LogSettings;
@@ -40,7 +40,7 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
-  /** Whether the stages begin with what is left of topics whose beginning was deleted before anyone had read it. */
+  /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */
   readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
   readonly workers: number;
@@ -50,11 +50,11 @@ export interface RunSettings {
   readonly keepDays: number | undefined;
   /** Folder of the processor's snapshots of a stream on Kafka, where any are kept. */
   readonly stateFolder: string | undefined;
-  /** How payments are scored, where they are. */
+  /** How payments are scored, if they are. */
   readonly scoring: ScoringSettings | undefined;
-  /** How models are trained meanwhile, where they are. */
+  /** How models are trained meanwhile, if they are. */
   readonly training: TrainingSettings | undefined;
-  /** The folder of the files role, where it is asked for. */
+  /** The folder of the files role, if it runs. */
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
     | undefined;
@@ -66,7 +66,7 @@ export interface ScoringSettings {
   readonly model: ModelPlace;
   /** Which payments are alerts. */
   readonly policy: AlertPolicy;
-  /** Which predictions say what made them. */
+  /** Which predictions explain their score. */
   readonly explain: "alerts" | "all";
 }
 
@@ -74,7 +74,7 @@ export interface ScoringSettings {
 export interface TrainingSettings {
   /** The folder of the registry. */
   readonly folder: string;
-  /** The first champion's file, where one is given. */
+  /** The first champion's file, if one is given. */
   readonly first: string | undefined;
   /** Event days between two challengers. */
   readonly everyDays: number;
@@ -89,5 +89,5 @@ export type Pace =
   | { readonly kind: "max" }
   /** Payments per second. */
   | { readonly kind: "rate"; readonly perSecond: number }
-  /** Event time so many times faster than the clock. */
+  /** How many times faster than the clock event time runs. */
   | { readonly kind: "speedup"; readonly factor: number };

@@ -1,6 +1,6 @@
 /**
  * The thread of one role: opens the log (and the store) of the run's settings
- * for itself, runs the role, and tells the supervisor how it ended.
+ * for itself, runs the role, and reports to the supervisor how it ended.
  */
 import { join } from "node:path";
 import { openLog } from "../log/open_log.ts";
@@ -26,11 +26,11 @@ import { runWriter } from "./writer.ts";
 export interface RoleWork {
   /** What it runs. */
   readonly role: Role;
-  /** What the role is called in the logs: processor-2 where there are several. */
+  /** The role's name in the logs, such as processor-2 where there are several. */
   readonly name: string;
   /** The stream and how it is run. */
   readonly settings: RunSettings;
-  /** How its logs are written. */
+  /** The format and level of its logs. */
   readonly log: Omit<LoggerOptions, "write">;
 }
 
@@ -38,7 +38,7 @@ export interface RoleWork {
 export type FromRole =
   /** The payments before `nextId` are published. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** Payments were stored, these among them. */
+  /** Payments were stored, including these. */
   | {
     readonly kind: "stored";
     readonly count: number;
@@ -52,7 +52,7 @@ export type FromRole =
     readonly rows: number;
   };
 
-/** At most so many payments of one write are timed. */
+/** Most payments of one write that are timed. */
 const SAMPLE_MAX = 16;
 
 runThread(runRole);
@@ -153,7 +153,7 @@ async function runRole(
         startSeconds,
         syncStore: () => {
           const { store } = settings;
-          // What is no longer in the WAL SQLite has synced itself.
+          // SQLite itself has synced what is no longer in the WAL.
           if (store.kind !== "embedded") return;
           syncIfThere(`${storePath(store.folder)}-wal`);
         },
@@ -172,7 +172,7 @@ function snapshotFolder(
   return join(stateFolder, identity.id);
 }
 
-/** Whether nobody else can write to the store: the folder's lock sees to that. */
+/** Whether no other process can write to the store, because of the folder's lock. */
 function isOnlyWriter({ log, store }: RunSettings): boolean {
   return log.kind === "embedded" && store.kind === "embedded";
 }
@@ -188,7 +188,7 @@ function storedNow(
   return { kind: "stored", count, ids, at: now() };
 }
 
-/** Milliseconds on the clock that all threads share. */
+/** Milliseconds of a clock that all threads share. */
 function now(): number {
   return performance.timeOrigin + performance.now();
 }

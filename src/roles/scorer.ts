@@ -6,8 +6,8 @@
 import { FeatureJsonReader } from "../features/feature_row.ts";
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { featureCount } from "../features/parameters.ts";
-import { ModelError } from "../base/error.ts";
 import { AlertJudge } from "../scoring/alert_policy.ts";
+import { CellScorer } from "../scoring/cell_scorer.ts";
 import {
   type RecordBatch,
   type RecordBatchBuilder,
@@ -59,7 +59,7 @@ const STAGE: Stage = {
   limit: { records: 4096, bytes: 4 << 20 },
   writesLetters: false,
   markedBytes: 1024,
-  // One that comes later begins with the payments that are kept.
+  // A scorer that joins later begins with the payments that are kept.
   isOptional: true,
 };
 
@@ -67,11 +67,11 @@ const STAGE: Stage = {
 export interface ScorerOptions {
   /** Model, policy, explanations. */
   readonly scoring: ScoringSettings;
-  /** Midnight of the first day for a stream of others. */
+  /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
 }
 
-/** The control topic is looked at this often for a threshold that was applied. */
+/** How often the control topic is read for a new threshold. */
 const THRESHOLD_LOOK_MS = 500;
 
 /** Scores until the sink topic is complete and scored, or the context's signal. */
@@ -129,16 +129,15 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   readonly #json = new PredictionJsonWriter();
   readonly #alerts: AlertJudge;
   #judged: readonly JudgedDay[];
+  readonly #scorer: CellScorer;
   #cells = new Float64Array(0);
-  #values = new Float64Array(0);
-  #scores = new Float64Array(0);
   #startSeconds: number | undefined;
   #stretch: Stretch | undefined;
   /** Rows of the step that are to be scored. */
   #rows = 0;
-  /** Where the row just judged lies. */
+  /** Where the row just judged is. */
   #at = 0;
-  // Declaring itself, the role has just read the control topic.
+  // The role has just read the control topic, to declare itself.
   #lookedMs = performance.now();
 
   constructor(
@@ -160,6 +159,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#judged = judged;
     this.#reader = new FeatureJsonReader(featuresOf(context));
     this.#width = PAYMENT_CELLS + featureCount(featuresOf(context));
+    this.#scorer = new CellScorer(this.#width);
     this.#alerts = new AlertJudge(options.scoring.policy, {
       partition,
       partitions: context.parameters.partitions,
@@ -175,9 +175,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#startSeconds = await control.startSeconds(this.#options.startSeconds);
     this.#rows = 0;
     this.#stretch = undefined;
-    if (this.#scores.length >= count) return;
+    if (this.#cells.length >= count * this.#width) return;
     this.#cells = new Float64Array(count * this.#width);
-    this.#scores = new Float64Array(count);
   }
 
   async refresh(): Promise<void> {
@@ -188,7 +187,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#useApplied();
   }
 
-  /** Takes a threshold that was applied to the stream. */
+  /** Takes a new threshold of the stream. */
   #useApplied(): void {
     const { alertThreshold } = this.#context.control;
     if (alertThreshold !== undefined) this.#alerts.useThreshold(alertThreshold);
@@ -256,26 +255,11 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     rows: number,
     records: RecordBatchBuilder,
   ): Promise<void> {
-    const { scorer, cells: places, version } = model;
-    const { inputs } = scorer;
+    const { scorer: { inputs }, version } = model;
     const cells = this.#cells;
-    const width = places.length;
-    if (this.#values.length < rows * width) {
-      this.#values = new Float64Array(this.#scores.length * width);
-    }
-    const values = this.#values;
-    for (let row = 0; row < rows; row++) {
-      const at = row * this.#width;
-      const to = row * width;
-      for (let i = 0; i < width; i++) values[to + i] = cells[at + places[i]];
-    }
-    const scores = this.#scores.subarray(0, rows);
-    // A scorer within this program answers at once.
-    const pending = scorer.score(values, rows, scores);
-    if (pending) await pending;
+    const scores = await this.#scorer.score(model, cells, rows);
     const offset = await this.#predictionEnd(rows);
     const explainsAll = this.#options.scoring.explain === "all";
-    const into = new Float64Array(width);
     const prediction = {
       score: 0,
       alert: false,
@@ -287,20 +271,12 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     for (let row = 0; row < rows; row++) {
       const at = row * this.#width;
       const score = scores[row];
-      if (!(score >= 0 && score <= 1)) {
-        throw new ModelError(
-          `the model ${version} gives payment ${cells[at + CELL.id]} the ` +
-            `score ${score}, which is not in 0…1; take another model`,
-        );
-      }
       const alert = this.#decide(at, score, offset, emitted + row);
       prediction.score = score;
       prediction.alert = alert;
-      prediction.contributions = undefined;
-      if (scorer.explain && (alert || explainsAll)) {
-        scorer.explain(values, row * width, into);
-        prediction.contributions = into;
-      }
+      prediction.contributions = alert || explainsAll
+        ? this.#scorer.explain(row)
+        : undefined;
       records.writer.whole(cells[at + CELL.id]);
       records.endKey();
       this.#json.write(records.writer, cells, at, prediction);
@@ -348,7 +324,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     return [{ id, partition: this.#state.partition }];
   }
 
-  /** Reads the predictions in a topic, without what is none. */
+  /** Reads the predictions in a topic, and skips other records. */
   reader(): (batch: RecordBatch) => WrittenPrediction[] {
     const reader = new PredictionJsonReader();
     const progress = new Progress(this.#context.parameters);
@@ -374,7 +350,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     };
   }
 
-  /** Judges what was predicted since the oldest open day began once more, to know of it what the judge knew. */
+  /** Judges the predictions since the oldest open day began again, to restore what the judge knew. */
   async replay(): Promise<Replay | undefined> {
     const [first] = this.#judged.toSorted((a, b) => a[4] - b[4]);
     if (first === undefined) return undefined;
@@ -390,7 +366,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       work: new AlertMemory(this.#alerts, firstId),
       done: (found) => {
         if (found === expected) return;
-        logger.warn("not all alerts of the open days are known any more", {
+        logger.warn("some alerts of the open days are no longer in the log", {
           partition,
           found,
           expected,

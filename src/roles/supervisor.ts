@@ -1,7 +1,7 @@
 /**
  * Runs roles side by side, each in its own thread: one that fails stops the
  * rest in order, and a stop reaches all of them. The roles share nothing but
- * the log and the store, so they may as well be separate processes.
+ * the log and the store, so they may also be separate processes.
  */
 import { join } from "node:path";
 import { rest } from "../base/clock.ts";
@@ -37,7 +37,7 @@ import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
  */
 const STOP_MS = 7000;
 
-/** How often is looked whether the topics still have the stream's partitions. */
+/** How often the supervisor checks that the topics still have the stream's partitions, in milliseconds. */
 const LOOK_MS = 2000;
 
 /** How a stream is opened. */
@@ -46,9 +46,9 @@ export interface StreamOptions {
   readonly settings: RunSettings;
   /** The roles that this process will run. */
   readonly roles: readonly Role[];
-  /** Where the log says what happens to it, and the supervisor what it does. */
+  /** The logger of the log's reports and of the supervisor. */
   readonly logger: Logger;
-  /** Ends the opening where it waits for a server. */
+  /** Ends the opening while it waits for a server. */
   readonly signal: AbortSignal;
 }
 
@@ -62,7 +62,7 @@ export interface SuperviseOptions {
   readonly latency: LatencyMeter;
 }
 
-/** A stream that this process has roles in. */
+/** A stream in which this process runs roles. */
 export class Stream implements AsyncDisposable {
   /** This thread's view of the log. */
   readonly log: Log;
@@ -86,10 +86,10 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * Makes or opens the stream of the settings. In a folder it takes the roles'
-   * locks; on Kafka the roles share their work, and a second producer fences
-   * the first. Undefined if it was stopped meanwhile. Throws ConfigError if
-   * the stream has other parameters, DataError if another process has one of
+   * Creates or opens the stream of the settings. In a folder it takes the
+   * roles' locks; on Kafka the roles share their work, and a second producer
+   * fences the first. Undefined if it was stopped meanwhile. Throws ConfigError
+   * if the stream has other parameters, DataError if another process has one of
    * the roles, LogError if the log cannot be reached.
    */
   static async open(options: StreamOptions): Promise<Stream | undefined> {
@@ -113,10 +113,10 @@ export class Stream implements AsyncDisposable {
       await agree(log, control, parameters);
       if (logSettings.kind === "embedded") keepIdentity(logSettings.folder);
       if (settings.acceptsMissingStart) await acceptMissingStart(log, control);
-      // The writer must know before it could think that all is done.
+      // The writer must know this before it may consider the work complete.
       if (roles.includes("scorer")) await control.declareScored();
     } catch (error) {
-      // It waited for the log's lock when it was stopped.
+      // The stop came while it waited for the log's lock.
       if (signal.aborted && error === signal.reason) return undefined;
       throw error;
     }
@@ -140,7 +140,7 @@ export class Stream implements AsyncDisposable {
     return this.#written;
   }
 
-  /** Rows that the processor had handed on before a position was lost, and found again now. */
+  /** Rows that the processor had emitted before its position was lost, and has found again now. */
   get recovered(): number {
     return this.#recovered;
   }
@@ -176,7 +176,7 @@ export class Stream implements AsyncDisposable {
     try {
       await work(either);
     } catch (error) {
-      // Records of a partition that nobody expects lead to strange errors.
+      // Records in an unexpected partition would lead to obscure errors.
       throw signal.aborted ? error : await look() ?? error;
     } finally {
       over.abort();
@@ -185,13 +185,13 @@ export class Stream implements AsyncDisposable {
     if (changed) throw changed;
   }
 
-  /** What says that a topic has other partitions than the stream, if one has. */
+  /** The error of a topic with other partitions than the stream, if there is one. */
   async #change(): Promise<ConfigError | undefined> {
     const { partitions } = this.#options.settings.parameters;
     try {
       await this.log.checkPartitions(topicSpecs(partitions));
     } catch (error) {
-      // A log that does not answer is the roles' concern.
+      // The roles handle a log that does not answer.
       if (error instanceof ConfigError) return error;
     }
     return undefined;
@@ -240,7 +240,9 @@ export class Stream implements AsyncDisposable {
     });
     const stop = async () => {
       if (await thread.stop(STOP_MS)) return;
-      logger.warn("a role that did not stop was ended", { thread: name });
+      logger.warn("a role did not stop in time and was ended", {
+        thread: name,
+      });
     };
     signal.addEventListener("abort", stop);
     try {
@@ -251,16 +253,16 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Closes the log and gives the roles free. */
+  /** Closes the log and releases the roles' locks. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#held.disposeAsync();
   }
 }
 
 /**
- * Makes the parameters the stream's, or agrees to those that it has, and
- * creates the missing topics. The order matters: a process that finds topics of
- * a stream also finds its parameters, and foreign topics that do not fit are
+ * Records the stream's parameters, or agrees to those that it has, and creates
+ * the missing topics. The order matters: a process that finds topics of a
+ * stream also finds its parameters, and foreign topics that do not fit are
  * refused before any parameters are recorded.
  */
 async function agree(
@@ -283,7 +285,7 @@ async function agree(
 /**
  * Waits until a stream's identity is on the disk, before a store or a day
  * folder names it. A log that does not wait for the disk could otherwise lose
- * it in a power cut, and would refuse both as another stream's.
+ * it in a power cut, and would then refuse both as another stream's.
  */
 function keepIdentity(folder: string): void {
   syncIfThere(`${logPath(folder)}-wal`);
@@ -301,7 +303,7 @@ export function threadNames(role: Role, workers: number): string[] {
   return threadsOf(role, workers).map(({ name }) => name);
 }
 
-/** The threads of a role: those that share work by a consumer group are as many as asked for. */
+/** The threads of a role: roles that share work by a consumer group have as many as configured. */
 function threadsOf(role: Role, workers: number): NamedRole[] {
   const shares = role === "processor" || role === "writer" || role === "scorer";
   if (!shares || workers === 1) return [{ role, name: role }];
@@ -311,7 +313,7 @@ function threadsOf(role: Role, workers: number): NamedRole[] {
   );
 }
 
-/** Makes a data folder unless it is there; throws DataError if it cannot be. */
+/** Creates a data folder unless it exists; throws DataError on failure. */
 export function makeDataFolder(folder: string): void {
   try {
     makeFolder(folder, PRIVATE_FOLDER);

@@ -50,7 +50,7 @@ import {
   TERMINAL_GROUP,
 } from "../stream/topics.ts";
 
-/** The second stage: about 4,000 payments a step. */
+/** The second stage: about 4,000 payments per step. */
 const STAGE: Stage = {
   group: TERMINAL_GROUP,
   input: REPARTITION_TOPIC,
@@ -161,7 +161,7 @@ class TerminalWork implements RecoverableWork {
     this.#operator.process(row, progress.seconds, this.#totals);
   }
 
-  /** What the first stage has found out, and the calendar flags. */
+  /** The first stage's result, and the calendar flags. */
   #addCustomerHalf(pack: Float64Array, at: number): void {
     const totals = this.#totals;
     writeCalendarFlags(this.#row.datetimeSeconds, totals, 0);

@@ -1,4 +1,4 @@
-/** Parts of a role side by side in its thread. */
+/** Runs parts of a role concurrently in its thread. */
 import type { StreamContext } from "../stream/stream_context.ts";
 
 /**

@@ -1,9 +1,9 @@
 /**
  * The trainer: reads the sink topic (and analysts' verdicts), trains a
  * challenger at each boundary of event days, keeps the versions in the
- * registry, and measures how the models do as labels become known. It commits
- * no offsets. Its state is the newest days of the log, read again when it
- * starts; its decisions are in the registry.
+ * registry, and measures the models as labels become known. It commits no
+ * offsets. Its state is the newest days of the log, read again when it starts;
+ * its decisions are in the registry.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
@@ -24,7 +24,7 @@ import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PredictionStore } from "../store/predictions.ts";
 import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
-import { readVerdict } from "../payment/label_json.ts";
+import { readLabel } from "../payment/label_json.ts";
 import {
   changeRegistry,
   keepVersion,
@@ -59,11 +59,11 @@ import {
 
 /** How the trainer is run. */
 export interface TrainerOptions {
-  /** When and what is trained, and where it is kept. */
+  /** When and what to train, and where to keep it. */
   readonly training: TrainingSettings;
   /** Where the metrics go. */
   readonly store: PredictionStore;
-  /** Midnight of the first day for a stream of others. */
+  /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
 }
 
@@ -75,7 +75,7 @@ export function trainerReach(
   return trainDays + everyDays + JUDGED_DAYS + 2 * delayDays + 2;
 }
 
-/** Trains until the sink topic is complete and all is measured, or the context's signal. */
+/** Trains until the sink topic is complete and everything is measured, or the context's signal. */
 export async function runTrainer(
   context: StreamContext,
   options: TrainerOptions,
@@ -128,12 +128,12 @@ class Trainer {
       context,
       store: options.store,
       window: this.#window,
-      // The first days of a later start have no week before them.
+      // The first days after a later start have no week before them.
       firstDay: firstDay === 0 ? 0 : firstDay + JUDGED_DAYS,
     });
   }
 
-  /** Begins the registry, or goes on with it. */
+  /** Creates the registry, or continues it. */
   static async open(
     context: StreamContext,
     options: TrainerOptions,
@@ -178,7 +178,7 @@ class Trainer {
     return Math.max(0, decision - delayDays - JUDGED_DAYS - trainDays);
   }
 
-  /** Reads what is new, no further than the next decision needs; whether something was. */
+  /** Reads new payments, no further than the next decision needs; returns whether there were any. */
   async read(): Promise<boolean> {
     const { log, control } = this.#context;
     const start = await control.startSeconds(this.#options.startSeconds);
@@ -243,12 +243,12 @@ class Trainer {
       const batch = await log.read(LABEL_TOPIC, partition, offset, READ_LIMIT);
       if (batch.next === offset) continue;
       for (let i = 0; i < batch.count; i++) {
-        const verdict = readVerdict(
+        const record = readLabel(
           batch.bytes,
           valueStart(batch, i),
           valueEnd(batch, i),
         );
-        if (verdict) this.#window.judge(verdict.transactionId, verdict.label);
+        if (record) this.#window.judge(record.transactionId, record.label);
       }
       this.#labelOffsets[partition] = batch.next;
       moved = true;
@@ -256,7 +256,7 @@ class Trainer {
     return moved;
   }
 
-  /** Decides about the next boundary, if all that it needs has been read; whether it did. */
+  /** Decides about the next boundary, if everything that it needs has been read; returns whether it did. */
   async decide(): Promise<boolean> {
     const start = await this.#start();
     if (start === undefined || !await this.#hasPassed()) return false;
@@ -323,9 +323,9 @@ class Trainer {
   }
 
   /**
-   * Whether every partition has come past the next boundary: what lies the
-   * delay before it is then complete, since the partitions of the source are
-   * aligned within the delay.
+   * Whether every partition has passed the next boundary: the payments up to
+   * the delay before it are then complete, since the partitions of the source
+   * are aligned within the delay.
    */
   async #hasPassed(): Promise<boolean> {
     if (this.#offsets === undefined) return false;
@@ -340,7 +340,7 @@ class Trainer {
     return true;
   }
 
-  /** Whether nothing more from before a time can come into a partition that has no payments lately. */
+  /** Whether a partition without recent payments can no longer get any from before a time. */
   async #isIdle(partition: number, bound: number): Promise<boolean> {
     const { log, parameters } = this.#context;
     const source = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
@@ -356,7 +356,7 @@ class Trainer {
     return (this.#offsets?.[partition] ?? 0) >= ends[partition];
   }
 
-  /** Whether the stream has ended and all of it is learned and measured. */
+  /** Whether the stream has ended and all of it is trained on and measured. */
   async isDone(): Promise<boolean> {
     const { control } = this.#context;
     if (!this.#ended && await this.#hasEnded()) {
@@ -380,7 +380,7 @@ class Trainer {
   }
 }
 
-/** The model that a new registry begins with. */
+/** The first model of a new registry. */
 async function readFirst(path: string, features: FeatureParameters) {
   const { version, trained } = await modelInUse(openModel(path), features);
   if (!trained) {

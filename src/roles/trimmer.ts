@@ -1,8 +1,8 @@
 /**
- * The trimmer: removes from the log what is older in event time than the stream
- * is to keep, and never what is still needed: a stage to restore its state, the
- * writer or the files to go on. Dead letters, profiles and the control topic
- * stay whole.
+ * The trimmer: removes records from the log that are older in event time than
+ * --keep, but none that are still needed by a stage to restore its state, or by
+ * the writer or the files role to continue. Dead letters, profiles and the
+ * control topic stay whole.
  */
 import { rest } from "../base/clock.ts";
 import { type Log, offsetAt } from "../log/log.ts";
@@ -32,18 +32,18 @@ export interface TrimmerOptions {
   readonly keepDays: number;
   /** The folder of the files role, where it runs beside this. */
   readonly filesFolder: string | undefined;
-  /** Midnight of the first day for a stream of others. */
+  /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
-  /** Waits until what has been stored is on the disk; called before records go that a power cut could otherwise take from both. */
+  /** Waits until stored rows are on disk; called before records are deleted that a power cut could otherwise remove from both. */
   readonly syncStore?: () => void;
 }
 
 /** Time between two trims. */
 const TRIM_MS = 5000;
-/** How often the trimmer looks whether the stream is complete. */
+/** How often the trimmer checks whether the stream is complete. */
 const LOOK_MS = 200;
 
-/** Trims now and then until both stages of the processor are done, once more, or until the context's signal. */
+/** Trims at intervals until both stages of the processor are done, then once more; the context's signal ends it earlier. */
 export async function runTrimmer(
   context: StreamContext,
   options: TrimmerOptions,
@@ -97,7 +97,7 @@ export async function trimStream(
 
 /**
  * The first offset of each partition that is still needed, by topic. Commits
- * only ever move on, so one that is older than the trim is on the safe side.
+ * only move forward, so a commit read before the trim is safe.
  */
 async function neededOffsets(
   log: Log,

@@ -1,7 +1,6 @@
 /**
- * The writer: puts what the sink topic holds into the store. The rows go
- * first, the offset after them, so a crash repeats some rows with the same
- * values and loses none.
+ * The writer: stores the records of the sink topic. It stores the rows before
+ * the offset, so a crash repeats some rows with the same values and loses none.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
@@ -55,7 +54,7 @@ export async function runWriter(
   if (isStored) context.logger.info("everything is stored");
 }
 
-/** The writer of a stream, with its table looked at. */
+/** The writer of a stream, with its table checked. */
 export async function writerStage(
   context: StreamContext,
   options: WriterOptions,

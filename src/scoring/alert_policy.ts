@@ -1,8 +1,9 @@
 /**
- * Which scored payments become alerts: all from a threshold on, the most
- * suspicious cards of a day, or a number of payments per day. In a stream
- * nobody knows the rest of the day, so the latter two alert from the score that
- * would have filled the quota on the days before, until today's quota is full.
+ * Decides which scored payments become alerts: all from a threshold on, the
+ * most suspicious cards of a day, or a number of payments per day. A stream
+ * does not know the rest of the day, so the latter two alert from the score
+ * that would have filled the quota on the days before, until today's quota is
+ * full.
  *
  * A judge works on one partition and its verdicts are a function of the scores
  * that it has been given, in their order: partitions share the quota evenly
@@ -14,20 +15,20 @@ import { DAY_SECONDS } from "../payment/payment.ts";
 
 /** Which payments are alerts. */
 export type AlertPolicy =
-  /** Those with at least that score. */
+  /** The payments with at least that score. */
   | { readonly kind: "threshold"; readonly threshold: number }
-  /** Those of the most suspect cards of a day, so many cards. */
+  /** The payments of this number of most suspect cards per day. */
   | { readonly kind: "cards"; readonly perDay: number }
-  /** The most suspect of a day, so many payments. */
+  /** This number of most suspect payments per day. */
   | { readonly kind: "payments"; readonly perDay: number };
 
-/** The policy where none is asked for. */
+/** The default policy. */
 export const DEFAULT_POLICY: AlertPolicy = {
   kind: "threshold",
   threshold: 0.5,
 };
 
-/** A day that is being judged: with the scores of its payments so far, all that a judge knows of it. */
+/** A day that is being judged, with the scores of its payments so far. */
 export interface AlertDay {
   /** The event day. */
   readonly day: number;
@@ -35,7 +36,7 @@ export interface AlertDay {
   readonly cut: number;
 }
 
-/** Days before a day that its cut is the mean of. */
+/** How many earlier days a day's cut is the mean of. */
 export const CUT_DAYS = 7;
 
 /** The cut of a day with no payments before. */
@@ -47,9 +48,9 @@ export interface AlertJudgeOptions {
   readonly partition: number;
   /** All partitions, which share the quota. */
   readonly partitions: number;
-  /** Days that a payment may come after a newer one. */
+  /** How many days a payment may come after a newer one. */
   readonly lateDays: number;
-  /** The days that were being judged, to go on with them: judge their payments again, in order. */
+  /** The days that were being judged; judge their payments again, in order, to continue them. */
   readonly days?: readonly AlertDay[];
 }
 
@@ -76,7 +77,7 @@ export class AlertJudge {
     }
   }
 
-  /** Judges by another threshold from here on; a quota stays as it is. */
+  /** Uses another threshold from here on; a quota stays as it is. */
   useThreshold(threshold: number): void {
     if (this.#policy.kind !== "threshold") return;
     this.#policy = { kind: "threshold", threshold };
@@ -89,7 +90,7 @@ export class AlertJudge {
     return !this.#days.has(day) && day > this.#newest - this.#keptDays;
   }
 
-  /** Begins the day of a payment; days that are too old for any other go. */
+  /** Begins the day of a payment, and drops days that are too old for another one. */
   begin(timeSeconds: number): AlertDay {
     const day = Math.floor(timeSeconds / DAY_SECONDS);
     const cut = this.#cutOf(day);
@@ -154,7 +155,7 @@ export class AlertJudge {
       sum += least;
       days++;
     }
-    // Few digits: it is kept in every commit.
+    // Few digits, because every commit holds it.
     return days === 0 ? FIRST_CUT : Number((sum / days).toPrecision(6));
   }
 
@@ -179,7 +180,7 @@ interface DayState extends Pick<AlertDay, "cut"> {
   readonly top: LeastHeap;
 }
 
-/** A partition's share of a quota: as even as whole numbers can be. Throws ModelError if it is nothing. */
+/** A partition's share of a quota, as even as whole numbers allow. Throws ModelError if it is 0. */
 export function shareOf(
   quota: number,
   partition: number,

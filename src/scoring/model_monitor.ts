@@ -1,7 +1,7 @@
 /**
- * Measures the models: joins the predictions of a day with its labels once
- * these are known, and keeps the metrics in the store. What it keeps is a
- * function of the log, and written again after a restart with the same values.
+ * Measures the models: joins the predictions of a day with its labels once they
+ * are known, and stores the metrics. The metrics are a function of the log, and
+ * a restart writes the same values again.
  */
 import { monitorDay } from "../learning/judge/monitoring.ts";
 import type { LabelledPayments } from "../learning/data/payments.ts";
@@ -32,7 +32,7 @@ const PAST_DAYS = 7;
 /** Days that are read ahead of the one that is measured next. */
 const AHEAD_DAYS = 7;
 
-/** Measured, but of interest only in the store. */
+/** Measured, but shown only in the store. */
 const DETAIL = /^psi:|^payments$/;
 
 /** How models are measured. */
@@ -84,7 +84,7 @@ export class ModelMonitor {
     return featuresOf(this.#options.context).delayDays;
   }
 
-  /** Reads predictions that are new, not far ahead of the day that comes next; whether there were some. */
+  /** Reads new predictions, not far ahead of the next day; returns whether there were any. */
   async read(): Promise<boolean> {
     const { context: { log, control } } = this.#options;
     if (!control.isScored) await control.refresh();
@@ -157,7 +157,7 @@ export class ModelMonitor {
   /**
    * Measures the days whose labels are known when all payments before
    * `reachedSeconds` have been read (Infinity at the end of the stream);
-   * whether that was all there ever will be. Call read() again if it was not.
+   * returns whether nothing more can come. Call read() again if not.
    */
   async measure(
     reachedSeconds: number,
@@ -165,7 +165,7 @@ export class ModelMonitor {
   ): Promise<boolean> {
     if (start === undefined) return false;
     const ended = reachedSeconds === Infinity && await this.#isComplete();
-    // At the end the newest days stay without labels, as they would live.
+    // At the end the newest days stay without labels, as in live operation.
     const newest = Math.max(-1, ...this.#days.keys());
     const reached = ended
       ? (newest + 1) * DAY_SECONDS
@@ -197,7 +197,7 @@ export class ModelMonitor {
     const ends = await log.endOffsets(PREDICTION_TOPIC) ?? [];
     const newest = (Math.max(-1, ...this.#days.keys()) + 1) * DAY_SECONDS;
     const reached = this.#progress.map((progress, p) => {
-      // What the scorer has taken and what was read of it.
+      // How far the scorer has come and how far its output was read.
       const readAll = (this.#offsets?.[p] ?? 0) >= ends[p];
       const isIdle = takenOffset(commits[p]) >= sink[p];
       if (!readAll) return progress;

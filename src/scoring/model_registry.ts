@@ -1,8 +1,8 @@
 /**
  * The registry of a stream's models: a folder with one file per version and
  * registry.json, which says which of them is the champion, since which event
- * day, and why. A change holds its lock for that moment. Readers take none,
- * since the file is replaced as a whole.
+ * day, and why. A change holds the lock while it runs. Readers take none, since
+ * the file is replaced as a whole.
  */
 import { join } from "node:path";
 import { type Clock, REAL_CLOCK } from "../base/clock.ts";
@@ -15,7 +15,7 @@ import { CheckedJson } from "../base/checked_json.ts";
 import { LockHeldError, takeLock } from "../base/lock.ts";
 import { type OpenedModel, openModel } from "./open_model.ts";
 
-/** What happened to the registry. */
+/** One change of the registry. */
 export interface RegistryEntry {
   /** Event day from which on it counts: payments of that day are the first of it. */
   readonly day: number;
@@ -24,15 +24,15 @@ export interface RegistryEntry {
    * kept: it did not; chosen: by hand; rolled back: by hand, to the one before.
    */
   readonly action: "added" | "promoted" | "kept" | "chosen" | "rolled back";
-  /** The version that it was about: added, trained or chosen. */
+  /** The version concerned: added, trained or chosen. */
   readonly version: string;
   /** The champion afterwards. */
   readonly champion: string;
-  /** Why, for people. */
+  /** Why, as text. */
   readonly reason: string;
-  /** What the version was judged by, where it was. */
+  /** The metrics that the version was judged by, if it was. */
   readonly metrics?: Readonly<Record<string, number | null>>;
-  /** The same of the champion of that time. */
+  /** The metrics of the champion at that time. */
   readonly championMetrics?: Readonly<Record<string, number | null>>;
 }
 
@@ -52,9 +52,9 @@ export interface Registry {
   readonly formatVersion: 1;
   /** Version of the model that scores now; null before the first. */
   readonly champion: string | null;
-  /** The trainer has decided up to this event day: which model its payments get is known. */
+  /** The event day up to which the trainer has decided, so that the model of its payments is known. */
   readonly decidedDay: number;
-  /** Whether the trainer has taken all of a stream that has ended. */
+  /** Whether the stream has ended and the trainer has read all of it. */
   readonly ended: boolean;
   /** What happened, oldest first. */
   readonly history: readonly RegistryEntry[];
@@ -72,10 +72,10 @@ const EMPTY: Registry = {
 const LOCK_WAIT_MS = 5000;
 const LOCK_PAUSE_MS = 20;
 
-/** Bytes that a registry may have: some hundred for each model. */
+/** Most bytes of a registry; a model needs some hundred. */
 const REGISTRY_BYTES_MAX = 64 * 2 ** 20;
 
-/** The file that says which model counts. */
+/** The file that names the champion. */
 export function registryPath(folder: string): string {
   return join(folder, "registry.json");
 }
@@ -105,7 +105,7 @@ function parseRegistry(text: string, path: string): Registry {
     new ModelError(
       `${path} is not a registry of models that this program reads (${what}); ` +
         `restore it from a copy made by 'fraudstream backup', or move its ` +
-        `folder away to begin a new one`,
+        `folder away to start a new one`,
     )
   );
   const { checksum, ...rest } = file.object(
@@ -175,13 +175,12 @@ export function openVersion(folder: string, version: string): OpenedModel {
   const model = openModel(versionPath(folder, version));
   if (model.version === version) return model;
   throw new ModelError(
-    `${model.path} holds the model ${model.version}: it is not the file ` +
-      `that the registry speaks of; restore it from a copy made ` +
-      `by 'fraudstream backup'`,
+    `${model.path} holds the model ${model.version}, but the registry says ` +
+      `${version}; restore it from a copy made by 'fraudstream backup'`,
   );
 }
 
-/** Changes a registry, as the only one at that moment; gives it as it is then. */
+/** Changes a registry under its lock; returns the new one. */
 export async function changeRegistry(
   folder: string,
   change: (registry: Registry) => Registry,
@@ -212,7 +211,7 @@ async function waitForLock(folder: string, clock: Clock): Promise<Disposable> {
   }
 }
 
-/** Keeps the file of a version; the same version is the same file. */
+/** Writes the file of a version; the same version is the same file. */
 export function keepVersion(
   folder: string,
   version: string,
@@ -270,13 +269,13 @@ export function chosen(registry: Registry, version: string): Registry {
   });
 }
 
-/** The registry with the champion before the present one, again and again further back. Throws DataError if there was none. */
+/** The registry with the champion before the present one; repeated calls go further back. Throws DataError if there was none. */
 export function rolledBack(registry: Registry): Registry {
   const [champion, before] = championsOf(registry).toReversed();
   if (before === undefined) {
     throw new DataError(
       "there is no champion before the current one; " +
-        "'fraudstream models' lists what there is",
+        "'fraudstream models' lists the versions",
     );
   }
   return withEntry(registry, {
@@ -288,7 +287,7 @@ export function rolledBack(registry: Registry): Registry {
   });
 }
 
-/** The champions that led to the present one, which is the last; those that were rolled back are gone. */
+/** The champions that led to the present one, which is the last; those that were rolled back are left out. */
 export function championsOf({ history }: Registry): string[] {
   const champions: string[] = [];
   for (const { action, champion } of history) {

@@ -1,8 +1,8 @@
 /**
  * Where the scorer's model comes from while it runs: a file that may be
- * replaced, or a registry whose champion changes. Both are looked at between
- * batches and not more often than every LOOK_MS; a broken one is logged once
- * and the model in use stays.
+ * replaced, or a registry whose champion changes. Both are checked between
+ * batches, at most every LOOK_MS; a broken one is logged once, and the model in
+ * use stays.
  *
  * A registry is read in one of two ways. Live, its newest champion scores
  * whatever comes. Where payments wait (a replay, in which event time outruns
@@ -41,28 +41,28 @@ export type ModelPlace =
     readonly waits: boolean;
   };
 
-/** The model of the payments of some time. */
+/** The model for payments of a time range. */
 export interface Stretch {
-  /** What scores them; undefined where there is no model yet. */
+  /** The scorer; undefined where there is no model yet. */
   readonly model: ModelInUse | undefined;
-  /** TX_TIME_SECONDS from which on it does. */
+  /** TX_TIME_SECONDS from which on the model counts. */
   readonly from: number;
-  /** TX_TIME_SECONDS before which it does. */
+  /** TX_TIME_SECONDS before which the model counts. */
   readonly until: number;
 }
 
 /** Gives the scorer its model. */
 export interface ModelSource {
-  /** Looks whether something has changed, if that is due: call it between batches. */
+  /** Checks for a change, if that is due: call it between batches. */
   refresh(): Promise<void>;
   /** The model of a payment of that time; undefined if it has to wait. */
   at(timeSeconds: number): Promise<Stretch | undefined>;
 }
 
-/** Time between two looks at a file. */
+/** Time between two checks of a file. */
 const LOOK_MS = 250;
 
-/** A file that was changed so lately may change again without its time telling. */
+/** A file that changed this recently may change again without a new modification time. */
 const SETTLED_MS = 2000;
 
 /** Models kept ready, where payments of several days alternate. */
@@ -158,7 +158,7 @@ class RegistrySource implements ModelSource {
   }
 
   async refresh(): Promise<void> {
-    // What waits is let go without delay.
+    // A wait ends without delay.
     if (!this.#waits && !await this.#watch.hasChanged()) return;
     try {
       this.#registry = readRegistry(this.#folder);
@@ -214,7 +214,7 @@ class RegistrySource implements ModelSource {
   }
 }
 
-/** Tells whether a file has another content than at the last look, as far as its time and size tell. */
+/** Detects a change of a file by its modification time and size. */
 class FileWatch {
   readonly path: string;
   #next = -Infinity;
@@ -224,7 +224,7 @@ class FileWatch {
     this.path = path;
   }
 
-  /** Whether it has changed; looks only if that is due. A file that is away has not. */
+  /** Whether it has changed; checks only if that is due. A missing file counts as unchanged. */
   async hasChanged(): Promise<boolean> {
     if (performance.now() < this.#next) return false;
     this.#next = performance.now() + LOOK_MS;

@@ -1,7 +1,7 @@
 /**
- * Opens models. This is the only place where a file becomes a scorer: a model
- * file or an ONNX file, for a command or for a stream. openModel() reads
- * everything that the file says; modelInUse() prepares the model for a stream.
+ * Opens models. Only here does a file become a scorer: a model file or an ONNX
+ * file, for a command or for a stream. openModel() reads everything that the
+ * file says; modelInUse() prepares the model for a stream.
  */
 import { ConfigError, ModelError } from "../base/error.ts";
 import { readWholeFile } from "../base/whole_file.ts";

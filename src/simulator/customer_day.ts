@@ -27,7 +27,7 @@ export interface PaymentChance {
 /**
  * Draws the payments of `customer` on day `day` and adds them to `columns` in
  * the order of drawing. A time outside the day is dropped with its payment. A
- * customer with no terminal in `reach` draws all the same but pays nowhere.
+ * customer with no terminal in `reach` also draws, but makes no payment.
  */
 export function drawCustomerDay(
   customer: Customer,

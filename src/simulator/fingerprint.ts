@@ -1,4 +1,4 @@
-/** The text by which a stream records what its producer simulates: the same for the same data only. */
+/** The text that records what a stream's producer simulates: equal texts mean equal data. */
 import { formatDate, parseDate } from "../payment/calendar.ts";
 import type { SimulationChoice } from "./simulation.ts";
 

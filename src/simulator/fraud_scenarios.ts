@@ -19,19 +19,19 @@ export const CUSTOMER_SCENARIO = 3;
 /** Scenario 1: an amount above this, as drawn, is a fraud. */
 export const AMOUNT_LIMIT = 220;
 
-/** Scenario 2: so many different terminals are compromised each day … */
+/** Scenario 2: the number of different terminals compromised each day … */
 export const TERMINALS_PER_DAY = 2;
 
-/** … and every payment there is a fraud for so many days, that day included. */
+/** … and for how many days every payment there is a fraud, that day included. */
 export const TERMINAL_FRAUD_DAYS = 28;
 
-/** Scenario 3: the data of so many different customers leak each day … */
+/** Scenario 3: the number of different customers whose data leak each day … */
 export const CUSTOMERS_PER_DAY = 3;
 
-/** … of their payments in so many days, that day included, … */
+/** … of their payments in this many days, that day included, … */
 export const CUSTOMER_FRAUD_DAYS = 14;
 
-/** … one in so many, rounded down, is a fraud … */
+/** … one in this many, rounded down, is a fraud … */
 export const CUSTOMER_PAYMENTS_PER_FRAUD = 3;
 
 /** … and its amount is multiplied by this, once for each time it is picked. */

@@ -32,7 +32,7 @@ const TERMINALS_SEED = 1;
 const DRAWN_FRACTION = 0.5;
 const SORTED_FRACTION = 0.9;
 
-/** A simulation whose payments are all there. */
+/** A simulation with all its payments. */
 export interface HandbookSimulation extends Simulation {
   /** All payments, labelled, from TRANSACTION_ID 0. */
   readonly table: PaymentTable;
@@ -43,8 +43,8 @@ export interface HandbookSimulation extends Simulation {
 /**
  * Generates and labels the whole data set.
  *
- * @throws {ConfigError} when the fraud scenarios would want more terminals or
- * customers than there are, or the days are more than TX_TIME_SECONDS can say.
+ * @throws {ConfigError} when the fraud scenarios need more terminals or
+ * customers than there are, or TX_TIME_SECONDS cannot hold the days.
  */
 export function simulateHandbook(
   parameters: SimulatorParameters,
@@ -56,7 +56,7 @@ export function simulateHandbook(
       `--days=${days} is more than the ${DAYS_MAX} days that TX_TIME_SECONDS can count`,
     );
   }
-  // The last day starts no scenario, so a single day never wants any.
+  // The last day starts no scenario, so a single day never needs any.
   if (days >= 2) requireEnoughForScenarios(parameters);
   const customers = handbookCustomers(parameters.customers);
   const terminals = handbookTerminals(parameters.terminals);
@@ -128,7 +128,7 @@ function drawPayments(
   return columns;
 }
 
-/** A number of payments that is rarely exceeded. */
+/** A count that payments rarely exceed. */
 function likelyPayments(customers: readonly Customer[], days: number): number {
   let mean = 0;
   for (const customer of customers) mean += customer.meanPaymentsPerDay * days;

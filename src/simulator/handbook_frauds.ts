@@ -34,7 +34,7 @@ export interface HandbookTable {
 
 /** How many payments became frauds by each scenario, taken in this order. */
 export interface FraudsAdded {
-  /** By scenario 1, a great amount. */
+  /** By scenario 1, a large amount. */
   readonly amount: number;
   /** By scenario 2, a compromised terminal, beyond those. */
   readonly terminal: number;
@@ -70,7 +70,7 @@ function labelAmounts(table: PaymentTable): number {
 function labelTerminals(handbook: HandbookTable, starts: number): number {
   const { table, dayStart, terminals } = handbook;
   const { terminalId, scenario } = table;
-  // The day on which a terminal is clean again.
+  // The first day on which a terminal is no longer compromised.
   const cleanDay = new Int32Array(terminals);
   const source = new MT19937();
   let added = 0;

@@ -45,7 +45,7 @@ export interface SimulationChoice {
 /**
  * Opens a simulation. With `handbook` this generates the whole table.
  *
- * @throws {ConfigError} when the parameters and the source do not go together.
+ * @throws {ConfigError} when the source does not support the parameters.
  */
 export function openSimulation(choice: SimulationChoice): Simulation {
   const { parameters, rng, seed, onProgress } = choice;

@@ -2,7 +2,7 @@
  * The handbook's model as an endless stream, day by day, with its chance from
  * npm:seedrandom. Every draw belongs to a name made of the seed and of what is
  * drawn, so that a day is the same whichever days were asked for before it and
- * however many will be. Unlike in the handbook's table, every day starts fraud
+ * however many will be. Unlike the handbook's table, every day starts fraud
  * scenarios, and payments of one second are in the order of their customers.
  */
 import { DataError } from "../base/error.ts";
@@ -42,10 +42,10 @@ interface Pick {
 }
 
 /**
- * Opens the stream of `seed`. The parameters' days only say how many the
- * caller wants; they change nothing of any day.
+ * Opens the stream of `seed`. The parameters' number of days does not change
+ * any day.
  *
- * @throws {ConfigError} when the fraud scenarios would want more terminals or
+ * @throws {ConfigError} when the fraud scenarios need more terminals or
  * customers than there are.
  */
 export function streamSimulation(
@@ -98,7 +98,7 @@ class StreamSimulation implements Simulation {
       throw new DataError(
         `TX_TIME_SECONDS ends with day ${
           DAYS_MAX - 1
-        } of the stream; go on with a new stream and a later start date`,
+        } of the stream; continue with a new stream and a later --start`,
       );
     }
     const columns = this.#drawDay(day);

@@ -1,4 +1,4 @@
-/** Rows of cells that tables are written from: joined, in the order that a table by id is written best, and as the values of its columns. */
+/** Prepares rows of cells for tables: joins blocks, orders rows by id, and converts them to the values of columns. */
 import { DatetimeFormatter } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { CELL } from "../payment/payment_cells.ts";
@@ -19,7 +19,7 @@ export interface CellRows {
   readonly count: number;
 }
 
-/** The cells of all rows of several blocks, `width` a row. */
+/** The cells of all rows of several blocks, `width` per row. */
 export function joinCells(
   blocks: readonly CellRows[],
   width: number,
@@ -38,7 +38,7 @@ export function joinCells(
 /**
  * Rows in ascending order of their first cell, equal ones in the order given,
  * in pieces of `size` rows and what is left in pieces of one. A table is a tree
- * by id: rows that come so touch each of its pages once.
+ * by id: rows in this order touch each page once.
  */
 export function ascendingPieces(
   { cells, count }: CellRows,
@@ -46,7 +46,7 @@ export function ascendingPieces(
   size: number,
 ): number[][] {
   const rows = Array.from({ length: count }, (_, row) => row);
-  // Partitions side by side are a few ascending runs, which this merges.
+  // The rows of several partitions are a few ascending runs, which this merges.
   rows.sort((a, b) => cells[a * width] - cells[b * width]);
   const pieces: number[][] = [];
   let next = 0;
@@ -66,7 +66,7 @@ export function dayOf(source: "days" | "period", timeSeconds: number): number {
 /** Columns side by side whose values are cells side by side, or one column of another source. */
 type ColumnRun = { from: number; to: number } | Exclude<CellSource, number>;
 
-/** Makes rows of cells into the values of a table's columns. */
+/** Converts rows of cells to the values of a table's columns. */
 export class ColumnValues {
   readonly #runs: readonly ColumnRun[];
   readonly #width: number;
@@ -80,7 +80,7 @@ export class ColumnValues {
     this.#check = new RowCheck(table);
   }
 
-  /** Puts the values of row `index` into places `to` …; gives the place behind them. */
+  /** Puts the values of row `index` into places `to` …; returns the place after them. */
   fill(
     values: (number | string | null)[],
     to: number,

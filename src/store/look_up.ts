@@ -1,8 +1,8 @@
 /**
- * What people look up in a store: one payment with its features, what a card or
- * a terminal did in a range of time, and what analysts have decided about a
- * payment. Each answer is bounded. The verdicts have their own table, which the
- * writer never touches: its rows are a function of the log, a verdict is not.
+ * Look-ups in a store: one payment with its features, the payments of a card or
+ * a terminal in a range of time, and the verdicts about a payment. Each answer
+ * is bounded. The verdicts have their own table, which the writer never
+ * touches: its rows are a function of the log, a verdict is not.
  */
 import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
@@ -48,7 +48,7 @@ export interface TimeRange {
   readonly fromSeconds: number;
   /** Payments up to this time, itself included. */
   readonly toSeconds: number;
-  /** At most so many, the newest. */
+  /** At most this many, the newest. */
   readonly limit: number;
 }
 
@@ -60,13 +60,17 @@ export interface LookUp {
   ofCustomer(customerId: number, range: TimeRange): Promise<StoredPayment[]>;
   /** A terminal's payments in a range, newest first. */
   ofTerminal(terminalId: number, range: TimeRange): Promise<StoredPayment[]>;
-  /** Keeps a verdict beside those that a payment already has. */
+  /** Adds a verdict to those that a payment already has. */
   addVerdict(verdict: Verdict): Promise<void>;
+  /** Removes a verdict that was withdrawn; nothing happens where it is not kept. */
+  removeVerdict(
+    verdict: Pick<Verdict, "transactionId" | "decidedAt">,
+  ): Promise<void>;
   /** All verdicts about a payment, newest first. */
   verdicts(transactionId: number): Promise<Verdict[]>;
 }
 
-/** A payment and its features from a row of either store's tables; throws StoreError for a row that others have made unusable. */
+/** A payment and its features from a row of either store's tables; throws StoreError for a row that another program has made unusable. */
 export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
   const cells = new Float64Array(reader.width);
   const bad = reader.read(row, { cells, count: 1 }, 0);

@@ -29,8 +29,8 @@ export function storePath(folder: string): string {
 /**
  * Opens the store for these features, making its table if there is none; the
  * caller closes it. Throws ConfigError if it holds other features, StoreError
- * if it cannot be reached as the settings say. What waits for the lock of an
- * embedded store throws the reason of `signal` a while after that.
+ * if it cannot be reached as the settings say. A wait for the lock of an
+ * embedded store throws the reason of `signal` a while after the abort.
  */
 export async function openStore(
   settings: StoreSettings,

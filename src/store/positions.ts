@@ -1,9 +1,9 @@
 /**
- * Up to where a topic is stored: for each partition the next offset, the mark
- * of the record before it, the last row that came from it, and what the writer
- * had counted by then. In SQLite a position is written in one transaction with
- * its rows, in Cassandra after them, so it never promises rows that are not
- * there. It names its stream, so that no two streams mix in one store.
+ * How far a topic is stored: for each partition the next offset, the mark of
+ * the record before it, the last row that came from it, and what the writer had
+ * counted by then. In SQLite a position is written in one transaction with its
+ * rows, in Cassandra after them, so it never covers rows that are not stored.
+ * It names its stream, so that no two streams mix in one store.
  */
 import { StoreError } from "../base/error.ts";
 import type { RecordMark } from "../log/record_batch.ts";
@@ -15,7 +15,7 @@ import {
 } from "./stored_row.ts";
 import { CHECK_COLUMN, type PositionRow, POSITIONS } from "./tables.ts";
 
-/** Up to where a partition of a stream is stored. */
+/** How far a partition of a stream is stored. */
 export interface StreamPosition {
   /** The stream's id, see StreamIdentity. */
   readonly stream: string;
@@ -52,13 +52,13 @@ export interface StoredTable {
   clear(topic: string): Promise<void>;
 }
 
-/** Such a table, with its rows. */
+/** A stored table with its rows. */
 export interface RowTable<Rows> extends StoredTable {
   /**
    * Writes rows, replacing those with the same TRANSACTION_ID, and the
    * positions that they reach; resolves once both are stored, however long the
-   * store does not answer. The signal ends such waiting, and only that: its
-   * reason is thrown, and the rows may or may not have been stored.
+   * store does not answer. The signal only ends that wait: its reason is
+   * thrown, and the rows may or may not have been stored.
    */
   write(
     rows: Rows,
@@ -66,10 +66,10 @@ export interface RowTable<Rows> extends StoredTable {
     positions?: readonly StreamPosition[],
   ): Promise<void>;
   /**
-   * All rows, ascending TRANSACTION_ID, some thousand at a time; they are
-   * valid until the next. The signal's reason is thrown as soon as it is
-   * aborted. A row that others have made unusable goes to `onBadRow`; without
-   * it StoreError is thrown.
+   * All rows, ascending TRANSACTION_ID, some thousand at a time; they are valid
+   * until the next. The signal's reason is thrown as soon as it is aborted. A
+   * row that another program has made unusable goes to `onBadRow`; without it
+   * StoreError is thrown.
    */
   rows(signal?: AbortSignal, onBadRow?: BadRowHandler): AsyncIterable<Rows>;
 }

@@ -1,8 +1,8 @@
 /**
  * Predictions in the store: the table `transaction_prediction`, whose rows are
- * a function of the prediction topic: written as upserts by TRANSACTION_ID,
- * repeated at will. And `model_metrics`: how the models do, by day, as labels
- * become known.
+ * a function of the prediction topic: they are written as upserts by
+ * TRANSACTION_ID and may be repeated. And `model_metrics`: how well the models
+ * do, by day, as labels become known.
  */
 import type { PredictionRows } from "../payment/prediction.ts";
 import type { RowTable } from "./positions.ts";

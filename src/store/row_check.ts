@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import { crc32c } from "../base/crc32c.ts";
 import { type CellTable, CHECK_COLUMN, type TableRows } from "./tables.ts";
 
-/** The checksum of values of a row, which must come back from the table as they went in. */
+/** The checksum of a row's values, which must be read as they were written. */
 export function textCheck(
   values: readonly (string | number | null)[],
 ): number {
@@ -64,10 +64,10 @@ function murmur3(words: Int32Array): number {
   return hash ^ (hash >>> 16);
 }
 
-/** What is wrong with a row whose checksum is not that of its values. */
+/** The problem of a row whose checksum is not that of its values. */
 export const CHECK_PROBLEM = "the row does not match its checksum";
 
-/** Whether a row has a checksum, and another than this. */
+/** Whether a row has a checksum that differs from this. */
 export function isDamaged(
   row: Readonly<Record<string, unknown>>,
   check: number,

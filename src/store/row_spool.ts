@@ -1,8 +1,7 @@
 /**
- * Puts rows that come in any order into ascending TRANSACTION_ID with bounded
- * memory: sorted runs in a temporary file, merged as they are read. (A merge
- * sort writes each row once; a B-tree filled in random order would write each
- * of its pages many times.)
+ * Sorts rows by TRANSACTION_ID in bounded memory: sorted runs in a temporary
+ * file, merged as they are read. (A merge sort writes each row once; a B-tree
+ * filled in random order would write each of its pages many times.)
  */
 import { StoreError } from "../base/error.ts";
 import type { StoreRows } from "./store.ts";
@@ -10,7 +9,7 @@ import type { StoreRows } from "./store.ts";
 /** Rows that a run holds, and that all runs together hold in memory while they are merged. */
 const RUN_ROWS = 65_536;
 
-/** Rows handed out at once. */
+/** Rows returned at once. */
 const PAGE_ROWS = 4096;
 
 /** Fewest rows of a run that are read at once. */
@@ -18,13 +17,13 @@ const BLOCK_ROWS_MIN = 16;
 
 /** How a spool is made. */
 export interface RowSpoolOptions {
-  /** Cells a row; the first is the TRANSACTION_ID. */
+  /** Cells per row; the first is the TRANSACTION_ID. */
   readonly width: number;
   /** Rows of a run, for tests. */
   readonly runRows?: number;
 }
 
-/** Rows on their way into order. */
+/** Rows to be sorted. */
 export class RowSpool implements AsyncDisposable {
   readonly #width: number;
   readonly #run: Float64Array;
@@ -33,7 +32,7 @@ export class RowSpool implements AsyncDisposable {
   #count = 0;
   #file: { readonly path: string; readonly handle: Deno.FsFile } | undefined;
 
-  /** An empty spool; the file is made when memory no longer suffices. */
+  /** An empty spool; the file is created when memory no longer suffices. */
   constructor({ width, runRows = RUN_ROWS }: RowSpoolOptions) {
     this.#width = width;
     this.#run = new Float64Array(runRows * width);
@@ -83,7 +82,7 @@ export class RowSpool implements AsyncDisposable {
       const row = run.block.subarray(run.at, run.at + width);
       cells.set(row, count * width);
       run.at += width;
-      // Only every so many rows is there something to wait for.
+      // There is something to wait for only once in many rows.
       const more = run.at < run.end || await this.#next(run);
       if (more) heap.settleFirst();
       else heap.removeFirst();
@@ -169,9 +168,9 @@ export class RowSpool implements AsyncDisposable {
       await action(this.#file.handle);
     } catch (error) {
       throw new StoreError(
-        `the temporary file ${this.#file?.path ?? ""} in which rows are ` +
-          `sorted: ${error instanceof Error ? error.message : error}; give ` +
-          `it room and permission, TMPDIR says where it is`,
+        `cannot sort rows in the temporary file ${this.#file?.path ?? ""}: ` +
+          `${error instanceof Error ? error.message : error}; make room, or ` +
+          `set TMPDIR to another folder`,
         { cause: error },
       );
     }
@@ -227,7 +226,7 @@ class RunHeap {
     this.settleFirst();
   }
 
-  /** Moves the first run, whose next row is another now, to its place. */
+  /** Moves the first run to its place after its next row has changed. */
   settleFirst(): void {
     const runs = this.#runs;
     for (let at = 0;;) {

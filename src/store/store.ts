@@ -1,6 +1,6 @@
 /**
- * The store: what people look up. Its rows are a function of the log, so a
- * write is a plain upsert by TRANSACTION_ID and may be repeated at will.
+ * The store, which answers look-ups. Its rows are a function of the log, so a
+ * write is a plain upsert by TRANSACTION_ID and may be repeated.
  */
 import type { LookUp } from "./look_up.ts";
 import type { RowTable } from "./positions.ts";
@@ -8,7 +8,7 @@ import type { PredictionStore } from "./predictions.ts";
 
 /** Rows of a payment and its feature values, side by side in cells (see feature_row.ts). */
 export interface StoreRows {
-  /** The cells, `width` a row. */
+  /** The cells, `width` per row. */
   readonly cells: Float64Array;
   /** Number of rows. */
   readonly count: number;
@@ -24,7 +24,7 @@ export interface StoreStatus {
 
 /** A table of payments with their features. */
 export interface Store extends RowTable<StoreRows>, AsyncDisposable {
-  /** Throws StoreError if the store itself says that something in it is damaged. */
+  /** Throws StoreError if the store's own check finds damage. */
   verify(): Promise<void>;
   /** Counts what is there. */
   status(): Promise<StoreStatus>;

@@ -1,8 +1,8 @@
 /**
- * Rows of a store as they are read back: checked, since others may have
- * touched them. An UPDATE of a payment that is not there makes a row with one
- * value in Cassandra; a table that was edited by hand holds nulls and odd
- * texts. Such a row is named by table, TRANSACTION_ID and column.
+ * Checks rows that are read from a store, since other programs may have changed
+ * them. In Cassandra, an UPDATE of a missing payment creates a row with one
+ * value; a table edited by hand may hold nulls and other texts. Such a row is
+ * named by table, TRANSACTION_ID and column.
  */
 import { StoreError } from "../base/error.ts";
 import {
@@ -15,10 +15,10 @@ import { fillPayment } from "../payment/validation.ts";
 import { CHECK_PROBLEM, isDamaged, RowCheck, textCheck } from "./row_check.ts";
 import type { CellTable, Column, ObjectTable, TableRows } from "./tables.ts";
 
-/** A row as a driver gives it, by column. */
+/** A row from a driver, by column. */
 export type StoredRow = Readonly<Record<string, unknown>>;
 
-/** A row that fraudstream has not written as it stands. */
+/** A row that is not as fraudstream wrote it. */
 export interface BadRow {
   /** The table, in Cassandra with its keyspace. */
   readonly table: string;
@@ -36,7 +36,7 @@ export function badRowText({ table, transactionId, problem }: BadRow): string {
   return `${table}, transaction_id ${transactionId}: ${problem}`;
 }
 
-/** The handler of those who need every row: throws StoreError. */
+/** The handler for callers that need every row: throws StoreError. */
 export function refuseBadRow(row: BadRow): never {
   throw new StoreError(
     `${badRowText(row)}; it was damaged, or another program has written ` +
@@ -166,19 +166,19 @@ export function objectValues<T>(
   );
 }
 
-/** A value of an object as a store takes it. */
+/** A value of an object in the form that a store takes. */
 function scalar(value: unknown): number | string | null {
   return typeof value === "number" || typeof value === "string" ? value : null;
 }
 
-/** The checksum of an object's row. A column that was added at the end, and is empty in older rows, leaves theirs as they are. */
+/** The checksum of an object's row. A column that was added at the end, and is empty in older rows, does not change their checksums. */
 export function objectCheck<T>(table: ObjectTable<T>, object: T): number {
   const values = objectValues(table.columns, object);
   while (values.at(-1) === null) values.pop();
   return textCheck(values);
 }
 
-/** The object in a row of a table. Throws StoreError if others have made it unusable. */
+/** The object in a row of a table. Throws StoreError if another program has made it unusable. */
 export function objectOf<T>(table: ObjectTable<T>, row: StoredRow): T {
   const object: Record<PropertyKey, unknown> = {};
   for (const { name, type, source, nullable, problem } of table.columns) {
@@ -193,7 +193,7 @@ export function objectOf<T>(table: ObjectTable<T>, row: StoredRow): T {
   return object as T;
 }
 
-/** The object in a row whose checksum, if it has one, is right; of others what `damaged` throws. */
+/** The object in a row whose checksum, if it has one, is right; otherwise throws what `damaged` throws. */
 export function checkedObjectOf<T>(
   table: ObjectTable<T>,
   row: StoredRow,

@@ -1,9 +1,8 @@
 /**
  * The tables of a store, as data: their columns, the types, where each value
- * comes from and what it must be, and the keys. Both stores derive all that
- * they do with a table from here: the statements that make, complete, write
- * and read it, and the checksums of its rows. How a type or a key is spelled
- * is the business of each store.
+ * comes from and what it must be, and the keys. Both stores derive from here
+ * the statements that create, complete, write and read a table, and the
+ * checksums of its rows. Each store decides how a type or a key is spelled.
  */
 import { featureFields, isFeature } from "../features/feature_row.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
@@ -33,7 +32,7 @@ export interface Column<Source = unknown> {
   readonly source: Source;
   /** Whether a row may lack a value; a column that older tables lack must be so. */
   readonly nullable?: true;
-  /** What is wrong with a value that is read back, to stand behind the column's name. */
+  /** The problem of a value that was read, as a phrase after the column's name. */
   readonly problem?: (value: unknown) => string | undefined;
 }
 
@@ -43,15 +42,15 @@ export interface Table<Source = unknown> {
   readonly name: string;
   /** Its columns; those of the key are among them. */
   readonly columns: readonly Column<Source>[];
-  /** Names of the key's columns whose values, where they are the same, keep rows together. */
+  /** Names of the key's columns that form the partition. */
   readonly partition: readonly string[];
-  /** Names of the key's other columns, which order such rows. */
+  /** Names of the key's other columns, which order a partition's rows. */
   readonly clustering: readonly string[];
   /** Whether the newest of them come first. */
   readonly newestFirst?: true;
   /** Whether its rows may hold long texts, better kept apart from the key. */
   readonly longTexts?: true;
-  /** Whether its rows have a checksum even in a store that checks by itself what it stores. */
+  /** Whether its rows have a checksum even in a store that keeps its own. */
   readonly alwaysChecked?: true;
   /** What it is for. */
   readonly comment: string;
@@ -70,7 +69,7 @@ export type PaymentSource =
 /** Where a value of a row of cells comes from: as a payment's, from a text beside the cells (see PredictionRows), or from all of them. */
 export type CellSource = PaymentSource | "versions" | "contributions" | "check";
 
-/** A table of rows that come as cells. */
+/** A table whose rows are cells. */
 export interface CellTable<Source extends CellSource = CellSource>
   extends Table<Source> {
   /** Cells of a row. */
@@ -80,12 +79,12 @@ export interface CellTable<Source extends CellSource = CellSource>
 /** A table of payments. */
 export type PaymentTable = CellTable<PaymentSource>;
 
-/** A table of rows that come one by one: objects of numbers and texts, undefined for none. */
+/** A table whose rows are objects of numbers and texts; undefined is no value. */
 export type ObjectTable<T> = Table<keyof T>;
 
-/** A block of rows: cells side by side, and what predictions have beside them. */
+/** A block of rows: cells side by side, and the texts of predictions. */
 export interface TableRows {
-  /** The cells, `width` a row. */
+  /** The cells, `width` per row. */
   readonly cells: Float64Array;
   /** Number of rows. */
   readonly count: number;
@@ -136,7 +135,7 @@ const PERIOD: PaymentColumn = {
   source: "period",
 };
 
-/** The columns of payments but for those that a table's key makes needless. */
+/** The columns of payments without those that a table's key makes unnecessary. */
 function without(...needless: readonly PaymentColumn[]): PaymentColumn[] {
   return PAYMENT_COLUMNS.filter((column) => !needless.includes(column));
 }
@@ -198,7 +197,7 @@ export const FRAUDS_BY_DAY: PaymentTable = {
   comment: "the frauds of an event day",
 };
 
-/** What is wrong with a score or an alert that is read back. */
+/** The problem of a score or an alert that was read. */
 const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
   SCORE: {
     problem: unless(
@@ -248,7 +247,7 @@ export interface ModelMetric {
   readonly value: number;
 }
 
-/** The metrics of a model, by day: some 40 a day, small rows. */
+/** The metrics of a model, by day: about 40 small rows per day. */
 export const METRICS: ObjectTable<ModelMetric> = {
   name: "model_metrics",
   columns: [
@@ -304,7 +303,7 @@ export interface PositionRow {
   readonly metadata: string;
 }
 
-/** The positions: one partition a stream, a row for each partition of its topics. */
+/** The positions: one partition per stream, one row per partition of its topics. */
 export const POSITIONS: ObjectTable<PositionRow> = {
   name: "stream_position",
   columns: [
@@ -340,7 +339,7 @@ export function checkedColumns<Source>(
   }];
 }
 
-/** A value from a store as one line shows it. */
+/** A value from a store, for a message of one line. */
 export function shown(value: unknown): string {
   return typeof value === "string"
     ? JSON.stringify(value.slice(0, 60))

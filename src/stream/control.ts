@@ -1,7 +1,7 @@
 /**
- * The control topic: what all roles must agree on (parameters), what stream
- * the producer makes and how far it is, and where finished topics end. Every
- * role reads it first; the newest record of a key counts.
+ * The control topic: what all roles must agree on (parameters), which stream
+ * the producer publishes and how far it is, and where finished topics end.
+ * Every role reads it first; the newest record of a key counts.
  */
 import { ConfigError, LogError } from "../base/error.ts";
 import {
@@ -39,30 +39,30 @@ export interface StreamParameters {
   readonly partitions: number;
   /** Windows, delay, labels. */
   readonly features: FeatureParameters;
-  /** How much older than the newest payment of its partition one may be, seconds. */
+  /** How much older than the newest payment of its partition a payment may be, seconds. */
   readonly latenessSeconds: number;
   /** How far ahead of its partition's progress a payment is plausible, seconds. */
   readonly maxGapSeconds: number;
   /**
-   * How far behind the newest payment of its partition one that was accepted is
-   * known if it comes again, seconds; at least the lateness. Absent in older
-   * streams, which know it as long as it is in reach of a window.
+   * How far behind the newest payment of its partition an accepted payment is
+   * recognized if it is repeated, seconds; at least the lateness. Absent in
+   * older streams, which recognize it as long as a window reaches it.
    */
   readonly dedupeSeconds?: number | undefined;
-  /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
+  /** Midnight of the first day, seconds since 1970, if --start gives it, for payments of another program. */
   readonly startSeconds?: number | undefined;
   /**
    * How the payments' keys choose their partition. A payment elsewhere, or with
    * another key than its CUSTOMER_ID, is a dead letter. Absent in older
-   * streams, which take it wherever it lies.
+   * streams, which accept it anywhere.
    */
   readonly partitioner?: Partitioner | undefined;
 }
 
 /**
- * How long the customer stage remembers a payment: less than so many seconds
- * behind the progress it is known. One that comes again is then a duplicate or
- * late, never accepted twice, since the lateness is not longer.
+ * How long the customer stage remembers a payment, in seconds behind the
+ * progress. A repeated payment is then a duplicate or late and never accepted
+ * twice, since the lateness is not longer.
  */
 export function rememberedSeconds(parameters: StreamParameters): number {
   const { dedupeSeconds, features, latenessSeconds } = parameters;
@@ -72,9 +72,9 @@ export function rememberedSeconds(parameters: StreamParameters): number {
 }
 
 /**
- * How far behind the progress a replay begins that restores the customer
- * stage: at every payment that a window or the ledger still reaches, and as far
- * before it as the ledger reached that judged it.
+ * How far behind the progress a replay that restores the customer stage begins:
+ * it includes every payment that a window or the ledger still reaches, and
+ * everything that the ledger held when it judged that payment.
  */
 export function customerReplaySeconds(parameters: StreamParameters): number {
   const { features, latenessSeconds } = parameters;
@@ -91,7 +91,7 @@ export interface StreamIdentity {
   readonly topics?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The stream that the producer makes. */
+/** The stream that the producer publishes. */
 export interface StreamOrigin {
   /** Midnight of its first day, seconds since 1970. */
   readonly startSeconds: number;
@@ -125,6 +125,17 @@ export interface Requeued {
   readonly fromOffset: number;
 }
 
+/** A threshold of alerts that was applied to the running stream. */
+export interface ThresholdChange {
+  /** 0 to 1. */
+  readonly value: number;
+  /** TX_TIME_SECONDS that the stream had reached by then. */
+  readonly timeSeconds: number;
+}
+
+/** Changes of the threshold that are kept. */
+const CHANGES_MAX = 50;
+
 /** The values of the control topic, by key. */
 export interface ControlValues {
   /** What all roles agreed on. */
@@ -142,17 +153,20 @@ export interface ControlValues {
     readonly on: true;
     readonly flags?: Readonly<Record<string, string>> | undefined;
   };
-  /** The threshold of alerts that was applied to the running stream. */
-  threshold: { readonly value: number };
+  /** The threshold of alerts that was applied to the running stream, and the newest changes, the last one among them; absent in older streams. */
+  threshold: {
+    readonly value: number;
+    readonly changes?: readonly ThresholdChange[];
+  };
 }
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
-/** What other programs write into the topic counts for nothing, and need not stop anybody. */
+/** Records that other programs write into the topic are ignored, and stop nothing. */
 const IGNORED = "a record of the control topic was ignored";
 
-/** A view of the control topic that moves on with it. */
+/** A view of the control topic that follows it. */
 export class Control {
   readonly #log: Log;
   readonly #report: LogReport | undefined;
@@ -182,7 +196,7 @@ export class Control {
     }
   }
 
-  /** Takes a record that is of the shape which its key asks for; otherwise the one before it counts. */
+  /** Takes a record if it has the shape that its key requires; otherwise the previous one counts. */
   #take(batch: RecordBatch, index: number): void {
     const key = DECODER.decode(recordKey(batch, index));
     const value = parsedJson(recordValue(batch, index));
@@ -206,7 +220,7 @@ export class Control {
   /** What all roles agreed on, once one has run. */
   get parameters(): StreamParameters | undefined {
     const parameters = this.#value("parameters");
-    // Streams from before there were sets name none.
+    // Streams from before feature sets name none.
     return parameters && {
       ...parameters,
       features: {
@@ -227,8 +241,8 @@ export class Control {
   }
 
   /**
-   * Midnight of the stream's first day, seconds since 1970, or `otherwise` as
-   * long as no producer has begun one. Reads the topic again only until then.
+   * Midnight of the stream's first day, seconds since 1970, or `otherwise`
+   * until a producer has begun one. Reads the topic again only until then.
    */
   async startSeconds(
     otherwise: number | undefined,
@@ -242,7 +256,7 @@ export class Control {
     return this.#value("position");
   }
 
-  /** Whether a scorer takes the payments, so that there are predictions to store. */
+  /** Whether a scorer scores the payments, so that there are predictions to store. */
   get isScored(): boolean {
     return this.#value("scoring") !== undefined;
   }
@@ -252,7 +266,7 @@ export class Control {
     return this.#value("scoring")?.flags;
   }
 
-  /** Says that a scorer takes the payments. */
+  /** Records that a scorer scores the payments. */
   async declareScored(): Promise<void> {
     await this.#putScoring({ on: true }, () => this.isScored);
   }
@@ -340,19 +354,28 @@ export class Control {
     );
   }
 
-  /** The score from which on payments are alerts, if one was applied. */
+  /** The score from which on payments are alerts, if one was set. */
   get alertThreshold(): number | undefined {
     return this.#value("threshold")?.value;
   }
 
-  /** Applies a threshold, 0 … 1: scorers that alert by one take it within a second, and keep it until another is applied. */
-  async applyThreshold(value: number): Promise<void> {
-    const records = controlRecords();
-    records.put("threshold", { value });
+  /** The newest changes of that threshold, oldest first. */
+  get thresholdChanges(): readonly ThresholdChange[] {
+    return this.#value("threshold")?.changes ?? [];
+  }
+
+  /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
+  async applyThreshold(value: number, timeSeconds: number): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
       () => this.alertThreshold === value,
-      (producer) => producer.append(records.appends()),
+      (producer) => {
+        const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
+        const changes = [...known, { value, timeSeconds }];
+        const records = controlRecords();
+        records.put("threshold", { value, changes });
+        return producer.append(records.appends());
+      },
     );
   }
 
@@ -371,9 +394,9 @@ export class Control {
   }
 
   /**
-   * Makes these parameters the stream's, or throws ConfigError if it has
-   * others, naming the flag that differs. Where they name no partitioner it is
-   * the stream's own, for a new stream that of the payments which are there.
+   * Records these parameters for the stream, or throws ConfigError if it has
+   * others, naming the flag that differs. If they name no partitioner, it is
+   * the stream's own, or for a new stream that of the existing payments.
    */
   async agree(parameters: StreamParameters): Promise<void> {
     const fixed = ["parameters", "identity"] as const;
@@ -412,16 +435,16 @@ export class Control {
     }
   }
 
-  /** Whether a start is none at all, or the one of the producer that made the stream. */
+  /** Whether a start is absent, or the one of the producer that created the stream. */
   #isStart({ startSeconds }: StreamParameters): boolean {
     return startSeconds === undefined ||
       startSeconds === this.origin?.startSeconds;
   }
 
   /**
-   * Sees to it that something stands in the topic that several may want to
-   * write, each the same or the first for all: appends by the producer `id`
-   * unless `settled` already.
+   * Makes sure that a record exists that several processes may write, each the
+   * same or the first for all: appends by the producer `id` unless `settled`
+   * already.
    */
   async settle(
     id: string,
@@ -431,15 +454,15 @@ export class Control {
     await this.refresh();
     for (let attempt = 1; !settled(); attempt++) {
       try {
-        // First the only writer, then a look: of two at once the later sees
-        // what the earlier has written, or the earlier can no longer write.
+        // It becomes the only writer before it reads: of two at once, the later
+        // sees the earlier one's record, or the earlier can no longer write.
         const producer = await this.#log.producer(id);
         await this.refresh();
         if (!settled()) await append(producer);
       } catch (error) {
         const isRefused = error instanceof LogError;
         if (attempt === ATTEMPTS_MAX || !isRefused) throw error;
-        // Another process writes at this moment and has fenced this one.
+        // Another process is writing and has fenced this one.
         await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
       }
       await this.refresh();
@@ -447,14 +470,14 @@ export class Control {
   }
 }
 
-/** How often something is tried to be settled before an error counts, and the time between. */
+/** How many attempts are made before an error counts, and the pause between them. */
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
-/** Stands for a flag's value in streams that are older than the flag. */
+/** Represents a flag's value in streams older than the flag. */
 const NOT_YET = "";
 
-/** What a flag was and is, for people; a switch has no value. */
+/** The old and the new value of a flag, for messages; a switch has no value. */
 function differenceOf(flag: string, found: string, wanted: string): string {
   if (found === NOT_YET) return `by a version without ${flag}`;
   if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
@@ -489,7 +512,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
   };
 }
 
-/** How much of a strange key is shown. */
+/** How much of an unknown key is shown. */
 const SHOWN_KEY = 100;
 
 /** Why a record cannot be one of ours; undefined if it can. */
@@ -533,15 +556,21 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isOptional(flags, (flags) =>
       isObject(flags) &&
       Object.values(flags).every((text) => typeof text === "string")),
-  threshold: ({ value }) =>
-    typeof value === "number" && value >= 0 && value <= 1,
+  threshold: ({ value, changes }) =>
+    isThreshold(value) &&
+    isOptional(changes, (changes) =>
+      Array.isArray(changes) &&
+      changes.every((change) =>
+        isObject(change) && isThreshold(change.value) &&
+        Number.isSafeInteger(change.timeSeconds)
+      )),
   starts: (topics) =>
     Object.values(topics).every((starts) =>
       Array.isArray(starts) && starts.every(isCount)
     ),
 };
 
-/** The same for keys that go on behind these words. */
+/** The same for keys that begin with these words. */
 const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
   "requeued:": ({ topic, partition, fromOffset }) =>
@@ -552,6 +581,10 @@ const PREFIXES = Object.keys(PREFIXED);
 const SHAPES: ReadonlyMap<string, Fits> = new Map(
   Object.entries({ ...VALUES, ...PREFIXED }),
 );
+
+function isThreshold(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= 1;
+}
 
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
@@ -569,7 +602,7 @@ function isFeatures(value: unknown): boolean {
 export interface ControlRecords {
   /** Sets one of the values that Control shows. */
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
-  /** Tells where a dead letter has gone. */
+  /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;

@@ -1,8 +1,8 @@
 /**
- * Where a stage goes on in a partition, and the state that it has there: its
- * commit says the place, and the loop makes the state by going once more over
- * what led to it, or over what is not in a snapshot yet. Where there is no commit that the stage has made itself,
- * recovery.ts finds the place.
+ * Where a stage continues in a partition, and its state there. The stage's
+ * commit names the place. The loop makes the state by reading again what led
+ * to it, or what a snapshot does not have yet. Where the stage has made no
+ * commit itself, recovery.ts finds the place.
  */
 import { LogError } from "../base/error.ts";
 import {
@@ -43,9 +43,9 @@ export interface OpenOptions<Written extends WrittenRow> {
 }
 
 /**
- * Opens a partition of a stage where its commit says, or what it has written;
- * its state is that of this place. Throws LogError if the input is not the
- * topic that the stage has read, or no longer holds what its state is made of.
+ * Opens a partition of a stage at its commit, or where its output ends; its
+ * state is that of this place. Throws LogError if the input is not the topic
+ * that the stage has read, or no longer holds what its state is made of.
  */
 export async function openStage<Written extends WrittenRow>(
   options: OpenOptions<Written>,
@@ -89,7 +89,7 @@ function keepSnapshots<Written extends WrittenRow>(
   return task;
 }
 
-/** A partition whose place a commit says. */
+/** A partition whose position a commit gives. */
 interface KnownPosition<Written extends WrittenRow> {
   readonly context: StreamContext;
   readonly stage: Stage;
@@ -100,44 +100,72 @@ interface KnownPosition<Written extends WrittenRow> {
   readonly snapshots: Snapshots | undefined;
 }
 
-/** Makes the state of a commit, by a snapshot and the records behind it if one fits. */
+/** Makes the state of a commit, from a snapshot and the records behind it if one fits. */
 async function openKnown<Written extends WrittenRow>(
   known: KnownPosition<Written>,
 ): Promise<EmptyStage<Written>> {
-  const { context, stage, offset, commit, empty, snapshots } = known;
-  let opened = empty();
-  await requireSameTopic(context.log, stage, opened.state, offset);
+  const { context, stage, offset, commit, empty } = known;
+  const first = empty();
+  await requireSameTopic(context.log, stage, first.state, offset);
   const began = performance.now();
-  const { memory } = opened.work;
-  using snapshot = memory && await snapshots?.find(offset, commit);
-  let rows: number | undefined;
-  if (memory && snapshots && snapshot) {
-    const { state } = opened;
-    let defect = snapshot.load(state, memory);
-    if (defect === undefined) {
-      rows = await restore(known, opened, snapshot.offset);
-      defect = defectOf(state, offset, commit);
-    }
-    if (defect === undefined) snapshots.used(snapshot);
-    else {
-      snapshots.refuse(defect);
-      rows = undefined;
-      opened = empty();
-    }
-  }
-  const from = rows === undefined ? undefined : snapshot?.offset;
-  rows ??= await restore(known, opened, commit.replay.offset);
+  const { opened, from, rows, ...how } = await fromSnapshot(known, first) ??
+    await fromReplay(known);
   context.logger.info("partition restored", {
     group: stage.group,
     partition: opened.state.partition,
-    fromOffset: from ?? commit.replay.offset,
+    fromOffset: from,
     offset,
     progress: commit.progress,
     rows,
-    ...from === undefined ? {} : { snapshot: true },
+    ...how,
     milliseconds: Math.round(performance.now() - began),
   });
   return opened;
+}
+
+/** A stage with the state of its commit, and how it was made. */
+interface Restored<Written extends WrittenRow> {
+  readonly opened: EmptyStage<Written>;
+  /** Offset of the first record that was read again. */
+  readonly from: number;
+  /** How many rows were read again. */
+  readonly rows: number;
+  /** Set where a snapshot was used. */
+  readonly snapshot?: true;
+}
+
+/** Restores an empty stage from its snapshot; undefined, with the stage unusable, if none leads to the commit. */
+async function fromSnapshot<Written extends WrittenRow>(
+  known: KnownPosition<Written>,
+  opened: EmptyStage<Written>,
+): Promise<Restored<Written> | undefined> {
+  const { offset, commit, snapshots } = known;
+  const { state, work: { memory } } = opened;
+  if (!memory || !snapshots) return undefined;
+  using snapshot = await snapshots.find(offset, commit);
+  if (!snapshot) return undefined;
+  const { offset: from } = snapshot;
+  let defect = snapshot.load(state, memory);
+  let rows = 0;
+  if (defect === undefined) {
+    rows = await restore(known, opened, from);
+    defect = defectOf(state, offset, commit);
+  }
+  if (defect !== undefined) {
+    snapshots.refuse(defect);
+    return undefined;
+  }
+  snapshots.used(snapshot);
+  return { opened, from, rows, snapshot: true };
+}
+
+/** Restores a stage from the records that its commit's replay begins with. */
+async function fromReplay<Written extends WrittenRow>(
+  known: KnownPosition<Written>,
+): Promise<Restored<Written>> {
+  const opened = known.empty();
+  const from = known.commit.replay.offset;
+  return { opened, from, rows: await restore(known, opened, from) };
 }
 
 /** Why a state cannot be the one of a commit; undefined if it can. */
@@ -155,8 +183,7 @@ function defectOf(
 
 /**
  * Makes the state of a commit: the loop over the records from an offset up to
- * the commit's, with all that they lead to thrown away. Gives the number of
- * rows.
+ * the commit's, with their output discarded. Returns the number of rows.
  */
 async function restore<Written extends WrittenRow>(
   { context, stage, offset: to }: KnownPosition<Written>,
@@ -209,8 +236,8 @@ async function requireSameTopic(
 }
 
 /**
- * Accepts that records were deleted which the processor has not taken: where
- * its stages have not begun, they will begin with what is left.
+ * Accepts that records were deleted before the processor read them: stages that
+ * have not begun will begin with the first remaining record.
  */
 export async function acceptMissingStart(
   log: Log,

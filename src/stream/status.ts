@@ -1,5 +1,8 @@
-/** How far a stream is: all of it read from the log, so any process can tell. */
+/** How far a stream is. All of it comes from the log, so any process can read it. */
 import type { Log } from "../log/log.ts";
+import { valueEnd, valueStart } from "../log/record_batch.ts";
+import { emptyPayment } from "../payment/payment.ts";
+import { PaymentJsonReader } from "../payment/payment_json.ts";
 import { Control } from "./control.ts";
 import {
   addCounters,
@@ -14,8 +17,11 @@ import {
   PIPELINE,
   SCORER_GROUP,
   SCORING,
+  SINK_TOPIC,
   TRANSACTION_TOPIC,
 } from "./topics.ts";
+
+const FIRST_RECORD = { records: 1, bytes: 1 };
 
 /** How far one stage is. */
 export interface StageStatus {
@@ -39,7 +45,7 @@ export interface StageStatus {
 
 /** How far a stream is. */
 export interface StreamStatus {
-  /** Midnight of the first day, seconds since 1970, once known. */
+  /** When TX_TIME_SECONDS is 0, seconds since 1970: our producer's start, or what the rows of another program count from; undefined before the first. */
   readonly startSeconds: number | undefined;
   /** Whether our producer has begun the stream; another program's payments are not counted as produced. */
   readonly simulated: boolean;
@@ -78,7 +84,7 @@ export async function readStatus(
       : [],
   ];
   return {
-    startSeconds: control.origin?.startSeconds,
+    startSeconds: control.origin?.startSeconds ?? await startOfRows(log),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
@@ -90,6 +96,21 @@ export async function readStatus(
       0,
     ),
   };
+}
+
+/** The start that a row of the sink topic counts from; undefined before the first. */
+async function startOfRows(log: Log): Promise<number | undefined> {
+  const [sink] = await log.topics([SINK_TOPIC]);
+  const reader = new PaymentJsonReader();
+  const row = emptyPayment();
+  for (const [partition, start] of (sink?.startOffsets ?? []).entries()) {
+    const batch = await log.read(SINK_TOPIC, partition, start, FIRST_RECORD);
+    if (batch.count === 0) continue;
+    const [from, to] = [valueStart(batch, 0), valueEnd(batch, 0)];
+    const defect = reader.read(batch.bytes, from, to, undefined, row);
+    if (!defect) return row.datetimeSeconds - row.timeSeconds;
+  }
+  return undefined;
 }
 
 async function stageStatus(

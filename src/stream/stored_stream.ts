@@ -1,6 +1,6 @@
 /**
- * A stream that is already there, opened to be looked at: its log, what its
- * roles have agreed on, and its store. Nothing is made where nothing is.
+ * An existing stream, opened for reading: its log, what its roles have agreed
+ * on, and its store. Nothing is created.
  */
 import { rest } from "../base/clock.ts";
 import { DataError, LogError, StoreError } from "../base/error.ts";
@@ -26,7 +26,7 @@ import {
 } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 
-/** How often is looked whether another process has begun a stream. */
+/** How often to check whether another process has begun a stream, in milliseconds. */
 const LOOK_MS = 200;
 
 /** Where a stream is. */
@@ -62,7 +62,7 @@ export async function openStoredStream(
   const lost = () =>
     new DataError(
       `${logPath(folder)} is missing or empty, though ${storePath(folder)} ` +
-        `is there: ${RESTORE_ADVICE}`,
+        `exists; ${RESTORE_ADVICE}`,
     );
   if (!isThere(logPath(folder))) {
     if (hasStore) throw lost();
@@ -96,7 +96,7 @@ export async function openStream(
   }
 }
 
-/** What stands in a stream before a run. */
+/** What a stream holds before a run. */
 export interface RecordedStream {
   /** What its roles agreed on. */
   readonly parameters: StreamParameters;
@@ -152,7 +152,7 @@ async function requireOwnStore(
   store: Store,
   stream: string | undefined,
 ): Promise<void> {
-  if (stream === undefined) return; // of a version that gave streams no identity
+  if (stream === undefined) return; // from a version without stream identities
   const foreign = (await store.positions())
     .find((position) => position.stream !== stream);
   if (!foreign) return;

@@ -1,4 +1,4 @@
-/** The topics of the pipeline and who works on them: a public interface. */
+/** The topics of the pipeline and the groups that read them: a public interface. */
 import type { TopicSpec } from "../log/log.ts";
 
 /** Customer profiles, one record per customer. */
@@ -13,8 +13,10 @@ export const REPARTITION_TOPIC = "transaction_by_terminal_topic";
 export const SINK_TOPIC = "transaction_sink_topic";
 /** Scores of payments, with what made them; key TRANSACTION_ID. */
 export const PREDICTION_TOPIC = "prediction_topic";
-/** What analysts have decided about payments; key TRANSACTION_ID. */
+/** Labels that follow from the verdicts of analysts; key TRANSACTION_ID. */
 export const LABEL_TOPIC = "label_topic";
+/** What people have done with alerts: verdicts, claims, notes; key TRANSACTION_ID. It is never trimmed. */
+export const CASE_TOPIC = "case_topic";
 /** What could not be taken, with where it came from and why. */
 export const DEAD_LETTER_TOPIC = "transaction_dead_letter_topic";
 /** Parameters, positions and end marks of the stream; internal. */
@@ -31,7 +33,7 @@ export const SCORER_GROUP = "fraudstream-scorer";
 /** Group of the writer of predictions. */
 export const PREDICTION_GROUP = "fraudstream-prediction-writer";
 
-/** Who takes which topic, in the order of the pipeline. */
+/** Which group reads which topic, in the order of the pipeline. */
 export const PIPELINE: readonly {
   /** The consumer group. */
   readonly group: string;
@@ -43,7 +45,7 @@ export const PIPELINE: readonly {
   { group: WRITER_GROUP, topic: SINK_TOPIC },
 ];
 
-/** Who takes which topic behind the pipeline, in a stream that is scored. */
+/** Which group reads which topic after the pipeline, in a scored stream. */
 export const SCORING: typeof PIPELINE = [
   { group: SCORER_GROUP, topic: SINK_TOPIC },
   { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },
@@ -75,6 +77,7 @@ export function topicSpecs(partitions: number): TopicSpec[] {
     topic(SINK_TOPIC, false),
     topic(PREDICTION_TOPIC, false),
     topic(LABEL_TOPIC, false),
+    topic(CASE_TOPIC, false),
     topic(DEAD_LETTER_TOPIC, false, 1),
     topic(CONTROL_TOPIC, true, 1),
   ];

@@ -93,7 +93,7 @@ testRunning("what can't be edited or found is told in one line", async () => {
   const data = join(folder.path, "data");
   await withDeadLetters(data);
   const cases: [string[], number, RegExp][] = [
-    [["--id=transaction_topic/0/1", "--edit"], 1, /is no text/],
+    [["--id=transaction_topic/0/1", "--edit"], 1, /is not text/],
     [["--id=transaction_topic/0/7"], 1, /there is no dead letter transaction/],
     [["--edit"], 2, /--edit needs --id/],
     [["--requeue=x"], 2, /--requeue needs --id/],

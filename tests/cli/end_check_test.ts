@@ -21,7 +21,7 @@ async function filled(path: string): Promise<{ data: string; run: string[] }> {
 }
 
 testRunning(
-  "status ends with 1 where the store holds other rows than the log led to",
+  "status, export and report end with 1 where the store holds other rows than the log led to",
   async () => {
     await using folder = temporaryFolder();
     const { data } = await filled(folder.path);
@@ -36,10 +36,23 @@ testRunning(
     const wrong = await runMain(["status", `--data=${data}`]);
     assert.equal(wrong.code, 1);
     assert.match(wrong.stdout, /store\s+2,554 payments/);
-    assert.match(
-      wrong.stderr,
-      /counts of this stream do not agree: the writer stored 2,555 payments, the store holds 2,554/,
-    );
+    const differ =
+      /counts of this stream do not agree: the writer stored 2,555 payments, the store holds 2,554/;
+    assert.match(wrong.stderr, differ);
+    // What is made from the store is written, and the command fails.
+    for (const command of ["export", "report"]) {
+      const out = join(folder.path, command);
+      const format = command === "export" ? "csv" : "html";
+      const { code, stderr } = await runMain([
+        command,
+        `--data=${data}`,
+        `--out=${out}.${format}`,
+      ]);
+      assert.equal(code, 1, command);
+      assert.match(stderr, /^2,554 payments, /m);
+      assert.match(stderr, differ);
+      assert.ok(Deno.statSync(`${out}.${format}`).size > 0);
+    }
   },
 );
 
@@ -118,7 +131,7 @@ for (const what of ["missing", "empty"]) {
         assert.equal(code, 1, stderr);
         assert.match(
           stderr,
-          /log\.db is missing or empty, though .*store\.db is there: restore/,
+          /log\.db is missing or empty, though .*store\.db exists; restore/,
         );
       }
     },

@@ -191,7 +191,11 @@ testRunning("evaluate says what can't be evaluated", async () => {
       2,
       /decision-tree has no setting 'trees'; it has depth, leaf-rows/,
     ],
-    [["--model=decision-tree:depth=x"], 2, /depth=x cannot be: depthMax is/],
+    [
+      ["--model=decision-tree:depth=x"],
+      2,
+      /--model: depth of decision-tree must be a whole number .*, not 'x'$/m,
+    ],
     [["--model=no/such.json"], 1, /cannot read no\/such\.json/],
     [[`--model=${broken}`], 1, /broken\.json is not JSON/],
     [["--days=20"], 2, /21 days are needed and the payments have 20/],

@@ -8,6 +8,7 @@ import {
   readReference,
   sha256,
 } from "../files/sets.ts";
+import { formatDatetime } from "../../src/payment/calendar.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
   outcomeOf,
@@ -96,8 +97,15 @@ testRunning("generate --format=parquet has the fields of the CSV", async () => {
     const file = Deno.readFileSync(`${folder.path}/${name}`).buffer;
     rows.push(...await parquetReadObjects({ file }));
   }
+  for (const row of rows) {
+    assert.ok(row.TX_DATETIME instanceof Date, String(row.TX_DATETIME));
+    row.TX_DATETIME = formatDatetime(row.TX_DATETIME.getTime() / 1000);
+  }
   assert.equal(canonicalCsv(rows), Deno.readTextFileSync(TRANSACTIONS_A));
-  const file = Deno.readFileSync(`${folder.path}/customers.parquet`).buffer;
+  // Apart, so that the folder is a table of payments to other programs.
+  const profiles = `${folder.path}/_profiles`;
+  assert.deepEqual(names(profiles), ["customers.parquet", "terminals.parquet"]);
+  const file = Deno.readFileSync(`${profiles}/customers.parquet`).buffer;
   assert.equal(
     canonicalCsv(await parquetReadObjects({ file })),
     Deno.readTextFileSync(dataPath("A/customers.csv")),
@@ -191,6 +199,10 @@ testRunning(
       ].sort(),
     );
     assert.equal(Deno.readTextFileSync(`${folder.path}/notes.csv`), "old");
+    const generate = ["generate", `--out=${folder.path}/set`, ...SMALL];
+    await runMain([...generate, "--format=parquet"]);
+    assert.equal((await runMain([...generate, "--force"])).code, 0);
+    assert.ok(!names(`${folder.path}/set`).includes("_profiles"));
   },
 );
 

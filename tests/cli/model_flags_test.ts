@@ -32,9 +32,13 @@ Deno.test("readModels() refuses kinds, settings and values that there are not", 
     ["decision-tree:", /decision-tree has no setting ''; it has depth, /],
     ["decision-tree:toString=1", /has no setting 'toString'/],
     ["decision-tree:c=1", /has no setting 'c'/],
-    ["random-forest:trees=1.5", /trees=1\.5 cannot be: trees is 1\.5/],
-    ["random-forest:trees=0x10", /trees=0x10 cannot be: trees is NaN/],
-    ["random-forest:trees=", /trees= cannot be/],
+    [
+      "random-forest:trees=1.5",
+      /: trees of random-forest must be a whole number from 1 to \d+, not '1\.5'$/,
+    ],
+    ["random-forest:trees=0x10", /must be a whole .*, not '0x10'$/],
+    ["decision-tree:depth=1e9", /: depth of decision-tree must be .*'1e9'$/],
+    ["random-forest:trees=", /must be a whole .*, not ''$/],
   ];
   for (const [text, message] of wrong) {
     assert.throws(

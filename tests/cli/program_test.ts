@@ -72,6 +72,9 @@ testRunning("a mistyped command or flag gets a suggestion", async () => {
     /'--zzzzzzzz'; --help lists the flags$/m,
   );
   await refused(["zzzzzzzz"], /'zzzzzzzz'; 'fraudstream help' lists the comm/);
+  await refused(["version"], /'version' \(Did you mean --version\?\)/);
+  await refused(["help", "version"], /'version' \(Did you mean --version\?\)/);
+  await refused(["runn"], /'runn' \(Did you mean run\?\)/);
   await refused(["help", "stauts"], /'stauts' \(Did you mean status\?\)/);
 });
 
@@ -106,7 +109,10 @@ testRunning("what can't work is told with the flag's name", async () => {
   await refused([...features, "--delay=0"], /--delay must .*, not '0'/);
   await refused(["generate"], /--out is needed; for example: fraudstream /);
   await refused(["features", "--in"], /option '--in <path>' argument missing/);
-  await refused(["generate", "data"], /too many arguments/);
+  await refused(
+    ["generate", "data"],
+    /generate takes flags only, not data; --help lists them$/m,
+  );
 });
 
 testRunning("a failure exits with 1 and hides the stack trace", async () => {

@@ -1,6 +1,9 @@
 /** A page server over a log and a store in memory, with a stream in them. */
 import { KEY_HEADER } from "../../src/dashboard/server/guard.ts";
 import { LiveReader } from "../../src/dashboard/server/live_reader.ts";
+import { AlertIndex } from "../../src/dashboard/index/alert_index.ts";
+import { IndexFile } from "../../src/dashboard/index/index_file.ts";
+import { CaseWriter } from "../../src/dashboard/views/case_writer.ts";
 import { LiveState } from "../../src/dashboard/views/live_state.ts";
 import {
   type PageServer,
@@ -8,6 +11,7 @@ import {
 } from "../../src/dashboard/server/page_server.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import {
+  CASE_TOPIC,
   LABEL_TOPIC,
   PREDICTION_TOPIC,
   SINK_TOPIC,
@@ -32,8 +36,10 @@ export interface PageFixture extends AsyncDisposable {
   readonly server: PageServer;
   /** Log, store and control. */
   readonly folder: OpenFolder;
-  /** What the page has read. */
+  /** The newest part of the stream, as the page has read it. */
   readonly state: LiveState;
+  /** What the page has read. */
+  readonly index: AlertIndex;
   /** What reads it. */
   readonly reader: LiveReader;
   /** Publishes payments with all features, and stores them. */
@@ -96,20 +102,52 @@ export async function openPage(
   token?: string,
   behindProxy = false,
 ): Promise<PageFixture> {
-  const end = new AbortController();
   const parameters = { ...parametersOf(2), startSeconds: START_SECONDS };
   const folder = await openMemory(parameters);
-  const { log, store, context } = folder;
-  await log.createTopics([LABEL_TOPIC, PREDICTION_TOPIC].map((name) => {
+  const topics = [CASE_TOPIC, LABEL_TOPIC, PREDICTION_TOPIC].map((name) => {
     return { name, partitions: 2, compacted: false };
-  }));
-  const state = new LiveState();
+  });
+  await folder.log.createTopics(topics);
+  const page = servePage(folder, token, behindProxy);
+  return {
+    ...page,
+    async [Symbol.asyncDispose]() {
+      await page[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Opens another page on the stream of one that is open. */
+export function openSecondPage({ folder }: PageFixture): PageFixture {
+  return servePage(folder, undefined, false);
+}
+
+/** Serves a page of an open folder, which stays open. */
+function servePage(
+  folder: OpenFolder,
+  token: string | undefined,
+  behindProxy: boolean,
+): PageFixture {
+  const end = new AbortController();
+  const { log, store, context } = folder;
+  const { parameters } = context;
+  const delaySeconds = parameters.features.delayDays * DAY_SECONDS;
+  const state = new LiveState(delaySeconds);
+  const index = new AlertIndex({
+    file: IndexFile.take(undefined),
+    stream: context.control.identity?.id ?? "",
+    delaySeconds,
+    replaced: () => {},
+  });
   const reader = new LiveReader({
     log,
     control: context.control,
     features: parameters.features,
     startSeconds: START_SECONDS,
     state,
+    index,
+    store: () => store,
     warn: () => {},
   });
   const server = pageServer({
@@ -118,6 +156,9 @@ export async function openPage(
     parameters,
     reader,
     state,
+    index,
+    cases: new CaseWriter(log, () => reader.readCases()),
+    usualOf: () => undefined,
     lookUp: () => store.lookUp(),
     latency: () => undefined,
     metrics: () => store.predictions().metrics(),
@@ -150,6 +191,7 @@ export async function openPage(
     folder,
     state,
     reader,
+    index,
     async publish(payments) {
       const writer = new FeatureJsonWriter(HANDBOOK_FEATURES);
       const { values } = oneRow(HANDBOOK_FEATURES);
@@ -198,7 +240,7 @@ export async function openPage(
       end.abort();
       server.close();
       await reading;
-      await folder[Symbol.asyncDispose]();
+      index[Symbol.dispose]();
     },
   };
 }

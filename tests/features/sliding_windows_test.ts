@@ -86,6 +86,12 @@ const layouts: Record<string, WindowLayout> = {
     slackSeconds: 70,
     hasHint: false,
   },
+  "flags that change behind a window's end": {
+    columns: ["flag"],
+    groups: [{ lagSeconds: 3, windowSeconds: [10, 300], sum: "flag" }],
+    slackSeconds: 60,
+    hasHint: false,
+  },
   "two groups": {
     columns: ["flag", "value"],
     groups: [
@@ -426,6 +432,78 @@ Deno.test("load() refuses what is cut off or damaged, and then goes on with what
   assert.ok(refused > 200, `${refused} refused`);
 });
 
+/** The words of a state of windows, and where behind the layout they begin: with the number of busy keys. */
+function stateOf(layout: WindowLayout, windows: SlidingWindows) {
+  const { columns, groups } = layout;
+  const boundaries = groups.reduce((n, g) => n + 1 + g.windowSeconds.length, 0);
+  const { bytes } = saved(windows);
+  return { bytes, at: 4 + columns.length + 2 * boundaries };
+}
+
+/** Changes a state, has it loaded, and gives what is said of it. */
+function refusal(
+  layout: WindowLayout,
+  state: Uint8Array,
+  damage: (ints: Int32Array, halves: Uint16Array) => void,
+): string {
+  const pieces = new StatePieces();
+  pieces.bytes = state.slice();
+  const { buffer } = pieces.bytes;
+  damage(new Int32Array(buffer), new Uint16Array(buffer));
+  const windows = new SlidingWindows(layout);
+  try {
+    windows.load(pieces);
+  } catch (error) {
+    assert.equal(windows.keys, 0);
+    return (error as Error).message;
+  }
+  return "";
+}
+
+Deno.test("load() refuses a ring with any number beyond its bounds, and a key that is there twice", () => {
+  const layout = layouts["lag 0"];
+  const windows = new SlidingWindows(layout);
+  const events = [1, 2].map((key) => ({ key, time: 9, flag: 0, value: 5 }));
+  run(windows, layout, events);
+  const { bytes, at } = stateOf(layout, windows);
+  const rings = new Int32Array(bytes.buffer).indexOf(2, at);
+  const first = rings + 1;
+  const damaged = /damaged ring/;
+  // The key has two halves; then come place, number, room, size, width, cursors.
+  for (let half = 2; half < 7 + 4; half++) {
+    const change = (_: Int32Array, halves: Uint16Array) => {
+      halves[2 * first + half] = 0xffff;
+    };
+    assert.match(refusal(layout, bytes, change), damaged, `half ${half}`);
+  }
+  const none = (_: Int32Array, halves: Uint16Array) => {
+    halves[2 * first + 3] = 0;
+  };
+  assert.match(refusal(layout, bytes, none), damaged);
+  const key = (value: number) => (ints: Int32Array) => ints[first] = value;
+  assert.match(refusal(layout, bytes, key(2)), /key 2 twice/);
+  assert.match(refusal(layout, bytes, key(-1)), /key -1 twice/);
+  const count = (ints: Int32Array) => ints[rings] = -1;
+  assert.match(refusal(layout, bytes, count), /-1 rings/);
+  assert.equal(refusal(layout, bytes, () => {}), "");
+});
+
+Deno.test("load() refuses a busy key whose blocks cannot be right", () => {
+  const layout = layouts["lag 0"];
+  const windows = new SlidingWindows(layout);
+  for (let i = 0; i < 1200; i++) windows.add(3, 1000, 0, 1, 1000);
+  const { bytes, at } = stateOf(layout, windows);
+  assert.deepEqual([...new Int32Array(bytes.buffer, 4 * at, 2)], [1, 3]);
+  const set = (place: number, value: number) => (ints: Int32Array) =>
+    ints[at + place] = value;
+  // Behind the key: the number of blocks, then of the first its bounds.
+  assert.match(refusal(layout, bytes, set(2, 0)), /0 blocks of events/);
+  assert.match(refusal(layout, bytes, set(3, -1)), /events -1 to/);
+  assert.match(refusal(layout, bytes, set(4, 513)), /to 513 of a block/);
+  assert.match(refusal(layout, bytes, set(3, 512)), /of a block/);
+  assert.equal(refusal(layout, bytes, () => {}), "");
+});
+
 Deno.test("load() refuses a state of other windows", () => {
   const windows = new SlidingWindows(layouts["lag 0"]);
   const other = new SlidingWindows(layouts["lag 70"]);
@@ -529,4 +607,42 @@ Deno.test("a busy key's memory follows its events in reach, not the history", ()
     if (i === 40_000) early = windows.bytes;
   }
   assert.ok(windows.bytes < 1.2 * early, `${early}, then ${windows.bytes}`);
+});
+
+for (const [name, layout] of outOfOrder) {
+  Deno.test(`a busy key goes back to a ring with what is in reach, and stays exact: ${name}`, () => {
+    const random = new SeededSource("quiet");
+    const crowd = 1100;
+    const events = Array.from({ length: crowd + 200 }, (_, i) => ({
+      key: 5,
+      time: i < crowd
+        ? 1000 + Math.floor(i / 40)
+        : 1030 + 5 * (i - crowd) - below(layout.slackSeconds, random),
+      flag: below(2, random),
+      value: below(1e5, random),
+    }));
+    const busyKeys = (events: Event[]) => {
+      const windows = new SlidingWindows(layout);
+      check(windows, layout, events, 64);
+      const { bytes, at } = stateOf(layout, windows);
+      return new Int32Array(bytes.buffer)[at];
+    };
+    assert.equal(busyKeys(events.slice(0, crowd)), 1);
+    assert.equal(busyKeys(events), 0);
+  });
+}
+
+Deno.test("the number kept with a key is that key's, in a ring and in blocks, or 0 again", () => {
+  const windows = new SlidingWindows(layouts["two groups"]);
+  let again = 0;
+  for (let i = 0; i < 3000; i++) {
+    const key = i % 2;
+    windows.add(key, 1000, 0, 1, 1000);
+    const { hint } = windows;
+    if (hint === 0) again++;
+    else assert.equal(hint, 2 * Math.floor(i / 2) - 1 + key);
+    windows.hint = 2 * Math.floor(i / 2) + 1 + key;
+  }
+  // At first, and when the key went to blocks.
+  assert.ok(again <= 4, `${again} times`);
 });

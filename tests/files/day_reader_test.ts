@@ -103,7 +103,9 @@ async function columnsOf(path: string) {
   const rows = lines.map((line) => line.split(","));
   const values = PAYMENT_COLUMNS.map(({ kind }, at) => {
     const texts = rows.map((row) => row[at]);
-    return kind === "text" ? texts : texts.map(Number);
+    return texts.map((text) =>
+      kind === "timestamp" ? Date.parse(`${text}Z`) / 1000 : Number(text)
+    );
   });
   return { values, length: rows.length };
 }

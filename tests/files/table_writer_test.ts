@@ -83,6 +83,71 @@ testWriting(
   },
 );
 
+/** A time, a text and a number of which each may be missing, and JSON. */
+const TYPED: readonly TableColumn[] = [
+  { name: "AT", kind: "timestamp" },
+  { name: "UNTIL", kind: "timestamp", nullable: true },
+  { name: "NOTE", kind: "text", nullable: true },
+  { name: "COUNT", kind: "int32", nullable: true },
+  { name: "ID", kind: "int64", nullable: true },
+  { name: "WHY", kind: "json", nullable: true },
+];
+
+const TYPED_ROWS = [
+  [1522540831, -1],
+  [null, 1522540800],
+  ["a,b", null],
+  [null, 7],
+  [9007199254740991, null],
+  ['{"A":1.5}', null],
+];
+
+testWriting(
+  "TableWriter writes times, JSON and null by the format",
+  async () => {
+    await using folder = temporaryFolder();
+    for (const format of ["csv", "jsonl", "parquet"] as const) {
+      const path = `${folder.path}/t.${format}`;
+      await using writer = await TableWriter.open(path, format, TYPED);
+      await writer.write(TYPED_ROWS, 2);
+      await writer.close();
+    }
+    assert.equal(
+      Deno.readTextFileSync(`${folder.path}/t.csv`),
+      "AT,UNTIL,NOTE,COUNT,ID,WHY\n" +
+        '2018-04-01 00:00:31,,"a,b",,9007199254740991,"{""A"":1.5}"\n' +
+        "1969-12-31 23:59:59,2018-04-01 00:00:00,,7,,\n",
+    );
+    assert.equal(
+      Deno.readTextFileSync(`${folder.path}/t.jsonl`),
+      '{"AT":"2018-04-01T00:00:31Z","UNTIL":null,"NOTE":"a,b","COUNT":null,' +
+        '"ID":9007199254740991,"WHY":{"A":1.5}}\n' +
+        '{"AT":"1969-12-31T23:59:59Z","UNTIL":"2018-04-01T00:00:00Z",' +
+        '"NOTE":null,"COUNT":7,"ID":null,"WHY":null}\n',
+    );
+    const file = Deno.readFileSync(`${folder.path}/t.parquet`).buffer;
+    const rows = await parquetReadObjects({ file });
+    assert.deepEqual(rows.map((row) => Object.values(row)), [
+      [
+        new Date("2018-04-01T00:00:31Z"),
+        null,
+        "a,b",
+        null,
+        9007199254740991n,
+        '{"A":1.5}',
+      ],
+      [
+        new Date("1969-12-31T23:59:59Z"),
+        new Date("2018-04-01T00:00:00Z"),
+        null,
+        7,
+        null,
+        null,
+      ],
+    ]);
+  },
+);
+
 testWriting(
   "TableWriter cuts a long Parquet table into row groups",
   async () => {

@@ -228,7 +228,7 @@ testServing(
     await log.trim(TRANSACTION_TOPIC, 2, ends?.[2] ?? 0);
     await assert.rejects(
       process(log),
-      /transaction_topic partition \d from offset 0 to \d+ were deleted before anyone had read them.*--accept-missing-start/,
+      /transaction_topic partition \d from offset 0 to \d+ were deleted before the processor read them.*--accept-missing-start/,
     );
     await acceptMissingStart(log, new Control(log));
     await process(log, 500);

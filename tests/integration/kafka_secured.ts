@@ -106,14 +106,14 @@ testServing(
         const sasl = { mechanism, username, password: WRONG_PASSWORD };
         await assertRefused(
           settingsOf(server.securedAddress, { tls, sasl }),
-          /does not accept user name and password.*--kafka-username/,
+          /does not accept the user name and password.*--kafka-username/,
         );
       });
       await t.step(`an unknown user by ${mechanism}`, async () => {
         const sasl = { mechanism, username: "nobody", password };
         await assertRefused(
           settingsOf(server.securedAddress, { tls, sasl }),
-          /does not accept user name and password/,
+          /does not accept the user name and password/,
         );
       });
     }

@@ -277,7 +277,7 @@ const defects: [string, Record<string, unknown>, Defect][] = [
   }],
   ["a CUSTOMER_ID that is null", { CUSTOMER_ID: null }, {
     reason: "wrong type",
-    message: "CUSTOMER_ID [object] is not a whole number",
+    message: "CUSTOMER_ID null is not a whole number",
   }],
   ["no TERMINAL_ID", { TERMINAL_ID: undefined }, {
     reason: "missing field",

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { drawBars } from "../../src/report/bar_chart.ts";
 import { drawHistogram } from "../../src/report/histogram_chart.ts";
-import { drawLines } from "../../src/report/line_chart.ts";
+import { numberAxis } from "../../src/dashboard/page/frame.js";
+import { drawLines } from "../../src/dashboard/page/lines.js";
+import {
+  type Drawing,
+  round,
+  textWidth,
+} from "../../src/dashboard/page/shape.js";
 import { drawPlane, isInReach } from "../../src/report/plane_chart.ts";
-import { roundTicks } from "../../src/report/scale.ts";
-import { element, escapeText, round, textWidth } from "../../src/report/svg.ts";
+import { element, escapeText, markupOf } from "../../src/report/svg.ts";
 import {
   handbookCustomers,
   handbookTerminals,
@@ -12,8 +17,8 @@ import {
 import { TerminalGrid } from "../../src/simulator/terminal_grid.ts";
 import { type MarkupElement, readMarkup } from "./markup.ts";
 
-function shapesOf({ shapes }: { shapes: string }): MarkupElement[] {
-  return readMarkup(`<svg>${shapes}</svg>`);
+function shapesOf({ shapes }: Drawing): MarkupElement[] {
+  return readMarkup(`<svg>${markupOf(shapes)}</svg>`);
 }
 
 /** Places along the horizontal axis where a text begins and ends. */
@@ -26,7 +31,7 @@ function extent({ attributes, text }: MarkupElement): [number, number] {
 }
 
 /** Fails where texts of one line touch, or leave the drawing. */
-function assertTextsApart(drawing: { shapes: string; width: number }): void {
+function assertTextsApart(drawing: Drawing): void {
   const lines = new Map<string, [number, number, string][]>();
   for (const one of shapesOf(drawing)) {
     if (one.name !== "text") continue;
@@ -42,11 +47,7 @@ function assertTextsApart(drawing: { shapes: string; width: number }): void {
   }
 }
 
-const axis = (high: number) => ({
-  title: "a title with its unit",
-  range: [0, high] as const,
-  ticks: roundTicks(0, high, 5),
-});
+const axis = (high: number) => numberAxis("a title with its unit", [0, high]);
 
 Deno.test("drawHistogram() draws a bar for each bin that has something, as high as it should be", () => {
   const drawing = drawHistogram(
@@ -74,8 +75,10 @@ Deno.test("texts of charts neither touch nor leave the drawing, in any width", (
       const y = [0, high / 2, high];
       const lines = ["payments ÷ 50", "frauds", "cards with a fraud"]
         .map((name) => ({ name, x: [0, 1, 2], y }));
-      const axes = { x: axis(2), y: axis(high) };
-      assertTextsApart(drawLines({ axes, lines, empty: "" }, width, 200));
+      const panels = [{ y: axis(high), lines }, { y: axis(1), lines: [] }];
+      assertTextsApart(
+        drawLines({ x: axis(2), panels, empty: "" }, width, 200),
+      );
     }
     const bars = [-0.25, 0.5, 0.001, -0.001, NaN].map((value, at) => ({
       name: `CUSTOMER_ID_AVG_AMOUNT_${at}0DAY_WINDOW`,
@@ -83,12 +86,11 @@ Deno.test("texts of charts neither touch nor leave the drawing, in any width", (
       text: String(value),
       series: 0,
     }));
-    assertTextsApart(drawBars(bars, width, "nothing"));
+    assertTextsApart(drawBars(bars, width, "nothing", "number"));
   }
 });
 
 Deno.test("charts of nothing say so", () => {
-  const axes = { x: axis(1), y: axis(1) };
   const empty = "There is nothing.";
   const series = [{ name: "", heights: [0, 0] }];
   const histogram = {
@@ -101,33 +103,79 @@ Deno.test("charts of nothing say so", () => {
   };
   for (
     const drawing of [
-      drawLines({ axes, lines: [{ name: "", x: [], y: [] }], empty }, 300, 100),
-      drawBars([], 300, empty),
+      drawLines(
+        { x: axis(1), panels: [{ y: axis(1), lines: [] }], empty },
+        300,
+        100,
+      ),
+      drawBars([], 300, empty, "number"),
       drawHistogram(histogram, 300, 100),
     ]
-  ) assert.ok(drawing.shapes.includes(empty));
+  ) assert.ok(markupOf(drawing.shapes).includes(empty));
 });
 
-Deno.test("drawLines() interrupts a line where a number is missing, and draws one point as a dot", () => {
-  const axes = { x: axis(3), y: axis(1) };
-  const draw = (y: number[]) =>
-    shapesOf(drawLines(
-      {
-        axes,
-        lines: [{ name: "", x: [0, 1, 2, 3], y }],
-        empty: "",
-      },
-      300,
-      100,
-    ));
-  const line = draw([0, NaN, 1, 0.5]).find((one) => {
-    return one.attributes.get("class") === "s0 d0";
+function drawnLine(
+  y: number[],
+  partial: number[] = [],
+): MarkupElement[] {
+  const lines = [{ name: "", x: y.map((_, at) => at), y }];
+  return shapesOf(drawLines(
+    {
+      x: axis(3),
+      panels: [{ y: axis(1), lines }],
+      partial: { at: partial, text: "not complete" },
+      empty: "",
+    },
+    300,
+    100,
+  ));
+}
+
+const ofClass = (shapes: MarkupElement[], name: string) =>
+  shapes.filter(({ attributes }) => attributes.get("class") === name);
+
+Deno.test("drawLines() interrupts a line where a number is missing", () => {
+  const [line] = ofClass(drawnLine([0, 0.5, NaN, 1, 0.5]), "s0 d0");
+  assert.equal(line.attributes.get("d")?.match(/M/g)?.length, 2);
+});
+
+Deno.test("drawLines() draws each point that no line reaches as a dot", () => {
+  for (const y of [[0.5], [NaN, 0.5, NaN, NaN], [0, NaN, 1, 0.5]]) {
+    assert.equal(ofClass(drawnLine(y), "f0").length, 1, String(y));
+  }
+});
+
+Deno.test("drawLines() draws what is partial hollow, with a dotted line to it, and says so", () => {
+  const shapes = drawnLine([0, 0.5, 1, 0.2], [3]);
+  // One in the chart and one in the legend.
+  assert.equal(ofClass(shapes, "h0").length, 2);
+  assert.equal(ofClass(shapes, "s0 partial").length, 1);
+  assert.ok(shapes.some(({ text }) => text === "not complete"));
+  const [line] = ofClass(shapes, "s0 d0");
+  assert.equal(line.attributes.get("d")?.match(/[ML]/g)?.length, 3);
+});
+
+Deno.test("drawLines() marks what happened within its range, and its legend explains each sign once", () => {
+  const marks = [0.5, 1, 2, 99].map((x) => {
+    return { x, sign: "champion" as const, text: `version ${x}` };
   });
-  assert.equal(line?.attributes.get("d")?.match(/M/g)?.length, 2);
-  const dots = draw([NaN, 0.5, NaN, NaN]).filter((one) =>
-    one.name === "circle"
-  );
-  assert.equal(dots.length, 1);
+  const shapes = shapesOf(drawLines(
+    {
+      x: axis(3),
+      panels: [
+        { y: axis(1), lines: [{ name: "a", x: [0, 3], y: [0, 1] }] },
+        { y: axis(1), lines: [{ name: "b", x: [0, 3], y: [0, 1] }] },
+      ],
+      marks,
+      empty: "",
+    },
+    300,
+    100,
+  ));
+  assert.equal(ofClass(shapes, "event").length, 3);
+  assert.equal(ofClass(shapes, "sign").length, 4);
+  const said = shapes.filter(({ text }) => text === "champion changed");
+  assert.equal(said.length, 1);
 });
 
 Deno.test("isInReach() agrees with the simulator's search", () => {

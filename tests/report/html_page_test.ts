@@ -66,7 +66,7 @@ for (const [name, data] of oddReports()) {
   Deno.test(`standaloneSvg() is well-formed: ${name}`, () => {
     for (const figure of figuresOf(reportSections(data))) {
       for (const width of [200, 312, 620, 1200]) {
-        const svg = standaloneSvg(figure.draw(width), figure);
+        const svg = standaloneSvg(figure.draw(width), figure, data.source);
         readMarkup(svg);
         assert.doesNotMatch(svg, /NaN|Infinity|undefined/, figure.id);
       }
@@ -122,7 +122,7 @@ Deno.test("names cannot become markup", () => {
           id: "f",
           title: name,
           description: name,
-          draw: (width) => ({ width, height: 10, shapes: "" }),
+          draw: (width) => ({ width, height: 10, shapes: [] }),
           values: { caption: name, header: [name], rows: [[name]] },
         }],
       },

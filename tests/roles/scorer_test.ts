@@ -322,7 +322,7 @@ testWriting(
     const path = join(files.path, "model.json");
     writeModel(path, linearModel());
     const threshold = 0.05;
-    await folder.context.control.applyThreshold(threshold);
+    await folder.context.control.applyThreshold(threshold, 0);
     await score(folder, scoringOf(path));
     const found = await stored(folder);
     assert.ok(found.some(({ score }) => score >= threshold && score < 0.5));

@@ -112,7 +112,7 @@ export class StageDriver {
   steps = 0;
   /** What was warned of at the openings. */
   readonly warnings: string[] = [];
-  /** What the openings said about snapshots: "used", or why one was ignored. */
+  /** What was logged about snapshots: "used", or why one was ignored or not written. */
   readonly snapshots: string[] = [];
 
   private constructor(
@@ -178,8 +178,9 @@ export class StageDriver {
         if (fields?.snapshot) this.snapshots.push("used");
       },
       warn: (message, fields) => {
-        const isSnapshot = message === "a snapshot of a state was ignored";
-        if (isSnapshot) this.snapshots.push(String(fields?.reason));
+        const isSnapshot = message.startsWith("a snapshot was ");
+        const why = String(fields?.reason ?? fields?.error);
+        if (isSnapshot) this.snapshots.push(why);
         else this.warnings.push(message);
       },
     });

@@ -88,7 +88,7 @@ testWriting(
     keepVersion(files.path, model.version, formatModelFile(other));
     assert.throws(
       () => openVersion(files.path, model.version),
-      /is not the file that the registry speaks of/,
+      /holds the model [0-9a-f]+, but the registry says [0-9a-f]+; restore/,
     );
   },
 );

@@ -235,6 +235,11 @@ export function testStore(options: ContractOptions): void {
     assert.deepEqual(await lookUp.verdicts(1), []);
     await store.write(cellsOf(stored));
     assert.deepEqual(await store.lookUp().verdicts(0), [second, first]);
+    const missing = { transactionId: 1, decidedAt: first.decidedAt };
+    for (const gone of [second, second, missing]) {
+      await lookUp.removeVerdict(gone);
+    }
+    assert.deepEqual(await lookUp.verdicts(0), [first]);
     assert.deepEqual(await contents(store, HANDBOOK_FEATURES), before);
   });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ConfigError } from "../../src/base/error.ts";
+import { ConfigError, LogError } from "../../src/base/error.ts";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import {
@@ -10,7 +10,15 @@ import {
   rememberedSeconds,
   type StreamParameters,
 } from "../../src/stream/control.ts";
-import { CONTROL_TOPIC, topicSpecs } from "../../src/stream/topics.ts";
+import {
+  CONTROL_TOPIC,
+  SINK_TOPIC,
+  topicSpecs,
+  TRANSACTION_TOPIC,
+} from "../../src/stream/topics.ts";
+import { ScriptedKafka } from "../log/kafka/scripted/scripted_kafka.ts";
+import { openScripted } from "../log/kafka/scripted/scripted_log.ts";
+import { VirtualClock } from "../virtual_clock.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { parametersOf } from "../roles/pipeline.ts";
@@ -158,6 +166,49 @@ Deno.test("agree() refuses a stream with other use of labels", async () => {
     features: { ...features, useLabels: false },
   };
   await assert.rejects(new Control(log).agree(without), ConfigError);
+  await using other = await openLog();
+  await new Control(other).agree(without);
+  await assert.rejects(
+    new Control(other).agree(PARAMETERS),
+    /created with --no-labels: /,
+  );
+});
+
+Deno.test("a topic that was deleted and created again is refused by its id, and only that one", async () => {
+  const clock = new VirtualClock(1);
+  const kafka = new ScriptedKafka(clock);
+  await using log = openScripted(kafka, clock);
+  await log.createTopics(topicSpecs(1));
+  const stranger = new Control(log);
+  await assert.rejects(
+    stranger.agreeTopics([TRANSACTION_TOPIC]),
+    /no role has agreed on a stream/,
+  );
+  const first = new Control(log);
+  await first.agree(PARAMETERS);
+  await first.agreeTopics([TRANSACTION_TOPIC]);
+  const ends = await log.endOffsets(CONTROL_TOPIC);
+  await new Control(log).agreeTopics([TRANSACTION_TOPIC]);
+  assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
+  for (const name of [TRANSACTION_TOPIC, SINK_TOPIC]) {
+    kafka.deleteTopic(`p-${name}`);
+  }
+  await log.createTopics(topicSpecs(1));
+  const remade = (error: unknown) => {
+    assert.ok(error instanceof LogError);
+    assert.match(error.message, /^transaction_topic was deleted and created/);
+    return true;
+  };
+  await assert.rejects(first.requireTopics([TRANSACTION_TOPIC]), remade);
+  const later = new Control(log);
+  await assert.rejects(later.agreeTopics([TRANSACTION_TOPIC]), remade);
+  // Nobody had recorded that one.
+  await later.requireTopics([SINK_TOPIC]);
+  await later.agreeTopics([SINK_TOPIC]);
+  assert.deepEqual(
+    Object.keys(later.identity?.topics ?? {}).toSorted(),
+    [SINK_TOPIC, TRANSACTION_TOPIC],
+  );
 });
 
 testWriting(
@@ -277,7 +328,10 @@ const OURS: Readonly<Record<string, unknown>> = {
   origin: { startSeconds: 86_400, fingerprint: "f" },
   position: { nextId: 7, day: 1, row: 2 },
   scoring: { on: true },
-  threshold: { value: 0.25 },
+  threshold: {
+    value: 0.25,
+    changes: [{ value: 0.25, timeSeconds: 7 }],
+  },
   "end:transaction_topic": { rows: 7 },
   "requeued:transaction_topic/0/1": {
     topic: "transaction_topic",
@@ -311,6 +365,7 @@ const FOREIGN = [
   '"text"',
   '{"rows":-1,"value":2,"on":false,"id":7,"nextId":"1"}',
   JSON.stringify({ ...PARAMETERS, partitions: 0 }),
+  JSON.stringify({ ...PARAMETERS, features: 7 }),
   JSON.stringify({ ...PARAMETERS, features: { windowDays: [7, 1] } }),
 ];
 
@@ -368,4 +423,23 @@ Deno.test("parameters that another program has overwritten are written again, fo
     await new Control(log).agree(PARAMETERS);
     assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
   }
+});
+
+Deno.test("applyThreshold() keeps the newest changes with their event times", async () => {
+  await using log = await openLog();
+  const control = new Control(log);
+  await appendForeign(log, ["threshold", `{"value":0.25}`]);
+  await control.refresh();
+  assert.deepEqual(control.thresholdChanges, []);
+  for (let at = 0; at < 60; at++) {
+    await control.applyThreshold(at / 100, 1000 * at);
+  }
+  // Nothing changes, so nothing is written.
+  await control.applyThreshold(0.59, 70_000);
+  const other = new Control(log);
+  await other.refresh();
+  const changes = other.thresholdChanges;
+  assert.equal(changes.length, 50);
+  assert.deepEqual(changes[0], { value: 0.1, timeSeconds: 10_000 });
+  assert.deepEqual(changes.at(-1), { value: 0.59, timeSeconds: 59_000 });
 });

@@ -10,7 +10,14 @@ import {
 } from "../../src/stream/end_check.ts";
 import { controlRecords } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
-import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import {
+  SINK_TOPIC,
+  TRANSACTION_TOPIC,
+  WRITER_GROUP,
+} from "../../src/stream/topics.ts";
+import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
+import { runScorer } from "../../src/roles/scorer.ts";
+import { linearModel, writeModel } from "../roles/models.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
@@ -244,6 +251,73 @@ testWriting(
     );
   },
 );
+
+testWriting(
+  "endCheck() of a scored stream compares predictions, once they are stored",
+  async () => {
+    await using models = temporaryFolder();
+    const path = join(models.path, "model.json");
+    writeModel(path, linearModel());
+    await using folder = await openMemory(parametersOf(2));
+    const { context, log, store } = folder;
+    await produce(folder, SET_A);
+    await runBehind(folder);
+    const scored = () =>
+      endCheck({
+        log,
+        offsetsCountRecords: true,
+        store: async () => ({
+          payments: await store.status(),
+          predictions: await store.predictions().status(),
+        }),
+      });
+    await runScorer(context, {
+      scoring: {
+        model: { kind: "file", path },
+        policy: { kind: "cards", perDay: 6 },
+        explain: "alerts",
+      },
+      startSeconds: undefined,
+    });
+    assert.deepEqual(await scored(), { kind: "in flight" });
+    await runPredictionWriter(context, {
+      store: store.predictions(),
+      startSeconds: undefined,
+      stored: new AbortController().signal,
+    });
+    assert.deepEqual(await scored(), { kind: "compared", differences: [] });
+  },
+);
+
+Deno.test("endCheck() waits where a topic still moves or a commit is another program's, and names a commit beyond the end", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  const { log, store } = folder;
+  await produce(folder, SET_A);
+  await runBehind(folder);
+  const moving = await endCheck({
+    log,
+    offsetsCountRecords: true,
+    store: async () => {
+      await appendPayments(log, 0, [paymentAt(1, {})]);
+      return { payments: await store.status() };
+    },
+  });
+  assert.deepEqual(moving, { kind: "in flight" });
+  await runBehind(folder);
+
+  const [commit] = await log.committed(WRITER_GROUP, SINK_TOPIC);
+  assert.ok(commit);
+  const set = (next: number, metadata: string, from: number) =>
+    log.commit(WRITER_GROUP, SINK_TOPIC, [
+      { partition: 0, from, step: { next, metadata, appends: [] } },
+    ]);
+  await set(commit.offset, "another program's", commit.offset);
+  assert.deepEqual(await check(folder), { kind: "in flight" });
+  await set(commit.offset + 5, commit.metadata, commit.offset);
+  const beyond = await check(folder);
+  assert.ok(beyond.kind === "compared");
+  assert.match(beyond.differences.join(), /partition 0/);
+});
 
 Deno.test("endCheck() names ids that are used again later than --dedupe, and no payment that came again", async () => {
   const parameters = { ...parametersOf(2), dedupeSeconds: 7200 };

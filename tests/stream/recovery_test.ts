@@ -6,6 +6,8 @@ import { stageTable } from "../../src/cli/output/run_summary.ts";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import type { Commit } from "../../src/log/log.ts";
 import {
+  batchHead,
+  emptyBatch,
   type RecordBatch,
   RecordBatchBuilder,
   recordKey,
@@ -13,7 +15,10 @@ import {
   valueStart,
 } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/stream/control.ts";
-import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import {
+  DeadLetterBox,
+  readDeadLetters,
+} from "../../src/stream/dead_letters.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { acceptMissingStart } from "../../src/stream/opening.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
@@ -30,6 +35,7 @@ import {
 } from "../../src/stream/commit.ts";
 import { readStatus } from "../../src/stream/status.ts";
 import {
+  CONTROL_TOPIC,
   CUSTOMER_GROUP,
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
@@ -41,6 +47,7 @@ import {
 import { trimStream } from "../../src/roles/trimmer.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { chance, forEachSeed } from "../long.ts";
+import { appendOf } from "../log/records.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linearModel, writeModel } from "../roles/models.ts";
@@ -151,12 +158,17 @@ function copyLog(from: string, to: string): void {
   Deno.copyFileSync(join(from, "log.db"), join(to, "log.db"));
 }
 
-/** Lets the log hand out one stored batch at a time. */
+/** Lets the log hand out a few records at a time, so that a role makes many steps. */
 function useSmallSteps(folder: OpenFolder): void {
   const { log } = folder;
   const read = log.read.bind(log);
-  log.read = (topic, partition, offset) =>
-    read(topic, partition, offset, { records: 1, bytes: 1 });
+  log.read = async (topic, partition, offset) => {
+    const batch = await read(topic, partition, offset, {
+      records: 1,
+      bytes: 1,
+    });
+    return batchHead(batch, 40);
+  };
 }
 
 /** Runs a role again and again, each time after damage to commits of its stages, until it has come to its end. */
@@ -221,6 +233,9 @@ testWriting(
       runScorer(context, { scoring, startSeconds: undefined });
     {
       await using folder = await openFolder(files.path, PARAMETERS);
+      // The scorer leaves it out without a letter.
+      const producer = await folder.log.producer("somebody");
+      await producer.append([appendOf(SINK_TOPIC, 1, ["no payment"])]);
       await produce(folder, SET_A);
       await runProcessor(folder.context, undefined);
     }
@@ -258,6 +273,70 @@ Deno.test("a stage that is complete and has lost all commits finds its end again
   await runBehind(folder);
   assert.deepEqual(await processedBy(folder), before);
 });
+
+Deno.test("recovery waits for transactions that are under way, and counts what it finds as recovered", async () => {
+  await using folder = await openMemory(PARAMETERS);
+  const { log, context } = folder;
+  hideDeleted(log);
+  await produce(folder, SET_A);
+  await runBehind(folder);
+  const before = await processedBy(folder);
+  await loseCommits(log);
+  // The last record of each partition is in an open transaction for a while.
+  const ends = await log.endOffsets(SINK_TOPIC) ?? [];
+  const read = log.read.bind(log);
+  let hidden = 0;
+  log.read = (topic, partition, offset, limit) => {
+    const isLast = topic === SINK_TOPIC && offset === ends[partition] - 1;
+    return isLast && ++hidden < 3
+      ? Promise.resolve(emptyBatch(offset))
+      : read(topic, partition, offset, limit);
+  };
+  const recovered = new Map<string, number>();
+  await runProcessor({
+    ...context,
+    control: new Control(log),
+    recovered: (group, rows) =>
+      recovered.set(group, (recovered.get(group) ?? 0) + rows),
+  }, undefined);
+  log.read = read;
+  assert.ok(hidden > 3);
+  assert.deepEqual(await processedBy(folder), before);
+  const rows = (await valuesOfTopic(log, SINK_TOPIC)).length;
+  assert.deepEqual([...recovered], [
+    [CUSTOMER_GROUP, rows],
+    [TERMINAL_GROUP, rows],
+  ]);
+});
+
+testWriting(
+  "a scorer that comes to a trimmed log begins with what is left",
+  async () => {
+    await using files = temporaryFolder();
+    const path = join(files.path, "model.json");
+    writeModel(path, linearModel());
+    await using folder = await openMemory(PARAMETERS);
+    const { log, context } = folder;
+    await produce(folder, SET_A);
+    await runProcessor(context, undefined);
+    for (const p of partitionsOf(PARAMETERS)) {
+      await log.trim(SINK_TOPIC, p, 300);
+    }
+    const [{ startOffsets, endOffsets }] = await log.topics([SINK_TOPIC]);
+    assert.ok(startOffsets.every((start) => start > 0));
+    await runScorer(context, {
+      scoring: {
+        model: { kind: "file", path },
+        policy: { kind: "cards", perDay: 6 },
+        explain: "alerts",
+      },
+      startSeconds: undefined,
+    });
+    const left = endOffsets.reduce((n, end, p) => n + end - startOffsets[p], 0);
+    const scored = await valuesOfTopic(log, PREDICTION_TOPIC);
+    assert.equal(scored.length, left);
+  },
+);
 
 /** A stream of a few payments in one partition, taken by both stages. */
 async function taken(
@@ -509,8 +588,8 @@ for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
     await assert.rejects(open(), {
       name: "LogError",
       message: `the records of ${topic} partition 0 from offset 0 to ${left} ` +
-        "were deleted before anyone had read them: set the topic's " +
-        "retention.ms to -1, and begin with what is left by " +
+        "were deleted before the processor read them: set the topic's " +
+        "retention.ms to -1, and start with the rest by " +
         "--accept-missing-start, or publish them again to a new stream",
     });
     const control = new Control(log);
@@ -531,12 +610,43 @@ for (const topic of [TRANSACTION_TOPIC, REPARTITION_TOPIC]) {
     await log.trim(topic, 0, 4 * state.endOffsets[0] / 5);
     await assert.rejects(
       open(),
-      /are needed to restore the windows and have been deleted/,
+      /are needed to restore the windows and were deleted/,
     );
     await stage.damage(0, 0, "");
     await assert.rejects(open(), { message: REFUSED });
   });
 }
+
+Deno.test("a start is accepted only where something is missing", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  const { log } = folder;
+  await acceptMissingStart(log, new Control(log));
+  const ends = await log.endOffsets(CONTROL_TOPIC);
+  await appendPayments(log, 0, [paymentAt(1, {})]);
+  await acceptMissingStart(log, new Control(log));
+  assert.deepEqual(await log.endOffsets(CONTROL_TOPIC), ends);
+});
+
+Deno.test("a record that has a dead letter stays refused when the position is lost, though this version would take it", async () => {
+  const parameters = parametersOf(1);
+  await using folder = await openMemory(parameters);
+  const { log } = folder;
+  const rows = [1, 2, 3].map((n) => paymentAt(1000 * n, { transactionId: n }));
+  await appendPayments(log, 0, rows);
+  const batch = await log.read(TRANSACTION_TOPIC, 0, 0, {
+    records: 10,
+    bytes: 1 << 20,
+  });
+  const source = { topic: TRANSACTION_TOPIC, partition: 0 };
+  const box = new DeadLetterBox();
+  box.add(source, batch, 0, "implausible", "as an older version found");
+  await (await log.producer("an older version")).append(box.appends());
+  const stage = await StageDriver.customers(log, parameters);
+  await stage.drain([0]);
+  const { read, emitted, deadLettered } = await stage.counters();
+  assert.deepEqual([read, emitted, deadLettered], [3, 2, 1]);
+  assert.equal((await Array.fromAsync(readDeadLetters(log))).length, 1);
+});
 
 /** Lets a log show packs as versions wrote them that did not name the partition of their payments. */
 function showOldPacks(log: EmbeddedLog): void {

@@ -7,13 +7,19 @@ import { Control } from "../../src/stream/control.ts";
 import {
   type DeadLetter,
   letterId,
+  letterValue,
   readDeadLetters,
 } from "../../src/stream/dead_letters.ts";
-import { requeue, REQUEUED_HEADER } from "../../src/stream/requeue.ts";
+import {
+  requeue,
+  REQUEUED_HEADER,
+  whyNotEditable,
+} from "../../src/stream/requeue.ts";
 import { parseCommit } from "../../src/stream/commit.ts";
 import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
   CUSTOMER_GROUP,
+  PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TRANSACTION_TOPIC,
@@ -215,6 +221,28 @@ Deno.test("packs of the repartition are internal and can't be requeued", async (
     requeue(optionsOf(folder, letter, json)),
     /transaction_by_terminal_topic is internal/,
   );
+});
+
+Deno.test("what nobody can edit is said with the reason", () => {
+  const letter: DeadLetter = {
+    topic: SINK_TOPIC,
+    partition: 0,
+    offset: 0,
+    reason: "implausible",
+    message: "",
+    key: "",
+    value: "/w==", // no text has this byte
+  };
+  assert.equal(letterValue(letter), undefined);
+  assert.equal(whyNotEditable(letter), undefined);
+  const reasons: readonly [Partial<DeadLetter>, RegExp][] = [
+    [{ topic: PREDICTION_TOPIC }, /holds what models have said/],
+    [{ topic: "elsewhere" }, /^no role reads elsewhere$/],
+    [{ reason: "unreadable batch" }, /a whole batch that cannot be read/],
+  ];
+  for (const [change, reason] of reasons) {
+    assert.match(String(whyNotEditable({ ...letter, ...change })), reason);
+  }
 });
 
 /** Appends a payment with its amount as text to a partition, whose key is that, and gives its letter. */

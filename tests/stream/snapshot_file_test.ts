@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DataError } from "../../src/base/error.ts";
 import {
   SnapshotFile,
@@ -46,6 +46,14 @@ function assertSame(found: Uint8Array[], wanted: Uint8Array[]): void {
   }
 }
 
+/** A test with the path of a snapshot, in a folder that is removed afterwards. */
+function testFile(name: string, fn: (path: string) => void | Promise<void>) {
+  testWriting(name, async () => {
+    await using folder = temporaryFolder();
+    await fn(join(folder.path, "a.snapshot"));
+  });
+}
+
 testReading("only a regular file is opened: a pipe may have no writer", () => {
   if (Deno.build.os === "windows") return;
   assert.throws(
@@ -54,11 +62,9 @@ testReading("only a regular file is opened: a pipe may have no writer", () => {
   );
 });
 
-testWriting(
+testFile(
   "a snapshot gives back what was written, in pieces of any length",
-  async () => {
-    await using folder = temporaryFolder();
-    const path = join(folder.path, "a.snapshot");
+  async (path) => {
     await forEachSeed(8, 100, (seed) => {
       const random = chance(seed);
       const block = 1 << 20;
@@ -77,27 +83,21 @@ testWriting(
   },
 );
 
-testWriting("a snapshot without a state has an end", async () => {
-  await using folder = temporaryFolder();
-  const path = join(folder.path, "a.snapshot");
+testFile("a snapshot without a state has an end", (path) => {
   write(path, []);
   read(path, []);
   using file = SnapshotFile.open(path);
   assert.throws(() => file?.read(1), DataError);
 });
 
-testWriting("a snapshot is nobody else's to read", async () => {
-  await using folder = temporaryFolder();
-  const path = join(folder.path, "a.snapshot");
+testFile("a snapshot is nobody else's to read", (path) => {
   write(path, []);
   assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
 });
 
-testWriting(
+testFile(
   "any bit that is flipped, any end that is missing or added is an error",
-  async () => {
-    await using folder = temporaryFolder();
-    const path = join(folder.path, "a.snapshot");
+  (path) => {
     const lengths = [3, 40, 0, 17];
     const pieces = piecesOf(1, lengths);
     write(path, pieces);
@@ -120,9 +120,7 @@ testWriting(
   },
 );
 
-testWriting("no byte of a damaged block is handed out", async () => {
-  await using folder = temporaryFolder();
-  const path = join(folder.path, "a.snapshot");
+testFile("no byte of a damaged block is handed out", (path) => {
   const lengths = [1 << 20, 1 << 20];
   write(path, piecesOf(2, lengths));
   const bytes = Deno.readFileSync(path);
@@ -133,22 +131,18 @@ testWriting("no byte of a damaged block is handed out", async () => {
   assert.throws(() => file?.read(1), /is damaged: it has a bit error/);
 });
 
-testWriting(
+testFile(
   "what is asked for beyond the end is an error, and takes no memory",
-  async () => {
-    await using folder = temporaryFolder();
-    const path = join(folder.path, "a.snapshot");
+  (path) => {
     write(path, [new Uint8Array(10)]);
     using file = SnapshotFile.open(path);
     assert.throws(() => file?.read(2 ** 40), /is damaged: it ends too early/);
   },
 );
 
-testWriting(
+testFile(
   "a snapshot that cannot be written leaves the one before, and nothing beside it",
-  async () => {
-    await using folder = temporaryFolder();
-    const path = join(folder.path, "a.snapshot");
+  (path) => {
     const pieces = piecesOf(3, [5]);
     write(path, pieces);
     const fails = () =>
@@ -158,7 +152,7 @@ testWriting(
       });
     assert.throws(fails, /no space left/);
     assertSame(read(path, [5]), pieces);
-    assert.deepEqual([...Deno.readDirSync(folder.path)].map((f) => f.name), [
+    assert.deepEqual([...Deno.readDirSync(dirname(path))].map((f) => f.name), [
       "a.snapshot",
     ]);
   },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
+import type { Payment } from "../../src/payment/payment.ts";
 import { controlRecords } from "../../src/stream/control.ts";
 import {
   SnapshotFile,
@@ -43,8 +44,25 @@ async function open(path: string) {
     log: folder.log,
     stage,
     file: join(snapshots, NAME),
+    /** Appends payments, which the stage takes in steps of so many records. */
+    async take(rows: readonly Payment[], stepRecords?: number) {
+      await appendPayments(folder.log, 0, rows);
+      await stage.drain([0], stepRecords);
+    },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
+}
+
+/** A test with an empty stream in a folder that is removed afterwards. */
+function testStream(
+  name: string,
+  fn: (stream: Awaited<ReturnType<typeof open>>) => Promise<void>,
+): void {
+  testWriting(name, async () => {
+    await using folder = temporaryFolder();
+    await using stream = await open(folder.path);
+    await fn(stream);
+  });
 }
 
 /** What the stage has made of its input, which must be what a stage makes that never stopped. */
@@ -68,46 +86,36 @@ async function assertExact(
   );
 }
 
-testWriting("a snapshot at the commit's offset needs no replay", async () => {
-  await using folder = temporaryFolder();
-  await using stream = await open(folder.path);
-  const { log, stage } = stream;
-  await appendPayments(log, 0, payments(0, 60));
-  await stage.drain([0], 7);
-  stage.close(0);
-  assert.equal(await stage.reopen(0), 0);
-  assert.deepEqual(stage.snapshots, ["used"]);
-  await appendPayments(log, 0, payments(60, 90));
-  await stage.drain([0]);
-  await assertExact(log, payments(0, 90));
-});
+testStream(
+  "a snapshot at the commit's offset needs no replay",
+  async ({ log, stage, take }) => {
+    await take(payments(0, 60), 7);
+    stage.close(0);
+    assert.equal(await stage.reopen(0), 0);
+    assert.deepEqual(stage.snapshots, ["used"]);
+    await take(payments(60, 90));
+    await assertExact(log, payments(0, 90));
+  },
+);
 
-testWriting(
+testStream(
   "behind a snapshot that is older than the commit the rest is replayed",
-  async () => {
-    await using folder = temporaryFolder();
-    await using stream = await open(folder.path);
-    const { log, stage } = stream;
+  async ({ log, stage, take }) => {
     await appendPayments(log, 0, payments(0, 80));
     for (let i = 0; i < 40; i++) await stage.step(0, 1);
     stage.close(0);
     await stage.drain([0], 1);
     assert.equal(await stage.reopen(0), 40);
     assert.deepEqual(stage.snapshots, ["used"]);
-    await appendPayments(log, 0, payments(80, 90));
-    await stage.drain([0]);
+    await take(payments(80, 90));
     await assertExact(log, payments(0, 90));
   },
 );
 
-testWriting(
+testStream(
   "a snapshot is written once for an offset, and by nobody who has no folder",
-  async () => {
-    await using folder = temporaryFolder();
-    await using stream = await open(folder.path);
-    const { log, stage, file } = stream;
-    await appendPayments(log, 0, payments(0, 20));
-    await stage.drain([0]);
+  async ({ log, stage, file, take }) => {
+    await take(payments(0, 20));
     stage.close(0);
     const before = Deno.statSync(file);
     stage.close(0);
@@ -122,11 +130,9 @@ testWriting(
   },
 );
 
-testWriting(
+testStream(
   "a partition of which nothing was read has no snapshot",
-  async () => {
-    await using folder = temporaryFolder();
-    await using stream = await open(folder.path);
+  async (stream) => {
     stream.stage.close(1);
     await stream.stage.reopen(1);
     assert.deepEqual(stream.stage.snapshots, []);
@@ -152,7 +158,7 @@ const SPOILT: Record<string, {
   },
   "that is empty": {
     spoil: (file) => Deno.truncateSync(file),
-    says: /snapshot is damaged: it is no snapshot/,
+    says: /snapshot is damaged: it is not a snapshot/,
   },
   "of the format before, whose ledger lay otherwise": {
     spoil: (file) => rewrite(file, (head) => ({ ...head, format: 1 })),
@@ -198,7 +204,7 @@ const SPOILT: Record<string, {
   },
   "with more state than there is": {
     spoil: (file) => rewrite(file, (head) => head, new Uint8Array(4)),
-    says: /snapshot is damaged: it goes on$/,
+    says: /snapshot is damaged: it continues after its end$/,
   },
 };
 
@@ -231,42 +237,32 @@ function rewriteOwner(file: string, change: Record<string, unknown>): void {
 }
 
 for (const [which, { spoil, says }] of Object.entries(SPOILT)) {
-  testWriting(
+  testStream(
     `a snapshot ${which} is ignored, removed, and costs nothing but the replay`,
-    async () => {
-      await using folder = temporaryFolder();
-      await using stream = await open(folder.path);
-      const { log, stage, file } = stream;
-      await appendPayments(log, 0, payments(0, 60));
-      await stage.drain([0], 7);
+    async ({ log, stage, file, take }) => {
+      await take(payments(0, 60), 7);
       stage.close(0);
       await spoil(file, log);
       assert.equal(await stage.reopen(0), 60);
       assert.equal(stage.snapshots.length, 1);
       assert.match(stage.snapshots[0], says);
       assert.throws(() => Deno.statSync(file), Deno.errors.NotFound);
-      await appendPayments(log, 0, payments(60, 70));
-      await stage.drain([0]);
+      await take(payments(60, 70));
       await assertExact(log, payments(0, 70));
     },
   );
 }
 
-testWriting(
+testStream(
   "a snapshot that is older than the records of a replay is ignored",
-  async () => {
-    await using folder = temporaryFolder();
-    await using stream = await open(folder.path);
-    const { log, stage } = stream;
-    await appendPayments(log, 0, payments(0, 10));
-    await stage.drain([0], 1);
+  async ({ stage, take }) => {
+    await take(payments(0, 10), 1);
     stage.close(0);
     // A replay begins 32 days behind the newest.
     const later = [40, 80, 81].map((days, i) =>
       paymentAt(days * 86_400, { transactionId: 100 + i, customerId: 3 })
     );
-    await appendPayments(log, 0, later);
-    await stage.drain([0], 1);
+    await take(later, 1);
     await stage.reopen(0);
     assert.match(stage.snapshots[0], /^it is older than the records/);
   },
@@ -297,14 +293,12 @@ for (const amount of [1, 2]) {
       await using copy = temporaryFolder();
       {
         await using stream = await open(folder.path);
-        await appendPayments(stream.log, 0, payments(0, 20));
-        await stream.stage.drain([0], 3);
+        await stream.take(payments(0, 20), 3);
       }
       copyLog(folder.path, copy.path);
       {
         await using stream = await open(folder.path);
-        await appendPayments(stream.log, 0, payments(20, 40));
-        await stream.stage.drain([0], 3);
+        await stream.take(payments(20, 40), 3);
         stream.stage.close(0);
       }
       copyLog(copy.path, folder.path);
@@ -315,16 +309,14 @@ for (const amount of [1, 2]) {
       Deno.renameSync(snapshots, hidden);
       {
         await using stream = await open(folder.path);
-        await appendPayments(stream.log, 0, rows.slice(20));
-        await stream.stage.drain([0], 3);
+        await stream.take(rows.slice(20), 3);
       }
       Deno.renameSync(hidden, snapshots);
       await using stream = await open(folder.path);
       const [said] = stream.stage.snapshots;
       if (amount === 1) assert.equal(said, "used");
       else assert.match(said, /^the log holds another record at offset 39/);
-      await appendPayments(stream.log, 0, payments(60, 70));
-      await stream.stage.drain([0], 3);
+      await stream.take(payments(60, 70), 3);
       await assertExact(stream.log, [...rows, ...payments(60, 70)]);
     },
   );
@@ -337,41 +329,33 @@ testWriting(
     await using copy = temporaryFolder();
     {
       await using stream = await open(folder.path);
-      await appendPayments(stream.log, 0, payments(0, 20));
-      await stream.stage.drain([0], 3);
+      await stream.take(payments(0, 20), 3);
     }
     copyLog(folder.path, copy.path);
     {
       await using stream = await open(folder.path);
-      await appendPayments(stream.log, 0, payments(20, 40));
-      await stream.stage.drain([0], 3);
+      await stream.take(payments(20, 40), 3);
       stream.stage.close(0);
     }
     copyLog(copy.path, folder.path);
     await using stream = await open(folder.path);
     assert.match(stream.stage.snapshots[0], /^it is newer than the log/);
     assert.throws(() => Deno.statSync(stream.file), Deno.errors.NotFound);
-    await appendPayments(stream.log, 0, payments(20, 50, 2));
-    await stream.stage.drain([0], 3);
+    await stream.take(payments(20, 50, 2), 3);
     await assertExact(stream.log, [...payments(0, 20), ...payments(20, 50, 2)]);
   },
 );
 
-testWriting(
+testStream(
   "what a kill leaves of a snapshot that was being written is no matter",
-  async () => {
-    await using folder = temporaryFolder();
-    await using stream = await open(folder.path);
-    const { log, stage, file } = stream;
-    await appendPayments(log, 0, payments(0, 30));
-    await stage.drain([0], 3);
+  async ({ stage, file, take }) => {
+    await take(payments(0, 30), 3);
     stage.close(0);
     Deno.writeFileSync(
       `${file}.partial`,
       Deno.readFileSync(file).subarray(0, 50),
     );
-    await appendPayments(log, 0, payments(30, 40));
-    await stage.drain([0], 3);
+    await take(payments(30, 40), 3);
     assert.equal(await stage.reopen(0), 10);
     stage.close(0);
     assert.equal(await stage.reopen(0), 0);
@@ -383,9 +367,12 @@ testWriting("a snapshot that cannot be written is no error", async () => {
   await using folder = temporaryFolder();
   Deno.writeTextFileSync(join(folder.path, "snapshots"), "a file");
   await using stream = await open(folder.path);
-  const { log, stage } = stream;
-  await appendPayments(log, 0, payments(0, 30));
-  await stage.drain([0], 3);
+  const { stage } = stream;
+  await stream.take(payments(0, 30), 3);
   stage.close(0);
   assert.equal(await stage.reopen(0), 30);
+  await stream.take(payments(30, 40), 3);
+  stage.close(0);
+  const [warning] = stage.snapshots;
+  assert.match(warning, /^cannot make .*snapshots: a file has that name; /);
 });

@@ -304,6 +304,33 @@ testFilled(
 );
 
 testFilled(
+  "a bare offset before what a trimmed log holds begins with what is left, and counts nothing twice",
+  async (path) => {
+    await setCommits(path, () => ({ next: 1000, metadata: "" }));
+    {
+      await using log = openLog(path);
+      for (let p = 0; p < PARTITIONS; p++) await log.trim(SINK_TOPIC, p, 4000);
+    }
+    await assertHeals(path);
+  },
+);
+
+testFilled(
+  "a store ahead of a log that was cut back and trimmed is not cleared: the log cannot fill it",
+  async (path) => {
+    useEarly(path);
+    {
+      await using log = openLog(path);
+      for (let p = 0; p < PARTITIONS; p++) await log.trim(SINK_TOPIC, p, 4000);
+    }
+    await assertRefuses(
+      path,
+      /the log ends at \d+: .*'fraudstream rebuild --accept-missing-start' clears/,
+    );
+  },
+);
+
+testFilled(
   "a store ahead of a log that was cut back is cleared and filled again",
   async (path) => {
     {

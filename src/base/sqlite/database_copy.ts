@@ -1,12 +1,12 @@
 /**
- * Copies of database files that others are writing to. Row by row through
- * SQLite, whose own ways (online backup, VACUUM INTO) the oldest supported
- * Deno does not have: file by file would mix moments.
+ * Copies of database files that others are writing to. They are copied row by
+ * row through SQLite: its online backup and VACUUM INTO do not exist in the
+ * oldest supported Deno, and a copy of the files would mix moments.
  */
 import { DatabaseSync } from "node:sqlite";
 import { makePrivateFile } from "./private_file.ts";
 
-/** A database file as it is at one moment, while others go on writing to it. */
+/** A database file as it is at one moment, while others continue to write to it. */
 export class DatabaseView implements Disposable {
   readonly #db: DatabaseSync;
 
@@ -16,7 +16,7 @@ export class DatabaseView implements Disposable {
     try {
       this.#db.exec("PRAGMA busy_timeout = 1000");
       this.#db.exec("BEGIN");
-      // A transaction sees what was there when it first read something.
+      // A transaction sees the state of its first read.
       this.#db.prepare("SELECT count(*) FROM sqlite_schema").get();
     } catch (error) {
       this.#db.close();
@@ -24,13 +24,13 @@ export class DatabaseView implements Disposable {
     }
   }
 
-  /** Makes a new file of what the view shows, mode 600, not yet synced to the disk. */
+  /** Writes what the view shows to a new file, mode 600, not yet synced to the disk. */
   copyTo(path: string): void {
     makePrivateFile(path);
     const copy = new DatabaseSync(path);
     try {
       copy.exec("PRAGMA synchronous = OFF");
-      // So a later check of the copy does not have to change it.
+      // A later check can then leave the copy unchanged.
       copy.exec("PRAGMA journal_mode = WAL");
       copy.exec("PRAGMA foreign_keys = OFF");
       copy.exec("BEGIN");
@@ -43,12 +43,12 @@ export class DatabaseView implements Disposable {
       copy.exec(`PRAGMA user_version = ${Number(version?.user_version)}`);
       copy.exec("COMMIT");
     } finally {
-      copy.close(); // which takes its WAL into the file
+      copy.close(); // which moves the WAL into the file
     }
   }
 
   #schema(where: string): { name: string; sql: string }[] {
-    // Without what SQLite makes by itself.
+    // Without SQLite's own tables.
     return this.#db.prepare(
       `SELECT name, sql FROM sqlite_schema WHERE ${where} ` +
         `AND sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
@@ -58,7 +58,7 @@ export class DatabaseView implements Disposable {
   #copyRows(table: string, copy: DatabaseSync): void {
     // One statement per table, since iterate() works only once in Deno 2.4.
     const select = this.#db.prepare(`SELECT * FROM "${table}"`);
-    // Whole numbers as such, also where a column could hold others.
+    // Whole numbers stay whole, also in columns of other numbers.
     select.setReadBigInts(true);
     const columns = this.#db.prepare(`PRAGMA table_info("${table}")`).all();
     const places = columns.map(() => "?").join(", ");

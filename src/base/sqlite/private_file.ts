@@ -1,6 +1,6 @@
 /**
- * Files and folders that only their owner may read: payments, models and keys
- * of fields are nobody else's business. What is there already keeps its mode.
+ * Files and folders that only their owner may read: payments and models are
+ * private. Existing files keep their mode.
  */
 
 /** Mode of folders that the program makes for its own data. */
@@ -9,15 +9,14 @@ export const PRIVATE_FOLDER = 0o700;
 export const PRIVATE_FILE = 0o600;
 
 /**
- * Makes an empty file with mode 600 unless there is one, for SQLite, which
- * takes the umask's mode for a file that it makes, and for its journals the
- * mode of the file. Nothing happens where that cannot be done: SQLite then
- * says what is wrong.
+ * Creates an empty file with mode 600 unless it exists. SQLite itself would use
+ * the umask for a new file, and it gives its journals the mode of the file.
+ * Does nothing on failure: SQLite then reports the problem.
  */
 export function makePrivateFile(path: string): void {
   if (path === ":memory:" || isThere(path)) return;
-  // Made beside and given its name as a whole: to close a file drops the locks
-  // that another thread has taken on it meanwhile.
+  // Created under another name and renamed, because closing a file drops the
+  // locks that another thread has taken on it meanwhile.
   const beside = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
   try {
     const options = { write: true, createNew: true, mode: PRIVATE_FILE };

@@ -1,7 +1,7 @@
 /**
- * What log and store share of SQLite: opening a file in WAL mode, transactions
- * that wait for the write lock without blocking the thread, and errors that
- * say what to do.
+ * The SQLite code that log and store share: opening a file in WAL mode,
+ * transactions that wait for the write lock without blocking the thread, and
+ * errors that say what to do.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Clock, REAL_CLOCK } from "../clock.ts";
@@ -16,17 +16,17 @@ export interface SqliteOptions {
   readonly what: string;
   /** Version of the tables; a file of another version is refused. */
   readonly version: number;
-  /** Makes a file of the version before one of this version, inside a transaction. */
+  /** Upgrades a file of the previous version, inside a transaction. */
   readonly upgrade?: (db: DatabaseSync) => void;
-  /** What to do about a damaged file, where there is more than to restore it; ends messages. */
+  /** What to do about a damaged file, if not to restore it; ends messages. */
   readonly restore?: string;
   /** Statements that make the tables of an empty file. */
   readonly schema: string;
   /** Whether every commit waits for the disk (synchronous=FULL). */
   readonly durable: boolean;
-  /** Makes the error of this file's owner. */
+  /** Creates the error of this file's owner. */
   readonly error: (message: string, options?: ErrorOptions) => Error;
-  /** Ends the waiting for a lock: what still waits a while later throws the signal's reason. */
+  /** Ends the wait for a lock: a wait that lasts a while longer throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called once for each lock that has been waited for long. */
   readonly waiting?: (message: string) => void;
@@ -44,7 +44,7 @@ export const RESTORE_ADVICE: string =
 /** How long another process may take to create or upgrade the tables, in milliseconds. */
 const OPEN_WAIT_MS = 30_000;
 const WAITING_AFTER_MS = 30_000;
-/** A role that has been stopped still gets a lock that is free in a moment. */
+/** A stopped role still gets a lock that becomes free within this time. */
 const STOPPED_WAIT_MS = 2000;
 
 /** One connection to one SQLite file. */
@@ -70,7 +70,7 @@ export class Sqlite {
     }
   }
 
-  /** SQLite does not wait for another process that switches to WAL mode; this does. */
+  /** Waits for another process that switches to WAL mode, which SQLite does not. */
   #prepareWaiting(): void {
     const deadline = performance.now() + OPEN_WAIT_MS;
     for (;;) {
@@ -90,8 +90,8 @@ export class Sqlite {
     this.db.exec("PRAGMA journal_mode = WAL");
     this.db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
     this.db.exec("PRAGMA wal_autocheckpoint = 4000");
-    // Only who makes or upgrades the tables needs the lock, which another
-    // process may hold for long.
+    // Only a process that creates or upgrades the tables needs the lock, which
+    // another process may hold for long.
     if (this.#version() === version) return;
     this.db.exec("BEGIN IMMEDIATE");
     this.#makeTables(this.#version());
@@ -135,11 +135,12 @@ export class Sqlite {
    * `doing` says for errors where something was damaged.
    */
   transaction<T>(body: () => T, doing?: string): Promise<T> {
-    // In one go: another task must not find the connection in a transaction.
+    // Without an await: another task must not find the connection in a
+    // transaction.
     return this.retry(() => this.#within("BEGIN IMMEDIATE", body), doing);
   }
 
-  /** Runs `body` in a read transaction: all that it reads is of one moment; no await inside. */
+  /** Runs `body` in a read transaction: everything that it reads is of one moment; no await inside. */
   snapshot<T>(body: () => T, doing?: string): Promise<T> {
     return this.retry(() => this.#within("BEGIN", body), doing);
   }
@@ -165,9 +166,10 @@ export class Sqlite {
   }
 
   /**
-   * Runs `action`, again while another connection holds the lock. A lock ends
-   * with its process, so its holder is alive and will release it, even if a
-   * person has to continue it first. So only the signal ends the waiting.
+   * Runs `action`, and retries it while another connection holds the lock. A
+   * lock ends with its process, so its holder is alive and will release it,
+   * even if a person has to continue it first. So only the signal ends the
+   * waiting.
    */
   async retry<T>(action: () => T, doing?: string): Promise<T> {
     const {
@@ -200,11 +202,11 @@ export class Sqlite {
   #waitingFor(waitedMs: number): string {
     const { path, what } = this.#options;
     return `another process has held the lock of the ${what} ${path} for ` +
-      `${Math.floor(waitedMs / 1000)} s and still lives; this one waits ` +
-      `until it continues or ends`;
+      `${Math.floor(waitedMs / 1000)} s and is still running; waiting ` +
+      `until it releases it or ends`;
   }
 
-  /** An error as people should read it; `doing` says where something was damaged. */
+  /** An error as a message for the user; `doing` says where something was damaged. */
   translated(error: unknown, doing?: string): Error {
     const { path, what, restore = RESTORE_ADVICE, error: make } = this.#options;
     if (error instanceof Deno.errors.NotCapable) {
@@ -222,7 +224,7 @@ export class Sqlite {
     if (advice !== undefined) {
       return make(`the ${what} ${path}: ${advice}`, { cause: error });
     }
-    // Whatever else SQLite refuses, the statements were right when written.
+    // The statements are correct, so whatever else SQLite refuses is damage.
     return make(
       `the ${what} ${path} is damaged or not a database (${message}` +
         `${doing === undefined ? "" : `, ${doing}`}); ${restore}`,
@@ -243,7 +245,7 @@ function isLocked(error: unknown): boolean {
 function isSqliteError(error: Error): boolean {
   const code = (error as { code?: unknown }).code;
   return code === "ERR_SQLITE_ERROR" ||
-    code === "ERR_OUT_OF_RANGE" || // an integer beyond 2^53: nobody stored it
+    code === "ERR_OUT_OF_RANGE" || // an integer beyond 2^53, which is never stored
     /database|sqlite|disk I\/O/i.test(error.message) &&
       error.name === "Error";
 }

@@ -73,8 +73,8 @@ async function backup(options: BackupOptions): Promise<void> {
   const { log, store, folder } = connection;
   if (log.kind !== "embedded" || folder === undefined) {
     throw new ConfigError(
-      "backup copies an embedded log; one on Kafka is kept safe by its " +
-        "replicas and copied by Kafka's own tools",
+      "backup copies an embedded log; for a log on Kafka use replicas and " +
+        "Kafka's own tools",
     );
   }
   {

@@ -2,7 +2,6 @@
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import type { FeatureParameters } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
 import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
@@ -45,25 +44,21 @@ import {
 import {
   FEATURE_FLAGS,
   type FeatureOptions,
-  readFeatureFlags,
+  featuresFor,
 } from "../flags/feature_flags.ts";
-import { tableFormat } from "../output/feature_table.ts";
+import { tableFormat } from "../output/table_output.ts";
 import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
 import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import { loadPeriod } from "./labelled_payments.ts";
 import { collectModels, readModels } from "../flags/model_flags.ts";
-import {
-  type OpenedModel,
-  openModel,
-  streamInputs,
-} from "../../scoring/open_model.ts";
+import { openModel, streamInputs } from "../../scoring/open_model.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { retrainStudy } from "./retrain_study.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
 
-/** What looking into an alert costs, in the unit of the amounts. */
+/** The cost of investigating an alert, in the unit of the amounts. */
 const ALERT_COST = 10;
 
 /** The flags of this command alone. */
@@ -135,7 +130,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const choices = options.model ?? readModels([...EVALUATED.keys()].join(","));
   const specs = choices.filter((choice) => "kind" in choice);
   const paths = choices.filter((choice) => "path" in choice);
-  // Refused before the work, not after it.
+  // Refused before the work instead of after it.
   if (options.curves !== undefined) tableFormat("--curves", options.curves);
   if (options.retrain !== undefined) {
     if (paths.length > 0) {
@@ -146,7 +141,10 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     return await retrainStudy(options, specs, options.retrain);
   }
   const opened = paths.map(({ path }) => openModel(path));
-  const parameters = featuresFor(options, opened);
+  const parameters = featuresFor(
+    options,
+    opened.find(({ features }) => features)?.features,
+  );
   const inputs = streamInputs(parameters);
   const scorers = await Promise.all(
     opened.map((model) => model.scorerFor(inputs)),
@@ -177,18 +175,6 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     await writeCurves(options.curves, payments, split, models);
   }
   report(options, payments, split, models);
-}
-
-/** The features that the flags choose, or without flags those of the first model file. */
-function featuresFor(
-  options: EvaluateOptions,
-  opened: readonly OpenedModel[],
-): FeatureParameters {
-  const { featureSet, windows, delay, labels } = options;
-  const given = featureSet !== undefined || windows !== undefined ||
-    delay !== undefined || labels === false;
-  const trained = opened.find(({ features }) => features)?.features;
-  return given || trained === undefined ? readFeatureFlags(options) : trained;
 }
 
 function report(
@@ -232,7 +218,7 @@ function report(
   writeResult(text);
 }
 
-/** One model as --json has it; what has no value is null. */
+/** One model for --json; missing values are null. */
 function modelObject(
   { name, judgement, fitSeconds, training }: Evaluated,
   payments: LabelledPayments,

@@ -8,7 +8,7 @@ import {
   totalsLayout,
   valuesToTotals,
 } from "../../features/parameters.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import type { Store } from "../../store/store.ts";
 import {
@@ -17,26 +17,19 @@ import {
   readConnection,
 } from "../flags/connection_flags.ts";
 import {
-  checkOutput,
-  FeatureColumns,
-  openFeatureTable,
-  tableFormat,
-} from "../output/feature_table.ts";
+  partsOf,
+  PaymentTable,
+  PredictionFinder,
+} from "../output/payment_table.ts";
+import { checkOutput, tableFormat } from "../output/table_output.ts";
 import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
-import { oneOf, requireFlag } from "../flags/flag_value.ts";
-import {
-  fillPredictionTable,
-  openPredictionTable,
-} from "../output/prediction_table.ts";
-import { requireStoredRows } from "./stored_rows.ts";
+import { ConfigError } from "../../base/error.ts";
+import { PREDICTION_CELLS } from "../../payment/prediction.ts";
+import { oneOf, requireFlag, someOf } from "../flags/flag_value.ts";
+import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  checkEnd,
-  countStored,
-  openStoredStream,
-  requireAgreement,
-} from "../../stream/stored_stream.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
 import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
@@ -58,6 +51,12 @@ const FLAGS = {
       default: "features",
       fallback: "features",
     },
+    with: {
+      value: "<list>",
+      help: "also write beside the features: payment, label, prediction " +
+        "(TX_DATETIME and so on; TX_FRAUD; SCORE and so on)",
+      read: someOf(["payment", "label", "prediction"]),
+    },
   },
 } as const satisfies FlagGroup;
 
@@ -71,6 +70,7 @@ Examples:
   fraudstream export --out features.csv
   fraudstream export --data=./shop --out features.parquet
   fraudstream export --out - | head
+  fraudstream export --out notebook.parquet --with=payment,label,prediction
   fraudstream export --table=predictions --out predictions.parquet
 `;
 
@@ -82,7 +82,8 @@ export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
     "Writes the stored features, or the predictions of a scored stream, as " +
     "one table in order of TRANSACTION_ID. The features are the same rows " +
     "that 'features' computes from files, and the same bytes if ids ascend " +
-    "with time.",
+    "with time. In Parquet and JSON lines, times are timestamps in UTC and " +
+    "missing values are null.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: exportFeatures,
@@ -92,6 +93,12 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const startMs = performance.now();
   const out = requireFlag("--out", options.out, "export --out features.csv");
   const format = tableFormat("--out", out, options.format);
+  if (options.with !== undefined && options.table !== "features") {
+    throw new ConfigError(
+      `--with adds columns to the features, not to the ${options.table}; ` +
+        "leave out one of --table and --with",
+    );
+  }
   await checkOutput({ out, force: options.force ?? false, format });
   const connection = readConnection(options);
   const report = warnings("export");
@@ -104,70 +111,86 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   await using _closed = store;
   using stop = listenForStop();
   const scored = options.table === "predictions";
-  await using writer = scored
-    ? await openPredictionTable(out, format)
-    : await openFeatureTable(out, format, features);
+  const table = new PaymentTable({
+    parts: scored
+      ? ["payment", "prediction"]
+      : ["features", ...(options.with ?? []).flatMap(partsOf)],
+    features,
+    format,
+    ...!scored && { partlyPredicted: true },
+  });
+  await using writer = await table.open(out, format);
   const badRows = new BadRows(options.skipBadRows ?? false);
-  const pass = { store, writer, badRows, signal: stop.signal };
-  const rows = scored
+  const pass = { store, table, writer, badRows, signal: stop.signal };
+  const written = scored
     ? await fillPredictions(pass)
-    : await fillTable(pass, features, format);
+    : await fillTable(pass, features);
   await writer.close();
-  const what = scored ? "prediction" : "payment";
-  writeError(`${counted(rows, what)}, ${elapsed(startMs)}\n`);
+  writeError(`${written}, ${elapsed(startMs)}\n`);
   badRows.tell();
   // The table holds what the store holds; that may not be what it should.
   if (options.skipBadRows) return; // what is left out has been named
-  const checked = await checkEnd(connection, stream, () => countStored(store));
-  if (checked.kind === "in flight") {
-    writeError("not all payments of the stream are stored yet\n");
-  }
-  requireAgreement(checked);
+  await requireAllStored(connection, stream, store);
 }
 
 /** What one pass over the store works with. */
 interface Pass {
   readonly store: Store;
+  readonly table: PaymentTable;
   readonly writer: TableWriter;
   readonly badRows: BadRows;
   readonly signal: AbortSignal;
 }
 
-/** Writes all predictions; returns their number. */
+/** Writes all predictions; returns how many they are, in words. */
 async function fillPredictions(
-  { store, writer, badRows, signal }: Pass,
-): Promise<number> {
+  { store, table, writer, badRows, signal }: Pass,
+): Promise<string> {
   using progress = openProgress("export", 0);
-  const rows = store.predictions().rows(signal, badRows.handle);
-  return await fillPredictionTable(rows, writer, (count) => {
+  const none = new Float64Array();
+  let rows = 0;
+  for await (const page of store.predictions().rows(signal, badRows.handle)) {
     throwIfStopped(signal, () => "nothing was written");
-    progress.update(0, counted(count, "prediction"));
-  });
+    table.clear(page.count);
+    for (let row = 0; row < page.count; row++) {
+      // What a prediction repeats of its payment lies in the same cells.
+      table.add(page.cells, row * PREDICTION_CELLS, none);
+      table.predict(page, row);
+    }
+    await table.write(writer);
+    rows += page.count;
+    progress.update(0, counted(rows, "prediction"));
+  }
+  return counted(rows, "prediction");
 }
 
-/** Writes all rows; returns their number. */
+/** Writes all payments; returns how many they are, in words. */
 async function fillTable(
-  { store, writer, badRows, signal }: Pass,
+  { store, table, writer, badRows, signal }: Pass,
   features: FeatureParameters,
-  format: TableFormat,
-): Promise<number> {
-  const columns = new FeatureColumns(features, format);
+): Promise<string> {
   const width = PAYMENT_CELLS + featureCount(features);
   const totals = new Float64Array(featureCount(features));
   const layout = totalsLayout(features);
+  const predictions = table.predicts
+    ? new PredictionFinder(store.predictions().rows(signal, badRows.handle))
+    : undefined;
   using progress = openProgress("export", 0);
   let rows = 0;
+  let predicted = 0;
   for await (const { cells, count } of store.rows(signal, badRows.handle)) {
     throwIfStopped(signal, () => "nothing was written");
-    columns.clear(count);
+    table.clear(count);
     for (let at = 0; at < count * width; at += width) {
       const values = cells.subarray(at + PAYMENT_CELLS, at + width);
       valuesToTotals(values, layout, totals);
-      columns.add(cells[at], totals);
+      table.add(cells, at, totals);
+      if (predictions && await predictions.find(cells[at], table)) predicted++;
     }
-    await writer.write(columns.values, count);
+    await table.write(writer);
     rows += count;
     progress.update(0, counted(rows, "payment"));
   }
-  return rows;
+  const found = predictions ? `, ${counted(predicted, "prediction")}` : "";
+  return counted(rows, "payment") + found;
 }

@@ -16,18 +16,15 @@ import { RowSorter } from "../../files/row_sorter.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import { emptyPayment } from "../../payment/payment.ts";
+import { toCells } from "../../payment/payment_cells.ts";
 import {
   FEATURE_FLAGS,
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import {
-  checkOutput,
-  FeatureColumns,
-  openFeatureTable,
-  tableFormat,
-} from "../output/feature_table.ts";
-import { oneOf, readDate, requireFlag } from "../flags/flag_value.ts";
+import { partsOf, PaymentTable } from "../output/payment_table.ts";
+import { checkOutput, tableFormat } from "../output/table_output.ts";
+import { oneOf, readDate, requireFlag, someOf } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
@@ -49,6 +46,11 @@ const FLAGS = {
       read: oneOf(TABLE_FORMATS),
       default: "by the name of --out",
     },
+    with: {
+      value: "<list>",
+      help: "also write the payment's fields and its label: payment,label",
+      read: someOf(["payment", "label"]),
+    },
     ...INPUT_FLAGS.flags,
     start: {
       value: "<date>",
@@ -69,6 +71,7 @@ const EXAMPLES = `
 Examples:
   fraudstream features --in data --out features.csv
   fraudstream features --in data --out features.parquet --windows=1,7
+  fraudstream features --in data --out notebook.parquet --with=payment,label
   fraudstream features --in payments.csv --out - --skip-bad-rows | head
   cat data/2018-04-*.jsonl |
     fraudstream features --in - --input-format=jsonl --out april.csv
@@ -82,8 +85,8 @@ export const FEATURES_COMMAND: CommandDeclaration = defineCommand({
     "Computes the features of payments in files and writes one table with " +
     "TRANSACTION_ID and the features, day by day in order of " +
     "TRANSACTION_ID. CSV has averages and risks to 6 decimals; JSON lines " +
-    "and Parquet have the full doubles. Payments count in order of " +
-    "TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
+    "and Parquet have the full doubles, and times as timestamps in UTC. " +
+    "Payments count in order of TX_DATETIME, whatever the order of the rows in a file. docs/FILES.md " +
     "lists the accepted forms of CSV, JSON lines and Parquet.",
   flags: [FLAGS, FEATURE_FLAGS],
   examples: EXAMPLES,
@@ -106,15 +109,17 @@ async function features(options: FeaturesOptions): Promise<void> {
     kind: "files",
     files: { ...readInputFlags(input, options), sortFolder },
   });
-  await using writer = await openFeatureTable(out, format, parameters);
+  const table = new PaymentTable({
+    parts: ["features", ...(options.with ?? []).flatMap(partsOf)],
+    features: parameters,
+    format,
+  });
+  await using writer = await table.open(out, format);
   try {
-    const rows = await fillTable(
-      parameters,
-      new FeatureColumns(parameters, format),
-      source,
-      writer,
-      { sortFolder, signal },
-    );
+    const rows = await fillTable(parameters, table, source, writer, {
+      sortFolder,
+      signal,
+    });
     signal.throwIfAborted();
     await writer.close();
     writeError(summary(rows, source, startMs));
@@ -131,7 +136,7 @@ async function features(options: FeaturesOptions): Promise<void> {
 /** Computes and writes day after day; returns the number of rows. */
 async function fillTable(
   parameters: FeatureParameters,
-  columns: FeatureColumns,
+  table: PaymentTable,
   source: PaymentSource,
   writer: TableWriter,
   { sortFolder, signal }: {
@@ -141,7 +146,9 @@ async function fillTable(
 ): Promise<number> {
   const blocks = new FeatureBlocks(parameters);
   const width = featureCount(parameters);
-  const cells = new Float64Array(1 + width);
+  // The totals follow the fields of the payment that the table has.
+  const head = table.paymentCells;
+  const cells = new Float64Array(head + width);
   using rowsOfDay = new RowSorter({
     width: cells.length,
     keys: [0],
@@ -154,15 +161,16 @@ async function fillTable(
   let currentDay = NaN;
   for await (const batch of source.batches(signal)) {
     if (batch.day !== currentDay) {
-      await writeRows(rowsOfDay, columns, writer);
+      await writeRows(rowsOfDay, table, writer);
       currentDay = batch.day;
     }
     for (const { count, read, values } of blocks.totals(batch)) {
       for (let index = 0; index < count; index++) {
         read(index, row);
-        cells[0] = row.transactionId;
+        if (head === 1) cells[0] = row.transactionId;
+        else toCells(row, cells, 0);
         for (let at = 0; at < width; at++) {
-          cells[1 + at] = values[index * width + at];
+          cells[head + at] = values[index * width + at];
         }
         rowsOfDay.add(cells);
       }
@@ -170,24 +178,24 @@ async function fillTable(
     rows += batch.length;
     progress.update(source.progress.done, counted(rows, "payment"));
   }
-  await writeRows(rowsOfDay, columns, writer);
+  await writeRows(rowsOfDay, table, writer);
   return rows;
 }
 
-/** Writes a day's rows of TRANSACTION_ID and totals in order, and forgets them. */
+/** Writes a day's rows in order of TRANSACTION_ID, and forgets them. */
 async function writeRows(
   sorter: RowSorter,
-  columns: FeatureColumns,
+  table: PaymentTable,
   writer: TableWriter,
 ): Promise<void> {
   if (sorter.length === 0) return;
   for (const { cells, count } of sorter.sorted()) {
-    const width = columns.values.length;
-    columns.clear(count);
+    const width = sorter.width;
+    table.clear(count);
     for (let at = 0; at < count * width; at += width) {
-      columns.add(cells[at], cells, at + 1);
+      table.add(cells, at, cells, at + table.paymentCells);
     }
-    await writer.write(columns.values, count);
+    await table.write(writer);
   }
   sorter.clear();
 }

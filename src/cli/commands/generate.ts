@@ -3,14 +3,15 @@ import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import {
-  DATA_SET_FILE,
+  listFolder,
+  makeFolder,
   markFinished,
   markUnfinished,
+  removeDataSet,
   writeCustomers,
   writeDay,
   writeTerminals,
 } from "../../files/data_set.ts";
-import { fileError } from "../../base/file_error.ts";
 import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
 import { openSimulation, type Simulation } from "../../simulator/simulation.ts";
 import { dateSeconds, formatDate } from "../../payment/calendar.ts";
@@ -97,7 +98,7 @@ async function generate(options: GenerateOptions): Promise<void> {
   const simulation = simulate(flags);
   using stop = listenForStop();
   await markUnfinished(folder);
-  await removeDataSet(folder, present);
+  await removeDataSet(folder);
   const written: Written = { days: 0, payments: 0, ofScenario: [0] };
   await writeCustomers(folder, format, simulation.customers);
   await writeTerminals(folder, format, simulation.terminals);
@@ -149,41 +150,6 @@ async function writeDays(
 function daysUntilEnd(startSeconds: number): number {
   const lastMidnight = dateSeconds(9999, 12, 31) ?? startSeconds;
   return Math.min(DAYS_MAX, (lastMidnight - startSeconds) / DAY_SECONDS + 1);
-}
-
-/** Names in a folder; none if it doesn't exist. */
-async function listFolder(folder: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(folder));
-    return entries.map((entry) => entry.name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw fileError(error, "list", folder);
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await Deno.mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw fileError(error, "make", folder);
-  }
-}
-
-/** Removes an earlier data set's files, and no others. */
-async function removeDataSet(
-  folder: string,
-  present: readonly string[],
-): Promise<void> {
-  for (const name of present) {
-    if (!DATA_SET_FILE.test(name)) continue;
-    const path = `${folder}/${name}`;
-    try {
-      await Deno.remove(path);
-    } catch (error) {
-      throw fileError(error, "remove", path);
-    }
-  }
 }
 
 function summary(

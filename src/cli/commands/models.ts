@@ -1,7 +1,7 @@
 /**
  * `fraudstream models`: the models that a stream has trained, which of them is
- * the champion and why, and the two ways to overrule that: choose one, or go
- * back to the one before.
+ * the champion and why, and the two ways to change that: choose a version, or
+ * return to the previous one.
  */
 import { join } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";

@@ -40,7 +40,7 @@ import {
 } from "../flags/feature_flags.ts";
 import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
-import { checkOutput } from "../output/feature_table.ts";
+import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";
@@ -55,7 +55,7 @@ import {
 } from "../../scoring/open_model.ts";
 import { namesModelFile } from "../flags/model_flags.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
-import { requireStoredRows } from "./stored_rows.ts";
+import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { JudgedModel } from "../../report/judged_model.ts";
 import {
   computedSource,
@@ -182,17 +182,15 @@ async function report(
       const data = await gather(source, options, model, signal);
       if (payments) writeError(skippedRows(payments.skipped));
       await write(data, output, signal);
-      return data.statistics.payments;
+      if (output === undefined || output.out === STANDARD_STREAM) return;
+      writeError(
+        `${counted(data.statistics.payments, "payment")}, ` +
+          `${elapsed(startMs)}; ${output.format} in ${output.out}\n`,
+      );
     };
     const features = model?.features ?? readFeatureFlags(options);
-    const count = payments
-      ? await use(await computedSource(payments, describe(choice), features))
-      : await useStored(options, use);
-    if (output === undefined || output.out === STANDARD_STREAM) return;
-    writeError(
-      `${counted(count, "payment")}, ${elapsed(startMs)}; ${output.format} ` +
-        `in ${output.out}\n`,
-    );
+    if (!payments) await useStored(options, use);
+    else await use(await computedSource(payments, describe(choice), features));
   } catch (error) {
     throwIfStopped(signal, () => "no report was written");
     throw error;
@@ -201,7 +199,7 @@ async function report(
 
 type SourceKind = "simulated" | "files" | "store";
 
-/** Flags that only a simulation takes: --start is said of files too, --radius drawn. */
+/** Flags that only a simulation takes: --start also applies to files, and --radius to the figures. */
 const { start: _start, radius: _radius, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** Where the payments come from; throws ConfigError for flags that contradict each other. */
@@ -275,11 +273,11 @@ function describe(choice: PaymentChoice): string {
     `${formatDate(startSeconds)}, radius ${radius}`;
 }
 
-/** Hands what a stream has stored to `use`. Throws DataError if there is nothing. */
-async function useStored<T>(
+/** Passes what a stream has stored to `use`. Throws DataError if that is nothing, LogError if it is not what the log has led to. */
+async function useStored(
   options: ReportOptions,
-  use: (source: ReportSource) => Promise<T>,
-): Promise<T> {
+  use: (source: ReportSource) => Promise<void>,
+): Promise<void> {
   const connection = readConnection(options);
   const badRows = new BadRows(options.skipBadRows ?? false);
   const report = warnings("report");
@@ -293,9 +291,10 @@ async function useStored<T>(
     badRow: badRows.handle,
     report,
   });
-  const result = await use(source);
+  await use(source);
   badRows.tell();
-  return result;
+  if (options.skipBadRows) return; // what is left out has been named
+  await requireAllStored(connection, stream, rows.store);
 }
 
 /** Passes over the payments once. */
@@ -427,11 +426,12 @@ async function write(
   if (output.format === "html") {
     const page = htmlPage(REPORT_TITLE, sections);
     await writeOutput(output.out, new TextEncoder().encode(page));
-  } else await writeFigures(sections, output, signal);
+  } else await writeFigures(sections, data.source, output, signal);
 }
 
 async function writeFigures(
   sections: readonly Section[],
+  source: string,
   { out, format }: Output,
   signal: AbortSignal,
 ): Promise<void> {
@@ -441,7 +441,7 @@ async function writeFigures(
   for (const figure of figuresOf(sections)) {
     signal.throwIfAborted();
     const width = figure.small ? SMALL_FIGURE_WIDTH : FIGURE_WIDTH;
-    const svg = standaloneSvg(figure.draw(width), figure);
+    const svg = standaloneSvg(figure.draw(width), figure, source);
     await writeOutput(`${out}/${figure.id}.${format}`, encode(svg));
   }
 }

@@ -1,14 +1,18 @@
-/** What a stream has stored, for the commands that cannot do without. */
+/** The stored rows of a stream, for the commands that need them. */
 import { DataError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import type { LogReport } from "../../log/log.ts";
 import type { Store } from "../../store/store.ts";
 import {
+  checkEnd,
   type Connection,
+  countStored,
   openStoredRows,
+  requireAgreement,
   type StoredStream,
 } from "../../stream/stored_stream.ts";
 import { sameStreamFlags, storePlace } from "../flags/connection_flags.ts";
+import { writeError } from "../output/terminal.ts";
 
 /** Opens the store of a stream, with the features that it has. Throws DataError if nothing is stored yet. */
 export async function requireStoredRows(
@@ -24,4 +28,21 @@ export async function requireStoredRows(
     `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
       `first: fraudstream run ${sameStreamFlags(connection)}`,
   );
+}
+
+/**
+ * Checks, once a store has been read, that it holds all rows of the stream.
+ * Throws LogError if the counts do not agree, for example where ids repeat;
+ * says on stderr if the stream is not at its end.
+ */
+export async function requireAllStored(
+  connection: Connection,
+  stream: StoredStream,
+  store: Store,
+): Promise<void> {
+  const checked = await checkEnd(connection, stream, () => countStored(store));
+  if (checked.kind === "in flight") {
+    writeError("not all payments of the stream are stored yet\n");
+  }
+  requireAgreement(checked);
 }

@@ -36,7 +36,7 @@ import {
   type FeatureOptions,
   readFeatureFlags,
 } from "../flags/feature_flags.ts";
-import { checkOutput } from "../output/feature_table.ts";
+import { checkOutput } from "../output/table_output.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { requireFlag } from "../flags/flag_value.ts";
@@ -146,7 +146,7 @@ const EXPORTS = new Map<string, InputNumbers>([
   ["onnx-float32", "float32"],
 ]);
 
-/** The ONNX file beside the model file, where that is asked for. */
+/** The ONNX file beside the model file, if requested. */
 function readExport(
   out: string,
   format: string | undefined,

@@ -32,7 +32,7 @@ export const DAYS_MAX = 24_855;
 /** Seed of `seedrandom` when none is given, so that a run can be repeated. */
 const DEFAULT_SEED = "fraudstream";
 
-/** More profiles than these don't fit in memory. */
+/** More profiles do not fit in memory. */
 const PROFILES_MAX = 10_000_000;
 
 /** Payments of the handbook's table, which is sorted as a whole in memory. */
@@ -43,7 +43,7 @@ const REACH_MAX = 250_000_000;
 
 const RADIUS_MAX = 1000;
 
-/** Side of the square on which customers and terminals lie. */
+/** Side of the square that holds customers and terminals. */
 const SIDE = 100;
 
 const PRESETS = {
@@ -104,7 +104,7 @@ export const DATA_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the data flags give; `start` in seconds since 1970. */
+/** The values of the data flags; `start` in seconds since 1970. */
 export type DataOptions = FlagValues<typeof DATA_FLAGS>;
 
 /** The data set that the flags choose: explicit flags win over the preset. Throws ConfigError. */
@@ -225,7 +225,7 @@ function checkMemory(parameters: SimulatorParameters, rng: Rng): void {
         `${about(REACH_MAX)}); take fewer of them or a smaller radius`,
     );
   }
-  // Two payments a customer and day on average.
+  // Two payments per customer and day on average.
   const rows = 2 * customers * days;
   if (rng === "handbook" && rows > TABLE_ROWS_MAX) {
     throw new ConfigError(

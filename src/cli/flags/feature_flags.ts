@@ -5,16 +5,16 @@ import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../features/parameters.ts";
-import type { FlagGroup, FlagValues } from "./flag.ts";
+import { type FlagGroup, type FlagValues, givenFlags } from "./flag.ts";
 import { oneOf, wholeNumber } from "./flag_value.ts";
 
 const WINDOW_DAYS_MAX = 365;
 const DELAY_DAYS_MAX = 365;
 
-/** Each window adds 4 columns; more than these is a slip of the keyboard. */
+/** Each window adds 4 columns; more is a typing error. */
 const WINDOWS_MAX = 16;
 
-/** The flags that decide which features there are. */
+/** The flags that choose the features. */
 export const FEATURE_COLUMN_FLAGS = {
   flags: {
     featureSet: {
@@ -47,7 +47,7 @@ export const FEATURE_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the feature flags give; windows and delay in days. */
+/** The values of the feature flags; windows and delay in days. */
 export type FeatureOptions = FlagValues<typeof FEATURE_FLAGS>;
 
 /** The features that the flags choose. */
@@ -58,6 +58,15 @@ export function readFeatureFlags(options: FeatureOptions): FeatureParameters {
     delayDays: options.delay ?? HANDBOOK_FEATURES.delayDays,
     useLabels: options.labels ?? HANDBOOK_FEATURES.useLabels,
   };
+}
+
+/** The features that the flags choose, or without flags those that a model says it was trained on. */
+export function featuresFor(
+  options: FeatureOptions,
+  trained: FeatureParameters | undefined,
+): FeatureParameters {
+  const isGiven = givenFlags(FEATURE_FLAGS, options).length > 0;
+  return isGiven || trained === undefined ? readFeatureFlags(options) : trained;
 }
 
 function readWindows(text: string): number[] {

@@ -104,10 +104,26 @@ export function oneOf<const T extends string>(
   };
 }
 
+/** Reads a comma list of some words, each once, in the order of `words`. */
+export function someOf<const T extends string>(
+  words: readonly T[],
+): FlagReader<T[]> {
+  return (text, flag) => {
+    const given = text.split(",").map((word) => word.trim());
+    const wrong = given.find((word) => !words.some((known) => known === word));
+    if (wrong === undefined) {
+      return words.filter((word) => given.includes(word));
+    }
+    throw new ConfigError(
+      `${flag} must be a comma list of ${list(words)}, not ${show(wrong)}`,
+    );
+  };
+}
+
 /**
- * The value of a flag that a command can't do without; `example` completes
- * "for example: fraudstream …". Checked here and not by commander, which would
- * tell it before a mistyped flag, so that the mistyped flag goes unmentioned.
+ * The value of a flag that a command can't do without; `example` completes "for
+ * example: fraudstream …". Checked here and not by commander, which would
+ * report it before a mistyped flag, so that the mistyped flag goes unmentioned.
  */
 export function requireFlag(
   flag: string,

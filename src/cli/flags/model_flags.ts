@@ -5,13 +5,13 @@
 import { ConfigError } from "../../base/error.ts";
 import type { ModelSpec } from "../../learning/fit/fit_task.ts";
 import {
-  completeSettings,
   KIND_NAMES,
   kindOf,
+  settingDefect,
 } from "../../learning/kinds/kinds.ts";
 import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 
-/** A model to fit, with the name that it is shown by. */
+/** A model to fit, with its name in tables. */
 export interface NamedSpec extends ModelSpec {
   /** The text that chooses it: KIND:setting=value. */
   readonly name: string;
@@ -31,7 +31,7 @@ export function readModels(text: string): ModelChoice[] {
   return text.split(",").map((part) => readSpec(part.trim()));
 }
 
-/** Adds what a repeated --model names to what it named before. */
+/** Adds the models of a repeated --model to the earlier ones. */
 export function collectModels(
   text: string,
   _flag: string,
@@ -58,7 +58,7 @@ export function readSpec(text: string): NamedSpec {
   return spec;
 }
 
-/** The model with one more setting. Throws ConfigError where its kind has none such, or not that value. */
+/** The model with one more setting. Throws ConfigError if its kind has no such setting, or the value is out of range. */
 export function withSetting(
   spec: NamedSpec,
   name: string,
@@ -77,15 +77,13 @@ export function withSetting(
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)
     ? Number(value)
     : NaN;
-  const settings = { ...spec.settings, [found[0]]: number };
-  try {
-    completeSettings(kind, settings);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+  const [key, setting] = found;
+  const wanted = settingDefect(setting, number);
+  if (wanted !== undefined) {
     throw new ConfigError(
-      `${flag}: ${name}=${value} cannot be: ${error.message}`,
-      { cause: error },
+      `${flag}: ${name} of ${kind} must be ${wanted}, not '${value}'`,
     );
   }
+  const settings = { ...spec.settings, [key]: number };
   return { kind, settings, name: `${spec.name}:${name}=${number}` };
 }

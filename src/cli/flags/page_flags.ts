@@ -54,7 +54,7 @@ export const PAGE_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the page's flags give. */
+/** The values of the page's flags. */
 export type PageOptions = FlagValues<typeof PAGE_FLAGS>;
 
 /** The page that a run is to have. */

@@ -32,7 +32,7 @@ import {
 import { duration, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
 import { type NamedSpec, readModels } from "./model_flags.ts";
 
-/** What the flags make of a run. */
+/** The scoring part of a run's settings. */
 export interface ScoringFlags {
   /** How payments are scored, where they are. */
   readonly scoring: RunSettings["scoring"];
@@ -64,26 +64,9 @@ const readRetrain: FlagReader<number> = (text, flag) => {
   );
 };
 
-/** The scoring flags. */
-export const SCORING_FLAGS = {
-  title: "Scoring flags",
-  needs: "--model or --retrain",
+/** The flags that say what a prediction holds, in a stream or for files. */
+export const ALERT_FLAGS = {
   flags: {
-    model: {
-      value: "<file>",
-      help: "score every payment with this model; a replaced file is loaded " +
-        "before the next batch",
-      default: `a new stream of all roles has the ${BUILT_IN_MODEL} one`,
-    },
-    noModel: {
-      help: "score no payment, or with --retrain none before the first model " +
-        "is trained",
-    },
-    models: {
-      value: "<dir>",
-      help: "registry of models",
-      default: "with --retrain: models in the data folder",
-    },
     explain: {
       value: "<which>",
       help: "predictions with an explanation: alerts or all",
@@ -106,6 +89,33 @@ export const SCORING_FLAGS = {
       help: "instead: n alerts per day",
       read: wholeNumber(1, QUOTA_MAX),
     },
+  },
+} as const satisfies FlagGroup;
+
+/** What these flags give. */
+export type AlertOptions = FlagValues<typeof ALERT_FLAGS>;
+
+/** The scoring flags. */
+export const SCORING_FLAGS = {
+  title: "Scoring flags",
+  needs: "--model or --retrain",
+  flags: {
+    model: {
+      value: "<file>",
+      help: "score every payment with this model; a replaced file is loaded " +
+        "before the next batch",
+      default: `a new stream of all roles has the ${BUILT_IN_MODEL} one`,
+    },
+    noModel: {
+      help: "score no payment, or with --retrain none before the first model " +
+        "is trained",
+    },
+    models: {
+      value: "<dir>",
+      help: "registry of models",
+      default: "with --retrain: models in the data folder",
+    },
+    ...ALERT_FLAGS.flags,
     retrain: {
       value: "<time>",
       help:
@@ -130,7 +140,7 @@ export const SCORING_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the scoring flags give; `retrain` in seconds of event time. */
+/** The values of the scoring flags; `retrain` in seconds of event time. */
 export type ScoringOptions = FlagValues<typeof SCORING_FLAGS>;
 
 /** The flags that say which payments are alerts: one of them counts. */
@@ -210,7 +220,7 @@ export function completeScoring(
   return { ...options, model: BUILT_IN_MODEL };
 }
 
-/** What the flags ask for, whatever the stream is. */
+/** The flags' request, independent of the stream. */
 export interface ScoringPlan {
   /** Whether payments are scored. */
   readonly scores: boolean;
@@ -220,15 +230,15 @@ export interface ScoringPlan {
   readonly models: string | undefined;
 }
 
-/** Where the flags are read. */
+/** The run that the flags belong to. */
 export interface ScoringPlace {
-  /** Roles that are asked for by name; undefined for all. */
+  /** Roles given by name; undefined for all. */
   readonly roles: readonly Role[] | undefined;
   /** The data folder, where log or store are in one. */
   readonly folder: string | undefined;
 }
 
-/** What the flags ask for. Throws ConfigError where they contradict each other or the roles. */
+/** The flags' request. Throws ConfigError if they contradict each other or the roles. */
 export function planScoring(
   options: ScoringOptions,
   { roles, folder }: ScoringPlace,
@@ -287,7 +297,7 @@ export function planScoring(
 }
 
 /**
- * How the flags want payments of a stream scored. Throws ConfigError as
+ * How to score a stream's payments, from the flags. Throws ConfigError as
  * planScoring() does, and for a model of other features; DataError or
  * ModelError if the model cannot be read.
  */
@@ -308,7 +318,7 @@ export async function readScoringFlags(
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,
     folder: models,
-    // Where event time outruns the clock, only waiting makes a run repeatable.
+    // If event time outruns the clock, only waiting makes a run repeatable.
     waits: trains && pace.kind !== "rate",
   };
   return {
@@ -327,8 +337,9 @@ export async function readScoringFlags(
   };
 }
 
-function readPolicy(
-  { alertThreshold, alertCards, alertBudget }: ScoringOptions,
+/** Which payments of a stream with so many partitions the flags want as alerts. Throws ConfigError. */
+export function readPolicy(
+  { alertThreshold, alertCards, alertBudget }: AlertOptions,
   partitions: number,
 ): AlertPolicy {
   const given = [alertThreshold, alertCards, alertBudget]

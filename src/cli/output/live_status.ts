@@ -1,6 +1,6 @@
 /**
- * How far the run is, while it runs: one live line on a terminal, a JSON log
- * line every few seconds in a pipe.
+ * The progress of a run: one live line on a terminal, a JSON log line every few
+ * seconds in a pipe.
  */
 import { rest } from "../../base/clock.ts";
 import {
@@ -19,7 +19,7 @@ import { rewriteLine, thousands } from "./terminal.ts";
 const LIVE_MS = 500;
 const LOG_MS = 5000;
 
-/** What a live status is shown of and where. */
+/** What a live status shows, and where. */
 export interface LiveStatusOptions {
   /** The stream of the run. */
   readonly stream: Stream;
@@ -29,13 +29,13 @@ export interface LiveStatusOptions {
   readonly latency: LatencyMeter;
   /** Where the log lines go. */
   readonly logger: Logger;
-  /** Whether a terminal is looking. */
+  /** Whether the output is a terminal. */
   readonly live: boolean;
 }
 
-/** A status that is being shown. */
+/** A live status. */
 export interface LiveStatus {
-  /** Ends it and takes the line away. */
+  /** Ends it and removes the line. */
   close(): Promise<void>;
 }
 
@@ -74,7 +74,7 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
   };
 }
 
-/** Event time that the writer, or the furthest stage at work, has reached. */
+/** Event time that the writer, or the furthest running stage, has reached. */
 function eventTime(status: StreamStatus): string | undefined {
   const [, terminal, writer] = status.stages;
   const progress = writer.progress || terminal.progress ||

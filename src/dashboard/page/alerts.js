@@ -69,11 +69,17 @@ export function openAlerts(root, parameters) {
         if (event.target instanceof HTMLSelectElement) form.requestSubmit();
       },
     },
-    choice("state", "State", [["", "all"], ["open", "open"], [
+    choice("state", "State", [["open", "open"], ["all", "all"], [
       "confirmed",
       "confirmed",
     ], ["cleared", "cleared"]]),
-    choice("sort", "First", [["newest", "newest"], ["score", "highest score"]]),
+    choice("sort", "First", [["risk", "highest score × amount"], [
+      "newest",
+      "newest",
+    ], [
+      "score",
+      "highest score",
+    ]]),
     FIELDS.map(([name, label, hint]) =>
       h(
         "div",
@@ -136,8 +142,6 @@ export function openAlerts(root, parameters) {
 
 /** @param {QueuedAlert} alert */
 function rowOf(alert) {
-  const [most] = Object.entries(alert.contributions)
-    .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   return h(
     "tr",
     {},
@@ -148,6 +152,6 @@ function rowOf(alert) {
     h("td", {}, alert.datetime),
     h("td", { class: "number" }, String(alert.customer)),
     h("td", { class: "number" }, String(alert.terminal)),
-    h("td", {}, most ? most[0] : "–"),
+    h("td", {}, alert.reason ?? "–"),
   );
 }

@@ -1,19 +1,24 @@
 /** The page: which view is open, how it looks, and whether the server answers. */
 import { openAlerts } from "./alerts.js";
 import { openCase } from "./case.js";
-import { afterPaint, count, h, part, setText } from "./dom.js";
+import { afterPaint, count, h, heading, part, setText } from "./dom.js";
+import { listenForKeys, showKeys } from "./keyboard.js";
 import { connect, firstSnapshot } from "./live.js";
 import { openMap } from "./map.js";
 import { openModel } from "./model.js";
 import { openNow } from "./now.js";
+import { isTruthShown, keepTheme, showTruth } from "./settings.js";
 import { openSystem } from "./system.js";
+import { undoLast } from "./toast.js";
 
+/** @import { Keys } from "./keyboard.js" */
 /** @import { Snapshot } from "../views/snapshot.ts" */
 
 /**
- * A view that is open: it may take snapshots, and learn that it closes.
+ * A view that is open: it may take snapshots, have shortcuts, and learn that it closes.
  * @typedef {{
  *   update?: (snapshot: Snapshot) => void,
+ *   keys?: Keys,
  *   close?: () => void,
  * }} View
  */
@@ -25,8 +30,11 @@ import { openSystem } from "./system.js";
 
 const main = part("main");
 const link = part("link");
+const linkText = part("link-text");
 const notice = part("notice");
 const badge = part("open-alerts");
+const badgeText = h("span");
+badge.append(badgeText, h("span", { class: "wide" }, " open"));
 
 /** @type {View} */
 let view = {};
@@ -37,30 +45,56 @@ let first = true;
 /**
  * The view of a route like /alerts/17: its title, its tab, and what opens it.
  * @param {string} route
- * @returns {[title: string, tab: string, open: Open]}
+ * @returns {[title: string, tab: string | undefined, open: Open]}
  */
 function viewOf(route) {
   const [path, query = ""] = route.split("?");
-  const [name, id] = path.split("/").slice(1);
+  const [name, id, ...more] = path.split("/").slice(1);
   const parameters = new URLSearchParams(query);
-  switch (name) {
-    case "alerts":
-      return id === undefined
-        ? ["Alerts", "#/alerts", (root) => openAlerts(root, parameters)]
-        : ["Case", "#/alerts", (root) => openCase(root, id)];
-    case "map":
-      return ["Map", "#/map", (root) => openMap(root, parameters)];
-    case "model":
-      return ["Model", "#/model", openModel];
-    case "system":
-      return ["System", "#/system", openSystem];
-    default:
-      return ["Now", "#/now", openNow];
+  if (more.length === 0 && (id === undefined || name === "alerts")) {
+    switch (name) {
+      case "now":
+        return ["Now", "#/now", openNow];
+      case "alerts":
+        return id === undefined
+          ? ["Alerts", "#/alerts", (root) => openAlerts(root, parameters)]
+          : [
+            `Case ${id}`,
+            "#/alerts",
+            (root) => openCase(root, id, parameters),
+          ];
+      case "map":
+        return ["Map", "#/map", (root) => openMap(root, parameters)];
+      case "model":
+        return ["Model", "#/model", openModel];
+      case "system":
+        return ["System", "#/system", openSystem];
+    }
   }
+  return ["Not found", undefined, (root) => openNothing(root, route)];
+}
+
+/** @type {(root: HTMLElement, route: string) => View} */
+function openNothing(root, route) {
+  root.append(
+    heading("Not found"),
+    h("p", {}, "There is no view at ", h("code", {}, `#${route}`), "."),
+    h(
+      "p",
+      {},
+      "Go to ",
+      h("a", { href: "#/now" }, "Now"),
+      " or to the ",
+      h("a", { href: "#/alerts" }, "queue of alerts"),
+      ".",
+    ),
+  );
+  return {};
 }
 
 function show() {
-  const [title, tab, open] = viewOf(location.hash.slice(1) || "/now");
+  const route = location.hash.slice(1) || "/now";
+  const [title, tab, open] = viewOf(route === "/" ? "/now" : route);
   view.close?.();
   main.replaceChildren();
   document.title = `${title} · fraudstream`;
@@ -69,10 +103,14 @@ function show() {
       anchor.setAttribute("aria-current", "page");
     } else anchor.removeAttribute("aria-current");
   }
+  openTools(false);
   view = open(main);
   if (newest) view.update?.(newest);
   // A screen reader announces where a link led to.
-  if (!first) main.querySelector("h1")?.focus();
+  if (!first) {
+    scrollTo(0, 0);
+    main.querySelector("h1")?.focus({ preventScroll: true });
+  }
   first = false;
 }
 
@@ -81,16 +119,16 @@ function show() {
  * @param {"live" | "lost" | "restarted"} state
  */
 function showState(state) {
-  const texts = { live: "Live", lost: "Connection lost, trying again…" };
+  const texts = { live: "Live", lost: "Connection lost. Trying again…" };
   if (state !== "restarted") {
-    setText(link, texts[state]);
+    setText(linkText, texts[state]);
     link.className = `link ${state}`;
     if (state === "lost") main.setAttribute("aria-busy", "true");
     else main.removeAttribute("aria-busy");
     return;
   }
   showState("live");
-  say("The server was started again; this page shows its new state.");
+  say("The server was restarted. This page shows its new state.");
 }
 
 /** @param {string} text */
@@ -106,7 +144,7 @@ function take(snapshot) {
   newest = snapshot;
   const { open, problem } = snapshot;
   badge.hidden = open.alerts === 0;
-  setText(badge, `${count(open.alerts)} open`);
+  setText(badgeText, count(open.alerts));
   if (problem) say(`Not up to date: ${problem}`);
   else if (notice.textContent?.startsWith("Not up to date")) say("");
   if (!document.hidden) view.update?.(snapshot);
@@ -125,11 +163,7 @@ function showTheme(theme) {
 button.addEventListener("click", () => {
   const now = document.documentElement.dataset.theme ?? "system";
   const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length];
-  try {
-    localStorage.setItem("theme", next);
-  } catch {
-    // It then lasts as long as the page.
-  }
+  keepTheme(next);
   showTheme(next);
 });
 
@@ -137,6 +171,73 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   document.dispatchEvent(new Event("themechange"));
 });
 
+const truth = part("truth");
+
+function markTruth() {
+  truth.setAttribute("aria-checked", String(isTruthShown()));
+  document.documentElement.classList.toggle("truth", isTruthShown());
+}
+
+truth.addEventListener("click", () => {
+  showTruth(!isTruthShown());
+  markTruth();
+  // Open menus and the focus stay: only the view is another.
+  const wasOpen = menu.getAttribute("aria-expanded") === "true";
+  first = true;
+  show();
+  openTools(wasOpen);
+});
+
+const menu = part("menu");
+const tools = part("tools");
+
+/** Opens or closes the menu that a narrow page has. @param {boolean} open */
+function openTools(open) {
+  menu.setAttribute("aria-expanded", String(open));
+  tools.classList.toggle("open", open);
+}
+
+menu.addEventListener("click", () => {
+  openTools(menu.getAttribute("aria-expanded") !== "true");
+});
+
+document.addEventListener("click", ({ target }) => {
+  const inside = target instanceof Node &&
+    (tools.contains(target) || menu.contains(target));
+  if (!inside) openTools(false);
+});
+
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || menu.getAttribute("aria-expanded") !== "true") return;
+  openTools(false);
+  menu.focus();
+});
+
+part("help").addEventListener("click", showKeys);
+
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  // Its anchor is not a view.
+  event.preventDefault();
+  main.focus();
+});
+
+/** Opens the queue with the focus in its search field. */
+function search() {
+  const focus = () => document.getElementById("filter-q")?.focus();
+  if (document.getElementById("filter-q")) return focus();
+  // Behind the listener that opens the view.
+  addEventListener("hashchange", focus, { once: true });
+  location.hash = "#/alerts";
+}
+
+listenForKeys(() => ({
+  "/": search,
+  "?": showKeys,
+  u: undoLast,
+  ...view.keys,
+}));
+
+markTruth();
 showTheme(document.documentElement.dataset.theme ?? "system"); // from early.js
 addEventListener("hashchange", show);
 const came = firstSnapshot();
@@ -150,7 +251,7 @@ document.body.append(
     h(
       "p",
       {},
-      "fraudstream · all times are event time, UTC, unless they say clock",
+      "fraudstream · Times are event time in UTC unless marked as clock time.",
     ),
   ),
 );

@@ -20,8 +20,8 @@ import { showHistory, verdictForm } from "./verdict.js";
 /** @import { CaseAnswers } from "../views/cases.ts" */
 /** @typedef {CaseAnswers["/api/cases/:id"]} Case */
 
-/** Opens the view of a payment. @param {HTMLElement} root @param {string} id */
-export function openCase(root, id) {
+/** Opens the view of a payment. @param {HTMLElement} root @param {string} id @param {URLSearchParams} _filter */
+export function openCase(root, id, _filter) {
   /** @type {ReturnType<typeof plane> | undefined} */
   let drawing;
   let closed = false;
@@ -68,12 +68,12 @@ export function openCase(root, id) {
 
 /** @param {Case} found @param {ReturnType<typeof plane>} drawing */
 function parts(found, drawing) {
-  const { payment, alert, verdicts, windows } = found;
+  const { payment, reasons, events, windows } = found;
   const history = h("div", {
     role: "log",
     "aria-label": "History of verdicts",
   });
-  showHistory(history, verdicts);
+  showHistory(history, events);
   return [
     heading(
       `Case ${payment.id}`,
@@ -86,7 +86,7 @@ function parts(found, drawing) {
         "div",
         { class: "column" },
         panel("Payment", factsOf(found)),
-        panel("What made the score", contributionsOf(alert)),
+        panel("What made the score", contributionsOf(reasons)),
         panel(
           "Timeline",
           h(
@@ -151,7 +151,7 @@ function parts(found, drawing) {
 }
 
 /** @param {Case} found */
-function factsOf({ payment, alert, terminal }) {
+function factsOf({ payment, terminal }) {
   /** @param {string} name @param {...Node | string} value */
   const fact = (name, ...value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
@@ -170,27 +170,20 @@ function factsOf({ payment, alert, terminal }) {
     fact("Score", score(payment.score)),
     fact(
       "Model",
-      alert
-        ? alert.model
-        : payment.score === undefined
-        ? "not scored"
-        : "no alert",
+      payment.model ??
+        (payment.score === undefined ? "not scored" : "no alert"),
     ),
-    fact(
-      "Label (simulated)",
-      h(
-        "details",
-        {},
-        h("summary", {}, "Show"),
-        labelMark(payment.fraud, payment.scenario),
-      ),
-    ),
+    payment.fraud !== undefined &&
+      fact("Label (simulated)", labelMark(payment.fraud, payment.scenario)),
   );
 }
 
-/** @param {Case["alert"]} alert */
-function contributionsOf(alert) {
-  const entries = Object.entries(alert?.contributions ?? {})
+/** @param {Case["reasons"]} reasons */
+function contributionsOf({ raised, lowered }) {
+  const entries = [...raised, ...lowered]
+    .map((
+      { feature, contribution },
+    ) => /** @type {const} */ ([feature, contribution]))
     .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   if (entries.length === 0) {
     return h(

@@ -3,6 +3,8 @@
  * becomes text: there is no way from a string to HTML here.
  */
 
+import { isTruthShown } from "./settings.js";
+
 /** @import { Answers } from "../views/views.ts" */
 
 /** @typedef {Node | string | false | null | undefined} Leaf */
@@ -109,6 +111,10 @@ const SHORT_MONEY = new Intl.NumberFormat("en-US", {
 /** A whole number: 1,754,155. @param {number} value */
 export const count = (value) => WHOLE.format(value);
 
+/** A whole number of things: 1 payment, 2,000 payments. @param {number} value @param {string} one @param {string} [many] */
+export const countOf = (value, one, many = `${one}s`) =>
+  `${WHOLE.format(value)} ${value === 1 ? one : many}`;
+
 /** Money to the cent. @param {number} value */
 export const money = (value) => MONEY.format(value);
 
@@ -206,21 +212,20 @@ export function mark(kind, text) {
 }
 
 /**
- * The simulation's label of a payment.
+ * The label of a payment: pending as long as it is not known; the scenario is the simulation's truth.
  * @param {number | undefined} fraud
- * @param {number | undefined} scenario
+ * @param {number | undefined} [scenario]
  */
 export function labelMark(fraud, scenario) {
-  if (fraud === undefined) return mark("unknown", "unknown");
-  return fraud
-    ? mark("fraud", `fraud, scenario ${scenario}`)
-    : mark("genuine", "genuine");
+  if (fraud === undefined) return mark("unknown", "pending");
+  if (!fraud) return mark("genuine", "genuine");
+  return mark("fraud", scenario ? `fraud, scenario ${scenario}` : "fraud");
 }
 
-/** A link to the case of a payment. @param {number | string} id */
-export function caseLink(id) {
+/** A link to the case of a payment; `query` is the filter of the queue that it is a part of. @param {number | string} id @param {string} [query] */
+export function caseLink(id, query = "") {
   return h("a", {
-    href: `#/alerts/${id}`,
+    href: `#/alerts/${id}${query}`,
     "aria-label": `Case of payment ${id}`,
   }, String(id));
 }
@@ -231,14 +236,16 @@ export function messageOf(error) {
 }
 
 /**
- * The key that this page's writes carry; undefined until the first of them.
- * @type {string | undefined}
+ * This page's session, with the key that its writes carry; undefined until the first request.
+ * @type {Promise<{ key: string, who?: string }> | undefined}
  */
-let key;
+let known;
 
-async function sessionKey() {
-  const answer = await (await fetch("/api/session")).json();
-  return answer.key;
+/** The session of this page: the key of its writes, and whose it is where the token has a name. */
+export function session() {
+  known ??= fetch("api/session").then((response) => response.json());
+  known.catch(() => known = undefined);
+  return known;
 }
 
 /**
@@ -248,7 +255,7 @@ async function sessionKey() {
  */
 async function send(path, body) {
   for (let attempt = 1;; attempt++) {
-    key ??= await sessionKey();
+    const { key } = await session();
     const response = await fetch(path, {
       method: "POST",
       headers: {
@@ -258,13 +265,15 @@ async function send(path, body) {
       body: JSON.stringify(body),
     });
     if (response.status !== 403 || attempt === 2) return response;
-    key = undefined;
+    known = undefined;
   }
 }
 
 /**
  * Asks the server, or sends it an object; throws an Error with its sentence.
- * Parameters that the path does not name go behind it.
+ * Parameters that the path does not name go behind it. While the simulation's
+ * truth is shown, every question asks for it. Addresses are relative, so that
+ * the page works beneath a path of a proxy.
  * @template {keyof Answers} Path
  * @param {Path} path
  * @param {Readonly<Record<string, string | number>>} [parameters]
@@ -273,15 +282,16 @@ async function send(path, body) {
  */
 export async function ask(path, parameters, body) {
   const query = new URLSearchParams();
-  let place = String(path);
+  let place = String(path).slice(1);
   for (const [name, value] of Object.entries(parameters ?? {})) {
     const named = place.replace(`:${name}`, encodeURIComponent(value));
     if (named === place) query.set(name, String(value));
     place = named;
   }
+  if (isTruthShown() && !body) query.set("truth", "1");
   if (query.size > 0) place += `?${query}`;
   const response = body ? await send(place, body) : await fetch(place);
-  if (response.status === 401) location.assign("/login");
+  if (response.status === 401) location.assign("login");
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   throw new Error(answer.error ?? `the server says ${response.status}`);

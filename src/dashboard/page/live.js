@@ -11,7 +11,7 @@
  * @typedef {{ createPolicy(name: string, rules: object): { createScriptURL(text: string): string } }} TrustedTypes
  */
 
-const WORKER = "/page/live_worker.js";
+const WORKER = "page/live_worker.js";
 const RETRY_MS = 1000;
 /** Without a word for so long, the stream is taken for dead. */
 const SILENCE_MS = 5000;
@@ -94,7 +94,7 @@ function stream(take, lose) {
   let source;
   let heard = Date.now();
   const open = () => {
-    source = new EventSource("/api/live");
+    source = new EventSource("api/live");
     source.onmessage = ({ data }) => {
       heard = Date.now();
       take(data);

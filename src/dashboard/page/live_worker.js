@@ -38,7 +38,7 @@ function tellLost() {
 }
 
 function open() {
-  source = new EventSource("/api/live");
+  source = new EventSource("../api/live");
   source.onmessage = ({ data }) => {
     heard = Date.now();
     lost = false;

@@ -17,7 +17,7 @@ import {
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
 
-/** @import { StoredPayment } from "../../store/look_up.ts" */
+/** @import { PastPayment } from "../views/page_view.ts" */
 /** @import { MapAnswers, PlaceColumns, PlaceView, Plane } from "../views/map.ts" */
 
 const MAP_MS = 3000;
@@ -62,7 +62,7 @@ export function openMap(root, parameters) {
   const show = () => {
     if (!places) return;
     const { terminals, cards } = places;
-    const compromised = terminals.compromised.filter(Boolean).length;
+    const compromised = terminals.compromised?.filter(Boolean).length ?? 0;
     drawing.show(
       {
         terminals,
@@ -197,7 +197,7 @@ export function openMap(root, parameters) {
 function riskRows({ id, risk, payments, compromised }) {
   const order = id.map((_, i) => i)
     .sort((a, b) =>
-      compromised[b] - compromised[a] || risk[b] - risk[a] ||
+      risk[b] - risk[a] ||
       payments[b] - payments[a]
     )
     .slice(0, RISKIEST);
@@ -215,7 +215,7 @@ function riskRows({ id, risk, payments, compromised }) {
       h(
         "td",
         {},
-        compromised[i]
+        compromised?.[i]
           ? mark("fraud", "compromised")
           : risk[i] > 0
           ? mark("warn", "risky")
@@ -228,7 +228,7 @@ function riskRows({ id, risk, payments, compromised }) {
 /**
  * @param {string} title
  * @param {PlaceView} place
- * @param {readonly StoredPayment[]} payments
+ * @param {readonly PastPayment[]} payments
  * @param {string} words
  */
 function placePanel(title, place, payments, words) {

@@ -12,11 +12,10 @@ import {
   percent,
   setText,
   svg,
-  table,
-  wholePercent,
 } from "./dom.js";
-import { showRegistry } from "./registry.js";
-import { curveOf, effectOf, pointsOf } from "./threshold.js";
+import { registryOf } from "./registry.js";
+import { isoDay } from "./scale.js";
+import { effectOf, thresholdCharts } from "./threshold.js";
 
 /** @import { Change } from "./registry.js" */
 /** @import { LineChart } from "./chart.js" */
@@ -27,40 +26,82 @@ const MODEL_MS = 3000;
 
 /** Opens the view. @param {HTMLElement} root */
 export function openModel(root) {
-  /** @type {Curve | undefined} */
-  let curve;
   const quality = lineChart({
     label: "Quality by event day",
     time: "day",
-    series: [
-      { label: "Average precision", colour: "accent", text: percent },
-      {
-        label: "Precision of alerts",
-        colour: "ok",
-        dash: [6, 4],
-        text: percent,
-      },
-      {
-        label: "Recall of alerts",
-        colour: "warn",
-        dash: [2, 4],
-        text: percent,
-      },
-    ],
-    axes: { x: "Day", y: wholePercent },
-  });
-  const drift = lineChart({
-    label: "Mean score by event day: what drifts in the payments moves it",
-    time: "day",
-    series: [{
-      label: "Mean score",
-      colour: "accent",
-      text: (value) => value.toFixed(4),
+    empty: "No labels are known yet.",
+    panels: [{
+      title: "quality of scores and alerts",
+      measure: "share",
+      lines: ["average precision", "precision of alerts", "recall of alerts"],
     }],
-    axes: { x: "Day", y: (value) => value.toFixed(3) },
   });
-  const now = h("p", { class: "note", role: "status" });
-  const drawing = h("div");
+  const scores = lineChart({
+    label: "Scores and alerts by event day",
+    time: "day",
+    empty: "No payment has been scored yet.",
+    panels: [
+      { title: "mean score, 0 to 1", measure: "score", lines: ["mean score"] },
+      { title: "alerts per day", measure: "count", lines: ["alerts"] },
+    ],
+  });
+  const now = h("p", { class: "note", role: "status" }, "Loading…");
+  const threshold = thresholdPart();
+  const inputs = h("div", { class: "column" });
+  const versions = h("div", { class: "column" });
+  const changed = h("p", { class: "note", role: "status" });
+  root.append(
+    heading("Model"),
+    now,
+    h(
+      "div",
+      { class: "pair" },
+      panel("Quality as labels arrive", quality.element),
+      panel("Scores and alerts", scores.element),
+    ),
+    h("div", { class: "pair" }, threshold.elements),
+    panel("Drift of the inputs", inputs),
+    panel("Versions", changed, versions),
+  );
+  /** @type {Change} */
+  const change = (path, body, words) => async () => {
+    if (!confirm(words)) return;
+    try {
+      const registry = await ask(path, {}, body);
+      setText(
+        changed,
+        `${registry.champion} is the champion now; the scorer uses it within a second.`,
+      );
+    } catch (error) {
+      setText(changed, messageOf(error));
+    }
+  };
+  const end = every(MODEL_MS, async () => {
+    const model = await ask("/api/model");
+    showQuality(quality, model);
+    showScores(scores, model);
+    setText(now, stateOf(model));
+    threshold.show(model);
+    inputs.replaceChildren(...driftOf(model));
+    // A button that has the focus stays where it is.
+    if (versions.contains(document.activeElement)) return;
+    versions.replaceChildren(
+      ...registryOf(model.registry, model.startSeconds, change),
+    );
+  });
+  return {
+    close() {
+      end();
+      quality.close();
+      scores.close();
+      threshold.close();
+    },
+  };
+}
+
+/** The curves, the slider, and what the threshold would do. */
+function thresholdPart() {
+  const charts = thresholdCharts();
   const slider = h("input", {
     id: "threshold",
     type: "range",
@@ -72,11 +113,30 @@ export function openModel(root) {
   const value = h("output", { for: "threshold" }, "0.500");
   const effect = h("dl", { class: "facts" });
   const flag = h("code");
+  const basis = h("p", { class: "note" });
   const applied = h("p", { class: "note", role: "status" });
   const apply = h("button", { type: "button" }, "Apply this threshold");
+  /** @type {Curve | undefined} */
+  let curve;
+  let isTouched = false;
+  const showEffect = () => {
+    const threshold = Number(slider.value);
+    setText(value, threshold.toFixed(3));
+    slider.setAttribute("aria-valuetext", `threshold ${threshold.toFixed(3)}`);
+    setText(flag, `--alert-threshold=${threshold}`);
+    if (!curve) return;
+    charts.show(curve, threshold);
+    effect.replaceChildren(...effectOf(curve, threshold));
+  };
+  slider.addEventListener("input", () => {
+    isTouched = true;
+    showEffect();
+  });
   apply.addEventListener("click", async () => {
     const threshold = Number(slider.value);
-    if (!confirm(`Alert from a score of ${threshold.toFixed(3)} on?`)) return;
+    if (!confirm(`Raise alerts from a score of ${threshold.toFixed(3)} on?`)) {
+      return;
+    }
     try {
       await ask("/api/model/threshold", {}, { threshold });
       setText(applied, `Applied: alerts from ${threshold.toFixed(3)} on.`);
@@ -84,157 +144,132 @@ export function openModel(root) {
       setText(applied, messageOf(error));
     }
   });
-  let isTouched = false;
-  slider.addEventListener("input", () => isTouched = true);
-  /** @param {number | undefined} threshold */
-  const showApplied = (threshold) => {
-    if (threshold === undefined) return;
-    setText(applied, `In force: alerts from ${threshold.toFixed(3)} on.`);
-    if (!isTouched) slider.value = String(threshold);
-  };
-  const showEffect = () => {
-    const threshold = Number(slider.value);
-    setText(value, threshold.toFixed(3));
-    slider.setAttribute("aria-valuetext", `threshold ${threshold.toFixed(3)}`);
-    setText(flag, `--alert-threshold=${threshold}`);
-    if (!curve) return;
-    const points = pointsOf(curve);
-    drawing.replaceChildren(curveOf(points, threshold));
-    effect.replaceChildren(...effectOf(curve, threshold));
-  };
-  slider.addEventListener("input", showEffect);
-  const inputs = h("div", { class: "column" });
-  const champion = h("div", { class: "column" });
-  const history = h("tbody");
-  const changed = h("p", { class: "note", role: "status" });
-  root.append(
-    heading("Model"),
-    now,
-    h(
-      "div",
-      { class: "pair" },
-      panel("Quality as labels arrive", quality.element),
-      panel("Drift of scores", drift.element),
-    ),
-    h(
-      "div",
-      { class: "pair" },
+  return {
+    elements: [
       panel(
         "Precision and recall",
-        drawing,
-        h("label", { for: "threshold" }, "Threshold of alerts"),
+        charts.precision,
+        h(
+          "label",
+          { for: "threshold" },
+          "Threshold: alerts from this score on",
+        ),
         slider,
         h("p", {}, "Threshold ", value),
-      ),
-      panel(
-        "What this threshold would do",
-        effect,
+        apply,
+        applied,
         h(
           "p",
           { class: "note" },
-          "Measured on the newest days whose labels are known. Applied, scorers that alert by a threshold take it within a second; at their start they take ",
+          "A running scorer that alerts by a threshold uses the new one within a second. To start a run with it, add ",
           flag,
+          ".",
         ),
-        apply,
-        applied,
-        h("h3", {}, "Drift of the inputs"),
-        inputs,
       ),
-    ),
-    panel(
-      "Versions",
-      champion,
-      changed,
-      table("History of the registry", [
-        ["Event day", "number"],
-        ["What"],
-        ["Version"],
-        ["Champion then"],
-        ["Why"],
-        ["Change"],
-      ], history),
-    ),
-  );
-  /** @type {Change} */
-  const change = (path, body, words) => async () => {
-    if (!confirm(words)) return;
-    try {
-      const registry = await ask(path, {}, body);
+      panel(
+        "What this threshold would do",
+        charts.both,
+        effect,
+        basis,
+      ),
+    ],
+    /** @param {ModelView} model */
+    show(model) {
+      ({ curve } = model);
+      const { days } = curve;
       setText(
-        changed,
-        `${registry.champion} is the champion now; the scorer takes it within a second.`,
+        basis,
+        days === 0
+          ? "No labels are known yet, so its effect is not known either."
+          : `Measured on the newest ${
+            days === 1 ? "day" : `${count(days)} days`
+          } whose labels are known.`,
       );
-    } catch (error) {
-      setText(changed, messageOf(error));
-    }
-  };
-  const end = every(MODEL_MS, async () => {
-    const model = await ask("/api/model");
-    ({ curve } = model);
-    showApplied(model.threshold);
-    showQuality(quality, drift, model);
-    setText(
-      now,
-      model.days.length === 0
-        ? "No model is scoring: train one (fraudstream help train) and start the run with --model."
-        : `Champion of the newest day: ${model.days.at(-1)?.version}. ${
-          count(model.curve.days)
-        } days have known labels.`,
-    );
-    showEffect();
-    inputs.replaceChildren(...driftOf(model.drift));
-    if (
-      history.contains(document.activeElement) ||
-      champion.contains(document.activeElement)
-    ) return;
-    showRegistry(champion, history, model.registry, change);
-  });
-  return {
-    close() {
-      end();
-      quality.close();
-      drift.close();
+      const { threshold } = model;
+      if (threshold !== undefined) {
+        setText(applied, `In force: alerts from ${threshold.toFixed(3)} on.`);
+        if (!isTouched) slider.value = String(threshold);
+      }
+      showEffect();
     },
+    close: charts.close,
   };
 }
 
-/** @param {LineChart} quality @param {LineChart} drift @param {ModelView} view */
-function showQuality(quality, drift, { days }) {
-  const last = days.at(-1);
+/** What scores the stream, and how much is known of it. @param {ModelView} model */
+function stateOf({ days, curve, delayDays }) {
+  const newest = days.at(-1);
+  if (!newest) {
+    return "No model has scored a payment of this stream. To score it, start the run with --model; 'fraudstream help train' says how to make a model.";
+  }
+  const known = curve.days === 0
+    ? `No labels are known yet: a label is known ${
+      delayDays === 1 ? "one day" : `${count(delayDays)} days`
+    } after its payment.`
+    : curve.days === 1
+    ? "The labels of one day are known."
+    : `The labels of ${count(curve.days)} days are known.`;
+  return `Version ${newest.version} scored most payments of the newest day. ${known}`;
+}
+
+/** @param {LineChart} chart @param {ModelView} model */
+function showQuality(chart, { days, startSeconds, events }) {
   const labelled = days.filter((day) => day.labelled);
   const newest = labelled.at(-1);
-  quality.draw(
-    [
-      labelled.map(({ day }) => day),
-      labelled.map(({ averagePrecision }) => averagePrecision),
-      labelled.map(({ hits, alerts }) => alerts ? hits / alerts : null),
-      labelled.map(({ hits, frauds }) => frauds ? hits / frauds : null),
-    ],
+  chart.draw(
+    {
+      x: labelled.map(({ day }) => day),
+      columns: [
+        labelled.map(({ averagePrecision }) => averagePrecision),
+        labelled.map(({ hits, alerts }) => alerts ? hits / alerts : null),
+        labelled.map(({ hits, frauds }) => frauds ? hits / frauds : null),
+      ],
+      startSeconds,
+      marks: events,
+    },
     newest
-      ? `Day ${newest.day}: average precision ${
+      ? `${isoDay(startSeconds, newest.day)}: average precision ${
         percent(newest.averagePrecision ?? NaN)
       }`
       : "No labels yet",
   );
-  drift.draw(
-    [days.map(({ day }) => day), days.map(({ meanScore }) => meanScore)],
-    last ? `Day ${last.day}: ${last.meanScore.toFixed(4)}` : "No scores yet",
+}
+
+/** @param {LineChart} chart @param {ModelView} model */
+function showScores(chart, { days, startSeconds, events }) {
+  const last = days.at(-1);
+  chart.draw(
+    {
+      x: days.map(({ day }) => day),
+      columns: [
+        days.map(({ meanScore }) => meanScore),
+        days.map(({ alerts }) => alerts),
+      ],
+      partial: days.filter((day) => !day.complete).map(({ day }) => day),
+      startSeconds,
+      marks: events,
+    },
+    last
+      ? `${isoDay(startSeconds, last.day)}: mean score ${
+        last.meanScore.toFixed(4)
+      }`
+      : "No scores yet",
   );
 }
 
 const DRIFT_MAX = 8;
 
 /**
- * The inputs that have moved most since the training, as bars up to a clear shift.
- * @param {DriftView | undefined} drift
+ * The inputs that have moved most, as bars up to a clear shift.
+ * @param {ModelView} model
  */
-function driftOf(drift) {
+function driftOf({ drift, startSeconds }) {
   if (!drift) {
     return [
       h(
         "p",
         { class: "note" },
-        "The trainer (--retrain) measures it, day by day as labels arrive.",
+        "The trainer measures drift, day by day as labels arrive. Start the run with --retrain to see it.",
       ),
     ];
   }
@@ -249,7 +284,9 @@ function driftOf(drift) {
     h(
       "p",
       { class: "note" },
-      `Population stability index of day ${drift.day} against the seven days before; a week's own rhythm is left out`,
+      `Population stability index of ${
+        isoDay(startSeconds, drift.day)
+      } against the seven days before: below 0.1 is stable, above 0.25 is a shift. Inputs that follow the week are left out.`,
     ),
     h(
       "div",

@@ -1,81 +1,145 @@
 /** The view of this moment: how fast, how far, how much money, and the stream itself. */
 import { lineChart } from "./chart.js";
 import {
+  ask,
   caseLink,
-  count,
+  countOf,
+  every,
   h,
   heading,
   labelMark,
   mark,
   money,
   panel,
-  percent,
   score,
   setText,
   table,
 } from "./dom.js";
-import { TILES, tilesOf } from "./tiles.js";
+import { isoDay } from "./scale.js";
+import { isTruthShown } from "./settings.js";
+import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
 /** @import { LineChart } from "./chart.js" */
-/** @import { LivePayment } from "../views/live_state.ts" */
-/** @import { Snapshot } from "../views/snapshot.ts" */
-/** @typedef {ReturnType<typeof tilesOf>} Figures */
+/** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
+/** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
 const CHARTS_MS = 1000;
 const ROWS_MS = 500;
+const ROWS = 40;
+const ALERTS_MS = 2000;
+const ALERTS_SHOWN = 12;
 
-/** @param {keyof Figures} name @param {string} label */
+/** @param {keyof Numbers} name @param {string} label */
 function tile(name, label) {
   const value = h("dd", {}, "–");
   const note = h("dd", { class: "note" });
   const element = h("div", { class: "tile" }, h("dt", {}, label), value, note);
   return {
     element,
-    /** @param {Figures} figures */
-    show(figures) {
-      const [text, more] = figures[name];
+    /** @param {Numbers} numbers */
+    show(numbers) {
+      const [text, more, isTruth = false] = numbers[name];
       setText(value, text);
       setText(note, more);
+      element.classList.toggle("of-truth", isTruth);
     },
   };
 }
 
 /** Opens the view. @param {HTMLElement} root */
 export function openNow(root) {
-  const names = /** @type {(keyof Figures)[]} */ (Object.keys(TILES));
+  const names = /** @type {(keyof Numbers)[]} */ (Object.keys(TILES));
   const tiles = names.map((name) => tile(name, TILES[name]));
-  const rate = lineChart({
-    label: "Payments and alerts per second, last two minutes of the clock",
-    time: "clock",
-    series: [
-      { label: "Payments per second", colour: "accent", text: count },
-      {
-        label: "Alerts per second",
-        colour: "warn",
-        dash: [6, 4],
-        scale: "right",
-        text: count,
-      },
-    ],
-    axes: { y: count, right: count },
-  });
-  const days = lineChart({
-    label: "Payments and share of frauds by event day",
-    time: "day",
-    series: [
-      { label: "Payments per day", colour: "accent", text: count },
-      {
-        label: "Fraud share",
-        colour: "fraud",
-        dash: [6, 4],
-        scale: "right",
-        text: percent,
-      },
-    ],
-    axes: { x: "Day", y: count, right: percent },
-  });
+  const charts = chartsOf();
+  const stream = streamPanel();
+  const waiting = openAlertsPanel();
+  root.append(
+    heading("Now"),
+    h("dl", { class: "tiles" }, tiles.map(({ element }) => element)),
+    h(
+      "p",
+      { class: "note definitions" },
+      `${DEFINITIONS.risk} ${DEFINITIONS.stopped}`,
+    ),
+    h("div", { class: "pair" }, waiting.element, stream.element),
+    h("div", { class: "pair" }, charts.elements),
+  );
+  let chartsAt = -Infinity;
+  let rowsAt = -Infinity;
+  return {
+    /** @param {Snapshot} snapshot */
+    update(snapshot) {
+      const numbers = tilesOf(snapshot, isTruthShown());
+      for (const one of tiles) one.show(numbers);
+      // Old payments are neither the newest ones nor a rate.
+      if (snapshot.reading) return;
+      const now = performance.now();
+      if (now - chartsAt >= CHARTS_MS) {
+        chartsAt = now;
+        charts.show(snapshot);
+      }
+      if (now - rowsAt >= ROWS_MS) {
+        rowsAt = now;
+        stream.show(snapshot);
+      }
+    },
+    close() {
+      waiting.close();
+      charts.close();
+    },
+  };
+}
+
+/** The newest open alerts, which come from the queue. */
+function openAlertsPanel() {
   const body = h("tbody");
-  const rows = Array.from({ length: 40 }, () => row());
+  const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const element = h(
+    "section",
+    { class: "panel" },
+    h(
+      "div",
+      { class: "head" },
+      h("h2", {}, "Newest open alerts"),
+      h("a", { href: "#/alerts" }, "Open the queue"),
+    ),
+    said,
+    table("Newest open alerts", [
+      ["Case", "number"],
+      ["Score", "number"],
+      ["Amount", "number"],
+      ["Event time", "least"],
+    ], body),
+  );
+  const close = every(ALERTS_MS, async () => {
+    const { total, alerts } = await ask("/api/alerts", {
+      state: "open",
+      sort: "newest",
+    });
+    said.hidden = total > 0;
+    setText(said, total > 0 ? "" : "No alert is open.");
+    // A row that has the focus stays where it is.
+    if (body.contains(document.activeElement)) return;
+    body.replaceChildren(
+      ...alerts.slice(0, ALERTS_SHOWN).map((alert) =>
+        h(
+          "tr",
+          { class: "goes" },
+          h("td", { class: "number" }, caseLink(alert.id)),
+          h("td", { class: "number" }, score(alert.score)),
+          h("td", { class: "number" }, money(alert.amount)),
+          h("td", { class: "least" }, alert.datetime),
+        )
+      ),
+    );
+  });
+  return { element, close };
+}
+
+/** The stream itself, which can be paused. */
+function streamPanel() {
+  const body = h("tbody");
+  const rows = Array.from({ length: ROWS }, () => row());
   let paused = false;
   const pause = h("button", {
     type: "button",
@@ -83,55 +147,70 @@ export function openNow(root) {
     onclick: () => {
       paused = !paused;
       pause.setAttribute("aria-pressed", String(paused));
-      setText(pause, paused ? "Go on" : "Pause");
     },
   }, "Pause");
-  root.append(
-    heading("Now"),
-    h("dl", { class: "tiles" }, tiles.map(({ element }) => element)),
-    h(
-      "div",
-      { class: "pair" },
-      panel("Rate", rate.element),
-      panel("Event days", days.element),
-    ),
-    h(
-      "section",
-      { class: "panel" },
-      h("div", { class: "head" }, h("h2", {}, "Payments as they come"), pause),
-      table("Newest payments", [
+  const element = h(
+    "section",
+    { class: "panel" },
+    h("div", { class: "head" }, h("h2", {}, "Newest payments"), pause),
+    table(
+      "Newest payments",
+      [
         ["Payment", "number"],
         ["Event time", "least"],
         ["Card", "number least"],
         ["Terminal", "number least"],
         ["Amount", "number"],
         ["Score", "number"],
-        ["Model", "least"],
-        ["Label (simulated)"],
-      ], body),
+        ["Decision", "least"],
+        ...isTruthShown()
+          ? [/** @type {const} */ (["Truth (simulation)"])]
+          : [],
+      ],
+      body,
+      "scroll tall",
     ),
   );
-  let chartsAt = -Infinity;
-  let rowsAt = -Infinity;
   return {
+    element,
     /** @param {Snapshot} snapshot */
-    update(snapshot) {
-      const figures = tilesOf(snapshot);
-      for (const one of tiles) one.show(figures);
-      const now = performance.now();
-      if (now - chartsAt >= CHARTS_MS) {
-        chartsAt = now;
-        showCharts(rate, days, snapshot);
+    show({ recent, truth }) {
+      if (paused) return;
+      const shown = recent.slice(0, ROWS).map((payment, i) =>
+        rows[i].show(payment, truth.recent[i])
+      );
+      if (body.childElementCount !== shown.length) {
+        body.replaceChildren(...shown);
       }
-      if (!paused && now - rowsAt >= ROWS_MS) {
-        rowsAt = now;
-        const shown = snapshot.recent.map((payment, i) =>
-          rows[i].show(payment)
-        );
-        if (body.childElementCount !== shown.length) {
-          body.replaceChildren(...shown);
-        }
-      }
+    },
+  };
+}
+
+/** The charts: of the clock's last two minutes, and of event days. */
+function chartsOf() {
+  const rate = lineChart({
+    label: "Payments and alerts per second, last two minutes of clock time",
+    time: "clock",
+    empty: "No payment yet.",
+    panels: [
+      { title: "payments per second", measure: "count", lines: ["payments"] },
+      { title: "alerts per second", measure: "count", lines: ["alerts"] },
+    ],
+  });
+  const days = lineChart({
+    label: "Payments and share of frauds by event day",
+    time: "day",
+    empty: "No payment yet.",
+    panels: [
+      { title: "payments per day", measure: "count", lines: ["payments"] },
+      { title: "share of known frauds", measure: "share", lines: ["frauds"] },
+    ],
+  });
+  return {
+    elements: [panel("Rate", rate.element), panel("Event days", days.element)],
+    /** @param {Snapshot} snapshot */
+    show(snapshot) {
+      showCharts(rate, days, snapshot);
     },
     close() {
       rate.close();
@@ -145,25 +224,33 @@ export function openNow(root) {
  * @param {LineChart} days
  * @param {Snapshot} snapshot
  */
-function showCharts(rate, days, { seconds, days: sums }) {
-  const times = seconds.payments.map((_, i) => seconds.from + i);
+function showCharts(rate, days, snapshot) {
+  const { seconds, days: sums, startSeconds } = snapshot;
   const last = seconds.payments.at(-1) ?? 0;
   rate.draw(
-    [times, seconds.payments, seconds.alerts],
-    `Newest: ${count(last)} payments per second`,
+    {
+      x: seconds.payments.map((_, i) => seconds.from + i),
+      columns: [seconds.payments, seconds.alerts],
+    },
+    `Newest: ${countOf(last, "payment")} per second`,
   );
-  // The newest day is not complete.
-  const whole = sums.length > 1 ? sums.slice(0, -1) : sums;
-  const newest = whole.at(-1);
+  const newest = sums.at(-1);
   days.draw(
-    [
-      whole.map(({ day }) => day),
-      whole.map(({ payments }) => payments),
-      whole.map(({ frauds, payments }) => payments ? frauds / payments : 0),
-    ],
+    {
+      x: sums.map(({ day }) => day),
+      columns: [
+        sums.map(({ payments }) => payments),
+        sums.map(({ frauds, payments, labelled }) =>
+          labelled && payments ? frauds / payments : null
+        ),
+      ],
+      partial: newest && !snapshot.complete ? [newest.day] : [],
+      startSeconds,
+    },
     newest
-      ? `Day ${newest.day}: ${count(newest.payments)} payments, ` +
-        `${percent(newest.frauds / newest.payments)} of them frauds`
+      ? `${isoDay(startSeconds, newest.day)}: ${
+        countOf(newest.payments, "payment")
+      }`
       : "Nothing yet",
   );
 }
@@ -174,21 +261,21 @@ function row() {
   const cells = ["least", "number least", "number least", "number", "number"]
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
-  const model = h("td", { class: "least" });
+  const decision = h("td", { class: "least" });
   const label = h("td");
   const element = h(
     "tr",
     {},
     h("td", { class: "number" }, link),
     cells,
-    model,
-    label,
+    decision,
+    isTruthShown() && label,
   );
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {LivePayment} payment */
-    show(payment) {
+    /** @param {RecentPayment} payment @param {Truth["recent"][number] | undefined} truth */
+    show(payment, truth) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;
       shown = key;
@@ -200,14 +287,14 @@ function row() {
       setText(terminal, String(payment.terminal));
       setText(amount, money(payment.amount));
       setText(points, score(payment.score));
-      model.replaceChildren(
+      decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored")
+          ? mark("unknown", "not scored yet")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(payment.fraud, payment.scenario));
+      label.replaceChildren(labelMark(truth?.fraud, truth?.scenario));
       return element;
     },
   };

@@ -29,7 +29,7 @@ export const RISKY = 0.05;
 /** Width of the part that is drawn around a place. */
 const NEAR = 30;
 
-/** Where a place is; undefined if that is not known. @param {PlaceView | undefined} place */
+/** Where a place is; undefined if that is not known. @param {Pick<PlaceView, "x" | "y"> | undefined} place */
 export function pointOf(place) {
   if (!place || place.x === null || place.y === null) return undefined;
   return { x: place.x, y: place.y };
@@ -155,7 +155,7 @@ function paint(
   const dot = 2.6 * pixel * Math.max(0.55, crowd);
   pen.fillStyle = muted;
   for (let i = 0; i < terminals.id.length; i++) {
-    if (terminals.risk[i] >= RISKY || terminals.compromised[i]) continue;
+    if (terminals.risk[i] >= RISKY || terminals.compromised?.[i]) continue;
     disc(pen, terminals.x[i], 100 - terminals.y[i], dot);
   }
   for (let i = 0; i < terminals.id.length; i++) {
@@ -167,7 +167,7 @@ function paint(
       shape(pen, x, y, size, 3);
       pen.fill();
     }
-    if (terminals.compromised[i]) {
+    if (terminals.compromised?.[i]) {
       pen.strokeStyle = fraud;
       pen.lineWidth = 1.6 * pixel;
       shape(pen, x, y, 8 * pixel, 4);

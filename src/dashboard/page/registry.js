@@ -1,5 +1,6 @@
 /** The registry of models: its champion, what happened to it, and the ways to change it. */
-import { count, h, mark } from "./dom.js";
+import { h, mark, table } from "./dom.js";
+import { isoDay } from "./scale.js";
 
 /** @import { Registry } from "../../scoring/model_registry.ts" */
 
@@ -12,70 +13,85 @@ import { count, h, mark } from "./dom.js";
  * ) => () => void} Change
  */
 
+/** What happened to a version, in words. */
+const ACTIONS = {
+  added: "added by hand",
+  promoted: "promoted by the trainer",
+  kept: "trained, champion kept",
+  chosen: "promoted by hand",
+  "rolled back": "rolled back by hand",
+};
+
 /**
- * Shows the registry.
- * @param {HTMLElement} champion
- * @param {HTMLElement} history
- * @param {Registry | undefined} registry
+ * The registry as elements.
+ * @param {Registry | undefined} registry undefined where there is none
+ * @param {number | undefined} startSeconds midnight of day 0
  * @param {Change} change
  */
-export function showRegistry(champion, history, registry, change) {
+export function registryOf(registry, startSeconds, change) {
   if (!registry) {
-    champion.replaceChildren(
+    return [
       h(
         "p",
         { class: "note" },
-        "There is no registry: it comes with the trainer (--retrain) or the first model that is kept.",
+        "This stream has no registry of models. Start the run with --retrain: the trainer then keeps each version here and promotes the better one.",
       ),
-    );
-    history.replaceChildren();
-    return;
+    ];
   }
-  const challenger = registry.history.findLast(({ action }) =>
-    action === "kept"
+  const { champion, history } = registry;
+  const challenger = history.findLast(({ action }) => action === "kept");
+  const isAlone = history.every((entry) => entry.champion === champion);
+  const rows = history.toReversed().map((entry) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, isoDay(startSeconds, entry.day)),
+      h("td", {}, ACTIONS[entry.action]),
+      h("td", {}, h("code", {}, entry.version)),
+      h("td", {}, h("code", {}, entry.champion)),
+      h("td", {}, entry.reason),
+      h(
+        "td",
+        {},
+        entry.version === champion ? "champion" : h("button", {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Promote ${entry.version}`,
+          onclick: change(
+            "/api/model/promote",
+            { version: entry.version },
+            `Make ${entry.version} the champion?`,
+          ),
+        }, "Promote"),
+      ),
+    )
   );
-  champion.replaceChildren(
+  return [
     h(
       "div",
       { class: "row" },
-      mark("genuine", `Champion ${registry.champion}`),
+      mark("genuine", `Champion ${champion ?? "none yet"}`),
       challenger && mark("unknown", `last challenger ${challenger.version}`),
       h("button", {
         type: "button",
         class: "quiet",
+        disabled: isAlone,
         onclick: change(
           "/api/model/roll-back",
           {},
           "Go back to the champion before this one?",
         ),
       }, "Roll back"),
+      isAlone &&
+        h("p", { class: "note" }, "No other version has been the champion."),
     ),
-  );
-  history.replaceChildren(
-    ...registry.history.toReversed().map((entry) =>
-      h(
-        "tr",
-        {},
-        h("td", { class: "number" }, count(entry.day)),
-        h("td", {}, entry.action),
-        h("td", {}, h("code", {}, entry.version)),
-        h("td", {}, h("code", {}, entry.champion)),
-        h("td", {}, entry.reason),
-        h(
-          "td",
-          {},
-          entry.version === registry.champion ? "–" : h("button", {
-            type: "button",
-            class: "quiet",
-            "aria-label": `Promote ${entry.version}`,
-            onclick: change(
-              "/api/model/promote",
-              { version: entry.version },
-              `Make ${entry.version} the champion?`,
-            ),
-          }, "Promote"),
-        ),
-      )
-    ),
-  );
+    table("History of the registry", [
+      ["Since"],
+      ["What happened"],
+      ["Version"],
+      ["Champion"],
+      ["Reason"],
+      ["Change"],
+    ], h("tbody", {}, rows)),
+  ];
 }

@@ -26,7 +26,7 @@ export function openSystem(root) {
   const total = h("p", { class: "note" });
   const signOut = h(
     "form",
-    { method: "post", action: "/logout", hidden: true },
+    { method: "post", action: "logout", hidden: true },
     h("button", { type: "submit", class: "quiet" }, "Sign out"),
   );
   root.append(

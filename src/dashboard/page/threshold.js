@@ -1,9 +1,15 @@
-/** What a threshold would do: precision and recall as a curve, and its effect in numbers. */
-import { count, h, percent, shortMoney, svg } from "./dom.js";
+/** What a threshold would do: precision and recall as curves, and its effect in numbers. */
+import { chart, suitedHeight } from "./chart.js";
+import { count, h, percent, shortMoney } from "./dom.js";
+import { numberAxis, shareAxis } from "./frame.js";
+import { drawLines } from "./lines.js";
 
 /** @import { ModelView } from "../views/model_view.ts" */
 /** @typedef {ModelView["curve"]} Curve */
 /** @typedef {{ threshold: number, precision: number, recall: number }} Point */
+
+/** What is said before there are labels. */
+const EMPTY = "No scored payment has a known label yet.";
 
 /**
  * Precision and recall at the lower edge of each bin, highest first.
@@ -29,87 +35,79 @@ export function pointsOf({ payments, frauds }) {
   return points;
 }
 
-const SIZE = 320;
-const EDGE = 38;
+/** The two charts: precision over recall, and both over the threshold. */
+export function thresholdCharts() {
+  const precision = chart("Precision over recall");
+  const both = chart("Precision and recall by threshold");
+  return {
+    precision: precision.element,
+    both: both.element,
+    /**
+     * Draws both, with the threshold on them.
+     * @param {Curve} curve
+     * @param {number} threshold
+     */
+    show(curve, threshold) {
+      const points = pointsOf(curve);
+      const at = points.findLast((point) =>
+        point.threshold >= threshold - 1e-9
+      );
+      const words = at
+        ? `At the threshold ${threshold.toFixed(3)}, precision is ` +
+          `${percent(at.precision)} and recall ${percent(at.recall)}.`
+        : EMPTY;
+      precision.show((width) =>
+        drawLines(
+          {
+            x: shareAxis("recall: share of frauds that are alerts"),
+            panels: [{
+              y: shareAxis("precision: share of alerts that are frauds"),
+              lines: [line("precision", points, "recall", "precision")],
+            }],
+            here: at && { x: at.recall, y: at.precision },
+            empty: EMPTY,
+          },
+          width,
+          suitedHeight(width),
+        ), words);
+      const ascending = points.toReversed();
+      both.show((width) =>
+        drawLines(
+          {
+            x: numberAxis("threshold: alerts from this score on", [0, 1]),
+            panels: [{
+              y: shareAxis("precision and recall"),
+              lines: [
+                line("precision", ascending, "threshold", "precision"),
+                line("recall", ascending, "threshold", "recall"),
+              ],
+            }],
+            here: at && { x: threshold },
+            empty: EMPTY,
+          },
+          width,
+          suitedHeight(width),
+        ), words);
+    },
+    close() {
+      precision.close();
+      both.close();
+    },
+  };
+}
 
 /**
- * The curve as a drawing, with the threshold on it.
+ * @param {string} name
  * @param {readonly Point[]} points
- * @param {number} threshold
+ * @param {keyof Point} x
+ * @param {keyof Point} y
  */
-export function curveOf(points, threshold) {
-  /** @param {number} recall */
-  const x = (recall) => EDGE + recall * (SIZE - EDGE - 24);
-  /** @param {number} precision */
-  const y = (precision) => SIZE - EDGE - precision * (SIZE - EDGE - 14);
-  const at = points.findLast((point) => point.threshold >= threshold - 1e-9);
-  const grid = [0, 0.25, 0.5, 0.75, 1];
-  return svg(
-    "svg",
-    {
-      class: "curve",
-      viewBox: `0 0 ${SIZE} ${SIZE}`,
-      role: "img",
-      "aria-label": at
-        ? `Precision and recall; at the threshold ${
-          percent(at.precision)
-        } and ${percent(at.recall)}`
-        : "Precision and recall; no scored payment with a known label yet",
-    },
-    grid.map((share) => [
-      svg("line", {
-        class: "grid",
-        x1: x(0),
-        x2: x(1),
-        y1: y(share),
-        y2: y(share),
-      }),
-      svg("line", {
-        class: "grid",
-        y1: y(0),
-        y2: y(1),
-        x1: x(share),
-        x2: x(share),
-      }),
-      svg(
-        "text",
-        { x: EDGE - 5, y: y(share) + 4, "text-anchor": "end" },
-        `${share * 100} %`,
-      ),
-      svg(
-        "text",
-        { x: x(share), y: SIZE - EDGE + 15, "text-anchor": "middle" },
-        `${share * 100} %`,
-      ),
-    ]),
-    svg(
-      "text",
-      { x: x(0.5), y: SIZE - 6, "text-anchor": "middle" },
-      "Recall: share of frauds that are alerts",
-    ),
-    svg("text", { x: x(0) + 5, y: y(1) + 12 }, "Precision"),
-    points.length > 0 && svg("path", {
-      class: "line",
-      d: points.map(({ recall, precision }, i) =>
-        `${i ? "L" : "M"}${x(recall).toFixed(1)} ${y(precision).toFixed(1)}`
-      ).join(""),
-    }),
-    at && [
-      svg("line", {
-        class: "at",
-        x1: x(at.recall),
-        x2: x(at.recall),
-        y1: y(0),
-        y2: y(1),
-      }),
-      svg("circle", {
-        class: "at",
-        cx: x(at.recall),
-        cy: y(at.precision),
-        r: 5,
-      }),
-    ],
-  );
+function line(name, points, x, y) {
+  return {
+    name,
+    x: points.map((point) => point[x]),
+    y: points.map((point) => point[y]),
+  };
 }
 
 /**
@@ -130,20 +128,20 @@ export function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
   const fact = (name, value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
   if (days === 0) return [fact("Alerts per day", "not known yet")];
-  const [alerts, hits, stopped] = [
+  const [alerts, hits, found] = [
     above(payments),
     above(frauds),
     above(fraudAmount),
   ];
   return [
     fact("Alerts per day", count(alerts / days)),
-    fact("Of them frauds (precision)", percent(hits / alerts)),
-    fact("Frauds found (recall)", percent(hits / all(frauds))),
-    fact("Money stopped per day", shortMoney(stopped / days)),
-    fact(
-      "Money missed per day",
-      shortMoney((all(fraudAmount) - stopped) / days),
-    ),
     fact("False alerts per day", count((alerts - hits) / days)),
+    fact("Precision: alerts that are frauds", percent(hits / alerts)),
+    fact("Recall: frauds that are alerts", percent(hits / all(frauds))),
+    fact("Fraud amount in alerts per day", shortMoney(found / days)),
+    fact(
+      "Fraud amount missed per day",
+      shortMoney((all(fraudAmount) - found) / days),
+    ),
   ];
 }

@@ -1,8 +1,8 @@
 /** What a card or a terminal did in its windows before a payment: as dots in time, and as a table. */
 import { caseLink, count, h, labelMark, money, svg, table } from "./dom.js";
 
-/** @import { StoredPayment } from "../../store/look_up.ts" */
-/** @import { LivePayment } from "../views/live_state.ts" */
+/** @import { CasePayment } from "../views/cases.ts" */
+/** @import { PastPayment } from "../views/page_view.ts" */
 
 const DAY = 86_400;
 const WIDTH = 760;
@@ -11,8 +11,8 @@ const HEIGHT = 92;
 /**
  * The payments of a window as dots in time, larger with more money, frauds as triangles.
  * @param {string} name
- * @param {readonly StoredPayment[]} payments
- * @param {LivePayment} self
+ * @param {readonly PastPayment[]} payments
+ * @param {CasePayment} self
  * @param {readonly number[]} windowDays
  * @param {number} delayDays
  */
@@ -107,7 +107,7 @@ export function timeline(name, payments, self, windowDays, delayDays) {
 /**
  * The same payments as a table; `other` is what the column of `key` is called.
  * @param {string} title
- * @param {readonly StoredPayment[]} payments
+ * @param {readonly PastPayment[]} payments
  * @param {"customerId" | "terminalId"} key
  * @param {string} other
  */

@@ -1,7 +1,7 @@
 /** The verdict about a payment: the form, and who has decided what before. */
 import { ask, h, mark, messageOf, setText } from "./dom.js";
 
-/** @import { Verdict } from "../../payment/label_json.ts" */
+/** @import { ShownEvent } from "../views/cases.ts" */
 
 /**
  * A form that decides; `history` then shows it.
@@ -30,14 +30,15 @@ export function verdictForm(id, history) {
     if (!form.reportValidity()) return;
     setText(said, "Keeping it…");
     try {
-      const { verdicts } = await ask("/api/cases/:id/verdicts", { id }, {
+      const { events } = await ask("/api/cases/:id/events", { id }, {
+        kind: "verdict",
         label,
-        analyst: analyst.value,
+        who: analyst.value,
         note: note.value,
       });
       keepName(analyst.value);
       note.value = "";
-      showHistory(history, verdicts);
+      showHistory(history, events);
       setText(said, label ? "Confirmed as fraud." : "Cleared: no fraud.");
     } catch (error) {
       setText(said, `Not kept: ${messageOf(error)}`);
@@ -73,13 +74,14 @@ export function verdictForm(id, history) {
 /**
  * Shows all verdicts about a payment, newest first.
  * @param {HTMLElement} history
- * @param {readonly Verdict[]} verdicts
+ * @param {readonly ShownEvent[]} events
  */
-export function showHistory(history, verdicts) {
+export function showHistory(history, events) {
+  const verdicts = events.filter(({ kind }) => kind === "verdict");
   history.replaceChildren(
     ...verdicts.length === 0
       ? [h("p", { class: "note" }, "Nobody has decided yet.")]
-      : verdicts.map(({ label, analyst, note, decidedAt }) =>
+      : verdicts.map(({ label, who, note, at }) =>
         h(
           "div",
           { class: "verdict" },
@@ -87,9 +89,7 @@ export function showHistory(history, verdicts) {
             label ? "confirmed" : "cleared",
             label ? "confirmed" : "cleared",
           ),
-          ` by ${analyst}, ${
-            decidedAt.slice(0, 19).replace("T", " ")
-          } clock, UTC`,
+          ` by ${who}, ${at.slice(0, 19).replace("T", " ")} clock, UTC`,
           note !== "" && h("p", {}, note),
         )
       ),

@@ -2,19 +2,28 @@
  * The files of the page, as text in the program itself: nothing is fetched
  * from elsewhere, nothing is built, and an executable needs no files.
  */
-import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
-import uplotJs from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import appJs from "../page/app.js" with { type: "text" };
+import chartCss from "../page/chart.css" with { type: "text" };
 import chartJs from "../page/chart.js" with { type: "text" };
+import dialogJs from "../page/dialog.js" with { type: "text" };
 import domJs from "../page/dom.js" with { type: "text" };
 import earlyJs from "../page/early.js" with { type: "text" };
+import frameJs from "../page/frame.js" with { type: "text" };
 import indexHtml from "../page/page.html" with { type: "text" };
+import keyboardJs from "../page/keyboard.js" with { type: "text" };
+import linesJs from "../page/lines.js" with { type: "text" };
 import liveJs from "../page/live.js" with { type: "text" };
 import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
+import { chartStyle } from "../page/palette.js";
+import paletteJs from "../page/palette.js" with { type: "text" };
+import scaleJs from "../page/scale.js" with { type: "text" };
+import settingsJs from "../page/settings.js" with { type: "text" };
+import shapeJs from "../page/shape.js" with { type: "text" };
 import styleCss from "../page/style.css" with { type: "text" };
-import { TILES, tilesOf } from "../page/tiles.js";
+import { DEFINITIONS, type Said, TILES, tilesOf } from "../page/tiles.js";
 import tilesJs from "../page/tiles.js" with { type: "text" };
+import toastJs from "../page/toast.js" with { type: "text" };
 import type { Snapshot } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
 
@@ -31,16 +40,18 @@ export function pageWith(snapshot: Snapshot): string {
 
 /** What now.js builds of it. */
 function firstView(snapshot: Snapshot): string {
-  const figures: Readonly<Record<string, readonly string[]>> = tilesOf(
+  const numbers: Readonly<Record<string, Said>> = tilesOf(
     snapshot,
   );
   const tiles = Object.entries(TILES).map(([name, label]) => {
-    const [figure, note] = figures[name].map(escaped);
-    return `<div class="tile"><dt>${label}</dt><dd>${figure}</dd>` +
-      `<dd class="note">${note}</dd></div>`;
+    const [value, note] = numbers[name];
+    return `<div class="tile"><dt>${label}</dt><dd>${escaped(value)}</dd>` +
+      `<dd class="note">${escaped(note)}</dd></div>`;
   });
   return `<div class="early"><div class="head"><h1>Now</h1></div>` +
-    `<dl class="tiles">${tiles.join("")}</dl></div>`;
+    `<dl class="tiles">${tiles.join("")}</dl>` +
+    `<p class="note definitions">${DEFINITIONS.risk} ${DEFINITIONS.stopped}</p>` +
+    `</div>`;
 }
 
 function escaped(text: string): string {
@@ -73,23 +84,31 @@ const script = (text: string): Asset => ({ type: SCRIPT, text });
 export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["app.js", script(appJs)],
   ["chart.js", script(chartJs)],
+  ["dialog.js", script(dialogJs)],
   ["dom.js", script(domJs)],
   ["early.js", script(earlyJs)],
+  ["frame.js", script(frameJs)],
+  ["keyboard.js", script(keyboardJs)],
+  ["lines.js", script(linesJs)],
   ["live.js", script(liveJs)],
   ["live_worker.js", script(liveWorkerJs)],
+  ["palette.js", script(paletteJs)],
+  ["scale.js", script(scaleJs)],
+  ["settings.js", script(settingsJs)],
+  ["shape.js", script(shapeJs)],
   ["tiles.js", script(tilesJs)],
-  ["uplot.js", script(uplotJs)],
+  ["toast.js", script(toastJs)],
   ...VIEWS.flatMap(({ scripts }) => {
     return Object.entries(scripts).map(([name, text]) => {
       return [name, script(text)] as const;
     });
   }),
   ["style.css", { type: STYLE, text: styleCss }],
-  ["uplot.css", { type: STYLE, text: uplotCss }],
+  ["chart.css", { type: STYLE, text: chartStyle() + chartCss }],
   ["icon.svg", { type: "image/svg+xml", text: ICON }],
 ]);
 
-const NO_MODULES = ["app.js", "early.js", "live_worker.js", "uplot.js"];
+const NO_MODULES = ["app.js", "early.js", "live_worker.js"];
 
 /** What app.js imports, and what that does: asked for at once, not one after the other. */
 const MODULES = [...ASSETS].filter(([name, { type }]) =>
@@ -108,6 +127,6 @@ const TABS = VIEWS.flatMap(({ tab }) => {
 
 const PAGE = indexHtml.replace(
   "<!-- modules -->",
-  MODULES.map(([name]) => `<link rel="modulepreload" href="/page/${name}" />`)
+  MODULES.map(([name]) => `<link rel="modulepreload" href="page/${name}" />`)
     .join("\n    "),
 ).replace("<!-- tabs -->", TABS.join("\n          "));

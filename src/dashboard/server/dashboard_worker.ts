@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
 import { Control } from "../../stream/control.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { openUnlessStopped } from "../../base/unless_stopped.ts";
@@ -21,14 +22,18 @@ import {
 import { runThread, type Starter } from "../../base/thread.ts";
 import { addressOf, type PageSettings, portsToTry } from "./exposure.ts";
 import { Gate, SERVER_HOST } from "./gate.ts";
+import { usualValues } from "./model_usual.ts";
 import { LiveReader } from "./live_reader.ts";
+import { AlertIndex } from "../index/alert_index.ts";
+import { IndexFile } from "../index/index_file.ts";
+import { CaseWriter } from "../views/case_writer.ts";
 import { LiveState } from "../views/live_state.ts";
 import { pageServer, type PageServerOptions } from "./page_server.ts";
 
 /** How often open pages get the state, in milliseconds. */
 const TICK_MS = 250;
-/** A store that cannot be opened is tried again in so long. */
-const STORE_RETRY_MS = 2000;
+/** A log or store that does not answer is tried again in so long. */
+const RETRY_MS = 2000;
 
 /** Connections at once, and those of one address. */
 const CONNECTIONS_MAX = 1000;
@@ -70,25 +75,41 @@ async function runPage(
   if (!opened) return;
   const log = opened.resource;
   const control = new Control(log);
-  const state = new LiveState();
+  const { features } = parameters;
+  const delaySeconds = features.delayDays * DAY_SECONDS;
+  const state = new LiveState(delaySeconds);
+  if (!await readIdentity(control, logger, signal)) return;
+  using index = new AlertIndex({
+    file: IndexFile.take(indexFolder(settings)),
+    stream: control.identity?.id ?? "",
+    delaySeconds,
+    replaced: (reason) =>
+      logger.warn("the index of alerts is made again from the log", { reason }),
+  });
+  let store: Store | undefined;
   const reader = new LiveReader({
     log,
     control,
-    features: parameters.features,
+    features,
     startSeconds: parameters.startSeconds,
     state,
+    index,
+    store: () => store,
     warn: (message, fields) => logger.warn(message, fields),
   });
-  let store: Store | undefined;
+  const models = modelsFolder(settings);
   const server = pageServer({
     log,
     control,
     parameters,
     reader,
     state,
+    index,
+    cases: new CaseWriter(log, () => reader.readCases()),
+    usualOf: usualValues({ models, file: modelFile(settings) }),
     lookUp: () => store?.lookUp(),
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
-    models: modelsFolder(settings),
+    models,
     latency: () => latency,
     token: page.token,
     behindProxy: page.behindProxy,
@@ -118,12 +139,44 @@ async function runPage(
   }
 }
 
+/** Reads which stream the log holds; false after the signal. */
+async function readIdentity(
+  control: Control,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let attempt = 1; !signal.aborted; attempt++) {
+    try {
+      await control.refresh();
+      return true;
+    } catch (error) {
+      if (attempt === 1) {
+        const message = error instanceof Error ? error.message : String(error);
+        logger.warn("the page cannot read the log", { error: message });
+      }
+    }
+    await rest(RETRY_MS, signal);
+  }
+  return false;
+}
+
+/** Where the index is kept; undefined where it goes with the process. */
+function indexFolder({ log, stateFolder }: RunSettings): string | undefined {
+  if (log.kind === "embedded") return join(log.folder, "page");
+  return stateFolder === undefined ? undefined : join(stateFolder, "page");
+}
+
 /** The registry's folder, if the scorer may have one. */
 function modelsFolder(settings: RunSettings): string | undefined {
   const { scoring, training, folder } = settings;
   if (training) return training.folder;
   if (scoring?.model.kind === "registry") return scoring.model.folder;
   return folder === undefined ? undefined : join(folder, "models");
+}
+
+/** The file of the only model, where the scorer has no registry. */
+function modelFile({ scoring }: RunSettings): string | undefined {
+  return scoring?.model.kind === "file" ? scoring.model.path : undefined;
 }
 
 /** Opens the store, however long that takes; undefined after the signal. */
@@ -142,7 +195,7 @@ async function storeOf(
         logger.warn("the page cannot open the store", { error: message });
       }
     }
-    await rest(STORE_RETRY_MS, signal);
+    await rest(RETRY_MS, signal);
   }
   return undefined;
 }

@@ -1,37 +1,54 @@
 /**
- * The one reader behind all open pages: follows the topics that the page
- * shows into a live state, and the status of the stream. It starts a bounded
- * way back, never writes, and goes on by itself after an outage.
+ * The one reader behind all open pages: follows the topics that the page shows
+ * into the index of alerts and the live state, and the status of the stream.
+ * The index goes on where it stands; the live state starts a bounded way back.
+ * The reader goes on by itself after an outage.
  */
 import { rest } from "../../base/clock.ts";
-import { FeatureJsonReader } from "../../features/feature_row.ts";
-import { readVerdict } from "../../payment/label_json.ts";
-import { CELL, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
-  featureCount,
   featureNames,
   type FeatureParameters,
 } from "../../features/parameters.ts";
-import { type Log, READ_LIMIT } from "../../log/log.ts";
 import {
-  type RecordBatch,
-  valueEnd,
-  valueStart,
-} from "../../log/record_batch.ts";
+  holdsRecord,
+  type Log,
+  READ_LIMIT,
+  type TopicState,
+} from "../../log/log.ts";
+import { type RecordBatch, recordMark } from "../../log/record_batch.ts";
+import type { CaseEvent } from "../../payment/case_json.ts";
+import { caseEventsOf } from "../../stream/case_events.ts";
+import type { LookUp } from "../../store/look_up.ts";
+import type { Store } from "../../store/store.ts";
 import type { Control } from "../../stream/control.ts";
-import { readStatus, type StreamStatus } from "../../stream/status.ts";
 import {
+  readStatus,
+  scorerStatus,
+  type StreamStatus,
+} from "../../stream/status.ts";
+import {
+  CASE_TOPIC,
   CUSTOMER_TOPIC,
   LABEL_TOPIC,
   PREDICTION_TOPIC,
   SINK_TOPIC,
   TERMINAL_TOPIC,
 } from "../../stream/topics.ts";
-import { DatetimeFormatter } from "../../payment/calendar.ts";
+import {
+  type AlertIndex,
+  EMPTY_STEP,
+  type IndexPosition,
+  type NewPayments,
+  type NewPredictions,
+} from "../index/alert_index.ts";
 import type { LiveState } from "../views/live_state.ts";
-import { parsePlace, PredictionReader } from "../views/records.ts";
+import { turns } from "../views/page_view.ts";
+import { fillFromStore } from "./store_fill.ts";
+import { firstFrom, placesOf, RecordDecoder } from "../views/records.ts";
+import type { Reading } from "../views/snapshot.ts";
 
-/** Records of payments, and of predictions, that are read back at the start: no more than the state can bring together. */
+/** Records of payments, and of predictions, that are read back for the live state: no more than it can bring together. */
 const HISTORY_RECORDS = 250_000;
 /** How often the reader looks where nothing is new. */
 const LOOK_MS = 100;
@@ -39,6 +56,15 @@ const LOOK_MS = 100;
 const STATUS_MS = 250;
 /** After an error the reader tries again in so long. */
 const RETRY_MS = 1000;
+/** A store that did not have something is asked again in so long. */
+const STORE_RETRY_MS = 2000;
+/** Payments that are looked up at once, and verdicts that are stored at once. */
+const LOOK_UPS = 200;
+/** A scorer that is so many records behind, and this share of them, scores the past. */
+const PAST_RECORDS = 5000;
+const PAST_SHARE = 0.02;
+/** A scorer that has not moved for so long is not at work. */
+const SCORER_MS = 15_000;
 
 /** What the reader follows and where it says what goes wrong. */
 export interface LiveReaderOptions {
@@ -50,8 +76,12 @@ export interface LiveReaderOptions {
   readonly features: FeatureParameters;
   /** Midnight of the first day for a stream of others. */
   readonly startSeconds: number | undefined;
-  /** What it fills. */
+  /** The live state, which it fills. */
   readonly state: LiveState;
+  /** The index of alerts, which it fills. */
+  readonly index: AlertIndex;
+  /** The store; undefined as long as it cannot be reached. */
+  readonly store: () => Store | undefined;
   /** Called once per outage. */
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
 }
@@ -59,11 +89,34 @@ export interface LiveReaderOptions {
 /** A topic that is followed. */
 interface Followed {
   readonly topic: string;
-  /** Records that are read back at the start. */
+  /** Whether its records go into the index. */
+  readonly isIndexed: boolean;
+  /** Records that the live state takes of what is there at the start. */
   readonly history: number;
-  readonly take: (batch: RecordBatch) => void;
-  /** Next offset of each partition; undefined before the topic is there. */
-  offsets: number[] | undefined;
+  /** Where reading stands; undefined before the topic is there. */
+  place: Place | undefined;
+  /** Offset from which the live state takes records, by partition; it takes none twice. */
+  live: number[];
+}
+
+/** Where reading stands in a topic. */
+interface Place {
+  readonly topicId: string | undefined;
+  /** Next offset of each partition. */
+  readonly offsets: number[];
+  /** Where reading began, and the end then: what lies between is history. */
+  readonly began: readonly number[];
+  readonly ends: readonly number[];
+}
+
+/** What a step has read. */
+interface Found {
+  readonly payments: NewPayments[];
+  readonly predictions: NewPredictions[];
+  readonly events: CaseEvent[];
+  readonly positions: IndexPosition[];
+  /** What the live state takes once the index has taken the step. */
+  readonly live: (() => void)[];
 }
 
 /** Follows the topics of a stream. */
@@ -72,52 +125,40 @@ export class LiveReader {
   status: StreamStatus | undefined;
   /** Why the state is not up to date, in a sentence; undefined if it is. */
   problem: string | undefined;
-  /** Whether the history has been read. */
-  caughtUp = false;
   readonly #options: LiveReaderOptions;
-  readonly #followed: Followed[];
-  readonly #rows: FeatureJsonReader;
-  readonly #scores = new PredictionReader();
-  readonly #cells: Float64Array;
+  readonly #followed: readonly Followed[] = [
+    follow(CUSTOMER_TOPIC, false, Infinity),
+    follow(TERMINAL_TOPIC, false, Infinity),
+    follow(CASE_TOPIC, true, 0),
+    follow(LABEL_TOPIC, true, 0),
+    follow(SINK_TOPIC, true, HISTORY_RECORDS),
+    // After the payments, so that most predictions meet theirs.
+    follow(PREDICTION_TOPIC, true, HISTORY_RECORDS),
+  ];
+  readonly #decoder: RecordDecoder;
   readonly #riskCell: number;
-  readonly #datetime = new DatetimeFormatter();
-  #startSeconds: number | undefined;
+  readonly #inTurn = turns();
+  /** Midnight of the first day, seconds since 1970; undefined before it is known. */
+  startSeconds: number | undefined;
+  #isVerified = false;
+  #hasCaughtUp = false;
+  /** Alerts up to this number of arrival have been looked up in the store. */
+  #joinedSeq = 0;
+  /** Those that were there when the log had been read; undefined before. */
+  #historySeq: number | undefined;
+  #lookUp: LookUp | undefined;
+  #storeAt = -Infinity;
+  #past: { readonly target: number; taken: number; at: number } | undefined;
 
   /** Reads nothing yet: call run(). */
   constructor(options: LiveReaderOptions) {
     const { features } = options;
     this.#options = options;
-    this.#startSeconds = options.startSeconds;
-    this.#rows = new FeatureJsonReader(features);
-    this.#cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
+    this.startSeconds = options.startSeconds;
+    this.#decoder = new RecordDecoder(features);
     const longest = Math.max(...features.windowDays);
     this.#riskCell = PAYMENT_CELLS +
       featureNames(features).indexOf(`TERMINAL_ID_RISK_${longest}DAY_WINDOW`);
-    const follow = (
-      topic: string,
-      history: number,
-      take: (batch: RecordBatch) => void,
-    ): Followed => ({ topic, history, take, offsets: undefined });
-    this.#followed = [
-      follow(
-        CUSTOMER_TOPIC,
-        Infinity,
-        (batch) => this.#places(batch, "customer"),
-      ),
-      follow(
-        TERMINAL_TOPIC,
-        Infinity,
-        (batch) => this.#places(batch, "terminal"),
-      ),
-      follow(LABEL_TOPIC, Infinity, (batch) => this.#labels(batch)),
-      follow(SINK_TOPIC, HISTORY_RECORDS, (batch) => this.#payments(batch)),
-      // After the payments, so that most predictions meet theirs.
-      follow(
-        PREDICTION_TOPIC,
-        HISTORY_RECORDS,
-        (batch) => this.#predictions(batch),
-      ),
-    ];
   }
 
   /** Follows until the signal. */
@@ -127,111 +168,360 @@ export class LiveReader {
       try {
         const now = performance.now();
         if (now - statusAt >= STATUS_MS) {
-          const { log, control } = this.#options;
-          this.status = await readStatus(log, control);
-          this.#startSeconds = this.status.startSeconds ?? this.#startSeconds;
+          await this.#readStatus();
           statusAt = now;
         }
-        const moved = await this.#step();
+        const moved = await this.#inTurn(async () => {
+          await this.#verify(signal);
+          return await this.#step(this.#followed);
+        });
+        const joined = await this.#useStore();
+        this.#judgeHistory();
         this.problem = undefined;
-        if (!moved) this.caughtUp = true;
         // Even where much is new, others of this thread get their turn.
-        await rest(moved ? 0 : LOOK_MS, signal);
+        await rest(moved || joined ? 0 : LOOK_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
-        const message = error instanceof Error ? error.message : String(error);
-        if (this.problem === undefined) {
-          this.#options.warn("the page cannot read the log", {
-            error: message,
-          });
-        }
-        this.problem = message;
+        this.#fail(error);
         await rest(RETRY_MS, signal);
       }
     }
   }
 
-  /** Reads some of what is new; whether there was anything. */
-  async #step(): Promise<boolean> {
-    const { log } = this.#options;
-    let moved = false;
-    for (const followed of this.#followed) {
-      const { topic, take } = followed;
-      followed.offsets ??= await this.#begin(followed);
-      const { offsets } = followed;
-      for (const [partition, offset] of offsets?.entries() ?? []) {
-        const batch = await log.read(topic, partition, offset, READ_LIMIT);
-        if (!offsets || batch.next === offset) continue;
-        moved = true;
-        take(batch);
-        offsets[partition] = batch.next;
-      }
-    }
-    return moved;
-  }
-
-  async #begin({ topic, history }: Followed): Promise<number[] | undefined> {
-    const [state] = await this.#options.log.topics([topic]);
-    if (!state) return undefined;
-    const { startOffsets, endOffsets } = state;
-    const each = Math.floor(history / endOffsets.length);
-    return endOffsets.map((end, partition) =>
-      Math.max(startOffsets[partition], end - each)
+  /** Reads the cases to their end: what was appended before is in the index afterwards. */
+  async readCases(): Promise<void> {
+    const cases = this.#followed.filter(({ topic }) =>
+      topic === CASE_TOPIC || topic === LABEL_TOPIC
     );
+    await this.#inTurn(async () => {
+      await this.#verify(new AbortController().signal);
+      while (await this.#step(cases));
+    });
   }
 
-  #payments(batch: RecordBatch): void {
-    const { state } = this.#options;
-    const cells = this.#cells;
-    const now = Date.now() / 1000;
-    for (let i = 0; i < batch.count; i++) {
-      const from = valueStart(batch, i);
-      const to = valueEnd(batch, i);
-      const start = this.#startSeconds;
-      // The writer makes dead letters of what cannot be read.
-      if (this.#rows.read(batch.bytes, from, to, start, cells, 0)) continue;
-      state.addPayment(
-        {
-          id: cells[CELL.id],
-          datetime: this.#datetime.format(cells[CELL.datetime]),
-          customer: cells[CELL.customer],
-          terminal: cells[CELL.terminal],
-          amount: cells[CELL.amount],
-          time: cells[CELL.time],
-          fraud: cells[CELL.fraud],
-          scenario: cells[CELL.scenario],
-        },
-        cells[this.#riskCell],
-        now,
+  /** Why sums are not those of this moment yet; undefined if they are. */
+  get reading(): Reading | undefined {
+    if (!this.#hasCaughtUp) return { what: "history", share: this.#share() };
+    const past = this.#past;
+    if (!past || performance.now() - past.at > SCORER_MS) return undefined;
+    return { what: "scoring", share: past.taken / past.target };
+  }
+
+  #fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.#options.index.isDamage(error)) {
+      this.#restart(message);
+      return;
+    }
+    if (this.problem === undefined) {
+      this.#options.warn("the page cannot follow the stream", {
+        error: message,
+      });
+    }
+    this.problem = message;
+  }
+
+  /** Makes the index again. */
+  #restart(reason: string): void {
+    const { index, warn } = this.#options;
+    warn("the index of alerts is made again from the log", { reason });
+    index.reset();
+    this.#isVerified = false;
+    this.#hasCaughtUp = false;
+    this.#historySeq = undefined;
+    this.#joinedSeq = 0;
+    for (const followed of this.#followed) {
+      if (followed.isIndexed) followed.place = undefined;
+    }
+  }
+
+  async #readStatus(): Promise<void> {
+    const { log, control } = this.#options;
+    this.status = await readStatus(log, control);
+    this.startSeconds = this.status.startSeconds ?? this.startSeconds;
+    const sink = this.#followed.find(({ topic }) => topic === SINK_TOPIC);
+    const scorer = scorerStatus(this.status);
+    const ends = await log.endOffsets(SINK_TOPIC);
+    if (!scorer || !ends || !sink?.place) return;
+    const end = ends.reduce((sum, end) => sum + end, 0);
+    const taken = end - scorer.lag;
+    const now = performance.now();
+    const past = this.#past;
+    if (!past) {
+      const behind = scorer.lag > Math.max(PAST_RECORDS, PAST_SHARE * end);
+      // What comes while it runs is no past.
+      this.#past = { target: behind ? end : 0, taken, at: -Infinity };
+    } else if (taken >= past.target) past.at = -Infinity;
+    else if (taken > past.taken) [past.taken, past.at] = [taken, now];
+  }
+
+  /** Makes sure that the log still holds what the index was made from; else it begins again. */
+  async #verify(signal: AbortSignal): Promise<void> {
+    if (this.#isVerified) return;
+    const { log, index } = this.#options;
+    const names = this.#followed.filter(({ isIndexed }) => isIndexed)
+      .map(({ topic }) => topic);
+    const topics = await log.topics(names);
+    const problem = await problemOf(log, index, topics);
+    if (problem !== undefined) this.#restart(problem);
+    const trimmed = topics.some(({ name, startOffsets }) =>
+      startOffsets.some((start, partition) =>
+        start > (index.position(name, partition)?.next ?? 0)
+      )
+    );
+    if (trimmed) await this.#fill(signal);
+    this.#isVerified = true;
+  }
+
+  /** The beginning of the stream comes from the store where the log has been trimmed. */
+  async #fill(signal: AbortSignal): Promise<void> {
+    const { log, index, control, features } = this.#options;
+    const store = this.#options.store();
+    if (!store) {
+      throw new Error(
+        "the log no longer holds all alerts, and the store has not been " +
+          "reached yet",
       );
     }
+    const stream = control.identity?.id ?? "";
+    await fillFromStore({ index, log, store, stream, features, signal });
+    this.#joinedSeq = 0;
   }
 
-  #predictions(batch: RecordBatch): void {
-    const now = Date.now() / 1000;
-    for (let i = 0; i < batch.count; i++) {
-      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-      const prediction = this.#scores.read(batch.bytes, from, to);
-      if (prediction) this.#options.state.addPrediction(prediction, now);
-    }
-  }
-
-  #labels(batch: RecordBatch): void {
-    for (let i = 0; i < batch.count; i++) {
-      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-      const verdict = readVerdict(batch.bytes, from, to);
-      if (verdict) this.#options.state.addVerdict(verdict);
-    }
-  }
-
-  #places(batch: RecordBatch, kind: "customer" | "terminal"): void {
-    const name = kind === "customer" ? "CUSTOMER" : "TERMINAL";
-    for (let i = 0; i < batch.count; i++) {
-      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-      const place = parsePlace(name, batch.bytes, from, to);
-      if (place) {
-        this.#options.state.addProfile(kind, place.id, place.x, place.y);
+  /** Reads some of what is new; whether there was anything. */
+  async #step(topics: readonly Followed[]): Promise<boolean> {
+    const { log, index } = this.#options;
+    const found: Found = {
+      payments: [],
+      predictions: [],
+      events: [],
+      positions: [],
+      live: [],
+    };
+    const moves: (() => void)[] = [];
+    for (const followed of topics) {
+      const { topic } = followed;
+      followed.place ??= await this.#begin(followed);
+      const { offsets = [] } = followed.place ?? {};
+      for (const [partition, offset] of offsets.entries()) {
+        const batch = await log.read(topic, partition, offset, READ_LIMIT);
+        if (batch.next === offset) continue;
+        this.#decode(followed, partition, batch, found);
+        moves.push(() => offsets[partition] = batch.next);
       }
     }
+    if (moves.length === 0) return false;
+    const { live, ...step } = found;
+    if (step.positions.length > 0) {
+      await index.commit({ ...EMPTY_STEP, ...step });
+    }
+    for (const take of live) take();
+    for (const move of moves) move();
+    return true;
   }
+
+  /** Where reading begins: where the index stands, or where the live state begins. */
+  async #begin(followed: Followed): Promise<Place | undefined> {
+    const { topic, isIndexed, history, live } = followed;
+    const [state] = await this.#options.log.topics([topic]);
+    if (!state) return undefined;
+    const { startOffsets: starts, endOffsets: ends, id } = state;
+    const each = Math.floor(history / ends.length);
+    const began = ends.map((end, partition) => {
+      const start = starts[partition];
+      live[partition] ??= Math.max(start, end - each);
+      const position = this.#options.index.position(topic, partition);
+      return Math.max(
+        start,
+        isIndexed
+          ? Math.min(position?.next ?? start, live[partition])
+          : live[partition],
+      );
+    });
+    return { topicId: id, offsets: [...began], began, ends: [...ends] };
+  }
+
+  #decode(
+    followed: Followed,
+    partition: number,
+    batch: RecordBatch,
+    found: Found,
+  ): void {
+    const { topic, isIndexed, live, place } = followed;
+    const { state, index } = this.#options;
+    const position = index.position(topic, partition);
+    const next = position?.next ?? 0;
+    const isNew = isIndexed && batch.next > next;
+    const liveFrom = live[partition];
+    // What is read back was paid long ago by the clock.
+    const now = this.reading ? undefined : Date.now() / 1000;
+    switch (topic) {
+      case CUSTOMER_TOPIC:
+      case TERMINAL_TOPIC: {
+        const kind = topic === CUSTOMER_TOPIC ? "customer" : "terminal";
+        const word = topic === CUSTOMER_TOPIC ? "CUSTOMER" : "TERMINAL";
+        const places = placesOf(word, batch);
+        found.live.push(() => state.addProfiles(kind, places));
+        break;
+      }
+      case SINK_TOPIC: {
+        const rows = this.#decoder.payments(batch, this.startSeconds);
+        const first = firstFrom(rows, liveFrom);
+        if (isNew) {
+          found.payments.push({ ...rows, first: firstFrom(rows, next) });
+        }
+        const risk = this.#riskCell;
+        found.live.push(() => state.addPayments(rows, first, risk, now));
+        break;
+      }
+      case PREDICTION_TOPIC: {
+        const rows = this.#decoder.predictions(batch);
+        const first = firstFrom(rows, liveFrom);
+        if (isNew) {
+          found.predictions.push({ ...rows, first: firstFrom(rows, next) });
+        }
+        found.live.push(() => state.addPredictions(rows, first, now));
+        break;
+      }
+      default:
+        found.events.push(...caseEventsOf(topic, partition, batch));
+    }
+    found.live.push(() => live[partition] = Math.max(liveFrom, batch.next));
+    if (!isNew) return;
+    found.positions.push({
+      topic,
+      partition,
+      topicId: place?.topicId,
+      next: batch.next,
+      mark: batch.count > 0
+        ? recordMark(batch, batch.count - 1)
+        : position?.mark,
+    });
+  }
+
+  /** Looks up payments of new alerts, and stores verdicts; whether there was anything. */
+  async #useStore(): Promise<boolean> {
+    const lookUp = this.#lookUp ??= this.#options.store()?.lookUp();
+    const now = performance.now();
+    if (!lookUp || now < this.#storeAt) return false;
+    try {
+      const joined = await this.#join(lookUp);
+      const stored = await this.#store(lookUp);
+      if (!joined && !stored) this.#storeAt = now + LOOK_MS;
+      return joined || stored;
+    } catch (error) {
+      if (this.#options.index.isDamage(error)) throw error;
+      this.#storeAt = now + STORE_RETRY_MS;
+      this.#options.warn("the page cannot use the store", {
+        error: error instanceof Error ? error.message : String(error),
+      });
+      return false;
+    }
+  }
+
+  /** Alerts get what is known of their payments once these are stored. */
+  async #join(lookUp: LookUp): Promise<boolean> {
+    const { index } = this.#options;
+    const wanted = index.queries.unjoined(this.#joinedSeq, LOOK_UPS);
+    if (wanted.length === 0) {
+      // Those that were not stored yet are looked up again.
+      this.#joinedSeq = 0;
+      return false;
+    }
+    // Those behind go on if one of these cannot be read.
+    this.#joinedSeq = wanted[wanted.length - 1].seq;
+    const found = await Promise.all(
+      wanted.map(({ id }) => lookUp.payment(id)),
+    );
+    const alerted = found.flatMap((stored) => {
+      if (!stored) return [];
+      const { payment, features } = stored;
+      const { transactionId: id, fraud, scenario } = payment;
+      return [{ id, fraud, scenario, features }];
+    });
+    if (alerted.length === 0) return false;
+    await index.commit({ ...EMPTY_STEP, alerted });
+    return true;
+  }
+
+  /** Verdicts go to the store's table, those that were taken back leave it. */
+  async #store(lookUp: LookUp): Promise<boolean> {
+    const { index: { queries }, index } = this.#options;
+    const events = queries.unstored(LOOK_UPS);
+    if (events.length === 0) return false;
+    for (const event of events) {
+      const { undoes } = event;
+      const verdict = undoes === undefined ? event : queries.event(undoes);
+      if (verdict?.kind !== "verdict" || verdict.label === undefined) continue;
+      const { transactionId, at, label, who, note } = verdict;
+      const key = { transactionId, decidedAt: at };
+      if (undoes !== undefined || queries.isUndone(verdict)) {
+        await lookUp.removeVerdict(key);
+      } else await lookUp.addVerdict({ ...key, label, analyst: who, note });
+    }
+    const stored = events.map(({ eventId }) => eventId);
+    await index.commit({ ...EMPTY_STEP, stored });
+    return true;
+  }
+
+  /** History has been read when what was in the log at the start is in the index, its alerts with their payments. */
+  #judgeHistory(): void {
+    if (this.#hasCaughtUp || !this.status) return;
+    if (this.#share() < 1) return;
+    const { queries } = this.#options.index;
+    this.#historySeq ??= queries.newestSeq();
+    const [oldest] = queries.unjoined(0, 1);
+    // The store may lack some, which then stay unknown.
+    const isJoined = !oldest || oldest.seq > this.#historySeq ||
+      this.#joinedSeq >= this.#historySeq;
+    if (isJoined) this.#hasCaughtUp = true;
+  }
+
+  /** How much of the history has been read, 0 to 1. */
+  #share(): number {
+    let [all, left] = [0, 0];
+    for (const { place } of this.#followed) {
+      for (const [partition, end] of place?.ends.entries() ?? []) {
+        const { began, offsets } = place as Place;
+        all += Math.max(0, end - began[partition]);
+        left += Math.max(0, end - offsets[partition]);
+      }
+    }
+    return all === 0 ? this.#isVerified ? 1 : 0 : 1 - left / all;
+  }
+}
+
+function follow(
+  topic: string,
+  isIndexed: boolean,
+  history: number,
+): Followed {
+  return { topic, isIndexed, history, place: undefined, live: [] };
+}
+
+/** Why the index is not one of this log any more; undefined if it is. */
+async function problemOf(
+  log: Log,
+  index: AlertIndex,
+  topics: readonly TopicState[],
+): Promise<string | undefined> {
+  for (const { topic, partition, topicId, next, mark } of index.positions()) {
+    const state = topics.find(({ name }) => name === topic);
+    const place = `${topic} partition ${partition}`;
+    const start = state?.startOffsets[partition];
+    const end = state?.endOffsets[partition];
+    if (!state || start === undefined || end === undefined) {
+      return `there is no ${place} any more`;
+    }
+    if (topicId !== undefined && state.id !== undefined) {
+      if (topicId !== state.id) return `${topic} was created again`;
+    }
+    if (end < next) return `${place} ends before what was read of it`;
+    if (start > next) return `${place} has been trimmed beyond what was read`;
+    if (!mark || mark.offset < start) continue;
+    if (!await holdsRecord(log, topic, partition, mark)) {
+      return `${place} holds other records than were read of it`;
+    }
+  }
+  return undefined;
 }

@@ -6,12 +6,15 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DataError } from "../../base/error.ts";
+import { SUM } from "../index/day_sums.ts";
 import { metricsOf } from "../views/metrics.ts";
 import {
+  ConflictError,
   NotThereError,
   type Page,
   type Question,
   type Router,
+  type SessionView,
 } from "../views/page_view.ts";
 import { type Snapshot, snapshotOf } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
@@ -59,7 +62,7 @@ type Served = { readonly Bindings: { readonly address: string } };
 
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
-  const { state, reader, token, latency, behindProxy } = options;
+  const { state, index, reader, token, latency, behindProxy } = options;
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
@@ -70,10 +73,12 @@ export function pageServer(options: PageServerOptions): PageServer {
     snapshotOf({
       server: start,
       state,
+      index,
       status: reader.status,
+      startSeconds: reader.startSeconds,
       latency: latency(),
       problem: reader.problem,
-      caughtUp: reader.caughtUp,
+      reading: reader.reading,
     });
   const entrance: Entrance = { door, visit, stream };
   const app = new Hono<Served>();
@@ -163,12 +168,12 @@ function addLogin(app: Hono<Served>, { door, visit, stream }: Entrance): void {
       return c.html(loginPage("Too many wrong tokens; wait a minute."), 429);
     }
     c.header("set-cookie", entered.cookie);
-    return c.redirect("/", 303);
+    return c.redirect("./", 303);
   });
   app.post("/logout", (c) => {
     c.header("set-cookie", door.leave(visit(c)));
     stream.endUnwelcome();
-    return c.redirect("/login", 303);
+    return c.redirect("login", 303);
   });
 }
 
@@ -181,7 +186,7 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
       c.header("retry-after", RETRY_AFTER);
       return c.json({ error: "too many wrong tokens; wait a minute" }, 429);
     }
-    if (c.req.path === "/") return c.redirect("/login", 303);
+    if (c.req.path === "/") return c.redirect("login", 303);
     return c.json({ error: "the token is missing or wrong" }, 401);
   });
   app.use(async (c, next) => {
@@ -194,19 +199,21 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
     const session = site === "same-origin" ? door.session(visit(c)) : undefined;
     if (!session) return c.json({ error: "sessions are the page's own" }, 403);
     if (session.cookie) c.header("set-cookie", session.cookie);
-    return c.json({ key: session.key });
+    const view: SessionView = { key: session.key };
+    return c.json(view);
   });
 }
 
 function addMetrics(
   app: Hono<Served>,
-  { reader, state, latency }: PageServerOptions,
+  { reader, index, latency }: PageServerOptions,
   stream: EventStream,
 ): void {
   const metrics = metricsOf(() => ({
     status: reader.status,
-    totals: state.totals,
-    openAlerts: state.open().alerts,
+    totals: index.known(),
+    openAlerts: index.sums.total[SUM.undecided] -
+      index.queries.snoozed().alerts,
     latency: latency(),
     clients: stream.clients,
     skipped: stream.skipped,
@@ -239,6 +246,9 @@ function failed(error: Error, c: Context): Response {
   if (error instanceof NotThereError) {
     return c.json({ error: error.message }, 404);
   }
+  if (error instanceof ConflictError) {
+    return c.json({ error: error.message, ...error.now }, 409);
+  }
   const known = ["LogError", "StoreError", "ConfigError", "ModelError"];
   const message = known.includes(error.name)
     ? error.message
@@ -261,6 +271,7 @@ function routerOf(app: Hono<Served>): Router {
 function questionOf(c: Context): Question {
   return {
     part: (name) => c.req.param(name) ?? "",
+    who: undefined,
     query: () => c.req.query(),
     body: async () => {
       const type = c.req.header("content-type") ?? "";

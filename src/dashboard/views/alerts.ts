@@ -1,112 +1,264 @@
-/** The view "Alerts": the queue, filtered and sorted. */
+/**
+ * The view "Alerts": the queue, filtered, sorted and paged; groups of alerts
+ * of one card or terminal; and a decision about a whole group.
+ */
 import { DataError } from "../../base/error.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
-import type { Verdict } from "../../payment/label_json.ts";
 import alertsJs from "../page/alerts.js" with { type: "text" };
-import type { Alert, LiveState } from "./live_state.ts";
-import { type PageView, type Question, wholeOf } from "./page_view.ts";
+import { formatDatetime } from "../../payment/calendar.ts";
+import { amountCents } from "../../payment/validation.ts";
+import { type CaseState, readAlertQuery } from "../index/alert_filter.ts";
+import {
+  type GroupKey,
+  type IndexedAlert,
+  PAGE_ALERTS,
+} from "../index/alert_queries.ts";
+import { alertReasons } from "./alert_reasons.ts";
+import { readLabelOf, readNote, whoOf } from "./case_writer.ts";
+import {
+  BODY,
+  ConflictError,
+  type Page,
+  type PageView,
+  type Question,
+} from "./page_view.ts";
 
-/** Alerts of one answer. */
-const QUEUE_MAX = 200;
-
-/** Whether an alert waits, or what was decided. */
-export type AlertState = "open" | "confirmed" | "cleared";
-
-/** Which alerts are wanted; undefined for all. */
-export interface QueueFilter {
-  /** Newest first, or highest score first. */
-  readonly sort: "newest" | "score";
-  /** Whether they wait, or how they were decided. */
-  readonly state: AlertState | undefined;
-  /** At least this score. */
-  readonly scoreMin: number | undefined;
-  /** TX_FRAUD_SCENARIO. */
-  readonly scenario: number | undefined;
+/** An alert in the queue. */
+export interface QueuedAlert {
+  /** The number of its arrival, from 1; the same after a restart. */
+  readonly seq: number;
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  /** TX_DATETIME. */
+  readonly datetime: string;
+  /** TX_TIME_SECONDS. */
+  readonly time: number;
   /** CUSTOMER_ID. */
-  readonly card: number | undefined;
+  readonly customer: number;
   /** TERMINAL_ID. */
-  readonly terminal: number | undefined;
-  /** TX_TIME_DAYS. */
-  readonly day: number | undefined;
+  readonly terminal: number;
+  /** TX_AMOUNT. */
+  readonly amount: number;
+  /** How suspicious the model finds it, 0 to 1. */
+  readonly score: number;
+  /** Version of the model. */
+  readonly model: string;
+  /** Whether it waits, and how it was decided. */
+  readonly state: CaseState;
+  /** Who has claimed it. */
+  readonly assignee?: string;
+  /** Clock time until which it is snoozed, ISO 8601. */
+  readonly snoozedUntil?: string;
+  /** The strongest reason that raised the score, a sentence; undefined before the payment is known. */
+  readonly reason?: string;
+  /** TX_FRAUD; with truth=1 only, once the payment is known. */
+  readonly fraud?: 0 | 1;
+  /** TX_FRAUD_SCENARIO; with truth=1 only, once the payment is known. */
+  readonly scenario?: number;
 }
 
-/** An alert of the queue. */
-export interface QueuedAlert extends Alert {
-  /** Whether it waits, or what was decided. */
-  readonly state: AlertState;
-}
-
-/** The queue, cut off at what one page shows. */
+/** A page of the queue. */
 export interface Queue {
-  /** How many there are. */
+  /** How many alerts the filter lets through. */
   readonly total: number;
-  /** The first of them. */
+  /** The money in all of them. */
+  readonly amount: number;
+  /** Which page this is, from 1. */
+  readonly page: number;
+  /** How many there are, at least 1. */
+  readonly pages: number;
+  /** Number of the newest alert of all; give it as upTo, and rows stay where they are. */
+  readonly newestSeq: number;
+  /** How many matching alerts have come after upTo; 0 without it. */
+  readonly arrived: number;
+  /** The alerts of this page, at most 50. */
   readonly alerts: readonly QueuedAlert[];
 }
 
-/** The alerts that a filter lets through. */
-export function queueOf(state: LiveState, filter: QueueFilter): Queue {
-  const found: QueuedAlert[] = [];
-  for (const alert of state.alerts.values()) {
-    const queued = { ...alert, state: stateOf(state.verdicts.get(alert.id)) };
-    if (passes(queued, filter)) found.push(queued);
-  }
-  found.sort((a, b) =>
-    filter.sort === "score"
-      ? b.score - a.score || b.time - a.time
-      : b.time - a.time || b.id - a.id
-  );
-  return { total: found.length, alerts: found.slice(0, QUEUE_MAX) };
-}
-
-function passes(alert: QueuedAlert, filter: QueueFilter): boolean {
-  const same = <T>(wanted: T | undefined, found: T) =>
-    wanted === undefined || wanted === found;
-  return same(filter.state, alert.state) &&
-    alert.score >= (filter.scoreMin ?? 0) &&
-    same<number | undefined>(filter.scenario, alert.scenario) &&
-    same(filter.card, alert.customer) &&
-    same(filter.terminal, alert.terminal) &&
-    same(filter.day, Math.floor(alert.time / DAY_SECONDS));
-}
-
-/** What a verdict makes of an alert. */
-export function stateOf(verdict: Verdict | undefined): AlertState {
-  if (!verdict) return "open";
-  return verdict.label === 1 ? "confirmed" : "cleared";
+/** The alerts of one card or terminal. */
+export interface AlertGroup {
+  /** CUSTOMER_ID or TERMINAL_ID. */
+  readonly id: number;
+  /** How many. */
+  readonly alerts: number;
+  /** The money in them. */
+  readonly amount: number;
+  /** The greatest score. */
+  readonly scoreMax: number;
+  /** TX_DATETIME of the newest. */
+  readonly newest: string;
 }
 
 /** The answers of this view, by path. */
 export interface AlertsAnswers {
   /** The alerts that match the query. */
   readonly "/api/alerts": Queue;
+  /** The same by card or terminal, the most money first. */
+  readonly "/api/alerts/groups": {
+    /** How many groups there are. */
+    readonly total: number;
+    /** The first of them, at most 100. */
+    readonly groups: readonly AlertGroup[];
+  };
+  /** What a decision about all open alerts of a group has come to. */
+  readonly "/api/alerts/decide": {
+    /** How many were decided. */
+    readonly decided: number;
+    /** Ids of the verdicts. */
+    readonly events: readonly string[];
+  };
 }
+
+/** Alerts that are decided at once at most. */
+const DECIDED_MAX = 1000;
 
 /** The view "Alerts". */
 export const alerts: PageView = {
   scripts: { "alerts.js": alertsJs },
   tab: { name: "alerts", title: "Alerts", badge: "open-alerts" },
-  serve(router, { state }) {
-    const { get } = router<AlertsAnswers>();
-    get("/api/alerts", (asked) => queueOf(state, filterOf(asked)));
+  serve(router, page) {
+    const { get, post } = router<AlertsAnswers>();
+    get("/api/alerts", (asked) => queueOf(page, asked.query()));
+    get("/api/alerts/groups", (asked) => {
+      const query = asked.query();
+      const { filter } = readAlertQuery(query);
+      const by = readGroupKey(query.by);
+      const { total, groups } = page.index.queries.groups(filter, by);
+      return {
+        total,
+        groups: groups.map(({ cents, newestSeconds, ...group }) => ({
+          ...group,
+          amount: cents / 100,
+          newest: formatDatetime(newestSeconds),
+        })),
+      };
+    });
+    post("/api/alerts/decide", async (asked) => await decide(page, asked));
   },
 };
 
-function filterOf(asked: Question): QueueFilter {
-  const { sort, state, score, scenario, card, terminal, day } = asked.query();
-  const number = (text: string | undefined, what: string) =>
-    text ? wholeOf(text, what) : undefined;
-  const scoreMin = score ? Number(score) : undefined;
-  if (Number.isNaN(scoreMin)) throw new DataError("score must be a number");
+/** The page of the queue that a query asks for. */
+function queueOf(
+  page: Page,
+  query: Readonly<Record<string, string>>,
+): Queue {
+  const { filter: { upTo, ...filter }, page: number, truth } = readAlertQuery(
+    query,
+  );
+  const { queries } = page.index;
+  const all = queries.count(filter);
+  const arrived = upTo === undefined
+    ? { alerts: 0, cents: 0 }
+    : queries.arrived(filter, upTo);
+  const total = all.alerts - arrived.alerts;
+  const fixed = upTo === undefined ? filter : { ...filter, upTo };
   return {
-    sort: sort === "score" ? "score" : "newest",
-    state: state === "open" || state === "confirmed" || state === "cleared"
-      ? state
-      : undefined,
-    scoreMin,
-    scenario: number(scenario, "scenario"),
-    card: number(card, "card"),
-    terminal: number(terminal, "terminal"),
-    day: number(day, "day"),
+    total,
+    amount: (all.cents - arrived.cents) / 100,
+    page: number,
+    pages: Math.max(1, Math.ceil(total / PAGE_ALERTS)),
+    newestSeq: queries.newestSeq(),
+    arrived: arrived.alerts,
+    alerts: queries.page(fixed, number).map((alert) =>
+      queuedAlert(page, alert, truth)
+    ),
   };
+}
+
+function queuedAlert(
+  page: Page,
+  alert: IndexedAlert,
+  truth: boolean,
+): QueuedAlert {
+  const { seq, id, time, customer, terminal, score, model, state } = alert;
+  const { features } = page.parameters;
+  const { usualOf } = page;
+  const [reason] = alertReasons(alert, { features, usualOf }).raised;
+  return {
+    ...{ seq, id, time, customer, terminal, score, model, state },
+    datetime: formatDatetime(alert.datetimeSeconds),
+    amount: alert.cents / 100,
+    ...standingView(alert),
+    ...reason && { reason: reason.sentence },
+    ...truth && truthOf(alert),
+  };
+}
+
+/** Who has claimed an alert, and until when it is snoozed. */
+export function standingView(
+  { assignee, snoozedUntilMs }: IndexedAlert,
+): { readonly assignee?: string; readonly snoozedUntil?: string } {
+  return {
+    ...assignee !== undefined && { assignee },
+    ...snoozedUntilMs !== undefined &&
+      { snoozedUntil: new Date(snoozedUntilMs).toISOString() },
+  };
+}
+
+function truthOf(
+  { fraud, scenario }: IndexedAlert,
+): { readonly fraud?: 0 | 1; readonly scenario?: number } {
+  if (fraud === undefined || scenario === undefined) return {};
+  return { fraud: fraud === 1 ? 1 : 0, scenario };
+}
+
+function readGroupKey(text: unknown): GroupKey {
+  if (text === "card" || text === "terminal") return text;
+  throw new DataError("by must be card or terminal");
+}
+
+/** Decides all open alerts of a group, if they are still those that the person saw. */
+async function decide(
+  page: Page,
+  asked: Question,
+): Promise<AlertsAnswers["/api/alerts/decide"]> {
+  const body = await asked.body();
+  const by = readGroupKey(body.by);
+  const id = BODY.whole(body.id, "id");
+  const label = readLabelOf(body);
+  const note = readNote(body);
+  const who = whoOf(asked, body);
+  const query = BODY.object(body.filter ?? {}, "filter");
+  const texts = Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, String(value)]),
+  );
+  const { filter } = readAlertQuery(texts);
+  const group = { ...filter, [by]: id, state: "open" as const };
+  const seen = {
+    alerts: BODY.whole(body.alerts, "alerts"),
+    cents: amountCents(BODY.number(body.amount, "amount")),
+  };
+  return await page.cases.inTurn(async (write) => {
+    const { queries } = page.index;
+    const now = queries.count(group);
+    if (now.alerts !== seen.alerts || now.cents !== seen.cents) {
+      throw new ConflictError(
+        `the group has changed: ${now.alerts} alerts are open now`,
+        { alerts: now.alerts, amount: now.cents / 100 },
+      );
+    }
+    if (now.alerts > DECIDED_MAX) {
+      throw new DataError(
+        `at most ${DECIDED_MAX} alerts can be decided at once; narrow the filter`,
+      );
+    }
+    const decisionId = crypto.randomUUID();
+    const events = await write(
+      queries.ids(group, DECIDED_MAX).map(({ id, datetimeSeconds }) => ({
+        event: {
+          transactionId: id,
+          kind: "verdict",
+          who,
+          label,
+          note,
+          decisionId,
+        },
+        label,
+        timestampMs: datetimeSeconds * 1000,
+      })),
+    );
+    return {
+      decided: events.length,
+      events: events.map(({ eventId }) => eventId),
+    };
+  });
 }

@@ -1,81 +1,174 @@
 /**
- * The view of a case: a payment, what its score was computed from, and the
- * verdict. A verdict goes to the label topic and to the store's table of
- * verdicts. It changes nothing else.
+ * The view of a case: a payment as it was known when it was made, what its
+ * score was computed from, and what people have done with it. What they do is
+ * a record of the case topic; a verdict is a label too. It changes no feature.
  */
 import {
   featureNames,
   type FeatureParameters,
   longestWindowSeconds,
 } from "../../features/parameters.ts";
-import type { Log } from "../../log/log.ts";
-import { IdPartitioner } from "../../log/partitioner.ts";
-import { RecordBatchBuilder } from "../../log/record_batch.ts";
-import { LABEL_TOPIC } from "../../stream/topics.ts";
-import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
-import { type Verdict, verdictJson } from "../../payment/label_json.ts";
-import { parseDatetime } from "../../payment/calendar.ts";
+import { DataError } from "../../base/error.ts";
+import type { StoredCase, StoredPayment } from "../../store/look_up.ts";
+import {
+  CASE_KINDS,
+  type CaseEvent,
+  type CaseKind,
+} from "../../payment/case_json.ts";
+import { formatDatetime, parseDatetime } from "../../payment/calendar.ts";
+import type { Reasons } from "../../learning/explain/reasons.ts";
+import { inOrder, standingOf } from "../../stream/case_events.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };
 import timelineJs from "../page/timeline.js" with { type: "text" };
 import verdictJs from "../page/verdict.js" with { type: "text" };
-import type { Alert, LivePayment, LiveState } from "./live_state.ts";
-import { placeOf, type PlaceView, radiusOf, reachOf } from "./map.ts";
+import { type CaseState, readAlertQuery } from "../index/alert_filter.ts";
+import type { IndexedAlert } from "../index/alert_queries.ts";
+import { alertReasons } from "./alert_reasons.ts";
+import {
+  type NewCaseStep,
+  readLabelOf,
+  readNote,
+  whoOf,
+} from "./case_writer.ts";
+import type { Place } from "./live_state.ts";
+import { radiusOf, reachOf } from "./map.ts";
 import {
   BODY,
+  isTruth,
   NotThereError,
+  type Page,
   type PageView,
+  type PastPayment,
+  pastPayment,
+  type Question,
   storeOf,
-  turns,
   wholeOf,
 } from "./page_view.ts";
 
 /** Payments of one timeline. */
 const TIMELINE_MAX = 500;
-/** Characters of a name and of a note. */
-const ANALYST_MAX = 100;
-const NOTE_MAX = 2000;
 
-/** A case: a payment and all that is known about it. */
+/** The payment of a case. */
+export interface CasePayment {
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  /** TX_DATETIME. */
+  readonly datetime: string;
+  /** CUSTOMER_ID. */
+  readonly customer: number;
+  /** TERMINAL_ID. */
+  readonly terminal: number;
+  /** TX_AMOUNT. */
+  readonly amount: number;
+  /** TX_TIME_SECONDS. */
+  readonly time: number;
+  /** How suspicious the model finds it, 0 to 1; undefined where that is not known. */
+  readonly score?: number;
+  /** Whether it is an alert; undefined where that is not known. */
+  readonly alert?: 0 | 1;
+  /** Version of the model, of an alert. */
+  readonly model?: string;
+  /** TX_FRAUD; with truth=1 only. */
+  readonly fraud?: 0 | 1;
+  /** TX_FRAUD_SCENARIO; with truth=1 only. */
+  readonly scenario?: number;
+}
+
+/** A case: a payment and what was known about it when it was made. */
 export interface Case {
   /** The payment. */
-  readonly payment: LivePayment;
+  readonly payment: CasePayment;
   /** Its features with their names; empty before it is stored. */
   readonly features: readonly {
     readonly name: string;
     readonly value: number;
   }[];
-  /** What the model said, where the page has read it. */
-  readonly alert: Alert | undefined;
-  /** All verdicts, newest first. */
-  readonly verdicts: readonly Verdict[];
+  /** What moved the score; empty where that was not computed. */
+  readonly reasons: Reasons;
+  /** Whether it waits, and how it was decided. */
+  readonly state: CaseState;
+  /** Who has claimed it. */
+  readonly assignee?: string;
+  /** Clock time until which it is snoozed, ISO 8601. */
+  readonly snoozedUntil?: string;
+  /** What people have done with it, newest first. */
+  readonly events: readonly ShownEvent[];
   /** The card's payments in its longest window, newest first. */
-  readonly ofCard: readonly StoredPayment[];
+  readonly ofCard: readonly PastPayment[];
   /** The terminal's payments in its longest window and the delay, newest first. */
-  readonly ofTerminal: readonly StoredPayment[];
-  /** Days of the windows, and until a fraud is known. */
+  readonly ofTerminal: readonly PastPayment[];
+  /** Days of the windows, and until a label is known. */
   readonly windows: Pick<FeatureParameters, "windowDays" | "delayDays">;
+  /** Where the card is; undefined before the page has seen it. */
+  readonly card: CasePlace | undefined;
+  /** Where the terminal is; undefined before the page has seen it. */
+  readonly terminal: CasePlace | undefined;
+  /** Ids of the terminals that the card reaches. */
+  readonly reach: readonly number[];
+  /** The radius within which it does; undefined where that is not known. */
+  readonly radius: number | undefined;
+}
+
+/** The card or the terminal of a case. */
+export interface CasePlace {
+  /** CUSTOMER_ID or TERMINAL_ID. */
+  readonly id: number;
+  /** Where it is, 0 to 100; null before its profile has been read. */
+  readonly x: number | null;
+  /** Where it is, 0 to 100; null before its profile has been read. */
+  readonly y: number | null;
+  /** Whether the simulation had compromised it at that time; with truth=1 only. */
+  readonly compromised?: boolean;
+}
+
+/** A case event as the page shows it. */
+export interface ShownEvent extends CaseEvent {
+  /** Whether it has been taken back. */
+  readonly undone: boolean;
+}
+
+/** What POST /api/cases/:id/events takes. */
+export interface NewCaseEvent {
+  /** What is done. */
+  readonly kind: CaseKind;
+  /** Of a verdict, 1: it is a fraud; 0: it is not. */
+  readonly label?: 0 | 1;
+  /** Why, in their words. */
+  readonly note?: string;
+  /** Of a snooze: a date, YYYY-MM-DD, at whose beginning (UTC) the alert is open again; or a time, ISO 8601. */
+  readonly until?: string;
+  /** Who does it; not needed where the session has a name. */
+  readonly who?: string;
 }
 
 /** The answers of this view, by path. */
 export interface CaseAnswers {
-  /** The case, and where its card and terminal are. */
-  readonly "/api/cases/:id": Case & {
-    /** The card's place; undefined before the page has seen it. */
-    readonly card: PlaceView | undefined;
-    /** The terminal's place; undefined before the page has seen it. */
-    readonly terminal: PlaceView | undefined;
-    /** Ids of the terminals that the card reaches. */
-    readonly reach: readonly number[];
-    /** The radius within which it does; undefined where that is not known. */
-    readonly radius: number | undefined;
+  /** The case. */
+  readonly "/api/cases/:id": Case;
+  /** The cases before and after this one in the filter's order. */
+  readonly "/api/cases/:id/neighbours": {
+    /** Its place from 1, or where it would be. */
+    readonly position: number;
+    /** How many alerts the filter lets through. */
+    readonly total: number;
+    /** TRANSACTION_ID of the one before. */
+    readonly previous?: number;
+    /** TRANSACTION_ID of the one after. */
+    readonly next?: number;
   };
-  /** The verdict as it was kept, and all of the payment, newest first. */
-  readonly "/api/cases/:id/verdicts": {
-    /** The new one. */
-    readonly verdict: Verdict;
-    /** All. */
-    readonly verdicts: readonly Verdict[];
+  /** What was done, and the case afterwards. */
+  readonly "/api/cases/:id/events": {
+    /** The new event. */
+    readonly event: CaseEvent;
+    /** Whether the alert waits, and how it was decided. */
+    readonly state: CaseState;
+    /** Who has claimed it. */
+    readonly assignee?: string;
+    /** Clock time until which it is snoozed, ISO 8601. */
+    readonly snoozedUntil?: string;
+    /** All events, newest first. */
+    readonly events: readonly ShownEvent[];
   };
 }
 
@@ -87,60 +180,44 @@ export const cases: PageView = {
     "verdict.js": verdictJs,
   },
   serve(router, page) {
-    const { state, log, control, parameters: { features } } = page;
     const { get, post } = router<CaseAnswers>();
-    const inTurn = turns();
-    let lastMs = 0;
     get("/api/cases/:id", async (asked) => {
-      const id = wholeOf(asked.part("id"), "the case");
-      const lookUp = storeOf(page);
-      const found = await readCase(id, { state, lookUp, features });
-      if (!found) throw new NotThereError(`there is no payment ${id}`);
-      const card = state.customers.get(found.payment.customer);
-      const radius = radiusOf(control);
+      return await readCase(page, caseIdOf(asked), isTruth(asked));
+    });
+    get("/api/cases/:id/neighbours", (asked) => {
+      const { queries } = page.index;
+      const { filter } = readAlertQuery(asked.query());
+      const { position, previous, next } = queries.neighbours(
+        filter,
+        caseIdOf(asked),
+      );
       return {
-        ...found,
-        card: placeOf(state, card),
-        terminal: placeOf(state, state.terminals.get(found.payment.terminal)),
-        reach: reachOf(state, card, radius),
-        radius,
+        position,
+        total: queries.count(filter).alerts,
+        ...previous !== undefined && { previous },
+        ...next !== undefined && { next },
       };
     });
-    post("/api/cases/:id/verdicts", async (asked) => {
-      const id = wholeOf(asked.part("id"), "the case");
-      const decided = checkVerdict(await asked.body());
-      const lookUp = storeOf(page);
-      return await inTurn(async () => {
-        const payment = state.payment(id) ?? state.alerts.get(id) ??
-          (await lookUp.payment(id))?.payment;
-        if (!payment) throw new NotThereError(`there is no payment ${id}`);
-        // The time tells a payment's verdicts apart.
-        lastMs = Math.max(Date.now(), lastMs + 1);
-        const decidedAt = new Date(lastMs).toISOString();
-        const verdict: Verdict = { transactionId: id, decidedAt, ...decided };
-        const timestampMs = (parseDatetime(payment.datetime) ?? 0) * 1000;
-        await keepVerdict(verdict, { log, lookUp, timestampMs });
-        state.addVerdict(verdict);
-        return { verdict, verdicts: await lookUp.verdicts(id) };
-      });
-    });
+    post("/api/cases/:id/events", async (asked) => await act(page, asked));
   },
 };
 
-/** Everything about a payment; undefined if nobody knows it. */
-export async function readCase(
-  transactionId: number,
-  { state, lookUp, features }: {
-    readonly state: LiveState;
-    readonly lookUp: LookUp;
-    readonly features: FeatureParameters;
-  },
-): Promise<Case | undefined> {
-  const stored = await lookUp.payment(transactionId);
-  const alert = state.alerts.get(transactionId);
-  const payment = state.payment(transactionId) ?? liveOf(stored);
-  if (!payment) return undefined;
-  const { time } = payment;
+function caseIdOf(asked: Question): number {
+  return wholeOf(asked.part("id"), "the case");
+}
+
+/** Everything about a payment, as known when it was made. Throws NotThereError if nobody knows it. */
+async function readCase(
+  page: Page,
+  id: number,
+  truth: boolean,
+): Promise<Case> {
+  const { state, control, index, usualOf, parameters: { features } } = page;
+  const lookUp = storeOf(page);
+  const stored = await lookUp.payment(id);
+  const alert = index.queries.alert(id);
+  const own = ownPayment(page, id, stored, alert, truth);
+  const { time } = own;
   const longest = longestWindowSeconds(features);
   const delay = features.delayDays * DAY_SECONDS;
   const range = (fromSeconds: number) => ({
@@ -148,83 +225,229 @@ export async function readCase(
     toSeconds: time,
     limit: TIMELINE_MAX,
   });
+  const past = (payments: readonly StoredPayment[]) =>
+    payments.map((payment) => pastPayment(payment, time - delay, truth));
+  const [ofCard, ofTerminal] = await Promise.all([
+    lookUp.ofCustomer(own.customer, range(time - longest)),
+    lookUp.ofTerminal(own.terminal, range(time - longest - delay)),
+  ]);
+  const card = state.customers.get(own.customer);
+  const terminal = state.terminals.get(own.terminal);
+  const radius = radiusOf(control);
   return {
-    payment: alert ? { ...payment, score: alert.score, alert: 1 } : payment,
+    payment: own,
     features: stored
       ? featureNames(features).map((name, i) => ({
         name,
         value: stored.features[i],
       }))
       : [],
-    alert,
-    verdicts: await lookUp.verdicts(transactionId),
-    ofCard: await lookUp.ofCustomer(payment.customer, range(time - longest)),
-    ofTerminal: await lookUp.ofTerminal(
-      payment.terminal,
-      range(time - longest - delay),
-    ),
+    reasons: alert
+      ? alertReasons(alert, { features, usualOf })
+      : { raised: [], lowered: [] },
+    ...standingOfCase(page, id),
+    ofCard: past(ofCard),
+    ofTerminal: past(ofTerminal),
     windows: { windowDays: features.windowDays, delayDays: features.delayDays },
+    card: casePlace(card),
+    terminal: casePlace(
+      terminal,
+      truth && terminal ? state.isCompromised(terminal, time) : undefined,
+    ),
+    reach: reachOf(state, card, radius),
+    radius,
   };
 }
 
-function liveOf(stored: StoredCase | undefined): LivePayment | undefined {
-  if (!stored) return undefined;
-  const { payment } = stored;
+function casePlace(
+  place: Place | undefined,
+  compromised?: boolean,
+): CasePlace | undefined {
+  if (!place) return undefined;
+  const { id, x, y } = place;
   return {
-    id: payment.transactionId,
-    datetime: payment.datetime,
-    customer: payment.customerId,
-    terminal: payment.terminalId,
-    amount: payment.amount,
-    time: payment.timeSeconds,
-    fraud: payment.fraud,
-    scenario: payment.scenario,
+    id,
+    x: Number.isNaN(x) ? null : x,
+    y: Number.isNaN(y) ? null : y,
+    ...compromised !== undefined && { compromised },
   };
 }
 
-/** Throws DataError unless a verdict from outside is one. */
-export function checkVerdict(
-  body: Readonly<Record<string, unknown>>,
-): Pick<Verdict, "label" | "analyst" | "note"> {
-  const { label } = body;
-  if (label !== 0 && label !== 1) {
-    throw BODY.error("label must be 1 (fraud) or 0 (no fraud)");
+/** The payment of a case, from the store, or else from the live state or the index. */
+function ownPayment(
+  { state }: Page,
+  id: number,
+  stored: StoredCase | undefined,
+  alert: IndexedAlert | undefined,
+  truth: boolean,
+): CasePayment {
+  const live = state.payment(id);
+  const scored = alert
+    ? { score: alert.score, alert: 1 as const, model: alert.model }
+    : live?.score === undefined
+    ? {}
+    : {
+      score: live.score,
+      ...live.alert !== undefined && { alert: live.alert },
+    };
+  const label = (fraud: number | undefined, scenario: number | undefined) =>
+    truth && fraud !== undefined && scenario !== undefined
+      ? { fraud: fraud === 1 ? 1 as const : 0 as const, scenario }
+      : {};
+  if (stored) {
+    const { payment } = stored;
+    return {
+      id,
+      datetime: payment.datetime,
+      customer: payment.customerId,
+      terminal: payment.terminalId,
+      amount: payment.amount,
+      time: payment.timeSeconds,
+      ...scored,
+      ...label(payment.fraud, payment.scenario),
+    };
   }
-  const analyst = BODY.string(body.analyst ?? "", "analyst").trim();
-  BODY.check(
-    analyst !== "" && analyst.length <= ANALYST_MAX,
-    `analyst must be a name of up to ${ANALYST_MAX} characters`,
-  );
-  const note = BODY.string(body.note ?? "", "note");
-  BODY.check(
-    note.length <= NOTE_MAX,
-    `note must be text of up to ${NOTE_MAX} characters`,
-  );
-  return { label, analyst, note: note.trim() };
+  if (live) {
+    const { datetime, customer, terminal, amount, time } = live;
+    const own = { id, datetime, customer, terminal, amount, time };
+    return { ...own, ...scored, ...label(live.fraud, live.scenario) };
+  }
+  if (!alert) throw new NotThereError(`there is no payment ${id}`);
+  const { customer, terminal, time, cents } = alert;
+  return {
+    ...{ id, customer, terminal, time, ...scored },
+    datetime: formatDatetime(alert.datetimeSeconds),
+    amount: cents / 100,
+    ...label(alert.fraud, alert.scenario),
+  };
 }
 
-/**
- * Appends a verdict to the label topic, whose records trainers take for the
- * label, and keeps it in the store. Throws LogError or StoreError; then a
- * second attempt records the same decision again.
- */
-export async function keepVerdict(
-  verdict: Verdict,
-  { log, lookUp, timestampMs }: {
-    readonly log: Log;
-    readonly lookUp: LookUp;
-    /** Event time of the payment. */
-    readonly timestampMs: number;
-  },
-): Promise<void> {
-  const ends = await log.endOffsets(LABEL_TOPIC) ?? [];
-  const id = verdict.transactionId;
-  const partition = new IdPartitioner(Math.max(1, ends.length)).partition(id);
-  const records = new RecordBatchBuilder();
-  const utf8 = new TextEncoder();
-  const key = utf8.encode(String(id));
-  records.add(key, utf8.encode(verdictJson(verdict)), timestampMs);
-  const producer = await log.producer("fraudstream-verdicts");
-  await producer.append([{ topic: LABEL_TOPIC, partition, records }]);
-  await lookUp.addVerdict(verdict);
+/** How a case stands: from its alert, or from its events where the payment raised none. */
+function standingOfCase(
+  { index: { queries } }: Page,
+  id: number,
+): Pick<Case, "state" | "assignee" | "snoozedUntil" | "events"> {
+  const events = queries.events(id).sort(inOrder).reverse();
+  const undone = new Set(events.map(({ undoes }) => undoes));
+  const { verdict, assignee, snoozedUntil } = standingOf(events);
+  const isSnoozed = snoozedUntil !== undefined &&
+    Date.parse(snoozedUntil) > Date.now();
+  return {
+    state: verdict
+      ? verdict.label === 1 ? "confirmed" : "cleared"
+      : isSnoozed
+      ? "snoozed"
+      : "open",
+    ...assignee !== undefined && { assignee },
+    ...isSnoozed && { snoozedUntil },
+    events: events.map((event) => ({
+      ...event,
+      undone: undone.has(event.eventId),
+    })),
+  };
+}
+
+/** How long an action can be taken back, in milliseconds of the clock. */
+const UNDO_MS = 10_000;
+/** How far ahead a snooze may end, in milliseconds. */
+const SNOOZE_MS_MAX = 366 * DAY_SECONDS * 1000;
+
+/** What a person does with a case. */
+async function act(
+  page: Page,
+  asked: Question,
+): Promise<CaseAnswers["/api/cases/:id/events"]> {
+  const id = caseIdOf(asked);
+  const body = await asked.body();
+  const kind = BODY.oneOf(body.kind, CASE_KINDS, "kind");
+  const who = whoOf(asked, body);
+  const note = readNote(body);
+  const timestampMs = await timestampOf(page, id);
+  return await page.cases.inTurn(async (write) => {
+    const event = { transactionId: id, kind, who, note };
+    const events = await write(
+      kind === "undo" ? undoOf(page, id, who, note) : kind === "verdict"
+        ? [{
+          event: { ...event, label: readLabelOf(body) },
+          label: readLabelOf(body),
+          timestampMs,
+        }]
+        : kind === "snooze"
+        ? [{ event: { ...event, until: readUntil(body.until) }, timestampMs }]
+        : [{ event, timestampMs }],
+    );
+    const own = events.find(({ transactionId }) => transactionId === id);
+    return { event: own ?? events[0], ...standingOfCase(page, id) };
+  });
+}
+
+/** Event time of a payment, milliseconds since 1970. Throws NotThereError if nobody knows it. */
+async function timestampOf(page: Page, id: number): Promise<number> {
+  const alert = page.index.queries.alert(id);
+  if (alert) return alert.datetimeSeconds * 1000;
+  const stored = await storeOf(page).payment(id);
+  const { datetime } = ownPayment(page, id, stored, undefined, false);
+  return (parseDatetime(datetime) ?? 0) * 1000;
+}
+
+/** What takes back the newest action of a person; a group decision as a whole. Throws DataError where it is too late. */
+function undoOf(
+  { index: { queries } }: Page,
+  id: number,
+  who: string,
+  note: string,
+): NewCaseStep[] {
+  const all = queries.events(id);
+  const undone = new Set(all.map(({ undoes }) => undoes));
+  const [newest] = all
+    .filter(({ kind, eventId, who: by }) =>
+      by === who && UNDOABLE.includes(kind) && !undone.has(eventId)
+    )
+    .sort(inOrder).reverse();
+  if (!newest) throw new DataError(`${who} has done nothing to take back here`);
+  if (Date.now() - Date.parse(newest.at) > UNDO_MS) {
+    throw new DataError(
+      `that was more than ${UNDO_MS / 1000} s ago; decide again instead`,
+    );
+  }
+  const { decisionId } = newest;
+  const taken = decisionId === undefined
+    ? [newest]
+    : queries.decision(decisionId);
+  return taken.map(({ eventId, transactionId, kind }) => {
+    const event = {
+      transactionId,
+      kind: "undo" as const,
+      who,
+      note,
+      undoes: eventId,
+    };
+    const alert = queries.alert(transactionId);
+    const timestampMs = (alert?.datetimeSeconds ?? 0) * 1000;
+    if (kind !== "verdict") return { event, timestampMs };
+    // The label is again what a verdict before has said, or none.
+    const others = queries.events(transactionId)
+      .filter((other) => other.eventId !== eventId);
+    const label = standingOf(others).verdict?.label ?? null;
+    return { event, label, timestampMs };
+  });
+}
+
+const UNDOABLE: readonly CaseKind[] = ["verdict", "claim", "snooze"];
+
+/** The end of a snooze: a date, a time, or at once. Throws DataError for anything else. */
+function readUntil(value: unknown): string {
+  const now = Date.now();
+  if (value === undefined || value === null) return new Date(now).toISOString();
+  const text = BODY.string(value, "until");
+  const isDate = /^\d{4}-\d\d-\d\d$/.test(text);
+  const at = isDate || /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)
+    ? Date.parse(text)
+    : NaN;
+  if (!(at > now && at <= now + SNOOZE_MS_MAX)) {
+    throw new DataError(
+      "until must be a date of the form YYYY-MM-DD, after today and within a year",
+    );
+  }
+  return new Date(at).toISOString();
 }

@@ -1,26 +1,29 @@
 /**
- * What the page shows of a stream, kept in memory and never more than so much
- * of it: the newest payments and alerts, sums by second of the clock and by
- * event day, and how cards and terminals stand. It is fed by one reader and
- * knows neither log nor store.
+ * What the page shows of the newest part of a stream, kept in memory and never
+ * more than so much of it: the newest payments, sums by second of the clock,
+ * scores by event day, and how cards and terminals stand. It is fed by one
+ * reader and knows neither log nor store. Alerts, cases and money are not here:
+ * they come from the index.
  */
-import { formatDatetime } from "../../payment/calendar.ts";
+import { DatetimeFormatter, formatDatetime } from "../../payment/calendar.ts";
+import { CELL } from "../../payment/payment_cells.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import type { Prediction } from "./records.ts";
+import {
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../../payment/prediction.ts";
+import type { PaymentRows, ProfilePlace } from "./records.ts";
 import { ScoreCounts } from "./score_counts.ts";
-import type { Verdict } from "../../payment/label_json.ts";
 
 /** Payments that are remembered, to meet their predictions. */
 const PAYMENTS_MAX = 260_000;
 /** Payments of the live stream that are shown. */
 const RECENT_MAX = 40;
-/** Alerts that wait or have been decided. */
-const ALERTS_MAX = 5000;
-/** Verdicts that are remembered. */
-const VERDICTS_MAX = 50_000;
-/** Seconds of the clock, and event days, that sums are kept of. */
+/** Frauds that are gathered before labels are learned that nobody has asked for. */
+const LEARN_MIN = 1000;
+/** Seconds of the clock that sums are kept of. */
 const SECONDS_MAX = 120;
-const DAYS_MAX = 60;
 /** Cards and terminals that are kept each. */
 const PLACES_MAX = 200_000;
 /** A terminal whose payments of the second scenario are younger than this is compromised. */
@@ -50,32 +53,6 @@ export interface LivePayment {
   alert?: 0 | 1;
 }
 
-/** An alert in the queue. */
-export interface Alert extends Prediction {
-  /** TX_FRAUD_SCENARIO, where the payment was seen too. */
-  readonly scenario: number | undefined;
-  /** TX_FRAUD, where the payment was seen too. */
-  readonly fraud: number | undefined;
-}
-
-/** Sums of one event day. */
-export interface DayTotals {
-  /** TX_TIME_DAYS. */
-  readonly day: number;
-  /** Payments. */
-  payments: number;
-  /** Frauds among them. */
-  frauds: number;
-  /** Alerts among them. */
-  alerts: number;
-  /** Money in all of them. */
-  amount: number;
-  /** Money in the frauds. */
-  fraudAmount: number;
-  /** Money in the frauds that an alert was raised for. */
-  stoppedAmount: number;
-}
-
 /** A card's or a terminal's place on the plane, and how it stands. */
 export interface Place {
   /** CUSTOMER_ID or TERMINAL_ID. */
@@ -86,7 +63,7 @@ export interface Place {
   y: number;
   /** Payments seen. */
   payments: number;
-  /** Frauds among them. */
+  /** Known frauds among them, see learnLabels(). */
   frauds: number;
   /** Share of frauds in its longest window, as the newest payment's features have it; 0 for cards. */
   risk: number;
@@ -94,85 +71,94 @@ export interface Place {
   compromisedAt: number;
 }
 
-/** Sums over all that has been read since the page's history begins. */
-export interface LiveTotals {
-  /** Payments. */
-  payments: number;
-  /** Frauds. */
-  frauds: number;
-  /** Scored payments. */
-  scored: number;
-  /** Alerts. */
-  alerts: number;
-  /** Money in all payments. */
-  amount: number;
-  /** Money in the frauds. */
-  fraudAmount: number;
-  /** Money in the frauds that an alert was raised for. */
-  stoppedAmount: number;
+/** What a model says about a payment. */
+interface Scored {
+  readonly score: number;
+  readonly alert: 0 | 1;
+  readonly model: string;
+}
+
+/** A fraud whose label is not known yet. */
+interface UnknownFraud {
+  readonly customer: number;
+  readonly terminal: number;
+  readonly time: number;
 }
 
 interface Second {
   readonly at: number;
   payments: number;
-  frauds: number;
   alerts: number;
 }
 
 /** The state of one page server. */
 export class LiveState {
-  /** Sums over everything read. */
-  readonly totals: LiveTotals = {
-    payments: 0,
-    frauds: 0,
-    scored: 0,
-    alerts: 0,
-    amount: 0,
-    fraudAmount: 0,
-    stoppedAmount: 0,
-  };
   /** Terminals by id. */
   readonly terminals = new Map<number, Place>();
   /** Cards by id. */
   readonly customers = new Map<number, Place>();
-  /** Alerts by id, oldest first. */
-  readonly alerts = new Map<number, Alert>();
-  /** The newest verdict of each payment. */
-  readonly verdicts = new Map<number, Verdict>();
   /** Scores by event day. */
   readonly scores: ScoreCounts = new ScoreCounts();
   /** Greatest TX_TIME_SECONDS. */
   timeSeconds = 0;
+  readonly #delaySeconds: number;
+  readonly #datetime = new DatetimeFormatter();
   readonly #payments = new Map<number, LivePayment>();
   /** Predictions that came before their payments. */
-  readonly #early = new Map<number, Prediction>();
+  readonly #early = new Map<number, Scored>();
+  #unknownFrauds: UnknownFraud[] = [];
+  #learnAbove = LEARN_MIN;
   #recent: LivePayment[] = [];
   #seconds: Second[] = [];
-  readonly #days = new Map<number, DayTotals>();
 
-  /** Takes a payment that has left the processor; `now` is the clock in seconds. */
-  addPayment(payment: LivePayment, risk: number, now: number): void {
-    const { id, customer, terminal, amount, time, fraud, scenario } = payment;
+  /** Labels are known so long after their payments. */
+  constructor(delaySeconds: number) {
+    this.#delaySeconds = delaySeconds;
+  }
+
+  /**
+   * Takes payments that have left the processor, from row `first` on; the risk
+   * of a terminal is in cell `riskCell`. They count for the second `now` of
+   * the clock, those of the past for none.
+   */
+  addPayments(
+    rows: PaymentRows,
+    first: number,
+    riskCell: number,
+    now: number | undefined,
+  ): void {
+    const { cells, width, count } = rows;
+    for (let at = first * width; at < count * width; at += width) {
+      this.#addPayment({
+        id: cells[at + CELL.id],
+        datetime: this.#datetime.format(cells[at + CELL.datetime]),
+        customer: cells[at + CELL.customer],
+        terminal: cells[at + CELL.terminal],
+        amount: cells[at + CELL.amount],
+        time: cells[at + CELL.time],
+        fraud: cells[at + CELL.fraud],
+        scenario: cells[at + CELL.scenario],
+      }, cells[at + riskCell]);
+    }
+    if (now !== undefined) this.#second(now).payments += count - first;
+    if (this.#unknownFrauds.length > this.#learnAbove) {
+      this.learnLabels();
+      this.#learnAbove = 2 * this.#unknownFrauds.length + LEARN_MIN;
+    }
+  }
+
+  #addPayment(payment: LivePayment, risk: number): void {
+    const { id, customer, terminal, time, fraud, scenario } = payment;
     this.timeSeconds = Math.max(this.timeSeconds, time);
-    const day = this.#day(time);
-    const second = this.#second(now);
-    for (const sums of [this.totals, day, second]) {
-      sums.payments++;
-      sums.frauds += fraud;
-    }
-    for (const sums of [this.totals, day]) {
-      sums.amount += amount;
-      sums.fraudAmount += fraud * amount;
-    }
     const at = this.#place(this.terminals, terminal);
     const card = this.#place(this.customers, customer);
-    for (const place of [at, card]) {
-      if (!place) continue;
-      place.payments++;
-      place.frauds += fraud;
+    if (card) card.payments++;
+    if (at) {
+      at.payments++;
+      at.risk = risk;
+      if (scenario === 2) at.compromisedAt = time;
     }
-    if (at) at.risk = risk;
-    if (at && scenario === 2) at.compromisedAt = time;
+    if (fraud === 1) this.#unknownFrauds.push({ customer, terminal, time });
     remember(this.#payments, id, payment, PAYMENTS_MAX);
     const early = this.#early.get(id);
     if (early) {
@@ -185,54 +171,67 @@ export class LiveState {
     }
   }
 
-  /** Takes what the model says about a payment, which may come before it or after it. */
-  addPrediction(prediction: Prediction, now: number): void {
-    const { id, alert, time } = prediction;
-    this.totals.scored++;
-    const payment = this.#payments.get(id);
-    if (alert === 1 && !this.alerts.has(id)) {
-      this.totals.alerts++;
-      this.#day(time).alerts++;
-      this.#second(now).alerts++;
-      const unknown = { scenario: undefined, fraud: undefined };
-      remember(this.alerts, id, { ...prediction, ...unknown }, ALERTS_MAX);
+  /** Takes what the model says about payments, before them or after them, from row `first` on. */
+  addPredictions(
+    { cells, versions, count }: PredictionRows,
+    first: number,
+    now: number | undefined,
+  ): void {
+    let alerts = 0;
+    for (let row = first; row < count; row++) {
+      const at = row * PREDICTION_CELLS;
+      const id = cells[at + PREDICTION_CELL.id];
+      const scored: Scored = {
+        score: cells[at + PREDICTION_CELL.score],
+        alert: cells[at + PREDICTION_CELL.alert] === 1 ? 1 : 0,
+        model: versions[row],
+      };
+      alerts += scored.alert;
+      const payment = this.#payments.get(id);
+      if (payment) this.#join(payment, scored);
+      else remember(this.#early, id, scored, PAYMENTS_MAX);
     }
-    if (payment) this.#join(payment, prediction);
-    else remember(this.#early, id, prediction, PAYMENTS_MAX);
+    if (now !== undefined) this.#second(now).alerts += alerts;
   }
 
   /** Brings a payment and what the model says about it together, once. */
-  #join(payment: LivePayment, prediction: Prediction): void {
+  #join(payment: LivePayment, { score, alert, model }: Scored): void {
     if (payment.score !== undefined) return;
-    const { id, score, alert, time, model } = prediction;
-    const { fraud, scenario, amount } = payment;
+    const { fraud, amount, time } = payment;
     payment.score = score;
     payment.alert = alert;
     const scored = { timeSeconds: time, score, alert, fraud, amount };
     this.scores.add({ ...scored, version: model });
-    if (alert === 0) return;
-    for (const sums of [this.totals, this.#day(time)]) {
-      sums.stoppedAmount += fraud * amount;
-    }
-    const known = this.alerts.get(id);
-    if (known) this.alerts.set(id, { ...known, fraud, scenario });
   }
 
-  /** Takes a verdict; the newest of a payment counts. */
-  addVerdict(verdict: Verdict): void {
-    remember(this.verdicts, verdict.transactionId, verdict, VERDICTS_MAX);
-  }
-
-  /** Takes where a card or a terminal is. */
-  addProfile(
+  /** Takes where cards or terminals are. */
+  addProfiles(
     kind: "customer" | "terminal",
-    id: number,
-    x: number,
-    y: number,
+    profiles: readonly ProfilePlace[],
   ): void {
     const places = kind === "customer" ? this.customers : this.terminals;
-    const place = this.#place(places, id);
-    if (place) Object.assign(place, { x, y });
+    for (const { id, x, y } of profiles) {
+      const place = this.#place(places, id);
+      if (place) Object.assign(place, { x, y });
+    }
+  }
+
+  /** Counts the frauds whose labels have become known, for places that are about to be shown. */
+  learnLabels(): void {
+    const knownTo = this.timeSeconds - this.#delaySeconds;
+    const unknown: UnknownFraud[] = [];
+    for (const fraud of this.#unknownFrauds) {
+      if (fraud.time > knownTo) {
+        unknown.push(fraud);
+        continue;
+      }
+      const places = [
+        this.customers.get(fraud.customer),
+        this.terminals.get(fraud.terminal),
+      ];
+      for (const place of places) if (place) place.frauds++;
+    }
+    this.#unknownFrauds = unknown;
   }
 
   /** A payment that was seen lately. */
@@ -251,70 +250,34 @@ export class LiveState {
   /** Sums of the last seconds of the clock, oldest first, up to the one before `now`; seconds without anything are there too. */
   seconds(
     now: number,
-  ): { from: number; payments: number[]; frauds: number[]; alerts: number[] } {
+  ): { from: number; payments: number[]; alerts: number[] } {
     const from = Math.floor(now) - SECONDS_MAX;
     const lists = {
       payments: [] as number[],
-      frauds: [] as number[],
       alerts: [] as number[],
     };
     const known = new Map(this.#seconds.map((second) => [second.at, second]));
     for (let at = from; at < Math.floor(now); at++) {
       const second = known.get(at);
       lists.payments.push(second?.payments ?? 0);
-      lists.frauds.push(second?.frauds ?? 0);
       lists.alerts.push(second?.alerts ?? 0);
     }
     return { from, ...lists };
   }
 
-  /** Sums of the last event days, oldest first. */
-  days(): DayTotals[] {
-    return [...this.#days.values()].sort((a, b) => a.day - b.day);
-  }
-
-  /** How many alerts wait for a verdict, and the money in them. */
-  open(): { alerts: number; amount: number } {
-    const open = { alerts: 0, amount: 0 };
-    for (const { id, amount } of this.alerts.values()) {
-      if (this.verdicts.has(id)) continue;
-      open.alerts++;
-      open.amount += amount;
-    }
-    return open;
-  }
-
   /** Whether a terminal is in fraudsters' hands, as the simulation's labels have it. */
-  isCompromised({ compromisedAt }: Place): boolean {
-    return compromisedAt > this.timeSeconds - COMPROMISED_DAYS * DAY_SECONDS;
-  }
-
-  #day(time: number): DayTotals {
-    const day = Math.floor(time / DAY_SECONDS);
-    const known = this.#days.get(day);
-    if (known) return known;
-    const totals = {
-      day,
-      payments: 0,
-      frauds: 0,
-      alerts: 0,
-      amount: 0,
-      fraudAmount: 0,
-      stoppedAmount: 0,
-    };
-    this.#days.set(day, totals);
-    if (this.#days.size > DAYS_MAX) {
-      // A day that is older than all goes at once; its sums are not shown.
-      this.#days.delete(Math.min(...this.#days.keys()));
-    }
-    return totals;
+  isCompromised(
+    { compromisedAt }: Place,
+    timeSeconds: number = this.timeSeconds,
+  ): boolean {
+    return compromisedAt > timeSeconds - COMPROMISED_DAYS * DAY_SECONDS;
   }
 
   #second(now: number): Second {
     const at = Math.floor(now);
     const last = this.#seconds.at(-1);
     if (last && last.at >= at) return last;
-    const second = { at, payments: 0, frauds: 0, alerts: 0 };
+    const second = { at, payments: 0, alerts: 0 };
     this.#seconds.push(second);
     if (this.#seconds.length > SECONDS_MAX + 1) this.#seconds.shift();
     return second;

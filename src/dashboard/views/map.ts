@@ -2,12 +2,16 @@
 import type { StoredPayment, TimeRange } from "../../store/look_up.ts";
 import { readFingerprint } from "../../simulator/fingerprint.ts";
 import type { Control } from "../../stream/control.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
 import mapJs from "../page/map.js" with { type: "text" };
 import planeJs from "../page/plane.js" with { type: "text" };
 import type { LiveState, Place } from "./live_state.ts";
 import {
+  isTruth,
   NotThereError,
   type PageView,
+  type PastPayment,
+  pastPayment,
   shared,
   storeOf,
   wholeOf,
@@ -23,12 +27,12 @@ export interface PlaceColumns {
   readonly y: readonly number[];
   /** Payments seen. */
   readonly payments: readonly number[];
-  /** Frauds among them. */
+  /** Known frauds among them: the delay of their labels has passed. */
   readonly frauds: readonly number[];
   /** Share of frauds in its longest window; 0 for cards. */
   readonly risk: readonly number[];
-  /** 1 for a terminal that is compromised. */
-  readonly compromised: readonly (0 | 1)[];
+  /** 1 for a terminal that the simulation has compromised; with truth=1 only. */
+  readonly compromised?: readonly (0 | 1)[];
 }
 
 /** All that has a place. */
@@ -49,12 +53,12 @@ export interface PlaceView {
   readonly y: number | null;
   /** Payments seen. */
   readonly payments: number;
-  /** Frauds among them. */
+  /** Known frauds among them: the delay of their labels has passed. */
   readonly frauds: number;
   /** Share of frauds in its longest window; 0 for cards. */
   readonly risk: number;
-  /** Whether it is compromised. */
-  readonly compromised: boolean;
+  /** Whether the simulation has compromised it; with truth=1 only. */
+  readonly compromised?: boolean;
 }
 
 /** The answers of this view, by path. */
@@ -70,14 +74,14 @@ export interface MapAnswers {
     /** Ids of the terminals within it. */
     readonly reach: readonly number[];
     /** Newest first. */
-    readonly payments: readonly StoredPayment[];
+    readonly payments: readonly PastPayment[];
   };
   /** A terminal and its newest payments. */
   readonly "/api/terminals/:id": {
     /** Its place. */
     readonly terminal: PlaceView;
     /** Newest first. */
-    readonly payments: readonly StoredPayment[];
+    readonly payments: readonly PastPayment[];
   };
 }
 
@@ -86,19 +90,28 @@ export const map: PageView = {
   scripts: { "map.js": mapJs, "plane.js": planeJs },
   tab: { name: "map", title: "Map" },
   serve(router, page) {
-    const { state, control } = page;
+    const { state, control, parameters: { features } } = page;
     const { get } = router<MapAnswers>();
-    get("/api/map", shared(() => Promise.resolve(planeOf(state))));
+    const known = shared(() => Promise.resolve(planeOf(state, false)));
+    const all = shared(() => Promise.resolve(planeOf(state, true)));
+    const newest = (payments: readonly StoredPayment[], truth: boolean) => {
+      const knownTo = state.timeSeconds - features.delayDays * DAY_SECONDS;
+      return payments.map((payment) => pastPayment(payment, knownTo, truth));
+    };
+    get("/api/map", (asked) => isTruth(asked) ? all() : known());
     get("/api/cards/:id", async (asked) => {
       const id = wholeOf(asked.part("id"), "the card");
       const card = state.customers.get(id);
       if (!card) throw new NotThereError(`there is no card ${id}`);
       const radius = radiusOf(control);
       return {
-        card: placeOf(state, card),
+        card: placeOf(state, card, isTruth(asked)),
         radius,
         reach: reachOf(state, card, radius),
-        payments: await storeOf(page).ofCustomer(id, NEWEST),
+        payments: newest(
+          await storeOf(page).ofCustomer(id, NEWEST),
+          isTruth(asked),
+        ),
       };
     });
     get("/api/terminals/:id", async (asked) => {
@@ -106,8 +119,11 @@ export const map: PageView = {
       const terminal = state.terminals.get(id);
       if (!terminal) throw new NotThereError(`there is no terminal ${id}`);
       return {
-        terminal: placeOf(state, terminal),
-        payments: await storeOf(page).ofTerminal(id, NEWEST),
+        terminal: placeOf(state, terminal, isTruth(asked)),
+        payments: newest(
+          await storeOf(page).ofTerminal(id, NEWEST),
+          isTruth(asked),
+        ),
       };
     });
   },
@@ -117,7 +133,8 @@ export const map: PageView = {
 const NEWEST: TimeRange = { fromSeconds: 0, toSeconds: 2 ** 31 - 1, limit: 50 };
 
 /** All terminals and cards with their places: columns, which are short. */
-function planeOf(state: LiveState): Plane {
+function planeOf(state: LiveState, truth: boolean): Plane {
+  state.learnLabels();
   const columns = (places: Iterable<Place>): PlaceColumns => {
     const known = [...places].filter(({ x }) => !Number.isNaN(x));
     return {
@@ -127,7 +144,9 @@ function planeOf(state: LiveState): Plane {
       payments: known.map(({ payments }) => payments),
       frauds: known.map(({ frauds }) => frauds),
       risk: known.map(({ risk }) => round(risk)),
-      compromised: known.map((place) => state.isCompromised(place) ? 1 : 0),
+      ...truth && {
+        compromised: known.map((place) => state.isCompromised(place) ? 1 : 0),
+      },
     };
   };
   return {
@@ -137,17 +156,24 @@ function planeOf(state: LiveState): Plane {
 }
 
 /** A place as the page has it. */
-export function placeOf(state: LiveState, place: Place): PlaceView;
+export function placeOf(
+  state: LiveState,
+  place: Place,
+  truth: boolean,
+): PlaceView;
 /** The same of a place that may not be known. */
 export function placeOf(
   state: LiveState,
   place: Place | undefined,
+  truth: boolean,
 ): PlaceView | undefined;
 export function placeOf(
   state: LiveState,
   place: Place | undefined,
+  truth: boolean,
 ): PlaceView | undefined {
   if (!place) return undefined;
+  state.learnLabels();
   const { id, x, y, payments, frauds, risk } = place;
   return {
     id,
@@ -156,7 +182,7 @@ export function placeOf(
     payments,
     frauds,
     risk,
-    compromised: state.isCompromised(place),
+    ...truth && { compromised: state.isCompromised(place) },
   };
 }
 

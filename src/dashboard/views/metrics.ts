@@ -2,14 +2,14 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { StreamStatus } from "../../stream/status.ts";
 import type { LatencySummary } from "../../base/latency.ts";
-import type { LiveTotals } from "./live_state.ts";
+import type { KnownSums } from "../index/alert_index.ts";
 
 /** What is measured, as it stands. */
 export interface Measured {
   /** The stream; undefined before it has been read. */
   readonly status: StreamStatus | undefined;
   /** What the page has read. */
-  readonly totals: LiveTotals;
+  readonly totals: Pick<KnownSums, "scored" | "alerts">;
   /** Alerts that wait for a verdict. */
   readonly openAlerts: number;
   /** From published to stored, where that is measured. */
@@ -80,11 +80,11 @@ export function metricsOf(
   );
   const scored = counter(
     "page_scored_total",
-    "Scored payments that the page has read since it started.",
+    "Scored payments that the page has read.",
   );
   const alerts = counter(
     "page_alerts_total",
-    "Alerts that the page has read since it started.",
+    "Alerts that the page has read.",
   );
   const open = gauge("open_alerts", "Alerts that wait for a verdict.");
   const clients = gauge("page_clients", "Pages that listen.");

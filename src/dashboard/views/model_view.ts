@@ -11,15 +11,18 @@ import {
   rolledBack,
 } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
+import type { Log } from "../../log/log.ts";
 import type { ModelMetric } from "../../store/tables.ts";
+import { parseCommit } from "../../stream/commit.ts";
+import { SINK_TOPIC, WRITER_GROUP } from "../../stream/topics.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DataError } from "../../base/error.ts";
 import modelJs from "../page/model.js" with { type: "text" };
 import registryJs from "../page/registry.js" with { type: "text" };
 import thresholdJs from "../page/threshold.js" with { type: "text" };
-import type { LiveState } from "./live_state.ts";
-import { BODY, type PageView, shared, turns } from "./page_view.ts";
-import { averagePrecision, sumOf } from "./score_counts.ts";
+import { SUM } from "../index/day_sums.ts";
+import { BODY, type Page, type PageView, shared, turns } from "./page_view.ts";
+import { averagePrecision, type ScoredDay, sumOf } from "./score_counts.ts";
 
 /** Labels of the newest days that the curve is made of. */
 const CURVE_DAYS = 28;
@@ -32,6 +35,8 @@ export interface ScoredDayView {
   readonly day: number;
   /** Whether its labels are known to models: it is older than the delay. */
   readonly labelled: boolean;
+  /** Whether all its payments have come and have been scored. */
+  readonly complete: boolean;
   /** Scored payments. */
   readonly payments: number;
   /** Frauds among them. */
@@ -48,8 +53,24 @@ export interface ScoredDayView {
   readonly version: string;
 }
 
+/** Something that happened to the stream, for the axes of event days. */
+export interface ModelEvent {
+  /** Event time in days: 3.5 is noon of day 3. */
+  readonly x: number;
+  /** What it was, by its sign. */
+  readonly sign: "champion" | "threshold" | "restart";
+  /** The same in words. */
+  readonly text: string;
+}
+
 /** What the page shows of the models. */
 export interface ModelView {
+  /** Midnight of day 0, seconds since 1970; undefined before it is known. */
+  readonly startSeconds: number | undefined;
+  /** Days from a payment until its label is known. */
+  readonly delayDays: number;
+  /** Champions, thresholds and the last restart. */
+  readonly events: readonly ModelEvent[];
   /** The days, oldest first. */
   readonly days: readonly ScoredDayView[];
   /** Bins over the newest labelled days, and how many days these are. */
@@ -101,19 +122,18 @@ export const model: PageView = {
   },
   tab: { name: "model", title: "Model" },
   serve(router, page) {
-    const { state, models, control, parameters: { features } } = page;
+    const { state, models, control } = page;
     const { get, post } = router<ModelAnswers>();
     const inTurn = turns();
     const folder = () => {
       if (models !== undefined) return models;
       throw new DataError("the scorer has no registry of models to change");
     };
+    const restart = restartOf(page.log);
     const view = shared(async () => {
       const metrics = await page.metrics();
       await control.refresh();
-      const { delayDays } = features;
-      const threshold = control.alertThreshold;
-      return modelViewOf(state, { delayDays, models, metrics, threshold });
+      return modelViewOf(page, metrics, await restart);
     });
     get("/api/model", view);
     post("/api/model/threshold", async (asked) => {
@@ -123,7 +143,7 @@ export const model: PageView = {
         threshold >= 0 && threshold <= 1,
         "the threshold must be a number from 0 to 1",
       );
-      await inTurn(() => control.applyThreshold(threshold));
+      await inTurn(() => control.applyThreshold(threshold, state.timeSeconds));
       return { threshold };
     });
     post("/api/model/promote", async (asked) => {
@@ -141,55 +161,111 @@ export const model: PageView = {
 
 /** The view at this moment. */
 function modelViewOf(
-  state: LiveState,
-  { delayDays, models, metrics, threshold }: {
-    /** Days until a label is known. */
-    readonly delayDays: number;
-    /** The registry's folder, if there is one. */
-    readonly models: string | undefined;
-    /** What the trainer has stored. */
-    readonly metrics: readonly ModelMetric[];
-    /** The threshold that was applied. */
-    readonly threshold: number | undefined;
-  },
+  { state, index, models, control, parameters }: Page,
+  metrics: readonly ModelMetric[],
+  restart: ModelEvent | undefined,
 ): ModelView {
+  const { delayDays } = parameters.features;
   const today = Math.floor(state.timeSeconds / DAY_SECONDS);
   const days = state.scores.days();
   const isLabelled = ({ day }: { day: number }) => day < today - delayDays;
   const curveDays = days.filter(isLabelled).slice(-CURVE_DAYS);
   const curve = sumOf(curveDays);
+  const registry = registryOf(models);
+  const ended = control.end(SINK_TOPIC) !== undefined;
+  const scored = days.map((day): ScoredDayView => {
+    const view = scoredDayOf(day, isLabelled(day));
+    const all = index.sums.days.get(day.day)?.[SUM.payments] ?? 0;
+    const complete = view.payments >= all && (ended || day.day < today);
+    return { ...view, complete };
+  });
   return {
-    days: days.map((scored) => {
-      const payments = sum(scored.payments);
-      const frauds = sum(scored.frauds);
-      const weighted = scored.payments.map((n, bin) =>
-        n * (bin + 0.5) / scored.payments.length
-      );
-      const [version] = [...scored.versions].reduce((most, next) =>
-        next[1] > most[1] ? next : most
-      );
-      return {
-        day: scored.day,
-        labelled: isLabelled(scored),
-        payments,
-        frauds,
-        alerts: scored.alerts,
-        hits: scored.hits,
-        averagePrecision: frauds === 0 ? null : averagePrecision(scored),
-        meanScore: sum(weighted) / payments,
-        version,
-      };
-    }),
+    startSeconds: control.origin?.startSeconds ?? parameters.startSeconds,
+    delayDays,
+    events: [
+      ...registry ? promotionsOf(registry) : versionsOf(scored),
+      ...control.thresholdChanges.map(({ value, timeSeconds }): ModelEvent => {
+        const text = `Alerts from a score of ${value} on`;
+        return { x: timeSeconds / DAY_SECONDS, sign: "threshold", text };
+      }),
+      ...restart ? [restart] : [],
+    ],
+    days: scored,
     curve: {
       days: curveDays.length,
       payments: [...curve.payments],
       frauds: [...curve.frauds],
       fraudAmount: [...curve.fraudAmount],
     },
-    registry: registryOf(models),
+    registry,
     drift: driftOf(metrics),
-    threshold,
+    threshold: control.alertThreshold,
   };
+}
+
+function scoredDayOf(
+  scored: ScoredDay,
+  labelled: boolean,
+): Omit<ScoredDayView, "complete"> {
+  const payments = sum(scored.payments);
+  const frauds = sum(scored.frauds);
+  const weighted = scored.payments.map((n, bin) =>
+    n * (bin + 0.5) / scored.payments.length
+  );
+  const [version] = [...scored.versions].reduce((most, next) =>
+    next[1] > most[1] ? next : most
+  );
+  return {
+    day: scored.day,
+    labelled,
+    payments,
+    frauds,
+    alerts: scored.alerts,
+    hits: scored.hits,
+    averagePrecision: frauds === 0 ? null : averagePrecision(scored),
+    meanScore: sum(weighted) / payments,
+    version,
+  };
+}
+
+/** The changes of the champion that a registry knows. */
+function promotionsOf({ history }: Registry): ModelEvent[] {
+  return history.filter(({ champion }, at) => {
+    return at > 0 && champion !== history[at - 1].champion;
+  }).map(({ day, champion, action }) => {
+    return {
+      x: day,
+      sign: "champion",
+      text: `Champion ${champion}: ${action}`,
+    };
+  });
+}
+
+/** The same without a registry: the days from which on another version scored most payments. */
+function versionsOf(days: readonly ScoredDayView[]): ModelEvent[] {
+  return days.filter(({ version }, at) => {
+    return at > 0 && version !== days[at - 1].version;
+  }).map(({ day, version }) => {
+    return { x: day, sign: "champion", text: `Version ${version} scores` };
+  });
+}
+
+/**
+ * The event time from which this process goes on with the stream, as the
+ * writer had committed when it started; undefined for a new stream. No record
+ * says when earlier processes started.
+ */
+async function restartOf(log: Log): Promise<ModelEvent | undefined> {
+  try {
+    const commits = await log.committed(WRITER_GROUP, SINK_TOPIC);
+    const progress = commits.map((commit) => parseCommit(commit).progress);
+    const seconds = Math.max(0, ...progress.filter(Number.isFinite));
+    if (seconds === 0) return undefined;
+    return { x: seconds / DAY_SECONDS, sign: "restart", text: "Restart" };
+  } catch {
+    // A mark that is missing must not keep the view from opening.
+    return undefined;
+  }
 }
 
 const PSI = "psi:";

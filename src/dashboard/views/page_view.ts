@@ -8,10 +8,13 @@ import { CheckedJson } from "../../base/checked_json.ts";
 import { DataError } from "../../base/error.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
-import type { LookUp } from "../../store/look_up.ts";
+import type { LookUp, StoredPayment } from "../../store/look_up.ts";
 import type { ModelMetric } from "../../store/tables.ts";
 import type { Control, StreamParameters } from "../../stream/control.ts";
 import type { LiveReader } from "../server/live_reader.ts";
+import type { AlertIndex } from "../index/alert_index.ts";
+import type { UsualOf } from "./alert_reasons.ts";
+import type { CaseWriter } from "./case_writer.ts";
 import type { LiveState } from "./live_state.ts";
 
 /** A view: its scripts and its routes. */
@@ -41,8 +44,14 @@ export interface Page {
   readonly parameters: StreamParameters;
   /** Follows the topics of the stream. */
   readonly reader: LiveReader;
-  /** The state that the reader keeps. */
+  /** The newest part of the stream, which the reader keeps. */
   readonly state: LiveState;
+  /** Alerts, cases and sums, which the reader keeps. */
+  readonly index: AlertIndex;
+  /** Writes what people do with cases. */
+  readonly cases: CaseWriter;
+  /** What is usual for a model's inputs. */
+  readonly usualOf: UsualOf;
   /** The store; undefined as long as it cannot be reached. */
   readonly lookUp: () => LookUp | undefined;
   /** From published to stored, where that is measured. */
@@ -82,12 +91,59 @@ export class NotThereError extends Error {
   override readonly name = "NotThereError";
 }
 
+/** A payment of the past, with what was known of it at some time. */
+export interface PastPayment extends Omit<StoredPayment, "fraud" | "scenario"> {
+  /** Whether its label was known at that time: the delay had passed. */
+  readonly known: boolean;
+  /** TX_FRAUD; undefined where it was not known, unless truth=1. */
+  readonly fraud?: 0 | 1;
+  /** TX_FRAUD_SCENARIO; with truth=1 only. */
+  readonly scenario?: number;
+}
+
+/** A stored payment with its label if that was known: its time is at most `knownTo`, in TX_TIME_SECONDS. */
+export function pastPayment(
+  { fraud, scenario, ...payment }: StoredPayment,
+  knownTo: number,
+  truth: boolean,
+): PastPayment {
+  const known = payment.timeSeconds <= knownTo;
+  const label = fraud === 1 ? 1 : 0;
+  if (truth) return { ...payment, known, fraud: label, scenario };
+  return known ? { ...payment, known, fraud: label } : { ...payment, known };
+}
+
+/** What GET /api/session says of the page's session. */
+export interface SessionView {
+  /** What every write must carry, in the header x-fraudstream-key. */
+  readonly key: string;
+  /** The name of the token that was entered; undefined where it has none. */
+  readonly who?: string;
+}
+
+/** A request that does not fit how things stand any more: status 409, with what they are now. */
+export class ConflictError extends Error {
+  /** The class's name, for messages. */
+  override readonly name = "ConflictError";
+
+  /** `now` is added to the answer. */
+  constructor(
+    message: string,
+    /** How things stand. */
+    readonly now: Readonly<Record<string, number>>,
+  ) {
+    super(message);
+  }
+}
+
 /** The request that a route answers. */
 export interface Question {
   /** The part of the path that stands for `:name`. */
   part(name: string): string;
   /** The query parameters. */
   query(): Readonly<Record<string, string>>;
+  /** Whose token the visitor has; undefined where that has no name. */
+  readonly who: string | undefined;
   /** The JSON object in the body. Throws DataError for anything else. */
   body(): Promise<Readonly<Record<string, unknown>>>;
 }
@@ -121,6 +177,11 @@ export function wholeOf(text: string | undefined, what: string): number {
   const value = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
   if (Number.isSafeInteger(value)) return value;
   throw new DataError(`${what} must be a whole number`);
+}
+
+/** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */
+export function isTruth(asked: Question): boolean {
+  return asked.query().truth === "1";
 }
 
 /** Runs changes of the log one after the other, because a new producer fences the one before. */

@@ -1,36 +1,44 @@
 /**
- * The records that the page reads besides payments and verdicts: predictions
- * and profiles. What is neither is skipped: other programs may write to the
- * topics too.
+ * The records that the page reads, decoded once for the index and for the live
+ * state: payments with features and predictions as rows of cells, profiles as
+ * places. Records that are none are skipped, for other programs may write to
+ * the topics too.
  */
-import { DatetimeFormatter } from "../../payment/calendar.ts";
+import { FeatureJsonReader } from "../../features/feature_row.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
+import {
+  type RecordBatch,
+  valueEnd,
+  valueStart,
+} from "../../log/record_batch.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import { TRANSACTION_ID_MAX } from "../../payment/payment.ts";
 import { parseObject } from "../../payment/payment_json.ts";
-import { emptyPredictions, PREDICTION_CELL } from "../../payment/prediction.ts";
+import {
+  emptyPredictions,
+  type PredictionRows,
+} from "../../payment/prediction.ts";
 import { PredictionJsonReader } from "../../payment/prediction_json.ts";
 
-/** What a model says about a payment. */
-export interface Prediction {
-  /** TRANSACTION_ID. */
-  readonly id: number;
-  /** TX_DATETIME. */
-  readonly datetime: string;
-  /** CUSTOMER_ID. */
-  readonly customer: number;
-  /** TERMINAL_ID. */
-  readonly terminal: number;
-  /** TX_AMOUNT. */
-  readonly amount: number;
-  /** TX_TIME_SECONDS. */
-  readonly time: number;
-  /** How suspicious it is, 0 to 1. */
-  readonly score: number;
-  /** Whether an alert was raised. */
-  readonly alert: 0 | 1;
-  /** Version of the model. */
-  readonly model: string;
-  /** What pushed the score most, by input; empty where that was not computed. */
-  readonly contributions: Readonly<Record<string, number>>;
+/** Payments with their features, side by side. */
+export interface PaymentRows {
+  /** The cells, `width` for each row. */
+  readonly cells: Float64Array;
+  /** Cells of a row. */
+  readonly width: number;
+  /** Number of rows. */
+  readonly count: number;
+  /** Offset of each row's record. */
+  readonly offsets: Float64Array;
+}
+
+/** Predictions side by side, with the offset of each one's record. */
+export interface PredictionBatch extends PredictionRows {
+  /** Offset of each row's record. */
+  readonly offsets: Float64Array;
 }
 
 /** A card's or a terminal's place. */
@@ -43,47 +51,81 @@ export interface ProfilePlace {
   readonly y: number;
 }
 
-/** Reads predictions for the page, by the rules of the prediction writer. */
-export class PredictionReader {
-  readonly #reader = new PredictionJsonReader();
-  readonly #rows = emptyPredictions(1);
-  readonly #datetime = new DatetimeFormatter();
+/** Decodes batches by the rules of the writers of the store. */
+export class RecordDecoder {
+  readonly #payments: FeatureJsonReader;
+  readonly #width: number;
+  readonly #predictions = new PredictionJsonReader();
 
-  /** The prediction in bytes `from` to `to` of a record; undefined if it is none. */
-  read(bytes: Uint8Array, from: number, to: number): Prediction | undefined {
-    const { cells, versions, contributions } = this.#rows;
-    if (this.#reader.read(bytes, from, to, this.#rows, 0)) return undefined;
-    const why = contributions[0];
-    return {
-      id: cells[PREDICTION_CELL.id],
-      datetime: this.#datetime.format(cells[PREDICTION_CELL.datetime]),
-      customer: cells[PREDICTION_CELL.customer],
-      terminal: cells[PREDICTION_CELL.terminal],
-      amount: cells[PREDICTION_CELL.amount],
-      time: cells[PREDICTION_CELL.time],
-      score: cells[PREDICTION_CELL.score],
-      alert: cells[PREDICTION_CELL.alert] === 1 ? 1 : 0,
-      model: versions[0],
-      contributions: why === null ? {} : JSON.parse(why),
-    };
+  /** Decodes payments with these features. */
+  constructor(features: FeatureParameters) {
+    this.#payments = new FeatureJsonReader(features);
+    this.#width = PAYMENT_CELLS + featureCount(features);
+  }
+
+  /** The payments of a batch; `startSeconds` is midnight of the first day where it is known. */
+  payments(batch: RecordBatch, startSeconds: number | undefined): PaymentRows {
+    const width = this.#width;
+    const cells = new Float64Array(batch.count * width);
+    const offsets = new Float64Array(batch.count);
+    let count = 0;
+    for (let i = 0; i < batch.count; i++) {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const at = count * width;
+      const reader = this.#payments;
+      // The writer makes dead letters of what cannot be read.
+      if (reader.read(batch.bytes, from, to, startSeconds, cells, at)) continue;
+      offsets[count++] = batch.offsets[i];
+    }
+    return { cells, width, count, offsets };
+  }
+
+  /** The predictions of a batch. */
+  predictions(batch: RecordBatch): PredictionBatch {
+    const rows = emptyPredictions(batch.count);
+    const offsets = new Float64Array(batch.count);
+    for (let i = 0; i < batch.count; i++) {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const { count } = rows;
+      if (this.#predictions.read(batch.bytes, from, to, rows, count)) continue;
+      offsets[count] = batch.offsets[i];
+      rows.count++;
+    }
+    return { ...rows, offsets };
   }
 }
 
-/** The place in the profile in bytes `from` to `to` of a record, whatever else it says; undefined if it is none. */
-export function parsePlace(
+/** The first of some rows whose record is not before an offset. */
+export function firstFrom(
+  { offsets, count }: {
+    readonly offsets: Float64Array;
+    readonly count: number;
+  },
+  offset: number,
+): number {
+  let first = 0;
+  while (first < count && offsets[first] < offset) first++;
+  return first;
+}
+
+/** The places in a batch of profiles, whatever else these say. */
+export function placesOf(
   kind: "CUSTOMER" | "TERMINAL",
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): ProfilePlace | undefined {
-  const { object } = parseObject(bytes, from, to);
-  if (!object) return undefined;
-  const id = object[`${kind}_ID`];
-  const x = object[`X_${kind}_ID`];
-  const y = object[`Y_${kind}_ID`];
-  const isId = typeof id === "number" && Number.isInteger(id) && id >= 0 &&
-    id <= TRANSACTION_ID_MAX;
-  return isId && isFinite(x) && isFinite(y) ? { id, x, y } : undefined;
+  batch: RecordBatch,
+): ProfilePlace[] {
+  const places: ProfilePlace[] = [];
+  for (let i = 0; i < batch.count; i++) {
+    const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+    const { object } = parseObject(batch.bytes, from, to);
+    if (!object) continue;
+    const id = object[`${kind}_ID`];
+    const x = object[`X_${kind}_ID`];
+    const y = object[`Y_${kind}_ID`];
+    const isId = typeof id === "number" && Number.isInteger(id) && id >= 0 &&
+      id <= TRANSACTION_ID_MAX;
+    if (isId && isFinite(x) && isFinite(y)) places.push({ id, x, y });
+  }
+  return places;
 }
 
 function isFinite(value: unknown): value is number {

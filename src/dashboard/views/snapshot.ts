@@ -1,13 +1,11 @@
 /** What every open page gets some times per second: the whole newest state. */
 import type { StreamStatus } from "../../stream/status.ts";
 import type { LatencySummary } from "../../base/latency.ts";
-import {
-  datetimeOf,
-  type DayTotals,
-  type LivePayment,
-  type LiveState,
-  type LiveTotals,
-} from "./live_state.ts";
+import { formatDate } from "../../payment/calendar.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { AlertIndex, KnownSums } from "../index/alert_index.ts";
+import { SUM } from "../index/day_sums.ts";
+import { datetimeOf, type LiveState } from "./live_state.ts";
 
 /** How far one stage is. */
 export interface StageView {
@@ -23,6 +21,85 @@ export interface StageView {
   readonly duplicates: number;
 }
 
+/** Sums of payments, with what is known of them at the stream's event time. */
+export interface KnownTotals {
+  /** Payments. */
+  readonly payments: number;
+  /** Money in them. */
+  readonly amount: number;
+  /** Alerts among them. */
+  readonly alerts: number;
+  /** Frauds whose label is known: the delay has passed. */
+  readonly frauds: number;
+  /** Money in those frauds. */
+  readonly fraudAmount: number;
+  /** Money in the alerts that are known to be frauds: by an analyst's verdict or, without one, by a label whose delay has passed. */
+  readonly stoppedAmount: number;
+}
+
+/** The same sums with all labels, whether they are known or not. */
+export interface TrueTotals {
+  /** Frauds. */
+  readonly frauds: number;
+  /** Money in them. */
+  readonly fraudAmount: number;
+  /** Money in the frauds among the alerts. */
+  readonly stoppedAmount: number;
+}
+
+/** Sums of one event day. */
+export interface KnownDay extends KnownTotals {
+  /** TX_TIME_DAYS. */
+  readonly day: number;
+  /** The date, YYYY-MM-DD; undefined before the first day is known. */
+  readonly date: string | undefined;
+  /** Scored payments. */
+  readonly scored: number;
+  /** Whether the labels of all its payments are known. */
+  readonly labelled: boolean;
+}
+
+/** Why numbers are not those of this moment yet. */
+export interface Reading {
+  /** The page reads what is in the log already, or the scorer scores payments that were there before it. */
+  readonly what: "history" | "scoring";
+  /** How much of it is done, 0 to 1. */
+  readonly share: number;
+}
+
+/** A payment of the live stream; its label is not known yet. */
+export interface RecentPayment {
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  /** TX_DATETIME. */
+  readonly datetime: string;
+  /** CUSTOMER_ID. */
+  readonly customer: number;
+  /** TERMINAL_ID. */
+  readonly terminal: number;
+  /** TX_AMOUNT. */
+  readonly amount: number;
+  /** TX_TIME_SECONDS. */
+  readonly time: number;
+  /** How suspicious the model finds it, 0 to 1, once scored. */
+  readonly score?: number;
+  /** Whether the model raised an alert, once scored. */
+  readonly alert?: 0 | 1;
+}
+
+/** What only the simulation knows. */
+export interface Truth {
+  /** Sums over everything. */
+  readonly totals: TrueTotals;
+  /** Sums of the same days. */
+  readonly days: readonly TrueTotals[];
+  /** TX_FRAUD and TX_FRAUD_SCENARIO of the same newest payments. */
+  readonly recent: readonly {
+    readonly fraud: 0 | 1;
+    readonly scenario: number;
+  }[];
+}
+
 /** The state of the page. */
 export interface Snapshot {
   /** Which start of the server this is: another one means a restart. */
@@ -31,8 +108,8 @@ export interface Snapshot {
   readonly at: number;
   /** Why it is not up to date; undefined if it is. */
   readonly problem: string | undefined;
-  /** Whether the page's history has been read. */
-  readonly caughtUp: boolean;
+  /** Why its sums are not those of this moment yet: then it shows no rates and none of the sums; undefined if they are. */
+  readonly reading: Reading | undefined;
   /** Payments published. */
   readonly produced: number;
   /** Whether that was all. */
@@ -41,8 +118,6 @@ export interface Snapshot {
   readonly processed: number;
   /** Payments stored. */
   readonly stored: number;
-  /** Frauds among them. */
-  readonly frauds: number;
   /** Records that could not be taken. */
   readonly deadLetters: number;
   /** Event time that has left the processor. */
@@ -51,43 +126,66 @@ export interface Snapshot {
   readonly stages: readonly StageView[];
   /** From published to stored, where that is measured. */
   readonly latency: LatencySummary | undefined;
-  /** Sums of what the page has read. */
-  readonly totals: LiveTotals;
-  /** Alerts that wait, and the money in them. */
+  /** Sums over everything. */
+  readonly totals: KnownTotals & {
+    /** Scored payments. */
+    readonly scored: number;
+  };
+  /** Alerts that wait, and the money in them: the money at risk. */
   readonly open: { readonly alerts: number; readonly amount: number };
-  /** Sums by second of the clock. */
-  readonly seconds: ReturnType<LiveState["seconds"]>;
-  /** Sums by event day. */
-  readonly days: readonly DayTotals[];
+  /** Sums by second of the clock, oldest first. */
+  readonly seconds: {
+    /** The first second, seconds since 1970. */
+    readonly from: number;
+    /** Payments in each. */
+    readonly payments: readonly number[];
+    /** Alerts in each. */
+    readonly alerts: readonly number[];
+  };
+  /** Midnight of day 0, seconds since 1970; undefined before it is known. */
+  readonly startSeconds: number | undefined;
+  /** Sums of the newest event days, oldest first. */
+  readonly days: readonly KnownDay[];
   /** The newest payments, newest first. */
-  readonly recent: readonly LivePayment[];
+  readonly recent: readonly RecentPayment[];
+  /** What only the simulation knows, for the switch that shows it. */
+  readonly truth: Truth;
 }
+
+/** Event days of a snapshot. */
+const DAYS_MAX = 60;
 
 /** The state at this moment. */
 export function snapshotOf(source: {
   readonly server: string;
   readonly state: LiveState;
+  readonly index: AlertIndex;
   readonly status: StreamStatus | undefined;
+  readonly startSeconds: number | undefined;
   readonly latency: LatencySummary | undefined;
   readonly problem: string | undefined;
-  readonly caughtUp: boolean;
+  readonly reading: Reading | undefined;
 }): Snapshot {
-  const { server, state, status, latency, problem, caughtUp } = source;
+  const { server, state, index, status, latency, problem, reading } = source;
+  const { startSeconds } = source;
   const at = Date.now();
+  const recent = state.recent();
+  const { total, days } = index.sums;
+  const newest = [...days.keys()].sort((a, b) => a - b).slice(-DAYS_MAX);
+  const snoozed = index.queries.snoozed();
   return {
     server,
     at,
     problem,
-    caughtUp,
+    reading,
     produced: status?.produced ?? 0,
     complete: status?.complete ?? false,
     processed: status?.stages[1].counters.emitted ?? 0,
     stored: status?.stages[2].counters.emitted ?? 0,
-    frauds: status?.stages[2].counters.frauds ?? 0,
     deadLetters: status?.deadLetters ?? 0,
     eventTime: datetimeOf(
-      status?.startSeconds,
-      Math.max(state.timeSeconds, status?.stages[2].progress ?? 0),
+      startSeconds,
+      Math.max(index.timeSeconds, status?.stages[2].progress ?? 0),
     ),
     stages: (status?.stages ?? []).map(({ name, lag, counters }) => ({
       name,
@@ -97,10 +195,56 @@ export function snapshotOf(source: {
       duplicates: counters.duplicates,
     })),
     latency,
-    totals: state.totals,
-    open: state.open(),
+    totals: knownTotals(index.known()),
+    open: {
+      alerts: total[SUM.undecided] - snoozed.alerts,
+      amount: (total[SUM.undecidedCents] - snoozed.cents) / 100,
+    },
     seconds: state.seconds(at / 1000),
-    days: state.days(),
-    recent: state.recent(),
+    startSeconds,
+    days: newest.map((day) => {
+      const known = index.knownOfDay(day);
+      const { labelled } = known;
+      return {
+        ...knownTotals(known),
+        day,
+        date: startSeconds === undefined
+          ? undefined
+          : formatDate(startSeconds + day * DAY_SECONDS),
+        labelled,
+      };
+    }),
+    recent: recent.map(({ fraud: _, scenario: __, ...payment }) => payment),
+    truth: {
+      totals: trueTotals(total),
+      days: newest.map((day) => trueTotals(days.get(day) ?? [])),
+      recent: recent.map(({ fraud, scenario }) => ({
+        fraud: fraud === 1 ? 1 : 0,
+        scenario,
+      })),
+    },
+  };
+}
+
+function knownTotals(
+  known: KnownSums,
+): KnownTotals & { readonly scored: number } {
+  const { payments, scored, alerts, frauds } = known;
+  return {
+    payments,
+    scored,
+    alerts,
+    frauds,
+    amount: known.cents / 100,
+    fraudAmount: known.fraudCents / 100,
+    stoppedAmount: known.stoppedCents / 100,
+  };
+}
+
+function trueTotals(sums: ArrayLike<number>): TrueTotals {
+  return {
+    frauds: sums[SUM.frauds],
+    fraudAmount: sums[SUM.fraudCents] / 100,
+    stoppedAmount: sums[SUM.alertedFraudCents] / 100,
   };
 }

@@ -9,7 +9,7 @@ import { decisionTree } from "./decision_tree.ts";
 import { gradientBoosting } from "./gradient_boosting.ts";
 import { logisticRegression } from "./logistic_regression.ts";
 import type { Examples, ModelBody, Scorer } from "./model.ts";
-import type { ModelKind, Settings } from "./model_kind.ts";
+import type { ModelKind, Setting, Settings } from "./model_kind.ts";
 import { randomForest } from "./random_forest.ts";
 
 /** All kinds, in the order of messages and tables. */
@@ -53,19 +53,28 @@ export function completeSettings(
           Object.keys(settings).join(", "),
       );
     }
-    const { whole, min, max, open } = settings[name];
-    const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
-    if (!fits || value < min || value > max || open && value === min) {
-      throw new ConfigError(
-        `${name} is ${value}, but must be ${whole ? "a whole" : "a"} number ` +
-          `${open ? "above" : "from"} ${min} ${open ? "up to" : "to"} ${max}`,
-      );
+    const wanted = settingDefect(settings[name], value);
+    if (wanted !== undefined) {
+      throw new ConfigError(`${name} must be ${wanted}, not ${value}`);
     }
   }
   const initial = Object.entries(settings).map(([name, setting]) => {
     return [name, setting.initial];
   });
   return { ...Object.fromEntries(initial), ...given };
+}
+
+/** What a value of a setting must be, for messages; undefined if it is that. */
+export function settingDefect(
+  { whole, min, max, open }: Setting,
+  value: number,
+): string | undefined {
+  const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
+  if (fits && value <= max && (open ? value > min : value >= min)) {
+    return undefined;
+  }
+  return `${whole ? "a whole" : "a"} number ` +
+    `${open ? "above" : "from"} ${min} ${open ? "up to" : "to"} ${max}`;
 }
 
 /**
@@ -82,7 +91,7 @@ export function fitModel(
   return { kind, ...kindOf(kind).fit(examples, settings) };
 }
 
-/** Reads the body of a model of `kind` over so many inputs. Throws the file's error. */
+/** Reads the body of a model of `kind` over this many inputs. Throws the file's error. */
 export function readBody(
   file: CheckedJson,
   value: unknown,
@@ -96,8 +105,8 @@ export function readBody(
 
 /**
  * A scorer of `body` for rows of `inputs`. Throws ModelError if the body is
- * broken or not one for so many inputs; so does the scorer if a value is NaN or
- * infinite.
+ * broken or not one for this many inputs; so does the scorer if a value is NaN
+ * or infinite.
  */
 export function scorerOf(body: ModelBody, inputs: readonly string[]): Scorer {
   return kindOf(body.kind).scorer(body, inputs);

@@ -2,9 +2,9 @@
  * How the embedded log keeps a batch of records in one blob: count, form,
  * length and checksum, then event times, lengths and bytes, deflated when that
  * can pay. JSON records with the same keys shrink to about a seventh, in less
- * time than it takes to write them whole. The checksum covers the blob and the
- * place that it was written for, so that neither a flipped bit nor a row that
- * has moved goes unnoticed.
+ * time than it takes to write them uncompressed. The checksum covers the blob
+ * and the place that it was written for, so that neither a flipped bit nor a
+ * row that has moved goes unnoticed.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { crc32c } from "../../base/crc32c.ts";
@@ -15,13 +15,13 @@ const HEADER_UNCHECKED = 12;
 /** The forms of the first version of the log, which had no checksum. */
 const PLAIN_UNCHECKED = 0;
 const DEFLATED_UNCHECKED = 1;
-/** Many bits away from those and each other: no few flipped bits make one of another. */
+/** They differ in many bits, so that a few flipped bits do not turn one form into another. */
 const PLAIN = 0xa5a5;
 const DEFLATED = 0x5a5a;
 const DEFLATE_MIN = 512;
 /** Longer payloads are never written; a header that says so is damaged. */
 const PAYLOAD_MAX = 1 << 28;
-/** One piece of output is enough for almost any batch: pieces are copied. */
+/** Large enough for almost any batch in one piece: several pieces are copied. */
 const DEFLATE_OPTIONS = { level: 1, memLevel: 9, chunkSize: 1 << 18 };
 const NO_BYTES = new Uint8Array(0);
 
@@ -39,7 +39,7 @@ export interface BatchPlace {
   readonly key: Uint8Array | null;
 }
 
-/** A blob that is to be sealed for the place where it goes. */
+/** A blob to be sealed for its place. */
 export interface EncodedBatch {
   /** Number of records. */
   readonly count: number;
@@ -203,7 +203,7 @@ function inflated(
   expected: number,
 ): Uint8Array | undefined {
   try {
-    // With room for all of it at once nothing is copied.
+    // With room for all of it, nothing is copied.
     const options = {
       chunkSize: expected + 64,
       maxOutputLength: expected + 64,
@@ -211,7 +211,7 @@ function inflated(
     const { buffer, byteOffset, length } = inflateRawSync(body, options);
     return new Uint8Array(buffer, byteOffset, length); // a Buffer's slice() is a view
   } catch {
-    return undefined; // the caller says which batch is damaged
+    return undefined; // the caller names the damaged batch
   }
 }
 

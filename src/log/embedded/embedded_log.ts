@@ -1,8 +1,8 @@
 /**
  * The log in a folder: one SQLite file in WAL mode that several processes may
- * use at once. A batch of records is one blob; a step of the atomic kind is
- * one transaction. A group's work is done by one process at a time, which the
- * roles' locks see to; a commit compares the offset with the one it read.
+ * use at once. A batch of records is one blob; a step of the atomic kind is one
+ * transaction. The roles' locks make sure that one process at a time works for
+ * a group; a commit compares the offset with the one it read.
  */
 import type { StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
@@ -47,7 +47,7 @@ export interface EmbeddedLogOptions {
   readonly durable: boolean;
   /** Ends the waiting for a lock, with the signal's reason as the error. */
   readonly signal?: AbortSignal | undefined;
-  /** Gets reports of a lock that is waited for long. */
+  /** Gets reports of a long wait for a lock. */
   readonly report?: LogReport | undefined;
   /** How long that is, milliseconds; 30 s by default. */
   readonly waitingAfterMs?: number;
@@ -139,7 +139,7 @@ export class EmbeddedLog implements Log {
     }
   }
 
-  /** See Log; nobody can add any here. */
+  /** See Log; no other program can add partitions here. */
   checkPartitions(): Promise<void> {
     return Promise.resolve();
   }
@@ -177,9 +177,9 @@ export class EmbeddedLog implements Log {
   }
 
   /**
-   * See Log; hands out whole stored batches, so the last may go beyond the
-   * limit. A compacted topic, whose offsets have gaps, is checked as a whole
-   * when it is read from its beginning.
+   * See Log; returns whole stored batches, so the last may exceed the limit. A
+   * compacted topic, whose offsets have gaps, is checked as a whole when it is
+   * read from its beginning.
    */
   async read(
     topic: string,
@@ -232,7 +232,7 @@ export class EmbeddedLog implements Log {
     return Promise.resolve(0);
   }
 
-  /** See Log; whole stored batches go, and the last one stays so that offsets go on from it. */
+  /** See Log; removes whole stored batches, and keeps the last one, so that offsets continue from it. */
   async trim(topic: string, partition: number, before: number): Promise<void> {
     const found = await this.#topic(topic);
     await this.#write(() => {
@@ -262,7 +262,7 @@ export class EmbeddedLog implements Log {
     };
   }
 
-  /** Runs `body`, which must not write, while nobody can append or commit. */
+  /** Runs `body`, which must not write, while no process can append or commit. */
   async standing<T>(body: () => T): Promise<T> {
     return await this.#sqlite.transaction(body);
   }
@@ -389,7 +389,7 @@ export class EmbeddedLog implements Log {
     this.#toldNews = this.#news;
   }
 
-  /** Waits until #look() gives another number than `seen`, or the timeout. */
+  /** Waits until #look() returns another number than `seen`, or the timeout. */
   async #changedSince(
     seen: number,
     timeoutMs: number,
@@ -418,7 +418,7 @@ export class EmbeddedLog implements Log {
 
   async #write(body: () => void, doing: string): Promise<void> {
     await this.#sqlite.transaction(() => this.#tables.changing(body), doing);
-    this.#news++; // the file's version tells of other connections only
+    this.#news++; // the file's version counts other connections only
   }
 
   /** Deflating takes longest, so it is done before the lock is taken. */

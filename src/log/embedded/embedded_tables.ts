@@ -3,8 +3,8 @@
  * carries a checksum of itself and its place. A partition's state says where
  * its records begin and end, and sums up its batches; the total sums up all
  * rows but the batches. So a row that was changed, lost, doubled or is older
- * than the rest is noticed when it is read. All methods belong into a
- * transaction of the caller's.
+ * than the rest is noticed when it is read. All methods must run in a
+ * transaction of the caller.
  */
 import { Buffer } from "node:buffer";
 import type { DatabaseSync } from "node:sqlite";
@@ -94,7 +94,7 @@ export interface Topic {
   readonly spec: TopicSpec;
 }
 
-/** Where a partition stands, and what its batches come to. */
+/** The offsets of a partition, and the sums over its batches. */
 export interface PartitionState {
   /** Offset of the first record that has not been trimmed. */
   readonly start: number;
@@ -159,7 +159,7 @@ function stateValues(
 export class LogTables {
   readonly #path: string;
   readonly #statements: ReturnType<typeof prepareStatements>;
-  /** What the changes that are being made add to the total. */
+  /** What the present changes add to the total. */
   #change = { count: 0, checks: 0 };
 
   /** Over a connection to the file at `path`, which has the tables. */
@@ -215,7 +215,7 @@ export class LogTables {
     });
   }
 
-  /** Makes a topic, which is not there. */
+  /** Creates a topic, which must not exist. */
   addTopic({ name, partitions, compacted }: TopicSpec): void {
     const { addTopic, lastTopic } = this.#statements;
     const id = Number(lastTopic.get()?.id ?? 0) + 1;
@@ -236,7 +236,7 @@ export class LogTables {
     }
   }
 
-  /** Where a partition stands; throws LogError if its last batch is not there. */
+  /** The state of a partition; throws LogError if its last batch is missing. */
   state(topic: Topic, partition: number): PartitionState {
     const state = this.#state(topic, partition);
     const last = this.#statements.end.get(topic.id, partition);
@@ -442,7 +442,7 @@ export class LogTables {
     );
   }
 
-  /** The rows of a partition, a few at a time (a statement's iterate() gives none the second time in Deno 2.4). */
+  /** The rows of a partition, a few at a time (a statement's iterate() returns nothing the second time in Deno 2.4). */
   *#batches(topic: Topic, partition: number): Generator<Row> {
     for (let after = -1;;) {
       const rows = this.#statements.batches.all(topic.id, partition, after);
@@ -518,7 +518,7 @@ export class LogTables {
     return epoch;
   }
 
-  /** The checksum of a row, which must be right. */
+  /** The checksum of a row; throws LogError if it is wrong. */
   #checked(table: keyof typeof SUMMED, row: Row): number {
     const check = checkOf(table, row);
     if (check === row.checksum) return check;
@@ -649,8 +649,8 @@ function prepareStatements(db: DatabaseSync) {
 }
 
 /**
- * Makes the tables of the first version those of this one. Existing batches
- * stay as they are, without checksums; everything else gets them.
+ * Upgrades the tables of the first version to this one. Existing batches stay
+ * as they are, without checksums; everything else gets them.
  */
 export function upgradeLog(db: DatabaseSync): void {
   for (const table of ["topic", "group_offset", "producer"]) {

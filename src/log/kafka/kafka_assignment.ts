@@ -1,12 +1,12 @@
 /**
- * Who of a group's members gets which partitions: all the same number, give
- * or take one, and every member keeps what it has as far as that allows, for
- * a partition that moves has to be restored by reading again. The bytes are
- * those of Kafka's consumer protocol, so that its tools can show them.
+ * Assigns partitions to the members of a group. Each gets the same number, give
+ * or take one, and keeps what it has as far as possible, since a partition that
+ * moves must be restored by reading again. The bytes are those of Kafka's
+ * consumer protocol, so that its tools can show them.
  */
 import { WireReader, WireWriter } from "./kafka_wire.ts";
 
-/** What a member tells the leader. */
+/** What a member reports to the leader. */
 export interface Subscription {
   /** Topic that it reads. */
   readonly topic: string;
@@ -71,7 +71,7 @@ export function decodeAssignment(bytes: Uint8Array): number[] {
 
 /** A member and what it says it has. */
 export interface Member {
-  /** The coordinator's name for it. */
+  /** Its id at the coordinator. */
   readonly memberId: string;
   /** Generation in which it had the partitions. */
   readonly generation: number;
@@ -91,7 +91,7 @@ export function assignPartitions(
     partitions: all.filter((partition) => owners[partition] === memberId),
     size: 0,
   }));
-  // Who has most may keep one more.
+  // The member with the most may keep one more.
   shares.sort((a, b) =>
     b.partitions.length - a.partitions.length ||
     (a.memberId < b.memberId ? -1 : 1)
@@ -111,7 +111,7 @@ export function assignPartitions(
   );
 }
 
-/** The member that had a partition last, as far as they say. */
+/** The member that had a partition last, according to the members. */
 function newestOwner(
   partition: number,
   members: readonly Member[],

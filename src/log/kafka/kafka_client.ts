@@ -1,8 +1,8 @@
 /**
  * The log on Apache Kafka, 3.6 or later. The connections (TCP, TLS, SASL) are
- * kafkajs's. What goes over them is written in the other kafka_*.ts files,
- * which do not know kafkajs: its producer and consumer lose or repeat records
- * in ways that cannot be fixed from outside (concurrent sends of an idempotent
+ * kafkajs's. The requests are written in the other kafka_*.ts files, which do
+ * not know kafkajs: its producer and consumer lose or repeat records in ways
+ * that cannot be fixed from outside (concurrent sends of an idempotent
  * producer, a lost answer to EndTxn, offsets that are reset or committed
  * without being asked, zombies that are not fenced), and create an object per
  * record.
@@ -57,7 +57,7 @@ export async function openKafkaLog(
   return new KafkaLog({ settings, cluster, report, closed });
 }
 
-/** A broker that wants to be spoken to otherwise says nothing and hangs up. */
+/** A broker that expects TLS or SASL closes the connection without an answer. */
 function securityAdvice({ tls, sasl }: KafkaSettings): string {
   if (!tls) return "see --kafka-tls if it wants TLS";
   return sasl
@@ -65,7 +65,7 @@ function securityAdvice({ tls, sasl }: KafkaSettings): string {
     : "see whether it wants TLS (--kafka-tls), and --kafka-sasl if it wants a password";
 }
 
-/** What kafkajs's own classes want for a log: what matters is reported by those who wait. */
+/** The logger that kafkajs's classes need; it is silent, since callers report what matters. */
 const SILENT = {
   namespace: () => SILENT,
   debug: () => {},
@@ -75,7 +75,7 @@ const SILENT = {
 };
 
 /**
- * Connects to a broker; throws KafkaConnectionError if nobody answers. An
+ * Connects to a broker; throws KafkaConnectionError if there is no answer. An
  * answer may take `answerMs` milliseconds, or longer where the request says so.
  */
 export async function connectToBroker(
@@ -139,8 +139,8 @@ function newConnection(
 
 /**
  * kafkajs looks every millisecond whether requests are waiting to be sent, on
- * every connection: 25 ms of CPU per second. There is nothing to look for while
- * none are.
+ * every connection: 25 ms of CPU per second. This is unnecessary while none
+ * are.
  */
 function silenceQueue(queue: Connection["requestQueue"]): void {
   const schedule = queue.scheduleCheckPendingRequests.bind(queue);
@@ -170,7 +170,8 @@ async function send<T>(
       response: {
         decode: (payload) =>
           Promise.resolve({ payload, clientSideThrottleTime: 0 }),
-        // A plain view: a Buffer's slice() does not copy, as others expect.
+        // A plain view: a Buffer's slice() does not copy, unlike that of a
+        // Uint8Array.
         parse: ({ payload: { buffer, byteOffset, length } }) =>
           Promise.resolve(new Uint8Array(buffer, byteOffset, length)),
       },
@@ -201,22 +202,22 @@ function translated(error: unknown, place: string): Error {
   if (name === "NotCapable" || /^Requires \w+ access/.test(reason)) {
     return new ConfigError(
       `Kafka at ${place} cannot be used: ${reason}; or start the program by ` +
-        `'deno task start:cluster', which has what a cluster needs`,
+        `'deno task start:cluster', which has the permissions for a cluster`,
       { cause: error },
     );
   }
   if (name === "KafkaJSSASLAuthenticationError") {
     return new LogError(
-      `the broker ${place} does not accept user name and password: ` +
-        `${message}; see --kafka-sasl, --kafka-username and ` +
+      `the broker ${place} does not accept the user name and password: ` +
+        `${message}; check --kafka-sasl, --kafka-username and ` +
         `FRAUDSTREAM_KAFKA_PASSWORD`,
       { cause: error },
     );
   }
   if (/certificate/i.test(message)) {
     return new LogError(
-      `the broker ${place} cannot be trusted: ${message}; see --kafka-ca-file ` +
-        `and give its address as its certificate has it`,
+      `the broker ${place} cannot be trusted: ${message}; check ` +
+        `--kafka-ca-file, and give the address that its certificate names`,
       { cause: error },
     );
   }

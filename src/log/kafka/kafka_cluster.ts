@@ -30,7 +30,7 @@ import type { LogReport } from "../log.ts";
 export interface KafkaConnection {
   /** Sends a request; throws KafkaConnectionError when no answer comes, KafkaError for a refusal. */
   send<T>(request: KafkaRequest<T>): Promise<T>;
-  /** Ends it; what is under way fails. */
+  /** Ends it; pending requests fail. */
   close(): void;
 }
 
@@ -38,7 +38,7 @@ export interface KafkaConnection {
 export interface ClusterOptions {
   /** Some brokers, each "host:port". */
   readonly brokers: readonly string[];
-  /** Makes a connection; throws KafkaConnectionError if nobody answers. */
+  /** Makes a connection; throws KafkaConnectionError if there is no answer. */
   readonly connect: (node: BrokerNode) => Promise<KafkaConnection>;
   /** Gets reports of outages. */
   readonly report: LogReport;
@@ -51,14 +51,14 @@ export interface ClusterOptions {
 const PAUSE_MS = { min: 20, max: 1000 };
 /** Kafka is done with a transaction after a few milliseconds; kafkajs waits 300. */
 const PAUSE_TRANSACTION_MS = 3;
-/** An outage shorter than this is nobody's concern. */
+/** A shorter outage is not reported. */
 const OUTAGE_MS = 1000;
 /** A request that fails for this long while others succeed is logged, and again this often. */
 const STUCK_MS = 15_000;
 
 /** The brokers of a cluster. */
 export class KafkaCluster {
-  /** Time and chance, for all who work with this cluster. */
+  /** Time and chance, for all users of this cluster. */
   readonly clock: Clock;
   readonly #options: ClusterOptions;
   readonly #lanes = new Set<Lane>();
@@ -142,9 +142,9 @@ export class KafkaCluster {
   }
 
   /**
-   * Waits for the answer of a coordinator about partitions. It knows no topic
-   * that has been deleted, and says so as it does of one that it does not know
-   * yet: LogError instead, where there is none.
+   * Waits for the answer of a coordinator about partitions. It gives the same
+   * answer for a deleted topic as for one that it does not know yet; throws
+   * LogError if the topic does not exist.
    */
   async about<T>(
     places: readonly TopicPartition[],
@@ -171,14 +171,14 @@ export class KafkaCluster {
     return node;
   }
 
-  /** Forgets who leads and coordinates, as after a refusal by one that no longer does. */
+  /** Forgets leaders and coordinators, for example after one of them has refused. */
   forget(): void {
     this.#leaders.clear();
     this.#coordinators.clear();
   }
 
   /**
-   * Does it again after transient errors, looking up afresh who is to be asked,
+   * Repeats a request after transient errors, looking up the broker each time,
    * until it succeeds, the deadline (milliseconds from now) passes or the
    * signal ends it. Throws any other error at once.
    */
@@ -212,7 +212,7 @@ export class KafkaCluster {
     }
   }
 
-  /** What retry() does after a transient error: forgets, tells of an outage, pauses. */
+  /** After a transient error: forgets the brokers, reports an outage, pauses. */
   async recover(
     error: unknown,
     attempt: number,
@@ -232,9 +232,9 @@ export class KafkaCluster {
     if (this.#outage.told || now - this.#outage.since < OUTAGE_MS) return;
     this.#outage.told = true;
     const { message } = error as Error;
-    this.#options.report("warning", "Kafka does not answer as it should", {
+    this.#options.report("warning", "Kafka answers with errors", {
       error: message,
-      then: "trying again until it does",
+      then: "trying again until it succeeds",
     });
   }
 
@@ -259,7 +259,7 @@ export class Lane {
   readonly #connections = new Map<string, Promise<KafkaConnection>>();
   #isClosed = false;
 
-  /** Connects to nobody yet; `closed` is called by close(). */
+  /** Does not connect yet; close() calls `closed`. */
   constructor(connect: ClusterOptions["connect"], closed: () => void) {
     this.#connect = connect;
     this.#closed = closed;
@@ -288,7 +288,7 @@ export class Lane {
     closeOnceOpen(connection);
   }
 
-  /** Ends its connections, and what is under way on them; the next call opens new ones. */
+  /** Ends its connections and their pending requests; the next call opens new ones. */
   hangUp(): void {
     for (const connection of this.#connections.values()) {
       closeOnceOpen(connection);
@@ -296,7 +296,7 @@ export class Lane {
     this.#connections.clear();
   }
 
-  /** Ends its connections for good. */
+  /** Ends its connections permanently. */
   close(): void {
     this.#isClosed = true;
     this.hangUp();

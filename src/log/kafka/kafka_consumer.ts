@@ -35,7 +35,7 @@ export interface ConsumerOptions {
   readonly cluster: KafkaCluster;
   /** Group, topic, and what is done with the records. */
   readonly consume: ConsumeOptions;
-  /** Silence after which a member is taken for dead, milliseconds. */
+  /** Silence after which a member is considered dead, in milliseconds. */
   readonly sessionTimeoutMs: number;
   /** Gets reports of assignments and refusals. */
   readonly report: LogReport;
@@ -47,20 +47,20 @@ export interface ConsumerOptions {
 
 /** How long a broker may wait for records. */
 const FETCH_WAIT_MS = 50;
-/** How soon idle() is asked when nothing moves; each further pause is twice as long, up to the longest. */
+/** How soon idle() is called when nothing moves; each further pause is twice as long, up to the longest. */
 const IDLE_MS = 25;
 const IDLE_MAX_MS = 400;
-/** How long a partition whose records must wait does so before it looks again. */
+/** How long a partition whose records must wait pauses before it tries again. */
 const WAIT_MS = 10;
 /**
  * A transaction costs the brokers the same for one record as for thousands.
- * After one for few records the partition rests for so many times its length,
- * so that it has more of them next time: without it a trickle of records keeps
- * the brokers busy with transactions, and waits for them.
+ * After a transaction with few records the partition pauses for this multiple
+ * of its length, to collect more: without it a trickle of records keeps the
+ * brokers busy with transactions, and waits for them.
  */
 const REST_SHARE = 1;
 const REST_MAX_MS = 50;
-/** A partition is restored so often without a step that succeeds. */
+/** How often a partition is restored without a successful step. */
 const RECOVERIES_MAX = 5;
 
 /** What ended a generation. */
@@ -120,7 +120,7 @@ class Consumer {
     }
   }
 
-  /** Keeps what nobody else can have had in between, drops the rest, opens what is new. */
+  /** Keeps partitions that no other member can have had in between, drops the rest, opens new ones. */
   #adopt({ member, partitions, continuous }: Generation): void {
     const { consume, report } = this.#options;
     for (const partition of this.#owned.keys()) {
@@ -156,7 +156,7 @@ class Consumer {
     let ending: Ending = "stopped";
     let failure: { error: unknown } | undefined;
     const end = (why: Ending) => {
-      // What was refused must not be kept, even where a rebalance came first.
+      // A refused partition must not be kept, even if a rebalance came first.
       const isWorse = why === "lost" && ending === "rebalance";
       if (!over.signal.aborted || isWorse) ending = why;
       over.abort();
@@ -175,7 +175,8 @@ class Consumer {
       finished.signal,
     );
     const works = [
-      // Who has no partition has nothing to fetch until the next generation.
+      // A member without partitions has nothing to fetch until the next
+      // generation.
       ...this.#owned.size > 0 ? [this.#fetches(signal)] : [],
       this.#idles(signal, end),
       ...[...this.#owned.values()].map((owned) =>
@@ -201,10 +202,14 @@ class Consumer {
       if (ending === "rebalance") end(ending);
       if (ending !== "lost") continue;
       const { consume, report } = this.#options;
-      report("warning", "the group has taken this consumer for dead", {
-        group: consume.group,
-        then: "joining again; nothing that it had not committed counts",
-      });
+      report(
+        "warning",
+        "the group has removed this consumer, which was silent",
+        {
+          group: consume.group,
+          then: "joining again, and doing again what was not committed",
+        },
+      );
       return end(ending);
     }
   }
@@ -216,7 +221,8 @@ class Consumer {
         const { wanted: offset, partition } = owned;
         return offset === undefined ? [] : [{ owned, partition, offset }];
       });
-      // Who waits at the broker for one partition cannot ask for another.
+      // A request that waits at the broker for one partition delays those for
+      // others.
       const waitMs = wanted.length === this.#owned.size ? FETCH_WAIT_MS : 0;
       if (wanted.length === 0) {
         await this.#newsOr(WAIT_MS, signal);
@@ -237,7 +243,7 @@ class Consumer {
           else gone ??= offset;
         },
       });
-      // Kafka's clients would go on at the start or the end without a word.
+      // Kafka's own clients would silently continue at the start or the end.
       if (gone !== undefined) throw recordsGone(consume.topic, gone);
       if (isNew) this.#wake();
       else if (waitMs === 0) await this.#newsOr(WAIT_MS, signal);
@@ -288,7 +294,7 @@ class Consumer {
         const outcome = await unlessAborted(owned.step(member), patience);
         took = this.#clock.now() - began;
         if (outcome === "moved") {
-          recoveries = 0; // one that only waits proves nothing
+          recoveries = 0; // a step that only waits proves nothing
           this.#moves++;
           this.#wake();
         } else {
@@ -297,14 +303,14 @@ class Consumer {
       } catch (error) {
         if (error instanceof KafkaUncertainError) {
           this.#tellDropped("answer to a commit lost", owned, error);
-          return end("lost"); // who has left the group can take nothing back
+          return end("lost"); // after leaving the group it can undo nothing
         }
         if (isFenced(error) || isOutdated(error)) {
           this.#tellDropped("commit refused", owned, error as KafkaError);
           if (!isFenced(error)) await owned.abandon();
           return end("lost");
         }
-        // Whatever came of it, recovery reads the commit.
+        // Whatever the outcome, recovery reads the commit.
         const again = isAbortable(error) ||
           isKafkaError(error, CODES.unknownServerError);
         if (!again || recoveries++ === RECOVERIES_MAX) {
@@ -316,7 +322,7 @@ class Consumer {
     }
     if (!isBroken) return;
     await owned.abandon();
-    end("lost"); // what is half done must not be kept for the next generation
+    end("lost"); // incomplete work must not be kept for the next generation
   }
 
   #tellDropped(
@@ -333,7 +339,7 @@ class Consumer {
     });
   }
 
-  /** Tells all who wait that something has changed. */
+  /** Wakes all waiting steps. */
   #wake(): void {
     const { resolve } = this.#news;
     this.#news = Promise.withResolvers<void>();
@@ -368,13 +374,13 @@ class Consumer {
 
 function recordsGone(topic: string, offset: number): LogError {
   return new LogError(
-    `offset ${offset} of ${topic} is not there (any more): records have been ` +
+    `offset ${offset} of ${topic} no longer exists: records were ` +
       `deleted before they were read, or the topic was created again; set its ` +
-      `retention.ms to -1 and start over with another --topic-prefix`,
+      `retention.ms to -1 and start again with another --topic-prefix`,
   );
 }
 
-/** Whether the group has gone on without this member. */
+/** Whether the group has continued without this member. */
 function isOutdated(error: unknown): error is KafkaError {
   const { illegalGeneration, unknownMemberId, fencedInstanceId } = CODES;
   return isKafkaError(

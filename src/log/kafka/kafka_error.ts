@@ -1,6 +1,6 @@
 /**
- * What a broker answers with when it refuses, and what can be done about it:
- * try again, look up who leads, take a new producer, or give up.
+ * The error codes of brokers and what each allows: try again, look up the
+ * leader, use a new producer, or give up.
  */
 
 /** Error codes of the protocol that are distinguished here, with their names. */
@@ -89,7 +89,7 @@ const NAMES: Readonly<Record<number, string>> = {
   120: "TRANSACTION_ABORTABLE",
 };
 
-/** Those after which the same request may succeed, perhaps at another broker. */
+/** Codes after which the same request may succeed, perhaps at another broker. */
 const RETRIABLE = new Set([
   2,
   3,
@@ -125,7 +125,7 @@ export class KafkaError extends Error {
   /** Whether the same request may succeed later. */
   readonly retriable: boolean;
 
-  /** Says what was refused; `detail` is the broker's own sentence, if it gave one. */
+  /** `what` names the refused request; `detail` is the broker's own message, if any. */
   constructor(code: number, what: string, detail: string | null = null) {
     const name = NAMES[code] ?? `error ${code}`;
     super(`${what}: ${name}${detail ? ` (${detail})` : ""}`);
@@ -134,13 +134,13 @@ export class KafkaError extends Error {
   }
 }
 
-/** The connection broke, or no answer came in time: what was asked may or may not have been done. */
+/** The connection broke, or no answer came in time: the request may or may not have been carried out. */
 export class KafkaConnectionError extends Error {
   /** Name of the class. */
   override readonly name = "KafkaConnectionError";
 }
 
-/** A commit whose answer was lost: it may have been taken, or be taken later still, as long as the member is one of the group. */
+/** A commit whose answer was lost: it may have been taken, or may still be taken while the member belongs to the group. */
 export class KafkaUncertainError extends Error {
   /** Name of the class. */
   override readonly name = "KafkaUncertainError";

@@ -25,7 +25,7 @@ export interface Wanted {
 export interface FetchOptions<W extends Wanted> {
   /** The cluster. */
   readonly cluster: KafkaCluster;
-  /** Connections on which nobody minds waiting. */
+  /** Connections on which waiting is harmless. */
   readonly lane: Lane;
   /** Topic to read. */
   readonly topic: string;
@@ -37,7 +37,7 @@ export interface FetchOptions<W extends Wanted> {
   readonly bytesMax: number;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
-  /** Given what came of a partition; nothing where the offset is not there (any more). */
+  /** Called with what was read of a partition; with nothing if the offset does not exist (any more). */
   readonly take: (wanted: W, batch: RecordBatch | undefined) => void;
 }
 

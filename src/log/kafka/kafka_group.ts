@@ -22,7 +22,7 @@ import {
 } from "./kafka_group_requests.ts";
 import type { KafkaRequest } from "./kafka_requests.ts";
 
-/** How the members of a group name the way in which they share. */
+/** The name of the assignment protocol. */
 const PROTOCOL = "fraudstream-sticky";
 /** How long the others wait for a member to finish its steps and join again, in milliseconds. */
 const REBALANCE_MS = 60_000;
@@ -32,13 +32,13 @@ const HEARTBEAT_MAX_MS = 1000;
 export interface GroupOptions {
   /** The cluster. */
   readonly cluster: KafkaCluster;
-  /** Connections that nobody else uses: a broker may hold back answers until others have joined. */
+  /** Separate connections, since a broker may delay answers until others have joined. */
   readonly lane: Lane;
   /** Consumer group. */
   readonly group: string;
   /** Topic whose partitions are shared. */
   readonly topic: string;
-  /** Silence after which a member is taken for dead, milliseconds. */
+  /** Silence after which a member is considered dead, in milliseconds. */
   readonly sessionTimeoutMs: number;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
@@ -50,15 +50,15 @@ export interface Generation {
   readonly member: Membership;
   /** Its partitions. */
   readonly partitions: readonly number[];
-  /** Whether nobody else can have had in between what the member had before. */
+  /** Whether no other member can have had this member's partitions in between. */
   readonly continuous: boolean;
 }
 
-/** What became of a generation. */
+/** How a generation ended. */
 export type Ending =
-  /** Others come or go: join again, keeping what is assigned again. */
+  /** Members join or leave: join again, and keep partitions that are assigned again. */
   | "rebalance"
-  /** The coordinator takes this member for dead. */
+  /** The coordinator considers this member dead. */
   | "lost";
 
 /** A member of a group. */
@@ -73,7 +73,7 @@ export class GroupMember {
     this.#member = { group: options.group, generation: -1, memberId: "" };
   }
 
-  /** Joins, or joins again; what the member has it may keep. */
+  /** Joins, or joins again; the member may keep its partitions. */
   async join(): Promise<Generation> {
     const { cluster, lane, signal } = this.#options;
     // The coordinator answers when all others have joined, and reads no further
@@ -105,7 +105,7 @@ export class GroupMember {
     }
   }
 
-  /** Forgets the membership and what it had: the next join is a stranger's. */
+  /** Forgets the membership and what it had: the next join is that of a new member. */
   forget(): void {
     const { group } = this.#options;
     this.#member = { group, generation: -1, memberId: "" };
@@ -152,7 +152,7 @@ export class GroupMember {
     }
   }
 
-  /** The leader's work: everybody's partitions. */
+  /** The leader's work: assigns all partitions. */
   async #share(
     joined: Joined & { kind: "joined" },
   ): Promise<Map<string, Uint8Array>> {
@@ -172,7 +172,7 @@ export class GroupMember {
     );
   }
 
-  /** Says that the member is alive; tells when its generation has ended. */
+  /** Sends a heartbeat; returns how its generation has ended, if it has. */
   async heartbeat(): Promise<Ending | undefined> {
     const { cluster } = this.#options;
     try {
@@ -184,7 +184,7 @@ export class GroupMember {
         isKafkaError(error, CODES.unknownMemberId, CODES.illegalGeneration)
       ) return "lost";
       if (!isTransient(error)) throw error;
-      cluster.forget(); // the next one asks the coordinator of that time
+      cluster.forget(); // the next one looks up the coordinator again
       return undefined;
     }
   }
@@ -194,13 +194,13 @@ export class GroupMember {
     return Math.min(HEARTBEAT_MAX_MS, this.#options.sessionTimeoutMs / 3);
   }
 
-  /** Leaves, as far as the coordinator can be reached. */
+  /** Leaves, if the coordinator can be reached. */
   async leave(): Promise<void> {
     if (this.#member.memberId === "") return;
     try {
       await this.#send(leaveGroupRequest(this.#member));
     } catch (error) {
-      // It is taken for dead when its session ends.
+      // It is considered dead when its session ends.
       if (!isTransient(error) && !isKafkaError(error, CODES.unknownMemberId)) {
         throw error;
       }

@@ -21,7 +21,7 @@ export interface Membership {
   readonly group: string;
   /** Number of the generation; it grows with each rebalance. */
   readonly generation: number;
-  /** The coordinator's name for the member. */
+  /** The member's id at the coordinator. */
   readonly memberId: string;
 }
 
@@ -31,7 +31,7 @@ export interface JoinOptions {
   readonly group: string;
   /** The member's name, empty for a new one. */
   readonly memberId: string;
-  /** Silence after which it is taken for dead, milliseconds. */
+  /** Silence after which it is considered dead, in milliseconds. */
   readonly sessionTimeoutMs: number;
   /** How long the others have to join a rebalance, milliseconds. */
   readonly rebalanceTimeoutMs: number;
@@ -41,9 +41,9 @@ export interface JoinOptions {
   readonly subscription: Uint8Array;
 }
 
-/** What came of joining. */
+/** The answer to joining. */
 export type Joined =
-  /** The coordinator has given a name to join with. */
+  /** The coordinator has assigned an id to join with. */
   | { readonly kind: "named"; readonly memberId: string }
   | {
     readonly kind: "joined";
@@ -161,7 +161,7 @@ function writeMember(w: WireWriter, member: Membership): WireWriter {
   return w.string(group).int32(generation).string(memberId).string(null);
 }
 
-/** Leaves a group, so that others need not wait for the session to end. */
+/** Leaves a group, so that others do not wait for the session to end. */
 export function leaveGroupRequest(member: Membership): KafkaRequest<void> {
   const { group, memberId } = member;
   return {
@@ -256,7 +256,7 @@ export function offsetCommitRequest(
 
 /** A producer as the coordinator of its transactional id knows it. */
 export interface ProducerIdentity {
-  /** What makes it the only one. */
+  /** Its transactional id, which one producer at a time can have. */
   readonly transactionalId: string;
   /** The broker's number for it. */
   readonly producerId: bigint;
@@ -265,8 +265,8 @@ export interface ProducerIdentity {
 }
 
 /**
- * Becomes the producer of a transactional id: what the one before had not
- * committed is given up, and it is fenced. A producer that renews itself
+ * Becomes the producer of a transactional id: the uncommitted work of the
+ * previous one is aborted, and it is fenced. A producer that renews itself
  * (`from`) is refused if it has been fenced meanwhile.
  */
 export function initProducerRequest(

@@ -42,7 +42,7 @@ import type {
 } from "../log.ts";
 import { emptyBatch, type RecordBatch } from "../record_batch.ts";
 
-/** The most that brokers allow by default: the only writer of an id is waited for by nobody. */
+/** The most that brokers allow by default: no reader waits for the only writer of an id. */
 const PRODUCER_TRANSACTION_MS = 600_000;
 /** How long the current step may take after a stop signal, in milliseconds. */
 const PATIENCE_MS = 5000;
@@ -51,7 +51,7 @@ const CREATED_MS = 30_000;
 /** Kafka does not announce new records, so waiting means looking this often, in milliseconds. */
 const LOOK_MS = 50;
 const FOREVER = "9223372036854775807";
-/** What a broker takes by default in one batch. */
+/** What a broker accepts by default in one batch. */
 const BATCH_DEFAULT = 1_048_588;
 
 /** What a log is made from. */
@@ -87,7 +87,7 @@ export class KafkaLog implements Log {
       const missing = specs.filter(({ name }) => !found.has(name));
       if (missing.length === 0) return;
       await this.#create(missing);
-      // Another process may have created them in another form.
+      // Another process may have created them differently.
       await this.#checkTopics(missing);
     });
   }
@@ -112,7 +112,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  /** How many partitions the existing topics have, as the cluster says now. */
+  /** How many partitions the existing topics have now. */
   async #partitions(
     specs: readonly TopicSpec[],
   ): Promise<Map<string, number>> {
@@ -125,7 +125,7 @@ export class KafkaLog implements Log {
     return counts;
   }
 
-  /** Throws ConfigError for a topic of another form, and gives the names of the existing topics. */
+  /** Throws ConfigError for a topic with other settings; returns the names of the existing topics. */
   async #checkTopics(specs: readonly TopicSpec[]): Promise<Set<string>> {
     const counts = await this.#cluster.retry(() => this.#partitions(specs));
     const found = specs.filter(({ name }) => counts.has(name));
@@ -147,7 +147,7 @@ export class KafkaLog implements Log {
     return new Set(found.map(({ name }) => name));
   }
 
-  /** Warns of a Kafka that does not keep what it has promised. */
+  /** Warns of Kafka versions that can break exactly-once. */
   async #tellOfFaults(): Promise<void> {
     const levels = await this.#cluster.retry(() =>
       this.#cluster.toAny(featuresRequest())
@@ -179,7 +179,7 @@ export class KafkaLog implements Log {
       if (code === 0 || code === CODES.topicAlreadyExists) continue;
       throw new KafkaError(code, `creating topic ${name}`, detail);
     }
-    // They are there when every broker that leads one says so.
+    // They exist once every broker that leads one knows it.
     for (const { name } of specs) {
       await this.#cluster.retry(async () => {
         if (await this.#cluster.leaders(name)) return;
@@ -245,7 +245,7 @@ export class KafkaLog implements Log {
     });
   }
 
-  /** See Log. What is not committed yet counts, and so does what Kafka keeps between records: a reader's `next` comes to it. */
+  /** See Log. What is not committed yet counts, and so does what Kafka keeps between records: a reader's `next` reaches it. */
   async endOffsets(topic: string): Promise<number[] | undefined> {
     return await this.#translate(async () => {
       const leaders = await this.#findLeaders(topic);
@@ -416,7 +416,7 @@ export class KafkaLog implements Log {
     );
   }
 
-  /** See Log; Kafka tells nobody, so it is a matter of looking again. */
+  /** See Log; Kafka does not announce records, so this polls. */
   async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const either = AbortSignal.any([signal, this.#options.closed.signal]);
     await rest(Math.min(timeoutMs, LOOK_MS), either, this.#cluster.clock);
@@ -446,8 +446,8 @@ function settingsOf({ compacted }: TopicSpec): Record<string, string> {
   if (compacted) return { "cleanup.policy": "compact" };
   return {
     "cleanup.policy": "delete",
-    // Records carry the time of their payment: Kafka holds it against the
-    // clock when it deletes old records and when it refuses future ones.
+    // Records carry the time of their payment: Kafka compares it with the clock
+    // when it deletes old records and refuses future ones.
     "retention.ms": "-1",
     "message.timestamp.after.max.ms": FOREVER,
   };
@@ -458,10 +458,10 @@ function isCompacted(settings: ReadonlyMap<string, string>): boolean {
     false;
 }
 
-/** What people want to see of a topic. */
+/** The settings of a topic that are shown to the user. */
 const SHOWN_SETTINGS = ["retention.ms", "min.insync.replicas"];
 
-/** What would delete records before they are taken, or refuse them, in sentences that go on from the topic's name. */
+/** Settings that would delete records before they are read, or refuse them, as phrases after the topic's name. */
 function problemsOf(settings: ReadonlyMap<string, string>): string[] {
   const problems: string[] = [];
   const most = settings.get("max.message.bytes");
@@ -509,7 +509,7 @@ async function append(
   }
 }
 
-/** Comes a while after the first signal, or with the second, with its reason. */
+/** Aborts a while after the first signal, or with the second, with its reason. */
 function patienceOf(
   signal: AbortSignal | undefined,
   closed: AbortSignal,

@@ -1,6 +1,6 @@
 /**
- * One partition while this consumer owns it: opened, then stepped through,
- * each step one transaction. kafka_consumer.ts says why in this order.
+ * One partition while this consumer owns it: it is opened and then processed in
+ * steps, each step one transaction. kafka_consumer.ts explains the order.
  */
 import { LogError } from "../../base/error.ts";
 import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
@@ -24,13 +24,13 @@ import {
 import type { Commit, ConsumeOptions, PartitionTask, Step } from "../log.ts";
 import { batchHead, batchTail, type RecordBatch } from "../record_batch.ts";
 
-/** A transaction of a step that takes longer is given up by Kafka. */
+/** Kafka aborts a step's transaction that takes longer. */
 const TRANSACTION_MS = 60_000;
 
-/** A step is small if what was fetched for it is less than so much of what a fetch may bring. */
+/** A step is small if its fetch returned less than this share of the most that it could. */
 const SMALL_SHARE = 1 / 16;
 
-/** What a partition is worked on with. */
+/** What the work on a partition needs. */
 export interface PartitionOptions {
   /** The cluster. */
   readonly cluster: KafkaCluster;
@@ -42,7 +42,7 @@ export interface PartitionOptions {
   readonly patience: AbortSignal;
 }
 
-/** What came of trying a step. */
+/** The outcome of trying a step. */
 export type StepOutcome =
   /** Records were taken. */
   | "moved"
@@ -51,7 +51,7 @@ export type StepOutcome =
   /** There are no records. */
   | "empty";
 
-/** The state of a partition and where it is. */
+/** The state of a partition and its offset. */
 export class OwnedPartition {
   /** Resolves when the state is restored and steps may begin. */
   readonly opened: Promise<void>;
@@ -78,17 +78,12 @@ export class OwnedPartition {
     this.#options = { ...options, patience: either };
     this.#lane = options.cluster.lane();
     this.opened = this.#open();
-    this.opened.catch(() => {}); // the task that waits for it gets the error
+    this.opened.catch(() => {}); // the waiting task gets the error
   }
 
   /** Number of the partition. */
   get partition(): number {
     return this.#options.partition;
-  }
-
-  /** Whether its state is restored. */
-  get isOpen(): boolean {
-    return this.#isOpen;
   }
 
   /** Offset from which records are wanted; undefined while there are enough. */
@@ -136,7 +131,7 @@ export class OwnedPartition {
     await this.#restore();
   }
 
-  /** Drops the state, settles what is under way, and restores: after an error that left a transaction half done. */
+  /** Drops the state, settles the pending transaction, and restores the state, after an error that left a transaction incomplete. */
   async recover(): Promise<void> {
     this.#isOpen = false;
     this.#task = undefined;
@@ -149,8 +144,8 @@ export class OwnedPartition {
     const commit = await this.#fetchCommit();
     this.#task = await consume.open(partition, commit);
     this.#metadata = commit?.metadata;
-    // Where nothing is committed the work begins with what is there; where
-    // something is, records that are gone were never taken: see KafkaFetcher.
+    // Without a commit, the work begins with the first existing record. With
+    // one, deleted records were never read: see KafkaFetcher.
     this.#move = this.#task.start;
     this.#position = (this.#move ?? commit)?.offset ??
       await this.#startOffset();
@@ -259,7 +254,7 @@ export class OwnedPartition {
     }, { signal });
   }
 
-  /** Sends a request that must not be sent twice: the first might be read after a later commit, and take it back. */
+  /** Sends a request that must not be sent twice: the first could arrive after a later commit and undo it. */
   async #sendOnce<T>(node: BrokerNode, request: KafkaRequest<T>): Promise<T> {
     try {
       return await this.#lane.send(node, request);
@@ -269,7 +264,7 @@ export class OwnedPartition {
     }
   }
 
-  /** Gives up a transaction that is under way, as far as Kafka answers, so that readers need not wait for its timeout. */
+  /** Aborts a pending transaction, if Kafka answers, so that readers do not wait for its timeout. */
   async abandon(): Promise<void> {
     try {
       await this.#producer?.abort();
@@ -278,7 +273,7 @@ export class OwnedPartition {
     }
   }
 
-  /** Ends what is under way, opening above all: it would become the producer and fence the present owner of the partition. */
+  /** Ends pending work, above all the opening, which would become the producer and fence the present owner of the partition. */
   close(): void {
     this.#closed.abort();
     this.#lane.close();
@@ -287,7 +282,7 @@ export class OwnedPartition {
   }
 }
 
-/** What a step has left of a batch; undefined if nothing. */
+/** The rest of a batch after a step; undefined if there is none. */
 function rest(batch: RecordBatch, next: number): RecordBatch | undefined {
   let taken = 0;
   while (taken < batch.count && batch.offsets[taken] < next) taken++;

@@ -36,16 +36,16 @@ import {
 } from "./kafka_requests.ts";
 import type { Append } from "../log.ts";
 
-/** The longest batch, unless of one longer record: below what a broker takes by default, 1 MiB. */
+/** The longest batch, except for one longer record: less than the 1 MiB that a broker accepts by default. */
 export const BATCH_BYTES = 900_000;
 
-/** The end of a transaction is asked for so often where the coordinator does not know what is wrong, and so many milliseconds apart. */
+/** How often the end of a transaction is requested while the coordinator reports an unknown error, and the pause in between, in milliseconds. */
 const ENDS_MAX = 5;
 const ENDS_PAUSE_MS = 100;
 
 /** A group's offset that is committed with the records. */
 export interface StepOffset {
-  /** Who commits: an older generation of the group is refused. */
+  /** The member that commits: an older generation of the group is refused. */
   readonly member: Membership;
   /** What is committed. */
   readonly commit: OffsetCommit;
@@ -55,11 +55,11 @@ export interface StepOffset {
 export interface ProducerOptions {
   /** The cluster. */
   readonly cluster: KafkaCluster;
-  /** Connections that nobody else uses. */
+  /** Separate connections. */
   readonly lane: Lane;
-  /** What makes it the only one. */
+  /** Its transactional id, which one producer at a time can have. */
   readonly transactionalId: string;
-  /** A transaction that takes longer is given up by the coordinator, milliseconds. */
+  /** After how many milliseconds the coordinator aborts a transaction. */
   readonly timeoutMs: number;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
@@ -70,7 +70,7 @@ export class KafkaProducer {
   readonly #options: ProducerOptions;
   readonly #sequences = new Map<string, number>();
   #identity: ProducerIdentity;
-  /** Whether an answer was lost since the epoch began: what it was to answer may still come to a broker. */
+  /** Whether an answer was lost in this epoch: its request may still reach a broker. */
   #mayComeLate = false;
 
   private constructor(options: ProducerOptions, identity: ProducerIdentity) {
@@ -79,15 +79,14 @@ export class KafkaProducer {
   }
 
   /**
-   * Becomes the producer: fences the one before, and waits until what it had
-   * under way is over, one way or the other. Commits that are read after this
-   * are the newest.
+   * Becomes the producer: fences the one before, and waits until its pending
+   * transaction has ended. Commits that are read afterwards are the newest.
    */
   static async open(options: ProducerOptions): Promise<KafkaProducer> {
     return new KafkaProducer(options, await init(options, undefined));
   }
 
-  /** Gives up what is under way and goes on, unless it has been fenced. */
+  /** Aborts the pending transaction and continues, unless it has been fenced. */
   async renew(): Promise<void> {
     this.#identity = await init(this.#options, this.#identity);
     this.#sequences.clear();
@@ -116,12 +115,12 @@ export class KafkaProducer {
     await this.#end("commit");
   }
 
-  /** Gives up what is under way, so that readers need not wait for its timeout. */
+  /** Aborts the pending transaction, so that readers do not wait for its timeout. */
   async abort(): Promise<void> {
     await this.#end("abort");
   }
 
-  /** Ends the transaction. A coordinator at which another becomes the producer at this moment may answer that it does not know what is wrong: asked again, it does. */
+  /** Ends the transaction. While another producer takes over, a coordinator may answer with an unknown error; a repeated request gets the real one. */
   async #end(outcome: "commit" | "abort"): Promise<void> {
     const { cluster, signal } = this.#options;
     const request = endTransactionRequest(this.#identity, outcome);
@@ -136,7 +135,7 @@ export class KafkaProducer {
     }
   }
 
-  /** Throws LogError where a topic is not there: a coordinator would be asked for ever. */
+  /** Throws LogError if a topic does not exist, since a coordinator would be asked forever. */
   async #requirePlaces(places: readonly TopicPartition[]): Promise<void> {
     const { cluster, signal } = this.#options;
     for (const place of places) {
@@ -152,7 +151,7 @@ export class KafkaProducer {
     return await this.#retry(() => askOnce(this.#options, request, about));
   }
 
-  /** Does it again until there is an answer, and remembers if one was lost. */
+  /** Repeats a request until there is an answer, and records if one was lost. */
   async #retry<T>(body: () => Promise<T>): Promise<T> {
     const { cluster, signal } = this.#options;
     return await cluster.retry(async () => {
@@ -174,7 +173,7 @@ export class KafkaProducer {
     });
   }
 
-  /** A broker takes one batch of a partition in a request, so the second ones go with the second request. */
+  /** A broker accepts one batch per partition in a request, so the second batches go into the second request. */
   async #produce(appends: readonly Append[]): Promise<void> {
     const queues: ProduceBatch[][] = [];
     const byPlace = new Map<string, ProduceBatch[]>();
@@ -203,7 +202,7 @@ export class KafkaProducer {
     }
   }
 
-  /** Sends batches to the leaders of their partitions, each once more wherever no answer came. */
+  /** Sends batches to the leaders of their partitions, and repeats those without an answer. */
   async #send(batches: readonly ProduceBatch[]): Promise<void> {
     const { cluster, lane } = this.#options;
     const { transactionalId } = this.#identity;

@@ -158,7 +158,7 @@ function writeBatch(
   return at;
 }
 
-/** Copies bytes and says where they end; a loop for the short, which most keys are. */
+/** Copies bytes and returns where they end; short ones, as most keys are, in a loop. */
 function copy(
   source: Uint8Array,
   from: number,
@@ -190,7 +190,7 @@ function writeVarint(out: Uint8Array, from: number, value: number): number {
   return at;
 }
 
-/** A transaction that was given up: its producer's records from an offset on do not count. */
+/** An aborted transaction: its producer's records from an offset on do not count. */
 export interface AbortedTransaction {
   /** The broker's number for the producer. */
   readonly producerId: bigint;
@@ -198,11 +198,11 @@ export interface AbortedTransaction {
   readonly firstOffset: number;
 }
 
-/** What a broker has sent of one partition. */
+/** A broker's answer for one partition. */
 export interface FetchedRecords {
   /** Batches, one behind the other; the last may be cut off. */
   readonly bytes: Uint8Array;
-  /** Transactions among them that were given up. */
+  /** Aborted transactions among them. */
   readonly aborted: readonly AbortedTransaction[];
 }
 
@@ -312,7 +312,7 @@ function controlType(
 
 /** The shortest record: its length and six fields of one byte each, three of them empty. */
 const RECORD_MIN = 7;
-/** A batch may have so many records: they are of no use, and each takes memory. */
+/** Most records of a batch: more are useless, and each takes memory. */
 const RECORDS_MAX = 1 << 20;
 
 /** Reads the records of these batches into columns, some of the first at least. */
@@ -392,11 +392,11 @@ interface Section {
   readonly start: number;
   /** Where they end. */
   readonly end: number;
-  /** What is wrong with the batch, as a sentence goes on from its name. */
+  /** What is wrong with the batch, as a phrase after its name. */
   readonly defect?: string | undefined;
 }
 
-/** Puts what compressed batches hold behind the other bytes; leaves later batches out once that is a lot. */
+/** Appends the contents of compressed batches to the other bytes; leaves later batches out once they are large. */
 function inflateAll(
   bytes: Uint8Array,
   headers: readonly BatchHeader[],

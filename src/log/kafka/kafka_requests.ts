@@ -1,7 +1,7 @@
 /**
- * The requests to Kafka about topics, records and offsets: each a function
- * that gives its bytes and how to read the answer. Source: Kafka's protocol
- * guide; the versions are such as Kafka 2.5 to 4.x all speak.
+ * The requests to Kafka about topics, records and offsets: each function
+ * returns its bytes and how to read the answer. Source: Kafka's protocol guide;
+ * all versions are supported by Kafka 2.5 to 4.x.
  */
 import { check, CODES, KafkaError } from "./kafka_error.ts";
 import type { FetchedRecords } from "./kafka_records.ts";
@@ -15,9 +15,9 @@ export interface KafkaRequest<T> {
   readonly apiKey: number;
   /** Which form of it. */
   readonly apiVersion: number;
-  /** What goes behind the request's header. */
+  /** The body after the request's header. */
   readonly body: Uint8Array<ArrayBuffer>;
-  /** The broker may take so much longer than usual to answer, milliseconds. */
+  /** How much longer than usual the broker may take to answer, in milliseconds. */
   readonly extraMs?: number;
   /** Reads the answer; throws KafkaError if it is a refusal. */
   decode(reader: WireReader): T;
@@ -53,9 +53,9 @@ export interface BrokerNode {
   readonly port: number;
 }
 
-/** A topic as the cluster knows it. */
+/** A topic in the cluster's metadata. */
 export interface TopicMetadata {
-  /** 0, or why it is not known. */
+  /** 0, or the error code. */
   readonly code: number;
   /** Its name. */
   readonly name: string;
@@ -69,11 +69,11 @@ export interface Metadata {
   readonly brokers: readonly BrokerNode[];
   /** Number of the controller. */
   readonly controller: number;
-  /** The topics that were asked for. */
+  /** The requested topics. */
   readonly topics: readonly TopicMetadata[];
 }
 
-/** Asks which brokers there are and who leads the partitions of topics. */
+/** Asks for the brokers and the leaders of topics' partitions. */
 export function metadataRequest(
   topics: readonly string[],
 ): KafkaRequest<Metadata> {
@@ -108,7 +108,7 @@ function readTopic(r: WireReader): TopicMetadata {
   r.boolean(); // internal
   const leaders: number[] = [];
   r.array(() => {
-    r.int16(); // why there is no leader, which -1 says as well
+    r.int16(); // the error code of a missing leader, which -1 shows as well
     const partition = r.int32();
     leaders[partition] = r.int32();
     r.array(() => r.int32()); // replicas
@@ -117,17 +117,17 @@ function readTopic(r: WireReader): TopicMetadata {
   return { code, name, leaders };
 }
 
-/** The form of topicIdsRequest(); older brokers, before Kafka 3.1, do not speak it. */
+/** The form of topicIdsRequest(); brokers before Kafka 3.1 do not support it. */
 const TOPIC_IDS_VERSION = 12;
 
-/** Whether a broker tells topicIdsRequest(). */
+/** Whether a broker supports topicIdsRequest(). */
 export function knowsTopicIds(versions: readonly ApiVersion[]): boolean {
   return versions.some(({ apiKey, maxVersion }) =>
     apiKey === 3 && maxVersion >= TOPIC_IDS_VERSION
   );
 }
 
-/** Asks for the ids of topics, which a topic of the same name that is created later does not have; a topic that is not there has none. */
+/** Asks for the ids of topics, which a topic of the same name that is created later does not have; a missing topic has none. */
 export function topicIdsRequest(
   topics: readonly string[],
 ): KafkaRequest<Map<string, string>> {
@@ -173,7 +173,7 @@ export function topicIdsRequest(
   };
 }
 
-/** Reads over a partition of a flexible Metadata answer. */
+/** Skips a partition of a flexible Metadata answer. */
 function skipPartition(r: WireReader): void {
   r.int16(); // why there is no leader
   r.int32(); // partition
@@ -183,7 +183,7 @@ function skipPartition(r: WireReader): void {
   r.tags();
 }
 
-/** What there can be a coordinator of. */
+/** What a coordinator can be of. */
 export type CoordinatorOf = "group" | "transaction";
 
 /** Asks which broker is the coordinator of a group or transactional id. */
@@ -208,7 +208,7 @@ export function findCoordinatorRequest(
   };
 }
 
-/** Which versions of a request a broker speaks. */
+/** The versions of a request that a broker supports. */
 export interface ApiVersion {
   /** The request's number. */
   readonly apiKey: number;
@@ -218,7 +218,7 @@ export interface ApiVersion {
   readonly maxVersion: number;
 }
 
-/** Asks which requests a broker speaks: the first on every connection. */
+/** Asks which requests a broker supports; the first request on every connection. */
 export function apiVersionsRequest(): KafkaRequest<ApiVersion[]> {
   return {
     name: "ApiVersions",
@@ -236,7 +236,7 @@ export function apiVersionsRequest(): KafkaRequest<ApiVersion[]> {
   };
 }
 
-/** Asks for the newest level of each feature that a broker has: that of metadata.version tells its release. Empty where it has none. */
+/** Asks for the newest level of each feature that a broker has: that of metadata.version identifies its release. Empty if it has none. */
 export function featuresRequest(): KafkaRequest<Map<string, number>> {
   const w = new WireWriter().noTags(); // the end of the request's header
   w.compactString("fraudstream").compactString("1").noTags();
@@ -273,7 +273,7 @@ export function featuresRequest(): KafkaRequest<Map<string, number>> {
 
 const SUPPORTED_FEATURES_TAG = 0;
 
-/** Level of metadata.version that Kafka 4.3 brought. */
+/** Level of metadata.version that Kafka 4.3 introduced. */
 const KAFKA_4_3 = 30;
 
 /**
@@ -448,13 +448,13 @@ export interface FetchFrom extends TopicPartition {
   readonly offset: number;
 }
 
-/** What came of one partition. */
+/** The result for one partition. */
 export interface FetchedPartition extends TopicPartition {
-  /** 0, or why nothing came. */
+  /** 0, or the error code. */
   readonly code: number;
   /** Offset behind the last record for readers of committed records. */
   readonly stableOffset: number;
-  /** Offset of the first record that is still there. */
+  /** Offset of the first record that still exists. */
   readonly startOffset: number;
   /** The record batches. */
   readonly records: FetchedRecords;
@@ -549,5 +549,5 @@ export function produceRequest(
   };
 }
 
-/** How long a broker may take for what it does with others, milliseconds. */
+/** How long a broker may take for work with other brokers, in milliseconds. */
 const TIMEOUT_MS = 15_000;

@@ -1,6 +1,6 @@
 /**
- * How a Kafka cluster is reached: plain values, which the command line makes
- * and every role's thread is given. Secrets in it are never logged.
+ * How a Kafka cluster is reached: plain values, which the command line creates
+ * and every role's thread gets. Secrets in it are never logged.
  */
 
 /** How a Kafka cluster is reached and used. */
@@ -15,15 +15,15 @@ export interface KafkaSettings {
   readonly replication: number | undefined;
   /** TLS, where the brokers want it: certificate authorities as PEM text, undefined for the system's. */
   readonly tls: { readonly ca: string | undefined } | undefined;
-  /** Who we are, where the brokers want to know. */
+  /** The user, where the brokers require a login. */
   readonly sasl: {
-    /** How the password is shown. */
+    /** The SASL mechanism. */
     readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
     /** User name. */
     readonly username: string;
     /** Password. */
     readonly password: string;
   } | undefined;
-  /** A consumer that is silent for so long loses its partitions to others, milliseconds. */
+  /** Silence after which a consumer loses its partitions to others, in milliseconds. */
   readonly sessionTimeoutMs: number;
 }

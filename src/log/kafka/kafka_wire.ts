@@ -25,7 +25,7 @@ export class WireWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Makes room for `size` bytes and says where they begin. */
+  /** Makes room for `size` bytes and returns where they begin. */
   #take(size: number): number {
     const at = this.#length;
     this.#length += size;
@@ -235,7 +235,7 @@ export class WireReader {
     return readItems(this.varuint() - 1, read);
   }
 
-  /** The tagged fields with which a structure of a flexible version ends; skipped as long as nobody takes them. */
+  /** The tagged fields with which a structure of a flexible version ends; skipped, since none is used. */
   tags(take?: (tag: number, field: WireReader) => void): void {
     for (let left = this.varuint(); left > 0; left--) {
       const tag = this.varuint();
@@ -245,7 +245,7 @@ export class WireReader {
   }
 }
 
-/** Reads items one by one: a wrong count must not make room for as many. */
+/** Reads items one by one: a wrong count must not allocate that many. */
 function readItems<T>(count: number, read: () => T): T[] {
   const items: T[] = [];
   for (let left = count; left > 0; left--) items.push(read());

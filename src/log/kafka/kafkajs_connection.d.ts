@@ -19,15 +19,15 @@ export default class Connection {
   connect(): Promise<unknown>;
   /** Ends it. */
   disconnect(): Promise<unknown>;
-  /** Fails what is under way. */
+  /** Fails pending requests. */
   rejectRequests(error: Error): void;
-  /** Tells which requests the broker speaks, by number. */
+  /** The requests that the broker supports, by number. */
   setVersions(versions: Readonly<Record<number, unknown>>): void;
   /** Whether it speaks SaslAuthenticate. */
   setSupportAuthenticationProtocol(isSupported: boolean): void;
-  /** Says who we are, as the SASL options tell. */
+  /** Logs in with the SASL options. */
   authenticate(): Promise<void>;
-  /** Sends a request and gives what `parse` makes of the answer. */
+  /** Sends a request and returns what `parse` makes of the answer. */
   send<T>(protocol: {
     /** What is sent. */
     request: {
@@ -43,7 +43,7 @@ export default class Connection {
       ) => Promise<{ payload: Uint8Array; clientSideThrottleTime: number }>;
       parse: (decoded: { payload: Uint8Array }) => Promise<T>;
     };
-    /** After so many milliseconds the answer is no longer waited for. */
+    /** How long to wait for the answer, in milliseconds. */
     requestTimeout: number;
     /** Whether kafkajs logs a refusal. */
     logResponseError: boolean;

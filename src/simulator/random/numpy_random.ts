@@ -1,13 +1,13 @@
 /**
- * numpy's legacy distributions (`numpy.random.RandomState`), each taking from
- * its source exactly the draws that numpy takes. Over an MT19937 seeded the
- * numpy way the values are numpy's, but for the last bit of a logarithm.
+ * numpy's legacy distributions (`numpy.random.RandomState`), each using exactly
+ * the draws that numpy uses. Over an MT19937 seeded the numpy way the values
+ * are numpy's, but for the last bit of a logarithm.
  */
 import type { RandomSource } from "./random_source.ts";
 
 /**
- * Distributions over a source. The normal draws come in pairs and the second
- * is kept for later; a new object over a freshly seeded source starts without.
+ * Distributions over a source. The normal draws come in pairs and the second is
+ * kept for later; a new object over a freshly seeded source has none.
  */
 export class NumpyRandom {
   readonly #source: RandomSource;

@@ -68,7 +68,7 @@ export class PythonRandom {
   }
 }
 
-/** The longest list that CPython copies rather than remember what is taken. */
+/** The longest list that CPython copies instead of remembering what is taken. */
 function poolLimit(size: number): number {
   if (size <= 5) return 21;
   let power = 4;

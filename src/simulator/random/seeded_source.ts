@@ -1,7 +1,7 @@
 /**
  * A random source from a seed text, on npm:seedrandom. The same text gives the
  * same words on every machine, so a draw can be made a function of its name:
- * one source for each thing that is drawn, none of them in need of another.
+ * one independent source for each thing that is drawn.
  */
 // @ts-types="./seedrandom.d.ts"
 import seedrandom from "seedrandom";

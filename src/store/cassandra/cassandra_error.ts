@@ -1,8 +1,7 @@
 /**
- * The driver's errors as people should read them: which will pass by
- * themselves, and one line with the reason, the place and what to do for those
- * that will not. They are distinguished by name and code, so that the driver
- * itself is not needed here.
+ * Translates the driver's errors: says which are transient, and gives one line
+ * with the reason, the place and what to do for the others. Errors are
+ * recognized by name and code, so that this file does not need the driver.
  */
 import { ConfigError, StoreError } from "../../base/error.ts";
 import type { CassandraSettings } from "./cassandra_settings.ts";
@@ -34,7 +33,7 @@ const TRANSIENT_CODES: ReadonlySet<number> = new Set([
   CODE.writeFailure,
 ]);
 
-/** What the driver says in plain errors while it has lost its connections. */
+/** Messages of the driver's plain errors while it has lost its connections. */
 const DISCONNECTED =
   /^(No connection available|Connection closed|Connection timeout|Encoder is not defined|No active connection found)/;
 
@@ -45,7 +44,7 @@ interface DriverError extends Error {
   readonly innerErrors?: Readonly<Record<string, unknown>>;
 }
 
-/** Whether an error of a request may pass by itself: the same may be asked again. */
+/** Whether a request's error is transient, so that the request may be repeated. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { name, code, isSocketError, message } = error as DriverError;
@@ -63,14 +62,14 @@ export function isTimeout(error: unknown): boolean {
   );
 }
 
-/** An error and, of one that tells of several nodes, each node's. */
+/** An error and, if it names several nodes, the error of each. */
 function causesOf(error: unknown): DriverError[] {
   if (!(error instanceof Error)) return [];
   const { innerErrors = {} } = error as DriverError;
   return [error, ...Object.values(innerErrors).flatMap(causesOf)];
 }
 
-/** One line on an error, with what each node said. */
+/** One line about an error, with each node's reason. */
 export function reasonOf(error: unknown): string {
   const { innerErrors } = error as DriverError;
   const nodes = Object.entries(innerErrors ?? {}).filter(([, inner]) => inner);
@@ -83,7 +82,7 @@ export function reasonOf(error: unknown): string {
   return text.replaceAll(/\s+/g, " ").trim();
 }
 
-/** What is wrong where no connection came about. */
+/** The error of a connection that failed. */
 export function connectError(
   error: unknown,
   settings: CassandraSettings,
@@ -125,13 +124,13 @@ export function connectError(
   );
 }
 
-/** What is wrong where a request failed for good; `what` was being done. */
+/** The error of a request that failed for good; `what` names the request. */
 export function requestError(error: unknown, what: string): Error {
   if (!(error instanceof Error)) return new StoreError(`${what}: ${error}`);
   if (error instanceof StoreError || error instanceof ConfigError) return error;
   const { name, code, innerErrors } = error as DriverError;
   if (name !== "ResponseError" && !innerErrors && !isTransient(error)) {
-    return error; // not of the driver's making
+    return error; // not an error of the driver
   }
   const advice = code === CODE.unauthorized
     ? "; grant it to the user, or let someone who may run what " +

@@ -37,7 +37,7 @@ export class CassandraLookUp implements LookUp {
   readonly #verdicts: ObjectTable<Verdict>;
   #made = false;
 
-  /** Looks into a keyspace that has these tables, or will have them. */
+  /** Uses a keyspace that has these tables, or will have them. */
   constructor(session: CassandraSession, { payments, verdicts }: {
     readonly payments: PaymentTable;
     readonly verdicts: ObjectTable<Verdict>;
@@ -98,15 +98,28 @@ export class CassandraLookUp implements LookUp {
     const table = this.#verdicts;
     if (idOf(table, transactionId) === undefined) {
       throw new StoreError(
-        `transaction ${transactionId}: no verdict can be kept, for ` +
-          `transaction_id of ${this.#place(table)} is an int, ` +
-          `which ends at ${INT_MAX}`,
+        `transaction ${transactionId}: the verdict cannot be stored, ` +
+          `because transaction_id of ${this.#place(table)} is an int ` +
+          `(up to ${INT_MAX})`,
       );
     }
     await this.#session.all(
       insertCql(this.#session.keyspace, table),
       driverValues(table, objectValues(table.columns, verdict)),
     );
+  }
+
+  /** See LookUp. */
+  async removeVerdict(
+    { transactionId, decidedAt }: Pick<Verdict, "transactionId" | "decidedAt">,
+  ): Promise<void> {
+    await this.#make();
+    const table = this.#verdicts;
+    const id = idOf(table, transactionId);
+    if (id === undefined) return;
+    const cql = `DELETE FROM ${this.#place(table)} ` +
+      "WHERE transaction_id = ? AND decided_at = ?";
+    await this.#session.all(cql, [id, decidedAt]);
   }
 
   /** See LookUp. */
@@ -120,7 +133,7 @@ export class CassandraLookUp implements LookUp {
       .map((row) => checkedObjectOf(table, row));
   }
 
-  /** Creates the table of verdicts on first use: a stream whose cases nobody opens has none. */
+  /** Creates the table of verdicts on first use; a stream without verdicts has none. */
   async #make(): Promise<void> {
     if (this.#made) return;
     await this.#session.ensure([this.#verdicts]);
@@ -132,7 +145,7 @@ export class CassandraLookUp implements LookUp {
   }
 }
 
-/** An id as a table takes it; undefined if it can't hold it. */
+/** An id in the type of a table's column; undefined if it does not fit. */
 function idOf(table: Table, id: number): number | bigint | undefined {
   if (idMaxOf([table]) > INT_MAX) return BigInt(id);
   return id <= INT_MAX ? id : undefined;

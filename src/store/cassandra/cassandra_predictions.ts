@@ -23,25 +23,22 @@ import {
   StoredRowReader,
 } from "../stored_row.ts";
 import type { CellTable, ModelMetric } from "../tables.ts";
-import {
-  removePositions,
-  savePositions,
-  storedPositions,
-} from "./cassandra_positions.ts";
+import { CassandraTable } from "./cassandra_table.ts";
 import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
 import { rowWrites } from "./cassandra_writes.ts";
 
-/** Explanations fetched side by side. */
+/** Explanations fetched concurrently. */
 const FETCHES = 64;
 
-/** Behind a prediction's cells, on its way into order: which version it has, and whether it is explained. */
+/** After a prediction's cells while rows are sorted: its version's index, and whether it has contributions. */
 const VERSION_CELL = PREDICTION_CELLS;
 const EXPLAINED_CELL = PREDICTION_CELLS + 1;
 const SPOOLED_CELLS = PREDICTION_CELLS + 2;
 
 /** The predictions of one keyspace. */
-export class CassandraPredictions implements PredictionStore {
+export class CassandraPredictions extends CassandraTable
+  implements PredictionStore {
   readonly #session: CassandraSession;
   readonly #tables: OtherTables;
   readonly #table: CellTable;
@@ -53,6 +50,7 @@ export class CassandraPredictions implements PredictionStore {
 
   /** Uses the tables of a keyspace as they are, or will be. */
   constructor(session: CassandraSession, tables: OtherTables) {
+    super(session, [tables.predictions]);
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.predictions;
@@ -85,19 +83,6 @@ export class CassandraPredictions implements PredictionStore {
   }
 
   /** See StoredTable. */
-  positions(): Promise<StreamPosition[]> {
-    return storedPositions(this.#session);
-  }
-
-  /** See StoredTable. */
-  savePositions(
-    positions: readonly StreamPosition[],
-    signal?: AbortSignal,
-  ): Promise<void> {
-    return savePositions(this.#session, positions, signal);
-  }
-
-  /** See StoredTable. */
   async holds(transactionId: number): Promise<boolean> {
     await this.#ensure();
     const cql = `SELECT transaction_id FROM ${this.#place} ` +
@@ -114,10 +99,9 @@ export class CassandraPredictions implements PredictionStore {
   }
 
   /** See StoredTable. */
-  async clear(topic: string): Promise<void> {
+  override async clear(topic: string): Promise<void> {
     await this.#ensure();
-    await removePositions(this.#session, topic);
-    await this.#session.truncate(this.#table);
+    await super.clear(topic);
   }
 
   #id(id: number): number | bigint {

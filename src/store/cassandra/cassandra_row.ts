@@ -1,7 +1,7 @@
 /**
  * Rows in the binary form that Cassandra's protocol has for ints, bigints,
- * doubles and text, written into buffers that are used again and again: what
- * is handed to the driver this way it sends as it is, without making objects.
+ * doubles and text, written into reused buffers: the driver sends these bytes
+ * as they are, without creating objects.
  */
 import { Buffer } from "node:buffer";
 import { StoreError } from "../../base/error.ts";
@@ -16,11 +16,11 @@ const DATETIME_BYTES = 19;
 
 /** One row's values, in the order of a table's columns. */
 export class RowValues {
-  /** The values, as bytes; the driver wants an array that it could change, and does not. */
+  /** The values, as bytes; the driver's type is a mutable array, but it does not change it. */
   readonly values: Buffer[];
   readonly #view: DataView;
 
-  /** Makes room for a row of these columns. */
+  /** Allocates a row of these columns. */
   constructor(columns: readonly Column<PaymentSource>[]) {
     const lengths = columns.map(({ type }): number =>
       type === "text" ? DATETIME_BYTES : type === "int" ? 4 : 8
@@ -39,7 +39,7 @@ export class RowValues {
   }
 }
 
-/** Fills the rows of one table and keeps those that are not in use. */
+/** Fills rows of one table, and keeps unused rows for reuse. */
 export class RowEncoder {
   readonly #table: string;
   readonly #columns: readonly Column<PaymentSource>[];
@@ -77,7 +77,7 @@ export class RowEncoder {
           to += 4;
           break;
         case "bigint":
-          // Without a BigInt, of which there would be one a row and table.
+          // Without a BigInt, which would cost an object per row and table.
           view.setInt32(to, Math.floor(value / 2 ** 32));
           view.setUint32(to + 4, value);
           to += 8;
@@ -98,7 +98,7 @@ export class RowEncoder {
   #refuse(column: Column<PaymentSource>, value: number, id: number): never {
     throw new StoreError(
       `transaction ${id}: ${column.name} is ${value}, but the column of ` +
-        `${this.#table} is an int, which ends at ${INT_MAX}`,
+        `${this.#table} is an int (up to ${INT_MAX})`,
     );
   }
 }

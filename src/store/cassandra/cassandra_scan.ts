@@ -6,15 +6,15 @@ import type { StoreRows } from "../store.ts";
 import type { StoredRow } from "../stored_row.ts";
 import { type TokenRange, tokenRanges } from "./token_ranges.ts";
 
-/** A page of rows as the driver gives them. */
+/** A page of rows from the driver. */
 export interface Page {
   /** The rows, by column. */
   readonly rows: readonly StoredRow[];
-  /** What leads to the next page; nothing at the end. */
+  /** The token of the next page; absent at the end. */
   readonly pageState: string | null | undefined;
 }
 
-/** Turns rows as the driver gives them into cells. */
+/** Converts the driver's rows into cells. */
 export interface RowReader {
   /** Cells of a row. */
   readonly width: number;
@@ -50,7 +50,7 @@ export async function* scanRing(
   );
   const next = (lane: AsyncGenerator<StoreRows>) => {
     const page = lane.next().then((result) => ({ lane, result }));
-    page.catch(() => {}); // met when its turn comes
+    page.catch(() => {}); // handled when its turn comes
     return page;
   };
   const turns = lanes.map(next);

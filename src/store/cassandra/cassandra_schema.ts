@@ -1,7 +1,7 @@
 /**
  * The tables of a store in Cassandra's CQL. One table holds the payments with
- * their features; three more answer what people look up, each from one
- * partition whose size is bounded. Nothing here knows the driver.
+ * their features; three more answer look-ups, each from one partition of
+ * bounded size. Nothing here knows the driver.
  */
 import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
@@ -55,7 +55,7 @@ export interface OtherTables {
   readonly positions: Table<keyof PositionRow | "check">;
 }
 
-/** The tables of payments with these features, as they are made. */
+/** The tables of payments with these features, as they are created. */
 export function tablesOf(features: FeatureParameters): PaymentTables {
   return {
     transactions: keyFirst(paymentTable(features)),
@@ -65,7 +65,7 @@ export function tablesOf(features: FeatureParameters): PaymentTables {
   };
 }
 
-/** The other tables, as they are made. Cassandra checks by itself what it stores; a position is checked whatever keeps it. */
+/** The other tables, as they are created. Cassandra keeps checksums itself; positions have one in every store. */
 export const OTHER_TABLES: OtherTables = {
   predictions: keyFirst(PREDICTIONS),
   metrics: keyFirst(METRICS),
@@ -151,7 +151,7 @@ export interface FoundColumn {
   readonly kind: string;
 }
 
-/** A table with the type of transaction_id that it has already: one made by an older version, or by others, may have int. */
+/** A table with the type of transaction_id that it already has: a table made by an older version, or by another program, may have int. */
 export function withFoundIds<T extends Table>(
   table: T,
   found: readonly FoundColumn[] | undefined,

@@ -1,9 +1,9 @@
 /**
- * A connection to a Cassandra cluster, and all that a store asks of one: the
- * only file that knows the driver. Requests that may pass are made again until
- * they do. What is written is never conditional, has no timestamp of event
- * time, and is never batched across partitions. Whole tables are read through
- * the ring, in ranges of tokens.
+ * A connection to a Cassandra cluster, and everything that a store needs from
+ * it. This is the only file that knows the driver. Requests that fail with a
+ * transient error are repeated until they succeed. What is written is never
+ * conditional, has no timestamp of event time, and is never batched across
+ * partitions. Whole tables are read through the ring, in ranges of tokens.
  */
 import {
   auth,
@@ -36,24 +36,24 @@ import type { DriverValue, Write } from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { overRing } from "./token_ranges.ts";
 
-/** Requests under way at once; more gained nothing (docs/PERFORMANCE.md). */
+/** Concurrent requests; more gained nothing (docs/PERFORMANCE.md). */
 const IN_FLIGHT = 256;
 
 /** Rows that are read at once. */
 const PAGE_ROWS = 2000;
 
-/** Ranges that the ring is cut into, and how many are read side by side. */
+/** Ranges that the ring is cut into, and how many are read concurrently. */
 const RANGES = 64;
 const RANGES_AT_ONCE = 4;
 /** Ranges in a row that may take too long to count; each is then halved. */
 const MISSES_MAX = 24;
 
-/** A node that has not answered a write by then is taken for dead; Cassandra itself gives up after 2 s. */
+/** A node that has not answered a write by then is considered dead; Cassandra itself gives up after 2 s. */
 const WRITE_TIMEOUT_MS = 5000;
 const READ_TIMEOUT_MS = 20_000;
 const SCHEMA_TIMEOUT_MS = 60_000;
 
-/** How long reads wait for a cluster that does not answer; writes wait for ever. */
+/** How long reads wait for a cluster that does not answer; writes wait forever. */
 const READ_PATIENCE_MS = 60_000;
 
 const SCHEMA_OPTIONS: QueryOptions = {
@@ -72,7 +72,7 @@ const BATCH_OPTIONS: QueryOptions = { ...WRITE_OPTIONS, logged: false };
 
 /** How a page is read. */
 export interface ReadOptions {
-  /** What the page before gave; undefined for the first. */
+  /** The token from the page before; undefined for the first. */
   readonly pageState?: string | undefined;
   /** Ends the waiting; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
@@ -114,7 +114,7 @@ export class CassandraSession implements AsyncDisposable {
     }
   }
 
-  /** Runs a statement about the schema, without patience; gives all its rows. */
+  /** Runs a schema statement without retries; returns all its rows. */
   define(
     cql: string,
     values: readonly string[] = [],
@@ -131,7 +131,7 @@ export class CassandraSession implements AsyncDisposable {
     return (await this.#client.execute(cql, [...values], SCHEMA_OPTIONS)).rows;
   }
 
-  /** Makes those of the tables that are missing, and the columns that they lack. Throws ConfigError if one has another form. */
+  /** Creates missing tables, and missing columns of existing ones. Throws ConfigError if one has another form. */
   ensure(tables: readonly Table[]): Promise<void> {
     const execute: Execute = (cql, values) => this.#define(cql, values);
     return this.#patiently(
@@ -158,7 +158,7 @@ export class CassandraSession implements AsyncDisposable {
       () => this.#client.execute(cql, [...values], options),
       { signal },
     );
-    // A statement that writes gives none, whatever the driver's types say.
+    // A statement that writes returns no rows, despite the driver's types.
     const rows: readonly StoredRow[] | undefined = result.rows;
     return { rows: rows ?? [], pageState: result.pageState };
   }
@@ -217,11 +217,11 @@ export class CassandraSession implements AsyncDisposable {
     throw new StoreError(
       `Cassandra, reading keyspace ${this.keyspace}: even small parts of ` +
         `the table take longer than ${READ_TIMEOUT_MS / 1000} s to count; ` +
-        `look at the cluster and try again`,
+        `check the cluster and try again`,
     );
   }
 
-  /** Sends requests, some side by side; all are stored in the end, or the first error is thrown. */
+  /** Sends requests, some concurrently; all are stored in the end, or the first error is thrown. */
   async send(
     writes: Iterable<Write>,
     signal: AbortSignal | undefined,
@@ -258,7 +258,7 @@ export class CassandraSession implements AsyncDisposable {
       : () => this.#client.batch(batchOf(write), BATCH_OPTIONS);
     try {
       await this.#outage.run(attempt, { signal, patienceMs: Infinity });
-      // Only now: a request that failed may still read them.
+      // Only here, because a failed request may still read them.
       write.release();
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error;
@@ -323,12 +323,12 @@ function newClient(settings: CassandraSettings): Client {
         2000,
         false,
       ),
-      // Cells are stamped by the cluster: the clock of a writer that runs
-      // behind would hide rows under a deletion made before.
+      // The cluster stamps the cells: a writer whose clock runs behind would
+      // hide rows under an earlier deletion.
       timestampGeneration: NO_TIMESTAMPS,
     },
     encoding: { useBigIntAsLong: true },
-    // It would ask for the host's name, processors and so on.
+    // It would report the host's name, processors and so on.
     monitorReporting: { enabled: false },
   });
 }

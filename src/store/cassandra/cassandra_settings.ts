@@ -1,23 +1,23 @@
 /**
- * How a Cassandra cluster is reached and used, and what such settings may be.
- * Pure: nothing here knows the driver, so that flags can be read and the
- * schema printed without loading it.
+ * How a Cassandra cluster is reached and used, and which settings are valid.
+ * Pure: nothing here knows the driver, so that flags can be read and the schema
+ * printed without loading it.
  */
 import { ConfigError } from "../../base/error.ts";
 
-/** What a schema depends on, features aside. */
+/** What a schema depends on, besides the features. */
 export interface SchemaSettings {
   /** The data centre that is written to and read from. */
   readonly localDataCenter: string;
   /** The keyspace, in lower case. */
   readonly keyspace: string;
-  /** Replicas of a keyspace that is made here; an existing one keeps its own. */
+  /** Replicas of a new keyspace; an existing one keeps its own. */
   readonly replication: number;
 }
 
 /** How a Cassandra cluster is reached and used. */
 export interface CassandraSettings extends SchemaSettings {
-  /** Tells these settings from the embedded store's. */
+  /** Distinguishes these settings from the embedded store's. */
   readonly kind: "cassandra";
   /** Nodes to ask first, as host or host:port; the others are found by them. */
   readonly contactPoints: readonly string[];
@@ -25,7 +25,7 @@ export interface CassandraSettings extends SchemaSettings {
   readonly consistency: string;
   /** TLS, verified against these authorities (PEM) or, if undefined, the system's. */
   readonly tls: { readonly ca: string | undefined } | undefined;
-  /** Who logs in; undefined where the cluster asks nobody. */
+  /** The user that logs in; undefined where the cluster needs none. */
   readonly user:
     | { readonly name: string; readonly password: string }
     | undefined;
@@ -48,7 +48,7 @@ export const CONSISTENCY_LEVELS = [
   "ALL",
 ] as const;
 
-/** Replicas beyond these are a slip of the keyboard. */
+/** More replicas than this are a typing error. */
 const REPLICATION_MAX = 16;
 
 /** Throws ConfigError for settings that cannot work. */
@@ -70,7 +70,7 @@ export function checkCassandraSettings(settings: CassandraSettings): void {
   checkSchemaSettings(settings);
 }
 
-/** Throws ConfigError for settings whose names or numbers no schema can have. */
+/** Throws ConfigError for names or numbers that are invalid in a schema. */
 export function checkSchemaSettings(
   settings: SchemaSettings,
 ): void {

@@ -1,7 +1,7 @@
 /**
- * Brings a keyspace into the form that the store needs: makes what is missing
- * and adds the features' columns to an existing table of payments. What exists
- * is checked and never altered.
+ * Prepares a keyspace for the store: creates missing tables and adds the
+ * features' columns to an existing table of payments. Existing columns are
+ * checked and never altered.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
 import type { Table } from "../tables.ts";
@@ -19,7 +19,7 @@ import {
 } from "./cassandra_schema.ts";
 import type { SchemaSettings } from "./cassandra_settings.ts";
 
-/** Runs a statement with text values; gives all its rows. */
+/** Runs a statement with text values; returns all its rows. */
 export type Execute = (
   cql: string,
   values?: readonly string[],
@@ -31,7 +31,7 @@ export interface FoundTables extends OtherTables {
   readonly payments: PaymentTables;
 }
 
-/** Makes the payments' tables where they are missing; gives all tables as they are. Throws ConfigError if one has another form. */
+/** Creates the payments' tables if they are missing; returns all tables as they are. Throws ConfigError if one has another form. */
 export async function ensureSchema(
   execute: Execute,
   settings: SchemaSettings,
@@ -42,7 +42,7 @@ export async function ensureSchema(
     "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?",
     [keyspace],
   );
-  // Not IF NOT EXISTS alone, which needs the right to make keyspaces.
+  // Not IF NOT EXISTS alone, which needs the right to create keyspaces.
   if (known.length === 0) await execute(createKeyspaceCql(settings));
   const found = await columnsOf(execute, keyspace);
   const asFound = <T extends Table>(table: T): T =>
@@ -66,7 +66,7 @@ export async function ensureSchema(
   };
 }
 
-/** Makes those of the tables that are missing, and the columns that they lack. Throws ConfigError if one has another form. */
+/** Creates missing tables, and missing columns of existing ones. Throws ConfigError if one has another form. */
 export async function ensureTables(
   execute: Execute,
   keyspace: string,
@@ -82,7 +82,7 @@ async function makeTables(
   all: readonly Table[],
   found: Map<string, FoundColumn[]>,
 ): Promise<void> {
-  // All are checked before any is touched.
+  // All are checked before any is changed.
   const missing = all.map((table) => {
     const columns = found.get(table.name);
     return columns && missingColumns(keyspace, table, columns);
@@ -94,7 +94,7 @@ async function makeTables(
       try {
         await execute(addColumnsCql(keyspace, table, columns));
       } catch (error) {
-        // Another writer that starts at the same time may have been faster.
+        // Another writer that started at the same time may have been faster.
         const now = (await columnsOf(execute, keyspace)).get(table.name) ?? [];
         if (missingColumns(keyspace, table, now).length > 0) throw error;
       }

@@ -1,6 +1,6 @@
 /**
- * The store in a Cassandra cluster. Writes are plain upserts of rows that are
- * a function of the log: repeated at will, and the positions that they reach
+ * The store in a Cassandra cluster. Writes are plain upserts of rows that are a
+ * function of the log: they may be repeated, and their positions are written
  * after them. Nothing here knows the driver.
  */
 import { StoreError } from "../../base/error.ts";
@@ -23,11 +23,7 @@ import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import { CassandraSession } from "./cassandra_session.ts";
 import type { CassandraSettings } from "./cassandra_settings.ts";
 import { ensureSchema } from "./cassandra_setup.ts";
-import {
-  removePositions,
-  savePositions,
-  storedPositions,
-} from "./cassandra_positions.ts";
+import { CassandraTable } from "./cassandra_table.ts";
 import { WritePlanner, type WrittenTables } from "./cassandra_writes.ts";
 
 /** Opens the store, making or completing keyspace and tables. Throws ConfigError or StoreError, one line each. */
@@ -47,7 +43,7 @@ export async function openCassandraStore(
   }
 }
 
-/** Payments of one card or terminal in one second that are looked through for one. */
+/** Most payments of one card or terminal in one second that are searched for one. */
 const SAME_SECOND_MAX = 10_000;
 
 /** The tables that a store works with: all, or the payments' without the query tables. */
@@ -57,7 +53,7 @@ export interface StoreTables extends OtherTables {
 }
 
 /** The store of one keyspace. */
-export class CassandraStore implements Store {
+export class CassandraStore extends CassandraTable implements Store {
   /** See Store. */
   readonly idMax: number;
   readonly #session: CassandraSession;
@@ -67,6 +63,7 @@ export class CassandraStore implements Store {
 
   /** Uses existing tables, see openCassandraStore(); closes the session when it is closed. */
   constructor(session: CassandraSession, tables: StoreTables) {
+    super(session, Object.values(tables.payments));
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.payments.transactions;
@@ -82,19 +79,6 @@ export class CassandraStore implements Store {
   ): Promise<void> {
     await this.#session.send(this.#planner.writes(rows), signal);
     await this.savePositions(positions, signal);
-  }
-
-  /** See StoredTable. */
-  positions(): Promise<StreamPosition[]> {
-    return storedPositions(this.#session);
-  }
-
-  /** See StoredTable. */
-  savePositions(
-    positions: readonly StreamPosition[],
-    signal?: AbortSignal,
-  ): Promise<void> {
-    return savePositions(this.#session, positions, signal);
   }
 
   /** See StoredTable. */
@@ -130,18 +114,10 @@ export class CassandraStore implements Store {
     return (await this.#session.all(cql)).length === 0;
   }
 
-  /** See StoredTable. */
-  async clear(topic: string): Promise<void> {
-    await removePositions(this.#session, topic);
-    for (const table of Object.values(this.#tables.payments)) {
-      await this.#session.truncate(table);
-    }
-  }
-
   /**
-   * See Store. Cassandra keeps checksums of all that it stores; what it cannot
-   * know is that the tables of one payment belong together, so that one of them
-   * alone may have lost rows.
+   * See Store. Cassandra keeps checksums of all that it stores. It cannot know
+   * that the tables of one payment belong together, so one table alone may have
+   * lost rows.
    */
   async verify(): Promise<void> {
     const { rows, frauds } = await this.status();
@@ -155,7 +131,7 @@ export class CassandraStore implements Store {
       if (!table) continue;
       const found = await this.#session.count(table, column);
       if (found.rows === count) continue;
-      // A writer at work fills the tables one after the other.
+      // A running writer fills the tables one after the other.
       if ((await this.status()).rows !== rows) return;
       throw new StoreError(
         `${this.#session.keyspace}.${table.name} holds ${found.rows} rows ` +

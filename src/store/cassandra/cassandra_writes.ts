@@ -1,7 +1,7 @@
 /**
- * Which requests a block of rows makes: one for each payment and its features,
- * and for the query tables one for each partition that the block touches.
- * Rows of one partition go together, as one mutation; rows of several never.
+ * The requests for a block of rows: one for each payment and its features, and
+ * for the query tables one for each partition that the block touches. Rows of
+ * one partition go together, as one mutation; rows of several partitions never.
  */
 import { CELL } from "../../payment/payment_cells.ts";
 import { dayOf } from "../cell_rows.ts";
@@ -19,7 +19,7 @@ export interface Write {
   readonly cql: string;
   /** The values of each row, encoded or for the driver to encode. */
   readonly rows: readonly { readonly values: unknown[] }[];
-  /** Gives the rows back once they are stored and nobody reads them any more. */
+  /** Returns the rows to the pool once they are stored and no longer read. */
   release(): void;
 }
 
@@ -43,7 +43,7 @@ export function driverValues(
   );
 }
 
-/** Requests of one row each, for tables that are written less: all columns of a table, in their order. */
+/** Requests of one row each, for tables that are written rarely: all columns of a table, in their order. */
 export function* rowWrites(
   keyspace: string,
   table: Table,
@@ -113,7 +113,7 @@ class TableWriter {
     };
   }
 
-  /** A request for each partition, more where it has many rows. */
+  /** One request per partition, or more if it has many rows. */
   *writes(
     cells: Float64Array,
     places: readonly number[],

@@ -3,7 +3,7 @@
  * until one ends.
  */
 
-/** Counts who is in. */
+/** Counts the requests that are in. */
 export class InFlight {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -13,7 +13,7 @@ export class InFlight {
     this.#free = limit;
   }
 
-  /** Goes in; what it returns is to be awaited, undefined if there is room. */
+  /** Enters; returns a promise to await, or undefined if there is room. */
   enter(): Promise<void> | undefined {
     if (this.#free > 0) {
       this.#free--;

@@ -11,7 +11,7 @@ export interface TokenRange {
   readonly to: bigint;
 }
 
-/** No row has this token: the ring begins behind it. */
+/** No row has this token: the ring begins after it. */
 const RING_START = -(2n ** 63n);
 const RING_END = 2n ** 63n - 1n;
 
@@ -33,20 +33,20 @@ export function halves(
   return [{ from, to: middle }, { from: middle, to }];
 }
 
-/** How a ring is gone through. */
+/** How a ring is processed. */
 export interface RingOptions {
   /** Ranges to begin with. */
   readonly ranges: number;
-  /** Ranges that are worked on at once. */
+  /** Ranges that are processed concurrently. */
   readonly atOnce: number;
-  /** Ranges in a row that may be too large before it is given up. */
+  /** Consecutive ranges that may be too large before it gives up. */
   readonly missesMax: number;
 }
 
 /**
- * Does `work` for the whole ring, range by range. A range for which it gives
- * false is too large, and done again as two halves; the result is false where
- * that does not help.
+ * Does `work` for the whole ring, range by range. A range for which it returns
+ * false is too large, and is repeated as two halves. Returns false if that does
+ * not help.
  */
 export async function overRing(
   work: (range: TokenRange) => Promise<boolean>,

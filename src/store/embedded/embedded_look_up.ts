@@ -29,7 +29,7 @@ export class EmbeddedLookUp implements LookUp {
   readonly #rows: StoredRowReader;
   readonly #made = new Set<string>();
 
-  /** Looks into an open store with these features. */
+  /** Uses an open store with these features. */
   constructor(file: StoreFile, features: FeatureParameters) {
     const table = paymentTable(features);
     this.#file = file;
@@ -71,7 +71,7 @@ export class EmbeddedLookUp implements LookUp {
       toSeconds,
       limit,
     );
-    // With their features, which their checksums cover.
+    // With the features, since checksums cover them.
     return rows.map((row) => caseOf(this.#rows, row).payment);
   }
 
@@ -81,6 +81,18 @@ export class EmbeddedLookUp implements LookUp {
     const { sqlite } = this.#file;
     const writer = new ObjectWriter(sqlite, VERDICTS);
     await sqlite.transaction(() => writer.put([verdict]));
+  }
+
+  /** See LookUp. */
+  async removeVerdict(
+    { transactionId, decidedAt }: Pick<Verdict, "transactionId" | "decidedAt">,
+  ): Promise<void> {
+    await this.#make(VERDICT_SQL);
+    const { sqlite } = this.#file;
+    const remove = sqlite.prepare(
+      `DELETE FROM ${VERDICTS.name} WHERE transaction_id = ? AND decided_at = ?`,
+    );
+    await sqlite.transaction(() => remove.run(transactionId, decidedAt));
   }
 
   /** See LookUp. */

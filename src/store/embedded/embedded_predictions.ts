@@ -24,7 +24,7 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
   implements PredictionStore {
   readonly #file: StoreFile;
 
-  /** Uses an open store's file. */
+  /** Uses the file of an open store. */
   constructor(file: StoreFile) {
     super(file, {
       table: PREDICTIONS,

@@ -1,4 +1,4 @@
-/** The tables of a store in SQLite's SQL, and how a file of the version before gets what it lacks. */
+/** The tables of a store in SQLite's SQL, and the upgrade of a file of the previous version. */
 import type { DatabaseSync } from "node:sqlite";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import {
@@ -25,7 +25,7 @@ const TYPES: Readonly<Record<ColumnType, string>> = {
   text: "TEXT",
 };
 
-/** Makes a table unless it is there: all its columns and the rows' checksum. */
+/** Creates a table unless it exists: all its columns and the rows' checksum. */
 export function createTableSql(table: Table): string {
   const columns = checkedColumns(table);
   const isKey = ({ name }: Column) =>
@@ -48,14 +48,14 @@ function typedColumn({ name, type }: Column): string {
   return `${name} ${TYPES[type]}`;
 }
 
-/** Indexes of the payments, for what the query tables are in Cassandra. */
+/** Indexes of the payments; they replace Cassandra's query tables. */
 export const INDEX_SQL: string = [BY_CUSTOMER, BY_TERMINAL].map(indexSql)
   .join("\n");
 
 function indexSql(
   { name, columns, partition, clustering }: CellTable,
 ): string {
-  // Behind these SQLite keeps the id, by which it finds the row.
+  // After these SQLite keeps the id, by which it finds the row.
   const key = [...partition, ...clustering].filter((name) =>
     columns.some((column) =>
       column.name === name && name !== ID_COLUMN && column.source !== "period"
@@ -80,7 +80,7 @@ export function firstTables(features: FeatureParameters): readonly Table[] {
   return [paymentTable(features), POSITIONS];
 }
 
-/** Gives a file of an older version the tables and columns that it lacks. */
+/** Adds the tables and columns that a file of an older version lacks. */
 export function addMissing(
   db: DatabaseSync,
   features: FeatureParameters,
@@ -93,7 +93,7 @@ export function addMissing(
       continue;
     }
     for (const column of checkedColumns(table)) {
-      // A feature that is not there is another set's: see the store.
+      // A missing feature means another set: see the store.
       if (!column.nullable || found.includes(column.name)) continue;
       db.exec(`ALTER TABLE ${table.name} ADD COLUMN ${typedColumn(column)}`);
     }

@@ -82,7 +82,7 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
 
   /**
    * Throws StoreError unless the file's structure is sound: a damaged page can
-   * hide rows that SQLite then leaves out without a word.
+   * hide rows, which SQLite then silently omits.
    */
   async #requireSound(check: "quick_check" | "integrity_check"): Promise<void> {
     const { sqlite, path } = this.#file;

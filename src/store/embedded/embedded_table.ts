@@ -1,8 +1,7 @@
 /**
- * The tables of one SQLite file: one of rows of cells, with all that a table
- * promises that is filled from a topic, and one of objects. Rows are read
- * whatever ids and values others have put there, numbers among them that a
- * double cannot hold.
+ * The tables of one SQLite file: a table of rows of cells that is filled from a
+ * topic, and a table of objects. Rows are readable whatever ids and values
+ * other programs have written, including numbers that a double cannot hold.
  */
 import type { StatementSync } from "node:sqlite";
 import type { Sqlite } from "../../base/sqlite/sqlite.ts";
@@ -45,15 +44,15 @@ export interface StoreFile {
   readonly positions: ObjectWriter<ReturnType<typeof positionRow>>;
 }
 
-/** What a table of cells is to its users. */
+/** How a table of cells is used. */
 export interface CellTableOptions<Rows> {
   /** The table. */
   readonly table: CellTable;
-  /** Makes it, and what belongs to it, if it is not there. */
+  /** Creates it, and what belongs to it, if it does not exist. */
   readonly schema: string;
   /** Rows that one statement writes; more gain nothing. */
   readonly rowsAtOnce: number;
-  /** Room for so many rows. */
+  /** Allocates this many rows. */
   readonly room: (count: number) => Rows;
 }
 
@@ -110,7 +109,7 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
     });
   }
 
-  /** Makes the table unless it is there. */
+  /** Creates the table unless it exists. */
   async make(): Promise<{ one: Insert; many: Insert }> {
     const { sqlite } = this.#file;
     const { table, schema, rowsAtOnce } = this.#options;
@@ -190,7 +189,7 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
     return { rows: Number(row?.n ?? 0), sum: Number(row?.total ?? 0) };
   }
 
-  /** Whether the table is there. */
+  /** Whether the table exists. */
   async isThere(): Promise<boolean> {
     const sql = "SELECT 1 FROM sqlite_schema WHERE name = ?";
     return (await select(this.#file.sqlite, sql, this.#name)).length > 0;

@@ -82,7 +82,7 @@ async function waiter(path: string, signal?: AbortSignal) {
   );
   insert.catch(() => {}).finally(() => settled = true);
   const message = await warned;
-  assert.match(message, /lock of the store .*a\.db .* still lives/);
+  assert.match(message, /lock of the store .*a\.db .* is still running/);
   assert.equal(settled, false);
   return { sqlite, insert, warnings };
 }

@@ -12,9 +12,13 @@ import type { EmbeddedLog } from "../../../src/log/embedded/embedded_log.ts";
 import { pageWith } from "../../../src/dashboard/server/assets.ts";
 import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
 import { KEY_HEADER } from "../../../src/dashboard/server/guard.ts";
+import { SUM } from "../../../src/dashboard/index/day_sums.ts";
+import type { PastPayment } from "../../../src/dashboard/views/page_view.ts";
+import { readDecisions } from "../../../src/stream/case_events.ts";
 import {
   FROM_PAGE,
   openPage,
+  openSecondPage,
   type PageFixture,
   payment,
   prediction,
@@ -62,18 +66,18 @@ Deno.test("the page holds no script or style of its own and loads nothing from e
   for (const path of ["/", "/login"]) {
     const headers = { authorization: `Bearer ${TOKEN}` };
     const html = await (await page.ask(path, { headers })).text();
-    assert.doesNotMatch(html, /<script(?![^>]*src="\/page\/)/);
+    assert.doesNotMatch(html, /<script(?![^>]*src="page\/)/);
     assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=|https?:\/\//);
-    for (const [, name] of html.matchAll(/(?:src|href)="(\/page\/[^"]+)"/g)) {
-      const { status, body } = await page.ask(name);
+    for (const [, name] of html.matchAll(/(?:src|href)="(page\/[^"]+)"/g)) {
+      const { status, body } = await page.ask(`/${name}`);
       await body?.cancel();
       assert.equal(status, 200, name);
     }
   }
 });
 
-/** early.js, uplot.js and app.js. */
-const PAGE_SCRIPTS = 3;
+/** early.js and app.js. */
+const PAGE_SCRIPTS = 2;
 
 /** The snapshot that a page came with. */
 function snapshotIn(html: string): Snapshot {
@@ -86,11 +90,10 @@ function snapshotIn(html: string): Snapshot {
 Deno.test("the page comes with the newest state, for its scripts and as figures", async () => {
   await using page = await openPage();
   await page.publish([payment({ transactionId: 9, fraud: 1, scenario: 1 })]);
-  await page.until(() => page.state.totals.frauds === 1);
+  await page.until(() => page.index.known().payments === 1);
   const html = await (await page.ask("/")).text();
   assert.equal(snapshotIn(html).recent[0].id, 9);
-  const figures = '<dd>€0.00</dd><dd class="note">of €12.50 in frauds</dd>';
-  assert.ok(html.includes(`<dt>Money stopped</dt>${figures}`), html);
+  assert.match(html, /<dt>Fraud stopped<\/dt><dd>€0\.00<\/dd>/);
 });
 
 Deno.test("no text of the state that the page comes with is markup", async () => {
@@ -127,8 +130,8 @@ Deno.test("without a token the page answers under this machine's own names only"
 Deno.test("a write is taken from the page itself only", async () => {
   await using page = await openPage();
   await page.publish([{}]);
-  const body = JSON.stringify({ label: 1, analyst: "Ada" });
-  const path = "/api/cases/7/verdicts";
+  const body = JSON.stringify({ kind: "verdict", label: 1, who: "Ada" });
+  const path = "/api/cases/7/events";
   const statusOf = async (headers: Record<string, string>) => {
     const answer = await page.ask(path, { method: "POST", body, headers });
     await answer.body?.cancel();
@@ -163,7 +166,7 @@ Deno.test("a write takes the key of a page session, on this machine too", async 
   await page.publish([{}]);
   const [own, other] = [await page.fromPage(), await page.fromPage()];
   const writes: [string, unknown][] = [
-    ["/api/cases/7/verdicts", { label: 1, analyst: "Ada" }],
+    ["/api/cases/7/events", { kind: "verdict", label: 1, who: "Ada" }],
     ["/api/model/threshold", { threshold: 0.5 }],
     ["/api/model/promote", { version: "0123456789ab" }],
     ["/api/model/roll-back", {}],
@@ -223,7 +226,7 @@ Deno.test("a body that is too long is refused, whatever it says of its length", 
   await using page = await openPage();
   const fromPage = await page.fromPage();
   const post = async (body: BodyInit, length: Record<string, string>) => {
-    const answer = await page.ask("/api/cases/7/verdicts", {
+    const answer = await page.ask("/api/cases/7/events", {
       method: "POST",
       body,
       headers: { ...fromPage, ...length },
@@ -476,22 +479,32 @@ Deno.test("alerts are queued, filtered and sorted, and opened with all that is b
   ];
   const [first, second] = frauds;
   await page.publish(frauds);
-  await page.until(() => page.state.totals.payments === 2);
+  await page.until(() => page.index.known().payments === 2);
   await page.predict([prediction(first, 0.7), prediction(second, 0.9)]);
-  await page.until(() => page.state.alerts.size === 2);
+  await page.until(() => page.index.known().alerts === 2);
   const idsOf = async (query: string) => {
     const { alerts } = await (await page.ask(`/api/alerts?${query}`)).json();
     return alerts.map(({ id }: { id: number }) => id);
   };
   assert.deepEqual(await idsOf("sort=score"), [8, 7]);
   assert.deepEqual(await idsOf("score=0.8"), [8]);
-  assert.deepEqual(await idsOf("scenario=2"), [7]);
+  assert.deepEqual(await idsOf("scenario=2"), [8, 7]);
+  await page.until(() => page.index.queries.unjoined(0, 1).length === 0);
+  assert.deepEqual(await idsOf("scenario=2&truth=1"), [7]);
+  assert.deepEqual(await idsOf("q=7"), [7]);
+  assert.deepEqual(await idsOf("assignee=nobody"), [8, 7]);
+  assert.deepEqual(await idsOf("assignee=Ada"), []);
+  assert.deepEqual(await idsOf("model=0123456789ab&amountFrom=12.5"), [8, 7]);
+  assert.deepEqual(await idsOf("amountTo=12.49"), []);
+  assert.deepEqual(await idsOf("day=2018-05-11&sort=newest"), [8, 7]);
+  assert.deepEqual(await idsOf("day=2018-05-12"), []);
+  assert.deepEqual(await idsOf("upTo=1"), [7]);
   assert.deepEqual(await idsOf("card=4"), [8]);
   assert.deepEqual(await idsOf("terminal=6"), []);
-  assert.deepEqual(await idsOf("day=40&state=open&sort=score"), [8, 7]);
+  assert.deepEqual(await idsOf("state=open&sort=score"), [8, 7]);
   assert.deepEqual(await idsOf("state=cleared"), []);
   const found = await (await page.ask("/api/cases/7")).json();
-  assert.equal(found.alert.score, 0.7);
+  assert.equal(found.payment.score, 0.7);
   assert.equal(found.payment.terminal, 5);
   assert.equal(found.features.length, 14);
   assert.deepEqual(
@@ -506,48 +519,231 @@ Deno.test("alerts are queued, filtered and sorted, and opened with all that is b
     ),
     [7],
   );
-  const { totals } = page.state;
-  assert.deepEqual([totals.alerts, totals.stoppedAmount], [2, 12.5]);
+  // Seven days have not passed: nothing is known to be a fraud.
+  assert.equal(page.index.known().stoppedCents, 0);
+  assert.equal(page.index.sums.total[SUM.alertedFraudCents], 1250);
 });
 
-Deno.test("a verdict goes to the label topic and the store, with its history, and changes nothing else", async () => {
-  await using page = await openPage();
-  await page.publish([{}]);
-  await page.until(() => page.state.totals.payments === 1);
-  await page.predict([prediction(payment(), 0.8)]);
-  await page.until(() => page.state.alerts.size === 1);
+/** A page with two open alerts of one terminal, of a fraud and of a genuine payment, and what acts on it. */
+async function pageWithAlerts(token?: string) {
+  const page = await openPage(token);
+  const rows = [
+    payment({ fraud: 1, scenario: 2 }),
+    payment({ transactionId: 8, customerId: 4, amount: 30 }),
+  ];
+  await page.publish(rows);
+  await page.predict(rows.map((row) => prediction(row, 0.8)));
+  await page.until(() =>
+    page.index.known().alerts === 2 &&
+    page.index.queries.unjoined(0, 1).length === 0
+  );
+  const headers = await page.fromPage();
+  const post = async (path: string, body: unknown) => {
+    const init = { method: "POST", body: JSON.stringify(body), headers };
+    const answer = await page.ask(path, init);
+    return { status: answer.status, ...await answer.json() };
+  };
+  const act = (body: Record<string, unknown>, id = 7) =>
+    post(`/api/cases/${id}/events`, { who: "Ada", ...body });
+  const get = async (path: string) => await (await page.ask(path)).json();
+  return {
+    page,
+    post,
+    act,
+    get,
+    [Symbol.asyncDispose]: () => page[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("a verdict goes to the log, then to the store, with its history, and changes nothing else", async () => {
+  await using opened = await pageWithAlerts();
+  const { page, act, get } = opened;
   const { log, store } = page.folder;
   const before = await store.lookUp().payment(7);
-  const decide = async (body: unknown) =>
-    await (await page.ask("/api/cases/7/verdicts", {
-      method: "POST",
-      body: JSON.stringify(body),
-      headers: await page.fromPage(),
-    })).json();
-  await decide({ label: 1, analyst: " Ada ", note: SCRIPT });
-  const { verdicts } = await decide({ label: 0, analyst: "Grace" });
+  const first = await act({ kind: "verdict", label: 1, note: SCRIPT });
+  assert.equal(first.status, 201);
+  assert.equal(first.state, "confirmed");
+  const { events } = await act({ kind: "verdict", label: 0, who: " Grace " });
   assert.deepEqual(
-    verdicts.map((
-      { label, analyst, note }: Record<string, unknown>,
-    ) => [label, analyst, note]),
-    [[0, "Grace", ""], [1, "Ada", SCRIPT]],
+    events.map((
+      event: Record<string, unknown>,
+    ) => [event.label, event.who, event.note, event.undone]),
+    [[0, "Grace", "", false], [1, "Ada", SCRIPT, false]],
   );
-  assert.deepEqual(await store.lookUp().verdicts(7), verdicts);
-  const labels = await labelsOf(log);
+  await page.until(() => page.index.queries.unstored(1).length === 0);
   assert.deepEqual(
-    labels,
-    verdicts.toReversed().map((verdict: Record<string, unknown>) => ["7", {
+    (await store.lookUp().verdicts(7)).map((
+      { label, analyst },
+    ) => [label, analyst]),
+    [[0, "Grace"], [1, "Ada"]],
+  );
+  assert.deepEqual(
+    await labelsOf(log),
+    events.toReversed().map((event: Record<string, unknown>) => ["7", {
       TRANSACTION_ID: 7,
-      LABEL: verdict.label,
-      ANALYST: verdict.analyst,
-      NOTE: verdict.note,
-      DECIDED_AT: verdict.decidedAt,
+      LABEL: event.label,
+      ANALYST: event.who,
+      NOTE: event.note,
+      DECIDED_AT: event.at,
+      EVENT_ID: event.eventId,
     }]),
   );
   assert.deepEqual(await store.lookUp().payment(7), before);
-  const queue = await (await page.ask("/api/alerts?state=cleared")).json();
-  assert.equal(queue.total, 1);
-  assert.equal(page.state.open().alerts, 0);
+  assert.equal((await get("/api/alerts?state=cleared")).total, 1);
+  assert.equal((await get("/api/alerts")).total, 1);
+});
+
+Deno.test("an undo withdraws a verdict everywhere, for ten seconds and by who gave it", async () => {
+  await using opened = await pageWithAlerts();
+  const { page, act } = opened;
+  const { log, store } = page.folder;
+  await act({ kind: "verdict", label: 0 });
+  await act({ kind: "verdict", label: 1 });
+  assert.equal((await act({ kind: "undo", who: "Grace" })).status, 422);
+  assert.equal((await act({ kind: "undo" })).state, "cleared");
+  const { state, events } = await act({ kind: "undo" });
+  assert.equal(state, "open");
+  assert.deepEqual(
+    events.map(({ kind, undone }: Record<string, unknown>) => [kind, undone]),
+    [["undo", false], ["undo", false], ["verdict", true], ["verdict", true]],
+  );
+  assert.equal((await act({ kind: "undo" })).status, 422);
+  await page.until(() => page.index.queries.unstored(1).length === 0);
+  assert.deepEqual(await store.lookUp().verdicts(7), []);
+  assert.deepEqual(
+    (await labelsOf(log)).map(([, label]) =>
+      (label as { LABEL: unknown }).LABEL
+    ),
+    [0, 1, 0, null],
+  );
+  const decisions = await readDecisions(log);
+  assert.deepEqual(
+    decisions.map(({ label, who, undone }) => [label, who, undone?.who]),
+    [[0, "Ada", "Ada"], [1, "Ada", "Ada"]],
+  );
+});
+
+Deno.test("alerts are claimed, released, noted and snoozed, and a second page shows it", async () => {
+  await using opened = await pageWithAlerts();
+  const { page, act, get } = opened;
+  assert.equal((await act({ kind: "claim" })).assignee, "Ada");
+  assert.equal((await get("/api/alerts?assignee=Ada")).total, 1);
+  assert.equal((await act({ kind: "note", note: "called" })).state, "open");
+  const day = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10);
+  const snoozed = await act({ kind: "snooze", until: day });
+  assert.equal(snoozed.state, "snoozed");
+  assert.equal(snoozed.snoozedUntil, `${day}T00:00:00.000Z`);
+  assert.equal((await get("/api/alerts")).total, 1);
+  assert.equal((await get("/api/alerts?state=snoozed")).total, 1);
+  await using second = await openSecondPage(page);
+  await second.until(() => second.index.known().alerts === 2);
+  await second.until(() => second.index.queries.events(7).length === 3);
+  const paths = ["/api/alerts?state=snoozed", "/api/alerts", "/api/cases/7"];
+  for (const path of paths) {
+    const ofSecond = await (await second.ask(path)).json();
+    assert.deepEqual(ofSecond, await get(path));
+  }
+  assert.equal((await act({ kind: "snooze" })).state, "open");
+  assert.equal((await act({ kind: "release" })).assignee, undefined);
+});
+
+Deno.test("a group is decided at once, as it was seen, and undone as a whole", async () => {
+  await using opened = await pageWithAlerts();
+  const { page, post, act, get } = opened;
+  const { total, groups } = await get("/api/alerts/groups?by=terminal");
+  assert.equal(total, 1);
+  assert.deepEqual(groups, [{
+    id: 5,
+    alerts: 2,
+    amount: 42.5,
+    scoreMax: 0.8,
+    newest: "2018-05-11 12:00:00",
+  }]);
+  const decide = (more: Record<string, unknown>) =>
+    post("/api/alerts/decide", {
+      by: "terminal",
+      id: 5,
+      filter: {},
+      label: 1,
+      who: "Ada",
+      alerts: 2,
+      amount: 42.5,
+      ...more,
+    });
+  const stale = await decide({ alerts: 3 });
+  assert.deepEqual([stale.status, stale.alerts, stale.amount], [409, 2, 42.5]);
+  const other = await decide({ filter: { card: "4" } });
+  assert.deepEqual([other.status, other.alerts, other.amount], [409, 1, 30]);
+  assert.equal((await decide({})).decided, 2);
+  assert.equal((await get("/api/alerts")).total, 0);
+  // An alert of the group that is confirmed by an analyst is known to be a fraud.
+  assert.equal(page.index.known().stoppedCents, 4250);
+  assert.equal((await act({ kind: "undo" }, 8)).state, "open");
+  assert.equal((await get("/api/alerts")).total, 2);
+  assert.equal(page.index.known().stoppedCents, 0);
+});
+
+Deno.test("a case has neighbours in its filter's order, also once it no longer matches", async () => {
+  await using opened = await pageWithAlerts();
+  const { act, get } = opened;
+  assert.deepEqual(await get("/api/cases/8/neighbours"), {
+    position: 1,
+    total: 2,
+    next: 7,
+  });
+  await act({ kind: "verdict", label: 1 }, 8);
+  assert.deepEqual(await get("/api/cases/8/neighbours"), {
+    position: 1,
+    total: 1,
+    next: 7,
+  });
+  assert.deepEqual(await get("/api/cases/7/neighbours?state=all"), {
+    position: 2,
+    total: 2,
+    previous: 8,
+  });
+});
+
+Deno.test("a case shows no label that was not known when the payment was made", async () => {
+  await using page = await openPage();
+  const day = 86_400;
+  const time = 40 * day;
+  const at = (transactionId: number, timeSeconds: number) =>
+    payment({ transactionId, timeSeconds, fraud: 1, scenario: 2 });
+  await page.publish([
+    at(5, time - 7 * day),
+    at(6, time - 7 * day + 1),
+    at(7, time),
+  ]);
+  await page.until(() => page.index.known().payments === 3);
+  const known = await (await page.ask("/api/cases/7")).json();
+  const label = ({ transactionId, known, fraud, scenario }: PastPayment) => {
+    return [transactionId, known, fraud, scenario];
+  };
+  assert.deepEqual(known.ofTerminal.map(label), [
+    [7, false, undefined, undefined],
+    [6, false, undefined, undefined],
+    [5, true, 1, undefined],
+  ]);
+  assert.equal(known.payment.fraud, undefined);
+  assert.equal(known.terminal.compromised, undefined);
+  assert.doesNotMatch(JSON.stringify(known), /scenario|compromised/);
+  const truth = await (await page.ask("/api/cases/7?truth=1")).json();
+  assert.deepEqual(truth.ofTerminal.map(label), [
+    [7, false, 1, 2],
+    [6, false, 1, 2],
+    [5, true, 1, 2],
+  ]);
+  assert.deepEqual([truth.payment.fraud, truth.payment.scenario], [1, 2]);
+  assert.equal(truth.terminal.compromised, true);
+  assert.equal(page.index.known().frauds, 1);
+  const html = await (await page.ask("/")).text();
+  const { totals, truth: all, recent } = snapshotIn(html);
+  assert.deepEqual([totals.frauds, all.totals.frauds], [1, 3]);
+  assert.doesNotMatch(JSON.stringify(recent), /fraud|scenario/);
+  const map = await (await page.ask("/api/terminals/5")).json();
+  assert.equal(map.terminal.frauds, 1);
+  assert.doesNotMatch(JSON.stringify(map), /scenario|compromised/);
 });
 
 Deno.test("what is no verdict is refused in one sentence and kept nowhere", async () => {
@@ -557,13 +753,17 @@ Deno.test("what is no verdict is refused in one sentence and kept nowhere", asyn
     "no JSON",
     "[]",
     "null",
-    JSON.stringify({ label: 2, analyst: "Ada" }),
-    JSON.stringify({ label: 1, analyst: "  " }),
-    JSON.stringify({ label: 1, analyst: "a".repeat(101) }),
-    JSON.stringify({ label: 1, analyst: "Ada", note: "n".repeat(2001) }),
+    JSON.stringify({ kind: "sentence", label: 1, who: "Ada" }),
+    JSON.stringify({ kind: "snooze", until: "2020-01-01", who: "Ada" }),
+    JSON.stringify({ kind: "snooze", until: "tomorrow", who: "Ada" }),
+    JSON.stringify({ kind: "undo", who: "Ada" }),
+    JSON.stringify({ kind: "verdict", label: 2, who: "Ada" }),
+    JSON.stringify({ kind: "verdict", label: 1, who: "  " }),
+    JSON.stringify({ kind: "verdict", label: 1, who: "a".repeat(101) }),
+    JSON.stringify({ kind: "note", who: "Ada", note: "n".repeat(2001) }),
   ];
   for (const body of bodies) {
-    const answer = await page.ask("/api/cases/7/verdicts", {
+    const answer = await page.ask("/api/cases/7/events", {
       method: "POST",
       body,
       headers: await page.fromPage(),
@@ -572,6 +772,7 @@ Deno.test("what is no verdict is refused in one sentence and kept nowhere", asyn
     assert.equal(typeof (await answer.json()).error, "string");
   }
   assert.deepEqual(await labelsOf(page.folder.log), []);
+  assert.deepEqual(await readDecisions(page.folder.log), []);
 });
 
 Deno.test("a case or a card that nobody knows is not found; a wrong id is refused", async () => {
@@ -591,7 +792,7 @@ Deno.test("a case or a card that nobody knows is not found; a wrong id is refuse
 Deno.test("metrics have Prometheus' form and this program's names", async () => {
   await using page = await openPage();
   await page.publish([{}]);
-  await page.until(() => page.state.totals.payments === 1);
+  await page.until(() => page.index.known().payments === 1);
   const answer = await page.ask("/metrics");
   assert.match(
     answer.headers.get("content-type") ?? "",

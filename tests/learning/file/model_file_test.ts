@@ -193,9 +193,9 @@ Deno.test("a tree whose links do not make a tree is refused", () => {
     [{ input: [-1, -1, -1] }, /no node leads to node 1/],
     [{ input: [2, -1, -1] }, /node 0 splits by input 2 of 2/],
     [{ input: [0.5, -1, -1] }, /node 0 splits by input 0.5/],
-    [{ value: [0, 0.1] }, /trees\[0\]\.value has 2 numbers and not 3/],
-    [{ threshold: [] }, /threshold has 0 numbers and not 3/],
-    [{ input: [] }, /has 3 numbers and not 0/],
+    [{ value: [0, 0.1] }, /trees\[0\]\.value must have 3 numbers, not 2/],
+    [{ threshold: [] }, /threshold must have 3 numbers, not 0/],
+    [{ input: [] }, /must have 0 numbers, not 3/],
     [
       { threshold: [null as unknown as number, 0, 0] },
       /threshold\[0\] must be a number, not null/,
@@ -210,7 +210,10 @@ Deno.test("coefficients of another number, and no deviation, are refused", () =>
     Object.assign(parsed.body.linear, change);
     return JSON.stringify(parsed);
   };
-  refused(file({ coefficients: [1] }), /coefficients has 1 numbers and not 2/);
+  refused(
+    file({ coefficients: [1] }),
+    /coefficients must have 2 numbers, not 1/,
+  );
   refused(file({ mean: [0, null] }), /mean\[1\] must be a number, not null/);
   refused(file({ deviation: [1, 0] }), /deviation must be greater than 0/);
   refused(file({ intercept: "0" }), /intercept must be a number/);

@@ -103,7 +103,7 @@ Deno.test("metrics without a meaning are NaN: one class alone", () => {
 Deno.test("rankScores() refuses what has no metric", () => {
   const wrong: [number[], number[], RegExp][] = [
     [[], [], /no score to judge/],
-    [[1], [0.5, 0.5], /2 scores do not go with 1 labels/],
+    [[1], [0.5, 0.5], /there are 2 scores and 1 labels/],
     [[0, 1], [0.5, NaN], /score NaN of test row 1 is not a finite number/],
     [[0, 1], [-Infinity, 1], /score -Infinity of test row 0/],
   ];

@@ -89,13 +89,29 @@ Deno.test("settings of another kind, or out of bounds, are wrong use", () => {
       /has no setting trees; it has loss/,
     ],
     ["random-forest", { learningRate: 1 }, /has no setting learningRate/],
-    ["random-forest", { trees: 0 }, /trees is 0, but must be a whole number/],
-    ["random-forest", { trees: 1.5 }, /trees is 1.5/],
-    ["decision-tree", { depthMax: -1 }, /depthMax is -1/],
-    ["gradient-boosting", { rowShare: 0 }, /rowShare is 0.* above 0 up to 1/],
-    ["gradient-boosting", { learningRate: 1.1 }, /learningRate is 1.1/],
-    ["gradient-boosting", { lambda: NaN }, /lambda is NaN/],
-    ["logistic-regression", { lossWeight: 0 }, /lossWeight is 0/],
+    [
+      "random-forest",
+      { trees: 0 },
+      /trees must be a whole number from 1 .*, not 0/,
+    ],
+    [
+      "random-forest",
+      { trees: 1.5 },
+      /trees must be a whole number .*, not 1\.5/,
+    ],
+    ["decision-tree", { depthMax: -1 }, /depthMax must be .*, not -1/],
+    [
+      "gradient-boosting",
+      { rowShare: 0 },
+      /rowShare must be a number above 0 up to 1, not 0/,
+    ],
+    [
+      "gradient-boosting",
+      { learningRate: 1.1 },
+      /learningRate must be .*, not 1\.1/,
+    ],
+    ["gradient-boosting", { lambda: NaN }, /lambda must be .*, not NaN/],
+    ["logistic-regression", { lossWeight: 0 }, /lossWeight must be .*, not 0/],
   ];
   for (const [kind, settings, message] of wrong) {
     assert.throws(() => completeSettings(kind, settings), {

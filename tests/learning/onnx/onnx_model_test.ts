@@ -168,7 +168,7 @@ testReading(
     for (const operator of ["Loop", "If", "Scan"]) {
       await assertRefused(
         () => open(readModel(`refused_${operator.toLowerCase()}`)),
-        RegExp(`has the operator ${operator}, which may never end; it is not`),
+        RegExp(`has the operator ${operator}, which may never end; export the`),
       );
     }
     await assertRefused(
@@ -306,7 +306,7 @@ testReading("what is no classifier of frauds is refused", async () => {
     ["text_labels", /its classes are fraud, genuine and must be 0, 1/],
     [
       "whole_numbers",
-      /its input X takes whole numbers \(int64\) and TX_AMOUNT is none; export/,
+      /its input X takes whole numbers \(int64\), and TX_AMOUNT is not one; export/,
     ],
   ];
   for (const [name, message] of refused) {

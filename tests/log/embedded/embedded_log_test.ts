@@ -288,6 +288,28 @@ for (
   );
 }
 
+for (
+  const [sql, says] of [
+    ["DELETE FROM partition_state", /are 2 rows and should be 3/],
+    [
+      "UPDATE partition_state SET next_offset = 6",
+      /a row of partition_state is damaged/,
+    ],
+    ["UPDATE total SET row_count = 99", /the total of its rows is damaged/],
+    ["DELETE FROM total", /the total of its rows is damaged/],
+  ] as const
+) {
+  testWriting(`a log is not read after ${sql}`, async () => {
+    await using folder = temporaryFolder();
+    const unchecked = `PRAGMA foreign_keys = OFF; ${sql}`;
+    await using log = await damagedLog(folder.path, unchecked);
+    await assert.rejects(async () => {
+      await log.producer("somebody");
+      await log.read("t", 0, 3, READ_LIMIT);
+    }, isDamage(says));
+  });
+}
+
 testWriting("trim() does not take a hole for what it has removed", async () => {
   await using folder = temporaryFolder();
   const sql = "DELETE FROM batch WHERE base_offset = 0";

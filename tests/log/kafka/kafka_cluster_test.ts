@@ -63,7 +63,7 @@ Deno.test("an outage is told once it lasts, and its end", async () => {
   });
   const [began, ended] = reports;
   assert.equal(reports.length, 2);
-  assert.equal(began.message, "Kafka does not answer as it should");
+  assert.equal(began.message, "Kafka answers with errors");
   assert.equal(began.error, "nobody answers");
   assert.equal(ended.message, "Kafka answers again");
 });

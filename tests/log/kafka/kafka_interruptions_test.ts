@@ -55,6 +55,13 @@ for (const fault of ["request lost", "answer lost"] as const) {
   });
 }
 
+Deno.test("exactly once on one broker, whichever answer is lost", async () => {
+  for (let n = 1;; n++) {
+    const faults = new Map([[n, "answer lost" as const]]);
+    if (await run({ seed: 1, faults, brokers: 1 }) < n) break;
+  }
+});
+
 Deno.test("exactly once, whatever fails while consumers come and go", async () => {
   await forEachSeed(300, 3000, async (seed) => {
     const random = chance(seed);

@@ -81,6 +81,50 @@ Deno.test("a transaction that is refused on and on ends consume() with the reaso
   );
 });
 
+for (const api of ["Heartbeat", "LeaveGroup"]) {
+  Deno.test(`a member whose ${api} is refused for want of a right ends consume() with the reason`, async () => {
+    const { kafka, log } = fresh();
+    await using _log = log;
+    await appendRest(await prepareJob(log), log);
+    kafka.play(({ name }) => name === api ? { code: 30 } : undefined);
+    const idle = jobOn(log).idle;
+    await assert.rejects(
+      log.consume({
+        ...jobOn(log),
+        idle: () => api === "Heartbeat" ? Promise.resolve(false) : idle(),
+      }),
+      told(LogError, /GROUP_AUTHORIZATION_FAILED/, /docs\/SECURED_CLUSTERS/),
+    );
+  });
+}
+
+Deno.test("reading behind the end gives nothing, and stays there", async () => {
+  const { log } = fresh();
+  await using _log = log;
+  await prepareJob(log);
+  const limit = { records: 10, bytes: 1000 };
+  const { count, next } = await log.read(INPUT.name, 0, 1000, limit);
+  assert.deepEqual([count, next], [0, 1000]);
+});
+
+Deno.test("topics with another number of partitions are refused, and the number is advised where all have it", async () => {
+  const { kafka, log } = fresh();
+  await using _log = log;
+  const single = { name: "single", partitions: 1, compacted: false };
+  const existing = [INPUT, OUTPUT, single];
+  await log.createTopics(existing);
+  const wanted = [INPUT, OUTPUT].map((spec) => ({ ...spec, partitions: 5 }));
+  await assert.rejects(
+    log.createTopics([...wanted, single]),
+    told(ConfigError, /has 2 partitions, not 5: give --partitions=2 or choose/),
+  );
+  kafka.addPartition("p-output");
+  await assert.rejects(
+    log.createTopics(wanted),
+    told(ConfigError, /has 2 partitions, not 5: choose another --topic-prefix/),
+  );
+});
+
 Deno.test("a producer that is refused gives advice that fits", async () => {
   const advice = [
     [29, /docs\/SECURED_CLUSTERS/],

@@ -5,13 +5,13 @@
 import { Gunzip } from "fflate";
 import { BoundedOutput } from "../../../base/bounded_output.ts";
 
-/** How much is decompressed at once; at most 4 MiB come of it. */
+/** How much is decompressed at once; it unpacks to at most 4 MiB. */
 const PIECE_BYTES = 4096;
 
 /** The shortest member: a header of 10 bytes, 2 for no content, 8 behind it. */
 const MEMBER_MIN = 20;
 
-/** Decompresses; throws Error if it is damaged or more than `bytesMax` come of it. */
+/** Decompresses; throws Error if it is damaged or unpacks to more than `bytesMax`. */
 export function unpackGzip(packed: Uint8Array, bytesMax: number): Uint8Array {
   if (packed.length < MEMBER_MIN) throw new RangeError("it is cut off");
   const plain = new BoundedOutput(bytesMax);
@@ -22,7 +22,7 @@ export function unpackGzip(packed: Uint8Array, bytesMax: number): Uint8Array {
     const end = at + PIECE_BYTES;
     gunzip.push(packed.subarray(at, end), end >= packed.length);
   }
-  // The end says how long the content is; fflate takes what is cut off.
+  // The trailer has the length of the content; fflate accepts truncated input.
   const { buffer, byteOffset, length } = packed;
   const said = new DataView(buffer, byteOffset).getUint32(length - 4, true);
   if (plain.length - member !== said) throw new RangeError("it is cut off");

@@ -1,13 +1,13 @@
-/** Kafka's five codecs, bounded: what inflates beyond all measure is refused before it fills the memory. */
+/** Kafka's five codecs with a bound: input that inflates too much is refused before it fills the memory. */
 import { unpackGzip } from "./gzip.ts";
 import { unpackLz4 } from "./lz4.ts";
 import { unpackSnappy } from "./snappy.ts";
 import { unpackZstd } from "./zstd.ts";
 
-/** A batch may inflate to so many bytes; brokers take a mebibyte by default. */
+/** Most bytes that a batch may inflate to; brokers accept 1 MiB by default. */
 export const INFLATED_MAX = 64 << 20;
 
-/** Undoes a compression; throws Error for damage, or if more than `bytesMax` come of it. */
+/** Undoes a compression; throws Error for damage, or if it unpacks to more than `bytesMax`. */
 type Unpack = (packed: Uint8Array, bytesMax: number) => Uint8Array;
 
 const CODECS: readonly { readonly name: string; readonly unpack: Unpack }[] = [
@@ -19,8 +19,8 @@ const CODECS: readonly { readonly name: string; readonly unpack: Unpack }[] = [
 ];
 
 /**
- * The records of a batch as they were before its codec; a sentence that goes on
- * from "the batch" where they cannot be had.
+ * The records of a batch as they were before its codec; or, if they cannot be
+ * read, a phrase that continues "the batch".
  */
 export function inflate(
   packed: Uint8Array,
@@ -31,7 +31,7 @@ export function inflate(
   try {
     return known.unpack(packed, INFLATED_MAX);
   } catch {
-    return `cannot be decompressed (${known.name}): it is damaged, or more ` +
-      `than ${INFLATED_MAX >> 20} MiB come of it`;
+    return `cannot be decompressed (${known.name}): it is damaged, or ` +
+      `unpacks to more than ${INFLATED_MAX >> 20} MiB`;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * LZ4 frames as Kafka's clients write them. Blocks may refer to the blocks
- * before them, and few frames say how long their content is. Checksums are not
- * looked at: Kafka's own covers the bytes. Source: lz4_Frame_format.md and
+ * before them, and few frames say how long their content is. Checksums are
+ * ignored: Kafka's own covers the bytes. Source: lz4_Frame_format.md and
  * lz4_Block_format.md of the LZ4 project.
  */
 
@@ -17,7 +17,7 @@ const DICTIONARY_ID = 0x01;
 const PLAIN_BLOCK = 0x8000_0000;
 const MATCH_MIN = 4;
 
-/** Decompresses; throws RangeError if it is damaged or more than `bytesMax` come of it. */
+/** Decompresses; throws RangeError if it is damaged or unpacks to more than `bytesMax`. */
 export function unpackLz4(packed: Uint8Array, bytesMax: number): Uint8Array {
   const { buffer, byteOffset, length } = packed;
   const view = new DataView(buffer, byteOffset, length);
@@ -45,12 +45,12 @@ class Output {
     this.bytes = new Uint8Array(expected);
   }
 
-  /** Makes room for so many bytes more. */
+  /** Makes room for this many more bytes. */
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
     if (needed > this.#most) {
-      throw new RangeError(`more than ${this.#most} bytes come of it`);
+      throw new RangeError(`it unpacks to more than ${this.#most} bytes`);
     }
     const longer = Math.min(
       Math.max(needed, 2 * this.bytes.length),
@@ -91,7 +91,7 @@ function unpackFrame(
   return at + (flags & CONTENT_CHECKSUM ? 4 : 0);
 }
 
-/** Decompresses a block, which may refer to what its frame has given from `start` on. */
+/** Decompresses a block, which may refer to the frame's output from `start` on. */
 function unpackBlock(
   packed: Uint8Array,
   from: number,
@@ -133,7 +133,7 @@ function unpackBlock(
   }
 }
 
-/** Repeats bytes from further up, which may reach into what is written meanwhile. */
+/** Copies earlier output, which may overlap with what it writes. */
 function copyMatch(
   bytes: Uint8Array,
   source: number,

@@ -4,12 +4,12 @@
  */
 import { snappyUncompress } from "hyparquet";
 
-/** With what a framed stream begins: bytes that begin no useful block. */
+/** The start of a framed stream: bytes that no useful block begins with. */
 const MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
 /** The magic bytes and two versions. */
 const FRAME_HEADER = 16;
 
-/** Decompresses; throws RangeError if it is damaged or more than `bytesMax` come of it. */
+/** Decompresses; throws RangeError if it is damaged or unpacks to more than `bytesMax`. */
 export function unpackSnappy(
   packed: Uint8Array,
   bytesMax: number,
@@ -46,7 +46,7 @@ function blocksOf(packed: Uint8Array): Uint8Array[] {
   return blocks;
 }
 
-/** How long a block is when it is decompressed: a number of 7 bits a byte in front of it. */
+/** How long a block is when it is decompressed: a number with 7 bits per byte before it. */
 function lengthOf(block: Uint8Array): number {
   let length = 0;
   for (let i = 0; i < 5 && i < block.length; i++) {

@@ -1,7 +1,7 @@
 /**
  * Zstandard as Kafka's clients write it: frames that mostly do not say how long
- * their content is. fzstd does the work; what it would allocate and move is
- * known from the frame's headers and bounded before. Source: RFC 8878.
+ * their content is. fzstd does the work; the frame's headers determine what it
+ * allocates and moves, and that is bounded first. Source: RFC 8878.
  */
 import { Decompress } from "fzstd";
 import { BoundedOutput } from "../../../base/bounded_output.ts";
@@ -15,10 +15,10 @@ const CHECKSUM = 0x04;
 const REPEATED = 1;
 /** The longest window of any level up to 22 is 128 MiB, of any that producers use 8 MiB. */
 const WINDOW_MAX = 64 << 20;
-/** Every block moves a window: more bytes in all than any encoder leads to. */
+/** Every block moves a window; this total is more than any encoder causes. */
 const MOVED_MAX = 2 ** 35;
 
-/** Decompresses; throws Error if it is damaged or more than `bytesMax` come of it. */
+/** Decompresses; throws Error if it is damaged or unpacks to more than `bytesMax`. */
 export function unpackZstd(packed: Uint8Array, bytesMax: number): Uint8Array {
   const { buffer, byteOffset, length } = packed;
   const view = new DataView(buffer, byteOffset, length);
@@ -36,7 +36,9 @@ export function unpackZstd(packed: Uint8Array, bytesMax: number): Uint8Array {
     const { end, blocks, windowBytes } = frameAt(view, at);
     moved += blocks * windowBytes;
     if (windowBytes > WINDOW_MAX || moved > MOVED_MAX || end > length) {
-      throw new RangeError("a frame is damaged or out of all proportion");
+      throw new RangeError(
+        "a frame is damaged or unpacks to far too many bytes",
+      );
     }
     decompressor.push(packed.subarray(at, end), true);
     at = end;

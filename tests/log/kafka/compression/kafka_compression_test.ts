@@ -9,6 +9,7 @@ import {
 } from "../../../../src/log/kafka/compression/kafka_compression.ts";
 import { decodeBatches } from "../../../../src/log/kafka/kafka_records.ts";
 import { unpackGzip } from "../../../../src/log/kafka/compression/gzip.ts";
+import { unpackSnappy } from "../../../../src/log/kafka/compression/snappy.ts";
 import { unpackLz4 } from "../../../../src/log/kafka/compression/lz4.ts";
 import { unpackZstd } from "../../../../src/log/kafka/compression/zstd.ts";
 import batches from "../../../data/kafka_batches.json" with { type: "json" };
@@ -228,4 +229,39 @@ Deno.test("a codec that nobody knows is told by its number", () => {
     const found = inflate(Uint8Array.of(1), codec);
     assert.equal(found, `is compressed by an unknown codec, number ${codec}`);
   }
+});
+
+Deno.test("Snappy that is cut off or has no length is damaged, framed or not", () => {
+  const magic = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];
+  const framed = (length: number, ...block: number[]) =>
+    Uint8Array.from([
+      ...magic,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      length,
+      ...block,
+    ]);
+  // Three bytes as they are: their number, then a literal of three.
+  const block = [3, 2 << 2, 97, 98, 99];
+  assert.deepEqual(
+    [...unpackSnappy(framed(block.length, ...block), MANY)],
+    [97, 98, 99],
+  );
+  for (
+    const [packed, says] of [
+      [framed(9, ...block), /a block is cut off/],
+      [framed(0), /without its length/],
+      [Uint8Array.of(255, 255, 255, 255, 255, 1), /without its length/],
+      [Uint8Array.of(3, 2 << 2, 97), /a block is damaged/],
+    ] as const
+  ) assert.throws(() => unpackSnappy(packed, MANY), says);
 });

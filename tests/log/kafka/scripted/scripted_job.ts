@@ -106,6 +106,8 @@ export interface JobOptions {
   readonly joins?: readonly number[];
   /** At which exchanges the first consumer is told to stop; it then comes again. */
   readonly stops?: readonly number[];
+  /** Brokers of the cluster; without it two. */
+  readonly brokers?: number;
   /** How long each step takes before it is committed, milliseconds: longer than the time between two heartbeats, and generations end in its midst. */
   readonly stepMs?: number;
 }
@@ -113,7 +115,7 @@ export interface JobOptions {
 /** Runs the job to its end; throws AssertionError unless all of it came once, in order. */
 export async function runJob(options: JobOptions): Promise<JobOutcome> {
   const clock = new VirtualClock(options.seed);
-  const kafka = new ScriptedKafka(clock);
+  const kafka = new ScriptedKafka(clock, options.brokers);
   const reports: string[] = [];
   await using logs = new AsyncDisposableStack();
   const open = () =>

@@ -1,73 +1,10 @@
-/** The table of TRANSACTION_ID and features that `features` and `export` write. */
+/** Where tables are written: the format of a table, and whether it may be written there. */
 import { dirname } from "node:path";
 import { ConfigError } from "../../base/error.ts";
-import {
-  featureCount,
-  featureNames,
-  type FeatureParameters,
-  type TotalsLayout,
-  totalsLayout,
-  totalsToCanonical,
-  totalsToValues,
-  wholeFeatures,
-} from "../../features/parameters.ts";
 import { formatOfName } from "../../files/day_source.ts";
 import { fileError } from "../../base/file_error.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
-import type { TableColumn, TableFormat } from "../../files/table_encoder.ts";
-import { TableWriter } from "../../files/table_writer.ts";
-
-/** Opens the table at a path or stdout ('-'). */
-export function openFeatureTable(
-  out: string,
-  format: TableFormat,
-  parameters: FeatureParameters,
-): Promise<TableWriter> {
-  const whole = wholeFeatures(parameters);
-  const columns = featureNames(parameters).map((name, at): TableColumn => {
-    return { name, kind: whole[at] ? "int32" : "double" };
-  });
-  return TableWriter.open(out, format, [
-    { name: "TRANSACTION_ID", kind: "int64" },
-    ...columns,
-  ]);
-}
-
-/** Rows of the table as columns, filled batch after batch in the same memory. */
-export class FeatureColumns {
-  /** One column for TRANSACTION_ID and for each feature. */
-  values: Float64Array[];
-  readonly #layout: TotalsLayout;
-  readonly #finish: typeof totalsToValues;
-  readonly #features: Float64Array;
-  #length = 0;
-
-  /** CSV gets the canonical rounding, the other formats the full doubles. */
-  constructor(parameters: FeatureParameters, format: TableFormat) {
-    const count = featureCount(parameters);
-    this.#layout = totalsLayout(parameters);
-    this.#finish = format === "csv" ? totalsToCanonical : totalsToValues;
-    this.#features = new Float64Array(count);
-    this.values = Array.from({ length: 1 + count }, () => new Float64Array());
-  }
-
-  /** Empties the columns and makes room for `length` rows. */
-  clear(length: number): void {
-    this.#length = 0;
-    if (length <= this.values[0].length) return;
-    this.values = this.values.map(() => new Float64Array(2 * length));
-  }
-
-  /** Adds the row of a payment whose totals begin at `totals[from]`. */
-  add(transactionId: number, totals: Float64Array, from = 0): void {
-    this.#finish(totals, this.#layout, this.#features, from);
-    const row = this.#length++;
-    this.values[0][row] = transactionId;
-    for (let at = 0; at < this.#features.length; at++) {
-      this.values[1 + at][row] = this.#features[at];
-    }
-  }
-}
+import type { TableFormat } from "../../files/table_encoder.ts";
 
 /**
  * The format of a table that goes to `out`: the one given with --format, else
@@ -137,7 +74,7 @@ export async function checkOutput(choice: OutputChoice): Promise<void> {
   );
 }
 
-/** Whether an existing file is another one, or lies in it. */
+/** Whether an existing file is the same as another, or is in it. */
 async function isWithin(file: string, other: string): Promise<boolean> {
   try {
     const [path, place] = await Promise.all(
@@ -145,6 +82,6 @@ async function isWithin(file: string, other: string): Promise<boolean> {
     );
     return path === place || dirname(path) === place;
   } catch {
-    return false; // reading the other says what is wrong with it
+    return false; // reading the other reports what is wrong with it
   }
 }

@@ -1,0 +1,223 @@
+/**
+ * Tables with a row for each payment, as `features`, `export` and `score`
+ * write them: TRANSACTION_ID, and as asked for the payment's own fields, its
+ * label, its features and its prediction.
+ */
+import {
+  featureCount,
+  featureNames,
+  type FeatureParameters,
+  totalsLayout,
+  totalsToCanonical,
+  totalsToValues,
+  wholeFeatures,
+} from "../../features/parameters.ts";
+import { PAYMENT_COLUMNS } from "../../files/data_set.ts";
+import type {
+  ColumnValues,
+  TableColumn,
+  TableFormat,
+} from "../../files/table_encoder.ts";
+import { TableWriter } from "../../files/table_writer.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import {
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../../payment/prediction.ts";
+import { type Field, PAYMENT_RECORD } from "../../payment/record_field.ts";
+
+/** What a table may have beside TRANSACTION_ID; a payment's own fields are those that predictions repeat. */
+export type TablePart =
+  | "payment"
+  | "day"
+  | "label"
+  | "features"
+  | "prediction";
+
+/** The parts that a word of --with adds. */
+export function partsOf(word: "payment" | "label" | "prediction"): TablePart[] {
+  return word === "payment" ? ["payment", "day"] : [word];
+}
+
+/** What a table is made of. */
+export interface TableOptions {
+  /** The columns that it has, whatever their order here. */
+  readonly parts: readonly TablePart[];
+  /** The features of the payments. */
+  readonly features: FeatureParameters;
+  /** CSV gets features in the canonical rounding, the other formats the full doubles. */
+  readonly format: TableFormat;
+  /** Whether a payment may lack a prediction. */
+  readonly partlyPredicted?: true;
+}
+
+/** Which part each field of a payment belongs to; TRANSACTION_ID is always there. */
+const PARTS: Readonly<Record<string, TablePart>> = {
+  TX_TIME_DAYS: "day",
+  TX_FRAUD: "label",
+  TX_FRAUD_SCENARIO: "label",
+};
+
+/** The fields of payments that a table has. */
+function fieldsOf(parts: readonly TablePart[]): Field[] {
+  return PAYMENT_RECORD.filter(({ name }) =>
+    name === "TRANSACTION_ID" || parts.includes(PARTS[name] ?? "payment")
+  );
+}
+
+/** Rows of a table as columns, filled batch after batch in the same memory. */
+export class PaymentTable {
+  /** The table's columns. */
+  readonly columns: readonly TableColumn[];
+  /** Whether it has predictions. */
+  readonly predicts: boolean;
+  /** How many of a payment's cells it reads: all, or the first alone. */
+  readonly paymentCells: number;
+  readonly #fields: readonly Field[];
+  readonly #finish: (totals: Float64Array, from: number) => void;
+  readonly #features: Float64Array;
+  /** Of the fields, then the features. */
+  #numbers: Float64Array[];
+  #score: (number | null)[] = [];
+  #alert: (number | null)[] = [];
+  #version: (string | null)[] = [];
+  #contributions: (string | null)[] = [];
+  #length = 0;
+
+  /** Makes one without rows. */
+  constructor({ parts, features, format, partlyPredicted }: TableOptions) {
+    this.#fields = fieldsOf(parts);
+    this.paymentCells = this.#fields.length === 1 ? 1 : PAYMENT_CELLS;
+    this.predicts = parts.includes("prediction");
+    const hasFeatures = parts.includes("features");
+    const values = new Float64Array(hasFeatures ? featureCount(features) : 0);
+    const layout = totalsLayout(features);
+    const finish = format === "csv" ? totalsToCanonical : totalsToValues;
+    this.#features = values;
+    this.#finish = (totals, from) => {
+      if (hasFeatures) finish(totals, layout, values, from);
+    };
+    this.columns = [
+      ...this.#fields.map((field) =>
+        PAYMENT_COLUMNS[PAYMENT_RECORD.indexOf(field)]
+      ),
+      ...hasFeatures ? featureColumns(features) : [],
+      ...this.predicts ? predictionColumns(partlyPredicted) : [],
+    ];
+    const numbers = this.#fields.length + values.length;
+    this.#numbers = Array.from({ length: numbers }, () => new Float64Array());
+  }
+
+  /** Opens the table at a path or stdout ('-'). */
+  open(out: string, format: TableFormat): Promise<TableWriter> {
+    return TableWriter.open(out, format, this.columns);
+  }
+
+  /** Writes the rows added since clear(). */
+  async write(writer: TableWriter): Promise<void> {
+    const values: ColumnValues[] = [...this.#numbers];
+    if (this.predicts) {
+      values.push(
+        this.#score,
+        this.#alert,
+        this.#version,
+        this.#contributions,
+      );
+    }
+    await writer.write(values, this.#length);
+  }
+
+  /** Forgets the rows and makes room for `length` of them. */
+  clear(length: number): void {
+    this.#length = 0;
+    if (length <= this.#numbers[0].length) return;
+    this.#numbers = this.#numbers.map(() => new Float64Array(2 * length));
+  }
+
+  /**
+   * Adds a payment, whose cells begin at `cells[at]`, with the totals of its
+   * features, which begin at `totals[from]`.
+   */
+  add(cells: Float64Array, at: number, totals: Float64Array, from = 0): void {
+    const row = this.#length++;
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i++) {
+      const { kind, cell } = fields[i];
+      const value = cells[at + cell];
+      this.#numbers[i][row] = kind === "day"
+        ? Math.floor(value / DAY_SECONDS)
+        : value;
+    }
+    this.#finish(totals, from);
+    for (let i = 0; i < this.#features.length; i++) {
+      this.#numbers[fields.length + i][row] = this.#features[i];
+    }
+  }
+
+  /** Says what prediction the payment added last has: row `index` of `page`, or none. */
+  predict(page: PredictionRows | undefined, index: number): void {
+    const row = this.#length - 1;
+    const at = index * PREDICTION_CELLS;
+    this.#score[row] = page?.cells[at + PREDICTION_CELL.score] ?? null;
+    this.#alert[row] = page?.cells[at + PREDICTION_CELL.alert] ?? null;
+    this.#version[row] = page?.versions[index] ?? null;
+    this.#contributions[row] = page?.contributions[index] ?? null;
+  }
+}
+
+function featureColumns(features: FeatureParameters): TableColumn[] {
+  const whole = wholeFeatures(features);
+  return featureNames(features).map((name, at) => {
+    return { name, kind: whole[at] ? "int32" : "double" };
+  });
+}
+
+function predictionColumns(isPartly?: true): TableColumn[] {
+  const nullable = isPartly && { nullable: true } as const;
+  return [
+    { name: "SCORE", kind: "double", ...nullable },
+    { name: "ALERT", kind: "int32", ...nullable },
+    { name: "MODEL_VERSION", kind: "text", ...nullable },
+    { name: "CONTRIBUTIONS", kind: "json", nullable: true },
+  ];
+}
+
+/** Finds the predictions of payments that come ascending by TRANSACTION_ID, as predictions do. */
+export class PredictionFinder {
+  readonly #pages: AsyncIterator<PredictionRows>;
+  #page: PredictionRows | undefined;
+  #row = 0;
+  #ended = false;
+
+  /** Looks in the pages of a store. */
+  constructor(pages: AsyncIterable<PredictionRows>) {
+    this.#pages = pages[Symbol.asyncIterator]();
+  }
+
+  /** Gives the table the prediction of the payment that it was given last; whether there is one. */
+  async find(transactionId: number, table: PaymentTable): Promise<boolean> {
+    for (;;) {
+      const page = this.#page;
+      if (page && this.#row < page.count) {
+        const id = page.cells[this.#row * PREDICTION_CELLS];
+        if (id < transactionId) {
+          this.#row++;
+          continue;
+        }
+        const found = id === transactionId;
+        table.predict(found ? page : undefined, this.#row);
+        return found;
+      }
+      if (this.#ended) {
+        table.predict(undefined, 0);
+        return false;
+      }
+      const { value, done } = await this.#pages.next();
+      this.#ended = done === true;
+      this.#page = done ? undefined : value;
+      this.#row = 0;
+    }
+  }
+}

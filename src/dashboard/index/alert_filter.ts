@@ -1,0 +1,132 @@
+/** Which alerts of the index are wanted, as the page's addresses name them. */
+import { DataError } from "../../base/error.ts";
+import { parseDatetime } from "../../payment/calendar.ts";
+
+/** Whether an alert waits, and how it was decided. A snooze that has ended is open again. */
+export const CASE_STATES = [
+  "open",
+  "snoozed",
+  "confirmed",
+  "cleared",
+] as const;
+
+/** Whether an alert waits, and how it was decided. */
+export type CaseState = typeof CASE_STATES[number];
+
+/** What comes first: score × amount, the time of arrival, the score, or the amount. */
+export const ALERT_SORTS = ["risk", "newest", "score", "amount"] as const;
+
+/** Which alerts are wanted, and in which order; undefined where a field does not matter. */
+export interface AlertFilter {
+  /** Whether they wait, and how they were decided. */
+  readonly state: CaseState | "all";
+  /** What comes first. */
+  readonly sort: typeof ALERT_SORTS[number];
+  /** At least this score. */
+  readonly score?: number;
+  /** At least this TX_AMOUNT. */
+  readonly amountFrom?: number;
+  /** At most this TX_AMOUNT. */
+  readonly amountTo?: number;
+  /** CUSTOMER_ID. */
+  readonly card?: number;
+  /** TERMINAL_ID. */
+  readonly terminal?: number;
+  /** Midnight of the event day, seconds since 1970. */
+  readonly day?: number;
+  /** Version of the model. */
+  readonly model?: string;
+  /** Who has claimed them; "nobody" for those that nobody has. */
+  readonly assignee?: string;
+  /** TRANSACTION_ID, CUSTOMER_ID or TERMINAL_ID. */
+  readonly q?: number;
+  /** TX_FRAUD_SCENARIO; only where the simulation's truth is asked for. */
+  readonly scenario?: number;
+  /** The greatest number of arrival. */
+  readonly upTo?: number;
+}
+
+/** A filter, which page of it, and whether the simulation's truth is wanted. */
+export interface AlertQuery {
+  /** The filter. */
+  readonly filter: AlertFilter;
+  /** Which page, from 1. */
+  readonly page: number;
+  /** Whether labels may be shown that nobody knew. */
+  readonly truth: boolean;
+}
+
+/** Characters of a text in a filter. */
+const TEXT_MAX = 100;
+const PAGE_MAX = 1_000_000;
+
+/** The filter in the parameters of an address. Throws DataError for what is none. */
+export function readAlertQuery(
+  query: Readonly<Record<string, string>>,
+): AlertQuery {
+  const truth = query.truth === "1";
+  const given = (name: string) => query[name]?.trim() || undefined;
+  const read = <T>(name: string, parse: (text: string, name: string) => T) => {
+    const text = given(name);
+    return text === undefined ? {} : { [name]: parse(text, name) };
+  };
+  return {
+    filter: {
+      state: wordOf(given("state") ?? "open", "state", [...CASE_STATES, "all"]),
+      sort: wordOf(given("sort") ?? "risk", "sort", ALERT_SORTS),
+      ...read("score", numberOf),
+      ...read("amountFrom", numberOf),
+      ...read("amountTo", numberOf),
+      ...read("card", wholeOf),
+      ...read("terminal", wholeOf),
+      ...read("day", dayOf),
+      ...read("model", textOf),
+      ...read("assignee", textOf),
+      ...read("q", wholeOf),
+      ...truth ? read("scenario", wholeOf) : {},
+      ...read("upTo", wholeOf),
+    },
+    page: Math.min(
+      PAGE_MAX,
+      Math.max(1, wholeOf(given("page") ?? "1", "page")),
+    ),
+    truth,
+  };
+}
+
+function wordOf<Word extends string>(
+  text: string,
+  name: string,
+  words: readonly Word[],
+): Word {
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new DataError(`${name} must be one of ${words.join(", ")}`);
+}
+
+function numberOf(text: string, name: string): number {
+  const value = /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : NaN;
+  if (Number.isFinite(value)) return value;
+  throw new DataError(`${name} must be a number`);
+}
+
+function wholeOf(text: string, name: string): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new DataError(
+    name === "q"
+      ? "the search must be the id of a payment, card or terminal"
+      : `${name} must be a whole number`,
+  );
+}
+
+function textOf(text: string, name: string): string {
+  if (text.length <= TEXT_MAX) return text;
+  throw new DataError(`${name} must have at most ${TEXT_MAX} characters`);
+}
+
+function dayOf(text: string): number {
+  const midnight = parseDatetime(`${text} 00:00:00`);
+  if (midnight !== undefined) return midnight;
+  throw new DataError("day must be a date of the form YYYY-MM-DD");
+}

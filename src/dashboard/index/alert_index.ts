@@ -1,0 +1,631 @@
+/**
+ * The index of alerts: one row per alert with how its case stands, what people
+ * have done, and sums by event day. It is a function of the log and the store.
+ * A step of reading changes it in one transaction together with the offsets up
+ * to which it stands, so it goes on from there after any end, and never counts
+ * a record twice.
+ */
+import type { Sqlite } from "../../base/sqlite/sqlite.ts";
+import type { RecordMark } from "../../log/record_batch.ts";
+import type { CaseEvent } from "../../payment/case_json.ts";
+import { CELL } from "../../payment/payment_cells.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import {
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../../payment/prediction.ts";
+import { amountCents } from "../../payment/validation.ts";
+import { type CaseStanding, standingOf } from "../../stream/case_events.ts";
+import {
+  type AlertFacts,
+  dayOf,
+  DaySums,
+  SUM,
+  SUM_COLUMNS,
+  SUMS,
+} from "./day_sums.ts";
+import { AlertQueries } from "./alert_queries.ts";
+import { type IndexFile, isDamage } from "./index_file.ts";
+import { ALERT_SCHEMA } from "./index_schema.ts";
+
+/** Up to where a partition of a topic is in the index. */
+export interface IndexPosition {
+  /** The topic. */
+  readonly topic: string;
+  /** Its partition. */
+  readonly partition: number;
+  /** What tells the topic from another of the same name, where the log knows. */
+  readonly topicId: string | undefined;
+  /** Offset of the next record to take. */
+  readonly next: number;
+  /** The last record taken; undefined where none was. */
+  readonly mark: RecordMark | undefined;
+}
+
+/** Rows of payments, side by side in cells, of which those from `first` on are new. */
+export interface NewPayments {
+  /** The cells, `width` for each row. */
+  readonly cells: Float64Array;
+  /** Cells of a row. */
+  readonly width: number;
+  /** Number of rows. */
+  readonly count: number;
+  /** The first row that the index does not have. */
+  readonly first: number;
+}
+
+/** Predictions, of which those from `first` on are new. */
+export interface NewPredictions extends PredictionRows {
+  /** The first row that the index does not have. */
+  readonly first: number;
+}
+
+/** What the store says about the payment of an alert. */
+export interface AlertedPayment {
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  /** TX_FRAUD. */
+  readonly fraud: number;
+  /** TX_FRAUD_SCENARIO. */
+  readonly scenario: number;
+  /** Its features, in the order of their names. */
+  readonly features: readonly number[];
+}
+
+/** What one step of reading has found. */
+export interface IndexStep {
+  /** Payments of the sink topic. */
+  readonly payments: readonly NewPayments[];
+  /** Predictions. */
+  readonly predictions: readonly NewPredictions[];
+  /** Case events. */
+  readonly events: readonly CaseEvent[];
+  /** Payments of alerts that the index has. */
+  readonly alerted: readonly AlertedPayment[];
+  /** Event ids of verdicts that the store now has, or no longer. */
+  readonly stored: readonly string[];
+  /** Up to where that is; the other partitions stay where they are. */
+  readonly positions: readonly IndexPosition[];
+}
+
+/** A step in which nothing was found. */
+export const EMPTY_STEP: IndexStep = {
+  payments: [],
+  predictions: [],
+  events: [],
+  alerted: [],
+  stored: [],
+  positions: [],
+};
+
+/** Sums with what is known at the index's event time. */
+export interface KnownSums {
+  /** Payments. */
+  readonly payments: number;
+  /** Scored payments. */
+  readonly scored: number;
+  /** Alerts. */
+  readonly alerts: number;
+  /** Money in the payments, cents. */
+  readonly cents: number;
+  /** Known frauds. */
+  readonly frauds: number;
+  /** Money in them, cents. */
+  readonly fraudCents: number;
+  /** Money in the alerts that are known to be frauds, cents. */
+  readonly stoppedCents: number;
+}
+
+/** What an alert's row says that its sums follow from. */
+interface AlertRow extends AlertFacts {
+  readonly seq: number;
+}
+
+/** Bits of the filter of ids; a power of two. */
+const ID_BITS = 1 << 23;
+
+/** The index of one page process. */
+export class AlertIndex implements Disposable {
+  readonly #file: IndexFile;
+  readonly #stream: string;
+  readonly #delaySeconds: number;
+  #sqlite: Sqlite;
+  #statements: Statements;
+  #queries: AlertQueries;
+  #sums = new DaySums();
+  #positions = new Map<string, IndexPosition>();
+  #time = 0;
+  #known: KnownSums | undefined;
+  /** A bit is set where an alert may have that id, as in a Bloom filter: most predictions are none. */
+  #ids = new Uint8Array(ID_BITS / 8);
+  #hasEvents = false;
+
+  /**
+   * Opens an index in a file, which it then owns. A file that is damaged, of
+   * another version or of another stream is replaced, which is reported with
+   * the reason.
+   */
+  constructor(options: {
+    /** Where it lies. */
+    readonly file: IndexFile;
+    /** Identity of the stream. */
+    readonly stream: string;
+    /** How long after a payment its label is known. */
+    readonly delaySeconds: number;
+    /** Called with the reason when an index is made again. */
+    readonly replaced: (reason: string) => void;
+  }) {
+    const { file, stream, delaySeconds, replaced } = options;
+    this.#file = file;
+    this.#stream = stream;
+    this.#delaySeconds = delaySeconds;
+    [this.#sqlite, this.#statements, this.#queries] = this.#use(
+      openUsable(file, stream, replaced),
+    );
+  }
+
+  /** Begins again with an empty file. */
+  reset(): void {
+    this.#sqlite.close();
+    this.#file.remove();
+    [this.#sqlite, this.#statements, this.#queries] = this.#use(
+      this.#file.open(ALERT_SCHEMA),
+    );
+  }
+
+  #use(sqlite: Sqlite): [Sqlite, Statements, AlertQueries] {
+    const statements = prepare(sqlite);
+    statements.begin.run(this.#stream);
+    this.#sums = new DaySums();
+    for (const { day, ...sums } of statements.days.all()) {
+      this.#sums.addRow(Number(day), Object.values(sums).map(Number));
+    }
+    this.#positions = new Map();
+    for (const row of statements.positions.all()) {
+      const position = positionOf(row);
+      this.#positions.set(placeOf(position), position);
+    }
+    this.#time = Number(statements.stream.get()?.time);
+    this.#ids = new Uint8Array(ID_BITS / 8);
+    for (const { id } of statements.ids.iterate()) this.#addId(Number(id));
+    this.#hasEvents = statements.anyEvent.get() !== undefined;
+    this.#known = undefined;
+    return [sqlite, statements, new AlertQueries(sqlite)];
+  }
+
+  /** What can be asked about alerts and cases. */
+  get queries(): AlertQueries {
+    return this.#queries;
+  }
+
+  /** Greatest TX_TIME_SECONDS of a payment. */
+  get timeSeconds(): number {
+    return this.#time;
+  }
+
+  /** Sums by day with all labels, known or not. */
+  get sums(): DaySums {
+    return this.#sums;
+  }
+
+  /** Up to where the index stands in a partition; undefined before it has begun there. */
+  position(topic: string, partition: number): IndexPosition | undefined {
+    return this.#positions.get(`${topic}/${partition}`);
+  }
+
+  /** All positions. */
+  positions(): IndexPosition[] {
+    return [...this.#positions.values()];
+  }
+
+  /** Takes a step, whole or not at all. Throws IndexError; then nothing has changed. */
+  async commit(step: IndexStep): Promise<void> {
+    const change = await this.#sqlite.transaction(() => this.#write(step));
+    for (const [day, added] of change.sums.days) this.#sums.addRow(day, added);
+    for (const position of step.positions) {
+      this.#positions.set(placeOf(position), position);
+    }
+    this.#time = Math.max(this.#time, change.time);
+    this.#hasEvents ||= step.events.length > 0;
+    this.#known = undefined;
+    if (change.cases) this.#queries.changed();
+  }
+
+  #write(step: IndexStep): Change {
+    const change: Change = {
+      sums: new DaySums(),
+      time: this.#time,
+      cases: step.events.length > 0,
+    };
+    for (const payments of step.payments) this.#putPayments(payments, change);
+    for (const rows of step.predictions) this.#putPredictions(rows, change);
+    const cases = new Set<number>();
+    for (const event of step.events) {
+      this.#putEvent(event);
+      cases.add(event.transactionId);
+    }
+    for (const id of cases) this.#stand(id, change);
+    for (const payment of step.alerted) this.#join(payment, change);
+    const { put, markStored, move, prune, setTime } = this.#statements;
+    for (const id of step.stored) markStored.run(id);
+    for (const [day, row] of change.sums.days) put.day.run(day, ...row);
+    for (const { topic, partition, topicId, next, mark } of step.positions) {
+      move.run(
+        topic,
+        partition,
+        topicId ?? null,
+        next,
+        mark?.offset ?? null,
+        mark?.check ?? null,
+      );
+    }
+    if (change.time > this.#time) {
+      setTime.run(change.time);
+      const wholeDays = dayOf(change.time - this.#delaySeconds);
+      if (wholeDays > dayOf(this.#time - this.#delaySeconds)) {
+        // Their day's sums are known as a whole.
+        prune.run(wholeDays * DAY_SECONDS);
+      }
+    }
+    return change;
+  }
+
+  #putPayments(
+    { cells, width, count, first }: NewPayments,
+    change: Change,
+  ): void {
+    const { put } = this.#statements;
+    for (let at = first * width; at < count * width; at += width) {
+      const time = cells[at + CELL.time];
+      const cents = amountCents(cells[at + CELL.amount]);
+      const fraud = cells[at + CELL.fraud];
+      change.sums.addPayment(time, cents, fraud);
+      if (time > change.time) change.time = time;
+      if (fraud === 1) put.fraud.run(time, cents);
+    }
+  }
+
+  #putPredictions(rows: NewPredictions, change: Change): void {
+    const { cells, count, first } = rows;
+    for (let row = first; row < count; row++) {
+      const at = row * PREDICTION_CELLS;
+      const id = cells[at + PREDICTION_CELL.id];
+      change.sums.addScored(cells[at + PREDICTION_CELL.time]);
+      if (cells[at + PREDICTION_CELL.alert] === 1) {
+        this.#putAlert(rows, row, change);
+      } else if (this.#mayHave(id)) {
+        this.#removeAlert(id, change);
+      }
+    }
+  }
+
+  /** Puts an alert; one that another payment of the same id had is replaced, as in the store. */
+  #putAlert(rows: NewPredictions, row: number, change: Change): void {
+    const { cells, versions, contributions } = rows;
+    const at = row * PREDICTION_CELLS;
+    const id = cells[at + PREDICTION_CELL.id];
+    const amount = cells[at + PREDICTION_CELL.amount];
+    const score = cells[at + PREDICTION_CELL.score];
+    const cents = amountCents(amount);
+    const time = cells[at + PREDICTION_CELL.time];
+    const { put, model } = this.#statements;
+    put.model.run(versions[row]);
+    const before = this.#mayHave(id) ? this.#find(id) : undefined;
+    if (before) change.sums.addAlert(before, -1);
+    const standing = this.#hasEvents ? this.#standing(id) : UNTOUCHED;
+    const label = standing.verdict?.label ?? null;
+    const seq = put.alert.get(
+      before?.seq ?? null,
+      id,
+      time,
+      cells[at + PREDICTION_CELL.datetime],
+      cells[at + PREDICTION_CELL.customer],
+      cells[at + PREDICTION_CELL.terminal],
+      cents,
+      score,
+      score * cents,
+      Number(model.get(versions[row])?.id),
+      label,
+      standing.assignee ?? null,
+      snoozedMs(standing),
+    )?.seq;
+    put.detail.run(Number(seq), contributions[row]);
+    change.sums.addAlert({ time, cents, label, fraud: null }, 1);
+    this.#addId(id);
+    change.cases = true;
+  }
+
+  #removeAlert(id: number, change: Change): void {
+    const found = this.#find(id);
+    if (!found) return;
+    change.sums.addAlert(found, -1);
+    for (const statement of this.#statements.remove) statement.run(found.seq);
+    change.cases = true;
+  }
+
+  #putEvent(event: CaseEvent): void {
+    const { kind } = event;
+    this.#statements.put.event.run(
+      event.eventId,
+      event.transactionId,
+      kind,
+      event.who,
+      event.at,
+      event.label ?? null,
+      event.note,
+      event.until ?? null,
+      event.undoes ?? null,
+      event.decisionId ?? null,
+      kind === "verdict" || kind === "undo" ? 0 : 1,
+    );
+  }
+
+  /** Lets the events of a payment count for its alert. */
+  #stand(id: number, change: Change): void {
+    const before = this.#find(id);
+    if (!before) return;
+    const standing = this.#standing(id);
+    const label = standing.verdict?.label ?? null;
+    change.sums.addAlert(before, -1);
+    change.sums.addAlert({ ...before, label }, 1);
+    const { put } = this.#statements;
+    const { seq } = before;
+    put.standing.run(
+      label,
+      standing.assignee ?? null,
+      snoozedMs(standing),
+      seq,
+    );
+  }
+
+  #join(payment: AlertedPayment, change: Change): void {
+    const before = this.#find(payment.id);
+    if (!before) return;
+    const { fraud, scenario, features } = payment;
+    change.sums.addAlert(before, -1);
+    change.sums.addAlert({ ...before, fraud }, 1);
+    const { put } = this.#statements;
+    put.payment.run(fraud, scenario, before.seq);
+    const bytes = new Uint8Array(Float64Array.from(features).buffer);
+    put.features.run(bytes, before.seq);
+    change.cases = true;
+  }
+
+  #find(id: number): AlertRow | undefined {
+    const row = this.#statements.find.get(id);
+    return row as unknown as AlertRow | undefined;
+  }
+
+  #standing(id: number): CaseStanding {
+    return standingOf(this.#queries.events(id));
+  }
+
+  #mayHave(id: number): boolean {
+    const bit = id & (ID_BITS - 1);
+    return (this.#ids[bit >> 3] & 1 << (bit & 7)) !== 0;
+  }
+
+  #addId(id: number): void {
+    const bit = id & (ID_BITS - 1);
+    this.#ids[bit >> 3] |= 1 << (bit & 7);
+  }
+
+  /** Sums over everything, with the labels that are known at the index's event time. */
+  known(): KnownSums {
+    return this.#known ??= this.#sumKnown();
+  }
+
+  #sumKnown(): KnownSums {
+    const { total } = this.#sums;
+    const whole = dayOf(this.#time - this.#delaySeconds);
+    let known = this.#boundary();
+    for (const [day, row] of this.#sums.days) {
+      if (day < whole) known = addKnown(known, row);
+    }
+    return {
+      payments: total[SUM.payments],
+      scored: total[SUM.scored],
+      alerts: total[SUM.alerts],
+      cents: total[SUM.cents],
+      frauds: known.frauds,
+      fraudCents: known.fraudCents,
+      stoppedCents: total[SUM.confirmedCents] + known.stoppedCents,
+    };
+  }
+
+  /** The same of one day, and whether all its labels are known. */
+  knownOfDay(day: number): KnownSums & { readonly labelled: boolean } {
+    const row = this.#sums.days.get(day) ?? new Float64Array(SUMS);
+    const whole = dayOf(this.#time - this.#delaySeconds);
+    const known = day < whole
+      ? addKnown(NOTHING_KNOWN, row)
+      : day === whole
+      ? this.#boundary()
+      : NOTHING_KNOWN;
+    return {
+      payments: row[SUM.payments],
+      scored: row[SUM.scored],
+      alerts: row[SUM.alerts],
+      cents: row[SUM.cents],
+      frauds: known.frauds,
+      fraudCents: known.fraudCents,
+      stoppedCents: row[SUM.confirmedCents] + known.stoppedCents,
+      labelled: day < whole,
+    };
+  }
+
+  /** What is known of the day whose labels are becoming known. */
+  #boundary(): Known {
+    const until = this.#time - this.#delaySeconds;
+    if (until < 0) return NOTHING_KNOWN;
+    const from = dayOf(until) * DAY_SECONDS;
+    const { frauds, hits } = this.#statements;
+    const known = frauds.get(from, until);
+    return {
+      frauds: Number(known?.n),
+      fraudCents: Number(known?.cents),
+      stoppedCents: Number(hits.get(from, until)?.cents),
+    };
+  }
+
+  /** Whether an error of this index says that its file is damaged; then only reset() helps. */
+  isDamage(error: unknown): boolean {
+    return isDamage(error);
+  }
+
+  /** Closes the file and gives its place free. */
+  [Symbol.dispose](): void {
+    this.#sqlite.close();
+    this.#file[Symbol.dispose]();
+  }
+}
+
+/** What a step changes beside the rows. */
+interface Change {
+  readonly sums: DaySums;
+  time: number;
+  /** Whether alerts or cases have changed. */
+  cases: boolean;
+}
+
+/** Known frauds, and known frauds among the undecided alerts. */
+interface Known {
+  readonly frauds: number;
+  readonly fraudCents: number;
+  readonly stoppedCents: number;
+}
+
+const NOTHING_KNOWN: Known = { frauds: 0, fraudCents: 0, stoppedCents: 0 };
+
+const UNTOUCHED: CaseStanding = {
+  verdict: undefined,
+  assignee: undefined,
+  snoozedUntil: undefined,
+};
+
+function addKnown(known: Known, row: Float64Array): Known {
+  return {
+    frauds: known.frauds + row[SUM.frauds],
+    fraudCents: known.fraudCents + row[SUM.fraudCents],
+    stoppedCents: known.stoppedCents + row[SUM.undecidedFraudCents],
+  };
+}
+
+function snoozedMs({ snoozedUntil }: CaseStanding): number | null {
+  return snoozedUntil === undefined ? null : Date.parse(snoozedUntil);
+}
+
+function placeOf({ topic, partition }: IndexPosition): string {
+  return `${topic}/${partition}`;
+}
+
+function positionOf(row: Record<string, unknown>): IndexPosition {
+  const { topic, partition, topicId, next, markOffset, markCheck } = row;
+  return {
+    topic: String(topic),
+    partition: Number(partition),
+    topicId: topicId === null ? undefined : String(topicId),
+    next: Number(next),
+    mark: markOffset === null
+      ? undefined
+      : { offset: Number(markOffset), check: Number(markCheck) },
+  };
+}
+
+/** Opens a file, or a new one in its place where it cannot be used. */
+function openUsable(
+  file: IndexFile,
+  stream: string,
+  replaced: (reason: string) => void,
+): Sqlite {
+  let found: Sqlite | undefined;
+  try {
+    found = file.open(ALERT_SCHEMA);
+    const problem = problemOf(found, stream);
+    if (problem === undefined) return found;
+    replaced(problem);
+  } catch (error) {
+    replaced(error instanceof Error ? error.message : String(error));
+  }
+  found?.close();
+  file.remove();
+  return file.open(ALERT_SCHEMA);
+}
+
+/** Why a file cannot be used, if so: its pages are damaged, its sums are not those of its rows, or it is another stream's. */
+function problemOf(sqlite: Sqlite, stream: string): string | undefined {
+  const checked = sqlite.prepare("PRAGMA quick_check(1)").get();
+  if (checked?.quick_check !== "ok") {
+    return `it is damaged (${checked?.quick_check})`;
+  }
+  const found = sqlite.prepare("SELECT stream FROM stream").get();
+  if (found && found.stream !== stream) return "it is another stream's";
+  const counted = sqlite.prepare(
+    "SELECT (SELECT coalesce(sum(alerts), 0) FROM day) AS summed, " +
+      "(SELECT count(*) FROM alert) AS counted",
+  ).get();
+  return counted?.summed === counted?.counted
+    ? undefined
+    : "its sums are not those of its rows";
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+const DAY_NAMES = SUM_COLUMNS.join(", ");
+
+function prepare(sqlite: Sqlite) {
+  const sql = (text: string) => sqlite.prepare(text);
+  const marks = (count: number) => Array(count).fill("?").join(", ");
+  return {
+    begin: sql("INSERT OR IGNORE INTO stream VALUES (0, ?, 0)"),
+    stream: sql("SELECT time FROM stream"),
+    setTime: sql("UPDATE stream SET time = ?"),
+    days: sql(`SELECT day, ${DAY_NAMES} FROM day`),
+    positions: sql("SELECT * FROM position"),
+    ids: sql("SELECT id FROM alert"),
+    anyEvent: sql("SELECT 1 FROM event LIMIT 1"),
+    move: sql("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?, ?, ?)"),
+    prune: sql("DELETE FROM fraud WHERE time < ?"),
+    markStored: sql("UPDATE event SET stored = 1 WHERE event_id = ?"),
+    model: sql("SELECT id FROM model WHERE version = ?"),
+    find: sql("SELECT seq, time, cents, label, fraud FROM alert WHERE id = ?"),
+    frauds: sql(
+      "SELECT count(*) AS n, coalesce(sum(cents), 0) AS cents FROM fraud " +
+        "WHERE time BETWEEN ? AND ?",
+    ),
+    hits: sql(
+      "SELECT coalesce(sum(cents), 0) AS cents FROM alert " +
+        "WHERE label IS NULL AND fraud = 1 AND time BETWEEN ? AND ?",
+    ),
+    remove: [
+      sql("DELETE FROM alert WHERE seq = ?"),
+      sql("DELETE FROM detail WHERE seq = ?"),
+    ],
+    put: {
+      day: sql(
+        `INSERT INTO day (day, ${DAY_NAMES}) VALUES (${marks(SUMS + 1)}) ` +
+          `ON CONFLICT (day) DO UPDATE SET ${
+            SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`)
+              .join(", ")
+          }`,
+      ),
+      fraud: sql("INSERT INTO fraud VALUES (?, ?)"),
+      model: sql("INSERT OR IGNORE INTO model (version) VALUES (?)"),
+      alert: sql(
+        "INSERT OR REPLACE INTO alert (seq, id, time, datetime, customer, " +
+          "terminal, cents, score, risk, model, label, assignee, snoozed) " +
+          `VALUES (${marks(13)}) RETURNING seq`,
+      ),
+      detail: sql(
+        "INSERT OR REPLACE INTO detail (seq, contributions) VALUES (?, ?)",
+      ),
+      event: sql(`INSERT OR IGNORE INTO event VALUES (${marks(11)})`),
+      standing: sql(
+        "UPDATE alert SET label = ?, assignee = ?, snoozed = ? WHERE seq = ?",
+      ),
+      payment: sql("UPDATE alert SET fraud = ?, scenario = ? WHERE seq = ?"),
+      features: sql("UPDATE detail SET features = ? WHERE seq = ?"),
+    },
+  };
+}

@@ -1,0 +1,434 @@
+/**
+ * What can be asked of the index of alerts: pages of the queue, groups, the
+ * neighbours of a case, and what people have done. Every answer is bounded, and
+ * comes from statements with parameters over the indexes of the tables.
+ */
+import type { Sqlite } from "../../base/sqlite/sqlite.ts";
+import type { CaseEvent, CaseKind } from "../../payment/case_json.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { AlertFilter, CaseState } from "./alert_filter.ts";
+import { SORT_COLUMNS } from "./index_schema.ts";
+
+/** Alerts of a page. */
+export const PAGE_ALERTS = 50;
+/** Groups of an answer. */
+const GROUPS_MAX = 100;
+/** Statements and counts that are kept. */
+const KEPT_MAX = 200;
+
+/** An alert of the index. */
+export interface IndexedAlert {
+  /** The number of its arrival, from 1. */
+  readonly seq: number;
+  /** TRANSACTION_ID. */
+  readonly id: number;
+  /** TX_TIME_SECONDS. */
+  readonly time: number;
+  /** TX_DATETIME, seconds since 1970. */
+  readonly datetimeSeconds: number;
+  /** CUSTOMER_ID. */
+  readonly customer: number;
+  /** TERMINAL_ID. */
+  readonly terminal: number;
+  /** TX_AMOUNT in cents. */
+  readonly cents: number;
+  /** How suspicious the model finds it, 0 to 1. */
+  readonly score: number;
+  /** Version of the model. */
+  readonly model: string;
+  /** Whether it waits, and how it was decided. */
+  readonly state: CaseState;
+  /** Who has claimed it. */
+  readonly assignee: string | undefined;
+  /** Clock time until which it is snoozed, milliseconds since 1970; undefined where that has passed. */
+  readonly snoozedUntilMs: number | undefined;
+  /** TX_FRAUD; undefined before the payment is known. */
+  readonly fraud: number | undefined;
+  /** TX_FRAUD_SCENARIO; undefined before the payment is known. */
+  readonly scenario: number | undefined;
+  /** What moved the score, by input; empty where that was not computed. */
+  readonly contributions: Readonly<Record<string, number>>;
+  /** The payment's features in the order of their names; undefined before the payment is known. */
+  readonly features: Float64Array | undefined;
+}
+
+/** How many alerts, and the money in them. */
+export interface AlertCount {
+  /** How many. */
+  readonly alerts: number;
+  /** The money in them, cents. */
+  readonly cents: number;
+}
+
+/** The alerts of a card or terminal. */
+export interface IndexedGroup extends AlertCount {
+  /** CUSTOMER_ID or TERMINAL_ID. */
+  readonly id: number;
+  /** The greatest score. */
+  readonly scoreMax: number;
+  /** TX_DATETIME of the newest, seconds since 1970. */
+  readonly newestSeconds: number;
+}
+
+/** What alerts are grouped by. */
+export type GroupKey = "card" | "terminal";
+
+/** Text and parameters of a condition. */
+interface Condition {
+  readonly sql: string;
+  readonly values: readonly (number | string)[];
+  /** Whether it lets few alerts through, which are found faster than those that come first. */
+  readonly isNarrow: boolean;
+}
+
+/** Asks one index. */
+export class AlertQueries {
+  readonly #sqlite: Sqlite;
+  readonly #statements = new Map<string, Statement>();
+  readonly #counts = new Map<string, AlertCount>();
+  readonly #clock: () => number;
+
+  /** Asks the tables of an open file; `clock` is in milliseconds since 1970. */
+  constructor(sqlite: Sqlite, clock: () => number = Date.now) {
+    this.#sqlite = sqlite;
+    this.#clock = clock;
+  }
+
+  /** Forgets what was counted: alerts or cases have changed. */
+  changed(): void {
+    this.#counts.clear();
+  }
+
+  /** Number of the newest alert; 0 without any. */
+  newestSeq(): number {
+    const [row] = this.#all("SELECT coalesce(max(seq), 0) AS seq FROM alert");
+    return Number(row.seq);
+  }
+
+  /** How many alerts a filter lets through. */
+  count(filter: AlertFilter): AlertCount {
+    const { sql, values } = this.#conditionOf(filter);
+    // Snoozes end by themselves.
+    const isTimed = filter.state === "open" || filter.state === "snoozed";
+    const second = isTimed ? Math.floor(this.#clock() / 1000) : 0;
+    const key = JSON.stringify([sql, filter, second]);
+    let count = this.#counts.get(key);
+    if (!count) {
+      const [row] = this.#all(
+        "SELECT count(*) AS alerts, coalesce(sum(cents), 0) AS cents " +
+          `FROM alert WHERE ${sql}`,
+        values,
+      );
+      count = { alerts: Number(row.alerts), cents: Number(row.cents) };
+      if (this.#counts.size >= KEPT_MAX) this.#counts.clear();
+      this.#counts.set(key, count);
+    }
+    return count;
+  }
+
+  /** How many alerts that a filter lets through have come after one. */
+  arrived(filter: AlertFilter, afterSeq: number): AlertCount {
+    const { sql, values } = this.#conditionOf(filter);
+    const [row] = this.#all(
+      "SELECT count(*) AS alerts, coalesce(sum(cents), 0) AS cents " +
+        `FROM alert NOT INDEXED WHERE ${sql} AND seq > ?`,
+      [...values, afterSeq],
+    );
+    return { alerts: Number(row.alerts), cents: Number(row.cents) };
+  }
+
+  /** Alerts that are snoozed now. */
+  snoozed(): AlertCount {
+    const [row] = this.#all(
+      "SELECT count(*) AS alerts, coalesce(sum(cents), 0) AS cents " +
+        "FROM alert WHERE label IS NULL AND snoozed > ?",
+      [this.#clock()],
+    );
+    return { alerts: Number(row.alerts), cents: Number(row.cents) };
+  }
+
+  /** A page of the alerts that a filter lets through, in its order. */
+  page(filter: AlertFilter, page: number): IndexedAlert[] {
+    const { sql, values, isNarrow } = this.#conditionOf(filter);
+    const order = orderOf(filter, isNarrow);
+    // The inner statement needs the index only, so that skipping is fast.
+    const rows = this.#all(
+      `SELECT ${ALERT_COLUMNS} FROM (SELECT seq AS found FROM alert ` +
+        `WHERE ${sql} ORDER BY ${order} LIMIT ${PAGE_ALERTS} OFFSET ?) ` +
+        `JOIN alert ON alert.seq = found ${ALERT_JOINS} ORDER BY ${order}`,
+      [...values, (page - 1) * PAGE_ALERTS],
+    );
+    return rows.map((row) => this.#alertOf(row));
+  }
+
+  /** An alert; undefined where the payment is none. */
+  alert(id: number): IndexedAlert | undefined {
+    const [row] = this.#all(
+      `SELECT ${ALERT_COLUMNS} FROM alert ${ALERT_JOINS} WHERE alert.id = ?`,
+      [id],
+    );
+    return row && this.#alertOf(row);
+  }
+
+  /** Groups of the alerts that a filter lets through, the most money first, and how many groups there are. */
+  groups(
+    filter: AlertFilter,
+    by: GroupKey,
+  ): { readonly total: number; readonly groups: IndexedGroup[] } {
+    const { sql, values } = this.#conditionOf(filter);
+    const rows = this.#all(
+      `SELECT ${GROUP_COLUMNS[by]} AS id, count(*) AS alerts, ` +
+        "sum(cents) AS cents, max(score) AS scoreMax, " +
+        "max(datetime) AS newest, count(*) OVER () AS total " +
+        `FROM alert WHERE ${sql} GROUP BY ${GROUP_COLUMNS[by]} ` +
+        `ORDER BY cents DESC, id LIMIT ${GROUPS_MAX}`,
+      values,
+    );
+    return {
+      total: Number(rows[0]?.total ?? 0),
+      groups: rows.map((row) => ({
+        id: Number(row.id),
+        alerts: Number(row.alerts),
+        cents: Number(row.cents),
+        scoreMax: Number(row.scoreMax),
+        newestSeconds: Number(row.newest),
+      })),
+    };
+  }
+
+  /** The ids of alerts that a filter lets through, the oldest first, at most `limit`. */
+  ids(
+    filter: AlertFilter,
+    limit: number,
+  ): { readonly id: number; readonly datetimeSeconds: number }[] {
+    const { sql, values } = this.#conditionOf(filter);
+    return this.#all(
+      `SELECT id, datetime FROM alert WHERE ${sql} ORDER BY +seq LIMIT ?`,
+      [...values, limit],
+    ).map(({ id, datetime }) => ({
+      id: Number(id),
+      datetimeSeconds: Number(datetime),
+    }));
+  }
+
+  /** The alerts before and after one in a filter's order, whether the filter lets it through or not, and its place. */
+  neighbours(filter: AlertFilter, id: number): {
+    readonly position: number;
+    readonly previous: number | undefined;
+    readonly next: number | undefined;
+  } {
+    const column = SORT_COLUMNS[filter.sort];
+    const [own] = this.#all(
+      `SELECT ${column} AS value, seq FROM alert WHERE id = ?`,
+      [id],
+    );
+    const { sql, values, isNarrow } = this.#conditionOf(filter);
+    if (!own) {
+      const [first] = this.page(filter, 1);
+      return { position: 0, previous: undefined, next: first?.id };
+    }
+    const place = isNarrow ? `(+${column}, +seq)` : `(${column}, seq)`;
+    const beside = (sign: "<" | ">", order: "ASC" | "DESC") => {
+      const by = isNarrow
+        ? `+${column} ${order}, +seq ${order}`
+        : `${column} ${order}, seq ${order}`;
+      const [row] = this.#all(
+        `SELECT id FROM alert WHERE ${sql} AND ${place} ${sign} (?, ?) ` +
+          `ORDER BY ${by} LIMIT 1`,
+        [...values, Number(own.value), Number(own.seq)],
+      );
+      return row && Number(row.id);
+    };
+    const [before] = this.#all(
+      `SELECT count(*) AS n FROM alert WHERE ${sql} AND ${place} > (?, ?)`,
+      [...values, Number(own.value), Number(own.seq)],
+    );
+    return {
+      position: Number(before.n) + 1,
+      previous: beside(">", "ASC"),
+      next: beside("<", "DESC"),
+    };
+  }
+
+  /** Everything that people have done with a payment, in no order. */
+  events(id: number): CaseEvent[] {
+    return this.#all("SELECT * FROM event WHERE id = ?", [id]).map(eventOf);
+  }
+
+  /** The verdicts of a group decision. */
+  decision(decisionId: string): CaseEvent[] {
+    return this.#all("SELECT * FROM event WHERE decision_id = ?", [decisionId])
+      .map(eventOf);
+  }
+
+  /** Ids of alerts whose payments are not known yet, behind one in the order of arrival. */
+  unjoined(behindSeq: number, limit: number): {
+    readonly seq: number;
+    readonly id: number;
+  }[] {
+    return this.#all(
+      "SELECT seq, id FROM alert WHERE fraud IS NULL AND seq > ? " +
+        "ORDER BY seq LIMIT ?",
+      [behindSeq, limit],
+    ).map(({ seq, id }) => ({ seq: Number(seq), id: Number(id) }));
+  }
+
+  /** Verdicts, and undos, that the store may not have taken yet. */
+  unstored(limit: number): CaseEvent[] {
+    return this.#all("SELECT * FROM event WHERE stored = 0 LIMIT ?", [limit])
+      .map(eventOf);
+  }
+
+  /** An event; undefined where there is none of that id. */
+  event(eventId: string): CaseEvent | undefined {
+    const [row] = this.#all("SELECT * FROM event WHERE event_id = ?", [
+      eventId,
+    ]);
+    return row && eventOf(row);
+  }
+
+  /** Whether an event has been taken back. */
+  isUndone(event: CaseEvent): boolean {
+    return this.events(event.transactionId)
+      .some(({ undoes }) => undoes === event.eventId);
+  }
+
+  #alertOf(row: Row): IndexedAlert {
+    const snoozed = row.snoozed === null ? undefined : Number(row.snoozed);
+    const isSnoozed = snoozed !== undefined && snoozed > this.#clock();
+    const features = row.features instanceof Uint8Array
+      ? new Float64Array(row.features.slice().buffer)
+      : undefined;
+    return {
+      seq: Number(row.seq),
+      id: Number(row.id),
+      time: Number(row.time),
+      datetimeSeconds: Number(row.datetime),
+      customer: Number(row.customer),
+      terminal: Number(row.terminal),
+      cents: Number(row.cents),
+      score: Number(row.score),
+      model: String(row.version),
+      state: row.label !== null
+        ? row.label === 1 ? "confirmed" : "cleared"
+        : isSnoozed
+        ? "snoozed"
+        : "open",
+      assignee: row.assignee === null ? undefined : String(row.assignee),
+      snoozedUntilMs: isSnoozed ? snoozed : undefined,
+      fraud: row.fraud === null ? undefined : Number(row.fraud),
+      scenario: row.scenario === null ? undefined : Number(row.scenario),
+      contributions: row.contributions === null
+        ? {}
+        : JSON.parse(String(row.contributions)),
+      features,
+    };
+  }
+
+  #conditionOf(filter: AlertFilter): Condition {
+    const parts: string[] = [];
+    const values: (number | string)[] = [];
+    const add = (sql: string, ...more: readonly (number | string)[]) => {
+      parts.push(sql);
+      values.push(...more);
+    };
+    switch (filter.state) {
+      case "open":
+        add(
+          "label IS NULL AND (snoozed IS NULL OR snoozed <= ?)",
+          this.#clock(),
+        );
+        break;
+      case "snoozed":
+        add("label IS NULL AND snoozed > ?", this.#clock());
+        break;
+      case "confirmed":
+        add("label = 1");
+        break;
+      case "cleared":
+        add("label = 0");
+        break;
+    }
+    const { score, amountFrom, amountTo, card, terminal, day } = filter;
+    const { model, assignee, q, scenario, upTo } = filter;
+    if (score !== undefined) add("score >= ?", score);
+    if (amountFrom !== undefined) {
+      add("cents >= ?", Math.round(100 * amountFrom));
+    }
+    if (amountTo !== undefined) add("cents <= ?", Math.round(100 * amountTo));
+    if (card !== undefined) add("customer = ?", card);
+    if (terminal !== undefined) add("terminal = ?", terminal);
+    if (day !== undefined) {
+      add("datetime BETWEEN ? AND ?", day, day + DAY_SECONDS - 1);
+    }
+    if (model !== undefined) {
+      add("model = (SELECT id FROM model WHERE version = ?)", model);
+    }
+    if (assignee === "nobody") add("assignee IS NULL");
+    else if (assignee !== undefined) add("assignee = ?", assignee);
+    if (q !== undefined) {
+      add("(id = ? OR customer = ? OR terminal = ?)", q, q, q);
+    }
+    if (scenario !== undefined) add("scenario = ?", scenario);
+    if (upTo !== undefined) add("seq <= ?", upTo);
+    const isNarrow = card !== undefined || terminal !== undefined ||
+      q !== undefined || day !== undefined || filter.state === "snoozed" ||
+      (assignee !== undefined && assignee !== "nobody");
+    return { sql: parts.join(" AND ") || "1", values, isNarrow };
+  }
+
+  #all(sql: string, values: readonly (number | string)[] = []): Row[] {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#sqlite.prepare(sql);
+      if (this.#statements.size >= KEPT_MAX) this.#statements.clear();
+      this.#statements.set(sql, statement);
+    }
+    try {
+      return statement.all(...values);
+    } catch (error) {
+      throw this.#sqlite.translated(error);
+    }
+  }
+}
+
+type Statement = ReturnType<Sqlite["prepare"]>;
+type Row = ReturnType<Statement["all"]>[number];
+
+const GROUP_COLUMNS = { card: "customer", terminal: "terminal" } as const;
+
+const ALERT_COLUMNS = [
+  ...["seq", "id", "time", "datetime", "customer", "terminal", "cents"],
+  ...["score", "label", "assignee", "snoozed", "fraud", "scenario"],
+].map((name) => `alert.${name}`).join(", ") +
+  ", version, contributions, features";
+
+const ALERT_JOINS = "JOIN detail ON detail.seq = alert.seq " +
+  "JOIN model ON model.id = alert.model";
+
+/** The order of a filter; behind a plus sign no index is used for it. */
+function orderOf({ sort }: AlertFilter, isNarrow: boolean): string {
+  const column = SORT_COLUMNS[sort];
+  return isNarrow
+    ? `+alert.${column} DESC, +alert.seq DESC`
+    : `alert.${column} DESC, alert.seq DESC`;
+}
+
+function eventOf(row: Row): CaseEvent {
+  const text = (value: unknown) => value === null ? undefined : String(value);
+  const until = text(row.until);
+  const undoes = text(row.undoes);
+  const decisionId = text(row.decision_id);
+  return {
+    eventId: String(row.event_id),
+    transactionId: Number(row.id),
+    kind: String(row.kind) as CaseKind,
+    who: String(row.who),
+    at: String(row.at),
+    ...row.label !== null && { label: row.label === 1 ? 1 : 0 },
+    note: String(row.note),
+    ...until !== undefined && { until },
+    ...undoes !== undefined && { undoes },
+    ...decisionId !== undefined && { decisionId },
+  };
+}

@@ -1,0 +1,35 @@
+/** Why alerts have their scores: sentences from what the index holds of them and from what the model's file calls usual. */
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
+import { type Reasons, reasonsOf } from "../../learning/explain/reasons.ts";
+import type { UsualValues } from "../../learning/explain/usual_values.ts";
+import type { IndexedAlert } from "../index/alert_queries.ts";
+
+/** Currency of the amounts, as the page writes them. */
+const CURRENCY = "EUR";
+
+/** What is usual for the inputs of a model, by its version; undefined where its file does not say. */
+export type UsualOf = (version: string) => UsualValues | undefined;
+
+/** Says why an alert has its score; nothing before its payment is known. */
+export function alertReasons(
+  { cents, features, contributions, model }: IndexedAlert,
+  { features: parameters, usualOf }: {
+    readonly features: FeatureParameters;
+    readonly usualOf: UsualOf;
+  },
+): Reasons {
+  if (!features) return { raised: [], lowered: [] };
+  const values = Object.fromEntries(
+    featureNames(parameters).map((name, i) => [name, features[i]]),
+  );
+  const { windowDays, delayDays } = parameters;
+  return reasonsOf(
+    { TX_AMOUNT: cents / 100, ...values },
+    contributions,
+    usualOf(model),
+    { windowDays, delayDays, currency: CURRENCY },
+  );
+}

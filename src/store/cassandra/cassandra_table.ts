@@ -1,0 +1,74 @@
+/**
+ * What the tables of a keyspace that are filled from a topic have in common:
+ * their positions. A stream's positions are one partition, so that a topic's
+ * are removed at once. Nothing here knows the driver.
+ */
+import {
+  positionOf,
+  positionRow,
+  type StoredTable,
+  type StreamPosition,
+} from "../positions.ts";
+import { objectCheck, objectValues } from "../stored_row.ts";
+import { POSITIONS, type Table } from "../tables.ts";
+import { OTHER_TABLES } from "./cassandra_schema.ts";
+import type { CassandraSession } from "./cassandra_session.ts";
+import { rowWrites } from "./cassandra_writes.ts";
+
+/** Tables of one keyspace that are filled from a topic. */
+export abstract class CassandraTable implements
+  Pick<
+    StoredTable,
+    "positions" | "savePositions" | "clear"
+  > {
+  readonly #session: CassandraSession;
+  readonly #tables: readonly Table[];
+
+  /** The tables that clear() empties; they need not exist before. */
+  constructor(session: CassandraSession, tables: readonly Table[]) {
+    this.#session = session;
+    this.#tables = tables;
+  }
+
+  /** See StoredTable. */
+  async positions(): Promise<StreamPosition[]> {
+    const { keyspace } = this.#session;
+    const cql = `SELECT * FROM ${keyspace}.${POSITIONS.name}`;
+    const place = `keyspace ${keyspace}`;
+    const rows = await this.#session.all(cql);
+    return rows.map((row) => positionOf(row, place));
+  }
+
+  /** See StoredTable; called once the rows of these positions are stored. */
+  async savePositions(
+    positions: readonly StreamPosition[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { positions: table } = OTHER_TABLES;
+    const rows = positions.map(positionRow).map((row) =>
+      objectValues(table.columns, row, objectCheck(POSITIONS, row))
+    );
+    const writes = rowWrites(this.#session.keyspace, table, rows);
+    await this.#session.send(writes, signal);
+  }
+
+  /** See StoredTable. */
+  async clear(topic: string): Promise<void> {
+    await this.#removePositions(topic);
+    for (const table of this.#tables) await this.#session.truncate(table);
+  }
+
+  async #removePositions(topic: string): Promise<void> {
+    const cql = `DELETE FROM ${this.#session.keyspace}.${POSITIONS.name} ` +
+      "WHERE stream = ? AND topic = ?";
+    const streams = new Set(
+      (await this.positions()).map(({ stream }) => stream),
+    );
+    const writes = [...streams].map((stream) => ({
+      cql,
+      rows: [{ values: [stream, topic] }],
+      release() {},
+    }));
+    await this.#session.send(writes, undefined);
+  }
+}
