@@ -126,8 +126,9 @@ const FLAGS = {
     },
     state: {
       value: "<dir>",
-      help: "folder for snapshots of the processor's state, so that it " +
-        "starts quickly; an embedded log has them in its data folder",
+      help: "folder for snapshots of the processor's state and for the " +
+        "page's index, so that they start quickly; an embedded log has them " +
+        "in its data folder",
       needs: "--log=kafka",
     },
     acceptMissingStart: {
