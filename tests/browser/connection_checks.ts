@@ -1,8 +1,9 @@
 /** What is checked of the page's connection: other origins, sign-out, many pages, a path of a proxy, a restart. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import {
   check,
+  inWindow,
   newPage,
   noErrors,
   open,
@@ -14,45 +15,36 @@ import {
 
 /** Runs them; the last one starts the program again. */
 export async function connectionChecks(stage: Stage): Promise<void> {
-  const context = await stage.browser.newContext();
-  const page = await newPage(context);
+  await inWindow(stage, {}, async (context) => {
+    await checks(stage, await newPage(context));
+  });
+}
+
+async function checks(stage: Stage, page: Page): Promise<void> {
   await check(
     "a page of another port can neither write nor get a key",
     () => strangerChecks(stage, page),
   );
   await check(
     "who signs out sees nothing more, in no window",
-    () => signOutChecks(stage),
+    () => inWindow(stage, {}, (visitor) => signOutChecks(stage, visitor)),
   );
-  await check("fifty pages at once all show the stream", async () => {
-    const many = await stage.browser.newContext();
-    const pages = await Promise.all(
-      Array.from({ length: 50 }, () => many.newPage()),
-    );
-    await Promise.all(pages.map(async (one) => {
-      one.setDefaultTimeout(WAIT_MS);
-      await one.goto(`${stage.served.address}/#/now`);
-      await one.locator("tbody tr td a").first().waitFor();
-    }));
-    const answer = await fetch(`${stage.served.address}/api/system`);
-    const { page: serving } = await answer.json();
-    // A browser's pages share one connection.
-    assert.ok(serving.clients >= 1, `${serving.clients} clients`);
-    await many.close();
-  });
+  await check(
+    "fifty pages at once all show the stream",
+    () => inWindow(stage, {}, (many) => manyChecks(stage, many)),
+  );
   await check(
     "beneath a path of a proxy the page reads, listens and writes",
-    () => proxyChecks(stage),
+    () => inWindow(stage, {}, (visitor) => proxyChecks(stage, visitor)),
   );
   await check(
     "on a slow network the numbers come first, and the stream follows",
-    () => slowChecks(stage),
+    () => inWindow(stage, {}, (visitor) => slowChecks(stage, visitor)),
   );
   await check(
     "a server that was started again is noticed, and said",
     () => restartChecks(stage, page),
   );
-  await context.close();
 }
 
 async function strangerChecks(stage: Stage, page: Page): Promise<void> {
@@ -119,7 +111,10 @@ async function writeThreshold(
   );
 }
 
-async function signOutChecks({ browser, folder, data }: Stage): Promise<void> {
+async function signOutChecks(
+  { folder, data }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
   const token = "0123456789abcdef0123456789abcdef";
   Deno.writeTextFileSync(`${folder}/token`, token);
   const guarded = await serve(data, [
@@ -127,7 +122,6 @@ async function signOutChecks({ browser, folder, data }: Stage): Promise<void> {
     `--token-file=${folder}/token`,
     "--port=0",
   ]);
-  const visitor = await browser.newContext();
   const [first, second] = [await newPage(visitor), await newPage(visitor)];
   await first.goto(guarded.address);
   await first.getByLabel("Token").fill(token);
@@ -138,7 +132,6 @@ async function signOutChecks({ browser, folder, data }: Stage): Promise<void> {
   await first.getByRole("button", { name: "Sign out" }).click();
   await first.getByLabel("Token").waitFor();
   await second.locator("#link.lost").waitFor();
-  await visitor.close();
   await stop(guarded);
 }
 
@@ -169,26 +162,32 @@ function proxyOf(target: string): Deno.HttpServer<Deno.NetAddr> {
   );
 }
 
-async function proxyChecks({ browser, served }: Stage): Promise<void> {
-  await using proxy = proxyOf(served.address);
-  const visitor = await browser.newContext();
+async function proxyChecks(
+  { served }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
+  const proxy = proxyOf(served.address);
   const page = await newPage(visitor);
-  const asked: string[] = [];
+  const refused: string[] = [];
   page.on("response", (response) => {
-    if (response.status() >= 400) asked.push(response.url());
+    if (response.status() >= 400) refused.push(response.url());
   });
   const address = `http://127.0.0.1:${proxy.addr.port}/team/fraud`;
   for (const view of ["now", "alerts", "map", "model", "system"]) {
     await open(page, address, view);
   }
   assert.deepEqual(await writeThreshold(page, 0.55), { threshold: 0.55 });
-  assert.deepEqual(asked, []);
+  assert.deepEqual(refused, []);
   noErrors(page);
-  await visitor.close();
+  // Its connections end with the page that listens.
+  await page.close();
+  await proxy.shutdown();
 }
 
-async function slowChecks({ browser, served }: Stage): Promise<void> {
-  const visitor = await browser.newContext();
+async function slowChecks(
+  { served }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
   const page = await newPage(visitor);
   const network = await visitor.newCDPSession(page);
   await network.send("Network.enable");
@@ -202,7 +201,24 @@ async function slowChecks({ browser, served }: Stage): Promise<void> {
   await page.locator(".tile").first().waitFor();
   await page.locator("#link.live").waitFor();
   noErrors(page);
-  await visitor.close();
+}
+
+async function manyChecks(
+  { served }: Stage,
+  many: BrowserContext,
+): Promise<void> {
+  const pages = await Promise.all(
+    Array.from({ length: 50 }, () => many.newPage()),
+  );
+  await Promise.all(pages.map(async (one) => {
+    one.setDefaultTimeout(WAIT_MS);
+    await one.goto(`${served.address}/#/now`);
+    await one.locator("tbody tr td a").first().waitFor();
+  }));
+  const answer = await fetch(`${served.address}/api/system`);
+  const { page: serving } = await answer.json();
+  // A browser's pages share one connection.
+  assert.ok(serving.clients >= 1, `${serving.clients} clients`);
 }
 
 async function restartChecks(stage: Stage, page: Page): Promise<void> {
