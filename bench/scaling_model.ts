@@ -42,11 +42,11 @@ export interface Rates {
 
 /** Measured on 2 cores of an AMD EPYC, Kafka and Cassandra on the same two. */
 export const MEASURED: Rates = {
-  processorMicros: 7.7,
-  customerReplayMicros: 2.6,
-  terminalReplayMicros: 1.4,
-  writerMicros: 81,
-  brokerMicros: 7,
+  processorMicros: 6.5,
+  customerReplayMicros: 2.3,
+  terminalReplayMicros: 1,
+  writerMicros: 72,
+  brokerMicros: 6.4,
   transactionMillis: 2.2,
   storeMicros: 129,
   paymentBytes: 211,

@@ -3,7 +3,7 @@
  * come from other people's data, and a terminal obeys the control characters
  * in them: they could retitle the window, erase or reorder what is shown, or
  * fake a line of this program. Everything that is written to stdout or stderr
- * as text goes through here; tests/tidy/terminal_test.ts sees to it.
+ * as text goes through here, which tests/tidy/terminal_test.ts checks.
  */
 import { writeAll } from "./durable_file.ts";
 

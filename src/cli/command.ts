@@ -1,6 +1,6 @@
 /**
- * Commands as data: name, texts, flags, and what it does. From that come the
- * parser's command, its help, and the flags by environment variables:
+ * Commands as data: name, texts, flags, and what it does. The parser's command,
+ * its help and its environment variables are derived from that:
  * --local-dc is also FRAUDSTREAM_LOCAL_DC, and the flag wins.
  */
 import { Command, Option } from "commander";
@@ -20,26 +20,26 @@ export type Source = "flag" | "variable";
 
 /** A command of the program. `Options` is what its flags give. */
 export interface CommandDeclaration<Options extends object = object> {
-  /** What it is called by. */
+  /** Its name. */
   readonly name: string;
-  /** A line about it, for the list of commands. */
+  /** One line about it, for the list of commands. */
   readonly summary: string;
-  /** What it does, for its help. */
+  /** The description in its help. */
   readonly description: string;
   /** Its flags; the help has them in this order. */
   readonly flags: readonly FlagGroup[];
   /** Whether the variables of all flags are read, not only of the groups that say so. */
   readonly environment?: true;
-  /** Examples and what else the help ends with. */
+  /** Examples and other text at the end of the help. */
   readonly examples: string;
-  /** Does it. `sourceOf` says where a value came from, by its key. */
+  /** Runs it. `sourceOf` returns where a value came from, by its key. */
   readonly run: (
     options: Options,
     sourceOf: (key: string) => Source | undefined,
   ) => void | Promise<void>;
 }
 
-/** What several groups give together. */
+/** The values of several groups together. */
 export type GroupsValues<Groups extends readonly FlagGroup[]> = Groups extends
   readonly [
     infer First extends FlagGroup,
@@ -47,7 +47,7 @@ export type GroupsValues<Groups extends readonly FlagGroup[]> = Groups extends
   ] ? FlagValues<First> & GroupsValues<Rest>
   : unknown;
 
-/** Declares a command; what it does gets what its flags give. */
+/** Declares a command; `run` gets the values of its flags. */
 export function defineCommand<const Groups extends readonly FlagGroup[]>(
   { run, ...command }:
     & Omit<CommandDeclaration, "run" | "flags">
@@ -69,7 +69,7 @@ FRAUDSTREAM_LOCAL_DC and so on; the flag wins.
 `;
 
 /**
- * Makes the parser's command of a declaration, whose parent the caller is to set.
+ * Creates the parser's command for a declaration; the caller sets its parent.
  *
  * @internal (deno doc --lint would want commander documented)
  */
@@ -110,9 +110,11 @@ function optionOf(key: string, flag: Flag): Option {
     value === undefined ? name : `${name} ${value}`,
     hasFallback ? flag.help : flagHelp(flag),
   );
+  // Of --no-x commander makes the opposite of --x, also where nobody means that.
+  option.negate = flag.off ?? false;
   const { read } = flag;
   if (read) {
-    // A value that a reader gave before has its type.
+    // The value from an earlier call of the reader has its type.
     option.argParser((text, before) => read(text, name, before as never));
   }
   if (hasFallback) option.default(fallback, shown);
@@ -137,7 +139,7 @@ function takeFromEnvironment(
   }
 }
 
-/** What the text of its variable sets a flag to; undefined for a switch that is off. */
+/** The value that the text of its variable gives a flag; undefined for a switch that is off. */
 function valueOf(flag: Flag, name: string, text: string): unknown {
   const variable = variableOf(name);
   if (flag.value === undefined) {

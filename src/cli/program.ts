@@ -100,7 +100,7 @@ export function buildProgram(): Command {
       writeOut: writeResult,
       writeErr: writeError,
       outputError: (message) => writeError(errorLine(withHint(message))),
-      // Asked of process.env otherwise, which needs a permission.
+      // Otherwise read from process.env, which needs a permission.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       getOutHelpWidth: () => HELP_COLUMNS,
@@ -120,9 +120,9 @@ export function buildProgram(): Command {
 }
 
 /**
- * The arguments with the default command put in where none is named.
- * Commander's isDefault would do it too, but takes a mistyped command for an
- * argument of the default one, and so could not suggest the right one.
+ * The arguments with the default command inserted if none is named. Commander's
+ * isDefault would do it too, but it treats a mistyped command as an argument of
+ * the default one, and so could not suggest the right one.
  */
 function withCommand(program: Command, args: readonly string[]): string[] {
   const first = args.find((arg) => arg !== DEBUG_FLAG);
@@ -135,8 +135,8 @@ function withCommand(program: Command, args: readonly string[]): string[] {
 }
 
 /**
- * The arguments, without "help" before what is no command: commander would
- * print the program's own help there and not say why.
+ * The arguments, without "help" before an unknown command: commander would
+ * print the program's own help without a reason.
  */
 function withoutHelpOfNothing(program: Command, args: string[]): string[] {
   const [help, name = "help"] = args;
@@ -182,11 +182,11 @@ function withHint(message: string): string {
     : `${text}; --help lists the flags`;
 }
 
-/** Tells the person about an error; returns the exit code. */
+/** Prints an error; returns the exit code. */
 function tell(error: unknown, debug: boolean): number {
   if (error instanceof OutputClosedError) return EXIT_DONE;
   if (error instanceof CommanderError) {
-    // Commander has printed the error, or the help that was asked for.
+    // Commander has printed the error, or the requested help.
     return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USE;
   }
   const failure = error instanceof Error ? error : new Error(String(error));

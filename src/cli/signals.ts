@@ -1,6 +1,6 @@
 /**
- * Ctrl-C and SIGTERM: the first asks the work to stop, in its own time and
- * leaving nothing half done; the second ends the program at once.
+ * Ctrl-C and SIGTERM: the first asks the work to stop, leaving nothing
+ * incomplete; the second ends the program at once.
  */
 
 /** The work was stopped by a signal before it was complete. Exit 1. */
@@ -13,13 +13,13 @@ export class StoppedError extends Error {
 export interface StopSignal {
   /** Aborted by the first SIGINT or SIGTERM; its reason is the signal's name. */
   readonly signal: AbortSignal;
-  /** Stops listening; a signal then ends the program as it would without us. */
+  /** Stops listening; a signal then ends the program as usual. */
   [Symbol.dispose](): void;
 }
 
 /**
- * One Ctrl-C may come as several signals: from the terminal, and once more
- * from each of `deno task` and `npx`, who pass theirs on.
+ * One Ctrl-C may come as several signals: from the terminal, and from `deno
+ * task` and `npx`, which forward theirs.
  */
 const SAME_PRESS_MS = 500;
 
@@ -27,9 +27,9 @@ const SAME_PRESS_MS = 500;
 const EXIT_INTERRUPTED = 130;
 
 /**
- * Listens for SIGINT and SIGTERM. To be opened just before something that must
- * not be left half done: while it is open, Ctrl-C cannot stop work that never
- * lets the event loop turn.
+ * Listens for SIGINT and SIGTERM. Open it just before work that must not be
+ * left incomplete: while it is open, Ctrl-C cannot stop work that blocks the
+ * event loop.
  */
 export function listenForStop(): StopSignal {
   const controller = new AbortController();

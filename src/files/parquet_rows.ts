@@ -202,8 +202,8 @@ function fileBuffer(file: Deno.FsFile): AsyncBuffer {
       if (!(start >= 0 && end >= start && end <= byteLength)) {
         throw new Error("an offset lies outside of the file");
       }
-      // Synchronous, so that two slices asked for at once can't mix their
-      // seeks and reads.
+      // Synchronous, so that two concurrent slices can't mix their seeks and
+      // reads.
       const bytes = new Uint8Array(end - start);
       file.seekSync(start, Deno.SeekMode.Start);
       for (let at = 0; at < bytes.length;) {

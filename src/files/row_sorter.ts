@@ -18,7 +18,7 @@ export interface RowSorterOptions {
   readonly folder?: string | undefined;
 }
 
-/** Some consecutive rows, valid until the next ones are asked for. */
+/** Some consecutive rows, valid until the next ones are read. */
 export interface SortedRows {
   /** The rows, `width` numbers each. */
   readonly cells: Float64Array;

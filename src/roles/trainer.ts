@@ -23,6 +23,7 @@ import { TrainingWindow } from "../learning/data/training_window.ts";
 import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PredictionStore } from "../store/predictions.ts";
+import { formatDate } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
 import { readLabel } from "../payment/label_json.ts";
 import {
@@ -31,10 +32,16 @@ import {
   openVersion,
   readRegistry,
   type Registry,
+  trainingDates,
   withEntry,
 } from "../scoring/model_registry.ts";
 import { ModelMonitor } from "../scoring/model_monitor.ts";
-import { modelInUse, openModel, streamInputs } from "../scoring/open_model.ts";
+import {
+  BUILT_IN_MODEL,
+  modelInUse,
+  openModel,
+  streamInputs,
+} from "../scoring/open_model.ts";
 import type { TrainingSettings } from "./role.ts";
 import {
   featuresOf,
@@ -146,18 +153,21 @@ class Trainer {
         ended: false,
       };
       if (!added || before.history.length > 0) return begun;
-      const { version, metrics } = added;
+      const { version, metrics, training } = added;
       return withEntry(begun, {
         day: 0,
         action: "added",
         version,
         champion: version,
-        reason: "given with --model",
+        reason: first === BUILT_IN_MODEL
+          ? "the built-in model"
+          : "given with --model",
+        ...trainingDates(training),
         ...metrics && { metrics },
       });
     });
     if (added && registry.champion !== added.version) {
-      logger.info("the registry has a champion already, --model is not used", {
+      logger.info("the registry has a champion already, which stays", {
         champion: registry.champion,
         model: added.version,
       });
@@ -272,6 +282,8 @@ class Trainer {
         version: challenger.version,
         champion: wins ? challenger.version : before.champion ?? "",
         reason,
+        date: formatDate(start + day * DAY_SECONDS),
+        ...trainingDates(challenger.training),
         ...metrics && { metrics },
         ...championMetrics && { championMetrics },
       });
@@ -382,5 +394,6 @@ async function readFirst(path: string, features: FeatureParameters) {
         "a file of 'fraudstream train', or leave it out",
     );
   }
-  return { version, text: formatModelFile(trained), metrics: trained.metrics };
+  const { metrics, training } = trained;
+  return { version, text: formatModelFile(trained), metrics, training };
 }

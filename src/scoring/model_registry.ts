@@ -13,6 +13,12 @@ import { readWholeFile } from "../base/whole_file.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import { CheckedJson } from "../base/checked_json.ts";
 import { LockHeldError, takeLock } from "../base/lock.ts";
+import {
+  type TrainedDays,
+  trainedSpan,
+} from "../learning/data/trained_days.ts";
+import { formatDate, parseDate } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 import { type OpenedModel, openModel } from "./open_model.ts";
 
 /** One change of the registry. */
@@ -28,8 +34,16 @@ export interface RegistryEntry {
   readonly version: string;
   /** The champion afterwards. */
   readonly champion: string;
-  /** Why, for people. */
+  /** Why, as text. */
   readonly reason: string;
+  /** Clock time of the change, ISO 8601 in UTC; entries of earlier versions of the program lack it, and the dates below. */
+  readonly at?: string;
+  /** Date of `day`, YYYY-MM-DD. */
+  readonly date?: string;
+  /** First day that the version was trained on, YYYY-MM-DD. */
+  readonly trainedFrom?: string;
+  /** Last day that the version was trained on, YYYY-MM-DD. */
+  readonly trainedTo?: string;
   /** The metrics that the version was judged by, if it was. */
   readonly metrics?: Readonly<Record<string, number | null>>;
   /** The metrics of the champion at that time. */
@@ -160,6 +174,11 @@ function readEntry(
     version: text("version"),
     champion: text("champion"),
     reason: text("reason"),
+    ...Object.fromEntries(
+      ["at", "date", "trainedFrom", "trainedTo"]
+        .filter((name) => entry[name] !== undefined)
+        .map((name) => [name, text(name)]),
+    ),
     ...metrics("metrics"),
     ...metrics("championMetrics"),
   };
@@ -180,7 +199,7 @@ export function openVersion(folder: string, version: string): OpenedModel {
   );
 }
 
-/** Changes a registry under its lock; returns the new one. */
+/** Changes a registry under its lock and dates its new entries; returns the new one. */
 export async function changeRegistry(
   folder: string,
   change: (registry: Registry) => Registry,
@@ -189,7 +208,15 @@ export async function changeRegistry(
   makeFolder(folder, PRIVATE_FOLDER);
   using _lock = await waitForLock(folder, clock);
   const before = readRegistry(folder);
-  const after = change(before);
+  const changed = change(before);
+  const after = changed === before ? before : {
+    ...changed,
+    history: changed.history.map((entry, index) =>
+      index < before.history.length
+        ? entry
+        : { ...entry, at: new Date().toISOString() }
+    ),
+  };
   if (after !== before) {
     const sealed = { ...after, checksum: checksumOf(after) };
     writeText(registryPath(folder), JSON.stringify(sealed, null, 1) + "\n");
@@ -266,6 +293,7 @@ export function chosen(registry: Registry, version: string): Registry {
     version,
     champion: version,
     reason: "chosen by hand",
+    ...datesOf(registry, version),
   });
 }
 
@@ -284,7 +312,37 @@ export function rolledBack(registry: Registry): Registry {
     version: before,
     champion: before,
     reason: `instead of ${champion}, by hand`,
+    ...datesOf(registry, before),
   });
+}
+
+/** The dates of an entry about a version that is known, from the entries before. */
+function datesOf(
+  { history, decidedDay }: Registry,
+  version: string,
+): Pick<RegistryEntry, "date" | "trainedFrom" | "trainedTo"> {
+  const dated = history.find(({ date }) => date !== undefined);
+  const seconds = parseDate(dated?.date ?? "");
+  const { trainedFrom, trainedTo } =
+    history.find((entry) => entry.version === version) ?? {};
+  return {
+    ...dated && seconds !== undefined && {
+      date: formatDate(seconds + (decidedDay - dated.day) * DAY_SECONDS),
+    },
+    ...trainedFrom !== undefined && { trainedFrom },
+    ...trainedTo !== undefined && { trainedTo },
+  };
+}
+
+/** The dates of a model's training, for its entry. */
+export function trainingDates(
+  training: TrainedDays,
+): Pick<RegistryEntry, "trainedFrom" | "trainedTo"> {
+  const { from, to } = trainedSpan(training);
+  return {
+    trainedFrom: formatDate(from),
+    trainedTo: formatDate(to - DAY_SECONDS),
+  };
 }
 
 /** The champions that led to the present one, which is the last; those that were rolled back are left out. */

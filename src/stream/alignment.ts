@@ -2,20 +2,21 @@
  * Keeps the source partitions together in event time. The second stage takes
  * rows in log order; its windows end at the label delay, so that is exact as
  * long as every row that is older by the delay precedes a row in its log. The
- * first stage sees to it: it hands a row on only while its time is less than
- * the alignment bound ahead of the head of every other partition: the row at
- * its committed offset, or its progress while that row has not been seen. The
- * partition with the oldest head is never held back, so nothing can get stuck.
+ * first stage ensures this: it passes a row on only while its time is less than
+ * the alignment bound ahead of the head of every other partition. The head is
+ * the row at the committed offset, or the partition's progress while that row
+ * has not been seen. The partition with the oldest head is never held back, so
+ * nothing can get stuck.
  *
- * What comes behind a head may be older than it by the lateness. So the bound
- * is at most the delay less the lateness; and at most the delay less a day,
- * which is what the second stage keeps room for.
+ * Rows after a head may be older than it by the lateness. So the bound is at
+ * most the delay less the lateness. It is also at most the delay less a day,
+ * for which the second stage keeps room.
  */
 import type { Log } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import type { CommitReader } from "./commit.ts";
 
-/** What of one partition decides about the others. */
+/** What one partition's state means for the others. */
 export interface PartitionView {
   /** TX_TIME_SECONDS of the row at the committed offset, if it is known. */
   readonly head: number | null;
@@ -26,26 +27,26 @@ export interface PartitionView {
 }
 
 /**
- * How far the rows of a partition may be handed on. Looking at the others costs
- * a question or two to the log, so it is only done for a row that is ahead of
- * what was sure at the last look: heads and progress only grow, and whether a
- * partition is drained, which may change, does not make anything sure.
+ * How far the rows of a partition may be passed on. Reading the other
+ * partitions costs a request or two, so it is only done for a row beyond the
+ * last known bound: heads and progress only grow, and a drained partition,
+ * which may fill again, does not raise the bound.
  */
 export class Alignment {
   readonly #options: AlignmentOptions;
   #sure = -Infinity;
 
-  /** Begins with nothing known of the others. */
+  /** Starts without knowing the others. */
   constructor(options: AlignmentOptions) {
     this.#options = options;
   }
 
-  /** The time below which rows may be handed on whatever the others have done since, in TX_TIME_SECONDS. */
+  /** The time below which rows may be passed on whatever the others do, in TX_TIME_SECONDS. */
   get sure(): number {
     return this.#sure;
   }
 
-  /** The time below which rows may be handed on that have been read by now. */
+  /** The time below which rows that have been read by now may be passed on. */
   async look(): Promise<number> {
     const { log, group, topic, partition, aheadSeconds, commits } =
       this.#options;
@@ -73,8 +74,8 @@ export interface AlignmentOptions {
 }
 
 /**
- * How far a partition may be ahead of the others in event time: less than so
- * many seconds. Not positive where no number would keep the windows exact.
+ * The bound, in seconds, below which a partition may be ahead of the others in
+ * event time. Not positive if no bound keeps the windows exact.
  */
 export function alignmentSeconds(
   delayDays: number,
@@ -108,13 +109,13 @@ export async function partitionViews(
   topic: string,
   reader: CommitReader,
 ): Promise<PartitionView[]> {
-  // The ends first: a partition may only then count as drained.
+  // The ends are read first: only then may a partition count as drained.
   const ends = await log.endOffsets(topic) ?? [];
   const commits = await log.committed(group, topic);
   return ends.map((end, partition) => {
     const commit = commits[partition];
     const read = reader.read(partition, commit);
-    // Where the stage stands is not known: it may have taken nothing yet.
+    // The stage's position is unknown: it may have read nothing yet.
     if (!commit || !read) {
       return { head: null, progress: 0, drained: end === 0 };
     }

@@ -1,7 +1,7 @@
 /**
  * A backup: a folder with copies of a running stream's log, store and models,
- * all of one moment, and backup.json, which says what was copied. That file
- * comes last, so a folder without it is no finished backup.
+ * all of one moment, and backup.json, which lists what was copied. That file is
+ * written last, so a folder without it is not a finished backup.
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
@@ -63,7 +63,7 @@ export interface BackupSummary {
   readonly payments: number | undefined;
 }
 
-/** What is copied, and where to. */
+/** What to copy, and where to. */
 export interface BackupPlan {
   /** The data folder. */
   readonly from: string;
@@ -106,7 +106,7 @@ export async function makeBackup(
     }
     copied.push(...views.keys());
   }
-  // Models do not change; those that the log speaks of were there before it.
+  // Models do not change; those that the log names existed before its records.
   const models = isThere(join(from, MODELS), "isDirectory")
     ? copyModels(from, to)
     : [];
@@ -127,9 +127,9 @@ export async function makeBackup(
 }
 
 /**
- * Views of store and log of one moment: while nobody can append or commit, so
- * the store holds all that the log says is stored, and nothing that the log
- * does not hold.
+ * Views of store and log at one moment, while no process can append or commit.
+ * So the store holds everything that the log says is stored, and nothing that
+ * the log does not hold.
  */
 async function viewsOf(
   log: EmbeddedLog,
@@ -164,7 +164,7 @@ function copyError(error: unknown, from: string, to: string): Error {
   );
 }
 
-/** Makes a folder that must be empty if it is there. */
+/** Creates a folder, which must be empty if it exists. */
 function makeEmpty(folder: string): void {
   makeFolder(folder, PRIVATE_FOLDER);
   let found: Deno.DirEntry | undefined;
@@ -180,7 +180,7 @@ function makeEmpty(folder: string): void {
   }
 }
 
-/** Copies the registry of models; its locks are nobody's in a copy. */
+/** Copies the registry of models without its locks. */
 function copyModels(from: string, to: string): string[] {
   const names = [...Deno.readDirSync(join(from, MODELS))]
     .filter(({ name, isFile }) => isFile && !/\.lock(\.pid)?$/.test(name))
@@ -209,9 +209,8 @@ function foldersOf(files: readonly CopiedFile[]): Set<string> {
 }
 
 /**
- * Checks a backup: its files are as they were copied, and what is in them is
- * whole and belongs together. Throws DataError, LogError or StoreError that
- * says what is wrong.
+ * Checks a backup: its files are unchanged, and their contents are complete and
+ * consistent. Throws DataError, LogError or StoreError that says what is wrong.
  */
 export async function checkBackup(
   folder: string,
@@ -247,7 +246,7 @@ export async function checkBackup(
   return { ...summary, payments };
 }
 
-/** Throws unless the log reaches as far as the store says that it has stored. */
+/** Throws unless the log reaches as far as the store's positions. */
 async function requireReached(
   folder: string,
   log: EmbeddedLog,

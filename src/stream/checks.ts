@@ -1,8 +1,8 @@
 /**
- * What becomes of a record: the checks that a stage makes, each written once,
- * with the sentence that its dead letter says. Readers of a topic (the trainer,
- * the monitor, a recovery) skip what the stages refuse, by the same rules. The
- * place of a record is checked in placement.ts, its form where it is parsed.
+ * The checks that a stage makes of a record, each written once, with the
+ * message for its dead letter. Readers of a topic (the trainer, the monitor, a
+ * recovery) skip what the stages refuse, by the same rules. The place of a
+ * record is checked in placement.ts, its form where it is parsed.
  */
 import { formatDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
@@ -15,13 +15,13 @@ import { type Checkpoint, ReplayMarks } from "./replay_marks.ts";
 export interface Refusal {
   /** Stable word for the kind of defect. */
   readonly reason: DeadLetterReason;
-  /** One line for people. */
+  /** One line for messages. */
   readonly message: string;
-  /** Offset of the accepted record because of which it is refused: a replay that begins behind that one would accept it. */
+  /** Offset of the accepted record because of which it is refused: a replay that begins after that one would accept it. */
   readonly because?: number;
 }
 
-/** What a stage makes of a record; "look" is "accept" for one that may have to wait. */
+/** A stage's verdict on a record; "look" is "accept" for one that may have to wait. */
 export type Verdict = "accept" | "look" | "duplicate" | Refusal;
 
 /** How far ahead a payment may be, see StreamParameters. */
@@ -39,7 +39,7 @@ export function isPlausible(
   return timeSeconds <= progressSeconds + maxGapSeconds;
 }
 
-/** The refusal of what is too far ahead; `subject` says what and of what time, `newest` of what. */
+/** The refusal of a record too far ahead; `subject` names the record and its time, `newest` what it is ahead of. */
 export function implausible(
   subject: string,
   { maxGapSeconds }: GapBound,
@@ -61,7 +61,7 @@ export function isLate(
   return timeSeconds < progressSeconds - latenessSeconds;
 }
 
-/** The refusal of a payment that comes too late; `newest` says behind what. */
+/** The refusal of a payment that comes too late; `newest` names what it is behind. */
 export function late(
   timeSeconds: number,
   { latenessSeconds }: LatenessBound,
@@ -74,7 +74,7 @@ export function late(
   };
 }
 
-/** What a ledger knows of a payment: "duplicate", a refusal, or undefined if the payment is new. */
+/** What a ledger knows about a payment: "duplicate", a refusal, or undefined if the payment is new. */
 export function whatIsKnown(
   ledger: Ledger,
   payment: Payment,
@@ -102,7 +102,7 @@ export function idTooLarge(id: number, idMax: number): Refusal | undefined {
   };
 }
 
-/** The refusal of two times that do not belong together; undefined if they do. Without a start the time of day must agree. */
+/** The refusal of two times that do not agree; undefined if they do. Without a start the time of day must agree. */
 export function timeMismatch(
   timeSeconds: number,
   datetimeSeconds: number,
@@ -121,9 +121,8 @@ export function timeMismatch(
 }
 
 /**
- * How far event time has come in a partition, and from where a replay makes the
- * state again that has been built on the way. Only what a stage has accepted
- * moves it.
+ * The progress of event time in a partition, and where a replay that restores
+ * the state begins. Only accepted records move it.
  */
 export class Progress {
   /** How far ahead of it a payment may be. */
@@ -132,7 +131,7 @@ export class Progress {
   #seconds: number;
   #marks: ReplayMarks | undefined;
 
-  /** Goes on from where a replay began. */
+  /** Continues from the start of a replay. */
   constructor(
     { maxGapSeconds }: GapBound,
     from: Checkpoint = { offset: 0, progress: 0 },
@@ -164,7 +163,7 @@ export class Progress {
     this.#seconds = timeSeconds;
   }
 
-  /** Whether a row of others' is plausible; takes its time if it is. */
+  /** Whether another program's row is plausible; takes its time if it is. */
   passes(timeSeconds: number): boolean {
     if (!this.isPlausible(timeSeconds)) return false;
     this.advance(timeSeconds, 0);
@@ -181,13 +180,13 @@ export class Progress {
     return this.#marks?.all ?? [];
   }
 
-  /** Goes on from a progress and marks that were saved. */
+  /** Continues from saved progress and marks. */
   load(seconds: number, marks: readonly Checkpoint[]): void {
     this.#seconds = seconds;
     this.#marks?.load(marks);
   }
 
-  /** Where a replay begins for a stage that stands at `offset`. */
+  /** Where a replay begins for a stage at `offset`. */
   checkpoint(offset: number): Checkpoint {
     return this.#marks?.checkpoint ?? { offset, progress: this.#seconds };
   }

@@ -1,9 +1,9 @@
 /**
- * What a stage stores with every offset: how far event time has come, where a
- * replay has to begin, the counters, and what the scorer and the writers add.
- * It is written in the same atomic step as the offset, so all of it is true of
- * exactly the records before it. This is the only reader of commits: what it
- * cannot vouch for is no commit.
+ * What a stage stores with every offset: the progress of event time, where a
+ * replay must begin, the counters, and what the scorer and the writers add. It
+ * is written in the same atomic step as the offset, so it describes exactly the
+ * records before it. This is the only reader of commits: it treats one that it
+ * cannot verify as missing.
  */
 import {
   isCount,
@@ -17,7 +17,7 @@ import type { Checkpoint } from "./replay_marks.ts";
 
 /** Counters of one partition of a stage; only atomic steps move them. */
 export interface StageCounters {
-  /** Rows read, one way or another. */
+  /** Rows read, whatever their outcome. */
   read: number;
   /** Rows handed on. */
   emitted: number;
@@ -51,13 +51,13 @@ export type JudgedDay = readonly [
   emitted: number,
 ];
 
-/** What stands in a commit's metadata. */
+/** The metadata of a commit. */
 export interface StageCommit {
   /** The form that it has. */
   readonly version?: number;
   /** The offset that it belongs to. If another program has moved the group since, its offset differs. */
   readonly offset?: number;
-  /** The last record before the offset, where there is one: a topic that was made again holds another. */
+  /** The last record before the offset, where there is one: a topic that was created again holds another. */
   readonly last?: RecordMark | null;
   /** Greatest TX_TIME_SECONDS of the accepted rows up to the offset; 0 before the first. */
   readonly progress: number;
@@ -118,7 +118,7 @@ export function addCounters(sum: StageCounters, more: StageCounters): void {
 }
 
 /**
- * The metadata of a commit. Undefined where a stage cannot go on from it: there
+ * The metadata of a commit. Undefined if a stage cannot continue from it: there
  * is none, another program has set the offset, or it is damaged.
  */
 export function readCommit(
@@ -134,7 +134,7 @@ export function parseCommit(commit: Commit | undefined): StageCommit {
   return readCommit(commit) ?? initialCommit();
 }
 
-/** The metadata of a scorer's commit; undefined where readCommit() gives none. */
+/** The metadata of a scorer's commit; undefined where readCommit() returns none. */
 export function readScoringCommit(
   commit: Commit | undefined,
 ): ScoringCommit | undefined {
@@ -203,7 +203,7 @@ const COUNTERS = Object.keys(noCounters()) as (keyof StageCounters)[];
 export class CommitReader {
   readonly #read: { commit: Commit; read: StageCommit | undefined }[] = [];
 
-  /** What readCommit() gives for a partition's commit, not to be changed. */
+  /** The result of readCommit() for a partition's commit; do not change it. */
   read(
     partition: number,
     commit: Commit | undefined,

@@ -1,7 +1,7 @@
 /**
- * The control topic: what all roles must agree on (parameters), what stream
- * the producer makes and how far it is, and where finished topics end. Every
- * role reads it first; the newest record of a key counts.
+ * The control topic: what all roles must agree on (parameters), which stream
+ * the producer publishes and how far it is, and where finished topics end.
+ * Every role reads it first; the newest record of a key counts.
  */
 import { ConfigError, LogError } from "../base/error.ts";
 import {
@@ -39,30 +39,30 @@ export interface StreamParameters {
   readonly partitions: number;
   /** Windows, delay, labels. */
   readonly features: FeatureParameters;
-  /** How much older than the newest payment of its partition one may be, seconds. */
+  /** How much older than the newest payment of its partition a payment may be, seconds. */
   readonly latenessSeconds: number;
   /** How far ahead of its partition's progress a payment is plausible, seconds. */
   readonly maxGapSeconds: number;
   /**
-   * How far behind the newest payment of its partition one that was accepted is
-   * known if it comes again, seconds; at least the lateness. Absent in older
-   * streams, which know it as long as it is in reach of a window.
+   * How far behind the newest payment of its partition an accepted payment is
+   * recognized if it is repeated, seconds; at least the lateness. Absent in
+   * older streams, which recognize it as long as a window reaches it.
    */
   readonly dedupeSeconds?: number | undefined;
-  /** Midnight of the first day, seconds since 1970, where --start says it: for streams of other producers. */
+  /** Midnight of the first day, seconds since 1970, if --start gives it, for payments of another program. */
   readonly startSeconds?: number | undefined;
   /**
    * How the payments' keys choose their partition. A payment elsewhere, or with
    * another key than its CUSTOMER_ID, is a dead letter. Absent in older
-   * streams, which take it wherever it lies.
+   * streams, which accept it anywhere.
    */
   readonly partitioner?: Partitioner | undefined;
 }
 
 /**
- * How long the customer stage remembers a payment: less than so many seconds
- * behind the progress it is known. One that comes again is then a duplicate or
- * late, never accepted twice, since the lateness is not longer.
+ * How long the customer stage remembers a payment, in seconds behind the
+ * progress. A repeated payment is then a duplicate or late and never accepted
+ * twice, since the lateness is not longer.
  */
 export function rememberedSeconds(parameters: StreamParameters): number {
   const { dedupeSeconds, features, latenessSeconds } = parameters;
@@ -72,9 +72,9 @@ export function rememberedSeconds(parameters: StreamParameters): number {
 }
 
 /**
- * How far behind the progress a replay begins that restores the customer
- * stage: at every payment that a window or the ledger still reaches, and as far
- * before it as the ledger reached that judged it.
+ * How far behind the progress a replay that restores the customer stage begins:
+ * it includes every payment that a window or the ledger still reaches, and
+ * everything that the ledger held when it judged that payment.
  */
 export function customerReplaySeconds(parameters: StreamParameters): number {
   const { features, latenessSeconds } = parameters;
@@ -91,7 +91,7 @@ export interface StreamIdentity {
   readonly topics?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The stream that the producer makes. */
+/** The stream that the producer publishes. */
 export interface StreamOrigin {
   /** Midnight of its first day, seconds since 1970. */
   readonly startSeconds: number;
@@ -148,8 +148,11 @@ export interface ControlValues {
   position: ProducerPosition;
   /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
-  /** That a scorer takes the payments. */
-  scoring: { readonly on: true };
+  /** That a scorer takes the payments, and the scoring flags of the last whole run as texts. */
+  scoring: {
+    readonly on: true;
+    readonly flags?: Readonly<Record<string, string>> | undefined;
+  };
   /** The threshold of alerts that was applied to the running stream, and the newest changes, the last one among them; absent in older streams. */
   threshold: {
     readonly value: number;
@@ -160,10 +163,10 @@ export interface ControlValues {
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
-/** What other programs write into the topic counts for nothing, and need not stop anybody. */
+/** Records that other programs write into the topic are ignored, and stop nothing. */
 const IGNORED = "a record of the control topic was ignored";
 
-/** A view of the control topic that moves on with it. */
+/** A view of the control topic that follows it. */
 export class Control {
   readonly #log: Log;
   readonly #report: LogReport | undefined;
@@ -193,7 +196,7 @@ export class Control {
     }
   }
 
-  /** Takes a record that is of the shape which its key asks for; otherwise the one before it counts. */
+  /** Takes a record if it has the shape that its key requires; otherwise the previous one counts. */
   #take(batch: RecordBatch, index: number): void {
     const key = DECODER.decode(recordKey(batch, index));
     const value = parsedJson(recordValue(batch, index));
@@ -217,7 +220,7 @@ export class Control {
   /** What all roles agreed on, once one has run. */
   get parameters(): StreamParameters | undefined {
     const parameters = this.#value("parameters");
-    // Streams from before there were sets name none.
+    // Streams from before feature sets name none.
     return parameters && {
       ...parameters,
       features: {
@@ -238,8 +241,8 @@ export class Control {
   }
 
   /**
-   * Midnight of the stream's first day, seconds since 1970, or `otherwise` as
-   * long as no producer has begun one. Reads the topic again only until then.
+   * Midnight of the stream's first day, seconds since 1970, or `otherwise`
+   * until a producer has begun one. Reads the topic again only until then.
    */
   async startSeconds(
     otherwise: number | undefined,
@@ -253,18 +256,41 @@ export class Control {
     return this.#value("position");
   }
 
-  /** Whether a scorer takes the payments, so that there are predictions to store. */
+  /** Whether a scorer scores the payments, so that there are predictions to store. */
   get isScored(): boolean {
     return this.#value("scoring") !== undefined;
   }
 
-  /** Says that a scorer takes the payments. */
+  /** The scoring flags of the last whole run, as texts by key; undefined where none of this version has scored. */
+  get scoringFlags(): Readonly<Record<string, string>> | undefined {
+    return this.#value("scoring")?.flags;
+  }
+
+  /** Records that a scorer scores the payments. */
   async declareScored(): Promise<void> {
+    await this.#putScoring({ on: true }, () => this.isScored);
+  }
+
+  /** Keeps the scoring flags of a whole run, so that the next one needs none. */
+  async keepScoringFlags(
+    flags: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const wanted = JSON.stringify(flags);
+    await this.#putScoring(
+      { on: true, flags },
+      () => JSON.stringify(this.scoringFlags) === wanted,
+    );
+  }
+
+  async #putScoring(
+    scoring: ControlValues["scoring"],
+    settled: () => boolean,
+  ): Promise<void> {
     const records = controlRecords();
-    records.put("scoring", { on: true });
+    records.put("scoring", scoring);
     await this.settle(
       "fraudstream-scoring",
-      () => this.isScored,
+      settled,
       (producer) => producer.append(records.appends()),
     );
   }
@@ -328,7 +354,7 @@ export class Control {
     );
   }
 
-  /** The score from which on payments are alerts, if one was applied. */
+  /** The score from which on payments are alerts, if one was set. */
   get alertThreshold(): number | undefined {
     return this.#value("threshold")?.value;
   }
@@ -338,7 +364,7 @@ export class Control {
     return this.#value("threshold")?.changes ?? [];
   }
 
-  /** Applies a threshold, 0 … 1, at an event time: scorers that alert by one take it within a second, and keep it until another is applied. */
+  /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
   async applyThreshold(value: number, timeSeconds: number): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
@@ -368,9 +394,9 @@ export class Control {
   }
 
   /**
-   * Makes these parameters the stream's, or throws ConfigError if it has
-   * others, naming the flag that differs. Where they name no partitioner it is
-   * the stream's own, for a new stream that of the payments which are there.
+   * Records these parameters for the stream, or throws ConfigError if it has
+   * others, naming the flag that differs. If they name no partitioner, it is
+   * the stream's own, or for a new stream that of the existing payments.
    */
   async agree(parameters: StreamParameters): Promise<void> {
     const fixed = ["parameters", "identity"] as const;
@@ -409,16 +435,16 @@ export class Control {
     }
   }
 
-  /** Whether a start is none at all, or the one of the producer that made the stream. */
+  /** Whether a start is absent, or the one of the producer that created the stream. */
   #isStart({ startSeconds }: StreamParameters): boolean {
     return startSeconds === undefined ||
       startSeconds === this.origin?.startSeconds;
   }
 
   /**
-   * Sees to it that something stands in the topic that several may want to
-   * write, each the same or the first for all: appends by the producer `id`
-   * unless `settled` already.
+   * Makes sure that a record exists that several processes may write, each the
+   * same or the first for all: appends by the producer `id` unless `settled`
+   * already.
    */
   async settle(
     id: string,
@@ -428,15 +454,15 @@ export class Control {
     await this.refresh();
     for (let attempt = 1; !settled(); attempt++) {
       try {
-        // First the only writer, then a look: of two at once the later sees
-        // what the earlier has written, or the earlier can no longer write.
+        // It becomes the only writer before it reads: of two at once, the later
+        // sees the earlier one's record, or the earlier can no longer write.
         const producer = await this.#log.producer(id);
         await this.refresh();
         if (!settled()) await append(producer);
       } catch (error) {
         const isRefused = error instanceof LogError;
         if (attempt === ATTEMPTS_MAX || !isRefused) throw error;
-        // Another process writes at this moment and has fenced this one.
+        // Another process is writing and has fenced this one.
         await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
       }
       await this.refresh();
@@ -444,14 +470,14 @@ export class Control {
   }
 }
 
-/** How often something is tried to be settled before an error counts, and the time between. */
+/** How many attempts are made before an error counts, and the pause between them. */
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
-/** Stands for a flag's value in streams that are older than the flag. */
+/** Represents a flag's value in streams older than the flag. */
 const NOT_YET = "";
 
-/** What a flag was and is, for people; a switch has no value. */
+/** The old and the new value of a flag, for messages; a switch has no value. */
 function differenceOf(flag: string, found: string, wanted: string): string {
   if (found === NOT_YET) return `by a version without ${flag}`;
   if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
@@ -486,7 +512,7 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
   };
 }
 
-/** How much of a strange key is shown. */
+/** How much of an unknown key is shown. */
 const SHOWN_KEY = 100;
 
 /** Why a record cannot be one of ours; undefined if it can. */
@@ -525,7 +551,11 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
     isCount(nextId) && isCount(day) && isCount(row),
-  scoring: ({ on }) => on === true,
+  scoring: ({ on, flags }) =>
+    on === true &&
+    isOptional(flags, (flags) =>
+      isObject(flags) &&
+      Object.values(flags).every((text) => typeof text === "string")),
   threshold: ({ value, changes }) =>
     isThreshold(value) &&
     isOptional(changes, (changes) =>
@@ -540,7 +570,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     ),
 };
 
-/** The same for keys that go on behind these words. */
+/** The same for keys that begin with these words. */
 const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
   "requeued:": ({ topic, partition, fromOffset }) =>
@@ -572,7 +602,7 @@ function isFeatures(value: unknown): boolean {
 export interface ControlRecords {
   /** Sets one of the values that Control shows. */
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
-  /** Tells where a dead letter has gone. */
+  /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;

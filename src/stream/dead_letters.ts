@@ -1,6 +1,6 @@
 /**
- * Records that could not be taken: a JSON record that says where each came
- * from, why, and its raw bytes. A dead letter is identified by its source
+ * Records that could not be processed: a JSON record with the source, the
+ * reason and the raw bytes of each. A dead letter is identified by its source
  * topic, partition and offset.
  */
 import { Buffer } from "node:buffer";
@@ -34,7 +34,7 @@ export type DeadLetterReason =
   | "unreadable batch"
   | "not a dead letter";
 
-/** A record that could not be taken. */
+/** A record that could not be processed. */
 export interface DeadLetter {
   /** Topic that it was read from. */
   readonly topic: string;
@@ -44,13 +44,13 @@ export interface DeadLetter {
   readonly offset: number;
   /** Stable word for the kind of defect. */
   readonly reason: DeadLetterReason;
-  /** One line for people. */
+  /** One line for messages. */
   readonly message: string;
   /** The first 16 KiB of its key as raw bytes, base64. */
   readonly key: string;
   /** The first 16 KiB of its value as raw bytes, base64. */
   readonly value: string;
-  /** The measures of what does not stand above in full; absent where all does. */
+  /** The sizes and checksums of truncated bytes; absent where nothing is truncated. */
   readonly truncated?: {
     /** Of the whole key, if the letter has only its beginning. */
     readonly key?: Truncated;
@@ -59,7 +59,7 @@ export interface DeadLetter {
   };
 }
 
-/** What is known of bytes of which only the beginning is kept. */
+/** Size and checksum of bytes of which only the beginning is kept. */
 export interface Truncated {
   /** How many there were. */
   readonly bytes: number;
@@ -86,7 +86,7 @@ export function letterValue(
   try {
     return STRICT.decode(Buffer.from(value, "base64"));
   } catch {
-    return undefined; // bytes that no text has
+    return undefined; // bytes that are not UTF-8
   }
 }
 
@@ -188,7 +188,7 @@ function letterOf(
   message: string,
 ): DeadLetter {
   const offset = batch.offsets[index];
-  // What no stage could judge is judged alike by all of them.
+  // All stages treat an unreadable record alike.
   const unreadable = batch.unreadable?.get(offset);
   const key = keptOf(recordKey(batch, index));
   const value = keptOf(recordValue(batch, index));

@@ -5,8 +5,8 @@
  * rejected, what the log's topics hold, and what the store holds. Where the
  * store holds too few rows it looks for ids that several payments have.
  *
- * To be worth something it shares no code with what it checks: it reads the
- * control topic and the commits by itself, and counts the store's rows.
+ * It shares no code with what it checks: it reads the control topic and the
+ * commits itself, and counts the store's rows.
  */
 import type { Log } from "../log/log.ts";
 import { READ_LIMIT } from "../log/log.ts";
@@ -28,7 +28,7 @@ import {
   WRITER_GROUP,
 } from "./topics.ts";
 
-/** Where the end check looks. */
+/** What the end check reads. */
 export interface EndCheckSources {
   /** The stream's log. */
   readonly log: Log;
@@ -56,7 +56,7 @@ export interface StageCounts {
   readonly rejected: number;
   /** Frauds among the emitted. */
   readonly frauds: number;
-  /** Partitions that it has taken more of than the topic holds. */
+  /** Partitions of which it has read more than the topic holds. */
   readonly beyond: readonly number[];
 }
 
@@ -64,7 +64,7 @@ export interface StageCounts {
 export interface StreamCounts {
   /** Payments that this program's producer published; undefined if another program publishes. */
   readonly published: number | undefined;
-  /** Rows that the end mark of transaction_topic names, if it is there. */
+  /** Number of rows in the end mark of transaction_topic, if it exists. */
   readonly ended: number | undefined;
   /** The first stage, the customer windows. */
   readonly customer: StageCounts;
@@ -76,13 +76,13 @@ export interface StreamCounts {
   readonly scoring:
     | { readonly scorer: StageCounts; readonly writer: StageCounts }
     | undefined;
-  /** Records ever appended to each topic; undefined where offsets do not tell. */
+  /** Records ever appended to each topic; undefined where offsets do not show it. */
   readonly records: ReadonlyMap<string, number> | undefined;
-  /** What the store holds; undefined where it was not looked at. */
+  /** What the store holds; undefined where it was not read. */
   readonly stored: StoredCounts | undefined;
-  /** TRANSACTION_IDs that several payments have; undefined where the store gave no reason to look for them. */
+  /** TRANSACTION_IDs that several payments have; undefined where the store's counts gave no reason to search. */
   readonly repeated?: RepeatedIds | undefined;
-  /** Whether the log still holds all rows that the processor has made: a scorer that came late then had all of them to read. */
+  /** Whether the log still holds all rows that the processor has made: a scorer that started late could then read all of them. */
   readonly isWhole: boolean;
 }
 
@@ -122,7 +122,7 @@ const TOPICS_READ = [
   DEAD_LETTER_TOPIC,
 ];
 
-/** All counts; undefined unless every stage stands at ends that do not move meanwhile. */
+/** All counts; undefined unless every stage has reached ends that do not move meanwhile. */
 async function readCounts(
   sources: EndCheckSources,
 ): Promise<StreamCounts | undefined> {
@@ -186,7 +186,7 @@ function totals(
   return sums;
 }
 
-/** The newest value of each key of the control topic; what is no JSON object counts for nothing. */
+/** The newest value of each key of the control topic; values that are not JSON objects are ignored. */
 async function readControl(log: Log): Promise<Map<string, unknown>> {
   const decoder = new TextDecoder();
   const values = new Map<string, unknown>();
@@ -195,7 +195,7 @@ async function readControl(log: Log): Promise<Map<string, unknown>> {
     for (let i = 0; i < batch.count; i++) {
       const key = decoder.decode(recordKey(batch, i));
       const value = parsedJson(decoder.decode(recordValue(batch, i)));
-      // What another program has written there counts for nothing.
+      // Records of other programs are ignored.
       if (isOurs(key, value)) values.set(key, value);
     }
     if (batch.next === offset) return values;
@@ -203,7 +203,7 @@ async function readControl(log: Log): Promise<Map<string, unknown>> {
   }
 }
 
-/** Whether a value has what is looked up under its key. */
+/** Whether a value has the fields that its key needs. */
 function isOurs(key: string, value: unknown): boolean {
   if (key === "position") return numberOf(value, "nextId") !== undefined;
   if (key.startsWith("end:")) return numberOf(value, "rows") !== undefined;
@@ -212,7 +212,7 @@ function isOurs(key: string, value: unknown): boolean {
   return (value as { on?: unknown } | null | undefined)?.on === true;
 }
 
-/** A stage's counts, if all its partitions stand at these ends. */
+/** A stage's counts, if all its partitions have reached these ends. */
 async function readStage(
   log: Log,
   group: string,
@@ -259,7 +259,7 @@ function parsedJson(text: string): unknown {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : undefined;
   } catch {
-    return undefined; // another program's; the stages say so themselves
+    return undefined; // another program's; the stages report it themselves
   }
 }
 
@@ -269,7 +269,7 @@ function numberOf(value: unknown, name: string): number | undefined {
 }
 
 /**
- * What does not agree, in sentences; empty if all does. Records that other
+ * The differences, in sentences; empty if everything agrees. Records that other
  * programs append add to what is read, so that some counts are bounds.
  */
 export function differencesOf(counts: StreamCounts): string[] {
@@ -303,7 +303,7 @@ export function differencesOf(counts: StreamCounts): string[] {
     `the terminal windows emitted ${number(terminal.emitted)} payments, the ` +
       `writer read ${number(writer.read)}`,
   );
-  // Of several payments with one id a store holds the last.
+  // A store holds the last of several payments with one id.
   const surplus = counts.repeated?.surplus ?? 0;
   if (counts.repeated && surplus > 0) {
     found.push(repeatedSentence(counts.repeated, number));
@@ -347,7 +347,7 @@ export function differencesOf(counts: StreamCounts): string[] {
   return found;
 }
 
-/** Stages that stand behind the end of their topic: it was cut or made again. */
+/** Stages beyond the end of their topic: it was truncated or created again. */
 function beyondEnds(
   { customer, terminal, writer, scoring }: StreamCounts,
 ): string[] {

@@ -1,4 +1,4 @@
-/** How a stage tells that its output is complete. */
+/** How a stage marks its output as complete. */
 import { controlRecords } from "./control.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { addCounters, noCounters, parseCommit } from "./commit.ts";

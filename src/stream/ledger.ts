@@ -1,15 +1,15 @@
 /**
- * The payments that a partition has accepted lately, to know one that comes
- * again: of each its id, a 64-bit hash of its other fields, its time and its
+ * The payments that a partition has accepted recently, to recognize repeated
+ * ones: of each its id, a 64-bit hash of its other fields, its time and its
  * offset, 28 bytes.
  *
- * The entries stand in a queue of chunks, in order of acceptance: they enter at
- * one end, leave at the other when they have expired, and never move. An index
- * finds them by id: a hash table of segments, each for the ids whose hash
- * begins with certain bits. A full segment is rebuilt without the slots of
- * entries that have left, larger or smaller by what remains, and one that would
- * become too large as two. So nothing is ever copied but a segment, what has
- * left leaves no trace, and nothing is allocated per payment.
+ * The entries stand in a queue of chunks, in order of acceptance: they are
+ * added at one end, removed at the other when they have expired, and never
+ * move. An index finds them by id: a hash table of segments, each for the ids
+ * whose hash begins with certain bits. A full segment is rebuilt without the
+ * slots of entries that have left, larger or smaller by what remains, and one
+ * that would become too large as two. So only a segment is ever copied, expired
+ * entries leave no trace, and nothing is allocated per payment.
  */
 import {
   readDoubles,
@@ -20,7 +20,7 @@ import {
 } from "../base/state_stream.ts";
 import type { Payment } from "../payment/payment.ts";
 
-/** What the ledger knows of a payment. */
+/** What the ledger knows about a payment. */
 export type Acquaintance = "new" | "duplicate" | "conflicting";
 
 // An entry, in words of 32 bits. Ids and offsets are whole numbers below 2^53.
@@ -48,7 +48,7 @@ export class Ledger {
   #next = 0;
   #sweepDue = 0;
   #knownOffset = -1;
-  // What compare() has found last; the index still stands there.
+  // The last result of compare(); the index is still at that place.
   #soughtId = -1;
   #found = -1;
 
@@ -67,7 +67,7 @@ export class Ledger {
     return this.#chunks.length * CHUNK * ENTRY_WORDS * 4 + this.#index.bytes;
   }
 
-  /** Slots of the index moved so far, all that a payment may cost beside a search: their number follows that of the payments. */
+  /** Slots of the index moved so far, the whole cost of a payment besides a search; it grows with the number of payments. */
   get movedSlots(): number {
     return this.#index.moved;
   }
@@ -99,10 +99,10 @@ export class Ledger {
     return same ? "duplicate" : "conflicting";
   }
 
-  /** Adds the payment accepted at `offset` and lets those go that are too old for any comparison. */
+  /** Adds the payment accepted at `offset` and drops those that are too old for any comparison. */
   add(row: Payment, progress: number, offset: number): void {
     const { transactionId } = row;
-    // compare() has mostly just looked for it.
+    // compare() has usually just searched for it.
     const known = transactionId === this.#soughtId
       ? this.#found
       : this.#find(transactionId);
@@ -138,7 +138,7 @@ export class Ledger {
     this.#index.save(sink);
   }
 
-  /** Takes what save() has written, into a ledger that is empty. */
+  /** Loads what save() has written into an empty ledger. */
   load(source: StateSource): void {
     const [first, next] = readDoubles(source, 2);
     this.#first = first;
@@ -151,12 +151,12 @@ export class Ledger {
       new Uint8Array(chunk.buffer).set(bytes, 4 * wordOf(entry));
       entry = end;
     }
-    // The next entry makes a chunk only where it is the first of one.
+    // The next entry allocates a chunk only if it is the first of one.
     if (first === next && next % CHUNK > 0) this.#chunks.push(newChunk());
     this.#index.load(source);
   }
 
-  /** Lets the oldest entries go that are too old for any comparison. */
+  /** Drops the oldest entries that are too old for any comparison. */
   #expire(progress: number): void {
     const expired = progress - this.#keepSeconds;
     while (this.#first < this.#next) {
@@ -165,15 +165,15 @@ export class Ledger {
       this.#first++;
       if (this.#first % CHUNK === 0) this.#chunks.shift();
     }
-    // Twice in the time that a payment is kept, the whole index: it gives room
-    // back where few payments come to it, too.
+    // Sweeps the whole index twice in the time that a payment is kept, so that
+    // memory is freed even if few payments come.
     if (!this.#index.sweep(this.#first, this.#next)) return;
     if (progress < this.#sweepDue) return;
     this.#sweepDue = progress + this.#keepSeconds / 2;
     this.#index.beginSweep();
   }
 
-  /** Number of the newest entry of an id; -1 if there is none. The index then stands where one would be inserted. */
+  /** Number of the newest entry of an id; -1 if there is none. The index is then at the place to insert it. */
   #find(id: number): number {
     const index = this.#index;
     const low = id | 0;
@@ -211,8 +211,8 @@ function wordOf(entry: number): number {
 }
 
 // A slot: the hash of an id, 0 in a free one, and the low word of an entry's
-// number. It is stale once the entry has left: it may be used again, but a
-// search goes on behind it.
+// number. It is stale once the entry has left: it may be reused, but a search
+// continues after it.
 const SLOT_HASH = 0;
 const SLOT_ENTRY = 1;
 const SLOT_WORDS = 2;
@@ -220,15 +220,15 @@ const SLOT_WORDS = 2;
 /** Slots of the largest segment. Rebuilding one takes some tens of microseconds. */
 const SEGMENT_MAX = 8192;
 const SEGMENT_MIN = 16;
-/** A directory of 2^26 segments is beyond any memory. */
+/** A directory of 2^26 segments exceeds any memory. */
 const BITS_MAX = 26;
 /** A segment is full at this share of used slots … */
 const FULL = 0.75;
-/** … and new at this. */
+/** … and a new one is filled to this share. */
 const FRESH = 0.5;
-/** Less full it is made smaller in passing … */
+/** Below this share a sweep makes it smaller … */
 const SPARSE = 0.4;
-/** … and united with its neighbour where both have so few. */
+/** … and merges it with its neighbour if both are below this share. */
 const UNITED = 1024;
 
 /** The slots of all ids whose hash begins with certain bits. */
@@ -244,11 +244,11 @@ interface Segment {
 }
 
 /**
- * Finds the numbers of entries by the ids' hashes. A search stands at a slot
- * and may go on; what is inserted or replaced is where it stands.
+ * Finds the numbers of entries by the ids' hashes. A search stops at a slot and
+ * may continue; inserts and replacements happen at that slot.
  */
 class Index {
-  // Chosen at random, so that nobody can choose ids that share a slot.
+  // Random, so that no one can choose ids that share a slot.
   #seed = crypto.getRandomValues(new Int32Array(1))[0];
   // The segment of a hash is that at its first #bits bits. One that has fewer
   // bits stands there several times, side by side.
@@ -271,7 +271,7 @@ class Index {
     return bytes;
   }
 
-  /** Writes all slots, and what their places follow from. */
+  /** Writes all slots, and the data that their places follow from. */
   save(sink: StateSink): void {
     writeView(sink, Int32Array.of(this.#seed, this.#bits));
     for (let at = 0; at < this.#directory.length;) {
@@ -283,7 +283,7 @@ class Index {
     }
   }
 
-  /** Takes what save() has written. Throws an error if no index has such sizes. */
+  /** Loads what save() has written. Throws an Error if the sizes are impossible. */
   load(source: StateSource): void {
     [this.#seed, this.#bits] = readInts(source, 2);
     requireSize(this.#bits, 0, BITS_MAX);
@@ -311,7 +311,7 @@ class Index {
     this.#free = -1;
   }
 
-  /** The next entry whose id has the hash; -1 behind the last. Entries below `first` have left. */
+  /** The next entry whose id has the hash; -1 after the last. Entries below `first` have left. */
   nextEntry(first: number, next: number): number {
     const hash = this.#hash;
     const { words, capacity } = this.#segment;
@@ -329,7 +329,7 @@ class Index {
     return -1;
   }
 
-  /** Lets the slot where the search stands lead to a newer entry. */
+  /** Points the slot of the search to a newer entry. */
   replace(entry: number): void {
     this.#segment.words[this.#at + SLOT_ENTRY] = entry;
   }
@@ -436,9 +436,9 @@ class Index {
     }
   }
 
-  /** The place in the directory of the hash that is looked for. */
+  /** The place in the directory of the hash that is searched for. */
   #place(): number {
-    // A shift by 32 would be one by 0.
+    // A shift by 32 is a shift by 0.
     return this.#bits === 0 ? 0 : this.#hash >>> (32 - this.#bits);
   }
 
@@ -527,7 +527,7 @@ class FieldsHash {
 
   /** Computes the hash of a payment. */
   take(row: Payment): void {
-    // Plus 0, so that -0 counts as what it equals.
+    // Plus 0, so that -0 counts as 0.
     this.#doubles[0] = row.amount + 0;
     this.#doubles[1] = row.datetimeSeconds + 0;
     this.#words[4] = row.customerId;

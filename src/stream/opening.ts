@@ -43,9 +43,9 @@ export interface OpenOptions<Written extends WrittenRow> {
 }
 
 /**
- * Opens a partition of a stage where its commit says, or what it has written;
- * its state is that of this place. Throws LogError if the input is not the
- * topic that the stage has read, or no longer holds what its state is made of.
+ * Opens a partition of a stage at its commit, or where its output ends; its
+ * state is that of this place. Throws LogError if the input is not the topic
+ * that the stage has read, or no longer holds what its state is made of.
  */
 export async function openStage<Written extends WrittenRow>(
   options: OpenOptions<Written>,
@@ -89,7 +89,7 @@ function keepSnapshots<Written extends WrittenRow>(
   return task;
 }
 
-/** A partition whose place a commit says. */
+/** A partition whose position a commit gives. */
 interface KnownPosition<Written extends WrittenRow> {
   readonly context: StreamContext;
   readonly stage: Stage;
@@ -134,7 +134,7 @@ interface Restored<Written extends WrittenRow> {
   readonly snapshot?: true;
 }
 
-/** Restores an empty stage from its snapshot; undefined, and the stage spoilt, if none leads to the commit. */
+/** Restores an empty stage from its snapshot; undefined, with the stage unusable, if none leads to the commit. */
 async function fromSnapshot<Written extends WrittenRow>(
   known: KnownPosition<Written>,
   opened: EmptyStage<Written>,
@@ -183,8 +183,7 @@ function defectOf(
 
 /**
  * Makes the state of a commit: the loop over the records from an offset up to
- * the commit's, with all that they lead to thrown away. Gives the number of
- * rows.
+ * the commit's, with their output discarded. Returns the number of rows.
  */
 async function restore<Written extends WrittenRow>(
   { context, stage, offset: to }: KnownPosition<Written>,
@@ -237,8 +236,8 @@ async function requireSameTopic(
 }
 
 /**
- * Accepts that records were deleted which the processor has not taken: where
- * its stages have not begun, they will begin with what is left.
+ * Accepts that records were deleted before the processor read them: stages that
+ * have not begun will begin with the first remaining record.
  */
 export async function acceptMissingStart(
   log: Log,

@@ -42,12 +42,12 @@ export class PackBuilder {
     return this.#count;
   }
 
-  /** Whether it is large enough: a broker takes records up to a mebibyte by default, and a step may have many rows. */
+  /** Whether it is large enough: a broker accepts records up to 1 MiB by default, and a step may have many rows. */
   get isFull(): boolean {
     return 8 * this.#count * this.#width >= FULL_BYTES;
   }
 
-  /** Makes room for one more row and says where it goes in `cells`. */
+  /** Makes room for one more row and returns its place in `cells`. */
   next(): number {
     if ((this.#count + 1) * this.#width > this.#cells.length) {
       this.#resize(2 * (this.#cells.length / this.#width));
@@ -94,7 +94,7 @@ export class PackBuilder {
   }
 }
 
-/** The cells of a pack, or a sentence saying why it is none. */
+/** The cells of a pack, or a sentence saying why it is not one. */
 export function readPack(
   bytes: Uint8Array,
   parameters: FeatureParameters,
@@ -119,7 +119,7 @@ export function readPack(
   return cells;
 }
 
-/** Partition of the payments that the rows of a pack come from; undefined in packs of versions that did not say. */
+/** Partition of the payments that the rows of a pack come from; undefined in packs of older versions. */
 export function packSource(bytes: Uint8Array): number | undefined {
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const source = header.getUint32(12, true);

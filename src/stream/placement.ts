@@ -1,7 +1,7 @@
 /**
- * Where a payment has to lie: all payments of a card in one partition, for its
- * windows are made there. The key is the CUSTOMER_ID as decimal text, and the
- * stream's partitioner chooses the partition.
+ * Where a payment must be: all payments of a card are in one partition, because
+ * its windows are kept there. The key is the CUSTOMER_ID as decimal text, and
+ * the stream's partitioner chooses the partition.
  */
 import type { Log } from "../log/log.ts";
 import {
@@ -18,7 +18,7 @@ import { TRANSACTION_TOPIC } from "./topics.ts";
 export interface Misplaced {
   /** Stable word for it. */
   readonly reason: "wrong key" | "wrong partition";
-  /** One line for people. */
+  /** One line for messages. */
   readonly message: string;
 }
 
@@ -89,7 +89,7 @@ const DECODER = new TextDecoder();
 /** How many bytes of a wrong key are shown. */
 const SHOWN_BYTES = 40;
 
-/** More digits than any id has. */
+/** More digits than any valid id. */
 const DIGITS_MAX = 16;
 
 /** Whether the bytes are a whole number in decimal digits, as String() writes it. */
@@ -124,13 +124,13 @@ function wrongKey(key: Uint8Array, customerId: number): Misplaced {
   };
 }
 
-/** Keyed records of a partition that are looked at. */
+/** Most keyed records of a partition that are read. */
 const LOOKED_AT = 300;
 
 /**
- * The partitioner that a new stream takes where nobody names one: that of the
- * producer that has filled the topic of payments already, murmur2 where none
- * has or the keys tell nothing.
+ * The default partitioner of a new stream: that of the producer that has
+ * already filled the topic of payments; murmur2 if there is none, or if the
+ * keys do not show it.
  */
 export async function findPartitioner(log: Log): Promise<Partitioner> {
   const [state] = await log.topics([TRANSACTION_TOPIC]);

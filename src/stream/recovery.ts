@@ -1,9 +1,9 @@
 /**
  * The position of a stage whose commit is missing (Kafka drops those of an idle
- * group, tools reset or delete them). All that a stage does is a function of
- * its input, and a step writes and commits at once. So the loop goes through
- * the input from the first record, compares what it would write with what is
- * there, and goes on at the first record whose outcome is missing.
+ * group, tools reset or delete them). A stage's output is a function of its
+ * input, and a step writes and commits at once. So the loop reads the input
+ * from the first record, compares what it would write with the existing output,
+ * and continues at the first record whose outcome is missing.
  */
 import { LogError } from "../base/error.ts";
 import { type Commit, type Log, READ_LIMIT, readRange } from "../log/log.ts";
@@ -40,7 +40,7 @@ export interface OutputRow {
   readonly partition: number;
 }
 
-/** What is read again to make a stage's state, where that is not its own input. */
+/** What is read again to restore a stage's state, if not its own input. */
 export interface Replay {
   /** The topic. */
   readonly topic: string;
@@ -63,7 +63,7 @@ export interface RecoverableWork<Written extends WrittenRow = WrittenRow>
   rows(): readonly OutputRow[];
   /** A reader of one partition of the output: it gives this stage's rows of each batch. */
   reader(): (batch: RecordBatch) => readonly Written[];
-  /** Whether the outcome of the record just judged could be there without being known as its own. */
+  /** Whether the outcome of the record just judged could exist without being recognizable. */
   isUncertain?(): boolean;
   /** What makes its state, if that is not its own input from the commit's replay on; undefined where there is none to make. */
   replay?(): Promise<Replay | undefined>;
@@ -92,10 +92,10 @@ export interface EmptyStage<Written extends WrittenRow> {
 }
 
 /**
- * Lets the loop go through the input as long as its outcome is there, and gives
- * the commit of the place that it comes to; undefined where the stage has not
- * begun and the log says so as well. Throws LogError if what is written does
- * not fit the input, or some of it is deleted.
+ * Runs the loop over the input as long as its outcome exists, and returns the
+ * commit of the place reached; undefined if the stage has not begun and the log
+ * agrees. Throws LogError if what is written does not fit the input, or some of
+ * it is deleted.
  */
 export async function recover<Written extends WrittenRow>(
   lost: LostPosition,
@@ -171,15 +171,15 @@ async function requireStart(
   );
 }
 
-/** Stands for what a dead letter says of a record that would be taken now. */
+/** Represents the reason in the dead letter of a record that would now be accepted. */
 const LETTERED: Refusal = { reason: "implausible", message: "" };
 
-/** Knows what a stage has written, and how far the loop's records have led to it. */
+/** Tracks what a stage has written, and how far the loop's records account for it. */
 class WrittenOutcome<Written extends WrittenRow>
   implements Comparison<Written> {
   /** See Comparison. */
   written: Written | undefined;
-  /** The last record whose outcome was there, and the counters with it. */
+  /** The last record whose outcome exists, and the counters at it. */
   settled: {
     readonly last: RecordMark | null;
     readonly counters: StageCounters;
@@ -209,7 +209,7 @@ class WrittenOutcome<Written extends WrittenRow>
     }
   }
 
-  /** Whether something of what was written has not been met yet. */
+  /** Whether some of the output has not been accounted for yet. */
   async isLeft(): Promise<boolean> {
     for (const rows of this.#rows.values()) {
       if (await rows.head() !== undefined) return true;
@@ -275,7 +275,7 @@ class WrittenRows<Row> {
     }();
   }
 
-  /** The first row that has not been taken; undefined behind the last. */
+  /** The first row that has not been taken; undefined after the last. */
   async head(): Promise<Row | undefined> {
     while (this.#at === this.#block.length) {
       const { value, done } = await this.#blocks.next();
@@ -292,7 +292,7 @@ class WrittenRows<Row> {
   }
 }
 
-/** The error where what is written from an offset of the input on is not what the stage makes of it. */
+/** The error if the output from an input offset on is not what the stage makes of it. */
 function misfit(
   lost: LostPosition,
   partition: number,
@@ -319,7 +319,7 @@ function refused(
   );
 }
 
-/** Tells that a stage goes on at an offset that its commit did not say. */
+/** Reports that a stage continues at an offset that its commit did not give. */
 function report(
   { context: { logger }, stage: { group, input }, ignored }: LostPosition,
   partition: number,
@@ -341,7 +341,7 @@ function report(
   );
 }
 
-/** Resolves when everything can be read that is in a topic now: the transactions that are under way have ended. */
+/** Resolves when everything can be read that is in a topic now: the pending transactions have ended. */
 async function allReadable(
   log: Log,
   topic: string,

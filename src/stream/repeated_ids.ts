@@ -22,7 +22,7 @@ const EXAMPLES_MAX = 5;
 /** Ids that are held at once, 8 bytes each: a topic with more is read several times. */
 const IDS_MAX = 4 << 20;
 
-/** Looks through what the log holds of a topic, without its dead letters. `idsMax` is for tests. */
+/** Reads the log's records of a topic, without its dead letters. `idsMax` is for tests. */
 export async function findRepeatedIds(
   log: Log,
   topic: string,
@@ -31,7 +31,7 @@ export async function findRepeatedIds(
   const [state] = await log.topics([topic]);
   const { startOffsets = [], endOffsets = [] } = state ?? {};
   const rows = endOffsets.reduce((sum, end, i) => sum + end - startOffsets[i]);
-  // Shares of ids that count up are equal.
+  // Shares of consecutive ids are equal.
   const passes = Math.max(1, Math.ceil(rows / idsMax));
   const letters = await letterPlaces(log, topic);
   let repeated: RepeatedIds = { ids: 0, surplus: 0, examples: [] };
@@ -76,7 +76,7 @@ function joined(a: RepeatedIds, b: RepeatedIds): RepeatedIds {
 const DECODER = new TextDecoder();
 const HEAD_BYTES = 64;
 
-/** The TRANSACTION_ID of a row; undefined if the record is none. */
+/** The TRANSACTION_ID of a row; undefined if the record is not a row. */
 function idOf(batch: RecordBatch, index: number): number | undefined {
   const value = recordValue(batch, index);
   const head = DECODER.decode(value.subarray(0, HEAD_BYTES));

@@ -1,4 +1,4 @@
-/** Where a replay must begin that restores what a stage remembers. */
+/** Where a replay that restores a stage's memory must begin. */
 
 /** A place in a partition from which a replay can begin. */
 export interface Checkpoint {
@@ -49,12 +49,12 @@ export class ReplayMarks {
     );
   }
 
-  /** All places where a replay may begin later, the one of now first. */
+  /** All places where a replay may begin later, the present one first. */
   get all(): readonly Checkpoint[] {
     return this.#marks;
   }
 
-  /** Goes on with marks that were saved. */
+  /** Continues with saved marks. */
   load(marks: readonly Checkpoint[]): void {
     this.#marks = [...marks];
   }

@@ -1,8 +1,8 @@
 /**
- * Gives a dead letter a second chance: an edited copy of its row is checked as
- * the pipeline will check it, and appended to the topic that it came from. The
- * same atomic append notes in the control topic where it went, so that no
- * letter is requeued twice by mistake.
+ * Requeues a dead letter: an edited copy of its row passes the pipeline's
+ * checks and is appended to the topic that it came from. The same atomic append
+ * records in the control topic where it went, so that no letter is requeued
+ * twice by mistake.
  */
 import { DataError } from "../base/error.ts";
 import { FeatureJsonReader } from "../features/feature_row.ts";
@@ -51,7 +51,7 @@ export interface RequeueOptions {
   readonly again: "refuse" | "append";
 }
 
-/** What of an edited row decides where it goes. */
+/** The parts of an edited row that decide where it goes. */
 interface Row {
   /** The id that is its key. */
   readonly key: number;
@@ -61,7 +61,7 @@ interface Row {
   readonly datetimeSeconds: number;
 }
 
-/** Says why a letter can't be edited; undefined if it can. */
+/** Why a letter cannot be edited; undefined if it can. */
 export function whyNotEditable(letter: DeadLetter): string | undefined {
   if (letter.reason === "unreadable batch") {
     return "it stands for a whole batch that cannot be read; let its producer " +
@@ -82,7 +82,7 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
 }
 
 /**
- * Appends the edited row and says where it went. Throws DataError if the
+ * Appends the edited row and returns where it went. Throws DataError if the
  * pipeline would refuse it again, or if the letter was requeued before.
  */
 export async function requeue(options: RequeueOptions): Promise<Requeued> {
@@ -90,7 +90,7 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   const id = letterId(letter);
   const reason = whyNotEditable(letter);
   if (reason) throw new DataError(`${id} cannot be requeued: ${reason}`);
-  // First the only one who requeues, then a look at what others have done.
+  // It becomes the only writer before it reads what others have requeued.
   const producer = await log.producer("fraudstream-requeue");
   await control.refresh();
   const before = control.requeued(id);
@@ -147,7 +147,7 @@ function compact(json: string, id: string): string {
   }
 }
 
-/** Reads the row as the stage that it goes to will. */
+/** Reads the row as its stage will. */
 function readRow(
   bytes: Uint8Array,
   { control, parameters, letter }: RequeueOptions,

@@ -1,9 +1,9 @@
 /**
  * Snapshots of a stage's state, one file per partition. They are caches: the
- * state is a function of the log, and a replay makes it. A snapshot saves most
- * of that replay if it belongs to exactly this stream, these parameters and
- * this log. Any other is ignored with one line, and removed, so that it cannot
- * seem to fit later, when the log has grown past it.
+ * state is a function of the log, and a replay restores it. A snapshot saves
+ * most of that replay if it belongs to exactly this stream, these parameters
+ * and this log. Any other is ignored with one line, and removed, so that it
+ * cannot seem to fit later, when the log has grown past it.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { SnapshotFile, writeSnapshotFile } from "./snapshot_file.ts";
 import type { Stage, StageMemory, StageState } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
 
-/** The version of the file's content: of its head, and of what the stages save. Raise it whenever either changes; a test compares. */
+/** The version of the file's content: of its head, and of what the stages save. Raise it when either changes; a test compares. */
 export const SNAPSHOT_FORMAT = 2;
 
 /** What stands before the bytes of a state. */
@@ -101,7 +101,7 @@ export class Snapshots {
    */
   save(offset: number, state: StageState, memory: StageMemory): void {
     const { last, progress } = state;
-    // Without the record before it nobody can say whether it fits a log.
+    // Without the record before it, it cannot be matched with a log.
     if (offset === this.#savedAt || last === null) return;
     const head: SnapshotHead = {
       format: SNAPSHOT_FORMAT,
@@ -129,7 +129,7 @@ export class Snapshots {
     logger.info("snapshot written", { group, partition, offset, milliseconds });
   }
 
-  /** The snapshot from which a stage can go on to its commit at `offset`; undefined if there is none. */
+  /** The snapshot from which a stage can continue to its commit at `offset`; undefined if there is none. */
   async find(
     offset: number,
     commit: StageCommit,
@@ -151,7 +151,7 @@ export class Snapshots {
     return undefined;
   }
 
-  /** Why a snapshot is of no use here; undefined if it is. */
+  /** Why a snapshot cannot be used here; undefined if it can. */
   async #whyNot(
     head: SnapshotHead,
     offset: number,
@@ -177,7 +177,7 @@ export class Snapshots {
     return undefined;
   }
 
-  /** Says why the snapshot is not used, and removes it. */
+  /** Logs why the snapshot is not used, and removes it. */
   refuse(reason: string): void {
     this.#savedAt = undefined;
     removeIfThere(this.#path);
@@ -208,7 +208,7 @@ export class Snapshot implements Disposable {
     this.#head = head;
   }
 
-  /** Takes it into an empty state. Gives what is wrong with it, if anything; the state is then good for nothing. */
+  /** Loads it into an empty state. Returns what is wrong with it, if anything; the state is then unusable. */
   load(state: StageState, memory: StageMemory): string | undefined {
     const { progress, marks } = this.#head;
     state.progress.load(progress, marks);

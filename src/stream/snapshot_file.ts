@@ -1,9 +1,8 @@
 /**
  * The file of a snapshot: a head as JSON, then the bytes of a state, in blocks
  * of up to a megabyte. Each block has a CRC-32C of everything up to its own
- * end, so a reader hands out no byte that it has not verified, and the last
- * one is the checksum of the file. The file is written beside, synced, then
- * renamed.
+ * end, so a reader returns only verified bytes, and the last one is the
+ * checksum of the file. The file is written beside, synced, then renamed.
  */
 import { crc32c } from "../base/crc32c.ts";
 import { replaceByPieces } from "../base/durable_file.ts";
@@ -17,7 +16,7 @@ const BLOCK_BYTES = 1 << 20;
 /** Before each block: its length, then its checksum. The last block is empty. */
 const FRAME_BYTES = 8;
 
-/** Writes a snapshot: its head, then what `save` gives. Throws DataError if that cannot be done; the file that was there is then still there. */
+/** Writes a snapshot: its head, then what `save` gives. Throws DataError on failure; an existing file then stays. */
 export function writeSnapshotFile(
   path: string,
   head: unknown,
@@ -74,7 +73,7 @@ class BlockWriter implements StateSink {
   }
 }
 
-/** The checksum of a block's length and bytes, going on from the block before. */
+/** The checksum of a block's length and bytes, continued from the block before. */
 function checkOf(block: Uint8Array, before: number): number {
   const length = crc32c(block.subarray(0, 4), before);
   return crc32c(block.subarray(FRAME_BYTES), length);
@@ -82,7 +81,7 @@ function checkOf(block: Uint8Array, before: number): number {
 
 /** An open snapshot. Throws DataError where the file is damaged or cut. */
 export class SnapshotFile implements StateSource, Disposable {
-  /** What was written as the head; nothing but its being JSON has been checked. */
+  /** What was written as the head; only checked to be JSON. */
   readonly head: unknown;
   readonly #path: string;
   readonly #file: Deno.FsFile;
@@ -110,7 +109,7 @@ export class SnapshotFile implements StateSource, Disposable {
   static open(path: string): SnapshotFile | undefined {
     let file: Deno.FsFile;
     try {
-      // To open a pipe would wait for its writer, which may never come.
+      // Opening a pipe would wait for its writer, which may never come.
       if (!Deno.statSync(path).isFile) {
         throw new DataError(`cannot read ${path}: it is not a regular file`);
       }

@@ -40,7 +40,7 @@ import { DeadLetterBox } from "./dead_letters.ts";
 import { markEnd } from "./end_mark.ts";
 import { hasTaken, isDone, type StreamContext } from "./stream_context.ts";
 
-/** What is fixed of a stage. */
+/** The fixed properties of a stage. */
 export interface Stage {
   /** Its consumer group. */
   readonly group: string;
@@ -48,9 +48,9 @@ export interface Stage {
   readonly input: string;
   /** The topic that it appends to, dead letters aside; undefined for a writer, which fills a table. */
   readonly output: string | undefined;
-  /** How much a step takes. */
+  /** How much a step reads. */
   readonly limit: ReadLimit;
-  /** Whether it makes dead letters of what it refuses. (The scorer does not: the writer reads the same topic by the same rules, and two letters of one record would be one too many.) */
+  /** Whether it makes dead letters of what it refuses. (The scorer does not: the writer reads the same topic by the same rules, and one letter per record is enough.) */
   readonly writesLetters: boolean;
   /** How many bytes of a record identify it; a pack may have 256 KiB. */
   readonly markedBytes: number;
@@ -62,13 +62,13 @@ export interface Stage {
 export interface StageState {
   /** The partition. */
   readonly partition: number;
-  /** How far event time has come. */
+  /** The progress of event time. */
   readonly progress: Progress;
   /** What has been done; the loop counts. */
   readonly counters: StageCounters;
   /** Records below this offset are in the counters and in the dead letters already. */
   readonly counted: number;
-  /** Records that a writer misses for good. */
+  /** Records that a writer will never get. */
   readonly missing: number;
   /** The last record taken. */
   last: RecordMark | null;
@@ -95,7 +95,7 @@ export function stateOf(
 export interface Taken {
   /** Rows that it holds. */
   rows: number;
-  /** Those that are handed on. */
+  /** Rows that are passed on. */
   emitted: number;
   /** Frauds among the latter. */
   frauds: number;
@@ -105,13 +105,13 @@ export interface Taken {
 export interface StageMemory {
   /** Writes it. */
   save(sink: StateSink): void;
-  /** Takes what save() wrote into a memory that is empty. Throws where that cannot be right. */
+  /** Loads what save() wrote into an empty memory. Throws if it cannot be valid. */
   load(source: StateSource): void;
 }
 
 /** A record that a step does not take. */
 export interface Hold {
-  /** TX_TIME_SECONDS of a record that waits for other partitions; null where the step only ends before it. */
+  /** TX_TIME_SECONDS of a record that waits for other partitions; null if the step only ends before it. */
   readonly head: number | null;
 }
 
@@ -136,7 +136,7 @@ export interface StageWork<Rows = void, Written = unknown> {
    * where there is an output. While comparing, `written` is what it has led to.
    */
   take(offset: number, output: Output | undefined, written?: Written): void;
-  /** Ends a step: writes what was collected; gives the rows that are to be stored before the commit. */
+  /** Ends a step: writes what was collected; returns the rows to store before the commit. */
   finish?(output: Output): Rows | Promise<Rows>;
   /** What the stage adds to its commits. */
   addition?(): Partial<StageCommit>;
@@ -220,7 +220,7 @@ export class StageTask<Rows = void, Written = unknown>
   #offset: number | undefined;
   #keep: ((offset: number) => void) | undefined;
 
-  /** Goes on from a state. */
+  /** Continues from a state. */
   constructor(
     stage: Stage,
     state: StageState,
@@ -232,7 +232,7 @@ export class StageTask<Rows = void, Written = unknown>
     this.#output = new Output(stage, state.partition);
   }
 
-  /** Takes records up to the first that has to stay. */
+  /** Takes records up to the first that must wait. */
   async step(batch: RecordBatch): Promise<StageStep<Rows>> {
     const state = this.#state;
     const output = this.#output;
@@ -262,7 +262,7 @@ export class StageTask<Rows = void, Written = unknown>
     this.#offset = next;
   }
 
-  /** Lets `keep` have the offset of the state, which is committed, when the partition is closed. */
+  /** Calls `keep` with the committed offset of the state when the partition is closed. */
   keepAtClose(offset: number, keep: (offset: number) => void): void {
     this.#offset = offset;
     this.#keep = keep;
@@ -273,12 +273,12 @@ export class StageTask<Rows = void, Written = unknown>
     if (this.#offset !== undefined) this.#keep?.(this.#offset);
   }
 
-  /** Takes records and throws away what they lead to; their state stays, and their counts. */
+  /** Takes records and discards their output; their state and their counts stay. */
   async discard(batches: AsyncIterable<RecordBatch>): Promise<void> {
     for await (const batch of batches) await this.#pass(batch, undefined);
   }
 
-  /** Takes records as long as what they lead to is there. */
+  /** Takes records as long as their output exists. */
   async compare(
     batches: AsyncIterable<RecordBatch>,
     comparison: Comparison<Written>,
@@ -304,7 +304,7 @@ export class StageTask<Rows = void, Written = unknown>
     }));
   }
 
-  /** Takes the records of a batch up to the first that has to stay; gives how many those are. */
+  /** Takes the records of a batch up to the first that must wait; returns their number. */
   async #pass(
     batch: RecordBatch,
     output: Output | undefined,
@@ -369,8 +369,9 @@ export interface StageRun<Rows = unknown> {
 }
 
 /**
- * Runs a stage until its input is complete and taken, and marks the end of its
- * output then, or until the context's signal; whether it came to the end.
+ * Runs a stage until its input is complete and taken, and then marks the end of
+ * its output; the context's signal ends it earlier. Returns whether it reached
+ * the end.
  */
 export async function runStage<Rows>(
   context: StreamContext,

@@ -1,6 +1,6 @@
 /**
- * A stream that is already there, opened to be looked at: its log, what its
- * roles have agreed on, and its store. Nothing is made where nothing is.
+ * An existing stream, opened for reading: its log, what its roles have agreed
+ * on, and its store. Nothing is created.
  */
 import { rest } from "../base/clock.ts";
 import { DataError, LogError, StoreError } from "../base/error.ts";
@@ -26,7 +26,7 @@ import {
 } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 
-/** How often is looked whether another process has begun a stream. */
+/** How often to check whether another process has begun a stream, in milliseconds. */
 const LOOK_MS = 200;
 
 /** Where a stream is. */
@@ -96,12 +96,14 @@ export async function openStream(
   }
 }
 
-/** What stands in a stream before a run. */
+/** What a stream holds before a run. */
 export interface RecordedStream {
   /** What its roles agreed on. */
   readonly parameters: StreamParameters;
   /** The stream that our producer has begun; undefined where it has begun none. */
   readonly origin: StreamOrigin | undefined;
+  /** Control.scoringFlags. */
+  readonly scoringFlags: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a stream holds on record; undefined where no role has run, nor does within `waitMs`. */
@@ -117,8 +119,8 @@ export async function findRecorded(
       await using opened = await openLog(log, report);
       const control = new Control(opened); // warnings come when the stream is opened
       if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
-      const { parameters, origin } = control;
-      if (parameters) return { parameters, origin };
+      const { parameters, origin, scoringFlags } = control;
+      if (parameters) return { parameters, origin, scoringFlags };
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
     await rest(LOOK_MS, signal);
@@ -150,7 +152,7 @@ async function requireOwnStore(
   store: Store,
   stream: string | undefined,
 ): Promise<void> {
-  if (stream === undefined) return; // of a version that gave streams no identity
+  if (stream === undefined) return; // from a version without stream identities
   const foreign = (await store.positions())
     .find((position) => position.stream !== stream);
   if (!foreign) return;

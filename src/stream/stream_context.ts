@@ -1,4 +1,4 @@
-/** What everything that works on a stream is given, and when a topic is complete. */
+/** What all code that works on a stream gets, and when a topic is complete. */
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Commit, Log } from "../log/log.ts";
 import type { Logger } from "../base/logger.ts";
@@ -14,13 +14,13 @@ export interface StreamContext {
   readonly control: Control;
   /** What all roles agreed on. */
   readonly parameters: StreamParameters;
-  /** Where the role says what it does. */
+  /** The role's log. */
   readonly logger: Logger;
   /** Ends the role after the current step. */
   readonly signal: AbortSignal;
   /** The folder of the stages' snapshots, where any are kept. */
   readonly snapshotFolder?: string | undefined;
-  /** Called with the rows that a stage had handed on before it lost its position: they are no work of this run. */
+  /** Called with the rows that a stage had emitted before it lost its position, which are not this run's work. */
   readonly recovered?: (group: string, rows: number) => void;
 }
 
@@ -30,8 +30,9 @@ export function featuresOf(context: StreamContext): FeatureParameters {
 }
 
 /**
- * Whether a group has taken everything of a finished topic: its end is marked
- * and the group stands at the end offsets, fetched after the mark was seen.
+ * Whether a group has read all of a finished topic: its end is marked, and the
+ * group has reached the end offsets, which were fetched after the mark was
+ * seen.
  */
 export async function isDone(
   context: StreamContext,
@@ -43,9 +44,9 @@ export async function isDone(
 }
 
 /**
- * Whether nothing more comes into a topic: its end is marked, and the stages
- * before it have taken all that they were given. (A dead letter that is
- * requeued into a stream which had ended already goes through all of them.)
+ * Whether a topic gets no more records: its end is marked, and the stages
+ * before it have read all their input. (A dead letter that is requeued into a
+ * stream which had ended already goes through all of them.)
  */
 export async function isComplete(
   { log, control }: StreamContext,
@@ -67,7 +68,7 @@ function taken(commit: Commit | undefined, group: string): number {
   return isWriter ? commit?.offset ?? 0 : takenOffset(commit);
 }
 
-/** Whether a group stands at the end offsets of a topic. */
+/** Whether a group has reached the end offsets of a topic. */
 export async function hasTaken(
   log: Log,
   group: string,

@@ -1,4 +1,4 @@
-/** The topics of the pipeline and who works on them: a public interface. */
+/** The topics of the pipeline and the groups that read them: a public interface. */
 import type { TopicSpec } from "../log/log.ts";
 
 /** Customer profiles, one record per customer. */
@@ -33,7 +33,7 @@ export const SCORER_GROUP = "fraudstream-scorer";
 /** Group of the writer of predictions. */
 export const PREDICTION_GROUP = "fraudstream-prediction-writer";
 
-/** Who takes which topic, in the order of the pipeline. */
+/** Which group reads which topic, in the order of the pipeline. */
 export const PIPELINE: readonly {
   /** The consumer group. */
   readonly group: string;
@@ -45,7 +45,7 @@ export const PIPELINE: readonly {
   { group: WRITER_GROUP, topic: SINK_TOPIC },
 ];
 
-/** Who takes which topic behind the pipeline, in a stream that is scored. */
+/** Which group reads which topic after the pipeline, in a scored stream. */
 export const SCORING: typeof PIPELINE = [
   { group: SCORER_GROUP, topic: SINK_TOPIC },
   { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },

@@ -1,8 +1,8 @@
 /**
- * Compares the rows of a store with the log, row by row: both sides in order
- * of TRANSACTION_ID, the log's through a spool, so that memory stays bounded.
- * The stream may be running: what is not stored yet, or was stored meanwhile,
- * is no difference.
+ * Compares the rows of a store with the log, row by row: both sides in order of
+ * TRANSACTION_ID, the log's through a spool, so that memory stays bounded. The
+ * stream may be running: rows that are not stored yet, or were stored
+ * meanwhile, are not differences.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
 import { CELL } from "../payment/payment_cells.ts";
@@ -47,7 +47,7 @@ export interface VerifyOptions {
   readonly compared: (rows: number) => void;
 }
 
-/** What came of comparing one table: numbers of rows. */
+/** The result of comparing one table, in numbers of rows. */
 export interface TableVerification {
   /** As the log says. */
   equal: number;
@@ -55,17 +55,17 @@ export interface TableVerification {
   missing: number;
   /** In both, with other values, or damaged in the table. */
   different: number;
-  /** In the table alone, though the log holds everything of their time. */
+  /** Only in the table, though the log holds everything of their time. */
   unknown: number;
-  /** In the table alone, from a time of which the log no longer holds everything. */
+  /** Only in the table, from a time that the log no longer fully holds. */
   notVerifiable: number;
   /** In the log and not stored yet. */
   pending: number;
-  /** The first that are missing, different or unknown, for people. */
+  /** The first rows that are missing, different or unknown, for messages. */
   readonly first: string[];
 }
 
-/** What came of comparing a store. */
+/** The result of comparing a store. */
 export interface StoreVerification {
   /** The payments with their features. */
   readonly payments: TableVerification;
@@ -105,7 +105,7 @@ export function isRight(
 interface ComparedTable {
   readonly topic: string;
   readonly group: string;
-  /** Reads a record of the log into a row; false if it is no row. */
+  /** Reads a record of the log into a row; false if it is not a row. */
   readonly read: (
     batch: RecordBatch,
     index: number,
@@ -167,7 +167,7 @@ function comparedPredictions({ store, signal }: VerifyOptions): ComparedTable {
   };
 }
 
-/** Rows of a table as STORE_CELLS each. A prediction's id and time lie where a payment's do. */
+/** Rows of a table as STORE_CELLS each. A prediction's id and time are where a payment's are. */
 function digests(
   page: TableRows,
   { width }: CellTable,
@@ -212,7 +212,7 @@ async function verifyTable(
       offset < (commits[partition]?.offset ?? 0),
   });
   await compare(options, table, grouped(spool.rows()), comparison);
-  // What was stored meanwhile stands behind the ends of before.
+  // Rows stored meanwhile are after the earlier ends.
   const ends = await log.endOffsets(topic) ?? [];
   const later = logRows(options, table, letters, endOffsets, ends);
   for await (const { cells, count } of later) {
@@ -223,7 +223,7 @@ async function verifyTable(
   return comparison.result();
 }
 
-/** Goes through both sides, each in ascending order of id. */
+/** Merges both sides, each in ascending order of id. */
 async function compare(
   { compared }: VerifyOptions,
   table: ComparedTable,
@@ -255,7 +255,7 @@ async function compare(
   }
 }
 
-/** Counts what is found of one table. */
+/** Counts the results for one table. */
 class Comparison {
   readonly #kept: number;
   readonly #isStored: (record: LogRow) => boolean;
@@ -311,7 +311,7 @@ class Comparison {
     }
   }
 
-  /** A row that the log has been given since. */
+  /** A row that the log has got since. */
   excuse(id: number): void {
     if (this.#unknown.delete(id)) this.#result.equal++;
     this.#bad.delete(id);
@@ -331,7 +331,7 @@ class Comparison {
   }
 }
 
-/** The rows of all partitions from some offsets to others, LOG_CELLS each, but the dead letters. */
+/** The rows of all partitions from some offsets to others, LOG_CELLS each, without the dead letters. */
 async function* logRows(
   { log, signal, store }: VerifyOptions,
   { topic, read }: ComparedTable,
@@ -391,8 +391,8 @@ async function letterPlaces(log: Log, topic: string): Promise<Set<string>> {
 }
 
 /**
- * Seconds since 1970 from which on the log holds every row. Rows lie in it
- * about in order of time, never further apart than the delay.
+ * Seconds since 1970 from which on the log holds every row. Its rows are nearly
+ * in order of time, never further apart than the delay.
  */
 async function keptSince(
   log: Log,

@@ -1,10 +1,11 @@
 /**
- * Where a writer begins. Its group's commit says how far it was taken, the
- * store's own position how far it is stored, and the two can part: a store is
- * put back from a backup, deleted, truncated or cut by a power failure, a
- * commit expires or is moved by other tools. The writer starts at the lower of
- * the two. What it cannot make right (another stream's store, records that the
- * log no longer holds) it refuses, naming the command that helps.
+ * Where a writer begins. The group's commit says how far the topic was read,
+ * and the store's own position how far it is stored. The two can differ: a
+ * store is restored from a backup, deleted, truncated or cut by a power
+ * failure; a commit expires or is moved by other tools. The writer starts at
+ * the lower of the two. It refuses what it cannot repair (another stream's
+ * store, records that the log no longer holds) and names the command that
+ * helps.
  */
 import { LogError, StoreError } from "../base/error.ts";
 import { type Commit, holdsRecord, type Log, readRange } from "../log/log.ts";
@@ -33,9 +34,9 @@ export interface StoredRows<Rows> {
 
 /** How a writer is run, of payments or of predictions. */
 export interface FillOptions {
-  /** Midnight of the first day for a stream of others. */
+  /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
-  /** Whether nobody else writes to the store, so that it may be cleared where the log was cut back. */
+  /** Whether no other process writes to the store, so that it may be cleared if the log was cut back. */
   readonly clears?: boolean;
   /** Whether records that the log no longer holds may be missing from the store. */
   readonly acceptMissingStart?: boolean;
@@ -47,7 +48,7 @@ export interface FillOptions {
 export interface WriterBounds {
   /** The greatest TRANSACTION_ID that the table takes. */
   readonly idMax: number;
-  /** Gives midnight of the stream's first day, seconds since 1970, once known. */
+  /** Returns midnight of the stream's first day, seconds since 1970, once known. */
   readonly startSeconds: () => Promise<number | undefined>;
 }
 
@@ -72,7 +73,7 @@ export interface WriterSource<Rows = unknown> {
   ): Promise<void>;
 }
 
-/** A place in a partition, and what is known there. */
+/** A place in a partition, and its state. */
 interface WriterState {
   /** Offset of the next record to store. */
   readonly offset: number;
@@ -82,7 +83,7 @@ interface WriterState {
   readonly counters: StageCounters;
   /** Records below it are in the counters and in the dead letters: at least `offset`. */
   readonly counted: number;
-  /** Records that are missing for good. */
+  /** Records that are lost. */
   readonly missing: number;
 }
 
@@ -176,7 +177,7 @@ async function streamId({ control }: StreamContext): Promise<string> {
   throw new LogError("the stream has no identity yet; start a role first");
 }
 
-/** What about a position is not so in the log; undefined if it may have been stored from this log. */
+/** How a position contradicts the log; undefined if it may have been stored from this log. */
 async function disagreement(
   log: Log,
   { topic, partition, next, mark }: StreamPosition,
@@ -202,8 +203,8 @@ interface Opened<Rows> {
 }
 
 /**
- * Opens a partition of a writer where it has to begin. Throws StoreError if the
- * store lacks records that the log no longer holds.
+ * Opens a partition of a writer at its start. Throws StoreError if the store
+ * lacks records that the log no longer holds.
  */
 async function openWriter<Rows>(
   source: WriterSource<Rows>,
@@ -234,7 +235,7 @@ async function openWriter<Rows>(
   const task = new StageTask(stage, state, source.work(state, bounds));
   const metadata = task.metadata(offset);
   if (!valid) {
-    // Before any row: rows without a position are taken for another stream's.
+    // Before any row: rows without a position count as another stream's.
     const claim = { ...place, next: offset, mark, lastId: undefined, metadata };
     await table.savePositions([claim], signal);
   }
@@ -261,11 +262,11 @@ function stageState(
 /** Counts the records from a state up to an offset, storing nothing. */
 type Recount = (from: WriterState, to: number) => Promise<StageCounters>;
 
-/** What the store says of a partition. */
+/** The store's position in a partition. */
 type FoundPosition =
-  /** Its rows are there up to this position. */
+  /** Its rows are stored up to this position. */
   | { readonly kind: "valid"; readonly position: StreamPosition }
-  /** The last row that it promises is not there. */
+  /** The last row of this position is missing. */
   | { readonly kind: "lost" };
 
 async function storedPosition(
@@ -309,7 +310,7 @@ function stateAt(offset: number): WriterState {
   return { offset, progress: 0, counters, counted: offset, missing: 0 };
 }
 
-/** What is known of a partition when it is opened. */
+/** What is known about a partition when it is opened. */
 interface Known {
   readonly partition: number;
   readonly commit: Commit | undefined;
@@ -400,7 +401,7 @@ async function withCounters(
 ): Promise<WriterState> {
   const counted = ours?.counted ?? await letteredUpTo(log, topic, partition);
   if (counted <= begin.counted) return begin;
-  // What was rejected may fit into the table that is filled now.
+  // Rejected rows may fit into the table that is filled now.
   const mayDiffer = ours && ours.counters.deadLettered > 0;
   if (ours && begin.missing === ours.missing && !mayDiffer) {
     return { ...begin, counters: ours.counters, counted };

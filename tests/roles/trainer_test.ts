@@ -11,6 +11,7 @@ import {
   changeRegistry,
   chosen,
   readRegistry,
+  type Registry,
   registryPath,
   rolledBack,
 } from "../../src/scoring/model_registry.ts";
@@ -97,6 +98,12 @@ async function predictions({ store }: OpenFolder) {
   return found;
 }
 
+/** A registry without the clock times of its entries. */
+function undated(registry: Registry): Registry {
+  const history = registry.history.map(({ at: _, ...entry }) => entry);
+  return { ...registry, history };
+}
+
 testWriting(
   "models, decisions, metrics and scores are a function of the log, whatever its partitions",
   async () => {
@@ -107,11 +114,18 @@ testWriting(
     await using second = await processed(3);
     await learn(second, trainingOf(other));
     const registry = readRegistry(one);
-    assert.deepEqual(readRegistry(other), registry);
+    assert.deepEqual(undated(readRegistry(other)), undated(registry));
     assert.deepEqual(await predictions(second), await predictions(first));
     const [begin, ...rest] = registry.history;
     assert.equal(begin.day, 14, "7 labelled days are enough to begin with");
     assert.equal(begin.action, "promoted");
+    // Day 0 is 2018-04-01; the labels of 7 days are known on day 14.
+    assert.equal(begin.date, "2018-04-15");
+    assert.equal(begin.trainedFrom, "2018-04-01");
+    assert.equal(begin.trainedTo, "2018-04-07");
+    for (const { at } of registry.history) {
+      assert.equal(new Date(at ?? "").toISOString(), at);
+    }
     assert.deepEqual(rest.map(({ day }) => day), [21, 28, 35, 42]);
     assert.ok(rest.some(({ action }) => action === "promoted"));
     for (const { action, metrics, championMetrics } of rest) {
@@ -180,7 +194,10 @@ testWriting(
     await runTrainer({ ...context, logger, signal: stop.signal }, options);
     assert.ok(!readRegistry(pieces).ended);
     await runTrainer(context, options);
-    assert.deepEqual(readRegistry(pieces), readRegistry(whole));
+    assert.deepEqual(
+      undated(readRegistry(pieces)),
+      undated(readRegistry(whole)),
+    );
   },
 );
 
@@ -241,6 +258,15 @@ testWriting(
     const back = await changeRegistry(registry, rolledBack);
     assert.equal(back.champion, champions.at(-2));
     assert.deepEqual(readRegistry(registry), back);
+    const entry = back.history.at(-1);
+    const first = before.history.find(({ version }) =>
+      version === back.champion
+    );
+    assert.deepEqual(
+      [entry?.date, entry?.trainedFrom, entry?.trainedTo],
+      ["2018-05-20", first?.trainedFrom, first?.trainedTo],
+    );
+    assert.ok(entry?.at !== undefined && entry.at >= (first?.at ?? ""));
     assert.equal(championAt(back, 1000), champions.at(-2));
     assert.equal(championAt(back, back.decidedDay - 1), champions.at(-1));
     const kept = before.history.find(({ action }) => action === "kept");

@@ -73,7 +73,10 @@ testWriting(
       });
     }
     // An older version wrote no checksum.
-    Deno.writeTextFileSync(path, JSON.stringify(good));
+    // Neither had older entries a date.
+    const { at: _at, ...entryBefore } = good.history[0];
+    const older = { ...good, history: [entryBefore] };
+    Deno.writeTextFileSync(path, JSON.stringify(older));
     assert.deepEqual(readRegistry(folder).history, [ENTRY]);
   },
 );

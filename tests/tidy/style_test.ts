@@ -55,6 +55,18 @@ const BANNED: readonly (readonly [RegExp, string])[] = [
 const IN_COMMENTS: typeof BANNED = [
   [/^(?:\/\*\*|\/\/) So (?:long|many|much|often|far) /, "how long, how many"],
   [/\bsomebody\b/i, "another process, the user, or the passive voice"],
+  [/\bhow often is\b|\bis looked whether\b/i, "how often it checks whether"],
+  [/\bsees? to it\b/i, "makes sure"],
+  [/\bg(?:ive|ives|ave|iven|iving) back\b/i, "returns, frees"],
+  [/\blest\b/i, "so that … not"],
+  [/\bcomes? of it\b/i, "unpacks to, results in"],
+  [/\bin passing\b/i, "along the way"],
+  [/\bcounts? up\b/i, "is consecutive"],
+  [/\bas it came\b/i, "as it was read"],
+  [/\btells? (?:\w+ )?apart\b/i, "distinguishes"],
+  [/\bbelongs? into\b/i, "belongs in, must run in"],
+  [/\bslip of the keyboard\b/i, "typing error"],
+  [/\bin its own time\b/i, "leave it out"],
 ];
 
 const FIGURES = [/\bfigures?\b/i, "number, result, measurement"] as const;
@@ -230,6 +242,20 @@ testReading("links between pages lead to files and headings that exist", () => {
 testReading("the README has at most 200 lines", () => {
   const lines = Deno.readTextFileSync(new URL("README.md", ROOT)).split("\n");
   assert.ok(lines.length <= 201, `${lines.length} lines`);
+});
+
+Deno.test("the phrases that are ruled out in comments are found", () => {
+  for (
+    const text of [
+      "/** So many rows wait. */",
+      "/** How often is looked whether the stream is complete. */",
+      "/** Sees to it that the folder goes on. */",
+      "/** Gives back the rows. */",
+      "/** What tells streams apart. */",
+      "/** Ids that count up from the first. */",
+    ]
+  ) assert.equal(bannedBy(IN_COMMENTS, text).length, 1, text);
+  assert.deepEqual(bannedBy(IN_COMMENTS, "/** Returns the count. */"), []);
 });
 
 Deno.test("the words that are ruled out are found, and others are not", () => {

@@ -145,7 +145,7 @@ async function find(stream: StoredStream, id: string): Promise<DeadLetter> {
   );
 }
 
-/** The row as it came, with the line end that editors expect. */
+/** The row as it was read, with the line end that editors expect. */
 function editable(letter: DeadLetter): string {
   const reason = whyNotEditable(letter);
   if (reason) {
@@ -169,8 +169,8 @@ function editable(letter: DeadLetter): string {
 
 /**
  * The text with line breaks in place of carriage returns, by which a terminal
- * overwrites lines. JSON has them between its parts only; what is no JSON
- * keeps them, as escapes.
+ * overwrites lines. JSON has them only between its parts; other text keeps them
+ * as escapes.
  */
 function lineBreaksOf(text: string): string {
   try {
@@ -236,7 +236,7 @@ function requeuedText({ topic, partition, fromOffset }: Requeued): string {
     `${fromOffset} or soon after`;
 }
 
-/** The first of `length` raw bytes as text that no terminal can be harmed by. */
+/** The first of `length` raw bytes as text that is safe for a terminal. */
 function printable(bytes: Uint8Array, length: number): string {
   let text = "";
   for (const byte of bytes.subarray(0, SHOWN_BYTES)) {

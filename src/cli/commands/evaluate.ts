@@ -58,7 +58,7 @@ import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { retrainStudy } from "./retrain_study.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
 
-/** What looking into an alert costs, in the unit of the amounts. */
+/** The cost of investigating an alert, in the unit of the amounts. */
 const ALERT_COST = 10;
 
 /** The flags of this command alone. */
@@ -130,7 +130,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const choices = options.model ?? readModels([...EVALUATED.keys()].join(","));
   const specs = choices.filter((choice) => "kind" in choice);
   const paths = choices.filter((choice) => "path" in choice);
-  // Refused before the work, not after it.
+  // Refused before the work instead of after it.
   if (options.curves !== undefined) tableFormat("--curves", options.curves);
   if (options.retrain !== undefined) {
     if (paths.length > 0) {
@@ -218,7 +218,7 @@ function report(
   writeResult(text);
 }
 
-/** One model as --json has it; what has no value is null. */
+/** One model for --json; missing values are null. */
 function modelObject(
   { name, judgement, fitSeconds, training }: Evaluated,
   payments: LabelledPayments,

@@ -21,7 +21,7 @@ export const THREADS_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** Threads that train: as asked, or one a core; one where the program may not read its own sources, which starting a thread needs. */
+/** Number of threads that train: as given, or one per core; one if the program may not read its own sources, which starting a thread needs. */
 export function threadsOf(asked: number | undefined): number {
   const path = new URL("../../learning/fit/fit_worker.ts", import.meta.url);
   const { state } = Deno.permissions.querySync({ name: "read", path });

@@ -1,7 +1,7 @@
 /**
  * `fraudstream models`: the models that a stream has trained, which of them is
- * the champion and why, and the two ways to overrule that: choose one, or go
- * back to the one before.
+ * the champion and why, and the two ways to change that: choose a version, or
+ * return to the previous one.
  */
 import { join } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
@@ -54,8 +54,9 @@ export const MODELS_COMMAND: CommandDeclaration = defineCommand({
   name: "models",
   summary: "list the models that a stream has trained, or choose another",
   description:
-    "Lists the models that run --retrain has trained, with their metrics, " +
-    "the champion, and the reasons.",
+    "Lists the models that run --retrain has trained: the event day from " +
+    "which on each decision counts, the days that the model was trained on, " +
+    "the clock time of the decision, metrics, the champion, and the reasons.",
   flags: [FLAGS],
   examples: EXAMPLES,
   run: models,
@@ -91,18 +92,23 @@ async function models(options: ModelsOptions): Promise<void> {
 
 function registryText({ history, champion, decidedDay }: Registry): string {
   const head = [
-    "day",
+    "from day",
     "version",
     "what",
+    "trained on",
+    "when (UTC)",
     "average precision",
     "CP@100",
     "why",
   ];
   const rows = history.map((entry) => {
+    const { day, date, version, action, at, trainedFrom, trainedTo } = entry;
     return [
-      String(entry.day),
-      (entry.version === champion ? "* " : "  ") + entry.version,
-      entry.action,
+      date === undefined ? String(day) : `${date} (${day})`,
+      (version === champion ? "* " : "  ") + version,
+      action,
+      trainedFrom === undefined ? "-" : `${trainedFrom} to ${trainedTo}`,
+      at === undefined ? "-" : at.slice(0, 16).replace("T", " "),
       metricOf(entry, "average_precision"),
       metricOf(entry, "card_precision_100"),
       entry.reason,

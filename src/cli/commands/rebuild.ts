@@ -84,7 +84,7 @@ async function run(options: RebuildOptions): Promise<void> {
         `fraudstream run ${sameStreamFlags(connection)}`,
     );
   }
-  await control.agree(parameters); // gives a stream of an older version its identity
+  await control.agree(parameters); // assigns an identity to a stream of an older version
   await using store = await openWhole(connection, parameters.features, logger);
   {
     using progress = openProgress("rebuild", await recordsOf(stream));
@@ -110,7 +110,7 @@ async function run(options: RebuildOptions): Promise<void> {
   );
 }
 
-/** The writer's lock of a data folder; on Kafka its group is looked at instead. */
+/** The writer's lock of a data folder; on Kafka its group is checked instead. */
 function lockWriter({ log }: Connection): Disposable | null {
   if (log.kind !== "embedded" || !isThere(logPath(log.folder))) return null;
   const path = join(log.folder, "writer.lock");
@@ -127,7 +127,7 @@ async function recordsOf({ log }: StoredStream): Promise<number> {
   );
 }
 
-/** Opens the store. An embedded one that is damaged is put aside, and an empty one made in its place. */
+/** Opens the store. A damaged embedded one is renamed, and an empty one is created in its place. */
 async function openWhole(
   { store: settings }: Connection,
   features: FeatureParameters,

@@ -1,6 +1,6 @@
 /**
  * The retraining study of `evaluate --retrain`: how a model that was trained
- * once ages, beside one that is trained again and again on the sliding past,
+ * once ages, beside one that is trained again at intervals on the sliding past,
  * with labels known only after the delay. Both are judged by the same rows,
  * interval after interval.
  */
@@ -47,7 +47,7 @@ export interface StudyOptions
   readonly threads?: number;
 }
 
-/** How one model ages, with the name that it is shown by. */
+/** How one model ages, with its name in tables. */
 interface NamedAgeing extends Ageing {
   readonly name: string;
 }

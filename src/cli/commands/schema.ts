@@ -1,6 +1,6 @@
 /**
- * `fraudstream schema`: the keyspace and tables in Cassandra as CQL, for those
- * who make them beforehand or want to see what the writer would make.
+ * `fraudstream schema`: the keyspace and tables in Cassandra as CQL, to create
+ * them beforehand or to see what the writer would create.
  */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { schemaCql } from "../../store/cassandra/cassandra_schema.ts";

@@ -160,7 +160,7 @@ function candidatesOf(options: SelectOptions): NamedSpec[] {
         `--model=${choice.path} is a file; name kinds of model to choose among`,
       );
     }
-    // Settings that were named with the model are not tried out.
+    // Settings given with the model are not varied.
     const grid = options.grid ??
       (choice.name === choice.kind ? gridOf(choice.kind) : {});
     return Object.entries(grid).reduce<NamedSpec[]>(
@@ -178,7 +178,7 @@ function candidatesOf(options: SelectOptions): NamedSpec[] {
   );
 }
 
-/** The values that a kind itself names to be tried. */
+/** The default values of a kind's grid. */
 function gridOf(kind: string): Grid {
   const { settings, grid } = kindOf(kind);
   return Object.fromEntries(
@@ -190,7 +190,7 @@ function gridOf(kind: string): Grid {
   );
 }
 
-/** Puts the best first; what has no mean comes last. */
+/** Puts the best first; candidates without a mean come last. */
 function sortBy(results: NamedResult[], metric: Metric): void {
   const key = ({ validation }: NamedResult) => {
     const { mean } = validation[metric];

@@ -1,6 +1,6 @@
 /**
  * `fraudstream status`: what a stream holds, in a data folder or on Kafka and
- * Cassandra, for people and for programs. It may be running meanwhile.
+ * Cassandra, as text or JSON. The stream may be running meanwhile.
  */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
@@ -110,14 +110,14 @@ async function status(options: StatusOptions): Promise<void> {
     writeStatus(topics, stream, store, predictions);
     if (verified) writeResult(verificationText(verified));
   }
-  // What nobody reads is in no stage's lag while roles run.
+  // Records in a partition that no role reads appear in no stage's lag.
   const { parameters } = stored;
   if (parameters) await log.checkPartitions(topicSpecs(parameters.partitions));
   if (ended) requireAgreement(ended);
   if (verified) requireRight(verified);
 }
 
-/** The counts of a store that is not there, in a folder that should have it; undefined where it may be elsewhere. */
+/** The counts of a missing store in a folder that should have one; undefined if it may be elsewhere. */
 function nothingStored(
   { log, store }: Connection,
 ): (() => Promise<StoredCounts>) | undefined {
@@ -151,7 +151,7 @@ async function verify(
   }
 }
 
-/** What was compared, for people: one line for each table, and the first differences. */
+/** The comparison as text: one line per table, and the first differences. */
 function verificationText(
   { payments, predictions }: StoreVerification,
 ): string {
@@ -185,7 +185,7 @@ function othersText(table: TableVerification): string {
     .map(([count, what]) => `, ${thousands(count)} ${what}`).join("");
 }
 
-/** Throws StoreError if a row is not as the log says. */
+/** Throws StoreError if a row differs from the log. */
 function requireRight({ payments, predictions }: StoreVerification): void {
   const wrong = [payments, predictions].filter((table) =>
     table && !isRight(table)

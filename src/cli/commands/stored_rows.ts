@@ -1,4 +1,4 @@
-/** What a stream has stored, for the commands that cannot do without. */
+/** The stored rows of a stream, for the commands that need them. */
 import { DataError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import type { LogReport } from "../../log/log.ts";
@@ -31,7 +31,7 @@ export async function requireStoredRows(
 }
 
 /**
- * Checks, once a store has been read, that it holds what the stream has led to.
+ * Checks, once a store has been read, that it holds all rows of the stream.
  * Throws LogError if the counts do not agree, for example where ids repeat;
  * says on stderr if the stream is not at its end.
  */

@@ -1,6 +1,6 @@
 /**
  * `fraudstream topics`: the topics of a stream as they are and as they should
- * be. It can make those that are missing; what is there it never alters.
+ * be. It can create missing ones; it never alters existing ones.
  */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
@@ -48,7 +48,7 @@ const FLAGS = {
 
 type TopicsOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 
-/** A topic as it should be, as it is, and what is wrong between the two. */
+/** A topic as it should be, as it is, and the differences. */
 interface Topic {
   readonly spec: TopicSpec;
   readonly state: TopicState | undefined;
@@ -83,7 +83,7 @@ async function topics(options: TopicsOptions): Promise<void> {
   throwIfWrong(found);
 }
 
-/** The topics, after those that were missing have been made if that is asked for. */
+/** The topics, after missing ones have been created if that is requested. */
 async function lookAt(
   connection: Connection,
   options: TopicsOptions,

@@ -146,7 +146,7 @@ const EXPORTS = new Map<string, InputNumbers>([
   ["onnx-float32", "float32"],
 ]);
 
-/** The ONNX file beside the model file, where that is asked for. */
+/** The ONNX file beside the model file, if requested. */
 function readExport(
   out: string,
   format: string | undefined,

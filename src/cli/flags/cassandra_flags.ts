@@ -1,7 +1,7 @@
 /**
  * The flags that say how a Cassandra cluster is reached, and the settings that
- * they make. The password has no flag: it comes from the environment or a
- * file, so that no list of processes and no shell history shows it.
+ * they make. The password has no flag: it comes from the environment or a file,
+ * so that it never appears in a list of processes or a shell history.
  */
 import { ConfigError } from "../../base/error.ts";
 import {
@@ -78,13 +78,13 @@ export const CASSANDRA_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the flags of the schema give. */
+/** The values of the schema's flags. */
 export type SchemaOptions = FlagValues<typeof SCHEMA_FLAGS>;
 
-/** What the Cassandra flags give. */
+/** The values of the Cassandra flags. */
 export type CassandraOptions = FlagValues<typeof CASSANDRA_FLAGS>;
 
-/** What the flags say of the schema, in the data centre given. */
+/** The schema's settings from the flags, in the given data centre. */
 export function readSchemaFlags(
   options: SchemaOptions,
   localDataCenter: string,

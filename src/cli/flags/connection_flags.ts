@@ -18,7 +18,7 @@ import {
   readKafkaFlags,
 } from "./kafka_flags.ts";
 
-/** Where the data folder is if --data does not say. */
+/** The default data folder. */
 const DATA_FOLDER = "./fraudstream-data";
 
 /** The flags that choose log and store. */
@@ -53,7 +53,7 @@ export const CONNECTION_FLAGS = [
   CASSANDRA_FLAGS,
 ] as const;
 
-/** What the connection flags give. */
+/** The values of the connection flags. */
 export type ConnectionOptions =
   & FlagValues<typeof PLACE_FLAGS>
   & KafkaOptions
@@ -61,10 +61,10 @@ export type ConnectionOptions =
 
 /**
  * Where the flags say that the stream is; `durable` is whether an embedded log
- * waits for the disk. A store never does: what a power cut takes from it the
- * writer stores again, from the position that it finds there. Throws
- * ConfigError for flags that contradict each other, DataError for a file that
- * cannot be read.
+ * waits for the disk. A store never does: after a power cut the writer stores
+ * lost rows again, from the position that it finds there. Throws ConfigError
+ * for flags that contradict each other, DataError for a file that cannot be
+ * read.
  */
 export function readConnection(
   options: ConnectionOptions,
@@ -87,7 +87,7 @@ export function readConnection(
   return { folder: usesFolder ? folder : undefined, ...connection };
 }
 
-/** The flags that lead another command to the same stream, for messages; no secrets. */
+/** The flags that select the same stream in another command, for messages; no secrets. */
 export function sameStreamFlags({ folder, log, store }: Connection): string {
   const flags: string[] = [];
   if (log.kind === "kafka") {
@@ -99,14 +99,14 @@ export function sameStreamFlags({ folder, log, store }: Connection): string {
   return flags.join(" ");
 }
 
-/** Where the log is, for people. */
+/** Where the log is, for messages. */
 export function logPlace({ log }: Pick<Connection, "log">): string {
   return log.kind === "embedded"
     ? log.folder
     : `Kafka at ${log.brokers.join(", ")}`;
 }
 
-/** Where the rows are, for people. */
+/** Where the rows are, for messages. */
 export function storePlace({ store }: Pick<Connection, "store">): string {
   return store.kind === "embedded"
     ? store.folder

@@ -32,7 +32,7 @@ export const DAYS_MAX = 24_855;
 /** Seed of `seedrandom` when none is given, so that a run can be repeated. */
 const DEFAULT_SEED = "fraudstream";
 
-/** More profiles than these don't fit in memory. */
+/** More profiles do not fit in memory. */
 const PROFILES_MAX = 10_000_000;
 
 /** Payments of the handbook's table, which is sorted as a whole in memory. */
@@ -43,11 +43,12 @@ const REACH_MAX = 250_000_000;
 
 const RADIUS_MAX = 1000;
 
-/** Side of the square on which customers and terminals lie. */
+/** Side of the square that holds customers and terminals. */
 const SIDE = 100;
 
 const PRESETS = {
   handbook: HANDBOOK_PARAMETERS,
+  small: { ...HANDBOOK_PARAMETERS, days: 30 },
   seed: { ...HANDBOOK_PARAMETERS, customers: 500, terminals: 100 },
 } as const satisfies Record<string, SimulatorParameters>;
 
@@ -57,10 +58,9 @@ export const DATA_FLAGS = {
   flags: {
     preset: {
       value: "<name>",
-      help:
-        "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; both " +
-        "183 days, radius 5",
-      read: oneOf(["handbook", "seed"]),
+      help: "handbook: 5000 customers, 10000 terminals, 183 days; small: the " +
+        "same for 30 days; seed: 500 customers, 100 terminals, 183 days",
+      read: oneOf(["handbook", "small", "seed"]),
       default: "handbook",
     },
     customers: {
@@ -104,7 +104,7 @@ export const DATA_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the data flags give; `start` in seconds since 1970. */
+/** The values of the data flags; `start` in seconds since 1970. */
 export type DataOptions = FlagValues<typeof DATA_FLAGS>;
 
 /** The data set that the flags choose: explicit flags win over the preset. Throws ConfigError. */
@@ -141,10 +141,8 @@ export function continueData(
   const { rng } = found;
   const seed = rng === "seedrandom" ? found.seed : undefined;
   const begun = { ...parameters, start, rng, seed };
-  // A preset stands for what tells presets apart.
-  const preset = options.preset && PRESETS[options.preset];
   const given: DataOptions = {
-    ...preset && { customers: preset.customers, terminals: preset.terminals },
+    ...options.preset && tellingApart(options.preset, begun),
     ...options,
   };
   const flags = Object.keys(begun) as (keyof typeof begun)[];
@@ -159,6 +157,19 @@ export function continueData(
     );
   }
   return readDataFlags(begun as DataOptions);
+}
+
+/** What a preset says that its stream must have: its size, and its days where the stream is another preset's whole. */
+function tellingApart(
+  name: keyof typeof PRESETS,
+  begun: Pick<SimulatorParameters, "customers" | "terminals" | "days">,
+): DataOptions {
+  const { customers, terminals, days } = PRESETS[name];
+  const isOther = Object.entries(PRESETS).some(([other, preset]) =>
+    other !== name && preset.customers === begun.customers &&
+    preset.terminals === begun.terminals && preset.days === begun.days
+  );
+  return { customers, terminals, ...isOther && { days } };
 }
 
 function begunWith(flag: string, value: string | number | undefined): string {
@@ -214,7 +225,7 @@ function checkMemory(parameters: SimulatorParameters, rng: Rng): void {
         `${about(REACH_MAX)}); take fewer of them or a smaller radius`,
     );
   }
-  // Two payments a customer and day on average.
+  // Two payments per customer and day on average.
   const rows = 2 * customers * days;
   if (rng === "handbook" && rows > TABLE_ROWS_MAX) {
     throw new ConfigError(

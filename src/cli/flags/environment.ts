@@ -1,9 +1,9 @@
-/** The environment: only where Deno grants it, without --allow-env there is none. */
+/** The environment, if Deno grants it: without --allow-env it is empty. */
 
-/** What the environment gives, by variable. */
+/** The variables of the environment. */
 export type Environment = (variable: string) => string | undefined;
 
-/** The process's environment; what may not be read or is empty is not there. */
+/** The process's environment, without variables that are empty or may not be read. */
 export function processEnvironment(variable: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   if (state !== "granted") return undefined;

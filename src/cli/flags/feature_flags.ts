@@ -11,10 +11,10 @@ import { oneOf, wholeNumber } from "./flag_value.ts";
 const WINDOW_DAYS_MAX = 365;
 const DELAY_DAYS_MAX = 365;
 
-/** Each window adds 4 columns; more than these is a slip of the keyboard. */
+/** Each window adds 4 columns; more is a typing error. */
 const WINDOWS_MAX = 16;
 
-/** The flags that decide which features there are. */
+/** The flags that choose the features. */
 export const FEATURE_COLUMN_FLAGS = {
   flags: {
     featureSet: {
@@ -47,7 +47,7 @@ export const FEATURE_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the feature flags give; windows and delay in days. */
+/** The values of the feature flags; windows and delay in days. */
 export type FeatureOptions = FlagValues<typeof FEATURE_FLAGS>;
 
 /** The features that the flags choose. */

@@ -14,13 +14,13 @@ export type FlagReader<T> = (text: string, flag: string, before?: T) => T;
 
 /** A flag. Its name is its key in the group: localDc is --local-dc. */
 export interface Flag {
-  /** What stands for its value in the help, as <n>; a flag without is a switch. */
+  /** The placeholder of its value in the help, such as <n>; a flag without one is a switch. */
   readonly value?: string;
-  /** What it says, without its default. */
+  /** Its help, without its default. */
   readonly help: string;
   /** Reads its value, which is the text itself otherwise. */
   readonly read?: (text: string, flag: string, before?: never) => unknown;
-  /** What counts without it, for people. */
+  /** Its default, as text for the help. */
   readonly default?: string;
   /** The value that a command gets without it; `default` is its text. */
   readonly fallback?: unknown;
@@ -28,15 +28,15 @@ export interface Flag {
   readonly off?: true;
   /** The flag without which it has no effect: --log, or --log=kafka. */
   readonly needs?: string;
-  /** A variable of the environment that may hold what is in the file it names. */
+  /** An environment variable that may hold the content of the file that the flag names. */
   readonly instead?: string;
-  /** Key of a flag that, given on the command line, makes this one's variable needless. */
+  /** Key of a flag that, given on the command line, makes this one's variable unnecessary. */
   readonly alternative?: string;
 }
 
 /** Flags that belong together. */
 export interface FlagGroup {
-  /** Title in the help; a group without is among the options. */
+  /** Title in the help; a group without one is among the options. */
   readonly title?: string;
   /** What its flags have no effect without. */
   readonly needs?: string;
@@ -57,7 +57,7 @@ export type KeysWithFallback<F> = {
   [K in keyof F]: F[K] extends { fallback: unknown } ? K : never;
 }[keyof F];
 
-/** What the flags of a group give, by their keys; what was not given and has no fallback is absent. */
+/** The values of a group's flags, by key; flags that were not given and have no fallback are absent. */
 export type FlagValues<G extends FlagGroup> =
   & {
     readonly [K in Exclude<keyof G["flags"], KeysWithFallback<G["flags"]>>]?:
@@ -81,7 +81,7 @@ export function variableOf(flag: string): string {
   return `FRAUDSTREAM_${words.toUpperCase()}`;
 }
 
-/** The flags of a group that were given, by name: those that say something else than is so without them. */
+/** The flags of a group that were given, by name: only those that differ from their default. */
 export function givenFlags(group: FlagGroup, options: object): string[] {
   const values: Readonly<Record<string, unknown>> = { ...options };
   return Object.entries(group.flags)

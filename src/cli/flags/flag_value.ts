@@ -121,9 +121,9 @@ export function someOf<const T extends string>(
 }
 
 /**
- * The value of a flag that a command can't do without; `example` completes
- * "for example: fraudstream …". Checked here and not by commander, which would
- * tell it before a mistyped flag, so that the mistyped flag goes unmentioned.
+ * The value of a flag that a command can't do without; `example` completes "for
+ * example: fraudstream …". Checked here and not by commander, which would
+ * report it before a mistyped flag, so that the mistyped flag goes unmentioned.
  */
 export function requireFlag(
   flag: string,

@@ -1,7 +1,7 @@
 /**
- * The flags that say how a Kafka cluster is reached, and the settings that
- * they make. The password has no flag: it comes from the environment or a
- * file, so that no list of processes and no shell history shows it.
+ * The flags that say how a Kafka cluster is reached, and the settings that they
+ * make. The password has no flag: it comes from the environment or a file, so
+ * that it never appears in a list of processes or a shell history.
  */
 import { ConfigError } from "../../base/error.ts";
 import type { KafkaSettings } from "../../log/kafka/kafka_settings.ts";
@@ -15,7 +15,7 @@ import {
 import { duration, oneOf, serverList, wholeNumber } from "./flag_value.ts";
 import { readAuthorities, readPassword } from "./secret.ts";
 
-/** A topic has a few copies; more is a slip of the keyboard. */
+/** A topic has a few copies; more is a typing error. */
 const REPLICATION_MAX = 16;
 const SESSION_TIMEOUT_SECONDS = 30;
 /** Names of topics have at most 249 characters; ours need about 30. */
@@ -77,7 +77,7 @@ export const KAFKA_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the Kafka flags give. */
+/** The values of the Kafka flags. */
 export type KafkaOptions = FlagValues<typeof KAFKA_FLAGS>;
 
 /** The settings that the flags make. Throws ConfigError where they contradict each other. */

@@ -9,8 +9,9 @@ import {
   kindOf,
   settingDefect,
 } from "../../learning/kinds/kinds.ts";
+import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 
-/** A model to fit, with the name that it is shown by. */
+/** A model to fit, with its name in tables. */
 export interface NamedSpec extends ModelSpec {
   /** The text that chooses it: KIND:setting=value. */
   readonly name: string;
@@ -19,16 +20,18 @@ export interface NamedSpec extends ModelSpec {
 /** What --model names: a model to fit, or the path of a model file. */
 export type ModelChoice = NamedSpec | { readonly path: string };
 
-/** Files that --model takes for models. */
-const MODEL_FILE = /\.(json|onnx)$/;
+/** Whether --model names a trained model, by its file or as the built-in one, and not a kind to train. */
+export function namesModelFile(text: string): boolean {
+  return text === BUILT_IN_MODEL || /\.(json|onnx)$/.test(text);
+}
 
 /** Reads --model: a comma list of models, or the path of one file. Throws ConfigError. */
 export function readModels(text: string): ModelChoice[] {
-  if (MODEL_FILE.test(text)) return [{ path: text }];
+  if (namesModelFile(text)) return [{ path: text }];
   return text.split(",").map((part) => readSpec(part.trim()));
 }
 
-/** Adds what a repeated --model names to what it named before. */
+/** Adds the models of a repeated --model to the earlier ones. */
 export function collectModels(
   text: string,
   _flag: string,
@@ -43,8 +46,8 @@ export function readSpec(text: string): NamedSpec {
   const kind = KIND_NAMES.find((known) => known === word);
   if (kind === undefined) {
     throw new ConfigError(
-      `--model must be ${KIND_NAMES.join(", ")}, or a file that ends in ` +
-        `.json or .onnx, not '${text}'`,
+      `--model must be ${KIND_NAMES.join(", ")}, ${BUILT_IN_MODEL}, or a ` +
+        `file that ends in .json or .onnx, not '${text}'`,
     );
   }
   let spec: NamedSpec = { kind, settings: {}, name: kind };
@@ -55,7 +58,7 @@ export function readSpec(text: string): NamedSpec {
   return spec;
 }
 
-/** The model with one more setting. Throws ConfigError where its kind has none such, or not that value. */
+/** The model with one more setting. Throws ConfigError if its kind has no such setting, or the value is out of range. */
 export function withSetting(
   spec: NamedSpec,
   name: string,

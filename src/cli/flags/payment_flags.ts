@@ -34,10 +34,10 @@ export const PAYMENT_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What these flags and the data flags give. */
+/** The values of these flags and the data flags. */
 export type PaymentOptions = FlagValues<typeof PAYMENT_FLAGS> & DataOptions;
 
-/** Data flags that say nothing of payments in files; --start does. */
+/** Data flags that do not apply to payments in files; --start does. */
 const { start: _start, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** The payments that the flags choose. Throws ConfigError where they contradict each other. */
@@ -55,7 +55,7 @@ export function readPaymentFlags(options: PaymentOptions): PaymentChoice {
   return { kind: "files", files: readInputFlags(options.in, options) };
 }
 
-/** How the flags want files read. */
+/** How to read files, from the flags. */
 export function readInputFlags(
   path: string,
   options: FlagValues<typeof INPUT_FLAGS> & { readonly start?: number },

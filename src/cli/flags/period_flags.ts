@@ -1,4 +1,4 @@
-/** The flags that say which days are learned from and which test. */
+/** The flags that choose the days of training and of the test. */
 import { HANDBOOK_PERIOD } from "../../learning/data/split.ts";
 import { DAYS_MAX } from "./data_flags.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
@@ -37,5 +37,5 @@ export const PERIOD_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What the period flags give. */
+/** The values of the period flags. */
 export type PeriodOptions = FlagValues<typeof PERIOD_FLAGS>;

@@ -1,6 +1,6 @@
 /**
- * What must not stand on a command line: passwords, from the environment or a
- * file; and the files of certificate authorities. Neither is ever logged, and
+ * Values that must not be on a command line: passwords, from the environment or
+ * a file; and the files of certificate authorities. Neither is ever logged, and
  * no message quotes them.
  */
 import { ConfigError, DataError } from "../../base/error.ts";
@@ -30,7 +30,7 @@ export function readPassword(
         "of the two",
     );
   }
-  // What editors and echo put behind it is no part of it.
+  // The line end that editors and echo add is not part of it.
   const password = readText(file).replace(/\r?\n$/, "");
   if (password !== "") return password;
   throw new ConfigError(`${flag}: ${file} is empty; put the password in it`);
@@ -46,7 +46,7 @@ export function readAuthorities(flag: string, file: string): string {
   );
 }
 
-/** Longer files hold neither a password nor authorities. */
+/** Longer files are neither a password nor certificates. */
 const BYTES_MAX = 1 << 20;
 
 /** A short text; from a pipe as well, as shells give the output of a program. */

@@ -1,7 +1,7 @@
 /**
  * The flags that all roles of a stream must agree on: how many partitions it
- * has, how late and how far ahead a payment may be, how long one that comes
- * again is recognized. Where one is not given the stream's own counts.
+ * has, how late and how far ahead a payment may be, how long a repeated one is
+ * recognized. The default of each is the stream's own value.
  */
 import { ConfigError } from "../../base/error.ts";
 import { HANDBOOK_FEATURES } from "../../features/parameters.ts";
@@ -14,7 +14,7 @@ import type { FeatureOptions } from "./feature_flags.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
 import { duration, oneOf, wholeNumber } from "./flag_value.ts";
 
-/** More partitions than these only cost. */
+/** More partitions add only cost. */
 export const PARTITIONS_MAX = 1024;
 
 /** Partitions of a new stream. */
@@ -59,10 +59,10 @@ export const STREAM_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** How long a payment that comes again is recognized in a new stream, seconds. */
+/** How long a repeated payment is recognized in a new stream, in seconds. */
 const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
 
-/** What these flags give, times in seconds; --start, seconds since 1970, is a data flag too. */
+/** The values of these flags, times in seconds; --start, seconds since 1970, is also a data flag. */
 export type StreamOptions =
   & FlagValues<typeof STREAM_FLAGS>
   & FeatureOptions

@@ -1,10 +1,10 @@
-/** Rows of a store that others have made unusable: an error, or left out with --skip-bad-rows. */
+/** Rows of a store that another program has made unusable: an error, or left out with --skip-bad-rows. */
 import { StoreError } from "../../base/error.ts";
 import { type BadRow, badRowText } from "../../store/stored_row.ts";
 import type { FlagGroup } from "../flags/flag.ts";
 import { counted, writeError } from "./terminal.ts";
 
-/** Rows that are named before the rest is only counted. */
+/** How many rows are named before the rest is only counted. */
 const NAMED_MAX = 5;
 
 /** The flag of commands that read the store. */
@@ -14,7 +14,7 @@ export const BAD_ROWS_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** What becomes of bad rows in one command. */
+/** How one command handles bad rows. */
 export class BadRows {
   readonly #skip: boolean;
   readonly #named: string[] = [];

@@ -43,7 +43,7 @@ export interface Evaluated {
   readonly scores: Float64Array;
   /** Wall time of the fit; undefined for a model from a file. */
   readonly fitSeconds: number | undefined;
-  /** The days that it was trained on; undefined where a model from elsewhere does not tell. */
+  /** The days that it was trained on; undefined if a foreign model does not say. */
   readonly training: TrainedDays | undefined;
 }
 
@@ -79,7 +79,7 @@ export function testSpan(payments: LabelledPayments, split: Split): DaySpan {
   return { from: seconds(testStartOf(period)), to: seconds(endDayOf(period)) };
 }
 
-/** What models learned from and are judged by, a line each, with a warning for each model that can have learned from the test. */
+/** The days of training and of the test, one line each, with a warning for each model that may have learned from the test. */
 export function splitText(
   payments: LabelledPayments,
   split: Split,
@@ -115,7 +115,7 @@ export function splitText(
   ].join("\n");
 }
 
-/** The table of the metrics; `perfect` is what scores without an error would get. */
+/** The table of the metrics; `perfect` is the result of perfect scores. */
 export function metricsText(
   models: readonly Evaluated[],
   perfect: MetricValues,

@@ -6,7 +6,7 @@ import {
 } from "../../files/payment_source.ts";
 import { openProgress } from "./progress.ts";
 
-/** Opens a source as openPayments() does. What is simulated lets no signal be heard. */
+/** Opens a source as openPayments() does. A simulation cannot be interrupted by a signal. */
 export async function openPaymentsShown(
   choice: PaymentChoice,
 ): Promise<PaymentSource> {

@@ -3,7 +3,7 @@
 import { type Options, Presets, SingleBar } from "cli-progress";
 import { visible } from "./terminal.ts";
 
-/** Receives how far a piece of work has come. */
+/** Shows the progress of some work. */
 export interface Progress {
   /** Sets the amount done so far, and what is shown beside the bar. */
   update(done: number, note?: string): void;
@@ -22,8 +22,8 @@ export function openProgress(label: string, total: number): Progress {
       : `${label} {note}`,
     barsize: 30,
     clearOnComplete: true,
-    // The terminal's cursor and wrapping are left alone, since a program that
-    // is killed could not set them right again.
+    // The terminal's cursor and wrapping are left alone, since a killed program
+    // could not restore them.
     hideCursor: false,
     linewrap: true,
   };

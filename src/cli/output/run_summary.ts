@@ -1,4 +1,4 @@
-/** What a run says at its end. */
+/** The summary at the end of a run. */
 import type { Role } from "../../roles/role.ts";
 import {
   scorerStatus,
@@ -10,7 +10,7 @@ import type { LatencySummary } from "../../base/latency.ts";
 import { textTable } from "../../base/text_table.ts";
 import { thousands } from "./terminal.ts";
 
-/** What a summary is made from. */
+/** The data of a summary. */
 export interface RunSummary {
   /** The stream before the run. */
   readonly before: StreamStatus;
@@ -18,11 +18,11 @@ export interface RunSummary {
   readonly after: StreamStatus;
   /** What the store holds; undefined where this process does not store, or the store did not answer. */
   readonly stored: StoreStatus | undefined;
-  /** Rows that this run has written to the store, those among them that are written again. */
+  /** Rows that this run has written to the store, including those written again. */
   readonly written: number;
   /** Rows that the processor had processed before this run, though the commits did not say so. */
   readonly recovered: number;
-  /** From published to stored, where it was measured and means something. */
+  /** From published to stored, if it was measured and is meaningful. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
   readonly seconds: number;
@@ -30,9 +30,9 @@ export interface RunSummary {
   readonly stopped: boolean;
   /** The roles that this process had. */
   readonly roles: readonly Role[];
-  /** Where the rows are, for people. */
+  /** Where the rows are, for messages. */
   readonly place: string;
-  /** The flags that lead another command to the stream. */
+  /** The flags that select the stream in another command. */
   readonly flags: string;
 }
 
@@ -64,7 +64,7 @@ export function summaryText(summary: RunSummary): string {
   return lines.join("\n") + "\n";
 }
 
-/** How many payments our producer has published, for people; undefined where another program publishes them. */
+/** How many payments our producer has published, as text; undefined if another program publishes them. */
 export function publishedText(status: StreamStatus): string | undefined {
   const { simulated, produced, complete } = status;
   if (!simulated) return undefined;
@@ -72,7 +72,7 @@ export function publishedText(status: StreamStatus): string | undefined {
     (complete ? ", complete" : "");
 }
 
-/** What was published, and what the store holds; empty where neither is known. */
+/** The published and the stored payments as text; empty if neither is known. */
 function storedText({ after, stored }: RunSummary): string[] {
   const published = publishedText(after);
   const held = stored && `${thousands(stored.rows)}, ` +
@@ -85,7 +85,7 @@ function storedText({ after, stored }: RunSummary): string[] {
   ];
 }
 
-/** How many payments were scored, for people; undefined in a stream that is not scored. */
+/** How many payments were scored, as text; undefined in a stream that is not scored. */
 export function scoredText(status: StreamStatus): string | undefined {
   const scorer = scorerStatus(status);
   if (!scorer?.scoring) return undefined;
@@ -96,7 +96,7 @@ export function scoredText(status: StreamStatus): string | undefined {
       : "");
 }
 
-/** How much came out of the last of the process's roles. */
+/** The output of the last of the process's roles. */
 function workText(summary: RunSummary): string {
   const { before, after, roles, seconds, place, recovered } = summary;
   const processed = after.stages[1].counters.emitted -

@@ -12,11 +12,11 @@ import { decimals } from "../../base/text_table.ts";
 
 /** A candidate with its name. */
 export interface NamedResult extends CandidateResult {
-  /** How it is called on the command line. */
+  /** Its name on the command line. */
   readonly name: string;
 }
 
-/** Names of the metrics for people. */
+/** Display names of the metrics. */
 export const METRIC_TITLES: Readonly<Record<Metric, string>> = {
   "auc_roc": "AUC ROC",
   "average_precision": "average precision",
@@ -39,7 +39,7 @@ const TOP_PX = 48;
 const NAMES_PX = 250;
 const GRID_LINES = 4;
 
-/** A chart of one metric: a line a candidate, o for validation and x for test, * where both fall together. */
+/** A chart of one metric: one line per candidate, o for validation and x for test, * where both fall together. */
 export function selectionChart(
   results: readonly NamedResult[],
   metric: Metric,

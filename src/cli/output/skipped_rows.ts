@@ -1,4 +1,4 @@
-/** What --skip-bad-rows left out, for people. */
+/** The rows that --skip-bad-rows left out, as text. */
 import type { SkippedRows } from "../../files/payment_source.ts";
 import { counted, thousands } from "./terminal.ts";
 

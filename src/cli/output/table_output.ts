@@ -74,7 +74,7 @@ export async function checkOutput(choice: OutputChoice): Promise<void> {
   );
 }
 
-/** Whether an existing file is another one, or lies in it. */
+/** Whether an existing file is the same as another, or is in it. */
 async function isWithin(file: string, other: string): Promise<boolean> {
   try {
     const [path, place] = await Promise.all(
@@ -82,6 +82,6 @@ async function isWithin(file: string, other: string): Promise<boolean> {
     );
     return path === place || dirname(path) === place;
   } catch {
-    return false; // reading the other says what is wrong with it
+    return false; // reading the other reports what is wrong with it
   }
 }

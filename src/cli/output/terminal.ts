@@ -1,6 +1,6 @@
 /**
- * What the person at the terminal sees: lines on stderr and stdout, written
- * at once, so that nothing is pending when the program exits.
+ * Output for the terminal: lines on stderr and stdout, written at once, so that
+ * nothing is pending when the program exits.
  */
 import { OutputClosedError } from "../../base/output_file.ts";
 import { visible, visibleLines, writeText } from "../../base/terminal_text.ts";
@@ -27,7 +27,7 @@ export function rewriteLine(text: string): void {
   try {
     writeText(Deno.stderr, `\r\x1b[2K${visible(text)}`);
   } catch {
-    // There is nowhere left to show it.
+    // There is nowhere left to write it.
   }
 }
 

@@ -1,8 +1,8 @@
-/** Where a command that only looks says what is not as it should be. */
+/** The warnings of a command that only reads. */
 import { openLogger, reportTo } from "../../base/logger.ts";
 import type { LogReport } from "../../log/log.ts";
 
-/** Gives what tells of outages: warnings on stderr. */
+/** Returns a report that writes warnings to stderr. */
 export function warnings(command: string): LogReport {
   const format = Deno.stderr.isTerminal() ? "text" : "json";
   return reportTo(openLogger(command, { format, level: "warning" }));

@@ -20,7 +20,6 @@ import { isoDay } from "./scale.js";
 import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
-/** @import { LineChart } from "./chart.js" */
 /** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
@@ -195,7 +194,7 @@ function streamPanel() {
   };
 }
 
-/** The charts: of the clock's last two minutes, and of event days. */
+/** The charts: what is counted in panels below each other, each with one scale. */
 function chartsOf() {
   const rate = lineChart({
     label: "Payments and alerts per second, last two minutes of clock time",
@@ -207,7 +206,7 @@ function chartsOf() {
     ],
   });
   const days = lineChart({
-    label: "Payments and share of frauds by event day",
+    label: "Payments and share of known frauds by event day",
     time: "day",
     empty: "No payment yet.",
     panels: [
@@ -216,52 +215,48 @@ function chartsOf() {
     ],
   });
   return {
-    elements: [panel("Rate", rate.element), panel("Event days", days.element)],
+    elements: [
+      panel("Last two minutes", rate.element),
+      panel("Event days", days.element),
+    ],
     /** @param {Snapshot} snapshot */
-    show(snapshot) {
-      showCharts(rate, days, snapshot);
+    show({ seconds, days: sums, startSeconds, complete }) {
+      const { payments, alerts } = seconds;
+      rate.draw(
+        {
+          x: payments.map((_, i) => seconds.from + i),
+          columns: [payments, alerts],
+        },
+        `Newest: ${countOf(payments.at(-1) ?? 0, "payment")} and ${
+          countOf(alerts.at(-1) ?? 0, "alert")
+        } per second`,
+      );
+      const newest = sums.at(-1);
+      days.draw(
+        {
+          x: sums.map(({ day }) => day),
+          columns: [
+            sums.map(({ payments }) => payments),
+            // Until all labels of a day are known, its share is too low.
+            sums.map(({ frauds, payments, labelled }) =>
+              labelled && payments > 0 ? frauds / payments : null
+            ),
+          ],
+          partial: newest && !complete ? [newest.day] : [],
+          startSeconds,
+        },
+        newest
+          ? `${isoDay(startSeconds, newest.day)}: ${
+            countOf(newest.payments, "payment")
+          }`
+          : "No payments yet",
+      );
     },
     close() {
       rate.close();
       days.close();
     },
   };
-}
-
-/**
- * @param {LineChart} rate
- * @param {LineChart} days
- * @param {Snapshot} snapshot
- */
-function showCharts(rate, days, snapshot) {
-  const { seconds, days: sums, startSeconds } = snapshot;
-  const last = seconds.payments.at(-1) ?? 0;
-  rate.draw(
-    {
-      x: seconds.payments.map((_, i) => seconds.from + i),
-      columns: [seconds.payments, seconds.alerts],
-    },
-    `Newest: ${countOf(last, "payment")} per second`,
-  );
-  const newest = sums.at(-1);
-  days.draw(
-    {
-      x: sums.map(({ day }) => day),
-      columns: [
-        sums.map(({ payments }) => payments),
-        sums.map(({ frauds, payments, labelled }) =>
-          labelled && payments ? frauds / payments : null
-        ),
-      ],
-      partial: newest && !snapshot.complete ? [newest.day] : [],
-      startSeconds,
-    },
-    newest
-      ? `${isoDay(startSeconds, newest.day)}: ${
-        countOf(newest.payments, "payment")
-      }`
-      : "Nothing yet",
-  );
 }
 
 /** A row of the stream, used again and again: nothing is created again twice per second. */

@@ -100,6 +100,7 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["scale.js", script(scaleJs)],
   ["settings.js", script(settingsJs)],
   ["shape.js", script(shapeJs)],
+  ["settings.js", script(settingsJs)],
   ["tiles.js", script(tilesJs)],
   ["toast.js", script(toastJs)],
   ...VIEWS.flatMap(({ scripts }) => {

@@ -1,4 +1,4 @@
-/** What must hold of the rows that a model of any kind is fitted to. */
+/** The conditions on the rows that a model of any kind is fitted to. */
 import { ModelError } from "../../base/error.ts";
 import type { Examples } from "../kinds/model.ts";
 

@@ -1,7 +1,8 @@
 /**
- * Labelled payments as columns: the inputs of models, the labels, and who paid
- * when, so that splits and metrics can go by day and card. The columns lie in
- * shared memory: threads that fit models read them without a copy.
+ * Labelled payments as columns: the inputs of models, the labels, and the card
+ * and time of each, so that splits and metrics can go by day and card. The
+ * columns lie in shared memory: threads that fit models read them without a
+ * copy.
  */
 import { ModelError } from "../../base/error.ts";
 import { DAY_SECONDS, type Payment } from "../../payment/payment.ts";
@@ -34,7 +35,7 @@ export interface RowRange {
 /** Name of the input that is the amount itself; the features follow it. */
 export const AMOUNT_INPUT = "TX_AMOUNT";
 
-/** Rows that are scored at once: enough to forget the call, few enough for the cache. */
+/** Rows that are scored at once: enough to amortize the call, few enough for the cache. */
 const SCORED_ROWS = 1024;
 
 /** TX_TIME_DAYS of a row. */
@@ -113,7 +114,7 @@ export async function scoreRows(
         values[at * width + input] = column[rows[from + at]];
       }
     }
-    // A scorer within this program answers at once.
+    // A built-in scorer answers synchronously.
     const pending = scorer.score(
       values,
       length,

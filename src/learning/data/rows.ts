@@ -1,7 +1,7 @@
 /**
- * What every model asks of the rows it is given: that they are as many and as
- * wide as was said, and that each value is a number. A missing value would take
- * some way through a tree and give a score that means nothing.
+ * What every model requires of its rows: the announced number and width, and a
+ * number for each value. A missing value would take an arbitrary path through a
+ * tree and give a meaningless score.
  */
 import { ModelError } from "../../base/error.ts";
 
@@ -29,7 +29,8 @@ export function checkFinite(
   from: number,
   to: number,
 ): void {
-  // A finite number less itself is 0, any other NaN: one look at the end.
+  // A finite number minus itself is 0, any other is NaN, so one check at the
+  // end is enough.
   let sum = 0;
   for (let at = from; at < to; at++) sum += values[at] - values[at];
   if (sum === 0) return;

@@ -1,8 +1,8 @@
 /**
- * Which payments a model learns from and which it is judged by, as in the
- * Fraud Detection Handbook, chapter 5: some days to train on, the days until
- * their labels are known, the days of the test. Cards that are known to be
- * compromised by then are blocked in practice, so they leave the test.
+ * The payments that a model learns from and those that it is judged by, as in
+ * the Fraud Detection Handbook, chapter 5: some days to train on, the days
+ * until their labels are known, the days of the test. Cards that are known to
+ * be compromised by then are blocked in practice, so they leave the test.
  */
 import { createHash } from "node:crypto";
 import { ModelError } from "../../base/error.ts";
@@ -89,7 +89,7 @@ export function splitPayments(
   const testStart = testStartOf(period);
   const test: number[] = [];
   for (let day = testStart; day < endDayOf(period); day++) {
-    // What happened the delay and a day ago is known on the morning of the day.
+    // Labels from the delay and a day ago are known on the morning of the day.
     const newlyKnown = day - period.delayDays - 1;
     addAll(known, compromisedCards(payments, newlyKnown, newlyKnown + 1));
     const { from, to } = rowsOfDays(payments, day, day + 1);
@@ -168,14 +168,14 @@ export function rowsByDay(
   return byDay;
 }
 
-/** SHA-256 of the TRANSACTION_IDs of some rows, one a line: which rows they are. */
+/** SHA-256 of the TRANSACTION_IDs of some rows, one per line, which identifies the rows. */
 export function idsSum(payments: LabelledPayments, rows: Int32Array): string {
   const hash = createHash("sha256");
   for (const row of rows) hash.update(`${payments.transactionId[row]}\n`);
   return hash.digest("hex");
 }
 
-/** SHA-256 of TRANSACTION_ID, label and inputs of some rows: what was learned from. */
+/** SHA-256 of TRANSACTION_ID, label and inputs of some rows, which identifies the training data. */
 export function rowsFingerprint(
   payments: LabelledPayments,
   rows: Int32Array,

@@ -59,7 +59,7 @@ export function spanText({ from, to }: DaySpan): string {
 
 /**
  * Why the result of a model on `test` says little about new payments, as a
- * sentence without its subject; undefined where nothing speaks against it.
+ * sentence without its subject; undefined if nothing is wrong.
  */
 export function leakage(
   trained: TrainedDays | undefined,

@@ -1,7 +1,7 @@
 /**
  * The newest days of labelled payments, to learn from and to judge by. They
- * come in any order of days and leave sorted, so what is learned from them is
- * a function of which there are. Memory is bounded by days and by rows.
+ * come in any order of days and leave sorted, so a model is a function of the
+ * set of payments. Memory is bounded by days and by rows.
  */
 import {
   DAY_SECONDS,
@@ -10,10 +10,10 @@ import {
 } from "../../payment/payment.ts";
 import { type LabelledPayments, PaymentsBuilder } from "./payments.ts";
 
-/** Most payments that are kept, some 200 bytes each; of more, the oldest days go. */
+/** Most payments that are kept, about 200 bytes each; beyond that, the oldest days are dropped. */
 const ROWS_MAX = 3_000_000;
 
-/** Verdicts that are kept: the newest. */
+/** How many of the newest verdicts are kept. */
 const VERDICTS_MAX = 1_000_000;
 
 const ROWS_MIN = 256;
@@ -25,7 +25,7 @@ interface GatheredDay {
   cells: Float64Array;
 }
 
-/** Cells of the payment: what is learned from and judged by, no more. */
+/** Cells of the payment: only those used for training and judging. */
 const CELLS = 6;
 const KEPT = {
   id: 0,

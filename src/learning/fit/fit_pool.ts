@@ -1,7 +1,7 @@
 /**
- * Fits many models on all cores. What comes out does not depend on the number
- * of threads: each task is a function of the payments and its settings, and
- * the outcomes stand in the order of the tasks.
+ * Fits many models on all cores. The result does not depend on the number of
+ * threads: each task is a function of the payments and its settings, and the
+ * outcomes stand in the order of the tasks.
  */
 import { Thread } from "../../base/thread.ts";
 import { type FitOutcome, type FitTask, runFitTask } from "./fit_task.ts";
@@ -10,8 +10,8 @@ import type { LabelledPayments } from "../data/payments.ts";
 /** How the work is done. */
 export interface PoolOptions {
   /**
-   * Threads. With 1 no other thread is started; then the signal is heard
-   * between two fits only.
+   * Threads. With 1 no other thread is started; then the signal counts only
+   * between two fits.
    */
   readonly threads: number;
   /** Called after each task with the number done, and the last one. */
@@ -40,7 +40,7 @@ export async function runFits(
   if (options.threads <= 1) {
     await takeTurns(async (task) => {
       const outcome = await runFitTask(payments, task);
-      // Lets the signal be heard between two tasks.
+      // Lets the event loop see the signal between two tasks.
       await new Promise((resolve) => setTimeout(resolve, 0));
       return outcome;
     });

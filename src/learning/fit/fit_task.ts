@@ -24,11 +24,11 @@ export interface FitTask {
   readonly model: ModelSpec;
   /** What it is fitted to. */
   readonly period: Period;
-  /** Periods whose tests it is judged by: mostly the one it is fitted to. */
+  /** Periods whose tests it is judged by: usually the one it is fitted to. */
   readonly judgedBy: readonly Period[];
 }
 
-/** What came of a test. */
+/** The result of a test. */
 export interface Tested {
   /** The metrics. */
   readonly judgement: Judgement;
@@ -36,7 +36,7 @@ export interface Tested {
   readonly scores: Float64Array;
 }
 
-/** What came of a task. */
+/** The result of a task. */
 export interface FitOutcome {
   /** The fitted model. */
   readonly body: ModelBody;

@@ -7,7 +7,7 @@
 import { ModelError } from "../../base/error.ts";
 import { checkScores } from "./metrics.ts";
 
-/** Cards checked a day in the handbook's results. */
+/** Cards checked per day in the handbook's results. */
 export const TOP_CARDS = 100;
 
 /** Scored payments of some days, in any order. */
@@ -22,7 +22,7 @@ export interface ScoredPayments {
   readonly scores: Float64Array;
 }
 
-/** What the checks of one day came to. */
+/** The result of one day's checks. */
 export interface CardDay {
   /** The day. */
   readonly day: number;

@@ -1,8 +1,8 @@
 /**
- * Champion and challenger: a new model is trained on the sliding past and
- * takes over if it does better than the present one on the newest days whose
- * labels are known, of which it has not learned. What is promoted is what was
- * judged: it is not fitted again to those days.
+ * Champion and challenger: a new model is trained on the sliding past and takes
+ * over if it does better than the present one on the newest days with known
+ * labels, from which it has not learned. What is promoted is what was judged:
+ * it is not fitted again to those days.
  */
 import { ModelError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
@@ -29,7 +29,7 @@ export const JUDGED_DAYS = 7;
 /** Least number of frauds to train on. */
 const FRAUDS_MIN = 10;
 
-/** How much card precision may be lost for a better average precision. */
+/** The card precision that may be lost for a better average precision. */
 const CARD_PRECISION_TOLERANCE = 0.005;
 
 /** The days of a decision: learned from, then judged by. */
@@ -59,7 +59,7 @@ export function challengeDays(
   return { trainFrom: Math.max(0, trainTo - trainDays), trainTo, judgeTo };
 }
 
-/** What a challenger is made from. */
+/** The data for a challenger. */
 export interface ChallengeOptions {
   /** The payments of the days, with what labels are known by now. */
   readonly payments: LabelledPayments;
@@ -73,13 +73,13 @@ export interface ChallengeOptions {
   readonly champion: Scorer | undefined;
 }
 
-/** What came of a challenge. */
+/** The result of a challenge. */
 export interface Challenge {
-  /** The challenger; undefined where there was too little to learn from. */
+  /** The challenger; undefined if there was too little to learn from. */
   readonly challenger: TrainedModel | undefined;
   /** Whether it takes over. */
   readonly wins: boolean;
-  /** Why or why not, for people. */
+  /** The reason, for messages. */
   readonly reason: string;
   /** Metrics of the challenger on the judged days, where there was a champion. */
   readonly metrics: MetricValues | undefined;

@@ -133,7 +133,7 @@ export function rocCurve(ranking: Ranking): RocCurve {
   return { falsePositiveRate, truePositiveRate, thresholds };
 }
 
-/** The number of payments; throws ModelError for what has no metric. */
+/** The number of payments; throws ModelError if no metric is defined. */
 export function checkScores(labels: Uint8Array, scores: Float64Array): number {
   if (scores.length === 0) {
     throw new ModelError("there is no score to judge; give payments to test");

@@ -1,6 +1,6 @@
 /**
- * How a model does, day by day, once the labels of the day are known: what its
- * alerts were worth, how good its ranking and its probabilities are, and
+ * How well a model does, day by day, once the labels of the day are known: the
+ * value of its alerts, the quality of its ranking and its probabilities, and
  * whether payments and scores are still distributed as in the week before.
  */
 import { cardPrecisionDays, TOP_CARDS } from "./card_precision.ts";
@@ -30,12 +30,12 @@ export interface PastWeek {
 /** Equally wide ranges of the score that probabilities are checked in. */
 const CALIBRATION_BINS = 10;
 
-/** Whether an input differs from day to day as the week goes: no day is like the seven before. */
+/** Whether an input varies within the week, so that no day is like the seven before. */
 export function isWeekly(input: string): boolean {
   return /WEEKEND/.test(input);
 }
 
-/** Ranges with equally many of the past's values. */
+/** Ranges that hold equal numbers of past values. */
 const STABILITY_BINS = 10;
 
 /** The metrics of a day by name; those without meaning are left out. */
@@ -86,7 +86,7 @@ export function monitorDay(
   return found;
 }
 
-/** Mean squared distance of the scores from what happened. */
+/** Mean squared distance of the scores from the labels. */
 export function brierScore(labels: Uint8Array, scores: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < labels.length; at++) {
@@ -116,10 +116,10 @@ export function calibrationError(
 
 /**
  * Population stability index of values against those of the past: the sum of
- * (share − past share) · ln(share / past share) over ranges that hold equally
- * many of the past's. Below 0.1 nothing has changed, above 0.25 much has. NaN
- * where one of the two is empty. Half a value is added to each range, so that
- * an empty one does not make it infinite.
+ * (share − past share) · ln(share / past share) over ranges that hold equal
+ * numbers of past values. Below 0.1 nothing has changed, above 0.25 much has.
+ * NaN where one of the two is empty. Half a value is added to each range, so
+ * that an empty one does not make it infinite.
  */
 export function stabilityIndex(
   past: Float64Array,

@@ -1,6 +1,7 @@
 /**
- * How models age: one that is trained once beside one that is trained again and
- * again on the sliding past, both judged by the same tests, one after another.
+ * How models age: compares a model that is trained once with one that is
+ * trained again before each test on the sliding past. Both are judged by the
+ * same tests.
  */
 import type { Period } from "../data/split.ts";
 import { testStartOf } from "../data/split.ts";
@@ -16,7 +17,7 @@ export interface Ageing {
   readonly again: readonly MetricValues[];
 }
 
-/** The first period and those that follow by its test's length, as far as so many days go; none if not even the first does. */
+/** The first period and those that follow it by its test's length, within this many days; none if even the first does not fit. */
 export function retrainingPeriods(first: Period, days: number): Period[] {
   const count = Math.floor((days - testStartOf(first)) / first.testDays);
   return Array.from({ length: Math.max(0, count) }, (_, at) => {
@@ -24,7 +25,7 @@ export function retrainingPeriods(first: Period, days: number): Period[] {
   });
 }
 
-/** What to fit for each model: once, judged by all periods, then for each later period. */
+/** The fits for each model: once, judged by all periods, then for each later period. */
 export function retrainingTasks(
   models: readonly ModelSpec[],
   periods: readonly Period[],

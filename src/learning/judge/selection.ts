@@ -1,8 +1,8 @@
 /**
  * Model selection by prequential validation, as in the Fraud Detection
  * Handbook, chapter 5: every candidate is fitted and judged on several folds
- * that end before the tests begin, and chosen by their mean. The test folds
- * are shown beside, for comparison, and choose nothing.
+ * that end before the tests begin, and chosen by their mean. The test folds are
+ * shown only for comparison.
  */
 import type { FitOutcome, FitTask, ModelSpec } from "../fit/fit_task.ts";
 import { type Metric, METRICS, type MetricValues } from "./judgement.ts";
@@ -19,7 +19,7 @@ export interface Spread {
 /** Each metric's spread. */
 export type Spreads = Readonly<Record<Metric, Spread>>;
 
-/** What came of one candidate. */
+/** The results of one candidate. */
 export interface CandidateResult {
   /** The candidate. */
   readonly model: ModelSpec;

@@ -6,7 +6,7 @@
 import { ModelError } from "../../base/error.ts";
 import { checkScores } from "./metrics.ts";
 
-/** Payments with what they were worth. */
+/** Payments with their amounts. */
 export interface PricedScores {
   /** 1 for a fraud. */
   readonly labels: Uint8Array;
@@ -42,14 +42,14 @@ export interface ThresholdRow {
   readonly cost: number;
 }
 
-/** Thresholds of the table where none are asked for, as in the handbook. */
+/** The table's default thresholds, as in the handbook. */
 export const USUAL_THRESHOLDS: readonly number[] = Array.from(
   { length: 11 },
   (_, at) => at / 10,
 );
 
 /**
- * The consequences of some thresholds, each looked into costing `alertCost`.
+ * The consequences of some thresholds, where each alert costs `alertCost`.
  * Throws ModelError for no payments and for scores that are not finite.
  */
 export function thresholdTable(
@@ -91,7 +91,7 @@ function sumFromTop(
   }
   const order = Uint32Array.from({ length: rows }, (_, row) => row);
   order.sort((left, right) => scores[right] - scores[left]);
-  // Whole cents: sums of doubles would depend on the order of the rows.
+  // In whole cents: sums of doubles would depend on the order of the rows.
   const cents = new Float64Array(rows + 1);
   const hits = new Uint32Array(rows + 1);
   for (let at = 0; at < rows; at++) {

@@ -11,9 +11,9 @@ import { treesForm, type TreesPart } from "./trees.ts";
 
 /** How a decision tree is fitted. */
 export type DecisionTreeSettings = {
-  /** Levels below the root at most; 0 for no limit. */
+  /** Most levels below the root; 0 for no limit. */
   readonly depthMax: number;
-  /** Rows that a leaf has at least. */
+  /** Fewest rows of a leaf. */
   readonly leafRowsMin: number;
 };
 
@@ -35,7 +35,7 @@ export const decisionTree: ModelKind<TreesPart, DecisionTreeSettings> = {
   }),
 };
 
-/** Fits a decision tree. Of splits that are as good the first input's lowest is taken. */
+/** Fits a decision tree. Of equally good splits it takes the lowest of the first input. */
 export function fitDecisionTree(
   examples: Examples,
   settings: DecisionTreeSettings,

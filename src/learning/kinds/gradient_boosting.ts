@@ -27,16 +27,16 @@ import { treesForm, type TreesPart } from "./trees.ts";
 /** From here on doubles are whole: twice the greatest number to be rounded, and more. */
 const ROUNDER = 1.5 * 2 ** 52;
 
-/** Odds beyond this are as good as certain. */
+/** Odds beyond this count as certain. */
 const ODDS_MAX = 1e300;
 
 /** How trees are boosted. */
 export type GradientBoostingSettings = {
   /** Number of trees. */
   readonly trees: number;
-  /** Levels below the root at most. */
+  /** Most levels below the root. */
   readonly depthMax: number;
-  /** What part of its best step a tree takes, above 0 up to 1. */
+  /** The share of its best step that a tree takes, above 0 up to 1. */
   readonly learningRate: number;
   /** Penalty on the square of a leaf's value. */
   readonly lambda: number;
@@ -48,7 +48,7 @@ export type GradientBoostingSettings = {
   readonly rowShare: number;
   /** Share of the inputs that a tree may split by. */
   readonly inputShare: number;
-  /** What the draws depend on. */
+  /** The seed of the random draws. */
   readonly seed: number;
 };
 
@@ -89,8 +89,8 @@ export function fitGradientBoosting(
   const base = Math.log(frauds / (rows - frauds));
   const grower = new TreeGrower(rankByFrauds(examples));
   const pairs = new Float64Array(2 * rows);
-  // Odds against fraud, e^-margin. A leaf's value multiplies them: an exponential
-  // a leaf instead of one a row.
+  // Odds against fraud, e^-margin. A leaf's value multiplies them: one
+  // exponential per leaf instead of one per row.
   const against = new Float64Array(rows).fill((rows - frauds) / frauds);
   const order = new Int32Array(rows);
   // Derivatives as whole numbers: as fine as sums over all rows stay exact.
@@ -135,14 +135,14 @@ function setDerivatives(
   for (let row = 0; row < against.length; row++) {
     const score = 1 / (1 + against[row]);
     const curve = score * (1 - score);
-    // Adding and taking away rounds to a whole number.
+    // Adding and subtracting this rounds to a whole number.
     pairs[2 * row] = (labels[row] - score) * unit + ROUNDER - ROUNDER;
-    // Never 0, which would say that there is no such row.
+    // Never 0, which would mean that the row does not count.
     pairs[2 * row + 1] = Math.max(1, curve * unit + ROUNDER - ROUNDER);
   }
 }
 
-/** Takes the say from all rows but a share. */
+/** Sets the weight of all rows but a random share to 0. */
 function leaveOut(
   pairs: Float64Array,
   share: number,
@@ -183,7 +183,7 @@ function addTree(
     const factor = Math.exp(-tree.value[node]);
     for (let at = from[node]; at < to[node]; at++) {
       const row = order[at];
-      // Within what is finite, and above 0, also where leaves are absurd.
+      // Kept finite and above 0, even with extreme leaves.
       against[row] = Math.min(
         ODDS_MAX,
         Math.max(1 / ODDS_MAX, against[row] * factor),

@@ -91,7 +91,7 @@ export function fitModel(
   return { kind, ...kindOf(kind).fit(examples, settings) };
 }
 
-/** Reads the body of a model of `kind` over so many inputs. Throws the file's error. */
+/** Reads the body of a model of `kind` over this many inputs. Throws the file's error. */
 export function readBody(
   file: CheckedJson,
   value: unknown,
@@ -105,8 +105,8 @@ export function readBody(
 
 /**
  * A scorer of `body` for rows of `inputs`. Throws ModelError if the body is
- * broken or not one for so many inputs; so does the scorer if a value is NaN or
- * infinite.
+ * broken or not one for this many inputs; so does the scorer if a value is NaN
+ * or infinite.
  */
 export function scorerOf(body: ModelBody, inputs: readonly string[]): Scorer {
   return kindOf(body.kind).scorer(body, inputs);

@@ -29,13 +29,13 @@ export interface LinearBody {
   readonly coefficients: readonly number[];
 }
 
-/** What a linear model has beside the name of its kind. */
+/** The data of a linear model, besides the name of its kind. */
 export interface LinearPart {
   /** The coefficients. */
   readonly linear: LinearBody;
 }
 
-/** Linear models, whatever fitted them. */
+/** Linear models of any kind. */
 export const linearForm: ModelForm<LinearPart> = {
   read: (file, { linear }, inputs) => ({
     linear: readLinear(file, linear, inputs),

@@ -45,7 +45,7 @@ const HALVINGS_MAX = 40;
 /** The search ends when a step promises less than this part of the loss. */
 const TOLERANCE = 1e-14;
 
-/** Rows summed up before they are added to the sums of all: they stay in the cache. */
+/** Rows that are summed before they are added to the totals; they stay in the cache. */
 const BLOCK_ROWS = 128;
 
 /** Fits a logistic regression; throws ModelError for one class only. */
@@ -100,7 +100,7 @@ export function fitLogisticRegression(
   };
 }
 
-/** Scaled inputs as columns, behind them a column of 1 for the intercept. */
+/** Scaled inputs as columns, followed by a column of 1 for the intercept. */
 interface Problem {
   readonly scaled: readonly Float64Array[];
   readonly labels: Uint8Array;
@@ -117,7 +117,8 @@ function standardise({ rows, columns, inputs }: Examples): {
   const mean = new Float64Array(columns.length);
   const deviation = new Float64Array(columns.length);
   columns.forEach((column, input) => {
-    // About the first value: sums keep their digits, a constant has none.
+    // Relative to the first value, so that sums keep their digits and a
+    // constant has a deviation of 0.
     const first = column[0];
     let sum = 0;
     for (let row = 0; row < rows; row++) sum += column[row] - first;
@@ -217,7 +218,7 @@ function derivatives(
   return { gradient, hessian };
 }
 
-/** Scalar product with a part of a column; four sums, since each waits for its last addition. */
+/** Scalar product with a part of a column; four sums in parallel, since each addition waits for the one before. */
 function dot(
   block: Float64Array,
   column: Float64Array,
@@ -239,7 +240,7 @@ function dot(
   return sum0 + sum1 + (sum2 + sum3);
 }
 
-/** Solves matrix · x = right by Cholesky's method; of the matrix the lower half is used, and lost. */
+/** Solves matrix · x = right by Cholesky's method; it uses and overwrites the lower half of the matrix. */
 function solve(
   matrix: Float64Array,
   right: Float64Array,
@@ -251,7 +252,8 @@ function solve(
       for (let k = 0; k < j; k++) {
         sum -= matrix[i * width + k] * matrix[j * width + k];
       }
-      // Far out all scores are 0 or 1 and the intercept's curve fades to 0.
+      // Far from the optimum all scores are 0 or 1, and the curvature of the
+      // intercept vanishes.
       matrix[i * width + j] = i === j
         ? Math.sqrt(Math.max(sum, Number.MIN_VALUE * 2 ** 60))
         : sum / matrix[j * width + j];

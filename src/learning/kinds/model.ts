@@ -1,7 +1,7 @@
 /**
- * What a model is, whatever trained it: named inputs, a score for each row, and
- * what made the score. Models are plain data (model_file.ts keeps them); what a
- * kind of model can do is its record (model_kind.ts).
+ * A model of any kind: named inputs, a score for each row, and the
+ * contributions to the score. Models are plain data (see model_file.ts); the
+ * record of a kind has its operations (model_kind.ts).
  */
 
 /** Rows to learn from or to judge by, as columns of equal length. */
@@ -22,8 +22,8 @@ export interface Scorer {
   readonly inputs: readonly string[];
   /**
    * Writes the probability of fraud of each of `rows` rows to `scores`. The
-   * values stand row after row, each `inputs.length` long. A model that runs
-   * elsewhere answers by a promise.
+   * values stand row after row, each `inputs.length` long. A model in another
+   * runtime returns a promise.
    */
   score(
     values: Float64Array,
@@ -32,8 +32,8 @@ export interface Scorer {
   ): void | Promise<void>;
   /**
    * Writes what each input added to the margin of the row that begins at
-   * `values[at]` into `into`, and gives the margin of a row of which nothing is
-   * known: both together are the row's margin, exactly (the log odds of the
+   * `values[at]` into `into`, and returns the margin of a row without known
+   * inputs: together they are exactly the row's margin (the log odds of the
    * score, or the score itself for models that average). Absent where a model
    * from elsewhere does not tell.
    */
@@ -41,9 +41,9 @@ export interface Scorer {
 }
 
 /**
- * A model that was trained here, as data: what a model file holds at its core,
- * and what crosses threads. Beside the name of its kind stands the part that
- * only the kind knows.
+ * A model that was trained here, as data: the core of a model file, which can
+ * also cross threads. It has the name of its kind, and a part that only the
+ * kind knows.
  */
 export type ModelBody<Part extends object = object> = Part & {
   /** Name of its kind. */

@@ -7,11 +7,11 @@ import type { CheckedJson } from "../../base/checked_json.ts";
 import type { InputNumbers, OnnxNodes } from "../onnx/onnx_writer.ts";
 import type { Examples, Scorer } from "./model.ts";
 
-/** A setting of a fit: a number, and what it may be. */
+/** A setting of a fit: a number and its range. */
 export interface Setting {
   /** Its name on the command line. */
   readonly flag: string;
-  /** Its value where it is not given. */
+  /** Its default. */
   readonly initial: number;
   /** Whether it must be a whole number. */
   readonly whole: boolean;
@@ -34,9 +34,9 @@ export interface Evaluated {
   readonly handbook?: readonly [number, number, number];
 }
 
-/** What all models with the same form of data share: linear ones, sums of trees. */
+/** What all models with the same form of data share, such as linear ones or sums of trees. */
 export interface ModelForm<Part extends object = object> {
-  /** Reads a model over so many inputs from the body of a model file. Throws the file's error if a value would break scoring. */
+  /** Reads a model over this many inputs from the body of a model file. Throws the file's error if a value would break scoring. */
   read(
     file: CheckedJson,
     body: Readonly<Record<string, unknown>>,

@@ -28,7 +28,7 @@ export type RandomForestSettings = DecisionTreeSettings & {
   readonly trees: number;
   /** Inputs to try at a node; 0 for the root of their number, rounded down. */
   readonly splitInputs: number;
-  /** What the draws depend on. */
+  /** The seed of the random draws. */
   readonly seed: number;
 };
 

@@ -1,15 +1,15 @@
 /**
  * Sums of g and h by rank over the rows of a node, for all columns in one
  * buffer: of each rank of each column, g and h side by side. Rows are added and
- * taken out four columns at a time, since one that meets the same cell again
- * waits for its last sum, and the others go on meanwhile.
+ * removed four columns at a time, since one column waits where it meets the
+ * same cell again, while the others continue.
  */
 import type { RankedColumns } from "../data/ranked_columns.ts";
 
-/** Ranks at the end of a buffer for columns that are not there; several, to wait for none. */
+/** Ranks at the end of a buffer for missing columns; several, so that none waits for another. */
 const UNREAD_RANKS = 8;
 
-/** Makes and fills buffers for some columns; keeps those given back. */
+/** Allocates and fills buffers for some columns, and keeps released ones for reuse. */
 export class RankSums {
   /** Number of ranks of all columns. */
   readonly ranks: number;
@@ -43,8 +43,8 @@ export class RankSums {
   }
 
   /**
-   * Adds the rows from `rows[from]` up to `rows[to]` (`sign` 1), or takes them
-   * out (-1); `pairs` has g and h of each row side by side.
+   * Adds the rows from `rows[from]` up to `rows[to]` (`sign` 1), or removes
+   * them (-1); `pairs` has g and h of each row side by side.
    */
   add(
     buffer: Float64Array,
@@ -60,7 +60,7 @@ export class RankSums {
     }
   }
 
-  /** Each row's cells in a buffer, for four columns at a time; where columns are missing, cells that nobody reads. */
+  /** Each row's cells in a buffer, for four columns at a time; where columns are missing, cells that are never read. */
   #pack(): Int32Array[] {
     const { columns, rows } = this.#columns;
     const packed: Int32Array[] = [];

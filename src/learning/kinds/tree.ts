@@ -21,12 +21,12 @@ export interface Tree {
   readonly cover: readonly number[];
 }
 
-/** The ways from a margin to a score. */
+/** The functions from a margin to a score. */
 export const LINKS = ["logistic", "identity"] as const;
 
 /** A sum of trees: margin = base + the value of each tree's leaf. */
 export interface TreesBody {
-  /** How a margin becomes a score: the logistic function, or as it is. */
+  /** How a margin becomes a score: by the logistic function, or unchanged. */
   readonly link: typeof LINKS[number];
   /** The margin before the trees. */
   readonly base: number;
@@ -52,7 +52,7 @@ export const seedSetting: Setting = wholeSetting(
   Number.MAX_SAFE_INTEGER,
 );
 
-/** Reads a sum of trees over so many inputs. Throws the file's error. */
+/** Reads a sum of trees over this many inputs. Throws the file's error. */
 export function readEnsemble(
   file: CheckedJson,
   value: unknown,
@@ -92,7 +92,7 @@ function readTree(
   return tree;
 }
 
-/** What keeps a tree from being one finite tree over `width` inputs whose root is node 0; undefined if it is one. */
+/** Why a tree is not one finite tree over `width` inputs with root node 0; undefined if it is. */
 export function treeFault(tree: Tree, width: number): string | undefined {
   const nodes = tree.input.length;
   const columns = [
@@ -120,7 +120,7 @@ export function treeFault(tree: Tree, width: number): string | undefined {
     }
     if (input < 0) continue;
     for (const child of [tree.left[node], tree.right[node]]) {
-      // Children come after their parent, so there is no way back to it.
+      // Children come after their parent, so there is no cycle.
       if (!Number.isInteger(child) || child <= node || child >= nodes) {
         return `node ${node} leads to node ${child} of ${nodes}`;
       }

@@ -13,11 +13,11 @@
  */
 import type { Tree, TreesBody } from "./tree.ts";
 
-/** Explains rows of one ensemble; keeps the room it works in. */
+/** Explains rows of one ensemble; keeps its buffers. */
 export class TreeContributions {
   readonly #trees: readonly PreparedTree[];
   readonly #width: number;
-  /** Margin of a row of which nothing is known. */
+  /** Margin of a row without known inputs. */
   readonly #expected: number;
   readonly #input: Int32Array;
   readonly #zero: Float64Array;
@@ -25,7 +25,7 @@ export class TreeContributions {
   readonly #weight: Float64Array;
   /** 1 / n at place n: a product is cheaper than a quotient. */
   readonly #inverse: Float64Array;
-  // Of the call under way:
+  // State of the present call:
   #tree: PreparedTree;
   #values: Float64Array = new Float64Array(0);
   #at = 0;
@@ -41,7 +41,8 @@ export class TreeContributions {
       body.base,
     );
     const levels = this.#trees.reduce((most, t) => Math.max(most, t.depth), 0);
-    // Paths of 1, 2, … entries, and one that is written before it shrinks.
+    // Paths of 1, 2, … entries, and a spare one that is written before it
+    // shrinks.
     const cells = (levels + 2) * (levels + 3) / 2;
     this.#input = new Int32Array(cells);
     this.#zero = new Float64Array(cells);
@@ -63,7 +64,7 @@ export class TreeContributions {
     return this.#expected;
   }
 
-  /** Goes on to `node` with the path of `length` entries at `parent`, extended by the split that led here. */
+  /** Continues at `node` with the path of `length` entries at `parent`, extended by the split that led here. */
   #descend(
     node: number,
     level: number,
@@ -74,7 +75,8 @@ export class TreeContributions {
     input: number,
   ): void {
     const { tree, bare } = this.#tree;
-    // Leaves that add nothing, and what no row reaches, change no subset's sum.
+    // Leaves that add nothing, and nodes that no row reaches, change no
+    // subset's sum.
     if (bare[node] === 1 || zero === 0 && one === 0) return;
     const path = level === 0 ? 0 : parent + level;
     this.#copy(parent, path, length);
@@ -141,7 +143,7 @@ export class TreeContributions {
     }
   }
 
-  /** Takes an entry out of a path whose last entry is `last`, as if it had never been put in. */
+  /** Takes an entry out of a path whose last entry is `last`, as if it had never been added. */
   #unwind(path: number, last: number, entry: number): void {
     const weight = this.#weight;
     const zero = this.#zero[path + entry];
@@ -170,7 +172,7 @@ export class TreeContributions {
   #addLeaf(path: number, last: number, value: number): void {
     const weight = this.#weight;
     const inverse = this.#inverse;
-    // All inputs by which the row goes elsewhere lose the same.
+    // All inputs that lead the row elsewhere lose the same.
     let sum = 0;
     for (let index = 0; index < last; index++) {
       sum += weight[path + index] * inverse[last - index];
@@ -187,7 +189,7 @@ export class TreeContributions {
     }
   }
 
-  /** Sum of the weights that would be left without an entry that the row follows. */
+  /** Sum of the remaining weights without an entry that the row follows. */
   #unwoundSum(path: number, last: number, zero: number): number {
     const weight = this.#weight;
     const inverse = this.#inverse;
@@ -203,7 +205,7 @@ export class TreeContributions {
   }
 }
 
-/** A tree with what all rows share. */
+/** A tree with the data that all rows share. */
 interface PreparedTree {
   readonly tree: Tree;
   /** Share of the parent's rows that came to each node. */
@@ -227,15 +229,16 @@ function prepare(tree: Tree): PreparedTree {
     if (tree.input[node] < 0) continue;
     const left = tree.left[node];
     const right = tree.right[node];
-    // Where no row came both ways are as likely: the mean stays defined.
+    // If no row reached the node, both sides are equally likely, so that the
+    // mean stays defined.
     const rows = tree.cover[left] + tree.cover[right];
     share[left] = rows > 0 ? tree.cover[left] / rows : 0.5;
     share[right] = 1 - share[left];
     level[left] = level[right] = level[node] + 1;
     depth = Math.max(depth, level[left]);
   }
-  // A constant added to all leaves moves the mean and no contribution. The
-  // commonest value becomes 0 (in a forest: surely genuine), and is passed by.
+  // A constant added to all leaves moves the mean and no contribution. The most
+  // common value becomes 0 (in a forest: certainly genuine), and is skipped.
   const common = commonest(tree);
   const value = new Float64Array(nodes);
   const mean = new Float64Array(nodes);

@@ -20,9 +20,9 @@ import type { Tree } from "./tree.ts";
 import { RankSums } from "./rank_sums.ts";
 import type { RankedColumn, RankedColumns } from "../data/ranked_columns.ts";
 
-/** What a tree is grown by. */
+/** The parameters of growing a tree. */
 export interface GrowthRule {
-  /** Levels below the root at most. */
+  /** Most levels below the root. */
   readonly depthMax: number;
   /** Least sum of h on each side of a split. */
   readonly weightMin: number;
@@ -53,10 +53,10 @@ export interface GrownTree {
   readonly to: readonly number[];
 }
 
-/** Columns of up to so many ranks are summed without the bitmap. */
+/** Columns of up to this many ranks are summed without the bitmap. */
 const PLAIN_RANKS_MAX = 64;
 
-/** A node keeps sums by rank if there are at most so many ranks for each of its rows. */
+/** A node keeps sums by rank if there are at most this many ranks for each of its rows. */
 const BUFFER_RANKS_A_ROW = 16;
 
 /** A node that waits for its split. */
@@ -72,7 +72,7 @@ interface OpenNode {
   readonly buffer: Float64Array | undefined;
 }
 
-/** Grows trees over the same columns; keeps the room it works in. */
+/** Grows trees over the same columns; keeps its buffers. */
 export class TreeGrower {
   readonly #columns: readonly RankedColumn[];
   readonly #picked: Int32Array;
@@ -106,9 +106,9 @@ export class TreeGrower {
   }
 
   /**
-   * Grows a tree from `rows` (sorted by leaf afterwards); `pairs` has g and h of
-   * each row side by side, whole numbers. Rows whose h is 0 go along without a
-   * say.
+   * Grows a tree from `rows` (sorted by leaf afterwards); `pairs` has g and h
+   * of each row side by side, whole numbers. Rows whose h is 0 are carried
+   * along without any effect.
    */
   grow(pairs: Float64Array, rows: Int32Array, rule: GrowthRule): GrownTree {
     this.#pairs = pairs;
@@ -174,7 +174,7 @@ export class TreeGrower {
     };
   }
 
-  /** Sets the best split; gives the sums by rank, if the node is worth them. */
+  /** Sets the best split; returns the sums by rank, if the node keeps them. */
   #findSplit(node: OpenNode): Float64Array | undefined {
     this.#bestColumn = -1;
     const rule = this.#rule as GrowthRule;
@@ -191,7 +191,7 @@ export class TreeGrower {
       buffer = this.#sums.take();
       this.#sums.add(buffer, this.#pairs, this.#rows, from, to, 1);
     }
-    // Gains below rounding are none.
+    // Gains below rounding errors count as none.
     const parent = g * g / (h + rule.lambda);
     this.#bestScore = rule.gainMin < 0
       ? -1
@@ -210,7 +210,7 @@ export class TreeGrower {
     return buffer;
   }
 
-  /** Looks for a split in the sums of `count` ranks from `offset` on. */
+  /** Searches for a split in the sums of `count` ranks from `offset` on. */
   #scan(
     cells: Float64Array,
     offset: number,
@@ -361,7 +361,7 @@ export class TreeGrower {
     return middle >= below && middle < above ? middle : below;
   }
 
-  /** Parts the node's rows and opens its children, the left one on top. */
+  /** Splits the node's rows and opens its children, the left one on top. */
   #split(
     node: OpenNode,
     index: number,
@@ -403,11 +403,11 @@ export class TreeGrower {
     });
   }
 
-  /** Brings the rows of the left side before the others, each in their order; the border. */
+  /** Moves the rows of the left side before the others, keeping their order; returns the border. */
   #part(from: number, to: number, threshold: number): number {
     const rows = this.#rows;
     const spare = this.#spare;
-    // By value, not by rank: rows without a say may lie between the ranks.
+    // By value, not by rank: rows without weight may lie between the ranks.
     const { values } = this.#columns[this.#bestColumn];
     let left = from;
     let right = 0;

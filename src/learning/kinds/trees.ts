@@ -25,13 +25,13 @@ import type { ModelForm } from "./model_kind.ts";
 import { readEnsemble, type Tree, treeFault, type TreesBody } from "./tree.ts";
 import { TreeContributions } from "./tree_contributions.ts";
 
-/** What a model of trees has beside the name of its kind. */
+/** The data of a model of trees, besides the name of its kind. */
 export interface TreesPart {
   /** The trees. */
   readonly ensemble: TreesBody;
 }
 
-/** Models that add up trees, whatever fitted them. */
+/** Models that add up trees, of any kind. */
 export const treesForm: ModelForm<TreesPart> = {
   read: (file, { ensemble }, inputs) => ({
     ensemble: readEnsemble(file, ensemble, inputs),
@@ -62,7 +62,7 @@ interface FlatTrees {
   readonly value: Float64Array;
 }
 
-/** What adding up some thousand doubles may be off by. */
+/** The rounding error of a sum of some thousand doubles. */
 const ROUNDING = 1e-9;
 
 /** A scorer of `body`; throws ModelError if it is not one for these inputs. */
@@ -80,7 +80,7 @@ export function treesScorer(
   });
   const flat = flatten(body.trees);
   const logisticLink = body.link === "logistic";
-  // Made when first asked for: most scorers never explain.
+  // Created on first use: most scorers never explain.
   let contributions: TreeContributions | undefined;
   return {
     inputs,
@@ -101,7 +101,7 @@ export function treesScorer(
   };
 }
 
-/** A mean of shares, added up in doubles, may end a hair beyond 0 or 1; more than that is left for others to refuse. */
+/** A mean of shares, added up in doubles, may end a hair beyond 0 or 1; larger errors are left to the caller to refuse. */
 function withoutRounding(score: number): number {
   if (score > 1 && score < 1 + ROUNDING) return 1;
   if (score < 0 && score > -ROUNDING) return 0;

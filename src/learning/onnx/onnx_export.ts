@@ -3,12 +3,12 @@
  * input X, a row for each payment; outputs label and probabilities, as
  * scikit-learn's converter has them.
  *
- * X is float64, as are the features, so that every row takes our way through
- * the trees. In float32, which some programs need, values come together that a
- * threshold parts: thresholds are then rounded as values are, so what is at
- * most the threshold stays so, and what is above it by less than float32 can
- * tell goes left as well. Computed is in float64 either way. Field numbers are
- * those of onnx.proto.
+ * X is float64, as are the features, so that every row takes the same path
+ * through the trees as here. In float32, which some programs need, values come
+ * together that a threshold parts: thresholds are then rounded as values are,
+ * so what is at most the threshold stays so, and what is above it by less than
+ * float32 can tell goes left as well. Computed is in float64 either way. Field
+ * numbers are those of onnx.proto.
  */
 import { kindOf } from "../kinds/kinds.ts";
 import type { ModelBody } from "../kinds/model.ts";

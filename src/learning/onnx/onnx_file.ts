@@ -1,6 +1,6 @@
 /**
- * Model files as ONNX and back: what of a trained model goes into the file
- * beside the model itself, and what is read from there again.
+ * Model files as ONNX and back: the metadata of a trained model that an ONNX
+ * file keeps, and how it is read.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
 import {
@@ -24,7 +24,7 @@ export const FEATURES_PROPERTY = "fraudstream.features";
 /** Metadata property with the days of the training: `{"firstDate": "2018-07-25", "days": 7, "delayDays": 7}`. */
 export const TRAINING_PROPERTY = "fraudstream.training";
 
-/** The ONNX file of a model that takes such numbers. Throws ModelError if they cannot hold it. */
+/** The ONNX file of a model that takes these numbers. Throws ModelError if they cannot hold it. */
 export function exportModel(
   model: TrainedModel,
   numbers: InputNumbers,
@@ -37,7 +37,7 @@ export function exportModel(
   });
 }
 
-/** The features that an ONNX file's metadata tell; undefined where they do not. Throws ModelError. */
+/** The features in an ONNX file's metadata; undefined if there are none. Throws ModelError. */
 export function exportedFeatures(
   metadata: ReadonlyMap<string, string>,
   path: string,
@@ -48,7 +48,7 @@ export function exportedFeatures(
   return readFeatures(file, file.parse(text, FEATURES_PROPERTY));
 }
 
-/** The days of training that an ONNX file's metadata tell; undefined where they do not. Throws ModelError. */
+/** The days of training in an ONNX file's metadata; undefined if there are none. Throws ModelError. */
 export function exportedTraining(
   metadata: ReadonlyMap<string, string>,
   path: string,

@@ -1,8 +1,8 @@
 /**
- * What an ONNX file says of itself that the runtime does not tell: metadata,
- * the labels of its classes, which outputs are probabilities, operators that
- * are not run here, and ZipMaps, which no runtime in WebAssembly can answer.
- * Field numbers are those of onnx.proto.
+ * Reads what the runtime does not report about an ONNX file: metadata, the
+ * labels of its classes, which outputs are probabilities, operators that are
+ * refused, and ZipMaps, which the runtime in WebAssembly cannot return. Field
+ * numbers are those of onnx.proto.
  */
 import {
   bytesField,
@@ -41,14 +41,14 @@ const NAME = 1;
 /** Value of a StringStringEntryProto. */
 const VALUE = 2;
 
-/** What the operators call the labels of their classes. */
+/** The attributes of the operators with the labels of their classes. */
 const LABEL_ATTRIBUTES = new Set([
   "classlabels_ints",
   "classlabels_int64s",
   "classlabels_strings",
 ]);
 
-/** Operators that are not run here, and why. */
+/** Operators that are refused, and why. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ...["Loop", "Scan", "If", "SequenceMap"].map((operator) => {
     return [operator, "which may never end"] as const;
@@ -65,7 +65,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   }),
 ]);
 
-/** Operators whose operands say how large their answer is. */
+/** Operators whose operands determine the size of their output. */
 const GROWING = new Set([
   "CenterCropPad",
   "ConstantOfShape",
@@ -81,7 +81,7 @@ const GROWING = new Set([
 /** Numbers that a constant may ask for. */
 const SIZE_MAX = 2 ** 24;
 
-/** Operators that hand numbers on, in another shape or type. */
+/** Operators that pass numbers on in another shape or type. */
 const HANDING_ON = new Set([
   "Cast",
   "Clip",
@@ -92,21 +92,21 @@ const HANDING_ON = new Set([
   "Unsqueeze",
 ]);
 
-/** An ONNX file, looked into. */
+/** The contents of an ONNX file. */
 export interface OnnxGraph {
   /** The file, with a plain tensor where a ZipMap made a map of it. */
   readonly bytes: Uint8Array;
-  /** What its maker wrote beside the model. */
+  /** The metadata of its producer. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The labels of each list of classes in it, as text. */
   readonly classLabels: readonly (readonly string[])[];
   /** Names of the outputs that a logistic function gives: one probability each row. */
   readonly logisticOutputs: ReadonlySet<string>;
-  /** The first operator that is not run here, with the reason; undefined if there is none. */
+  /** The first refused operator, with the reason; undefined if there is none. */
   readonly refused: string | undefined;
 }
 
-/** Looks into an ONNX file. Throws RangeError if it is none. */
+/** Reads an ONNX file. Throws RangeError if it is not one. */
 export function readOnnxGraph(bytes: Uint8Array): OnnxGraph {
   const fields = readFields(bytes);
   const graph = fields.find(({ number }) => number === MODEL.graph);
@@ -145,7 +145,7 @@ function refusedOperator(
   return undefined;
 }
 
-/** The first operator that a constant asks for more numbers than SIZE_MAX. What sizes are computed from is not followed. */
+/** The first operator that a constant asks for more numbers than SIZE_MAX. Computed sizes are not traced. */
 function oversized(
   nodes: readonly (readonly Field[])[],
   initializers: readonly (readonly Field[])[],
@@ -173,7 +173,7 @@ function oversized(
   return undefined;
 }
 
-/** How many numbers a shape, a list of repeats or a limit asks for; 0 for a tensor that is none. */
+/** How many numbers a shape, a list of repeats or a limit asks for; 0 for any other tensor. */
 function sizeIn(tensor: readonly Field[]): number {
   const type = tensor.findLast(({ number }) => number === TENSOR.type);
   if (type?.integer !== INT64) return 0;
@@ -198,7 +198,7 @@ function logisticOutputs(
   );
   return new Set(outputs.filter((output) => {
     let node = makers.get(output);
-    // At most each once: a broken file may have a circle.
+    // Each at most once: a broken file may have a cycle.
     for (let left = nodes.length; node && left > 0; left--) {
       const operator = operatorOf(node);
       if (!HANDING_ON.has(operator)) return operator === "Sigmoid";

@@ -27,11 +27,11 @@ import { checkRows } from "../data/rows.ts";
 
 /** A model from an ONNX file. */
 export interface OnnxModel {
-  /** What scores; its inputs are the model's, in the model's order. */
+  /** The scorer; its inputs are the model's, in the model's order. */
   readonly scorer: Scorer;
   /** First 12 hex digits of the SHA-256 of the file. */
   readonly version: string;
-  /** What its maker wrote beside the model. */
+  /** The metadata of its producer. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -40,27 +40,27 @@ const BATCH_ROWS = 4096;
 
 const VERSION_DIGITS = 12;
 
-/** Probabilities are from 0 to 1, and two add up to 1, to within what a sum of float32 may miss. */
+/** Probabilities are from 0 to 1, and two add up to 1, within the rounding error of a sum of float32. */
 const TOLERANCE = 1e-4;
 
-/** A model of which all is known that scoring needs. */
+/** A model with everything that scoring needs. */
 interface Ready extends Signature {
   readonly path: string;
   readonly session: OnnxSession;
 }
 
-/** Sessions hold memory that no collector sees: they go with their scorers. */
+/** Sessions hold memory that the garbage collector does not see: they are released with their scorers. */
 const SESSIONS = new FinalizationRegistry<OnnxSession>((session) => {
   void session.release();
 });
 
-/** Scorers at work, so that none is collected before it is done. */
+/** Running scorers, so that none is collected before it has finished. */
 const AT_WORK = new Set<{ readonly scorer: Scorer }>();
 
 /**
  * Opens the ONNX file `bytes`, to score by some of the `offered` inputs. Which
  * ones: those that INPUTS_PROPERTY names; or those that the model's own inputs
- * are named after, one column each; or all of them, if it takes so many.
+ * are named after, one column each; or all of them, if it takes that many.
  * Throws ModelError; `path` is for messages.
  */
 export async function openOnnxModel(
@@ -82,7 +82,7 @@ export async function openOnnxModel(
   }
 }
 
-/** What its maker wrote into an ONNX file beside the model. Throws ModelError if it is none. */
+/** The metadata in an ONNX file. Throws ModelError if it is not an ONNX file. */
 export function readOnnxMetadata(
   bytes: Uint8Array,
   path: string,
@@ -197,7 +197,7 @@ async function scoreBatch(
   found.dispose();
 }
 
-/** What the runtime takes for numbers of these types. */
+/** The arrays that the runtime takes for these types. */
 const ARRAYS = {
   float32: Float32Array,
   float64: Float64Array,
@@ -211,7 +211,7 @@ const ARRAYS = {
   int64: BigInt64Array,
 } as const satisfies Record<InputType, unknown>;
 
-/** The numbers of a matrix: those at `place` in the first row, `step` further in each other. Throws ModelError where whole ones are asked for and are not there. */
+/** The numbers of a matrix: those at `place` in the first row, `step` further in each other. Throws ModelError if whole numbers are required and others are present. */
 function filled(
   { name, type, columns }: Matrix,
   rows: number,
@@ -243,7 +243,7 @@ function filled(
   return data;
 }
 
-/** Takes the probability of a fraud; throws ModelError where there is none. */
+/** Reads the probability of a fraud; throws ModelError if there is none. */
 function takeScores(
   { data, dims }: OnnxTensor,
   { path, isLogistic }: Ready,
@@ -284,7 +284,7 @@ function takeScores(
   }
 }
 
-/** What the runtime says, without its frame. */
+/** The runtime's message, without its prefix. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const message = text.split("ERROR_MESSAGE:").at(-1) ?? text;

@@ -5,7 +5,7 @@
  */
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 
-/** What the models of this program use of the runtime. */
+/** The part of the runtime that this program uses. */
 export type OnnxRuntime = typeof import("onnxruntime-web");
 
 /** A model in the runtime. */
@@ -14,7 +14,7 @@ export type OnnxSession = InferenceSession;
 /** Numbers in the runtime. */
 export type OnnxTensor = Tensor;
 
-/** Says nothing by itself: what fails is an error. */
+/** Silent: failures are errors. */
 const SILENT = { words: "fatal", number: 4 } as const;
 
 let loading: Promise<OnnxRuntime> | undefined;
@@ -25,7 +25,7 @@ export function loadOnnxRuntime(): Promise<OnnxRuntime> {
   return loading;
 }
 
-/** Gives a model to the runtime; throws whatever the runtime does not like about it. */
+/** Loads a model into the runtime; throws the runtime's error if it refuses it. */
 export async function openSession(bytes: Uint8Array): Promise<OnnxSession> {
   const { InferenceSession } = await loadOnnxRuntime();
   return await InferenceSession.create(bytes, {
@@ -40,14 +40,14 @@ async function load(): Promise<OnnxRuntime> {
   const { env } = runtime;
   env.logLevel = SILENT.words;
   env.wasm.numThreads = 1;
-  // Given as bytes: by its address the runtime would fetch it.
+  // As bytes, since the runtime would fetch an address.
   env.wasm.wasmBinary = await readBinary();
   return runtime;
 }
 
 /**
- * Lets nobody replace the global Worker, as the runtime does with that of Node
- * when it starts: threads that are made later would be of another kind.
+ * Prevents the runtime from replacing the global Worker with Node's when it
+ * starts: later threads would be of another kind.
  */
 function keepWorkers(): void {
   const own = globalThis.Worker;

@@ -1,7 +1,7 @@
 /**
  * What the inputs and outputs of an ONNX model mean: which of the stream's
- * inputs its columns are, and where it puts the probabilities. A model of which
- * that is not certain is refused.
+ * inputs its columns are, and where it puts the probabilities. A model for
+ * which this is not certain is refused.
  */
 import { ModelError } from "../../base/error.ts";
 import type { OnnxGraph } from "./onnx_graph.ts";
@@ -40,7 +40,7 @@ export interface Matrix {
   readonly isList: boolean;
 }
 
-/** What a model may use of a payment. */
+/** The values of a payment that a model may use. */
 export interface OfferedInputs {
   /** The names, in order. */
   readonly names: readonly string[];
@@ -48,7 +48,7 @@ export interface OfferedInputs {
   isWhole(name: string): boolean;
 }
 
-/** How a model is asked and answers. */
+/** The inputs and outputs of a model. */
 export interface Signature {
   /** Names of the inputs, column by column through the matrices. */
   readonly inputs: readonly string[];
@@ -60,12 +60,12 @@ export interface Signature {
   readonly isLogistic: boolean;
 }
 
-/** A matrix whose width may be left open. */
+/** A matrix whose width may be undefined. */
 interface OpenMatrix extends Omit<Matrix, "columns"> {
   readonly columns: number | undefined;
 }
 
-/** Beyond this a dimension is one that is left open. */
+/** A larger dimension counts as undefined. */
 const DIMENSION_MAX = 2 ** 31;
 
 /** The signature of a model that may use the `offered` inputs. Throws ModelError. */
@@ -85,7 +85,7 @@ export function readSignature(
   return { inputs, matrices, output, isLogistic: logisticOutputs.has(output) };
 }
 
-/** Throws ModelError where an input of whole numbers would get others. */
+/** Throws ModelError if an input of whole numbers would get other numbers. */
 function checkWhole(
   inputs: readonly string[],
   matrices: readonly Matrix[],
@@ -201,7 +201,7 @@ function probabilityOutput(
   const outputs = session.outputMetadata;
   const possible = outputs.filter((output) => {
     if (!output.isTensor || !output.type.startsWith("float")) return false;
-    // Without a shape it will be seen when rows are scored.
+    // Without a shape this is checked when rows are scored.
     const { shape } = output;
     const columns = shape.length === 2 ? dimension(shape[1]) : undefined;
     const isOne = shape.length === 1 || columns === 1;
@@ -223,7 +223,7 @@ function probabilityOutput(
   );
 }
 
-/** A dimension, undefined where it is left open. */
+/** A dimension; undefined if it is not fixed. */
 function dimension(size: number | string): number | undefined {
   return typeof size === "number" && size > 0 && size < DIMENSION_MAX
     ? size

@@ -1,6 +1,6 @@
 /**
- * Nodes and constants of ONNX graphs, as bytes: what a kind of model writes
- * itself with. Field numbers are those of onnx.proto.
+ * Nodes and constants of ONNX graphs as bytes, used by the kinds of models to
+ * export themselves. Field numbers are those of onnx.proto.
  */
 import {
   bytesField,
@@ -49,7 +49,7 @@ export function constant(
   return messageField(5, tensor(name, values, dims));
 }
 
-/** The class of which there is more. */
+/** The more probable class. */
 export function likelierLabel(classes: string): Uint8Array {
   return node("ArgMax", [classes], ["label"], [
     integerAttribute("axis", 1),
@@ -122,7 +122,7 @@ export function tensorAttribute(
   return attribute(name, TENSOR_ATTRIBUTE, value);
 }
 
-/** A TensorProto of doubles, which the format has with the lowest byte first. */
+/** A TensorProto of doubles, little-endian, as the format requires. */
 function tensor(
   name: string,
   values: readonly number[],

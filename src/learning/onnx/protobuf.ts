@@ -1,8 +1,8 @@
 /**
- * The wire format of Protocol Buffers, as far as ONNX files need it: a message
- * is taken apart into its fields and put together from fields. What is not
- * looked into stays the bytes that it was, so a changed file keeps whatever
- * this program does not know.
+ * The wire format of Protocol Buffers, as far as ONNX files need it: splits a
+ * message into its fields and joins fields to a message. Fields that are not
+ * read keep their bytes, so a changed file keeps everything that this program
+ * does not know.
  */
 
 /** A field of a message as it was read. */
@@ -28,7 +28,7 @@ const VARINT_BYTES_MAX = 10;
 
 const EMPTY = new Uint8Array();
 
-/** The fields of a message. Throws RangeError if it is none. */
+/** The fields of a message. Throws RangeError if it is not one. */
 export function readFields(message: Uint8Array): Field[] {
   const fields: Field[] = [];
   const place = { at: 0 };

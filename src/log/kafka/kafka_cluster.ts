@@ -296,7 +296,7 @@ export class Lane {
     this.#connections.clear();
   }
 
-  /** Ends its connections for good. */
+  /** Ends its connections permanently. */
   close(): void {
     this.#isClosed = true;
     this.hangUp();

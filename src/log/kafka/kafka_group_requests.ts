@@ -41,7 +41,7 @@ export interface JoinOptions {
   readonly subscription: Uint8Array;
 }
 
-/** What came of joining. */
+/** The answer to joining. */
 export type Joined =
   /** The coordinator has assigned an id to join with. */
   | { readonly kind: "named"; readonly memberId: string }

@@ -312,7 +312,7 @@ function controlType(
 
 /** The shortest record: its length and six fields of one byte each, three of them empty. */
 const RECORD_MIN = 7;
-/** Most records of a batch: more are of no use, and each takes memory. */
+/** Most records of a batch: more are useless, and each takes memory. */
 const RECORDS_MAX = 1 << 20;
 
 /** Reads the records of these batches into columns, some of the first at least. */

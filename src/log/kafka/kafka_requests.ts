@@ -69,7 +69,7 @@ export interface Metadata {
   readonly brokers: readonly BrokerNode[];
   /** Number of the controller. */
   readonly controller: number;
-  /** The topics that were asked for. */
+  /** The requested topics. */
   readonly topics: readonly TopicMetadata[];
 }
 

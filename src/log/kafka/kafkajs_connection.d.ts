@@ -19,7 +19,7 @@ export default class Connection {
   connect(): Promise<unknown>;
   /** Ends it. */
   disconnect(): Promise<unknown>;
-  /** Fails what is under way. */
+  /** Fails pending requests. */
   rejectRequests(error: Error): void;
   /** The requests that the broker supports, by number. */
   setVersions(versions: Readonly<Record<number, unknown>>): void;

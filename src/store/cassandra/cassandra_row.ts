@@ -1,7 +1,7 @@
 /**
  * Rows in the binary form that Cassandra's protocol has for ints, bigints,
- * doubles and text, written into buffers that are used again and again: the
- * driver sends these bytes as they are, without creating objects.
+ * doubles and text, written into reused buffers: the driver sends these bytes
+ * as they are, without creating objects.
  */
 import { Buffer } from "node:buffer";
 import { StoreError } from "../../base/error.ts";

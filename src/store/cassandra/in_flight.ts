@@ -3,7 +3,7 @@
  * until one ends.
  */
 
-/** Counts who is in. */
+/** Counts the requests that are in. */
 export class InFlight {
   readonly #waiting: (() => void)[] = [];
   #free: number;

@@ -29,7 +29,7 @@ export class EmbeddedLookUp implements LookUp {
   readonly #rows: StoredRowReader;
   readonly #made = new Set<string>();
 
-  /** Looks into an open store with these features. */
+  /** Uses an open store with these features. */
   constructor(file: StoreFile, features: FeatureParameters) {
     const table = paymentTable(features);
     this.#file = file;
