@@ -11,11 +11,9 @@
  */
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { serve, type Stage, stop } from "./browser_stage.ts";
 import { connectionChecks } from "./connection_checks.ts";
 import { numberChecks } from "./number_checks.ts";
-import { scoreStandIn } from "./stand_in_scorer.ts";
 import { triageChecks } from "./triage_checks.ts";
 import { viewChecks } from "./view_checks.ts";
 
@@ -46,9 +44,6 @@ async function main(): Promise<void> {
   });
   const data = `${folder}/data`;
   const served = await serve(data, FLAGS);
-  await using log = new EmbeddedLog({ path: `${data}/log.db`, durable: false });
-  const scoring = new AbortController();
-  const scored = scoreStandIn(log, scoring.signal);
   const browser = await chromium.launch({
     executablePath,
     args: ["--no-sandbox", "--disable-gpu"],
@@ -61,8 +56,6 @@ async function main(): Promise<void> {
     }
   } finally {
     await browser.close();
-    scoring.abort();
-    await scored;
     await stop(stage.served);
   }
 }
