@@ -11,7 +11,7 @@
  */
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { serve, type Stage, stop } from "./browser_stage.ts";
+import { serve, type Stage, stop, until } from "./browser_stage.ts";
 import { connectionChecks } from "./connection_checks.ts";
 import { numberChecks } from "./number_checks.ts";
 import { triageChecks } from "./triage_checks.ts";
@@ -24,6 +24,9 @@ const GROUPS = {
   numbers: numberChecks,
   connections: connectionChecks,
 };
+
+/** Alerts that are there before the checks. */
+const ALERTS_MIN = 100;
 
 const FLAGS = [
   "--customers=300",
@@ -51,6 +54,10 @@ async function main(): Promise<void> {
   const { images } = values;
   const stage: Stage = { browser, folder, data, flags: FLAGS, served, images };
   try {
+    await until(async () => {
+      const answer = await fetch(`${served.address}/api/alerts`);
+      return (await answer.json()).total > ALERTS_MIN;
+    });
     for (const [name, run] of Object.entries(GROUPS)) {
       if (values.only === undefined || values.only === name) await run(stage);
     }

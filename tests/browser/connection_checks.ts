@@ -1,5 +1,8 @@
 /** What is checked of the page's connection: other origins, sign-out, many pages, a path of a proxy, a restart. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { BrowserContext, Page } from "playwright-core";
 import {
   check,
@@ -104,9 +107,9 @@ async function writeThreshold(
   page: Page,
   threshold: number,
 ): Promise<unknown> {
-  // Relative to the page, as its own scripts are.
   return await page.evaluate(
-    `import(new URL("page/dom.js", location.href)).then(({ ask }) =>
+    `import(new URL("dom.js", document.querySelector("[type=module]").src))
+      .then(({ ask }) =>
       ask("/api/model/threshold", {}, { threshold: ${threshold} }))`,
   );
 }
@@ -136,52 +139,51 @@ async function signOutChecks(
 }
 
 /** A reverse proxy that serves the page at /team/fraud/, as nginx and Caddy do it. */
-function proxyOf(target: string): Deno.HttpServer<Deno.NetAddr> {
+async function startProxy(port: number): Promise<Server> {
   const prefix = "/team/fraud/";
-  return Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
-      const { pathname, search } = new URL(request.url);
-      if (!pathname.startsWith(prefix)) {
-        return new Response("not of the page", { status: 404 });
-      }
-      const headers = new Headers(request.headers);
-      headers.delete("accept-encoding");
-      const response = await fetch(
-        `${target}/${pathname.slice(prefix.length)}${search}`,
-        {
-          method: request.method,
-          headers,
-          body: request.body,
-          redirect: "manual",
-        },
-      );
-      const { status } = response;
-      return new Response(response.body, { status, headers: response.headers });
-    },
-  );
+  const proxy = createServer((asked, answer) => {
+    if (!asked.url?.startsWith(prefix)) {
+      answer.writeHead(404).end();
+      return;
+    }
+    const { method, headers } = asked;
+    const path = `/${asked.url.slice(prefix.length)}`;
+    const passed = request(
+      { host: "127.0.0.1", port, path, method, headers },
+      (given) => {
+        answer.writeHead(given.statusCode ?? 502, given.headers);
+        given.pipe(answer);
+      },
+    );
+    passed.on("error", () => answer.destroy());
+    answer.on("close", () => passed.destroy());
+    asked.pipe(passed);
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  return proxy;
 }
 
 async function proxyChecks(
   { served }: Stage,
   visitor: BrowserContext,
 ): Promise<void> {
-  const proxy = proxyOf(served.address);
+  const proxy = await startProxy(served.port);
+  const { port } = proxy.address() as AddressInfo;
   const page = await newPage(visitor);
   const refused: string[] = [];
   page.on("response", (response) => {
     if (response.status() >= 400) refused.push(response.url());
   });
-  const address = `http://127.0.0.1:${proxy.addr.port}/team/fraud`;
+  const address = `http://127.0.0.1:${port}/team/fraud`;
   for (const view of ["now", "alerts", "map", "model", "system"]) {
     await open(page, address, view);
   }
   assert.deepEqual(await writeThreshold(page, 0.55), { threshold: 0.55 });
   assert.deepEqual(refused, []);
   noErrors(page);
-  // Its connections end with the page that listens.
-  await page.close();
-  await proxy.shutdown();
+  proxy.closeAllConnections();
+  proxy.close();
 }
 
 async function slowChecks(
