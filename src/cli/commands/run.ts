@@ -6,7 +6,7 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
-import { ConfigError, DataError, LogError } from "../../base/error.ts";
+import { ConfigError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import { discrepancies, readStatus } from "../../stream/status.ts";
@@ -452,7 +452,7 @@ async function begin(
   }
 }
 
-/** Throws DataError where a page alone is to show a folder that does not exist. */
+/** Throws ConfigError where a page alone is to show a folder that does not exist. */
 function requireFolder(connection: Connection): void {
   const { log } = connection;
   if (log.kind === "embedded" && !isThere(log.folder)) {
@@ -461,11 +461,11 @@ function requireFolder(connection: Connection): void {
 }
 
 /** What a page alone has nothing to show of; it begins no stream. */
-function nothingThere({ log }: Connection): DataError {
+function nothingThere({ log }: Connection): ConfigError {
   const place = log.kind === "embedded"
     ? `in the data folder ${log.folder}`
     : "on this cluster";
-  return new DataError(
+  return new ConfigError(
     `there is no stream ${place}; start 'fraudstream run' first or name ` +
       "another --data folder (on Kafka another --topic-prefix)",
   );
