@@ -29,7 +29,7 @@ async function checks(stage: Stage, page: Page): Promise<void> {
     () => strangerChecks(stage, page),
   );
   await check(
-    "who signs out sees nothing more, in no window",
+    "who signs in acts by the token's name, and sees nothing more after signing out",
     () => inWindow(stage, {}, (visitor) => signOutChecks(stage, visitor)),
   );
   await check(
@@ -119,7 +119,7 @@ async function signOutChecks(
   visitor: BrowserContext,
 ): Promise<void> {
   const token = "0123456789abcdef0123456789abcdef";
-  Deno.writeTextFileSync(`${folder}/token`, token);
+  Deno.writeTextFileSync(`${folder}/token`, `Grace:${token}\n`);
   const guarded = await serve(data, [
     "--role=dashboard",
     `--token-file=${folder}/token`,
@@ -130,6 +130,13 @@ async function signOutChecks(
   await first.getByLabel("Token").fill(token);
   await first.getByRole("button", { name: "Sign in" }).click();
   await first.locator("#link.live").waitFor();
+  // The token has a name, so nobody is asked for one.
+  await open(first, guarded.address, "alerts");
+  await first.locator("tr.goes a").first().click();
+  await first.locator(".decide").waitFor();
+  await first.keyboard.press("a");
+  await first.getByRole("button", { name: "Release (Grace)" }).waitFor();
+  noErrors(first);
   await open(first, guarded.address, "system");
   await open(second, guarded.address, "now");
   await first.getByRole("button", { name: "Sign out" }).click();

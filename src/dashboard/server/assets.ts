@@ -109,8 +109,8 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
       return [name, script(text)] as const;
     });
   }),
-  ["style.css", { type: STYLE, text: styleCss }],
-  ["chart.css", { type: STYLE, text: chartStyle() + chartCss }],
+  // One file, since nothing is painted before all styles are there.
+  ["style.css", { type: STYLE, text: chartStyle() + chartCss + styleCss }],
   ["icon.svg", { type: "image/svg+xml", text: ICON }],
 ]);
 
