@@ -15,6 +15,7 @@ import {
   setText,
   table,
 } from "./dom.js";
+import { whyEmpty } from "./queue_filter.js";
 import { isoDay } from "./scale.js";
 import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
@@ -70,6 +71,7 @@ export function openNow(root) {
     update(snapshot) {
       const numbers = tilesOf(snapshot, isTruthShown());
       for (const one of tiles) one.show(numbers);
+      waiting.update(snapshot);
       // Old payments are neither the newest ones nor a rate.
       if (snapshot.reading) return;
       const now = performance.now();
@@ -91,6 +93,8 @@ export function openNow(root) {
 
 /** The newest open alerts, which come from the queue. */
 function openAlertsPanel() {
+  /** @type {Snapshot | undefined} */
+  let newest;
   const body = h("tbody");
   const said = h("p", { class: "note", role: "status" }, "Loading…");
   const element = h(
@@ -107,7 +111,7 @@ function openAlertsPanel() {
       ["Case", "number"],
       ["Score", "number"],
       ["Amount", "number"],
-      ["Event time", "least"],
+      ["Strongest reason", "least"],
     ], body),
   );
   const close = every(ALERTS_MS, async () => {
@@ -116,7 +120,7 @@ function openAlertsPanel() {
       sort: "newest",
     });
     said.hidden = total > 0;
-    setText(said, total > 0 ? "" : "No alert is open.");
+    if (total === 0) said.replaceChildren(...whyEmpty({}, newest));
     // A row that has the focus stays where it is.
     if (body.contains(document.activeElement)) return;
     body.replaceChildren(
@@ -127,12 +131,19 @@ function openAlertsPanel() {
           h("td", { class: "number" }, caseLink(alert.id)),
           h("td", { class: "number" }, score(alert.score)),
           h("td", { class: "number" }, money(alert.amount)),
-          h("td", { class: "least" }, alert.datetime),
+          h("td", { class: "reason least" }, alert.reason ?? "–"),
         )
       ),
     );
   });
-  return { element, close };
+  return {
+    element,
+    /** @param {Snapshot} snapshot */
+    update(snapshot) {
+      newest = snapshot;
+    },
+    close,
+  };
 }
 
 /** The stream itself, which can be paused. */
@@ -162,9 +173,7 @@ function streamPanel() {
         ["Amount", "number"],
         ["Score", "number"],
         ["Decision", "least"],
-        ...isTruthShown()
-          ? [/** @type {const} */ (["Truth (simulation)"])]
-          : [],
+        isTruthShown() ? ["Truth (simulation)"] : ["Label", "least"],
       ],
       body,
       "scroll tall",
@@ -257,14 +266,14 @@ function row() {
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
   const decision = h("td", { class: "least" });
-  const label = h("td");
+  const label = h("td", { class: isTruthShown() ? "" : "least" });
   const element = h(
     "tr",
     {},
     h("td", { class: "number" }, link),
     cells,
     decision,
-    isTruthShown() && label,
+    label,
   );
   /** @type {string | undefined} */
   let shown;
@@ -277,7 +286,7 @@ function row() {
       setText(link, String(payment.id));
       link.setAttribute("href", `#/alerts/${payment.id}`);
       link.setAttribute("aria-label", `Case of payment ${payment.id}`);
-      setText(time, payment.datetime);
+      setText(time, payment.datetime.slice(5));
       setText(card, String(payment.customer));
       setText(terminal, String(payment.terminal));
       setText(amount, money(payment.amount));
@@ -289,7 +298,12 @@ function row() {
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(truth?.fraud, truth?.scenario));
+      // Nobody knows the label of a payment that was just made.
+      label.replaceChildren(
+        isTruthShown()
+          ? labelMark(truth?.fraud, truth?.scenario)
+          : labelMark(undefined),
+      );
       return element;
     },
   };
