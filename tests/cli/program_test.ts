@@ -97,7 +97,7 @@ testRunning("what can't work is told with the flag's name", async () => {
     ["--start=9999-12-31", /goes beyond the year 9999/],
     ["--radius=0", /--radius must be a number greater than 0 and at most 1000/],
     ["--rng=dice", /--rng must be handbook or seedrandom, not 'dice'/],
-    ["--preset=big", /--preset must be handbook or seed, not 'big'/],
+    ["--preset=big", /--preset must be handbook, small or seed, not 'big'/],
     ["--format=xml", /--format must be csv, jsonl or parquet, not 'xml'/],
   ];
   for (const [flag, line] of cases) await refused([...generate, flag], line);

@@ -23,7 +23,8 @@ async function filled(
   more: readonly string[] = [],
 ): Promise<{ data: string; run: string[] }> {
   const data = join(path, "data");
-  const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`, ...more];
+  const all = ["run", ...A_FLAGS, "--no-model", "--rate=max"];
+  const run = [...all, `--data=${data}`, ...more];
   const { code, stderr } = await runMain(run);
   assert.equal(code, 0, stderr);
   return { data, run };

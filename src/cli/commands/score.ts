@@ -32,6 +32,7 @@ import { strongest } from "../../payment/prediction_json.ts";
 import { AlertJudge, type AlertPolicy } from "../../scoring/alert_policy.ts";
 import { CellScorer } from "../../scoring/cell_scorer.ts";
 import {
+  BUILT_IN_MODEL,
   type ModelInUse,
   modelInUse,
   openModel,
@@ -61,7 +62,9 @@ const FLAGS = {
     },
     model: {
       value: "<file>",
-      help: "required: model file (.json of 'fraudstream train', or .onnx)",
+      help:
+        "required: model file (.json of 'fraudstream train', or .onnx), or " +
+        BUILT_IN_MODEL,
     },
     out: { value: "<file>", help: "required: file to write, or - for stdout" },
     format: {

@@ -181,7 +181,7 @@ export function frameOf(width, plotHeight, { x, ys }, legend = []) {
       }),
     ]),
     ...tickShapes(xFit.ticks, xPlace, { left, right, bottom, width }),
-    titleOf(x.title, { left, right, bottom, width }),
+    ...x.title === "" ? [] : [titleOf(x.title, { left, right, bottom, width })],
   ];
   return {
     x: xPlace,

@@ -10,11 +10,13 @@ import domJs from "../page/dom.js" with { type: "text" };
 import earlyJs from "../page/early.js" with { type: "text" };
 import frameJs from "../page/frame.js" with { type: "text" };
 import indexHtml from "../page/page.html" with { type: "text" };
+import groupsJs from "../page/groups.js" with { type: "text" };
 import keyboardJs from "../page/keyboard.js" with { type: "text" };
 import linesJs from "../page/lines.js" with { type: "text" };
 import liveJs from "../page/live.js" with { type: "text" };
 import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
+import queueFilterJs from "../page/queue_filter.js" with { type: "text" };
 import { chartStyle } from "../page/palette.js";
 import paletteJs from "../page/palette.js" with { type: "text" };
 import scaleJs from "../page/scale.js" with { type: "text" };
@@ -87,15 +89,18 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["dialog.js", script(dialogJs)],
   ["dom.js", script(domJs)],
   ["early.js", script(earlyJs)],
+  ["groups.js", script(groupsJs)],
   ["frame.js", script(frameJs)],
   ["keyboard.js", script(keyboardJs)],
   ["lines.js", script(linesJs)],
   ["live.js", script(liveJs)],
   ["live_worker.js", script(liveWorkerJs)],
+  ["queue_filter.js", script(queueFilterJs)],
   ["palette.js", script(paletteJs)],
   ["scale.js", script(scaleJs)],
   ["settings.js", script(settingsJs)],
   ["shape.js", script(shapeJs)],
+  ["settings.js", script(settingsJs)],
   ["tiles.js", script(tilesJs)],
   ["toast.js", script(toastJs)],
   ...VIEWS.flatMap(({ scripts }) => {
@@ -127,6 +132,8 @@ const TABS = VIEWS.flatMap(({ tab }) => {
 
 const PAGE = indexHtml.replace(
   "<!-- modules -->",
-  MODULES.map(([name]) => `<link rel="modulepreload" href="page/${name}" />`)
+  MODULES.map(([name]) =>
+    `<link rel="modulepreload" href="page/${name}" fetchpriority="low" />`
+  )
     .join("\n    "),
 ).replace("<!-- tabs -->", TABS.join("\n          "));

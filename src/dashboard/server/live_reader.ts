@@ -147,6 +147,7 @@ export class LiveReader {
   /** Those that were there when the log had been read; undefined before. */
   #historySeq: number | undefined;
   #lookUp: LookUp | undefined;
+  #statusAt = -Infinity;
   #storeAt = -Infinity;
   #past: { readonly target: number; taken: number; at: number } | undefined;
 
@@ -163,29 +164,34 @@ export class LiveReader {
 
   /** Follows until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    let statusAt = -Infinity;
     while (!signal.aborted) {
       try {
-        const now = performance.now();
-        if (now - statusAt >= STATUS_MS) {
-          await this.#readStatus();
-          statusAt = now;
-        }
-        const moved = await this.#inTurn(async () => {
-          await this.#verify(signal);
-          return await this.#step(this.#followed);
-        });
-        const joined = await this.#useStore();
-        this.#judgeHistory();
+        const moved = await this.look(signal);
         this.problem = undefined;
         // Even where much is new, others of this thread get their turn.
-        await rest(moved || joined ? 0 : LOOK_MS, signal);
+        await rest(moved ? 0 : LOOK_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#fail(error);
         await rest(RETRY_MS, signal);
       }
     }
+  }
+
+  /** Reads some of what is new, once; whether there was anything. Throws LogError, StoreError or IndexError; then it can be called again. */
+  async look(signal: AbortSignal): Promise<boolean> {
+    const now = performance.now();
+    if (now - this.#statusAt >= STATUS_MS) {
+      await this.#readStatus();
+      this.#statusAt = now;
+    }
+    const moved = await this.#inTurn(async () => {
+      await this.#verify(signal);
+      return await this.#step(this.#followed);
+    });
+    const joined = await this.#useStore();
+    this.#judgeHistory();
+    return moved || joined;
   }
 
   /** Reads the cases to their end: what was appended before is in the index afterwards. */

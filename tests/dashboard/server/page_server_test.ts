@@ -300,6 +300,44 @@ Deno.test("who enters the token gets a cookie that scripts and other sites canno
   );
 });
 
+Deno.test("what a person does carries the name of the token, not the one in the body", async () => {
+  await using page = await openPage(`Ada:${TOKEN}\nGrace:${TOKEN}2\n${TOKEN}3`);
+  await page.publish([{}]);
+  await page.until(() => page.index.known().payments === 1);
+  const asName = async (token: string, body: Record<string, unknown>) => {
+    const entered = await page.ask("/login", {
+      method: "POST",
+      body: `token=${token}`,
+      headers: {
+        ...FROM_PAGE,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+    });
+    const cookie = entered.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const session = await page.ask("/api/session", { headers: { cookie } });
+    const { key, who } = await session.json();
+    const answer = await page.ask("/api/cases/7/events", {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { ...FROM_PAGE, cookie, [KEY_HEADER]: key },
+    });
+    return [who, (await answer.json()).event?.who];
+  };
+  const claim = { kind: "claim", who: "Mallory" };
+  assert.deepEqual(await asName(TOKEN, claim), ["Ada", "Ada"]);
+  assert.deepEqual(await asName(`${TOKEN}2`, claim), ["Grace", "Grace"]);
+  assert.deepEqual(await asName(`${TOKEN}3`, claim), [undefined, "Mallory"]);
+  const bearer = await page.ask("/api/cases/7/events", {
+    method: "POST",
+    body: JSON.stringify(claim),
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${TOKEN}2`,
+    },
+  });
+  assert.equal((await bearer.json()).assignee, "Grace");
+});
+
 /** Shows a token, by the form or as programs do; gives the status. */
 async function show(
   page: PageFixture,
@@ -418,6 +456,19 @@ Deno.test("behind TLS the cookie is Secure and bound to the host", async () => {
   };
   const pair = cookie.split(";")[0];
   assert.equal(await statusOf({ ...tls, cookie: pair }), 200);
+  // Beneath a path the cookie is for that path only.
+  const origin = { ...tls, origin: "https://127.0.0.1:8080" };
+  const pathOf = async (prefix: string) => {
+    const answer = await enter({ ...origin, "x-forwarded-prefix": prefix });
+    await answer.body?.cancel();
+    return /^(\w+)-fraud.*; Path=([^;]*);/.exec(
+      answer.headers.get("set-cookie") ?? "",
+    )?.slice(1);
+  };
+  assert.deepEqual(await pathOf("/team/fraud/"), ["__Secure", "/team/fraud/"]);
+  for (const none of ["", "/", "fraud", "//evil", "/a;b", "/a b", "/ä"]) {
+    assert.deepEqual(await pathOf(none), ["__Host", "/"], none);
+  }
   const unbound = pair.replace("__Host-", "");
   assert.equal(await statusOf({ ...tls, cookie: unbound }), 401);
   // Without a trusted proxy anybody could say that there is TLS.
