@@ -30,6 +30,7 @@ import { STATUS_COMMAND } from "./commands/status.ts";
 import { writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
+import { VERDICTS_COMMAND } from "./commands/verdicts.ts";
 import { TRAIN_COMMAND } from "./commands/train.ts";
 
 /** All commands, as the help lists them. */
@@ -43,6 +44,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   TOPICS_COMMAND,
   SCHEMA_COMMAND,
   DEAD_LETTERS_COMMAND,
+  VERDICTS_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
   SCORE_COMMAND,
