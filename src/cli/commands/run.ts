@@ -502,6 +502,15 @@ async function readSettings(
     folder: connection.folder,
     parameters,
     pace,
+  }).catch((error) => {
+    if (!(error instanceof DataError) || options.model !== undefined) {
+      throw error;
+    }
+    throw new DataError(
+      `${error.message}; the last run of this stream scored with it: give ` +
+        "--model=FILE, or --no-model for a run without",
+      { cause: error },
+    );
   });
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
