@@ -110,9 +110,9 @@ export function buildProgram(): Command {
     })
     .addHelpText(
       "after",
-      "\nWithout a command, run is used: fraudstream --role=producer is " +
-        "fraudstream\nrun --role=producer. " +
-        "More on a command: fraudstream help generate",
+      "\nWithout a command, run is used: ./fraudstream --role=producer is\n" +
+        "./fraudstream run --role=producer.\n" +
+        "More on a command: ./fraudstream help generate",
     );
   // The default command needs no isDefault, see withCommand().
   for (const declaration of COMMANDS) {
@@ -180,7 +180,7 @@ function withHint(message: string): string {
   if (what === undefined || text.endsWith("?)")) return text;
   if (name === "version") return `${text} (Did you mean --version?)`;
   return what === "command"
-    ? `${text}; 'fraudstream help' lists the commands`
+    ? `${text}; './fraudstream help' lists the commands`
     : `${text}; --help lists the flags`;
 }
 

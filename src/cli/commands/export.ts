@@ -70,12 +70,12 @@ type ExportOptions =
 
 const EXAMPLES = `
 Examples:
-  fraudstream export --out features.csv
-  fraudstream export --data=./shop --out features.parquet
-  fraudstream export --out - | head
-  fraudstream export --out notebook.parquet --with=payment,label,prediction
-  fraudstream export --table=predictions --out predictions.parquet
-  fraudstream export --table=verdicts --out verdicts.csv
+  ./fraudstream export --out features.csv
+  ./fraudstream export --data=./shop --out features.parquet
+  ./fraudstream export --out - | head
+  ./fraudstream export --out notebook.parquet --with=payment,label,prediction
+  ./fraudstream export --table=predictions --out predictions.parquet
+  ./fraudstream export --table=verdicts --out verdicts.csv
 `;
 
 /** The command. */
