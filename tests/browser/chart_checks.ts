@@ -143,6 +143,17 @@ async function checkPage(browser: Browser, address: string): Promise<void> {
         assert.deepEqual(faults, []);
       });
     }
+    await check(`the pointer reads a chart: ${width} pixels`, async () => {
+      const chart = page.locator(".chart", { has: page.locator(".readout") })
+        .nth(1);
+      const newest = await chart.locator(".readout b").textContent();
+      const box = await chart.locator("svg").boundingBox();
+      assert.ok(box);
+      await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2);
+      const earlier = await chart.locator(".readout b").textContent();
+      assert.match(`${newest}`, /^2018-04-25/);
+      assert.match(`${earlier}`, /^2018-04-(0|1[0-4])/);
+    });
     await check(`days are dates: ${width} pixels`, async () => {
       const texts = await page.locator(".chart svg text").allTextContents();
       assert.ok(texts.some((text) => /^\d{1,2} Apr$/.test(text)), `${texts}`);

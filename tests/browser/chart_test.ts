@@ -9,8 +9,8 @@ import { findChromium } from "./chromium.ts";
 const CHECKS = new URL("./chart_checks.ts", import.meta.url).pathname;
 /** What all checks may take. */
 const DEADLINE_MS = 300_000;
-/** Three windows: two checks for each of two views, one of dates, one of the report. */
-const CHECK_COUNT = 3 * (2 * 2 + 2);
+/** Three windows: two checks for each of two views, of the pointer, of dates and of the report. */
+const CHECK_COUNT = 3 * (2 * 2 + 3);
 
 const chromium = findChromium();
 

@@ -69,7 +69,7 @@ const PANEL_GAP = 14;
 
 /** Room of one tick along an axis. */
 const TICK_WIDTH = 72;
-const TICK_HEIGHT = 40;
+const TICK_HEIGHT = 32;
 
 /**
  * An axis of numbers from one to another.

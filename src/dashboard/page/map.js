@@ -171,7 +171,7 @@ export function openMap(root, parameters) {
               ? "Its radius is not known."
               : `It reaches ${
                 countOf(found.reach.length, "terminal")
-              } within ${found.radius}.`,
+              } within a radius of ${found.radius}.`,
           ),
         );
       } else if (terminal) {
@@ -273,7 +273,7 @@ function placePanel(title, place, payments, words) {
             "tr",
             {},
             h("td", {}, caseLink(payment.transactionId)),
-            h("td", {}, payment.datetime),
+            h("td", {}, payment.datetime.slice(0, 16)),
             h("td", { class: "number" }, money(payment.amount)),
             h("td", {}, labelMark(payment.fraud, payment.scenario)),
           )

@@ -180,12 +180,14 @@ function thresholdPart() {
       setText(
         basis,
         days === 0
-          ? "No labels are known yet, so its effect is not known either."
+          ? "Its effect is known once labels are."
           : `Measured on the newest ${
             days === 1 ? "day" : `${count(days)} days`
           } whose labels are known.`,
       );
       const { threshold } = model;
+      // Nothing would use it.
+      apply.disabled = model.days.length === 0;
       if (threshold !== undefined) {
         setText(applied, `In force: alerts from ${threshold.toFixed(3)} on.`);
         if (!isTouched) slider.value = String(threshold);
@@ -200,7 +202,7 @@ function thresholdPart() {
 function stateOf({ days, curve, delayDays }) {
   const newest = days.at(-1);
   if (!newest) {
-    return "No model has scored a payment of this stream. To score it, start the run with --model; 'fraudstream help train' says how to make a model.";
+    return "No model has scored a payment of this stream. To score it, start the run with --model; './fraudstream help train' says how to make a model.";
   }
   const known = curve.days === 0
     ? `No labels are known yet: a label is known ${
