@@ -279,6 +279,17 @@ export class AlertQueries {
       .map(eventOf);
   }
 
+  /** The newest verdict that the store has taken and that nobody has taken back; undefined where there is none. */
+  newestStored(): CaseEvent | undefined {
+    const [row] = this.#all(
+      "SELECT * FROM event WHERE stored = 1 AND kind = 'verdict' AND " +
+        "label IS NOT NULL AND event_id NOT IN " +
+        "(SELECT undoes FROM event WHERE undoes IS NOT NULL) " +
+        "ORDER BY rowid DESC LIMIT 1",
+    );
+    return row && eventOf(row);
+  }
+
   /** An event; undefined where there is none of that id. */
   event(eventId: string): CaseEvent | undefined {
     const [row] = this.#all("SELECT * FROM event WHERE event_id = ?", [

@@ -147,6 +147,7 @@ export class LiveReader {
   /** Those that were there when the log had been read; undefined before. */
   #historySeq: number | undefined;
   #lookUp: LookUp | undefined;
+  #isStoreChecked = false;
   #statusAt = -Infinity;
   #storeAt = -Infinity;
   #past: { readonly target: number; taken: number; at: number } | undefined;
@@ -410,6 +411,7 @@ export class LiveReader {
     const now = performance.now();
     if (!lookUp || now < this.#storeAt) return false;
     try {
+      await this.#checkStored(lookUp);
       const joined = await this.#join(lookUp);
       const stored = await this.#store(lookUp);
       if (!joined && !stored) this.#storeAt = now + LOOK_MS;
@@ -422,6 +424,20 @@ export class LiveReader {
       });
       return false;
     }
+  }
+
+  /** A store that lacks the newest verdict has been replaced: it gets all of them again. */
+  async #checkStored(lookUp: LookUp): Promise<void> {
+    if (this.#isStoreChecked) return;
+    const { index } = this.#options;
+    const newest = index.queries.newestStored();
+    if (newest) {
+      const kept = await lookUp.verdicts(newest.transactionId);
+      if (!kept.some(({ decidedAt }) => decidedAt === newest.at)) {
+        await index.forgetStored();
+      }
+    }
+    this.#isStoreChecked = true;
   }
 
   /** Alerts get what is known of their payments once these are stored. */

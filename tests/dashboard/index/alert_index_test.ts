@@ -491,3 +491,26 @@ function rowsOf(records: readonly Record<string, never>[]): PredictionRows {
   }
   return rows;
 }
+
+Deno.test("a store that was replaced gets the verdicts again", async () => {
+  await using files = temporaryFolder();
+  await using folder = await openMemory(parametersOf(PARTITIONS));
+  const lookUp = folder.store.lookUp();
+  await publishAll(folder, [7]);
+  const event: CaseEvent = {
+    eventId: "one",
+    transactionId: 7,
+    kind: "verdict",
+    who: "Ada",
+    at: "2026-03-01T12:00:00.000Z",
+    label: 1,
+    note: "",
+  };
+  await appendCaseSteps(folder.log, [{ event, label: 1, timestampMs: 0 }]);
+  for (let start = 1; start <= 2; start++) {
+    using page = startPage(folder, files.path);
+    await catchUp(page);
+    assert.equal((await lookUp.verdicts(7)).length, 1);
+    await lookUp.removeVerdict({ transactionId: 7, decidedAt: event.at });
+  }
+});
