@@ -224,6 +224,11 @@ function contentsOf({ index }: PageProcess) {
     alerts.push(...found);
   }
   assert.equal(new Set(alerts.map(({ seq }) => seq)).size, total);
+  const open = alerts.filter(({ state }) => state === "open");
+  assert.deepEqual(index.queries.count(readAlertQuery({}).filter), {
+    alerts: open.length,
+    cents: open.reduce((sum, { cents }) => sum + cents, 0),
+  });
   return {
     known: index.known(),
     alerts: alerts.map((
