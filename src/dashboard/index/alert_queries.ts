@@ -112,16 +112,17 @@ export class AlertQueries {
     if (state === "open" && Object.keys(narrowing).length === 0) {
       return this.#open();
     }
-    const { sql, values } = this.#conditionOf(filter);
+    const { sql, values, isNarrow } = this.#conditionOf(filter);
     // Snoozes end by themselves.
     const isTimed = filter.state === "open" || filter.state === "snoozed";
     const second = isTimed ? Math.floor(this.#clock() / 1000) : 0;
     const key = JSON.stringify([sql, filter, second]);
     let count = this.#counts.get(key);
     if (!count) {
+      // Rows in the order of the file are faster than many by an index.
       const [row] = this.#all(
         "SELECT count(*) AS alerts, coalesce(sum(cents), 0) AS cents " +
-          `FROM alert WHERE ${sql}`,
+          `FROM alert ${isNarrow ? "" : "NOT INDEXED"} WHERE ${sql}`,
         values,
       );
       count = { alerts: Number(row.alerts), cents: Number(row.cents) };
