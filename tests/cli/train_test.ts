@@ -119,7 +119,11 @@ testRunning("train says what can't be trained", async () => {
     [["--model=m.json", "--out=-"], 2, /must be one kind of model to train/],
     [[`${tree},${tree.slice(8)}`, "--out=-"], 2, /must be one kind of model/],
     [[tree, "--trees=3", "--out=-"], 2, /decision-tree has no setting 'trees'/],
-    [[tree, "--settings=depth", "--out=-"], 2, /depth= cannot be/],
+    [
+      [tree, "--settings=depth", "--out=-"],
+      2,
+      /depth of decision-tree must be a whole number/,
+    ],
   ];
   for (const [args, code, message] of cases) {
     const outcome = await runMain(["train", ...SET, ...args]);
