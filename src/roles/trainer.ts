@@ -391,7 +391,7 @@ async function readFirst(path: string, features: FeatureParameters) {
   if (!trained) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
-        "a file of 'fraudstream train', or leave it out",
+        "a file of './fraudstream train', or leave it out",
     );
   }
   const { metrics, training } = trained;

@@ -67,7 +67,7 @@ export async function openStoredStream(
   if (!isThere(logPath(folder))) {
     if (hasStore) throw lost();
     throw new DataError(
-      `there is no data folder ${folder}; start 'fraudstream run' first or ` +
+      `there is no data folder ${folder}; start './fraudstream run' first or ` +
         `name another with --data`,
     );
   }
@@ -159,7 +159,7 @@ async function requireOwnStore(
   throw new StoreError(
     `the store holds the rows of another stream (${foreign.stream}; the log ` +
       `is that of ${stream}): put the store that belongs to this log back, ` +
-      `name another --data folder or --keyspace, or run 'fraudstream ` +
+      `name another --data folder or --keyspace, or run './fraudstream ` +
       `rebuild', which clears the store and fills it from this log`,
   );
 }

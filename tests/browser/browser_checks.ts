@@ -11,11 +11,9 @@
  */
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
-import { serve, type Stage, stop } from "./browser_stage.ts";
+import { serve, type Stage, stop, until } from "./browser_stage.ts";
 import { connectionChecks } from "./connection_checks.ts";
 import { numberChecks } from "./number_checks.ts";
-import { scoreStandIn } from "./stand_in_scorer.ts";
 import { triageChecks } from "./triage_checks.ts";
 import { viewChecks } from "./view_checks.ts";
 
@@ -26,6 +24,9 @@ const GROUPS = {
   numbers: numberChecks,
   connections: connectionChecks,
 };
+
+/** Alerts that are there before the checks. */
+const ALERTS_MIN = 100;
 
 const FLAGS = [
   "--customers=300",
@@ -46,9 +47,6 @@ async function main(): Promise<void> {
   });
   const data = `${folder}/data`;
   const served = await serve(data, FLAGS);
-  await using log = new EmbeddedLog({ path: `${data}/log.db`, durable: false });
-  const scoring = new AbortController();
-  const scored = scoreStandIn(log, scoring.signal);
   const browser = await chromium.launch({
     executablePath,
     args: ["--no-sandbox", "--disable-gpu"],
@@ -56,13 +54,15 @@ async function main(): Promise<void> {
   const { images } = values;
   const stage: Stage = { browser, folder, data, flags: FLAGS, served, images };
   try {
+    await until(async () => {
+      const answer = await fetch(`${served.address}/api/alerts`);
+      return (await answer.json()).total > ALERTS_MIN;
+    });
     for (const [name, run] of Object.entries(GROUPS)) {
       if (values.only === undefined || values.only === name) await run(stage);
     }
   } finally {
     await browser.close();
-    scoring.abort();
-    await scored;
     await stop(stage.served);
   }
 }

@@ -4,7 +4,12 @@
  */
 import assert from "node:assert/strict";
 import axe from "axe-core/axe.min.js" with { type: "text" };
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  Page,
+} from "playwright-core";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 /** How long something on the page may take. */
@@ -92,6 +97,20 @@ export async function check(
   }
   const line = JSON.stringify({ name, error }) + "\n";
   await Deno.stdout.write(new TextEncoder().encode(line));
+}
+
+/** A window of a new profile for as long as `body` takes, whatever comes of it. */
+export async function inWindow(
+  { browser }: Pick<Stage, "browser">,
+  options: BrowserContextOptions,
+  body: (context: BrowserContext) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext(options);
+  try {
+    await body(context);
+  } finally {
+    await context.close();
+  }
 }
 
 const failures = new Map<Page, string[]>();

@@ -1,8 +1,12 @@
 /** What is checked of the page's connection: other origins, sign-out, many pages, a path of a proxy, a restart. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import { once } from "node:events";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { BrowserContext, Page } from "playwright-core";
 import {
   check,
+  inWindow,
   newPage,
   noErrors,
   open,
@@ -14,45 +18,36 @@ import {
 
 /** Runs them; the last one starts the program again. */
 export async function connectionChecks(stage: Stage): Promise<void> {
-  const context = await stage.browser.newContext();
-  const page = await newPage(context);
+  await inWindow(stage, {}, async (context) => {
+    await checks(stage, await newPage(context));
+  });
+}
+
+async function checks(stage: Stage, page: Page): Promise<void> {
   await check(
     "a page of another port can neither write nor get a key",
     () => strangerChecks(stage, page),
   );
   await check(
-    "who signs out sees nothing more, in no window",
-    () => signOutChecks(stage),
+    "who signs in acts by the token's name, and sees nothing more after signing out",
+    () => inWindow(stage, {}, (visitor) => signOutChecks(stage, visitor)),
   );
-  await check("fifty pages at once all show the stream", async () => {
-    const many = await stage.browser.newContext();
-    const pages = await Promise.all(
-      Array.from({ length: 50 }, () => many.newPage()),
-    );
-    await Promise.all(pages.map(async (one) => {
-      one.setDefaultTimeout(WAIT_MS);
-      await one.goto(`${stage.served.address}/#/now`);
-      await one.locator("tbody tr td a").first().waitFor();
-    }));
-    const answer = await fetch(`${stage.served.address}/api/system`);
-    const { page: serving } = await answer.json();
-    // A browser's pages share one connection.
-    assert.ok(serving.clients >= 1, `${serving.clients} clients`);
-    await many.close();
-  });
+  await check(
+    "fifty pages at once all show the stream",
+    () => inWindow(stage, {}, (many) => manyChecks(stage, many)),
+  );
   await check(
     "beneath a path of a proxy the page reads, listens and writes",
-    () => proxyChecks(stage),
+    () => inWindow(stage, {}, (visitor) => proxyChecks(stage, visitor)),
   );
   await check(
     "on a slow network the numbers come first, and the stream follows",
-    () => slowChecks(stage),
+    () => inWindow(stage, {}, (visitor) => slowChecks(stage, visitor)),
   );
   await check(
     "a server that was started again is noticed, and said",
     () => restartChecks(stage, page),
   );
-  await context.close();
 }
 
 async function strangerChecks(stage: Stage, page: Page): Promise<void> {
@@ -112,83 +107,96 @@ async function writeThreshold(
   page: Page,
   threshold: number,
 ): Promise<unknown> {
-  // Relative to the page, as its own scripts are.
   return await page.evaluate(
-    `import(new URL("page/dom.js", location.href)).then(({ ask }) =>
+    `import(new URL("dom.js", document.querySelector("[type=module]").src))
+      .then(({ ask }) =>
       ask("/api/model/threshold", {}, { threshold: ${threshold} }))`,
   );
 }
 
-async function signOutChecks({ browser, folder, data }: Stage): Promise<void> {
+async function signOutChecks(
+  { folder, data }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
   const token = "0123456789abcdef0123456789abcdef";
-  Deno.writeTextFileSync(`${folder}/token`, token);
+  Deno.writeTextFileSync(`${folder}/token`, `Grace:${token}\n`);
   const guarded = await serve(data, [
     "--role=dashboard",
     `--token-file=${folder}/token`,
     "--port=0",
   ]);
-  const visitor = await browser.newContext();
   const [first, second] = [await newPage(visitor), await newPage(visitor)];
   await first.goto(guarded.address);
   await first.getByLabel("Token").fill(token);
   await first.getByRole("button", { name: "Sign in" }).click();
   await first.locator("#link.live").waitFor();
+  // The token has a name, so nobody is asked for one.
+  await open(first, guarded.address, "alerts");
+  await first.locator("tr.goes a").first().click();
+  await first.locator(".decide").waitFor();
+  await first.keyboard.press("a");
+  await first.getByRole("button", { name: "Release (Grace)" }).waitFor();
+  noErrors(first);
   await open(first, guarded.address, "system");
   await open(second, guarded.address, "now");
   await first.getByRole("button", { name: "Sign out" }).click();
   await first.getByLabel("Token").waitFor();
   await second.locator("#link.lost").waitFor();
-  await visitor.close();
   await stop(guarded);
 }
 
 /** A reverse proxy that serves the page at /team/fraud/, as nginx and Caddy do it. */
-function proxyOf(target: string): Deno.HttpServer<Deno.NetAddr> {
+async function startProxy(port: number): Promise<Server> {
   const prefix = "/team/fraud/";
-  return Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
-      const { pathname, search } = new URL(request.url);
-      if (!pathname.startsWith(prefix)) {
-        return new Response("not of the page", { status: 404 });
-      }
-      const headers = new Headers(request.headers);
-      headers.delete("accept-encoding");
-      const response = await fetch(
-        `${target}/${pathname.slice(prefix.length)}${search}`,
-        {
-          method: request.method,
-          headers,
-          body: request.body,
-          redirect: "manual",
-        },
-      );
-      const { status } = response;
-      return new Response(response.body, { status, headers: response.headers });
-    },
-  );
+  const proxy = createServer((asked, answer) => {
+    if (!asked.url?.startsWith(prefix)) {
+      answer.writeHead(404).end();
+      return;
+    }
+    const { method, headers } = asked;
+    const path = `/${asked.url.slice(prefix.length)}`;
+    const passed = request(
+      { host: "127.0.0.1", port, path, method, headers },
+      (given) => {
+        answer.writeHead(given.statusCode ?? 502, given.headers);
+        given.pipe(answer);
+      },
+    );
+    passed.on("error", () => answer.destroy());
+    answer.on("close", () => passed.destroy());
+    asked.pipe(passed);
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  return proxy;
 }
 
-async function proxyChecks({ browser, served }: Stage): Promise<void> {
-  await using proxy = proxyOf(served.address);
-  const visitor = await browser.newContext();
+async function proxyChecks(
+  { served }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
+  const proxy = await startProxy(served.port);
+  const { port } = proxy.address() as AddressInfo;
   const page = await newPage(visitor);
-  const asked: string[] = [];
+  const refused: string[] = [];
   page.on("response", (response) => {
-    if (response.status() >= 400) asked.push(response.url());
+    if (response.status() >= 400) refused.push(response.url());
   });
-  const address = `http://127.0.0.1:${proxy.addr.port}/team/fraud`;
+  const address = `http://127.0.0.1:${port}/team/fraud`;
   for (const view of ["now", "alerts", "map", "model", "system"]) {
     await open(page, address, view);
   }
   assert.deepEqual(await writeThreshold(page, 0.55), { threshold: 0.55 });
-  assert.deepEqual(asked, []);
+  assert.deepEqual(refused, []);
   noErrors(page);
-  await visitor.close();
+  proxy.closeAllConnections();
+  proxy.close();
 }
 
-async function slowChecks({ browser, served }: Stage): Promise<void> {
-  const visitor = await browser.newContext();
+async function slowChecks(
+  { served }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
   const page = await newPage(visitor);
   const network = await visitor.newCDPSession(page);
   await network.send("Network.enable");
@@ -202,7 +210,24 @@ async function slowChecks({ browser, served }: Stage): Promise<void> {
   await page.locator(".tile").first().waitFor();
   await page.locator("#link.live").waitFor();
   noErrors(page);
-  await visitor.close();
+}
+
+async function manyChecks(
+  { served }: Stage,
+  many: BrowserContext,
+): Promise<void> {
+  const pages = await Promise.all(
+    Array.from({ length: 50 }, () => many.newPage()),
+  );
+  await Promise.all(pages.map(async (one) => {
+    one.setDefaultTimeout(WAIT_MS);
+    await one.goto(`${served.address}/#/now`);
+    await one.locator("tbody tr td a").first().waitFor();
+  }));
+  const answer = await fetch(`${served.address}/api/system`);
+  const { page: serving } = await answer.json();
+  // A browser's pages share one connection.
+  assert.ok(serving.clients >= 1, `${serving.clients} clients`);
 }
 
 async function restartChecks(stage: Stage, page: Page): Promise<void> {

@@ -1,8 +1,9 @@
 /** What is checked of every view: that it moves, is accessible, fits, and shows the truth only where that is asked for. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import {
   check,
+  inWindow,
   newPage,
   noErrors,
   open,
@@ -19,6 +20,8 @@ const SIZES = [
   ["wide", 1440, 900],
   ["4K", 3840, 2160],
 ] as const;
+
+const NARROW = { width: 360, height: 740 };
 
 const VIEWS = [
   "now",
@@ -47,7 +50,10 @@ export async function viewChecks(stage: Stage): Promise<void> {
   }
   await check(
     "the first numbers are there before any script runs",
-    () => firstNumberChecks(stage),
+    () =>
+      inWindow(stage, { javaScriptEnabled: false }, (bare) => {
+        return firstNumberChecks(stage, bare);
+      }),
   );
   await check(
     "everything is reached by the keyboard",
@@ -67,7 +73,10 @@ export async function viewChecks(stage: Stage): Promise<void> {
   );
   await check(
     "on a narrow page the bar is one line, a verdict and alerts are on the first screen",
-    () => narrowChecks(stage),
+    () =>
+      inWindow(stage, { viewport: NARROW }, (narrow) => {
+        return narrowChecks(stage, narrow);
+      }),
   );
   await check(
     "tiles fill their rows at every width",
@@ -75,7 +84,7 @@ export async function viewChecks(stage: Stage): Promise<void> {
   );
   await check(
     "while history is read there is no rate and no number that it changes",
-    () => readingChecks(stage),
+    () => inWindow(stage, {}, (visitor) => readingChecks(stage, visitor)),
   );
   await context.close();
 }
@@ -183,15 +192,16 @@ async function dialogChecks(
   noErrors(view);
 }
 
-async function firstNumberChecks({ browser, served }: Stage): Promise<void> {
-  const bare = await browser.newContext({ javaScriptEnabled: false });
+async function firstNumberChecks(
+  { served }: Stage,
+  bare: BrowserContext,
+): Promise<void> {
   const plain = await bare.newPage();
   await plain.goto(served.address);
   const tiles = plain.locator(".tile");
   assert.equal(await tiles.count(), 8);
   const stored = tiles.filter({ hasText: "Stored" }).locator("dd").first();
   assert.match(await stored.textContent() ?? "", /^[\d,]*[1-9][\d,]*$/);
-  await bare.close();
 }
 
 async function keyboardChecks({ served }: Stage, page: Page): Promise<void> {
@@ -242,11 +252,11 @@ async function truthChecks(stage: Stage, page: Page): Promise<void> {
   noErrors(page);
 }
 
-async function narrowChecks(stage: Stage): Promise<void> {
-  const [height, width] = [740, 360];
-  const narrow = await stage.browser.newContext({
-    viewport: { width, height },
-  });
+async function narrowChecks(
+  stage: Stage,
+  narrow: BrowserContext,
+): Promise<void> {
+  const { width, height } = NARROW;
   const page = await newPage(narrow);
   const { address } = stage.served;
   await open(page, address, "now");
@@ -271,7 +281,6 @@ async function narrowChecks(stage: Stage): Promise<void> {
   ) as number[];
   assert.ok(atEnd.length === 2 && atEnd.every((left) => left <= 1), `${atEnd}`);
   noErrors(page);
-  await narrow.close();
 }
 
 async function tileChecks({ served }: Stage, page: Page): Promise<void> {
@@ -287,8 +296,10 @@ async function tileChecks({ served }: Stage, page: Page): Promise<void> {
   }
 }
 
-async function readingChecks({ browser, served }: Stage): Promise<void> {
-  const visitor = await browser.newContext();
+async function readingChecks(
+  { served }: Stage,
+  visitor: BrowserContext,
+): Promise<void> {
   const page = await newPage(visitor);
   // The page stays with the state that it came with.
   await page.addInitScript(
@@ -322,5 +333,4 @@ async function readingChecks({ browser, served }: Stage): Promise<void> {
     ]
   ) assert.equal(tiles[name], "–", name);
   assert.ok(!await page.locator("#open-alerts").isVisible());
-  await visitor.close();
 }

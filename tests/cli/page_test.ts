@@ -179,7 +179,7 @@ testRunning(
       ["--role=dashboard", `--data=${path}/none`, "--port=0"],
       { permissions: LISTENING },
     );
-    assert.equal(code, 1, stderr);
+    assert.equal(code, 2, stderr);
     assert.match(stderr, /^fraudstream: there is no stream in the data folder/);
     assert.deepEqual([...Deno.readDirSync(path)], []);
   },

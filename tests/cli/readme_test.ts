@@ -26,9 +26,12 @@ function stepsOf(page: string): Step[] {
   return [...blocks].flatMap(([, block]) => {
     const parts = block.replaceAll("\\\n", "").split(/^\$ /m).slice(1);
     return parts.map((part) => {
-      const [command, ...lines] = part.split("\n").filter((line) =>
-        line !== ""
-      );
+      const lines = part.split("\n").filter((line) => line !== "");
+      let command = lines.shift() ?? "";
+      // A quotation that is open goes on in the next line.
+      while (command.split("'").length % 2 === 0 && lines.length > 0) {
+        command += `\n${lines.shift()}`;
+      }
       return { command, lines };
     });
   });
@@ -64,13 +67,14 @@ async function linesOf(command: string, cwd: string): Promise<string[]> {
 /** Throws unless each line is as the page has it. */
 function compare({ command, lines }: Step, found: readonly string[]): void {
   if (lines.length === 0) return;
-  for (const [at, expected] of lines.entries()) {
-    const parts = expected.split("…").map((part) =>
-      part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
-    );
-    assert.match(found[at] ?? "", new RegExp(`^${parts.join(".*")}$`), command);
-  }
-  assert.equal(found.length, lines.length, `${command}: ${found.join("\n")}`);
+  const parts = lines.join("\n").split("…").map((part) =>
+    part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
+  );
+  assert.match(
+    found.join("\n"),
+    new RegExp(`^${parts.join("[^]*?")}$`),
+    command,
+  );
 }
 
 testRunning("the README's commands print what it says, in order", async () => {
@@ -79,7 +83,7 @@ testRunning("the README's commands print what it says, in order", async () => {
   Deno.mkdirSync(clone);
   for (const name of SOURCES) copy(join(ROOT, name), join(clone, name));
   const steps = stepsOf(Deno.readTextFileSync(join(ROOT, "README.md")));
-  assert.ok(steps.length >= 8, `${steps.length} steps`);
+  assert.ok(steps.length >= 6, `${steps.length} steps`);
   for (const step of steps) {
     compare(step, await linesOf(step.command, clone));
   }

@@ -113,7 +113,7 @@ testRunning("train says what can't be trained", async () => {
   Deno.writeTextFileSync(present, "kept");
   const tree = "--model=decision-tree";
   const cases: [string[], number, RegExp][] = [
-    [["--out=-"], 2, /--model is needed; for example: fraudstream train /],
+    [["--out=-"], 2, /--model is needed; for example: \.\/fraudstream train /],
     [[tree], 2, /--out is needed/],
     [[tree, `--out=${present}`], 2, /exists; .* overwrite it with --force/],
     [["--model=m.json", "--out=-"], 2, /must be one kind of model to train/],

@@ -113,12 +113,12 @@ const SMALL_FIGURE_WIDTH = 360;
 
 const EXAMPLES = `
 Examples:
-  fraudstream report
+  ./fraudstream report
       the handbook's data set, on the terminal
-  fraudstream report --out report.html
-  fraudstream report --in data --out report.html
-  fraudstream report --data=./fraudstream-data --out report.html
-  fraudstream report --preset=seed --format=png --out figures
+  ./fraudstream report --out report.html
+  ./fraudstream report --in data --out report.html
+  ./fraudstream report --data=./fraudstream-data --out report.html
+  ./fraudstream report --preset=seed --format=png --out figures
 `;
 
 /** The command. */

@@ -6,7 +6,7 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
-import { ConfigError, DataError, LogError } from "../../base/error.ts";
+import { ConfigError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import { discrepancies, readStatus } from "../../stream/status.ts";
@@ -126,8 +126,9 @@ const FLAGS = {
     },
     state: {
       value: "<dir>",
-      help: "folder for snapshots of the processor's state, so that it " +
-        "starts quickly; an embedded log has them in its data folder",
+      help: "folder for snapshots of the processor's state and for the " +
+        "page's index, so that they start quickly; an embedded log has them " +
+        "in its data folder",
       needs: "--log=kafka",
     },
     acceptMissingStart: {
@@ -168,18 +169,18 @@ type RunOptions =
 
 const EXAMPLES = `
 Examples:
-  fraudstream run --preset=seed --rate=max
+  ./fraudstream run --preset=seed --rate=max
       the small data set through every stage, as fast as it goes
-  fraudstream run --speedup=3600
+  ./fraudstream run --speedup=3600
       the handbook's data set, an hour of event time per second
-  fraudstream --role=producer --data=./shop
-  fraudstream --role=processor,writer --data=./shop
+  ./fraudstream --role=producer --data=./shop
+  ./fraudstream --role=processor,writer --data=./shop
       the same in two processes, on one data folder
-  fraudstream run --model=model.json --alert-cards=100
+  ./fraudstream run --model=model.json --alert-cards=100
       also scores every payment and alerts the 100 most suspect cards a day
-  fraudstream run --rng=seedrandom --days=0 --rate=500
+  ./fraudstream run --rng=seedrandom --days=0 --rate=500
       other payments, without end, until Ctrl-C
-  fraudstream --role=dashboard --data=./shop --port=9000
+  ./fraudstream --role=dashboard --data=./shop --port=9000
       only the page, of a stream that runs elsewhere or is complete
 
 Ctrl-C finishes the current step and prints a summary; the next start of the
@@ -452,7 +453,7 @@ async function begin(
   }
 }
 
-/** Throws DataError where a page alone is to show a folder that does not exist. */
+/** Throws ConfigError where a page alone is to show a folder that does not exist. */
 function requireFolder(connection: Connection): void {
   const { log } = connection;
   if (log.kind === "embedded" && !isThere(log.folder)) {
@@ -461,12 +462,12 @@ function requireFolder(connection: Connection): void {
 }
 
 /** What a page alone has nothing to show of; it begins no stream. */
-function nothingThere({ log }: Connection): DataError {
+function nothingThere({ log }: Connection): ConfigError {
   const place = log.kind === "embedded"
     ? `in the data folder ${log.folder}`
     : "on this cluster";
-  return new DataError(
-    `there is no stream ${place}; start 'fraudstream run' first or name ` +
+  return new ConfigError(
+    `there is no stream ${place}; start './fraudstream run' first or name ` +
       "another --data folder (on Kafka another --topic-prefix)",
   );
 }
@@ -502,6 +503,15 @@ async function readSettings(
     folder: connection.folder,
     parameters,
     pace,
+  }).catch((error) => {
+    if (!(error instanceof DataError) || options.model !== undefined) {
+      throw error;
+    }
+    throw new DataError(
+      `${error.message}; the last run of this stream scored with it: give ` +
+        "--model=FILE, or --no-model for a run without",
+      { cause: error },
+    );
   });
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");

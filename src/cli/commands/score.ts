@@ -63,7 +63,7 @@ const FLAGS = {
     model: {
       value: "<file>",
       help:
-        "required: model file (.json of 'fraudstream train', or .onnx), or " +
+        "required: model file (.json of './fraudstream train', or .onnx), or " +
         BUILT_IN_MODEL,
     },
     out: { value: "<file>", help: "required: file to write, or - for stdout" },
@@ -94,13 +94,13 @@ type ScoreOptions = FlagValues<typeof FLAGS> & FeatureOptions;
 
 const EXAMPLES = `
 Examples:
-  fraudstream score --in data --model=model.json --out scores.parquet
-  fraudstream score --in day.csv --model=model.onnx --out scores.csv \\
+  ./fraudstream score --in data --model=model.json --out scores.parquet
+  ./fraudstream score --in day.csv --model=model.onnx --out scores.csv \\
     --alert-threshold=0.3
-  fraudstream score --in data --model=model.json --out - --format=jsonl \\
+  ./fraudstream score --in data --model=model.json --out - --format=jsonl \\
     --with=label,features | head
 
-To score a stream as it runs, give the model to run: fraudstream run
+To score a stream as it runs, give the model to run: ./fraudstream run
 --model=model.json. (The part of run that does so is --role=scorer.)
 `;
 

@@ -290,7 +290,7 @@ export function planScoring(
   if (trains && model?.endsWith(ONNX_ENDING)) {
     throw new ConfigError(
       `--retrain keeps models that were trained here, and ${model} was not; ` +
-        "give a file of 'fraudstream train', or leave --model out",
+        "give a file of './fraudstream train', or leave --model out",
     );
   }
   return { scores, trains, models };

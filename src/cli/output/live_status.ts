@@ -60,8 +60,11 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
       const at = performance.now();
       const rate = (status.produced - last.produced) * 1000 / (at - last.at);
       last = { produced: status.produced, at };
-      if (live) rewriteLine(liveLine(status, rate, options));
-      else logLine(status, rate, options);
+      const { before, latency } = options;
+      const p99 = latency.summary()?.p99;
+      if (live) {
+        rewriteLine(liveLine({ status, before, rate, p99 }, columns()));
+      } else logLine(status, rate, options);
     }
     if (live) rewriteLine("");
   };
@@ -90,24 +93,39 @@ interface Part {
   readonly rank: number;
 }
 
-/** What a terminal of 80 columns shows in any case comes with rank 0. */
-function liveLine(
-  status: StreamStatus,
-  rate: number,
-  { before, latency }: LiveStatusOptions,
+/** What a live line says. */
+export interface LiveLine {
+  /** How far the stream is. */
+  readonly status: StreamStatus;
+  /** How far it was when the run began. */
+  readonly before: StreamStatus;
+  /** Payments published per second; NaN where that is not known. */
+  readonly rate: number;
+  /** Milliseconds from published to stored within which 99 % were; undefined before one was measured. */
+  readonly p99: number | undefined;
+}
+
+/** A line for a terminal of that many columns: of 80 and more it always has event time, alerts, lag and p99. */
+export function liveLine(
+  { status, before, rate, p99 }: LiveLine,
+  columns: number,
 ): string {
   const [, terminal, writer] = status.stages;
   const { scoring, counters } = scorerStatus(status) ?? {};
-  const p99 = latency.summary()?.p99;
   const past = pastScored(before, status);
   const part = (rank: number, text: string, isShown = true): Part[] =>
     isShown ? [{ text, rank }] : [];
-  return fitted([
-    ...part(0, eventTime(status)?.slice(0, 16) ?? "waiting for payments"),
+  return shownParts([
+    // While the past is scored, event time may stand still.
+    ...part(
+      0,
+      eventTime(status)?.slice(0, past === undefined ? 16 : 10) ??
+        "waiting for payments",
+    ),
     ...part(
       1,
       `${thousands(Math.round(rate))}/s`,
-      status.simulated && !Number.isNaN(rate),
+      status.simulated && !status.complete && !Number.isNaN(rate),
     ),
     ...part(4, `produced ${thousands(status.produced)}`, status.simulated),
     ...part(5, `processed ${thousands(terminal.counters.emitted)}`),
@@ -127,7 +145,23 @@ function liveLine(
       status.deadLetters > 0,
     ),
     ...part(0, `p99 ${milliseconds(p99 ?? 0)}`, p99 !== undefined),
-  ], columns() - 1);
+  ], columns - 1);
+}
+
+/** The rank up to which a narrow terminal shows parts, also while they would fit: a line whose parts come and go is hard to read. */
+const NARROW_RANK = 2;
+
+/** Columns from which on a terminal is not narrow. */
+const WIDE_COLUMNS = 120;
+
+/** The parts that a terminal of that width shows, as a line. */
+function shownParts(parts: readonly Part[], width: number): string {
+  return fitted(
+    width >= WIDE_COLUMNS
+      ? parts
+      : parts.filter(({ rank }) => rank <= NARROW_RANK),
+    width,
+  );
 }
 
 /** The parts as one line that is not wider. */

@@ -134,7 +134,7 @@ async function decideGroup({ by, filter, group: { id }, label }) {
   if (who === undefined) return;
   const open = { ...filter, state: "open" };
   // What is open at this moment, which is what the answer is about.
-  const { total, amount, alerts } = await ask("/api/alerts", {
+  const { total, amount, alerts, newestSeq } = await ask("/api/alerts", {
     ...open,
     [by]: id,
   });
@@ -169,7 +169,8 @@ async function decideGroup({ by, filter, group: { id }, label }) {
     const { decided } = await ask("/api/alerts/decide", {}, {
       by,
       id,
-      filter: open,
+      // What arrives while the analyst reads is decided another time.
+      filter: { ...open, upTo: newestSeq },
       label,
       note: note.value,
       alerts: total,

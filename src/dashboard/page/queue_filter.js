@@ -212,7 +212,7 @@ export function whyEmpty(filter, snapshot) {
   }
   if (!snapshot || snapshot.totals.scored === 0) {
     return [
-      "No payment has been scored yet. Alerts need a model: start the run with --model or --retrain.",
+      "No payment has been scored yet. Alerts need a model: a run with --no-model has none.",
     ];
   }
   if (snapshot.totals.alerts === 0) {

@@ -48,12 +48,13 @@ export function securing(): MiddlewareHandler {
 }
 
 /**
- * Keeps answers out of every cache.
+ * Keeps answers out of every cache, unless they say how long they can be kept.
  *
  * @internal
  */
 export async function noStore(c: Context, next: Next): Promise<void> {
   await next();
+  if (c.res.headers.has("cache-control")) return;
   c.res.headers.set("cache-control", "no-store");
 }
 

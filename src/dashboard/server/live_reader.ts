@@ -245,10 +245,9 @@ export class LiveReader {
     const { log, control } = this.#options;
     this.status = await readStatus(log, control);
     this.startSeconds = this.status.startSeconds ?? this.startSeconds;
-    const sink = this.#followed.find(({ topic }) => topic === SINK_TOPIC);
     const scorer = scorerStatus(this.status);
     const ends = await log.endOffsets(SINK_TOPIC);
-    if (!scorer || !ends || !sink?.place) return;
+    if (!scorer || !ends) return;
     const end = ends.reduce((sum, end) => sum + end, 0);
     const taken = end - scorer.lag;
     const now = performance.now();

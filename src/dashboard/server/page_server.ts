@@ -18,7 +18,7 @@ import {
 } from "../views/page_view.ts";
 import { type Snapshot, snapshotOf } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
-import { ASSETS, loginPage, pageWith } from "./assets.ts";
+import { ASSETS, ASSETS_VERSION, loginPage, pageWith } from "./assets.ts";
 import { EventStream } from "./event_stream.ts";
 import type { PageToken } from "./exposure.ts";
 import {
@@ -147,9 +147,11 @@ function addHealth(
 }
 
 function addFiles(app: Hono<Served>): void {
-  app.get("/page/:name", (c) => {
-    const asset = ASSETS.get(c.req.param("name"));
+  app.get("/page/:version/:name", (c) => {
+    const { version, name } = c.req.param();
+    const asset = version === ASSETS_VERSION ? ASSETS.get(name) : undefined;
     if (!asset) return c.notFound();
+    c.header("cache-control", "private, max-age=31536000, immutable");
     return c.body(asset.text, 200, { "content-type": asset.type });
   });
 }

@@ -9,7 +9,10 @@ import {
   recordValue,
 } from "../../../src/log/record_batch.ts";
 import type { EmbeddedLog } from "../../../src/log/embedded/embedded_log.ts";
-import { pageWith } from "../../../src/dashboard/server/assets.ts";
+import {
+  ASSETS_VERSION,
+  pageWith,
+} from "../../../src/dashboard/server/assets.ts";
 import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
 import { KEY_HEADER } from "../../../src/dashboard/server/guard.ts";
 import { SUM } from "../../../src/dashboard/index/day_sums.ts";
@@ -47,7 +50,13 @@ async function labelsOf(log: EmbeddedLog): Promise<[string, unknown][]> {
 Deno.test("every answer carries the headers that keep a browser from running or leaking anything", async () => {
   await using page = await openPage();
   for (
-    const path of ["/", "/page/app.js", "/api/system", "/healthz", "/nothing"]
+    const path of [
+      "/",
+      `/page/${ASSETS_VERSION}/app.js`,
+      "/api/system",
+      "/healthz",
+      "/nothing",
+    ]
   ) {
     const { headers, body } = await page.ask(path);
     await body?.cancel();
@@ -110,6 +119,26 @@ Deno.test("no text of the state that the page comes with is markup", async () =>
   assert.deepEqual(snapshotIn(html), hostile);
   assert.equal(html.split("<script").length, PAGE_SCRIPTS + 1);
   assert.equal(html.split("<!-- ").length, 1);
+});
+
+Deno.test("the page's files are kept by browsers under their version, nothing else is", async () => {
+  await using page = await openPage();
+  const cacheOf = async (path: string) => {
+    const { status, headers, body } = await page.ask(path);
+    await body?.cancel();
+    return [status, headers.get("cache-control")];
+  };
+  const kept = "private, max-age=31536000, immutable";
+  assert.deepEqual(await cacheOf(`/page/${ASSETS_VERSION}/app.js`), [
+    200,
+    kept,
+  ]);
+  for (const path of ["/", "/api/system", "/login"]) {
+    assert.deepEqual(await cacheOf(path), [200, "no-store"], path);
+  }
+  for (
+    const path of [`/page/${ASSETS_VERSION}/nothing.js`, "/page/0/app.js"]
+  ) assert.deepEqual(await cacheOf(path), [404, "no-store"], path);
 });
 
 Deno.test("without a token the page answers under this machine's own names only", async () => {
@@ -261,7 +290,9 @@ Deno.test("with a token nothing but health and the way in is answered without it
     assert.equal(await statusOf(path, right), 200, path);
   }
   assert.equal(await statusOf("/"), 303);
-  for (const path of ["/healthz", "/login", "/page/style.css"]) {
+  for (
+    const path of ["/healthz", "/login", `/page/${ASSETS_VERSION}/style.css`]
+  ) {
     assert.equal(await statusOf(path), 200, path);
   }
 });
