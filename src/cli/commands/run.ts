@@ -6,7 +6,7 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
-import { ConfigError, LogError } from "../../base/error.ts";
+import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import { discrepancies, readStatus } from "../../stream/status.ts";

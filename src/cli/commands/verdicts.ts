@@ -56,9 +56,9 @@ type VerdictsOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 
 const EXAMPLES = `
 Examples:
-  fraudstream export --table=verdicts --out verdicts.csv
-  fraudstream verdicts --in=verdicts.csv --data=./other
-  fraudstream verdicts --in=chargebacks.csv --who=bank
+  ./fraudstream export --table=verdicts --out verdicts.csv
+  ./fraudstream verdicts --in=verdicts.csv --data=./other
+  ./fraudstream verdicts --in=chargebacks.csv --who=bank
 
 A file needs TRANSACTION_ID and LABEL (1: fraud, 0: no fraud), and WHO unless
 --who is given. It may have AT (ISO 8601, UTC without an offset; now by default)
@@ -100,7 +100,7 @@ async function verdicts(options: VerdictsOptions): Promise<void> {
   if (await stream.log.endOffsets(CASE_TOPIC) === undefined) {
     throw new DataError(
       `the stream has no ${CASE_TOPIC}, which this version adds; start ` +
-        "'fraudstream run' on it once",
+        "'./fraudstream run' on it once",
     );
   }
   const times = await timesOf(given, store.lookUp(), bad);

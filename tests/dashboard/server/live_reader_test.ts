@@ -89,11 +89,11 @@ Deno.test("history is not read before the payments of its alerts are known", asy
   await page.publish([payment()]);
   await page.predict([prediction(payment(), 0.9)]);
   const { log, store, context } = page.folder;
-  let reached: Store | undefined;
-  using second = newReader(log, context, () => reached);
+  const reached: { store?: Store } = {};
+  using second = newReader(log, context, () => reached.store);
   const { reader } = second;
   for (let look = 0; look < 10; look++) await reader.look(NEVER);
   assert.deepEqual(reader.reading, { what: "history", share: 1 });
-  reached = store;
+  reached.store = store;
   await lookUntil(reader, () => reader.reading === undefined);
 });
