@@ -8,7 +8,11 @@ import {
 } from "./data_statistics.ts";
 import { coarseWidth } from "./histogram.ts";
 import type { ModelCurves } from "./model_curves.ts";
-import { overviewSection, scenarioName } from "./payment_sections.ts";
+import {
+  overviewSection,
+  partialNotes,
+  scenarioName,
+} from "./payment_sections.ts";
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
 import {
@@ -101,7 +105,8 @@ function reach(data: ReportData): string[] {
   );
 }
 
-function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
+function dayCharts(statistics: DataStatistics): string[] {
+  const { days, startSeconds = 0 } = statistics;
   if (days.length === 0) return [];
   const step = Math.ceil(days.length / CHART_COLUMNS);
   const means = (of: (day: typeof days[number]) => number) =>
@@ -121,6 +126,7 @@ function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
     `Frauds per day${note}`,
     ...columnChart(means((day) => day.frauds), 4),
     axisLine(axis),
+    ...partialNotes(statistics).flatMap((note) => wrapped(note)),
   ];
 }
 

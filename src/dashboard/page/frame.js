@@ -44,10 +44,7 @@ import { label, round, shape, textWidth } from "./shape.js";
  * The places for the data, and what is drawn around them.
  * @typedef {{
  *   readonly x: (value: number) => number,
- *   readonly xRange: Range,
  *   readonly panels: readonly Panel[],
- *   readonly left: number,
- *   readonly right: number,
  *   readonly height: number,
  *   readonly shapes: readonly Shape[],
  * }} Frame
@@ -185,10 +182,7 @@ export function frameOf(width, plotHeight, { x, ys }, legend = []) {
   ];
   return {
     x: xPlace,
-    xRange: xFit.range,
     panels,
-    left,
-    right,
     height: bottom + 42,
     shapes,
   };
