@@ -74,7 +74,8 @@ export function openCase(root, id, parameters) {
       decision.show(found);
       if (!drawing) fill(found);
     } catch (error) {
-      setText(said, messageOf(error));
+      const words = messageOf(error);
+      setText(said, `${words.charAt(0).toUpperCase()}${words.slice(1)}.`);
     }
   };
   queue.look();

@@ -97,6 +97,13 @@ function openAlertsPanel() {
   let newest;
   const body = h("tbody");
   const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const frame = table("Newest open alerts", [
+    ["Case", "number"],
+    ["Score", "number"],
+    ["Amount", "number"],
+    ["Strongest reason", "least"],
+  ], body);
+  frame.hidden = true;
   const element = h(
     "section",
     { class: "panel" },
@@ -107,12 +114,7 @@ function openAlertsPanel() {
       h("a", { href: "#/alerts" }, "Open the queue"),
     ),
     said,
-    table("Newest open alerts", [
-      ["Case", "number"],
-      ["Score", "number"],
-      ["Amount", "number"],
-      ["Strongest reason", "least"],
-    ], body),
+    frame,
   );
   const close = every(ALERTS_MS, async () => {
     const { total, alerts } = await ask("/api/alerts", {
@@ -120,6 +122,7 @@ function openAlertsPanel() {
       sort: "newest",
     });
     said.hidden = total > 0;
+    frame.hidden = total === 0;
     if (total === 0) said.replaceChildren(...whyEmpty({}, newest));
     // A row that has the focus stays where it is.
     if (body.contains(document.activeElement)) return;
@@ -293,7 +296,7 @@ function row() {
       setText(points, score(payment.score));
       decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored yet")
+          ? mark("unknown", "not scored")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
