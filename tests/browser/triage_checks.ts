@@ -151,7 +151,10 @@ async function filterChecks(stage: Stage, page: Page): Promise<void> {
     score: "0.95",
     amountFrom: "100",
   });
+  const news = page.getByRole("button", { name: /^[\d,]+ new$/ });
   await until(async () => {
+    // The rows wait for a click while alerts still arrive.
+    if (await news.isVisible()) await news.click();
     const text = `${await countOf(stage, wanted.toString())} open alerts`;
     return (await sum.textContent())?.replaceAll(",", "").startsWith(text) ??
       false;
