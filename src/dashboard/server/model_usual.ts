@@ -27,7 +27,7 @@ export function usualValues(
       const model = openModel(file);
       if (model.version === version) return model.trained?.usual;
     }
-    // A page of its own has no model in its settings, and the folder's may have changed since.
+    // A page in another process has no model in its settings, and the folder's may have changed since.
     const builtIn = openModel(BUILT_IN_MODEL);
     if (builtIn.version === version) return builtIn.trained?.usual;
     return models === undefined
