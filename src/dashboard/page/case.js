@@ -118,7 +118,7 @@ function queueNav(id, filter) {
       point(next, found.next);
       setText(
         position,
-        found.total === 0
+        found.total === 0 || found.position === 0
           ? ""
           : `${count(Math.min(found.position, found.total))} of ${
             count(found.total)

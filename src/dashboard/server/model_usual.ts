@@ -1,7 +1,7 @@
 /** What is usual for the inputs of the models that have scored, from their files: read once each. */
 import type { UsualValues } from "../../learning/explain/usual_values.ts";
 import { openVersion } from "../../scoring/model_registry.ts";
-import { openModel } from "../../scoring/open_model.ts";
+import { BUILT_IN_MODEL, openModel } from "../../scoring/open_model.ts";
 import type { UsualOf } from "../views/alert_reasons.ts";
 
 /** A file that cannot be read is tried again in so long. */
@@ -9,7 +9,7 @@ const RETRY_MS = 10_000;
 /** Models whose values are kept. */
 const KEPT_MAX = 100;
 
-/** Looks in a registry and in a single file, where there are any. */
+/** Looks in a single file, in the built-in model and in a registry, where there are any. */
 export function usualValues(
   { models, file }: {
     /** The registry's folder. */
@@ -27,6 +27,9 @@ export function usualValues(
       const model = openModel(file);
       if (model.version === version) return model.trained?.usual;
     }
+    // A page in another process has no model in its settings, and the folder's may have changed since.
+    const builtIn = openModel(BUILT_IN_MODEL);
+    if (builtIn.version === version) return builtIn.trained?.usual;
     return models === undefined
       ? undefined
       : openVersion(models, version).trained?.usual;

@@ -3,7 +3,11 @@ import {
   featureNames,
   type FeatureParameters,
 } from "../../features/parameters.ts";
-import { type Reasons, reasonsOf } from "../../learning/explain/reasons.ts";
+import {
+  type Reason,
+  type Reasons,
+  reasonsOf,
+} from "../../learning/explain/reasons.ts";
 import type { UsualValues } from "../../learning/explain/usual_values.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 
@@ -26,10 +30,21 @@ export function alertReasons(
     featureNames(parameters).map((name, i) => [name, features[i]]),
   );
   const { windowDays, delayDays } = parameters;
-  return reasonsOf(
+  const { raised, lowered } = reasonsOf(
     { TX_AMOUNT: cents / 100, ...values },
     contributions,
     usualOf(model),
     { windowDays, delayDays, currency: CURRENCY },
   );
+  return { raised: raised.map(capitalized), lowered: lowered.map(capitalized) };
+}
+
+/** A reason as the page writes it: with a capital, unless it begins with the input's own name. */
+function capitalized(reason: Reason): Reason {
+  const { feature, sentence } = reason;
+  if (sentence.startsWith(feature)) return reason;
+  return {
+    ...reason,
+    sentence: sentence[0].toUpperCase() + sentence.slice(1),
+  };
 }

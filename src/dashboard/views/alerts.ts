@@ -141,7 +141,7 @@ function queueOf(
   page: Page,
   query: Readonly<Record<string, string>>,
 ): Queue {
-  const { filter: { upTo, ...filter }, page: number, truth } = readAlertQuery(
+  const { filter: { upTo, ...filter }, page: asked, truth } = readAlertQuery(
     query,
   );
   const { queries } = page.index;
@@ -151,11 +151,14 @@ function queueOf(
     : queries.arrived(filter, upTo);
   const total = all.alerts - arrived.alerts;
   const fixed = upTo === undefined ? filter : { ...filter, upTo };
+  const pages = Math.max(1, Math.ceil(total / PAGE_ALERTS));
+  // A link may be older than the queue's last page, which an empty page would deny.
+  const number = Math.min(asked, pages);
   return {
     total,
     amount: (all.cents - arrived.cents) / 100,
     page: number,
-    pages: Math.max(1, Math.ceil(total / PAGE_ALERTS)),
+    pages,
     newestSeq: queries.newestSeq(),
     arrived: arrived.alerts,
     alerts: queries.page(fixed, number).map((alert) =>

@@ -570,6 +570,7 @@ Deno.test("alerts are queued, filtered and sorted, and opened with all that is b
   };
   assert.deepEqual(await idsOf("sort=score"), [8, 7]);
   assert.deepEqual(await idsOf("score=0.8"), [8]);
+  assert.deepEqual(await idsOf("page=9999"), [8, 7], "the last page instead");
   assert.deepEqual(await idsOf("scenario=2"), [8, 7]);
   await page.until(() => page.index.queries.unjoined(0, 1).length === 0);
   assert.deepEqual(await idsOf("scenario=2&truth=1"), [7]);
