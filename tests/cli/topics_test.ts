@@ -31,7 +31,7 @@ testRunning(
     assert.match(made.stdout, /\ntransaction_topic +3 +no +0 +ok\n/);
     assert.match(made.stdout, /\ncustomer_topic +3 +yes +0 +ok\n/);
     assert.match(made.stdout, /\ntransaction_control_topic +1 +yes +0 +ok\n/);
-    assert.equal((await shown(data)).length, 9);
+    assert.equal((await shown(data)).length, 10);
     const again = await runMain([...topics, "--create"]);
     assert.equal(again.code, 0);
     assert.equal(again.stdout, made.stdout);
@@ -67,7 +67,7 @@ testRunning("a topic of another form is told and left as it is", async () => {
   }
   const missing = await runMain(["topics", `--data=${data}`]);
   assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /^fraudstream: 7 topics missing: .*--create/);
+  assert.match(missing.stderr, /^fraudstream: 8 topics missing: .*--create/);
   const made = await runMain(["topics", `--data=${data}`, "--create"]);
   assert.equal(made.code, 1);
   assert.match(
