@@ -67,7 +67,7 @@ testRunning("a topic of another form is told and left as it is", async () => {
   }
   const missing = await runMain(["topics", `--data=${data}`]);
   assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /^fraudstream: 8 topics missing: .*--create/);
+  assert.match(missing.stderr, /^fraudstream: 8 topics missing; .*--create/);
   const made = await runMain(["topics", `--data=${data}`, "--create"]);
   assert.equal(made.code, 1);
   assert.match(

@@ -40,7 +40,7 @@ testServing(
         await kafka.start();
         await reach(stream, 0.4);
         for (const role of roles) {
-          const told = role.said("Kafka does not answer as it should").length;
+          const told = role.said("Kafka answers with errors").length;
           assert.ok(told > 0, role.tail());
           assert.equal(role.said("Kafka answers again").length, told);
         }
