@@ -188,7 +188,9 @@ export class MemoryLog implements Log {
       append: (appends) =>
         new Promise((resolve) => {
           if (memory.epochs.get(id) !== epoch) {
-            throw new LogError(`producer ${id} was replaced by a newer one`);
+            throw new LogError(`producer ${id} was replaced by a newer one`, {
+              isFenced: true,
+            });
           }
           resolve(memory.commit(appends));
         }),

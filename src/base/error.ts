@@ -26,6 +26,17 @@ export class LogError extends Error {
   override readonly name = "LogError";
   /** Stable identifier for programs. */
   readonly code = "LOG";
+  /** Whether a newer producer of the same id has taken this one's place. */
+  readonly isFenced: boolean;
+
+  /** Makes an error that says what went wrong. */
+  constructor(
+    message: string,
+    options: ErrorOptions & { readonly isFenced?: boolean } = {},
+  ) {
+    super(message, options);
+    this.isFenced = options.isFenced ?? false;
+  }
 }
 
 /** The store refused or failed an operation. */

@@ -132,7 +132,7 @@ export interface ConsumeOptions<S extends Step = Step> {
 
 /** The only writer of an id: a newer one fences the older. */
 export interface LogProducer {
-  /** Appends all or nothing; throws LogError when it has been fenced. */
+  /** Appends all or nothing; throws LogError, with isFenced when it has been fenced. */
   append(appends: readonly Append[]): Promise<void>;
 }
 

@@ -3,6 +3,7 @@
  * its label in the label topic, in one append. Labels that have no event behind
  * them, of an older version or another program, count as verdicts too.
  */
+import { LogError } from "../base/error.ts";
 import {
   type CaseEvent,
   caseEventJson,
@@ -71,11 +72,8 @@ export async function appendCaseSteps(
       return await producer.append(appends);
     } catch (error) {
       // Another page has become the writer between the two calls.
-      if (
-        attempt === ATTEMPTS || !/replaced by a newer one/.test(String(error))
-      ) {
-        throw error;
-      }
+      const isFenced = error instanceof LogError && error.isFenced;
+      if (attempt === ATTEMPTS || !isFenced) throw error;
     }
   }
 }

@@ -772,6 +772,7 @@ export function logContract(
       (error) => {
         assert.ok(error instanceof LogError);
         assert.match(error.message, /producer .*test.* newer/);
+        assert.equal(error.isFenced, true);
         return true;
       },
     );

@@ -254,6 +254,7 @@ export class EmbeddedLog implements Log {
             throw new LogError(
               `producer ${id} has been replaced by a newer one; stop one of ` +
                 `the two`,
+              { isFenced: true },
             );
           }
           this.#append(encoded);

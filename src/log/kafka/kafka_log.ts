@@ -430,6 +430,7 @@ export class KafkaLog implements Log {
       if (!(error instanceof KafkaError)) throw error;
       throw new LogError(`Kafka refuses: ${error.message}${adviceOf(error)}`, {
         cause: error,
+        isFenced: isFenced(error),
       });
     }
   }
