@@ -4,7 +4,12 @@
  * case. None is ever changed: an undo is a separate record.
  */
 import { parseObject } from "./payment_json.ts";
-import { TRANSACTION_ID_MAX } from "./payment.ts";
+import { isTransactionId } from "./payment.ts";
+
+/** Characters of the name of a person, at most. */
+export const WHO_MAX = 100;
+/** Characters of a note, at most. */
+export const NOTE_MAX = 2000;
 
 /** What can be done with a case. */
 export const CASE_KINDS = [
@@ -72,12 +77,8 @@ export function readCaseEvent(
   const [at, until] = [timeOf(object.AT), timeOf(object.UNTIL)];
   const { NOTE: note = "", UNDOES: undoes, DECISION_ID: decisionId } = object;
   const kind = CASE_KINDS.find((kind) => kind === object.KIND);
-  const isId = typeof transactionId === "number" &&
-    Number.isInteger(transactionId) && transactionId >= 0 &&
-    transactionId <= TRANSACTION_ID_MAX;
-  if (!isId || !kind || !isText(eventId) || !isText(who) || !at) {
-    return undefined;
-  }
+  if (!isTransactionId(transactionId) || !kind) return undefined;
+  if (!isText(eventId) || !isText(who) || !at) return undefined;
   if (typeof note !== "string") return undefined;
   const event = { eventId, transactionId, kind, who, at, note };
   switch (kind) {

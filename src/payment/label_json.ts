@@ -3,7 +3,7 @@
  * TRANSACTION_ID. The newest record of a payment holds its label.
  */
 import { parseObject } from "./payment_json.ts";
-import { TRANSACTION_ID_MAX } from "./payment.ts";
+import { isTransactionId } from "./payment.ts";
 
 /** An analyst's decision about a payment, and its time. */
 export interface Verdict {
@@ -48,12 +48,7 @@ export function readLabel(
   const { object } = parseObject(bytes, from, to);
   if (!object) return undefined;
   const { TRANSACTION_ID: transactionId, LABEL: label } = object;
-  if (typeof transactionId !== "number" || !Number.isInteger(transactionId)) {
-    return undefined;
-  }
-  if (!(transactionId >= 0 && transactionId <= TRANSACTION_ID_MAX)) {
-    return undefined;
-  }
+  if (!isTransactionId(transactionId)) return undefined;
   if (label !== 0 && label !== 1 && label !== null) return undefined;
   const { EVENT_ID: eventId } = object;
   return {

@@ -10,6 +10,12 @@ export const DAY_SECONDS = 86_400;
 /** Greatest TRANSACTION_ID: 2^53 - 1. */
 export const TRANSACTION_ID_MAX: number = Number.MAX_SAFE_INTEGER;
 
+/** Whether a value from outside can be a TRANSACTION_ID: a whole number from 0 on. */
+export function isTransactionId(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) &&
+    value >= 0 && value <= TRANSACTION_ID_MAX;
+}
+
 /** Greatest value of every other whole-number field: 2^31 - 1. */
 export const INT_MAX = 0x7fff_ffff;
 

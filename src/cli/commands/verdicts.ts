@@ -6,8 +6,9 @@ import { fileError } from "../../base/file_error.ts";
 import { formatOfName } from "../../files/day_source.ts";
 import { smallTable } from "../../files/small_table.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
+import { NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
 import { parseDatetime, parseIsoDatetime } from "../../payment/calendar.ts";
-import { TRANSACTION_ID_MAX } from "../../payment/payment.ts";
+import { isTransactionId } from "../../payment/payment.ts";
 import type { LookUp } from "../../store/look_up.ts";
 import {
   appendCaseSteps,
@@ -82,9 +83,6 @@ export const VERDICTS_COMMAND: CommandDeclaration = defineCommand({
 
 /** Steps of one append. */
 const APPEND_STEPS = 1000;
-/** Characters of a name and of a note, as on the page. */
-const NAME_MAX = 100;
-const NOTE_MAX = 2000;
 /** Rows left out that are named. */
 const NAMED_MAX = 3;
 
@@ -199,15 +197,14 @@ function recordOf(
   },
 ): VerdictRecord | string {
   const transactionId = numberOf(row.TRANSACTION_ID);
-  if (
-    !(Number.isInteger(transactionId) && transactionId >= 0 &&
-      transactionId <= TRANSACTION_ID_MAX)
-  ) return "TRANSACTION_ID is not the id of a payment";
+  if (!isTransactionId(transactionId)) {
+    return "TRANSACTION_ID is not the id of a payment";
+  }
   const label = numberOf(row.LABEL);
   if (label !== 0 && label !== 1) return "LABEL is not 0 or 1";
   const who = textOf(row.WHO) || (someone ?? "");
   if (who === "") return "WHO is missing (or give --who)";
-  if (who.length > NAME_MAX) return `WHO has more than ${NAME_MAX} characters`;
+  if (who.length > WHO_MAX) return `WHO has more than ${WHO_MAX} characters`;
   const note = textOf(row.NOTE);
   if (note.length > NOTE_MAX) {
     return `NOTE has more than ${NOTE_MAX} characters`;

@@ -2,6 +2,7 @@
  * Where the page may be served: on this machine to anybody on it, on any
  * other address only to who has the token.
  */
+import { WHO_MAX } from "../../payment/case_json.ts";
 import { ConfigError } from "../../base/error.ts";
 
 /** A token that lets a visitor in. */
@@ -32,8 +33,6 @@ export const DEFAULT_PORT = 8080;
 export const PORTS_TRIED = 20;
 
 const TOKEN_LENGTH_MIN = 16;
-/** Characters of a name. */
-const NAME_MAX = 100;
 
 /**
  * The tokens in a text: one per line, with the name of the person before it
@@ -47,9 +46,9 @@ export function parseTokens(text: string): PageToken[] {
     const colon = line.indexOf(":");
     if (colon < 0) return [{ name: undefined, token: line }];
     const name = line.slice(0, colon).trim();
-    if (name === "" || name.length > NAME_MAX) {
+    if (name === "" || name.length > WHO_MAX) {
       throw new ConfigError(
-        `line ${at + 1} of the page's tokens has no name of 1 to ${NAME_MAX} ` +
+        `line ${at + 1} of the page's tokens has no name of 1 to ${WHO_MAX} ` +
           "characters before its colon; write name:token, or the token alone",
       );
     }

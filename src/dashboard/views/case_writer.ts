@@ -3,14 +3,10 @@
  * the index has read it, so that every answer afterwards has it.
  */
 import { DataError } from "../../base/error.ts";
-import type { CaseEvent } from "../../payment/case_json.ts";
+import { type CaseEvent, NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
 import { appendCaseSteps, type CaseStep } from "../../stream/case_events.ts";
 import type { Log } from "../../log/log.ts";
 import { BODY, type Question, turns } from "./page_view.ts";
-
-/** Characters of a name and of a note. */
-const NAME_MAX = 100;
-const NOTE_MAX = 2000;
 
 /** A step without what the writer adds: id and time of the event. */
 export interface NewCaseStep extends Omit<CaseStep, "event"> {
@@ -66,8 +62,8 @@ export function whoOf(
 ): string {
   if (who !== undefined) return who;
   const name = BODY.string(body.who ?? "", "who").trim();
-  if (name !== "" && name.length <= NAME_MAX) return name;
-  throw new DataError(`who must be a name of up to ${NAME_MAX} characters`);
+  if (name !== "" && name.length <= WHO_MAX) return name;
+  throw new DataError(`who must be a name of up to ${WHO_MAX} characters`);
 }
 
 /** The label that a body gives. Throws DataError for anything else. */

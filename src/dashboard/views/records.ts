@@ -15,7 +15,7 @@ import {
   valueStart,
 } from "../../log/record_batch.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
-import { TRANSACTION_ID_MAX } from "../../payment/payment.ts";
+import { isTransactionId } from "../../payment/payment.ts";
 import { parseObject } from "../../payment/payment_json.ts";
 import {
   emptyPredictions,
@@ -121,9 +121,10 @@ export function placesOf(
     const id = object[`${kind}_ID`];
     const x = object[`X_${kind}_ID`];
     const y = object[`Y_${kind}_ID`];
-    const isId = typeof id === "number" && Number.isInteger(id) && id >= 0 &&
-      id <= TRANSACTION_ID_MAX;
-    if (isId && isFinite(x) && isFinite(y)) places.push({ id, x, y });
+    // The ids of cards and terminals have no wider range.
+    if (isTransactionId(id) && isFinite(x) && isFinite(y)) {
+      places.push({ id, x, y });
+    }
   }
   return places;
 }
