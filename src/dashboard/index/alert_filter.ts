@@ -13,6 +13,15 @@ export const CASE_STATES = [
 /** Whether an alert waits, and how it was decided. */
 export type CaseState = typeof CASE_STATES[number];
 
+/** The state of a case by the label of its verdict, if it has one, and by whether it is snoozed now. */
+export function caseStateOf(
+  label: number | undefined,
+  isSnoozed: boolean,
+): CaseState {
+  if (label !== undefined) return label === 1 ? "confirmed" : "cleared";
+  return isSnoozed ? "snoozed" : "open";
+}
+
 /** What comes first: score × amount, the time of arrival, the score, or the amount. */
 export const ALERT_SORTS = ["risk", "newest", "score", "amount"] as const;
 

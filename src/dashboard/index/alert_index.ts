@@ -423,15 +423,7 @@ export class AlertIndex implements Disposable {
     for (const [day, row] of this.#sums.days) {
       if (day < whole) known = addKnown(known, row);
     }
-    return {
-      payments: total[SUM.payments],
-      scored: total[SUM.scored],
-      alerts: total[SUM.alerts],
-      cents: total[SUM.cents],
-      frauds: known.frauds,
-      fraudCents: known.fraudCents,
-      stoppedCents: total[SUM.confirmedCents] + known.stoppedCents,
-    };
+    return knownSums(total, known);
   }
 
   /** The same of one day, and whether all its labels are known. */
@@ -443,16 +435,7 @@ export class AlertIndex implements Disposable {
       : day === whole
       ? this.#boundary()
       : NOTHING_KNOWN;
-    return {
-      payments: row[SUM.payments],
-      scored: row[SUM.scored],
-      alerts: row[SUM.alerts],
-      cents: row[SUM.cents],
-      frauds: known.frauds,
-      fraudCents: known.fraudCents,
-      stoppedCents: row[SUM.confirmedCents] + known.stoppedCents,
-      labelled: day < whole,
-    };
+    return { ...knownSums(row, known), labelled: day < whole };
   }
 
   /** What is known of the day whose labels are becoming known. */
@@ -515,6 +498,19 @@ function addKnown(known: Known, row: Float64Array): Known {
     frauds: known.frauds + row[SUM.frauds],
     fraudCents: known.fraudCents + row[SUM.fraudCents],
     stoppedCents: known.stoppedCents + row[SUM.undecidedFraudCents],
+  };
+}
+
+/** The sums of a row, with what is known of its frauds. */
+function knownSums(row: Float64Array, known: Known): KnownSums {
+  return {
+    payments: row[SUM.payments],
+    scored: row[SUM.scored],
+    alerts: row[SUM.alerts],
+    cents: row[SUM.cents],
+    frauds: known.frauds,
+    fraudCents: known.fraudCents,
+    stoppedCents: row[SUM.confirmedCents] + known.stoppedCents,
   };
 }
 

@@ -6,7 +6,11 @@
 import type { Sqlite } from "../../base/sqlite/sqlite.ts";
 import type { CaseEvent, CaseKind } from "../../payment/case_json.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import type { AlertFilter, CaseState } from "./alert_filter.ts";
+import {
+  type AlertFilter,
+  type CaseState,
+  caseStateOf,
+} from "./alert_filter.ts";
 import { SORT_COLUMNS } from "./index_schema.ts";
 
 /** Alerts of a page. */
@@ -338,11 +342,10 @@ export class AlertQueries {
       cents: Number(row.cents),
       score: Number(row.score),
       model: String(row.version),
-      state: row.label !== null
-        ? row.label === 1 ? "confirmed" : "cleared"
-        : isSnoozed
-        ? "snoozed"
-        : "open",
+      state: caseStateOf(
+        row.label === null ? undefined : Number(row.label),
+        isSnoozed,
+      ),
       assignee: row.assignee === null ? undefined : String(row.assignee),
       snoozedUntilMs: isSnoozed ? snoozed : undefined,
       fraud: row.fraud === null ? undefined : Number(row.fraud),

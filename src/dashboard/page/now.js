@@ -20,7 +20,8 @@ import { isoDay } from "./scale.js";
 import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
-/** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
+/** @import { ShownPayment } from "../views/live_state.ts" */
+/** @import { Snapshot, Truth } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
 const CHARTS_MS = 1000;
@@ -281,7 +282,7 @@ function row() {
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {RecentPayment} payment @param {Truth["recent"][number] | undefined} truth */
+    /** @param {ShownPayment} payment @param {Truth["recent"][number] | undefined} truth */
     show(payment, truth) {
       const key = `${payment.id}/${payment.score}`;
       if (shown === key) return element;

@@ -22,7 +22,11 @@ import { DAY_SECONDS } from "../../payment/payment.ts";
 import caseJs from "../page/case.js" with { type: "text" };
 import timelineJs from "../page/timeline.js" with { type: "text" };
 import verdictJs from "../page/verdict.js" with { type: "text" };
-import { type CaseState, readAlertQuery } from "../index/alert_filter.ts";
+import {
+  type CaseState,
+  caseStateOf,
+  readAlertQuery,
+} from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
 import {
@@ -31,7 +35,7 @@ import {
   readNote,
   whoOf,
 } from "./case_writer.ts";
-import type { Place } from "./live_state.ts";
+import type { Place, ShownPayment } from "./live_state.ts";
 import { radiusOf, reachOf } from "./map.ts";
 import {
   BODY,
@@ -50,23 +54,7 @@ import {
 const TIMELINE_MAX = 500;
 
 /** The payment of a case. */
-export interface CasePayment {
-  /** TRANSACTION_ID. */
-  readonly id: number;
-  /** TX_DATETIME. */
-  readonly datetime: string;
-  /** CUSTOMER_ID. */
-  readonly customer: number;
-  /** TERMINAL_ID. */
-  readonly terminal: number;
-  /** TX_AMOUNT. */
-  readonly amount: number;
-  /** TX_TIME_SECONDS. */
-  readonly time: number;
-  /** How suspicious the model finds it, 0 to 1; undefined where that is not known. */
-  readonly score?: number;
-  /** Whether it is an alert; undefined where that is not known. */
-  readonly alert?: 0 | 1;
+export interface CasePayment extends ShownPayment {
   /** Version of the model, of an alert. */
   readonly model?: string;
   /** TX_FRAUD; with truth=1 only. */
@@ -333,11 +321,7 @@ function standingOfCase(
   const isSnoozed = snoozedUntil !== undefined &&
     Date.parse(snoozedUntil) > Date.now();
   return {
-    state: verdict
-      ? verdict.label === 1 ? "confirmed" : "cleared"
-      : isSnoozed
-      ? "snoozed"
-      : "open",
+    state: caseStateOf(verdict?.label, isSnoozed),
     ...assignee !== undefined && { assignee },
     ...isSnoozed && { snoozedUntil },
     events: events.map((event) => ({
@@ -364,21 +348,34 @@ async function act(
   const note = readNote(body);
   const timestampMs = await timestampOf(page, id);
   return await page.cases.inTurn(async (write) => {
-    const event = { transactionId: id, kind, who, note };
     const events = await write(
-      kind === "undo" ? undoOf(page, id, who, note) : kind === "verdict"
-        ? [{
-          event: { ...event, label: readLabelOf(body) },
-          label: readLabelOf(body),
-          timestampMs,
-        }]
-        : kind === "snooze"
-        ? [{ event: { ...event, until: readUntil(body.until) }, timestampMs }]
-        : [{ event, timestampMs }],
+      kind === "undo"
+        ? undoOf(page, id, who, note)
+        : [stepOf({ transactionId: id, kind, who, note }, body, timestampMs)],
     );
     const own = events.find(({ transactionId }) => transactionId === id);
     return { event: own ?? events[0], ...standingOfCase(page, id) };
   });
+}
+
+/** What a new event appends, with the field that its kind takes from the body. Throws DataError for a wrong one. */
+function stepOf(
+  event: NewCaseStep["event"],
+  body: Readonly<Record<string, unknown>>,
+  timestampMs: number,
+): NewCaseStep {
+  switch (event.kind) {
+    case "verdict": {
+      const label = readLabelOf(body);
+      return { event: { ...event, label }, label, timestampMs };
+    }
+    case "snooze": {
+      const until = readUntil(body.until);
+      return { event: { ...event, until }, timestampMs };
+    }
+    default:
+      return { event, timestampMs };
+  }
 }
 
 /** Event time of a payment, milliseconds since 1970. Throws NotThereError if nobody knows it. */

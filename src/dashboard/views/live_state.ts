@@ -29,8 +29,8 @@ const PLACES_MAX = 200_000;
 /** A terminal whose payments of the second scenario are younger than this is compromised. */
 const COMPROMISED_DAYS = 28;
 
-/** A payment as the page knows it. */
-export interface LivePayment {
+/** A payment as the page shows it, without its label. */
+export interface ShownPayment {
   /** TRANSACTION_ID. */
   readonly id: number;
   /** TX_DATETIME. */
@@ -43,6 +43,14 @@ export interface LivePayment {
   readonly amount: number;
   /** TX_TIME_SECONDS. */
   readonly time: number;
+  /** How suspicious the model finds it, 0 to 1; undefined where that is not known. */
+  readonly score?: number;
+  /** Whether the model raised an alert; undefined where that is not known. */
+  readonly alert?: 0 | 1;
+}
+
+/** A payment as the page knows it. */
+export interface LivePayment extends ShownPayment {
   /** TX_FRAUD. */
   readonly fraud: number;
   /** TX_FRAUD_SCENARIO. */

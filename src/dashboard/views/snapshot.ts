@@ -5,7 +5,7 @@ import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { AlertIndex, KnownSums } from "../index/alert_index.ts";
 import { SUM } from "../index/day_sums.ts";
-import { datetimeOf, type LiveState } from "./live_state.ts";
+import { datetimeOf, type LiveState, type ShownPayment } from "./live_state.ts";
 
 /** How far one stage is. */
 export interface StageView {
@@ -65,26 +65,6 @@ export interface Reading {
   readonly what: "history" | "scoring";
   /** How much of it is done, 0 to 1. */
   readonly share: number;
-}
-
-/** A payment of the live stream; its label is not known yet. */
-export interface RecentPayment {
-  /** TRANSACTION_ID. */
-  readonly id: number;
-  /** TX_DATETIME. */
-  readonly datetime: string;
-  /** CUSTOMER_ID. */
-  readonly customer: number;
-  /** TERMINAL_ID. */
-  readonly terminal: number;
-  /** TX_AMOUNT. */
-  readonly amount: number;
-  /** TX_TIME_SECONDS. */
-  readonly time: number;
-  /** How suspicious the model finds it, 0 to 1, once scored. */
-  readonly score?: number;
-  /** Whether the model raised an alert, once scored. */
-  readonly alert?: 0 | 1;
 }
 
 /** What only the simulation knows. */
@@ -147,7 +127,7 @@ export interface Snapshot {
   /** Sums of the newest event days, oldest first. */
   readonly days: readonly KnownDay[];
   /** The newest payments, newest first. */
-  readonly recent: readonly RecentPayment[];
+  readonly recent: readonly ShownPayment[];
   /** What only the simulation knows, for the switch that shows it. */
   readonly truth: Truth;
 }
