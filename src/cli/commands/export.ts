@@ -8,7 +8,6 @@ import {
   totalsLayout,
   valuesToTotals,
 } from "../../features/parameters.ts";
-import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import type { Store } from "../../store/store.ts";
 import {
@@ -35,18 +34,14 @@ import { verdictRecords } from "../../stream/verdict_records.ts";
 import { openVerdictTable, writeVerdicts } from "../output/verdict_table.ts";
 import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
+import { TABLE_FLAGS } from "./files_to_table.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {
   flags: {
-    out: { value: "<file>", help: "required: file to write, or - for stdout" },
-    format: {
-      value: "<format>",
-      help: "csv, jsonl or parquet",
-      read: oneOf(TABLE_FORMATS),
-      default: "by the name of --out",
-    },
-    force: { help: "overwrite an existing file" },
+    out: TABLE_FLAGS.out,
+    format: TABLE_FLAGS.format,
+    force: TABLE_FLAGS.force,
     table: {
       value: "<name>",
       help: "features, predictions or verdicts",

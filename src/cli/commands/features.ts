@@ -1,5 +1,4 @@
 /** `features`: the features of payments in files, by the operator of the stream. */
-import { dirname } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import {
@@ -7,13 +6,8 @@ import {
   type FeatureParameters,
 } from "../../features/parameters.ts";
 import { FeatureBlocks } from "../../files/payment_features.ts";
-import {
-  openPayments,
-  type PaymentSource,
-} from "../../files/payment_source.ts";
-import { STANDARD_STREAM } from "../../base/output_file.ts";
+import type { PaymentSource } from "../../files/payment_source.ts";
 import { RowSorter } from "../../files/row_sorter.ts";
-import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import { emptyPayment } from "../../payment/payment.ts";
 import { toCells } from "../../payment/payment_cells.ts";
@@ -24,41 +18,32 @@ import {
 } from "../flags/feature_flags.ts";
 import { partsOf, PaymentTable } from "../output/payment_table.ts";
 import { checkOutput, tableFormat } from "../output/table_output.ts";
-import { oneOf, readDate, requireFlag, someOf } from "../flags/flag_value.ts";
-import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
+import { requireFlag, someOf } from "../flags/flag_value.ts";
+import { INPUT_FLAGS } from "../flags/payment_flags.ts";
 import { openProgress } from "../output/progress.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
+import { listenForStop } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
+import {
+  openInput,
+  TABLE_FLAGS,
+  throwIfTableStopped,
+} from "./files_to_table.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {
   flags: {
-    in: {
-      value: "<path>",
-      help:
-        "required: folder of day files (YYYY-MM-DD), a file, or - for stdin",
-    },
-    out: { value: "<file>", help: "required: file to write, or - for stdout" },
-    format: {
-      value: "<format>",
-      help: "csv, jsonl or parquet",
-      read: oneOf(TABLE_FORMATS),
-      default: "by the name of --out",
-    },
+    in: TABLE_FLAGS.in,
+    out: TABLE_FLAGS.out,
+    format: TABLE_FLAGS.format,
     with: {
       value: "<list>",
       help: "also write the payment's fields and its label: payment,label",
       read: someOf(["payment", "label"]),
     },
     ...INPUT_FLAGS.flags,
-    start: {
-      value: "<date>",
-      help: "first day of the data",
-      read: readDate,
-      default: "from the first row",
-    },
-    force: { help: "overwrite an existing file" },
+    start: TABLE_FLAGS.start,
+    force: TABLE_FLAGS.force,
   },
 } as const satisfies FlagGroup;
 
@@ -103,12 +88,7 @@ async function features(options: FeaturesOptions): Promise<void> {
   await checkOutput({ out, force, format, input });
   using stop = listenForStop();
   const { signal } = stop;
-  // Beside the table, where there must be room for it.
-  const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
-  const source = await openPayments({
-    kind: "files",
-    files: { ...readInputFlags(input, options), sortFolder },
-  });
+  const { source, sortFolder } = await openInput(input, out, options);
   const table = new PaymentTable({
     parts: ["features", ...(options.with ?? []).flatMap(partsOf)],
     features: parameters,
@@ -124,11 +104,7 @@ async function features(options: FeaturesOptions): Promise<void> {
     await writer.close();
     writeError(summary(rows, source, startMs));
   } catch (error) {
-    throwIfStopped(signal, () => {
-      return out === STANDARD_STREAM
-        ? "the rows on stdout are not all"
-        : `nothing was written to ${out}`;
-    });
+    throwIfTableStopped(signal, out);
     throw error;
   }
 }

@@ -1,8 +1,6 @@
 /** `score`: scores the payments of files with a model, as a stream would, in one go. */
-import { dirname } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { STANDARD_STREAM } from "../../base/output_file.ts";
 import {
   featureCount,
   type FeatureParameters,
@@ -14,11 +12,7 @@ import {
   type FeatureBlock,
   FeatureBlocks,
 } from "../../files/payment_features.ts";
-import {
-  openPayments,
-  type PaymentSource,
-} from "../../files/payment_source.ts";
-import { TABLE_FORMATS } from "../../files/table_encoder.ts";
+import type { PaymentSource } from "../../files/payment_source.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import { emptyPayment } from "../../payment/payment.ts";
 import { CELL, PAYMENT_CELLS, toCells } from "../../payment/payment_cells.ts";
@@ -42,37 +36,33 @@ import {
   type FeatureOptions,
   featuresFor,
 } from "../flags/feature_flags.ts";
-import { oneOf, readDate, requireFlag, someOf } from "../flags/flag_value.ts";
-import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
+import { requireFlag, someOf } from "../flags/flag_value.ts";
+import { INPUT_FLAGS } from "../flags/payment_flags.ts";
 import { ALERT_FLAGS, readPolicy } from "../flags/scoring_flags.ts";
 import { PaymentTable } from "../output/payment_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { checkOutput, tableFormat } from "../output/table_output.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
+import { listenForStop } from "../signals.ts";
+import {
+  openInput,
+  TABLE_FLAGS,
+  throwIfTableStopped,
+} from "./files_to_table.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {
   flags: {
-    in: {
-      value: "<path>",
-      help:
-        "required: folder of day files (YYYY-MM-DD), a file, or - for stdin",
-    },
+    in: TABLE_FLAGS.in,
     model: {
       value: "<file>",
       help:
         "required: model file (.json of './fraudstream train', or .onnx), or " +
         BUILT_IN_MODEL,
     },
-    out: { value: "<file>", help: "required: file to write, or - for stdout" },
-    format: {
-      value: "<format>",
-      help: "csv, jsonl or parquet",
-      read: oneOf(TABLE_FORMATS),
-      default: "by the name of --out",
-    },
+    out: TABLE_FLAGS.out,
+    format: TABLE_FLAGS.format,
     with: {
       value: "<list>",
       help: "also write the label and the features: label,features",
@@ -80,13 +70,8 @@ const FLAGS = {
     },
     ...ALERT_FLAGS.flags,
     ...INPUT_FLAGS.flags,
-    start: {
-      value: "<date>",
-      help: "first day of the data",
-      read: readDate,
-      default: "from the first row",
-    },
-    force: { help: "overwrite an existing file" },
+    start: TABLE_FLAGS.start,
+    force: TABLE_FLAGS.force,
   },
 } as const satisfies FlagGroup;
 
@@ -135,11 +120,7 @@ async function score(options: ScoreOptions): Promise<void> {
   const model = await modelInUse(opened, features);
   using stop = listenForStop();
   const { signal } = stop;
-  const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
-  const source = await openPayments({
-    kind: "files",
-    files: { ...readInputFlags(input, options), sortFolder },
-  });
+  const { source } = await openInput(input, out, options);
   const table = new PaymentTable({
     parts: ["payment", "prediction", ...options.with ?? []],
     features,
@@ -163,11 +144,7 @@ async function score(options: ScoreOptions): Promise<void> {
         `${elapsed(startMs)}\n` + skippedRows(source.skipped),
     );
   } catch (error) {
-    throwIfStopped(signal, () => {
-      return out === STANDARD_STREAM
-        ? "the rows on stdout are not all"
-        : `nothing was written to ${out}`;
-    });
+    throwIfTableStopped(signal, out);
     throw error;
   }
 }
