@@ -44,12 +44,10 @@ export class CellScorer {
     for (let row = 0; row < rows; row++) {
       const score = scores[row];
       if (score >= 0 && score <= 1) continue;
+      const id = cells[row * this.#width + CELL.id];
       throw new ModelError(
-        `the model ${version} gives payment ` +
-          `${
-            cells[row * this.#width + CELL.id]
-          } the score ${score}, which is ` +
-          "not in 0…1; use another model",
+        `the model ${version} gives payment ${id} the score ${score}, ` +
+          "which is not in 0…1; use another model",
       );
     }
     this.#model = model;

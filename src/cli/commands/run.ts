@@ -299,7 +299,7 @@ async function run(options: RunOptions): Promise<void> {
   }
 }
 
-/** Whether the program was started without any argument: by a person who looks at the page, and goes on looking when the data are complete. */
+/** Whether the program was started without arguments. Its page then stays when the data are complete. */
 function isBare(): boolean {
   return Deno.args.length === 0;
 }
