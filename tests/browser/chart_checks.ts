@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { scoreStandIn } from "./stand_in_scorer.ts";
+import { check } from "./browser_stage.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const [chromiumPath, folder] = Deno.args;
@@ -25,17 +26,6 @@ const WINDOWS = [
 
 /** The views that have charts, and how many. */
 const VIEWS = [["now", 2], ["model", 4]] as const;
-
-async function check(name: string, body: () => Promise<void>): Promise<void> {
-  let error: string | undefined;
-  try {
-    await body();
-  } catch (failure) {
-    error = failure instanceof Error ? failure.stack : String(failure);
-  }
-  const line = JSON.stringify({ name, error }) + "\n";
-  await Deno.stdout.write(new TextEncoder().encode(line));
-}
 
 /** Runs the program to its end. */
 async function run(...args: string[]): Promise<void> {

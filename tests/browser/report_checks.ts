@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import axe from "axe-core/axe.min.js" with { type: "text" };
 import { type Browser, chromium, type Page } from "playwright-core";
 import { LIGHT } from "../../src/dashboard/page/palette.js";
+import { check } from "./browser_stage.ts";
 
 const [chromiumPath, report] = Deno.args;
 
@@ -39,17 +40,6 @@ const WINDOWS = [
   [1300, "dark"],
   [3840, "light"],
 ] as const;
-
-async function check(name: string, body: () => Promise<void>): Promise<void> {
-  let error: string | undefined;
-  try {
-    await body();
-  } catch (failure) {
-    error = failure instanceof Error ? failure.stack : String(failure);
-  }
-  const line = JSON.stringify({ name, error }) + "\n";
-  await Deno.stdout.write(new TextEncoder().encode(line));
-}
 
 async function open(
   browser: Browser,
