@@ -98,8 +98,17 @@ export async function readStatus(
   };
 }
 
+/** The starts that rows have shown: a status is read several times per second, and the start never changes. */
+const STARTS = new WeakMap<Log, number>();
+
 /** The start that a row of the sink topic counts from; undefined before the first. */
 async function startOfRows(log: Log): Promise<number | undefined> {
+  const known = STARTS.get(log) ?? await readStart(log);
+  if (known !== undefined) STARTS.set(log, known);
+  return known;
+}
+
+async function readStart(log: Log): Promise<number | undefined> {
   const [sink] = await log.topics([SINK_TOPIC]);
   const reader = new PaymentJsonReader();
   const row = emptyPayment();
