@@ -158,7 +158,7 @@ function servePage(
     reader,
     state,
     index,
-    cases: new CaseWriter(log, () => reader.readCases()),
+    cases: new CaseWriter(log, (eventIds) => reader.readCases(eventIds)),
     usualOf: () => undefined,
     lookUp: () => store.lookUp(),
     latency: () => undefined,

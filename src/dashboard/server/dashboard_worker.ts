@@ -105,7 +105,7 @@ async function runPage(
     reader,
     state,
     index,
-    cases: new CaseWriter(log, () => reader.readCases()),
+    cases: new CaseWriter(log, (eventIds) => reader.readCases(eventIds)),
     usualOf: usualValues({ models, file: modelFile(settings) }),
     lookUp: () => store?.lookUp(),
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),

@@ -5,6 +5,7 @@
  * The reader goes on by itself after an outage.
  */
 import { rest } from "../../base/clock.ts";
+import { LogError } from "../../base/error.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureNames,
@@ -58,6 +59,9 @@ const STATUS_MS = 250;
 const RETRY_MS = 1000;
 /** A store that did not have something is asked again in so long. */
 const STORE_RETRY_MS = 2000;
+/** How long the log may take to show what it has taken, and how often the reader looks. */
+const SHOWN_MS = 10_000;
+const SHOWN_LOOK_MS = 5;
 /** Payments that are looked up at once, and verdicts that are stored at once. */
 const LOOK_UPS = 200;
 /** A scorer that is so many records behind, and this share of them, scores the past. */
@@ -195,8 +199,29 @@ export class LiveReader {
     return moved || joined;
   }
 
-  /** Reads the cases to their end: what was appended before is in the index afterwards. */
-  async readCases(): Promise<void> {
+  /**
+   * Reads the cases to their end, and on until the index has these events.
+   * Throws LogError where the log does not show them. Kafka acknowledges a
+   * transaction before its readers see it.
+   */
+  async readCases(eventIds: readonly string[]): Promise<void> {
+    const { queries } = this.#options.index;
+    const deadline = performance.now() + SHOWN_MS;
+    const { signal } = new AbortController();
+    for (;;) {
+      await this.#readCases();
+      if (eventIds.every((id) => queries.event(id))) return;
+      if (performance.now() > deadline) {
+        throw new LogError(
+          "the log has taken this, but does not show it to readers yet; " +
+            "load the page again in a moment",
+        );
+      }
+      await rest(SHOWN_LOOK_MS, signal);
+    }
+  }
+
+  async #readCases(): Promise<void> {
     const cases = this.#followed.filter(({ topic }) =>
       topic === CASE_TOPIC || topic === LABEL_TOPIC
     );

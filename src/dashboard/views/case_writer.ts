@@ -19,15 +19,18 @@ export type WriteCases = (
   steps: readonly NewCaseStep[],
 ) => Promise<CaseEvent[]>;
 
+/** Reads the cases to their end, and until the index has these events. */
+export type ReadCases = (eventIds: readonly string[]) => Promise<void>;
+
 /** Writes the cases of one page process. */
 export class CaseWriter {
   readonly #log: Log;
-  readonly #read: () => Promise<void>;
+  readonly #read: ReadCases;
   readonly #turn = turns();
   #lastMs = 0;
 
   /** `read` brings what was appended into the index. */
-  constructor(log: Log, read: () => Promise<void>) {
+  constructor(log: Log, read: ReadCases) {
     this.#log = log;
     this.#read = read;
   }
@@ -35,7 +38,7 @@ export class CaseWriter {
   /** Looks at cases and writes, with nothing else written by this process meanwhile. */
   inTurn<T>(work: (write: WriteCases) => Promise<T>): Promise<T> {
     return this.#turn(async () => {
-      await this.#read();
+      await this.#read([]);
       return await work((steps) => this.#write(steps));
     });
   }
@@ -50,8 +53,9 @@ export class CaseWriter {
       event: { ...event, eventId: crypto.randomUUID(), at },
     }));
     await appendCaseSteps(this.#log, whole);
-    await this.#read();
-    return whole.map(({ event }) => event);
+    const events = whole.map(({ event }) => event);
+    await this.#read(events.map(({ eventId }) => eventId));
+    return events;
   }
 }
 

@@ -8,6 +8,7 @@ import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
 import type { Log } from "../../../src/log/log.ts";
 import { RecordBatchBuilder } from "../../../src/log/record_batch.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { appendCaseSteps } from "../../../src/stream/case_events.ts";
 import { SCORER_GROUP, SINK_TOPIC } from "../../../src/stream/topics.ts";
 import { openMemory, parametersOf } from "../../roles/pipeline.ts";
 import { openPage, payment, prediction } from "../page_fixture.ts";
@@ -96,4 +97,19 @@ Deno.test("history is not read before the payments of its alerts are known", asy
   assert.deepEqual(reader.reading, { what: "history", share: 1 });
   reached.store = store;
   await lookUntil(reader, () => reader.reading === undefined);
+});
+
+Deno.test("an action counts as done when the log shows it, though that is after it was acknowledged", async () => {
+  await using page = await openPage();
+  const eventId = "11111111-2222-4333-8444-555555555555";
+  const shown = page.reader.readCases([eventId]);
+  const at = new Date(0).toISOString();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const event = { eventId, transactionId: 7, who: "anna", at, note: "" };
+  const late = appendCaseSteps(page.folder.log, [
+    { event: { ...event, kind: "claim" }, timestampMs: 0 },
+  ]);
+  await shown;
+  assert.equal(page.index.queries.event(eventId)?.kind, "claim");
+  await late;
 });
