@@ -53,7 +53,7 @@ function keyOf(key: Uint8Array | undefined): Uint8Array {
   if (key === undefined) {
     throw new ConfigError(
       "the definition replaces ids by pseudonyms (hmac: true); name the file " +
-        "that holds their key",
+        "that holds their key with --hmac-key-file",
     );
   }
   if (key.length >= HMAC_KEY_BYTES_MIN) return key;

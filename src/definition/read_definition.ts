@@ -159,7 +159,7 @@ const ID_LONG = objectShape({
   hmac: {
     shape: SWITCH_SHAPE,
     about: "whether a pseudonym (HMAC-SHA-256) replaces the id; needs " +
-      "the file of a key",
+      "--hmac-key-file",
   },
 }, "{ from: card_number, type: text }");
 

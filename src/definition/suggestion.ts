@@ -150,7 +150,8 @@ function advice(columns: readonly SampleColumn[]): string {
   return isUlb
     ? "this is the ULB credit card data set, whose cards and terminals were " +
       "replaced by principal components (V1 to V28): without them no history " +
-      "of a card can be computed"
+      "of a card can be computed; try the data sets of fraudstream init " +
+      "--template=sparkov or --template=tabformer"
     : "the features are histories of cards; if one column has them, write a " +
       "definition by hand: fraudstream init";
 }

@@ -153,7 +153,7 @@ Deno.test("a key is needed, of 32 bytes or more", () => {
     () => idReader(mapping, () => 0, undefined),
     (error: Error) =>
       error instanceof ConfigError &&
-      /name the file that holds/.test(error.message),
+      /--hmac-key-file/.test(error.message),
   );
   assert.throws(
     () => idReader(mapping, () => 0, new Uint8Array(31)),
