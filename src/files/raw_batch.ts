@@ -21,6 +21,19 @@ export interface RawBatch {
     fields: readonly string[],
     into: RawValue[],
   ): RowDefect | undefined;
+  /**
+   * The fields of a readable row that `isRest` chooses, in their order, as the
+   * members of a JSON object without its braces; "" where there are none.
+   */
+  rest(index: number, isRest: (field: string) => boolean): string;
+}
+
+/** A member of a JSON object. Values that JSON does not have are text, whole numbers keep their digits. */
+export function jsonMember(field: string, value: unknown): string {
+  const json = typeof value === "bigint"
+    ? String(value)
+    : JSON.stringify(value) ?? "null";
+  return `${JSON.stringify(field)}:${json}`;
 }
 
 /** The places of fields among the columns of a header. Throws DataError for a field without a column, or with two. */

@@ -14,7 +14,7 @@ import type { RawValue } from "../definition/rejection.ts";
 import { parquetCompressors } from "./parquet_codecs.ts";
 import { checkPages } from "./parquet_limits.ts";
 import { damaged, fileBuffer, topLevel, trying } from "./parquet_rows.ts";
-import { placesOf, type RawBatch } from "./raw_batch.ts";
+import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
 import type { RowOptions } from "./row_batch.ts";
 
 /** Rows decoded at once; a row may have hundreds of columns. */
@@ -89,6 +89,14 @@ function parquetBatch(
         into[at] = rawValue(row[place], elements[place]);
       }
       return undefined;
+    },
+    rest(index, isRest) {
+      const row = rows[index];
+      return [...columns.keys()].filter((place) => isRest(columns[place]))
+        .map((place) => {
+          const value = rawValue(row[place], elements[place]);
+          return jsonMember(columns[place], value);
+        }).join();
     },
   };
 }

@@ -17,7 +17,7 @@ import { type DaySource, formatOfContent } from "./day_source.ts";
 import { openInputStream } from "./input_stream.ts";
 import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
 import { rawParquetRows } from "./raw_parquet_rows.ts";
-import { placesOf, type RawBatch } from "./raw_batch.ts";
+import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
 import type { RowDefect, RowOptions } from "./row_batch.ts";
 
 /** Rows of one input, batch after batch; the input is open only while they are read. Throws DataError. */
@@ -96,6 +96,8 @@ class RawCsvReader {
   readonly #name: string;
   #fields: readonly string[] | undefined;
   #places: readonly number[] = [];
+  #isRest: ((field: string) => boolean) | undefined;
+  #restPlaces: readonly number[] = [];
   #headerDue = true;
 
   constructor(header: string, name: string) {
@@ -133,6 +135,11 @@ class RawCsvReader {
         const row = bytes.subarray(starts[at], ends[at] - 1);
         return this.#values(DECODER.decode(row), fields, into);
       },
+      rest: (index, isRest) => {
+        const at = first + index;
+        const row = bytes.subarray(starts[at], ends[at] - 1);
+        return this.#rest(DECODER.decode(row), isRest);
+      },
     };
   }
 
@@ -163,6 +170,20 @@ class RawCsvReader {
     for (let at = 0; at < places.length; at++) into[at] = cells[places[at]];
     return undefined;
   }
+
+  #rest(text: string, isRest: (field: string) => boolean): string {
+    if (isRest !== this.#isRest) {
+      this.#isRest = isRest;
+      // Of columns with the same name the first counts.
+      this.#restPlaces = [...this.columns.keys()].filter((place) => {
+        const column = this.columns[place];
+        return this.columns.indexOf(column) === place && isRest(column);
+      });
+    }
+    const cells = splitRecord(text, this.separator) ?? [];
+    return this.#restPlaces
+      .map((place) => jsonMember(this.columns[place], cells[place])).join();
+  }
 }
 
 const DECODER = new TextDecoder();
@@ -192,9 +213,15 @@ function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
         };
       }
       for (let at = 0; at < fields.length; at++) {
-        into[at] = object.get(fields[at]);
+        const value = object.get(fields[at]);
+        into[at] = rawText(value) ?? value;
       }
       return undefined;
+    },
+    rest(index, isRest) {
+      return [...jsonObject(block.text(index)) ?? []]
+        .filter(([field]) => isRest(field))
+        .map(([field, value]) => jsonMember(field, value)).join();
     },
   };
 }
@@ -216,7 +243,13 @@ function jsonObject(text: string): Map<string, RawValue> | undefined {
   }
 }
 
-/** Replaces a number of many digits by its text, which JSON.parse hands to its callback. */
+/** Numbers as they are written, which TypeScript's library does not know yet. */
+const RAW = JSON as typeof JSON & {
+  rawJSON(text: string): object;
+  isRawJSON(value: unknown): value is { readonly rawJSON: string };
+};
+
+/** Keeps a number of many digits as it is written; JSON.stringify writes it so again. */
 function keepDigits(
   _key: string,
   value: unknown,
@@ -225,6 +258,11 @@ function keepDigits(
   const source = context?.source;
   return typeof value === "number" && source !== undefined &&
       MANY_DIGITS.test(source)
-    ? source
+    ? RAW.rawJSON(source)
     : value;
+}
+
+/** The text of a number that keepDigits() has kept; undefined for other values. */
+function rawText(value: RawValue): string | undefined {
+  return RAW.isRawJSON(value) ? value.rawJSON : undefined;
 }

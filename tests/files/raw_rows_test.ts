@@ -13,9 +13,13 @@ async function read(
   content: string | Uint8Array,
   fields: readonly string[],
   format?: TableFormat,
-): Promise<{ columns: readonly string[]; rows: unknown[][] }> {
+): Promise<
+  { columns: readonly string[]; rows: unknown[][]; rests: string[] }
+> {
   const path = await Deno.makeTempFile();
   const rows: unknown[][] = [];
+  const rests: string[] = [];
+  const isRest = (field: string) => field !== "a" && field !== "";
   let columns: readonly string[] = [];
   try {
     const bytes = typeof content === "string"
@@ -30,12 +34,13 @@ async function read(
         const values: RawValue[] = [];
         const defect = batch.values(index, fields, values);
         rows.push([batch.line(index), ...defect ? [defect.reason] : values]);
+        if (!defect) rests.push(batch.rest(index, isRest));
       }
     }
   } finally {
     await Deno.remove(path);
   }
-  return { columns, rows };
+  return { columns, rows, rests };
 }
 
 testWriting("CSV: any columns, quotes, separators", async () => {
@@ -90,6 +95,42 @@ testWriting("JSON lines: digits are kept", async () => {
     ],
     [3, "not JSON"],
     [4, "not JSON"],
+  ]);
+});
+
+testWriting("the other fields are JSON, with their digits", async () => {
+  const rest = async (content: string | Uint8Array, format?: TableFormat) => {
+    const { rests } = await read(content, [], format);
+    return rests;
+  };
+  assert.deepEqual(
+    await rest('b,"q ""1""",b,a,\n1,007,2,x,y\n,"é\n",,,\n'),
+    [
+      '"b":"1","q \\"1\\"":"007"',
+      '"b":"","q \\"1\\"":"é\\n"',
+    ],
+  );
+  assert.deepEqual(
+    await rest(
+      '{"a":1,"n":12345678901234567890,"o":{"m":[0.12345678901234567891]}}\n' +
+        '{"a":1}\n{"t":"x\\u0000","z":null,"f":1.50}\n',
+    ),
+    [
+      '"n":12345678901234567890,"o":{"m":[0.12345678901234567891]}',
+      "",
+      '"t":"x\\u0000","z":null,"f":1.5',
+    ],
+  );
+  const bytes = new Uint8Array(parquetWriteBuffer({
+    columnData: [
+      { name: "big", data: [4111111111111111111n], type: "INT64" },
+      { name: "float", data: [0.1], type: "FLOAT" },
+      { name: "a", data: ["x"], type: "STRING" },
+      { name: "text", data: ["y"], type: "STRING" },
+    ],
+  }));
+  assert.deepEqual(await rest(bytes, "parquet"), [
+    '"big":4111111111111111111,"float":0.1,"text":"y"',
   ]);
 });
 
