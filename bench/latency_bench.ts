@@ -22,7 +22,8 @@ async function main(): Promise<void> {
   await using held = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "fraudstream-bench-" });
   held.defer(() => Deno.remove(folder, { recursive: true }));
-  const common = [`--rate=${rate}`, `--data=${join(folder, "data")}`];
+  const data = `--data=${join(folder, "data")}`;
+  const common = [`--rate=${rate}`, "--no-model", data];
   const measure = async (name: string, flags: string[]) => {
     tell(`${name}, ${warmup} s and ${seconds} s`);
     await runPipeline([...common, ...flags], warmup);

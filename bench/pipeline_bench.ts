@@ -5,10 +5,12 @@
  *
  *   deno task bench [--runs=N] [--seconds=N] [--model=FILE]
  *
- * With a model every run is done twice, without and with scoring, so that both
- * meet the same minutes of the machine.
+ * Every run is done twice, without scoring (--no-model) and with it, so that
+ * both meet the same minutes of the machine. Without --model it is the built-in
+ * model that scores.
  */
 import { join } from "node:path";
+import { BUILT_IN_MODEL } from "../src/scoring/open_model.ts";
 import { readFlags } from "./bench_flags.ts";
 import { figure, print } from "./figures.ts";
 import { latencyOf, runPipeline } from "./program.ts";
@@ -17,14 +19,12 @@ async function main(): Promise<void> {
   const { runs, seconds, model } = readFlags({
     runs: 3,
     seconds: 30,
-    model: "",
+    model: BUILT_IN_MODEL,
   });
   const folder = await Deno.makeTempDir({ prefix: "fraudstream-bench-" });
   const variants = [
-    { name: "rate=max  ", flags: [] },
-    ...model === ""
-      ? []
-      : [{ name: "… scored  ", flags: [`--model=${model}`] }],
+    { name: "rate=max  ", flags: ["--no-model"] },
+    { name: "… scored  ", flags: [`--model=${model}`] },
   ].map((variant) => ({
     ...variant,
     rates: [] as number[],
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
         "--rate=max",
         ...flags,
       ]);
-      const rate = /stored in ([\d.]+) s, ([\d,]+) a second/.exec(stdout);
+      const rate = /stored in ([\d.]+) s, ([\d,]+) per second/.exec(stdout);
       if (!rate) throw new Error(`unexpected summary: ${stdout}`);
       rates.push(Number(rate[2].replaceAll(",", "")));
       peaks.push(peakMiB);
@@ -53,8 +53,8 @@ async function main(): Promise<void> {
       } a second; peak memory ${Math.round(Math.max(...peaks))} MiB`,
     );
   }
-  for (const { name, flags } of variants) {
-    const data = join(folder, `latency-${flags.length}`);
+  for (const [at, { name, flags }] of variants.entries()) {
+    const data = join(folder, `latency-${at}`);
     const { stdout } = await runPipeline(
       [`--data=${data}`, "--rate=1000", ...flags],
       seconds,

@@ -35,7 +35,9 @@ export const TIERS: readonly Tier[] = [
     places: [
       "tests/",
       "tests/cli/connection_flags_test.ts",
+      "tests/cli/live_status_test.ts",
       "tests/cli/model_flags_test.ts",
+      "tests/cli/scoring_flags_test.ts",
       "tests/cli/payment_table_test.ts",
       "tests/cli/secret_test.ts",
       "tests/cli/selection_plot_test.ts",

@@ -40,7 +40,7 @@ export function fileErrorReason(
     }
     return `Deno was not given the permission; add ${flag}=${path} ` +
       "(or a folder above it) before main.ts, or start the program by " +
-      "'deno task start:anywhere'";
+      "'./fraudstream --anywhere'";
   }
   switch (errorCode(error)) {
     case "ENOENT":

@@ -117,6 +117,8 @@ function optionOf(key: string, flag: Flag): Option {
     value === undefined ? name : `${name} ${value}`,
     hasFallback ? flag.help : flagHelp(flag),
   );
+  // Of --no-x commander makes the opposite of --x, also where nobody means that.
+  option.negate = flag.off ?? false;
   const { read } = flag;
   if (read) {
     // The value from an earlier call of the reader has its type.

@@ -32,6 +32,7 @@ import { STATUS_COMMAND } from "./commands/status.ts";
 import { writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
+import { VERDICTS_COMMAND } from "./commands/verdicts.ts";
 import { TRAIN_COMMAND } from "./commands/train.ts";
 
 /** All commands, as the help lists them. */
@@ -45,6 +46,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   TOPICS_COMMAND,
   SCHEMA_COMMAND,
   DEAD_LETTERS_COMMAND,
+  VERDICTS_COMMAND,
   INIT_COMMAND,
   CHECK_COMMAND,
   GENERATE_COMMAND,
@@ -112,9 +114,9 @@ export function buildProgram(): Command {
     })
     .addHelpText(
       "after",
-      "\nWithout a command, run is used: fraudstream --role=producer is " +
-        "fraudstream\nrun --role=producer. " +
-        "More on a command: fraudstream help generate",
+      "\nWithout a command, run is used: ./fraudstream --role=producer is\n" +
+        "./fraudstream run --role=producer.\n" +
+        "More on a command: ./fraudstream help generate",
     );
   // The default command needs no isDefault, see withCommand().
   for (const declaration of COMMANDS) {
@@ -182,7 +184,7 @@ function withHint(message: string): string {
   if (what === undefined || text.endsWith("?)")) return text;
   if (name === "version") return `${text} (Did you mean --version?)`;
   return what === "command"
-    ? `${text}; 'fraudstream help' lists the commands`
+    ? `${text}; './fraudstream help' lists the commands`
     : `${text}; --help lists the flags`;
 }
 

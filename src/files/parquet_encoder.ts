@@ -95,6 +95,7 @@ function schemaElement({ name, kind, nullable }: TableColumn): SchemaElement {
     case "json":
       return { ...element, type: "BYTE_ARRAY", converted_type: "UTF8" };
     case "timestamp":
+    case "instant":
       return {
         ...element,
         type: "INT64",
@@ -115,6 +116,7 @@ function columnBuffer({ kind, nullable }: TableColumn): ColumnBuffer {
       return new Int32Array(GROUP_ROWS);
     case "int64":
     case "timestamp":
+    case "instant":
       return new BigInt64Array(GROUP_ROWS);
     case "double":
       return new Float64Array(GROUP_ROWS);
@@ -138,9 +140,8 @@ function fill(
     else if (!Array.isArray(buffer)) buffer[at] = Number(value);
     else if (value === null) buffer[at] = null;
     else if (kind === "text" || kind === "json") buffer[at] = String(value);
-    else if (kind === "int64" || kind === "timestamp") {
-      buffer[at] = wholeOf(kind, value);
-    } else buffer[at] = Number(value);
+    else if (kind === "int32" || kind === "double") buffer[at] = Number(value);
+    else buffer[at] = wholeOf(kind, value);
   }
 }
 

@@ -1,6 +1,4 @@
 /** Customers and terminals from the files of a data set: what data_set.ts writes, read again. */
-import { parquetMetadata, parquetReadObjects } from "hyparquet";
-import { parse } from "csv-parse/sync";
 import { DataError } from "../base/error.ts";
 import { PROFILES_FOLDER } from "./data_set.ts";
 import { type Customer, INT_MAX, type Terminal } from "../payment/payment.ts";
@@ -11,12 +9,8 @@ import {
   TERMINAL_RECORD,
 } from "../payment/profile_json.ts";
 import { fileError } from "../base/file_error.ts";
-import { parquetCompressors } from "./parquet_codecs.ts";
-import { checkPages } from "./parquet_limits.ts";
+import { parseLine, smallTable } from "./small_table.ts";
 import { TABLE_FORMATS } from "./table_encoder.ts";
-
-/** Most profiles of a file. */
-const PROFILES_MAX = 10_000_000;
 
 /** Reads customers.* of a folder, in Parquet also of its PROFILES_FOLDER; undefined if there is no such file. Throws DataError. */
 export async function readCustomers(
@@ -58,7 +52,11 @@ async function readProfiles<Profile extends Customer | Terminal>(
     const path = `${place}.${format}`;
     const bytes = await readIfThere(path);
     if (bytes === undefined) continue;
-    const rows = await rowsOf(bytes, format, fields, path);
+    const rows = await smallTable(bytes, format, {
+      fields,
+      path,
+      otherwise: "remove it to continue without it",
+    });
     const profiles = rows.map((row, at) => {
       return checked(row, record, `${path}: row ${at + 1}`);
     });
@@ -78,68 +76,6 @@ async function readIfThere(
     if (error instanceof Deno.errors.NotADirectory) return undefined;
     throw fileError(error, "read", path);
   }
-}
-
-async function rowsOf(
-  bytes: Uint8Array<ArrayBuffer>,
-  format: typeof TABLE_FORMATS[number],
-  fields: readonly string[],
-  path: string,
-): Promise<Record<string, unknown>[]> {
-  try {
-    if (format === "parquet") {
-      return await parquetRows(bytes.buffer, fields, path);
-    }
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    if (format === "csv") {
-      return parse(text, { columns: true, delimiter: [",", ";", "\t"] });
-    }
-    return text.split("\n").filter((line) => line !== "")
-      .map((line, at) => parseLine(line, `${path}:${at + 1}`));
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DataError(
-      `${path}: the file is damaged (${reason}); write it again, or remove it ` +
-        "to continue without it",
-      { cause: error },
-    );
-  }
-}
-
-async function parquetRows(
-  file: ArrayBuffer,
-  fields: readonly string[],
-  path: string,
-): Promise<Record<string, unknown>[]> {
-  const metadata = parquetMetadata(file);
-  if (metadata.num_rows > PROFILES_MAX) {
-    throw new DataError(
-      `${path}: ${metadata.num_rows} rows, more than ${PROFILES_MAX}; remove ` +
-        "the file to continue without it",
-    );
-  }
-  const present = metadata.schema.slice(1).map((element) => element.name);
-  const columns = fields.filter((field) => present.includes(field));
-  for (const group of metadata.row_groups) {
-    const named = columns.map((name) => ({ name }));
-    await checkPages(file, group, named, path);
-  }
-  const compressors = await parquetCompressors(metadata);
-  return await parquetReadObjects({ file, metadata, compressors, columns });
-}
-
-function parseLine(json: string, place: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw new DataError(`${place}: invalid JSON; fix the line`, { cause });
-  }
-  if (typeof value === "object" && value !== null) {
-    return value as Record<string, unknown>;
-  }
-  throw new DataError(`${place}: not a JSON object; fix the line`);
 }
 
 /** The profile in a row: all finite numbers, the first a whole one. */

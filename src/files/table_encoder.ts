@@ -20,7 +20,8 @@ export const TABLE_FORMATS: readonly TableFormat[] = [
 /**
  * What a column holds. A timestamp is given in seconds since 1970; CSV has it
  * as 'YYYY-MM-DD HH:MM:SS', JSON lines as ISO 8601 in UTC, Parquet as a
- * timestamp. A json is given as JSON text, which JSON lines contain as it is.
+ * timestamp. An instant is a clock time, given in milliseconds since 1970; CSV
+ * and JSON lines have it as ISO 8601 with milliseconds. A json is given as JSON text, which JSON lines contain as it is.
  */
 export type ColumnKind =
   | "int32"
@@ -28,6 +29,7 @@ export type ColumnKind =
   | "double"
   | "text"
   | "timestamp"
+  | "instant"
   | "json";
 
 /** A column of a table. */
@@ -74,6 +76,8 @@ export function csvEncoder(columns: readonly TableColumn[]): TableEncoder {
       const shown = columns.map(({ kind }, at) =>
         kind === "timestamp"
           ? withTimes(values[at], from, to, (time) => datetime.format(time))
+          : kind === "instant"
+          ? withTimes(values[at], from, to, isoInstant)
           : values[at]
       );
       const records: CellValue[][] = [];
@@ -100,6 +104,8 @@ export function jsonlEncoder(columns: readonly TableColumn[]): TableEncoder {
       const shown = columns.map(({ kind }, at) =>
         kind === "timestamp"
           ? withTimes(values[at], from, to, isoTime)
+          : kind === "instant"
+          ? withTimes(values[at], from, to, isoInstant)
           : values[at]
       );
       let lines = "";
@@ -120,12 +126,16 @@ export function jsonlEncoder(columns: readonly TableColumn[]): TableEncoder {
   };
 }
 
+function isoInstant(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
 /** Rows `from` to `to` of a column of times as text, in their places. */
 function withTimes(
   values: ColumnValues,
   from: number,
   to: number,
-  format: (seconds: number) => string,
+  format: (time: number) => string,
 ): (string | null)[] {
   const texts = new Array<string | null>(to);
   for (let row = from; row < to; row++) {

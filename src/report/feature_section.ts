@@ -6,7 +6,8 @@ import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
 import { grouped, percent } from "../dashboard/page/scale.js";
 import { featureWords } from "./feature_words.ts";
-import { evenDigits, some, threeDigits } from "./numbers.ts";
+import type { Moments } from "./moments.ts";
+import { signed, some, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
 
 const PLOT_HEIGHT = 130;
 const BINS = 24;
@@ -218,17 +219,11 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
   };
 }
 
-function signed(value: number): string {
-  const text = grouped(value, 3);
-  return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
-}
-
 function featureTable(features: readonly FeatureStatistics[]): Table {
-  // A row's numbers have one unit, so they have equal decimals.
-  const spread = ({ moments: [genuine, fraud] }: FeatureStatistics) => {
-    return evenDigits([genuine, fraud].flatMap(({ count, mean, deviation }) => {
-      return count === 0 ? [NaN, NaN] : [mean, deviation];
-    }));
+  const spread = ({ count, mean, deviation }: Moments) => {
+    return [mean, deviation].map((value) => {
+      return grouped(count === 0 ? NaN : value, TABLE_DECIMALS);
+    });
   };
   return {
     caption: "Features by class. AUC is the probability that a fraud has a " +
@@ -243,11 +238,11 @@ function featureTable(features: readonly FeatureStatistics[]): Table {
       "AUC alone",
     ],
     named: true,
-    rows: features.map((feature) => [
-      feature.name,
-      ...spread(feature),
-      signed(feature.correlation),
-      grouped(feature.auc, 3),
+    rows: features.map(({ name, moments, correlation, auc }) => [
+      name,
+      ...moments.flatMap(spread),
+      signed(correlation),
+      grouped(auc, 3),
     ]),
   };
 }

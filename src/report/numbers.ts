@@ -3,22 +3,19 @@ import { grouped } from "../dashboard/page/scale.js";
 
 /** A number to about three digits, for sentences. */
 export function threeDigits(value: number): string {
-  return Number.isFinite(value) ? grouped(value, decimalsOf(value)) : "none";
-}
-
-/** Decimals that give a number about three digits, at most 4. */
-function decimalsOf(value: number): number {
   const size = Math.abs(value);
-  if (Number.isInteger(value) || size >= 100) return 0;
-  if (size >= 10) return 1;
-  return size >= 1 ? 2 : 4;
+  if (Number.isInteger(value) || size >= 100) return grouped(value);
+  if (size >= 10) return grouped(value, 1);
+  return grouped(value, size >= 1 ? 2 : 4);
 }
 
-/** Numbers of one column, all with the decimals that the one with the most needs for about three digits. */
-export function evenDigits(values: readonly number[]): string[] {
-  const finite = values.filter((value) => Number.isFinite(value));
-  const decimals = Math.max(0, ...finite.map(decimalsOf));
-  return values.map((value) => grouped(value, decimals));
+/** Decimals of measured values in tables, the same in all rows so that columns align. */
+export const TABLE_DECIMALS = 4;
+
+/** A correlation, with its sign: '+0.109', '0.000'. */
+export function signed(value: number): string {
+  const text = grouped(value, 3);
+  return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
 /** A number of things: '1 fraud', '2 frauds'. */

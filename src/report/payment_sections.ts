@@ -323,10 +323,16 @@ function daysPerPoint(count: number): number {
 
 /** What the lines merge, and which days are not complete; undefined for nothing. */
 function daysNote(statistics: DataStatistics): string | undefined {
-  const { days, startSeconds = 0 } = statistics;
-  const step = daysPerPoint(days.length);
+  const step = daysPerPoint(statistics.days.length);
   const merged = step > 1 ? [`Each point is the mean of ${step} days.`] : [];
-  const partial = partialDays(days).map((day) => {
+  return [...merged, ...partialNotes(statistics)].join(" ") || undefined;
+}
+
+/** Sentences that say which days are not complete, and why. */
+export function partialNotes(
+  { days, startSeconds = 0 }: DataStatistics,
+): string[] {
+  return partialDays(days).map((day) => {
     const isFirst = day === days[0].day;
     const { seconds } = days[isFirst ? 0 : days.length - 1];
     const second = startSeconds + day * DAY_SECONDS + seconds[isFirst ? 0 : 1];
@@ -334,7 +340,6 @@ function daysNote(statistics: DataStatistics): string | undefined {
       `${isFirst ? "first" : "last"} payment is at ` +
       `${formatDatetime(second).slice(11, 16)}.`;
   });
-  return [...merged, ...partial].join(" ") || undefined;
 }
 
 type DayNumber = (day: DataStatistics["days"][number]) => number;

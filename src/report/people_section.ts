@@ -7,10 +7,13 @@ import {
   TERMINAL_RECORD,
 } from "../payment/profile_json.ts";
 import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
-import { evenDigits, some } from "./numbers.ts";
+import { some } from "./numbers.ts";
 import { drawPlane, isInReach, thinning } from "./plane_chart.ts";
 
 const ROWS_SHOWN = 5;
+
+/** Decimals of places and of what describes a customer. */
+const DECIMALS = 3;
 
 /** Terminals that the list of a customer's names. */
 const LISTED_MAX = 40;
@@ -96,7 +99,7 @@ function firstRows<Profile>(
     rows: profiles.slice(0, ROWS_SHOWN).map((profile) =>
       record.map(({ key }, at) => {
         const value = Number(profile[key]);
-        return at === 0 ? String(value) : grouped(value, 3);
+        return at === 0 ? String(value) : grouped(value, DECIMALS);
       })
     ),
   };
@@ -118,7 +121,12 @@ function summaryTable<Profile>(
     rows: record.slice(1).map(({ name, key }) => {
       const values = profiles.map((profile) => Number(profile[key]));
       const { min, mean, median, max } = summarise(values);
-      return [name, ...evenDigits([min, mean, median, max])];
+      return [
+        name,
+        ...[min, mean, median, max].map((value) => {
+          return grouped(value, DECIMALS);
+        }),
+      ];
     }),
   };
   return { kind: "table", table };
@@ -160,9 +168,9 @@ function reachFigure(data: ReportData): Figure | undefined {
       header: [...TERMINAL_RECORD.map(({ name }) => name), "distance"],
       rows: listed.map((terminal) => [
         String(terminal.terminalId),
-        grouped(terminal.x, 3),
-        grouped(terminal.y, 3),
-        grouped(distance(terminal), 3),
+        grouped(terminal.x, DECIMALS),
+        grouped(terminal.y, DECIMALS),
+        grouped(distance(terminal), DECIMALS),
       ]),
     },
   };

@@ -92,6 +92,9 @@ const TITLE_SIZE = 15;
 const TITLE_LINE = 20;
 const NOTE_LINE = 16;
 
+/** Sentences are narrower than textWidth() says, which is made for short texts with capitals. */
+const SENTENCE_SHARE = 1.1;
+
 /** Lines of text, the first of which stands at `y`. */
 function textBlock(
   lines: readonly string[],
@@ -117,7 +120,7 @@ export function standaloneSvg(
   const { title, name, description, leftOut = "" } = wording;
   const titles = textLines(title, drawing.width * FONT_SIZE / TITLE_SIZE);
   const notes = [leftOut, `Source: ${source}`].flatMap((text) => {
-    return textLines(text, drawing.width);
+    return textLines(text, drawing.width * SENTENCE_SHARE);
   });
   const names = textLines(name ?? "", drawing.width);
   const namesAt = MARGIN + 14 + (titles.length - 1) * TITLE_LINE + 18;

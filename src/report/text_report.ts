@@ -8,11 +8,20 @@ import {
 } from "./data_statistics.ts";
 import { coarseWidth } from "./histogram.ts";
 import type { ModelCurves } from "./model_curves.ts";
-import { overviewSection, scenarioName } from "./payment_sections.ts";
+import {
+  overviewSection,
+  partialNotes,
+  scenarioName,
+} from "./payment_sections.ts";
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
-import { dayTicks, grouped, percent } from "../dashboard/page/scale.js";
-import { evenDigits, some, threeDigits } from "./numbers.ts";
+import {
+  dayTicks,
+  grouped,
+  numberTicks,
+  percent,
+} from "../dashboard/page/scale.js";
+import { signed, some, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
 
 /** Width of the text. */
 export const TEXT_COLUMNS = 80;
@@ -96,7 +105,8 @@ function reach(data: ReportData): string[] {
   );
 }
 
-function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
+function dayCharts(statistics: DataStatistics): string[] {
+  const { days, startSeconds = 0 } = statistics;
   if (days.length === 0) return [];
   const step = Math.ceil(days.length / CHART_COLUMNS);
   const means = (of: (day: typeof days[number]) => number) =>
@@ -116,6 +126,7 @@ function dayCharts({ days, startSeconds = 0 }: DataStatistics): string[] {
     `Frauds per day${note}`,
     ...columnChart(means((day) => day.frauds), 4),
     axisLine(axis),
+    ...partialNotes(statistics).flatMap((note) => wrapped(note)),
   ];
 }
 
@@ -128,9 +139,8 @@ function amounts({ firstAmounts, days }: DataStatistics): string[] {
     Math.max(1, Math.floor(high / width) + 1),
   );
   const { counts, above } = firstAmounts.coarse(0, width, bins);
-  const axis = [0, 0.25, 0.5, 0.75].map((share) => {
-    const column = Math.floor(share * bins);
-    return { column, text: threeDigits(column * width) };
+  const axis = numberTicks(0, bins * width, 4).map(({ value, text }) => {
+    return { column: Math.floor(value / width), text };
   });
   const beyond = above > 0
     ? `; not drawn: ${some(above, "payment")} of ` +
@@ -142,7 +152,7 @@ function amounts({ firstAmounts, days }: DataStatistics): string[] {
         `${threeDigits(width)} per column${beyond}`,
     ),
     ...columnChart([...counts], 5),
-    axisLine(bins < 24 ? axis.slice(0, 1) : axis),
+    axisLine(axis),
   ];
 }
 
@@ -199,12 +209,10 @@ function features({ features, payments }: DataStatistics): string[] {
       ["", "genuine", "fraud", "corr."],
       ...features.map(({ name, moments: [genuine, fraud], correlation }) => [
         fitted(name, 35),
-        ...evenDigits([genuine, fraud].map(({ count, mean }) => {
-          return count === 0 ? NaN : mean;
-        })),
-        Number.isNaN(correlation)
-          ? "none"
-          : (correlation > 0 ? "+" : "") + grouped(correlation, 3),
+        ...[genuine, fraud].map(({ count, mean }) => {
+          return grouped(count === 0 ? NaN : mean, TABLE_DECIMALS);
+        }),
+        signed(correlation),
         barOf((Math.abs(correlation) || 0) / most, 12),
       ]),
     ], [1, 2, 3]),

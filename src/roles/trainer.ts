@@ -36,7 +36,12 @@ import {
   withEntry,
 } from "../scoring/model_registry.ts";
 import { ModelMonitor } from "../scoring/model_monitor.ts";
-import { modelInUse, openModel, streamInputs } from "../scoring/open_model.ts";
+import {
+  BUILT_IN_MODEL,
+  modelInUse,
+  openModel,
+  streamInputs,
+} from "../scoring/open_model.ts";
 import type { TrainingSettings } from "./role.ts";
 import {
   featuresOf,
@@ -154,13 +159,15 @@ class Trainer {
         action: "added",
         version,
         champion: version,
-        reason: "given with --model",
+        reason: first === BUILT_IN_MODEL
+          ? "the built-in model"
+          : "given with --model",
         ...trainingDates(training),
         ...metrics && { metrics },
       });
     });
     if (added && registry.champion !== added.version) {
-      logger.info("the registry has a champion already, --model is not used", {
+      logger.info("the registry has a champion already, which stays", {
         champion: registry.champion,
         model: added.version,
       });
@@ -384,7 +391,7 @@ async function readFirst(path: string, features: FeatureParameters) {
   if (!trained) {
     throw new ModelError(
       `${path}: a registry keeps models that were trained here; give --model ` +
-        "a file of 'fraudstream train', or leave it out",
+        "a file of './fraudstream train', or leave it out",
     );
   }
   const { metrics, training } = trained;

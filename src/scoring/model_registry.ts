@@ -118,7 +118,7 @@ function parseRegistry(text: string, path: string): Registry {
   const file = new CheckedJson((what) =>
     new ModelError(
       `${path} is not a registry of models that this program reads (${what}); ` +
-        `restore it from a copy made by 'fraudstream backup', or move its ` +
+        `restore it from a copy made by './fraudstream backup', or move its ` +
         `folder away to start a new one`,
     )
   );
@@ -195,7 +195,7 @@ export function openVersion(folder: string, version: string): OpenedModel {
   if (model.version === version) return model;
   throw new ModelError(
     `${model.path} holds the model ${model.version}, but the registry says ` +
-      `${version}; restore it from a copy made by 'fraudstream backup'`,
+      `${version}; restore it from a copy made by './fraudstream backup'`,
   );
 }
 
@@ -283,7 +283,7 @@ export function withEntry(registry: Registry, entry: RegistryEntry): Registry {
 export function chosen(registry: Registry, version: string): Registry {
   if (!registry.history.some((entry) => entry.version === version)) {
     throw new DataError(
-      `there is no model ${version} in the registry; 'fraudstream models' ` +
+      `there is no model ${version} in the registry; './fraudstream models' ` +
         `lists those that are`,
     );
   }
@@ -303,7 +303,7 @@ export function rolledBack(registry: Registry): Registry {
   if (before === undefined) {
     throw new DataError(
       "there is no champion before the current one; " +
-        "'fraudstream models' lists the versions",
+        "'./fraudstream models' lists the versions",
     );
   }
   return withEntry(registry, {

@@ -30,9 +30,17 @@ import {
   readOnnxMetadata,
 } from "../learning/onnx/onnx_model.ts";
 import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import builtIn from "./built_in_model.json" with { type: "text" };
 
 /** Bytes that a model file may have: about what one text can hold. */
 const MODEL_BYTES_MAX = 500 * 2 ** 20;
+
+/**
+ * Names the model that is part of the program wherever a model file is named.
+ * Its payments are those of another simulated set, so that it has seen none
+ * that it scores; docs/LEARNING.md says how it is made.
+ */
+export const BUILT_IN_MODEL = "built-in";
 
 /** A model from a file. */
 export interface OpenedModel {
@@ -58,11 +66,16 @@ export interface ModelInUse extends OpenedModel {
   readonly cells: Int32Array;
 }
 
-/** Opens a model file. Throws DataError where it cannot be read, ModelError where it is broken. */
+/** Opens a model file, or the built-in model. Throws DataError where it cannot be read, ModelError where it is broken. */
 export function openModel(path: string): OpenedModel {
+  if (path === BUILT_IN_MODEL) return ownModel(path, builtIn);
   const bytes = readWholeFile(path, MODEL_BYTES_MAX);
   if (path.endsWith(ONNX_ENDING)) return onnxModel(path, bytes);
-  const trained = parseModelFile(new TextDecoder().decode(bytes), path);
+  return ownModel(path, new TextDecoder().decode(bytes));
+}
+
+function ownModel(path: string, text: string): OpenedModel {
+  const trained = parseModelFile(text, path);
   const { version, inputs, body, featureParameters, training } = trained;
   return {
     path,
@@ -121,6 +134,13 @@ export function isWholeInput(name: string): boolean {
 /** Names of the inputs that a stream with these features has, in order. */
 export function streamInputs(features: FeatureParameters): string[] {
   return [AMOUNT_INPUT, ...featureNames(features)];
+}
+
+/** Whether the built-in model can score payments with these features. */
+export function suitsBuiltIn(features: FeatureParameters): boolean {
+  const { features: trained } = openModel(BUILT_IN_MODEL);
+  return trained !== undefined &&
+    JSON.stringify(flagsOf(trained)) === JSON.stringify(flagsOf(features));
 }
 
 function checkFeatures(

@@ -91,6 +91,6 @@ export function positionOf(row: StoredRow, place: string): StreamPosition {
   throw new StoreError(
     `${place}, table ${POSITIONS.name}: the position in ${position.topic} ` +
       `partition ${position.partition} does not match its checksum; ` +
-      `'fraudstream rebuild' fills the store again from the log`,
+      `'./fraudstream rebuild' fills the store again from the log`,
   );
 }

@@ -40,7 +40,7 @@ export function badRowText({ table, transactionId, problem }: BadRow): string {
 export function refuseBadRow(row: BadRow): never {
   throw new StoreError(
     `${badRowText(row)}; it was damaged, or another program has written ` +
-      `or changed it: 'fraudstream rebuild' fills the store again from the log`,
+      `or changed it: './fraudstream rebuild' fills the store again from the log`,
   );
 }
 

@@ -148,8 +148,11 @@ export interface ControlValues {
   position: ProducerPosition;
   /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
-  /** Whether a scorer scores the payments. */
-  scoring: { readonly on: true };
+  /** That a scorer takes the payments, and the scoring flags of the last whole run as texts. */
+  scoring: {
+    readonly on: true;
+    readonly flags?: Readonly<Record<string, string>> | undefined;
+  };
   /** The threshold of alerts that was applied to the running stream, and the newest changes, the last one among them; absent in older streams. */
   threshold: {
     readonly value: number;
@@ -258,13 +261,36 @@ export class Control {
     return this.#value("scoring") !== undefined;
   }
 
+  /** The scoring flags of the last whole run, as texts by key; undefined where none of this version has scored. */
+  get scoringFlags(): Readonly<Record<string, string>> | undefined {
+    return this.#value("scoring")?.flags;
+  }
+
   /** Records that a scorer scores the payments. */
   async declareScored(): Promise<void> {
+    await this.#putScoring({ on: true }, () => this.isScored);
+  }
+
+  /** Keeps the scoring flags of a whole run, so that the next one needs none. */
+  async keepScoringFlags(
+    flags: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const wanted = JSON.stringify(flags);
+    await this.#putScoring(
+      { on: true, flags },
+      () => JSON.stringify(this.scoringFlags) === wanted,
+    );
+  }
+
+  async #putScoring(
+    scoring: ControlValues["scoring"],
+    settled: () => boolean,
+  ): Promise<void> {
     const records = controlRecords();
-    records.put("scoring", { on: true });
+    records.put("scoring", scoring);
     await this.settle(
       "fraudstream-scoring",
-      () => this.isScored,
+      settled,
       (producer) => producer.append(records.appends()),
     );
   }
@@ -525,7 +551,11 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
     isCount(nextId) && isCount(day) && isCount(row),
-  scoring: ({ on }) => on === true,
+  scoring: ({ on, flags }) =>
+    on === true &&
+    isOptional(flags, (flags) =>
+      isObject(flags) &&
+      Object.values(flags).every((text) => typeof text === "string")),
   threshold: ({ value, changes }) =>
     isThreshold(value) &&
     isOptional(changes, (changes) =>

@@ -318,7 +318,9 @@ export function differencesOf(counts: StreamCounts): string[] {
     expect(
       rows !== writer.emitted || frauds === writer.frauds,
       `the writer stored ${number(writer.frauds)} frauds, the store holds ` +
-        `${number(frauds)}: rows were changed; 'fraudstream rebuild' stores ` +
+        `${
+          number(frauds)
+        }: rows were changed; './fraudstream rebuild' stores ` +
         `them again`,
     );
   }
@@ -382,8 +384,8 @@ function repeatedSentence(
 function storeCause(rows: number, written: number): string {
   return rows > written
     ? "another program has added rows, or an older stream's were left; " +
-      "'fraudstream rebuild' stores exactly this stream's"
-    : "rows were deleted; 'fraudstream status --verify' says which";
+      "'./fraudstream rebuild' stores exactly this stream's"
+    : "rows were deleted; './fraudstream status --verify' says which";
 }
 
 /** What the stages read against what the topics hold, where an offset counts records. */

@@ -160,6 +160,27 @@ export function scorerStatus(
 }
 
 /**
+ * What share of the past is scored, from 0 up to below 1: of the payments that
+ * had been processed and not scored at the time of `before`, as where a model
+ * is added to a stream. Undefined once they are, and where there were few.
+ */
+export function pastScored(
+  before: StreamStatus,
+  now: StreamStatus,
+): number | undefined {
+  const past = scorerStatus(before)?.lag ?? 0;
+  const scorer = scorerStatus(now);
+  if (past < PAST_MIN || !scorer) return undefined;
+  const added = now.stages[1].counters.emitted -
+    before.stages[1].counters.emitted;
+  const left = scorer.lag - added;
+  return left > 0 ? Math.max(0, 1 - left / past) : undefined;
+}
+
+/** Payments that a scorer takes in a moment. */
+const PAST_MIN = 5000;
+
+/**
  * What does not add up, in sentences; empty if all does. In every stage, rows
  * read = emitted + dead letters + duplicates, in the scorer + those that came
  * before there was a model.

@@ -67,7 +67,7 @@ export async function openStoredStream(
   if (!isThere(logPath(folder))) {
     if (hasStore) throw lost();
     throw new DataError(
-      `there is no data folder ${folder}; start 'fraudstream run' first or ` +
+      `there is no data folder ${folder}; start './fraudstream run' first or ` +
         `name another with --data`,
     );
   }
@@ -102,6 +102,8 @@ export interface RecordedStream {
   readonly parameters: StreamParameters;
   /** The stream that our producer has begun; undefined where it has begun none. */
   readonly origin: StreamOrigin | undefined;
+  /** Control.scoringFlags. */
+  readonly scoringFlags: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a stream holds on record; undefined where no role has run, nor does within `waitMs`. */
@@ -117,8 +119,8 @@ export async function findRecorded(
       await using opened = await openLog(log, report);
       const control = new Control(opened); // warnings come when the stream is opened
       if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
-      const { parameters, origin } = control;
-      if (parameters) return { parameters, origin };
+      const { parameters, origin, scoringFlags } = control;
+      if (parameters) return { parameters, origin, scoringFlags };
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
     await rest(LOOK_MS, signal);
@@ -157,7 +159,7 @@ async function requireOwnStore(
   throw new StoreError(
     `the store holds the rows of another stream (${foreign.stream}; the log ` +
       `is that of ${stream}): put the store that belongs to this log back, ` +
-      `name another --data folder or --keyspace, or run 'fraudstream ` +
+      `name another --data folder or --keyspace, or run './fraudstream ` +
       `rebuild', which clears the store and fills it from this log`,
   );
 }

@@ -147,7 +147,7 @@ async function prepareTable(source: WriterSource): Promise<void> {
     throw new StoreError(
       `the store holds the rows of another stream${
         foreign ? ` (${foreign.stream}; this one is ${stream})` : ""
-      }: choose another --data folder or --keyspace, or run 'fraudstream ` +
+      }: choose another --data folder or --keyspace, or run './fraudstream ` +
         `rebuild', which clears the store and fills it from this stream's log`,
     );
   }
@@ -164,7 +164,7 @@ async function prepareTable(source: WriterSource): Promise<void> {
       return await table.clear(topic);
     }
     throw new StoreError(
-      `${problem}: the log was cut back or replaced; 'fraudstream rebuild` +
+      `${problem}: the log was cut back or replaced; './fraudstream rebuild` +
         `${isWhole ? "" : " --accept-missing-start"}' clears the store and ` +
         `fills it with what the log holds`,
     );
@@ -384,7 +384,7 @@ async function notBelow(
     `the store lacks payments from ${from} to ${to} that the log no longer ` +
       `holds (offsets ${state.offset} to ${first} of ${topic} partition ` +
       `${partition} were deleted): restore the store from a newer copy, or ` +
-      `let 'fraudstream rebuild --accept-missing-start' clear it and fill it ` +
+      `let './fraudstream rebuild --accept-missing-start' clear it and fill it ` +
       `with what is left`,
   );
 }

@@ -8,7 +8,7 @@ import { findChromium } from "./chromium.ts";
 
 const CHECKS = new URL("./browser_checks.ts", import.meta.url).pathname;
 /** What a whole look at the page may take. */
-const DEADLINE_MS = 420_000;
+const DEADLINE_MS = 900_000;
 
 const chromium = findChromium();
 

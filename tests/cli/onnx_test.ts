@@ -212,7 +212,7 @@ testRunning(
       assert.equal(code, 1, stderr);
       assert.match(
         stderr,
-        /^fraudstream: [^\n]*refused_loop\.onnx has the operator Loop, which may never end; [^\n]*\n$/,
+        /^fraudstream: [^\n]*refused_loop\.onnx cannot be used, because it has the operator Loop, which may never end; [^\n]*\n$/,
       );
     }
   },

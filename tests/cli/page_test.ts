@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isLong } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { waitFor } from "./data_folder.ts";
 import {
   type Outcome,
   runMain,
@@ -14,12 +15,15 @@ const SMALL = ["--customers=9", "--terminals=9", "--days=2", "--rate=max"];
 const LISTENING = ["--allow-read", "--allow-write", "--allow-net=127.0.0.1"];
 
 /** Starts the program with a page; gives its address, and what comes of it. */
-async function startPage(args: readonly string[]): Promise<{
+async function startPage(
+  args: readonly string[],
+  options: Parameters<typeof startProgram>[1] = { permissions: LISTENING },
+): Promise<{
   child: Deno.ChildProcess;
   address: string;
   outcome: Promise<Outcome>;
 }> {
-  const child = startProgram(args, { permissions: LISTENING });
+  const child = startProgram(args, options);
   await child.stdin.close();
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const outcome = (async () => {
@@ -122,11 +126,62 @@ testRunning(
       if (answer.status === 200) break;
     }
     const system = await (await fetch(`${address}/api/system`)).json();
-    assert.deepEqual(system.threads, ["producer", "processor", "writer"]);
+    assert.deepEqual(system.threads, [
+      "producer",
+      "processor",
+      "writer",
+      "scorer",
+    ]);
     child.kill("SIGINT");
     const { code, stdout } = await outcome;
     assert.equal(code, 0);
     assert.match(stdout, /complete/);
+  },
+);
+
+testRunning(
+  "without any argument the page stays until Ctrl-C, and the data are complete",
+  async () => {
+    await using folder = temporaryFolder();
+    const { child, address, outcome } = await startPage([], {
+      permissions: [...LISTENING, "--allow-env=FRAUDSTREAM_*"],
+      environment: {
+        FRAUDSTREAM_DATA: join(folder.path, "data"),
+        FRAUDSTREAM_CUSTOMERS: "9",
+        FRAUDSTREAM_TERMINALS: "9",
+        FRAUDSTREAM_DAYS: "2",
+        FRAUDSTREAM_RATE: "max",
+        FRAUDSTREAM_PORT: "0",
+      },
+    });
+    await waitFor(
+      join(folder.path, "data"),
+      ({ complete, produced, stages }) =>
+        complete && stages.every(({ counters }) => counters.read === produced),
+    );
+    // The run is over, and a page that ended with it would be gone soon.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await (await fetch(`${address}/readyz`)).body?.cancel();
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await outcome;
+    assert.equal(code, 0);
+    assert.match(stdout, /complete/);
+    assert.match(stderr, /the page stays at http:.* until Ctrl-C/);
+  },
+);
+
+testRunning(
+  "a page alone is refused where there is no stream, and makes nothing",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const { code, stderr } = await runMain(
+      ["--role=dashboard", `--data=${path}/none`, "--port=0"],
+      { permissions: LISTENING },
+    );
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^fraudstream: there is no stream in the data folder/);
+    assert.deepEqual([...Deno.readDirSync(path)], []);
   },
 );
 

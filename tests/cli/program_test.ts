@@ -71,7 +71,10 @@ testRunning("a mistyped command or flag gets a suggestion", async () => {
     ["status", "--zzzzzzzz"],
     /'--zzzzzzzz'; --help lists the flags$/m,
   );
-  await refused(["zzzzzzzz"], /'zzzzzzzz'; 'fraudstream help' lists the comm/);
+  await refused(
+    ["zzzzzzzz"],
+    /'zzzzzzzz'; '\.\/fraudstream help' lists the comm/,
+  );
   await refused(["version"], /'version' \(Did you mean --version\?\)/);
   await refused(["help", "version"], /'version' \(Did you mean --version\?\)/);
   await refused(["runn"], /'runn' \(Did you mean run\?\)/);
@@ -97,7 +100,7 @@ testRunning("what can't work is told with the flag's name", async () => {
     ["--start=9999-12-31", /goes beyond the year 9999/],
     ["--radius=0", /--radius must be a number greater than 0 and at most 1000/],
     ["--rng=dice", /--rng must be handbook or seedrandom, not 'dice'/],
-    ["--preset=big", /--preset must be handbook or seed, not 'big'/],
+    ["--preset=big", /--preset must be handbook, small or seed, not 'big'/],
     ["--format=xml", /--format must be csv, jsonl or parquet, not 'xml'/],
   ];
   for (const [flag, line] of cases) await refused([...generate, flag], line);
@@ -107,7 +110,7 @@ testRunning("what can't work is told with the flag's name", async () => {
   }
   await refused(["run", "--state=x"], /--state has no effect without --log=k/);
   await refused([...features, "--delay=0"], /--delay must .*, not '0'/);
-  await refused(["generate"], /--out is needed; for example: fraudstream /);
+  await refused(["generate"], /--out is needed; for example: \.\/fraudstream /);
   await refused(["features", "--in"], /option '--in <path>' argument missing/);
   await refused(
     ["generate", "data"],

@@ -23,7 +23,8 @@ async function filled(
   more: readonly string[] = [],
 ): Promise<{ data: string; run: string[] }> {
   const data = join(path, "data");
-  const run = ["run", ...A_FLAGS, "--rate=max", `--data=${data}`, ...more];
+  const all = ["run", ...A_FLAGS, "--no-model", "--rate=max"];
+  const run = [...all, `--data=${data}`, ...more];
   const { code, stderr } = await runMain(run);
   assert.equal(code, 0, stderr);
   return { data, run };
@@ -126,7 +127,7 @@ testRunning(
     Deno.writeFileSync(path, bytes);
     assertFails(
       await runMain(["export", `--data=${data}`, "--out=-"]),
-      /store\.db.*'fraudstream rebuild' fills it again from the log/,
+      /store\.db.*'\.\/fraudstream rebuild' fills it again from the log/,
     );
     const { code, stdout, stderr } = await runMain([
       "rebuild",
@@ -181,7 +182,7 @@ testRunning(
     assert.equal(exported.code, 1);
     assert.match(
       exported.stderr,
-      /store\.db is a database without the tables of a store; 'fraudstream rebuild'/,
+      /store\.db is a database without the tables of a store; '\.\/fraudstream rebuild'/,
     );
     const { code, stderr } = await runMain(["rebuild", `--data=${data}`]);
     assert.equal(code, 0, stderr);
@@ -203,7 +204,7 @@ testRunning(
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      /holds the rows of another stream.*another --data folder or --keyspace, or run 'fraudstream rebuild'/,
+      /holds the rows of another stream.*another --data folder or --keyspace, or run '\.\/fraudstream rebuild'/,
     );
     const rebuilt = await runMain(["rebuild", `--data=${data}`]);
     assert.equal(rebuilt.code, 0, rebuilt.stderr);

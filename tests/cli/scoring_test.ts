@@ -77,8 +77,12 @@ testRunning(
     const cases: [string[], RegExp][] = [
       [["--role=scorer"], /needs --model=FILE/],
       [["--role=trainer"], /needs --retrain/],
-      [["--alert-cards=9"], /--alert-cards has no effect without/],
-      [["--explain=all"], /--explain has no effect without/],
+      [
+        ["--no-model", "--alert-cards=9"],
+        /--alert-cards has no effect without/,
+      ],
+      [["--no-model", "--explain=all"], /--explain has no effect without/],
+      [[model, "--no-model"], /--no-model leaves the model out/],
       [[model, "--alert-cards=3"], /cannot be divided among 4 partitions/],
       [[model, "--alert-cards=9", "--alert-budget=9"], /give one of/],
       [[model, "--alert-threshold=1.5"], /--alert-threshold/],
@@ -117,6 +121,7 @@ testRunning(
       "--rate=max",
       "--retrain=7d",
       "--retrain-kind=logistic-regression",
+      "--no-model",
       data,
     ]);
     assert.equal(run.code, 0, run.stderr);

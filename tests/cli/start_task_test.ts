@@ -74,7 +74,7 @@ testRunning(
       assert.equal(code, 1, `${args}: ${stderr}`);
       assert.match(
         stderr,
-        /^fraudstream: [^\n]*\/elsewhere[^\n]* Deno was not given the permission; add --allow-(read|write)=\/[^\n]*, or start the program by 'deno task start:anywhere'\n$/,
+        /^fraudstream: [^\n]*\/elsewhere[^\n]* Deno was not given the permission; add --allow-(read|write)=\/[^\n]*, or start the program by '\.\/fraudstream --anywhere'\n$/,
       );
     }
     assert.deepEqual([...Deno.readDirSync(elsewhere)], []);

@@ -205,7 +205,10 @@ testRunning("wrong use of score is one clear line and exit 2", async () => {
   const input = `--in=${dataPath("A/transactions.csv")}`;
   const model = `--model=${path}`;
   const cases: [string[], RegExp][] = [
-    [[input, "--out=-"], /--model is needed; for example: fraudstream score /],
+    [
+      [input, "--out=-"],
+      /--model is needed; for example: \.\/fraudstream score /,
+    ],
     [[input, model], /--out is needed/],
     [[input, model, "--out=-", "--with=score"], /--with must be a comma list/],
     [[input, model, "--out=-", "--delay=9"], /trained with --delay=7/],

@@ -113,13 +113,17 @@ testRunning("train says what can't be trained", async () => {
   Deno.writeTextFileSync(present, "kept");
   const tree = "--model=decision-tree";
   const cases: [string[], number, RegExp][] = [
-    [["--out=-"], 2, /--model is needed; for example: fraudstream train /],
+    [["--out=-"], 2, /--model is needed; for example: \.\/fraudstream train /],
     [[tree], 2, /--out is needed/],
     [[tree, `--out=${present}`], 2, /exists; .* overwrite it with --force/],
     [["--model=m.json", "--out=-"], 2, /must be one kind of model to train/],
     [[`${tree},${tree.slice(8)}`, "--out=-"], 2, /must be one kind of model/],
     [[tree, "--trees=3", "--out=-"], 2, /decision-tree has no setting 'trees'/],
-    [[tree, "--settings=depth", "--out=-"], 2, /depth= cannot be/],
+    [
+      [tree, "--settings=depth", "--out=-"],
+      2,
+      /depth of decision-tree must be a whole number/,
+    ],
   ];
   for (const [args, code, message] of cases) {
     const outcome = await runMain(["train", ...SET, ...args]);

@@ -1,5 +1,6 @@
 /** A page server over a log and a store in memory, with a stream in them. */
 import { KEY_HEADER } from "../../src/dashboard/server/guard.ts";
+import { parseTokens } from "../../src/dashboard/server/exposure.ts";
 import { LiveReader } from "../../src/dashboard/server/live_reader.ts";
 import { AlertIndex } from "../../src/dashboard/index/alert_index.ts";
 import { IndexFile } from "../../src/dashboard/index/index_file.ts";
@@ -97,9 +98,9 @@ export const FROM_PAGE = {
   "sec-fetch-site": "same-origin",
 };
 
-/** Opens a page whose token, if it has one, is that. */
+/** Opens a page whose tokens, if it has any, are these lines. */
 export async function openPage(
-  token?: string,
+  tokens?: string,
   behindProxy = false,
 ): Promise<PageFixture> {
   const parameters = { ...parametersOf(2), startSeconds: START_SECONDS };
@@ -108,7 +109,7 @@ export async function openPage(
     return { name, partitions: 2, compacted: false };
   });
   await folder.log.createTopics(topics);
-  const page = servePage(folder, token, behindProxy);
+  const page = servePage(folder, tokens, behindProxy);
   return {
     ...page,
     async [Symbol.asyncDispose]() {
@@ -126,7 +127,7 @@ export function openSecondPage({ folder }: PageFixture): PageFixture {
 /** Serves a page of an open folder, which stays open. */
 function servePage(
   folder: OpenFolder,
-  token: string | undefined,
+  tokens: string | undefined,
   behindProxy: boolean,
 ): PageFixture {
   const end = new AbortController();
@@ -163,7 +164,7 @@ function servePage(
     latency: () => undefined,
     metrics: () => store.predictions().metrics(),
     models: undefined,
-    token,
+    tokens: parseTokens(tokens ?? ""),
     behindProxy,
     process: { threads: ["producer"], log: "memory", store: "memory" },
   });

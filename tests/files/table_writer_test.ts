@@ -242,7 +242,7 @@ Deno.test("fileError() names the Deno flag that is missing", () => {
     fileError(refused, "write", "out/t.csv").message,
     "cannot write out/t.csv: Deno was not given the permission; add " +
       "--allow-write=out/t.csv (or a folder above it) before main.ts, or " +
-      "start the program by 'deno task start:anywhere'",
+      "start the program by './fraudstream --anywhere'",
   );
   assert.match(
     fileError(refused, "write", "/dev/stdout").message,

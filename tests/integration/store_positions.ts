@@ -131,7 +131,7 @@ testServing(
     await runCql(address, `TRUNCATE ${keyspace}.frauds_by_day`);
     await assert.rejects(
       assertWhole(first.context, store),
-      /frauds_by_day holds 0 rows and should hold \d+; 'fraudstream rebuild'/,
+      /frauds_by_day holds 0 rows and should hold \d+; '\.\/fraudstream rebuild'/,
     );
     await rebuild(first.context, { ...OPTIONS, store });
     await assertWhole(first.context, store);
@@ -173,13 +173,13 @@ testServing(
     await assert.rejects(write(context, store), {
       code: "STORE",
       message:
-        /but the log ends at \d+: .*'fraudstream rebuild' clears the store/,
+        /but the log ends at \d+: .*'\.\/fraudstream rebuild' clears the store/,
     });
     const mark = { offset: position.next - 1, check: 1 };
     await store.savePositions([{ ...position, mark }]);
     await assert.rejects(write(context, store), {
       code: "STORE",
-      message: /the log holds another record.*'fraudstream rebuild' clears/,
+      message: /the log holds another record.*'\.\/fraudstream rebuild' clears/,
     });
     await rebuild(context, { ...OPTIONS, store });
     await assertWhole(context, store);

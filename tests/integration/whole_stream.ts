@@ -18,7 +18,13 @@ testServing(
     assert.equal(stream.expected.sum, referenceSum("B"));
     await using folder = temporaryFolder();
     const data = `--data=${join(folder.path, "data")}`;
-    const run = await runMain(["run", "--preset=seed", "--rate=max", data]);
+    const run = await runMain([
+      "run",
+      "--preset=seed",
+      "--no-model",
+      "--rate=max",
+      data,
+    ]);
     assert.equal(run.code, 0, run.stderr);
     const { stdout } = await runMain(["export", data, "--out=-"]);
     assert.equal(tableOf(stdout).sum, stream.expected.sum);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { aucOf } from "../../src/report/data_statistics.ts";
+import { aucOf, partialDays } from "../../src/report/data_statistics.ts";
 import { Histogram } from "../../src/report/histogram.ts";
 import type { Payment } from "../../src/payment/payment.ts";
 import { dataPath } from "../files/sets.ts";
@@ -150,4 +150,31 @@ Deno.test("aucOf() of one class is none", () => {
   const some = new Histogram();
   some.add(1);
   assert.ok(Number.isNaN(aucOf(some, new Histogram())));
+});
+
+/** Payments every quarter of an hour of five days, between two times. */
+function partialOf(fromHour: number, toHour: number): number[] {
+  const quarters = Array.from({ length: 5 * 96 }, (_, at) => 900 * at);
+  return partialDays(
+    statisticsOf(
+      quarters.filter((time) => {
+        return time >= fromHour * 3600 && time < toHour * 3600;
+      }).map((timeSeconds) => ({ timeSeconds })),
+    ).days,
+  );
+}
+
+Deno.test("partialDays() are the first and the last where the data begin or end within them", () => {
+  assert.deepEqual(partialOf(0, 5 * 24), []);
+  assert.deepEqual(partialOf(0, 4 * 24 + 14), [4]);
+  assert.deepEqual(partialOf(3, 5 * 24), [0]);
+  assert.deepEqual(partialOf(10, 4 * 24 + 1), [0, 4]);
+  // Two whole days are too few to compare with.
+  assert.deepEqual(partialOf(24, 3 * 24 + 12), []);
+});
+
+Deno.test("partialDays() are none of a simulated set, which has whole days", () => {
+  for (const parameters of [SET_A, SET_B]) {
+    assert.deepEqual(partialDays(reportOf(parameters).statistics.days), []);
+  }
 });

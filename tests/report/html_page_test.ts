@@ -6,7 +6,7 @@ import {
 } from "../../src/report/content.ts";
 import { htmlPage } from "../../src/report/html_page.ts";
 import { reportSections } from "../../src/report/sections.ts";
-import { standaloneSvg } from "../../src/report/svg.ts";
+import { escapeText, standaloneSvg } from "../../src/report/svg.ts";
 import type { SimulatorParameters } from "../../src/simulator/parameters.ts";
 import { readMarkup } from "./markup.ts";
 import { reportOf, SET_A, statisticsOf } from "./statistics_of.ts";
@@ -101,6 +101,38 @@ Deno.test("every figure has a title and says what is seen, every table its capti
   for (const { attributes } of elements) {
     if (attributes.get("class") !== "scroll") continue;
     assert.equal(attributes.get("tabindex"), "0", "scrolls by keyboard");
+  }
+});
+
+Deno.test("a figure's file is complete on its own: title, name, axes, what is left out, source", () => {
+  const data = reportOf(SET_A);
+  for (const figure of figuresOf(reportSections(data))) {
+    const svg = standaloneSvg(figure.draw(720), figure, data.source);
+    const elements = readMarkup(svg);
+    const drawn = elements.filter(({ name }) => name === "text")
+      .map(({ text }) => text).join(" ").replaceAll("\u00a0", " ");
+    const { title, name = "", leftOut = "" } = figure;
+    for (const text of [title, name, leftOut, `Source: ${data.source}`]) {
+      const escaped = escapeText(text).replaceAll("\u00a0", " ");
+      assert.ok(drawn.includes(escaped), text);
+    }
+    const [root] = elements;
+    const [width, height] = ["width", "height"].map((side) =>
+      Number(root.attributes.get(side))
+    );
+    for (const { name, attributes, text } of elements) {
+      if (name !== "text") continue;
+      assert.ok(Number(attributes.get("y")) < height, text);
+      assert.ok(Number(attributes.get("x")) <= width, text);
+    }
+  }
+});
+
+Deno.test("figures of features have titles in words, with the name beneath", () => {
+  for (const figure of figuresOf(reportSections(reportOf(SET_A)))) {
+    if (!figure.id.startsWith("feature_")) continue;
+    assert.match(figure.title, /^[A-Z][a-z' ,\d-]+/);
+    assert.equal(`feature_${figure.name}`, figure.id);
   }
 });
 

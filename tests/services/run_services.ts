@@ -156,7 +156,7 @@ function guide(connections: readonly Connection[]): string {
     ...titles,
     "\nIn another terminal:\n\n",
     ...exported,
-    `  deno task start:cluster run ${flags}\n`,
+    `  ./fraudstream run ${flags}\n`,
     "\nCtrl-C stops and deletes what is here.\n",
   ].join("");
 }

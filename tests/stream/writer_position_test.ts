@@ -325,7 +325,7 @@ testFilled(
     }
     await assertRefuses(
       path,
-      /the log ends at \d+: .*'fraudstream rebuild --accept-missing-start' clears/,
+      /the log ends at \d+: .*'\.\/fraudstream rebuild --accept-missing-start' clears/,
     );
   },
 );
@@ -355,7 +355,7 @@ testFilled(
     useEarly(path);
     await assertRefuses(
       path,
-      /up to offset \d+, but the log ends at \d+: .* 'fraudstream rebuild' clears/,
+      /up to offset \d+, but the log ends at \d+: .* '\.\/fraudstream rebuild' clears/,
       { clears: false },
     );
   },
@@ -365,7 +365,10 @@ testFilled(
   "another stream's store is refused, whatever it holds",
   async (path) => {
     Deno.removeSync(join(path, "log.db"));
-    await assertRefuses(path, /rows of another stream .*'fraudstream rebuild'/);
+    await assertRefuses(
+      path,
+      /rows of another stream .*'\.\/fraudstream rebuild'/,
+    );
     inStore(path, "DELETE FROM stream_position");
     await assertRefuses(path, /rows of another stream.*--keyspace/);
     inStore(path, "DELETE FROM transactions");

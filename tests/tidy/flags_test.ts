@@ -4,8 +4,9 @@ import { testReading } from "../permission.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Flags of other programs that messages name: Deno's, zstd's. */
-const OTHERS = /^--(?:allow-(?:read|write|net|env|sys|run|all)|ultra|long)$/;
+/** Flags of other programs that messages name: Deno's, zstd's, that of the script ./fraudstream. */
+const OTHERS =
+  /^--(?:allow-(?:read|write|net|env|sys|run|all)|ultra|long|anywhere)$/;
 
 /** Whether some command, or another program, takes a flag. */
 function isKnown(declared: ReadonlySet<string>, flag: string): boolean {

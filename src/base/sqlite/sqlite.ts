@@ -38,7 +38,7 @@ export interface SqliteOptions {
 
 /** What to do about a damaged file; ends messages. */
 export const RESTORE_ADVICE: string =
-  "restore the data folder from a copy made by 'fraudstream backup', or " +
+  "restore the data folder from a copy made by './fraudstream backup', or " +
   "start again in another --data folder";
 
 /** How long another process may take to create or upgrade the tables, in milliseconds. */

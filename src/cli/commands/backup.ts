@@ -21,9 +21,9 @@ import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream backup --data=./shop --to=./shop-monday
-  fraudstream backup --check=./shop-monday
-  fraudstream run --data=./shop-monday
+  ./fraudstream backup --data=./shop --to=./shop-monday
+  ./fraudstream backup --check=./shop-monday
+  ./fraudstream run --data=./shop-monday
       goes on from the copy; to keep it as it is, copy it first (cp -r)
 `;
 
@@ -86,7 +86,7 @@ async function backup(options: BackupOptions): Promise<void> {
   writeResult(`${folder} was copied to ${to}: ${summaryOf(summary)}`);
   if (store.kind === "cassandra") {
     writeResult(
-      "the store in Cassandra is not part of the copy: 'fraudstream rebuild' " +
+      "the store in Cassandra is not part of the copy: './fraudstream rebuild' " +
         "fills one from the log\n",
     );
   }

@@ -35,10 +35,10 @@ import {
 
 const EXAMPLES = `
 Examples:
-  fraudstream dead-letters
-  fraudstream dead-letters --json | jq .reason | sort | uniq -c
-  fraudstream dead-letters --id=transaction_topic/2/17 --edit > row.json
-  fraudstream dead-letters --id=transaction_topic/2/17 --requeue=row.json
+  ./fraudstream dead-letters
+  ./fraudstream dead-letters --json | jq .reason | sort | uniq -c
+  ./fraudstream dead-letters --id=transaction_topic/2/17 --edit > row.json
+  ./fraudstream dead-letters --id=transaction_topic/2/17 --requeue=row.json
       after row.json has been edited: the pipeline gets that row
 `;
 
@@ -140,7 +140,9 @@ async function find(stream: StoredStream, id: string): Promise<DeadLetter> {
     if (letterId(letter) === id) return letter;
   }
   throw new DataError(
-    `there is no dead letter ${id.slice(0, 300)}; 'fraudstream dead-letters' ` +
+    `there is no dead letter ${
+      id.slice(0, 300)
+    }; './fraudstream dead-letters' ` +
       "lists them by topic/partition/offset",
   );
 }

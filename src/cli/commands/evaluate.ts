@@ -105,11 +105,11 @@ type EvaluateOptions =
 
 const EXAMPLES = `
 Examples:
-  fraudstream evaluate
+  ./fraudstream evaluate
       all models on the handbook's data, beside the handbook's results
-  fraudstream evaluate --in data --model=random-forest:trees=50 --details
-  fraudstream evaluate --model=model.json --json
-  fraudstream evaluate --retrain=7d --model=gradient-boosting
+  ./fraudstream evaluate --in data --model=random-forest:trees=50 --details
+  ./fraudstream evaluate --model=model.json --json
+  ./fraudstream evaluate --retrain=7d --model=gradient-boosting
       trained once against trained again every week, over all the days
 `;
 

@@ -29,7 +29,10 @@ import { oneOf, requireFlag, someOf } from "../flags/flag_value.ts";
 import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
+import { readDecisions } from "../../stream/case_events.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
+import { verdictRecords } from "../../stream/verdict_records.ts";
+import { openVerdictTable, writeVerdicts } from "../output/verdict_table.ts";
 import { warnings } from "../output/warnings.ts";
 import { counted, elapsed, writeError } from "../output/terminal.ts";
 
@@ -46,8 +49,8 @@ const FLAGS = {
     force: { help: "overwrite an existing file" },
     table: {
       value: "<name>",
-      help: "features or predictions",
-      read: oneOf(["features", "predictions"]),
+      help: "features, predictions or verdicts",
+      read: oneOf(["features", "predictions", "verdicts"]),
       default: "features",
       fallback: "features",
     },
@@ -67,23 +70,25 @@ type ExportOptions =
 
 const EXAMPLES = `
 Examples:
-  fraudstream export --out features.csv
-  fraudstream export --data=./shop --out features.parquet
-  fraudstream export --out - | head
-  fraudstream export --out notebook.parquet --with=payment,label,prediction
-  fraudstream export --table=predictions --out predictions.parquet
+  ./fraudstream export --out features.csv
+  ./fraudstream export --data=./shop --out features.parquet
+  ./fraudstream export --out - | head
+  ./fraudstream export --out notebook.parquet --with=payment,label,prediction
+  ./fraudstream export --table=predictions --out predictions.parquet
+  ./fraudstream export --table=verdicts --out verdicts.csv
 `;
 
 /** The command. */
 export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
   name: "export",
-  summary: "write the stored features or predictions to a file",
+  summary: "write the stored features, predictions or verdicts to a file",
   description:
     "Writes the stored features, or the predictions of a scored stream, as " +
     "one table in order of TRANSACTION_ID. The features are the same rows " +
     "that 'features' computes from files, and the same bytes if ids ascend " +
     "with time. In Parquet and JSON lines, times are timestamps in UTC and " +
-    "missing values are null.",
+    "missing values are null. --table=verdicts has who decided what and " +
+    "when, withdrawn verdicts included; 'verdicts' takes it into a stream.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: exportFeatures,
@@ -103,6 +108,14 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const connection = readConnection(options);
   const report = warnings("export");
   await using stream = await openStoredStream(connection, report);
+  if (options.table === "verdicts") {
+    const records = verdictRecords(await readDecisions(stream.log));
+    await using writer = await openVerdictTable(out, format);
+    await writeVerdicts(records, writer);
+    await writer.close();
+    writeError(`${counted(records.length, "verdict")}, ${elapsed(startMs)}\n`);
+    return;
+  }
   const { store, features } = await requireStoredRows(
     connection,
     stream,

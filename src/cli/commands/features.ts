@@ -69,12 +69,12 @@ const SORT_ROWS = 2 ** 18;
 
 const EXAMPLES = `
 Examples:
-  fraudstream features --in data --out features.csv
-  fraudstream features --in data --out features.parquet --windows=1,7
-  fraudstream features --in data --out notebook.parquet --with=payment,label
-  fraudstream features --in payments.csv --out - --skip-bad-rows | head
+  ./fraudstream features --in data --out features.csv
+  ./fraudstream features --in data --out features.parquet --windows=1,7
+  ./fraudstream features --in data --out notebook.parquet --with=payment,label
+  ./fraudstream features --in payments.csv --out - --skip-bad-rows | head
   cat data/2018-04-*.jsonl |
-    fraudstream features --in - --input-format=jsonl --out april.csv
+    ./fraudstream features --in - --input-format=jsonl --out april.csv
 `;
 
 /** The command. */

@@ -63,10 +63,10 @@ interface Written {
 
 const EXAMPLES = `
 Examples:
-  fraudstream generate --out data
+  ./fraudstream generate --out data
       the handbook's data set, 1,754,155 payments
-  fraudstream generate --out data --preset=seed --format=parquet
-  fraudstream generate --out data --rng=seedrandom --seed=mine --days=0
+  ./fraudstream generate --out data --preset=seed --format=parquet
+  ./fraudstream generate --out data --rng=seedrandom --seed=mine --days=0
       other data, a day after another until Ctrl-C
 `;
 

@@ -42,9 +42,9 @@ type ModelsOptions = FlagValues<typeof FLAGS>;
 
 const EXAMPLES = `
 Examples:
-  fraudstream models
-  fraudstream models --promote=3f0c29d1a4be
-  fraudstream models --rollback
+  ./fraudstream models
+  ./fraudstream models --promote=3f0c29d1a4be
+  ./fraudstream models --rollback
 
 A running scorer uses the new champion from the next batch on.
 `;
@@ -71,7 +71,7 @@ async function models(options: ModelsOptions): Promise<void> {
   let registry = readRegistry(folder);
   if (registry.history.length === 0) {
     throw new DataError(
-      `there are no models in ${folder}; 'fraudstream run --retrain=7d' ` +
+      `there are no models in ${folder}; './fraudstream run --retrain=7d' ` +
         `trains some`,
     );
   }

@@ -47,8 +47,8 @@ type RebuildOptions = FlagValues<typeof FLAGS> & ConnectionOptions;
 
 const EXAMPLES = `
 Examples:
-  fraudstream rebuild --data=./shop
-  fraudstream rebuild --log=kafka --brokers=127.0.0.1:9092 --store=cassandra \\
+  ./fraudstream rebuild --data=./shop
+  ./fraudstream rebuild --log=kafka --brokers=127.0.0.1:9092 --store=cassandra \\
     --contact-points=127.0.0.1 --local-dc=datacenter1
 
 Stop the writers first. Rows of other streams in the same store go as well;
@@ -81,7 +81,7 @@ async function run(options: RebuildOptions): Promise<void> {
   if (!control || !parameters) {
     throw new DataError(
       "no role of this stream has run yet, so there is nothing to store: " +
-        `fraudstream run ${sameStreamFlags(connection)}`,
+        `./fraudstream run ${sameStreamFlags(connection)}`,
     );
   }
   await control.agree(parameters); // assigns an identity to a stream of an older version

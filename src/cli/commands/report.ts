@@ -48,7 +48,12 @@ import { formatDate } from "../../payment/calendar.ts";
 import { openProgress } from "../output/progress.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { warnings } from "../output/warnings.ts";
-import { type OpenedModel, openModel } from "../../scoring/open_model.ts";
+import {
+  BUILT_IN_MODEL,
+  type OpenedModel,
+  openModel,
+} from "../../scoring/open_model.ts";
+import { namesModelFile } from "../flags/model_flags.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
 import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { JudgedModel } from "../../report/judged_model.ts";
@@ -108,12 +113,12 @@ const SMALL_FIGURE_WIDTH = 360;
 
 const EXAMPLES = `
 Examples:
-  fraudstream report
+  ./fraudstream report
       the handbook's data set, on the terminal
-  fraudstream report --out report.html
-  fraudstream report --in data --out report.html
-  fraudstream report --data=./fraudstream-data --out report.html
-  fraudstream report --preset=seed --format=png --out figures
+  ./fraudstream report --out report.html
+  ./fraudstream report --in data --out report.html
+  ./fraudstream report --data=./fraudstream-data --out report.html
+  ./fraudstream report --preset=seed --format=png --out figures
 `;
 
 /** The command. */
@@ -143,9 +148,10 @@ export const REPORT_COMMAND: CommandDeclaration = defineCommand({
 });
 
 function openJudged(path: string): OpenedModel {
-  if (/\.(?:json|onnx)$/.test(path)) return openModel(path);
+  if (namesModelFile(path)) return openModel(path);
   throw new ConfigError(
-    `--model=${path}: only model files that end in .json or .onnx can be read`,
+    `--model=${path}: only model files that end in .json or .onnx, and ` +
+      `${BUILT_IN_MODEL}, can be read`,
   );
 }
 

@@ -6,7 +6,7 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
-import { ConfigError, LogError } from "../../base/error.ts";
+import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import { discrepancies, readStatus } from "../../stream/status.ts";
@@ -33,6 +33,7 @@ import {
   type Connection,
   countStored,
   findRecorded,
+  isThere,
   type RecordedStream,
   requireAgreement,
 } from "../../stream/stored_stream.ts";
@@ -56,11 +57,14 @@ import {
 } from "../flags/page_flags.ts";
 import { summaryText } from "../output/run_summary.ts";
 import {
+  completeScoring,
   planScoring,
   readScoringFlags,
   SCORING_FLAGS,
   type ScoringOptions,
+  scoringTexts,
 } from "../flags/scoring_flags.ts";
+import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   readStreamFlags,
@@ -122,8 +126,9 @@ const FLAGS = {
     },
     state: {
       value: "<dir>",
-      help: "folder for snapshots of the processor's state, so that it " +
-        "starts quickly; an embedded log has them in its data folder",
+      help: "folder for snapshots of the processor's state and for the " +
+        "page's index, so that they start quickly; an embedded log has them " +
+        "in its data folder",
       needs: "--log=kafka",
     },
     acceptMissingStart: {
@@ -164,18 +169,18 @@ type RunOptions =
 
 const EXAMPLES = `
 Examples:
-  fraudstream run --preset=seed --rate=max
+  ./fraudstream run --preset=seed --rate=max
       the small data set through every stage, as fast as it goes
-  fraudstream run --speedup=3600
+  ./fraudstream run --speedup=3600
       the handbook's data set, an hour of event time per second
-  fraudstream --role=producer --data=./shop
-  fraudstream --role=processor,writer --data=./shop
+  ./fraudstream --role=producer --data=./shop
+  ./fraudstream --role=processor,writer --data=./shop
       the same in two processes, on one data folder
-  fraudstream run --model=model.json --alert-cards=100
+  ./fraudstream run --model=model.json --alert-cards=100
       also scores every payment and alerts the 100 most suspect cards a day
-  fraudstream run --rng=seedrandom --days=0 --rate=500
+  ./fraudstream run --rng=seedrandom --days=0 --rate=500
       other payments, without end, until Ctrl-C
-  fraudstream --role=dashboard --data=./shop --port=9000
+  ./fraudstream --role=dashboard --data=./shop --port=9000
       only the page, of a stream that runs elsewhere or is complete
 
 Ctrl-C finishes the current step and prints a summary; the next start of the
@@ -216,7 +221,7 @@ async function run(options: RunOptions): Promise<void> {
   const wanted = readPage(options);
   using stop = listenForStop();
   const { signal } = stop;
-  const { settings, roles, opened } = await begin(
+  const { settings, roles, scoringFlags, opened } = await begin(
     options,
     connection,
     logger,
@@ -225,10 +230,14 @@ async function run(options: RunOptions): Promise<void> {
   await using stream = opened ?? null;
   throwIfStopped(signal, () => "the log has not been reached");
   if (!stream) return;
+  if (scoringFlags) {
+    const keeping = stream.control.keepScoringFlags(scoringFlags);
+    await unlessStopped(keeping.then(() => stream), signal);
+  }
   const before = await readStatus(stream.log, stream.control);
   await using page = wanted &&
     await openPage(wanted, { settings, roles, log, logger, latency });
-  const status = openLiveStatus({ stream, latency, logger, live });
+  const status = openLiveStatus({ stream, before, latency, logger, live });
   try {
     // A page alone has nothing to wait for but the word to stop.
     await stream.run({ signal, log, latency });
@@ -284,10 +293,15 @@ async function run(options: RunOptions): Promise<void> {
       ),
     );
   }
-  if (options.stay && page && !signal.aborted) {
+  if ((options.stay || isBare()) && page && !signal.aborted) {
     writeError(`the page stays at ${page.address} until Ctrl-C\n`);
     await stay(page, signal);
   }
+}
+
+/** Whether the program was started without any argument: by a person who looks at the page, and goes on looking when the data are complete. */
+function isBare(): boolean {
+  return Deno.args.length === 0;
 }
 
 /** Counts what the store holds; undefined if it does not answer a person who has stopped the run. */
@@ -374,6 +388,8 @@ async function stay(page: Dashboard, signal: AbortSignal): Promise<void> {
 interface Begun {
   readonly settings: RunSettings;
   readonly roles: readonly Role[];
+  /** How payments are scored, for the next run of all roles; undefined where this one is not that, or does not score. */
+  readonly scoringFlags: Readonly<Record<string, string>> | undefined;
   readonly opened: Stream | undefined;
 }
 
@@ -396,22 +412,36 @@ async function begin(
     return await unlessStopped(looking, signal) ?? undefined;
   };
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
-    const { settings, roles } = await readSettings(options, connection, found);
+    const read = await readSettings(options, connection, found);
+    const { settings, roles } = read;
     const opened = await Stream.open({ settings, roles, logger, signal });
-    return { settings, roles, opened };
+    const { noModel, role } = options;
+    const isAll = role?.roles === undefined;
+    if (isAll && !settings.scoring && !noModel && !found?.origin) {
+      logger.warn("payments are not scored", {
+        reason: `the ${BUILT_IN_MODEL} model does not have these features`,
+        then: "give --model=FILE, or say --no-model",
+      });
+    }
+    return { ...read, opened };
   };
   const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
   const leaves = options.partitions === undefined &&
     !roles.includes("producer");
   let found = await look(0);
+  const isPage = roles.length === 0;
+  if (!found && isPage) requireFolder(connection);
   if (!found && leaves) {
     // What contradicts itself does so whatever the stream will be.
     planScoring(options, { roles: options.role?.roles, folder });
     logger.info("nobody has begun the stream", {
       seconds: OTHERS_MS / 1000,
-      then: "waiting for another process to do so, then beginning it here",
+      then: isPage
+        ? "waiting for another process to do so"
+        : "waiting for another process to do so, then beginning it here",
     });
     found = await look(OTHERS_MS);
+    if (!found && isPage && !signal.aborted) throw nothingThere(connection);
   }
   try {
     return await open(found);
@@ -423,11 +453,30 @@ async function begin(
   }
 }
 
+/** Throws ConfigError where a page alone is to show a folder that does not exist. */
+function requireFolder(connection: Connection): void {
+  const { log } = connection;
+  if (log.kind === "embedded" && !isThere(log.folder)) {
+    throw nothingThere(connection);
+  }
+}
+
+/** What a page alone has nothing to show of; it begins no stream. */
+function nothingThere({ log }: Connection): ConfigError {
+  const place = log.kind === "embedded"
+    ? `in the data folder ${log.folder}`
+    : "on this cluster";
+  return new ConfigError(
+    `there is no stream ${place}; start './fraudstream run' first or name ` +
+      "another --data folder (on Kafka another --topic-prefix)",
+  );
+}
+
 async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
-): Promise<{ settings: RunSettings; roles: Role[] }> {
+): Promise<Omit<Begun, "opened">> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const asked = (options.role ?? ALL_ROLES).roles;
@@ -444,11 +493,25 @@ async function readSettings(
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
   const parameters = readStreamFlags(streamOptions, found?.parameters);
-  const { scoring, training } = await readScoringFlags(options, {
+  const scored = asked !== undefined ? options : completeScoring(options, {
+    isNew: found?.origin === undefined,
+    recorded: found?.scoringFlags,
+    features: parameters.features,
+  });
+  const { scoring, training } = await readScoringFlags(scored, {
     roles: asked,
     folder: connection.folder,
     parameters,
     pace,
+  }).catch((error) => {
+    if (!(error instanceof DataError) || options.model !== undefined) {
+      throw error;
+    }
+    throw new DataError(
+      `${error.message}; the last run of this stream scored with it: give ` +
+        "--model=FILE, or --no-model for a run without",
+      { cause: error },
+    );
   });
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
@@ -471,7 +534,10 @@ async function readSettings(
   if (settings.files) roles.push("files");
   const trims = options.keep !== undefined && roles.includes("processor");
   if (trims) roles.push("trimmer");
-  return { settings, roles };
+  const scoringFlags = asked === undefined && scoring
+    ? scoringTexts(scored)
+    : undefined;
+  return { settings, roles, scoringFlags };
 }
 
 function readPace({ rate, speedup }: RunOptions): Pace {

@@ -19,8 +19,8 @@ import { writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream schema --local-dc=datacenter1 | cqlsh
-  fraudstream schema --local-dc=dc1 --store-replication=3 --keyspace=shop
+  ./fraudstream schema --local-dc=datacenter1 | cqlsh
+  ./fraudstream schema --local-dc=dc1 --store-replication=3 --keyspace=shop
 `;
 
 /** The command. */

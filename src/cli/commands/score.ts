@@ -32,6 +32,7 @@ import { strongest } from "../../payment/prediction_json.ts";
 import { AlertJudge, type AlertPolicy } from "../../scoring/alert_policy.ts";
 import { CellScorer } from "../../scoring/cell_scorer.ts";
 import {
+  BUILT_IN_MODEL,
   type ModelInUse,
   modelInUse,
   openModel,
@@ -61,7 +62,9 @@ const FLAGS = {
     },
     model: {
       value: "<file>",
-      help: "required: model file (.json of 'fraudstream train', or .onnx)",
+      help:
+        "required: model file (.json of './fraudstream train', or .onnx), or " +
+        BUILT_IN_MODEL,
     },
     out: { value: "<file>", help: "required: file to write, or - for stdout" },
     format: {
@@ -91,13 +94,13 @@ type ScoreOptions = FlagValues<typeof FLAGS> & FeatureOptions;
 
 const EXAMPLES = `
 Examples:
-  fraudstream score --in data --model=model.json --out scores.parquet
-  fraudstream score --in day.csv --model=model.onnx --out scores.csv \\
+  ./fraudstream score --in data --model=model.json --out scores.parquet
+  ./fraudstream score --in day.csv --model=model.onnx --out scores.csv \\
     --alert-threshold=0.3
-  fraudstream score --in data --model=model.json --out - --format=jsonl \\
+  ./fraudstream score --in data --model=model.json --out - --format=jsonl \\
     --with=label,features | head
 
-To score a stream as it runs, give the model to run: fraudstream run
+To score a stream as it runs, give the model to run: ./fraudstream run
 --model=model.json. (The part of run that does so is --role=scorer.)
 `;
 

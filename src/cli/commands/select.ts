@@ -92,11 +92,12 @@ const CANDIDATES_MAX = 10_000;
 
 const EXAMPLES = `
 Examples:
-  fraudstream select --model=decision-tree
+  ./fraudstream select --model=decision-tree
       the handbook's grid for it; without --model those of all kinds
-  fraudstream select --model=gradient-boosting --grid=trees=50,100 \\
+  ./fraudstream select --model=gradient-boosting --grid=trees=50,100 \\
     --grid=learning-rate=0.1,0.3 --metric=card_precision_100 --out plot.svg
-  fraudstream select --in data --model=random-forest:trees=50 --grid=depth=5,10
+  ./fraudstream select --in data --model=random-forest:trees=50 \\
+    --grid=depth=5,10
 `;
 
 /** The command. */

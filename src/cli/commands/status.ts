@@ -49,9 +49,9 @@ import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream status
-  fraudstream status --data=./shop --json
-  fraudstream status --data=./shop --verify
+  ./fraudstream status
+  ./fraudstream status --data=./shop --json
+  ./fraudstream status --data=./shop --verify
 `;
 
 /** The flags of this command alone. */
@@ -194,7 +194,7 @@ function requireRight({ payments, predictions }: StoreVerification): void {
   throw new StoreError(
     "the store differs from the log: " +
       wrong.flatMap((table) => table?.first ?? []).join("; ") +
-      "; 'fraudstream rebuild' fills it again",
+      "; './fraudstream rebuild' fills it again",
   );
 }
 

@@ -26,7 +26,7 @@ export async function requireStoredRows(
   }
   throw new DataError(
     `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
-      `first: fraudstream run ${sameStreamFlags(connection)}`,
+      `first: ./fraudstream run ${sameStreamFlags(connection)}`,
   );
 }
 

@@ -26,9 +26,9 @@ import { counted, thousands, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream topics
-  fraudstream topics --log=kafka --brokers=127.0.0.1:9092
-  fraudstream topics --log=kafka --brokers=127.0.0.1:9092 --create \\
+  ./fraudstream topics
+  ./fraudstream topics --log=kafka --brokers=127.0.0.1:9092
+  ./fraudstream topics --log=kafka --brokers=127.0.0.1:9092 --create \\
       --partitions=12 --replication=3
 `;
 
@@ -160,7 +160,7 @@ function throwIfWrong(topics: readonly Topic[]): void {
   const missing = topics.filter(({ state }) => !state).length;
   if (missing > 0) {
     throw new DataError(
-      `${counted(missing, "topic")} missing; 'run' or 'fraudstream topics ` +
+      `${counted(missing, "topic")} missing; 'run' or './fraudstream topics ` +
         "--create' creates them",
     );
   }

@@ -88,11 +88,11 @@ type TrainOptions =
 
 const EXAMPLES = `
 Examples:
-  fraudstream train --model=gradient-boosting --out model.json
-  fraudstream train --model=random-forest --trees=50 --settings=leaf-rows=5 \\
+  ./fraudstream train --model=gradient-boosting --out model.json
+  ./fraudstream train --model=random-forest --trees=50 --settings=leaf-rows=5 \\
     --in data --start-day=150 --train-days=14 --out forest.json
-  fraudstream train --model=gradient-boosting --out model.json --export=onnx
-  fraudstream evaluate --model=model.json
+  ./fraudstream train --model=gradient-boosting --out model.json --export=onnx
+  ./fraudstream evaluate --model=model.json
 `;
 
 /** The command. */

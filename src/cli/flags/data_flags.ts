@@ -48,6 +48,7 @@ const SIDE = 100;
 
 const PRESETS = {
   handbook: HANDBOOK_PARAMETERS,
+  small: { ...HANDBOOK_PARAMETERS, days: 30 },
   seed: { ...HANDBOOK_PARAMETERS, customers: 500, terminals: 100 },
 } as const satisfies Record<string, SimulatorParameters>;
 
@@ -57,10 +58,9 @@ export const DATA_FLAGS = {
   flags: {
     preset: {
       value: "<name>",
-      help:
-        "handbook: 5000 customers, 10000 terminals; seed: 500 and 100; both " +
-        "183 days, radius 5",
-      read: oneOf(["handbook", "seed"]),
+      help: "handbook: 5000 customers, 10000 terminals, 183 days; small: the " +
+        "same for 30 days; seed: 500 customers, 100 terminals, 183 days",
+      read: oneOf(["handbook", "small", "seed"]),
       default: "handbook",
     },
     customers: {
@@ -141,10 +141,8 @@ export function continueData(
   const { rng } = found;
   const seed = rng === "seedrandom" ? found.seed : undefined;
   const begun = { ...parameters, start, rng, seed };
-  // A preset sets the flags in which presets differ.
-  const preset = options.preset && PRESETS[options.preset];
   const given: DataOptions = {
-    ...preset && { customers: preset.customers, terminals: preset.terminals },
+    ...options.preset && tellingApart(options.preset, begun),
     ...options,
   };
   const flags = Object.keys(begun) as (keyof typeof begun)[];
@@ -159,6 +157,19 @@ export function continueData(
     );
   }
   return readDataFlags(begun as DataOptions);
+}
+
+/** What a preset says that its stream must have: its size, and its days where the stream is another preset's whole. */
+function tellingApart(
+  name: keyof typeof PRESETS,
+  begun: Pick<SimulatorParameters, "customers" | "terminals" | "days">,
+): DataOptions {
+  const { customers, terminals, days } = PRESETS[name];
+  const isOther = Object.entries(PRESETS).some(([other, preset]) =>
+    other !== name && preset.customers === begun.customers &&
+    preset.terminals === begun.terminals && preset.days === begun.days
+  );
+  return { customers, terminals, ...isOther && { days } };
 }
 
 function begunWith(flag: string, value: string | number | undefined): string {

@@ -132,7 +132,7 @@ export function requireFlag(
 ): string {
   if (value !== undefined && value !== "") return value;
   throw new ConfigError(
-    `${flag} is needed; for example: fraudstream ${example}`,
+    `${flag} is needed; for example: ./fraudstream ${example}`,
   );
 }
 

@@ -9,6 +9,7 @@ import {
   kindOf,
   settingDefect,
 } from "../../learning/kinds/kinds.ts";
+import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 
 /** A model to fit, with its name in tables. */
 export interface NamedSpec extends ModelSpec {
@@ -19,12 +20,14 @@ export interface NamedSpec extends ModelSpec {
 /** What --model names: a model to fit, or the path of a model file. */
 export type ModelChoice = NamedSpec | { readonly path: string };
 
-/** The endings of model files. */
-const MODEL_FILE = /\.(json|onnx)$/;
+/** Whether --model names a trained model, by its file or as the built-in one, and not a kind to train. */
+export function namesModelFile(text: string): boolean {
+  return text === BUILT_IN_MODEL || /\.(json|onnx)$/.test(text);
+}
 
 /** Reads --model: a comma list of models, or the path of one file. Throws ConfigError. */
 export function readModels(text: string): ModelChoice[] {
-  if (MODEL_FILE.test(text)) return [{ path: text }];
+  if (namesModelFile(text)) return [{ path: text }];
   return text.split(",").map((part) => readSpec(part.trim()));
 }
 
@@ -43,8 +46,8 @@ export function readSpec(text: string): NamedSpec {
   const kind = KIND_NAMES.find((known) => known === word);
   if (kind === undefined) {
     throw new ConfigError(
-      `--model must be ${KIND_NAMES.join(", ")}, or a file that ends in ` +
-        `.json or .onnx, not '${text}'`,
+      `--model must be ${KIND_NAMES.join(", ")}, ${BUILT_IN_MODEL}, or a ` +
+        `file that ends in .json or .onnx, not '${text}'`,
     );
   }
   let spec: NamedSpec = { kind, settings: {}, name: kind };

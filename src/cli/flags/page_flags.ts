@@ -7,6 +7,7 @@ import {
   checkExposure,
   DEFAULT_HOST,
   type PageSettings,
+  parseTokens,
 } from "../../dashboard/server/exposure.ts";
 import { mayListen } from "../../dashboard/dashboard.ts";
 import { ConfigError } from "../../base/error.ts";
@@ -42,13 +43,13 @@ export const PAGE_FLAGS = {
     },
     tokenFile: {
       value: "<file>",
-      help: "file with the token that visitors must enter",
+      help: "file with the token that visitors must enter, or with one line " +
+        "name:token per person",
       instead: "FRAUDSTREAM_TOKEN",
     },
     behindProxy: {
-      help:
-        "the page is behind a proxy with TLS; trust its X-Forwarded-For and " +
-        "X-Forwarded-Proto",
+      help: "the page is behind a proxy with TLS; trust its X-Forwarded-For, " +
+        "X-Forwarded-Proto and X-Forwarded-Prefix",
     },
     stay: { help: "keep the page until Ctrl-C after everything is stored" },
   },
@@ -75,14 +76,15 @@ export function readPageFlags(
 ): WantedPage {
   const { port, host = DEFAULT_HOST, tokenFile, stay } = options;
   const { behindProxy = false } = options;
-  const token = readPassword({
+  const text = readPassword({
     variable: PAGE_FLAGS.flags.tokenFile.instead,
     flag: flagName("tokenFile"),
     file: tokenFile,
   }, environment);
   const required = named || port !== undefined || stay === true ||
     options.host !== undefined || tokenFile !== undefined || behindProxy;
-  const page = { host, port, token, behindProxy, required };
+  const tokens = parseTokens(text ?? "");
+  const page = { host, port, tokens, behindProxy, required };
   checkExposure(page);
   if (required && !mayListen(page)) {
     throw new ConfigError(`the page may not be served: ${LISTEN_ADVICE}`);

@@ -2,27 +2,35 @@
  * The flags of run that say how payments are scored: where the model comes
  * from, which payments are alerts, whether models are trained meanwhile.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ConfigError } from "../../base/error.ts";
 import {
   type AlertPolicy,
   DEFAULT_POLICY,
 } from "../../scoring/alert_policy.ts";
-import type { ModelSpec } from "../../learning/fit/fit_task.ts";
 import { KIND_NAMES, RETRAINED_KIND } from "../../learning/kinds/kinds.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
-import { modelInUse, openModel } from "../../scoring/open_model.ts";
+import {
+  BUILT_IN_MODEL,
+  modelInUse,
+  openModel,
+  suitsBuiltIn,
+} from "../../scoring/open_model.ts";
 import type { Pace, Role, RunSettings } from "../../roles/role.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
+import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
+  type Flag,
   type FlagGroup,
+  flagName,
   type FlagReader,
   type FlagValues,
   refuseGiven,
 } from "./flag.ts";
 import { duration, oneOf, positiveNumber, wholeNumber } from "./flag_value.ts";
-import { readModels } from "./model_flags.ts";
+import { type NamedSpec, readModels } from "./model_flags.ts";
 
 /** The scoring part of a run's settings. */
 export interface ScoringFlags {
@@ -40,7 +48,7 @@ const readThreshold: FlagReader<number> = (text, flag) => {
   return positiveNumber(1)(text, flag);
 };
 
-const readKind: FlagReader<ModelSpec> = (text) => {
+const readKind: FlagReader<NamedSpec> = (text) => {
   const [choice, ...more] = readModels(text);
   if ("kind" in choice && more.length === 0) return choice;
   throw new ConfigError(
@@ -96,6 +104,11 @@ export const SCORING_FLAGS = {
       value: "<file>",
       help: "score every payment with this model; a replaced file is loaded " +
         "before the next batch",
+      default: `a new stream of all roles has the ${BUILT_IN_MODEL} one`,
+    },
+    noModel: {
+      help: "score no payment, or with --retrain none before the first model " +
+        "is trained",
     },
     models: {
       value: "<dir>",
@@ -130,6 +143,83 @@ export const SCORING_FLAGS = {
 /** The values of the scoring flags; `retrain` in seconds of event time. */
 export type ScoringOptions = FlagValues<typeof SCORING_FLAGS>;
 
+/** The flags that say which payments are alerts: one of them counts. */
+const ALERT_KEYS = ["alertThreshold", "alertCards", "alertBudget"] as const;
+
+/** The flags that say where the model comes from: a given one replaces all of them. */
+const SOURCE_KEYS = ["model", "models", "retrain"] as const;
+
+/** The scoring flags of a run of all roles as texts by key, for the next one. */
+export function scoringTexts(options: ScoringOptions): Record<string, string> {
+  const { model, models, retrain, retrainKind, noModel: _, ...others } =
+    options;
+  const texts: Record<string, string | undefined> = {
+    model: model === undefined || model === BUILT_IN_MODEL
+      ? model
+      : resolve(model),
+    models: models && resolve(models),
+    retrain: retrain === undefined ? undefined : formatDuration(retrain),
+    retrainKind: retrainKind?.name,
+  };
+  for (const key of Object.keys(others) as (keyof typeof others)[]) {
+    if (key in SCORING_FLAGS.flags) texts[key] = String(others[key]);
+  }
+  return Object.fromEntries(
+    Object.entries(texts).flatMap(([key, text]) =>
+      text === undefined ? [] : [[key, text]]
+    ),
+  );
+}
+
+/** The flags that texts of scoringTexts() stand for. Throws ConfigError for a value that its flag refuses. */
+function readTexts(texts: Readonly<Record<string, string>>): ScoringOptions {
+  const flags: Readonly<Record<string, Flag>> = SCORING_FLAGS.flags;
+  return Object.fromEntries(
+    Object.entries(texts).flatMap(([key, text]) => {
+      const flag = flags[key];
+      if (flag === undefined) return []; // of a later version
+      return [[key, flag.read?.(text, flagName(key, flag)) ?? text]];
+    }),
+  );
+}
+
+/** What a run of all roles knows of its stream. */
+export interface ScoredStream {
+  /** Whether no payment of the simulator is in it yet. */
+  readonly isNew: boolean;
+  /** The scoring flags of its last run, as scoringTexts() gives them; undefined where that did not score. */
+  readonly recorded: Readonly<Record<string, string>> | undefined;
+  /** Its features. */
+  readonly features: FeatureParameters;
+}
+
+/**
+ * The scoring flags of a run of all roles: what was not given is as it was when
+ * the stream last ran. A new stream is scored by the built-in model, which with
+ * --retrain is the first champion. Throws ConfigError for a record that no flag
+ * can be.
+ */
+export function completeScoring(
+  options: ScoringOptions,
+  { isNew, recorded, features }: ScoredStream,
+): ScoringOptions {
+  if (options.noModel) return options;
+  const { model, models } = options;
+  if (recorded !== undefined) {
+    // --retrain goes on from the model that there is.
+    const isChosen = model !== undefined || models !== undefined;
+    const isAlerted = ALERT_KEYS.some((key) => options[key] !== undefined);
+    const before = new Map(Object.entries(readTexts(recorded)));
+    if (isChosen) SOURCE_KEYS.forEach((key) => before.delete(key));
+    if (isAlerted) ALERT_KEYS.forEach((key) => before.delete(key));
+    return { ...Object.fromEntries(before), ...options };
+  }
+  const isChosen = model !== undefined ||
+    models !== undefined && options.retrain === undefined;
+  if (!isNew || isChosen || !suitsBuiltIn(features)) return options;
+  return { ...options, model: BUILT_IN_MODEL };
+}
+
 /** The flags' request, independent of the stream. */
 export interface ScoringPlan {
   /** Whether payments are scored. */
@@ -154,6 +244,11 @@ export function planScoring(
   { roles, folder }: ScoringPlace,
 ): ScoringPlan {
   const { model, retrain } = options;
+  if (options.noModel && (model ?? options.models) !== undefined) {
+    throw new ConfigError(
+      "--no-model leaves the model out; give it without --model and --models",
+    );
+  }
   const trains = retrain !== undefined &&
     (roles === undefined || roles.includes("trainer"));
   if (roles?.includes("trainer") && retrain === undefined) {
@@ -174,13 +269,14 @@ export function planScoring(
     : roles.includes("scorer");
   if (scores && model === undefined && models === undefined) {
     throw new ConfigError(
-      "--role=scorer needs --model=FILE (or --models=DIR, a registry)",
+      `--role=scorer needs --model=FILE (or --model=${BUILT_IN_MODEL}, or ` +
+        "--models=DIR, a registry)",
     );
   }
   if (!scores && !trains) {
     refuseGiven(
       SCORING_FLAGS,
-      options,
+      { ...options, noModel: undefined },
       roles === undefined ? SCORING_FLAGS.needs : "the roles scorer or trainer",
     );
     return { scores, trains, models };
@@ -194,7 +290,7 @@ export function planScoring(
   if (trains && model?.endsWith(ONNX_ENDING)) {
     throw new ConfigError(
       `--retrain keeps models that were trained here, and ${model} was not; ` +
-        "give a file of 'fraudstream train', or leave --model out",
+        "give a file of './fraudstream train', or leave --model out",
     );
   }
   return { scores, trains, models };

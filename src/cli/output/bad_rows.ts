@@ -30,7 +30,7 @@ export class BadRows {
     if (!this.#skip) {
       throw new StoreError(
         `${badRowText(row)}; it was damaged, or another program has written ` +
-          "or changed it: 'fraudstream rebuild' fills the store again from " +
+          "or changed it: './fraudstream rebuild' fills the store again from " +
           "the log, --skip-bad-rows leaves such rows out",
       );
     }

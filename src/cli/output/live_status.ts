@@ -4,6 +4,7 @@
  */
 import { rest } from "../../base/clock.ts";
 import {
+  pastScored,
   readStatus,
   scorerStatus,
   type StreamStatus,
@@ -22,6 +23,8 @@ const LOG_MS = 5000;
 export interface LiveStatusOptions {
   /** The stream of the run. */
   readonly stream: Stream;
+  /** How far it was when the run began. */
+  readonly before: StreamStatus;
   /** Times from published to stored. */
   readonly latency: LatencyMeter;
   /** Where the log lines go. */
@@ -57,8 +60,11 @@ export function openLiveStatus(options: LiveStatusOptions): LiveStatus {
       const at = performance.now();
       const rate = (status.produced - last.produced) * 1000 / (at - last.at);
       last = { produced: status.produced, at };
-      if (live) rewriteLine(liveLine(status, rate, options.latency));
-      else logLine(status, rate, options);
+      const { before, latency } = options;
+      const p99 = latency.summary()?.p99;
+      if (live) {
+        rewriteLine(liveLine({ status, before, rate, p99 }, columns()));
+      } else logLine(status, rate, options);
     }
     if (live) rewriteLine("");
   };
@@ -80,35 +86,106 @@ function eventTime(status: StreamStatus): string | undefined {
   return formatDatetime(status.startSeconds + progress);
 }
 
-function liveLine(
-  status: StreamStatus,
-  rate: number,
-  latency: LatencyMeter,
+/** A part of the live line. */
+interface Part {
+  readonly text: string;
+  /** Parts of higher ranks are left out first where the terminal is narrow. */
+  readonly rank: number;
+}
+
+/** What a live line says. */
+export interface LiveLine {
+  /** How far the stream is. */
+  readonly status: StreamStatus;
+  /** How far it was when the run began. */
+  readonly before: StreamStatus;
+  /** Payments published per second; NaN where that is not known. */
+  readonly rate: number;
+  /** Milliseconds from published to stored within which 99 % were; undefined before one was measured. */
+  readonly p99: number | undefined;
+}
+
+/** A line for a terminal of that many columns: of 80 and more it always has event time, alerts, lag and p99. */
+export function liveLine(
+  { status, before, rate, p99 }: LiveLine,
+  columns: number,
 ): string {
-  const [customer, terminal, writer] = status.stages;
-  const scorer = scorerStatus(status);
-  const p99 = latency.summary()?.p99;
-  const parts = [
-    eventTime(status)?.slice(0, 16) ?? "waiting for payments",
-    Number.isNaN(rate) || !status.simulated
-      ? ""
-      : `${thousands(Math.round(rate))}/s`,
-    status.simulated ? `produced ${thousands(status.produced)}` : "",
-    `processed ${thousands(terminal.counters.emitted)}`,
-    `stored ${thousands(writer.counters.emitted)}`,
-    `frauds ${thousands(writer.counters.frauds)}`,
-    scorer?.scoring
-      ? `scored ${thousands(scorer.counters.emitted)}  ` +
-        `alerts ${thousands(scorer.scoring.alerts)}`
-      : "",
-    `lag ${customer.lag}+${terminal.lag}+${writer.lag}`,
-    status.deadLetters > 0
-      ? `dead letters ${thousands(status.deadLetters)}`
-      : "",
-    p99 === undefined ? "" : `p99 ${Math.ceil(p99)} ms`,
-  ].filter((part) => part !== "");
-  const line = parts.join("  ");
-  return line.slice(0, columns() - 1);
+  const [, terminal, writer] = status.stages;
+  const { scoring, counters } = scorerStatus(status) ?? {};
+  const past = pastScored(before, status);
+  const part = (rank: number, text: string, isShown = true): Part[] =>
+    isShown ? [{ text, rank }] : [];
+  return shownParts([
+    // While the past is scored, event time may stand still.
+    ...part(
+      0,
+      eventTime(status)?.slice(0, past === undefined ? 16 : 10) ??
+        "waiting for payments",
+    ),
+    ...part(
+      1,
+      `${thousands(Math.round(rate))}/s`,
+      status.simulated && !status.complete && !Number.isNaN(rate),
+    ),
+    ...part(4, `produced ${thousands(status.produced)}`, status.simulated),
+    ...part(5, `processed ${thousands(terminal.counters.emitted)}`),
+    ...part(2, `stored ${thousands(writer.counters.emitted)}`),
+    ...part(3, `frauds ${thousands(writer.counters.frauds)}`),
+    ...part(
+      0,
+      `scoring the past: ${percent(past ?? 0)}`,
+      past !== undefined,
+    ),
+    ...part(4, `scored ${thousands(counters?.emitted ?? 0)}`, !!scoring),
+    ...part(0, `alerts ${thousands(scoring?.alerts ?? 0)}`, !!scoring),
+    ...part(0, `lag ${thousands(totalLag(status))}`),
+    ...part(
+      1,
+      `dead letters ${thousands(status.deadLetters)}`,
+      status.deadLetters > 0,
+    ),
+    ...part(0, `p99 ${milliseconds(p99 ?? 0)}`, p99 !== undefined),
+  ], columns - 1);
+}
+
+/** The rank up to which a narrow terminal shows parts, also while they would fit: a line whose parts come and go is hard to read. */
+const NARROW_RANK = 2;
+
+/** Columns from which on a terminal is not narrow. */
+const WIDE_COLUMNS = 120;
+
+/** The parts that a terminal of that width shows, as a line. */
+function shownParts(parts: readonly Part[], width: number): string {
+  return fitted(
+    width >= WIDE_COLUMNS
+      ? parts
+      : parts.filter(({ rank }) => rank <= NARROW_RANK),
+    width,
+  );
+}
+
+/** The parts as one line that is not wider. */
+function fitted(parts: readonly Part[], width: number): string {
+  const line = parts.map(({ text }) => text).join("  ");
+  const last = Math.max(...parts.map(({ rank }) => rank));
+  if (line.length <= width || last === 0) return line.slice(0, width);
+  const at = parts.findLastIndex(({ rank }) => rank === last);
+  return fitted(parts.toSpliced(at, 1), width);
+}
+
+/** What all stages have not taken yet. */
+function totalLag({ stages }: StreamStatus): number {
+  return stages.reduce((sum, { lag }) => sum + lag, 0);
+}
+
+function milliseconds(duration: number): string {
+  return duration < 10_000
+    ? `${Math.ceil(duration)} ms`
+    : `${Math.round(duration / 1000)} s`;
+}
+
+function percent(share: number): string {
+  return `${Math.floor(100 * share)} %`;
 }
 
 function columns(): number {
@@ -122,7 +199,7 @@ function columns(): number {
 function logLine(
   status: StreamStatus,
   rate: number,
-  { logger, latency }: LiveStatusOptions,
+  { logger, latency, before }: LiveStatusOptions,
 ): void {
   const [customer, terminal, writer] = status.stages;
   const scorer = scorerStatus(status);
@@ -137,6 +214,7 @@ function logLine(
     frauds: writer.counters.frauds,
     scored: scorer?.counters.emitted,
     alerts: scorer?.scoring?.alerts,
+    pastScored: pastScored(before, status),
     unscored: scorer?.scoring?.unscored,
     lag: {
       customerWindows: customer.lag,

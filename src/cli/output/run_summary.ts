@@ -57,7 +57,7 @@ export function summaryText(summary: RunSummary): string {
   if (after.deadLetters > 0) {
     lines.push(
       `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
-        `'fraudstream dead-letters ${flags}'`,
+        `'./fraudstream dead-letters ${flags}'`,
     );
   }
   if (stopped) lines.push("stopped    the same command continues from here");

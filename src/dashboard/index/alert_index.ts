@@ -469,6 +469,12 @@ export class AlertIndex implements Disposable {
     };
   }
 
+  /** Takes no verdict for stored any more: the store has been replaced. Throws IndexError. */
+  async forgetStored(): Promise<void> {
+    const { forgetStored } = this.#statements;
+    await this.#sqlite.transaction(() => forgetStored.run());
+  }
+
   /** Whether an error of this index says that its file is damaged; then only reset() helps. */
   isDamage(error: unknown): boolean {
     return isDamage(error);
@@ -587,6 +593,9 @@ function prepare(sqlite: Sqlite) {
     anyEvent: sql("SELECT 1 FROM event LIMIT 1"),
     move: sql("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?, ?, ?)"),
     prune: sql("DELETE FROM fraud WHERE time < ?"),
+    forgetStored: sql(
+      "UPDATE event SET stored = 0 WHERE kind IN ('verdict', 'undo')",
+    ),
     markStored: sql("UPDATE event SET stored = 1 WHERE event_id = ?"),
     model: sql("SELECT id FROM model WHERE version = ?"),
     find: sql("SELECT seq, time, cents, label, fraud FROM alert WHERE id = ?"),

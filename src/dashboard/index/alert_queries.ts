@@ -107,16 +107,22 @@ export class AlertQueries {
 
   /** How many alerts a filter lets through. */
   count(filter: AlertFilter): AlertCount {
-    const { sql, values } = this.#conditionOf(filter);
+    const { state, sort: _, ...narrowing } = filter;
+    // What every queue asks for is in the sums.
+    if (state === "open" && Object.keys(narrowing).length === 0) {
+      return this.#open();
+    }
+    const { sql, values, isNarrow } = this.#conditionOf(filter);
     // Snoozes end by themselves.
     const isTimed = filter.state === "open" || filter.state === "snoozed";
     const second = isTimed ? Math.floor(this.#clock() / 1000) : 0;
     const key = JSON.stringify([sql, filter, second]);
     let count = this.#counts.get(key);
     if (!count) {
+      // Rows in the order of the file are faster than many by an index.
       const [row] = this.#all(
         "SELECT count(*) AS alerts, coalesce(sum(cents), 0) AS cents " +
-          `FROM alert WHERE ${sql}`,
+          `FROM alert ${isNarrow ? "" : "NOT INDEXED"} WHERE ${sql}`,
         values,
       );
       count = { alerts: Number(row.alerts), cents: Number(row.cents) };
@@ -135,6 +141,18 @@ export class AlertQueries {
       [...values, afterSeq],
     );
     return { alerts: Number(row.alerts), cents: Number(row.cents) };
+  }
+
+  #open(): AlertCount {
+    const [row] = this.#all(
+      "SELECT coalesce(sum(undecided), 0) AS alerts, " +
+        "coalesce(sum(undecidedCents), 0) AS cents FROM day",
+    );
+    const snoozed = this.snoozed();
+    return {
+      alerts: Number(row.alerts) - snoozed.alerts,
+      cents: Number(row.cents) - snoozed.cents,
+    };
   }
 
   /** Alerts that are snoozed now. */
@@ -277,6 +295,17 @@ export class AlertQueries {
   unstored(limit: number): CaseEvent[] {
     return this.#all("SELECT * FROM event WHERE stored = 0 LIMIT ?", [limit])
       .map(eventOf);
+  }
+
+  /** The newest verdict that the store has taken and that nobody has taken back; undefined where there is none. */
+  newestStored(): CaseEvent | undefined {
+    const [row] = this.#all(
+      "SELECT * FROM event WHERE stored = 1 AND kind = 'verdict' AND " +
+        "label IS NOT NULL AND event_id NOT IN " +
+        "(SELECT undoes FROM event WHERE undoes IS NOT NULL) " +
+        "ORDER BY rowid DESC LIMIT 1",
+    );
+    return row && eventOf(row);
   }
 
   /** An event; undefined where there is none of that id. */

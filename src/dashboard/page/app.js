@@ -9,6 +9,7 @@ import { openModel } from "./model.js";
 import { openNow } from "./now.js";
 import { isTruthShown, keepTheme, showTruth } from "./settings.js";
 import { openSystem } from "./system.js";
+import { readingWords } from "./tiles.js";
 import { undoLast } from "./toast.js";
 
 /** @import { Keys } from "./keyboard.js" */
@@ -143,11 +144,24 @@ notice.addEventListener("click", () => say(""));
 function take(snapshot) {
   newest = snapshot;
   const { open, problem } = snapshot;
-  badge.hidden = open.alerts === 0;
+  showReading(snapshot.reading);
+  badge.hidden = snapshot.reading !== undefined || open.alerts === 0;
   setText(badgeText, count(open.alerts));
   if (problem) say(`Not up to date: ${problem}`);
   else if (notice.textContent?.startsWith("Not up to date")) say("");
   if (!document.hidden) view.update?.(snapshot);
+}
+
+const progress = h("progress", { max: 1, "aria-labelledby": "reading-text" });
+const readingText = h("span", { id: "reading-text" });
+part("reading").append(readingText, progress);
+
+/** Says how far the page is before its numbers are those of this moment. @param {Snapshot["reading"]} reading */
+function showReading(reading) {
+  part("reading").hidden = reading === undefined;
+  if (reading === undefined) return;
+  setText(readingText, readingWords(reading));
+  progress.value = reading.share;
 }
 
 const THEMES = ["system", "light", "dark"];

@@ -1,9 +1,10 @@
-/** One case: a payment, what made its score, what its card and terminal did, and the verdict. */
+/** One case: a payment as it was known when it was made, why it was scored so, and what to do with it. */
+import { rememberCase } from "./alerts.js";
 import {
   ask,
   count,
+  every,
   h,
-  heading,
   labelMark,
   mark,
   messageOf,
@@ -14,239 +15,362 @@ import {
   svg,
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
+import { addressOf, filterOf } from "./queue_filter.js";
 import { rowsOf, timeline } from "./timeline.js";
-import { showHistory, verdictForm } from "./verdict.js";
+import { decisionPanel } from "./verdict.js";
 
+/** @import { Reason } from "../../learning/explain/reasons.ts" */
 /** @import { CaseAnswers } from "../views/cases.ts" */
+/** @import { MapAnswers } from "../views/map.ts" */
+/** @import { Filter } from "./queue_filter.js" */
 /** @typedef {CaseAnswers["/api/cases/:id"]} Case */
+/** @typedef {ReturnType<typeof plane>} Drawing */
 
-/** Opens the view of a payment. @param {HTMLElement} root @param {string} id @param {URLSearchParams} _filter */
-export function openCase(root, id, _filter) {
-  /** @type {ReturnType<typeof plane> | undefined} */
+/** How often a case is read again, for what other analysts do with it. */
+const CASE_MS = 5000;
+/** Reasons that are shown before the weaker ones are folded. */
+const REASONS_SHOWN = 5;
+
+/**
+ * Opens the view of a payment, as a case of the queue that the parameters filter.
+ * @param {HTMLElement} root
+ * @param {string} id
+ * @param {URLSearchParams} parameters
+ */
+export function openCase(root, id, parameters) {
+  const filter = filterOf(parameters);
+  rememberCase(id);
+  /** @type {Drawing | undefined} */
   let drawing;
   let closed = false;
-  const said = h("p", { class: "empty", role: "status" }, "Looking it up…");
-  root.append(heading(`Case ${id}`), said);
-  const load = async () => {
-    let found;
-    let places;
-    try {
-      [found, places] = await Promise.all([
-        ask("/api/cases/:id", { id }),
-        ask("/api/map"),
-      ]);
-    } catch (error) {
-      setText(said, messageOf(error));
-      return;
-    }
-    if (closed) return;
+  const queue = queueNav(id, filter);
+  const said = h("p", { class: "empty", role: "status" }, "Loading the case…");
+  root.append(
+    h(
+      "div",
+      { class: "head" },
+      h("h1", { tabindex: "-1" }, `Case ${id}`),
+      queue.element,
+    ),
+    said,
+  );
+  const decision = decisionPanel(id, filter, () => {
+    if (!closed) queue.next();
+  });
+  /** @param {Case} found */
+  const fill = (found) => {
     drawing = plane(`Map around payment ${id}`);
-    root.replaceChildren(...parts(found, drawing));
-    root.querySelector("h1")?.focus();
-    const { card, terminal, reach, radius } = found;
-    drawing.show(
-      {
-        terminals: places.terminals,
-        card: pointOf(card),
-        reach,
-        radius,
-        focus: terminal?.id,
-      },
-      radius
-        ? `The card reaches ${count(reach.length)} terminals within ${radius}`
-        : "",
-    );
+    said.replaceWith(layoutOf(found, decision, drawing));
+    for (const scroll of root.querySelectorAll(".figure .scroll")) {
+      // Where this payment is.
+      scroll.scrollLeft = scroll.scrollWidth;
+    }
+    showMap(drawing, found);
   };
-  load();
+  const look = async () => {
+    try {
+      const found = await ask("/api/cases/:id", { id });
+      if (closed) return;
+      decision.show(found);
+      if (!drawing) fill(found);
+    } catch (error) {
+      const words = messageOf(error);
+      setText(said, `${words.charAt(0).toUpperCase()}${words.slice(1)}.`);
+    }
+  };
+  queue.look();
+  const end = every(CASE_MS, look);
   return {
+    keys: {
+      j: queue.next,
+      k: queue.previous,
+      c: () => decision.decide(1),
+      l: () => decision.decide(0),
+      a: decision.claim,
+    },
     close() {
       closed = true;
+      end();
       drawing?.close();
     },
   };
 }
 
-/** @param {Case} found @param {ReturnType<typeof plane>} drawing */
-function parts(found, drawing) {
-  const { payment, reasons, events, windows } = found;
-  const history = h("div", {
-    role: "log",
-    "aria-label": "History of verdicts",
-  });
-  showHistory(history, events);
-  return [
-    heading(
-      `Case ${payment.id}`,
-      h("p", {}, h("a", { href: "#/alerts" }, "All alerts")),
+/**
+ * Where the case is in its queue, and the ways to the cases before and after it.
+ * @param {string} id
+ * @param {Filter} filter
+ */
+function queueNav(id, filter) {
+  const position = h("span", { class: "note", role: "status" });
+  const back = addressOf("#/alerts", filter);
+  const previous = h("a", { class: "button quiet", hidden: true }, "Previous");
+  const next = h("a", { class: "button quiet", hidden: true }, "Next");
+  /** @param {HTMLAnchorElement} link @param {number | undefined} to */
+  const point = (link, to) => {
+    link.hidden = to === undefined;
+    if (to !== undefined) link.href = addressOf(`#/alerts/${to}`, filter);
+  };
+  const look = async () => {
+    try {
+      const found = await ask("/api/cases/:id/neighbours", { id, ...filter });
+      point(previous, found.previous);
+      point(next, found.next);
+      setText(
+        position,
+        found.total === 0
+          ? ""
+          : `${count(Math.min(found.position, found.total))} of ${
+            count(found.total)
+          }`,
+      );
+    } catch {
+      setText(position, "");
+    }
+  };
+  /** @param {HTMLAnchorElement} link */
+  const follow = async (link) => {
+    await look(); // The queue may have changed.
+    location.hash = link.hidden ? back : new URL(link.href).hash;
+  };
+  return {
+    element: h(
+      "nav",
+      { class: "row", "aria-label": "Queue" },
+      h("a", { href: back }, "Queue"),
+      previous,
+      position,
+      next,
+    ),
+    look,
+    next: () => follow(next),
+    previous: () => follow(previous),
+  };
+}
+
+/**
+ * @param {Case} found
+ * @param {ReturnType<typeof decisionPanel>} decision
+ * @param {Drawing} drawing
+ */
+function layoutOf(found, decision, drawing) {
+  const { payment, windows } = found;
+  return h(
+    "div",
+    { class: "case" },
+    panel("Payment", factsOf(found)),
+    decision.element,
+    h(
+      "div",
+      { class: "column" },
+      panel("Why this score", reasonsOf(found)),
+      panel(
+        "Timeline",
+        h(
+          "p",
+          { class: "note" },
+          `What was known when this payment was made. Shaded: the windows of ${
+            windows.windowDays.join(", ")
+          } days. Those of the terminal end ${windows.delayDays} days before ` +
+            `the payment, because a label is known after ${windows.delayDays} days.`,
+        ),
+        timeline("Card", found.ofCard, payment, windows.windowDays, 0),
+        timeline(
+          "Terminal",
+          found.ofTerminal,
+          payment,
+          windows.windowDays,
+          windows.delayDays,
+        ),
+        rowsOf("The card's payments", found.ofCard, "terminalId", "Terminal"),
+        rowsOf(
+          "The terminal's payments",
+          found.ofTerminal,
+          "customerId",
+          "Card",
+        ),
+      ),
+      found.features.length > 0 &&
+        panel("Features", featuresOf(found.features)),
     ),
     h(
       "div",
-      { class: "aside" },
-      h(
-        "div",
-        { class: "column" },
-        panel("Payment", factsOf(found)),
-        panel("What made the score", contributionsOf(reasons)),
-        panel(
-          "Timeline",
-          h(
-            "p",
-            { class: "note" },
-            `Windows of ${
-              windows.windowDays.join(", ")
-            } days; the terminal's end ` +
-              `${windows.delayDays} days back, when frauds are known.`,
-          ),
-          timeline("Card", found.ofCard, payment, windows.windowDays, 0),
-          timeline(
-            "Terminal",
-            found.ofTerminal,
-            payment,
-            windows.windowDays,
-            windows.delayDays,
-          ),
-          rowsOf("The card's payments", found.ofCard, "terminalId", "Terminal"),
-          rowsOf(
-            "The terminal's payments",
-            found.ofTerminal,
-            "customerId",
-            "Card",
-          ),
-        ),
-        found.features.length > 0 &&
-          panel("Features", featuresOf(found.features)),
-      ),
-      h(
-        "div",
-        { class: "column" },
-        panel(
-          "Verdict",
-          verdictForm(payment.id, history),
-          h("h3", {}, "History"),
-          history,
-        ),
-        panel(
-          "Where",
-          drawing.element,
-          planeLegend(),
-          h(
-            "p",
-            {},
-            h(
-              "a",
-              { href: `#/map?card=${payment.customer}` },
-              `Card ${payment.customer} on the map`,
-            ),
-            " · ",
-            h(
-              "a",
-              { href: `#/map?terminal=${payment.terminal}` },
-              `Terminal ${payment.terminal}`,
-            ),
-          ),
-        ),
-      ),
+      { class: "column" },
+      panel("History", decision.history),
+      panel("Where", drawing.element, planeLegend(), placesOf(payment)),
     ),
-  ];
+  );
+}
+
+/** @param {Case["payment"]} payment */
+function placesOf({ customer, terminal }) {
+  return h(
+    "p",
+    {},
+    h("a", { href: `#/map?card=${customer}` }, `Card ${customer} on the map`),
+    " · ",
+    h(
+      "a",
+      { href: `#/map?terminal=${terminal}` },
+      `Terminal ${terminal} on the map`,
+    ),
+  );
+}
+
+/** @type {{ places: Promise<MapAnswers["/api/map"]>, at: number } | undefined} */
+let kept;
+/** How long the places of all terminals are used again, in milliseconds. */
+const PLACES_MS = 60_000;
+
+/**
+ * Draws the surroundings, once they are known; the rest of a case does not wait for them.
+ * @param {Drawing} map
+ * @param {Case} found
+ */
+async function showMap(map, { card, terminal, reach, radius }) {
+  if (!kept || Date.now() - kept.at > PLACES_MS) {
+    kept = { places: ask("/api/map"), at: Date.now() };
+  }
+  try {
+    const { terminals } = await kept.places;
+    const words = radius === undefined
+      ? ""
+      : `The card reaches ${count(reach.length)} terminals within ${radius}`;
+    const focus = terminal?.id;
+    const at = pointOf(card);
+    map.show({ terminals, card: at, reach, radius, focus }, words);
+  } catch {
+    kept = undefined; // The next case tries again.
+  }
 }
 
 /** @param {Case} found */
 function factsOf({ payment, terminal }) {
-  /** @param {string} name @param {...Node | string} value */
+  /** @param {string} name @param {...(Node | string | false)} value */
   const fact = (name, ...value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  /** @param {"card" | "terminal"} name @param {number} id */
+  const others = (name, id) =>
+    h("a", {
+      href: `#/alerts?state=all&${name}=${id}`,
+      "aria-label": `Alerts of ${name} ${id}`,
+    }, String(id));
   return h(
     "dl",
-    { class: "facts" },
+    { class: "facts tight" },
     fact("Amount", money(payment.amount)),
-    fact("Event time, UTC", payment.datetime),
-    fact("Card", String(payment.customer)),
-    fact(
-      "Terminal",
-      String(payment.terminal),
-      " ",
-      terminal?.compromised ? mark("fraud", "compromised") : "",
-    ),
     fact("Score", score(payment.score)),
+    fact("Event time, UTC", payment.datetime),
+    fact("Card", others("card", payment.customer)),
+    fact("Terminal", others("terminal", payment.terminal)),
     fact(
       "Model",
       payment.model ??
         (payment.score === undefined ? "not scored" : "no alert"),
     ),
     payment.fraud !== undefined &&
-      fact("Label (simulated)", labelMark(payment.fraud, payment.scenario)),
+      fact(
+        "Truth (simulation)",
+        labelMark(payment.fraud, payment.scenario),
+        " ",
+        terminal?.compromised === true &&
+          mark("fraud", "terminal compromised"),
+      ),
   );
 }
 
-/** @param {Case["reasons"]} reasons */
-function contributionsOf({ raised, lowered }) {
-  const entries = [...raised, ...lowered]
-    .map((
-      { feature, contribution },
-    ) => /** @type {const} */ ([feature, contribution]))
-    .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-  if (entries.length === 0) {
+/** @param {Case} found */
+function reasonsOf({ reasons: { raised, lowered }, payment }) {
+  const strongest = Math.max(
+    ...[...raised, ...lowered].map(({ contribution }) =>
+      Math.abs(contribution)
+    ),
+  );
+  if (raised.length + lowered.length === 0) {
     return h(
       "p",
       { class: "note" },
-      "Not computed for this payment: alerts have it.",
+      payment.alert === 1
+        ? "The model gave no reasons for this score."
+        : "Reasons are computed for alerts only, and this payment is none.",
     );
   }
-  const most = Math.abs(entries[0][1]) || 1;
+  /** @param {Reason} reason */
+  const item = (reason) => reasonOf(reason, strongest);
+  /** @param {string} title @param {readonly Reason[]} reasons */
+  const list = (title, reasons) =>
+    reasons.length > 0 && [
+      h("h3", {}, title),
+      h(
+        "ul",
+        { class: "reasons" },
+        reasons.slice(0, REASONS_SHOWN).map(item),
+      ),
+      reasons.length > REASONS_SHOWN && h(
+        "details",
+        {},
+        h("summary", {}, `${reasons.length - REASONS_SHOWN} weaker`),
+        h("ul", { class: "reasons" }, reasons.slice(REASONS_SHOWN).map(item)),
+      ),
+    ];
   return h(
     "div",
-    { class: "bars" },
-    entries.map(([name, value]) => {
-      const width = 50 * Math.abs(value) / most;
-      return [
-        h("span", {}, name),
-        svg(
-          "svg",
-          {
-            viewBox: "0 0 100 10",
-            preserveAspectRatio: "none",
-            "aria-hidden": "true",
-          },
-          svg("line", {
-            class: "zero",
-            x1: 50,
-            x2: 50,
-            y1: 0,
-            y2: 10,
-            "vector-effect": "non-scaling-stroke",
-          }),
-          svg("rect", {
-            class: value > 0 ? "up" : "down",
-            x: value > 0 ? 50 : 50 - width,
-            y: 2,
-            width,
-            height: 6,
-          }),
-        ),
-        h(
-          "span",
-          { class: "number" },
-          value === 0
-            ? "0"
-            : `${value > 0 ? "▲ +" : "▼ −"}${Math.abs(value).toFixed(3)}`,
-        ),
-      ];
-    }),
+    {},
+    list("Raised the score", raised),
+    list("Lowered the score", lowered),
+  );
+}
+
+/** @param {Reason} reason @param {number} strongest */
+function reasonOf({ feature, sentence, contribution }, strongest) {
+  const sign = contribution > 0 ? "+" : "−";
+  return h(
+    "li",
+    {},
+    h("span", {}, sentence),
+    svg(
+      "svg",
+      {
+        viewBox: "0 0 100 10",
+        preserveAspectRatio: "none",
+        "aria-hidden": "true",
+      },
+      svg("rect", {
+        class: contribution > 0 ? "up" : "down",
+        width: 100 * Math.abs(contribution) / strongest,
+        height: 10,
+      }),
+    ),
+    h(
+      "small",
+      {},
+      h("code", {}, feature),
+      ` ${sign}${Math.abs(contribution).toFixed(2)}`,
+    ),
   );
 }
 
 /** @param {Case["features"]} features */
 function featuresOf(features) {
   return h(
-    "dl",
-    { class: "facts" },
-    features.map(({ name, value }) =>
-      h(
-        "div",
-        {},
-        h("dt", {}, name),
-        h("dd", {}, Number.isInteger(value) ? count(value) : value.toFixed(4)),
-      )
+    "details",
+    {},
+    h("summary", {}, `All ${features.length} features`),
+    h(
+      "dl",
+      { class: "facts" },
+      features.map(({ name, value }) =>
+        h(
+          "div",
+          {},
+          h("dt", {}, name),
+          h(
+            "dd",
+            {},
+            Number.isInteger(value) ? count(value) : value.toFixed(4),
+          ),
+        )
+      ),
     ),
   );
 }

@@ -1,5 +1,14 @@
 /** Dead letters in the view "System": the newest ones, and a form to requeue each. */
-import { ask, count, every, h, mark, messageOf, setText } from "./dom.js";
+import {
+  ask,
+  count,
+  countOf,
+  every,
+  h,
+  mark,
+  messageOf,
+  setText,
+} from "./dom.js";
 
 /** @import { LetterView } from "../views/dead_letters.ts" */
 
@@ -18,10 +27,12 @@ export function showDeadLetters(total, letters) {
     setText(
       total,
       found.total === 0
-        ? "None: every record could be taken."
-        : `${count(found.total)} in all; the newest ${
+        ? "No record was rejected."
+        : found.total > found.letters.length
+        ? `${countOf(found.total, "dead letter")}, the newest ${
           count(found.letters.length)
-        }:`,
+        } of them below`
+        : countOf(found.total, "dead letter"),
     );
     letters.replaceChildren(...found.letters.map(letterOf));
   });
@@ -55,9 +66,9 @@ function letterOf({ id, reason, message, raw, fixed, requeued }) {
         }
       },
     },
-    h("label", { for: field }, "An edited copy of the row"),
+    h("label", { for: field }, "Row to requeue"),
     edit,
-    h("button", { type: "submit" }, again ? "Requeue once more" : "Requeue"),
+    h("button", { type: "submit" }, again ? "Requeue again" : "Requeue"),
     said,
   );
   return h(
@@ -72,12 +83,18 @@ function letterOf({ id, reason, message, raw, fixed, requeued }) {
       requeued && mark("genuine", "requeued"),
     ),
     h("p", {}, message),
-    h("h3", {}, "As it came"),
+    h("h3", {}, "Original value"),
     h("pre", {
       tabindex: "0",
       role: "region",
       "aria-label": `Raw value of ${id}`,
     }, raw),
-    fixed ? h("p", { class: "note" }, `It cannot be edited: ${fixed}.`) : form,
+    fixed
+      ? h(
+        "p",
+        { class: "note" },
+        `This record cannot be edited and requeued: ${fixed}.`,
+      )
+      : form,
   );
 }

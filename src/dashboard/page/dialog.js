@@ -45,8 +45,12 @@ export function askInDialog(title, content, choices, cancel = "Cancel") {
   );
   document.body.append(dialog);
   dialog.showModal();
+  // Another view has other questions.
+  const leave = () => dialog.close("");
+  addEventListener("hashchange", leave);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
+      removeEventListener("hashchange", leave);
       dialog.remove();
       resolve(dialog.returnValue);
     });

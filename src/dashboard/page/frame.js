@@ -44,10 +44,7 @@ import { label, round, shape, textWidth } from "./shape.js";
  * The places for the data, and what is drawn around them.
  * @typedef {{
  *   readonly x: (value: number) => number,
- *   readonly xRange: Range,
  *   readonly panels: readonly Panel[],
- *   readonly left: number,
- *   readonly right: number,
  *   readonly height: number,
  *   readonly shapes: readonly Shape[],
  * }} Frame
@@ -69,7 +66,7 @@ const PANEL_GAP = 14;
 
 /** Room of one tick along an axis. */
 const TICK_WIDTH = 72;
-const TICK_HEIGHT = 40;
+const TICK_HEIGHT = 32;
 
 /**
  * An axis of numbers from one to another.
@@ -181,14 +178,11 @@ export function frameOf(width, plotHeight, { x, ys }, legend = []) {
       }),
     ]),
     ...tickShapes(xFit.ticks, xPlace, { left, right, bottom, width }),
-    titleOf(x.title, { left, right, bottom, width }),
+    ...x.title === "" ? [] : [titleOf(x.title, { left, right, bottom, width })],
   ];
   return {
     x: xPlace,
-    xRange: xFit.range,
     panels,
-    left,
-    right,
     height: bottom + 42,
     shapes,
   };

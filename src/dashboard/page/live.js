@@ -11,7 +11,7 @@
  * @typedef {{ createPolicy(name: string, rules: object): { createScriptURL(text: string): string } }} TrustedTypes
  */
 
-const WORKER = "page/live_worker.js";
+const WORKER = new URL("live_worker.js", import.meta.url).href;
 const RETRY_MS = 1000;
 /** Without a word for so long, the stream is taken for dead. */
 const SILENCE_MS = 5000;

@@ -38,7 +38,8 @@ function tellLost() {
 }
 
 function open() {
-  source = new EventSource("../api/live");
+  // Two folders above this script is the page.
+  source = new EventSource("../../api/live");
   source.onmessage = ({ data }) => {
     heard = Date.now();
     lost = false;

@@ -1,8 +1,9 @@
-/** The view of the plane: where risk is, what is compromised, what a card reaches. */
+/** The view of the plane: where risk is, what a card reaches and, with the simulation's truth, what is compromised. */
 import {
   ask,
   caseLink,
   count,
+  countOf,
   every,
   h,
   heading,
@@ -15,7 +16,7 @@ import {
   setText,
   table,
 } from "./dom.js";
-import { plane, planeLegend, pointOf } from "./plane.js";
+import { plane, planeLegend, pointOf, RISKY } from "./plane.js";
 
 /** @import { PastPayment } from "../views/page_view.ts" */
 /** @import { MapAnswers, PlaceColumns, PlaceView, Plane } from "../views/map.ts" */
@@ -56,13 +57,18 @@ export function openMap(root, parameters) {
     inputmode: "numeric",
     value: terminal ?? "",
   });
-  const said = h("p", { class: "note", role: "status" });
+  const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const empty = h(
+    "p",
+    { class: "note", hidden: true },
+    "No place is known. Cards and terminals have places only where their profiles say so.",
+  );
   const riskiest = h("tbody");
-  const details = h("div", { class: "column" });
   const show = () => {
     if (!places) return;
     const { terminals, cards } = places;
-    const compromised = terminals.compromised?.filter(Boolean).length ?? 0;
+    const risky = terminals.risk.filter((risk) => risk >= RISKY).length;
+    const compromised = terminals.compromised?.filter(Boolean).length;
     drawing.show(
       {
         terminals,
@@ -72,10 +78,14 @@ export function openMap(root, parameters) {
         radius: found?.radius,
         focus: terminal ? Number(terminal) : undefined,
       },
-      `${count(terminals.id.length)} terminals, ${
-        count(compromised)
-      } of them compromised`,
+      `${countOf(terminals.id.length, "terminal")}, ${
+        count(risky)
+      } with a risk of ${RISKY * 100} % or more` +
+        (compromised === undefined
+          ? ""
+          : `, ${count(compromised)} compromised in the simulation`),
     );
+    empty.hidden = terminals.id.length > 0;
     riskiest.replaceChildren(...riskRows(terminals));
   };
   withCards.addEventListener("change", show);
@@ -90,6 +100,24 @@ export function openMap(root, parameters) {
       ? "#/map"
       : `#/map?${name}=${encodeURIComponent(field.value.trim())}`;
   };
+  const find = panel(
+    "Find",
+    h(
+      "form",
+      { onsubmit: search("card", cardField) },
+      h("label", { for: "map-card" }, "Card, and what it reaches"),
+      cardField,
+      h("button", { type: "submit", class: "quiet" }, "Show card"),
+    ),
+    h(
+      "form",
+      { onsubmit: search("terminal", terminalField) },
+      h("label", { for: "map-terminal" }, "Terminal"),
+      terminalField,
+      h("button", { type: "submit", class: "quiet" }, "Show terminal"),
+    ),
+    said,
+  );
   root.append(
     heading("Map"),
     h(
@@ -100,6 +128,7 @@ export function openMap(root, parameters) {
         { class: "panel" },
         h("h2", {}, "The plane"),
         drawing.element,
+        empty,
         planeLegend(),
         h(
           "div",
@@ -111,25 +140,7 @@ export function openMap(root, parameters) {
       h(
         "div",
         { class: "column" },
-        panel(
-          "Find",
-          h(
-            "form",
-            { onsubmit: search("card", cardField) },
-            h("label", { for: "map-card" }, "Card, and what it reaches"),
-            cardField,
-            h("button", { type: "submit", class: "quiet" }, "Show card"),
-          ),
-          h(
-            "form",
-            { onsubmit: search("terminal", terminalField) },
-            h("label", { for: "map-terminal" }, "Terminal"),
-            terminalField,
-            h("button", { type: "submit", class: "quiet" }, "Show terminal"),
-          ),
-          said,
-        ),
-        details,
+        find,
         panel(
           "Riskiest terminals",
           table("Riskiest terminals", [
@@ -138,6 +149,11 @@ export function openMap(root, parameters) {
             ["Payments", "number"],
             ["State"],
           ], riskiest),
+          h(
+            "p",
+            { class: "note" },
+            "Risk is the share of known frauds in the longest window, as the newest payment at the terminal has it.",
+          ),
         ),
       ),
     ),
@@ -146,16 +162,16 @@ export function openMap(root, parameters) {
     try {
       if (card) {
         found = await ask("/api/cards/:id", { id: card });
-        details.replaceChildren(
+        find.after(
           placePanel(
             `Card ${card}`,
             found.card,
             found.payments,
             found.radius === undefined
-              ? "its radius is not known"
-              : `reaches ${
-                count(found.reach.length)
-              } terminals within ${found.radius}`,
+              ? "Its radius is not known."
+              : `It reaches ${
+                countOf(found.reach.length, "terminal")
+              } within a radius of ${found.radius}.`,
           ),
         );
       } else if (terminal) {
@@ -163,14 +179,16 @@ export function openMap(root, parameters) {
           "/api/terminals/:id",
           { id: terminal },
         );
-        details.replaceChildren(
+        find.after(
           placePanel(
             `Terminal ${terminal}`,
             place,
             payments,
-            place.compromised
-              ? "compromised in the simulation"
-              : "not compromised",
+            place.compromised === undefined
+              ? ""
+              : place.compromised
+              ? "Compromised in the simulation."
+              : "Not compromised in the simulation.",
           ),
         );
       }
@@ -196,10 +214,7 @@ export function openMap(root, parameters) {
 /** @param {PlaceColumns} terminals */
 function riskRows({ id, risk, payments, compromised }) {
   const order = id.map((_, i) => i)
-    .sort((a, b) =>
-      risk[b] - risk[a] ||
-      payments[b] - payments[a]
-    )
+    .sort((a, b) => risk[b] - risk[a] || payments[b] - payments[a])
     .slice(0, RISKIEST);
   return order.map((i) =>
     h(
@@ -217,9 +232,11 @@ function riskRows({ id, risk, payments, compromised }) {
         {},
         compromised?.[i]
           ? mark("fraud", "compromised")
-          : risk[i] > 0
+          : risk[i] >= RISKY
           ? mark("warn", "risky")
-          : mark("genuine", "quiet"),
+          : risk[i] > 0
+          ? mark("unknown", "low risk")
+          : mark("genuine", "no known fraud"),
       ),
     )
   );
@@ -234,20 +251,20 @@ function riskRows({ id, risk, payments, compromised }) {
 function placePanel(title, place, payments, words) {
   const point = pointOf(place);
   const at = point
-    ? `at ${point.x.toFixed(1)}, ${point.y.toFixed(1)}`
-    : "place not known";
+    ? `At ${point.x.toFixed(1)}, ${point.y.toFixed(1)}.`
+    : "Its place is not known.";
   return panel(
     title,
     h(
       "p",
       {},
-      `${at}; ${words}; ${count(place.frauds)} frauds in ${
-        count(place.payments)
-      } payments seen.`,
+      `${at} ${words} ${countOf(place.frauds, "known fraud")} in ${
+        countOf(place.payments, "payment")
+      } so far.`,
     ),
     table(
       `${title}: newest payments`,
-      [["Payment"], ["Event time"], ["Amount"], ["Label"]],
+      [["Payment"], ["Event time"], ["Amount", "number"], ["Label"]],
       h(
         "tbody",
         {},
@@ -256,7 +273,7 @@ function placePanel(title, place, payments, words) {
             "tr",
             {},
             h("td", {}, caseLink(payment.transactionId)),
-            h("td", {}, payment.datetime),
+            h("td", {}, payment.datetime.slice(0, 16)),
             h("td", { class: "number" }, money(payment.amount)),
             h("td", {}, labelMark(payment.fraud, payment.scenario)),
           )

@@ -15,12 +15,11 @@ import {
 } from "./dom.js";
 import { registryOf } from "./registry.js";
 import { isoDay } from "./scale.js";
-import { effectOf, thresholdCharts } from "./threshold.js";
+import { thresholdPart } from "./threshold.js";
 
 /** @import { Change } from "./registry.js" */
 /** @import { LineChart } from "./chart.js" */
 /** @import { DriftView, ModelView } from "../views/model_view.ts" */
-/** @import { Curve } from "./threshold.js" */
 
 const MODEL_MS = 3000;
 
@@ -99,108 +98,11 @@ export function openModel(root) {
   };
 }
 
-/** The curves, the slider, and what the threshold would do. */
-function thresholdPart() {
-  const charts = thresholdCharts();
-  const slider = h("input", {
-    id: "threshold",
-    type: "range",
-    min: "0",
-    max: "1",
-    step: "0.005",
-    value: "0.5",
-  });
-  const value = h("output", { for: "threshold" }, "0.500");
-  const effect = h("dl", { class: "facts" });
-  const flag = h("code");
-  const basis = h("p", { class: "note" });
-  const applied = h("p", { class: "note", role: "status" });
-  const apply = h("button", { type: "button" }, "Apply this threshold");
-  /** @type {Curve | undefined} */
-  let curve;
-  let isTouched = false;
-  const showEffect = () => {
-    const threshold = Number(slider.value);
-    setText(value, threshold.toFixed(3));
-    slider.setAttribute("aria-valuetext", `threshold ${threshold.toFixed(3)}`);
-    setText(flag, `--alert-threshold=${threshold}`);
-    if (!curve) return;
-    charts.show(curve, threshold);
-    effect.replaceChildren(...effectOf(curve, threshold));
-  };
-  slider.addEventListener("input", () => {
-    isTouched = true;
-    showEffect();
-  });
-  apply.addEventListener("click", async () => {
-    const threshold = Number(slider.value);
-    if (!confirm(`Raise alerts from a score of ${threshold.toFixed(3)} on?`)) {
-      return;
-    }
-    try {
-      await ask("/api/model/threshold", {}, { threshold });
-      setText(applied, `Applied: alerts from ${threshold.toFixed(3)} on.`);
-    } catch (error) {
-      setText(applied, messageOf(error));
-    }
-  });
-  return {
-    elements: [
-      panel(
-        "Precision and recall",
-        charts.precision,
-        h(
-          "label",
-          { for: "threshold" },
-          "Threshold: alerts from this score on",
-        ),
-        slider,
-        h("p", {}, "Threshold ", value),
-        apply,
-        applied,
-        h(
-          "p",
-          { class: "note" },
-          "A running scorer that alerts by a threshold uses the new one within a second. To start a run with it, add ",
-          flag,
-          ".",
-        ),
-      ),
-      panel(
-        "What this threshold would do",
-        charts.both,
-        effect,
-        basis,
-      ),
-    ],
-    /** @param {ModelView} model */
-    show(model) {
-      ({ curve } = model);
-      const { days } = curve;
-      setText(
-        basis,
-        days === 0
-          ? "No labels are known yet, so its effect is not known either."
-          : `Measured on the newest ${
-            days === 1 ? "day" : `${count(days)} days`
-          } whose labels are known.`,
-      );
-      const { threshold } = model;
-      if (threshold !== undefined) {
-        setText(applied, `In force: alerts from ${threshold.toFixed(3)} on.`);
-        if (!isTouched) slider.value = String(threshold);
-      }
-      showEffect();
-    },
-    close: charts.close,
-  };
-}
-
 /** What scores the stream, and how much is known of it. @param {ModelView} model */
 function stateOf({ days, curve, delayDays }) {
   const newest = days.at(-1);
   if (!newest) {
-    return "No model has scored a payment of this stream. To score it, start the run with --model; 'fraudstream help train' says how to make a model.";
+    return "No model has scored a payment of this stream. To score it, start the run with --model; './fraudstream help train' says how to make a model.";
   }
   const known = curve.days === 0
     ? `No labels are known yet: a label is known ${

@@ -15,11 +15,11 @@ import {
   setText,
   table,
 } from "./dom.js";
+import { whyEmpty } from "./queue_filter.js";
 import { isoDay } from "./scale.js";
 import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
-/** @import { LineChart } from "./chart.js" */
 /** @import { RecentPayment, Snapshot, Truth } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
@@ -71,6 +71,7 @@ export function openNow(root) {
     update(snapshot) {
       const numbers = tilesOf(snapshot, isTruthShown());
       for (const one of tiles) one.show(numbers);
+      waiting.update(snapshot);
       // Old payments are neither the newest ones nor a rate.
       if (snapshot.reading) return;
       const now = performance.now();
@@ -92,8 +93,17 @@ export function openNow(root) {
 
 /** The newest open alerts, which come from the queue. */
 function openAlertsPanel() {
+  /** @type {Snapshot | undefined} */
+  let newest;
   const body = h("tbody");
   const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const frame = table("Newest open alerts", [
+    ["Case", "number"],
+    ["Score", "number"],
+    ["Amount", "number"],
+    ["Strongest reason", "least"],
+  ], body);
+  frame.hidden = true;
   const element = h(
     "section",
     { class: "panel" },
@@ -104,12 +114,7 @@ function openAlertsPanel() {
       h("a", { href: "#/alerts" }, "Open the queue"),
     ),
     said,
-    table("Newest open alerts", [
-      ["Case", "number"],
-      ["Score", "number"],
-      ["Amount", "number"],
-      ["Event time", "least"],
-    ], body),
+    frame,
   );
   const close = every(ALERTS_MS, async () => {
     const { total, alerts } = await ask("/api/alerts", {
@@ -117,7 +122,8 @@ function openAlertsPanel() {
       sort: "newest",
     });
     said.hidden = total > 0;
-    setText(said, total > 0 ? "" : "No alert is open.");
+    frame.hidden = total === 0;
+    if (total === 0) said.replaceChildren(...whyEmpty({}, newest));
     // A row that has the focus stays where it is.
     if (body.contains(document.activeElement)) return;
     body.replaceChildren(
@@ -128,12 +134,19 @@ function openAlertsPanel() {
           h("td", { class: "number" }, caseLink(alert.id)),
           h("td", { class: "number" }, score(alert.score)),
           h("td", { class: "number" }, money(alert.amount)),
-          h("td", { class: "least" }, alert.datetime),
+          h("td", { class: "reason least" }, alert.reason ?? "–"),
         )
       ),
     );
   });
-  return { element, close };
+  return {
+    element,
+    /** @param {Snapshot} snapshot */
+    update(snapshot) {
+      newest = snapshot;
+    },
+    close,
+  };
 }
 
 /** The stream itself, which can be paused. */
@@ -163,9 +176,7 @@ function streamPanel() {
         ["Amount", "number"],
         ["Score", "number"],
         ["Decision", "least"],
-        ...isTruthShown()
-          ? [/** @type {const} */ (["Truth (simulation)"])]
-          : [],
+        isTruthShown() ? ["Truth (simulation)"] : ["Label", "least"],
       ],
       body,
       "scroll tall",
@@ -186,7 +197,7 @@ function streamPanel() {
   };
 }
 
-/** The charts: of the clock's last two minutes, and of event days. */
+/** The charts: what is counted in panels below each other, each with one scale. */
 function chartsOf() {
   const rate = lineChart({
     label: "Payments and alerts per second, last two minutes of clock time",
@@ -198,7 +209,7 @@ function chartsOf() {
     ],
   });
   const days = lineChart({
-    label: "Payments and share of frauds by event day",
+    label: "Payments and share of known frauds by event day",
     time: "day",
     empty: "No payment yet.",
     panels: [
@@ -207,52 +218,48 @@ function chartsOf() {
     ],
   });
   return {
-    elements: [panel("Rate", rate.element), panel("Event days", days.element)],
+    elements: [
+      panel("Last two minutes", rate.element),
+      panel("Event days", days.element),
+    ],
     /** @param {Snapshot} snapshot */
-    show(snapshot) {
-      showCharts(rate, days, snapshot);
+    show({ seconds, days: sums, startSeconds, complete }) {
+      const { payments, alerts } = seconds;
+      rate.draw(
+        {
+          x: payments.map((_, i) => seconds.from + i),
+          columns: [payments, alerts],
+        },
+        `Newest: ${countOf(payments.at(-1) ?? 0, "payment")} and ${
+          countOf(alerts.at(-1) ?? 0, "alert")
+        } per second`,
+      );
+      const newest = sums.at(-1);
+      days.draw(
+        {
+          x: sums.map(({ day }) => day),
+          columns: [
+            sums.map(({ payments }) => payments),
+            // Until all labels of a day are known, its share is too low.
+            sums.map(({ frauds, payments, labelled }) =>
+              labelled && payments > 0 ? frauds / payments : null
+            ),
+          ],
+          partial: newest && !complete ? [newest.day] : [],
+          startSeconds,
+        },
+        newest
+          ? `${isoDay(startSeconds, newest.day)}: ${
+            countOf(newest.payments, "payment")
+          }`
+          : "No payments yet",
+      );
     },
     close() {
       rate.close();
       days.close();
     },
   };
-}
-
-/**
- * @param {LineChart} rate
- * @param {LineChart} days
- * @param {Snapshot} snapshot
- */
-function showCharts(rate, days, snapshot) {
-  const { seconds, days: sums, startSeconds } = snapshot;
-  const last = seconds.payments.at(-1) ?? 0;
-  rate.draw(
-    {
-      x: seconds.payments.map((_, i) => seconds.from + i),
-      columns: [seconds.payments, seconds.alerts],
-    },
-    `Newest: ${countOf(last, "payment")} per second`,
-  );
-  const newest = sums.at(-1);
-  days.draw(
-    {
-      x: sums.map(({ day }) => day),
-      columns: [
-        sums.map(({ payments }) => payments),
-        sums.map(({ frauds, payments, labelled }) =>
-          labelled && payments ? frauds / payments : null
-        ),
-      ],
-      partial: newest && !snapshot.complete ? [newest.day] : [],
-      startSeconds,
-    },
-    newest
-      ? `${isoDay(startSeconds, newest.day)}: ${
-        countOf(newest.payments, "payment")
-      }`
-      : "Nothing yet",
-  );
 }
 
 /** A row of the stream, used again and again: nothing is created again twice per second. */
@@ -262,14 +269,14 @@ function row() {
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
   const decision = h("td", { class: "least" });
-  const label = h("td");
+  const label = h("td", { class: isTruthShown() ? "" : "least" });
   const element = h(
     "tr",
     {},
     h("td", { class: "number" }, link),
     cells,
     decision,
-    isTruthShown() && label,
+    label,
   );
   /** @type {string | undefined} */
   let shown;
@@ -282,19 +289,24 @@ function row() {
       setText(link, String(payment.id));
       link.setAttribute("href", `#/alerts/${payment.id}`);
       link.setAttribute("aria-label", `Case of payment ${payment.id}`);
-      setText(time, payment.datetime);
+      setText(time, payment.datetime.slice(5));
       setText(card, String(payment.customer));
       setText(terminal, String(payment.terminal));
       setText(amount, money(payment.amount));
       setText(points, score(payment.score));
       decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored yet")
+          ? mark("unknown", "not scored")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      label.replaceChildren(labelMark(truth?.fraud, truth?.scenario));
+      // Nobody knows the label of a payment that was just made.
+      label.replaceChildren(
+        isTruthShown()
+          ? labelMark(truth?.fraud, truth?.scenario)
+          : labelMark(undefined),
+      );
       return element;
     },
   };

@@ -4,6 +4,7 @@
  */
 import { colour } from "./chart.js";
 import { h } from "./dom.js";
+import { isTruthShown } from "./settings.js";
 
 /** @import { PlaceColumns, PlaceView } from "../views/map.ts" */
 
@@ -29,6 +30,9 @@ export const RISKY = 0.05;
 /** Width of the part that is drawn around a place. */
 const NEAR = 30;
 
+/** Room around the whole plane, so that no sign at its edge is cut. */
+const MARGIN = 2.5;
+
 /** Where a place is; undefined if that is not known. @param {Pick<PlaceView, "x" | "y"> | undefined} place */
 export function pointOf(place) {
   if (!place || place.x === null || place.y === null) return undefined;
@@ -44,11 +48,11 @@ export function planeLegend() {
     h(
       "li",
       {},
-      `▲ terminal with a risk of ${RISKY * 100} % or more, larger with more`,
+      `▲ terminal with a risk of ${RISKY * 100} % or more; larger means more`,
     ),
-    h("li", {}, "◈ compromised in the simulation"),
+    isTruthShown() && h("li", {}, "◈ compromised (simulation's truth)"),
     h("li", {}, "▪ card"),
-    h("li", {}, "◯ what a card reaches"),
+    h("li", {}, "◯ reach of a card"),
   );
 }
 
@@ -70,10 +74,11 @@ export function plane(label, onPick) {
     const pen = canvas.getContext("2d");
     if (!pen) return;
     const { near } = shown;
-    const width = near ? NEAR : 100;
+    const width = near ? NEAR : 100 + 2 * MARGIN;
     pen.scale(size * ratio / width, size * ratio / width);
     // Y grows upwards, as on the handbook's figures.
     if (near) pen.translate(width / 2 - near.x, width / 2 - (100 - near.y));
+    else pen.translate(MARGIN, MARGIN);
     paint(pen, shown, width / size);
   };
   const observer = new ResizeObserver(draw);
@@ -82,8 +87,9 @@ export function plane(label, onPick) {
   canvas.addEventListener("click", (event) => {
     if (!shown || !onPick) return;
     const box = canvas.getBoundingClientRect();
-    const x = (event.clientX - box.left) / box.width * 100;
-    const y = 100 - (event.clientY - box.top) / box.height * 100;
+    const width = 100 + 2 * MARGIN;
+    const x = (event.clientX - box.left) / box.width * width - MARGIN;
+    const y = 100 + MARGIN - (event.clientY - box.top) / box.height * width;
     const { terminals } = shown;
     let best = -1;
     let distance = 4;

@@ -108,7 +108,7 @@ export function zeroTicks(highest, most, write = grouped, least = 0) {
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /** Distances of ticks in days, and in months where days would be too many. */
-const DAY_STEPS = [1, 2, 5, 7, 14];
+const DAY_STEPS = [1, 2, 3, 5, 7, 14];
 const MONTH_STEPS = [1, 2, 3, 6, 12, 24, 60, 120, 600, 1200];
 
 /** The date of a day of the stream. @param {number} startSeconds @param {number} day */

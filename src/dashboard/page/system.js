@@ -2,6 +2,7 @@
 import {
   ask,
   count,
+  countOf,
   every,
   h,
   heading,
@@ -20,6 +21,7 @@ const SYSTEM_MS = 2000;
 /** Opens the view. @param {HTMLElement} root */
 export function openSystem(root) {
   const facts = h("dl", { class: "facts" });
+  const loading = h("p", { class: "empty", role: "status" }, "Loading…");
   const groups = h("tbody");
   const topics = h("tbody");
   const letters = h("div", { class: "letters" });
@@ -31,7 +33,7 @@ export function openSystem(root) {
   );
   root.append(
     heading("System"),
-    panel("Process", facts, signOut),
+    panel("Process", loading, facts, signOut),
     panel(
       "Consumer groups",
       table("Consumer groups by partition", [
@@ -40,9 +42,9 @@ export function openSystem(root) {
         ["Partition", "number"],
         ["Offset", "number"],
         ["End", "number"],
-        ["Behind, records", "number"],
+        ["Lag, records", "number"],
         ["Rows read", "number"],
-        ["Handed on", "number"],
+        ["Rows emitted", "number"],
         ["Dead letters", "number"],
         ["Duplicates", "number"],
       ], groups),
@@ -55,7 +57,7 @@ export function openSystem(root) {
         ["Records", "number"],
         ["First offsets"],
         ["End offsets"],
-        ["Kept"],
+        ["Retention"],
       ], topics),
     ),
     panel("Dead letters", total, letters),
@@ -63,6 +65,7 @@ export function openSystem(root) {
   const ends = [
     every(SYSTEM_MS, async () => {
       const system = await ask("/api/system");
+      loading.hidden = true;
       facts.replaceChildren(...factsOf(system));
       signOut.hidden = !system.page.guarded;
       groups.replaceChildren(...groupRows(system));
@@ -81,7 +84,7 @@ function factsOf({ memory, page, threads, log, store }) {
   return [
     fact(
       "Roles in this process",
-      threads.length ? threads.join(", ") : "none but the page",
+      threads.length ? threads.join(", ") : "only the page",
     ),
     fact("Log", log),
     fact("Store", store),
@@ -89,14 +92,14 @@ function factsOf({ memory, page, threads, log, store }) {
     fact("Heap of the page's thread", mebibytes(memory.pageHeapBytes)),
     fact(
       "Open pages",
-      `${count(page.clients)}, ${
-        count(page.skipped)
-      } events skipped for slow ones`,
+      `${countOf(page.clients, "connection")}, ${
+        countOf(page.skipped, "event")
+      } skipped because a page was slow`,
     ),
-    fact("Up for", span(page.upSeconds)),
+    fact("Uptime of the page", span(page.upSeconds)),
     fact(
       "Token",
-      page.guarded ? "needed" : "none: only this machine reaches the page",
+      page.guarded ? "required" : "none; only this machine can open the page",
     ),
   ];
 }
@@ -136,7 +139,7 @@ function topicRows({ topics }) {
       ),
       h("td", {}, startOffsets.map(count).join(" · ")),
       h("td", {}, endOffsets.map(count).join(" · ")),
-      h("td", {}, compacted ? "newest of each key" : "all"),
+      h("td", {}, compacted ? "latest record per key" : "all records"),
     )
   );
 }

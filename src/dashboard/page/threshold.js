@@ -1,6 +1,15 @@
 /** What a threshold would do: precision and recall as curves, and its effect in numbers. */
 import { chart, suitedHeight } from "./chart.js";
-import { count, h, percent, shortMoney } from "./dom.js";
+import {
+  ask,
+  count,
+  h,
+  messageOf,
+  panel,
+  percent,
+  setText,
+  shortMoney,
+} from "./dom.js";
 import { numberAxis, shareAxis } from "./frame.js";
 import { drawLines } from "./lines.js";
 
@@ -15,7 +24,7 @@ const EMPTY = "No scored payment has a known label yet.";
  * Precision and recall at the lower edge of each bin, highest first.
  * @param {Curve} curve
  */
-export function pointsOf({ payments, frauds }) {
+function pointsOf({ payments, frauds }) {
   const all = frauds.reduce((sum, n) => sum + n, 0);
   /** @type {Point[]} */
   const points = [];
@@ -35,8 +44,124 @@ export function pointsOf({ payments, frauds }) {
   return points;
 }
 
+/** The curves, the slider, and what the threshold would do. */
+export function thresholdPart() {
+  const charts = thresholdCharts();
+  const slider = h("input", {
+    id: "threshold",
+    type: "range",
+    min: "0",
+    max: "1",
+    step: "0.005",
+    value: "0.5",
+  });
+  const value = h("output", { for: "threshold" }, "0.500");
+  const effect = h("dl", { class: "facts" });
+  const basis = h("p", { class: "note" });
+  const applying = applyPart(slider);
+  /** @type {Curve | undefined} */
+  let curve;
+  let isTouched = false;
+  const showEffect = () => {
+    const threshold = Number(slider.value);
+    setText(value, threshold.toFixed(3));
+    slider.setAttribute("aria-valuetext", `threshold ${threshold.toFixed(3)}`);
+    applying.show(threshold);
+    if (!curve) return;
+    charts.show(curve, threshold);
+    effect.replaceChildren(...effectOf(curve, threshold));
+  };
+  slider.addEventListener("input", () => {
+    isTouched = true;
+    showEffect();
+  });
+  return {
+    elements: [
+      panel(
+        "Precision and recall",
+        charts.precision,
+        h(
+          "label",
+          { for: "threshold" },
+          "Threshold: alerts from this score on",
+        ),
+        slider,
+        h("p", {}, "Threshold ", value),
+        ...applying.elements,
+      ),
+      panel("What this threshold would do", charts.both, effect, basis),
+    ],
+    /** @param {ModelView} model */
+    show(model) {
+      ({ curve } = model);
+      setText(basis, basisOf(curve));
+      const { threshold, days } = model;
+      applying.showState(threshold, days.length > 0);
+      if (threshold !== undefined && !isTouched) {
+        slider.value = String(threshold);
+      }
+      showEffect();
+    },
+    close: charts.close,
+  };
+}
+
+/** What the effect was measured on. @param {Curve} curve */
+function basisOf({ days }) {
+  if (days === 0) return "Its effect is known once labels are.";
+  const newest = days === 1 ? "day" : `${count(days)} days`;
+  return `Measured on the newest ${newest} whose labels are known.`;
+}
+
+/** The button that applies the slider's threshold, and what it does. @param {HTMLInputElement} slider */
+function applyPart(slider) {
+  const flag = h("code");
+  const applied = h("p", { class: "note", role: "status" });
+  const apply = h("button", {
+    type: "button",
+    onclick: async () => {
+      const threshold = Number(slider.value);
+      const from = `from a score of ${threshold.toFixed(3)} on`;
+      if (!confirm(`Raise alerts ${from}?`)) return;
+      try {
+        await ask("/api/model/threshold", {}, { threshold });
+        setText(applied, `Applied: alerts ${from}.`);
+      } catch (error) {
+        setText(applied, messageOf(error));
+      }
+    },
+  }, "Apply this threshold");
+  return {
+    elements: [
+      apply,
+      applied,
+      h(
+        "p",
+        { class: "note" },
+        "A running scorer that alerts by a threshold uses the new one within a second. To start a run with it, add ",
+        flag,
+        ".",
+      ),
+    ],
+    /** @param {number} threshold */
+    show(threshold) {
+      setText(flag, `--alert-threshold=${threshold}`);
+    },
+    /** @param {number | undefined} threshold the one in force @param {boolean} isScored */
+    showState(threshold, isScored) {
+      // Without a model nothing would use it.
+      apply.disabled = !isScored;
+      if (threshold === undefined) return;
+      setText(
+        applied,
+        `In force: alerts from a score of ${threshold.toFixed(3)} on.`,
+      );
+    },
+  };
+}
+
 /** The two charts: precision over recall, and both over the threshold. */
-export function thresholdCharts() {
+function thresholdCharts() {
   const precision = chart("Precision over recall");
   const both = chart("Precision and recall by threshold");
   return {
@@ -115,7 +240,7 @@ function line(name, points, x, y) {
  * @param {Curve} curve
  * @param {number} threshold
  */
-export function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
+function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
   const from = Math.min(
     payments.length - 1,
     Math.round(threshold * payments.length),
@@ -127,7 +252,7 @@ export function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
   /** @param {string} name @param {string} value */
   const fact = (name, value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
-  if (days === 0) return [fact("Alerts per day", "not known yet")];
+  if (days === 0) return [];
   const [alerts, hits, found] = [
     above(payments),
     above(frauds),

@@ -1,5 +1,14 @@
 /** What a card or a terminal did in its windows before a payment: as dots in time, and as a table. */
-import { caseLink, count, h, labelMark, money, svg, table } from "./dom.js";
+import {
+  caseLink,
+  count,
+  countOf,
+  h,
+  labelMark,
+  money,
+  svg,
+  table,
+} from "./dom.js";
 
 /** @import { CasePayment } from "../views/cases.ts" */
 /** @import { PastPayment } from "../views/page_view.ts" */
@@ -22,7 +31,7 @@ export function timeline(name, payments, self, windowDays, delayDays) {
   /** @param {number} time */
   const x = (time) => 16 + (time - from) / (longest * DAY) * (WIDTH - 32);
   const most = Math.max(1, ...payments.map(({ amount }) => amount));
-  const frauds = payments.filter(({ fraud }) => fraud === 1).length;
+  const words = wordsOf(payments);
   const windows = windowDays.map((days, i) => {
     const end = self.time - delayDays * DAY;
     return [
@@ -36,19 +45,13 @@ export function timeline(name, payments, self, windowDays, delayDays) {
       svg("text", { x: x(end - days * DAY) + 2, y: 28 + 12 * i }, `${days} d`),
     ];
   });
-  const dots = payments.map(({ transactionId, timeSeconds, amount, fraud }) => {
+  const dots = payments.map((payment) => {
+    const { transactionId, timeSeconds, amount } = payment;
     const at = x(timeSeconds);
     const size = 2.5 + 6 * Math.sqrt(amount / most);
     const own = transactionId === self.id;
     return [
-      fraud === 1
-        ? svg("path", {
-          class: "fraud",
-          d: `M${at} ${48 - size}L${at + size} ${48 + size}L${at - size} ${
-            48 + size
-          }Z`,
-        })
-        : svg("circle", { class: "payment", cx: at, cy: 48, r: size }),
+      dotOf(payment, at, size),
       own && svg("circle", { class: "self", cx: at, cy: 48, r: size + 4 }),
     ];
   });
@@ -71,9 +74,7 @@ export function timeline(name, payments, self, windowDays, delayDays) {
     h(
       "figcaption",
       { class: "note" },
-      `${name}: ${count(payments.length)} payments, ${
-        count(frauds)
-      } of them frauds (▲)`,
+      `${name}: ${words}`,
     ),
     h(
       "div",
@@ -89,11 +90,8 @@ export function timeline(name, payments, self, windowDays, delayDays) {
           class: "timeline",
           viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
           role: "img",
-          "aria-label": `${
-            count(payments.length)
-          } payments of the ${name.toLowerCase()} in ${longest} days, ${
-            count(frauds)
-          } frauds; the table below has them`,
+          "aria-label": `${name}: ${words} in ${longest} days. ` +
+            "The table below has them",
         },
         windows,
         svg("line", { class: "axis", x1: 16, x2: WIDTH - 16, y1: 64, y2: 64 }),
@@ -102,6 +100,43 @@ export function timeline(name, payments, self, windowDays, delayDays) {
       ),
     ),
   );
+}
+
+/**
+ * A payment: a fraud as a triangle, one whose label was not known as an
+ * outline. The simulation's truth about such a one is dashed.
+ * @param {PastPayment} payment
+ * @param {number} at
+ * @param {number} size
+ */
+function dotOf({ fraud, known }, at, size) {
+  const kind = known ? "" : fraud === undefined ? " pending" : " in-truth";
+  return fraud === 1
+    ? svg("path", {
+      class: `fraud${kind}`,
+      d: `M${at} ${48 - size}L${at + size} ${48 + size}L${at - size} ${
+        48 + size
+      }Z`,
+    })
+    : svg("circle", { class: `payment${kind}`, cx: at, cy: 48, r: size });
+}
+
+/** @param {readonly PastPayment[]} payments */
+function wordsOf(payments) {
+  /** @param {boolean} known */
+  const frauds = (known) =>
+    payments.filter((payment) => payment.known === known && payment.fraud === 1)
+      .length;
+  const pending = payments.filter(({ known }) => !known).length;
+  const later = frauds(false);
+  return [
+    countOf(payments.length, "payment"),
+    `${countOf(frauds(true), "known fraud")} (▲)`,
+    `${count(pending)} with a label still pending (outlined)`,
+    ...later > 0
+      ? [`${count(later)} of those are frauds in truth (dashed)`]
+      : [],
+  ].join(", ");
 }
 
 /**
@@ -118,7 +153,7 @@ export function rowsOf(title, payments, key, other) {
     h("summary", {}, `${title} as a table`),
     table(
       title,
-      [["Payment"], ["Event time"], [other], ["Amount"], ["Label"]],
+      [["Payment"], ["Event time"], [other], ["Amount"], ["Label then"]],
       h(
         "tbody",
         {},
@@ -130,7 +165,12 @@ export function rowsOf(title, payments, key, other) {
             h("td", {}, payment.datetime),
             h("td", { class: "number" }, String(payment[key])),
             h("td", { class: "number" }, money(payment.amount)),
-            h("td", {}, labelMark(payment.fraud, payment.scenario)),
+            h(
+              "td",
+              {},
+              labelMark(payment.fraud, payment.scenario),
+              !payment.known && payment.fraud !== undefined && " (truth)",
+            ),
           )
         ),
       ),

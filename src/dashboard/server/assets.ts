@@ -2,6 +2,7 @@
  * The files of the page, as text in the program itself: nothing is fetched
  * from elsewhere, nothing is built, and an executable needs no files.
  */
+import { createHash } from "node:crypto";
 import appJs from "../page/app.js" with { type: "text" };
 import chartCss from "../page/chart.css" with { type: "text" };
 import chartJs from "../page/chart.js" with { type: "text" };
@@ -10,11 +11,13 @@ import domJs from "../page/dom.js" with { type: "text" };
 import earlyJs from "../page/early.js" with { type: "text" };
 import frameJs from "../page/frame.js" with { type: "text" };
 import indexHtml from "../page/page.html" with { type: "text" };
+import groupsJs from "../page/groups.js" with { type: "text" };
 import keyboardJs from "../page/keyboard.js" with { type: "text" };
 import linesJs from "../page/lines.js" with { type: "text" };
 import liveJs from "../page/live.js" with { type: "text" };
 import liveWorkerJs from "../page/live_worker.js" with { type: "text" };
 import loginHtml from "../page/login.html" with { type: "text" };
+import queueFilterJs from "../page/queue_filter.js" with { type: "text" };
 import { chartStyle } from "../page/palette.js";
 import paletteJs from "../page/palette.js" with { type: "text" };
 import scaleJs from "../page/scale.js" with { type: "text" };
@@ -62,7 +65,7 @@ function escaped(text: string): string {
 /** What asks for the token; `wrong` says that it was not the right one. */
 export function loginPage(wrong: string | undefined): string {
   // Only sentences of this program are put in.
-  return loginHtml.replace("<!-- wrong -->", wrong ?? "");
+  return LOGIN.replace("<!-- wrong -->", wrong ?? "");
 }
 
 const SCRIPT = "text/javascript; charset=utf-8";
@@ -87,15 +90,18 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["dialog.js", script(dialogJs)],
   ["dom.js", script(domJs)],
   ["early.js", script(earlyJs)],
+  ["groups.js", script(groupsJs)],
   ["frame.js", script(frameJs)],
   ["keyboard.js", script(keyboardJs)],
   ["lines.js", script(linesJs)],
   ["live.js", script(liveJs)],
   ["live_worker.js", script(liveWorkerJs)],
+  ["queue_filter.js", script(queueFilterJs)],
   ["palette.js", script(paletteJs)],
   ["scale.js", script(scaleJs)],
   ["settings.js", script(settingsJs)],
   ["shape.js", script(shapeJs)],
+  ["settings.js", script(settingsJs)],
   ["tiles.js", script(tilesJs)],
   ["toast.js", script(toastJs)],
   ...VIEWS.flatMap(({ scripts }) => {
@@ -103,10 +109,22 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
       return [name, script(text)] as const;
     });
   }),
-  ["style.css", { type: STYLE, text: styleCss }],
-  ["chart.css", { type: STYLE, text: chartStyle() + chartCss }],
+  // One file, since nothing is painted before all styles are there.
+  ["style.css", { type: STYLE, text: chartStyle() + chartCss + styleCss }],
   ["icon.svg", { type: "image/svg+xml", text: ICON }],
 ]);
+
+/**
+ * Stands in the address of every file and changes with any of them, so that a
+ * browser asks for each only once.
+ */
+export const ASSETS_VERSION: string = createHash("sha256")
+  .update(JSON.stringify([...ASSETS])).digest("hex").slice(0, 16);
+
+/** A page of ours, with the version in the addresses of its files. */
+function versioned(html: string): string {
+  return html.replaceAll('"page/', `"page/${ASSETS_VERSION}/`);
+}
 
 const NO_MODULES = ["app.js", "early.js", "live_worker.js"];
 
@@ -125,8 +143,14 @@ const TABS = VIEWS.flatMap(({ tab }) => {
   return [`<li><a href="#/${name}">${title}${open}</a></li>`];
 });
 
-const PAGE = indexHtml.replace(
-  "<!-- modules -->",
-  MODULES.map(([name]) => `<link rel="modulepreload" href="page/${name}" />`)
-    .join("\n    "),
-).replace("<!-- tabs -->", TABS.join("\n          "));
+const LOGIN = versioned(loginHtml);
+
+const PAGE = versioned(
+  indexHtml.replace(
+    "<!-- modules -->",
+    MODULES.map(([name]) =>
+      `<link rel="modulepreload" href="page/${name}" fetchpriority="low" />`
+    )
+      .join("\n    "),
+  ).replace("<!-- tabs -->", TABS.join("\n          ")),
+);

@@ -111,7 +111,7 @@ async function runPage(
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
     models,
     latency: () => latency,
-    token: page.token,
+    tokens: page.tokens,
     behindProxy: page.behindProxy,
     process: work.process,
   });

@@ -6,7 +6,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { secureHeaders } from "hono/secure-headers";
-import { isLoopback } from "./exposure.ts";
+import { isLoopback, type PageToken } from "./exposure.ts";
 
 /** Bytes of the largest body that is read. */
 export const BODY_MAX = 64 * 1024;
@@ -48,12 +48,13 @@ export function securing(): MiddlewareHandler {
 }
 
 /**
- * Keeps answers out of every cache.
+ * Keeps answers out of every cache, unless they say how long they can be kept.
  *
  * @internal
  */
 export async function noStore(c: Context, next: Next): Promise<void> {
   await next();
+  if (c.res.headers.has("cache-control")) return;
   c.res.headers.set("cache-control", "no-store");
 }
 
@@ -65,6 +66,8 @@ export interface Visit {
   readonly address: string;
   /** Whether the browser speaks TLS, to a proxy that is trusted. */
   readonly secure: boolean;
+  /** The path that a trusted proxy has taken away, "/fraud"; empty for none. */
+  readonly prefix: string;
 }
 
 /**
@@ -76,7 +79,7 @@ export function visitOf(
   address: string,
   behindProxy: boolean,
 ): Visit {
-  if (!behindProxy) return { headers, address, secure: false };
+  if (!behindProxy) return { headers, address, secure: false, prefix: "" };
   const last = (name: string) => headers.get(name)?.split(",").pop()?.trim();
   // Some proxies add the port.
   const client = last("x-forwarded-for")?.replace(/^\[(.*)\](:\d+)?$/, "$1")
@@ -85,7 +88,14 @@ export function visitOf(
     headers,
     address: client || address,
     secure: last("x-forwarded-proto")?.toLowerCase() === "https",
+    prefix: prefixOf(last("x-forwarded-prefix") ?? ""),
   };
+}
+
+/** A path that can stand in a cookie; empty for anything else. */
+function prefixOf(text: string): string {
+  const path = text.replace(/\/+$/, "");
+  return /^(?:\/[\w.~-]+){1,10}$/.test(path) && path.length <= 200 ? path : "";
 }
 
 /** Why a request gets no answer. */
@@ -97,7 +107,7 @@ export interface Refusal {
 }
 
 /**
- * Refuses what comes under a foreign name, where there is no token; and what
+ * Refuses what comes under a foreign name, where the page is open; and what
  * would change something and does not come from the page. hono's csrf() is not
  * as strict: it looks at forms only and not at JSON, lets a write pass if either
  * Origin or Sec-Fetch-Site is right, and knows nothing of the token.
@@ -105,13 +115,13 @@ export interface Refusal {
 export function refusalOf(
   method: string,
   visit: Visit,
-  token: string | undefined,
+  isOpen: boolean,
 ): Refusal | undefined {
   const { headers } = visit;
   const host = headers.get("host") ?? "";
   const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   // With a token nobody gets an answer who does not know it.
-  if (token === undefined && !isLoopback(name)) {
+  if (isOpen && !isLoopback(name)) {
     return { status: 421, error: "this page answers to 127.0.0.1 only" };
   }
   if (method === "GET" || method === "HEAD" || isSameOrigin(visit)) {
@@ -155,6 +165,18 @@ const ADDRESSES_MAX = 1000;
 /** What a token comes to: let in, not let in, or not looked at. */
 export type Admission = "yes" | "no" | "too often";
 
+/** A token as it is kept. */
+interface DigestedToken {
+  readonly name: string | undefined;
+  readonly digest: Uint8Array;
+}
+
+/** A session: until when, milliseconds of the clock, and whose. */
+interface Session {
+  readonly end: number;
+  readonly name: string | undefined;
+}
+
 /** A page session that has begun, or goes on. */
 export interface PageSession {
   /** What every write of the page must carry. */
@@ -169,44 +191,52 @@ export interface PageSession {
  * site can read.
  */
 export class Door {
-  readonly #token: Uint8Array | undefined;
-  /** Ends of sessions by their ids' digests. */
-  readonly #sessions = new Map<string, number>();
+  readonly #tokens: readonly DigestedToken[];
+  /** Sessions by their ids' digests. */
+  readonly #sessions = new Map<string, Session>();
   readonly #wrong: WrongTokens;
   readonly #now: () => number;
   readonly #secret = randomBytes(32);
 
   /** Lets everybody look without a token; `now` is a clock in milliseconds. */
-  constructor(token: string | undefined, now: () => number = Date.now) {
-    this.#token = token === undefined ? undefined : digest(token);
+  constructor(tokens: readonly PageToken[], now: () => number = Date.now) {
+    this.#tokens = tokens.map(({ name, token }) => {
+      return { name, digest: digest(token) };
+    });
     this.#now = now;
     this.#wrong = new WrongTokens(now);
   }
 
   /** Whether everybody may look. */
   get open(): boolean {
-    return this.#token === undefined;
+    return this.#tokens.length === 0;
+  }
+
+  /** The name of the token that a visitor has entered or sends; undefined where it has none. */
+  whoOf(visit: Visit): string | undefined {
+    return this.#sessionOf(visit)?.name ??
+      this.#tokenOf(bearer(visit.headers))?.name;
   }
 
   /** Whether a request may be answered. */
   admits(visit: Visit): Admission {
-    if (this.#token === undefined || this.#hasSession(visit)) return "yes";
+    if (this.open || this.#sessionOf(visit)) return "yes";
     const shown = bearer(visit.headers);
     return shown === undefined ? "no" : this.#look(shown, visit.address);
   }
 
   /** Whether what was let in still is: for streams, which last. */
   stillAdmits(visit: Visit): boolean {
-    return this.#token === undefined || this.#hasSession(visit) ||
-      this.#isToken(bearer(visit.headers));
+    return this.open || this.#sessionOf(visit) !== undefined ||
+      this.#tokenOf(bearer(visit.headers)) !== undefined;
   }
 
   /** Whether a request that was let in may change something. */
   mayWrite(visit: Visit): boolean {
-    if (this.#isToken(bearer(visit.headers))) return true;
+    if (this.#tokenOf(bearer(visit.headers))) return true;
     const id = sessionOf(visit);
     const key = visit.headers.get(KEY_HEADER);
-    if (id === undefined || key === null || !this.#hasSession(visit)) {
+    if (id === undefined || key === null || !this.#sessionOf(visit)) {
       return false;
     }
     return timingSafeEqual(digest(key), digest(this.#keyOf(id)));
@@ -219,18 +249,24 @@ export class Door {
   ): { cookie: string } | Exclude<Admission, "yes"> {
     const admission = this.#look(token, visit.address);
     return admission === "yes"
-      ? { cookie: cookieOf(this.#begin(), SESSION_MS, visit) }
+      ? {
+        cookie: cookieOf(
+          this.#begin(this.#tokenOf(token)?.name),
+          SESSION_MS,
+          visit,
+        ),
+      }
       : admission;
   }
 
   /** The session of a page that was let in; begins one where everybody may look. */
   session(visit: Visit): PageSession | undefined {
     const id = sessionOf(visit);
-    if (id !== undefined && this.#hasSession(visit)) {
+    if (id !== undefined && this.#sessionOf(visit)) {
       return { key: this.#keyOf(id), cookie: undefined };
     }
     if (!this.open) return undefined;
-    const begun = this.#begin();
+    const begun = this.#begin(undefined);
     const cookie = cookieOf(begun, SESSION_MS, visit);
     return { key: this.#keyOf(begun), cookie };
   }
@@ -242,29 +278,35 @@ export class Door {
     return cookieOf("", 0, visit);
   }
 
-  #begin(): string {
+  #begin(name: string | undefined): string {
     const id = randomBytes(32).toString("hex");
     if (this.#sessions.size >= SESSIONS_MAX) deleteFirst(this.#sessions);
-    this.#sessions.set(nameOf(id), this.#now() + SESSION_MS);
+    this.#sessions.set(nameOf(id), { end: this.#now() + SESSION_MS, name });
     return id;
   }
 
-  #hasSession(visit: Visit): boolean {
+  #sessionOf(visit: Visit): Session | undefined {
     const id = sessionOf(visit);
-    const end = id === undefined ? undefined : this.#sessions.get(nameOf(id));
-    return end !== undefined && this.#now() < end;
+    const found = id === undefined ? undefined : this.#sessions.get(nameOf(id));
+    return found && this.#now() < found.end ? found : undefined;
   }
 
   #look(token: string, address: string): Admission {
     if (this.#wrong.tooMany(address)) return "too often";
-    if (this.#isToken(token)) return "yes";
+    if (this.#tokenOf(token)) return "yes";
     this.#wrong.count(address);
     return "no";
   }
 
-  #isToken(shown: string | undefined): boolean {
-    return this.#token !== undefined && shown !== undefined &&
-      timingSafeEqual(digest(shown), this.#token);
+  /** The token that was shown. All of them are compared, so that the time says nothing. */
+  #tokenOf(shown: string | undefined): DigestedToken | undefined {
+    if (shown === undefined) return undefined;
+    const own = digest(shown);
+    let found: DigestedToken | undefined;
+    for (const token of this.#tokens) {
+      if (timingSafeEqual(own, token.digest)) found = token;
+    }
+    return found;
   }
 
   #keyOf(id: string): string {
@@ -319,13 +361,16 @@ function networkOf(address: string): string {
   }
 }
 
-/** Behind TLS the name itself keeps other hosts and plain HTTP from setting it. */
-function cookieName({ secure }: Visit): string {
-  return secure ? `__Host-${COOKIE}` : COOKIE;
+/** Behind TLS the name itself keeps plain HTTP from setting it, and other hosts too where it is for all paths. */
+function cookieName({ secure, prefix }: Visit): string {
+  if (!secure) return COOKIE;
+  return prefix === "" ? `__Host-${COOKIE}` : `__Secure-${COOKIE}`;
 }
 
 function cookieOf(id: string, ageMs: number, visit: Visit): string {
-  return `${cookieName(visit)}=${id}; Path=/; HttpOnly; SameSite=Strict; ` +
+  return `${
+    cookieName(visit)
+  }=${id}; Path=${visit.prefix}/; HttpOnly; SameSite=Strict; ` +
     `Max-Age=${ageMs / 1000}${visit.secure ? "; Secure" : ""}`;
 }
 

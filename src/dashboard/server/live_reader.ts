@@ -147,6 +147,8 @@ export class LiveReader {
   /** Those that were there when the log had been read; undefined before. */
   #historySeq: number | undefined;
   #lookUp: LookUp | undefined;
+  #isStoreChecked = false;
+  #statusAt = -Infinity;
   #storeAt = -Infinity;
   #past: { readonly target: number; taken: number; at: number } | undefined;
 
@@ -163,29 +165,34 @@ export class LiveReader {
 
   /** Follows until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    let statusAt = -Infinity;
     while (!signal.aborted) {
       try {
-        const now = performance.now();
-        if (now - statusAt >= STATUS_MS) {
-          await this.#readStatus();
-          statusAt = now;
-        }
-        const moved = await this.#inTurn(async () => {
-          await this.#verify(signal);
-          return await this.#step(this.#followed);
-        });
-        const joined = await this.#useStore();
-        this.#judgeHistory();
+        const moved = await this.look(signal);
         this.problem = undefined;
         // Even where much is new, others of this thread get their turn.
-        await rest(moved || joined ? 0 : LOOK_MS, signal);
+        await rest(moved ? 0 : LOOK_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#fail(error);
         await rest(RETRY_MS, signal);
       }
     }
+  }
+
+  /** Reads some of what is new, once; whether there was anything. Throws LogError, StoreError or IndexError; then it can be called again. */
+  async look(signal: AbortSignal): Promise<boolean> {
+    const now = performance.now();
+    if (now - this.#statusAt >= STATUS_MS) {
+      await this.#readStatus();
+      this.#statusAt = now;
+    }
+    const moved = await this.#inTurn(async () => {
+      await this.#verify(signal);
+      return await this.#step(this.#followed);
+    });
+    const joined = await this.#useStore();
+    this.#judgeHistory();
+    return moved || joined;
   }
 
   /** Reads the cases to their end: what was appended before is in the index afterwards. */
@@ -239,10 +246,9 @@ export class LiveReader {
     const { log, control } = this.#options;
     this.status = await readStatus(log, control);
     this.startSeconds = this.status.startSeconds ?? this.startSeconds;
-    const sink = this.#followed.find(({ topic }) => topic === SINK_TOPIC);
     const scorer = scorerStatus(this.status);
     const ends = await log.endOffsets(SINK_TOPIC);
-    if (!scorer || !ends || !sink?.place) return;
+    if (!scorer || !ends) return;
     const end = ends.reduce((sum, end) => sum + end, 0);
     const taken = end - scorer.lag;
     const now = performance.now();
@@ -405,6 +411,7 @@ export class LiveReader {
     const now = performance.now();
     if (!lookUp || now < this.#storeAt) return false;
     try {
+      await this.#checkStored(lookUp);
       const joined = await this.#join(lookUp);
       const stored = await this.#store(lookUp);
       if (!joined && !stored) this.#storeAt = now + LOOK_MS;
@@ -417,6 +424,20 @@ export class LiveReader {
       });
       return false;
     }
+  }
+
+  /** A store that lacks the newest verdict has been replaced: it gets all of them again. */
+  async #checkStored(lookUp: LookUp): Promise<void> {
+    if (this.#isStoreChecked) return;
+    const { index } = this.#options;
+    const newest = index.queries.newestStored();
+    if (newest) {
+      const kept = await lookUp.verdicts(newest.transactionId);
+      if (!kept.some(({ decidedAt }) => decidedAt === newest.at)) {
+        await index.forgetStored();
+      }
+    }
+    this.#isStoreChecked = true;
   }
 
   /** Alerts get what is known of their payments once these are stored. */

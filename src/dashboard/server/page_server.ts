@@ -18,8 +18,9 @@ import {
 } from "../views/page_view.ts";
 import { type Snapshot, snapshotOf } from "../views/snapshot.ts";
 import { VIEWS } from "../views/views.ts";
-import { ASSETS, loginPage, pageWith } from "./assets.ts";
+import { ASSETS, ASSETS_VERSION, loginPage, pageWith } from "./assets.ts";
 import { EventStream } from "./event_stream.ts";
+import type { PageToken } from "./exposure.ts";
 import {
   BODY_MAX,
   Door,
@@ -38,8 +39,8 @@ const NO_KEY = "a write needs the key of a page session: reload the page " +
   "(a program gets one from /api/session, or sends the token)";
 /** What the page shows, and who may see it. */
 export interface PageServerOptions extends Omit<Page, "server"> {
-  /** The token that visitors need; undefined for none. */
-  readonly token: string | undefined;
+  /** The tokens, one of which a visitor needs; none for a page that needs none. */
+  readonly tokens: readonly PageToken[];
   /** Whether a proxy is before the page, whose X-Forwarded headers hold. */
   readonly behindProxy: boolean;
 }
@@ -62,11 +63,11 @@ type Served = { readonly Bindings: { readonly address: string } };
 
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
-  const { state, index, reader, token, latency, behindProxy } = options;
+  const { state, index, reader, tokens, latency, behindProxy } = options;
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
-  const door = new Door(token);
+  const door = new Door(tokens);
   const visit = (c: Context<Served>) =>
     visitOf(c.req.raw.headers, c.env.address, behindProxy);
   const snapshot = () =>
@@ -84,7 +85,7 @@ export function pageServer(options: PageServerOptions): PageServer {
   const app = new Hono<Served>();
   app.onError((error, c) => failed(error, c));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
-  addSafeguards(app, entrance, token);
+  addSafeguards(app, entrance);
   addHealth(app, options);
   addFiles(app);
   addLogin(app, entrance);
@@ -99,7 +100,7 @@ export function pageServer(options: PageServerOptions): PageServer {
     upSeconds: Math.round((Date.now() - began) / 1000),
     guarded: !door.open,
   });
-  const router = routerOf(app);
+  const router = routerOf(app, (c) => door.whoOf(visit(c)));
   for (const { serve } of VIEWS) serve?.(router, { ...options, server });
   return {
     fetch: (request, address) => app.fetch(request, { address }),
@@ -118,12 +119,11 @@ interface Entrance {
 /** Headers, origin checks and limits, for every request. */
 function addSafeguards(
   app: Hono<Served>,
-  { visit }: Entrance,
-  token: string | undefined,
+  { door, visit }: Entrance,
 ): void {
   app.use(securing(), noStore);
   app.use(async (c, next) => {
-    const refusal = refusalOf(c.req.method, visit(c), token);
+    const refusal = refusalOf(c.req.method, visit(c), door.open);
     if (!refusal) return await next();
     return c.json({ error: refusal.error }, refusal.status);
   });
@@ -147,9 +147,11 @@ function addHealth(
 }
 
 function addFiles(app: Hono<Served>): void {
-  app.get("/page/:name", (c) => {
-    const asset = ASSETS.get(c.req.param("name"));
+  app.get("/page/:version/:name", (c) => {
+    const { version, name } = c.req.param();
+    const asset = version === ASSETS_VERSION ? ASSETS.get(name) : undefined;
     if (!asset) return c.notFound();
+    c.header("cache-control", "private, max-age=31536000, immutable");
     return c.body(asset.text, 200, { "content-type": asset.type });
   });
 }
@@ -199,7 +201,11 @@ function addAdmission(app: Hono<Served>, { door, visit }: Entrance): void {
     const session = site === "same-origin" ? door.session(visit(c)) : undefined;
     if (!session) return c.json({ error: "sessions are the page's own" }, 403);
     if (session.cookie) c.header("set-cookie", session.cookie);
-    const view: SessionView = { key: session.key };
+    const who = door.whoOf(visit(c));
+    const view: SessionView = {
+      key: session.key,
+      ...who !== undefined && { who },
+    };
     return c.json(view);
   });
 }
@@ -257,21 +263,25 @@ function failed(error: Error, c: Context): Response {
 }
 
 /** Adds the views' routes to the application. */
-function routerOf(app: Hono<Served>): Router {
+function routerOf(
+  app: Hono<Served>,
+  whoOf: (c: Context<Served>) => string | undefined,
+): Router {
+  const question = (c: Context<Served>) => questionOf(c, whoOf(c));
   return () => ({
     get: (path, make) => {
-      app.get(path, async (c) => c.json(await make(questionOf(c))));
+      app.get(path, async (c) => c.json(await make(question(c))));
     },
     post: (path, make) => {
-      app.post(path, async (c) => c.json(await make(questionOf(c)), 201));
+      app.post(path, async (c) => c.json(await make(question(c)), 201));
     },
   });
 }
 
-function questionOf(c: Context): Question {
+function questionOf(c: Context, who: string | undefined): Question {
   return {
     part: (name) => c.req.param(name) ?? "",
-    who: undefined,
+    who,
     query: () => c.req.query(),
     body: async () => {
       const type = c.req.header("content-type") ?? "";

@@ -179,7 +179,7 @@ async function judged(
   if (scorer.inputs.join() !== payments.inputs.join()) {
     throw new ModelError(
       "the champion has other inputs than the payments; choose another by " +
-        "'fraudstream models --promote'",
+        "'./fraudstream models --promote'",
     );
   }
   return judge(payments, rows, await scoreRows(scorer, payments, rows)).metrics;

@@ -202,7 +202,7 @@ function translated(error: unknown, place: string): Error {
   if (name === "NotCapable" || /^Requires \w+ access/.test(reason)) {
     return new ConfigError(
       `Kafka at ${place} cannot be used: ${reason}; or start the program by ` +
-        `'deno task start:cluster', which has the permissions for a cluster`,
+        `'./fraudstream', which has the permissions for a cluster`,
       { cause: error },
     );
   }

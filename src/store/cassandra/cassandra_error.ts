@@ -115,7 +115,7 @@ export function connectError(
   }
   const forbidden = causes.find(({ name }) => name === "NotCapable");
   const advice = forbidden
-    ? "or start the program by 'deno task start:cluster'"
+    ? "or start the program by './fraudstream'"
     : "check that it runs, the addresses, and whether it wants TLS";
   return new StoreError(
     `the Cassandra cluster at ${at} cannot be reached: ${reasonOf(error)}; ` +
@@ -134,7 +134,7 @@ export function requestError(error: unknown, what: string): Error {
   }
   const advice = code === CODE.unauthorized
     ? "; grant it to the user, or let someone who may run what " +
-      "'fraudstream schema' prints"
+      "'./fraudstream schema' prints"
     : isTransient(error)
     ? "; look at the cluster and start again, nothing is lost"
     : "";

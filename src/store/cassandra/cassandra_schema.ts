@@ -184,7 +184,7 @@ export function missingColumns(
 ): Column[] {
   const where = `${keyspace}.${table.name}`;
   const advice = "give another --keyspace, or copy the data into a table of " +
-    "the form that 'fraudstream schema' prints";
+    "the form that './fraudstream schema' prints";
   const missing: Column[] = [];
   for (const column of table.columns) {
     const existing = found.find(({ name }) => name === column.name);

@@ -135,7 +135,7 @@ export class CassandraStore extends CassandraTable implements Store {
       if ((await this.status()).rows !== rows) return;
       throw new StoreError(
         `${this.#session.keyspace}.${table.name} holds ${found.rows} rows ` +
-          `and should hold ${count}; 'fraudstream rebuild' fills all tables ` +
+          `and should hold ${count}; './fraudstream rebuild' fills all tables ` +
           "again from the log",
       );
     }

@@ -60,7 +60,7 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
         throw new StoreError(
           `${path}, table ${METRICS.name}, day ${day}, metric ${metric} of ` +
             `model ${version}: ${CHECK_PROBLEM}; delete the row, or restore ` +
-            "the data folder from a copy made by 'fraudstream backup'",
+            "the data folder from a copy made by './fraudstream backup'",
         );
       })
     );

@@ -33,7 +33,7 @@ import {
 } from "./embedded_table.ts";
 
 /** What to do about a damaged store; ends messages. */
-const REFILL = "'fraudstream rebuild' fills it again from the log";
+const REFILL = "'./fraudstream rebuild' fills it again from the log";
 
 /** How an embedded store is opened. */
 export interface EmbeddedStoreOptions {

@@ -138,6 +138,13 @@ Deno.test("dayTicks() are days of a short time, weeks of more, then months and y
     "2 Apr",
     "3 Apr",
   ]);
+  assert.deepEqual(texts(dayTicks(START, 0, 14, 6)), [
+    "1 Apr",
+    "4 Apr",
+    "7 Apr",
+    "10 Apr",
+    "13 Apr",
+  ]);
   assert.deepEqual(texts(dayTicks(START, 0, 27, 6)), [
     "1 Apr",
     "6 Apr",

@@ -30,7 +30,7 @@ function sentBack(cookie: string | undefined): Record<string, string> {
 
 Deno.test("tokens of an address are looked at again after a minute", () => {
   let now = 0;
-  const door = new Door(TOKEN, () => now);
+  const door = new Door([{ name: undefined, token: TOKEN }], () => now);
   wrong(door, "192.0.2.1", 20);
   assert.equal(door.admits(showing(TOKEN)), "too often");
   now += MINUTE_MS;
@@ -42,7 +42,7 @@ Deno.test("tokens of an address are looked at again after a minute", () => {
 });
 
 Deno.test("an IPv6 network of 64 bits counts as one address", () => {
-  const door = new Door(TOKEN);
+  const door = new Door([{ name: undefined, token: TOKEN }]);
   for (let i = 0; i < 20; i++) wrong(door, `2001:db8::${i.toString(16)}`, 1);
   const admitted = (address: string) => door.admits(showing(TOKEN, address));
   assert.equal(admitted("2001:db8:0:0:1:2:3:4"), "too often");
@@ -53,7 +53,7 @@ Deno.test("an IPv6 network of 64 bits counts as one address", () => {
 });
 
 Deno.test("any number of strangers neither fill the memory nor keep others out", () => {
-  const door = new Door(TOKEN);
+  const door = new Door([{ name: undefined, token: TOKEN }]);
   for (let i = 0; i < 5000; i++) {
     wrong(door, `10.${i >> 8}.${i & 255}.1`, 20);
   }
@@ -64,7 +64,7 @@ Deno.test("any number of strangers neither fill the memory nor keep others out",
 
 Deno.test("a session ends after its time, its stream and its key with it", () => {
   let now = 0;
-  const door = new Door(TOKEN, () => now);
+  const door = new Door([{ name: undefined, token: TOKEN }], () => now);
   const entered = door.enter(TOKEN, visit({}));
   assert.ok(typeof entered === "object");
   const page = visit(sentBack(entered.cookie));
@@ -78,7 +78,7 @@ Deno.test("a session ends after its time, its stream and its key with it", () =>
 });
 
 Deno.test("of too many sessions the oldest is dropped", () => {
-  const door = new Door(undefined);
+  const door = new Door([]);
   const cookies = Array.from({ length: 1001 }, () => {
     return sentBack(door.session(visit({}))?.cookie);
   });
@@ -89,7 +89,7 @@ Deno.test("of too many sessions the oldest is dropped", () => {
 });
 
 Deno.test("a key is of no use to another server", () => {
-  const [door, other] = [new Door(undefined), new Door(undefined)];
+  const [door, other] = [new Door([]), new Door([])];
   const begun = door.session(visit({}));
   const page = { ...sentBack(begun?.cookie), [KEY_HEADER]: begun?.key ?? "" };
   assert.ok(door.mayWrite(visit(page)));

@@ -9,7 +9,10 @@ import {
   recordValue,
 } from "../../../src/log/record_batch.ts";
 import type { EmbeddedLog } from "../../../src/log/embedded/embedded_log.ts";
-import { pageWith } from "../../../src/dashboard/server/assets.ts";
+import {
+  ASSETS_VERSION,
+  pageWith,
+} from "../../../src/dashboard/server/assets.ts";
 import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
 import { KEY_HEADER } from "../../../src/dashboard/server/guard.ts";
 import { SUM } from "../../../src/dashboard/index/day_sums.ts";
@@ -47,7 +50,13 @@ async function labelsOf(log: EmbeddedLog): Promise<[string, unknown][]> {
 Deno.test("every answer carries the headers that keep a browser from running or leaking anything", async () => {
   await using page = await openPage();
   for (
-    const path of ["/", "/page/app.js", "/api/system", "/healthz", "/nothing"]
+    const path of [
+      "/",
+      `/page/${ASSETS_VERSION}/app.js`,
+      "/api/system",
+      "/healthz",
+      "/nothing",
+    ]
   ) {
     const { headers, body } = await page.ask(path);
     await body?.cancel();
@@ -110,6 +119,26 @@ Deno.test("no text of the state that the page comes with is markup", async () =>
   assert.deepEqual(snapshotIn(html), hostile);
   assert.equal(html.split("<script").length, PAGE_SCRIPTS + 1);
   assert.equal(html.split("<!-- ").length, 1);
+});
+
+Deno.test("the page's files are kept by browsers under their version, nothing else is", async () => {
+  await using page = await openPage();
+  const cacheOf = async (path: string) => {
+    const { status, headers, body } = await page.ask(path);
+    await body?.cancel();
+    return [status, headers.get("cache-control")];
+  };
+  const kept = "private, max-age=31536000, immutable";
+  assert.deepEqual(await cacheOf(`/page/${ASSETS_VERSION}/app.js`), [
+    200,
+    kept,
+  ]);
+  for (const path of ["/", "/api/system", "/login"]) {
+    assert.deepEqual(await cacheOf(path), [200, "no-store"], path);
+  }
+  for (
+    const path of [`/page/${ASSETS_VERSION}/nothing.js`, "/page/0/app.js"]
+  ) assert.deepEqual(await cacheOf(path), [404, "no-store"], path);
 });
 
 Deno.test("without a token the page answers under this machine's own names only", async () => {
@@ -261,7 +290,9 @@ Deno.test("with a token nothing but health and the way in is answered without it
     assert.equal(await statusOf(path, right), 200, path);
   }
   assert.equal(await statusOf("/"), 303);
-  for (const path of ["/healthz", "/login", "/page/style.css"]) {
+  for (
+    const path of ["/healthz", "/login", `/page/${ASSETS_VERSION}/style.css`]
+  ) {
     assert.equal(await statusOf(path), 200, path);
   }
 });
@@ -298,6 +329,44 @@ Deno.test("who enters the token gets a cookie that scripts and other sites canno
     (await page.ask("/api/alerts", { headers: session })).status,
     401,
   );
+});
+
+Deno.test("what a person does carries the name of the token, not the one in the body", async () => {
+  await using page = await openPage(`Ada:${TOKEN}\nGrace:${TOKEN}2\n${TOKEN}3`);
+  await page.publish([{}]);
+  await page.until(() => page.index.known().payments === 1);
+  const asName = async (token: string, body: Record<string, unknown>) => {
+    const entered = await page.ask("/login", {
+      method: "POST",
+      body: `token=${token}`,
+      headers: {
+        ...FROM_PAGE,
+        "content-type": "application/x-www-form-urlencoded",
+      },
+    });
+    const cookie = entered.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const session = await page.ask("/api/session", { headers: { cookie } });
+    const { key, who } = await session.json();
+    const answer = await page.ask("/api/cases/7/events", {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { ...FROM_PAGE, cookie, [KEY_HEADER]: key },
+    });
+    return [who, (await answer.json()).event?.who];
+  };
+  const claim = { kind: "claim", who: "Mallory" };
+  assert.deepEqual(await asName(TOKEN, claim), ["Ada", "Ada"]);
+  assert.deepEqual(await asName(`${TOKEN}2`, claim), ["Grace", "Grace"]);
+  assert.deepEqual(await asName(`${TOKEN}3`, claim), [undefined, "Mallory"]);
+  const bearer = await page.ask("/api/cases/7/events", {
+    method: "POST",
+    body: JSON.stringify(claim),
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${TOKEN}2`,
+    },
+  });
+  assert.equal((await bearer.json()).assignee, "Grace");
 });
 
 /** Shows a token, by the form or as programs do; gives the status. */
@@ -418,6 +487,19 @@ Deno.test("behind TLS the cookie is Secure and bound to the host", async () => {
   };
   const pair = cookie.split(";")[0];
   assert.equal(await statusOf({ ...tls, cookie: pair }), 200);
+  // Beneath a path the cookie is for that path only.
+  const origin = { ...tls, origin: "https://127.0.0.1:8080" };
+  const pathOf = async (prefix: string) => {
+    const answer = await enter({ ...origin, "x-forwarded-prefix": prefix });
+    await answer.body?.cancel();
+    return /^(\w+)-fraud.*; Path=([^;]*);/.exec(
+      answer.headers.get("set-cookie") ?? "",
+    )?.slice(1);
+  };
+  assert.deepEqual(await pathOf("/team/fraud/"), ["__Secure", "/team/fraud/"]);
+  for (const none of ["", "/", "fraud", "//evil", "/a;b", "/a b", "/ä"]) {
+    assert.deepEqual(await pathOf(none), ["__Host", "/"], none);
+  }
   const unbound = pair.replace("__Host-", "");
   assert.equal(await statusOf({ ...tls, cookie: unbound }), 401);
   // Without a trusted proxy anybody could say that there is TLS.

@@ -196,7 +196,7 @@ function isDamage(pattern: RegExp): (error: unknown) => true {
     assert.ok(error instanceof LogError);
     assert.match(error.message, pattern);
     assert.match(error.message, /^the log .*log\.db is damaged: /);
-    assert.match(error.message, /restore .* 'fraudstream backup'/);
+    assert.match(error.message, /restore .* '\.\/fraudstream backup'/);
     return true;
   };
 }
@@ -262,7 +262,7 @@ for (
       assert.ok(error instanceof LogError);
       assert.match(error.message, message);
       assert.match(error.message, /log\.db is damaged/);
-      assert.match(error.message, /'fraudstream backup'/);
+      assert.match(error.message, /'\.\/fraudstream backup'/);
       return true;
     });
     await assert.rejects(log.verify(), LogError);

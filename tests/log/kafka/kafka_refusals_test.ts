@@ -195,7 +195,7 @@ Deno.test("records that are gone before they were taken end consume()", async ()
   assert.ok(kafka.exchanges > 0);
   await assert.rejects(
     log.consume(job),
-    told(LogError, /offset 0 of p-input is not there/, /retention\.ms to -1/),
+    told(LogError, /offset 0 of p-input no longer exists/, /retention\.ms to -1/),
   );
 });
 

@@ -1,0 +1,99 @@
+/** When the page says that its numbers are not those of this moment. */
+import assert from "node:assert/strict";
+import { AlertIndex } from "../../../src/dashboard/index/alert_index.ts";
+import { IndexFile } from "../../../src/dashboard/index/index_file.ts";
+import { LiveReader } from "../../../src/dashboard/server/live_reader.ts";
+import { LiveState } from "../../../src/dashboard/views/live_state.ts";
+import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
+import type { Log } from "../../../src/log/log.ts";
+import { RecordBatchBuilder } from "../../../src/log/record_batch.ts";
+import type { Store } from "../../../src/store/store.ts";
+import { SCORER_GROUP, SINK_TOPIC } from "../../../src/stream/topics.ts";
+import { openMemory, parametersOf } from "../../roles/pipeline.ts";
+import { openPage, payment, prediction } from "../page_fixture.ts";
+
+const NEVER = new AbortController().signal;
+const RECORDS = 10_000;
+
+/** Looks until a condition holds. */
+async function lookUntil(
+  reader: LiveReader,
+  condition: () => boolean,
+): Promise<void> {
+  while (!condition()) {
+    await reader.look(NEVER);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function newReader(
+  log: Log,
+  context: Awaited<ReturnType<typeof openMemory>>["context"],
+  store: () => Store | undefined,
+) {
+  const index = new AlertIndex({
+    file: IndexFile.take(undefined),
+    stream: "",
+    delaySeconds: 0,
+    replaced: () => {},
+  });
+  const reader = new LiveReader({
+    log,
+    control: context.control,
+    features: HANDBOOK_FEATURES,
+    startSeconds: undefined,
+    state: new LiveState(0),
+    index,
+    store,
+    warn: () => {},
+  });
+  return { reader, [Symbol.dispose]: () => index[Symbol.dispose]() };
+}
+
+Deno.test("while a scorer scores the past, the page says how far it is", async () => {
+  await using folder = await openMemory(parametersOf(1));
+  const { log, store, context } = folder;
+  const records = new RecordBatchBuilder();
+  for (let i = 0; i < RECORDS; i++) {
+    records.add(new Uint8Array(1), new Uint8Array(1), 0);
+  }
+  const producer = await log.producer("test");
+  await producer.append([{ topic: SINK_TOPIC, partition: 0, records }]);
+  await context.control.declareScored();
+  let scored = 0;
+  const committed: Log["committed"] = async (group, topic) =>
+    group === SCORER_GROUP
+      ? [{ offset: scored, metadata: "" }]
+      : await log.committed(group, topic);
+  const scoring = new Proxy(log, {
+    get(target, name) {
+      if (name === "committed") return committed;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  using page = newReader(scoring, context, () => store);
+  const { reader } = page;
+  assert.deepEqual(reader.reading, { what: "history", share: 0 });
+  // A scorer that does not move is not at work: the numbers are what they are.
+  await lookUntil(reader, () => reader.reading === undefined);
+  scored = RECORDS / 4;
+  await lookUntil(reader, () => reader.reading !== undefined);
+  assert.deepEqual(reader.reading, { what: "scoring", share: 0.25 });
+  scored = RECORDS;
+  await lookUntil(reader, () => reader.reading === undefined);
+});
+
+Deno.test("history is not read before the payments of its alerts are known", async () => {
+  await using page = await openPage();
+  await page.publish([payment()]);
+  await page.predict([prediction(payment(), 0.9)]);
+  const { log, store, context } = page.folder;
+  const reached: { store?: Store } = {};
+  using second = newReader(log, context, () => reached.store);
+  const { reader } = second;
+  for (let look = 0; look < 10; look++) await reader.look(NEVER);
+  assert.deepEqual(reader.reading, { what: "history", share: 1 });
+  reached.store = store;
+  await lookUntil(reader, () => reader.reading === undefined);
+});
