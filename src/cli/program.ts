@@ -13,11 +13,13 @@ import {
 import { type CommandDeclaration, parserOf } from "./command.ts";
 import { OutputClosedError } from "../base/output_file.ts";
 import { BACKUP_COMMAND } from "./commands/backup.ts";
+import { CHECK_COMMAND } from "./commands/check.ts";
 import { DEAD_LETTERS_COMMAND } from "./commands/dead_letters.ts";
 import { EVALUATE_COMMAND } from "./commands/evaluate.ts";
 import { EXPORT_COMMAND } from "./commands/export.ts";
 import { FEATURES_COMMAND } from "./commands/features.ts";
 import { GENERATE_COMMAND } from "./commands/generate.ts";
+import { INIT_COMMAND } from "./commands/init.ts";
 import { MODELS_COMMAND } from "./commands/models.ts";
 import { REBUILD_COMMAND } from "./commands/rebuild.ts";
 import { REPORT_COMMAND } from "./commands/report.ts";
@@ -45,6 +47,8 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   SCHEMA_COMMAND,
   DEAD_LETTERS_COMMAND,
   VERDICTS_COMMAND,
+  INIT_COMMAND,
+  CHECK_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
   SCORE_COMMAND,
@@ -168,12 +172,12 @@ function withoutUnknownValues(program: Command, args: string[]): string[] {
 function withHint(message: string): string {
   const text = message.trim();
   const surplus =
-    /many arguments for '(.*)'\. Expected 0 .*? but got \d+: (.*)\.$/
+    /many arguments for '(.*)'\. Expected (\d) .*? but got \d+: (.*)\.$/
       .exec(text);
   if (surplus) {
-    return `${surplus[1]} takes flags only, not ${
-      surplus[2]
-    }; --help lists them`;
+    const [, command, expected, given] = surplus;
+    const words = expected === "0" ? "flags only" : "one word and flags";
+    return `${command} takes ${words}, not ${given}; --help lists them`;
   }
   const [, what, name] =
     /^error: unknown (command|option) '(.*?)'/.exec(text) ?? [];

@@ -158,7 +158,8 @@ async function* streamRows(
   }
 }
 
-function formatOfContent({ head }: InputStream): TableFormat {
+/** The format that the first bytes of an input show. */
+export function formatOfContent({ head }: InputStream): TableFormat {
   const start = new TextDecoder().decode(head).trimStart();
   if (start.startsWith(PARQUET_MAGIC)) return "parquet";
   return start.startsWith("{") ? "jsonl" : "csv";

@@ -101,8 +101,12 @@ function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
   return columns;
 }
 
-/** The elements directly below the root. */
-function topLevel(schema: readonly SchemaElement[]): SchemaElement[] {
+/**
+ * The elements directly below the root.
+ *
+ * @internal (deno doc --lint would want hyparquet documented)
+ */
+export function topLevel(schema: readonly SchemaElement[]): SchemaElement[] {
   const elements: SchemaElement[] = [];
   for (let at = 1; at < schema.length;) {
     elements.push(schema[at]);
@@ -173,7 +177,8 @@ function fromFloat(value: number): number {
   return meant.length === 1 ? meant[0] / 100 : value;
 }
 
-async function trying<T>(
+/** The result of an attempt to read a Parquet file; its errors become DataErrors that name the file. */
+export async function trying<T>(
   name: string,
   attempt: () => T | Promise<T>,
 ): Promise<T> {
@@ -185,7 +190,8 @@ async function trying<T>(
   }
 }
 
-function damaged(name: string, error: unknown): DataError {
+/** The error about a file that is damaged, or no Parquet file. */
+export function damaged(name: string, error: unknown): DataError {
   const reason = error instanceof Error ? error.message : String(error);
   return new DataError(
     `${name}: not a readable Parquet file (${reason}); write it again`,
@@ -193,7 +199,12 @@ function damaged(name: string, error: unknown): DataError {
   );
 }
 
-function fileBuffer(file: Deno.FsFile): AsyncBuffer {
+/**
+ * A file as hyparquet reads it.
+ *
+ * @internal (deno doc --lint would want hyparquet documented)
+ */
+export function fileBuffer(file: Deno.FsFile): AsyncBuffer {
   const byteLength = file.statSync().size;
   return {
     byteLength,

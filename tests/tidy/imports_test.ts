@@ -8,6 +8,7 @@ const ROOT = new URL("../../", import.meta.url);
 const ROOMS = [
   "base",
   "payment",
+  "definition",
   "simulator",
   "features",
   "learning",

@@ -1,0 +1,363 @@
+/**
+ * `fraudstream check`: what a definition makes of the first rows of some data,
+ * and which rows it would reject, and why. Without a definition it suggests
+ * one.
+ */
+import { ConfigError, DataError } from "../../base/error.ts";
+import { textTable } from "../../base/text_table.ts";
+import {
+  emptyMappedPayment,
+  type KeptValue,
+  type MappedPayment,
+  PaymentMapper,
+} from "../../definition/payment_mapper.ts";
+import {
+  openDefinition,
+  readDefinition,
+} from "../../definition/read_definition.ts";
+import { isMissing, type RawValue } from "../../definition/rejection.ts";
+import {
+  definitionHash,
+  needsHmacKey,
+  type StreamDefinition,
+} from "../../definition/stream_definition.ts";
+import {
+  type SampleColumn,
+  suggestDefinition,
+} from "../../definition/suggestion.ts";
+import { type DaySource, findDaySources } from "../../files/day_source.ts";
+import { rawRows } from "../../files/raw_rows.ts";
+import { TABLE_FORMATS } from "../../files/table_encoder.ts";
+import { formatDatetime } from "../../payment/calendar.ts";
+import { type CommandDeclaration, defineCommand } from "../command.ts";
+import { HMAC_KEY_FLAG, readHmacKey } from "../flags/definition_flags.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
+import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
+import {
+  counted,
+  thousands,
+  writeError,
+  writeResult,
+} from "../output/terminal.ts";
+
+const EXAMPLES = `
+Examples:
+  fraudstream check --sample=payments.csv > stream.yaml
+  fraudstream check stream.yaml --sample=payments.csv
+  fraudstream check sparkov --sample=fraudTrain.csv --rows=1000000
+`;
+
+const ROWS_MAX = 1_000_000;
+const ROWS_DEFAULT = 100_000;
+
+/** Payments that are shown. */
+const SHOWN = 5;
+
+/** Rows whose values a suggestion looks at. */
+const SUGGESTION_ROWS = 1000;
+
+const FLAGS = {
+  flags: {
+    sample: {
+      value: "<path>",
+      help: "the data: a file, a folder of day files, or - for stdin",
+    },
+    rows: {
+      value: "<n>",
+      help: "rows to read",
+      read: wholeNumber(1, ROWS_MAX),
+      fallback: ROWS_DEFAULT,
+      default: `${ROWS_DEFAULT}`,
+    },
+    inputFormat: {
+      value: "<format>",
+      help: "csv, jsonl or parquet",
+      read: oneOf(TABLE_FORMATS),
+      default: "by the name of --sample, else by its first bytes",
+    },
+    ...HMAC_KEY_FLAG.flags,
+  },
+} as const satisfies FlagGroup;
+
+type CheckOptions = FlagValues<typeof FLAGS> & {
+  /** Name of the definition's file, or of a built-in one. */
+  readonly definition?: string;
+};
+
+/** The command. */
+export const CHECK_COMMAND: CommandDeclaration = defineCommand({
+  name: "check",
+  summary: "show what a stream definition makes of some data, or suggest one",
+  description:
+    "Maps the first rows of your data by a definition and shows the first " +
+    "payments, and which rows would be rejected and why. Without a definition " +
+    "it prints a suggestion, made from the names of the columns and some " +
+    "values. It writes nothing and starts nothing.",
+  flags: [FLAGS],
+  operand: {
+    key: "definition",
+    help: "the file of the definition, or handbook, live, sparkov or " +
+      "tabformer; without it one is suggested",
+  },
+  examples: EXAMPLES,
+  run: check,
+});
+
+async function check(options: CheckOptions): Promise<void> {
+  const sample = requireFlag(
+    "--sample",
+    options.sample,
+    "check stream.yaml --sample=payments.csv",
+  );
+  const sources = await findDaySources(sample, options.inputFormat);
+  if (options.definition === undefined) {
+    if (options.hmacKeyFile !== undefined) {
+      throw new ConfigError(
+        "--hmac-key-file has no effect without a definition; name its file " +
+          "before the flags, or leave it out",
+      );
+    }
+    await suggest(sources, sample, options.rows);
+    return;
+  }
+  const definition = openDefinition(options.definition);
+  const key = readHmacKey(options);
+  if (key !== undefined && !needsHmacKey(definition)) {
+    throw new ConfigError(
+      `--hmac-key-file has no effect: ${options.definition} has no ` +
+        "'hmac: true'; leave the flag out",
+    );
+  }
+  const mapper = new PaymentMapper(definition, key);
+  const found = await mapSample(sources, mapper, options.rows);
+  writeResult(
+    `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
+      resultText(found, definition, mapper),
+  );
+  if (found.mapped === 0) {
+    throw new DataError(
+      `${sample}: no row is a payment; correct the definition by the reasons ` +
+        "above",
+    );
+  }
+}
+
+/** Prints a suggestion, and says on stderr what it makes of the data. */
+async function suggest(
+  sources: readonly DaySource[],
+  sample: string,
+  rows: number,
+): Promise<void> {
+  if (sample === "-") {
+    throw new ConfigError(
+      "a suggestion reads the data twice, which stdin cannot; name a file " +
+        "with --sample",
+    );
+  }
+  const text = suggestDefinition(await sampleColumns(sources), sample);
+  writeResult(text);
+  const mapper = new PaymentMapper(readDefinition(text, "the suggestion"));
+  const { read, mapped } = await mapSample(sources, mapper, rows);
+  writeError(
+    `of the first ${counted(read, "row")}, ${thousands(mapped)} are payments ` +
+      "by this suggestion. Save it, check every line, then: fraudstream check " +
+      `stream.yaml --sample=${sample}\n`,
+  );
+}
+
+/** The columns of some data, with the values of the first rows. */
+async function sampleColumns(
+  sources: readonly DaySource[],
+): Promise<SampleColumn[]> {
+  const [source] = sources;
+  let names: readonly string[] = [];
+  let columns: { name: string; values: string[] }[] = [];
+  const row: RawValue[] = [];
+  let read = 0;
+  for await (const batch of rawRows(source, rowOptions(source))) {
+    if (columns.length === 0) {
+      // A name that stands twice cannot be asked for.
+      names = batch.columns.filter((name, _, all) =>
+        all.indexOf(name) === all.lastIndexOf(name)
+      );
+      columns = names.map((name) => ({ name, values: [] }));
+    }
+    for (let i = 0; i < batch.length && read < SUGGESTION_ROWS; i++, read++) {
+      if (batch.values(i, names, row)) continue;
+      columns.forEach(({ values }, at) => {
+        if (!isMissing(row[at])) values.push(sampleText(row[at]));
+      });
+    }
+    if (read >= SUGGESTION_ROWS) break;
+  }
+  if (read === 0) throw new DataError(`${source.name}: no rows`);
+  return columns;
+}
+
+function sampleText(value: RawValue): string {
+  return value instanceof Date ? value.toISOString() : String(value);
+}
+
+/** What was found in some rows. */
+interface Found {
+  /** Rows that were read. */
+  read: number;
+  /** Rows that are payments. */
+  mapped: number;
+  frauds: number;
+  readonly cards: Set<number | string>;
+  readonly terminals: Set<number | string>;
+  firstSeconds: number;
+  lastSeconds: number;
+  /** The first payments. */
+  readonly shown: MappedPayment[];
+  /** How many rows were rejected for each reason, and the first of them. */
+  readonly rejected: Map<string, { count: number; readonly first: string }>;
+  /** Columns of the data that travel with the payment. */
+  readonly rest: string[];
+}
+
+const DUPLICATE = "duplicate TRANSACTION_ID";
+
+async function mapSample(
+  sources: readonly DaySource[],
+  mapper: PaymentMapper,
+  rows: number,
+): Promise<Found> {
+  const found: Found = {
+    read: 0,
+    mapped: 0,
+    frauds: 0,
+    cards: new Set(),
+    terminals: new Set(),
+    firstSeconds: Infinity,
+    lastSeconds: -Infinity,
+    shown: [],
+    rejected: new Map(),
+    rest: [],
+  };
+  const ids = new Set<number | string>();
+  const values: RawValue[] = [];
+  for (const source of sources) {
+    for await (const batch of rawRows(source, rowOptions(source))) {
+      if (found.read === 0) {
+        found.rest.push(
+          ...batch.columns.filter((column) => mapper.isRest(column)),
+        );
+      }
+      for (let i = 0; i < batch.length && found.read < rows; i++) {
+        found.read++;
+        const into = emptyMappedPayment();
+        const wrong = batch.values(i, mapper.fields, values) ??
+          mapper.map(values, found.read, into);
+        const place = `${source.name}:${batch.line(i)}`;
+        if (wrong) {
+          reject(found, wrong.reason, `${place}: ${wrong.message}`);
+        } else if (ids.has(into.transactionId)) {
+          const id = `TRANSACTION_ID ${into.transactionId}`;
+          reject(found, DUPLICATE, `${place}: ${id} came before`);
+        } else {
+          ids.add(into.transactionId);
+          take(found, into);
+        }
+      }
+      if (found.read >= rows) return found;
+    }
+  }
+  return found;
+}
+
+function rowOptions({ name }: DaySource): {
+  readonly name: string;
+  readonly signal: AbortSignal;
+} {
+  return { name, signal: new AbortController().signal };
+}
+
+function reject(found: Found, reason: string, message: string): void {
+  const before = found.rejected.get(reason);
+  if (before) before.count++;
+  else found.rejected.set(reason, { count: 1, first: message });
+}
+
+function take(found: Found, payment: MappedPayment): void {
+  const { datetimeSeconds, customerId, terminalId, fraud } = payment;
+  found.mapped++;
+  if (fraud === 1) found.frauds++;
+  found.cards.add(customerId);
+  found.terminals.add(terminalId);
+  found.firstSeconds = Math.min(found.firstSeconds, datetimeSeconds);
+  found.lastSeconds = Math.max(found.lastSeconds, datetimeSeconds);
+  if (found.shown.length < SHOWN) found.shown.push(payment);
+}
+
+function resultText(
+  found: Found,
+  definition: StreamDefinition,
+  mapper: PaymentMapper,
+): string {
+  const { read, mapped, frauds, rejected, rest } = found;
+  const lines = [
+    `${counted(read, "row")} read, ${thousands(mapped)} are payments, ` +
+    `${thousands(read - mapped)} rejected`,
+  ];
+  if (mapped > 0) {
+    const { cards, terminals } = found;
+    const first = formatDatetime(found.firstSeconds);
+    const last = formatDatetime(found.lastSeconds);
+    const isLabelled = definition.payment.fraud !== null;
+    lines.push(
+      `from ${first} to ${last} UTC; ${counted(cards.size, "card")}, ` +
+        counted(terminals.size, "terminal") +
+        (isLabelled ? `, ${counted(frauds, "fraud")}` : ", no labels"),
+      "",
+      paymentTable(found.shown, definition).trimEnd(),
+    );
+  }
+  if (mapper.fields.length > 0 && rest.length > 0) {
+    lines.push("", `kept in the log too, unnamed: ${rest.join(", ")}`);
+  }
+  if (rejected.size > 0) {
+    const rows = [...rejected].sort(([, a], [, b]) => b.count - a.count)
+      .map(([reason, { count, first }]) => [reason, thousands(count), first]);
+    lines.push("", textTable(["rejected", "rows", "first"], rows).trimEnd());
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** The payments as a table, with their kept fields. */
+function paymentTable(
+  payments: readonly MappedPayment[],
+  { payment: { amount, fraud, keep } }: StreamDefinition,
+): string {
+  const heading = [
+    ...["TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID"],
+    amount.currency === null ? "TX_AMOUNT" : `TX_AMOUNT ${amount.currency}`,
+    ...fraud ? ["TX_FRAUD"] : [],
+    ...keep.map(({ name }) => name),
+  ];
+  const rows = payments.map((payment) => [
+    String(payment.transactionId),
+    formatDatetime(payment.datetimeSeconds),
+    String(payment.customerId),
+    String(payment.terminalId),
+    (payment.amountUnits / 10 ** amount.decimals).toFixed(amount.decimals),
+    ...fraud ? [payment.fraud < 0 ? "-" : String(payment.fraud)] : [],
+    ...keep.map(({ type }, at) => keptText(payment.kept[at], type)),
+  ]);
+  return textTable(heading, rows.map((cells) => cells.map(short)));
+}
+
+function keptText(value: KeptValue, type: string): string {
+  if (value === null) return "-";
+  return type === "time" && typeof value === "number"
+    ? formatDatetime(value)
+    : String(value);
+}
+
+/** Widest cell, in UTF-16 units. */
+const CELL_MAX = 40;
+
+function short(cell: string): string {
+  return cell.length > CELL_MAX ? cell.slice(0, CELL_MAX - 1) + "…" : cell;
+}

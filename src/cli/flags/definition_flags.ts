@@ -1,0 +1,30 @@
+/** The flags that say what the payments in other people's data are. */
+import { readWholeFile } from "../../base/whole_file.ts";
+import { BUILT_IN_DEFINITIONS } from "../../definition/built_in.ts";
+import type { FlagGroup, FlagValues } from "./flag.ts";
+
+/** The names of the built-in definitions. */
+export const TEMPLATES: readonly string[] = Object.keys(BUILT_IN_DEFINITIONS);
+
+/** The flag of the key for pseudonyms. */
+export const HMAC_KEY_FLAG = {
+  flags: {
+    hmacKeyFile: {
+      value: "<file>",
+      help: "file that holds the key of pseudonyms, 32 bytes or more, for a " +
+        "definition with 'hmac: true'",
+    },
+  },
+} as const satisfies FlagGroup;
+
+/** Longest key; a longer file is no key. */
+const KEY_BYTES_MAX = 4096;
+
+/** The key that the flag names, every byte of the file; undefined without the flag. Throws DataError. */
+export function readHmacKey(
+  { hmacKeyFile }: FlagValues<typeof HMAC_KEY_FLAG>,
+): Uint8Array | undefined {
+  return hmacKeyFile === undefined
+    ? undefined
+    : readWholeFile(hmacKeyFile, KEY_BYTES_MAX);
+}

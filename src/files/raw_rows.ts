@@ -1,0 +1,268 @@
+/**
+ * Rows of files with any columns, as values by name: CSV, JSON lines, Parquet.
+ * What the values mean is decided by a stream's definition. Digits are kept: a
+ * number of CSV is its text, and a JSON number of more than 15 digits too.
+ */
+import { DataError } from "../base/error.ts";
+import { fileError } from "../base/file_error.ts";
+import { STANDARD_STREAM } from "../base/output_file.ts";
+import type { RawValue } from "../definition/rejection.ts";
+import {
+  CsvCutter,
+  type CsvRecords,
+  type Separator,
+  splitRecord,
+} from "./csv_records.ts";
+import { type DaySource, formatOfContent } from "./day_source.ts";
+import { openInputStream } from "./input_stream.ts";
+import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
+import { rawParquetRows } from "./raw_parquet_rows.ts";
+import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
+import type { RowDefect, RowOptions } from "./row_batch.ts";
+
+/** Rows of one input, batch after batch; the input is open only while they are read. Throws DataError. */
+export async function* rawRows(
+  source: DaySource,
+  options: RowOptions,
+): AsyncGenerator<RawBatch> {
+  const { path, name } = source;
+  if (path === STANDARD_STREAM) {
+    yield* rawStream(Deno.stdin, undefined, source, options);
+    return;
+  }
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    throw fileError(error, "read", name);
+  }
+  try {
+    yield* rawStream(file, file, source, options);
+  } finally {
+    file.close();
+  }
+}
+
+async function* rawStream(
+  source: ByteSource,
+  file: Deno.FsFile | undefined,
+  { name, format }: DaySource,
+  options: RowOptions,
+): AsyncGenerator<RawBatch> {
+  if (format === "parquet" && file !== undefined) {
+    yield* rawParquetRows(file, options);
+    return;
+  }
+  const stream = await openInputStream(source, options);
+  try {
+    const found = format ?? formatOfContent(stream);
+    if (found === "parquet") {
+      throw new DataError(
+        `${name}: Parquet can't be read from a pipe or under another name; ` +
+          "name the file NAME.parquet",
+      );
+    }
+    if (found === "csv") yield* rawCsvRows(stream, options);
+    else yield* rawJsonRows(stream, options);
+  } finally {
+    stream.close();
+  }
+}
+
+const SEPARATORS: readonly Separator[] = [",", ";", "\t"];
+
+async function* rawCsvRows(
+  source: ByteSource,
+  options: RowOptions,
+): AsyncGenerator<RawBatch> {
+  let reader: RawCsvReader | undefined;
+  for await (const block of lineBlocks(source, options)) {
+    reader ??= new RawCsvReader(block.text(0), options.name);
+    yield reader.batch(reader.cutter.cut(block));
+  }
+  if (reader === undefined) {
+    throw new DataError(
+      `${options.name}:1:1: the file is empty; it must begin with a header`,
+    );
+  }
+  yield reader.batch(reader.cutter.finish());
+}
+
+/** What the batches of one CSV file share. */
+class RawCsvReader {
+  readonly columns: readonly string[];
+  readonly separator: Separator;
+  readonly cutter: CsvCutter;
+  readonly #name: string;
+  #fields: readonly string[] | undefined;
+  #places: readonly number[] = [];
+  #isRest: ((field: string) => boolean) | undefined;
+  #restPlaces: readonly number[] = [];
+  #headerDue = true;
+
+  constructor(header: string, name: string) {
+    const splits = SEPARATORS.map((separator) => {
+      const columns = splitRecord(header, separator) ?? [];
+      return { separator, columns };
+    });
+    const { separator, columns } = splits.reduce((best, split) =>
+      split.columns.length > best.columns.length ? split : best
+    );
+    if (columns.length < 2) {
+      throw new DataError(
+        `${name}:1:1: the header has no columns that are separated by a ` +
+          "comma, a semicolon or a tab",
+      );
+    }
+    this.#name = name;
+    this.columns = columns;
+    this.separator = separator;
+    this.cutter = new CsvCutter(separator, ({ length }) => {
+      return length === columns.length;
+    });
+  }
+
+  batch(records: CsvRecords): RawBatch {
+    const first = this.#headerDue ? 1 : 0;
+    this.#headerDue = false;
+    const { starts, ends, bytes, lines } = records;
+    return {
+      length: Math.max(0, starts.length - first),
+      columns: this.columns,
+      line: (index) => lines[first + index],
+      values: (index, fields, into) => {
+        const at = first + index;
+        const row = bytes.subarray(starts[at], ends[at] - 1);
+        return this.#values(DECODER.decode(row), fields, into);
+      },
+      rest: (index, isRest) => {
+        const at = first + index;
+        const row = bytes.subarray(starts[at], ends[at] - 1);
+        return this.#rest(DECODER.decode(row), isRest);
+      },
+    };
+  }
+
+  #values(
+    text: string,
+    fields: readonly string[],
+    into: RawValue[],
+  ): RowDefect | undefined {
+    if (fields !== this.#fields) {
+      this.#places = placesOf(fields, this.columns, this.#name);
+      this.#fields = fields;
+    }
+    const cells = splitRecord(text, this.separator);
+    if (cells === undefined) {
+      return { reason: "broken quotes", message: "a quote that isn't closed" };
+    }
+    if (cells.length !== this.columns.length) {
+      if (text === "") {
+        return { reason: "empty line", message: "the line is empty" };
+      }
+      return {
+        reason: "wrong number of columns",
+        message: `${cells.length} columns where the header has ` +
+          this.columns.length,
+      };
+    }
+    const places = this.#places;
+    for (let at = 0; at < places.length; at++) into[at] = cells[places[at]];
+    return undefined;
+  }
+
+  #rest(text: string, isRest: (field: string) => boolean): string {
+    if (isRest !== this.#isRest) {
+      this.#isRest = isRest;
+      // Of columns with the same name the first counts.
+      this.#restPlaces = [...this.columns.keys()].filter((place) => {
+        const column = this.columns[place];
+        return this.columns.indexOf(column) === place && isRest(column);
+      });
+    }
+    const cells = splitRecord(text, this.separator) ?? [];
+    return this.#restPlaces
+      .map((place) => jsonMember(this.columns[place], cells[place])).join();
+  }
+}
+
+const DECODER = new TextDecoder();
+
+async function* rawJsonRows(
+  source: ByteSource,
+  options: RowOptions,
+): AsyncGenerator<RawBatch> {
+  let columns: readonly string[] | undefined;
+  for await (const block of lineBlocks(source, options)) {
+    columns ??= [...jsonObject(block.text(0))?.keys() ?? []];
+    yield jsonBatch(block, columns);
+  }
+}
+
+function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
+  return {
+    length: block.starts.length,
+    columns,
+    line: (index) => block.firstLine + index,
+    values(index, fields, into) {
+      const object = jsonObject(block.text(index));
+      if (object === undefined) {
+        return {
+          reason: "not JSON",
+          message: "the line is not a JSON object",
+        };
+      }
+      for (let at = 0; at < fields.length; at++) {
+        const value = object.get(fields[at]);
+        into[at] = rawText(value) ?? value;
+      }
+      return undefined;
+    },
+    rest(index, isRest) {
+      return [...jsonObject(block.text(index)) ?? []]
+        .filter(([field]) => isRest(field))
+        .map(([field, value]) => jsonMember(field, value)).join();
+    },
+  };
+}
+
+/** Sixteen digits are more than a double holds for certain. */
+const MANY_DIGITS = /\d{16}/;
+
+/** The fields of a JSON object; undefined for other text. */
+function jsonObject(text: string): Map<string, RawValue> | undefined {
+  try {
+    const value: unknown = MANY_DIGITS.test(text)
+      ? JSON.parse(text, keepDigits)
+      : JSON.parse(text);
+    if (typeof value !== "object" || value === null) return undefined;
+    if (Array.isArray(value)) return undefined;
+    return new Map(Object.entries(value));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Numbers as they are written, which TypeScript's library does not know yet. */
+const RAW = JSON as typeof JSON & {
+  rawJSON(text: string): object;
+  isRawJSON(value: unknown): value is { readonly rawJSON: string };
+};
+
+/** Keeps a number of many digits as it is written; JSON.stringify writes it so again. */
+function keepDigits(
+  _key: string,
+  value: unknown,
+  context?: { readonly source?: string },
+): unknown {
+  const source = context?.source;
+  return typeof value === "number" && source !== undefined &&
+      MANY_DIGITS.test(source)
+    ? RAW.rawJSON(source)
+    : value;
+}
+
+/** The text of a number that keepDigits() has kept; undefined for other values. */
+function rawText(value: RawValue): string | undefined {
+  return RAW.isRawJSON(value) ? value.rawJSON : undefined;
+}

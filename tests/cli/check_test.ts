@@ -1,0 +1,182 @@
+/** `init` and `check`, as a new user meets them. */
+import assert from "node:assert/strict";
+import { readDefinition } from "../../src/definition/read_definition.ts";
+import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { runMain, testRunning } from "./program_runner.ts";
+
+const HEADER = "id,time,card,shop,amount,is_fraud,city";
+const ROWS = [
+  "t1,2024-01-01 10:00:00,4111111111111111111,S1,1.50,0,Bonn",
+  "t2,2024-01-01 11:00:00,4111111111111111111,S2,2.50,1,Bonn",
+  "t2,2024-01-01 12:00:00,4111111111111111112,S2,3.50,0,Bonn",
+  "t4,2024-01-01 13:00:00,4111111111111111112,S2,-3.50,0,Bonn",
+  "t5,yesterday,4111111111111111112,S2,3.50,0,Bonn",
+  "t6,2024-01-01 14:00:00",
+];
+
+const DEFINITION = `version: 1
+payment:
+  TRANSACTION_ID: id
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amount
+  TX_FRAUD: is_fraud
+`;
+
+testRunning("init writes a definition once", async () => {
+  await using temporary = temporaryFolder();
+  const folder = temporary.path;
+  const first = await runMain(["init", "--template=sparkov"], {
+    cwd: folder,
+  });
+  assert.deepEqual([first.code, first.stdout], [0, ""]);
+  assert.match(first.stderr, /^wrote stream\.yaml; edit it, then: fraudstr/);
+  const path = `${folder}/stream.yaml`;
+  const text = await Deno.readTextFile(path);
+  assert.equal(text, BUILT_IN_DEFINITIONS.sparkov);
+  const second = await runMain(["init"], { cwd: folder });
+  assert.equal(second.code, 2);
+  assert.match(second.stderr, /^fraudstream: stream\.yaml exists and is not/);
+  assert.equal(await Deno.readTextFile(path), text);
+  const nowhere = await runMain(["init", `--out=${folder}/no/stream.yaml`]);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.stderr, /its folder does not exist/);
+});
+
+testRunning("init prints the schema without writing", async () => {
+  const { code, stdout } = await runMain(["init", "--json-schema"], {
+    permissions: ["--allow-read"],
+  });
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout).required, ["version", "payment"]);
+});
+
+testRunning("check shows the payments, and why rows are rejected", async () => {
+  await using temporary = temporaryFolder();
+  const folder = temporary.path;
+  await Deno.writeTextFile(`${folder}/s.yaml`, DEFINITION);
+  await Deno.writeTextFile(`${folder}/d.csv`, [HEADER, ...ROWS].join("\n"));
+  const { code, stdout, stderr } = await runMain(
+    ["check", "s.yaml", "--sample=d.csv"],
+    { cwd: folder, permissions: ["--allow-read"] },
+  );
+  assert.deepEqual([code, stderr], [0, ""]);
+  const [hash, ...lines] = stdout.split("\n");
+  assert.match(hash, /^s\.yaml: SHA-256 [0-9a-f]{64}$/);
+  assert.deepEqual(lines, [
+    "6 rows read, 2 are payments, 4 rejected",
+    "from 2024-01-01 10:00:00 to 2024-01-01 11:00:00 UTC; 1 card, " +
+    "2 terminals, 1 fraud",
+    "",
+    "TRANSACTION_ID          TX_DATETIME          CUSTOMER_ID  TERMINAL_ID" +
+    "  TX_AMOUNT  TX_FRAUD",
+    "t1              2024-01-01 10:00:00  4111111111111111111  S1       " +
+    "         1.50         0",
+    "t2              2024-01-01 11:00:00  4111111111111111111  S2       " +
+    "         2.50         1",
+    "",
+    "kept in the log too, unnamed: city",
+    "",
+    "rejected                  rows  first",
+    "duplicate TRANSACTION_ID     1  d.csv:4: TRANSACTION_ID t2 came before",
+    'negative amount              1  d.csv:5: amount "-3.50" is negative; ' +
+    "'refunds: true' in the definition accepts refunds",
+    'invalid time                 1  d.csv:6: time "yesterday" is not an ' +
+    "ISO 8601 date and time such as 2024-01-31 09:30:00",
+    "wrong number of columns      1  d.csv:7: 2 columns where the header " +
+    "has 7",
+    "",
+  ]);
+});
+
+testRunning("check takes the key of pseudonyms, and shows them", async () => {
+  await using temporary = temporaryFolder();
+  const folder = temporary.path;
+  const text = DEFINITION.replace("card", "{ from: card, hmac: true }");
+  await Deno.writeTextFile(`${folder}/s.yaml`, text);
+  await Deno.writeTextFile(`${folder}/key`, "k".repeat(32));
+  await Deno.writeTextFile(`${folder}/short`, "k".repeat(31));
+  const check = async (...flags: string[]) =>
+    await runMain(["check", `${folder}/s.yaml`, "--sample=-", ...flags], {
+      stdin: new TextEncoder().encode([HEADER, ...ROWS].join("\n")),
+    });
+  const good = await check(`--hmac-key-file=${folder}/key`);
+  assert.equal(good.code, 0);
+  assert.doesNotMatch(good.stdout, /4111/);
+  const none = await check();
+  assert.equal(none.code, 2);
+  assert.match(none.stderr, /name the file .* with --hmac-key-file/);
+  const short = await check(`--hmac-key-file=${folder}/short`);
+  assert.equal(short.code, 2);
+  assert.match(short.stderr, /has 31 bytes and needs at least 32/);
+});
+
+testRunning("check suggests a definition that maps the data", async () => {
+  await using temporary = temporaryFolder();
+  const folder = temporary.path;
+  const path = `${folder}/d.csv`;
+  await Deno.writeTextFile(path, [HEADER, ...ROWS.slice(0, 2)].join("\n"));
+  const { code, stdout, stderr } = await runMain([
+    "check",
+    `--sample=${path}`,
+  ]);
+  assert.equal(code, 0);
+  assert.match(stderr, /^of the first 2 rows, 2 are payments by this sugg/);
+  readDefinition(stdout, "suggestion");
+  await Deno.writeTextFile(`${folder}/s.yaml`, stdout);
+  const checked = await runMain([
+    "check",
+    `${folder}/s.yaml`,
+    `--sample=${path}`,
+  ]);
+  assert.equal(checked.code, 0);
+  assert.match(checked.stdout, /\n2 rows read, 2 are payments, 0 rejected\n/);
+});
+
+testRunning("check refuses what cannot work, in one line", async () => {
+  await using temporary = temporaryFolder();
+  const folder = temporary.path;
+  const path = `${folder}/d.csv`;
+  await Deno.writeTextFile(path, [HEADER, ...ROWS].join("\n"));
+  await Deno.writeTextFile(`${folder}/s.yaml`, "version: 1\npayments: {}\n");
+  await Deno.writeTextFile(
+    `${folder}/ulb.csv`,
+    "Time,V1,V28,Amount,Class\n" +
+      "0,1,2,3,0\n",
+  );
+  const sample = `--sample=${path}`;
+  const cases: [string[], number, RegExp][] = [
+    [[], 2, /--sample is needed; for example/],
+    [
+      [`${folder}/s.yaml`, sample],
+      2,
+      /s\.yaml:2:1: the definition has no key/,
+    ],
+    [
+      ["a", "b", sample],
+      2,
+      /check takes one word and flags, not a, b; --help/,
+    ],
+    [["sparkov", sample], 1, /no column 'trans_num', which the definition/],
+    [["handbook", sample, "--hmac-key-file=x"], 1, /cannot read x/],
+    [
+      ["handbook", sample, `--hmac-key-file=${path}`],
+      2,
+      /has no effect: hand/,
+    ],
+    [[sample, "--hmac-key-file=x"], 2, /has no effect without a definition/],
+    [["--sample=-"], 2, /reads the data twice/],
+    [["--sample=/no/file"], 1, /no such file/],
+    [[`--sample=${folder}/ulb.csv`], 1, /ULB credit card data set/],
+    [[sample, "--rows=0"], 2, /--rows must be a whole number/],
+  ];
+  for (const [flags, code, line] of cases) {
+    const outcome = await runMain(["check", ...flags]);
+    assert.equal(outcome.code, code, outcome.stderr);
+    assert.match(outcome.stderr, line);
+    assert.equal(outcome.stdout, "");
+    assert.equal(outcome.stderr.trimEnd().split("\n").length, 1);
+  }
+});
