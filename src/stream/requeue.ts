@@ -152,7 +152,7 @@ function readRow(
   bytes: Uint8Array,
   { control, parameters, letter }: RequeueOptions,
 ): Row {
-  const start = control.origin?.startSeconds;
+  const start = control.begun;
   let defect: Defect | undefined;
   let row: Row;
   if (letter.topic === TRANSACTION_TOPIC) {

@@ -84,7 +84,7 @@ export async function readStatus(
       : [],
   ];
   return {
-    startSeconds: control.origin?.startSeconds ?? await startOfRows(log),
+    startSeconds: control.begun ?? await startOfRows(log),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,

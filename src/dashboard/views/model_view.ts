@@ -180,7 +180,7 @@ function modelViewOf(
     return { ...view, complete };
   });
   return {
-    startSeconds: control.origin?.startSeconds ?? parameters.startSeconds,
+    startSeconds: control.begun ?? parameters.startSeconds,
     delayDays,
     events: [
       ...registry ? promotionsOf(registry) : versionsOf(scored),
