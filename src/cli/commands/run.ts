@@ -411,12 +411,14 @@ async function begin(
 ): Promise<Begun> {
   const report = reportTo(logger);
   const { folder } = connection;
+  const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
+  const source = readSource(options, connection, roles);
   const look = async (waitMs: number) => {
     const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
   };
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
-    const read = await readSettings(options, connection, found);
+    const read = await readSettings(options, connection, found, source);
     const { settings, roles } = read;
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
@@ -429,7 +431,6 @@ async function begin(
     }
     return { ...read, opened };
   };
-  const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
   const leaves = options.partitions === undefined &&
     !roles.includes("producer") && !roles.includes("ingest");
   let found = await look(0);
@@ -480,12 +481,12 @@ async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
+  source: RunSettings["source"],
 ): Promise<Omit<Begun, "opened">> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? rolesOfAll(options)];
-  const source = readSource(options, connection, roles);
   const begun = roles.includes("producer") ? found?.origin : undefined;
   const data = (begun && continueData(options, begun.fingerprint)) ??
     readDataFlags(options);
