@@ -230,9 +230,15 @@ export function caseLink(id, query = "") {
   }, String(id));
 }
 
-/** The words of something that was thrown. @param {unknown} error */
+/** A message of the program, which begins small and has no full stop, as a sentence of the page. @param {string} message */
+export function sentenceOf(message) {
+  const stop = /[.!?…]$/.test(message) ? "" : ".";
+  return message.charAt(0).toUpperCase() + message.slice(1) + stop;
+}
+
+/** Something that was thrown, as a sentence. @param {unknown} error */
 export function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
+  return sentenceOf(error instanceof Error ? error.message : String(error));
 }
 
 /**
@@ -290,11 +296,16 @@ export async function ask(path, parameters, body) {
   }
   if (isTruthShown() && !body) query.set("truth", "1");
   if (query.size > 0) place += `?${query}`;
-  const response = body ? await send(place, body) : await fetch(place);
+  const response = await (body ? send(place, body) : fetch(place)).catch(() => {
+    // Each browser has its own words for this.
+    throw new Error("the server does not answer");
+  });
   if (response.status === 401) location.assign("login");
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  throw new Error(answer.error ?? `the server says ${response.status}`);
+  throw new Error(
+    answer.error ?? `the server answered with status ${response.status}`,
+  );
 }
 
 /**

@@ -56,7 +56,7 @@ export function decisionPanel(id, filter, done) {
       );
       return true;
     } catch (error) {
-      setText(said, `Not saved: ${messageOf(error)}`);
+      setText(said, `Not saved. ${messageOf(error)}`);
       return false;
     } finally {
       isBusy = false;

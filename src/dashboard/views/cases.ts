@@ -26,6 +26,7 @@ import {
   type CaseState,
   caseStateOf,
   readAlertQuery,
+  wholeOf,
 } from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
@@ -47,7 +48,6 @@ import {
   pastPayment,
   type Question,
   storeOf,
-  wholeOf,
 } from "./page_view.ts";
 
 /** Payments of one timeline. */

@@ -172,13 +172,6 @@ export function storeOf({ lookUp }: Page): LookUp {
   throw new DataError("the store has not been reached yet; try again");
 }
 
-/** A whole number from a path or a query; throws DataError for anything else. */
-export function wholeOf(text: string | undefined, what: string): number {
-  const value = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
-  if (Number.isSafeInteger(value)) return value;
-  throw new DataError(`${what} must be a whole number`);
-}
-
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */
 export function isTruth(asked: Question): boolean {
   return asked.query().truth === "1";
