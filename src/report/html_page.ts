@@ -101,7 +101,7 @@ function keyFigure({ name, value, note }: KeyFigure): string {
 
 /** A table in its own frame, which scrolls in narrow windows, by keyboard too. */
 function tableHtml(
-  { caption, header, rows, named }: Table,
+  { caption, header, rows, named, names }: Table,
   id: string,
 ): string {
   if (rows.length === 0) return element("p", {}, `${escapeText(caption)}.`);
@@ -112,7 +112,8 @@ function tableHtml(
     };
     return element("th", attributes, breakable(text));
   });
-  const body = rows.map((cells) => {
+  const body = rows.map((cells, at) => {
+    const name = names?.[at];
     const [first, ...others] = cells;
     return element(
       "tr",
@@ -121,6 +122,7 @@ function tableHtml(
         "th",
         { scope: "row", class: named ? "name" : undefined },
         breakable(first),
+        name === undefined ? "" : element("small", {}, escapeText(name)),
       ),
       ...others.map((text) => element("td", {}, escapeText(text))),
     );
@@ -229,6 +231,7 @@ const STYLE = [
   "thead th{color:var(--muted);font-weight:600;vertical-align:bottom}",
   "tbody th{font-weight:400}",
   ".name{text-align:left}",
+  "th small{display:block;color:var(--muted)}",
   ".unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}",
   "main{padding-bottom:48px}",
   "@media (max-width:599px){.wide{display:none}.narrow{display:block}" +

@@ -13,7 +13,10 @@ const PANEL_HEIGHT = 130;
 const NO_CURVE = "No curve: both genuine payments and frauds are needed.";
 
 /** The section. */
-export function modelSection(model: ModelCurves): Section {
+export function modelSection(
+  model: ModelCurves,
+  currency: string | undefined,
+): Section {
   return {
     id: "model",
     heading: "The model",
@@ -48,7 +51,7 @@ export function modelSection(model: ModelCurves): Section {
           thresholdFigure(model),
         ],
       },
-      { kind: "table", table: thresholdsTable(model) },
+      { kind: "table", table: thresholdsTable(model, currency) },
     ],
   };
 }
@@ -153,7 +156,10 @@ function thresholdFigure(model: ModelCurves): Figure {
   };
 }
 
-function thresholdsTable({ usual, days }: ModelCurves): Table {
+function thresholdsTable(
+  { usual, days }: ModelCurves,
+  currency: string | undefined,
+): Table {
   return {
     caption: "What a threshold would do",
     header: [
@@ -173,8 +179,8 @@ function thresholdsTable({ usual, days }: ModelCurves): Table {
       grouped(row.hits),
       percent(row.truePositiveRate, 1),
       percent(row.precision, 1),
-      amountOf(100 * row.stoppedAmount),
-      amountOf(100 * row.missedAmount),
+      amountOf(100 * row.stoppedAmount, currency),
+      amountOf(100 * row.missedAmount, currency),
     ]),
   };
 }

@@ -9,6 +9,7 @@ import {
   part,
   sentenceOf,
   setText,
+  useCurrency,
 } from "./dom.js";
 import { listenForKeys, showKeys } from "./keyboard.js";
 import { connect, firstSnapshot } from "./live.js";
@@ -151,6 +152,7 @@ notice.addEventListener("click", () => say(""));
 /** @param {Snapshot} snapshot */
 function take(snapshot) {
   newest = snapshot;
+  useCurrency(snapshot);
   const { open, problem } = snapshot;
   showReading(snapshot.reading);
   badge.hidden = snapshot.reading !== undefined || open.alerts === 0;

@@ -1,5 +1,5 @@
 /** The filter of the queue: in the address, where a link, Back and a reload keep it, and as a form. */
-import { countOf, h } from "./dom.js";
+import { countOf, currencyUnit, h } from "./dom.js";
 import { givenName, isTruthShown } from "./settings.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
@@ -25,8 +25,8 @@ const SEARCH = ["q", "Payment, card or terminal", {
 /** @type {readonly Field[]} */
 const FIELDS = [
   ["score", "Score from", { ...NUMBER, placeholder: "0.5" }],
-  ["amountFrom", "Amount from, €", NUMBER],
-  ["amountTo", "Amount to, €", NUMBER],
+  ["amountFrom", "Amount from", NUMBER],
+  ["amountTo", "Amount to", NUMBER],
   ["card", "Card", { ...ID, placeholder: "id" }],
   ["terminal", "Terminal", { ...ID, placeholder: "id" }],
   ["day", "Event date", { type: "date" }],
@@ -197,7 +197,11 @@ function input([name, label, look], filter) {
   return h(
     "div",
     {},
-    h("label", { for: id }, label),
+    h(
+      "label",
+      { for: id },
+      label + (name.startsWith("amount") ? currencyUnit() : ""),
+    ),
     h("input", {
       id,
       name,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { CURRENCY, DAY_SECONDS } from "../../payment/payment.ts";
 import { Control } from "../../stream/control.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { openUnlessStopped } from "../../base/unless_stopped.ts";
@@ -102,6 +102,7 @@ async function runPage(
     log,
     control,
     parameters,
+    currency: CURRENCY,
     reader,
     state,
     index,

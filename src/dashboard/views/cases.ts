@@ -200,7 +200,8 @@ async function readCase(
   id: number,
   truth: boolean,
 ): Promise<Case> {
-  const { state, control, index, usualOf, parameters: { features } } = page;
+  const { state, control, index, usualOf, currency } = page;
+  const { features } = page.parameters;
   const lookUp = storeOf(page);
   const stored = await lookUp.payment(id);
   const alert = index.queries.alert(id);
@@ -231,7 +232,7 @@ async function readCase(
       }))
       : [],
     reasons: alert
-      ? alertReasons(alert, { features, usualOf })
+      ? alertReasons(alert, { features, usualOf, currency })
       : { raised: [], lowered: [] },
     ...standingOfCase(page, id),
     ofCard: past(ofCard),

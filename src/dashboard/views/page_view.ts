@@ -42,6 +42,8 @@ export interface Page {
   readonly control: Control;
   /** What the roles agreed on. */
   readonly parameters: StreamParameters;
+  /** ISO 4217 code of the stream's amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
   /** Follows the topics of the stream. */
   readonly reader: LiveReader;
   /** The newest part of the stream, which the reader keeps. */
