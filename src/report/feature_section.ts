@@ -157,10 +157,10 @@ function valueBins({ values }: FeatureStatistics): Shown {
   }) as [Float64Array, Float64Array];
   const counted = (counts: readonly number[]) => {
     const parts = ["genuine payments", "frauds"].flatMap((noun, at) => {
-      const all = values[at].count;
-      return all === 0
-        ? []
-        : [`${percent(counts[at] / all, 1)} of the ${noun}`];
+      const share = counts[at] / values[at].count;
+      if (!(share > 0)) return [];
+      const text = share < 0.0005 ? "less than 0.1\u00a0%" : percent(share, 1);
+      return [`${text} of the ${noun}`];
     });
     return parts.join(" and ");
   };

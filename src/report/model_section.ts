@@ -126,7 +126,7 @@ function thresholdFigure(model: ModelCurves): Figure {
   const line = (name: string, of: (row: ThresholdRow) => number) => {
     return { name, x, y: thresholds.map(of) };
   };
-  // From a threshold of 0 on, every payment is an alert.
+  // At a threshold of 0 every payment is an alert, which would dwarf the rest.
   const most = Math.max(...thresholds.slice(1).map(({ alerts }) => alerts));
   return {
     id: "thresholds",
@@ -134,6 +134,7 @@ function thresholdFigure(model: ModelCurves): Figure {
     name: judged(model),
     description: "Recall, precision and share of payments alerted for " +
       "thresholds from 0 to 1.",
+    leftOut: "Not drawn: at a threshold of 0, every payment is an alert.",
     draw: (width) =>
       drawLines(
         {
@@ -146,7 +147,11 @@ function thresholdFigure(model: ModelCurves): Figure {
             ],
           }, {
             y: shareAxis("payments alerted", most / rows),
-            lines: [line("payments alerted", ({ alerts }) => alerts / rows)],
+            lines: [
+              line("payments alerted", ({ threshold, alerts }) => {
+                return threshold > 0 ? alerts / rows : NaN;
+              }),
+            ],
           }],
           empty: NO_CURVE,
         },
