@@ -87,6 +87,7 @@ async function runPage(
       logger.warn("the index of alerts is made again from the log", { reason }),
   });
   let store: Store | undefined;
+  const serving: { gate?: Gate } = {};
   const reader = new LiveReader({
     log,
     control,
@@ -95,6 +96,7 @@ async function runPage(
     state,
     index,
     store: () => store,
+    makeWay: async (signal) => await serving.gate?.makeWay(signal),
     warn: (message, fields) => logger.warn(message, fields),
   });
   const models = modelsFolder(settings);
@@ -117,7 +119,7 @@ async function runPage(
     process: work.process,
   });
   const listener = listen(page);
-  const gate = new Gate({
+  const gate = serving.gate = new Gate({
     listener,
     fetch: server.fetch,
     connectionsMax: CONNECTIONS_MAX,
