@@ -108,7 +108,11 @@ async function runPage(
     reader,
     state,
     index,
-    cases: new CaseWriter(log, (eventIds) => reader.readCases(eventIds)),
+    cases: new CaseWriter({
+      log,
+      read: (eventIds) => reader.readCases(eventIds),
+      eventsOf: (id) => index.queries.events(id),
+    }),
     usualOf: usualValues({ models, file: modelFile(settings) }),
     lookUp: () => store?.lookUp(),
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
