@@ -13,7 +13,7 @@ import {
   setText,
   svg,
 } from "./dom.js";
-import { registryOf } from "./registry.js";
+import { registryOf, thresholdsOf } from "./registry.js";
 import { isoDay } from "./scale.js";
 import { thresholdPart } from "./threshold.js";
 
@@ -86,6 +86,7 @@ export function openModel(root) {
     if (versions.contains(document.activeElement)) return;
     versions.replaceChildren(
       ...registryOf(model.registry, model.startSeconds, change),
+      ...thresholdsOf(model),
     );
   });
   return {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { CURRENCY, DAY_SECONDS } from "../../payment/payment.ts";
 import { Control } from "../../stream/control.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { openUnlessStopped } from "../../base/unless_stopped.ts";
@@ -104,10 +104,15 @@ async function runPage(
     log,
     control,
     parameters,
+    currency: CURRENCY,
     reader,
     state,
     index,
-    cases: new CaseWriter(log, (eventIds) => reader.readCases(eventIds)),
+    cases: new CaseWriter({
+      log,
+      read: (eventIds) => reader.readCases(eventIds),
+      eventsOf: (id) => index.queries.events(id),
+    }),
     usualOf: usualValues({ models, file: modelFile(settings) }),
     lookUp: () => store?.lookUp(),
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
