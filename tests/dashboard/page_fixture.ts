@@ -159,7 +159,11 @@ function servePage(
     reader,
     state,
     index,
-    cases: new CaseWriter(log, (eventIds) => reader.readCases(eventIds)),
+    cases: new CaseWriter({
+      log,
+      read: (eventIds) => reader.readCases(eventIds),
+      eventsOf: (id) => index.queries.events(id),
+    }),
     usualOf: () => undefined,
     lookUp: () => store.lookUp(),
     latency: () => undefined,

@@ -87,6 +87,7 @@ async function runPage(
       logger.warn("the index of alerts is made again from the log", { reason }),
   });
   let store: Store | undefined;
+  const serving: { gate?: Gate } = {};
   const reader = new LiveReader({
     log,
     control,
@@ -95,6 +96,7 @@ async function runPage(
     state,
     index,
     store: () => store,
+    makeWay: async (signal) => await serving.gate?.makeWay(signal),
     warn: (message, fields) => logger.warn(message, fields),
   });
   const models = modelsFolder(settings);
@@ -106,7 +108,11 @@ async function runPage(
     reader,
     state,
     index,
-    cases: new CaseWriter(log, (eventIds) => reader.readCases(eventIds)),
+    cases: new CaseWriter({
+      log,
+      read: (eventIds) => reader.readCases(eventIds),
+      eventsOf: (id) => index.queries.events(id),
+    }),
     usualOf: usualValues({ models, file: modelFile(settings) }),
     lookUp: () => store?.lookUp(),
     metrics: () => store?.predictions().metrics() ?? Promise.resolve([]),
@@ -117,7 +123,7 @@ async function runPage(
     process: work.process,
   });
   const listener = listen(page);
-  const gate = new Gate({
+  const gate = serving.gate = new Gate({
     listener,
     fetch: server.fetch,
     connectionsMax: CONNECTIONS_MAX,

@@ -132,7 +132,7 @@ export class ConflictError extends Error {
   constructor(
     message: string,
     /** How things stand. */
-    readonly now: Readonly<Record<string, number>>,
+    readonly now: Readonly<Record<string, number>> = {},
   ) {
     super(message);
   }
