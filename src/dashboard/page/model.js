@@ -103,7 +103,7 @@ export function openModel(root) {
 function stateOf({ days, curve, delayDays }) {
   const newest = days.at(-1);
   if (!newest) {
-    return "No model has scored a payment of this stream. To score it, start the run with --model; './fraudstream help train' says how to make a model.";
+    return "No model has scored a payment of this stream. To score it, start the run with --model=built-in, or with a file that the command train writes.";
   }
   const known = curve.days === 0
     ? `No labels are known yet: a label is known ${

@@ -117,9 +117,13 @@ export function thresholdsOf({ events, startSeconds }) {
     h(
       "ul",
       {},
-      changes.toReversed().map(({ x, text }) =>
-        h("li", {}, `${text}, since ${isoMinute(startSeconds, x)} event time`)
-      ),
+      changes.toReversed().map(({ x, at, text }) => {
+        const clock = at === undefined
+          ? ""
+          : `; applied ${isoMinute(0, at / 86_400)} UTC (clock)`;
+        const since = isoMinute(startSeconds, x);
+        return h("li", {}, `${text}, since ${since} event time${clock}`);
+      }),
     ),
   ];
 }
