@@ -2,6 +2,7 @@
  * One record of another program's topic: read as JSON, mapped by the stream's
  * definition, and written as the payment that the stages read.
  */
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   emptyMappedPayment,
   FRAUD_UNKNOWN,
@@ -17,7 +18,7 @@ import {
   recordValue,
 } from "../log/record_batch.ts";
 import { formatDatetime } from "../payment/calendar.ts";
-import { parseExactJson, rawText } from "../payment/exact_json.ts";
+
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { RECORD_BYTES_MAX } from "../payment/payment_json.ts";
 import type { Refusal } from "./checks.ts";
@@ -54,7 +55,7 @@ export class SourceRecord {
     const { fields } = this.#mapper;
     for (let at = 0; at < fields.length; at++) {
       const value = object.get(fields[at]);
-      this.#values[at] = rawText(value) ?? value;
+      this.#values[at] = digitsOf(value) ?? value;
     }
     return this.#mapper.map(this.#values, 0, this.payment);
   }
@@ -92,7 +93,7 @@ function objectOf(value: Uint8Array): Map<string, RawValue> | Refusal {
   }
   const json = isRegistered ? value.subarray(REGISTRY_BYTES) : value;
   try {
-    const object = parseExactJson(DECODER.decode(json));
+    const object = parseExactly(DECODER.decode(json));
     if (typeof object === "object" && object && !Array.isArray(object)) {
       return new Map(Object.entries(object));
     }
