@@ -8,7 +8,7 @@
 const LENGTHS = 2048;
 
 /** In a cell: there is no text. */
-export const NO_TEXT = -1;
+export const NO_TEXT: number = -1;
 
 /** Where the text of a cell begins in its heap. */
 export function textStart(cell: number): number {
