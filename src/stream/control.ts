@@ -31,6 +31,7 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
+import type { RecordedDefinition } from "./stream_definition.ts";
 import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
@@ -58,6 +59,8 @@ export interface StreamParameters {
    * streams, which accept it anywhere.
    */
   readonly partitioner?: Partitioner | undefined;
+  /** What a payment is; absent in the handbook's stream. */
+  readonly definition?: RecordedDefinition | undefined;
 }
 
 /**

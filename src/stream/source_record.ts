@@ -2,7 +2,6 @@
  * One record of another program's topic: read as JSON, mapped by the stream's
  * definition, and written as the payment that the stages read.
  */
-import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   emptyMappedPayment,
   FRAUD_UNKNOWN,
@@ -18,7 +17,7 @@ import {
   recordValue,
 } from "../log/record_batch.ts";
 import { formatDatetime } from "../payment/calendar.ts";
-
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { RECORD_BYTES_MAX } from "../payment/payment_json.ts";
 import type { Refusal } from "./checks.ts";
