@@ -194,24 +194,28 @@ export function scorerStatus(
 
 /**
  * What share of the past is scored, from 0 up to below 1: of the payments that
- * had been processed and not scored at the time of `before`, as where a model
- * is added to a stream. Undefined once they are, and where there were few.
+ * had been processed at the time of `before`, when some had not been scored, as
+ * where a model is added to a stream. Undefined once they all are, and where
+ * few were missing. Processes that began to look at different times get the same share.
  */
 export function pastScored(
   before: StreamStatus,
   now: StreamStatus,
 ): number | undefined {
-  const past = scorerStatus(before)?.lag ?? 0;
   const scorer = scorerStatus(now);
-  if (past < PAST_MIN || !scorer) return undefined;
-  const added = now.stages[1].counters.emitted -
-    before.stages[1].counters.emitted;
-  const left = scorer.lag - added;
-  return left > 0 ? Math.max(0, 1 - left / past) : undefined;
+  if (!scorer) return undefined;
+  const { emitted } = before.stages[1].counters;
+  const missing = scorerStatus(before)?.lag ?? emitted;
+  // Another program's commits count nothing.
+  const past = Math.max(emitted, missing);
+  if (missing < Math.max(PAST_MIN, PAST_MIN_SHARE * past)) return undefined;
+  const left = scorer.lag - (now.stages[1].counters.emitted - emitted);
+  return left > 0 ? Math.max(0, (past - left) / past) : undefined;
 }
 
-/** Payments that a scorer takes in a moment. */
+/** Payments that a scorer takes in a moment, and the share of the past that is not worth a word. */
 const PAST_MIN = 5000;
+const PAST_MIN_SHARE = 0.02;
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows
