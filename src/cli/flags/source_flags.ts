@@ -45,6 +45,12 @@ export const SOURCE_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
+/** The values of the flags, and of those that bring payments otherwise. */
+export type SourceOptions =
+  & FlagValues<typeof SOURCE_FLAGS>
+  & InputOptions
+  & DataOptions;
+
 /** What the flags are read with. */
 export interface SourcePlace {
   /** Where the stream's log is. */
@@ -55,7 +61,7 @@ export interface SourcePlace {
 
 /** The topic that the flags name; undefined for none. Throws ConfigError. */
 export function readSourceFlags(
-  options: FlagValues<typeof SOURCE_FLAGS> & InputOptions & DataOptions,
+  options: SourceOptions,
   { log, ...others }: SourcePlace,
 ): RunSettings["source"] {
   const { sourceTopic: topic, idleAfter, ahead } = options;
