@@ -739,6 +739,9 @@ Deno.test("alerts are claimed, released, noted and snoozed, and a second page sh
   await using second = await openSecondPage(page);
   await second.until(() => second.index.known().alerts === 2);
   await second.until(() => second.index.queries.events(7).length === 3);
+  for (const { index, until } of [page, second]) {
+    await until(() => index.queries.unjoined(0, 1).length === 0);
+  }
   const paths = ["/api/alerts?state=snoozed", "/api/alerts", "/api/cases/7"];
   for (const path of paths) {
     const ofSecond = await (await second.ask(path)).json();
