@@ -79,6 +79,11 @@ export interface IndexedGroup extends AlertCount {
 /** What alerts are grouped by. */
 export type GroupKey = "card" | "terminal";
 
+/** A filter that may also ask for what has no verdict, snoozed or not. */
+type Asked = Omit<AlertFilter, "state"> & {
+  readonly state: AlertFilter["state"] | "undecided";
+};
+
 /** Text and parameters of a condition. */
 interface Condition {
   readonly sql: string;
@@ -120,11 +125,22 @@ export class AlertQueries {
     if (state === "open" && Object.keys(narrowing).length === 0) {
       return this.#open();
     }
+    if (state !== "open") return this.#count(filter);
+    // Snoozes end by themselves, and few alerts are snoozed: the others are counted only when one changes.
+    const undecided = this.#count({ ...filter, state: "undecided" });
+    const snoozed = this.#count({ ...filter, state: "snoozed" });
+    return {
+      alerts: undecided.alerts - snoozed.alerts,
+      cents: undecided.cents - snoozed.cents,
+    };
+  }
+
+  #count(filter: Asked): AlertCount {
     const { sql, values, isNarrow } = this.#conditionOf(filter);
-    // Snoozes end by themselves.
-    const isTimed = filter.state === "open" || filter.state === "snoozed";
+    const { sort: _, ...counted } = filter;
+    const isTimed = filter.state === "snoozed";
     const second = isTimed ? Math.floor(this.#clock() / 1000) : 0;
-    const key = JSON.stringify([sql, filter, second]);
+    const key = JSON.stringify([counted, second]);
     let count = this.#counts.get(key);
     if (!count) {
       // Rows in the order of the file are faster than many by an index.
@@ -377,7 +393,7 @@ export class AlertQueries {
     };
   }
 
-  #conditionOf(filter: AlertFilter): Condition {
+  #conditionOf(filter: Asked): Condition {
     const parts: string[] = [];
     const values: (number | string)[] = [];
     const add = (sql: string, ...more: readonly (number | string)[]) => {
@@ -390,6 +406,9 @@ export class AlertQueries {
           "label IS NULL AND (snoozed IS NULL OR snoozed <= ?)",
           this.#clock(),
         );
+        break;
+      case "undecided":
+        add("label IS NULL");
         break;
       case "snoozed":
         add("label IS NULL AND snoozed > ?", this.#clock());
