@@ -190,6 +190,7 @@ testRunning(
     const wrong = await run("tabformer", "wrong");
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /fraudTest\.csv: no column 'Year', which the/);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/wrong`)], []);
     const yaml = BUILT_IN_DEFINITIONS.sparkov.replace(
       "yyyy-MM-dd",
       "dd.MM.yyyy",

@@ -201,6 +201,9 @@ async function importing(
     throwIfStopped(signal, () => {
       return `${folder} is not complete, and is marked as unfinished`;
     });
+    const left = await listFolder(folder);
+    // Nothing was written: the corrected command needs no --force.
+    if (left.length === 1) await markFinished(folder);
     throw error;
   }
 }
