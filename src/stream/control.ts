@@ -31,6 +31,8 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
+import type { RecordedDefinition } from "./stream_definition.ts";
+import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -57,6 +59,8 @@ export interface StreamParameters {
    * streams, which accept it anywhere.
    */
   readonly partitioner?: Partitioner | undefined;
+  /** What a payment is; absent in the handbook's stream. */
+  readonly definition?: RecordedDefinition | undefined;
 }
 
 /**
@@ -131,6 +135,8 @@ export interface ThresholdChange {
   readonly value: number;
   /** TX_TIME_SECONDS that the stream had reached by then. */
   readonly timeSeconds: number;
+  /** Clock time, ISO 8601 in UTC; undefined where it was not given. */
+  readonly at?: string;
 }
 
 /** Changes of the threshold that are kept. */
@@ -146,6 +152,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** How far `ingest` is in another program's topic. */
+  source: SourcePosition;
   /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments, and the scoring flags of the last whole run as texts. */
@@ -240,15 +248,26 @@ export class Control {
     return this.#value("origin");
   }
 
+  /** Midnight of the stream's first day, seconds since 1970, once a producer or `ingest` has begun it. */
+  get begun(): number | undefined {
+    return this.origin?.startSeconds ?? this.source?.startSeconds ?? undefined;
+  }
+
   /**
    * Midnight of the stream's first day, seconds since 1970, or `otherwise`
-   * until a producer has begun one. Reads the topic again only until then.
+   * until a producer or `ingest` has begun it. Reads the topic again only until
+   * then.
    */
   async startSeconds(
     otherwise: number | undefined,
   ): Promise<number | undefined> {
-    if (!this.origin) await this.refresh();
-    return this.origin?.startSeconds ?? otherwise;
+    if (this.begun === undefined) await this.refresh();
+    return this.begun ?? otherwise;
+  }
+
+  /** How far `ingest` is in another program's topic, once it has taken something. */
+  get source(): SourcePosition | undefined {
+    return this.#value("source");
   }
 
   /** How far the producer is. */
@@ -365,13 +384,18 @@ export class Control {
   }
 
   /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
-  async applyThreshold(value: number, timeSeconds: number): Promise<void> {
+  async applyThreshold(
+    value: number,
+    timeSeconds: number,
+    clock?: Date,
+  ): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
       () => this.alertThreshold === value,
       (producer) => {
         const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
-        const changes = [...known, { value, timeSeconds }];
+        const at = clock && { at: clock.toISOString() };
+        const changes = [...known, { value, timeSeconds, ...at }];
         const records = controlRecords();
         records.put("threshold", { value, changes });
         return producer.append(records.appends());
@@ -438,7 +462,7 @@ export class Control {
   /** Whether a start is absent, or the one of the producer that created the stream. */
   #isStart({ startSeconds }: StreamParameters): boolean {
     return startSeconds === undefined ||
-      startSeconds === this.origin?.startSeconds;
+      startSeconds === this.begun;
   }
 
   /**
@@ -551,6 +575,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   position: ({ nextId, day, row }) =>
     isCount(nextId) && isCount(day) && isCount(row),
+  source: isSourcePosition,
   scoring: ({ on, flags }) =>
     on === true &&
     isOptional(flags, (flags) =>
