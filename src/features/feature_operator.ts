@@ -10,6 +10,7 @@ import { isNight, isWeekend } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
 import { amountCents } from "../payment/validation.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
+import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import { featureCount, type FeatureParameters } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
@@ -91,10 +92,13 @@ export class TerminalOperator {
   readonly #useLabels: boolean;
   readonly #offset: number;
   readonly #extension: TerminalExtension | undefined;
+  // Where labels arrive later than their payments.
+  readonly #labels: LabelWindows | undefined;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` out of order. */
   constructor(parameters: FeatureParameters, slackSeconds: number) {
-    this.#useLabels = parameters.useLabels;
+    const { graceSeconds, useLabels } = parameters;
+    this.#useLabels = useLabels && graceSeconds === undefined;
     this.#extension = parameters.set === "extended"
       ? new TerminalExtension(parameters)
       : undefined;
@@ -107,6 +111,14 @@ export class TerminalOperator {
       slackSeconds,
       hasHint: false,
     });
+    this.#labels = useLabels && graceSeconds !== undefined
+      ? new LabelWindows({
+        windowSeconds,
+        delaySeconds: lagSeconds,
+        graceSeconds,
+        slackSeconds,
+      })
+      : undefined;
   }
 
   /**
@@ -125,21 +137,30 @@ export class TerminalOperator {
     const usual = this.#extension?.isUsual(totals, at) ? 1 : 0;
     this.windows.add(terminalId, timeSeconds, label, usual, progress);
     this.windows.write(0, totals, at + this.#offset);
+    const place = at + this.#offset + 1;
+    this.#labels?.write(terminalId, timeSeconds, progress, totals, place);
     this.#extension?.process(row, this.windows, totals, at);
+  }
+
+  /** Takes a label of a payment of that terminal, where labels arrive on their own; see label_windows.ts. */
+  takeLabel(terminalId: number, label: ArrivedLabel, progress: number): void {
+    this.#labels?.take(terminalId, label, this.windows, progress);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
     this.windows.save(sink);
+    this.#labels?.save(sink);
   }
 
   /**
    * Loads a state that save() wrote, from an operator with the same parameters
    * and slack. Throws an Error if it has another version or layout, is damaged
-   * or too short; the operator then keeps its own.
+   * or too short; the operator is then unusable.
    */
   load(source: StateSource): void {
     this.windows.load(source);
+    this.#labels?.load(source);
   }
 }
 

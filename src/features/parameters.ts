@@ -27,6 +27,8 @@ export interface FeatureParameters {
   readonly delayDays: number;
   /** Whether labels are used; without them every risk is 0. */
   readonly useLabels: boolean;
+  /** Where labels arrive later than their payments, how long after it is known a label counts, in seconds; undefined where payments carry their labels. */
+  readonly graceSeconds?: number | undefined;
 }
 
 /** The handbook's windows of 1, 7 and 30 days and its delay of 7 days. */
