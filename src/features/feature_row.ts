@@ -17,6 +17,10 @@ import {
   RecordScanner,
   RecordWriter,
 } from "../payment/record_codec.ts";
+import {
+  UNLABELLED_RECORD,
+  UnlabelledJsonWriter,
+} from "../payment/label_record.ts";
 import { type Field, PAYMENT_RECORD } from "../payment/record_field.ts";
 import { checkStart, type Defect, fillPayment } from "../payment/validation.ts";
 import {
@@ -43,17 +47,18 @@ export function featureFields(
 
 /** Writes feature rows as JSON. */
 export class FeatureJsonWriter {
-  readonly #head = new PaymentJsonWriter();
+  readonly #head: PaymentJsonWriter | UnlabelledJsonWriter;
   readonly #features: RecordWriter;
 
   /** Writes the features of these parameters. */
   constructor(parameters: FeatureParameters) {
     const fields = featureFields(parameters, 0);
-    const marks = jsonMarks([...PAYMENT_RECORD, ...fields]);
-    this.#features = new RecordWriter(
-      fields,
-      marks.slice(PAYMENT_RECORD.length),
-    );
+    const head = headOf(parameters);
+    const marks = jsonMarks([...head, ...fields]);
+    this.#head = head === PAYMENT_RECORD
+      ? new PaymentJsonWriter()
+      : new UnlabelledJsonWriter();
+    this.#features = new RecordWriter(fields, marks.slice(head.length));
   }
 
   /** Appends a payment with its feature values. */
@@ -64,17 +69,25 @@ export class FeatureJsonWriter {
   }
 }
 
-/** Reads feature rows from JSON. */
+/** The fields of a payment in a row: without its label where that arrives later. */
+function headOf({ graceSeconds }: FeatureParameters): readonly Field[] {
+  return graceSeconds === undefined ? PAYMENT_RECORD : UNLABELLED_RECORD;
+}
+
+/** Reads feature rows from JSON; TX_FRAUD is 0 where labels arrive later. */
 export class FeatureJsonReader {
   readonly #features: readonly Field[];
+  readonly #isLabelled: boolean;
   readonly #scanner = new JsonScanner();
   readonly #fields: RecordScanner;
   readonly #row = emptyPayment();
 
   /** Reads the features of these parameters. */
   constructor(parameters: FeatureParameters) {
+    const head = headOf(parameters);
+    this.#isLabelled = head === PAYMENT_RECORD;
     this.#features = featureFields(parameters);
-    const fields = [...PAYMENT_RECORD, ...this.#features];
+    const fields = [...head, ...this.#features];
     this.#fields = new RecordScanner(fields, jsonMarks(fields));
   }
 
@@ -92,6 +105,9 @@ export class FeatureJsonReader {
     const known = this.#fields.scan(scanner, cells, at) &&
       scanner.expect(CLOSE) && scanner.atEnd;
     if (!known) return this.#parse(bytes, start, end, startSeconds, cells, at);
+    if (!this.#isLabelled) {
+      cells[at + CELL.fraud] = cells[at + CELL.scenario] = 0;
+    }
     const [time, datetime] = [cells[at + CELL.time], cells[at + CELL.datetime]];
     return checkStart(time, datetime, startSeconds);
   }
@@ -106,6 +122,7 @@ export class FeatureJsonReader {
   ): Defect | undefined {
     const { object, defect } = parseObject(bytes, start, end);
     if (!object) return defect;
+    if (!this.#isLabelled) object.TX_FRAUD = object.TX_FRAUD_SCENARIO = 0;
     const bad = fillPayment(paymentValues(object), startSeconds, this.#row);
     if (bad) return bad;
     toCells(this.#row, cells, at);

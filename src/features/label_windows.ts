@@ -1,7 +1,7 @@
 /**
  * Frauds in the windows of a key where labels arrive later than their payments
- * (labels from a stream). The payments' times lie in rings of their own; this
- * adds only what labels say.
+ * (labels from a stream). The payments' times lie in separate rings; this adds
+ * only what labels say.
  *
  * The rule. P is the greatest payment time that the partition has taken before
  * a label. The label of a payment of time s that was known at K counts from

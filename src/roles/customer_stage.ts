@@ -1,7 +1,10 @@
 /**
  * The processor's first stage: checks each payment (readable, in its place,
  * plausible, duplicate, late, in this order), adds the customer features, and
- * passes the rows on in packs by terminal. Its output is a function of the log.
+ * passes the rows on in packs by terminal. Where labels arrive on their own, it
+ * passes them on among the payments and appends those that it accepts to a
+ * separate topic; they move no progress and never wait. Its output is a
+ * function of the log.
  */
 import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
@@ -15,6 +18,10 @@ import {
 } from "../log/record_batch.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import { emptyPayment } from "../payment/payment.ts";
+import {
+  UnlabelledJsonReader,
+  UnlabelledJsonWriter,
+} from "../payment/label_record.ts";
 import { PaymentJsonReader } from "../payment/payment_json.ts";
 import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
 import {
@@ -24,6 +31,7 @@ import {
   Progress,
   type Verdict,
   whatIsKnown,
+  whyNotTaken,
 } from "../stream/checks.ts";
 import type { CommitReader } from "../stream/commit.ts";
 import {
@@ -33,7 +41,9 @@ import {
 } from "../stream/control.ts";
 import { Ledger } from "../stream/ledger.ts";
 import {
+  hasLabelRows,
   PackBuilder,
+  packedLabel,
   packSource,
   packWidth,
   readPack,
@@ -53,6 +63,7 @@ import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
 } from "../stream/topics.ts";
 
@@ -87,7 +98,7 @@ export function customerStage(
 }
 
 class CustomerWork implements RecoverableWork {
-  readonly taken = { rows: 1, emitted: 1, frauds: 0 };
+  readonly taken = { rows: 1, emitted: 1, frauds: 0, labels: 0 };
   readonly memory: StageMemory = {
     save: (sink) => {
       this.#ledger.save(sink);
@@ -107,7 +118,10 @@ class CustomerWork implements RecoverableWork {
   readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #progress: Progress;
-  readonly #reader = new PaymentJsonReader();
+  // Where labels arrive on their own.
+  readonly #unlabelled: UnlabelledJsonReader | undefined;
+  readonly #labelJson = new UnlabelledJsonWriter();
+  readonly #reader: PaymentJsonReader | UnlabelledJsonReader;
   readonly #row = emptyPayment();
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
@@ -137,9 +151,13 @@ class CustomerWork implements RecoverableWork {
       group: CUSTOMER_GROUP,
       topic: TRANSACTION_TOPIC,
       partition,
-      aheadSeconds: alignmentSeconds(features.delayDays, latenessSeconds),
+      aheadSeconds: alignmentSeconds(features, latenessSeconds),
       commits,
     });
+    this.#unlabelled = features.graceSeconds === undefined
+      ? undefined
+      : new UnlabelledJsonReader();
+    this.#reader = this.#unlabelled ?? new PaymentJsonReader();
     this.#operator = new CustomerOperator(features, latenessSeconds);
     this.#ledger = new Ledger(rememberedSeconds(parameters));
     this.#progress = progress;
@@ -177,6 +195,7 @@ class CustomerWork implements RecoverableWork {
     if (defect) return defect;
     const misplaced = this.#placement.check(batch, index, row.customerId);
     if (misplaced) return misplaced;
+    if (this.#unlabelled?.isLabel) return this.#judgeLabel(this.#unlabelled);
     const parameters = this.#parameters;
     const { seconds } = this.#progress;
     if (!this.#progress.isPlausible(row.timeSeconds)) {
@@ -192,6 +211,13 @@ class CustomerWork implements RecoverableWork {
     return row.timeSeconds < this.#bound ? "accept" : "look";
   }
 
+  /** Judges the label just read. */
+  #judgeLabel({ knownSeconds }: UnlabelledJsonReader): Verdict {
+    const { seconds } = this.#progress;
+    return whyNotTaken(this.#row, knownSeconds, seconds, this.#parameters) ??
+      "accept";
+  }
+
   /** Reads the other partitions' progress, once per step. */
   async look(): Promise<Hold | undefined> {
     const { timeSeconds } = this.#row;
@@ -201,17 +227,42 @@ class CustomerWork implements RecoverableWork {
   }
 
   take(offset: number, output: Output | undefined): void {
+    const isLabel = this.#unlabelled?.isLabel ?? false;
+    this.taken.labels = isLabel ? 1 : 0;
+    this.taken.emitted = isLabel ? 0 : 1;
+    if (isLabel) {
+      this.taken.frauds = 0;
+      if (output) this.#takeLabel(output);
+      return;
+    }
     const row = this.#row;
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
     this.#operator.process(row, progress.seconds, this.#totals);
     this.#ledger.add(row, progress.seconds, offset);
     this.taken.frauds = row.fraud;
-    if (output) this.#pack(output);
+    if (output) this.#pack(output, 0);
   }
 
-  /** Puts the row and its customer totals into the pack of its terminal. */
-  #pack(output: Output): void {
+  /** Passes the label just read on, and says from when on it can be learned from. */
+  #takeLabel(output: Output): void {
+    const row = this.#row;
+    const knownSeconds = this.#unlabelled?.knownSeconds ?? 0;
+    const knownTime = Math.max(knownSeconds, this.#progress.seconds);
+    const records = output.beside(TRANSACTION_LABEL_TOPIC);
+    records.writer.whole(row.transactionId);
+    records.endKey();
+    this.#labelJson.writeLabel(records.writer, row, knownSeconds, knownTime);
+    const start = row.datetimeSeconds - row.timeSeconds;
+    records.endRecord((start + knownTime) * 1000);
+    // A withdrawn label counts as a genuine one.
+    row.fraud = row.fraud === 1 ? 1 : 0;
+    this.#totals.fill(0);
+    this.#pack(output, 1 + knownSeconds);
+  }
+
+  /** Puts the row and its customer totals into the pack of its terminal; `label` is 0 for a payment. */
+  #pack(output: Output, label: number): void {
     const partition = this.#partitioner.partition(this.#row.terminalId);
     const pack = this.#packs[partition];
     if (pack.isFull) endPack(pack, output, partition);
@@ -223,6 +274,7 @@ class CustomerWork implements RecoverableWork {
     for (let i = 0; i < places.length; i++) {
       cells[at + PAYMENT_CELLS + i] = totals[places[i]];
     }
+    if (this.#unlabelled) cells[at + PAYMENT_CELLS + places.length] = label;
   }
 
   finish(output: Output): void {
@@ -232,7 +284,9 @@ class CustomerWork implements RecoverableWork {
   }
 
   rows(): { id: number; partition: number }[] {
-    const { transactionId: id, terminalId } = this.#row;
+    const { transactionId, terminalId } = this.#row;
+    const isLabel = this.#unlabelled?.isLabel ?? false;
+    const id = isLabel ? labelRow(transactionId) : transactionId;
     return [{ id, partition: this.#partitioner.partition(terminalId) }];
   }
 
@@ -246,6 +300,7 @@ class CustomerWork implements RecoverableWork {
   reader(): (batch: RecordBatch) => { id: number }[] {
     const { features } = this.#parameters;
     const width = packWidth(features);
+    const hasLabels = hasLabelRows(features);
     const progress = new Progress(this.#parameters);
     return (batch) => {
       const rows: { id: number }[] = [];
@@ -256,15 +311,23 @@ class CustomerWork implements RecoverableWork {
         const source = packSource(bytes);
         if (source === undefined) this.#hasOldPacks = true;
         for (let at = 0; at < pack.length; at += width) {
-          if (!progress.passes(pack[at + CELL.time])) continue;
+          const isLabel = hasLabels && packedLabel(pack, at, width) >= 0;
+          if (!isLabel && !progress.passes(pack[at + CELL.time])) continue;
           const from = source ??
             this.#placement.partition(pack[at + CELL.customer]);
-          if (from === this.#partition) rows.push({ id: pack[at + CELL.id] });
+          if (from !== this.#partition) continue;
+          const id = pack[at + CELL.id];
+          rows.push({ id: isLabel ? labelRow(id) : id });
         }
       }
       return rows;
     };
   }
+}
+
+/** What a label is compared by, which no payment is. */
+function labelRow(transactionId: number): number {
+  return -1 - transactionId;
 }
 
 /** Makes a record of a pack. */

@@ -500,6 +500,8 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
     "--no-labels": features.useLabels ? "not given" : "given",
+    "--labels": features.graceSeconds === undefined ? "payment" : "stream",
+    "--grace": formatDuration(features.graceSeconds ?? 0),
     "--lateness": formatDuration(parameters.latenessSeconds),
     "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined
@@ -588,10 +590,11 @@ function isThreshold(value: unknown): boolean {
 
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { set, windowDays, delayDays, useLabels } = value;
+  const { set, windowDays, delayDays, useLabels, graceSeconds } = value;
   const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
   return isOptional(set, isSet) && // streams of before there were sets
     isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
+    isOptional(graceSeconds, isCount) &&
     Array.isArray(windowDays) && windowDays.length > 0 &&
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)

@@ -2,8 +2,10 @@
  * The internal form between the two stages: rows of one step for one
  * partition in one record, a header of four 32-bit words (magic, rows, doubles
  * of a row, 1 + partition of the payments) and then doubles, little-endian: the
- * payment's cells and its customer totals. No text is written or parsed on the
- * way.
+ * payment's cells and its customer totals. Where labels arrive on their own,
+ * they stand among the payments in the order of the log, and a row has one more
+ * double: 0 for a payment, 1 + KNOWN_AT for a label. No text is written or
+ * parsed on the way.
  */
 import {
   customerPlaces,
@@ -19,7 +21,22 @@ const FULL_BYTES = 1 << 18;
 
 /** Number of doubles of a row in a pack. */
 export function packWidth(parameters: FeatureParameters): number {
-  return PAYMENT_CELLS + customerPlaces(parameters).length;
+  const label = hasLabelRows(parameters) ? 1 : 0;
+  return PAYMENT_CELLS + customerPlaces(parameters).length + label;
+}
+
+/** Whether packs have labels among their rows. */
+export function hasLabelRows({ graceSeconds }: FeatureParameters): boolean {
+  return graceSeconds !== undefined;
+}
+
+/** KNOWN_AT of the label in the row of `width` cells that begins at `at` of a pack with labels, as TX_TIME_SECONDS; -1 for a payment. */
+export function packedLabel(
+  pack: Float64Array,
+  at: number,
+  width: number,
+): number {
+  return pack[at + width - 1] - 1;
 }
 
 /** Collects the rows of one pack. */
