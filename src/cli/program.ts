@@ -29,7 +29,7 @@ import { SCORE_COMMAND } from "./commands/score.ts";
 import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
-import { writeError, writeResult } from "./output/terminal.ts";
+import { asTyped, writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
 import { VERDICTS_COMMAND } from "./commands/verdicts.ts";
@@ -103,7 +103,7 @@ export function buildProgram(): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .configureOutput({
-      writeOut: writeResult,
+      writeOut: (text) => writeResult(asTyped(text)),
       writeErr: writeError,
       outputError: (message) => writeError(errorLine(withHint(message))),
       // Otherwise read from process.env, which needs a permission.

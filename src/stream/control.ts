@@ -131,6 +131,8 @@ export interface ThresholdChange {
   readonly value: number;
   /** TX_TIME_SECONDS that the stream had reached by then. */
   readonly timeSeconds: number;
+  /** Clock time, ISO 8601 in UTC; undefined where it was not given. */
+  readonly at?: string;
 }
 
 /** Changes of the threshold that are kept. */
@@ -365,13 +367,18 @@ export class Control {
   }
 
   /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
-  async applyThreshold(value: number, timeSeconds: number): Promise<void> {
+  async applyThreshold(
+    value: number,
+    timeSeconds: number,
+    clock?: Date,
+  ): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
       () => this.alertThreshold === value,
       (producer) => {
         const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
-        const changes = [...known, { value, timeSeconds }];
+        const at = clock && { at: clock.toISOString() };
+        const changes = [...known, { value, timeSeconds, ...at }];
         const records = controlRecords();
         records.put("threshold", { value, changes });
         return producer.append(records.appends());

@@ -294,7 +294,7 @@ async function run(options: RunOptions): Promise<void> {
     );
   }
   if ((options.stay || isBare()) && page && !signal.aborted) {
-    writeError(`the page stays at ${page.address} until Ctrl-C\n`);
+    writeError(`the page stays until Ctrl-C:\n\n  ${page.address}\n\n`);
     await stay(page, signal);
   }
 }
@@ -365,8 +365,9 @@ async function openPage(
       },
     });
     // The first line of a run, also where only warnings are logged.
-    if (log.format === "text") writeError(`the page is at ${page.address}\n`);
-    else logger.info("the page is served", { address: page.address });
+    if (log.format === "text") {
+      writeError(`the live page:\n\n  ${page.address}\n\n`);
+    } else logger.info("the page is served", { address: page.address });
     return page;
   } catch (error) {
     if (wanted.required || !(error instanceof ConfigError)) throw error;

@@ -4,7 +4,7 @@
  */
 import { DataError } from "../../base/error.ts";
 import { type CaseEvent, NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
-import { appendCaseSteps, type CaseStep } from "../../stream/case_events.ts";
+import { asCaseWriter, type CaseStep } from "../../stream/case_events.ts";
 import type { Log } from "../../log/log.ts";
 import { BODY, type Question, turns } from "./page_view.ts";
 
@@ -26,36 +26,59 @@ export type ReadCases = (eventIds: readonly string[]) => Promise<void>;
 export class CaseWriter {
   readonly #log: Log;
   readonly #read: ReadCases;
+  readonly #eventsOf: (transactionId: number) => readonly CaseEvent[];
   readonly #turn = turns();
   #lastMs = 0;
 
-  /** `read` brings what was appended into the index. */
-  constructor(log: Log, read: ReadCases) {
+  /** `read` brings what was appended into the index, `eventsOf` gives what that has of a payment. */
+  constructor(
+    { log, read, eventsOf }: {
+      readonly log: Log;
+      readonly read: ReadCases;
+      readonly eventsOf: (transactionId: number) => readonly CaseEvent[];
+    },
+  ) {
     this.#log = log;
     this.#read = read;
+    this.#eventsOf = eventsOf;
   }
 
-  /** Looks at cases and writes, with nothing else written by this process meanwhile. */
+  /**
+   * Looks at cases as they stand in the log and writes once, with nothing
+   * written by anybody meanwhile: where another process has written, `work` is
+   * called again.
+   */
   inTurn<T>(work: (write: WriteCases) => Promise<T>): Promise<T> {
-    return this.#turn(async () => {
-      await this.#read([]);
-      return await work((steps) => this.#write(steps));
+    return this.#turn(() => {
+      // The same in each attempt: an append that was taken all the same is not taken twice.
+      const ids: string[] = [];
+      return asCaseWriter(this.#log, async (append) => {
+        await this.#read([]);
+        return await work(async (steps) => {
+          const whole = this.#complete(steps, ids);
+          if (whole.length > 0) await append(whole);
+          const events = whole.map(({ event }) => event);
+          await this.#read(events.map(({ eventId }) => eventId));
+          return events;
+        });
+      });
     });
   }
 
-  async #write(steps: readonly NewCaseStep[]): Promise<CaseEvent[]> {
-    if (steps.length === 0) return [];
-    // The time tells the order of a payment's events.
-    this.#lastMs = Math.max(Date.now(), this.#lastMs + 1);
+  /** Adds id and time. */
+  #complete(steps: readonly NewCaseStep[], ids: string[]): CaseStep[] {
+    // The time tells the order of a payment's events, whatever clock those before had.
+    this.#lastMs = Math.max(
+      Date.now(),
+      this.#lastMs + 1,
+      ...steps.flatMap(({ event }) => this.#eventsOf(event.transactionId))
+        .map(({ at }) => Date.parse(at) + 1),
+    );
     const at = new Date(this.#lastMs).toISOString();
-    const whole = steps.map(({ event, ...step }) => ({
-      ...step,
-      event: { ...event, eventId: crypto.randomUUID(), at },
-    }));
-    await appendCaseSteps(this.#log, whole);
-    const events = whole.map(({ event }) => event);
-    await this.#read(events.map(({ eventId }) => eventId));
-    return events;
+    return steps.map(({ event, ...step }, index) => {
+      const eventId = ids[index] ??= crypto.randomUUID();
+      return { ...step, event: { ...event, eventId, at } };
+    });
   }
 }
 

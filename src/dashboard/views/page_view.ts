@@ -42,6 +42,8 @@ export interface Page {
   readonly control: Control;
   /** What the roles agreed on. */
   readonly parameters: StreamParameters;
+  /** ISO 4217 code of the stream's amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
   /** Follows the topics of the stream. */
   readonly reader: LiveReader;
   /** The newest part of the stream, which the reader keeps. */
@@ -130,7 +132,7 @@ export class ConflictError extends Error {
   constructor(
     message: string,
     /** How things stand. */
-    readonly now: Readonly<Record<string, number>>,
+    readonly now: Readonly<Record<string, number>> = {},
   ) {
     super(message);
   }
@@ -170,13 +172,6 @@ export function storeOf({ lookUp }: Page): LookUp {
   const found = lookUp();
   if (found) return found;
   throw new DataError("the store has not been reached yet; try again");
-}
-
-/** A whole number from a path or a query; throws DataError for anything else. */
-export function wholeOf(text: string | undefined, what: string): number {
-  const value = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
-  if (Number.isSafeInteger(value)) return value;
-  throw new DataError(`${what} must be a whole number`);
 }
 
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */
