@@ -8,10 +8,16 @@
 import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { isNight, isWeekend } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
-import { amountCents } from "../payment/validation.ts";
+import { amountUnits } from "../payment/validation.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
+import { DIGEST, type IdDigests } from "./id_digest.ts";
+import { KeySlots } from "./key_slots.ts";
 import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
-import { featureCount, type FeatureParameters } from "./parameters.ts";
+import {
+  amountScale,
+  featureCount,
+  type FeatureParameters,
+} from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
 
@@ -29,11 +35,23 @@ export function writeCalendarFlags(
 export class CustomerOperator {
   /** The state: windows over the amounts of each customer. */
   readonly windows: SlidingWindows;
+  readonly #keys: WindowKeys | undefined;
+  readonly #amountScale: number;
   readonly #useLabels: boolean;
   readonly #extension: CustomerExtension | undefined;
 
-  /** Makes an operator without state; payments may come up to `slackSeconds` late. */
-  constructor(parameters: FeatureParameters, slackSeconds: number) {
+  /**
+   * Makes an operator without state; payments may come up to `slackSeconds`
+   * late. With `digests`, which hold those of the payment at each process(),
+   * ids may be texts or any whole numbers; without them they are below 2^31.
+   */
+  constructor(
+    parameters: FeatureParameters,
+    slackSeconds: number,
+    digests?: IdDigests,
+  ) {
+    this.#keys = digests && new WindowKeys(digests, DIGEST.customer);
+    this.#amountScale = amountScale(parameters);
     const windowSeconds = parameters.windowDays.map((d) => d * DAY_SECONDS);
     const amounts = { lagSeconds: 0, windowSeconds, sum: "value" } as const;
     const isExtended = parameters.set === "extended";
@@ -46,7 +64,7 @@ export class CustomerOperator {
       groups: isExtended ? [amounts, knownFrauds(parameters)] : [amounts],
       slackSeconds,
       hasHint: isExtended,
-    });
+    }, this.#keys?.freed);
   }
 
   /**
@@ -62,16 +80,18 @@ export class CustomerOperator {
     at = 0,
   ): void {
     writeCalendarFlags(row.datetimeSeconds, totals, at);
-    const cents = amountCents(row.amount);
-    const { customerId, timeSeconds } = row;
-    const label = this.#useLabels ? row.fraud : 0;
-    this.windows.add(customerId, timeSeconds, label, cents, progress);
+    const units = amountUnits(row.amount, this.#amountScale);
+    const { timeSeconds } = row;
+    const key = this.#keys === undefined ? row.customerId : this.#keys.key;
+    const label = this.#useLabels && row.fraud === 1 ? 1 : 0;
+    this.windows.add(key, timeSeconds, label, units, progress);
     this.windows.write(0, totals, at + 2);
     this.#extension?.process(row, this.windows, totals, at);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
+    this.#keys?.save(sink);
     this.windows.save(sink);
   }
 
@@ -81,7 +101,8 @@ export class CustomerOperator {
    * or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
-    this.windows.load(source);
+    if (this.#keys === undefined) this.windows.load(source);
+    else this.#keys.load(source, this.windows);
   }
 }
 
@@ -89,14 +110,20 @@ export class CustomerOperator {
 export class TerminalOperator {
   /** The state: windows over the labels of each terminal. */
   readonly windows: SlidingWindows;
+  readonly #keys: WindowKeys | undefined;
   readonly #useLabels: boolean;
   readonly #offset: number;
   readonly #extension: TerminalExtension | undefined;
   // Where labels arrive later than their payments.
   readonly #labels: LabelWindows | undefined;
 
-  /** Makes an operator without state; payments may come up to `slackSeconds` out of order. */
-  constructor(parameters: FeatureParameters, slackSeconds: number) {
+  /** Makes an operator without state; payments may come up to `slackSeconds` out of order. For `digests` see CustomerOperator. */
+  constructor(
+    parameters: FeatureParameters,
+    slackSeconds: number,
+    digests?: IdDigests,
+  ) {
+    this.#keys = digests && new WindowKeys(digests, DIGEST.terminal);
     const { graceSeconds, useLabels } = parameters;
     this.#useLabels = useLabels && graceSeconds === undefined;
     this.#extension = parameters.set === "extended"
@@ -110,7 +137,7 @@ export class TerminalOperator {
       groups: [{ lagSeconds, windowSeconds, sum: "flag" }],
       slackSeconds,
       hasHint: false,
-    });
+    }, this.#keys?.freed);
     this.#labels = useLabels && graceSeconds !== undefined
       ? new LabelWindows({
         windowSeconds,
@@ -132,13 +159,14 @@ export class TerminalOperator {
     totals: Float64Array,
     at = 0,
   ): void {
-    const label = this.#useLabels ? row.fraud : 0;
-    const { terminalId, timeSeconds } = row;
+    const label = this.#useLabels && row.fraud === 1 ? 1 : 0;
+    const { timeSeconds } = row;
+    const key = this.#keys === undefined ? row.terminalId : this.#keys.key;
     const usual = this.#extension?.isUsual(totals, at) ? 1 : 0;
-    this.windows.add(terminalId, timeSeconds, label, usual, progress);
+    this.windows.add(key, timeSeconds, label, usual, progress);
     this.windows.write(0, totals, at + this.#offset);
     const place = at + this.#offset + 1;
-    this.#labels?.write(terminalId, timeSeconds, progress, totals, place);
+    this.#labels?.write(key, timeSeconds, progress, totals, place);
     this.#extension?.process(row, this.windows, totals, at);
   }
 
@@ -149,6 +177,7 @@ export class TerminalOperator {
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
+    this.#keys?.save(sink);
     this.windows.save(sink);
     this.#labels?.save(sink);
   }
@@ -159,8 +188,43 @@ export class TerminalOperator {
    * or too short; the operator is then unusable.
    */
   load(source: StateSource): void {
-    this.windows.load(source);
+    if (this.#keys === undefined) this.windows.load(source);
+    else this.#keys.load(source, this.windows);
     this.#labels?.load(source);
+  }
+}
+
+/** The keys of windows over ids that are texts or large numbers. */
+class WindowKeys {
+  /** What to call when a key has no event left. */
+  readonly freed = (key: number): void => this.#slots.release(key);
+  readonly #digests: IdDigests;
+  readonly #place: number;
+  readonly #slots = new KeySlots();
+
+  /** Keys of the ids whose digests begin at a place. */
+  constructor(digests: IdDigests, place: number) {
+    this.#digests = digests;
+    this.#place = place;
+  }
+
+  /** The key of the payment whose digests have been taken. */
+  get key(): number {
+    return this.#slots.slotOf(this.#digests.words, this.#place);
+  }
+
+  save(sink: StateSink): void {
+    this.#slots.save(sink);
+  }
+
+  /** Loads the keys, then the windows, which hold something for each of them. */
+  load(source: StateSource, windows: SlidingWindows): void {
+    this.#slots.load(source);
+    windows.load(source);
+    if (windows.keys === this.#slots.size) return;
+    throw new Error(
+      `the saved windows have ${windows.keys} keys, not ${this.#slots.size}`,
+    );
   }
 }
 

@@ -73,14 +73,19 @@ export class SlidingWindows {
   #memory = memoryOf(this.#table);
   #busy = new Map<number, EventBlocks>();
   #busySweep = this.#busy.entries();
+  readonly #freed: (key: number) => void;
   #adds = 0;
   #moved = 0;
   // Where the event added last is.
   #latest = 0;
   #latestBusy: EventBlocks | undefined;
 
-  /** Makes empty windows of the given layout. */
-  constructor({ columns, groups, slackSeconds, hasHint }: WindowLayout) {
+  /** Makes empty windows of the given layout. `freed` is called with each key that no longer has an event; it may be the one that is being added. */
+  constructor(
+    { columns, groups, slackSeconds, hasHint }: WindowLayout,
+    freed: (key: number) => void = () => {},
+  ) {
+    this.#freed = freed;
     this.#columns = columns;
     let first = 0;
     this.#groups = groups.map(({ windowSeconds }) => {
@@ -194,6 +199,7 @@ export class SlidingWindows {
       this.#table.delete(key);
       if (blocks) this.#dropBusy(key, blocks);
       else this.#release(ring);
+      this.#freed(key);
       return false;
     }
     this.#latestBusy = blocks;
@@ -586,8 +592,10 @@ export class SlidingWindows {
     const ring = this.#table.next();
     if (ring <= 0) return;
     if (this.#newest(ring) > expired) return;
-    this.#table.delete(this.#memory.words[ring >>> 15][(ring & 0x7fff) + KEY]);
+    const key = this.#memory.words[ring >>> 15][(ring & 0x7fff) + KEY];
+    this.#table.delete(key);
     this.#release(ring);
+    this.#freed(key);
   }
 
   /** Time of a ring's newest event. */
@@ -617,6 +625,7 @@ export class SlidingWindows {
     if (blocks.newest > expired) return;
     this.#table.delete(key);
     this.#dropBusy(key, blocks);
+    this.#freed(key);
   }
 
   #dropBusy(key: number, blocks: EventBlocks): void {

@@ -7,6 +7,7 @@ import { DataError } from "../base/error.ts";
 import { fileError } from "../base/file_error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import type { RawValue } from "../definition/rejection.ts";
+import { parseExactJson, rawText } from "../payment/exact_json.ts";
 import {
   CsvCutter,
   type CsvRecords,
@@ -226,43 +227,14 @@ function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
   };
 }
 
-/** Sixteen digits are more than a double holds for certain. */
-const MANY_DIGITS = /\d{16}/;
-
 /** The fields of a JSON object; undefined for other text. */
 function jsonObject(text: string): Map<string, RawValue> | undefined {
   try {
-    const value: unknown = MANY_DIGITS.test(text)
-      ? JSON.parse(text, keepDigits)
-      : JSON.parse(text);
+    const value = parseExactJson(text);
     if (typeof value !== "object" || value === null) return undefined;
     if (Array.isArray(value)) return undefined;
     return new Map(Object.entries(value));
   } catch {
     return undefined;
   }
-}
-
-/** Numbers as they are written, which TypeScript's library does not know yet. */
-const RAW = JSON as typeof JSON & {
-  rawJSON(text: string): object;
-  isRawJSON(value: unknown): value is { readonly rawJSON: string };
-};
-
-/** Keeps a number of many digits as it is written; JSON.stringify writes it so again. */
-function keepDigits(
-  _key: string,
-  value: unknown,
-  context?: { readonly source?: string },
-): unknown {
-  const source = context?.source;
-  return typeof value === "number" && source !== undefined &&
-      MANY_DIGITS.test(source)
-    ? RAW.rawJSON(source)
-    : value;
-}
-
-/** The text of a number that keepDigits() has kept; undefined for other values. */
-function rawText(value: RawValue): string | undefined {
-  return RAW.isRawJSON(value) ? value.rawJSON : undefined;
 }

@@ -6,8 +6,14 @@
  * separate topic; they move no progress and never wait. Its output is a
  * function of the log.
  */
-import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
+import {
+  CELL,
+  fromCells,
+  PAYMENT_CELLS,
+  toCells,
+} from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
+import { IdDigests } from "../features/id_digest.ts";
 import { customerPlaces, featureCount } from "../features/parameters.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import {
@@ -22,7 +28,13 @@ import {
   UnlabelledJsonReader,
   UnlabelledJsonWriter,
 } from "../payment/label_record.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
+import {
+  PaymentJsonReader,
+  ShapedJsonReader,
+} from "../payment/payment_json.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
+import type { Defect } from "../payment/validation.ts";
 import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
 import {
   implausible,
@@ -42,15 +54,18 @@ import {
 import { Ledger } from "../stream/ledger.ts";
 import {
   hasLabelRows,
+  keptPlace,
   PackBuilder,
   packedLabel,
   packSource,
+  packTexts,
   packWidth,
   readPack,
 } from "../stream/pack.ts";
 import { Placement } from "../stream/placement.ts";
 import { type RecoverableWork } from "../stream/recovery.ts";
 import { openStage } from "../stream/opening.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type {
   Hold,
   Output,
@@ -101,10 +116,12 @@ class CustomerWork implements RecoverableWork {
   readonly taken = { rows: 1, emitted: 1, frauds: 0, labels: 0 };
   readonly memory: StageMemory = {
     save: (sink) => {
+      this.#digests?.save(sink);
       this.#ledger.save(sink);
       this.#operator.save(sink);
     },
     load: (source) => {
+      this.#digests?.load(source);
       this.#ledger.load(source);
       this.#operator.load(source);
     },
@@ -122,6 +139,15 @@ class CustomerWork implements RecoverableWork {
   readonly #unlabelled: UnlabelledJsonReader | undefined;
   readonly #labelJson = new UnlabelledJsonWriter();
   readonly #reader: PaymentJsonReader | UnlabelledJsonReader;
+  readonly #shape: PaymentShape;
+  // Of streams with a definition.
+  readonly #ownReader: ShapedJsonReader | undefined;
+  readonly #digests: IdDigests | undefined;
+  // Where the text of an id lies; undefined where the id is a number.
+  readonly #idTexts: TextHeap | undefined;
+  readonly #customerTexts: TextHeap | undefined;
+  readonly #terminalTexts: TextHeap | undefined;
+  readonly #keptPlace: number;
   readonly #row = emptyPayment();
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
@@ -154,12 +180,25 @@ class CustomerWork implements RecoverableWork {
       aheadSeconds: alignmentSeconds(features, latenessSeconds),
       commits,
     });
-    this.#unlabelled = features.graceSeconds === undefined
-      ? undefined
-      : new UnlabelledJsonReader();
+    const shape = shapeOfStream(parameters);
+    this.#shape = shape;
+    if (shape !== HANDBOOK_SHAPE) {
+      const { texts } = this.#ownReader = new ShapedJsonReader(shape);
+      this.#digests = new IdDigests(shape);
+      this.#idTexts = shape.transactionId === "text" ? texts : undefined;
+      this.#customerTexts = shape.customerId === "text" ? texts : undefined;
+      this.#terminalTexts = shape.terminalId === "text" ? texts : undefined;
+    }
+    const hasLabels = shape === HANDBOOK_SHAPE && hasLabelRows(features);
+    this.#unlabelled = hasLabels ? new UnlabelledJsonReader() : undefined;
     this.#reader = this.#unlabelled ?? new PaymentJsonReader();
-    this.#operator = new CustomerOperator(features, latenessSeconds);
-    this.#ledger = new Ledger(rememberedSeconds(parameters));
+    this.#keptPlace = keptPlace(features);
+    this.#operator = new CustomerOperator(
+      features,
+      latenessSeconds,
+      this.#digests,
+    );
+    this.#ledger = new Ledger(rememberedSeconds(parameters), this.#digests);
     this.#progress = progress;
     progress.remember(customerReplaySeconds(parameters));
     this.#totals = new Float64Array(featureCount(features));
@@ -168,7 +207,7 @@ class CustomerWork implements RecoverableWork {
     this.#placement = new Placement(parameters, partition);
     this.#packs = Array.from(
       { length: partitions },
-      () => new PackBuilder(features, partition),
+      () => new PackBuilder(features, partition, shape),
     );
     this.outputs = [...this.#packs.keys()];
   }
@@ -185,15 +224,14 @@ class CustomerWork implements RecoverableWork {
 
   judge(batch: RecordBatch, index: number): Verdict {
     const row = this.#row;
-    const defect = this.#reader.read(
-      batch.bytes,
-      valueStart(batch, index),
-      valueEnd(batch, index),
-      this.#startSeconds,
-      row,
-    );
+    const defect = this.#read(batch, index);
     if (defect) return defect;
-    const misplaced = this.#placement.check(batch, index, row.customerId);
+    const misplaced = this.#placement.check(
+      batch,
+      index,
+      row.customerId,
+      this.#customerTexts,
+    );
     if (misplaced) return misplaced;
     if (this.#unlabelled?.isLabel) return this.#judgeLabel(this.#unlabelled);
     const parameters = this.#parameters;
@@ -202,7 +240,7 @@ class CustomerWork implements RecoverableWork {
       const subject = `TX_DATETIME ${formatDatetime(row.datetimeSeconds)} is`;
       return implausible(subject, parameters);
     }
-    const known = whatIsKnown(this.#ledger, row, seconds);
+    const known = whatIsKnown(this.#ledger, row, seconds, this.#idTexts);
     if (known !== undefined) return known;
     if (isLate(row.timeSeconds, seconds, parameters)) {
       const newest = `the partition's newest payment at ${seconds}`;
@@ -216,6 +254,34 @@ class CustomerWork implements RecoverableWork {
     const { seconds } = this.#progress;
     return whyNotTaken(this.#row, knownSeconds, seconds, this.#parameters) ??
       "accept";
+  }
+
+  /** Reads a record into the row. */
+  #read(batch: RecordBatch, index: number): Defect | undefined {
+    const { bytes } = batch;
+    const [start, end] = [valueStart(batch, index), valueEnd(batch, index)];
+    const row = this.#row;
+    const reader = this.#ownReader;
+    if (reader === undefined) {
+      return this.#reader.read(bytes, start, end, this.#startSeconds, row);
+    }
+    const defect = reader.read(bytes, start, end, this.#startSeconds);
+    if (defect) return defect;
+    const { cells, texts } = reader;
+    fromCells(cells, 0, row);
+    this.#digests?.takeId(row.transactionId, texts);
+    this.#digests?.takeCustomer(row.customerId, texts);
+    this.#digests?.takeTerminal(row.terminalId, texts);
+    return undefined;
+  }
+
+  /** Partition of the output that the row goes to. */
+  #target(): number {
+    const { terminalId } = this.#row;
+    const texts = this.#terminalTexts;
+    return texts
+      ? this.#partitioner.partitionOfText(texts.view(terminalId))
+      : this.#partitioner.partition(terminalId);
   }
 
   /** Reads the other partitions' progress, once per step. */
@@ -240,7 +306,7 @@ class CustomerWork implements RecoverableWork {
     progress.advance(row.timeSeconds, offset);
     this.#operator.process(row, progress.seconds, this.#totals);
     this.#ledger.add(row, progress.seconds, offset);
-    this.taken.frauds = row.fraud;
+    this.taken.frauds = row.fraud === 1 ? 1 : 0;
     if (output) this.#pack(output, 0);
   }
 
@@ -263,7 +329,7 @@ class CustomerWork implements RecoverableWork {
 
   /** Puts the row and its customer totals into the pack of its terminal; `label` is 0 for a payment. */
   #pack(output: Output, label: number): void {
-    const partition = this.#partitioner.partition(this.#row.terminalId);
+    const partition = this.#target();
     const pack = this.#packs[partition];
     if (pack.isFull) endPack(pack, output, partition);
     const at = pack.next();
@@ -275,6 +341,17 @@ class CustomerWork implements RecoverableWork {
       cells[at + PAYMENT_CELLS + i] = totals[places[i]];
     }
     if (this.#unlabelled) cells[at + PAYMENT_CELLS + places.length] = label;
+    if (this.#ownReader) this.#keep(this.#ownReader, pack, at);
+  }
+
+  /** Puts the kept fields and the texts into a row of a pack. */
+  #keep(reader: ShapedJsonReader, pack: PackBuilder, at: number): void {
+    const { cells } = pack;
+    const kept = at + this.#keptPlace;
+    for (let i = PAYMENT_CELLS; i < reader.cells.length; i++) {
+      cells[kept + i - PAYMENT_CELLS] = reader.cells[i];
+    }
+    pack.takeTexts(at, reader.texts);
   }
 
   finish(output: Output): void {
@@ -283,41 +360,49 @@ class CustomerWork implements RecoverableWork {
     }
   }
 
-  rows(): { id: number; partition: number }[] {
-    const { transactionId, terminalId } = this.#row;
+  rows(): { id: number | string; partition: number }[] {
+    const { transactionId } = this.#row;
     const isLabel = this.#unlabelled?.isLabel ?? false;
-    const id = isLabel ? labelRow(transactionId) : transactionId;
-    return [{ id, partition: this.#partitioner.partition(terminalId) }];
+    const id = isLabel
+      ? labelRow(transactionId)
+      : this.#idTexts?.text(transactionId) ?? transactionId;
+    return [{ id, partition: this.#target() }];
   }
 
   /** Old packs do not say where a misplaced payment lay. */
   isUncertain(): boolean {
+    if (!this.#hasOldPacks) return false;
     const home = this.#placement.partition(this.#row.customerId);
-    return this.#hasOldPacks && home !== this.#partition;
+    return home !== this.#partition;
   }
 
   /** Reads the rows in packs that come from this partition; of old packs those whose card belongs to it. */
-  reader(): (batch: RecordBatch) => { id: number }[] {
+  reader(): (batch: RecordBatch) => { id: number | string }[] {
     const { features } = this.#parameters;
-    const width = packWidth(features);
+    const shape = this.#shape;
+    const width = packWidth(features, shape);
     const hasLabels = hasLabelRows(features);
     const progress = new Progress(this.#parameters);
+    const texts = new TextHeap();
     return (batch) => {
-      const rows: { id: number }[] = [];
+      const rows: { id: number | string }[] = [];
       for (let i = 0; i < batch.count; i++) {
         const bytes = recordValue(batch, i);
-        const pack = readPack(bytes, features);
+        const pack = readPack(bytes, features, shape);
         if (!(pack instanceof Float64Array)) continue;
+        texts.wrap(packTexts(bytes));
         const source = packSource(bytes);
         if (source === undefined) this.#hasOldPacks = true;
         for (let at = 0; at < pack.length; at += width) {
           const isLabel = hasLabels && packedLabel(pack, at, width) >= 0;
           if (!isLabel && !progress.passes(pack[at + CELL.time])) continue;
+          // Packs with texts are younger than that.
           const from = source ??
             this.#placement.partition(pack[at + CELL.customer]);
           if (from !== this.#partition) continue;
-          const id = pack[at + CELL.id];
-          rows.push({ id: isLabel ? labelRow(id) : id });
+          const cell = pack[at + CELL.id];
+          const id = this.#idTexts ? texts.text(cell) ?? "" : cell;
+          rows.push({ id: isLabel ? labelRow(cell) : id });
         }
       }
       return rows;

@@ -31,6 +31,7 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
+import type { RecordedDefinition } from "./stream_definition.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -57,6 +58,8 @@ export interface StreamParameters {
    * streams, which accept it anywhere.
    */
   readonly partitioner?: Partitioner | undefined;
+  /** What a payment is; absent in the handbook's stream. */
+  readonly definition?: RecordedDefinition | undefined;
 }
 
 /**
@@ -507,8 +510,6 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
     "--no-labels": features.useLabels ? "not given" : "given",
-    "--labels": features.graceSeconds === undefined ? "payment" : "stream",
-    "--grace": formatDuration(features.graceSeconds ?? 0),
     "--lateness": formatDuration(parameters.latenessSeconds),
     "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined
