@@ -19,6 +19,7 @@ import { EVALUATE_COMMAND } from "./commands/evaluate.ts";
 import { EXPORT_COMMAND } from "./commands/export.ts";
 import { FEATURES_COMMAND } from "./commands/features.ts";
 import { GENERATE_COMMAND } from "./commands/generate.ts";
+import { IMPORT_COMMAND } from "./commands/import.ts";
 import { INIT_COMMAND } from "./commands/init.ts";
 import { MODELS_COMMAND } from "./commands/models.ts";
 import { REBUILD_COMMAND } from "./commands/rebuild.ts";
@@ -49,6 +50,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   VERDICTS_COMMAND,
   INIT_COMMAND,
   CHECK_COMMAND,
+  IMPORT_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
   SCORE_COMMAND,

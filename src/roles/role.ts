@@ -6,10 +6,12 @@ import type { SimulatorParameters } from "../simulator/parameters.ts";
 import type { ModelPlace } from "../scoring/model_source.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { StreamParameters } from "../stream/control.ts";
+import type { SourceSettings } from "../stream/source_task.ts";
 
 /** The roles that a process can take. */
 export const ROLES = [
   "producer",
+  "ingest",
   "processor",
   "writer",
   "scorer",
@@ -18,7 +20,7 @@ export const ROLES = [
   "trimmer",
 ] as const;
 
-/** One of the roles; `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
+/** One of the roles; `ingest` runs in place of the producer where --source-topic names a topic, `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
@@ -40,6 +42,8 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
+  /** Whose payments `ingest` takes, if it runs. */
+  readonly source: SourceSettings | undefined;
   /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */
   readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */

@@ -10,6 +10,7 @@ import { type LoggerOptions, openLogger, reportTo } from "../base/logger.ts";
 import { runThread, type Starter } from "../base/thread.ts";
 import { Control } from "../stream/control.ts";
 import { runFiles } from "./files.ts";
+import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
@@ -90,6 +91,8 @@ async function runRole(
         pace: settings.pace,
         published: (nextId) => send({ kind: "published", nextId, at: now() }),
       });
+    case "ingest":
+      return await runIngest(context, settings);
     case "processor":
       return await runProcessor(context, startSeconds);
     case "writer": {

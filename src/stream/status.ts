@@ -14,6 +14,7 @@ import {
   type StageCounters,
 } from "./commit.ts";
 import {
+  INGEST_GROUP,
   PIPELINE,
   SCORER_GROUP,
   SCORING,
@@ -53,6 +54,8 @@ export interface StreamStatus {
   readonly produced: number;
   /** Whether that was all. */
   readonly complete: boolean;
+  /** How far `ingest` is in another program's topic; its lag is that of its last step. Absent where it takes none. */
+  readonly ingest?: StageStatus | undefined;
   /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions. */
   readonly stages: readonly [
     StageStatus,
@@ -83,8 +86,10 @@ export async function readStatus(
       ]
       : [],
   ];
+  const ingest = ingestStatus(control);
   return {
-    startSeconds: control.origin?.startSeconds ?? await startOfRows(log),
+    ingest,
+    startSeconds: control.begun ?? await startOfRows(log),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
@@ -93,9 +98,28 @@ export async function readStatus(
     deadLetters: stages.reduce(
       (sum, { counters, scoring }) =>
         sum + (scoring ? 0 : counters.deadLettered),
-      0,
+      ingest?.counters.deadLettered ?? 0,
     ),
   };
+}
+
+function ingestStatus({ source }: Control): StageStatus | undefined {
+  if (!source) return undefined;
+  const { topic, counters, lag, newest, startSeconds } = source;
+  return {
+    name: "ingest",
+    group: INGEST_GROUP,
+    topic,
+    counters,
+    lag,
+    progress: (newest ?? 0) - (newest === null ? 0 : startSeconds ?? 0),
+    isPositionKnown: true,
+  };
+}
+
+/** All stages, `ingest` first where there is one. */
+export function allStages({ ingest, stages }: StreamStatus): StageStatus[] {
+  return ingest ? [ingest, ...stages] : [...stages];
 }
 
 /** The starts that rows have shown: a status is read several times per second, and the start never changes. */
@@ -196,7 +220,7 @@ const PAST_MIN = 5000;
  */
 export function discrepancies(status: StreamStatus): string[] {
   const found: string[] = [];
-  for (const { name, counters, scoring } of status.stages) {
+  for (const { name, counters, scoring } of allStages(status)) {
     const { read, emitted, deadLettered, duplicates, labels = 0 } = counters;
     const unscored = scoring?.unscored ?? 0;
     const handled = emitted + labels + deadLettered + duplicates + unscored;

@@ -66,6 +66,7 @@ import {
 } from "../flags/scoring_flags.ts";
 import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
+import { readSourceFlags, SOURCE_FLAGS } from "../flags/source_flags.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -93,7 +94,8 @@ const FLAGS = {
   flags: {
     role: {
       value: "<roles>",
-      help: "any of producer, processor, writer, scorer, trainer, dashboard " +
+      help:
+        "any of producer, ingest, processor, writer, scorer, trainer, dashboard " +
         "(comma list)",
       read: readRoles,
       default: "all; scorer and trainer if they are asked for",
@@ -163,6 +165,7 @@ type RunOptions =
   & FlagValues<typeof FLAGS>
   & DataOptions
   & StreamOptions
+  & FlagValues<typeof SOURCE_FLAGS>
   & ConnectionOptions
   & PageOptions
   & ScoringOptions;
@@ -199,6 +202,7 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     PAGE_FLAGS,
     SCORING_FLAGS,
     STREAM_FLAGS,
+    SOURCE_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
     ...CONNECTION_FLAGS,
@@ -408,12 +412,14 @@ async function begin(
 ): Promise<Begun> {
   const report = reportTo(logger);
   const { folder } = connection;
+  const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
+  const source = readSource(options, connection, roles);
   const look = async (waitMs: number) => {
     const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
   };
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
-    const read = await readSettings(options, connection, found);
+    const read = await readSettings(options, connection, found, source);
     const { settings, roles } = read;
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
@@ -426,9 +432,8 @@ async function begin(
     }
     return { ...read, opened };
   };
-  const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
   const leaves = options.partitions === undefined &&
-    !roles.includes("producer");
+    !roles.includes("producer") && !roles.includes("ingest");
   let found = await look(0);
   const isPage = roles.length === 0;
   if (!found && isPage) requireFolder(connection);
@@ -477,11 +482,12 @@ async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
+  source: RunSettings["source"],
 ): Promise<Omit<Begun, "opened">> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const asked = (options.role ?? ALL_ROLES).roles;
-  const roles = [...asked ?? PIPELINE_ROLES];
+  const roles = [...asked ?? rolesOfAll(options)];
   const begun = roles.includes("producer") ? found?.origin : undefined;
   const data = (begun && continueData(options, begun.fingerprint)) ??
     readDataFlags(options);
@@ -527,6 +533,7 @@ async function readSettings(
     pace,
     keepDays: options.keep,
     stateFolder: options.state,
+    source,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
@@ -557,13 +564,47 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
   );
 }
 
-/** The roles that every run has where none is named. */
-const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
+/** The roles that every run has where none is named, after the one that brings payments. */
+const PIPELINE_ROLES: readonly Role[] = ["processor", "writer"];
+
+/** The roles of a run without --role, besides those that further flags ask for. */
+function rolesOfAll({ sourceTopic }: RunOptions): readonly Role[] {
+  return [sourceTopic === undefined ? "producer" : "ingest", ...PIPELINE_ROLES];
+}
+
+/** The topic that `ingest` takes, if it is one of the roles. Throws ConfigError. */
+function readSource(
+  options: RunOptions,
+  { log }: Connection,
+  roles: readonly Role[],
+): RunSettings["source"] {
+  const acceptsGaps = options.acceptMissingStart ?? false;
+  const source = readSourceFlags(options, { log, acceptsGaps });
+  if (roles.includes("ingest")) {
+    if (!source) throw new ConfigError("--role=ingest needs --source-topic");
+    if (!roles.includes("producer")) return source;
+    throw new ConfigError(
+      "--role names ingest and producer; a stream's payments come from the " +
+        "one or the other",
+    );
+  }
+  if (!source) return undefined;
+  throw new ConfigError(
+    `--source-topic=${source.topic} has no effect without --role=ingest; add ` +
+      "that role, or leave the flag out",
+  );
+}
 
 const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
 
 function readRoles(text: string): ChosenRoles {
-  const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
+  const known: Role[] = [
+    "producer",
+    "ingest",
+    ...PIPELINE_ROLES,
+    "scorer",
+    "trainer",
+  ];
   const chosen = text.split(",").map((word) => word.trim());
   if (chosen.includes("all")) return ALL_ROLES;
   const all: string[] = [...known, "dashboard"];

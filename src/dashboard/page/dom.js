@@ -298,8 +298,18 @@ async function send(path, body) {
   }
 }
 
+/** The server's answer that something cannot be done, in a sentence. */
+export class AskError extends Error {
+  /** @param {string} message @param {number} status of HTTP */
+  constructor(message, status) {
+    super(message);
+    /** Whether nothing has changed: the request was refused. */
+    this.isRefused = status < 500;
+  }
+}
+
 /**
- * Asks the server, or sends it an object; throws an Error with its sentence.
+ * Asks the server, or sends it an object; throws an AskError with its sentence.
  * Parameters that the path does not name go behind it. While the simulation's
  * truth is shown, every question asks for it. Addresses are relative, so that
  * the page works beneath a path of a proxy.
@@ -326,9 +336,9 @@ export async function ask(path, parameters, body) {
   if (response.status === 401) location.assign("login");
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  throw new Error(
-    answer.error ?? `the server answered with status ${response.status}`,
-  );
+  const message = answer.error ??
+    `the server answered with status ${response.status}`;
+  throw new AskError(message, response.status);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What an analyst does with a case: verdict, claim, note, snooze; each can be undone, and all stay in its history. */
 import { askInDialog, whoDecides } from "./dialog.js";
-import { ask, h, mark, messageOf, panel, setText } from "./dom.js";
+import { ask, AskError, h, mark, messageOf, panel, setText } from "./dom.js";
 import { stateOf } from "./alerts.js";
 import { addressOf } from "./queue_filter.js";
 import { showToast } from "./toast.js";
@@ -57,7 +57,7 @@ export function decisionPanel(id, filter, done) {
       );
       return true;
     } catch (error) {
-      setText(said, `Not saved. ${messageOf(error)}`);
+      setText(said, failureOf(error));
       // Another person may have decided. Anyone who acts again has seen it.
       show(await ask("/api/cases/:id", { id }).catch(() => shown ?? before));
       return false;
@@ -159,6 +159,14 @@ export function decisionPanel(id, filter, done) {
     ),
   );
   return { element, history, show, decide, claim };
+}
+
+/** Whether an action was kept that has failed, in words. @param {unknown} error */
+function failureOf(error) {
+  const words = messageOf(error);
+  if (!(error instanceof AskError)) return `Perhaps not saved. ${words}`;
+  // The server says itself what has become of an action that it could not finish.
+  return error.isRefused ? `Not saved. ${words}` : `Not finished: ${words}`;
 }
 
 /** The key of a button, for the eye: the button's name says what it does. @param {string} key */

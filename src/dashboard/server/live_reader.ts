@@ -64,8 +64,13 @@ const LOOK_MS = 100;
 const STATUS_MS = 250;
 /** After an error the reader tries again in so long. */
 const RETRY_MS = 1000;
-/** A store that did not have something is asked again in so long. */
+/** A store that failed is asked again in so long, and reported again in so long. */
 const STORE_RETRY_MS = 2000;
+const STORE_REPORT_MS = 60_000;
+/** The log is read on after so long, whether the store has answered or not. */
+const STORE_WAIT_MS = 200;
+/** A log that has not answered for so long is a problem. */
+const SILENT_MS = 5000;
 /** How long the log may take to show what it has taken, and how often the reader looks. */
 const SHOWN_MS = 10_000;
 const SHOWN_LOOK_MS = 5;
@@ -97,6 +102,8 @@ export interface LiveReaderOptions {
   readonly makeWay?: (signal: AbortSignal) => Promise<void>;
   /** Called once per outage. */
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
+  /** A clock in milliseconds; the machine's without it. */
+  readonly now?: () => number;
 }
 
 /** A topic that is followed. */
@@ -138,8 +145,6 @@ interface Found {
 export class LiveReader {
   /** The newest status; undefined before the first. */
   status: StreamStatus | undefined;
-  /** Why the state is not up to date, in a sentence; undefined if it is. */
-  problem: string | undefined;
   readonly #options: LiveReaderOptions;
   readonly #followed: readonly Followed[] = [
     follow(CUSTOMER_TOPIC, false, Infinity),
@@ -169,12 +174,19 @@ export class LiveReader {
   #isStoreChecked = false;
   #statusAt = -Infinity;
   #storeAt = -Infinity;
+  #storeWork: Promise<boolean> | undefined;
+  #storeReportedAt = -Infinity;
+  readonly #now: () => number;
+  #problem: string | undefined;
+  /** When the log was asked that has not answered yet. */
+  #askedAt: number | undefined;
   #past: { readonly target: number; taken: number; at: number } | undefined;
 
   /** Reads nothing yet: call run(). */
   constructor(options: LiveReaderOptions) {
     const { features } = options;
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     this.startSeconds = options.startSeconds;
     this.#decoder = new RecordDecoder(features);
     const longest = Math.max(...features.windowDays);
@@ -182,12 +194,20 @@ export class LiveReader {
       featureNames(features).indexOf(`TERMINAL_ID_RISK_${longest}DAY_WINDOW`);
   }
 
+  /** Why the state is not up to date, in a sentence; undefined if it is. */
+  get problem(): string | undefined {
+    const askedAt = this.#askedAt;
+    const isSilent = askedAt !== undefined &&
+      this.#now() - askedAt > SILENT_MS;
+    return this.#problem ?? (isSilent ? "the log does not answer" : undefined);
+  }
+
   /** Follows until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const moved = await this.look(signal);
-        this.problem = undefined;
+        this.#problem = undefined;
         await rest(moved ? 0 : LOOK_MS, signal);
         if (moved) await this.#options.makeWay?.(signal);
       } catch (error) {
@@ -200,18 +220,39 @@ export class LiveReader {
 
   /** Reads some of what is new, once; whether there was anything. Throws LogError, StoreError or IndexError; then it can be called again. */
   async look(signal: AbortSignal): Promise<boolean> {
+    this.#askedAt = this.#now();
+    const moved = await this.#follow(signal)
+      .finally(() => this.#askedAt = undefined);
+    const joined = await this.#useStoreMeanwhile();
+    this.#judgeHistory();
+    return moved || joined;
+  }
+
+  async #follow(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     if (now - this.#statusAt >= STATUS_MS) {
       await this.#readStatus();
       this.#statusAt = now;
     }
-    const moved = await this.#inTurn(async () => {
+    return await this.#inTurn(async () => {
       await this.#verify(signal);
       return await this.#step(this.#followed);
     });
-    const joined = await this.#useStore();
-    this.#judgeHistory();
-    return moved || joined;
+  }
+
+  /** The same as #useStore(), but a store that does not answer holds up nothing. */
+  async #useStoreMeanwhile(): Promise<boolean> {
+    this.#storeWork ??= this.#useStore()
+      .finally(() => this.#storeWork = undefined);
+    const answered = new AbortController();
+    try {
+      return await Promise.race([
+        this.#storeWork,
+        rest(STORE_WAIT_MS, answered.signal).then(() => false),
+      ]);
+    } finally {
+      answered.abort();
+    }
   }
 
   /**
@@ -263,12 +304,12 @@ export class LiveReader {
       this.#restart(message);
       return;
     }
-    if (this.problem === undefined) {
+    if (this.#problem === undefined) {
       this.#options.warn("the page cannot follow the stream", {
         error: message,
       });
     }
-    this.problem = message;
+    this.#problem = message;
   }
 
   /** Makes the index again. */
@@ -318,7 +359,11 @@ export class LiveReader {
         start > (index.position(name, partition)?.next ?? 0)
       )
     );
-    if (trimmed) await this.#fill(signal);
+    if (trimmed) {
+      // That takes as long as the store is large.
+      this.#askedAt = undefined;
+      await this.#fill(signal);
+    }
     this.#isVerified = true;
   }
 
@@ -490,7 +535,7 @@ export class LiveReader {
   /** Looks up payments of new alerts, and stores verdicts; whether there was anything. */
   async #useStore(): Promise<boolean> {
     const lookUp = this.#lookUp ??= this.#options.store()?.lookUp();
-    const now = performance.now();
+    const now = this.#now();
     if (!lookUp || now < this.#storeAt) return false;
     try {
       await this.#checkStored(lookUp);
@@ -500,7 +545,10 @@ export class LiveReader {
       return joined || stored;
     } catch (error) {
       if (this.#options.index.isDamage(error)) throw error;
-      this.#storeAt = now + STORE_RETRY_MS;
+      this.#storeAt = this.#now() + STORE_RETRY_MS;
+      // Rows can fail one after the other.
+      if (now - this.#storeReportedAt < STORE_REPORT_MS) return false;
+      this.#storeReportedAt = now;
       this.#options.warn("the page cannot use the store", {
         error: error instanceof Error ? error.message : String(error),
       });
@@ -570,7 +618,8 @@ export class LiveReader {
   /** History has been read when what was in the log at the start is in the index, its alerts with their payments. */
   #judgeHistory(): void {
     if (this.#hasCaughtUp || !this.status) return;
-    if (this.#share() < 1) return;
+    // A store that is being asked has not said what it lacks.
+    if (this.#share() < 1 || this.#storeWork) return;
     const { queries } = this.#options.index;
     this.#historySeq ??= queries.newestSeq();
     const [oldest] = queries.unjoined(0, 1);

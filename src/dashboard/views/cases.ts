@@ -39,6 +39,7 @@ import {
 import type { Place, ShownPayment } from "./live_state.ts";
 import { radiusOf, reachOf } from "./map.ts";
 import {
+  askStore,
   BODY,
   ConflictError,
   isTruth,
@@ -48,7 +49,6 @@ import {
   type PastPayment,
   pastPayment,
   type Question,
-  storeOf,
 } from "./page_view.ts";
 
 /** Payments of one timeline. */
@@ -205,8 +205,7 @@ async function readCase(
 ): Promise<Case> {
   const { state, control, index, usualOf, currency } = page;
   const { features } = page.parameters;
-  const lookUp = storeOf(page);
-  const stored = await lookUp.payment(id);
+  const stored = await askStore(page, (store) => store.payment(id));
   const alert = index.queries.alert(id);
   const own = ownPayment(page, id, stored, alert, truth);
   const { time } = own;
@@ -219,10 +218,11 @@ async function readCase(
   });
   const past = (payments: readonly StoredPayment[]) =>
     payments.map((payment) => pastPayment(payment, time - delay, truth));
-  const [ofCard, ofTerminal] = await Promise.all([
-    lookUp.ofCustomer(own.customer, range(time - longest)),
-    lookUp.ofTerminal(own.terminal, range(time - longest - delay)),
-  ]);
+  const [ofCard, ofTerminal] = await askStore(page, (store) =>
+    Promise.all([
+      store.ofCustomer(own.customer, range(time - longest)),
+      store.ofTerminal(own.terminal, range(time - longest - delay)),
+    ]));
   const card = state.customers.get(own.customer);
   const terminal = state.terminals.get(own.terminal);
   const radius = radiusOf(control);
@@ -434,7 +434,7 @@ function stepOf(
 async function timestampOf(page: Page, id: number): Promise<number> {
   const alert = page.index.queries.alert(id);
   if (alert) return alert.datetimeSeconds * 1000;
-  const stored = await storeOf(page).payment(id);
+  const stored = await askStore(page, (store) => store.payment(id));
   const { datetime } = ownPayment(page, id, stored, undefined, false);
   return (parseDatetime(datetime) ?? 0) * 1000;
 }

@@ -5,7 +5,8 @@
  * checks the script against it.
  */
 import { CheckedJson } from "../../base/checked_json.ts";
-import { DataError } from "../../base/error.ts";
+import { DataError, StoreError } from "../../base/error.ts";
+import { unlessLate } from "../../base/unless_stopped.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
 import type { LookUp, StoredPayment } from "../../store/look_up.ts";
@@ -56,6 +57,8 @@ export interface Page {
   readonly usualOf: UsualOf;
   /** The store; undefined as long as it cannot be reached. */
   readonly lookUp: () => LookUp | undefined;
+  /** How long the store may take for one answer, in milliseconds; 10 s without it. */
+  readonly storeMs?: number;
   /** From published to stored, where that is measured. */
   readonly latency: () => LatencySummary | undefined;
   /** What the trainer has stored of the models. */
@@ -167,11 +170,23 @@ export type Router = <Answers extends Record<keyof Answers, object>>() => {
 /** Checks what a body holds; throws DataError. */
 export const BODY: CheckedJson = new CheckedJson((what) => new DataError(what));
 
-/** The store; throws DataError before it has been reached. */
-export function storeOf({ lookUp }: Page): LookUp {
+/** How long a store may take for one answer, in milliseconds. */
+const STORE_MS = 10_000;
+
+/** Asks the store. Throws DataError before it has been reached, and StoreError if it does not answer in time. */
+export async function askStore<T>(
+  { lookUp, storeMs = STORE_MS }: Pick<Page, "lookUp" | "storeMs">,
+  ask: (store: LookUp) => Promise<T>,
+): Promise<T> {
   const found = lookUp();
-  if (found) return found;
-  throw new DataError("the store has not been reached yet; try again");
+  if (!found) {
+    throw new DataError("the store has not been reached yet; try again");
+  }
+  return await unlessLate(
+    ask(found),
+    storeMs,
+    () => new StoreError("the store does not answer; try again later"),
+  );
 }
 
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */

@@ -17,7 +17,11 @@ import {
 import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
 import { KEY_HEADER } from "../../../src/dashboard/server/guard.ts";
 import { SUM } from "../../../src/dashboard/index/day_sums.ts";
-import type { PastPayment } from "../../../src/dashboard/views/page_view.ts";
+import { CaseWriter } from "../../../src/dashboard/views/case_writer.ts";
+import {
+  askStore,
+  type PastPayment,
+} from "../../../src/dashboard/views/page_view.ts";
 import {
   appendCaseSteps,
   readDecisions,
@@ -868,6 +872,41 @@ Deno.test("a verdict counts after what its page has read, though another machine
   const { state, events } = await act({ kind: "verdict", label: 1 });
   assert.equal(state, "confirmed");
   assert.equal(events[0].who, "Ada");
+});
+
+Deno.test("a store or a log that does not answer is said in a sentence, and nothing is written later", async () => {
+  await using opened = await pageWithAlerts();
+  const { page } = opened;
+  const never = new Promise<never>(() => {});
+  await assert.rejects(
+    askStore({ lookUp: () => page.folder.store.lookUp(), storeMs: 5 }, () => {
+      return never;
+    }),
+    { name: "StoreError", message: /does not answer; try again later$/ },
+  );
+  const { promise: answers, resolve } = Promise.withResolvers<void>();
+  const cases = new CaseWriter({
+    log: page.folder.log,
+    read: async (eventIds) => {
+      await answers;
+      await page.reader.readCases(eventIds);
+    },
+    eventsOf: () => [],
+    patienceMs: 50,
+  });
+  const event = {
+    ...{ transactionId: 7, who: "Ada", note: "" },
+    kind: "claim" as const,
+  };
+  await assert.rejects(
+    cases.inTurn((write) => write([{ event, timestampMs: 0 }])),
+    { name: "LogError", message: /does not answer, and nothing was saved/ },
+  );
+  resolve();
+  // The next turn comes after the one that was given up.
+  await cases.inTurn(() => Promise.resolve());
+  await page.reader.readCases([]);
+  assert.deepEqual(page.index.queries.events(7), []);
 });
 
 Deno.test("a case has neighbours in its filter's order, also once it no longer matches", async () => {
