@@ -139,9 +139,9 @@ function rewound(
 ): SimulatedStart {
   if (daysBefore === undefined) return { day, firstId };
   for (let left = daysBefore; left >= 0 && day > 0;) {
-    const { length } = simulation.day(--day, 0);
-    firstId -= length;
-    if (left < daysBefore || length > 0) left--;
+    const count = simulation.count(--day);
+    firstId -= count;
+    if (left < daysBefore || count > 0) left--;
   }
   return { day, firstId };
 }
