@@ -14,6 +14,7 @@ import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { runScorer } from "./scorer.ts";
 import { runTogether } from "./together.ts";
@@ -74,6 +75,7 @@ async function runRole(
   const log = opened.resource;
   const control = new Control(log);
   await control.refresh();
+  const shape = shapeOfStream(parameters);
   const context: StreamContext = {
     log,
     control,
@@ -94,7 +96,10 @@ async function runRole(
       return await runProcessor(context, startSeconds);
     case "writer": {
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, signal),
+        openStore(settings.store, parameters.features, report, {
+          shape,
+          signal,
+        }),
         signal,
       );
       if (!opened) return;
@@ -128,7 +133,10 @@ async function runRole(
     case "trainer": {
       if (!settings.training) return;
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, signal),
+        openStore(settings.store, parameters.features, report, {
+          shape,
+          signal,
+        }),
         signal,
       );
       if (!opened) return;

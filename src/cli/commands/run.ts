@@ -1,4 +1,5 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
 import {
@@ -311,8 +312,10 @@ async function storedBy(
   signal: AbortSignal,
 ): Promise<StoredCounts | undefined> {
   const count = async () => {
-    const { store: place, parameters: { features } } = settings;
-    await using store = await openStore(place, features, report);
+    const { store: place, parameters } = settings;
+    await using store = await openStore(place, parameters.features, report, {
+      shape: shapeOfStream(parameters),
+    });
     return await countStored(store);
   };
   if (!signal.aborted) return await count();

@@ -4,6 +4,10 @@
  * checked and never altered.
  */
 import type { FeatureParameters } from "../../features/parameters.ts";
+import {
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
 import type { Table } from "../tables.ts";
 import {
   addColumnsCql,
@@ -11,8 +15,8 @@ import {
   createTableCql,
   type FoundColumn,
   missingColumns,
-  OTHER_TABLES,
   type OtherTables,
+  otherTables,
   type PaymentTables,
   tablesOf,
   withFoundIds,
@@ -36,6 +40,7 @@ export async function ensureSchema(
   execute: Execute,
   settings: SchemaSettings,
   features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
 ): Promise<FoundTables> {
   const { keyspace } = settings;
   const known = await execute(
@@ -47,14 +52,14 @@ export async function ensureSchema(
   const found = await columnsOf(execute, keyspace);
   const asFound = <T extends Table>(table: T): T =>
     withFoundIds(table, found.get(table.name));
-  const made = tablesOf(features);
+  const made = tablesOf(features, shape);
   const payments: PaymentTables = {
     transactions: asFound(made.transactions),
     byCustomer: asFound(made.byCustomer),
     byTerminal: asFound(made.byTerminal),
     fraudsByDay: asFound(made.fraudsByDay),
   };
-  const { predictions, metrics, verdicts, positions } = OTHER_TABLES;
+  const { predictions, metrics, verdicts, positions } = otherTables(shape);
   const needed = [...Object.values(payments), positions];
   await makeTables(execute, keyspace, needed, found);
   return {
