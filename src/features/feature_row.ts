@@ -7,7 +7,7 @@ import type { ByteWriter } from "../base/byte_writer.ts";
 import { JsonScanner, literal } from "../payment/json_scanner.ts";
 import { emptyPayment, INT_MAX, type Payment } from "../payment/payment.ts";
 import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
-import { parseExactJson } from "../payment/exact_json.ts";
+import { parseExactly } from "../base/exact_json.ts";
 import {
   fillRow,
   parseObject,
@@ -179,7 +179,7 @@ export class FeatureJsonReader {
     at: number,
     texts: TextHeap,
   ): Defect | undefined {
-    const { object, defect } = parseObject(bytes, start, end, parseExactJson);
+    const { object, defect } = parseObject(bytes, start, end, parseExactly);
     if (!object) return defect;
     return fillRow(object, this.#head, cells, at, texts) ??
       this.#fillFeatures(object, cells, at);

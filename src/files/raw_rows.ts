@@ -4,10 +4,10 @@
  * number of CSV is its text, and a JSON number of more than 15 digits too.
  */
 import { DataError } from "../base/error.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { fileError } from "../base/file_error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import type { RawValue } from "../definition/rejection.ts";
-import { parseExactJson, rawText } from "../payment/exact_json.ts";
 import {
   CsvCutter,
   type CsvRecords,
@@ -127,20 +127,17 @@ class RawCsvReader {
     const first = this.#headerDue ? 1 : 0;
     this.#headerDue = false;
     const { starts, ends, bytes, lines } = records;
+    const text = (index: number) => {
+      const at = first + index;
+      return DECODER.decode(bytes.subarray(starts[at], ends[at] - 1));
+    };
     return {
       length: Math.max(0, starts.length - first),
       columns: this.columns,
       line: (index) => lines[first + index],
-      values: (index, fields, into) => {
-        const at = first + index;
-        const row = bytes.subarray(starts[at], ends[at] - 1);
-        return this.#values(DECODER.decode(row), fields, into);
-      },
-      rest: (index, isRest) => {
-        const at = first + index;
-        const row = bytes.subarray(starts[at], ends[at] - 1);
-        return this.#rest(DECODER.decode(row), isRest);
-      },
+      values: (index, fields, into) => this.#values(text(index), fields, into),
+      rest: (index, isRest) => this.#rest(text(index), isRest),
+      text,
     };
   }
 
@@ -215,7 +212,7 @@ function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
       }
       for (let at = 0; at < fields.length; at++) {
         const value = object.get(fields[at]);
-        into[at] = rawText(value) ?? value;
+        into[at] = digitsOf(value) ?? value;
       }
       return undefined;
     },
@@ -224,13 +221,14 @@ function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
         .filter(([field]) => isRest(field))
         .map(([field, value]) => jsonMember(field, value)).join();
     },
+    text: (index) => block.text(index),
   };
 }
 
 /** The fields of a JSON object; undefined for other text. */
 function jsonObject(text: string): Map<string, RawValue> | undefined {
   try {
-    const value = parseExactJson(text);
+    const value = parseExactly(text);
     if (typeof value !== "object" || value === null) return undefined;
     if (Array.isArray(value)) return undefined;
     return new Map(Object.entries(value));

@@ -9,7 +9,7 @@ import { JsonScanner, literal } from "./json_scanner.ts";
 import { type Payment, PAYMENT_FIELDS } from "./payment.ts";
 import { CELL, fromCells, PAYMENT_CELLS, toCells } from "./payment_cells.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
-import { parseExactJson, rawText } from "./exact_json.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   absentCells,
   keptFields,
@@ -158,7 +158,7 @@ export class ShapedJsonReader {
       scanner.members(this.#isKnown) && scanner.expect(CLOSE) && scanner.atEnd;
     if (!known) {
       texts.clear();
-      const { object, defect } = parseObject(bytes, start, end, parseExactJson);
+      const { object, defect } = parseObject(bytes, start, end, parseExactly);
       if (!object) return defect;
       const wrong = fillRow(object, this.#fields, cells, 0, texts);
       if (wrong) return wrong;
@@ -205,7 +205,7 @@ export function fillRow(
       cells[at + cell] = text === null ? NO_TEXT : texts.addText(text);
       continue;
     }
-    const value = checkedValue(field, rawText(raw) ?? raw);
+    const value = checkedValue(field, digitsOf(raw) ?? raw);
     if (typeof value !== "number") return value;
     if (kind === "day") day = value;
     else cells[at + cell] = value;

@@ -12,7 +12,7 @@ import {
   PAYMENT_FIELDS,
 } from "./payment.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "./payment_cells.ts";
-import { rawText } from "./exact_json.ts";
+import { digitsOf } from "../base/exact_json.ts";
 import { type Field, PAYMENT_RECORD } from "./record_field.ts";
 import { keepsRule } from "./text_rule.ts";
 import {
@@ -345,7 +345,7 @@ export function checkedText(
   // Numbers of many digits are kept as they are written; see parseOwnObject().
   const text = typeof value === "number" && Number.isSafeInteger(value)
     ? String(value + 0)
-    : rawText(value) ?? value;
+    : digitsOf(value) ?? value;
   if (typeof text !== "string" || text === "") {
     return notA("text", name, value);
   }

@@ -27,7 +27,25 @@ export function some(
   return `${grouped(count)} ${count === 1 ? noun : plural}`;
 }
 
-/** Cents as an amount: '1,234.50'. */
-export function amountOf(cents: number): string {
-  return grouped(cents / 100, 2);
+/** Cents as an amount in a currency, if there is one: '€1,234.50', '1,234.50'. */
+export function amountOf(
+  cents: number,
+  currency: string | undefined,
+  decimals = 2,
+): string {
+  const amount = cents / 100;
+  if (currency === undefined || !Number.isFinite(amount)) {
+    return grouped(amount, decimals);
+  }
+  return amount.toLocaleString("en-US", {
+    style: "currency",
+    currency,
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
+}
+
+/** What an axis of amounts is called, with the currency if there is one: 'amount, EUR'. */
+export function amountUnit(currency: string | undefined): string {
+  return currency === undefined ? "amount" : `amount, ${currency}`;
 }

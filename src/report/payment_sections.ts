@@ -22,7 +22,7 @@ import { countAxis, dayAxis } from "../dashboard/page/frame.js";
 import { drawLines, type Line } from "../dashboard/page/lines.js";
 import { grouped, percent } from "../dashboard/page/scale.js";
 import { type Drawing, emptyDrawing } from "../dashboard/page/shape.js";
-import { amountOf, some } from "./numbers.ts";
+import { amountOf, amountUnit, some } from "./numbers.ts";
 
 const PLOT_HEIGHT = 200;
 const PANEL_HEIGHT = 130;
@@ -61,7 +61,7 @@ const SCENARIOS: Readonly<Record<number, string>> = {
 
 /** The first section: the data set in a few numbers. */
 export function overviewSection(data: ReportData): Section {
-  const { statistics, customers, terminals, source } = data;
+  const { statistics, customers, terminals, source, currency } = data;
   const { payments, frauds, cents, days, active } = statistics;
   const dates = period(statistics);
   const of = (all: readonly unknown[] | undefined) =>
@@ -84,12 +84,12 @@ export function overviewSection(data: ReportData): Section {
     },
     {
       name: "amount",
-      value: grouped(cents.all / 100),
-      ...note(`mean ${amountOf(cents.all / payments)} per payment`),
+      value: amountOf(cents.all, currency, 0),
+      ...note(`mean ${amountOf(cents.all / payments, currency)} per payment`),
     },
     {
       name: "amount of frauds",
-      value: grouped(cents.frauds / 100),
+      value: amountOf(cents.frauds, currency, 0),
       ...cents.all > 0
         ? note(`${percent(cents.frauds / cents.all)} of the amount`)
         : {},
@@ -124,7 +124,9 @@ export function period({ days, startSeconds }: DataStatistics): string {
 }
 
 /** The section on payments: first rows, amounts, times. */
-export function paymentsSection({ statistics }: ReportData): Section {
+export function paymentsSection(
+  { statistics, currency }: ReportData,
+): Section {
   const table = firstRowsTable(statistics);
   return {
     id: "payments",
@@ -133,7 +135,10 @@ export function paymentsSection({ statistics }: ReportData): Section {
       ...table.rows.length > 0 ? [{ kind: "table", table } as const] : [],
       {
         kind: "figures",
-        figures: [amountsFigure(statistics), timesFigure(statistics)],
+        figures: [
+          amountsFigure(statistics, currency),
+          timesFigure(statistics),
+        ],
       },
     ],
   };
@@ -163,7 +168,10 @@ function firstDays({ days }: DataStatistics): string {
   return count === 1 ? "first day" : `first ${count} days`;
 }
 
-function amountsFigure(statistics: DataStatistics): Figure {
+function amountsFigure(
+  statistics: DataStatistics,
+  currency: string | undefined,
+): Figure {
   const { firstAmounts } = statistics;
   const high = firstAmounts.quantile(AMOUNTS_SHOWN);
   const width = coarseWidth(0, high, AMOUNT_BINS);
@@ -176,17 +184,17 @@ function amountsFigure(statistics: DataStatistics): Figure {
     description: firstAmounts.count === 0
       ? NONE
       : `Histogram of ${some(firstAmounts.count, "amount")}; half of them ` +
-        `are ${grouped(firstAmounts.quantile(0.5), 1)} or less.`,
+        `are ${amountOf(100 * firstAmounts.quantile(0.5), currency)} or less.`,
     leftOut: bins.above > 0
       ? `Cut off: ${some(bins.above, "payment")} of ${
-        shown(count * width)
-      } or more, up to ${grouped(firstAmounts.max, 2)}.`
+        amountOf(100 * count * width, currency)
+      } or more, up to ${amountOf(100 * firstAmounts.max, currency)}.`
       : undefined,
     draw: (drawn) =>
       drawHistogram(
         {
-          xTitle: "amount",
-          yTitle: `payments per ${widthText(width)}`,
+          xTitle: amountUnit(currency),
+          yTitle: `payments per ${widthText(width, currency)}`,
           from: 0,
           binWidth: width,
           series: [{ name: "payments", heights: bins.counts }],
@@ -211,7 +219,8 @@ function shown(value: number): string {
   return grouped(value, Number.isInteger(value) ? 0 : 2);
 }
 
-function widthText(width: number): string {
+function widthText(width: number, currency: string | undefined): string {
+  if (currency !== undefined) return `${shown(width)} ${currency}`;
   return width === 1 ? "unit of amount" : `${shown(width)} units of amount`;
 }
 
@@ -264,7 +273,9 @@ function clock(quarter: number): string {
 }
 
 /** The section on days and on scenarios. */
-export function fraudsSection({ statistics }: ReportData): Section {
+export function fraudsSection(
+  { statistics, currency }: ReportData,
+): Section {
   return {
     id: "frauds",
     heading: "Days and frauds",
@@ -277,7 +288,7 @@ export function fraudsSection({ statistics }: ReportData): Section {
           scenariosFigure(statistics),
         ],
       },
-      { kind: "table", table: scenarioTable(statistics) },
+      { kind: "table", table: scenarioTable(statistics, currency) },
     ],
   };
 }
@@ -449,7 +460,10 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
   };
 }
 
-function scenarioTable({ scenarios, frauds, cents }: DataStatistics): Table {
+function scenarioTable(
+  { scenarios, frauds, cents }: DataStatistics,
+  currency: string | undefined,
+): Table {
   return {
     caption: scenarios.length === 0
       ? "Frauds by scenario: there are none"
@@ -470,10 +484,10 @@ function scenarioTable({ scenarios, frauds, cents }: DataStatistics): Table {
       scenarioName(one.scenario),
       grouped(one.frauds),
       percent(one.frauds / frauds),
-      amountOf(one.cents),
+      amountOf(one.cents, currency),
       percent(one.cents / cents.frauds),
-      amountOf(one.cents / one.frauds),
-      grouped(one.amountMax, 2),
+      amountOf(one.cents / one.frauds, currency),
+      amountOf(100 * one.amountMax, currency),
       grouped(one.cards),
       grouped(one.terminals),
     ]),

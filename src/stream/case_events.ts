@@ -3,6 +3,7 @@
  * its label in the label topic, in one append. Labels that have no event behind
  * them, of an older version or another program, count as verdicts too.
  */
+import { rest } from "../base/clock.ts";
 import { LogError } from "../base/error.ts";
 import {
   type CaseEvent,
@@ -34,17 +35,57 @@ export interface CaseStep {
   readonly timestampMs: number;
 }
 
-/** Other processes may write cases too; each write becomes the only writer first. */
+/** The id of the process that writes cases: a newer writer fences the one before. */
 const PRODUCER = "fraudstream-verdicts";
-/** How often an append is tried that another process has fenced. */
-const ATTEMPTS = 5;
+/** How often a writer tries that others fence. */
+const ATTEMPTS = 10;
+/** The longest pause before the second attempt; before each later one as much more. */
+const PAUSE_MS = 20;
 
 /** Appends events and their labels, all or nothing. Throws LogError. */
+export type AppendCaseSteps = (steps: readonly CaseStep[]) => Promise<void>;
+
+/**
+ * Calls `work` as the only writer of cases: what it appends is refused where
+ * another process has become the writer meanwhile, and then `work` is called
+ * again. So what it has read since it was called is still the newest when its
+ * append is taken. Throws LogError, and what `work` throws.
+ */
+export async function asCaseWriter<T>(
+  log: Log,
+  work: (append: AppendCaseSteps) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      const producer = await log.producer(PRODUCER);
+      return await work(async (steps) =>
+        await producer.append(await appendsOfSteps(log, steps))
+      );
+    } catch (error) {
+      const isFenced = error instanceof LogError && error.isFenced;
+      if (attempt === ATTEMPTS || !isFenced) throw error;
+    }
+    // Two that go on at once would fence each other again.
+    await rest(
+      Math.random() * attempt * PAUSE_MS,
+      new AbortController().signal,
+    );
+  }
+}
+
+/** Appends events and their labels, all or nothing, whatever others append meanwhile. Throws LogError. */
 export async function appendCaseSteps(
   log: Log,
   steps: readonly CaseStep[],
 ): Promise<void> {
-  const appends = [
+  await asCaseWriter(log, (append) => append(steps));
+}
+
+async function appendsOfSteps(
+  log: Log,
+  steps: readonly CaseStep[],
+): Promise<Append[]> {
+  return [
     ...await appendsOf(
       log,
       CASE_TOPIC,
@@ -66,16 +107,6 @@ export async function appendCaseSteps(
       ),
     ),
   ];
-  for (let attempt = 1;; attempt++) {
-    try {
-      const producer = await log.producer(PRODUCER);
-      return await producer.append(appends);
-    } catch (error) {
-      // Another page has become the writer between the two calls.
-      const isFenced = error instanceof LogError && error.isFenced;
-      if (attempt === ATTEMPTS || !isFenced) throw error;
-    }
-  }
 }
 
 function labelOf(event: CaseEvent, label: 0 | 1 | null): LabelRecord {

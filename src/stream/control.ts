@@ -31,7 +31,10 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
-import type { RecordedDefinition } from "./stream_definition.ts";
+import {
+  isRecordedDefinition,
+  type RecordedDefinition,
+} from "./stream_definition.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -104,12 +107,16 @@ export interface StreamOrigin {
 
 /** How far the producer is. */
 export interface ProducerPosition {
-  /** TRANSACTION_ID of the next payment. */
+  /** TRANSACTION_ID of the next payment of a simulation; payments published so far. */
   readonly nextId: number;
-  /** Simulator day of the next payment. */
+  /** Simulator day of the next payment; of files the number of the file, from 0. */
   readonly day: number;
-  /** Its row within the day. */
+  /** Its row within the day or file. */
   readonly row: number;
+  /** Of files, the rows of all files before it. */
+  readonly rows?: number;
+  /** Of files, how many of those rows are no payments. */
+  readonly rejected?: number;
 }
 
 /** The end of a topic that is complete. */
@@ -134,6 +141,8 @@ export interface ThresholdChange {
   readonly value: number;
   /** TX_TIME_SECONDS that the stream had reached by then. */
   readonly timeSeconds: number;
+  /** Clock time, ISO 8601 in UTC; undefined where it was not given. */
+  readonly at?: string;
 }
 
 /** Changes of the threshold that are kept. */
@@ -368,13 +377,18 @@ export class Control {
   }
 
   /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
-  async applyThreshold(value: number, timeSeconds: number): Promise<void> {
+  async applyThreshold(
+    value: number,
+    timeSeconds: number,
+    clock?: Date,
+  ): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
       () => this.alertThreshold === value,
       (producer) => {
         const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
-        const changes = [...known, { value, timeSeconds }];
+        const at = clock && { at: clock.toISOString() };
+        const changes = [...known, { value, timeSeconds, ...at }];
         const records = controlRecords();
         records.put("threshold", { value, changes });
         return producer.append(records.appends());
@@ -423,6 +437,7 @@ export class Control {
         await producer.append(records.appends());
       },
     );
+    requireSameDefinition(this.parameters ?? parameters, parameters);
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
@@ -487,6 +502,23 @@ function differenceOf(flag: string, found: string, wanted: string): string {
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
 
+/** Throws ConfigError where a stream has another definition than the one wanted. */
+function requireSameDefinition(
+  { definition: found }: StreamParameters,
+  { definition: wanted }: StreamParameters,
+): void {
+  if (found?.sha256 === wanted?.sha256) return;
+  const shown = (one: RecordedDefinition | undefined) =>
+    one ? `the definition with SHA-256 ${one.sha256}` : "handbook's definition";
+  throw new ConfigError(
+    `this stream was created with ${shown(found)}, not with ${
+      shown(wanted)
+    }, ` +
+      "and a stream's definition never changes: leave --definition out, or " +
+      "choose another --data folder (on Kafka another --topic-prefix)",
+  );
+}
+
 function remade(topic: string): LogError {
   return new LogError(
     `${topic} was deleted and created again since this stream began, so what ` +
@@ -544,6 +576,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       fields.partitioner,
       (name) => PARTITIONERS.some((known) => known === name),
     ) &&
+    isOptional(fields.definition, isRecordedDefinition) &&
     isFeatures(features),
   identity: ({ id, topics }) =>
     typeof id === "string" && id !== "" &&
@@ -552,8 +585,9 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
-  position: ({ nextId, day, row }) =>
-    isCount(nextId) && isCount(day) && isCount(row),
+  position: ({ nextId, day, row, rows, rejected }) =>
+    isCount(nextId) && isCount(day) && isCount(row) &&
+    isOptional(rows, isCount) && isOptional(rejected, isCount),
   scoring: ({ on, flags }) =>
     on === true &&
     isOptional(flags, (flags) =>
@@ -592,9 +626,12 @@ function isThreshold(value: unknown): boolean {
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { set, windowDays, delayDays, useLabels } = value;
+  const { decimals, refunds } = value;
   const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
   return isOptional(set, isSet) && // streams of before there were sets
     isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
+    isOptional(decimals, isCount) &&
+    isOptional(refunds, (value) => typeof value === "boolean") &&
     Array.isArray(windowDays) && windowDays.length > 0 &&
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)

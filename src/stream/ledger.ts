@@ -50,7 +50,7 @@ export class Ledger {
   // The digests of the payment in question where its id is a text.
   readonly #idDigests: Int32Array | undefined;
   readonly #entryWords: number;
-  readonly #index = new Index();
+  readonly #index: Index;
   // Entry n lies in chunk floor(n / CHUNK); #chunks[0] is that of the first.
   #chunks: Int32Array<ArrayBuffer>[] = [];
   #first = 0;
@@ -66,6 +66,7 @@ export class Ledger {
     this.#keepSeconds = keepSeconds;
     this.#hash = new FieldsHash(digests?.words);
     this.#idDigests = digests?.hasTextId ? digests.words : undefined;
+    this.#index = new Index(this.#idDigests !== undefined);
     this.#entryWords = this.#idDigests ? TEXT_ENTRY_WORDS : ENTRY_WORDS;
   }
 
@@ -263,6 +264,9 @@ const BITS_MAX = 26;
 const FULL = 0.75;
 /** … and a new one is filled to this share. */
 const FRESH = 0.5;
+/** The same of the segments of text ids, whose entries are larger. */
+const TEXT_FULL = 0.8;
+const TEXT_FRESH = 0.6;
 /** Below this share a sweep makes it smaller … */
 const SPARSE = 0.4;
 /** … and merges it with its neighbour if both are below this share. */
@@ -296,7 +300,14 @@ class Index {
   #segment = this.#directory[0];
   #at = -1; // of the slot, -1 before the first
   #free = -1; // the first that may be used
+  readonly #full: number;
+  readonly #fresh: number;
   moved = 0;
+
+  constructor(hasTextIds: boolean) {
+    this.#full = hasTextIds ? TEXT_FULL : FULL;
+    this.#fresh = hasTextIds ? TEXT_FRESH : FRESH;
+  }
 
   get bytes(): number {
     let bytes = 0;
@@ -381,7 +392,7 @@ class Index {
     let segment = this.#segment;
     let free = this.#free;
     if (segment.words[free + SLOT_HASH] === 0) {
-      if (segment.used >= FULL * segment.capacity) {
+      if (segment.used >= this.#full * segment.capacity) {
         this.#renew(this.#place(), first, entry);
         segment = this.#directory[this.#place()];
         free = freeSlot(segment, this.#hash);
@@ -411,7 +422,7 @@ class Index {
       const all = live + liveIn(neighbour, first, next);
       if (isWhole && all < UNITED) {
         const lower = Math.min(at, at ^ places);
-        const united = newSegment(segment.depth - 1, capacityFor(all));
+        const united = newSegment(segment.depth - 1, this.#capacityFor(all));
         this.#move(segment, first, next, united, united);
         this.#move(neighbour, first, next, united, united);
         this.#put(lower, united);
@@ -419,7 +430,7 @@ class Index {
         return false;
       }
     }
-    if (capacityFor(live) < SPARSE / FRESH * segment.capacity) {
+    if (this.#capacityFor(live) < SPARSE / this.#fresh * segment.capacity) {
       this.#resize(at, live, first, next);
     }
     return false;
@@ -429,7 +440,7 @@ class Index {
   #renew(place: number, first: number, next: number): void {
     const segment = this.#directory[place];
     const live = liveIn(segment, first, next);
-    if (live <= FRESH * SEGMENT_MAX) {
+    if (live <= this.#fresh * SEGMENT_MAX) {
       this.#resize(this.#firstPlace(place), live, first, next);
       return;
     }
@@ -442,7 +453,7 @@ class Index {
     const at = this.#firstPlace(place);
     const depth = segment.depth + 1;
     const half = live / 2;
-    const slots = capacityFor(half + 3 * Math.sqrt(half));
+    const slots = this.#capacityFor(half + 3 * Math.sqrt(half));
     const lower = newSegment(depth, slots);
     const upper = newSegment(depth, slots);
     this.#move(segment, first, next, lower, upper);
@@ -452,7 +463,7 @@ class Index {
 
   #resize(at: number, live: number, first: number, next: number): void {
     const segment = this.#directory[at];
-    const resized = newSegment(segment.depth, capacityFor(live));
+    const resized = newSegment(segment.depth, this.#capacityFor(live));
     this.#move(segment, first, next, resized, resized);
     this.#put(at, resized);
   }
@@ -476,6 +487,10 @@ class Index {
       half.used++;
       this.moved++;
     }
+  }
+
+  #capacityFor(live: number): number {
+    return Math.max(SEGMENT_MIN, Math.ceil(live / this.#fresh));
   }
 
   /** The place in the directory of the hash that is searched for. */
@@ -507,10 +522,6 @@ function requireSize(size: number, min: number, max: number): void {
 function newSegment(depth: number, capacity: number): Segment {
   const words = new Int32Array(capacity * SLOT_WORDS);
   return { depth, capacity, words, used: 0 };
-}
-
-function capacityFor(live: number): number {
-  return Math.max(SEGMENT_MIN, Math.ceil(live / FRESH));
 }
 
 function liveIn({ words }: Segment, first: number, next: number): number {

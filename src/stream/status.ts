@@ -1,9 +1,11 @@
 /** How far a stream is. All of it comes from the log, so any process can read it. */
 import type { Log } from "../log/log.ts";
 import { valueEnd, valueStart } from "../log/record_batch.ts";
-import { emptyPayment } from "../payment/payment.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
-import { Control } from "./control.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { ShapedJsonReader } from "../payment/payment_json.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { Control, type StreamParameters } from "./control.ts";
+import { shapeOfStream } from "./stream_definition.ts";
 import {
   addCounters,
   noCounters,
@@ -84,7 +86,8 @@ export async function readStatus(
       : [],
   ];
   return {
-    startSeconds: control.origin?.startSeconds ?? await startOfRows(log),
+    startSeconds: control.origin?.startSeconds ??
+      await startOfRows(log, control.parameters),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
@@ -102,22 +105,29 @@ export async function readStatus(
 const STARTS = new WeakMap<Log, number>();
 
 /** The start that a row of the sink topic counts from; undefined before the first. */
-async function startOfRows(log: Log): Promise<number | undefined> {
-  const known = STARTS.get(log) ?? await readStart(log);
+async function startOfRows(
+  log: Log,
+  parameters: StreamParameters | undefined,
+): Promise<number | undefined> {
+  const shape = shapeOfStream(parameters ?? {});
+  const known = STARTS.get(log) ?? await readStart(log, shape);
   if (known !== undefined) STARTS.set(log, known);
   return known;
 }
 
-async function readStart(log: Log): Promise<number | undefined> {
+async function readStart(
+  log: Log,
+  shape: PaymentShape,
+): Promise<number | undefined> {
   const [sink] = await log.topics([SINK_TOPIC]);
-  const reader = new PaymentJsonReader();
-  const row = emptyPayment();
+  const reader = new ShapedJsonReader(shape);
+  const { cells } = reader;
   for (const [partition, start] of (sink?.startOffsets ?? []).entries()) {
     const batch = await log.read(SINK_TOPIC, partition, start, FIRST_RECORD);
     if (batch.count === 0) continue;
     const [from, to] = [valueStart(batch, 0), valueEnd(batch, 0)];
-    const defect = reader.read(batch.bytes, from, to, undefined, row);
-    if (!defect) return row.datetimeSeconds - row.timeSeconds;
+    const defect = reader.read(batch.bytes, from, to, undefined);
+    if (!defect) return cells[CELL.datetime] - cells[CELL.time];
   }
   return undefined;
 }

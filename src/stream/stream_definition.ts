@@ -2,6 +2,8 @@
  * The definition of a stream, as its control topic holds it: canonical JSON and
  * its SHA-256. A stream without one is the handbook's.
  */
+import { createHash } from "node:crypto";
+import { isObject } from "../base/json_shape.ts";
 import { shapeOf } from "../definition/definition_shape.ts";
 import { readDefinition } from "../definition/read_definition.ts";
 import {
@@ -27,6 +29,15 @@ export function recordedDefinition(
     sha256: definitionHash(definition),
     json: canonicalJson(definition),
   };
+}
+
+/** Whether a value of the control topic is a definition with its own hash. */
+export function isRecordedDefinition(
+  value: unknown,
+): value is RecordedDefinition {
+  if (!isObject(value) || typeof value.json !== "string") return false;
+  const sha256 = createHash("sha256").update(value.json).digest("hex");
+  return value.sha256 === sha256;
 }
 
 /** The definition that is recorded. Throws ConfigError if this version cannot read it. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "playwright-core";
 import {
   check,
+  inWindow,
   newPage,
   noErrors,
   open,
@@ -44,6 +45,10 @@ export async function triageChecks(stage: Stage): Promise<void> {
   await check(
     "claim, note and snooze are seen on a second page",
     () => sharedChecks(stage, page, context),
+  );
+  await check(
+    "two analysts who act on one case at once do not overwrite each other",
+    () => togetherChecks(stage),
   );
   await context.close();
 }
@@ -275,4 +280,66 @@ async function sharedChecks(
   assert.equal(await countOf(stage, `q=${id}&state=snoozed`), 1);
   await second.close();
   noErrors(page);
+}
+
+/** Presses a key on a page, whose analyst then gives a name if asked for it. */
+async function pressAs(page: Page, key: string, name: string): Promise<void> {
+  await page.keyboard.press(key);
+  const field = page.getByRole("textbox", { name: "Name" });
+  const said = page.getByText(/^(Case \d+ |Not saved. )/).first();
+  await field.or(said).first().waitFor();
+  if (!await field.isVisible()) return;
+  await field.fill(name);
+  await page.keyboard.press("Enter");
+}
+
+async function togetherChecks(stage: Stage): Promise<void> {
+  const { address } = stage.served;
+  const answer = await fetch(`${address}/api/alerts`);
+  const [{ id }] = (await answer.json()).alerts;
+  await inWindow(
+    stage,
+    {},
+    (first) =>
+      inWindow(stage, {}, async (second) => {
+        const pages = [await newPage(first), await newPage(second)];
+        const names = ["Ada", "Grace"];
+        for (const page of pages) {
+          await open(page, address, `alerts/${id}`);
+          await page.locator(".decide").waitFor();
+        }
+        const press = (...keys: readonly string[]) =>
+          Promise.all(pages.map((page, i) => pressAs(page, keys[i], names[i])));
+        const refused = pages.map((page) =>
+          page.getByText(/^Not saved. .+ in the meantime/)
+        );
+        const whoWasRefused = async () => {
+          await until(async () =>
+            await refused[0].isVisible() || await refused[1].isVisible()
+          );
+          return await refused[0].isVisible() ? 0 : 1;
+        };
+        await press("a", "a");
+        const claimed = names[1 - await whoWasRefused()];
+        for (const page of pages) {
+          await page.getByRole("button", { name: `Release (${claimed})` })
+            .waitFor();
+        }
+        await press("c", "l");
+        const loser = await whoWasRefused();
+        const winner = loser === 0 ? "cleared" : "confirmed as fraud";
+        const losing = pages[loser];
+        // The page of the one who was refused shows the other's verdict, and stays.
+        assert.equal(await shownCase(losing), String(id));
+        await losing.getByRole("log").getByText(winner).waitFor();
+        const found = await (await fetch(`${address}/api/cases/${id}`)).json();
+        const kinds = found.events.map(({ kind }: { kind: string }) => kind);
+        assert.deepEqual(kinds, ["verdict", "claim"]);
+        // Having seen it, that analyst may decide otherwise.
+        await losing.keyboard.press(loser === 0 ? "c" : "l");
+        await until(async () => await shownCase(losing) !== String(id));
+        const state = loser === 0 ? "confirmed" : "cleared";
+        assert.equal(await countOf(stage, `q=${id}&state=${state}`), 1);
+      }),
+  );
 }

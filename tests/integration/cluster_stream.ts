@@ -57,6 +57,8 @@ export class ClusterStream implements AsyncDisposable {
   readonly log: Log;
   /** What must be stored in the end. */
   readonly expected: Expected;
+  /** The keyspace of its tables. */
+  readonly keyspace: string;
   readonly #set: DataSet;
   readonly #settings: LogSettings;
   readonly #connection: readonly string[];
@@ -65,9 +67,10 @@ export class ClusterStream implements AsyncDisposable {
   #status: StreamStatus | undefined;
 
   private constructor(
-    { set, expected, log, settings, connection }: {
+    { set, expected, keyspace, log, settings, connection }: {
       set: DataSet;
       expected: Expected;
+      keyspace: string;
       log: Log;
       settings: LogSettings;
       connection: readonly string[];
@@ -75,6 +78,7 @@ export class ClusterStream implements AsyncDisposable {
   ) {
     this.#set = set;
     this.expected = expected;
+    this.keyspace = keyspace;
     this.log = log;
     this.#settings = settings;
     this.#connection = connection;
@@ -110,7 +114,10 @@ export class ClusterStream implements AsyncDisposable {
       "--local-dc=datacenter1",
       `--keyspace=${name}`,
     ];
-    return new ClusterStream({ set, expected, log, settings, connection });
+    return new ClusterStream({
+      ...{ set, expected, log, settings, connection },
+      keyspace: name,
+    });
   }
 
   /** Another client's connection to the same log. */

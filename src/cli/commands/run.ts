@@ -46,6 +46,14 @@ import {
   readDataFlags,
 } from "../flags/data_flags.ts";
 import { FEATURE_FLAGS } from "../flags/feature_flags.ts";
+import {
+  INPUT_FLAGS,
+  type InputOptions,
+  readDefinitionFlag,
+  readInputFlags,
+} from "../flags/input_flags.ts";
+import { definitionOf, shapeOfStream } from "../../stream/stream_definition.ts";
+import { hasText } from "../../payment/payment_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
@@ -163,7 +171,8 @@ const FLAGS = {
 type RunOptions =
   & FlagValues<typeof FLAGS>
   & DataOptions
-  & StreamOptions
+  & InputOptions
+  & Omit<StreamOptions, "definition" | "isOnKafka">
   & ConnectionOptions
   & PageOptions
   & ScoringOptions;
@@ -200,6 +209,7 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     PAGE_FLAGS,
     SCORING_FLAGS,
     STREAM_FLAGS,
+    INPUT_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
     ...CONNECTION_FLAGS,
@@ -295,7 +305,7 @@ async function run(options: RunOptions): Promise<void> {
     );
   }
   if ((options.stay || isBare()) && page && !signal.aborted) {
-    writeError(`the page stays at ${page.address} until Ctrl-C\n`);
+    writeError(`the page stays until Ctrl-C:\n\n  ${page.address}\n\n`);
     await stay(page, signal);
   }
 }
@@ -368,8 +378,9 @@ async function openPage(
       },
     });
     // The first line of a run, also where only warnings are logged.
-    if (log.format === "text") writeError(`the page is at ${page.address}\n`);
-    else logger.info("the page is served", { address: page.address });
+    if (log.format === "text") {
+      writeError(`the live page:\n\n  ${page.address}\n\n`);
+    } else logger.info("the page is served", { address: page.address });
     return page;
   } catch (error) {
     if (wanted.required || !(error instanceof ConfigError)) throw error;
@@ -485,8 +496,6 @@ async function readSettings(
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? PIPELINE_ROLES];
   const begun = roles.includes("producer") ? found?.origin : undefined;
-  const data = (begun && continueData(options, begun.fingerprint)) ??
-    readDataFlags(options);
   // To a producer --start is a part of its data, known by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -495,7 +504,21 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found?.parameters);
+  const parameters = readStreamFlags({
+    ...streamOptions,
+    definition: readDefinitionFlag(options),
+    isOnKafka: connection.log.kind === "kafka",
+  }, found?.parameters);
+  const input = roles.includes("producer")
+    ? readInputFlags(options, {
+      recorded: begun?.fingerprint,
+      definition: parameters.definition && definitionOf(parameters.definition),
+    })
+    : undefined;
+  const data = input
+    ? readDataFlags({})
+    : (begun && continueData(options, begun.fingerprint)) ??
+      readDataFlags(options);
   const scored = asked !== undefined ? options : completeScoring(options, {
     isNew: found?.origin === undefined,
     recorded: found?.scoringFlags,
@@ -516,6 +539,7 @@ async function readSettings(
       { cause: error },
     );
   });
+  requireKnownShape(parameters, roles);
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
@@ -523,6 +547,7 @@ async function readSettings(
     folder: usesFolder ? connection.folder : undefined,
     parameters,
     data,
+    input,
     scoring,
     training,
     workers,
@@ -541,6 +566,27 @@ async function readSettings(
     ? scoringTexts(scored)
     : undefined;
   return { settings, roles, scoringFlags };
+}
+
+/** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
+function requireKnownShape(
+  parameters: RunSettings["parameters"],
+  roles: readonly Role[],
+): void {
+  const shape = shapeOfStream(parameters);
+  const isKnown = !hasText(shape) && shape.kept.length === 0 &&
+    shape.hasFraud && shape.hasScenario && !shape.refunds &&
+    shape.decimals <= 2;
+  const other = roles.find((role) =>
+    role !== "producer" && role !== "processor"
+  );
+  if (isKnown || other === undefined) return;
+  throw new ConfigError(
+    "in this version the store takes only payments with numbers as ids, with " +
+      "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
+      "leave out the role " +
+      `${other}: --role=producer,processor`,
+  );
 }
 
 function readPace({ rate, speedup }: RunOptions): Pace {

@@ -1,7 +1,16 @@
 /** The page: which view is open, how it looks, and whether the server answers. */
 import { openAlerts } from "./alerts.js";
 import { openCase } from "./case.js";
-import { afterPaint, count, h, heading, part, setText } from "./dom.js";
+import {
+  afterPaint,
+  count,
+  h,
+  heading,
+  part,
+  sentenceOf,
+  setText,
+  useCurrency,
+} from "./dom.js";
 import { listenForKeys, showKeys } from "./keyboard.js";
 import { connect, firstSnapshot } from "./live.js";
 import { openMap } from "./map.js";
@@ -143,11 +152,12 @@ notice.addEventListener("click", () => say(""));
 /** @param {Snapshot} snapshot */
 function take(snapshot) {
   newest = snapshot;
+  useCurrency(snapshot);
   const { open, problem } = snapshot;
   showReading(snapshot.reading);
   badge.hidden = snapshot.reading !== undefined || open.alerts === 0;
   setText(badgeText, count(open.alerts));
-  if (problem) say(`Not up to date: ${problem}`);
+  if (problem) say(`Not up to date. ${sentenceOf(problem)}`);
   else if (notice.textContent?.startsWith("Not up to date")) say("");
   if (!document.hidden) view.update?.(snapshot);
 }

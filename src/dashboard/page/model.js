@@ -13,7 +13,7 @@ import {
   setText,
   svg,
 } from "./dom.js";
-import { registryOf } from "./registry.js";
+import { registryOf, thresholdsOf } from "./registry.js";
 import { isoDay } from "./scale.js";
 import { thresholdPart } from "./threshold.js";
 
@@ -86,6 +86,7 @@ export function openModel(root) {
     if (versions.contains(document.activeElement)) return;
     versions.replaceChildren(
       ...registryOf(model.registry, model.startSeconds, change),
+      ...thresholdsOf(model),
     );
   });
   return {
@@ -102,7 +103,7 @@ export function openModel(root) {
 function stateOf({ days, curve, delayDays }) {
   const newest = days.at(-1);
   if (!newest) {
-    return "No model has scored a payment of this stream. To score it, start the run with --model; './fraudstream help train' says how to make a model.";
+    return "No model has scored a payment of this stream. To score it, start the run with --model=built-in, or with a file that the command train writes.";
   }
   const known = curve.days === 0
     ? `No labels are known yet: a label is known ${

@@ -127,6 +127,13 @@ export function isoDay(startSeconds, day) {
   return dateOf(startSeconds, day).toISOString().slice(0, 10);
 }
 
+/** The minute of a time of the stream, in days: 2018-04-01 12:30. @param {number | undefined} startSeconds @param {number} days */
+export function isoMinute(startSeconds, days) {
+  const minute = new Date(Math.floor(days * DAY_SECONDS) * 1000);
+  const day = isoDay(startSeconds, Math.floor(days));
+  return `${day} ${minute.toISOString().slice(11, 16)}`;
+}
+
 /**
  * Ticks of days `first` to `last`, about `most` of them: days where there are
  * few, else beginnings of months or years. Their values are days.

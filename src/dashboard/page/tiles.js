@@ -1,5 +1,12 @@
 /** The numbers of the first view: for the page, and for the server, which sends them with it. */
-import { count, countOf, milliseconds, percent, shortMoney } from "./dom.js";
+import {
+  count,
+  countOf,
+  milliseconds,
+  percent,
+  shortMoney,
+  useCurrency,
+} from "./dom.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
 
@@ -53,6 +60,7 @@ export function readingWords({ what, share }) {
  * @returns {Record<keyof typeof TILES, Said>}
  */
 export function tilesOf(snapshot, truth = false) {
+  useCurrency(snapshot);
   const tiles = {
     rate: rateOf(snapshot),
     time: timeOf(snapshot),

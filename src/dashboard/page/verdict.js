@@ -1,6 +1,6 @@
 /** What an analyst does with a case: verdict, claim, note, snooze; each can be undone, and all stay in its history. */
 import { askInDialog, whoDecides } from "./dialog.js";
-import { ask, h, mark, messageOf, panel, setText } from "./dom.js";
+import { ask, AskError, h, mark, messageOf, panel, setText } from "./dom.js";
 import { stateOf } from "./alerts.js";
 import { addressOf } from "./queue_filter.js";
 import { showToast } from "./toast.js";
@@ -40,6 +40,7 @@ export function decisionPanel(id, filter, done) {
     // Before the case is seen nobody decides, and nobody decides twice.
     if (isBusy || !shown) return false;
     isBusy = true;
+    const before = shown;
     try {
       const who = await whoDecides();
       if (who === undefined) return false;
@@ -47,7 +48,7 @@ export function decisionPanel(id, filter, done) {
         ...event,
         who,
       });
-      const { assignee: _assignee, snoozedUntil: _until, ...rest } = shown;
+      const { assignee: _assignee, snoozedUntil: _until, ...rest } = before;
       show({ ...rest, ...answer });
       setText(said, "");
       showToast(
@@ -56,26 +57,34 @@ export function decisionPanel(id, filter, done) {
       );
       return true;
     } catch (error) {
-      setText(said, `Not saved: ${messageOf(error)}`);
+      setText(said, failureOf(error));
+      // Another person may have decided. Anyone who acts again has seen it.
+      show(await ask("/api/cases/:id", { id }).catch(() => shown ?? before));
       return false;
     } finally {
       isBusy = false;
     }
   };
+  /** The newest event of the case as it is shown: what others do after it is not overwritten. */
+  const seenNow = () => shown?.events[0]?.eventId ?? "";
   /** @param {0 | 1} label */
   const decide = async (label) => {
+    const seen = seenNow();
     const words = label ? "confirmed as fraud" : "cleared";
-    const event = { kind: /** @type {const} */ ("verdict"), label };
+    const event = { kind: /** @type {const} */ ("verdict"), label, seen };
     if (await send({ ...event, note: note.value }, words)) done();
   };
   const claim = async () => {
+    const seen = seenNow();
     if (shown && shown.assignee === await whoDecides()) return;
-    await send({ kind: "claim" }, "assigned to you");
+    await send({ kind: "claim", seen }, "assigned to you");
   };
   const snooze = async () => {
+    const seen = seenNow();
     const until = await askUntil();
     if (until === undefined) return;
-    if (await send({ kind: "snooze", until }, `snoozed until ${until}`)) done();
+    const event = { kind: /** @type {const} */ ("snooze"), until, seen };
+    if (await send(event, `snoozed until ${until}`)) done();
   };
   const addNote = async () => {
     if (note.value.trim() === "") return setText(said, "The note is empty.");
@@ -85,7 +94,8 @@ export function decisionPanel(id, filter, done) {
   const assign = h("button", { type: "button", class: "quiet" });
   let isMine = false;
   assign.addEventListener("click", () => {
-    if (isMine) send({ kind: "release" }, "released");
+    const seen = seenNow();
+    if (isMine) send({ kind: "release", seen }, "released");
     else claim();
   });
   /** @param {Case} found */
@@ -149,6 +159,14 @@ export function decisionPanel(id, filter, done) {
     ),
   );
   return { element, history, show, decide, claim };
+}
+
+/** Whether an action was kept that has failed, in words. @param {unknown} error */
+function failureOf(error) {
+  const words = messageOf(error);
+  if (!(error instanceof AskError)) return `Perhaps not saved. ${words}`;
+  // The server says itself what has become of an action that it could not finish.
+  return error.isRefused ? `Not saved. ${words}` : `Not finished: ${words}`;
 }
 
 /** The key of a button, for the eye: the button's name says what it does. @param {string} key */

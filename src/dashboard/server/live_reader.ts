@@ -11,13 +11,13 @@ import {
   featureNames,
   type FeatureParameters,
 } from "../../features/parameters.ts";
+import { holdsRecord, type Log, type TopicState } from "../../log/log.ts";
 import {
-  holdsRecord,
-  type Log,
-  READ_LIMIT,
-  type TopicState,
-} from "../../log/log.ts";
-import { type RecordBatch, recordMark } from "../../log/record_batch.ts";
+  batchHead,
+  batchTail,
+  type RecordBatch,
+  recordMark,
+} from "../../log/record_batch.ts";
 import type { CaseEvent } from "../../payment/case_json.ts";
 import { caseEventsOf } from "../../stream/case_events.ts";
 import type { LookUp } from "../../store/look_up.ts";
@@ -51,19 +51,31 @@ import type { Reading } from "../views/snapshot.ts";
 
 /** Records of payments, and of predictions, that are read back for the live state: no more than it can bring together. */
 const HISTORY_RECORDS = 250_000;
+/** What is read of a partition at once. */
+const READ_LIMIT = { records: 512, bytes: 1 << 20 };
+/** Nobody is answered during a step, so its work is to take so long, milliseconds. */
+const STEP_MS = 8;
+/** The least and the most records of a partition that a step takes. */
+const PART_MIN = 16;
+const PART_MAX = 1024;
 /** How often the reader looks where nothing is new. */
 const LOOK_MS = 100;
 /** How often the status is read. */
 const STATUS_MS = 250;
 /** After an error the reader tries again in so long. */
 const RETRY_MS = 1000;
-/** A store that did not have something is asked again in so long. */
+/** A store that failed is asked again in so long, and reported again in so long. */
 const STORE_RETRY_MS = 2000;
+const STORE_REPORT_MS = 60_000;
+/** The log is read on after so long, whether the store has answered or not. */
+const STORE_WAIT_MS = 200;
+/** A log that has not answered for so long is a problem. */
+const SILENT_MS = 5000;
 /** How long the log may take to show what it has taken, and how often the reader looks. */
 const SHOWN_MS = 10_000;
 const SHOWN_LOOK_MS = 5;
 /** Payments that are looked up at once, and verdicts that are stored at once. */
-const LOOK_UPS = 200;
+const LOOK_UPS = 50;
 /** A scorer that is so many records behind, and this share of them, scores the past. */
 const PAST_RECORDS = 5000;
 const PAST_SHARE = 0.02;
@@ -86,8 +98,12 @@ export interface LiveReaderOptions {
   readonly index: AlertIndex;
   /** The store; undefined as long as it cannot be reached. */
   readonly store: () => Store | undefined;
+  /** Resolves when those who wait for an answer of this thread have had their turn; at once by default. */
+  readonly makeWay?: (signal: AbortSignal) => Promise<void>;
   /** Called once per outage. */
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
+  /** A clock in milliseconds; the machine's without it. */
+  readonly now?: () => number;
 }
 
 /** A topic that is followed. */
@@ -108,6 +124,8 @@ interface Place {
   readonly topicId: string | undefined;
   /** Next offset of each partition. */
   readonly offsets: number[];
+  /** What has been read of each partition from there on, and not been taken. */
+  readonly pending: (RecordBatch | undefined)[];
   /** Where reading began, and the end then: what lies between is history. */
   readonly began: readonly number[];
   readonly ends: readonly number[];
@@ -127,8 +145,6 @@ interface Found {
 export class LiveReader {
   /** The newest status; undefined before the first. */
   status: StreamStatus | undefined;
-  /** Why the state is not up to date, in a sentence; undefined if it is. */
-  problem: string | undefined;
   readonly #options: LiveReaderOptions;
   readonly #followed: readonly Followed[] = [
     follow(CUSTOMER_TOPIC, false, Infinity),
@@ -142,6 +158,10 @@ export class LiveReader {
   readonly #decoder: RecordDecoder;
   readonly #riskCell: number;
   readonly #inTurn = turns();
+  /** The partition with which the next step begins, so that each has its turn. */
+  #turn = 0;
+  /** Records of a partition that a step takes: so many that it takes STEP_MS. */
+  #part = PART_MIN;
   /** Midnight of the first day, seconds since 1970; undefined before it is known. */
   startSeconds: number | undefined;
   #isVerified = false;
@@ -154,12 +174,19 @@ export class LiveReader {
   #isStoreChecked = false;
   #statusAt = -Infinity;
   #storeAt = -Infinity;
+  #storeWork: Promise<boolean> | undefined;
+  #storeReportedAt = -Infinity;
+  readonly #now: () => number;
+  #problem: string | undefined;
+  /** When the log was asked that has not answered yet. */
+  #askedAt: number | undefined;
   #past: { readonly target: number; taken: number; at: number } | undefined;
 
   /** Reads nothing yet: call run(). */
   constructor(options: LiveReaderOptions) {
     const { features } = options;
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     this.startSeconds = options.startSeconds;
     this.#decoder = new RecordDecoder(features);
     const longest = Math.max(...features.windowDays);
@@ -167,14 +194,22 @@ export class LiveReader {
       featureNames(features).indexOf(`TERMINAL_ID_RISK_${longest}DAY_WINDOW`);
   }
 
+  /** Why the state is not up to date, in a sentence; undefined if it is. */
+  get problem(): string | undefined {
+    const askedAt = this.#askedAt;
+    const isSilent = askedAt !== undefined &&
+      this.#now() - askedAt > SILENT_MS;
+    return this.#problem ?? (isSilent ? "the log does not answer" : undefined);
+  }
+
   /** Follows until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const moved = await this.look(signal);
-        this.problem = undefined;
-        // Even where much is new, others of this thread get their turn.
+        this.#problem = undefined;
         await rest(moved ? 0 : LOOK_MS, signal);
+        if (moved) await this.#options.makeWay?.(signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#fail(error);
@@ -185,18 +220,39 @@ export class LiveReader {
 
   /** Reads some of what is new, once; whether there was anything. Throws LogError, StoreError or IndexError; then it can be called again. */
   async look(signal: AbortSignal): Promise<boolean> {
+    this.#askedAt = this.#now();
+    const moved = await this.#follow(signal)
+      .finally(() => this.#askedAt = undefined);
+    const joined = await this.#useStoreMeanwhile();
+    this.#judgeHistory();
+    return moved || joined;
+  }
+
+  async #follow(signal: AbortSignal): Promise<boolean> {
     const now = performance.now();
     if (now - this.#statusAt >= STATUS_MS) {
       await this.#readStatus();
       this.#statusAt = now;
     }
-    const moved = await this.#inTurn(async () => {
+    return await this.#inTurn(async () => {
       await this.#verify(signal);
       return await this.#step(this.#followed);
     });
-    const joined = await this.#useStore();
-    this.#judgeHistory();
-    return moved || joined;
+  }
+
+  /** The same as #useStore(), but a store that does not answer holds up nothing. */
+  async #useStoreMeanwhile(): Promise<boolean> {
+    this.#storeWork ??= this.#useStore()
+      .finally(() => this.#storeWork = undefined);
+    const answered = new AbortController();
+    try {
+      return await Promise.race([
+        this.#storeWork,
+        rest(STORE_WAIT_MS, answered.signal).then(() => false),
+      ]);
+    } finally {
+      answered.abort();
+    }
   }
 
   /**
@@ -225,10 +281,13 @@ export class LiveReader {
     const cases = this.#followed.filter(({ topic }) =>
       topic === CASE_TOPIC || topic === LABEL_TOPIC
     );
-    await this.#inTurn(async () => {
-      await this.#verify(new AbortController().signal);
-      while (await this.#step(cases));
-    });
+    const { signal } = new AbortController();
+    const step = () =>
+      this.#inTurn(async () => {
+        await this.#verify(signal);
+        return await this.#step(cases);
+      });
+    while (await step()) await rest(0, signal);
   }
 
   /** Why sums are not those of this moment yet; undefined if they are. */
@@ -245,12 +304,12 @@ export class LiveReader {
       this.#restart(message);
       return;
     }
-    if (this.problem === undefined) {
+    if (this.#problem === undefined) {
       this.#options.warn("the page cannot follow the stream", {
         error: message,
       });
     }
-    this.problem = message;
+    this.#problem = message;
   }
 
   /** Makes the index again. */
@@ -300,7 +359,11 @@ export class LiveReader {
         start > (index.position(name, partition)?.next ?? 0)
       )
     );
-    if (trimmed) await this.#fill(signal);
+    if (trimmed) {
+      // That takes as long as the store is large.
+      this.#askedAt = undefined;
+      await this.#fill(signal);
+    }
     this.#isVerified = true;
   }
 
@@ -319,9 +382,19 @@ export class LiveReader {
     this.#joinedSeq = 0;
   }
 
-  /** Reads some of what is new; whether there was anything. */
+  /**
+   * Takes some of what is new, a part of each partition in turn, for so long
+   * that others of this thread hardly notice; whether there was anything.
+   */
   async #step(topics: readonly Followed[]): Promise<boolean> {
     const { log, index } = this.#options;
+    const places: [followed: Followed, place: Place, partition: number][] = [];
+    for (const followed of topics) {
+      const place = followed.place ??= await this.#begin(followed);
+      for (const partition of place?.offsets.keys() ?? []) {
+        if (place) places.push([followed, place, partition]);
+      }
+    }
     const found: Found = {
       payments: [],
       predictions: [],
@@ -330,24 +403,47 @@ export class LiveReader {
       live: [],
     };
     const moves: (() => void)[] = [];
-    for (const followed of topics) {
-      const { topic } = followed;
-      followed.place ??= await this.#begin(followed);
-      const { offsets = [] } = followed.place ?? {};
-      for (const [partition, offset] of offsets.entries()) {
-        const batch = await log.read(topic, partition, offset, READ_LIMIT);
-        if (batch.next === offset) continue;
-        this.#decode(followed, partition, batch, found);
-        moves.push(() => offsets[partition] = batch.next);
-      }
+    const began = performance.now();
+    let readMs = 0;
+    for (let i = 0; i < places.length; i++) {
+      if (moves.length > 0 && performance.now() > began + STEP_MS / 2) break;
+      const [followed, place, partition] = places[this.#turn++ % places.length];
+      const { offsets, pending } = place;
+      const offset = offsets[partition];
+      const readAt = performance.now();
+      const batch = pending[partition] ??
+        await log.read(followed.topic, partition, offset, READ_LIMIT);
+      readMs += performance.now() - readAt;
+      if (batch.next === offset) continue;
+      pending[partition] = batch;
+      const part = batchHead(batch, this.#part);
+      this.#decode(followed, partition, part, found);
+      moves.push(() => {
+        offsets[partition] = part.next;
+        pending[partition] = part.count < batch.count
+          ? batchTail(batch, part.count)
+          : undefined;
+      });
     }
-    if (moves.length === 0) return false;
+    if (moves.length === 0) {
+      // The next step takes payments first, so that predictions meet theirs.
+      this.#turn = 0;
+      return false;
+    }
     const { live, ...step } = found;
     if (step.positions.length > 0) {
       await index.commit({ ...EMPTY_STEP, ...step });
     }
     for (const take of live) take();
     for (const move of moves) move();
+    // A log may have waited for its brokers.
+    const workMs = performance.now() - began - readMs;
+    const part = workMs > STEP_MS
+      ? this.#part / 2
+      : workMs < STEP_MS / 2
+      ? this.#part * 2
+      : this.#part;
+    this.#part = Math.min(PART_MAX, Math.max(PART_MIN, part));
     return true;
   }
 
@@ -369,7 +465,13 @@ export class LiveReader {
           : live[partition],
       );
     });
-    return { topicId: id, offsets: [...began], began, ends: [...ends] };
+    return {
+      topicId: id,
+      offsets: [...began],
+      pending: [],
+      began,
+      ends: [...ends],
+    };
   }
 
   #decode(
@@ -433,7 +535,7 @@ export class LiveReader {
   /** Looks up payments of new alerts, and stores verdicts; whether there was anything. */
   async #useStore(): Promise<boolean> {
     const lookUp = this.#lookUp ??= this.#options.store()?.lookUp();
-    const now = performance.now();
+    const now = this.#now();
     if (!lookUp || now < this.#storeAt) return false;
     try {
       await this.#checkStored(lookUp);
@@ -443,7 +545,10 @@ export class LiveReader {
       return joined || stored;
     } catch (error) {
       if (this.#options.index.isDamage(error)) throw error;
-      this.#storeAt = now + STORE_RETRY_MS;
+      this.#storeAt = this.#now() + STORE_RETRY_MS;
+      // Rows can fail one after the other.
+      if (now - this.#storeReportedAt < STORE_REPORT_MS) return false;
+      this.#storeReportedAt = now;
       this.#options.warn("the page cannot use the store", {
         error: error instanceof Error ? error.message : String(error),
       });
@@ -513,7 +618,8 @@ export class LiveReader {
   /** History has been read when what was in the log at the start is in the index, its alerts with their payments. */
   #judgeHistory(): void {
     if (this.#hasCaughtUp || !this.status) return;
-    if (this.#share() < 1) return;
+    // A store that is being asked has not said what it lacks.
+    if (this.#share() < 1 || this.#storeWork) return;
     const { queries } = this.#options.index;
     this.#historySeq ??= queries.newestSeq();
     const [oldest] = queries.unjoined(0, 1);

@@ -174,8 +174,8 @@ function queuedAlert(
 ): QueuedAlert {
   const { seq, id, time, customer, terminal, score, model, state } = alert;
   const { features } = page.parameters;
-  const { usualOf } = page;
-  const [reason] = alertReasons(alert, { features, usualOf }).raised;
+  const { usualOf, currency } = page;
+  const [reason] = alertReasons(alert, { features, usualOf, currency }).raised;
   return {
     ...{ seq, id, time, customer, terminal, score, model, state },
     datetime: formatDatetime(alert.datetimeSeconds),
@@ -235,7 +235,9 @@ async function decide(
     const now = queries.count(group);
     if (now.alerts !== seen.alerts || now.cents !== seen.cents) {
       throw new ConflictError(
-        `the group has changed: ${now.alerts} alerts are open now`,
+        `the group has changed: ${
+          now.alerts === 1 ? "1 alert is" : `${now.alerts} alerts are`
+        } open now`,
         { alerts: now.alerts, amount: now.cents / 100 },
       );
     }

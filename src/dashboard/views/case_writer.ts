@@ -2,9 +2,14 @@
  * Writes what people do with cases: into the log first, then it waits until
  * the index has read it, so that every answer afterwards has it.
  */
-import { DataError } from "../../base/error.ts";
+import { DataError, LogError } from "../../base/error.ts";
+import { unlessLate } from "../../base/unless_stopped.ts";
 import { type CaseEvent, NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
-import { appendCaseSteps, type CaseStep } from "../../stream/case_events.ts";
+import {
+  type AppendCaseSteps,
+  asCaseWriter,
+  type CaseStep,
+} from "../../stream/case_events.ts";
 import type { Log } from "../../log/log.ts";
 import { BODY, type Question, turns } from "./page_view.ts";
 
@@ -22,40 +27,100 @@ export type WriteCases = (
 /** Reads the cases to their end, and until the index has these events. */
 export type ReadCases = (eventIds: readonly string[]) => Promise<void>;
 
+/** How long the log may take for one action, in milliseconds; the page's connections last longer. */
+const PATIENCE_MS = 20_000;
+
+/** One action. */
+interface Turn {
+  /** Ids of its events, the same in each attempt: an append that was taken all the same is not taken twice. */
+  readonly ids: string[];
+  /** Whether it was given up. */
+  isLate: boolean;
+  /** Whether anything may have been appended. */
+  hasBegun: boolean;
+}
+
 /** Writes the cases of one page process. */
 export class CaseWriter {
   readonly #log: Log;
   readonly #read: ReadCases;
+  readonly #eventsOf: (transactionId: number) => readonly CaseEvent[];
+  readonly #patienceMs: number;
   readonly #turn = turns();
   #lastMs = 0;
 
-  /** `read` brings what was appended into the index. */
-  constructor(log: Log, read: ReadCases) {
+  /** `read` brings what was appended into the index, `eventsOf` gives what that has of a payment. */
+  constructor(
+    { log, read, eventsOf, patienceMs = PATIENCE_MS }: {
+      readonly log: Log;
+      readonly read: ReadCases;
+      readonly eventsOf: (transactionId: number) => readonly CaseEvent[];
+      /** How long anything may take before it is given up, in milliseconds. */
+      readonly patienceMs?: number;
+    },
+  ) {
     this.#log = log;
     this.#read = read;
+    this.#eventsOf = eventsOf;
+    this.#patienceMs = patienceMs;
   }
 
-  /** Looks at cases and writes, with nothing else written by this process meanwhile. */
-  inTurn<T>(work: (write: WriteCases) => Promise<T>): Promise<T> {
-    return this.#turn(async () => {
-      await this.#read([]);
-      return await work((steps) => this.#write(steps));
+  /**
+   * Looks at cases as they stand in the log and writes once, with nothing
+   * written by anybody meanwhile: where another process has written, `work` is
+   * called again. Throws LogError where the log does not answer in time;
+   * nothing is written after that if it had not begun.
+   */
+  async inTurn<T>(work: (write: WriteCases) => Promise<T>): Promise<T> {
+    const turn: Turn = { ids: [], isLate: false, hasBegun: false };
+    return await unlessLate(
+      this.#turn(() =>
+        asCaseWriter(this.#log, (append) => this.#work(work, append, turn))
+      ),
+      this.#patienceMs,
+      () => {
+        turn.isLate = true;
+        return new LogError(
+          turn.hasBegun
+            ? "the log does not answer, so it is not known whether this was " +
+              "saved; look again in a moment"
+            : "the log does not answer, and nothing was saved; try again later",
+        );
+      },
+    );
+  }
+
+  async #work<T>(
+    work: (write: WriteCases) => Promise<T>,
+    append: AppendCaseSteps,
+    turn: Turn,
+  ): Promise<T> {
+    await this.#read([]);
+    return await work(async (steps) => {
+      if (turn.isLate) throw new LogError("this was given up");
+      turn.hasBegun = true;
+      const whole = this.#complete(steps, turn.ids);
+      if (whole.length > 0) await append(whole);
+      const events = whole.map(({ event }) => event);
+      await this.#read(events.map(({ eventId }) => eventId));
+      return events;
     });
   }
 
-  async #write(steps: readonly NewCaseStep[]): Promise<CaseEvent[]> {
-    if (steps.length === 0) return [];
-    // The time tells the order of a payment's events.
-    this.#lastMs = Math.max(Date.now(), this.#lastMs + 1);
+  /** Adds id and time. */
+  #complete(steps: readonly NewCaseStep[], ids: string[]): CaseStep[] {
+    // The time tells the order of a payment's events, whatever clock those before had.
+    this.#lastMs = Math.max(
+      Date.now(),
+      this.#lastMs + 1,
+      ...steps.flatMap(({ event }) => this.#eventsOf(event.transactionId))
+        .map(({ at }) => Date.parse(at) + 1),
+    );
     const at = new Date(this.#lastMs).toISOString();
-    const whole = steps.map(({ event, ...step }) => ({
-      ...step,
-      event: { ...event, eventId: crypto.randomUUID(), at },
-    }));
-    await appendCaseSteps(this.#log, whole);
-    const events = whole.map(({ event }) => event);
-    await this.#read(events.map(({ eventId }) => eventId));
-    return events;
+    return steps.map(({ event, ...step }, index) => {
+      const eventId = ids[index] ??= crypto.randomUUID();
+      return { ...step, event: { ...event, eventId, at } };
+    });
   }
 }
 

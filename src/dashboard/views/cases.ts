@@ -26,6 +26,7 @@ import {
   type CaseState,
   caseStateOf,
   readAlertQuery,
+  wholeOf,
 } from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
@@ -38,7 +39,9 @@ import {
 import type { Place, ShownPayment } from "./live_state.ts";
 import { radiusOf, reachOf } from "./map.ts";
 import {
+  askStore,
   BODY,
+  ConflictError,
   isTruth,
   NotThereError,
   type Page,
@@ -46,8 +49,6 @@ import {
   type PastPayment,
   pastPayment,
   type Question,
-  storeOf,
-  wholeOf,
 } from "./page_view.ts";
 
 /** Payments of one timeline. */
@@ -128,6 +129,8 @@ export interface NewCaseEvent {
   readonly until?: string;
   /** Who does it; not needed where the session has a name. */
   readonly who?: string;
+  /** eventId of the newest event that the person has seen, "" for none: what others have done since then is not overwritten, but refused with status 409. */
+  readonly seen?: string;
 }
 
 /** The answers of this view, by path. */
@@ -200,9 +203,9 @@ async function readCase(
   id: number,
   truth: boolean,
 ): Promise<Case> {
-  const { state, control, index, usualOf, parameters: { features } } = page;
-  const lookUp = storeOf(page);
-  const stored = await lookUp.payment(id);
+  const { state, control, index, usualOf, currency } = page;
+  const { features } = page.parameters;
+  const stored = await askStore(page, (store) => store.payment(id));
   const alert = index.queries.alert(id);
   const own = ownPayment(page, id, stored, alert, truth);
   const { time } = own;
@@ -215,10 +218,11 @@ async function readCase(
   });
   const past = (payments: readonly StoredPayment[]) =>
     payments.map((payment) => pastPayment(payment, time - delay, truth));
-  const [ofCard, ofTerminal] = await Promise.all([
-    lookUp.ofCustomer(own.customer, range(time - longest)),
-    lookUp.ofTerminal(own.terminal, range(time - longest - delay)),
-  ]);
+  const [ofCard, ofTerminal] = await askStore(page, (store) =>
+    Promise.all([
+      store.ofCustomer(own.customer, range(time - longest)),
+      store.ofTerminal(own.terminal, range(time - longest - delay)),
+    ]));
   const card = state.customers.get(own.customer);
   const terminal = state.terminals.get(own.terminal);
   const radius = radiusOf(control);
@@ -231,7 +235,7 @@ async function readCase(
       }))
       : [],
     reasons: alert
-      ? alertReasons(alert, { features, usualOf })
+      ? alertReasons(alert, { features, usualOf, currency })
       : { raised: [], lowered: [] },
     ...standingOfCase(page, id),
     ofCard: past(ofCard),
@@ -347,8 +351,14 @@ async function act(
   const kind = BODY.oneOf(body.kind, CASE_KINDS, "kind");
   const who = whoOf(asked, body);
   const note = readNote(body);
+  const seen = body.seen === undefined
+    ? undefined
+    : BODY.string(body.seen, "seen");
   const timestampMs = await timestampOf(page, id);
   return await page.cases.inTurn(async (write) => {
+    if (seen !== undefined && kind !== "note" && kind !== "undo") {
+      refuseUnseen(page.index.queries.events(id), seen, who);
+    }
     const events = await write(
       kind === "undo"
         ? undoOf(page, id, who, note)
@@ -357,6 +367,48 @@ async function act(
     const own = events.find(({ transactionId }) => transactionId === id);
     return { event: own ?? events[0], ...standingOfCase(page, id) };
   });
+}
+
+/** Throws ConflictError where another person has changed how a case stands since an event that this one has seen. */
+function refuseUnseen(
+  events: readonly CaseEvent[],
+  seen: string,
+  who: string,
+): void {
+  const ordered = [...events].sort(inOrder);
+  const from = ordered.findIndex(({ eventId }) => eventId === seen) + 1;
+  const unseen = ordered.slice(from);
+  const ids = new Set(unseen.map(({ eventId }) => eventId));
+  const undone = new Set(unseen.map(({ undoes }) => undoes));
+  // What was done and taken back since then has changed nothing.
+  const other = unseen.findLast((event) =>
+    event.who !== who && event.kind !== "note" && !undone.has(event.eventId) &&
+    !(event.undoes !== undefined && ids.has(event.undoes))
+  );
+  if (!other) return;
+  throw new ConflictError(
+    `${other.who} has ${
+      doneBy(other)
+    } in the meantime; look at it again, and ` +
+      "repeat your action if it still applies",
+  );
+}
+
+function doneBy({ kind, label }: CaseEvent): string {
+  switch (kind) {
+    case "verdict":
+      return label === 1 ? "confirmed this case as fraud" : "cleared this case";
+    case "claim":
+      return "claimed this case";
+    case "release":
+      return "released this case";
+    case "snooze":
+      return "snoozed this case";
+    case "undo":
+      return "taken back a decision about this case";
+    case "note":
+      return "added a note to this case";
+  }
 }
 
 /** What a new event appends, with the field that its kind takes from the body. Throws DataError for a wrong one. */
@@ -383,7 +435,7 @@ function stepOf(
 async function timestampOf(page: Page, id: number): Promise<number> {
   const alert = page.index.queries.alert(id);
   if (alert) return alert.datetimeSeconds * 1000;
-  const stored = await storeOf(page).payment(id);
+  const stored = await askStore(page, (store) => store.payment(id));
   const { datetime } = ownPayment(page, id, stored, undefined, false);
   return (parseDatetime(datetime) ?? 0) * 1000;
 }

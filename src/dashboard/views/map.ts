@@ -5,16 +5,16 @@ import type { Control } from "../../stream/control.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import mapJs from "../page/map.js" with { type: "text" };
 import planeJs from "../page/plane.js" with { type: "text" };
+import { wholeOf } from "../index/alert_filter.ts";
 import type { LiveState, Place } from "./live_state.ts";
 import {
+  askStore,
   isTruth,
   NotThereError,
   type PageView,
   type PastPayment,
   pastPayment,
   shared,
-  storeOf,
-  wholeOf,
 } from "./page_view.ts";
 
 /** Places as columns of equal length, in any order: short, since there are many. */
@@ -109,7 +109,7 @@ export const map: PageView = {
         radius,
         reach: reachOf(state, card, radius),
         payments: newest(
-          await storeOf(page).ofCustomer(id, NEWEST),
+          await askStore(page, (store) => store.ofCustomer(id, NEWEST)),
           isTruth(asked),
         ),
       };
@@ -121,7 +121,7 @@ export const map: PageView = {
       return {
         terminal: placeOf(state, terminal, isTruth(asked)),
         payments: newest(
-          await storeOf(page).ofTerminal(id, NEWEST),
+          await askStore(page, (store) => store.ofTerminal(id, NEWEST)),
           isTruth(asked),
         ),
       };

@@ -5,7 +5,8 @@
  * checks the script against it.
  */
 import { CheckedJson } from "../../base/checked_json.ts";
-import { DataError } from "../../base/error.ts";
+import { DataError, StoreError } from "../../base/error.ts";
+import { unlessLate } from "../../base/unless_stopped.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
 import type { LookUp, StoredPayment } from "../../store/look_up.ts";
@@ -42,6 +43,8 @@ export interface Page {
   readonly control: Control;
   /** What the roles agreed on. */
   readonly parameters: StreamParameters;
+  /** ISO 4217 code of the stream's amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
   /** Follows the topics of the stream. */
   readonly reader: LiveReader;
   /** The newest part of the stream, which the reader keeps. */
@@ -54,6 +57,8 @@ export interface Page {
   readonly usualOf: UsualOf;
   /** The store; undefined as long as it cannot be reached. */
   readonly lookUp: () => LookUp | undefined;
+  /** How long the store may take for one answer, in milliseconds; 10 s without it. */
+  readonly storeMs?: number;
   /** From published to stored, where that is measured. */
   readonly latency: () => LatencySummary | undefined;
   /** What the trainer has stored of the models. */
@@ -130,7 +135,7 @@ export class ConflictError extends Error {
   constructor(
     message: string,
     /** How things stand. */
-    readonly now: Readonly<Record<string, number>>,
+    readonly now: Readonly<Record<string, number>> = {},
   ) {
     super(message);
   }
@@ -165,18 +170,23 @@ export type Router = <Answers extends Record<keyof Answers, object>>() => {
 /** Checks what a body holds; throws DataError. */
 export const BODY: CheckedJson = new CheckedJson((what) => new DataError(what));
 
-/** The store; throws DataError before it has been reached. */
-export function storeOf({ lookUp }: Page): LookUp {
-  const found = lookUp();
-  if (found) return found;
-  throw new DataError("the store has not been reached yet; try again");
-}
+/** How long a store may take for one answer, in milliseconds. */
+const STORE_MS = 10_000;
 
-/** A whole number from a path or a query; throws DataError for anything else. */
-export function wholeOf(text: string | undefined, what: string): number {
-  const value = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
-  if (Number.isSafeInteger(value)) return value;
-  throw new DataError(`${what} must be a whole number`);
+/** Asks the store. Throws DataError before it has been reached, and StoreError if it does not answer in time. */
+export async function askStore<T>(
+  { lookUp, storeMs = STORE_MS }: Pick<Page, "lookUp" | "storeMs">,
+  ask: (store: LookUp) => Promise<T>,
+): Promise<T> {
+  const found = lookUp();
+  if (!found) {
+    throw new DataError("the store has not been reached yet; try again");
+  }
+  return await unlessLate(
+    ask(found),
+    storeMs,
+    () => new StoreError("the store does not answer; try again later"),
+  );
 }
 
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */

@@ -6,6 +6,7 @@ import {
   dayTitle,
   grouped,
   isoDay,
+  isoMinute,
   linear,
   numberTicks,
   percent,
@@ -165,6 +166,8 @@ Deno.test("days of a stream whose start is unknown are numbers", () => {
   assert.deepEqual(texts(dayTicks(undefined, 0, 4, 2)), ["0", "2", "4"]);
   assert.equal(isoDay(undefined, 3), "day 3");
   assert.equal(isoDay(START, 3), "2018-04-04");
+  assert.equal(isoMinute(START, 3.525), "2018-04-04 12:36");
+  assert.equal(isoMinute(undefined, 3.525), "day 3 12:36");
   assert.equal(dayTitle(START, 0, 10), "day, 2018");
   assert.equal(dayTitle(START, 0, 400), "day, 2018 to 2019");
 });

@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { AlertIndex } from "../../../src/dashboard/index/alert_index.ts";
 import { IndexFile } from "../../../src/dashboard/index/index_file.ts";
-import { LiveReader } from "../../../src/dashboard/server/live_reader.ts";
+import {
+  LiveReader,
+  type LiveReaderOptions,
+} from "../../../src/dashboard/server/live_reader.ts";
 import { LiveState } from "../../../src/dashboard/views/live_state.ts";
 import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
 import type { Log } from "../../../src/log/log.ts";
@@ -11,6 +14,8 @@ import type { Store } from "../../../src/store/store.ts";
 import { appendCaseSteps } from "../../../src/stream/case_events.ts";
 import { SCORER_GROUP, SINK_TOPIC } from "../../../src/stream/topics.ts";
 import { openMemory, parametersOf } from "../../roles/pipeline.ts";
+import { FeatureJsonWriter } from "../../../src/features/feature_row.ts";
+import { oneRow } from "../../store/store_contract.ts";
 import { openPage, payment, prediction } from "../page_fixture.ts";
 
 const NEVER = new AbortController().signal;
@@ -31,6 +36,7 @@ function newReader(
   log: Log,
   context: Awaited<ReturnType<typeof openMemory>>["context"],
   store: () => Store | undefined,
+  more: Partial<LiveReaderOptions> = {},
 ) {
   const index = new AlertIndex({
     file: IndexFile.take(undefined),
@@ -47,9 +53,38 @@ function newReader(
     index,
     store,
     warn: () => {},
+    ...more,
   });
-  return { reader, [Symbol.dispose]: () => index[Symbol.dispose]() };
+  return { reader, index, [Symbol.dispose]: () => index[Symbol.dispose]() };
 }
+
+Deno.test("a look takes a part of what is new, so that the page answers in between, and all looks each record once", async () => {
+  await using folder = await openMemory(parametersOf(2));
+  const { log, store, context } = folder;
+  const writer = new FeatureJsonWriter(HANDBOOK_FEATURES);
+  const values = Float64Array.from(oneRow(HANDBOOK_FEATURES).values);
+  const producer = await log.producer("test");
+  for (const partition of [0, 1]) {
+    const records = new RecordBatchBuilder();
+    for (let i = 0; i < RECORDS / 2; i++) {
+      records.endKey();
+      const transactionId = 2 * i + partition;
+      writer.write(records.writer, payment({ transactionId }), values);
+      records.endRecord(0);
+    }
+    await producer.append([{ topic: SINK_TOPIC, partition, records }]);
+  }
+  using page = newReader(log, context, () => store);
+  const { reader, index } = page;
+  const seen: number[] = [];
+  while (seen.at(-1) !== RECORDS) {
+    await reader.look(NEVER);
+    seen.push(index.known().payments);
+  }
+  assert.ok(seen[0] < RECORDS / 10, `${seen[0]} at once`);
+  await lookUntil(reader, () => reader.reading === undefined);
+  assert.equal(index.known().payments, RECORDS);
+});
 
 Deno.test("while a scorer scores the past, the page says how far it is", async () => {
   await using folder = await openMemory(parametersOf(1));
@@ -112,4 +147,85 @@ Deno.test("an action counts as done when the log shows it, though that is after 
   await shown;
   assert.equal(page.index.queries.event(eventId)?.kind, "claim");
   await late;
+});
+
+/** The same object with some members replaced. */
+function withMembers<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get(target, name) {
+      if (Object.hasOwn(members, name)) return Reflect.get(members, name);
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+Deno.test("a store that does not answer does not hold up what the log says", async () => {
+  await using page = await openPage();
+  const { log, store, context } = page.folder;
+  const asked = Promise.withResolvers<undefined>();
+  const silent = withMembers<Store>(store, {
+    lookUp: () => withMembers(store.lookUp(), { payment: () => asked.promise }),
+  });
+  using second = newReader(log, context, () => silent);
+  const { reader, index } = second;
+  for (const transactionId of [7, 8, 9]) {
+    const row = payment({ transactionId });
+    await page.publish([row]);
+    await page.predict([prediction(row, 0.9)]);
+    await lookUntil(reader, () => index.known().alerts === transactionId - 6);
+  }
+  assert.deepEqual(reader.reading, { what: "history", share: 1 });
+  asked.resolve(undefined);
+  await lookUntil(reader, () => reader.reading === undefined);
+});
+
+Deno.test("a store that fails again and again is reported once a minute", async () => {
+  await using page = await openPage();
+  await page.publish([payment()]);
+  await page.predict([prediction(payment(), 0.9)]);
+  const { log, store, context } = page.folder;
+  const reports: string[] = [];
+  let [failures, nowMs] = [0, 0];
+  const failing = withMembers<Store>(store, {
+    lookUp: () =>
+      withMembers(store.lookUp(), {
+        payment: () => Promise.reject(new Error(`failure ${++failures}`)),
+      }),
+  });
+  using second = newReader(log, context, () => failing, {
+    warn: (message, { error }) => reports.push(`${message}: ${error}`),
+    now: () => nowMs += 1000,
+  });
+  const failed = (times: number) =>
+    lookUntil(second.reader, () => failures >= times);
+  await failed(5);
+  assert.deepEqual(reports, ["the page cannot use the store: failure 1"]);
+  nowMs += 60_000;
+  await failed(failures + 5);
+  assert.equal(reports.length, 2);
+});
+
+Deno.test("a log that does not answer is a problem until it answers", async () => {
+  await using page = await openPage();
+  const { log, store, context } = page.folder;
+  let nowMs = 0;
+  let gate = Promise.resolve();
+  const slow = withMembers<Log>(log, {
+    read: (...args) => gate.then(() => log.read(...args)),
+  });
+  using second = newReader(slow, context, () => store, { now: () => nowMs });
+  const { reader } = second;
+  await reader.look(NEVER);
+  assert.equal(reader.problem, undefined);
+  const answer = Promise.withResolvers<void>();
+  gate = answer.promise;
+  const looking = reader.look(NEVER);
+  nowMs = 4000;
+  assert.equal(reader.problem, undefined);
+  nowMs = 6000;
+  assert.equal(reader.problem, "the log does not answer");
+  answer.resolve();
+  await looking;
+  assert.equal(reader.problem, undefined);
 });

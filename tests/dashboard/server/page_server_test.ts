@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Control } from "../../../src/stream/control.ts";
 import { DeadLetterBox } from "../../../src/stream/dead_letters.ts";
 import { LABEL_TOPIC, TRANSACTION_TOPIC } from "../../../src/stream/topics.ts";
@@ -16,8 +17,15 @@ import {
 import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
 import { KEY_HEADER } from "../../../src/dashboard/server/guard.ts";
 import { SUM } from "../../../src/dashboard/index/day_sums.ts";
-import type { PastPayment } from "../../../src/dashboard/views/page_view.ts";
-import { readDecisions } from "../../../src/stream/case_events.ts";
+import { CaseWriter } from "../../../src/dashboard/views/case_writer.ts";
+import {
+  askStore,
+  type PastPayment,
+} from "../../../src/dashboard/views/page_view.ts";
+import {
+  appendCaseSteps,
+  readDecisions,
+} from "../../../src/stream/case_events.ts";
 import {
   FROM_PAGE,
   openPage,
@@ -62,7 +70,7 @@ Deno.test("every answer carries the headers that keep a browser from running or 
     await body?.cancel();
     const policy = headers.get("content-security-policy") ?? "";
     assert.match(policy, /default-src 'none'/, path);
-    assert.match(policy, /script-src 'self'(;|$)/);
+    assert.match(policy, /script-src 'self' 'sha256-[^']+'(;|$)/);
     assert.match(policy, /frame-ancestors 'none'/);
     assert.doesNotMatch(policy, /unsafe/);
     assert.equal(headers.get("x-content-type-options"), "nosniff");
@@ -70,13 +78,27 @@ Deno.test("every answer carries the headers that keep a browser from running or 
   }
 });
 
-Deno.test("the page holds no script or style of its own and loads nothing from elsewhere", async () => {
+/** The source of a script or style in a policy. */
+function sourceOf(text: string): string {
+  const hash = createHash("sha256").update(text).digest("base64");
+  return `'sha256-${hash}'`;
+}
+
+Deno.test("the policy admits the script and style in the page, which loads nothing from elsewhere", async () => {
   await using page = await openPage(TOKEN);
   for (const path of ["/", "/login"]) {
-    const headers = { authorization: `Bearer ${TOKEN}` };
-    const html = await (await page.ask(path, { headers })).text();
-    assert.doesNotMatch(html, /<script(?![^>]*src="page\/)/);
-    assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=|https?:\/\//);
+    const authorization = `Bearer ${TOKEN}`;
+    const answer = await page.ask(path, { headers: { authorization } });
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    const html = await answer.text();
+    const inside = (name: string) =>
+      [...html.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, "gs"))]
+        .map(([, text]) => `${name}-src 'self' ${sourceOf(text)};`);
+    const own = [...inside("script"), ...inside("style")];
+    assert.equal(own.length, path === "/" ? 2 : 1);
+    for (const source of own) assert.ok(policy.includes(source), source);
+    assert.doesNotMatch(html, /<script(?!>)(?![^>]*src="page\/)/);
+    assert.doesNotMatch(html, /\sstyle=|\son[a-z]+=|https?:\/\//);
     for (const [, name] of html.matchAll(/(?:src|href)="(page\/[^"]+)"/g)) {
       const { status, body } = await page.ask(`/${name}`);
       await body?.cancel();
@@ -291,7 +313,7 @@ Deno.test("with a token nothing but health and the way in is answered without it
   }
   assert.equal(await statusOf("/"), 303);
   for (
-    const path of ["/healthz", "/login", `/page/${ASSETS_VERSION}/style.css`]
+    const path of ["/healthz", "/login", `/page/${ASSETS_VERSION}/app.js`]
   ) {
     assert.equal(await statusOf(path), 200, path);
   }
@@ -764,6 +786,127 @@ Deno.test("a group is decided at once, as it was seen, and undone as a whole", a
   assert.equal((await act({ kind: "undo" }, 8)).state, "open");
   assert.equal((await get("/api/alerts")).total, 2);
   assert.equal(page.index.known().stoppedCents, 0);
+});
+
+Deno.test("what another person has done since a case was shown is not overwritten", async () => {
+  await using opened = await pageWithAlerts();
+  const { act, get } = opened;
+  const seenNow = async () => {
+    const [newest] = (await get("/api/cases/7")).events;
+    return newest?.eventId ?? "";
+  };
+  const seen = await seenNow();
+  const clear = { kind: "verdict", label: 0 };
+  const confirm = { kind: "verdict", label: 1 };
+  assert.equal((await act({ ...clear, who: "Grace", seen })).status, 201);
+  for (const kind of ["verdict", "claim", "snooze", "release"]) {
+    const refused = await act({ ...confirm, kind, until: null, seen });
+    assert.equal(refused.status, 409, kind);
+    assert.match(refused.error, /^Grace has cleared this case/);
+  }
+  assert.equal((await act({ kind: "note", note: "called", seen })).status, 201);
+  assert.equal((await get("/api/cases/7")).state, "cleared");
+  // Who has seen it may decide otherwise, and a note stands in nobody's way.
+  const cleared = await seenNow();
+  await act({ kind: "note", who: "Grace", note: "called too" });
+  assert.equal((await act({ ...confirm, seen: cleared })).state, "confirmed");
+  // One's own actions are known, and so is what came to nothing.
+  await act({ kind: "claim", who: "Grace" });
+  await act({ kind: "undo", who: "Grace" });
+  assert.equal((await act({ ...clear, seen: cleared })).state, "cleared");
+  // Programs that name nothing that they have seen decide as they did.
+  assert.equal((await act({ ...confirm, who: "Eve" })).state, "confirmed");
+});
+
+Deno.test("of two pages that decide at once one is refused, and shown the other's verdict", async () => {
+  await using opened = await pageWithAlerts();
+  const { page, post } = opened;
+  await using second = openSecondPage(page);
+  await second.until(() => second.index.known().alerts === 2);
+  const headers = await second.fromPage();
+  const postSecond = async (path: string, body: unknown) => {
+    const init = { method: "POST", body: JSON.stringify(body), headers };
+    const answer = await second.ask(path, init);
+    return { status: answer.status, ...await answer.json() };
+  };
+  const verdict = (who: string, seen: string) => {
+    return { kind: "verdict", label: who === "Ada" ? 1 : 0, who, seen };
+  };
+  const statuses = (answers: readonly { status: number }[]) =>
+    answers.map(({ status }) => status).sort();
+  let seen = "";
+  for (let round = 0; round < 5; round++) {
+    const path = "/api/cases/7/events";
+    const answers = await Promise.all([
+      post(path, verdict("Ada", seen)),
+      postSecond(path, verdict("Grace", seen)),
+    ]);
+    assert.deepEqual(statuses(answers), [201, 409], `round ${round}`);
+    seen = answers.find(({ status }) => status === 201)?.event.eventId;
+  }
+  const group = { by: "terminal", id: 5, filter: {}, alerts: 1, amount: 30 };
+  const path = "/api/alerts/decide";
+  const answers = await Promise.all([
+    post(path, { ...group, label: 1, who: "Ada" }),
+    postSecond(path, { ...group, label: 0, who: "Grace" }),
+  ]);
+  assert.deepEqual(statuses(answers), [201, 409]);
+  assert.equal((await readDecisions(page.folder.log)).length, 6);
+});
+
+Deno.test("a verdict counts after what its page has read, though another machine's clock was ahead", async () => {
+  await using opened = await pageWithAlerts();
+  const { page, act } = opened;
+  const event = {
+    eventId: "11111111-2222-4333-8444-555555555555",
+    transactionId: 7,
+    who: "Grace",
+    at: new Date(Date.now() + 60_000).toISOString(),
+    note: "",
+    kind: "verdict" as const,
+    label: 0 as const,
+  };
+  await appendCaseSteps(page.folder.log, [
+    { event, label: 0, timestampMs: 0 },
+  ]);
+  const { state, events } = await act({ kind: "verdict", label: 1 });
+  assert.equal(state, "confirmed");
+  assert.equal(events[0].who, "Ada");
+});
+
+Deno.test("a store or a log that does not answer is said in a sentence, and nothing is written later", async () => {
+  await using opened = await pageWithAlerts();
+  const { page } = opened;
+  const never = new Promise<never>(() => {});
+  await assert.rejects(
+    askStore({ lookUp: () => page.folder.store.lookUp(), storeMs: 5 }, () => {
+      return never;
+    }),
+    { name: "StoreError", message: /does not answer; try again later$/ },
+  );
+  const { promise: answers, resolve } = Promise.withResolvers<void>();
+  const cases = new CaseWriter({
+    log: page.folder.log,
+    read: async (eventIds) => {
+      await answers;
+      await page.reader.readCases(eventIds);
+    },
+    eventsOf: () => [],
+    patienceMs: 50,
+  });
+  const event = {
+    ...{ transactionId: 7, who: "Ada", note: "" },
+    kind: "claim" as const,
+  };
+  await assert.rejects(
+    cases.inTurn((write) => write([{ event, timestampMs: 0 }])),
+    { name: "LogError", message: /does not answer, and nothing was saved/ },
+  );
+  resolve();
+  // The next turn comes after the one that was given up.
+  await cases.inTurn(() => Promise.resolve());
+  await page.reader.readCases([]);
+  assert.deepEqual(page.index.queries.events(7), []);
 });
 
 Deno.test("a case has neighbours in its filter's order, also once it no longer matches", async () => {

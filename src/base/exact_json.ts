@@ -1,7 +1,4 @@
-/**
- * JSON whose numbers keep their digits: a number with 16 digits in a row or
- * more, which a double may not hold, stays as it is written.
- */
+/** JSON whose numbers keep their digits: one with more digits than a double holds stays as it is written. */
 
 /** Sixteen digits are more than a double holds for certain. */
 const MANY_DIGITS = /\d{16}/;
@@ -12,15 +9,23 @@ const RAW = JSON as typeof JSON & {
   isRawJSON(value: unknown): value is { readonly rawJSON: string };
 };
 
-/** JSON.parse() that keeps digits: rawText() gives those of such a number, and JSON.stringify() writes it so again. */
-export function parseExactJson(text: string): unknown {
+/**
+ * The value of a JSON text. A number of 16 digits or more becomes an object
+ * that JSON.stringify() writes as it was, see digitsOf(). Throws SyntaxError.
+ */
+export function parseExactly(text: string): unknown {
   return MANY_DIGITS.test(text)
     ? JSON.parse(text, keepDigits)
     : JSON.parse(text);
 }
 
-/** The text of a number that was kept as it is written; undefined for other values. */
-export function rawText(value: unknown): string | undefined {
+/** Whether a text may hold a number that JSON.parse() would change. */
+export function hasManyDigits(text: string): boolean {
+  return MANY_DIGITS.test(text);
+}
+
+/** The text of a number that parseExactly() has kept; undefined for other values. */
+export function digitsOf(value: unknown): string | undefined {
   return RAW.isRawJSON(value) ? value.rawJSON : undefined;
 }
 
