@@ -577,11 +577,11 @@ export class LiveReader {
     const found = await Promise.all(
       wanted.map(({ id }) => lookUp.payment(id)),
     );
-    const alerted = found.flatMap((stored) => {
+    const alerted = found.flatMap((stored, i) => {
       if (!stored) return [];
       const { payment, features } = stored;
-      const { transactionId: id, fraud, scenario } = payment;
-      return [{ id, fraud, scenario, features }];
+      const { fraud, scenario } = payment;
+      return [{ id: wanted[i].id, fraud, scenario, features }];
     });
     if (alerted.length === 0) return false;
     await index.commit({ ...EMPTY_STEP, alerted });

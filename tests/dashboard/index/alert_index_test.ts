@@ -290,7 +290,12 @@ async function happen(
   } else if (what < 0.45) {
     const stored = (await folder.store.lookUp().payment(id))?.payment;
     if (!stored) return;
-    const row = payment({ ...stored, transactionId: id });
+    const row = payment({
+      ...stored,
+      transactionId: id,
+      customerId: Number(stored.customerId),
+      terminalId: Number(stored.terminalId),
+    });
     const record = prediction(row, below(1000) / 1000);
     await appendJson(log, PREDICTION_TOPIC, id, record);
   } else if (what < 0.5) {
