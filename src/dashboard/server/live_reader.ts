@@ -303,6 +303,11 @@ export class LiveReader {
     this.#hasCaughtUp = false;
     this.#historySeq = undefined;
     this.#joinedSeq = 0;
+    this.#beginAgain();
+  }
+
+  /** Reads on where the index stands, which has become another. */
+  #beginAgain(): void {
     for (const followed of this.#followed) {
       if (followed.isIndexed) followed.place = undefined;
     }
@@ -362,6 +367,7 @@ export class LiveReader {
     const stream = control.identity?.id ?? "";
     await fillFromStore({ index, log, store, stream, features, signal });
     this.#joinedSeq = 0;
+    this.#beginAgain();
   }
 
   /** Reads some of what is new; whether there was anything. */
@@ -382,6 +388,12 @@ export class LiveReader {
       for (const [partition, offset] of offsets.entries()) {
         const batch = await log.read(topic, partition, offset, READ_LIMIT);
         if (batch.next === offset) continue;
+        if (await this.#isMissing(followed, partition, batch, offset)) {
+          this.#restart(
+            `${topic} partition ${partition} has been trimmed beyond what was read`,
+          );
+          return true;
+        }
         this.#decode(followed, partition, batch, found);
         moves.push(() => offsets[partition] = batch.next);
       }
@@ -394,6 +406,20 @@ export class LiveReader {
     for (const take of live) take();
     for (const move of moves) move();
     return true;
+  }
+
+  /** Whether records were trimmed that the index should have read. */
+  async #isMissing(
+    { topic, isIndexed }: Followed,
+    partition: number,
+    batch: RecordBatch,
+    offset: number,
+  ): Promise<boolean> {
+    // Kafka's own records leave gaps too, most of them between two reads.
+    const first = batch.count > 0 ? batch.offsets[0] : batch.next;
+    if (!isIndexed || first === offset) return false;
+    const [state] = await this.#options.log.topics([topic]);
+    return (state?.startOffsets[partition] ?? 0) > offset;
   }
 
   /** Where reading begins: where the index stands, or where the live state begins. */
