@@ -301,7 +301,7 @@ export async function ask(path, parameters, body) {
   if (isTruthShown() && !body) query.set("truth", "1");
   if (query.size > 0) place += `?${query}`;
   const response = body ? await send(place, body) : await fetch(place);
-  if (response.status === 401) location.assign("login");
+  if (response.status === 401) location.assign(`login${location.hash}`);
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   const message = answer.error ?? `the server says ${response.status}`;
