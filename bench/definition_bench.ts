@@ -12,6 +12,7 @@ import {
 import { readDefinition } from "../src/definition/read_definition.ts";
 import type { RawValue } from "../src/definition/rejection.ts";
 import { splitRecord } from "../src/files/csv_records.ts";
+import { RAW_COLUMNS, rawSet } from "../tests/definition/raw_sets.ts";
 import { readFlags } from "./bench_flags.ts";
 import { figure, markdownTable, median, print } from "./figures.ts";
 
@@ -31,27 +32,6 @@ const CASES: readonly (readonly [name: string, text: string])[] = [
   ],
 ];
 
-const HEADER = ",trans_date_trans_time,cc_num,merchant,category,amt,first," +
-  "last,gender,street,city,state,zip,lat,long,city_pop,job,dob,trans_num," +
-  "unix_time,merch_lat,merch_long,is_fraud";
-
-/** Lines like those of Sparkov's fraudTrain.csv. */
-function sparkovLines(rows: number): string[] {
-  return Array.from({ length: rows }, (_, row) => {
-    const card = 4_000_000_000_000_000_000n +
-      BigInt(row * 7919 % 1000) * 1_234_567_891n;
-    const seconds = 1_546_300_800 + row * 20;
-    const time = new Date(seconds * 1000).toISOString();
-    const cents = row * 104_729 % 40_000;
-    const id = (row * 2_654_435_761 % 2 ** 32).toString(16).padStart(8, "0");
-    return `${row},${time.slice(0, 10)} ${time.slice(11, 19)},${card},` +
-      `"fraud_Kirlin and Sons ${row % 700}",grocery_pos,` +
-      `${cents / 100},Jennifer,Banks,F,561 Perry Cove,Moravian Falls,NC,` +
-      `28654,36.0788,-81.1781,3495,"Psychologist, counselling",1988-03-09,` +
-      `${id.repeat(4)},${seconds},36.011293,-82.048315,${row % 200 ? 0 : 1}`;
-  });
-}
-
 /** Rows per second of `map` over all rows. Throws where a row is rejected. */
 function rate(rows: number, map: (row: number) => unknown): number {
   const began = performance.now();
@@ -64,8 +44,9 @@ function rate(rows: number, map: (row: number) => unknown): number {
 
 function main(): void {
   const { rows, runs } = readFlags({ rows: 200_000, runs: 5 });
-  const lines = sparkovLines(rows);
-  const columns = HEADER.split(",");
+  const columns = RAW_COLUMNS.sparkov;
+  const [, ...lines] = [...rawSet("sparkov", { rows })].join("").trimEnd()
+    .split("\n");
   const table: string[][] = [["mapping", "values, rows/s", "CSV, rows/s"]];
   for (const [name, text] of CASES) {
     const key = new Uint8Array(32);

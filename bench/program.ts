@@ -107,8 +107,8 @@ function failure(command: readonly string[], words: string): Error {
 }
 
 /** What a run of fraudstream left. */
-export interface PipelineOutcome {
-  /** Its summary. */
+export interface ProgramOutcome {
+  /** What it printed. */
   readonly stdout: string;
   /** Its largest resident memory; NaN where `ps` does not tell. */
   readonly peakMiB: number;
@@ -118,9 +118,17 @@ export interface PipelineOutcome {
 export async function runPipeline(
   flags: readonly string[],
   stopSeconds?: number,
-): Promise<PipelineOutcome> {
+): Promise<ProgramOutcome> {
+  return await runCommand(["run", ...flags], stopSeconds);
+}
+
+/** Runs a command as users do; stops it after `stopSeconds` if that is given. Throws with its last words if it failed. */
+export async function runCommand(
+  args: readonly string[],
+  stopSeconds?: number,
+): Promise<ProgramOutcome> {
   const child = new Deno.Command("sh", {
-    args: ["-c", EXEC, "sh", ...fraudstream(["run", ...flags])],
+    args: ["-c", EXEC, "sh", ...fraudstream(args)],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -138,7 +146,7 @@ export async function runPipeline(
   const { success } = await child.status;
   clearInterval(timer);
   clearTimeout(stop);
-  if (!success) throw failure(["fraudstream", ...flags], await words);
+  if (!success) throw failure(["fraudstream", ...args], await words);
   return { stdout, peakMiB };
 }
 

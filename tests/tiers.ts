@@ -39,8 +39,10 @@ export const TIERS: readonly Tier[] = [
       "tests/cli/model_flags_test.ts",
       "tests/cli/scoring_flags_test.ts",
       "tests/cli/payment_table_test.ts",
+      "tests/cli/run_summary_test.ts",
       "tests/cli/secret_test.ts",
       "tests/cli/selection_plot_test.ts",
+      "tests/cli/source_flags_test.ts",
     ],
     // No --allow-run: what starts a program is of another tier.
     permissions: [

@@ -5,6 +5,7 @@
 
 const DIGIT_0 = 48;
 const DOT = 46;
+const QUOTE = 34;
 
 /** Appends bytes to a buffer that doubles when it is full. */
 export class ByteWriter {
@@ -47,6 +48,26 @@ export class ByteWriter {
     this.reserve(source.length);
     this.#bytes.set(source, this.#length);
     this.#length += source.length;
+  }
+
+  /** Appends bytes `from` … `to` of a source between quotes. */
+  quoted(source: Uint8Array, from: number, to: number): void {
+    this.reserve(to - from + 2);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    bytes[at++] = QUOTE;
+    for (let i = from; i < to; i++) bytes[at++] = source[i];
+    bytes[at++] = QUOTE;
+    this.#length = at;
+  }
+
+  /** Appends bytes `from` … `to` of a source. */
+  slice(source: Uint8Array, from: number, to: number): void {
+    this.reserve(to - from);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    for (let i = from; i < to; i++) bytes[at++] = source[i];
+    this.#length = at;
   }
 
   /** Appends text of ASCII characters only. */

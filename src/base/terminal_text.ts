@@ -40,10 +40,25 @@ function escaped(character: string): string {
   return text;
 }
 
+/**
+ * Words of this program, with its commands as they are typed where it runs:
+ * `./fraudstream` starts the sources; an executable, as in the Docker image,
+ * has the name alone.
+ */
+export function asTyped(
+  text: string,
+  isExecutable: boolean = Deno.build.standalone,
+): string {
+  return isExecutable ? text.replaceAll(SOURCES_COMMAND, "fraudstream") : text;
+}
+
+/** `./fraudstream`, but no path that begins with it. */
+const SOURCES_COMMAND = /(?<![\w./])\.\/fraudstream(?![\w./-])/g;
+
 /** Writes text to stderr, at once; a closed stderr is not a failure. */
 export function writeError(text: string): void {
   try {
-    writeText(Deno.stderr, visibleLines(text));
+    writeText(Deno.stderr, visibleLines(asTyped(text)));
   } catch {
     // There is nowhere left to report it.
   }

@@ -19,6 +19,7 @@ import { EVALUATE_COMMAND } from "./commands/evaluate.ts";
 import { EXPORT_COMMAND } from "./commands/export.ts";
 import { FEATURES_COMMAND } from "./commands/features.ts";
 import { GENERATE_COMMAND } from "./commands/generate.ts";
+import { IMPORT_COMMAND } from "./commands/import.ts";
 import { INIT_COMMAND } from "./commands/init.ts";
 import { MODELS_COMMAND } from "./commands/models.ts";
 import { REBUILD_COMMAND } from "./commands/rebuild.ts";
@@ -29,7 +30,7 @@ import { SCORE_COMMAND } from "./commands/score.ts";
 import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
-import { writeError, writeResult } from "./output/terminal.ts";
+import { asTyped, writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
 import { VERDICTS_COMMAND } from "./commands/verdicts.ts";
@@ -49,6 +50,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   VERDICTS_COMMAND,
   INIT_COMMAND,
   CHECK_COMMAND,
+  IMPORT_COMMAND,
   GENERATE_COMMAND,
   FEATURES_COMMAND,
   SCORE_COMMAND,
@@ -103,7 +105,7 @@ export function buildProgram(): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .configureOutput({
-      writeOut: writeResult,
+      writeOut: (text) => writeResult(asTyped(text)),
       writeErr: writeError,
       outputError: (message) => writeError(errorLine(withHint(message))),
       // Otherwise read from process.env, which needs a permission.

@@ -4,12 +4,10 @@
  * more decimals is accepted where it lies within 1e-6 of a minor unit, as sums
  * of doubles do.
  */
+import { MINOR_UNITS_MAX } from "../payment/payment_shape.ts";
 import { isMissing, missing, type RawValue, reject } from "./rejection.ts";
 import type { Rejection } from "./rejection.ts";
 import type { AmountMapping } from "./stream_definition.ts";
-
-/** Greatest amount in minor units, of either sign: sums of many stay exact in a double. */
-export const MINOR_UNITS_MAX = 1e11;
 
 /** Distance from a minor unit that still counts as one; relative where doubles are further apart. */
 const TOLERANCE = 1e-6;

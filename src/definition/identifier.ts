@@ -7,6 +7,7 @@
  */
 import { createHmac } from "node:crypto";
 import { ConfigError } from "../base/error.ts";
+import { ID_BYTES_MAX, ID_REFUSED } from "../payment/text_rule.ts";
 import {
   isMissing,
   isRejection,
@@ -17,11 +18,11 @@ import {
 } from "./rejection.ts";
 import type { IdMapping } from "./stream_definition.ts";
 
-/** Most bytes of a text id in UTF-8. */
-export const ID_BYTES_MAX = 128;
-
 /** Fewest bytes of a key for pseudonyms. */
 export const HMAC_KEY_BYTES_MIN = 32;
+
+/** Most bytes of its file; a longer file is no key. */
+export const HMAC_KEY_BYTES_MAX = 4096;
 
 /** Reads an id from the values of a row. */
 export type IdReader = (
@@ -115,9 +116,6 @@ function slowWhole(field: string, value: RawValue): number | Rejection {
 
 const PLAIN_TEXT = /^[\x20-\x7e]{1,128}$/;
 
-/** What no id may hold; a surrogate without its other half is one of \p{Cs}. */
-const REFUSED = /[\p{Cc}\p{Cs}\uFFFD]/u;
-
 const ENCODER = new TextEncoder();
 
 function textId(field: string, value: RawValue): string | Rejection {
@@ -143,7 +141,7 @@ function textOf(field: string, value: RawValue): string | Rejection {
 }
 
 function checkedId(field: string, text: string): string | Rejection {
-  if (REFUSED.test(text)) {
+  if (ID_REFUSED.test(text)) {
     return reject(
       "invalid text",
       field,

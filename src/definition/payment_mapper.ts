@@ -6,6 +6,8 @@
  */
 import { END_SECOND, FIRST_SECOND } from "../payment/calendar.ts";
 import { INT_MAX, PAYMENT_FIELDS } from "../payment/payment.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_shape.ts";
+import { KEPT_BYTES_MAX, TEXT_REFUSED } from "../payment/text_rule.ts";
 import { amountReader } from "./amount.ts";
 import { type IdReader, idReader } from "./identifier.ts";
 import {
@@ -28,11 +30,10 @@ import {
 import { timeReader } from "./time_format.ts";
 import { Zone } from "./zone.ts";
 
+export { FRAUD_UNKNOWN };
+
 /** A kept value: text, a number, a flag as 0 or 1, a time in seconds since 1970; null where it is missing. */
 export type KeptValue = string | number | null;
-
-/** TX_FRAUD of a payment whose label is not known. */
-export const FRAUD_UNKNOWN: number = -1;
 
 /** A payment that a row was mapped to. Mutable, to be reused for every row. */
 export interface MappedPayment {
@@ -291,19 +292,13 @@ function keptReader({ from, type, time, flag }: KeptField): Read<KeptValue> {
   return orNull(flagReader({ from, true: null, false: null, ...flag }));
 }
 
-/** Most bytes of a kept text in UTF-8. */
-const KEPT_BYTES_MAX = 1024;
-
-/** What no text may hold: NUL, at which SQLite's tools end it, and unpaired surrogates, which UTF-8 has not. */
-const REFUSED = /[\0\p{Cs}]/u;
-
 function keptText(field: string, value: RawValue): string | Rejection {
   const isDate = value instanceof Date && !Number.isNaN(value.getTime());
   if (typeof value === "object" && !isDate) {
     return reject("wrong type", field, value, "is not text");
   }
   const text = isDate ? value.toISOString() : String(value);
-  if (REFUSED.test(text)) {
+  if (TEXT_REFUSED.test(text)) {
     return reject(
       "invalid text",
       field,

@@ -333,10 +333,14 @@ type PaymentKeys = ShapeValue<typeof PAYMENT>;
  * ConfigError, or DataError for a file that cannot be read.
  */
 export function openDefinition(name: string): StreamDefinition {
-  const text = Object.hasOwn(BUILT_IN_DEFINITIONS, name)
+  return readDefinition(definitionText(name), name);
+}
+
+/** The text of the definition that `name` names. Throws like openDefinition(). */
+export function definitionText(name: string): string {
+  return Object.hasOwn(BUILT_IN_DEFINITIONS, name)
     ? BUILT_IN_DEFINITIONS[name]
     : readText(name);
-  return readDefinition(text, name);
 }
 
 function readText(path: string): string {

@@ -1,6 +1,6 @@
 /** The customer's features of the extended set: see extended_columns.ts. */
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
-import { amountCents } from "../payment/validation.ts";
+import { amountUnits } from "../payment/validation.ts";
 import {
   HISTORY_MAX,
   OUTLIER_RATIO,
@@ -8,6 +8,7 @@ import {
   ratioTotal,
 } from "./extended_columns.ts";
 import {
+  amountScale,
   type FeatureParameters,
   handbookCount,
   longestWindowSeconds,
@@ -30,6 +31,7 @@ export class CustomerExtension {
   readonly #longestSeconds: number;
   readonly #delaySeconds: number;
   readonly #offset: number;
+  readonly #amountScale: number;
   readonly #counts = new Float64Array(2);
   readonly #times = new Float64Array(HISTORY_MAX);
   readonly #values = new Float64Array(HISTORY_MAX);
@@ -42,6 +44,7 @@ export class CustomerExtension {
     this.#longestSeconds = longestWindowSeconds(parameters);
     this.#delaySeconds = delayDays * DAY_SECONDS;
     this.#offset = handbookCount(parameters);
+    this.#amountScale = amountScale(parameters);
   }
 
   /**
@@ -55,7 +58,7 @@ export class CustomerExtension {
     at: number,
   ): void {
     const time = row.timeSeconds;
-    const cents = amountCents(row.amount);
+    const cents = amountUnits(row.amount, this.#amountScale);
     const longest = this.#longestSeconds;
     const values = this.#values;
     const count = windows.recent(0, "value", 1, values);

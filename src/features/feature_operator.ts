@@ -8,9 +8,15 @@
 import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { isNight, isWeekend } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
-import { amountCents } from "../payment/validation.ts";
+import { amountUnits } from "../payment/validation.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
-import { featureCount, type FeatureParameters } from "./parameters.ts";
+import { DIGEST, type IdDigests } from "./id_digest.ts";
+import { KeySlots } from "./key_slots.ts";
+import {
+  amountScale,
+  featureCount,
+  type FeatureParameters,
+} from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
 
@@ -28,11 +34,23 @@ export function writeCalendarFlags(
 export class CustomerOperator {
   /** The state: windows over the amounts of each customer. */
   readonly windows: SlidingWindows;
+  readonly #keys: WindowKeys | undefined;
+  readonly #amountScale: number;
   readonly #useLabels: boolean;
   readonly #extension: CustomerExtension | undefined;
 
-  /** Makes an operator without state; payments may come up to `slackSeconds` late. */
-  constructor(parameters: FeatureParameters, slackSeconds: number) {
+  /**
+   * Makes an operator without state; payments may come up to `slackSeconds`
+   * late. With `digests`, which hold those of the payment at each process(),
+   * ids may be texts or any whole numbers; without them they are below 2^31.
+   */
+  constructor(
+    parameters: FeatureParameters,
+    slackSeconds: number,
+    digests?: IdDigests,
+  ) {
+    this.#keys = digests && new WindowKeys(digests, DIGEST.customer);
+    this.#amountScale = amountScale(parameters);
     const windowSeconds = parameters.windowDays.map((d) => d * DAY_SECONDS);
     const amounts = { lagSeconds: 0, windowSeconds, sum: "value" } as const;
     const isExtended = parameters.set === "extended";
@@ -45,7 +63,7 @@ export class CustomerOperator {
       groups: isExtended ? [amounts, knownFrauds(parameters)] : [amounts],
       slackSeconds,
       hasHint: isExtended,
-    });
+    }, this.#keys?.freed);
   }
 
   /**
@@ -61,16 +79,18 @@ export class CustomerOperator {
     at = 0,
   ): void {
     writeCalendarFlags(row.datetimeSeconds, totals, at);
-    const cents = amountCents(row.amount);
-    const { customerId, timeSeconds } = row;
-    const label = this.#useLabels ? row.fraud : 0;
-    this.windows.add(customerId, timeSeconds, label, cents, progress);
+    const units = amountUnits(row.amount, this.#amountScale);
+    const { timeSeconds } = row;
+    const key = this.#keys === undefined ? row.customerId : this.#keys.key;
+    const label = this.#useLabels && row.fraud === 1 ? 1 : 0;
+    this.windows.add(key, timeSeconds, label, units, progress);
     this.windows.write(0, totals, at + 2);
     this.#extension?.process(row, this.windows, totals, at);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
+    this.#keys?.save(sink);
     this.windows.save(sink);
   }
 
@@ -80,7 +100,8 @@ export class CustomerOperator {
    * or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
-    this.windows.load(source);
+    if (this.#keys === undefined) this.windows.load(source);
+    else this.#keys.load(source, this.windows);
   }
 }
 
@@ -88,12 +109,18 @@ export class CustomerOperator {
 export class TerminalOperator {
   /** The state: windows over the labels of each terminal. */
   readonly windows: SlidingWindows;
+  readonly #keys: WindowKeys | undefined;
   readonly #useLabels: boolean;
   readonly #offset: number;
   readonly #extension: TerminalExtension | undefined;
 
-  /** Makes an operator without state; payments may come up to `slackSeconds` out of order. */
-  constructor(parameters: FeatureParameters, slackSeconds: number) {
+  /** Makes an operator without state; payments may come up to `slackSeconds` out of order. For `digests` see CustomerOperator. */
+  constructor(
+    parameters: FeatureParameters,
+    slackSeconds: number,
+    digests?: IdDigests,
+  ) {
+    this.#keys = digests && new WindowKeys(digests, DIGEST.terminal);
     this.#useLabels = parameters.useLabels;
     this.#extension = parameters.set === "extended"
       ? new TerminalExtension(parameters)
@@ -106,7 +133,7 @@ export class TerminalOperator {
       groups: [{ lagSeconds, windowSeconds, sum: "flag" }],
       slackSeconds,
       hasHint: false,
-    });
+    }, this.#keys?.freed);
   }
 
   /**
@@ -120,16 +147,18 @@ export class TerminalOperator {
     totals: Float64Array,
     at = 0,
   ): void {
-    const label = this.#useLabels ? row.fraud : 0;
-    const { terminalId, timeSeconds } = row;
+    const label = this.#useLabels && row.fraud === 1 ? 1 : 0;
+    const { timeSeconds } = row;
+    const key = this.#keys === undefined ? row.terminalId : this.#keys.key;
     const usual = this.#extension?.isUsual(totals, at) ? 1 : 0;
-    this.windows.add(terminalId, timeSeconds, label, usual, progress);
+    this.windows.add(key, timeSeconds, label, usual, progress);
     this.windows.write(0, totals, at + this.#offset);
     this.#extension?.process(row, this.windows, totals, at);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
+    this.#keys?.save(sink);
     this.windows.save(sink);
   }
 
@@ -139,7 +168,42 @@ export class TerminalOperator {
    * or too short; the operator then keeps its own.
    */
   load(source: StateSource): void {
-    this.windows.load(source);
+    if (this.#keys === undefined) this.windows.load(source);
+    else this.#keys.load(source, this.windows);
+  }
+}
+
+/** The keys of windows over ids that are texts or large numbers. */
+class WindowKeys {
+  /** What to call when a key has no event left. */
+  readonly freed = (key: number): void => this.#slots.release(key);
+  readonly #digests: IdDigests;
+  readonly #place: number;
+  readonly #slots = new KeySlots();
+
+  /** Keys of the ids whose digests begin at a place. */
+  constructor(digests: IdDigests, place: number) {
+    this.#digests = digests;
+    this.#place = place;
+  }
+
+  /** The key of the payment whose digests have been taken. */
+  get key(): number {
+    return this.#slots.slotOf(this.#digests.words, this.#place);
+  }
+
+  save(sink: StateSink): void {
+    this.#slots.save(sink);
+  }
+
+  /** Loads the keys, then the windows, which hold something for each of them. */
+  load(source: StateSource, windows: SlidingWindows): void {
+    this.#slots.load(source);
+    windows.load(source);
+    if (windows.keys === this.#slots.size) return;
+    throw new Error(
+      `the saved windows have ${windows.keys} keys, not ${this.#slots.size}`,
+    );
   }
 }
 

@@ -27,6 +27,20 @@ export interface FeatureParameters {
   readonly delayDays: number;
   /** Whether labels are used; without them every risk is 0. */
   readonly useLabels: boolean;
+  /** Decimals of TX_AMOUNT where a definition says so; left out, 2. */
+  readonly decimals?: number | undefined;
+  /** Whether amounts may be negative; left out, they may not. */
+  readonly refunds?: boolean | undefined;
+}
+
+/** How many minor units are 1. */
+export function amountScale({ decimals = 2 }: FeatureParameters): number {
+  return 10 ** decimals;
+}
+
+/** Whether the feature of that name is an amount, negative where refunds outweigh. */
+export function isAmountFeature(name: string): boolean {
+  return /_AVG_AMOUNT_\d+DAY_WINDOW$/.test(name);
 }
 
 /** The handbook's windows of 1, 7 and 30 days and its delay of 7 days. */
@@ -122,6 +136,8 @@ export interface TotalsLayout {
   readonly windows: number;
   /** Of each extended feature, what its total is divided by. */
   readonly scales: readonly number[];
+  /** How many minor units of an amount are 1. */
+  readonly amountScale: number;
 }
 
 /** The layout of the totals of these parameters. */
@@ -129,6 +145,7 @@ export function totalsLayout(parameters: FeatureParameters): TotalsLayout {
   return {
     windows: parameters.windowDays.length,
     scales: extendedColumns(parameters).map(({ scale }) => scale),
+    amountScale: amountScale(parameters),
   };
 }
 
@@ -136,13 +153,13 @@ export function totalsLayout(parameters: FeatureParameters): TotalsLayout {
  * Turns totals into feature values, in place of `values`. Totals stand, from
  * `totals[from]` on, in the order of the names: flag, flag, then (count, cents)
  * per customer window and (count, frauds) per terminal window, then one for
- * each extended feature. An average is cents / count / 100, a risk frauds /
+ * each extended feature. An average is minor units / count / amountScale, a risk frauds /
  * count, or 0 where the count is 0; an extended value is its total over the
  * column's scale.
  */
 export function totalsToValues(
   totals: ArrayLike<number>,
-  { windows, scales }: TotalsLayout,
+  { windows, scales, amountScale }: TotalsLayout,
   values: Float64Array | number[],
   from = 0,
 ): void {
@@ -152,7 +169,9 @@ export function totalsToValues(
   for (let window = 0; window < windows; window++, at += 2) {
     const count = totals[from + at];
     values[at] = count;
-    values[at + 1] = count === 0 ? 0 : totals[from + at + 1] / count / 100;
+    values[at + 1] = count === 0
+      ? 0
+      : totals[from + at + 1] / count / amountScale;
   }
   for (let window = 0; window < windows; window++, at += 2) {
     const count = totals[from + at];
@@ -171,7 +190,7 @@ export function totalsToValues(
  */
 export function valuesToTotals(
   values: ArrayLike<number>,
-  { windows, scales }: TotalsLayout,
+  { windows, scales, amountScale }: TotalsLayout,
   totals: Float64Array | number[],
 ): void {
   totals[0] = values[0];
@@ -179,7 +198,9 @@ export function valuesToTotals(
   let at = 2;
   for (let window = 0; window < windows; window++, at += 2) {
     totals[at] = values[at];
-    totals[at + 1] = Math.round(values[at + 1] * values[at] * 100);
+    totals[at + 1] = Math.round(
+      values[at + 1] * values[at] * amountScale,
+    );
   }
   for (let window = 0; window < windows; window++, at += 2) {
     totals[at] = values[at];
@@ -199,7 +220,7 @@ export function valuesToTotals(
  */
 export function totalsToCanonical(
   totals: ArrayLike<number>,
-  { windows, scales }: TotalsLayout,
+  { windows, scales, amountScale }: TotalsLayout,
   values: Float64Array | number[],
   from = 0,
 ): void {
@@ -211,7 +232,7 @@ export function totalsToCanonical(
     values[at + 1] = ratioSixDecimals(
       totals[from + at + 1],
       totals[from + at],
-      10_000,
+      1_000_000 / amountScale,
     );
   }
   for (let window = 0; window < windows; window++, at += 2) {
@@ -231,6 +252,8 @@ export function totalsToCanonical(
 /** floor((2 · total · scale + count) / (2 · count)) / 1e6, or 0 for count 0. */
 function ratioSixDecimals(total: number, count: number, scale: number): number {
   if (count === 0) return 0;
+  // Half up is away from 0 on both sides.
+  if (total < 0) return -ratioSixDecimals(-total, count, scale);
   const numerator = 2 * total * scale + count;
   if (numerator <= Number.MAX_SAFE_INTEGER) {
     // The quotient of two whole doubles below 2^53 can round up to a whole

@@ -73,14 +73,19 @@ export class SlidingWindows {
   #memory = memoryOf(this.#table);
   #busy = new Map<number, EventBlocks>();
   #busySweep = this.#busy.entries();
+  readonly #freed: (key: number) => void;
   #adds = 0;
   #moved = 0;
   // Where the event added last is.
   #latest = 0;
   #latestBusy: EventBlocks | undefined;
 
-  /** Makes empty windows of the given layout. */
-  constructor({ columns, groups, slackSeconds, hasHint }: WindowLayout) {
+  /** Makes empty windows of the given layout. `freed` is called with each key that no longer has an event; it may be the one that is being added. */
+  constructor(
+    { columns, groups, slackSeconds, hasHint }: WindowLayout,
+    freed: (key: number) => void = () => {},
+  ) {
+    this.#freed = freed;
     this.#columns = columns;
     let first = 0;
     this.#groups = groups.map(({ windowSeconds }) => {
@@ -539,8 +544,10 @@ export class SlidingWindows {
     const place = last % shorts[2 * base + CAPACITY];
     const newest = words[base + this.#eventsAt + place * stride] >>> 1;
     if (newest > expired) return;
-    this.#table.delete(words[base + KEY]);
+    const key = words[base + KEY];
+    this.#table.delete(key);
     this.#release(ring);
+    this.#freed(key);
   }
 
   #sweepBusy(expired: number): void {
@@ -553,6 +560,7 @@ export class SlidingWindows {
     if (blocks.newest > expired) return;
     this.#table.delete(key);
     this.#dropBusy(key, blocks);
+    this.#freed(key);
   }
 
   #dropBusy(key: number, blocks: EventBlocks): void {

@@ -48,15 +48,28 @@ export const UNFINISHED_MARK = "generate.unfinished";
  */
 export const PROFILES_FOLDER = "_profiles";
 
+/** The files that an import writes beside the day files. */
+export const IMPORT_FILES = {
+  /** What the folder holds. */
+  manifest: "import.json",
+  /** The definition that the payments were mapped by. */
+  definition: "definition.yaml",
+  /** The rows that are no payments. */
+  rejects: "rejects.csv",
+} as const;
+
 /** Names of a data set's own files, complete or partial; what --force may remove. */
 const DATA_SET_FILE =
   /^(customers|terminals|\d{4}-\d{2}-\d{2})\.(csv|jsonl|parquet)(\.partial)?$/;
+
+const IMPORT_NAMES: readonly string[] = Object.values(IMPORT_FILES);
 
 /** Removes an earlier data set's files from a folder, and no others. Throws DataError. */
 export async function removeDataSet(folder: string): Promise<void> {
   const names = await listFolder(folder);
   for (const name of names) {
-    if (DATA_SET_FILE.test(name)) await remove(join(folder, name));
+    const isOurs = DATA_SET_FILE.test(name) || IMPORT_NAMES.includes(name);
+    if (isOurs) await remove(join(folder, name));
   }
   if (!names.includes(PROFILES_FOLDER)) return;
   const profiles = join(folder, PROFILES_FOLDER);

@@ -68,8 +68,9 @@ async function listFolder(
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
       if (name === UNFINISHED_MARK) {
         throw new DataError(
-          `${folder}: its data set is not complete, 'generate' was interrupted; ` +
-            "run it again with --force, or, to read the finished days, " +
+          `${folder}: its data set is not complete, 'generate' or 'import' was ` +
+            "interrupted; run it again with --force, or, to read the finished " +
+            "days, " +
             `remove ${folder}${separator}${name}`,
         );
       }

@@ -26,6 +26,8 @@ export interface RawBatch {
    * members of a JSON object without its braces; "" where there are none.
    */
   rest(index: number, isRest: (field: string) => boolean): string;
+  /** The row as it stands in a text file, without its line end; a row of Parquet as JSON. */
+  text(index: number): string;
 }
 
 /** A member of a JSON object. Values that JSON does not have are text, whole numbers keep their digits. */

@@ -74,6 +74,14 @@ function parquetBatch(
   const columns = elements.map((element) => element.name);
   let known: readonly string[] | undefined;
   let places: readonly number[] = [];
+  const rest = (index: number, isRest: (field: string) => boolean) => {
+    const row = rows[index];
+    return [...columns.keys()].filter((place) => isRest(columns[place]))
+      .map((place) => {
+        const value = rawValue(row[place], elements[place]);
+        return jsonMember(columns[place], value);
+      }).join();
+  };
   return {
     length: rows.length,
     columns,
@@ -90,14 +98,8 @@ function parquetBatch(
       }
       return undefined;
     },
-    rest(index, isRest) {
-      const row = rows[index];
-      return [...columns.keys()].filter((place) => isRest(columns[place]))
-        .map((place) => {
-          const value = rawValue(row[place], elements[place]);
-          return jsonMember(columns[place], value);
-        }).join();
-    },
+    rest,
+    text: (index) => `{${rest(index, () => true)}}`,
   };
 }
 

@@ -4,6 +4,7 @@
  * number of CSV is its text, and a JSON number of more than 15 digits too.
  */
 import { DataError } from "../base/error.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { fileError } from "../base/file_error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import type { RawValue } from "../definition/rejection.ts";
@@ -126,20 +127,17 @@ class RawCsvReader {
     const first = this.#headerDue ? 1 : 0;
     this.#headerDue = false;
     const { starts, ends, bytes, lines } = records;
+    const text = (index: number) => {
+      const at = first + index;
+      return DECODER.decode(bytes.subarray(starts[at], ends[at] - 1));
+    };
     return {
       length: Math.max(0, starts.length - first),
       columns: this.columns,
       line: (index) => lines[first + index],
-      values: (index, fields, into) => {
-        const at = first + index;
-        const row = bytes.subarray(starts[at], ends[at] - 1);
-        return this.#values(DECODER.decode(row), fields, into);
-      },
-      rest: (index, isRest) => {
-        const at = first + index;
-        const row = bytes.subarray(starts[at], ends[at] - 1);
-        return this.#rest(DECODER.decode(row), isRest);
-      },
+      values: (index, fields, into) => this.#values(text(index), fields, into),
+      rest: (index, isRest) => this.#rest(text(index), isRest),
+      text,
     };
   }
 
@@ -214,7 +212,7 @@ function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
       }
       for (let at = 0; at < fields.length; at++) {
         const value = object.get(fields[at]);
-        into[at] = rawText(value) ?? value;
+        into[at] = digitsOf(value) ?? value;
       }
       return undefined;
     },
@@ -223,46 +221,18 @@ function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
         .filter(([field]) => isRest(field))
         .map(([field, value]) => jsonMember(field, value)).join();
     },
+    text: (index) => block.text(index),
   };
 }
-
-/** Sixteen digits are more than a double holds for certain. */
-const MANY_DIGITS = /\d{16}/;
 
 /** The fields of a JSON object; undefined for other text. */
 function jsonObject(text: string): Map<string, RawValue> | undefined {
   try {
-    const value: unknown = MANY_DIGITS.test(text)
-      ? JSON.parse(text, keepDigits)
-      : JSON.parse(text);
+    const value = parseExactly(text);
     if (typeof value !== "object" || value === null) return undefined;
     if (Array.isArray(value)) return undefined;
     return new Map(Object.entries(value));
   } catch {
     return undefined;
   }
-}
-
-/** Numbers as they are written, which TypeScript's library does not know yet. */
-const RAW = JSON as typeof JSON & {
-  rawJSON(text: string): object;
-  isRawJSON(value: unknown): value is { readonly rawJSON: string };
-};
-
-/** Keeps a number of many digits as it is written; JSON.stringify writes it so again. */
-function keepDigits(
-  _key: string,
-  value: unknown,
-  context?: { readonly source?: string },
-): unknown {
-  const source = context?.source;
-  return typeof value === "number" && source !== undefined &&
-      MANY_DIGITS.test(source)
-    ? RAW.rawJSON(source)
-    : value;
-}
-
-/** The text of a number that keepDigits() has kept; undefined for other values. */
-function rawText(value: RawValue): string | undefined {
-  return RAW.isRawJSON(value) ? value.rawJSON : undefined;
 }

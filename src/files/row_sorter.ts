@@ -3,8 +3,7 @@
  * memory; longer ones are written to a temporary file in sorted runs and merged
  * (an external merge sort). A row is some numbers side by side.
  */
-import { DataError } from "../base/error.ts";
-import { fileError, fileErrorReason } from "../base/file_error.ts";
+import { TemporaryFile } from "./temporary_file.ts";
 
 /** What is sorted, and in how much memory. */
 export interface RowSorterOptions {
@@ -151,7 +150,7 @@ export class RowSorter {
     const file = this.#openFile();
     const start = this.length - this.#count;
     for (const { cells, count } of this.#sortedMemory()) {
-      file.append(cells.subarray(0, count * this.#options.width));
+      file.append(bytesOf(cells.subarray(0, count * this.#options.width)));
     }
     this.#runs.push({ start, rows: this.#count });
     this.#count = 0;
@@ -221,7 +220,8 @@ class RunReader {
     );
     if (rows === 0) return false;
     this.#filled = rows * width;
-    this.#file.read(this.#buffer.subarray(0, this.#filled), this.#next * width);
+    const into = bytesOf(this.#buffer.subarray(0, this.#filled));
+    this.#file.read(into, 8 * this.#next * width);
     this.#next += rows;
     this.at = 0;
     return true;
@@ -260,7 +260,8 @@ function* mergeRuns(
   }
 }
 
-function sink<T>(
+/** Moves the item at `from` down a binary heap until none below comes before it. */
+export function sink<T>(
   heap: T[],
   from: number,
   before: (left: T, right: T) => boolean,
@@ -275,78 +276,6 @@ function sink<T>(
     if (first === at) return;
     [heap[at], heap[first]] = [heap[first], heap[at]];
     at = first;
-  }
-}
-
-/** A private file of numbers that a kill does not leave behind, where the system allows it. */
-class TemporaryFile {
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  #removed = false;
-
-  constructor(folder: string | undefined) {
-    try {
-      this.#path = Deno.makeTempFileSync({
-        ...folder !== undefined && { dir: folder },
-        prefix: "fraudstream-sort-",
-      });
-      this.#file = Deno.openSync(this.#path, { read: true, write: true });
-    } catch (error) {
-      if (folder !== undefined) throw fileError(error, "write", folder);
-      const reason = error instanceof Deno.errors.NotCapable
-        ? "Deno was not given the permission; add --allow-write=/tmp, or where " +
-          "TMPDIR points to, before main.ts"
-        : fileErrorReason(error, "write", "");
-      throw new DataError(
-        "cannot write a temporary file to sort payments that do not fit in " +
-          `memory: ${reason}, or set TMPDIR to another folder`,
-        { cause: error },
-      );
-    }
-    this.#remove();
-  }
-
-  append(numbers: Float64Array): void {
-    const bytes = bytesOf(numbers);
-    try {
-      this.#file.seekSync(0, Deno.SeekMode.End);
-      for (let at = 0; at < bytes.length;) {
-        at += this.#file.writeSync(bytes.subarray(at));
-      }
-    } catch (error) {
-      throw fileError(error, "write", `${this.#path} (for sorting)`);
-    }
-  }
-
-  /** Fills `into` with the numbers from number `start` of the file on. */
-  read(into: Float64Array, start: number): void {
-    const bytes = bytesOf(into);
-    try {
-      this.#file.seekSync(8 * start, Deno.SeekMode.Start);
-      for (let at = 0; at < bytes.length;) {
-        const count = this.#file.readSync(bytes.subarray(at));
-        if (count === null) throw new Error("the file ends early");
-        at += count;
-      }
-    } catch (error) {
-      throw fileError(error, "read", `${this.#path} (for sorting)`);
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#file.close();
-    this.#remove();
-  }
-
-  /** Open files can be removed on POSIX systems; on others this succeeds once it is closed. */
-  #remove(): void {
-    if (this.#removed) return;
-    try {
-      Deno.removeSync(this.#path);
-      this.#removed = true;
-    } catch {
-      // It is tried again on closing; the system cleans its folder too.
-    }
   }
 }
 

@@ -5,6 +5,7 @@
  * prints it.
  */
 import { stringify } from "csv-stringify/sync";
+import { parseExactly } from "../base/exact_json.ts";
 import { DatetimeFormatter } from "../payment/calendar.ts";
 
 /** Formats that tables are written in. */
@@ -115,7 +116,7 @@ export function jsonlEncoder(columns: readonly TableColumn[]): TableEncoder {
           const { name, kind } = columns[at];
           const value = shown[at][row];
           record[name] = kind === "json" && value !== null
-            ? JSON.parse(String(value))
+            ? parseExactly(String(value))
             : value;
         }
         lines += JSON.stringify(record) + "\n";

@@ -39,8 +39,8 @@ function crc32(bytes: Uint8Array): number {
 const REMEMBERED = 1 << 14;
 
 /**
- * Partitions of whole-number keys, written in decimal; caches some of the last
- * ones, since a stream repeats the same ids.
+ * Partitions of ids: of whole numbers by their decimal text, some of which are
+ * cached, since a stream repeats the same ids; of texts by their bytes.
  */
 export class IdPartitioner {
   readonly #partitions: number;
@@ -54,6 +54,12 @@ export class IdPartitioner {
   constructor(partitions: number, partitioner: Partitioner = "murmur2") {
     this.#partitions = partitions;
     this.#partitioner = partitioner;
+  }
+
+  /** Partition of a text id, by its bytes. */
+  partitionOfText(id: Uint8Array): number {
+    if (this.#partitions === 1) return 0;
+    return partitionOf(id, this.#partitions, this.#partitioner);
   }
 
   /** Partition of the id's decimal text. */

@@ -5,6 +5,8 @@
  * what is accepted.
  */
 import { dateSeconds } from "./calendar.ts";
+import type { TextHeap } from "./text_heap.ts";
+import { textOf, type TextRule } from "./text_rule.ts";
 
 const DIGIT_0 = 48;
 const DOT = 46;
@@ -161,12 +163,131 @@ export class JsonScanner {
     return this.#dateSeconds + hours * 3600 + minutes * 60 + seconds;
   }
 
+  /** Reads any finite number as the double nearest to it; NaN if there is none. */
+  number(): number {
+    const start = this.#at;
+    const bytes = this.#bytes;
+    let at = start;
+    while (at < this.#end && isNumberByte(bytes[at])) at++;
+    const isShort = at - start <= DIGITS_EXACT && bytes[start] !== MINUS;
+    if (isShort) {
+      const value = this.decimal();
+      if (this.#at === at && value >= 0) return value;
+    }
+    this.#at = at;
+    let text = "";
+    for (let i = start; i < at; i++) text += String.fromCharCode(bytes[i]);
+    // -0 is 0.
+    return JSON_NUMBER.test(text) ? finite(Number(text) + 0) : NaN;
+  }
+
+  /** Reads a string that keeps a rule and has at most `max` bytes into `texts`; undefined if there is none. */
+  text(texts: TextHeap, max: number, rule: TextRule): number | undefined {
+    const bytes = this.#bytes;
+    const start = this.#at + 1;
+    if (start >= this.#end || bytes[start - 1] !== QUOTE) return undefined;
+    let at = start;
+    while (at < this.#end && isPlain(bytes[at])) at++;
+    if (at === this.#end) return undefined;
+    if (bytes[at] === QUOTE) {
+      const length = at - start;
+      if (length === 0 || length > max) return undefined;
+      this.#at = at + 1;
+      return texts.add(bytes, start, at);
+    }
+    const end = this.#stringEnd(at);
+    if (end < 0) return undefined;
+    const text = textOf(bytes.subarray(start - 1, end), max, rule);
+    if (text === undefined) return undefined;
+    this.#at = end;
+    return texts.addText(text);
+  }
+
+  /**
+   * Skips members of an object up to its end; false if one has a value that is
+   * not simple (then JSON.parse decides), or a name that `isKnown`.
+   */
+  members(
+    isKnown: (bytes: Uint8Array, from: number, to: number) => boolean,
+  ): boolean {
+    while (this.#at < this.#end && this.#bytes[this.#at] === COMMA) {
+      this.#at++;
+      const name = this.#at + 1;
+      if (!this.#plainString() || isKnown(this.#bytes, name, this.#at - 1)) {
+        return false;
+      }
+      if (this.#bytes[this.#at++] !== COLON) return false;
+      if (!this.#simpleValue()) return false;
+    }
+    return this.#at < this.#end;
+  }
+
+  #simpleValue(): boolean {
+    const byte = this.#bytes[this.#at];
+    if (byte === QUOTE) return this.#plainString() || this.#otherString();
+    if (isNumberByte(byte)) return !Number.isNaN(this.number());
+    return this.expect(NULL) || this.expect(TRUE) || this.expect(FALSE);
+  }
+
+  /** Skips a string of printable ASCII without escapes. */
+  #plainString(): boolean {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    if (bytes[at++] !== QUOTE) return false;
+    while (at < this.#end && isPlain(bytes[at])) at++;
+    if (at >= this.#end || bytes[at] !== QUOTE) return false;
+    this.#at = at + 1;
+    return true;
+  }
+
+  #otherString(): boolean {
+    const end = this.#stringEnd(this.#at + 1);
+    if (end < 0) return false;
+    const text = textOf(this.#bytes.subarray(this.#at, end), Infinity, "any");
+    if (text === undefined) return false;
+    this.#at = end;
+    return true;
+  }
+
+  /** Behind the quote that ends a string; -1 if there is none. */
+  #stringEnd(at: number): number {
+    const bytes = this.#bytes;
+    while (at < this.#end && bytes[at] !== QUOTE) {
+      at += bytes[at] === BACKSLASH ? 2 : 1;
+    }
+    return at < this.#end ? at + 1 : -1;
+  }
+
   #pair(at: number): number {
     const tens = this.#bytes[at] - DIGIT_0;
     const ones = this.#bytes[at + 1] - DIGIT_0;
     const digits = tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9;
     return digits ? tens * 10 + ones : NaN;
   }
+}
+
+const QUOTE = 34;
+const COMMA = 44;
+const MINUS = 45;
+const COLON = 58;
+const BACKSLASH = 92;
+const NULL = literal("null");
+const TRUE = literal("true");
+const FALSE = literal("false");
+const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** Whether a byte of a string stands for itself: printable ASCII but a quote or a backslash. */
+function isPlain(byte: number): boolean {
+  return byte >= 32 && byte < 127 && byte !== QUOTE && byte !== BACKSLASH;
+}
+
+function isNumberByte(byte: number): boolean {
+  return byte >= DIGIT_0 && byte <= 57 || byte === DOT || byte === MINUS ||
+    byte === 43 || byte === 69 || byte === 101;
+}
+
+function finite(number: number): number {
+  return Number.isFinite(number) ? number : NaN;
 }
 
 /**

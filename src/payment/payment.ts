@@ -4,6 +4,9 @@
  * produces. Names and order of the fields are a public interface.
  */
 
+/** ISO 4217 code of the amounts, as page and report write them; the handbook names none. */
+export const CURRENCY = "EUR";
+
 /** Seconds in a day. */
 export const DAY_SECONDS = 86_400;
 

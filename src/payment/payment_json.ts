@@ -1,16 +1,31 @@
 /**
- * A payment as a JSON record: the keys of PAYMENT_FIELDS in their order, no
- * spaces, numbers as JavaScript prints them. It is written in this form and
- * read in any valid spelling: other keys are ignored, order and spaces are
- * free.
+ * A payment as a JSON record: the keys of its stream's shape in their order
+ * (the handbook's are PAYMENT_FIELDS), no spaces, numbers as JavaScript prints
+ * them. It is written in this form and read in any valid spelling: other keys
+ * are ignored, order and spaces are free.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
 import { JsonScanner, literal } from "./json_scanner.ts";
 import { type Payment, PAYMENT_FIELDS } from "./payment.ts";
-import { fromCells, PAYMENT_CELLS, toCells } from "./payment_cells.ts";
+import { CELL, fromCells, PAYMENT_CELLS, toCells } from "./payment_cells.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
-import { PAYMENT_RECORD } from "./record_field.ts";
-import { checkStart, type Defect, fillPayment } from "./validation.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
+import {
+  absentCells,
+  keptFields,
+  paymentFields,
+  type PaymentShape,
+} from "./payment_shape.ts";
+import { type Field, PAYMENT_RECORD } from "./record_field.ts";
+import { NO_TEXT, TextHeap } from "./text_heap.ts";
+import {
+  checkDay,
+  checkedText,
+  checkedValue,
+  checkStart,
+  type Defect,
+  fillPayment,
+} from "./validation.ts";
 
 /** Longest record that is read, in bytes. */
 export const RECORD_BYTES_MAX = 65_536;
@@ -67,6 +82,137 @@ export class PaymentJsonReader {
   }
 }
 
+/** The fields of a payment's record: its own, then the kept ones, which begin at cell `keptFrom` of a row. */
+export function recordFields(
+  shape: PaymentShape,
+  keptFrom: number = PAYMENT_CELLS,
+): readonly Field[] {
+  return [...paymentFields(shape), ...keptFields(shape, keptFrom)];
+}
+
+/** Writes payments of any shape from rows of cells. */
+export class ShapedJsonWriter {
+  readonly #writer: RecordWriter;
+
+  /** Writes payments of a shape; the kept fields of a row begin at cell `keptFrom`. */
+  constructor(shape: PaymentShape, keptFrom: number = PAYMENT_CELLS) {
+    const fields = recordFields(shape, keptFrom);
+    this.#writer = new RecordWriter(fields, jsonMarks(fields));
+  }
+
+  /** Appends the object of the row that begins at `at`. `rest` holds further members in UTF-8, without braces. */
+  write(
+    writer: ByteWriter,
+    cells: Float64Array,
+    at: number,
+    texts: TextHeap,
+    rest: Uint8Array = NOTHING,
+  ): void {
+    this.#writer.write(writer, cells, at, texts);
+    if (rest.length > 0) {
+      writer.bytes(COMMA.bytes);
+      writer.bytes(rest);
+    }
+    writer.bytes(CLOSE.bytes);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const COMMA = literal(",");
+
+/** Reads payments of any shape into a row of cells. */
+export class ShapedJsonReader {
+  /** The row read last: the payment's cells, then its kept fields. */
+  readonly cells: Float64Array;
+  /** Its texts. */
+  readonly texts: TextHeap = new TextHeap();
+  readonly #shape: PaymentShape;
+  readonly #scanner = new JsonScanner();
+  readonly #fields: readonly Field[];
+  readonly #record: RecordScanner;
+  readonly #isKnown: (bytes: Uint8Array, from: number, to: number) => boolean;
+
+  /** Reads payments of a shape. */
+  constructor(shape: PaymentShape) {
+    this.#shape = shape;
+    this.#fields = recordFields(shape);
+    this.#record = new RecordScanner(this.#fields, jsonMarks(this.#fields));
+    this.cells = new Float64Array(PAYMENT_CELLS + shape.kept.length);
+    this.#isKnown = nameTest(this.#fields.map(({ name }) => name));
+  }
+
+  /** Reads the payment in bytes `start` … `end`, or returns what is wrong with it; the row is then undefined. See fillPayment for the rules and `startSeconds`. */
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    startSeconds: number | undefined,
+  ): Defect | undefined {
+    const { cells, texts } = this;
+    const scanner = this.#scanner;
+    texts.clear();
+    absentCells(this.#shape, cells, 0);
+    scanner.start(bytes, start, end);
+    const known = end - start <= RECORD_BYTES_MAX &&
+      this.#record.scan(scanner, cells, 0, texts) &&
+      scanner.members(this.#isKnown) && scanner.expect(CLOSE) && scanner.atEnd;
+    if (!known) {
+      texts.clear();
+      const { object, defect } = parseObject(bytes, start, end, parseExactly);
+      if (!object) return defect;
+      const wrong = fillRow(object, this.#fields, cells, 0, texts);
+      if (wrong) return wrong;
+    }
+    return checkStart(cells[CELL.time], cells[CELL.datetime], startSeconds);
+  }
+}
+
+/** Whether bytes are one of some names. */
+function nameTest(
+  names: readonly string[],
+): (bytes: Uint8Array, from: number, to: number) => boolean {
+  const known = names.map((name) => new TextEncoder().encode(name));
+  return (bytes, from, to) =>
+    known.some((name) => {
+      if (name.length !== to - from) return false;
+      for (let i = 0; i < name.length; i++) {
+        if (bytes[from + i] !== name[i]) return false;
+      }
+      return true;
+    });
+}
+
+/** Fills the row that begins at `at` from an object, or returns the first defect. Texts are added to `texts`. */
+export function fillRow(
+  object: Readonly<Record<string, unknown>>,
+  fields: readonly Field[],
+  cells: Float64Array,
+  at: number,
+  texts: TextHeap,
+): Defect | undefined {
+  let day = 0;
+  for (const field of fields) {
+    const { kind, cell, name } = field;
+    const isKept = kind === "keptText" || kind === "keptNumber" ||
+      kind === "keptTime";
+    const raw = object[name] ?? (isKept ? null : undefined);
+    if (raw === undefined) {
+      return { reason: "missing field", message: `${name} is missing` };
+    }
+    if (kind === "text" || kind === "keptText") {
+      const text = checkedText(field, raw);
+      if (typeof text === "object" && text !== null) return text;
+      cells[at + cell] = text === null ? NO_TEXT : texts.addText(text);
+      continue;
+    }
+    const value = checkedValue(field, digitsOf(raw) ?? raw);
+    if (typeof value !== "number") return value;
+    if (kind === "day") day = value;
+    else cells[at + cell] = value;
+  }
+  return checkDay(cells[at + CELL.time], day);
+}
+
 /** The values of a payment's fields in an object, for fillPayment() and fillFields(). */
 export function paymentValues(
   object: Readonly<Record<string, unknown>>,
@@ -86,6 +232,7 @@ export function parseObject(
   bytes: Uint8Array,
   start: number,
   end: number,
+  parse: (text: string) => unknown = JSON.parse,
 ): ParsedObject {
   if (end - start > RECORD_BYTES_MAX) {
     const message = `a record of ${end - start} bytes; the longest that is ` +
@@ -94,7 +241,7 @@ export function parseObject(
   }
   let value: unknown;
   try {
-    value = JSON.parse(DECODER.decode(bytes.subarray(start, end)));
+    value = parse(DECODER.decode(bytes.subarray(start, end)));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { defect: { reason: "not JSON", message } };

@@ -9,7 +9,9 @@ import { formatDate } from "./calendar.ts";
 import { type JsonScanner, type Literal, literal } from "./json_scanner.ts";
 import { DAY_SECONDS } from "./payment.ts";
 import type { Field, FieldKind } from "./record_field.ts";
-import { isAmount } from "./validation.ts";
+import { NO_TEXT, TextHeap } from "./text_heap.ts";
+import { writeJsonText } from "./text_json.ts";
+import { isAmount, isAmountOf } from "./validation.ts";
 
 /** The text before each field of a JSON object. */
 export function jsonMarks(fields: readonly Field[]): Literal[] {
@@ -29,14 +31,19 @@ export function csvMarks(fields: readonly Field[]): Literal[] {
 class Step {
   readonly mark: Literal;
   readonly code: number;
+  readonly min: number;
   readonly max: number;
   readonly cell: number;
+  readonly decimals: number;
 
-  constructor({ kind, max, cell }: Field, mark: Literal) {
+  constructor({ kind, min, max, cell, decimals }: Field, mark: Literal) {
     this.mark = mark;
-    this.code = CODES[kind];
+    const isOwn = kind === "amount" && decimals !== undefined;
+    this.code = isOwn ? OWN_AMOUNT : CODES[kind];
+    this.min = min ?? 0;
     this.max = max;
     this.cell = cell;
+    this.decimals = decimals ?? 2;
   }
 }
 
@@ -45,6 +52,14 @@ const NUMBER = 1;
 const AMOUNT = 2;
 const DATETIME = 3;
 const DAY = 4;
+// What only streams with a definition have.
+const OWN = 5;
+const OWN_AMOUNT = 5;
+const TEXT = 6;
+const KEPT_TEXT = 7;
+const KEPT_NUMBER = 8;
+const KEPT_TIME = 9;
+const SIGNED = 10;
 
 const CODES: Readonly<Record<FieldKind, number>> = {
   whole: WHOLE,
@@ -53,7 +68,17 @@ const CODES: Readonly<Record<FieldKind, number>> = {
   amount: AMOUNT,
   datetime: DATETIME,
   day: DAY,
+  signed: SIGNED,
+  text: TEXT,
+  keptText: KEPT_TEXT,
+  keptNumber: KEPT_NUMBER,
+  keptTime: KEPT_TIME,
 };
+
+const NULL = literal("null");
+const QUOTE = literal('"');
+/** For records without texts. */
+const NO_TEXTS = new TextHeap();
 
 /** Writes fields of rows of cells. */
 export class RecordWriter {
@@ -66,8 +91,13 @@ export class RecordWriter {
     this.#steps = fields.map((field, i) => new Step(field, marks[i]));
   }
 
-  /** Appends the fields of the row that begins at `at`. The caller closes the record. */
-  write(writer: ByteWriter, cells: Float64Array, at: number): void {
+  /** Appends the fields of the row that begins at `at`, whose texts are in `texts`. The caller closes the record. */
+  write(
+    writer: ByteWriter,
+    cells: Float64Array,
+    at: number,
+    texts: TextHeap = NO_TEXTS,
+  ): void {
     const steps = this.#steps;
     for (let i = 0; i < steps.length; i++) {
       const { mark, code, cell } = steps[i];
@@ -76,7 +106,27 @@ export class RecordWriter {
       if (code === WHOLE) writer.whole(value);
       else if (code < DATETIME) writer.number(value);
       else if (code === DATETIME) this.#datetime(writer, value);
-      else writer.whole(Math.floor(value / DAY_SECONDS));
+      else if (code === DAY) writer.whole(Math.floor(value / DAY_SECONDS));
+      else this.#own(writer, code, value, texts);
+    }
+  }
+
+  #own(
+    writer: ByteWriter,
+    code: number,
+    value: number,
+    texts: TextHeap,
+  ): void {
+    if (code === OWN_AMOUNT || code === SIGNED) writer.number(value);
+    else if (code === TEXT || code === KEPT_TEXT) {
+      if (value === NO_TEXT) writer.bytes(NULL.bytes);
+      else writeJsonText(writer, texts, value);
+    } else if (Number.isNaN(value)) writer.bytes(NULL.bytes);
+    else if (code === KEPT_NUMBER) writer.number(value);
+    else {
+      writer.bytes(QUOTE.bytes);
+      this.#datetime(writer, value);
+      writer.bytes(QUOTE.bytes);
     }
   }
 
@@ -103,13 +153,25 @@ export class RecordScanner {
   /**
    * Fills the row that begins at `at`; false, and the row undefined, if the
    * fields are spelled otherwise, out of their range, or the day is another
-   * than that of the time. The caller reads what follows them.
+   * than that of the time. Texts are added to `texts`. The caller reads what
+   * follows the fields.
    */
-  scan(scanner: JsonScanner, cells: Float64Array, at: number): boolean {
+  scan(
+    scanner: JsonScanner,
+    cells: Float64Array,
+    at: number,
+    texts: TextHeap = NO_TEXTS,
+  ): boolean {
     const steps = this.#steps;
     for (let i = 0; i < steps.length; i++) {
       const { mark, code, max, cell } = steps[i];
       if (!scanner.expect(mark)) return false;
+      if (code >= OWN) {
+        const value = ownValue(scanner, steps[i], texts);
+        if (value === undefined) return false;
+        cells[at + cell] = value;
+        continue;
+      }
       if (code === DAY) {
         const day = Math.floor(cells[at + cell] / DAY_SECONDS);
         if (scanner.whole() !== day) return false;
@@ -128,4 +190,30 @@ export class RecordScanner {
     }
     return true;
   }
+}
+
+/** The cell of a field that only streams with a definition have; undefined if it is spelled otherwise or out of its range. */
+function ownValue(
+  scanner: JsonScanner,
+  { code, min, max, decimals }: Step,
+  texts: TextHeap,
+): number | undefined {
+  if (code === TEXT) return scanner.text(texts, max, "id");
+  const isNullable = code !== OWN_AMOUNT && code !== SIGNED;
+  if (isNullable && scanner.expect(NULL)) {
+    return code === KEPT_TEXT ? NO_TEXT : NaN;
+  }
+  if (code === KEPT_TEXT) return scanner.text(texts, max, "kept");
+  if (code === KEPT_TIME) {
+    if (!scanner.expect(QUOTE)) return undefined;
+    const seconds = scanner.datetime();
+    return scanner.expect(QUOTE) && !Number.isNaN(seconds)
+      ? seconds
+      : undefined;
+  }
+  const value = scanner.number();
+  if (code !== OWN_AMOUNT) {
+    return value >= min && value <= max ? value : undefined;
+  }
+  return isAmountOf(value, min, max, decimals) ? value : undefined;
 }

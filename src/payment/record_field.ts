@@ -15,8 +15,10 @@ import { PREDICTION_CELL } from "./prediction.ts";
 
 /**
  * What a field holds: a whole number, a 0 or 1 that may be written as false or
- * true, a number, an amount of whole cents, a date and time, or the event day,
- * which has no cell and follows from TX_TIME_SECONDS.
+ * true, a number, one that may be negative, an amount of whole minor units, a date and time, or the event
+ * day, which has no cell and follows from TX_TIME_SECONDS. A text's cell refers
+ * to a TextHeap. Kept values may be null: a text's cell is then NO_TEXT, that of
+ * a number (or flag) or time NaN.
  */
 export type FieldKind =
   | "whole"
@@ -24,7 +26,12 @@ export type FieldKind =
   | "number"
   | "amount"
   | "datetime"
-  | "day";
+  | "day"
+  | "signed"
+  | "text"
+  | "keptText"
+  | "keptNumber"
+  | "keptTime";
 
 /** A field of a record. */
 export interface Field {
@@ -32,12 +39,16 @@ export interface Field {
   readonly name: string;
   /** What it holds. */
   readonly kind: FieldKind;
-  /** Its greatest value; the least is 0, except for times. */
+  /** Its greatest value, of a text its most bytes. */
   readonly max: number;
   /** Place of its value in a row of cells; of a day that of TX_TIME_SECONDS. */
   readonly cell: number;
   /** Its value in a file that lacks it, since it follows from other fields. */
   readonly absent?: number | undefined;
+  /** Its least value where that is not 0; times have none. */
+  readonly min?: number | undefined;
+  /** Of an amount, the decimals of a minor unit; the handbook's 2 where it is left out. */
+  readonly decimals?: number | undefined;
 }
 
 type PaymentField = typeof PAYMENT_FIELDS[number];

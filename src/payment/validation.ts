@@ -12,7 +12,9 @@ import {
   PAYMENT_FIELDS,
 } from "./payment.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "./payment_cells.ts";
+import { digitsOf } from "../base/exact_json.ts";
 import { type Field, PAYMENT_RECORD } from "./record_field.ts";
+import { keepsRule } from "./text_rule.ts";
 import {
   END_SECOND,
   FIRST_SECOND,
@@ -37,6 +39,7 @@ export type DefectReason =
   | "wrong type"
   | "out of range"
   | "not whole cents"
+  | "not whole minor units"
   | "time mismatch";
 
 /**
@@ -49,6 +52,12 @@ const CENT_TOLERANCE_RELATIVE = 2 ** -50;
 /** TX_AMOUNT in whole cents. */
 export function amountCents(amount: number): number {
   return Math.round(amount * 100);
+}
+
+/** TX_AMOUNT in whole minor units, where `scale` of them are 1. */
+export function amountUnits(amount: number, scale: number): number {
+  // Plus 0, so that -0 is 0.
+  return Math.round(amount * scale) + 0;
 }
 
 /** Places in PAYMENT_FIELDS of what follows from the other fields: a file may lack it. */
@@ -115,15 +124,22 @@ const DATETIME = PAYMENT_FIELDS.indexOf("TX_DATETIME");
 /** The row that fillFields() fills first: a payment changes only if the whole row is valid. */
 const CELLS = new Float64Array(PAYMENT_CELLS);
 
-/** The number that a field's raw value stands for, or what is wrong with it. */
-function checkedValue(field: Field, value: unknown): number | Defect {
+/** The number that a field's raw value stands for, or what is wrong with it; not for texts. */
+export function checkedValue(field: Field, value: unknown): number | Defect {
   const { name, kind, max, absent } = field;
   if (value === undefined && absent !== undefined) return absent;
   switch (kind) {
     case "datetime":
       return moment(name, value);
     case "amount":
-      return moneyOf(name, value);
+      return field.decimals === undefined
+        ? moneyOf(name, value)
+        : ownAmount(field, field.decimals, value);
+    case "signed":
+      return keptValue(field, value);
+    case "keptNumber":
+    case "keptTime":
+      return value === null ? NaN : keptValue(field, value);
     case "flag":
       return flag(name, value);
     default:
@@ -190,6 +206,19 @@ function isWholeCents(amount: number): boolean {
   const cents = amount * 100;
   const tolerance = CENT_TOLERANCE + cents * CENT_TOLERANCE_RELATIVE;
   return Math.abs(cents - Math.round(cents)) <= tolerance;
+}
+
+/** Whether a payment may have this amount where a minor unit has `decimals`. */
+export function isAmountOf(
+  amount: number,
+  min: number,
+  max: number,
+  decimals: number,
+): boolean {
+  if (!(amount >= min && amount <= max)) return false;
+  const units = Math.abs(amount) * 10 ** decimals;
+  const tolerance = CENT_TOLERANCE + units * CENT_TOLERANCE_RELATIVE;
+  return Math.abs(units - Math.round(units)) <= tolerance;
 }
 
 /** A number as in JSON; text of this form is accepted as a number. */
@@ -270,6 +299,61 @@ function moneyOf(field: string, value: unknown): number | Defect {
   return {
     reason: "not whole cents",
     message: `${field} ${amount} is not a whole number of cents`,
+  };
+}
+
+/** An amount of a stream with a definition. */
+function ownAmount(
+  { name, min = 0, max }: Field,
+  decimals: number,
+  value: unknown,
+): number | Defect {
+  const amount = numberOf(value);
+  if (Number.isNaN(amount)) return notA("number", name, value);
+  if (amount < min || amount > max) {
+    return {
+      reason: "out of range",
+      message: `${name} ${amount} is not in ${min}…${max}`,
+    };
+  }
+  if (isAmountOf(amount, min, max, decimals)) return amount + 0;
+  return {
+    reason: "not whole minor units",
+    message: `${name} ${amount} has more than ${decimals} decimals`,
+  };
+}
+
+function keptValue(field: Field, value: unknown): number | Defect {
+  const { name, kind, min = 0, max } = field;
+  if (kind === "keptTime") return moment(name, value);
+  const number = typeof value === "boolean" ? Number(value) : numberOf(value);
+  if (Number.isNaN(number)) return notA("number", name, value);
+  if (number >= min && number <= max) return number + 0;
+  return {
+    reason: "out of range",
+    message: `${name} ${number} is not in ${min}…${max}`,
+  };
+}
+
+/** The text of a field's raw value, or what is wrong with it; null for a kept text that is missing. */
+export function checkedText(
+  { name, kind, max }: Field,
+  value: unknown,
+): string | null | Defect {
+  const isKept = kind === "keptText";
+  if (isKept && (value === null || value === "")) return null;
+  // Numbers of many digits are kept as they are written; see parseOwnObject().
+  const text = typeof value === "number" && Number.isSafeInteger(value)
+    ? String(value + 0)
+    : digitsOf(value) ?? value;
+  if (typeof text !== "string" || text === "") {
+    return notA("text", name, value);
+  }
+  if (keepsRule(text, max, isKept ? "kept" : "id")) return text;
+  return {
+    reason: "out of range",
+    message: `${name} ${show(text)} has more than ${max} bytes, or holds a ` +
+      "control character or what is not UTF-8",
   };
 }
 

@@ -5,6 +5,7 @@ import {
   emptyDrawing,
   label,
   round,
+  type Shape,
   shape,
   textWidth,
 } from "../dashboard/page/shape.js";
@@ -13,6 +14,8 @@ import {
 export interface Bar {
   /** What it is. */
   readonly name: string;
+  /** Its name in the data, beneath. */
+  readonly under?: string | undefined;
   /** Its length; negative to the left, NaN for none. */
   readonly value: number;
   /** What is written at its end. */
@@ -24,6 +27,8 @@ export interface Bar {
 const BAR = 16;
 const ROW = 26;
 const NAME_LINE = 17;
+/** What a name beneath another adds to a row. */
+const UNDER_LINE = 14;
 
 /** Below this width names stand above their bars. */
 const NARROW = 480;
@@ -37,9 +42,11 @@ export function drawBars(
 ): Drawing {
   if (bars.length === 0) return emptyDrawing(width, empty);
   const above = width < NARROW;
-  const names = above
-    ? 0
-    : Math.max(...bars.map(({ name }) => textWidth(name)));
+  const names = above ? 0 : Math.max(
+    ...bars.map(({ name, under = "" }) => {
+      return Math.max(textWidth(name), textWidth(under));
+    }),
+  );
   const texts = Math.max(...bars.map(({ text }) => textWidth(text))) + 8;
   const low = Math.min(0, ...bars.map(({ value }) => value || 0));
   const high = Math.max(0, ...bars.map(({ value }) => value || 0));
@@ -47,16 +54,17 @@ export function drawBars(
   const right = width - texts;
   const unit = (right - left) / (high - low || 1);
   const zero = left - low * unit;
-  const row = above ? ROW + NAME_LINE : ROW;
+  const isDouble = bars.some(({ under }) => under !== undefined);
+  // Above a bar stand one or two lines, beside it one or two in its middle.
+  const lines = (above ? NAME_LINE : 0) + (isDouble && above ? UNDER_LINE : 0);
+  const row = ROW + lines + (isDouble && !above ? UNDER_LINE : 0);
   const height = bars.length * row + 4;
-  const shapes = bars.flatMap(({ name, value, text, series }, at) => {
-    const top = at * row + (above ? NAME_LINE : 0) + (ROW - BAR) / 2;
+  const shapes = bars.flatMap(({ name, under, value, text, series }, at) => {
+    const top = at * row + lines + (row - lines - BAR) / 2;
     const base = top + BAR / 2 + FONT_SIZE / 3;
     const end = zero + (value || 0) * unit;
     return [
-      above
-        ? label(name, 0, at * row + NAME_LINE - 2, "ink")
-        : label(name, names, base, "ink", "end"),
+      ...nameLabels(at, base, name, under),
       shape("rect", {
         class: `f${series}`,
         x: Math.min(zero, end),
@@ -75,4 +83,21 @@ export function drawBars(
   });
   const below = label(title, 0, height + 16);
   return { width, height: height + 22, shapes: [...shapes, line, below] };
+
+  function nameLabels(
+    at: number,
+    base: number,
+    name: string,
+    under: string | undefined,
+  ): Shape[] {
+    const [x, side] = above ? [0, "start" as const] : [names, "end" as const];
+    const half = under === undefined || above ? 0 : UNDER_LINE / 2;
+    const y = above ? at * row + NAME_LINE - 2 : base - half;
+    return [
+      label(name, x, y, "ink", side),
+      ...under === undefined ? [] : [
+        label(under, x, y + UNDER_LINE, "", side),
+      ],
+    ];
+  }
 }

@@ -23,6 +23,8 @@ export interface ReportData {
   readonly radius: number;
   /** The customer whose terminals are shown; undefined for the first that has some. */
   readonly customerId: number | undefined;
+  /** ISO 4217 code of the amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
   /** A model's curves; undefined without a model. */
   readonly model: ModelCurves | undefined;
 }
@@ -47,6 +49,8 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
   /** Whether the first column is a name, not a number. */
   readonly named?: boolean;
+  /** The name in the data of each row, where its heading is in words. */
+  readonly names?: readonly (string | undefined)[];
 }
 
 /** A figure. Its id is its name as a file, too. */

@@ -4,10 +4,10 @@ import type { Figure, ReportData, Section, Table } from "./content.ts";
 import type { FeatureStatistics } from "./data_statistics.ts";
 import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
-import { grouped, percent } from "../dashboard/page/scale.js";
+import { countOf, grouped, percent } from "../dashboard/page/scale.js";
 import { featureWords } from "./feature_words.ts";
 import type { Moments } from "./moments.ts";
-import { signed, some, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
+import { signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
 
 const PLOT_HEIGHT = 130;
 const BINS = 24;
@@ -21,7 +21,9 @@ const ZEROS_APART = 0.5;
 const EMPTY = "There are no payments.";
 
 /** The section. */
-export function featureSection({ statistics }: ReportData): Section {
+export function featureSection(
+  { statistics, currency }: ReportData,
+): Section {
   const { features } = statistics;
   const heading = "Features of genuine and fraudulent payments";
   if (statistics.payments === 0) {
@@ -40,7 +42,12 @@ export function featureSection({ statistics }: ReportData): Section {
           "text under the figure says how many. The windows of a terminal " +
           "end before the label delay, since later labels are not known yet.",
       },
-      { kind: "figures", figures: features.map(featureFigure) },
+      {
+        kind: "figures",
+        figures: features.map((feature) => {
+          return featureFigure(feature, currency);
+        }),
+      },
       { kind: "figures", figures: [correlationFigure(features)] },
       { kind: "table", table: featureTable(features) },
     ],
@@ -60,12 +67,15 @@ interface Shown {
   readonly leftOut: string | undefined;
 }
 
-function featureFigure(feature: FeatureStatistics): Figure {
+function featureFigure(
+  feature: FeatureStatistics,
+  currency: string | undefined,
+): Figure {
   const { name, values, moments } = feature;
   const [genuine, fraud] = moments;
   const flag = isFlag(feature);
   const shown = flag ? flagBins(feature) : valueBins(feature);
-  const { title, unit } = featureWords(name);
+  const { unit } = featureWords(name, currency);
   const means = fraud.count === 0
     ? `Mean ${threeDigits(genuine.mean)}; there are no frauds.`
     : `Mean ${threeDigits(genuine.mean)} for genuine payments, ` +
@@ -73,8 +83,7 @@ function featureFigure(feature: FeatureStatistics): Figure {
   const isEmpty = genuine.count + fraud.count === 0;
   return {
     id: `feature_${name}`,
-    title,
-    name: title === name ? undefined : name,
+    ...namedWords(name),
     description: isEmpty ? EMPTY : `${means}${shown.note}`,
     leftOut: isEmpty ? undefined : shown.leftOut,
     small: true,
@@ -148,10 +157,10 @@ function valueBins({ values }: FeatureStatistics): Shown {
   }) as [Float64Array, Float64Array];
   const counted = (counts: readonly number[]) => {
     const parts = ["genuine payments", "frauds"].flatMap((noun, at) => {
-      const all = values[at].count;
-      return all === 0
-        ? []
-        : [`${percent(counts[at] / all, 1)} of the ${noun}`];
+      const share = counts[at] / values[at].count;
+      if (!(share > 0)) return [];
+      const text = share < 0.0005 ? "less than 0.1\u00a0%" : percent(share, 1);
+      return [`${text} of the ${noun}`];
     });
     return parts.join(" and ");
   };
@@ -183,6 +192,12 @@ function shares(counts: Float64Array, all: number): Float64Array {
   return counts.map((count) => all === 0 ? 0 : count / all);
 }
 
+/** A feature's title, and its name where that is another. */
+function namedWords(name: string): { title: string; name?: string } {
+  const { title } = featureWords(name, undefined);
+  return title === name ? { title } : { title, name };
+}
+
 function correlationFigure(features: readonly FeatureStatistics[]): Figure {
   const known = features.filter(({ correlation }) => !Number.isNaN(correlation))
     .toSorted((a, b) => b.correlation - a.correlation);
@@ -197,17 +212,18 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
     title: "Correlation of the features with fraud",
     name: "TX_FRAUD",
     description: strongest
-      ? `The strongest is ${strongest.name} with ` +
-        `${signed(strongest.correlation)}.`
+      ? `The strongest is ${signed(strongest.correlation)}: ` +
+        `${namedWords(strongest.name).title}.`
       : none,
     leftOut: strongest && left > 0
-      ? `Not drawn: ${some(left, "constant feature")}, which ` +
+      ? `Not drawn: ${countOf(left, "constant feature")}, which ` +
         `${left === 1 ? "has" : "have"} no correlation.`
       : undefined,
     draw: (width) =>
       drawBars(
         known.map(({ name, correlation }) => ({
-          name,
+          name: namedWords(name).title,
+          under: namedWords(name).name,
           value: correlation,
           text: signed(correlation),
           series: correlation < 0 ? 0 : 1,
@@ -238,8 +254,9 @@ function featureTable(features: readonly FeatureStatistics[]): Table {
       "AUC alone",
     ],
     named: true,
+    names: features.map(({ name }) => namedWords(name).name),
     rows: features.map(({ name, moments, correlation, auc }) => [
-      name,
+      namedWords(name).title,
       ...moments.flatMap(spread),
       signed(correlation),
       grouped(auc, 3),

@@ -1,4 +1,5 @@
 /** What a feature is called in words, and the unit of its values. */
+import { amountUnit } from "./numbers.ts";
 
 /** Words about a feature. */
 export interface FeatureWords {
@@ -95,13 +96,20 @@ const WINDOW_WORDS: Readonly<
 };
 
 /** The words about the feature of a name, in whichever set. */
-export function featureWords(name: string): FeatureWords {
+export function featureWords(
+  name: string,
+  currency: string | undefined,
+): FeatureWords {
   const [, stem, days] = /^(.+)_(\d+)DAY_WINDOW$/.exec(name) ?? [];
   const windowed = WINDOW_WORDS[stem];
   if (windowed) {
     const [title, unit] = windowed;
-    return { title: `${title}, ${days}-day window`, unit };
+    return words(`${title}, ${days}-day window`, unit);
   }
   const [title, unit] = WORDS[name] ?? [name, "value"];
-  return { title, unit };
+  return words(title, unit);
+
+  function words(title: string, unit: string): FeatureWords {
+    return { title, unit: unit === "amount" ? amountUnit(currency) : unit };
+  }
 }

@@ -71,7 +71,7 @@ function sectionHtml({ id, heading, blocks }: Section): string {
 function blockHtml(block: Block, id: string): string {
   switch (block.kind) {
     case "text":
-      return element("p", {}, escapeText(block.text));
+      return element("p", {}, prose(block.text));
     case "numbers":
       return element("dl", {}, ...block.numbers.map(keyFigure));
     case "table":
@@ -101,7 +101,7 @@ function keyFigure({ name, value, note }: KeyFigure): string {
 
 /** A table in its own frame, which scrolls in narrow windows, by keyboard too. */
 function tableHtml(
-  { caption, header, rows, named }: Table,
+  { caption, header, rows, named, names }: Table,
   id: string,
 ): string {
   if (rows.length === 0) return element("p", {}, `${escapeText(caption)}.`);
@@ -112,7 +112,8 @@ function tableHtml(
     };
     return element("th", attributes, breakable(text));
   });
-  const body = rows.map((cells) => {
+  const body = rows.map((cells, at) => {
+    const name = names?.[at];
     const [first, ...others] = cells;
     return element(
       "tr",
@@ -121,6 +122,7 @@ function tableHtml(
         "th",
         { scope: "row", class: named ? "name" : undefined },
         breakable(first),
+        name === undefined ? "" : element("small", {}, escapeText(name)),
       ),
       ...others.map((text) => element("td", {}, escapeText(text))),
     );
@@ -168,13 +170,13 @@ function figureHtml(figure: Figure): string {
   return element(
     "figure",
     { id: `figure-${id}` },
-    element("h3", {}, breakable(title)),
-    name === undefined ? "" : element("p", { class: "name" }, breakable(name)),
+    element("h3", {}, prose(title)),
+    name === undefined ? "" : element("p", { class: "name" }, prose(name)),
     ...drawings,
     element(
       "figcaption",
       {},
-      escapeText(`${description} ${leftOut}`.trim()),
+      prose(`${description} ${leftOut}`.trim()),
     ),
     folded,
   ) + "\n";
@@ -183,6 +185,14 @@ function figureHtml(figure: Figure): string {
 /** Text whose long names may be broken behind an underscore, where lines are broken at all. */
 function breakable(text: string): string {
   return escapeText(text).replaceAll("_", "_<wbr>");
+}
+
+/** The same of sentences, whose dates and "7-day" stay on one line. */
+function prose(text: string): string {
+  return breakable(text).replaceAll(
+    /\d{4}-\d{2}-\d{2}|\d+-day/g,
+    (word) => element("span", { class: "whole" }, word),
+  );
 }
 
 const STYLE = [
@@ -200,7 +210,7 @@ const STYLE = [
   "nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:0}",
   "nav a{display:inline-block;padding:4px 0;color:var(--series-0);text-underline-offset:3px}",
   ":focus-visible{outline:2px solid var(--series-0);outline-offset:2px}",
-  "dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,140px),1fr));" +
+  "dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,155px),1fr));" +
   "gap:12px;margin:0 0 20px}",
   "dl div,figure,.scroll{background:var(--panel);border:1px solid var(--line);" +
   "border-radius:8px}",
@@ -226,9 +236,13 @@ const STYLE = [
   "caption{text-align:left;padding:10px 12px;font-weight:600}",
   "th,td{padding:5px 12px;text-align:right;white-space:nowrap;" +
   "border-top:1px solid var(--line)}",
-  "thead th{color:var(--muted);font-weight:600;vertical-align:bottom}",
+  "thead th{color:var(--muted);font-weight:600;vertical-align:bottom;" +
+  "white-space:normal}",
+  "dt::first-letter,thead th::first-letter{text-transform:uppercase}",
+  ".whole{white-space:nowrap}",
   "tbody th{font-weight:400}",
   ".name{text-align:left}",
+  "th small{display:block;color:var(--muted)}",
   ".unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}",
   "main{padding-bottom:48px}",
   "@media (max-width:599px){.wide{display:none}.narrow{display:block}" +

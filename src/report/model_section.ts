@@ -13,7 +13,10 @@ const PANEL_HEIGHT = 130;
 const NO_CURVE = "No curve: both genuine payments and frauds are needed.";
 
 /** The section. */
-export function modelSection(model: ModelCurves): Section {
+export function modelSection(
+  model: ModelCurves,
+  currency: string | undefined,
+): Section {
   return {
     id: "model",
     heading: "The model",
@@ -48,7 +51,7 @@ export function modelSection(model: ModelCurves): Section {
           thresholdFigure(model),
         ],
       },
-      { kind: "table", table: thresholdsTable(model) },
+      { kind: "table", table: thresholdsTable(model, currency) },
     ],
   };
 }
@@ -123,7 +126,7 @@ function thresholdFigure(model: ModelCurves): Figure {
   const line = (name: string, of: (row: ThresholdRow) => number) => {
     return { name, x, y: thresholds.map(of) };
   };
-  // From a threshold of 0 on, every payment is an alert.
+  // At a threshold of 0 every payment is an alert, which would dwarf the rest.
   const most = Math.max(...thresholds.slice(1).map(({ alerts }) => alerts));
   return {
     id: "thresholds",
@@ -131,6 +134,7 @@ function thresholdFigure(model: ModelCurves): Figure {
     name: judged(model),
     description: "Recall, precision and share of payments alerted for " +
       "thresholds from 0 to 1.",
+    leftOut: "Not drawn: at a threshold of 0, every payment is an alert.",
     draw: (width) =>
       drawLines(
         {
@@ -143,7 +147,11 @@ function thresholdFigure(model: ModelCurves): Figure {
             ],
           }, {
             y: shareAxis("payments alerted", most / rows),
-            lines: [line("payments alerted", ({ alerts }) => alerts / rows)],
+            lines: [
+              line("payments alerted", ({ threshold, alerts }) => {
+                return threshold > 0 ? alerts / rows : NaN;
+              }),
+            ],
           }],
           empty: NO_CURVE,
         },
@@ -153,7 +161,10 @@ function thresholdFigure(model: ModelCurves): Figure {
   };
 }
 
-function thresholdsTable({ usual, days }: ModelCurves): Table {
+function thresholdsTable(
+  { usual, days }: ModelCurves,
+  currency: string | undefined,
+): Table {
   return {
     caption: "What a threshold would do",
     header: [
@@ -173,8 +184,8 @@ function thresholdsTable({ usual, days }: ModelCurves): Table {
       grouped(row.hits),
       percent(row.truePositiveRate, 1),
       percent(row.precision, 1),
-      amountOf(100 * row.stoppedAmount),
-      amountOf(100 * row.missedAmount),
+      amountOf(100 * row.stoppedAmount, currency),
+      amountOf(100 * row.missedAmount, currency),
     ]),
   };
 }

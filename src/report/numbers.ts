@@ -18,16 +18,25 @@ export function signed(value: number): string {
   return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
-/** A number of things: '1 fraud', '2 frauds'. */
-export function some(
-  count: number,
-  noun: string,
-  plural: string = `${noun}s`,
+/** Cents as an amount in a currency, if there is one: '€1,234.50', '1,234.50'. */
+export function amountOf(
+  cents: number,
+  currency: string | undefined,
+  decimals = 2,
 ): string {
-  return `${grouped(count)} ${count === 1 ? noun : plural}`;
+  const amount = cents / 100;
+  if (currency === undefined || !Number.isFinite(amount)) {
+    return grouped(amount, decimals);
+  }
+  return amount.toLocaleString("en-US", {
+    style: "currency",
+    currency,
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
 }
 
-/** Cents as an amount: '1,234.50'. */
-export function amountOf(cents: number): string {
-  return grouped(cents / 100, 2);
+/** What an axis of amounts is called, with the currency if there is one: 'amount, EUR'. */
+export function amountUnit(currency: string | undefined): string {
+  return currency === undefined ? "amount" : `amount, ${currency}`;
 }

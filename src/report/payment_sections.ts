@@ -20,9 +20,9 @@ import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
 import { countAxis, dayAxis } from "../dashboard/page/frame.js";
 import { drawLines, type Line } from "../dashboard/page/lines.js";
-import { grouped, percent } from "../dashboard/page/scale.js";
+import { countOf, grouped, percent } from "../dashboard/page/scale.js";
 import { type Drawing, emptyDrawing } from "../dashboard/page/shape.js";
-import { amountOf, some } from "./numbers.ts";
+import { amountOf, amountUnit } from "./numbers.ts";
 
 const PLOT_HEIGHT = 200;
 const PANEL_HEIGHT = 130;
@@ -61,7 +61,7 @@ const SCENARIOS: Readonly<Record<number, string>> = {
 
 /** The first section: the data set in a few numbers. */
 export function overviewSection(data: ReportData): Section {
-  const { statistics, customers, terminals, source } = data;
+  const { statistics, customers, terminals, source, currency } = data;
   const { payments, frauds, cents, days, active } = statistics;
   const dates = period(statistics);
   const of = (all: readonly unknown[] | undefined) =>
@@ -74,7 +74,7 @@ export function overviewSection(data: ReportData): Section {
       name: "payments per day",
       value: grouped(payments / (days.length || 1), 1),
       ...note(
-        `mean of ${some(days.length, "day")}`,
+        `mean of ${countOf(days.length, "day")}`,
       ),
     },
     {
@@ -84,12 +84,12 @@ export function overviewSection(data: ReportData): Section {
     },
     {
       name: "amount",
-      value: grouped(cents.all / 100),
-      ...note(`mean ${amountOf(cents.all / payments)} per payment`),
+      value: amountOf(cents.all, currency, 0),
+      ...note(`mean ${amountOf(cents.all / payments, currency)} per payment`),
     },
     {
       name: "amount of frauds",
-      value: grouped(cents.frauds / 100),
+      value: amountOf(cents.frauds, currency, 0),
       ...cents.all > 0
         ? note(`${percent(cents.frauds / cents.all)} of the amount`)
         : {},
@@ -124,7 +124,9 @@ export function period({ days, startSeconds }: DataStatistics): string {
 }
 
 /** The section on payments: first rows, amounts, times. */
-export function paymentsSection({ statistics }: ReportData): Section {
+export function paymentsSection(
+  { statistics, currency }: ReportData,
+): Section {
   const table = firstRowsTable(statistics);
   return {
     id: "payments",
@@ -133,7 +135,10 @@ export function paymentsSection({ statistics }: ReportData): Section {
       ...table.rows.length > 0 ? [{ kind: "table", table } as const] : [],
       {
         kind: "figures",
-        figures: [amountsFigure(statistics), timesFigure(statistics)],
+        figures: [
+          amountsFigure(statistics, currency),
+          timesFigure(statistics),
+        ],
       },
     ],
   };
@@ -163,7 +168,10 @@ function firstDays({ days }: DataStatistics): string {
   return count === 1 ? "first day" : `first ${count} days`;
 }
 
-function amountsFigure(statistics: DataStatistics): Figure {
+function amountsFigure(
+  statistics: DataStatistics,
+  currency: string | undefined,
+): Figure {
   const { firstAmounts } = statistics;
   const high = firstAmounts.quantile(AMOUNTS_SHOWN);
   const width = coarseWidth(0, high, AMOUNT_BINS);
@@ -175,18 +183,18 @@ function amountsFigure(statistics: DataStatistics): Figure {
     name: "TX_AMOUNT",
     description: firstAmounts.count === 0
       ? NONE
-      : `Histogram of ${some(firstAmounts.count, "amount")}; half of them ` +
-        `are ${grouped(firstAmounts.quantile(0.5), 1)} or less.`,
+      : `Histogram of ${countOf(firstAmounts.count, "amount")}; half of them ` +
+        `are ${amountOf(100 * firstAmounts.quantile(0.5), currency)} or less.`,
     leftOut: bins.above > 0
-      ? `Cut off: ${some(bins.above, "payment")} of ${
-        shown(count * width)
-      } or more, up to ${grouped(firstAmounts.max, 2)}.`
+      ? `Cut off: ${countOf(bins.above, "payment")} of ${
+        amountOf(100 * count * width, currency)
+      } or more, up to ${amountOf(100 * firstAmounts.max, currency)}.`
       : undefined,
     draw: (drawn) =>
       drawHistogram(
         {
-          xTitle: "amount",
-          yTitle: `payments per ${widthText(width)}`,
+          xTitle: amountUnit(currency),
+          yTitle: `payments per ${widthText(width, currency)}`,
           from: 0,
           binWidth: width,
           series: [{ name: "payments", heights: bins.counts }],
@@ -211,7 +219,8 @@ function shown(value: number): string {
   return grouped(value, Number.isInteger(value) ? 0 : 2);
 }
 
-function widthText(width: number): string {
+function widthText(width: number, currency: string | undefined): string {
+  if (currency !== undefined) return `${shown(width)} ${currency}`;
   return width === 1 ? "unit of amount" : `${shown(width)} units of amount`;
 }
 
@@ -222,14 +231,16 @@ function timesFigure(statistics: DataStatistics): Figure {
   const most = firstAmounts.count === 0
     ? ""
     : ` The busiest quarter is ${clock(peak)} to ${clock(peak + 1)}, with ` +
-      `${some(quarters[peak], "payment")}.`;
+      `${countOf(quarters[peak], "payment")}.`;
   return {
     id: "times",
     title: `Times of day of payments, ${firstDays(statistics)}`,
     name: "TX_DATETIME",
     description: firstAmounts.count === 0
       ? NONE
-      : `Histogram of ${some(firstAmounts.count, "time")} in quarters of an ` +
+      : `Histogram of ${
+        countOf(firstAmounts.count, "time")
+      } in quarters of an ` +
         `hour.${most}`,
     draw: (width) =>
       drawHistogram(
@@ -264,7 +275,9 @@ function clock(quarter: number): string {
 }
 
 /** The section on days and on scenarios. */
-export function fraudsSection({ statistics }: ReportData): Section {
+export function fraudsSection(
+  { statistics, currency }: ReportData,
+): Section {
   return {
     id: "frauds",
     heading: "Days and frauds",
@@ -277,7 +290,7 @@ export function fraudsSection({ statistics }: ReportData): Section {
           scenariosFigure(statistics),
         ],
       },
-      { kind: "table", table: scenarioTable(statistics) },
+      { kind: "table", table: scenarioTable(statistics, currency) },
     ],
   };
 }
@@ -394,7 +407,7 @@ function scenarioDaysFigure(statistics: DataStatistics): Figure {
   const left = scenarios.length - shown.length;
   const leftOut = [
     ...left > 0
-      ? [`Not drawn: ${some(left, "more scenario")}, in the table.`]
+      ? [`Not drawn: ${countOf(left, "more scenario")}, in the table.`]
       : [],
     daysNote(statistics) ?? "",
   ].join(" ").trim();
@@ -430,7 +443,7 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
     title: "Frauds by scenario",
     name: "TX_FRAUD_SCENARIO",
     description: scenarios.length === 0 ? NO_FRAUDS : scenarios.map((one) => {
-      return `${scenarioName(one.scenario)}: ${some(one.frauds, "fraud")}, ${
+      return `${scenarioName(one.scenario)}: ${countOf(one.frauds, "fraud")}, ${
         share(one)
       }.`;
     }).join(" "),
@@ -449,7 +462,10 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
   };
 }
 
-function scenarioTable({ scenarios, frauds, cents }: DataStatistics): Table {
+function scenarioTable(
+  { scenarios, frauds, cents }: DataStatistics,
+  currency: string | undefined,
+): Table {
   return {
     caption: scenarios.length === 0
       ? "Frauds by scenario: there are none"
@@ -470,10 +486,10 @@ function scenarioTable({ scenarios, frauds, cents }: DataStatistics): Table {
       scenarioName(one.scenario),
       grouped(one.frauds),
       percent(one.frauds / frauds),
-      amountOf(one.cents),
+      amountOf(one.cents, currency),
       percent(one.cents / cents.frauds),
-      amountOf(one.cents / one.frauds),
-      grouped(one.amountMax, 2),
+      amountOf(one.cents / one.frauds, currency),
+      amountOf(100 * one.amountMax, currency),
       grouped(one.cards),
       grouped(one.terminals),
     ]),

@@ -20,6 +20,6 @@ export function reportSections(data: ReportData): Section[] {
     paymentsSection(data),
     fraudsSection(data),
     featureSection(data),
-    ...data.model ? [modelSection(data.model)] : [],
+    ...data.model ? [modelSection(data.model, data.currency)] : [],
   ];
 }

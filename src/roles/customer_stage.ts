@@ -3,8 +3,14 @@
  * plausible, duplicate, late, in this order), adds the customer features, and
  * passes the rows on in packs by terminal. Its output is a function of the log.
  */
-import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
+import {
+  CELL,
+  fromCells,
+  PAYMENT_CELLS,
+  toCells,
+} from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
+import { IdDigests } from "../features/id_digest.ts";
 import { customerPlaces, featureCount } from "../features/parameters.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import {
@@ -15,7 +21,13 @@ import {
 } from "../log/record_batch.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import { emptyPayment } from "../payment/payment.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
+import {
+  PaymentJsonReader,
+  ShapedJsonReader,
+} from "../payment/payment_json.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
+import type { Defect } from "../payment/validation.ts";
 import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
 import {
   implausible,
@@ -33,14 +45,17 @@ import {
 } from "../stream/control.ts";
 import { Ledger } from "../stream/ledger.ts";
 import {
+  keptPlace,
   PackBuilder,
   packSource,
+  packTexts,
   packWidth,
   readPack,
 } from "../stream/pack.ts";
 import { Placement } from "../stream/placement.ts";
 import { type RecoverableWork } from "../stream/recovery.ts";
 import { openStage } from "../stream/opening.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type {
   Hold,
   Output,
@@ -90,10 +105,12 @@ class CustomerWork implements RecoverableWork {
   readonly taken = { rows: 1, emitted: 1, frauds: 0 };
   readonly memory: StageMemory = {
     save: (sink) => {
+      this.#digests?.save(sink);
       this.#ledger.save(sink);
       this.#operator.save(sink);
     },
     load: (source) => {
+      this.#digests?.load(source);
       this.#ledger.load(source);
       this.#operator.load(source);
     },
@@ -108,6 +125,15 @@ class CustomerWork implements RecoverableWork {
   readonly #ledger: Ledger;
   readonly #progress: Progress;
   readonly #reader = new PaymentJsonReader();
+  readonly #shape: PaymentShape;
+  // Of streams with a definition.
+  readonly #ownReader: ShapedJsonReader | undefined;
+  readonly #digests: IdDigests | undefined;
+  // Where the text of an id lies; undefined where the id is a number.
+  readonly #idTexts: TextHeap | undefined;
+  readonly #customerTexts: TextHeap | undefined;
+  readonly #terminalTexts: TextHeap | undefined;
+  readonly #keptPlace: number;
   readonly #row = emptyPayment();
   readonly #totals: Float64Array;
   readonly #places: readonly number[];
@@ -140,8 +166,22 @@ class CustomerWork implements RecoverableWork {
       aheadSeconds: alignmentSeconds(features.delayDays, latenessSeconds),
       commits,
     });
-    this.#operator = new CustomerOperator(features, latenessSeconds);
-    this.#ledger = new Ledger(rememberedSeconds(parameters));
+    const shape = shapeOfStream(parameters);
+    this.#shape = shape;
+    if (shape !== HANDBOOK_SHAPE) {
+      const { texts } = this.#ownReader = new ShapedJsonReader(shape);
+      this.#digests = new IdDigests(shape);
+      this.#idTexts = shape.transactionId === "text" ? texts : undefined;
+      this.#customerTexts = shape.customerId === "text" ? texts : undefined;
+      this.#terminalTexts = shape.terminalId === "text" ? texts : undefined;
+    }
+    this.#keptPlace = keptPlace(features);
+    this.#operator = new CustomerOperator(
+      features,
+      latenessSeconds,
+      this.#digests,
+    );
+    this.#ledger = new Ledger(rememberedSeconds(parameters), this.#digests);
     this.#progress = progress;
     progress.remember(customerReplaySeconds(parameters));
     this.#totals = new Float64Array(featureCount(features));
@@ -150,7 +190,7 @@ class CustomerWork implements RecoverableWork {
     this.#placement = new Placement(parameters, partition);
     this.#packs = Array.from(
       { length: partitions },
-      () => new PackBuilder(features, partition),
+      () => new PackBuilder(features, partition, shape),
     );
     this.outputs = [...this.#packs.keys()];
   }
@@ -167,15 +207,14 @@ class CustomerWork implements RecoverableWork {
 
   judge(batch: RecordBatch, index: number): Verdict {
     const row = this.#row;
-    const defect = this.#reader.read(
-      batch.bytes,
-      valueStart(batch, index),
-      valueEnd(batch, index),
-      this.#startSeconds,
-      row,
-    );
+    const defect = this.#read(batch, index);
     if (defect) return defect;
-    const misplaced = this.#placement.check(batch, index, row.customerId);
+    const misplaced = this.#placement.check(
+      batch,
+      index,
+      row.customerId,
+      this.#customerTexts,
+    );
     if (misplaced) return misplaced;
     const parameters = this.#parameters;
     const { seconds } = this.#progress;
@@ -183,13 +222,41 @@ class CustomerWork implements RecoverableWork {
       const subject = `TX_DATETIME ${formatDatetime(row.datetimeSeconds)} is`;
       return implausible(subject, parameters);
     }
-    const known = whatIsKnown(this.#ledger, row, seconds);
+    const known = whatIsKnown(this.#ledger, row, seconds, this.#idTexts);
     if (known !== undefined) return known;
     if (isLate(row.timeSeconds, seconds, parameters)) {
       const newest = `the partition's newest payment at ${seconds}`;
       return late(row.timeSeconds, parameters, newest);
     }
     return row.timeSeconds < this.#bound ? "accept" : "look";
+  }
+
+  /** Reads a record into the row. */
+  #read(batch: RecordBatch, index: number): Defect | undefined {
+    const { bytes } = batch;
+    const [start, end] = [valueStart(batch, index), valueEnd(batch, index)];
+    const row = this.#row;
+    const reader = this.#ownReader;
+    if (reader === undefined) {
+      return this.#reader.read(bytes, start, end, this.#startSeconds, row);
+    }
+    const defect = reader.read(bytes, start, end, this.#startSeconds);
+    if (defect) return defect;
+    const { cells, texts } = reader;
+    fromCells(cells, 0, row);
+    this.#digests?.takeId(row.transactionId, texts);
+    this.#digests?.takeCustomer(row.customerId, texts);
+    this.#digests?.takeTerminal(row.terminalId, texts);
+    return undefined;
+  }
+
+  /** Partition of the output that the row goes to. */
+  #target(): number {
+    const { terminalId } = this.#row;
+    const texts = this.#terminalTexts;
+    return texts
+      ? this.#partitioner.partitionOfText(texts.view(terminalId))
+      : this.#partitioner.partition(terminalId);
   }
 
   /** Reads the other partitions' progress, once per step. */
@@ -206,13 +273,13 @@ class CustomerWork implements RecoverableWork {
     progress.advance(row.timeSeconds, offset);
     this.#operator.process(row, progress.seconds, this.#totals);
     this.#ledger.add(row, progress.seconds, offset);
-    this.taken.frauds = row.fraud;
+    this.taken.frauds = row.fraud === 1 ? 1 : 0;
     if (output) this.#pack(output);
   }
 
   /** Puts the row and its customer totals into the pack of its terminal. */
   #pack(output: Output): void {
-    const partition = this.#partitioner.partition(this.#row.terminalId);
+    const partition = this.#target();
     const pack = this.#packs[partition];
     if (pack.isFull) endPack(pack, output, partition);
     const at = pack.next();
@@ -223,6 +290,17 @@ class CustomerWork implements RecoverableWork {
     for (let i = 0; i < places.length; i++) {
       cells[at + PAYMENT_CELLS + i] = totals[places[i]];
     }
+    if (this.#ownReader) this.#keep(this.#ownReader, pack, at);
+  }
+
+  /** Puts the kept fields and the texts into a row of a pack. */
+  #keep(reader: ShapedJsonReader, pack: PackBuilder, at: number): void {
+    const { cells } = pack;
+    const kept = at + this.#keptPlace;
+    for (let i = PAYMENT_CELLS; i < reader.cells.length; i++) {
+      cells[kept + i - PAYMENT_CELLS] = reader.cells[i];
+    }
+    pack.takeTexts(at, reader.texts);
   }
 
   finish(output: Output): void {
@@ -231,35 +309,43 @@ class CustomerWork implements RecoverableWork {
     }
   }
 
-  rows(): { id: number; partition: number }[] {
-    const { transactionId: id, terminalId } = this.#row;
-    return [{ id, partition: this.#partitioner.partition(terminalId) }];
+  rows(): { id: number | string; partition: number }[] {
+    const { transactionId } = this.#row;
+    const id = this.#idTexts?.text(transactionId) ?? transactionId;
+    return [{ id, partition: this.#target() }];
   }
 
   /** Old packs do not say where a misplaced payment lay. */
   isUncertain(): boolean {
+    if (!this.#hasOldPacks) return false;
     const home = this.#placement.partition(this.#row.customerId);
-    return this.#hasOldPacks && home !== this.#partition;
+    return home !== this.#partition;
   }
 
   /** Reads the rows in packs that come from this partition; of old packs those whose card belongs to it. */
-  reader(): (batch: RecordBatch) => { id: number }[] {
+  reader(): (batch: RecordBatch) => { id: number | string }[] {
     const { features } = this.#parameters;
-    const width = packWidth(features);
+    const shape = this.#shape;
+    const width = packWidth(features, shape);
     const progress = new Progress(this.#parameters);
+    const texts = new TextHeap();
     return (batch) => {
-      const rows: { id: number }[] = [];
+      const rows: { id: number | string }[] = [];
       for (let i = 0; i < batch.count; i++) {
         const bytes = recordValue(batch, i);
-        const pack = readPack(bytes, features);
+        const pack = readPack(bytes, features, shape);
         if (!(pack instanceof Float64Array)) continue;
+        texts.wrap(packTexts(bytes));
         const source = packSource(bytes);
         if (source === undefined) this.#hasOldPacks = true;
         for (let at = 0; at < pack.length; at += width) {
           if (!progress.passes(pack[at + CELL.time])) continue;
+          // Packs with texts are younger than that.
           const from = source ??
             this.#placement.partition(pack[at + CELL.customer]);
-          if (from === this.#partition) rows.push({ id: pack[at + CELL.id] });
+          if (from !== this.#partition) continue;
+          const cell = pack[at + CELL.id];
+          rows.push({ id: this.#idTexts ? texts.text(cell) ?? "" : cell });
         }
       }
       return rows;

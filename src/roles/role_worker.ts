@@ -9,7 +9,9 @@ import { openStore, storePath } from "../store/open_store.ts";
 import { type LoggerOptions, openLogger, reportTo } from "../base/logger.ts";
 import { runThread, type Starter } from "../base/thread.ts";
 import { Control } from "../stream/control.ts";
+import { runFileProducer } from "./file_producer.ts";
 import { runFiles } from "./files.ts";
+import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
@@ -85,11 +87,20 @@ async function runRole(
   };
   switch (role) {
     case "producer":
+      if (settings.input) {
+        return await runFileProducer(context, {
+          input: settings.input,
+          pace: settings.pace,
+          published: (nextId) => send({ kind: "published", nextId, at: now() }),
+        });
+      }
       return await runProducer(context, {
         data: settings.data,
         pace: settings.pace,
         published: (nextId) => send({ kind: "published", nextId, at: now() }),
       });
+    case "ingest":
+      return await runIngest(context, settings);
     case "processor":
       return await runProcessor(context, startSeconds);
     case "writer": {

@@ -6,7 +6,11 @@
 import {
   FeatureJsonReader,
   FeatureJsonWriter,
+  featureRowCells,
 } from "../features/feature_row.ts";
+import { IdDigests } from "../features/id_digest.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import {
   TerminalOperator,
@@ -33,9 +37,10 @@ import {
   type Verdict,
 } from "../stream/checks.ts";
 import type { StreamParameters } from "../stream/control.ts";
-import { packWidth, readPack } from "../stream/pack.ts";
+import { keptPlace, packTexts, packWidth, readPack } from "../stream/pack.ts";
 import { type RecoverableWork } from "../stream/recovery.ts";
 import { openStage } from "../stream/opening.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type {
   Output,
   Stage,
@@ -77,9 +82,21 @@ export function terminalStage(context: StreamContext): StageRun<void> {
 
 class TerminalWork implements RecoverableWork {
   readonly taken = { rows: 0, emitted: 0, frauds: 0 };
-  readonly memory: StageMemory;
+  readonly memory: StageMemory = {
+    save: (sink) => {
+      this.#digests?.save(sink);
+      this.#operator.save(sink);
+    },
+    load: (source) => {
+      this.#digests?.load(source);
+      this.#operator.load(source);
+    },
+  };
   readonly outputs: readonly number[];
   readonly #parameters: StreamParameters;
+  readonly #shape: PaymentShape;
+  // Of streams with a definition.
+  readonly #digests: IdDigests | undefined;
   readonly #partition: number;
   readonly #operator: TerminalOperator;
   readonly #progress: Progress;
@@ -91,6 +108,7 @@ class TerminalWork implements RecoverableWork {
   readonly #width: number;
   readonly #json: FeatureJsonWriter;
   #pack: Float64Array = new Float64Array(0);
+  readonly #texts = new TextHeap();
 
   constructor(
     parameters: StreamParameters,
@@ -102,21 +120,28 @@ class TerminalWork implements RecoverableWork {
     this.outputs = [partition];
     this.#parameters = parameters;
     this.#partition = partition;
-    this.#operator = new TerminalOperator(features, slackSeconds);
+    const shape = shapeOfStream(parameters);
+    this.#shape = shape;
+    this.#digests = shape === HANDBOOK_SHAPE ? undefined : new IdDigests(shape);
+    this.#operator = new TerminalOperator(
+      features,
+      slackSeconds,
+      this.#digests,
+    );
     this.#progress = progress;
-    this.memory = this.#operator;
     progress.remember(this.#operator.windows.keepSeconds);
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#layout = totalsLayout(features);
     this.#values = new Float64Array(featureCount(features));
-    this.#width = packWidth(features);
-    this.#json = new FeatureJsonWriter(features);
+    this.#width = packWidth(features, shape);
+    this.#json = new FeatureJsonWriter(features, shape, keptPlace(features));
   }
 
   judge(batch: RecordBatch, index: number): Verdict {
     const parameters = this.#parameters;
-    const pack = readPack(recordValue(batch, index), parameters.features);
+    const bytes = recordValue(batch, index);
+    const pack = readPack(bytes, parameters.features, this.#shape);
     if (typeof pack === "string") {
       return { reason: "unreadable pack", message: pack };
     }
@@ -130,6 +155,7 @@ class TerminalWork implements RecoverableWork {
       if (time > progress) progress = time;
     }
     this.#pack = pack;
+    if (this.#digests) this.#texts.wrap(packTexts(bytes));
     return "accept";
   }
 
@@ -139,14 +165,17 @@ class TerminalWork implements RecoverableWork {
     taken.rows = taken.emitted = pack.length / this.#width;
     taken.frauds = 0;
     const records = output?.to(this.#partition);
+    const isTextKey = this.#shape.terminalId === "text";
     for (let at = 0; at < pack.length; at += this.#width) {
       this.#takeRow(pack, at, offset);
-      taken.frauds += this.#row.fraud;
+      if (this.#row.fraud === 1) taken.frauds++;
       if (!records) continue;
       totalsToValues(this.#totals, this.#layout, this.#values);
-      records.writer.whole(this.#row.terminalId);
+      const { writer } = records;
+      if (isTextKey) writer.bytes(this.#texts.view(this.#row.terminalId));
+      else writer.whole(this.#row.terminalId);
       records.endKey();
-      this.#json.write(records.writer, this.#row, this.#values);
+      this.#json.writeCells(writer, pack, at, this.#values, this.#texts);
       records.endRecord(this.#row.datetimeSeconds * 1000);
     }
   }
@@ -158,6 +187,7 @@ class TerminalWork implements RecoverableWork {
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
     this.#addCustomerHalf(pack, at);
+    this.#digests?.takeTerminal(row.terminalId, this.#texts);
     this.#operator.process(row, progress.seconds, this.#totals);
   }
 
@@ -171,26 +201,35 @@ class TerminalWork implements RecoverableWork {
     }
   }
 
-  rows(): { id: number; partition: number }[] {
+  rows(): { id: number | string; partition: number }[] {
     const pack = this.#pack;
-    const rows: { id: number; partition: number }[] = [];
+    const rows: { id: number | string; partition: number }[] = [];
     for (let at = 0; at < pack.length; at += this.#width) {
-      rows.push({ id: pack[at + CELL.id], partition: this.#partition });
+      const id = this.#idOf(pack[at + CELL.id], this.#texts);
+      rows.push({ id, partition: this.#partition });
     }
     return rows;
   }
 
-  reader(): (batch: RecordBatch) => { id: number }[] {
-    const reader = new FeatureJsonReader(this.#parameters.features);
+  #idOf(cell: number, texts: TextHeap): number | string {
+    return this.#shape.transactionId === "text" ? texts.text(cell) ?? "" : cell;
+  }
+
+  reader(): (batch: RecordBatch) => { id: number | string }[] {
+    const { features } = this.#parameters;
+    const reader = new FeatureJsonReader(features, this.#shape);
     const progress = new Progress(this.#parameters);
-    const cells = new Float64Array(PAYMENT_CELLS + this.#values.length);
+    const cells = new Float64Array(featureRowCells(features, this.#shape));
+    const texts = new TextHeap();
     return (batch) => {
-      const rows: { id: number }[] = [];
+      const rows: { id: number | string }[] = [];
       for (let i = 0; i < batch.count; i++) {
         const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-        const defect = reader.read(batch.bytes, from, to, undefined, cells, 0);
+        const { bytes } = batch;
+        texts.clear();
+        const defect = reader.read(bytes, from, to, undefined, cells, 0, texts);
         if (defect || !progress.passes(cells[CELL.time])) continue;
-        rows.push({ id: cells[CELL.id] });
+        rows.push({ id: this.#idOf(cells[CELL.id], texts) });
       }
       return rows;
     };

@@ -6,6 +6,7 @@
  */
 import { formatDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
+import type { TextHeap } from "../payment/text_heap.ts";
 import type { StreamParameters } from "./control.ts";
 import type { DeadLetterReason } from "./dead_letters.ts";
 import type { Ledger } from "./ledger.ts";
@@ -74,19 +75,21 @@ export function late(
   };
 }
 
-/** What a ledger knows about a payment: "duplicate", a refusal, or undefined if the payment is new. */
+/** What a ledger knows about a payment: "duplicate", a refusal, or undefined if the payment is new. A text id lies in `texts`. */
 export function whatIsKnown(
   ledger: Ledger,
   payment: Payment,
   progressSeconds: number,
+  texts?: TextHeap,
 ): "duplicate" | Refusal | undefined {
   const known = ledger.compare(payment, progressSeconds);
   if (known === "new") return undefined;
   if (known === "duplicate") return "duplicate";
+  const { transactionId } = payment;
+  const id = texts?.text(transactionId) ?? transactionId;
   return {
     reason: "conflicting id",
-    message: `TRANSACTION_ID ${payment.transactionId} was accepted before ` +
-      `with other fields`,
+    message: `TRANSACTION_ID ${id} was accepted before with other fields`,
     because: ledger.knownOffset,
   };
 }

@@ -31,6 +31,11 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
+import { isSourcePosition, type SourcePosition } from "./source_position.ts";
+import {
+  isRecordedDefinition,
+  type RecordedDefinition,
+} from "./stream_definition.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -57,6 +62,8 @@ export interface StreamParameters {
    * streams, which accept it anywhere.
    */
   readonly partitioner?: Partitioner | undefined;
+  /** What a payment is; absent in the handbook's stream. */
+  readonly definition?: RecordedDefinition | undefined;
 }
 
 /**
@@ -101,12 +108,16 @@ export interface StreamOrigin {
 
 /** How far the producer is. */
 export interface ProducerPosition {
-  /** TRANSACTION_ID of the next payment. */
+  /** TRANSACTION_ID of the next payment of a simulation; payments published so far. */
   readonly nextId: number;
-  /** Simulator day of the next payment. */
+  /** Simulator day of the next payment; of files the number of the file, from 0. */
   readonly day: number;
-  /** Its row within the day. */
+  /** Its row within the day or file. */
   readonly row: number;
+  /** Of files, the rows of all files before it. */
+  readonly rows?: number;
+  /** Of files, how many of those rows are no payments. */
+  readonly rejected?: number;
 }
 
 /** The end of a topic that is complete. */
@@ -131,6 +142,8 @@ export interface ThresholdChange {
   readonly value: number;
   /** TX_TIME_SECONDS that the stream had reached by then. */
   readonly timeSeconds: number;
+  /** Clock time, ISO 8601 in UTC; undefined where it was not given. */
+  readonly at?: string;
 }
 
 /** Changes of the threshold that are kept. */
@@ -146,6 +159,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** How far `ingest` is in another program's topic. */
+  source: SourcePosition;
   /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments, and the scoring flags of the last whole run as texts. */
@@ -240,15 +255,26 @@ export class Control {
     return this.#value("origin");
   }
 
+  /** Midnight of the stream's first day, seconds since 1970, once a producer or `ingest` has begun it. */
+  get begun(): number | undefined {
+    return this.origin?.startSeconds ?? this.source?.startSeconds ?? undefined;
+  }
+
   /**
    * Midnight of the stream's first day, seconds since 1970, or `otherwise`
-   * until a producer has begun one. Reads the topic again only until then.
+   * until a producer or `ingest` has begun it. Reads the topic again only until
+   * then.
    */
   async startSeconds(
     otherwise: number | undefined,
   ): Promise<number | undefined> {
-    if (!this.origin) await this.refresh();
-    return this.origin?.startSeconds ?? otherwise;
+    if (this.begun === undefined) await this.refresh();
+    return this.begun ?? otherwise;
+  }
+
+  /** How far `ingest` is in another program's topic, once it has taken something. */
+  get source(): SourcePosition | undefined {
+    return this.#value("source");
   }
 
   /** How far the producer is. */
@@ -365,13 +391,18 @@ export class Control {
   }
 
   /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
-  async applyThreshold(value: number, timeSeconds: number): Promise<void> {
+  async applyThreshold(
+    value: number,
+    timeSeconds: number,
+    clock?: Date,
+  ): Promise<void> {
     await this.settle(
       "fraudstream-threshold",
       () => this.alertThreshold === value,
       (producer) => {
         const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
-        const changes = [...known, { value, timeSeconds }];
+        const at = clock && { at: clock.toISOString() };
+        const changes = [...known, { value, timeSeconds, ...at }];
         const records = controlRecords();
         records.put("threshold", { value, changes });
         return producer.append(records.appends());
@@ -420,6 +451,7 @@ export class Control {
         await producer.append(records.appends());
       },
     );
+    requireSameDefinition(this.parameters ?? parameters, parameters);
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
@@ -438,7 +470,7 @@ export class Control {
   /** Whether a start is absent, or the one of the producer that created the stream. */
   #isStart({ startSeconds }: StreamParameters): boolean {
     return startSeconds === undefined ||
-      startSeconds === this.origin?.startSeconds;
+      startSeconds === this.begun;
   }
 
   /**
@@ -482,6 +514,23 @@ function differenceOf(flag: string, found: string, wanted: string): string {
   if (found === NOT_YET) return `by a version without ${flag}`;
   if (flag !== "--no-labels") return `with ${flag}=${found}, not ${wanted}`;
   return found === "given" ? `with ${flag}` : `without ${flag}`;
+}
+
+/** Throws ConfigError where a stream has another definition than the one wanted. */
+function requireSameDefinition(
+  { definition: found }: StreamParameters,
+  { definition: wanted }: StreamParameters,
+): void {
+  if (found?.sha256 === wanted?.sha256) return;
+  const shown = (one: RecordedDefinition | undefined) =>
+    one ? `the definition with SHA-256 ${one.sha256}` : "handbook's definition";
+  throw new ConfigError(
+    `this stream was created with ${shown(found)}, not with ${
+      shown(wanted)
+    }, ` +
+      "and a stream's definition never changes: leave --definition out, or " +
+      "choose another --data folder (on Kafka another --topic-prefix)",
+  );
 }
 
 function remade(topic: string): LogError {
@@ -541,6 +590,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       fields.partitioner,
       (name) => PARTITIONERS.some((known) => known === name),
     ) &&
+    isOptional(fields.definition, isRecordedDefinition) &&
     isFeatures(features),
   identity: ({ id, topics }) =>
     typeof id === "string" && id !== "" &&
@@ -549,8 +599,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
-  position: ({ nextId, day, row }) =>
-    isCount(nextId) && isCount(day) && isCount(row),
+  source: isSourcePosition,
+  position: ({ nextId, day, row, rows, rejected }) =>
+    isCount(nextId) && isCount(day) && isCount(row) &&
+    isOptional(rows, isCount) && isOptional(rejected, isCount),
   scoring: ({ on, flags }) =>
     on === true &&
     isOptional(flags, (flags) =>
@@ -589,9 +641,12 @@ function isThreshold(value: unknown): boolean {
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { set, windowDays, delayDays, useLabels } = value;
+  const { decimals, refunds } = value;
   const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
   return isOptional(set, isSet) && // streams of before there were sets
     isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
+    isOptional(decimals, isCount) &&
+    isOptional(refunds, (value) => typeof value === "boolean") &&
     Array.isArray(windowDays) && windowDays.length > 0 &&
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)

@@ -1,7 +1,8 @@
 /**
  * The payments that a partition has accepted recently, to recognize repeated
  * ones: of each its id, a 64-bit hash of its other fields, its time and its
- * offset, 28 bytes.
+ * offset, 28 bytes. Of a text id it holds 96 bits of its keyed hash of 128, and
+ * 32 in the index, 32 bytes in all.
  *
  * The entries stand in a queue of chunks, in order of acceptance: they are
  * added at one end, removed at the other when they have expired, and never
@@ -18,12 +19,14 @@ import {
   type StateSource,
   writeView,
 } from "../base/state_stream.ts";
+import { DIGEST, DIGEST_WORDS, type IdDigests } from "../features/id_digest.ts";
 import type { Payment } from "../payment/payment.ts";
 
 /** What the ledger knows about a payment. */
 export type Acquaintance = "new" | "duplicate" | "conflicting";
 
-// An entry, in words of 32 bits. Ids and offsets are whole numbers below 2^53.
+// An entry, in words of 32 bits. Ids and offsets are whole numbers below 2^53;
+// of a text id the first two words are the second and third of its digest.
 const ID_LOW = 0;
 const ID_HIGH = 1;
 const HASH_LOW = 2;
@@ -32,6 +35,9 @@ const TIME = 4;
 const OFFSET_LOW = 5;
 const OFFSET_HIGH = 6;
 const ENTRY_WORDS = 7;
+/** The fourth word of a text id's digest; only entries of text ids have it. */
+const ID_LAST = 7;
+const TEXT_ENTRY_WORDS = 8;
 const WORD = 2 ** 32;
 
 /** Entries of a chunk. */
@@ -40,8 +46,11 @@ const CHUNK = 1024;
 /** Accepted payments of the last `keepSeconds` of event time. */
 export class Ledger {
   readonly #keepSeconds: number;
-  readonly #hash = new FieldsHash();
-  readonly #index = new Index();
+  readonly #hash: FieldsHash;
+  // The digests of the payment in question where its id is a text.
+  readonly #idDigests: Int32Array | undefined;
+  readonly #entryWords: number;
+  readonly #index: Index;
   // Entry n lies in chunk floor(n / CHUNK); #chunks[0] is that of the first.
   #chunks: Int32Array<ArrayBuffer>[] = [];
   #first = 0;
@@ -52,9 +61,13 @@ export class Ledger {
   #soughtId = -1;
   #found = -1;
 
-  /** Makes an empty ledger. */
-  constructor(keepSeconds: number) {
+  /** Makes an empty ledger. With `digests`, which hold those of the payment at each call, ids may be texts, and cards and terminals any whole numbers; without them these are below 2^31. */
+  constructor(keepSeconds: number, digests?: IdDigests) {
     this.#keepSeconds = keepSeconds;
+    this.#hash = new FieldsHash(digests?.words);
+    this.#idDigests = digests?.hasTextId ? digests.words : undefined;
+    this.#index = new Index(this.#idDigests !== undefined);
+    this.#entryWords = this.#idDigests ? TEXT_ENTRY_WORDS : ENTRY_WORDS;
   }
 
   /** Number of payments held. */
@@ -64,7 +77,8 @@ export class Ledger {
 
   /** Bytes held in typed arrays. */
   get bytes(): number {
-    return this.#chunks.length * CHUNK * ENTRY_WORDS * 4 + this.#index.bytes;
+    const entries = this.#chunks.length * CHUNK;
+    return entries * this.#entryWords * 4 + this.#index.bytes;
   }
 
   /** Slots of the index moved so far, the whole cost of a payment besides a search; it grows with the number of payments. */
@@ -87,7 +101,7 @@ export class Ledger {
     this.#found = entry;
     if (entry < 0) return "new";
     const chunk = this.#chunkOf(entry);
-    const at = wordOf(entry);
+    const at = this.#wordOf(entry);
     const newest = Math.max(progress, row.timeSeconds);
     if (chunk[at + TIME] <= newest - this.#keepSeconds) return "new";
     this.#knownOffset = chunk[at + OFFSET_HIGH] * WORD +
@@ -102,19 +116,24 @@ export class Ledger {
   /** Adds the payment accepted at `offset` and drops those that are too old for any comparison. */
   add(row: Payment, progress: number, offset: number): void {
     const { transactionId } = row;
-    // compare() has usually just searched for it.
-    const known = transactionId === this.#soughtId
-      ? this.#found
-      : this.#find(transactionId);
+    // compare() has usually just searched for it. A text has no number.
+    const isSought = transactionId === this.#soughtId && !this.#idDigests;
+    const known = isSought ? this.#found : this.#find(transactionId);
     this.#soughtId = -1;
     const entry = this.#next++;
-    if (entry % CHUNK === 0) this.#chunks.push(newChunk());
+    if (entry % CHUNK === 0) this.#chunks.push(this.#newChunk());
     const chunk = this.#chunkOf(entry);
-    const at = wordOf(entry);
+    const at = this.#wordOf(entry);
     const hash = this.#hash;
     hash.take(row);
-    chunk[at + ID_LOW] = transactionId;
-    chunk[at + ID_HIGH] = highWord(transactionId);
+    if (this.#idDigests) {
+      chunk[at + ID_LOW] = this.#idDigests[DIGEST.id + 1];
+      chunk[at + ID_HIGH] = this.#idDigests[DIGEST.id + 2];
+      chunk[at + ID_LAST] = this.#idDigests[DIGEST.id + 3];
+    } else {
+      chunk[at + ID_LOW] = transactionId;
+      chunk[at + ID_HIGH] = highWord(transactionId);
+    }
     chunk[at + HASH_LOW] = hash.low;
     chunk[at + HASH_HIGH] = hash.high;
     chunk[at + TIME] = row.timeSeconds;
@@ -130,8 +149,8 @@ export class Ledger {
     writeView(sink, Float64Array.of(this.#first, this.#next));
     for (let entry = this.#first; entry < this.#next;) {
       const end = Math.min(this.#next, endOfChunk(entry));
-      const from = wordOf(entry);
-      const to = from + (end - entry) * ENTRY_WORDS;
+      const from = this.#wordOf(entry);
+      const to = from + (end - entry) * this.#entryWords;
       writeView(sink, this.#chunkOf(entry).subarray(from, to));
       entry = end;
     }
@@ -145,14 +164,16 @@ export class Ledger {
     this.#next = next;
     for (let entry = first; entry < next;) {
       const end = Math.min(next, endOfChunk(entry));
-      const chunk = newChunk();
+      const chunk = this.#newChunk();
       this.#chunks.push(chunk);
-      const bytes = source.read(4 * ENTRY_WORDS * (end - entry));
-      new Uint8Array(chunk.buffer).set(bytes, 4 * wordOf(entry));
+      const bytes = source.read(4 * this.#entryWords * (end - entry));
+      new Uint8Array(chunk.buffer).set(bytes, 4 * this.#wordOf(entry));
       entry = end;
     }
     // The next entry allocates a chunk only if it is the first of one.
-    if (first === next && next % CHUNK > 0) this.#chunks.push(newChunk());
+    if (first === next && next % CHUNK > 0) {
+      this.#chunks.push(this.#newChunk());
+    }
     this.#index.load(source);
   }
 
@@ -161,7 +182,7 @@ export class Ledger {
     const expired = progress - this.#keepSeconds;
     while (this.#first < this.#next) {
       const chunk = this.#chunks[0];
-      if (chunk[wordOf(this.#first) + TIME] > expired) break;
+      if (chunk[this.#wordOf(this.#first) + TIME] > expired) break;
       this.#first++;
       if (this.#first % CHUNK === 0) this.#chunks.shift();
     }
@@ -175,6 +196,7 @@ export class Ledger {
 
   /** Number of the newest entry of an id; -1 if there is none. The index is then at the place to insert it. */
   #find(id: number): number {
+    if (this.#idDigests) return this.#findText(this.#idDigests);
     const index = this.#index;
     const low = id | 0;
     const high = highWord(id);
@@ -183,10 +205,26 @@ export class Ledger {
       const entry = index.nextEntry(this.#first, this.#next);
       if (entry < 0) return -1;
       const chunk = this.#chunkOf(entry);
-      const at = wordOf(entry);
+      const at = this.#wordOf(entry);
       if (chunk[at + ID_LOW] === low && chunk[at + ID_HIGH] === high) {
         return entry;
       }
+    }
+  }
+
+  /** The same for the text id whose digest has been taken. */
+  #findText(digests: Int32Array): number {
+    const index = this.#index;
+    index.startAt(digests[DIGEST.id]);
+    for (;;) {
+      const entry = index.nextEntry(this.#first, this.#next);
+      if (entry < 0) return -1;
+      const chunk = this.#chunkOf(entry);
+      const at = this.#wordOf(entry);
+      const isSame = chunk[at + ID_LOW] === digests[DIGEST.id + 1] &&
+        chunk[at + ID_HIGH] === digests[DIGEST.id + 2] &&
+        chunk[at + ID_LAST] === digests[DIGEST.id + 3];
+      if (isSame) return entry;
     }
   }
 
@@ -194,20 +232,20 @@ export class Ledger {
     const before = Math.floor(this.#first / CHUNK);
     return this.#chunks[Math.floor(entry / CHUNK) - before];
   }
-}
 
-function newChunk(): Int32Array<ArrayBuffer> {
-  return new Int32Array(CHUNK * ENTRY_WORDS);
+  #newChunk(): Int32Array<ArrayBuffer> {
+    return new Int32Array(CHUNK * this.#entryWords);
+  }
+
+  /** Where an entry begins in its chunk. */
+  #wordOf(entry: number): number {
+    return entry % CHUNK * this.#entryWords;
+  }
 }
 
 /** Number of the first entry of the next chunk. */
 function endOfChunk(entry: number): number {
   return entry - entry % CHUNK + CHUNK;
-}
-
-/** Where an entry begins in its chunk. */
-function wordOf(entry: number): number {
-  return entry % CHUNK * ENTRY_WORDS;
 }
 
 // A slot: the hash of an id, 0 in a free one, and the low word of an entry's
@@ -226,6 +264,9 @@ const BITS_MAX = 26;
 const FULL = 0.75;
 /** … and a new one is filled to this share. */
 const FRESH = 0.5;
+/** The same of the segments of text ids, whose entries are larger. */
+const TEXT_FULL = 0.8;
+const TEXT_FRESH = 0.6;
 /** Below this share a sweep makes it smaller … */
 const SPARSE = 0.4;
 /** … and merges it with its neighbour if both are below this share. */
@@ -259,7 +300,14 @@ class Index {
   #segment = this.#directory[0];
   #at = -1; // of the slot, -1 before the first
   #free = -1; // the first that may be used
+  readonly #full: number;
+  readonly #fresh: number;
   moved = 0;
+
+  constructor(hasTextIds: boolean) {
+    this.#full = hasTextIds ? TEXT_FULL : FULL;
+    this.#fresh = hasTextIds ? TEXT_FRESH : FRESH;
+  }
 
   get bytes(): number {
     let bytes = 0;
@@ -305,7 +353,12 @@ class Index {
 
   /** Begins a search. */
   start(idLow: number, idHigh: number): void {
-    this.#hash = mixed(mixed(idLow ^ this.#seed) ^ idHigh) || 1;
+    this.startAt(mixed(mixed(idLow ^ this.#seed) ^ idHigh));
+  }
+
+  /** Begins a search for an id whose hash is known. */
+  startAt(hash: number): void {
+    this.#hash = hash || 1;
     this.#segment = this.#directory[this.#place()];
     this.#at = -1;
     this.#free = -1;
@@ -339,7 +392,7 @@ class Index {
     let segment = this.#segment;
     let free = this.#free;
     if (segment.words[free + SLOT_HASH] === 0) {
-      if (segment.used >= FULL * segment.capacity) {
+      if (segment.used >= this.#full * segment.capacity) {
         this.#renew(this.#place(), first, entry);
         segment = this.#directory[this.#place()];
         free = freeSlot(segment, this.#hash);
@@ -369,7 +422,7 @@ class Index {
       const all = live + liveIn(neighbour, first, next);
       if (isWhole && all < UNITED) {
         const lower = Math.min(at, at ^ places);
-        const united = newSegment(segment.depth - 1, capacityFor(all));
+        const united = newSegment(segment.depth - 1, this.#capacityFor(all));
         this.#move(segment, first, next, united, united);
         this.#move(neighbour, first, next, united, united);
         this.#put(lower, united);
@@ -377,7 +430,7 @@ class Index {
         return false;
       }
     }
-    if (capacityFor(live) < SPARSE / FRESH * segment.capacity) {
+    if (this.#capacityFor(live) < SPARSE / this.#fresh * segment.capacity) {
       this.#resize(at, live, first, next);
     }
     return false;
@@ -387,7 +440,7 @@ class Index {
   #renew(place: number, first: number, next: number): void {
     const segment = this.#directory[place];
     const live = liveIn(segment, first, next);
-    if (live <= FRESH * SEGMENT_MAX) {
+    if (live <= this.#fresh * SEGMENT_MAX) {
       this.#resize(this.#firstPlace(place), live, first, next);
       return;
     }
@@ -400,7 +453,7 @@ class Index {
     const at = this.#firstPlace(place);
     const depth = segment.depth + 1;
     const half = live / 2;
-    const slots = capacityFor(half + 3 * Math.sqrt(half));
+    const slots = this.#capacityFor(half + 3 * Math.sqrt(half));
     const lower = newSegment(depth, slots);
     const upper = newSegment(depth, slots);
     this.#move(segment, first, next, lower, upper);
@@ -410,7 +463,7 @@ class Index {
 
   #resize(at: number, live: number, first: number, next: number): void {
     const segment = this.#directory[at];
-    const resized = newSegment(segment.depth, capacityFor(live));
+    const resized = newSegment(segment.depth, this.#capacityFor(live));
     this.#move(segment, first, next, resized, resized);
     this.#put(at, resized);
   }
@@ -434,6 +487,10 @@ class Index {
       half.used++;
       this.moved++;
     }
+  }
+
+  #capacityFor(live: number): number {
+    return Math.max(SEGMENT_MIN, Math.ceil(live / this.#fresh));
   }
 
   /** The place in the directory of the hash that is searched for. */
@@ -465,10 +522,6 @@ function requireSize(size: number, min: number, max: number): void {
 function newSegment(depth: number, capacity: number): Segment {
   const words = new Int32Array(capacity * SLOT_WORDS);
   return { depth, capacity, words, used: 0 };
-}
-
-function capacityFor(live: number): number {
-  return Math.max(SEGMENT_MIN, Math.ceil(live / FRESH));
 }
 
 function liveIn({ words }: Segment, first: number, next: number): number {
@@ -508,8 +561,8 @@ function mixed(bits: number): number {
   return bits ^ (bits >>> 16);
 }
 
-/** Words of the fields that are hashed. */
-const FIELD_WORDS = 9;
+/** Words of the fields that are hashed besides the ids. */
+const FIELD_WORDS = 7;
 
 /**
  * A hash of 64 bits of all fields of a payment but its id, every bit of them:
@@ -517,28 +570,50 @@ const FIELD_WORDS = 9;
  * one id that differ hash alike once in 2^64 times.
  */
 class FieldsHash {
-  // The two doubles, then the whole numbers below 2^31.
-  readonly #words = new Int32Array(10);
-  readonly #doubles = new Float64Array(this.#words.buffer, 0, 2);
+  // The two doubles, then the card and the terminal, then the whole numbers
+  // below 2^31.
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #digests: Int32Array | undefined;
+  readonly #idWords: number;
   /** The first half. */
   low = 0;
   /** The second. */
   high = 0;
 
+  constructor(digests: Int32Array | undefined) {
+    this.#digests = digests;
+    this.#idWords = digests ? DIGEST_WORDS : 1;
+    const buffer = new ArrayBuffer(4 * (FIELD_WORDS + 2 * this.#idWords) + 4);
+    this.#words = new Int32Array(
+      buffer,
+      0,
+      FIELD_WORDS + 2 * this.#idWords,
+    );
+    this.#doubles = new Float64Array(buffer, 0, 2);
+  }
+
   /** Computes the hash of a payment. */
   take(row: Payment): void {
+    const words = this.#words;
     // Plus 0, so that -0 counts as 0.
     this.#doubles[0] = row.amount + 0;
     this.#doubles[1] = row.datetimeSeconds + 0;
-    this.#words[4] = row.customerId;
-    this.#words[5] = row.terminalId;
-    this.#words[6] = row.timeSeconds;
-    this.#words[7] = row.fraud;
-    this.#words[8] = row.scenario;
-    const words = this.#words;
+    if (this.#digests === undefined) {
+      words[4] = row.customerId;
+      words[5] = row.terminalId;
+    } else {
+      for (let i = 0; i < 2 * DIGEST_WORDS; i++) {
+        words[4 + i] = this.#digests[DIGEST.customer + i];
+      }
+    }
+    const { length } = words;
+    words[length - 3] = row.timeSeconds;
+    words[length - 2] = row.fraud;
+    words[length - 1] = row.scenario;
     let low = 0x2545_f491;
     let high = 0x4f6c_dd1d;
-    for (let i = 0; i < FIELD_WORDS; i++) {
+    for (let i = 0; i < length; i++) {
       const word = words[i];
       let k = Math.imul(word, 0xcc9e_2d51);
       k = Math.imul((k << 15) | (k >>> 17), 0x1b87_3593);
@@ -549,7 +624,7 @@ class FieldsHash {
       high ^= k;
       high = Math.imul((high << 17) | (high >>> 15), 9) + 0x561c_cd1b | 0;
     }
-    this.low = mixed(low ^ FIELD_WORDS);
-    this.high = mixed(high ^ FIELD_WORDS);
+    this.low = mixed(low ^ length);
+    this.high = mixed(high ^ length);
   }
 }

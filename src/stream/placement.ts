@@ -11,6 +11,7 @@ import {
   partitionOf,
 } from "../log/partitioner.ts";
 import { type RecordBatch, recordKey } from "../log/record_batch.ts";
+import { type TextHeap, textLength, textStart } from "../payment/text_heap.ts";
 import type { StreamParameters } from "./control.ts";
 import { TRANSACTION_TOPIC } from "./topics.ts";
 
@@ -40,36 +41,41 @@ export class Placement {
     this.#cards = new IdPartitioner(partitions, partitioner);
   }
 
-  /** Partition of a card. */
-  partition(customerId: number): number {
-    return this.#cards.partition(customerId);
+  /** Partition of a card, a number or a text in `texts`. */
+  partition(customerId: number, texts?: TextHeap): number {
+    return texts
+      ? this.#cards.partitionOfText(texts.view(customerId))
+      : this.#cards.partition(customerId);
   }
 
-  /** What is wrong with the place of record `index`, a payment of that card; undefined if nothing is. */
+  /** What is wrong with the place of record `index`, a payment of that card, a number or a text in `texts`; undefined if nothing is. */
   check(
     batch: RecordBatch,
     index: number,
     customerId: number,
+    texts?: TextHeap,
   ): Misplaced | undefined {
     if (!this.#partitioner) return undefined;
     const { bytes, positions } = batch;
     const from = positions[4 * index];
     const to = positions[4 * index + 1];
-    if (!isDecimal(bytes, from, to, customerId)) {
-      return wrongKey(recordKey(batch, index), customerId);
-    }
-    const home = this.#cards.partition(customerId);
+    const isRight = texts
+      ? isText(bytes, from, to, texts.bytes, customerId)
+      : isDecimal(bytes, from, to, customerId);
+    const shown = () => texts?.text(customerId) ?? String(customerId);
+    if (!isRight) return wrongKey(recordKey(batch, index), shown());
+    const home = this.partition(customerId, texts);
     return home === this.#partition
       ? undefined
-      : this.#wrongPartition(this.#partitioner, customerId, home);
+      : this.#wrongPartition(this.#partitioner, shown(), home);
   }
 
   #wrongPartition(
     partitioner: Partitioner,
-    customerId: number,
+    customerId: string,
     home: number,
   ): Misplaced {
-    const key = ENCODER.encode(String(customerId));
+    const key = ENCODER.encode(customerId);
     const other = PARTITIONERS.find((one) =>
       one !== partitioner &&
       partitionOf(key, this.#partitions, one) === this.#partition
@@ -113,7 +119,23 @@ function isDecimal(
 
 const ZERO = 48;
 
-function wrongKey(key: Uint8Array, customerId: number): Misplaced {
+/** Whether bytes `from` … `to` are those of the text that a cell refers to. */
+function isText(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  texts: Uint8Array,
+  cell: number,
+): boolean {
+  if (to - from !== textLength(cell)) return false;
+  const shift = textStart(cell) - from;
+  for (let at = from; at < to; at++) {
+    if (bytes[at] !== texts[at + shift]) return false;
+  }
+  return true;
+}
+
+function wrongKey(key: Uint8Array, customerId: string): Misplaced {
   const shown = JSON.stringify(DECODER.decode(key.subarray(0, SHOWN_BYTES)));
   const found = key.length === 0
     ? "the record has no key"

@@ -29,13 +29,13 @@ import { DEAD_LETTER_TOPIC } from "./topics.ts";
 /** A row that a stage has written. */
 export interface WrittenRow {
   /** TRANSACTION_ID. */
-  readonly id: number;
+  readonly id: number | string;
 }
 
 /** A row that a record leads to. */
 export interface OutputRow {
   /** TRANSACTION_ID. */
-  readonly id: number;
+  readonly id: number | string;
   /** Partition of the output that it goes to. */
   readonly partition: number;
 }

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { openLogger } from "../../src/base/logger.ts";
-import { visible, visibleLines } from "../../src/base/terminal_text.ts";
+import {
+  asTyped,
+  visible,
+  visibleLines,
+} from "../../src/base/terminal_text.ts";
 
 /** What a terminal obeys or hides: C0, DEL, C1, bidi, zero width, separators, tags. */
 const HOSTILE = [
@@ -85,5 +89,19 @@ Deno.test("a log line is one line, whatever its fields hold", () => {
     assert.ok(lines[0].endsWith("\n"));
     assert.deepEqual(obeyed(lines[0].slice(0, -1)), [], format);
     if (format === "json") assert.equal(JSON.parse(lines[0]).reason, hostile);
+  }
+});
+
+Deno.test("asTyped() names the command of an executable, and changes no path", () => {
+  const hint = "start './fraudstream run' first; ./fraudstream help lists all";
+  assert.equal(asTyped(hint, false), hint);
+  assert.equal(
+    asTyped(hint, true),
+    "start 'fraudstream run' first; fraudstream help lists all",
+  );
+  for (
+    const path of ["./fraudstream-data", "../fraudstream", "a/./fraudstream/b"]
+  ) {
+    assert.equal(asTyped(path, true), path);
   }
 });

@@ -286,7 +286,7 @@ async function sharedChecks(
 async function pressAs(page: Page, key: string, name: string): Promise<void> {
   await page.keyboard.press(key);
   const field = page.getByRole("textbox", { name: "Name" });
-  const said = page.getByText(/^(Case \d+ |Not saved: )/).first();
+  const said = page.getByText(/^(Case \d+ |Not saved. )/).first();
   await field.or(said).first().waitFor();
   if (!await field.isVisible()) return;
   await field.fill(name);
@@ -311,7 +311,7 @@ async function togetherChecks(stage: Stage): Promise<void> {
         const press = (...keys: readonly string[]) =>
           Promise.all(pages.map((page, i) => pressAs(page, keys[i], names[i])));
         const refused = pages.map((page) =>
-          page.getByText(/^Not saved: .+ in the meantime/)
+          page.getByText(/^Not saved. .+ in the meantime/)
         );
         const whoWasRefused = async () => {
           await until(async () =>

@@ -57,6 +57,15 @@ testRunning(
     const run = ["run", ...SMALL, "--days=10", "--rate=max"];
     const first = await runMain([...run, `--data=${scored}`]);
     assert.equal(first.code, 0, first.stderr);
+    const models = await runMain(["models", `--data=${scored}`]);
+    assert.equal(models.code, 0, models.stderr);
+    assert.match(
+      models.stdout,
+      new RegExp(
+        `^\\* ${builtInVersion()} +built-in, part of the program +2017`,
+        "m",
+      ),
+    );
     assert.match(
       first.stdout,
       /scored {5}[\d,]+ payments, [1-9][\d,]* of them/,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readDefinition } from "../../src/definition/read_definition.ts";
 import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
+import { writeRawSet } from "../definition/raw_sets.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
@@ -180,3 +181,18 @@ testRunning("check refuses what cannot work, in one line", async () => {
     assert.equal(outcome.stderr.trimEnd().split("\n").length, 1);
   }
 });
+
+for (const name of ["sparkov", "tabformer"] as const) {
+  testRunning(`check ${name} takes a file like the public one`, async () => {
+    await using temporary = temporaryFolder();
+    const path = `${temporary.path}/raw.csv`;
+    await writeRawSet(path, name, { rows: 20_000 });
+    const { code, stdout, stderr } = await runMain(
+      ["check", name, `--sample=${path}`],
+      { permissions: ["--allow-read"] },
+    );
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /\n20,000 rows read, 20,000 are payments, 0 rejected/);
+    assert.match(stdout, /; \d+ cards, [\d,]+ terminals, \d+ frauds\n/);
+  });
+}

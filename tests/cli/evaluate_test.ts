@@ -180,6 +180,38 @@ testRunning(
   },
 );
 
+testRunning(
+  "evaluate --feedback judges on the rows of the standard split",
+  async () => {
+    const set = [...SMALL, "--days=60", "--model=decision-tree"];
+    const flags = ["evaluate", "--feedback=20/day", ...set];
+    const { code, stdout, stderr } = await runMain([...flags, "--json"]);
+    assert.equal(code, 0, stderr);
+    const [{ experiment, test, ways }] = JSON.parse(stdout);
+    assert.equal(experiment, "alert-feedback");
+    assert.deepEqual(Object.keys(ways), ["late", "together", "mean"]);
+    const [standard] = await evaluateJson(set);
+    assert.deepEqual(test, standard.test);
+    // The first day learns from the same rows.
+    const [day] = ways.late.days;
+    assert.equal(day.rows, standard.days[0].rows);
+    assert.deepEqual([day.checkedRows, day.lateRows], [
+      0,
+      standard.training.rows,
+    ]);
+    assert.ok(ways.together.days[0].checkedRows >= 7 * 20);
+    const table = await runMain(flags);
+    assert.match(
+      table.stdout,
+      /^alert-feedback experiment, not the standard split: every day the 20 /,
+    );
+    assert.match(
+      table.stdout,
+      /\ndecision-tree {2}with feedback, together +\d/,
+    );
+  },
+);
+
 testRunning("evaluate says what can't be evaluated", async () => {
   await using folder = temporaryFolder();
   const broken = `${folder.path}/broken.json`;
@@ -206,6 +238,14 @@ testRunning("evaluate says what can't be evaluated", async () => {
     [["--retrain=30h"], 2, /--retrain must be whole days/],
     [["--retrain=7d", "--model=m.json"], 2, /--retrain trains models/],
     [["--retrain=7d"], 2, /--retrain needs 58 days for its first test/],
+    [
+      ["--feedback=100"],
+      2,
+      /--feedback must be cards per day such as 100\/day/,
+    ],
+    [["--feedback=9/day", "--model=m.json"], 2, /--feedback trains models/],
+    [["--feedback=9/day", "--retrain=7d"], 2, /--retrain has no effect/],
+    [["--feedback=9/day"], 2, /28 days are needed and the payments have 14/],
     [["--threads=0"], 2, /--threads must be a whole number from 1/],
   ];
   for (const [args, code, message] of cases) {

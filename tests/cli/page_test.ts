@@ -166,7 +166,7 @@ testRunning(
     const { code, stdout, stderr } = await outcome;
     assert.equal(code, 0);
     assert.match(stdout, /complete/);
-    assert.match(stderr, /the page stays at http:.* until Ctrl-C/);
+    assert.match(stderr, /the page stays until Ctrl-C:\n\n {2}http:\S+\n/);
   },
 );
 

@@ -155,6 +155,7 @@ function servePage(
     log,
     control: context.control,
     parameters,
+    currency: "EUR",
     reader,
     state,
     index,

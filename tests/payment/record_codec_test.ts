@@ -77,14 +77,15 @@ Deno.test("each field's range is that of its declaration, and a day must be that
     scanned(values.join(), csvMarks(PAYMENT_RECORD));
   assert.ok(csv(good));
   for (const [i, { name, kind, max }] of PAYMENT_RECORD.entries()) {
-    const wrong = {
+    const wrong: readonly (string | number)[] | undefined = {
       whole: [-1, 0.5, max + 1],
       flag: [-1, 2],
       number: [-1],
       amount: [-1, max + 1, 0.001],
       datetime: ["2018-04-02", "2018-02-30 00:00:00"],
       day: [0, 2],
-    }[kind];
+    }[kind as "whole"];
+    assert.ok(wrong, kind);
     for (const value of wrong) {
       assert.equal(csv(good.with(i, value)), undefined, `${name} ${value}`);
     }

@@ -34,7 +34,7 @@ Deno.test("modelCurves() of nothing are none, and of one class have no curve but
   for (const label of [0, 1]) {
     const curves = curvesOf([label, label], [0.1, 0.9]);
     assert.ok(curves);
-    const page = htmlPage("A title", [modelSection(curves)]);
+    const page = htmlPage("A title", [modelSection(curves, "EUR")]);
     readMarkup(page);
     assert.doesNotMatch(page, /NaN|Infinity/);
     const text = textReport("A title", { ...reportOf(SET_A), model: curves });

@@ -78,6 +78,7 @@ export function reportOf(parameters: SimulatorParameters): ReportData {
     terminals,
     radius: parameters.radius,
     customerId: undefined,
+    currency: "EUR",
     model: undefined,
   };
 }

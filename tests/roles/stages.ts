@@ -2,6 +2,7 @@
  * The processor's stages by hand: one step of one partition at a time, in any
  * order, dropped and restored at will. And the payments to feed them.
  */
+import { ByteWriter } from "../../src/base/byte_writer.ts";
 import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import {
   type PartitionTask,
@@ -52,21 +53,34 @@ export function paymentAt(
 /** What is appended to the payments: a payment, or text instead of one. */
 export type Entry = Payment | string;
 
+/** The key and the value of a payment's record. */
+export type RecordText = (payment: Payment) => readonly [string, string];
+
+const HANDBOOK_JSON = new PaymentJsonWriter();
+
+function handbookRecord(payment: Payment): readonly [string, string] {
+  const writer = new ByteWriter();
+  HANDBOOK_JSON.write(writer, payment);
+  const value = new TextDecoder().decode(writer.view());
+  return [String(payment.customerId), value];
+}
+
 /** Appends payments to a partition of the source, whatever their customer. */
 export async function appendPayments(
   log: EmbeddedLog,
   partition: number,
   entries: readonly Entry[],
+  recordOf: RecordText = handbookRecord,
 ): Promise<void> {
   const records = new RecordBatchBuilder();
-  const json = new PaymentJsonWriter();
+  const encoder = new TextEncoder();
   for (const entry of entries) {
-    records.writer.ascii(
-      typeof entry === "string" ? "k" : String(entry.customerId),
-    );
+    const [key, value] = typeof entry === "string"
+      ? ["k", entry]
+      : recordOf(entry);
+    records.writer.bytes(encoder.encode(key));
     records.endKey();
-    if (typeof entry === "string") records.writer.ascii(entry);
-    else json.write(records.writer, entry);
+    records.writer.bytes(encoder.encode(value));
     const time = typeof entry === "string" ? 0 : entry.datetimeSeconds;
     records.endRecord(time * 1000);
   }

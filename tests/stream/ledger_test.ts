@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
+import { IdDigests } from "../../src/features/id_digest.ts";
+import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
+import { TextHeap } from "../../src/payment/text_heap.ts";
 import { Ledger } from "../../src/stream/ledger.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
 import { StatePieces } from "../features/state_pieces.ts";
@@ -291,4 +294,84 @@ Deno.test("the ledger equals a list of all accepted payments, growing and shrink
     }),
     { numRuns: 300 },
   );
+});
+
+/** A ledger for payments with text ids, and what puts its payments into it. */
+function textLedger(keep: number) {
+  const shape = {
+    ...HANDBOOK_SHAPE,
+    transactionId: "text" as const,
+    customerId: "text" as const,
+  };
+  const digests = new IdDigests(shape);
+  const texts = new TextHeap();
+  const ledger = new Ledger(keep, digests);
+  const payment = (id: string, time: number, card: string, more = {}) => {
+    texts.clear();
+    const found = row(texts.addText(id), time, {
+      customerId: texts.addText(card),
+      ...more,
+    });
+    digests.takeId(found.transactionId, texts);
+    digests.takeCustomer(found.customerId, texts);
+    digests.takeTerminal(found.terminalId, texts);
+    return found;
+  };
+  return { ledger, digests, payment };
+}
+
+Deno.test("a text id is known by all its bytes, and its payment by those of its card", () => {
+  const { ledger, payment } = textLedger(KEEP);
+  const long = "é".repeat(64);
+  for (const [n, id] of ["a", "b", "ab", long, "0", "00"].entries()) {
+    assert.equal(ledger.compare(payment(id, 10, "c"), 10), "new", id);
+    ledger.add(payment(id, 10, "c"), 10, n);
+    assert.equal(ledger.compare(payment(id, 10, "c"), 10), "duplicate", id);
+    assert.equal(ledger.knownOffset, n);
+    assert.equal(ledger.compare(payment(id, 10, "d"), 10), "conflicting", id);
+    const large = payment(id, 10, "c", { terminalId: 2 ** 40 });
+    assert.equal(ledger.compare(large, 10), "conflicting", id);
+  }
+});
+
+Deno.test("ledgers of text ids and of numbers say the same, saved and loaded on the way", async () => {
+  await forEachSeed(4, 40, (seed) => {
+    const random = chance(seed);
+    const numbers = new Ledger(KEEP);
+    let texts = textLedger(KEEP);
+    let time = 0;
+    for (let step = 0; step < 3000; step++) {
+      time += Math.floor(random() * 3);
+      const id = Math.floor(random() * 400);
+      const card = Math.floor(random() * 2);
+      const at = time - Math.floor(random() * 20);
+      const number = row(id, at, { customerId: card });
+      const text = texts.payment(`payment ${id}`, at, `card ${card}`);
+      const expected = numbers.compare(number, time);
+      assert.equal(texts.ledger.compare(text, time), expected);
+      if (expected === "new") {
+        numbers.add(number, time, step);
+        texts.ledger.add(text, time, step);
+      } else assert.equal(texts.ledger.knownOffset, numbers.knownOffset);
+      assert.equal(texts.ledger.size, numbers.size);
+      if (random() > 0.01) continue;
+      const pieces = new StatePieces();
+      texts.digests.save(pieces);
+      texts.ledger.save(pieces);
+      texts = textLedger(KEEP);
+      texts.digests.load(pieces);
+      texts.ledger.load(pieces);
+    }
+  });
+});
+
+Deno.test("a payment with a text id takes at most 48 bytes, free space included, while as many come as go", () => {
+  const keep = 50_000;
+  const { ledger, payment } = textLedger(keep);
+  let most = 0;
+  for (let time = 0; time < 4 * keep; time++) {
+    ledger.add(payment(`payment-${time * 7919}`, time, "c"), time, time);
+    if (time > keep) most = Math.max(most, ledger.bytes / keep);
+  }
+  assert.ok(most <= 48, `${most} bytes`);
 });

@@ -17,7 +17,11 @@ import {
   recordValue,
 } from "../../src/log/record_batch.ts";
 
-import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
+import {
+  DAY_SECONDS,
+  emptyPayment,
+  type Payment,
+} from "../../src/payment/payment.ts";
 import { predictionStage } from "../../src/roles/prediction_writer.ts";
 import { scorerStage } from "../../src/roles/scorer.ts";
 import { terminalStage } from "../../src/roles/terminal_stage.ts";
@@ -28,7 +32,16 @@ import {
   type DeadLetter,
   readDeadLetters,
 } from "../../src/stream/dead_letters.ts";
-import { packSource, readPack } from "../../src/stream/pack.ts";
+import { textCells } from "../../src/payment/payment_shape.ts";
+import { TextHeap } from "../../src/payment/text_heap.ts";
+import {
+  keptPlace,
+  packSource,
+  packTexts,
+  packWidth,
+  readPack,
+} from "../../src/stream/pack.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_GROUP,
@@ -52,10 +65,12 @@ import {
   type MakeStage,
   partitionsOf,
   paymentAt,
+  type RecordText,
   StageDriver,
   START_SECONDS,
 } from "../roles/stages.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { TEXT_DEFINITION, textRecord } from "./text_stream.ts";
 
 /** A stage under test. */
 interface Subject {
@@ -158,17 +173,25 @@ async function recordsIn(log: EmbeddedLog, topic: string): Promise<string[][]> {
 async function packedRows(
   { log, context: { parameters } }: OpenFolder,
 ): Promise<unknown> {
-  const rows = new Map<string, number[]>();
+  const shape = shapeOfStream(parameters);
+  const width = packWidth(parameters.features, shape);
+  const cells = textCells(shape, keptPlace(parameters.features));
+  const texts = new TextHeap();
+  const rows = new Map<string, (number | string | null)[]>();
   const ends = await log.endOffsets(REPARTITION_TOPIC) ?? [];
   for (const [partition, end] of ends.entries()) {
     const batches = readRange(log, REPARTITION_TOPIC, partition, 0, end);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
         const bytes = recordValue(batch, i);
-        const pack = readPack(bytes, parameters.features);
+        const pack = readPack(bytes, parameters.features, shape);
         if (typeof pack === "string") continue;
         const place = `${packSource(bytes)} to ${partition}`;
-        rows.set(place, [...rows.get(place) ?? [], ...pack]);
+        texts.wrap(packTexts(bytes));
+        const values = [...pack].map((value, at) =>
+          cells.includes(at % width) ? texts.text(value) : value
+        );
+        rows.set(place, [...rows.get(place) ?? [], ...values]);
       }
     }
   }
@@ -209,8 +232,31 @@ function randomOf(seed: number): Random {
   return (below) => Math.floor(next() * below);
 }
 
-function randomParameters(random: Random): StreamParameters {
+/** What a stream's payments look like. */
+interface Form {
+  readonly name: string;
+  /** How many of the subjects know it. */
+  readonly subjects: number;
+  readonly definition?: StreamParameters["definition"];
+  readonly recordOf?: RecordText;
+}
+
+const FORMS: readonly Form[] = [
+  { name: "the handbook's payments", subjects: SUBJECTS.length },
+  {
+    name: "payments with text ids and kept fields",
+    subjects: 2,
+    definition: TEXT_DEFINITION,
+    recordOf: textRecord,
+  },
+];
+
+function randomParameters(
+  random: Random,
+  { definition }: Form,
+): StreamParameters {
   return {
+    ...definition ? { definition } : {},
     partitions: 1 + random(3),
     features: HANDBOOK_FEATURES,
     latenessSeconds: 3600,
@@ -227,6 +273,7 @@ function timesAt(timeSeconds: number) {
 function randomPayments(
   random: Random,
   { partitions, maxGapSeconds, latenessSeconds }: StreamParameters,
+  keyOf: (payment: Payment) => string,
 ): Entry[][] {
   const all: Entry[][] = Array.from({ length: partitions }, () => []);
   const seen: Payment[][] = all.map(() => []);
@@ -234,8 +281,8 @@ function randomPayments(
   for (let n = 0; n < 500; n++) {
     time += random(2 * 6000);
     const customerId = random(20);
-    const key = new TextEncoder().encode(String(customerId));
-    const home = partitionOf(key, partitions);
+    const key = keyOf({ ...emptyPayment(), customerId });
+    const home = partitionOf(new TextEncoder().encode(key), partitions);
     const partition = random(40) === 0 ? random(partitions) : home;
     const known = seen[partition];
     const payment = paymentAt(time - random(2) * random(3000), {
@@ -334,22 +381,31 @@ async function interrupt(
   await driver.drain([...ends.keys()]);
 }
 
-for (const [at, subject] of SUBJECTS.entries()) {
+const RUNS = FORMS.flatMap((form) =>
+  SUBJECTS.slice(0, form.subjects).map((subject, at) => ({ form, subject, at }))
+);
+
+for (const { form, subject, at } of RUNS) {
+  const { recordOf } = form;
   testWriting(
-    `${subject.name}: restored, recovered and interrupted like one that never stopped`,
+    `${subject.name}, with ${form.name}: restored, recovered and interrupted like one that never stopped`,
     async () => {
       await using files = temporaryFolder();
       const model = join(files.path, "model.json");
       writeModel(model, linearModel());
       await forEachSeed(4, 60, async (seed) => {
         const random = randomOf(seed);
-        const parameters = randomParameters(random);
+        const parameters = randomParameters(random, form);
+        const keyOf = (payment: Payment) =>
+          recordOf?.(payment)[0] ?? String(payment.customerId);
         const order = partitionsOf(parameters);
         await using source = await openMemory(parameters);
         for (
-          const [p, entries] of randomPayments(random, parameters).entries()
+          const [p, entries] of randomPayments(random, parameters, keyOf)
+            .entries()
         ) {
-          if (entries.length > 0) await appendPayments(source.log, p, entries);
+          if (entries.length === 0) continue;
+          await appendPayments(source.log, p, entries, recordOf);
         }
         for (const before of SUBJECTS.slice(0, at)) {
           const make = before.make(source, model);

@@ -25,7 +25,8 @@ import {
   type SampleColumn,
   suggestDefinition,
 } from "../../definition/suggestion.ts";
-import { type DaySource, findDaySources } from "../../files/day_source.ts";
+import type { DaySource } from "../../files/day_source.ts";
+import { findRawSources } from "../../files/raw_sources.ts";
 import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
@@ -60,7 +61,7 @@ const FLAGS = {
   flags: {
     sample: {
       value: "<path>",
-      help: "the data: a file, a folder of day files, or - for stdin",
+      help: "the data: a file, a folder of files, or - for stdin",
     },
     rows: {
       value: "<n>",
@@ -109,7 +110,7 @@ async function check(options: CheckOptions): Promise<void> {
     options.sample,
     "check stream.yaml --sample=payments.csv",
   );
-  const sources = await findDaySources(sample, options.inputFormat);
+  const sources = await findRawSources(sample, options.inputFormat);
   if (options.definition === undefined) {
     if (options.hmacKeyFile !== undefined) {
       throw new ConfigError(

@@ -55,6 +55,7 @@ import { loadPeriod } from "./labelled_payments.ts";
 import { collectModels, readModels } from "../flags/model_flags.ts";
 import { openModel, streamInputs } from "../../scoring/open_model.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
+import { cardsPerDay, feedbackStudy } from "./feedback_study.ts";
 import { retrainStudy } from "./retrain_study.ts";
 import { writeError, writeResult } from "../output/terminal.ts";
 
@@ -93,6 +94,13 @@ const FLAGS = {
         "7d",
       read: duration(DAY_SECONDS),
     },
+    feedback: {
+      value: "<cards>",
+      help:
+        "another experiment: train again every day with the labels of the " +
+        "cards that are checked each day, such as 100/day, beside late labels",
+      read: cardsPerDay,
+    },
     ...THREADS_FLAGS.flags,
   },
 } as const satisfies FlagGroup;
@@ -111,6 +119,8 @@ Examples:
   ./fraudstream evaluate --model=model.json --json
   ./fraudstream evaluate --retrain=7d --model=gradient-boosting
       trained once against trained again every week, over all the days
+  ./fraudstream evaluate --feedback=100/day --model=gradient-boosting
+      late labels alone against the labels of 100 checked cards per day too
 `;
 
 /** The command. */
@@ -132,6 +142,10 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const paths = choices.filter((choice) => "path" in choice);
   // Refused before the work instead of after it.
   if (options.curves !== undefined) tableFormat("--curves", options.curves);
+  if (options.feedback !== undefined) {
+    checkFeedback(options, paths.length > 0);
+    return await feedbackStudy(options, specs, options.feedback);
+  }
   if (options.retrain !== undefined) {
     if (paths.length > 0) {
       throw new ConfigError(
@@ -175,6 +189,21 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     await writeCurves(options.curves, payments, split, models);
   }
   report(options, payments, split, models);
+}
+
+/** Throws ConfigError for flags that --feedback does not take. */
+function checkFeedback(options: EvaluateOptions, hasFiles: boolean): void {
+  if (hasFiles) {
+    throw new ConfigError(
+      "--feedback trains models and so takes kinds of them, not files",
+    );
+  }
+  for (const key of ["retrain", "curves", "details"] as const) {
+    if (options[key] === undefined) continue;
+    throw new ConfigError(
+      `--${key} has no effect with --feedback; leave one of them out`,
+    );
+  }
 }
 
 function report(

@@ -1,6 +1,6 @@
 /** Fits on all cores, for the commands: the flag, the progress bar and Ctrl-C. */
 import { runFits } from "../../learning/fit/fit_pool.ts";
-import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
+import type { AnyTask, OutcomeOf } from "../../learning/fit/fit_work.ts";
 import type { LabelledPayments } from "../../learning/data/payments.ts";
 import type { FlagGroup } from "../flags/flag.ts";
 import { wholeNumber } from "../flags/flag_value.ts";
@@ -30,11 +30,11 @@ export function threadsOf(asked: number | undefined): number {
 }
 
 /** Does all fits with a progress bar, until a signal. */
-export async function fitAll(
+export async function fitAll<Task extends AnyTask>(
   payments: LabelledPayments,
-  tasks: readonly FitTask[],
+  tasks: readonly Task[],
   threads: number,
-): Promise<FitOutcome[]> {
+): Promise<OutcomeOf<Task>[]> {
   using progress = openProgress("training", tasks.length);
   using stop = listenForStop();
   try {

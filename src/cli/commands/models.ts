@@ -16,8 +16,16 @@ import {
   type RegistryEntry,
   rolledBack,
 } from "../../scoring/model_registry.ts";
-import { writeResult } from "../output/terminal.ts";
+import { BUILT_IN_MODEL, openModel } from "../../scoring/open_model.ts";
+import { spanText, trainedSpan } from "../../learning/data/trained_days.ts";
+import { findRecorded } from "../../stream/stored_stream.ts";
+import { readConnection } from "../flags/connection_flags.ts";
+import { asTyped, writeResult } from "../output/terminal.ts";
+import { warnings } from "../output/warnings.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
+
+/** How long it looks for the stream of a folder, in milliseconds. */
+const LOOK_MS = 10_000;
 
 /** The flags of this command alone. */
 const FLAGS = {
@@ -56,7 +64,8 @@ export const MODELS_COMMAND: CommandDeclaration = defineCommand({
   description:
     "Lists the models that run --retrain has trained: the event day from " +
     "which on each decision counts, the days that the model was trained on, " +
-    "the clock time of the decision, metrics, the champion, and the reasons.",
+    "the clock time of the decision, metrics, the champion, and the reasons. " +
+    "For a stream without such models, it shows the one that scores it.",
   flags: [FLAGS],
   examples: EXAMPLES,
   run: models,
@@ -70,6 +79,16 @@ async function models(options: ModelsOptions): Promise<void> {
   }
   let registry = readRegistry(folder);
   if (registry.history.length === 0) {
+    const scoring = options.models === undefined && promote === undefined &&
+      !rollback && await scoringModel(data);
+    if (scoring) {
+      writeResult(
+        options.json
+          ? JSON.stringify({ ...scoring, history: [] }, null, 2) + "\n"
+          : asTyped(scoringText(scoring)),
+      );
+      return;
+    }
     throw new DataError(
       `there are no models in ${folder}; './fraudstream run --retrain=7d' ` +
         `trains some`,
@@ -88,6 +107,46 @@ async function models(options: ModelsOptions): Promise<void> {
       ? JSON.stringify(registry, null, 2) + "\n"
       : registryText(registry),
   );
+}
+
+/** The model that scores a stream without a registry. */
+interface ScoringModel {
+  /** Its version. */
+  readonly champion: string;
+  /** Its file, or "built-in". */
+  readonly origin: string;
+  /** The days that it was trained on, if it says. */
+  readonly trained?: string;
+}
+
+/** The model that the last run of the stream in a folder scored with; undefined where none did. */
+async function scoringModel(data: string): Promise<ScoringModel | undefined> {
+  const signal = AbortSignal.timeout(LOOK_MS);
+  const connection = readConnection({ data });
+  const found = await findRecorded(connection, warnings("models"), {
+    waitMs: 0,
+    signal,
+  });
+  const origin = found?.scoringFlags?.model;
+  if (origin === undefined) return undefined;
+  const { version, training } = openModel(origin);
+  return {
+    champion: version,
+    origin,
+    ...training && { trained: spanText(trainedSpan(training)) },
+  };
+}
+
+function scoringText({ champion, origin, trained }: ScoringModel): string {
+  const isBuiltIn = origin === BUILT_IN_MODEL;
+  const rows = [[
+    `* ${champion}`,
+    isBuiltIn ? "built-in, part of the program" : origin,
+    trained ?? "-",
+  ]];
+  return textTable(["version", "origin", "trained on"], rows) +
+    "\n* scores the payments of this stream; './fraudstream run --retrain=7d'" +
+    "\n  trains others from them\n";
 }
 
 function registryText({ history, champion, decidedDay }: Registry): string {

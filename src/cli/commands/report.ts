@@ -21,7 +21,7 @@ import { openPngRenderer } from "../../report/png.ts";
 import { REPORT_TITLE, reportSections } from "../../report/sections.ts";
 import { standaloneSvg } from "../../report/svg.ts";
 import { textReport } from "../../report/text_report.ts";
-import { emptyPayment, INT_MAX } from "../../payment/payment.ts";
+import { CURRENCY, emptyPayment, INT_MAX } from "../../payment/payment.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
@@ -336,6 +336,7 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
+    currency: CURRENCY,
     model: curves,
   };
 }

@@ -45,6 +45,19 @@ import {
   readDataFlags,
 } from "../flags/data_flags.ts";
 import { FEATURE_FLAGS } from "../flags/feature_flags.ts";
+import {
+  INPUT_FLAGS,
+  type InputOptions,
+  readDefinitionFlag,
+  readInputFlags,
+  requireHmacKey,
+} from "../flags/input_flags.ts";
+import {
+  definitionOf,
+  definitionOfStream,
+  shapeOfStream,
+} from "../../stream/stream_definition.ts";
+import { hasText } from "../../payment/payment_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
@@ -66,6 +79,7 @@ import {
 } from "../flags/scoring_flags.ts";
 import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
+import { readSourceFlags, SOURCE_FLAGS } from "../flags/source_flags.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -93,7 +107,8 @@ const FLAGS = {
   flags: {
     role: {
       value: "<roles>",
-      help: "any of producer, processor, writer, scorer, trainer, dashboard " +
+      help:
+        "any of producer, ingest, processor, writer, scorer, trainer, dashboard " +
         "(comma list)",
       read: readRoles,
       default: "all; scorer and trainer if they are asked for",
@@ -162,7 +177,9 @@ const FLAGS = {
 type RunOptions =
   & FlagValues<typeof FLAGS>
   & DataOptions
-  & StreamOptions
+  & InputOptions
+  & FlagValues<typeof SOURCE_FLAGS>
+  & Omit<StreamOptions, "definition" | "isOnKafka">
   & ConnectionOptions
   & PageOptions
   & ScoringOptions;
@@ -199,6 +216,8 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     PAGE_FLAGS,
     SCORING_FLAGS,
     STREAM_FLAGS,
+    INPUT_FLAGS,
+    SOURCE_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
     ...CONNECTION_FLAGS,
@@ -294,7 +313,7 @@ async function run(options: RunOptions): Promise<void> {
     );
   }
   if ((options.stay || isBare()) && page && !signal.aborted) {
-    writeError(`the page stays at ${page.address} until Ctrl-C\n`);
+    writeError(`the page stays until Ctrl-C:\n\n  ${page.address}\n\n`);
     await stay(page, signal);
   }
 }
@@ -365,8 +384,9 @@ async function openPage(
       },
     });
     // The first line of a run, also where only warnings are logged.
-    if (log.format === "text") writeError(`the page is at ${page.address}\n`);
-    else logger.info("the page is served", { address: page.address });
+    if (log.format === "text") {
+      writeError(`the live page:\n\n  ${page.address}\n\n`);
+    } else logger.info("the page is served", { address: page.address });
     return page;
   } catch (error) {
     if (wanted.required || !(error instanceof ConfigError)) throw error;
@@ -407,12 +427,14 @@ async function begin(
 ): Promise<Begun> {
   const report = reportTo(logger);
   const { folder } = connection;
+  const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
+  const source = readSource(options, connection, roles);
   const look = async (waitMs: number) => {
     const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
   };
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
-    const read = await readSettings(options, connection, found);
+    const read = await readSettings(options, connection, found, source);
     const { settings, roles } = read;
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
@@ -425,9 +447,8 @@ async function begin(
     }
     return { ...read, opened };
   };
-  const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
   const leaves = options.partitions === undefined &&
-    !roles.includes("producer");
+    !roles.includes("producer") && !roles.includes("ingest");
   let found = await look(0);
   const isPage = roles.length === 0;
   if (!found && isPage) requireFolder(connection);
@@ -476,14 +497,13 @@ async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
+  source: RunSettings["source"],
 ): Promise<Omit<Begun, "opened">> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const asked = (options.role ?? ALL_ROLES).roles;
-  const roles = [...asked ?? PIPELINE_ROLES];
+  const roles = [...asked ?? rolesOfAll(options)];
   const begun = roles.includes("producer") ? found?.origin : undefined;
-  const data = (begun && continueData(options, begun.fingerprint)) ??
-    readDataFlags(options);
   // To a producer --start is a part of its data, known by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -492,7 +512,24 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found?.parameters);
+  const parameters = readStreamFlags({
+    ...streamOptions,
+    definition: readDefinitionFlag(options),
+    isOnKafka: connection.log.kind === "kafka",
+  }, found?.parameters);
+  if (source) {
+    requireHmacKey(definitionOfStream(parameters), options);
+  }
+  const input = roles.includes("producer")
+    ? readInputFlags(options, {
+      recorded: begun?.fingerprint,
+      definition: parameters.definition && definitionOf(parameters.definition),
+    })
+    : undefined;
+  const data = input
+    ? readDataFlags({})
+    : (begun && continueData(options, begun.fingerprint)) ??
+      readDataFlags(options);
   const scored = asked !== undefined ? options : completeScoring(options, {
     isNew: found?.origin === undefined,
     recorded: found?.scoringFlags,
@@ -513,6 +550,7 @@ async function readSettings(
       { cause: error },
     );
   });
+  requireKnownShape(parameters, roles);
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
@@ -520,12 +558,14 @@ async function readSettings(
     folder: usesFolder ? connection.folder : undefined,
     parameters,
     data,
+    input,
     scoring,
     training,
     workers,
     pace,
     keepDays: options.keep,
     stateFolder: options.state,
+    source,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
@@ -538,6 +578,27 @@ async function readSettings(
     ? scoringTexts(scored)
     : undefined;
   return { settings, roles, scoringFlags };
+}
+
+/** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
+function requireKnownShape(
+  parameters: RunSettings["parameters"],
+  roles: readonly Role[],
+): void {
+  const shape = shapeOfStream(parameters);
+  const isKnown = !hasText(shape) && shape.kept.length === 0 &&
+    shape.hasFraud && shape.hasScenario && !shape.refunds &&
+    shape.decimals <= 2;
+  const other = roles.find((role) =>
+    role !== "producer" && role !== "ingest" && role !== "processor"
+  );
+  if (isKnown || other === undefined) return;
+  throw new ConfigError(
+    "in this version the store takes only payments with numbers as ids, with " +
+      "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
+      "leave out the role " +
+      `${other}: --role=producer,processor`,
+  );
 }
 
 function readPace({ rate, speedup }: RunOptions): Pace {
@@ -556,13 +617,47 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
   );
 }
 
-/** The roles that every run has where none is named. */
-const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
+/** The roles that every run has where none is named, after the one that brings payments. */
+const PIPELINE_ROLES: readonly Role[] = ["processor", "writer"];
+
+/** The roles of a run without --role, besides those that further flags ask for. */
+function rolesOfAll({ sourceTopic }: RunOptions): readonly Role[] {
+  return [sourceTopic === undefined ? "producer" : "ingest", ...PIPELINE_ROLES];
+}
+
+/** The topic that `ingest` takes, if it is one of the roles. Throws ConfigError. */
+function readSource(
+  options: RunOptions,
+  { log }: Connection,
+  roles: readonly Role[],
+): RunSettings["source"] {
+  const acceptsGaps = options.acceptMissingStart ?? false;
+  const source = readSourceFlags(options, { log, acceptsGaps });
+  if (roles.includes("ingest")) {
+    if (!source) throw new ConfigError("--role=ingest needs --source-topic");
+    if (!roles.includes("producer")) return source;
+    throw new ConfigError(
+      "--role names ingest and producer; a stream's payments come from the " +
+        "one or the other",
+    );
+  }
+  if (!source) return undefined;
+  throw new ConfigError(
+    `--source-topic=${source.topic} has no effect without --role=ingest; add ` +
+      "that role, or leave the flag out",
+  );
+}
 
 const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
 
 function readRoles(text: string): ChosenRoles {
-  const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
+  const known: Role[] = [
+    "producer",
+    "ingest",
+    ...PIPELINE_ROLES,
+    "scorer",
+    "trainer",
+  ];
   const chosen = text.split(",").map((word) => word.trim());
   if (chosen.includes("all")) return ALL_ROLES;
   const all: string[] = [...known, "dashboard"];

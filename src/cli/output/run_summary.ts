@@ -1,6 +1,7 @@
 /** The summary at the end of a run. */
 import type { Role } from "../../roles/role.ts";
 import {
+  allStages,
   scorerStatus,
   type StageStatus,
   type StreamStatus,
@@ -8,7 +9,7 @@ import {
 import type { StoreStatus } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { textTable } from "../../base/text_table.ts";
-import { thousands } from "./terminal.ts";
+import { asTyped, thousands } from "./terminal.ts";
 
 /** The data of a summary. */
 export interface RunSummary {
@@ -48,9 +49,8 @@ export function summaryText(summary: RunSummary): string {
   if (scored !== undefined) lines.push(`scored     ${scored}`);
   if (latency) {
     lines.push(
-      `latency    published to stored: half within ${ms(latency.p50)}, 95 % ` +
-        `within ${ms(latency.p95)}, 99 % within ${ms(latency.p99)} ` +
-        `(${thousands(latency.samples)} measured)`,
+      `latency    median ${ms(latency.p50)}, p95 ${ms(latency.p95)}, ` +
+        `p99 ${ms(latency.p99)}, published to stored`,
     );
   }
   lines.push(`this run   ${workText(summary)}`);
@@ -61,12 +61,16 @@ export function summaryText(summary: RunSummary): string {
     );
   }
   if (stopped) lines.push("stopped    the same command continues from here");
-  return lines.join("\n") + "\n";
+  return asTyped(lines.join("\n") + "\n");
 }
 
-/** How many payments our producer has published, as text; undefined if another program publishes them. */
+/** How many payments our producer has published, or `ingest` has taken, as text; undefined if another program publishes them. */
 export function publishedText(status: StreamStatus): string | undefined {
-  const { simulated, produced, complete } = status;
+  const { simulated, produced, complete, ingest } = status;
+  if (ingest) {
+    return `ingested   ${thousands(ingest.counters.emitted)} payments from ` +
+      ingest.topic;
+  }
   if (!simulated) return undefined;
   return `published  ${thousands(produced)} payments` +
     (complete ? ", complete" : "");
@@ -96,19 +100,33 @@ export function scoredText(status: StreamStatus): string | undefined {
       : "");
 }
 
-/** The output of the last of the process's roles. */
+/** The output of the last of the process's roles that had something to do. */
 function workText(summary: RunSummary): string {
   const { before, after, roles, seconds, place, recovered } = summary;
+  const scored = (status: StreamStatus) =>
+    scorerStatus(status)?.counters.emitted ?? 0;
   const processed = after.stages[1].counters.emitted -
     before.stages[1].counters.emitted - recovered;
-  const [count, done, where] = roles.includes("writer")
+  const isScored = summary.written === 0 && scored(after) > scored(before);
+  const [count, done, where] = isScored
+    ? [scored(after) - scored(before), "scored", `; data in ${place}`]
+    : roles.includes("writer")
     ? [summary.written, "stored", `; data in ${place}`]
     : roles.includes("processor")
     ? [processed, "processed", ""]
+    : roles.includes("ingest")
+    ? [ingested(after) - ingested(before), "ingested", ""]
     : [after.produced - before.produced, "published", ""];
+  if (count === 0) {
+    return `nothing new was ${done} in ${seconds.toFixed(1)} s${where}`;
+  }
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
     `${rate} per second${where}`;
+}
+
+function ingested({ ingest }: StreamStatus): number {
+  return ingest?.counters.emitted ?? 0;
 }
 
 /** The stages' counters as a table. */
@@ -121,7 +139,7 @@ export function stageTable(status: StreamStatus): string {
     "duplicates",
     "lag",
   ];
-  return textTable(head, status.stages.map(stageRow));
+  return textTable(head, allStages(status).map(stageRow));
 }
 
 function stageRow(
@@ -138,5 +156,7 @@ function stageRow(
 }
 
 function ms(milliseconds: number): string {
-  return `${milliseconds.toFixed(1)} ms`;
+  return milliseconds < 10_000
+    ? `${milliseconds.toFixed(1)} ms`
+    : `${(milliseconds / 1000).toFixed(1)} s`;
 }

@@ -75,29 +75,36 @@ export function readAlertQuery(
 ): AlertQuery {
   const truth = query.truth === "1";
   const given = (name: string) => query[name]?.trim() || undefined;
-  const read = <T>(name: string, parse: (text: string, name: string) => T) => {
+  const read = <T>(
+    name: string,
+    parse: (text: string, what: string) => T,
+    what = `the ${name}`,
+  ) => {
     const text = given(name);
-    return text === undefined ? {} : { [name]: parse(text, name) };
+    return text === undefined ? {} : { [name]: parse(text, what) };
   };
   return {
     filter: {
-      state: wordOf(given("state") ?? "open", "state", [...CASE_STATES, "all"]),
-      sort: wordOf(given("sort") ?? "risk", "sort", ALERT_SORTS),
+      state: wordOf(given("state") ?? "open", "the state", [
+        ...CASE_STATES,
+        "all",
+      ]),
+      sort: wordOf(given("sort") ?? "risk", "the order", ALERT_SORTS),
       ...read("score", numberOf),
-      ...read("amountFrom", numberOf),
-      ...read("amountTo", numberOf),
+      ...read("amountFrom", numberOf, "the smallest amount"),
+      ...read("amountTo", numberOf, "the largest amount"),
       ...read("card", wholeOf),
       ...read("terminal", wholeOf),
       ...read("day", dayOf),
       ...read("model", textOf),
       ...read("assignee", textOf),
-      ...read("q", wholeOf),
+      ...read("q", searchedOf),
       ...truth ? read("scenario", wholeOf) : {},
-      ...read("upTo", wholeOf),
+      ...read("upTo", wholeOf, "upTo"),
     },
     page: Math.min(
       PAGE_MAX,
-      Math.max(1, wholeOf(given("page") ?? "1", "page")),
+      Math.max(1, wholeOf(given("page") ?? "1", "the page")),
     ),
     truth,
   };
@@ -105,37 +112,43 @@ export function readAlertQuery(
 
 function wordOf<Word extends string>(
   text: string,
-  name: string,
+  what: string,
   words: readonly Word[],
 ): Word {
   const found = words.find((word) => word === text);
   if (found !== undefined) return found;
-  throw new DataError(`${name} must be one of ${words.join(", ")}`);
+  throw new DataError(`${what} must be one of ${words.join(", ")}`);
 }
 
-function numberOf(text: string, name: string): number {
+function numberOf(text: string, what: string): number {
   const value = /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : NaN;
   if (Number.isFinite(value)) return value;
-  throw new DataError(`${name} must be a number`);
+  throw new DataError(`${what} must be a number`);
 }
 
-function wholeOf(text: string, name: string): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+/** A whole number from a path or a query; throws DataError, which names `what`, for anything else. */
+export function wholeOf(text: string | undefined, what: string): number {
+  const value = isWhole(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(value)) return value;
+  throw new DataError(`${what} must be a whole number`);
+}
+
+const isWhole = (text = "") => /^\d{1,16}$/.test(text);
+
+function searchedOf(text: string): number {
+  if (isWhole(text)) return wholeOf(text, "the id");
   throw new DataError(
-    name === "q"
-      ? "the search must be the id of a payment, card or terminal"
-      : `${name} must be a whole number`,
+    "the search must be the id of a payment, card or terminal",
   );
 }
 
-function textOf(text: string, name: string): string {
+function textOf(text: string, what: string): string {
   if (text.length <= TEXT_MAX) return text;
-  throw new DataError(`${name} must have at most ${TEXT_MAX} characters`);
+  throw new DataError(`${what} must have at most ${TEXT_MAX} characters`);
 }
 
 function dayOf(text: string): number {
   const midnight = parseDatetime(`${text} 00:00:00`);
   if (midnight !== undefined) return midnight;
-  throw new DataError("day must be a date of the form YYYY-MM-DD");
+  throw new DataError("the day must be a date of the form YYYY-MM-DD");
 }

@@ -20,6 +20,7 @@ import {
   addressOf,
   filterForm,
   filterOf,
+  ignoredOf,
   NOT_COMPLETE,
   whyEmpty,
 } from "./queue_filter.js";
@@ -80,6 +81,7 @@ export function openAlerts(root, parameters) {
       { class: "panel" },
       h("h2", { class: "hidden" }, "Queue"),
       filterForm(filter, isGrouped ? { by } : {}),
+      ignoredNote(parameters, filter, isGrouped ? { by } : {}),
       list.element,
     ),
   );
@@ -87,6 +89,22 @@ export function openAlerts(root, parameters) {
     ...list,
     keys: { j: () => step(root, 1), k: () => step(root, -1) },
   };
+}
+
+/**
+ * Says what of the address the queue ignores; nothing where it knows all.
+ * @param {URLSearchParams} parameters
+ * @param {Filter} filter
+ * @param {Readonly<Record<string, string>>} kept
+ */
+function ignoredNote(parameters, filter, kept) {
+  const ignored = ignoredOf(parameters);
+  return ignored.length > 0 && h(
+    "p",
+    { class: "note ignored" },
+    `The queue ignores this part of its address: ${ignored.join(", ")}. `,
+    h("a", { href: addressOf("#/alerts", filter, kept) }, "Remove it"),
+  );
 }
 
 /** Puts the focus on the row after the one that has it, or that was opened last. @param {HTMLElement} root @param {1 | -1} by */

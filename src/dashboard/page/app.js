@@ -1,7 +1,16 @@
 /** The page: which view is open, how it looks, and whether the server answers. */
 import { openAlerts } from "./alerts.js";
 import { openCase } from "./case.js";
-import { afterPaint, count, h, heading, part, setText } from "./dom.js";
+import {
+  afterPaint,
+  count,
+  h,
+  heading,
+  part,
+  sentenceOf,
+  setText,
+  useCurrency,
+} from "./dom.js";
 import { listenForKeys, showKeys } from "./keyboard.js";
 import { connect, firstSnapshot } from "./live.js";
 import { openMap } from "./map.js";
@@ -57,13 +66,15 @@ function viewOf(route) {
       case "now":
         return ["Now", "#/now", openNow];
       case "alerts":
-        return id === undefined
-          ? ["Alerts", "#/alerts", (root) => openAlerts(root, parameters)]
-          : [
-            `Case ${id}`,
-            "#/alerts",
-            (root) => openCase(root, id, parameters),
-          ];
+        if (id === undefined) {
+          return ["Alerts", "#/alerts", (root) => openAlerts(root, parameters)];
+        }
+        if (!isPaymentId(id)) break;
+        return [
+          `Case ${id}`,
+          "#/alerts",
+          (root) => openCase(root, id, parameters),
+        ];
       case "map":
         return ["Map", "#/map", (root) => openMap(root, parameters)];
       case "model":
@@ -73,6 +84,11 @@ function viewOf(route) {
     }
   }
   return ["Not found", undefined, (root) => openNothing(root, route)];
+}
+
+/** Whether a payment can have that id. @param {string} text */
+function isPaymentId(text) {
+  return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
 /** @type {(root: HTMLElement, route: string) => View} */
@@ -143,11 +159,12 @@ notice.addEventListener("click", () => say(""));
 /** @param {Snapshot} snapshot */
 function take(snapshot) {
   newest = snapshot;
+  useCurrency(snapshot);
   const { open, problem } = snapshot;
   showReading(snapshot.reading);
   badge.hidden = snapshot.reading !== undefined || open.alerts === 0;
   setText(badgeText, count(open.alerts));
-  if (problem) say(`Not up to date: ${problem}`);
+  if (problem) say(`Not up to date. ${sentenceOf(problem)}`);
   else if (notice.textContent?.startsWith("Not up to date")) say("");
   if (!document.hidden) view.update?.(snapshot);
 }

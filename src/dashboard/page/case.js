@@ -3,6 +3,7 @@ import { rememberCase } from "./alerts.js";
 import {
   ask,
   count,
+  countOf,
   every,
   h,
   labelMark,
@@ -30,6 +31,8 @@ import { decisionPanel } from "./verdict.js";
 const CASE_MS = 5000;
 /** Reasons that are shown before the weaker ones are folded. */
 const REASONS_SHOWN = 5;
+/** "1, 7 and 30". */
+const LIST = new Intl.ListFormat("en-GB");
 
 /**
  * Opens the view of a payment, as a case of the queue that the parameters filter.
@@ -74,8 +77,7 @@ export function openCase(root, id, parameters) {
       decision.show(found);
       if (!drawing) fill(found);
     } catch (error) {
-      const words = messageOf(error);
-      setText(said, `${words.charAt(0).toUpperCase()}${words.slice(1)}.`);
+      setText(said, messageOf(error));
     }
   };
   queue.look();
@@ -169,10 +171,7 @@ function layoutOf(found, decision, drawing) {
         h(
           "p",
           { class: "note" },
-          `What was known when this payment was made. Shaded: the windows of ${
-            windows.windowDays.join(", ")
-          } days. Those of the terminal end ${windows.delayDays} days before ` +
-            `the payment, because a label is known after ${windows.delayDays} days.`,
+          windowWords(windows),
         ),
         timeline("Card", found.ofCard, payment, windows.windowDays, 0),
         timeline(
@@ -200,6 +199,17 @@ function layoutOf(found, decision, drawing) {
       panel("Where", drawing.element, planeLegend(), placesOf(payment)),
     ),
   );
+}
+
+/** What the timelines show. @param {Case["windows"]} windows */
+function windowWords({ windowDays, delayDays }) {
+  const days = countOf(delayDays, "day");
+  const delay = delayDays === 0
+    ? ""
+    : ` Those of the terminal end ${days} before the payment, because a label is known after ${days}.`;
+  return `What was known when this payment was made. Shaded: the windows of ${
+    LIST.format(windowDays.map(String))
+  } days.${delay}`;
 }
 
 /** @param {Case["payment"]} payment */
@@ -266,7 +276,7 @@ function factsOf({ payment, terminal }) {
     fact(
       "Model",
       payment.model ??
-        (payment.score === undefined ? "not scored" : "no alert"),
+        (payment.score === undefined ? "no score" : "kept for alerts only"),
     ),
     payment.fraud !== undefined &&
       fact(

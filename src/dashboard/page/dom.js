@@ -5,6 +5,8 @@
 
 import { isTruthShown } from "./settings.js";
 
+export { countOf } from "./scale.js";
+
 /** @import { Answers } from "../views/views.ts" */
 
 /** @typedef {Node | string | false | null | undefined} Leaf */
@@ -97,30 +99,49 @@ const TENTHS = new Intl.NumberFormat("en-US", {
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
 });
-const MONEY = new Intl.NumberFormat("en-US", {
-  style: "currency",
-  currency: "EUR",
-});
-const SHORT_MONEY = new Intl.NumberFormat("en-US", {
-  style: "currency",
-  currency: "EUR",
-  notation: "compact",
-  maximumFractionDigits: 1,
-});
+/**
+ * How amounts are written.
+ * @param {string | undefined} currency ISO 4217 code; without one they are bare numbers
+ */
+function moneyFormats(currency) {
+  const style = currency === undefined
+    ? { minimumFractionDigits: 2 }
+    : { style: /** @type {const} */ ("currency"), currency };
+  return {
+    currency,
+    whole: new Intl.NumberFormat("en-US", {
+      ...style,
+      maximumFractionDigits: 2,
+    }),
+    short: new Intl.NumberFormat("en-US", {
+      ...style,
+      notation: "compact",
+      minimumFractionDigits: 0,
+      maximumFractionDigits: 1,
+    }),
+  };
+}
+
+let amounts = moneyFormats(undefined);
+
+/** Writes amounts in the currency of the stream, which each snapshot names. @param {{ readonly currency: string | undefined }} snapshot */
+export function useCurrency({ currency }) {
+  if (currency !== amounts.currency) amounts = moneyFormats(currency);
+}
+
+/** What stands behind the label of an amount: ", EUR"; nothing without a currency. */
+export const currencyUnit = () =>
+  amounts.currency === undefined ? "" : `, ${amounts.currency}`;
 
 /** A whole number: 1,754,155. @param {number} value */
 export const count = (value) => WHOLE.format(value);
 
-/** A whole number of things: 1 payment, 2,000 payments. @param {number} value @param {string} one @param {string} [many] */
-export const countOf = (value, one, many = `${one}s`) =>
-  `${WHOLE.format(value)} ${value === 1 ? one : many}`;
-
 /** Money to the cent. @param {number} value */
-export const money = (value) => MONEY.format(value);
+export const money = (value) => amounts.whole.format(value);
 
 /** Money in short: €1.2M. @param {number} value */
 export const shortMoney = (value) =>
-  Math.abs(value) < 10_000 ? MONEY.format(value) : SHORT_MONEY.format(value);
+  (Math.abs(value) < 10_000 ? amounts.whole : amounts.short).format(value);
 
 /** A share as per cent. @param {number} share */
 export const percent = (share) =>
@@ -230,9 +251,15 @@ export function caseLink(id, query = "") {
   }, String(id));
 }
 
-/** The words of something that was thrown. @param {unknown} error */
+/** A message of the program, which begins small and has no full stop, as a sentence of the page. @param {string} message */
+export function sentenceOf(message) {
+  const stop = /[.!?…]$/.test(message) ? "" : ".";
+  return message.charAt(0).toUpperCase() + message.slice(1) + stop;
+}
+
+/** Something that was thrown, as a sentence. @param {unknown} error */
 export function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
+  return sentenceOf(error instanceof Error ? error.message : String(error));
 }
 
 /**
@@ -300,11 +327,15 @@ export async function ask(path, parameters, body) {
   }
   if (isTruthShown() && !body) query.set("truth", "1");
   if (query.size > 0) place += `?${query}`;
-  const response = body ? await send(place, body) : await fetch(place);
+  const response = await (body ? send(place, body) : fetch(place)).catch(() => {
+    // Each browser has its own words for this.
+    throw new Error("the server does not answer");
+  });
   if (response.status === 401) location.assign(`login${location.hash}`);
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  const message = answer.error ?? `the server says ${response.status}`;
+  const message = answer.error ??
+    `the server answered with status ${response.status}`;
   throw new AskError(message, response.status);
 }
 

@@ -13,7 +13,7 @@ import {
   setText,
   svg,
 } from "./dom.js";
-import { registryOf } from "./registry.js";
+import { registryOf, thresholdsOf } from "./registry.js";
 import { isoDay } from "./scale.js";
 import { thresholdPart } from "./threshold.js";
 
@@ -86,6 +86,7 @@ export function openModel(root) {
     if (versions.contains(document.activeElement)) return;
     versions.replaceChildren(
       ...registryOf(model.registry, model.startSeconds, change),
+      ...thresholdsOf(model),
     );
   });
   return {
@@ -102,7 +103,7 @@ export function openModel(root) {
 function stateOf({ days, curve, delayDays }) {
   const newest = days.at(-1);
   if (!newest) {
-    return "No model has scored a payment of this stream. To score it, start the run with --model; './fraudstream help train' says how to make a model.";
+    return "No model has scored a payment of this stream. To score it, start the run with --model=built-in, or with a file that the command train writes.";
   }
   const known = curve.days === 0
     ? `No labels are known yet: a label is known ${
@@ -160,9 +161,15 @@ function showScores(chart, { days, startSeconds, events }) {
 }
 
 const DRIFT_MAX = 8;
+/** From this index on an input has shifted. */
+const SHIFT = 0.25;
+
+/** A name that may be broken after its underscores. @param {string} name */
+const breakable = (name) =>
+  name.split(/(?<=_)/).flatMap((part) => [part, h("wbr")]);
 
 /**
- * The inputs that have moved most, as bars up to a clear shift.
+ * The inputs that have moved most, as bars.
  * @param {ModelView} model
  */
 function driftOf({ drift, startSeconds }) {
@@ -175,9 +182,10 @@ function driftOf({ drift, startSeconds }) {
       ),
     ];
   }
+  const widest = Math.max(SHIFT, ...drift.inputs.map(({ psi }) => psi));
   /** @param {number} psi */
   const word = (psi) =>
-    psi > 0.25
+    psi > SHIFT
       ? mark("warn", "shift")
       : psi > 0.1
       ? mark("unknown", "moves")
@@ -194,7 +202,7 @@ function driftOf({ drift, startSeconds }) {
       "div",
       { class: "bars" },
       drift.inputs.slice(0, DRIFT_MAX).map(({ name, psi }) => [
-        h("span", {}, name),
+        h("span", {}, breakable(name)),
         svg(
           "svg",
           {
@@ -203,10 +211,10 @@ function driftOf({ drift, startSeconds }) {
             "aria-hidden": "true",
           },
           svg("rect", {
-            class: psi > 0.25 ? "up" : "down",
+            class: psi > SHIFT ? "up" : "down",
             x: 0,
             y: 2,
-            width: Math.min(100, psi * 200),
+            width: 100 * psi / widest,
             height: 6,
           }),
         ),

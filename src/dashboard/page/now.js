@@ -21,6 +21,7 @@ import { isTruthShown } from "./settings.js";
 import { DEFINITIONS, TILES, tilesOf } from "./tiles.js";
 
 /** @import { ShownPayment } from "../views/live_state.ts" */
+/** @import { StreamEvent } from "../views/stream_events.ts" */
 /** @import { Snapshot, Truth } from "../views/snapshot.ts" */
 /** @typedef {ReturnType<typeof tilesOf>} Numbers */
 
@@ -29,6 +30,7 @@ const ROWS_MS = 500;
 const ROWS = 40;
 const ALERTS_MS = 2000;
 const ALERTS_SHOWN = 12;
+const MARKS_MS = 5000;
 
 /** @param {keyof Numbers} name @param {string} label */
 function tile(name, label) {
@@ -218,6 +220,11 @@ function chartsOf() {
       { title: "share of known frauds", measure: "share", lines: ["frauds"] },
     ],
   });
+  /** @type {readonly StreamEvent[]} */
+  let events = [];
+  const end = every(MARKS_MS, async () => {
+    ({ events } = await ask("/api/marks"));
+  });
   return {
     elements: [
       panel("Last two minutes", rate.element),
@@ -230,6 +237,9 @@ function chartsOf() {
         {
           x: payments.map((_, i) => seconds.from + i),
           columns: [payments, alerts],
+          marks: events.flatMap((event) => {
+            return event.at === undefined ? [] : [{ ...event, x: event.at }];
+          }),
         },
         `Newest: ${countOf(payments.at(-1) ?? 0, "payment")} and ${
           countOf(alerts.at(-1) ?? 0, "alert")
@@ -248,6 +258,7 @@ function chartsOf() {
           ],
           partial: newest && !complete ? [newest.day] : [],
           startSeconds,
+          marks: events,
         },
         newest
           ? `${isoDay(startSeconds, newest.day)}: ${
@@ -257,6 +268,7 @@ function chartsOf() {
       );
     },
     close() {
+      end();
       rate.close();
       days.close();
     },
@@ -297,7 +309,7 @@ function row() {
       setText(points, score(payment.score));
       decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored")
+          ? mark("unknown", "no score")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),

@@ -123,9 +123,9 @@ function paint(
   const reached = new Set(reach);
   const [muted, fraud, warn, accent, ink] = [
     "edge",
-    "fraud",
+    "series-1",
     "warn",
-    "accent",
+    "series-0",
     "ink",
   ].map(colour);
   pen.clearRect(-100, -100, 300, 300);

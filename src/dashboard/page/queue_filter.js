@@ -1,5 +1,5 @@
 /** The filter of the queue: in the address, where a link, Back and a reload keep it, and as a form. */
-import { countOf, h } from "./dom.js";
+import { countOf, currencyUnit, h } from "./dom.js";
 import { givenName, isTruthShown } from "./settings.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
@@ -15,11 +15,18 @@ import { givenName, isTruthShown } from "./settings.js";
 const NUMBER = { inputmode: "decimal", pattern: "\\d+(\\.\\d+)?" };
 const ID = { inputmode: "numeric", pattern: "\\d+" };
 
+/** @type {Field} */
+const SEARCH = ["q", "Payment, card or terminal", {
+  ...ID,
+  type: "search",
+  placeholder: "id",
+}];
+
 /** @type {readonly Field[]} */
 const FIELDS = [
   ["score", "Score from", { ...NUMBER, placeholder: "0.5" }],
-  ["amountFrom", "Amount from, €", NUMBER],
-  ["amountTo", "Amount to, €", NUMBER],
+  ["amountFrom", "Amount from", NUMBER],
+  ["amountTo", "Amount to", NUMBER],
   ["card", "Card", { ...ID, placeholder: "id" }],
   ["terminal", "Terminal", { ...ID, placeholder: "id" }],
   ["day", "Event date", { type: "date" }],
@@ -49,22 +56,56 @@ const SORTS = [
   ["amount", "amount"],
 ];
 
-const NAMES = [
-  "q",
-  "state",
-  "sort",
-  ...FIELDS.map(([name]) => name),
-  "scenario",
-];
+/** Parameters that are one of some words: what one is called, and the words. @type {Readonly<Record<string, readonly [what: string, words: readonly string[]]>>} */
+const WORDS = {
+  state: ["state", STATES.map(([value]) => value || "open")],
+  sort: ["order", SORTS.map(([value]) => value || "risk")],
+  by: ["grouping", ["card", "terminal"]],
+};
 
-/** The filter in the parameters of an address, whatever else they hold. @param {URLSearchParams} parameters @returns {Filter} */
+/** @type {readonly Field[]} */
+const ALL_FIELDS = [SEARCH, ...FIELDS, SCENARIO];
+
+/** The names of a filter; the address has "by" and "page" besides. */
+const NAMES = ["state", "sort", ...ALL_FIELDS.map(([name]) => name)];
+
+/** The filter in the parameters of an address, without what the queue does not know. @param {URLSearchParams} parameters @returns {Filter} */
 export function filterOf(parameters) {
   return Object.fromEntries(
     NAMES.map((name) => [name, parameters.get(name)?.trim() ?? ""])
-      .filter(([name, value]) =>
-        value !== "" && (name !== "scenario" || isTruthShown())
-      ),
+      .filter(([name, value]) => value !== "" && !problemOf(name, value)),
   );
+}
+
+/**
+ * What the address asks for in vain, each with the reason: "state=shut (no such state)".
+ * @param {URLSearchParams} parameters
+ */
+export function ignoredOf(parameters) {
+  return [...parameters].flatMap(([name, value]) => {
+    const problem = value.trim() !== "" && problemOf(name, value.trim());
+    return problem ? [`${name}=${value} (${problem})`] : [];
+  });
+}
+
+/** Why the queue cannot take a parameter; undefined where it can. @param {string} name @param {string} value */
+function problemOf(name, value) {
+  if (name === "page") return undefined;
+  if (Object.hasOwn(WORDS, name)) {
+    const [what, words] = WORDS[name];
+    return words.includes(value) ? undefined : `no such ${what}`;
+  }
+  const field = ALL_FIELDS.find(([known]) => known === name);
+  if (!field) return "no such filter";
+  if (field === SCENARIO && !isTruthShown()) {
+    return "only with the simulation's truth";
+  }
+  const { pattern, type } = field[2];
+  if (type === "date") {
+    return Number.isNaN(Date.parse(value)) ? "not a date" : undefined;
+  }
+  if (!pattern || new RegExp(`^(${pattern})$`).test(value)) return undefined;
+  return pattern === ID.pattern ? "not an id" : "not a number";
 }
 
 /** How many fields narrow the queue, besides state and order. @param {Filter} filter */
@@ -112,11 +153,7 @@ export function filterForm(filter, kept) {
     h(
       "div",
       { class: "filters" },
-      input(["q", "Payment, card or terminal", {
-        ...ID,
-        type: "search",
-        placeholder: "id",
-      }], filter),
+      input(SEARCH, filter),
       choice("state", "State", STATES, filter),
       choice("sort", "Order", SORTS, filter),
       h("button", { type: "submit" }, "Search"),
@@ -160,7 +197,11 @@ function input([name, label, look], filter) {
   return h(
     "div",
     {},
-    h("label", { for: id }, label),
+    h(
+      "label",
+      { for: id },
+      label + (name.startsWith("amount") ? currencyUnit() : ""),
+    ),
     h("input", {
       id,
       name,

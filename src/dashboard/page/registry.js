@@ -1,8 +1,9 @@
 /** The registry of models: its champion, what happened to it, and the ways to change it. */
 import { h, mark, table } from "./dom.js";
-import { isoDay } from "./scale.js";
+import { isoDay, isoMinute } from "./scale.js";
 
 /** @import { Registry } from "../../scoring/model_registry.ts" */
+/** @import { ModelView } from "../views/model_view.ts" */
 
 /**
  * What asks a person before it changes the registry, for a button.
@@ -15,7 +16,7 @@ import { isoDay } from "./scale.js";
 
 /** What happened to a version, in words. */
 const ACTIONS = {
-  added: "added by hand",
+  added: "given at the start",
   promoted: "promoted by the trainer",
   kept: "trained, champion kept",
   chosen: "promoted by hand",
@@ -48,6 +49,12 @@ export function registryOf(registry, startSeconds, change) {
       h("td", {}, isoDay(startSeconds, entry.day)),
       h("td", {}, ACTIONS[entry.action]),
       h("td", {}, h("code", {}, entry.version)),
+      h(
+        "td",
+        {},
+        entry.trainedFrom ? `${entry.trainedFrom} to ${entry.trainedTo}` : "–",
+      ),
+      h("td", {}, entry.at ? entry.at.slice(0, 16).replace("T", " ") : "–"),
       h("td", {}, h("code", {}, entry.champion)),
       h("td", {}, entry.reason),
       h(
@@ -89,9 +96,34 @@ export function registryOf(registry, startSeconds, change) {
       ["Since"],
       ["What happened"],
       ["Version"],
+      ["Trained on"],
+      ["Decided, UTC (clock)"],
       ["Champion"],
       ["Reason"],
       ["Change"],
     ], h("tbody", {}, rows)),
+  ];
+}
+
+/**
+ * The thresholds that people have applied, newest first; nothing where nobody has.
+ * @param {ModelView} model
+ */
+export function thresholdsOf({ events, startSeconds }) {
+  const changes = events.filter(({ sign }) => sign === "threshold");
+  if (changes.length === 0) return [];
+  return [
+    h("h3", {}, "Thresholds applied"),
+    h(
+      "ul",
+      {},
+      changes.toReversed().map(({ x, at, text }) => {
+        const clock = at === undefined
+          ? ""
+          : `; applied ${isoMinute(0, at / 86_400)} UTC (clock)`;
+        const since = isoMinute(startSeconds, x);
+        return h("li", {}, `${text}, since ${since} event time${clock}`);
+      }),
+    ),
   ];
 }

@@ -127,6 +127,13 @@ export function isoDay(startSeconds, day) {
   return dateOf(startSeconds, day).toISOString().slice(0, 10);
 }
 
+/** The minute of a time of the stream, in days: 2018-04-01 12:30. @param {number | undefined} startSeconds @param {number} days */
+export function isoMinute(startSeconds, days) {
+  const minute = new Date(Math.floor(days * DAY_SECONDS) * 1000);
+  const day = isoDay(startSeconds, Math.floor(days));
+  return `${day} ${minute.toISOString().slice(11, 16)}`;
+}
+
 /**
  * Ticks of days `first` to `last`, about `most` of them: days where there are
  * few, else beginnings of months or years. Their values are days.
@@ -234,6 +241,15 @@ export function grouped(value, decimals = 0) {
   const text = fraction === undefined ? commas : `${commas}.${fraction}`;
   return value < 0 && /[1-9]/.test(text) ? `−${text}` : text;
 }
+
+/**
+ * A whole number of things: "1 payment", "2,000 payments", "no payments".
+ * @param {number} value
+ * @param {string} one
+ * @param {string} [many]
+ */
+export const countOf = (value, one, many = `${one}s`) =>
+  value === 0 ? `no ${many}` : `${grouped(value)} ${value === 1 ? one : many}`;
 
 /**
  * A share of 1 as a percentage: "0.84 %".

@@ -235,6 +235,9 @@ function line(name, points, x, y) {
   };
 }
 
+/** A mean of counts: whole from 10 on, since few alerts per day are not none. @param {number} value */
+const mean = (value) => value < 10 ? value.toFixed(1) : count(value);
+
 /**
  * What alerts from a threshold on would have found, as facts.
  * @param {Curve} curve
@@ -259,8 +262,8 @@ function effectOf({ days, payments, frauds, fraudAmount }, threshold) {
     above(fraudAmount),
   ];
   return [
-    fact("Alerts per day", count(alerts / days)),
-    fact("False alerts per day", count((alerts - hits) / days)),
+    fact("Alerts per day", mean(alerts / days)),
+    fact("False alerts per day", mean((alerts - hits) / days)),
     fact("Precision: alerts that are frauds", percent(hits / alerts)),
     fact("Recall: frauds that are alerts", percent(hits / all(frauds))),
     fact("Fraud amount in alerts per day", shortMoney(found / days)),

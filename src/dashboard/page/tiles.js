@@ -1,5 +1,12 @@
 /** The numbers of the first view: for the page, and for the server, which sends them with it. */
-import { count, countOf, milliseconds, percent, shortMoney } from "./dom.js";
+import {
+  count,
+  countOf,
+  milliseconds,
+  percent,
+  shortMoney,
+  useCurrency,
+} from "./dom.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
 
@@ -53,6 +60,7 @@ export function readingWords({ what, share }) {
  * @returns {Record<keyof typeof TILES, Said>}
  */
 export function tilesOf(snapshot, truth = false) {
+  useCurrency(snapshot);
   const tiles = {
     rate: rateOf(snapshot),
     time: timeOf(snapshot),
@@ -145,7 +153,7 @@ function stoppedOf({ totals, truth: { totals: all } }, truth) {
 function lagOf({ stages, latency }) {
   const lag = stages.reduce((sum, stage) => sum + stage.lag, 0);
   return [
-    countOf(lag, "record"),
+    `${count(lag)} ${lag === 1 ? "record" : "records"}`,
     latency
       ? `published to stored: median ${milliseconds(latency.p50)}, ` +
         `99th percentile ${milliseconds(latency.p99)}`

@@ -14,8 +14,15 @@ import {
 /** @import { PastPayment } from "../views/page_view.ts" */
 
 const DAY = 86_400;
-const WIDTH = 760;
-const HEIGHT = 92;
+const WIDTH = 640;
+const HEIGHT = 96;
+/** Between the ends of the axis and those of the drawing. */
+const MARGIN = 16;
+/** Room that the words "this payment" take at the end of the axis, and a label elsewhere. */
+const NOW_ROOM = 92;
+const LABEL_ROOM = 52;
+/** Heights: the shaded windows, from top to axis, and the payments. */
+const [TOP, AXIS, MIDDLE] = [18, 68, 43];
 
 /**
  * The payments of a window as dots in time, larger with more money, frauds as triangles.
@@ -29,21 +36,27 @@ export function timeline(name, payments, self, windowDays, delayDays) {
   const longest = Math.max(...windowDays) + delayDays;
   const from = self.time - longest * DAY;
   /** @param {number} time */
-  const x = (time) => 16 + (time - from) / (longest * DAY) * (WIDTH - 32);
+  const x = (time) =>
+    MARGIN + (time - from) / (longest * DAY) * (WIDTH - 2 * MARGIN);
   const most = Math.max(1, ...payments.map(({ amount }) => amount));
   const words = wordsOf(payments);
-  const windows = windowDays.map((days, i) => {
-    const end = self.time - delayDays * DAY;
-    return [
-      svg("rect", {
-        class: "window",
-        x: x(end - days * DAY),
-        y: 16,
-        width: x(end) - x(end - days * DAY),
-        height: 46,
-      }),
-      svg("text", { x: x(end - days * DAY) + 2, y: 28 + 12 * i }, `${days} d`),
-    ];
+  const end = self.time - delayDays * DAY;
+  let free = -Infinity;
+  // The longest first: its name stands farthest to the left.
+  const windows = windowDays.toSorted((a, b) => b - a).map((days) => {
+    const start = x(end - days * DAY);
+    const band = svg("rect", {
+      class: "window",
+      x: start,
+      y: TOP,
+      width: x(end) - start,
+      height: AXIS - TOP,
+    });
+    // Names stand above the band, where no payment covers them.
+    const at = Math.min(start, WIDTH - LABEL_ROOM);
+    if (at < free) return [band];
+    free = at + LABEL_ROOM;
+    return [band, svg("text", { x: at, y: TOP - 5 }, countOf(days, "day"))];
   });
   const dots = payments.map((payment) => {
     const { transactionId, timeSeconds, amount } = payment;
@@ -52,7 +65,7 @@ export function timeline(name, payments, self, windowDays, delayDays) {
     const own = transactionId === self.id;
     return [
       dotOf(payment, at, size),
-      own && svg("circle", { class: "self", cx: at, cy: 48, r: size + 4 }),
+      own && svg("circle", { class: "self", cx: at, cy: MIDDLE, r: size + 4 }),
     ];
   });
   const step = longest > 20 ? 7 : 1;
@@ -60,12 +73,20 @@ export function timeline(name, payments, self, windowDays, delayDays) {
   for (let days = 0; days <= longest; days += step) {
     const at = x(self.time - days * DAY);
     ticks.push(
-      svg("line", { class: "axis", x1: at, x2: at, y1: 64, y2: 69 }),
-      svg(
-        "text",
-        { x: at, y: 82, "text-anchor": days === 0 ? "end" : "middle" },
-        days === 0 ? "this payment" : `${days} d`,
-      ),
+      svg("line", { class: "axis", x1: at, x2: at, y1: AXIS, y2: AXIS + 5 }),
+      days === 0
+        ? svg(
+          "text",
+          { x: WIDTH, y: AXIS + 18, "text-anchor": "end" },
+          "this payment",
+        )
+        : at < WIDTH - NOW_ROOM
+        ? svg(
+          "text",
+          { x: at, y: AXIS + 18, "text-anchor": "middle" },
+          `−${days} d`,
+        )
+        : null,
     );
   }
   return h(
@@ -94,7 +115,13 @@ export function timeline(name, payments, self, windowDays, delayDays) {
             "The table below has them",
         },
         windows,
-        svg("line", { class: "axis", x1: 16, x2: WIDTH - 16, y1: 64, y2: 64 }),
+        svg("line", {
+          class: "axis",
+          x1: MARGIN,
+          x2: WIDTH - MARGIN,
+          y1: AXIS,
+          y2: AXIS,
+        }),
         ticks,
         dots,
       ),
@@ -114,11 +141,9 @@ function dotOf({ fraud, known }, at, size) {
   return fraud === 1
     ? svg("path", {
       class: `fraud${kind}`,
-      d: `M${at} ${48 - size}L${at + size} ${48 + size}L${at - size} ${
-        48 + size
-      }Z`,
+      d: `M${at} ${MIDDLE - size}l${size} ${2 * size}h${-2 * size}Z`,
     })
-    : svg("circle", { class: `payment${kind}`, cx: at, cy: 48, r: size });
+    : svg("circle", { class: `payment${kind}`, cx: at, cy: MIDDLE, r: size });
 }
 
 /** @param {readonly PastPayment[]} payments */
@@ -132,7 +157,9 @@ function wordsOf(payments) {
   return [
     countOf(payments.length, "payment"),
     `${countOf(frauds(true), "known fraud")} (▲)`,
-    `${count(pending)} with a label still pending (outlined)`,
+    `${
+      pending === 0 ? "none" : count(pending)
+    } with a label still pending (outlined)`,
     ...later > 0
       ? [`${count(later)} of those are frauds in truth (dashed)`]
       : [],

@@ -164,9 +164,9 @@ export function decisionPanel(id, filter, done) {
 /** Whether an action was kept that has failed, in words. @param {unknown} error */
 function failureOf(error) {
   const words = messageOf(error);
-  if (!(error instanceof AskError)) return `Perhaps not saved: ${words}`;
+  if (!(error instanceof AskError)) return `Perhaps not saved. ${words}`;
   // The server says itself what has become of an action that it could not finish.
-  return error.isRefused ? `Not saved: ${words}` : `Not finished: ${words}`;
+  return error.isRefused ? `Not saved. ${words}` : `Not finished: ${words}`;
 }
 
 /** The key of a button, for the eye: the button's name says what it does. @param {string} key */

@@ -69,7 +69,6 @@ export function loginPage(wrong: string | undefined): string {
 }
 
 const SCRIPT = "text/javascript; charset=utf-8";
-const STYLE = "text/css; charset=utf-8";
 const ICON =
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1d4ed8"/><path d="M5 20h6l3-11 5 15 3-9h5" fill="none" stroke="#fff" stroke-width="2.6" stroke-linejoin="round" stroke-linecap="round"/></svg>`;
 
@@ -89,7 +88,6 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ["chart.js", script(chartJs)],
   ["dialog.js", script(dialogJs)],
   ["dom.js", script(domJs)],
-  ["early.js", script(earlyJs)],
   ["groups.js", script(groupsJs)],
   ["frame.js", script(frameJs)],
   ["keyboard.js", script(keyboardJs)],
@@ -109,8 +107,6 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
       return [name, script(text)] as const;
     });
   }),
-  // One file, since nothing is painted before all styles are there.
-  ["style.css", { type: STYLE, text: chartStyle() + chartCss + styleCss }],
   ["icon.svg", { type: "image/svg+xml", text: ICON }],
 ]);
 
@@ -121,16 +117,39 @@ export const ASSETS: ReadonlyMap<string, Asset> = new Map<string, Asset>([
 export const ASSETS_VERSION: string = createHash("sha256")
   .update(JSON.stringify([...ASSETS])).digest("hex").slice(0, 16);
 
-/** A page of ours, with the version in the addresses of its files. */
-function versioned(html: string): string {
-  return html.replaceAll('"page/', `"page/${ASSETS_VERSION}/`);
+const PARTS = {
+  style: chartStyle() + chartCss + styleCss,
+  script: earlyJs,
+};
+
+/** What the policy of the page lets run and apply in the page itself, as sources of Content-Security-Policy: nothing but what is in every page. */
+export const INLINE: { readonly style: string; readonly script: string } = {
+  style: sourceOf(PARTS.style),
+  script: sourceOf(PARTS.script),
+};
+
+function sourceOf(text: string): string {
+  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
 
-const NO_MODULES = ["app.js", "early.js", "live_worker.js"];
+/**
+ * A page of ours, with the version in the addresses of its files. What is
+ * needed before anything is painted is in the page itself: nothing else has to
+ * come first.
+ */
+function complete(html: string): string {
+  return html.replaceAll('"page/', `"page/${ASSETS_VERSION}/`)
+    .replace("<!-- style -->", () => `<style>${PARTS.style}</style>`)
+    .replace("<!-- early -->", () => `<script>${PARTS.script}</script>`);
+}
+
+const NO_MODULES = ["app.js", "live_worker.js"];
 
 /** What app.js imports, and what that does: asked for at once, not one after the other. */
-const MODULES = [...ASSETS].filter(([name, { type }]) =>
+const MODULES = [...ASSETS].flatMap(([name, { type }]) =>
   type === SCRIPT && !NO_MODULES.includes(name)
+    ? [`<link rel="modulepreload" href="page/${name}" />`]
+    : []
 );
 
 /** The links to the views. */
@@ -143,14 +162,10 @@ const TABS = VIEWS.flatMap(({ tab }) => {
   return [`<li><a href="#/${name}">${title}${open}</a></li>`];
 });
 
-const LOGIN = versioned(loginHtml);
+const LOGIN = complete(loginHtml);
 
-const PAGE = versioned(
-  indexHtml.replace(
-    "<!-- modules -->",
-    MODULES.map(([name]) =>
-      `<link rel="modulepreload" href="page/${name}" fetchpriority="low" />`
-    )
-      .join("\n    "),
-  ).replace("<!-- tabs -->", TABS.join("\n          ")),
+const PAGE = complete(
+  indexHtml
+    .replace("<!-- modules -->", MODULES.join("\n      "))
+    .replace("<!-- tabs -->", TABS.join("\n          ")),
 );

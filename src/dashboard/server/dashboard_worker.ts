@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { CURRENCY, DAY_SECONDS } from "../../payment/payment.ts";
 import { Control } from "../../stream/control.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { openUnlessStopped } from "../../base/unless_stopped.ts";
@@ -87,6 +87,7 @@ async function runPage(
       logger.warn("the index of alerts is made again from the log", { reason }),
   });
   let store: Store | undefined;
+  const serving: { gate?: Gate } = {};
   const reader = new LiveReader({
     log,
     control,
@@ -95,6 +96,7 @@ async function runPage(
     state,
     index,
     store: () => store,
+    makeWay: async (signal) => await serving.gate?.makeWay(signal),
     warn: (message, fields) => logger.warn(message, fields),
   });
   const models = modelsFolder(settings);
@@ -102,6 +104,7 @@ async function runPage(
     log,
     control,
     parameters,
+    currency: CURRENCY,
     reader,
     state,
     index,
@@ -120,7 +123,7 @@ async function runPage(
     process: work.process,
   });
   const listener = listen(page);
-  const gate = new Gate({
+  const gate = serving.gate = new Gate({
     listener,
     fetch: server.fetch,
     connectionsMax: CONNECTIONS_MAX,

@@ -7,7 +7,7 @@
  * anything for a while: requests without an end, idle connections, and readers
  * that do not read.
  */
-import { REAL_CLOCK } from "../../base/clock.ts";
+import { REAL_CLOCK, rest } from "../../base/clock.ts";
 
 /** What a gate lets in. */
 export interface GateOptions {
@@ -29,6 +29,12 @@ export interface GateOptions {
 /** The server's own address, which only this machine reaches. */
 export const SERVER_HOST = "127.0.0.1";
 
+/** Who has asked for something has the answer within so long, milliseconds, if nothing else is done; and other work waits no longer than that. */
+const ANSWER_MS = 20;
+const MAKE_WAY_MS = 40;
+/** How often that is looked at. */
+const LOOK_MS = 5;
+
 const BLOCK_BYTES = 16 * 1024;
 /** At the end, answers that have begun get so long. */
 const LAST_MS = 500;
@@ -49,6 +55,8 @@ export class Gate implements AsyncDisposable {
   readonly #passages = new Set<Passage>();
   /** Passages by the port that the server sees. */
   readonly #ports = new Map<number, Passage>();
+  /** When a visitor last asked for something, milliseconds of performance.now(). */
+  #askedAt = -Infinity;
   readonly #sweeping: ReturnType<typeof setInterval>;
   readonly #accepting: Promise<void>;
 
@@ -78,6 +86,21 @@ export class Gate implements AsyncDisposable {
   /** Port of the server behind the gate. */
   get serverPort(): number {
     return this.#server.addr.port;
+  }
+
+  /**
+   * Resolves when nobody waits for an answer, or after a moment: what this
+   * thread does beside serving is done in between. An answer takes many turns
+   * of the thread, each of which such work would hold up.
+   */
+  async makeWay(signal: AbortSignal): Promise<void> {
+    const latest = performance.now() + MAKE_WAY_MS;
+    for (;;) {
+      const now = performance.now();
+      if (now > latest || now > this.#askedAt + ANSWER_MS) return;
+      if (signal.aborted) return;
+      await rest(LOOK_MS, signal);
+    }
   }
 
   /** Lets nobody in any more, finishes answers that have begun, and closes what is open. */
@@ -135,6 +158,7 @@ export class Gate implements AsyncDisposable {
   }
 
   #let(client: Deno.TcpConn, address: string): void {
+    this.#askedAt = performance.now();
     const passage: Passage = {
       address,
       client,
@@ -156,7 +180,7 @@ export class Gate implements AsyncDisposable {
     this.#ports.set(server.localAddr.port, passage);
     client.setNoDelay(true);
     server.setNoDelay(true);
-    const asking = copy(client, server, () => {})
+    const asking = copy(client, server, () => this.#askedAt = performance.now())
       .then(() => server.closeWrite());
     asking.catch(() => this.#end(passage));
     await copy(server, client, () => passage.heard = performance.now());

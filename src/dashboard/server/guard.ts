@@ -6,6 +6,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { secureHeaders } from "hono/secure-headers";
+import { INLINE } from "./assets.ts";
 import { isLoopback, type PageToken } from "./exposure.ts";
 
 /** Bytes of the largest body that is read. */
@@ -21,8 +22,8 @@ export function securing(): MiddlewareHandler {
   return secureHeaders({
     contentSecurityPolicy: {
       defaultSrc: ["'none'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'"],
+      scriptSrc: ["'self'", INLINE.script],
+      styleSrc: ["'self'", INLINE.style],
       imgSrc: ["'self'"],
       connectSrc: ["'self'"],
       workerSrc: ["'self'"],

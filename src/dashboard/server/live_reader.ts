@@ -11,21 +11,21 @@ import {
   featureNames,
   type FeatureParameters,
 } from "../../features/parameters.ts";
+import { holdsRecord, type Log, type TopicState } from "../../log/log.ts";
 import {
-  holdsRecord,
-  type Log,
-  READ_LIMIT,
-  type TopicState,
-} from "../../log/log.ts";
-import { type RecordBatch, recordMark } from "../../log/record_batch.ts";
+  batchHead,
+  batchTail,
+  type RecordBatch,
+  recordMark,
+} from "../../log/record_batch.ts";
 import type { CaseEvent } from "../../payment/case_json.ts";
 import { caseEventsOf } from "../../stream/case_events.ts";
 import type { LookUp } from "../../store/look_up.ts";
 import type { Store } from "../../store/store.ts";
 import type { Control } from "../../stream/control.ts";
 import {
+  pastScored,
   readStatus,
-  scorerStatus,
   type StreamStatus,
 } from "../../stream/status.ts";
 import {
@@ -51,6 +51,13 @@ import type { Reading } from "../views/snapshot.ts";
 
 /** Records of payments, and of predictions, that are read back for the live state: no more than it can bring together. */
 const HISTORY_RECORDS = 250_000;
+/** What is read of a partition at once. */
+const READ_LIMIT = { records: 512, bytes: 1 << 20 };
+/** Nobody is answered during a step, so its work is to take so long, milliseconds. */
+const STEP_MS = 8;
+/** The least and the most records of a partition that a step takes. */
+const PART_MIN = 16;
+const PART_MAX = 1024;
 /** How often the reader looks where nothing is new. */
 const LOOK_MS = 100;
 /** How often the status is read. */
@@ -68,10 +75,7 @@ const SILENT_MS = 5000;
 const SHOWN_MS = 10_000;
 const SHOWN_LOOK_MS = 5;
 /** Payments that are looked up at once, and verdicts that are stored at once. */
-const LOOK_UPS = 200;
-/** A scorer that is so many records behind, and this share of them, scores the past. */
-const PAST_RECORDS = 5000;
-const PAST_SHARE = 0.02;
+const LOOK_UPS = 50;
 /** A scorer that has not moved for so long is not at work. */
 const SCORER_MS = 15_000;
 
@@ -91,6 +95,8 @@ export interface LiveReaderOptions {
   readonly index: AlertIndex;
   /** The store; undefined as long as it cannot be reached. */
   readonly store: () => Store | undefined;
+  /** Resolves when those who wait for an answer of this thread have had their turn; at once by default. */
+  readonly makeWay?: (signal: AbortSignal) => Promise<void>;
   /** Called once per outage. */
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
   /** A clock in milliseconds; the machine's without it. */
@@ -115,6 +121,8 @@ interface Place {
   readonly topicId: string | undefined;
   /** Next offset of each partition. */
   readonly offsets: number[];
+  /** What has been read of each partition from there on, and not been taken. */
+  readonly pending: (RecordBatch | undefined)[];
   /** Where reading began, and the end then: what lies between is history. */
   readonly began: readonly number[];
   readonly ends: readonly number[];
@@ -147,6 +155,10 @@ export class LiveReader {
   readonly #decoder: RecordDecoder;
   readonly #riskCell: number;
   readonly #inTurn = turns();
+  /** The partition with which the next step begins, so that each has its turn. */
+  #turn = 0;
+  /** Records of a partition that a step takes: so many that it takes STEP_MS. */
+  #part = PART_MIN;
   /** Midnight of the first day, seconds since 1970; undefined before it is known. */
   startSeconds: number | undefined;
   #isVerified = false;
@@ -165,7 +177,10 @@ export class LiveReader {
   #problem: string | undefined;
   /** When the log was asked that has not answered yet. */
   #askedAt: number | undefined;
-  #past: { readonly target: number; taken: number; at: number } | undefined;
+  /** The first status. */
+  #before: StreamStatus | undefined;
+  /** What share of the past is scored, and when that last changed. */
+  #past: { readonly share: number; readonly at: number } | undefined;
 
   /** Reads nothing yet: call run(). */
   constructor(options: LiveReaderOptions) {
@@ -193,8 +208,8 @@ export class LiveReader {
       try {
         const moved = await this.look(signal);
         this.#problem = undefined;
-        // Even where much is new, others of this thread get their turn.
         await rest(moved ? 0 : LOOK_MS, signal);
+        if (moved) await this.#options.makeWay?.(signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#fail(error);
@@ -266,10 +281,13 @@ export class LiveReader {
     const cases = this.#followed.filter(({ topic }) =>
       topic === CASE_TOPIC || topic === LABEL_TOPIC
     );
-    await this.#inTurn(async () => {
-      await this.#verify(new AbortController().signal);
-      while (await this.#step(cases));
-    });
+    const { signal } = new AbortController();
+    const step = () =>
+      this.#inTurn(async () => {
+        await this.#verify(signal);
+        return await this.#step(cases);
+      });
+    while (await step()) await rest(0, signal);
   }
 
   /** Why sums are not those of this moment yet; undefined if they are. */
@@ -277,7 +295,7 @@ export class LiveReader {
     if (!this.#hasCaughtUp) return { what: "history", share: this.#share() };
     const past = this.#past;
     if (!past || performance.now() - past.at > SCORER_MS) return undefined;
-    return { what: "scoring", share: past.taken / past.target };
+    return { what: "scoring", share: past.share };
   }
 
   #fail(error: unknown): void {
@@ -317,19 +335,12 @@ export class LiveReader {
     const { log, control } = this.#options;
     this.status = await readStatus(log, control);
     this.startSeconds = this.status.startSeconds ?? this.startSeconds;
-    const scorer = scorerStatus(this.status);
-    const ends = await log.endOffsets(SINK_TOPIC);
-    if (!scorer || !ends) return;
-    const end = ends.reduce((sum, end) => sum + end, 0);
-    const taken = end - scorer.lag;
-    const now = performance.now();
+    const share = pastScored(this.#before ??= this.status, this.status);
     const past = this.#past;
-    if (!past) {
-      const behind = scorer.lag > Math.max(PAST_RECORDS, PAST_SHARE * end);
-      // What comes while it runs is no past.
-      this.#past = { target: behind ? end : 0, taken, at: -Infinity };
-    } else if (taken >= past.target) past.at = -Infinity;
-    else if (taken > past.taken) [past.taken, past.at] = [taken, now];
+    if (share === undefined) this.#past = undefined;
+    else if (share !== past?.share) {
+      this.#past = { share, at: past ? performance.now() : -Infinity };
+    }
   }
 
   /** Makes sure that the log still holds what the index was made from; else it begins again. */
@@ -370,9 +381,19 @@ export class LiveReader {
     this.#beginAgain();
   }
 
-  /** Reads some of what is new; whether there was anything. */
+  /**
+   * Takes some of what is new, a part of each partition in turn, for so long
+   * that others of this thread hardly notice; whether there was anything.
+   */
   async #step(topics: readonly Followed[]): Promise<boolean> {
     const { log, index } = this.#options;
+    const places: [followed: Followed, place: Place, partition: number][] = [];
+    for (const followed of topics) {
+      const place = followed.place ??= await this.#begin(followed);
+      for (const partition of place?.offsets.keys() ?? []) {
+        if (place) places.push([followed, place, partition]);
+      }
+    }
     const found: Found = {
       payments: [],
       predictions: [],
@@ -381,30 +402,57 @@ export class LiveReader {
       live: [],
     };
     const moves: (() => void)[] = [];
-    for (const followed of topics) {
-      const { topic } = followed;
-      followed.place ??= await this.#begin(followed);
-      const { offsets = [] } = followed.place ?? {};
-      for (const [partition, offset] of offsets.entries()) {
-        const batch = await log.read(topic, partition, offset, READ_LIMIT);
-        if (batch.next === offset) continue;
-        if (await this.#isMissing(followed, partition, batch, offset)) {
-          this.#restart(
-            `${topic} partition ${partition} has been trimmed beyond what was read`,
-          );
-          return true;
-        }
-        this.#decode(followed, partition, batch, found);
-        moves.push(() => offsets[partition] = batch.next);
+    const began = performance.now();
+    let readMs = 0;
+    for (let i = 0; i < places.length; i++) {
+      if (moves.length > 0 && performance.now() > began + STEP_MS / 2) break;
+      const [followed, place, partition] = places[this.#turn++ % places.length];
+      const { offsets, pending } = place;
+      const offset = offsets[partition];
+      const readAt = performance.now();
+      const batch = pending[partition] ??
+        await log.read(followed.topic, partition, offset, READ_LIMIT);
+      readMs += performance.now() - readAt;
+      if (batch.next === offset) continue;
+      if (
+        !pending[partition] &&
+        await this.#isMissing(followed, partition, batch, offset)
+      ) {
+        this.#restart(
+          `${followed.topic} partition ${partition} has been trimmed beyond ` +
+            "what was read",
+        );
+        return true;
       }
+      pending[partition] = batch;
+      const part = batchHead(batch, this.#part);
+      this.#decode(followed, partition, part, found);
+      moves.push(() => {
+        offsets[partition] = part.next;
+        pending[partition] = part.count < batch.count
+          ? batchTail(batch, part.count)
+          : undefined;
+      });
     }
-    if (moves.length === 0) return false;
+    if (moves.length === 0) {
+      // The next step takes payments first, so that predictions meet theirs.
+      this.#turn = 0;
+      return false;
+    }
     const { live, ...step } = found;
     if (step.positions.length > 0) {
       await index.commit({ ...EMPTY_STEP, ...step });
     }
     for (const take of live) take();
     for (const move of moves) move();
+    // A log may have waited for its brokers.
+    const workMs = performance.now() - began - readMs;
+    const part = workMs > STEP_MS
+      ? this.#part / 2
+      : workMs < STEP_MS / 2
+      ? this.#part * 2
+      : this.#part;
+    this.#part = Math.min(PART_MAX, Math.max(PART_MIN, part));
     return true;
   }
 
@@ -440,7 +488,13 @@ export class LiveReader {
           : live[partition],
       );
     });
-    return { topicId: id, offsets: [...began], began, ends: [...ends] };
+    return {
+      topicId: id,
+      offsets: [...began],
+      pending: [],
+      began,
+      ends: [...ends],
+    };
   }
 
   #decode(

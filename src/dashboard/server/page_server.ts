@@ -64,6 +64,7 @@ type Served = { readonly Bindings: { readonly address: string } };
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
   const { state, index, reader, tokens, latency, behindProxy } = options;
+  const { currency } = options;
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
@@ -73,6 +74,7 @@ export function pageServer(options: PageServerOptions): PageServer {
   const snapshot = () =>
     snapshotOf({
       server: start,
+      currency,
       state,
       index,
       status: reader.status,

@@ -11,18 +11,16 @@ import {
 import type { UsualValues } from "../../learning/explain/usual_values.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 
-/** Currency of the amounts, as the page writes them. */
-const CURRENCY = "EUR";
-
 /** What is usual for the inputs of a model, by its version; undefined where its file does not say. */
 export type UsualOf = (version: string) => UsualValues | undefined;
 
 /** Says why an alert has its score; nothing before its payment is known. */
 export function alertReasons(
   { cents, features, contributions, model }: IndexedAlert,
-  { features: parameters, usualOf }: {
+  { features: parameters, usualOf, currency }: {
     readonly features: FeatureParameters;
     readonly usualOf: UsualOf;
+    readonly currency: string | undefined;
   },
 ): Reasons {
   if (!features) return { raised: [], lowered: [] };
@@ -34,7 +32,7 @@ export function alertReasons(
     { TX_AMOUNT: cents / 100, ...values },
     contributions,
     usualOf(model),
-    { windowDays, delayDays, currency: CURRENCY },
+    { windowDays, delayDays, ...currency !== undefined && { currency } },
   );
   return { raised: raised.map(capitalized), lowered: lowered.map(capitalized) };
 }

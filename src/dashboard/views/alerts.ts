@@ -174,8 +174,8 @@ function queuedAlert(
 ): QueuedAlert {
   const { seq, id, time, customer, terminal, score, model, state } = alert;
   const { features } = page.parameters;
-  const { usualOf } = page;
-  const [reason] = alertReasons(alert, { features, usualOf }).raised;
+  const { usualOf, currency } = page;
+  const [reason] = alertReasons(alert, { features, usualOf, currency }).raised;
   return {
     ...{ seq, id, time, customer, terminal, score, model, state },
     datetime: formatDatetime(alert.datetimeSeconds),

@@ -26,6 +26,7 @@ import {
   type CaseState,
   caseStateOf,
   readAlertQuery,
+  wholeOf,
 } from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
@@ -48,7 +49,6 @@ import {
   type PastPayment,
   pastPayment,
   type Question,
-  wholeOf,
 } from "./page_view.ts";
 
 /** Payments of one timeline. */
@@ -203,7 +203,8 @@ async function readCase(
   id: number,
   truth: boolean,
 ): Promise<Case> {
-  const { state, control, index, usualOf, parameters: { features } } = page;
+  const { state, control, index, usualOf, currency } = page;
+  const { features } = page.parameters;
   const stored = await askStore(page, (store) => store.payment(id));
   const alert = index.queries.alert(id);
   const own = ownPayment(page, id, stored, alert, truth);
@@ -234,7 +235,7 @@ async function readCase(
       }))
       : [],
     reasons: alert
-      ? alertReasons(alert, { features, usualOf })
+      ? alertReasons(alert, { features, usualOf, currency })
       : { raised: [], lowered: [] },
     ...standingOfCase(page, id),
     ofCard: past(ofCard),

@@ -5,6 +5,7 @@ import type { Control } from "../../stream/control.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import mapJs from "../page/map.js" with { type: "text" };
 import planeJs from "../page/plane.js" with { type: "text" };
+import { wholeOf } from "../index/alert_filter.ts";
 import type { LiveState, Place } from "./live_state.ts";
 import {
   askStore,
@@ -14,7 +15,6 @@ import {
   type PastPayment,
   pastPayment,
   shared,
-  wholeOf,
 } from "./page_view.ts";
 
 /** Places as columns of equal length, in any order: short, since there are many. */

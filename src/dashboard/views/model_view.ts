@@ -11,10 +11,8 @@ import {
   rolledBack,
 } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
-import type { Log } from "../../log/log.ts";
 import type { ModelMetric } from "../../store/tables.ts";
-import { parseCommit } from "../../stream/commit.ts";
-import { SINK_TOPIC, WRITER_GROUP } from "../../stream/topics.ts";
+import { SINK_TOPIC } from "../../stream/topics.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DataError } from "../../base/error.ts";
 import modelJs from "../page/model.js" with { type: "text" };
@@ -22,6 +20,11 @@ import registryJs from "../page/registry.js" with { type: "text" };
 import thresholdJs from "../page/threshold.js" with { type: "text" };
 import { SUM } from "../index/day_sums.ts";
 import { BODY, type Page, type PageView, shared, turns } from "./page_view.ts";
+import {
+  mainVersion,
+  type StreamEvent,
+  streamEvents,
+} from "./stream_events.ts";
 import { averagePrecision, type ScoredDay, sumOf } from "./score_counts.ts";
 
 /** Labels of the newest days that the curve is made of. */
@@ -53,16 +56,6 @@ export interface ScoredDayView {
   readonly version: string;
 }
 
-/** Something that happened to the stream, for the axes of event days. */
-export interface ModelEvent {
-  /** Event time in days: 3.5 is noon of day 3. */
-  readonly x: number;
-  /** What it was, by its sign. */
-  readonly sign: "champion" | "threshold" | "restart";
-  /** The same in words. */
-  readonly text: string;
-}
-
 /** What the page shows of the models. */
 export interface ModelView {
   /** Midnight of day 0, seconds since 1970; undefined before it is known. */
@@ -70,7 +63,7 @@ export interface ModelView {
   /** Days from a payment until its label is known. */
   readonly delayDays: number;
   /** Champions, thresholds and the last restart. */
-  readonly events: readonly ModelEvent[];
+  readonly events: readonly StreamEvent[];
   /** The days, oldest first. */
   readonly days: readonly ScoredDayView[];
   /** Bins over the newest labelled days, and how many days these are. */
@@ -129,11 +122,10 @@ export const model: PageView = {
       if (models !== undefined) return models;
       throw new DataError("the scorer has no registry of models to change");
     };
-    const restart = restartOf(page.log);
+    const events = streamEvents(page);
     const view = shared(async () => {
       const metrics = await page.metrics();
-      await control.refresh();
-      return modelViewOf(page, metrics, await restart);
+      return modelViewOf(page, metrics, await events());
     });
     get("/api/model", view);
     post("/api/model/threshold", async (asked) => {
@@ -143,7 +135,9 @@ export const model: PageView = {
         threshold >= 0 && threshold <= 1,
         "the threshold must be a number from 0 to 1",
       );
-      await inTurn(() => control.applyThreshold(threshold, state.timeSeconds));
+      await inTurn(() =>
+        control.applyThreshold(threshold, state.timeSeconds, new Date())
+      );
       return { threshold };
     });
     post("/api/model/promote", async (asked) => {
@@ -163,7 +157,7 @@ export const model: PageView = {
 function modelViewOf(
   { state, index, models, control, parameters }: Page,
   metrics: readonly ModelMetric[],
-  restart: ModelEvent | undefined,
+  events: readonly StreamEvent[],
 ): ModelView {
   const { delayDays } = parameters.features;
   const today = Math.floor(state.timeSeconds / DAY_SECONDS);
@@ -180,16 +174,9 @@ function modelViewOf(
     return { ...view, complete };
   });
   return {
-    startSeconds: control.origin?.startSeconds ?? parameters.startSeconds,
+    startSeconds: control.begun ?? parameters.startSeconds,
     delayDays,
-    events: [
-      ...registry ? promotionsOf(registry) : versionsOf(scored),
-      ...control.thresholdChanges.map(({ value, timeSeconds }): ModelEvent => {
-        const text = `Alerts from a score of ${value} on`;
-        return { x: timeSeconds / DAY_SECONDS, sign: "threshold", text };
-      }),
-      ...restart ? [restart] : [],
-    ],
+    events,
     days: scored,
     curve: {
       days: curveDays.length,
@@ -212,9 +199,6 @@ function scoredDayOf(
   const weighted = scored.payments.map((n, bin) =>
     n * (bin + 0.5) / scored.payments.length
   );
-  const [version] = [...scored.versions].reduce((most, next) =>
-    next[1] > most[1] ? next : most
-  );
   return {
     day: scored.day,
     labelled,
@@ -224,48 +208,8 @@ function scoredDayOf(
     hits: scored.hits,
     averagePrecision: frauds === 0 ? null : averagePrecision(scored),
     meanScore: sum(weighted) / payments,
-    version,
+    version: mainVersion(scored),
   };
-}
-
-/** The changes of the champion that a registry knows. */
-function promotionsOf({ history }: Registry): ModelEvent[] {
-  return history.filter(({ champion }, at) => {
-    return at > 0 && champion !== history[at - 1].champion;
-  }).map(({ day, champion, action }) => {
-    return {
-      x: day,
-      sign: "champion",
-      text: `Champion ${champion}: ${action}`,
-    };
-  });
-}
-
-/** The same without a registry: the days from which on another version scored most payments. */
-function versionsOf(days: readonly ScoredDayView[]): ModelEvent[] {
-  return days.filter(({ version }, at) => {
-    return at > 0 && version !== days[at - 1].version;
-  }).map(({ day, version }) => {
-    return { x: day, sign: "champion", text: `Version ${version} scores` };
-  });
-}
-
-/**
- * The event time from which this process goes on with the stream, as the
- * writer had committed when it started; undefined for a new stream. No record
- * says when earlier processes started.
- */
-async function restartOf(log: Log): Promise<ModelEvent | undefined> {
-  try {
-    const commits = await log.committed(WRITER_GROUP, SINK_TOPIC);
-    const progress = commits.map((commit) => parseCommit(commit).progress);
-    const seconds = Math.max(0, ...progress.filter(Number.isFinite));
-    if (seconds === 0) return undefined;
-    return { x: seconds / DAY_SECONDS, sign: "restart", text: "Restart" };
-  } catch {
-    // A mark that is missing must not keep the view from opening.
-    return undefined;
-  }
 }
 
 const PSI = "psi:";

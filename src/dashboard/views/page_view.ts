@@ -43,6 +43,8 @@ export interface Page {
   readonly control: Control;
   /** What the roles agreed on. */
   readonly parameters: StreamParameters;
+  /** ISO 4217 code of the stream's amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
   /** Follows the topics of the stream. */
   readonly reader: LiveReader;
   /** The newest part of the stream, which the reader keeps. */
@@ -185,13 +187,6 @@ export async function askStore<T>(
     storeMs,
     () => new StoreError("the store does not answer; try again later"),
   );
-}
-
-/** A whole number from a path or a query; throws DataError for anything else. */
-export function wholeOf(text: string | undefined, what: string): number {
-  const value = /^\d{1,15}$/.test(text ?? "") ? Number(text) : NaN;
-  if (Number.isSafeInteger(value)) return value;
-  throw new DataError(`${what} must be a whole number`);
 }
 
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */

@@ -86,6 +86,8 @@ export interface Snapshot {
   readonly server: string;
   /** Clock, milliseconds since 1970. */
   readonly at: number;
+  /** ISO 4217 code of the amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
   /** Why it is not up to date; undefined if it is. */
   readonly problem: string | undefined;
   /** Why its sums are not those of this moment yet: then it shows no rates and none of the sums; undefined if they are. */
@@ -138,6 +140,7 @@ const DAYS_MAX = 60;
 /** The state at this moment. */
 export function snapshotOf(source: {
   readonly server: string;
+  readonly currency: string | undefined;
   readonly state: LiveState;
   readonly index: AlertIndex;
   readonly status: StreamStatus | undefined;
@@ -147,7 +150,7 @@ export function snapshotOf(source: {
   readonly reading: Reading | undefined;
 }): Snapshot {
   const { server, state, index, status, latency, problem, reading } = source;
-  const { startSeconds } = source;
+  const { currency, startSeconds } = source;
   const at = Date.now();
   const recent = state.recent();
   const { total, days } = index.sums;
@@ -156,6 +159,7 @@ export function snapshotOf(source: {
   return {
     server,
     at,
+    currency,
     problem,
     reading,
     produced: status?.produced ?? 0,

@@ -7,7 +7,7 @@ import { type CaseAnswers, cases } from "./cases.ts";
 import { type DeadLetterAnswers, deadLetters } from "./dead_letters.ts";
 import { map, type MapAnswers } from "./map.ts";
 import { model, type ModelAnswers } from "./model_view.ts";
-import { now } from "./now.ts";
+import { now, type NowAnswers } from "./now.ts";
 import type { PageView } from "./page_view.ts";
 import { system, type SystemAnswers } from "./system.ts";
 
@@ -24,6 +24,7 @@ export const VIEWS: readonly PageView[] = [
 
 /** The answers of all routes, by path. */
 export type Answers =
+  & NowAnswers
   & AlertsAnswers
   & CaseAnswers
   & MapAnswers

@@ -4,7 +4,7 @@
  * outcomes stand in the order of the tasks.
  */
 import { Thread } from "../../base/thread.ts";
-import { type FitOutcome, type FitTask, runFitTask } from "./fit_task.ts";
+import { type AnyTask, type OutcomeOf, runTask } from "./fit_work.ts";
 import type { LabelledPayments } from "../data/payments.ts";
 
 /** How the work is done. */
@@ -15,21 +15,23 @@ export interface PoolOptions {
    */
   readonly threads: number;
   /** Called after each task with the number done, and the last one. */
-  readonly onDone: (done: number, last: FitTask) => void;
+  readonly onDone: (done: number, last: AnyTask) => void;
   /** Ends the work by throwing its reason. */
   readonly signal: AbortSignal;
 }
 
-/** Does all tasks; the outcomes stand in their order. Throws the first error, as runFitTask(). */
-export async function runFits(
+/** Does all tasks; the outcomes stand in their order. Throws the first error, as runTask(). */
+export async function runFits<Task extends AnyTask>(
   payments: LabelledPayments,
-  tasks: readonly FitTask[],
+  tasks: readonly Task[],
   options: PoolOptions,
-): Promise<FitOutcome[]> {
-  const outcomes = new Array<FitOutcome>(tasks.length);
+): Promise<OutcomeOf<Task>[]> {
+  const outcomes = new Array<OutcomeOf<Task>>(tasks.length);
   let next = 0;
   let done = 0;
-  const takeTurns = async (run: (task: FitTask) => Promise<FitOutcome>) => {
+  const takeTurns = async (
+    run: (task: Task) => Promise<OutcomeOf<Task>>,
+  ) => {
     while (next < tasks.length) {
       options.signal.throwIfAborted();
       const index = next++;
@@ -39,7 +41,7 @@ export async function runFits(
   };
   if (options.threads <= 1) {
     await takeTurns(async (task) => {
-      const outcome = await runFitTask(payments, task);
+      const outcome = await runTask(payments, task);
       // Lets the event loop see the signal between two tasks.
       await new Promise((resolve) => setTimeout(resolve, 0));
       return outcome;
@@ -49,7 +51,7 @@ export async function runFits(
   }
   const length = Math.min(options.threads, tasks.length);
   const workers = Array.from({ length }, () => {
-    return new FitThread(payments, options.signal);
+    return new FitThread<Task>(payments, options.signal);
   });
   try {
     await Promise.all(workers.map((worker) => {
@@ -62,10 +64,10 @@ export async function runFits(
 }
 
 /** One thread, doing one task at a time. */
-class FitThread {
-  readonly #thread: Thread<LabelledPayments, FitTask, FitOutcome>;
+class FitThread<Task extends AnyTask> {
+  readonly #thread: Thread<LabelledPayments, Task, OutcomeOf<Task>>;
   readonly #signal: AbortSignal;
-  #done: (outcome: FitOutcome) => void = () => {};
+  #done: (outcome: OutcomeOf<Task>) => void = () => {};
 
   /** Starts it; the payments are in shared memory. */
   constructor(payments: LabelledPayments, signal: AbortSignal) {
@@ -78,8 +80,10 @@ class FitThread {
     this.#signal = signal;
   }
 
-  async run(task: FitTask): Promise<FitOutcome> {
-    const { promise, resolve, reject } = Promise.withResolvers<FitOutcome>();
+  async run(task: Task): Promise<OutcomeOf<Task>> {
+    const { promise, resolve, reject } = Promise.withResolvers<
+      OutcomeOf<Task>
+    >();
     const stop = () => reject(this.#signal.reason);
     this.#done = resolve;
     this.#thread.ended.catch(reject);

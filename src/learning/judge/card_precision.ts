@@ -70,15 +70,23 @@ export function cardPrecision(days: readonly CardDay[]): number {
   return days.reduce((sum, { precision }) => sum + precision, 0) / days.length;
 }
 
-/** Checks the most suspect cards of one day and adds those found. */
-function checkDay(
-  scored: ScoredPayments,
-  day: number,
-  rows: readonly number[],
-  topCards: number,
-  found: Set<number>,
-): CardDay {
-  const cards = new Map<number, { id: number; score: number; label: number }>();
+/** A card on one day. */
+export interface SuspectCard {
+  /** CUSTOMER_ID. */
+  readonly id: number;
+  /** Score of its most suspect payment. */
+  score: number;
+  /** 1 if a payment is a fraud. */
+  label: number;
+}
+
+/** The cards of some payments of one day without those found before, the most suspect first. */
+export function suspectCards(
+  scored: Omit<ScoredPayments, "day">,
+  rows: Iterable<number>,
+  found: ReadonlySet<number>,
+): SuspectCard[] {
+  const cards = new Map<number, SuspectCard>();
   for (const row of rows) {
     const id = scored.customerId[row];
     if (found.has(id)) continue;
@@ -90,9 +98,20 @@ function checkDay(
       card.label = Math.max(card.label, label);
     } else cards.set(id, { id, score, label });
   }
-  const suspects = [...cards.values()].sort((left, right) => {
+  return [...cards.values()].sort((left, right) => {
     return right.score - left.score || left.id - right.id;
   });
+}
+
+/** Checks the most suspect cards of one day and adds those found. */
+function checkDay(
+  scored: ScoredPayments,
+  day: number,
+  rows: readonly number[],
+  topCards: number,
+  found: Set<number>,
+): CardDay {
+  const suspects = suspectCards(scored, rows, found);
   let hits = 0;
   for (const { id, label } of suspects.slice(0, topCards)) {
     if (label === 0) continue;

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   clockTicks,
+  countOf,
   dayTicks,
   dayTitle,
   grouped,
   isoDay,
+  isoMinute,
   linear,
   numberTicks,
   percent,
@@ -165,6 +167,8 @@ Deno.test("days of a stream whose start is unknown are numbers", () => {
   assert.deepEqual(texts(dayTicks(undefined, 0, 4, 2)), ["0", "2", "4"]);
   assert.equal(isoDay(undefined, 3), "day 3");
   assert.equal(isoDay(START, 3), "2018-04-04");
+  assert.equal(isoMinute(START, 3.525), "2018-04-04 12:36");
+  assert.equal(isoMinute(undefined, 3.525), "day 3 12:36");
   assert.equal(dayTitle(START, 0, 10), "day, 2018");
   assert.equal(dayTitle(START, 0, 400), "day, 2018 to 2019");
 });
@@ -202,4 +206,12 @@ Deno.test("grouped() has commas between thousands and a true minus sign", () => 
 Deno.test("percent() keeps number and sign on one line", () => {
   assert.equal(percent(0.00837), "0.84\u00a0%");
   assert.equal(percent(0 / 0), "none");
+});
+
+Deno.test("countOf() says one thing without an s, and none in a word", () => {
+  assert.deepEqual(
+    [countOf(1, "day"), countOf(2000, "day"), countOf(1, "a", "b")],
+    ["1 day", "2,000 days", "1 a"],
+  );
+  assert.equal(countOf(0, "match", "matches"), "no matches");
 });

@@ -7,6 +7,7 @@ function snapshot(over: Partial<Snapshot> = {}): Snapshot {
   return {
     server: "one",
     at: 0,
+    currency: "EUR",
     problem: undefined,
     reading: undefined,
     produced: 1100,

@@ -145,3 +145,19 @@ Deno.test("a gate with half-open requests can be closed", async () => {
   await served[Symbol.asyncDispose]();
   assert.equal(await readToEnd(connection), "");
 });
+
+Deno.test("other work makes way for who asks, but not for ever", async () => {
+  await using served = openGate();
+  const { signal } = new AbortController();
+  // Nobody has asked yet.
+  await served.gate.makeWay(signal);
+  const asking = new AbortController();
+  const asks = (async () => {
+    while (!asking.signal.aborted) await (await fetch(served.address)).text();
+  })();
+  await until(() => served.gate.connections > 0);
+  for (let i = 0; i < 3; i++) await served.gate.makeWay(signal);
+  assert.equal(served.gate.connections, 1);
+  asking.abort();
+  await asks;
+});

@@ -14,6 +14,8 @@ import type { Store } from "../../../src/store/store.ts";
 import { appendCaseSteps } from "../../../src/stream/case_events.ts";
 import { SCORER_GROUP, SINK_TOPIC } from "../../../src/stream/topics.ts";
 import { openMemory, parametersOf } from "../../roles/pipeline.ts";
+import { FeatureJsonWriter } from "../../../src/features/feature_row.ts";
+import { oneRow } from "../../store/store_contract.ts";
 import { openPage, payment, prediction } from "../page_fixture.ts";
 
 const NEVER = new AbortController().signal;
@@ -55,6 +57,34 @@ function newReader(
   });
   return { reader, index, [Symbol.dispose]: () => index[Symbol.dispose]() };
 }
+
+Deno.test("a look takes a part of what is new, so that the page answers in between, and all looks each record once", async () => {
+  await using folder = await openMemory(parametersOf(2));
+  const { log, store, context } = folder;
+  const writer = new FeatureJsonWriter(HANDBOOK_FEATURES);
+  const values = Float64Array.from(oneRow(HANDBOOK_FEATURES).values);
+  const producer = await log.producer("test");
+  for (const partition of [0, 1]) {
+    const records = new RecordBatchBuilder();
+    for (let i = 0; i < RECORDS / 2; i++) {
+      records.endKey();
+      const transactionId = 2 * i + partition;
+      writer.write(records.writer, payment({ transactionId }), values);
+      records.endRecord(0);
+    }
+    await producer.append([{ topic: SINK_TOPIC, partition, records }]);
+  }
+  using page = newReader(log, context, () => store);
+  const { reader, index } = page;
+  const seen: number[] = [];
+  while (seen.at(-1) !== RECORDS) {
+    await reader.look(NEVER);
+    seen.push(index.known().payments);
+  }
+  assert.ok(seen[0] < RECORDS / 10, `${seen[0]} at once`);
+  await lookUntil(reader, () => reader.reading === undefined);
+  assert.equal(index.known().payments, RECORDS);
+});
 
 Deno.test("while a scorer scores the past, the page says how far it is", async () => {
   await using folder = await openMemory(parametersOf(1));

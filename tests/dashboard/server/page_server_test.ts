@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Control } from "../../../src/stream/control.ts";
 import { DeadLetterBox } from "../../../src/stream/dead_letters.ts";
 import { LABEL_TOPIC, TRANSACTION_TOPIC } from "../../../src/stream/topics.ts";
@@ -69,7 +70,7 @@ Deno.test("every answer carries the headers that keep a browser from running or 
     await body?.cancel();
     const policy = headers.get("content-security-policy") ?? "";
     assert.match(policy, /default-src 'none'/, path);
-    assert.match(policy, /script-src 'self'(;|$)/);
+    assert.match(policy, /script-src 'self' 'sha256-[^']+'(;|$)/);
     assert.match(policy, /frame-ancestors 'none'/);
     assert.doesNotMatch(policy, /unsafe/);
     assert.equal(headers.get("x-content-type-options"), "nosniff");
@@ -77,13 +78,27 @@ Deno.test("every answer carries the headers that keep a browser from running or 
   }
 });
 
-Deno.test("the page holds no script or style of its own and loads nothing from elsewhere", async () => {
+/** The source of a script or style in a policy. */
+function sourceOf(text: string): string {
+  const hash = createHash("sha256").update(text).digest("base64");
+  return `'sha256-${hash}'`;
+}
+
+Deno.test("the policy admits the script and style in the page, which loads nothing from elsewhere", async () => {
   await using page = await openPage(TOKEN);
   for (const path of ["/", "/login"]) {
-    const headers = { authorization: `Bearer ${TOKEN}` };
-    const html = await (await page.ask(path, { headers })).text();
-    assert.doesNotMatch(html, /<script(?![^>]*src="page\/)/);
-    assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=|https?:\/\//);
+    const authorization = `Bearer ${TOKEN}`;
+    const answer = await page.ask(path, { headers: { authorization } });
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    const html = await answer.text();
+    const inside = (name: string) =>
+      [...html.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, "gs"))]
+        .map(([, text]) => `${name}-src 'self' ${sourceOf(text)};`);
+    const own = [...inside("script"), ...inside("style")];
+    assert.equal(own.length, path === "/" ? 2 : 1);
+    for (const source of own) assert.ok(policy.includes(source), source);
+    assert.doesNotMatch(html, /<script(?!>)(?![^>]*src="page\/)/);
+    assert.doesNotMatch(html, /\sstyle=|\son[a-z]+=|https?:\/\//);
     for (const [, name] of html.matchAll(/(?:src|href)="(page\/[^"]+)"/g)) {
       const { status, body } = await page.ask(`/${name}`);
       await body?.cancel();
@@ -298,7 +313,7 @@ Deno.test("with a token nothing but health and the way in is answered without it
   }
   assert.equal(await statusOf("/"), 303);
   for (
-    const path of ["/healthz", "/login", `/page/${ASSETS_VERSION}/style.css`]
+    const path of ["/healthz", "/login", `/page/${ASSETS_VERSION}/app.js`]
   ) {
     assert.equal(await statusOf(path), 200, path);
   }

@@ -32,10 +32,22 @@ Deno.test("the view of models says when versions and thresholds changed, and whi
   const view: ModelView = await (await page.ask("/api/model")).json();
   assert.equal(view.startSeconds, START_SECONDS);
   assert.equal(view.delayDays, 7);
-  assert.deepEqual(view.events, [
+  const applied = view.events.find(({ sign }) => sign === "threshold")?.at;
+  assert.ok(
+    applied !== undefined && Math.abs(applied - Date.now() / 1000) < 60,
+  );
+  const events = [
     { x: 41, sign: "champion", text: "Version bbbbbbbbbbbb scores" },
-    { x: 41.5, sign: "threshold", text: "Alerts from a score of 0.75 on" },
-  ]);
+    {
+      x: 41.5,
+      at: applied,
+      sign: "threshold",
+      text: "Alerts from a score of 0.75 on",
+    },
+  ];
+  assert.deepEqual(view.events, events);
+  // The charts of the view "Now" have the same marks.
+  assert.deepEqual(await (await page.ask("/api/marks")).json(), { events });
   assert.deepEqual(
     view.days.map(({ day, complete, version }) => [day, complete, version]),
     [[40, true, "aaaaaaaaaaaa"], [41, false, "bbbbbbbbbbbb"]],

@@ -1,0 +1,102 @@
+/**
+ * Texts beside rows of cells: their bytes of UTF-8 one behind the other, and in
+ * a cell the place and the length of one. So texts are copied as bytes from row
+ * to row, and no string is made on the way.
+ */
+
+/** More than the bytes of any text: a reference is its start times this, plus its length. */
+const LENGTHS = 2048;
+
+/** In a cell: there is no text. */
+export const NO_TEXT: number = -1;
+
+/** Where the text of a cell begins in its heap. */
+export function textStart(cell: number): number {
+  return Math.floor(cell / LENGTHS);
+}
+
+/** How many bytes the text of a cell has. */
+export function textLength(cell: number): number {
+  return cell % LENGTHS;
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** A growing heap of texts. */
+export class TextHeap {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  /** Makes a heap that holds `bytes`, empty by default. */
+  constructor(bytes: Uint8Array = new Uint8Array(0)) {
+    this.#bytes = bytes;
+    this.#length = bytes.length;
+  }
+
+  /** What holds the texts; longer than they are. Ask again after add(). */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Bytes of all texts. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Forgets all texts. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** Holds these bytes instead of what it held, without a copy. */
+  wrap(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#length = bytes.length;
+  }
+
+  /** Adds the text in bytes `from` … `to`; returns its reference. */
+  add(source: Uint8Array, from: number, to: number): number {
+    const length = to - from;
+    const start = this.#room(length);
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) bytes[start + i] = source[from + i];
+    return start * LENGTHS + length;
+  }
+
+  /** Adds a text; returns its reference. */
+  addText(text: string): number {
+    const encoded = ENCODER.encode(text);
+    return this.add(encoded, 0, encoded.length);
+  }
+
+  /** Adds the text that a cell refers to in another heap; NO_TEXT stays. */
+  copy(cell: number, source: TextHeap): number {
+    if (cell === NO_TEXT) return NO_TEXT;
+    const start = textStart(cell);
+    return this.add(source.bytes, start, start + textLength(cell));
+  }
+
+  /** The bytes of a cell's text: a view, empty for none. */
+  view(cell: number): Uint8Array {
+    if (cell === NO_TEXT) return this.#bytes.subarray(0, 0);
+    const start = textStart(cell);
+    return this.#bytes.subarray(start, start + textLength(cell));
+  }
+
+  /** A cell's text; null for none. */
+  text(cell: number): string | null {
+    return cell === NO_TEXT ? null : DECODER.decode(this.view(cell));
+  }
+
+  #room(more: number): number {
+    const start = this.#length;
+    this.#length += more;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(1024, 2 * this.#length));
+      larger.set(this.#bytes.subarray(0, start));
+      this.#bytes = larger;
+    }
+    return start;
+  }
+}

@@ -1,0 +1,85 @@
+/** The summary of a run: what its last lines say, within 80 columns. */
+import assert from "node:assert/strict";
+import {
+  type RunSummary,
+  summaryText,
+} from "../../src/cli/output/run_summary.ts";
+import { noCounters } from "../../src/stream/commit.ts";
+import type { StageStatus, StreamStatus } from "../../src/stream/status.ts";
+
+const ALL = 1_754_155;
+
+function stage(name: string, rows: number): StageStatus {
+  const counters = { ...noCounters(), read: rows, emitted: rows };
+  const place = { group: name, topic: name, progress: 0 };
+  return { name, ...place, counters, lag: 0, isPositionKnown: true };
+}
+
+/** A stream of which so many payments are processed and scored. */
+function status(processed: number, scored: number): StreamStatus {
+  return {
+    startSeconds: 0,
+    simulated: true,
+    produced: processed,
+    complete: processed === ALL,
+    stages: [
+      stage("customer windows", processed),
+      stage("terminal windows", processed),
+      stage("writer", processed),
+      {
+        ...stage("scorer", scored),
+        scoring: { alerts: Math.round(scored / 200), unscored: 0 },
+      },
+    ],
+    deadLetters: 0,
+  };
+}
+
+function summary(change: Partial<RunSummary>): string {
+  return summaryText({
+    before: status(0, 0),
+    after: status(ALL, ALL),
+    stored: { rows: ALL, frauds: 14_681 },
+    written: ALL,
+    recovered: 0,
+    latency: undefined,
+    seconds: 12.5,
+    stopped: false,
+    roles: ["producer", "processor", "writer", "scorer"],
+    place: "tour",
+    flags: "--data=tour",
+    ...change,
+  });
+}
+
+const workOf = (text: string) => /^this run +(.*)$/m.exec(text)?.[1];
+
+Deno.test("a summary has at most 80 columns, also with slow and few payments", () => {
+  for (const slow of [1, 9_999.9, 123_456]) {
+    const latency = {
+      samples: ALL,
+      p50: slow,
+      p95: slow,
+      p99: slow,
+      max: slow,
+    };
+    for (const line of summary({ latency }).split("\n")) {
+      assert.ok(line.length <= 80, line);
+    }
+  }
+});
+
+Deno.test("a run that stored nothing says what it did", () => {
+  assert.equal(
+    workOf(summary({})),
+    "1,754,155 stored in 12.5 s, 140,332 per second; data in tour",
+  );
+  assert.equal(
+    workOf(summary({ before: status(ALL, 0), written: 0 })),
+    "1,754,155 scored in 12.5 s, 140,332 per second; data in tour",
+  );
+  assert.equal(
+    workOf(summary({ before: status(ALL, ALL), written: 0 })),
+    "nothing new was stored in 12.5 s; data in tour",
+  );
+});

@@ -1,0 +1,106 @@
+/** Text ids and kept fields through both stages: what numbers give, under other names. */
+import assert from "node:assert/strict";
+import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+import { chance, forEachSeed } from "../long.ts";
+import { testWriting } from "../permission.ts";
+import { openMemory } from "../roles/pipeline.ts";
+import {
+  appendPayments,
+  paymentAt,
+  type RecordText,
+  sinkRows,
+  StageDriver,
+} from "../roles/stages.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import {
+  cardText,
+  idText,
+  keptOf,
+  terminalText,
+  TEXT_DEFINITION,
+  textRecord,
+} from "./text_stream.ts";
+
+/** Payments of months, so that most cards are forgotten on the way, and come again. */
+function payments(seed: number): Payment[] {
+  const random = chance(seed);
+  const below = (n: number) => Math.floor(random() * n);
+  let time = 0;
+  return Array.from({ length: 3000 }, (_, n) => {
+    time += below(6000);
+    const era = Math.floor(time / (20 * DAY_SECONDS));
+    return paymentAt(Math.max(0, time - below(2) * below(3000)), {
+      transactionId: n,
+      customerId: below(4) === 0 ? below(20) : 100 * era + below(100),
+      terminalId: below(4) === 0 ? below(20) : 100 * era + below(60),
+      amount: below(30_000) / 100,
+      fraud: below(5) === 0 ? 1 : 0,
+    });
+  });
+}
+
+/** The sink of a stream of these payments; its stages save their state and load it on the way. */
+async function sinkOf(
+  parameters: StreamParameters,
+  rows: readonly Payment[],
+  seed: number,
+  recordOf?: RecordText,
+): Promise<Record<string, unknown>[]> {
+  await using folder = await openMemory(parameters);
+  await using files = temporaryFolder();
+  await appendPayments(folder.log, 0, rows, recordOf);
+  const random = chance(seed);
+  const { customers, terminals } = StageDriver;
+  // The second stage reads packs.
+  for (const [open, most] of [[customers, 100], [terminals, 1]] as const) {
+    const driver = await open(folder.log, parameters, files.path);
+    while (!await driver.done()) {
+      await driver.step(0, 1 + Math.floor(random() * most));
+      if (random() > 0.3) continue;
+      if (random() < 0.7) driver.close(0);
+      await driver.reopen(0);
+    }
+    assert.ok(driver.snapshots.includes("used"), driver.snapshots.join());
+    assert.deepEqual(driver.warnings, []);
+  }
+  return await sinkRows(folder.log);
+}
+
+testWriting(
+  "a stream of text ids has the features of the stream of numbers that they stand for, through snapshots",
+  async () => {
+    await forEachSeed(1, 20, async (seed) => {
+      const parameters: StreamParameters = {
+        partitions: 1,
+        features: HANDBOOK_FEATURES,
+        latenessSeconds: 3600,
+        maxGapSeconds: 30 * DAY_SECONDS,
+        partitioner: "murmur2",
+      };
+      const rows = payments(seed);
+      const numbers = await sinkOf(parameters, rows, seed);
+      const texts = await sinkOf(
+        { ...parameters, definition: TEXT_DEFINITION },
+        rows,
+        seed + 1,
+        textRecord,
+      );
+      const byId = new Map(rows.map((row) => [row.transactionId, row]));
+      const expected = numbers.map((row) => {
+        const payment = byId.get(Number(row.TRANSACTION_ID));
+        assert.ok(payment);
+        return {
+          ...row,
+          TRANSACTION_ID: idText(payment.transactionId),
+          CUSTOMER_ID: cardText(payment.customerId),
+          TERMINAL_ID: terminalText(payment.terminalId),
+          ...keptOf(payment),
+        };
+      });
+      assert.ok(texts.length > 2500);
+      assert.deepEqual(texts, expected);
+    });
+  },
+);
