@@ -334,10 +334,13 @@ async function togetherChecks(stage: Stage): Promise<void> {
         const losing = pages[loser];
         // The page of the one who was refused shows the other's verdict, and stays.
         assert.equal(await shownCase(losing), String(id));
-        await losing.getByRole("log").getByText(winner).waitFor();
+        await losing.getByRole("log").getByText(winner).first()
+          .waitFor();
         const found = await (await fetch(`${address}/api/cases/${id}`)).json();
         const kinds = found.events.map(({ kind }: { kind: string }) => kind);
-        assert.deepEqual(kinds, ["verdict", "claim"]);
+        // Checks before this one may have decided and undone it.
+        assert.deepEqual(kinds.slice(0, 2), ["verdict", "claim"]);
+        assert.notEqual(kinds[2], "verdict");
         // Having seen it, that analyst may decide otherwise.
         await losing.keyboard.press(loser === 0 ? "c" : "l");
         await until(async () => await shownCase(losing) !== String(id));
