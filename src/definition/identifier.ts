@@ -21,6 +21,9 @@ import type { IdMapping } from "./stream_definition.ts";
 /** Fewest bytes of a key for pseudonyms. */
 export const HMAC_KEY_BYTES_MIN = 32;
 
+/** Most bytes of its file; a longer file is no key. */
+export const HMAC_KEY_BYTES_MAX = 4096;
+
 /** Reads an id from the values of a row. */
 export type IdReader = (
   values: readonly RawValue[],

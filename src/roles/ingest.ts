@@ -4,6 +4,8 @@
  */
 import { reportTo } from "../base/logger.ts";
 import { openUnlessStopped } from "../base/unless_stopped.ts";
+import { readWholeFile } from "../base/whole_file.ts";
+import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
 import { openLog } from "../log/open_log.ts";
 import { runSource } from "../stream/source_run.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
@@ -20,5 +22,9 @@ export async function runIngest(
   const opening = openLog({ ...log, prefix: "" }, reportTo(logger), signal);
   await using opened = await openUnlessStopped(opening, signal);
   if (!opened) return;
-  await runSource(context, { settings, source: opened.resource });
+  const { hmacKeyFile } = settings;
+  const hmacKey = hmacKeyFile === undefined
+    ? undefined
+    : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
+  await runSource(context, { settings, hmacKey, source: opened.resource });
 }

@@ -4,6 +4,7 @@ import type { ModelSpec } from "../learning/fit/fit_task.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
 import type { ModelPlace } from "../scoring/model_source.ts";
+import type { TableFormat } from "../files/table_encoder.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { StreamParameters } from "../stream/control.ts";
 import type { SourceSettings } from "../stream/source_task.ts";
@@ -43,7 +44,14 @@ export interface RunSettings {
     readonly seed: string;
   };
   /** Whose payments `ingest` takes, if it runs. */
-  readonly source: SourceSettings | undefined;
+  readonly source:
+    | SourceSettings & {
+      /** File of the key for pseudonyms, if the definition needs one. */
+      readonly hmacKeyFile: string | undefined;
+    }
+    | undefined;
+  /** The files that the producer publishes in place of a simulation, if any. */
+  readonly input?: FileInput | undefined;
   /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */
   readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
@@ -62,6 +70,16 @@ export interface RunSettings {
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
     | undefined;
+}
+
+/** Payments in files with any columns, which the stream's definition maps. */
+export interface FileInput {
+  /** A file, a folder, or "-" for stdin. */
+  readonly path: string;
+  /** Their format; undefined if names or first bytes decide. */
+  readonly format: TableFormat | undefined;
+  /** File of the key for pseudonyms, if the definition needs one. */
+  readonly hmacKeyFile: string | undefined;
 }
 
 /** How payments are scored. */

@@ -9,6 +9,7 @@ import { openStore, storePath } from "../store/open_store.ts";
 import { type LoggerOptions, openLogger, reportTo } from "../base/logger.ts";
 import { runThread, type Starter } from "../base/thread.ts";
 import { Control } from "../stream/control.ts";
+import { runFileProducer } from "./file_producer.ts";
 import { runFiles } from "./files.ts";
 import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
@@ -86,6 +87,13 @@ async function runRole(
   };
   switch (role) {
     case "producer":
+      if (settings.input) {
+        return await runFileProducer(context, {
+          input: settings.input,
+          pace: settings.pace,
+          published: (nextId) => send({ kind: "published", nextId, at: now() }),
+        });
+      }
       return await runProducer(context, {
         data: settings.data,
         pace: settings.pace,

@@ -31,8 +31,11 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
-import type { RecordedDefinition } from "./stream_definition.ts";
 import { isSourcePosition, type SourcePosition } from "./source_position.ts";
+import {
+  isRecordedDefinition,
+  type RecordedDefinition,
+} from "./stream_definition.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
@@ -105,12 +108,16 @@ export interface StreamOrigin {
 
 /** How far the producer is. */
 export interface ProducerPosition {
-  /** TRANSACTION_ID of the next payment. */
+  /** TRANSACTION_ID of the next payment of a simulation; payments published so far. */
   readonly nextId: number;
-  /** Simulator day of the next payment. */
+  /** Simulator day of the next payment; of files the number of the file, from 0. */
   readonly day: number;
-  /** Its row within the day. */
+  /** Its row within the day or file. */
   readonly row: number;
+  /** Of files, the rows of all files before it. */
+  readonly rows?: number;
+  /** Of files, how many of those rows are no payments. */
+  readonly rejected?: number;
 }
 
 /** The end of a topic that is complete. */
@@ -444,6 +451,7 @@ export class Control {
         await producer.append(records.appends());
       },
     );
+    requireSameDefinition(this.parameters ?? parameters, parameters);
     const found = flagsOf(this.parameters ?? parameters);
     for (const [flag, wanted] of Object.entries(flagsOf(parameters))) {
       if (found[flag] === wanted) continue;
@@ -508,6 +516,23 @@ function differenceOf(flag: string, found: string, wanted: string): string {
   return found === "given" ? `with ${flag}` : `without ${flag}`;
 }
 
+/** Throws ConfigError where a stream has another definition than the one wanted. */
+function requireSameDefinition(
+  { definition: found }: StreamParameters,
+  { definition: wanted }: StreamParameters,
+): void {
+  if (found?.sha256 === wanted?.sha256) return;
+  const shown = (one: RecordedDefinition | undefined) =>
+    one ? `the definition with SHA-256 ${one.sha256}` : "handbook's definition";
+  throw new ConfigError(
+    `this stream was created with ${shown(found)}, not with ${
+      shown(wanted)
+    }, ` +
+      "and a stream's definition never changes: leave --definition out, or " +
+      "choose another --data folder (on Kafka another --topic-prefix)",
+  );
+}
+
 function remade(topic: string): LogError {
   return new LogError(
     `${topic} was deleted and created again since this stream began, so what ` +
@@ -565,6 +590,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       fields.partitioner,
       (name) => PARTITIONERS.some((known) => known === name),
     ) &&
+    isOptional(fields.definition, isRecordedDefinition) &&
     isFeatures(features),
   identity: ({ id, topics }) =>
     typeof id === "string" && id !== "" &&
@@ -573,9 +599,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
-  position: ({ nextId, day, row }) =>
-    isCount(nextId) && isCount(day) && isCount(row),
   source: isSourcePosition,
+  position: ({ nextId, day, row, rows, rejected }) =>
+    isCount(nextId) && isCount(day) && isCount(row) &&
+    isOptional(rows, isCount) && isOptional(rejected, isCount),
   scoring: ({ on, flags }) =>
     on === true &&
     isOptional(flags, (flags) =>
@@ -613,10 +640,13 @@ function isThreshold(value: unknown): boolean {
 
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { set, windowDays, delayDays, useLabels, graceSeconds } = value;
+  const { set, windowDays, delayDays, useLabels } = value;
+  const { decimals, refunds, graceSeconds } = value;
   const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
   return isOptional(set, isSet) && // streams of before there were sets
     isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
+    isOptional(decimals, isCount) &&
+    isOptional(refunds, (value) => typeof value === "boolean") &&
     isOptional(graceSeconds, isCount) &&
     Array.isArray(windowDays) && windowDays.length > 0 &&
     windowDays.every((days, i) =>

@@ -14,6 +14,7 @@ import {
   SourceTask,
   type SourceTaskOptions,
 } from "./source_task.ts";
+import { definitionOfStream } from "./stream_definition.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { CONTROL_TOPIC, INGEST_GROUP } from "./topics.ts";
 
@@ -21,6 +22,8 @@ import { CONTROL_TOPIC, INGEST_GROUP } from "./topics.ts";
 export interface SourceRunOptions {
   /** What is read, and how. */
   readonly settings: SourceSettings;
+  /** The key of pseudonyms, where the stream's definition has any. */
+  readonly hmacKey: Uint8Array | undefined;
   /** The log that holds the source, under its own names. */
   readonly source: Log;
   /** See SourceTaskOptions; for tests. */
@@ -44,11 +47,13 @@ export async function runSource(
   const { log, control, parameters, logger, signal } = context;
   const { settings, source, ...others } = options;
   const { topic } = settings;
+  const definition = definitionOfStream(parameters);
   await control.refresh();
   if (control.origin) {
     throw new ConfigError(
       `--source-topic=${topic} needs another stream: this one has ` +
-        "simulated payments; choose another --topic-prefix",
+        `the payments of ${control.origin.fingerprint}; choose another ` +
+        "--topic-prefix",
     );
   }
   await log.consume({
@@ -67,6 +72,7 @@ export async function runSource(
       return new SourceTask({
         ...others,
         settings,
+        definition,
         source,
         parameters,
         position,

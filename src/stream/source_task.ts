@@ -13,24 +13,24 @@
  * says exactly what that was made of.
  */
 import { type Clock, REAL_CLOCK, rest } from "../base/clock.ts";
+import { isInStream, midnightOf } from "../definition/mapped_row.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
 import {
   needsHmacKey,
   type StreamDefinition,
 } from "../definition/stream_definition.ts";
 import type { Append, PartitionTask, Step } from "../log/log.ts";
-import { partitionOf } from "../log/partitioner.ts";
-import { type RecordBatch, RecordBatchBuilder } from "../log/record_batch.ts";
+import type { RecordBatch } from "../log/record_batch.ts";
 import {
   formatDate,
   formatDatetime,
   formatDuration,
 } from "../payment/calendar.ts";
-import { DAY_SECONDS } from "../payment/payment.ts";
 import { alignmentSeconds } from "./alignment.ts";
 import { implausible, isPlausible, type Refusal } from "./checks.ts";
 import { controlRecords, type StreamParameters } from "./control.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
+import { MappedRecords } from "./mapped_records.ts";
 import { nextPartition } from "./source_merge.ts";
 import {
   remadeSource,
@@ -38,17 +38,12 @@ import {
   SourcePartition,
 } from "./source_partition.ts";
 import type { SourcePosition } from "./source_position.ts";
-import { SourcePaymentWriter, SourceRecord } from "./source_record.ts";
-import { TRANSACTION_TOPIC } from "./topics.ts";
+import { SourceRecord } from "./source_record.ts";
 
 /** How another program's topic is read. */
 export interface SourceSettings {
   /** Its name, without the stream's prefix. */
   readonly topic: string;
-  /** How its records are payments. */
-  readonly definition: StreamDefinition;
-  /** The key of pseudonyms, where the definition has any. */
-  readonly hmacKey: Uint8Array | undefined;
   /** How long a partition without records holds the others, seconds of the clock. */
   readonly idleAfterSeconds: number;
   /** How far ahead of the clock a payment may be, seconds. */
@@ -61,6 +56,10 @@ export interface SourceSettings {
 export interface SourceTaskOptions {
   /** What is read, and how. */
   readonly settings: SourceSettings;
+  /** How its records are payments. */
+  readonly definition: StreamDefinition;
+  /** The key of pseudonyms, where the definition has any. */
+  readonly hmacKey: Uint8Array | undefined;
   /** The log that holds the source, under its own names. */
   readonly source: SourceLog;
   /** The stream's parameters. */
@@ -86,11 +85,10 @@ export class SourceTask implements PartitionTask {
   readonly #options: SourceTaskOptions;
   readonly #clock: Clock;
   readonly #mapper: PaymentMapper;
-  readonly #writer: SourcePaymentWriter;
   readonly #lateSeconds: number;
   readonly #isSecret: boolean;
   readonly #partitions: SourcePartition[] = [];
-  readonly #records: readonly RecordBatchBuilder[];
+  readonly #records: MappedRecords;
   readonly #letters = new DeadLetterBox();
   readonly #counters: { -readonly [K in keyof Counters]: Counters[K] };
   #steps: number;
@@ -102,17 +100,13 @@ export class SourceTask implements PartitionTask {
 
   /** Continues from a position. Throws ConfigError if the definition needs a key that is missing. */
   constructor(options: SourceTaskOptions) {
-    const { parameters, position, settings } = options;
+    const { parameters, position, definition, hmacKey } = options;
     const { features, latenessSeconds, dedupeSeconds = 0 } = parameters;
     this.#options = options;
     this.#clock = options.clock ?? REAL_CLOCK;
-    this.#mapper = new PaymentMapper(settings.definition, settings.hmacKey);
-    this.#writer = new SourcePaymentWriter(settings.definition);
-    this.#isSecret = needsHmacKey(settings.definition);
-    this.#records = Array.from(
-      { length: parameters.partitions },
-      () => new RecordBatchBuilder(),
-    );
+    this.#mapper = new PaymentMapper(definition, hmacKey);
+    this.#isSecret = needsHmacKey(definition);
+    this.#records = new MappedRecords(parameters);
     // The first stage judges what is younger: it knows repeated payments. What
     // is older could be missing from terminal features that are made already.
     this.#lateSeconds = Math.min(
@@ -131,7 +125,7 @@ export class SourceTask implements PartitionTask {
 
   /** Takes what is there of the source; nothing of the batch. */
   async step(batch: RecordBatch): Promise<Step> {
-    for (const records of this.#records) records.clear();
+    this.#records.clear();
     this.#letters.clear();
     this.#taken = 0;
     this.#refused = 0;
@@ -230,18 +224,9 @@ export class SourceTask implements PartitionTask {
       datetimeSeconds,
     );
     if (refusal) return this.#refuse(partition, refusal);
-    this.#startSeconds ??= midnight(datetimeSeconds);
+    this.#startSeconds ??= midnightOf(datetimeSeconds);
     this.#newest = Math.max(this.#newest ?? -Infinity, datetimeSeconds);
-    const { partitions, partitioner } = this.#options.parameters;
-    const key = this.#writer.key(payment);
-    const records = this.#records[partitionOf(key, partitions, partitioner)];
-    this.#writer.write(
-      records,
-      key,
-      payment,
-      this.#startSeconds,
-      record.rest(),
-    );
+    this.#records.add(payment, this.#startSeconds, record.rest());
     this.#counters.emitted++;
     if (payment.fraud === 1) this.#counters.frauds++;
     this.#pass(partition);
@@ -251,12 +236,15 @@ export class SourceTask implements PartitionTask {
   #judgeNext(datetimeSeconds: number): Refusal | undefined {
     const start = this.#startSeconds;
     const subject = `TX_DATETIME ${formatDatetime(datetimeSeconds)} is`;
-    if (start !== null && datetimeSeconds < start) {
+    if (start !== null && !isInStream(datetimeSeconds, start)) {
       return {
         reason: "out of range",
-        message: `${subject} before the stream's first day, ` +
-          `${formatDate(start)}; --start names an earlier one when a stream ` +
-          "is created",
+        message: datetimeSeconds < start
+          ? `${subject} before the stream's first day, ` +
+            `${formatDate(start)}; --start names an earlier one when a ` +
+            "stream is created"
+          : `${subject} more than 68 years after the stream's first day, ` +
+            formatDate(start),
       };
     }
     const newest = this.#newest;
@@ -310,11 +298,7 @@ export class SourceTask implements PartitionTask {
     const control = controlRecords();
     control.put("source", this.#position());
     return [
-      ...this.#records.flatMap((records, partition) =>
-        records.count > 0
-          ? [{ topic: TRANSACTION_TOPIC, partition, records }]
-          : []
-      ),
+      ...this.#records.appends(),
       ...this.#letters.appends(),
       ...control.appends(),
     ];
@@ -339,10 +323,6 @@ type Counters = SourcePosition["counters"];
 /** The metadata of a commit: how many steps have led to it. */
 function stepsMetadata(steps: number): string {
   return JSON.stringify({ steps });
-}
-
-function midnight(seconds: number): number {
-  return Math.floor(seconds / DAY_SECONDS) * DAY_SECONDS;
 }
 
 function secondsOfDay(): number {

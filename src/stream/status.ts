@@ -1,9 +1,11 @@
 /** How far a stream is. All of it comes from the log, so any process can read it. */
 import type { Log } from "../log/log.ts";
 import { valueEnd, valueStart } from "../log/record_batch.ts";
-import { emptyPayment } from "../payment/payment.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
-import { Control } from "./control.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { ShapedJsonReader } from "../payment/payment_json.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { Control, type StreamParameters } from "./control.ts";
+import { shapeOfStream } from "./stream_definition.ts";
 import {
   addCounters,
   noCounters,
@@ -89,7 +91,7 @@ export async function readStatus(
   const ingest = ingestStatus(control);
   return {
     ingest,
-    startSeconds: control.begun ?? await startOfRows(log),
+    startSeconds: control.begun ?? await startOfRows(log, control.parameters),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
@@ -126,22 +128,29 @@ export function allStages({ ingest, stages }: StreamStatus): StageStatus[] {
 const STARTS = new WeakMap<Log, number>();
 
 /** The start that a row of the sink topic counts from; undefined before the first. */
-async function startOfRows(log: Log): Promise<number | undefined> {
-  const known = STARTS.get(log) ?? await readStart(log);
+async function startOfRows(
+  log: Log,
+  parameters: StreamParameters | undefined,
+): Promise<number | undefined> {
+  const shape = shapeOfStream(parameters ?? {});
+  const known = STARTS.get(log) ?? await readStart(log, shape);
   if (known !== undefined) STARTS.set(log, known);
   return known;
 }
 
-async function readStart(log: Log): Promise<number | undefined> {
+async function readStart(
+  log: Log,
+  shape: PaymentShape,
+): Promise<number | undefined> {
   const [sink] = await log.topics([SINK_TOPIC]);
-  const reader = new PaymentJsonReader();
-  const row = emptyPayment();
+  const reader = new ShapedJsonReader(shape);
+  const { cells } = reader;
   for (const [partition, start] of (sink?.startOffsets ?? []).entries()) {
     const batch = await log.read(SINK_TOPIC, partition, start, FIRST_RECORD);
     if (batch.count === 0) continue;
     const [from, to] = [valueStart(batch, 0), valueEnd(batch, 0)];
-    const defect = reader.read(batch.bytes, from, to, undefined, row);
-    if (!defect) return row.datetimeSeconds - row.timeSeconds;
+    const defect = reader.read(batch.bytes, from, to, undefined);
+    if (!defect) return cells[CELL.datetime] - cells[CELL.time];
   }
   return undefined;
 }
@@ -194,24 +203,28 @@ export function scorerStatus(
 
 /**
  * What share of the past is scored, from 0 up to below 1: of the payments that
- * had been processed and not scored at the time of `before`, as where a model
- * is added to a stream. Undefined once they are, and where there were few.
+ * had been processed at the time of `before`, when some had not been scored, as
+ * where a model is added to a stream. Undefined once they all are, and where
+ * few were missing. Processes that began to look at different times get the same share.
  */
 export function pastScored(
   before: StreamStatus,
   now: StreamStatus,
 ): number | undefined {
-  const past = scorerStatus(before)?.lag ?? 0;
   const scorer = scorerStatus(now);
-  if (past < PAST_MIN || !scorer) return undefined;
-  const added = now.stages[1].counters.emitted -
-    before.stages[1].counters.emitted;
-  const left = scorer.lag - added;
-  return left > 0 ? Math.max(0, 1 - left / past) : undefined;
+  if (!scorer) return undefined;
+  const { emitted } = before.stages[1].counters;
+  const missing = scorerStatus(before)?.lag ?? emitted;
+  // Another program's commits count nothing.
+  const past = Math.max(emitted, missing);
+  if (missing < Math.max(PAST_MIN, PAST_MIN_SHARE * past)) return undefined;
+  const left = scorer.lag - (now.stages[1].counters.emitted - emitted);
+  return left > 0 ? Math.max(0, (past - left) / past) : undefined;
 }
 
-/** Payments that a scorer takes in a moment. */
+/** Payments that a scorer takes in a moment, and the share of the past that is not worth a word. */
 const PAST_MIN = 5000;
+const PAST_MIN_SHARE = 0.02;
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows

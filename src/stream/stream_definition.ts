@@ -2,6 +2,9 @@
  * The definition of a stream, as its control topic holds it: canonical JSON and
  * its SHA-256. A stream without one is the handbook's.
  */
+import { createHash } from "node:crypto";
+import { isObject } from "../base/json_shape.ts";
+import { BUILT_IN_DEFINITIONS } from "../definition/built_in.ts";
 import { shapeOf } from "../definition/definition_shape.ts";
 import { readDefinition } from "../definition/read_definition.ts";
 import {
@@ -29,6 +32,15 @@ export function recordedDefinition(
   };
 }
 
+/** Whether a value of the control topic is a definition with its own hash. */
+export function isRecordedDefinition(
+  value: unknown,
+): value is RecordedDefinition {
+  if (!isObject(value) || typeof value.json !== "string") return false;
+  const sha256 = createHash("sha256").update(value.json).digest("hex");
+  return value.sha256 === sha256;
+}
+
 /** The definition that is recorded. Throws ConfigError if this version cannot read it. */
 export function definitionOf(recorded: RecordedDefinition): StreamDefinition {
   return readDefinition(recorded.json, "the stream's definition");
@@ -38,6 +50,15 @@ export function definitionOf(recorded: RecordedDefinition): StreamDefinition {
 export interface StreamShape {
   /** The definition; absent in the handbook's stream. */
   readonly definition?: RecordedDefinition | undefined;
+}
+
+/** The definition of a stream, the handbook's where it records none. */
+export function definitionOfStream(
+  { definition }: StreamShape,
+): StreamDefinition {
+  return definition === undefined
+    ? readDefinition(BUILT_IN_DEFINITIONS.handbook, "handbook")
+    : definitionOf(definition);
 }
 
 const KNOWN = new Map<string, PaymentShape>();

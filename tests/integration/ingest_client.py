@@ -54,6 +54,7 @@ def published(payment):
         "shop": str(payment["shop"]),
         "eur": f"{euros},{cents:02d}",
         "suspicious": "yes" if payment["bad"] else "no",
+        "kind": "0",
     }
 
 

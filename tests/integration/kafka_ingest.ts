@@ -34,6 +34,7 @@ payment:
   TERMINAL_ID: { from: shop, type: number }
   TX_AMOUNT: { from: eur, decimals: 2, decimal: ",", currency: EUR }
   TX_FRAUD: { from: suspicious, true: "yes", false: "no" }
+  TX_FRAUD_SCENARIO: kind
 labels: { from: payment, delay: 7d }
 features: { include: handbook }
 `;

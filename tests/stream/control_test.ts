@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ConfigError, LogError } from "../../src/base/error.ts";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
@@ -22,6 +23,7 @@ import { VirtualClock } from "../virtual_clock.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { parametersOf } from "../roles/pipeline.ts";
+import { TEXT_DEFINITION } from "./text_stream.ts";
 
 async function openLog(path = ":memory:"): Promise<EmbeddedLog> {
   const log = new EmbeddedLog({ path, durable: false });
@@ -442,4 +444,26 @@ Deno.test("applyThreshold() keeps the newest changes with their event times", as
   assert.equal(changes.length, 50);
   assert.deepEqual(changes[0], { value: 0.1, timeSeconds: 10_000 });
   assert.deepEqual(changes.at(-1), { value: 0.59, timeSeconds: 59_000 });
+});
+
+Deno.test("agree() refuses another definition, naming both, and takes a stream's own", async () => {
+  await using log = await openLog();
+  const defined = { ...PARAMETERS, definition: TEXT_DEFINITION };
+  await new Control(log).agree(defined);
+  const control = new Control(log);
+  await control.agree(defined);
+  assert.deepEqual(control.parameters?.definition, TEXT_DEFINITION);
+  const json = TEXT_DEFINITION.json.replace('"card"', '"cc_num"');
+  const sha256 = createHash("sha256").update(json).digest("hex");
+  const others = [{ sha256, json }, undefined];
+  for (const definition of others) {
+    await assert.rejects(
+      new Control(log).agree({ ...PARAMETERS, definition }),
+      (error: Error) =>
+        error instanceof ConfigError &&
+        error.message.includes(TEXT_DEFINITION.sha256) &&
+        error.message.includes(definition?.sha256 ?? "handbook") &&
+        !error.message.includes("\n"),
+    );
+  }
 });

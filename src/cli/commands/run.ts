@@ -45,6 +45,19 @@ import {
   readDataFlags,
 } from "../flags/data_flags.ts";
 import { FEATURE_FLAGS } from "../flags/feature_flags.ts";
+import {
+  INPUT_FLAGS,
+  type InputOptions,
+  readDefinitionFlag,
+  readInputFlags,
+  requireHmacKey,
+} from "../flags/input_flags.ts";
+import {
+  definitionOf,
+  definitionOfStream,
+  shapeOfStream,
+} from "../../stream/stream_definition.ts";
+import { hasText } from "../../payment/payment_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
@@ -164,8 +177,9 @@ const FLAGS = {
 type RunOptions =
   & FlagValues<typeof FLAGS>
   & DataOptions
-  & StreamOptions
+  & InputOptions
   & FlagValues<typeof SOURCE_FLAGS>
+  & Omit<StreamOptions, "definition" | "isOnKafka">
   & ConnectionOptions
   & PageOptions
   & ScoringOptions;
@@ -202,6 +216,7 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     PAGE_FLAGS,
     SCORING_FLAGS,
     STREAM_FLAGS,
+    INPUT_FLAGS,
     SOURCE_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
@@ -489,8 +504,6 @@ async function readSettings(
   const asked = (options.role ?? ALL_ROLES).roles;
   const roles = [...asked ?? rolesOfAll(options)];
   const begun = roles.includes("producer") ? found?.origin : undefined;
-  const data = (begun && continueData(options, begun.fingerprint)) ??
-    readDataFlags(options);
   // To a producer --start is a part of its data, known by its fingerprint.
   const { start, ...others } = options;
   const streamOptions = roles.includes("producer") || start === undefined
@@ -499,7 +512,24 @@ async function readSettings(
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || readPage(options) !== undefined;
-  const parameters = readStreamFlags(streamOptions, found?.parameters);
+  const parameters = readStreamFlags({
+    ...streamOptions,
+    definition: readDefinitionFlag(options),
+    isOnKafka: connection.log.kind === "kafka",
+  }, found?.parameters);
+  if (source) {
+    requireHmacKey(definitionOfStream(parameters), options);
+  }
+  const input = roles.includes("producer")
+    ? readInputFlags(options, {
+      recorded: begun?.fingerprint,
+      definition: parameters.definition && definitionOf(parameters.definition),
+    })
+    : undefined;
+  const data = input
+    ? readDataFlags({})
+    : (begun && continueData(options, begun.fingerprint)) ??
+      readDataFlags(options);
   const scored = asked !== undefined ? options : completeScoring(options, {
     isNew: found?.origin === undefined,
     recorded: found?.scoringFlags,
@@ -520,6 +550,7 @@ async function readSettings(
       { cause: error },
     );
   });
+  requireKnownShape(parameters, roles);
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
@@ -527,6 +558,7 @@ async function readSettings(
     folder: usesFolder ? connection.folder : undefined,
     parameters,
     data,
+    input,
     scoring,
     training,
     workers,
@@ -546,6 +578,27 @@ async function readSettings(
     ? scoringTexts(scored)
     : undefined;
   return { settings, roles, scoringFlags };
+}
+
+/** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
+function requireKnownShape(
+  parameters: RunSettings["parameters"],
+  roles: readonly Role[],
+): void {
+  const shape = shapeOfStream(parameters);
+  const isKnown = !hasText(shape) && shape.kept.length === 0 &&
+    shape.hasFraud && shape.hasScenario && !shape.refunds &&
+    shape.decimals <= 2;
+  const other = roles.find((role) =>
+    role !== "producer" && role !== "ingest" && role !== "processor"
+  );
+  if (isKnown || other === undefined) return;
+  throw new ConfigError(
+    "in this version the store takes only payments with numbers as ids, with " +
+      "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
+      "leave out the role " +
+      `${other}: --role=producer,processor`,
+  );
 }
 
 function readPace({ rate, speedup }: RunOptions): Pace {

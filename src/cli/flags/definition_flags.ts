@@ -1,6 +1,7 @@
 /** The flags that say what the payments in other people's data are. */
 import { readWholeFile } from "../../base/whole_file.ts";
 import { BUILT_IN_DEFINITIONS } from "../../definition/built_in.ts";
+import { HMAC_KEY_BYTES_MAX } from "../../definition/identifier.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
 
 /** The names of the built-in definitions. */
@@ -17,14 +18,11 @@ export const HMAC_KEY_FLAG = {
   },
 } as const satisfies FlagGroup;
 
-/** Longest key; a longer file is no key. */
-const KEY_BYTES_MAX = 4096;
-
 /** The key that the flag names, every byte of the file; undefined without the flag. Throws DataError. */
 export function readHmacKey(
   { hmacKeyFile }: FlagValues<typeof HMAC_KEY_FLAG>,
 ): Uint8Array | undefined {
   return hmacKeyFile === undefined
     ? undefined
-    : readWholeFile(hmacKeyFile, KEY_BYTES_MAX);
+    : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
 }

@@ -1,13 +1,17 @@
 /** The flags of another program's topic whose records become payments. */
 import { ConfigError } from "../../base/error.ts";
-import { openDefinition } from "../../definition/read_definition.ts";
 import { isRowNumber } from "../../definition/stream_definition.ts";
 import type { LogSettings } from "../../log/open_log.ts";
-import type { SourceSettings } from "../../stream/source_task.ts";
+import type { RunSettings } from "../../roles/role.ts";
 import { TOPICS } from "../../stream/topics.ts";
-import { HMAC_KEY_FLAG, readHmacKey } from "./definition_flags.ts";
+import type { DataOptions } from "./data_flags.ts";
 import { checkNeeds, type FlagGroup, type FlagValues } from "./flag.ts";
 import { duration } from "./flag_value.ts";
+import {
+  type InputOptions,
+  readDefinitionFlag,
+  refuseSimulated,
+} from "./input_flags.ts";
 
 /** The flags. */
 export const SOURCE_FLAGS = {
@@ -20,14 +24,6 @@ export const SOURCE_FLAGS = {
         "what its fields are",
       needs: "--log=kafka",
     },
-    definition: {
-      value: "<file>",
-      help: "the definition of that topic's payments: a file, or the name of " +
-        "a built-in one",
-      default: "handbook",
-      needs: "--source-topic",
-    },
-    ...HMAC_KEY_FLAG.flags,
     idleAfter: {
       value: "<time>",
       help:
@@ -49,6 +45,12 @@ export const SOURCE_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
+/** The values of the flags, and of those that bring payments otherwise. */
+export type SourceOptions =
+  & FlagValues<typeof SOURCE_FLAGS>
+  & InputOptions
+  & DataOptions;
+
 /** What the flags are read with. */
 export interface SourcePlace {
   /** Where the stream's log is. */
@@ -59,9 +61,9 @@ export interface SourcePlace {
 
 /** The topic that the flags name; undefined for none. Throws ConfigError. */
 export function readSourceFlags(
-  options: FlagValues<typeof SOURCE_FLAGS>,
+  options: SourceOptions,
   { log, ...others }: SourcePlace,
-): SourceSettings | undefined {
+): RunSettings["source"] {
   const { sourceTopic: topic, idleAfter, ahead } = options;
   if (topic !== undefined && log.kind !== "kafka") {
     throw new ConfigError(
@@ -71,6 +73,13 @@ export function readSourceFlags(
   }
   checkNeeds(SOURCE_FLAGS, options);
   if (topic === undefined || log.kind !== "kafka") return undefined;
+  refuseSimulated(options, `--source-topic=${topic}`);
+  if (options.in !== undefined) {
+    throw new ConfigError(
+      `--in=${options.in} and --source-topic=${topic} both bring payments; ` +
+        "leave one of them out",
+    );
+  }
   const own = TOPICS.find((name) => log.prefix + name === topic);
   if (own !== undefined) {
     throw new ConfigError(
@@ -78,8 +87,8 @@ export function readSourceFlags(
         "the program that publishes the payments",
     );
   }
-  const definition = openDefinition(options.definition ?? "handbook");
-  if (isRowNumber(definition.payment.transactionId)) {
+  const definition = readDefinitionFlag(options);
+  if (definition && isRowNumber(definition.payment.transactionId)) {
     throw new ConfigError(
       "the definition numbers rows (TRANSACTION_ID: { from: row }), which " +
         "the records of a topic do not have; name a field that is unique",
@@ -87,8 +96,7 @@ export function readSourceFlags(
   }
   return {
     topic,
-    definition,
-    hmacKey: readHmacKey(options),
+    hmacKeyFile: options.hmacKeyFile,
     idleAfterSeconds: idleAfter,
     aheadSeconds: ahead,
     ...others,

@@ -4,10 +4,24 @@
  * recognized. The default of each is the stream's own value.
  */
 import { ConfigError } from "../../base/error.ts";
-import { HANDBOOK_FEATURES } from "../../features/parameters.ts";
+import { shapeOf } from "../../definition/definition_shape.ts";
+import { openDefinition } from "../../definition/read_definition.ts";
+import {
+  definitionHash,
+  type StreamDefinition,
+} from "../../definition/stream_definition.ts";
+import {
+  type FeatureParameters,
+  HANDBOOK_FEATURES,
+} from "../../features/parameters.ts";
 import { alignmentSeconds } from "../../stream/alignment.ts";
 import { PARTITIONERS } from "../../log/partitioner.ts";
 import type { StreamParameters } from "../../stream/control.ts";
+import {
+  definitionOf,
+  type RecordedDefinition,
+  recordedDefinition,
+} from "../../stream/stream_definition.ts";
 import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { FeatureOptions } from "./feature_flags.ts";
@@ -66,7 +80,63 @@ const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
 export type StreamOptions =
   & FlagValues<typeof STREAM_FLAGS>
   & FeatureOptions
-  & { readonly start?: number };
+  & {
+    readonly start?: number;
+    /** What a payment of a new stream is; the stream's own by default. */
+    readonly definition?: StreamDefinition | undefined;
+    /** Whether the log is on a cluster, where streams of any kind have several partitions. */
+    readonly isOnKafka?: boolean;
+  };
+
+/** What a stream with a definition records; undefined for the handbook's, by which streams without one work. */
+function ownDefinition(
+  definition: StreamDefinition,
+): RecordedDefinition | undefined {
+  const own = recordedDefinition(definition);
+  const handbook = definitionHash(openDefinition("handbook"));
+  return own.sha256 === handbook ? undefined : own;
+}
+
+/** The features that a definition includes. Throws ConfigError for what this version cannot compute. */
+function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
+  const definition = definitionOf(own);
+  const { features: { include }, labels } = definition;
+  const shape = shapeOf(definition);
+  const wrong = include === "none"
+    ? "'include: none' leaves nothing to compute; this version has no features " +
+      "of your own yet"
+    : include === "extended" && shape.refunds
+    ? "'include: extended' compares amounts, and 'refunds: true' makes them " +
+      "negative; leave one of them out"
+    : labels.from === "stream"
+    ? "labels from a stream are not taken yet with a definition of your own"
+    : undefined;
+  if (wrong !== undefined) throw new ConfigError(`--definition: ${wrong}`);
+  return {
+    ...HANDBOOK_FEATURES,
+    set: include === "extended" ? "extended" : "handbook",
+    delayDays: labels.delaySeconds / DAY_SECONDS,
+    useLabels: shape.hasFraud,
+    ...shape.decimals === 2 ? {} : { decimals: shape.decimals },
+    ...shape.refunds ? { refunds: true } : {},
+  };
+}
+
+/** Throws ConfigError for flags whose values the definition says. */
+function refuseDefined({ featureSet, delay, labels }: StreamOptions): void {
+  const flag = featureSet !== undefined
+    ? "--feature-set"
+    : delay !== undefined
+    ? "--delay"
+    : labels === false
+    ? "--no-labels"
+    : undefined;
+  if (flag === undefined) return;
+  throw new ConfigError(
+    `${flag} cannot be given for a stream with a definition, which says it ` +
+      "itself; leave the flag out",
+  );
+}
 
 /**
  * The parameters of a stream: the flags', where one is not given the data
@@ -77,17 +147,26 @@ export function readStreamFlags(
   options: StreamOptions,
   found: StreamParameters | undefined,
 ): StreamParameters {
-  const features = found?.features ?? HANDBOOK_FEATURES;
+  const own = options.definition === undefined
+    ? found?.definition
+    : ownDefinition(options.definition);
+  const features = own === undefined || own === found?.definition
+    ? found?.features ?? HANDBOOK_FEATURES
+    : featuresOfDefinition(own);
+  if (own !== undefined) refuseDefined(options);
   const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
   const parameters = {
-    partitions: options.partitions ?? found?.partitions ?? PARTITIONS_DEFAULT,
+    partitions: options.partitions ?? found?.partitions ??
+      (own && !options.isOnKafka ? 1 : PARTITIONS_DEFAULT),
     features: {
+      ...features,
       set: options.featureSet ?? features.set,
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,
       useLabels: options.labels === false ? false : features.useLabels,
       graceSeconds: features.graceSeconds,
     },
+    ...own ? { definition: own } : {},
     latenessSeconds,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
     dedupeSeconds: options.dedupe ?? (

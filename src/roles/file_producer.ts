@@ -1,0 +1,194 @@
+/**
+ * The producer of payments in files with any columns: maps each row by the
+ * stream's definition and publishes it at its pace, in the order of the rows.
+ * Each batch and the place behind it are one atomic append, so that a restart
+ * continues exactly there.
+ */
+import { resolve } from "node:path";
+import { ConfigError } from "../base/error.ts";
+import { STANDARD_STREAM } from "../base/output_file.ts";
+import { readWholeFile } from "../base/whole_file.ts";
+import { PaymentMapper } from "../definition/payment_mapper.ts";
+import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
+import { findRawSources } from "../files/raw_sources.ts";
+import {
+  FIRST_PLACE,
+  mappedPayments,
+  type RowPlace,
+} from "../files/mapped_payments.ts";
+import type { RowDefect } from "../files/row_batch.ts";
+import type { Append } from "../log/log.ts";
+import { controlRecords, type ProducerPosition } from "../stream/control.ts";
+import { MappedRecords } from "../stream/mapped_records.ts";
+import {
+  definitionOf,
+  type RecordedDefinition,
+} from "../stream/stream_definition.ts";
+import type { StreamContext } from "../stream/stream_context.ts";
+import { TRANSACTION_TOPIC } from "../stream/topics.ts";
+import { openPacer } from "./pacer.ts";
+import type { FileInput, Pace } from "./role.ts";
+
+/** How the producer is run. */
+export interface FileProducerOptions {
+  /** The files. */
+  readonly input: FileInput;
+  /** How fast. */
+  readonly pace: Pace;
+  /** Called after each append with the number of payments published so far. */
+  readonly published?: (payments: number) => void;
+}
+
+/** The text that records which files a stream publishes: equal texts mean the same files. */
+export function fileFingerprint({ path }: FileInput): string {
+  return `--in=${path === STANDARD_STREAM ? path : resolve(path)}`;
+}
+
+/** The path in a text that fileFingerprint() wrote; undefined for another text. */
+export function fingerprintPath(text: string): string | undefined {
+  return text.startsWith("--in=") ? text.slice("--in=".length) : undefined;
+}
+
+/** Publishes until the files end or the context's signal. Throws DataError for what cannot be read. */
+export async function runFileProducer(
+  context: StreamContext,
+  options: FileProducerOptions,
+): Promise<void> {
+  const { log, control, logger, signal, parameters } = context;
+  const { input, pace } = options;
+  const { definition } = parameters;
+  if (!definition) throw new ConfigError("--in needs --definition");
+  const producer = await log.producer("fraudstream-producer", signal);
+  await control.refresh();
+  const { origin } = control;
+  const fingerprint = fileFingerprint(input);
+  if (origin && origin.fingerprint !== fingerprint) {
+    throw new ConfigError(
+      `this data folder or topic prefix holds the stream of ` +
+        `${origin.fingerprint}; give these flags to continue it, or choose ` +
+        `another --data folder (on Kafka another --topic-prefix)`,
+    );
+  }
+  if (control.end(TRANSACTION_TOPIC)) {
+    logger.info("all payments are published already");
+    return;
+  }
+  const rejected = new Rejections(context);
+  let position = control.position ?? { nextId: 0, day: 0, row: 0 };
+  const rows = mappedPayments(
+    await findRawSources(input.path, input.format),
+    {
+      mapper: openMapper(definition, input),
+      startSeconds: origin?.startSeconds ?? parameters.startSeconds,
+      from: placeOf(position),
+      signal: unstopped,
+      rejected: (defect, place) => rejected.add(defect, place),
+    },
+  );
+  logger.info("producing", { ...position });
+  const records = new MappedRecords(parameters);
+  const pacer = openPacer(pace, signal);
+  let isBegun = origin !== undefined;
+  for (;;) {
+    const { value: batch, done } = await rows.next();
+    if (signal.aborted) return;
+    if (done) {
+      position = positionAt(position.nextId, batch);
+      await producer.append([
+        ...isBegun ? [] : originAppends(0, fingerprint),
+        ...positionAppends(position, true),
+      ]);
+      rejected.report(position);
+      return;
+    }
+    const { startSeconds, payments } = batch;
+    const times = Int32Array.from(
+      payments,
+      ({ datetimeSeconds }) => datetimeSeconds - startSeconds,
+    );
+    for (let at = 0; at < times.length;) {
+      const count = await pacer.take(times, at, times.length - at);
+      if (count === 0) return; // stopped
+      records.clear();
+      for (const end = at + count; at < end; at++) {
+        records.add(payments[at], startSeconds, batch.rests[at]);
+      }
+      position = positionAt(position.nextId + count, batch.places[at - 1]);
+      await producer.append([
+        ...isBegun ? [] : originAppends(startSeconds, fingerprint),
+        ...records.appends(),
+        ...positionAppends(position, false),
+      ]);
+      isBegun = true;
+      options.published?.(position.nextId);
+      if (signal.aborted) return;
+    }
+  }
+}
+
+/** The producer itself looks at its signal, between two appends. */
+const unstopped = new AbortController().signal;
+
+function openMapper(
+  definition: RecordedDefinition,
+  { hmacKeyFile }: FileInput,
+): PaymentMapper {
+  const key = hmacKeyFile === undefined
+    ? undefined
+    : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
+  return new PaymentMapper(definitionOf(definition), key);
+}
+
+function placeOf(position: ProducerPosition): RowPlace {
+  const { day: file, row, rows = 0, rejected = 0 } = position;
+  return { ...FIRST_PLACE, file, row, rows, rejected };
+}
+
+function positionAt(nextId: number, place: RowPlace): ProducerPosition {
+  const { file: day, row, rows, rejected } = place;
+  return { nextId, day, row, rows, rejected };
+}
+
+function originAppends(startSeconds: number, fingerprint: string): Append[] {
+  const records = controlRecords();
+  records.put("origin", { startSeconds, fingerprint });
+  return records.appends();
+}
+
+function positionAppends(position: ProducerPosition, ends: boolean): Append[] {
+  const records = controlRecords();
+  records.put("position", position);
+  if (ends) records.putEnd(TRANSACTION_TOPIC, { rows: position.nextId });
+  return records.appends();
+}
+
+/** Counts the rows that are no payments, and reports the first of each kind. */
+class Rejections {
+  readonly #logger: StreamContext["logger"];
+  readonly #counts = new Map<string, number>();
+
+  constructor({ logger }: StreamContext) {
+    this.#logger = logger;
+  }
+
+  add({ reason, message }: RowDefect, place: string): void {
+    const count = this.#counts.get(reason) ?? 0;
+    this.#counts.set(reason, count + 1);
+    if (count > 0) return;
+    this.#logger.warn("a row was rejected", {
+      reason,
+      row: `${place}: ${message}`,
+      then: "leaving it out; further ones with this reason are only counted",
+    });
+  }
+
+  /** Reports how many there were in all. */
+  report({ rows = 0, rejected = 0 }: ProducerPosition): void {
+    if (rejected === 0) return;
+    this.#logger.warn("rows of the data were rejected", {
+      rejected,
+      rows,
+      ...Object.fromEntries(this.#counts),
+    });
+  }
+}

@@ -1,0 +1,191 @@
+/** Payments of files in place of a simulation: mapped, paced, stopped anywhere and continued. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { readDefinition } from "../../src/definition/read_definition.ts";
+import type { Logger } from "../../src/base/logger.ts";
+import { recordKey, recordValue } from "../../src/log/record_batch.ts";
+import { readRange } from "../../src/log/log.ts";
+import { runFileProducer } from "../../src/roles/file_producer.ts";
+import { runProcessor } from "../../src/roles/processor.ts";
+import type { Pace } from "../../src/roles/role.ts";
+import { Control } from "../../src/stream/control.ts";
+import { recordedDefinition } from "../../src/stream/stream_definition.ts";
+import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { type OpenFolder, openMemory, parametersOf } from "./pipeline.ts";
+import { sinkRows } from "./stages.ts";
+
+const DEFINITION = recordedDefinition(readDefinition(
+  `version: 1
+payment:
+  TRANSACTION_ID: { from: row }
+  TX_DATETIME: { from: when, format: epoch-s }
+  CUSTOMER_ID: card
+  TERMINAL_ID: { from: shop, type: number }
+  TX_AMOUNT: { from: amt, decimals: 3, refunds: true }
+  TX_FRAUD: fraud
+  keep: { category: text }
+  drop: [secret]
+`,
+  "tests",
+));
+const PARAMETERS = { ...parametersOf(3), definition: DEFINITION };
+const MAX: Pace = { kind: "max" };
+/** Hands out some rows every few milliseconds. */
+const IN_PIECES: Pace = { kind: "rate", perSecond: 20_000 };
+const START = Date.UTC(2024, 0, 31) / 1000;
+
+/** Rows of one file: 1 of 50 is no payment. */
+function csv(from: number, rows: number): string {
+  const lines = Array.from({ length: rows }, (_, at) => {
+    const n = from + at;
+    const amount = n % 50 === 7 ? "much" : (n % 900 - 100) / 1000;
+    const category = n % 3 === 0 ? "" : `"a, ""${n % 5}"""`;
+    return `${START + 3600 + 40 * n},${4n * 10n ** 18n + BigInt(n % 90)},` +
+      `${n % 70},${amount},${n % 2},${category},x,m${n}`;
+  });
+  return `when,card,shop,amt,fraud,category,secret,more\n${lines.join("\n")}\n`;
+}
+
+async function recordsOf({ log }: OpenFolder): Promise<string[][]> {
+  const decoder = new TextDecoder();
+  const ends = await log.endOffsets(TRANSACTION_TOPIC) ?? [];
+  const partitions: string[][] = [];
+  for (const [partition, end] of ends.entries()) {
+    const records: string[] = [];
+    const batches = readRange(log, TRANSACTION_TOPIC, partition, 0, end);
+    for await (const batch of batches) {
+      for (let i = 0; i < batch.count; i++) {
+        const [key, value] = [recordKey(batch, i), recordValue(batch, i)];
+        records.push(`${decoder.decode(key)} ${decoder.decode(value)}`);
+      }
+    }
+    partitions.push(records);
+  }
+  return partitions;
+}
+
+async function writeFiles(folder: string): Promise<string> {
+  await Deno.writeTextFile(join(folder, "2024-01-31.csv"), csv(0, 2500));
+  await Deno.writeTextFile(join(folder, "2024-02-01.csv"), csv(2500, 2000));
+  return folder;
+}
+
+function produce(
+  folder: OpenFolder,
+  path: string,
+  pace: Pace,
+  signal?: AbortSignal,
+  logger?: Logger,
+): Promise<void> {
+  const context = {
+    ...folder.context,
+    control: new Control(folder.log),
+    ...signal ? { signal } : {},
+    ...logger ? { logger } : {},
+  };
+  const input = { path, format: undefined, hmacKeyFile: undefined };
+  return runFileProducer(context, { input, pace });
+}
+
+testWriting(
+  "rows of files are published as the definition maps them, and the others counted",
+  async () => {
+    await using files = temporaryFolder();
+    const path = await writeFiles(files.path);
+    await using folder = await openMemory(PARAMETERS);
+    const warnings: unknown[] = [];
+    const warn: Logger["warn"] = (message, fields) =>
+      warnings.push({ message, ...fields });
+    await produce(folder, path, MAX, undefined, {
+      ...folder.context.logger,
+      warn,
+    });
+    const records = (await recordsOf(folder)).flat();
+    assert.equal(records.length, 4500 - 90);
+    const nineth = records.find((record) => record.includes('"more":"m8"'));
+    assert.equal(
+      nineth,
+      "4000000000000000008 " + JSON.stringify({
+        TRANSACTION_ID: 9,
+        TX_DATETIME: "2024-01-31 01:05:20",
+        CUSTOMER_ID: "4000000000000000008",
+        TERMINAL_ID: 8,
+        TX_AMOUNT: -0.092,
+        TX_TIME_SECONDS: 3920,
+        TX_TIME_DAYS: 0,
+        TX_FRAUD: 0,
+        category: 'a, "3"',
+        more: "m8",
+      }),
+    );
+    assert.equal(warnings.length, 2);
+    assert.match(JSON.stringify(warnings[0]), /2024-01-31\.csv:9: amt/);
+    assert.match(JSON.stringify(warnings[1]), /"rejected":90,"rows":4500/);
+    const { control } = folder.context;
+    await control.refresh();
+    assert.deepEqual(control.end(TRANSACTION_TOPIC), { rows: 4410 });
+    assert.equal(control.origin?.startSeconds, START);
+    await runProcessor(folder.context, undefined);
+    assert.equal((await sinkRows(folder.log)).length, 4410);
+  },
+);
+
+testWriting(
+  "a producer that is stopped anywhere continues exactly there, also between files",
+  async () => {
+    await using files = temporaryFolder();
+    const path = await writeFiles(files.path);
+    await using whole = await openMemory(PARAMETERS);
+    await produce(whole, path, MAX);
+    await using folder = await openMemory(PARAMETERS);
+    let runs = 0;
+    const { control } = folder.context;
+    while (!control.end(TRANSACTION_TOPIC)) {
+      const signal = AbortSignal.timeout(15 + 7 * (runs++ % 5));
+      await produce(folder, path, IN_PIECES, signal);
+      await control.refresh();
+    }
+    assert.ok(runs > 3, `${runs} runs`);
+    assert.deepEqual(await recordsOf(folder), await recordsOf(whole));
+    const { position } = control;
+    assert.equal(position?.nextId, 4410);
+    assert.equal(position?.rejected, 90);
+    await produce(folder, path, MAX); // nothing more
+    await assert.rejects(
+      produce(folder, join(path, "2024-01-31.csv"), MAX),
+      /holds the stream of --in=.*give these flags/,
+    );
+  },
+);
+
+testWriting("files without a payment end the stream at once", async () => {
+  await using files = temporaryFolder();
+  const path = join(files.path, "none.csv");
+  await Deno.writeTextFile(path, csv(0, 0));
+  await using folder = await openMemory(PARAMETERS);
+  await produce(folder, path, MAX);
+  const { control } = folder.context;
+  await control.refresh();
+  assert.deepEqual(control.end(TRANSACTION_TOPIC), { rows: 0 });
+});
+
+testWriting(
+  "a payment before the day of the first is left out, and says what to do",
+  async () => {
+    await using files = temporaryFolder();
+    const path = join(files.path, "unsorted.csv");
+    const lines = csv(0, 3).trimEnd().split("\n");
+    const early = lines[1].replace(/^\d+/, String(START - 1));
+    await Deno.writeTextFile(path, [...lines, early, ""].join("\n"));
+    await using folder = await openMemory(PARAMETERS);
+    let warned = "";
+    await produce(folder, path, MAX, undefined, {
+      ...folder.context.logger,
+      warn: (_, fields) => warned += JSON.stringify(fields),
+    });
+    assert.match(warned, /unsorted\.csv:5: .*sort the data by time/);
+    assert.equal((await recordsOf(folder)).flat().length, 3);
+  },
+);
