@@ -10,7 +10,7 @@ import { STANDARD_STREAM } from "../base/output_file.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
-import { findDaySources } from "../files/day_source.ts";
+import { findRawSources } from "../files/raw_sources.ts";
 import {
   FIRST_PLACE,
   mappedPayments,
@@ -76,7 +76,7 @@ export async function runFileProducer(
   const rejected = new Rejections(context);
   let position = control.position ?? { nextId: 0, day: 0, row: 0 };
   const rows = mappedPayments(
-    await findDaySources(input.path, input.format),
+    await findRawSources(input.path, input.format),
     {
       mapper: openMapper(definition, input),
       startSeconds: origin?.startSeconds ?? parameters.startSeconds,

@@ -5,14 +5,19 @@
  * twice by mistake.
  */
 import { DataError } from "../base/error.ts";
-import { FeatureJsonReader } from "../features/feature_row.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { featureCount } from "../features/parameters.ts";
+import { parseExactly } from "../base/exact_json.ts";
+import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
+import { CELL, toCells } from "../payment/payment_cells.ts";
 import type { Log } from "../log/log.ts";
-import { IdPartitioner } from "../log/partitioner.ts";
+import { partitionOf } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { emptyPayment } from "../payment/payment.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
+import {
+  PaymentJsonReader,
+  ShapedJsonReader,
+} from "../payment/payment_json.ts";
+import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
 import type { Defect } from "../payment/validation.ts";
 import {
   type Control,
@@ -23,6 +28,7 @@ import {
 import { type DeadLetter, letterId, letterValue } from "./dead_letters.ts";
 import { implausible, isLate, isPlausible, late } from "./checks.ts";
 import { parseCommit } from "./commit.ts";
+import { shapeOfStream } from "./stream_definition.ts";
 import {
   CUSTOMER_GROUP,
   PREDICTION_TOPIC,
@@ -53,8 +59,8 @@ export interface RequeueOptions {
 
 /** The parts of an edited row that decide where it goes. */
 interface Row {
-  /** The id that is its key. */
-  readonly key: number;
+  /** Its key: the id of its card or terminal. */
+  readonly key: Uint8Array;
   /** TX_TIME_SECONDS. */
   readonly timeSeconds: number;
   /** TX_DATETIME, seconds since 1970. */
@@ -115,7 +121,7 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   const ends = await log.endOffsets(topic) ?? [];
   const place = { topic, partition, fromOffset: ends[partition] };
   const records = new RecordBatchBuilder();
-  records.writer.whole(row.key);
+  records.writer.bytes(row.key);
   records.endKey();
   records.writer.bytes(bytes);
   records.endRecord(row.datetimeSeconds * 1000);
@@ -136,13 +142,13 @@ function partitionFor(
 ): number {
   const isPayment = letter.topic === TRANSACTION_TOPIC;
   if (!isPayment || !partitioner) return letter.partition;
-  return new IdPartitioner(partitions, partitioner).partition(key);
+  return partitionOf(key, partitions, partitioner);
 }
 
 /** The row without the spaces and line ends that editing brings. */
 function compact(json: string, id: string): string {
   try {
-    return JSON.stringify(JSON.parse(json));
+    return JSON.stringify(parseExactly(json));
   } catch (cause) {
     throw refused(id, `it is not JSON (${(cause as Error).message})`);
   }
@@ -154,26 +160,36 @@ function readRow(
   { control, parameters, letter }: RequeueOptions,
 ): Row {
   const start = control.begun;
+  const isPayment = letter.topic === TRANSACTION_TOPIC;
+  const shape = shapeOfStream(parameters);
+  const { features } = parameters;
+  const cells = new Float64Array(featureRowCells(features, shape));
+  const texts = new TextHeap();
   let defect: Defect | undefined;
-  let row: Row;
-  if (letter.topic === TRANSACTION_TOPIC) {
+  if (!isPayment) {
+    const reader = new FeatureJsonReader(features, shape);
+    defect = reader.read(bytes, 0, bytes.length, start, cells, 0, texts);
+  } else if (shape === HANDBOOK_SHAPE) {
     const payment = emptyPayment();
     const reader = new PaymentJsonReader();
     defect = reader.read(bytes, 0, bytes.length, start, payment);
-    row = { ...payment, key: payment.customerId };
+    toCells(payment, cells, 0);
   } else {
-    const { features } = parameters;
-    const cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
-    const reader = new FeatureJsonReader(features);
-    defect = reader.read(bytes, 0, bytes.length, start, cells, 0);
-    row = {
-      key: cells[CELL.terminal],
-      datetimeSeconds: cells[CELL.datetime],
-      timeSeconds: cells[CELL.time],
-    };
+    const reader = new ShapedJsonReader(shape);
+    defect = reader.read(bytes, 0, bytes.length, start);
+    cells.set(reader.cells);
+    texts.wrap(reader.texts.bytes);
   }
   if (defect) throw refused(letterId(letter), defect.message);
-  return row;
+  const id = cells[isPayment ? CELL.customer : CELL.terminal];
+  const kind = isPayment ? shape.customerId : shape.terminalId;
+  return {
+    key: kind === "text"
+      ? texts.view(id)
+      : new TextEncoder().encode(String(id)),
+    timeSeconds: cells[CELL.time],
+    datetimeSeconds: cells[CELL.datetime],
+  };
 }
 
 /** Refuses a row that is too far ahead of its partition, or too late for it. */

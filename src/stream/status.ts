@@ -1,9 +1,11 @@
 /** How far a stream is. All of it comes from the log, so any process can read it. */
 import type { Log } from "../log/log.ts";
 import { valueEnd, valueStart } from "../log/record_batch.ts";
-import { emptyPayment } from "../payment/payment.ts";
-import { PaymentJsonReader } from "../payment/payment_json.ts";
-import { Control } from "./control.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { ShapedJsonReader } from "../payment/payment_json.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { Control, type StreamParameters } from "./control.ts";
+import { shapeOfStream } from "./stream_definition.ts";
 import {
   addCounters,
   noCounters,
@@ -89,7 +91,7 @@ export async function readStatus(
   const ingest = ingestStatus(control);
   return {
     ingest,
-    startSeconds: control.begun ?? await startOfRows(log),
+    startSeconds: control.begun ?? await startOfRows(log, control.parameters),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
@@ -126,22 +128,29 @@ export function allStages({ ingest, stages }: StreamStatus): StageStatus[] {
 const STARTS = new WeakMap<Log, number>();
 
 /** The start that a row of the sink topic counts from; undefined before the first. */
-async function startOfRows(log: Log): Promise<number | undefined> {
-  const known = STARTS.get(log) ?? await readStart(log);
+async function startOfRows(
+  log: Log,
+  parameters: StreamParameters | undefined,
+): Promise<number | undefined> {
+  const shape = shapeOfStream(parameters ?? {});
+  const known = STARTS.get(log) ?? await readStart(log, shape);
   if (known !== undefined) STARTS.set(log, known);
   return known;
 }
 
-async function readStart(log: Log): Promise<number | undefined> {
+async function readStart(
+  log: Log,
+  shape: PaymentShape,
+): Promise<number | undefined> {
   const [sink] = await log.topics([SINK_TOPIC]);
-  const reader = new PaymentJsonReader();
-  const row = emptyPayment();
+  const reader = new ShapedJsonReader(shape);
+  const { cells } = reader;
   for (const [partition, start] of (sink?.startOffsets ?? []).entries()) {
     const batch = await log.read(SINK_TOPIC, partition, start, FIRST_RECORD);
     if (batch.count === 0) continue;
     const [from, to] = [valueStart(batch, 0), valueEnd(batch, 0)];
-    const defect = reader.read(batch.bytes, from, to, undefined, row);
-    if (!defect) return row.datetimeSeconds - row.timeSeconds;
+    const defect = reader.read(batch.bytes, from, to, undefined);
+    if (!defect) return cells[CELL.datetime] - cells[CELL.time];
   }
   return undefined;
 }
@@ -219,17 +228,19 @@ const PAST_MIN_SHARE = 0.02;
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows
- * read = emitted + dead letters + duplicates, in the scorer + those that came
- * before there was a model.
+ * read = emitted + labels + dead letters + duplicates, in the scorer + those
+ * that came before there was a model.
  */
 export function discrepancies(status: StreamStatus): string[] {
   const found: string[] = [];
   for (const { name, counters, scoring } of allStages(status)) {
-    const { read, emitted, deadLettered, duplicates } = counters;
+    const { read, emitted, deadLettered, duplicates, labels = 0 } = counters;
     const unscored = scoring?.unscored ?? 0;
-    if (read === emitted + deadLettered + duplicates + unscored) continue;
+    const handled = emitted + labels + deadLettered + duplicates + unscored;
+    if (read === handled) continue;
     found.push(
       `${name}: ${read} rows read are not ${emitted} emitted + ` +
+        (labels > 0 ? `${labels} labels + ` : "") +
         `${deadLettered} dead letters + ${duplicates} duplicates` +
         (scoring ? ` + ${unscored} without a model` : ""),
     );

@@ -2,10 +2,13 @@
 import assert from "node:assert/strict";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
-import type { StreamParameters } from "../../src/stream/control.ts";
+import { partitionOf } from "../../src/log/partitioner.ts";
+import { Control, type StreamParameters } from "../../src/stream/control.ts";
+import { readDeadLetters } from "../../src/stream/dead_letters.ts";
+import { requeue } from "../../src/stream/requeue.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { testWriting } from "../permission.ts";
-import { openMemory } from "../roles/pipeline.ts";
+import { openMemory, parametersOf } from "../roles/pipeline.ts";
 import {
   appendPayments,
   paymentAt,
@@ -102,5 +105,42 @@ testWriting(
       assert.ok(texts.length > 2500);
       assert.deepEqual(texts, expected);
     });
+  },
+);
+
+testWriting(
+  "a rejected payment with text ids is requeued under its card's key, with all digits",
+  async () => {
+    const parameters: StreamParameters = {
+      ...parametersOf(3),
+      partitioner: "murmur2",
+      definition: TEXT_DEFINITION,
+    };
+    await using folder = await openMemory(parameters);
+    const { log } = folder;
+    await appendPayments(log, 1, ["no payment"]);
+    const customers = await StageDriver.customers(log, parameters);
+    await customers.drain([0, 1, 2]);
+    const [letter] = await Array.fromAsync(readDeadLetters(log));
+    const [key, value] = textRecord(paymentAt(7, { customerId: 1 }));
+    const digits = value.replace(/"TRANSACTION_ID":"(\d+)"/, (_, id) => {
+      return `"TRANSACTION_ID":${id}`;
+    });
+    const { partition } = await requeue({
+      log,
+      control: new Control(log),
+      parameters,
+      letter,
+      json: digits,
+      again: "refuse",
+    });
+    const bytes = new TextEncoder().encode(key);
+    assert.equal(partition, partitionOf(bytes, 3));
+    await customers.drain([0, 1, 2]);
+    const terminals = await StageDriver.terminals(log, parameters);
+    await terminals.drain([0, 1, 2]);
+    const [row] = await sinkRows(log);
+    assert.equal(row.TRANSACTION_ID, idText(0));
+    assert.equal(row.CUSTOMER_ID, cardText(1));
   },
 );

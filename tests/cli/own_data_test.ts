@@ -1,0 +1,152 @@
+/** `run --in --definition`: files of one's own columns through the program, killed on the way, and what it refuses. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
+import { chance, isLong, seeds } from "../long.ts";
+import { valuesOfTopic } from "../roles/stages.ts";
+import { SINK_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { waitFor } from "./data_folder.ts";
+import {
+  outcomeOf,
+  runMain,
+  startProgram,
+  testRunning,
+} from "./program_runner.ts";
+
+const KILLS = isLong ? 20 : 4;
+const [SEED] = seeds(1, 1);
+const ROWS = 20_000;
+
+const DEFINITION = `version: 1
+payment:
+  TRANSACTION_ID: id
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amt
+  TX_FRAUD: fraud
+  keep: { category: text }
+`;
+
+/** Payments of some weeks in one file, every thousandth broken. */
+function csv(random: () => number): string {
+  const below = (n: number) => Math.floor(random() * n);
+  let seconds = Date.UTC(2024, 0, 1, 5) / 1000;
+  let text = "id,time,card,shop,amt,fraud,category,city\n";
+  for (let n = 0; n < ROWS; n++) {
+    seconds += below(200);
+    const time = new Date(1000 * seconds).toISOString();
+    const amount = n % 1000 === 999 ? "?" : below(30_000) / 100;
+    text += `t-${n},${time},4${10n ** 18n + BigInt(below(300))},` +
+      `"Köhler, ${below(80)} 😀",${amount},${below(50) === 0 ? 1 : 0},` +
+      `kind ${below(5)},Ulm\n`;
+  }
+  return text;
+}
+
+async function topicsOf(data: string): Promise<[string[], string[]]> {
+  await using log = new EmbeddedLog({
+    path: join(data, "log.db"),
+    durable: false,
+  });
+  return [
+    await valuesOfTopic(log, TRANSACTION_TOPIC),
+    await valuesOfTopic(log, SINK_TOPIC),
+  ];
+}
+
+testRunning(
+  `a file of text ids is streamed once, row for row, through ${KILLS} SIGKILLs (seed ${SEED})`,
+  async () => {
+    await using folder = temporaryFolder();
+    const random = chance(SEED);
+    const input = join(folder.path, "payments.csv");
+    const definition = join(folder.path, "stream.yaml");
+    Deno.writeTextFileSync(input, csv(random));
+    Deno.writeTextFileSync(definition, DEFINITION);
+    const flags = (data: string) => [
+      "run",
+      "--role=producer,processor",
+      `--in=${input}`,
+      `--definition=${definition}`,
+      `--data=${data}`,
+    ];
+    const whole = join(folder.path, "whole");
+    const run = await runMain([...flags(whole), "--rate=max"]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /"rejected":20,"rows":20000/);
+    const killed = join(folder.path, "killed");
+    for (let kill = 0; kill < KILLS; kill++) {
+      const target = Math.floor((kill + random()) / KILLS * ROWS * 0.9);
+      const child = startProgram([...flags(killed), "--rate=6000"]);
+      const outcome = outcomeOf(child);
+      await child.stdin.close();
+      await waitFor(killed, ({ produced }) => produced >= target);
+      child.kill("SIGKILL");
+      await outcome;
+    }
+    // The folder knows its definition and its file.
+    const last = await runMain([
+      "run",
+      "--role=producer,processor",
+      "--rate=max",
+      `--data=${killed}`,
+    ]);
+    assert.equal(last.code, 0, last.stderr);
+    assert.deepEqual(await topicsOf(killed), await topicsOf(whole));
+    const [payments, rows] = await topicsOf(whole);
+    assert.equal(payments.length, ROWS - 20);
+    assert.equal(rows.length, ROWS - 20);
+    assert.match(payments[0], /^\{"TRANSACTION_ID":"t-0",.*"city":"Ulm"\}$/);
+    assert.equal(JSON.parse(rows[7]).TRANSACTION_ID, "t-7");
+  },
+);
+
+testRunning(
+  "another definition, and flags that do not go with one, are refused in one line",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = join(folder.path, "data");
+    const input = join(folder.path, "payments.csv");
+    const definition = join(folder.path, "stream.yaml");
+    Deno.writeTextFileSync(
+      input,
+      "id,time,card,shop,amt,fraud,category\na,2024-01-01 05:00:00,b,c,1,0,\n",
+    );
+    Deno.writeTextFileSync(definition, DEFINITION);
+    const common = ["run", "--rate=max", `--data=${data}`];
+    const own = [`--in=${input}`, `--definition=${definition}`];
+    const roles = "--role=producer,processor";
+    const first = await runMain([...common, ...own, roles]);
+    assert.equal(first.code, 0, first.stderr);
+    const other = join(folder.path, "other.yaml");
+    Deno.writeTextFileSync(other, DEFINITION.replace("amt", "amount"));
+    const refused: [string[], RegExp][] = [
+      [
+        [`--in=${input}`, `--definition=${other}`, roles],
+        /SHA-256 [0-9a-f]{64}, not with .*SHA-256 [0-9a-f]{64}, .*never changes/,
+      ],
+      [[...own, roles, "--delay=3"], /--delay cannot be given/],
+      [[...own, roles, "--customers=5"], /--customers says what to simulate/],
+      [["--role=producer", "--preset=seed"], /--preset says what to simulate/],
+    ];
+    for (const [flags, says] of refused) {
+      const { code, stderr } = await runMain([...common, ...flags]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, says);
+      assert.equal(stderr.trimEnd().split("\n").length, 1, stderr);
+    }
+    const fresh = [`--data=${data}2`, "--role=producer"];
+    for (
+      const [flags, says] of [
+        [[`--in=${input}`], /--in=.* needs --definition/],
+        [["--definition=sparkov"], /name your data with --in=FILE/],
+      ] as const
+    ) {
+      const { code, stderr } = await runMain(["run", ...flags, ...fresh]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, says);
+    }
+  },
+);
