@@ -8,11 +8,13 @@ import { LogError } from "../../src/base/error.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { type Log, readRange } from "../../src/log/log.ts";
+import { emptyBatch } from "../../src/log/record_batch.ts";
 import { runSource } from "../../src/stream/source_run.ts";
 import { Control } from "../../src/stream/control.ts";
 import type { DeadLetter } from "../../src/stream/dead_letters.ts";
 import { recordedDefinition } from "../../src/stream/stream_definition.ts";
 import {
+  CONTROL_TOPIC,
   DEAD_LETTER_TOPIC,
   topicSpecs,
   TRANSACTION_TOPIC,
@@ -120,25 +122,8 @@ async function runJob(options: JobOptions): Promise<number> {
     if (stops.includes(number)) stop.abort(new Error("stopped"));
     return faults.get(number);
   });
-  const ingest = async (signal: AbortSignal) => {
-    const log = open();
-    const control = new Control(log);
-    await runSource(
-      { log, control, parameters: PARAMETERS, logger: QUIET, signal },
-      {
-        settings: {
-          topic: SOURCE.name,
-          idleAfterSeconds: 5,
-          aheadSeconds: 60,
-          acceptsGaps: false,
-        },
-        hmacKey: undefined,
-        source: open(""),
-        clock,
-        timeOfDay: () => T0 + 1e6,
-      },
-    );
-  };
+  const ingest = (signal: AbortSignal) =>
+    takeSource(open(), open(""), clock, signal);
   const works = Promise.all([
     (async () => {
       do {
@@ -152,17 +137,8 @@ async function runJob(options: JobOptions): Promise<number> {
     }),
     (async () => {
       await clock.sleep(500);
-      const watching = open();
-      const control = new Control(watching);
-      const isTaken = async (records: number) => {
-        for (;;) {
-          await control.refresh();
-          if ((control.source?.counters.read ?? 0) >= records) return;
-          await clock.sleep(50);
-        }
-      };
       await fillSource(theirs, RECORDS);
-      await isTaken(RECORDS * SOURCE.partitions);
+      await untilTaken(open(), clock, RECORDS * SOURCE.partitions);
       over.abort(new Error("over"));
       for (const { resolve } of arrived) resolve();
     })(),
@@ -179,6 +155,47 @@ async function runJob(options: JobOptions): Promise<number> {
   await clock.sleep(100_000); // what was sent late has come, what was open is over
   await assertExactlyOnce(own);
   return exchanges;
+}
+
+/** Takes the source as one process does. */
+async function takeSource(
+  log: Log,
+  source: Log,
+  clock: VirtualClock,
+  signal: AbortSignal,
+): Promise<void> {
+  const control = new Control(log);
+  await runSource(
+    { log, control, parameters: PARAMETERS, logger: QUIET, signal },
+    {
+      settings: {
+        topic: SOURCE.name,
+        idleAfterSeconds: 5,
+        aheadSeconds: 60,
+        acceptsGaps: false,
+      },
+      hmacKey: undefined,
+      source,
+      clock,
+      timeOfDay: () => T0 + 1e6,
+    },
+  );
+}
+
+/** Waits until so many records are taken. */
+async function untilTaken(
+  log: Log,
+  clock: VirtualClock,
+  records: number,
+): Promise<void> {
+  const control = new Control(log);
+  const deadline = clock.now() + DEADLINE_MS;
+  while (clock.now() < deadline) {
+    await control.refresh();
+    if ((control.source?.counters.read ?? 0) >= records) return;
+    await clock.sleep(50);
+  }
+  assert.fail(`not done in ${DEADLINE_MS / 1000} s`);
 }
 
 /** Fills the source up to a record of each partition. A producer that fails does not know what became of it: a newer one looks. */
@@ -296,4 +313,42 @@ Deno.test("a source is taken once, whatever fails while processes come and go", 
     const stops = random() < 0.5 ? [] : several(2, () => 1 + below(100));
     await run({ seed, faults, joins, stops });
   });
+});
+
+Deno.test("a position that another transaction still hides is waited for", async () => {
+  const clock = new VirtualClock(1);
+  const kafka = new ScriptedKafka(clock);
+  await using logs = new AsyncDisposableStack();
+  const open = (prefix?: string) =>
+    logs.use(openScripted(kafka, clock, () => {}, prefix));
+  const own = open();
+  const theirs = open("");
+  await theirs.createTopics([SOURCE]);
+  await own.createTopics(topicSpecs(PARTITIONS));
+  await new Control(own).agree(PARAMETERS);
+  for (const records of [RECORDS / 2, RECORDS]) {
+    await fillSource(theirs, records);
+    const stop = new AbortController();
+    const log = open();
+    let hidden = 20;
+    // What is behind another producer's open transaction cannot be read yet.
+    const reading: Log = new Proxy(log, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        const call = value.bind(target);
+        if (name !== "read") return call;
+        return (topic: string, partition: number, at: number, limit: unknown) =>
+          topic === CONTROL_TOPIC && hidden-- > 0
+            ? Promise.resolve(emptyBatch(at))
+            : call(topic, partition, at, limit);
+      },
+    });
+    const taking = takeSource(reading, open(""), clock, stop.signal);
+    await untilTaken(open(), clock, records * SOURCE.partitions);
+    stop.abort(new Error("over"));
+    await taking;
+    assert.ok(hidden <= 0 || records < RECORDS);
+  }
+  await assertExactlyOnce(own);
 });
