@@ -5,6 +5,7 @@
  * read in any valid spelling.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { parseDatetime } from "./calendar.ts";
 import { JsonScanner, type Literal, literal } from "./json_scanner.ts";
 import { parseObject } from "./payment_json.ts";
@@ -14,7 +15,6 @@ import {
   type PredictionRows,
 } from "./prediction.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
-import { parseExactJson, rawText } from "./exact_json.ts";
 import {
   HANDBOOK_SHAPE,
   paymentFields,
@@ -147,7 +147,7 @@ export class PredictionJsonReader {
     this.#scanner.start(bytes, start, end);
     if (this.#scan(bytes, end, rows, index)) return undefined;
     const own = this.#own;
-    const parse = own && parseExactJson;
+    const parse = own && parseExactly;
     const parsed = parseObject(bytes, start, end, parse);
     if (!parsed.object) return parsed.defect;
     return fillCells(parsed.object, own ?? PREDICTION_RECORD, rows, index) ??
@@ -205,7 +205,7 @@ function fillCells(
       cells[at + cell] = texts.addText(text);
       continue;
     }
-    const digits = rawText(raw);
+    const digits = digitsOf(raw);
     const value = digits === undefined ? raw : Number(digits);
     const whole = kind === "whole" || kind === "flag";
     if (typeof value !== "number" || whole && !Number.isInteger(value)) {
@@ -258,6 +258,6 @@ function isContributions(value: unknown): boolean {
   return typeof value === "object" && value !== null &&
     !Array.isArray(value) &&
     Object.values(value).every((number) =>
-      typeof number === "number" || rawText(number) !== undefined
+      typeof number === "number" || digitsOf(number) !== undefined
     );
 }

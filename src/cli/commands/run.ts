@@ -1,5 +1,4 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
-import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
 import {
