@@ -15,7 +15,6 @@ import {
   type PredictionRows,
 } from "./prediction.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
-import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   HANDBOOK_SHAPE,
   paymentFields,
