@@ -42,6 +42,7 @@ export const TIERS: readonly Tier[] = [
       "tests/cli/run_summary_test.ts",
       "tests/cli/secret_test.ts",
       "tests/cli/selection_plot_test.ts",
+      "tests/cli/source_flags_test.ts",
     ],
     // No --allow-run: what starts a program is of another tier.
     permissions: [

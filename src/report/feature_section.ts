@@ -4,10 +4,10 @@ import type { Figure, ReportData, Section, Table } from "./content.ts";
 import type { FeatureStatistics } from "./data_statistics.ts";
 import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
-import { grouped, percent } from "../dashboard/page/scale.js";
+import { countOf, grouped, percent } from "../dashboard/page/scale.js";
 import { featureWords } from "./feature_words.ts";
 import type { Moments } from "./moments.ts";
-import { signed, some, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
+import { signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
 
 const PLOT_HEIGHT = 130;
 const BINS = 24;
@@ -216,7 +216,7 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
         `${namedWords(strongest.name).title}.`
       : none,
     leftOut: strongest && left > 0
-      ? `Not drawn: ${some(left, "constant feature")}, which ` +
+      ? `Not drawn: ${countOf(left, "constant feature")}, which ` +
         `${left === 1 ? "has" : "have"} no correlation.`
       : undefined,
     draw: (width) =>

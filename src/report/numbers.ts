@@ -18,15 +18,6 @@ export function signed(value: number): string {
   return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
-/** A number of things: '1 fraud', '2 frauds'. */
-export function some(
-  count: number,
-  noun: string,
-  plural: string = `${noun}s`,
-): string {
-  return `${grouped(count)} ${count === 1 ? noun : plural}`;
-}
-
 /** Cents as an amount in a currency, if there is one: '€1,234.50', '1,234.50'. */
 export function amountOf(
   cents: number,

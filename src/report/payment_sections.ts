@@ -20,9 +20,9 @@ import { coarseWidth } from "./histogram.ts";
 import { drawHistogram } from "./histogram_chart.ts";
 import { countAxis, dayAxis } from "../dashboard/page/frame.js";
 import { drawLines, type Line } from "../dashboard/page/lines.js";
-import { grouped, percent } from "../dashboard/page/scale.js";
+import { countOf, grouped, percent } from "../dashboard/page/scale.js";
 import { type Drawing, emptyDrawing } from "../dashboard/page/shape.js";
-import { amountOf, amountUnit, some } from "./numbers.ts";
+import { amountOf, amountUnit } from "./numbers.ts";
 
 const PLOT_HEIGHT = 200;
 const PANEL_HEIGHT = 130;
@@ -74,7 +74,7 @@ export function overviewSection(data: ReportData): Section {
       name: "payments per day",
       value: grouped(payments / (days.length || 1), 1),
       ...note(
-        `mean of ${some(days.length, "day")}`,
+        `mean of ${countOf(days.length, "day")}`,
       ),
     },
     {
@@ -183,10 +183,10 @@ function amountsFigure(
     name: "TX_AMOUNT",
     description: firstAmounts.count === 0
       ? NONE
-      : `Histogram of ${some(firstAmounts.count, "amount")}; half of them ` +
+      : `Histogram of ${countOf(firstAmounts.count, "amount")}; half of them ` +
         `are ${amountOf(100 * firstAmounts.quantile(0.5), currency)} or less.`,
     leftOut: bins.above > 0
-      ? `Cut off: ${some(bins.above, "payment")} of ${
+      ? `Cut off: ${countOf(bins.above, "payment")} of ${
         amountOf(100 * count * width, currency)
       } or more, up to ${amountOf(100 * firstAmounts.max, currency)}.`
       : undefined,
@@ -231,14 +231,16 @@ function timesFigure(statistics: DataStatistics): Figure {
   const most = firstAmounts.count === 0
     ? ""
     : ` The busiest quarter is ${clock(peak)} to ${clock(peak + 1)}, with ` +
-      `${some(quarters[peak], "payment")}.`;
+      `${countOf(quarters[peak], "payment")}.`;
   return {
     id: "times",
     title: `Times of day of payments, ${firstDays(statistics)}`,
     name: "TX_DATETIME",
     description: firstAmounts.count === 0
       ? NONE
-      : `Histogram of ${some(firstAmounts.count, "time")} in quarters of an ` +
+      : `Histogram of ${
+        countOf(firstAmounts.count, "time")
+      } in quarters of an ` +
         `hour.${most}`,
     draw: (width) =>
       drawHistogram(
@@ -405,7 +407,7 @@ function scenarioDaysFigure(statistics: DataStatistics): Figure {
   const left = scenarios.length - shown.length;
   const leftOut = [
     ...left > 0
-      ? [`Not drawn: ${some(left, "more scenario")}, in the table.`]
+      ? [`Not drawn: ${countOf(left, "more scenario")}, in the table.`]
       : [],
     daysNote(statistics) ?? "",
   ].join(" ").trim();
@@ -441,7 +443,7 @@ function scenariosFigure({ scenarios, frauds }: DataStatistics): Figure {
     title: "Frauds by scenario",
     name: "TX_FRAUD_SCENARIO",
     description: scenarios.length === 0 ? NO_FRAUDS : scenarios.map((one) => {
-      return `${scenarioName(one.scenario)}: ${some(one.frauds, "fraud")}, ${
+      return `${scenarioName(one.scenario)}: ${countOf(one.frauds, "fraud")}, ${
         share(one)
       }.`;
     }).join(" "),

@@ -1,13 +1,13 @@
 /** The section on customers and terminals: first rows, summaries, and one customer's terminals. */
 import type { Customer, Terminal } from "../payment/payment.ts";
-import { grouped } from "../dashboard/page/scale.js";
+import { countOf, grouped } from "../dashboard/page/scale.js";
 import {
   CUSTOMER_RECORD,
   type ProfileField,
   TERMINAL_RECORD,
 } from "../payment/profile_json.ts";
 import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
-import { some } from "./numbers.ts";
+import {} from "./numbers.ts";
 import { drawPlane, isInReach, thinning } from "./plane_chart.ts";
 
 const ROWS_SHOWN = 5;
@@ -94,7 +94,7 @@ function firstRows<Profile>(
   record: readonly ProfileField<Profile>[],
 ): Block {
   const table: Table = {
-    caption: `The first of ${some(profiles.length, noun)}`,
+    caption: `The first of ${countOf(profiles.length, noun)}`,
     header: record.map(({ name }) => name),
     rows: profiles.slice(0, ROWS_SHOWN).map((profile) =>
       record.map(({ key }, at) => {
@@ -115,7 +115,7 @@ function summaryTable<Profile>(
   const table: Table = {
     caption: profiles.length === 1
       ? `The only ${noun}`
-      : `All ${some(profiles.length, noun)}`,
+      : `All ${countOf(profiles.length, noun)}`,
     header: ["field", "smallest", "mean", "median", "greatest"],
     named: true,
     rows: record.slice(1).map(({ name, key }) => {
@@ -154,7 +154,7 @@ function reachFigure(data: ReportData): Figure | undefined {
     description:
       `Customer ${id} is at x ${grouped(customer.x, 1)}, y ${
         grouped(customer.y, 1)
-      }. ${count} of ${some(terminals.length, "terminal")} ${
+      }. ${count} of ${countOf(terminals.length, "terminal")} ${
         reached.length === 1 ? "is" : "are"
       } within the circle of radius ` +
       `${radius}.`,

@@ -16,12 +16,13 @@ import {
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
 import {
+  countOf,
   dayTicks,
   grouped,
   numberTicks,
   percent,
 } from "../dashboard/page/scale.js";
-import { signed, some, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
+import { signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
 
 /** Width of the text. */
 export const TEXT_COLUMNS = 80;
@@ -143,7 +144,7 @@ function amounts({ firstAmounts, days }: DataStatistics): string[] {
     return { column: Math.floor(value / width), text };
   });
   const beyond = above > 0
-    ? `; not drawn: ${some(above, "payment")} of ` +
+    ? `; not drawn: ${countOf(above, "payment")} of ` +
       `${threeDigits(bins * width)} or more`
     : "";
   return [
@@ -223,8 +224,10 @@ function modelLines(model: ModelCurves): string[] {
   const { usual, days, rows, frauds } = model;
   return [
     ...wrapped(
-      `${model.name}, judged by ${model.period}: ${some(rows, "payment")}, ` +
-        `${some(frauds, "fraud")}`,
+      `${model.name}, judged by ${model.period}: ${
+        countOf(rows, "payment")
+      }, ` +
+        `${countOf(frauds, "fraud")}`,
     ),
     `AUC ROC ${grouped(model.aucRoc, 3)}, average precision ` +
     grouped(model.averagePrecision, 3),

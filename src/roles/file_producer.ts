@@ -8,36 +8,21 @@ import { resolve } from "node:path";
 import { ConfigError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import { readWholeFile } from "../base/whole_file.ts";
-import { putMappedPayment } from "../definition/mapped_row.ts";
-import {
-  type MappedPayment,
-  PaymentMapper,
-} from "../definition/payment_mapper.ts";
+import { PaymentMapper } from "../definition/payment_mapper.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
 import { findRawSources } from "../files/raw_sources.ts";
 import {
   FIRST_PLACE,
-  type MappedBatch,
   mappedPayments,
   type RowPlace,
 } from "../files/mapped_payments.ts";
 import type { RowDefect } from "../files/row_batch.ts";
 import type { Append } from "../log/log.ts";
-import { IdPartitioner } from "../log/partitioner.ts";
-import { RecordBatchBuilder } from "../log/record_batch.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { ShapedJsonWriter } from "../payment/payment_json.ts";
-import type { PaymentShape } from "../payment/payment_shape.ts";
-import { TextHeap } from "../payment/text_heap.ts";
-import {
-  controlRecords,
-  type ProducerPosition,
-  type StreamParameters,
-} from "../stream/control.ts";
+import { controlRecords, type ProducerPosition } from "../stream/control.ts";
+import { MappedRecords } from "../stream/mapped_records.ts";
 import {
   definitionOf,
   type RecordedDefinition,
-  shapeOfStream,
 } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { TRANSACTION_TOPIC } from "../stream/topics.ts";
@@ -124,8 +109,10 @@ export async function runFileProducer(
     for (let at = 0; at < times.length;) {
       const count = await pacer.take(times, at, times.length - at);
       if (count === 0) return; // stopped
-      records.fill(batch, at, count);
-      at += count;
+      records.clear();
+      for (const end = at + count; at < end; at++) {
+        records.add(payments[at], startSeconds, batch.rests[at]);
+      }
       position = positionAt(position.nextId + count, batch.places[at - 1]);
       await producer.append([
         ...isBegun ? [] : originAppends(startSeconds, fingerprint),
@@ -205,63 +192,3 @@ class Rejections {
     });
   }
 }
-
-/** The records of one append, by partition. */
-class MappedRecords {
-  readonly #shape: PaymentShape;
-  readonly #partitioner: IdPartitioner;
-  readonly #builders: RecordBatchBuilder[];
-  readonly #json: ShapedJsonWriter;
-  readonly #cells: Float64Array;
-  readonly #texts = new TextHeap();
-
-  constructor(parameters: StreamParameters) {
-    const { partitions, partitioner } = parameters;
-    const shape = shapeOfStream(parameters);
-    this.#shape = shape;
-    this.#partitioner = new IdPartitioner(partitions, partitioner);
-    this.#json = new ShapedJsonWriter(shape);
-    this.#cells = new Float64Array(PAYMENT_CELLS + shape.kept.length);
-    this.#builders = Array.from(
-      { length: partitions },
-      () => new RecordBatchBuilder(),
-    );
-  }
-
-  /** Fills them with payments `from` … `from + count - 1` of a batch. */
-  fill(batch: MappedBatch, from: number, count: number): void {
-    for (const builder of this.#builders) builder.clear();
-    for (let at = from; at < from + count; at++) {
-      this.#add(batch.payments[at], batch.startSeconds, batch.rests[at]);
-    }
-  }
-
-  #add(payment: MappedPayment, startSeconds: number, rest: string): void {
-    const [cells, texts] = [this.#cells, this.#texts];
-    texts.clear();
-    putMappedPayment(payment, this.#shape, startSeconds, cells, 0, texts);
-    const card = cells[CELL.customer];
-    const isText = this.#shape.customerId === "text";
-    const key = isText ? texts.view(card) : undefined;
-    const builder = this.#builders[
-      key
-        ? this.#partitioner.partitionOfText(key)
-        : this.#partitioner.partition(card)
-    ];
-    if (key) builder.writer.bytes(key);
-    else builder.writer.whole(card);
-    builder.endKey();
-    this.#json.write(builder.writer, cells, 0, texts, ENCODER.encode(rest));
-    builder.endRecord(payment.datetimeSeconds * 1000);
-  }
-
-  appends(): Append[] {
-    return this.#builders.flatMap((records, partition) =>
-      records.count > 0
-        ? [{ topic: TRANSACTION_TOPIC, partition, records }]
-        : []
-    );
-  }
-}
-
-const ENCODER = new TextEncoder();

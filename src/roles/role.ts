@@ -7,10 +7,12 @@ import type { ModelPlace } from "../scoring/model_source.ts";
 import type { TableFormat } from "../files/table_encoder.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { StreamParameters } from "../stream/control.ts";
+import type { SourceSettings } from "../stream/source_task.ts";
 
 /** The roles that a process can take. */
 export const ROLES = [
   "producer",
+  "ingest",
   "processor",
   "writer",
   "scorer",
@@ -19,7 +21,7 @@ export const ROLES = [
   "trimmer",
 ] as const;
 
-/** One of the roles; `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
+/** One of the roles; `ingest` runs in place of the producer where --source-topic names a topic, `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
@@ -41,6 +43,13 @@ export interface RunSettings {
     /** Its seed. */
     readonly seed: string;
   };
+  /** Whose payments `ingest` takes, if it runs. */
+  readonly source:
+    | SourceSettings & {
+      /** File of the key for pseudonyms, if the definition needs one. */
+      readonly hmacKeyFile: string | undefined;
+    }
+    | undefined;
   /** The files that the producer publishes in place of a simulation, if any. */
   readonly input?: FileInput | undefined;
   /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */

@@ -11,6 +11,7 @@ import { runThread, type Starter } from "../base/thread.ts";
 import { Control } from "../stream/control.ts";
 import { runFileProducer } from "./file_producer.ts";
 import { runFiles } from "./files.ts";
+import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
@@ -98,6 +99,8 @@ async function runRole(
         pace: settings.pace,
         published: (nextId) => send({ kind: "published", nextId, at: now() }),
       });
+    case "ingest":
+      return await runIngest(context, settings);
     case "processor":
       return await runProcessor(context, startSeconds);
     case "writer": {

@@ -31,6 +31,7 @@ import {
 } from "../log/record_batch.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { findPartitioner } from "./placement.ts";
+import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import {
   isRecordedDefinition,
   type RecordedDefinition,
@@ -158,6 +159,8 @@ export interface ControlValues {
   origin: StreamOrigin;
   /** How far the producer is. */
   position: ProducerPosition;
+  /** How far `ingest` is in another program's topic. */
+  source: SourcePosition;
   /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments, and the scoring flags of the last whole run as texts. */
@@ -252,15 +255,26 @@ export class Control {
     return this.#value("origin");
   }
 
+  /** Midnight of the stream's first day, seconds since 1970, once a producer or `ingest` has begun it. */
+  get begun(): number | undefined {
+    return this.origin?.startSeconds ?? this.source?.startSeconds ?? undefined;
+  }
+
   /**
    * Midnight of the stream's first day, seconds since 1970, or `otherwise`
-   * until a producer has begun one. Reads the topic again only until then.
+   * until a producer or `ingest` has begun it. Reads the topic again only until
+   * then.
    */
   async startSeconds(
     otherwise: number | undefined,
   ): Promise<number | undefined> {
-    if (!this.origin) await this.refresh();
-    return this.origin?.startSeconds ?? otherwise;
+    if (this.begun === undefined) await this.refresh();
+    return this.begun ?? otherwise;
+  }
+
+  /** How far `ingest` is in another program's topic, once it has taken something. */
+  get source(): SourcePosition | undefined {
+    return this.#value("source");
   }
 
   /** How far the producer is. */
@@ -456,7 +470,7 @@ export class Control {
   /** Whether a start is absent, or the one of the producer that created the stream. */
   #isStart({ startSeconds }: StreamParameters): boolean {
     return startSeconds === undefined ||
-      startSeconds === this.origin?.startSeconds;
+      startSeconds === this.begun;
   }
 
   /**
@@ -585,6 +599,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       Object.values(topics).every((id) => typeof id === "string")),
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
+  source: isSourcePosition,
   position: ({ nextId, day, row, rows, rejected }) =>
     isCount(nextId) && isCount(day) && isCount(row) &&
     isOptional(rows, isCount) && isOptional(rejected, isCount),

@@ -19,11 +19,13 @@ import {
 } from "../log/record_batch.ts";
 import { type Append, type Log, readRange } from "../log/log.ts";
 import { DEAD_LETTER_TOPIC } from "./topics.ts";
+import type { RejectionReason } from "../definition/rejection.ts";
 import type { DefectReason } from "../payment/validation.ts";
 
 /** Why a record is a dead letter. */
 export type DeadLetterReason =
   | DefectReason
+  | RejectionReason
   | "wrong key"
   | "wrong partition"
   | "implausible"

@@ -84,7 +84,8 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
     ? `${letter.topic} is internal: it holds packs of rows in a binary form, ` +
       "which cannot be edited; the payments of a pack are still in " +
       TRANSACTION_TOPIC
-    : `no role reads ${letter.topic}`;
+    : `${letter.topic} is another program's topic, to which nothing is ` +
+      "written here; let its producer publish the corrected payment";
 }
 
 /**
@@ -158,7 +159,7 @@ function readRow(
   bytes: Uint8Array,
   { control, parameters, letter }: RequeueOptions,
 ): Row {
-  const start = control.origin?.startSeconds;
+  const start = control.begun;
   const isPayment = letter.topic === TRANSACTION_TOPIC;
   const shape = shapeOfStream(parameters);
   const { features } = parameters;

@@ -16,6 +16,7 @@ import {
   type StageCounters,
 } from "./commit.ts";
 import {
+  INGEST_GROUP,
   PIPELINE,
   SCORER_GROUP,
   SCORING,
@@ -55,6 +56,8 @@ export interface StreamStatus {
   readonly produced: number;
   /** Whether that was all. */
   readonly complete: boolean;
+  /** How far `ingest` is in another program's topic; its lag is that of its last step. Absent where it takes none. */
+  readonly ingest?: StageStatus | undefined;
   /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions. */
   readonly stages: readonly [
     StageStatus,
@@ -85,8 +88,10 @@ export async function readStatus(
       ]
       : [],
   ];
+  const ingest = ingestStatus(control);
   return {
-    startSeconds: control.origin?.startSeconds ??
+    ingest,
+    startSeconds: control.begun ??
       await startOfRows(log, control.parameters),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
@@ -96,9 +101,28 @@ export async function readStatus(
     deadLetters: stages.reduce(
       (sum, { counters, scoring }) =>
         sum + (scoring ? 0 : counters.deadLettered),
-      0,
+      ingest?.counters.deadLettered ?? 0,
     ),
   };
+}
+
+function ingestStatus({ source }: Control): StageStatus | undefined {
+  if (!source) return undefined;
+  const { topic, counters, lag, newest, startSeconds } = source;
+  return {
+    name: "ingest",
+    group: INGEST_GROUP,
+    topic,
+    counters,
+    lag,
+    progress: (newest ?? 0) - (newest === null ? 0 : startSeconds ?? 0),
+    isPositionKnown: true,
+  };
+}
+
+/** All stages, `ingest` first where there is one. */
+export function allStages({ ingest, stages }: StreamStatus): StageStatus[] {
+  return ingest ? [ingest, ...stages] : [...stages];
 }
 
 /** The starts that rows have shown: a status is read several times per second, and the start never changes. */
@@ -180,24 +204,28 @@ export function scorerStatus(
 
 /**
  * What share of the past is scored, from 0 up to below 1: of the payments that
- * had been processed and not scored at the time of `before`, as where a model
- * is added to a stream. Undefined once they are, and where there were few.
+ * had been processed at the time of `before`, when some had not been scored, as
+ * where a model is added to a stream. Undefined once they all are, and where
+ * few were missing. Processes that began to look at different times get the same share.
  */
 export function pastScored(
   before: StreamStatus,
   now: StreamStatus,
 ): number | undefined {
-  const past = scorerStatus(before)?.lag ?? 0;
   const scorer = scorerStatus(now);
-  if (past < PAST_MIN || !scorer) return undefined;
-  const added = now.stages[1].counters.emitted -
-    before.stages[1].counters.emitted;
-  const left = scorer.lag - added;
-  return left > 0 ? Math.max(0, 1 - left / past) : undefined;
+  if (!scorer) return undefined;
+  const { emitted } = before.stages[1].counters;
+  const missing = scorerStatus(before)?.lag ?? emitted;
+  // Another program's commits count nothing.
+  const past = Math.max(emitted, missing);
+  if (missing < Math.max(PAST_MIN, PAST_MIN_SHARE * past)) return undefined;
+  const left = scorer.lag - (now.stages[1].counters.emitted - emitted);
+  return left > 0 ? Math.max(0, (past - left) / past) : undefined;
 }
 
-/** Payments that a scorer takes in a moment. */
+/** Payments that a scorer takes in a moment, and the share of the past that is not worth a word. */
 const PAST_MIN = 5000;
+const PAST_MIN_SHARE = 0.02;
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows
@@ -206,7 +234,7 @@ const PAST_MIN = 5000;
  */
 export function discrepancies(status: StreamStatus): string[] {
   const found: string[] = [];
-  for (const { name, counters, scoring } of status.stages) {
+  for (const { name, counters, scoring } of allStages(status)) {
     const { read, emitted, deadLettered, duplicates } = counters;
     const unscored = scoring?.unscored ?? 0;
     if (read === emitted + deadLettered + duplicates + unscored) continue;

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { isObject } from "../base/json_shape.ts";
+import { BUILT_IN_DEFINITIONS } from "../definition/built_in.ts";
 import { shapeOf } from "../definition/definition_shape.ts";
 import { readDefinition } from "../definition/read_definition.ts";
 import {
@@ -49,6 +50,15 @@ export function definitionOf(recorded: RecordedDefinition): StreamDefinition {
 export interface StreamShape {
   /** The definition; absent in the handbook's stream. */
   readonly definition?: RecordedDefinition | undefined;
+}
+
+/** The definition of a stream, the handbook's where it records none. */
+export function definitionOfStream(
+  { definition }: StreamShape,
+): StreamDefinition {
+  return definition === undefined
+    ? readDefinition(BUILT_IN_DEFINITIONS.handbook, "handbook")
+    : definitionOf(definition);
 }
 
 const KNOWN = new Map<string, PaymentShape>();

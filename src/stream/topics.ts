@@ -22,6 +22,8 @@ export const DEAD_LETTER_TOPIC = "transaction_dead_letter_topic";
 /** Parameters, positions and end marks of the stream; internal. */
 export const CONTROL_TOPIC = "transaction_control_topic";
 
+/** Group of `ingest`: it chooses the process that takes the source. */
+export const INGEST_GROUP = "fraudstream-ingest";
 /** Group of the processor's first stage, the customer windows. */
 export const CUSTOMER_GROUP = "fraudstream-customer-windows";
 /** Group of the processor's second stage, the terminal windows. */

@@ -123,7 +123,7 @@ function comparedPayments(
   const reader = new FeatureJsonReader(features);
   const check = new RowCheck(table);
   const one = { cells: new Float64Array(table.width), count: 1 };
-  const start = control.origin?.startSeconds ?? startSeconds;
+  const start = control.begun ?? startSeconds;
   return {
     topic: SINK_TOPIC,
     group: WRITER_GROUP,

@@ -63,6 +63,11 @@ export async function viewChecks(stage: Stage): Promise<void> {
     await open(page, stage.served.address, "now/2");
     await page.getByRole("heading", { name: "Not found" }).waitFor();
     await page.getByText("There is no view at #/now/2.").waitFor();
+    // The server is not asked for a case that cannot be: that would be an error.
+    for (const id of ["abc", "1.5", "9007199254740993"]) {
+      await page.goto(`${stage.served.address}/#/alerts/${id}`);
+      await page.getByText(`There is no view at #/alerts/${id}.`).waitFor();
+    }
     await page.getByRole("link", { name: "queue of alerts" }).click();
     await page.getByRole("heading", { name: "Alerts", exact: true }).waitFor();
     noErrors(page);

@@ -55,7 +55,7 @@ for (const columns of [80, 100, 200]) {
       const past = /scoring the past: (\d+) %/.exec(line)?.[1];
       assert.equal(
         past,
-        scored === MILLION ? undefined : scored === 0 ? "0" : "19",
+        scored === MILLION ? undefined : scored === 0 ? "0" : "20",
       );
       assert.equal(/produced/.test(line), columns === 200, line);
     });

@@ -202,8 +202,9 @@ function sparkovCard(draws: Draws): SparkovCard {
     draws.of(JOBS),
     `19${30 + draws.below(70)}-0${1 + draws.below(9)}-1${draws.below(10)}`,
   ].join();
-  // The longest have 19 digits, more than a double holds.
-  const number = draws.digits(draws.of([11, 12, 14, 15, 16, 16, 16, 19]));
+  // The longest have 19 digits, more than a double holds, and fit 64 bits.
+  const length = draws.of([11, 12, 14, 15, 16, 16, 16, 19]);
+  const number = `4${draws.digits(length - 1)}`;
   return { number, person, latitude, longitude };
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { signed, some, threeDigits } from "../../src/report/numbers.ts";
+import { signed, threeDigits } from "../../src/report/numbers.ts";
 
 Deno.test("numbers in sentences have about three digits", () => {
   const shown = [0.00483, 1.234, 53.21, 131.7, 12_345.6, 7].map(threeDigits);
@@ -9,12 +9,4 @@ Deno.test("numbers in sentences have about three digits", () => {
 Deno.test("signed() has a sign only where a digit is not 0", () => {
   const shown = [0.5, -0.25, 0.0001, 0, NaN].map(signed);
   assert.deepEqual(shown, ["+0.500", "−0.250", "0.000", "0.000", "none"]);
-});
-
-Deno.test("some() says one thing without an s", () => {
-  assert.deepEqual([some(1, "day"), some(2000, "day"), some(1, "a", "b")], [
-    "1 day",
-    "2,000 days",
-    "1 a",
-  ]);
 });

@@ -237,7 +237,7 @@ Deno.test("what nobody can edit is said with the reason", () => {
   assert.equal(whyNotEditable(letter), undefined);
   const reasons: readonly [Partial<DeadLetter>, RegExp][] = [
     [{ topic: PREDICTION_TOPIC }, /holds what models have said/],
-    [{ topic: "elsewhere" }, /^no role reads elsewhere$/],
+    [{ topic: "elsewhere" }, /^elsewhere is another program.s topic/],
     [{ reason: "unreadable batch" }, /a whole batch that cannot be read/],
   ];
   for (const [change, reason] of reasons) {

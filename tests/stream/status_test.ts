@@ -4,6 +4,7 @@ import { noCounters } from "../../src/stream/commit.ts";
 import { Control } from "../../src/stream/control.ts";
 import {
   discrepancies,
+  pastScored,
   readStatus,
   scorerStatus,
   type StageStatus,
@@ -88,4 +89,42 @@ Deno.test("a scorer's rows from before there was a model add up too", () => {
   ]);
   assert.equal(scorerStatus(stream(scorer(4)))?.name, "scorer");
   assert.equal(scorerStatus(stream(stage(1, {}))), undefined);
+});
+
+/** A stream of which so many payments are processed, and this many of them not scored; undefined where nothing is. */
+function scoredStream(processed: number, lag: number | undefined) {
+  const counters = { ...noCounters(), emitted: processed };
+  const scoring = { alerts: 0, unscored: 0 };
+  const scorer = { group: SCORER_GROUP, scoring, counters: noCounters() };
+  const { stages: [first, , writer], ...rest } = stream(stage(0, {}));
+  const before = [first, stage(0, { counters }), writer] as const;
+  const stages: StreamStatus["stages"] = lag === undefined
+    ? before
+    : [...before, stage(0, { ...scorer, lag })];
+  return { ...rest, stages };
+}
+
+Deno.test("the share of the past that is scored is the same for who began to look at another time", () => {
+  const before = scoredStream(100_000, 80_000);
+  const later = scoredStream(100_000, 40_000);
+  const now = scoredStream(110_000, 35_000);
+  assert.equal(pastScored(before, before), 0.2);
+  assert.equal(pastScored(before, now), 0.75);
+  assert.equal(pastScored(later, now), 0.75);
+  // All of it is, and what came since does not count.
+  assert.equal(pastScored(before, scoredStream(120_000, 20_000)), undefined);
+});
+
+Deno.test("a stream that gets its first model has all of its past unscored", () => {
+  const before = scoredStream(100_000, undefined);
+  assert.equal(pastScored(before, before), undefined);
+  assert.equal(pastScored(before, scoredStream(100_000, 100_000)), 0);
+  assert.equal(pastScored(before, scoredStream(100_000, 50_000)), 0.5);
+});
+
+Deno.test("few payments that are not scored are no past", () => {
+  const few = scoredStream(1_000_000, 19_000);
+  assert.equal(pastScored(few, few), undefined);
+  const none = scoredStream(4000, 4000);
+  assert.equal(pastScored(none, none), undefined);
 });

@@ -50,8 +50,13 @@ import {
   type InputOptions,
   readDefinitionFlag,
   readInputFlags,
+  requireHmacKey,
 } from "../flags/input_flags.ts";
-import { definitionOf, shapeOfStream } from "../../stream/stream_definition.ts";
+import {
+  definitionOf,
+  definitionOfStream,
+  shapeOfStream,
+} from "../../stream/stream_definition.ts";
 import { hasText } from "../../payment/payment_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
@@ -74,6 +79,7 @@ import {
 } from "../flags/scoring_flags.ts";
 import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
+import { readSourceFlags, SOURCE_FLAGS } from "../flags/source_flags.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -101,7 +107,8 @@ const FLAGS = {
   flags: {
     role: {
       value: "<roles>",
-      help: "any of producer, processor, writer, scorer, trainer, dashboard " +
+      help:
+        "any of producer, ingest, processor, writer, scorer, trainer, dashboard " +
         "(comma list)",
       read: readRoles,
       default: "all; scorer and trainer if they are asked for",
@@ -171,6 +178,7 @@ type RunOptions =
   & FlagValues<typeof FLAGS>
   & DataOptions
   & InputOptions
+  & FlagValues<typeof SOURCE_FLAGS>
   & Omit<StreamOptions, "definition" | "isOnKafka">
   & ConnectionOptions
   & PageOptions
@@ -209,6 +217,7 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     SCORING_FLAGS,
     STREAM_FLAGS,
     INPUT_FLAGS,
+    SOURCE_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
     ...CONNECTION_FLAGS,
@@ -418,27 +427,30 @@ async function begin(
 ): Promise<Begun> {
   const report = reportTo(logger);
   const { folder } = connection;
+  const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
+  const source = readSource(options, connection, roles);
   const look = async (waitMs: number) => {
     const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
   };
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
-    const read = await readSettings(options, connection, found);
+    const read = await readSettings(options, connection, found, source);
     const { settings, roles } = read;
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
     const isAll = role?.roles === undefined;
     if (isAll && !settings.scoring && !noModel && !found?.origin) {
       logger.warn("payments are not scored", {
-        reason: `the ${BUILT_IN_MODEL} model does not have these features`,
+        reason: settings.parameters.definition
+          ? `the ${BUILT_IN_MODEL} model knows the simulator's payments only`
+          : `the ${BUILT_IN_MODEL} model does not have these features`,
         then: "give --model=FILE, or say --no-model",
       });
     }
     return { ...read, opened };
   };
-  const { roles = PIPELINE_ROLES } = options.role ?? ALL_ROLES;
   const leaves = options.partitions === undefined &&
-    !roles.includes("producer");
+    !roles.includes("producer") && !roles.includes("ingest");
   let found = await look(0);
   const isPage = roles.length === 0;
   if (!found && isPage) requireFolder(connection);
@@ -487,11 +499,12 @@ async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
+  source: RunSettings["source"],
 ): Promise<Omit<Begun, "opened">> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
   const asked = (options.role ?? ALL_ROLES).roles;
-  const roles = [...asked ?? PIPELINE_ROLES];
+  const roles = [...asked ?? rolesOfAll(options)];
   const begun = roles.includes("producer") ? found?.origin : undefined;
   // To a producer --start is a part of its data, known by its fingerprint.
   const { start, ...others } = options;
@@ -506,6 +519,9 @@ async function readSettings(
     definition: readDefinitionFlag(options),
     isOnKafka: connection.log.kind === "kafka",
   }, found?.parameters);
+  if (source) {
+    requireHmacKey(definitionOfStream(parameters), options);
+  }
   const input = roles.includes("producer")
     ? readInputFlags(options, {
       recorded: begun?.fingerprint,
@@ -517,7 +533,8 @@ async function readSettings(
     : (begun && continueData(options, begun.fingerprint)) ??
       readDataFlags(options);
   const scored = asked !== undefined ? options : completeScoring(options, {
-    isNew: found?.origin === undefined,
+    // The built-in model knows the simulator's payments only.
+    isNew: found?.origin === undefined && parameters.definition === undefined,
     recorded: found?.scoringFlags,
     features: parameters.features,
   });
@@ -551,6 +568,7 @@ async function readSettings(
     pace,
     keepDays: options.keep,
     stateFolder: options.state,
+    source,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
@@ -575,7 +593,7 @@ function requireKnownShape(
     shape.hasFraud && shape.hasScenario && !shape.refunds &&
     shape.decimals <= 2;
   const other = roles.find((role) =>
-    role !== "producer" && role !== "processor"
+    role !== "producer" && role !== "ingest" && role !== "processor"
   );
   if (isKnown || other === undefined) return;
   throw new ConfigError(
@@ -602,13 +620,47 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
   );
 }
 
-/** The roles that every run has where none is named. */
-const PIPELINE_ROLES: readonly Role[] = ["producer", "processor", "writer"];
+/** The roles that every run has where none is named, after the one that brings payments. */
+const PIPELINE_ROLES: readonly Role[] = ["processor", "writer"];
+
+/** The roles of a run without --role, besides those that further flags ask for. */
+function rolesOfAll({ sourceTopic }: RunOptions): readonly Role[] {
+  return [sourceTopic === undefined ? "producer" : "ingest", ...PIPELINE_ROLES];
+}
+
+/** The topic that `ingest` takes, if it is one of the roles. Throws ConfigError. */
+function readSource(
+  options: RunOptions,
+  { log }: Connection,
+  roles: readonly Role[],
+): RunSettings["source"] {
+  const acceptsGaps = options.acceptMissingStart ?? false;
+  const source = readSourceFlags(options, { log, acceptsGaps });
+  if (roles.includes("ingest")) {
+    if (!source) throw new ConfigError("--role=ingest needs --source-topic");
+    if (!roles.includes("producer")) return source;
+    throw new ConfigError(
+      "--role names ingest and producer; a stream's payments come from the " +
+        "one or the other",
+    );
+  }
+  if (!source) return undefined;
+  throw new ConfigError(
+    `--source-topic=${source.topic} has no effect without --role=ingest; add ` +
+      "that role, or leave the flag out",
+  );
+}
 
 const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
 
 function readRoles(text: string): ChosenRoles {
-  const known: Role[] = [...PIPELINE_ROLES, "scorer", "trainer"];
+  const known: Role[] = [
+    "producer",
+    "ingest",
+    ...PIPELINE_ROLES,
+    "scorer",
+    "trainer",
+  ];
   const chosen = text.split(",").map((word) => word.trim());
   if (chosen.includes("all")) return ALL_ROLES;
   const all: string[] = [...known, "dashboard"];

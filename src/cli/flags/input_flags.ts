@@ -57,7 +57,7 @@ export interface InputPlace {
   readonly definition: StreamDefinition | undefined;
 }
 
-/** Data flags that say what to simulate; --start applies to files as well. */
+/** Data flags that say what to simulate; --start applies to other payments as well. */
 const { start: _start, ...SIMULATED } = DATA_FLAGS.flags;
 
 /** The files that the producer publishes: those of --in, else those that it has begun with; undefined for a simulation. Throws ConfigError. */
@@ -80,14 +80,17 @@ export function readInputFlags(
         "fraudstream check --sample=FILE > stream.yaml suggests one",
     );
   }
-  const [foreign] = givenFlags({ flags: SIMULATED }, options);
-  if (foreign !== undefined) {
-    throw new ConfigError(
-      `${foreign} says what to simulate, but --in=${path} reads payments; ` +
-        "leave one of them out",
-    );
-  }
+  refuseSimulated(options, `--in=${path}`);
   const { hmacKeyFile, inputFormat: format } = options;
+  requireHmacKey(definition, options);
+  return { path, format, hmacKeyFile };
+}
+
+/** Throws ConfigError unless there is a key for pseudonyms exactly where the definition has any. */
+export function requireHmacKey(
+  definition: StreamDefinition,
+  { hmacKeyFile }: InputOptions,
+): void {
   const needsKey = needsHmacKey(definition);
   if (needsKey !== (hmacKeyFile !== undefined)) {
     throw new ConfigError(
@@ -97,5 +100,14 @@ export function readInputFlags(
         : "--hmac-key-file has no effect: the definition has no 'hmac: true'",
     );
   }
-  return { path, format, hmacKeyFile };
+}
+
+/** Throws ConfigError if a flag says what to simulate, though another one brings payments. */
+export function refuseSimulated(options: DataOptions, flag: string): void {
+  const [foreign] = givenFlags({ flags: SIMULATED }, options);
+  if (foreign === undefined) return;
+  throw new ConfigError(
+    `${foreign} says what to simulate, but ${flag} reads payments; leave one ` +
+      "of them out",
+  );
 }

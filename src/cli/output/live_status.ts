@@ -4,6 +4,7 @@
  */
 import { rest } from "../../base/clock.ts";
 import {
+  allStages,
   pastScored,
   readStatus,
   scorerStatus,
@@ -174,8 +175,8 @@ function fitted(parts: readonly Part[], width: number): string {
 }
 
 /** What all stages have not taken yet. */
-function totalLag({ stages }: StreamStatus): number {
-  return stages.reduce((sum, { lag }) => sum + lag, 0);
+function totalLag(status: StreamStatus): number {
+  return allStages(status).reduce((sum, { lag }) => sum + lag, 0);
 }
 
 function milliseconds(duration: number): string {
@@ -209,6 +210,7 @@ function logLine(
       ? undefined
       : Math.round(rate),
     produced: status.simulated ? status.produced : undefined,
+    ingested: status.ingest?.counters.emitted,
     processed: terminal.counters.emitted,
     stored: writer.counters.emitted,
     frauds: writer.counters.frauds,
@@ -217,6 +219,7 @@ function logLine(
     pastScored: pastScored(before, status),
     unscored: scorer?.scoring?.unscored,
     lag: {
+      ingest: status.ingest?.lag,
       customerWindows: customer.lag,
       terminalWindows: terminal.lag,
       writer: writer.lag,

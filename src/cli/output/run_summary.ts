@@ -1,6 +1,7 @@
 /** The summary at the end of a run. */
 import type { Role } from "../../roles/role.ts";
 import {
+  allStages,
   scorerStatus,
   type StageStatus,
   type StreamStatus,
@@ -63,9 +64,13 @@ export function summaryText(summary: RunSummary): string {
   return asTyped(lines.join("\n") + "\n");
 }
 
-/** How many payments our producer has published, as text; undefined if another program publishes them. */
+/** How many payments our producer has published, or `ingest` has taken, as text; undefined if another program publishes them. */
 export function publishedText(status: StreamStatus): string | undefined {
-  const { simulated, produced, complete } = status;
+  const { simulated, produced, complete, ingest } = status;
+  if (ingest) {
+    return `ingested   ${thousands(ingest.counters.emitted)} payments from ` +
+      ingest.topic;
+  }
   if (!simulated) return undefined;
   return `published  ${thousands(produced)} payments` +
     (complete ? ", complete" : "");
@@ -109,6 +114,8 @@ function workText(summary: RunSummary): string {
     ? [summary.written, "stored", `; data in ${place}`]
     : roles.includes("processor")
     ? [processed, "processed", ""]
+    : roles.includes("ingest")
+    ? [ingested(after) - ingested(before), "ingested", ""]
     : [after.produced - before.produced, "published", ""];
   if (count === 0) {
     return `nothing new was ${done} in ${seconds.toFixed(1)} s${where}`;
@@ -116,6 +123,10 @@ function workText(summary: RunSummary): string {
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
     `${rate} per second${where}`;
+}
+
+function ingested({ ingest }: StreamStatus): number {
+  return ingest?.counters.emitted ?? 0;
 }
 
 /** The stages' counters as a table. */
@@ -128,7 +139,7 @@ export function stageTable(status: StreamStatus): string {
     "duplicates",
     "lag",
   ];
-  return textTable(head, status.stages.map(stageRow));
+  return textTable(head, allStages(status).map(stageRow));
 }
 
 function stageRow(

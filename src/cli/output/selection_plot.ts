@@ -9,6 +9,7 @@ import type {
   Spread,
 } from "../../learning/judge/selection.ts";
 import { decimals } from "../../base/text_table.ts";
+import { FONT_SIZE, LIGHT } from "../../dashboard/page/palette.js";
 
 /** A candidate with its name. */
 export interface NamedResult extends CandidateResult {
@@ -23,10 +24,10 @@ export const METRIC_TITLES: Readonly<Record<Metric, string>> = {
   "card_precision_100": "card precision@100",
 };
 
-/** The two kinds of folds and how they are drawn; colour-blind readers can distinguish the colours. */
+/** The two kinds of folds and how they are drawn, in the colours of all charts. */
 const SERIES = [
-  { key: "validation", colour: "#0072b2", shift: -3 },
-  { key: "test", colour: "#d55e00", shift: 3 },
+  { key: "validation", colour: LIGHT.series[0], shift: -3 },
+  { key: "test", colour: LIGHT.series[1], shift: 3 },
 ] as const;
 
 const CHART_COLUMNS = 50;
@@ -87,9 +88,10 @@ export function selectionSvg(results: readonly NamedResult[]): string {
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${
     Math.max(width, 320)
-  }" height="${height}" font-family="sans-serif" font-size="11">\n` +
+  }" height="${height}" font-family="system-ui, sans-serif" font-size="${FONT_SIZE}" ` +
+    `fill="${LIGHT.ink}">\n` +
     `<title>Prequential selection: mean and standard deviation</title>\n` +
-    `<rect width="100%" height="100%" fill="#fff"/>\n` +
+    `<rect width="100%" height="100%" fill="${LIGHT.panel}"/>\n` +
     `${[...legend, ...panels, ...names].join("\n")}\n</svg>\n`;
 }
 
@@ -112,7 +114,7 @@ function panelSvg(
     const value = low + (high - low) * line / GRID_LINES;
     const y = yOf(value);
     parts.push(
-      `<path d="M${LEFT_PX} ${y}H${right}" stroke="#ddd"/>` +
+      `<path d="M${LEFT_PX} ${y}H${right}" stroke="${LIGHT.line}"/>` +
         `<text x="${LEFT_PX - 6}" y="${y + 4}" text-anchor="end">` +
         `${decimals(value)}</text>`,
     );

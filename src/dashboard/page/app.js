@@ -66,13 +66,15 @@ function viewOf(route) {
       case "now":
         return ["Now", "#/now", openNow];
       case "alerts":
-        return id === undefined
-          ? ["Alerts", "#/alerts", (root) => openAlerts(root, parameters)]
-          : [
-            `Case ${id}`,
-            "#/alerts",
-            (root) => openCase(root, id, parameters),
-          ];
+        if (id === undefined) {
+          return ["Alerts", "#/alerts", (root) => openAlerts(root, parameters)];
+        }
+        if (!isPaymentId(id)) break;
+        return [
+          `Case ${id}`,
+          "#/alerts",
+          (root) => openCase(root, id, parameters),
+        ];
       case "map":
         return ["Map", "#/map", (root) => openMap(root, parameters)];
       case "model":
@@ -82,6 +84,11 @@ function viewOf(route) {
     }
   }
   return ["Not found", undefined, (root) => openNothing(root, route)];
+}
+
+/** Whether a payment can have that id. @param {string} text */
+function isPaymentId(text) {
+  return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
 /** @type {(root: HTMLElement, route: string) => View} */

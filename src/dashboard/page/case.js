@@ -276,7 +276,7 @@ function factsOf({ payment, terminal }) {
     fact(
       "Model",
       payment.model ??
-        (payment.score === undefined ? "not scored" : "no alert"),
+        (payment.score === undefined ? "no score" : "kept for alerts only"),
     ),
     payment.fraud !== undefined &&
       fact(

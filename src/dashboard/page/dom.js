@@ -5,6 +5,8 @@
 
 import { isTruthShown } from "./settings.js";
 
+export { countOf } from "./scale.js";
+
 /** @import { Answers } from "../views/views.ts" */
 
 /** @typedef {Node | string | false | null | undefined} Leaf */
@@ -133,10 +135,6 @@ export const currencyUnit = () =>
 
 /** A whole number: 1,754,155. @param {number} value */
 export const count = (value) => WHOLE.format(value);
-
-/** A whole number of things: 1 payment, 2,000 payments. @param {number} value @param {string} one @param {string} [many] */
-export const countOf = (value, one, many = `${one}s`) =>
-  `${WHOLE.format(value)} ${value === 1 ? one : many}`;
 
 /** Money to the cent. @param {number} value */
 export const money = (value) => amounts.whole.format(value);

@@ -185,9 +185,9 @@ async function decideGroup({ by, filter, group: { id }, label }) {
         kind: "undo",
         who,
       });
-      return `Undone: ${
-        countOf(decided, "alert")
-      } of ${by} ${id} are open again`;
+      return `Undone: ${countOf(decided, "alert")} of ${by} ${id} ${
+        decided === 1 ? "is" : "are"
+      } open again`;
     });
   } catch (error) {
     showToast(messageOf(error));

@@ -258,9 +258,9 @@ function placePanel(title, place, payments, words) {
     h(
       "p",
       {},
-      `${at} ${words} ${countOf(place.frauds, "known fraud")} in ${
+      `${at} ${words} It has had ${
         countOf(place.payments, "payment")
-      } so far.`,
+      } so far, with ${countOf(place.frauds, "known fraud")}.`,
     ),
     table(
       `${title}: newest payments`,

@@ -161,9 +161,15 @@ function showScores(chart, { days, startSeconds, events }) {
 }
 
 const DRIFT_MAX = 8;
+/** From this index on an input has shifted. */
+const SHIFT = 0.25;
+
+/** A name that may be broken after its underscores. @param {string} name */
+const breakable = (name) =>
+  name.split(/(?<=_)/).flatMap((part) => [part, h("wbr")]);
 
 /**
- * The inputs that have moved most, as bars up to a clear shift.
+ * The inputs that have moved most, as bars.
  * @param {ModelView} model
  */
 function driftOf({ drift, startSeconds }) {
@@ -176,9 +182,10 @@ function driftOf({ drift, startSeconds }) {
       ),
     ];
   }
+  const widest = Math.max(SHIFT, ...drift.inputs.map(({ psi }) => psi));
   /** @param {number} psi */
   const word = (psi) =>
-    psi > 0.25
+    psi > SHIFT
       ? mark("warn", "shift")
       : psi > 0.1
       ? mark("unknown", "moves")
@@ -195,7 +202,7 @@ function driftOf({ drift, startSeconds }) {
       "div",
       { class: "bars" },
       drift.inputs.slice(0, DRIFT_MAX).map(({ name, psi }) => [
-        h("span", {}, name),
+        h("span", {}, breakable(name)),
         svg(
           "svg",
           {
@@ -204,10 +211,10 @@ function driftOf({ drift, startSeconds }) {
             "aria-hidden": "true",
           },
           svg("rect", {
-            class: psi > 0.25 ? "up" : "down",
+            class: psi > SHIFT ? "up" : "down",
             x: 0,
             y: 2,
-            width: Math.min(100, psi * 200),
+            width: 100 * psi / widest,
             height: 6,
           }),
         ),

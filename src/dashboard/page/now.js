@@ -309,7 +309,7 @@ function row() {
       setText(points, score(payment.score));
       decision.replaceChildren(
         payment.alert === undefined
-          ? mark("unknown", "not scored")
+          ? mark("unknown", "no score")
           : payment.alert
           ? mark("alert", "alert")
           : mark("genuine", "passed"),

@@ -16,7 +16,7 @@ import { isoDay, isoMinute } from "./scale.js";
 
 /** What happened to a version, in words. */
 const ACTIONS = {
-  added: "added by hand",
+  added: "given at the start",
   promoted: "promoted by the trainer",
   kept: "trained, champion kept",
   chosen: "promoted by hand",

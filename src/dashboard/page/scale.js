@@ -243,6 +243,15 @@ export function grouped(value, decimals = 0) {
 }
 
 /**
+ * A whole number of things: "1 payment", "2,000 payments", "no payments".
+ * @param {number} value
+ * @param {string} one
+ * @param {string} [many]
+ */
+export const countOf = (value, one, many = `${one}s`) =>
+  value === 0 ? `no ${many}` : `${grouped(value)} ${value === 1 ? one : many}`;
+
+/**
  * A share of 1 as a percentage: "0.84 %".
  * @param {number} share
  * @param {number} [decimals]

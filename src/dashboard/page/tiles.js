@@ -153,7 +153,7 @@ function stoppedOf({ totals, truth: { totals: all } }, truth) {
 function lagOf({ stages, latency }) {
   const lag = stages.reduce((sum, stage) => sum + stage.lag, 0);
   return [
-    countOf(lag, "record"),
+    `${count(lag)} ${lag === 1 ? "record" : "records"}`,
     latency
       ? `published to stored: median ${milliseconds(latency.p50)}, ` +
         `99th percentile ${milliseconds(latency.p99)}`

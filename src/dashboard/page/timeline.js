@@ -157,7 +157,9 @@ function wordsOf(payments) {
   return [
     countOf(payments.length, "payment"),
     `${countOf(frauds(true), "known fraud")} (▲)`,
-    `${count(pending)} with a label still pending (outlined)`,
+    `${
+      pending === 0 ? "none" : count(pending)
+    } with a label still pending (outlined)`,
     ...later > 0
       ? [`${count(later)} of those are frauds in truth (dashed)`]
       : [],

@@ -24,8 +24,8 @@ import type { LookUp } from "../../store/look_up.ts";
 import type { Store } from "../../store/store.ts";
 import type { Control } from "../../stream/control.ts";
 import {
+  pastScored,
   readStatus,
-  scorerStatus,
   type StreamStatus,
 } from "../../stream/status.ts";
 import {
@@ -76,9 +76,6 @@ const SHOWN_MS = 10_000;
 const SHOWN_LOOK_MS = 5;
 /** Payments that are looked up at once, and verdicts that are stored at once. */
 const LOOK_UPS = 50;
-/** A scorer that is so many records behind, and this share of them, scores the past. */
-const PAST_RECORDS = 5000;
-const PAST_SHARE = 0.02;
 /** A scorer that has not moved for so long is not at work. */
 const SCORER_MS = 15_000;
 
@@ -180,7 +177,10 @@ export class LiveReader {
   #problem: string | undefined;
   /** When the log was asked that has not answered yet. */
   #askedAt: number | undefined;
-  #past: { readonly target: number; taken: number; at: number } | undefined;
+  /** The first status. */
+  #before: StreamStatus | undefined;
+  /** What share of the past is scored, and when that last changed. */
+  #past: { readonly share: number; readonly at: number } | undefined;
 
   /** Reads nothing yet: call run(). */
   constructor(options: LiveReaderOptions) {
@@ -295,7 +295,7 @@ export class LiveReader {
     if (!this.#hasCaughtUp) return { what: "history", share: this.#share() };
     const past = this.#past;
     if (!past || performance.now() - past.at > SCORER_MS) return undefined;
-    return { what: "scoring", share: past.taken / past.target };
+    return { what: "scoring", share: past.share };
   }
 
   #fail(error: unknown): void {
@@ -330,19 +330,12 @@ export class LiveReader {
     const { log, control } = this.#options;
     this.status = await readStatus(log, control);
     this.startSeconds = this.status.startSeconds ?? this.startSeconds;
-    const scorer = scorerStatus(this.status);
-    const ends = await log.endOffsets(SINK_TOPIC);
-    if (!scorer || !ends) return;
-    const end = ends.reduce((sum, end) => sum + end, 0);
-    const taken = end - scorer.lag;
-    const now = performance.now();
+    const share = pastScored(this.#before ??= this.status, this.status);
     const past = this.#past;
-    if (!past) {
-      const behind = scorer.lag > Math.max(PAST_RECORDS, PAST_SHARE * end);
-      // What comes while it runs is no past.
-      this.#past = { target: behind ? end : 0, taken, at: -Infinity };
-    } else if (taken >= past.target) past.at = -Infinity;
-    else if (taken > past.taken) [past.taken, past.at] = [taken, now];
+    if (share === undefined) this.#past = undefined;
+    else if (share !== past?.share) {
+      this.#past = { share, at: past ? performance.now() : -Infinity };
+    }
   }
 
   /** Makes sure that the log still holds what the index was made from; else it begins again. */

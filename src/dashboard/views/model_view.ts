@@ -174,7 +174,7 @@ function modelViewOf(
     return { ...view, complete };
   });
   return {
-    startSeconds: control.origin?.startSeconds ?? parameters.startSeconds,
+    startSeconds: control.begun ?? parameters.startSeconds,
     delayDays,
     events,
     days: scored,

@@ -141,6 +141,19 @@ export function selectRangeCql(
     `WHERE ${token} > ? AND ${token} <= ?`;
 }
 
+/** Reads all columns of a table, but no row: an error if the node does not know them. */
+export function probeCql(
+  keyspace: string,
+  { name, columns, partition }: Table,
+): string {
+  const names = columns.map(({ name }) => name).join(", ");
+  return `SELECT ${names} FROM ${keyspace}.${name} ` +
+    `WHERE token(${partition.join(", ")}) > ${TOKEN_MAX}`;
+}
+
+/** The greatest token, behind which there is nothing. */
+const TOKEN_MAX = 2n ** 63n - 1n;
+
 /** A column as system_schema.columns describes it. */
 export interface FoundColumn {
   /** Its name. */

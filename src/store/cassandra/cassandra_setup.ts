@@ -3,6 +3,7 @@
  * features' columns to an existing table of payments. Existing columns are
  * checked and never altered.
  */
+import { backoffMs, type Clock, REAL_CLOCK } from "../../base/clock.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import type { Table } from "../tables.ts";
 import {
@@ -14,6 +15,7 @@ import {
   OTHER_TABLES,
   type OtherTables,
   type PaymentTables,
+  probeCql,
   tablesOf,
   withFoundIds,
 } from "./cassandra_schema.ts";
@@ -31,11 +33,19 @@ export interface FoundTables extends OtherTables {
   readonly payments: PaymentTables;
 }
 
-/** Creates the payments' tables if they are missing; returns all tables as they are. Throws ConfigError if one has another form. */
+/** How long nodes may take to know a table that the schema has, and the pauses between two looks, milliseconds. */
+const KNOWN_MS = 30_000;
+const PAUSE_MS = { min: 20, max: 1000 };
+
+/**
+ * Creates the payments' tables if they are missing; returns all tables as they
+ * are, once they answer. Throws ConfigError if one has another form.
+ */
 export async function ensureSchema(
   execute: Execute,
   settings: SchemaSettings,
   features: FeatureParameters,
+  clock: Clock = REAL_CLOCK,
 ): Promise<FoundTables> {
   const { keyspace } = settings;
   const known = await execute(
@@ -56,7 +66,7 @@ export async function ensureSchema(
   };
   const { predictions, metrics, verdicts, positions } = OTHER_TABLES;
   const needed = [...Object.values(payments), positions];
-  await makeTables(execute, keyspace, needed, found);
+  await makeTables(execute, keyspace, needed, found, clock);
   return {
     payments,
     predictions: asFound(predictions),
@@ -66,14 +76,14 @@ export async function ensureSchema(
   };
 }
 
-/** Creates missing tables, and missing columns of existing ones. Throws ConfigError if one has another form. */
+/** Creates missing tables, and missing columns of existing ones; they answer then. Throws ConfigError if one has another form. */
 export async function ensureTables(
   execute: Execute,
   keyspace: string,
   tables: readonly Table[],
 ): Promise<void> {
   const found = await columnsOf(execute, keyspace);
-  await makeTables(execute, keyspace, tables, found);
+  await makeTables(execute, keyspace, tables, found, REAL_CLOCK);
 }
 
 async function makeTables(
@@ -81,15 +91,20 @@ async function makeTables(
   keyspace: string,
   all: readonly Table[],
   found: Map<string, FoundColumn[]>,
+  clock: Clock,
 ): Promise<void> {
   // All are checked before any is changed.
   const missing = all.map((table) => {
     const columns = found.get(table.name);
     return columns && missingColumns(keyspace, table, columns);
   });
+  const deadline = clock.now() + KNOWN_MS;
+  const known = (cql: string) =>
+    untilKnown(() => execute(cql), deadline, clock);
   for (const [i, table] of all.entries()) {
     const columns = missing[i];
-    if (!columns) await execute(createTableCql(keyspace, table));
+    // The keyspace may be another's too.
+    if (!columns) await known(createTableCql(keyspace, table));
     else if (columns.length > 0) {
       try {
         await execute(addColumnsCql(keyspace, table, columns));
@@ -100,6 +115,35 @@ async function makeTables(
       }
     }
   }
+  for (const table of all) await known(probeCql(keyspace, table));
+}
+
+/**
+ * Runs a statement when the node knows its keyspace, table and columns. What
+ * another process is creating stands in the schema a moment before that.
+ */
+async function untilKnown(
+  run: () => Promise<unknown>,
+  deadline: number,
+  clock: Clock,
+): Promise<void> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (!isUnknown(error) || clock.now() > deadline) throw error;
+    }
+    await clock.sleep(backoffMs(attempt, PAUSE_MS, clock));
+  }
+}
+
+/** Whether a node says that it does not know a keyspace, a table or a column. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof Error &&
+    /(does not|doesn't) exist|unconfigured table|undefined column/i.test(
+      error.message,
+    );
 }
 
 async function columnsOf(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   clockTicks,
+  countOf,
   dayTicks,
   dayTitle,
   grouped,
@@ -205,4 +206,12 @@ Deno.test("grouped() has commas between thousands and a true minus sign", () => 
 Deno.test("percent() keeps number and sign on one line", () => {
   assert.equal(percent(0.00837), "0.84\u00a0%");
   assert.equal(percent(0 / 0), "none");
+});
+
+Deno.test("countOf() says one thing without an s, and none in a word", () => {
+  assert.deepEqual(
+    [countOf(1, "day"), countOf(2000, "day"), countOf(1, "a", "b")],
+    ["1 day", "2,000 days", "1 a"],
+  );
+  assert.equal(countOf(0, "match", "matches"), "no matches");
 });

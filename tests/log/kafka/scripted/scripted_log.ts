@@ -30,24 +30,25 @@ export function clusterOf(
 
 const PREFIX = "p-";
 
-/** Opens the log; the caller closes it. */
+/** Opens the log; the caller closes it. Without a prefix its names are those of other programs. */
 export function openScripted(
   kafka: ScriptedKafka,
   clock: VirtualClock,
   told: LogReport = () => {},
+  prefix: string = PREFIX,
 ): Log {
   const closed = new AbortController();
-  const report = withoutPrefix(told, PREFIX);
+  const report = withoutPrefix(told, prefix);
   const cluster = clusterOf(kafka, clock, report, closed.signal);
   const settings = {
     kind: "kafka",
     brokers: [kafka.address],
-    prefix: PREFIX,
+    prefix,
     replication: undefined,
     tls: undefined,
     sasl: undefined,
     sessionTimeoutMs: SESSION_MS,
   } as const;
   const log = new KafkaLog({ settings, cluster, report, closed });
-  return new PrefixedLog(log, PREFIX);
+  return prefix === "" ? log : new PrefixedLog(log, prefix);
 }

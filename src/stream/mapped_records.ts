@@ -1,0 +1,76 @@
+/**
+ * Payments that a definition has mapped, as the records of one append to
+ * transaction_topic. Whatever brings payments in writes them by it.
+ */
+import { putMappedPayment } from "../definition/mapped_row.ts";
+import type { MappedPayment } from "../definition/payment_mapper.ts";
+import type { Append } from "../log/log.ts";
+import { IdPartitioner } from "../log/partitioner.ts";
+import { RecordBatchBuilder } from "../log/record_batch.ts";
+import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { ShapedJsonWriter } from "../payment/payment_json.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
+import type { StreamParameters } from "./control.ts";
+import { shapeOfStream } from "./stream_definition.ts";
+import { TRANSACTION_TOPIC } from "./topics.ts";
+
+const ENCODER = new TextEncoder();
+
+/** The records of one append, by partition. */
+export class MappedRecords {
+  readonly #shape: PaymentShape;
+  readonly #partitioner: IdPartitioner;
+  readonly #builders: RecordBatchBuilder[];
+  readonly #json: ShapedJsonWriter;
+  readonly #cells: Float64Array;
+  readonly #texts = new TextHeap();
+
+  /** Writes payments of a stream. */
+  constructor(parameters: StreamParameters) {
+    const { partitions, partitioner } = parameters;
+    const shape = shapeOfStream(parameters);
+    this.#shape = shape;
+    this.#partitioner = new IdPartitioner(partitions, partitioner);
+    this.#json = new ShapedJsonWriter(shape);
+    this.#cells = new Float64Array(PAYMENT_CELLS + shape.kept.length);
+    this.#builders = Array.from(
+      { length: partitions },
+      () => new RecordBatchBuilder(),
+    );
+  }
+
+  /** Forgets all payments. */
+  clear(): void {
+    for (const builder of this.#builders) builder.clear();
+  }
+
+  /** Adds a payment of a stream that began at `startSeconds`; `rest` holds further members of its JSON object, without braces. */
+  add(payment: MappedPayment, startSeconds: number, rest: string): void {
+    const [cells, texts] = [this.#cells, this.#texts];
+    texts.clear();
+    putMappedPayment(payment, this.#shape, startSeconds, cells, 0, texts);
+    const card = cells[CELL.customer];
+    const isText = this.#shape.customerId === "text";
+    const key = isText ? texts.view(card) : undefined;
+    const builder = this.#builders[
+      key
+        ? this.#partitioner.partitionOfText(key)
+        : this.#partitioner.partition(card)
+    ];
+    if (key) builder.writer.bytes(key);
+    else builder.writer.whole(card);
+    builder.endKey();
+    this.#json.write(builder.writer, cells, 0, texts, ENCODER.encode(rest));
+    builder.endRecord(payment.datetimeSeconds * 1000);
+  }
+
+  /** What to append. */
+  appends(): Append[] {
+    return this.#builders.flatMap((records, partition) =>
+      records.count > 0
+        ? [{ topic: TRANSACTION_TOPIC, partition, records }]
+        : []
+    );
+  }
+}
