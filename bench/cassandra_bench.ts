@@ -27,7 +27,7 @@ import {
   openCassandraStore,
 } from "../src/store/cassandra/cassandra_store.ts";
 import {
-  OTHER_TABLES,
+  otherTables,
   tablesOf,
 } from "../src/store/cassandra/cassandra_schema.ts";
 import { CassandraSession } from "../src/store/cassandra/cassandra_session.ts";
@@ -106,7 +106,7 @@ async function main(): Promise<void> {
   const alone = held.use(
     new CassandraStore(session, {
       payments: { transactions },
-      ...OTHER_TABLES,
+      ...otherTables(),
     }),
   );
   const ours = (name: string, store: Store): Contestant => ({

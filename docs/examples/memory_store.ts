@@ -8,7 +8,11 @@ import {
   type FeatureParameters,
 } from "../../src/features/parameters.ts";
 import { formatDatetime } from "../../src/payment/calendar.ts";
-import { emptyPayment, TRANSACTION_ID_MAX } from "../../src/payment/payment.ts";
+import {
+  emptyPayment,
+  TRANSACTION_ID_MAX,
+  type TransactionId,
+} from "../../src/payment/payment.ts";
 import {
   CELL,
   fromCells,
@@ -98,8 +102,8 @@ abstract class MemoryTable<Rows extends { readonly count: number }, Row>
   }
 
   /** See StoredTable. */
-  holds(transactionId: number): Promise<boolean> {
-    return Promise.resolve(this.byId.has(transactionId));
+  holds(transactionId: TransactionId): Promise<boolean> {
+    return Promise.resolve(this.byId.has(Number(transactionId)));
   }
 
   /** See StoredTable. */
@@ -117,7 +121,7 @@ abstract class MemoryTable<Rows extends { readonly count: number }, Row>
   }
 }
 
-/** A store in memory. */
+/** A store in memory, of streams whose ids are numbers. */
 export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
   implements Store {
   readonly #width: number;
@@ -160,7 +164,7 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
 
   /** See Store. */
   lookUp(): LookUp {
-    const inRange = (cell: number, id: number, range: TimeRange) =>
+    const inRange = (cell: number, id: number | string, range: TimeRange) =>
       [...this.byId.values()]
         .filter((row) =>
           row[cell] === id && row[CELL.time] >= range.fromSeconds &&
@@ -170,11 +174,12 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
         .slice(0, range.limit).map(paymentOf);
     return {
       payment: (id) => {
-        const row = this.byId.get(id);
+        const row = this.byId.get(Number(id));
         return Promise.resolve(
           row && {
             payment: paymentOf(row),
             features: [...row.subarray(PAYMENT_CELLS)],
+            kept: [],
           },
         );
       },

@@ -88,6 +88,13 @@ export class EventBlocks {
     return from === end ? -Infinity : times[end - 1];
   }
 
+  /** Whether there is an event of that time. */
+  has(time: number): boolean {
+    const block = this.#blocks[this.#blockOf(time, 0)];
+    const later = firstLater(block, time);
+    return later > block.from && block.times[later - 1] === time;
+  }
+
   /** Adds an event after those that are not later. */
   insert(time: number, flag: number, value: number): void {
     let at = this.#blockOf(time, this.#insertedAt);

@@ -12,6 +12,7 @@ import { amountUnits } from "../payment/validation.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
 import { DIGEST, type IdDigests } from "./id_digest.ts";
 import { KeySlots } from "./key_slots.ts";
+import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import {
   amountScale,
   featureCount,
@@ -113,6 +114,8 @@ export class TerminalOperator {
   readonly #useLabels: boolean;
   readonly #offset: number;
   readonly #extension: TerminalExtension | undefined;
+  // Where labels arrive later than their payments.
+  readonly #labels: LabelWindows | undefined;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` out of order. For `digests` see CustomerOperator. */
   constructor(
@@ -121,7 +124,8 @@ export class TerminalOperator {
     digests?: IdDigests,
   ) {
     this.#keys = digests && new WindowKeys(digests, DIGEST.terminal);
-    this.#useLabels = parameters.useLabels;
+    const { graceSeconds, useLabels } = parameters;
+    this.#useLabels = useLabels && graceSeconds === undefined;
     this.#extension = parameters.set === "extended"
       ? new TerminalExtension(parameters)
       : undefined;
@@ -134,6 +138,14 @@ export class TerminalOperator {
       slackSeconds,
       hasHint: false,
     }, this.#keys?.freed);
+    this.#labels = useLabels && graceSeconds !== undefined
+      ? new LabelWindows({
+        windowSeconds,
+        delaySeconds: lagSeconds,
+        graceSeconds,
+        slackSeconds,
+      })
+      : undefined;
   }
 
   /**
@@ -153,23 +165,32 @@ export class TerminalOperator {
     const usual = this.#extension?.isUsual(totals, at) ? 1 : 0;
     this.windows.add(key, timeSeconds, label, usual, progress);
     this.windows.write(0, totals, at + this.#offset);
+    const place = at + this.#offset + 1;
+    this.#labels?.write(key, timeSeconds, progress, totals, place);
     this.#extension?.process(row, this.windows, totals, at);
+  }
+
+  /** Takes a label of a payment of that terminal, where labels arrive on their own; see label_windows.ts. */
+  takeLabel(terminalId: number, label: ArrivedLabel, progress: number): void {
+    this.#labels?.take(terminalId, label, this.windows, progress);
   }
 
   /** Writes the state, all but the parameters. */
   save(sink: StateSink): void {
     this.#keys?.save(sink);
     this.windows.save(sink);
+    this.#labels?.save(sink);
   }
 
   /**
    * Loads a state that save() wrote, from an operator with the same parameters
    * and slack. Throws an Error if it has another version or layout, is damaged
-   * or too short; the operator then keeps its own.
+   * or too short; the operator is then unusable.
    */
   load(source: StateSource): void {
     if (this.#keys === undefined) this.windows.load(source);
     else this.#keys.load(source, this.windows);
+    this.#labels?.load(source);
   }
 }
 

@@ -27,6 +27,8 @@ export interface FeatureParameters {
   readonly delayDays: number;
   /** Whether labels are used; without them every risk is 0. */
   readonly useLabels: boolean;
+  /** Where labels arrive later than their payments, how long after it is known a label counts, in seconds; undefined where payments carry their labels. */
+  readonly graceSeconds?: number | undefined;
   /** Decimals of TX_AMOUNT where a definition says so; left out, 2. */
   readonly decimals?: number | undefined;
   /** Whether amounts may be negative; left out, they may not. */

@@ -161,16 +161,7 @@ export class SlidingWindows {
     progress: number,
   ): void {
     const expired = progress - this.#keepSeconds;
-    // Idle keys are freed along the way: each new key looks at two others, so
-    // that idle keys never outnumber active ones.
-    if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
-    let ring = this.#table.get(key);
-    if (ring === BUSY) ring = this.#settle(key, expired);
-    if (ring === 0) {
-      this.#sweep(expired);
-      this.#sweep(expired);
-      ring = this.#open(key, this.#classFor(1, 0), 0);
-    }
+    let ring = this.#place(key, expired);
     if (ring !== BUSY) ring = this.#insert(ring, time, flag, value);
     if (ring !== BUSY) {
       this.#pass(ring, time);
@@ -182,6 +173,61 @@ export class SlidingWindows {
     blocks?.insert(time, flag, value);
     blocks?.query(time);
     this.#latestBusy = blocks;
+  }
+
+  /** Adds an event as add() does, but only to be seen: write() and the others speak of the event that was added or looked from last. */
+  insert(
+    key: number,
+    time: number,
+    flag: number,
+    value: number,
+    progress: number,
+  ): void {
+    let ring = this.#place(key, progress - this.#keepSeconds);
+    if (ring !== BUSY) ring = this.#insert(ring, time, flag, value);
+    if (ring === BUSY) this.#busy.get(key)?.insert(time, flag, value);
+  }
+
+  /** Lets write() and the others speak of an event of that key and time that is not added; false, and they must not be asked, if the key has no events. */
+  look(key: number, time: number, progress: number): boolean {
+    const expired = progress - this.#keepSeconds;
+    if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
+    const ring = this.#table.get(key);
+    if (ring === 0) return false;
+    const blocks = ring === BUSY ? this.#busy.get(key) : undefined;
+    if ((blocks ? blocks.newest : this.#newest(ring)) <= expired) {
+      this.#table.delete(key);
+      if (blocks) this.#dropBusy(key, blocks);
+      else this.#release(ring);
+      this.#freed(key);
+      return false;
+    }
+    this.#latestBusy = blocks;
+    if (blocks) {
+      blocks.evict(expired);
+      blocks.query(time);
+    } else {
+      this.#pass(ring, time);
+      this.#latest = this.#evict(ring, expired);
+    }
+    return true;
+  }
+
+  /** Whether a key has an event of that time among those that are kept. */
+  has(key: number, time: number): boolean {
+    const ring = this.#table.get(key);
+    if (ring === BUSY) return this.#busy.get(key)?.has(time) ?? false;
+    if (ring === 0) return false;
+    let low = 0;
+    let high = this.#memory.shorts[ring >>> 15][2 * (ring & 0x7fff) + COUNT];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const found = this.#timeAt(ring, middle);
+      if (found === time) return true;
+      if (found < time) low = middle + 1;
+      else high = middle;
+    }
+    return false;
   }
 
   /**
@@ -277,11 +323,7 @@ export class SlidingWindows {
     const base = ring & 0x7fff;
     const number = shorts[2 * base + CURSOR + first] - skip - 1;
     if (number < shorts[2 * base + CURSOR + last]) return -1;
-    const place = (shorts[2 * base + HEAD] + number) %
-      shorts[2 * base + CAPACITY];
-    const stride = this.#strides[shorts[2 * base + WIDE]];
-    const words = this.#memory.words[ring >>> 15];
-    return words[base + this.#eventsAt + place * stride] >>> 1;
+    return this.#timeAt(ring, number);
   }
 
   /** A number that the caller may keep with a key, here that of the event added last. It is 0 at first and may become 0 at any time. */
@@ -390,6 +432,19 @@ export class SlidingWindows {
         Number.isSafeInteger(doubles[(base >>> 1) + this.#sumsAt + bound]);
     }
     if (!isRight) throw new Error("the saved windows have a damaged ring");
+  }
+
+  /** Where a key's events are, in a ring or BUSY, now that some others may have been freed. */
+  #place(key: number, expired: number): number {
+    // Idle keys are freed along the way: each new key looks at two others, so
+    // that idle keys never outnumber active ones.
+    if ((++this.#adds & SWEEP_MASK) === 0) this.#sweep(expired);
+    const ring = this.#table.get(key);
+    if (ring === BUSY) return this.#settle(key, expired);
+    if (ring !== 0) return ring;
+    this.#sweep(expired);
+    this.#sweep(expired);
+    return this.#open(key, this.#classFor(1, 0), 0);
   }
 
   /** Adds an event to a key's ring. Returns where that is now, or BUSY if the key has gone to blocks without the event. */
@@ -536,18 +591,28 @@ export class SlidingWindows {
     if (this.#busy.size > 0) this.#sweepBusy(expired);
     const ring = this.#table.next();
     if (ring <= 0) return;
+    if (this.#newest(ring) > expired) return;
+    const key = this.#memory.words[ring >>> 15][(ring & 0x7fff) + KEY];
+    this.#table.delete(key);
+    this.#release(ring);
+    this.#freed(key);
+  }
+
+  /** Time of a ring's newest event. */
+  #newest(ring: number): number {
+    const shorts = this.#memory.shorts[ring >>> 15];
+    return this.#timeAt(ring, shorts[2 * (ring & 0x7fff) + COUNT] - 1);
+  }
+
+  /** Time of the event before which a ring has that number of events. */
+  #timeAt(ring: number, number: number): number {
     const words = this.#memory.words[ring >>> 15];
     const shorts = this.#memory.shorts[ring >>> 15];
     const base = ring & 0x7fff;
     const stride = this.#strides[shorts[2 * base + WIDE]];
-    const last = shorts[2 * base + HEAD] + shorts[2 * base + COUNT] - 1;
-    const place = last % shorts[2 * base + CAPACITY];
-    const newest = words[base + this.#eventsAt + place * stride] >>> 1;
-    if (newest > expired) return;
-    const key = words[base + KEY];
-    this.#table.delete(key);
-    this.#release(ring);
-    this.#freed(key);
+    const place = (shorts[2 * base + HEAD] + number) %
+      shorts[2 * base + CAPACITY];
+    return words[base + this.#eventsAt + place * stride] >>> 1;
   }
 
   #sweepBusy(expired: number): void {

@@ -68,7 +68,8 @@ const IMPORT_NAMES: readonly string[] = Object.values(IMPORT_FILES);
 export async function removeDataSet(folder: string): Promise<void> {
   const names = await listFolder(folder);
   for (const name of names) {
-    const isOurs = DATA_SET_FILE.test(name) || IMPORT_NAMES.includes(name);
+    const isOurs = DATA_SET_FILE.test(name) ||
+      IMPORT_NAMES.includes(name.replace(/\.partial$/, ""));
     if (isOurs) await remove(join(folder, name));
   }
   if (!names.includes(PROFILES_FOLDER)) return;

@@ -12,6 +12,7 @@ import {
 } from "../payment/payment.ts";
 import {
   openSimulation,
+  type Simulation,
   type SimulationChoice,
 } from "../simulator/simulation.ts";
 import { DayReader, type FileChoice } from "./day_reader.ts";
@@ -73,8 +74,18 @@ export type PaymentChoice =
     readonly kind: "simulated";
     readonly simulation: SimulationChoice;
     /** The day that the pass begins with, and the TRANSACTION_ID of its first payment; by default those of the first day. */
-    readonly from?: { readonly day: number; readonly firstId: number };
+    readonly from?: SimulatedStart;
   };
+
+/** Where a pass over simulated payments begins. */
+export interface SimulatedStart {
+  /** The day. */
+  readonly day: number;
+  /** TRANSACTION_ID of its first payment. */
+  readonly firstId: number;
+  /** How many days before the last payment of the days before it the pass begins, for labels that arrive later than their payments; not at all by default. */
+  readonly daysBefore?: number;
+}
 
 /**
  * Opens a source. The handbook's simulation runs before this returns, and a
@@ -92,7 +103,7 @@ export async function openPayments(
 /** The simulator as a source; without end where it has none. */
 function simulatedPayments(
   choice: SimulationChoice,
-  from = { day: 0, firstId: 0 },
+  from: SimulatedStart = { day: 0, firstId: 0 },
 ): PaymentSource {
   const simulation = openSimulation(choice);
   const { customers, terminals, days, startSeconds } = simulation;
@@ -103,8 +114,9 @@ function simulatedPayments(
     skipped: { byReason: new Map(), first: [] },
     profiles: () => Promise.resolve({ customers, terminals }),
     async *batches(signal) {
-      let nextId = from.firstId;
-      for (let { day } = from; days === 0 || day < days; day++) {
+      const first = rewound(simulation, from);
+      let nextId = first.firstId;
+      for (let { day } = first; days === 0 || day < days; day++) {
         const table = simulation.day(day, nextId);
         yield {
           day,
@@ -118,4 +130,18 @@ function simulatedPayments(
       }
     },
   };
+}
+
+/** The start of a pass, `daysBefore` the newest day before it that has payments. */
+function rewound(
+  simulation: Simulation,
+  { day, firstId, daysBefore }: SimulatedStart,
+): SimulatedStart {
+  if (daysBefore === undefined) return { day, firstId };
+  for (let left = daysBefore; left >= 0 && day > 0;) {
+    const count = simulation.count(--day);
+    firstId -= count;
+    if (left < daysBefore || count > 0) left--;
+  }
+  return { day, firstId };
 }

@@ -13,6 +13,9 @@ export const DAY_SECONDS = 86_400;
 /** Greatest TRANSACTION_ID: 2^53 - 1. */
 export const TRANSACTION_ID_MAX: number = Number.MAX_SAFE_INTEGER;
 
+/** A TRANSACTION_ID outside of cells: a number, or a text where the stream's definition says so. */
+export type TransactionId = number | string;
+
 /** Whether a value from outside can be a TRANSACTION_ID: a whole number from 0 on. */
 export function isTransactionId(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) &&

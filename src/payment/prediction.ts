@@ -1,5 +1,7 @@
 /** Predictions as rows of cells, side by side: what the scorer writes and the store keeps. */
 
+import { TextHeap } from "./text_heap.ts";
+
 /** Cells of a prediction: TRANSACTION_ID, seconds since 1970, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_TIME_SECONDS, score, alert. */
 export const PREDICTION_CELLS = 8;
 
@@ -31,6 +33,8 @@ export interface PredictionRows {
   readonly versions: string[];
   /** The strongest contributions to each score, as JSON, or null. */
   readonly contributions: (string | null)[];
+  /** What the cells of texts refer to. */
+  readonly texts: TextHeap;
   /** Number of rows. */
   count: number;
 }
@@ -41,6 +45,7 @@ export function emptyPredictions(capacity: number): PredictionRows {
     cells: new Float64Array(capacity * PREDICTION_CELLS),
     versions: Array(capacity).fill(""),
     contributions: Array(capacity).fill(null),
+    texts: new TextHeap(),
     count: 0,
   };
 }

@@ -14,10 +14,20 @@ import {
   type PredictionRows,
 } from "./prediction.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
-import { PREDICTION_RECORD } from "./record_field.ts";
-import type { Defect } from "./validation.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
+import {
+  HANDBOOK_SHAPE,
+  paymentFields,
+  type PaymentShape,
+} from "./payment_shape.ts";
+import {
+  type Field,
+  PREDICTION_RECORD,
+  predictionFields,
+} from "./record_field.ts";
+import type { TextHeap } from "./text_heap.ts";
+import { checkedText, type Defect } from "./validation.ts";
 
-const MARKS = jsonMarks(PREDICTION_RECORD);
 const VERSION = literal(',"MODEL_VERSION":"');
 const CONTRIBUTIONS = literal('","CONTRIBUTIONS":{');
 const COLON = literal('":');
@@ -46,13 +56,20 @@ export function strongest(
 
 /** Writes predictions. */
 export class PredictionJsonWriter {
-  readonly #fields = new RecordWriter(PREDICTION_RECORD, MARKS);
+  readonly #fields: RecordWriter;
   readonly #cells = new Float64Array(PREDICTION_CELLS);
   readonly #order: number[] = [];
 
+  /** Writes predictions about payments of a shape. */
+  constructor(shape: PaymentShape = HANDBOOK_SHAPE) {
+    const fields = fieldsOf(shape);
+    this.#fields = new RecordWriter(fields, jsonMarks(fields));
+  }
+
   /**
-   * Appends a prediction about the payment in cells `at` …; the inputs'
-   * contributions are ranked and named where they are given.
+   * Appends a prediction about the payment in cells `at` …, whose texts are in
+   * `texts`; the inputs' contributions are ranked and named where they are
+   * given.
    */
   write(
     writer: ByteWriter,
@@ -65,13 +82,14 @@ export class PredictionJsonWriter {
       readonly inputs: readonly string[];
       readonly contributions: Float64Array | undefined;
     },
+    texts?: TextHeap,
   ): void {
     // The fields that both have are in the same cells.
     const own = this.#cells;
     for (let i = 0; i < PREDICTION_CELL.score; i++) own[i] = cells[at + i];
     own[PREDICTION_CELL.score] = prediction.score;
     own[PREDICTION_CELL.alert] = prediction.alert ? 1 : 0;
-    this.#fields.write(writer, own, 0);
+    this.#fields.write(writer, own, 0, texts);
     writer.bytes(VERSION.bytes);
     writer.ascii(prediction.version);
     const { inputs, contributions } = prediction;
@@ -95,14 +113,29 @@ export class PredictionJsonWriter {
 
 const DECODER = new TextDecoder();
 
+function fieldsOf(shape: PaymentShape): readonly Field[] {
+  return shape === HANDBOOK_SHAPE
+    ? PREDICTION_RECORD
+    : predictionFields(paymentFields(shape));
+}
+
 /** Reads predictions into rows of a store. */
 export class PredictionJsonReader {
   readonly #scanner = new JsonScanner();
-  readonly #fields = new RecordScanner(PREDICTION_RECORD, MARKS);
+  /** Of a shape with a definition. */
+  readonly #own: readonly Field[] | undefined;
+  readonly #fields: RecordScanner;
   #versionText: Literal = literal("");
   #version = "";
 
-  /** Fills row `index` with the prediction in bytes `start` … `end`, or returns what is wrong with it. */
+  /** Reads predictions about payments of a shape. */
+  constructor(shape: PaymentShape = HANDBOOK_SHAPE) {
+    const fields = fieldsOf(shape);
+    this.#own = shape === HANDBOOK_SHAPE ? undefined : fields;
+    this.#fields = new RecordScanner(fields, jsonMarks(fields));
+  }
+
+  /** Fills row `index` with the prediction in bytes `start` … `end`, or returns what is wrong with it. Reading row 0 forgets the texts of all rows before. */
   read(
     bytes: Uint8Array,
     start: number,
@@ -110,23 +143,27 @@ export class PredictionJsonReader {
     rows: PredictionRows,
     index: number,
   ): Defect | undefined {
+    if (index === 0) rows.texts.clear();
     this.#scanner.start(bytes, start, end);
     if (this.#scan(bytes, end, rows, index)) return undefined;
-    const parsed = parseObject(bytes, start, end);
+    const own = this.#own;
+    const parse = own && parseExactly;
+    const parsed = parseObject(bytes, start, end, parse);
     if (!parsed.object) return parsed.defect;
-    return fill(parsed.object, rows, index);
+    return fillCells(parsed.object, own ?? PREDICTION_RECORD, rows, index) ??
+      fillTexts(parsed.object, rows, index);
   }
 
   /** Reads a prediction in the spelling that is written here, without contributions. */
   #scan(
     bytes: Uint8Array,
     end: number,
-    { cells, versions, contributions }: PredictionRows,
+    { cells, texts, versions, contributions }: PredictionRows,
     index: number,
   ): boolean {
     const scanner = this.#scanner;
     const at = index * PREDICTION_CELLS;
-    if (!this.#fields.scan(scanner, cells, at)) return false;
+    if (!this.#fields.scan(scanner, cells, at, texts)) return false;
     // The same version as before, up to the end: the usual case.
     if (!scanner.expect(VERSION)) return false;
     if (!scanner.expect(this.#versionText) || !scanner.expect(CLOSE_TEXT)) {
@@ -149,28 +186,48 @@ export class PredictionJsonReader {
   }
 }
 
-/** Fills a row with a prediction in any spelling. */
-function fill(
+/** Fills the cells of a row, but that of the time, with a prediction in any spelling. */
+function fillCells(
+  object: Readonly<Record<string, unknown>>,
+  fields: readonly Field[],
+  { cells, texts }: PredictionRows,
+  index: number,
+): Defect | undefined {
+  const at = index * PREDICTION_CELLS;
+  for (const field of fields) {
+    const { name, kind, min = 0, max, cell } = field;
+    if (kind === "datetime") continue; // with the texts
+    const raw = object[name];
+    if (raw === undefined) return missing(name);
+    if (kind === "text") {
+      const text = checkedText(field, raw);
+      if (typeof text !== "string") return text ?? missing(name);
+      cells[at + cell] = texts.addText(text);
+      continue;
+    }
+    const digits = digitsOf(raw);
+    const value = digits === undefined ? raw : Number(digits);
+    const whole = kind === "whole" || kind === "flag";
+    if (typeof value !== "number" || whole && !Number.isInteger(value)) {
+      const number = whole ? "whole number" : "number";
+      return { reason: "wrong type", message: `${name} is not a ${number}` };
+    }
+    if (!(value >= min && value <= max)) {
+      const message = `${name} ${value} is not in ${min}…${max}`;
+      return { reason: "out of range", message };
+    }
+    cells[at + cell] = value;
+  }
+  return undefined;
+}
+
+/** Fills the rest of a row: the time, the version and the contributions. */
+function fillTexts(
   object: Readonly<Record<string, unknown>>,
   { cells, versions, contributions }: PredictionRows,
   index: number,
 ): Defect | undefined {
   const at = index * PREDICTION_CELLS;
-  for (const { name, kind, max, cell } of PREDICTION_RECORD) {
-    if (kind === "datetime") continue; // with the texts
-    const value = object[name];
-    const whole = kind === "whole" || kind === "flag";
-    if (value === undefined) return missing(name);
-    if (typeof value !== "number" || whole && !Number.isInteger(value)) {
-      const number = whole ? "whole number" : "number";
-      return { reason: "wrong type", message: `${name} is not a ${number}` };
-    }
-    if (!(value >= 0 && value <= max)) {
-      const message = `${name} ${value} is not in 0…${max}`;
-      return { reason: "out of range", message };
-    }
-    cells[at + cell] = value;
-  }
   for (const name of ["TX_DATETIME", "MODEL_VERSION"]) {
     if (object[name] === undefined) return missing(name);
     if (typeof object[name] === "string" && object[name] !== "") continue;
@@ -200,5 +257,7 @@ function missing(name: string): Defect {
 function isContributions(value: unknown): boolean {
   return typeof value === "object" && value !== null &&
     !Array.isArray(value) &&
-    Object.values(value).every((number) => typeof number === "number");
+    Object.values(value).every((number) =>
+      typeof number === "number" || digitsOf(number) !== undefined
+    );
 }

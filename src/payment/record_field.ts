@@ -87,9 +87,16 @@ export const PAYMENT_RECORD: readonly Field[] = PAYMENT_FIELDS.map((name) => {
   return { name, kind, max, cell, absent };
 });
 
-/** The fields of a payment that a prediction repeats, and the model's output. */
-export const PREDICTION_RECORD: readonly Field[] = [
-  ...PAYMENT_RECORD.slice(0, PAYMENT_FIELDS.indexOf("TX_TIME_DAYS")),
-  { name: "SCORE", kind: "number", max: 1, cell: PREDICTION_CELL.score },
-  { name: "ALERT", kind: "flag", max: 1, cell: PREDICTION_CELL.alert },
-];
+/** The fields of a prediction: those of the payment that it repeats, and the model's output. */
+export function predictionFields(payment: readonly Field[]): readonly Field[] {
+  return [
+    ...payment.slice(0, PAYMENT_FIELDS.indexOf("TX_TIME_DAYS")),
+    { name: "SCORE", kind: "number", max: 1, cell: PREDICTION_CELL.score },
+    { name: "ALERT", kind: "flag", max: 1, cell: PREDICTION_CELL.alert },
+  ];
+}
+
+/** The fields of a prediction about a payment of the handbook's shape. */
+export const PREDICTION_RECORD: readonly Field[] = predictionFields(
+  PAYMENT_RECORD,
+);

@@ -20,6 +20,46 @@ export function textLength(cell: number): number {
   return cell % LENGTHS;
 }
 
+/** A cell that refers to the same text in a heap whose bytes lie `bytes` further on. */
+export function textMoved(cell: number, bytes: number): number {
+  return cell === NO_TEXT ? NO_TEXT : cell + bytes * LENGTHS;
+}
+
+/** Compares two texts by their bytes, as SQLite and Cassandra do: negative if `a` comes first. */
+export function compareTexts(
+  a: number,
+  aTexts: TextHeap,
+  b: number,
+  bTexts: TextHeap,
+): number {
+  const [aStart, bStart] = [textStart(a), textStart(b)];
+  const [aLength, bLength] = [textLength(a), textLength(b)];
+  const [aBytes, bBytes] = [aTexts.bytes, bTexts.bytes];
+  const shared = Math.min(aLength, bLength);
+  for (let i = 0; i < shared; i++) {
+    const difference = aBytes[aStart + i] - bBytes[bStart + i];
+    if (difference !== 0) return difference;
+  }
+  return aLength - bLength;
+}
+
+/** Compares two ids, numbers by value and texts by their bytes of UTF-8, without encoding them. */
+export function compareIds(a: number | string, b: number | string): number {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  const [first, second] = [String(a), String(b)];
+  const length = Math.min(first.length, second.length);
+  for (let i = 0; i < length; i++) {
+    const [left, right] = [first.charCodeAt(i), second.charCodeAt(i)];
+    if (left !== right) return inCodePoints(left) - inCodePoints(right);
+  }
+  return first.length - second.length;
+}
+
+/** A unit of UTF-16 in the order of code points: surrogates are of those beyond all others. */
+function inCodePoints(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x1_0000 : unit;
+}
+
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
@@ -62,6 +102,12 @@ export class TextHeap {
     const bytes = this.#bytes;
     for (let i = 0; i < length; i++) bytes[start + i] = source[from + i];
     return start * LENGTHS + length;
+  }
+
+  /** Adds the first `length` bytes of another heap; its references move by the length before. */
+  append(bytes: Uint8Array, length: number): void {
+    const start = this.#room(length);
+    this.#bytes.set(bytes.subarray(0, length), start);
   }
 
   /** Adds a text; returns its reference. */

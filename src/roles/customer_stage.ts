@@ -1,7 +1,10 @@
 /**
  * The processor's first stage: checks each payment (readable, in its place,
  * plausible, duplicate, late, in this order), adds the customer features, and
- * passes the rows on in packs by terminal. Its output is a function of the log.
+ * passes the rows on in packs by terminal. Where labels arrive on their own, it
+ * passes them on among the payments and appends those that it accepts to a
+ * separate topic; they move no progress and never wait. Its output is a
+ * function of the log.
  */
 import {
   CELL,
@@ -22,6 +25,10 @@ import {
 import { formatDatetime } from "../payment/calendar.ts";
 import { emptyPayment } from "../payment/payment.ts";
 import {
+  UnlabelledJsonReader,
+  UnlabelledJsonWriter,
+} from "../payment/label_record.ts";
+import {
   PaymentJsonReader,
   ShapedJsonReader,
 } from "../payment/payment_json.ts";
@@ -36,6 +43,7 @@ import {
   Progress,
   type Verdict,
   whatIsKnown,
+  whyNotTaken,
 } from "../stream/checks.ts";
 import type { CommitReader } from "../stream/commit.ts";
 import {
@@ -45,8 +53,10 @@ import {
 } from "../stream/control.ts";
 import { Ledger } from "../stream/ledger.ts";
 import {
+  hasLabelRows,
   keptPlace,
   PackBuilder,
+  packedLabel,
   packSource,
   packTexts,
   packWidth,
@@ -68,6 +78,7 @@ import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
 } from "../stream/topics.ts";
 
@@ -102,7 +113,7 @@ export function customerStage(
 }
 
 class CustomerWork implements RecoverableWork {
-  readonly taken = { rows: 1, emitted: 1, frauds: 0 };
+  readonly taken = { rows: 1, emitted: 1, frauds: 0, labels: 0 };
   readonly memory: StageMemory = {
     save: (sink) => {
       this.#digests?.save(sink);
@@ -124,7 +135,10 @@ class CustomerWork implements RecoverableWork {
   readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #progress: Progress;
-  readonly #reader = new PaymentJsonReader();
+  // Where labels arrive on their own.
+  readonly #unlabelled: UnlabelledJsonReader | undefined;
+  readonly #labelJson = new UnlabelledJsonWriter();
+  readonly #reader: PaymentJsonReader | UnlabelledJsonReader;
   readonly #shape: PaymentShape;
   // Of streams with a definition.
   readonly #ownReader: ShapedJsonReader | undefined;
@@ -163,7 +177,7 @@ class CustomerWork implements RecoverableWork {
       group: CUSTOMER_GROUP,
       topic: TRANSACTION_TOPIC,
       partition,
-      aheadSeconds: alignmentSeconds(features.delayDays, latenessSeconds),
+      aheadSeconds: alignmentSeconds(features, latenessSeconds),
       commits,
     });
     const shape = shapeOfStream(parameters);
@@ -175,6 +189,9 @@ class CustomerWork implements RecoverableWork {
       this.#customerTexts = shape.customerId === "text" ? texts : undefined;
       this.#terminalTexts = shape.terminalId === "text" ? texts : undefined;
     }
+    const hasLabels = shape === HANDBOOK_SHAPE && hasLabelRows(features);
+    this.#unlabelled = hasLabels ? new UnlabelledJsonReader() : undefined;
+    this.#reader = this.#unlabelled ?? new PaymentJsonReader();
     this.#keptPlace = keptPlace(features);
     this.#operator = new CustomerOperator(
       features,
@@ -216,6 +233,7 @@ class CustomerWork implements RecoverableWork {
       this.#customerTexts,
     );
     if (misplaced) return misplaced;
+    if (this.#unlabelled?.isLabel) return this.#judgeLabel(this.#unlabelled);
     const parameters = this.#parameters;
     const { seconds } = this.#progress;
     if (!this.#progress.isPlausible(row.timeSeconds)) {
@@ -229,6 +247,13 @@ class CustomerWork implements RecoverableWork {
       return late(row.timeSeconds, parameters, newest);
     }
     return row.timeSeconds < this.#bound ? "accept" : "look";
+  }
+
+  /** Judges the label just read. */
+  #judgeLabel({ knownSeconds }: UnlabelledJsonReader): Verdict {
+    const { seconds } = this.#progress;
+    return whyNotTaken(this.#row, knownSeconds, seconds, this.#parameters) ??
+      "accept";
   }
 
   /** Reads a record into the row. */
@@ -268,17 +293,42 @@ class CustomerWork implements RecoverableWork {
   }
 
   take(offset: number, output: Output | undefined): void {
+    const isLabel = this.#unlabelled?.isLabel ?? false;
+    this.taken.labels = isLabel ? 1 : 0;
+    this.taken.emitted = isLabel ? 0 : 1;
+    if (isLabel) {
+      this.taken.frauds = 0;
+      if (output) this.#takeLabel(output);
+      return;
+    }
     const row = this.#row;
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
     this.#operator.process(row, progress.seconds, this.#totals);
     this.#ledger.add(row, progress.seconds, offset);
     this.taken.frauds = row.fraud === 1 ? 1 : 0;
-    if (output) this.#pack(output);
+    if (output) this.#pack(output, 0);
   }
 
-  /** Puts the row and its customer totals into the pack of its terminal. */
-  #pack(output: Output): void {
+  /** Passes the label just read on, and says from when on it can be learned from. */
+  #takeLabel(output: Output): void {
+    const row = this.#row;
+    const knownSeconds = this.#unlabelled?.knownSeconds ?? 0;
+    const knownTime = Math.max(knownSeconds, this.#progress.seconds);
+    const records = output.beside(TRANSACTION_LABEL_TOPIC);
+    records.writer.whole(row.transactionId);
+    records.endKey();
+    this.#labelJson.writeLabel(records.writer, row, knownSeconds, knownTime);
+    const start = row.datetimeSeconds - row.timeSeconds;
+    records.endRecord((start + knownTime) * 1000);
+    // A withdrawn label counts as a genuine one.
+    row.fraud = row.fraud === 1 ? 1 : 0;
+    this.#totals.fill(0);
+    this.#pack(output, 1 + knownSeconds);
+  }
+
+  /** Puts the row and its customer totals into the pack of its terminal; `label` is 0 for a payment. */
+  #pack(output: Output, label: number): void {
     const partition = this.#target();
     const pack = this.#packs[partition];
     if (pack.isFull) endPack(pack, output, partition);
@@ -290,6 +340,7 @@ class CustomerWork implements RecoverableWork {
     for (let i = 0; i < places.length; i++) {
       cells[at + PAYMENT_CELLS + i] = totals[places[i]];
     }
+    if (this.#unlabelled) cells[at + PAYMENT_CELLS + places.length] = label;
     if (this.#ownReader) this.#keep(this.#ownReader, pack, at);
   }
 
@@ -311,7 +362,10 @@ class CustomerWork implements RecoverableWork {
 
   rows(): { id: number | string; partition: number }[] {
     const { transactionId } = this.#row;
-    const id = this.#idTexts?.text(transactionId) ?? transactionId;
+    const isLabel = this.#unlabelled?.isLabel ?? false;
+    const id = isLabel
+      ? labelRow(transactionId)
+      : this.#idTexts?.text(transactionId) ?? transactionId;
     return [{ id, partition: this.#target() }];
   }
 
@@ -327,6 +381,7 @@ class CustomerWork implements RecoverableWork {
     const { features } = this.#parameters;
     const shape = this.#shape;
     const width = packWidth(features, shape);
+    const hasLabels = hasLabelRows(features);
     const progress = new Progress(this.#parameters);
     const texts = new TextHeap();
     return (batch) => {
@@ -339,18 +394,25 @@ class CustomerWork implements RecoverableWork {
         const source = packSource(bytes);
         if (source === undefined) this.#hasOldPacks = true;
         for (let at = 0; at < pack.length; at += width) {
-          if (!progress.passes(pack[at + CELL.time])) continue;
+          const isLabel = hasLabels && packedLabel(pack, at, width) >= 0;
+          if (!isLabel && !progress.passes(pack[at + CELL.time])) continue;
           // Packs with texts are younger than that.
           const from = source ??
             this.#placement.partition(pack[at + CELL.customer]);
           if (from !== this.#partition) continue;
           const cell = pack[at + CELL.id];
-          rows.push({ id: this.#idTexts ? texts.text(cell) ?? "" : cell });
+          const id = this.#idTexts ? texts.text(cell) ?? "" : cell;
+          rows.push({ id: isLabel ? labelRow(cell) : id });
         }
       }
       return rows;
     };
   }
+}
+
+/** What a label is compared by, which no payment is. */
+function labelRow(transactionId: number): number {
+  return -1 - transactionId;
 }
 
 /** Makes a record of a pack. */

@@ -6,8 +6,9 @@
  */
 import { rest } from "../base/clock.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import { joinCells } from "../store/cell_rows.ts";
+import { joinRows, textCellsOf } from "../store/cell_rows.ts";
 import { type PredictionStore } from "../store/predictions.ts";
+import { type CellTable, predictionTable } from "../store/tables.ts";
 import {
   emptyPredictions,
   PREDICTION_CELL,
@@ -29,11 +30,13 @@ import {
   type StageState,
   type StageWork,
 } from "../stream/stage.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { PREDICTION_GROUP, PREDICTION_TOPIC } from "../stream/topics.ts";
 import {
   type FillOptions,
   fillStage,
+  lastIdOf,
   type StoredRows,
   type WriterBounds,
 } from "../stream/writer_position.ts";
@@ -66,15 +69,17 @@ export async function predictionStage(
   options: Omit<PredictionWriterOptions, "stored">,
 ): Promise<StageRun<StoredRows<PredictionRows>>> {
   const { store } = options;
+  const table = predictionTable(shapeOfStream(context.parameters));
+  const textCells = textCellsOf(table);
   return await fillStage<PredictionRows>({
     context,
     group: PREDICTION_GROUP,
     topic: PREDICTION_TOPIC,
     table: store,
     options,
-    work: (state, bounds) => new PredictionWork(state, bounds),
+    work: (state, bounds) => new PredictionWork(table, state, bounds),
     write: (blocks, positions) =>
-      store.write(joinRows(blocks), context.signal, positions),
+      store.write(joined(blocks, textCells), context.signal, positions),
   });
 }
 
@@ -94,11 +99,15 @@ async function isScored(
 }
 
 /** Predictions as one block. */
-function joinRows(blocks: readonly PredictionRows[]): PredictionRows {
+function joined(
+  blocks: readonly PredictionRows[],
+  textCells: readonly number[],
+): PredictionRows {
   if (blocks.length === 1) return blocks[0];
-  const cells = joinCells(blocks, PREDICTION_CELLS);
+  const { cells, texts } = joinRows(blocks, PREDICTION_CELLS, textCells);
   return {
     cells,
+    texts,
     versions: blocks.flatMap(({ versions, count }) => versions.slice(0, count)),
     contributions: blocks.flatMap(({ contributions, count }) =>
       contributions.slice(0, count)
@@ -111,12 +120,19 @@ class PredictionWork implements StageWork<StoredRows<PredictionRows>> {
   readonly taken = { rows: 1, emitted: 1, frauds: 0 };
   readonly #bounds: WriterBounds;
   readonly #progress: Progress;
-  readonly #reader = new PredictionJsonReader();
+  readonly #table: CellTable;
+  readonly #reader: PredictionJsonReader;
   #startSeconds: number | undefined;
   #rows: PredictionRows = emptyPredictions(0);
   #capacity = 0;
 
-  constructor({ progress }: StageState, bounds: WriterBounds) {
+  constructor(
+    table: CellTable,
+    { progress }: StageState,
+    bounds: WriterBounds,
+  ) {
+    this.#table = table;
+    this.#reader = new PredictionJsonReader(table.shape);
     this.#bounds = bounds;
     this.#progress = progress;
   }
@@ -157,7 +173,6 @@ class PredictionWork implements StageWork<StoredRows<PredictionRows>> {
 
   finish(): StoredRows<PredictionRows> {
     const rows = this.#rows;
-    const last = (rows.count - 1) * PREDICTION_CELLS + PREDICTION_CELL.id;
-    return { rows, lastId: rows.count > 0 ? rows.cells[last] : undefined };
+    return { rows, lastId: lastIdOf(rows, this.#table) };
   }
 }

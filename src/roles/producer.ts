@@ -1,7 +1,9 @@
 /**
  * The producer: publishes the customers and terminals once, then the payments
  * of day after day, at its pace. Each batch of payments and the position behind
- * it are one atomic append, so that a restart continues exactly there.
+ * it are one atomic append, so that a restart continues exactly there. Where
+ * labels arrive on their own, payments have none, and label records stand among
+ * them: known so long after the payment that they count once --delay has passed.
  */
 import { ConfigError } from "../base/error.ts";
 import type { Append } from "../log/log.ts";
@@ -12,7 +14,8 @@ import {
   type PaymentBatch,
   type PaymentSource,
 } from "../files/payment_source.ts";
-import { emptyPayment } from "../payment/payment.ts";
+import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
+import { UnlabelledJsonWriter } from "../payment/label_record.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { profileJson } from "../payment/profile_json.ts";
 import { PaymentJsonWriter } from "../payment/payment_json.ts";
@@ -22,6 +25,7 @@ import {
   type StreamParameters,
 } from "../stream/control.ts";
 import { fingerprintOf } from "../simulator/fingerprint.ts";
+import { LabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
 import type { RunSettings } from "./role.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
@@ -66,10 +70,17 @@ export async function runProducer(
     return;
   }
   const position = control.position ?? { nextId: 0, day: 0, row: 0 };
+  const knownAfter = labelSeconds(context.parameters);
   const source = await openPayments({
     kind: "simulated",
     simulation: options.data,
-    from: { day: position.day, firstId: position.nextId - position.row },
+    from: {
+      day: position.day,
+      firstId: position.nextId - position.row,
+      ...knownAfter === undefined
+        ? {}
+        : { daysBefore: Math.ceil(knownAfter / DAY_SECONDS) },
+    },
   });
   if (!origin) {
     const { startSeconds = 0 } = source;
@@ -95,6 +106,11 @@ export async function runProducer(
   for await (const batch of source.batches(unstopped)) {
     if (signal.aborted) return;
     const { day } = batch;
+    if (day < position.day) {
+      records.skip(batch, batch.length);
+      continue;
+    }
+    records.skip(batch, row);
     while (row < batch.length) {
       const wanted = Math.min(BATCH_ROWS, batch.length - row);
       const rows = await pacer.take(batch.timeSeconds, row, wanted);
@@ -171,25 +187,50 @@ function profileAppends(
   );
 }
 
+/** How long after its payment a label is known, so that it counts when the delay has passed; undefined where payments carry their labels. */
+function labelSeconds({ features }: StreamParameters): number | undefined {
+  const { delayDays, graceSeconds } = features;
+  return graceSeconds === undefined
+    ? undefined
+    : delayDays * DAY_SECONDS - graceSeconds;
+}
+
 /** The records of one append, by partition. */
 class PaymentRecords {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
-  readonly #json = new PaymentJsonWriter();
+  readonly #labels: LabelFeed | undefined;
+  readonly #labelJson = new UnlabelledJsonWriter();
+  readonly #json: PaymentJsonWriter | UnlabelledJsonWriter;
   readonly #row = emptyPayment();
 
-  constructor({ partitions, partitioner }: StreamParameters) {
+  constructor(parameters: StreamParameters) {
+    const { partitions, partitioner } = parameters;
+    const knownAfter = labelSeconds(parameters);
     this.#partitioner = new IdPartitioner(partitions, partitioner);
+    this.#labels = knownAfter === undefined
+      ? undefined
+      : new LabelFeed(knownAfter);
+    this.#json = this.#labels ? this.#labelJson : new PaymentJsonWriter();
     this.#builders = Array.from(
       { length: partitions },
       () => new RecordBatchBuilder(),
     );
   }
 
+  /** Begins with a batch of which the first `rows` are published already, and with them the labels known before the last of those. */
+  skip(batch: PaymentBatch, rows: number): void {
+    this.#labels?.add(batch);
+    if (rows > 0) this.#labels?.due(batch.timeSeconds[rows - 1], () => {});
+  }
+
   fill(batch: PaymentBatch, from: number, rows: number): void {
     for (const builder of this.#builders) builder.clear();
     const payment = this.#row;
+    const take = (labelled: Payment, knownSeconds: number) =>
+      this.#putLabel(labelled, knownSeconds);
     for (let index = from; index < from + rows; index++) {
+      this.#labels?.due(batch.timeSeconds[index], take);
       batch.read(index, payment);
       const partition = this.#partitioner.partition(payment.customerId);
       const builder = this.#builders[partition];
@@ -198,6 +239,16 @@ class PaymentRecords {
       this.#json.write(builder.writer, payment);
       builder.endRecord(payment.datetimeSeconds * 1000);
     }
+  }
+
+  #putLabel(payment: Payment, knownSeconds: number): void {
+    const partition = this.#partitioner.partition(payment.customerId);
+    const builder = this.#builders[partition];
+    builder.writer.whole(payment.customerId);
+    builder.endKey();
+    this.#labelJson.writeLabel(builder.writer, payment, knownSeconds);
+    const start = payment.datetimeSeconds - payment.timeSeconds;
+    builder.endRecord((start + knownSeconds) * 1000);
   }
 
   appends(): Append[] {

@@ -16,6 +16,7 @@ import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { runScorer } from "./scorer.ts";
 import { runTogether } from "./together.ts";
@@ -76,6 +77,7 @@ async function runRole(
   const log = opened.resource;
   const control = new Control(log);
   await control.refresh();
+  const shape = shapeOfStream(parameters);
   const context: StreamContext = {
     log,
     control,
@@ -105,7 +107,10 @@ async function runRole(
       return await runProcessor(context, startSeconds);
     case "writer": {
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, signal),
+        openStore(settings.store, parameters.features, report, {
+          shape,
+          signal,
+        }),
         signal,
       );
       if (!opened) return;
@@ -139,7 +144,10 @@ async function runRole(
     case "trainer": {
       if (!settings.training) return;
       await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, signal),
+        openStore(settings.store, parameters.features, report, {
+          shape,
+          signal,
+        }),
         signal,
       );
       if (!opened) return;

@@ -3,9 +3,12 @@
  * partition's predictions in the same partition and order. The model may
  * change between two batches; every prediction carries its version.
  */
-import { FeatureJsonReader } from "../features/feature_row.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { featureCount } from "../features/parameters.ts";
+import { SipHash, SIPHASH_KEY_BYTES } from "../base/siphash.ts";
+import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
+import type { TransactionId } from "../payment/payment.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
 import { AlertJudge } from "../scoring/alert_policy.ts";
 import { CellScorer } from "../scoring/cell_scorer.ts";
 import {
@@ -44,6 +47,7 @@ import {
   type StageState,
   type StageWork,
 } from "../stream/stage.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import {
   PREDICTION_TOPIC,
@@ -110,7 +114,7 @@ interface WrittenPrediction {
   /** Its offset. */
   readonly offset: number;
   /** TRANSACTION_ID. */
-  readonly id: number;
+  readonly id: TransactionId;
   readonly score: number;
   readonly alert: boolean;
 }
@@ -126,7 +130,9 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   readonly #scoring: ScoringCounters;
   readonly #reader: FeatureJsonReader;
   readonly #width: number;
-  readonly #json = new PredictionJsonWriter();
+  readonly #json: PredictionJsonWriter;
+  readonly #shape: PaymentShape;
+  readonly #texts = new TextHeap();
   readonly #alerts: AlertJudge;
   #judged: readonly JudgedDay[];
   readonly #scorer: CellScorer;
@@ -157,8 +163,11 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#progress = progress;
     this.#scoring = { ...scoring };
     this.#judged = judged;
-    this.#reader = new FeatureJsonReader(featuresOf(context));
-    this.#width = PAYMENT_CELLS + featureCount(featuresOf(context));
+    const shape = shapeOfStream(context.parameters);
+    this.#shape = shape;
+    this.#json = new PredictionJsonWriter(shape);
+    this.#reader = new FeatureJsonReader(featuresOf(context), shape);
+    this.#width = featureRowCells(featuresOf(context), shape);
     this.#scorer = new CellScorer(this.#width);
     this.#alerts = new AlertJudge(options.scoring.policy, {
       partition,
@@ -174,6 +183,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     const { control } = this.#context;
     this.#startSeconds = await control.startSeconds(this.#options.startSeconds);
     this.#rows = 0;
+    this.#texts.clear();
     this.#stretch = undefined;
     if (this.#cells.length >= count * this.#width) return;
     this.#cells = new Float64Array(count * this.#width);
@@ -203,6 +213,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       this.#startSeconds,
       cells,
       at,
+      this.#texts,
     );
     if (defect) return defect;
     const time = cells[at + CELL.time];
@@ -234,7 +245,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#progress.advance(cells[at + CELL.time], offset);
     const isScored = output ? this.#stretch?.model : written;
     this.taken.emitted = isScored ? 1 : 0;
-    this.taken.frauds = isScored ? cells[at + CELL.fraud] : 0;
+    this.taken.frauds = isScored && cells[at + CELL.fraud] === 1 ? 1 : 0;
     if (!isScored) this.#scoring.unscored++;
     else if (!written) this.#rows++;
     else {
@@ -268,6 +279,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       contributions: undefined as Float64Array | undefined,
     };
     const emitted = this.#state.counters.emitted - rows;
+    const texts = this.#texts;
+    const isTextKey = this.#shape.transactionId === "text";
     for (let row = 0; row < rows; row++) {
       const at = row * this.#width;
       const score = scores[row];
@@ -277,9 +290,11 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       prediction.contributions = alert || explainsAll
         ? this.#scorer.explain(row)
         : undefined;
-      records.writer.whole(cells[at + CELL.id]);
+      const id = cells[at + CELL.id];
+      if (isTextKey) records.writer.bytes(texts.view(id));
+      else records.writer.whole(id);
       records.endKey();
-      this.#json.write(records.writer, cells, at, prediction);
+      this.#json.write(records.writer, cells, at, prediction, texts);
       records.endRecord(cells[at + CELL.datetime] * 1000);
       if (alert) this.#scoring.alerts++;
     }
@@ -309,27 +324,41 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       const { day, cut } = alerts.begin(time);
       this.#judged = [
         ...this.#judged.filter(([day]) => alerts.isOpen(day)),
-        [day, cut, offset, this.#cells[at + CELL.id], emitted],
+        [day, cut, offset, idNumber(this.#id(at)), emitted],
       ];
     }
-    return alerts.decide(this.#cells[at + CELL.customer], time, score);
+    return alerts.decide(this.#customer(at), time, score);
   }
 
   addition(): Partial<StageCommit> {
     return { scoring: this.#scoring, judged: this.#judged };
   }
 
-  rows(): { id: number; partition: number }[] {
-    const id = this.#cells[this.#at + CELL.id];
-    return [{ id, partition: this.#state.partition }];
+  #id(at: number): TransactionId {
+    const cell = this.#cells[at + CELL.id];
+    return this.#shape.transactionId === "text"
+      ? this.#texts.text(cell) ?? ""
+      : cell;
+  }
+
+  #customer(at: number): number | string {
+    const cell = this.#cells[at + CELL.customer];
+    return this.#shape.customerId === "text"
+      ? this.#texts.text(cell) ?? ""
+      : cell;
+  }
+
+  rows(): { id: TransactionId; partition: number }[] {
+    return [{ id: this.#id(this.#at), partition: this.#state.partition }];
   }
 
   /** Reads the predictions in a topic, and skips other records. */
   reader(): (batch: RecordBatch) => WrittenPrediction[] {
-    const reader = new PredictionJsonReader();
+    const reader = new PredictionJsonReader(this.#shape);
+    const isText = this.#shape.transactionId === "text";
     const progress = new Progress(this.#context.parameters);
     const rows = emptyPredictions(1);
-    const { cells } = rows;
+    const { cells, texts } = rows;
     return (batch) => {
       const found: WrittenPrediction[] = [];
       for (let i = 0; i < batch.count; i++) {
@@ -341,7 +370,9 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
         if (!progress.passes(time)) continue;
         found.push({
           offset: batch.offsets[i],
-          id: cells[PREDICTION_CELL.id],
+          id: isText
+            ? texts.text(cells[PREDICTION_CELL.id]) ?? ""
+            : cells[PREDICTION_CELL.id],
           score: cells[PREDICTION_CELL.score],
           alert: cells[PREDICTION_CELL.alert] === 1,
         });
@@ -363,7 +394,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       topic: PREDICTION_TOPIC,
       from,
       to: ends?.[partition] ?? 0,
-      work: new AlertMemory(this.#alerts, firstId),
+      work: new AlertMemory(this.#alerts, firstId, this.#shape),
       done: (found) => {
         if (found === expected) return;
         logger.warn("some alerts of the open days are no longer in the log", {
@@ -377,34 +408,57 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   }
 }
 
+const ENCODER = new TextEncoder();
+const ID_HASH = new SipHash(new Uint8Array(SIPHASH_KEY_BYTES));
+
+/** A TRANSACTION_ID as a number of a commit: itself, or 52 bits of a text's hash, since a commit must stay short. */
+function idNumber(id: TransactionId): number {
+  if (typeof id === "number") return id;
+  const bytes = ENCODER.encode(id);
+  const words = new Int32Array(4);
+  ID_HASH.hash(bytes, 0, bytes.length, words, 0);
+  return (words[0] >>> 0) + (words[1] & 0xf_ffff) * 2 ** 32;
+}
+
 /** Makes a judge know the predictions of its open days again. */
 class AlertMemory implements StageWork {
   readonly taken = { rows: 1, emitted: 1, frauds: 0 };
   readonly #alerts: AlertJudge;
   readonly #firstId: number;
-  readonly #reader = new PredictionJsonReader();
+  readonly #shape: PaymentShape;
+  readonly #reader: PredictionJsonReader;
   readonly #rows = emptyPredictions(1);
   #hasBegun = false;
 
-  /** Begins with the prediction of that TRANSACTION_ID. */
-  constructor(alerts: AlertJudge, firstId: number) {
+  /** Begins with the prediction whose TRANSACTION_ID has that idNumber(). */
+  constructor(
+    alerts: AlertJudge,
+    firstId: number,
+    shape: PaymentShape,
+  ) {
     this.#alerts = alerts;
     this.#firstId = firstId;
+    this.#shape = shape;
+    this.#reader = new PredictionJsonReader(shape);
   }
 
   judge(batch: RecordBatch, index: number): Verdict {
     const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
     const defect = this.#reader.read(batch.bytes, from, to, this.#rows, 0);
     if (defect) return defect;
-    const id = this.#rows.cells[PREDICTION_CELL.id];
+    const { cells, texts } = this.#rows;
+    const cell = cells[PREDICTION_CELL.id];
+    const isText = this.#shape.transactionId === "text";
+    const id = idNumber(isText ? texts.text(cell) ?? "" : cell);
     this.#hasBegun ||= id === this.#firstId;
     return this.#hasBegun ? "accept" : "duplicate";
   }
 
   take(): void {
-    const { cells } = this.#rows;
+    const { cells, texts } = this.#rows;
+    const cell = cells[PREDICTION_CELL.customer];
     this.#alerts.decide(
-      cells[PREDICTION_CELL.customer],
+      this.#shape.customerId === "text" ? texts.text(cell) ?? "" : cell,
       cells[PREDICTION_CELL.time],
       cells[PREDICTION_CELL.score],
     );

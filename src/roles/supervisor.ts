@@ -11,7 +11,7 @@ import {
   syncIfThere,
   trySyncFolder,
 } from "../base/durable_file.ts";
-import type { Log } from "../log/log.ts";
+import type { Log, TopicSpec } from "../log/log.ts";
 import { logPath, openLog } from "../log/open_log.ts";
 import { PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
 import type { LatencyMeter } from "../base/latency.ts";
@@ -187,9 +187,9 @@ export class Stream implements AsyncDisposable {
 
   /** The error of a topic with other partitions than the stream, if there is one. */
   async #change(): Promise<ConfigError | undefined> {
-    const { partitions } = this.#options.settings.parameters;
+    const { parameters } = this.#options.settings;
     try {
-      await this.log.checkPartitions(topicSpecs(partitions));
+      await this.log.checkPartitions(topicsOf(parameters));
     } catch (error) {
       // The roles handle a log that does not answer.
       if (error instanceof ConfigError) return error;
@@ -270,7 +270,7 @@ async function agree(
   control: Control,
   parameters: StreamParameters,
 ): Promise<void> {
-  const specs = topicSpecs(parameters.partitions);
+  const specs = topicsOf(parameters);
   if (await log.endOffsets(CONTROL_TOPIC)) await control.refresh();
   if (!control.parameters) {
     await log.checkTopics(specs);
@@ -280,6 +280,10 @@ async function agree(
   await log.checkPartitions(specs);
   await log.createTopics(specs);
   await control.agreeTopics(CHAIN);
+}
+
+function topicsOf({ partitions, features }: StreamParameters): TopicSpec[] {
+  return topicSpecs(partitions, features.graceSeconds !== undefined);
 }
 
 /**

@@ -1,7 +1,8 @@
 /**
  * The processor's second stage: adds the terminal features and writes the sink
  * topic. It takes rows in log order and never waits: the first stage has
- * aligned them. A record is a pack of rows, taken as a whole.
+ * aligned them. A record is a pack of rows, taken as a whole. Labels among them
+ * go into the windows and lead to nothing else.
  */
 import {
   FeatureJsonReader,
@@ -37,7 +38,14 @@ import {
   type Verdict,
 } from "../stream/checks.ts";
 import type { StreamParameters } from "../stream/control.ts";
-import { keptPlace, packTexts, packWidth, readPack } from "../stream/pack.ts";
+import {
+  hasLabelRows,
+  keptPlace,
+  packedLabel,
+  packTexts,
+  packWidth,
+  readPack,
+} from "../stream/pack.ts";
 import { type RecoverableWork } from "../stream/recovery.ts";
 import { openStage } from "../stream/opening.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
@@ -81,7 +89,7 @@ export function terminalStage(context: StreamContext): StageRun<void> {
 }
 
 class TerminalWork implements RecoverableWork {
-  readonly taken = { rows: 0, emitted: 0, frauds: 0 };
+  readonly taken = { rows: 0, emitted: 0, frauds: 0, labels: 0 };
   readonly memory: StageMemory = {
     save: (sink) => {
       this.#digests?.save(sink);
@@ -106,6 +114,7 @@ class TerminalWork implements RecoverableWork {
   readonly #layout: TotalsLayout;
   readonly #values: Float64Array;
   readonly #width: number;
+  readonly #hasLabels: boolean;
   readonly #json: FeatureJsonWriter;
   #pack: Float64Array = new Float64Array(0);
   readonly #texts = new TextHeap();
@@ -135,6 +144,7 @@ class TerminalWork implements RecoverableWork {
     this.#layout = totalsLayout(features);
     this.#values = new Float64Array(featureCount(features));
     this.#width = packWidth(features, shape);
+    this.#hasLabels = hasLabelRows(features);
     this.#json = new FeatureJsonWriter(features, shape, keptPlace(features));
   }
 
@@ -147,6 +157,7 @@ class TerminalWork implements RecoverableWork {
     }
     let progress = this.#progress.seconds;
     for (let at = 0; at < pack.length; at += this.#width) {
+      if (this.#isLabel(pack, at)) continue;
       const time = pack[at + CELL.time];
       if (!isPlausible(time, progress, parameters)) {
         const subject = `a pack with TX_TIME_SECONDS ${time},`;
@@ -162,11 +173,15 @@ class TerminalWork implements RecoverableWork {
   take(offset: number, output: Output | undefined): void {
     const pack = this.#pack;
     const { taken } = this;
-    taken.rows = taken.emitted = pack.length / this.#width;
-    taken.frauds = 0;
+    taken.rows = pack.length / this.#width;
+    taken.frauds = taken.labels = 0;
     const records = output?.to(this.#partition);
     const isTextKey = this.#shape.terminalId === "text";
     for (let at = 0; at < pack.length; at += this.#width) {
+      if (this.#isLabel(pack, at)) {
+        this.#takeLabel(pack, at);
+        continue;
+      }
       this.#takeRow(pack, at, offset);
       if (this.#row.fraud === 1) taken.frauds++;
       if (!records) continue;
@@ -178,6 +193,23 @@ class TerminalWork implements RecoverableWork {
       this.#json.writeCells(writer, pack, at, this.#values, this.#texts);
       records.endRecord(this.#row.datetimeSeconds * 1000);
     }
+    taken.emitted = taken.rows - taken.labels;
+  }
+
+  /** Whether the row of a pack is a label. */
+  #isLabel(pack: Float64Array, at: number): boolean {
+    return this.#hasLabels && packedLabel(pack, at, this.#width) >= 0;
+  }
+
+  /** Takes a label into the windows. */
+  #takeLabel(pack: Float64Array, at: number): void {
+    this.taken.labels++;
+    this.#operator.takeLabel(pack[at + CELL.terminal], {
+      transactionId: pack[at + CELL.id],
+      timeSeconds: pack[at + CELL.time],
+      knownSeconds: packedLabel(pack, at, this.#width),
+      fraud: pack[at + CELL.fraud] === 1 ? 1 : 0,
+    }, this.#progress.seconds);
   }
 
   /** Takes a row into the state and writes its totals. */
@@ -205,6 +237,7 @@ class TerminalWork implements RecoverableWork {
     const pack = this.#pack;
     const rows: { id: number | string; partition: number }[] = [];
     for (let at = 0; at < pack.length; at += this.#width) {
+      if (this.#isLabel(pack, at)) continue;
       const id = this.#idOf(pack[at + CELL.id], this.#texts);
       rows.push({ id, partition: this.#partition });
     }

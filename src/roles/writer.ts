@@ -3,14 +3,12 @@
  * the offset, so a crash repeats some rows with the same values and loses none.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import {
-  featureCount,
-  type FeatureParameters,
-} from "../features/parameters.ts";
+import { CELL } from "../payment/payment_cells.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import { joinCells } from "../store/cell_rows.ts";
+import { TextHeap } from "../payment/text_heap.ts";
+import { joinRows, textCellsOf } from "../store/cell_rows.ts";
 import type { Store, StoreRows } from "../store/store.ts";
+import { type PaymentTable, paymentTable } from "../store/tables.ts";
 import {
   idTooLarge,
   implausible,
@@ -26,9 +24,11 @@ import {
 } from "../stream/stage.ts";
 import { featuresOf, type StreamContext } from "../stream/stream_context.ts";
 import { SINK_TOPIC, WRITER_GROUP } from "../stream/topics.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import {
   type FillOptions,
   fillStage,
+  lastIdOf,
   type StoredRows,
   type WriterBounds,
 } from "../stream/writer_position.ts";
@@ -61,16 +61,21 @@ export async function writerStage(
 ): Promise<StageRun<StoredRows<StoreRows>>> {
   const { store, stored } = options;
   const features = featuresOf(context);
-  const width = PAYMENT_CELLS + featureCount(features);
+  const table = paymentTable(features, shapeOfStream(context.parameters));
+  const { width } = table;
+  const textCells = textCellsOf(table);
   return await fillStage<StoreRows>({
     context,
     group: WRITER_GROUP,
     topic: SINK_TOPIC,
     table: store,
     options,
-    work: (state, bounds) => new WriterWork(features, state, bounds),
+    work: (state, bounds) => {
+      const reader = new FeatureJsonReader(features, table.shape);
+      return new WriterWork(reader, table, state, bounds);
+    },
     write: async (blocks, positions) => {
-      const rows = joinRows(blocks, width);
+      const rows = joined(blocks, width, textCells);
       await store.write(rows, context.signal, positions);
       stored?.(rows.cells, width, rows.count);
     },
@@ -78,10 +83,14 @@ export async function writerStage(
 }
 
 /** Rows of `width` cells as one block. */
-function joinRows(blocks: readonly StoreRows[], width: number): StoreRows {
+function joined(
+  blocks: readonly StoreRows[],
+  width: number,
+  textCells: readonly number[],
+): StoreRows {
   if (blocks.length === 1) return blocks[0];
-  const cells = joinCells(blocks, width);
-  return { cells, count: cells.length / width };
+  const { cells, texts } = joinRows(blocks, width, textCells);
+  return { cells, texts, count: cells.length / width };
 }
 
 class WriterWork implements StageWork<StoredRows<StoreRows>> {
@@ -89,25 +98,30 @@ class WriterWork implements StageWork<StoredRows<StoreRows>> {
   readonly #bounds: WriterBounds;
   readonly #progress: Progress;
   readonly #reader: FeatureJsonReader;
+  readonly #table: PaymentTable;
   readonly #width: number;
   #startSeconds: number | undefined;
   #cells = new Float64Array(0);
+  readonly #texts = new TextHeap();
   #count = 0;
 
   constructor(
-    features: FeatureParameters,
+    reader: FeatureJsonReader,
+    table: PaymentTable,
     { progress }: StageState,
     bounds: WriterBounds,
   ) {
     this.#bounds = bounds;
     this.#progress = progress;
-    this.#reader = new FeatureJsonReader(features);
-    this.#width = PAYMENT_CELLS + featureCount(features);
+    this.#reader = reader;
+    this.#table = table;
+    this.#width = table.width;
   }
 
   async begin({ count }: RecordBatch): Promise<void> {
     this.#startSeconds = await this.#bounds.startSeconds();
     this.#count = 0;
+    this.#texts.clear();
     const length = count * this.#width;
     if (this.#cells.length < length) this.#cells = new Float64Array(length);
   }
@@ -122,6 +136,7 @@ class WriterWork implements StageWork<StoredRows<StoreRows>> {
       this.#startSeconds,
       cells,
       at,
+      this.#texts,
     ) ?? idTooLarge(cells[at + CELL.id], this.#bounds.idMax);
     if (defect) return defect;
     const time = cells[at + CELL.time];
@@ -132,16 +147,16 @@ class WriterWork implements StageWork<StoredRows<StoreRows>> {
   take(offset: number, output: Output | undefined): void {
     const at = this.#count * this.#width;
     this.#progress.advance(this.#cells[at + CELL.time], offset);
-    this.taken.frauds = this.#cells[at + CELL.fraud];
+    this.taken.frauds = this.#cells[at + CELL.fraud] === 1 ? 1 : 0;
     if (output) this.#count++;
   }
 
   finish(): StoredRows<StoreRows> {
-    const [cells, count] = [this.#cells, this.#count];
-    const last = (count - 1) * this.#width + CELL.id;
-    return {
-      rows: { cells, count },
-      lastId: count > 0 ? cells[last] : undefined,
+    const rows = {
+      cells: this.#cells,
+      texts: this.#texts,
+      count: this.#count,
     };
+    return { rows, lastId: lastIdOf(rows, this.#table) };
   }
 }

@@ -108,7 +108,11 @@ export class AlertJudge {
   }
 
   /** Whether a payment is an alert. */
-  decide(customerId: number, timeSeconds: number, score: number): boolean {
+  decide(
+    customerId: number | string,
+    timeSeconds: number,
+    score: number,
+  ): boolean {
     const policy = this.#policy;
     if (policy.kind === "threshold") return score >= policy.threshold;
     const state = this.#days.get(Math.floor(timeSeconds / DAY_SECONDS));
@@ -171,9 +175,9 @@ export class AlertJudge {
 /** What a judge knows of a day. */
 interface DayState extends Pick<AlertDay, "cut"> {
   /** Greatest score of each card. */
-  readonly cards: Map<number, number>;
+  readonly cards: Map<number | string, number>;
   /** Cards alerted. */
-  readonly alerted: Set<number>;
+  readonly alerted: Set<number | string>;
   /** Payments alerted. */
   alerts: number;
   /** Greatest scores, as many as the quota. */

@@ -79,7 +79,18 @@ export function simulateHandbook(
   onProgress(1);
   const day = (day: number, firstId: number) =>
     sliceDay(table, dayStart, day, firstId);
-  return { customers, terminals, days, startSeconds, day, table, fraudsAdded };
+  const count = (day: number) =>
+    (dayStart[day + 1] ?? table.length) - (dayStart[day] ?? table.length);
+  return {
+    customers,
+    terminals,
+    days,
+    startSeconds,
+    day,
+    count,
+    table,
+    fraudsAdded,
+  };
 }
 
 /** The handbook's first `count` customers. */

@@ -25,6 +25,8 @@ export interface Simulation {
    * payments of all days before.
    */
   day(day: number, firstId: number): PaymentTable;
+  /** How many payments that day has. */
+  count(day: number): number;
 }
 
 /** Which simulation to open. */

@@ -109,6 +109,10 @@ class StreamSimulation implements Simulation {
     return sortedTable(columns, scenario, firstId);
   }
 
+  count(day: number): number {
+    return day < DAYS_MAX ? this.#drawDay(day).length : 0;
+  }
+
   #drawDay(day: number): PaymentColumns {
     const columns = this.#columns;
     columns.length = 0;

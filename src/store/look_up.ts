@@ -4,9 +4,12 @@
  * is bounded. The verdicts have their own table, which the writer never
  * touches: its rows are a function of the log, a verdict is not.
  */
-import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
-import { emptyPayment } from "../payment/payment.ts";
+import type { TransactionId } from "../payment/payment.ts";
+import type { IdKind } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
+import { ownValue } from "./cell_rows.ts";
 import {
   refuseBadRow,
   type StoredRow,
@@ -14,21 +17,21 @@ import {
 } from "./stored_row.ts";
 import type { Verdict } from "../payment/label_json.ts";
 
-/** A payment without its features. */
+/** A payment without its features. Its ids are texts where the stream's definition says so. */
 export interface StoredPayment {
   /** TRANSACTION_ID. */
-  readonly transactionId: number;
+  readonly transactionId: TransactionId;
   /** TX_DATETIME, 'YYYY-MM-DD HH:MM:SS'. */
   readonly datetime: string;
   /** CUSTOMER_ID. */
-  readonly customerId: number;
+  readonly customerId: number | string;
   /** TERMINAL_ID. */
-  readonly terminalId: number;
+  readonly terminalId: number | string;
   /** TX_AMOUNT. */
   readonly amount: number;
   /** TX_TIME_SECONDS. */
   readonly timeSeconds: number;
-  /** TX_FRAUD, 0 or 1. */
+  /** TX_FRAUD, 0 or 1; FRAUD_UNKNOWN where it is not known. */
   readonly fraud: number;
   /** TX_FRAUD_SCENARIO, 0 to 3. */
   readonly scenario: number;
@@ -40,6 +43,8 @@ export interface StoredCase {
   readonly payment: StoredPayment;
   /** Its features' values. */
   readonly features: readonly number[];
+  /** The values of its kept fields, in their order, as the store holds them; null for none. */
+  readonly kept: readonly (number | string | null)[];
 }
 
 /** A range of TX_TIME_SECONDS, and how many payments of it are wanted. */
@@ -55,11 +60,17 @@ export interface TimeRange {
 /** Looks things up in a store. */
 export interface LookUp {
   /** A payment with its features; undefined if it is not stored. */
-  payment(transactionId: number): Promise<StoredCase | undefined>;
+  payment(transactionId: TransactionId): Promise<StoredCase | undefined>;
   /** A card's payments in a range, newest first. */
-  ofCustomer(customerId: number, range: TimeRange): Promise<StoredPayment[]>;
+  ofCustomer(
+    customerId: number | string,
+    range: TimeRange,
+  ): Promise<StoredPayment[]>;
   /** A terminal's payments in a range, newest first. */
-  ofTerminal(terminalId: number, range: TimeRange): Promise<StoredPayment[]>;
+  ofTerminal(
+    terminalId: number | string,
+    range: TimeRange,
+  ): Promise<StoredPayment[]>;
   /** Adds a verdict to those that a payment already has. */
   addVerdict(verdict: Verdict): Promise<void>;
   /** Removes a verdict that was withdrawn; nothing happens where it is not kept. */
@@ -67,19 +78,32 @@ export interface LookUp {
     verdict: Pick<Verdict, "transactionId" | "decidedAt">,
   ): Promise<void>;
   /** All verdicts about a payment, newest first. */
-  verdicts(transactionId: number): Promise<Verdict[]>;
+  verdicts(transactionId: TransactionId): Promise<Verdict[]>;
 }
 
 /** A payment and its features from a row of either store's tables; throws StoreError for a row that another program has made unusable. */
 export function caseOf(reader: StoredRowReader, row: StoredRow): StoredCase {
-  const cells = new Float64Array(reader.width);
-  const bad = reader.read(row, { cells, count: 1 }, 0);
+  const { width, shape, keptColumns } = reader;
+  const cells = new Float64Array(width);
+  const texts = new TextHeap();
+  const bad = reader.read(row, { cells, count: 1, texts }, 0);
   if (bad) refuseBadRow(bad);
-  const into = emptyPayment();
-  fromCells(cells, 0, into);
-  const { datetimeSeconds, ...payment } = into;
+  const id = (kind: IdKind, cell: number) =>
+    kind === "text" ? texts.text(cells[cell]) ?? "" : cells[cell];
   return {
-    payment: { ...payment, datetime: formatDatetime(datetimeSeconds) },
-    features: [...cells.subarray(PAYMENT_CELLS)],
+    payment: {
+      transactionId: id(shape.transactionId, CELL.id),
+      customerId: id(shape.customerId, CELL.customer),
+      terminalId: id(shape.terminalId, CELL.terminal),
+      amount: cells[CELL.amount],
+      timeSeconds: cells[CELL.time],
+      fraud: cells[CELL.fraud],
+      scenario: cells[CELL.scenario],
+      datetime: formatDatetime(cells[CELL.datetime]),
+    },
+    features: [...cells.subarray(PAYMENT_CELLS, width - keptColumns.length)],
+    kept: keptColumns.map(({ cell, cellKind }) =>
+      ownValue(cells[cell], cellKind, texts)
+    ),
   };
 }

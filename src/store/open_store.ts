@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import type { FeatureParameters } from "../features/parameters.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
 import type { CassandraSettings } from "./cassandra/cassandra_settings.ts";
 import { EmbeddedStore } from "./embedded/embedded_store.ts";
 import type { Store } from "./store.ts";
@@ -26,23 +27,37 @@ export function storePath(folder: string): string {
   return join(folder, "store.db");
 }
 
+/** How a store is opened. */
+export interface OpenStoreOptions {
+  /** The form of the payments; the handbook's where it is left out. */
+  readonly shape?: PaymentShape | undefined;
+  /** Ends a wait for the lock of an embedded store: its reason is thrown a while after the abort. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Opens the store for these features, making its table if there is none; the
- * caller closes it. Throws ConfigError if it holds other features, StoreError
- * if it cannot be reached as the settings say. A wait for the lock of an
- * embedded store throws the reason of `signal` a while after the abort.
+ * caller closes it. Throws ConfigError if it holds other features or fields,
+ * StoreError if it cannot be reached as the settings say.
  */
 export async function openStore(
   settings: StoreSettings,
   features: FeatureParameters,
   report: OutageReport,
-  signal?: AbortSignal,
+  { shape, signal }: OpenStoreOptions = {},
 ): Promise<Store> {
   if (settings.kind === "embedded") {
     const { folder, durable } = settings;
     const path = storePath(folder);
-    return new EmbeddedStore({ path, features, durable, signal, report });
+    return new EmbeddedStore({
+      path,
+      features,
+      shape,
+      durable,
+      signal,
+      report,
+    });
   }
   const { openCassandraStore } = await import("./cassandra/cassandra_store.ts");
-  return await openCassandraStore(settings, features, report);
+  return await openCassandraStore(settings, features, report, shape);
 }

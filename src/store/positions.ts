@@ -13,7 +13,13 @@ import {
   objectOf,
   type StoredRow,
 } from "./stored_row.ts";
-import { CHECK_COLUMN, type PositionRow, POSITIONS } from "./tables.ts";
+import type { TransactionId } from "../payment/payment.ts";
+import {
+  CHECK_COLUMN,
+  type ObjectTable,
+  type PositionRow,
+  POSITIONS,
+} from "./tables.ts";
 
 /** How far a partition of a stream is stored. */
 export interface StreamPosition {
@@ -28,14 +34,14 @@ export interface StreamPosition {
   /** The last record before it; undefined where none was read. */
   readonly mark: RecordMark | undefined;
   /** TRANSACTION_ID of the last row stored from this partition; undefined before the first. */
-  readonly lastId: number | undefined;
+  readonly lastId: TransactionId | undefined;
   /** What the writer commits with this offset: its progress and counters. */
   readonly metadata: string;
 }
 
 /** A table of the store that is filled from a topic; writing takes the positions that its rows reach. */
 export interface StoredTable {
-  /** The greatest TRANSACTION_ID that it takes; write() must not be given a greater one. */
+  /** The greatest TRANSACTION_ID that it takes, where ids are numbers; write() must not be given a greater one. */
   readonly idMax: number;
   /** All positions in the store, of all topics and streams. Throws StoreError if one is damaged. */
   positions(): Promise<StreamPosition[]>;
@@ -45,7 +51,7 @@ export interface StoredTable {
     signal?: AbortSignal,
   ): Promise<void>;
   /** Whether the table has a row with that TRANSACTION_ID. */
-  holds(transactionId: number): Promise<boolean>;
+  holds(transactionId: TransactionId): Promise<boolean>;
   /** Whether the table has no rows. */
   isEmpty(): Promise<boolean>;
   /** Removes all rows, and all streams' positions in a topic. */
@@ -66,7 +72,7 @@ export interface RowTable<Rows> extends StoredTable {
     positions?: readonly StreamPosition[],
   ): Promise<void>;
   /**
-   * All rows, ascending TRANSACTION_ID, some thousand at a time; they are valid
+   * All rows, ascending TRANSACTION_ID (texts by their bytes), some thousand at a time; they are valid
    * until the next. The signal's reason is thrown as soon as it is aborted. A
    * row that another program has made unusable goes to `onBadRow`; without it
    * StoreError is thrown.
@@ -81,10 +87,14 @@ export function positionRow(position: StreamPosition): PositionRow {
 }
 
 /** The position in a row of the table in `place`. Throws StoreError if its checksum is wrong. */
-export function positionOf(row: StoredRow, place: string): StreamPosition {
-  const found = objectOf(POSITIONS, row);
+export function positionOf(
+  row: StoredRow,
+  place: string,
+  table: ObjectTable<PositionRow> = POSITIONS,
+): StreamPosition {
+  const found = objectOf(table, row);
   const { markOffset: offset, markCheck: check, ...position } = found;
-  if (Number(row[CHECK_COLUMN]) === objectCheck(POSITIONS, found)) {
+  if (Number(row[CHECK_COLUMN]) === objectCheck(table, found)) {
     const isMarked = offset !== undefined && check !== undefined;
     return { ...position, mark: isMarked ? { offset, check } : undefined };
   }

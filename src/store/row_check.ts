@@ -7,6 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import { crc32c } from "../base/crc32c.ts";
+import { NO_TEXT, type TextHeap } from "../payment/text_heap.ts";
 import { type CellTable, CHECK_COLUMN, type TableRows } from "./tables.ts";
 
 /** The checksum of a row's values, which must be read as they were written. */
@@ -20,6 +21,8 @@ export function textCheck(
 export class RowCheck {
   readonly #width: number;
   readonly #texts: readonly ("versions" | "contributions")[];
+  /** The cells that are not simply numbers; undefined where all are. */
+  readonly #own: OwnCells | undefined;
   readonly #cells: Float64Array;
   readonly #words: Int32Array;
 
@@ -28,6 +31,7 @@ export class RowCheck {
     this.#width = width;
     this.#texts = columns.map(({ source }) => source)
       .filter((source) => source === "versions" || source === "contributions");
+    this.#own = ownCells(columns);
     this.#cells = new Float64Array(width);
     this.#words = new Int32Array(this.#cells.buffer);
   }
@@ -38,6 +42,7 @@ export class RowCheck {
     const row = this.#cells;
     const at = index * this.#width;
     for (let i = 0; i < row.length; i++) row[i] = cells[at + i] + 0;
+    if (this.#own) digestOwn(row, this.#own, rows.texts);
     const check = murmur3(this.#words);
     if (this.#texts.length === 0) return check;
     const values: (number | string | null)[] = [check];
@@ -45,6 +50,39 @@ export class RowCheck {
       values.push(rows[source]?.[index] ?? null);
     }
     return textCheck(values);
+  }
+}
+
+/** Cells of a row by what they hold. */
+interface OwnCells {
+  readonly texts: readonly number[];
+  /** Numbers and times that may be missing. */
+  readonly nullable: readonly number[];
+}
+
+function ownCells(columns: CellTable["columns"]): OwnCells | undefined {
+  const texts: number[] = [];
+  const nullable: number[] = [];
+  for (const { source, cellKind } of columns) {
+    if (typeof source !== "number" || cellKind === undefined) continue;
+    if (cellKind === "text") texts.push(source);
+    else if (cellKind !== "label") nullable.push(source);
+  }
+  return texts.length + nullable.length > 0 ? { texts, nullable } : undefined;
+}
+
+/** Replaces what has several spellings: texts by their CRC-32C, as they lie in any place of a heap, and NaN by what no cell holds. */
+function digestOwn(
+  row: Float64Array,
+  own: OwnCells,
+  texts: TextHeap | undefined,
+): void {
+  for (const cell of own.texts) {
+    if (row[cell] === NO_TEXT || !texts) continue;
+    row[cell] = crc32c(texts.view(row[cell]));
+  }
+  for (const cell of own.nullable) {
+    if (Number.isNaN(row[cell])) row[cell] = -Infinity;
   }
 }
 

@@ -3,6 +3,7 @@
  * write is a plain upsert by TRANSACTION_ID and may be repeated.
  */
 import type { LookUp } from "./look_up.ts";
+import type { TextHeap } from "../payment/text_heap.ts";
 import type { RowTable } from "./positions.ts";
 import type { PredictionStore } from "./predictions.ts";
 
@@ -12,6 +13,8 @@ export interface StoreRows {
   readonly cells: Float64Array;
   /** Number of rows. */
   readonly count: number;
+  /** What the cells of texts refer to, in a stream whose rows have some. */
+  readonly texts?: TextHeap;
 }
 
 /** What a store holds. */

@@ -11,9 +11,26 @@ import {
   PAYMENT_FIELDS,
 } from "../payment/payment.ts";
 import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
+import { fillRow } from "../payment/payment_json.ts";
+import {
+  absentCells,
+  HANDBOOK_SHAPE,
+  keptFields,
+  paymentFields,
+  type PaymentShape,
+} from "../payment/payment_shape.ts";
+import type { Field } from "../payment/record_field.ts";
+import { TextHeap } from "../payment/text_heap.ts";
 import { fillPayment } from "../payment/validation.ts";
+import { keptColumnsOf, type OwnColumn } from "./cell_rows.ts";
 import { CHECK_PROBLEM, isDamaged, RowCheck, textCheck } from "./row_check.ts";
-import type { CellTable, Column, ObjectTable, TableRows } from "./tables.ts";
+import {
+  type CellTable,
+  type Column,
+  type ObjectTable,
+  shown,
+  type TableRows,
+} from "./tables.ts";
 
 /** A row from a driver, by column. */
 export type StoredRow = Readonly<Record<string, unknown>>;
@@ -63,7 +80,15 @@ export class StoredRowReader {
   readonly #check: RowCheck;
   readonly #values: unknown[] = [];
   readonly #payment = emptyPayment();
-  readonly #row = new Float64Array(PAYMENT_CELLS);
+  readonly #row: Float64Array;
+  /** The form of its payments. */
+  readonly shape: PaymentShape;
+  /** The columns of kept fields. */
+  readonly keptColumns: readonly OwnColumn[];
+  /** Of a shape with a definition: the columns of its fields. */
+  readonly #fields: readonly OwnField[];
+  /** For rows that are read without a heap. */
+  readonly #texts = new TextHeap();
   /** Cells of a row. */
   readonly width: number;
 
@@ -72,6 +97,10 @@ export class StoredRowReader {
     this.#place = place;
     this.width = table.width;
     this.#check = new RowCheck(table);
+    this.#row = new Float64Array(Math.max(PAYMENT_CELLS, table.width));
+    this.shape = table.shape;
+    this.keptColumns = keptColumnsOf(table);
+    this.#fields = ownFields(table);
     const names = new Set(table.columns.map(({ name }) => name));
     this.#lacks = new Set(PAYMENT_COLUMNS.filter((name) => !names.has(name)));
     const cells = [CELL.datetime as number];
@@ -79,6 +108,7 @@ export class StoredRowReader {
     for (const column of table.columns) {
       const { source } = column;
       const isCell = typeof source === "number";
+      if (column.isKept) continue;
       if (PAYMENT_COLUMNS.includes(column.name)) {
         if (isCell) cells.push(source);
       } else if (
@@ -87,14 +117,19 @@ export class StoredRowReader {
         others.push({ ...column, source });
       }
     }
-    this.#cells = cells;
+    this.#cells = table.shape === HANDBOOK_SHAPE
+      ? cells
+      : [...cells, ...cellsBeside(table)];
     this.#others = others;
   }
 
   /** Fills row `index`, or says what is wrong with it. */
   read(row: StoredRow, into: TableRows, index: number): BadRow | undefined {
-    const problem = this.#readPayment(row, into, index) ??
-      this.#readOthers(row, into, index);
+    const problem =
+      (this.shape === HANDBOOK_SHAPE
+        ? this.#readPayment(row, into, index)
+        : this.#readOwn(row, into, index)) ??
+        this.#readOthers(row, into, index);
     return problem === undefined
       ? undefined
       : badRow(this.#place, row, problem);
@@ -120,6 +155,40 @@ export class StoredRowReader {
     return undefined;
   }
 
+  /** Reads a payment of a shape with a definition, its kept fields included. */
+  #readOwn(
+    row: StoredRow,
+    into: TableRows,
+    index: number,
+  ): string | undefined {
+    const object: Record<string, unknown> = {};
+    for (const { field, column, isKept } of this.#fields) {
+      const value = this.#lacks.has(column)
+        ? lacking(column, row)
+        : row[column];
+      const isMissing = value === null || value === undefined;
+      if (isMissing && !isKept) return `${column} has no value`;
+      object[field.name] = typeof value === "bigint" ? Number(value) : value;
+    }
+    const own = this.#row;
+    const texts = into.texts ?? this.#texts;
+    if (!into.texts) texts.clear();
+    absentCells(this.shape, own, 0);
+    const fields = this.#fields.map(({ field }) => field);
+    const defect = fillRow(object, fields, own, 0, texts);
+    if (defect) return lowerCaseFields(defect.message);
+    const label = this.shape.hasFraud ? undefined : row.tx_fraud ?? undefined;
+    if (label !== undefined) {
+      if (label !== 0 && label !== 1) {
+        return `tx_fraud ${shown(label)} is not 0 or 1`;
+      }
+      own[CELL.fraud] = label;
+    }
+    const at = index * this.width;
+    for (const cell of this.#cells) into.cells[at + cell] = own[cell];
+    return undefined;
+  }
+
   #readOthers(
     row: StoredRow,
     into: TableRows,
@@ -139,6 +208,35 @@ export class StoredRowReader {
     const isGood = !isDamaged(row, this.#check.of(into, index));
     return isGood ? undefined : CHECK_PROBLEM;
   }
+}
+
+/** A field and the column that holds it. */
+interface OwnField {
+  readonly field: Field;
+  readonly column: string;
+  readonly isKept: boolean;
+}
+
+/** The fields of a table's payments, the kept ones where it has them. */
+function ownFields({ shape, columns, width }: CellTable): OwnField[] {
+  const kept = columns.some(({ isKept }) => isKept)
+    ? keptFields(shape, width - shape.kept.length)
+    : [];
+  return [...paymentFields(shape), ...kept].map((field) => ({
+    field,
+    column: field.name.toLowerCase(),
+    isKept: kept.includes(field),
+  }));
+}
+
+/** The cells of kept fields, and those of a payment for which there is no column. */
+function cellsBeside({ columns }: CellTable): number[] {
+  const taken = columns.map(({ source }) => source);
+  const free = Object.values(CELL).filter((cell) => !taken.includes(cell));
+  const kept = columns.flatMap(({ isKept, source }) =>
+    isKept && typeof source === "number" ? [source] : []
+  );
+  return [...free, ...kept];
 }
 
 /** The value of a column that a table lacks. */

@@ -7,14 +7,22 @@
 import { featureFields, isFeature } from "../features/feature_row.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Verdict } from "../payment/label_json.ts";
-import { INT_MAX } from "../payment/payment.ts";
-import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { INT_MAX, type TransactionId } from "../payment/payment.ts";
+import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import {
+  HANDBOOK_SHAPE,
+  type IdKind,
+  keptFields,
+  paymentFields,
+  type PaymentShape,
+} from "../payment/payment_shape.ts";
 import { PREDICTION_CELLS } from "../payment/prediction.ts";
 import {
   type Field,
   PAYMENT_RECORD,
-  PREDICTION_RECORD,
+  predictionFields,
 } from "../payment/record_field.ts";
+import type { TextHeap } from "../payment/text_heap.ts";
 
 /** Version of the tables, which an embedded store's file says; raise it with a column that older files lack. */
 export const TABLES_VERSION = 2;
@@ -22,10 +30,21 @@ export const TABLES_VERSION = 2;
 /** The types that columns have. */
 export type ColumnType = "int" | "bigint" | "double" | "text";
 
+/**
+ * What a cell holds that is not simply the column's number: the place of a text
+ * in the rows' heap, a time, a number that may be missing, or a label that may
+ * not be known. Only streams with a definition have such cells.
+ */
+export type CellKind = "text" | "time" | "number" | "label";
+
 /** A column. */
 export interface Column<Source = unknown> {
   /** Its name. */
   readonly name: string;
+  /** Whether its name is the definition's, and so is quoted in statements. */
+  readonly isKept?: true;
+  /** Of a cell: what it holds. */
+  readonly cellKind?: CellKind;
   /** Its type. */
   readonly type: ColumnType;
   /** Where its values come from. */
@@ -74,6 +93,8 @@ export interface CellTable<Source extends CellSource = CellSource>
   extends Table<Source> {
   /** Cells of a row. */
   readonly width: number;
+  /** The form of its payments. */
+  readonly shape: PaymentShape;
 }
 
 /** A table of payments. */
@@ -88,6 +109,8 @@ export interface TableRows {
   readonly cells: Float64Array;
   /** Number of rows. */
   readonly count: number;
+  /** What the cells of texts refer to. */
+  readonly texts?: TextHeap;
   /** See PredictionRows. */
   readonly versions?: (string | null)[];
   /** See PredictionRows. */
@@ -113,10 +136,10 @@ type PaymentColumn = Column<PaymentSource>;
 
 /** The column of a record's field. */
 function columnOf({ name, kind, max, cell }: Field): PaymentColumn {
-  const isDouble = kind === "amount" || kind === "number";
+  const isDouble = kind === "amount" || kind === "number" || kind === "signed";
   return {
     name: name.toLowerCase(),
-    type: kind === "datetime"
+    type: kind === "datetime" || kind === "text"
       ? "text"
       : isDouble
       ? "double"
@@ -124,41 +147,81 @@ function columnOf({ name, kind, max, cell }: Field): PaymentColumn {
       ? "bigint"
       : "int",
     source: kind === "datetime" ? "datetime" : kind === "day" ? "days" : cell,
+    ...kind === "text" && { cellKind: kind },
   };
 }
 
-const PAYMENT_COLUMNS = PAYMENT_RECORD.map(columnOf);
-const [ID, , CUSTOMER, TERMINAL, , SECONDS, DAYS, FRAUD] = PAYMENT_COLUMNS;
+/** The column of a kept field, which payments may lack. */
+function keptColumn({ name, kind, max, cell }: Field): PaymentColumn {
+  const isNumber = kind === "keptNumber";
+  return {
+    name: name.toLowerCase(),
+    isKept: true,
+    type: !isNumber ? "text" : max === 1 ? "int" : "double",
+    source: cell,
+    nullable: true,
+    cellKind: isNumber ? "number" : kind === "keptTime" ? "time" : "text",
+  };
+}
+
+/** TX_FRAUD where payments come without it. */
+const LATE_LABEL: PaymentColumn = {
+  name: "tx_fraud",
+  type: "int",
+  source: CELL.fraud,
+  nullable: true,
+  cellKind: "label",
+};
+
+/** The columns of payments of a shape, without the kept fields. */
+function paymentColumns(shape: PaymentShape): readonly PaymentColumn[] {
+  const columns = paymentFields(shape).map(columnOf);
+  return shape.hasFraud ? columns : [...columns, LATE_LABEL];
+}
+
+const [ID, , CUSTOMER, TERMINAL, , SECONDS, DAYS, FRAUD] = PAYMENT_RECORD.map(
+  columnOf,
+);
 const PERIOD: PaymentColumn = {
   name: "tx_period",
   type: "int",
   source: "period",
 };
 
-/** The columns of payments without those that a table's key makes unnecessary. */
-function without(...needless: readonly PaymentColumn[]): PaymentColumn[] {
-  return PAYMENT_COLUMNS.filter((column) => !needless.includes(column));
+/** The columns of payments without one that a table's key makes unnecessary. */
+function without(
+  shape: PaymentShape,
+  { name: needless }: PaymentColumn,
+): PaymentColumn[] {
+  return paymentColumns(shape).filter(({ name }) => name !== needless);
 }
 
 const BY_TIME = [SECONDS.name, ID.name];
 
-/** The payments with their features, by transaction_id. */
-export function paymentTable(features: FeatureParameters): PaymentTable {
+/** The payments with their features and kept fields, by transaction_id. */
+export function paymentTable(
+  features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): PaymentTable {
   const columns = featureFields(features).map((field): PaymentColumn => ({
     ...columnOf(field),
     problem: (value) => {
       if (value === null || value === undefined) return "has no value";
-      const isGood = typeof value === "number" &&
-        isFeature(value, field.kind === "whole");
+      const isGood = typeof value === "number" && isFeature(
+        field.kind === "signed" ? Math.abs(value) : value,
+        field.kind === "whole",
+      );
       return isGood
         ? undefined
         : `${shown(value)} is not a value of this feature`;
     },
   }));
+  const kept = keptFields(shape, PAYMENT_CELLS + columns.length);
   return {
     name: PAYMENT_TABLE,
-    columns: [...PAYMENT_COLUMNS, ...columns],
-    width: PAYMENT_CELLS + columns.length,
+    columns: [...paymentColumns(shape), ...columns, ...kept.map(keptColumn)],
+    width: PAYMENT_CELLS + columns.length + kept.length,
+    shape,
     partition: [ID.name],
     clustering: [],
     comment: "payments with their features",
@@ -169,33 +232,47 @@ export function paymentTable(features: FeatureParameters): PaymentTable {
  * A card's payments, newest first. A card with 1,000 payments per day fills a
  * partition with 30,000 rows of about 80 bytes, 2.4 MB.
  */
-export const BY_CUSTOMER: PaymentTable = {
-  name: "transactions_by_customer",
-  columns: [...without(DAYS), PERIOD],
-  width: PAYMENT_CELLS,
-  partition: [CUSTOMER.name, PERIOD.name],
-  clustering: BY_TIME,
-  newestFirst: true,
-  comment: `a card's payments; ${PERIOD_COMMENT}`,
-};
+export function byCustomerTable(
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): PaymentTable {
+  return {
+    name: "transactions_by_customer",
+    columns: [...without(shape, DAYS), PERIOD],
+    width: PAYMENT_CELLS,
+    shape,
+    partition: [CUSTOMER.name, PERIOD.name],
+    clustering: BY_TIME,
+    newestFirst: true,
+    comment: `a card's payments; ${PERIOD_COMMENT}`,
+  };
+}
 
 /** A terminal's payments, newest first. With 5,000 payments per day: 150,000 rows, 12 MB. */
-export const BY_TERMINAL: PaymentTable = {
-  ...BY_CUSTOMER,
-  name: "transactions_by_terminal",
-  partition: [TERMINAL.name, PERIOD.name],
-  comment: `a terminal's payments; ${PERIOD_COMMENT}`,
-};
+export function byTerminalTable(
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): PaymentTable {
+  return {
+    ...byCustomerTable(shape),
+    name: "transactions_by_terminal",
+    partition: [TERMINAL.name, PERIOD.name],
+    comment: `a terminal's payments; ${PERIOD_COMMENT}`,
+  };
+}
 
 /** The frauds of an event day. At 1,000 payments per second, 1 % of them frauds: 864,000 rows, 70 MB. */
-export const FRAUDS_BY_DAY: PaymentTable = {
-  name: "frauds_by_day",
-  columns: without(FRAUD),
-  width: PAYMENT_CELLS,
-  partition: [DAYS.name],
-  clustering: BY_TIME,
-  comment: "the frauds of an event day",
-};
+export function fraudsByDayTable(
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): PaymentTable {
+  return {
+    name: "frauds_by_day",
+    columns: without(shape, FRAUD),
+    width: PAYMENT_CELLS,
+    shape,
+    partition: [DAYS.name],
+    clustering: BY_TIME,
+    comment: "the frauds of an event day",
+  };
+}
 
 /** The problem of a score or an alert that was read. */
 const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
@@ -209,31 +286,39 @@ const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
 };
 
 /** The predictions, by transaction_id. */
-export const PREDICTIONS: CellTable = {
-  name: "transaction_prediction",
-  columns: [
-    ...PREDICTION_RECORD.map((field) => ({
-      ...columnOf(field),
-      ...SCORE_PROBLEMS[field.name],
-    })),
-    {
-      name: "model_version",
-      type: "text",
-      source: "versions",
-      problem: unless((value) => typeof value === "string", "a text"),
-    },
-    {
-      name: "contributions",
-      type: "text",
-      source: "contributions",
-      nullable: true,
-    },
-  ],
-  width: PREDICTION_CELLS,
-  partition: [ID.name],
-  clustering: [],
-  comment: "scores of payments",
-};
+export function predictionTable(
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): CellTable {
+  return {
+    name: "transaction_prediction",
+    columns: [
+      ...predictionFields(paymentFields(shape)).map((field) => ({
+        ...columnOf(field),
+        ...SCORE_PROBLEMS[field.name],
+      })),
+      {
+        name: "model_version",
+        type: "text",
+        source: "versions",
+        problem: unless((value) => typeof value === "string", "a text"),
+      },
+      {
+        name: "contributions",
+        type: "text",
+        source: "contributions",
+        nullable: true,
+      },
+    ],
+    width: PREDICTION_CELLS,
+    shape,
+    partition: [ID.name],
+    clustering: [],
+    comment: "scores of payments",
+  };
+}
+
+/** The predictions of a stream without a definition. */
+export const PREDICTIONS: CellTable = predictionTable();
 
 /** A metric of a model on a day. */
 export interface ModelMetric {
@@ -262,6 +347,13 @@ export const METRICS: ObjectTable<ModelMetric> = {
 };
 
 /** The verdicts, the newest of a payment first; a payment has a few of them. */
+export function verdictTable(
+  { transactionId }: PaymentShape = HANDBOOK_SHAPE,
+): ObjectTable<Verdict> {
+  return { ...VERDICTS, columns: withTextId(VERDICTS, ID.name, transactionId) };
+}
+
+/** The verdicts of a stream without a definition. */
 export const VERDICTS: ObjectTable<Verdict> = {
   name: "transaction_verdict",
   columns: [
@@ -283,6 +375,18 @@ export const VERDICTS: ObjectTable<Verdict> = {
   comment: "what analysts have decided; the writer never touches it",
 };
 
+/** The columns of a table whose column `name` is that of a TRANSACTION_ID. */
+function withTextId<T>(
+  { columns }: ObjectTable<T>,
+  name: string,
+  kind: IdKind,
+): readonly Column<keyof T>[] {
+  if (kind === "number") return columns;
+  return columns.map((column) =>
+    column.name === name ? { ...column, type: "text" } : column
+  );
+}
+
 /** A StreamPosition as its table has it. */
 export interface PositionRow {
   /** The stream's id. */
@@ -298,12 +402,22 @@ export interface PositionRow {
   /** Its checksum. */
   readonly markCheck: number | undefined;
   /** TRANSACTION_ID of the last row stored, if there is one. */
-  readonly lastId: number | undefined;
+  readonly lastId: TransactionId | undefined;
   /** What the writer commits with the offset. */
   readonly metadata: string;
 }
 
 /** The positions: one partition per stream, one row per partition of its topics. */
+export function positionTable(
+  { transactionId }: PaymentShape = HANDBOOK_SHAPE,
+): ObjectTable<PositionRow> {
+  return {
+    ...POSITIONS,
+    columns: withTextId(POSITIONS, "last_id", transactionId),
+  };
+}
+
+/** The positions of a stream without a definition. */
 export const POSITIONS: ObjectTable<PositionRow> = {
   name: "stream_position",
   columns: [
@@ -337,6 +451,11 @@ export function checkedColumns<Source>(
     source: "check",
     ...!alwaysChecked && { nullable: true },
   }];
+}
+
+/** A column's name in a statement. */
+export function nameInStatement({ name, isKept }: Column): string {
+  return isKept ? `"${name}"` : name;
 }
 
 /** A value from a store, for a message of one line. */

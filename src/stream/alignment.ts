@@ -12,6 +12,7 @@
  * most the delay less the lateness. It is also at most the delay less a day,
  * for which the second stage keeps room.
  */
+import type { FeatureParameters } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import type { CommitReader } from "./commit.ts";
@@ -57,6 +58,12 @@ export class Alignment {
   }
 }
 
+/** What the bound follows from, see FeatureParameters. */
+export type AlignedFeatures = Pick<
+  FeatureParameters,
+  "delayDays" | "graceSeconds"
+>;
+
 /** Whose rows are aligned. */
 export interface AlignmentOptions {
   /** The log. */
@@ -76,11 +83,16 @@ export interface AlignmentOptions {
 /**
  * The bound, in seconds, below which a partition may be ahead of the others in
  * event time. Not positive if no bound keeps the windows exact.
+ *
+ * Where labels arrive on their own, a label that is known at K and not later
+ * than the lateness behind that finds no payment later than K + grace before
+ * it, so that it counts from K + grace on whatever the partitions do.
  */
 export function alignmentSeconds(
-  delayDays: number,
+  { delayDays, graceSeconds }: AlignedFeatures,
   latenessSeconds: number,
 ): number {
+  if (graceSeconds !== undefined) return graceSeconds - latenessSeconds;
   const delaySeconds = delayDays * DAY_SECONDS;
   return delaySeconds - Math.max(DAY_SECONDS, latenessSeconds);
 }

@@ -3,6 +3,7 @@
  * all of one moment, and backup.json, which lists what was copied. That file is
  * written last, so a folder without it is not a finished backup.
  */
+import { shapeOfStream } from "./stream_definition.ts";
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { ConfigError, DataError, LogError } from "../base/error.ts";
@@ -233,7 +234,8 @@ export async function checkBackup(
   }
   const settings = { kind: "embedded", folder, durable: false } as const;
   const { features } = control.parameters;
-  await using store = await openStore(settings, features, report);
+  const shape = shapeOfStream(control.parameters);
+  await using store = await openStore(settings, features, report, { shape });
   await store.verify();
   const tables = [store, store.predictions()];
   for (const table of tables) {

@@ -94,6 +94,29 @@ export function whatIsKnown(
   };
 }
 
+/**
+ * Why a label is refused; undefined if it is taken. Its payment must have come
+ * before it, and it must not be known too far ahead; both times in seconds.
+ */
+export function whyNotTaken(
+  { transactionId, timeSeconds }: Payment,
+  knownSeconds: number,
+  progressSeconds: number,
+  parameters: GapBound,
+): Refusal | undefined {
+  if (timeSeconds > progressSeconds) {
+    return {
+      reason: "implausible",
+      message: `a label of TRANSACTION_ID ${transactionId}, whose ` +
+        `TX_TIME_SECONDS ${timeSeconds} is later than the partition's newest ` +
+        `payment at ${progressSeconds}`,
+    };
+  }
+  if (isPlausible(knownSeconds, progressSeconds, parameters)) return undefined;
+  const subject = `a label of TRANSACTION_ID ${transactionId} with a KNOWN_AT`;
+  return implausible(subject, parameters);
+}
+
 /** The refusal of an id that the store cannot take; undefined if it can. */
 export function idTooLarge(id: number, idMax: number): Refusal | undefined {
   if (id <= idMax) return undefined;

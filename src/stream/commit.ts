@@ -27,6 +27,8 @@ export interface StageCounters {
   duplicates: number;
   /** Frauds among the emitted. */
   frauds: number;
+  /** Labels taken, which are handed on to the next stage and not emitted; left out for none. */
+  labels?: number;
 }
 
 /** Counters of one partition of the scorer, besides a stage's. */
@@ -115,6 +117,7 @@ export function addCounters(sum: StageCounters, more: StageCounters): void {
   sum.deadLettered += more.deadLettered;
   sum.duplicates += more.duplicates;
   sum.frauds += more.frauds;
+  if (more.labels) sum.labels = (sum.labels ?? 0) + more.labels;
 }
 
 /**
@@ -168,7 +171,8 @@ function isStageCommit(value: unknown): value is StageCommit {
       isCount(last.offset) && isCount(last.check)) &&
     isCount(progress) && (head === null || isCount(head)) &&
     isCount(replay?.offset) && isCount(replay?.progress) &&
-    COUNTERS.every((name) => isCount(counters?.[name])) && isAddition(more);
+    COUNTERS.every((name) => isCount(counters?.[name])) &&
+    isOptional(counters?.labels, isCount) && isAddition(more);
 }
 
 /** Whether what the writers and the scorer add is absent or sound. */

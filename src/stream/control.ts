@@ -641,12 +641,13 @@ function isThreshold(value: unknown): boolean {
 function isFeatures(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { set, windowDays, delayDays, useLabels } = value;
-  const { decimals, refunds } = value;
+  const { decimals, refunds, graceSeconds } = value;
   const isSet = (set: unknown) => FEATURE_SETS.some((known) => known === set);
   return isOptional(set, isSet) && // streams of before there were sets
     isCount(delayDays) && delayDays > 0 && typeof useLabels === "boolean" &&
     isOptional(decimals, isCount) &&
     isOptional(refunds, (value) => typeof value === "boolean") &&
+    isOptional(graceSeconds, isCount) &&
     Array.isArray(windowDays) && windowDays.length > 0 &&
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)

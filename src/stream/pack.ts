@@ -2,10 +2,12 @@
  * The internal form between the two stages: rows of one step for one
  * partition in one record, a header of four 32-bit words (magic, rows, doubles
  * of a row, 1 + partition of the payments) and then doubles, little-endian: the
- * payment's cells, its customer totals, and its kept fields. Where a shape has
- * texts, two more words follow in the header (bytes of the texts, 0), and the
- * texts follow the doubles, which refer to them. No JSON is written or parsed
- * on the way.
+ * payment's cells, its customer totals, and its kept fields. Where labels
+ * arrive on their own, they stand among the payments in the order of the log,
+ * and a row has one more double: 0 for a payment, 1 + KNOWN_AT for a label.
+ * Where a shape has texts, two more words follow in the header (bytes of the
+ * texts, 0), and the texts follow the doubles, which refer to them. No JSON is
+ * written or parsed on the way.
  */
 import {
   customerPlaces,
@@ -40,7 +42,22 @@ export function packWidth(
   parameters: FeatureParameters,
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): number {
-  return keptPlace(parameters) + shape.kept.length;
+  const label = hasLabelRows(parameters) ? 1 : 0;
+  return keptPlace(parameters) + shape.kept.length + label;
+}
+
+/** Whether packs have labels among their rows. */
+export function hasLabelRows({ graceSeconds }: FeatureParameters): boolean {
+  return graceSeconds !== undefined;
+}
+
+/** KNOWN_AT of the label in the row of `width` cells that begins at `at` of a pack with labels, as TX_TIME_SECONDS; -1 for a payment. */
+export function packedLabel(
+  pack: Float64Array,
+  at: number,
+  width: number,
+): number {
+  return pack[at + width - 1] - 1;
 }
 
 /** Place of the first kept field in a row of a pack. */

@@ -111,7 +111,7 @@ export class SourceTask implements PartitionTask {
     // is older could be missing from terminal features that are made already.
     this.#lateSeconds = Math.min(
       Math.max(latenessSeconds, dedupeSeconds),
-      alignmentSeconds(features.delayDays, latenessSeconds),
+      alignmentSeconds(features, latenessSeconds),
     );
     this.#counters = { ...position.counters };
     this.#steps = position.steps;

@@ -99,6 +99,8 @@ export interface Taken {
   emitted: number;
   /** Frauds among the latter. */
   frauds: number;
+  /** Labels among the rows; undefined where a stage takes none. */
+  labels?: number;
 }
 
 /** What a stage remembers of the records before its offset, besides its progress. */
@@ -159,6 +161,7 @@ export class Output {
   readonly #topic: string | undefined;
   readonly #source: { readonly topic: string; readonly partition: number };
   readonly #records: (RecordBatchBuilder | undefined)[] = [];
+  readonly #beside = new Map<string, RecordBatchBuilder>();
   readonly #letters: DeadLetterBox | undefined;
 
   /** Collects for a stage on a partition of its input. */
@@ -173,6 +176,13 @@ export class Output {
     return this.#records[partition] ??= new RecordBatchBuilder();
   }
 
+  /** Where records for another topic go, to the partition of its that the stage reads of its input. */
+  beside(topic: string): RecordBatchBuilder {
+    const records = this.#beside.get(topic) ?? new RecordBatchBuilder();
+    this.#beside.set(topic, records);
+    return records;
+  }
+
   /** Makes a dead letter of a record. */
   refuse(batch: RecordBatch, index: number, refusal: Refusal): void {
     const { reason, message } = refusal;
@@ -183,6 +193,7 @@ export class Output {
   clear(): void {
     this.#letters?.clear();
     for (const records of this.#records) records?.clear();
+    for (const records of this.#beside.values()) records.clear();
   }
 
   /** What to append. */
@@ -191,6 +202,10 @@ export class Output {
     for (const [partition, records] of this.#records.entries()) {
       if (!this.#topic || !records || records.count === 0) continue;
       appends.push({ topic: this.#topic, partition, records });
+    }
+    const { partition } = this.#source;
+    for (const [topic, records] of this.#beside) {
+      if (records.count > 0) appends.push({ topic, partition, records });
     }
     return [...appends, ...this.#letters?.appends() ?? []];
   }
@@ -345,6 +360,9 @@ export class StageTask<Rows = void, Written = unknown>
           counters.read += taken.rows;
           counters.emitted += taken.emitted;
           counters.frauds += taken.frauds;
+          if (taken.labels) {
+            counters.labels = (counters.labels ?? 0) + taken.labels;
+          }
         }
       }
       comparison?.settle(batch, i);

@@ -91,8 +91,7 @@ export async function readStatus(
   const ingest = ingestStatus(control);
   return {
     ingest,
-    startSeconds: control.begun ??
-      await startOfRows(log, control.parameters),
+    startSeconds: control.begun ?? await startOfRows(log, control.parameters),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
@@ -229,17 +228,19 @@ const PAST_MIN_SHARE = 0.02;
 
 /**
  * What does not add up, in sentences; empty if all does. In every stage, rows
- * read = emitted + dead letters + duplicates, in the scorer + those that came
- * before there was a model.
+ * read = emitted + labels + dead letters + duplicates, in the scorer + those
+ * that came before there was a model.
  */
 export function discrepancies(status: StreamStatus): string[] {
   const found: string[] = [];
   for (const { name, counters, scoring } of allStages(status)) {
-    const { read, emitted, deadLettered, duplicates } = counters;
+    const { read, emitted, deadLettered, duplicates, labels = 0 } = counters;
     const unscored = scoring?.unscored ?? 0;
-    if (read === emitted + deadLettered + duplicates + unscored) continue;
+    const handled = emitted + labels + deadLettered + duplicates + unscored;
+    if (read === handled) continue;
     found.push(
       `${name}: ${read} rows read are not ${emitted} emitted + ` +
+        (labels > 0 ? `${labels} labels + ` : "") +
         `${deadLettered} dead letters + ${duplicates} duplicates` +
         (scoring ? ` + ${unscored} without a model` : ""),
     );

@@ -2,6 +2,7 @@
  * An existing stream, opened for reading: its log, what its roles have agreed
  * on, and its store. Nothing is created.
  */
+import { shapeOfStream } from "./stream_definition.ts";
 import { rest } from "../base/clock.ts";
 import { DataError, LogError, StoreError } from "../base/error.ts";
 import { fileError } from "../base/file_error.ts";
@@ -137,7 +138,9 @@ export async function openStoredRows(
   if (settings.kind === "embedded" && !isThere(storePath(settings.folder))) {
     return undefined;
   }
-  const store = await openStore(settings, parameters.features, report);
+  const shape = shapeOfStream(parameters);
+  const { features } = parameters;
+  const store = await openStore(settings, features, report, { shape });
   try {
     await requireOwnStore(store, control?.identity?.id);
     return store;

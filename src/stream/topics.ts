@@ -15,6 +15,8 @@ export const SINK_TOPIC = "transaction_sink_topic";
 export const PREDICTION_TOPIC = "prediction_topic";
 /** Labels that follow from the verdicts of analysts; key TRANSACTION_ID. */
 export const LABEL_TOPIC = "label_topic";
+/** Labels that the first stage has accepted, with the time from when on they can be learned from; key TRANSACTION_ID. Only where labels arrive on their own. */
+export const TRANSACTION_LABEL_TOPIC = "transaction_label_topic";
 /** What people have done with alerts: verdicts, claims, notes; key TRANSACTION_ID. It is never trimmed. */
 export const CASE_TOPIC = "case_topic";
 /** What could not be taken, with where it came from and why. */
@@ -61,11 +63,14 @@ export const CHAIN: readonly string[] = [
   PREDICTION_TOPIC,
 ];
 
-/** Names of all topics of a stream. */
+/** Names of the topics that every stream has. */
 export const TOPICS: readonly string[] = topicSpecs(1).map(({ name }) => name);
 
-/** All topics of a stream with `partitions` partitions. */
-export function topicSpecs(partitions: number): TopicSpec[] {
+/** All topics of a stream with `partitions` partitions; `hasLabels` where labels arrive on their own. */
+export function topicSpecs(
+  partitions: number,
+  hasLabels = false,
+): TopicSpec[] {
   const topic = (name: string, compacted: boolean, n = partitions) => ({
     name,
     partitions: n,
@@ -79,6 +84,7 @@ export function topicSpecs(partitions: number): TopicSpec[] {
     topic(SINK_TOPIC, false),
     topic(PREDICTION_TOPIC, false),
     topic(LABEL_TOPIC, false),
+    ...hasLabels ? [topic(TRANSACTION_LABEL_TOPIC, false)] : [],
     topic(CASE_TOPIC, false),
     topic(DEAD_LETTER_TOPIC, false, 1),
     topic(CONTROL_TOPIC, true, 1),

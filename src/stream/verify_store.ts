@@ -17,11 +17,13 @@ import { type BadRow, badRowText } from "../store/stored_row.ts";
 import {
   type CellTable,
   paymentTable,
-  PREDICTIONS,
+  predictionTable,
   type TableRows,
 } from "../store/tables.ts";
-import { DAY_SECONDS } from "../payment/payment.ts";
+import { DAY_SECONDS, type TransactionId } from "../payment/payment.ts";
+import { compareIds, TextHeap } from "../payment/text_heap.ts";
 import type { Control, StreamParameters } from "./control.ts";
+import { shapeOfStream } from "./stream_definition.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
 import {
@@ -76,7 +78,7 @@ export interface StoreVerification {
 /** How many differences are named one by one. */
 const FIRST_MAX = 5;
 
-/** Cells of a row of the log: id, checksum, partition, offset. */
+/** Cells of a row of the log: id (which may refer to a text), checksum, partition, offset. */
 const LOG_CELLS = 4;
 /** Cells of a row of the store: id, checksum, seconds since 1970. */
 const STORE_CELLS = 3;
@@ -105,33 +107,48 @@ export function isRight(
 interface ComparedTable {
   readonly topic: string;
   readonly group: string;
-  /** Reads a record of the log into a row; false if it is not a row. */
+  /** Whether ids are texts. */
+  readonly hasTextIds: boolean;
+  /** Reads a record of the log into a row, whose text is added to `texts`; false if it is not a row. */
   readonly read: (
     batch: RecordBatch,
     index: number,
     row: Float64Array,
+    texts: TextHeap,
   ) => boolean;
-  /** The store's rows as STORE_CELLS each, ascending id. */
+  /** The store's rows as STORE_CELLS each, with the texts of the ids, ascending id. */
   readonly rows: (onBadRow: (bad: BadRow) => void) => AsyncIterable<CellRows>;
 }
 
 function comparedPayments(
-  { parameters: { features, startSeconds }, control, store, signal }:
-    VerifyOptions,
+  { parameters, control, store, signal }: VerifyOptions,
 ): ComparedTable {
-  const table = paymentTable(features);
-  const reader = new FeatureJsonReader(features);
+  const { features, startSeconds } = parameters;
+  const shape = shapeOfStream(parameters);
+  const table = paymentTable(features, shape);
+  const reader = new FeatureJsonReader(features, shape);
   const check = new RowCheck(table);
-  const one = { cells: new Float64Array(table.width), count: 1 };
+  const one = {
+    cells: new Float64Array(table.width),
+    texts: new TextHeap(),
+    count: 1,
+  };
   const start = control.begun ?? startSeconds;
+  const hasTextIds = shape.transactionId === "text";
   return {
     topic: SINK_TOPIC,
     group: WRITER_GROUP,
-    read: (batch, index, row) => {
+    hasTextIds,
+    read: (batch, index, row, texts) => {
       const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
-      if (reader.read(batch.bytes, from, to, start, one.cells, 0)) return false;
-      if (one.cells[CELL.id] > store.idMax) return false;
-      row[0] = one.cells[CELL.id];
+      one.texts.clear();
+      const { bytes } = batch;
+      if (reader.read(bytes, from, to, start, one.cells, 0, one.texts)) {
+        return false;
+      }
+      const id = one.cells[CELL.id];
+      if (!hasTextIds && id > store.idMax) return false;
+      row[0] = hasTextIds ? texts.copy(id, one.texts) : id;
       row[1] = check.of(one, 0);
       return true;
     },
@@ -143,25 +160,32 @@ function comparedPayments(
   };
 }
 
-function comparedPredictions({ store, signal }: VerifyOptions): ComparedTable {
-  const reader = new PredictionJsonReader();
-  const check = new RowCheck(PREDICTIONS);
+function comparedPredictions(
+  { parameters, store, signal }: VerifyOptions,
+): ComparedTable {
+  const shape = shapeOfStream(parameters);
+  const table = predictionTable(shape);
+  const reader = new PredictionJsonReader(shape);
+  const check = new RowCheck(table);
+  const hasTextIds = shape.transactionId === "text";
   const one = emptyPredictions(1);
   const { idMax } = store.predictions();
   return {
     topic: PREDICTION_TOPIC,
     group: PREDICTION_GROUP,
-    read: (batch, index, row) => {
+    hasTextIds,
+    read: (batch, index, row, texts) => {
       const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
       if (reader.read(batch.bytes, from, to, one, 0)) return false;
-      if (one.cells[PREDICTION_CELL.id] > idMax) return false;
-      row[0] = one.cells[PREDICTION_CELL.id];
+      const id = one.cells[PREDICTION_CELL.id];
+      if (!hasTextIds && id > idMax) return false;
+      row[0] = hasTextIds ? texts.copy(id, one.texts) : id;
       row[1] = check.of(one, 0);
       return true;
     },
     rows: async function* (onBadRow) {
       for await (const page of store.predictions().rows(signal, onBadRow)) {
-        yield digests(page, PREDICTIONS, check);
+        yield digests(page, table, check);
       }
     },
   };
@@ -173,19 +197,28 @@ function digests(
   { width }: CellTable,
   check: RowCheck,
 ): CellRows {
-  const { cells, count } = page;
+  const { cells, count, texts } = page;
   const rows = new Float64Array(count * STORE_CELLS);
   for (let row = 0; row < count; row++) {
     const at = row * width;
     const [id, datetime] = [cells[at + CELL.id], cells[at + CELL.datetime]];
     rows.set([id, check.of(page, row), datetime], row * STORE_CELLS);
   }
-  return { cells: rows, count };
+  return { cells: rows, count, ...texts && { texts } };
+}
+
+/** The id in a cell. */
+function idOf(
+  cell: number,
+  hasTextIds: boolean,
+  texts: TextHeap | undefined,
+): TransactionId {
+  return hasTextIds ? texts?.text(cell) ?? "" : cell;
 }
 
 /** A row of the log, or several of one TRANSACTION_ID. */
 interface LogRow {
-  readonly id: number;
+  readonly id: TransactionId;
   /** The checksum of each. */
   readonly checks: readonly number[];
   /** Where the first of them is. */
@@ -203,7 +236,11 @@ async function verifyTable(
   const { startOffsets, endOffsets } = state;
   const commits = await log.committed(group, topic);
   const letters = await letterPlaces(log, topic);
-  await using spool = new RowSpool({ width: LOG_CELLS });
+  const { hasTextIds } = table;
+  await using spool = new RowSpool({
+    width: LOG_CELLS,
+    textCells: hasTextIds ? [0] : [],
+  });
   const spooled = logRows(options, table, letters, startOffsets, endOffsets);
   for await (const rows of spooled) await spool.add(rows);
   const comparison = new Comparison({
@@ -211,13 +248,13 @@ async function verifyTable(
     isStored: ({ partition, offset }) =>
       offset < (commits[partition]?.offset ?? 0),
   });
-  await compare(options, table, grouped(spool.rows()), comparison);
+  await compare(options, table, grouped(spool.rows(), hasTextIds), comparison);
   // Rows stored meanwhile are after the earlier ends.
   const ends = await log.endOffsets(topic) ?? [];
   const later = logRows(options, table, letters, endOffsets, ends);
-  for await (const { cells, count } of later) {
+  for await (const { cells, count, texts } of later) {
     for (let row = 0; row < count; row++) {
-      comparison.excuse(cells[row * LOG_CELLS]);
+      comparison.excuse(idOf(cells[row * LOG_CELLS], hasTextIds, texts));
     }
   }
   return comparison.result();
@@ -233,11 +270,12 @@ async function compare(
   let record = (await records.next()).value;
   let done = 0;
   for await (
-    const { cells, count } of table.rows((bad) => comparison.bad(bad))
+    const page of table.rows((bad) => comparison.bad(bad, table.hasTextIds))
   ) {
+    const { cells, count, texts } = page;
     for (let at = 0; at < count * STORE_CELLS; at += STORE_CELLS) {
-      const id = cells[at];
-      while (record && record.id < id) {
+      const id = idOf(cells[at], table.hasTextIds, texts);
+      while (record && compareIds(record.id, id) < 0) {
         comparison.onlyInLog(record);
         record = (await records.next()).value;
       }
@@ -268,8 +306,8 @@ class Comparison {
     pending: 0,
     first: [],
   };
-  readonly #bad = new Map<number, string>();
-  readonly #unknown = new Set<number>();
+  readonly #bad = new Map<TransactionId, string>();
+  readonly #unknown = new Set<TransactionId>();
 
   constructor({ kept, isStored }: {
     /** Seconds since 1970 from which on the log holds everything. */
@@ -282,8 +320,10 @@ class Comparison {
   }
 
   /** A row of the table that cannot be read. */
-  bad(row: BadRow): void {
-    this.#bad.set(Number(row.transactionId), badRowText(row));
+  bad(row: BadRow, hasTextIds: boolean): void {
+    const { transactionId } = row;
+    const id = hasTextIds ? transactionId : Number(transactionId);
+    this.#bad.set(id, badRowText(row));
   }
 
   onlyInLog(record: LogRow): void {
@@ -298,7 +338,7 @@ class Comparison {
     } else this.#result.pending++;
   }
 
-  onlyInStore(id: number, seconds: number): void {
+  onlyInStore(id: TransactionId, seconds: number): void {
     if (seconds < this.#kept) this.#result.notVerifiable++;
     else this.#unknown.add(id);
   }
@@ -312,7 +352,7 @@ class Comparison {
   }
 
   /** A row that the log has got since. */
-  excuse(id: number): void {
+  excuse(id: TransactionId): void {
     if (this.#unknown.delete(id)) this.#result.equal++;
     this.#bad.delete(id);
   }
@@ -334,7 +374,7 @@ class Comparison {
 /** The rows of all partitions from some offsets to others, LOG_CELLS each, without the dead letters. */
 async function* logRows(
   { log, signal, store }: VerifyOptions,
-  { topic, read }: ComparedTable,
+  { topic, read, hasTextIds }: ComparedTable,
   letters: ReadonlySet<string>,
   from: readonly number[],
   to: readonly number[],
@@ -345,16 +385,18 @@ async function* logRows(
     for await (const batch of batches) {
       signal.throwIfAborted();
       const cells = new Float64Array(batch.count * LOG_CELLS);
+      const texts = new TextHeap();
       let count = 0;
       for (let i = 0; i < batch.count; i++) {
         const offset = batch.offsets[i];
         if (letters.has(`${partition}/${offset}`)) continue;
-        if (!read(batch, i, row) || row[0] > store.idMax) continue;
+        if (!read(batch, i, row, texts)) continue;
+        if (!hasTextIds && row[0] > store.idMax) continue;
         row[2] = partition;
         row[3] = offset;
         cells.set(row, count++ * LOG_CELLS);
       }
-      yield { cells, count };
+      yield { cells, count, texts };
     }
   }
 }
@@ -362,11 +404,16 @@ async function* logRows(
 /** The rows of a spool, those of one id together. */
 async function* grouped(
   pages: AsyncIterable<CellRows>,
+  hasTextIds: boolean,
 ): AsyncGenerator<LogRow, undefined> {
   let group: (LogRow & { checks: number[] }) | undefined;
-  for await (const { cells, count } of pages) {
+  for await (const { cells, count, texts } of pages) {
     for (let at = 0; at < count * LOG_CELLS; at += LOG_CELLS) {
-      const [id, check, partition, offset] = cells.subarray(at, at + LOG_CELLS);
+      const [cell, check, partition, offset] = cells.subarray(
+        at,
+        at + LOG_CELLS,
+      );
+      const id = idOf(cell, hasTextIds, texts);
       if (group?.id === id) group.checks.push(check);
       else {
         if (group) yield group;

@@ -10,6 +10,10 @@
 import { LogError, StoreError } from "../base/error.ts";
 import { type Commit, holdsRecord, type Log, readRange } from "../log/log.ts";
 import type { RecordMark } from "../log/record_batch.ts";
+import type { TransactionId } from "../payment/payment.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import type { CellRows } from "../store/cell_rows.ts";
+import type { CellTable } from "../store/tables.ts";
 import type { StoredTable, StreamPosition } from "../store/positions.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { readDeadLetters } from "./dead_letters.ts";
@@ -21,6 +25,7 @@ import {
   StageTask,
   type StageWork,
 } from "./stage.ts";
+import { shapeOfStream } from "./stream_definition.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { noCounters, readCommit, type StageCounters } from "./commit.ts";
 
@@ -29,7 +34,17 @@ export interface StoredRows<Rows> {
   /** The rows. */
   readonly rows: Rows;
   /** TRANSACTION_ID of the last one; undefined where there are none. */
-  readonly lastId: number | undefined;
+  readonly lastId: TransactionId | undefined;
+}
+
+/** TRANSACTION_ID of the last of a table's rows; undefined where there are none. */
+export function lastIdOf(
+  { cells, texts, count }: CellRows,
+  { width, shape }: CellTable,
+): TransactionId | undefined {
+  if (count === 0) return undefined;
+  const cell = cells[(count - 1) * width + CELL.id];
+  return shape.transactionId === "text" ? texts?.text(cell) ?? "" : cell;
 }
 
 /** How a writer is run, of payments or of predictions. */
@@ -46,7 +61,7 @@ export interface FillOptions {
 
 /** What a writer's checks need. */
 export interface WriterBounds {
-  /** The greatest TRANSACTION_ID that the table takes. */
+  /** The greatest TRANSACTION_ID that the table takes; Infinity where ids are texts. */
   readonly idMax: number;
   /** Returns midnight of the stream's first day, seconds since 1970, once known. */
   readonly startSeconds: () => Promise<number | undefined>;
@@ -108,7 +123,7 @@ export async function fillStage<Rows>(
     writesLetters: true,
     markedBytes: Infinity,
   };
-  const lastIds: (number | undefined)[] = [];
+  const lastIds: (TransactionId | undefined)[] = [];
   return {
     stage,
     onlyPresent,
@@ -199,7 +214,7 @@ async function disagreement(
 interface Opened<Rows> {
   readonly task: StageTask<StoredRows<Rows>>;
   /** The last row stored from the partition. */
-  readonly lastId: number | undefined;
+  readonly lastId: TransactionId | undefined;
 }
 
 /**
@@ -212,10 +227,13 @@ async function openWriter<Rows>(
   place: Place,
   commit: Commit | undefined,
 ): Promise<Opened<Rows>> {
-  const { table, options, context: { log, control, signal } } = source;
+  const { table, options, context } = source;
+  const { log, control, parameters, signal } = context;
   const { topic, partition } = place;
   const bounds: WriterBounds = {
-    idMax: table.idMax,
+    idMax: shapeOfStream(parameters).transactionId === "text"
+      ? Infinity
+      : table.idMax,
     startSeconds: () => control.startSeconds(options.startSeconds),
   };
   const position = await storedPosition(source, place);

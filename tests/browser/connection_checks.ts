@@ -126,10 +126,13 @@ async function signOutChecks(
     "--port=0",
   ]);
   const [first, second] = [await newPage(visitor), await newPage(visitor)];
-  await first.goto(guarded.address);
+  const link = "#/alerts?sort=newest";
+  await first.goto(`${guarded.address}/${link}`);
   await first.getByLabel("Token").fill(token);
   await first.getByRole("button", { name: "Sign in" }).click();
   await first.locator("#link.live").waitFor();
+  // What the link names is there after signing in.
+  assert.equal(new URL(first.url()).hash, link);
   // The token has a name, so nobody is asked for one.
   await open(first, guarded.address, "alerts");
   await first.locator("tr.goes a").first().click();

@@ -99,6 +99,30 @@ testRunning(
         "rejects.csv",
       ],
     );
+    const sample = await runMain(
+      ["check", "stream.yaml", "--sample=data"],
+      { cwd: folder },
+    );
+    assert.match(sample.stdout, /\n2 rows read, 2 are payments, 0 rejected\n/);
+    const copied = await runMain([
+      "import",
+      "--definition=data/definition.yaml",
+      "--in=data",
+      "--out=copy",
+    ], { cwd: folder });
+    assert.equal(copied.code, 0, copied.stderr);
+    assert.equal(
+      await Deno.readTextFile(`${folder}/copy/2024-01-02.csv`),
+      await text("2024-01-02.csv"),
+    );
+    const foreign = await runMain([
+      "import",
+      "--definition=sparkov",
+      "--in=data",
+      "--out=foreign",
+    ], { cwd: folder });
+    assert.equal(foreign.code, 2);
+    assert.match(foreign.stderr, /data was imported by another definition/);
     const again = await run("--out=data");
     assert.equal(again.code, 2);
     assert.match(again.stderr, /--out=data is not empty; .* with --force/);
@@ -166,6 +190,7 @@ testRunning(
     const wrong = await run("tabformer", "wrong");
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /fraudTest\.csv: no column 'Year', which the/);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/wrong`)], []);
     const yaml = BUILT_IN_DEFINITIONS.sparkov.replace(
       "yyyy-MM-dd",
       "dd.MM.yyyy",

@@ -1,10 +1,24 @@
 /** The import of other people's payments, against what the rows themselves say. */
 import assert from "node:assert/strict";
+import {
+  emptyMappedPayment,
+  type MappedPayment,
+  PaymentMapper,
+} from "../../src/definition/payment_mapper.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
 import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
 import type { RawValue } from "../../src/definition/rejection.ts";
+import {
+  definitionHash,
+  type StreamDefinition,
+} from "../../src/definition/stream_definition.ts";
 import { splitRecord } from "../../src/files/csv_records.ts";
 import { writeDay } from "../../src/files/data_set.ts";
+import {
+  IMPORT_FORMAT,
+  IMPORT_VERSION,
+  readingDefinition,
+} from "../../src/files/import_folder.ts";
 import {
   type ImportChoice,
   type ImportOutcome,
@@ -271,6 +285,93 @@ testWriting("import keeps each row, as a payment or as a reject", async () => {
     assert.equal(outcome.rows, payments.length + rejects.length);
   });
 });
+
+/** The payments of some files, as a stream takes them. */
+async function mapped(
+  path: string,
+  definition: StreamDefinition,
+): Promise<MappedPayment[]> {
+  const mapper = new PaymentMapper(definition, new Uint8Array(32));
+  const payments: MappedPayment[] = [];
+  const values: RawValue[] = [];
+  for (const source of await findRawSources(path, undefined)) {
+    for await (const batch of rawRows(source, { name: path, signal })) {
+      for (let row = 0; row < batch.length; row++) {
+        const into = emptyMappedPayment();
+        const wrong = batch.values(row, mapper.fields, values) ??
+          mapper.map(values, payments.length + 1, into);
+        assert.equal(wrong, undefined);
+        payments.push(into);
+      }
+    }
+  }
+  return payments;
+}
+
+testWriting(
+  "day files of an import are read by its definition as the raw file is",
+  async () => {
+    const { sparkov, tabformer } = BUILT_IN_DEFINITIONS;
+    const cases = [
+      ["sparkov", sparkov],
+      [
+        "sparkov",
+        sparkov.replace(": cc_num", ": { from: cc_num, hmac: true }"),
+      ],
+      [
+        "sparkov",
+        sparkov.replace(
+          "city_pop: number",
+          "born: { from: dob, type: time, format: yyyy-MM-dd }\n" +
+            "    was_fraud: { from: is_fraud, type: flag }",
+        ).replace(", dob", ""),
+      ],
+      ["tabformer", tabformer],
+    ] as const;
+    for (const [set, yaml] of cases) {
+      const rows = set === "tabformer" ? 40 : 600;
+      const text = [...rawSet(set, { rows, cards: 20 })].join("");
+      const definition = readDefinition(yaml, "test");
+      for (const format of TABLE_FORMATS) {
+        await using temporary = temporaryFolder();
+        const folder = temporary.path;
+        const outcome = await imported(folder, text, yaml, {
+          format,
+          hmacKey: new Uint8Array(32),
+        });
+        await Deno.writeTextFile(
+          `${folder}/out/import.json`,
+          JSON.stringify({
+            format: IMPORT_FORMAT,
+            formatVersion: IMPORT_VERSION,
+            definitionSha256: definitionHash(definition),
+          }),
+        );
+        const expected = (await mapped(`${folder}/raw.csv`, definition))
+          .sort((a, b) => a.datetimeSeconds - b.datetimeSeconds);
+        const reading = readingDefinition(`${folder}/out`, definition);
+        assert.deepEqual(await mapped(`${folder}/out`, reading), expected);
+        const [{ name, payments }] = outcome.files;
+        assert.equal(
+          (await mapped(
+            `${folder}/out/${name}`,
+            readingDefinition(`${folder}/out/${name}`, definition),
+          )).length,
+          payments,
+        );
+        assert.equal(
+          readingDefinition(`${folder}/raw.csv`, definition),
+          definition,
+        );
+        const other = readDefinition(BUILT_IN_DEFINITIONS.handbook, "test");
+        assert.throws(
+          () => readingDefinition(`${folder}/out`, other),
+          /out was imported by another definition, with the SHA-256 /,
+        );
+      }
+    }
+  },
+);
 
 testWriting("import keeps the digits of fields without a name", async () => {
   await using temporary = temporaryFolder();

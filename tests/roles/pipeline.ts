@@ -104,7 +104,8 @@ async function open(
     features,
     durable: false,
   });
-  await log.createTopics(topicSpecs(parameters.partitions));
+  const hasLabels = features.graceSeconds !== undefined;
+  await log.createTopics(topicSpecs(parameters.partitions, hasLabels));
   const control = new Control(log);
   await control.agree(parameters);
   return {

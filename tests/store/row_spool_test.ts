@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
+import { compareIds, NO_TEXT, TextHeap } from "../../src/payment/text_heap.ts";
 import { RowSpool } from "../../src/store/row_spool.ts";
+import type { StoreRows } from "../../src/store/store.ts";
 import { testWriting } from "../permission.ts";
 
 const WIDTH = 3;
@@ -41,6 +44,70 @@ testWriting("rows come out in ascending order, whatever the runs", async () => {
     { numRuns: 100 },
   );
 });
+
+/** Rows of a text as the id, a number, and a text that may be missing. */
+function textRows(all: readonly TextRow[]): StoreRows {
+  const cells = new Float64Array(all.length * WIDTH);
+  const texts = new TextHeap();
+  for (const [row, { id, note }] of all.entries()) {
+    cells[row * WIDTH] = texts.addText(id);
+    cells[row * WIDTH + 1] = id.length;
+    cells[row * WIDTH + 2] = note === null ? NO_TEXT : texts.addText(note);
+  }
+  return { cells, texts, count: all.length };
+}
+
+interface TextRow {
+  readonly id: string;
+  readonly note: string | null;
+}
+
+testWriting(
+  "rows of texts come out in the order of their bytes, each with its own",
+  async () => {
+    const text = fc.oneof(
+      fc.string({ unit: "binary", minLength: 1, maxLength: 40 }),
+      fc.constantFrom("\uE000", "😀", "a", "aa"),
+    );
+    const row = fc.record({ id: text, note: fc.option(text) }, {
+      noNullPrototype: true,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(row, { selector: ({ id }) => id, maxLength: 200 }),
+        fc.integer({ min: 1, max: 80 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (all, runRows, pageRows) => {
+          await using spool = new RowSpool({
+            width: WIDTH,
+            textCells: [0, 2],
+            runRows,
+          });
+          for (let from = 0; from < all.length; from += pageRows) {
+            await spool.add(textRows(all.slice(from, from + pageRows)));
+          }
+          const found: TextRow[] = [];
+          for await (const { cells, texts, count } of spool.rows()) {
+            for (let at = 0; at < count * WIDTH; at += WIDTH) {
+              const id = texts?.text(cells[at]) ?? "";
+              assert.equal(cells[at + 1], id.length);
+              found.push({ id, note: texts?.text(cells[at + 2]) ?? null });
+            }
+          }
+          const inBytes = (a: TextRow, b: TextRow) =>
+            Buffer.compare(Buffer.from(a.id), Buffer.from(b.id));
+          assert.deepEqual(found, all.toSorted(inBytes));
+          const ids = all.map(({ id }) => id);
+          assert.deepEqual(
+            ids.toSorted(compareIds),
+            all.toSorted(inBytes).map(({ id }) => id),
+          );
+        },
+      ),
+      { numRuns: 40 },
+    );
+  },
+);
 
 Deno.test("few rows need no file", async () => {
   // Making one would fail where this test has no permission.

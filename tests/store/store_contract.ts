@@ -12,6 +12,7 @@ import {
   wholeFeatures,
 } from "../../src/features/parameters.ts";
 import type { StreamPosition } from "../../src/store/positions.ts";
+import type { StoredPayment } from "../../src/store/look_up.ts";
 import type { Store, StoreRows } from "../../src/store/store.ts";
 import { type Payment, TRANSACTION_ID_MAX } from "../../src/payment/payment.ts";
 import { payments } from "../payment/rows.ts";
@@ -189,7 +190,7 @@ export function testStore(options: ContractOptions): void {
       toSeconds: stored[to].row.timeSeconds,
       limit,
     });
-    const ids = (found: readonly { readonly transactionId: number }[]) =>
+    const ids = (found: readonly Pick<StoredPayment, "transactionId">[]) =>
       found.map(({ transactionId }) => transactionId);
     for (const [from, to] of [[0, 23], [3, 17], [5, 5]]) {
       const inside = stored.slice(from, to + 1).toReversed()

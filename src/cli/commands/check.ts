@@ -26,6 +26,7 @@ import {
   suggestDefinition,
 } from "../../definition/suggestion.ts";
 import type { DaySource } from "../../files/day_source.ts";
+import { readingDefinition } from "../../files/import_folder.ts";
 import { findRawSources } from "../../files/raw_sources.ts";
 import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
@@ -129,7 +130,8 @@ async function check(options: CheckOptions): Promise<void> {
         "'hmac: true'; leave the flag out",
     );
   }
-  const mapper = new PaymentMapper(definition, key);
+  const reading = readingDefinition(sample, definition);
+  const mapper = new PaymentMapper(reading, key);
   const found = await mapSample(sources, mapper, options.rows);
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +

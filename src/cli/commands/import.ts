@@ -25,6 +25,11 @@ import {
 } from "../../files/data_set.ts";
 import type { DaySource } from "../../files/day_source.ts";
 import {
+  IMPORT_FORMAT,
+  IMPORT_VERSION,
+  readingDefinition,
+} from "../../files/import_folder.ts";
+import {
   type ImportOutcome,
   importPayments,
 } from "../../files/payment_import.ts";
@@ -125,6 +130,7 @@ async function importCommand(options: ImportOptions): Promise<void> {
     );
   }
   const sources = await findRawSources(input, options.inputFormat);
+  const reading = readingDefinition(input, definition);
   checkApart(folder, sources, named);
   const present = await listFolder(folder);
   if (present.length > 0 && !options.force) {
@@ -143,7 +149,7 @@ async function importCommand(options: ImportOptions): Promise<void> {
     (onProgress) =>
       importPayments({
         sources,
-        definition,
+        definition: reading,
         hmacKey,
         folder,
         format: options.format,
@@ -195,6 +201,9 @@ async function importing(
     throwIfStopped(signal, () => {
       return `${folder} is not complete, and is marked as unfinished`;
     });
+    const left = await listFolder(folder);
+    // Nothing was written: the corrected command needs no --force.
+    if (left.length === 1) await markFinished(folder);
     throw error;
   }
 }
@@ -214,8 +223,8 @@ function manifestText(
   const { rows, payments, frauds, startSeconds, columns, files } = outcome;
   return JSON.stringify(
     {
-      format: "fraudstream-import",
-      formatVersion: 1,
+      format: IMPORT_FORMAT,
+      formatVersion: IMPORT_VERSION,
       definitionSha256: definitionHash(definition),
       start: formatDate(startSeconds),
       rows,

@@ -3,7 +3,8 @@ import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { join } from "node:path";
 import { DataError, StoreError } from "../../base/error.ts";
-import type { FeatureParameters } from "../../features/parameters.ts";
+import type { StreamParameters } from "../../stream/control.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { logPath } from "../../log/open_log.ts";
 import { takeLock } from "../../base/lock.ts";
 import { rebuild } from "../../roles/rebuild.ts";
@@ -85,7 +86,7 @@ async function run(options: RebuildOptions): Promise<void> {
     );
   }
   await control.agree(parameters); // assigns an identity to a stream of an older version
-  await using store = await openWhole(connection, parameters.features, logger);
+  await using store = await openWhole(connection, parameters, logger);
   {
     using progress = openProgress("rebuild", await recordsOf(stream));
     await rebuild({ log, control, parameters, logger, signal }, {
@@ -130,10 +131,12 @@ async function recordsOf({ log }: StoredStream): Promise<number> {
 /** Opens the store. A damaged embedded one is renamed, and an empty one is created in its place. */
 async function openWhole(
   { store: settings }: Connection,
-  features: FeatureParameters,
+  parameters: StreamParameters,
   logger: Logger,
 ): Promise<Store> {
-  const open = () => openStore(settings, features, reportTo(logger));
+  const shape = shapeOfStream(parameters);
+  const open = () =>
+    openStore(settings, parameters.features, reportTo(logger), { shape });
   if (settings.kind !== "embedded") return await open();
   try {
     const store = await open();

@@ -330,8 +330,10 @@ async function storedBy(
   signal: AbortSignal,
 ): Promise<StoredCounts | undefined> {
   const count = async () => {
-    const { store: place, parameters: { features } } = settings;
-    await using store = await openStore(place, features, report);
+    const { store: place, parameters } = settings;
+    await using store = await openStore(place, parameters.features, report, {
+      shape: shapeOfStream(parameters),
+    });
     return await countStored(store);
   };
   if (!signal.aborted) return await count();

@@ -112,7 +112,11 @@ async function status(options: StatusOptions): Promise<void> {
   }
   // Records in a partition that no role reads appear in no stage's lag.
   const { parameters } = stored;
-  if (parameters) await log.checkPartitions(topicSpecs(parameters.partitions));
+  if (parameters) {
+    const { partitions, features: { graceSeconds } } = parameters;
+    const specs = topicSpecs(partitions, graceSeconds !== undefined);
+    await log.checkPartitions(specs);
+  }
   if (ended) requireAgreement(ended);
   if (verified) requireRight(verified);
 }

@@ -105,12 +105,13 @@ async function lookAt(
       );
     }
   }
-  const names = topicSpecs(1).map(({ name }) => name);
+  const hasLabels = parameters?.features.graceSeconds !== undefined;
+  const names = topicSpecs(1, hasLabels).map(({ name }) => name);
   const before = await log.topics(names);
   const payments = before.find(({ name }) => name === TRANSACTION_TOPIC);
   const partitions = agreed ?? options.partitions ?? payments?.partitions ??
     PARTITIONS_DEFAULT;
-  const specs = topicSpecs(partitions);
+  const specs = topicSpecs(partitions, hasLabels);
   const isThere = (spec: TopicSpec) =>
     before.some(({ name }) => name === spec.name);
   const missing = specs.filter((spec) => !isThere(spec));

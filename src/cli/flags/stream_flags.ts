@@ -164,6 +164,7 @@ export function readStreamFlags(
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,
       useLabels: options.labels === false ? false : features.useLabels,
+      graceSeconds: features.graceSeconds,
     },
     ...own ? { definition: own } : {},
     latenessSeconds,
@@ -184,7 +185,7 @@ export function readStreamFlags(
         `would count twice`,
     );
   }
-  if (alignmentSeconds(delayDays, latenessSeconds) <= 0) {
+  if (alignmentSeconds(parameters.features, latenessSeconds) <= 0) {
     const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
       `--lateness=${formatDuration(latenessSeconds)}`,
       "longer than --lateness",

@@ -19,6 +19,8 @@ export const PAGE_ALERTS = 50;
 const GROUPS_MAX = 100;
 /** Statements and counts that are kept. */
 const KEPT_MAX = 200;
+/** A filter that lets through less than one of so many alerts is answered by a look at all of them: in the order of an index the next match may be far away. */
+const SPARSE = 20;
 
 /** An alert of the index. */
 export interface IndexedAlert {
@@ -77,12 +79,19 @@ export interface IndexedGroup extends AlertCount {
 /** What alerts are grouped by. */
 export type GroupKey = "card" | "terminal";
 
+/** A filter that may also ask for what has no verdict, snoozed or not. */
+type Asked = Omit<AlertFilter, "state"> & {
+  readonly state: AlertFilter["state"] | "undecided";
+};
+
 /** Text and parameters of a condition. */
 interface Condition {
   readonly sql: string;
   readonly values: readonly (number | string)[];
-  /** Whether it lets few alerts through, which are found faster than those that come first. */
+  /** Whether an index finds the few alerts that it lets through. */
   readonly isNarrow: boolean;
+  /** Whether the indexes of the orders hold all that it asks for. */
+  readonly isCovered: boolean;
 }
 
 /** Asks one index. */
@@ -116,11 +125,22 @@ export class AlertQueries {
     if (state === "open" && Object.keys(narrowing).length === 0) {
       return this.#open();
     }
+    if (state !== "open") return this.#count(filter);
+    // Snoozes end by themselves, and few alerts are snoozed: the others are counted only when one changes.
+    const undecided = this.#count({ ...filter, state: "undecided" });
+    const snoozed = this.#count({ ...filter, state: "snoozed" });
+    return {
+      alerts: undecided.alerts - snoozed.alerts,
+      cents: undecided.cents - snoozed.cents,
+    };
+  }
+
+  #count(filter: Asked): AlertCount {
     const { sql, values, isNarrow } = this.#conditionOf(filter);
-    // Snoozes end by themselves.
-    const isTimed = filter.state === "open" || filter.state === "snoozed";
+    const { sort: _, ...counted } = filter;
+    const isTimed = filter.state === "snoozed";
     const second = isTimed ? Math.floor(this.#clock() / 1000) : 0;
-    const key = JSON.stringify([sql, filter, second]);
+    const key = JSON.stringify([counted, second]);
     let count = this.#counts.get(key);
     if (!count) {
       // Rows in the order of the file are faster than many by an index.
@@ -171,16 +191,30 @@ export class AlertQueries {
 
   /** A page of the alerts that a filter lets through, in its order. */
   page(filter: AlertFilter, page: number): IndexedAlert[] {
-    const { sql, values, isNarrow } = this.#conditionOf(filter);
-    const order = orderOf(filter, isNarrow);
+    const { sql, values } = this.#conditionOf(filter);
+    const { source, isOrdered } = this.#wayOf(filter);
+    const order = orderOf(filter, isOrdered);
     // The inner statement needs the index only, so that skipping is fast.
     const rows = this.#all(
-      `SELECT ${ALERT_COLUMNS} FROM (SELECT seq AS found FROM alert ` +
+      `SELECT ${ALERT_COLUMNS} FROM (SELECT seq AS found FROM ${source} ` +
         `WHERE ${sql} ORDER BY ${order} LIMIT ${PAGE_ALERTS} OFFSET ?) ` +
         `JOIN alert ON alert.seq = found ${ALERT_JOINS} ORDER BY ${order}`,
       [...values, (page - 1) * PAGE_ALERTS],
     );
     return rows.map((row) => this.#alertOf(row));
+  }
+
+  /** How the alerts that a filter lets through are best found: which table or index, and whether that has them in their order. */
+  #wayOf(
+    { upTo: _, ...filter }: AlertFilter,
+  ): { readonly source: string; readonly isOrdered: boolean } {
+    const { isNarrow, isCovered } = this.#conditionOf(filter);
+    if (isNarrow) return { source: "alert", isOrdered: false };
+    const isSparse = !isCovered &&
+      this.count(filter).alerts * SPARSE < this.newestSeq();
+    return isSparse
+      ? { source: "alert NOT INDEXED", isOrdered: false }
+      : { source: "alert", isOrdered: true };
   }
 
   /** An alert; undefined where the payment is none. */
@@ -244,25 +278,27 @@ export class AlertQueries {
       `SELECT ${column} AS value, seq FROM alert WHERE id = ?`,
       [id],
     );
-    const { sql, values, isNarrow } = this.#conditionOf(filter);
+    const { sql, values, isNarrow, isCovered } = this.#conditionOf(filter);
     if (!own) {
       const [first] = this.page(filter, 1);
       return { position: 0, previous: undefined, next: first?.id };
     }
-    const place = isNarrow ? `(+${column}, +seq)` : `(${column}, seq)`;
+    const { source, isOrdered } = this.#wayOf(filter);
+    const place = isOrdered ? `(${column}, seq)` : `(+${column}, +seq)`;
     const beside = (sign: "<" | ">", order: "ASC" | "DESC") => {
-      const by = isNarrow
-        ? `+${column} ${order}, +seq ${order}`
-        : `${column} ${order}, seq ${order}`;
+      const by = isOrdered
+        ? `${column} ${order}, seq ${order}`
+        : `+${column} ${order}, +seq ${order}`;
       const [row] = this.#all(
-        `SELECT id FROM alert WHERE ${sql} AND ${place} ${sign} (?, ?) ` +
+        `SELECT id FROM ${source} WHERE ${sql} AND ${place} ${sign} (?, ?) ` +
           `ORDER BY ${by} LIMIT 1`,
         [...values, Number(own.value), Number(own.seq)],
       );
       return row && Number(row.id);
     };
+    const counted = isNarrow || isCovered ? "alert" : "alert NOT INDEXED";
     const [before] = this.#all(
-      `SELECT count(*) AS n FROM alert WHERE ${sql} AND ${place} > (?, ?)`,
+      `SELECT count(*) AS n FROM ${counted} WHERE ${sql} AND ${place} > (?, ?)`,
       [...values, Number(own.value), Number(own.seq)],
     );
     return {
@@ -357,7 +393,7 @@ export class AlertQueries {
     };
   }
 
-  #conditionOf(filter: AlertFilter): Condition {
+  #conditionOf(filter: Asked): Condition {
     const parts: string[] = [];
     const values: (number | string)[] = [];
     const add = (sql: string, ...more: readonly (number | string)[]) => {
@@ -370,6 +406,9 @@ export class AlertQueries {
           "label IS NULL AND (snoozed IS NULL OR snoozed <= ?)",
           this.#clock(),
         );
+        break;
+      case "undecided":
+        add("label IS NULL");
         break;
       case "snoozed":
         add("label IS NULL AND snoozed > ?", this.#clock());
@@ -406,7 +445,9 @@ export class AlertQueries {
     const isNarrow = card !== undefined || terminal !== undefined ||
       q !== undefined || day !== undefined || filter.state === "snoozed" ||
       (assignee !== undefined && assignee !== "nobody");
-    return { sql: parts.join(" AND ") || "1", values, isNarrow };
+    const { state: _, sort: __, ...narrowing } = filter;
+    const isCovered = Object.keys(narrowing).every((name) => name === "upTo");
+    return { sql: parts.join(" AND ") || "1", values, isNarrow, isCovered };
   }
 
   #all(sql: string, values: readonly (number | string)[] = []): Row[] {
@@ -439,11 +480,11 @@ const ALERT_JOINS = "JOIN detail ON detail.seq = alert.seq " +
   "JOIN model ON model.id = alert.model";
 
 /** The order of a filter; behind a plus sign no index is used for it. */
-function orderOf({ sort }: AlertFilter, isNarrow: boolean): string {
+function orderOf({ sort }: AlertFilter, isOrdered: boolean): string {
   const column = SORT_COLUMNS[sort];
-  return isNarrow
-    ? `+alert.${column} DESC, +alert.seq DESC`
-    : `alert.${column} DESC, alert.seq DESC`;
+  return isOrdered
+    ? `alert.${column} DESC, alert.seq DESC`
+    : `+alert.${column} DESC, +alert.seq DESC`;
 }
 
 function eventOf(row: Row): CaseEvent {

@@ -9,11 +9,15 @@ export const SORT_COLUMNS = {
   amount: "cents",
 } as const;
 
-/** For each order an index of the alerts without a verdict, which are most of what is asked for. */
+/** For each order an index of all alerts, and one of those without a verdict, which are most of what is asked for. */
 const SORT_INDEXES = Object.values(SORT_COLUMNS).map((column) =>
-  `CREATE INDEX open_${column} ON alert (${column}, seq, snoozed)
+  `CREATE INDEX alert_${column} ON alert (${column}, seq, label, snoozed);
+  CREATE INDEX open_${column} ON alert (${column}, seq, snoozed)
     WHERE label IS NULL;`
 ).join("\n  ");
+
+/** What groups of alerts are made from and filtered by. */
+const GROUPED = "label, snoozed, cents, score, datetime, seq, model, assignee";
 
 /**
  * Statements that make the tables. Rows of `alert` are short, because filters
@@ -59,11 +63,8 @@ export const ALERT_SCHEMA: string = `
     fraud INTEGER,
     scenario INTEGER
   );
-  CREATE INDEX alert_risk ON alert (risk, seq, label, snoozed);
-  CREATE INDEX alert_customer
-    ON alert (customer, label, snoozed, cents, score, datetime, seq);
-  CREATE INDEX alert_terminal
-    ON alert (terminal, label, snoozed, cents, score, datetime, seq);
+  CREATE INDEX alert_customer ON alert (customer, ${GROUPED});
+  CREATE INDEX alert_terminal ON alert (terminal, ${GROUPED});
   CREATE INDEX alert_datetime ON alert (datetime);
   CREATE INDEX alert_assignee ON alert (assignee) WHERE assignee IS NOT NULL;
   CREATE INDEX alert_snoozed ON alert (snoozed, cents)

@@ -331,7 +331,7 @@ export async function ask(path, parameters, body) {
     // Each browser has its own words for this.
     throw new Error("the server does not answer");
   });
-  if (response.status === 401) location.assign("login");
+  if (response.status === 401) location.assign(`login${location.hash}`);
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   const message = answer.error ??

@@ -2,6 +2,7 @@
  * The thread of the page: opens log and store for itself, follows the stream,
  * and listens. What it does never holds up the roles beside it.
  */
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { join } from "node:path";
 import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
@@ -194,8 +195,10 @@ async function storeOf(
 ): Promise<Store | undefined> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      const { features } = settings.parameters;
-      return await openStore(settings.store, features, reportTo(logger));
+      const { parameters, store } = settings;
+      return await openStore(store, parameters.features, reportTo(logger), {
+        shape: shapeOfStream(parameters),
+      });
     } catch (error) {
       if (attempt === 1) {
         const message = error instanceof Error ? error.message : String(error);

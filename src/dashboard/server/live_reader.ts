@@ -321,6 +321,11 @@ export class LiveReader {
     this.#hasCaughtUp = false;
     this.#historySeq = undefined;
     this.#joinedSeq = 0;
+    this.#beginAgain();
+  }
+
+  /** Reads on where the index stands, which has become another. */
+  #beginAgain(): void {
     for (const followed of this.#followed) {
       if (followed.isIndexed) followed.place = undefined;
     }
@@ -373,6 +378,7 @@ export class LiveReader {
     const stream = control.identity?.id ?? "";
     await fillFromStore({ index, log, store, stream, features, signal });
     this.#joinedSeq = 0;
+    this.#beginAgain();
   }
 
   /**
@@ -408,6 +414,16 @@ export class LiveReader {
         await log.read(followed.topic, partition, offset, READ_LIMIT);
       readMs += performance.now() - readAt;
       if (batch.next === offset) continue;
+      if (
+        !pending[partition] &&
+        await this.#isMissing(followed, partition, batch, offset)
+      ) {
+        this.#restart(
+          `${followed.topic} partition ${partition} has been trimmed beyond ` +
+            "what was read",
+        );
+        return true;
+      }
       pending[partition] = batch;
       const part = batchHead(batch, this.#part);
       this.#decode(followed, partition, part, found);
@@ -438,6 +454,20 @@ export class LiveReader {
       : this.#part;
     this.#part = Math.min(PART_MAX, Math.max(PART_MIN, part));
     return true;
+  }
+
+  /** Whether records were trimmed that the index should have read. */
+  async #isMissing(
+    { topic, isIndexed }: Followed,
+    partition: number,
+    batch: RecordBatch,
+    offset: number,
+  ): Promise<boolean> {
+    // Kafka's own records leave gaps too, most of them between two reads.
+    const first = batch.count > 0 ? batch.offsets[0] : batch.next;
+    if (!isIndexed || first === offset) return false;
+    const [state] = await this.#options.log.topics([topic]);
+    return (state?.startOffsets[partition] ?? 0) > offset;
   }
 
   /** Where reading begins: where the index stands, or where the live state begins. */
@@ -577,11 +607,11 @@ export class LiveReader {
     const found = await Promise.all(
       wanted.map(({ id }) => lookUp.payment(id)),
     );
-    const alerted = found.flatMap((stored) => {
+    const alerted = found.flatMap((stored, i) => {
       if (!stored) return [];
       const { payment, features } = stored;
-      const { transactionId: id, fraud, scenario } = payment;
-      return [{ id, fraud, scenario, features }];
+      const { fraud, scenario } = payment;
+      return [{ id: wanted[i].id, fraud, scenario, features }];
     });
     if (alerted.length === 0) return false;
     await index.commit({ ...EMPTY_STEP, alerted });

@@ -291,8 +291,9 @@ function ownPayment(
     return {
       id,
       datetime: payment.datetime,
-      customer: payment.customerId,
-      terminal: payment.terminalId,
+      // The page shows streams whose ids are numbers.
+      customer: Number(payment.customerId),
+      terminal: Number(payment.terminalId),
       amount: payment.amount,
       time: payment.timeSeconds,
       ...scored,

@@ -4,7 +4,7 @@
  * newest first. Nothing here knows the driver.
  */
 import { StoreError } from "../../base/error.ts";
-import { INT_MAX } from "../../payment/payment.ts";
+import { INT_MAX, type TransactionId } from "../../payment/payment.ts";
 import { dayOf } from "../cell_rows.ts";
 import {
   caseOf,
@@ -19,8 +19,8 @@ import {
   StoredRowReader,
 } from "../stored_row.ts";
 import {
-  BY_CUSTOMER,
-  BY_TERMINAL,
+  byCustomerTable,
+  byTerminalTable,
   type ObjectTable,
   type PaymentTable,
   type Table,
@@ -48,7 +48,7 @@ export class CassandraLookUp implements LookUp {
   }
 
   /** See LookUp. */
-  async payment(transactionId: number): Promise<StoredCase | undefined> {
+  async payment(transactionId: TransactionId): Promise<StoredCase | undefined> {
     const id = idOf(this.#payments, transactionId);
     if (id === undefined) return undefined;
     const place = this.#place(this.#payments);
@@ -58,18 +58,26 @@ export class CassandraLookUp implements LookUp {
   }
 
   /** See LookUp. */
-  ofCustomer(customerId: number, range: TimeRange): Promise<StoredPayment[]> {
-    return this.#inRange(BY_CUSTOMER, customerId, range);
+  ofCustomer(
+    customerId: number | string,
+    range: TimeRange,
+  ): Promise<StoredPayment[]> {
+    const table = byCustomerTable(this.#payments.shape);
+    return this.#inRange(table, customerId, range);
   }
 
   /** See LookUp. */
-  ofTerminal(terminalId: number, range: TimeRange): Promise<StoredPayment[]> {
-    return this.#inRange(BY_TERMINAL, terminalId, range);
+  ofTerminal(
+    terminalId: number | string,
+    range: TimeRange,
+  ): Promise<StoredPayment[]> {
+    const table = byTerminalTable(this.#payments.shape);
+    return this.#inRange(table, terminalId, range);
   }
 
   async #inRange(
     table: PaymentTable,
-    id: number,
+    id: number | string,
     { fromSeconds, toSeconds, limit }: TimeRange,
   ): Promise<StoredPayment[]> {
     const place = this.#place(table);
@@ -77,13 +85,16 @@ export class CassandraLookUp implements LookUp {
     const cql = `SELECT * FROM ${place} ` +
       `WHERE ${table.partition.map((name) => `${name} = ?`).join(" AND ")} ` +
       "AND tx_time_seconds >= ? AND tx_time_seconds <= ? LIMIT ?";
+    const [keyColumn] = table.partition;
+    const type = table.columns.find(({ name }) => name === keyColumn)?.type;
+    const key = type === "bigint" ? BigInt(id) : id;
     const found: StoredPayment[] = [];
     const from = Math.max(0, fromSeconds);
     const first = dayOf("period", from);
     for (let period = dayOf("period", toSeconds); period >= first; period--) {
       const left = limit - found.length;
       if (left <= 0) break;
-      const values = [id, period, from, toSeconds, left];
+      const values = [key, period, from, toSeconds, left];
       for (const row of await this.#session.all(cql, values)) {
         found.push(caseOf(reader, row).payment);
       }
@@ -123,7 +134,7 @@ export class CassandraLookUp implements LookUp {
   }
 
   /** See LookUp. */
-  async verdicts(transactionId: number): Promise<Verdict[]> {
+  async verdicts(transactionId: TransactionId): Promise<Verdict[]> {
     await this.#make();
     const table = this.#verdicts;
     const id = idOf(table, transactionId);
@@ -146,7 +157,11 @@ export class CassandraLookUp implements LookUp {
 }
 
 /** An id in the type of a table's column; undefined if it does not fit. */
-function idOf(table: Table, id: number): number | bigint | undefined {
+function idOf(
+  table: Table,
+  id: TransactionId,
+): number | bigint | string | undefined {
+  if (typeof id === "string") return id;
   if (idMaxOf([table]) > INT_MAX) return BigInt(id);
   return id <= INT_MAX ? id : undefined;
 }

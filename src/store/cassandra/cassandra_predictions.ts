@@ -3,14 +3,14 @@
  * payments'. The first write creates the tables; a stream that is not scored
  * has none. Nothing here knows the driver.
  */
-import { INT_MAX } from "../../payment/payment.ts";
+import { INT_MAX, type TransactionId } from "../../payment/payment.ts";
 import {
   emptyPredictions,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
-import { ColumnValues } from "../cell_rows.ts";
+import { ColumnValues, textCellsOf } from "../cell_rows.ts";
 import type { StreamPosition } from "../positions.ts";
 import type { PredictionStatus, PredictionStore } from "../predictions.ts";
 import { RowSpool } from "../row_spool.ts";
@@ -50,7 +50,7 @@ export class CassandraPredictions extends CassandraTable
 
   /** Uses the tables of a keyspace as they are, or will be. */
   constructor(session: CassandraSession, tables: OtherTables) {
-    super(session, [tables.predictions]);
+    super(session, tables, [tables.predictions]);
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.predictions;
@@ -83,7 +83,7 @@ export class CassandraPredictions extends CassandraTable
   }
 
   /** See StoredTable. */
-  async holds(transactionId: number): Promise<boolean> {
+  async holds(transactionId: TransactionId): Promise<boolean> {
     await this.#ensure();
     const cql = `SELECT transaction_id FROM ${this.#place} ` +
       "WHERE transaction_id = ?";
@@ -104,7 +104,8 @@ export class CassandraPredictions extends CassandraTable
     await super.clear(topic);
   }
 
-  #id(id: number): number | bigint {
+  #id(id: TransactionId): number | bigint | string {
+    if (typeof id === "string") return id;
     return this.idMax === INT_MAX ? id : BigInt(id);
   }
 
@@ -115,13 +116,15 @@ export class CassandraPredictions extends CassandraTable
   ): AsyncGenerator<PredictionRows> {
     await this.#ensure();
     const versions: string[] = [];
-    await using spool = new RowSpool({ width: SPOOLED_CELLS });
+    const textCells = textCellsOf(this.#table);
+    await using spool = new RowSpool({ width: SPOOLED_CELLS, textCells });
     for await (const page of this.#scan(versions, onBadRow, signal)) {
       await spool.add(page);
     }
-    for await (const { cells, count } of spool.rows()) {
+    for await (const { cells, count, texts } of spool.rows()) {
       signal?.throwIfAborted();
       const page = emptyPredictions(count);
+      if (texts) page.texts.wrap(texts.bytes);
       const explained: number[] = [];
       for (let row = 0; row < count; row++) {
         const at = row * SPOOLED_CELLS;
@@ -145,11 +148,13 @@ export class CassandraPredictions extends CassandraTable
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoreRows> {
     const one = emptyPredictions(1);
+    const textCells = textCellsOf(this.#table);
     const reader = new StoredRowReader(this.#place, this.#table);
     const indexOf = new Map<string, number>();
     return this.#session.scan(this.#table, {
       width: SPOOLED_CELLS,
-      read: (row, { cells }, place) => {
+      read: (row, { cells, texts }, place) => {
+        one.texts.clear();
         const bad = reader.read(row, one, 0);
         if (bad) {
           onBadRow(bad);
@@ -157,6 +162,9 @@ export class CassandraPredictions extends CassandraTable
         }
         const at = place * SPOOLED_CELLS;
         cells.set(one.cells, at);
+        for (const cell of textCells) {
+          cells[at + cell] = texts.copy(one.cells[cell], one.texts);
+        }
         let index = indexOf.get(one.versions[0]);
         if (index === undefined) {
           index = versions.push(one.versions[0]) - 1;
@@ -181,7 +189,9 @@ export class CassandraPredictions extends CassandraTable
       await Promise.all(
         rows.slice(from, from + FETCHES).map(async (row) => {
           const at = row * PREDICTION_CELLS + PREDICTION_CELL.id;
-          const id = this.#id(page.cells[at]);
+          const cell = page.cells[at];
+          const isText = this.#table.shape.transactionId === "text";
+          const id = this.#id(isText ? page.texts.text(cell) ?? "" : cell);
           const found = await this.#session.read(cql, [id], { signal });
           const why = found.rows[0]?.contributions;
           page.contributions[row] = typeof why === "string" ? why : null;

@@ -2,6 +2,7 @@
  * Reads a whole table of Cassandra in pages, from several ranges of the ring
  * side by side, so that neither a request nor memory grows with the table.
  */
+import { TextHeap } from "../../payment/text_heap.ts";
 import type { StoreRows } from "../store.ts";
 import type { StoredRow } from "../stored_row.ts";
 import { type TokenRange, tokenRanges } from "./token_ranges.ts";
@@ -14,12 +15,15 @@ export interface Page {
   readonly pageState: string | null | undefined;
 }
 
+/** Rows with the texts of their cells. */
+export type ScannedRows = StoreRows & { readonly texts: TextHeap };
+
 /** Converts the driver's rows into cells. */
 export interface RowReader {
   /** Cells of a row. */
   readonly width: number;
   /** Fills row `index`; false if the row is to be left out. */
-  read(row: StoredRow, into: StoreRows, index: number): boolean;
+  read(row: StoredRow, into: ScannedRows, index: number): boolean;
 }
 
 /** How a table is read. */
@@ -67,12 +71,17 @@ async function* scanRanges(
   ranges: TokenRange[],
   { reader, pageRows, read }: ScanOptions,
 ): AsyncGenerator<StoreRows> {
-  const found = { cells: new Float64Array(pageRows * reader.width), count: 0 };
+  const found = {
+    cells: new Float64Array(pageRows * reader.width),
+    texts: new TextHeap(),
+    count: 0,
+  };
   for (let range = ranges.pop(); range; range = ranges.pop()) {
     let pageState: string | undefined;
     do {
       const page = await read(range, pageState);
       found.count = 0;
+      found.texts.clear();
       for (const row of page.rows) {
         if (reader.read(row, found, found.count)) found.count++;
       }

@@ -7,23 +7,28 @@ import { ConfigError } from "../../base/error.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import { INT_MAX, TRANSACTION_ID_MAX } from "../../payment/payment.ts";
 import {
-  BY_CUSTOMER,
-  BY_TERMINAL,
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
+import {
+  byCustomerTable,
+  byTerminalTable,
   type CellTable,
   checkedColumns,
   type Column,
-  FRAUDS_BY_DAY,
+  fraudsByDayTable,
   ID_COLUMN,
   METRICS,
   type ModelMetric,
+  nameInStatement,
   type ObjectTable,
   type PaymentTable,
   paymentTable,
   type PositionRow,
-  POSITIONS,
-  PREDICTIONS,
+  positionTable,
+  predictionTable,
   type Table,
-  VERDICTS,
+  verdictTable,
 } from "../tables.ts";
 import { type Verdict } from "../../payment/label_json.ts";
 import {
@@ -56,22 +61,30 @@ export interface OtherTables {
 }
 
 /** The tables of payments with these features, as they are created. */
-export function tablesOf(features: FeatureParameters): PaymentTables {
+export function tablesOf(
+  features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): PaymentTables {
   return {
-    transactions: keyFirst(paymentTable(features)),
-    byCustomer: keyFirst(BY_CUSTOMER),
-    byTerminal: keyFirst(BY_TERMINAL),
-    fraudsByDay: keyFirst(FRAUDS_BY_DAY),
+    transactions: keyFirst(paymentTable(features, shape)),
+    byCustomer: keyFirst(byCustomerTable(shape)),
+    byTerminal: keyFirst(byTerminalTable(shape)),
+    fraudsByDay: keyFirst(fraudsByDayTable(shape)),
   };
 }
 
 /** The other tables, as they are created. Cassandra keeps checksums itself; positions have one in every store. */
-export const OTHER_TABLES: OtherTables = {
-  predictions: keyFirst(PREDICTIONS),
-  metrics: keyFirst(METRICS),
-  verdicts: keyFirst(VERDICTS),
-  positions: keyFirst({ ...POSITIONS, columns: checkedColumns(POSITIONS) }),
-};
+export function otherTables(
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): OtherTables {
+  const positions = positionTable(shape);
+  return {
+    predictions: keyFirst(predictionTable(shape)),
+    metrics: keyFirst(METRICS),
+    verdicts: keyFirst(verdictTable(shape)),
+    positions: keyFirst({ ...positions, columns: checkedColumns(positions) }),
+  };
+}
 
 /** A table whose columns begin with those of its key, as Cassandra shows them. */
 function keyFirst<T extends Table>(table: T): T {
@@ -96,7 +109,7 @@ export function createTableCql(keyspace: string, table: Table): string {
     ? partition[0]
     : `(${partition.join(", ")})`;
   const lines = [
-    ...columns.map(({ name, type }) => `${name} ${type}`),
+    ...columns.map(typedColumn),
     `PRIMARY KEY (${[partitionKey, ...clustering].join(", ")})`,
   ];
   const order = table.newestFirst
@@ -109,13 +122,17 @@ export function createTableCql(keyspace: string, table: Table): string {
   }\n) WITH ${order}comment = '${comment.replaceAll("'", "''")}'`;
 }
 
+function typedColumn(column: Column): string {
+  return `${nameInStatement(column)} ${column.type}`;
+}
+
 /** Adds columns to a table. */
 export function addColumnsCql(
   keyspace: string,
   table: Table,
   columns: readonly Column[],
 ): string {
-  const added = columns.map(({ name, type }) => `${name} ${type}`);
+  const added = columns.map(typedColumn);
   return `ALTER TABLE ${keyspace}.${table.name} ADD (${added.join(", ")})`;
 }
 
@@ -124,7 +141,7 @@ export function insertCql(
   keyspace: string,
   { name, columns }: Table,
 ): string {
-  const names = columns.map(({ name }) => name);
+  const names = columns.map(nameInStatement);
   return `INSERT INTO ${keyspace}.${name} (${names.join(", ")}) VALUES (${
     names.map(() => "?").join(", ")
   })`;
@@ -172,7 +189,9 @@ export function withFoundIds<T extends Table>(
   const type = found?.find(({ name }) => name === ID_COLUMN)?.type;
   if (type !== "int") return table;
   const columns = table.columns.map((column) =>
-    column.name === ID_COLUMN ? { ...column, type } : column
+    column.name === ID_COLUMN && column.type === "bigint"
+      ? { ...column, type }
+      : column
   );
   return { ...table, columns };
 }
@@ -228,11 +247,12 @@ export function missingColumns(
 export function schemaCql(
   settings: SchemaSettings,
   features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
 ): string {
   checkSchemaSettings(settings);
   const tables: Table[] = [
-    ...Object.values(tablesOf(features)),
-    ...Object.values(OTHER_TABLES),
+    ...Object.values(tablesOf(features, shape)),
+    ...Object.values(otherTables(shape)),
   ];
   const statements = [
     createKeyspaceCql(settings),

@@ -17,7 +17,7 @@ import { StoreError } from "../../base/error.ts";
 import { Outage, type OutageReport } from "../../base/outage.ts";
 import type { StoreRows } from "../store.ts";
 import type { StoredRow } from "../stored_row.ts";
-import type { Table } from "../tables.ts";
+import { nameInStatement, type Table } from "../tables.ts";
 import {
   connectError,
   isTimeout,
@@ -184,7 +184,7 @@ export class CassandraSession implements AsyncDisposable {
     reader: RowReader,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoreRows> {
-    const names = table.columns.map(({ name }) => name).join(", ");
+    const names = table.columns.map(nameInStatement).join(", ");
     const cql = selectRangeCql(this.keyspace, table, names);
     return scanRing({
       reader,

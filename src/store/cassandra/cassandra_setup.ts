@@ -5,6 +5,10 @@
  */
 import { backoffMs, type Clock, REAL_CLOCK } from "../../base/clock.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
+import {
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
 import type { Table } from "../tables.ts";
 import {
   addColumnsCql,
@@ -12,8 +16,8 @@ import {
   createTableCql,
   type FoundColumn,
   missingColumns,
-  OTHER_TABLES,
   type OtherTables,
+  otherTables,
   type PaymentTables,
   probeCql,
   tablesOf,
@@ -45,6 +49,7 @@ export async function ensureSchema(
   execute: Execute,
   settings: SchemaSettings,
   features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
   clock: Clock = REAL_CLOCK,
 ): Promise<FoundTables> {
   const { keyspace } = settings;
@@ -57,14 +62,14 @@ export async function ensureSchema(
   const found = await columnsOf(execute, keyspace);
   const asFound = <T extends Table>(table: T): T =>
     withFoundIds(table, found.get(table.name));
-  const made = tablesOf(features);
+  const made = tablesOf(features, shape);
   const payments: PaymentTables = {
     transactions: asFound(made.transactions),
     byCustomer: asFound(made.byCustomer),
     byTerminal: asFound(made.byTerminal),
     fraudsByDay: asFound(made.fraudsByDay),
   };
-  const { predictions, metrics, verdicts, positions } = OTHER_TABLES;
+  const { predictions, metrics, verdicts, positions } = otherTables(shape);
   const needed = [...Object.values(payments), positions];
   await makeTables(execute, keyspace, needed, found, clock);
   return {

@@ -6,6 +6,9 @@
 import { StoreError } from "../../base/error.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
+import type { TransactionId } from "../../payment/payment.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import { textCellsOf } from "../cell_rows.ts";
 import type { LookUp } from "../look_up.ts";
 import type { StreamPosition } from "../positions.ts";
 import type { PredictionStore } from "../predictions.ts";
@@ -31,11 +34,12 @@ export async function openCassandraStore(
   settings: CassandraSettings,
   features: FeatureParameters,
   report: OutageReport,
+  shape?: PaymentShape,
 ): Promise<CassandraStore> {
   const session = await CassandraSession.open(settings, report);
   try {
     const define = session.define.bind(session);
-    const tables = await ensureSchema(define, settings, features);
+    const tables = await ensureSchema(define, settings, features, shape);
     return new CassandraStore(session, tables);
   } catch (error) {
     await session[Symbol.asyncDispose]();
@@ -63,7 +67,8 @@ export class CassandraStore extends CassandraTable implements Store {
 
   /** Uses existing tables, see openCassandraStore(); closes the session when it is closed. */
   constructor(session: CassandraSession, tables: StoreTables) {
-    super(session, Object.values(tables.payments));
+    const { transactions, ...others } = tables.payments;
+    super(session, tables, [transactions, ...Object.values(others)]);
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.payments.transactions;
@@ -82,7 +87,7 @@ export class CassandraStore extends CassandraTable implements Store {
   }
 
   /** See StoredTable. */
-  async holds(transactionId: number): Promise<boolean> {
+  async holds(transactionId: TransactionId): Promise<boolean> {
     const lookUp = this.lookUp();
     const found = await lookUp.payment(transactionId);
     if (!found) return false;
@@ -148,7 +153,10 @@ export class CassandraStore extends CassandraTable implements Store {
   ): AsyncGenerator<StoreRows> {
     const table = this.#table;
     const { width, name } = table;
-    await using spool = new RowSpool({ width });
+    await using spool = new RowSpool({
+      width,
+      textCells: textCellsOf(table),
+    });
     const place = `${this.#session.keyspace}.${name}`;
     const reader = new StoredRowReader(place, table);
     const pages = this.#session.scan(table, {

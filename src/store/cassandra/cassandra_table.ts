@@ -10,8 +10,14 @@ import {
   type StreamPosition,
 } from "../positions.ts";
 import { objectCheck, objectValues } from "../stored_row.ts";
-import { POSITIONS, type Table } from "../tables.ts";
-import { OTHER_TABLES } from "./cassandra_schema.ts";
+import {
+  type CellTable,
+  type ObjectTable,
+  type PositionRow,
+  positionTable,
+  type Table,
+} from "../tables.ts";
+import type { OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
 import { rowWrites } from "./cassandra_writes.ts";
 
@@ -23,20 +29,30 @@ export abstract class CassandraTable implements
   > {
   readonly #session: CassandraSession;
   readonly #tables: readonly Table[];
+  /** As it is created. */
+  readonly #positions: OtherTables["positions"];
+  /** Without the column of the checksum. */
+  readonly #position: ObjectTable<PositionRow>;
 
   /** The tables that clear() empties; they need not exist before. */
-  constructor(session: CassandraSession, tables: readonly Table[]) {
+  constructor(
+    session: CassandraSession,
+    { positions }: Pick<OtherTables, "positions">,
+    tables: readonly [CellTable, ...Table[]],
+  ) {
     this.#session = session;
+    this.#positions = positions;
+    this.#position = positionTable(tables[0].shape);
     this.#tables = tables;
   }
 
   /** See StoredTable. */
   async positions(): Promise<StreamPosition[]> {
     const { keyspace } = this.#session;
-    const cql = `SELECT * FROM ${keyspace}.${POSITIONS.name}`;
+    const cql = `SELECT * FROM ${keyspace}.${this.#positions.name}`;
     const place = `keyspace ${keyspace}`;
     const rows = await this.#session.all(cql);
-    return rows.map((row) => positionOf(row, place));
+    return rows.map((row) => positionOf(row, place, this.#position));
   }
 
   /** See StoredTable; called once the rows of these positions are stored. */
@@ -44,9 +60,9 @@ export abstract class CassandraTable implements
     positions: readonly StreamPosition[],
     signal?: AbortSignal,
   ): Promise<void> {
-    const { positions: table } = OTHER_TABLES;
+    const table = this.#positions;
     const rows = positions.map(positionRow).map((row) =>
-      objectValues(table.columns, row, objectCheck(POSITIONS, row))
+      objectValues(table.columns, row, objectCheck(this.#position, row))
     );
     const writes = rowWrites(this.#session.keyspace, table, rows);
     await this.#session.send(writes, signal);
@@ -59,7 +75,8 @@ export abstract class CassandraTable implements
   }
 
   async #removePositions(topic: string): Promise<void> {
-    const cql = `DELETE FROM ${this.#session.keyspace}.${POSITIONS.name} ` +
+    const cql =
+      `DELETE FROM ${this.#session.keyspace}.${this.#positions.name} ` +
       "WHERE stream = ? AND topic = ?";
     const streams = new Set(
       (await this.positions()).map(({ stream }) => stream),

@@ -4,6 +4,11 @@
  * one partition go together, as one mutation; rows of several partitions never.
  */
 import { CELL } from "../../payment/payment_cells.ts";
+import {
+  HANDBOOK_SHAPE,
+  type IdKind,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
 import { dayOf } from "../cell_rows.ts";
 import type { StoreRows } from "../store.ts";
 import type { PaymentTable, Table } from "../tables.ts";
@@ -59,6 +64,7 @@ export function* rowWrites(
 /** Plans the requests of one keyspace. */
 export class WritePlanner {
   readonly #width: number;
+  readonly #shape: PaymentShape;
   readonly #transactions: TableWriter;
   readonly #byCustomer: TableWriter | undefined;
   readonly #byTerminal: TableWriter | undefined;
@@ -67,6 +73,7 @@ export class WritePlanner {
   /** Plans for these tables. */
   constructor(keyspace: string, tables: WrittenTables) {
     this.#width = tables.transactions.width;
+    this.#shape = tables.transactions.shape;
     const writer = (table: PaymentTable | undefined) =>
       table && new TableWriter(keyspace, table);
     this.#transactions = new TableWriter(keyspace, tables.transactions);
@@ -76,21 +83,45 @@ export class WritePlanner {
   }
 
   /** The requests, encoded as they are taken; throws StoreError for a number that its column cannot hold. */
-  *writes({ cells, count }: StoreRows): Generator<Write> {
+  *writes(rows: StoreRows): Generator<Write> {
+    const { cells, count } = rows;
     const places = Array.from({ length: count }, (_, row) => row * this.#width);
-    for (const at of places) yield this.#transactions.write(cells, [at]);
+    for (const at of places) yield this.#transactions.write(rows, [at]);
     const day = (at: number) => dayOf("days", cells[at + CELL.time]);
     const period = (at: number) => dayOf("period", cells[at + CELL.time]);
     const periods = 1 + places.reduce((max, at) => {
       return Math.max(max, period(at));
     }, 0);
-    const within = (cell: number) => (at: number) =>
-      cells[at + cell] * periods + period(at);
+    const { customerId, terminalId } = this.#shape;
+    const within = (cell: number, kind: IdKind) => {
+      const idOf = this.#shape === HANDBOOK_SHAPE
+        ? (at: number) => cells[at + cell]
+        : slots(rows, cell, kind);
+      return (at: number) => idOf(at) * periods + period(at);
+    };
     const frauds = places.filter((at) => cells[at + CELL.fraud] === 1);
-    yield* this.#byCustomer?.writes(cells, places, within(CELL.customer)) ?? [];
-    yield* this.#byTerminal?.writes(cells, places, within(CELL.terminal)) ?? [];
-    yield* this.#fraudsByDay?.writes(cells, frauds, day) ?? [];
+    const customer = within(CELL.customer, customerId);
+    const terminal = within(CELL.terminal, terminalId);
+    yield* this.#byCustomer?.writes(rows, places, customer) ?? [];
+    yield* this.#byTerminal?.writes(rows, places, terminal) ?? [];
+    yield* this.#fraudsByDay?.writes(rows, frauds, day) ?? [];
   }
+}
+
+/** Numbers the ids of a block, which may be texts, or numbers too large to be multiplied: equal ones have the same number. */
+function slots(
+  { cells, texts }: StoreRows,
+  cell: number,
+  kind: IdKind,
+): (at: number) => number {
+  const known = new Map<number | string, number>();
+  return (at) => {
+    const value = cells[at + cell];
+    const id = kind === "text" ? texts?.text(value) ?? "" : value;
+    const slot = known.get(id) ?? known.size;
+    known.set(id, slot);
+    return slot;
+  };
 }
 
 /** Makes the requests for one table. */
@@ -104,8 +135,8 @@ class TableWriter {
   }
 
   /** One request for the rows in these places of the cells. */
-  write(cells: Float64Array, places: readonly number[]): Write {
-    const rows = places.map((at) => this.#encoder.encode(cells, at));
+  write({ cells, texts }: StoreRows, places: readonly number[]): Write {
+    const rows = places.map((at) => this.#encoder.encode(cells, at, texts));
     return {
       cql: this.#cql,
       rows,
@@ -115,7 +146,7 @@ class TableWriter {
 
   /** One request per partition, or more if it has many rows. */
   *writes(
-    cells: Float64Array,
+    rows: StoreRows,
     places: readonly number[],
     partitionOf: (at: number) => number,
   ): Generator<Write> {
@@ -126,7 +157,7 @@ class TableWriter {
       const end = Math.min(keyed.length, from + BATCH_ROWS);
       let to = from + 1;
       while (to < end && keyed[to].key === key) to++;
-      yield this.write(cells, keyed.slice(from, to).map(({ at }) => at));
+      yield this.write(rows, keyed.slice(from, to).map(({ at }) => at));
       from = to;
     }
   }

@@ -3,7 +3,6 @@
  * only look-ups need, the indexes and the table of verdicts. A run without
  * look-ups stores faster without them.
  */
-import type { FeatureParameters } from "../../features/parameters.ts";
 import {
   caseOf,
   type LookUp,
@@ -16,29 +15,36 @@ import {
   type StoredRow,
   StoredRowReader,
 } from "../stored_row.ts";
-import { PAYMENT_TABLE, paymentTable, VERDICTS } from "../tables.ts";
+import {
+  type ObjectTable,
+  PAYMENT_TABLE,
+  type PaymentTable,
+  verdictTable,
+} from "../tables.ts";
 import { type Verdict } from "../../payment/label_json.ts";
+import type { TransactionId } from "../../payment/payment.ts";
 import { createTableSql, INDEX_SQL } from "./embedded_schema.ts";
 import { ObjectWriter, select, type StoreFile } from "./embedded_table.ts";
-
-const VERDICT_SQL = createTableSql(VERDICTS);
 
 /** Looks things up in one SQLite file. */
 export class EmbeddedLookUp implements LookUp {
   readonly #file: StoreFile;
   readonly #rows: StoredRowReader;
+  readonly #verdicts: ObjectTable<Verdict>;
+  readonly #verdictSql: string;
   readonly #made = new Set<string>();
 
-  /** Uses an open store with these features. */
-  constructor(file: StoreFile, features: FeatureParameters) {
-    const table = paymentTable(features);
+  /** Uses an open store with this table of payments. */
+  constructor(file: StoreFile, table: PaymentTable) {
     this.#file = file;
+    this.#verdicts = verdictTable(table.shape);
+    this.#verdictSql = createTableSql(this.#verdicts);
     const place = `${file.path}, table ${table.name}`;
     this.#rows = new StoredRowReader(place, table);
   }
 
   /** See LookUp. */
-  async payment(transactionId: number): Promise<StoredCase | undefined> {
+  async payment(transactionId: TransactionId): Promise<StoredCase | undefined> {
     const [row] = await this.#select(
       `SELECT * FROM ${PAYMENT_TABLE} WHERE transaction_id = ?`,
       transactionId,
@@ -47,18 +53,24 @@ export class EmbeddedLookUp implements LookUp {
   }
 
   /** See LookUp. */
-  ofCustomer(customerId: number, range: TimeRange): Promise<StoredPayment[]> {
+  ofCustomer(
+    customerId: number | string,
+    range: TimeRange,
+  ): Promise<StoredPayment[]> {
     return this.#inRange("customer_id", customerId, range);
   }
 
   /** See LookUp. */
-  ofTerminal(terminalId: number, range: TimeRange): Promise<StoredPayment[]> {
+  ofTerminal(
+    terminalId: number | string,
+    range: TimeRange,
+  ): Promise<StoredPayment[]> {
     return this.#inRange("terminal_id", terminalId, range);
   }
 
   async #inRange(
     column: string,
-    id: number,
+    id: number | string,
     { fromSeconds, toSeconds, limit }: TimeRange,
   ): Promise<StoredPayment[]> {
     await this.#make(INDEX_SQL);
@@ -77,9 +89,9 @@ export class EmbeddedLookUp implements LookUp {
 
   /** See LookUp. */
   async addVerdict(verdict: Verdict): Promise<void> {
-    await this.#make(VERDICT_SQL);
+    await this.#make(this.#verdictSql);
     const { sqlite } = this.#file;
-    const writer = new ObjectWriter(sqlite, VERDICTS);
+    const writer = new ObjectWriter(sqlite, this.#verdicts);
     await sqlite.transaction(() => writer.put([verdict]));
   }
 
@@ -87,23 +99,23 @@ export class EmbeddedLookUp implements LookUp {
   async removeVerdict(
     { transactionId, decidedAt }: Pick<Verdict, "transactionId" | "decidedAt">,
   ): Promise<void> {
-    await this.#make(VERDICT_SQL);
+    await this.#make(this.#verdictSql);
     const { sqlite } = this.#file;
     const remove = sqlite.prepare(
-      `DELETE FROM ${VERDICTS.name} WHERE transaction_id = ? AND decided_at = ?`,
+      `DELETE FROM ${this.#verdicts.name} WHERE transaction_id = ? AND decided_at = ?`,
     );
     await sqlite.transaction(() => remove.run(transactionId, decidedAt));
   }
 
   /** See LookUp. */
-  async verdicts(transactionId: number): Promise<Verdict[]> {
-    await this.#make(VERDICT_SQL);
+  async verdicts(transactionId: TransactionId): Promise<Verdict[]> {
+    await this.#make(this.#verdictSql);
     const rows = await this.#select(
-      `SELECT * FROM ${VERDICTS.name} WHERE transaction_id = ? ` +
+      `SELECT * FROM ${this.#verdicts.name} WHERE transaction_id = ? ` +
         "ORDER BY decided_at DESC",
       transactionId,
     );
-    return rows.map((row) => checkedObjectOf(VERDICTS, row));
+    return rows.map((row) => checkedObjectOf(this.#verdicts, row));
   }
 
   async #make(schema: string): Promise<void> {

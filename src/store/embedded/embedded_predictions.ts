@@ -7,10 +7,11 @@ import {
   emptyPredictions,
   type PredictionRows,
 } from "../../payment/prediction.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { PredictionStatus, PredictionStore } from "../predictions.ts";
 import { CHECK_PROBLEM } from "../row_check.ts";
 import { checkedObjectOf } from "../stored_row.ts";
-import { METRICS, type ModelMetric, PREDICTIONS } from "../tables.ts";
+import { METRICS, type ModelMetric, predictionTable } from "../tables.ts";
 import { createTableSql } from "./embedded_schema.ts";
 import {
   EmbeddedTable,
@@ -24,11 +25,12 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
   implements PredictionStore {
   readonly #file: StoreFile;
 
-  /** Uses the file of an open store. */
-  constructor(file: StoreFile) {
+  /** Uses the file of an open store of payments of a shape. */
+  constructor(file: StoreFile, shape: PaymentShape) {
+    const table = predictionTable(shape);
     super(file, {
-      table: PREDICTIONS,
-      schema: createTableSql(PREDICTIONS) + createTableSql(METRICS),
+      table,
+      schema: createTableSql(table) + createTableSql(METRICS),
       rowsAtOnce: 32,
       room: emptyPredictions,
     });

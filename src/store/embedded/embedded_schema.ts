@@ -2,20 +2,25 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import {
-  BY_CUSTOMER,
-  BY_TERMINAL,
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
+import {
+  byCustomerTable,
+  byTerminalTable,
   type CellTable,
   checkedColumns,
   type Column,
   type ColumnType,
   ID_COLUMN,
   METRICS,
+  nameInStatement,
   PAYMENT_TABLE,
   paymentTable,
-  POSITIONS,
-  PREDICTIONS,
+  positionTable,
+  predictionTable,
   type Table,
-  VERDICTS,
+  verdictTable,
 } from "../tables.ts";
 
 const TYPES: Readonly<Record<ColumnType, string>> = {
@@ -44,13 +49,13 @@ export function createTableSql(table: Table): string {
   }\n) STRICT${isSmall ? ", WITHOUT ROWID" : ""};`;
 }
 
-function typedColumn({ name, type }: Column): string {
-  return `${name} ${TYPES[type]}`;
+function typedColumn(column: Column): string {
+  return `${nameInStatement(column)} ${TYPES[column.type]}`;
 }
 
 /** Indexes of the payments; they replace Cassandra's query tables. */
-export const INDEX_SQL: string = [BY_CUSTOMER, BY_TERMINAL].map(indexSql)
-  .join("\n");
+export const INDEX_SQL: string = [byCustomerTable(), byTerminalTable()]
+  .map(indexSql).join("\n");
 
 function indexSql(
   { name, columns, partition, clustering }: CellTable,
@@ -68,7 +73,7 @@ function indexSql(
 
 /** Writes `count` rows of a table, all columns and the checksum, replacing those with the same key. */
 export function insertSql(table: Table, count = 1): string {
-  const names = checkedColumns(table).map(({ name }) => name);
+  const names = checkedColumns(table).map(nameInStatement);
   const row = `(${names.map(() => "?").join(", ")})`;
   return `INSERT OR REPLACE INTO ${table.name} (${names.join(", ")}) VALUES ${
     Array(count).fill(row).join(", ")
@@ -76,17 +81,22 @@ export function insertSql(table: Table, count = 1): string {
 }
 
 /** The tables that every file has. */
-export function firstTables(features: FeatureParameters): readonly Table[] {
-  return [paymentTable(features), POSITIONS];
+export function firstTables(
+  features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
+): readonly Table[] {
+  return [paymentTable(features, shape), positionTable(shape)];
 }
 
 /** Adds the tables and columns that a file of an older version lacks. */
 export function addMissing(
   db: DatabaseSync,
   features: FeatureParameters,
+  shape: PaymentShape = HANDBOOK_SHAPE,
 ): void {
-  const first = firstTables(features);
-  for (const table of [...first, PREDICTIONS, METRICS, VERDICTS]) {
+  const first = firstTables(features, shape);
+  const others = [predictionTable(shape), METRICS, verdictTable(shape)];
+  for (const table of [...first, ...others]) {
     const found = columnsOf(db, table);
     if (found.length === 0) {
       if (first.includes(table)) db.exec(createTableSql(table));

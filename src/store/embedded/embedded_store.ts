@@ -7,14 +7,17 @@ import { ConfigError, StoreError } from "../../base/error.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import { TextHeap } from "../../payment/text_heap.ts";
 import type { LookUp } from "../look_up.ts";
 import type { PredictionStore } from "../predictions.ts";
 import type { Store, StoreRows, StoreStatus } from "../store.ts";
 import { type BadRowHandler, refuseBadRow } from "../stored_row.ts";
 import {
   checkedColumns,
+  type PaymentTable,
   paymentTable,
-  POSITIONS,
+  positionTable,
   TABLES_VERSION,
 } from "../tables.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
@@ -41,6 +44,8 @@ export interface EmbeddedStoreOptions {
   readonly path: string;
   /** The features, which make the columns. */
   readonly features: FeatureParameters;
+  /** The form of the payments; the handbook's where it is left out. */
+  readonly shape?: PaymentShape | undefined;
   /** Whether every commit waits for the disk. */
   readonly durable: boolean;
   /** Ends the waiting for a lock, with the signal's reason as the error. */
@@ -52,11 +57,11 @@ export interface EmbeddedStoreOptions {
 /** The store of one data folder. */
 export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
   readonly #file: StoreFile;
-  readonly #features: FeatureParameters;
+  readonly #table: PaymentTable;
 
-  /** Opens the store, making an empty one if there is none; throws ConfigError if it holds other features. */
+  /** Opens the store, making an empty one if there is none; throws ConfigError if it holds other features or fields. */
   constructor(options: EmbeddedStoreOptions) {
-    const table = paymentTable(options.features);
+    const table = paymentTable(options.features, options.shape);
     const file = openFile(options);
     super(file, {
       table,
@@ -64,11 +69,12 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
       rowsAtOnce: 16,
       room: (count) => ({
         cells: new Float64Array(count * table.width),
+        texts: new TextHeap(),
         count,
       }),
     });
     this.#file = file;
-    this.#features = options.features;
+    this.#table = table;
   }
 
   /** See RowTable. */
@@ -108,12 +114,12 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
 
   /** See Store. */
   lookUp(): LookUp {
-    return new EmbeddedLookUp(this.#file, this.#features);
+    return new EmbeddedLookUp(this.#file, this.#table);
   }
 
   /** See Store. */
   predictions(): PredictionStore {
-    return new EmbeddedPredictions(this.#file);
+    return new EmbeddedPredictions(this.#file, this.#table.shape);
   }
 
   /** Closes the store. */
@@ -125,13 +131,13 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
 
 /** Opens the file, with all the tables that every file has. */
 function openFile(options: EmbeddedStoreOptions): StoreFile {
-  const { path, features, durable, signal, report } = options;
+  const { path, features, shape, durable, signal, report } = options;
   const sqlite = new Sqlite({
     path,
     what: "store",
     version: TABLES_VERSION,
-    upgrade: (db) => addMissing(db, features),
-    schema: firstTables(features).map(createTableSql).join("\n"),
+    upgrade: (db) => addMissing(db, features, shape),
+    schema: firstTables(features, shape).map(createTableSql).join("\n"),
     restore: REFILL,
     durable,
     error: (message, cause) => new StoreError(message, cause),
@@ -140,8 +146,9 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
   });
   try {
     requireColumns(sqlite, options);
-    const positions = new ObjectWriter(sqlite, POSITIONS);
-    return { sqlite, path, positions };
+    const positionsTable = positionTable(shape);
+    const positions = new ObjectWriter(sqlite, positionsTable);
+    return { sqlite, path, positions, positionTable: positionsTable };
   } catch (error) {
     sqlite.close();
     throw error;
@@ -150,9 +157,9 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
 
 function requireColumns(
   sqlite: Sqlite,
-  { path, features }: EmbeddedStoreOptions,
+  { path, features, shape }: EmbeddedStoreOptions,
 ): void {
-  const table = paymentTable(features);
+  const table = paymentTable(features, shape);
   const found = columnsOf(sqlite.db, table);
   const wanted = checkedColumns(table).map(({ name }) => name);
   if (found.toSorted().join() === wanted.toSorted().join()) return;

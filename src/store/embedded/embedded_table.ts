@@ -5,7 +5,10 @@
  */
 import type { StatementSync } from "node:sqlite";
 import type { Sqlite } from "../../base/sqlite/sqlite.ts";
-import { TRANSACTION_ID_MAX } from "../../payment/payment.ts";
+import {
+  TRANSACTION_ID_MAX,
+  type TransactionId,
+} from "../../payment/payment.ts";
 import { ascendingPieces, ColumnValues } from "../cell_rows.ts";
 import {
   positionOf,
@@ -25,8 +28,8 @@ import {
   type CellTable,
   checkedColumns,
   type ObjectTable,
+  type PositionRow,
   POSITIONS,
-  type Table,
   type TableRows,
 } from "../tables.ts";
 import { insertSql } from "./embedded_schema.ts";
@@ -40,8 +43,10 @@ export interface StoreFile {
   readonly sqlite: Sqlite;
   /** Its path, for messages. */
   readonly path: string;
-  /** Its table of positions. */
-  readonly positions: ObjectWriter<ReturnType<typeof positionRow>>;
+  /** Writes its table of positions. */
+  readonly positions: ObjectWriter<PositionRow>;
+  /** That table. */
+  readonly positionTable: ObjectTable<PositionRow>;
 }
 
 /** How a table of cells is used. */
@@ -94,8 +99,8 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
   ): Promise<void> {
     if (rows.count === 0) return await this.savePositions(positions);
     const { one, many } = this.#statements ?? await this.make();
-    const { table: { width }, rowsAtOnce } = this.#options;
-    const pieces = ascendingPieces(rows, width, rowsAtOnce);
+    const { table, rowsAtOnce } = this.#options;
+    const pieces = ascendingPieces(rows, table, rowsAtOnce);
     await this.#file.sqlite.transaction(() => {
       for (const piece of pieces) {
         const { statement, values } = piece.length === 1 ? one : many;
@@ -124,9 +129,9 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
 
   /** See StoredTable. */
   async positions(): Promise<StreamPosition[]> {
-    const { sqlite, path } = this.#file;
-    const rows = await select(sqlite, `SELECT * FROM ${POSITIONS.name}`);
-    return rows.map((row) => positionOf(row, path));
+    const { sqlite, path, positionTable: table } = this.#file;
+    const rows = await select(sqlite, `SELECT * FROM ${table.name}`);
+    return rows.map((row) => positionOf(row, path, table));
   }
 
   /** See StoredTable. */
@@ -139,7 +144,7 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
   }
 
   /** See StoredTable. */
-  async holds(transactionId: number): Promise<boolean> {
+  async holds(transactionId: TransactionId): Promise<boolean> {
     return (await this.#select("1", "WHERE transaction_id = ?", transactionId))
       .length > 0;
   }
@@ -173,6 +178,7 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
     for await (const page of pagesById(sqlite, table)) {
       signal?.throwIfAborted();
       found.count = 0;
+      found.texts?.clear();
       for (const row of page) {
         const bad = reader.read(row, found, found.count);
         if (bad) onBadRow(bad);
@@ -198,7 +204,7 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
   async #select(
     what: string,
     rest = "",
-    ...values: number[]
+    ...values: TransactionId[]
   ): Promise<StoredRow[]> {
     if (!await this.isThere()) return [];
     const sql = `SELECT ${what} FROM ${this.#name} ${rest}`;
@@ -239,18 +245,20 @@ export function select(
 /** A whole table in order of transaction_id, its key, in pages. */
 async function* pagesById(
   sqlite: Sqlite,
-  { name }: Table,
+  { name, shape }: CellTable,
 ): AsyncGenerator<readonly StoredRow[]> {
   const page = sqlite.prepare(
     `SELECT * FROM ${name} WHERE transaction_id > ? ` +
       `ORDER BY transaction_id LIMIT ${PAGE_ROWS}`,
   );
-  let last: number | bigint = -Infinity;
+  let last: number | bigint | string = shape.transactionId === "text"
+    ? ""
+    : -Infinity;
   for (;;) {
     const rows: StoredRow[] = await sqlite.retry(() => allRows(page, [last]));
     if (rows.length === 0) return;
     yield rows;
-    last = rows[rows.length - 1].transaction_id as number | bigint;
+    last = rows[rows.length - 1].transaction_id as typeof last;
   }
 }
 

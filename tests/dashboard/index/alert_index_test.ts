@@ -290,7 +290,12 @@ async function happen(
   } else if (what < 0.45) {
     const stored = (await folder.store.lookUp().payment(id))?.payment;
     if (!stored) return;
-    const row = payment({ ...stored, transactionId: id });
+    const row = payment({
+      ...stored,
+      transactionId: id,
+      customerId: Number(stored.customerId),
+      terminalId: Number(stored.terminalId),
+    });
     const record = prediction(row, below(1000) / 1000);
     await appendJson(log, PREDICTION_TOPIC, id, record);
   } else if (what < 0.5) {
@@ -441,13 +446,9 @@ Deno.test("an index of another stream, or of a log that was replaced, is made ag
   assert.match(reasons.join(), /^it is another stream's$/);
 });
 
-Deno.test("where the log has been trimmed, the index begins with what the store holds", async () => {
-  await using files = temporaryFolder();
-  await using folder = await openMemory(parametersOf(PARTITIONS));
+/** Stores all predictions, and trims the log to its last records. */
+async function storeAndTrim(folder: OpenFolder): Promise<void> {
   const { log, store } = folder;
-  const ids = Array.from({ length: 40 }, (_, id) => id);
-  await publishAll(folder, ids);
-  const wanted = await recomputed(log);
   await store.predictions().write(
     rowsOf(await valuesOf(log, PREDICTION_TOPIC)),
   );
@@ -470,6 +471,16 @@ Deno.test("where the log has been trimmed, the index begins with what the store 
   }
   const [sink] = await log.topics([SINK_TOPIC]);
   assert.ok(sink.startOffsets.some((start) => start > 0));
+}
+
+Deno.test("where the log has been trimmed, the index begins with what the store holds", async () => {
+  await using files = temporaryFolder();
+  await using folder = await openMemory(parametersOf(PARTITIONS));
+  const { log, store } = folder;
+  const ids = Array.from({ length: 40 }, (_, id) => id);
+  await publishAll(folder, ids);
+  const wanted = await recomputed(log);
+  await storeAndTrim(folder);
   using page = startPage(folder, files.path);
   await catchUp(page);
   assert.deepEqual(contentsOf(page), wanted);
@@ -480,6 +491,28 @@ Deno.test("where the log has been trimmed, the index begins with what the store 
   await catchUp(page);
   assert.equal(page.index.known().payments, 43);
   assert.equal(page.index.known().alerts, alerts + 1);
+});
+
+Deno.test("an index that has slept while the log was trimmed takes what it missed from the store", async () => {
+  await using files = temporaryFolder();
+  await using folder = await openMemory(parametersOf(PARTITIONS));
+  const { log } = folder;
+  const ids = Array.from({ length: 40 }, (_, id) => id);
+  await publishAll(folder, ids.slice(0, 10));
+  using page = startPage(folder, files.path);
+  await catchUp(page);
+  const step = { kind: "verdict", label: 1, who: "Ada", note: "" } as const;
+  const event = {
+    ...step,
+    ...{ eventId: crypto.randomUUID(), transactionId: 4 },
+    at: new Date().toISOString(),
+  };
+  await appendCaseSteps(log, [{ event, label: 1, timestampMs: 0 }]);
+  await publishAll(folder, ids.slice(10));
+  const wanted = await recomputed(log);
+  await storeAndTrim(folder);
+  await catchUp(page);
+  assert.deepEqual(contentsOf(page), wanted);
 });
 
 /** Prediction records as rows of the store. */

@@ -743,6 +743,9 @@ Deno.test("alerts are claimed, released, noted and snoozed, and a second page sh
   await using second = await openSecondPage(page);
   await second.until(() => second.index.known().alerts === 2);
   await second.until(() => second.index.queries.events(7).length === 3);
+  await second.until(() =>
+    second.index.queries.alert(7)?.features !== undefined
+  );
   const paths = ["/api/alerts?state=snoozed", "/api/alerts", "/api/cases/7"];
   for (const path of paths) {
     const ofSecond = await (await second.ask(path)).json();

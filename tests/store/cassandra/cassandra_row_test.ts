@@ -29,6 +29,7 @@ function decode(row: RowValues, columns: readonly Column[]): unknown[] {
     };
   return columns.map(({ type }, i) => {
     const bytes = row.values[i];
+    if (bytes === null) return null;
     const { buffer, byteOffset, length } = bytes;
     return read[type](bytes, new DataView(buffer, byteOffset, length));
   });

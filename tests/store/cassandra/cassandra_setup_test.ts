@@ -1,9 +1,10 @@
 /** How the tables of a keyspace are made where others make them too. */
+import { HANDBOOK_SHAPE } from "../../../src/payment/payment_shape.ts";
 import assert from "node:assert/strict";
 import type { Clock } from "../../../src/base/clock.ts";
 import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
 import {
-  OTHER_TABLES,
+  otherTables,
   tablesOf,
 } from "../../../src/store/cassandra/cassandra_schema.ts";
 import {
@@ -15,7 +16,7 @@ import type { Table } from "../../../src/store/tables.ts";
 const SETTINGS = { localDataCenter: "dc1", keyspace: "shop", replication: 1 };
 const TABLES: readonly Table[] = [
   ...Object.values(tablesOf(HANDBOOK_FEATURES)),
-  OTHER_TABLES.positions,
+  otherTables(HANDBOOK_SHAPE).positions,
 ];
 
 /** A clock of which only sleeping makes it later. */
@@ -63,14 +64,26 @@ function nodeThatLearns(asks: number) {
 
 Deno.test("tables that another process is creating are waited for until the node knows them", async () => {
   const { execute, asked } = nodeThatLearns(3);
-  await ensureSchema(execute, SETTINGS, HANDBOOK_FEATURES, sleepingClock());
+  await ensureSchema(
+    execute,
+    SETTINGS,
+    HANDBOOK_FEATURES,
+    HANDBOOK_SHAPE,
+    sleepingClock(),
+  );
   assert.deepEqual(asked, new Map(TABLES.map(({ name }) => [name, 4])));
 });
 
 Deno.test("a table that a node never gets to know is an error after a while", async () => {
   const { execute } = nodeThatLearns(Infinity);
   await assert.rejects(
-    ensureSchema(execute, SETTINGS, HANDBOOK_FEATURES, sleepingClock()),
+    ensureSchema(
+      execute,
+      SETTINGS,
+      HANDBOOK_FEATURES,
+      HANDBOOK_SHAPE,
+      sleepingClock(),
+    ),
     /^Error: table transactions does not exist$/,
   );
 });
@@ -82,7 +95,13 @@ Deno.test("any other error of a table is not waited for", async () => {
       ? Promise.reject(new Error("no permission"))
       : execute(cql, values);
   await assert.rejects(
-    ensureSchema(refusing, SETTINGS, HANDBOOK_FEATURES, sleepingClock()),
+    ensureSchema(
+      refusing,
+      SETTINGS,
+      HANDBOOK_FEATURES,
+      HANDBOOK_SHAPE,
+      sleepingClock(),
+    ),
     /no permission/,
   );
 });

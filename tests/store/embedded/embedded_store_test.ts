@@ -19,6 +19,7 @@ import {
 import { inDatabase } from "../../base/sqlite/in_database.ts";
 import { testWriting } from "../../permission.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
+import { testOwnShapes } from "../own_shape_contract.ts";
 import { testPredictions } from "../prediction_contract.ts";
 import {
   cellsOf,
@@ -43,6 +44,15 @@ const CONTRACT: ContractOptions = {
 
 testStore(CONTRACT);
 testPredictions(CONTRACT);
+testOwnShapes({
+  name: "embedded store",
+  test: (name, body) => Deno.test(name, body),
+  open: (features, shape) =>
+    Promise.resolve(
+      new EmbeddedStore({ path: ":memory:", features, shape, durable: false }),
+    ),
+  runs: 50,
+});
 
 testWriting(
   "the table's columns are the fields and the features in lower case",
