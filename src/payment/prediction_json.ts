@@ -5,6 +5,7 @@
  * read in any valid spelling.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { parseDatetime } from "./calendar.ts";
 import { JsonScanner, type Literal, literal } from "./json_scanner.ts";
 import { parseObject } from "./payment_json.ts";
@@ -14,7 +15,6 @@ import {
   type PredictionRows,
 } from "./prediction.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
-import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   HANDBOOK_SHAPE,
   paymentFields,

@@ -4,12 +4,15 @@
  * Each batch and the place behind it are one atomic append, so that a restart
  * continues exactly there.
  */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { ConfigError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
+import { parsedJson } from "../base/json_shape.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
+import { importedDefinition } from "../definition/imported_definition.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
+import { IMPORT_FILES } from "../files/data_set.ts";
 import { findRawSources } from "../files/raw_sources.ts";
 import {
   FIRST_PLACE,
@@ -129,14 +132,44 @@ export async function runFileProducer(
 /** The producer itself looks at its signal, between two appends. */
 const unstopped = new AbortController().signal;
 
+/** The mapping of the files: the stream's definition, or that of the columns which an import by it has written. Throws ConfigError or DataError. */
 function openMapper(
-  definition: RecordedDefinition,
-  { hmacKeyFile }: FileInput,
+  recorded: RecordedDefinition,
+  { path, hmacKeyFile }: FileInput,
 ): PaymentMapper {
+  const definition = definitionOf(recorded);
+  const imported = importedBy(path);
+  if (imported === recorded.sha256) {
+    return new PaymentMapper(importedDefinition(definition));
+  }
+  if (imported !== undefined) {
+    throw new ConfigError(
+      `${path} was imported by the definition with SHA-256 ${imported}, not ` +
+        `by the stream's with SHA-256 ${recorded.sha256}: name ` +
+        `--definition=${join(path, IMPORT_FILES.definition)} for a new stream`,
+    );
+  }
   const key = hmacKeyFile === undefined
     ? undefined
     : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
-  return new PaymentMapper(definitionOf(definition), key);
+  return new PaymentMapper(definition, key);
+}
+
+const MANIFEST_BYTES_MAX = 64 << 20;
+
+/** SHA-256 of the definition by which a folder was imported; undefined for files that no import has written. */
+function importedBy(path: string): string | undefined {
+  const manifest = join(path, IMPORT_FILES.manifest);
+  try {
+    Deno.statSync(manifest);
+  } catch {
+    return undefined;
+  }
+  const bytes = readWholeFile(manifest, MANIFEST_BYTES_MAX);
+  const found = parsedJson(bytes) as
+    | { definitionSha256?: unknown }
+    | undefined;
+  return String(found?.definitionSha256);
 }
 
 function placeOf(position: ProducerPosition): RowPlace {

@@ -99,7 +99,10 @@ export function whatIsKnown(
  * before it, and it must not be known too far ahead; both times in seconds.
  */
 export function whyNotTaken(
-  { transactionId, timeSeconds }: Payment,
+  { transactionId, timeSeconds }: Pick<
+    Payment,
+    "transactionId" | "timeSeconds"
+  >,
   knownSeconds: number,
   progressSeconds: number,
   parameters: GapBound,

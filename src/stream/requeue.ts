@@ -12,6 +12,7 @@ import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
 import { emptyPayment } from "../payment/payment.ts";
+import { UnlabelledJsonReader } from "../payment/label_record.ts";
 import {
   PaymentJsonReader,
   ShapedJsonReader,
@@ -26,7 +27,13 @@ import {
   type StreamParameters,
 } from "./control.ts";
 import { type DeadLetter, letterId, letterValue } from "./dead_letters.ts";
-import { implausible, isLate, isPlausible, late } from "./checks.ts";
+import {
+  implausible,
+  isLate,
+  isPlausible,
+  late,
+  whyNotTaken,
+} from "./checks.ts";
 import { parseCommit } from "./commit.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import {
@@ -65,6 +72,11 @@ interface Row {
   readonly timeSeconds: number;
   /** TX_DATETIME, seconds since 1970. */
   readonly datetimeSeconds: number;
+  /** Of a label, TRANSACTION_ID and KNOWN_AT, as TX_TIME_SECONDS. */
+  readonly label?: {
+    readonly transactionId: number;
+    readonly knownSeconds: number;
+  } | undefined;
 }
 
 /** Why a letter cannot be edited; undefined if it can. */
@@ -166,14 +178,22 @@ function readRow(
   const cells = new Float64Array(featureRowCells(features, shape));
   const texts = new TextHeap();
   let defect: Defect | undefined;
+  let label: Row["label"];
   if (!isPayment) {
     const reader = new FeatureJsonReader(features, shape);
     defect = reader.read(bytes, 0, bytes.length, start, cells, 0, texts);
   } else if (shape === HANDBOOK_SHAPE) {
     const payment = emptyPayment();
-    const reader = new PaymentJsonReader();
+    const labels = features.graceSeconds === undefined
+      ? undefined
+      : new UnlabelledJsonReader();
+    const reader = labels ?? new PaymentJsonReader();
     defect = reader.read(bytes, 0, bytes.length, start, payment);
     toCells(payment, cells, 0);
+    if (labels?.isLabel) {
+      const { knownSeconds } = labels;
+      label = { transactionId: payment.transactionId, knownSeconds };
+    }
   } else {
     const reader = new ShapedJsonReader(shape);
     defect = reader.read(bytes, 0, bytes.length, start);
@@ -189,12 +209,13 @@ function readRow(
       : new TextEncoder().encode(String(id)),
     timeSeconds: cells[CELL.time],
     datetimeSeconds: cells[CELL.datetime],
+    label,
   };
 }
 
 /** Refuses a row that is too far ahead of its partition, or too late for it. */
 async function checkTime(
-  { timeSeconds }: Row,
+  { timeSeconds, label }: Row,
   partition: number,
   { log, parameters, letter }: RequeueOptions,
 ): Promise<void> {
@@ -204,6 +225,13 @@ async function checkTime(
   const { progress } = parseCommit(commit);
   const newest = `the newest payment of partition ${partition}, at ${progress}`;
   const id = letterId(letter);
+  if (label) {
+    const { transactionId, knownSeconds } = label;
+    const payment = { transactionId, timeSeconds };
+    const why = whyNotTaken(payment, knownSeconds, progress, parameters);
+    if (why) throw refused(id, why.message);
+    return;
+  }
   if (!isPlausible(timeSeconds, progress, parameters)) {
     const subject = `TX_TIME_SECONDS ${timeSeconds} is`;
     throw refused(id, implausible(subject, parameters, newest).message);

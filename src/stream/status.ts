@@ -143,7 +143,12 @@ async function readStart(
   shape: PaymentShape,
 ): Promise<number | undefined> {
   const [sink] = await log.topics([SINK_TOPIC]);
-  const reader = new ShapedJsonReader(shape);
+  // Rows have no label where that arrives later.
+  const reader = new ShapedJsonReader({
+    ...shape,
+    hasFraud: false,
+    hasScenario: false,
+  });
   const { cells } = reader;
   for (const [partition, start] of (sink?.startOffsets ?? []).entries()) {
     const batch = await log.read(SINK_TOPIC, partition, start, FIRST_RECORD);

@@ -310,31 +310,37 @@ async function togetherChecks(stage: Stage): Promise<void> {
         }
         const press = (...keys: readonly string[]) =>
           Promise.all(pages.map((page, i) => pressAs(page, keys[i], names[i])));
-        const refused = pages.map((page) =>
-          page.getByText(/^Not saved. .+ in the meantime/)
-        );
-        const whoWasRefused = async () => {
+        // What the page says stays there until another action succeeds.
+        const whoWasRefused = async (done: string) => {
+          const refused = pages.map((page) =>
+            page.getByText(
+              new RegExp(`^Not saved. .+ has ${done}.* in the meantime`),
+            )
+          );
           await until(async () =>
             await refused[0].isVisible() || await refused[1].isVisible()
           );
           return await refused[0].isVisible() ? 0 : 1;
         };
         await press("a", "a");
-        const claimed = names[1 - await whoWasRefused()];
+        const claimed = names[1 - await whoWasRefused("claimed")];
         for (const page of pages) {
           await page.getByRole("button", { name: `Release (${claimed})` })
             .waitFor();
         }
         await press("c", "l");
-        const loser = await whoWasRefused();
+        const loser = await whoWasRefused("(confirmed|cleared)");
         const winner = loser === 0 ? "cleared" : "confirmed as fraud";
         const losing = pages[loser];
         // The page of the one who was refused shows the other's verdict, and stays.
         assert.equal(await shownCase(losing), String(id));
-        await losing.getByRole("log").getByText(winner).waitFor();
+        await losing.getByRole("log").getByText(winner).first()
+          .waitFor();
         const found = await (await fetch(`${address}/api/cases/${id}`)).json();
         const kinds = found.events.map(({ kind }: { kind: string }) => kind);
-        assert.deepEqual(kinds, ["verdict", "claim"]);
+        // Checks before this one may have decided and undone it.
+        assert.deepEqual(kinds.slice(0, 2), ["verdict", "claim"]);
+        assert.notEqual(kinds[2], "verdict");
         // Having seen it, that analyst may decide otherwise.
         await losing.keyboard.press(loser === 0 ? "c" : "l");
         await until(async () => await shownCase(losing) !== String(id));

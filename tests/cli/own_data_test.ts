@@ -35,7 +35,7 @@ function csv(random: () => number): string {
   let seconds = Date.UTC(2024, 0, 1, 5) / 1000;
   let text = "id,time,card,shop,amt,fraud,category,city\n";
   for (let n = 0; n < ROWS; n++) {
-    seconds += below(200);
+    seconds += 1 + below(200);
     const time = new Date(1000 * seconds).toISOString();
     const amount = n % 1000 === 999 ? "?" : below(30_000) / 100;
     text += `t-${n},${time},4${10n ** 18n + BigInt(below(300))},` +
@@ -100,6 +100,35 @@ testRunning(
     assert.equal(rows.length, ROWS - 20);
     assert.match(payments[0], /^\{"TRANSACTION_ID":"t-0",.*"city":"Ulm"\}$/);
     assert.equal(JSON.parse(rows[7]).TRANSACTION_ID, "t-7");
+  },
+);
+
+testRunning(
+  "unsorted payments are streamed from the folder that import makes of them",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => join(folder.path, name);
+    const [header, ...rows] = csv(chance(SEED)).trimEnd().split("\n");
+    const sorted = rows.slice(0, 3000);
+    const write = (name: string, lines: readonly string[]) =>
+      Deno.writeTextFileSync(path(name), [header, ...lines, ""].join("\n"));
+    write("sorted.csv", sorted);
+    write("reversed.csv", sorted.toReversed());
+    Deno.writeTextFileSync(path("stream.yaml"), DEFINITION);
+    const definition = `--definition=${path("stream.yaml")}`;
+    const run = async (command: string, ...flags: string[]) => {
+      const { code, stderr } = await runMain([command, definition, ...flags]);
+      assert.equal(code, 0, stderr);
+    };
+    const imported = path("imported");
+    await run("import", `--in=${path("reversed.csv")}`, `--out=${imported}`);
+    const stream = ["--role=producer,processor", "--rate=max"];
+    const [a, b] = [path("a"), path("b")];
+    await run("run", ...stream, `--data=${a}`, `--in=${path("sorted.csv")}`);
+    await run("run", ...stream, `--data=${b}`, `--in=${imported}`);
+    const byId = ([, rows]: [string[], string[]]) => rows.toSorted();
+    assert.equal((await topicsOf(a))[1].length, 2997);
+    assert.deepEqual(byId(await topicsOf(b)), byId(await topicsOf(a)));
   },
 );
 

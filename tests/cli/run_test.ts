@@ -51,7 +51,7 @@ testRunning("a finished run started again has nothing to do", async () => {
   await runMain(run);
   const { code, stdout } = await runMain(run);
   assert.equal(code, 0);
-  assert.match(stdout, /this run\s+0 stored/);
+  assert.match(stdout, /this run\s+nothing new was stored/);
   assert.equal(await exportSum(data), referenceSum("A"));
 });
 
@@ -65,7 +65,7 @@ testRunning("a run does not count what it only finds again", async () => {
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stderr, /the stage's commit was missing/);
   assert.match(again.stdout, /terminal windows\s+2,555\s+2,555/);
-  assert.match(again.stdout, /this run\s+0 processed/);
+  assert.match(again.stdout, /this run\s+nothing new was processed/);
 });
 
 testRunning("roles in processes of their own make the same", async () => {

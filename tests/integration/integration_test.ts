@@ -15,6 +15,7 @@ import "./kafka_control.ts";
 import "./kafka_files.ts";
 import "./kafka_ingest.ts";
 import "./kafka_interruptions.ts";
+import "./kafka_labels.ts";
 import "./kafka_late_requests.ts";
 import "./kafka_log.ts";
 import "./kafka_lost_answers.ts";

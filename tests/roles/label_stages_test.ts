@@ -28,6 +28,8 @@ import {
 import { chance, forEachSeed } from "../long.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
+import { readStatus } from "../../src/stream/status.ts";
+import { requeue } from "../../src/stream/requeue.ts";
 import { openMemory } from "./pipeline.ts";
 import {
   appendPayments,
@@ -341,3 +343,36 @@ testWriting(
     await forEachSeed(12, 600, (seed) => runSteps(seed, 0.2));
   },
 );
+
+Deno.test("a label before its payment is a dead letter that can be requeued once the payment is there", async () => {
+  const parameters = { ...PARAMETERS, partitions: 1 };
+  await using folder = await openMemory(parameters);
+  const { log, context: { control } } = folder;
+  const payment = paymentAt(5 * DAY_SECONDS, { customerId: 1 });
+  const label = { payment: { ...payment, fraud: 1 }, known: 6 * DAY_SECONDS };
+  const append = (entry: Entry) =>
+    appendPayments(log, 0, [entry.payment], () => ["1", jsonOf(entry)]);
+  await append(label);
+  await append({ payment });
+  const customers = await StageDriver.customers(log, parameters);
+  const terminals = await StageDriver.terminals(log, parameters);
+  await customers.drain([0]);
+  const letters = [];
+  for await (const letter of readDeadLetters(log)) letters.push(letter);
+  assert.equal(letters.length, 1);
+  const options = { log, control, parameters, letter: letters[0] };
+  const far = { ...label, known: 99 * DAY_SECONDS };
+  await assert.rejects(
+    requeue({ ...options, json: jsonOf(far), again: "refuse" }),
+    /KNOWN_AT more than 60 days/,
+  );
+  await requeue({ ...options, json: jsonOf(label), again: "refuse" });
+  const later = paymentAt(9 * DAY_SECONDS, { customerId: 1, transactionId: 1 });
+  await append({ payment: later });
+  await customers.drain([0]);
+  await terminals.drain([0]);
+  const rows = await sinkRows(log);
+  assert.equal(rows[1].TERMINAL_ID_RISK_4DAY_WINDOW, 1);
+  assert.equal((await customers.counters()).labels, 1);
+  assert.equal((await readStatus(log, control)).startSeconds, START_SECONDS);
+});

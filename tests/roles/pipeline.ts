@@ -6,6 +6,7 @@ import { valueEnd, valueStart } from "../../src/log/record_batch.ts";
 import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
 import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import type { RunSettings } from "../../src/roles/role.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 import type { StreamContext } from "../../src/stream/stream_context.ts";
 import { SINK_TOPIC, topicSpecs } from "../../src/stream/topics.ts";
 import {
@@ -102,6 +103,7 @@ async function open(
   const store = new EmbeddedStore({
     path: paths.store,
     features,
+    shape: shapeOfStream(parameters),
     durable: false,
   });
   const hasLabels = features.graceSeconds !== undefined;

@@ -443,7 +443,9 @@ async function begin(
     const isAll = role?.roles === undefined;
     if (isAll && !settings.scoring && !noModel && !found?.origin) {
       logger.warn("payments are not scored", {
-        reason: `the ${BUILT_IN_MODEL} model does not have these features`,
+        reason: settings.parameters.definition
+          ? `the ${BUILT_IN_MODEL} model knows the simulator's payments only`
+          : `the ${BUILT_IN_MODEL} model does not have these features`,
         then: "give --model=FILE, or say --no-model",
       });
     }
@@ -533,7 +535,8 @@ async function readSettings(
     : (begun && continueData(options, begun.fingerprint)) ??
       readDataFlags(options);
   const scored = asked !== undefined ? options : completeScoring(options, {
-    isNew: found?.origin === undefined,
+    // The built-in model knows the simulator's payments only.
+    isNew: found?.origin === undefined && parameters.definition === undefined,
     recorded: found?.scoringFlags,
     features: parameters.features,
   });
