@@ -602,7 +602,9 @@ function requireKnownShape(
     "in this version the store takes only payments with numbers as ids, with " +
       "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
       "leave out the role " +
-      `${other}: --role=producer,processor`,
+      `${other}: --role=${
+        roles.includes("ingest") ? "ingest" : "producer"
+      },processor`,
   );
 }
 
