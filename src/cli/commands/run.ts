@@ -576,15 +576,13 @@ function requireKnownShape(
   const isKnown = !hasText(shape) && shape.kept.length === 0 &&
     shape.hasFraud && shape.hasScenario && !shape.refunds &&
     shape.decimals <= 2;
-  const other = roles.find((role) =>
-    role !== "producer" && role !== "processor"
-  );
+  const taken: readonly Role[] = ["producer", "processor", "writer", "scorer"];
+  const other = roles.find((role) => !taken.includes(role));
   if (isKnown || other === undefined) return;
   throw new ConfigError(
-    "in this version the store takes only payments with numbers as ids, with " +
-      "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
-      "leave out the role " +
-      `${other}: --role=producer,processor`,
+    `in this version the role ${other} takes only payments with numbers as ` +
+      "ids, with TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept " +
+      "fields; leave it out: --role=producer,processor,writer",
   );
 }
 
