@@ -594,17 +594,20 @@ function requireKnownShape(
   const isKnown = !hasText(shape) && shape.kept.length === 0 &&
     shape.hasFraud && shape.hasScenario && !shape.refunds &&
     shape.decimals <= 2;
-  const other = roles.find((role) =>
-    role !== "producer" && role !== "ingest" && role !== "processor"
-  );
+  const taken: readonly Role[] = [
+    "producer",
+    "ingest",
+    "processor",
+    "writer",
+    "scorer",
+  ];
+  const other = roles.find((role) => !taken.includes(role));
   if (isKnown || other === undefined) return;
+  const first = roles.includes("ingest") ? "ingest" : "producer";
   throw new ConfigError(
-    "in this version the store takes only payments with numbers as ids, with " +
-      "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
-      "leave out the role " +
-      `${other}: --role=${
-        roles.includes("ingest") ? "ingest" : "producer"
-      },processor`,
+    `in this version the role ${other} takes only payments with numbers as ` +
+      "ids, with TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept " +
+      `fields; leave it out: --role=${first},processor,writer`,
   );
 }
 
