@@ -179,3 +179,58 @@ testRunning(
     }
   },
 );
+
+testRunning(
+  "a run stores payments of text ids and exports them as they were, and a report is refused in one line",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => join(folder.path, name);
+    const [header, ...lines] = csv(chance(SEED)).trimEnd().split("\n");
+    const rows = lines.slice(0, 2000);
+    Deno.writeTextFileSync(path("a.csv"), [header, ...rows, ""].join("\n"));
+    Deno.writeTextFileSync(path("stream.yaml"), DEFINITION);
+    const data = `--data=${path("data")}`;
+    const run = await runMain([
+      "run",
+      "--rate=max",
+      "--no-model",
+      `--in=${path("a.csv")}`,
+      `--definition=${path("stream.yaml")}`,
+      data,
+    ]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout, /stored 1,998,/);
+    const exported = await runMain([
+      "export",
+      "--with=payment,label",
+      "--format=jsonl",
+      "--out=-",
+      data,
+    ]);
+    assert.equal(exported.code, 0, exported.stderr);
+    const found = exported.stdout.trimEnd().split("\n")
+      .map((line) => JSON.parse(line))
+      .map((row) => [
+        row.TRANSACTION_ID,
+        row.CUSTOMER_ID,
+        row.TERMINAL_ID,
+        row.TX_AMOUNT,
+        row.TX_FRAUD,
+        row.category,
+      ]);
+    const expected = rows.filter((row) => !row.includes(",?,")).map((row) => {
+      const [id, , card, shop, rest, amount, fraud, category] = row.split(",");
+      const terminal = `${shop},${rest}`.slice(1, -1);
+      return [id, card, terminal, Number(amount), Number(fraud), category];
+    });
+    const inOrder = (list: unknown[][]) => list.map(String).toSorted();
+    assert.deepEqual(inOrder(found), inOrder(expected));
+    // Exports are sorted by the bytes of the id.
+    const ids = found.map(([id]) => id);
+    assert.deepEqual(ids, ids.toSorted());
+    const report = await runMain(["report", data]);
+    assert.equal(report.code, 2, report.stderr);
+    assert.match(report.stderr, /^.*report takes only payments with numbers/);
+    assert.equal(report.stderr.trimEnd().split("\n").length, 1);
+  },
+);

@@ -43,6 +43,7 @@ import { BadRows } from "../output/bad_rows.ts";
 import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
+import { requireKnownShape } from "../known_shape.ts";
 import { openPaymentsShown } from "../output/opening.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { openProgress } from "../output/progress.ts";
@@ -282,6 +283,14 @@ async function useStored(
   const badRows = new BadRows(options.skipBadRows ?? false);
   const report = warnings("report");
   await using stream = await openStoredStream(connection, report);
+  const parameters = stream.control?.parameters;
+  if (parameters) {
+    requireKnownShape(
+      parameters,
+      "report",
+      "'fraudstream export' writes the payments of this stream",
+    );
+  }
   const rows = await requireStoredRows(connection, stream, report);
   await using _closed = rows.store;
   const source = await storedSource({

@@ -57,7 +57,7 @@ import {
   definitionOfStream,
   shapeOfStream,
 } from "../../stream/stream_definition.ts";
-import { hasText } from "../../payment/payment_shape.ts";
+import { requireKnownShape } from "../known_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
@@ -374,12 +374,11 @@ async function openPage(
     return undefined;
   }
   try {
-    if (!isKnownShape(settings.parameters)) {
-      throw new ConfigError(
-        `in this version the page shows only payments ${KNOWN_SHAPE}; ` +
-          "'fraudstream export' writes the payments of this stream",
-      );
-    }
+    requireKnownShape(
+      settings.parameters,
+      "the page",
+      "'fraudstream export' writes the payments of this stream",
+    );
     const page = await openDashboard({
       settings,
       page: wanted,
@@ -561,7 +560,7 @@ async function readSettings(
       { cause: error },
     );
   });
-  requireKnownShape(parameters, roles);
+  requireShapedRoles(parameters, roles);
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
@@ -601,27 +600,18 @@ const SHAPED_ROLES: readonly Role[] = [
 ];
 
 /** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
-function requireKnownShape(
+function requireShapedRoles(
   parameters: RunSettings["parameters"],
   roles: readonly Role[],
 ): void {
   const other = roles.find((role) => !SHAPED_ROLES.includes(role));
-  if (other === undefined || isKnownShape(parameters)) return;
+  if (other === undefined) return;
   const first = roles.includes("ingest") ? "ingest" : "producer";
-  throw new ConfigError(
-    `in this version the role ${other} takes only payments ${KNOWN_SHAPE}; ` +
-      `leave it out: --role=${first},processor,writer`,
+  requireKnownShape(
+    parameters,
+    `the role ${other}`,
+    `leave it out: --role=${first},processor,writer`,
   );
-}
-
-/** What a role that does not take every shape takes. */
-const KNOWN_SHAPE = "with numbers as ids, with TX_FRAUD and " +
-  "TX_FRAUD_SCENARIO, and without refunds and kept fields";
-
-function isKnownShape(parameters: RunSettings["parameters"]): boolean {
-  const shape = shapeOfStream(parameters);
-  return !hasText(shape) && shape.kept.length === 0 && shape.hasFraud &&
-    shape.hasScenario && !shape.refunds && shape.decimals <= 2;
 }
 
 function readPace({ rate, speedup }: RunOptions): Pace {

@@ -163,7 +163,7 @@ export function probeCql(
   keyspace: string,
   { name, columns, partition }: Table,
 ): string {
-  const names = columns.map(({ name }) => name).join(", ");
+  const names = columns.map(nameInStatement).join(", ");
   return `SELECT ${names} FROM ${keyspace}.${name} ` +
     `WHERE token(${partition.join(", ")}) > ${TOKEN_MAX}`;
 }
