@@ -92,40 +92,44 @@ export async function runFileProducer(
   const records = new MappedRecords(parameters);
   const pacer = openPacer(pace, signal);
   let isBegun = origin !== undefined;
-  for (;;) {
-    const { value: batch, done } = await rows.next();
-    if (signal.aborted) return;
-    if (done) {
-      position = positionAt(position.nextId, batch);
-      await producer.append([
-        ...isBegun ? [] : originAppends(0, fingerprint),
-        ...positionAppends(position, true),
-      ]);
-      rejected.report(position);
-      return;
-    }
-    const { startSeconds, payments } = batch;
-    const times = Int32Array.from(
-      payments,
-      ({ datetimeSeconds }) => datetimeSeconds - startSeconds,
-    );
-    for (let at = 0; at < times.length;) {
-      const count = await pacer.take(times, at, times.length - at);
-      if (count === 0) return; // stopped
-      records.clear();
-      for (const end = at + count; at < end; at++) {
-        records.add(payments[at], startSeconds, batch.rests[at]);
-      }
-      position = positionAt(position.nextId + count, batch.places[at - 1]);
-      await producer.append([
-        ...isBegun ? [] : originAppends(startSeconds, fingerprint),
-        ...records.appends(),
-        ...positionAppends(position, false),
-      ]);
-      isBegun = true;
-      options.published?.(position.nextId);
+  try {
+    for (;;) {
+      const { value: batch, done } = await rows.next();
       if (signal.aborted) return;
+      if (done) {
+        position = positionAt(position.nextId, batch);
+        await producer.append([
+          ...isBegun ? [] : originAppends(0, fingerprint),
+          ...positionAppends(position, true),
+        ]);
+        rejected.report(position);
+        return;
+      }
+      const { startSeconds, payments } = batch;
+      const times = Int32Array.from(
+        payments,
+        ({ datetimeSeconds }) => datetimeSeconds - startSeconds,
+      );
+      for (let at = 0; at < times.length;) {
+        const count = await pacer.take(times, at, times.length - at);
+        if (count === 0) return; // stopped
+        records.clear();
+        for (const end = at + count; at < end; at++) {
+          records.add(payments[at], startSeconds, batch.rests[at]);
+        }
+        position = positionAt(position.nextId + count, batch.places[at - 1]);
+        await producer.append([
+          ...isBegun ? [] : originAppends(startSeconds, fingerprint),
+          ...records.appends(),
+          ...positionAppends(position, false),
+        ]);
+        isBegun = true;
+        options.published?.(position.nextId);
+        if (signal.aborted) return;
+      }
     }
+  } finally {
+    await rows.return(FIRST_PLACE); // closes the file
   }
 }
 
