@@ -31,21 +31,50 @@ export async function* parquetRows(
   file: Deno.FsFile,
   options: RowOptions,
 ): AsyncGenerator<RowBatch> {
+  const slices = parquetSlices(file, options, {
+    columnsOf: (metadata) => columnsOf(metadata, options.name),
+    most: SLICE_ROWS,
+  });
+  for await (const { rows, from, columns } of slices) {
+    yield new ParquetBatch(rows, from + 1, columns);
+  }
+}
+
+/** Consecutive rows of a row group, decoded. */
+export interface ParquetSlice<Column> {
+  /** Of each row, the values of the columns. */
+  readonly rows: unknown[][];
+  /** Number of the first row in the file, from 0. */
+  readonly from: number;
+  /** The columns. */
+  readonly columns: readonly Column[];
+}
+
+/** Some columns of a Parquet file, at most `most` rows at once. Throws DataError for a file that isn't one. */
+export async function* parquetSlices<
+  Column extends { readonly name: string },
+>(
+  file: Deno.FsFile,
+  { name, signal }: RowOptions,
+  { columnsOf, most }: {
+    readonly columnsOf: (metadata: FileMetaData) => readonly Column[];
+    readonly most: number;
+  },
+): AsyncGenerator<ParquetSlice<Column>> {
   const buffer = fileBuffer(file);
-  const { name } = options;
   const metadata = await trying(name, () => parquetMetadataAsync(buffer));
-  const columns = columnsOf(metadata, name);
+  const columns = columnsOf(metadata);
   const compressors = await trying(name, () => parquetCompressors(metadata));
   let groupStart = 0;
   for (const group of metadata.row_groups) {
     const groupEnd = groupStart + Number(group.num_rows);
     await trying(name, () => checkPages(buffer, group, columns, name));
-    for (let from = groupStart; from < groupEnd; from += SLICE_ROWS) {
-      options.signal.throwIfAborted();
-      const rowEnd = Math.min(groupEnd, from + SLICE_ROWS);
+    for (let from = groupStart; from < groupEnd; from += most) {
+      signal.throwIfAborted();
+      const rowEnd = Math.min(groupEnd, from + most);
       let rows: unknown[][] = [];
-      await trying(name, () => {
-        return parquetRead({
+      await trying(name, () =>
+        parquetRead({
           file: buffer,
           metadata,
           compressors,
@@ -53,12 +82,11 @@ export async function* parquetRows(
           rowStart: from,
           rowEnd,
           onComplete: (read: unknown[][]) => rows = read,
-        });
-      });
+        }));
       if (rows.length !== rowEnd - from) {
         throw damaged(name, "rows are missing");
       }
-      yield new ParquetBatch(rows, from + 1, columns);
+      yield { rows, from, columns };
     }
     groupStart = groupEnd;
   }
@@ -178,7 +206,7 @@ function fromFloat(value: number): number {
 }
 
 /** The result of an attempt to read a Parquet file; its errors become DataErrors that name the file. */
-export async function trying<T>(
+async function trying<T>(
   name: string,
   attempt: () => T | Promise<T>,
 ): Promise<T> {
@@ -191,7 +219,7 @@ export async function trying<T>(
 }
 
 /** The error about a file that is damaged, or no Parquet file. */
-export function damaged(name: string, error: unknown): DataError {
+function damaged(name: string, error: unknown): DataError {
   const reason = error instanceof Error ? error.message : String(error);
   return new DataError(
     `${name}: not a readable Parquet file (${reason}); write it again`,
@@ -204,7 +232,7 @@ export function damaged(name: string, error: unknown): DataError {
  *
  * @internal (deno doc --lint would want hyparquet documented)
  */
-export function fileBuffer(file: Deno.FsFile): AsyncBuffer {
+function fileBuffer(file: Deno.FsFile): AsyncBuffer {
   const byteLength = file.statSync().size;
   return {
     byteLength,

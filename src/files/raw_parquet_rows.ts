@@ -4,16 +4,9 @@
  * stands for. A timestamp without a zone is text, so that the definition's zone
  * applies; one in UTC is a Date.
  */
-import {
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetRead,
-  type SchemaElement,
-} from "hyparquet";
+import type { FileMetaData, SchemaElement } from "hyparquet";
 import type { RawValue } from "../definition/rejection.ts";
-import { parquetCompressors } from "./parquet_codecs.ts";
-import { checkPages } from "./parquet_limits.ts";
-import { damaged, fileBuffer, topLevel, trying } from "./parquet_rows.ts";
+import { parquetSlices, topLevel } from "./parquet_rows.ts";
 import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
 import type { RowOptions } from "./row_batch.ts";
 
@@ -25,35 +18,12 @@ export async function* rawParquetRows(
   file: Deno.FsFile,
   options: RowOptions,
 ): AsyncGenerator<RawBatch> {
-  const { name } = options;
-  const buffer = fileBuffer(file);
-  const metadata = await trying(name, () => parquetMetadataAsync(buffer));
-  const columns = flatColumns(metadata);
-  const compressors = await trying(name, () => parquetCompressors(metadata));
-  let groupStart = 0;
-  for (const group of metadata.row_groups) {
-    const groupEnd = groupStart + Number(group.num_rows);
-    await trying(name, () => checkPages(buffer, group, columns, name));
-    for (let from = groupStart; from < groupEnd; from += SLICE_ROWS) {
-      options.signal.throwIfAborted();
-      const rowEnd = Math.min(groupEnd, from + SLICE_ROWS);
-      let rows: unknown[][] = [];
-      await trying(name, () =>
-        parquetRead({
-          file: buffer,
-          metadata,
-          compressors,
-          columns: columns.map((column) => column.name),
-          rowStart: from,
-          rowEnd,
-          onComplete: (read: unknown[][]) => rows = read,
-        }));
-      if (rows.length !== rowEnd - from) {
-        throw damaged(name, "rows are missing");
-      }
-      yield parquetBatch(rows, from + 1, columns, name);
-    }
-    groupStart = groupEnd;
+  const slices = parquetSlices(file, options, {
+    columnsOf: flatColumns,
+    most: SLICE_ROWS,
+  });
+  for await (const { rows, from, columns } of slices) {
+    yield parquetBatch(rows, from + 1, columns, options.name);
   }
 }
 
