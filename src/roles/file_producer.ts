@@ -4,15 +4,14 @@
  * Each batch and the place behind it are one atomic append, so that a restart
  * continues exactly there.
  */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ConfigError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
-import { parsedJson } from "../base/json_shape.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
-import { importedDefinition } from "../definition/imported_definition.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
-import { IMPORT_FILES } from "../files/data_set.ts";
+import { needsHmacKey } from "../definition/stream_definition.ts";
+import { readingDefinition } from "../files/import_folder.ts";
 import { findRawSources } from "../files/raw_sources.ts";
 import {
   FIRST_PLACE,
@@ -28,8 +27,8 @@ import {
   type RecordedDefinition,
 } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
-import { TRANSACTION_TOPIC } from "../stream/topics.ts";
 import { openPacer } from "./pacer.ts";
+import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
 import type { FileInput, Pace } from "./role.ts";
 
 /** How the producer is run. */
@@ -57,34 +56,23 @@ export async function runFileProducer(
   context: StreamContext,
   options: FileProducerOptions,
 ): Promise<void> {
-  const { log, control, logger, signal, parameters } = context;
+  const { logger, signal, parameters } = context;
   const { input, pace } = options;
   const { definition } = parameters;
   if (!definition) throw new ConfigError("--in needs --definition");
-  const producer = await log.producer("fraudstream-producer", signal);
-  await control.refresh();
-  const { origin } = control;
   const fingerprint = fileFingerprint(input);
-  if (origin && origin.fingerprint !== fingerprint) {
-    throw new ConfigError(
-      `this data folder or topic prefix holds the stream of ` +
-        `${origin.fingerprint}; give these flags to continue it, or choose ` +
-        `another --data folder (on Kafka another --topic-prefix)`,
-    );
-  }
-  if (control.end(TRANSACTION_TOPIC)) {
-    logger.info("all payments are published already");
-    return;
-  }
+  const producing = await openProducing(context, fingerprint);
+  if (!producing) return;
+  const { producer, origin } = producing;
   const rejected = new Rejections(context);
-  let position = control.position ?? { nextId: 0, day: 0, row: 0 };
+  let { position } = producing;
   const rows = mappedPayments(
     await findRawSources(input.path, input.format),
     {
       mapper: openMapper(definition, input),
       startSeconds: origin?.startSeconds ?? parameters.startSeconds,
       from: placeOf(position),
-      signal: unstopped,
+      signal: UNSTOPPED,
       rejected: (defect, place) => rejected.add(defect, place),
     },
   );
@@ -133,47 +121,16 @@ export async function runFileProducer(
   }
 }
 
-/** The producer itself looks at its signal, between two appends. */
-const unstopped = new AbortController().signal;
-
-/** The mapping of the files: the stream's definition, or that of the columns which an import by it has written. Throws ConfigError or DataError. */
+/** The mapping of the files, by the stream's definition or as an import by it has written them. Throws ConfigError or DataError. */
 function openMapper(
   recorded: RecordedDefinition,
   { path, hmacKeyFile }: FileInput,
 ): PaymentMapper {
-  const definition = definitionOf(recorded);
-  const imported = importedBy(path);
-  if (imported === recorded.sha256) {
-    return new PaymentMapper(importedDefinition(definition));
-  }
-  if (imported !== undefined) {
-    throw new ConfigError(
-      `${path} was imported by the definition with SHA-256 ${imported}, not ` +
-        `by the stream's with SHA-256 ${recorded.sha256}: name ` +
-        `--definition=${join(path, IMPORT_FILES.definition)} for a new stream`,
-    );
-  }
-  const key = hmacKeyFile === undefined
-    ? undefined
-    : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
+  const definition = readingDefinition(path, definitionOf(recorded));
+  const key = hmacKeyFile !== undefined && needsHmacKey(definition)
+    ? readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX)
+    : undefined;
   return new PaymentMapper(definition, key);
-}
-
-const MANIFEST_BYTES_MAX = 64 << 20;
-
-/** SHA-256 of the definition by which a folder was imported; undefined for files that no import has written. */
-function importedBy(path: string): string | undefined {
-  const manifest = join(path, IMPORT_FILES.manifest);
-  try {
-    Deno.statSync(manifest);
-  } catch {
-    return undefined;
-  }
-  const bytes = readWholeFile(manifest, MANIFEST_BYTES_MAX);
-  const found = parsedJson(bytes) as
-    | { definitionSha256?: unknown }
-    | undefined;
-  return String(found?.definitionSha256);
 }
 
 function placeOf(position: ProducerPosition): RowPlace {
@@ -189,13 +146,6 @@ function positionAt(nextId: number, place: RowPlace): ProducerPosition {
 function originAppends(startSeconds: number, fingerprint: string): Append[] {
   const records = controlRecords();
   records.put("origin", { startSeconds, fingerprint });
-  return records.appends();
-}
-
-function positionAppends(position: ProducerPosition, ends: boolean): Append[] {
-  const records = controlRecords();
-  records.put("position", position);
-  if (ends) records.putEnd(TRANSACTION_TOPIC, { rows: position.nextId });
   return records.appends();
 }
 

@@ -19,14 +19,11 @@ import { UnlabelledJsonWriter } from "../payment/label_record.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { profileJson } from "../payment/profile_json.ts";
 import { PaymentJsonWriter } from "../payment/payment_json.ts";
-import {
-  controlRecords,
-  type ProducerPosition,
-  type StreamParameters,
-} from "../stream/control.ts";
+import { controlRecords, type StreamParameters } from "../stream/control.ts";
 import { fingerprintOf } from "../simulator/fingerprint.ts";
 import { LabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
+import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
 import type { RunSettings } from "./role.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import {
@@ -53,23 +50,11 @@ export async function runProducer(
   context: StreamContext,
   options: ProducerOptions,
 ): Promise<void> {
-  const { log, control, logger, signal } = context;
-  const producer = await log.producer("fraudstream-producer", signal);
-  await control.refresh();
+  const { logger, signal } = context;
   const fingerprint = fingerprintOf(options.data);
-  const { origin } = control;
-  if (origin && origin.fingerprint !== fingerprint) {
-    throw new ConfigError(
-      `this data folder or topic prefix holds the stream of ` +
-        `${origin.fingerprint}; give these flags to continue it, or choose ` +
-        `another --data folder (on Kafka another --topic-prefix)`,
-    );
-  }
-  if (control.end(TRANSACTION_TOPIC)) {
-    logger.info("all payments are published already");
-    return;
-  }
-  const position = control.position ?? { nextId: 0, day: 0, row: 0 };
+  const producing = await openProducing(context, fingerprint);
+  if (!producing) return;
+  const { producer, origin, position } = producing;
   const knownAfter = labelSeconds(context.parameters);
   const source = await openPayments({
     kind: "simulated",
@@ -103,7 +88,7 @@ export async function runProducer(
   const pacer = openPacer(options.pace, signal);
   const days = source.progress.total;
   let { nextId, row } = position;
-  for await (const batch of source.batches(unstopped)) {
+  for await (const batch of source.batches(UNSTOPPED)) {
     if (signal.aborted) return;
     const { day } = batch;
     if (day < position.day) {
@@ -130,16 +115,6 @@ export async function runProducer(
   }
   // The last day has no payments: the end stands alone.
   await producer.append(positionAppends({ nextId, day: days, row: 0 }, true));
-}
-
-/** The producer itself looks at its signal, between two appends. */
-const unstopped = new AbortController().signal;
-
-function positionAppends(position: ProducerPosition, ends: boolean): Append[] {
-  const records = controlRecords();
-  records.put("position", position);
-  if (ends) records.putEnd(TRANSACTION_TOPIC, { rows: position.nextId });
-  return records.appends();
 }
 
 async function profiles(
