@@ -4,7 +4,6 @@
  * number of CSV is its text, and a JSON number of more than 15 digits too.
  */
 import { DataError } from "../base/error.ts";
-import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { fileError } from "../base/file_error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import type { RawValue } from "../definition/rejection.ts";
@@ -16,6 +15,7 @@ import {
 } from "./csv_records.ts";
 import { type DaySource, formatOfContent } from "./day_source.ts";
 import { openInputStream } from "./input_stream.ts";
+import { type JsonRow, jsonRow, putValues, restOf } from "./json_row.ts";
 import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
 import { rawParquetRows } from "./raw_parquet_rows.ts";
 import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
@@ -192,47 +192,39 @@ async function* rawJsonRows(
 ): AsyncGenerator<RawBatch> {
   let columns: readonly string[] | undefined;
   for await (const block of lineBlocks(source, options)) {
-    columns ??= [...jsonObject(block.text(0))?.keys() ?? []];
+    columns ??= [...jsonRow(block.text(0))?.keys() ?? []];
     yield jsonBatch(block, columns);
   }
 }
 
 function jsonBatch(block: LineBlock, columns: readonly string[]): RawBatch {
+  // The values and the rest of a row are asked for one after the other.
+  let known = -1;
+  let row: JsonRow | undefined;
+  const rowAt = (index: number) => {
+    if (index !== known) row = jsonRow(block.text(index));
+    known = index;
+    return row;
+  };
   return {
     length: block.starts.length,
     columns,
     line: (index) => block.firstLine + index,
     values(index, fields, into) {
-      const object = jsonObject(block.text(index));
-      if (object === undefined) {
+      const row = rowAt(index);
+      if (row === undefined) {
         return {
           reason: "not JSON",
           message: "the line is not a JSON object",
         };
       }
-      for (let at = 0; at < fields.length; at++) {
-        const value = object.get(fields[at]);
-        into[at] = digitsOf(value) ?? value;
-      }
+      putValues(row, fields, into);
       return undefined;
     },
     rest(index, isRest) {
-      return [...jsonObject(block.text(index)) ?? []]
-        .filter(([field]) => isRest(field))
-        .map(([field, value]) => jsonMember(field, value)).join();
+      const row = rowAt(index);
+      return row ? restOf(row, isRest) : "";
     },
     text: (index) => block.text(index),
   };
-}
-
-/** The fields of a JSON object; undefined for other text. */
-function jsonObject(text: string): Map<string, RawValue> | undefined {
-  try {
-    const value = parseExactly(text);
-    if (typeof value !== "object" || value === null) return undefined;
-    if (Array.isArray(value)) return undefined;
-    return new Map(Object.entries(value));
-  } catch {
-    return undefined;
-  }
 }

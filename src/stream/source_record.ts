@@ -8,9 +8,8 @@ import {
   type PaymentMapper,
 } from "../definition/payment_mapper.ts";
 import type { RawValue } from "../definition/rejection.ts";
-import { jsonMember } from "../files/raw_batch.ts";
+import { type JsonRow, jsonRow, putValues, restOf } from "../files/json_row.ts";
 import { type RecordBatch, recordValue } from "../log/record_batch.ts";
-import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { RECORD_BYTES_MAX } from "../payment/payment_json.ts";
 import type { Refusal } from "./checks.ts";
 
@@ -26,7 +25,7 @@ export class SourceRecord {
   readonly payment: MappedPayment = emptyMappedPayment();
   readonly #mapper: PaymentMapper;
   readonly #values: RawValue[] = [];
-  #object = new Map<string, RawValue>();
+  #row: JsonRow = new Map();
 
   /** Maps by a definition that does not number rows. */
   constructor(mapper: PaymentMapper) {
@@ -39,30 +38,21 @@ export class SourceRecord {
     if (unreadable !== undefined) {
       return { reason: "unreadable batch", message: unreadable };
     }
-    const object = objectOf(recordValue(batch, index));
-    if (!(object instanceof Map)) return object;
-    this.#object = object;
-    const { fields } = this.#mapper;
-    for (let at = 0; at < fields.length; at++) {
-      const value = object.get(fields[at]);
-      this.#values[at] = digitsOf(value) ?? value;
-    }
+    const row = rowOf(recordValue(batch, index));
+    if ("reason" in row) return row;
+    this.#row = row;
+    putValues(row, this.#mapper.fields, this.#values);
     return this.#mapper.map(this.#values, 0, this.payment);
   }
 
   /** The members of the JSON object that travel along although the definition does not name them; "" for none. */
   rest(): string {
-    let rest = "";
-    for (const [field, value] of this.#object) {
-      if (!this.#mapper.isRest(field)) continue;
-      rest += (rest === "" ? "" : ",") + jsonMember(field, value);
-    }
-    return rest;
+    return restOf(this.#row, (field) => this.#mapper.isRest(field));
   }
 }
 
 /** The fields of a value, or why there are none. */
-function objectOf(value: Uint8Array): Map<string, RawValue> | Refusal {
+function rowOf(value: Uint8Array): JsonRow | Refusal {
   if (value.length > RECORD_BYTES_MAX) {
     return {
       reason: "out of range",
@@ -82,13 +72,15 @@ function objectOf(value: Uint8Array): Map<string, RawValue> | Refusal {
     };
   }
   const json = isRegistered ? value.subarray(REGISTRY_BYTES) : value;
+  return jsonRow(textOf(json)) ??
+    { reason: "not JSON", message: "the record is not a JSON object" };
+}
+
+/** A text in UTF-8; "" for other bytes. */
+function textOf(bytes: Uint8Array): string {
   try {
-    const object = parseExactly(DECODER.decode(json));
-    if (typeof object === "object" && object && !Array.isArray(object)) {
-      return new Map(Object.entries(object));
-    }
+    return DECODER.decode(bytes);
   } catch {
-    // It is neither UTF-8 nor JSON, or only one of them.
+    return "";
   }
-  return { reason: "not JSON", message: "the record is not a JSON object" };
 }
