@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { LogError } from "../../src/base/error.ts";
-import { readDefinition } from "../../src/definition/read_definition.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { type Log, readRange } from "../../src/log/log.ts";
 import { emptyBatch } from "../../src/log/record_batch.ts";
@@ -20,29 +19,21 @@ import {
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
 import {
+  accidents,
+  faultName,
+  NAMED_FAULTS,
+  type PlainFault,
+} from "../log/kafka/scripted/faults.ts";
+import {
   type Fault,
   ScriptedKafka,
 } from "../log/kafka/scripted/scripted_kafka.ts";
 import { openScripted } from "../log/kafka/scripted/scripted_log.ts";
 import { appendOf, valuesOf } from "../log/records.ts";
+import { SOURCE_DEFINITION } from "./source_definition.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { QUIET } from "../roles/pipeline.ts";
-
-const DEFINITION = readDefinition(
-  `version: 1
-payment:
-  TRANSACTION_ID: { from: nr, type: number }
-  TX_DATETIME: { from: at, format: epoch-s }
-  CUSTOMER_ID: { from: card, type: number }
-  TERMINAL_ID: { from: shop, type: number }
-  TX_AMOUNT: { from: eur, decimals: 2 }
-  TX_FRAUD: bad
-labels: { from: payment, delay: 7d }
-features: { include: handbook }
-`,
-  "source.yaml",
-);
 
 const SOURCE = { name: "theirs", partitions: 3, compacted: false };
 const PARTITIONS = 2;
@@ -58,7 +49,7 @@ const PARAMETERS = {
   maxGapSeconds: 400 * 86_400,
   dedupeSeconds: 60,
   partitioner: "murmur2",
-  definition: recordedDefinition(DEFINITION),
+  definition: recordedDefinition(SOURCE_DEFINITION),
 } as const;
 
 /** Records of a partition of the source; every fifth is none that can be mapped. */
@@ -271,22 +262,14 @@ async function run(options: JobOptions): Promise<number> {
   }
 }
 
-const FAULTS: readonly Exclude<Fault, { code: number }>[] = [
-  "request lost",
-  "answer lost",
-  "silence",
-  "slow",
-  "repeated",
-  "moved",
-  "loading",
-  "fenced",
+const FAULTS: readonly PlainFault[] = [
+  ...NAMED_FAULTS,
   { lateMs: 16 },
   { lateMs: 45 },
 ];
 
 for (const fault of FAULTS) {
-  const what = typeof fault === "string" ? fault : `${fault.lateMs} ms late`;
-  Deno.test(`a source is taken once, whichever exchange is ${what}`, async () => {
+  Deno.test(`a source is taken once, whichever exchange is ${faultName(fault)}`, async () => {
     await forEachSeed(1, 10, async (seed) => {
       for (let n = 1;; n++) {
         const faults = new Map([[n, fault]]);
@@ -299,19 +282,11 @@ for (const fault of FAULTS) {
 Deno.test("a source is taken once, whatever fails while processes come and go", async () => {
   await forEachSeed(80, 2000, async (seed) => {
     const random = chance(seed);
-    const below = (limit: number) => Math.floor(random() * limit);
-    const several = <T>(most: number, make: () => T) =>
-      Array.from({ length: 1 + below(most) }, make);
-    const faults = new Map(several(6, () => {
-      const fault = FAULTS[below(FAULTS.length)];
-      return [
-        1 + below(150),
-        typeof fault === "string" ? fault : { lateMs: below(100) },
-      ];
-    }));
-    const joins = several(2, () => 1 + below(100));
-    const stops = random() < 0.5 ? [] : several(2, () => 1 + below(100));
-    await run({ seed, faults, joins, stops });
+    const chosen = accidents(random, FAULTS, {
+      exchanges: 150,
+      changes: 100,
+    });
+    await run({ seed, ...chosen });
   });
 });
 

@@ -27,22 +27,8 @@ import {
   DEAD_LETTER_TOPIC,
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
+import { SOURCE_DEFINITION } from "./source_definition.ts";
 import { chance, forEachSeed } from "../long.ts";
-
-const DEFINITION = readDefinition(
-  `version: 1
-payment:
-  TRANSACTION_ID: { from: nr, type: number }
-  TX_DATETIME: { from: at, format: epoch-s }
-  CUSTOMER_ID: { from: card, type: number }
-  TERMINAL_ID: { from: shop, type: number }
-  TX_AMOUNT: { from: eur, decimals: 2 }
-  TX_FRAUD: bad
-labels: { from: payment, delay: 7d }
-features: { include: handbook }
-`,
-  "source.yaml",
-);
 
 /** With pseudonyms. */
 const SECRET = readDefinition(
@@ -199,7 +185,7 @@ function open(
   latenessSeconds: number,
   more: Partial<SourceTaskOptions> = {},
 ): SourceTask {
-  const { definition = DEFINITION } = more;
+  const { definition = SOURCE_DEFINITION } = more;
   return new SourceTask({
     definition,
     hmacKey: undefined,

@@ -7,17 +7,15 @@
 import assert from "node:assert/strict";
 import { chance, forEachSeed } from "../../long.ts";
 import { type JobOptions, runJob } from "./scripted/scripted_job.ts";
-import type { Fault } from "./scripted/scripted_kafka.ts";
+import {
+  accidents,
+  faultName,
+  NAMED_FAULTS,
+  type PlainFault,
+} from "./scripted/faults.ts";
 
-const FAULTS: readonly Exclude<Fault, { code: number }>[] = [
-  "request lost",
-  "answer lost",
-  "silence",
-  "slow",
-  "repeated",
-  "moved",
-  "loading",
-  "fenced",
+const FAULTS: readonly PlainFault[] = [
+  ...NAMED_FAULTS,
   // Before it is sent again, in the next transaction, and much later.
   ...[4, 16, 22, 26, 30, 45, 80].map((lateMs) => ({ lateMs })),
 ];
@@ -34,8 +32,7 @@ async function run(options: JobOptions): Promise<number> {
 }
 
 for (const fault of FAULTS) {
-  const what = typeof fault === "string" ? fault : `${fault.lateMs} ms late`;
-  Deno.test(`exactly once, whichever exchange is ${what}`, async () => {
+  Deno.test(`exactly once, whichever exchange is ${faultName(fault)}`, async () => {
     await forEachSeed(1, 20, async (seed) => {
       for (let n = 1;; n++) {
         const faults = new Map([[n, fault]]);
@@ -65,20 +62,12 @@ Deno.test("exactly once on one broker, whichever answer is lost", async () => {
 Deno.test("exactly once, whatever fails while consumers come and go", async () => {
   await forEachSeed(300, 3000, async (seed) => {
     const random = chance(seed);
-    const below = (limit: number) => Math.floor(random() * limit);
-    const several = <T>(most: number, make: () => T) =>
-      Array.from({ length: 1 + below(most) }, make);
-    const faults = new Map(several(6, () => {
-      const fault = FAULTS[below(FAULTS.length)];
-      return [
-        1 + below(120),
-        typeof fault === "string" ? fault : { lateMs: below(100) },
-      ];
-    }));
-    const joins = several(2, () => 1 + below(80));
-    const stops = random() < 0.5 ? [] : several(2, () => 1 + below(80));
-    const stepMs = random() < 0.3 ? below(1500) : 0;
-    await run({ seed, faults, joins, stops, stepMs });
+    const chosen = accidents(random, FAULTS, {
+      exchanges: 120,
+      changes: 80,
+    });
+    const stepMs = random() < 0.3 ? Math.floor(random() * 1500) : 0;
+    await run({ seed, ...chosen, stepMs });
   });
 });
 
