@@ -6,7 +6,6 @@
  */
 import {
   type AsyncBuffer,
-  type FileMetaData,
   parquetMetadataAsync,
   parquetRead,
   type SchemaElement,
@@ -32,7 +31,7 @@ export async function* parquetRows(
   options: RowOptions,
 ): AsyncGenerator<RowBatch> {
   const slices = parquetSlices(file, options, {
-    columnsOf: (metadata) => columnsOf(metadata, options.name),
+    columnsOf: (elements) => columnsOf(elements, options.name),
     most: SLICE_ROWS,
   });
   for await (const { rows, from, columns } of slices) {
@@ -50,20 +49,27 @@ export interface ParquetSlice<Column> {
   readonly columns: readonly Column[];
 }
 
-/** Some columns of a Parquet file, at most `most` rows at once. Throws DataError for a file that isn't one. */
+/**
+ * Some of the columns directly below the root of a Parquet file, at most `most`
+ * rows at once. Throws DataError for a file that isn't one.
+ *
+ * @internal (deno doc --lint would want hyparquet documented)
+ */
 export async function* parquetSlices<
   Column extends { readonly name: string },
 >(
   file: Deno.FsFile,
   { name, signal }: RowOptions,
   { columnsOf, most }: {
-    readonly columnsOf: (metadata: FileMetaData) => readonly Column[];
+    readonly columnsOf: (
+      elements: readonly SchemaElement[],
+    ) => readonly Column[];
     readonly most: number;
   },
 ): AsyncGenerator<ParquetSlice<Column>> {
   const buffer = fileBuffer(file);
   const metadata = await trying(name, () => parquetMetadataAsync(buffer));
-  const columns = columnsOf(metadata);
+  const columns = columnsOf(topLevel(metadata.schema));
   const compressors = await trying(name, () => parquetCompressors(metadata));
   let groupStart = 0;
   for (const group of metadata.row_groups) {
@@ -100,8 +106,10 @@ interface FieldColumn {
   readonly element: SchemaElement;
 }
 
-function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
-  const elements = topLevel(metadata.schema);
+function columnsOf(
+  elements: readonly SchemaElement[],
+  name: string,
+): FieldColumn[] {
   const columns = PAYMENT_FIELDS.flatMap((field, at) => {
     const element = elements.find((element) => element.name === field);
     return element ? [{ name: field, field: at, element }] : [];
@@ -129,12 +137,8 @@ function columnsOf(metadata: FileMetaData, name: string): FieldColumn[] {
   return columns;
 }
 
-/**
- * The elements directly below the root.
- *
- * @internal (deno doc --lint would want hyparquet documented)
- */
-export function topLevel(schema: readonly SchemaElement[]): SchemaElement[] {
+/** The elements directly below the root. */
+function topLevel(schema: readonly SchemaElement[]): SchemaElement[] {
   const elements: SchemaElement[] = [];
   for (let at = 1; at < schema.length;) {
     elements.push(schema[at]);
@@ -229,8 +233,6 @@ function damaged(name: string, error: unknown): DataError {
 
 /**
  * A file as hyparquet reads it.
- *
- * @internal (deno doc --lint would want hyparquet documented)
  */
 function fileBuffer(file: Deno.FsFile): AsyncBuffer {
   const byteLength = file.statSync().size;

@@ -4,9 +4,9 @@
  * stands for. A timestamp without a zone is text, so that the definition's zone
  * applies; one in UTC is a Date.
  */
-import type { FileMetaData, SchemaElement } from "hyparquet";
+import type { SchemaElement } from "hyparquet";
 import type { RawValue } from "../definition/rejection.ts";
-import { parquetSlices, topLevel } from "./parquet_rows.ts";
+import { parquetSlices } from "./parquet_rows.ts";
 import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
 import type { RowOptions } from "./row_batch.ts";
 
@@ -28,8 +28,8 @@ export async function* rawParquetRows(
 }
 
 /** The columns that hold values, not lists or further columns. */
-function flatColumns(metadata: FileMetaData): SchemaElement[] {
-  return topLevel(metadata.schema).filter((element) =>
+function flatColumns(elements: readonly SchemaElement[]): SchemaElement[] {
+  return elements.filter((element) =>
     (element.num_children ?? 0) === 0 &&
     element.repetition_type !== "REPEATED"
   );
