@@ -33,7 +33,7 @@ payment:
 const PARAMETERS = { ...parametersOf(3), definition: DEFINITION };
 const MAX: Pace = { kind: "max" };
 /** Hands out some rows every few milliseconds. */
-const IN_PIECES: Pace = { kind: "rate", perSecond: 20_000 };
+const IN_PIECES: Pace = { kind: "rate", perSecond: 4000 };
 const START = Date.UTC(2024, 0, 31) / 1000;
 
 /** Rows of one file: 1 of 50 is no payment. */
@@ -78,6 +78,7 @@ function produce(
   pace: Pace,
   signal?: AbortSignal,
   logger?: Logger,
+  published: () => void = () => {},
 ): Promise<void> {
   const context = {
     ...folder.context,
@@ -86,7 +87,7 @@ function produce(
     ...logger ? { logger } : {},
   };
   const input = { path, format: undefined, hmacKeyFile: undefined };
-  return runFileProducer(context, { input, pace });
+  return runFileProducer(context, { input, pace, published });
 }
 
 testWriting(
@@ -143,8 +144,18 @@ testWriting(
     let runs = 0;
     const { control } = folder.context;
     while (!control.end(TRANSACTION_TOPIC)) {
-      const signal = AbortSignal.timeout(15 + 7 * (runs++ % 5));
-      await produce(folder, path, IN_PIECES, signal);
+      // Stops after so many appends, whatever the machine's speed.
+      const stop = new AbortController();
+      let left = 1 + runs++ % 5;
+      const appended = () => --left === 0 && stop.abort();
+      await produce(
+        folder,
+        path,
+        IN_PIECES,
+        stop.signal,
+        undefined,
+        appended,
+      );
       await control.refresh();
     }
     assert.ok(runs > 3, `${runs} runs`);
