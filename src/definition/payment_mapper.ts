@@ -6,7 +6,7 @@
  */
 import { END_SECOND, FIRST_SECOND } from "../payment/calendar.ts";
 import { INT_MAX, PAYMENT_FIELDS } from "../payment/payment.ts";
-import { FRAUD_UNKNOWN } from "../payment/payment_shape.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { KEPT_BYTES_MAX, TEXT_REFUSED } from "../payment/text_rule.ts";
 import { amountReader } from "./amount.ts";
 import { type IdReader, idReader } from "./identifier.ts";

@@ -15,10 +15,11 @@ import {
   type PaymentSource,
 } from "../files/payment_source.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
-import { UnlabelledJsonWriter } from "../payment/label_record.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { profileJson } from "../payment/profile_json.ts";
-import { PaymentJsonWriter } from "../payment/payment_json.ts";
+import { toCells } from "../payment/payment_cells.ts";
+import { LabelJsonWriter, ShapedJsonWriter } from "../payment/payment_json.ts";
+import { labelCells } from "../payment/payment_shape.ts";
 import {
   controlRecords,
   type ProducerPosition,
@@ -28,6 +29,7 @@ import { fingerprintOf } from "../simulator/fingerprint.ts";
 import { LabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
 import type { RunSettings } from "./role.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import {
   CUSTOMER_TOPIC,
@@ -200,9 +202,11 @@ class PaymentRecords {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
   readonly #labels: LabelFeed | undefined;
-  readonly #labelJson = new UnlabelledJsonWriter();
-  readonly #json: PaymentJsonWriter | UnlabelledJsonWriter;
+  readonly #json: ShapedJsonWriter;
+  readonly #labelJson: LabelJsonWriter;
   readonly #row = emptyPayment();
+  readonly #cells: Float64Array;
+  readonly #places: ReturnType<typeof labelCells>;
 
   constructor(parameters: StreamParameters) {
     const { partitions, partitioner } = parameters;
@@ -211,7 +215,11 @@ class PaymentRecords {
     this.#labels = knownAfter === undefined
       ? undefined
       : new LabelFeed(knownAfter);
-    this.#json = this.#labels ? this.#labelJson : new PaymentJsonWriter();
+    const shape = shapeOfStream(parameters);
+    this.#json = new ShapedJsonWriter(shape);
+    this.#labelJson = new LabelJsonWriter(shape, { isAccepted: false });
+    this.#places = labelCells(shape);
+    this.#cells = new Float64Array(this.#places.width);
     this.#builders = Array.from(
       { length: partitions },
       () => new RecordBatchBuilder(),
@@ -236,7 +244,8 @@ class PaymentRecords {
       const builder = this.#builders[partition];
       builder.writer.whole(payment.customerId);
       builder.endKey();
-      this.#json.write(builder.writer, payment);
+      toCells(payment, this.#cells, 0);
+      this.#json.write(builder.writer, this.#cells, 0);
       builder.endRecord(payment.datetimeSeconds * 1000);
     }
   }
@@ -246,8 +255,10 @@ class PaymentRecords {
     const builder = this.#builders[partition];
     builder.writer.whole(payment.customerId);
     builder.endKey();
-    this.#labelJson.writeLabel(builder.writer, payment, knownSeconds);
     const start = payment.datetimeSeconds - payment.timeSeconds;
+    toCells(payment, this.#cells, 0);
+    this.#cells[this.#places.knownAt] = start + knownSeconds;
+    this.#labelJson.write(builder.writer, this.#cells, 0);
     builder.endRecord((start + knownSeconds) * 1000);
   }
 
