@@ -31,9 +31,14 @@ import { TableWriter } from "./table_writer.ts";
 export const PAYMENT_COLUMNS: readonly TableColumn[] = PAYMENT_RECORD
   .map((field) => ({ name: field.name, kind: columnKind(field) }));
 
-function columnKind({ kind, max }: Field): ColumnKind {
-  if (kind === "datetime") return "timestamp";
-  if (kind === "amount" || kind === "number") return "double";
+/** What a file's column of a field holds. */
+export function columnKind({ kind, max }: Field): ColumnKind {
+  if (kind === "datetime" || kind === "keptTime") return "timestamp";
+  if (kind === "text" || kind === "keptText") return "text";
+  if (kind === "amount" || kind === "number" || kind === "signed") {
+    return "double";
+  }
+  if (kind === "keptNumber" && max > 1) return "double";
   return max > INT_MAX ? "int64" : "int32";
 }
 

@@ -55,16 +55,18 @@ export function drawBars(
   const unit = (right - left) / (high - low || 1);
   const zero = left - low * unit;
   const isDouble = bars.some(({ under }) => under !== undefined);
-  // Above a bar stand one or two lines, beside it one or two in its middle.
-  const lines = (above ? NAME_LINE : 0) + (isDouble && above ? UNDER_LINE : 0);
+  // Above a bar stand the lines of its names, beside it one or two in its middle.
+  const titles = bars.map(({ name }) => above ? wrapped(name, width) : [name]);
+  const most = Math.max(...titles.map(({ length }) => length));
+  const lines = above ? most * NAME_LINE + (isDouble ? UNDER_LINE : 0) : 0;
   const row = ROW + lines + (isDouble && !above ? UNDER_LINE : 0);
   const height = bars.length * row + 4;
-  const shapes = bars.flatMap(({ name, under, value, text, series }, at) => {
+  const shapes = bars.flatMap(({ under, value, text, series }, at) => {
     const top = at * row + lines + (row - lines - BAR) / 2;
     const base = top + BAR / 2 + FONT_SIZE / 3;
     const end = zero + (value || 0) * unit;
     return [
-      ...nameLabels(at, base, name, under),
+      ...nameLabels(at, base, titles[at], under),
       shape("rect", {
         class: `f${series}`,
         x: Math.min(zero, end),
@@ -87,17 +89,34 @@ export function drawBars(
   function nameLabels(
     at: number,
     base: number,
-    name: string,
+    title: readonly string[],
     under: string | undefined,
   ): Shape[] {
     const [x, side] = above ? [0, "start" as const] : [names, "end" as const];
     const half = under === undefined || above ? 0 : UNDER_LINE / 2;
-    const y = above ? at * row + NAME_LINE - 2 : base - half;
+    // Titles of fewer lines than others stand close to their bar.
+    const missing = (most - title.length) * NAME_LINE;
+    const first = above ? at * row + missing + NAME_LINE - 2 : base - half;
+    const last = first + (title.length - 1) * NAME_LINE;
     return [
-      label(name, x, y, "ink", side),
+      ...title.map((text, line) =>
+        label(text, x, first + line * NAME_LINE, "ink", side)
+      ),
       ...under === undefined ? [] : [
-        label(under, x, y + UNDER_LINE, "", side),
+        label(under, x, last + UNDER_LINE, "", side),
       ],
     ];
   }
+}
+
+/** A text as lines of at most a width, where its words allow that. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = [...lines.slice(-1), word].join(" ");
+    if (lines.length > 0 && textWidth(longer) <= width) {
+      lines[lines.length - 1] = longer;
+    } else lines.push(word);
+  }
+  return lines;
 }

@@ -182,9 +182,9 @@ testRunning(
     const mark = `${data}/generate.unfinished`;
     assert.equal(
       refused.stderr,
-      `fraudstream: ${data}: its data set is not complete, 'generate' was ` +
-        "interrupted; run it again with --force, or, to read the finished days, " +
-        `remove ${mark}\n`,
+      `fraudstream: ${data}: its data set is not complete, 'generate' or 'import' ` +
+        "was interrupted; run it again with --force, or, to read the finished " +
+        `days, remove ${mark}\n`,
     );
     // Both ways out that the line names.
     Deno.removeSync(mark);

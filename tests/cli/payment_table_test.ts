@@ -9,7 +9,15 @@ import {
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
 import { emptyPayment } from "../../src/payment/payment.ts";
-import { PAYMENT_CELLS, toCells } from "../../src/payment/payment_cells.ts";
+import { featureRowCells } from "../../src/features/feature_row.ts";
+import {
+  CELL,
+  PAYMENT_CELLS,
+  toCells,
+} from "../../src/payment/payment_cells.ts";
+import { FRAUD_UNKNOWN } from "../../src/payment/payment_shape.ts";
+import { NO_TEXT, TextHeap } from "../../src/payment/text_heap.ts";
+import { TEXT_SHAPE } from "../store/own_shape_contract.ts";
 import {
   emptyPredictions,
   PREDICTION_CELL,
@@ -122,3 +130,75 @@ testWriting("--with adds a payment's fields in their order", async () => {
       "9,2018-04-01 00:00:31,3,4,5.5,86431,1,1,2,1,0,2,3.505,0,0\n",
   );
 });
+
+testWriting(
+  "text ids and kept fields are texts and nulls, and predictions are found by the bytes of the id",
+  async () => {
+    await using folder = temporaryFolder();
+    const features = HANDBOOK_FEATURES;
+    const width = featureRowCells(features, TEXT_SHAPE);
+    const ids = ["\uE000", "😀"]; // in UTF-16 the other way round
+    const texts = new TextHeap();
+    const cells = new Float64Array(width * ids.length);
+    for (const [row, id] of ids.entries()) {
+      const at = row * width;
+      cells[at + CELL.id] = texts.addText(id);
+      cells[at + CELL.customer] = texts.addText("12345678901234567890");
+      cells[at + CELL.terminal] = texts.addText('"a", b');
+      cells[at + CELL.fraud] = FRAUD_UNKNOWN;
+      const kept = row === 0
+        ? [texts.addText("1, 2"), 1.5, 1, 0]
+        : [NO_TEXT, NaN, NaN, NaN];
+      cells.set(kept, at + width - kept.length);
+    }
+    const page = pageOf([[0, 0.25]]);
+    page.cells[0] = page.texts.addText(ids[1]);
+    const lines: Record<string, string> = {};
+    for (const format of ["csv", "jsonl"] as const) {
+      const path = `${folder.path}/t.${format}`;
+      const table = new PaymentTable({
+        parts: ["label", ...partsOf("payment"), "prediction"],
+        features,
+        format,
+        partlyPredicted: true,
+        shape: TEXT_SHAPE,
+      });
+      const finder = new PredictionFinder(only(page), TEXT_SHAPE);
+      await using writer = await table.open(path, format);
+      table.clear(ids.length);
+      for (let at = 0; at < cells.length; at += width) {
+        table.add(cells, at, new Float64Array(), 0, texts);
+        await finder.find(cells[at], table, texts);
+      }
+      await table.write(writer);
+      await writer.close();
+      lines[format] = Deno.readTextFileSync(path);
+    }
+    const [header, first, second] = lines.csv.split("\n");
+    assert.equal(
+      header,
+      "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT," +
+        "TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,Order,city_pop,is_new,since," +
+        "SCORE,ALERT,MODEL_VERSION,CONTRIBUTIONS",
+    );
+    const zero = "1970-01-01 00:00:00";
+    const ours = `${zero},12345678901234567890,"""a"", b",0,0,0,`;
+    assert.equal(first, `\uE000,${ours},"1, 2",1.5,1,${zero},,,,`);
+    assert.match(second, /^😀,.*,,,,,,0\.25,/u);
+    const [one, two] = lines.jsonl.trimEnd().split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [one.TRANSACTION_ID, one.CUSTOMER_ID, one.TX_FRAUD, one.Order],
+      ["\uE000", "12345678901234567890", null, "1, 2"],
+    );
+    assert.deepEqual(
+      [one.is_new, one.since, one.SCORE],
+      [1, "1970-01-01T00:00:00Z", null],
+    );
+    assert.deepEqual([two.Order, two.since, two.SCORE], [null, null, 0.25]);
+  },
+);
+
+async function* only(page: PredictionRows): AsyncGenerator<PredictionRows> {
+  yield await Promise.resolve(page);
+}

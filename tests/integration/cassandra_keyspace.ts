@@ -1,5 +1,10 @@
 /** Keyspaces of a real Cassandra for tests: opened by our store, looked into by the driver alone. */
 import assert from "node:assert/strict";
+import type { OutageReport } from "../../src/base/outage.ts";
+import {
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+} from "../../src/payment/payment_shape.ts";
 import { Client, types } from "cassandra-driver";
 import {
   type FeatureParameters,
@@ -43,10 +48,12 @@ export async function openStore(
   settings: CassandraSettings,
   features: FeatureParameters = HANDBOOK_FEATURES,
   reports: Report[] = [],
+  shape: PaymentShape = HANDBOOK_SHAPE,
 ): Promise<CassandraStore> {
-  return await openCassandraStore(settings, features, (_, message, fields) => {
+  const report: OutageReport = (_, message, fields) => {
     reports.push({ message, fields });
-  });
+  };
+  return await openCassandraStore(settings, features, report, shape);
 }
 
 /** Runs statements, as somebody else would who uses the cluster; gives the rows of the last. */

@@ -23,6 +23,7 @@ import {
 import { METRICS, PREDICTIONS } from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
+import { testOwnShapes } from "../store/own_shape_contract.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
 import {
   makeIntTables,
@@ -71,6 +72,23 @@ testPredictions({
     const { address } = await sharedCassandra();
     const keyspace = "contract_predictions";
     const store = await openStore(settingsOf(address, { keyspace }), features);
+    await store.predictions().status(); // makes the tables
+    const tables = [...TABLES, PREDICTIONS.name, METRICS.name];
+    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
+    await runCql(address, ...truncate);
+    return store;
+  },
+});
+
+testOwnShapes({
+  name: "Cassandra store",
+  test: testServing,
+  runs: 3,
+  open: async (features, shape) => {
+    const { address } = await sharedCassandra();
+    const keyspace = `contract_own_${shape.transactionId}`;
+    const settings = settingsOf(address, { keyspace });
+    const store = await openStore(settings, features, [], shape);
     await store.predictions().status(); // makes the tables
     const tables = [...TABLES, PREDICTIONS.name, METRICS.name];
     const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);

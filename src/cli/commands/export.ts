@@ -8,6 +8,8 @@ import {
   totalsLayout,
   valuesToTotals,
 } from "../../features/parameters.ts";
+import { featureRowCells } from "../../features/feature_row.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
 import type { Store } from "../../store/store.ts";
 import {
@@ -111,7 +113,7 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
     writeError(`${counted(records.length, "verdict")}, ${elapsed(startMs)}\n`);
     return;
   }
-  const { store, features } = await requireStoredRows(
+  const { store, features, shape } = await requireStoredRows(
     connection,
     stream,
     report,
@@ -124,6 +126,7 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
       ? ["payment", "prediction"]
       : ["features", ...(options.with ?? []).flatMap(partsOf)],
     features,
+    shape,
     format,
     ...!scored && { partlyPredicted: true },
   });
@@ -132,7 +135,7 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const pass = { store, table, writer, badRows, signal: stop.signal };
   const written = scored
     ? await fillPredictions(pass)
-    : await fillTable(pass, features);
+    : await fillTable(pass, features, shape);
   await writer.close();
   writeError(`${written}, ${elapsed(startMs)}\n`);
   badRows.tell();
@@ -162,7 +165,8 @@ async function fillPredictions(
     table.clear(page.count);
     for (let row = 0; row < page.count; row++) {
       // What a prediction repeats of its payment lies in the same cells.
-      table.add(page.cells, row * PREDICTION_CELLS, none);
+      const at = row * PREDICTION_CELLS;
+      table.add(page.cells, at, none, 0, page.texts);
       table.predict(page, row);
     }
     await table.write(writer);
@@ -176,24 +180,30 @@ async function fillPredictions(
 async function fillTable(
   { store, table, writer, badRows, signal }: Pass,
   features: FeatureParameters,
+  shape: PaymentShape,
 ): Promise<string> {
-  const width = PAYMENT_CELLS + featureCount(features);
+  const width = featureRowCells(features, shape);
   const totals = new Float64Array(featureCount(features));
   const layout = totalsLayout(features);
   const predictions = table.predicts
-    ? new PredictionFinder(store.predictions().rows(signal, badRows.handle))
+    ? new PredictionFinder(
+      store.predictions().rows(signal, badRows.handle),
+      shape,
+    )
     : undefined;
   using progress = openProgress("export", 0);
   let rows = 0;
   let predicted = 0;
-  for await (const { cells, count } of store.rows(signal, badRows.handle)) {
+  for await (const page of store.rows(signal, badRows.handle)) {
+    const { cells, count, texts } = page;
     throwIfStopped(signal, () => "nothing was written");
     table.clear(count);
     for (let at = 0; at < count * width; at += width) {
       const values = cells.subarray(at + PAYMENT_CELLS, at + width);
       valuesToTotals(values, layout, totals);
-      table.add(cells, at, totals);
-      if (predictions && await predictions.find(cells[at], table)) predicted++;
+      table.add(cells, at, totals, 0, texts);
+      if (!predictions) continue;
+      if (await predictions.find(cells[at], table, texts)) predicted++;
     }
     await table.write(writer);
     rows += count;

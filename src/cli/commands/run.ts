@@ -374,6 +374,12 @@ async function openPage(
     return undefined;
   }
   try {
+    if (!isKnownShape(settings.parameters)) {
+      throw new ConfigError(
+        `in this version the page shows only payments ${KNOWN_SHAPE}; ` +
+          "'fraudstream export' writes the payments of this stream",
+      );
+    }
     const page = await openDashboard({
       settings,
       page: wanted,
@@ -585,27 +591,37 @@ async function readSettings(
   return { settings, roles, scoringFlags };
 }
 
+/** Roles that take payments of every shape. */
+const SHAPED_ROLES: readonly Role[] = [
+  "producer",
+  "ingest",
+  "processor",
+  "writer",
+  "scorer",
+];
+
 /** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
 function requireKnownShape(
   parameters: RunSettings["parameters"],
   roles: readonly Role[],
 ): void {
-  const shape = shapeOfStream(parameters);
-  const isKnown = !hasText(shape) && shape.kept.length === 0 &&
-    shape.hasFraud && shape.hasScenario && !shape.refunds &&
-    shape.decimals <= 2;
-  const other = roles.find((role) =>
-    role !== "producer" && role !== "ingest" && role !== "processor"
-  );
-  if (isKnown || other === undefined) return;
+  const other = roles.find((role) => !SHAPED_ROLES.includes(role));
+  if (other === undefined || isKnownShape(parameters)) return;
+  const first = roles.includes("ingest") ? "ingest" : "producer";
   throw new ConfigError(
-    "in this version the store takes only payments with numbers as ids, with " +
-      "TX_FRAUD and TX_FRAUD_SCENARIO, and without refunds and kept fields; " +
-      "leave out the role " +
-      `${other}: --role=${
-        roles.includes("ingest") ? "ingest" : "producer"
-      },processor`,
+    `in this version the role ${other} takes only payments ${KNOWN_SHAPE}; ` +
+      `leave it out: --role=${first},processor,writer`,
   );
+}
+
+/** What a role that does not take every shape takes. */
+const KNOWN_SHAPE = "with numbers as ids, with TX_FRAUD and " +
+  "TX_FRAUD_SCENARIO, and without refunds and kept fields";
+
+function isKnownShape(parameters: RunSettings["parameters"]): boolean {
+  const shape = shapeOfStream(parameters);
+  return !hasText(shape) && shape.kept.length === 0 && shape.hasFraud &&
+    shape.hasScenario && !shape.refunds && shape.decimals <= 2;
 }
 
 function readPace({ rate, speedup }: RunOptions): Pace {

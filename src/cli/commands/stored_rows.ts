@@ -11,18 +11,24 @@ import {
   requireAgreement,
   type StoredStream,
 } from "../../stream/stored_stream.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { sameStreamFlags, storePlace } from "../flags/connection_flags.ts";
 import { writeError } from "../output/terminal.ts";
 
-/** Opens the store of a stream, with the features that it has. Throws DataError if nothing is stored yet. */
+/** Opens the store of a stream, with the features and the form of payments that it has. Throws DataError if nothing is stored yet. */
 export async function requireStoredRows(
   connection: Connection,
   stream: StoredStream,
   report: LogReport,
-): Promise<{ store: Store; features: FeatureParameters }> {
+): Promise<
+  { store: Store; features: FeatureParameters; shape: PaymentShape }
+> {
   const store = await openStoredRows(connection, stream, report);
-  if (store && stream.parameters) {
-    return { store, features: stream.parameters.features };
+  const { parameters } = stream;
+  if (store && parameters) {
+    const { features } = parameters;
+    return { store, features, shape: shapeOfStream(parameters) };
   }
   throw new DataError(
     `nothing is stored in ${storePlace(connection)} yet; run the writer ` +

@@ -12,7 +12,7 @@ import {
   totalsToValues,
   wholeFeatures,
 } from "../../features/parameters.ts";
-import { PAYMENT_COLUMNS } from "../../files/data_set.ts";
+import { columnKind } from "../../files/data_set.ts";
 import type {
   ColumnValues,
   TableColumn,
@@ -20,17 +20,26 @@ import type {
 } from "../../files/table_encoder.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import { CELL, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
-import { type Field, PAYMENT_RECORD } from "../../payment/record_field.ts";
+import {
+  FRAUD_UNKNOWN,
+  HANDBOOK_SHAPE,
+  keptFields,
+  paymentFields,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
+import type { Field } from "../../payment/record_field.ts";
+import { compareTexts, NO_TEXT, TextHeap } from "../../payment/text_heap.ts";
 
-/** What a table may have beside TRANSACTION_ID; a payment's own fields are those that predictions repeat. */
+/** What a table may have beside TRANSACTION_ID; a payment's own fields are those that predictions repeat, the kept ones apart. */
 export type TablePart =
   | "payment"
+  | "kept"
   | "day"
   | "label"
   | "features"
@@ -38,7 +47,7 @@ export type TablePart =
 
 /** The parts that a word of --with adds. */
 export function partsOf(word: "payment" | "label" | "prediction"): TablePart[] {
-  return word === "payment" ? ["payment", "day"] : [word];
+  return word === "payment" ? ["payment", "day", "kept"] : [word];
 }
 
 /** What a table is made of. */
@@ -51,6 +60,8 @@ export interface TableOptions {
   readonly format: TableFormat;
   /** Whether a payment may lack a prediction. */
   readonly partlyPredicted?: true;
+  /** The form of the payments; the handbook's where it is left out. */
+  readonly shape?: PaymentShape | undefined;
 }
 
 /** Which part each field of a payment belongs to; TRANSACTION_ID is always there. */
@@ -60,12 +71,62 @@ const PARTS: Readonly<Record<string, TablePart>> = {
   TX_FRAUD_SCENARIO: "label",
 };
 
-/** The fields of payments that a table has. */
-function fieldsOf(parts: readonly TablePart[]): Field[] {
-  return PAYMENT_RECORD.filter(({ name }) =>
-    name === "TRANSACTION_ID" || parts.includes(PARTS[name] ?? "payment")
-  );
+/** A field of payments as a table has it. */
+interface TableField extends Field {
+  readonly nullable?: true;
 }
+
+/** TX_FRAUD where payments come without it: null until it is known. */
+const LATE_LABEL: TableField = {
+  name: "TX_FRAUD",
+  kind: "flag",
+  max: 1,
+  cell: CELL.fraud,
+  nullable: true,
+};
+
+/** The fields of payments that a table has. */
+function fieldsOf(
+  parts: readonly TablePart[],
+  shape: PaymentShape,
+  keptFrom: number,
+): TableField[] {
+  const own = paymentFields(shape);
+  const payment = [...own, ...shape.hasFraud ? [] : [LATE_LABEL]]
+    .filter(({ name }) =>
+      name === "TRANSACTION_ID" || parts.includes(PARTS[name] ?? "payment")
+    );
+  if (!parts.includes("kept")) return payment;
+  const kept = keptFields(shape, keptFrom);
+  return [
+    ...payment,
+    ...kept.map((field) => ({ ...field, nullable: true as const })),
+  ];
+}
+
+/** Values of a column: of numbers alone, or with texts or null. */
+type TableValues = Float64Array | (number | string | null)[];
+
+/** Empty values of a field. */
+function valuesFor({ kind, nullable }: TableField): TableValues {
+  return kind === "text" || nullable ? [] : new Float64Array();
+}
+
+/** The value of a field that only streams with a definition have; null where there is none. */
+function ownValue(
+  { kind }: TableField,
+  cell: number,
+  texts: TextHeap,
+): number | string | null {
+  if (kind === "text" || kind === "keptText") {
+    return cell === NO_TEXT ? null : texts.text(cell);
+  }
+  if (kind === "flag") return cell === FRAUD_UNKNOWN ? null : cell;
+  return Number.isNaN(cell) ? null : cell;
+}
+
+/** For payments without texts. */
+const NO_TEXTS = new TextHeap();
 
 /** Rows of a table as columns, filled batch after batch in the same memory. */
 export class PaymentTable {
@@ -75,20 +136,24 @@ export class PaymentTable {
   readonly predicts: boolean;
   /** How many of a payment's cells it reads: all, or the first alone. */
   readonly paymentCells: number;
-  readonly #fields: readonly Field[];
+  readonly #fields: readonly TableField[];
   readonly #finish: (totals: Float64Array, from: number) => void;
   readonly #features: Float64Array;
   /** Of the fields, then the features. */
-  #numbers: Float64Array[];
+  #values: TableValues[];
   #score: (number | null)[] = [];
   #alert: (number | null)[] = [];
   #version: (string | null)[] = [];
   #contributions: (string | null)[] = [];
   #length = 0;
+  #capacity = 0;
 
   /** Makes one without rows. */
-  constructor({ parts, features, format, partlyPredicted }: TableOptions) {
-    this.#fields = fieldsOf(parts);
+  constructor(options: TableOptions) {
+    const { parts, features, format, partlyPredicted } = options;
+    const { shape = HANDBOOK_SHAPE } = options;
+    const keptFrom = PAYMENT_CELLS + featureCount(features);
+    this.#fields = fieldsOf(parts, shape, keptFrom);
     this.paymentCells = this.#fields.length === 1 ? 1 : PAYMENT_CELLS;
     this.predicts = parts.includes("prediction");
     const hasFeatures = parts.includes("features");
@@ -100,14 +165,18 @@ export class PaymentTable {
       if (hasFeatures) finish(totals, layout, values, from);
     };
     this.columns = [
-      ...this.#fields.map((field) =>
-        PAYMENT_COLUMNS[PAYMENT_RECORD.indexOf(field)]
-      ),
+      ...this.#fields.map(({ nullable, ...field }) => ({
+        name: field.name,
+        kind: columnKind(field),
+        ...nullable && { nullable },
+      })),
       ...hasFeatures ? featureColumns(features) : [],
       ...this.predicts ? predictionColumns(partlyPredicted) : [],
     ];
-    const numbers = this.#fields.length + values.length;
-    this.#numbers = Array.from({ length: numbers }, () => new Float64Array());
+    this.#values = [
+      ...this.#fields.map(valuesFor),
+      ...Array.from(values, () => new Float64Array()),
+    ];
   }
 
   /** Opens the table at a path or stdout ('-'). */
@@ -117,7 +186,7 @@ export class PaymentTable {
 
   /** Writes the rows added since clear(). */
   async write(writer: TableWriter): Promise<void> {
-    const values: ColumnValues[] = [...this.#numbers];
+    const values = [...this.#values] as ColumnValues[];
     if (this.predicts) {
       values.push(
         this.#score,
@@ -132,27 +201,39 @@ export class PaymentTable {
   /** Forgets the rows and makes room for `length` of them. */
   clear(length: number): void {
     this.#length = 0;
-    if (length <= this.#numbers[0].length) return;
-    this.#numbers = this.#numbers.map(() => new Float64Array(2 * length));
+    if (length <= this.#capacity) return;
+    this.#capacity = 2 * length;
+    this.#values = this.#values.map((values) =>
+      Array.isArray(values) ? values : new Float64Array(this.#capacity)
+    );
   }
 
   /**
    * Adds a payment, whose cells begin at `cells[at]`, with the totals of its
    * features, which begin at `totals[from]`.
    */
-  add(cells: Float64Array, at: number, totals: Float64Array, from = 0): void {
+  add(
+    cells: Float64Array,
+    at: number,
+    totals: Float64Array,
+    from = 0,
+    texts: TextHeap = NO_TEXTS,
+  ): void {
     const row = this.#length++;
     const fields = this.#fields;
     for (let i = 0; i < fields.length; i++) {
       const { kind, cell } = fields[i];
       const value = cells[at + cell];
-      this.#numbers[i][row] = kind === "day"
-        ? Math.floor(value / DAY_SECONDS)
-        : value;
+      const values = this.#values[i];
+      if (Array.isArray(values)) {
+        values[row] = ownValue(fields[i], value, texts);
+      } else {values[row] = kind === "day"
+          ? Math.floor(value / DAY_SECONDS)
+          : value;}
     }
     this.#finish(totals, from);
     for (let i = 0; i < this.#features.length; i++) {
-      this.#numbers[fields.length + i][row] = this.#features[i];
+      this.#values[fields.length + i][row] = this.#features[i];
     }
   }
 
@@ -187,26 +268,38 @@ function predictionColumns(isPartly?: true): TableColumn[] {
 /** Finds the predictions of payments that come ascending by TRANSACTION_ID, as predictions do. */
 export class PredictionFinder {
   readonly #pages: AsyncIterator<PredictionRows>;
+  readonly #hasTextIds: boolean;
   #page: PredictionRows | undefined;
   #row = 0;
   #ended = false;
 
   /** Looks in the pages of a store. */
-  constructor(pages: AsyncIterable<PredictionRows>) {
+  constructor(
+    pages: AsyncIterable<PredictionRows>,
+    { transactionId }: PaymentShape = HANDBOOK_SHAPE,
+  ) {
+    this.#hasTextIds = transactionId === "text";
     this.#pages = pages[Symbol.asyncIterator]();
   }
 
-  /** Gives the table the prediction of the payment that it was given last; whether there is one. */
-  async find(transactionId: number, table: PaymentTable): Promise<boolean> {
+  /** Gives the table the prediction of the payment that it was given last, whose id is in a cell; whether there is one. */
+  async find(
+    transactionId: number,
+    table: PaymentTable,
+    texts: TextHeap = NO_TEXTS,
+  ): Promise<boolean> {
     for (;;) {
       const page = this.#page;
       if (page && this.#row < page.count) {
         const id = page.cells[this.#row * PREDICTION_CELLS];
-        if (id < transactionId) {
+        const order = this.#hasTextIds
+          ? compareTexts(id, page.texts, transactionId, texts)
+          : id - transactionId;
+        if (order < 0) {
           this.#row++;
           continue;
         }
-        const found = id === transactionId;
+        const found = order === 0;
         table.predict(found ? page : undefined, this.#row);
         return found;
       }
