@@ -549,6 +549,10 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
     "--no-labels": features.useLabels ? "not given" : "given",
+    "--labels": features.graceSeconds === undefined ? "payment" : "stream",
+    "--grace": features.graceSeconds === undefined
+      ? "none"
+      : formatDuration(features.graceSeconds),
     "--lateness": formatDuration(parameters.latenessSeconds),
     "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined

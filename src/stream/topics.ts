@@ -63,8 +63,9 @@ export const CHAIN: readonly string[] = [
   PREDICTION_TOPIC,
 ];
 
-/** Names of the topics that every stream has. */
-export const TOPICS: readonly string[] = topicSpecs(1).map(({ name }) => name);
+/** Names of the topics that a stream may have. */
+export const TOPICS: readonly string[] = topicSpecs(1, true)
+  .map(({ name }) => name);
 
 /** All topics of a stream with `partitions` partitions; `hasLabels` where labels arrive on their own. */
 export function topicSpecs(
