@@ -26,7 +26,7 @@ import {
   type StreamParameters,
 } from "../stream/control.ts";
 import { fingerprintOf } from "../simulator/fingerprint.ts";
-import { LabelFeed } from "./label_feed.ts";
+import { LabelFeed, labelSeconds } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
 import type { RunSettings } from "./role.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
@@ -187,14 +187,6 @@ function profileAppends(
   return builders.flatMap((records, partition) =>
     records.count > 0 ? [{ topic, partition, records }] : []
   );
-}
-
-/** How long after its payment a label is known, so that it counts when the delay has passed; undefined where payments carry their labels. */
-function labelSeconds({ features }: StreamParameters): number | undefined {
-  const { delayDays, graceSeconds } = features;
-  return graceSeconds === undefined
-    ? undefined
-    : delayDays * DAY_SECONDS - graceSeconds;
 }
 
 /** The records of one append, by partition. */
