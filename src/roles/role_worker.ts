@@ -14,6 +14,7 @@ import { runFiles } from "./files.ts";
 import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
+import { runLabelWriter } from "./label_writer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
@@ -127,6 +128,8 @@ async function runRole(
           });
           stored.abort();
         },
+        (context) =>
+          runLabelWriter(context, { ...options, store: store.labels() }),
         (context) =>
           runPredictionWriter(context, {
             ...options,
