@@ -119,6 +119,8 @@ export class PaymentMapper {
     this.#named = new Set([
       ...fields,
       ...PAYMENT_FIELDS,
+      // A record with KNOWN_AT is a label.
+      ...labels.from === "stream" ? ["KNOWN_AT", "KNOWN_TIME"] : [],
       ...keep.map(({ name }) => name),
       ...drop === "all" ? [] : drop,
     ]);
@@ -155,7 +157,7 @@ export class PaymentMapper {
   /**
    * Whether a field of the data travels with the payment although the
    * definition does not name it. A field with the name of one of the payment's
-   * own or kept fields does not.
+   * own or kept fields does not, nor one that would make it a label.
    */
   isRest(field: string): boolean {
     return this.#mapping.drop !== "all" && field !== "" &&
