@@ -34,6 +34,8 @@ export const TERMINAL_GROUP = "fraudstream-terminal-windows";
 export const WRITER_GROUP = "fraudstream-writer";
 /** Group of the scorer. */
 export const SCORER_GROUP = "fraudstream-scorer";
+/** Group of the label intake, which takes what people and programs say about payments. */
+export const LABEL_INTAKE_GROUP = "fraudstream-label-intake";
 /** Group of the writer of labels, where they arrive later. */
 export const LABEL_WRITER_GROUP = "fraudstream-label-writer";
 /** Group of the writer of predictions. */
