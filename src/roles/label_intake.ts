@@ -33,6 +33,7 @@ import { openStateless } from "../stream/opening.ts";
 import { newestPayment, untilStored } from "../stream/pipeline_progress.ts";
 import {
   type Output,
+  runStage,
   type Stage,
   type StageRun,
   type StageWork,
@@ -63,6 +64,14 @@ export interface LabelIntakeOptions {
   readonly store: Pick<LookUp, "payment">;
   /** Midnight of the first day, for payments of another program. */
   readonly startSeconds: number | undefined;
+}
+
+/** Takes what is said about payments until the context's signal: more may always come. */
+export async function runLabelIntake(
+  context: StreamContext,
+  options: LabelIntakeOptions,
+): Promise<void> {
+  await runStage(context, labelIntake(context, options));
 }
 
 /** The label intake of a stream. */

@@ -14,6 +14,7 @@ import { runFiles } from "./files.ts";
 import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
+import { runLabelIntake } from "./label_intake.ts";
 import { runLabelWriter } from "./label_writer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
@@ -137,6 +138,18 @@ async function runRole(
             stored: stored.signal,
           }),
       ]);
+    }
+    case "labels": {
+      await using opened = await openUnlessStopped(
+        openStore(settings.store, parameters.features, report, {
+          shape,
+          signal,
+        }),
+        signal,
+      );
+      if (!opened) return;
+      const store = opened.resource.lookUp();
+      return await runLabelIntake(context, { store, startSeconds });
     }
     case "scorer":
       if (!settings.scoring) return;
