@@ -90,7 +90,8 @@ export function labelIntake(
 }
 
 /** What a record of the label topic says. */
-interface Said {
+export interface Said {
+  /** TRANSACTION_ID. */
   readonly transactionId: TransactionId;
   /** TX_FRAUD, 0 or 1; null withdraws the labels before. */
   readonly fraud: number | null;
@@ -238,7 +239,14 @@ function saidBy(
 ): Said | Defect {
   const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
   const { object, defect } = parseObject(batch.bytes, from, to, parseExactly);
-  if (!object) return defect;
+  return object ? saidIn(object, shape) : defect;
+}
+
+/** What the object of such a record says, or what is wrong with it. */
+export function saidIn(
+  object: Readonly<Record<string, unknown>>,
+  shape: PaymentShape,
+): Said | Defect {
   const [id] = paymentFields(shape);
   const raw = object.TRANSACTION_ID;
   const transactionId = id.kind === "text"
