@@ -34,9 +34,6 @@ export const PARTITIONS_MAX = 1024;
 /** Partitions of a new stream. */
 export const PARTITIONS_DEFAULT = 4;
 
-/** Where the label of a payment comes from. */
-const LABEL_SOURCES = ["payment", "stream"] as const;
-
 /** The flags that all roles of a stream must agree on. */
 export const STREAM_FLAGS = {
   title: "Stream flags",
@@ -58,7 +55,7 @@ export const STREAM_FLAGS = {
       value: "<where>",
       help: "payment: TX_FRAUD stands in the payment and counts after " +
         "--delay; stream: labels arrive on their own, among the payments",
-      read: oneOf(LABEL_SOURCES),
+      read: oneOf(["payment", "stream"]),
       default: "payment",
     },
     grace: {
@@ -100,7 +97,7 @@ export type StreamOptions =
   & {
     readonly start?: number;
     /** --labels; false for --no-labels. */
-    readonly labels?: typeof LABEL_SOURCES[number] | boolean | undefined;
+    readonly labels?: "payment" | "stream" | boolean | undefined;
     /** What a payment of a new stream is; the stream's own by default. */
     readonly definition?: StreamDefinition | undefined;
     /** Whether the log is on a cluster, where streams of any kind have several partitions. */
