@@ -43,6 +43,7 @@ export const TIERS: readonly Tier[] = [
       "tests/cli/secret_test.ts",
       "tests/cli/selection_plot_test.ts",
       "tests/cli/source_flags_test.ts",
+      "tests/cli/stream_flags_test.ts",
     ],
     // No --allow-run: what starts a program is of another tier.
     permissions: [

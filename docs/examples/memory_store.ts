@@ -29,7 +29,16 @@ import type {
   StoredPayment,
   TimeRange,
 } from "../../src/store/look_up.ts";
-import type { RowTable, StreamPosition } from "../../src/store/positions.ts";
+import {
+  type LabelStore,
+  laterLabel,
+  type StoredLabel,
+} from "../../src/store/labels.ts";
+import type {
+  RowTable,
+  StoredTable,
+  StreamPosition,
+} from "../../src/store/positions.ts";
 import type {
   PredictionStatus,
   PredictionStore,
@@ -44,9 +53,8 @@ const BLOCK_ROWS = 4096;
 /** Positions by stream, topic and partition; both tables share them. */
 type Positions = Map<string, StreamPosition>;
 
-/** A table by TRANSACTION_ID, whatever a row is. */
-abstract class MemoryTable<Rows extends { readonly count: number }, Row>
-  implements RowTable<Rows> {
+/** What is kept by TRANSACTION_ID, and how far the topic is stored that it comes from. */
+abstract class FilledMap<Row> implements StoredTable {
   /** See StoredTable. */
   readonly idMax: number = TRANSACTION_ID_MAX;
   /** The rows by TRANSACTION_ID. */
@@ -55,35 +63,6 @@ abstract class MemoryTable<Rows extends { readonly count: number }, Row>
 
   constructor(positions: Positions) {
     this.#positions = positions;
-  }
-
-  /** TRANSACTION_ID and a copy of row `index`. */
-  protected abstract copy(rows: Rows, index: number): [number, Row];
-  /** Rows as the block that readers get. */
-  protected abstract block(rows: readonly Row[]): Rows;
-
-  /** See RowTable. An upsert: the same rows may come any number of times. */
-  async write(
-    rows: Rows,
-    _signal?: AbortSignal,
-    positions: readonly StreamPosition[] = [],
-  ): Promise<void> {
-    for (let index = 0; index < rows.count; index++) {
-      this.byId.set(...this.copy(rows, index));
-    }
-    // After the rows: a position never promises a row that is not stored.
-    await this.savePositions(positions);
-  }
-
-  /** See RowTable. Nobody else can change these rows, so none is bad. */
-  async *rows(signal?: AbortSignal): AsyncGenerator<Rows> {
-    const ids = [...this.byId.keys()].sort((a, b) => a - b);
-    for (let at = 0; at < ids.length; at += BLOCK_ROWS) {
-      signal?.throwIfAborted();
-      const found = ids.slice(at, at + BLOCK_ROWS)
-        .flatMap((id) => this.byId.get(id) ?? []);
-      yield await Promise.resolve(this.block(found));
-    }
   }
 
   /** See StoredTable. */
@@ -121,11 +100,46 @@ abstract class MemoryTable<Rows extends { readonly count: number }, Row>
   }
 }
 
+/** A table of one row per TRANSACTION_ID, whatever a row is. */
+abstract class MemoryTable<Rows extends { readonly count: number }, Row>
+  extends FilledMap<Row>
+  implements RowTable<Rows> {
+  /** TRANSACTION_ID and a copy of row `index`. */
+  protected abstract copy(rows: Rows, index: number): [number, Row];
+  /** Rows as the block that readers get. */
+  protected abstract block(rows: readonly Row[]): Rows;
+
+  /** See RowTable. An upsert: the same rows may come any number of times. */
+  async write(
+    rows: Rows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    for (let index = 0; index < rows.count; index++) {
+      this.byId.set(...this.copy(rows, index));
+    }
+    // After the rows: a position never promises a row that is not stored.
+    await this.savePositions(positions);
+  }
+
+  /** See RowTable. Nobody else can change these rows, so none is bad. */
+  async *rows(signal?: AbortSignal): AsyncGenerator<Rows> {
+    const ids = [...this.byId.keys()].sort((a, b) => a - b);
+    for (let at = 0; at < ids.length; at += BLOCK_ROWS) {
+      signal?.throwIfAborted();
+      const found = ids.slice(at, at + BLOCK_ROWS)
+        .flatMap((id) => this.byId.get(id) ?? []);
+      yield await Promise.resolve(this.block(found));
+    }
+  }
+}
+
 /** A store in memory, of streams whose ids are numbers. */
 export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
   implements Store {
   readonly #width: number;
   readonly #predictions: MemoryPredictions;
+  readonly #labels: MemoryLabels;
   readonly #verdicts = new Map<string, Verdict>();
 
   /** An empty store of payments with these features. */
@@ -134,6 +148,7 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
     super(positions);
     this.#width = PAYMENT_CELLS + featureCount(features);
     this.#predictions = new MemoryPredictions(positions);
+    this.#labels = new MemoryLabels(positions);
   }
 
   protected override copy(
@@ -210,9 +225,44 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
     return this.#predictions;
   }
 
+  /** See Store. */
+  labels(): LabelStore {
+    return this.#labels;
+  }
+
   /** Closes the store. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+class MemoryLabels extends FilledMap<StoredLabel[]> implements LabelStore {
+  /** See LabelStore. */
+  async write(
+    labels: readonly StoredLabel[],
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    for (const label of labels) {
+      const id = Number(label.transactionId);
+      this.byId.set(id, [...this.byId.get(id) ?? [], label]);
+    }
+    await this.savePositions(positions);
+  }
+
+  /** See LabelStore. */
+  newest(
+    ids: readonly TransactionId[],
+    asOf?: string,
+  ): Promise<ReadonlyMap<TransactionId, StoredLabel>> {
+    const found = new Map<TransactionId, StoredLabel>();
+    for (const id of ids) {
+      const label = (this.byId.get(Number(id)) ?? [])
+        .filter(({ knownTime }) => asOf === undefined || knownTime <= asOf)
+        .reduce<StoredLabel | undefined>(laterLabel, undefined);
+      if (label) found.set(id, label);
+    }
+    return Promise.resolve(found);
   }
 }
 

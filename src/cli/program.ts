@@ -33,6 +33,7 @@ import { STATUS_COMMAND } from "./commands/status.ts";
 import { asTyped, writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
+import { LABEL_COMMAND } from "./commands/label.ts";
 import { VERDICTS_COMMAND } from "./commands/verdicts.ts";
 import { TRAIN_COMMAND } from "./commands/train.ts";
 
@@ -48,6 +49,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   SCHEMA_COMMAND,
   DEAD_LETTERS_COMMAND,
   VERDICTS_COMMAND,
+  LABEL_COMMAND,
   INIT_COMMAND,
   CHECK_COMMAND,
   IMPORT_COMMAND,

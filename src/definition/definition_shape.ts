@@ -9,7 +9,7 @@ export function shapeOf(
   if (definition === undefined) return HANDBOOK_SHAPE;
   const { payment, labels } = definition;
   const { transactionId, customerId, terminalId, amount, keep } = payment;
-  const hasLabels = payment.fraud !== null && labels.from === "payment";
+  const hasFraud = payment.fraud !== null && labels.from === "payment";
   return {
     transactionId: isRowNumber(transactionId) ? "number" : transactionId.type,
     customerId: customerId.type,
@@ -17,8 +17,9 @@ export function shapeOf(
     decimals: amount.decimals,
     currency: amount.currency,
     refunds: amount.refunds,
-    hasFraud: hasLabels,
-    hasScenario: hasLabels && payment.scenario !== null,
+    hasFraud,
+    hasScenario: hasFraud && payment.scenario !== null,
+    hasLabels: labels.from === "stream",
     kept: keep.map(({ name, type }) => ({ name, type })),
   };
 }

@@ -1,7 +1,11 @@
 /** A payment that was mapped by a definition, as the row of cells in which payments travel. */
 import { DAY_SECONDS, INT_MAX } from "../payment/payment.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { FRAUD_UNKNOWN, type PaymentShape } from "../payment/payment_shape.ts";
+import {
+  CELL,
+  FRAUD_UNKNOWN,
+  PAYMENT_CELLS,
+} from "../payment/payment_cells.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
 import { NO_TEXT, type TextHeap } from "../payment/text_heap.ts";
 import type { MappedPayment } from "./payment_mapper.ts";
 

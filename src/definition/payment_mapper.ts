@@ -6,7 +6,7 @@
  */
 import { END_SECOND, FIRST_SECOND } from "../payment/calendar.ts";
 import { INT_MAX, PAYMENT_FIELDS } from "../payment/payment.ts";
-import { FRAUD_UNKNOWN } from "../payment/payment_shape.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { KEPT_BYTES_MAX, TEXT_REFUSED } from "../payment/text_rule.ts";
 import { amountReader } from "./amount.ts";
 import { type IdReader, idReader } from "./identifier.ts";
@@ -119,6 +119,8 @@ export class PaymentMapper {
     this.#named = new Set([
       ...fields,
       ...PAYMENT_FIELDS,
+      // A record with KNOWN_AT is a label.
+      ...labels.from === "stream" ? ["KNOWN_AT", "KNOWN_TIME"] : [],
       ...keep.map(({ name }) => name),
       ...drop === "all" ? [] : drop,
     ]);
@@ -155,7 +157,7 @@ export class PaymentMapper {
   /**
    * Whether a field of the data travels with the payment although the
    * definition does not name it. A field with the name of one of the payment's
-   * own or kept fields does not.
+   * own or kept fields does not, nor one that would make it a label.
    */
   isRest(field: string): boolean {
     return this.#mapping.drop !== "all" && field !== "" &&

@@ -522,7 +522,7 @@ const RESERVED: ReadonlySet<string> = new Set(
     ...PAYMENT_FIELDS,
     ...PREDICTION_RECORD.map(({ name }) => name),
     ...["DECISION", "KNOWN_AT", "REASON", "SOURCE", "MODEL_VERSION"],
-    ...["CONTRIBUTIONS", "ROW_CHECK"],
+    ...["CONTRIBUTIONS", "KNOWN_TIME", "ROW_CHECK"],
   ].map((name) => name.toLowerCase()),
 );
 

@@ -170,9 +170,13 @@ export class TerminalOperator {
     this.#extension?.process(row, this.windows, totals, at);
   }
 
-  /** Takes a label of a payment of that terminal, where labels arrive on their own; see label_windows.ts. */
-  takeLabel(terminalId: number, label: ArrivedLabel, progress: number): void {
-    this.#labels?.take(terminalId, label, this.windows, progress);
+  /** Takes a label of a payment whose digests have been taken, where labels arrive on their own; see label_windows.ts. */
+  takeLabel(label: ArrivedLabel, progress: number): void {
+    const keys = this.#keys;
+    if (keys === undefined || this.#labels === undefined) return;
+    const key = keys.known;
+    if (key < 0) return; // a label changes nothing without its payment
+    this.#labels.take(key, keys.id, label, this.windows, progress);
   }
 
   /** Writes the state, all but the parameters. */
@@ -211,6 +215,16 @@ class WindowKeys {
   /** The key of the payment whose digests have been taken. */
   get key(): number {
     return this.#slots.slotOf(this.#digests.words, this.#place);
+  }
+
+  /** The same if windows hold anything for it, otherwise -1. */
+  get known(): number {
+    return this.#slots.find(this.#digests.words, this.#place);
+  }
+
+  /** The digest of the payment's TRANSACTION_ID. */
+  get id(): Int32Array {
+    return this.#digests.words;
   }
 
   save(sink: StateSink): void {

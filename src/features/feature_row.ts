@@ -24,7 +24,6 @@ import {
   RecordScanner,
   RecordWriter,
 } from "../payment/record_codec.ts";
-import { UNLABELLED_RECORD } from "../payment/label_record.ts";
 import type { Field } from "../payment/record_field.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import { checkStart, type Defect, fillPayment } from "../payment/validation.ts";
@@ -81,7 +80,7 @@ export class FeatureJsonWriter {
     shape: PaymentShape = HANDBOOK_SHAPE,
     keptFrom = PAYMENT_CELLS,
   ) {
-    const head = headOf(parameters, shape, keptFrom);
+    const head = recordFields(shape, keptFrom);
     const fields = featureFields(parameters, 0);
     const marks = jsonMarks([...head, ...fields]);
     this.#head = new RecordWriter(head, marks);
@@ -108,22 +107,11 @@ export class FeatureJsonWriter {
   }
 }
 
-/** The fields of a payment in a row: without its label where that arrives later. */
-function headOf(
-  { graceSeconds }: FeatureParameters,
-  shape: PaymentShape,
-  keptFrom: number,
-): readonly Field[] {
-  const isLabelled = graceSeconds === undefined || shape !== HANDBOOK_SHAPE;
-  return isLabelled ? recordFields(shape, keptFrom) : UNLABELLED_RECORD;
-}
-
-/** Reads feature rows from JSON; TX_FRAUD is 0 where labels arrive later. */
+/** Reads feature rows from JSON. */
 export class FeatureJsonReader {
   readonly #shape: PaymentShape;
   readonly #head: readonly Field[];
   readonly #features: readonly Field[];
-  readonly #isLabelled: boolean;
   readonly #scanner = new JsonScanner();
   readonly #fields: RecordScanner;
   readonly #row = emptyPayment();
@@ -134,13 +122,8 @@ export class FeatureJsonReader {
     shape: PaymentShape = HANDBOOK_SHAPE,
   ) {
     this.#shape = shape;
-    this.#isLabelled = parameters.graceSeconds === undefined;
     this.#features = featureFields(parameters);
-    this.#head = headOf(
-      parameters,
-      shape,
-      PAYMENT_CELLS + this.#features.length,
-    );
+    this.#head = recordFields(shape, PAYMENT_CELLS + this.#features.length);
     const fields = [...this.#head, ...this.#features];
     this.#fields = new RecordScanner(fields, jsonMarks(fields));
   }
@@ -167,8 +150,6 @@ export class FeatureJsonReader {
         ? this.#parse(bytes, start, end, startSeconds, cells, at)
         : this.#parseOwn(bytes, start, end, cells, at, texts);
       if (defect) return defect;
-    } else if (!this.#isLabelled && this.#shape === HANDBOOK_SHAPE) {
-      cells[at + CELL.fraud] = cells[at + CELL.scenario] = 0;
     }
     const [time, datetime] = [cells[at + CELL.time], cells[at + CELL.datetime]];
     return checkStart(time, datetime, startSeconds);
@@ -184,7 +165,6 @@ export class FeatureJsonReader {
   ): Defect | undefined {
     const { object, defect } = parseObject(bytes, start, end);
     if (!object) return defect;
-    if (!this.#isLabelled) object.TX_FRAUD = object.TX_FRAUD_SCENARIO = 0;
     const bad = fillPayment(paymentValues(object), startSeconds, this.#row);
     if (bad) return bad;
     toCells(this.#row, cells, at);

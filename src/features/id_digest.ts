@@ -17,6 +17,31 @@ export const DIGEST = { id: 0, customer: 4, terminal: 8 } as const;
 
 const WORD = 2 ** 32;
 
+/** 31 bits that depend on all of the digest that begins at `words[at]`, and on a seed that nobody else knows. */
+export function digestBits(
+  words: Int32Array,
+  at: number,
+  seed: number,
+): number {
+  let hash = seed;
+  for (let i = 0; i < DIGEST_WORDS; i++) {
+    hash = Math.imul(hash ^ words[at + i], 0x9e37_79b1);
+    hash ^= hash >>> 15;
+  }
+  return hash & 0x7fff_ffff;
+}
+
+/** Whether two digests, which begin at `a[aAt]` and `b[bAt]`, are the same. */
+export function isSameDigest(
+  a: Int32Array,
+  aAt: number,
+  b: Int32Array,
+  bAt: number,
+): boolean {
+  return a[aAt] === b[bAt] && a[aAt + 1] === b[bAt + 1] &&
+    a[aAt + 2] === b[bAt + 2] && a[aAt + 3] === b[bAt + 3];
+}
+
 /** The digests of a payment's ids. */
 export class IdDigests {
   /** The digests taken last: see DIGEST. */

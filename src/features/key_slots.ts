@@ -11,7 +11,7 @@ import {
   type StateSource,
   writeView,
 } from "../base/state_stream.ts";
-import { DIGEST_WORDS } from "./id_digest.ts";
+import { DIGEST_WORDS, digestBits, isSameDigest } from "./id_digest.ts";
 import { KeyTable } from "./key_table.ts";
 
 // A slot: the digest, then one more than the slot that follows in its chain, 0
@@ -48,18 +48,10 @@ export class KeySlots {
 
   /** The number of the key whose digest begins at `words[at]`; a new one if it has none. */
   slotOf(words: Int32Array, at: number): number {
-    const bits = this.#bitsOf(words, at);
+    const bits = digestBits(words, at, this.#seed);
     const first = this.#table.get(bits);
-    for (let next = first; next !== 0;) {
-      const chunk = this.#chunkOf(next - 1);
-      const place = placeOf(next - 1);
-      const isSame = chunk[place] === words[at] &&
-        chunk[place + 1] === words[at + 1] &&
-        chunk[place + 2] === words[at + 2] &&
-        chunk[place + 3] === words[at + 3];
-      if (isSame) return this.#latest = next - 1;
-      next = chunk[place + NEXT];
-    }
+    const known = this.#search(first, words, at);
+    if (known >= 0) return this.#latest = known;
     const slot = this.#newSlot();
     const chunk = this.#chunkOf(slot);
     const place = placeOf(slot);
@@ -70,12 +62,29 @@ export class KeySlots {
     return this.#latest = slot;
   }
 
+  /** The number of the key whose digest begins at `words[at]`; -1 if it has none. */
+  find(words: Int32Array, at: number): number {
+    const bits = digestBits(words, at, this.#seed);
+    return this.#search(this.#table.get(bits), words, at);
+  }
+
+  /** The slot of a digest in the chain that begins with a slot, one more than its number; -1 if it is not there. */
+  #search(first: number, words: Int32Array, at: number): number {
+    for (let next = first; next !== 0;) {
+      const chunk = this.#chunkOf(next - 1);
+      const place = placeOf(next - 1);
+      if (isSameDigest(chunk, place, words, at)) return next - 1;
+      next = chunk[place + NEXT];
+    }
+    return -1;
+  }
+
   /** Gives up a number; but not the one that slotOf() gave last, for which something is being added. */
   release(slot: number): void {
     if (slot === this.#latest) return;
     const chunk = this.#chunkOf(slot);
     const place = placeOf(slot);
-    const bits = this.#bitsOf(chunk, place);
+    const bits = digestBits(chunk, place, this.#seed);
     this.#unlink(bits, slot, chunk[place + NEXT]);
     chunk[place + NEXT] = -1 - this.#free;
     this.#free = slot + 1;
@@ -122,7 +131,7 @@ export class KeySlots {
       this.#free = slot + 1;
       return;
     }
-    const bits = this.#bitsOf(chunk, place);
+    const bits = digestBits(chunk, place, this.#seed);
     chunk[place + NEXT] = this.#table.get(bits);
     this.#table.set(bits, slot + 1);
     this.#size++;
@@ -161,16 +170,6 @@ export class KeySlots {
 
   #chunkOf(slot: number): Int32Array<ArrayBuffer> {
     return this.#chunks[Math.floor(slot / CHUNK)];
-  }
-
-  /** 31 bits that depend on all of a digest. */
-  #bitsOf(words: Int32Array, at: number): number {
-    let hash = this.#seed;
-    for (let i = 0; i < DIGEST_WORDS; i++) {
-      hash = Math.imul(hash ^ words[at + i], 0x9e37_79b1);
-      hash ^= hash >>> 15;
-    }
-    return hash & 0x7fff_ffff;
   }
 }
 

@@ -5,7 +5,7 @@
  * record; a label that will never hold is not kept, so along the steps both
  * their times and the times at which they were known ascend.
  *
- * Steps lie in an arena of chunks, 28 bytes each. A table finds the first step
+ * Steps lie in an arena of chunks, 36 bytes each. A table finds the first step
  * of the payments whose ids have the same hash, and each step names the next.
  * Freed places are used again; nothing is copied as the arena grows.
  */
@@ -15,29 +15,28 @@ import {
   type StateSource,
   writeView,
 } from "../base/state_stream.ts";
+import { DIGEST_WORDS, digestBits, isSameDigest } from "./id_digest.ts";
 import { KeyTable } from "./key_table.ts";
 
-// A step, in words.
-const ID_LOW = 0;
-const ID_HIGH = 1;
-const TIME = 2; // of the payment; FREE in a place without a step
-const KNOWN = 3;
-const FROM = 4;
-const FRAUD = 5;
-const NEXT = 6; // number of the next step of the hash or free place, 0 for none
-const STEP_WORDS = 7;
+// A step, in words: first the digest of TRANSACTION_ID.
+const TIME = 4; // of the payment; FREE in a place without a step
+const KNOWN = 5;
+const FROM = 6;
+const FRAUD = 7;
+const NEXT = 8; // number of the next step of the hash or free place, 0 for none
+const STEP_WORDS = 9;
 const FREE = -1;
 
 /** Steps of a chunk. */
 const CHUNK = 1024;
 /** Places looked at for each label, to free those that have expired. */
 const SWEPT = 2;
-const VERSION = 1;
+const VERSION = 2;
 
 /** A label of a payment. */
 export interface Label {
-  /** TRANSACTION_ID of the payment. */
-  readonly id: number;
+  /** Digest of the payment's TRANSACTION_ID, its first DIGEST_WORDS words. */
+  readonly id: Int32Array;
   /** TX_TIME_SECONDS of the payment. */
   readonly timeSeconds: number;
   /** When the label was known, in the same seconds. */
@@ -60,6 +59,8 @@ const NO_CHANGE: LabelChange = { change: 0, untilSeconds: Infinity };
 
 /** Labels of payments. */
 export class LabelLedger {
+  // Random, so that nobody can choose ids that share a chain.
+  readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
   #table = new KeyTable();
   // Step n, from 1 on, lies in chunk floor((n - 1) / CHUNK).
   #chunks: Int32Array[] = [];
@@ -86,8 +87,8 @@ export class LabelLedger {
    */
   take(label: Label, settled: number, expired: number): LabelChange {
     for (let n = 0; n < SWEPT; n++) this.#sweep(expired);
-    const { id, timeSeconds, knownSeconds, fromSeconds, fraud } = label;
-    const hash = hashOf(id);
+    const { knownSeconds, fromSeconds, fraud } = label;
+    const hash = digestBits(label.id, 0, this.#seed);
     this.#dropSettled(hash, label, settled);
     // The steps between which it belongs.
     let before = 0;
@@ -95,7 +96,7 @@ export class LabelLedger {
     for (let step = this.#table.get(hash); step !== 0;) {
       const chunk = this.#chunkOf(step);
       const at = wordOf(step);
-      if (isOf(chunk, at, id, timeSeconds)) {
+      if (isOf(chunk, at, label)) {
         if (chunk[at + KNOWN] > knownSeconds) {
           if (after === 0 || chunk[at + FROM] < this.#word(after, FROM)) {
             after = step;
@@ -152,7 +153,7 @@ export class LabelLedger {
       if (chunk[at + TIME] === FREE) {
         chunk[at + NEXT] = this.#free;
         this.#free = step;
-      } else this.#link(hashOf(idAt(chunk, at)), step);
+      } else this.#link(digestBits(chunk, at, this.#seed), step);
     }
   }
 
@@ -166,8 +167,7 @@ export class LabelLedger {
     } else this.#free = this.#word(step, NEXT);
     const chunk = this.#chunkOf(step);
     const at = wordOf(step);
-    chunk[at + ID_LOW] = label.id;
-    chunk[at + ID_HIGH] = highWord(label.id);
+    for (let i = 0; i < DIGEST_WORDS; i++) chunk[at + i] = label.id[i];
     chunk[at + TIME] = label.timeSeconds;
     chunk[at + KNOWN] = label.knownSeconds;
     chunk[at + FROM] = label.fromSeconds;
@@ -189,7 +189,7 @@ export class LabelLedger {
       const chunk = this.#chunkOf(step);
       const at = wordOf(step);
       const from = chunk[at + FROM];
-      if (isOf(chunk, at, label.id, label.timeSeconds) && from <= settled) {
+      if (isOf(chunk, at, label) && from <= settled) {
         isOlder = isOlder || newest >= 0;
         newest = Math.max(newest, from);
       }
@@ -200,10 +200,9 @@ export class LabelLedger {
       const chunk = this.#chunkOf(step);
       const at = wordOf(step);
       const next = chunk[at + NEXT];
-      if (
-        isOf(chunk, at, label.id, label.timeSeconds) &&
-        chunk[at + FROM] < newest
-      ) this.#release(step);
+      if (isOf(chunk, at, label) && chunk[at + FROM] < newest) {
+        this.#release(step);
+      }
       step = next;
     }
   }
@@ -220,7 +219,7 @@ export class LabelLedger {
   #release(step: number): void {
     const chunk = this.#chunkOf(step);
     const at = wordOf(step);
-    const hash = hashOf(idAt(chunk, at));
+    const hash = digestBits(chunk, at, this.#seed);
     const next = chunk[at + NEXT];
     let before = this.#table.get(hash);
     if (before !== step) {
@@ -250,26 +249,11 @@ function wordOf(step: number): number {
   return (step - 1) % CHUNK * STEP_WORDS;
 }
 
-/** Whether the step at a word is of that payment. */
+/** Whether the step at a word is of the payment of a label. */
 function isOf(
   chunk: Int32Array,
   at: number,
-  id: number,
-  timeSeconds: number,
+  { id, timeSeconds }: Label,
 ): boolean {
-  return chunk[at + ID_LOW] === (id | 0) && chunk[at + TIME] === timeSeconds &&
-    chunk[at + ID_HIGH] === highWord(id);
-}
-
-function idAt(chunk: Int32Array, at: number): number {
-  return chunk[at + ID_HIGH] * 2 ** 32 + (chunk[at + ID_LOW] >>> 0);
-}
-
-function highWord(id: number): number {
-  return Math.floor(id / 2 ** 32);
-}
-
-/** 31 bits of an id, for the table of the first steps. */
-function hashOf(id: number): number {
-  return (id ^ Math.imul(highWord(id), 0x9e3779b1)) & 0x7fff_ffff;
+  return chunk[at + TIME] === timeSeconds && isSameDigest(chunk, at, id, 0);
 }

@@ -52,8 +52,6 @@ export interface LabelLayout {
 
 /** A label, as a stage takes it. */
 export interface ArrivedLabel {
-  /** TRANSACTION_ID of the payment. */
-  readonly transactionId: number;
   /** TX_TIME_SECONDS of the payment. */
   readonly timeSeconds: number;
   /** KNOWN_AT in the same seconds. */
@@ -104,11 +102,13 @@ export class LabelWindows {
   }
 
   /**
-   * Takes a label of a payment of that key. `payments` has the times of the
-   * key's payments, `progress` is the greatest payment time so far.
+   * Takes a label of a payment of that key; `id` is the digest of the payment's
+   * TRANSACTION_ID. `payments` has the times of the key's payments, `progress`
+   * is the greatest payment time so far.
    */
   take(
     key: number,
+    id: Int32Array,
     label: ArrivedLabel,
     payments: SlidingWindows,
     progress: number,
@@ -124,13 +124,7 @@ export class LabelWindows {
     if (fromSeconds >= Math.min(endSeconds, INT_MAX)) return;
     if (!payments.has(key, timeSeconds)) return;
     const { change, untilSeconds } = this.#ledger.take(
-      {
-        id: label.transactionId,
-        timeSeconds,
-        knownSeconds: label.knownSeconds,
-        fromSeconds,
-        fraud: label.fraud,
-      },
+      { ...label, id, fromSeconds },
       progress - slackSeconds,
       progress - slackSeconds - this.#reachSeconds,
     );

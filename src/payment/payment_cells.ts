@@ -28,6 +28,9 @@ export const CELL = {
   scenario: 7,
 } as const;
 
+/** TX_FRAUD where it is not known: of a payment without a label, and of a label that withdraws those before. */
+export const FRAUD_UNKNOWN: number = -1;
+
 /** Puts a payment into the row that begins at `at`. */
 export function toCells(
   payment: Payment,

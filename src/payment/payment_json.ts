@@ -5,7 +5,7 @@
  * are ignored, order and spaces are free.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
-import { JsonScanner, literal } from "./json_scanner.ts";
+import { JsonScanner, type Literal, literal } from "./json_scanner.ts";
 import { type Payment, PAYMENT_FIELDS } from "./payment.ts";
 import { CELL, fromCells, PAYMENT_CELLS, toCells } from "./payment_cells.ts";
 import { jsonMarks, RecordScanner, RecordWriter } from "./record_codec.ts";
@@ -13,6 +13,8 @@ import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   absentCells,
   keptFields,
+  labelCells,
+  labelFields,
   paymentFields,
   type PaymentShape,
 } from "./payment_shape.ts";
@@ -105,7 +107,7 @@ export class ShapedJsonWriter {
     writer: ByteWriter,
     cells: Float64Array,
     at: number,
-    texts: TextHeap,
+    texts?: TextHeap,
     rest: Uint8Array = NOTHING,
   ): void {
     this.#writer.write(writer, cells, at, texts);
@@ -119,17 +121,61 @@ export class ShapedJsonWriter {
 
 const NOTHING = new Uint8Array(0);
 const COMMA = literal(",");
+const CLOSE_TEXT = literal('"}');
+const KNOWN_TIME = literal('","KNOWN_TIME":"');
 
-/** Reads payments of any shape into a row of cells. */
+/**
+ * Writes label records: every field of the payment, TX_FRAUD (null withdraws
+ * the labels before), TX_FRAUD_SCENARIO, and KNOWN_AT, when that was known in
+ * event time. In the topic of accepted labels they have KNOWN_TIME, too, from
+ * when on they can be learned from.
+ */
+export class LabelJsonWriter {
+  readonly #writer: RecordWriter;
+
+  /** Writes labels of payments of a shape. */
+  constructor(shape: PaymentShape, { isAccepted }: { isAccepted: boolean }) {
+    const fields = [...recordFields(shape), ...labelFields(shape)];
+    if (isAccepted) {
+      const cell = labelCells(shape).knownTime;
+      const kind = "datetime";
+      fields.push({ name: "KNOWN_TIME", kind, max: Infinity, cell });
+    }
+    this.#writer = new RecordWriter(fields, jsonMarks(fields));
+  }
+
+  /** Appends the label in the row that begins at `at`: a payment's with its label, and behind the kept fields KNOWN_AT and KNOWN_TIME. */
+  write(
+    writer: ByteWriter,
+    cells: Float64Array,
+    at: number,
+    texts?: TextHeap,
+  ): void {
+    this.#writer.write(writer, cells, at, texts);
+    writer.bytes(CLOSE_TEXT.bytes);
+  }
+}
+
+/**
+ * Reads payments of any shape into a row of cells, and among them labels where
+ * the shape has them: a record with KNOWN_AT is a label. TX_FRAUD and
+ * TX_FRAUD_SCENARIO of a payment are ignored where the shape has none.
+ */
 export class ShapedJsonReader {
-  /** The row read last: the payment's cells, then its kept fields. */
+  /** The row read last: the payment's cells, its kept fields, and of a label KNOWN_AT and KNOWN_TIME, which is KNOWN_AT where there is none, as seconds since 1970. */
   readonly cells: Float64Array;
+  /** Whether the record read last is a label. */
+  isLabel = false;
   /** Its texts. */
   readonly texts: TextHeap = new TextHeap();
   readonly #shape: PaymentShape;
   readonly #scanner = new JsonScanner();
   readonly #fields: readonly Field[];
   readonly #record: RecordScanner;
+  readonly #labelFields: readonly Field[];
+  readonly #labelMark: Literal;
+  readonly #label: RecordScanner;
+  readonly #places: ReturnType<typeof labelCells>;
   readonly #isKnown: (bytes: Uint8Array, from: number, to: number) => boolean;
 
   /** Reads payments of a shape. */
@@ -137,8 +183,22 @@ export class ShapedJsonReader {
     this.#shape = shape;
     this.#fields = recordFields(shape);
     this.#record = new RecordScanner(this.#fields, jsonMarks(this.#fields));
-    this.cells = new Float64Array(PAYMENT_CELLS + shape.kept.length);
-    this.#isKnown = nameTest(this.#fields.map(({ name }) => name));
+    const all = [...this.#fields, ...labelFields(shape)];
+    this.#labelFields = shape.hasLabels ? all.slice(this.#fields.length) : [];
+    const [mark, ...marks] = jsonMarks(all).slice(this.#fields.length);
+    this.#labelMark = mark;
+    this.#label = new RecordScanner(this.#labelFields, [literal(""), ...marks]);
+    this.#places = labelCells(shape);
+    this.cells = new Float64Array(this.#places.width);
+    const names = this.#fields.map(({ name }) => name);
+    this.#isKnown = nameTest(shape.hasLabels ? [...names, "KNOWN_AT"] : names);
+  }
+
+  /** KNOWN_AT of the label read last, counted as TX_TIME_SECONDS is. */
+  get knownSeconds(): number {
+    const { cells } = this;
+    const start = cells[CELL.datetime] - cells[CELL.time];
+    return cells[this.#places.knownAt] - start;
   }
 
   /** Reads the payment in bytes `start` … `end`, or returns what is wrong with it; the row is then undefined. See fillPayment for the rules and `startSeconds`. */
@@ -152,18 +212,62 @@ export class ShapedJsonReader {
     const scanner = this.#scanner;
     texts.clear();
     absentCells(this.#shape, cells, 0);
+    this.isLabel = false;
     scanner.start(bytes, start, end);
     const known = end - start <= RECORD_BYTES_MAX &&
-      this.#record.scan(scanner, cells, 0, texts) &&
-      scanner.members(this.#isKnown) && scanner.expect(CLOSE) && scanner.atEnd;
+      this.#record.scan(scanner, cells, 0, texts) && this.#scanRest(scanner) &&
+      scanner.atEnd;
     if (!known) {
       texts.clear();
       const { object, defect } = parseObject(bytes, start, end, parseExactly);
       if (!object) return defect;
-      const wrong = fillRow(object, this.#fields, cells, 0, texts);
+      const wrong = this.#fill(object);
       if (wrong) return wrong;
     }
-    return checkStart(cells[CELL.time], cells[CELL.datetime], startSeconds);
+    return checkStart(cells[CELL.time], cells[CELL.datetime], startSeconds) ??
+      this.#checkKnown();
+  }
+
+  /** Reads what follows the payment's fields: of a label its own, otherwise what does not matter. */
+  #scanRest(scanner: JsonScanner): boolean {
+    if (!this.#shape.hasLabels || !scanner.expect(this.#labelMark)) {
+      return scanner.members(this.#isKnown) && scanner.expect(CLOSE);
+    }
+    const { cells } = this;
+    const { knownAt, knownTime } = this.#places;
+    if (!this.#label.scan(scanner, cells, 0)) return false;
+    cells[knownTime] = scanner.expect(KNOWN_TIME)
+      ? scanner.datetime()
+      : cells[knownAt];
+    this.isLabel = true;
+    return scanner.expect(CLOSE_TEXT) && !Number.isNaN(cells[knownTime]);
+  }
+
+  /** Fills the row from an object, or returns what is wrong with it. */
+  #fill(object: Record<string, unknown>): Defect | undefined {
+    const { cells, texts } = this;
+    absentCells(this.#shape, cells, 0);
+    this.isLabel = this.#shape.hasLabels && object.KNOWN_AT !== undefined;
+    if (!this.isLabel) return fillRow(object, this.#fields, cells, 0, texts);
+    object.TX_FRAUD_SCENARIO ??= 0;
+    const fields = [...this.#fields, ...this.#labelFields];
+    const wrong = fillRow(object, fields, cells, 0, texts);
+    if (wrong) return wrong;
+    const name = object.KNOWN_TIME === undefined ? "KNOWN_AT" : "KNOWN_TIME";
+    const cell = this.#places.knownTime;
+    const field: Field = { name, kind: "datetime", max: Infinity, cell };
+    const value = checkedValue(field, digitsOf(object[name]) ?? object[name]);
+    if (typeof value !== "number") return value;
+    cells[cell] = value;
+    return undefined;
+  }
+
+  #checkKnown(): Defect | undefined {
+    if (!this.isLabel || this.knownSeconds >= 0) return undefined;
+    return {
+      reason: "out of range",
+      message: "KNOWN_AT is before the first day of the stream",
+    };
   }
 }
 
@@ -196,7 +300,8 @@ export function fillRow(
     const isKept = kind === "keptText" || kind === "keptNumber" ||
       kind === "keptTime";
     const raw = object[name] ?? (isKept ? null : undefined);
-    if (raw === undefined) {
+    const isNull = object[name] === null && kind === "label";
+    if (raw === undefined && !isNull) {
       return { reason: "missing field", message: `${name} is missing` };
     }
     if (kind === "text" || kind === "keptText") {
@@ -205,7 +310,7 @@ export function fillRow(
       cells[at + cell] = text === null ? NO_TEXT : texts.addText(text);
       continue;
     }
-    const value = checkedValue(field, digitsOf(raw) ?? raw);
+    const value = checkedValue(field, isNull ? null : digitsOf(raw) ?? raw);
     if (typeof value !== "number") return value;
     if (kind === "day") day = value;
     else cells[at + cell] = value;

@@ -5,7 +5,7 @@
  * from a shape.
  */
 import { PAYMENT_FIELDS, TRANSACTION_ID_MAX } from "./payment.ts";
-import { CELL } from "./payment_cells.ts";
+import { CELL, FRAUD_UNKNOWN, PAYMENT_CELLS } from "./payment_cells.ts";
 import { type Field, PAYMENT_RECORD } from "./record_field.ts";
 import { ID_BYTES_MAX, KEPT_BYTES_MAX } from "./text_rule.ts";
 
@@ -33,6 +33,8 @@ export interface PaymentShape {
   readonly hasFraud: boolean;
   /** Whether payments have a TX_FRAUD_SCENARIO. */
   readonly hasScenario: boolean;
+  /** Whether labels arrive later, as records among the payments; these have no TX_FRAUD and no TX_FRAUD_SCENARIO then. */
+  readonly hasLabels: boolean;
   /** The kept fields, in their order. */
   readonly kept: readonly KeptShape[];
 }
@@ -55,14 +57,20 @@ export const HANDBOOK_SHAPE: PaymentShape = {
   refunds: false,
   hasFraud: true,
   hasScenario: true,
+  hasLabels: false,
   kept: [],
+};
+
+/** The handbook's payments where labels arrive later. */
+export const UNLABELLED_SHAPE: PaymentShape = {
+  ...HANDBOOK_SHAPE,
+  hasFraud: false,
+  hasScenario: false,
+  hasLabels: true,
 };
 
 /** Greatest amount in minor units, of either sign: sums of many stay exact in a double. */
 export const MINOR_UNITS_MAX = 1e11;
-
-/** TX_FRAUD of a payment whose label is not known. */
-export const FRAUD_UNKNOWN: number = -1;
 
 /** Whether rows of this shape refer to texts. */
 export function hasText(shape: PaymentShape): boolean {
@@ -102,6 +110,28 @@ export function keptFields(shape: PaymentShape, from: number): Field[] {
     const kind = type === "time" ? "keptTime" : "keptNumber";
     return { name, kind, max, cell, min: type === "flag" ? 0 : -max };
   });
+}
+
+/** Where KNOWN_AT and KNOWN_TIME of a label lie in its row, behind the kept fields, as seconds since 1970; and how many cells it has. */
+export function labelCells(
+  { kept }: PaymentShape,
+): {
+  readonly knownAt: number;
+  readonly knownTime: number;
+  readonly width: number;
+} {
+  const knownAt = PAYMENT_CELLS + kept.length;
+  return { knownAt, knownTime: knownAt + 1, width: knownAt + 2 };
+}
+
+/** The fields of a label record behind those of its payment. */
+export function labelFields(shape: PaymentShape): readonly Field[] {
+  const { knownAt } = labelCells(shape);
+  return [
+    { name: "TX_FRAUD", kind: "label", max: 1, cell: CELL.fraud },
+    PAYMENT_RECORD[PAYMENT_FIELDS.indexOf("TX_FRAUD_SCENARIO")],
+    { name: "KNOWN_AT", kind: "datetime", max: Infinity, cell: knownAt },
+  ];
 }
 
 /** The cells of a row that refer to texts; its first kept field is cell `from`. */

@@ -8,6 +8,7 @@ import type { ByteWriter } from "../base/byte_writer.ts";
 import { formatDate } from "./calendar.ts";
 import { type JsonScanner, type Literal, literal } from "./json_scanner.ts";
 import { DAY_SECONDS } from "./payment.ts";
+import { FRAUD_UNKNOWN } from "./payment_cells.ts";
 import type { Field, FieldKind } from "./record_field.ts";
 import { NO_TEXT, TextHeap } from "./text_heap.ts";
 import { writeJsonText } from "./text_json.ts";
@@ -60,6 +61,7 @@ const KEPT_TEXT = 7;
 const KEPT_NUMBER = 8;
 const KEPT_TIME = 9;
 const SIGNED = 10;
+const LABEL = 11;
 
 const CODES: Readonly<Record<FieldKind, number>> = {
   whole: WHOLE,
@@ -69,6 +71,7 @@ const CODES: Readonly<Record<FieldKind, number>> = {
   datetime: DATETIME,
   day: DAY,
   signed: SIGNED,
+  label: LABEL,
   text: TEXT,
   keptText: KEPT_TEXT,
   keptNumber: KEPT_NUMBER,
@@ -118,7 +121,10 @@ export class RecordWriter {
     texts: TextHeap,
   ): void {
     if (code === OWN_AMOUNT || code === SIGNED) writer.number(value);
-    else if (code === TEXT || code === KEPT_TEXT) {
+    else if (code === LABEL) {
+      if (value === FRAUD_UNKNOWN) writer.bytes(NULL.bytes);
+      else writer.whole(value);
+    } else if (code === TEXT || code === KEPT_TEXT) {
       if (value === NO_TEXT) writer.bytes(NULL.bytes);
       else writeJsonText(writer, texts, value);
     } else if (Number.isNaN(value)) writer.bytes(NULL.bytes);
@@ -199,6 +205,11 @@ function ownValue(
   texts: TextHeap,
 ): number | undefined {
   if (code === TEXT) return scanner.text(texts, max, "id");
+  if (code === LABEL) {
+    if (scanner.expect(NULL)) return FRAUD_UNKNOWN;
+    const label = scanner.whole();
+    return label === 0 || label === 1 ? label : undefined;
+  }
   const isNullable = code !== OWN_AMOUNT && code !== SIGNED;
   if (isNullable && scanner.expect(NULL)) {
     return code === KEPT_TEXT ? NO_TEXT : NaN;

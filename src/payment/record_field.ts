@@ -16,8 +16,8 @@ import { PREDICTION_CELL } from "./prediction.ts";
 /**
  * What a field holds: a whole number, a 0 or 1 that may be written as false or
  * true, a number, one that may be negative, an amount of whole minor units, a date and time, or the event
- * day, which has no cell and follows from TX_TIME_SECONDS. A text's cell refers
- * to a TextHeap. Kept values may be null: a text's cell is then NO_TEXT, that of
+ * day, which has no cell and follows from TX_TIME_SECONDS. A label is a flag or
+ * null, which is FRAUD_UNKNOWN in its cell. A text's cell refers to a TextHeap. Kept values may be null: a text's cell is then NO_TEXT, that of
  * a number (or flag) or time NaN.
  */
 export type FieldKind =
@@ -28,6 +28,7 @@ export type FieldKind =
   | "datetime"
   | "day"
   | "signed"
+  | "label"
   | "text"
   | "keptText"
   | "keptNumber"

@@ -11,7 +11,12 @@ import {
   type Payment,
   PAYMENT_FIELDS,
 } from "./payment.ts";
-import { CELL, fromCells, PAYMENT_CELLS } from "./payment_cells.ts";
+import {
+  CELL,
+  FRAUD_UNKNOWN,
+  fromCells,
+  PAYMENT_CELLS,
+} from "./payment_cells.ts";
 import { digitsOf } from "../base/exact_json.ts";
 import { type Field, PAYMENT_RECORD } from "./record_field.ts";
 import { keepsRule } from "./text_rule.ts";
@@ -142,6 +147,8 @@ export function checkedValue(field: Field, value: unknown): number | Defect {
       return value === null ? NaN : keptValue(field, value);
     case "flag":
       return flag(name, value);
+    case "label":
+      return value === null ? FRAUD_UNKNOWN : flag(name, value);
     default:
       return whole(name, value, max);
   }

@@ -23,16 +23,17 @@ import {
   valueStart,
 } from "../log/record_batch.ts";
 import { formatDatetime } from "../payment/calendar.ts";
-import { emptyPayment } from "../payment/payment.ts";
+import { emptyPayment, type TransactionId } from "../payment/payment.ts";
 import {
-  UnlabelledJsonReader,
-  UnlabelledJsonWriter,
-} from "../payment/label_record.ts";
-import {
+  LabelJsonWriter,
   PaymentJsonReader,
   ShapedJsonReader,
 } from "../payment/payment_json.ts";
-import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import {
+  HANDBOOK_SHAPE,
+  labelCells,
+  type PaymentShape,
+} from "../payment/payment_shape.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import type { Defect } from "../payment/validation.ts";
 import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
@@ -53,7 +54,6 @@ import {
 } from "../stream/control.ts";
 import { Ledger } from "../stream/ledger.ts";
 import {
-  hasLabelRows,
   keptPlace,
   PackBuilder,
   packedLabel,
@@ -135,12 +135,10 @@ class CustomerWork implements RecoverableWork {
   readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #progress: Progress;
-  // Where labels arrive on their own.
-  readonly #unlabelled: UnlabelledJsonReader | undefined;
-  readonly #labelJson = new UnlabelledJsonWriter();
-  readonly #reader: PaymentJsonReader | UnlabelledJsonReader;
+  readonly #reader = new PaymentJsonReader();
   readonly #shape: PaymentShape;
-  // Of streams with a definition.
+  readonly #labelJson: LabelJsonWriter;
+  // Of streams whose payments are not the handbook's.
   readonly #ownReader: ShapedJsonReader | undefined;
   readonly #digests: IdDigests | undefined;
   // Where the text of an id lies; undefined where the id is a number.
@@ -189,9 +187,7 @@ class CustomerWork implements RecoverableWork {
       this.#customerTexts = shape.customerId === "text" ? texts : undefined;
       this.#terminalTexts = shape.terminalId === "text" ? texts : undefined;
     }
-    const hasLabels = shape === HANDBOOK_SHAPE && hasLabelRows(features);
-    this.#unlabelled = hasLabels ? new UnlabelledJsonReader() : undefined;
-    this.#reader = this.#unlabelled ?? new PaymentJsonReader();
+    this.#labelJson = new LabelJsonWriter(shape, { isAccepted: true });
     this.#keptPlace = keptPlace(features);
     this.#operator = new CustomerOperator(
       features,
@@ -233,7 +229,7 @@ class CustomerWork implements RecoverableWork {
       this.#customerTexts,
     );
     if (misplaced) return misplaced;
-    if (this.#unlabelled?.isLabel) return this.#judgeLabel(this.#unlabelled);
+    if (this.#ownReader?.isLabel) return this.#judgeLabel(this.#ownReader);
     const parameters = this.#parameters;
     const { seconds } = this.#progress;
     if (!this.#progress.isPlausible(row.timeSeconds)) {
@@ -250,10 +246,17 @@ class CustomerWork implements RecoverableWork {
   }
 
   /** Judges the label just read. */
-  #judgeLabel({ knownSeconds }: UnlabelledJsonReader): Verdict {
+  #judgeLabel({ knownSeconds }: ShapedJsonReader): Verdict {
+    const { transactionId, timeSeconds } = this.#row;
+    const payment = { transactionId: this.#id(transactionId), timeSeconds };
     const { seconds } = this.#progress;
-    return whyNotTaken(this.#row, knownSeconds, seconds, this.#parameters) ??
+    return whyNotTaken(payment, knownSeconds, seconds, this.#parameters) ??
       "accept";
+  }
+
+  /** The TRANSACTION_ID of a cell. */
+  #id(cell: number): TransactionId {
+    return this.#idTexts?.text(cell) ?? cell;
   }
 
   /** Reads a record into the row. */
@@ -293,12 +296,13 @@ class CustomerWork implements RecoverableWork {
   }
 
   take(offset: number, output: Output | undefined): void {
-    const isLabel = this.#unlabelled?.isLabel ?? false;
+    const reader = this.#ownReader;
+    const isLabel = reader?.isLabel ?? false;
     this.taken.labels = isLabel ? 1 : 0;
     this.taken.emitted = isLabel ? 0 : 1;
-    if (isLabel) {
+    if (reader && isLabel) {
       this.taken.frauds = 0;
-      if (output) this.#takeLabel(output);
+      if (output) this.#takeLabel(output, reader);
       return;
     }
     const row = this.#row;
@@ -311,18 +315,22 @@ class CustomerWork implements RecoverableWork {
   }
 
   /** Passes the label just read on, and says from when on it can be learned from. */
-  #takeLabel(output: Output): void {
+  #takeLabel(output: Output, reader: ShapedJsonReader): void {
     const row = this.#row;
-    const knownSeconds = this.#unlabelled?.knownSeconds ?? 0;
-    const knownTime = Math.max(knownSeconds, this.#progress.seconds);
-    const records = output.beside(TRANSACTION_LABEL_TOPIC);
-    records.writer.whole(row.transactionId);
-    records.endKey();
-    this.#labelJson.writeLabel(records.writer, row, knownSeconds, knownTime);
+    const { cells, texts, knownSeconds } = reader;
     const start = row.datetimeSeconds - row.timeSeconds;
-    records.endRecord((start + knownTime) * 1000);
+    const knownTime = start + Math.max(knownSeconds, this.#progress.seconds);
+    cells[labelCells(this.#shape).knownTime] = knownTime;
+    const records = output.beside(TRANSACTION_LABEL_TOPIC);
+    const { writer } = records;
+    if (this.#idTexts) writer.bytes(texts.view(row.transactionId));
+    else writer.whole(row.transactionId);
+    records.endKey();
+    this.#labelJson.write(writer, cells, 0, texts);
+    records.endRecord(knownTime * 1000);
     // A withdrawn label counts as a genuine one.
     row.fraud = row.fraud === 1 ? 1 : 0;
+    row.scenario = 0;
     this.#totals.fill(0);
     this.#pack(output, 1 + knownSeconds);
   }
@@ -340,7 +348,9 @@ class CustomerWork implements RecoverableWork {
     for (let i = 0; i < places.length; i++) {
       cells[at + PAYMENT_CELLS + i] = totals[places[i]];
     }
-    if (this.#unlabelled) cells[at + PAYMENT_CELLS + places.length] = label;
+    if (this.#shape.hasLabels) {
+      cells[at + this.#keptPlace + this.#shape.kept.length] = label;
+    }
     if (this.#ownReader) this.#keep(this.#ownReader, pack, at);
   }
 
@@ -348,8 +358,8 @@ class CustomerWork implements RecoverableWork {
   #keep(reader: ShapedJsonReader, pack: PackBuilder, at: number): void {
     const { cells } = pack;
     const kept = at + this.#keptPlace;
-    for (let i = PAYMENT_CELLS; i < reader.cells.length; i++) {
-      cells[kept + i - PAYMENT_CELLS] = reader.cells[i];
+    for (let i = 0; i < this.#shape.kept.length; i++) {
+      cells[kept + i] = reader.cells[PAYMENT_CELLS + i];
     }
     pack.takeTexts(at, reader.texts);
   }
@@ -361,12 +371,9 @@ class CustomerWork implements RecoverableWork {
   }
 
   rows(): { id: number | string; partition: number }[] {
-    const { transactionId } = this.#row;
-    const isLabel = this.#unlabelled?.isLabel ?? false;
-    const id = isLabel
-      ? labelRow(transactionId)
-      : this.#idTexts?.text(transactionId) ?? transactionId;
-    return [{ id, partition: this.#target() }];
+    const id = this.#id(this.#row.transactionId);
+    const isLabel = this.#ownReader?.isLabel ?? false;
+    return [{ id: isLabel ? labelRow(id) : id, partition: this.#target() }];
   }
 
   /** Old packs do not say where a misplaced payment lay. */
@@ -381,7 +388,7 @@ class CustomerWork implements RecoverableWork {
     const { features } = this.#parameters;
     const shape = this.#shape;
     const width = packWidth(features, shape);
-    const hasLabels = hasLabelRows(features);
+    const { hasLabels } = shape;
     const progress = new Progress(this.#parameters);
     const texts = new TextHeap();
     return (batch) => {
@@ -402,7 +409,7 @@ class CustomerWork implements RecoverableWork {
           if (from !== this.#partition) continue;
           const cell = pack[at + CELL.id];
           const id = this.#idTexts ? texts.text(cell) ?? "" : cell;
-          rows.push({ id: isLabel ? labelRow(cell) : id });
+          rows.push({ id: isLabel ? labelRow(id) : id });
         }
       }
       return rows;
@@ -411,8 +418,8 @@ class CustomerWork implements RecoverableWork {
 }
 
 /** What a label is compared by, which no payment is. */
-function labelRow(transactionId: number): number {
-  return -1 - transactionId;
+function labelRow(id: TransactionId): TransactionId {
+  return typeof id === "number" ? -1 - id : `\0${id}`;
 }
 
 /** Makes a record of a pack. */

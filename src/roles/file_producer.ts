@@ -27,6 +27,7 @@ import {
   type RecordedDefinition,
 } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
+import { labelSeconds, MappedLabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
 import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
 import type { FileInput, Pace } from "./role.ts";
@@ -66,18 +67,25 @@ export async function runFileProducer(
   const { producer, origin } = producing;
   const rejected = new Rejections(context);
   let { position } = producing;
+  const published = placeOf(position);
+  // Payments whose labels are still to come are read again.
+  let place = position.labels ? placeOf(position.labels) : published;
   const rows = mappedPayments(
     await findRawSources(input.path, input.format),
     {
       mapper: openMapper(definition, input),
       startSeconds: origin?.startSeconds ?? parameters.startSeconds,
-      from: placeOf(position),
+      from: place,
       signal: UNSTOPPED,
       rejected: (defect, place) => rejected.add(defect, place),
     },
   );
   logger.info("producing", { ...position });
   const records = new MappedRecords(parameters);
+  const knownAfter = labelSeconds(parameters);
+  const labels = knownAfter === undefined
+    ? undefined
+    : new MappedLabelFeed(knownAfter);
   const pacer = openPacer(pace, signal);
   let isBegun = origin !== undefined;
   try {
@@ -93,19 +101,29 @@ export async function runFileProducer(
         rejected.report(position);
         return;
       }
-      const { startSeconds, payments } = batch;
+      const { startSeconds, payments, places } = batch;
+      const next = (at: number) => {
+        labels?.add(payments[at], place);
+        place = places[at];
+      };
       const times = Int32Array.from(
         payments,
         ({ datetimeSeconds }) => datetimeSeconds - startSeconds,
       );
-      for (let at = 0; at < times.length;) {
+      let at = 0;
+      while (at < times.length && places[at].rows <= published.rows) next(at++);
+      while (at < times.length) {
         const count = await pacer.take(times, at, times.length - at);
         if (count === 0) return; // stopped
         records.clear();
         for (const end = at + count; at < end; at++) {
+          labels?.due(payments[at].datetimeSeconds, (payment, knownAt) => {
+            records.addLabel(payment, startSeconds, knownAt);
+          });
           records.add(payments[at], startSeconds, batch.rests[at]);
+          next(at);
         }
-        position = positionAt(position.nextId + count, batch.places[at - 1]);
+        position = positionAt(position.nextId + count, place, labels?.place);
         await producer.append([
           ...isBegun ? [] : originAppends(startSeconds, fingerprint),
           ...records.appends(),
@@ -133,14 +151,21 @@ function openMapper(
   return new PaymentMapper(definition, key);
 }
 
-function placeOf(position: ProducerPosition): RowPlace {
-  const { day: file, row, rows = 0, rejected = 0 } = position;
+function placeOf(
+  { day: file, row, rows = 0, rejected = 0 }: Omit<ProducerPosition, "nextId">,
+): RowPlace {
   return { ...FIRST_PLACE, file, row, rows, rejected };
 }
 
-function positionAt(nextId: number, place: RowPlace): ProducerPosition {
-  const { file: day, row, rows, rejected } = place;
-  return { nextId, day, row, rows, rejected };
+function positionAt(
+  nextId: number,
+  { file: day, ...rest }: RowPlace,
+  labels?: RowPlace,
+): ProducerPosition {
+  const position = { nextId, day, ...rest };
+  if (labels === undefined) return position;
+  const { file, ...more } = labels;
+  return { ...position, labels: { day: file, ...more } };
 }
 
 function originAppends(startSeconds: number, fingerprint: string): Append[] {

@@ -5,8 +5,22 @@
  * last payment published, and a producer that starts again needs to keep no
  * more than that.
  */
+import type { MappedPayment } from "../definition/payment_mapper.ts";
+import type { RowPlace } from "../files/mapped_payments.ts";
 import type { PaymentBatch } from "../files/payment_source.ts";
-import { emptyPayment, type Payment } from "../payment/payment.ts";
+import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
+import type { StreamParameters } from "../stream/control.ts";
+
+/** How long after its payment a label is known, so that it counts when the delay has passed; undefined where payments carry their labels. */
+export function labelSeconds(
+  { features }: StreamParameters,
+): number | undefined {
+  const { delayDays, graceSeconds } = features;
+  return graceSeconds === undefined
+    ? undefined
+    : delayDays * DAY_SECONDS - graceSeconds;
+}
 
 /** Payments whose labels are not published yet, in order of time. */
 export class LabelFeed {
@@ -40,5 +54,48 @@ export class LabelFeed {
       this.#batches.shift();
       this.#at = 0;
     }
+  }
+}
+
+/** The same for payments of files, which may come a little out of order: labels then come in the order of their payments. */
+export class MappedLabelFeed {
+  readonly #knownAfterSeconds: number;
+  #waiting: { readonly payment: MappedPayment; readonly place: RowPlace }[] =
+    [];
+  #next = 0;
+  #newest = -Infinity;
+
+  /** Labels are known `knownAfterSeconds` after their payments. */
+  constructor(knownAfterSeconds: number) {
+    this.#knownAfterSeconds = knownAfterSeconds;
+  }
+
+  /** The place before the first payment whose label has not been passed on; undefined for none. */
+  get place(): RowPlace | undefined {
+    return this.#waiting[this.#next]?.place;
+  }
+
+  /** Takes a payment that is being published, and the place before it. */
+  add(payment: MappedPayment, place: RowPlace): void {
+    this.#newest = Math.max(this.#newest, payment.datetimeSeconds);
+    if (payment.fraud === FRAUD_UNKNOWN) return;
+    this.#waiting.push({ payment, place });
+  }
+
+  /** Passes on the labels that are known before a payment of that time: the payment, and KNOWN_AT; all in seconds since 1970. */
+  due(
+    datetimeSeconds: number,
+    take: (payment: MappedPayment, knownAt: number) => void,
+  ): void {
+    const now = Math.max(this.#newest, datetimeSeconds);
+    for (; this.#next < this.#waiting.length; this.#next++) {
+      const { payment } = this.#waiting[this.#next];
+      const knownAt = payment.datetimeSeconds + this.#knownAfterSeconds;
+      if (knownAt >= now) break;
+      take(payment, knownAt);
+    }
+    if (2 * this.#next <= this.#waiting.length) return;
+    this.#waiting.splice(0, this.#next);
+    this.#next = 0;
   }
 }

@@ -15,16 +15,18 @@ import {
   type PaymentSource,
 } from "../files/payment_source.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
-import { UnlabelledJsonWriter } from "../payment/label_record.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { profileJson } from "../payment/profile_json.ts";
-import { PaymentJsonWriter } from "../payment/payment_json.ts";
+import { toCells } from "../payment/payment_cells.ts";
+import { LabelJsonWriter, ShapedJsonWriter } from "../payment/payment_json.ts";
+import { labelCells } from "../payment/payment_shape.ts";
 import { controlRecords, type StreamParameters } from "../stream/control.ts";
 import { fingerprintOf } from "../simulator/fingerprint.ts";
-import { LabelFeed } from "./label_feed.ts";
+import { LabelFeed, labelSeconds } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
 import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
 import type { RunSettings } from "./role.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import {
   CUSTOMER_TOPIC,
@@ -162,22 +164,16 @@ function profileAppends(
   );
 }
 
-/** How long after its payment a label is known, so that it counts when the delay has passed; undefined where payments carry their labels. */
-function labelSeconds({ features }: StreamParameters): number | undefined {
-  const { delayDays, graceSeconds } = features;
-  return graceSeconds === undefined
-    ? undefined
-    : delayDays * DAY_SECONDS - graceSeconds;
-}
-
 /** The records of one append, by partition. */
 class PaymentRecords {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
   readonly #labels: LabelFeed | undefined;
-  readonly #labelJson = new UnlabelledJsonWriter();
-  readonly #json: PaymentJsonWriter | UnlabelledJsonWriter;
+  readonly #json: ShapedJsonWriter;
+  readonly #labelJson: LabelJsonWriter;
   readonly #row = emptyPayment();
+  readonly #cells: Float64Array;
+  readonly #places: ReturnType<typeof labelCells>;
 
   constructor(parameters: StreamParameters) {
     const { partitions, partitioner } = parameters;
@@ -186,7 +182,11 @@ class PaymentRecords {
     this.#labels = knownAfter === undefined
       ? undefined
       : new LabelFeed(knownAfter);
-    this.#json = this.#labels ? this.#labelJson : new PaymentJsonWriter();
+    const shape = shapeOfStream(parameters);
+    this.#json = new ShapedJsonWriter(shape);
+    this.#labelJson = new LabelJsonWriter(shape, { isAccepted: false });
+    this.#places = labelCells(shape);
+    this.#cells = new Float64Array(this.#places.width);
     this.#builders = Array.from(
       { length: partitions },
       () => new RecordBatchBuilder(),
@@ -211,7 +211,8 @@ class PaymentRecords {
       const builder = this.#builders[partition];
       builder.writer.whole(payment.customerId);
       builder.endKey();
-      this.#json.write(builder.writer, payment);
+      toCells(payment, this.#cells, 0);
+      this.#json.write(builder.writer, this.#cells, 0);
       builder.endRecord(payment.datetimeSeconds * 1000);
     }
   }
@@ -221,8 +222,10 @@ class PaymentRecords {
     const builder = this.#builders[partition];
     builder.writer.whole(payment.customerId);
     builder.endKey();
-    this.#labelJson.writeLabel(builder.writer, payment, knownSeconds);
     const start = payment.datetimeSeconds - payment.timeSeconds;
+    toCells(payment, this.#cells, 0);
+    this.#cells[this.#places.knownAt] = start + knownSeconds;
+    this.#labelJson.write(builder.writer, this.#cells, 0);
     builder.endRecord((start + knownSeconds) * 1000);
   }
 

@@ -7,17 +7,21 @@ import { type Log, readRange } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { formatDate } from "../payment/calendar.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { readCommit } from "../stream/commit.ts";
 import {
+  LABEL_WRITER_GROUP,
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SCORER_GROUP,
   SINK_TOPIC,
   TERMINAL_GROUP,
+  TRANSACTION_LABEL_TOPIC,
   WRITER_GROUP,
 } from "../stream/topics.ts";
+import { runLabelWriter } from "./label_writer.ts";
 import { runWriter } from "./writer.ts";
 
 /** How a store is filled again. */
@@ -42,13 +46,16 @@ export async function rebuild(
   context: StreamContext,
   options: RebuildOptions,
 ): Promise<void> {
-  const { log, control } = context;
+  const { log, control, parameters } = context;
   const { store, startSeconds, acceptMissingStart } = options;
+  const { hasLabels } = shapeOfStream(parameters);
   await requireNoWriter(log);
   await control.refresh();
-  const topics = control.isScored
-    ? [SINK_TOPIC, PREDICTION_TOPIC]
-    : [SINK_TOPIC];
+  const topics = [
+    SINK_TOPIC,
+    ...control.isScored ? [PREDICTION_TOPIC] : [],
+    ...hasLabels ? [TRANSACTION_LABEL_TOPIC] : [],
+  ];
   await requireThere(log, topics);
   await control.requireTopics(topics);
   if (!acceptMissingStart) {
@@ -59,6 +66,8 @@ export async function rebuild(
   const predictions = store.predictions();
   await store.clear(SINK_TOPIC);
   await predictions.clear(PREDICTION_TOPIC);
+  const labels = store.labels();
+  if (hasLabels) await labels.clear(TRANSACTION_LABEL_TOPIC);
   const fill = { startSeconds, acceptMissingStart, onlyPresent: true };
   let rows = 0;
   await runWriter(context, {
@@ -66,13 +75,14 @@ export async function rebuild(
     store,
     stored: (_cells, _width, count) => options.stored(rows += count),
   });
+  await runLabelWriter(context, { ...fill, store: labels });
   if (!control.isScored) return;
   const stored = AbortSignal.abort(); // a scorer has declared itself already
   await runPredictionWriter(context, { ...fill, store: predictions, stored });
 }
 
 async function requireNoWriter(log: Log): Promise<void> {
-  for (const group of [WRITER_GROUP, PREDICTION_GROUP]) {
+  for (const group of [WRITER_GROUP, PREDICTION_GROUP, LABEL_WRITER_GROUP]) {
     const members = await log.members(group);
     if (members === 0) continue;
     throw new DataError(

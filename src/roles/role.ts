@@ -15,13 +15,14 @@ export const ROLES = [
   "ingest",
   "processor",
   "writer",
+  "labels",
   "scorer",
   "trainer",
   "files",
   "trimmer",
 ] as const;
 
-/** One of the roles; `ingest` runs in place of the producer where --source-topic names a topic, `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
+/** One of the roles; `ingest` runs in place of the producer where --source-topic names a topic, `labels` takes label_topic where labels arrive later, `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */

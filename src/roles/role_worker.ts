@@ -14,6 +14,8 @@ import { runFiles } from "./files.ts";
 import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
+import { runLabelIntake } from "./label_intake.ts";
+import { runLabelWriter } from "./label_writer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
@@ -128,12 +130,26 @@ async function runRole(
           stored.abort();
         },
         (context) =>
+          runLabelWriter(context, { ...options, store: store.labels() }),
+        (context) =>
           runPredictionWriter(context, {
             ...options,
             store: store.predictions(),
             stored: stored.signal,
           }),
       ]);
+    }
+    case "labels": {
+      await using opened = await openUnlessStopped(
+        openStore(settings.store, parameters.features, report, {
+          shape,
+          signal,
+        }),
+        signal,
+      );
+      if (!opened) return;
+      const store = opened.resource.lookUp();
+      return await runLabelIntake(context, { store, startSeconds });
     }
     case "scorer":
       if (!settings.scoring) return;

@@ -39,7 +39,6 @@ import {
 } from "../stream/checks.ts";
 import type { StreamParameters } from "../stream/control.ts";
 import {
-  hasLabelRows,
   keptPlace,
   packedLabel,
   packTexts,
@@ -103,7 +102,7 @@ class TerminalWork implements RecoverableWork {
   readonly outputs: readonly number[];
   readonly #parameters: StreamParameters;
   readonly #shape: PaymentShape;
-  // Of streams with a definition.
+  // Of streams whose payments are not the handbook's.
   readonly #digests: IdDigests | undefined;
   readonly #partition: number;
   readonly #operator: TerminalOperator;
@@ -114,7 +113,6 @@ class TerminalWork implements RecoverableWork {
   readonly #layout: TotalsLayout;
   readonly #values: Float64Array;
   readonly #width: number;
-  readonly #hasLabels: boolean;
   readonly #json: FeatureJsonWriter;
   #pack: Float64Array = new Float64Array(0);
   readonly #texts = new TextHeap();
@@ -144,7 +142,6 @@ class TerminalWork implements RecoverableWork {
     this.#layout = totalsLayout(features);
     this.#values = new Float64Array(featureCount(features));
     this.#width = packWidth(features, shape);
-    this.#hasLabels = hasLabelRows(features);
     this.#json = new FeatureJsonWriter(features, shape, keptPlace(features));
   }
 
@@ -198,14 +195,15 @@ class TerminalWork implements RecoverableWork {
 
   /** Whether the row of a pack is a label. */
   #isLabel(pack: Float64Array, at: number): boolean {
-    return this.#hasLabels && packedLabel(pack, at, this.#width) >= 0;
+    return this.#shape.hasLabels && packedLabel(pack, at, this.#width) >= 0;
   }
 
   /** Takes a label into the windows. */
   #takeLabel(pack: Float64Array, at: number): void {
     this.taken.labels++;
-    this.#operator.takeLabel(pack[at + CELL.terminal], {
-      transactionId: pack[at + CELL.id],
+    this.#digests?.takeId(pack[at + CELL.id], this.#texts);
+    this.#digests?.takeTerminal(pack[at + CELL.terminal], this.#texts);
+    this.#operator.takeLabel({
       timeSeconds: pack[at + CELL.time],
       knownSeconds: packedLabel(pack, at, this.#width),
       fraud: pack[at + CELL.fraud] === 1 ? 1 : 0,

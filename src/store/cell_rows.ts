@@ -1,8 +1,7 @@
 /** Prepares rows of cells for tables: joins blocks, orders rows by id, and converts them to the values of columns. */
 import { DatetimeFormatter, formatDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import { CELL } from "../payment/payment_cells.ts";
-import { FRAUD_UNKNOWN } from "../payment/payment_shape.ts";
+import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import {
   compareTexts,
   NO_TEXT,

@@ -2,6 +2,7 @@
  * The store, which answers look-ups. Its rows are a function of the log, so a
  * write is a plain upsert by TRANSACTION_ID and may be repeated.
  */
+import type { LabelStore } from "./labels.ts";
 import type { LookUp } from "./look_up.ts";
 import type { TextHeap } from "../payment/text_heap.ts";
 import type { RowTable } from "./positions.ts";
@@ -35,4 +36,6 @@ export interface Store extends RowTable<StoreRows>, AsyncDisposable {
   lookUp(): LookUp;
   /** The predictions and the models' metrics, as long as the store is open. */
   predictions(): PredictionStore;
+  /** The labels that have arrived later, as long as the store is open. */
+  labels(): LabelStore;
 }

@@ -4,6 +4,7 @@
  * the statements that create, complete, write and read a table, and the
  * checksums of its rows. Each store decides how a type or a key is spelled.
  */
+import type { StoredLabel } from "./labels.ts";
 import { featureFields, isFeature } from "../features/feature_row.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Verdict } from "../payment/label_json.ts";
@@ -373,6 +374,28 @@ export const VERDICTS: ObjectTable<Verdict> = {
   newestFirst: true,
   longTexts: true,
   comment: "what analysts have decided; the writer never touches it",
+};
+
+/** The labels of payments that arrive later, the newest of a payment first; most payments have one. */
+export function labelTable(
+  { transactionId }: PaymentShape,
+): ObjectTable<StoredLabel> {
+  return { ...LABELS, columns: withTextId(LABELS, ID.name, transactionId) };
+}
+
+const LABELS: ObjectTable<StoredLabel> = {
+  name: "transaction_label",
+  columns: [
+    { name: ID.name, type: "bigint", source: "transactionId" },
+    { name: "known_at", type: "text", source: "knownAt" },
+    { name: "known_time", type: "text", source: "knownTime" },
+    { name: "tx_fraud", type: "int", source: "fraud", nullable: true },
+    { name: "tx_fraud_scenario", type: "int", source: "scenario" },
+  ],
+  partition: [ID.name],
+  clustering: ["known_at", "known_time"],
+  newestFirst: true,
+  comment: "what was known about a payment, and from when on",
 };
 
 /** The columns of a table whose column `name` is that of a TRANSACTION_ID. */

@@ -5,7 +5,11 @@
  * record is checked in placement.ts, its form where it is parsed.
  */
 import { formatDatetime } from "../payment/calendar.ts";
-import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
+import {
+  DAY_SECONDS,
+  type Payment,
+  type TransactionId,
+} from "../payment/payment.ts";
 import type { TextHeap } from "../payment/text_heap.ts";
 import type { StreamParameters } from "./control.ts";
 import type { DeadLetterReason } from "./dead_letters.ts";
@@ -99,10 +103,10 @@ export function whatIsKnown(
  * before it, and it must not be known too far ahead; both times in seconds.
  */
 export function whyNotTaken(
-  { transactionId, timeSeconds }: Pick<
-    Payment,
-    "transactionId" | "timeSeconds"
-  >,
+  { transactionId, timeSeconds }: {
+    readonly transactionId: TransactionId;
+    readonly timeSeconds: number;
+  },
   knownSeconds: number,
   progressSeconds: number,
   parameters: GapBound,

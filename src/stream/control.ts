@@ -118,6 +118,8 @@ export interface ProducerPosition {
   readonly rows?: number;
   /** Of files, how many of those rows are no payments. */
   readonly rejected?: number;
+  /** Of files whose labels are published later, the place before the first payment whose label is still to come. */
+  readonly labels?: Omit<ProducerPosition, "nextId" | "labels">;
 }
 
 /** The end of a topic that is complete. */
@@ -506,6 +508,14 @@ export class Control {
 const ATTEMPTS_MAX = 20;
 const ATTEMPT_MS = 50;
 
+/** Whether fields say a producer's place. */
+function isPlace(
+  { day, row, rows, rejected }: Readonly<Record<string, unknown>>,
+): boolean {
+  return isCount(day) && isCount(row) && isOptional(rows, isCount) &&
+    isOptional(rejected, isCount);
+}
+
 /** Represents a flag's value in streams older than the flag. */
 const NOT_YET = "";
 
@@ -549,6 +559,10 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--windows": features.windowDays.join(","),
     "--delay": String(features.delayDays),
     "--no-labels": features.useLabels ? "not given" : "given",
+    "--labels": features.graceSeconds === undefined ? "payment" : "stream",
+    "--grace": features.graceSeconds === undefined
+      ? "none"
+      : formatDuration(features.graceSeconds),
     "--lateness": formatDuration(parameters.latenessSeconds),
     "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined
@@ -600,9 +614,9 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   source: isSourcePosition,
-  position: ({ nextId, day, row, rows, rejected }) =>
-    isCount(nextId) && isCount(day) && isCount(row) &&
-    isOptional(rows, isCount) && isOptional(rejected, isCount),
+  position: ({ nextId, labels, ...place }) =>
+    isCount(nextId) && isPlace(place) &&
+    isOptional(labels, (labels) => isObject(labels) && isPlace(labels)),
   scoring: ({ on, flags }) =>
     on === true &&
     isOptional(flags, (flags) =>

@@ -30,6 +30,7 @@ export type DeadLetterReason =
   | "wrong partition"
   | "implausible"
   | "id too large"
+  | "unknown payment"
   | "conflicting id"
   | "late"
   | "unreadable pack"

@@ -7,9 +7,9 @@ import type { MappedPayment } from "../definition/payment_mapper.ts";
 import type { Append } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import { ShapedJsonWriter } from "../payment/payment_json.ts";
-import type { PaymentShape } from "../payment/payment_shape.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { LabelJsonWriter, ShapedJsonWriter } from "../payment/payment_json.ts";
+import { labelCells, type PaymentShape } from "../payment/payment_shape.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import type { StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
@@ -23,6 +23,7 @@ export class MappedRecords {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
   readonly #json: ShapedJsonWriter;
+  readonly #labelJson: LabelJsonWriter;
   readonly #cells: Float64Array;
   readonly #texts = new TextHeap();
 
@@ -33,7 +34,8 @@ export class MappedRecords {
     this.#shape = shape;
     this.#partitioner = new IdPartitioner(partitions, partitioner);
     this.#json = new ShapedJsonWriter(shape);
-    this.#cells = new Float64Array(PAYMENT_CELLS + shape.kept.length);
+    this.#labelJson = new LabelJsonWriter(shape, { isAccepted: false });
+    this.#cells = new Float64Array(labelCells(shape).width);
     this.#builders = Array.from(
       { length: partitions },
       () => new RecordBatchBuilder(),
@@ -47,6 +49,29 @@ export class MappedRecords {
 
   /** Adds a payment of a stream that began at `startSeconds`; `rest` holds further members of its JSON object, without braces. */
   add(payment: MappedPayment, startSeconds: number, rest: string): void {
+    const builder = this.#begin(payment, startSeconds);
+    const more = ENCODER.encode(rest);
+    this.#json.write(builder.writer, this.#cells, 0, this.#texts, more);
+    builder.endRecord(payment.datetimeSeconds * 1000);
+  }
+
+  /** Adds the label of a payment, which was known at `knownAt`, seconds since 1970. */
+  addLabel(
+    payment: MappedPayment,
+    startSeconds: number,
+    knownAt: number,
+  ): void {
+    const builder = this.#begin(payment, startSeconds);
+    const cells = this.#cells;
+    cells[CELL.fraud] = payment.fraud;
+    cells[CELL.scenario] = payment.scenario;
+    cells[labelCells(this.#shape).knownAt] = knownAt;
+    this.#labelJson.write(builder.writer, cells, 0, this.#texts);
+    builder.endRecord(knownAt * 1000);
+  }
+
+  /** Puts a payment into the cells and its card's key into a record. */
+  #begin(payment: MappedPayment, startSeconds: number): RecordBatchBuilder {
     const [cells, texts] = [this.#cells, this.#texts];
     texts.clear();
     putMappedPayment(payment, this.#shape, startSeconds, cells, 0, texts);
@@ -61,8 +86,7 @@ export class MappedRecords {
     if (key) builder.writer.bytes(key);
     else builder.writer.whole(card);
     builder.endKey();
-    this.#json.write(builder.writer, cells, 0, texts, ENCODER.encode(rest));
-    builder.endRecord(payment.datetimeSeconds * 1000);
+    return builder;
   }
 
   /** What to append. */

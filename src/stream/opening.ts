@@ -21,7 +21,13 @@ import {
   type WrittenRow,
 } from "./recovery.ts";
 import { Snapshots } from "./snapshot.ts";
-import { type Stage, type StageState, StageTask, stateOf } from "./stage.ts";
+import {
+  type Stage,
+  type StageState,
+  StageTask,
+  type StageWork,
+  stateOf,
+} from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
 import { PIPELINE } from "./topics.ts";
 
@@ -74,6 +80,22 @@ export async function openStage<Written extends WrittenRow>(
   task.start = await recover(lost, opened);
   if (task.start) context.recovered?.(group, state.counters.emitted);
   return keepSnapshots(opened, snapshots, task.start?.offset ?? first);
+}
+
+/**
+ * Opens a partition of a stage that makes no state of what it reads, at its
+ * commit, or at the start of its input where that is lost: what it appends must
+ * be allowed to come again.
+ */
+export function openStateless(
+  { parameters }: StreamContext,
+  stage: Stage,
+  partition: number,
+  found: Commit | undefined,
+  work: StageWork,
+): StageTask {
+  const state = stateOf(parameters, partition, readCommit(found));
+  return new StageTask(stage, state, work);
 }
 
 /** Lets a partition that is opened at an offset save its state when it is closed. */

@@ -13,10 +13,13 @@ import {
   customerPlaces,
   type FeatureParameters,
 } from "../features/parameters.ts";
-import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import {
+  CELL,
+  FRAUD_UNKNOWN,
+  PAYMENT_CELLS,
+} from "../payment/payment_cells.ts";
 import { recordFields } from "../payment/payment_json.ts";
 import {
-  FRAUD_UNKNOWN,
   HANDBOOK_SHAPE,
   hasText,
   type PaymentShape,
@@ -42,13 +45,8 @@ export function packWidth(
   parameters: FeatureParameters,
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): number {
-  const label = hasLabelRows(parameters) ? 1 : 0;
+  const label = shape.hasLabels ? 1 : 0;
   return keptPlace(parameters) + shape.kept.length + label;
-}
-
-/** Whether packs have labels among their rows. */
-export function hasLabelRows({ graceSeconds }: FeatureParameters): boolean {
-  return graceSeconds !== undefined;
 }
 
 /** KNOWN_AT of the label in the row of `width` cells that begins at `at` of a pack with labels, as TX_TIME_SECONDS; -1 for a payment. */
@@ -282,7 +280,9 @@ function rowTest(
         return Number.isInteger(value) && value >= 0 && value <= max;
     }
   };
-  return (cells, at) => {
+  return (cells, at, width) => {
+    const label = shape.hasLabels ? cells[at + width - 1] : 0;
+    if (!(Number.isInteger(label) && label >= 0)) return false;
     for (let i = 0; i < fields.length; i++) {
       if (!isValue(fields[i], cells[at + fields[i].cell])) return false;
     }
@@ -291,9 +291,11 @@ function rowTest(
       if (!(value >= leastTotal && value <= TOTAL_MAX)) return false;
       if (Math.floor(value) !== value) return false;
     }
-    if (!shape.hasFraud && cells[at + CELL.fraud] !== FRAUD_UNKNOWN) {
-      return false;
-    }
+    const fraud = cells[at + CELL.fraud];
+    const isFraud = label > 0
+      ? fraud === 0 || fraud === 1
+      : shape.hasFraud || fraud === FRAUD_UNKNOWN;
+    if (!isFraud) return false;
     return shape.hasScenario || cells[at + CELL.scenario] === 0;
   };
 }

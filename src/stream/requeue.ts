@@ -7,12 +7,11 @@
 import { DataError } from "../base/error.ts";
 import { parseExactly } from "../base/exact_json.ts";
 import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
-import { CELL, toCells } from "../payment/payment_cells.ts";
+import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import type { Log } from "../log/log.ts";
 import { partitionOf } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
-import { emptyPayment } from "../payment/payment.ts";
-import { UnlabelledJsonReader } from "../payment/label_record.ts";
+import { emptyPayment, type TransactionId } from "../payment/payment.ts";
 import {
   PaymentJsonReader,
   ShapedJsonReader,
@@ -74,7 +73,7 @@ interface Row {
   readonly datetimeSeconds: number;
   /** Of a label, TRANSACTION_ID and KNOWN_AT, as TX_TIME_SECONDS. */
   readonly label?: {
-    readonly transactionId: number;
+    readonly transactionId: TransactionId;
     readonly knownSeconds: number;
   } | undefined;
 }
@@ -184,21 +183,20 @@ function readRow(
     defect = reader.read(bytes, 0, bytes.length, start, cells, 0, texts);
   } else if (shape === HANDBOOK_SHAPE) {
     const payment = emptyPayment();
-    const labels = features.graceSeconds === undefined
-      ? undefined
-      : new UnlabelledJsonReader();
-    const reader = labels ?? new PaymentJsonReader();
+    const reader = new PaymentJsonReader();
     defect = reader.read(bytes, 0, bytes.length, start, payment);
     toCells(payment, cells, 0);
-    if (labels?.isLabel) {
-      const { knownSeconds } = labels;
-      label = { transactionId: payment.transactionId, knownSeconds };
-    }
   } else {
     const reader = new ShapedJsonReader(shape);
     defect = reader.read(bytes, 0, bytes.length, start);
-    cells.set(reader.cells);
+    cells.set(reader.cells.subarray(0, PAYMENT_CELLS));
     texts.wrap(reader.texts.bytes);
+    const { isLabel, knownSeconds } = reader;
+    const id = cells[CELL.id];
+    const transactionId = shape.transactionId === "text"
+      ? texts.text(id) ?? ""
+      : id;
+    if (!defect && isLabel) label = { transactionId, knownSeconds };
   }
   if (defect) throw refused(letterId(letter), defect.message);
   const id = cells[isPayment ? CELL.customer : CELL.terminal];

@@ -4,7 +4,15 @@ import type { Commit, Log } from "../log/log.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
 import { takenOffset } from "./commit.ts";
-import { PIPELINE, PREDICTION_GROUP, SCORING, WRITER_GROUP } from "./topics.ts";
+import {
+  LABEL_WRITER_GROUP,
+  PIPELINE,
+  PREDICTION_GROUP,
+  REPARTITION_TOPIC,
+  SCORING,
+  TRANSACTION_LABEL_TOPIC,
+  WRITER_GROUP,
+} from "./topics.ts";
 
 /** What a role works with. */
 export interface StreamContext {
@@ -53,9 +61,11 @@ export async function isComplete(
   topic: string,
 ): Promise<boolean> {
   await control.refresh();
-  if (!control.end(topic)) return false;
+  // The first stage writes labels beside its output.
+  const output = topic === TRANSACTION_LABEL_TOPIC ? REPARTITION_TOPIC : topic;
+  if (!control.end(output)) return false;
   for (const stage of [...PIPELINE, ...SCORING]) {
-    if (stage.topic === topic) break;
+    if (stage.topic === output) break;
     if (stage.group === WRITER_GROUP) continue; // nothing comes after it
     if (!await hasTaken(log, stage.group, stage.topic)) return false;
   }
@@ -64,7 +74,8 @@ export async function isComplete(
 
 /** How far a group has come. A writer takes an offset that another program has set. */
 function taken(commit: Commit | undefined, group: string): number {
-  const isWriter = group === WRITER_GROUP || group === PREDICTION_GROUP;
+  const isWriter = group === WRITER_GROUP || group === PREDICTION_GROUP ||
+    group === LABEL_WRITER_GROUP;
   return isWriter ? commit?.offset ?? 0 : takenOffset(commit);
 }
 

@@ -12,7 +12,12 @@ import {
   definitionHash,
   type StreamDefinition,
 } from "../definition/stream_definition.ts";
-import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+  UNLABELLED_SHAPE,
+} from "../payment/payment_shape.ts";
 
 /** A definition as the control topic holds it. */
 export interface RecordedDefinition {
@@ -48,24 +53,32 @@ export function definitionOf(recorded: RecordedDefinition): StreamDefinition {
 
 /** What a stream's parameters say about its payments. */
 export interface StreamShape {
-  /** The definition; absent in the handbook's stream. */
+  /** The definition; absent in streams of the handbook's payments. */
   readonly definition?: RecordedDefinition | undefined;
+  /** Where grace stands, labels arrive later. */
+  readonly features?: Pick<FeatureParameters, "graceSeconds"> | undefined;
 }
 
-/** The definition of a stream, the handbook's where it records none. */
+/** The definition of a stream; where it records none the handbook's, or that with labels that arrive later. */
 export function definitionOfStream(
-  { definition }: StreamShape,
+  { definition, features }: StreamShape,
 ): StreamDefinition {
-  return definition === undefined
-    ? readDefinition(BUILT_IN_DEFINITIONS.handbook, "handbook")
-    : definitionOf(definition);
+  if (definition !== undefined) return definitionOf(definition);
+  const name = features?.graceSeconds === undefined ? "handbook" : "live";
+  return readDefinition(BUILT_IN_DEFINITIONS[name], name);
 }
 
 const KNOWN = new Map<string, PaymentShape>();
 
 /** The shape of a stream's payments; the same object for the same definition. */
-export function shapeOfStream({ definition }: StreamShape): PaymentShape {
-  if (definition === undefined) return HANDBOOK_SHAPE;
+export function shapeOfStream(
+  { definition, features }: StreamShape,
+): PaymentShape {
+  if (definition === undefined) {
+    return features?.graceSeconds === undefined
+      ? HANDBOOK_SHAPE
+      : UNLABELLED_SHAPE;
+  }
   const known = KNOWN.get(definition.json);
   if (known !== undefined) return known;
   const shape = shapeOf(definitionOf(definition));

@@ -34,6 +34,10 @@ export const TERMINAL_GROUP = "fraudstream-terminal-windows";
 export const WRITER_GROUP = "fraudstream-writer";
 /** Group of the scorer. */
 export const SCORER_GROUP = "fraudstream-scorer";
+/** Group of the label intake, which takes what people and programs say about payments. */
+export const LABEL_INTAKE_GROUP = "fraudstream-label-intake";
+/** Group of the writer of labels, where they arrive later. */
+export const LABEL_WRITER_GROUP = "fraudstream-label-writer";
 /** Group of the writer of predictions. */
 export const PREDICTION_GROUP = "fraudstream-prediction-writer";
 
@@ -63,8 +67,9 @@ export const CHAIN: readonly string[] = [
   PREDICTION_TOPIC,
 ];
 
-/** Names of the topics that every stream has. */
-export const TOPICS: readonly string[] = topicSpecs(1).map(({ name }) => name);
+/** Names of the topics that a stream may have. */
+export const TOPICS: readonly string[] = topicSpecs(1, true)
+  .map(({ name }) => name);
 
 /** All topics of a stream with `partitions` partitions; `hasLabels` where labels arrive on their own. */
 export function topicSpecs(

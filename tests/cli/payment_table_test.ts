@@ -12,10 +12,10 @@ import { emptyPayment } from "../../src/payment/payment.ts";
 import { featureRowCells } from "../../src/features/feature_row.ts";
 import {
   CELL,
+  FRAUD_UNKNOWN,
   PAYMENT_CELLS,
   toCells,
 } from "../../src/payment/payment_cells.ts";
-import { FRAUD_UNKNOWN } from "../../src/payment/payment_shape.ts";
 import { NO_TEXT, TextHeap } from "../../src/payment/text_heap.ts";
 import { TEXT_SHAPE } from "../store/own_shape_contract.ts";
 import {

@@ -278,6 +278,12 @@ Deno.test("what travels with the payment", () => {
   for (const field of ["card", "CUSTOMER_ID", "MCC", "mcc", ""]) {
     assert.ok(!isRest(keep, field), field);
   }
+  // A record with it would be a label.
+  const labels = (from: string) => `${SMALL}labels: { from: ${from} }\n`;
+  for (const field of ["KNOWN_AT", "KNOWN_TIME"]) {
+    assert.ok(!isRest(labels("stream"), field), field);
+    assert.ok(isRest(SMALL, field), field);
+  }
   assert.ok(!isRest(`${SMALL}  drop: [cvv]\n`, "cvv"));
   assert.ok(isRest(`${SMALL}  drop: [cvv]\n`, "other"));
   assert.ok(!isRest(`${SMALL}  drop: all\n`, "other"));

@@ -16,8 +16,11 @@ import {
   featureCount,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
+import { IdDigests } from "../../src/features/id_digest.ts";
 import { SlidingWindows } from "../../src/features/sliding_windows.ts";
 import { DAY_SECONDS, emptyPayment } from "../../src/payment/payment.ts";
+import { UNLABELLED_SHAPE } from "../../src/payment/payment_shape.ts";
+import { TextHeap } from "../../src/payment/text_heap.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { StatePieces } from "./state_pieces.ts";
 
@@ -31,6 +34,12 @@ interface PaymentRecord {
 interface LabelRecord extends ArrivedLabel {
   kind: "label";
   key: number;
+  transactionId: number;
+}
+
+/** What stands for an id that is a number. */
+function digestOf(id: number): Int32Array {
+  return Int32Array.of(id, Math.floor(id / 2 ** 32), 0, 0);
 }
 
 type LogRecord = PaymentRecord | LabelRecord;
@@ -97,7 +106,8 @@ class Windows {
   /** Takes a record; returns what a payment sees. */
   take(record: LogRecord): number[] | undefined {
     if (record.kind === "label") {
-      this.labels.take(record.key, record, this.#payments, this.progress);
+      const id = digestOf(record.transactionId);
+      this.labels.take(record.key, id, record, this.#payments, this.progress);
       return undefined;
     }
     const { key, time } = record;
@@ -310,9 +320,15 @@ Deno.test("TerminalOperator counts labels that are known a day before they count
     const random = chance(seed);
     const stream = { ...HANDBOOK_FEATURES, graceSeconds: DAY_SECONDS };
     const slack = 7 * DAY_SECONDS;
-    const operators = [HANDBOOK_FEATURES, stream].map((parameters) => ({
+    const digests = new IdDigests(UNLABELLED_SHAPE);
+    const texts = new TextHeap();
+    const operators = [HANDBOOK_FEATURES, stream].map((parameters, i) => ({
       customer: new CustomerOperator(parameters, slack),
-      terminal: new TerminalOperator(parameters, slack),
+      terminal: new TerminalOperator(
+        parameters,
+        slack,
+        i === 0 ? undefined : digests,
+      ),
       totals: new Float64Array(featureCount(parameters)),
     }));
     const waiting: { known: number; take: () => void }[] = [];
@@ -327,11 +343,12 @@ Deno.test("TerminalOperator counts labels that are known a day before they count
       payment.transactionId = id;
       payment.timeSeconds = payment.datetimeSeconds = time;
       payment.customerId = Math.floor(random() * 5);
-      const terminal = payment.terminalId = Math.floor(random() * 5);
+      const terminalId = payment.terminalId = Math.floor(random() * 5);
       const fraud = random() < 0.3 ? 1 : 0;
       const [whole, arriving] = operators.map(
         ({ customer, terminal, totals }, i) => {
           payment.fraud = i === 0 ? fraud : 0;
+          digests.takeTerminal(terminalId, texts);
           customer.process(payment, progress, totals);
           terminal.process(payment, progress, totals);
           return [...totals];
@@ -341,13 +358,15 @@ Deno.test("TerminalOperator counts labels that are known a day before they count
       const known = time + 6 * DAY_SECONDS;
       waiting.push({
         known,
-        take: () =>
-          operators[1].terminal.takeLabel(terminal, {
-            transactionId: id,
+        take: () => {
+          digests.takeId(id, texts);
+          digests.takeTerminal(terminalId, texts);
+          operators[1].terminal.takeLabel({
             timeSeconds: time,
             knownSeconds: known,
             fraud,
-          }, Math.max(0, known - 1)),
+          }, Math.max(0, known - 1));
+        },
       });
       waiting.sort((a, b) => a.known - b.known);
     }

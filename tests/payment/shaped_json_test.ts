@@ -29,6 +29,7 @@ const SAMPLE: PaymentShape = {
   refunds: false,
   hasFraud: true,
   hasScenario: false,
+  hasLabels: false,
   kept: [{ name: "category", type: "text" }, { name: "city", type: "number" }],
 };
 const PAYMENT: PaymentObject = {

@@ -1,12 +1,12 @@
 /** Arbitrary shapes of payments, and payments of them, for property tests. */
 import fc from "fast-check";
 import { formatDatetime } from "../../src/payment/calendar.ts";
-import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
-import { recordFields } from "../../src/payment/payment_json.ts";
 import {
   FRAUD_UNKNOWN,
-  type PaymentShape,
-} from "../../src/payment/payment_shape.ts";
+  PAYMENT_CELLS,
+} from "../../src/payment/payment_cells.ts";
+import { recordFields } from "../../src/payment/payment_json.ts";
+import { type PaymentShape } from "../../src/payment/payment_shape.ts";
 import type { Field } from "../../src/payment/record_field.ts";
 import { NO_TEXT, TextHeap } from "../../src/payment/text_heap.ts";
 import { START_SECONDS } from "./rows.ts";
@@ -25,13 +25,16 @@ export const shapes: fc.Arbitrary<PaymentShape> = fc.record({
   refunds: fc.boolean(),
   hasFraud: fc.boolean(),
   hasScenario: fc.boolean(),
+  hasLabels: fc.boolean(),
   kept: fc.array(
     fc.constantFrom("text", "number", "flag", "time") as fc.Arbitrary<
       "text" | "number" | "flag" | "time"
     >,
     { maxLength: 4 },
   ).map((types) => types.map((type, i) => ({ name: `kept${i}`, type }))),
-}, { noNullPrototype: true });
+}, { noNullPrototype: true }).map((shape) =>
+  shape.hasLabels ? { ...shape, hasFraud: false, hasScenario: false } : shape
+);
 
 const ENCODER = new TextEncoder();
 

@@ -16,8 +16,7 @@ import { temporaryFolder } from "../temporary_folder.ts";
 import { type OpenFolder, openMemory, parametersOf } from "./pipeline.ts";
 import { sinkRows } from "./stages.ts";
 
-const DEFINITION = recordedDefinition(readDefinition(
-  `version: 1
+const DEFINITION_TEXT = `version: 1
 payment:
   TRANSACTION_ID: { from: row }
   TX_DATETIME: { from: when, format: epoch-s }
@@ -27,10 +26,24 @@ payment:
   TX_FRAUD: fraud
   keep: { category: text }
   drop: [secret]
-`,
-  "tests",
-));
-const PARAMETERS = { ...parametersOf(3), definition: DEFINITION };
+`;
+
+/** A stream of these payments; `more` are further lines of its definition. */
+function parametersWith(more: string, grace: { graceSeconds?: number } = {}) {
+  const text = DEFINITION_TEXT + more;
+  const parameters = parametersOf(3);
+  return {
+    ...parameters,
+    features: { ...parameters.features, delayDays: 1, ...grace },
+    definition: recordedDefinition(readDefinition(text, "tests")),
+  };
+}
+
+const PARAMETERS = parametersWith("");
+const LABELS_LATER = parametersWith(
+  "labels: { from: stream, delay: 1d, grace: 12h }\n",
+  { graceSeconds: 12 * 3600 },
+);
 const MAX: Pace = { kind: "max" };
 /** Hands out some rows every few milliseconds. */
 const IN_PIECES: Pace = { kind: "rate", perSecond: 4000 };
@@ -168,6 +181,49 @@ testWriting(
       produce(folder, join(path, "2024-01-31.csv"), MAX),
       /holds the stream of --in=.*give these flags/,
     );
+  },
+);
+
+testWriting(
+  "labels of files follow their payments, once each however often the producer stops, and give the features of labels in the payments",
+  async () => {
+    await using files = temporaryFolder();
+    const path = await writeFiles(files.path);
+    await using whole = await openMemory(LABELS_LATER);
+    await produce(whole, path, MAX);
+    await using folder = await openMemory(LABELS_LATER);
+    let runs = 0;
+    let reread = 0;
+    const { control } = folder.context;
+    while (!control.end(TRANSACTION_TOPIC)) {
+      const signal = AbortSignal.timeout(15 + 7 * (runs++ % 5));
+      await produce(folder, path, IN_PIECES, signal);
+      await control.refresh();
+      if (control.position?.labels) reread++;
+    }
+    assert.ok(runs > 3 && reread > 1, `${runs} runs`);
+    const records = await recordsOf(folder);
+    assert.deepEqual(records, await recordsOf(whole));
+    const labels = records.flat().filter((json) => json.includes("KNOWN_AT"));
+    assert.ok(labels.length > 3000, `${labels.length} labels`);
+    assert.equal(new Set(labels).size, labels.length);
+    await using carried = await openMemory(PARAMETERS);
+    await produce(carried, path, MAX);
+    await runProcessor(carried.context, undefined);
+    await runProcessor(folder.context, undefined);
+    const [later, sooner] = await Promise.all(
+      [folder, carried].map(async ({ log }) => {
+        const rows = (await sinkRows(log)).map(({ TX_FRAUD: _, ...row }) =>
+          row
+        );
+        return rows.sort((a, b) =>
+          Number(a.TRANSACTION_ID) - Number(b.TRANSACTION_ID)
+        );
+      }),
+    );
+    assert.deepEqual(later, sooner);
+    const risks = later.map((row) => row.TERMINAL_ID_RISK_30DAY_WINDOW);
+    assert.ok(risks.filter((risk) => risk === 1).length > 500);
   },
 );
 

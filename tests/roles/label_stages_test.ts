@@ -12,12 +12,20 @@ import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { readRange } from "../../src/log/log.ts";
 import { recordValue } from "../../src/log/record_batch.ts";
 import { ByteWriter } from "../../src/base/byte_writer.ts";
-import {
-  UnlabelledJsonWriter,
-  WITHDRAWN,
-} from "../../src/payment/label_record.ts";
 import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
-import { CELL } from "../../src/payment/payment_cells.ts";
+import {
+  CELL,
+  FRAUD_UNKNOWN,
+  toCells,
+} from "../../src/payment/payment_cells.ts";
+import {
+  LabelJsonWriter,
+  ShapedJsonWriter,
+} from "../../src/payment/payment_json.ts";
+import {
+  labelCells,
+  UNLABELLED_SHAPE,
+} from "../../src/payment/payment_shape.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { packedLabel, packWidth, readPack } from "../../src/stream/pack.ts";
@@ -65,9 +73,15 @@ interface Entry {
 /** The JSON of an entry, as sources write it. */
 function jsonOf({ payment, known }: Entry): string {
   const writer = new ByteWriter();
-  const json = new UnlabelledJsonWriter();
-  if (known === undefined) json.write(writer, payment);
-  else json.writeLabel(writer, payment, known);
+  const { knownAt, width } = labelCells(UNLABELLED_SHAPE);
+  const cells = new Float64Array(width);
+  toCells(payment, cells, 0);
+  const isPayment = known === undefined;
+  if (!isPayment) cells[knownAt] = START_SECONDS + known;
+  const json = isPayment
+    ? new ShapedJsonWriter(UNLABELLED_SHAPE)
+    : new LabelJsonWriter(UNLABELLED_SHAPE, { isAccepted: false });
+  json.write(writer, cells, 0);
   return new TextDecoder().decode(writer.view());
 }
 
@@ -98,7 +112,7 @@ function randomSources(seed: number, length: number): Entry[][] {
     sources[partition].push({ payment });
     const labels = random() < 0.7 ? 1 + upTo(2) : 0;
     for (let n = 0; n < labels; n++) {
-      const fraud = [1, 1, 0, WITHDRAWN][upTo(3)];
+      const fraud = [1, 1, 0, FRAUD_UNKNOWN][upTo(3)];
       const known = time + upTo(9) * DAY_SECONDS / 2 + upTo(100);
       const entry = { payment: { ...payment, fraud }, known };
       // Some come long after they were known.
@@ -160,13 +174,13 @@ interface Packed {
 /** The rows that a partition of the second stage takes, in order. */
 async function packedRows(log: EmbeddedLog, partition: number) {
   const { features } = PARAMETERS;
-  const width = packWidth(features);
+  const width = packWidth(features, UNLABELLED_SHAPE);
   const rows: Packed[] = [];
   const end = (await log.endOffsets(REPARTITION_TOPIC) ?? [])[partition];
   const batches = readRange(log, REPARTITION_TOPIC, partition, 0, end);
   for await (const batch of batches) {
     for (let i = 0; i < batch.count; i++) {
-      const pack = readPack(recordValue(batch, i), features);
+      const pack = readPack(recordValue(batch, i), features, UNLABELLED_SHAPE);
       if (typeof pack === "string") throw new Error(pack);
       for (let at = 0; at < pack.length; at += width) {
         rows.push({
@@ -268,7 +282,7 @@ async function compare(
       const start = Date.parse(`${more.TX_DATETIME}Z`) / 1000 -
         more.TX_TIME_SECONDS;
       const seconds = (at: string) => Date.parse(`${at}Z`) / 1000 - start;
-      return `${id} ${fraud ?? WITHDRAWN} ${seconds(more.KNOWN_AT)} ` +
+      return `${id} ${fraud ?? FRAUD_UNKNOWN} ${seconds(more.KNOWN_AT)} ` +
         `${seconds(more.KNOWN_TIME)}`;
     },
   );

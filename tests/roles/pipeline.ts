@@ -221,7 +221,7 @@ export async function sinkSum(
 ): Promise<string> {
   const { features, partitions } = parameters;
   const width = PAYMENT_CELLS + featureCount(features);
-  const reader = new FeatureJsonReader(features);
+  const reader = new FeatureJsonReader(features, shapeOfStream(parameters));
   const rows: Float64Array[] = [];
   const ends = await log.endOffsets(SINK_TOPIC) ?? [];
   for (let partition = 0; partition < partitions; partition++) {

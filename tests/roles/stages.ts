@@ -58,7 +58,8 @@ export type RecordText = (payment: Payment) => readonly [string, string];
 
 const HANDBOOK_JSON = new PaymentJsonWriter();
 
-function handbookRecord(payment: Payment): readonly [string, string] {
+/** Key and value of a payment of the handbook's stream. */
+export function handbookRecord(payment: Payment): readonly [string, string] {
   const writer = new ByteWriter();
   HANDBOOK_JSON.write(writer, payment);
   const value = new TextDecoder().decode(writer.view());

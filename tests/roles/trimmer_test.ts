@@ -165,7 +165,9 @@ Deno.test("dead letters, profiles and the control topic stay whole", async () =>
   const before = await firstOffsets(folder.log);
   await trimStream(folder.context, OPTIONS);
   const after = await firstOffsets(folder.log);
-  const trimmed = TOPICS.filter((topic) => after[topic][0] > before[topic][0]);
+  const trimmed = Object.keys(after).filter((topic) =>
+    after[topic][0] > before[topic][0]
+  );
   assert.deepEqual(trimmed, [
     TRANSACTION_TOPIC,
     REPARTITION_TOPIC,

@@ -13,9 +13,12 @@ import {
 } from "../../src/features/parameters.ts";
 import { formatDatetime } from "../../src/payment/calendar.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
-import { CELL, PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import {
+  CELL,
   FRAUD_UNKNOWN,
+  PAYMENT_CELLS,
+} from "../../src/payment/payment_cells.ts";
+import {
   HANDBOOK_SHAPE,
   type IdKind,
   type PaymentShape,
@@ -41,6 +44,7 @@ export const TEXT_SHAPE: PaymentShape = {
   refunds: true,
   hasFraud: false,
   hasScenario: false,
+  hasLabels: false,
   kept: [
     { name: "Order", type: "text" },
     { name: "city_pop", type: "number" },

@@ -41,6 +41,7 @@ const textShape: PaymentShape = {
   refunds: true,
   hasFraud: true,
   hasScenario: false,
+  hasLabels: false,
   kept: [{ name: "category", type: "text" }],
 };
 const textRows = fc.array(paymentsOf(textShape), {

@@ -1,6 +1,10 @@
 /** Text ids and kept fields through both stages: what numbers give, under other names. */
 import assert from "node:assert/strict";
-import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import {
+  featureNames,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
+import { formatDatetime } from "../../src/payment/calendar.ts";
 import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
 import { partitionOf } from "../../src/log/partitioner.ts";
 import { Control, type StreamParameters } from "../../src/stream/control.ts";
@@ -11,10 +15,12 @@ import { testWriting } from "../permission.ts";
 import { openMemory, parametersOf } from "../roles/pipeline.ts";
 import {
   appendPayments,
+  handbookRecord,
   paymentAt,
   type RecordText,
   sinkRows,
   StageDriver,
+  START_SECONDS,
 } from "../roles/stages.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
@@ -23,6 +29,7 @@ import {
   keptOf,
   terminalText,
   TEXT_DEFINITION,
+  TEXT_LABEL_DEFINITION,
   textRecord,
 } from "./text_stream.ts";
 
@@ -104,6 +111,83 @@ testWriting(
       });
       assert.ok(texts.length > 1200);
       assert.deepEqual(texts, expected);
+    });
+  },
+);
+
+/** Payments, and among them labels: on time, late, repeated, corrected, withdrawn, of payments that never came. */
+function withLabels(rows: readonly Payment[], seed: number): Payment[] {
+  const random = chance(seed);
+  const below = (n: number) => Math.floor(random() * n);
+  const entries: Payment[] = [];
+  let waiting: { due: number; label: KnownPayment }[] = [];
+  for (const row of rows) {
+    const { timeSeconds } = row;
+    for (const { due, label } of waiting) {
+      if (due <= timeSeconds) entries.push(label);
+    }
+    waiting = waiting.filter(({ due }) => due > timeSeconds);
+    entries.push(row);
+    for (let n = below(3); n > 0; n--) {
+      const knownAt = row.datetimeSeconds + below(8 * DAY_SECONDS);
+      const terminalId = row.terminalId + (below(9) === 0 ? 1 : 0);
+      const label = { ...row, terminalId, fraud: [0, 1, 1][below(3)], knownAt };
+      const late = below(4) === 0 ? below(5 * DAY_SECONDS) : 0;
+      waiting.push({ due: knownAt - START_SECONDS + late, label });
+    }
+  }
+  return entries;
+}
+
+/** A payment, of a label with KNOWN_AT, seconds since 1970. */
+type KnownPayment = Payment & { readonly knownAt?: number };
+
+/** A record with KNOWN_AT where it is a label. */
+function labelled(recordOf: RecordText): RecordText {
+  return (payment: KnownPayment) => {
+    const [key, value] = recordOf(payment);
+    if (payment.knownAt === undefined) return [key, value];
+    const KNOWN_AT = formatDatetime(payment.knownAt);
+    return [key, JSON.stringify({ ...JSON.parse(value), KNOWN_AT })];
+  };
+}
+
+testWriting(
+  "labels that arrive later count in a stream of text ids as in the stream of numbers that they stand for, through snapshots",
+  async () => {
+    await forEachSeed(1, 20, async (seed) => {
+      const parameters: StreamParameters = {
+        partitions: 1,
+        features: { ...HANDBOOK_FEATURES, graceSeconds: DAY_SECONDS },
+        latenessSeconds: 3600,
+        maxGapSeconds: 30 * DAY_SECONDS,
+        partitioner: "murmur2",
+      };
+      const rows = withLabels(payments(seed), seed);
+      const numbers = await sinkOf(
+        parameters,
+        rows,
+        seed,
+        labelled(handbookRecord),
+      );
+      const texts = await sinkOf(
+        { ...parameters, definition: TEXT_LABEL_DEFINITION },
+        rows,
+        seed + 1,
+        labelled(textRecord),
+      );
+      const features = (row: Record<string, unknown>) =>
+        featureNames(parameters.features).map((name) => row[name]);
+      assert.ok(texts.length > 1200);
+      assert.deepEqual(
+        texts.map((row) => [row.TRANSACTION_ID, ...features(row)]),
+        numbers.map((row) => [
+          idText(Number(row.TRANSACTION_ID)),
+          ...features(row),
+        ]),
+      );
+      const risks = numbers.map((row) => row.TERMINAL_ID_RISK_30DAY_WINDOW);
+      assert.ok(new Set(risks).size > 20, `${new Set(risks).size} risks`);
     });
   },
 );

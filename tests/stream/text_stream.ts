@@ -10,10 +10,9 @@ import {
   recordedDefinition,
 } from "../../src/stream/stream_definition.ts";
 
-/** The definition of the stream. */
-export const TEXT_DEFINITION: RecordedDefinition = recordedDefinition(
-  readDefinition(
-    `version: 1
+/** The definition of such a stream; `more` are further lines. */
+function textDefinition(more: string): RecordedDefinition {
+  const text = `version: 1
 payment:
   TRANSACTION_ID: id
   TX_DATETIME: time
@@ -23,9 +22,16 @@ payment:
   TX_FRAUD: fraud
   TX_FRAUD_SCENARIO: scenario
   keep: { category: text, population: number }
-`,
-    "tests",
-  ),
+${more}`;
+  return recordedDefinition(readDefinition(text, "tests"));
+}
+
+/** The definition of the stream. */
+export const TEXT_DEFINITION: RecordedDefinition = textDefinition("");
+
+/** The same with labels that arrive later. */
+export const TEXT_LABEL_DEFINITION: RecordedDefinition = textDefinition(
+  "labels: { from: stream, delay: 7d, grace: 1d }\n",
 );
 
 const LONG = "😀".repeat(31);

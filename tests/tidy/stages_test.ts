@@ -38,6 +38,8 @@ function stages(): { name: string; text: string }[] {
 testReading("every stage is work for the loop", () => {
   assert.deepEqual(stages().map(({ name }) => name).sort(), [
     "customer_stage.ts",
+    "label_intake.ts",
+    "label_writer.ts",
     "prediction_writer.ts",
     "scorer.ts",
     "terminal_stage.ts",

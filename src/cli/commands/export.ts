@@ -1,6 +1,6 @@
 /** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
-import type { FlagGroup, FlagValues } from "../flags/flag.ts";
+import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
@@ -9,8 +9,14 @@ import {
   valuesToTotals,
 } from "../../features/parameters.ts";
 import { featureRowCells } from "../../features/feature_row.ts";
+import {
+  formatDatetime,
+  parseDatetime,
+  parseIsoDatetime,
+} from "../../payment/calendar.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
+import { fillLabels, type LabelStore } from "../../store/labels.ts";
 import type { Store } from "../../store/store.ts";
 import {
   CONNECTION_FLAGS,
@@ -57,8 +63,27 @@ const FLAGS = {
         "(TX_DATETIME and so on; TX_FRAUD; SCORE and so on)",
       read: someOf(["payment", "label", "prediction"]),
     },
+    asOf: {
+      value: "<time>",
+      help: "the labels that were known by then, such as 2018-08-01 or " +
+        "'2018-08-01 12:00:00', where labels arrive later",
+      read: readMoment,
+      default: "all labels",
+      needs: "--with",
+    },
   },
 } as const satisfies FlagGroup;
+
+/** A time in UTC as stores write it; a day is its midnight. */
+function readMoment(text: string, flag: string): string {
+  const seconds = parseDatetime(text) ?? parseDatetime(`${text} 00:00:00`) ??
+    parseIsoDatetime(text);
+  if (seconds !== undefined) return formatDatetime(seconds);
+  throw new ConfigError(
+    `${flag} must be a day or a time, like 2018-08-01 or ` +
+      `'2018-08-01 12:00:00', not '${text.slice(0, 60)}'`,
+  );
+}
 
 type ExportOptions =
   & FlagValues<typeof FLAGS>
@@ -71,6 +96,7 @@ Examples:
   ./fraudstream export --data=./shop --out features.parquet
   ./fraudstream export --out - | head
   ./fraudstream export --out notebook.parquet --with=payment,label,prediction
+  ./fraudstream export --out labels.csv --with=label --as-of=2018-08-01
   ./fraudstream export --table=predictions --out predictions.parquet
   ./fraudstream export --table=verdicts --out verdicts.csv
 `;
@@ -94,6 +120,7 @@ export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
 async function exportFeatures(options: ExportOptions): Promise<void> {
   const startMs = performance.now();
   const out = requireFlag("--out", options.out, "export --out features.csv");
+  checkNeeds(FLAGS, options);
   const format = tableFormat("--out", out, options.format);
   if (options.with !== undefined && options.table !== "features") {
     throw new ConfigError(
@@ -119,6 +146,12 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
     report,
   );
   await using _closed = store;
+  if (options.asOf !== undefined && !shape.hasLabels) {
+    throw new ConfigError(
+      "--as-of has no effect: the labels of this stream stand in its " +
+        "payments; leave it out",
+    );
+  }
   using stop = listenForStop();
   const scored = options.table === "predictions";
   const table = new PaymentTable({
@@ -133,9 +166,13 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   await using writer = await table.open(out, format);
   const badRows = new BadRows(options.skipBadRows ?? false);
   const pass = { store, table, writer, badRows, signal: stop.signal };
+  const hasLabels = shape.hasLabels && options.with?.includes("label");
   const written = scored
     ? await fillPredictions(pass)
-    : await fillTable(pass, features, shape);
+    : await fillTable(pass, features, shape, {
+      asOf: options.asOf,
+      store: hasLabels ? store.labels() : undefined,
+    });
   await writer.close();
   writeError(`${written}, ${elapsed(startMs)}\n`);
   badRows.tell();
@@ -181,6 +218,10 @@ async function fillTable(
   { store, table, writer, badRows, signal }: Pass,
   features: FeatureParameters,
   shape: PaymentShape,
+  labels: {
+    readonly store: LabelStore | undefined;
+    readonly asOf: string | undefined;
+  },
 ): Promise<string> {
   const width = featureRowCells(features, shape);
   const totals = new Float64Array(featureCount(features));
@@ -197,6 +238,9 @@ async function fillTable(
   for await (const page of store.rows(signal, badRows.handle)) {
     const { cells, count, texts } = page;
     throwIfStopped(signal, () => "nothing was written");
+    if (labels.store) {
+      await fillLabels(labels.store, page, { width, shape }, labels.asOf);
+    }
     table.clear(count);
     for (let at = 0; at < count * width; at += width) {
       const values = cells.subarray(at + PAYMENT_CELLS, at + width);

@@ -108,8 +108,8 @@ const FLAGS = {
     role: {
       value: "<roles>",
       help:
-        "any of producer, ingest, processor, writer, scorer, trainer, dashboard " +
-        "(comma list)",
+        "any of producer, ingest, processor, writer, labels, scorer, trainer, " +
+        "dashboard (comma list)",
       read: readRoles,
       default: "all; scorer and trainer if they are asked for",
     },
@@ -596,6 +596,7 @@ const SHAPED_ROLES: readonly Role[] = [
   "ingest",
   "processor",
   "writer",
+  "labels",
   "scorer",
 ];
 
@@ -604,6 +605,13 @@ function requireShapedRoles(
   parameters: RunSettings["parameters"],
   roles: readonly Role[],
 ): void {
+  if (roles.includes("labels") && !shapeOfStream(parameters).hasLabels) {
+    throw new ConfigError(
+      "--role=labels takes labels that arrive later, and the payments of this " +
+        "stream carry theirs; leave that role out, or start another stream " +
+        "with --labels=stream",
+    );
+  }
   const other = roles.find((role) => !SHAPED_ROLES.includes(role));
   if (other === undefined) return;
   const first = roles.includes("ingest") ? "ingest" : "producer";
@@ -668,6 +676,7 @@ function readRoles(text: string): ChosenRoles {
     "producer",
     "ingest",
     ...PIPELINE_ROLES,
+    "labels",
     "scorer",
     "trainer",
   ];

@@ -90,8 +90,9 @@ export function givenFlags(group: FlagGroup, options: object): string[] {
 }
 
 function isGiven(value: unknown, { off, fallback }: Flag): boolean {
-  // The parser has true for a --no-labels that was not given.
-  return value !== undefined && value !== fallback && !(off && value === true);
+  // A --no-labels that was not given has true, or what --labels gave.
+  if (off) return value === false;
+  return value !== undefined && value !== fallback;
 }
 
 /** Throws ConfigError if a flag was given without the flag that it, or its group, needs. */

@@ -51,6 +51,20 @@ export const STREAM_FLAGS = {
       read: oneOf(PARTITIONERS),
       default: "the one that fits the existing payments, else murmur2",
     },
+    labels: {
+      value: "<where>",
+      help: "payment: TX_FRAUD stands in the payment and counts after " +
+        "--delay; stream: labels arrive on their own, among the payments",
+      read: oneOf(["payment", "stream"]),
+      default: "payment",
+    },
+    grace: {
+      value: "<time>",
+      help: "with --labels=stream: how long after it is known a label " +
+        "counts, such as 1d; longer than --lateness, shorter than --delay",
+      read: duration(),
+      default: "1d, or half of --delay if that is shorter",
+    },
     lateness: {
       value: "<time>",
       help: "how late a payment may arrive, such as 90s, 30m, 1h",
@@ -78,23 +92,40 @@ const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
 
 /** The values of these flags, times in seconds; --start, seconds since 1970, is also a data flag. */
 export type StreamOptions =
-  & FlagValues<typeof STREAM_FLAGS>
-  & FeatureOptions
+  & Omit<FlagValues<typeof STREAM_FLAGS>, "labels">
+  & Omit<FeatureOptions, "labels">
   & {
     readonly start?: number;
+    /** --labels; false for --no-labels. */
+    readonly labels?: "payment" | "stream" | boolean | undefined;
     /** What a payment of a new stream is; the stream's own by default. */
     readonly definition?: StreamDefinition | undefined;
     /** Whether the log is on a cluster, where streams of any kind have several partitions. */
     readonly isOnKafka?: boolean;
   };
 
-/** What a stream with a definition records; undefined for the handbook's, by which streams without one work. */
-function ownDefinition(
-  definition: StreamDefinition,
-): RecordedDefinition | undefined {
+/** What --definition gives: what a stream of it records, or --labels where it is one of the two of the handbook's payments, by which streams without a definition work. */
+function readDefinitionOption(
+  { definition, labels }: StreamOptions,
+): {
+  readonly own?: RecordedDefinition;
+  readonly labels?: StreamOptions["labels"];
+} {
+  if (definition === undefined) return { labels };
   const own = recordedDefinition(definition);
-  const handbook = definitionHash(openDefinition("handbook"));
-  return own.sha256 === handbook ? undefined : own;
+  const names = { handbook: "payment", live: "stream" } as const;
+  const isNamed = (name: string) =>
+    definitionHash(openDefinition(name)) === own.sha256;
+  const name = (["handbook", "live"] as const).find(isNamed);
+  if (name === undefined) return { own, labels };
+  const other = labels === "payment" || labels === "stream";
+  if (other && labels !== names[name]) {
+    throw new ConfigError(
+      `--labels=${labels} cannot be given with --definition=${name}, which ` +
+        `says --labels=${names[name]}; leave one of them out`,
+    );
+  }
+  return { labels: labels === false ? false : names[name] };
 }
 
 /** The features that a definition includes. Throws ConfigError for what this version cannot compute. */
@@ -108,28 +139,33 @@ function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
     : include === "extended" && shape.refunds
     ? "'include: extended' compares amounts, and 'refunds: true' makes them " +
       "negative; leave one of them out"
-    : labels.from === "stream"
-    ? "labels from a stream are not taken yet with a definition of your own"
     : undefined;
   if (wrong !== undefined) throw new ConfigError(`--definition: ${wrong}`);
   return {
     ...HANDBOOK_FEATURES,
     set: include === "extended" ? "extended" : "handbook",
     delayDays: labels.delaySeconds / DAY_SECONDS,
-    useLabels: shape.hasFraud,
+    useLabels: shape.hasFraud || shape.hasLabels,
+    ...labels.from === "stream" ? { graceSeconds: labels.graceSeconds } : {},
     ...shape.decimals === 2 ? {} : { decimals: shape.decimals },
     ...shape.refunds ? { refunds: true } : {},
   };
 }
 
 /** Throws ConfigError for flags whose values the definition says. */
-function refuseDefined({ featureSet, delay, labels }: StreamOptions): void {
+function refuseDefined(
+  { featureSet, delay, labels, grace }: StreamOptions,
+): void {
   const flag = featureSet !== undefined
     ? "--feature-set"
     : delay !== undefined
     ? "--delay"
+    : grace !== undefined
+    ? "--grace"
     : labels === false
     ? "--no-labels"
+    : labels !== undefined && labels !== true
+    ? "--labels"
     : undefined;
   if (flag === undefined) return;
   throw new ConfigError(
@@ -147,9 +183,8 @@ export function readStreamFlags(
   options: StreamOptions,
   found: StreamParameters | undefined,
 ): StreamParameters {
-  const own = options.definition === undefined
-    ? found?.definition
-    : ownDefinition(options.definition);
+  const { own = options.definition ? undefined : found?.definition, labels } =
+    readDefinitionOption(options);
   const features = own === undefined || own === found?.definition
     ? found?.features ?? HANDBOOK_FEATURES
     : featuresOfDefinition(own);
@@ -163,8 +198,10 @@ export function readStreamFlags(
       set: options.featureSet ?? features.set,
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,
-      useLabels: options.labels === false ? false : features.useLabels,
-      graceSeconds: features.graceSeconds,
+      useLabels: labels === false ? false : features.useLabels,
+      graceSeconds: own
+        ? features.graceSeconds
+        : graceOf({ ...options, labels }, features),
     },
     ...own ? { definition: own } : {},
     latenessSeconds,
@@ -175,7 +212,7 @@ export function readStreamFlags(
     partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
-  const { features: { delayDays }, dedupeSeconds } = parameters;
+  const { features: { delayDays, graceSeconds }, dedupeSeconds } = parameters;
   if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
     throw new ConfigError(
       `--dedupe=${formatDuration(dedupeSeconds)} must be at least --lateness=` +
@@ -185,7 +222,9 @@ export function readStreamFlags(
         `would count twice`,
     );
   }
-  if (alignmentSeconds(parameters.features, latenessSeconds) <= 0) {
+  if (graceSeconds !== undefined) {
+    checkGrace(graceSeconds, parameters);
+  } else if (alignmentSeconds(parameters.features, latenessSeconds) <= 0) {
     const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
       `--lateness=${formatDuration(latenessSeconds)}`,
       "longer than --lateness",
@@ -197,4 +236,53 @@ export function readStreamFlags(
     );
   }
   return parameters;
+}
+
+/** How long after it is known a label counts, in seconds; undefined where payments carry their labels. Throws ConfigError. */
+function graceOf(
+  { labels, grace, delay }: StreamOptions,
+  { graceSeconds, delayDays }: FeatureParameters,
+): number | undefined {
+  const isStream = labels === "stream" ||
+    labels !== "payment" && graceSeconds !== undefined;
+  if (isStream) {
+    const delaySeconds = (delay ?? delayDays) * DAY_SECONDS;
+    return grace ?? graceSeconds ?? Math.min(DAY_SECONDS, delaySeconds / 2);
+  }
+  if (grace === undefined) return undefined;
+  throw new ConfigError(
+    "--grace has no effect without --labels=stream; add that or leave " +
+      "--grace out",
+  );
+}
+
+/** Throws ConfigError if labels that count so long after they are known make no exact features. */
+function checkGrace(
+  graceSeconds: number,
+  { latenessSeconds, features: { set, delayDays }, definition }: Pick<
+    StreamParameters,
+    "latenessSeconds" | "features" | "definition"
+  >,
+): void {
+  const time = formatDuration(graceSeconds);
+  const grace = definition ? `labels { grace: ${time} }` : `--grace=${time}`;
+  if (set === "extended") {
+    throw new ConfigError(
+      "--feature-set=extended needs labels in the payments; leave out one of " +
+        "--feature-set=extended and --labels=stream",
+    );
+  }
+  if (graceSeconds >= delayDays * DAY_SECONDS) {
+    throw new ConfigError(
+      `${grace} must be shorter than --delay=${delayDays} days; change one ` +
+        "of the two",
+    );
+  }
+  if (graceSeconds <= latenessSeconds) {
+    const lateness = `--lateness=${formatDuration(latenessSeconds)}`;
+    throw new ConfigError(
+      `${grace} must be longer than ${lateness}: the partitions are aligned ` +
+        "within the grace less the lateness; change one of the two",
+    );
+  }
 }

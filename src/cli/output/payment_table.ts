@@ -20,14 +20,17 @@ import type {
 } from "../../files/table_encoder.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { CELL, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import {
+  CELL,
+  FRAUD_UNKNOWN,
+  PAYMENT_CELLS,
+} from "../../payment/payment_cells.ts";
 import {
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
 import {
-  FRAUD_UNKNOWN,
   HANDBOOK_SHAPE,
   keptFields,
   paymentFields,

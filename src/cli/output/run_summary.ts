@@ -129,26 +129,31 @@ function ingested({ ingest }: StreamStatus): number {
   return ingest?.counters.emitted ?? 0;
 }
 
-/** The stages' counters as a table. */
+/** The stages' counters as a table, with labels where they arrive on their own. */
 export function stageTable(status: StreamStatus): string {
+  const stages = allStages(status);
+  const hasLabels = stages.some(({ counters }) => (counters.labels ?? 0) > 0);
   const head = [
     "stage",
     "read",
     "emitted",
+    ...hasLabels ? ["labels"] : [],
     "dead letters",
     "duplicates",
     "lag",
   ];
-  return textTable(head, allStages(status).map(stageRow));
+  return textTable(head, stages.map((stage) => stageRow(stage, hasLabels)));
 }
 
 function stageRow(
   { name, counters, lag, isPositionKnown }: StageStatus,
+  hasLabels: boolean,
 ): string[] {
   return [
     name,
     thousands(counters.read),
     thousands(counters.emitted),
+    ...hasLabels ? [thousands(counters.labels ?? 0)] : [],
     thousands(counters.deadLettered),
     thousands(counters.duplicates),
     thousands(lag) + (isPositionKnown ? "" : " (position unknown)"),

@@ -50,7 +50,7 @@ export class CassandraPredictions extends CassandraTable
 
   /** Uses the tables of a keyspace as they are, or will be. */
   constructor(session: CassandraSession, tables: OtherTables) {
-    super(session, tables, [tables.predictions]);
+    super(session, tables, tables.predictions.shape, [tables.predictions]);
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.predictions;

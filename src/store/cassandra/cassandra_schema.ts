@@ -18,6 +18,7 @@ import {
   type Column,
   fraudsByDayTable,
   ID_COLUMN,
+  labelTable,
   METRICS,
   type ModelMetric,
   nameInStatement,
@@ -30,6 +31,7 @@ import {
   type Table,
   verdictTable,
 } from "../tables.ts";
+import type { StoredLabel } from "../labels.ts";
 import { type Verdict } from "../../payment/label_json.ts";
 import {
   checkSchemaSettings,
@@ -56,6 +58,8 @@ export interface OtherTables {
   readonly metrics: ObjectTable<ModelMetric>;
   /** The analysts' verdicts. */
   readonly verdicts: ObjectTable<Verdict>;
+  /** The labels that have arrived later. */
+  readonly labels: ObjectTable<StoredLabel>;
   /** The positions, with their checksums. */
   readonly positions: Table<keyof PositionRow | "check">;
 }
@@ -82,6 +86,7 @@ export function otherTables(
     predictions: keyFirst(predictionTable(shape)),
     metrics: keyFirst(METRICS),
     verdicts: keyFirst(verdictTable(shape)),
+    labels: keyFirst(labelTable(shape)),
     positions: keyFirst({ ...positions, columns: checkedColumns(positions) }),
   };
 }

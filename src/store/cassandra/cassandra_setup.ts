@@ -69,7 +69,9 @@ export async function ensureSchema(
     byTerminal: asFound(made.byTerminal),
     fraudsByDay: asFound(made.fraudsByDay),
   };
-  const { predictions, metrics, verdicts, positions } = otherTables(shape);
+  const { predictions, metrics, verdicts, labels, positions } = otherTables(
+    shape,
+  );
   const needed = [...Object.values(payments), positions];
   await makeTables(execute, keyspace, needed, found, clock);
   return {
@@ -77,6 +79,7 @@ export async function ensureSchema(
     predictions: asFound(predictions),
     metrics,
     verdicts: asFound(verdicts),
+    labels: asFound(labels),
     positions,
   };
 }

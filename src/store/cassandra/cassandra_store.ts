@@ -9,6 +9,7 @@ import type { FeatureParameters } from "../../features/parameters.ts";
 import type { TransactionId } from "../../payment/payment.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { textCellsOf } from "../cell_rows.ts";
+import type { LabelStore } from "../labels.ts";
 import type { LookUp } from "../look_up.ts";
 import type { StreamPosition } from "../positions.ts";
 import type { PredictionStore } from "../predictions.ts";
@@ -20,6 +21,7 @@ import {
   StoredRowReader,
 } from "../stored_row.ts";
 import type { PaymentTable } from "../tables.ts";
+import { CassandraLabels } from "./cassandra_labels.ts";
 import { CassandraLookUp } from "./cassandra_look_up.ts";
 import { CassandraPredictions } from "./cassandra_predictions.ts";
 import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
@@ -68,7 +70,10 @@ export class CassandraStore extends CassandraTable implements Store {
   /** Uses existing tables, see openCassandraStore(); closes the session when it is closed. */
   constructor(session: CassandraSession, tables: StoreTables) {
     const { transactions, ...others } = tables.payments;
-    super(session, tables, [transactions, ...Object.values(others)]);
+    super(session, tables, transactions.shape, [
+      transactions,
+      ...Object.values(others),
+    ]);
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.payments.transactions;
@@ -183,6 +188,11 @@ export class CassandraStore extends CassandraTable implements Store {
   /** See Store. */
   predictions(): PredictionStore {
     return new CassandraPredictions(this.#session, this.#tables);
+  }
+
+  /** See Store. */
+  labels(): LabelStore {
+    return new CassandraLabels(this.#session, this.#tables, this.#table);
   }
 
   /** See Store. */

@@ -11,12 +11,12 @@ import {
 } from "../positions.ts";
 import { objectCheck, objectValues } from "../stored_row.ts";
 import {
-  type CellTable,
   type ObjectTable,
   type PositionRow,
   positionTable,
   type Table,
 } from "../tables.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
 import { rowWrites } from "./cassandra_writes.ts";
@@ -38,11 +38,12 @@ export abstract class CassandraTable implements
   constructor(
     session: CassandraSession,
     { positions }: Pick<OtherTables, "positions">,
-    tables: readonly [CellTable, ...Table[]],
+    shape: PaymentShape,
+    tables: readonly Table[],
   ) {
     this.#session = session;
     this.#positions = positions;
-    this.#position = positionTable(tables[0].shape);
+    this.#position = positionTable(shape);
     this.#tables = tables;
   }
 

@@ -9,6 +9,7 @@ import { Sqlite } from "../../base/sqlite/sqlite.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { TextHeap } from "../../payment/text_heap.ts";
+import type { LabelStore } from "../labels.ts";
 import type { LookUp } from "../look_up.ts";
 import type { PredictionStore } from "../predictions.ts";
 import type { Store, StoreRows, StoreStatus } from "../store.ts";
@@ -20,6 +21,7 @@ import {
   positionTable,
   TABLES_VERSION,
 } from "../tables.ts";
+import { EmbeddedLabels } from "./embedded_labels.ts";
 import { EmbeddedLookUp } from "./embedded_look_up.ts";
 import { EmbeddedPredictions } from "./embedded_predictions.ts";
 import {
@@ -120,6 +122,11 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
   /** See Store. */
   predictions(): PredictionStore {
     return new EmbeddedPredictions(this.#file, this.#table.shape);
+  }
+
+  /** See Store. */
+  labels(): LabelStore {
+    return new EmbeddedLabels(this.#file, this.#table.shape);
   }
 
   /** Closes the store. */

@@ -14,6 +14,7 @@ import {
   positionOf,
   positionRow,
   type RowTable,
+  type StoredTable,
   type StreamPosition,
 } from "../positions.ts";
 import {
@@ -30,6 +31,7 @@ import {
   type ObjectTable,
   type PositionRow,
   POSITIONS,
+  type Table,
   type TableRows,
 } from "../tables.ts";
 import { insertSql } from "./embedded_schema.ts";
@@ -69,62 +71,17 @@ export interface Insert {
   readonly values: (number | string | null)[];
 }
 
-/** A table of cells. A missing table reads as empty until the first write. */
-export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
+/** A table that is filled from a topic. A missing one reads as empty. */
+export class FilledTable implements StoredTable {
   /** See StoredTable. */
   readonly idMax: number = TRANSACTION_ID_MAX;
   readonly #file: StoreFile;
-  readonly #options: CellTableOptions<Rows & { count: number }>;
   readonly #name: string;
-  readonly #columns: ColumnValues;
-  #statements: { one: Insert; many: Insert } | undefined;
 
   /** A table of an open file. */
-  constructor(
-    file: StoreFile,
-    options: CellTableOptions<Rows & { count: number }>,
-  ) {
-    const { table } = options;
+  constructor(file: StoreFile, { name }: Table) {
     this.#file = file;
-    this.#options = options;
-    this.#name = table.name;
-    this.#columns = new ColumnValues(table, checkedColumns(table));
-  }
-
-  /** See RowTable. */
-  async write(
-    rows: Rows,
-    _signal?: AbortSignal,
-    positions: readonly StreamPosition[] = [],
-  ): Promise<void> {
-    if (rows.count === 0) return await this.savePositions(positions);
-    const { one, many } = this.#statements ?? await this.make();
-    const { table, rowsAtOnce } = this.#options;
-    const pieces = ascendingPieces(rows, table, rowsAtOnce);
-    await this.#file.sqlite.transaction(() => {
-      for (const piece of pieces) {
-        const { statement, values } = piece.length === 1 ? one : many;
-        let to = 0;
-        for (const row of piece) {
-          to = this.#columns.fill(values, to, rows, row);
-        }
-        statement.run(...values);
-      }
-      this.#putPositions(positions);
-    });
-  }
-
-  /** Creates the table unless it exists. */
-  async make(): Promise<{ one: Insert; many: Insert }> {
-    const { sqlite } = this.#file;
-    const { table, schema, rowsAtOnce } = this.#options;
-    await sqlite.transaction(() => sqlite.db.exec(schema));
-    const insert = (rows: number): Insert => ({
-      statement: sqlite.prepare(insertSql(table, rows)),
-      values: Array(rows * checkedColumns(table).length).fill(null),
-    });
-    this.#statements = { one: insert(1), many: insert(rowsAtOnce) };
-    return this.#statements;
+    this.#name = name;
   }
 
   /** See StoredTable. */
@@ -136,10 +93,11 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
 
   /** See StoredTable. */
   async savePositions(positions: readonly StreamPosition[]): Promise<void> {
-    await this.#file.sqlite.transaction(() => this.#putPositions(positions));
+    await this.#file.sqlite.transaction(() => this.putPositions(positions));
   }
 
-  #putPositions(positions: readonly StreamPosition[]): void {
+  /** Writes positions; call within a transaction. */
+  protected putPositions(positions: readonly StreamPosition[]): void {
     this.#file.positions.put(positions.map(positionRow));
   }
 
@@ -165,29 +123,6 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
     });
   }
 
-  /** See RowTable. */
-  async *rows(
-    signal?: AbortSignal,
-    onBadRow: BadRowHandler = refuseBadRow,
-  ): AsyncGenerator<Rows> {
-    if (!await this.isThere()) return;
-    const { sqlite, path } = this.#file;
-    const { table, room } = this.#options;
-    const found = room(PAGE_ROWS);
-    const reader = new StoredRowReader(`${path}, table ${table.name}`, table);
-    for await (const page of pagesById(sqlite, table)) {
-      signal?.throwIfAborted();
-      found.count = 0;
-      found.texts?.clear();
-      for (const row of page) {
-        const bad = reader.read(row, found, found.count);
-        if (bad) onBadRow(bad);
-        else found.count++;
-      }
-      yield found;
-    }
-  }
-
   /** The number of rows, and the sum of a column. */
   async count(column: string): Promise<{ rows: number; sum: number }> {
     const what = `count(*) AS n, coalesce(sum(${column}), 0) AS total`;
@@ -209,6 +144,86 @@ export class EmbeddedTable<Rows extends TableRows> implements RowTable<Rows> {
     if (!await this.isThere()) return [];
     const sql = `SELECT ${what} FROM ${this.#name} ${rest}`;
     return await select(this.#file.sqlite, sql, ...values);
+  }
+}
+
+/** A table of cells, which the first write creates. */
+export class EmbeddedTable<Rows extends TableRows> extends FilledTable
+  implements RowTable<Rows> {
+  readonly #file: StoreFile;
+  readonly #options: CellTableOptions<Rows & { count: number }>;
+  readonly #columns: ColumnValues;
+  #statements: { one: Insert; many: Insert } | undefined;
+
+  /** A table of an open file. */
+  constructor(
+    file: StoreFile,
+    options: CellTableOptions<Rows & { count: number }>,
+  ) {
+    const { table } = options;
+    super(file, table);
+    this.#file = file;
+    this.#options = options;
+    this.#columns = new ColumnValues(table, checkedColumns(table));
+  }
+
+  /** See RowTable. */
+  async write(
+    rows: Rows,
+    _signal?: AbortSignal,
+    positions: readonly StreamPosition[] = [],
+  ): Promise<void> {
+    if (rows.count === 0) return await this.savePositions(positions);
+    const { one, many } = this.#statements ?? await this.make();
+    const { table, rowsAtOnce } = this.#options;
+    const pieces = ascendingPieces(rows, table, rowsAtOnce);
+    await this.#file.sqlite.transaction(() => {
+      for (const piece of pieces) {
+        const { statement, values } = piece.length === 1 ? one : many;
+        let to = 0;
+        for (const row of piece) {
+          to = this.#columns.fill(values, to, rows, row);
+        }
+        statement.run(...values);
+      }
+      this.putPositions(positions);
+    });
+  }
+
+  /** Creates the table unless it exists. */
+  async make(): Promise<{ one: Insert; many: Insert }> {
+    const { sqlite } = this.#file;
+    const { table, schema, rowsAtOnce } = this.#options;
+    await sqlite.transaction(() => sqlite.db.exec(schema));
+    const insert = (rows: number): Insert => ({
+      statement: sqlite.prepare(insertSql(table, rows)),
+      values: Array(rows * checkedColumns(table).length).fill(null),
+    });
+    this.#statements = { one: insert(1), many: insert(rowsAtOnce) };
+    return this.#statements;
+  }
+
+  /** See RowTable. */
+  async *rows(
+    signal?: AbortSignal,
+    onBadRow: BadRowHandler = refuseBadRow,
+  ): AsyncGenerator<Rows> {
+    if (!await this.isThere()) return;
+    const { sqlite, path } = this.#file;
+    const { table, room } = this.#options;
+    const found = room(PAGE_ROWS);
+    const reader = new StoredRowReader(`${path}, table ${table.name}`, table);
+    for await (const page of pagesById(sqlite, table)) {
+      signal?.throwIfAborted();
+      found.count = 0;
+      found.texts?.clear();
+      for (const row of page) {
+        const bad = reader.read(row, found, found.count);
+        if (bad) onBadRow(bad);
+        else found.count++;
+      }
+      yield found;
+    }
   }
 }
 

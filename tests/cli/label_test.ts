@@ -1,0 +1,93 @@
+/** Labels come from a file into a stream, and out of its store as of any time. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { waitFor } from "./data_folder.ts";
+import {
+  outcomeOf,
+  runMain,
+  startProgram,
+  testRunning,
+} from "./program_runner.ts";
+
+const SET = ["--customers=50", "--terminals=100", "--days=9", "--radius=10"];
+const RUN = ["run", ...SET, "--rate=max", "--role=producer,processor,writer"];
+
+async function done(...args: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await runMain(args);
+  assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+  return [stdout, stderr];
+}
+
+/** TX_FRAUD of the first payments, by id. */
+async function labelsOf(data: string, ...more: string[]) {
+  const table = ["export", data, "--out=-", "--format=jsonl", "--with=label"];
+  const [text] = await done(...table, ...more);
+  const rows = text.trim().split("\n").map((line) => JSON.parse(line));
+  return rows.slice(0, 8).map(({ TX_FRAUD }) => TX_FRAUD);
+}
+
+testRunning(
+  "labels of a file reach the store through the role labels, and are exported as of a time",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "data");
+    const data = `--data=${path}`;
+    await done(...RUN, "--labels=stream", data);
+    // The simulator's labels are known after 6 days.
+    assert.deepEqual(await labelsOf(data), Array(8).fill(0));
+    assert.deepEqual(
+      await labelsOf(data, "--as-of=2018-04-05"),
+      Array(8).fill(null),
+    );
+    const file = join(folder.path, "labels.csv");
+    Deno.writeTextFileSync(
+      file,
+      "TRANSACTION_ID,TX_FRAUD,KNOWN_AT\n" +
+        "3,1,2018-04-08 12:00:00\n4,,\n999999,1,\n",
+    );
+    const [, taken] = await done("label", file, data);
+    assert.equal(taken, "3 labels taken\n");
+    const child = startProgram(["run", "--role=labels", data]);
+    const before = 2;
+    await waitFor(path, ({ stages: [customers] }) => customers.lag >= before);
+    child.kill("SIGINT");
+    await child.stdin.close();
+    assert.equal((await outcomeOf(child)).code, 0);
+    await done("run", "--role=processor,writer", data);
+    const expected = [0, 0, 0, 1, null, 0, 0, 0];
+    assert.deepEqual(await labelsOf(data), expected);
+    assert.deepEqual(
+      await labelsOf(data, "--as-of=2018-04-08"),
+      Array(8).fill(0),
+    );
+    const [letters] = await done("dead-letters", data);
+    assert.match(letters, /unknown payment: .*TRANSACTION_ID 999999/);
+  },
+);
+
+testRunning("labels that cannot be taken are refused in one line", async () => {
+  await using folder = temporaryFolder();
+  const path = join(folder.path, "labels.csv");
+  Deno.writeTextFileSync(path, "TRANSACTION_ID,TX_FRAUD\n1,1\n2,2\n");
+  const stream = `--data=${join(folder.path, "stream")}`;
+  const payment = `--data=${join(folder.path, "payment")}`;
+  await done(...RUN, "--labels=stream", stream);
+  await done(...RUN, payment);
+  const cases: [string[], number, RegExp][] = [
+    [["label", path, stream], 1, /row 2: TX_FRAUD 2 is not in 0…1; nothing/],
+    [["label", path, payment], 2, /need a stream made with --labels=stream/],
+    [["label", stream], 2, /name the file of labels/],
+    [["run", "--role=labels", payment], 2, /--role=labels takes labels that/],
+    [
+      ["export", "--out=-", "--with=label", "--as-of=2018-04-02", payment],
+      2,
+      /--as-of has no effect/,
+    ],
+  ];
+  for (const [args, code, message] of cases) {
+    const outcome = await runMain(args);
+    assert.equal(outcome.code, code, outcome.stderr);
+    assert.match(outcome.stderr, message);
+  }
+});
