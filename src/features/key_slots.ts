@@ -64,6 +64,7 @@ export class KeySlots {
 
   /** The number of the key whose digest begins at `words[at]`; -1 if it has none. */
   find(words: Int32Array, at: number): number {
+    this.#latest = -1; // nothing is added for what is only looked for
     const bits = digestBits(words, at, this.#seed);
     return this.#search(this.#table.get(bits), words, at);
   }

@@ -93,6 +93,11 @@ export class RecentEvents {
       this.#chunks.length * CHUNK_BLOCKS * this.#blockWords * 4;
   }
 
+  /** Whether anything is held for a key. */
+  holds(key: number): boolean {
+    return this.#table.get(key) !== 0;
+  }
+
   /**
    * Adds an event whose value begins at `words[at]`. `progress` is the greatest
    * event time so far, this one included. Keys are 0 … 2^31 - 1, times seconds

@@ -213,6 +213,11 @@ export class SlidingWindows {
     return true;
   }
 
+  /** Whether anything is held for a key. */
+  holds(key: number): boolean {
+    return this.#table.get(key) !== 0;
+  }
+
   /** Whether a key has an event of that time among those that are kept. */
   has(key: number, time: number): boolean {
     const ring = this.#table.get(key);
