@@ -126,7 +126,7 @@ const FIELDS: Readonly<Record<Aggregate, readonly string[]>> = {
   max: ["TX_AMOUNT", "weight"],
   distinct: ["CUSTOMER_ID", "TERMINAL_ID", "category", "weight", "TX_AMOUNT"],
   share: ["TX_FRAUD", "online"],
-  seconds_since: ["payments"],
+  "seconds_since": ["payments"],
 };
 
 function randomAggregate(random: Chance, column: number): ResolvedAggregate {
