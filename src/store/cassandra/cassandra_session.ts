@@ -76,7 +76,12 @@ export interface ReadOptions {
   readonly pageState?: string | undefined;
   /** Ends the waiting; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether it waits for a cluster that does not answer as long as writes do. */
+  readonly isPatient?: boolean;
 }
+
+/** The values of a statement; a list is that of an IN. */
+export type StatementValues = readonly (DriverValue | readonly DriverValue[])[];
 
 /** A connection that uses one keyspace. */
 export class CassandraSession implements AsyncDisposable {
@@ -149,14 +154,14 @@ export class CassandraSession implements AsyncDisposable {
   /** Reads a page. */
   async read(
     cql: string,
-    values: readonly DriverValue[] = [],
-    { pageState, signal }: ReadOptions = {},
+    values: StatementValues = [],
+    { pageState, signal, isPatient }: ReadOptions = {},
   ): Promise<Page> {
     signal?.throwIfAborted();
     const options = pageState === undefined ? {} : { pageState };
     const result = await this.#patiently(
       () => this.#client.execute(cql, [...values], options),
-      { signal },
+      { signal, isPatient },
     );
     // A statement that writes returns no rows, despite the driver's types.
     const rows: readonly StoredRow[] | undefined = result.rows;
@@ -166,12 +171,13 @@ export class CassandraSession implements AsyncDisposable {
   /** All rows of a statement, page by page; none of one that writes. */
   async all(
     cql: string,
-    values: readonly DriverValue[] = [],
+    values: StatementValues = [],
+    options: ReadOptions = {},
   ): Promise<readonly StoredRow[]> {
     const found: StoredRow[] = [];
     let pageState: string | undefined;
     do {
-      const page = await this.read(cql, values, { pageState });
+      const page = await this.read(cql, values, { ...options, pageState });
       found.push(...page.rows);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
@@ -194,6 +200,21 @@ export class CassandraSession implements AsyncDisposable {
       read: ({ from, to }, pageState) =>
         this.read(cql, [from, to], { pageState, signal }),
     });
+  }
+
+  /** All rows of a table as they are, in no order, page by page. */
+  async *pages(
+    table: Table,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly StoredRow[]> {
+    const names = table.columns.map(nameInStatement).join(", ");
+    const cql = `SELECT ${names} FROM ${this.keyspace}.${table.name}`;
+    let pageState: string | undefined;
+    do {
+      const page = await this.read(cql, [], { pageState, signal });
+      yield page.rows;
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
   }
 
   /** Counts the rows of a table and adds up a column. */
@@ -270,15 +291,16 @@ export class CassandraSession implements AsyncDisposable {
 
   async #patiently<T>(
     read: () => Promise<T>,
-    { signal, doing = "reading" }: {
+    { signal, isPatient, doing = "reading" }: {
       readonly signal?: AbortSignal | undefined;
+      readonly isPatient?: boolean | undefined;
       readonly doing?: string;
     } = {},
   ): Promise<T> {
     try {
       return await this.#outage.run(read, {
         signal,
-        patienceMs: READ_PATIENCE_MS,
+        patienceMs: isPatient ? Infinity : READ_PATIENCE_MS,
       });
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error;
