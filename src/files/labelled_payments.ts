@@ -40,7 +40,7 @@ export async function gatherPayments(
   const blocks = new FeatureBlocks(features);
   const inputs = [AMOUNT_INPUT, ...featureNames(features)];
   const empty = () =>
-    new PaymentsBuilder(inputs, source.startSeconds ?? 0, spanDays);
+    new PaymentsBuilder(inputs, source.startSeconds ?? 0, { spanDays });
   const row = emptyPayment();
   let builder: PaymentsBuilder | undefined;
   let payments = 0;
