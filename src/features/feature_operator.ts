@@ -17,6 +17,7 @@ import {
   amountScale,
   featureCount,
   type FeatureParameters,
+  hasFeatures,
 } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
@@ -244,8 +245,9 @@ class WindowKeys {
 
 /** Both halves over one stream of payments: what files and tests use. */
 export class FeatureOperator {
-  readonly #customer: CustomerOperator;
-  readonly #terminal: TerminalOperator;
+  // Undefined in a set without features.
+  readonly #customer: CustomerOperator | undefined;
+  readonly #terminal: TerminalOperator | undefined;
   readonly #width: number;
   readonly #row = emptyPayment();
   #progress = 0;
@@ -255,16 +257,18 @@ export class FeatureOperator {
     parameters: FeatureParameters,
     slackSeconds: number = DAY_SECONDS,
   ) {
-    this.#customer = new CustomerOperator(parameters, slackSeconds);
-    this.#terminal = new TerminalOperator(parameters, slackSeconds);
+    if (hasFeatures(parameters)) {
+      this.#customer = new CustomerOperator(parameters, slackSeconds);
+      this.#terminal = new TerminalOperator(parameters, slackSeconds);
+    }
     this.#width = featureCount(parameters);
   }
 
   /** Adds a payment and writes its totals, featureCount(parameters) of them. */
   process(row: Payment, totals: Float64Array): void {
     if (row.timeSeconds > this.#progress) this.#progress = row.timeSeconds;
-    this.#customer.process(row, this.#progress, totals);
-    this.#terminal.process(row, this.#progress, totals);
+    this.#customer?.process(row, this.#progress, totals);
+    this.#terminal?.process(row, this.#progress, totals);
   }
 
   /**
@@ -278,20 +282,23 @@ export class FeatureOperator {
     read: (index: number, row: Payment) => void,
     totals: Float64Array,
   ): void {
+    const customer = this.#customer;
+    const terminal = this.#terminal;
+    if (!customer || !terminal) return;
     const row = this.#row;
     const width = this.#width;
     let progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
-      this.#customer.process(row, progress, totals, index * width);
+      customer.process(row, progress, totals, index * width);
     }
     // A separate loop: a shared one would be compiled for both halves.
     progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
-      this.#terminal.process(row, progress, totals, index * width);
+      terminal.process(row, progress, totals, index * width);
     }
     this.#progress = progress;
   }

@@ -662,7 +662,7 @@ function isFeatures(value: unknown): boolean {
     isOptional(decimals, isCount) &&
     isOptional(refunds, (value) => typeof value === "boolean") &&
     isOptional(graceSeconds, isCount) &&
-    Array.isArray(windowDays) && windowDays.length > 0 &&
+    Array.isArray(windowDays) && windowDays.length > 0 === (set !== "none") &&
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)
     );
