@@ -8,8 +8,8 @@
  * Nobody waits for a partition that is idle, nor for one that the stream has
  * left behind: what it brings may be late.
  *
- * Where the stream begins follows from all times that are there to be read, so
- * that a single wrong one, such as 1970-01-01, decides nothing.
+ * Where the stream begins follows from the times of all records that have been
+ * read, so that a single wrong one, such as 1970-01-01, decides nothing.
  */
 
 /** A partition as the merge sees it. Times are TX_DATETIME in seconds since 1970. */
