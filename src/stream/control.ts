@@ -17,6 +17,7 @@ import {
 } from "../features/parameters.ts";
 import {
   type Append,
+  type Commit,
   type Log,
   type LogProducer,
   type LogReport,
@@ -422,6 +423,12 @@ export class Control {
     return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
   }
 
+  /** The commit that a stage of recorded positions has made last in a partition of its input. */
+  taken(group: string, partition: number): Commit | undefined {
+    const key = `taken:${group}/${partition}`;
+    return this.#values.get(key) as Commit | undefined;
+  }
+
   #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
     return this.#values.get(key) as ControlValues[K] | undefined;
   }
@@ -639,6 +646,8 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
 /** The same for keys that begin with these words. */
 const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
+  "taken:": ({ offset, metadata }) =>
+    isCount(offset) && typeof metadata === "string",
   "requeued:": ({ topic, partition, fromOffset }) =>
     typeof topic === "string" && isCount(partition) && isCount(fromOffset),
 };
@@ -674,6 +683,8 @@ export interface ControlRecords {
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
   /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
+  /** Records the commit of a stage in a partition of its input. */
+  putTaken(group: string, partition: number, commit: Commit): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -692,6 +703,8 @@ export function controlRecords(): ControlRecords {
   return {
     put,
     putRequeued: (letter, place) => put(`requeued:${letter}`, place),
+    putTaken: (group, partition, commit) =>
+      put(`taken:${group}/${partition}`, commit),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };
