@@ -17,6 +17,7 @@ import {
 } from "../features/parameters.ts";
 import {
   type Append,
+  type Commit,
   type Log,
   type LogProducer,
   type LogReport,
@@ -430,6 +431,12 @@ export class Control {
     return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
   }
 
+  /** The commit that a stage of recorded positions has made last in a partition of its input. */
+  taken(group: string, partition: number): Commit | undefined {
+    const key = `taken:${group}/${partition}`;
+    return this.#values.get(key) as Commit | undefined;
+  }
+
   #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
     return this.#values.get(key) as ControlValues[K] | undefined;
   }
@@ -650,6 +657,8 @@ const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
   "file:": ({ name, bytes, sha256 }) =>
     typeof name === "string" && isCount(bytes) && typeof sha256 === "string",
+  "taken:": ({ offset, metadata }) =>
+    isCount(offset) && typeof metadata === "string",
   "requeued:": ({ topic, partition, fromOffset }) =>
     typeof topic === "string" && isCount(partition) && isCount(fromOffset),
 };
@@ -687,6 +696,8 @@ export interface ControlRecords {
   putFile(number: number, stamp: FileStamp): void;
   /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
+  /** Records the commit of a stage in a partition of its input. */
+  putTaken(group: string, partition: number, commit: Commit): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -706,6 +717,8 @@ export function controlRecords(): ControlRecords {
     put,
     putFile: (number, stamp) => put(`file:${number}`, stamp),
     putRequeued: (letter, place) => put(`requeued:${letter}`, place),
+    putTaken: (group, partition, commit) =>
+      put(`taken:${group}/${partition}`, commit),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };
