@@ -5,6 +5,7 @@ import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,
+  hasFeatures,
   totalsLayout,
   valuesToTotals,
 } from "../../features/parameters.ts";
@@ -157,7 +158,9 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   }
   using stop = listenForStop();
   const scored = options.table === "predictions";
-  const added = new Set(options.with);
+  // Without features there is nothing else to export.
+  const columns = options.with ?? (hasFeatures(features) ? [] : ["payment"]);
+  const added = new Set(columns);
   if (shape.hasLabels) added.add("label");
   const table = new PaymentTable({
     parts: scored

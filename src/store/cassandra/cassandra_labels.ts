@@ -34,7 +34,7 @@ import {
   type Table,
 } from "../tables.ts";
 import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
-import type { CassandraSession, ReadOptions } from "./cassandra_session.ts";
+import type { CassandraSession } from "./cassandra_session.ts";
 import { CassandraTable } from "./cassandra_table.ts";
 import {
   driverValues,
@@ -118,7 +118,7 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
   /** Gives payments that have just been written the labels that were stored before them. */
   async label(rows: StoreRows, signal: AbortSignal | undefined): Promise<void> {
     const ids = idsOf(rows, this.#payments.transactions);
-    const labels = await this.#labelsOf(ids, { signal, isPatient: true });
+    const labels = await this.#labelsOf(ids, signal);
     await this.#follow([...labels.keys()], signal);
   }
 
@@ -127,13 +127,12 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
     ids: readonly TransactionId[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const options = { signal, isPatient: true };
     for (let left = ids; left.length > 0;) {
-      const labels = await this.#labelsOf(left, options);
-      const rows = await this.#paymentsOf(left, options);
+      const labels = await this.#labelsOf(left, signal);
+      const rows = await this.#paymentsOf(left, signal);
       const stored = idsOf(rows, this.#payment);
       await this.#session.send(this.#changes(rows, stored, labels), signal);
-      const now = await this.#labelsOf(stored, options);
+      const now = await this.#labelsOf(stored, signal);
       left = stored.filter((id) => fraudAt(now, id) !== fraudAt(labels, id));
     }
   }
@@ -238,10 +237,10 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
 
   async #labelsOf(
     ids: readonly TransactionId[],
-    options?: ReadOptions,
+    signal?: AbortSignal,
   ): Promise<Labels> {
     const found = new Map<TransactionId, StoredLabel[]>();
-    for (const row of await this.#select(this.#table, "*", ids, options)) {
+    for (const row of await this.#select(this.#table, "*", ids, signal)) {
       const label = objectOf(this.#table, row);
       const labels = found.get(label.transactionId) ?? [];
       labels.push(label);
@@ -253,7 +252,7 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
   /** The payments that are stored, without their features. */
   async #paymentsOf(
     ids: readonly TransactionId[],
-    options: ReadOptions,
+    signal: AbortSignal | undefined,
   ): Promise<StoreRows> {
     const { transactions } = this.#payments;
     const names = this.#payment.columns.flatMap(({ name, source }) =>
@@ -263,7 +262,7 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
       transactions,
       names.join(", "),
       ids,
-      options,
+      signal,
     );
     const cells = new Float64Array(found.length * PAYMENT_CELLS);
     const rows = { cells, texts: new TextHeap(), count: 0 };
@@ -279,7 +278,7 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
     table: Table,
     what: string,
     ids: readonly TransactionId[],
-    options?: ReadOptions,
+    signal?: AbortSignal,
   ): Promise<StoredRow[]> {
     const cql = `SELECT ${what} FROM ${this.#session.keyspace}.${table.name} ` +
       `WHERE ${ID_COLUMN} IN ?`;
@@ -292,7 +291,7 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
     const lane = async () => {
       while (from < keys.length) {
         const some = keys.slice(from, from += IDS_AT_ONCE);
-        found.push(...await this.#session.all(cql, [some], options));
+        found.push(...await this.#session.all(cql, [some], signal));
       }
     };
     await Promise.all(Array.from({ length: READS }, lane));

@@ -76,8 +76,8 @@ export interface ReadOptions {
   readonly pageState?: string | undefined;
   /** Ends the waiting; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether it waits for a cluster that does not answer as long as writes do. */
-  readonly isPatient?: boolean;
+  /** Whether it waits however long the cluster does not answer. */
+  readonly waits?: boolean;
 }
 
 /** The values of a statement; a list is that of an IN. */
@@ -155,29 +155,33 @@ export class CassandraSession implements AsyncDisposable {
   async read(
     cql: string,
     values: StatementValues = [],
-    { pageState, signal, isPatient }: ReadOptions = {},
+    { pageState, signal, waits }: ReadOptions = {},
   ): Promise<Page> {
     signal?.throwIfAborted();
     const options = pageState === undefined ? {} : { pageState };
     const result = await this.#patiently(
       () => this.#client.execute(cql, [...values], options),
-      { signal, isPatient },
+      { signal, waits },
     );
     // A statement that writes returns no rows, despite the driver's types.
     const rows: readonly StoredRow[] | undefined = result.rows;
     return { rows: rows ?? [], pageState: result.pageState };
   }
 
-  /** All rows of a statement, page by page; none of one that writes. */
+  /** All rows of a statement, page by page; none of one that writes. With a signal it waits however long the cluster does not answer. */
   async all(
     cql: string,
-    values: StatementValues = [],
-    options: ReadOptions = {},
+    values?: StatementValues,
+    signal?: AbortSignal,
   ): Promise<readonly StoredRow[]> {
     const found: StoredRow[] = [];
     let pageState: string | undefined;
     do {
-      const page = await this.read(cql, values, { ...options, pageState });
+      const page = await this.read(cql, values, {
+        pageState,
+        signal,
+        waits: signal !== undefined,
+      });
       found.push(...page.rows);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
@@ -291,16 +295,16 @@ export class CassandraSession implements AsyncDisposable {
 
   async #patiently<T>(
     read: () => Promise<T>,
-    { signal, isPatient, doing = "reading" }: {
+    { signal, waits, doing = "reading" }: {
       readonly signal?: AbortSignal | undefined;
-      readonly isPatient?: boolean | undefined;
+      readonly waits?: boolean | undefined;
       readonly doing?: string;
     } = {},
   ): Promise<T> {
     try {
       return await this.#outage.run(read, {
         signal,
-        patienceMs: isPatient ? Infinity : READ_PATIENCE_MS,
+        patienceMs: waits ? Infinity : READ_PATIENCE_MS,
       });
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error;
