@@ -19,6 +19,7 @@ import {
   amountScale,
   featureCount,
   type FeatureParameters,
+  hasFeatures,
 } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
@@ -246,8 +247,9 @@ class WindowKeys {
 
 /** Both halves over one stream of payments: what files and tests use. */
 export class FeatureOperator {
-  readonly #customer: CustomerOperator;
-  readonly #terminal: TerminalOperator;
+  // Undefined in a set without features.
+  readonly #customer: CustomerOperator | undefined;
+  readonly #terminal: TerminalOperator | undefined;
   readonly #width: number;
   readonly #row = emptyPayment();
   // Of payments whose shape is not the handbook's.
@@ -262,8 +264,10 @@ export class FeatureOperator {
   ) {
     const digests = shape === HANDBOOK_SHAPE ? undefined : new IdDigests(shape);
     this.#digests = digests;
-    this.#customer = new CustomerOperator(parameters, slackSeconds, digests);
-    this.#terminal = new TerminalOperator(parameters, slackSeconds, digests);
+    if (hasFeatures(parameters)) {
+      this.#customer = new CustomerOperator(parameters, slackSeconds, digests);
+      this.#terminal = new TerminalOperator(parameters, slackSeconds, digests);
+    }
     this.#width = featureCount(parameters);
   }
 
@@ -276,8 +280,8 @@ export class FeatureOperator {
     if (row.timeSeconds > this.#progress) this.#progress = row.timeSeconds;
     this.#digests?.takeCustomer(row.customerId, texts);
     this.#digests?.takeTerminal(row.terminalId, texts);
-    this.#customer.process(row, this.#progress, totals);
-    this.#terminal.process(row, this.#progress, totals);
+    this.#customer?.process(row, this.#progress, totals);
+    this.#terminal?.process(row, this.#progress, totals);
   }
 
   /**
@@ -292,6 +296,9 @@ export class FeatureOperator {
     totals: Float64Array,
     texts: TextHeap = NO_TEXTS,
   ): void {
+    const customer = this.#customer;
+    const terminal = this.#terminal;
+    if (!customer || !terminal) return;
     const row = this.#row;
     const digests = this.#digests;
     const width = this.#width;
@@ -300,7 +307,7 @@ export class FeatureOperator {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
       digests?.takeCustomer(row.customerId, texts);
-      this.#customer.process(row, progress, totals, index * width);
+      customer.process(row, progress, totals, index * width);
     }
     // A separate loop: a shared one would be compiled for both halves.
     progress = this.#progress;
@@ -308,7 +315,7 @@ export class FeatureOperator {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
       digests?.takeTerminal(row.terminalId, texts);
-      this.#terminal.process(row, progress, totals, index * width);
+      terminal.process(row, progress, totals, index * width);
     }
     this.#progress = progress;
   }
