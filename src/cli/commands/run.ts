@@ -602,6 +602,7 @@ const SHAPED_ROLES: readonly Role[] = [
   "writer",
   "labels",
   "scorer",
+  "files",
 ];
 
 /** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
