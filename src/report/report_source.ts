@@ -5,20 +5,37 @@
  */
 import { DataError } from "../base/error.ts";
 import { nextTurn } from "../base/unless_stopped.ts";
-import {
-  featureCount,
-  type FeatureParameters,
-} from "../features/parameters.ts";
+import { featureRowCells } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
 import { type FeatureBlock, FeatureBlocks } from "../files/payment_features.ts";
 import type { PaymentSource } from "../files/payment_source.ts";
 import { parseCustomer, parseTerminal } from "../files/profile_reader.ts";
 import { type Log, type LogReport, READ_LIMIT } from "../log/log.ts";
 import { recordValue } from "../log/record_batch.ts";
-import type { Customer, Terminal } from "../payment/payment.ts";
-import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import type { Store } from "../store/store.ts";
+import {
+  type Customer,
+  DAY_SECONDS,
+  type Terminal,
+} from "../payment/payment.ts";
+import {
+  CELL,
+  FRAUD_UNKNOWN,
+  fromCells,
+  PAYMENT_CELLS,
+} from "../payment/payment_cells.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import type { TextHeap } from "../payment/text_heap.ts";
+import { fillLabels } from "../store/labels.ts";
+import type { Store, StoreRows } from "../store/store.ts";
 import type { BadRow } from "../store/stored_row.ts";
+import { newestPayment } from "../stream/pipeline_progress.ts";
 import { CUSTOMER_TOPIC, TERMINAL_TOPIC } from "../stream/topics.ts";
+
+/** Some payments; behind the features of each stand its kept fields. */
+export interface ReportBlock extends FeatureBlock {
+  /** What the cells of texts refer to, if the payments have some. */
+  readonly texts?: TextHeap | undefined;
+}
 
 /** Payments with features, and who pays where. */
 export interface ReportSource {
@@ -26,6 +43,10 @@ export interface ReportSource {
   readonly description: string;
   /** Which features they have. */
   readonly features: FeatureParameters;
+  /** The form of the payments. */
+  readonly shape: PaymentShape;
+  /** Where labels arrive later: how many days after a payment it counts as genuine without one; undefined if none has arrived. */
+  readonly genuineAfterDays?: number | undefined;
   /** The customers, ascending; undefined where they are not known. */
   readonly customers: readonly Customer[] | undefined;
   /** The terminals, ascending; undefined where they are not known. */
@@ -33,7 +54,7 @@ export interface ReportSource {
   /** How far the pass is; see PaymentSource. */
   readonly progress: PaymentSource["progress"];
   /** The payments, for one pass, which the signal ends by throwing its reason. */
-  blocks(signal: AbortSignal): AsyncGenerator<FeatureBlock>;
+  blocks(signal: AbortSignal): AsyncGenerator<ReportBlock>;
 }
 
 /** The payments of a source, with features that are computed. Throws DataError for profiles that cannot be read. */
@@ -46,6 +67,7 @@ export async function computedSource(
     ...await source.profiles(),
     description,
     features,
+    shape: HANDBOOK_SHAPE,
     get progress() {
       return source.progress;
     },
@@ -66,6 +88,8 @@ export interface StoredPayments {
   readonly store: Store;
   /** Which features its rows have. */
   readonly features: FeatureParameters;
+  /** The form of its payments. */
+  readonly shape: PaymentShape;
   /** Where that is, for people. */
   readonly description: string;
   /** See Store.rows. */
@@ -76,21 +100,35 @@ export interface StoredPayments {
 
 /** The payments that a stream has stored. */
 export async function storedSource(
-  { log, store, features, description, badRow, report }: StoredPayments,
+  { log, store, features, shape, description, badRow, report }: StoredPayments,
 ): Promise<ReportSource> {
   const customers = await readTopic(log, CUSTOMER_TOPIC, report, parseCustomer);
   const terminals = await readTopic(log, TERMINAL_TOPIC, report, parseTerminal);
-  const width = PAYMENT_CELLS + featureCount(features);
+  const width = featureRowCells(features, shape);
+  const labels = shape.hasLabels ? store.labels() : undefined;
+  const hasLabels = labels && !await labels.isEmpty();
+  const genuineAfterDays = hasLabels ? features.delayDays : undefined;
+  const genuineBefore = genuineAfterDays === undefined
+    ? -Infinity
+    : await newestPayment(log) - genuineAfterDays * DAY_SECONDS;
   return {
     description,
     features,
+    shape,
+    genuineAfterDays,
     customers: sortedBy(customers, ({ customerId }) => customerId),
     terminals: sortedBy(terminals, ({ terminalId }) => terminalId),
     progress: { done: 0, total: 0 },
     async *blocks(signal) {
-      for await (const { cells, count } of store.rows(signal, badRow)) {
+      for await (const page of store.rows(signal, badRow)) {
+        const { cells, count, texts } = page;
+        if (labels) {
+          await fillLabels(labels, page, { width, shape });
+          countAsGenuine(page, width, genuineBefore);
+        }
         yield {
           count,
+          texts,
           read: (index, into) => fromCells(cells, index * width, into),
           values: cells,
           first: PAYMENT_CELLS,
@@ -100,6 +138,18 @@ export async function storedSource(
       }
     },
   };
+}
+
+/** Gives payments without a label, of before a TX_TIME_SECONDS, the label that they are genuine. */
+function countAsGenuine(
+  { cells, count }: StoreRows,
+  width: number,
+  before: number,
+): void {
+  for (let at = 0; at < count * width; at += width) {
+    const isOpen = cells[at + CELL.fraud] === FRAUD_UNKNOWN;
+    if (isOpen && cells[at + CELL.time] < before) cells[at + CELL.fraud] = 0;
+  }
 }
 
 /** The last of the profiles of each id, ascending; undefined if there is none. */

@@ -20,8 +20,9 @@ import { htmlPage } from "../../report/html_page.ts";
 import { openPngRenderer } from "../../report/png.ts";
 import { REPORT_TITLE, reportSections } from "../../report/sections.ts";
 import { standaloneSvg } from "../../report/svg.ts";
+import { amountForm } from "../../report/numbers.ts";
 import { textReport } from "../../report/text_report.ts";
-import { CURRENCY, emptyPayment, INT_MAX } from "../../payment/payment.ts";
+import { emptyPayment, INT_MAX } from "../../payment/payment.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
@@ -43,7 +44,6 @@ import { BadRows } from "../output/bad_rows.ts";
 import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
-import { requireKnownShape } from "../known_shape.ts";
 import { openPaymentsShown } from "../output/opening.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { openProgress } from "../output/progress.ts";
@@ -283,14 +283,6 @@ async function useStored(
   const badRows = new BadRows(options.skipBadRows ?? false);
   const report = warnings("report");
   await using stream = await openStoredStream(connection, report);
-  const parameters = stream.control?.parameters;
-  if (parameters) {
-    requireKnownShape(
-      parameters,
-      "report",
-      "'fraudstream export' writes the payments of this stream",
-    );
-  }
   const rows = await requireStoredRows(connection, stream, report);
   await using _closed = rows.store;
   const source = await storedSource({
@@ -313,21 +305,21 @@ async function gather(
   model: JudgedModel | undefined,
   signal: AbortSignal,
 ): Promise<ReportData> {
-  const { customers, terminals, description, features } = source;
+  const { customers, terminals, description, features, shape } = source;
   const names = featureNames(features);
   checkCustomer(options.customer, source);
-  const statistics = new StatisticsCollector(names);
+  const statistics = new StatisticsCollector({ features: names, shape });
   const scores = await model?.scores(names);
   const row = emptyPayment();
   using progress = openProgress("statistics", source.progress.total);
   let payments = 0;
   for await (
-    const { count, read, values, first, width } of source.blocks(signal)
+    const { count, read, values, first, width, texts } of source.blocks(signal)
   ) {
     for (let index = 0; index < count; index++) {
       const at = first + index * width;
       read(index, row);
-      statistics.add(row, values, at);
+      statistics.add(row, values, at, texts);
       if (scores?.wants(row)) await scores.add(row, values, at);
     }
     payments += count;
@@ -345,7 +337,9 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    currency: CURRENCY,
+    shape,
+    amounts: amountForm(shape),
+    genuineAfterDays: source.genuineAfterDays,
     model: curves,
   };
 }
