@@ -72,7 +72,7 @@ export async function computedSource(
       return source.progress;
     },
     async *blocks(signal) {
-      const computing = new FeatureBlocks(features);
+      const computing = new FeatureBlocks(features, source.shape);
       for await (const batch of source.batches(signal)) {
         yield* computing.values(batch);
       }
@@ -130,6 +130,7 @@ export async function storedSource(
           count,
           texts,
           read: (index, into) => fromCells(cells, index * width, into),
+          texts: texts ?? NO_TEXTS,
           values: cells,
           first: PAYMENT_CELLS,
           width,
