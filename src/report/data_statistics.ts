@@ -10,7 +10,7 @@ import {
   type IdKind,
   type PaymentShape,
 } from "../payment/payment_shape.ts";
-import { TextHeap } from "../payment/text_heap.ts";
+import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 import { amountUnits } from "../payment/validation.ts";
 import {
   type DistinctCount,
@@ -78,7 +78,7 @@ export interface ScenarioCounts {
   readonly terminals: number;
 }
 
-/** A payment as it came. */
+/** One of the earliest payments. */
 export interface ShownPayment {
   /** The payment; its ids may refer to texts that are gone. */
   readonly payment: Payment;
@@ -157,7 +157,15 @@ export interface CollectedPayments {
   readonly shape?: PaymentShape;
 }
 
-const NO_TEXTS = new TextHeap();
+/** What a payment has besides its own fields and its features. */
+export interface OwnCells {
+  /** Its kept fields. */
+  readonly kept: Float64Array;
+  /** What its ids and kept fields refer to, where they are texts. */
+  readonly texts: TextHeap;
+}
+
+const NO_CELLS: OwnCells = { kept: new Float64Array(0), texts: NO_TEXTS };
 
 /** Gathers statistics, payment after payment. */
 export class StatisticsCollector {
@@ -201,12 +209,12 @@ export class StatisticsCollector {
       : new TextCollector("TERMINAL_ID", shape.terminalId);
   }
 
-  /** Adds a payment, whose features, and then its kept fields, stand in `values` from `at` on; its texts are in `texts`. */
+  /** Adds a payment, whose features stand in `values` from `at` on. */
   add(
     row: Payment,
     values: Float64Array,
     at: number,
-    texts: TextHeap = NO_TEXTS,
+    { kept, texts }: OwnCells = NO_CELLS,
   ): void {
     const { customerId, terminalId } = this.#shape;
     const customer = this.#keyOf(row.customerId, customerId, texts);
@@ -214,8 +222,7 @@ export class StatisticsCollector {
     const units = amountUnits(row.amount, this.#scale);
     const day = Math.floor(row.timeSeconds / DAY_SECONDS);
     const outcome = outcomeOf(row);
-    const keptAt = at + this.#names.length - 1;
-    this.#show(row, values, keptAt, texts);
+    this.#show(row, kept, texts);
     this.#payments++;
     this.#units += units;
     if (units < 0) {
@@ -240,7 +247,7 @@ export class StatisticsCollector {
       this.#inputs[input].add(outcome, values[at + input - 1]);
     }
     for (let field = 0; field < this.#kept.length; field++) {
-      this.#kept[field].add(values[keptAt + field], outcome, texts);
+      this.#kept[field].add(kept[field], outcome, texts);
     }
     this.#terminalCounts?.add(row.terminalId, outcome, texts);
   }
@@ -252,19 +259,14 @@ export class StatisticsCollector {
   }
 
   /** Shows a payment if it is one of the earliest. */
-  #show(
-    row: Payment,
-    values: Float64Array,
-    keptAt: number,
-    texts: TextHeap,
-  ): void {
+  #show(row: Payment, kept: Float64Array, texts: TextHeap): void {
     const rows = this.#firstRows;
     let place = rows.length;
     while (
       place > 0 && rows[place - 1].payment.timeSeconds > row.timeSeconds
     ) place--;
     if (place === ROWS_SHOWN) return;
-    const { transactionId, customerId, terminalId, kept } = this.#shape;
+    const { transactionId, customerId, terminalId } = this.#shape;
     const id = (cell: number, kind: IdKind) =>
       kind === "text" ? texts.text(cell) ?? "" : String(cell);
     rows.splice(place, 0, {
@@ -274,8 +276,8 @@ export class StatisticsCollector {
         customer: id(row.customerId, customerId),
         terminal: id(row.terminalId, terminalId),
       },
-      kept: kept.map(({ type }, field) => {
-        const cell = values[keptAt + field];
+      kept: this.#shape.kept.map(({ type }, field) => {
+        const cell = kept[field];
         if (type === "text") return texts.text(cell);
         return Number.isNaN(cell) ? null : cell;
       }),

@@ -2,14 +2,12 @@
 import { drawBars } from "./bar_chart.ts";
 import type { Figure, ReportData, Section, Table } from "./content.ts";
 import type { FeatureStatistics } from "./feature_statistics.ts";
-import { coarseWidth } from "./histogram.ts";
-import { drawHistogram } from "./histogram_chart.ts";
-import { countOf, grouped, percent } from "../dashboard/page/scale.js";
+import { countOf, grouped } from "../dashboard/page/scale.js";
 import { inputFigure } from "./input_figure.ts";
 import { knowsOutcomes } from "./payment_sections.ts";
 import { featureWords } from "./feature_words.ts";
 import type { Moments } from "./moments.ts";
-import { signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
+import { signed, TABLE_DECIMALS } from "./numbers.ts";
 
 const EMPTY = "There are no payments.";
 

@@ -86,7 +86,7 @@ export class TextCollector implements KeptCollector {
   /** Payments with a value, by outcome. */
   readonly #payments = { genuine: 0, fraud: 0, unknown: 0 };
 
-  /** Makes one for a field whose cells are texts or whole numbers. */
+  /** Gathers a field whose cells are texts or whole numbers. */
   constructor(name: string, kind: "text" | "number") {
     this.#name = name;
     this.#isText = kind === "text";

@@ -88,6 +88,7 @@ export interface OwnPayment {
   readonly kept?: readonly (string | number | null)[];
 }
 
+const NO_VALUES = new Float64Array(0);
 const OWN_START = Date.UTC(2019, 0, 1) / 1000;
 
 /** The report of payments without features; a heap of texts for each, as if each came in a block of its own. */
@@ -96,7 +97,7 @@ export function ownReport(
   rows: readonly OwnPayment[],
 ): ReportData {
   const collector = new StatisticsCollector({ features: [], shape });
-  const values = new Float64Array(shape.kept.length);
+  const cells = new Float64Array(shape.kept.length);
   for (const row of rows) {
     const texts = new TextHeap();
     const cell = (value: string | number) =>
@@ -106,7 +107,7 @@ export function ownReport(
     for (const [at, { type }] of shape.kept.entries()) {
       const value = kept[at] ?? null;
       const none = type === "text" ? NO_TEXT : NaN;
-      values[at] = value === null ? none : cell(value);
+      cells[at] = value === null ? none : cell(value);
     }
     collector.add(
       {
@@ -119,9 +120,9 @@ export function ownReport(
         fraud,
         scenario: 0,
       },
-      values,
+      NO_VALUES,
       0,
-      texts,
+      { kept: cells, texts },
     );
   }
   return {
