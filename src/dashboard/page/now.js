@@ -2,11 +2,15 @@
 import { lineChart } from "./chart.js";
 import {
   ask,
+  caseAddress,
   caseLink,
+  count,
   countOf,
   every,
   h,
   heading,
+  idColumn,
+  idText,
   labelMark,
   mark,
   money,
@@ -101,7 +105,7 @@ function openAlertsPanel() {
   const body = h("tbody");
   const said = h("p", { class: "note", role: "status" }, "Loading…");
   const frame = table("Newest open alerts", [
-    ["Case", "number"],
+    ["Case", idColumn("payment")],
     ["Score", "number"],
     ["Amount", "number"],
     ["Strongest reason", "least"],
@@ -134,7 +138,7 @@ function openAlertsPanel() {
         h(
           "tr",
           { class: "goes" },
-          h("td", { class: "number" }, caseLink(alert.id)),
+          h("td", { class: idColumn("payment") }, caseLink(alert.id)),
           h("td", { class: "number" }, score(alert.score)),
           h("td", { class: "number" }, money(alert.amount)),
           h("td", { class: "reason least" }, alert.reason ?? "–"),
@@ -172,10 +176,10 @@ function streamPanel() {
     table(
       "Newest payments",
       [
-        ["Payment", "number"],
+        ["Payment", idColumn("payment")],
         ["Event time", "least"],
-        ["Card", "number least"],
-        ["Terminal", "number least"],
+        ["Card", `${idColumn("card")} least`],
+        ["Terminal", `${idColumn("terminal")} least`],
         ["Amount", "number"],
         ["Score", "number"],
         ["Decision", "least"],
@@ -263,7 +267,7 @@ function chartsOf() {
         newest
           ? `${isoDay(startSeconds, newest.day)}: ${
             countOf(newest.payments, "payment")
-          }`
+          }${pendingWords(newest.pending)}`
           : "No payments yet",
       );
     },
@@ -275,10 +279,21 @@ function chartsOf() {
   };
 }
 
+/** How many outcomes of a day are not known, where labels arrive later. @param {number | undefined} pending */
+const pendingWords = (pending) =>
+  pending === undefined ? "" : `, ${count(pending)} with a pending outcome`;
+
 /** A row of the stream, used again and again: nothing is created again twice per second. */
 function row() {
   const link = caseLink("");
-  const cells = ["least", "number least", "number least", "number", "number"]
+  const kinds = [
+    "least",
+    `${idColumn("card")} least`,
+    `${idColumn("terminal")} least`,
+    "number",
+    "number",
+  ];
+  const cells = kinds
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
   const decision = h("td", { class: "least" });
@@ -286,7 +301,7 @@ function row() {
   const element = h(
     "tr",
     {},
-    h("td", { class: "number" }, link),
+    h("td", { class: idColumn("payment") }, link),
     cells,
     decision,
     label,
@@ -294,17 +309,17 @@ function row() {
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {ShownPayment} payment @param {Truth["recent"][number] | undefined} truth */
+    /** @param {ShownPayment & { readonly fraud?: 0 | 1 }} payment @param {Truth["recent"][number] | undefined} truth */
     show(payment, truth) {
-      const key = `${payment.id}/${payment.score}`;
+      const key = JSON.stringify(payment);
       if (shown === key) return element;
       shown = key;
-      setText(link, String(payment.id));
-      link.setAttribute("href", `#/alerts/${payment.id}`);
+      link.replaceChildren(idText(payment.id));
+      link.setAttribute("href", caseAddress(payment.id));
       link.setAttribute("aria-label", `Case of payment ${payment.id}`);
       setText(time, payment.datetime.slice(5));
-      setText(card, String(payment.customer));
-      setText(terminal, String(payment.terminal));
+      card.replaceChildren(idText(payment.customer));
+      terminal.replaceChildren(idText(payment.terminal));
       setText(amount, money(payment.amount));
       setText(points, score(payment.score));
       decision.replaceChildren(
@@ -314,11 +329,11 @@ function row() {
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      // Nobody knows the label of a payment that was just made.
+      // Nobody knows the label of a payment that was just made, unless a verdict or a label has come.
       label.replaceChildren(
         isTruthShown()
           ? labelMark(truth?.fraud, truth?.scenario)
-          : labelMark(undefined),
+          : labelMark(payment.fraud),
       );
       return element;
     },
