@@ -16,6 +16,7 @@ import {
   panel,
   score,
   setText,
+  shownShape,
   svg,
   truthOwner,
 } from "./dom.js";
@@ -209,9 +210,15 @@ function layoutOf(found, decision, drawing) {
 /** What the timelines show. @param {Case["windows"]} windows */
 function windowWords({ windowDays, delayDays }) {
   const days = countOf(delayDays, "day");
+  const { labels } = shownShape();
+  const why = labels === "payment"
+    ? `, because a label is known after ${days}`
+    : labels === "stream"
+    ? ", because labels come later"
+    : "";
   const delay = delayDays === 0
     ? ""
-    : ` Those of the terminal end ${days} before the payment, because a label is known after ${days}.`;
+    : ` Those of the terminal end ${days} before the payment${why}.`;
   return `What was known when this payment was made. Shaded: the windows of ${
     LIST.format(windowDays.map(String))
   } days.${delay}`;
@@ -308,7 +315,11 @@ function factsOf({ payment, terminal, kept }) {
 function keptText(type, value) {
   if (value === null) return [h("span", { class: "note" }, "none")];
   if (type === "flag") return [value === 1 ? "yes" : "no"];
-  return [h("bdi", { class: "kept" }, String(value))];
+  // A date is a time at midnight.
+  const text = type === "time"
+    ? String(value).replace(/ 00:00:00$/, "")
+    : String(value);
+  return [h("bdi", {}, text)];
 }
 
 /** @param {Case} found */

@@ -64,17 +64,22 @@ export function openMap(root, parameters) {
   const empty = h(
     "p",
     { class: "note", hidden: true },
-    "No place is known. Cards and terminals have places only where their profiles say so.",
+    "No place is known, so there is no map. Cards and terminals have places only where their profiles say so.",
   );
   const risks = h("tbody");
-  const legend = planeLegend();
-  const choice = h(
-    "div",
-    { class: "row" },
-    withCards,
-    h("label", { for: "with-cards" }, "Show all cards"),
+  const onPlane = h(
+    "section",
+    { class: "panel" },
+    h("h2", {}, "The plane"),
+    drawing.element,
+    planeLegend(),
+    h(
+      "div",
+      { class: "row" },
+      withCards,
+      h("label", { for: "with-cards" }, "Show all cards"),
+    ),
   );
-  const placed = [drawing.element, legend, choice];
   const show = () => {
     if (!places) return;
     const { terminals, cards, riskiest } = places;
@@ -98,7 +103,7 @@ export function openMap(root, parameters) {
     );
     const hasPlaces = terminals.id.length > 0 || cards.id.length > 0;
     empty.hidden = hasPlaces;
-    for (const part of placed) part.hidden = !hasPlaces;
+    onPlane.hidden = !hasPlaces;
     risks.replaceChildren(...riskiest.map(riskRow));
   };
   withCards.addEventListener("change", show);
@@ -133,18 +138,11 @@ export function openMap(root, parameters) {
   );
   root.append(
     heading("Map"),
+    empty,
     h(
       "div",
       { class: "aside" },
-      h(
-        "section",
-        { class: "panel" },
-        h("h2", {}, "The plane"),
-        drawing.element,
-        empty,
-        legend,
-        choice,
-      ),
+      onPlane,
       h(
         "div",
         { class: "column" },
@@ -176,7 +174,7 @@ export function openMap(root, parameters) {
             found.card,
             found.payments,
             found.radius === undefined
-              ? "Its radius is not known."
+              ? shownShape().isOwn ? "" : "Its radius is not known."
               : `It reaches ${
                 countOf(found.reach.length, "terminal")
               } within a radius of ${found.radius}.`,
@@ -266,15 +264,19 @@ function placePanel(title, place, payments, words) {
   const point = pointOf(place);
   const at = point
     ? `At ${point.x.toFixed(1)}, ${point.y.toFixed(1)}.`
+    : shownShape().isOwn
+    ? ""
     : "Its place is not known.";
   return panel(
     title,
     h(
       "p",
       {},
-      `${at} ${words} It has had ${
-        countOf(place.payments, "payment")
-      } so far, with ${countOf(place.frauds, "known fraud")}.`,
+      `${at} ${words} It has had ${countOf(place.payments, "payment")} so far${
+        shownShape().labels === "none"
+          ? ""
+          : `, with ${countOf(place.frauds, "known fraud")}`
+      }.`,
     ),
     table(
       `${title}: newest payments`,

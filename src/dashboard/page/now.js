@@ -4,7 +4,6 @@ import {
   ask,
   caseAddress,
   caseLink,
-  count,
   countOf,
   every,
   h,
@@ -224,6 +223,7 @@ function chartsOf() {
       { title: "share of known frauds", measure: "share", lines: ["frauds"] },
     ],
   });
+  const pending = h("p", { class: "note", hidden: true });
   /** @type {readonly StreamEvent[]} */
   let events = [];
   const end = every(MARKS_MS, async () => {
@@ -232,10 +232,17 @@ function chartsOf() {
   return {
     elements: [
       panel("Last two minutes", rate.element),
-      panel("Event days", days.element),
+      panel("Event days", days.element, pending),
     ],
     /** @param {Snapshot} snapshot */
-    show({ seconds, days: sums, startSeconds, complete }) {
+    show({ seconds, days: sums, startSeconds, complete, totals }) {
+      pending.hidden = !totals.pending;
+      setText(
+        pending,
+        `${
+          countOf(totals.pending ?? 0, "outcome")
+        } pending: a day has its share once its labels are known.`,
+      );
       const { payments, alerts } = seconds;
       rate.draw(
         {
@@ -267,7 +274,7 @@ function chartsOf() {
         newest
           ? `${isoDay(startSeconds, newest.day)}: ${
             countOf(newest.payments, "payment")
-          }${pendingWords(newest.pending)}`
+          }`
           : "No payments yet",
       );
     },
@@ -278,10 +285,6 @@ function chartsOf() {
     },
   };
 }
-
-/** How many outcomes of a day are not known, where labels arrive later. @param {number | undefined} pending */
-const pendingWords = (pending) =>
-  pending === undefined ? "" : `, ${count(pending)} with a pending outcome`;
 
 /** A row of the stream, used again and again: nothing is created again twice per second. */
 function row() {
