@@ -77,8 +77,8 @@ export class DayReader {
   readonly shape = HANDBOOK_SHAPE;
   /** Every row has its label. */
   readonly isLabelled = true;
-  /** Files are read one after the other. */
-  readonly newestSeconds = undefined;
+  /** No label is unknown. */
+  readonly matureSeconds = undefined;
   /** Rows left out so far. */
   readonly skipped: SkippedRows;
   readonly #sources: readonly DaySource[];
