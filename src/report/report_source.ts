@@ -50,7 +50,7 @@ export async function computedSource(
       return source.progress;
     },
     async *blocks(signal) {
-      const computing = new FeatureBlocks(features);
+      const computing = new FeatureBlocks(features, source.shape);
       for await (const batch of source.batches(signal)) {
         yield* computing.values(batch);
       }

@@ -17,6 +17,7 @@ import {
 } from "../features/parameters.ts";
 import {
   type Append,
+  type Commit,
   type Log,
   type LogProducer,
   type LogReport,
@@ -123,6 +124,8 @@ export interface ProducerPosition {
   readonly last?: string;
   /** Of files whose labels are published later, the place before the first payment whose label is still to come. */
   readonly labels?: Omit<ProducerPosition, "nextId" | "labels" | "last">;
+  /** Of a simulation whose payments are all published, how many of the labels are that are known after them; absent for none. */
+  readonly lastLabels?: number;
 }
 
 /** The end of a topic that is complete. */
@@ -430,6 +433,12 @@ export class Control {
     return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
   }
 
+  /** The commit that a stage of recorded positions has made last in a partition of its input. */
+  taken(group: string, partition: number): Commit | undefined {
+    const key = `taken:${group}/${partition}`;
+    return this.#values.get(key) as Commit | undefined;
+  }
+
   #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
     return this.#values.get(key) as ControlValues[K] | undefined;
   }
@@ -622,8 +631,8 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   source: isSourcePosition,
-  position: ({ nextId, labels, last, ...place }) =>
-    isCount(nextId) && isPlace(place) &&
+  position: ({ nextId, labels, last, lastLabels, ...place }) =>
+    isCount(nextId) && isPlace(place) && isOptional(lastLabels, isCount) &&
     isOptional(last, (last) => typeof last === "string") &&
     isOptional(labels, (labels) => isObject(labels) && isPlace(labels)),
   scoring: ({ on, flags }) =>
@@ -650,6 +659,8 @@ const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
   "file:": ({ name, bytes, sha256 }) =>
     typeof name === "string" && isCount(bytes) && typeof sha256 === "string",
+  "taken:": ({ offset, metadata }) =>
+    isCount(offset) && typeof metadata === "string",
   "requeued:": ({ topic, partition, fromOffset }) =>
     typeof topic === "string" && isCount(partition) && isCount(fromOffset),
 };
@@ -687,6 +698,8 @@ export interface ControlRecords {
   putFile(number: number, stamp: FileStamp): void;
   /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
+  /** Records the commit of a stage in a partition of its input. */
+  putTaken(group: string, partition: number, commit: Commit): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -706,6 +719,8 @@ export function controlRecords(): ControlRecords {
     put,
     putFile: (number, stamp) => put(`file:${number}`, stamp),
     putRequeued: (letter, place) => put(`requeued:${letter}`, place),
+    putTaken: (group, partition, commit) =>
+      put(`taken:${group}/${partition}`, commit),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };

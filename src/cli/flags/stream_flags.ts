@@ -132,7 +132,9 @@ function readDefinitionOption(
 }
 
 /** The features that a definition includes. Throws ConfigError for what this version cannot compute. */
-function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
+export function featuresOfDefinition(
+  own: RecordedDefinition,
+): FeatureParameters {
   const definition = definitionOf(own);
   const { features: { include }, labels } = definition;
   const shape = shapeOf(definition);
