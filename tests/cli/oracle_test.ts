@@ -3,17 +3,14 @@
  * raw file and knows nothing of the program.
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { rawSet } from "../definition/raw_sets.ts";
-import { canRun } from "../permission.ts";
-import { runTool } from "../services/java.ts";
-import { pythonProblem, pythonWithNotebook } from "../services/python.ts";
+import {
+  assertFeatures,
+  oracleProblem,
+  sparkovFeatures,
+} from "../oracle/sparkov_oracle.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain } from "./program_runner.ts";
-
-const ORACLE = fileURLToPath(
-  new URL("../oracle/sparkov_features.py", import.meta.url),
-);
 
 const ROWS = 100_000;
 
@@ -28,16 +25,13 @@ function unsortedSet(): string {
   return [header, ...rows.slice(half), ...rows.slice(0, half)].join("\n");
 }
 
-const problem = canRun ? pythonProblem : "needs --allow-run";
-
 Deno.test({
   name: "features of a raw file equal those of pandas, imported or not" +
-    (problem === undefined ? "" : ` (${problem})`),
-  ignore: problem !== undefined,
+    (oracleProblem === undefined ? "" : ` (${oracleProblem})`),
+  ignore: oracleProblem !== undefined,
   fn: async () => {
     await using temporary = temporaryFolder();
     const folder = temporary.path;
-    const python = await pythonWithNotebook();
     await Deno.writeTextFile(`${folder}/raw.csv`, unsortedSet());
     const raw = ["--definition=sparkov", "--in=raw.csv"];
     for (
@@ -50,33 +44,12 @@ Deno.test({
       const { code, stderr } = await runMain(args, { cwd: folder });
       assert.equal(code, 0, stderr);
     }
-    const { success, output } = await runTool(python, [
-      ORACLE,
-      `${folder}/raw.csv`,
-      `${folder}/expected.csv`,
-    ]);
-    assert.ok(success, output);
-    const expected = await Deno.readTextFile(`${folder}/expected.csv`);
+    const expected = await sparkovFeatures(`${folder}/raw.csv`);
     const found = await Deno.readTextFile(`${folder}/features.jsonl`);
     const imported = await Deno.readTextFile(`${folder}/imported.jsonl`);
     assert.ok(imported === found, "imported or not makes a difference");
-    const [header, ...rows] = expected.trimEnd().split("\n");
-    const names = header.split(",").slice(1);
     const lines = found.trimEnd().split("\n");
-    assert.deepEqual([rows.length, lines.length], [ROWS, ROWS]);
-    rows.forEach((row, at) => {
-      const features = JSON.parse(lines[at]);
-      const [id, ...cells] = row.split(",");
-      assert.equal(features.TRANSACTION_ID, id);
-      cells.forEach((cell, column) => {
-        const value = Number(cell);
-        const got = features[names[column]];
-        assert.ok(
-          Math.abs(got - value) <= 1e-9 * Math.max(1, Math.abs(value)),
-          `${names[column]} of payment ${features.TRANSACTION_ID}: ` +
-            `${got}, pandas has ${value}`,
-        );
-      });
-    });
+    assert.deepEqual([expected.length, lines.length], [ROWS, ROWS]);
+    expected.forEach((row, at) => assertFeatures(lines[at], row));
   },
 });
