@@ -50,8 +50,8 @@ import {
   type InputOptions,
   readDefinitionFlag,
   readInputFlags,
-  requireHmacKey,
 } from "../flags/input_flags.ts";
+import { requireHmacKey } from "../flags/definition_flags.ts";
 import {
   definitionOf,
   definitionOfStream,
