@@ -13,10 +13,12 @@ import {
   distinctText,
   hasDayLines,
   hasScenarios,
+  ifKnown,
   knowsOutcomes,
   overviewSection,
   partialNotes,
   scenarioName,
+  unknownNotes,
 } from "./payment_sections.ts";
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
@@ -123,7 +125,7 @@ function dayCharts(data: ReportData): string[] {
   const means = (of: (day: typeof days[number]) => number) =>
     Array.from({ length: Math.ceil(days.length / step) }, (_, at) => {
       const some = days.slice(at * step, (at + 1) * step);
-      return some.reduce((sum, day) => sum + of(day), 0) / some.length;
+      return some.reduce((sum, day) => sum + of(day), 0) / some.length || 0;
     });
   const note = step > 1 ? `, mean of ${step} days per column` : "";
   const first = days[0].day;
@@ -138,11 +140,12 @@ function dayCharts(data: ReportData): string[] {
     ...withFrauds
       ? [
         `Frauds per day${note}`,
-        ...columnChart(means((day) => day.frauds), 4),
+        ...columnChart(means(ifKnown((day) => day.frauds)), 4),
       ]
       : [],
     axisLine(axis),
-    ...partialNotes(statistics).flatMap((note) => wrapped(note)),
+    ...[...partialNotes(statistics), ...unknownNotes(statistics)]
+      .flatMap((note) => wrapped(note)),
   ];
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../src/features/parameters.ts";
 import { dataPath, sha256 } from "../files/sets.ts";
 import { readMarkup } from "../report/markup.ts";
+import { writeRawSet } from "../definition/raw_sets.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
   outcomeOf,
@@ -78,6 +79,128 @@ testRunning(
 );
 
 testRunning(
+  "report of own payments is the same from their files, their import and a store",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await runMain(args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    for (const name of ["sparkov", "tabformer"] as const) {
+      const [file, days, stream] = ["csv", "days", "stream"].map((kind) =>
+        `${path}/${name}.${kind}`
+      );
+      const definition = `--definition=${name}`;
+      await writeRawSet(file, name, { rows: 4000, cards: 20 });
+      await run("import", definition, `--in=${file}`, `--out=${days}`);
+      const roles = "--role=producer,processor,writer";
+      const source = [definition, `--in=${days}`, "--rate=max"];
+      await run("run", `--data=${stream}`, ...source, roles);
+      const page = await run("report", definition, `--in=${file}`, "--out=-");
+      readMarkup(page);
+      const wanted = withoutSource(page);
+      for (const from of [`--in=${days}`, `--data=${stream}`]) {
+        assert.equal(
+          withoutSource(await run("report", from, "--out=-")),
+          wanted,
+          from,
+        );
+      }
+      const headings = [...wanted.matchAll(/<h2[^>]*>(.*?)<\/h2>/g)];
+      assert.deepEqual(headings.map(([, heading]) => heading), [
+        "The data set",
+        "Payments",
+        "Days and frauds",
+        "Features of genuine and fraudulent payments",
+        "Terminals and kept fields",
+      ]);
+      assert.doesNotMatch(wanted, /scenario|undefined|NaN/i);
+      assert.match(wanted, /amount, USD/);
+    }
+  },
+);
+
+testRunning(
+  "report counts the outcomes that a stream does not know yet",
+  async () => {
+    await using folder = temporaryFolder();
+    const stream = `--data=${folder.path}/stream`;
+    const table = `${folder.path}/labels.jsonl`;
+    await runMain([
+      "run",
+      stream,
+      "--rate=max",
+      "--labels=stream",
+      "--role=producer,processor,writer",
+      ...SET_A,
+    ]);
+    const exported = await runMain([
+      "export",
+      stream,
+      "--with=payment,label",
+      `--out=${table}`,
+    ]);
+    assert.equal(exported.code, 0, exported.stderr);
+    const rows = Deno.readTextFileSync(table).trimEnd().split("\n")
+      .map((line) => JSON.parse(line));
+    const known = rows.filter((row) => row.TX_FRAUD !== null);
+    const frauds = known.filter((row) => row.TX_FRAUD === 1).length;
+    assert.ok(known.length < rows.length && frauds > 0);
+    const { code, stdout, stderr } = await runMain(["report", stream]);
+    assert.equal(code, 0, stderr);
+    const share = (100 * frauds / known.length).toFixed(2);
+    for (
+      const line of [
+        new RegExp(`^outcome not known +${rows.length - known.length} `, "m"),
+        new RegExp(
+          `^frauds +${frauds}  ${share} % of ${
+            known.length.toLocaleString("en-US")
+          } payments$`,
+          "m",
+        ),
+        /^Labels arrive later than their payments\. A payment without one counts/m,
+        /^Customer 0 at /m,
+      ]
+    ) assert.match(stdout, line);
+    assert.doesNotMatch(stdout, /scenario/);
+  },
+);
+
+testRunning("report of payments without labels says so", async () => {
+  await using folder = temporaryFolder();
+  const [data, definition] = ["payments.csv", "stream.yaml"].map((name) =>
+    `${folder.path}/${name}`
+  );
+  Deno.writeTextFileSync(
+    data,
+    "time,card,shop,yen\n2024-01-31 09:30:00,a,x,1200\n" +
+      "2024-01-31 23:30:00,a,y,-1200\nnever,a,y,1\n",
+  );
+  Deno.writeTextFileSync(
+    definition,
+    "version: 1\npayment:\n  TRANSACTION_ID: { from: row }\n" +
+      "  TX_DATETIME: time\n  CUSTOMER_ID: card\n  TERMINAL_ID: shop\n" +
+      "  TX_AMOUNT: { from: yen, decimals: 0, currency: JPY, refunds: true }\n",
+  );
+  const { code, stdout, stderr } = await runMain([
+    "report",
+    `--definition=${definition}`,
+    `--in=${data}`,
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^rejected 1 row; invalid time: 1$/m);
+  assert.match(
+    stdout,
+    /^The payments have no TX_FRAUD, and no label has arrived: nothing/m,
+  );
+  assert.match(stdout, /^payments +2 +2024-01-31$/m);
+  assert.match(stdout, /^refunds +1 +−¥1,200, part of the amount$/m);
+  assert.doesNotMatch(stdout, /^(frauds|outcome|amount of frauds|Frauds) /m);
+});
+
+testRunning(
   "report writes a file for each figure, as SVG and as PNG",
   async () => {
     await using folder = temporaryFolder();
@@ -128,6 +251,10 @@ testRunning("report shows the customer that is asked for", async () => {
   const none = await runMain(["report", ...SET_A, "--customer=50"]);
   assert.equal(none.code, 2);
   assert.match(none.stderr, /--customer=50: there is no such customer/);
+  const files = [`--in=${TRANSACTIONS_A}`, "--customer=7"];
+  const unknown = await runMain(["report", ...files]);
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.stderr, /--customer=7: nothing says where customers/);
 });
 
 testRunning(
@@ -213,6 +340,19 @@ testRunning(
       [
         ["--data=x", "--days=3"],
         /--days has no effect with the flags of a stream/,
+      ],
+      [["--definition=sparkov"], /--definition has no effect with no --in/],
+      [
+        ["--data=x", "--hmac-key-file=k"],
+        /--hmac-key-file has no effect with no --in/,
+      ],
+      [
+        [`--in=${path}`, "--definition=sparkov", "--skip-bad-rows"],
+        /--skip-bad-rows has no effect with a definition/,
+      ],
+      [
+        [`--in=${path}`, "--definition=sparkov", "--delay=3"],
+        /--delay cannot be given for payments with a definition/,
       ],
       [["--data=x", "--no-labels"], /--no-labels has no effect with a stream/],
       [
