@@ -78,8 +78,9 @@ export function wrapped(text: string, columns = TEXT_COLUMNS): string[] {
 
 /** A text of at most `columns` characters, without anything that a terminal would obey. */
 function fitted(text: string, columns: number): string {
-  const plain = text.replaceAll(/\p{Cc}/gu, "\ufffd");
-  return plain.length > columns ? plain.slice(0, columns - 1) + "…" : plain;
+  const plain = [...text.replaceAll(/\p{Cc}/gu, "\ufffd")];
+  if (plain.length <= columns) return plain.join("");
+  return plain.slice(0, columns - 1).join("") + "…";
 }
 
 function overview(data: ReportData): string[] {
@@ -285,7 +286,7 @@ function fields(data: ReportData): string[] {
         [
           ...known ? [["", "payments", "frauds", ""]] : [],
           ...values.map((one) => [
-            shortened(fitted(one.value, 200), 36),
+            shortened(one.value, 36),
             percent(one.payments / payments, 1),
             ...known ? [fraudShare(one)] : [],
             barOf(one.payments / most, 20),
