@@ -598,6 +598,7 @@ const SHAPED_ROLES: readonly Role[] = [
   "writer",
   "labels",
   "scorer",
+  "trainer",
 ];
 
 /** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
