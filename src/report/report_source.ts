@@ -16,6 +16,7 @@ import { type Log, type LogReport, READ_LIMIT } from "../log/log.ts";
 import { recordValue } from "../log/record_batch.ts";
 import type { Customer, Terminal } from "../payment/payment.ts";
 import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import { NO_TEXTS } from "../payment/text_heap.ts";
 import type { Store } from "../store/store.ts";
 import type { BadRow } from "../store/stored_row.ts";
 import { CUSTOMER_TOPIC, TERMINAL_TOPIC } from "../stream/topics.ts";
@@ -50,7 +51,7 @@ export async function computedSource(
       return source.progress;
     },
     async *blocks(signal) {
-      const computing = new FeatureBlocks(features);
+      const computing = new FeatureBlocks(features, source.shape);
       for await (const batch of source.batches(signal)) {
         yield* computing.values(batch);
       }
@@ -88,10 +89,11 @@ export async function storedSource(
     terminals: sortedBy(terminals, ({ terminalId }) => terminalId),
     progress: { done: 0, total: 0 },
     async *blocks(signal) {
-      for await (const { cells, count } of store.rows(signal, badRow)) {
+      for await (const { cells, count, texts } of store.rows(signal, badRow)) {
         yield {
           count,
           read: (index, into) => fromCells(cells, index * width, into),
+          texts: texts ?? NO_TEXTS,
           values: cells,
           first: PAYMENT_CELLS,
           width,

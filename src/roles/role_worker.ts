@@ -148,8 +148,7 @@ async function runRole(
         signal,
       );
       if (!opened) return;
-      const store = opened.resource.lookUp();
-      return await runLabelIntake(context, { store, startSeconds });
+      return await runLabelIntake(context, opened.resource);
     }
     case "scorer":
       if (!settings.scoring) return;

@@ -5,6 +5,7 @@ import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,
+  hasFeatures,
   totalsLayout,
   valuesToTotals,
 } from "../../features/parameters.ts";
@@ -154,10 +155,12 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   }
   using stop = listenForStop();
   const scored = options.table === "predictions";
+  // Without features there is nothing else to export.
+  const columns = options.with ?? (hasFeatures(features) ? [] : ["payment"]);
   const table = new PaymentTable({
     parts: scored
       ? ["payment", "prediction"]
-      : ["features", ...(options.with ?? []).flatMap(partsOf)],
+      : ["features", ...columns.flatMap(partsOf)],
     features,
     shape,
     format,

@@ -42,7 +42,7 @@ import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
 import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
-import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
+import { INPUT_FLAGS, readFileFlags } from "../flags/payment_flags.ts";
 import { requireKnownShape } from "../known_shape.ts";
 import { openPaymentsShown } from "../output/opening.ts";
 import { formatDate } from "../../payment/calendar.ts";
@@ -256,11 +256,21 @@ function paymentsOf(
   if (kind === "store") return undefined;
   return kind === "simulated"
     ? { kind, simulation: readDataFlags(options) }
-    : { kind, files: readInputFlags(options.in ?? "", options) };
+    : handbookFiles(options);
+}
+
+function handbookFiles(options: ReportOptions): PaymentChoice {
+  const path = options.in ?? "";
+  const choice = readFileFlags(path, options);
+  if (choice.kind === "files") return choice;
+  throw new ConfigError(
+    `--in=${path} was imported by a definition, and in this version report ` +
+      "takes the handbook's columns only",
+  );
 }
 
 function describe(choice: PaymentChoice): string {
-  if (choice.kind === "files") {
+  if (choice.kind !== "simulated") {
     const { path } = choice.files;
     return `payments in ${path === STANDARD_STREAM ? "stdin" : path}`;
   }

@@ -16,7 +16,12 @@ import {
   type PaymentShape,
   UNLABELLED_SHAPE,
 } from "../../payment/payment_shape.ts";
-import { compareIds, TextHeap, textMoved } from "../../payment/text_heap.ts";
+import {
+  compareIds,
+  NO_TEXTS,
+  TextHeap,
+  textMoved,
+} from "../../payment/text_heap.ts";
 import type { Examples, Scorer } from "../kinds/model.ts";
 
 /** Payments with inputs and labels; rows in order of days. */
@@ -160,8 +165,6 @@ export interface BuilderOptions {
   /** The payments' shape, the handbook's by default. */
   readonly shape?: PaymentShape;
 }
-
-const NO_TEXTS = new TextHeap();
 
 /** Gathers payments day after day; it can keep the last days alone. */
 export class PaymentsBuilder {

@@ -76,6 +76,8 @@ export interface ReadOptions {
   readonly pageState?: string | undefined;
   /** Ends the waiting; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether it waits however long the cluster does not answer. */
+  readonly waits?: boolean;
 }
 
 /** A connection that uses one keyspace. */
@@ -150,28 +152,33 @@ export class CassandraSession implements AsyncDisposable {
   async read(
     cql: string,
     values: readonly DriverValue[] = [],
-    { pageState, signal }: ReadOptions = {},
+    { pageState, signal, waits }: ReadOptions = {},
   ): Promise<Page> {
     signal?.throwIfAborted();
     const options = pageState === undefined ? {} : { pageState };
     const result = await this.#patiently(
       () => this.#client.execute(cql, [...values], options),
-      { signal },
+      { signal, waits },
     );
     // A statement that writes returns no rows, despite the driver's types.
     const rows: readonly StoredRow[] | undefined = result.rows;
     return { rows: rows ?? [], pageState: result.pageState };
   }
 
-  /** All rows of a statement, page by page; none of one that writes. */
+  /** All rows of a statement, page by page; none of one that writes. With a signal it waits however long the cluster does not answer. */
   async all(
     cql: string,
-    values: readonly DriverValue[] = [],
+    values?: readonly DriverValue[],
+    signal?: AbortSignal,
   ): Promise<readonly StoredRow[]> {
     const found: StoredRow[] = [];
     let pageState: string | undefined;
     do {
-      const page = await this.read(cql, values, { pageState });
+      const page = await this.read(cql, values, {
+        pageState,
+        signal,
+        waits: signal !== undefined,
+      });
       found.push(...page.rows);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
@@ -270,15 +277,16 @@ export class CassandraSession implements AsyncDisposable {
 
   async #patiently<T>(
     read: () => Promise<T>,
-    { signal, doing = "reading" }: {
+    { signal, waits, doing = "reading" }: {
       readonly signal?: AbortSignal | undefined;
+      readonly waits?: boolean | undefined;
       readonly doing?: string;
     } = {},
   ): Promise<T> {
     try {
       return await this.#outage.run(read, {
         signal,
-        patienceMs: READ_PATIENCE_MS,
+        patienceMs: waits ? Infinity : READ_PATIENCE_MS,
       });
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error;

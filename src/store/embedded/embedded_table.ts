@@ -177,6 +177,7 @@ export class EmbeddedTable<Rows extends TableRows> extends FilledTable
     const { one, many } = this.#statements ?? await this.make();
     const { table, rowsAtOnce } = this.#options;
     const pieces = ascendingPieces(rows, table, rowsAtOnce);
+    rows.texts?.prepareTexts();
     await this.#file.sqlite.transaction(() => {
       for (const piece of pieces) {
         const { statement, values } = piece.length === 1 ? one : many;
