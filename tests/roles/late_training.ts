@@ -89,7 +89,7 @@ export interface LateStream {
 }
 
 /** Days of the payments. */
-export const DAYS = 36;
+const DAYS = 36;
 
 /** Publishes payments and labels, `rows` at a time, and that they end. */
 export async function publish(
@@ -281,7 +281,11 @@ export function trainingOf(
   accepted: Accepted,
   days: { readonly from: number; readonly to: number },
   asOf: number,
-) {
+): {
+  readonly rows: number;
+  readonly frauds: number;
+  readonly fingerprint: string;
+} {
   const rows = knownPayments(accepted, days, asOf);
   const names = featureNames(accepted.parameters.features);
   const hash = createHash("sha256");

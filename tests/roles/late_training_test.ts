@@ -34,7 +34,6 @@ import { temporaryFolder } from "../temporary_folder.ts";
 import {
   type Accepted,
   accepted,
-  DAYS,
   knownPayments,
   type LateStream,
   numberStream,

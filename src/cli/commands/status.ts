@@ -37,6 +37,7 @@ import {
   type StoredStream,
 } from "../../stream/stored_stream.ts";
 import {
+  labelsText,
   publishedText,
   scoredText,
   stageTable,
@@ -213,7 +214,11 @@ function writeStatus(
   writeResult(
     store
       ? `store      ${thousands(store.rows)} payments, ` +
-        `${thousands(store.frauds)} of them frauds\n`
+        `${
+          stream
+            ? labelsText(stream, store)
+            : `${thousands(store.frauds)} of them frauds`
+        }\n`
       : "store      nothing yet\n",
   );
   if (!predictions) return;

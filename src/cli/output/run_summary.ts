@@ -9,7 +9,9 @@ import {
 import type { StoreStatus } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { textTable } from "../../base/text_table.ts";
-import { asTyped, thousands } from "./terminal.ts";
+import { asTyped, counted, thousands } from "./terminal.ts";
+import { FRAUDS_MIN } from "../../learning/judge/challenge.ts";
+import type { Registry } from "../../scoring/model_registry.ts";
 
 /** The data of a summary. */
 export interface RunSummary {
@@ -23,6 +25,8 @@ export interface RunSummary {
   readonly written: number;
   /** Rows that the processor had processed before this run, though the commits did not say so. */
   readonly recovered: number;
+  /** The registry, where this process trains. */
+  readonly models: Registry | undefined;
   /** From published to stored, if it was measured and is meaningful. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
@@ -39,7 +43,7 @@ export interface RunSummary {
 
 /** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
-  const { after, latency, stopped, flags } = summary;
+  const { after, latency, stopped, flags, models } = summary;
   const lines = [
     "",
     `${stageTable(after)}`,
@@ -47,6 +51,7 @@ export function summaryText(summary: RunSummary): string {
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
+  if (models) lines.push(`trained    ${trainedText(models)}`);
   if (latency) {
     lines.push(
       `latency    median ${ms(latency.p50)}, p95 ${ms(latency.p95)}, ` +
@@ -76,11 +81,37 @@ export function publishedText(status: StreamStatus): string | undefined {
     (complete ? ", complete" : "");
 }
 
+/** How many of the stored payments are frauds or, where labels arrive later, how many labels the stream has, as text. */
+export function labelsText(
+  { hasLabels, stages }: StreamStatus,
+  { frauds }: StoreStatus,
+): string {
+  return hasLabels
+    ? `${counted(stages[0].counters.labels ?? 0, "label")}`
+    : `${thousands(frauds)} of them frauds`;
+}
+
+/** What has been trained, as text. */
+function trainedText({ champion, history }: Registry): string {
+  const trained = history.filter(({ action }) =>
+    action === "promoted" || action === "kept"
+  );
+  if (champion === null) {
+    return `no model yet: it needs ${FRAUDS_MIN} frauds with known labels`;
+  }
+  const { date } =
+    history.findLast((entry) =>
+      entry.champion === champion && entry.version === champion
+    ) ?? {};
+  return `${counted(trained.length, "model")}; ${champion} scores ` +
+    `payments${date === undefined ? "" : ` from ${date} on`}`;
+}
+
 /** The published and the stored payments as text; empty if neither is known. */
 function storedText({ after, stored }: RunSummary): string[] {
   const published = publishedText(after);
-  const held = stored && `${thousands(stored.rows)}, ` +
-      `${thousands(stored.frauds)} of them frauds`;
+  const held = stored &&
+    `${thousands(stored.rows)}, ${labelsText(after, stored)}`;
   if (held === undefined) return published === undefined ? [] : [published];
   return [
     published === undefined

@@ -27,7 +27,7 @@ import { rowsFingerprint } from "../data/split.ts";
 export const JUDGED_DAYS = 7;
 
 /** Least number of frauds to train on. */
-const FRAUDS_MIN = 10;
+export const FRAUDS_MIN: number = 10;
 
 /** The card precision that may be lost for a better average precision. */
 const CARD_PRECISION_TOLERANCE = 0.005;

@@ -53,7 +53,7 @@ export interface RandomPayment {
 export const TICK = 86_400 / 4;
 
 /** Payments of some days with labels that are late, corrected, doubled, withdrawn and out of order. */
-export function randomPayments(days: number) {
+export function randomPayments(days: number): fc.Arbitrary<RandomPayment[]> {
   const ticks = (from: number, to: number) =>
     fc.integer({ min: 4 * from, max: 4 * to }).map((n) => n * TICK);
   const label = fc.record({
