@@ -94,6 +94,9 @@ export const STREAM_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
+/** How late a payment of a new stream may arrive, in seconds. */
+export const LATENESS_SECONDS = 3600;
+
 /** How long a repeated payment is recognized in a new stream, in seconds. */
 const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
 
@@ -202,7 +205,8 @@ export function readStreamFlags(
     ? found?.features ?? HANDBOOK_FEATURES
     : featuresOfDefinition(own);
   if (own !== undefined) refuseDefined(options, features.set);
-  const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
+  const latenessSeconds = options.lateness ?? found?.latenessSeconds ??
+    LATENESS_SECONDS;
   const graceSeconds = own
     ? features.graceSeconds
     : graceOf({ ...options, labels }, features);
