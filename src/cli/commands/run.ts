@@ -57,7 +57,6 @@ import {
   definitionOfStream,
   shapeOfStream,
 } from "../../stream/stream_definition.ts";
-import { requireKnownShape } from "../known_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
