@@ -246,6 +246,11 @@ export class AlertIndex implements Disposable {
     return this.#sums;
   }
 
+  /** Whether labels can be known: where they arrive later, whether any has. Without one, nothing says that a payment is genuine. */
+  get hasLabels(): boolean {
+    return !this.#shape.hasLabels || this.#sums.total[SUM.labelled] > 0;
+  }
+
   /** Up to where the index stands in a partition; undefined before it has begun there. */
   position(topic: string, partition: number): IndexPosition | undefined {
     return this.#positions.get(`${topic}/${partition}`);
@@ -503,7 +508,7 @@ export class AlertIndex implements Disposable {
     if (this.#shape.hasLabels) {
       let pending = 0;
       for (const [day, row] of this.#sums.days) {
-        if (day >= whole) pending += pendingOf(row);
+        if (day >= whole || !this.hasLabels) pending += pendingOf(row);
       }
       return { ...knownSums(total, allKnown(total)), pending };
     }
@@ -518,7 +523,7 @@ export class AlertIndex implements Disposable {
   knownOfDay(day: number): KnownSums & { readonly labelled: boolean } {
     const row = this.#sums.days.get(day) ?? new Float64Array(SUMS);
     const whole = dayOf(this.#time - this.#delaySeconds);
-    const labelled = day < whole;
+    const labelled = day < whole && this.hasLabels;
     if (this.#shape.hasLabels) {
       const pending = labelled ? 0 : pendingOf(row);
       return { ...knownSums(row, allKnown(row)), pending, labelled };
