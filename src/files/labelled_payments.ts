@@ -8,7 +8,7 @@ import {
   type LabelledPayments,
   PaymentsBuilder,
 } from "../learning/data/payments.ts";
-import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import { emptyPayment } from "../payment/payment.ts";
 import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { FeatureBlocks } from "./payment_features.ts";
 import type { PaymentSource } from "./payment_source.ts";
@@ -45,8 +45,8 @@ export interface GatheredPayments {
 
 /**
  * Reads the days that are needed, with the inputs of models: the amount, then
- * the features. A payment without a label is genuine once the delay has passed
- * when the data end, and left out before. Throws DataError.
+ * the features. A payment without a label is genuine if that must be known when
+ * the data end, and left out otherwise. Throws DataError.
  */
 export async function gatherPayments(
   source: PaymentSource,
@@ -67,8 +67,7 @@ export async function gatherPayments(
     // The first payment may determine the start.
     builder ??= empty();
     builder.startDay(batch.day, batch.length);
-    const { newestSeconds = Infinity } = source;
-    const matureSeconds = newestSeconds - features.delayDays * DAY_SECONDS;
+    const { matureSeconds = -Infinity } = source;
     for (const block of blocks.values(batch)) {
       const { count, read, values, first, width, texts } = block;
       for (let index = 0; index < count; index++) {

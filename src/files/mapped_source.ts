@@ -60,7 +60,7 @@ export async function openRawFiles(
   const definition = readingDefinition(path, choice.definition);
   const skipped = new Rejections();
   let startSeconds = choice.startSeconds;
-  let newestSeconds: number | undefined;
+  let matureSeconds: number | undefined;
   const progress = { done: 0, total: 0 };
   return {
     shape: shapeOf(choice.definition),
@@ -68,8 +68,8 @@ export async function openRawFiles(
     get startSeconds() {
       return startSeconds;
     },
-    get newestSeconds() {
-      return newestSeconds;
+    get matureSeconds() {
+      return matureSeconds;
     },
     progress,
     skipped,
@@ -91,7 +91,8 @@ export async function openRawFiles(
         );
       }
       startSeconds = start;
-      newestSeconds = payments.newestSeconds - start;
+      matureSeconds = payments.newestSeconds - start -
+        definition.labels.delaySeconds;
       const rows = new Rows(definition, start);
       for (const sorted of payments.sorted()) {
         yield* rows.days(sorted);

@@ -18,8 +18,6 @@ export interface FeatureBlock {
   readonly count: number;
   /** Fills `into` with payment `index`. */
   read(index: number, into: Payment): void;
-  /** What ids that are texts refer to. */
-  readonly texts: TextHeap;
   /** The numbers; those of payment i begin at `first` + i · `width`. */
   readonly values: Float64Array;
   /** See `values`. */
@@ -32,6 +30,8 @@ export interface FeatureBlock {
 export interface PaymentBlock extends FeatureBlock {
   /** Puts the kept fields of payment `index` into cells, from `at` on. */
   readKept(index: number, cells: Float64Array, at: number): void;
+  /** What ids and kept fields that are texts refer to. */
+  readonly texts: TextHeap;
 }
 
 /** Payments computed at once. */

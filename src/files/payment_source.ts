@@ -62,8 +62,8 @@ export interface PaymentSource {
   readonly isLabelled: boolean;
   /** Midnight of day 0, seconds since 1970; undefined before the first batch where the payments determine it. */
   readonly startSeconds: number | undefined;
-  /** TX_TIME_SECONDS of the newest payment, where the first batch comes after all have been read. */
-  readonly newestSeconds: number | undefined;
+  /** A payment whose TX_FRAUD is FRAUD_UNKNOWN is genuine if its TX_TIME_SECONDS is not greater; undefined before the first batch, and where there are no such payments. */
+  readonly matureSeconds: number | undefined;
   /** Progress of the pass, in days or files. */
   readonly progress: {
     readonly done: number;
@@ -133,7 +133,7 @@ function simulatedPayments(
     shape: HANDBOOK_SHAPE,
     isLabelled: true,
     startSeconds,
-    newestSeconds: undefined,
+    matureSeconds: undefined,
     progress,
     skipped: { byReason: new Map(), first: [], isByDefinition: false },
     profiles: () => Promise.resolve({ customers, terminals }),

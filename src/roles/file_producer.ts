@@ -37,6 +37,9 @@ import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
 import { OTHER_DATA, PublishedFiles } from "./published_files.ts";
 import type { FileInput, Pace } from "./role.ts";
 
+/** Labels that are known after the last payment, in one append at most. */
+const LAST_LABELS = 4096;
+
 /** How the producer is run. */
 export interface FileProducerOptions {
   /** The files. */
@@ -107,22 +110,40 @@ export async function runFileProducer(
     : new MappedLabelFeed(knownAfter);
   const pacer = openPacer(pace, signal);
   let isBegun = origin !== undefined;
+  let startSeconds = 0;
   try {
     for (;;) {
       const { value: batch, done } = await rows.next();
       if (signal.aborted) return;
       if (done) {
         resumed.requireFound();
-        position = positionAt(position.nextId, batch);
-        await producer.append([
-          ...isBegun ? [] : originAppends(0, fingerprint),
-          ...await files.ended(),
-          ...positionAppends(position, true),
-        ]);
-        rejected.report(position);
+        const endings = await files.ended();
+        // Labels that are known after the last payment.
+        let ends = labels === undefined;
+        do {
+          records.clear();
+          const count = labels?.due(
+            labels.newestSeconds + parameters.maxGapSeconds,
+            (payment, knownAt) => {
+              records.addLabel(payment, startSeconds, knownAt);
+            },
+            LAST_LABELS,
+          ) ?? 0;
+          ends = count < LAST_LABELS;
+          position = positionAt(position.nextId, batch, labels?.place);
+          await producer.append([
+            ...isBegun ? [] : originAppends(0, fingerprint),
+            ...records.appends(),
+            ...ends ? endings : [],
+            ...positionAppends(position, ends),
+          ]);
+          isBegun = true;
+        } while (!ends && !signal.aborted);
+        if (ends) rejected.report(position);
         return;
       }
-      const { startSeconds, payments, places } = batch;
+      const { payments, places } = batch;
+      ({ startSeconds } = batch);
       const next = (at: number) => {
         labels?.add(payments[at], place);
         place = places[at];

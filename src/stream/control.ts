@@ -124,6 +124,8 @@ export interface ProducerPosition {
   readonly last?: string;
   /** Of files whose labels are published later, the place before the first payment whose label is still to come. */
   readonly labels?: Omit<ProducerPosition, "nextId" | "labels" | "last">;
+  /** Of a simulation whose payments are all published, how many of the labels are that are known after them; absent for none. */
+  readonly lastLabels?: number;
 }
 
 /** The end of a topic that is complete. */
@@ -629,8 +631,8 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   source: isSourcePosition,
-  position: ({ nextId, labels, last, ...place }) =>
-    isCount(nextId) && isPlace(place) &&
+  position: ({ nextId, labels, last, lastLabels, ...place }) =>
+    isCount(nextId) && isPlace(place) && isOptional(lastLabels, isCount) &&
     isOptional(last, (last) => typeof last === "string") &&
     isOptional(labels, (labels) => isObject(labels) && isPlace(labels)),
   scoring: ({ on, flags }) =>

@@ -206,6 +206,7 @@ testWriting(
     assert.deepEqual(records, await recordsOf(whole));
     const labels = records.flat().filter((json) => json.includes("KNOWN_AT"));
     assert.ok(labels.length > 3000, `${labels.length} labels`);
+    assert.equal(2 * labels.length, records.flat().length);
     assert.equal(new Set(labels).size, labels.length);
     await using carried = await openMemory(PARAMETERS);
     await produce(carried, path, MAX);

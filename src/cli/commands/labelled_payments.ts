@@ -106,9 +106,8 @@ export async function loadPayments(
     writeError(skippedRows(source.skipped));
     if (unknown > 0) {
       writeError(
-        `left out ${counted(unknown, "payment")} of the last ` +
-          `${counted(features.delayDays, "day")} whose labels are not known ` +
-          "yet\n",
+        `left out ${counted(unknown, "payment")} at the end of the data ` +
+          "whose labels are not known yet\n",
       );
     }
     return payments;

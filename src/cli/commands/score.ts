@@ -9,8 +9,8 @@ import {
   totalsToValues,
 } from "../../features/parameters.ts";
 import {
-  type FeatureBlock,
   FeatureBlocks,
+  type PaymentBlock,
 } from "../../files/payment_features.ts";
 import type { PaymentSource } from "../../files/payment_source.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
@@ -243,7 +243,7 @@ class BlockScorer {
 
   /** The payments of a block as rows of cells, and their predictions; valid until the next. Throws ModelError. */
   async score(
-    block: FeatureBlock,
+    block: PaymentBlock,
   ): Promise<{ cells: Float64Array; page: PredictionRows }> {
     const { count } = block;
     if (this.#cells.length < count * this.width) {
@@ -268,7 +268,7 @@ class BlockScorer {
     return { cells, page };
   }
 
-  #takeRows({ count, read, values, width }: FeatureBlock): void {
+  #takeRows({ count, read, values, width }: PaymentBlock): void {
     for (let row = 0; row < count; row++) {
       const at = row * this.width;
       read(row, this.#row);
