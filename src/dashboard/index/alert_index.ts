@@ -393,17 +393,19 @@ export class AlertIndex implements Disposable {
   #putLabel(label: NewLabel, change: Change): void {
     const { id, time, fraud, knownAt, knownTime } = label;
     const cents = amountUnits(label.amount, this.queries.scale);
-    const before = this.#labelOf(id);
-    this.#statements.put.label.run(id, knownAt, knownTime, fraud);
-    const after = this.#labelOf(id);
-    if (after === before) return;
+    const { newestLabel, put } = this.#statements;
+    const newest = newestLabel.get(id);
+    put.label.run(id, knownAt, knownTime, fraud);
+    if (newest && isLater(newest, label)) return;
+    const before = fraudOf(newest?.fraud);
+    if (fraud === before) return;
     change.sums.addLabel(time, cents, before, -1);
-    change.sums.addLabel(time, cents, after, 1);
+    change.sums.addLabel(time, cents, fraud, 1);
     const alert = this.#mayHave(bitOfId(id)) ? this.#find(id) : undefined;
     if (!alert) return;
     change.sums.addAlert(alert, -1);
-    change.sums.addAlert({ ...alert, fraud: after }, 1);
-    this.#statements.put.outcome.run(after, alert.seq);
+    change.sums.addAlert({ ...alert, fraud }, 1);
+    put.outcome.run(fraud, alert.seq);
     change.cases = true;
   }
 
@@ -609,6 +611,20 @@ function pendingOf(row: Float64Array): number {
   return Math.max(0, row[SUM.payments] - row[SUM.labelled]);
 }
 
+/** Whether a label of the table was known later than another, or has come later in the stream. */
+function isLater(
+  { known_at: at, known_time: time }: Readonly<Record<string, unknown>>,
+  { knownAt, knownTime }: NewLabel,
+): boolean {
+  return Number(at) > knownAt ||
+    Number(at) === knownAt && Number(time) > knownTime;
+}
+
+/** TX_FRAUD in a column; null for a label that was withdrawn, and for none. */
+function fraudOf(value: unknown): 0 | 1 | null {
+  return value === undefined || value === null ? null : value === 1 ? 1 : 0;
+}
+
 /** The place of an id in the filter of ids. */
 function bitOfId(id: TransactionId): number {
   const hash = typeof id === "string" ? murmur2(ENCODER.encode(id)) : id;
@@ -712,6 +728,10 @@ function prepare(sqlite: Sqlite) {
     markStored: sql("UPDATE event SET stored = 1 WHERE event_id = ?"),
     model: sql("SELECT id FROM model WHERE version = ?"),
     find: sql("SELECT seq, time, cents, label, fraud FROM alert WHERE id = ?"),
+    newestLabel: sql(
+      "SELECT known_at, known_time, fraud FROM label WHERE id = ? " +
+        "ORDER BY known_at DESC, known_time DESC LIMIT 1",
+    ),
     frauds: sql(
       "SELECT count(*) AS n, coalesce(sum(cents), 0) AS cents FROM fraud " +
         "WHERE time BETWEEN ? AND ?",
