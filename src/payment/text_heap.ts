@@ -185,3 +185,6 @@ export class TextHeap {
     return start;
   }
 }
+
+/** The heap of payments without texts. Nothing may be added to it. */
+export const NO_TEXTS: TextHeap = new TextHeap();

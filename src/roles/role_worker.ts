@@ -35,6 +35,8 @@ export interface RoleWork {
   readonly name: string;
   /** The stream and how it is run. */
   readonly settings: RunSettings;
+  /** See StreamContext. */
+  readonly awaitsLabels: boolean;
   /** The format and level of its logs. */
   readonly log: Omit<LoggerOptions, "write">;
 }
@@ -63,7 +65,7 @@ const SAMPLE_MAX = 16;
 runThread(runRole);
 
 async function runRole(
-  { role, name, settings, log: logOptions }: RoleWork,
+  { role, name, settings, awaitsLabels, log: logOptions }: RoleWork,
   { signal, send }: Starter<never, FromRole>,
 ): Promise<void> {
   const { parameters } = settings;
@@ -86,6 +88,7 @@ async function runRole(
     parameters,
     logger,
     signal,
+    awaitsLabels,
     snapshotFolder: snapshotFolder(settings, control),
     recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
@@ -148,8 +151,7 @@ async function runRole(
         signal,
       );
       if (!opened) return;
-      const store = opened.resource.lookUp();
-      return await runLabelIntake(context, { store, startSeconds });
+      return await runLabelIntake(context, opened.resource);
     }
     case "scorer":
       if (!settings.scoring) return;

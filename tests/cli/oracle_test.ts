@@ -5,7 +5,6 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
 import { splitRecord } from "../../src/files/csv_records.ts";
 import {
   RAW_COLUMNS,
@@ -228,42 +227,17 @@ test("a stream of TabFormer's rows in order of time has the features of pandas",
   });
 });
 
-/** Sparkov's raw file with whole numbers below 2^31 as ids, and its second half before its first. */
-function numberedSet(): string {
-  const columns = RAW_COLUMNS.sparkov;
-  const places = ["cc_num", "merchant", "trans_num"].map((name) =>
-    columns.indexOf(name)
-  );
-  const numbers = places.map(() => new Map<string, number>());
-  const { header, rows: lines } = rowsOf("sparkov", SPARKOV);
-  const rows = lines.map((line) => {
-    const cells = splitRecord(line, ",") ?? [];
-    places.forEach((place, at) => {
-      const known = numbers[at];
-      const number = known.get(cells[place]) ?? 7 + 13 * known.size;
-      known.set(cells[place], number);
-      cells[place] = String(number);
-    });
-    return cells.map((cell) =>
-      /[",]/.test(cell) ? JSON.stringify(cell.replaceAll('"', "")) : cell
-    )
-      .join();
-  });
+test("features of a raw file equal those of pandas, imported or not", async (folder) => {
+  const { header, rows } = rowsOf("sparkov", SPARKOV);
+  // The second half before the first.
   const half = rows.length >> 1;
-  return [header, ...rows.slice(half), ...rows.slice(0, half)].join("\n");
-}
-
-const NUMBERED = BUILT_IN_DEFINITIONS.sparkov
-  .replace(": trans_num", ": { from: trans_num, type: number }")
-  .replace(": cc_num", ": { from: cc_num, type: number }")
-  .replace(": merchant", ": { from: merchant, type: number }");
-
-test("features of an imported raw file equal those of pandas", async (folder) => {
-  await Deno.writeTextFile(`${folder}/raw.csv`, numberedSet());
-  await Deno.writeTextFile(`${folder}/stream.yaml`, NUMBERED);
+  const lines = [header, ...rows.slice(half), ...rows.slice(0, half)];
+  await Deno.writeTextFile(`${folder}/raw.csv`, lines.join("\n"));
+  const raw = ["--definition=sparkov", "--in=raw.csv"];
   await runAll(folder, [
-    ["import", "--definition=stream.yaml", "--in=raw.csv", "--out=data"],
-    ["features", "--in=data", "--out=features.jsonl"],
+    ["features", ...raw, "--out=features.jsonl"],
+    ["import", ...raw, "--out=data"],
+    ["features", "--in=data", "--out=imported.jsonl"],
   ]);
   await assertEqualsOracle(folder, {
     set: "sparkov",
@@ -271,4 +245,11 @@ test("features of an imported raw file equal those of pandas", async (folder) =>
     found: "features.jsonl",
     without: ["CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT"],
   });
+  const found = await Deno.readTextFile(`${folder}/features.jsonl`);
+  const imported = await Deno.readTextFile(`${folder}/imported.jsonl`);
+  assert.ok(imported === found, "imported or not makes a difference");
+  // In order of time, as pandas has them.
+  const ids = async (name: string) =>
+    (await rowsIn(`${folder}/${name}`)).map((row) => row.TRANSACTION_ID);
+  assert.deepEqual(await ids("features.jsonl"), await ids("expected.jsonl"));
 });

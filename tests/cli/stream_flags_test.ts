@@ -8,6 +8,7 @@ import {
   openDefinition,
   readDefinition,
 } from "../../src/definition/read_definition.ts";
+import { labelSeconds } from "../../src/roles/label_feed.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import {
   HANDBOOK_SHAPE,
@@ -85,6 +86,38 @@ Deno.test("a definition says itself whether labels arrive later, and how long un
   assert.throws(
     () => read({ definition, lateness: 7200 }),
     /labels { grace: 2h } must be longer than --lateness=2h/,
+  );
+});
+
+Deno.test("a definition without features allows any delay and any number of partitions", () => {
+  const text = DEFINITION.replace("5d, grace: 2h", "30m, grace: 10m") +
+    "features: { include: none }\n";
+  const definition = readDefinition(text, "tests");
+  const parameters = read({ definition, partitions: 3 });
+  assert.deepEqual(parameters.features, {
+    set: "none",
+    windowDays: [],
+    delayDays: 1,
+    useLabels: true,
+    graceSeconds: 600,
+  });
+  assert.equal(labelSeconds(parameters), 1200);
+  assert.deepEqual(read({}, parameters), parameters);
+  for (const found of [undefined, parameters]) {
+    const given = found ? {} : { definition };
+    assert.throws(
+      () => read({ ...given, windows: [1] }, found),
+      /--windows cannot be given/,
+    );
+  }
+});
+
+Deno.test("an own delay that the alignment does not allow is named as the definition has it", () => {
+  const text = DEFINITION.replace("TX_AMOUNT: amount", "$&\n  TX_FRAUD: fraud")
+    .replace("stream, delay: 5d, grace: 2h", "payment, delay: 1d");
+  assert.throws(
+    () => read({ definition: readDefinition(text, "tests") }),
+    /labels { delay: 1d } must be longer than a day/,
   );
 });
 

@@ -71,13 +71,20 @@ Deno.test("a producer that is stopped again and again publishes each label once,
     // Days without payments.
     { ...SET_A, parameters: { ...parameters, customers: 3, days: 120 } },
     { parameters, rng: "seedrandom", seed: "labels" },
+    // More labels after the last payment than one append takes.
+    {
+      parameters: { ...parameters, customers: 1500, days: 8 },
+      rng: "seedrandom",
+      seed: "labels",
+    },
   ];
   for (const data of sets) {
     const whole = await published(data, false);
     const pieces = await published(data, true);
-    assert.ok(pieces.runs > 10, `${pieces.runs} runs`);
+    assert.ok(pieces.runs > 5, `${pieces.runs} runs`);
     assert.deepEqual(pieces.values, whole.values);
     const labels = whole.values.filter((json) => json.includes("KNOWN_AT"));
     assert.ok(labels.length > 0);
+    assert.equal(2 * labels.length, whole.values.length);
   }
 });

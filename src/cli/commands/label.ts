@@ -10,7 +10,7 @@ import { IdPartitioner } from "../../log/partitioner.ts";
 import { RecordBatchBuilder } from "../../log/record_batch.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
-import { type Said, saidIn } from "../../roles/label_intake.ts";
+import { type SaidLabel, saidLabel } from "../../payment/said_label.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import {
   openStoredStream,
@@ -95,7 +95,7 @@ async function readLabels(
   path: string,
   { inputFormat }: LabelOptions,
   shape: PaymentShape,
-): Promise<Said[]> {
+): Promise<SaidLabel[]> {
   const format = inputFormat ?? formatOfName(path) ?? "csv";
   let bytes: Uint8Array<ArrayBuffer>;
   try {
@@ -109,7 +109,7 @@ async function readLabels(
   return rows.map((row, index) => {
     const { TRANSACTION_ID, TX_FRAUD, KNOWN_AT } = row;
     const isMissing = KNOWN_AT === "" || KNOWN_AT === null;
-    const said = saidIn({
+    const said = saidLabel({
       TRANSACTION_ID,
       TX_FRAUD: TX_FRAUD === "" ? null : TX_FRAUD,
       KNOWN_AT: isMissing ? undefined : KNOWN_AT,
@@ -124,7 +124,7 @@ async function readLabels(
 /** Appends labels, each to the partition of its payment's id. */
 async function append(
   { log, parameters }: StoredStream,
-  labels: readonly Said[],
+  labels: readonly SaidLabel[],
 ): Promise<void> {
   const partitions = parameters?.partitions ?? 1;
   const partitioner = new IdPartitioner(partitions);

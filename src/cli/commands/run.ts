@@ -111,7 +111,8 @@ const FLAGS = {
         "any of producer, ingest, processor, writer, labels, scorer, trainer, " +
         "dashboard (comma list)",
       read: readRoles,
-      default: "all; scorer and trainer if they are asked for",
+      default: "all; scorer and trainer if they are asked for, labels where " +
+        "they arrive later",
     },
     workers: {
       value: "<n>",
@@ -374,11 +375,6 @@ async function openPage(
     return undefined;
   }
   try {
-    requireKnownShape(
-      settings.parameters,
-      "the page",
-      "'fraudstream export' writes the payments of this stream",
-    );
     const page = await openDashboard({
       settings,
       page: wanted,
@@ -520,7 +516,8 @@ async function readSettings(
     : { ...others, start };
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
-    roles.includes("writer") || readPage(options) !== undefined;
+    roles.includes("writer") || roles.includes("labels") ||
+    readPage(options) !== undefined;
   const parameters = readStreamFlags({
     ...streamOptions,
     definition: readDefinitionFlag(options),
@@ -561,6 +558,8 @@ async function readSettings(
     );
   });
   requireShapedRoles(parameters, roles);
+  const { hasLabels } = shapeOfStream(parameters);
+  if (asked === undefined && hasLabels) roles.push("labels");
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
@@ -598,6 +597,7 @@ const SHAPED_ROLES: readonly Role[] = [
   "writer",
   "labels",
   "scorer",
+  "files",
 ];
 
 /** Throws ConfigError if a role cannot take payments of the stream's shape yet. */

@@ -18,6 +18,19 @@ export const HMAC_KEY_FLAG = {
   },
 } as const satisfies FlagGroup;
 
+/** The flags of what the payments in files are. */
+export const DEFINITION_FLAGS = {
+  flags: {
+    definition: {
+      value: "<file>",
+      help: "what your payments are: the file of a stream definition, or " +
+        `${TEMPLATES.slice(0, -1).join(", ")} or ${TEMPLATES.at(-1)}`,
+      default: "the handbook's columns, or what --in was imported by",
+    },
+    ...HMAC_KEY_FLAG.flags,
+  },
+} as const satisfies FlagGroup;
+
 /** The key that the flag names, every byte of the file; undefined without the flag. Throws DataError. */
 export function readHmacKey(
   { hmacKeyFile }: FlagValues<typeof HMAC_KEY_FLAG>,

@@ -129,22 +129,23 @@ function readDefinitionOption(
 }
 
 /** The features that a definition includes. Throws ConfigError for what this version cannot compute. */
-function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
+export function featuresOfDefinition(
+  own: RecordedDefinition,
+): FeatureParameters {
   const definition = definitionOf(own);
   const { features: { include }, labels } = definition;
   const shape = shapeOf(definition);
-  const wrong = include === "none"
-    ? "'include: none' leaves nothing to compute; this version has no features " +
-      "of your own yet"
-    : include === "extended" && shape.refunds
-    ? "'include: extended' compares amounts, and 'refunds: true' makes them " +
-      "negative; leave one of them out"
-    : undefined;
-  if (wrong !== undefined) throw new ConfigError(`--definition: ${wrong}`);
+  if (include === "extended" && shape.refunds) {
+    throw new ConfigError(
+      "--definition: 'include: extended' compares amounts, and 'refunds: true' " +
+        "makes them negative; leave one of them out",
+    );
+  }
   return {
-    ...HANDBOOK_FEATURES,
-    set: include === "extended" ? "extended" : "handbook",
-    delayDays: labels.delaySeconds / DAY_SECONDS,
+    set: include,
+    windowDays: include === "none" ? [] : HANDBOOK_FEATURES.windowDays,
+    // Without features it may be parts of a day.
+    delayDays: Math.ceil(labels.delaySeconds / DAY_SECONDS),
     useLabels: shape.hasFraud || shape.hasLabels,
     ...labels.from === "stream" ? { graceSeconds: labels.graceSeconds } : {},
     ...shape.decimals === 2 ? {} : { decimals: shape.decimals },
@@ -152,12 +153,15 @@ function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
   };
 }
 
-/** Throws ConfigError for flags whose values the definition says. */
+/** Throws ConfigError for flags whose values the definition, which includes a set of features, says. */
 function refuseDefined(
-  { featureSet, delay, labels, grace }: StreamOptions,
+  { featureSet, windows, delay, labels, grace }: StreamOptions,
+  set: FeatureParameters["set"],
 ): void {
   const flag = featureSet !== undefined
     ? "--feature-set"
+    : windows !== undefined && set === "none"
+    ? "--windows"
     : delay !== undefined
     ? "--delay"
     : grace !== undefined
@@ -188,7 +192,7 @@ export function readStreamFlags(
   const features = own === undefined || own === found?.definition
     ? found?.features ?? HANDBOOK_FEATURES
     : featuresOfDefinition(own);
-  if (own !== undefined) refuseDefined(options);
+  if (own !== undefined) refuseDefined(options, features.set);
   const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
   const parameters = {
     partitions: options.partitions ?? found?.partitions ??
@@ -212,7 +216,7 @@ export function readStreamFlags(
     partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
-  const { features: { delayDays, graceSeconds }, dedupeSeconds } = parameters;
+  const { dedupeSeconds } = parameters;
   if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
     throw new ConfigError(
       `--dedupe=${formatDuration(dedupeSeconds)} must be at least --lateness=` +
@@ -222,20 +226,31 @@ export function readStreamFlags(
         `would count twice`,
     );
   }
-  if (graceSeconds !== undefined) {
-    checkGrace(graceSeconds, parameters);
-  } else if (alignmentSeconds(parameters.features, latenessSeconds) <= 0) {
-    const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
-      `--lateness=${formatDuration(latenessSeconds)}`,
-      "longer than --lateness",
-    ];
-    throw new ConfigError(
-      `--delay=${delayDays} must be ${limit}: the partitions are aligned ` +
-        `within the delay less ${short}; give a longer --delay` +
-        (delayDays === 1 ? "" : " or a shorter --lateness"),
-    );
-  }
+  checkAlignment(parameters);
   return parameters;
+}
+
+/** Throws ConfigError if no alignment of the partitions makes the features exact. */
+function checkAlignment(
+  parameters: Omit<StreamParameters, "partitioner">,
+): void {
+  const { features, latenessSeconds, definition } = parameters;
+  const { delayDays, graceSeconds } = features;
+  if (alignmentSeconds(features, latenessSeconds) === Infinity) return;
+  if (graceSeconds !== undefined) return checkGrace(graceSeconds, parameters);
+  if (alignmentSeconds(features, latenessSeconds) > 0) return;
+  const [delay, longer] = definition
+    ? [`labels { delay: ${delayDays}d }`, "a longer delay"]
+    : [`--delay=${delayDays}`, "a longer --delay"];
+  const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
+    `--lateness=${formatDuration(latenessSeconds)}`,
+    "longer than --lateness",
+  ];
+  throw new ConfigError(
+    `${delay} must be ${limit}: the partitions are aligned ` +
+      `within the delay less ${short}; give ${longer}` +
+      (delayDays === 1 ? "" : " or a shorter --lateness"),
+  );
 }
 
 /** How long after it is known a label counts, in seconds; undefined where payments carry their labels. Throws ConfigError. */

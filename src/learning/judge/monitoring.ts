@@ -47,7 +47,7 @@ export function monitorDay(
   const ranking = rankScores(labels, scores);
   const [card] = cardPrecisionDays({
     day: new Int32Array(rows.length),
-    customerId: Int32Array.from(rows, (row) => payments.customerId[row]),
+    card: Int32Array.from(rows, (row) => payments.card[row]),
     labels,
     scores,
   }, TOP_CARDS);

@@ -70,7 +70,8 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
     const file = openFile(options);
     super(file, {
       table,
-      schema: createTableSql(table),
+      schema: firstTables(options.features, options.shape)
+        .map(createTableSql).join("\n"),
       rowsAtOnce: 16,
       room: (count) => ({
         cells: new Float64Array(count * table.width),

@@ -1,3 +1,4 @@
+import { TextHeap } from "../../../src/payment/text_heap.ts";
 import assert from "node:assert/strict";
 import { LiveState } from "../../../src/dashboard/views/live_state.ts";
 import {
@@ -49,6 +50,7 @@ function payments(...list: readonly Row[]) {
     width: RISK + 1,
     count: list.length,
     offsets: Float64Array.from(list, (_, i) => i),
+    texts: new TextHeap(),
   };
 }
 

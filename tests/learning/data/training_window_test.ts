@@ -46,7 +46,7 @@ Deno.test("what a window gives is the days asked for, sorted, with verdicts inst
           .sort((a, b) => a.day - b.day || a.id - b.id);
         const found = window.payments(from, to, 0);
         assert.deepEqual([...found.transactionId], wanted.map((r) => r.id));
-        assert.deepEqual([...found.customerId], wanted.map((r) => r.card));
+        assert.deepEqual([...found.card], wanted.map((r) => r.card));
         assert.deepEqual(
           [...found.labels],
           wanted.map(({ id, fraud }) => decided.get(id) ?? fraud),
