@@ -24,7 +24,6 @@ import {
 } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
 import { NO_TEXTS } from "../payment/text_heap.ts";
-import { fillLabels } from "../store/labels.ts";
 import type { Store } from "../store/store.ts";
 import type { BadRow } from "../store/stored_row.ts";
 import { readCommit } from "../stream/commit.ts";
@@ -128,8 +127,7 @@ export async function storedSource(
   const terminals = await readTopic(log, TERMINAL_TOPIC, report, parseTerminal);
   const width = featureRowCells(features, shape);
   const keptAt = width - shape.kept.length;
-  const labels = shape.hasLabels ? store.labels() : undefined;
-  const hasLabels = labels !== undefined && !await labels.isEmpty();
+  const hasLabels = shape.hasLabels && !await store.labels().isEmpty();
   const { delayDays } = features;
   const matureSeconds = hasLabels
     ? await newestTaken(log) - delayDays * DAY_SECONDS
@@ -145,7 +143,6 @@ export async function storedSource(
     async *blocks(signal) {
       for await (const page of store.rows(signal, badRow)) {
         const { cells, count, texts = NO_TEXTS } = page;
-        if (hasLabels) await fillLabels(labels, page, { width, shape });
         const block: PaymentBlock = {
           count,
           texts,
