@@ -134,23 +134,27 @@ export function isNight(seconds: number): boolean {
 
 /** Formats many times of few days: 'YYYY-MM-DD HH:MM:SS', without a Date for each. */
 export class DatetimeFormatter {
-  #day = NaN;
-  #date = "";
+  readonly #dates = new Map<number, string>();
 
   /** The text of a time in seconds since 1970. */
   format(seconds: number): string {
     const day = Math.floor(seconds / DAY_SECONDS);
-    if (day !== this.#day) {
-      this.#day = day;
-      this.#date = formatDate(seconds) + " ";
+    let date = this.#dates.get(day);
+    if (date === undefined) {
+      date = formatDate(seconds) + " ";
+      if (this.#dates.size >= DATES_MAX) this.#dates.clear();
+      this.#dates.set(day, date);
     }
     const second = seconds - day * DAY_SECONDS;
     const hours = Math.floor(second / 3600);
     const minutes = Math.floor(second / 60) - 60 * hours;
-    return this.#date + TWO_DIGITS[hours] + ":" + TWO_DIGITS[minutes] + ":" +
+    return date + TWO_DIGITS[hours] + ":" + TWO_DIGITS[minutes] + ":" +
       TWO_DIGITS[second % 60];
   }
 }
+
+/** Days whose text a formatter keeps. */
+const DATES_MAX = 64;
 
 const TWO_DIGITS: readonly string[] = Array.from(
   { length: 60 },

@@ -4,8 +4,9 @@
  * Each batch and the place behind it are one atomic append, so that a restart
  * continues exactly there.
  */
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { ConfigError } from "../base/error.ts";
+import { ConfigError, DataError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
@@ -13,11 +14,14 @@ import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
 import { needsHmacKey } from "../definition/stream_definition.ts";
 import { readingDefinition } from "../files/import_folder.ts";
 import { findRawSources } from "../files/raw_sources.ts";
+import type { DaySource } from "../files/day_source.ts";
 import {
   FIRST_PLACE,
+  type MappedBatch,
   mappedPayments,
   type RowPlace,
 } from "../files/mapped_payments.ts";
+import { TABLE_FORMATS } from "../files/table_encoder.ts";
 import type { RowDefect } from "../files/row_batch.ts";
 import type { Append } from "../log/log.ts";
 import { controlRecords, type ProducerPosition } from "../stream/control.ts";
@@ -30,6 +34,7 @@ import type { StreamContext } from "../stream/stream_context.ts";
 import { labelSeconds, MappedLabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
 import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
+import { OTHER_DATA, PublishedFiles } from "./published_files.ts";
 import type { FileInput, Pace } from "./role.ts";
 
 /** Labels that are known after the last payment, in one append at most. */
@@ -46,13 +51,21 @@ export interface FileProducerOptions {
 }
 
 /** The text that records which files a stream publishes: equal texts mean the same files. */
-export function fileFingerprint({ path }: FileInput): string {
-  return `--in=${path === STANDARD_STREAM ? path : resolve(path)}`;
+export function fileFingerprint(
+  { path, format }: Pick<FileInput, "path" | "format">,
+): string {
+  const named = `--in=${path === STANDARD_STREAM ? path : resolve(path)}`;
+  return format === undefined ? named : `--input-format=${format} ${named}`;
 }
 
-/** The path in a text that fileFingerprint() wrote; undefined for another text. */
-export function fingerprintPath(text: string): string | undefined {
-  return text.startsWith("--in=") ? text.slice("--in=".length) : undefined;
+/** The path and the format in a text that fileFingerprint() wrote; undefined for another text. */
+export function readFileFingerprint(
+  text: string,
+): Pick<FileInput, "path" | "format"> | undefined {
+  const found = /^(?:--input-format=(\w+) )?--in=(.*)$/s.exec(text);
+  if (!found) return undefined;
+  const [, named, path] = found;
+  return { path, format: TABLE_FORMATS.find((format) => format === named) };
 }
 
 /** Publishes until the files end or the context's signal. Throws DataError for what cannot be read. */
@@ -66,15 +79,21 @@ export async function runFileProducer(
   if (!definition) throw new ConfigError("--in needs --definition");
   const fingerprint = fileFingerprint(input);
   const producing = await openProducing(context, fingerprint);
-  if (!producing) return;
+  if (!producing) return await reportAfterEnd(context, input);
+  const sources = await findRawSources(input.path, input.format);
+  const files = new PublishedFiles(context.control, sources);
   const { producer, origin } = producing;
   const rejected = new Rejections(context);
   let { position } = producing;
   const published = placeOf(position);
+  await files.requireSame(published.file);
+  const resumed = new LastPayment(position, sources);
   // Payments whose labels are still to come are read again.
-  let place = position.labels ? placeOf(position.labels) : published;
+  let place = position.labels
+    ? placeOf(position.labels)
+    : placeBefore(published);
   const rows = mappedPayments(
-    await findRawSources(input.path, input.format),
+    sources,
     {
       mapper: openMapper(definition, input),
       startSeconds: origin?.startSeconds ?? parameters.startSeconds,
@@ -97,6 +116,8 @@ export async function runFileProducer(
       const { value: batch, done } = await rows.next();
       if (signal.aborted) return;
       if (done) {
+        resumed.requireFound();
+        const endings = await files.ended();
         // Labels that are known after the last payment.
         let ends = labels === undefined;
         do {
@@ -113,6 +134,7 @@ export async function runFileProducer(
           await producer.append([
             ...isBegun ? [] : originAppends(0, fingerprint),
             ...records.appends(),
+            ...ends ? endings : [],
             ...positionAppends(position, ends),
           ]);
           isBegun = true;
@@ -131,7 +153,11 @@ export async function runFileProducer(
         ({ datetimeSeconds }) => datetimeSeconds - startSeconds,
       );
       let at = 0;
-      while (at < times.length && places[at].rows <= published.rows) next(at++);
+      for (; at < times.length && places[at].rows <= published.rows; at++) {
+        resumed.see(batch, at);
+        next(at);
+      }
+      if (at < times.length) resumed.requireFound();
       while (at < times.length) {
         const count = await pacer.take(times, at, times.length - at);
         if (count === 0) return; // stopped
@@ -143,10 +169,14 @@ export async function runFileProducer(
           records.add(payments[at], startSeconds, batch.rests[at]);
           next(at);
         }
-        position = positionAt(position.nextId + count, place, labels?.place);
+        position = {
+          ...positionAt(position.nextId + count, place, labels?.place),
+          last: digestOf(batch, at - 1),
+        };
         await producer.append([
           ...isBegun ? [] : originAppends(startSeconds, fingerprint),
           ...records.appends(),
+          ...await files.entering(place.file),
           ...positionAppends(position, false),
         ]);
         isBegun = true;
@@ -186,6 +216,73 @@ function positionAt(
   if (labels === undefined) return position;
   const { file, ...more } = labels;
   return { ...position, labels: { day: file, ...more } };
+}
+
+/** The place before the payment that a place is behind. */
+function placeBefore(place: RowPlace): RowPlace {
+  const { row, rows } = place;
+  return row === 0 ? place : { ...place, row: row - 1, rows: rows - 1 };
+}
+
+/** Says what has come to the data of a complete stream, which needs them no more. */
+async function reportAfterEnd(
+  { control, logger }: StreamContext,
+  { path, format }: FileInput,
+): Promise<void> {
+  const found = findRawSources(path, format).then((sources) =>
+    new PublishedFiles(control, sources).afterEnd()
+  );
+  const reason = await found.catch((error) => {
+    if (error instanceof DataError) return undefined;
+    throw error;
+  });
+  if (reason === undefined) return;
+  logger.warn("the data is not what the stream was made of", {
+    reason: `${reason} since the stream was completed`,
+    then: "nothing more is published; start a new stream with another --data " +
+      "folder (on Kafka another --topic-prefix)",
+  });
+}
+
+/** The payment that was published last, which must come again where it was. */
+class LastPayment {
+  readonly #place: RowPlace;
+  readonly #digest: string | undefined;
+  readonly #sources: readonly DaySource[];
+  #isFound: boolean;
+
+  constructor(position: ProducerPosition, sources: readonly DaySource[]) {
+    this.#place = placeOf(position);
+    this.#digest = position.last;
+    this.#sources = sources;
+    this.#isFound = position.last === undefined;
+  }
+
+  /** Takes a payment that was published before. */
+  see(batch: MappedBatch, at: number): void {
+    if (batch.places[at].rows !== this.#place.rows) return;
+    this.#isFound ||= digestOf(batch, at) === this.#digest;
+  }
+
+  /** Throws ConfigError unless it has come. */
+  requireFound(): void {
+    if (this.#isFound) return;
+    const { file, row } = this.#place;
+    const { path, name } = this.#sources[file] ?? this.#sources[0];
+    const again = path === STANDARD_STREAM
+      ? "stdin must bring the same data again from its beginning"
+      : "the data or the key of its pseudonyms has changed";
+    throw new ConfigError(
+      `${name}: row ${row} is not the payment that was published last, so ` +
+        `${again}; ${OTHER_DATA}`,
+    );
+  }
+}
+
+/** What a payment of a batch is recognized by, whatever numbers its ids. */
+function digestOf({ payments, rests }: MappedBatch, at: number): string {
+  const text = JSON.stringify([payments[at], rests[at]]);
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
 function originAppends(startSeconds: number, fingerprint: string): Append[] {

@@ -12,15 +12,19 @@ import type { PaymentBatch } from "../files/payment_source.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
 import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import type { StreamParameters } from "../stream/control.ts";
+import { definitionOf } from "../stream/stream_definition.ts";
 
 /** How long after its payment a label is known, so that it counts when the delay has passed; undefined where payments carry their labels. */
 export function labelSeconds(
-  { features }: StreamParameters,
+  { features, definition }: StreamParameters,
 ): number | undefined {
   const { delayDays, graceSeconds } = features;
-  return graceSeconds === undefined
-    ? undefined
-    : delayDays * DAY_SECONDS - graceSeconds;
+  if (graceSeconds === undefined) return undefined;
+  // Without features a delay need not be whole days.
+  const delaySeconds = definition
+    ? definitionOf(definition).labels.delaySeconds
+    : delayDays * DAY_SECONDS;
+  return delaySeconds - graceSeconds;
 }
 
 /** Payments whose labels are not published yet, in order of time. */

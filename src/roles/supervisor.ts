@@ -19,6 +19,7 @@ import { type Logger, reportTo } from "../base/logger.ts";
 import { Control, type StreamParameters } from "../stream/control.ts";
 import { takeLock } from "../base/lock.ts";
 import { acceptMissingStart } from "../stream/opening.ts";
+import { requireSource } from "./ingest.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromRole, RoleWork } from "./role_worker.ts";
 import {
@@ -109,6 +110,10 @@ export class Stream implements AsyncDisposable {
     if (!opened) return undefined;
     const { resource: log } = held.use(opened);
     const control = new Control(log, reportTo(logger));
+    if (roles.includes("ingest")) {
+      await requireSource(settings, logger, signal);
+      if (signal.aborted) return undefined;
+    }
     try {
       await agree(log, control, parameters);
       if (logSettings.kind === "embedded") keepIdentity(logSettings.folder);

@@ -56,6 +56,14 @@ Deno.test("what contradicts a source is refused, with what to do", () => {
       /^--in=payments.csv and --source-topic=orders both bring payments/,
     ],
     [
+      { sourceTopic: "orders", rate: { kind: "max" } },
+      /^--rate has no effect with --source-topic=orders/,
+    ],
+    [
+      { sourceTopic: "orders", speedup: 60 },
+      /^--speedup has no effect with --source-topic=orders/,
+    ],
+    [
       { sourceTopic: "orders", days: 3 },
       /^--days says what to simulate, but --source-topic=orders reads payments/,
     ],

@@ -20,9 +20,10 @@ import {
   testStore,
   TWO_WINDOWS,
 } from "../store/store_contract.ts";
-import { METRICS, PREDICTIONS } from "../../src/store/tables.ts";
+import { LABEL_TABLE, METRICS, PREDICTIONS } from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
+import { LABEL_SHAPES, testLabels } from "../store/label_contract.ts";
 import { testOwnShapes } from "../store/own_shape_contract.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
 import {
@@ -94,6 +95,33 @@ testOwnShapes({
     const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
     await runCql(address, ...truncate);
     return store;
+  },
+});
+
+testLabels({
+  name: "Cassandra store",
+  test: testServing,
+  shapes: LABEL_SHAPES,
+  runs: 6,
+  open: async (features, shape) => {
+    const { address } = await sharedCassandra();
+    const keyspace = `contract_labels_${shape.transactionId}`;
+    const settings = settingsOf(address, { keyspace });
+    const store = await openStore(settings, features, [], shape);
+    const tables = [...TABLES, LABEL_TABLE];
+    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
+    await runCql(address, ...truncate);
+    return store;
+  },
+  frauds: async ({ transactionId }) => {
+    const { address } = await sharedCassandra();
+    const found = await runCql(
+      address,
+      `SELECT transaction_id FROM contract_labels_${transactionId}.frauds_by_day`,
+    );
+    return found.map(({ transaction_id: id }) =>
+      transactionId === "text" ? String(id) : Number(id)
+    );
   },
 });
 

@@ -228,6 +228,81 @@ testWriting(
   },
 );
 
+/** Publishes files until about half of their rows are in the log. */
+async function produceHalf(folder: OpenFolder, path: string): Promise<void> {
+  const stop = new AbortController();
+  const { control } = folder.context;
+  await produce(folder, path, IN_PIECES, stop.signal, undefined, () => {
+    control.refresh().then(() => {
+      if ((control.position?.rows ?? 0) > 2000) stop.abort();
+    });
+  });
+}
+
+testWriting(
+  "files that have changed behind what was published are refused by name; what came at the end is published",
+  async () => {
+    await using files = temporaryFolder();
+    const first = join(files.path, "a.csv");
+    const second = join(files.path, "b.csv");
+    const [one, two] = [csv(0, 2500), csv(2500, 2000)];
+    const write = () => {
+      Deno.writeTextFileSync(first, one);
+      Deno.writeTextFileSync(second, two);
+    };
+    write();
+    await using whole = await openMemory(PARAMETERS);
+    await produce(whole, files.path, MAX);
+    await using folder = await openMemory(PARAMETERS);
+    await produceHalf(folder, first);
+    const elsewhere = `${first}x`;
+    const changes: [() => void, RegExp][] = [
+      [
+        () => Deno.writeTextFileSync(first, one.slice(0, 60_000)),
+        /a\.csv has 60000 bytes and had \d+ since its rows were published/,
+      ],
+      [
+        () => Deno.writeTextFileSync(first, one.replace("fraud", "Fraud")),
+        /a\.csv has changed since its rows were published; give the data/,
+      ],
+      [
+        () => {
+          Deno.renameSync(first, elsewhere);
+          Deno.renameSync(second, first);
+          Deno.renameSync(elsewhere, second);
+        },
+        /a\.csv has \d+ bytes and had \d+/,
+      ],
+    ];
+    for (const [change, says] of changes) {
+      change();
+      const stop = AbortSignal.timeout(1);
+      const found = await produce(folder, first, IN_PIECES, stop).then(
+        () => "",
+        (error) => error.message,
+      );
+      assert.match(found, says);
+      write();
+    }
+    // Grown at its end.
+    Deno.writeTextFileSync(first, one + two.replace(/^.*\n/, ""));
+    await produce(folder, first, MAX);
+    assert.deepEqual(await recordsOf(folder), await recordsOf(whole));
+    const warnings: unknown[] = [];
+    Deno.writeTextFileSync(first, "\n", { append: true });
+    await produce(folder, first, MAX, undefined, {
+      ...folder.context.logger,
+      warn: (_, fields) => warnings.push(fields),
+    });
+    assert.match(
+      JSON.stringify(warnings),
+      /a\.csv has grown by 1 bytes since the stream was completed/,
+    );
+    Deno.removeSync(first);
+    await produce(folder, first, MAX); // complete: nothing is read
+  },
+);
+
 testWriting("files without a payment end the stream at once", async () => {
   await using files = temporaryFolder();
   const path = join(files.path, "none.csv");

@@ -6,6 +6,9 @@ import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { labelStage, runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { LabelStore, StoredLabel } from "../../src/store/labels.ts";
+import { FRAUD_UNKNOWN } from "../../src/payment/payment_cells.ts";
+import { writerStage } from "../../src/roles/writer.ts";
+import { verifyStore } from "../../src/stream/verify_store.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { TRANSACTION_LABEL_TOPIC } from "../../src/stream/topics.ts";
@@ -51,6 +54,8 @@ async function acceptedLabels({ log }: OpenFolder): Promise<StoredLabel[]> {
           knownTime: json.KNOWN_TIME,
           fraud: json.TX_FRAUD ?? undefined,
           scenario: json.TX_FRAUD_SCENARIO,
+          partition,
+          offset: batch.offsets[i],
         });
       }
     }
@@ -158,31 +163,90 @@ Deno.test("labels are stored once and in their order, whatever is lost, crashes 
         }
       }
     }
-    const customers = await StageDriver.customers(log, parameters);
-    await customers.drain([0, 1, 0]);
-    const store = folder.store.labels();
-    const writer = await StageDriver.open(
-      log,
-      parameters,
-      (context) => labelStage(context, { store, startSeconds: START_SECONDS }),
-    );
+    for (const open of [StageDriver.customers, StageDriver.terminals]) {
+      await (await open(log, parameters)).drain([0, 1, 0]);
+    }
+    const { store } = folder;
+    const labelStore = store.labels();
+    const options = { startSeconds: START_SECONDS };
+    const drivers = [
+      await StageDriver.open(
+        log,
+        parameters,
+        (context) => labelStage(context, { ...options, store: labelStore }),
+      ),
+      await StageDriver.open(
+        log,
+        parameters,
+        (context) => writerStage(context, { ...options, store }),
+      ),
+    ];
+    const [labelWriter] = drivers;
     const random = chance(seed);
     const below = (n: number) => Math.floor(random() * n);
-    while (!await writer.done()) {
+    while (!await drivers[0].done() || !await drivers[1].done()) {
+      const driver = drivers[below(2)];
       const partition = below(2);
       if (random() < 0.2) {
-        if (random() < 0.3) await writer.lose(partition);
-        else await writer.crash(partition, 1 + below(9), random() < 0.5);
-        await writer.reopen(partition);
+        if (random() < 0.3) await driver.lose(partition);
+        else await driver.crash(partition, 1 + below(9), random() < 0.5);
+        await driver.reopen(partition);
       }
-      await writer.step(partition, 1 + below(20));
+      await driver.step(partition, 1 + below(20));
     }
     const labels = await acceptedLabels(folder);
     assert.ok(labels.length > 50, `${labels.length} labels`);
     const ids = [...new Set(labels.map(({ transactionId }) => transactionId))]
       .sort((a, b) => byId([a, 0], [b, 0]));
     const sorted = isText ? ids : ids.toSorted((a, b) => Number(a) - Number(b));
-    await compare(store, labels, sorted);
-    assert.equal((await writer.counters()).emitted, labels.length);
+    await compare(labelStore, labels, sorted);
+    assert.equal((await labelWriter.counters()).emitted, labels.length);
+    assert.deepEqual(await labelStore.status(), { rows: labels.length });
+    await compareFrauds(folder, labels);
+    await requireVerified(folder, parameters);
   });
 });
+
+/** Compares TX_FRAUD of each stored payment with its label. */
+async function compareFrauds(
+  { store }: OpenFolder,
+  labels: readonly StoredLabel[],
+): Promise<void> {
+  const newest = newestOf(labels);
+  const lookUp = store.lookUp();
+  for (const [id, label] of newest) {
+    const found = await lookUp.payment(id);
+    assert.equal(found?.payment.fraud, label.fraud ?? FRAUD_UNKNOWN, `${id}`);
+  }
+  const frauds = [...newest.values()].filter(({ fraud }) => fraud === 1);
+  assert.equal((await store.status()).frauds, frauds.length);
+}
+
+/** Compares both tables with the log. */
+async function requireVerified(
+  { log, store, context: { control, signal } }: OpenFolder,
+  parameters: StreamParameters,
+): Promise<void> {
+  await control.refresh();
+  const { payments, labels } = await verifyStore({
+    log,
+    control,
+    parameters,
+    store,
+    signal,
+    compared: () => {},
+  });
+  const { rows } = await store.status();
+  assert.deepEqual(payments, { ...NOTHING_WRONG, equal: rows });
+  const stored = await store.labels().status();
+  assert.deepEqual(labels, { ...NOTHING_WRONG, equal: stored?.rows });
+}
+
+const NOTHING_WRONG = {
+  missing: 0,
+  different: 0,
+  unknown: 0,
+  notVerifiable: 0,
+  pending: 0,
+  first: [],
+};

@@ -52,7 +52,13 @@ export const SOURCE_FLAGS = {
 export type SourceOptions =
   & FlagValues<typeof SOURCE_FLAGS>
   & InputOptions
-  & DataOptions;
+  & DataOptions
+  & {
+    /** --rate, if it is given. */
+    readonly rate?: unknown;
+    /** --speedup, if it is given. */
+    readonly speedup?: unknown;
+  };
 
 /** What the flags are read with. */
 export interface SourcePlace {
@@ -99,6 +105,13 @@ export function readSourceFlags(
     throw new ConfigError(
       `--in=${options.in} and --source-topic=${topic} both bring payments; ` +
         "leave one of them out",
+    );
+  }
+  for (const pace of ["rate", "speedup"] as const) {
+    if (options[pace] === undefined) continue;
+    throw new ConfigError(
+      `--${pace} has no effect with --source-topic=${topic}, whose records ` +
+        `are taken as they come; leave --${pace} out`,
     );
   }
   const own = TOPICS.find((name) => log.prefix + name === topic);

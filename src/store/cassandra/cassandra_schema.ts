@@ -50,7 +50,7 @@ export interface PaymentTables {
   readonly fraudsByDay: PaymentTable;
 }
 
-/** The other tables. All but the positions are created on first use. */
+/** The other tables. All but the positions, and the labels where they arrive later, are created on first use. */
 export interface OtherTables {
   /** The predictions. */
   readonly predictions: CellTable;

@@ -80,6 +80,9 @@ export interface ReadOptions {
   readonly waits?: boolean;
 }
 
+/** The values of a statement; a list is that of an IN. */
+export type StatementValues = readonly (DriverValue | readonly DriverValue[])[];
+
 /** A connection that uses one keyspace. */
 export class CassandraSession implements AsyncDisposable {
   /** The keyspace. */
@@ -151,7 +154,7 @@ export class CassandraSession implements AsyncDisposable {
   /** Reads a page. */
   async read(
     cql: string,
-    values: readonly DriverValue[] = [],
+    values: StatementValues = [],
     { pageState, signal, waits }: ReadOptions = {},
   ): Promise<Page> {
     signal?.throwIfAborted();
@@ -168,7 +171,7 @@ export class CassandraSession implements AsyncDisposable {
   /** All rows of a statement, page by page; none of one that writes. With a signal it waits however long the cluster does not answer. */
   async all(
     cql: string,
-    values?: readonly DriverValue[],
+    values?: StatementValues,
     signal?: AbortSignal,
   ): Promise<readonly StoredRow[]> {
     const found: StoredRow[] = [];
@@ -201,6 +204,21 @@ export class CassandraSession implements AsyncDisposable {
       read: ({ from, to }, pageState) =>
         this.read(cql, [from, to], { pageState, signal }),
     });
+  }
+
+  /** All rows of a table as they are, in no order, page by page. */
+  async *pages(
+    table: Table,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly StoredRow[]> {
+    const names = table.columns.map(nameInStatement).join(", ");
+    const cql = `SELECT ${names} FROM ${this.keyspace}.${table.name}`;
+    let pageState: string | undefined;
+    do {
+      const page = await this.read(cql, [], { pageState, signal });
+      yield page.rows;
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
   }
 
   /** Counts the rows of a table and adds up a column. */

@@ -19,6 +19,7 @@ import {
 import { inDatabase } from "../../base/sqlite/in_database.ts";
 import { testWriting } from "../../permission.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
+import { LABEL_SHAPES, testLabels } from "../label_contract.ts";
 import { testOwnShapes } from "../own_shape_contract.ts";
 import { testPredictions } from "../prediction_contract.ts";
 import {
@@ -51,6 +52,17 @@ testOwnShapes({
     Promise.resolve(
       new EmbeddedStore({ path: ":memory:", features, shape, durable: false }),
     ),
+  runs: 50,
+});
+
+testLabels({
+  name: "embedded store",
+  test: (name, body) => Deno.test(name, body),
+  open: (features, shape) =>
+    Promise.resolve(
+      new EmbeddedStore({ path: ":memory:", features, shape, durable: false }),
+    ),
+  shapes: LABEL_SHAPES,
   runs: 50,
 });
 
