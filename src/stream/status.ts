@@ -57,8 +57,6 @@ export interface StreamStatus {
   readonly produced: number;
   /** Whether that was all. */
   readonly complete: boolean;
-  /** Whether labels arrive later than payments, so that no payment is stored as a fraud. */
-  readonly hasLabels?: boolean;
   /** How far `ingest` is in another program's topic; its lag is that of its last step. Absent where it takes none. */
   readonly ingest?: StageStatus | undefined;
   /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions; where labels arrive on their own, their intake and their writer. */
@@ -104,7 +102,6 @@ export async function readStatus(
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
-    ...shapeOfStream(control.parameters ?? {}).hasLabels && { hasLabels: true },
     stages,
     // The scorer leaves out what the writer has made a letter of.
     deadLetters: stages.reduce(

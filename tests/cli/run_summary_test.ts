@@ -99,18 +99,6 @@ Deno.test("a run that stored nothing says what it did", () => {
   );
 });
 
-Deno.test("where labels arrive later, a summary counts labels instead of frauds", () => {
-  const { stages, ...rest } = status(ALL, ALL);
-  const [first, ...others] = stages;
-  const counters = { ...first.counters, labels: 1 };
-  const after: StreamStatus = {
-    ...rest,
-    hasLabels: true,
-    stages: [{ ...first, counters }, ...others] as unknown as typeof stages,
-  };
-  assert.match(summary({ after }), /stored 1,754,155, 1 label$/m);
-});
-
 Deno.test("a run that trains says which model scores, or what is missing for one", () => {
   const before: Registry = {
     format: "fraudstream-models",
