@@ -52,6 +52,19 @@ function summary(change: Partial<RunSummary>): string {
   });
 }
 
+Deno.test("a run that took only labels says so", () => {
+  const all = status(ALL, ALL);
+  const after: StreamStatus = {
+    ...all,
+    stages: [...all.stages, {
+      ...stage("label intake", 3),
+      group: "fraudstream-label-intake",
+    }],
+  };
+  const text = summary({ before: all, after, written: 0 });
+  assert.equal(workOf(text), "3 labels taken in 12.5 s; data in tour");
+});
+
 const workOf = (text: string) => /^this run +(.*)$/m.exec(text)?.[1];
 
 Deno.test("a summary has at most 80 columns, also with slow and few payments", () => {

@@ -50,8 +50,8 @@ import {
   type InputOptions,
   readDefinitionFlag,
   readInputFlags,
-  requireHmacKey,
 } from "../flags/input_flags.ts";
+import { requireHmacKey } from "../flags/definition_flags.ts";
 import {
   definitionOf,
   definitionOfStream,
@@ -79,7 +79,11 @@ import {
 } from "../flags/scoring_flags.ts";
 import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import { readSourceFlags, SOURCE_FLAGS } from "../flags/source_flags.ts";
+import {
+  readSourceFlags,
+  refuseEarlyLabels,
+  SOURCE_FLAGS,
+} from "../flags/source_flags.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -524,7 +528,9 @@ async function readSettings(
     isOnKafka: connection.log.kind === "kafka",
   }, found?.parameters);
   if (source) {
-    requireHmacKey(definitionOfStream(parameters), options);
+    const definition = definitionOfStream(parameters);
+    requireHmacKey(definition, options);
+    refuseEarlyLabels(definition, source.topic);
   }
   const input = roles.includes("producer")
     ? readInputFlags(options, {

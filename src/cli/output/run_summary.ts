@@ -9,7 +9,8 @@ import {
 import type { StoreStatus } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { textTable } from "../../base/text_table.ts";
-import { asTyped, thousands } from "./terminal.ts";
+import { LABEL_INTAKE_GROUP } from "../../stream/topics.ts";
+import { asTyped, counted, thousands } from "./terminal.ts";
 
 /** The data of a summary. */
 export interface RunSummary {
@@ -117,12 +118,23 @@ function workText(summary: RunSummary): string {
     : roles.includes("ingest")
     ? [ingested(after) - ingested(before), "ingested", ""]
     : [after.produced - before.produced, "published", ""];
+  const labels = labelsTaken(after) - labelsTaken(before);
+  if (count === 0 && labels > 0) {
+    return `${counted(labels, "label")} taken in ${seconds.toFixed(1)} s` +
+      where;
+  }
   if (count === 0) {
     return `nothing new was ${done} in ${seconds.toFixed(1)} s${where}`;
   }
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
     `${rate} per second${where}`;
+}
+
+/** How many labels the intake has passed on. */
+function labelsTaken({ stages }: StreamStatus): number {
+  const intake = stages.find(({ group }) => group === LABEL_INTAKE_GROUP);
+  return intake?.counters.emitted ?? 0;
 }
 
 function ingested({ ingest }: StreamStatus): number {
