@@ -19,7 +19,7 @@ import {
   type Payment,
   PAYMENT_FIELDS,
 } from "../payment/payment.ts";
-import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
 import { checkStart } from "../payment/validation.ts";
 import { type DaySource, findDaySources, readRows } from "./day_source.ts";
 import type { Profiles, SkippedRows } from "./payment_source.ts";
@@ -74,11 +74,11 @@ const FILE_UNIT = 2 ** 32;
 /** Reads payments day by day, for one pass: a PaymentSource. */
 export class DayReader {
   /** The handbook's. */
-  readonly shape = HANDBOOK_SHAPE;
+  readonly shape: PaymentShape = HANDBOOK_SHAPE;
   /** Every row has its label. */
   readonly isLabelled = true;
   /** No label is unknown. */
-  readonly matureSeconds = undefined;
+  readonly matureSeconds: undefined = undefined;
   /** Rows left out so far. */
   readonly skipped: SkippedRows;
   readonly #sources: readonly DaySource[];

@@ -3,7 +3,7 @@
  * files returns them.
  */
 import type { Payment } from "../payment/payment.ts";
-import { NO_TEXTS } from "../payment/text_heap.ts";
+import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 
 const CAPACITY_MIN = 256;
 
@@ -12,7 +12,7 @@ export class PaymentDay {
   /** TX_TIME_DAYS of all rows. */
   readonly day: number;
   /** Ids are numbers. */
-  readonly texts = NO_TEXTS;
+  readonly texts: TextHeap = NO_TEXTS;
   #length = 0;
   #transactionId: Float64Array;
   #datetimeSeconds: Float64Array;

@@ -251,7 +251,9 @@ class Trainer {
           valueStart(batch, i),
           valueEnd(batch, i),
         );
-        if (record) this.#window.judge(record.transactionId, record.label);
+        // The trainer learns from payments whose ids are numbers.
+        const id = Number(record?.transactionId);
+        if (record) this.#window.judge(id, record.label);
       }
       this.#labelOffsets[partition] = batch.next;
       moved = true;

@@ -5,7 +5,6 @@
  * checksums of its rows. Each store decides how a type or a key is spelled.
  */
 import type { StoredLabel } from "./labels.ts";
-import { parseDatetime } from "../payment/calendar.ts";
 import { featureFields, isFeature } from "../features/feature_row.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Verdict } from "../payment/label_json.ts";
@@ -527,9 +526,10 @@ function unless(
   return (value) => good(value) ? undefined : `${shown(value)} is not ${what}`;
 }
 
+const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/;
+
 function notTime(value: unknown): string | undefined {
-  const isTime = typeof value === "string" &&
-    parseDatetime(value) !== undefined;
+  const isTime = typeof value === "string" && TIME.test(value);
   return isTime ? undefined : `${shown(value)} is not a date and time`;
 }
 

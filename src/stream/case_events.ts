@@ -15,6 +15,8 @@ import {
   type LabelRecord,
   readLabel,
 } from "../payment/label_json.ts";
+import type { TransactionId } from "../payment/payment.ts";
+import type { IdKind } from "../payment/payment_shape.ts";
 import { type Append, type Log, readRange } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import {
@@ -119,7 +121,7 @@ async function appendsOf(
   log: Log,
   topic: string,
   records: readonly {
-    readonly id: number;
+    readonly id: TransactionId;
     readonly json: string;
     readonly timestampMs: number;
   }[],
@@ -130,29 +132,33 @@ async function appendsOf(
   const utf8 = new TextEncoder();
   const builders = new Map<number, RecordBatchBuilder>();
   for (const { id, json, timestampMs } of records) {
-    const partition = partitioner.partition(id);
+    const key = utf8.encode(String(id));
+    const partition = typeof id === "string"
+      ? partitioner.partitionOfText(key)
+      : partitioner.partition(id);
     const builder = builders.get(partition) ?? new RecordBatchBuilder();
     builders.set(partition, builder);
-    builder.add(utf8.encode(String(id)), utf8.encode(json), timestampMs);
+    builder.add(key, utf8.encode(json), timestampMs);
   }
   return [...builders].map(([partition, records]) => {
     return { topic, partition, records };
   });
 }
 
-/** The events in a batch of the case topic or of the label topic; other records are skipped. */
+/** The events in a batch of the case topic or of the label topic, of payments whose ids are numbers or texts; other records are skipped. */
 export function caseEventsOf(
   topic: string,
   partition: number,
   batch: RecordBatch,
+  idKind: IdKind = "number",
 ): CaseEvent[] {
   const found: CaseEvent[] = [];
   for (let i = 0; i < batch.count; i++) {
     const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
     const event = topic === CASE_TOPIC
-      ? readCaseEvent(batch.bytes, from, to)
+      ? readCaseEvent(batch.bytes, from, to, idKind)
       : eventOf(
-        readLabel(batch.bytes, from, to),
+        readLabel(batch.bytes, from, to, idKind),
         `${LABEL_TOPIC}/${partition}/${batch.offsets[i]}`,
       );
     if (event) found.push(event);
@@ -177,15 +183,18 @@ export interface Decision extends CaseEvent {
   readonly undone: CaseEvent | undefined;
 }
 
-/** All verdicts that people have ever given, in order of time, with those that were taken back. */
-export async function readDecisions(log: Log): Promise<Decision[]> {
+/** All verdicts that people have ever given, in order of time, with those that were taken back; ids of payments are numbers or texts. */
+export async function readDecisions(
+  log: Log,
+  idKind: IdKind = "number",
+): Promise<Decision[]> {
   const events: CaseEvent[] = [];
   for (const topic of [CASE_TOPIC, LABEL_TOPIC]) {
     const [state] = await log.topics([topic]);
     for (const [partition, end] of state?.endOffsets.entries() ?? []) {
       const start = state?.startOffsets[partition] ?? 0;
       for await (const batch of readRange(log, topic, partition, start, end)) {
-        events.push(...caseEventsOf(topic, partition, batch));
+        events.push(...caseEventsOf(topic, partition, batch, idKind));
       }
     }
   }

@@ -38,6 +38,7 @@ import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { readDecisions } from "../../stream/case_events.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
 import { verdictRecords } from "../../stream/verdict_records.ts";
 import { openVerdictTable, writeVerdicts } from "../output/verdict_table.ts";
@@ -136,9 +137,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const report = warnings("export");
   await using stream = await openStoredStream(connection, report);
   if (options.table === "verdicts") {
-    const records = verdictRecords(await readDecisions(stream.log));
-    await using writer = await openVerdictTable(out, format);
-    await writeVerdicts(records, writer);
+    const { transactionId } = shapeOfStream(stream.parameters ?? {});
+    const decisions = await readDecisions(stream.log, transactionId);
+    const records = verdictRecords(decisions);
+    await using writer = await openVerdictTable(out, format, transactionId);
+    await writeVerdicts(records, writer, transactionId);
     await writer.close();
     writeError(`${counted(records.length, "verdict")}, ${elapsed(startMs)}\n`);
     return;

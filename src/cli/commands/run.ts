@@ -375,11 +375,6 @@ async function openPage(
     return undefined;
   }
   try {
-    requireKnownShape(
-      settings.parameters,
-      "the page",
-      "'fraudstream export' writes the payments of this stream",
-    );
     const page = await openDashboard({
       settings,
       page: wanted,

@@ -78,12 +78,14 @@ async function runPage(
   const control = new Control(log);
   const { features } = parameters;
   const delaySeconds = features.delayDays * DAY_SECONDS;
-  const state = new LiveState(delaySeconds);
+  const shape = shapeOfStream(parameters);
+  const state = new LiveState(delaySeconds, shape);
   if (!await readIdentity(control, logger, signal)) return;
   using index = new AlertIndex({
     file: IndexFile.take(indexFolder(settings)),
     stream: control.identity?.id ?? "",
     delaySeconds,
+    shape,
     replaced: (reason) =>
       logger.warn("the index of alerts is made again from the log", { reason }),
   });
@@ -93,6 +95,7 @@ async function runPage(
     log,
     control,
     features,
+    shape,
     startSeconds: parameters.startSeconds,
     state,
     index,
@@ -105,7 +108,7 @@ async function runPage(
     log,
     control,
     parameters,
-    currency: CURRENCY,
+    currency: parameters.definition ? shape.currency ?? undefined : CURRENCY,
     reader,
     state,
     index,

@@ -128,8 +128,10 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     for (let left = ids; left.length > 0;) {
-      const labels = await this.#labelsOf(left, signal);
-      const rows = await this.#paymentsOf(left, signal);
+      const [labels, rows] = await Promise.all([
+        this.#labelsOf(left, signal),
+        this.#paymentsOf(left, signal),
+      ]);
       const stored = idsOf(rows, this.#payment);
       await this.#session.send(this.#changes(rows, stored, labels), signal);
       const now = await this.#labelsOf(stored, signal);
