@@ -13,7 +13,7 @@ import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 import { amountUnits } from "../payment/validation.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
 import { DIGEST, IdDigests } from "./id_digest.ts";
-import { KeySlots } from "./key_slots.ts";
+import { KeySlots, SLOT_BYTES } from "./key_slots.ts";
 import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import {
   amountScale,
@@ -90,6 +90,17 @@ export class CustomerOperator {
     this.windows.add(key, timeSeconds, label, units, progress);
     this.windows.write(0, totals, at + 2);
     this.#extension?.process(row, this.windows, totals, at);
+  }
+
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.windows.bytes + (this.#keys?.bytes ?? 0);
+  }
+
+  /** About how many bytes it holds with cards that have these numbers of payments within its windows. */
+  bytesFor(payments: readonly number[]): number {
+    return this.windows.bytesFor(payments) +
+      (this.#keys?.bytesFor(payments.length) ?? 0);
   }
 
   /** Writes the state, all but the parameters. */
@@ -173,6 +184,18 @@ export class TerminalOperator {
     this.#extension?.process(row, this.windows, totals, at);
   }
 
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.windows.bytes + (this.#keys?.bytes ?? 0) +
+      (this.#labels?.bytes ?? 0);
+  }
+
+  /** About how many bytes it holds with terminals that have these numbers of payments within its windows, labels that arrive later aside. */
+  bytesFor(payments: readonly number[]): number {
+    return this.windows.bytesFor(payments) +
+      (this.#keys?.bytesFor(payments.length) ?? 0);
+  }
+
   /** Takes a label of a payment whose digests have been taken, where labels arrive on their own; see label_windows.ts. */
   takeLabel(label: ArrivedLabel, progress: number): void {
     const keys = this.#keys;
@@ -228,6 +251,16 @@ class WindowKeys {
   /** The digest of the payment's TRANSACTION_ID. */
   get id(): Int32Array {
     return this.#digests.words;
+  }
+
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.#slots.bytes;
+  }
+
+  /** About how many bytes this many keys take. */
+  bytesFor(keys: number): number {
+    return keys * SLOT_BYTES;
   }
 
   save(sink: StateSink): void {

@@ -11,7 +11,8 @@ import type { Append } from "../log/log.ts";
 import { type Control, controlRecords } from "../stream/control.ts";
 
 /** What to do about data that has changed. */
-export const OTHER_DATA = "give the data as it was, or start a new stream " +
+export const OTHER_DATA: string =
+  "give the data as it was, or start a new stream " +
   "with another --data folder (on Kafka another --topic-prefix)";
 
 /** The files of a producer. */

@@ -20,6 +20,7 @@ import {
 import {
   customerPlaces,
   featureCount,
+  type FeatureParameters,
   hasFeatures,
   type TotalsLayout,
   totalsLayout,
@@ -73,6 +74,13 @@ const STAGE: Stage = {
   markedBytes: 1024,
 };
 
+/** How far payments of the second stage may be out of order: partitions of the source drift by up to the delay against each other. */
+export function terminalSlackSeconds(
+  { delayDays }: Pick<FeatureParameters, "delayDays">,
+): number {
+  return Math.max(7, delayDays) * DAY_SECONDS;
+}
+
 /** The second stage of a stream. */
 export function terminalStage(context: StreamContext): StageRun<void> {
   return {
@@ -124,8 +132,7 @@ class TerminalWork implements RecoverableWork {
     { partition, progress }: StageState,
   ) {
     const { features } = parameters;
-    // Partitions of the source drift by up to the delay against each other.
-    const slackSeconds = Math.max(7, features.delayDays) * DAY_SECONDS;
+    const slackSeconds = terminalSlackSeconds(features);
     this.outputs = [partition];
     this.#parameters = parameters;
     this.#partition = partition;

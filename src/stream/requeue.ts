@@ -42,6 +42,7 @@ import {
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
   WRITER_GROUP,
 } from "./topics.ts";
@@ -93,6 +94,10 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
   if (letter.topic === PREDICTION_TOPIC) {
     return `${letter.topic} holds what models have said, which nobody edits; ` +
       "the scorer has its own prediction there for every payment";
+  }
+  if (letter.topic === TRANSACTION_LABEL_TOPIC) {
+    return `${letter.topic} is internal: it holds the labels that were ` +
+      "accepted; './fraudstream label' says what a payment was";
   }
   return letter.topic === REPARTITION_TOPIC
     ? `${letter.topic} is internal: it holds packs of rows in a binary form, ` +

@@ -283,6 +283,7 @@ async function verdictChecks(page: Page, stream: OwnStream): Promise<void> {
   await page.getByText("confirmed as fraud by Ada").waitFor();
   await page.keyboard.press("u");
   await page.getByText(`Undone: case ${id} is as it was before`).waitFor();
+  await page.getByRole("log").getByText("undone").waitFor();
   await page.keyboard.press("c");
   await page.getByText(`Case ${id} confirmed as fraud`).waitFor();
   await until(() => shows(/^fraudknown 2019/));

@@ -1,10 +1,17 @@
 /**
- * From raw CSV to features, against tests/oracle: pandas, which reads the same
- * raw file and knows nothing of the program.
+ * From raw CSV to features, through the stream and by `features`, against
+ * tests/oracle: pandas, which reads the same raw file and knows nothing of the
+ * program. 100,000 rows of each set in a long run, fewer otherwise.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { rawSet } from "../definition/raw_sets.ts";
+import { splitRecord } from "../../src/files/csv_records.ts";
+import {
+  RAW_COLUMNS,
+  rawSet,
+  type RawSetName,
+} from "../definition/raw_sets.ts";
+import { chance, isLong } from "../long.ts";
 import { canRun } from "../permission.ts";
 import { runTool } from "../services/java.ts";
 import { pythonProblem, pythonWithNotebook } from "../services/python.ts";
@@ -12,71 +19,236 @@ import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain } from "./program_runner.ts";
 
 const ORACLE = fileURLToPath(
-  new URL("../oracle/sparkov_features.py", import.meta.url),
+  new URL("../oracle/raw_features.py", import.meta.url),
 );
 
-const ROWS = 100_000;
+const ROWS = isLong ? 100_000 : 6000;
+const SEED = 4;
 
-/** Few enough that their windows hold many payments. */
-const CARDS = 400;
+/** Few cards and merchants during 60 days, so that windows hold many payments. */
+const SPARKOV = {
+  rows: ROWS,
+  cards: ROWS / 250,
+  merchants: ROWS / 200,
+  perDay: ROWS / 60,
+  seed: SEED,
+};
 
-/** Sparkov's raw file, its second half before its first. */
-function unsortedSet(): string {
-  const text = [...rawSet("sparkov", { rows: ROWS, cards: CARDS, seed: 4 })];
-  const [header, ...rows] = text.join("").trimEnd().split("\n");
-  const half = rows.length >> 1;
-  return [header, ...rows.slice(half), ...rows.slice(0, half)].join("\n");
+/** A card for each 1,000 rows, which pays every day on average. */
+const TABFORMER = { rows: ROWS, merchants: ROWS / 250, seed: SEED };
+
+/** A row of results. */
+type Row = Readonly<Record<string, unknown>>;
+
+/** Which of the payments of one second come first. */
+type Ties = "input" | "id";
+
+/** A raw set cut into its header and its rows. */
+function rowsOf(
+  name: RawSetName,
+  options: typeof TABFORMER,
+): { header: string; rows: string[] } {
+  const text = [...rawSet(name, options)].join("").trimEnd();
+  const [header, ...rows] = text.split("\n");
+  return { header, rows };
+}
+
+function fieldOf(row: string, name: string): string {
+  return (splitRecord(row, ",") ?? [])[RAW_COLUMNS.sparkov.indexOf(name)];
+}
+
+/** Runs commands of the program in a folder, one after the other. */
+async function runAll(
+  folder: string,
+  commands: readonly (readonly string[])[],
+): Promise<void> {
+  for (const args of commands) {
+    const { code, stderr } = await runMain(args, { cwd: folder });
+    assert.equal(code, 0, stderr);
+  }
+}
+
+/** Compares a file of features with those of a raw file by the oracle. */
+async function assertEqualsOracle(
+  folder: string,
+  { set, raw, found = "found.jsonl", ties = "input", without = [] }: {
+    readonly set: RawSetName;
+    readonly raw: string;
+    readonly found?: string;
+    readonly ties?: Ties;
+    /** What the oracle has besides. */
+    readonly without?: readonly string[];
+  },
+): Promise<void> {
+  const expected = `${folder}/expected.jsonl`;
+  const { success, output } = await runTool(await pythonWithNotebook(), [
+    ORACLE,
+    set,
+    `${folder}/${raw}`,
+    expected,
+    ties,
+  ]);
+  assert.ok(success, output);
+  const byId = new Map(
+    (await rowsIn(`${folder}/${found}`))
+      .map((row) => [String(row.TRANSACTION_ID), row]),
+  );
+  const rows = await rowsIn(expected);
+  assert.deepEqual([rows.length, byId.size], [ROWS, ROWS]);
+  for (const row of rows) {
+    const got = byId.get(String(row.TRANSACTION_ID));
+    assert.ok(got, `no ${row.TRANSACTION_ID}`);
+    for (const [name, value] of Object.entries(row)) {
+      if (!without.includes(name)) assertEqual(got[name], value, name, row);
+    }
+  }
+}
+
+function assertEqual(
+  got: unknown,
+  value: unknown,
+  name: string,
+  { TRANSACTION_ID: id }: Row,
+): void {
+  const isEqual = typeof value === "number"
+    ? typeof got === "number" &&
+      Math.abs(got - value) <= 1e-9 * Math.max(1, Math.abs(value))
+    : String(got) === value;
+  assert.ok(isEqual, `${name} of ${id}: ${got}, pandas has ${value}`);
+}
+
+async function rowsIn(path: string): Promise<Row[]> {
+  const text = await Deno.readTextFile(path);
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+}
+
+/** Streams a raw file or an import, and exports what is stored. */
+function streamed(
+  set: string,
+  input: string,
+): readonly (readonly string[])[] {
+  const definition = `--definition=${set}`;
+  return [
+    ["run", definition, `--in=${input}`, "--rate=max", "--data=shop"],
+    ["export", "--data=shop", "--out=found.jsonl", "--with=payment"],
+  ];
+}
+
+/** Shuffles texts. */
+function shuffled(texts: readonly string[]): string[] {
+  const random = chance(SEED);
+  return texts.map((text) => ({ text, place: random() }))
+    .sort((a, b) => a.place - b.place).map(({ text }) => text);
 }
 
 const problem = canRun ? pythonProblem : "needs --allow-run";
 
-Deno.test({
-  name: "features of a raw file equal those of pandas, imported or not" +
-    (problem === undefined ? "" : ` (${problem})`),
-  ignore: problem !== undefined,
-  fn: async () => {
-    await using temporary = temporaryFolder();
-    const folder = temporary.path;
-    const python = await pythonWithNotebook();
-    await Deno.writeTextFile(`${folder}/raw.csv`, unsortedSet());
-    const raw = ["--definition=sparkov", "--in=raw.csv"];
-    for (
-      const args of [
-        ["features", ...raw, "--out=features.jsonl"],
-        ["import", ...raw, "--out=data"],
-        ["features", "--in=data", "--out=imported.jsonl"],
-      ]
-    ) {
-      const { code, stderr } = await runMain(args, { cwd: folder });
-      assert.equal(code, 0, stderr);
-    }
-    const { success, output } = await runTool(python, [
-      ORACLE,
-      `${folder}/raw.csv`,
-      `${folder}/expected.csv`,
-    ]);
-    assert.ok(success, output);
-    const expected = await Deno.readTextFile(`${folder}/expected.csv`);
-    const found = await Deno.readTextFile(`${folder}/features.jsonl`);
-    const imported = await Deno.readTextFile(`${folder}/imported.jsonl`);
-    assert.ok(imported === found, "imported or not makes a difference");
-    const [header, ...rows] = expected.trimEnd().split("\n");
-    const names = header.split(",").slice(1);
-    const lines = found.trimEnd().split("\n");
-    assert.deepEqual([rows.length, lines.length], [ROWS, ROWS]);
-    rows.forEach((row, at) => {
-      const features = JSON.parse(lines[at]);
-      const [id, ...cells] = row.split(",");
-      assert.equal(features.TRANSACTION_ID, id);
-      cells.forEach((cell, column) => {
-        const value = Number(cell);
-        const got = features[names[column]];
-        assert.ok(
-          Math.abs(got - value) <= 1e-9 * Math.max(1, Math.abs(value)),
-          `${names[column]} of payment ${features.TRANSACTION_ID}: ` +
-            `${got}, pandas has ${value}`,
-        );
-      });
-    });
-  },
+function test(name: string, check: (folder: string) => Promise<void>): void {
+  Deno.test({
+    name: problem === undefined ? name : `${name} (${problem})`,
+    ignore: problem !== undefined,
+    fn: async () => {
+      await using temporary = temporaryFolder();
+      await check(temporary.path);
+    },
+  });
+}
+
+test("a stream of Sparkov's raw file has the features of pandas, and its ids", async (folder) => {
+  const { header, rows } = rowsOf("sparkov", SPARKOV);
+  await Deno.writeTextFile(`${folder}/raw.csv`, [header, ...rows].join("\n"));
+  await runAll(folder, streamed("sparkov", "raw.csv"));
+  await assertEqualsOracle(folder, {
+    set: "sparkov",
+    raw: "raw.csv",
+  });
+  const found = await rowsIn(`${folder}/found.jsonl`);
+  const ids = found.map((row) => row.TRANSACTION_ID);
+  assert.ok(ids.every((id) => typeof id === "string"));
+  // Hexadecimal digits, whose bytes are in the order of UTF-16.
+  assert.deepEqual(ids, ids.toSorted());
+  const cards = new Set(rows.map((row) => fieldOf(row, "cc_num")));
+  const has19 = ({ CUSTOMER_ID: card }: Row) =>
+    typeof card === "string" && card.length === 19 && cards.has(card);
+  assert.ok(found.some(has19), "no card number of 19 digits");
+});
+
+test("payments of one second that come in order of their ids have the features of pandas", async (folder) => {
+  // Few cards, so that a card has several payments in a minute.
+  const options = { ...SPARKOV, perDay: ROWS / 10, cards: 4, merchants: 4 };
+  const { header, rows } = rowsOf("sparkov", options);
+  const byMinute = rows.map((row) =>
+    row.replace(/(\d\d:\d\d):\d\d,/, "$1:00,")
+  );
+  const key = (row: string) =>
+    `${fieldOf(row, "trans_date_trans_time")} ${fieldOf(row, "trans_num")}`;
+  const sorted = byMinute.map((row) => ({ row, key: key(row) }))
+    .sort((a, b) => a.key < b.key ? -1 : 1).map(({ row }) => row);
+  assert.notDeepEqual(sorted, byMinute);
+  const write = (name: string, lines: readonly string[]) =>
+    Deno.writeTextFile(`${folder}/${name}`, [header, ...lines].join("\n"));
+  await write("sorted.csv", sorted);
+  await write("raw.csv", shuffled(byMinute));
+  await runAll(folder, streamed("sparkov", "sorted.csv"));
+  const [set, raw] = ["sparkov", "raw.csv"] as const;
+  await assertEqualsOracle(folder, { set, raw, ties: "id" });
+  // In the order of the shuffled file the features are others.
+  await assert.rejects(
+    assertEqualsOracle(folder, { set, raw }),
+    /pandas has/,
+  );
+});
+
+test("a stream of TabFormer's raw file, imported, has the features of pandas, refunds and composed ids", async (folder) => {
+  const { header, rows } = rowsOf("tabformer", TABFORMER);
+  await Deno.writeTextFile(`${folder}/raw.csv`, [header, ...rows].join("\n"));
+  const refunds = rows.filter((row) => row.includes("$-"));
+  assert.ok(refunds.length > ROWS / 100);
+  await runAll(folder, [
+    ["import", "--definition=tabformer", "--in=raw.csv", "--out=days"],
+    ...streamed("tabformer", "days"),
+  ]);
+  await assertEqualsOracle(folder, {
+    set: "tabformer",
+    raw: "raw.csv",
+  });
+  const [{ CUSTOMER_ID: card }] = await rowsIn(`${folder}/found.jsonl`);
+  assert.match(String(card), /^\d+-\d$/);
+});
+
+test("a stream of TabFormer's rows in order of time has the features of pandas", async (folder) => {
+  const options = { ...TABFORMER, byTime: true };
+  const { header, rows } = rowsOf("tabformer", options);
+  await Deno.writeTextFile(`${folder}/raw.csv`, [header, ...rows].join("\n"));
+  await runAll(folder, streamed("tabformer", "raw.csv"));
+  await assertEqualsOracle(folder, {
+    set: "tabformer",
+    raw: "raw.csv",
+  });
+});
+
+/** Sparkov's raw file, its second half before its first. */
+function unsortedSet(): string {
+  const { header, rows } = rowsOf("sparkov", SPARKOV);
+  const half = rows.length >> 1;
+  return [header, ...rows.slice(half), ...rows.slice(0, half)].join("\n");
+}
+
+test("features of a raw file equal those of pandas, imported or not", async (folder) => {
+  await Deno.writeTextFile(`${folder}/raw.csv`, unsortedSet());
+  const raw = ["--definition=sparkov", "--in=raw.csv"];
+  await runAll(folder, [
+    ["features", ...raw, "--out=features.jsonl"],
+    ["import", ...raw, "--out=data"],
+    ["features", "--in=data", "--out=imported.jsonl"],
+  ]);
+  const found = await Deno.readTextFile(`${folder}/features.jsonl`);
+  const imported = await Deno.readTextFile(`${folder}/imported.jsonl`);
+  assert.ok(imported === found, "imported or not makes a difference");
+  await assertEqualsOracle(folder, {
+    set: "sparkov",
+    raw: "raw.csv",
+    found: "features.jsonl",
+    without: ["CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT"],
+  });
 });

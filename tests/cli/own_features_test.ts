@@ -102,6 +102,24 @@ testRunning(
     assert.match(TRANSACTION_ID, /^[0-9a-f]{32}$/);
     assert.equal(typeof CUSTOMER_ID, "string");
     assert.ok(SCORE >= 0 && SCORE <= 1);
+    await succeed(
+      path,
+      ...["run", ...input, "--model=model.json", "--data=data", "--rate=max"],
+      "--role=producer,processor,scorer,writer",
+    );
+    const predictions = await succeed(
+      path,
+      ...["export", "--data=data", "--table=predictions"],
+      ...["--out=-", "--format=jsonl"],
+    );
+    const scored = rows.map((row) => {
+      const { TX_FRAUD: _label, ...prediction } = JSON.parse(row);
+      return JSON.stringify(prediction);
+    });
+    assert.deepEqual(
+      scored.toSorted(),
+      predictions.stdout.trimEnd().split("\n").toSorted(),
+    );
   },
 );
 
@@ -150,7 +168,7 @@ testRunning(
       [["features", ...unlabelled, "--skip-bad-rows", out], /has no effect wi/],
       [
         ["features", ...unlabelled, "--hmac-key-file=raw.csv", out],
-        /no pseu|no id/,
+        /no .hmac: true/,
       ],
       [
         ["features", "--in=raw.csv", "--hmac-key-file=raw.csv", out],

@@ -191,8 +191,11 @@ testServing(
       const { control, signal } = context;
       const counted = () => countStored(store);
       const ends = { log, offsetsCountRecords: true, store: counted };
-      const compared = { kind: "compared", differences: [] };
-      assert.deepEqual(await endCheck(ends), compared);
+      const result = await endCheck(ends);
+      const differences = result.kind === "compared"
+        ? result.differences.join()
+        : result.kind;
+      assert.ok(differences === "", differences);
       const verification = await verifyStore({
         log,
         control,
@@ -230,10 +233,9 @@ testServing(
         "UPDATE transactions SET tx_fraud = 1 WHERE transaction_id = 9",
         /tx_fraud is 1 and should be 0|frauds_by_day holds/,
       ],
-      ["TRUNCATE frauds_by_day", /frauds_by_day holds 0 rows and should hold/],
       [
         "DELETE FROM transaction_label WHERE transaction_id = 9",
-        /the store holds \d+: rows were deleted/,
+        /labels, the store holds [\d,]+: rows were deleted/,
       ],
       [
         "UPDATE transaction_label SET tx_fraud = 7 WHERE transaction_id = 9 " +

@@ -139,7 +139,7 @@ async function fillInOrder(
   const row = emptyPayment();
   using progress = openProgress("features", 0);
   const reading = (rows: number) =>
-    progress.update(0, `reading: ${counted(rows, "row")}`);
+    progress.update(0, `${counted(rows, "row")} read`);
   let rows = 0;
   for await (const batch of source.batches(signal, reading)) {
     for (const block of blocks.totals(batch)) {

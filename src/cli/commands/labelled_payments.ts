@@ -99,7 +99,7 @@ export async function loadPayments(
       features,
       days,
       signal,
-      reading: (rows) => progress.update(0, `reading: ${counted(rows, "row")}`),
+      reading: (rows) => progress.update(0, `${counted(rows, "row")} read`),
       gathered: (count) =>
         progress.update(source.progress.done, counted(count, "payment")),
     });

@@ -182,7 +182,7 @@ async function fillTable(
   const blocks = new FeatureBlocks(features, source.shape);
   using progress = openProgress("scoring", source.progress.total);
   const reading = (rows: number) =>
-    progress.update(0, `reading: ${counted(rows, "row")}`);
+    progress.update(0, `${counted(rows, "row")} read`);
   let rows = 0;
   for await (const batch of source.batches(signal, reading)) {
     for (const block of blocks.totals(batch)) {

@@ -1,7 +1,12 @@
 /** The flags that say what the payments in other people's data are. */
+import { ConfigError } from "../../base/error.ts";
 import { readWholeFile } from "../../base/whole_file.ts";
 import { BUILT_IN_DEFINITIONS } from "../../definition/built_in.ts";
 import { HMAC_KEY_BYTES_MAX } from "../../definition/identifier.ts";
+import {
+  needsHmacKey,
+  type StreamDefinition,
+} from "../../definition/stream_definition.ts";
 import type { FlagGroup, FlagValues } from "./flag.ts";
 
 /** The names of the built-in definitions. */
@@ -31,11 +36,18 @@ export const DEFINITION_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** The key that the flag names, every byte of the file; undefined without the flag. Throws DataError. */
+/** The key that the flag names, every byte of the file, for the definition `named`; undefined without the flag. Throws DataError, or ConfigError for a definition without pseudonyms. */
 export function readHmacKey(
   { hmacKeyFile }: FlagValues<typeof HMAC_KEY_FLAG>,
+  definition: StreamDefinition,
+  named: string,
 ): Uint8Array | undefined {
-  return hmacKeyFile === undefined
-    ? undefined
-    : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
+  if (hmacKeyFile === undefined) return undefined;
+  if (needsHmacKey(definition)) {
+    return readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
+  }
+  throw new ConfigError(
+    `--hmac-key-file has no effect: ${named} has no 'hmac: true'; leave the ` +
+      "flag out",
+  );
 }

@@ -132,15 +132,12 @@ function keyFor(
   definition: StreamDefinition,
   options: FileOptions,
 ): RawFileChoice["hmacKey"] {
-  const key = readHmacKey(options);
-  const isNeeded = needsHmacKey(readingDefinition(path, definition));
-  if (isNeeded === (key !== undefined)) return key;
+  const reading = readingDefinition(path, definition);
+  const key = readHmacKey(options, reading, options.definition ?? path);
+  if (key !== undefined || !needsHmacKey(reading)) return key;
   throw new ConfigError(
-    isNeeded
-      ? "the definition replaces ids by pseudonyms (hmac: true); name the " +
-        "file of their key with --hmac-key-file"
-      : "--hmac-key-file has no effect: no id is replaced by a pseudonym " +
-        "(hmac: true) here; leave the flag out",
+    "the definition replaces ids by pseudonyms (hmac: true); name the file " +
+      "of their key with --hmac-key-file",
   );
 }
 

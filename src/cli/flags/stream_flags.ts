@@ -87,6 +87,9 @@ export const STREAM_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
+/** How late a payment of a new stream may arrive, in seconds. */
+export const LATENESS_SECONDS = 3600;
+
 /** How long a repeated payment is recognized in a new stream, in seconds. */
 const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
 
@@ -193,7 +196,8 @@ export function readStreamFlags(
     ? found?.features ?? HANDBOOK_FEATURES
     : featuresOfDefinition(own);
   if (own !== undefined) refuseDefined(options, features.set);
-  const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
+  const latenessSeconds = options.lateness ?? found?.latenessSeconds ??
+    LATENESS_SECONDS;
   const parameters = {
     partitions: options.partitions ?? found?.partitions ??
       (own && !options.isOnKafka ? 1 : PARTITIONS_DEFAULT),
