@@ -180,7 +180,7 @@ testRunning("check refuses what cannot work, in one line", async () => {
       /check takes one word and flags, not a, b; --help/,
     ],
     [["sparkov", sample], 1, /no column 'trans_num', which the definition/],
-    [["handbook", sample, "--hmac-key-file=x"], 2, /has no effect: hand/],
+    [["handbook", sample, "--hmac-key-file=x"], 2, /has no effect: no id is/],
     [[sample, "--hmac-key-file=x"], 2, /has no effect without a definition/],
     [["--sample=-"], 2, /reads the data twice/],
     [["--sample=/no/file"], 1, /no such file/],

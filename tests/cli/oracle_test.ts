@@ -4,7 +4,6 @@
  * program. 100,000 rows of each set in a long run, fewer otherwise.
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { splitRecord } from "../../src/files/csv_records.ts";
 import {
   RAW_COLUMNS,
@@ -12,15 +11,14 @@ import {
   type RawSetName,
 } from "../definition/raw_sets.ts";
 import { chance, isLong } from "../long.ts";
-import { canRun } from "../permission.ts";
-import { runTool } from "../services/java.ts";
-import { pythonProblem, pythonWithNotebook } from "../services/python.ts";
+import {
+  assertEqualsOracle,
+  type OracleInput,
+  oracleProblem,
+  type ResultRow,
+} from "../oracle/raw_oracle.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain } from "./program_runner.ts";
-
-const ORACLE = fileURLToPath(
-  new URL("../oracle/raw_features.py", import.meta.url),
-);
 
 const ROWS = isLong ? 100_000 : 6000;
 const SEED = 4;
@@ -36,12 +34,6 @@ const SPARKOV = {
 
 /** A card for each 1,000 rows, which pays every day on average. */
 const TABFORMER = { rows: ROWS, merchants: ROWS / 250, seed: SEED };
-
-/** A row of results. */
-type Row = Readonly<Record<string, unknown>>;
-
-/** Which of the payments of one second come first. */
-type Ties = "input" | "id";
 
 /** A raw set cut into its header and its rows. */
 function rowsOf(
@@ -68,58 +60,18 @@ async function runAll(
   }
 }
 
-/** Compares a file of features with those of a raw file by the oracle. */
-async function assertEqualsOracle(
+/** Compares what was found in a folder with its raw file by the oracle; returns the rows. */
+async function assertOracle(
   folder: string,
-  { set, raw, found = "found.jsonl", ties = "input", without = [] }: {
-    readonly set: RawSetName;
-    readonly raw: string;
+  { found = "found.jsonl", ...input }: Omit<OracleInput, "raw"> & {
     readonly found?: string;
-    readonly ties?: Ties;
-    /** What the oracle has besides. */
-    readonly without?: readonly string[];
   },
-): Promise<void> {
-  const expected = `${folder}/expected.jsonl`;
-  const { success, output } = await runTool(await pythonWithNotebook(), [
-    ORACLE,
-    set,
-    `${folder}/${raw}`,
-    expected,
-    ties,
-  ]);
-  assert.ok(success, output);
-  const byId = new Map(
-    (await rowsIn(`${folder}/${found}`))
-      .map((row) => [String(row.TRANSACTION_ID), row]),
-  );
-  const rows = await rowsIn(expected);
-  assert.deepEqual([rows.length, byId.size], [ROWS, ROWS]);
-  for (const row of rows) {
-    const got = byId.get(String(row.TRANSACTION_ID));
-    assert.ok(got, `no ${row.TRANSACTION_ID}`);
-    for (const [name, value] of Object.entries(row)) {
-      if (!without.includes(name)) assertEqual(got[name], value, name, row);
-    }
-  }
-}
-
-function assertEqual(
-  got: unknown,
-  value: unknown,
-  name: string,
-  { TRANSACTION_ID: id }: Row,
-): void {
-  const isEqual = typeof value === "number"
-    ? typeof got === "number" &&
-      Math.abs(got - value) <= 1e-9 * Math.max(1, Math.abs(value))
-    : String(got) === value;
-  assert.ok(isEqual, `${name} of ${id}: ${got}, pandas has ${value}`);
-}
-
-async function rowsIn(path: string): Promise<Row[]> {
-  const text = await Deno.readTextFile(path);
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+): Promise<ResultRow[]> {
+  const raw = `${folder}/raw.csv`;
+  return await assertEqualsOracle(`${folder}/${found}`, ROWS, {
+    ...input,
+    raw,
+  });
 }
 
 /** Streams a raw file or an import, and exports what is stored. */
@@ -141,12 +93,10 @@ function shuffled(texts: readonly string[]): string[] {
     .sort((a, b) => a.place - b.place).map(({ text }) => text);
 }
 
-const problem = canRun ? pythonProblem : "needs --allow-run";
-
 function test(name: string, check: (folder: string) => Promise<void>): void {
   Deno.test({
-    name: problem === undefined ? name : `${name} (${problem})`,
-    ignore: problem !== undefined,
+    name: oracleProblem === undefined ? name : `${name} (${oracleProblem})`,
+    ignore: oracleProblem !== undefined,
     fn: async () => {
       await using temporary = temporaryFolder();
       await check(temporary.path);
@@ -158,17 +108,13 @@ test("a stream of Sparkov's raw file has the features of pandas, and its ids", a
   const { header, rows } = rowsOf("sparkov", SPARKOV);
   await Deno.writeTextFile(`${folder}/raw.csv`, [header, ...rows].join("\n"));
   await runAll(folder, streamed("sparkov", "raw.csv"));
-  await assertEqualsOracle(folder, {
-    set: "sparkov",
-    raw: "raw.csv",
-  });
-  const found = await rowsIn(`${folder}/found.jsonl`);
+  const found = await assertOracle(folder, { set: "sparkov" });
   const ids = found.map((row) => row.TRANSACTION_ID);
   assert.ok(ids.every((id) => typeof id === "string"));
   // Hexadecimal digits, whose bytes are in the order of UTF-16.
   assert.deepEqual(ids, ids.toSorted());
   const cards = new Set(rows.map((row) => fieldOf(row, "cc_num")));
-  const has19 = ({ CUSTOMER_ID: card }: Row) =>
+  const has19 = ({ CUSTOMER_ID: card }: ResultRow) =>
     typeof card === "string" && card.length === 19 && cards.has(card);
   assert.ok(found.some(has19), "no card number of 19 digits");
 });
@@ -190,11 +136,10 @@ test("payments of one second that come in order of their ids have the features o
   await write("sorted.csv", sorted);
   await write("raw.csv", shuffled(byMinute));
   await runAll(folder, streamed("sparkov", "sorted.csv"));
-  const [set, raw] = ["sparkov", "raw.csv"] as const;
-  await assertEqualsOracle(folder, { set, raw, ties: "id" });
+  await assertOracle(folder, { set: "sparkov", ties: "id" });
   // In the order of the shuffled file the features are others.
   await assert.rejects(
-    assertEqualsOracle(folder, { set, raw }),
+    assertOracle(folder, { set: "sparkov" }),
     /pandas has/,
   );
 });
@@ -208,11 +153,9 @@ test("a stream of TabFormer's raw file, imported, has the features of pandas, re
     ["import", "--definition=tabformer", "--in=raw.csv", "--out=days"],
     ...streamed("tabformer", "days"),
   ]);
-  await assertEqualsOracle(folder, {
+  const [{ CUSTOMER_ID: card }] = await assertOracle(folder, {
     set: "tabformer",
-    raw: "raw.csv",
   });
-  const [{ CUSTOMER_ID: card }] = await rowsIn(`${folder}/found.jsonl`);
   assert.match(String(card), /^\d+-\d$/);
 });
 
@@ -221,10 +164,7 @@ test("a stream of TabFormer's rows in order of time has the features of pandas",
   const { header, rows } = rowsOf("tabformer", options);
   await Deno.writeTextFile(`${folder}/raw.csv`, [header, ...rows].join("\n"));
   await runAll(folder, streamed("tabformer", "raw.csv"));
-  await assertEqualsOracle(folder, {
-    set: "tabformer",
-    raw: "raw.csv",
-  });
+  await assertOracle(folder, { set: "tabformer" });
 });
 
 /** Sparkov's raw file, its second half before its first. */
@@ -245,9 +185,8 @@ test("features of a raw file equal those of pandas, imported or not", async (fol
   const found = await Deno.readTextFile(`${folder}/features.jsonl`);
   const imported = await Deno.readTextFile(`${folder}/imported.jsonl`);
   assert.ok(imported === found, "imported or not makes a difference");
-  await assertEqualsOracle(folder, {
+  await assertOracle(folder, {
     set: "sparkov",
-    raw: "raw.csv",
     found: "features.jsonl",
     without: ["CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT"],
   });

@@ -125,8 +125,8 @@ async function check(options: CheckOptions): Promise<void> {
     return;
   }
   const definition = openDefinition(options.definition);
-  const key = readHmacKey(options, definition, options.definition);
   const reading = readingDefinition(sample, definition);
+  const key = readHmacKey(reading, options);
   const mapper = new PaymentMapper(reading, key);
   const found = await mapSample(sources, mapper, options.rows);
   writeResult(

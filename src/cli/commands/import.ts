@@ -111,9 +111,9 @@ async function importCommand(options: ImportOptions): Promise<void> {
   const out = requireFlag("--out", options.out, USE);
   const text = definitionText(named);
   const definition = readDefinition(text, named);
-  const hmacKey = readHmacKey(options, definition, named);
   const sources = await findRawSources(input, options.inputFormat);
   const reading = readingDefinition(input, definition);
+  const hmacKey = readHmacKey(reading, options);
   checkApart(out, sources, named);
   const { folder, format } = await readFolderFlags(options, USE);
   await makeFolder(folder);

@@ -36,18 +36,30 @@ export const DEFINITION_FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-/** The key that the flag names, every byte of the file, for the definition `named`; undefined without the flag. Throws DataError, or ConfigError for a definition without pseudonyms. */
-export function readHmacKey(
-  { hmacKeyFile }: FlagValues<typeof HMAC_KEY_FLAG>,
+/** Throws ConfigError unless there is a key for pseudonyms exactly where the definition, as the payments are read by it, makes any. */
+export function requireHmacKey(
   definition: StreamDefinition,
-  named: string,
-): Uint8Array | undefined {
-  if (hmacKeyFile === undefined) return undefined;
-  if (needsHmacKey(definition)) {
-    return readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
-  }
+  { hmacKeyFile }: FlagValues<typeof HMAC_KEY_FLAG>,
+): void {
+  const needsKey = needsHmacKey(definition);
+  if (needsKey === (hmacKeyFile !== undefined)) return;
   throw new ConfigError(
-    `--hmac-key-file has no effect: ${named} has no 'hmac: true'; leave the ` +
-      "flag out",
+    needsKey
+      ? "the definition replaces ids by pseudonyms (hmac: true); name the " +
+        "file of their key with --hmac-key-file"
+      : "--hmac-key-file has no effect: no id is replaced by a pseudonym " +
+        "(hmac: true) here; leave the flag out",
   );
+}
+
+/** The key that the flag names, every byte of the file; undefined for a definition that needs none. Throws DataError, or ConfigError as requireHmacKey(). */
+export function readHmacKey(
+  definition: StreamDefinition,
+  options: FlagValues<typeof HMAC_KEY_FLAG>,
+): Uint8Array | undefined {
+  requireHmacKey(definition, options);
+  const { hmacKeyFile } = options;
+  return hmacKeyFile === undefined
+    ? undefined
+    : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX);
 }

@@ -10,7 +10,7 @@ import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { readFileFingerprint } from "../../roles/file_producer.ts";
 import type { FileInput } from "../../roles/role.ts";
 import { DATA_FLAGS, type DataOptions } from "./data_flags.ts";
-import { HMAC_KEY_FLAG } from "./definition_flags.ts";
+import { HMAC_KEY_FLAG, requireHmacKey } from "./definition_flags.ts";
 import { type FlagGroup, type FlagValues, givenFlags } from "./flag.ts";
 import { oneOf } from "./flag_value.ts";
 
@@ -90,23 +90,6 @@ export function readInputFlags(
     options,
   );
   return { path, format: inputFormat ?? known?.format, hmacKeyFile };
-}
-
-/** Throws ConfigError unless there is a key for pseudonyms exactly where the definition has any. */
-export function requireHmacKey(
-  definition: StreamDefinition,
-  { hmacKeyFile }: InputOptions,
-): void {
-  const needsKey = needsHmacKey(definition);
-  if (needsKey !== (hmacKeyFile !== undefined)) {
-    throw new ConfigError(
-      needsKey
-        ? "the definition replaces ids by pseudonyms (hmac: true); name the " +
-          "file of their key with --hmac-key-file"
-        : "--hmac-key-file has no effect: the definition has no 'hmac: true', " +
-          "or an import has made the pseudonyms; leave it out",
-    );
-  }
 }
 
 /** Throws ConfigError if a flag says what to simulate, though another one brings payments. */

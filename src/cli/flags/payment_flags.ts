@@ -2,15 +2,11 @@
 import { ConfigError } from "../../base/error.ts";
 import { shapeOf } from "../../definition/definition_shape.ts";
 import { openDefinition } from "../../definition/read_definition.ts";
-import {
-  needsHmacKey,
-  type StreamDefinition,
-} from "../../definition/stream_definition.ts";
+import { type StreamDefinition } from "../../definition/stream_definition.ts";
 import {
   importedDefinition,
   readingDefinition,
 } from "../../files/import_folder.ts";
-import type { RawFileChoice } from "../../files/mapped_source.ts";
 import type { PaymentChoice } from "../../files/payment_source.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
@@ -121,24 +117,9 @@ export function readFileFlags(
         "payments by it are left out and counted; leave the flag out",
     );
   }
-  const hmacKey = keyFor(path, definition, options);
+  const hmacKey = readHmacKey(readingDefinition(path, definition), options);
   const files = { path, startSeconds, inputFormat, definition, hmacKey };
   return { kind: "raw", files };
-}
-
-/** The key of the pseudonyms; there are none to be made in what an import has written. */
-function keyFor(
-  path: string,
-  definition: StreamDefinition,
-  options: FileOptions,
-): RawFileChoice["hmacKey"] {
-  const reading = readingDefinition(path, definition);
-  const key = readHmacKey(options, reading, options.definition ?? path);
-  if (key !== undefined || !needsHmacKey(reading)) return key;
-  throw new ConfigError(
-    "the definition replaces ids by pseudonyms (hmac: true); name the file " +
-      "of their key with --hmac-key-file",
-  );
 }
 
 /** The shape of the payments that are chosen. */

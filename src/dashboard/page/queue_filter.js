@@ -280,7 +280,7 @@ export function whyEmpty(filter, snapshot) {
   if (!snapshot || snapshot.totals.scored === 0) {
     return [
       snapshot?.shape.isOwn
-        ? "No payment has been scored yet. Alerts need a model of your own payments: train one, and start the run with --model=FILE."
+        ? "No payment has been scored yet. Alerts need a model of your own payments: the command train makes one from your files, and a run with --model=FILE uses it."
         : "No payment has been scored yet. Alerts need a model: a run with --no-model has none.",
     ];
   }
