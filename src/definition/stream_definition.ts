@@ -140,6 +140,11 @@ export type LabelRule =
     readonly matureSeconds: number;
   };
 
+/** How long after a payment its label is known, in seconds; one without a label is genuine then. */
+export function labelSecondsOf({ labels }: StreamDefinition): number {
+  return labels.from === "stream" ? labels.matureSeconds : labels.delaySeconds;
+}
+
 /** Whether the ids of a mapping are the numbers of the rows. */
 export function isRowNumber(
   mapping: IdMapping | RowNumber,
