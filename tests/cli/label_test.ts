@@ -118,4 +118,10 @@ testRunning("labels that cannot be taken are refused in one line", async () => {
     assert.equal(outcome.code, code, outcome.stderr);
     assert.match(outcome.stderr, message);
   }
+  // Two at once take turns.
+  const lines = Array.from({ length: 10_000 }, (_, id) => `${id},1\n`);
+  Deno.writeTextFileSync(path, `TRANSACTION_ID,TX_FRAUD\n${lines.join("")}`);
+  await Promise.all([1, 2].map(() => done("label", path, stream)));
+  const [status] = await done("status", stream);
+  assert.match(status, /label intake .* 20,000\n/);
 });
