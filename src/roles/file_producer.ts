@@ -18,10 +18,12 @@ import type { DaySource } from "../files/day_source.ts";
 import {
   FIRST_PLACE,
   type MappedBatch,
+  type MappedOptions,
   mappedPayments,
   type RowPlace,
 } from "../files/mapped_payments.ts";
 import { TABLE_FORMATS } from "../files/table_encoder.ts";
+import { formatDuration } from "../payment/calendar.ts";
 import type { RowDefect } from "../files/row_batch.ts";
 import type { Append } from "../log/log.ts";
 import { controlRecords, type ProducerPosition } from "../stream/control.ts";
@@ -33,7 +35,12 @@ import {
 import type { StreamContext } from "../stream/stream_context.ts";
 import { labelSeconds, MappedLabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
-import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
+import {
+  openProducing,
+  positionAppends,
+  type Producing,
+  UNSTOPPED,
+} from "./producing.ts";
 import { OTHER_DATA, PublishedFiles } from "./published_files.ts";
 import type { FileInput, Pace } from "./role.ts";
 
@@ -80,28 +87,13 @@ export async function runFileProducer(
   const fingerprint = fileFingerprint(input);
   const producing = await openProducing(context, fingerprint);
   if (!producing) return await reportAfterEnd(context, input);
-  const sources = await findRawSources(input.path, input.format);
-  const files = new PublishedFiles(context.control, sources);
   const { producer, origin } = producing;
   const rejected = new Rejections(context);
   let { position } = producing;
-  const published = placeOf(position);
-  await files.requireSame(published.file);
-  const resumed = new LastPayment(position, sources);
-  // Payments whose labels are still to come are read again.
-  let place = position.labels
-    ? placeOf(position.labels)
-    : placeBefore(published);
-  const rows = mappedPayments(
-    sources,
-    {
-      mapper: openMapper(definition, input),
-      startSeconds: origin?.startSeconds ?? parameters.startSeconds,
-      from: place,
-      signal: UNSTOPPED,
-      rejected: (defect, place) => rejected.add(defect, place),
-    },
-  );
+  const opened = await openFiles(context, input, definition, producing);
+  const { files, resumed, published } = opened;
+  let place = opened.from;
+  const rows = opened.rows((defect, place) => rejected.add(defect, place));
   logger.info("producing", { ...position });
   const records = new MappedRecords(parameters);
   const knownAfter = labelSeconds(parameters);
@@ -189,6 +181,55 @@ export async function runFileProducer(
   }
 }
 
+/** The files of a producer, and where it continues in them. */
+interface OpenedFiles {
+  readonly files: PublishedFiles;
+  /** The payment that must come before new ones do. */
+  readonly resumed: LastPayment;
+  /** The place behind what is published. */
+  readonly published: RowPlace;
+  /** Where the rows begin: payments whose labels are still to come are read again. */
+  readonly from: RowPlace;
+  readonly rows: (
+    rejected: MappedOptions["rejected"],
+  ) => AsyncGenerator<MappedBatch, RowPlace>;
+}
+
+/** Finds the files, which must be those that the stream has published from, and a new stream's in order of time. Throws ConfigError or DataError. */
+async function openFiles(
+  { control, parameters }: StreamContext,
+  input: FileInput,
+  definition: RecordedDefinition,
+  { origin, position }: Producing,
+): Promise<OpenedFiles> {
+  const sources = await findRawSources(input.path, input.format);
+  const files = new PublishedFiles(control, sources);
+  const published = placeOf(position);
+  await files.requireSame(published.file);
+  const { labels, last } = position;
+  const from = labels
+    ? placeOf(labels)
+    : last === undefined
+    ? published
+    : { ...published, row: published.row - 1, rows: published.rows - 1 };
+  const reading = {
+    mapper: openMapper(definition, input),
+    startSeconds: origin?.startSeconds ?? parameters.startSeconds,
+    from,
+    signal: UNSTOPPED,
+  };
+  const rows: OpenedFiles["rows"] = (rejected) =>
+    mappedPayments(sources, { ...reading, rejected });
+  if (!origin && input.path !== STANDARD_STREAM) {
+    // Whatever the first payment is, those before its day count here.
+    const ahead = { ...reading, startSeconds: 0, rejected: () => {} };
+    const payments = mappedPayments(sources, ahead);
+    await requireOrder(payments, parameters, input.path);
+  }
+  const resumed = new LastPayment(position, sources);
+  return { files, resumed, published, from, rows };
+}
+
 /** The mapping of the files, by the stream's definition or as an import by it has written them. Throws ConfigError or DataError. */
 function openMapper(
   recorded: RecordedDefinition,
@@ -218,10 +259,33 @@ function positionAt(
   return { ...position, labels: { day: file, ...more } };
 }
 
-/** The place before the payment that a place is behind. */
-function placeBefore(place: RowPlace): RowPlace {
-  const { row, rows } = place;
-  return row === 0 ? place : { ...place, row: row - 1, rows: rows - 1 };
+/** Payments whose order is looked at before a stream begins. */
+const ORDER_PAYMENTS = 10_000;
+
+/** Throws ConfigError if many of the first payments of files are late: such a stream would reject most of its data. */
+async function requireOrder(
+  payments: AsyncGenerator<MappedBatch, RowPlace>,
+  { latenessSeconds }: StreamContext["parameters"],
+  path: string,
+): Promise<void> {
+  let newest = -Infinity;
+  let late = 0;
+  let count = 0;
+  for await (const batch of payments) {
+    for (const { datetimeSeconds: time } of batch.payments) {
+      if (time < newest - latenessSeconds) late++;
+      newest = Math.max(newest, time);
+      count++;
+    }
+    if (count >= ORDER_PAYMENTS) break;
+  }
+  if (late <= count / 10) return;
+  throw new ConfigError(
+    `--in=${path} is not in order of time: ${late} of the first ${count} ` +
+      `payments are more than --lateness=${formatDuration(latenessSeconds)} ` +
+      "older than one before; sort the data with 'fraudstream import', and " +
+      "give its folder to --in",
+  );
 }
 
 /** Says what has come to the data of a complete stream, which needs them no more. */

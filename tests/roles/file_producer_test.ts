@@ -228,6 +228,41 @@ testWriting(
   },
 );
 
+testWriting(
+  "files that are far from the order of time are refused before a stream begins, with what to do",
+  async () => {
+    await using files = temporaryFolder();
+    const path = join(files.path, "by_card.csv");
+    const [header, ...rows] = csv(0, 400).trimEnd().split("\n");
+    const two = [
+      ...rows.filter((_, at) => at % 2),
+      ...rows.filter((_, at) => !(at % 2)),
+    ];
+    await Deno.writeTextFile(path, [header, ...two, ""].join("\n"));
+    await using folder = await openMemory({
+      ...PARAMETERS,
+      latenessSeconds: 3600,
+    });
+    await assert.rejects(
+      produce(folder, path, MAX),
+      /by_card\.csv is not in order of time: \d+ of the first 392 payments .*import/,
+    );
+    const all = csv(0, 9000).trimEnd().split("\n");
+    const newestFirst = [header, ...all.slice(1).toReversed(), ""];
+    await Deno.writeTextFile(path, newestFirst.join("\n"));
+    await assert.rejects(produce(folder, path, MAX), /not in order of time/);
+    const { control } = folder.context;
+    await control.refresh();
+    assert.equal(control.origin, undefined);
+    // A few are what --lateness is for: they become dead letters.
+    const few = [...rows.slice(0, 390), ...rows.slice(0, 10)];
+    await Deno.writeTextFile(path, [header, ...few, ""].join("\n"));
+    await produce(folder, path, MAX);
+    await control.refresh();
+    assert.equal(control.position?.rows, 400);
+  },
+);
+
 /** Publishes files until about half of their rows are in the log. */
 async function produceHalf(folder: OpenFolder, path: string): Promise<void> {
   const stop = new AbortController();

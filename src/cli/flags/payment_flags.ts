@@ -2,7 +2,7 @@
 import { ConfigError } from "../../base/error.ts";
 import { shapeOf } from "../../definition/definition_shape.ts";
 import { openDefinition } from "../../definition/read_definition.ts";
-import { type StreamDefinition } from "../../definition/stream_definition.ts";
+import type { StreamDefinition } from "../../definition/stream_definition.ts";
 import {
   importedDefinition,
   readingDefinition,
