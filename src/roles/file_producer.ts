@@ -53,8 +53,8 @@ export interface FileProducerOptions {
   readonly input: FileInput;
   /** How fast. */
   readonly pace: Pace;
-  /** Called after each append with the number of payments published so far. */
-  readonly published?: (payments: number) => void;
+  /** Called after each append with the greatest TX_TIME_SECONDS of the payments published since the start. */
+  readonly published?: (newestSeconds: number) => void;
 }
 
 /** The text that records which files a stream publishes: equal texts mean the same files. */
@@ -103,6 +103,7 @@ export async function runFileProducer(
   const pacer = openPacer(pace, signal);
   let isBegun = origin !== undefined;
   let startSeconds = 0;
+  let newest = 0;
   try {
     for (;;) {
       const { value: batch, done } = await rows.next();
@@ -172,7 +173,10 @@ export async function runFileProducer(
           ...positionAppends(position, false),
         ]);
         isBegun = true;
-        options.published?.(position.nextId);
+        for (const time of times.subarray(at - count, at)) {
+          newest = Math.max(newest, time);
+        }
+        options.published?.(newest);
         if (signal.aborted) return;
       }
     }
