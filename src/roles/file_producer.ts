@@ -265,6 +265,8 @@ function positionAt(
 
 /** Payments whose order is looked at before a stream begins. */
 const ORDER_PAYMENTS = 10_000;
+/** How many of them may be late in any case. */
+const LATE_PAYMENTS = 10;
 
 /** Throws ConfigError if many of the first payments of files are late: such a stream would reject most of its data. */
 async function requireOrder(
@@ -283,7 +285,7 @@ async function requireOrder(
     }
     if (count >= ORDER_PAYMENTS) break;
   }
-  if (late <= count / 10) return;
+  if (late <= Math.max(LATE_PAYMENTS, count / 10)) return;
   throw new ConfigError(
     `--in=${path} is not in order of time: ${late} of the first ${count} ` +
       `payments are more than --lateness=${formatDuration(latenessSeconds)} ` +
