@@ -356,7 +356,10 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
   }
 
   writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
-    for (const metric of metrics) this.#metrics.set(keyOf(metric), metric);
+    for (const metric of metrics) {
+      if (Number.isNaN(metric.value)) this.#metrics.delete(keyOf(metric));
+      else this.#metrics.set(keyOf(metric), metric);
+    }
     return Promise.resolve();
   }
 

@@ -9,7 +9,7 @@ import { rawRows } from "./raw_rows.ts";
 
 /** A label of a file. */
 export interface LabelRow extends SaidLabel {
-  /** Why, in the words of its source; undefined where the row has none. */
+  /** Why, in words; undefined where the row has none. */
   readonly reason: string | undefined;
   /** Who or what says it; undefined where the row has none. */
   readonly source: string | undefined;

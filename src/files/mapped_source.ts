@@ -12,7 +12,10 @@ import {
   type KeptValue,
   type MappedPayment,
 } from "../definition/payment_mapper.ts";
-import type { StreamDefinition } from "../definition/stream_definition.ts";
+import {
+  labelSecondsOf,
+  type StreamDefinition,
+} from "../definition/stream_definition.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
@@ -92,7 +95,7 @@ export async function openRawFiles(
       }
       startSeconds = start;
       matureSeconds = payments.newestSeconds - start -
-        definition.labels.delaySeconds;
+        labelSecondsOf(definition);
       const rows = new Rows(definition, start);
       for (const sorted of payments.sorted()) {
         yield* rows.days(sorted);

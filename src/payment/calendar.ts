@@ -134,22 +134,32 @@ export function isNight(seconds: number): boolean {
 
 /** Formats many times of few days: 'YYYY-MM-DD HH:MM:SS', without a Date for each. */
 export class DatetimeFormatter {
+  #day = NaN;
+  #date = "";
+  // Of rows in another order than that of time, as by text ids.
   readonly #dates = new Map<number, string>();
 
   /** The text of a time in seconds since 1970. */
   format(seconds: number): string {
     const day = Math.floor(seconds / DAY_SECONDS);
-    let date = this.#dates.get(day);
-    if (date === undefined) {
-      date = formatDate(seconds) + " ";
-      if (this.#dates.size >= DATES_MAX) this.#dates.clear();
-      this.#dates.set(day, date);
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#date = this.#dateOf(day);
     }
     const second = seconds - day * DAY_SECONDS;
     const hours = Math.floor(second / 3600);
     const minutes = Math.floor(second / 60) - 60 * hours;
-    return date + TWO_DIGITS[hours] + ":" + TWO_DIGITS[minutes] + ":" +
+    return this.#date + TWO_DIGITS[hours] + ":" + TWO_DIGITS[minutes] + ":" +
       TWO_DIGITS[second % 60];
+  }
+
+  #dateOf(day: number): string {
+    const known = this.#dates.get(day);
+    if (known !== undefined) return known;
+    const date = formatDate(day * DAY_SECONDS) + " ";
+    if (this.#dates.size >= DATES_MAX) this.#dates.clear();
+    this.#dates.set(day, date);
+    return date;
   }
 }
 

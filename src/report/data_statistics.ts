@@ -52,7 +52,9 @@ export interface DayCounts {
   readonly day: number;
   /** Number of payments. */
   readonly payments: number;
-  /** How many of them are frauds. */
+  /** How many of them have a known outcome. */
+  readonly known: number;
+  /** How many of those are frauds. */
   readonly frauds: number;
   /** How many cards have a fraud that day. */
   readonly fraudCards: number;
@@ -134,6 +136,7 @@ export interface DataStatistics {
 /** Counts of a day in the making. */
 interface OpenDay {
   payments: number;
+  known: number;
   frauds: number;
   first: number;
   last: number;
@@ -229,13 +232,16 @@ export class StatisticsCollector {
       this.#refunds++;
       this.#unitsOfRefunds += units;
     }
-    if (outcome !== "unknown") this.#known++;
     this.#customers.add(customer);
     this.#terminals.add(terminal);
     this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
     this.#addTime(row, day);
     const open = this.#openDay(day);
     open.payments++;
+    if (outcome !== "unknown") {
+      this.#known++;
+      open.known++;
+    }
     const second = row.timeSeconds - day * DAY_SECONDS;
     if (second < open.first) open.first = second;
     if (second > open.last) open.last = second;
@@ -299,6 +305,7 @@ export class StatisticsCollector {
     if (!open) {
       open = {
         payments: 0,
+        known: 0,
         frauds: 0,
         first: DAY_SECONDS,
         last: -1,
@@ -384,6 +391,7 @@ export class StatisticsCollector {
       return {
         day,
         payments: open?.payments ?? 0,
+        known: open?.known ?? 0,
         frauds: open?.frauds ?? 0,
         fraudCards: open?.cards?.distinct.count ?? 0,
         byScenario: scenarios.map((n) => open?.byScenario.get(n) ?? 0),

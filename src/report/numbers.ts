@@ -1,4 +1,5 @@
 /** Numbers of the report's text and tables, as people read them. */
+import { visible } from "../base/terminal_text.ts";
 import { CURRENCY } from "../payment/payment.ts";
 import {
   HANDBOOK_SHAPE,
@@ -66,14 +67,13 @@ export function unitsOf(
   return amountOf(units / 10 ** form.decimals, form, shownDecimals);
 }
 
-/** A sum of minor units without decimals, a great one in words: '$1.07 billion'. */
+/** A sum of minor units without decimals, a great one shorter: '$1.07B'. */
 export function sumOf(units: number, form: AmountForm): string {
   const amount = units / 10 ** form.decimals;
   if (Math.abs(amount) < 1e9) return unitsOf(units, form, 0);
   const text = amount.toLocaleString("en-US", {
     ...form.currency !== null && { style: "currency", currency: form.currency },
     notation: "compact",
-    compactDisplay: "long",
     maximumSignificantDigits: 4,
   });
   return text.replace("-", "−");
@@ -87,13 +87,13 @@ export function amountUnit({ currency }: Pick<AmountForm, "currency">): string {
 /** Characters of a text that tables and figures show. */
 const TEXT_LENGTH_MAX = 40;
 
-/** A text of the data, without its middle where it is long: names of a chain often differ at their end. */
+/** A text of the data, its invisible characters escaped, without its middle where it is long: names of a chain often differ at their end. */
 export function shortened(
   text: string,
   most: number = TEXT_LENGTH_MAX,
 ): string {
-  const characters = [...text];
-  if (characters.length <= most) return text;
+  const characters = [...visible(text)];
+  if (characters.length <= most) return characters.join("");
   const end = Math.floor((most - 1) / 3);
   const start = most - 1 - end;
   return characters.slice(0, start).join("") + "…" +

@@ -96,7 +96,7 @@ export function overviewSection(data: ReportData): Section {
 }
 
 function keyFigures(data: ReportData): KeyFigure[] {
-  const { statistics, customers, terminals, amounts, shape } = data;
+  const { statistics, customers, terminals, amounts } = data;
   const { payments, known, units, refunds, days, active } = statistics;
   const dates = period(statistics);
   const of = (all: readonly unknown[] | undefined) =>
@@ -113,7 +113,7 @@ function keyFigures(data: ReportData): KeyFigure[] {
       ),
     },
     ...known === 0 && payments > 0 ? [] : [fraudFigure(statistics)],
-    ...known < payments && shape.hasLabels
+    ...known > 0 && known < payments
       ? [{
         name: "outcome not known",
         value: grouped(payments - known),
@@ -176,11 +176,9 @@ function outcomesText(
 ): string | undefined {
   const { payments, known } = statistics;
   if (shape.hasFraud && known === payments || payments === 0) return undefined;
-  if (!shape.hasLabels) {
-    return "The payments have no TX_FRAUD: nothing is known about frauds.";
-  }
   if (known === 0 || genuineAfterDays === undefined) {
-    return "Labels arrive later than their payments, and none is known yet.";
+    return "The payments have no TX_FRAUD, and no label has arrived: nothing " +
+      "is known about frauds.";
   }
   return "Labels arrive later than their payments. A payment without one " +
     `counts as genuine ${countOf(genuineAfterDays, "day")} after it was ` +
@@ -432,11 +430,12 @@ export function knowsOutcomes({ known, payments }: DataStatistics): boolean {
 }
 
 function daysFigure(statistics: DataStatistics): Figure {
-  const { days, payments, frauds } = statistics;
+  const { days } = statistics;
   const count = days.length;
   const withFrauds = knowsOutcomes(statistics);
-  const cards = days.reduce((sum, day) => sum + day.fraudCards, 0);
-  const mean = (sum: number) => perDay(sum / count);
+  const complete = days.filter((day) => day.known === day.payments);
+  const mean = (of: DayNumber, some: readonly DayCounts[] = complete) =>
+    perDay(some.reduce((sum, day) => sum + of(day), 0) / some.length);
   return {
     id: "days",
     title: withFrauds
@@ -444,9 +443,11 @@ function daysFigure(statistics: DataStatistics): Figure {
       : "Payments per day",
     description: count === 0
       ? NONE
-      : `A day has on average ${mean(payments)} payments` + (withFrauds
-        ? `, ${mean(frauds)} frauds and ${mean(cards)} cards with a fraud.`
-        : "."),
+      : `A day has on average ${mean((day) => day.payments, days)} payments` +
+        (withFrauds && complete.length > 0
+          ? `, ${mean((day) => day.frauds)} frauds and ` +
+            `${mean((day) => day.fraudCards)} cards with a fraud.`
+          : "."),
     leftOut: daysNote(statistics),
     draw: (width) =>
       dayLines(
@@ -560,7 +561,12 @@ function daysPerPoint(count: number): number {
 function daysNote(statistics: DataStatistics): string | undefined {
   const step = daysPerPoint(statistics.days.length);
   const merged = step > 1 ? [`Each point is the mean of ${step} days.`] : [];
-  return [...merged, ...partialNotes(statistics)].join(" ") || undefined;
+  const notes = [
+    ...merged,
+    ...partialNotes(statistics),
+    ...unknownNotes(statistics),
+  ];
+  return notes.join(" ") || undefined;
 }
 
 /** Sentences that say which days are not complete, and why. */
@@ -577,6 +583,18 @@ export function partialNotes(
   });
 }
 
+/** A sentence that says from when on outcomes are not all known, if some are. */
+export function unknownNotes(
+  { days, startSeconds = 0, known }: DataStatistics,
+): string[] {
+  const first = days.find((day) => day.known < day.payments);
+  if (known === 0 || first === undefined) return [];
+  const date = formatDate(startSeconds + first.day * DAY_SECONDS);
+  return [
+    `Frauds are not drawn on days with unknown outcomes, the first of which is ${date}.`,
+  ];
+}
+
 type DayNumber = (day: DayCounts) => number;
 
 /** A panel of lines over days: its title, and the lines' names and numbers. */
@@ -584,6 +602,11 @@ type DayPanel = readonly [
   title: string,
   lines: readonly (readonly [name: string, of: DayNumber])[],
 ];
+
+/** A number of the days whose outcomes are all known; NaN of the others. */
+export function ifKnown(of: DayNumber): DayNumber {
+  return (day) => day.known === day.payments ? of(day) : NaN;
+}
 
 const PAYMENT_PANEL: DayPanel = [
   "payments per day",
@@ -593,8 +616,8 @@ const PAYMENT_PANEL: DayPanel = [
 const FRAUD_PANEL: DayPanel = [
   "frauds and cards per day",
   [
-    ["frauds", (day) => day.frauds],
-    ["cards with a fraud", (day) => day.fraudCards],
+    ["frauds", ifKnown((day) => day.frauds)],
+    ["cards with a fraud", ifKnown((day) => day.fraudCards)],
   ],
 ];
 
@@ -624,7 +647,7 @@ function dayLines(
       panels: panels.map(([title, some]) => {
         const lines = some.map(line);
         const most = lines.reduce((most, { y }) => {
-          return Math.max(most, ...Array.from(y));
+          return Math.max(most, ...Array.from(y, (height) => height || 0));
         }, 0);
         return { y: countAxis(title, most), lines };
       }),

@@ -13,10 +13,12 @@ import {
   distinctText,
   hasDayLines,
   hasScenarios,
+  ifKnown,
   knowsOutcomes,
   overviewSection,
   partialNotes,
   scenarioName,
+  unknownNotes,
 } from "./payment_sections.ts";
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
@@ -76,8 +78,9 @@ export function wrapped(text: string, columns = TEXT_COLUMNS): string[] {
 
 /** A text of at most `columns` characters, without anything that a terminal would obey. */
 function fitted(text: string, columns: number): string {
-  const plain = text.replaceAll(/\p{Cc}/gu, "\ufffd");
-  return plain.length > columns ? plain.slice(0, columns - 1) + "…" : plain;
+  const plain = [...text.replaceAll(/\p{Cc}/gu, "\ufffd")];
+  if (plain.length <= columns) return plain.join("");
+  return plain.slice(0, columns - 1).join("") + "…";
 }
 
 function overview(data: ReportData): string[] {
@@ -123,7 +126,7 @@ function dayCharts(data: ReportData): string[] {
   const means = (of: (day: typeof days[number]) => number) =>
     Array.from({ length: Math.ceil(days.length / step) }, (_, at) => {
       const some = days.slice(at * step, (at + 1) * step);
-      return some.reduce((sum, day) => sum + of(day), 0) / some.length;
+      return some.reduce((sum, day) => sum + of(day), 0) / some.length || 0;
     });
   const note = step > 1 ? `, mean of ${step} days per column` : "";
   const first = days[0].day;
@@ -138,11 +141,12 @@ function dayCharts(data: ReportData): string[] {
     ...withFrauds
       ? [
         `Frauds per day${note}`,
-        ...columnChart(means((day) => day.frauds), 4),
+        ...columnChart(means(ifKnown((day) => day.frauds)), 4),
       ]
       : [],
     axisLine(axis),
-    ...partialNotes(statistics).flatMap((note) => wrapped(note)),
+    ...[...partialNotes(statistics), ...unknownNotes(statistics)]
+      .flatMap((note) => wrapped(note)),
   ];
 }
 
@@ -282,7 +286,7 @@ function fields(data: ReportData): string[] {
         [
           ...known ? [["", "payments", "frauds", ""]] : [],
           ...values.map((one) => [
-            shortened(fitted(one.value, 200), 36),
+            shortened(one.value, 36),
             percent(one.payments / payments, 1),
             ...known ? [fraudShare(one)] : [],
             barOf(one.payments / most, 20),

@@ -185,9 +185,7 @@ async function runRole(
     case "trimmer": {
       if (settings.keepDays === undefined) return;
       const { training, keepDays } = settings;
-      const reach = training
-        ? trainerReach(training, parameters.features.delayDays)
-        : 0;
+      const reach = training ? trainerReach(training, parameters) : 0;
       return await runTrimmer(context, {
         keepDays: Math.max(keepDays, reach),
         filesFolder: settings.files?.folder,

@@ -32,6 +32,7 @@ import {
 } from "../log/record_batch.ts";
 import type { FileStamp } from "../files/file_stamp.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 import { findPartitioner } from "./placement.ts";
 import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import {
@@ -66,6 +67,17 @@ export interface StreamParameters {
   readonly partitioner?: Partitioner | undefined;
   /** What a payment is; absent in the handbook's stream. */
   readonly definition?: RecordedDefinition | undefined;
+  /** Where labels arrive later: after how many days a payment without a label is genuine; absent where that is the delay. */
+  readonly matureDays?: number | undefined;
+}
+
+/** After how many days the label of a payment is known. Where labels arrive later, a payment without one is then genuine. */
+export function labelDays(
+  { features, matureDays }: Pick<StreamParameters, "features" | "matureDays">,
+): number {
+  return features.graceSeconds === undefined
+    ? features.delayDays
+    : matureDays ?? features.delayDays;
 }
 
 /**
@@ -580,6 +592,9 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--grace": features.graceSeconds === undefined
       ? "none"
       : formatDuration(features.graceSeconds),
+    "--mature": features.graceSeconds === undefined
+      ? "none"
+      : formatDuration(labelDays(parameters) * DAY_SECONDS),
     "--lateness": formatDuration(parameters.latenessSeconds),
     "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined
@@ -622,6 +637,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       (name) => PARTITIONERS.some((known) => known === name),
     ) &&
     isOptional(fields.definition, isRecordedDefinition) &&
+    isOptional(fields.matureDays, isCount) &&
     isFeatures(features),
   identity: ({ id, topics }) =>
     typeof id === "string" && id !== "" &&

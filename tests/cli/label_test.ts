@@ -21,7 +21,7 @@ async function done(...args: string[]): Promise<string[]> {
 
 /** TX_FRAUD of the first payments, by id. */
 async function labelsOf(data: string, ...more: string[]) {
-  const table = ["export", data, "--out=-", "--format=jsonl", "--with=label"];
+  const table = ["export", data, "--out=-", "--format=jsonl"];
   const [text] = await done(...table, ...more);
   const rows = text.trim().split("\n").map((line) => JSON.parse(line));
   return rows.slice(0, 8).map(({ TX_FRAUD }) => TX_FRAUD);
@@ -58,6 +58,8 @@ testRunning(
     assert.match(after, /label intake +3 +2 +0 +1 +0 +0\n/);
     const expected = [0, 0, 0, 1, null, 0, 0, 0];
     assert.deepEqual(await labelsOf(data), expected);
+    const [verified] = await done("status", "--verify", data);
+    assert.match(verified, /[1-9],?\d* labels are as the log says\n/);
     assert.deepEqual(
       await labelsOf(data, "--as-of=2018-04-08"),
       Array(8).fill(0),
@@ -116,4 +118,10 @@ testRunning("labels that cannot be taken are refused in one line", async () => {
     assert.equal(outcome.code, code, outcome.stderr);
     assert.match(outcome.stderr, message);
   }
+  // Two at once take turns.
+  const lines = Array.from({ length: 10_000 }, (_, id) => `${id},1\n`);
+  Deno.writeTextFileSync(path, `TRANSACTION_ID,TX_FRAUD\n${lines.join("")}`);
+  await Promise.all([1, 2].map(() => done("label", path, stream)));
+  const [status] = await done("status", stream);
+  assert.match(status, /label intake .* 20,000\n/);
 });

@@ -14,7 +14,7 @@ import {
   HANDBOOK_SHAPE,
   UNLABELLED_SHAPE,
 } from "../../src/payment/payment_shape.ts";
-import type { StreamParameters } from "../../src/stream/control.ts";
+import { labelDays, type StreamParameters } from "../../src/stream/control.ts";
 import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 
 const DEFINITION = `version: 1
@@ -59,6 +59,19 @@ Deno.test("a stream of labels is continued without flags, as it was made", () =>
   assert.ok(!("graceSeconds" in features));
 });
 
+Deno.test("a payment without a label is genuine after the delay, or after --mature", () => {
+  const parameters = read({ labels: "stream", delay: 5 });
+  assert.equal(labelDays(parameters), 5);
+  const own = read({ labels: "stream", mature: 45 * DAY_SECONDS });
+  assert.equal(labelDays(own), 45);
+  assert.deepEqual(read({}, own), own);
+  const text = DEFINITION.replace("grace: 2h", "grace: 2h, mature: 45d");
+  const defined = read({ definition: readDefinition(text, "tests") });
+  assert.equal(labelDays(defined), 45);
+  assert.equal(labelDays(read({}, defined)), 45);
+  assert.equal(labelDays(read({ delay: 9 })), 9, "labels in the payments");
+});
+
 Deno.test("the built-in definition live is --labels=stream, and handbook is --labels=payment", () => {
   const [live, handbook] = ["live", "handbook"].map(openDefinition);
   assert.deepEqual(read({ definition: live }), read({ labels: "stream" }));
@@ -80,7 +93,8 @@ Deno.test("a definition says itself whether labels arrive later, and how long un
   assert.deepEqual([delayDays, graceSeconds, useLabels], [5, 7200, true]);
   assert.ok(shapeOfStream(parameters).hasLabels);
   assert.deepEqual(read({}, parameters), parameters);
-  for (const given of [{ grace: 7200 }, { labels: "stream" }] as const) {
+  const flags = [{ grace: 7200 }, { labels: "stream" }, { mature: 1 }] as const;
+  for (const given of flags) {
     assert.throws(() => read({ definition, ...given }), /leave the flag out/);
   }
   assert.throws(
@@ -128,6 +142,12 @@ Deno.test("labels that cannot make exact features are refused with what to chang
     [
       { labels: "stream", grace: 3 * DAY_SECONDS, delay: 3 },
       /shorter than --d/,
+    ],
+    [{ mature: DAY_SECONDS }, /--mature has no effect without --labels=stream/],
+    [{ labels: "stream", mature: 130_000 }, /--mature must be whole days/],
+    [
+      { labels: "stream", grace: 2 * DAY_SECONDS, mature: DAY_SECONDS },
+      /--mature=1d must not be shorter than --grace=2d/,
     ],
     [{ labels: "stream", featureSet: "extended" }, /needs labels in the pay/],
   ];

@@ -297,7 +297,7 @@ testWriting(
 );
 
 testWriting(
-  "a missing label is genuine once the delay has passed, and unknown before",
+  "a missing label is genuine once it must be known, and unknown before",
   async () => {
     await using folder = temporaryFolder();
     const row = (day: number, fraud: string) =>
@@ -330,6 +330,13 @@ testWriting(
       ["20 0", 0],
     ]);
     assert.equal(unknown, 1);
+    const longer = await opened(
+      folder.path,
+      [HEADER, ...rows],
+      DEFINITION + labels.replace("grace: 1d", "grace: 1d, mature: 14d"),
+    );
+    // Those of day 12, 13 and 20.
+    assert.equal((await gathered(longer)).unknown, 3);
   },
 );
 

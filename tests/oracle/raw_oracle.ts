@@ -1,4 +1,4 @@
-/** Compares features with those that pandas computes from a raw file, knowing nothing of the program. */
+/** The features of raw files by pandas, which reads the same file and knows nothing of the program. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { RawSetName } from "../definition/raw_sets.ts";
@@ -6,61 +6,58 @@ import { canRun } from "../permission.ts";
 import { runTool } from "../services/java.ts";
 import { pythonProblem, pythonWithNotebook } from "../services/python.ts";
 
-const ORACLE = fileURLToPath(new URL("raw_features.py", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("raw_features.py", import.meta.url));
 
 /** What keeps the oracle from running; undefined if nothing does. */
 export const oracleProblem: string | undefined = canRun
   ? pythonProblem
   : "needs --allow-run";
 
-/** A row of results. */
-export type Row = Readonly<Record<string, unknown>>;
+/** A row of results by the names of its fields. */
+export type ResultRow = Readonly<Record<string, unknown>>;
 
-/** Which of the payments of one second come first. */
-export type Ties = "input" | "id";
+/** What a file of results is compared with. */
+export interface OracleInput {
+  /** Whose columns the raw file has. */
+  readonly set: RawSetName;
+  /** Path of the raw file; beside it a file is written. */
+  readonly raw: string;
+  /** Which of the payments of one second come first. */
+  readonly ties?: "input" | "id";
+  /** Fields that the oracle has besides. */
+  readonly without?: readonly string[];
+}
 
-/** Compares a file of features with those of a raw file by the oracle. */
+/** Asserts that a file of JSON Lines has `rows` payments: their ids and, to the last digits of a double, their features by pandas. Returns its rows. */
 export async function assertEqualsOracle(
-  folder: string,
-  { set, raw, found = "found.jsonl", ties = "input", without = [] }: {
-    readonly set: RawSetName;
-    readonly raw: string;
-    readonly found?: string;
-    readonly ties?: Ties;
-    /** What the oracle has besides. */
-    readonly without?: readonly string[];
-  },
-): Promise<void> {
-  const expected = `${folder}/expected.jsonl`;
+  found: string,
+  rows: number,
+  { set, raw, ties = "input", without = [] }: OracleInput,
+): Promise<ResultRow[]> {
+  const target = `${raw}.expected.jsonl`;
   const { success, output } = await runTool(await pythonWithNotebook(), [
-    ORACLE,
-    set,
-    `${folder}/${raw}`,
-    expected,
-    ties,
+    ...[SCRIPT, set, raw, target, ties],
   ]);
   assert.ok(success, output);
-  const byId = new Map(
-    (await rowsIn(`${folder}/${found}`))
-      .map((row) => [String(row.TRANSACTION_ID), row]),
-  );
-  const rows = await rowsIn(expected);
-  assert.ok(rows.length > 0);
-  assert.equal(byId.size, rows.length);
-  for (const row of rows) {
+  const results = await rowsIn(found);
+  const byId = new Map(results.map((row) => [String(row.TRANSACTION_ID), row]));
+  const expected = await rowsIn(target);
+  assert.deepEqual([expected.length, byId.size], [rows, rows]);
+  for (const row of expected) {
     const got = byId.get(String(row.TRANSACTION_ID));
     assert.ok(got, `no ${row.TRANSACTION_ID}`);
     for (const [name, value] of Object.entries(row)) {
       if (!without.includes(name)) assertEqual(got[name], value, name, row);
     }
   }
+  return results;
 }
 
 function assertEqual(
   got: unknown,
   value: unknown,
   name: string,
-  { TRANSACTION_ID: id }: Row,
+  { TRANSACTION_ID: id }: ResultRow,
 ): void {
   const isEqual = typeof value === "number"
     ? typeof got === "number" &&
@@ -69,8 +66,7 @@ function assertEqual(
   assert.ok(isEqual, `${name} of ${id}: ${got}, pandas has ${value}`);
 }
 
-/** The rows of a file of JSON lines. */
-export async function rowsIn(path: string): Promise<Row[]> {
+async function rowsIn(path: string): Promise<ResultRow[]> {
   const text = await Deno.readTextFile(path);
   return text.trimEnd().split("\n").map((line) => JSON.parse(line));
 }

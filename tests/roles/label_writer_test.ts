@@ -1,5 +1,6 @@
 /** The labels of a store: each that was accepted is there once, whatever happens to the writer, and what was known at any time can be read. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { readRange } from "../../src/log/log.ts";
 import { recordValue } from "../../src/log/record_batch.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
@@ -7,15 +8,20 @@ import { labelStage, runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { LabelStore, StoredLabel } from "../../src/store/labels.ts";
 import { FRAUD_UNKNOWN } from "../../src/payment/payment_cells.ts";
-import { writerStage } from "../../src/roles/writer.ts";
+import { runWriter, writerStage } from "../../src/roles/writer.ts";
 import { verifyStore } from "../../src/stream/verify_store.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { TRANSACTION_LABEL_TOPIC } from "../../src/stream/topics.ts";
+import { makeBackup } from "../../src/stream/backup.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { TEXT_LABEL_DEFINITION, textRecord } from "../stream/text_stream.ts";
 import {
   type OpenFolder,
+  openFolder,
   openMemory,
   parametersOf,
   produce,
@@ -116,6 +122,53 @@ Deno.test("the labels of a stream are stored when its payments are complete", as
   await runLabelWriter(folder.context, options);
   assert.deepEqual(await Array.fromAsync(readDeadLetters(folder.log)), []);
 });
+
+testWriting(
+  "a backup has the labels of log and store, and names a damaged one",
+  async () => {
+    await using place = temporaryFolder();
+    const from = join(place.path, "data");
+    Deno.mkdirSync(from);
+    const parameters = labelParameters(2);
+    const whole: unknown[] = [];
+    const held = async ({ log, store }: OpenFolder) => [
+      await store.labels().status(),
+      await store.status(),
+      await log.endOffsets(TRANSACTION_LABEL_TOPIC),
+      await store.positions(),
+    ];
+    {
+      await using folder = await openFolder(from, parameters);
+      await produce(folder, SET_A);
+      await runProcessor(folder.context, undefined);
+      const { store, context } = folder;
+      const options = { startSeconds: undefined };
+      await runWriter(context, { ...options, store });
+      await runLabelWriter(context, { ...options, store: store.labels() });
+      whole.push(...await held(folder));
+    }
+    const copyTo = (name: string) => {
+      const plan = { from, to: join(place.path, name), withStore: true };
+      return makeBackup(plan, () => {});
+    };
+    await copyTo("copy");
+    {
+      await using copy = await openFolder(join(place.path, "copy"), parameters);
+      assert.deepEqual(await held(copy), whole);
+      await requireVerified(copy, parameters);
+    }
+    inDatabase(join(from, "store.db"), (database) => {
+      database.exec(
+        "UPDATE transaction_label SET tx_fraud = 1 - tx_fraud " +
+          "WHERE transaction_id = 9",
+      );
+    });
+    await assert.rejects(copyTo("damaged"), {
+      code: "STORE",
+      message: /^transaction_label, transaction_id 9: the row does not match/,
+    });
+  },
+);
 
 /** Payments, each with some labels behind it, corrected and withdrawn. */
 function labelledRecords(seed: number, firstId: number, isText: boolean) {

@@ -60,9 +60,8 @@ export async function feedbackStudy(
   cards: number,
 ): Promise<void> {
   const input = readPaymentInput(options);
-  const parameters = input.features;
   const { payments, period } = await loadPeriod(options, input, {
-    before: parameters.delayDays,
+    before: input.labelDays,
     after: 0,
   });
   const tasks = specs.map((model): FeedbackTask => ({ model, period, cards }));

@@ -1,7 +1,8 @@
 /** `label`: takes labels from a file into a stream whose labels arrive later. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { ConfigError } from "../../base/error.ts";
+import { rest } from "../../base/clock.ts";
+import { ConfigError, LogError } from "../../base/error.ts";
 import { fileError } from "../../base/file_error.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { type DaySource, findDaySources } from "../../files/day_source.ts";
@@ -102,11 +103,11 @@ async function label(options: LabelOptions): Promise<void> {
     if (await isFile(file)) {
       for await (const _ of rows());
     }
-    const producer = await stream.log.producer("fraudstream-labels", signal);
+    const appender = new LabelAppender(stream, signal);
     for await (const batch of rows()) {
       for (let at = 0; at < batch.length; at += APPEND_LABELS) {
         const some = batch.slice(at, at + APPEND_LABELS);
-        await append(producer, stream, some);
+        await appender.append(some);
         taken += some.length;
       }
     }
@@ -136,13 +137,44 @@ async function findSource(
   return source;
 }
 
-/** Appends labels, each to the partition of its payment's id. */
-async function append(
-  producer: LogProducer,
-  { parameters }: StoredStream,
-  labels: readonly LabelRow[],
-): Promise<void> {
-  const partitioner = new IdPartitioner(parameters?.partitions ?? 1);
+/** The id of the process that appends labels: a newer one fences the one before. */
+const PRODUCER = "fraudstream-labels";
+/** The longest pause before another try, in milliseconds. */
+const PAUSE_MS = 100;
+
+/** Appends labels beside other processes that do the same. */
+class LabelAppender {
+  readonly #stream: StoredStream;
+  readonly #signal: AbortSignal;
+  #producer: LogProducer | undefined;
+
+  constructor(stream: StoredStream, signal: AbortSignal) {
+    this.#stream = stream;
+    this.#signal = signal;
+  }
+
+  /** Appends all or nothing, once. Throws LogError, or the signal's reason. */
+  async append(labels: readonly LabelRow[]): Promise<void> {
+    const { log, parameters } = this.#stream;
+    const appends = appendsOf(labels, parameters?.partitions ?? 1);
+    for (;;) {
+      this.#signal.throwIfAborted();
+      try {
+        this.#producer ??= await log.producer(PRODUCER, this.#signal);
+        return await this.#producer.append(appends);
+      } catch (error) {
+        // Another process appends, and this append was refused.
+        if (!(error instanceof LogError && error.isFenced)) throw error;
+        this.#producer = undefined;
+      }
+      await rest(Math.random() * PAUSE_MS, this.#signal);
+    }
+  }
+}
+
+/** Labels as records, each in the partition of its payment's id. */
+function appendsOf(labels: readonly LabelRow[], partitions: number): Append[] {
+  const partitioner = new IdPartitioner(partitions);
   const encoder = new TextEncoder();
   const builders = new Map<number, RecordBatchBuilder>();
   for (const { transactionId, fraud, knownAt, reason, source } of labels) {
@@ -161,10 +193,9 @@ async function append(
     });
     records.add(key, encoder.encode(json), Date.now());
   }
-  const appends: Append[] = [...builders].map(([partition, records]) => {
+  return [...builders].map(([partition, records]) => {
     return { topic: LABEL_TOPIC, partition, records };
   });
-  await producer.append(appends);
 }
 
 /** Whether a path is a plain file, which can be read again. */

@@ -19,6 +19,8 @@ import {
   type Period,
 } from "../../learning/data/split.ts";
 import type { PaymentChoice } from "../../files/payment_source.ts";
+import { labelSecondsOf } from "../../definition/stream_definition.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { FeatureOptions } from "../flags/feature_flags.ts";
 import {
@@ -58,6 +60,8 @@ export interface PaymentInput {
   readonly features: FeatureParameters;
   /** What they look like. */
   readonly shape: PaymentShape;
+  /** Days until the label of a payment is known. */
+  readonly labelDays: number;
 }
 
 /** The payments that the flags choose; their features are those of a model where no flag says them. Throws ConfigError, and DataError for a definition or key that cannot be read. */
@@ -67,7 +71,10 @@ export function readPaymentInput(
 ): PaymentInput {
   const choice = readPaymentFlags(options);
   const features = featuresOfPayments(choice, options, trained);
-  return { choice, features, shape: shapeOfPayments(choice) };
+  const labelDays = choice.kind === "raw"
+    ? Math.ceil(labelSecondsOf(choice.files.definition) / DAY_SECONDS)
+    : features.delayDays;
+  return { choice, features, shape: shapeOfPayments(choice), labelDays };
 }
 
 /** Reads or simulates payments and computes their features. Throws ConfigError and DataError. */
@@ -129,7 +136,7 @@ export async function loadPeriod(
   const period: Period = {
     startDay: options.startDay ?? HANDBOOK_PERIOD.startDay,
     trainDays: options.trainDays ?? HANDBOOK_PERIOD.trainDays,
-    delayDays: input.features.delayDays,
+    delayDays: input.labelDays,
     testDays: options.testDays ?? HANDBOOK_PERIOD.testDays,
     historyDays: options.historyDays ?? HANDBOOK_PERIOD.historyDays,
   };

@@ -7,7 +7,10 @@ import {
 } from "../command.ts";
 import { type FlagGroup, type FlagValues, givenFlags } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import { featureNames } from "../../features/parameters.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
 import { fileError } from "../../base/file_error.ts";
 import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import {
@@ -174,10 +177,10 @@ async function report(
     ? undefined
     : new JudgedModel(openJudged(options.model));
   const kind = chooseSource(options, named, model?.features !== undefined);
-  const choice = paymentsOf(kind, options);
+  const input = inputOf(kind, options, model?.features);
   // Before the signal handler is set: a simulation could not be stopped
   // otherwise.
-  const payments = choice && await openPaymentsShown(choice);
+  const payments = input && await openPaymentsShown(input.choice);
   using stop = listenForStop();
   const { signal } = stop;
   try {
@@ -193,7 +196,7 @@ async function report(
     };
     if (!payments) await useStored(options, use);
     else {
-      const features = featuresOfPayments(choice, options, model?.features);
+      const { choice, features } = input;
       await use(await computedSource(payments, describe(choice), features));
     }
   } catch (error) {
@@ -260,15 +263,17 @@ function chooseSource(
   return "simulated";
 }
 
-/** The payments whose features are computed; undefined for those of a store, which has them. */
-function paymentsOf(
+/** The payments whose features are computed, and these; undefined for those of a store, which has them. Throws ConfigError. */
+function inputOf(
   kind: SourceKind,
   options: ReportOptions,
-): PaymentChoice | undefined {
+  trained: FeatureParameters | undefined,
+): { choice: PaymentChoice; features: FeatureParameters } | undefined {
   if (kind === "store") return undefined;
-  return kind === "simulated"
+  const choice: PaymentChoice = kind === "simulated"
     ? { kind, simulation: readDataFlags(options) }
     : readFileFlags(options.in ?? "", options);
+  return { choice, features: featuresOfPayments(choice, options, trained) };
 }
 
 function describe(choice: PaymentChoice): string {

@@ -74,7 +74,7 @@ export async function retrainStudy(
   const first: Period = {
     startDay: options.startDay ?? warmDays + historyDays,
     trainDays: options.trainDays ?? HANDBOOK_PERIOD.trainDays,
-    delayDays: parameters.delayDays,
+    delayDays: input.labelDays,
     testDays: intervalDays,
     historyDays,
   };

@@ -117,10 +117,9 @@ async function select(options: SelectOptions): Promise<void> {
   const { folds } = options;
   const candidates = candidatesOf(options);
   const input = readPaymentInput(options);
-  const parameters = input.features;
   const testDays = options.testDays ?? 7;
   const loaded = await loadPeriod(options, input, {
-    before: parameters.delayDays + folds * testDays,
+    before: input.labelDays + folds * testDays,
     after: (folds - 1) * testDays,
   });
   const { payments, period } = loaded;

@@ -65,6 +65,13 @@ export const STREAM_FLAGS = {
       read: duration(),
       default: "1d, or half of --delay if that is shorter",
     },
+    mature: {
+      value: "<time>",
+      help: "with --labels=stream: when a payment without a label is genuine " +
+        "to training and metrics, in whole days, such as 45d",
+      read: duration(DAY_SECONDS),
+      default: "--delay",
+    },
     lateness: {
       value: "<time>",
       help: "how late a payment may arrive, such as 90s, 30m, 1h",
@@ -158,7 +165,7 @@ export function featuresOfDefinition(
 
 /** Throws ConfigError for flags whose values the definition, which includes a set of features, says. */
 function refuseDefined(
-  { featureSet, windows, delay, labels, grace }: StreamOptions,
+  { featureSet, windows, delay, labels, grace, mature }: StreamOptions,
   set: FeatureParameters["set"],
 ): void {
   const flag = featureSet !== undefined
@@ -169,6 +176,8 @@ function refuseDefined(
     ? "--delay"
     : grace !== undefined
     ? "--grace"
+    : mature !== undefined
+    ? "--mature"
     : labels === false
     ? "--no-labels"
     : labels !== undefined && labels !== true
@@ -198,6 +207,12 @@ export function readStreamFlags(
   if (own !== undefined) refuseDefined(options, features.set);
   const latenessSeconds = options.lateness ?? found?.latenessSeconds ??
     LATENESS_SECONDS;
+  const graceSeconds = own
+    ? features.graceSeconds
+    : graceOf({ ...options, labels }, features);
+  const matureDays = own
+    ? matureOfDefinition(own)
+    : matureOf(options, graceSeconds, found);
   const parameters = {
     partitions: options.partitions ?? found?.partitions ??
       (own && !options.isOnKafka ? 1 : PARTITIONS_DEFAULT),
@@ -207,11 +222,10 @@ export function readStreamFlags(
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,
       useLabels: labels === false ? false : features.useLabels,
-      graceSeconds: own
-        ? features.graceSeconds
-        : graceOf({ ...options, labels }, features),
+      graceSeconds,
     },
     ...own ? { definition: own } : {},
+    ...matureDays === undefined ? {} : { matureDays },
     latenessSeconds,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
     dedupeSeconds: options.dedupe ?? (
@@ -273,6 +287,44 @@ function graceOf(
     "--grace has no effect without --labels=stream; add that or leave " +
       "--grace out",
   );
+}
+
+/** After how many days a payment without a label is genuine, where a definition says that it is not the delay. */
+function matureOfDefinition(own: RecordedDefinition): number | undefined {
+  const { labels } = definitionOf(own);
+  return labels.from === "stream" &&
+      labels.matureSeconds !== labels.delaySeconds
+    ? labels.matureSeconds / DAY_SECONDS
+    : undefined;
+}
+
+/** The same where flags say it. Throws ConfigError. */
+function matureOf(
+  { mature }: StreamOptions,
+  graceSeconds: number | undefined,
+  found: StreamParameters | undefined,
+): number | undefined {
+  if (graceSeconds === undefined) {
+    if (mature === undefined) return undefined;
+    throw new ConfigError(
+      "--mature has no effect without --labels=stream; add that or leave " +
+        "--mature out",
+    );
+  }
+  if (mature === undefined) return found?.matureDays;
+  const time = formatDuration(mature);
+  if (mature % DAY_SECONDS !== 0) {
+    throw new ConfigError(
+      `--mature must be whole days, such as 45d, not ${time}`,
+    );
+  }
+  if (mature < graceSeconds) {
+    throw new ConfigError(
+      `--mature=${time} must not be shorter than --grace=` +
+        `${formatDuration(graceSeconds)}; change one of the two`,
+    );
+  }
+  return mature / DAY_SECONDS;
 }
 
 /** Throws ConfigError if labels that count so long after they are known make no exact features. */

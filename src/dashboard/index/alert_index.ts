@@ -246,6 +246,11 @@ export class AlertIndex implements Disposable {
     return this.#sums;
   }
 
+  /** Whether labels can be known: where they arrive later, whether any has. Without one, nothing says that a payment is genuine. */
+  get hasLabels(): boolean {
+    return !this.#shape.hasLabels || this.#sums.total[SUM.labelled] > 0;
+  }
+
   /** Up to where the index stands in a partition; undefined before it has begun there. */
   position(topic: string, partition: number): IndexPosition | undefined {
     return this.#positions.get(`${topic}/${partition}`);
@@ -388,17 +393,19 @@ export class AlertIndex implements Disposable {
   #putLabel(label: NewLabel, change: Change): void {
     const { id, time, fraud, knownAt, knownTime } = label;
     const cents = amountUnits(label.amount, this.queries.scale);
-    const before = this.#labelOf(id);
-    this.#statements.put.label.run(id, knownAt, knownTime, fraud);
-    const after = this.#labelOf(id);
-    if (after === before) return;
+    const { newestLabel, put } = this.#statements;
+    const newest = newestLabel.get(id);
+    put.label.run(id, knownAt, knownTime, fraud);
+    if (newest && isLater(newest, label)) return;
+    const before = fraudOf(newest?.fraud);
+    if (fraud === before) return;
     change.sums.addLabel(time, cents, before, -1);
-    change.sums.addLabel(time, cents, after, 1);
+    change.sums.addLabel(time, cents, fraud, 1);
     const alert = this.#mayHave(bitOfId(id)) ? this.#find(id) : undefined;
     if (!alert) return;
     change.sums.addAlert(alert, -1);
-    change.sums.addAlert({ ...alert, fraud: after }, 1);
-    this.#statements.put.outcome.run(after, alert.seq);
+    change.sums.addAlert({ ...alert, fraud }, 1);
+    put.outcome.run(fraud, alert.seq);
     change.cases = true;
   }
 
@@ -503,7 +510,7 @@ export class AlertIndex implements Disposable {
     if (this.#shape.hasLabels) {
       let pending = 0;
       for (const [day, row] of this.#sums.days) {
-        if (day >= whole) pending += pendingOf(row);
+        if (day >= whole || !this.hasLabels) pending += pendingOf(row);
       }
       return { ...knownSums(total, allKnown(total)), pending };
     }
@@ -518,7 +525,7 @@ export class AlertIndex implements Disposable {
   knownOfDay(day: number): KnownSums & { readonly labelled: boolean } {
     const row = this.#sums.days.get(day) ?? new Float64Array(SUMS);
     const whole = dayOf(this.#time - this.#delaySeconds);
-    const labelled = day < whole;
+    const labelled = day < whole && this.hasLabels;
     if (this.#shape.hasLabels) {
       const pending = labelled ? 0 : pendingOf(row);
       return { ...knownSums(row, allKnown(row)), pending, labelled };
@@ -602,6 +609,20 @@ function allKnown(row: Float64Array): Known {
 /** Payments of a row whose label has not arrived. Labels can be read before their payments. */
 function pendingOf(row: Float64Array): number {
   return Math.max(0, row[SUM.payments] - row[SUM.labelled]);
+}
+
+/** Whether a label of the table was known later than another, or has come later in the stream. */
+function isLater(
+  { known_at: at, known_time: time }: Readonly<Record<string, unknown>>,
+  { knownAt, knownTime }: NewLabel,
+): boolean {
+  return Number(at) > knownAt ||
+    Number(at) === knownAt && Number(time) > knownTime;
+}
+
+/** TX_FRAUD in a column; null for a label that was withdrawn, and for none. */
+function fraudOf(value: unknown): 0 | 1 | null {
+  return value === undefined || value === null ? null : value === 1 ? 1 : 0;
 }
 
 /** The place of an id in the filter of ids. */
@@ -707,6 +728,10 @@ function prepare(sqlite: Sqlite) {
     markStored: sql("UPDATE event SET stored = 1 WHERE event_id = ?"),
     model: sql("SELECT id FROM model WHERE version = ?"),
     find: sql("SELECT seq, time, cents, label, fraud FROM alert WHERE id = ?"),
+    newestLabel: sql(
+      "SELECT known_at, known_time, fraud FROM label WHERE id = ? " +
+        "ORDER BY known_at DESC, known_time DESC LIMIT 1",
+    ),
     frauds: sql(
       "SELECT count(*) AS n, coalesce(sum(cents), 0) AS cents FROM fraud " +
         "WHERE time BETWEEN ? AND ?",

@@ -212,13 +212,11 @@ function windowWords({ windowDays, delayDays }) {
   const days = countOf(delayDays, "day");
   const { labels } = shownShape();
   const why = labels === "payment"
-    ? `, because a label is known after ${days}`
-    : labels === "stream"
-    ? ", because labels come later"
-    : "";
+    ? `a label is known after ${days}`
+    : "labels come later";
   const delay = delayDays === 0
     ? ""
-    : ` Those of the terminal end ${days} before the payment${why}.`;
+    : ` Those of the terminal end ${days} before the payment, because ${why}.`;
   return `What was known when this payment was made. Shaded: the windows of ${
     LIST.format(windowDays.map(String))
   } days.${delay}`;

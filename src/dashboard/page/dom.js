@@ -264,7 +264,6 @@ export function mark(kind, text) {
  * @param {number | undefined} [scenario]
  */
 export function labelMark(fraud, scenario) {
-  if (shape.labels === "none") return mark("none", "no label");
   if (fraud === undefined) return mark("unknown", "pending");
   if (!fraud) return mark("genuine", "genuine");
   return mark("fraud", scenario ? `fraud, scenario ${scenario}` : "fraud");

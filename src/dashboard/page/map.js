@@ -272,11 +272,9 @@ function placePanel(title, place, payments, words) {
     h(
       "p",
       {},
-      `${at} ${words} It has had ${countOf(place.payments, "payment")} so far${
-        shownShape().labels === "none"
-          ? ""
-          : `, with ${countOf(place.frauds, "known fraud")}`
-      }.`,
+      `${at} ${words} It has had ${
+        countOf(place.payments, "payment")
+      } so far, with ${countOf(place.frauds, "known fraud")}.`,
     ),
     table(
       `${title}: newest payments`,

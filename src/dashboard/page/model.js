@@ -102,28 +102,28 @@ export function openModel(root) {
 }
 
 /** What scores the stream, and how much is known of it. @param {ModelView} model */
-function stateOf({ days, curve, delayDays, labels, pending, missed }) {
+function stateOf({ days, curve, delayDays, later, missed }) {
   const newest = days.at(-1);
   if (!newest) {
     return shownShape().isOwn
-      ? "No model has scored a payment of this stream. Train one on your payments, and start the run with --model=FILE."
+      ? "No model has scored a payment of this stream. The command train makes one from your files, and a run with --model=FILE uses it."
       : "No model has scored a payment of this stream. To score it, start the run with --model=built-in, or with a file that the command train writes.";
   }
   const scored =
     `Version ${newest.version} scored most payments of the newest day.`;
-  if (labels === "none") {
-    return `${scored} This stream has no labels, so nothing is known of the quality of the scores.`;
-  }
   const age = delayDays === 1 ? "one day" : `${count(delayDays)} days`;
-  if (labels === "stream") {
+  if (later && !later.hasLabels) {
+    return `${scored} No label has come yet, so nothing is known of the quality of the scores. Labels come from files, by the command label, from label_topic, and from verdicts.`;
+  }
+  if (later) {
     const late = missed === 0
       ? ""
       : ` ${
         countOf(missed, "fraud")
       } became known too late to be counted here; their days are left out.`;
     return `${scored} Labels arrive later: a day is judged once it is older than ${age}, and again with each label that comes. ${
-      count(pending ?? 0)
-    } outcomes are pending.${late}`;
+      countOf(later.pending, "outcome")
+    } pending.${late}`;
   }
   const known = curve.days === 0
     ? `No labels are known yet: a label is known ${age} after its payment.`

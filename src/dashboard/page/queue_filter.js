@@ -50,11 +50,14 @@ function moreFields() {
 
 const SCENARIO_NAME = "scenario";
 
+/** Only the simulation has scenarios. */
+const areScenariosShown = () => isTruthShown() && truthOwner() === "simulation";
+
 /** @returns {Field} */
 function scenarioField() {
   return [
     SCENARIO_NAME,
-    `Scenario (${truthOwner()}'s truth)`,
+    "Scenario (simulation's truth)",
     { ...WHOLE, placeholder: "1, 2 or 3" },
   ];
 }
@@ -121,7 +124,7 @@ function problemOf(name, value) {
   }
   const field = allFields().find(([known]) => known === name);
   if (!field) return "no such filter";
-  if (name === SCENARIO_NAME && !isTruthShown()) {
+  if (name === SCENARIO_NAME && !areScenariosShown()) {
     return "only with the simulation's truth";
   }
   const { pattern, type } = field[2];
@@ -189,7 +192,7 @@ export function filterForm(filter, kept) {
 
 /** @param {Filter} filter */
 function moreFilters(filter) {
-  const fields = isTruthShown()
+  const fields = areScenariosShown()
     ? [...moreFields(), scenarioField()]
     : moreFields();
   const set = fields.filter(([name]) => filter[name] !== undefined).length;
@@ -280,7 +283,7 @@ export function whyEmpty(filter, snapshot) {
   if (!snapshot || snapshot.totals.scored === 0) {
     return [
       snapshot?.shape.isOwn
-        ? "No payment has been scored yet. Alerts need a model of your own payments: train one, and start the run with --model=FILE."
+        ? "No payment has been scored yet. Alerts need a model of your own payments: the command train makes one from your files, and a run with --model=FILE uses it."
         : "No payment has been scored yet. Alerts need a model: a run with --no-model has none.",
     ];
   }

@@ -107,8 +107,7 @@ function storedOf({ stored, produced, deadLetters }) {
 }
 
 /** @type {SayTruth} */
-function fraudsOf({ shape, totals, truth: { totals: all } }, truth) {
-  if (shape.labels === "none") return ["–", "this stream has no labels"];
+function fraudsOf({ totals, truth: { totals: all } }, truth) {
   const known = count(totals.frauds);
   if (totals.pending !== undefined) {
     return [

@@ -158,9 +158,6 @@ function wordsOf(payments) {
       .length;
   const pending = payments.filter(({ known }) => !known).length;
   const later = frauds(false);
-  if (shownShape().labels === "none") {
-    return countOf(payments.length, "payment");
-  }
   return [
     countOf(payments.length, "payment"),
     `${countOf(frauds(true), "known fraud")} (▲)`,

@@ -272,7 +272,9 @@ async function readCase(
     card: casePlace(card),
     terminal: casePlace(
       terminal,
-      truth && terminal ? state.isCompromised(terminal, time) : undefined,
+      truth && terminal && page.parameters.definition === undefined
+        ? state.isCompromised(terminal, time)
+        : undefined,
     ),
     reach: reachOf(state, card, radius),
     radius,

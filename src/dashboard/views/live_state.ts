@@ -187,7 +187,7 @@ export class LiveState {
     if (forgotten) {
       this.#forgottenTo = Math.max(this.#forgottenTo, forgotten.time);
     }
-    const label = this.#earlyLabels.get(id);
+    const label = this.#earlyLabels.size > 0 && this.#earlyLabels.get(id);
     if (label) {
       this.#earlyLabels.delete(id);
       this.#learn(payment, label);

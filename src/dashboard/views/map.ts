@@ -14,6 +14,7 @@ import {
   type PageView,
   type PastPayment,
   pastPayment,
+  type Question,
   shared,
 } from "./page_view.ts";
 
@@ -101,14 +102,17 @@ export const map: PageView = {
       const at = { timeSeconds: state.timeSeconds, knownSeconds: Infinity };
       return payments.map((payment) => pastPayment(page, payment, at, truth));
     };
-    get("/api/map", (asked) => isTruth(asked) ? all() : known());
+    // Only the simulation compromises terminals.
+    const isSimulated = parameters.definition === undefined;
+    const isPlaceTruth = (asked: Question) => isSimulated && isTruth(asked);
+    get("/api/map", (asked) => isPlaceTruth(asked) ? all() : known());
     get("/api/cards/:id", async (asked) => {
       const id = idAsked(asked, customerId, "the card");
       const card = state.customers.get(id);
       if (!card) throw new NotThereError(`there is no card ${id}`);
       const radius = radiusOf(control);
       return {
-        card: placeOf(state, card, isTruth(asked)),
+        card: placeOf(state, card, isPlaceTruth(asked)),
         radius,
         reach: reachOf(state, card, radius),
         payments: newest(
@@ -122,7 +126,7 @@ export const map: PageView = {
       const terminal = state.terminals.get(id);
       if (!terminal) throw new NotThereError(`there is no terminal ${id}`);
       return {
-        terminal: placeOf(state, terminal, isTruth(asked)),
+        terminal: placeOf(state, terminal, isPlaceTruth(asked)),
         payments: newest(
           await askStore(page, (store) => store.ofTerminal(id, NEWEST)),
           isTruth(asked),

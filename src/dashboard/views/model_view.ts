@@ -26,8 +26,6 @@ import {
   streamEvents,
 } from "./stream_events.ts";
 import { averagePrecision, type ScoredDay, sumOf } from "./score_counts.ts";
-import { shapeOfStream } from "../../stream/stream_definition.ts";
-import { type ShownShape, shownShape } from "./snapshot.ts";
 
 /** Labels of the newest days that the curve is made of. */
 const CURVE_DAYS = 28;
@@ -64,10 +62,11 @@ export interface ModelView {
   readonly startSeconds: number | undefined;
   /** Days from a payment until its label is known, or it is taken for genuine without one. */
   readonly delayDays: number;
-  /** Where labels come from: they stand in the payments, arrive later, or there are none. */
-  readonly labels: ShownShape["labels"];
-  /** Payments whose label has not arrived and whose delay has not passed; only where labels arrive later. */
-  readonly pending: number | undefined;
+  /** Of a stream whose labels arrive later, whether any has, and how many payments are without one whose delay has not passed. */
+  readonly later: {
+    readonly hasLabels: boolean;
+    readonly pending: number;
+  } | undefined;
   /** Frauds that became known too late to be counted in the days' scores. */
   readonly missed: number;
   /** Champions, thresholds and the last restart. */
@@ -170,13 +169,9 @@ function modelViewOf(
   const { delayDays } = parameters.features;
   const today = Math.floor(state.timeSeconds / DAY_SECONDS);
   const days = state.scores.days();
-  const { labels } = shownShape(
-    shapeOfStream(parameters),
-    undefined,
-    parameters.definition !== undefined,
-  );
+  const { pending } = index.known();
   const isLabelled = ({ day, missed }: ScoredDay) =>
-    labels !== "none" && missed === 0 && day < today - delayDays;
+    index.hasLabels && missed === 0 && day < today - delayDays;
   const curveDays = days.filter(isLabelled).slice(-CURVE_DAYS);
   const curve = sumOf(curveDays);
   const registry = registryOf(models);
@@ -190,8 +185,9 @@ function modelViewOf(
   return {
     startSeconds: control.begun ?? parameters.startSeconds,
     delayDays,
-    labels,
-    pending: index.known().pending,
+    later: pending === undefined
+      ? undefined
+      : { hasLabels: index.hasLabels, pending },
     missed: days.reduce((sum, { missed }) => sum + missed, 0),
     events,
     days: scored,

@@ -106,7 +106,7 @@ export class NotThereError extends Error {
 export interface Outcome {
   /** TX_FRAUD; undefined as long as it is pending. */
   readonly fraud?: 0 | 1;
-  /** When its label was known, as TX_DATETIME is written; undefined for a payment without one, which is taken for genuine once the delay has passed. */
+  /** When its label was known, as TX_DATETIME is written; undefined for a payment without one, which is taken for genuine once the delay has passed and labels have come at all. */
   readonly knownAt?: string;
 }
 
@@ -131,7 +131,8 @@ export function outcomeOf(
     return { fraud, knownAt: formatDatetime(knownSeconds) };
   }
   const delay = parameters.features.delayDays * DAY_SECONDS;
-  return timeSeconds <= at.timeSeconds - delay ? { fraud: 0 } : {};
+  const isOld = timeSeconds <= at.timeSeconds - delay;
+  return isOld && index.hasLabels ? { fraud: 0 } : {};
 }
 
 /** This moment of a page's stream. */

@@ -97,8 +97,8 @@ export interface ShownShape {
     readonly card: IdKind;
     readonly terminal: IdKind;
   };
-  /** Where labels come from: they stand in the payments, arrive later, or there are none. */
-  readonly labels: "payment" | "stream" | "none";
+  /** Where labels come from: they stand in the payments, or arrive later. */
+  readonly labels: "payment" | "stream";
   /** Whose labels can be shown before they are known: the simulation's, or those of the data; undefined where the payments have none. */
   readonly truth: "simulation" | "data" | undefined;
   /** Whether the stream has a definition: its payments are not the simulator's. */
@@ -168,7 +168,7 @@ export function shownShape(
   currency: string | undefined,
   isOwn: boolean,
 ): ShownShape {
-  const { decimals, refunds, hasFraud, hasLabels } = shape;
+  const { decimals, refunds, hasLabels } = shape;
   return {
     currency,
     decimals,
@@ -178,8 +178,8 @@ export function shownShape(
       card: shape.customerId,
       terminal: shape.terminalId,
     },
-    labels: hasLabels ? "stream" : hasFraud ? "payment" : "none",
-    truth: !hasFraud ? undefined : isOwn ? "data" : "simulation",
+    labels: hasLabels ? "stream" : "payment",
+    truth: hasLabels ? undefined : isOwn ? "data" : "simulation",
     isOwn,
   };
 }

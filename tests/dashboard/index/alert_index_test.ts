@@ -177,7 +177,7 @@ async function recomputed(log: Log, { parameters, scale }: World) {
   };
 }
 
-/** Payments without a label on days that are not older than the delay. */
+/** Payments without a label on days that are not older than the delay, or all where no label holds. */
 function pendingOf(
   payments: readonly Json[],
   labels: ReadonlyMap<TransactionId, Json>,
@@ -186,7 +186,11 @@ function pendingOf(
   const dayOf = ({ TX_TIME_SECONDS }: Json) =>
     Math.floor(TX_TIME_SECONDS / DAY);
   let pending = 0;
-  for (let day = Math.floor((time - DELAY) / DAY); day * DAY <= time; day++) {
+  const hasLabels = [...labels.values()].some(({ TX_FRAUD }) =>
+    TX_FRAUD !== null
+  );
+  const from = hasLabels ? Math.floor((time - DELAY) / DAY) : 0;
+  for (let day = from; day * DAY <= time; day++) {
     const known = [...labels.values()].filter((label) =>
       dayOf(label) === day && label.TX_FRAUD !== null
     );

@@ -166,6 +166,11 @@ Deno.test("an outcome is pending until its label comes, and a payment without on
     .find((n) => paymentOf(n).TX_TIME_SECONDS >= start + 7 * DAY) ?? 0;
   await publishPayment(page.folder, TEXT_WORLD, later);
   await page.until(() => page.index.known().payments === 3);
+  // As long as no label has come, nothing says that a payment is genuine.
+  assert.deepEqual(await outcomeOf(), {});
+  assert.equal(page.index.known().pending, 3);
+  await label(page, later, 0, 1);
+  await page.until(() => page.index.hasLabels);
   assert.deepEqual(await outcomeOf(), { fraud: 0 });
 });
 
