@@ -53,8 +53,8 @@ export interface FileProducerOptions {
   readonly input: FileInput;
   /** How fast. */
   readonly pace: Pace;
-  /** Called after each append with the number of payments published so far. */
-  readonly published?: (payments: number) => void;
+  /** Called after each append with the greatest TX_TIME_SECONDS of the payments published since the start. */
+  readonly published?: (newestSeconds: number) => void;
 }
 
 /** The text that records which files a stream publishes: equal texts mean the same files. */
@@ -103,6 +103,7 @@ export async function runFileProducer(
   const pacer = openPacer(pace, signal);
   let isBegun = origin !== undefined;
   let startSeconds = 0;
+  let newest = 0;
   try {
     for (;;) {
       const { value: batch, done } = await rows.next();
@@ -172,7 +173,10 @@ export async function runFileProducer(
           ...positionAppends(position, false),
         ]);
         isBegun = true;
-        options.published?.(position.nextId);
+        for (const time of times.subarray(at - count, at)) {
+          newest = Math.max(newest, time);
+        }
+        options.published?.(newest);
         if (signal.aborted) return;
       }
     }
@@ -261,6 +265,8 @@ function positionAt(
 
 /** Payments whose order is looked at before a stream begins. */
 const ORDER_PAYMENTS = 10_000;
+/** How many of them may be late in any case. */
+const LATE_PAYMENTS = 10;
 
 /** Throws ConfigError if many of the first payments of files are late: such a stream would reject most of its data. */
 async function requireOrder(
@@ -279,7 +285,7 @@ async function requireOrder(
     }
     if (count >= ORDER_PAYMENTS) break;
   }
-  if (late <= count / 10) return;
+  if (late <= Math.max(LATE_PAYMENTS, count / 10)) return;
   throw new ConfigError(
     `--in=${path} is not in order of time: ${late} of the first ${count} ` +
       `payments are more than --lateness=${formatDuration(latenessSeconds)} ` +

@@ -19,6 +19,7 @@ import { runLabelWriter } from "./label_writer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
+import { CELL } from "../payment/payment_cells.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { runScorer } from "./scorer.ts";
 import { runTogether } from "./together.ts";
@@ -43,9 +44,9 @@ export interface RoleWork {
 
 /** What the thread sends back. */
 export type FromRole =
-  /** The payments before `nextId` are published. */
+  /** The payments before `nextId` are published; of files, those with a TX_TIME_SECONDS below it. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** Payments were stored, including these. */
+  /** Payments were stored, including these; of files, those with these TX_TIME_SECONDS. */
   | {
     readonly kind: "stored";
     readonly count: number;
@@ -98,7 +99,8 @@ async function runRole(
         return await runFileProducer(context, {
           input: settings.input,
           pace: settings.pace,
-          published: (nextId) => send({ kind: "published", nextId, at: now() }),
+          published: (timeSeconds) =>
+            send({ kind: "published", nextId: timeSeconds + 1, at: now() }),
         });
       }
       return await runProducer(context, {
@@ -122,13 +124,15 @@ async function runRole(
       const store = opened.resource;
       const stored = new AbortController();
       const options = { startSeconds, clears: isOnlyWriter(settings) };
+      // Only the simulator's ids grow with the payments.
+      const marked = parameters.definition ? CELL.time : CELL.id;
       return await runTogether(context, [
         async (context) => {
           await runWriter(context, {
             ...options,
             store,
             stored: (cells, width, count) =>
-              send(storedNow(cells, width, count)),
+              send(storedNow(cells, { width, count, cell: marked })),
           });
           stored.abort();
         },
@@ -214,12 +218,13 @@ function isOnlyWriter({ log, store }: RunSettings): boolean {
 
 function storedNow(
   cells: Float64Array,
-  width: number,
-  count: number,
+  { width, count, cell }: { width: number; count: number; cell: number },
 ): FromRole {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
-  for (let row = 0; row < count; row += step) ids.push(cells[row * width]);
+  for (let row = 0; row < count; row += step) {
+    ids.push(cells[row * width + cell]);
+  }
   return { kind: "stored", count, ids, at: now() };
 }
 

@@ -91,7 +91,7 @@ function produce(
   pace: Pace,
   signal?: AbortSignal,
   logger?: Logger,
-  published: () => void = () => {},
+  published: (newestSeconds: number) => void = () => {},
 ): Promise<void> {
   const context = {
     ...folder.context,
@@ -112,10 +112,18 @@ testWriting(
     const warnings: unknown[] = [];
     const warn: Logger["warn"] = (message, fields) =>
       warnings.push({ message, ...fields });
-    await produce(folder, path, MAX, undefined, {
-      ...folder.context.logger,
-      warn,
-    });
+    const seconds: number[] = [];
+    await produce(
+      folder,
+      path,
+      MAX,
+      undefined,
+      { ...folder.context.logger, warn },
+      (newest) => seconds.push(newest),
+    );
+    // Of the last row; the latency is measured by these.
+    assert.equal(seconds.at(-1), 3600 + 40 * 4499);
+    assert.deepEqual(seconds, seconds.toSorted((a, b) => a - b));
     const records = (await recordsOf(folder)).flat();
     assert.equal(records.length, 4500 - 90);
     const nineth = records.find((record) => record.includes('"more":"m8"'));
