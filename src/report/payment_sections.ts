@@ -595,7 +595,8 @@ export function unknownNotes(
   ];
 }
 
-type DayNumber = (day: DayCounts) => number;
+/** A number of a day. */
+export type DayNumber = (day: DayCounts) => number;
 
 /** A panel of lines over days: its title, and the lines' names and numbers. */
 type DayPanel = readonly [

@@ -87,7 +87,9 @@ export interface AlignmentOptions {
  *
  * Where labels arrive on their own, a label that is known at K and not later
  * than the lateness behind that finds no payment later than K + grace before
- * it, so that it counts from K + grace on whatever the partitions do.
+ * it, so that it counts from K + grace on. (A partition that has no records
+ * left holds no other back. A label that is its next record then also needs
+ * that no partition has a payment from K + grace on when it comes.)
  */
 export function alignmentSeconds(
   { set, delayDays, graceSeconds }: AlignedFeatures,

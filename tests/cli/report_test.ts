@@ -93,7 +93,8 @@ testRunning(
         `${path}/${name}.${kind}`
       );
       const definition = `--definition=${name}`;
-      await writeRawSet(file, name, { rows: 4000, cards: 20 });
+      await writeRawSet(file, name, { rows: 2000, cards: 20 });
+      // A stream needs the order of time, which TabFormer's file does not have.
       await run("import", definition, `--in=${file}`, `--out=${days}`);
       const roles = "--role=producer,processor,writer";
       const source = [definition, `--in=${days}`, "--rate=max"];

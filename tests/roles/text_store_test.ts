@@ -207,6 +207,7 @@ testWriting(
       const payments = { ...RIGHT, equal: 600 };
       assert.deepEqual(await differences(folder), {
         payments,
+        labels: undefined,
         predictions: undefined,
       });
       const frauds = expected.filter((row) => row.TX_FRAUD === 1).length;
@@ -286,6 +287,7 @@ testWriting(
     const right = { ...RIGHT, equal: 600 };
     assert.deepEqual(await differences(folder), {
       payments: right,
+      labels: undefined,
       predictions: right,
     });
   },

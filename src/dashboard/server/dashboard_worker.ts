@@ -8,7 +8,7 @@ import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
 import { CURRENCY, DAY_SECONDS } from "../../payment/payment.ts";
-import { Control } from "../../stream/control.ts";
+import { Control, labelDays } from "../../stream/control.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { openUnlessStopped } from "../../base/unless_stopped.ts";
 import { openStore } from "../../store/open_store.ts";
@@ -77,7 +77,7 @@ async function runPage(
   const log = opened.resource;
   const control = new Control(log);
   const { features } = parameters;
-  const delaySeconds = features.delayDays * DAY_SECONDS;
+  const delaySeconds = labelDays(parameters) * DAY_SECONDS;
   const shape = shapeOfStream(parameters);
   const state = new LiveState(delaySeconds, shape);
   if (!await readIdentity(control, logger, signal)) return;

@@ -12,6 +12,7 @@ import {
 } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
 import type { ModelMetric } from "../../store/tables.ts";
+import { labelDays } from "../../stream/control.ts";
 import { SINK_TOPIC } from "../../stream/topics.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DataError } from "../../base/error.ts";
@@ -166,7 +167,7 @@ function modelViewOf(
   metrics: readonly ModelMetric[],
   events: readonly StreamEvent[],
 ): ModelView {
-  const { delayDays } = parameters.features;
+  const delayDays = labelDays(parameters);
   const today = Math.floor(state.timeSeconds / DAY_SECONDS);
   const days = state.scores.days();
   const { pending } = index.known();

@@ -15,7 +15,11 @@ import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import type { LookUp, StoredPayment } from "../../store/look_up.ts";
 import type { ModelMetric } from "../../store/tables.ts";
-import type { Control, StreamParameters } from "../../stream/control.ts";
+import {
+  type Control,
+  labelDays,
+  type StreamParameters,
+} from "../../stream/control.ts";
 import type { LiveReader } from "../server/live_reader.ts";
 import type { IdKind } from "../../payment/payment_shape.ts";
 import { idFrom } from "../index/alert_filter.ts";
@@ -130,7 +134,7 @@ export function outcomeOf(
     const { fraud, knownSeconds } = label;
     return { fraud, knownAt: formatDatetime(knownSeconds) };
   }
-  const delay = parameters.features.delayDays * DAY_SECONDS;
+  const delay = labelDays(parameters) * DAY_SECONDS;
   const isOld = timeSeconds <= at.timeSeconds - delay;
   return isOld && index.hasLabels ? { fraud: 0 } : {};
 }
@@ -165,7 +169,7 @@ export function pastPayment(
     return { ...payment, known: outcome.fraud !== undefined, ...outcome };
   }
   if (fraud < 0) return { ...payment, known: false };
-  const delay = page.parameters.features.delayDays * DAY_SECONDS;
+  const delay = labelDays(page.parameters) * DAY_SECONDS;
   const known = timeSeconds <= at.timeSeconds - delay;
   const label = fraud === 1 ? 1 : 0;
   if (truth) return { ...payment, known, fraud: label, scenario };
