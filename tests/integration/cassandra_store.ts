@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { ConfigError, StoreError } from "../../src/base/error.ts";
 import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import {
+  HANDBOOK_SHAPE,
+  UNLABELLED_SHAPE,
+} from "../../src/payment/payment_shape.ts";
+import {
   featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
@@ -443,23 +447,30 @@ testServing(
         `SELECT table_name, column_name, type, kind, position, clustering_order
        FROM system_schema.columns WHERE keyspace_name = '${keyspace}'`,
       );
-    const printed = settingsOf(address, { keyspace: "printed" });
-    const statements = schemaCql(printed, TWO_WINDOWS).split(";\n")
-      .filter((statement) => statement.trim() !== "");
-    await runCql(address, ...statements);
-    const before = await columns(printed.keyspace);
-    {
-      await using _store = await openStore(printed, TWO_WINDOWS);
+    for (const shape of [HANDBOOK_SHAPE, UNLABELLED_SHAPE]) {
+      const name = shape.hasLabels ? "later" : "labelled";
+      const printed = settingsOf(address, { keyspace: `printed_${name}` });
+      const statements = schemaCql(printed, TWO_WINDOWS, shape).split(";\n")
+        .filter((statement) => statement.trim() !== "");
+      await runCql(address, ...statements);
+      const before = await columns(printed.keyspace);
+      {
+        await using _store = await openStore(printed, TWO_WINDOWS, [], shape);
+      }
+      assert.deepEqual(await columns(printed.keyspace), before);
+      const made = settingsOf(address, { keyspace: `made_${name}` });
+      {
+        await using store = await openStore(made, TWO_WINDOWS, [], shape);
+        // Tables that not every stream needs are made when they are asked for.
+        await store.predictions().status();
+        await store.lookUp().verdicts(1);
+      }
+      // A stream whose payments carry their labels has no table of labels.
+      const needed = before.filter(({ table_name: table }) =>
+        shape.hasLabels || table !== "transaction_label"
+      );
+      assert.deepEqual(await columns(made.keyspace), needed);
     }
-    assert.deepEqual(await columns(printed.keyspace), before);
-    const made = settingsOf(address, { keyspace: "made" });
-    {
-      await using store = await openStore(made, TWO_WINDOWS);
-      // Tables that not every stream needs are made when they are asked for.
-      await store.predictions().status();
-      await store.lookUp().verdicts(1);
-    }
-    assert.deepEqual(await columns(made.keyspace), before);
   },
 );
 
