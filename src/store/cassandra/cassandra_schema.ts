@@ -255,9 +255,11 @@ export function schemaCql(
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): string {
   checkSchemaSettings(settings);
+  const { labels, ...others } = otherTables(shape);
   const tables: Table[] = [
     ...Object.values(tablesOf(features, shape)),
-    ...Object.values(otherTables(shape)),
+    ...Object.values(others),
+    ...shape.hasLabels ? [labels] : [],
   ];
   const statements = [
     createKeyspaceCql(settings),
