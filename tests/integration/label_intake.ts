@@ -48,6 +48,15 @@ async function labelsById(log: Log): Promise<Map<number, number>> {
   return counts;
 }
 
+/** A table of numbers as CSV, without one of its columns. */
+function without(name: string, csv: string): string {
+  const [header] = csv.split("\n", 1);
+  const at = header.split(",").indexOf(name);
+  assert.ok(at >= 0, `no ${name} in ${header}`);
+  return csv.split("\n")
+    .map((line) => line.split(",").toSpliced(at, 1).join(",")).join("\n");
+}
+
 testServing(
   "labels are taken once each while the intake is killed and stopped and Cassandra is down",
   async (t) => {
@@ -127,7 +136,8 @@ testServing(
         }
         const letters = await Array.fromAsync(readDeadLetters(stream.log));
         assert.equal(letters.length, 3 * UNKNOWN);
-        assert.equal(tableOf(await stream.exported()).sum, stream.expected.sum);
+        const features = without("TX_FRAUD", await stream.exported());
+        assert.equal(tableOf(features).sum, stream.expected.sum);
       }],
     ];
     for (const [name, body] of steps) {
