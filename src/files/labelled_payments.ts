@@ -7,6 +7,7 @@ import {
   AMOUNT_INPUT,
   type LabelledPayments,
   PaymentsBuilder,
+  paymentsUntil,
 } from "../learning/data/payments.ts";
 import { emptyPayment } from "../payment/payment.ts";
 import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
@@ -39,14 +40,16 @@ export interface GatherOptions {
 export interface GatheredPayments {
   /** Those whose labels are known. */
   readonly payments: LabelledPayments;
-  /** How many were left out because theirs are not known yet. */
+  /** How many at the end of the data were left out: some of theirs are not known yet. */
   readonly unknown: number;
 }
 
 /**
  * Reads the days that are needed, with the inputs of models: the amount, then
  * the features. A payment without a label is genuine if that must be known when
- * the data end, and left out otherwise. Throws DataError.
+ * the data end. Of later payments, where some have no label, none is taken: the
+ * others are those of which a label came early, most of them frauds. Throws
+ * DataError.
  */
 export async function gatherPayments(
   source: PaymentSource,
@@ -61,7 +64,7 @@ export async function gatherPayments(
   const row = emptyPayment();
   let builder: PaymentsBuilder | undefined;
   let payments = 0;
-  let unknown = 0;
+  let pending = 0;
   for await (const batch of source.batches(signal, options.reading)) {
     if (batch.day >= endDay) break;
     // The first payment may determine the start.
@@ -74,7 +77,7 @@ export async function gatherPayments(
         read(index, row);
         if (row.fraud === FRAUD_UNKNOWN) {
           if (row.timeSeconds > matureSeconds) {
-            unknown++;
+            pending++;
             continue;
           }
           row.fraud = 0;
@@ -86,5 +89,11 @@ export async function gatherPayments(
     gathered(payments);
   }
   signal.throwIfAborted();
-  return { payments: (builder ?? empty()).finish(), unknown };
+  const all = (builder ?? empty()).finish();
+  const { matureSeconds } = source;
+  if (pending === 0 || matureSeconds === undefined) {
+    return { payments: all, unknown: 0 };
+  }
+  const known = paymentsUntil(all, matureSeconds);
+  return { payments: known, unknown: pending + all.rows - known.rows };
 }

@@ -71,6 +71,26 @@ export function lastDayOf(payments: LabelledPayments): number {
   return payments.rows === 0 ? -1 : dayOf(payments, payments.rows - 1);
 }
 
+/** The payments up to a TX_TIME_SECONDS, which come first. */
+export function paymentsUntil(
+  payments: LabelledPayments,
+  timeSeconds: number,
+): LabelledPayments {
+  let rows = payments.rows;
+  while (rows > 0 && payments.timeSeconds[rows - 1] > timeSeconds) rows--;
+  return {
+    ...payments,
+    rows,
+    columns: payments.columns.map((column) => column.subarray(0, rows)),
+    labels: payments.labels.subarray(0, rows),
+    transactionId: payments.transactionId.subarray(0, rows),
+    card: payments.card.subarray(0, rows),
+    timeSeconds: payments.timeSeconds.subarray(0, rows),
+    amount: payments.amount.subarray(0, rows),
+    scenario: payments.scenario.subarray(0, rows),
+  };
+}
+
 /** Reads TRANSACTION_IDs by their rows. */
 export function transactionIds(
   { transactionId, texts }: LabelledPayments,
