@@ -1,4 +1,9 @@
-/** Labels through the intake on a real Kafka and a real Cassandra, which dies while the intake is killed and stopped. */
+/**
+ * Labels through the intake on a real Kafka and a real Cassandra, which dies
+ * while the intake is killed and stopped. Not part of the tier: it finds labels
+ * under the ids of other payments, and the cause is not found yet. Run it with
+ * `deno test` and the permissions of the tier.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Log, readRange } from "../../src/log/log.ts";
