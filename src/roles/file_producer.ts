@@ -25,7 +25,7 @@ import {
 import { TABLE_FORMATS } from "../files/table_encoder.ts";
 import { formatDuration } from "../payment/calendar.ts";
 import type { RowDefect } from "../files/row_batch.ts";
-import type { Append } from "../log/log.ts";
+import type { Append, LogProducer } from "../log/log.ts";
 import { controlRecords, type ProducerPosition } from "../stream/control.ts";
 import { MappedRecords } from "../stream/mapped_records.ts";
 import {
@@ -87,94 +87,33 @@ export async function runFileProducer(
   const fingerprint = fileFingerprint(input);
   const producing = await openProducing(context, fingerprint);
   if (!producing) return await reportAfterEnd(context, input);
-  const { producer, origin } = producing;
   const rejected = new Rejections(context);
-  let { position } = producing;
   const opened = await openFiles(context, input, definition, producing);
-  const { files, resumed, published } = opened;
-  let place = opened.from;
   const rows = opened.rows((defect, place) => rejected.add(defect, place));
-  logger.info("producing", { ...position });
-  const records = new MappedRecords(parameters);
-  const knownAfter = labelSeconds(parameters);
-  const labels = knownAfter === undefined
-    ? undefined
-    : new MappedLabelFeed(knownAfter);
+  const publisher = new Publisher(context, fingerprint, producing, opened);
+  logger.info("producing", { ...publisher.position });
   const pacer = openPacer(pace, signal);
-  let isBegun = origin !== undefined;
-  let startSeconds = 0;
   let newest = 0;
   try {
     for (;;) {
       const { value: batch, done } = await rows.next();
       if (signal.aborted) return;
       if (done) {
-        resumed.requireFound();
-        const endings = await files.ended();
-        // Labels that are known after the last payment.
-        let ends = labels === undefined;
-        do {
-          records.clear();
-          const count = labels?.due(
-            labels.newestSeconds + parameters.maxGapSeconds,
-            (payment, knownAt) => {
-              records.addLabel(payment, startSeconds, knownAt);
-            },
-            LAST_LABELS,
-          ) ?? 0;
-          ends = count < LAST_LABELS;
-          position = positionAt(position.nextId, batch, labels?.place);
-          await producer.append([
-            ...isBegun ? [] : originAppends(0, fingerprint),
-            ...records.appends(),
-            ...ends ? endings : [],
-            ...positionAppends(position, ends),
-          ]);
-          isBegun = true;
-        } while (!ends && !signal.aborted);
-        if (ends) rejected.report(position);
+        const isComplete = await publisher.end(batch, signal);
+        if (isComplete) rejected.report(publisher.position);
         return;
       }
-      const { payments, places } = batch;
-      ({ startSeconds } = batch);
-      const next = (at: number) => {
-        labels?.add(payments[at], place);
-        place = places[at];
-      };
+      const { payments, startSeconds } = batch;
       const times = Int32Array.from(
         payments,
         ({ datetimeSeconds }) => datetimeSeconds - startSeconds,
       );
-      let at = 0;
-      for (; at < times.length && places[at].rows <= published.rows; at++) {
-        resumed.see(batch, at);
-        next(at);
-      }
-      if (at < times.length) resumed.requireFound();
-      while (at < times.length) {
+      for (let at = publisher.skip(batch); at < times.length;) {
         const count = await pacer.take(times, at, times.length - at);
         if (count === 0) return; // stopped
-        records.clear();
+        await publisher.publish(batch, at, at + count);
         for (const end = at + count; at < end; at++) {
-          labels?.due(payments[at].datetimeSeconds, (payment, knownAt) => {
-            records.addLabel(payment, startSeconds, knownAt);
-          });
-          records.add(payments[at], startSeconds, batch.rests[at]);
-          next(at);
-        }
-        position = {
-          ...positionAt(position.nextId + count, place, labels?.place),
-          last: digestOf(batch, at - 1),
-        };
-        await producer.append([
-          ...isBegun ? [] : originAppends(startSeconds, fingerprint),
-          ...records.appends(),
-          ...await files.entering(place.file),
-          ...positionAppends(position, false),
-        ]);
-        isBegun = true;
-        for (const time of times.subarray(at - count, at)) {
-          newest = Math.max(newest, time);
+          newest = Math.max(newest, times[at]);
         }
         options.published?.(newest);
         if (signal.aborted) return;
@@ -182,6 +121,125 @@ export async function runFileProducer(
     }
   } finally {
     await rows.return(FIRST_PLACE); // closes the file
+  }
+}
+
+/** Appends the payments of files, and their labels where they are published later, each time with the place behind them. */
+class Publisher {
+  readonly #fingerprint: string;
+  readonly #producer: LogProducer;
+  readonly #files: PublishedFiles;
+  readonly #resumed: LastPayment;
+  readonly #published: RowPlace;
+  readonly #records: MappedRecords;
+  readonly #labels: MappedLabelFeed | undefined;
+  readonly #maxGapSeconds: number;
+  #position: ProducerPosition;
+  #isBegun: boolean;
+  #startSeconds = 0;
+  // The place behind the payment that was taken last.
+  #place: RowPlace;
+
+  constructor(
+    { parameters }: StreamContext,
+    fingerprint: string,
+    { producer, origin, position }: Producing,
+    { files, resumed, published, from }: OpenedFiles,
+  ) {
+    this.#fingerprint = fingerprint;
+    this.#producer = producer;
+    this.#files = files;
+    this.#resumed = resumed;
+    this.#published = published;
+    this.#place = from;
+    this.#position = position;
+    this.#isBegun = origin !== undefined;
+    this.#records = new MappedRecords(parameters);
+    this.#maxGapSeconds = parameters.maxGapSeconds;
+    const knownAfter = labelSeconds(parameters);
+    this.#labels = knownAfter === undefined
+      ? undefined
+      : new MappedLabelFeed(knownAfter);
+  }
+
+  /** What has been published. */
+  get position(): ProducerPosition {
+    return this.#position;
+  }
+
+  /** Passes the payments of a batch that are published already; returns the index of the first other one. Throws DataError if they are not those. */
+  skip(batch: MappedBatch): number {
+    const { payments: { length }, places } = batch;
+    this.#startSeconds = batch.startSeconds;
+    let at = 0;
+    for (; at < length && places[at].rows <= this.#published.rows; at++) {
+      this.#resumed.see(batch, at);
+      this.#pass(batch, at);
+    }
+    if (at < length) this.#resumed.requireFound();
+    return at;
+  }
+
+  /** Publishes the payments of a batch from `at` to before `end`, behind the labels that are known before each. */
+  async publish(batch: MappedBatch, at: number, end: number): Promise<void> {
+    const { payments, rests } = batch;
+    this.#records.clear();
+    for (let i = at; i < end; i++) {
+      this.#addLabels(payments[i].datetimeSeconds);
+      this.#records.add(payments[i], this.#startSeconds, rests[i]);
+      this.#pass(batch, i);
+    }
+    const nextId = this.#position.nextId + end - at;
+    this.#position = {
+      ...positionAt(nextId, this.#place, this.#labels?.place),
+      last: digestOf(batch, end - 1),
+    };
+    const entering = await this.#files.entering(this.#place.file);
+    await this.#append(this.#startSeconds, entering, false);
+  }
+
+  /** Publishes the labels that are known after the last payment, and the end of the data, which is at `place`; false if it was stopped before. */
+  async end(place: RowPlace, signal: AbortSignal): Promise<boolean> {
+    this.#resumed.requireFound();
+    const endings = await this.#files.ended();
+    const labels = this.#labels;
+    const { nextId } = this.#position;
+    for (;;) {
+      this.#records.clear();
+      const until = (labels?.newestSeconds ?? 0) + this.#maxGapSeconds;
+      const ends = this.#addLabels(until, LAST_LABELS) < LAST_LABELS;
+      this.#position = positionAt(nextId, place, labels?.place);
+      await this.#append(0, ends ? endings : [], ends);
+      if (ends) return true;
+      if (signal.aborted) return false;
+    }
+  }
+
+  /** Adds the labels that are known before a time, seconds since 1970, up to a number; returns how many. */
+  #addLabels(datetimeSeconds: number, limit?: number): number {
+    return this.#labels?.due(datetimeSeconds, (payment, knownAt) => {
+      this.#records.addLabel(payment, this.#startSeconds, knownAt);
+    }, limit) ?? 0;
+  }
+
+  #pass({ payments, places }: MappedBatch, at: number): void {
+    this.#labels?.add(payments[at], this.#place);
+    this.#place = places[at];
+  }
+
+  /** Appends what is added, before it the stream's origin if it has none yet, behind it the position. */
+  async #append(
+    originSeconds: number,
+    more: readonly Append[],
+    ends: boolean,
+  ): Promise<void> {
+    await this.#producer.append([
+      ...this.#isBegun ? [] : originAppends(originSeconds, this.#fingerprint),
+      ...this.#records.appends(),
+      ...more,
+      ...positionAppends(this.#position, ends),
+    ]);
+    this.#isBegun = true;
   }
 }
 
