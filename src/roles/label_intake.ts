@@ -12,7 +12,7 @@
  * so that no label is appended twice, whatever becomes of the group's commits.
  */
 import { unlessAborted } from "../base/unless_stopped.ts";
-import { IdPartitioner } from "../log/partitioner.ts";
+import { partitionOf } from "../log/partitioner.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { formatDatetime, parseDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS, type TransactionId } from "../payment/payment.ts";
@@ -88,7 +88,6 @@ class IntakeWork implements StageWork {
   readonly #store: IntakeStore;
   readonly #lookUp: Pick<LookUp, "payment">;
   readonly #shape: PaymentShape;
-  readonly #partitioner: IdPartitioner;
   // Of the batch: what its records say, and their payments.
   #said: (SaidLabel | Defect)[] = [];
   #found = new Map<TransactionId, StoredCase>();
@@ -96,12 +95,10 @@ class IntakeWork implements StageWork {
   #index = 0;
 
   constructor(context: StreamContext, store: IntakeStore) {
-    const { partitions, partitioner } = context.parameters;
     this.#context = context;
     this.#store = store;
     this.#lookUp = store.lookUp();
     this.#shape = shapeOfStream(context.parameters);
-    this.#partitioner = new IdPartitioner(partitions, partitioner);
   }
 
   async begin(batch: RecordBatch): Promise<void> {
@@ -165,20 +162,13 @@ class IntakeWork implements StageWork {
     this.taken.frauds = said.fraud === 1 ? 1 : 0;
     if (!output || !found) return;
     const { payment } = found;
-    const { customerId } = payment;
-    const key = ENCODER.encode(String(customerId));
-    const records = output.to(
-      typeof customerId === "string"
-        ? this.#partitioner.partitionOfText(key)
-        : this.#partitioner.partition(customerId),
-    );
+    const key = ENCODER.encode(String(payment.customerId));
+    const { partitions, partitioner } = this.#context.parameters;
+    const records = output.to(partitionOf(key, partitions, partitioner));
     const start = (parseDatetime(payment.datetime) ?? 0) - payment.timeSeconds;
     const knownAt = said.knownAt ?? start + this.#newest;
     const label = labelOf(found, this.#shape, said.fraud, knownAt);
-    records.writer.bytes(key);
-    records.endKey();
-    records.writer.bytes(ENCODER.encode(JSON.stringify(label)));
-    records.endRecord(knownAt * 1000);
+    records.add(key, ENCODER.encode(JSON.stringify(label)), knownAt * 1000);
   }
 }
 

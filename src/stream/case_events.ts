@@ -15,16 +15,10 @@ import {
   type LabelRecord,
   readLabel,
 } from "../payment/label_json.ts";
-import type { TransactionId } from "../payment/payment.ts";
 import type { IdKind } from "../payment/payment_shape.ts";
 import { type Append, type Log, readRange } from "../log/log.ts";
-import { IdPartitioner } from "../log/partitioner.ts";
-import {
-  type RecordBatch,
-  RecordBatchBuilder,
-  valueEnd,
-  valueStart,
-} from "../log/record_batch.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import { idAppends, type IdRecord } from "./id_records.ts";
 import { CASE_TOPIC, LABEL_TOPIC } from "./topics.ts";
 
 /** An event, and the label that the payment has from it on, where it changes that. */
@@ -116,33 +110,15 @@ function labelOf(event: CaseEvent, label: 0 | 1 | null): LabelRecord {
   return { transactionId, label, analyst: who, note, decidedAt: at, eventId };
 }
 
-/** Records by partition of a topic, which has as many as it was created with. */
+/** Records in the partitions of a topic, which has as many as it was created with. */
 async function appendsOf(
   log: Log,
   topic: string,
-  records: readonly {
-    readonly id: TransactionId;
-    readonly json: string;
-    readonly timestampMs: number;
-  }[],
+  records: readonly IdRecord[],
 ): Promise<Append[]> {
   if (records.length === 0) return [];
   const ends = await log.endOffsets(topic) ?? [];
-  const partitioner = new IdPartitioner(Math.max(1, ends.length));
-  const utf8 = new TextEncoder();
-  const builders = new Map<number, RecordBatchBuilder>();
-  for (const { id, json, timestampMs } of records) {
-    const key = utf8.encode(String(id));
-    const partition = typeof id === "string"
-      ? partitioner.partitionOfText(key)
-      : partitioner.partition(id);
-    const builder = builders.get(partition) ?? new RecordBatchBuilder();
-    builders.set(partition, builder);
-    builder.add(key, utf8.encode(json), timestampMs);
-  }
-  return [...builders].map(([partition, records]) => {
-    return { topic, partition, records };
-  });
+  return idAppends(topic, Math.max(1, ends.length), records);
 }
 
 /** The events in a batch of the case topic or of the label topic, of payments whose ids are numbers or texts; other records are skipped. */

@@ -8,10 +8,9 @@ import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { type DaySource, findDaySources } from "../../files/day_source.ts";
 import { type LabelRow, labelRows } from "../../files/label_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
-import type { Append, LogProducer } from "../../log/log.ts";
-import { IdPartitioner } from "../../log/partitioner.ts";
-import { RecordBatchBuilder } from "../../log/record_batch.ts";
+import type { LogProducer } from "../../log/log.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
+import { idAppends, type IdRecord } from "../../stream/id_records.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import {
   openStoredStream,
@@ -156,7 +155,8 @@ class LabelAppender {
   /** Appends all or nothing, once. Throws LogError, or the signal's reason. */
   async append(labels: readonly LabelRow[]): Promise<void> {
     const { log, parameters } = this.#stream;
-    const appends = appendsOf(labels, parameters?.partitions ?? 1);
+    const partitions = parameters?.partitions ?? 1;
+    const appends = idAppends(LABEL_TOPIC, partitions, labels.map(recordOf));
     for (;;) {
       this.#signal.throwIfAborted();
       try {
@@ -172,30 +172,18 @@ class LabelAppender {
   }
 }
 
-/** Labels as records, each in the partition of its payment's id. */
-function appendsOf(labels: readonly LabelRow[], partitions: number): Append[] {
-  const partitioner = new IdPartitioner(partitions);
-  const encoder = new TextEncoder();
-  const builders = new Map<number, RecordBatchBuilder>();
-  for (const { transactionId, fraud, knownAt, reason, source } of labels) {
-    const key = encoder.encode(String(transactionId));
-    const partition = typeof transactionId === "string"
-      ? partitioner.partitionOfText(key)
-      : partitioner.partition(transactionId);
-    const records = builders.get(partition) ?? new RecordBatchBuilder();
-    builders.set(partition, records);
-    const json = JSON.stringify({
-      TRANSACTION_ID: transactionId,
-      TX_FRAUD: fraud,
-      KNOWN_AT: knownAt === undefined ? undefined : formatDatetime(knownAt),
-      REASON: reason,
-      SOURCE: source ?? "file",
-    });
-    records.add(key, encoder.encode(json), Date.now());
-  }
-  return [...builders].map(([partition, records]) => {
-    return { topic: LABEL_TOPIC, partition, records };
+/** A label as a record of the label topic. */
+function recordOf(
+  { transactionId, fraud, knownAt, reason, source }: LabelRow,
+): IdRecord {
+  const json = JSON.stringify({
+    TRANSACTION_ID: transactionId,
+    TX_FRAUD: fraud,
+    KNOWN_AT: knownAt === undefined ? undefined : formatDatetime(knownAt),
+    REASON: reason,
+    SOURCE: source ?? "file",
   });
+  return { id: transactionId, json, timestampMs: Date.now() };
 }
 
 /** Whether a path is a plain file, which can be read again. */
