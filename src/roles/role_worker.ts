@@ -93,6 +93,14 @@ async function runRole(
     snapshotFolder: snapshotFolder(settings, control),
     recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
+  const storeUnlessStopped = () =>
+    openUnlessStopped(
+      openStore(settings.store, parameters.features, report, {
+        shape,
+        signal,
+      }),
+      signal,
+    );
   switch (role) {
     case "producer":
       if (settings.input) {
@@ -113,13 +121,7 @@ async function runRole(
     case "processor":
       return await runProcessor(context, startSeconds);
     case "writer": {
-      await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, {
-          shape,
-          signal,
-        }),
-        signal,
-      );
+      await using opened = await storeUnlessStopped();
       if (!opened) return;
       const store = opened.resource;
       const stored = new AbortController();
@@ -147,13 +149,7 @@ async function runRole(
       ]);
     }
     case "labels": {
-      await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, {
-          shape,
-          signal,
-        }),
-        signal,
-      );
+      await using opened = await storeUnlessStopped();
       if (!opened) return;
       return await runLabelIntake(context, opened.resource);
     }
@@ -165,13 +161,7 @@ async function runRole(
       });
     case "trainer": {
       if (!settings.training) return;
-      await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, {
-          shape,
-          signal,
-        }),
-        signal,
-      );
+      await using opened = await storeUnlessStopped();
       if (!opened) return;
       return await runTrainer(context, {
         training: settings.training,
