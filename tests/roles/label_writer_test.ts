@@ -36,6 +36,7 @@ import {
   StageDriver,
   START_SECONDS,
 } from "./stages.ts";
+import { NOTHING_WRONG } from "../stream/verified.ts";
 
 /** A stream whose labels count a day after they are known. */
 function labelParameters(partitions: number): StreamParameters {
@@ -294,12 +295,3 @@ async function requireVerified(
   const stored = await store.labels().status();
   assert.deepEqual(labels, { ...NOTHING_WRONG, equal: stored?.rows });
 }
-
-const NOTHING_WRONG = {
-  missing: 0,
-  different: 0,
-  unknown: 0,
-  notVerifiable: 0,
-  pending: 0,
-  first: [],
-};

@@ -6,10 +6,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type FeatureParameters,
-  HANDBOOK_FEATURES,
-} from "../../src/features/parameters.ts";
+import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { formatDatetime } from "../../src/payment/calendar.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { FRAUD_UNKNOWN } from "../../src/payment/payment_cells.ts";
@@ -25,6 +22,7 @@ import {
   kept,
   type Own,
   ownPayments,
+  type OwnShapeOptions,
   rowsOf,
   TEXT_SHAPE,
 } from "./own_shape_contract.ts";
@@ -37,22 +35,11 @@ export const TEXT_LABEL_SHAPE: PaymentShape = {
 };
 
 /** How a kind of store is tested. */
-export interface LabelContractOptions {
-  /** What comes before the names of the tests. */
-  readonly name: string;
-  /** Defines a test. */
-  readonly test: (name: string, body: () => Promise<void>) => void;
-  /** Opens an empty store. */
-  readonly open: (
-    features: FeatureParameters,
-    shape: PaymentShape,
-  ) => Promise<Store>;
+export interface LabelContractOptions extends OwnShapeOptions {
   /** TRANSACTION_IDs of its table of frauds, where it has one. */
   readonly frauds?: (shape: PaymentShape) => Promise<Own["id"][]>;
   /** The shapes that it takes. */
   readonly shapes: readonly PaymentShape[];
-  /** How many random examples are worth their time. */
-  readonly runs: number;
 }
 
 /** Both shapes. */

@@ -34,6 +34,7 @@ import {
   SET_A,
   withIdMax,
 } from "../roles/pipeline.ts";
+import { NOTHING_WRONG } from "./verified.ts";
 
 const PARTITIONS = 2;
 const PARAMETERS = parametersOf(PARTITIONS);
@@ -94,15 +95,6 @@ async function verified(
   assert.equal(result.predictions, undefined);
   return result.payments;
 }
-
-const NOTHING_WRONG = {
-  missing: 0,
-  different: 0,
-  unknown: 0,
-  notVerifiable: 0,
-  pending: 0,
-  first: [],
-};
 
 /** A row of another id, later than all. */
 function another(row: Float64Array, id: number): Float64Array {
