@@ -13,8 +13,10 @@
  * counts less. Ours include the compiler's and collector's threads.
  */
 import process from "node:process";
-import { loadPayments } from "../src/cli/commands/labelled_payments.ts";
-import { HANDBOOK_FEATURES } from "../src/features/parameters.ts";
+import {
+  loadPayments,
+  readPaymentInput,
+} from "../src/cli/commands/labelled_payments.ts";
 import type { Settings } from "../src/learning/kinds/model_kind.ts";
 import { fitModel, scorerOf } from "../src/learning/kinds/kinds.ts";
 import type {
@@ -91,7 +93,7 @@ interface Seconds {
 
 async function main(): Promise<void> {
   const { runs, peer: withPeer } = readFlags({ runs: 5, peer: false });
-  const payments = await loadPayments({}, HANDBOOK_FEATURES, {
+  const payments = await loadPayments(readPaymentInput({}), {
     endDay: endDayOf(HANDBOOK_PERIOD),
     spanDays: endDayOf(HANDBOOK_PERIOD) - HANDBOOK_PERIOD.startDay,
   });

@@ -26,6 +26,49 @@ export function fraudstream(args: readonly string[]): string[] {
   return [Deno.execPath(), "run", ...files, ...permissions, MAIN, ...args];
 }
 
+/** What a run of fraudstream took. */
+export interface MeasuredRun {
+  /** What it printed. */
+  readonly stdout: string;
+  /** Seconds of the clock, from its start to its end. */
+  readonly seconds: number;
+  /** Seconds of processor time of all its threads. */
+  readonly processorSeconds: number;
+  /** Its largest resident memory; NaN where /proc does not tell. */
+  readonly peakMiB: number;
+}
+
+/** Runs a command as users do, with all that it takes. Throws with its last words if it failed. */
+export async function measureCommand(
+  args: readonly string[],
+): Promise<MeasuredRun> {
+  const timesFile = await Deno.makeTempFile();
+  const began = performance.now();
+  const child = new Deno.Command("sh", {
+    args: ["-c", TIMED, timesFile, ...fraudstream(args)],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const words = new Response(child.stderr).text();
+  // The kernel keeps the peak, so that the last answer holds almost all of it.
+  const script = `pid=$(cat /proc/${child.pid}/task/${child.pid}/children) ` +
+    "&& grep VmHWM /proc/${pid% }/status";
+  let peakMiB = NaN;
+  const timer = setInterval(async () => {
+    const kilobytes = /\d+/.exec(await said(script))?.[0];
+    if (kilobytes !== undefined) peakMiB = Number(kilobytes) / 1024;
+  }, MEMORY_MS);
+  const stdout = await new Response(child.stdout).text();
+  const { success } = await child.status;
+  const seconds = (performance.now() - began) / 1000;
+  clearInterval(timer);
+  const times = await Deno.readTextFile(timesFile);
+  await Deno.remove(timesFile);
+  if (!success) throw failure(["fraudstream", ...args], await words);
+  return { stdout, seconds, processorSeconds: childrenSeconds(times), peakMiB };
+}
+
 /** A program that runs, measured. */
 export interface TimedProgram {
   /** Whether it has ended. */

@@ -1,6 +1,6 @@
 /**
  * A store in memory: the smallest that passes the contract of every store
- * (tests/store/store_contract.ts and prediction_contract.ts).
+ * (tests/store/store_contract.ts, prediction_contract.ts and label_contract.ts).
  * docs/EXTENDING.md explains it.
  */
 import {
@@ -30,6 +30,8 @@ import type {
   TimeRange,
 } from "../../src/store/look_up.ts";
 import {
+  fraudOf,
+  type LabelStatus,
   type LabelStore,
   laterLabel,
   type StoredLabel,
@@ -148,7 +150,10 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
     super(positions);
     this.#width = PAYMENT_CELLS + featureCount(features);
     this.#predictions = new MemoryPredictions(positions);
-    this.#labels = new MemoryLabels(positions);
+    this.#labels = new MemoryLabels(positions, (id) => {
+      const row = this.byId.get(id);
+      if (row) row[CELL.fraud] = fraudOf(this.#labels.ofPayment(id));
+    });
   }
 
   protected override copy(
@@ -156,7 +161,11 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
     index: number,
   ): [number, Float64Array] {
     const at = index * this.#width;
-    return [cells[at + CELL.id], cells.slice(at, at + this.#width)];
+    const row = cells.slice(at, at + this.#width);
+    // A label that arrived on its own may be stored before its payment.
+    const label = this.#labels.ofPayment(row[CELL.id]);
+    if (label) row[CELL.fraud] = fraudOf(label);
+    return [row[CELL.id], row];
   }
 
   protected override block(rows: readonly Float64Array[]): StoreRows {
@@ -236,7 +245,17 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
   }
 }
 
-class MemoryLabels extends FilledMap<StoredLabel[]> implements LabelStore {
+/** The labels of each payment, by their places in the log. */
+class MemoryLabels extends FilledMap<Map<string, StoredLabel>>
+  implements LabelStore {
+  readonly #changed: (transactionId: number) => void;
+
+  /** Calls `changed` when the labels of a payment have changed. */
+  constructor(positions: Positions, changed: (transactionId: number) => void) {
+    super(positions);
+    this.#changed = changed;
+  }
+
   /** See LabelStore. */
   async write(
     labels: readonly StoredLabel[],
@@ -245,9 +264,26 @@ class MemoryLabels extends FilledMap<StoredLabel[]> implements LabelStore {
   ): Promise<void> {
     for (const label of labels) {
       const id = Number(label.transactionId);
-      this.byId.set(id, [...this.byId.get(id) ?? [], label]);
+      const known = this.byId.get(id) ?? new Map<string, StoredLabel>();
+      known.set(`${label.partition}/${label.offset}`, label);
+      this.byId.set(id, known);
+      this.#changed(id);
     }
     await this.savePositions(positions);
+  }
+
+  /** See StoredTable. */
+  override async clear(topic: string): Promise<void> {
+    const ids = [...this.byId.keys()];
+    await super.clear(topic);
+    ids.forEach(this.#changed);
+  }
+
+  /** The label of a payment that counts, of those that can be learned from at `asOf`. */
+  ofPayment(id: number, asOf?: string): StoredLabel | undefined {
+    return [...this.byId.get(id)?.values() ?? []]
+      .filter(({ knownTime }) => asOf === undefined || knownTime <= asOf)
+      .reduce<StoredLabel | undefined>(laterLabel, undefined);
   }
 
   /** See LabelStore. */
@@ -257,12 +293,23 @@ class MemoryLabels extends FilledMap<StoredLabel[]> implements LabelStore {
   ): Promise<ReadonlyMap<TransactionId, StoredLabel>> {
     const found = new Map<TransactionId, StoredLabel>();
     for (const id of ids) {
-      const label = (this.byId.get(Number(id)) ?? [])
-        .filter(({ knownTime }) => asOf === undefined || knownTime <= asOf)
-        .reduce<StoredLabel | undefined>(laterLabel, undefined);
+      const label = this.ofPayment(Number(id), asOf);
       if (label) found.set(id, label);
     }
     return Promise.resolve(found);
+  }
+
+  /** See LabelStore. */
+  async *labels(): AsyncGenerator<readonly StoredLabel[]> {
+    for (const known of this.byId.values()) {
+      yield await Promise.resolve([...known.values()]);
+    }
+  }
+
+  /** See LabelStore. */
+  status(): Promise<LabelStatus> {
+    const counts = [...this.byId.values()].map(({ size }) => size);
+    return Promise.resolve({ rows: counts.reduce((sum, n) => sum + n, 0) });
   }
 }
 
@@ -309,7 +356,10 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
   }
 
   writeMetrics(metrics: readonly ModelMetric[]): Promise<void> {
-    for (const metric of metrics) this.#metrics.set(keyOf(metric), metric);
+    for (const metric of metrics) {
+      if (Number.isNaN(metric.value)) this.#metrics.delete(keyOf(metric));
+      else this.#metrics.set(keyOf(metric), metric);
+    }
     return Promise.resolve();
   }
 

@@ -3,6 +3,13 @@
  * a string for every row. Numbers come out as JavaScript prints them.
  */
 
+const ASCII_MAX = 0x7f;
+/** Bytes of a character of UTF-16 in UTF-8. */
+const UTF8_BYTES_MAX = 3;
+/** The greatest number of 15 digits. */
+const MILLIONTHS_MAX = 999_999_999_999_999;
+const ENCODER = new TextEncoder();
+
 const DIGIT_0 = 48;
 const DOT = 46;
 const QUOTE = 34;
@@ -79,6 +86,23 @@ export class ByteWriter {
     this.#length = at;
   }
 
+  /** Appends any text in UTF-8. */
+  text(text: string): void {
+    this.reserve(UTF8_BYTES_MAX * text.length);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > ASCII_MAX) {
+        const room = bytes.subarray(at);
+        at += ENCODER.encodeInto(text.slice(i), room).written;
+        break;
+      }
+      bytes[at++] = unit;
+    }
+    this.#length = at;
+  }
+
   /** Appends a whole number from 0 to 2^53 - 1 in decimal. */
   whole(value: number): void {
     this.reserve(16);
@@ -125,7 +149,25 @@ export class ByteWriter {
         return this.#hundredths(cents);
       }
     }
-    this.ascii(String(value));
+    if (!this.#millionths(value)) this.ascii(String(value));
+  }
+
+  /** Appends a number of up to six decimals, such as a degree of latitude; false if it is none, or too large. */
+  #millionths(value: number): boolean {
+    const size = Math.abs(value);
+    const millionths = Math.round(size * 1e6);
+    // Fifteen digits are all that tell this double from others, so it prints as they are.
+    if (millionths / 1e6 !== size || millionths > MILLIONTHS_MAX) return false;
+    if (value < 0) this.ascii("-");
+    const whole = Math.floor(millionths / 1e6);
+    this.whole(whole);
+    let rest = millionths - whole * 1e6;
+    if (rest === 0) return true;
+    let digits = 6;
+    for (; rest % 10 === 0; rest /= 10) digits--;
+    this.ascii(".");
+    this.padded(rest, digits);
+    return true;
   }
 
   #hundredths(cents: number): void {

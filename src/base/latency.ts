@@ -1,6 +1,8 @@
 /**
- * Latency from published to stored, by TRANSACTION_ID: the publisher reports
- * the ids that it has published and when, the writer those that it has stored.
+ * Latency from published to stored, by numbers that grow with the payments: the
+ * simulator's TRANSACTION_ID, or TX_TIME_SECONDS of payments in files. The
+ * publisher reports the numbers that it has published and when, the writer those
+ * that it has stored.
  */
 
 const MARKS_MAX = 65_536;

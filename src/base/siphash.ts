@@ -8,17 +8,9 @@
 /** Bytes of a key. */
 export const SIPHASH_KEY_BYTES = 16;
 
-// The four words of the state of 64 bits, each as a low and a high half.
-const V0 = 0;
-const V1 = 2;
-const V2 = 4;
-const V3 = 6;
-const STATE_WORDS = 8;
-
 /** Hashes bytes under one key. */
 export class SipHash {
-  readonly #start = new Int32Array(STATE_WORDS);
-  readonly #state = new Int32Array(STATE_WORDS);
+  readonly #start: Int32Array;
 
   /** Takes the key, SIPHASH_KEY_BYTES bytes. */
   constructor(key: Uint8Array) {
@@ -28,7 +20,7 @@ export class SipHash {
     const view = new DataView(key.buffer, key.byteOffset, key.length);
     const words = [0, 4, 8, 12].map((at) => view.getInt32(at, true));
     // "somepseudorandomlygeneratedbytes", and 0xee, as the paper's authors have it for 128 bits.
-    this.#start.set([
+    this.#start = Int32Array.of(
       words[0] ^ 0x70736575,
       words[1] ^ 0x736f6d65,
       words[2] ^ 0x6e646f6d ^ 0xee,
@@ -37,7 +29,7 @@ export class SipHash {
       words[1] ^ 0x6c796765,
       words[2] ^ 0x79746573,
       words[3] ^ 0x74656462,
-    ]);
+    );
   }
 
   /** Writes the hash of bytes `from` … `to` into four words from `out[at]` on. */
@@ -48,31 +40,75 @@ export class SipHash {
     out: Int32Array,
     at: number,
   ): void {
-    const state = this.#state;
-    state.set(this.#start);
-    const last = to - (to - from) % 8;
-    for (let place = from; place < last; place += 8) {
-      absorb(state, wordAt(bytes, place), wordAt(bytes, place + 4));
+    // v0 to v3, each as a low and a high half.
+    const start = this.#start;
+    let a = start[0];
+    let aHigh = start[1];
+    let b = start[2];
+    let bHigh = start[3];
+    let c = start[4];
+    let cHigh = start[5];
+    let d = start[6];
+    let dHigh = start[7];
+    const blocks = (to - from) >> 3;
+    // All blocks of 8 bytes, what is left, and two times the result's.
+    for (let step = 0; step < blocks + 3; step++) {
+      let low = 0;
+      let high = 0;
+      let rounds = 2;
+      if (step < blocks) {
+        low = wordAt(bytes, from + 8 * step);
+        high = wordAt(bytes, from + 8 * step + 4);
+      } else if (step === blocks) {
+        low = tailAt(bytes, from + 8 * blocks, to);
+        high = tailAt(bytes, from + 8 * blocks + 4, to) | (to - from) << 24;
+      } else {
+        rounds = 4;
+        if (step === blocks + 1) c ^= 0xee;
+        else b ^= 0xdd;
+      }
+      d ^= low;
+      dHigh ^= high;
+      for (; rounds > 0; rounds--) {
+        // v0 += v1; v1 = v1 <<< 13 ^ v0; v0 <<<= 32.
+        a = a + b | 0;
+        aHigh = aHigh + bHigh + (a >>> 0 < b >>> 0 ? 1 : 0) | 0;
+        let old = b;
+        b = (b << 13 | bHigh >>> 19) ^ a;
+        bHigh = (bHigh << 13 | old >>> 19) ^ aHigh;
+        old = a;
+        a = aHigh;
+        aHigh = old;
+        // v2 += v3; v3 = v3 <<< 16 ^ v2.
+        c = c + d | 0;
+        cHigh = cHigh + dHigh + (c >>> 0 < d >>> 0 ? 1 : 0) | 0;
+        old = d;
+        d = (d << 16 | dHigh >>> 16) ^ c;
+        dHigh = (dHigh << 16 | old >>> 16) ^ cHigh;
+        // v0 += v3; v3 = v3 <<< 21 ^ v0.
+        a = a + d | 0;
+        aHigh = aHigh + dHigh + (a >>> 0 < d >>> 0 ? 1 : 0) | 0;
+        old = d;
+        d = (d << 21 | dHigh >>> 11) ^ a;
+        dHigh = (dHigh << 21 | old >>> 11) ^ aHigh;
+        // v2 += v1; v1 = v1 <<< 17 ^ v2; v2 <<<= 32.
+        c = c + b | 0;
+        cHigh = cHigh + bHigh + (c >>> 0 < b >>> 0 ? 1 : 0) | 0;
+        old = b;
+        b = (b << 17 | bHigh >>> 15) ^ c;
+        bHigh = (bHigh << 17 | old >>> 15) ^ cHigh;
+        old = c;
+        c = cHigh;
+        cHigh = old;
+      }
+      a ^= low;
+      aHigh ^= high;
+      if (step > blocks) {
+        const place = at + 2 * (step - blocks - 1);
+        out[place] = a ^ b ^ c ^ d;
+        out[place + 1] = aHigh ^ bHigh ^ cHigh ^ dHigh;
+      }
     }
-    let low = 0;
-    let high = 0;
-    for (let place = to - 1; place >= last + 4; place--) {
-      high = high << 8 | bytes[place];
-    }
-    for (let place = Math.min(to, last + 4) - 1; place >= last; place--) {
-      low = low << 8 | bytes[place];
-    }
-    absorb(state, low, high | (to - from) << 24);
-    state[V2] ^= 0xee;
-    rounds(state, 4);
-    out[at] = state[V0] ^ state[V1] ^ state[V2] ^ state[V3];
-    out[at + 1] = state[V0 + 1] ^ state[V1 + 1] ^ state[V2 + 1] ^
-      state[V3 + 1];
-    state[V1] ^= 0xdd;
-    rounds(state, 4);
-    out[at + 2] = state[V0] ^ state[V1] ^ state[V2] ^ state[V3];
-    out[at + 3] = state[V0 + 1] ^ state[V1 + 1] ^ state[V2 + 1] ^
-      state[V3 + 1];
   }
 }
 
@@ -81,63 +117,11 @@ function wordAt(bytes: Uint8Array, at: number): number {
     bytes[at + 3] << 24;
 }
 
-/** Takes the next 8 bytes. */
-function absorb(state: Int32Array, low: number, high: number): void {
-  state[V3] ^= low;
-  state[V3 + 1] ^= high;
-  rounds(state, 2);
-  state[V0] ^= low;
-  state[V0 + 1] ^= high;
-}
-
-function rounds(state: Int32Array, count: number): void {
-  let a = state[V0];
-  let aHigh = state[V0 + 1];
-  let b = state[V1];
-  let bHigh = state[V1 + 1];
-  let c = state[V2];
-  let cHigh = state[V2 + 1];
-  let d = state[V3];
-  let dHigh = state[V3 + 1];
-  let old = 0;
-  for (; count > 0; count--) {
-    // v0 += v1; v1 = v1 <<< 13 ^ v0; v0 <<<= 32.
-    a = a + b | 0;
-    aHigh = aHigh + bHigh + (a >>> 0 < b >>> 0 ? 1 : 0) | 0;
-    old = b;
-    b = (b << 13 | bHigh >>> 19) ^ a;
-    bHigh = (bHigh << 13 | old >>> 19) ^ aHigh;
-    old = a;
-    a = aHigh;
-    aHigh = old;
-    // v2 += v3; v3 = v3 <<< 16 ^ v2.
-    c = c + d | 0;
-    cHigh = cHigh + dHigh + (c >>> 0 < d >>> 0 ? 1 : 0) | 0;
-    old = d;
-    d = (d << 16 | dHigh >>> 16) ^ c;
-    dHigh = (dHigh << 16 | old >>> 16) ^ cHigh;
-    // v0 += v3; v3 = v3 <<< 21 ^ v0.
-    a = a + d | 0;
-    aHigh = aHigh + dHigh + (a >>> 0 < d >>> 0 ? 1 : 0) | 0;
-    old = d;
-    d = (d << 21 | dHigh >>> 11) ^ a;
-    dHigh = (dHigh << 21 | old >>> 11) ^ aHigh;
-    // v2 += v1; v1 = v1 <<< 17 ^ v2; v2 <<<= 32.
-    c = c + b | 0;
-    cHigh = cHigh + bHigh + (c >>> 0 < b >>> 0 ? 1 : 0) | 0;
-    old = b;
-    b = (b << 17 | bHigh >>> 15) ^ c;
-    bHigh = (bHigh << 17 | old >>> 15) ^ cHigh;
-    old = c;
-    c = cHigh;
-    cHigh = old;
+/** Up to 4 bytes from `at` on, of those before `to`. */
+function tailAt(bytes: Uint8Array, at: number, to: number): number {
+  let word = 0;
+  for (let i = Math.min(to, at + 4) - 1; i >= at; i--) {
+    word = word << 8 | bytes[i];
   }
-  state[V0] = a;
-  state[V0 + 1] = aHigh;
-  state[V1] = b;
-  state[V1 + 1] = bHigh;
-  state[V2] = c;
-  state[V2 + 1] = cHigh;
-  state[V3] = d;
-  state[V3 + 1] = dHigh;
+  return word;
 }

@@ -274,6 +274,9 @@ const PAYMENT = objectShape({
 /** Longest label delay: a window of 30 days behind it ends 90 days back. */
 const DELAY_MAX = 60 * DAY_SECONDS;
 
+/** Longest time until a payment without a label is genuine: chargebacks come for up to half a year. */
+const MATURE_MAX = 365 * DAY_SECONDS;
+
 const LABELS = objectShape({
   from: {
     shape: wordShape("payment", "stream"),
@@ -289,6 +292,11 @@ const LABELS = objectShape({
     shape: durationShape(0, DELAY_MAX),
     about: "with from: stream, how long after it is known a label counts; " +
       "1d by default",
+  },
+  mature: {
+    shape: durationShape(DAY_SECONDS, MATURE_MAX),
+    about: "with from: stream, when a payment without a label is genuine to " +
+      "training and metrics, in whole days; the delay by default",
   },
 }, "{ from: payment, delay: 7d }");
 
@@ -641,7 +649,8 @@ function labelsOf(
   if (from === "payment") return { from, delaySeconds };
   const graceSeconds = keys?.grace ??
     Math.min(GRACE_DEFAULT, Math.floor(delaySeconds / 2));
-  return { from, delaySeconds, graceSeconds };
+  const matureSeconds = keys?.mature ?? delaySeconds;
+  return { from, delaySeconds, graceSeconds, matureSeconds };
 }
 
 function checkLabels(
@@ -658,13 +667,22 @@ function checkLabels(
           "write from: stream where labels arrive later",
       );
     }
-    if (keys?.grace !== undefined) {
+    for (const key of ["grace", "mature"] as const) {
+      if (keys?.[key] === undefined) continue;
       throw refuse(
-        "'grace' has no effect with 'from: payment'; leave it out",
+        `'${key}' has no effect with 'from: payment'; leave it out`,
       );
     }
   } else if (labels.graceSeconds >= labels.delaySeconds) {
     throw refuse("'grace' must be shorter than 'delay'; change one of the two");
+  } else if (labels.matureSeconds < labels.graceSeconds) {
+    throw refuse(
+      "'mature' must not be shorter than 'grace'; change one of the two",
+    );
+  } else if (
+    keys?.mature !== undefined && labels.matureSeconds % DAY_SECONDS !== 0
+  ) {
+    throw refuse("'mature' must be whole days, such as 45d");
   }
   if (include === "extended" && labels.from === "stream") {
     throw refuse(

@@ -136,7 +136,14 @@ export type LabelRule =
     readonly delaySeconds: number;
     /** How long after it is known a label counts, in seconds. */
     readonly graceSeconds: number;
+    /** How long after it a payment without a label is genuine to training and metrics, in seconds. */
+    readonly matureSeconds: number;
   };
+
+/** How long after a payment its label is known, in seconds; one without a label is genuine then. */
+export function labelSecondsOf({ labels }: StreamDefinition): number {
+  return labels.from === "stream" ? labels.matureSeconds : labels.delaySeconds;
+}
 
 /** Whether the ids of a mapping are the numbers of the rows. */
 export function isRowNumber(
@@ -202,6 +209,11 @@ export function canonicalJson(definition: StreamDefinition): string {
       delay: formatDuration(labels.delaySeconds),
       grace: labels.from === "stream"
         ? formatDuration(labels.graceSeconds)
+        : undefined,
+      // Left out where it is the delay: the hashes of older streams hold.
+      mature: labels.from === "stream" &&
+          labels.matureSeconds !== labels.delaySeconds
+        ? formatDuration(labels.matureSeconds)
         : undefined,
     },
     features: { include: features.include },

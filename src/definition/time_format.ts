@@ -267,32 +267,25 @@ function literal(expected: string): Step {
     text.startsWith(expected, at) ? at + expected.length : -1;
 }
 
+/** A letter of a pattern. */
+interface Letter {
+  /** What it sets. */
+  readonly sets: string;
+  /** Reads as many of it as given; undefined where that means nothing. */
+  readonly step: (width: number) => Step | undefined;
+}
+
+const OFFSET: Letter = { sets: "offset", step: () => readOffset };
+
 /** What each letter sets; a letter may stand once, and only one of those that set the same. */
-const LETTERS: Readonly<
-  Record<string, { readonly sets: string; readonly step: StepMaker }>
-> = {
+const LETTERS: Readonly<Record<string, Letter>> = {
   y: { sets: "year", step: yearStep },
   M: { sets: "month", step: monthStep },
-  d: {
-    sets: "day",
-    step: twoDigits((parts, value) => parts.day = value),
-  },
-  H: {
-    sets: "hour",
-    step: twoDigits((parts, value) => parts.hour = value),
-  },
-  h: {
-    sets: "hour",
-    step: twoDigits((parts, value) => parts.hour = value),
-  },
-  m: {
-    sets: "minute",
-    step: twoDigits((parts, value) => parts.minute = value),
-  },
-  s: {
-    sets: "second",
-    step: twoDigits((parts, value) => parts.second = value),
-  },
+  d: twoDigits("day"),
+  H: twoDigits("hour"),
+  h: twoDigits("hour"),
+  m: twoDigits("minute"),
+  s: twoDigits("second"),
   S: {
     sets: "fraction",
     step: (width) =>
@@ -311,16 +304,20 @@ const LETTERS: Readonly<
         // The date says which day it is.
       }),
   },
-  X: { sets: "offset", step: () => readOffset },
-  x: { sets: "offset", step: () => readOffset },
-  Z: { sets: "offset", step: () => readOffset },
+  X: OFFSET,
+  x: OFFSET,
+  Z: OFFSET,
 };
 
 /** The step of a letter that stands `width` times; undefined for a width that it may not have. */
-type StepMaker = (width: number) => Step | undefined;
-
-function twoDigits(put: (parts: TimeParts, value: number) => void): StepMaker {
-  return (width) => width > 2 ? undefined : digits(width, 2, put);
+function twoDigits(sets: "day" | "hour" | "minute" | "second"): Letter {
+  return {
+    sets,
+    step: (width) =>
+      width > 2
+        ? undefined
+        : digits(width, 2, (parts, value) => parts[sets] = value),
+  };
 }
 
 function yearStep(width: number): Step | undefined {

@@ -8,15 +8,18 @@
 import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { isNight, isWeekend } from "../payment/calendar.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 import { amountUnits } from "../payment/validation.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
-import { DIGEST, type IdDigests } from "./id_digest.ts";
-import { KeySlots } from "./key_slots.ts";
+import { DIGEST, IdDigests } from "./id_digest.ts";
+import { KeySlots, SLOT_BYTES } from "./key_slots.ts";
 import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import {
   amountScale,
   featureCount,
   type FeatureParameters,
+  hasFeatures,
 } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
@@ -87,6 +90,17 @@ export class CustomerOperator {
     this.windows.add(key, timeSeconds, label, units, progress);
     this.windows.write(0, totals, at + 2);
     this.#extension?.process(row, this.windows, totals, at);
+  }
+
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.windows.bytes + (this.#keys?.bytes ?? 0);
+  }
+
+  /** About how many bytes it holds with cards that have these numbers of payments within its windows. */
+  bytesFor(payments: readonly number[]): number {
+    return this.windows.bytesFor(payments) +
+      (this.#keys?.bytesFor(payments.length) ?? 0);
   }
 
   /** Writes the state, all but the parameters. */
@@ -170,6 +184,18 @@ export class TerminalOperator {
     this.#extension?.process(row, this.windows, totals, at);
   }
 
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.windows.bytes + (this.#keys?.bytes ?? 0) +
+      (this.#labels?.bytes ?? 0);
+  }
+
+  /** About how many bytes it holds with terminals that have these numbers of payments within its windows, labels that arrive later aside. */
+  bytesFor(payments: readonly number[]): number {
+    return this.windows.bytesFor(payments) +
+      (this.#keys?.bytesFor(payments.length) ?? 0);
+  }
+
   /** Takes a label of a payment whose digests have been taken, where labels arrive on their own; see label_windows.ts. */
   takeLabel(label: ArrivedLabel, progress: number): void {
     const keys = this.#keys;
@@ -227,6 +253,16 @@ class WindowKeys {
     return this.#digests.words;
   }
 
+  /** Bytes held in typed arrays. */
+  get bytes(): number {
+    return this.#slots.bytes;
+  }
+
+  /** About how many bytes this many keys take. */
+  bytesFor(keys: number): number {
+    return keys * SLOT_BYTES;
+  }
+
   save(sink: StateSink): void {
     this.#slots.save(sink);
   }
@@ -244,27 +280,41 @@ class WindowKeys {
 
 /** Both halves over one stream of payments: what files and tests use. */
 export class FeatureOperator {
-  readonly #customer: CustomerOperator;
-  readonly #terminal: TerminalOperator;
+  // Undefined in a set without features.
+  readonly #customer: CustomerOperator | undefined;
+  readonly #terminal: TerminalOperator | undefined;
   readonly #width: number;
   readonly #row = emptyPayment();
+  // Of payments whose shape is not the handbook's.
+  readonly #digests: IdDigests | undefined;
   #progress = 0;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` late. */
   constructor(
     parameters: FeatureParameters,
     slackSeconds: number = DAY_SECONDS,
+    shape: PaymentShape = HANDBOOK_SHAPE,
   ) {
-    this.#customer = new CustomerOperator(parameters, slackSeconds);
-    this.#terminal = new TerminalOperator(parameters, slackSeconds);
+    const digests = shape === HANDBOOK_SHAPE ? undefined : new IdDigests(shape);
+    this.#digests = digests;
+    if (hasFeatures(parameters)) {
+      this.#customer = new CustomerOperator(parameters, slackSeconds, digests);
+      this.#terminal = new TerminalOperator(parameters, slackSeconds, digests);
+    }
     this.#width = featureCount(parameters);
   }
 
-  /** Adds a payment and writes its totals, featureCount(parameters) of them. */
-  process(row: Payment, totals: Float64Array): void {
+  /** Adds a payment, whose ids may refer to `texts`, and writes its totals, featureCount(parameters) of them. */
+  process(
+    row: Payment,
+    totals: Float64Array,
+    texts: TextHeap = NO_TEXTS,
+  ): void {
     if (row.timeSeconds > this.#progress) this.#progress = row.timeSeconds;
-    this.#customer.process(row, this.#progress, totals);
-    this.#terminal.process(row, this.#progress, totals);
+    this.#digests?.takeCustomer(row.customerId, texts);
+    this.#digests?.takeTerminal(row.terminalId, texts);
+    this.#customer?.process(row, this.#progress, totals);
+    this.#terminal?.process(row, this.#progress, totals);
   }
 
   /**
@@ -277,21 +327,28 @@ export class FeatureOperator {
     length: number,
     read: (index: number, row: Payment) => void,
     totals: Float64Array,
+    texts: TextHeap = NO_TEXTS,
   ): void {
+    const customer = this.#customer;
+    const terminal = this.#terminal;
+    if (!customer || !terminal) return;
     const row = this.#row;
+    const digests = this.#digests;
     const width = this.#width;
     let progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
-      this.#customer.process(row, progress, totals, index * width);
+      digests?.takeCustomer(row.customerId, texts);
+      customer.process(row, progress, totals, index * width);
     }
     // A separate loop: a shared one would be compiled for both halves.
     progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
-      this.#terminal.process(row, progress, totals, index * width);
+      digests?.takeTerminal(row.terminalId, texts);
+      terminal.process(row, progress, totals, index * width);
     }
     this.#progress = progress;
   }

@@ -7,7 +7,7 @@ import type { ByteWriter } from "../base/byte_writer.ts";
 import { JsonScanner, literal } from "../payment/json_scanner.ts";
 import { emptyPayment, INT_MAX, type Payment } from "../payment/payment.ts";
 import { CELL, PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
-import { parseExactly } from "../base/exact_json.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import {
   fillRow,
   parseObject,
@@ -191,7 +191,8 @@ export class FeatureJsonReader {
     at: number,
   ): Defect | undefined {
     for (const { name, kind, max, cell } of this.#features) {
-      const value = object[name];
+      const digits = digitsOf(object[name]);
+      const value = digits === undefined ? object[name] : Number(digits);
       if (value === undefined) {
         return { reason: "missing field", message: `${name} is missing` };
       }

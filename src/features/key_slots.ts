@@ -18,6 +18,8 @@ import { KeyTable } from "./key_table.ts";
 // at the end; in a free one -1 less the next free one.
 const NEXT = DIGEST_WORDS;
 const SLOT_WORDS = DIGEST_WORDS + 1;
+/** Bytes of a key: its slot, and its place in the table. */
+export const SLOT_BYTES: number = 4 * SLOT_WORDS + 14;
 /** Slots of a chunk. */
 const CHUNK = 1024;
 /** More slots than any memory holds. */

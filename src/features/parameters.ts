@@ -12,16 +12,16 @@ import {
 } from "./extended_columns.ts";
 
 /** The sets of features. */
-export const FEATURE_SETS = ["handbook", "extended"] as const;
+export const FEATURE_SETS = ["handbook", "extended", "none"] as const;
 
-/** The handbook's features alone, or with more after them (see extended_columns.ts). */
+/** The handbook's features alone, or with more after them (see extended_columns.ts), or none. */
 export type FeatureSet = typeof FEATURE_SETS[number];
 
 /** Parameters of the features; the defaults are the handbook's. */
 export interface FeatureParameters {
   /** Which features there are. */
   readonly set: FeatureSet;
-  /** Window lengths in days, ascending, without repetition. */
+  /** Window lengths in days, ascending, without repetition; empty in the set none. */
   readonly windowDays: readonly number[];
   /** Days until a payment's label is known, at least 1. */
   readonly delayDays: number;
@@ -33,6 +33,11 @@ export interface FeatureParameters {
   readonly decimals?: number | undefined;
   /** Whether amounts may be negative; left out, they may not. */
   readonly refunds?: boolean | undefined;
+}
+
+/** Whether payments have features at all. */
+export function hasFeatures({ set }: FeatureParameters): boolean {
+  return set !== "none";
 }
 
 /** How many minor units are 1. */
@@ -59,6 +64,7 @@ export const HANDBOOK_FEATURES: FeatureParameters = {
  * window; in the extended set then the customer's and the terminal's more.
  */
 export function featureNames(parameters: FeatureParameters): string[] {
+  if (!hasFeatures(parameters)) return [];
   const names = ["TX_DURING_WEEKEND", "TX_DURING_NIGHT"];
   for (const days of parameters.windowDays) {
     names.push(`CUSTOMER_ID_NB_TX_${days}DAY_WINDOW`);
@@ -79,6 +85,7 @@ export function featureCount(parameters: FeatureParameters): number {
 
 /** Of each feature, whether its values are whole numbers; all are 0 or more. */
 export function wholeFeatures(parameters: FeatureParameters): boolean[] {
+  if (!hasFeatures(parameters)) return [];
   const { windowDays } = parameters;
   return [
     ...[true, true],
@@ -94,12 +101,12 @@ export function isWholeFeature(name: string): boolean {
 }
 
 /** How many of the features are the handbook's; they come first. */
-export function handbookCount({ windowDays }: FeatureParameters): number {
-  return 2 + 4 * windowDays.length;
+export function handbookCount(parameters: FeatureParameters): number {
+  return hasFeatures(parameters) ? 2 + 4 * parameters.windowDays.length : 0;
 }
 
 function extendedColumns(parameters: FeatureParameters): ExtendedColumn[] {
-  if (parameters.set === "handbook") return [];
+  if (parameters.set !== "extended") return [];
   const { windowDays } = parameters;
   return [...customerColumns(windowDays), ...terminalColumns(windowDays)];
 }
@@ -111,7 +118,7 @@ function extendedColumns(parameters: FeatureParameters): ExtendedColumn[] {
 export function customerPlaces(parameters: FeatureParameters): number[] {
   const { set, windowDays } = parameters;
   const windows = 2 * windowDays.length;
-  const extended = set === "handbook" ? 0 : customerColumns(windowDays).length;
+  const extended = set === "extended" ? customerColumns(windowDays).length : 0;
   const first = handbookCount(parameters);
   return [
     ...Array.from({ length: windows }, (_, i) => 2 + i),
@@ -119,22 +126,22 @@ export function customerPlaces(parameters: FeatureParameters): number[] {
   ];
 }
 
-/** Longest window in seconds. */
+/** Longest window in seconds; 0 without any. */
 export function longestWindowSeconds(parameters: FeatureParameters): number {
-  return Math.max(...parameters.windowDays) * DAY_SECONDS;
+  return Math.max(0, ...parameters.windowDays) * DAY_SECONDS;
 }
 
 /** How far back a payment's customer features look, in seconds: the longest window, behind the label delay where labels of the card count. */
 export function customerReachSeconds(parameters: FeatureParameters): number {
   const longest = longestWindowSeconds(parameters);
-  return parameters.set === "handbook"
-    ? longest
-    : longest + parameters.delayDays * DAY_SECONDS;
+  return parameters.set === "extended"
+    ? longest + parameters.delayDays * DAY_SECONDS
+    : longest;
 }
 
 /** How a row of totals is laid out. */
 export interface TotalsLayout {
-  /** Number of windows per half. */
+  /** Number of windows per half; 0 where there are no features at all. */
   readonly windows: number;
   /** Of each extended feature, what its total is divided by. */
   readonly scales: readonly number[];
@@ -165,6 +172,7 @@ export function totalsToValues(
   values: Float64Array | number[],
   from = 0,
 ): void {
+  if (windows === 0) return;
   values[0] = totals[from];
   values[1] = totals[from + 1];
   let at = 2;
@@ -195,6 +203,7 @@ export function valuesToTotals(
   { windows, scales, amountScale }: TotalsLayout,
   totals: Float64Array | number[],
 ): void {
+  if (windows === 0) return;
   totals[0] = values[0];
   totals[1] = values[1];
   let at = 2;
@@ -226,6 +235,7 @@ export function totalsToCanonical(
   values: Float64Array | number[],
   from = 0,
 ): void {
+  if (windows === 0) return;
   values[0] = totals[from];
   values[1] = totals[from + 1];
   let at = 2;

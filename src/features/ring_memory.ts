@@ -70,6 +70,15 @@ export class RingMemory {
     return (this.words.length - 1) * 4 * SLAB_WORDS;
   }
 
+  /** Bytes that would be held by rings of which there are as many of each size class as given, with half of the spare pages and slabs. */
+  bytesFor(rings: ReadonlyMap<number, number>): number {
+    let pages = 0;
+    for (const [sizeClass, count] of rings) {
+      pages += Math.ceil(count / this.#classes[sizeClass].room) + 0.5;
+    }
+    return (Math.ceil(pages / SLAB_PAGES) + 0.5) * 4 * SLAB_WORDS;
+  }
+
   /**
    * The address of an unused ring of a size class, with arbitrary content. Its
    * slab is address >>> 15, its first word there address & 0x7fff. Throws

@@ -45,6 +45,8 @@ const BUSY = -1;
 const RING_EVENTS_MAX = 1024;
 /** Number of events below which a busy key returns to a ring. */
 const BUSY_MIN = RING_EVENTS_MAX / 4;
+/** Bytes of a key in the table, between a segment that is full and one that was split. */
+const TABLE_BYTES = 14;
 const SUM_MAX = 2 ** 52;
 const SWEEP_MASK = 31;
 const STATE_VERSION = 1;
@@ -134,6 +136,27 @@ export class SlidingWindows {
     let bytes = this.#memory.bytes + this.#table.bytes;
     for (const blocks of this.#busy.values()) bytes += blocks.bytes;
     return bytes;
+  }
+
+  /** About how many bytes windows of this layout hold with keys that have these numbers of events. */
+  bytesFor(events: Iterable<number>): number {
+    const rings = new Map<number, number>();
+    let bytes = 0;
+    for (const count of events) {
+      bytes += TABLE_BYTES;
+      // An event is forgotten with its key's next one, and a ring becomes
+      // smaller only when it is larger than it must be by a sixteenth.
+      const sizeClass = this.#classFor(Math.ceil(1 + count * 33 / 32), 0);
+      if (sizeClass < 0) bytes += count * this.#busyBytes;
+      else rings.set(sizeClass, 1 + (rings.get(sizeClass) ?? 0));
+    }
+    return bytes + this.#memory.bytesFor(rings);
+  }
+
+  /** Bytes of an event of a busy key: its time and the sums of its columns, in blocks that are three quarters full. */
+  get #busyBytes(): number {
+    const columns = this.#columns.map((column) => column === "flag" ? 2 : 8);
+    return columns.reduce((sum, bytes) => sum + bytes, 4) * 4 / 3;
   }
 
   /**

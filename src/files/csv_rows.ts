@@ -90,7 +90,8 @@ function readHeader(line: string, name: string): Header {
     throw wrong(
       1,
       `the header lacks ${missing.join(", ")}; required are ` +
-        REQUIRED_FIELDS.join(", "),
+        `${REQUIRED_FIELDS.join(", ")}; for other columns, say what they are ` +
+        "with --definition",
     );
   }
   const twice = PAYMENT_FIELDS.find((field) => {

@@ -6,16 +6,11 @@
  */
 import { join } from "node:path";
 import { DataError } from "../base/error.ts";
-import {
-  FeatureJsonReader,
-  FeatureJsonWriter,
-} from "../features/feature_row.ts";
-import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import {
-  featureCount,
-  featureNames,
-  type FeatureParameters,
-} from "../features/parameters.ts";
+import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { TextHeap } from "../payment/text_heap.ts";
 import {
   partialPath,
   readIfThere,
@@ -34,13 +29,9 @@ import {
 } from "../log/record_batch.ts";
 import { PRIVATE_FILE } from "../base/sqlite/private_file.ts";
 import { ByteWriter } from "../base/byte_writer.ts";
-import { formatDate, formatDatetime } from "../payment/calendar.ts";
-import {
-  DAY_SECONDS,
-  emptyPayment,
-  type Payment,
-  PAYMENT_FIELDS,
-} from "../payment/payment.ts";
+import { formatDate } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import { DayLines } from "./day_lines.ts";
 import {
   type DayFormat,
   emptyManifest,
@@ -63,6 +54,8 @@ export interface DayFolderOptions {
   readonly stream: string;
   /** The features of the rows. */
   readonly features: FeatureParameters;
+  /** The form of the payments. */
+  readonly shape: PaymentShape;
   /** Partitions that the rows come from. */
   readonly partitions: number;
   /** How far ahead of its partition's progress a row is plausible, seconds. */
@@ -76,9 +69,9 @@ export class DayFolder {
   readonly #options: DayFolderOptions;
   readonly #pending = new Map<string, ByteWriter>();
   readonly #reader: FeatureJsonReader;
-  readonly #json: FeatureJsonWriter;
+  readonly #lines: DayLines;
   readonly #cells: Float64Array;
-  readonly #row = emptyPayment();
+  readonly #texts = new TextHeap();
   #manifest: Manifest;
   #pendingBytes = 0;
   #changed = false;
@@ -87,12 +80,12 @@ export class DayFolder {
   #named = false;
 
   private constructor(options: DayFolderOptions, manifest: Manifest) {
-    const { features } = options;
+    const { features, shape } = options;
     this.#options = options;
     this.#manifest = manifest;
-    this.#reader = new FeatureJsonReader(features);
-    this.#json = new FeatureJsonWriter(features);
-    this.#cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
+    this.#reader = new FeatureJsonReader(features, shape);
+    this.#lines = new DayLines(options);
+    this.#cells = new Float64Array(featureRowCells(features, shape));
   }
 
   /**
@@ -182,6 +175,7 @@ export class DayFolder {
     startSeconds: number | undefined,
   ): void {
     for (let i = 0; i < batch.count; i++) {
+      this.#texts.clear();
       const defect = this.#reader.read(
         batch.bytes,
         valueStart(batch, i),
@@ -189,6 +183,7 @@ export class DayFolder {
         startSeconds,
         this.#cells,
         0,
+        this.#texts,
       );
       if (!defect && this.#isPlausible(partition)) this.#appendRow();
     }
@@ -208,8 +203,7 @@ export class DayFolder {
   }
 
   #appendRow(): void {
-    fromCells(this.#cells, 0, this.#row);
-    const date = formatDate(this.#row.datetimeSeconds);
+    const date = formatDate(this.#cells[CELL.datetime]);
     let writer = this.#pending.get(date);
     if (!writer) {
       writer = new ByteWriter(65_536);
@@ -217,11 +211,7 @@ export class DayFolder {
       this.#open(date);
     }
     const before = writer.length;
-    const values = this.#cells.subarray(PAYMENT_CELLS);
-    if (this.#options.format === "jsonl") {
-      this.#json.write(writer, this.#row, values);
-    } else writer.ascii(csvLine(this.#row, values));
-    writer.ascii("\n");
+    this.#lines.write(writer, this.#cells, this.#texts);
     this.#pendingBytes += writer.length - before;
   }
 
@@ -229,12 +219,12 @@ export class DayFolder {
   #open(date: string): void {
     const { parts, complete } = this.#manifest;
     if (date in parts) return;
-    const day = Math.floor(this.#row.timeSeconds / DAY_SECONDS);
+    const day = Math.floor(this.#cells[CELL.time] / DAY_SECONDS);
     parts[date] = { bytes: 0, check: 0, day };
     const file = complete[date];
     if (!file) return;
     const bytes = this.#readKnown(this.#finalName(date), file)
-      .subarray(this.#header().length);
+      .subarray(this.#lines.header.length);
     delete complete[date];
     this.#appendTo(date, bytes);
   }
@@ -283,22 +273,9 @@ export class DayFolder {
   #sortInto(date: string): KnownFile {
     const { parts } = this.#manifest;
     const part = this.#readKnown(`${date}.part`, parts[date]);
-    const prefix = this.#options.format === "jsonl"
-      ? '{"TRANSACTION_ID":'.length
-      : 0;
-    const bytes = sortLines(
-      part,
-      prefix,
-      new TextEncoder().encode(this.#header()),
-    );
+    const bytes = this.#lines.sorted(part);
     replaceDurably(this.#pathOf(this.#finalName(date)), bytes, PRIVATE_FILE);
     return { bytes: bytes.length, check: crc32c(bytes) };
-  }
-
-  #header(): string {
-    if (this.#options.format === "jsonl") return "";
-    const names = featureNames(this.#options.features);
-    return [...PAYMENT_FIELDS, ...names].join(",") + "\n";
   }
 
   /** The bytes of a file that count. Throws FolderDamage if they are not as they were written. */
@@ -398,49 +375,6 @@ export class DayFolder {
   #pathOf(name: string): string {
     return join(this.#options.path, name);
   }
-}
-
-/** Lines in ascending order of the whole number that begins at `prefix` in each, behind a header. */
-function sortLines(
-  bytes: Uint8Array,
-  prefix: number,
-  header: Uint8Array,
-): Uint8Array {
-  const lines: { readonly from: number; readonly to: number; id: number }[] =
-    [];
-  for (let from = 0; from < bytes.length;) {
-    const to = bytes.indexOf(NEWLINE, from) + 1;
-    let id = 0;
-    for (let at = from + prefix; isDigit(bytes[at]); at++) {
-      id = 10 * id + bytes[at] - DIGIT_0;
-    }
-    lines.push({ from, to, id });
-    from = to;
-  }
-  lines.sort((a, b) => a.id - b.id);
-  const sorted = new Uint8Array(header.length + bytes.length);
-  sorted.set(header);
-  let length = header.length;
-  for (const { from, to } of lines) {
-    sorted.set(bytes.subarray(from, to), length);
-    length += to - from;
-  }
-  return sorted;
-}
-
-const NEWLINE = 0x0a;
-const DIGIT_0 = 0x30;
-
-function isDigit(byte: number): boolean {
-  return byte >= DIGIT_0 && byte < DIGIT_0 + 10;
-}
-
-function csvLine(row: Payment, values: Float64Array): string {
-  const { transactionId, customerId, terminalId, amount, timeSeconds } = row;
-  const datetime = formatDatetime(row.datetimeSeconds);
-  const days = Math.floor(timeSeconds / DAY_SECONDS);
-  return `${transactionId},${datetime},${customerId},${terminalId},${amount},` +
-    `${timeSeconds},${days},${row.fraud},${row.scenario},${values.join(",")}`;
 }
 
 /** Throws DataError unless a folder is the stream's and has the form that is wanted. */

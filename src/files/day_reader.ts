@@ -19,6 +19,7 @@ import {
   type Payment,
   PAYMENT_FIELDS,
 } from "../payment/payment.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
 import { checkStart } from "../payment/validation.ts";
 import { type DaySource, findDaySources, readRows } from "./day_source.ts";
 import type { Profiles, SkippedRows } from "./payment_source.ts";
@@ -72,6 +73,12 @@ const FILE_UNIT = 2 ** 32;
 
 /** Reads payments day by day, for one pass: a PaymentSource. */
 export class DayReader {
+  /** The handbook's. */
+  readonly shape: PaymentShape = HANDBOOK_SHAPE;
+  /** Every row has its label. */
+  readonly isLabelled = true;
+  /** No label is unknown. */
+  readonly matureSeconds: undefined = undefined;
   /** Rows left out so far. */
   readonly skipped: SkippedRows;
   readonly #sources: readonly DaySource[];
@@ -91,6 +98,7 @@ export class DayReader {
     this.skipped = {
       byReason: this.#skippedRows,
       first: this.#firstSkipped,
+      isByDefinition: false,
     };
     this.#sources = sources;
     this.#choice = choice;

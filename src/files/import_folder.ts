@@ -4,6 +4,7 @@ import { ConfigError, DataError } from "../base/error.ts";
 import { readIfThere } from "../base/durable_file.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import { dayFileDefinition } from "../definition/day_file_definition.ts";
+import { openDefinition } from "../definition/read_definition.ts";
 import {
   definitionHash,
   type StreamDefinition,
@@ -43,6 +44,19 @@ export function readingDefinition(
       `${hash.slice(0, 12)}…; use ${join(folder, IMPORT_FILES.definition)}, ` +
       "or import the payments again",
   );
+}
+
+/** The definition that the payments at `path` were imported by; undefined where they were not imported, or are the handbook's. Throws DataError if it cannot be read. */
+export function importedDefinition(
+  path: string,
+): StreamDefinition | undefined {
+  const folder = folderOf(path);
+  if (!folder || !readIfThere(join(folder, IMPORT_FILES.manifest))) {
+    return undefined;
+  }
+  const definition = openDefinition(join(folder, IMPORT_FILES.definition));
+  const handbook = definitionHash(openDefinition("handbook"));
+  return definitionHash(definition) === handbook ? undefined : definition;
 }
 
 /** The folder of day files that a path names, or in which it names one. */

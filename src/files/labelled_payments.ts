@@ -7,8 +7,10 @@ import {
   AMOUNT_INPUT,
   type LabelledPayments,
   PaymentsBuilder,
+  paymentsUntil,
 } from "../learning/data/payments.ts";
 import { emptyPayment } from "../payment/payment.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { FeatureBlocks } from "./payment_features.ts";
 import type { PaymentSource } from "./payment_source.ts";
 
@@ -28,36 +30,70 @@ export interface GatherOptions {
   readonly days: DayChoice;
   /** Ends the reading by throwing its reason. */
   readonly signal: AbortSignal;
+  /** Called with the number of rows read, where all are read first. */
+  readonly reading?: (rows: number) => void;
   /** Called after each batch with the number of payments read. */
   readonly gathered: (payments: number) => void;
 }
 
-/** Reads the days that are needed, with the inputs of models: the amount, then the features. Throws DataError. */
+/** Payments to learn from. */
+export interface GatheredPayments {
+  /** Those whose labels are known. */
+  readonly payments: LabelledPayments;
+  /** How many at the end of the data were left out: some of theirs are not known yet. */
+  readonly unknown: number;
+}
+
+/**
+ * Reads the days that are needed, with the inputs of models: the amount, then
+ * the features. A payment without a label is genuine if that must be known when
+ * the data end. Of later payments, where some have no label, none is taken: the
+ * others are those of which a label came early, most of them frauds. Throws
+ * DataError.
+ */
 export async function gatherPayments(
   source: PaymentSource,
-  { features, days: { endDay, spanDays }, signal, gathered }: GatherOptions,
-): Promise<LabelledPayments> {
-  const blocks = new FeatureBlocks(features);
+  options: GatherOptions,
+): Promise<GatheredPayments> {
+  const { features, days: { endDay, spanDays }, signal, gathered } = options;
+  const { shape } = source;
+  const blocks = new FeatureBlocks(features, shape);
   const inputs = [AMOUNT_INPUT, ...featureNames(features)];
   const empty = () =>
-    new PaymentsBuilder(inputs, source.startSeconds ?? 0, spanDays);
+    new PaymentsBuilder(inputs, source.startSeconds ?? 0, { spanDays, shape });
   const row = emptyPayment();
   let builder: PaymentsBuilder | undefined;
   let payments = 0;
-  for await (const batch of source.batches(signal)) {
+  let pending = 0;
+  for await (const batch of source.batches(signal, options.reading)) {
     if (batch.day >= endDay) break;
     // The first payment may determine the start.
     builder ??= empty();
     builder.startDay(batch.day, batch.length);
-    for (const { count, read, values, first, width } of blocks.values(batch)) {
+    const { matureSeconds = -Infinity } = source;
+    for (const block of blocks.values(batch)) {
+      const { count, read, values, first, width, texts } = block;
       for (let index = 0; index < count; index++) {
         read(index, row);
-        builder.add(row, values, first + index * width);
+        if (row.fraud === FRAUD_UNKNOWN) {
+          if (row.timeSeconds > matureSeconds) {
+            pending++;
+            continue;
+          }
+          row.fraud = 0;
+        }
+        builder.add(row, values, first + index * width, texts);
       }
     }
     payments += batch.length;
     gathered(payments);
   }
   signal.throwIfAborted();
-  return (builder ?? empty()).finish();
+  const all = (builder ?? empty()).finish();
+  const { matureSeconds } = source;
+  if (pending === 0 || matureSeconds === undefined) {
+    return { payments: all, unknown: 0 };
+  }
+  const known = paymentsUntil(all, matureSeconds);
+  return { payments: known, unknown: pending + all.rows - known.rows };
 }

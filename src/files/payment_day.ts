@@ -3,6 +3,7 @@
  * files returns them.
  */
 import type { Payment } from "../payment/payment.ts";
+import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 
 const CAPACITY_MIN = 256;
 
@@ -10,6 +11,8 @@ const CAPACITY_MIN = 256;
 export class PaymentDay {
   /** TX_TIME_DAYS of all rows. */
   readonly day: number;
+  /** Ids are numbers. */
+  readonly texts: TextHeap = NO_TEXTS;
   #length = 0;
   #transactionId: Float64Array;
   #datetimeSeconds: Float64Array;
@@ -85,6 +88,9 @@ export class PaymentDay {
     into.fraud = this.#fraud[index];
     into.scenario = this.#scenario[index];
   }
+
+  /** Such rows keep no other fields. */
+  readKept(): void {}
 
   /** Appends a copy of a row. */
   append(row: Payment): void {

@@ -7,7 +7,9 @@ import {
   totalsLayout,
   totalsToValues,
 } from "../features/parameters.ts";
-import type { Payment } from "../payment/payment.ts";
+import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import type { TextHeap } from "../payment/text_heap.ts";
 import type { PaymentBatch } from "./payment_source.ts";
 
 /** Payments with a row of numbers for each, valid until the next block. */
@@ -24,6 +26,14 @@ export interface FeatureBlock {
   readonly width: number;
 }
 
+/** The same of payments in files, which may keep other fields. */
+export interface PaymentBlock extends FeatureBlock {
+  /** Puts the kept fields of payment `index` into cells, from `at` on. */
+  readKept(index: number, cells: Float64Array, at: number): void;
+  /** What ids and kept fields that are texts refer to. */
+  readonly texts: TextHeap;
+}
+
 /** Payments computed at once. */
 const BLOCK_ROWS = 4096;
 
@@ -37,8 +47,11 @@ export class FeatureBlocks {
   readonly #row: Float64Array;
 
   /** Makes one that has seen no payment. */
-  constructor(parameters: FeatureParameters) {
-    this.#operator = new FeatureOperator(parameters);
+  constructor(
+    parameters: FeatureParameters,
+    shape: PaymentShape = HANDBOOK_SHAPE,
+  ) {
+    this.#operator = new FeatureOperator(parameters, DAY_SECONDS, shape);
     this.#layout = totalsLayout(parameters);
     this.#width = featureCount(parameters);
     this.#totals = new Float64Array(BLOCK_ROWS * this.#width);
@@ -47,20 +60,28 @@ export class FeatureBlocks {
   }
 
   /** The next payments with their totals (see totalsToValues). */
-  *totals(batch: PaymentBatch): Generator<FeatureBlock> {
+  *totals(batch: PaymentBatch): Generator<PaymentBlock> {
     const width = this.#width;
-    const { length } = batch;
+    const { length, texts } = batch;
     for (let from = 0; from < length; from += BLOCK_ROWS) {
       const count = Math.min(BLOCK_ROWS, length - from);
       const read = (index: number, into: Payment) =>
         batch.read(from + index, into);
-      this.#operator.processBlock(count, read, this.#totals);
-      yield { count, read, values: this.#totals, first: 0, width };
+      this.#operator.processBlock(count, read, this.#totals, texts);
+      yield {
+        count,
+        read,
+        readKept: (index, cells, at) => batch.readKept(from + index, cells, at),
+        texts,
+        values: this.#totals,
+        first: 0,
+        width,
+      };
     }
   }
 
   /** The next payments with the values of their features. */
-  *values(batch: PaymentBatch): Generator<FeatureBlock> {
+  *values(batch: PaymentBatch): Generator<PaymentBlock> {
     const values = this.#values;
     for (const block of this.totals(batch)) {
       const end = block.count * block.width;

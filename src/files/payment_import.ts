@@ -7,14 +7,9 @@
  */
 import { join } from "node:path";
 import { DataError } from "../base/error.ts";
-import { digitsOf, hasManyDigits, parseExactly } from "../base/exact_json.ts";
+import { digitsOf, parseExactly } from "../base/exact_json.ts";
 import { nextTurn } from "../base/unless_stopped.ts";
-import {
-  emptyMappedPayment,
-  type KeptValue,
-  type MappedPayment,
-  PaymentMapper,
-} from "../definition/payment_mapper.ts";
+import type { KeptValue } from "../definition/payment_mapper.ts";
 import type { RawValue } from "../definition/rejection.ts";
 import type {
   IdMapping,
@@ -22,18 +17,16 @@ import type {
   RowNumber,
   StreamDefinition,
 } from "../definition/stream_definition.ts";
-import {
-  DatetimeFormatter,
-  formatDate,
-  formatDatetime,
-} from "../payment/calendar.ts";
-import { DAY_SECONDS, INT_MAX } from "../payment/payment.ts";
+import { DatetimeFormatter, formatDate } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 import { IMPORT_FILES } from "./data_set.ts";
 import type { DaySource } from "./day_source.ts";
-import { IdSet } from "./id_set.ts";
-import { JsonSorter } from "./json_sorter.ts";
-import type { RawBatch } from "./raw_batch.ts";
-import { rawRows } from "./raw_rows.ts";
+import {
+  type RejectedRow,
+  SORTED,
+  SortedPayments,
+  type SortedRow,
+} from "./sorted_payments.ts";
 import type { ColumnKind, TableColumn, TableFormat } from "./table_encoder.ts";
 import { TableWriter } from "./table_writer.ts";
 
@@ -80,28 +73,11 @@ export interface ImportOutcome {
   }[];
 }
 
-const MEMORY_BYTES = 64 << 20;
-
 /** Rows written at once. */
 const WRITTEN_ROWS = 4096;
 
-/** Most fields that the definition does not name. */
-const REST_MAX = 1000;
-
 /** Rejected rows that are written at once. */
 const REJECTS_ROWS = 256;
-
-/** A payment while it is sorted; the kept values follow, then the rest. */
-const SORTED = {
-  time: 0,
-  id: 1,
-  customer: 2,
-  terminal: 3,
-  units: 4,
-  fraud: 5,
-  scenario: 6,
-  kept: 7,
-} as const;
 
 /**
  * Imports payments. Throws DataError where the input cannot be read, no row is
@@ -110,27 +86,33 @@ const SORTED = {
 export async function importPayments(
   choice: ImportChoice,
 ): Promise<ImportOutcome> {
-  const { folder, signal } = choice;
-  await using rejects = await Rejects.open(
-    join(folder, IMPORT_FILES.rejects),
-    choice.definition,
-  );
-  using sorter = new JsonSorter({
-    memoryBytes: choice.memoryBytes ?? MEMORY_BYTES,
-    folder,
+  const { folder, sources, signal, onProgress } = choice;
+  const rejectsPath = join(folder, IMPORT_FILES.rejects);
+  await using rejects = await Rejects.open(rejectsPath, choice.definition);
+  using payments = new SortedPayments({
+    ...choice,
+    hasRest: true,
+    rejected: (row) => rejects.add(row),
   });
-  const gathered = new Gathering(choice, sorter, rejects);
-  for (const source of choice.sources) await gathered.read(source);
+  for await (const rows of payments.read(signal)) {
+    await rejects.flush();
+    onProgress?.("reading", rows);
+  }
   await rejects.close();
-  signal.throwIfAborted();
-  const startSeconds = gathered.start();
-  const days = new DayFiles(choice, startSeconds, [...gathered.rest]);
-  for (const rows of sorter.sorted()) {
-    await days.write(rows as SortedRow[]);
+  const startSeconds = payments.start();
+  if (startSeconds === undefined) {
+    throw new DataError(
+      `${sources[0].name}: no row is a payment; ${rejectsPath} says why for ` +
+        "each",
+    );
+  }
+  const days = new DayFiles(choice, startSeconds, [...payments.rest]);
+  for (const rows of payments.sorted()) {
+    await days.write(rows);
     await nextTurn(signal);
   }
   await days.close();
-  const { rows, frauds } = gathered;
+  const { rows, frauds } = payments;
   return {
     rows,
     payments: days.payments,
@@ -140,186 +122,6 @@ export async function importPayments(
     columns: days.columns.map(({ name }) => name),
     files: days.files,
   };
-}
-
-/** A payment while it is sorted: SORTED, the kept values, and the rest as an object or its text. */
-type SortedRow = (string | number | null | Record<string, RawValue>)[];
-
-/** Reads rows, puts the payments into the sorter and the others into the rejects. */
-class Gathering {
-  readonly #choice: ImportChoice;
-  readonly #mapper: PaymentMapper;
-  readonly #sorter: JsonSorter;
-  readonly #rejects: Rejects;
-  readonly #ids: IdSet | undefined;
-  readonly #isRest: (field: string) => boolean;
-  readonly #payment = emptyMappedPayment();
-  readonly #values: RawValue[] = [];
-  #first: Extreme = { seconds: Infinity, place: "" };
-  #last: Extreme = { seconds: -Infinity, place: "" };
-  /** Names of the fields that the definition does not name, in order of their first row. */
-  readonly rest = new Set<string>();
-  rows = 0;
-  frauds = 0;
-
-  constructor(choice: ImportChoice, sorter: JsonSorter, rejects: Rejects) {
-    const { definition, hmacKey } = choice;
-    const { transactionId } = definition.payment;
-    this.#choice = choice;
-    this.#mapper = new PaymentMapper(definition, hmacKey);
-    this.#sorter = sorter;
-    this.#rejects = rejects;
-    // Numbers of rows cannot repeat.
-    this.#ids = transactionId.from === "row" ? undefined : new IdSet();
-    this.#isRest = (field) => this.#mapper.isRest(field);
-  }
-
-  /** Reads one input to its end. */
-  async read(source: DaySource): Promise<void> {
-    const { signal, onProgress } = this.#choice;
-    for await (const batch of rawRows(source, { name: source.name, signal })) {
-      const restOf = this.#restReader(source, batch);
-      for (let index = 0; index < batch.length; index++) {
-        this.#take(source, batch, index, restOf);
-      }
-      await this.#rejects.flush();
-      onProgress?.("reading", this.rows);
-    }
-  }
-
-  /** Midnight of the first day. Throws DataError where there is no payment, or they span too long. */
-  start(): number {
-    const { seconds } = this.#first;
-    if (seconds === Infinity) {
-      const { folder, sources } = this.#choice;
-      throw new DataError(
-        `${sources[0].name}: no row is a payment; ` +
-          `${join(folder, IMPORT_FILES.rejects)} says why for each`,
-      );
-    }
-    const start = this.#choice.startSeconds ?? dayStart(seconds);
-    if (this.#last.seconds - start <= INT_MAX) return start;
-    const shown = ({ seconds, place }: Extreme) =>
-      `${formatDatetime(seconds)} (${place})`;
-    throw new DataError(
-      `the payments span more than 68 years, from ${shown(this.#first)} to ` +
-        `${
-          shown(this.#last)
-        }; correct the wrong time, or reject those before ` +
-        "or 68 years after a day with --start",
-    );
-  }
-
-  #take(
-    source: DaySource,
-    batch: RawBatch,
-    index: number,
-    restOf: (index: number) => string,
-  ): void {
-    const payment = this.#payment;
-    const row = ++this.rows;
-    const wrong = batch.values(index, this.#mapper.fields, this.#values) ??
-      this.#mapper.map(this.#values, row, payment) ?? this.#span(payment) ??
-      this.#duplicate(payment);
-    if (wrong !== undefined) {
-      this.#rejects.add(source, batch, index, wrong);
-      return;
-    }
-    const { datetimeSeconds: seconds } = payment;
-    if (payment.fraud === 1) this.frauds++;
-    if (seconds < this.#first.seconds || seconds > this.#last.seconds) {
-      const extreme = { seconds, place: `${source.name}:${batch.line(index)}` };
-      if (seconds < this.#first.seconds) this.#first = extreme;
-      if (seconds > this.#last.seconds) this.#last = extreme;
-    }
-    this.#sorter.add(seconds, sortedJson(payment, restOf(index)));
-  }
-
-  #span({ datetimeSeconds }: MappedPayment): Defect | undefined {
-    const { startSeconds } = this.#choice;
-    if (startSeconds === undefined) return undefined;
-    const seconds = datetimeSeconds - startSeconds;
-    if (seconds >= 0 && seconds <= INT_MAX) return undefined;
-    return {
-      reason: "out of range",
-      message: `TX_DATETIME ${formatDatetime(datetimeSeconds)} is not in the ` +
-        "68 years from --start on",
-    };
-  }
-
-  #duplicate({ transactionId }: MappedPayment): Defect | undefined {
-    if (this.#ids === undefined || this.#ids.add(transactionId)) {
-      return undefined;
-    }
-    return {
-      reason: "duplicate TRANSACTION_ID",
-      message: `TRANSACTION_ID ${transactionId} came before`,
-    };
-  }
-
-  /** How the fields that the definition does not name are found in the rows of a batch. */
-  #restReader(
-    { format }: DaySource,
-    batch: RawBatch,
-  ): (index: number) => string {
-    if (this.#choice.definition.payment.drop === "all") return () => "";
-    const named = batch.columns.filter(this.#isRest);
-    for (const field of named) this.#note(field);
-    const rest = (index: number) => batch.rest(index, this.#isRest);
-    if (format === "csv" || format === "parquet") {
-      return named.length === 0 ? () => "" : rest;
-    }
-    // Lines of JSON may have different fields.
-    return (index) => {
-      const text = rest(index);
-      for (const field of Object.keys(JSON.parse(`{${text}}`))) {
-        this.#note(field);
-      }
-      return text;
-    };
-  }
-
-  #note(field: string): void {
-    this.rest.add(field);
-    if (this.rest.size <= REST_MAX) return;
-    throw new DataError(
-      `the rows have more than ${REST_MAX} fields that the definition does ` +
-        "not name; list those that you need in 'keep', and write 'drop: all'",
-    );
-  }
-}
-
-/** Why a row is no payment. */
-interface Defect {
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** The first or the last payment. */
-interface Extreme {
-  readonly seconds: number;
-  readonly place: string;
-}
-
-function sortedJson(payment: MappedPayment, rest: string): string {
-  const json = JSON.stringify([
-    payment.datetimeSeconds,
-    payment.transactionId,
-    payment.customerId,
-    payment.terminalId,
-    payment.amountUnits,
-    payment.fraud,
-    payment.scenario,
-    ...payment.kept,
-  ]);
-  if (rest === "") return json;
-  const object = `{${rest}}`;
-  const value = hasManyDigits(rest) ? JSON.stringify(object) : object;
-  return `${json.slice(0, -1)},${value}]`;
-}
-
-function dayStart(seconds: number): number {
-  return Math.floor(seconds / DAY_SECONDS) * DAY_SECONDS;
 }
 
 /** The file of the rejected rows. Close it when complete, else dispose it. */
@@ -352,15 +154,11 @@ class Rejects {
     return new Rejects(writer, showsRows);
   }
 
-  add(
-    { name }: DaySource,
-    batch: RawBatch,
-    index: number,
-    { reason, message }: Defect,
-  ): void {
+  add({ source, batch, index, defect }: RejectedRow): void {
+    const { reason, message } = defect;
     this.byReason.set(reason, (this.byReason.get(reason) ?? 0) + 1);
     const row = this.#showsRows ? batch.text(index) : "";
-    this.#rows.push([name, batch.line(index), reason, message, row]);
+    this.#rows.push([source.name, batch.line(index), reason, message, row]);
   }
 
   /** Writes what has been added. */

@@ -10,12 +10,15 @@ import {
   readTableRow,
   type Terminal,
 } from "../payment/payment.ts";
+import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
+import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 import {
   openSimulation,
   type Simulation,
   type SimulationChoice,
 } from "../simulator/simulation.ts";
 import { DayReader, type FileChoice } from "./day_reader.ts";
+import { openRawFiles, type RawFileChoice } from "./mapped_source.ts";
 
 /** Some payments of one day, in order of time. */
 export interface PaymentBatch {
@@ -25,8 +28,12 @@ export interface PaymentBatch {
   readonly length: number;
   /** TX_TIME_SECONDS of each, never descending. */
   readonly timeSeconds: Int32Array;
+  /** What ids and kept fields that are texts refer to. */
+  readonly texts: TextHeap;
   /** Fills `into` with payment `index`. */
   read(index: number, into: Payment): void;
+  /** Puts the kept fields of payment `index` into cells, from `at` on. */
+  readKept(index: number, cells: Float64Array, at: number): void;
 }
 
 /** The customers and terminals. */
@@ -43,12 +50,20 @@ export interface SkippedRows {
   readonly byReason: ReadonlyMap<string, number>;
   /** What is wrong with the first of them, with their places. */
   readonly first: readonly string[];
+  /** Whether a definition says that they are no payments, and not --skip-bad-rows. */
+  readonly isByDefinition: boolean;
 }
 
-/** Payments for one pass, in order of TX_DATETIME, then TRANSACTION_ID. */
+/** Payments for one pass, in order of TX_DATETIME, then TRANSACTION_ID; those that a definition maps in order of TX_DATETIME, then as their rows. */
 export interface PaymentSource {
+  /** What the payments look like. */
+  readonly shape: PaymentShape;
+  /** Whether they have TX_FRAUD; where labels arrive later, that of some may be FRAUD_UNKNOWN. */
+  readonly isLabelled: boolean;
   /** Midnight of day 0, seconds since 1970; undefined before the first batch where the payments determine it. */
   readonly startSeconds: number | undefined;
+  /** A payment whose TX_FRAUD is FRAUD_UNKNOWN is genuine if its TX_TIME_SECONDS is not greater; undefined before the first batch, and where there are no such payments. */
+  readonly matureSeconds: number | undefined;
   /** Progress of the pass, in days or files. */
   readonly progress: {
     readonly done: number;
@@ -61,15 +76,20 @@ export interface PaymentSource {
   profiles(): Promise<Profiles>;
   /**
    * The payments, day after day; a day with very many comes in parts. The
-   * signal ends them by throwing its reason. Throws DataError for what cannot
-   * be read.
+   * signal ends them by throwing its reason. Where all rows are read before the
+   * first batch, `reading` is called with their number from time to time.
+   * Throws DataError for what cannot be read.
    */
-  batches(signal: AbortSignal): AsyncGenerator<PaymentBatch>;
+  batches(
+    signal: AbortSignal,
+    reading?: (rows: number) => void,
+  ): AsyncGenerator<PaymentBatch>;
 }
 
-/** Payments of files, or simulated ones. */
+/** Payments of files, by the handbook's columns or by a definition, or simulated ones. */
 export type PaymentChoice =
   | { readonly kind: "files"; readonly files: FileChoice }
+  | { readonly kind: "raw"; readonly files: RawFileChoice }
   | {
     readonly kind: "simulated";
     readonly simulation: SimulationChoice;
@@ -95,6 +115,7 @@ export interface SimulatedStart {
 export async function openPayments(
   choice: PaymentChoice,
 ): Promise<PaymentSource> {
+  if (choice.kind === "raw") return await openRawFiles(choice.files);
   return choice.kind === "files"
     ? await DayReader.open(choice.files)
     : simulatedPayments(choice.simulation, choice.from);
@@ -109,9 +130,12 @@ function simulatedPayments(
   const { customers, terminals, days, startSeconds } = simulation;
   const progress = { done: 0, total: days };
   return {
+    shape: HANDBOOK_SHAPE,
+    isLabelled: true,
     startSeconds,
+    matureSeconds: undefined,
     progress,
-    skipped: { byReason: new Map(), first: [] },
+    skipped: { byReason: new Map(), first: [], isByDefinition: false },
     profiles: () => Promise.resolve({ customers, terminals }),
     async *batches(signal) {
       const first = rewound(simulation, from);
@@ -122,7 +146,9 @@ function simulatedPayments(
           day,
           length: table.length,
           timeSeconds: table.timeSeconds,
+          texts: NO_TEXTS,
           read: (index, into) => readTableRow(table, index, startSeconds, into),
+          readKept() {},
         };
         nextId += table.length;
         progress.done = day + 1;

@@ -18,7 +18,7 @@ import { openInputStream } from "./input_stream.ts";
 import { type JsonRow, jsonRow, putValues, restOf } from "./json_row.ts";
 import { type ByteSource, type LineBlock, lineBlocks } from "./line_block.ts";
 import { rawParquetRows } from "./raw_parquet_rows.ts";
-import { jsonMember, placesOf, type RawBatch } from "./raw_batch.ts";
+import { placesOf, type RawBatch } from "./raw_batch.ts";
 import type { RowDefect, RowOptions } from "./row_batch.ts";
 
 /** Rows of one input, batch after batch; the input is open only while they are read. Throws DataError. */
@@ -98,7 +98,7 @@ class RawCsvReader {
   #fields: readonly string[] | undefined;
   #places: readonly number[] = [];
   #isRest: ((field: string) => boolean) | undefined;
-  #restPlaces: readonly number[] = [];
+  #rests: readonly RestColumn[] = [];
   #headerDue = true;
 
   constructor(header: string, name: string) {
@@ -131,18 +131,27 @@ class RawCsvReader {
       const at = first + index;
       return DECODER.decode(bytes.subarray(starts[at], ends[at] - 1));
     };
+    // The values and the rest of a row are asked for one after the other.
+    let known = -1;
+    let cells: readonly string[] | undefined;
+    const cellsAt = (index: number) => {
+      if (index !== known) cells = splitRecord(text(index), this.separator);
+      known = index;
+      return cells;
+    };
     return {
       length: Math.max(0, starts.length - first),
       columns: this.columns,
       line: (index) => lines[first + index],
-      values: (index, fields, into) => this.#values(text(index), fields, into),
-      rest: (index, isRest) => this.#rest(text(index), isRest),
+      values: (index, fields, into) =>
+        this.#values(cellsAt(index), fields, into),
+      rest: (index, isRest) => this.#rest(cellsAt(index) ?? [], isRest),
       text,
     };
   }
 
   #values(
-    text: string,
+    cells: readonly string[] | undefined,
     fields: readonly string[],
     into: RawValue[],
   ): RowDefect | undefined {
@@ -150,12 +159,11 @@ class RawCsvReader {
       this.#places = placesOf(fields, this.columns, this.#name);
       this.#fields = fields;
     }
-    const cells = splitRecord(text, this.separator);
     if (cells === undefined) {
       return { reason: "broken quotes", message: "a quote that isn't closed" };
     }
     if (cells.length !== this.columns.length) {
-      if (text === "") {
+      if (cells.length === 1 && cells.at(0) === "") {
         return { reason: "empty line", message: "the line is empty" };
       }
       return {
@@ -169,19 +177,35 @@ class RawCsvReader {
     return undefined;
   }
 
-  #rest(text: string, isRest: (field: string) => boolean): string {
+  #rest(
+    cells: readonly string[],
+    isRest: (field: string) => boolean,
+  ): string {
     if (isRest !== this.#isRest) {
       this.#isRest = isRest;
       // Of columns with the same name the first counts.
-      this.#restPlaces = [...this.columns.keys()].filter((place) => {
+      const places = [...this.columns.keys()].filter((place) => {
         const column = this.columns[place];
         return this.columns.indexOf(column) === place && isRest(column);
       });
+      this.#rests = places.map((place, at) => {
+        const name = JSON.stringify(this.columns[place]);
+        return { place, mark: `${at > 0 ? "," : ""}${name}:` };
+      });
     }
-    const cells = splitRecord(text, this.separator) ?? [];
-    return this.#restPlaces
-      .map((place) => jsonMember(this.columns[place], cells[place])).join();
+    let rest = "";
+    for (const { place, mark } of this.#rests) {
+      rest += mark + JSON.stringify(cells[place]);
+    }
+    return rest;
   }
+}
+
+/** A column that travels along. */
+interface RestColumn {
+  readonly place: number;
+  /** What stands before its value in a row's rest. */
+  readonly mark: string;
 }
 
 const DECODER = new TextDecoder();

@@ -136,13 +136,15 @@ export function isNight(seconds: number): boolean {
 export class DatetimeFormatter {
   #day = NaN;
   #date = "";
+  // Of rows in another order than that of time, as by text ids.
+  readonly #dates = new Map<number, string>();
 
   /** The text of a time in seconds since 1970. */
   format(seconds: number): string {
     const day = Math.floor(seconds / DAY_SECONDS);
     if (day !== this.#day) {
       this.#day = day;
-      this.#date = formatDate(seconds) + " ";
+      this.#date = this.#dateOf(day);
     }
     const second = seconds - day * DAY_SECONDS;
     const hours = Math.floor(second / 3600);
@@ -150,7 +152,19 @@ export class DatetimeFormatter {
     return this.#date + TWO_DIGITS[hours] + ":" + TWO_DIGITS[minutes] + ":" +
       TWO_DIGITS[second % 60];
   }
+
+  #dateOf(day: number): string {
+    const known = this.#dates.get(day);
+    if (known !== undefined) return known;
+    const date = formatDate(day * DAY_SECONDS) + " ";
+    if (this.#dates.size >= DATES_MAX) this.#dates.clear();
+    this.#dates.set(day, date);
+    return date;
+  }
 }
+
+/** Days whose text a formatter keeps. */
+const DATES_MAX = 64;
 
 const TWO_DIGITS: readonly string[] = Array.from(
   { length: 60 },

@@ -3,8 +3,10 @@
  * TRANSACTION_ID. The records of a payment, in order, are the history of its
  * case. None is ever changed: an undo is a separate record.
  */
+import { parseExactly } from "../base/exact_json.ts";
+import type { TransactionId } from "./payment.ts";
 import { parseObject } from "./payment_json.ts";
-import { isTransactionId } from "./payment.ts";
+import { type IdKind, transactionIdIn } from "./payment_shape.ts";
 
 /** Characters of the name of a person, at most. */
 export const WHO_MAX = 100;
@@ -29,7 +31,7 @@ export interface CaseEvent {
   /** UUID. */
   readonly eventId: string;
   /** TRANSACTION_ID. */
-  readonly transactionId: number;
+  readonly transactionId: TransactionId;
   /** What was done. */
   readonly kind: CaseKind;
   /** Who did it. */
@@ -64,20 +66,23 @@ export function caseEventJson(event: CaseEvent): string {
   });
 }
 
-/** The case event in bytes `from` to `to` of a record; undefined if it holds none. */
+/** The case event in bytes `from` to `to` of a record, where TRANSACTION_ID is a number or text; undefined if it holds none. */
 export function readCaseEvent(
   bytes: Uint8Array,
   from: number,
   to: number,
+  idKind: IdKind = "number",
 ): CaseEvent | undefined {
-  const { object } = parseObject(bytes, from, to);
+  const parse = idKind === "text" ? parseExactly : undefined;
+  const { object } = parseObject(bytes, from, to, parse);
   if (!object) return undefined;
-  const { EVENT_ID: eventId, TRANSACTION_ID: transactionId } = object;
+  const { EVENT_ID: eventId } = object;
+  const transactionId = transactionIdIn(object.TRANSACTION_ID, idKind);
   const { WHO: who, LABEL: label } = object;
   const [at, until] = [timeOf(object.AT), timeOf(object.UNTIL)];
   const { NOTE: note = "", UNDOES: undoes, DECISION_ID: decisionId } = object;
   const kind = CASE_KINDS.find((kind) => kind === object.KIND);
-  if (!isTransactionId(transactionId) || !kind) return undefined;
+  if (transactionId === undefined || !kind) return undefined;
   if (!isText(eventId) || !isText(who) || !at) return undefined;
   if (typeof note !== "string") return undefined;
   const event = { eventId, transactionId, kind, who, at, note };

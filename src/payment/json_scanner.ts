@@ -167,13 +167,14 @@ export class JsonScanner {
   number(): number {
     const start = this.#at;
     const bytes = this.#bytes;
+    const isNegative = bytes[start] === MINUS;
+    if (isNegative) this.#at++;
+    const size = this.decimal();
+    const isWhole = this.#at === this.#end || !isNumberByte(bytes[this.#at]);
+    // 0 - 0 is 0, not -0.
+    if (size >= 0 && isWhole) return isNegative ? 0 - size : size;
     let at = start;
     while (at < this.#end && isNumberByte(bytes[at])) at++;
-    const isShort = at - start <= DIGITS_EXACT && bytes[start] !== MINUS;
-    if (isShort) {
-      const value = this.decimal();
-      if (this.#at === at && value >= 0) return value;
-    }
     this.#at = at;
     let text = "";
     for (let i = start; i < at; i++) text += String.fromCharCode(bytes[i]);

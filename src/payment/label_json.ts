@@ -2,13 +2,15 @@
  * Verdicts of analysts as labels: the records of the label topic, JSON, key
  * TRANSACTION_ID. The newest record of a payment holds its label.
  */
+import { parseExactly } from "../base/exact_json.ts";
+import type { TransactionId } from "./payment.ts";
 import { parseObject } from "./payment_json.ts";
-import { isTransactionId } from "./payment.ts";
+import { type IdKind, transactionIdIn } from "./payment_shape.ts";
 
 /** An analyst's decision about a payment, and its time. */
 export interface Verdict {
   /** TRANSACTION_ID. */
-  readonly transactionId: number;
+  readonly transactionId: TransactionId;
   /** Clock time of the decision, ISO 8601 with milliseconds, UTC. */
   readonly decidedAt: string;
   /** 1: it is a fraud; 0: it is not. */
@@ -39,16 +41,19 @@ export function labelJson(record: LabelRecord): string {
   });
 }
 
-/** The label in bytes `from` to `to` of a record, texts that it lacks empty; undefined if it holds none. */
+/** The label in bytes `from` to `to` of a record, texts that it lacks empty; TRANSACTION_ID is a number or text. Undefined if it holds none. */
 export function readLabel(
   bytes: Uint8Array,
   from: number,
   to: number,
+  idKind: IdKind = "number",
 ): LabelRecord | undefined {
-  const { object } = parseObject(bytes, from, to);
+  const parse = idKind === "text" ? parseExactly : undefined;
+  const { object } = parseObject(bytes, from, to, parse);
   if (!object) return undefined;
-  const { TRANSACTION_ID: transactionId, LABEL: label } = object;
-  if (!isTransactionId(transactionId)) return undefined;
+  const transactionId = transactionIdIn(object.TRANSACTION_ID, idKind);
+  const { LABEL: label } = object;
+  if (transactionId === undefined) return undefined;
   if (label !== 0 && label !== 1 && label !== null) return undefined;
   const { EVENT_ID: eventId } = object;
   return {

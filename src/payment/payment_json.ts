@@ -102,24 +102,23 @@ export class ShapedJsonWriter {
     this.#writer = new RecordWriter(fields, jsonMarks(fields));
   }
 
-  /** Appends the object of the row that begins at `at`. `rest` holds further members in UTF-8, without braces. */
+  /** Appends the object of the row that begins at `at`. `rest` holds further members, without braces. */
   write(
     writer: ByteWriter,
     cells: Float64Array,
     at: number,
     texts?: TextHeap,
-    rest: Uint8Array = NOTHING,
+    rest: string = "",
   ): void {
     this.#writer.write(writer, cells, at, texts);
-    if (rest.length > 0) {
+    if (rest !== "") {
       writer.bytes(COMMA.bytes);
-      writer.bytes(rest);
+      writer.text(rest);
     }
     writer.bytes(CLOSE.bytes);
   }
 }
 
-const NOTHING = new Uint8Array(0);
 const COMMA = literal(",");
 const CLOSE_TEXT = literal('"}');
 const KNOWN_TIME = literal('","KNOWN_TIME":"');

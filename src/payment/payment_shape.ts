@@ -4,10 +4,17 @@
  * kept. The handbook's is the built-in one. Every codec, pack and table follows
  * from a shape.
  */
-import { PAYMENT_FIELDS, TRANSACTION_ID_MAX } from "./payment.ts";
+import { digitsOf } from "../base/exact_json.ts";
+import {
+  isTransactionId,
+  PAYMENT_FIELDS,
+  TRANSACTION_ID_MAX,
+  type TransactionId,
+} from "./payment.ts";
 import { CELL, FRAUD_UNKNOWN, PAYMENT_CELLS } from "./payment_cells.ts";
 import { type Field, PAYMENT_RECORD } from "./record_field.ts";
-import { ID_BYTES_MAX, KEPT_BYTES_MAX } from "./text_rule.ts";
+import type { TextHeap } from "./text_heap.ts";
+import { ID_BYTES_MAX, keepsRule, KEPT_BYTES_MAX } from "./text_rule.ts";
 
 /** Whether an id is a whole number or text. */
 export type IdKind = "number" | "text";
@@ -77,6 +84,28 @@ export function hasText(shape: PaymentShape): boolean {
   const { transactionId, customerId, terminalId, kept } = shape;
   return [transactionId, customerId, terminalId].includes("text") ||
     kept.some(({ type }) => type === "text");
+}
+
+/** The id that a cell holds, or refers to. */
+export function idOf(
+  kind: IdKind,
+  cell: number,
+  texts: TextHeap,
+): number | string {
+  return kind === "text" ? texts.text(cell) ?? "" : cell;
+}
+
+/** The TRANSACTION_ID in a value of JSON, whose long numbers are read exactly for texts; undefined if it is none. */
+export function transactionIdIn(
+  value: unknown,
+  kind: IdKind,
+): TransactionId | undefined {
+  if (kind === "number") return isTransactionId(value) ? value : undefined;
+  const text = digitsOf(value) ??
+    (typeof value === "number" ? String(value) : value);
+  return typeof text === "string" && keepsRule(text, ID_BYTES_MAX, "id")
+    ? text
+    : undefined;
 }
 
 /** The fields of a payment's record before the kept ones, in their order. */

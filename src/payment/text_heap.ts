@@ -3,6 +3,7 @@
  * a cell the place and the length of one. So texts are copied as bytes from row
  * to row, and no string is made on the way.
  */
+import { Buffer } from "node:buffer";
 
 /** More than the bytes of any text: a reference is its start times this, plus its length. */
 const LENGTHS = 2048;
@@ -17,7 +18,7 @@ export function textStart(cell: number): number {
 
 /** How many bytes the text of a cell has. */
 export function textLength(cell: number): number {
-  return cell % LENGTHS;
+  return cell - textStart(cell) * LENGTHS; // % is far slower for doubles
 }
 
 /** A cell that refers to the same text in a heap whose bytes lie `bytes` further on. */
@@ -60,6 +61,7 @@ function inCodePoints(unit: number): number {
   return unit >= 0xd800 && unit < 0xe000 ? unit + 0x1_0000 : unit;
 }
 
+const ASCII_MAX = 0x7f;
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
@@ -67,6 +69,8 @@ const DECODER = new TextDecoder();
 export class TextHeap {
   #bytes: Uint8Array;
   #length = 0;
+  // All bytes, each as one character, between prepareTexts() and the next change.
+  #all: string | undefined;
 
   /** Makes a heap that holds `bytes`, empty by default. */
   constructor(bytes: Uint8Array = new Uint8Array(0)) {
@@ -87,12 +91,14 @@ export class TextHeap {
   /** Forgets all texts. */
   clear(): void {
     this.#length = 0;
+    this.#all = undefined;
   }
 
   /** Holds these bytes instead of what it held, without a copy. */
   wrap(bytes: Uint8Array): void {
     this.#bytes = bytes;
     this.#length = bytes.length;
+    this.#all = undefined;
   }
 
   /** Adds the text in bytes `from` … `to`; returns its reference. */
@@ -112,8 +118,19 @@ export class TextHeap {
 
   /** Adds a text; returns its reference. */
   addText(text: string): number {
-    const encoded = ENCODER.encode(text);
-    return this.add(encoded, 0, encoded.length);
+    const { length } = text;
+    const start = this.#room(length);
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > ASCII_MAX) {
+        this.#length = start;
+        const encoded = ENCODER.encode(text);
+        return this.add(encoded, 0, encoded.length);
+      }
+      bytes[start + i] = unit;
+    }
+    return start * LENGTHS + length;
   }
 
   /** Adds the text that a cell refers to in another heap; NO_TEXT stays. */
@@ -132,10 +149,32 @@ export class TextHeap {
 
   /** A cell's text; null for none. */
   text(cell: number): string | null {
-    return cell === NO_TEXT ? null : DECODER.decode(this.view(cell));
+    if (cell === NO_TEXT) return null;
+    if (this.#all !== undefined) {
+      const start = textStart(cell);
+      const end = start + textLength(cell);
+      if (this.#isAscii(start, end)) return this.#all.slice(start, end);
+    }
+    return DECODER.decode(this.view(cell));
+  }
+
+  /** Makes text() fast for as long as no text is added: for who asks for all texts. */
+  prepareTexts(): void {
+    const { buffer, byteOffset } = this.#bytes;
+    this.#all = Buffer.from(buffer, byteOffset, this.#length)
+      .toString("latin1");
+  }
+
+  #isAscii(start: number, end: number): boolean {
+    const bytes = this.#bytes;
+    for (let i = start; i < end; i++) {
+      if (bytes[i] > ASCII_MAX) return false;
+    }
+    return true;
   }
 
   #room(more: number): number {
+    this.#all = undefined;
     const start = this.#length;
     this.#length += more;
     if (this.#length > this.#bytes.length) {
@@ -146,3 +185,6 @@ export class TextHeap {
     return start;
   }
 }
+
+/** The heap of payments without texts. Nothing may be added to it. */
+export const NO_TEXTS: TextHeap = new TextHeap();

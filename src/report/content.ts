@@ -5,7 +5,9 @@
  */
 import type { Customer, Terminal } from "../payment/payment.ts";
 import type { DataStatistics } from "./data_statistics.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
 import type { ModelCurves } from "./model_curves.ts";
+import type { AmountForm } from "./numbers.ts";
 import type { Drawing } from "../dashboard/page/shape.js";
 import type { Wording } from "./svg.ts";
 
@@ -23,8 +25,12 @@ export interface ReportData {
   readonly radius: number;
   /** The customer whose terminals are shown; undefined for the first that has some. */
   readonly customerId: number | undefined;
-  /** ISO 4217 code of the amounts; undefined where they have no currency. */
-  readonly currency: string | undefined;
+  /** The form of the payments. */
+  readonly shape: PaymentShape;
+  /** How amounts are written. */
+  readonly amounts: AmountForm;
+  /** Where labels arrive later: how many days after a payment it counts as genuine without one. */
+  readonly genuineAfterDays?: number | undefined;
   /** A model's curves; undefined without a model. */
   readonly model: ModelCurves | undefined;
 }
@@ -49,6 +55,8 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
   /** Whether the first column is a name, not a number. */
   readonly named?: boolean;
+  /** Whether the columns' names are the data's, and stay as they are. */
+  readonly verbatim?: boolean;
   /** The name in the data of each row, where its heading is in words. */
   readonly names?: readonly (string | undefined)[];
 }

@@ -1,14 +1,37 @@
 /**
  * What a report says of payments, gathered in one pass and in bounded memory:
- * totals, days, scenarios, and for each feature how genuine and fraudulent
+ * totals, days, scenarios, and for each input how genuine and fraudulent
  * payments differ. Rows may come in any order of days.
  */
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
-import { amountCents } from "../payment/validation.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
+import {
+  HANDBOOK_SHAPE,
+  type IdKind,
+  type PaymentShape,
+} from "../payment/payment_shape.ts";
+import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
+import { amountUnits } from "../payment/validation.ts";
+import {
+  type DistinctCount,
+  DistinctCounter,
+  ValueKeys,
+} from "./distinct_counter.ts";
+import {
+  type FeatureStatistics,
+  type Outcome,
+  ValuesByOutcome,
+} from "./feature_statistics.ts";
 import { Histogram } from "./histogram.ts";
-import { labelCorrelation, Moments } from "./moments.ts";
+import {
+  type KeptCollector,
+  keptCollector,
+  type KeptStatistics,
+  TextCollector,
+  type TextStatistics,
+} from "./kept_statistics.ts";
 
-/** Days that the histograms of amounts and times of day look at, as the handbook's do. */
+/** Days that the histograms of amounts and times of day of the handbook's payments look at, as the handbook's do. */
 export const FIRST_DAYS = 10;
 
 /** Bins of a day in the histogram of times: quarters of an hour. */
@@ -20,13 +43,18 @@ const SCENARIOS_MAX = 16;
 /** Rows that are shown as they are. */
 const ROWS_SHOWN = 5;
 
+/** Up to here cards and terminals are counted exactly: all, those of a scenario, those of a day. */
+const DISTINCT_MAX = { all: 2 ** 20, scenario: 2 ** 17, day: 2 ** 11 };
+
 /** One day's counts. */
 export interface DayCounts {
   /** TX_TIME_DAYS. */
   readonly day: number;
   /** Number of payments. */
   readonly payments: number;
-  /** How many of them are frauds. */
+  /** How many of them have a known outcome. */
+  readonly known: number;
+  /** How many of those are frauds. */
   readonly frauds: number;
   /** How many cards have a fraud that day. */
   readonly fraudCards: number;
@@ -42,8 +70,8 @@ export interface ScenarioCounts {
   readonly scenario: number;
   /** Number of frauds. */
   readonly frauds: number;
-  /** Sum of their amounts, in cents. */
-  readonly cents: number;
+  /** Sum of their amounts, in minor units. */
+  readonly units: number;
   /** Greatest amount. */
   readonly amountMax: number;
   /** Number of cards with such a fraud. */
@@ -52,125 +80,223 @@ export interface ScenarioCounts {
   readonly terminals: number;
 }
 
-/** One input's numbers, for genuine payments and for frauds. */
-export interface FeatureStatistics {
-  /** Name: TX_AMOUNT or a feature's. */
-  readonly name: string;
-  /** How the values of genuine payments and of frauds lie. */
-  readonly values: readonly [genuine: Histogram, fraud: Histogram];
-  /** Mean and deviation of both. */
-  readonly moments: readonly [genuine: Moments, fraud: Moments];
-  /** Pearson's correlation with TX_FRAUD; NaN where one of them is constant. */
-  readonly correlation: number;
-  /** Probability that a fraud's value is greater than a genuine payment's, ties by half (the AUC of the value alone); NaN without both classes. */
-  readonly auc: number;
+/** One of the earliest payments. */
+export interface ShownPayment {
+  /** The payment; its ids may refer to texts that are gone. */
+  readonly payment: Payment;
+  /** Its ids. */
+  readonly ids: {
+    readonly transaction: string;
+    readonly customer: string;
+    readonly terminal: string;
+  };
+  /** Its kept fields; a time or a flag as a number, null for none. */
+  readonly kept: readonly (string | number | null)[];
 }
 
 /** All that is known of the payments. */
 export interface DataStatistics {
   /** Number of payments. */
   readonly payments: number;
+  /** Number of payments whose outcome is known. */
+  readonly known: number;
   /** Number of frauds. */
   readonly frauds: number;
-  /** Sum of all amounts, and of the frauds' amounts, in cents. */
-  readonly cents: { readonly all: number; readonly frauds: number };
+  /** Number of payments of a negative amount, and the sum of their amounts in minor units, which is not positive. */
+  readonly refunds: { readonly payments: number; readonly units: number };
+  /** Sum of all amounts, refunds included, and of the frauds' amounts, in minor units. */
+  readonly units: { readonly all: number; readonly frauds: number };
   /** Midnight of day 0, seconds since 1970; undefined without payments. */
   readonly startSeconds: number | undefined;
   /** Number of cards and of terminals that have a payment. */
-  readonly active: { readonly customers: number; readonly terminals: number };
+  readonly active: {
+    readonly customers: DistinctCount;
+    readonly terminals: DistinctCount;
+  };
   /** Every day from the first to the last that has a payment. */
   readonly days: readonly DayCounts[];
   /** The scenarios, ascending. */
   readonly scenarios: readonly ScenarioCounts[];
-  /** Amounts of the payments of the first days. */
-  readonly firstAmounts: Histogram;
-  /** Payments of the first days in each quarter of an hour of the day. */
-  readonly firstTimes: Float64Array;
+  /** Whether the next two have the first days only, or all payments. */
+  readonly firstDaysOnly: boolean;
+  /** Amounts of payments. */
+  readonly amounts: Histogram;
+  /** Payments in each quarter of an hour of the day. */
+  readonly times: Float64Array;
   /** The inputs. */
   readonly features: readonly FeatureStatistics[];
-  /** The first payments. */
-  readonly firstRows: readonly Payment[];
+  /** The kept fields. */
+  readonly kept: readonly KeptStatistics[];
+  /** The terminals with most payments; undefined for the handbook's payments. */
+  readonly terminals: TextStatistics | undefined;
+  /** The earliest payments. */
+  readonly firstRows: readonly ShownPayment[];
 }
 
 /** Counts of a day in the making. */
 interface OpenDay {
   payments: number;
+  known: number;
   frauds: number;
   first: number;
   last: number;
-  readonly cards: Set<number>;
+  cards: DistinctCounter | undefined;
   readonly byScenario: Map<number, number>;
 }
 
 interface OpenScenario {
   frauds: number;
-  cents: number;
+  units: number;
   amountMax: number;
-  readonly cards: Set<number>;
-  readonly terminals: Set<number>;
+  readonly cards: DistinctCounter;
+  readonly terminals: DistinctCounter;
 }
+
+/** What the payments of a report are. */
+export interface CollectedPayments {
+  /** Names of their features; TX_AMOUNT is added to them. */
+  readonly features: readonly string[];
+  /** Their form; the handbook's by default. */
+  readonly shape?: PaymentShape;
+}
+
+/** What a payment has besides its own fields and its features. */
+export interface OwnCells {
+  /** Its kept fields. */
+  readonly kept: Float64Array;
+  /** What its ids and kept fields refer to, where they are texts. */
+  readonly texts: TextHeap;
+}
+
+const NO_CELLS: OwnCells = { kept: new Float64Array(0), texts: NO_TEXTS };
 
 /** Gathers statistics, payment after payment. */
 export class StatisticsCollector {
+  readonly #shape: PaymentShape;
+  readonly #firstDaysOnly: boolean;
   readonly #names: readonly string[];
-  readonly #values: readonly [Histogram, Histogram][];
-  readonly #moments: readonly [Moments, Moments][];
+  readonly #inputs: readonly ValuesByOutcome[];
+  readonly #kept: readonly KeptCollector[];
+  readonly #terminalCounts: TextCollector | undefined;
   readonly #days = new Map<number, OpenDay>();
   readonly #scenarios = new Map<number, OpenScenario>();
-  readonly #customers = new Set<number>();
-  readonly #terminals = new Set<number>();
-  readonly #firstAmounts = new Histogram();
-  readonly #firstTimes = new Float64Array(TIME_BINS);
-  readonly #firstRows: Payment[] = [];
+  readonly #keys = new ValueKeys();
+  readonly #customers = new DistinctCounter(DISTINCT_MAX.all);
+  readonly #terminals = new DistinctCounter(DISTINCT_MAX.all);
+  readonly #amounts = new Histogram();
+  readonly #times = new Float64Array(TIME_BINS);
+  readonly #firstRows: ShownPayment[] = [];
+  readonly #scale: number;
   #firstDay: number | undefined;
   #startSeconds: number | undefined;
   #payments = 0;
+  #known = 0;
   #frauds = 0;
-  #cents = 0;
-  #centsOfFrauds = 0;
+  #units = 0;
+  #unitsOfFrauds = 0;
+  #refunds = 0;
+  #unitsOfRefunds = 0;
   #today: OpenDay | undefined;
   #todayNumber = -1;
 
-  /** Makes a collector for features of these names; TX_AMOUNT is added to them. */
-  constructor(featureNames: readonly string[]) {
-    this.#names = ["TX_AMOUNT", ...featureNames];
-    this.#values = this.#names.map(() => [new Histogram(), new Histogram()]);
-    this.#moments = this.#names.map(() => [new Moments(), new Moments()]);
+  /** Makes a collector. */
+  constructor({ features, shape = HANDBOOK_SHAPE }: CollectedPayments) {
+    this.#shape = shape;
+    this.#firstDaysOnly = shape === HANDBOOK_SHAPE;
+    this.#scale = 10 ** shape.decimals;
+    this.#names = ["TX_AMOUNT", ...features];
+    this.#inputs = this.#names.map(() => new ValuesByOutcome());
+    this.#kept = shape.kept.map(keptCollector);
+    this.#terminalCounts = shape === HANDBOOK_SHAPE
+      ? undefined
+      : new TextCollector("TERMINAL_ID", shape.terminalId);
   }
 
   /** Adds a payment, whose features stand in `values` from `at` on. */
-  add(row: Payment, values: Float64Array, at: number): void {
-    if (this.#firstRows.length < ROWS_SHOWN) this.#firstRows.push({ ...row });
-    this.#payments++;
-    this.#cents += amountCents(row.amount);
-    this.#customers.add(row.customerId);
-    this.#terminals.add(row.terminalId);
+  add(
+    row: Payment,
+    values: Float64Array,
+    at: number,
+    { kept, texts }: OwnCells = NO_CELLS,
+  ): void {
+    const { customerId, terminalId } = this.#shape;
+    const customer = this.#keyOf(row.customerId, customerId, texts);
+    const terminal = this.#keyOf(row.terminalId, terminalId, texts);
+    const units = amountUnits(row.amount, this.#scale);
     const day = Math.floor(row.timeSeconds / DAY_SECONDS);
+    const outcome = outcomeOf(row);
+    this.#show(row, kept, texts);
+    this.#payments++;
+    this.#units += units;
+    if (units < 0) {
+      this.#refunds++;
+      this.#unitsOfRefunds += units;
+    }
+    this.#customers.add(customer);
+    this.#terminals.add(terminal);
     this.#startSeconds ??= row.datetimeSeconds - row.timeSeconds;
-    this.#addFirstDays(row, day);
+    this.#addTime(row, day);
     const open = this.#openDay(day);
     open.payments++;
+    if (outcome !== "unknown") {
+      this.#known++;
+      open.known++;
+    }
     const second = row.timeSeconds - day * DAY_SECONDS;
     if (second < open.first) open.first = second;
     if (second > open.last) open.last = second;
-    if (row.fraud === 1) this.#addFraud(row, open);
-    this.#addValue(0, row.fraud, row.amount);
-    for (let input = 1; input < this.#names.length; input++) {
-      this.#addValue(input, row.fraud, values[at + input - 1]);
+    if (outcome === "fraud") {
+      this.#addFraud(row, { day: open, units, customer, terminal });
     }
+    this.#inputs[0].add(outcome, row.amount);
+    for (let input = 1; input < this.#names.length; input++) {
+      this.#inputs[input].add(outcome, values[at + input - 1]);
+    }
+    for (let field = 0; field < this.#kept.length; field++) {
+      this.#kept[field].add(kept[field], outcome, texts);
+    }
+    this.#terminalCounts?.add(row.terminalId, outcome, texts);
   }
 
-  #addValue(input: number, fraud: number, value: number): void {
-    this.#values[input][fraud].add(value);
-    this.#moments[input][fraud].add(value);
+  #keyOf(cell: number, kind: IdKind, texts: TextHeap): number {
+    return kind === "text"
+      ? this.#keys.ofText(cell, texts)
+      : this.#keys.ofNumber(cell);
   }
 
-  #addFirstDays(row: Payment, day: number): void {
+  /** Shows a payment if it is one of the earliest. */
+  #show(row: Payment, kept: Float64Array, texts: TextHeap): void {
+    const rows = this.#firstRows;
+    let place = rows.length;
+    while (
+      place > 0 && rows[place - 1].payment.timeSeconds > row.timeSeconds
+    ) place--;
+    if (place === ROWS_SHOWN) return;
+    const { transactionId, customerId, terminalId } = this.#shape;
+    const id = (cell: number, kind: IdKind) =>
+      kind === "text" ? texts.text(cell) ?? "" : String(cell);
+    rows.splice(place, 0, {
+      payment: { ...row },
+      ids: {
+        transaction: id(row.transactionId, transactionId),
+        customer: id(row.customerId, customerId),
+        terminal: id(row.terminalId, terminalId),
+      },
+      kept: this.#shape.kept.map(({ type }, field) => {
+        const cell = kept[field];
+        if (type === "text") return texts.text(cell);
+        return Number.isNaN(cell) ? null : cell;
+      }),
+    });
+    rows.splice(ROWS_SHOWN);
+  }
+
+  #addTime(row: Payment, day: number): void {
     this.#firstDay ??= day;
-    if (day >= this.#firstDay + FIRST_DAYS) return;
-    this.#firstAmounts.add(row.amount);
+    if (this.#firstDaysOnly && day >= this.#firstDay + FIRST_DAYS) return;
+    this.#amounts.add(row.amount);
     const second = row.timeSeconds - day * DAY_SECONDS;
-    this.#firstTimes[Math.floor(second * TIME_BINS / DAY_SECONDS)]++;
+    this.#times[Math.floor(second * TIME_BINS / DAY_SECONDS)]++;
   }
 
   #openDay(day: number): OpenDay {
@@ -179,10 +305,11 @@ export class StatisticsCollector {
     if (!open) {
       open = {
         payments: 0,
+        known: 0,
         frauds: 0,
         first: DAY_SECONDS,
         last: -1,
-        cards: new Set(),
+        cards: undefined,
         byScenario: new Map(),
       };
       this.#days.set(day, open);
@@ -192,52 +319,63 @@ export class StatisticsCollector {
     return open;
   }
 
-  #addFraud(row: Payment, day: OpenDay): void {
+  #addFraud(
+    row: Payment,
+    { day, units, customer, terminal }: {
+      day: OpenDay;
+      units: number;
+      customer: number;
+      terminal: number;
+    },
+  ): void {
     this.#frauds++;
-    const cents = amountCents(row.amount);
-    this.#centsOfFrauds += cents;
+    this.#unitsOfFrauds += units;
     day.frauds++;
-    day.cards.add(row.customerId);
+    day.cards ??= new DistinctCounter(DISTINCT_MAX.day);
+    day.cards.add(customer);
     const known = this.#scenarios.has(row.scenario) ||
       this.#scenarios.size < SCENARIOS_MAX;
     const number = known ? row.scenario : Infinity;
     day.byScenario.set(number, (day.byScenario.get(number) ?? 0) + 1);
     let scenario = this.#scenarios.get(number);
     if (!scenario) {
-      const cards = new Set<number>();
-      const terminals = new Set<number>();
-      scenario = { frauds: 0, cents: 0, amountMax: 0, cards, terminals };
+      const cards = new DistinctCounter(DISTINCT_MAX.scenario);
+      const terminals = new DistinctCounter(DISTINCT_MAX.scenario);
+      scenario = { frauds: 0, units: 0, amountMax: 0, cards, terminals };
       this.#scenarios.set(number, scenario);
     }
     scenario.frauds++;
-    scenario.cents += cents;
+    scenario.units += units;
     scenario.amountMax = Math.max(scenario.amountMax, row.amount);
-    scenario.cards.add(row.customerId);
-    scenario.terminals.add(row.terminalId);
+    scenario.cards.add(customer);
+    scenario.terminals.add(terminal);
   }
 
   /** What has come out. */
   finish(): DataStatistics {
     const scenarios = [...this.#scenarios.keys()].sort((a, b) => a - b);
+    const someKnown = this.#known > 0;
     return {
       payments: this.#payments,
+      known: this.#known,
       frauds: this.#frauds,
-      cents: { all: this.#cents, frauds: this.#centsOfFrauds },
+      refunds: { payments: this.#refunds, units: this.#unitsOfRefunds },
+      units: { all: this.#units, frauds: this.#unitsOfFrauds },
       startSeconds: this.#startSeconds,
       active: {
-        customers: this.#customers.size,
-        terminals: this.#terminals.size,
+        customers: this.#customers.distinct,
+        terminals: this.#terminals.distinct,
       },
       days: this.#finishDays(scenarios),
       scenarios: scenarios.map((scenario) => this.#finishScenario(scenario)),
-      firstAmounts: this.#firstAmounts,
-      firstTimes: this.#firstTimes,
-      features: this.#names.map((name, input) => {
-        const values = this.#values[input];
-        const moments = this.#moments[input];
-        const correlation = labelCorrelation(...moments);
-        return { name, values, moments, correlation, auc: aucOf(...values) };
+      firstDaysOnly: this.#firstDaysOnly,
+      amounts: this.#amounts,
+      times: this.#times,
+      features: this.#inputs.map((values, input) => {
+        return values.finish(this.#names[input], someKnown);
       }),
+      kept: this.#kept.map((field) => field.finish(someKnown)),
+      terminals: this.#terminalCounts?.finish(),
       firstRows: this.#firstRows,
     };
   }
@@ -253,8 +391,9 @@ export class StatisticsCollector {
       return {
         day,
         payments: open?.payments ?? 0,
+        known: open?.known ?? 0,
         frauds: open?.frauds ?? 0,
-        fraudCards: open?.cards.size ?? 0,
+        fraudCards: open?.cards?.distinct.count ?? 0,
         byScenario: scenarios.map((n) => open?.byScenario.get(n) ?? 0),
         seconds: [open?.first ?? NaN, open?.last ?? NaN],
       };
@@ -266,12 +405,18 @@ export class StatisticsCollector {
     return {
       scenario,
       frauds: open?.frauds ?? 0,
-      cents: open?.cents ?? 0,
+      units: open?.units ?? 0,
       amountMax: open?.amountMax ?? 0,
-      cards: open?.cards.size ?? 0,
-      terminals: open?.terminals.size ?? 0,
+      cards: open?.cards.distinct.count ?? 0,
+      terminals: open?.terminals.distinct.count ?? 0,
     };
   }
+}
+
+/** What became of a payment. */
+export function outcomeOf({ fraud }: Payment): Outcome {
+  if (fraud === FRAUD_UNKNOWN) return "unknown";
+  return fraud === 1 ? "fraud" : "genuine";
 }
 
 /** Payments per day, on average, from which on a quiet hour says something. */
@@ -294,24 +439,4 @@ export function partialDays(days: readonly DayCounts[]): number[] {
     ...first.seconds[0] > latestStart + HOUR ? [first.day] : [],
     ...last.seconds[1] < earliestEnd - HOUR ? [last.day] : [],
   ];
-}
-
-/** The AUC of a value by itself, by the Mann-Whitney statistic over the histograms' bins. */
-export function aucOf(genuine: Histogram, fraud: Histogram): number {
-  const pairs = genuine.count * fraud.count;
-  if (pairs === 0) return NaN;
-  const frauds = [...fraud.bins()];
-  let at = 0;
-  let fraudsBelow = 0;
-  let wins = 0;
-  for (const { value, count } of genuine.bins()) {
-    while (at < frauds.length && frauds[at].value < value) {
-      fraudsBelow += frauds[at++].count;
-    }
-    const ties = at < frauds.length && frauds[at].value === value
-      ? frauds[at].count
-      : 0;
-    wins += count * (fraud.count - fraudsBelow - ties / 2);
-  }
-  return wins / pairs;
 }

@@ -1,5 +1,5 @@
 /** What a feature is called in words, and the unit of its values. */
-import { amountUnit } from "./numbers.ts";
+import { type AmountForm, amountUnit } from "./numbers.ts";
 
 /** Words about a feature. */
 export interface FeatureWords {
@@ -98,7 +98,7 @@ const WINDOW_WORDS: Readonly<
 /** The words about the feature of a name, in whichever set. */
 export function featureWords(
   name: string,
-  currency: string | undefined,
+  amounts: Pick<AmountForm, "currency">,
 ): FeatureWords {
   const [, stem, days] = /^(.+)_(\d+)DAY_WINDOW$/.exec(name) ?? [];
   const windowed = WINDOW_WORDS[stem];
@@ -110,6 +110,6 @@ export function featureWords(
   return words(title, unit);
 
   function words(title: string, unit: string): FeatureWords {
-    return { title, unit: unit === "amount" ? amountUnit(currency) : unit };
+    return { title, unit: unit === "amount" ? amountUnit(amounts) : unit };
   }
 }

@@ -6,7 +6,7 @@ import {
   numberAxis,
   shareAxis,
 } from "../dashboard/page/frame.js";
-import type { Tick } from "../dashboard/page/scale.js";
+import type { Tick, Write } from "../dashboard/page/scale.js";
 import {
   type Drawing,
   emptyDrawing,
@@ -37,6 +37,8 @@ export interface HistogramChart {
   readonly series: readonly BinSeries[];
   /** Marks of the horizontal axis where round numbers do not suit. */
   readonly ticks?: readonly Tick[];
+  /** How numbers on the horizontal axis are written; with commas by default. */
+  readonly write?: Write;
   /** Whether heights are shares, written as percentages. */
   readonly shares?: boolean;
   /** What is said where there is nothing to draw. */
@@ -66,7 +68,7 @@ export function drawHistogram(
   const frame = frameOf(width, plotHeight, {
     x: ticks
       ? { title: chart.xTitle, fit: () => ({ range, ticks }) }
-      : numberAxis(chart.xTitle, range),
+      : numberAxis(chart.xTitle, range, chart.write),
     ys: [(chart.shares ? shareAxis : countAxis)(chart.yTitle, highest)],
   }, legend);
   const [{ y, bottom }] = frame.panels;

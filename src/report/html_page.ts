@@ -34,7 +34,7 @@ export function htmlPage(title: string, sections: readonly Section[]): string {
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="color-scheme" content="light dark">',
     element("title", {}, escapeText(title)),
-    `<style>${STYLE}</style>`,
+    `<style>${STYLE}${hasVerbatim(sections) ? VERBATIM : ""}</style>`,
     "</head>",
     "<body>",
     "<header>",
@@ -48,6 +48,13 @@ export function htmlPage(title: string, sections: readonly Section[]): string {
     "</html>",
     "",
   ].join("\n");
+}
+
+/** Whether a table has the data's own names as columns. */
+function hasVerbatim(sections: readonly Section[]): boolean {
+  return sections.some(({ blocks }) =>
+    blocks.some((block) => block.kind === "table" && block.table.verbatim)
+  );
 }
 
 function sectionHtml({ id, heading, blocks }: Section): string {
@@ -101,14 +108,14 @@ function keyFigure({ name, value, note }: KeyFigure): string {
 
 /** A table in its own frame, which scrolls in narrow windows, by keyboard too. */
 function tableHtml(
-  { caption, header, rows, named, names }: Table,
+  { caption, header, rows, named, names, verbatim }: Table,
   id: string,
 ): string {
   if (rows.length === 0) return element("p", {}, `${escapeText(caption)}.`);
   const head = header.map((text, column) => {
     const attributes = {
       scope: "col",
-      class: column === 0 && named ? "name" : undefined,
+      class: verbatim ? "verbatim" : column === 0 && named ? "name" : undefined,
     };
     return element("th", attributes, breakable(text));
   });
@@ -194,6 +201,8 @@ function prose(text: string): string {
     (word) => element("span", { class: "whole" }, word),
   );
 }
+
+const VERBATIM = "thead th.verbatim::first-letter{text-transform:none}";
 
 const STYLE = [
   `:root{color-scheme:light dark;${variablesOf(LIGHT)}}`,

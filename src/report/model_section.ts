@@ -5,7 +5,7 @@ import { drawLines } from "../dashboard/page/lines.js";
 import { grouped, percent } from "../dashboard/page/scale.js";
 import type { ThresholdRow } from "../learning/judge/thresholds.ts";
 import type { ModelCurves } from "./model_curves.ts";
-import { amountOf } from "./numbers.ts";
+import { type AmountForm, amountOf } from "./numbers.ts";
 
 const PLOT_HEIGHT = 240;
 const PANEL_HEIGHT = 130;
@@ -15,7 +15,7 @@ const NO_CURVE = "No curve: both genuine payments and frauds are needed.";
 /** The section. */
 export function modelSection(
   model: ModelCurves,
-  currency: string | undefined,
+  amounts: AmountForm,
 ): Section {
   return {
     id: "model",
@@ -51,7 +51,7 @@ export function modelSection(
           thresholdFigure(model),
         ],
       },
-      { kind: "table", table: thresholdsTable(model, currency) },
+      { kind: "table", table: thresholdsTable(model, amounts) },
     ],
   };
 }
@@ -163,7 +163,7 @@ function thresholdFigure(model: ModelCurves): Figure {
 
 function thresholdsTable(
   { usual, days }: ModelCurves,
-  currency: string | undefined,
+  amounts: AmountForm,
 ): Table {
   return {
     caption: "What a threshold would do",
@@ -184,8 +184,8 @@ function thresholdsTable(
       grouped(row.hits),
       percent(row.truePositiveRate, 1),
       percent(row.precision, 1),
-      amountOf(100 * row.stoppedAmount, currency),
-      amountOf(100 * row.missedAmount, currency),
+      amountOf(row.stoppedAmount, amounts),
+      amountOf(row.missedAmount, amounts),
     ]),
   };
 }

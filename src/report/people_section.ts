@@ -7,7 +7,6 @@ import {
   TERMINAL_RECORD,
 } from "../payment/profile_json.ts";
 import type { Block, Figure, ReportData, Section, Table } from "./content.ts";
-import {} from "./numbers.ts";
 import { drawPlane, isInReach, thinning } from "./plane_chart.ts";
 
 const ROWS_SHOWN = 5;

@@ -5,20 +5,34 @@
  */
 import { DataError } from "../base/error.ts";
 import { nextTurn } from "../base/unless_stopped.ts";
-import {
-  featureCount,
-  type FeatureParameters,
-} from "../features/parameters.ts";
-import { type FeatureBlock, FeatureBlocks } from "../files/payment_features.ts";
+import { featureRowCells } from "../features/feature_row.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
+import { FeatureBlocks, type PaymentBlock } from "../files/payment_features.ts";
 import type { PaymentSource } from "../files/payment_source.ts";
 import { parseCustomer, parseTerminal } from "../files/profile_reader.ts";
 import { type Log, type LogReport, READ_LIMIT } from "../log/log.ts";
 import { recordValue } from "../log/record_batch.ts";
-import type { Customer, Terminal } from "../payment/payment.ts";
-import { fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
+import {
+  type Customer,
+  DAY_SECONDS,
+  type Terminal,
+} from "../payment/payment.ts";
+import {
+  FRAUD_UNKNOWN,
+  fromCells,
+  PAYMENT_CELLS,
+} from "../payment/payment_cells.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { NO_TEXTS } from "../payment/text_heap.ts";
 import type { Store } from "../store/store.ts";
 import type { BadRow } from "../store/stored_row.ts";
-import { CUSTOMER_TOPIC, TERMINAL_TOPIC } from "../stream/topics.ts";
+import { readCommit } from "../stream/commit.ts";
+import {
+  CUSTOMER_GROUP,
+  CUSTOMER_TOPIC,
+  TERMINAL_TOPIC,
+  TRANSACTION_TOPIC,
+} from "../stream/topics.ts";
 
 /** Payments with features, and who pays where. */
 export interface ReportSource {
@@ -26,14 +40,21 @@ export interface ReportSource {
   readonly description: string;
   /** Which features they have. */
   readonly features: FeatureParameters;
+  /** The form of the payments. */
+  readonly shape: PaymentShape;
+  /** Where labels arrive later: how many days after a payment it counts as genuine without one; undefined if there are no labels. */
+  readonly genuineAfterDays?: number | undefined;
   /** The customers, ascending; undefined where they are not known. */
   readonly customers: readonly Customer[] | undefined;
   /** The terminals, ascending; undefined where they are not known. */
   readonly terminals: readonly Terminal[] | undefined;
   /** How far the pass is; see PaymentSource. */
   readonly progress: PaymentSource["progress"];
-  /** The payments, for one pass, which the signal ends by throwing its reason. */
-  blocks(signal: AbortSignal): AsyncGenerator<FeatureBlock>;
+  /** The payments, for one pass, which the signal ends by throwing its reason; see PaymentSource.batches for `reading`. */
+  blocks(
+    signal: AbortSignal,
+    reading: (rows: number) => void,
+  ): AsyncGenerator<PaymentBlock>;
 }
 
 /** The payments of a source, with features that are computed. Throws DataError for profiles that cannot be read. */
@@ -42,18 +63,40 @@ export async function computedSource(
   description: string,
   features: FeatureParameters,
 ): Promise<ReportSource> {
+  const { shape, isLabelled } = source;
+  const hasLabels = shape.hasLabels && isLabelled;
   return {
     ...await source.profiles(),
     description,
     features,
+    shape,
+    genuineAfterDays: hasLabels ? features.delayDays : undefined,
     get progress() {
       return source.progress;
     },
-    async *blocks(signal) {
-      const computing = new FeatureBlocks(features);
-      for await (const batch of source.batches(signal)) {
-        yield* computing.values(batch);
+    async *blocks(signal, reading) {
+      const computing = new FeatureBlocks(features, shape);
+      for await (const batch of source.batches(signal, reading)) {
+        const { matureSeconds } = source;
+        for (const block of computing.values(batch)) {
+          yield hasLabels ? matured(block, matureSeconds) : block;
+        }
       }
+    },
+  };
+}
+
+/** A block whose payments without a label are genuine up to a TX_TIME_SECONDS. */
+function matured(
+  block: PaymentBlock,
+  matureSeconds = -Infinity,
+): PaymentBlock {
+  return {
+    ...block,
+    read(index, into) {
+      block.read(index, into);
+      const isOpen = into.fraud === FRAUD_UNKNOWN;
+      if (isOpen && into.timeSeconds <= matureSeconds) into.fraud = 0;
     },
   };
 }
@@ -66,6 +109,8 @@ export interface StoredPayments {
   readonly store: Store;
   /** Which features its rows have. */
   readonly features: FeatureParameters;
+  /** The form of its payments. */
+  readonly shape: PaymentShape;
   /** Where that is, for people. */
   readonly description: string;
   /** See Store.rows. */
@@ -76,30 +121,56 @@ export interface StoredPayments {
 
 /** The payments that a stream has stored. */
 export async function storedSource(
-  { log, store, features, description, badRow, report }: StoredPayments,
+  { log, store, features, shape, description, badRow, report }: StoredPayments,
 ): Promise<ReportSource> {
   const customers = await readTopic(log, CUSTOMER_TOPIC, report, parseCustomer);
   const terminals = await readTopic(log, TERMINAL_TOPIC, report, parseTerminal);
-  const width = PAYMENT_CELLS + featureCount(features);
+  const width = featureRowCells(features, shape);
+  const keptAt = width - shape.kept.length;
+  const hasLabels = shape.hasLabels && !await store.labels().isEmpty();
+  const { delayDays } = features;
+  const matureSeconds = hasLabels
+    ? await newestTaken(log) - delayDays * DAY_SECONDS
+    : undefined;
   return {
     description,
     features,
+    shape,
+    genuineAfterDays: hasLabels ? delayDays : undefined,
     customers: sortedBy(customers, ({ customerId }) => customerId),
     terminals: sortedBy(terminals, ({ terminalId }) => terminalId),
     progress: { done: 0, total: 0 },
     async *blocks(signal) {
-      for await (const { cells, count } of store.rows(signal, badRow)) {
-        yield {
+      for await (const page of store.rows(signal, badRow)) {
+        const { cells, count, texts = NO_TEXTS } = page;
+        const block: PaymentBlock = {
           count,
+          texts,
           read: (index, into) => fromCells(cells, index * width, into),
+          readKept: (index, into, at) => {
+            const from = index * width + keptAt;
+            for (let i = 0; i < shape.kept.length; i++) {
+              into[at + i] = cells[from + i];
+            }
+          },
           values: cells,
           first: PAYMENT_CELLS,
           width,
         };
+        yield hasLabels ? matured(block, matureSeconds) : block;
         await nextTurn(signal);
       }
     },
   };
+}
+
+/** Greatest TX_TIME_SECONDS that the first stage has said to have taken. */
+async function newestTaken(log: Log): Promise<number> {
+  const commits = await log.committed(CUSTOMER_GROUP, TRANSACTION_TOPIC);
+  return Math.max(
+    0,
+    ...commits.map((commit) => readCommit(commit)?.progress ?? 0),
+  );
 }
 
 /** The last of the profiles of each id, ascending; undefined if there is none. */

@@ -1,6 +1,7 @@
 /** Scores payments as they pass and keeps what the curves of a model need: a label, a score and an amount each. */
 import type { Scorer } from "../learning/kinds/model.ts";
 import type { PricedScores } from "../learning/judge/thresholds.ts";
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 
 /** Payments that are scored at once. */
@@ -48,9 +49,10 @@ export class ScoreCollector {
     this.#amount[this.#rows++] = row.amount;
   }
 
-  /** Whether a payment is of a day that is judged. */
+  /** Whether a payment is of a day that is judged, and its outcome known. */
   wants(row: Payment): boolean {
-    return row.datetimeSeconds >= this.#fromSeconds;
+    return row.datetimeSeconds >= this.#fromSeconds &&
+      row.fraud !== FRAUD_UNKNOWN;
   }
 
   /** Number of days that payments came from. */

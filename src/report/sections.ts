@@ -1,6 +1,8 @@
 /** A report from its data: all sections in their order. */
+import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
 import type { ReportData, Section } from "./content.ts";
 import { featureSection } from "./feature_section.ts";
+import { fieldSection, hasFields } from "./field_section.ts";
 import { modelSection } from "./model_section.ts";
 import {
   fraudsSection,
@@ -16,10 +18,17 @@ export const REPORT_TITLE = "Card payments and fraud";
 export function reportSections(data: ReportData): Section[] {
   return [
     overviewSection(data),
-    peopleSection(data),
+    ...hasPeople(data) ? [peopleSection(data)] : [],
     paymentsSection(data),
-    fraudsSection(data),
+    ...[fraudsSection(data)].filter(({ blocks }) => blocks.length > 0),
     featureSection(data),
-    ...data.model ? [modelSection(data.model, data.currency)] : [],
+    ...hasFields(data) ? [fieldSection(data)] : [],
+    ...data.model ? [modelSection(data.model, data.amounts)] : [],
   ];
+}
+
+/** Whether places may be known: those of the handbook's customers and terminals. */
+function hasPeople({ shape, customers, terminals }: ReportData): boolean {
+  return shape === HANDBOOK_SHAPE || customers !== undefined ||
+    terminals !== undefined;
 }

@@ -6,12 +6,19 @@ import {
   FIRST_DAYS,
   TIME_BINS,
 } from "./data_statistics.ts";
-import { coarseWidth } from "./histogram.ts";
+import { fraudShare, hasFields, shownFields } from "./field_section.ts";
 import type { ModelCurves } from "./model_curves.ts";
 import {
+  amountBins,
+  distinctText,
+  hasDayLines,
+  hasScenarios,
+  ifKnown,
+  knowsOutcomes,
   overviewSection,
   partialNotes,
   scenarioName,
+  unknownNotes,
 } from "./payment_sections.ts";
 import { isInReach } from "./plane_chart.ts";
 import { shownCustomer } from "./people_section.ts";
@@ -22,10 +29,13 @@ import {
   numberTicks,
   percent,
 } from "../dashboard/page/scale.js";
-import { signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
+import { shortened, signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
 
 /** Width of the text. */
 export const TEXT_COLUMNS = 80;
+
+/** Values of a field that are listed. */
+const VALUES_LISTED = 8;
 
 const LABEL_COLUMNS = 10;
 const CHART_COLUMNS = 64;
@@ -39,11 +49,12 @@ export function textReport(title: string, data: ReportData): string {
     [title, "=".repeat(title.length)],
     overview(data),
     reach(data),
-    dayCharts(statistics),
+    dayCharts(data),
     amounts(statistics),
     times(statistics),
-    scenarios(statistics),
+    hasScenarios(data) ? scenarios(statistics) : [],
     features(statistics),
+    hasFields(data) ? fields(data) : [],
     ...model ? [modelLines(model)] : [],
   ];
   const text = parts.filter((lines) => lines.length > 0)
@@ -67,8 +78,9 @@ export function wrapped(text: string, columns = TEXT_COLUMNS): string[] {
 
 /** A text of at most `columns` characters, without anything that a terminal would obey. */
 function fitted(text: string, columns: number): string {
-  const plain = text.replaceAll(/\p{Cc}/gu, "\ufffd");
-  return plain.length > columns ? plain.slice(0, columns - 1) + "…" : plain;
+  const plain = [...text.replaceAll(/\p{Cc}/gu, "\ufffd")];
+  if (plain.length <= columns) return plain.join("");
+  return plain.slice(0, columns - 1).join("") + "…";
 }
 
 function overview(data: ReportData): string[] {
@@ -106,72 +118,88 @@ function reach(data: ReportData): string[] {
   );
 }
 
-function dayCharts(statistics: DataStatistics): string[] {
+function dayCharts(data: ReportData): string[] {
+  const { statistics } = data;
   const { days, startSeconds = 0 } = statistics;
-  if (days.length === 0) return [];
+  if (!hasDayLines(data)) return [];
   const step = Math.ceil(days.length / CHART_COLUMNS);
   const means = (of: (day: typeof days[number]) => number) =>
     Array.from({ length: Math.ceil(days.length / step) }, (_, at) => {
       const some = days.slice(at * step, (at + 1) * step);
-      return some.reduce((sum, day) => sum + of(day), 0) / some.length;
+      return some.reduce((sum, day) => sum + of(day), 0) / some.length || 0;
     });
   const note = step > 1 ? `, mean of ${step} days per column` : "";
   const first = days[0].day;
   const last = days[days.length - 1].day;
+  const withFrauds = knowsOutcomes(statistics);
   const axis = dayTicks(startSeconds, first, last, 5).map((tick) => {
     return { column: Math.floor((tick.value - first) / step), text: tick.text };
   });
   return [
     `Payments per day${note}`,
     ...columnChart(means((day) => day.payments), 4),
-    `Frauds per day${note}`,
-    ...columnChart(means((day) => day.frauds), 4),
+    ...withFrauds
+      ? [
+        `Frauds per day${note}`,
+        ...columnChart(means(ifKnown((day) => day.frauds)), 4),
+      ]
+      : [],
     axisLine(axis),
-    ...partialNotes(statistics).flatMap((note) => wrapped(note)),
+    ...[...partialNotes(statistics), ...unknownNotes(statistics)]
+      .flatMap((note) => wrapped(note)),
   ];
 }
 
-function amounts({ firstAmounts, days }: DataStatistics): string[] {
-  if (firstAmounts.count === 0) return [];
-  const high = firstAmounts.quantile(0.995);
-  const width = coarseWidth(0, high, CHART_COLUMNS / 2);
-  const bins = Math.min(
-    CHART_COLUMNS,
-    Math.max(1, Math.floor(high / width) + 1),
+function amounts(statistics: DataStatistics): string[] {
+  const { amounts } = statistics;
+  if (amounts.count === 0) return [];
+  const { from, width, counts, below, above } = amountBins(
+    amounts,
+    CHART_COLUMNS / 2,
   );
-  const { counts, above } = firstAmounts.coarse(0, width, bins);
-  const axis = numberTicks(0, bins * width, 4).map(({ value, text }) => {
-    return { column: Math.floor(value / width), text };
+  const to = from + counts.length * width;
+  const axis = numberTicks(from, to, 4).map(({ value, text }) => {
+    return { column: Math.floor((value - from) / width), text };
   });
-  const beyond = above > 0
-    ? `; not drawn: ${countOf(above, "payment")} of ` +
-      `${threeDigits(bins * width)} or more`
-    : "";
+  const beyond = [
+    ...below > 0
+      ? [`${countOf(below, "payment")} of less than ${threeDigits(from)}`]
+      : [],
+    ...above > 0
+      ? [`${countOf(above, "payment")} of ${threeDigits(to)} or more`]
+      : [],
+  ];
   return [
     ...wrapped(
-      `Payments by amount, first ${firstDays(days.length)}, ` +
-        `${threeDigits(width)} per column${beyond}`,
+      `Payments by amount${firstDays(statistics)}, ` +
+        `${threeDigits(width)} per column` +
+        (beyond.length > 0 ? `; not drawn: ${beyond.join(", ")}` : ""),
     ),
     ...columnChart([...counts], 5),
     axisLine(axis),
   ];
 }
 
-/** "day", or "10 days". */
-function firstDays(count: number): string {
-  return count === 1 ? "day" : `${Math.min(FIRST_DAYS, count)} days`;
+/** ", first day", or ", first 10 days"; nothing for all. */
+function firstDays({ days, firstDaysOnly }: DataStatistics): string {
+  if (!firstDaysOnly) return "";
+  const { length } = days;
+  return `, first ${
+    length === 1 ? "day" : `${Math.min(FIRST_DAYS, length)} days`
+  }`;
 }
 
-function times({ firstTimes, firstAmounts, days }: DataStatistics): string[] {
-  if (firstAmounts.count === 0) return [];
+function times(statistics: DataStatistics): string[] {
+  const { times, amounts } = statistics;
+  if (amounts.count === 0) return [];
   const halves = Array.from({ length: TIME_BINS / 2 }, (_, at) => {
-    return firstTimes[2 * at] + firstTimes[2 * at + 1];
+    return times[2 * at] + times[2 * at + 1];
   });
   const axis = [0, 4, 8, 12, 16, 20].map((hour) => {
     return { column: 2 * hour, text: `${hour}:00` };
   });
   return [
-    `Payments by time of day, first ${firstDays(days.length)}, ` +
+    `Payments by time of day${firstDays(statistics)}, ` +
     "half an hour per column",
     ...columnChart(halves, 5),
     axisLine(axis),
@@ -198,8 +226,29 @@ function scenarios(
   ];
 }
 
-function features({ features, payments }: DataStatistics): string[] {
+function features(statistics: DataStatistics): string[] {
+  const { payments, kept } = statistics;
   if (payments === 0) return [];
+  const features = [
+    ...statistics.features,
+    ...kept.flatMap((field) => {
+      return field.type === "number" || field.type === "flag"
+        ? [field.values]
+        : [];
+    }),
+  ];
+  if (!knowsOutcomes(statistics)) {
+    return [
+      "Means",
+      ...fittedLines(
+        features.map(({ name, moments: [all] }) => [
+          fitted(name, 35),
+          grouped(all.count === 0 ? NaN : all.mean, TABLE_DECIMALS),
+        ]),
+        [1],
+      ),
+    ];
+  }
   const most = Math.max(
     ...features.map(({ correlation }) => Math.abs(correlation) || 0),
     1e-9,
@@ -218,6 +267,35 @@ function features({ features, payments }: DataStatistics): string[] {
       ]),
     ], [1, 2, 3]),
   ];
+}
+
+/** Terminals and kept fields: the most frequent texts, and the means of numbers. */
+function fields(data: ReportData): string[] {
+  const { statistics } = data;
+  const { terminals, payments } = statistics;
+  const known = knowsOutcomes(statistics);
+  const shown = shownFields(data);
+  const texts = [terminals, ...shown].filter((field) => field?.type === "text");
+  return texts.flatMap((field) => {
+    const values = field.values.slice(0, VALUES_LISTED);
+    const most = values[0]?.payments ?? 0;
+    return [
+      "",
+      ...wrapped(`${field.name}, ${distinctText(field.distinct)} different`),
+      ...fittedLines(
+        [
+          ...known ? [["", "payments", "frauds", ""]] : [],
+          ...values.map((one) => [
+            shortened(one.value, 36),
+            percent(one.payments / payments, 1),
+            ...known ? [fraudShare(one)] : [],
+            barOf(one.payments / most, 20),
+          ]),
+        ],
+        known ? [1, 2] : [1],
+      ),
+    ];
+  }).slice(1);
 }
 
 function modelLines(model: ModelCurves): string[] {

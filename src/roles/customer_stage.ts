@@ -14,7 +14,11 @@ import {
 } from "../payment/payment_cells.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
 import { IdDigests } from "../features/id_digest.ts";
-import { customerPlaces, featureCount } from "../features/parameters.ts";
+import {
+  customerPlaces,
+  featureCount,
+  hasFeatures,
+} from "../features/parameters.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import {
   type RecordBatch,
@@ -118,12 +122,12 @@ class CustomerWork implements RecoverableWork {
     save: (sink) => {
       this.#digests?.save(sink);
       this.#ledger.save(sink);
-      this.#operator.save(sink);
+      this.#operator?.save(sink);
     },
     load: (source) => {
       this.#digests?.load(source);
       this.#ledger.load(source);
-      this.#operator.load(source);
+      this.#operator?.load(source);
     },
   };
   readonly outputs: readonly number[];
@@ -131,7 +135,8 @@ class CustomerWork implements RecoverableWork {
   readonly #startOtherwise: number | undefined;
   readonly #partition: number;
   readonly #parameters: StreamParameters;
-  readonly #operator: CustomerOperator;
+  // Undefined in a stream without features.
+  readonly #operator: CustomerOperator | undefined;
   readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #progress: Progress;
@@ -189,11 +194,9 @@ class CustomerWork implements RecoverableWork {
     }
     this.#labelJson = new LabelJsonWriter(shape, { isAccepted: true });
     this.#keptPlace = keptPlace(features);
-    this.#operator = new CustomerOperator(
-      features,
-      latenessSeconds,
-      this.#digests,
-    );
+    this.#operator = hasFeatures(features)
+      ? new CustomerOperator(features, latenessSeconds, this.#digests)
+      : undefined;
     this.#ledger = new Ledger(rememberedSeconds(parameters), this.#digests);
     this.#progress = progress;
     progress.remember(customerReplaySeconds(parameters));
@@ -308,7 +311,7 @@ class CustomerWork implements RecoverableWork {
     const row = this.#row;
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
-    this.#operator.process(row, progress.seconds, this.#totals);
+    this.#operator?.process(row, progress.seconds, this.#totals);
     this.#ledger.add(row, progress.seconds, offset);
     this.taken.frauds = row.fraud === 1 ? 1 : 0;
     if (output) this.#pack(output, 0);

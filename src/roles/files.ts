@@ -22,6 +22,7 @@ import {
   type StreamContext,
 } from "../stream/stream_context.ts";
 import { parseCommit, takenOffset } from "../stream/commit.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import {
   CUSTOMER_GROUP,
   REPARTITION_TOPIC,
@@ -112,6 +113,7 @@ async function openFolder(
     format,
     stream: control.identity?.id ?? "",
     features: featuresOf(context),
+    shape: shapeOfStream(parameters),
     partitions: parameters.partitions,
     maxGapSeconds: parameters.maxGapSeconds,
   });

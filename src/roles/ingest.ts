@@ -3,13 +3,41 @@
  * on the cluster of the stream's own log.
  */
 import { reportTo } from "../base/logger.ts";
-import { openUnlessStopped } from "../base/unless_stopped.ts";
+import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
+import type { KafkaSettings } from "../log/kafka/kafka_settings.ts";
+import type { Log } from "../log/log.ts";
 import { openLog } from "../log/open_log.ts";
-import { runSource } from "../stream/source_run.ts";
+import { requireTopic, runSource } from "../stream/source_run.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import type { RunSettings } from "./role.ts";
+
+/**
+ * Throws ConfigError if the cluster does not have the source of the settings.
+ * A stream is not begun before: its topics would have to be deleted again.
+ */
+export async function requireSource(
+  { source: settings, log }: Pick<RunSettings, "source" | "log">,
+  logger: StreamContext["logger"],
+  signal: AbortSignal,
+): Promise<void> {
+  if (!settings || log.kind !== "kafka") return;
+  const opening = openSource(log, logger, signal);
+  await using opened = await openUnlessStopped(opening, signal);
+  if (!opened) return;
+  const asking = requireTopic(opened.resource, settings.topic);
+  await unlessStopped(asking, signal);
+}
+
+/** The log that has the source: the prefix is the stream's own, and the topic has its name from elsewhere. */
+function openSource(
+  log: KafkaSettings,
+  logger: StreamContext["logger"],
+  signal: AbortSignal,
+): Promise<Log> {
+  return openLog({ ...log, prefix: "" }, reportTo(logger), signal);
+}
 
 /** Takes the source of the settings, if there is one, until the context's signal. */
 export async function runIngest(
@@ -18,8 +46,7 @@ export async function runIngest(
 ): Promise<void> {
   const { logger, signal } = context;
   if (!settings || log.kind !== "kafka") return;
-  // The prefix is the stream's own; the topic has its name from elsewhere.
-  const opening = openLog({ ...log, prefix: "" }, reportTo(logger), signal);
+  const opening = openSource(log, logger, signal);
   await using opened = await openUnlessStopped(opening, signal);
   if (!opened) return;
   const { hmacKeyFile } = settings;

@@ -3,7 +3,8 @@
  * when they would be known: a fixed time after the payment, each right before
  * the first payment that is later. So what has been published follows from the
  * last payment published, and a producer that starts again needs to keep no
- * more than that.
+ * more than that. Labels that are known after the last payment follow it; of
+ * them it keeps how many there were.
  */
 import type { MappedPayment } from "../definition/payment_mapper.ts";
 import type { RowPlace } from "../files/mapped_payments.ts";
@@ -11,21 +12,26 @@ import type { PaymentBatch } from "../files/payment_source.ts";
 import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
 import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import type { StreamParameters } from "../stream/control.ts";
+import { definitionOf } from "../stream/stream_definition.ts";
 
 /** How long after its payment a label is known, so that it counts when the delay has passed; undefined where payments carry their labels. */
 export function labelSeconds(
-  { features }: StreamParameters,
+  { features, definition }: StreamParameters,
 ): number | undefined {
   const { delayDays, graceSeconds } = features;
-  return graceSeconds === undefined
-    ? undefined
-    : delayDays * DAY_SECONDS - graceSeconds;
+  if (graceSeconds === undefined) return undefined;
+  // Without features a delay need not be whole days.
+  const delaySeconds = definition
+    ? definitionOf(definition).labels.delaySeconds
+    : delayDays * DAY_SECONDS;
+  return delaySeconds - graceSeconds;
 }
 
 /** Payments whose labels are not published yet, in order of time. */
 export class LabelFeed {
   readonly #knownAfterSeconds: number;
   readonly #row = emptyPayment();
+  #newestSeconds = 0;
   #batches: PaymentBatch[] = [];
   #at = 0;
 
@@ -36,24 +42,35 @@ export class LabelFeed {
 
   /** Takes payments that are being published; none may be earlier than those before. */
   add(batch: PaymentBatch): void {
-    if (batch.length > 0) this.#batches.push(batch);
+    if (batch.length === 0) return;
+    this.#batches.push(batch);
+    this.#newestSeconds = batch.timeSeconds[batch.length - 1];
   }
 
-  /** Passes on the labels that are known before `timeSeconds`, each once, in order: the payment, which is reused, and KNOWN_AT as TX_TIME_SECONDS. */
+  /** TX_TIME_SECONDS of the newest payment. */
+  get newestSeconds(): number {
+    return this.#newestSeconds;
+  }
+
+  /** Passes on the labels that are known before `timeSeconds`, each once, in order, `limit` of them at most: the payment, which is reused, and KNOWN_AT as TX_TIME_SECONDS. Returns their number. */
   due(
     timeSeconds: number,
     take: (payment: Payment, knownSeconds: number) => void,
-  ): void {
+    limit = Infinity,
+  ): number {
+    let count = 0;
     for (let batch = this.#batches[0]; batch; batch = this.#batches[0]) {
       for (; this.#at < batch.length; this.#at++) {
         const known = batch.timeSeconds[this.#at] + this.#knownAfterSeconds;
-        if (known >= timeSeconds) return;
+        if (known >= timeSeconds || count === limit) return count;
         batch.read(this.#at, this.#row);
         take(this.#row, known);
+        count++;
       }
       this.#batches.shift();
       this.#at = 0;
     }
+    return count;
   }
 }
 
@@ -82,20 +99,29 @@ export class MappedLabelFeed {
     this.#waiting.push({ payment, place });
   }
 
-  /** Passes on the labels that are known before a payment of that time: the payment, and KNOWN_AT; all in seconds since 1970. */
+  /** TX_DATETIME of the newest payment, seconds since 1970. */
+  get newestSeconds(): number {
+    return this.#newest;
+  }
+
+  /** Passes on the labels that are known before a payment of that time, `limit` of them at most: the payment, and KNOWN_AT; all in seconds since 1970. Returns their number. */
   due(
     datetimeSeconds: number,
     take: (payment: MappedPayment, knownAt: number) => void,
-  ): void {
+    limit = Infinity,
+  ): number {
     const now = Math.max(this.#newest, datetimeSeconds);
-    for (; this.#next < this.#waiting.length; this.#next++) {
+    let count = 0;
+    for (; this.#next < this.#waiting.length; this.#next++, count++) {
       const { payment } = this.#waiting[this.#next];
       const knownAt = payment.datetimeSeconds + this.#knownAfterSeconds;
-      if (knownAt >= now) break;
+      if (knownAt >= now || count === limit) break;
       take(payment, knownAt);
     }
-    if (2 * this.#next <= this.#waiting.length) return;
-    this.#waiting.splice(0, this.#next);
-    this.#next = 0;
+    if (2 * this.#next > this.#waiting.length) {
+      this.#waiting.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return count;
   }
 }

@@ -2,34 +2,27 @@
  * The label intake: takes what people and programs say about payments from the
  * label topic, looks the payments up in the store, and appends label records to
  * their cards' partitions of the payments' topic. A payment that is not stored
- * yet is waited for until the writer has stored everything that was published
- * when its label was read; what is still missing then is a dead letter.
+ * yet is waited for until everything is stored that was published when its
+ * label was read; what is still missing then is a dead letter. While the store
+ * is down it waits.
  *
- * Labels and position are one commit. Where the commit is lost, all labels of
- * the topic are appended again: repeated labels change nothing, and what comes
- * without KNOWN_AT keeps its order.
+ * When a label is known where it does not say so depends on how far the
+ * pipeline has come, so what is appended is no function of the label topic.
+ * What was appended is the log. The position is appended in one step with it,
+ * so that no label is appended twice, whatever becomes of the group's commits.
  */
-import { digitsOf, parseExactly } from "../base/exact_json.ts";
-import { IdPartitioner } from "../log/partitioner.ts";
+import { unlessAborted } from "../base/unless_stopped.ts";
+import { partitionOf } from "../log/partitioner.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import { formatDatetime } from "../payment/calendar.ts";
-import {
-  DAY_SECONDS,
-  INT_MAX,
-  type TransactionId,
-} from "../payment/payment.ts";
-import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
-import { parseObject } from "../payment/payment_json.ts";
-import { paymentFields, type PaymentShape } from "../payment/payment_shape.ts";
-import type { Field } from "../payment/record_field.ts";
-import {
-  checkedText,
-  checkedValue,
-  type Defect,
-} from "../payment/validation.ts";
+import { formatDatetime, parseDatetime } from "../payment/calendar.ts";
+import { DAY_SECONDS, type TransactionId } from "../payment/payment.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { readSaidLabel, type SaidLabel } from "../payment/said_label.ts";
+import type { Defect } from "../payment/validation.ts";
 import type { LookUp, StoredCase } from "../store/look_up.ts";
+import type { StoredTable } from "../store/positions.ts";
 import type { Verdict } from "../stream/checks.ts";
-import { openStateless } from "../stream/opening.ts";
+import { openRecorded } from "../stream/opening.ts";
 import { newestPayment, untilStored } from "../stream/pipeline_progress.ts";
 import {
   type Output,
@@ -53,113 +46,100 @@ const STAGE: Stage = {
   limit: { records: 1024, bytes: 1 << 20 },
   writesLetters: true,
   markedBytes: 1024,
+  recordsCommits: true,
 };
 
 /** Payments looked up side by side. */
 const LOOK_UPS = 32;
 
-/** How the intake is run. */
-export interface LabelIntakeOptions {
-  /** Where the payments are looked up; a store that does not answer is waited for there. */
-  readonly store: Pick<LookUp, "payment">;
-  /** Midnight of the first day, for payments of another program. */
-  readonly startSeconds: number | undefined;
+/** The store in which payments are looked up, however long it does not answer. */
+export interface IntakeStore extends Pick<StoredTable, "positions"> {
+  /** Its look-ups. */
+  lookUp(): Pick<LookUp, "payment">;
 }
 
 /** Takes what is said about payments until the context's signal: more may always come. */
 export async function runLabelIntake(
   context: StreamContext,
-  options: LabelIntakeOptions,
+  store: IntakeStore,
 ): Promise<void> {
-  await runStage(context, labelIntake(context, options));
+  await runStage(context, labelIntake(context, store));
 }
 
 /** The label intake of a stream. */
 export function labelIntake(
   context: StreamContext,
-  options: LabelIntakeOptions,
+  store: IntakeStore,
 ): StageRun<void> {
   return {
     stage: STAGE,
     open: (partition, commit) => {
-      const work = new IntakeWork(context, options);
-      const task = openStateless(context, STAGE, partition, commit, work);
-      return Promise.resolve(task);
+      const work = new IntakeWork(context, store);
+      return openRecorded({ context, stage: STAGE, partition, commit, work });
     },
   };
 }
 
-/** What a record of the label topic says. */
-export interface Said {
-  /** TRANSACTION_ID. */
-  readonly transactionId: TransactionId;
-  /** TX_FRAUD, 0 or 1; null withdraws the labels before. */
-  readonly fraud: number | null;
-  /** KNOWN_AT, seconds since 1970; undefined where it is not said. */
-  readonly knownAt: number | undefined;
-}
+const ENCODER = new TextEncoder();
 
 class IntakeWork implements StageWork {
   readonly taken = { rows: 1, emitted: 1, frauds: 0 };
   readonly #context: StreamContext;
-  readonly #options: LabelIntakeOptions;
+  readonly #store: IntakeStore;
+  readonly #lookUp: Pick<LookUp, "payment">;
   readonly #shape: PaymentShape;
-  readonly #partitioner: IdPartitioner;
   // Of the batch: what its records say, and their payments.
-  #said: (Said | Defect)[] = [];
+  #said: (SaidLabel | Defect)[] = [];
   #found = new Map<TransactionId, StoredCase>();
-  #now = 0;
+  #newest = 0;
   #index = 0;
 
-  constructor(context: StreamContext, options: LabelIntakeOptions) {
-    const { partitions, partitioner } = context.parameters;
+  constructor(context: StreamContext, store: IntakeStore) {
     this.#context = context;
-    this.#options = options;
+    this.#store = store;
+    this.#lookUp = store.lookUp();
     this.#shape = shapeOfStream(context.parameters);
-    this.#partitioner = new IdPartitioner(partitions, partitioner);
   }
 
   async begin(batch: RecordBatch): Promise<void> {
-    this.#said = Array.from(
-      { length: batch.count },
-      (_, i) => saidBy(batch, i, this.#shape),
-    );
+    this.#said = Array.from({ length: batch.count }, (_, i) => {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      return readSaidLabel(batch.bytes, from, to, this.#shape);
+    });
+    // A store or a log that does not answer must not keep it from stopping.
+    await unlessAborted(this.#find(), this.#context.signal);
+  }
+
+  /** Finds the payments of the batch, and the stream's newest one if a label does not say when it was known. */
+  async #find(): Promise<void> {
+    const { log } = this.#context;
     this.#found = new Map();
-    const wanted = new Set(
-      this.#said.flatMap((said) => "reason" in said ? [] : said.transactionId),
-    );
-    const { parameters: { partitions }, log } = this.#context;
-    const ends = await log.endOffsets(TRANSACTION_TOPIC) ??
-      Array(partitions).fill(0);
-    const missing = await this.#lookUp(wanted);
+    const said = this.#said.flatMap((said) => "reason" in said ? [] : [said]);
+    const ids = new Set(said.map(({ transactionId }) => transactionId));
+    const ends = await log.endOffsets(TRANSACTION_TOPIC) ?? [];
+    const missing = await this.#lookUpAll(ids);
     if (missing.size > 0) {
-      await untilStored(this.#context, ends);
-      await this.#lookUp(missing);
+      await untilStored(this.#context, this.#store, ends);
+      await this.#lookUpAll(missing);
     }
-    this.#now = await this.#newest();
+    if (said.every(({ knownAt }) => knownAt !== undefined)) return;
+    this.#newest = await newestPayment(this.#context);
   }
 
   /** Looks payments up; returns those that are not stored. */
-  async #lookUp(ids: Iterable<TransactionId>): Promise<Set<TransactionId>> {
+  async #lookUpAll(ids: Iterable<TransactionId>): Promise<Set<TransactionId>> {
+    const { signal } = this.#context;
     const missing = new Set<TransactionId>();
     const left = ids[Symbol.iterator]();
     const lane = async () => {
       for (let next = left.next(); !next.done; next = left.next()) {
-        const found = await this.#options.store.payment(next.value);
+        const found = await this.#lookUp.payment(next.value, signal);
         if (found) this.#found.set(next.value, found);
         else missing.add(next.value);
       }
     };
     await Promise.all(Array.from({ length: LOOK_UPS }, lane));
     return missing;
-  }
-
-  /** The stream's greatest payment time, seconds since 1970. */
-  async #newest(): Promise<number> {
-    const { log, control } = this.#context;
-    const { startSeconds } = this.#options;
-    const start = await control.startSeconds(startSeconds) ?? 0;
-    return start + await newestPayment(log);
   }
 
   judge(_batch: RecordBatch, index: number): Verdict {
@@ -170,7 +150,8 @@ class IntakeWork implements StageWork {
     return {
       reason: "unknown payment",
       message: `no payment with TRANSACTION_ID ${said.transactionId} is ` +
-        "stored, and all that were published before its label are",
+        "stored, and all that were published before its label are; requeue " +
+        "it once the payment is there",
     };
   }
 
@@ -180,19 +161,14 @@ class IntakeWork implements StageWork {
     const found = this.#found.get(said.transactionId);
     this.taken.frauds = said.fraud === 1 ? 1 : 0;
     if (!output || !found) return;
-    const { customerId } = found.payment;
-    const key = new TextEncoder().encode(String(customerId));
-    const records = output.to(
-      typeof customerId === "string"
-        ? this.#partitioner.partitionOfText(key)
-        : this.#partitioner.partition(customerId),
-    );
-    const knownAt = said.knownAt ?? this.#now;
+    const { payment } = found;
+    const key = ENCODER.encode(String(payment.customerId));
+    const { partitions, partitioner } = this.#context.parameters;
+    const records = output.to(partitionOf(key, partitions, partitioner));
+    const start = (parseDatetime(payment.datetime) ?? 0) - payment.timeSeconds;
+    const knownAt = said.knownAt ?? start + this.#newest;
     const label = labelOf(found, this.#shape, said.fraud, knownAt);
-    records.writer.bytes(key);
-    records.endKey();
-    records.writer.bytes(new TextEncoder().encode(JSON.stringify(label)));
-    records.endRecord(knownAt * 1000);
+    records.add(key, ENCODER.encode(JSON.stringify(label)), knownAt * 1000);
   }
 }
 
@@ -215,60 +191,5 @@ function labelOf(
     TX_FRAUD: fraud,
     TX_FRAUD_SCENARIO: 0,
     KNOWN_AT: formatDatetime(knownAt),
-  };
-}
-
-const FRAUD: Field = {
-  name: "TX_FRAUD",
-  kind: "label",
-  max: 1,
-  cell: CELL.fraud,
-};
-const KNOWN_AT: Field = {
-  name: "KNOWN_AT",
-  kind: "datetime",
-  max: INT_MAX,
-  cell: CELL.datetime,
-};
-
-/** What a record says; verdicts have LABEL in place of TX_FRAUD, and no KNOWN_AT. */
-function saidBy(
-  batch: RecordBatch,
-  index: number,
-  shape: PaymentShape,
-): Said | Defect {
-  const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
-  const { object, defect } = parseObject(batch.bytes, from, to, parseExactly);
-  return object ? saidIn(object, shape) : defect;
-}
-
-/** What the object of such a record says, or what is wrong with it. */
-export function saidIn(
-  object: Readonly<Record<string, unknown>>,
-  shape: PaymentShape,
-): Said | Defect {
-  const [id] = paymentFields(shape);
-  const raw = object.TRANSACTION_ID;
-  const transactionId = id.kind === "text"
-    ? checkedText(id, raw)
-    : checkedValue(id, digitsOf(raw) ?? raw);
-  if (typeof transactionId === "object" && transactionId !== null) {
-    return transactionId;
-  }
-  const said = object.TX_FRAUD === undefined ? object.LABEL : object.TX_FRAUD;
-  const fraud = checkedValue(
-    FRAUD,
-    said === null ? null : digitsOf(said) ?? said,
-  );
-  if (typeof fraud !== "number") return fraud;
-  const known = object.KNOWN_AT ?? undefined;
-  const knownAt = known === undefined
-    ? undefined
-    : checkedValue(KNOWN_AT, digitsOf(known) ?? known);
-  if (typeof knownAt === "object") return knownAt;
-  return {
-    transactionId: transactionId ?? "",
-    fraud: fraud === FRAUD_UNKNOWN ? null : fraud,
-    knownAt,
   };
 }

@@ -4,11 +4,10 @@
  * crash repeats some rows with the same values.
  */
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import { formatDatetime } from "../payment/calendar.ts";
-import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
+import { CELL } from "../payment/payment_cells.ts";
 import { ShapedJsonReader } from "../payment/payment_json.ts";
 import { labelCells, type PaymentShape } from "../payment/payment_shape.ts";
-import type { LabelStore, StoredLabel } from "../store/labels.ts";
+import { labelOf, type LabelStore, type StoredLabel } from "../store/labels.ts";
 import { idTooLarge, type Progress, type Verdict } from "../stream/checks.ts";
 import {
   type Output,
@@ -68,6 +67,7 @@ export async function labelStage(
 class LabelWork implements StageWork<StoredRows<readonly StoredLabel[]>> {
   readonly taken = { rows: 1, emitted: 1, frauds: 0 };
   readonly #bounds: WriterBounds;
+  readonly #partition: number;
   readonly #progress: Progress;
   readonly #shape: PaymentShape;
   readonly #reader: ShapedJsonReader;
@@ -76,11 +76,12 @@ class LabelWork implements StageWork<StoredRows<readonly StoredLabel[]>> {
 
   constructor(
     shape: PaymentShape,
-    { progress }: StageState,
+    { partition, progress }: StageState,
     bounds: WriterBounds,
   ) {
     this.#shape = shape;
     this.#reader = new ShapedJsonReader(shape);
+    this.#partition = partition;
     this.#progress = progress;
     this.#bounds = bounds;
   }
@@ -104,23 +105,14 @@ class LabelWork implements StageWork<StoredRows<readonly StoredLabel[]>> {
   }
 
   take(offset: number, output: Output | undefined): void {
-    const { cells, texts } = this.#reader;
-    const { knownAt, knownTime } = labelCells(this.#shape);
+    const { cells } = this.#reader;
+    const { knownTime } = labelCells(this.#shape);
     const start = cells[CELL.datetime] - cells[CELL.time];
     this.#progress.advance(cells[knownTime] - start, offset);
-    const fraud = cells[CELL.fraud];
-    this.taken.frauds = fraud === 1 ? 1 : 0;
+    this.taken.frauds = cells[CELL.fraud] === 1 ? 1 : 0;
     if (!output) return;
-    const id = cells[CELL.id];
-    this.#labels.push({
-      transactionId: this.#shape.transactionId === "text"
-        ? texts.text(id) ?? ""
-        : id,
-      knownAt: formatDatetime(cells[knownAt]),
-      knownTime: formatDatetime(cells[knownTime]),
-      fraud: fraud === FRAUD_UNKNOWN ? undefined : fraud,
-      scenario: cells[CELL.scenario],
-    });
+    const place = { partition: this.#partition, offset };
+    this.#labels.push(labelOf(this.#reader, this.#shape, place));
   }
 
   finish(): StoredRows<readonly StoredLabel[]> {

@@ -106,17 +106,34 @@ export async function runProducer(
       row += rows;
       nextId += rows;
       const ends = day === days - 1 && row === batch.length;
+      const isLast = ends && knownAfter === undefined;
       await producer.append([
         ...records.appends(),
-        ...positionAppends({ nextId, day, row }, ends),
+        ...positionAppends({ nextId, day, row }, isLast),
       ]);
       options.published?.(nextId);
-      if (ends || signal.aborted) return;
+      if (isLast || signal.aborted) return;
     }
     row = 0;
   }
-  // The last day has no payments: the end stands alone.
-  await producer.append(positionAppends({ nextId, day: days, row: 0 }, true));
+  // Labels that are known after the last payment; none, and the end stands
+  // alone, if the last day has no payments.
+  let { lastLabels = 0 } = position;
+  records.fillLast(lastLabels);
+  for (let ends = false; !ends && !signal.aborted;) {
+    const count = records.fillLast(BATCH_ROWS);
+    ends = count < BATCH_ROWS;
+    lastLabels += count;
+    const place = { nextId, day: days, row: 0 };
+    await producer.append([
+      ...records.appends(),
+      ...positionAppends(
+        lastLabels > 0 ? { ...place, lastLabels } : place,
+        ends,
+      ),
+    ]);
+    options.published?.(nextId);
+  }
 }
 
 async function profiles(
@@ -169,6 +186,7 @@ class PaymentRecords {
   readonly #partitioner: IdPartitioner;
   readonly #builders: RecordBatchBuilder[];
   readonly #labels: LabelFeed | undefined;
+  readonly #maxGapSeconds: number;
   readonly #json: ShapedJsonWriter;
   readonly #labelJson: LabelJsonWriter;
   readonly #row = emptyPayment();
@@ -176,12 +194,13 @@ class PaymentRecords {
   readonly #places: ReturnType<typeof labelCells>;
 
   constructor(parameters: StreamParameters) {
-    const { partitions, partitioner } = parameters;
+    const { partitions, partitioner, maxGapSeconds } = parameters;
     const knownAfter = labelSeconds(parameters);
     this.#partitioner = new IdPartitioner(partitions, partitioner);
     this.#labels = knownAfter === undefined
       ? undefined
       : new LabelFeed(knownAfter);
+    this.#maxGapSeconds = maxGapSeconds;
     const shape = shapeOfStream(parameters);
     this.#json = new ShapedJsonWriter(shape);
     this.#labelJson = new LabelJsonWriter(shape, { isAccepted: false });
@@ -215,6 +234,17 @@ class PaymentRecords {
       this.#json.write(builder.writer, this.#cells, 0);
       builder.endRecord(payment.datetimeSeconds * 1000);
     }
+  }
+
+  /** Fills itself with up to `limit` labels that are known after the last payment, unless the first stage would refuse them; returns their number. */
+  fillLast(limit: number): number {
+    for (const builder of this.#builders) builder.clear();
+    const labels = this.#labels;
+    return labels?.due(
+      labels.newestSeconds + this.#maxGapSeconds,
+      (labelled, knownSeconds) => this.#putLabel(labelled, knownSeconds),
+      limit,
+    ) ?? 0;
   }
 
   #putLabel(payment: Payment, knownSeconds: number): void {

@@ -11,6 +11,7 @@ import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { readCommit } from "../stream/commit.ts";
 import {
+  CUSTOMER_GROUP,
   LABEL_WRITER_GROUP,
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
@@ -19,6 +20,7 @@ import {
   SINK_TOPIC,
   TERMINAL_GROUP,
   TRANSACTION_LABEL_TOPIC,
+  TRANSACTION_TOPIC,
   WRITER_GROUP,
 } from "../stream/topics.ts";
 import { runLabelWriter } from "./label_writer.ts";
@@ -61,13 +63,14 @@ export async function rebuild(
   if (!acceptMissingStart) {
     await requireWhole(log, topics);
     await requireWritten(log, TERMINAL_STAGE);
+    if (hasLabels) await requireWritten(log, LABEL_STAGE);
     if (control.isScored) await requireWritten(log, SCORER_STAGE);
   }
   const predictions = store.predictions();
   await store.clear(SINK_TOPIC);
   await predictions.clear(PREDICTION_TOPIC);
   const labels = store.labels();
-  if (hasLabels) await labels.clear(TRANSACTION_LABEL_TOPIC);
+  await labels.clear(TRANSACTION_LABEL_TOPIC);
   const fill = { startSeconds, acceptMissingStart, onlyPresent: true };
   let rows = 0;
   await runWriter(context, {
@@ -111,27 +114,37 @@ interface Source {
   readonly group: string;
   readonly input: string;
   readonly output: string;
+  /** What it counts of its output. */
+  readonly counter: "emitted" | "labels";
 }
 
 const TERMINAL_STAGE: Source = {
   group: TERMINAL_GROUP,
   input: REPARTITION_TOPIC,
   output: SINK_TOPIC,
+  counter: "emitted",
+};
+const LABEL_STAGE: Source = {
+  group: CUSTOMER_GROUP,
+  input: TRANSACTION_TOPIC,
+  output: TRANSACTION_LABEL_TOPIC,
+  counter: "labels",
 };
 const SCORER_STAGE: Source = {
   group: SCORER_GROUP,
   input: SINK_TOPIC,
   output: PREDICTION_TOPIC,
+  counter: "emitted",
 };
 
 /** Throws DataError if a topic holds fewer records than the stage before it has written: then the store may be the only copy. */
 async function requireWritten(
   log: Log,
-  { group, input, output }: Source,
+  { group, input, output, counter }: Source,
 ): Promise<void> {
   const commits = await log.committed(group, input);
   const written = commits.reduce(
-    (sum, commit) => sum + (readCommit(commit)?.counters.emitted ?? 0),
+    (sum, commit) => sum + (readCommit(commit)?.counters[counter] ?? 0),
     0,
   );
   let held = 0;

@@ -19,6 +19,7 @@ import { runLabelWriter } from "./label_writer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
+import { CELL } from "../payment/payment_cells.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { runScorer } from "./scorer.ts";
 import { runTogether } from "./together.ts";
@@ -35,15 +36,17 @@ export interface RoleWork {
   readonly name: string;
   /** The stream and how it is run. */
   readonly settings: RunSettings;
+  /** See StreamContext. */
+  readonly awaitsLabels: boolean;
   /** The format and level of its logs. */
   readonly log: Omit<LoggerOptions, "write">;
 }
 
 /** What the thread sends back. */
 export type FromRole =
-  /** The payments before `nextId` are published. */
+  /** The payments before `nextId` are published; of files, those with a TX_TIME_SECONDS below it. */
   | { readonly kind: "published"; readonly nextId: number; readonly at: number }
-  /** Payments were stored, including these. */
+  /** Payments were stored, including these; of files, those with these TX_TIME_SECONDS. */
   | {
     readonly kind: "stored";
     readonly count: number;
@@ -63,7 +66,7 @@ const SAMPLE_MAX = 16;
 runThread(runRole);
 
 async function runRole(
-  { role, name, settings, log: logOptions }: RoleWork,
+  { role, name, settings, awaitsLabels, log: logOptions }: RoleWork,
   { signal, send }: Starter<never, FromRole>,
 ): Promise<void> {
   const { parameters } = settings;
@@ -86,16 +89,26 @@ async function runRole(
     parameters,
     logger,
     signal,
+    awaitsLabels,
     snapshotFolder: snapshotFolder(settings, control),
     recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   };
+  const storeUnlessStopped = () =>
+    openUnlessStopped(
+      openStore(settings.store, parameters.features, report, {
+        shape,
+        signal,
+      }),
+      signal,
+    );
   switch (role) {
     case "producer":
       if (settings.input) {
         return await runFileProducer(context, {
           input: settings.input,
           pace: settings.pace,
-          published: (nextId) => send({ kind: "published", nextId, at: now() }),
+          published: (timeSeconds) =>
+            send({ kind: "published", nextId: timeSeconds + 1, at: now() }),
         });
       }
       return await runProducer(context, {
@@ -108,24 +121,20 @@ async function runRole(
     case "processor":
       return await runProcessor(context, startSeconds);
     case "writer": {
-      await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, {
-          shape,
-          signal,
-        }),
-        signal,
-      );
+      await using opened = await storeUnlessStopped();
       if (!opened) return;
       const store = opened.resource;
       const stored = new AbortController();
       const options = { startSeconds, clears: isOnlyWriter(settings) };
+      // Only the simulator's ids grow with the payments.
+      const marked = parameters.definition ? CELL.time : CELL.id;
       return await runTogether(context, [
         async (context) => {
           await runWriter(context, {
             ...options,
             store,
             stored: (cells, width, count) =>
-              send(storedNow(cells, width, count)),
+              send(storedNow(cells, { width, count, cell: marked })),
           });
           stored.abort();
         },
@@ -140,16 +149,9 @@ async function runRole(
       ]);
     }
     case "labels": {
-      await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, {
-          shape,
-          signal,
-        }),
-        signal,
-      );
+      await using opened = await storeUnlessStopped();
       if (!opened) return;
-      const store = opened.resource.lookUp();
-      return await runLabelIntake(context, { store, startSeconds });
+      return await runLabelIntake(context, opened.resource);
     }
     case "scorer":
       if (!settings.scoring) return;
@@ -159,13 +161,7 @@ async function runRole(
       });
     case "trainer": {
       if (!settings.training) return;
-      await using opened = await openUnlessStopped(
-        openStore(settings.store, parameters.features, report, {
-          shape,
-          signal,
-        }),
-        signal,
-      );
+      await using opened = await storeUnlessStopped();
       if (!opened) return;
       return await runTrainer(context, {
         training: settings.training,
@@ -179,9 +175,7 @@ async function runRole(
     case "trimmer": {
       if (settings.keepDays === undefined) return;
       const { training, keepDays } = settings;
-      const reach = training
-        ? trainerReach(training, parameters.features.delayDays)
-        : 0;
+      const reach = training ? trainerReach(training, parameters) : 0;
       return await runTrimmer(context, {
         keepDays: Math.max(keepDays, reach),
         filesFolder: settings.files?.folder,
@@ -214,12 +208,13 @@ function isOnlyWriter({ log, store }: RunSettings): boolean {
 
 function storedNow(
   cells: Float64Array,
-  width: number,
-  count: number,
+  { width, count, cell }: { width: number; count: number; cell: number },
 ): FromRole {
   const step = Math.max(1, Math.ceil(count / SAMPLE_MAX));
   const ids: number[] = [];
-  for (let row = 0; row < count; row += step) ids.push(cells[row * width]);
+  for (let row = 0; row < count; row += step) {
+    ids.push(cells[row * width + cell]);
+  }
   return { kind: "stored", count, ids, at: now() };
 }
 

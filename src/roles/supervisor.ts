@@ -19,6 +19,7 @@ import { type Logger, reportTo } from "../base/logger.ts";
 import { Control, type StreamParameters } from "../stream/control.ts";
 import { takeLock } from "../base/lock.ts";
 import { acceptMissingStart } from "../stream/opening.ts";
+import { requireSource } from "./ingest.ts";
 import type { Role, RunSettings } from "./role.ts";
 import type { FromRole, RoleWork } from "./role_worker.ts";
 import {
@@ -109,6 +110,10 @@ export class Stream implements AsyncDisposable {
     if (!opened) return undefined;
     const { resource: log } = held.use(opened);
     const control = new Control(log, reportTo(logger));
+    if (roles.includes("ingest")) {
+      await requireSource(settings, logger, signal);
+      if (signal.aborted) return undefined;
+    }
     try {
       await agree(log, control, parameters);
       if (logSettings.kind === "embedded") keepIdentity(logSettings.folder);
@@ -201,15 +206,25 @@ export class Stream implements AsyncDisposable {
     const { roles } = this.#options;
     const failed = new AbortController();
     const signal = AbortSignal.any([options.signal, failed.signal]);
-    const threads = roles.flatMap((role) =>
-      threadsOf(role, this.#options.settings.workers)
-    );
-    const runs = threads.map((thread) =>
-      this.#runRole(thread, options, signal).catch((error) => {
-        failed.abort();
-        throw error;
-      })
-    );
+    const { workers } = this.#options.settings;
+    const run = (role: Role, signal: AbortSignal) =>
+      threadsOf(role, workers).map((thread) =>
+        this.#runRole(thread, options, signal).catch((error) => {
+          failed.abort();
+          throw error;
+        })
+      );
+    const ending = roles.filter((role) => role !== "labels")
+      .flatMap((role) => run(role, signal));
+    // More may always be said about payments: that role ends with the others.
+    const over = new AbortController();
+    const labels = roles.includes("labels")
+      ? run("labels", AbortSignal.any([signal, over.signal]))
+      : [];
+    const runs = [...ending, ...labels];
+    if (ending.length > 0) {
+      Promise.allSettled(ending).then(() => over.abort());
+    }
     for (const outcome of await Promise.allSettled(runs)) {
       if (outcome.status === "rejected") throw outcome.reason;
     }
@@ -224,7 +239,13 @@ export class Stream implements AsyncDisposable {
     const thread = new Thread<RoleWork, never, FromRole>({
       module: new URL("./role_worker.ts", import.meta.url),
       name,
-      work: { role, name, settings, log: options.log },
+      work: {
+        role,
+        name,
+        settings,
+        awaitsLabels: this.#options.roles.includes("labels"),
+        log: options.log,
+      },
       received: (sent) => {
         if (sent.kind === "published") {
           options.latency.published(sent.nextId, sent.at);

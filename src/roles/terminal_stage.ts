@@ -20,6 +20,8 @@ import {
 import {
   customerPlaces,
   featureCount,
+  type FeatureParameters,
+  hasFeatures,
   type TotalsLayout,
   totalsLayout,
   totalsToValues,
@@ -72,6 +74,13 @@ const STAGE: Stage = {
   markedBytes: 1024,
 };
 
+/** How far payments of the second stage may be out of order: partitions of the source drift by up to the delay against each other. */
+export function terminalSlackSeconds(
+  { delayDays }: Pick<FeatureParameters, "delayDays">,
+): number {
+  return Math.max(7, delayDays) * DAY_SECONDS;
+}
+
 /** The second stage of a stream. */
 export function terminalStage(context: StreamContext): StageRun<void> {
   return {
@@ -92,11 +101,11 @@ class TerminalWork implements RecoverableWork {
   readonly memory: StageMemory = {
     save: (sink) => {
       this.#digests?.save(sink);
-      this.#operator.save(sink);
+      this.#operator?.save(sink);
     },
     load: (source) => {
       this.#digests?.load(source);
-      this.#operator.load(source);
+      this.#operator?.load(source);
     },
   };
   readonly outputs: readonly number[];
@@ -105,7 +114,8 @@ class TerminalWork implements RecoverableWork {
   // Of streams whose payments are not the handbook's.
   readonly #digests: IdDigests | undefined;
   readonly #partition: number;
-  readonly #operator: TerminalOperator;
+  // Undefined in a stream without features.
+  readonly #operator: TerminalOperator | undefined;
   readonly #progress: Progress;
   readonly #row = emptyPayment();
   readonly #totals: Float64Array;
@@ -122,21 +132,18 @@ class TerminalWork implements RecoverableWork {
     { partition, progress }: StageState,
   ) {
     const { features } = parameters;
-    // Partitions of the source drift by up to the delay against each other.
-    const slackSeconds = Math.max(7, features.delayDays) * DAY_SECONDS;
+    const slackSeconds = terminalSlackSeconds(features);
     this.outputs = [partition];
     this.#parameters = parameters;
     this.#partition = partition;
     const shape = shapeOfStream(parameters);
     this.#shape = shape;
     this.#digests = shape === HANDBOOK_SHAPE ? undefined : new IdDigests(shape);
-    this.#operator = new TerminalOperator(
-      features,
-      slackSeconds,
-      this.#digests,
-    );
+    this.#operator = hasFeatures(features)
+      ? new TerminalOperator(features, slackSeconds, this.#digests)
+      : undefined;
     this.#progress = progress;
-    progress.remember(this.#operator.windows.keepSeconds);
+    progress.remember(this.#operator?.windows.keepSeconds ?? 0);
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#layout = totalsLayout(features);
@@ -203,7 +210,7 @@ class TerminalWork implements RecoverableWork {
     this.taken.labels++;
     this.#digests?.takeId(pack[at + CELL.id], this.#texts);
     this.#digests?.takeTerminal(pack[at + CELL.terminal], this.#texts);
-    this.#operator.takeLabel({
+    this.#operator?.takeLabel({
       timeSeconds: pack[at + CELL.time],
       knownSeconds: packedLabel(pack, at, this.#width),
       fraud: pack[at + CELL.fraud] === 1 ? 1 : 0,
@@ -216,6 +223,7 @@ class TerminalWork implements RecoverableWork {
     fromCells(pack, at, row);
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
+    if (!this.#operator) return;
     this.#addCustomerHalf(pack, at);
     this.#digests?.takeTerminal(row.terminalId, this.#texts);
     this.#operator.process(row, progress.seconds, this.#totals);

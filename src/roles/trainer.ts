@@ -1,16 +1,13 @@
 /**
- * The trainer: reads the sink topic (and analysts' verdicts), trains a
- * challenger at each boundary of event days, keeps the versions in the
- * registry, and measures the models as labels become known. It commits no
- * offsets. Its state is the newest days of the log, read again when it starts;
- * its decisions are in the registry.
+ * The trainer: reads the sink topic (and the labels that arrive later, or
+ * analysts' verdicts), trains a challenger at each boundary of event days,
+ * keeps the versions in the registry, and measures the models as labels become
+ * known. It commits no offsets. Its state is the newest days of the log, read
+ * again when it starts; its decisions are in the registry.
  */
-import { FeatureJsonReader } from "../features/feature_row.ts";
-import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
-import {
-  featureCount,
-  type FeatureParameters,
-} from "../features/parameters.ts";
+import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import type { FeatureParameters } from "../features/parameters.ts";
 import { ModelError } from "../base/error.ts";
 import {
   type Challenge,
@@ -24,7 +21,8 @@ import { offsetAt, READ_LIMIT } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PredictionStore } from "../store/predictions.ts";
 import { formatDate } from "../payment/calendar.ts";
-import { DAY_SECONDS, emptyPayment } from "../payment/payment.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import { TextHeap } from "../payment/text_heap.ts";
 import { readLabel } from "../payment/label_json.ts";
 import {
   changeRegistry,
@@ -35,6 +33,7 @@ import {
   trainingDates,
   withEntry,
 } from "../scoring/model_registry.ts";
+import { LateLabelReader } from "../scoring/late_label_reader.ts";
 import { ModelMonitor } from "../scoring/model_monitor.ts";
 import {
   BUILT_IN_MODEL,
@@ -50,6 +49,8 @@ import {
 } from "../stream/stream_context.ts";
 import { parseCommit, takenOffset } from "../stream/commit.ts";
 import { isPlausible } from "../stream/checks.ts";
+import { labelDays, type StreamParameters } from "../stream/control.ts";
+import { shapeOfStream } from "../stream/stream_definition.ts";
 import {
   CUSTOMER_GROUP,
   LABEL_TOPIC,
@@ -71,10 +72,15 @@ export interface TrainerOptions {
 
 /** Days before the newest payment that the trainer may still read after a restart. */
 export function trainerReach(
-  { trainDays, everyDays }: TrainingSettings,
-  delayDays: number,
+  training: TrainingSettings,
+  parameters: StreamParameters,
 ): number {
-  return trainDays + everyDays + JUDGED_DAYS + 2 * delayDays + 2;
+  const { trainDays, everyDays } = training;
+  const { delayDays } = parameters.features;
+  const reach = trainDays + everyDays + JUDGED_DAYS + delayDays +
+    labelDays(parameters) + 2;
+  // The week before the oldest day that labels may still change.
+  return shapeOfStream(parameters).hasLabels ? reach + JUDGED_DAYS + 1 : reach;
 }
 
 /** Trains until the sink topic is complete and everything is measured, or the context's signal. */
@@ -102,8 +108,10 @@ class Trainer {
   readonly #window: TrainingWindow;
   readonly #reader: FeatureJsonReader;
   readonly #monitor: ModelMonitor;
+  /** Where labels arrive later than payments. */
+  readonly #lateLabels: LateLabelReader | undefined;
   readonly #cells: Float64Array;
-  readonly #row = emptyPayment();
+  readonly #texts = new TextHeap();
   /** Next offset of each partition of the sink, once event time is known. */
   #offsets: number[] | undefined;
   #labelOffsets: number[] = [];
@@ -119,20 +127,30 @@ class Trainer {
     const features = featuresOf(context);
     this.#context = context;
     this.#options = options;
-    this.#window = new TrainingWindow(streamInputs(features));
-    this.#reader = new FeatureJsonReader(features);
-    this.#cells = new Float64Array(PAYMENT_CELLS + featureCount(features));
+    const shape = shapeOfStream(context.parameters);
+    this.#window = new TrainingWindow(streamInputs(features), {
+      shape,
+      matureSeconds: labelDays(context.parameters) * DAY_SECONDS,
+    });
+    this.#reader = new FeatureJsonReader(features, shape);
+    this.#cells = new Float64Array(featureRowCells(features, shape));
     this.#progress = Array(context.parameters.partitions).fill(0);
     this.#next = registry.decidedDay;
-    const firstDay = this.#firstDayOf(this.#next);
-    this.#window.dropBefore(firstDay);
+    const trainFrom = this.#firstDayOf(this.#next);
+    // The first days after a later start have no week before them.
+    const measured = trainFrom === 0 ? 0 : trainFrom + JUDGED_DAYS;
+    const firstDay = Math.min(measured, registry.openDay ?? Infinity);
     this.#monitor = new ModelMonitor({
       context,
       store: options.store,
       window: this.#window,
-      // The first days after a later start have no week before them.
-      firstDay: firstDay === 0 ? 0 : firstDay + JUDGED_DAYS,
+      firstDay,
+      openDays: options.training.trainDays + JUDGED_DAYS,
     });
+    this.#window.dropBefore(Math.min(trainFrom, this.#monitor.needsFrom));
+    if (shape.hasLabels) {
+      this.#lateLabels = new LateLabelReader(context, this.#window);
+    }
   }
 
   /** Creates the registry, or continues it. */
@@ -177,8 +195,8 @@ class Trainer {
 
   #firstDayOf(decision: number): number {
     const { trainDays } = this.#options.training;
-    const { delayDays } = featuresOf(this.#context);
-    return Math.max(0, decision - delayDays - JUDGED_DAYS - trainDays);
+    const judgeTo = decision - labelDays(this.#context.parameters);
+    return Math.max(0, judgeTo - JUDGED_DAYS - trainDays);
   }
 
   /** Reads new payments, no further than the next decision needs; returns whether there were any. */
@@ -187,7 +205,9 @@ class Trainer {
     const start = await control.startSeconds(this.#options.startSeconds);
     if (start === undefined) return false;
     const offsets = this.#offsets ??= await this.#beginnings(start);
-    let moved = await this.#readLabels();
+    let moved = this.#lateLabels
+      ? await this.#lateLabels.read(start, this.#next * DAY_SECONDS)
+      : await this.#readVerdicts();
     for (let partition = 0; partition < offsets.length; partition++) {
       if (this.#progress[partition] >= this.#next * DAY_SECONDS) continue;
       const batch = await log.read(
@@ -219,11 +239,13 @@ class Trainer {
 
   #take(batch: RecordBatch, partition: number, start: number): void {
     const { parameters } = this.#context;
-    const cells = this.#cells;
+    const { bytes } = batch;
+    const [cells, texts] = [this.#cells, this.#texts];
     const first = this.#window.firstDay * DAY_SECONDS;
     for (let i = 0; i < batch.count; i++) {
       const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
-      const defect = this.#reader.read(batch.bytes, from, to, start, cells, 0);
+      texts.clear();
+      const defect = this.#reader.read(bytes, from, to, start, cells, 0, texts);
       // The writer has made a dead letter of it.
       if (defect) continue;
       const progress = this.#progress[partition];
@@ -231,12 +253,12 @@ class Trainer {
       const reached = Math.max(first, progress);
       if (!isPlausible(time, reached, parameters)) continue;
       if (time > progress) this.#progress[partition] = time;
-      fromCells(cells, 0, this.#row);
-      this.#window.add(this.#row, cells, PAYMENT_CELLS);
+      this.#window.add(cells, texts);
     }
   }
 
-  async #readLabels(): Promise<boolean> {
+  /** Reads analysts' verdicts, where payments carry their labels. */
+  async #readVerdicts(): Promise<boolean> {
     const { log } = this.#context;
     let moved = false;
     const ends = await log.endOffsets(LABEL_TOPIC) ?? [];
@@ -264,7 +286,7 @@ class Trainer {
     const start = await this.#start();
     if (start === undefined || !await this.#hasPassed()) return false;
     const { folder, everyDays } = this.#options.training;
-    const { logger } = this.#context;
+    const { control, logger } = this.#context;
     const day = this.#next;
     const began = performance.now();
     const outcome = await this.#challenge(day, start);
@@ -273,7 +295,11 @@ class Trainer {
       keepVersion(folder, challenger.version, formatModelFile(challenger));
     }
     const registry = await changeRegistry(folder, (before) => {
-      const decided = { ...before, decidedDay: day + everyDays };
+      const decided = {
+        ...before,
+        decidedDay: day + everyDays,
+        ...control.isScored && { openDay: this.#monitor.openDay },
+      };
       if (!challenger) return decided;
       const { metrics, championMetrics } = outcome;
       return withEntry(decided, {
@@ -306,8 +332,9 @@ class Trainer {
     const { training: { folder, trainDays, model } } = this.#options;
     const features = featuresOf(this.#context);
     const { champion } = readRegistry(folder);
+    const delayDays = labelDays(this.#context.parameters);
     const days = challengeDays(day, {
-      delayDays: features.delayDays,
+      delayDays,
       trainDays,
       hasChampion: champion !== null,
     });
@@ -315,8 +342,12 @@ class Trainer {
       ? undefined
       : await modelInUse(openVersion(folder, champion), features);
     return await challenge({
-      payments: this.#window.payments(days.trainFrom, days.judgeTo, start),
+      payments: this.#window.payments(days.trainFrom, days.judgeTo, {
+        startSeconds: start,
+        asOf: day * DAY_SECONDS,
+      }),
       days,
+      delayDays,
       model,
       features,
       champion: opened?.scorer,
@@ -330,11 +361,13 @@ class Trainer {
   /**
    * Whether every partition has passed the next boundary: the payments up to
    * the delay before it are then complete, since the partitions of the source
-   * are aligned within the delay.
+   * are aligned within the delay. Labels that arrive later are complete up to
+   * the boundary itself.
    */
   async #hasPassed(): Promise<boolean> {
     if (this.#offsets === undefined) return false;
     const bound = this.#next * DAY_SECONDS;
+    if (this.#labelledSeconds < bound) return false;
     const late = [...this.#progress.keys()].filter((partition) =>
       this.#progress[partition] < bound
     );
@@ -343,6 +376,11 @@ class Trainer {
       if (!await this.#isIdle(partition, bound)) return false;
     }
     return true;
+  }
+
+  /** TX_TIME_SECONDS up to which all labels have been read that can be learned from by then; Infinity where payments carry theirs. */
+  get #labelledSeconds(): number {
+    return (this.#lateLabels?.completeSeconds ?? Infinity) - 1;
   }
 
   /** Whether a partition without recent payments can no longer get any from before a time. */
@@ -372,12 +410,15 @@ class Trainer {
       });
     }
     if (this.#ended && !control.isScored) return true;
-    const reached = this.#ended ? Infinity : Math.min(...this.#progress);
+    const reached = this.#ended
+      ? Infinity
+      : Math.min(...this.#progress, this.#labelledSeconds);
     return await this.#monitor.measure(reached, await this.#start());
   }
 
   async #hasEnded(): Promise<boolean> {
     const { log } = this.#context;
+    if (this.#labelledSeconds < Infinity) return false;
     if (!await isComplete(this.#context, SINK_TOPIC)) return false;
     const ends = await log.endOffsets(SINK_TOPIC) ?? [];
     const offsets = this.#offsets ?? [];

@@ -1,8 +1,8 @@
 /**
  * The trimmer: removes records from the log that are older in event time than
  * --keep, but none that are still needed by a stage to restore its state, or by
- * the writer or the files role to continue. Dead letters, profiles and the
- * control topic stay whole.
+ * the writer or the files role to continue. Labels, dead letters, profiles and
+ * the control topic stay whole: a label may be about any payment.
  */
 import { rest } from "../base/clock.ts";
 import { type Log, offsetAt } from "../log/log.ts";

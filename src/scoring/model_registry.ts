@@ -70,6 +70,8 @@ export interface Registry {
   readonly decidedDay: number;
   /** Whether the stream has ended and the trainer has read all of it. */
   readonly ended: boolean;
+  /** The first event day whose metrics may still change, as of the last decision: a trainer that starts again begins with it. Absent in older registries. */
+  readonly openDay?: number;
   /** What happened, oldest first. */
   readonly history: readonly RegistryEntry[];
 }
@@ -140,6 +142,9 @@ function parseRegistry(text: string, path: string): Registry {
       : file.string(rest.champion, "champion"),
     decidedDay: file.whole(rest.decidedDay, "decidedDay"),
     ended: file.boolean(rest.ended ?? false, "ended"),
+    ...rest.openDay !== undefined && {
+      openDay: file.whole(rest.openDay, "openDay"),
+    },
     history: file.list(rest.history, "history", (entry, what) => {
       return readEntry(file, entry, what);
     }),

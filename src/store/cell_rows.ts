@@ -1,6 +1,6 @@
 /** Prepares rows of cells for tables: joins blocks, orders rows by id, and converts them to the values of columns. */
 import { DatetimeFormatter, formatDatetime } from "../payment/calendar.ts";
-import { DAY_SECONDS } from "../payment/payment.ts";
+import { DAY_SECONDS, type TransactionId } from "../payment/payment.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import {
   compareTexts,
@@ -100,6 +100,17 @@ export function ascendingPieces(
   }
   for (; next < count; next++) pieces.push([rows[next]]);
   return pieces;
+}
+
+/** TRANSACTION_ID of each row of a block. */
+export function idsOf(
+  { cells, count, texts }: CellRows,
+  { width, shape }: Pick<CellTable, "width" | "shape">,
+): TransactionId[] {
+  return Array.from({ length: count }, (_, row) => {
+    const cell = cells[row * width + CELL.id];
+    return shape.transactionId === "text" ? texts?.text(cell) ?? "" : cell;
+  });
 }
 
 /** The event day, or the period of several, of a TX_TIME_SECONDS. */

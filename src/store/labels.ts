@@ -1,10 +1,18 @@
 /**
  * The labels of a store, where they arrive later than their payments: every one
  * that was accepted, so that what was known at any time can be read again.
+ * TX_FRAUD of a payment is the label that counts: it follows from this table,
+ * is left out of the payment's checksum, and is brought up to date wherever a
+ * label or a payment is written. So either may be stored first.
  */
+import { formatDatetime } from "../payment/calendar.ts";
 import type { TransactionId } from "../payment/payment.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
-import type { CellRows } from "./cell_rows.ts";
+import type { ShapedJsonReader } from "../payment/payment_json.ts";
+import { labelCells, type PaymentShape } from "../payment/payment_shape.ts";
+import { idsOf } from "./cell_rows.ts";
+import type { StoreRows } from "./store.ts";
+import type { BadRow, StoredRow } from "./stored_row.ts";
 import type { StoredTable, StreamPosition } from "./positions.ts";
 import type { CellTable } from "./tables.ts";
 
@@ -20,48 +28,85 @@ export interface StoredLabel {
   readonly fraud: number | undefined;
   /** TX_FRAUD_SCENARIO. */
   readonly scenario: number;
+  /** Partition of its record in the topic of accepted labels. */
+  readonly partition: number;
+  /** Offset of that record. */
+  readonly offset: number;
 }
 
-/** The table of labels, which the first write creates. */
+/** What the table of labels holds. */
+export interface LabelStatus {
+  /** Number of labels. */
+  readonly rows: number;
+}
+
+/** The table of labels; a stream whose payments carry their labels has none. */
 export interface LabelStore extends StoredTable {
-  /** Writes labels and the positions that they reach; see RowTable.write. */
+  /** Writes labels, what follows from them for their payments, and the positions that they reach; see RowTable.write. */
   write(
     labels: readonly StoredLabel[],
     signal?: AbortSignal,
     positions?: readonly StreamPosition[],
   ): Promise<void>;
-  /** The label of each payment that holds, of those that can be learned from at `asOf`, or of all; `ids` ascend as rows() do. Throws StoreError for a damaged row. */
+  /** The label of each payment that counts, of those that can be learned from at `asOf`, or of all; `ids` ascend as rows() do. Throws StoreError for a damaged row. */
   newest(
     ids: readonly TransactionId[],
     asOf?: string,
   ): Promise<ReadonlyMap<TransactionId, StoredLabel>>;
+  /** All labels, in no order, some thousand at a time; the signal's reason is thrown as soon as it is aborted. A damaged row goes to `onBadRow`. */
+  labels(
+    signal: AbortSignal | undefined,
+    onBadRow: (bad: BadRow, row: StoredRow) => void,
+  ): AsyncIterable<readonly StoredLabel[]>;
+  /** Counts what is there; undefined in a stream whose payments carry their labels. */
+  status(): Promise<LabelStatus | undefined>;
 }
 
-/** The one of two labels of a payment that holds: known later, or of equal ones the later record. */
+/** The label that a reader has read from the record in a place of the topic of accepted labels. */
+export function labelOf(
+  { cells, texts }: ShapedJsonReader,
+  shape: PaymentShape,
+  place: Pick<StoredLabel, "partition" | "offset">,
+): StoredLabel {
+  const { knownAt, knownTime } = labelCells(shape);
+  const [id, fraud] = [cells[CELL.id], cells[CELL.fraud]];
+  return {
+    transactionId: shape.transactionId === "text" ? texts.text(id) ?? "" : id,
+    knownAt: formatDatetime(cells[knownAt]),
+    knownTime: formatDatetime(cells[knownTime]),
+    fraud: fraud === FRAUD_UNKNOWN ? undefined : fraud,
+    scenario: cells[CELL.scenario],
+    ...place,
+  };
+}
+
+/** The one of two labels of a payment that counts: known later, or of equal ones the later record. */
 export function laterLabel(
   one: StoredLabel | undefined,
   other: StoredLabel,
 ): StoredLabel {
   if (one === undefined) return other;
   const isLater = one.knownAt === other.knownAt
-    ? one.knownTime > other.knownTime
+    ? one.offset > other.offset
     : one.knownAt > other.knownAt;
   return isLater ? one : other;
 }
 
-/** Fills TX_FRAUD of payments, rows of a table in ascending order of their ids, with the labels that can be learned from at `asOf`, or with all. */
+/** TX_FRAUD of a payment with this label. */
+export function fraudOf(label: StoredLabel | undefined): number {
+  return label?.fraud ?? FRAUD_UNKNOWN;
+}
+
+/** Fills TX_FRAUD of payments, rows of a table in ascending order of their ids, with what was known at `asOf`. */
 export async function fillLabels(
   store: LabelStore,
-  { cells, count, texts }: CellRows,
-  { width, shape }: Pick<CellTable, "width" | "shape">,
-  asOf?: string,
+  rows: StoreRows,
+  table: Pick<CellTable, "width" | "shape">,
+  asOf: string,
 ): Promise<void> {
-  const ids = Array.from({ length: count }, (_, row) => {
-    const cell = cells[row * width + CELL.id];
-    return shape.transactionId === "text" ? texts?.text(cell) ?? "" : cell;
-  });
+  const ids = idsOf(rows, table);
   const labels = await store.newest(ids, asOf);
   for (const [row, id] of ids.entries()) {
-    cells[row * width + CELL.fraud] = labels.get(id)?.fraud ?? FRAUD_UNKNOWN;
+    rows.cells[row * table.width + CELL.fraud] = fraudOf(labels.get(id));
   }
 }

@@ -59,8 +59,15 @@ export interface TimeRange {
 
 /** Looks things up in a store. */
 export interface LookUp {
-  /** A payment with its features; undefined if it is not stored. */
-  payment(transactionId: TransactionId): Promise<StoredCase | undefined>;
+  /**
+   * A payment with its features; undefined if it is not stored. With a signal
+   * it waits however long the store does not answer; the signal ends that wait,
+   * and its reason is thrown.
+   */
+  payment(
+    transactionId: TransactionId,
+    signal?: AbortSignal,
+  ): Promise<StoredCase | undefined>;
   /** A card's payments in a range, newest first. */
   ofCustomer(
     customerId: number | string,

@@ -43,8 +43,8 @@ export interface StreamPosition {
 export interface StoredTable {
   /** The greatest TRANSACTION_ID that it takes, where ids are numbers; write() must not be given a greater one. */
   readonly idMax: number;
-  /** All positions in the store, of all topics and streams. Throws StoreError if one is damaged. */
-  positions(): Promise<StreamPosition[]>;
+  /** All positions in the store, of all topics and streams; the signal as in LookUp.payment. Throws StoreError if one is damaged. */
+  positions(signal?: AbortSignal): Promise<StreamPosition[]>;
   /** Writes positions without rows; see RowTable.write for the signal. */
   savePositions(
     positions: readonly StreamPosition[],

@@ -20,7 +20,7 @@ export interface PredictionStatus {
 export interface PredictionStore extends RowTable<PredictionRows> {
   /** Counts what is there. */
   status(): Promise<PredictionStatus>;
-  /** Writes metrics, replacing those of the same day, model and name. */
+  /** Writes metrics, replacing those of the same day, model and name; a value of NaN removes them. */
   writeMetrics(
     metrics: readonly ModelMetric[],
     signal?: AbortSignal,

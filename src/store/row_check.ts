@@ -7,6 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import { crc32c } from "../base/crc32c.ts";
+import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { NO_TEXT, type TextHeap } from "../payment/text_heap.ts";
 import { type CellTable, CHECK_COLUMN, type TableRows } from "./tables.ts";
 
@@ -23,6 +24,8 @@ export class RowCheck {
   readonly #texts: readonly ("versions" | "contributions")[];
   /** The cells that are not simply numbers; undefined where all are. */
   readonly #own: OwnCells | undefined;
+  /** Whether TX_FRAUD may change after the row is written, and so is left out. */
+  readonly #hasLateLabel: boolean;
   readonly #cells: Float64Array;
   readonly #words: Int32Array;
 
@@ -32,6 +35,7 @@ export class RowCheck {
     this.#texts = columns.map(({ source }) => source)
       .filter((source) => source === "versions" || source === "contributions");
     this.#own = ownCells(columns);
+    this.#hasLateLabel = columns.some(({ cellKind }) => cellKind === "label");
     this.#cells = new Float64Array(width);
     this.#words = new Int32Array(this.#cells.buffer);
   }
@@ -42,6 +46,7 @@ export class RowCheck {
     const row = this.#cells;
     const at = index * this.#width;
     for (let i = 0; i < row.length; i++) row[i] = cells[at + i] + 0;
+    if (this.#hasLateLabel) row[CELL.fraud] = FRAUD_UNKNOWN;
     if (this.#own) digestOwn(row, this.#own, rows.texts);
     const check = murmur3(this.#words);
     if (this.#texts.length === 0) return check;

@@ -276,19 +276,29 @@ export function objectCheck<T>(table: ObjectTable<T>, object: T): number {
   return textCheck(values);
 }
 
-/** The object in a row of a table. Throws StoreError if another program has made it unusable. */
-export function objectOf<T>(table: ObjectTable<T>, row: StoredRow): T {
+/** The object in a row of a table, or what is wrong with the row. */
+type ReadObject<T> =
+  | { readonly object: T; readonly bad?: undefined }
+  | { readonly bad: BadRow };
+
+function readObject<T>(table: ObjectTable<T>, row: StoredRow): ReadObject<T> {
   const object: Record<PropertyKey, unknown> = {};
   for (const { name, type, source, nullable, problem } of table.columns) {
     const value = row[name] ?? undefined;
     const wrong = problem?.(row[name]);
     if (wrong !== undefined) {
-      refuseBadRow(badRow(table.name, row, `${name} ${wrong}`));
+      return { bad: badRow(table.name, row, `${name} ${wrong}`) };
     }
     if (nullable && value === undefined) object[source] = undefined;
     else object[source] = type === "text" ? String(value ?? "") : Number(value);
   }
-  return object as T;
+  return { object: object as T };
+}
+
+/** The object in a row of a table. Throws StoreError if another program has made it unusable. */
+export function objectOf<T>(table: ObjectTable<T>, row: StoredRow): T {
+  const read = readObject(table, row);
+  return read.bad ? refuseBadRow(read.bad) : read.object;
 }
 
 /** The object in a row whose checksum, if it has one, is right; otherwise throws what `damaged` throws. */
@@ -300,4 +310,20 @@ export function checkedObjectOf<T>(
 ): T {
   const object = objectOf(table, row);
   return isDamaged(row, objectCheck(table, object)) ? damaged(object) : object;
+}
+
+/** The objects in rows of a table; those that are not as they were written go to `onBadRow`. */
+export function soundObjects<T>(
+  table: ObjectTable<T>,
+  rows: readonly StoredRow[],
+  onBadRow: (bad: BadRow, row: StoredRow) => void,
+): T[] {
+  return rows.flatMap((row) => {
+    const read = readObject(table, row);
+    if (read.bad) onBadRow(read.bad, row);
+    else if (!isDamaged(row, objectCheck(table, read.object))) {
+      return [read.object];
+    } else onBadRow(badRow(table.name, row, CHECK_PROBLEM), row);
+    return [];
+  });
 }

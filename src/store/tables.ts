@@ -52,6 +52,8 @@ export interface Column<Source = unknown> {
   readonly source: Source;
   /** Whether a row may lack a value; a column that older tables lack must be so. */
   readonly nullable?: true;
+  /** Whether rows are written without it, because its value follows from another table. */
+  readonly isDerived?: true;
   /** The problem of a value that was read, as a phrase after the column's name. */
   readonly problem?: (value: unknown) => string | undefined;
 }
@@ -127,6 +129,9 @@ export const ID_COLUMN = "transaction_id";
 /** The table of payments. */
 export const PAYMENT_TABLE = "transactions";
 
+/** The table of labels. */
+export const LABEL_TABLE = "transaction_label";
+
 /** Days that share a partition of a card's or a terminal's payments. */
 export const PERIOD_DAYS = 30;
 
@@ -165,19 +170,22 @@ function keptColumn({ name, kind, max, cell }: Field): PaymentColumn {
   };
 }
 
-/** TX_FRAUD where payments come without it. */
-const LATE_LABEL: PaymentColumn = {
-  name: "tx_fraud",
-  type: "int",
-  source: CELL.fraud,
-  nullable: true,
-  cellKind: "label",
-};
+/** TX_FRAUD where payments come without it: what the label that counts says, where labels arrive later. */
+function lateLabel({ hasLabels }: PaymentShape): PaymentColumn {
+  return {
+    name: "tx_fraud",
+    type: "int",
+    source: CELL.fraud,
+    nullable: true,
+    cellKind: "label",
+    ...hasLabels && { isDerived: true },
+  };
+}
 
 /** The columns of payments of a shape, without the kept fields. */
 function paymentColumns(shape: PaymentShape): readonly PaymentColumn[] {
   const columns = paymentFields(shape).map(columnOf);
-  return shape.hasFraud ? columns : [...columns, LATE_LABEL];
+  return shape.hasFraud ? columns : [...columns, lateLabel(shape)];
 }
 
 const [ID, , CUSTOMER, TERMINAL, , SECONDS, DAYS, FRAUD] = PAYMENT_RECORD.map(
@@ -376,7 +384,12 @@ export const VERDICTS: ObjectTable<Verdict> = {
   comment: "what analysts have decided; the writer never touches it",
 };
 
-/** The labels of payments that arrive later, the newest of a payment first; most payments have one. */
+/**
+ * The labels of payments that arrive later, one row per accepted record, the
+ * one that counts first; most payments have one. The place of the record in its
+ * topic is part of the key, so a row is a function of the log: it may be written
+ * again, and in any order.
+ */
 export function labelTable(
   { transactionId }: PaymentShape,
 ): ObjectTable<StoredLabel> {
@@ -384,16 +397,27 @@ export function labelTable(
 }
 
 const LABELS: ObjectTable<StoredLabel> = {
-  name: "transaction_label",
+  name: LABEL_TABLE,
   columns: [
     { name: ID.name, type: "bigint", source: "transactionId" },
-    { name: "known_at", type: "text", source: "knownAt" },
-    { name: "known_time", type: "text", source: "knownTime" },
-    { name: "tx_fraud", type: "int", source: "fraud", nullable: true },
+    { name: "known_at", type: "text", source: "knownAt", problem: notTime },
+    { name: "topic_offset", type: "bigint", source: "offset" },
+    { name: "topic_partition", type: "int", source: "partition" },
+    { name: "known_time", type: "text", source: "knownTime", problem: notTime },
+    {
+      name: "tx_fraud",
+      type: "int",
+      source: "fraud",
+      nullable: true,
+      problem: unless(
+        (value) => value === null || value === undefined || isFlag(value),
+        "0, 1 or null",
+      ),
+    },
     { name: "tx_fraud_scenario", type: "int", source: "scenario" },
   ],
   partition: [ID.name],
-  clustering: ["known_at", "known_time"],
+  clustering: ["known_at", "topic_offset", "topic_partition"],
   newestFirst: true,
   comment: "what was known about a payment, and from when on",
 };
@@ -476,6 +500,13 @@ export function checkedColumns<Source>(
   }];
 }
 
+/** The columns that a row is written with: all but those that follow from another table. */
+export function writtenColumns<Source>(
+  table: Table<Source>,
+): readonly Column<Source | "check">[] {
+  return checkedColumns(table).filter(({ isDerived }) => !isDerived);
+}
+
 /** A column's name in a statement. */
 export function nameInStatement({ name, isKept }: Column): string {
   return isKept ? `"${name}"` : name;
@@ -493,6 +524,13 @@ function unless(
   what: string,
 ): (value: unknown) => string | undefined {
   return (value) => good(value) ? undefined : `${shown(value)} is not ${what}`;
+}
+
+const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/;
+
+function notTime(value: unknown): string | undefined {
+  const isTime = typeof value === "string" && TIME.test(value);
+  return isTime ? undefined : `${shown(value)} is not a date and time`;
 }
 
 function isFlag(value: unknown): boolean {

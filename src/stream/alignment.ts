@@ -61,7 +61,7 @@ export class Alignment {
 /** What the bound follows from, see FeatureParameters. */
 export type AlignedFeatures = Pick<
   FeatureParameters,
-  "delayDays" | "graceSeconds"
+  "set" | "delayDays" | "graceSeconds"
 >;
 
 /** Whose rows are aligned. */
@@ -82,16 +82,20 @@ export interface AlignmentOptions {
 
 /**
  * The bound, in seconds, below which a partition may be ahead of the others in
- * event time. Not positive if no bound keeps the windows exact.
+ * event time. Not positive if no bound keeps the windows exact; infinite
+ * without features, where nothing depends on it.
  *
  * Where labels arrive on their own, a label that is known at K and not later
  * than the lateness behind that finds no payment later than K + grace before
- * it, so that it counts from K + grace on whatever the partitions do.
+ * it, so that it counts from K + grace on. (A partition that has no records
+ * left holds no other back. A label that is its next record then also needs
+ * that no partition has a payment from K + grace on when it comes.)
  */
 export function alignmentSeconds(
-  { delayDays, graceSeconds }: AlignedFeatures,
+  { set, delayDays, graceSeconds }: AlignedFeatures,
   latenessSeconds: number,
 ): number {
+  if (set === "none") return Infinity;
   if (graceSeconds !== undefined) return graceSeconds - latenessSeconds;
   const delaySeconds = delayDays * DAY_SECONDS;
   return delaySeconds - Math.max(DAY_SECONDS, latenessSeconds);

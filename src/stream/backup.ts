@@ -21,6 +21,7 @@ import { Control } from "./control.ts";
 import { CONTROL_TOPIC } from "./topics.ts";
 import { DatabaseView } from "../base/sqlite/database_copy.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../base/sqlite/private_file.ts";
+import { refuseBadRow } from "../store/stored_row.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { StreamPosition } from "../store/positions.ts";
 
@@ -245,6 +246,8 @@ export async function checkBackup(
   }
   let payments = 0;
   for await (const { count } of store.rows()) payments += count;
+  const labels = store.labels().labels(undefined, refuseBadRow);
+  for await (const _ of labels); // a damaged one is refused
   return { ...summary, payments };
 }
 

@@ -15,14 +15,10 @@ import {
   type LabelRecord,
   readLabel,
 } from "../payment/label_json.ts";
+import type { IdKind } from "../payment/payment_shape.ts";
 import { type Append, type Log, readRange } from "../log/log.ts";
-import { IdPartitioner } from "../log/partitioner.ts";
-import {
-  type RecordBatch,
-  RecordBatchBuilder,
-  valueEnd,
-  valueStart,
-} from "../log/record_batch.ts";
+import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
+import { idAppends, type IdRecord } from "./id_records.ts";
 import { CASE_TOPIC, LABEL_TOPIC } from "./topics.ts";
 
 /** An event, and the label that the payment has from it on, where it changes that. */
@@ -114,45 +110,31 @@ function labelOf(event: CaseEvent, label: 0 | 1 | null): LabelRecord {
   return { transactionId, label, analyst: who, note, decidedAt: at, eventId };
 }
 
-/** Records by partition of a topic, which has as many as it was created with. */
+/** Records in the partitions of a topic, which has as many as it was created with. */
 async function appendsOf(
   log: Log,
   topic: string,
-  records: readonly {
-    readonly id: number;
-    readonly json: string;
-    readonly timestampMs: number;
-  }[],
+  records: readonly IdRecord[],
 ): Promise<Append[]> {
   if (records.length === 0) return [];
   const ends = await log.endOffsets(topic) ?? [];
-  const partitioner = new IdPartitioner(Math.max(1, ends.length));
-  const utf8 = new TextEncoder();
-  const builders = new Map<number, RecordBatchBuilder>();
-  for (const { id, json, timestampMs } of records) {
-    const partition = partitioner.partition(id);
-    const builder = builders.get(partition) ?? new RecordBatchBuilder();
-    builders.set(partition, builder);
-    builder.add(utf8.encode(String(id)), utf8.encode(json), timestampMs);
-  }
-  return [...builders].map(([partition, records]) => {
-    return { topic, partition, records };
-  });
+  return idAppends(topic, Math.max(1, ends.length), records);
 }
 
-/** The events in a batch of the case topic or of the label topic; other records are skipped. */
+/** The events in a batch of the case topic or of the label topic, of payments whose ids are numbers or texts; other records are skipped. */
 export function caseEventsOf(
   topic: string,
   partition: number,
   batch: RecordBatch,
+  idKind: IdKind = "number",
 ): CaseEvent[] {
   const found: CaseEvent[] = [];
   for (let i = 0; i < batch.count; i++) {
     const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
     const event = topic === CASE_TOPIC
-      ? readCaseEvent(batch.bytes, from, to)
+      ? readCaseEvent(batch.bytes, from, to, idKind)
       : eventOf(
-        readLabel(batch.bytes, from, to),
+        readLabel(batch.bytes, from, to, idKind),
         `${LABEL_TOPIC}/${partition}/${batch.offsets[i]}`,
       );
     if (event) found.push(event);
@@ -177,15 +159,18 @@ export interface Decision extends CaseEvent {
   readonly undone: CaseEvent | undefined;
 }
 
-/** All verdicts that people have ever given, in order of time, with those that were taken back. */
-export async function readDecisions(log: Log): Promise<Decision[]> {
+/** All verdicts that people have ever given, in order of time, with those that were taken back; ids of payments are numbers or texts. */
+export async function readDecisions(
+  log: Log,
+  idKind: IdKind = "number",
+): Promise<Decision[]> {
   const events: CaseEvent[] = [];
   for (const topic of [CASE_TOPIC, LABEL_TOPIC]) {
     const [state] = await log.topics([topic]);
     for (const [partition, end] of state?.endOffsets.entries() ?? []) {
       const start = state?.startOffsets[partition] ?? 0;
       for await (const batch of readRange(log, topic, partition, start, end)) {
-        events.push(...caseEventsOf(topic, partition, batch));
+        events.push(...caseEventsOf(topic, partition, batch, idKind));
       }
     }
   }

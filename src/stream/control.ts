@@ -17,6 +17,7 @@ import {
 } from "../features/parameters.ts";
 import {
   type Append,
+  type Commit,
   type Log,
   type LogProducer,
   type LogReport,
@@ -29,7 +30,9 @@ import {
   recordKey,
   recordValue,
 } from "../log/record_batch.ts";
+import type { FileStamp } from "../files/file_stamp.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
 import { findPartitioner } from "./placement.ts";
 import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import {
@@ -64,6 +67,17 @@ export interface StreamParameters {
   readonly partitioner?: Partitioner | undefined;
   /** What a payment is; absent in the handbook's stream. */
   readonly definition?: RecordedDefinition | undefined;
+  /** Where labels arrive later: after how many days a payment without a label is genuine; absent where that is the delay. */
+  readonly matureDays?: number | undefined;
+}
+
+/** After how many days the label of a payment is known. Where labels arrive later, a payment without one is then genuine. */
+export function labelDays(
+  { features, matureDays }: Pick<StreamParameters, "features" | "matureDays">,
+): number {
+  return features.graceSeconds === undefined
+    ? features.delayDays
+    : matureDays ?? features.delayDays;
 }
 
 /**
@@ -118,8 +132,12 @@ export interface ProducerPosition {
   readonly rows?: number;
   /** Of files, how many of those rows are no payments. */
   readonly rejected?: number;
+  /** Of files, a digest of the payment before it, by which a changed file is noticed. */
+  readonly last?: string;
   /** Of files whose labels are published later, the place before the first payment whose label is still to come. */
-  readonly labels?: Omit<ProducerPosition, "nextId" | "labels">;
+  readonly labels?: Omit<ProducerPosition, "nextId" | "labels" | "last">;
+  /** Of a simulation whose payments are all published, how many of the labels are that are known after them; absent for none. */
+  readonly lastLabels?: number;
 }
 
 /** The end of a topic that is complete. */
@@ -417,9 +435,20 @@ export class Control {
     return this.#values.get(`end:${topic}`) as EndMark | undefined;
   }
 
+  /** The file of that number, from 0, as it was when its rows were published. */
+  file(number: number): FileStamp | undefined {
+    return this.#values.get(`file:${number}`) as FileStamp | undefined;
+  }
+
   /** Where the dead letter of that id has gone, if it was requeued. */
   requeued(letter: string): Requeued | undefined {
     return this.#values.get(`requeued:${letter}`) as Requeued | undefined;
+  }
+
+  /** The commit that a stage of recorded positions has made last in a partition of its input. */
+  taken(group: string, partition: number): Commit | undefined {
+    const key = `taken:${group}/${partition}`;
+    return this.#values.get(key) as Commit | undefined;
   }
 
   #value<K extends keyof ControlValues>(key: K): ControlValues[K] | undefined {
@@ -563,6 +592,9 @@ function flagsOf(parameters: StreamParameters): Record<string, string> {
     "--grace": features.graceSeconds === undefined
       ? "none"
       : formatDuration(features.graceSeconds),
+    "--mature": features.graceSeconds === undefined
+      ? "none"
+      : formatDuration(labelDays(parameters) * DAY_SECONDS),
     "--lateness": formatDuration(parameters.latenessSeconds),
     "--max-gap": formatDuration(parameters.maxGapSeconds),
     "--dedupe": parameters.dedupeSeconds === undefined
@@ -605,6 +637,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
       (name) => PARTITIONERS.some((known) => known === name),
     ) &&
     isOptional(fields.definition, isRecordedDefinition) &&
+    isOptional(fields.matureDays, isCount) &&
     isFeatures(features),
   identity: ({ id, topics }) =>
     typeof id === "string" && id !== "" &&
@@ -614,8 +647,9 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   source: isSourcePosition,
-  position: ({ nextId, labels, ...place }) =>
-    isCount(nextId) && isPlace(place) &&
+  position: ({ nextId, labels, last, lastLabels, ...place }) =>
+    isCount(nextId) && isPlace(place) && isOptional(lastLabels, isCount) &&
+    isOptional(last, (last) => typeof last === "string") &&
     isOptional(labels, (labels) => isObject(labels) && isPlace(labels)),
   scoring: ({ on, flags }) =>
     on === true &&
@@ -639,6 +673,10 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
 /** The same for keys that begin with these words. */
 const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
+  "file:": ({ name, bytes, sha256 }) =>
+    typeof name === "string" && isCount(bytes) && typeof sha256 === "string",
+  "taken:": ({ offset, metadata }) =>
+    isCount(offset) && typeof metadata === "string",
   "requeued:": ({ topic, partition, fromOffset }) =>
     typeof topic === "string" && isCount(partition) && isCount(fromOffset),
 };
@@ -662,7 +700,7 @@ function isFeatures(value: unknown): boolean {
     isOptional(decimals, isCount) &&
     isOptional(refunds, (value) => typeof value === "boolean") &&
     isOptional(graceSeconds, isCount) &&
-    Array.isArray(windowDays) && windowDays.length > 0 &&
+    Array.isArray(windowDays) && windowDays.length > 0 === (set !== "none") &&
     windowDays.every((days, i) =>
       isCount(days) && days > (windowDays[i - 1] ?? 0)
     );
@@ -672,8 +710,12 @@ function isFeatures(value: unknown): boolean {
 export interface ControlRecords {
   /** Sets one of the values that Control shows. */
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
+  /** Records what a file of the producer, by its number from 0, is when its rows are published. */
+  putFile(number: number, stamp: FileStamp): void;
   /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
+  /** Records the commit of a stage in a partition of its input. */
+  putTaken(group: string, partition: number, commit: Commit): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -691,7 +733,10 @@ export function controlRecords(): ControlRecords {
     );
   return {
     put,
+    putFile: (number, stamp) => put(`file:${number}`, stamp),
     putRequeued: (letter, place) => put(`requeued:${letter}`, place),
+    putTaken: (group, partition, commit) =>
+      put(`taken:${group}/${partition}`, commit),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };

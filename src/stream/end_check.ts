@@ -11,6 +11,7 @@
 import type { Log } from "../log/log.ts";
 import { READ_LIMIT } from "../log/log.ts";
 import { recordKey, recordValue } from "../log/record_batch.ts";
+import type { LabelStatus } from "../store/labels.ts";
 import type { StoreStatus } from "../store/store.ts";
 import type { PredictionStatus } from "../store/predictions.ts";
 import { findRepeatedIds, type RepeatedIds } from "./repeated_ids.ts";
@@ -18,12 +19,14 @@ import {
   CONTROL_TOPIC,
   CUSTOMER_GROUP,
   DEAD_LETTER_TOPIC,
+  LABEL_WRITER_GROUP,
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SCORER_GROUP,
   SINK_TOPIC,
   TERMINAL_GROUP,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
   WRITER_GROUP,
 } from "./topics.ts";
@@ -44,6 +47,8 @@ export interface StoredCounts {
   readonly payments: StoreStatus;
   /** The predictions; undefined in a stream that is not scored. */
   readonly predictions?: PredictionStatus | undefined;
+  /** The labels that arrived later than their payments; undefined where none can. */
+  readonly labels?: LabelStatus | undefined;
 }
 
 /** What a stage's commits say, all partitions together. */
@@ -56,6 +61,8 @@ export interface StageCounts {
   readonly rejected: number;
   /** Frauds among the emitted. */
   readonly frauds: number;
+  /** Labels read, where they arrive later. */
+  readonly labels: number;
   /** Partitions of which it has read more than the topic holds. */
   readonly beyond: readonly number[];
 }
@@ -72,6 +79,8 @@ export interface StreamCounts {
   readonly terminal: StageCounts;
   /** The writer of payments. */
   readonly writer: StageCounts;
+  /** The writer of labels that arrive later. */
+  readonly labelWriter: StageCounts;
   /** The scorer and the writer of predictions; undefined in a stream that is not scored. */
   readonly scoring:
     | { readonly scorer: StageCounts; readonly writer: StageCounts }
@@ -109,6 +118,8 @@ const STAGES = [
   [CUSTOMER_GROUP, TRANSACTION_TOPIC],
   [TERMINAL_GROUP, REPARTITION_TOPIC],
   [WRITER_GROUP, SINK_TOPIC],
+  // Without the topic, which few streams have, nothing was read.
+  [LABEL_WRITER_GROUP, TRANSACTION_LABEL_TOPIC],
 ] as const;
 const SCORING_STAGES = [
   [SCORER_GROUP, SINK_TOPIC],
@@ -119,6 +130,7 @@ const TOPICS_READ = [
   REPARTITION_TOPIC,
   SINK_TOPIC,
   PREDICTION_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   DEAD_LETTER_TOPIC,
 ];
 
@@ -139,7 +151,7 @@ async function readCounts(
   const stored = await sources.store?.();
   const [sink] = await log.topics([SINK_TOPIC]);
   if (!sameEnds(ends, await readEnds(log))) return undefined;
-  const [customer, terminal, writer, scorer, predictions] = stages;
+  const [customer, terminal, writer, labelWriter, scorer, predictions] = stages;
   const repeated = stored && stored.payments.rows < writer.emitted
     ? await findRepeatedIds(log, SINK_TOPIC)
     : undefined;
@@ -151,6 +163,7 @@ async function readCounts(
     customer,
     terminal,
     writer,
+    labelWriter,
     scoring: scored ? { scorer, writer: predictions } : undefined,
     records: offsetsCountRecords ? totals(ends) : undefined,
     stored,
@@ -225,6 +238,7 @@ async function readStage(
     emitted: 0,
     rejected: 0,
     frauds: 0,
+    labels: 0,
     beyond: [],
   };
   for (const [partition, end] of ends.entries()) {
@@ -248,6 +262,7 @@ async function readStage(
       emitted: sum.emitted + emitted,
       rejected: sum.rejected + rejected,
       frauds: sum.frauds + frauds,
+      labels: sum.labels + (numberOf(counters, "labels") ?? 0),
       beyond: commit.offset > end ? [...sum.beyond, partition] : sum.beyond,
     };
   }
@@ -315,8 +330,9 @@ export function differencesOf(counts: StreamCounts): string[] {
       `the writer stored ${number(writer.emitted)} payments, the store holds ` +
         `${number(rows)}: ${storeCause(rows, writer.emitted)}`,
     );
+    const { labels } = stored;
     expect(
-      rows !== writer.emitted || frauds === writer.frauds,
+      rows !== writer.emitted || frauds === writer.frauds || !!labels,
       `the writer stored ${number(writer.frauds)} frauds, the store holds ` +
         `${
           number(frauds)
@@ -324,6 +340,18 @@ export function differencesOf(counts: StreamCounts): string[] {
         `them again`,
     );
   }
+  expect(
+    counts.labelWriter.read >= customer.labels,
+    `the customer windows passed ${number(customer.labels)} labels on, their ` +
+      `writer read ${number(counts.labelWriter.read)}`,
+  );
+  const labels = stored?.labels?.rows;
+  expect(
+    labels === undefined || labels === counts.labelWriter.emitted,
+    `the writer stored ${number(counts.labelWriter.emitted)} labels, the ` +
+      `store holds ${number(labels ?? 0)}: ` +
+      storeCause(labels ?? 0, counts.labelWriter.emitted),
+  );
   if (scoring) {
     const { scorer, writer: predictions } = scoring;
     expect(
@@ -351,12 +379,13 @@ export function differencesOf(counts: StreamCounts): string[] {
 
 /** Stages beyond the end of their topic: it was truncated or created again. */
 function beyondEnds(
-  { customer, terminal, writer, scoring }: StreamCounts,
+  { customer, terminal, writer, labelWriter, scoring }: StreamCounts,
 ): string[] {
   const stages = [
     ["the customer windows", TRANSACTION_TOPIC, customer],
     ["the terminal windows", REPARTITION_TOPIC, terminal],
     ["the writer", SINK_TOPIC, writer],
+    ["the writer of labels", TRANSACTION_LABEL_TOPIC, labelWriter],
     ["the scorer", SINK_TOPIC, scoring?.scorer],
     ["the writer of predictions", PREDICTION_TOPIC, scoring?.writer],
   ] as const;
@@ -390,15 +419,21 @@ function storeCause(rows: number, written: number): string {
 
 /** What the stages read against what the topics hold, where an offset counts records. */
 function logDifferences(
-  { customer, terminal, writer, scoring }: StreamCounts,
+  { customer, terminal, writer, labelWriter, scoring }: StreamCounts,
   records: ReadonlyMap<string, number>,
   number: (count: number) => string,
 ): string[] {
   const rejected = customer.rejected + terminal.rejected + writer.rejected +
-    (scoring?.writer.rejected ?? 0);
+    labelWriter.rejected + (scoring?.writer.rejected ?? 0);
   const expected = [
     [TRANSACTION_TOPIC, "the customer windows read", customer.read, "equal"],
     [SINK_TOPIC, "the writer read", writer.read, "equal"],
+    [
+      TRANSACTION_LABEL_TOPIC,
+      "the writer of labels read",
+      labelWriter.read,
+      "equal",
+    ],
     [SINK_TOPIC, "the terminal windows emitted", terminal.emitted, "at least"],
     [
       PREDICTION_TOPIC,

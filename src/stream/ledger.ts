@@ -40,6 +40,12 @@ const ID_LAST = 7;
 const TEXT_ENTRY_WORDS = 8;
 const WORD = 2 ** 32;
 
+/** Bytes of a payment that the ledger holds, with its share of the index: between a fresh and a full one. */
+export const LEDGER_BYTES: Readonly<Record<"numberId" | "textId", number>> = {
+  numberId: 45,
+  textId: 46,
+};
+
 /** Entries of a chunk. */
 const CHUNK = 1024;
 

@@ -15,8 +15,6 @@ import type { StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import { TRANSACTION_TOPIC } from "./topics.ts";
 
-const ENCODER = new TextEncoder();
-
 /** The records of one append, by partition. */
 export class MappedRecords {
   readonly #shape: PaymentShape;
@@ -50,8 +48,7 @@ export class MappedRecords {
   /** Adds a payment of a stream that began at `startSeconds`; `rest` holds further members of its JSON object, without braces. */
   add(payment: MappedPayment, startSeconds: number, rest: string): void {
     const builder = this.#begin(payment, startSeconds);
-    const more = ENCODER.encode(rest);
-    this.#json.write(builder.writer, this.#cells, 0, this.#texts, more);
+    this.#json.write(builder.writer, this.#cells, 0, this.#texts, rest);
     builder.endRecord(payment.datetimeSeconds * 1000);
   }
 

@@ -15,6 +15,7 @@ import {
 import { initialCommit, readCommit, type StageCommit } from "./commit.ts";
 import type { Control } from "./control.ts";
 import {
+  allReadable,
   type EmptyStage,
   recover,
   type RecoverableWork,
@@ -29,7 +30,7 @@ import {
   stateOf,
 } from "./stage.ts";
 import type { StreamContext } from "./stream_context.ts";
-import { PIPELINE } from "./topics.ts";
+import { CONTROL_TOPIC, PIPELINE } from "./topics.ts";
 
 /** How a stage's partition is opened. */
 export interface OpenOptions<Written extends WrittenRow> {
@@ -83,19 +84,50 @@ export async function openStage<Written extends WrittenRow>(
 }
 
 /**
- * Opens a partition of a stage that makes no state of what it reads, at its
- * commit, or at the start of its input where that is lost: what it appends must
- * be allowed to come again.
+ * Opens a partition of a stage that records its commits (Stage.recordsCommits)
+ * and makes no state of what it reads, at its commit, or at the recorded one if
+ * that is lost. Throws LogError if the input is not the topic that it has read.
  */
-export function openStateless(
-  { parameters }: StreamContext,
-  stage: Stage,
+export async function openRecorded(
+  { context, stage, partition, commit: found, work }: {
+    readonly context: StreamContext;
+    readonly stage: Stage;
+    readonly partition: number;
+    /** The group's commit. */
+    readonly commit: Commit | undefined;
+    readonly work: StageWork;
+  },
+): Promise<StageTask> {
+  const { log, parameters, logger } = context;
+  const isKnown = readCommit(found) !== undefined;
+  const commit = isKnown
+    ? found
+    : await recordedCommit(context, stage, partition);
+  const state = stateOf(parameters, partition, readCommit(commit));
+  const task = new StageTask(stage, state, work);
+  if (commit) await requireSameTopic(log, stage, state, commit.offset);
+  if (isKnown || !found && !commit) return task;
+  task.start = commit ?? { offset: 0, metadata: task.metadata(0) };
+  logger.warn("the stage's commit was missing", {
+    group: stage.group,
+    topic: stage.input,
+    partition,
+    ...found && { ignoredOffset: found.offset },
+    offset: task.start.offset,
+    then: "continuing where the control topic says",
+  });
+  return task;
+}
+
+/** The commit that a stage has recorded last, once all records of the control topic can be read. */
+async function recordedCommit(
+  { log, control, signal }: StreamContext,
+  { group }: Stage,
   partition: number,
-  found: Commit | undefined,
-  work: StageWork,
-): StageTask {
-  const state = stateOf(parameters, partition, readCommit(found));
-  return new StageTask(stage, state, work);
+): Promise<Commit | undefined> {
+  await allReadable(log, CONTROL_TOPIC, signal);
+  await control.refresh();
+  return control.taken(group, partition);
 }
 
 /** Lets a partition that is opened at an offset save its state when it is closed. */

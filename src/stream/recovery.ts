@@ -342,7 +342,7 @@ function report(
 }
 
 /** Resolves when everything can be read that is in a topic now: the pending transactions have ended. */
-async function allReadable(
+export async function allReadable(
   log: Log,
   topic: string,
   signal: AbortSignal,

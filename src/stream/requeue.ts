@@ -17,6 +17,7 @@ import {
   ShapedJsonReader,
 } from "../payment/payment_json.ts";
 import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
+import { readSaidLabel } from "../payment/said_label.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import type { Defect } from "../payment/validation.ts";
 import {
@@ -37,9 +38,11 @@ import { parseCommit } from "./commit.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import {
   CUSTOMER_GROUP,
+  LABEL_TOPIC,
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
   WRITER_GROUP,
 } from "./topics.ts";
@@ -63,13 +66,16 @@ export interface RequeueOptions {
   readonly again: "refuse" | "append";
 }
 
+/** Topics whose records are edited: payments, rows with features, and what is said about payments. */
+const EDITABLE = [TRANSACTION_TOPIC, SINK_TOPIC, LABEL_TOPIC];
+
 /** The parts of an edited row that decide where it goes. */
 interface Row {
-  /** Its key: the id of its card or terminal. */
+  /** Its key: the id of its card or terminal, of a label that of its payment. */
   readonly key: Uint8Array;
   /** TX_TIME_SECONDS. */
   readonly timeSeconds: number;
-  /** TX_DATETIME, seconds since 1970. */
+  /** TX_DATETIME, seconds since 1970; of what is said about a payment the clock's time. */
   readonly datetimeSeconds: number;
   /** Of a label, TRANSACTION_ID and KNOWN_AT, as TX_TIME_SECONDS. */
   readonly label?: {
@@ -84,12 +90,14 @@ export function whyNotEditable(letter: DeadLetter): string | undefined {
     return "it stands for a whole batch that cannot be read; let its producer " +
       "send the records again";
   }
-  if (letter.topic === TRANSACTION_TOPIC || letter.topic === SINK_TOPIC) {
-    return undefined;
-  }
+  if (EDITABLE.includes(letter.topic)) return undefined;
   if (letter.topic === PREDICTION_TOPIC) {
     return `${letter.topic} holds what models have said, which nobody edits; ` +
       "the scorer has its own prediction there for every payment";
+  }
+  if (letter.topic === TRANSACTION_LABEL_TOPIC) {
+    return `${letter.topic} is internal: it holds the labels that were ` +
+      "accepted; './fraudstream label' says what a payment was";
   }
   return letter.topic === REPARTITION_TOPIC
     ? `${letter.topic} is internal: it holds packs of rows in a binary form, ` +
@@ -120,9 +128,10 @@ export async function requeue(options: RequeueOptions): Promise<Requeued> {
   }
   const json = compact(options.json, id);
   const bytes = new TextEncoder().encode(json);
-  const row = readRow(bytes, options);
+  const isSaid = letter.topic === LABEL_TOPIC;
+  const row = isSaid ? readSaid(bytes, options) : readRow(bytes, options);
   const partition = partitionFor(row, options);
-  await checkTime(row, partition, options);
+  if (!isSaid) await checkTime(row, partition, options);
   const original = letterValue(letter);
   const isConflict = letter.reason === "conflicting id";
   if (isConflict && original && json === compact(original, id)) {
@@ -208,6 +217,21 @@ function readRow(
     timeSeconds: cells[CELL.time],
     datetimeSeconds: cells[CELL.datetime],
     label,
+  };
+}
+
+/** Reads what is said about a payment as the label intake will; whether the payment is there by now, only the store says. */
+function readSaid(
+  bytes: Uint8Array,
+  { parameters, letter }: RequeueOptions,
+): Row {
+  const shape = shapeOfStream(parameters);
+  const said = readSaidLabel(bytes, 0, bytes.length, shape);
+  if ("reason" in said) throw refused(letterId(letter), said.message);
+  return {
+    key: new TextEncoder().encode(String(said.transactionId)),
+    timeSeconds: 0,
+    datetimeSeconds: Math.floor(Date.now() / 1000),
   };
 }
 

@@ -7,6 +7,9 @@
  *
  * Nobody waits for a partition that is idle, nor for one that the stream has
  * left behind: what it brings may be late.
+ *
+ * Where the stream begins follows from the times of all records that have been
+ * read, so that a single wrong one, such as 1970-01-01, decides nothing.
  */
 
 /** A partition as the merge sees it. Times are TX_DATETIME in seconds since 1970. */
@@ -46,4 +49,24 @@ export function nextPartition(
     }
   }
   return oldest <= bound ? next : undefined;
+}
+
+/**
+ * The least of some times that has company: of the groups between which there is
+ * a gap of more than `gapSeconds`, the first with a tenth of the times and more
+ * than one; the last group if there is none. Undefined for no times.
+ */
+export function firstInCompany(
+  times: readonly number[],
+  gapSeconds: number,
+): number | undefined {
+  const sorted = times.toSorted((a, b) => a - b);
+  const least = Math.max(2, sorted.length / 10);
+  let first = 0;
+  for (let at = 1; at < sorted.length; at++) {
+    if (sorted[at] - sorted[at - 1] <= gapSeconds) continue;
+    if (at - first >= least) break;
+    first = at;
+  }
+  return sorted[first];
 }

@@ -5,7 +5,7 @@
  */
 import { isCount, isObject, parsedJson } from "../base/json_shape.ts";
 import { ConfigError, LogError } from "../base/error.ts";
-import type { Commit, Log } from "../log/log.ts";
+import type { Commit, Log, TopicState } from "../log/log.ts";
 import { noCounters } from "./commit.ts";
 import { remadeSource } from "./source_partition.ts";
 import type { SourcePosition } from "./source_position.ts";
@@ -109,6 +109,19 @@ async function findPosition(
   );
 }
 
+/** The topic that is to be read. Throws ConfigError if there is none. */
+export async function requireTopic(
+  source: Log,
+  topic: string,
+): Promise<TopicState> {
+  const [state] = await source.topics([topic]);
+  if (state) return state;
+  throw new ConfigError(
+    `--source-topic=${topic}: the cluster has no such topic, or this user ` +
+      "may not read it",
+  );
+}
+
 /** The position, or the first one, in the source as it is now. */
 async function checkSource(
   source: Log,
@@ -121,13 +134,7 @@ async function checkSource(
         `not from ${topic}; start a new stream with another --topic-prefix`,
     );
   }
-  const [state] = await source.topics([topic]);
-  if (!state) {
-    throw new ConfigError(
-      `--source-topic=${topic}: the cluster has no such topic, or this user ` +
-        "may not read it",
-    );
-  }
+  const state = await requireTopic(source, topic);
   if (position) {
     const isOther = position.id !== undefined && state.id !== undefined &&
       position.id !== state.id;

@@ -31,7 +31,7 @@ import { implausible, isPlausible, type Refusal } from "./checks.ts";
 import { controlRecords, type StreamParameters } from "./control.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
 import { MappedRecords } from "./mapped_records.ts";
-import { nextPartition } from "./source_merge.ts";
+import { firstInCompany, nextPartition } from "./source_merge.ts";
 import {
   remadeSource,
   type SourceLog,
@@ -85,6 +85,8 @@ export class SourceTask implements PartitionTask {
   readonly #options: SourceTaskOptions;
   readonly #clock: Clock;
   readonly #mapper: PaymentMapper;
+  // Reads ahead of what is taken.
+  readonly #ahead: SourceRecord;
   readonly #lateSeconds: number;
   readonly #isSecret: boolean;
   readonly #partitions: SourcePartition[] = [];
@@ -105,6 +107,7 @@ export class SourceTask implements PartitionTask {
     this.#options = options;
     this.#clock = options.clock ?? REAL_CLOCK;
     this.#mapper = new PaymentMapper(definition, hmacKey);
+    this.#ahead = new SourceRecord(this.#mapper);
     this.#isSecret = needsHmacKey(definition);
     this.#records = new MappedRecords(parameters);
     // The first stage judges what is younger: it knows repeated payments. What
@@ -193,50 +196,73 @@ export class SourceTask implements PartitionTask {
   }
 
   /** What is wrong with the time of the payment that was read, whatever the others hold. */
-  #judgeHead(
-    { record: { payment }, reachedSeconds }: SourcePartition,
-  ): Refusal | undefined {
-    const { settings, parameters, timeOfDay = secondsOfDay } = this.#options;
-    const { datetimeSeconds } = payment;
-    const { aheadSeconds } = settings;
+  #judgeHead(partition: SourcePartition): Refusal | undefined {
+    const { parameters, settings: { aheadSeconds } } = this.#options;
+    const { datetimeSeconds } = partition.record.payment;
     const subject = `TX_DATETIME ${formatDatetime(datetimeSeconds)} is`;
-    if (datetimeSeconds > timeOfDay() + aheadSeconds) {
+    if (datetimeSeconds > this.#latestSeconds()) {
       return {
         reason: "implausible",
         message: `${subject} more than ${formatDuration(aheadSeconds)} ` +
           "(--ahead) ahead of the clock; check the zone in the definition",
       };
     }
-    const isFirst = reachedSeconds === null;
-    if (isFirst || isPlausible(datetimeSeconds, reachedSeconds, parameters)) {
-      return undefined;
-    }
+    const reached = partition.reachedSeconds ?? this.#firstTime([partition]) ??
+      datetimeSeconds;
+    if (isPlausible(datetimeSeconds, reached, parameters)) return undefined;
     return implausible(subject, parameters);
+  }
+
+  /** Greatest time that a payment may have, seconds since 1970. */
+  #latestSeconds(): number {
+    const { settings, timeOfDay = secondsOfDay } = this.#options;
+    return timeOfDay() + settings.aheadSeconds;
+  }
+
+  /** Where payments begin in what has been read of some partitions, by all their times, seconds since 1970; undefined where there is none. */
+  #firstTime(partitions: readonly SourcePartition[]): number | undefined {
+    const record = this.#ahead;
+    const latest = this.#latestSeconds();
+    const times: number[] = [];
+    for (const { batch, index } of partitions) {
+      for (let at = index; at < batch.count; at++) {
+        if (record.read(batch, at)) continue;
+        const { datetimeSeconds } = record.payment;
+        if (datetimeSeconds <= latest) times.push(datetimeSeconds);
+      }
+    }
+    const { maxGapSeconds } = this.#options.parameters;
+    return firstInCompany(times, maxGapSeconds);
   }
 
   #take(partition: SourcePartition): void {
     const { record } = partition;
     const { payment } = record;
     const { datetimeSeconds } = payment;
-    const refusal = this.#judgeNext(datetimeSeconds);
-    partition.reachedSeconds = Math.max(
-      partition.reachedSeconds ?? -Infinity,
-      datetimeSeconds,
+    const start = this.#startSeconds ??= midnightOf(
+      this.#firstTime(this.#partitions) ?? datetimeSeconds,
     );
+    const refusal = this.#judgeNext(datetimeSeconds, start);
+    // A time that cannot be says nothing about the partition.
+    if (!refusal || refusal.reason === "late") {
+      partition.reachedSeconds = Math.max(
+        partition.reachedSeconds ?? -Infinity,
+        datetimeSeconds,
+      );
+    }
     if (refusal) return this.#refuse(partition, refusal);
-    this.#startSeconds ??= midnightOf(datetimeSeconds);
     this.#newest = Math.max(this.#newest ?? -Infinity, datetimeSeconds);
-    this.#records.add(payment, this.#startSeconds, record.rest());
+    this.#records.add(payment, start, record.rest());
     this.#counters.emitted++;
     if (payment.fraud === 1) this.#counters.frauds++;
     this.#pass(partition);
   }
 
-  /** What is wrong with a time that is the next in order. */
-  #judgeNext(datetimeSeconds: number): Refusal | undefined {
-    const start = this.#startSeconds;
+  /** What is wrong with a time that is the next in order, in a stream whose first day begins at `start`. */
+  #judgeNext(datetimeSeconds: number, start: number): Refusal | undefined {
+    const { parameters } = this.#options;
     const subject = `TX_DATETIME ${formatDatetime(datetimeSeconds)} is`;
-    if (start !== null && !isInStream(datetimeSeconds, start)) {
+    if (!isInStream(datetimeSeconds, start)) {
       return {
         reason: "out of range",
         message: datetimeSeconds < start
@@ -247,10 +273,12 @@ export class SourceTask implements PartitionTask {
             formatDate(start),
       };
     }
-    const newest = this.#newest;
-    if (newest === null || datetimeSeconds >= newest - this.#lateSeconds) {
-      return undefined;
+    const newest = this.#newest ?? start;
+    // The first stage would find it in no partition's reach.
+    if (!isPlausible(datetimeSeconds, newest, parameters)) {
+      return implausible(subject, parameters, "the source's newest payment");
     }
+    if (datetimeSeconds >= newest - this.#lateSeconds) return undefined;
     return {
       reason: "late",
       message: `${subject} more than ${formatDuration(this.#lateSeconds)} ` +

@@ -36,6 +36,7 @@ import {
   type StageCounters,
 } from "./commit.ts";
 import type { StateSink, StateSource } from "../base/state_stream.ts";
+import { controlRecords } from "./control.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
 import { markEnd } from "./end_mark.ts";
 import { hasTaken, isDone, type StreamContext } from "./stream_context.ts";
@@ -54,6 +55,8 @@ export interface Stage {
   readonly writesLetters: boolean;
   /** How many bytes of a record identify it; a pack may have 256 KiB. */
   readonly markedBytes: number;
+  /** Whether each step also records its commit in the control topic: where the output does not show what a record has led to, a commit that is lost is found there. */
+  readonly recordsCommits?: boolean;
   /** Whether it may leave records without an outcome, and begin late where the first ones are deleted, as the scorer does. */
   readonly isOptional?: boolean;
 }
@@ -262,10 +265,18 @@ export class StageTask<Rows = void, Written = unknown>
     if (taken > 0) {
       state.last = recordMark(batch, taken - 1, this.#stage.markedBytes);
     }
+    const metadata = this.metadata(next);
+    const appends = output.appends();
+    if (taken > 0 && this.#stage.recordsCommits) {
+      const records = controlRecords();
+      const commit = { offset: next, metadata };
+      records.putTaken(this.#stage.group, state.partition, commit);
+      appends.push(...records.appends());
+    }
     return {
       next,
-      metadata: this.metadata(next),
-      appends: output.appends(),
+      metadata,
+      appends,
       partition: state.partition,
       last: state.last,
       rows,

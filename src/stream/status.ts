@@ -17,6 +17,7 @@ import {
 } from "./commit.ts";
 import {
   INGEST_GROUP,
+  LABELLING,
   PIPELINE,
   SCORER_GROUP,
   SCORING,
@@ -58,7 +59,7 @@ export interface StreamStatus {
   readonly complete: boolean;
   /** How far `ingest` is in another program's topic; its lag is that of its last step. Absent where it takes none. */
   readonly ingest?: StageStatus | undefined;
-  /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions. */
+  /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions; where labels arrive on their own, their intake and their writer. */
   readonly stages: readonly [
     StageStatus,
     StageStatus,
@@ -85,6 +86,12 @@ export async function readStatus(
       ? [
         await status("scorer", SCORING[0]),
         await status("predictions", SCORING[1]),
+      ]
+      : [],
+    ...control.parameters?.features.graceSeconds !== undefined
+      ? [
+        await status("label intake", LABELLING[0]),
+        await status("label writer", LABELLING[1]),
       ]
       : [],
   ];

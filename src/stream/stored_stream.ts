@@ -172,6 +172,7 @@ export async function countStored(store: Store): Promise<StoredCounts> {
   return {
     payments: await store.status(),
     predictions: await store.predictions().status(),
+    labels: await store.labels().status(),
   };
 }
 

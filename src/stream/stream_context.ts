@@ -5,6 +5,8 @@ import type { Logger } from "../base/logger.ts";
 import type { Control, StreamParameters } from "./control.ts";
 import { takenOffset } from "./commit.ts";
 import {
+  LABEL_INTAKE_GROUP,
+  LABEL_TOPIC,
   LABEL_WRITER_GROUP,
   PIPELINE,
   PREDICTION_GROUP,
@@ -26,6 +28,8 @@ export interface StreamContext {
   readonly logger: Logger;
   /** Ends the role after the current step. */
   readonly signal: AbortSignal;
+  /** Whether the label intake runs in this process: nothing is complete before it has taken all of its topic. */
+  readonly awaitsLabels?: boolean;
   /** The folder of the stages' snapshots, where any are kept. */
   readonly snapshotFolder?: string | undefined;
   /** Called with the rows that a stage had emitted before it lost its position, which are not this run's work. */
@@ -57,13 +61,16 @@ export async function isDone(
  * stream which had ended already goes through all of them.)
  */
 export async function isComplete(
-  { log, control }: StreamContext,
+  { log, control, awaitsLabels }: StreamContext,
   topic: string,
 ): Promise<boolean> {
   await control.refresh();
   // The first stage writes labels beside its output.
   const output = topic === TRANSACTION_LABEL_TOPIC ? REPARTITION_TOPIC : topic;
   if (!control.end(output)) return false;
+  if (awaitsLabels && !await hasTaken(log, LABEL_INTAKE_GROUP, LABEL_TOPIC)) {
+    return false;
+  }
   for (const stage of [...PIPELINE, ...SCORING]) {
     if (stage.topic === output) break;
     if (stage.group === WRITER_GROUP) continue; // nothing comes after it

@@ -13,7 +13,7 @@ export const REPARTITION_TOPIC = "transaction_by_terminal_topic";
 export const SINK_TOPIC = "transaction_sink_topic";
 /** Scores of payments, with what made them; key TRANSACTION_ID. */
 export const PREDICTION_TOPIC = "prediction_topic";
-/** Labels that follow from the verdicts of analysts; key TRANSACTION_ID. */
+/** What people and programs say about payments, verdicts among it; key TRANSACTION_ID. */
 export const LABEL_TOPIC = "label_topic";
 /** Labels that the first stage has accepted, with the time from when on they can be learned from; key TRANSACTION_ID. Only where labels arrive on their own. */
 export const TRANSACTION_LABEL_TOPIC = "transaction_label_topic";
@@ -57,6 +57,12 @@ export const PIPELINE: readonly {
 export const SCORING: typeof PIPELINE = [
   { group: SCORER_GROUP, topic: SINK_TOPIC },
   { group: PREDICTION_GROUP, topic: PREDICTION_TOPIC },
+];
+
+/** Which group reads which topic where labels arrive on their own. */
+export const LABELLING: typeof PIPELINE = [
+  { group: LABEL_INTAKE_GROUP, topic: LABEL_TOPIC },
+  { group: LABEL_WRITER_GROUP, topic: TRANSACTION_LABEL_TOPIC },
 ];
 
 /** Topics that follow from each other. None of them may be created again in a stream. */

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { DataError } from "../base/error.ts";
 import type { CaseEvent } from "../payment/case_json.ts";
+import type { TransactionId } from "../payment/payment.ts";
 import {
   type CaseStep,
   type Decision,
@@ -18,7 +19,7 @@ export interface VerdictRecord {
   /** UUID; of verdicts from before the case topic, the place of their label. */
   readonly eventId: string;
   /** TRANSACTION_ID. */
-  readonly transactionId: number;
+  readonly transactionId: TransactionId;
   /** 1: it is a fraud; 0: it is not. */
   readonly label: 0 | 1;
   /** Who decided. */
@@ -86,17 +87,17 @@ export interface VerdictImport {
 export function importVerdicts(
   records: readonly VerdictRecord[],
   decisions: readonly Decision[],
-  timestampOf: (transactionId: number) => number,
+  timestampOf: (transactionId: TransactionId) => number,
 ): VerdictImport {
   const known = new Map<string, CaseEvent>();
-  const ofPayment = new Map<number, CaseEvent[]>();
+  const ofPayment = new Map<TransactionId, CaseEvent[]>();
   for (const { undone, ...event } of decisions) {
     const events = undone ? [event, undone] : [event];
     for (const each of events) known.set(each.eventId, each);
     const before = ofPayment.get(event.transactionId) ?? [];
     ofPayment.set(event.transactionId, [...before, ...events]);
   }
-  const added = new Map<number, CaseEvent[]>();
+  const added = new Map<TransactionId, CaseEvent[]>();
   const add = (event: CaseEvent): number => {
     const other = known.get(event.eventId);
     if (other && other.transactionId !== event.transactionId) {

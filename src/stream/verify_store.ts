@@ -5,17 +5,25 @@
  * meanwhile, are not differences.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { CELL } from "../payment/payment_cells.ts";
+import { parseDatetime } from "../payment/calendar.ts";
+import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { type Log, readRange, type TopicState } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
-import type { CellRows } from "../store/cell_rows.ts";
+import { type CellRows, idsOf } from "../store/cell_rows.ts";
+import { fraudOf, labelOf, type StoredLabel } from "../store/labels.ts";
 import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
 import { RowCheck } from "../store/row_check.ts";
 import { RowSpool } from "../store/row_spool.ts";
-import type { Store } from "../store/store.ts";
-import { type BadRow, badRowText } from "../store/stored_row.ts";
+import type { Store, StoreRows } from "../store/store.ts";
+import {
+  type BadRow,
+  badRowText,
+  objectCheck,
+  type StoredRow,
+} from "../store/stored_row.ts";
 import {
   type CellTable,
+  labelTable,
   paymentTable,
   predictionTable,
   type TableRows,
@@ -25,11 +33,14 @@ import { compareIds, TextHeap } from "../payment/text_heap.ts";
 import type { Control, StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import { readDeadLetters } from "./dead_letters.ts";
+import { ShapedJsonReader } from "../payment/payment_json.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
 import {
+  LABEL_WRITER_GROUP,
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
   SINK_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   WRITER_GROUP,
 } from "./topics.ts";
 
@@ -71,6 +82,8 @@ export interface TableVerification {
 export interface StoreVerification {
   /** The payments with their features. */
   readonly payments: TableVerification;
+  /** The labels, where they arrive later. */
+  readonly labels: TableVerification | undefined;
   /** The predictions, in a stream that is scored. */
   readonly predictions: TableVerification | undefined;
 }
@@ -83,17 +96,20 @@ const LOG_CELLS = 4;
 /** Cells of a row of the store: id, checksum, seconds since 1970. */
 const STORE_CELLS = 3;
 
-/** Compares both tables. Throws StoreError if the store cannot be read as a whole. */
+/** Compares all tables. Throws StoreError if the store cannot be read as a whole. */
 export async function verifyStore(
   options: VerifyOptions,
 ): Promise<StoreVerification> {
   await options.store.verify();
   const payments = await verifyTable(options, comparedPayments(options));
+  const labels = shapeOfStream(options.parameters).hasLabels
+    ? await verifyTable(options, comparedLabels(options))
+    : undefined;
   await options.control.refresh();
   const predictions = options.control.isScored
     ? await verifyTable(options, comparedPredictions(options))
     : undefined;
-  return { payments, predictions };
+  return { payments, labels, predictions };
 }
 
 /** Whether a comparison found nothing wrong. */
@@ -115,9 +131,14 @@ interface ComparedTable {
     index: number,
     row: Float64Array,
     texts: TextHeap,
+    partition: number,
   ) => boolean;
-  /** The store's rows as STORE_CELLS each, with the texts of the ids, ascending id. */
-  readonly rows: (onBadRow: (bad: BadRow) => void) => AsyncIterable<CellRows>;
+  /** The store's rows as STORE_CELLS each, with the texts of the ids, ascending id. A row may be bad and there. */
+  readonly rows: (
+    onBadRow: (id: TransactionId, bad: BadRow) => void,
+  ) => AsyncIterable<CellRows>;
+  /** What messages call a row of the log; a transaction and its place where it is left out. */
+  readonly nameOf?: (id: TransactionId) => string;
 }
 
 function comparedPayments(
@@ -153,9 +174,96 @@ function comparedPayments(
       return true;
     },
     rows: async function* (onBadRow) {
-      for await (const page of store.rows(signal, onBadRow)) {
+      const bad = (row: BadRow) => onBadRow(badId(row, hasTextIds), row);
+      for await (const page of store.rows(signal, bad)) {
+        const wrong = shape.hasLabels
+          ? await wrongLabels(store, page, table)
+          : [];
+        for (const { id, problem } of wrong) {
+          const transactionId = String(id);
+          bad({ table: table.name, transactionId, problem });
+        }
         yield digests(page, table, check);
       }
+    },
+  };
+}
+
+/** Payments whose TX_FRAUD is not what the table of labels says, read again where a label may have come meanwhile. */
+async function wrongLabels(
+  store: Store,
+  page: StoreRows,
+  table: CellTable,
+): Promise<{ id: TransactionId; problem: string }[]> {
+  const labels = store.labels();
+  const ids = idsOf(page, table);
+  const known = await labels.newest(ids);
+  const wrong: { id: TransactionId; problem: string }[] = [];
+  for (const [row, id] of ids.entries()) {
+    const said = fraudOf(known.get(id));
+    if (page.cells[row * table.width + CELL.fraud] === said) continue;
+    const before = fraudOf((await labels.newest([id])).get(id));
+    const found = (await store.lookUp().payment(id))?.payment.fraud;
+    const after = fraudOf((await labels.newest([id])).get(id));
+    if (found === undefined || found === after || before !== after) continue;
+    const text = (fraud: number) => fraud === FRAUD_UNKNOWN ? "null" : fraud;
+    const problem = `tx_fraud is ${text(found)} and should be ${text(after)}`;
+    wrong.push({ id, problem });
+  }
+  return wrong;
+}
+
+/** A payment has several labels: what is compared is the place of each in its topic, as one number. */
+function comparedLabels(
+  { control, parameters, store, signal }: VerifyOptions,
+): ComparedTable {
+  const shape = shapeOfStream(parameters);
+  const table = labelTable(shape);
+  const labels = store.labels();
+  const start = control.begun ?? parameters.startSeconds;
+  const reader = new ShapedJsonReader(shape);
+  const { partitions } = parameters;
+  const keyOf = (
+    { offset, partition }: Pick<StoredLabel, "offset" | "partition">,
+  ) => offset * partitions + partition;
+  return {
+    topic: TRANSACTION_LABEL_TOPIC,
+    group: LABEL_WRITER_GROUP,
+    hasTextIds: false,
+    nameOf: (key) => {
+      const partition = Number(key) % partitions;
+      const offset = (Number(key) - partition) / partitions;
+      return `the label of ${TRANSACTION_LABEL_TOPIC} partition ${partition}, ` +
+        `offset ${offset}`;
+    },
+    read: (batch, index, row, _texts, partition) => {
+      const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
+      if (reader.read(batch.bytes, from, to, start)) return false;
+      const id = reader.cells[CELL.id];
+      const isTooLarge = shape.transactionId === "number" && id > labels.idMax;
+      if (isTooLarge || !reader.isLabel) return false;
+      const offset = batch.offsets[index];
+      const label = labelOf(reader, shape, { partition, offset });
+      row[0] = keyOf(label);
+      row[1] = objectCheck(table, label);
+      return true;
+    },
+    rows: async function* (onBadRow) {
+      await using spool = new RowSpool({ width: STORE_CELLS });
+      const bad = (bad: BadRow, row: StoredRow) => {
+        const offset = Number(row.topic_offset);
+        const partition = Number(row.topic_partition);
+        onBadRow(keyOf({ offset, partition }), bad);
+      };
+      for await (const page of labels.labels(signal, bad)) {
+        const cells = Float64Array.from(page.flatMap((label) => [
+          keyOf(label),
+          objectCheck(table, label),
+          parseDatetime(label.knownTime) ?? NaN,
+        ]));
+        await spool.add({ cells, count: page.length });
+      }
+      yield* spool.rows();
     },
   };
 }
@@ -184,7 +292,8 @@ function comparedPredictions(
       return true;
     },
     rows: async function* (onBadRow) {
-      for await (const page of store.predictions().rows(signal, onBadRow)) {
+      const bad = (row: BadRow) => onBadRow(badId(row, hasTextIds), row);
+      for await (const page of store.predictions().rows(signal, bad)) {
         yield digests(page, table, check);
       }
     },
@@ -205,6 +314,11 @@ function digests(
     rows.set([id, check.of(page, row), datetime], row * STORE_CELLS);
   }
   return { cells: rows, count, ...texts && { texts } };
+}
+
+/** The id of a row that cannot be read. */
+function badId({ transactionId }: BadRow, hasTextIds: boolean): TransactionId {
+  return hasTextIds ? transactionId : Number(transactionId);
 }
 
 /** The id in a cell. */
@@ -247,6 +361,7 @@ async function verifyTable(
     kept: await keptSince(log, state, options.parameters),
     isStored: ({ partition, offset }) =>
       offset < (commits[partition]?.offset ?? 0),
+    nameOf: table.nameOf,
   });
   await compare(options, table, grouped(spool.rows(), hasTextIds), comparison);
   // Rows stored meanwhile are after the earlier ends.
@@ -270,7 +385,7 @@ async function compare(
   let record = (await records.next()).value;
   let done = 0;
   for await (
-    const page of table.rows((bad) => comparison.bad(bad, table.hasTextIds))
+    const page of table.rows((id, bad) => comparison.bad(id, bad))
   ) {
     const { cells, count, texts } = page;
     for (let at = 0; at < count * STORE_CELLS; at += STORE_CELLS) {
@@ -297,6 +412,7 @@ async function compare(
 class Comparison {
   readonly #kept: number;
   readonly #isStored: (record: LogRow) => boolean;
+  readonly #name: ((id: TransactionId) => string) | undefined;
   readonly #result: TableVerification = {
     equal: 0,
     missing: 0,
@@ -309,32 +425,28 @@ class Comparison {
   readonly #bad = new Map<TransactionId, string>();
   readonly #unknown = new Set<TransactionId>();
 
-  constructor({ kept, isStored }: {
+  constructor({ kept, isStored, nameOf }: {
     /** Seconds since 1970 from which on the log holds everything. */
     readonly kept: number;
     /** Whether the writer has committed a record. */
     readonly isStored: (record: LogRow) => boolean;
+    /** Names a row in messages. */
+    readonly nameOf: ((id: TransactionId) => string) | undefined;
   }) {
     this.#kept = kept;
     this.#isStored = isStored;
+    this.#name = nameOf;
   }
 
   /** A row of the table that cannot be read. */
-  bad(row: BadRow, hasTextIds: boolean): void {
-    const { transactionId } = row;
-    const id = hasTextIds ? transactionId : Number(transactionId);
+  bad(id: TransactionId, row: BadRow): void {
     this.#bad.set(id, badRowText(row));
   }
 
   onlyInLog(record: LogRow): void {
-    const { id, partition, offset } = record;
-    const bad = this.#bad.get(id);
-    if (bad !== undefined) {
-      this.#bad.delete(id);
-      this.#tell("different", bad);
-    } else if (this.#isStored(record)) {
-      const place = `partition ${partition}, offset ${offset}`;
-      this.#tell("missing", `transaction ${id} (${place}) is missing`);
+    if (this.#isBad(record)) return;
+    if (this.#isStored(record)) {
+      this.#tell("missing", `${this.#nameOf(record)} is missing`);
     } else this.#result.pending++;
   }
 
@@ -343,12 +455,16 @@ class Comparison {
     else this.#unknown.add(id);
   }
 
-  inBoth({ id, checks, partition, offset }: LogRow, check: number): void {
-    if (checks.includes(check)) this.#result.equal++;
-    else {
-      const place = `partition ${partition}, offset ${offset}`;
-      this.#tell("different", `transaction ${id} (${place}) is different`);
-    }
+  inBoth(record: LogRow, check: number): void {
+    if (this.#isBad(record)) return;
+    if (record.checks.includes(check)) this.#result.equal++;
+    else this.#tell("different", `${this.#nameOf(record)} is different`);
+  }
+
+  #isBad({ id }: LogRow): boolean {
+    const bad = this.#bad.get(id);
+    if (bad !== undefined) this.#tell("different", bad);
+    return this.#bad.delete(id);
   }
 
   /** A row that the log has got since. */
@@ -359,10 +475,17 @@ class Comparison {
 
   result(): TableVerification {
     for (const id of this.#unknown) {
-      this.#tell("unknown", `transaction ${id} is not in the log`);
+      this.#tell("unknown", `${this.#nameOf({ id })} is not in the log`);
     }
     for (const bad of this.#bad.values()) this.#tell("unknown", bad);
     return this.#result;
+  }
+
+  #nameOf({ id, partition, offset }: Pick<LogRow, "id"> & Partial<LogRow>) {
+    const place = partition === undefined
+      ? ""
+      : ` (partition ${partition}, offset ${offset})`;
+    return this.#name?.(id) ?? `transaction ${id}${place}`;
   }
 
   #tell(kind: "missing" | "different" | "unknown", text: string): void {
@@ -373,8 +496,8 @@ class Comparison {
 
 /** The rows of all partitions from some offsets to others, LOG_CELLS each, without the dead letters. */
 async function* logRows(
-  { log, signal, store }: VerifyOptions,
-  { topic, read, hasTextIds }: ComparedTable,
+  { log, signal }: VerifyOptions,
+  { topic, read }: ComparedTable,
   letters: ReadonlySet<string>,
   from: readonly number[],
   to: readonly number[],
@@ -390,8 +513,7 @@ async function* logRows(
       for (let i = 0; i < batch.count; i++) {
         const offset = batch.offsets[i];
         if (letters.has(`${partition}/${offset}`)) continue;
-        if (!read(batch, i, row, texts)) continue;
-        if (!hasTextIds && row[0] > store.idMax) continue;
+        if (!read(batch, i, row, texts, partition)) continue;
         row[2] = partition;
         row[3] = offset;
         cells.set(row, count++ * LOG_CELLS);

@@ -8,7 +8,14 @@
  * helps.
  */
 import { LogError, StoreError } from "../base/error.ts";
-import { type Commit, holdsRecord, type Log, readRange } from "../log/log.ts";
+import {
+  type Commit,
+  holdsRecord,
+  type Log,
+  READ_LIMIT,
+  type ReadLimit,
+  readRange,
+} from "../log/log.ts";
 import type { RecordMark } from "../log/record_batch.ts";
 import type { TransactionId } from "../payment/payment.ts";
 import { CELL } from "../payment/payment_cells.ts";
@@ -102,6 +109,17 @@ interface WriterState {
   readonly missing: number;
 }
 
+/**
+ * How much a step stores. Text ids come in no order, so that each step of many
+ * rows writes most pages of the index by id once: larger steps write fewer.
+ */
+function limitOf({ context }: WriterSource): ReadLimit {
+  const { transactionId } = shapeOfStream(context.parameters);
+  return transactionId === "text"
+    ? { records: 16_384, bytes: 16 << 20 }
+    : READ_LIMIT;
+}
+
 /** A partition of a stream's topic. */
 type Place = Pick<StreamPosition, "stream" | "topic" | "partition">;
 
@@ -119,7 +137,7 @@ export async function fillStage<Rows>(
     group,
     input: topic,
     output: undefined,
-    limit: { records: 4096, bytes: 4 << 20 },
+    limit: limitOf(source),
     writesLetters: true,
     markedBytes: Infinity,
   };

@@ -29,6 +29,41 @@ Deno.test("number() prints cents as String() does", () => {
   }
 });
 
+Deno.test("number() prints numbers of up to six decimals, and doubles beside them, as String() does", () => {
+  const bits = new BigInt64Array(1);
+  const double = new Float64Array(bits.buffer);
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -(10 ** 12), max: 10 ** 12 }),
+      fc.constantFrom(0, 1, 3, 4, 6, 7),
+      fc.constantFrom(-1n, 0n, 0n, 1n),
+      (digits, decimals, step) => {
+        double[0] = digits / 10 ** decimals;
+        if (double[0] !== 0) bits[0] += step;
+        assertPrintsAsString(double[0]);
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  for (const value of [999_999_999.999999, 1e9 + 1e-6, -39.678, 1e-6, 1.5e-6]) {
+    assertPrintsAsString(value);
+  }
+});
+
+Deno.test("text() writes any text in UTF-8", () => {
+  const unit = fc.constantFrom("binary" as const, "grapheme" as const);
+  const text = unit.chain((unit) => fc.string({ unit }));
+  fc.assert(fc.property(text, (value) => {
+    const found = written((writer) => {
+      writer.ascii("<");
+      writer.text(value);
+      writer.ascii(">");
+    });
+    assert.equal(found, `<${value.toWellFormed()}>`);
+  }));
+  assert.equal(written((writer) => writer.text("a\ud800b")), "a\ufffdb");
+});
+
 Deno.test("number() prints a double beside whole cents with all its digits", () => {
   const bits = new BigInt64Array(1);
   const double = new Float64Array(bits.buffer);

@@ -14,6 +14,7 @@ import { chromium } from "playwright-core";
 import { serve, type Stage, stop, until } from "./browser_stage.ts";
 import { connectionChecks } from "./connection_checks.ts";
 import { numberChecks } from "./number_checks.ts";
+import { ownStreamChecks } from "./own_stream_checks.ts";
 import { triageChecks } from "./triage_checks.ts";
 import { viewChecks } from "./view_checks.ts";
 
@@ -22,6 +23,7 @@ const GROUPS = {
   triage: triageChecks,
   views: viewChecks,
   numbers: numberChecks,
+  own: ownStreamChecks,
   connections: connectionChecks,
 };
 

@@ -150,7 +150,10 @@ async function compare(
   const tile = (label: string) =>
     page.locator(".tile", { has: page.getByText(label, { exact: true }) })
       .innerText();
-  await until(async () => !(await tile("Open alerts")).includes("–"));
+  // The page follows the last verdict a moment after it is stored.
+  await until(async () =>
+    (await tile("Open alerts")).includes(count(sql.open))
+  );
   const shows = async (label: string, ...texts: string[]) => {
     const text = (await tile(label)).replaceAll(/\s+/g, " ");
     for (const part of texts) {

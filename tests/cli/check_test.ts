@@ -5,6 +5,7 @@ import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
 import { writeRawSet } from "../definition/raw_sets.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
+import { SHOP_DEFINITION } from "./shop_definition.ts";
 
 const HEADER = "id,time,card,shop,amount,is_fraud,city";
 const ROWS = [
@@ -15,16 +16,6 @@ const ROWS = [
   "t5,yesterday,4111111111111111112,S2,3.50,0,Bonn",
   "t6,2024-01-01 14:00:00",
 ];
-
-const DEFINITION = `version: 1
-payment:
-  TRANSACTION_ID: id
-  TX_DATETIME: time
-  CUSTOMER_ID: card
-  TERMINAL_ID: shop
-  TX_AMOUNT: amount
-  TX_FRAUD: is_fraud
-`;
 
 testRunning("init writes a definition once", async () => {
   await using temporary = temporaryFolder();
@@ -57,7 +48,7 @@ testRunning("init prints the schema without writing", async () => {
 testRunning("check shows the payments, and why rows are rejected", async () => {
   await using temporary = temporaryFolder();
   const folder = temporary.path;
-  await Deno.writeTextFile(`${folder}/s.yaml`, DEFINITION);
+  await Deno.writeTextFile(`${folder}/s.yaml`, SHOP_DEFINITION);
   await Deno.writeTextFile(`${folder}/d.csv`, [HEADER, ...ROWS].join("\n"));
   const { code, stdout, stderr } = await runMain(
     ["check", "s.yaml", "--sample=d.csv"],
@@ -92,10 +83,38 @@ testRunning("check shows the payments, and why rows are rejected", async () => {
   ]);
 });
 
+testRunning(
+  "check predicts the memory of data in order, and says what is not in order",
+  async () => {
+    await using temporary = temporaryFolder();
+    const folder = temporary.path;
+    for (const name of ["sparkov", "tabformer"] as const) {
+      const path = `${folder}/${name}.csv`;
+      await writeRawSet(path, name, { rows: 2000, cards: 40, seed: 3 });
+    }
+    const check = async (name: string) => {
+      const sample = `--sample=${folder}/${name}.csv`;
+      const { code, stdout } = await runMain(["check", name, sample]);
+      assert.equal(code, 0);
+      return stdout;
+    };
+    const sorted = await check("sparkov");
+    assert.match(sorted, /\nledger +2 .* 46\.0 .*\ncard windows +30 /);
+    assert.match(sorted, /\nterminal windows +44 .*\n\(the processor's/);
+    assert.doesNotMatch(sorted, /not in order/);
+    const byCard = await check("tabformer");
+    assert.match(
+      byCard,
+      /\nnot in order of time: [\d,]+ payments are more than 1h older than one before; 'fraudstream import' sorts/,
+    );
+    assert.doesNotMatch(byCard, /ledger/);
+  },
+);
+
 testRunning("check takes the key of pseudonyms, and shows them", async () => {
   await using temporary = temporaryFolder();
   const folder = temporary.path;
-  const text = DEFINITION.replace("card", "{ from: card, hmac: true }");
+  const text = SHOP_DEFINITION.replace("card", "{ from: card, hmac: true }");
   await Deno.writeTextFile(`${folder}/s.yaml`, text);
   await Deno.writeTextFile(`${folder}/key`, "k".repeat(32));
   await Deno.writeTextFile(`${folder}/short`, "k".repeat(31));
@@ -161,12 +180,7 @@ testRunning("check refuses what cannot work, in one line", async () => {
       /check takes one word and flags, not a, b; --help/,
     ],
     [["sparkov", sample], 1, /no column 'trans_num', which the definition/],
-    [["handbook", sample, "--hmac-key-file=x"], 1, /cannot read x/],
-    [
-      ["handbook", sample, `--hmac-key-file=${path}`],
-      2,
-      /has no effect: hand/,
-    ],
+    [["handbook", sample, "--hmac-key-file=x"], 2, /has no effect: no id is/],
     [[sample, "--hmac-key-file=x"], 2, /has no effect without a definition/],
     [["--sample=-"], 2, /reads the data twice/],
     [["--sample=/no/file"], 1, /no such file/],

@@ -9,16 +9,7 @@ import {
   startProgram,
   testRunning,
 } from "./program_runner.ts";
-
-const DEFINITION = `version: 1
-payment:
-  TRANSACTION_ID: id
-  TX_DATETIME: time
-  CUSTOMER_ID: card
-  TERMINAL_ID: shop
-  TX_AMOUNT: amount
-  TX_FRAUD: is_fraud
-`;
+import { SHOP_DEFINITION } from "./shop_definition.ts";
 
 const RAW = [
   "id,time,card,shop,amount,is_fraud,city",
@@ -29,7 +20,7 @@ const RAW = [
   "t5,2024-01-02",
 ].join("\n");
 
-async function prepared(folder: string, definition = DEFINITION) {
+async function prepared(folder: string, definition = SHOP_DEFINITION) {
   await Deno.writeTextFile(`${folder}/stream.yaml`, definition);
   await Deno.writeTextFile(`${folder}/raw.csv`, RAW);
   return (...flags: string[]) =>
@@ -75,7 +66,7 @@ testRunning(
         "raw.csv,6,wrong number of columns,2 columns where the header has 7," +
         '"t5,2024-01-02"\n',
     );
-    assert.equal(await text("definition.yaml"), DEFINITION);
+    assert.equal(await text("definition.yaml"), SHOP_DEFINITION);
     const check = await runMain([
       "check",
       "stream.yaml",
@@ -147,7 +138,7 @@ testRunning("import shows no id that has a pseudonym", async () => {
   const folder = temporary.path;
   const run = await prepared(
     folder,
-    DEFINITION.replace("card", "{ from: card, hmac: true }"),
+    SHOP_DEFINITION.replace("card", "{ from: card, hmac: true }"),
   );
   await Deno.writeTextFile(`${folder}/key`, "k".repeat(32));
   const { code } = await run("--out=data", "--hmac-key-file=key");
@@ -210,7 +201,7 @@ testRunning(
 testRunning("an import that is stopped is marked as unfinished", async () => {
   await using temporary = temporaryFolder();
   const folder = temporary.path;
-  await Deno.writeTextFile(`${folder}/stream.yaml`, DEFINITION);
+  await Deno.writeTextFile(`${folder}/stream.yaml`, SHOP_DEFINITION);
   const child = startProgram([
     "import",
     `--definition=${folder}/stream.yaml`,

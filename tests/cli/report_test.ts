@@ -10,6 +10,7 @@ import {
 } from "../../src/features/parameters.ts";
 import { dataPath, sha256 } from "../files/sets.ts";
 import { readMarkup } from "../report/markup.ts";
+import { writeRawSet } from "../definition/raw_sets.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
   outcomeOf,
@@ -78,6 +79,137 @@ testRunning(
 );
 
 testRunning(
+  "report of own payments is the same from their files, their import and a store",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await runMain(args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    for (const name of ["sparkov", "tabformer"] as const) {
+      const [file, days, stream] = ["csv", "days", "stream"].map((kind) =>
+        `${path}/${name}.${kind}`
+      );
+      const definition = `--definition=${name}`;
+      // Sparkov's rows are of two days, TabFormer's of three years.
+      const rows = name === "sparkov" ? 4000 : 500;
+      await writeRawSet(file, name, { rows, cards: 20 });
+      // A stream needs the order of time, which TabFormer's file does not have.
+      await run("import", definition, `--in=${file}`, `--out=${days}`);
+      const roles = "--role=producer,processor,writer";
+      const source = [definition, `--in=${days}`, "--rate=max"];
+      await run("run", `--data=${stream}`, ...source, roles);
+      const page = await run("report", definition, `--in=${file}`, "--out=-");
+      readMarkup(page);
+      const wanted = withoutSource(page);
+      for (const from of [`--in=${days}`, `--data=${stream}`]) {
+        assert.equal(
+          withoutSource(await run("report", from, "--out=-")),
+          wanted,
+          from,
+        );
+      }
+      const headings = [...wanted.matchAll(/<h2[^>]*>(.*?)<\/h2>/g)];
+      assert.deepEqual(headings.map(([, heading]) => heading), [
+        "The data set",
+        "Payments",
+        "Days and frauds",
+        "Features of genuine and fraudulent payments",
+        "Terminals and kept fields",
+      ]);
+      assert.doesNotMatch(wanted, /scenario|undefined|NaN/i);
+      assert.match(wanted, /amount, USD/);
+    }
+  },
+);
+
+testRunning(
+  "report counts outcomes that are not known yet, and payments without a label as genuine later",
+  async () => {
+    await using folder = temporaryFolder();
+    const [data, definition, stream] = ["in.csv", "stream.yaml", "stream"].map(
+      (name) => `${folder.path}/${name}`,
+    );
+    // Every third payment is without a label, and all of the last ten days.
+    const rows = Array.from({ length: 400 }, (_, at) => {
+      const label = at % 3 === 0 || at >= 300 ? "" : at % 7 === 0 ? "1" : "0";
+      return { day: Math.floor(at / 10), label };
+    });
+    const date = (day: number) =>
+      new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10);
+    Deno.writeTextFileSync(
+      data,
+      "time,card,shop,amount,fraud\n" +
+        rows.map(({ day, label }, at) => {
+          return `${date(day)} 12:00:00,c${at % 9},s${at % 5},${at},${label}\n`;
+        }).join(""),
+    );
+    Deno.writeTextFileSync(
+      definition,
+      "version: 1\npayment:\n  TRANSACTION_ID: { from: row }\n" +
+        "  TX_DATETIME: time\n  CUSTOMER_ID: card\n  TERMINAL_ID: shop\n" +
+        "  TX_AMOUNT: amount\n  TX_FRAUD: fraud\n" +
+        "labels: { from: stream, delay: 7d, grace: 1d }\n",
+    );
+    const source = [`--definition=${definition}`, `--in=${data}`];
+    const roles = "--role=producer,processor,writer";
+    await runMain(["run", `--data=${stream}`, ...source, "--rate=max", roles]);
+    const unknown = rows.filter((row) => row.label === "" && row.day > 39 - 7);
+    const frauds = rows.filter(({ label }) => label === "1").length;
+    const known = rows.length - unknown.length;
+    const share = (100 * frauds / known).toFixed(2);
+    for (const from of [source, [`--data=${stream}`]]) {
+      const { code, stdout, stderr } = await runMain(["report", ...from]);
+      assert.equal(code, 0, stderr);
+      const text = stdout.replaceAll(/ +/g, " ");
+      for (
+        const line of [
+          `frauds ${frauds} ${share} % of ${known} payments`,
+          `outcome not known ${unknown.length} 17.50 % of the payments`,
+          `2024-02-03.`, // the first day of which they are not known
+          "Labels arrive later than their payments. A payment without one " +
+          "counts as genuine",
+        ]
+      ) assert.ok(text.includes(`${line}\n`), `${line}\n${text}`);
+    }
+  },
+);
+
+testRunning("report of payments without labels says so", async () => {
+  await using folder = temporaryFolder();
+  const [data, definition] = ["payments.csv", "stream.yaml"].map((name) =>
+    `${folder.path}/${name}`
+  );
+  Deno.writeTextFileSync(
+    data,
+    "time,card,shop,yen\n2024-01-31 09:30:00,a,x,1200\n" +
+      "2024-01-31 23:30:00,a,y,-1200\nnever,a,y,1\n",
+  );
+  Deno.writeTextFileSync(
+    definition,
+    "version: 1\npayment:\n  TRANSACTION_ID: { from: row }\n" +
+      "  TX_DATETIME: time\n  CUSTOMER_ID: card\n  TERMINAL_ID: shop\n" +
+      "  TX_AMOUNT: { from: yen, decimals: 0, currency: JPY, refunds: true }\n",
+  );
+  const { code, stdout, stderr } = await runMain([
+    "report",
+    `--definition=${definition}`,
+    `--in=${data}`,
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^rejected 1 row; invalid time: 1$/m);
+  assert.match(
+    stdout,
+    /^The payments have no TX_FRAUD, and no label has arrived: nothing/m,
+  );
+  assert.match(stdout, /^payments +2 +2024-01-31$/m);
+  assert.match(stdout, /^refunds +1 +−¥1,200, part of the amount$/m);
+  assert.doesNotMatch(stdout, /^(frauds|outcome|amount of frauds|Frauds) /m);
+});
+
+testRunning(
   "report writes a file for each figure, as SVG and as PNG",
   async () => {
     await using folder = temporaryFolder();
@@ -128,6 +260,10 @@ testRunning("report shows the customer that is asked for", async () => {
   const none = await runMain(["report", ...SET_A, "--customer=50"]);
   assert.equal(none.code, 2);
   assert.match(none.stderr, /--customer=50: there is no such customer/);
+  const files = [`--in=${TRANSACTIONS_A}`, "--customer=7"];
+  const unknown = await runMain(["report", ...files]);
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.stderr, /--customer=7: nothing says where customers/);
 });
 
 testRunning(
@@ -213,6 +349,19 @@ testRunning(
       [
         ["--data=x", "--days=3"],
         /--days has no effect with the flags of a stream/,
+      ],
+      [["--definition=sparkov"], /--definition has no effect with no --in/],
+      [
+        ["--data=x", "--hmac-key-file=k"],
+        /--hmac-key-file has no effect with no --in/,
+      ],
+      [
+        [`--in=${path}`, "--definition=sparkov", "--skip-bad-rows"],
+        /--skip-bad-rows has no effect with a definition/,
+      ],
+      [
+        [`--in=${path}`, "--definition=sparkov", "--delay=3"],
+        /--delay cannot be given for payments with a definition/,
       ],
       [["--data=x", "--no-labels"], /--no-labels has no effect with a stream/],
       [

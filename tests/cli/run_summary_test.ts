@@ -4,6 +4,7 @@ import {
   type RunSummary,
   summaryText,
 } from "../../src/cli/output/run_summary.ts";
+import type { Registry } from "../../src/scoring/model_registry.ts";
 import { noCounters } from "../../src/stream/commit.ts";
 import type { StageStatus, StreamStatus } from "../../src/stream/status.ts";
 
@@ -42,6 +43,7 @@ function summary(change: Partial<RunSummary>): string {
     stored: { rows: ALL, frauds: 14_681 },
     written: ALL,
     recovered: 0,
+    models: undefined,
     latency: undefined,
     seconds: 12.5,
     stopped: false,
@@ -51,6 +53,19 @@ function summary(change: Partial<RunSummary>): string {
     ...change,
   });
 }
+
+Deno.test("a run that took only labels says so", () => {
+  const all = status(ALL, ALL);
+  const after: StreamStatus = {
+    ...all,
+    stages: [...all.stages, {
+      ...stage("label intake", 3),
+      group: "fraudstream-label-intake",
+    }],
+  };
+  const text = summary({ before: all, after, written: 0 });
+  assert.equal(workOf(text), "3 labels taken in 12.5 s; data in tour");
+});
 
 const workOf = (text: string) => /^this run +(.*)$/m.exec(text)?.[1];
 
@@ -81,5 +96,39 @@ Deno.test("a run that stored nothing says what it did", () => {
   assert.equal(
     workOf(summary({ before: status(ALL, ALL), written: 0 })),
     "nothing new was stored in 12.5 s; data in tour",
+  );
+});
+
+Deno.test("a run that trains says which model scores, or what is missing for one", () => {
+  const before: Registry = {
+    format: "fraudstream-models",
+    formatVersion: 1,
+    champion: null,
+    decidedDay: 14,
+    ended: false,
+    history: [],
+  };
+  assert.match(
+    summary({ models: before }),
+    /^trained {4}no model yet: it needs 10 frauds with known labels$/m,
+  );
+  const entry = (day: number, action: "promoted" | "kept", version: string) => {
+    return {
+      day,
+      action,
+      version,
+      champion: "b",
+      reason: "",
+      date: "2018-05-06",
+    };
+  };
+  const models: Registry = {
+    ...before,
+    champion: "b",
+    history: [entry(14, "promoted", "b"), entry(21, "kept", "c")],
+  };
+  assert.match(
+    summary({ models }),
+    /^trained {4}2 models; b scores payments from 2018-05-06 on$/m,
   );
 });

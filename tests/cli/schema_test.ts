@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { shapeOf } from "../../src/definition/definition_shape.ts";
+import { openDefinition } from "../../src/definition/read_definition.ts";
 import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
@@ -46,6 +48,28 @@ testRunning("the flags of schema say what is printed", async () => {
   };
   assert.equal(stdout, schemaCql(settings, features));
 });
+
+testRunning(
+  "schema --definition prints the tables of its payments",
+  async () => {
+    const { code, stdout } = await runMain([
+      "schema",
+      "--local-dc=dc1",
+      "--definition=sparkov",
+      "--windows=2",
+    ]);
+    assert.equal(code, 0);
+    const settings = {
+      localDataCenter: "dc1",
+      keyspace: "detectionfraud",
+      replication: 1,
+    };
+    const features = { ...HANDBOOK_FEATURES, windowDays: [2] };
+    const shape = shapeOf(openDefinition("sparkov"));
+    assert.equal(stdout, schemaCql(settings, features, shape));
+    assert.match(stdout, /customer_id text/);
+  },
+);
 
 testRunning("what no schema can have is refused in one line", async () => {
   const cases: [string[], RegExp][] = [

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../src/base/error.ts";
+import { readDefinition } from "../../src/definition/read_definition.ts";
 import {
   readSourceFlags,
+  refuseEarlyLabels,
   type SourceOptions,
 } from "../../src/cli/flags/source_flags.ts";
 import type { LogSettings } from "../../src/log/open_log.ts";
@@ -54,6 +56,14 @@ Deno.test("what contradicts a source is refused, with what to do", () => {
       /^--in=payments.csv and --source-topic=orders both bring payments/,
     ],
     [
+      { sourceTopic: "orders", rate: { kind: "max" } },
+      /^--rate has no effect with --source-topic=orders/,
+    ],
+    [
+      { sourceTopic: "orders", speedup: 60 },
+      /^--speedup has no effect with --source-topic=orders/,
+    ],
+    [
       { sourceTopic: "orders", days: 3 },
       /^--days says what to simulate, but --source-topic=orders reads payments/,
     ],
@@ -65,6 +75,23 @@ Deno.test("what contradicts a source is refused, with what to do", () => {
       return true;
     });
   }
+});
+
+Deno.test("payments of a topic have no TX_FRAUD where labels arrive later", () => {
+  const definition = (labels: string, fraud = "") =>
+    readDefinition(
+      "version: 1\npayment: { TRANSACTION_ID: a, TX_DATETIME: b, " +
+        `CUSTOMER_ID: c, TERMINAL_ID: d, TX_AMOUNT: e${fraud} }\n` +
+        `labels: { from: ${labels}, delay: 7d }\n`,
+      "tests",
+    );
+  const fraud = ", TX_FRAUD: f";
+  assert.throws(
+    () => refuseEarlyLabels(definition("stream", fraud), "orders"),
+    /reads TX_FRAUD from .*--source-topic=orders, .* leave TX_FRAUD out and/,
+  );
+  refuseEarlyLabels(definition("stream"), "orders");
+  refuseEarlyLabels(definition("payment", fraud), "orders");
 });
 
 Deno.test("a source needs the stream on its cluster", () => {

@@ -8,12 +8,13 @@ import {
   openDefinition,
   readDefinition,
 } from "../../src/definition/read_definition.ts";
+import { labelSeconds } from "../../src/roles/label_feed.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import {
   HANDBOOK_SHAPE,
   UNLABELLED_SHAPE,
 } from "../../src/payment/payment_shape.ts";
-import type { StreamParameters } from "../../src/stream/control.ts";
+import { labelDays, type StreamParameters } from "../../src/stream/control.ts";
 import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 
 const DEFINITION = `version: 1
@@ -58,6 +59,19 @@ Deno.test("a stream of labels is continued without flags, as it was made", () =>
   assert.ok(!("graceSeconds" in features));
 });
 
+Deno.test("a payment without a label is genuine after the delay, or after --mature", () => {
+  const parameters = read({ labels: "stream", delay: 5 });
+  assert.equal(labelDays(parameters), 5);
+  const own = read({ labels: "stream", mature: 45 * DAY_SECONDS });
+  assert.equal(labelDays(own), 45);
+  assert.deepEqual(read({}, own), own);
+  const text = DEFINITION.replace("grace: 2h", "grace: 2h, mature: 45d");
+  const defined = read({ definition: readDefinition(text, "tests") });
+  assert.equal(labelDays(defined), 45);
+  assert.equal(labelDays(read({}, defined)), 45);
+  assert.equal(labelDays(read({ delay: 9 })), 9, "labels in the payments");
+});
+
 Deno.test("the built-in definition live is --labels=stream, and handbook is --labels=payment", () => {
   const [live, handbook] = ["live", "handbook"].map(openDefinition);
   assert.deepEqual(read({ definition: live }), read({ labels: "stream" }));
@@ -79,12 +93,45 @@ Deno.test("a definition says itself whether labels arrive later, and how long un
   assert.deepEqual([delayDays, graceSeconds, useLabels], [5, 7200, true]);
   assert.ok(shapeOfStream(parameters).hasLabels);
   assert.deepEqual(read({}, parameters), parameters);
-  for (const given of [{ grace: 7200 }, { labels: "stream" }] as const) {
+  const flags = [{ grace: 7200 }, { labels: "stream" }, { mature: 1 }] as const;
+  for (const given of flags) {
     assert.throws(() => read({ definition, ...given }), /leave the flag out/);
   }
   assert.throws(
     () => read({ definition, lateness: 7200 }),
     /labels { grace: 2h } must be longer than --lateness=2h/,
+  );
+});
+
+Deno.test("a definition without features allows any delay and any number of partitions", () => {
+  const text = DEFINITION.replace("5d, grace: 2h", "30m, grace: 10m") +
+    "features: { include: none }\n";
+  const definition = readDefinition(text, "tests");
+  const parameters = read({ definition, partitions: 3 });
+  assert.deepEqual(parameters.features, {
+    set: "none",
+    windowDays: [],
+    delayDays: 1,
+    useLabels: true,
+    graceSeconds: 600,
+  });
+  assert.equal(labelSeconds(parameters), 1200);
+  assert.deepEqual(read({}, parameters), parameters);
+  for (const found of [undefined, parameters]) {
+    const given = found ? {} : { definition };
+    assert.throws(
+      () => read({ ...given, windows: [1] }, found),
+      /--windows cannot be given/,
+    );
+  }
+});
+
+Deno.test("an own delay that the alignment does not allow is named as the definition has it", () => {
+  const text = DEFINITION.replace("TX_AMOUNT: amount", "$&\n  TX_FRAUD: fraud")
+    .replace("stream, delay: 5d, grace: 2h", "payment, delay: 1d");
+  assert.throws(
+    () => read({ definition: readDefinition(text, "tests") }),
+    /labels { delay: 1d } must be longer than a day/,
   );
 });
 
@@ -95,6 +142,12 @@ Deno.test("labels that cannot make exact features are refused with what to chang
     [
       { labels: "stream", grace: 3 * DAY_SECONDS, delay: 3 },
       /shorter than --d/,
+    ],
+    [{ mature: DAY_SECONDS }, /--mature has no effect without --labels=stream/],
+    [{ labels: "stream", mature: 130_000 }, /--mature must be whole days/],
+    [
+      { labels: "stream", grace: 2 * DAY_SECONDS, mature: DAY_SECONDS },
+      /--mature=1d must not be shorter than --grace=2d/,
     ],
     [{ labels: "stream", featureSet: "extended" }, /needs labels in the pay/],
   ];

@@ -101,3 +101,58 @@ testRunning(
     assert.equal((await runMain(["verdicts", data])).code, 2);
   },
 );
+
+testRunning(
+  "verdicts on payments with text ids are exported and taken, in every format",
+  async () => {
+    await using folder = temporaryFolder();
+    const [definition, raw, path] = ["yaml", "csv", "in.csv"].map((name) =>
+      join(folder.path, `own.${name}`)
+    );
+    Deno.writeTextFileSync(definition, OWN_DEFINITION);
+    Deno.writeTextFileSync(
+      raw,
+      `id,at,card,shop,amt\n4999999999999999999,2019-01-01 00:00:01,c,s,1\n` +
+        `"a,""b""",2019-01-01 00:00:02,c,s,2\n`,
+    );
+    const streams = ["one", "other"].map((name) =>
+      `--data=${join(folder.path, name)}`
+    );
+    const [one, other] = streams;
+    for (const stream of streams) {
+      const run = ["run", `--in=${raw}`, `--definition=${definition}`];
+      await done(...run, "--role=producer,processor,writer", stream);
+    }
+    Deno.writeTextFileSync(
+      path,
+      "TRANSACTION_ID,LABEL,WHO,AT\n" +
+        "4999999999999999999,1,ann,2026-01-02T03:04:05Z\n" +
+        `"a,""b""",0,bob,2026-01-02T03:04:06Z\n`,
+    );
+    const take = ["verdicts", `--in=${path}`, one];
+    assert.equal((await done(...take))[1], "2 verdicts taken\n");
+    const all = ["export", "--table=verdicts", "--out=-"];
+    const [text] = await done(...all, one);
+    assert.match(
+      text,
+      /\n[0-9a-f-]{36},4999999999999999999,1,ann,.*\n[0-9a-f-]{36},"a,""b""",0,bob,.*\n$/,
+    );
+    for (const [at, format] of ["parquet", "jsonl", "csv"].entries()) {
+      const file = join(folder.path, `verdicts.${format}`);
+      await done("export", "--table=verdicts", `--out=${file}`, one);
+      const [, taken] = await done("verdicts", `--in=${file}`, other);
+      assert.match(taken, at === 0 ? /^2 verdicts taken/ : /^0 verdicts taken/);
+      assert.equal((await done(...all, other))[0], text);
+    }
+  },
+);
+
+const OWN_DEFINITION = `version: 1
+payment:
+  TRANSACTION_ID: { from: id, type: text }
+  TX_DATETIME: { from: at, format: "yyyy-MM-dd HH:mm:ss", zone: UTC }
+  CUSTOMER_ID: { from: card, type: text }
+  TERMINAL_ID: { from: shop, type: text }
+  TX_AMOUNT: { from: amt, decimals: 2 }
+labels: { from: stream, delay: 7d, grace: 1d }
+`;

@@ -17,6 +17,8 @@ import {
   PREDICTION_TOPIC,
   SINK_TOPIC,
 } from "../../src/stream/topics.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { cellsOf, oneRow } from "../store/store_contract.ts";
 import {
@@ -102,8 +104,9 @@ export const FROM_PAGE = {
 export async function openPage(
   tokens?: string,
   behindProxy = false,
+  stream: StreamParameters = parametersOf(2),
 ): Promise<PageFixture> {
-  const parameters = { ...parametersOf(2), startSeconds: START_SECONDS };
+  const parameters = { ...stream, startSeconds: START_SECONDS };
   const folder = await openMemory(parameters);
   const topics = [CASE_TOPIC, LABEL_TOPIC, PREDICTION_TOPIC].map((name) => {
     return { name, partitions: 2, compacted: false };
@@ -134,17 +137,20 @@ function servePage(
   const { log, store, context } = folder;
   const { parameters } = context;
   const delaySeconds = parameters.features.delayDays * DAY_SECONDS;
-  const state = new LiveState(delaySeconds);
+  const shape = shapeOfStream(parameters);
+  const state = new LiveState(delaySeconds, shape);
   const index = new AlertIndex({
     file: IndexFile.take(undefined),
     stream: context.control.identity?.id ?? "",
     delaySeconds,
+    shape,
     replaced: () => {},
   });
   const reader = new LiveReader({
     log,
     control: context.control,
     features: parameters.features,
+    shape,
     startSeconds: START_SECONDS,
     state,
     index,
@@ -155,7 +161,7 @@ function servePage(
     log,
     control: context.control,
     parameters,
-    currency: "EUR",
+    currency: shape.currency ?? "EUR",
     reader,
     state,
     index,

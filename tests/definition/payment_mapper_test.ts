@@ -259,9 +259,26 @@ Deno.test("kept fields", () => {
   assert.equal(kept("number", "-1.5e-3"), -0.0015);
   assert.equal(kept("number", ".5"), 0.5);
   assert.equal(kept("number", " 7 "), 7);
+  for (const text of ["-105.9554", "39.678", "007", "0.1", "123456789012345"]) {
+    assert.equal(kept("number", text), Number(text));
+  }
+  assert.equal(kept("number", "5."), 5);
   assert.equal(kept("number", 7n), 7);
   assert.ok(Object.is(kept("number", "-0"), 0));
-  for (const value of ["NaN", "Infinity", "1e999", NaN, "0x1", "1,5", true]) {
+  for (
+    const value of [
+      "NaN",
+      "Infinity",
+      "1e999",
+      NaN,
+      "0x1",
+      "1,5",
+      true,
+      "-",
+      "1-2",
+      "1.2.3",
+    ]
+  ) {
     assert.equal(kept("number", value), "! wrong type", String(value));
   }
   assert.equal(kept("time", "1970-01-01T00:00:01Z"), 1);

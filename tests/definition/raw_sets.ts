@@ -23,6 +23,10 @@ export interface RawSetOptions {
   readonly cards?: number;
   /** Number of merchants. */
   readonly merchants?: number;
+  /** Payments per day; of Sparkov only, 2,400 by default. TabFormer's cards pay for 1,000 days. */
+  readonly perDay?: number;
+  /** Whether TabFormer's rows are in order of time, which takes memory for all of them; by card otherwise, as in the data set. */
+  readonly byTime?: boolean;
 }
 
 /** The columns of each set, as its files have them. Sparkov's first has no name. */
@@ -210,7 +214,13 @@ function sparkovCard(draws: Draws): SparkovCard {
 
 /** Rows in order of time, as the data set has them. */
 function* sparkovLines(
-  { rows, seed = 1, cards: cardCount = 983, merchants = 693 }: RawSetOptions,
+  {
+    rows,
+    seed = 1,
+    cards: cardCount = 983,
+    merchants = 693,
+    perDay = SPARKOV_PER_DAY,
+  }: RawSetOptions,
 ): Generator<string> {
   const draws = new Draws(seed);
   const cards = Array.from({ length: cardCount }, () => sparkovCard(draws));
@@ -222,7 +232,7 @@ function* sparkovLines(
   let copied: { card: number; until: number }[] = [];
   let seconds = SPARKOV_START;
   for (let row = 0; row < rows; row++) {
-    seconds += Math.floor(2 * draws.next() * DAY / SPARKOV_PER_DAY + 0.5);
+    seconds += Math.floor(2 * draws.next() * DAY / perDay + 0.5);
     if (draws.next() < 0.0008) {
       copied = copied.filter(({ until }) => until > seconds);
       copied.push({ card: draws.below(cardCount), until: seconds + 2 * DAY });
@@ -284,11 +294,25 @@ const MERCHANT_CODES = ["5300", "5411", "5912", "5499", "5812", "4121"];
 const FRAUD_CODES = ["5311", "5732", "4829"];
 const ERRORS = ['"Insufficient Balance,"', '"Technical Glitch,"', "Bad PIN"];
 
+/** A row, and its time in seconds since 1970. */
+interface TimedLine {
+  readonly seconds: number;
+  readonly line: string;
+}
+
+function* tabformerLines(options: RawSetOptions): Generator<string> {
+  const lines = tabformerRows(options);
+  const inOrder = options.byTime
+    ? [...lines].sort((a, b) => a.seconds - b.seconds)
+    : lines;
+  for (const { line } of inOrder) yield line;
+}
+
 /** Rows by user, then card, then time, as the data set has them: not in order of time. */
-function* tabformerLines(
+function* tabformerRows(
   { rows, seed = 1, cards = Math.ceil(rows / 1000), merchants = 2000 }:
     RawSetOptions,
-): Generator<string> {
+): Generator<TimedLine> {
   const draws = new Draws(seed);
   const names = Array.from({ length: merchants }, () => {
     const bits = BigInt(draws.below(2 ** 32)) << 32n |
@@ -308,7 +332,7 @@ function* tabformerCard(
   card: number,
   rows: number,
   names: readonly string[],
-): Generator<string> {
+): Generator<TimedLine> {
   const owner = `${card >> 1},${card & 1}`;
   const gap = TABFORMER_DAYS * DAY / Math.max(1, rows);
   let seconds = TABFORMER_START;
@@ -335,9 +359,11 @@ function* tabformerCard(
       : MERCHANT_CODES[merchant % MERCHANT_CODES.length];
     const errors = draws.next() < 0.015 ? draws.of(ERRORS) : "";
     const date = new Date(seconds * 1000);
-    yield `${owner},${date.getUTCFullYear()},${date.getUTCMonth() + 1},` +
+    const line =
+      `${owner},${date.getUTCFullYear()},${date.getUTCMonth() + 1},` +
       `${date.getUTCDate()},${date.toISOString().slice(11, 16)},` +
       `$${amount.toFixed(2)},${how} Transaction,${names[merchant]},${place},` +
       `${code},${errors},${isFraud ? "Yes" : "No"}`;
+    yield { seconds, line };
   }
 }

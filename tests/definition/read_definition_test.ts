@@ -69,7 +69,9 @@ Deno.test("defaults are filled in", () => {
     from: "stream",
     delaySeconds: 604_800,
     graceSeconds: 86_400,
+    matureSeconds: 604_800,
   });
+  assert.ok(!canonicalJson(later).includes("mature"));
 });
 
 Deno.test("the built-in definitions are read, and come back from their canonical JSON", () => {
@@ -213,6 +215,7 @@ Deno.test("random definitions come back from their canonical JSON, and the schem
       { from: "payment" },
       { from: "payment", delay: "14d" },
       { from: "stream", delay: "3d", grace: "10m" },
+      { from: "stream", delay: "7d", mature: "45d" },
     ),
     features: fc.constantFrom({ include: "handbook" }, { include: "none" }),
   });
@@ -423,6 +426,18 @@ const REFUSED: readonly (readonly [text: string, message: string])[] = [
   [
     SHORT + "labels: { from: payment, grace: 1d }",
     "9:9: 'grace' has no effect with 'from: payment'; leave it out",
+  ],
+  [
+    SHORT + "labels: { from: payment, mature: 7d }",
+    "9:9: 'mature' has no effect with 'from: payment'; leave it out",
+  ],
+  [
+    SHORT + "labels: { from: stream, mature: 36h }",
+    "9:9: 'mature' must be whole days, such as 45d",
+  ],
+  [
+    SHORT + "labels: { from: stream, grace: 2d, mature: 1d }",
+    "9:9: 'mature' must not be shorter than 'grace'; change one of the two",
   ],
   [
     SHORT + "labels: { from: payment, delay: 7 }",

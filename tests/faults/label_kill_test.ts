@@ -4,7 +4,8 @@ import { chance, forEachSeed, isLong } from "../long.ts";
 import { openFolder, referenceSum, sinkSum } from "../roles/pipeline.ts";
 import { type Log, readRange } from "../../src/log/log.ts";
 import { recordKey } from "../../src/log/record_batch.ts";
-import { DAY_SECONDS } from "../../src/payment/payment.ts";
+import { CELL } from "../../src/payment/payment_cells.ts";
+import { verifyStore } from "../../src/stream/verify_store.ts";
 import { simulateHandbook } from "../../src/simulator/handbook.ts";
 import { TRANSACTION_LABEL_TOPIC } from "../../src/stream/topics.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -53,16 +54,40 @@ async function check(
   const parameters = labelParameters(partitions);
   await using opened = await openFolder(folder.path, parameters);
   assert.equal(await sinkSum(opened.log, parameters), referenceSum(set));
-  const times = simulateHandbook(SETS[set].parameters).table.timeSeconds;
-  // Labels that are known after the last payment are not published.
-  const end = times[times.length - 1] - 6 * DAY_SECONDS;
-  const wanted = times.findIndex((time) => time >= end);
-  assert.deepEqual(await labelledIds(opened.log, times.length), {
-    ids: wanted,
-    greatest: wanted - 1,
-    labels: wanted,
+  const { timeSeconds: times, scenario } =
+    simulateHandbook(SETS[set].parameters).table;
+  // Those that are known after the last payment are published last.
+  const payments = times.length;
+  assert.deepEqual(await labelledIds(opened.log, payments), {
+    ids: payments,
+    greatest: payments - 1,
+    labels: payments,
   });
+  const { store, context } = opened;
+  assert.deepEqual(await store.labels().status(), { rows: payments });
+  let next = 0;
+  for await (const { cells, count } of store.rows()) {
+    const width = cells.length / STORE_PAGE;
+    for (let at = 0; at < count * width; at += width) {
+      assert.equal(cells[at + CELL.id], next);
+      assert.equal(cells[at + CELL.fraud], scenario[next++] > 0 ? 1 : 0);
+    }
+  }
+  assert.equal(next, payments);
+  await context.control.refresh();
+  const verified = await verifyStore({
+    ...context,
+    parameters,
+    store,
+    compared() {},
+  });
+  const { first, equal, ...others } = verified.labels ?? { first: ["none"] };
+  assert.deepEqual([first, equal], [[], payments]);
+  assert.deepEqual(new Set(Object.values(others)), new Set([0]));
 }
+
+/** Rows of a page of the store. */
+const STORE_PAGE = 4096;
 
 /** How many labels were accepted, of how many payments, and the greatest of their ids. */
 async function labelledIds(log: Log, payments: number) {

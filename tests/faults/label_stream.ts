@@ -1,6 +1,7 @@
 /**
  * A stream of the handbook's payments whose labels arrive later, as a program
- * that can be killed: publishes and processes what is missing in a folder.
+ * that can be killed: publishes, processes and stores what is missing in a
+ * folder.
  *
  *   deno run --allow-read --allow-write tests/faults/label_stream.ts \
  *     FOLDER PARTITIONS SET
@@ -8,9 +9,11 @@
 import { join } from "node:path";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
+import { runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import type { RunSettings } from "../../src/roles/role.ts";
+import { runWriter } from "../../src/roles/writer.ts";
 import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
 import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { openFolder, parametersOf, SET_A, SET_B } from "../roles/pipeline.ts";
@@ -33,7 +36,7 @@ export function labelParameters(partitions: number): StreamParameters {
 async function run(folder: string, partitions: number, set: string) {
   const parameters = labelParameters(partitions);
   await using opened = await openFolder(folder, parameters);
-  const { context } = opened;
+  const { context, store } = opened;
   // Each role has its own view of the control topic, as its own thread would.
   const own = () => ({
     ...context,
@@ -42,9 +45,12 @@ async function run(folder: string, partitions: number, set: string) {
   });
   const control = own();
   await control.control.refresh();
+  const fill = { startSeconds: undefined, clears: true };
   await Promise.all([
     runProducer(own(), { data: SETS[set], pace: { kind: "max" } }),
     runProcessor(control, undefined),
+    runWriter(own(), { ...fill, store }),
+    runLabelWriter(own(), { ...fill, store: store.labels() }),
   ]);
 }
 

@@ -104,13 +104,16 @@ testWriting("a file alone has no profiles", async () => {
 testWriting("what models learn from is the same of both", async () => {
   await using folder = temporaryFolder();
   await writeSet(folder.path);
-  const gather = async (choice: PaymentChoice) =>
-    await gatherPayments(await openPayments(choice), {
+  const gather = async (choice: PaymentChoice) => {
+    const source = await openPayments(choice);
+    const { payments } = await gatherPayments(source, {
       features: HANDBOOK_FEATURES,
       days: { endDay: 11, spanDays: 3 },
       signal: NEVER,
       gathered: () => {},
     });
+    return payments;
+  };
   const payments = await gather(SIMULATED);
   assert.ok(payments.timeSeconds[0] >= 8 * 86_400, "days before the span");
   assert.ok(payments.timeSeconds.every((time) => time < 11 * 86_400));

@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { ConfigError, StoreError } from "../../src/base/error.ts";
 import { PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import {
+  HANDBOOK_SHAPE,
+  UNLABELLED_SHAPE,
+} from "../../src/payment/payment_shape.ts";
+import {
   featureCount,
   type FeatureParameters,
   HANDBOOK_FEATURES,
@@ -20,9 +24,10 @@ import {
   testStore,
   TWO_WINDOWS,
 } from "../store/store_contract.ts";
-import { METRICS, PREDICTIONS } from "../../src/store/tables.ts";
+import { LABEL_TABLE, METRICS, PREDICTIONS } from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
+import { LABEL_SHAPES, testLabels } from "../store/label_contract.ts";
 import { testOwnShapes } from "../store/own_shape_contract.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
 import {
@@ -94,6 +99,33 @@ testOwnShapes({
     const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
     await runCql(address, ...truncate);
     return store;
+  },
+});
+
+testLabels({
+  name: "Cassandra store",
+  test: testServing,
+  shapes: LABEL_SHAPES,
+  runs: 6,
+  open: async (features, shape) => {
+    const { address } = await sharedCassandra();
+    const keyspace = `contract_labels_${shape.transactionId}`;
+    const settings = settingsOf(address, { keyspace });
+    const store = await openStore(settings, features, [], shape);
+    const tables = [...TABLES, LABEL_TABLE];
+    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
+    await runCql(address, ...truncate);
+    return store;
+  },
+  frauds: async ({ transactionId }) => {
+    const { address } = await sharedCassandra();
+    const found = await runCql(
+      address,
+      `SELECT transaction_id FROM contract_labels_${transactionId}.frauds_by_day`,
+    );
+    return found.map(({ transaction_id: id }) =>
+      transactionId === "text" ? String(id) : Number(id)
+    );
   },
 });
 
@@ -415,23 +447,26 @@ testServing(
         `SELECT table_name, column_name, type, kind, position, clustering_order
        FROM system_schema.columns WHERE keyspace_name = '${keyspace}'`,
       );
-    const printed = settingsOf(address, { keyspace: "printed" });
-    const statements = schemaCql(printed, TWO_WINDOWS).split(";\n")
-      .filter((statement) => statement.trim() !== "");
-    await runCql(address, ...statements);
-    const before = await columns(printed.keyspace);
-    {
-      await using _store = await openStore(printed, TWO_WINDOWS);
+    for (const shape of [HANDBOOK_SHAPE, UNLABELLED_SHAPE]) {
+      const name = shape.hasLabels ? "later" : "labelled";
+      const printed = settingsOf(address, { keyspace: `printed_${name}` });
+      const statements = schemaCql(printed, TWO_WINDOWS, shape).split(";\n")
+        .filter((statement) => statement.trim() !== "");
+      await runCql(address, ...statements);
+      const before = await columns(printed.keyspace);
+      {
+        await using _store = await openStore(printed, TWO_WINDOWS, [], shape);
+      }
+      assert.deepEqual(await columns(printed.keyspace), before);
+      const made = settingsOf(address, { keyspace: `made_${name}` });
+      {
+        await using store = await openStore(made, TWO_WINDOWS, [], shape);
+        // Tables that not every stream needs are made when they are asked for.
+        await store.predictions().status();
+        await store.lookUp().verdicts(1);
+      }
+      assert.deepEqual(await columns(made.keyspace), before);
     }
-    assert.deepEqual(await columns(printed.keyspace), before);
-    const made = settingsOf(address, { keyspace: "made" });
-    {
-      await using store = await openStore(made, TWO_WINDOWS);
-      // Tables that not every stream needs are made when they are asked for.
-      await store.predictions().status();
-      await store.lookUp().verdicts(1);
-    }
-    assert.deepEqual(await columns(made.keyspace), before);
   },
 );
 

@@ -79,6 +79,27 @@ async function progress(log: Log) {
   };
 }
 
+/** A topic that is not there is refused in one line, before the stream has any of its own. */
+async function refusesMistyped(
+  log: Log,
+  { brokers, prefix }: { brokers: readonly string[]; prefix: string },
+  folder: string,
+): Promise<void> {
+  await using ingest = new RoleProcess("mistyped", [
+    "run",
+    "--role=ingest",
+    "--log=kafka",
+    `--brokers=${brokers}`,
+    `--topic-prefix=${prefix}`,
+    `--source-topic=${prefix}shop.oders`,
+    "--definition=sparkov",
+    `--data=${join(folder, "mistyped")}`,
+  ]);
+  assert.equal((await ingest.ended()).code, 2);
+  assert.match(ingest.tail(), /shop\.oders: the cluster has no such topic/);
+  assert.equal(await log.endOffsets(CONTROL_TOPIC), undefined);
+}
+
 const problem = serverProblem ?? pythonProblem;
 
 Deno.test({
@@ -95,6 +116,7 @@ Deno.test({
     const [address] = settings.brokers;
     const topic = `${settings.prefix}shop.orders`;
     await using log = await openLog(settings, () => {});
+    await refusesMistyped(log, settings, folder.path);
     await log.createTopics([
       { name: "shop.orders", partitions: 7, compacted: false },
     ]);

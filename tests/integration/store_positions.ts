@@ -17,10 +17,15 @@ import type { StreamContext } from "../../src/stream/stream_context.ts";
 import {
   SINK_TOPIC,
   topicSpecs,
+  TRANSACTION_LABEL_TOPIC,
   WRITER_GROUP,
 } from "../../src/stream/topics.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { isRight, verifyStore } from "../../src/stream/verify_store.ts";
+import { runLabelWriter } from "../../src/roles/label_writer.ts";
+import { UNLABELLED_SHAPE } from "../../src/payment/payment_shape.ts";
+import { countStored } from "../../src/stream/stored_stream.ts";
+import { labelParameters } from "../faults/label_stream.ts";
 import { runWriter } from "../../src/roles/writer.ts";
 import { EmbeddedStore } from "../../src/store/embedded/embedded_store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -157,6 +162,106 @@ testServing(
     await assert.rejects(write(first.context, store), foreign);
   },
 );
+
+testServing(
+  "labels that arrive later are filled again, and with them TX_FRAUD in all tables",
+  async () => {
+    const { address } = await sharedCassandra();
+    const keyspace = "positions_labels";
+    const parameters = labelParameters(3);
+    await using folder = await openMemory(parameters);
+    const { context, log } = folder;
+    await produce(folder, SET_A);
+    await runProcessor(context, undefined);
+    const settings = settingsOf(address, { keyspace });
+    const { features } = parameters;
+    await using store = await openStore(
+      settings,
+      features,
+      [],
+      UNLABELLED_SHAPE,
+    );
+    const fill = { startSeconds: undefined };
+    const write = () =>
+      Promise.all([
+        runWriter(context, { ...fill, store }),
+        runLabelWriter(context, { ...fill, store: store.labels() }),
+      ]);
+    const check = async () => {
+      const { control, signal } = context;
+      const counted = () => countStored(store);
+      const ends = { log, offsetsCountRecords: true, store: counted };
+      const result = await endCheck(ends);
+      const differences = result.kind === "compared"
+        ? result.differences.join()
+        : result.kind;
+      assert.ok(differences === "", differences);
+      const verification = await verifyStore({
+        log,
+        control,
+        parameters,
+        store,
+        signal,
+        compared() {},
+      });
+      for (const table of [verification.payments, verification.labels]) {
+        assert.ok(table && isRight(table), String(table?.first));
+        assert.ok(table.equal > 1000);
+      }
+    };
+    await write();
+    await check();
+    const { frauds } = await store.status();
+    assert.ok(frauds > 0);
+
+    for (const table of ["transactions", "transaction_label"]) {
+      await runCql(address, `TRUNCATE ${keyspace}.${table}`);
+      await write();
+      await check();
+      assert.equal((await store.status()).frauds, frauds);
+    }
+    // Labels alone are removed, and stored again.
+    await store.labels().clear(TRANSACTION_LABEL_TOPIC);
+    assert.equal((await store.status()).frauds, 0);
+    await store.verify();
+    await write();
+    await check();
+
+    // What is not found by a writer is found by looking for it.
+    const changes = [
+      [
+        "UPDATE transactions SET tx_fraud = 1 WHERE transaction_id = 9",
+        /tx_fraud is 1 and should be 0|frauds_by_day holds/,
+      ],
+      [
+        "DELETE FROM transaction_label WHERE transaction_id = 9",
+        /labels, the store holds [\d,]+: rows were deleted/,
+      ],
+      [
+        "UPDATE transaction_label SET tx_fraud = 7 WHERE transaction_id = 9 " +
+        await restOfKey(store, 9),
+        /transaction_label, transaction_id 9: tx_fraud 7 is not 0, 1 or null/,
+      ],
+    ] as const;
+    for (const [cql, message] of changes) {
+      const at = /transaction\w*|frauds_by_day/;
+      await runCql(address, cql.replace(at, (name) => `${keyspace}.${name}`));
+      await assert.rejects(check, message, cql);
+      await rebuild(context, { ...OPTIONS, store });
+      await check();
+      assert.equal((await store.status()).frauds, frauds);
+    }
+  },
+);
+
+/** The key of a payment's label behind its TRANSACTION_ID. */
+async function restOfKey(store: Store, id: number): Promise<string> {
+  const label = (await store.labels().newest([id])).get(id);
+  assert.ok(label);
+  return `AND known_at = '${label.knownAt}' ` +
+    `AND topic_offset = ${label.offset} ` +
+    `AND topic_partition = ${label.partition}`;
+}
 
 testServing(
   "a keyspace ahead of a log that was cut back is refused, naming rebuild",

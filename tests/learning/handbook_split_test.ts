@@ -1,7 +1,9 @@
 /** What is learned from the handbook's own training days, against scikit-learn. */
 import assert from "node:assert/strict";
-import { loadPayments } from "../../src/cli/commands/labelled_payments.ts";
-import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import {
+  loadPayments,
+  readPaymentInput,
+} from "../../src/cli/commands/labelled_payments.ts";
 import { fitModel, scorerOf } from "../../src/learning/kinds/kinds.ts";
 import { judge } from "../../src/learning/judge/judgement.ts";
 import type { LinearPart } from "../../src/learning/kinds/linear.ts";
@@ -46,7 +48,7 @@ function theExperiment(): Promise<Experiment> {
 }
 
 async function loadExperiment(): Promise<Experiment> {
-  const payments = await loadPayments({}, HANDBOOK_FEATURES, {
+  const payments = await loadPayments(readPaymentInput({}), {
     endDay: endDayOf(HANDBOOK_PERIOD),
     spanDays: endDayOf(HANDBOOK_PERIOD) - HANDBOOK_PERIOD.startDay,
   });

@@ -5,12 +5,15 @@ import { JsonScanner, literal } from "../../src/payment/json_scanner.ts";
 const ENCODER = new TextEncoder();
 
 /** What is read of a text, and whether that is all of it. */
-function decimalOf(text: string): { value: number; atEnd: boolean } {
+function decimalOf(
+  text: string,
+  kind: "decimal" | "number" = "decimal",
+): { value: number; atEnd: boolean } {
   const scanner = new JsonScanner();
   // Not at the beginning of its buffer, as a record in a batch.
   const bytes = ENCODER.encode(`xyz${text}`).subarray(1);
   scanner.start(bytes, 2, bytes.length);
-  const value = scanner.decimal();
+  const value = scanner[kind]();
   return { value, atEnd: scanner.atEnd };
 }
 
@@ -69,6 +72,36 @@ Deno.test("a decimal in the middle of two doubles, or next to it, is rounded as 
       }
     }
   }));
+
+Deno.test("a number of either sign, with an exponent or without, is what JSON.parse has", () =>
+  forEachSeed(1, 20, (seed) => {
+    const random = chance(seed);
+    const bits = new Int32Array(2);
+    const double = new Float64Array(bits.buffer);
+    for (let i = 0; i < 50_000; i++) {
+      bits[0] = random() * 2 ** 32;
+      bits[1] = random() * 2 ** 32;
+      const short = Math.round((random() - 0.5) * 2e9) / 10 ** (i % 8);
+      const number = i % 2 ? short : double[0];
+      if (!Number.isFinite(number)) continue;
+      const text = i % 3 ? String(number) : number.toExponential();
+      assert.deepEqual(
+        decimalOf(text.replace("e+", "e"), "number"),
+        { value: number + 0, atEnd: true },
+        text,
+      );
+    }
+  }));
+
+Deno.test("what is no number is not read", () => {
+  for (
+    const text of ["-", "+1", "--1", "01", "-01", "1.", ".5", "1e", "1e999"]
+  ) {
+    assert.ok(Number.isNaN(decimalOf(text, "number").value), text);
+  }
+  assert.ok(Object.is(decimalOf("-0", "number").value, 0));
+  assert.ok(Object.is(decimalOf("-0.0", "number").value, 0));
+});
 
 Deno.test("what is no decimal is not read", () => {
   for (

@@ -64,7 +64,7 @@ function written(shape: PaymentShape, payment: PaymentObject, rest = "") {
   const cells = Float64Array.from([0, 0, ...rowOf(shape, payment, heap)]);
   const writer = new ByteWriter(16);
   const json = new ShapedJsonWriter(shape);
-  json.write(writer, cells, 2, heap, new TextEncoder().encode(rest));
+  json.write(writer, cells, 2, heap, rest);
   return new TextDecoder().decode(writer.view());
 }
 

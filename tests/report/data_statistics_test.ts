@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { aucOf, partialDays } from "../../src/report/data_statistics.ts";
+import { partialDays } from "../../src/report/data_statistics.ts";
+import { aucOf } from "../../src/report/feature_statistics.ts";
 import { Histogram } from "../../src/report/histogram.ts";
 import type { Payment } from "../../src/payment/payment.ts";
 import { dataPath } from "../files/sets.ts";
@@ -27,7 +28,7 @@ testReading(
       const { statistics } = reportOf(parameters);
       assert.equal(statistics.payments, reference.n_transactions);
       assert.equal(statistics.frauds, reference.n_frauds);
-      assert.equal(statistics.cents.all, reference.sum_amount_cents);
+      assert.equal(statistics.units.all, reference.sum_amount_cents);
       assert.equal(statistics.days.length, parameters.days);
       const [genuine, fraud] = statistics.features[0].values;
       assert.equal(Math.max(genuine.max, fraud.max), reference.max_amount);
@@ -69,9 +70,15 @@ Deno.test("statistics of days, scenarios and cards are those of plain counting",
     const frauds = rows.filter((row) => row.fraud === 1);
     assert.equal(all.frauds, frauds.length);
     const cents = frauds.map((row) => Math.round(100 * (row.amount ?? 0)));
-    assert.equal(all.cents.frauds, cents.reduce((sum, one) => sum + one, 0));
-    assert.equal(active.customers, new Set(rows.map((r) => r.customerId)).size);
-    assert.equal(active.terminals, new Set(rows.map((r) => r.terminalId)).size);
+    assert.equal(all.units.frauds, cents.reduce((sum, one) => sum + one, 0));
+    assert.equal(
+      active.customers.count,
+      new Set(rows.map((r) => r.customerId)).size,
+    );
+    assert.equal(
+      active.terminals.count,
+      new Set(rows.map((r) => r.terminalId)).size,
+    );
     const seen = rows.map(dayOf);
     if (rows.length > 0) {
       assert.equal(days[0].day, Math.min(...seen));
@@ -103,10 +110,10 @@ Deno.test("the histograms of the first days leave out later ones", () => {
   const rows = [3, 4, 12, 13].map((day) => {
     return { timeSeconds: day * DAY + 900, amount: day };
   });
-  const { firstAmounts, firstTimes } = statisticsOf(rows);
-  assert.equal(firstAmounts.count, 3);
-  assert.equal(firstAmounts.max, 12);
-  assert.equal(firstTimes[1], 3);
+  const { amounts, times } = statisticsOf(rows);
+  assert.equal(amounts.count, 3);
+  assert.equal(amounts.max, 12);
+  assert.equal(times[1], 3);
 });
 
 Deno.test("scenarios without end are counted together from the seventeenth on", () => {

@@ -9,6 +9,7 @@ import { reportSections } from "../../src/report/sections.ts";
 import { escapeText, standaloneSvg } from "../../src/report/svg.ts";
 import type { SimulatorParameters } from "../../src/simulator/parameters.ts";
 import { readMarkup } from "./markup.ts";
+import { ownReports } from "./own_reports.ts";
 import { reportOf, SET_A, statisticsOf } from "./statistics_of.ts";
 
 const DAY = 86_400;
@@ -44,7 +45,7 @@ function pageOf(data: ReportData): string {
   return htmlPage("A title", reportSections(data));
 }
 
-for (const [name, data] of oddReports()) {
+for (const [name, data] of [...oddReports(), ...ownReports()]) {
   Deno.test(`htmlPage() is well-formed and complete: ${name}`, () => {
     const page = pageOf(data);
     const elements = readMarkup(page);

@@ -19,6 +19,8 @@ function curvesOf(labels: number[], scores: number[]) {
   });
 }
 
+const EUROS = { currency: "EUR", decimals: 2 };
+
 Deno.test("modelCurves() of a perfect model reach the corners", () => {
   const curves = curvesOf([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]);
   assert.ok(curves);
@@ -34,7 +36,7 @@ Deno.test("modelCurves() of nothing are none, and of one class have no curve but
   for (const label of [0, 1]) {
     const curves = curvesOf([label, label], [0.1, 0.9]);
     assert.ok(curves);
-    const page = htmlPage("A title", [modelSection(curves, "EUR")]);
+    const page = htmlPage("A title", [modelSection(curves, EUROS)]);
     readMarkup(page);
     assert.doesNotMatch(page, /NaN|Infinity/);
     const text = textReport("A title", { ...reportOf(SET_A), model: curves });

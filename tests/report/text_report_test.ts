@@ -6,17 +6,19 @@ import {
   textReport,
   wrapped,
 } from "../../src/report/text_report.ts";
+import { ownReports } from "./own_reports.ts";
 import { reportOf, SET_A, SET_B, statisticsOf } from "./statistics_of.ts";
 
 Deno.test("textReport() fits 80 columns and has nothing that a terminal obeys", () => {
-  for (const data of [reportOf(SET_A), reportOf(SET_B)]) {
+  const own = ownReports().map(([, data]) => data);
+  for (const data of [reportOf(SET_A), reportOf(SET_B), ...own]) {
     const source = `payments in ${"a folder ".repeat(20)}\u001b[2J${
       "x".repeat(200)
     }`;
     const text = textReport("Title", { ...data, source });
     for (const line of text.split("\n")) {
       assert.ok([...line].length <= TEXT_COLUMNS, line);
-      assert.doesNotMatch(line, /\p{Cc}| $/u);
+      assert.doesNotMatch(line, /\p{Cc}| $|NaN|Infinity|undefined/u);
     }
     assert.match(text, /\n$/);
   }

@@ -91,7 +91,7 @@ function produce(
   pace: Pace,
   signal?: AbortSignal,
   logger?: Logger,
-  published: () => void = () => {},
+  published: (newestSeconds: number) => void = () => {},
 ): Promise<void> {
   const context = {
     ...folder.context,
@@ -112,10 +112,18 @@ testWriting(
     const warnings: unknown[] = [];
     const warn: Logger["warn"] = (message, fields) =>
       warnings.push({ message, ...fields });
-    await produce(folder, path, MAX, undefined, {
-      ...folder.context.logger,
-      warn,
-    });
+    const seconds: number[] = [];
+    await produce(
+      folder,
+      path,
+      MAX,
+      undefined,
+      { ...folder.context.logger, warn },
+      (newest) => seconds.push(newest),
+    );
+    // Of the last row; the latency is measured by these.
+    assert.equal(seconds.at(-1), 3600 + 40 * 4499);
+    assert.deepEqual(seconds, seconds.toSorted((a, b) => a - b));
     const records = (await recordsOf(folder)).flat();
     assert.equal(records.length, 4500 - 90);
     const nineth = records.find((record) => record.includes('"more":"m8"'));
@@ -206,6 +214,7 @@ testWriting(
     assert.deepEqual(records, await recordsOf(whole));
     const labels = records.flat().filter((json) => json.includes("KNOWN_AT"));
     assert.ok(labels.length > 3000, `${labels.length} labels`);
+    assert.equal(2 * labels.length, records.flat().length);
     assert.equal(new Set(labels).size, labels.length);
     await using carried = await openMemory(PARAMETERS);
     await produce(carried, path, MAX);
@@ -224,6 +233,116 @@ testWriting(
     assert.deepEqual(later, sooner);
     const risks = later.map((row) => row.TERMINAL_ID_RISK_30DAY_WINDOW);
     assert.ok(risks.filter((risk) => risk === 1).length > 500);
+  },
+);
+
+testWriting(
+  "files that are far from the order of time are refused before a stream begins, with what to do",
+  async () => {
+    await using files = temporaryFolder();
+    const path = join(files.path, "by_card.csv");
+    const [header, ...rows] = csv(0, 400).trimEnd().split("\n");
+    const two = [
+      ...rows.filter((_, at) => at % 2),
+      ...rows.filter((_, at) => !(at % 2)),
+    ];
+    await Deno.writeTextFile(path, [header, ...two, ""].join("\n"));
+    await using folder = await openMemory({
+      ...PARAMETERS,
+      latenessSeconds: 3600,
+    });
+    await assert.rejects(
+      produce(folder, path, MAX),
+      /by_card\.csv is not in order of time: \d+ of the first 392 payments .*import/,
+    );
+    const all = csv(0, 9000).trimEnd().split("\n");
+    const newestFirst = [header, ...all.slice(1).toReversed(), ""];
+    await Deno.writeTextFile(path, newestFirst.join("\n"));
+    await assert.rejects(produce(folder, path, MAX), /not in order of time/);
+    const { control } = folder.context;
+    await control.refresh();
+    assert.equal(control.origin, undefined);
+    // A few are what --lateness is for: they become dead letters.
+    const few = [...rows.slice(0, 390), ...rows.slice(0, 10)];
+    await Deno.writeTextFile(path, [header, ...few, ""].join("\n"));
+    await produce(folder, path, MAX);
+    await control.refresh();
+    assert.equal(control.position?.rows, 400);
+  },
+);
+
+/** Publishes files until about half of their rows are in the log. */
+async function produceHalf(folder: OpenFolder, path: string): Promise<void> {
+  const stop = new AbortController();
+  const { control } = folder.context;
+  await produce(folder, path, IN_PIECES, stop.signal, undefined, () => {
+    control.refresh().then(() => {
+      if ((control.position?.rows ?? 0) > 2000) stop.abort();
+    });
+  });
+}
+
+testWriting(
+  "files that have changed behind what was published are refused by name; what came at the end is published",
+  async () => {
+    await using files = temporaryFolder();
+    const first = join(files.path, "a.csv");
+    const second = join(files.path, "b.csv");
+    const [one, two] = [csv(0, 2500), csv(2500, 2000)];
+    const write = () => {
+      Deno.writeTextFileSync(first, one);
+      Deno.writeTextFileSync(second, two);
+    };
+    write();
+    await using whole = await openMemory(PARAMETERS);
+    await produce(whole, files.path, MAX);
+    await using folder = await openMemory(PARAMETERS);
+    await produceHalf(folder, first);
+    const elsewhere = `${first}x`;
+    const changes: [() => void, RegExp][] = [
+      [
+        () => Deno.writeTextFileSync(first, one.slice(0, 60_000)),
+        /a\.csv has 60000 bytes and had \d+ since its rows were published/,
+      ],
+      [
+        () => Deno.writeTextFileSync(first, one.replace("fraud", "Fraud")),
+        /a\.csv has changed since its rows were published; give the data/,
+      ],
+      [
+        () => {
+          Deno.renameSync(first, elsewhere);
+          Deno.renameSync(second, first);
+          Deno.renameSync(elsewhere, second);
+        },
+        /a\.csv has \d+ bytes and had \d+/,
+      ],
+    ];
+    for (const [change, says] of changes) {
+      change();
+      const stop = AbortSignal.timeout(1);
+      const found = await produce(folder, first, IN_PIECES, stop).then(
+        () => "",
+        (error) => error.message,
+      );
+      assert.match(found, says);
+      write();
+    }
+    // Grown at its end.
+    Deno.writeTextFileSync(first, one + two.replace(/^.*\n/, ""));
+    await produce(folder, first, MAX);
+    assert.deepEqual(await recordsOf(folder), await recordsOf(whole));
+    const warnings: unknown[] = [];
+    Deno.writeTextFileSync(first, "\n", { append: true });
+    await produce(folder, first, MAX, undefined, {
+      ...folder.context.logger,
+      warn: (_, fields) => warnings.push(fields),
+    });
+    assert.match(
+      JSON.stringify(warnings),
+      /a\.csv has grown by 1 bytes since the stream was completed/,
+    );
+    Deno.removeSync(first);
+    await produce(folder, first, MAX); // complete: nothing is read
   },
 );
 

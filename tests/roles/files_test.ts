@@ -7,7 +7,15 @@ import { runProducer } from "../../src/roles/producer.ts";
 import { SINK_TOPIC } from "../../src/stream/topics.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { testWriting } from "../permission.ts";
+import { TEXT_DEFINITION, textRecord } from "../stream/text_stream.ts";
+import { daysOf, keepDays } from "./day_stream.ts";
 import { openMemory, parametersOf, SET_A } from "./pipeline.ts";
+import {
+  appendPayments,
+  paymentAt,
+  StageDriver,
+  valuesOfTopic,
+} from "./stages.ts";
 
 function lines(folder: string): Record<string, number | string>[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name)
@@ -87,3 +95,26 @@ testWriting("a files folder cut anywhere goes on without a loss", async () => {
   const ids = lines(folder.path).map((row) => row.TRANSACTION_ID);
   assert.deepEqual(ids, Array.from({ length: 2555 }, (_, id) => id));
 });
+
+testWriting(
+  "the files role keeps payments of text ids as the sink has them",
+  async () => {
+    await using folder = temporaryFolder();
+    const parameters = { ...parametersOf(1), definition: TEXT_DEFINITION };
+    await using open = await openMemory(parameters);
+    const { log } = open;
+    const payments = Array.from(
+      { length: 100 },
+      (_, n) => paymentAt(3600 * n, { transactionId: 7919 * n % 1000 }),
+    );
+    await appendPayments(log, 0, payments, textRecord);
+    for (const stage of [StageDriver.customers, StageDriver.terminals]) {
+      await (await stage(log, parameters)).drain([0]);
+    }
+    await keepDays(open, folder.path);
+    const rows = await valuesOfTopic(log, SINK_TOPIC);
+    assert.equal(rows.length, 100);
+    const found = [...daysOf(folder.path)].flatMap(([, lines]) => lines);
+    assert.deepEqual(found.toSorted(), rows.toSorted());
+  },
+);

@@ -1,18 +1,27 @@
 /** The labels of a store: each that was accepted is there once, whatever happens to the writer, and what was known at any time can be read. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { readRange } from "../../src/log/log.ts";
 import { recordValue } from "../../src/log/record_batch.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { labelStage, runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { LabelStore, StoredLabel } from "../../src/store/labels.ts";
+import { FRAUD_UNKNOWN } from "../../src/payment/payment_cells.ts";
+import { runWriter, writerStage } from "../../src/roles/writer.ts";
+import { verifyStore } from "../../src/stream/verify_store.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { TRANSACTION_LABEL_TOPIC } from "../../src/stream/topics.ts";
+import { makeBackup } from "../../src/stream/backup.ts";
+import { inDatabase } from "../base/sqlite/in_database.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { TEXT_LABEL_DEFINITION, textRecord } from "../stream/text_stream.ts";
 import {
   type OpenFolder,
+  openFolder,
   openMemory,
   parametersOf,
   produce,
@@ -27,6 +36,7 @@ import {
   StageDriver,
   START_SECONDS,
 } from "./stages.ts";
+import { NOTHING_WRONG } from "../stream/verified.ts";
 
 /** A stream whose labels count a day after they are known. */
 function labelParameters(partitions: number): StreamParameters {
@@ -51,6 +61,8 @@ async function acceptedLabels({ log }: OpenFolder): Promise<StoredLabel[]> {
           knownTime: json.KNOWN_TIME,
           fraud: json.TX_FRAUD ?? undefined,
           scenario: json.TX_FRAUD_SCENARIO,
+          partition,
+          offset: batch.offsets[i],
         });
       }
     }
@@ -112,6 +124,53 @@ Deno.test("the labels of a stream are stored when its payments are complete", as
   assert.deepEqual(await Array.fromAsync(readDeadLetters(folder.log)), []);
 });
 
+testWriting(
+  "a backup has the labels of log and store, and names a damaged one",
+  async () => {
+    await using place = temporaryFolder();
+    const from = join(place.path, "data");
+    Deno.mkdirSync(from);
+    const parameters = labelParameters(2);
+    const whole: unknown[] = [];
+    const held = async ({ log, store }: OpenFolder) => [
+      await store.labels().status(),
+      await store.status(),
+      await log.endOffsets(TRANSACTION_LABEL_TOPIC),
+      await store.positions(),
+    ];
+    {
+      await using folder = await openFolder(from, parameters);
+      await produce(folder, SET_A);
+      await runProcessor(folder.context, undefined);
+      const { store, context } = folder;
+      const options = { startSeconds: undefined };
+      await runWriter(context, { ...options, store });
+      await runLabelWriter(context, { ...options, store: store.labels() });
+      whole.push(...await held(folder));
+    }
+    const copyTo = (name: string) => {
+      const plan = { from, to: join(place.path, name), withStore: true };
+      return makeBackup(plan, () => {});
+    };
+    await copyTo("copy");
+    {
+      await using copy = await openFolder(join(place.path, "copy"), parameters);
+      assert.deepEqual(await held(copy), whole);
+      await requireVerified(copy, parameters);
+    }
+    inDatabase(join(from, "store.db"), (database) => {
+      database.exec(
+        "UPDATE transaction_label SET tx_fraud = 1 - tx_fraud " +
+          "WHERE transaction_id = 9",
+      );
+    });
+    await assert.rejects(copyTo("damaged"), {
+      code: "STORE",
+      message: /^transaction_label, transaction_id 9: the row does not match/,
+    });
+  },
+);
+
 /** Payments, each with some labels behind it, corrected and withdrawn. */
 function labelledRecords(seed: number, firstId: number, isText: boolean) {
   const random = chance(seed);
@@ -158,31 +217,81 @@ Deno.test("labels are stored once and in their order, whatever is lost, crashes 
         }
       }
     }
-    const customers = await StageDriver.customers(log, parameters);
-    await customers.drain([0, 1, 0]);
-    const store = folder.store.labels();
-    const writer = await StageDriver.open(
-      log,
-      parameters,
-      (context) => labelStage(context, { store, startSeconds: START_SECONDS }),
-    );
+    for (const open of [StageDriver.customers, StageDriver.terminals]) {
+      await (await open(log, parameters)).drain([0, 1, 0]);
+    }
+    const { store } = folder;
+    const labelStore = store.labels();
+    const options = { startSeconds: START_SECONDS };
+    const drivers = [
+      await StageDriver.open(
+        log,
+        parameters,
+        (context) => labelStage(context, { ...options, store: labelStore }),
+      ),
+      await StageDriver.open(
+        log,
+        parameters,
+        (context) => writerStage(context, { ...options, store }),
+      ),
+    ];
+    const [labelWriter] = drivers;
     const random = chance(seed);
     const below = (n: number) => Math.floor(random() * n);
-    while (!await writer.done()) {
+    while (!await drivers[0].done() || !await drivers[1].done()) {
+      const driver = drivers[below(2)];
       const partition = below(2);
       if (random() < 0.2) {
-        if (random() < 0.3) await writer.lose(partition);
-        else await writer.crash(partition, 1 + below(9), random() < 0.5);
-        await writer.reopen(partition);
+        if (random() < 0.3) await driver.lose(partition);
+        else await driver.crash(partition, 1 + below(9), random() < 0.5);
+        await driver.reopen(partition);
       }
-      await writer.step(partition, 1 + below(20));
+      await driver.step(partition, 1 + below(20));
     }
     const labels = await acceptedLabels(folder);
     assert.ok(labels.length > 50, `${labels.length} labels`);
     const ids = [...new Set(labels.map(({ transactionId }) => transactionId))]
       .sort((a, b) => byId([a, 0], [b, 0]));
     const sorted = isText ? ids : ids.toSorted((a, b) => Number(a) - Number(b));
-    await compare(store, labels, sorted);
-    assert.equal((await writer.counters()).emitted, labels.length);
+    await compare(labelStore, labels, sorted);
+    assert.equal((await labelWriter.counters()).emitted, labels.length);
+    assert.deepEqual(await labelStore.status(), { rows: labels.length });
+    await compareFrauds(folder, labels);
+    await requireVerified(folder, parameters);
   });
 });
+
+/** Compares TX_FRAUD of each stored payment with its label. */
+async function compareFrauds(
+  { store }: OpenFolder,
+  labels: readonly StoredLabel[],
+): Promise<void> {
+  const newest = newestOf(labels);
+  const lookUp = store.lookUp();
+  for (const [id, label] of newest) {
+    const found = await lookUp.payment(id);
+    assert.equal(found?.payment.fraud, label.fraud ?? FRAUD_UNKNOWN, `${id}`);
+  }
+  const frauds = [...newest.values()].filter(({ fraud }) => fraud === 1);
+  assert.equal((await store.status()).frauds, frauds.length);
+}
+
+/** Compares both tables with the log. */
+async function requireVerified(
+  { log, store, context: { control, signal } }: OpenFolder,
+  parameters: StreamParameters,
+): Promise<void> {
+  await control.refresh();
+  const { payments, labels } = await verifyStore({
+    log,
+    control,
+    parameters,
+    store,
+    signal,
+    compared: () => {},
+  });
+  const { rows } = await store.status();
+  assert.deepEqual(payments, { ...NOTHING_WRONG, equal: rows });
+  const stored = await store.labels().status();
+  assert.deepEqual(labels, { ...NOTHING_WRONG, equal: stored?.rows });
+}

@@ -4,6 +4,8 @@ import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import {
   customerReachSeconds,
   FEATURE_SETS,
+  type FeatureParameters,
+  type FeatureSet,
 } from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 import { ReplayMarks } from "../../src/stream/replay_marks.ts";
@@ -91,11 +93,17 @@ async function outcome(
   };
 }
 
+function featuresOf(set: FeatureSet): FeatureParameters {
+  const { features } = PARAMETERS;
+  const windowDays = set === "none" ? [] : features.windowDays;
+  return { ...features, set, windowDays };
+}
+
 /** Streams of before there was --dedupe, and horizons that are shorter and longer than the windows. */
 const STREAMS: [name: string, StreamParameters][] = [
   ...FEATURE_SETS.map((set): [string, StreamParameters] => [
     set,
-    { ...PARAMETERS, features: { ...PARAMETERS.features, set } },
+    { ...PARAMETERS, features: featuresOf(set) },
   ]),
   ["--dedupe=1h", { ...PARAMETERS, dedupeSeconds: 3600 }],
   ["--dedupe=20h", { ...PARAMETERS, dedupeSeconds: 20 * 3600 }],

@@ -333,7 +333,8 @@ const schedules: [string, Omit<Schedule, "seed">][] = [
 const DEDUPES = [undefined, 3600, 100_000, 10 * DAY_SECONDS];
 
 for (const set of FEATURE_SETS) {
-  const features = { ...PARAMETERS.features, set };
+  const windowDays = set === "none" ? [] : PARAMETERS.features.windowDays;
+  const features = { ...PARAMETERS.features, set, windowDays };
   const parameters = { ...PARAMETERS, features };
   for (const [name, schedule] of schedules) {
     const test = schedule.snapshots ? testWriting : Deno.test;

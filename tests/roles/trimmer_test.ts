@@ -10,15 +10,19 @@ import {
   CONTROL_TOPIC,
   CUSTOMER_GROUP,
   DEAD_LETTER_TOPIC,
+  LABEL_TOPIC,
   PIPELINE,
   REPARTITION_TOPIC,
   SINK_TOPIC,
   TERMINAL_GROUP,
   TOPICS,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
+import { runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runTrimmer, trimStream } from "../../src/roles/trimmer.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
+import { labelParameters } from "../faults/label_stream.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
@@ -175,6 +179,26 @@ Deno.test("dead letters, profiles and the control topic stay whole", async () =>
   ]);
   assert.equal((await folder.log.endOffsets(DEAD_LETTER_TOPIC))?.[0], 1);
   assert.ok((await folder.log.endOffsets(CONTROL_TOPIC))?.[0]);
+});
+
+Deno.test("labels stay whole, and what their payments and windows need", async () => {
+  const parameters = labelParameters(2);
+  await using folder = await openMemory(parameters);
+  const { log, store, context } = folder;
+  const small = { ...SET_B.parameters, customers: 40, days: 120 };
+  await runAll(folder, { ...SET_B, parameters: small });
+  await runLabelWriter(context, {
+    store: store.labels(),
+    startSeconds: undefined,
+  });
+  const ends = await log.endOffsets(TRANSACTION_LABEL_TOPIC);
+  assert.ok(ends?.every((end) => end > 1000));
+  await trimStream(context, OPTIONS);
+  await assertNeededIsThere(log);
+  const first = await firstOffsets(log);
+  assert.ok(first[TRANSACTION_TOPIC].every((offset) => offset > 0));
+  assert.deepEqual(first[TRANSACTION_LABEL_TOPIC], [0, 0]);
+  assert.deepEqual(first[LABEL_TOPIC], [0, 0]);
 });
 
 Deno.test("nothing goes as long as no event time can be told", async () => {

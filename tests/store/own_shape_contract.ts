@@ -62,7 +62,8 @@ export const NUMBER_SHAPE: PaymentShape = {
 
 type Id = number | string;
 
-interface Own {
+/** A payment of a shape as a plain object. */
+export interface Own {
   readonly id: Id;
   readonly customer: Id;
   readonly terminal: Id;
@@ -112,7 +113,8 @@ function keptOf(
   );
 }
 
-function ownPayments(
+/** Payments of a shape, and the values of their features. */
+export function ownPayments(
   features: FeatureParameters,
   shape: PaymentShape,
 ): fc.Arbitrary<Own[]> {
@@ -146,7 +148,7 @@ function cellOf(
 }
 
 /** Rows as a store takes them. */
-function rowsOf(all: readonly Own[], shape: PaymentShape): StoreRows {
+export function rowsOf(all: readonly Own[], shape: PaymentShape): StoreRows {
   const values = all[0]?.values.length ?? 0;
   const width = PAYMENT_CELLS + values + shape.kept.length;
   const cells = new Float64Array(all.length * width);
@@ -178,7 +180,7 @@ function idIn(cell: number, kind: IdKind, texts: TextHeap | undefined): Id {
 }
 
 /** All rows of a store. */
-async function contents(
+export async function contents(
   store: Store,
   features: FeatureParameters,
   shape: PaymentShape,
@@ -211,7 +213,7 @@ async function contents(
 }
 
 /** The last of each id, in the order of numbers, or of texts by their bytes. */
-function kept(all: readonly Own[]): Own[] {
+export function kept(all: readonly Own[]): Own[] {
   return [...new Map(all.map((own) => [own.id, own])).values()]
     .sort((a, b) => compareIds(a.id, b.id));
 }
@@ -308,7 +310,7 @@ export function testOwnShapes(options: OwnShapeOptions): void {
 }
 
 /** Looks a payment up by its id, and by its card and its terminal. */
-async function findsPayment(store: Store, own: Own): Promise<void> {
+export async function findsPayment(store: Store, own: Own): Promise<void> {
   const lookUp = store.lookUp();
   const found = await lookUp.payment(own.id);
   assert.deepEqual(found?.kept, own.kept);

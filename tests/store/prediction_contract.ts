@@ -135,6 +135,13 @@ export function testPredictions(options: ContractOptions): void {
         ...metric(12, "y", 1).toReversed(),
       ],
     );
+    const [b, a] = metric(3, "x", 0.5);
+    await table.writeMetrics([{ ...b, value: NaN }, a]);
+    assert.deepEqual(
+      (await table.metrics()).filter(({ version }) => version === "x"),
+      [a],
+      "a metric that has no value any more is removed",
+    );
   });
 
   test(`${name}: a stream that was never scored has no predictions and no metrics`, async () => {

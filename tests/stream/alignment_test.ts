@@ -23,18 +23,27 @@ function view(
 
 Deno.test("the bound is the delay less a day, or less the lateness where that is longer", () => {
   const hour = 3600;
-  assert.equal(alignmentSeconds({ delayDays: 7 }, hour), 6 * DAY_SECONDS);
   assert.equal(
-    alignmentSeconds({ delayDays: 7 }, DAY_SECONDS),
+    alignmentSeconds({ set: "handbook", delayDays: 7 }, hour),
     6 * DAY_SECONDS,
   );
   assert.equal(
-    alignmentSeconds({ delayDays: 7 }, DAY_SECONDS + 1),
+    alignmentSeconds({ set: "handbook", delayDays: 7 }, DAY_SECONDS),
+    6 * DAY_SECONDS,
+  );
+  assert.equal(
+    alignmentSeconds({ set: "handbook", delayDays: 7 }, DAY_SECONDS + 1),
     6 * DAY_SECONDS - 1,
   );
-  assert.equal(alignmentSeconds({ delayDays: 7 }, 7 * DAY_SECONDS - 1), 1);
-  assert.equal(alignmentSeconds({ delayDays: 7 }, 7 * DAY_SECONDS), 0);
-  assert.equal(alignmentSeconds({ delayDays: 1 }, hour), 0);
+  assert.equal(
+    alignmentSeconds({ set: "handbook", delayDays: 7 }, 7 * DAY_SECONDS - 1),
+    1,
+  );
+  assert.equal(
+    alignmentSeconds({ set: "handbook", delayDays: 7 }, 7 * DAY_SECONDS),
+    0,
+  );
+  assert.equal(alignmentSeconds({ set: "handbook", delayDays: 1 }, hour), 0);
 });
 
 Deno.test("a single partition is never held back", () => {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
-import type { Log } from "../../src/log/log.ts";
+import { type Log, READ_LIMIT } from "../../src/log/log.ts";
+import { partitionOf } from "../../src/log/partitioner.ts";
+import { recordKey } from "../../src/log/record_batch.ts";
+import { readLabel } from "../../src/payment/label_json.ts";
 import type { CaseEvent } from "../../src/payment/case_json.ts";
 import {
   appendCaseSteps,
@@ -84,4 +87,47 @@ Deno.test("a case stands as its newest events say that were not taken back", () 
   // A label without an event may withdraw the verdicts before it.
   const withdrawn = event(8, { kind: "verdict" });
   assert.equal(standingOf([withdrawn, ...all]).verdict, undefined);
+});
+
+Deno.test("events of payments with text ids lie with their labels by the bytes of the id, and come back as they were", async () => {
+  await using log = await openCases();
+  const ids = ["<b>", "4999999999999999999", "00", "\u05d0 b", "x".repeat(128)];
+  const steps = ids.map((transactionId, at) => ({
+    event: event(at, { kind: "verdict", label: 1, transactionId }),
+    label: 1 as const,
+    timestampMs: 0,
+  }));
+  await appendCaseSteps(log, steps);
+  const found = await readDecisions(log, "text");
+  assert.deepEqual(
+    found.map(({ transactionId }) => transactionId),
+    ids,
+  );
+  for (const topic of [CASE_TOPIC, LABEL_TOPIC]) {
+    const keys: string[] = [];
+    for (const partition of [0, 1, 2]) {
+      const batch = await log.read(topic, partition, 0, READ_LIMIT);
+      for (let i = 0; i < batch.count; i++) {
+        const key = recordKey(batch, i);
+        assert.equal(partitionOf(key, 3), partition);
+        keys.push(new TextDecoder().decode(key));
+      }
+    }
+    assert.deepEqual(keys.sort(), ids.toSorted());
+  }
+});
+
+Deno.test("a text id that another program wrote as a number keeps its digits", () => {
+  const read = (id: string, kind: "text" | "number") => {
+    const text = `{"TRANSACTION_ID":${id},"LABEL":1}`;
+    const bytes = new TextEncoder().encode(text);
+    return readLabel(bytes, 0, bytes.length, kind)?.transactionId;
+  };
+  const long = "4999999999999999999";
+  assert.equal(read(long, "text"), long);
+  assert.equal(read("17", "text"), "17");
+  assert.equal(read("17", "number"), 17);
+  assert.equal(read('"17"', "number"), undefined);
+  assert.equal(read('"a\\u0000"', "text"), undefined);
+  assert.equal(read(`"${"x".repeat(129)}"`, "text"), undefined);
 });

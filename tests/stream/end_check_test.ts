@@ -46,6 +46,7 @@ function stage(rows: number, change: Partial<StageCounts> = {}): StageCounts {
     emitted: rows,
     rejected: 0,
     frauds: 3,
+    labels: 0,
     beyond: [],
     ...change,
   };
@@ -57,6 +58,7 @@ const AGREEING: StreamCounts = {
   customer: stage(100),
   terminal: stage(100),
   writer: stage(100),
+  labelWriter: stage(0),
   scoring: { scorer: stage(100), writer: stage(100, { frauds: 0 }) },
   records: new Map([
     ["transaction_topic", 100],
@@ -92,6 +94,38 @@ Deno.test("differencesOf() finds nothing where other programs' records were reje
     ]),
   };
   assert.deepEqual(differencesOf(counts), []);
+});
+
+Deno.test("differencesOf() compares labels that arrive later, and takes their frauds for the payments'", () => {
+  const counts: StreamCounts = {
+    ...AGREEING,
+    customer: stage(140, { emitted: 100, labels: 40 }),
+    labelWriter: stage(40, { emitted: 39, rejected: 1 }),
+    records: new Map(AGREEING.records).set("transaction_topic", 140)
+      .set("transaction_label_topic", 40)
+      .set("transaction_dead_letter_topic", 1),
+    stored: {
+      payments: { rows: 100, frauds: 17 },
+      predictions: { rows: 100, alerts: 1 },
+      labels: { rows: 39 },
+    },
+  };
+  assert.deepEqual(differencesOf(counts), []);
+  const stored = {
+    payments: { rows: 100, frauds: 17 },
+    labels: { rows: 38 },
+  };
+  const records = new Map(counts.records).set("transaction_label_topic", 41);
+  const labelWriter = stage(39);
+  assert.deepEqual(
+    differencesOf({ ...counts, stored, records, labelWriter }),
+    [
+      "the customer windows passed 40 labels on, their writer read 39",
+      "the writer stored 39 labels, the store holds 38: rows were deleted; " +
+      "'./fraudstream status --verify' says which",
+      "transaction_label_topic was given 41 records, the writer of labels read 39",
+    ],
+  );
 });
 
 Deno.test("differencesOf() finds nothing where a scorer came to a log that was trimmed", () => {

@@ -22,6 +22,7 @@ import {
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SINK_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
 import { formatDatetime } from "../../src/payment/calendar.ts";
@@ -237,6 +238,10 @@ Deno.test("what nobody can edit is said with the reason", () => {
   assert.equal(whyNotEditable(letter), undefined);
   const reasons: readonly [Partial<DeadLetter>, RegExp][] = [
     [{ topic: PREDICTION_TOPIC }, /holds what models have said/],
+    [
+      { topic: TRANSACTION_LABEL_TOPIC },
+      /is internal.*'\.\/fraudstream label'/,
+    ],
     [{ topic: "elsewhere" }, /^elsewhere is another program.s topic/],
     [{ reason: "unreadable batch" }, /a whole batch that cannot be read/],
   ];

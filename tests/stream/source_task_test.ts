@@ -15,6 +15,7 @@ import {
 } from "../../src/log/record_batch.ts";
 import { noCounters } from "../../src/stream/commit.ts";
 import type { DeadLetter } from "../../src/stream/dead_letters.ts";
+import { firstInCompany } from "../../src/stream/source_merge.ts";
 import type { SourceLog } from "../../src/stream/source_partition.ts";
 import type { SourcePosition } from "../../src/stream/source_position.ts";
 import {
@@ -436,6 +437,53 @@ Deno.test("a record that is no payment is a dead letter of its own topic, with t
   assert.match(letters[3].message, /Avro and Protobuf cannot be read$/);
   assert.match(letters[6].message, /\(--ahead\) ahead of the clock/);
   assert.match(letters[8].message, /before the stream's first day, 2024-01-01/);
+});
+
+Deno.test("one wrong time, first or last of its partition, neither begins the stream nor stops it", async () => {
+  const YEAR = 365 * 86_400;
+  const good = Array.from({ length: 20 }, (_, i) => 1000 + 60 * i);
+  for (const wrong of [-50 * YEAR, -3 * YEAR, 2 * YEAR, 30 * YEAR]) {
+    for (const [first, second] of [[1, 0], [0, 1], [20, 0], [0, 20]]) {
+      const times = [good.toSpliced(first, 0, wrong), good];
+      times[1] = second > 0 ? good.toSpliced(second, 0, wrong) : good;
+      const arrivals = times.map((all) => all.map((time) => ({ time, at: 0 })));
+      const source = new FakeSource(arrivals, () => 25);
+      const position = { ...firstPosition(2), startSeconds: null };
+      const task = open(source, position, 600);
+      const found: string[] = [];
+      for (source.now = 0; source.now <= 80_000; source.now += 40_000) {
+        const step = await task.step(emptyBatch(0));
+        found.push(...outcomes(step));
+        const { startSeconds } = positionIn(step) ?? {};
+        assert.equal(startSeconds ?? T0, T0);
+      }
+      const what = `${wrong / YEAR} years off at ${first} and ${second}`;
+      const letters = found.filter((text) => text.includes(" "));
+      const reason = wrong < 0 ? "out of range" : "implausible";
+      assert.deepEqual(
+        letters.toSorted(),
+        [`0/${first} ${reason}`, `1/${second} ${reason}`].slice(
+          0,
+          letters.length,
+        ),
+        what,
+      );
+      assert.equal(letters.length, second > 0 ? 2 : 1, what);
+      assert.equal(found.length - letters.length, 40, what);
+    }
+  }
+});
+
+Deno.test("firstInCompany() is the first of times that are not alone", () => {
+  assert.equal(firstInCompany([], 10), undefined);
+  assert.equal(firstInCompany([7], 10), 7);
+  assert.equal(firstInCompany([0, 100, 105], 10), 100);
+  assert.equal(firstInCompany([105, 100, 3, 0], 10), 0);
+  assert.equal(firstInCompany([0, 100], 10), 100);
+  const many = Array.from({ length: 300 }, (_, i) => 1000 + i);
+  assert.equal(firstInCompany([0, 1, 2, ...many], 10), 1000);
+  const tenth = many.slice(0, 34).map((time) => time - 500);
+  assert.equal(firstInCompany([...many, ...tenth], 10), 500);
 });
 
 Deno.test("dead letters hold nothing of what a pseudonym replaces", async () => {

@@ -79,12 +79,13 @@ async function sinkOf(
 }
 
 testWriting(
-  "a stream of text ids has the features of the stream of numbers that they stand for, through snapshots",
+  "a stream of text ids has the features of the stream of numbers that they stand for, in both sets, through snapshots",
   async () => {
-    await forEachSeed(1, 20, async (seed) => {
+    await forEachSeed(2, 20, async (seed) => {
+      const set = seed % 2 === 0 ? "extended" : "handbook";
       const parameters: StreamParameters = {
         partitions: 1,
-        features: HANDBOOK_FEATURES,
+        features: { ...HANDBOOK_FEATURES, set },
         latenessSeconds: 3600,
         maxGapSeconds: 30 * DAY_SECONDS,
         partitioner: "murmur2",
@@ -111,6 +112,44 @@ testWriting(
       });
       assert.ok(texts.length > 1200);
       assert.deepEqual(texts, expected);
+    });
+  },
+);
+
+testWriting(
+  "a stream without features passes payments and their kept fields through, and judges labels, through snapshots",
+  async () => {
+    await forEachSeed(2, 20, async (seed) => {
+      const hasLabels = seed % 2 === 0;
+      const parameters: StreamParameters = {
+        partitions: 1,
+        features: {
+          ...HANDBOOK_FEATURES,
+          set: "none",
+          windowDays: [],
+          ...hasLabels ? { graceSeconds: 1800 } : {},
+        },
+        latenessSeconds: 3600,
+        maxGapSeconds: 30 * DAY_SECONDS,
+        dedupeSeconds: 2 * DAY_SECONDS,
+        partitioner: "murmur2",
+        definition: hasLabels ? TEXT_LABEL_DEFINITION : TEXT_DEFINITION,
+      };
+      const rows = payments(seed);
+      const entries = hasLabels ? withLabels(rows, seed) : rows;
+      const found = await sinkOf(
+        parameters,
+        entries,
+        seed,
+        labelled(textRecord),
+      );
+      const expected = rows.map((row) => {
+        const { entry: _entry, ...payment } = JSON.parse(textRecord(row)[1]);
+        if (!hasLabels) return payment;
+        const { TX_FRAUD: _0, TX_FRAUD_SCENARIO: _1, ...unlabelled } = payment;
+        return unlabelled;
+      });
+      assert.deepEqual(found, expected);
     });
   },
 );

@@ -40,7 +40,7 @@ function decisionsOf(steps: readonly CaseStep[]): Decision[] {
 const importOf = (
   records: readonly VerdictRecord[],
   decisions: readonly Decision[] = [],
-) => importVerdicts(records, decisions, (id) => id * 1000);
+) => importVerdicts(records, decisions, (id) => Number(id) * 1000);
 
 Deno.test("verdicts go into a stream and come out as they were, withdrawn ones too", () => {
   const records = [

@@ -16,15 +16,25 @@ import {
   type TableVerification,
   verifyStore,
 } from "../../src/stream/verify_store.ts";
+import { runLabelWriter } from "../../src/roles/label_writer.ts";
+import { rebuild } from "../../src/roles/rebuild.ts";
+import { DAY_SECONDS } from "../../src/payment/payment.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+import { join } from "node:path";
+import { inDatabase } from "../base/sqlite/in_database.ts";
+import { testWriting } from "../permission.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 import { appendOf, valuesOf } from "../log/records.ts";
 import {
   type OpenFolder,
+  openFolder,
   openMemory,
   parametersOf,
   produce,
   SET_A,
   withIdMax,
 } from "../roles/pipeline.ts";
+import { NOTHING_WRONG } from "./verified.ts";
 
 const PARTITIONS = 2;
 const PARAMETERS = parametersOf(PARTITIONS);
@@ -85,15 +95,6 @@ async function verified(
   assert.equal(result.predictions, undefined);
   return result.payments;
 }
-
-const NOTHING_WRONG = {
-  missing: 0,
-  different: 0,
-  unknown: 0,
-  notVerifiable: 0,
-  pending: 0,
-  first: [],
-};
 
 /** A row of another id, later than all. */
 function another(row: Float64Array, id: number): Float64Array {
@@ -262,3 +263,98 @@ Deno.test("rows of a time that the log no longer holds as a whole are not verifi
   for (const [p, end] of ends.entries()) await log.trim(SINK_TOPIC, p, end);
   assert.ok(isRight(await verified(folder, store)));
 });
+
+const LABEL_PARAMETERS: StreamParameters = {
+  ...parametersOf(PARTITIONS),
+  features: { ...HANDBOOK_FEATURES, graceSeconds: DAY_SECONDS },
+};
+
+testWriting(
+  "labels that are gone, changed, foreign or damaged are named, and so is a TX_FRAUD that no label says; rebuild stores them again",
+  async () => {
+    await using place = temporaryFolder();
+    await using folder = await openFolder(place.path, LABEL_PARAMETERS);
+    await produce(folder, SET_A);
+    await runProcessor(folder.context, undefined);
+    const { log, store, context } = folder;
+    const fill = { startSeconds: undefined };
+    await runWriter(context, { ...fill, store });
+    await runLabelWriter(context, { ...fill, store: store.labels() });
+    const whole = await store.status();
+    const labels = await store.labels().status();
+    const verify = () =>
+      verifyStore({
+        log,
+        control: context.control,
+        parameters: LABEL_PARAMETERS,
+        store,
+        signal: context.signal,
+        compared: () => {},
+      });
+    const equal = {
+      payments: { ...NOTHING_WRONG, equal: whole.rows },
+      labels: { ...NOTHING_WRONG, equal: labels?.rows },
+      predictions: undefined,
+    };
+    assert.deepEqual(await verify(), equal);
+    inDatabase(join(place.path, "store.db"), (database) => {
+      database.exec(`
+        UPDATE transactions SET tx_fraud = 1 WHERE transaction_id = 5;
+        UPDATE transactions SET tx_fraud = NULL WHERE transaction_id = 6;
+        DELETE FROM transaction_label WHERE transaction_id = 7;
+        UPDATE transaction_label SET known_at = '2018-04-30 00:00:00',
+          row_check = NULL WHERE transaction_id = 8;
+        INSERT INTO transaction_label SELECT 9, known_at, 1000000, 0,
+          known_time, tx_fraud, tx_fraud_scenario, NULL
+          FROM transaction_label WHERE transaction_id = 9;
+        UPDATE transaction_label SET tx_fraud_scenario = 2
+          WHERE transaction_id = 2000;
+      `);
+    });
+    await assert.rejects(verify, {
+      code: "STORE",
+      message: /^transaction_label, transaction_id 2000: the row does not mat/,
+    });
+    inDatabase(join(place.path, "store.db"), (database) => {
+      database.exec(
+        "DELETE FROM transaction_label WHERE transaction_id = 2000",
+      );
+    });
+    const found = await verify();
+    const { first, ...payments } = found.payments;
+    const { first: _, ...none } = NOTHING_WRONG;
+    assert.deepEqual(payments, {
+      ...none,
+      equal: whole.rows - 4,
+      different: 4,
+    });
+    assert.deepEqual(first, [
+      "transactions, transaction_id 5: tx_fraud is 1 and should be 0",
+      "transactions, transaction_id 6: tx_fraud is null and should be 0",
+      "transactions, transaction_id 7: tx_fraud is 0 and should be null",
+      "transactions, transaction_id 2000: tx_fraud is 0 and should be null",
+    ]);
+    const { first: named, ...counts } = found.labels ?? NOTHING_WRONG;
+    const stored = labels?.rows ?? 0;
+    assert.deepEqual(counts, {
+      ...none,
+      equal: stored - 3,
+      missing: 2,
+      different: 1,
+      unknown: 1,
+    });
+    const label =
+      /^the label of transaction_label_topic partition \d, offset \d+ is (missing|different|not in the log)$/;
+    for (const text of named) assert.match(text, label);
+    assert.equal(named.length, 4);
+    await rebuild(context, {
+      store,
+      ...fill,
+      acceptMissingStart: false,
+      stored: () => {},
+    });
+    assert.deepEqual(await verify(), equal);
+    assert.deepEqual(await store.status(), whole);
+    assert.ok(whole.frauds > 0);
+  },
+);

@@ -18,7 +18,6 @@ import {
 import { isMissing, type RawValue } from "../../definition/rejection.ts";
 import {
   definitionHash,
-  needsHmacKey,
   type StreamDefinition,
 } from "../../definition/stream_definition.ts";
 import {
@@ -30,11 +29,14 @@ import { readingDefinition } from "../../files/import_folder.ts";
 import { findRawSources } from "../../files/raw_sources.ts";
 import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
-import { formatDatetime } from "../../payment/calendar.ts";
+import { formatDatetime, formatDuration } from "../../payment/calendar.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import { predictMemory } from "../../roles/stage_memory.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { HMAC_KEY_FLAG, readHmacKey } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
+import { LATENESS_SECONDS, readStreamFlags } from "../flags/stream_flags.ts";
 import {
   counted,
   thousands,
@@ -123,14 +125,8 @@ async function check(options: CheckOptions): Promise<void> {
     return;
   }
   const definition = openDefinition(options.definition);
-  const key = readHmacKey(options);
-  if (key !== undefined && !needsHmacKey(definition)) {
-    throw new ConfigError(
-      `--hmac-key-file has no effect: ${options.definition} has no ` +
-        "'hmac: true'; leave the flag out",
-    );
-  }
   const reading = readingDefinition(sample, definition);
+  const key = readHmacKey(reading, options);
   const mapper = new PaymentMapper(reading, key);
   const found = await mapSample(sources, mapper, options.rows);
   writeResult(
@@ -208,10 +204,14 @@ interface Found {
   /** Rows that are payments. */
   mapped: number;
   frauds: number;
-  readonly cards: Set<number | string>;
-  readonly terminals: Set<number | string>;
+  /** Of each card, how many payments it has. */
+  readonly cards: Map<number | string, number>;
+  /** The same of each terminal. */
+  readonly terminals: Map<number | string, number>;
   firstSeconds: number;
   lastSeconds: number;
+  /** Payments that the stream would reject because a newer one came too long before. */
+  late: number;
   /** The first payments. */
   readonly shown: MappedPayment[];
   /** How many rows were rejected for each reason, and the first of them. */
@@ -231,10 +231,11 @@ async function mapSample(
     read: 0,
     mapped: 0,
     frauds: 0,
-    cards: new Set(),
-    terminals: new Set(),
+    cards: new Map(),
+    terminals: new Map(),
     firstSeconds: Infinity,
     lastSeconds: -Infinity,
+    late: 0,
     shown: [],
     rejected: new Map(),
     rest: [],
@@ -287,11 +288,16 @@ function take(found: Found, payment: MappedPayment): void {
   const { datetimeSeconds, customerId, terminalId, fraud } = payment;
   found.mapped++;
   if (fraud === 1) found.frauds++;
-  found.cards.add(customerId);
-  found.terminals.add(terminalId);
+  countKey(found.cards, customerId);
+  countKey(found.terminals, terminalId);
   found.firstSeconds = Math.min(found.firstSeconds, datetimeSeconds);
+  if (datetimeSeconds < found.lastSeconds - LATENESS_SECONDS) found.late++;
   found.lastSeconds = Math.max(found.lastSeconds, datetimeSeconds);
   if (found.shown.length < SHOWN) found.shown.push(payment);
+}
+
+function countKey<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 function resultText(
@@ -299,7 +305,7 @@ function resultText(
   definition: StreamDefinition,
   mapper: PaymentMapper,
 ): string {
-  const { read, mapped, frauds, rejected, rest } = found;
+  const { read, mapped, frauds, rejected, rest, late } = found;
   const lines = [
     `${counted(read, "row")} read, ${thousands(mapped)} are payments, ` +
     `${thousands(read - mapped)} rejected`,
@@ -325,7 +331,54 @@ function resultText(
       .map(([reason, { count, first }]) => [reason, thousands(count), first]);
     lines.push("", textTable(["rejected", "rows", "first"], rows).trimEnd());
   }
+  if (late > 0) {
+    lines.push(
+      "",
+      `not in order of time: ${counted(late, "payment")} ` +
+        `${late === 1 ? "is" : "are"} more than ` +
+        `${formatDuration(LATENESS_SECONDS)} older than one before; ` +
+        "'fraudstream import' sorts the data for 'run'",
+    );
+  }
+  lines.push(...memoryLines(found, definition));
   return lines.join("\n") + "\n";
+}
+
+/** The smallest sample whose rate says anything: payments, and seconds from the first to the last. */
+const RATE_PAYMENTS = 1000;
+const RATE_SECONDS = 3600;
+
+/** What the processor's memory will be; nothing for a sample that is small or not in order. Throws ConfigError for a definition that `run` refuses. */
+function memoryLines(
+  { mapped, late, cards, terminals, firstSeconds, lastSeconds }: Found,
+  definition: StreamDefinition,
+): string[] {
+  const parameters = readStreamFlags({ definition }, undefined);
+  const seconds = lastSeconds - firstSeconds;
+  const isSmall = mapped < RATE_PAYMENTS || seconds < RATE_SECONDS;
+  if (isSmall || late > 0) return [];
+  const states = predictMemory(parameters, {
+    seconds,
+    ofCards: cards.values(),
+    ofTerminals: terminals.values(),
+  });
+  const perDay = Math.round(mapped / seconds * DAY_SECONDS);
+  const rows = states.map(({ state, keepSeconds, payments, bytes }) => [
+    state,
+    String(Math.round(keepSeconds / DAY_SECONDS)),
+    thousands(payments),
+    (bytes / Math.max(1, payments)).toFixed(1),
+    (bytes / 2 ** 20).toFixed(1),
+  ]);
+  const heading = ["memory", "days", "payments", "bytes per payment", "MiB"];
+  return [
+    "",
+    textTable(heading, rows).trimEnd(),
+    `(the processor's, predicted for ${
+      thousands(perDay)
+    } payments per day as ` +
+    "in the sample; texts stay in the log)",
+  ];
 }
 
 /** The payments as a table, with their kept fields. */

@@ -15,6 +15,7 @@ import {
   readDeadLetters,
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
+import { LABEL_TOPIC } from "../../stream/topics.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
@@ -202,9 +203,9 @@ async function requeueRow(
   const again = force ? "append" : "refuse";
   const options = { log, control, parameters, letter, json, again } as const;
   const place = await requeue(options);
+  const role = place.topic === LABEL_TOPIC ? "role labels" : "processor";
   writeError(
-    `${requeuedText(place)}; a running processor takes it, or the ` +
-      "next run\n",
+    `${requeuedText(place)}; a running ${role} takes it, or the next run\n`,
   );
 }
 

@@ -32,6 +32,7 @@ import {
 } from "../../learning/data/trained_days.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
 import {
   detailsText,
   EVALUATED,
@@ -41,17 +42,13 @@ import {
   splitText,
   testSpan,
 } from "../output/evaluation_table.ts";
-import {
-  FEATURE_FLAGS,
-  type FeatureOptions,
-  featuresFor,
-} from "../flags/feature_flags.ts";
+import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
 import { tableFormat } from "../output/table_output.ts";
 import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
 import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
-import { loadPeriod } from "./labelled_payments.ts";
+import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
 import { collectModels, readModels } from "../flags/model_flags.ts";
 import { openModel, streamInputs } from "../../scoring/open_model.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
@@ -155,15 +152,16 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     return await retrainStudy(options, specs, options.retrain);
   }
   const opened = paths.map(({ path }) => openModel(path));
-  const parameters = featuresFor(
+  const input = readPaymentInput(
     options,
     opened.find(({ features }) => features)?.features,
   );
+  const parameters = input.features;
   const inputs = streamInputs(parameters);
   const scorers = await Promise.all(
     opened.map((model) => model.scorerFor(inputs)),
   );
-  const { payments, period } = await loadPeriod(options, parameters);
+  const { payments, period } = await loadPeriod(options, input);
   const split = splitPayments(payments, period);
   const tasks = specs.map((model): FitTask => {
     return { model, period, judgedBy: [period] };
@@ -188,7 +186,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   if (options.curves !== undefined) {
     await writeCurves(options.curves, payments, split, models);
   }
-  report(options, payments, split, models);
+  report({ ...options, shape: input.shape }, payments, split, models);
 }
 
 /** Throws ConfigError for flags that --feedback does not take. */
@@ -207,7 +205,7 @@ function checkFeedback(options: EvaluateOptions, hasFiles: boolean): void {
 }
 
 function report(
-  options: EvaluateOptions,
+  options: EvaluateOptions & { readonly shape: PaymentShape },
   payments: LabelledPayments,
   split: Split,
   models: readonly Evaluated[],
@@ -241,7 +239,7 @@ function report(
     metricsText(models, perfect.metrics, withHandbook);
   if (options.details) {
     for (const model of models) {
-      text += detailsText(model, priced(model.scores), options.alertCost);
+      text += detailsText(model, priced(model.scores), options);
     }
   }
   writeResult(text);

@@ -1,10 +1,11 @@
 /** `fraudstream export`: the stored features or predictions as a file, ascending TRANSACTION_ID. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
-import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import {
   featureCount,
   type FeatureParameters,
+  hasFeatures,
   totalsLayout,
   valuesToTotals,
 } from "../../features/parameters.ts";
@@ -16,7 +17,7 @@ import {
 } from "../../payment/calendar.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
-import { fillLabels, type LabelStore } from "../../store/labels.ts";
+import { fillLabels } from "../../store/labels.ts";
 import type { Store } from "../../store/store.ts";
 import {
   CONNECTION_FLAGS,
@@ -37,6 +38,7 @@ import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { readDecisions } from "../../stream/case_events.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
 import { verdictRecords } from "../../stream/verdict_records.ts";
 import { openVerdictTable, writeVerdicts } from "../output/verdict_table.ts";
@@ -60,7 +62,8 @@ const FLAGS = {
     with: {
       value: "<list>",
       help: "also write beside the features: payment, label, prediction " +
-        "(TX_DATETIME and so on; TX_FRAUD; SCORE and so on)",
+        "(TX_DATETIME and so on; TX_FRAUD; SCORE and so on); label is always " +
+        "written where labels arrive later",
       read: someOf(["payment", "label", "prediction"]),
     },
     asOf: {
@@ -69,7 +72,6 @@ const FLAGS = {
         "'2018-08-01 12:00:00', where labels arrive later",
       read: readMoment,
       default: "all labels",
-      needs: "--with",
     },
   },
 } as const satisfies FlagGroup;
@@ -96,7 +98,7 @@ Examples:
   ./fraudstream export --data=./shop --out features.parquet
   ./fraudstream export --out - | head
   ./fraudstream export --out notebook.parquet --with=payment,label,prediction
-  ./fraudstream export --out labels.csv --with=label --as-of=2018-08-01
+  ./fraudstream export --out known.csv --as-of=2018-08-01
   ./fraudstream export --table=predictions --out predictions.parquet
   ./fraudstream export --table=verdicts --out verdicts.csv
 `;
@@ -109,7 +111,9 @@ export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
     "Writes the stored features, or the predictions of a scored stream, as " +
     "one table in order of TRANSACTION_ID. The features are the same rows " +
     "that 'features' computes from files, and the same bytes if ids ascend " +
-    "with time. In Parquet and JSON lines, times are timestamps in UTC and " +
+    "with time. Where labels arrive later, TX_FRAUD is what is known of a " +
+    "payment by now, or by --as-of, and empty where nothing is. In Parquet " +
+    "and JSON lines, times are timestamps in UTC and " +
     "missing values are null. --table=verdicts has who decided what and " +
     "when, withdrawn verdicts included; 'verdicts' takes it into a stream.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
@@ -120,12 +124,12 @@ export const EXPORT_COMMAND: CommandDeclaration = defineCommand({
 async function exportFeatures(options: ExportOptions): Promise<void> {
   const startMs = performance.now();
   const out = requireFlag("--out", options.out, "export --out features.csv");
-  checkNeeds(FLAGS, options);
   const format = tableFormat("--out", out, options.format);
-  if (options.with !== undefined && options.table !== "features") {
+  const extra = options.with ? "--with" : options.asOf ? "--as-of" : undefined;
+  if (extra !== undefined && options.table !== "features") {
     throw new ConfigError(
-      `--with adds columns to the features, not to the ${options.table}; ` +
-        "leave out one of --table and --with",
+      `${extra} has no effect on the ${options.table}, only on the features; ` +
+        `leave out one of --table and ${extra}`,
     );
   }
   await checkOutput({ out, force: options.force ?? false, format });
@@ -133,9 +137,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const report = warnings("export");
   await using stream = await openStoredStream(connection, report);
   if (options.table === "verdicts") {
-    const records = verdictRecords(await readDecisions(stream.log));
-    await using writer = await openVerdictTable(out, format);
-    await writeVerdicts(records, writer);
+    const { transactionId } = shapeOfStream(stream.parameters ?? {});
+    const decisions = await readDecisions(stream.log, transactionId);
+    const records = verdictRecords(decisions);
+    await using writer = await openVerdictTable(out, format, transactionId);
+    await writeVerdicts(records, writer, transactionId);
     await writer.close();
     writeError(`${counted(records.length, "verdict")}, ${elapsed(startMs)}\n`);
     return;
@@ -146,7 +152,8 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
     report,
   );
   await using _closed = store;
-  if (options.asOf !== undefined && !shape.hasLabels) {
+  const { asOf } = options;
+  if (asOf !== undefined && !shape.hasLabels) {
     throw new ConfigError(
       "--as-of has no effect: the labels of this stream stand in its " +
         "payments; leave it out",
@@ -154,10 +161,14 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   }
   using stop = listenForStop();
   const scored = options.table === "predictions";
+  // Without features there is nothing else to export.
+  const columns = options.with ?? (hasFeatures(features) ? [] : ["payment"]);
+  const added = new Set(columns);
+  if (shape.hasLabels) added.add("label");
   const table = new PaymentTable({
     parts: scored
       ? ["payment", "prediction"]
-      : ["features", ...(options.with ?? []).flatMap(partsOf)],
+      : ["features", ...[...added].flatMap(partsOf)],
     features,
     shape,
     format,
@@ -166,13 +177,9 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   await using writer = await table.open(out, format);
   const badRows = new BadRows(options.skipBadRows ?? false);
   const pass = { store, table, writer, badRows, signal: stop.signal };
-  const hasLabels = shape.hasLabels && options.with?.includes("label");
   const written = scored
     ? await fillPredictions(pass)
-    : await fillTable(pass, features, shape, {
-      asOf: options.asOf,
-      store: hasLabels ? store.labels() : undefined,
-    });
+    : await fillTable(pass, features, shape, asOf);
   await writer.close();
   writeError(`${written}, ${elapsed(startMs)}\n`);
   badRows.tell();
@@ -218,10 +225,7 @@ async function fillTable(
   { store, table, writer, badRows, signal }: Pass,
   features: FeatureParameters,
   shape: PaymentShape,
-  labels: {
-    readonly store: LabelStore | undefined;
-    readonly asOf: string | undefined;
-  },
+  asOf: string | undefined,
 ): Promise<string> {
   const width = featureRowCells(features, shape);
   const totals = new Float64Array(featureCount(features));
@@ -238,8 +242,8 @@ async function fillTable(
   for await (const page of store.rows(signal, badRows.handle)) {
     const { cells, count, texts } = page;
     throwIfStopped(signal, () => "nothing was written");
-    if (labels.store) {
-      await fillLabels(labels.store, page, { width, shape }, labels.asOf);
+    if (asOf !== undefined) {
+      await fillLabels(store.labels(), page, { width, shape }, asOf);
     }
     table.clear(count);
     for (let at = 0; at < count * width; at += width) {

@@ -22,17 +22,14 @@ import {
   type FeedbackWay,
 } from "../../learning/judge/feedback.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
-import {
-  type FeatureOptions,
-  readFeatureFlags,
-} from "../flags/feature_flags.ts";
+import type { FeatureOptions } from "../flags/feature_flags.ts";
 import type { NamedSpec } from "../flags/model_flags.ts";
 import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { counted, writeResult } from "../output/terminal.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
-import { loadPeriod } from "./labelled_payments.ts";
+import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
 
 /** The flags of `evaluate` that the experiment takes. */
 export interface FeedbackOptions
@@ -62,9 +59,9 @@ export async function feedbackStudy(
   specs: readonly NamedSpec[],
   cards: number,
 ): Promise<void> {
-  const parameters = readFeatureFlags(options);
-  const { payments, period } = await loadPeriod(options, parameters, {
-    before: parameters.delayDays,
+  const input = readPaymentInput(options);
+  const { payments, period } = await loadPeriod(options, input, {
+    before: input.labelDays,
     after: 0,
   });
   const tasks = specs.map((model): FeedbackTask => ({ model, period, cards }));

@@ -8,7 +8,7 @@ import {
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import type { Flag } from "../flags/flag.ts";
 import { oneOf, readDate } from "../flags/flag_value.ts";
-import { readInputFlags } from "../flags/payment_flags.ts";
+import type { FilePayments } from "../flags/payment_flags.ts";
 import { throwIfStopped } from "../signals.ts";
 
 /** The flags of such tables; `out`, `format` and `force` are those of every table. */
@@ -33,17 +33,17 @@ export const TABLE_FLAGS = {
   force: { help: "overwrite an existing file" },
 } as const satisfies Readonly<Record<string, Flag>>;
 
-/** Opens the payments at `input`. What does not fit in memory is sorted beside the table, where there must be room for it. Throws DataError. */
+/** Opens the payments of files. What does not fit in memory is sorted beside the table, where there must be room for it. Throws DataError. */
 export async function openInput(
-  input: string,
+  choice: FilePayments,
   out: string,
-  options: Parameters<typeof readInputFlags>[1],
 ): Promise<{ source: PaymentSource; sortFolder: string | undefined }> {
   const sortFolder = out === STANDARD_STREAM ? undefined : dirname(out);
-  const source = await openPayments({
-    kind: "files",
-    files: { ...readInputFlags(input, options), sortFolder },
-  });
+  const source = await openPayments(
+    choice.kind === "raw"
+      ? { ...choice, files: { ...choice.files, sortFolder } }
+      : { ...choice, files: { ...choice.files, sortFolder } },
+  );
   return { source, sortFolder };
 }
 

@@ -1,9 +1,7 @@
 /** `generate`: a simulated data set as files. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
-import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { ConfigError } from "../../base/error.ts";
+import type { FlagValues } from "../flags/flag.ts";
 import {
-  listFolder,
   makeFolder,
   markFinished,
   markUnfinished,
@@ -12,7 +10,7 @@ import {
   writeDay,
   writeTerminals,
 } from "../../files/data_set.ts";
-import { TABLE_FORMATS, type TableFormat } from "../../files/table_encoder.ts";
+import type { TableFormat } from "../../files/table_encoder.ts";
 import { openSimulation, type Simulation } from "../../simulator/simulation.ts";
 import { dateSeconds, formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
@@ -23,7 +21,7 @@ import {
   DAYS_MAX,
   readDataFlags,
 } from "../flags/data_flags.ts";
-import { oneOf, requireFlag } from "../flags/flag_value.ts";
+import { FOLDER_FLAGS, readFolderFlags } from "../flags/folder_flags.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
@@ -33,25 +31,7 @@ import {
   writeResult,
 } from "../output/terminal.ts";
 
-/** The flags of this command alone. */
-const FLAGS = {
-  flags: {
-    out: {
-      value: "<folder>",
-      help: "required: folder to write to; created if missing",
-    },
-    format: {
-      value: "<format>",
-      help: "csv, jsonl or parquet",
-      read: oneOf(TABLE_FORMATS),
-      default: "csv",
-      fallback: "csv",
-    },
-    force: { help: "replace the existing data set in the folder" },
-  },
-} as const satisfies FlagGroup;
-
-type GenerateOptions = FlagValues<typeof FLAGS> & DataOptions;
+type GenerateOptions = FlagValues<typeof FOLDER_FLAGS> & DataOptions;
 
 /** What has been written so far. */
 interface Written {
@@ -76,23 +56,18 @@ export const GENERATE_COMMAND: CommandDeclaration = defineCommand({
   summary: "write a simulated data set to files",
   description: "Writes customers, terminals and one file of payments per day " +
     "(YYYY-MM-DD) to a folder.",
-  flags: [FLAGS, DATA_FLAGS],
+  flags: [FOLDER_FLAGS, DATA_FLAGS],
   examples: EXAMPLES,
   run: generate,
 });
 
 async function generate(options: GenerateOptions): Promise<void> {
-  const { format, force = false } = options;
   const startMs = performance.now();
   const flags = readDataFlags(options);
-  const folder = requireFlag("--out", options.out, "generate --out data");
-  const present = await listFolder(folder);
-  if (present.length > 0 && !force) {
-    throw new ConfigError(
-      `--out=${folder} is not empty; choose another folder, or replace the ` +
-        "data set in it with --force",
-    );
-  }
+  const { folder, format } = await readFolderFlags(
+    options,
+    "generate --out data",
+  );
   // Made before the long simulation, to fail early where it can't be made.
   await makeFolder(folder);
   const simulation = simulate(flags);

@@ -12,7 +12,6 @@ import {
 } from "../../definition/read_definition.ts";
 import {
   definitionHash,
-  needsHmacKey,
   type StreamDefinition,
 } from "../../definition/stream_definition.ts";
 import {
@@ -40,6 +39,7 @@ import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { HMAC_KEY_FLAG, readHmacKey } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { oneOf, readDate, requireFlag } from "../flags/flag_value.ts";
+import { FOLDER_FLAGS, readFolderFlags } from "../flags/folder_flags.ts";
 import { openProgress } from "../output/progress.ts";
 import {
   counted,
@@ -68,17 +68,7 @@ const FLAGS = {
       value: "<path>",
       help: "required: a file, a folder of files, or - for stdin",
     },
-    out: {
-      value: "<folder>",
-      help: "required: folder to write to; created if missing",
-    },
-    format: {
-      value: "<format>",
-      help: "csv, jsonl or parquet",
-      read: oneOf(TABLE_FORMATS),
-      default: "csv",
-      fallback: "csv",
-    },
+    ...FOLDER_FLAGS.flags,
     inputFormat: {
       value: "<format>",
       help: "csv, jsonl or parquet",
@@ -91,7 +81,6 @@ const FLAGS = {
       read: readDate,
       default: "the day of the first payment",
     },
-    force: { help: "replace the existing data set in the folder" },
     ...HMAC_KEY_FLAG.flags,
   },
 } as const satisfies FlagGroup;
@@ -119,26 +108,14 @@ async function importCommand(options: ImportOptions): Promise<void> {
   const startMs = performance.now();
   const named = requireFlag("--definition", options.definition, USE);
   const input = requireFlag("--in", options.in, USE);
-  const folder = requireFlag("--out", options.out, USE);
+  const out = requireFlag("--out", options.out, USE);
   const text = definitionText(named);
   const definition = readDefinition(text, named);
-  const hmacKey = readHmacKey(options);
-  if (hmacKey !== undefined && !needsHmacKey(definition)) {
-    throw new ConfigError(
-      `--hmac-key-file has no effect: ${named} has no 'hmac: true'; leave the ` +
-        "flag out",
-    );
-  }
   const sources = await findRawSources(input, options.inputFormat);
   const reading = readingDefinition(input, definition);
-  checkApart(folder, sources, named);
-  const present = await listFolder(folder);
-  if (present.length > 0 && !options.force) {
-    throw new ConfigError(
-      `--out=${folder} is not empty; choose another folder, or replace the ` +
-        "data set in it with --force",
-    );
-  }
+  const hmacKey = readHmacKey(reading, options);
+  checkApart(out, sources, named);
+  const { folder, format } = await readFolderFlags(options, USE);
   await makeFolder(folder);
   using stop = listenForStop();
   await markUnfinished(folder);
@@ -152,7 +129,7 @@ async function importCommand(options: ImportOptions): Promise<void> {
         definition: reading,
         hmacKey,
         folder,
-        format: options.format,
+        format,
         startSeconds: options.start,
         signal: stop.signal,
         onProgress,

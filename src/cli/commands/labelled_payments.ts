@@ -18,9 +18,16 @@ import {
   HANDBOOK_PERIOD,
   type Period,
 } from "../../learning/data/split.ts";
+import type { PaymentChoice } from "../../files/payment_source.ts";
+import { labelSecondsOf } from "../../definition/stream_definition.ts";
+import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import type { FeatureOptions } from "../flags/feature_flags.ts";
 import {
+  featuresOfPayments,
   type PaymentOptions,
   readPaymentFlags,
+  shapeOfPayments,
 } from "../flags/payment_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";
@@ -45,13 +52,36 @@ export interface DayMargins {
   readonly after: number;
 }
 
+/** Payments that a command learns from, and their features. */
+export interface PaymentInput {
+  /** The payments. */
+  readonly choice: PaymentChoice;
+  /** Their features. */
+  readonly features: FeatureParameters;
+  /** What they look like. */
+  readonly shape: PaymentShape;
+  /** Days until the label of a payment is known. */
+  readonly labelDays: number;
+}
+
+/** The payments that the flags choose; their features are those of a model where no flag says them. Throws ConfigError, and DataError for a definition or key that cannot be read. */
+export function readPaymentInput(
+  options: PaymentOptions & FeatureOptions,
+  trained?: FeatureParameters,
+): PaymentInput {
+  const choice = readPaymentFlags(options);
+  const features = featuresOfPayments(choice, options, trained);
+  const labelDays = choice.kind === "raw"
+    ? Math.ceil(labelSecondsOf(choice.files.definition) / DAY_SECONDS)
+    : features.delayDays;
+  return { choice, features, shape: shapeOfPayments(choice), labelDays };
+}
+
 /** Reads or simulates payments and computes their features. Throws ConfigError and DataError. */
 export async function loadPayments(
-  options: PaymentOptions,
-  features: FeatureParameters,
+  { choice, features }: PaymentInput,
   days: DayChoice,
 ): Promise<LabelledPayments> {
-  const choice = readPaymentFlags(options);
   if (
     choice.kind === "simulated" && days.endDay === Infinity &&
     choice.simulation.parameters.days === 0
@@ -61,19 +91,32 @@ export async function loadPayments(
     );
   }
   const source = await openPaymentsShown(choice);
+  if (!source.isLabelled) {
+    throw new ConfigError(
+      "the definition has no TX_FRAUD, so there is nothing to learn from or " +
+        "to judge by; name the field of your data that has the labels",
+    );
+  }
   using stop = listenForStop();
   const { signal } = stop;
   const { total } = source.progress;
   using progress = openProgress("features", total);
   try {
-    const payments = await gatherPayments(source, {
+    const { payments, unknown } = await gatherPayments(source, {
       features,
       days,
       signal,
+      reading: (rows) => progress.update(0, `${counted(rows, "row")} read`),
       gathered: (count) =>
         progress.update(source.progress.done, counted(count, "payment")),
     });
     writeError(skippedRows(source.skipped));
+    if (unknown > 0) {
+      writeError(
+        `left out ${counted(unknown, "payment")} at the end of the data ` +
+          "whose labels are not known yet\n",
+      );
+    }
     return payments;
   } catch (error) {
     throwIfStopped(signal, () => "the payments were not read to the end");
@@ -86,14 +129,14 @@ export async function loadPayments(
  * margins around it. Throws ConfigError for a period before the data.
  */
 export async function loadPeriod(
-  options: PeriodOptions & PaymentOptions,
-  parameters: FeatureParameters,
+  options: PeriodOptions,
+  input: PaymentInput,
   { before, after }: DayMargins = { before: 0, after: 0 },
 ): Promise<PeriodPayments> {
   const period: Period = {
     startDay: options.startDay ?? HANDBOOK_PERIOD.startDay,
     trainDays: options.trainDays ?? HANDBOOK_PERIOD.trainDays,
-    delayDays: parameters.delayDays,
+    delayDays: input.labelDays,
     testDays: options.testDays ?? HANDBOOK_PERIOD.testDays,
     historyDays: options.historyDays ?? HANDBOOK_PERIOD.historyDays,
   };
@@ -105,7 +148,7 @@ export async function loadPeriod(
         "days before it; start later, or learn from fewer",
     );
   }
-  const payments = await loadPayments(options, parameters, {
+  const payments = await loadPayments(input, {
     endDay,
     spanDays: endDay - firstDay,
   });
@@ -117,7 +160,9 @@ export async function loadPeriod(
     throw new ConfigError(
       `${endDay - firstDay} days are needed and the payments have ` +
         `${lastDayOf(payments) + 1}; give more days, or choose fewer with ` +
-        "--train-days, --delay and --test-days",
+        (input.choice.kind === "raw"
+          ? "--train-days and --test-days"
+          : "--train-days, --delay and --test-days"),
     );
   }
   return {

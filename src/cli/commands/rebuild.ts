@@ -61,8 +61,8 @@ export const REBUILD_COMMAND: CommandDeclaration = defineCommand({
   name: "rebuild",
   summary: "clear the store and fill it again from the log",
   description:
-    "Removes all payments and predictions from the store and fills it " +
-    "again from the log. Use it after a store was lost, damaged or " +
+    "Removes all payments, labels and predictions from the store and fills " +
+    "it again from the log. Use it after a store was lost, damaged or " +
     "changed, or to use a store for another stream.",
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
@@ -105,9 +105,13 @@ async function run(options: RebuildOptions): Promise<void> {
   const predictions = control.isScored
     ? `, ${counted((await store.predictions().status()).rows, "prediction")}`
     : "";
+  const labels = await store.labels().status();
+  const known = labels ? `, ${counted(labels.rows, "label")}` : "";
   writeResult(
     `${counted(rows, "payment")}, ${thousands(frauds)} of them frauds` +
-      `${predictions} in ${storePlace(connection)}, ${elapsed(startMs)}\n`,
+      `${known}${predictions} in ${storePlace(connection)}, ${
+        elapsed(startMs)
+      }\n`,
   );
 }
 

@@ -7,7 +7,10 @@ import {
 } from "../command.ts";
 import { type FlagGroup, type FlagValues, givenFlags } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import { featureNames } from "../../features/parameters.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+} from "../../features/parameters.ts";
 import { fileError } from "../../base/file_error.ts";
 import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import {
@@ -20,8 +23,9 @@ import { htmlPage } from "../../report/html_page.ts";
 import { openPngRenderer } from "../../report/png.ts";
 import { REPORT_TITLE, reportSections } from "../../report/sections.ts";
 import { standaloneSvg } from "../../report/svg.ts";
+import { amountForm } from "../../report/numbers.ts";
 import { textReport } from "../../report/text_report.ts";
-import { CURRENCY, emptyPayment, INT_MAX } from "../../payment/payment.ts";
+import { emptyPayment, INT_MAX } from "../../payment/payment.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
@@ -33,17 +37,17 @@ import {
   type DataOptions,
   readDataFlags,
 } from "../flags/data_flags.ts";
-import {
-  FEATURE_FLAGS,
-  type FeatureOptions,
-  readFeatureFlags,
-} from "../flags/feature_flags.ts";
+import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
 import type { PaymentChoice } from "../../files/payment_source.ts";
 import { BadRows } from "../output/bad_rows.ts";
 import { checkOutput } from "../output/table_output.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
-import { INPUT_FLAGS, readInputFlags } from "../flags/payment_flags.ts";
-import { requireKnownShape } from "../known_shape.ts";
+import {
+  featuresOfPayments,
+  INPUT_FLAGS,
+  readFileFlags,
+} from "../flags/payment_flags.ts";
+import { DEFINITION_FLAGS } from "../flags/definition_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { openProgress } from "../output/progress.ts";
@@ -96,6 +100,7 @@ const FLAGS = {
       value: "<path>",
       help: "folder of day files, a file, or - for stdin",
     },
+    ...DEFINITION_FLAGS.flags,
     ...INPUT_FLAGS.flags,
   },
 } as const satisfies FlagGroup;
@@ -172,10 +177,10 @@ async function report(
     ? undefined
     : new JudgedModel(openJudged(options.model));
   const kind = chooseSource(options, named, model?.features !== undefined);
-  const choice = paymentsOf(kind, options);
+  const input = inputOf(kind, options, model?.features);
   // Before the signal handler is set: a simulation could not be stopped
   // otherwise.
-  const payments = choice && await openPaymentsShown(choice);
+  const payments = input && await openPaymentsShown(input.choice);
   using stop = listenForStop();
   const { signal } = stop;
   try {
@@ -189,9 +194,11 @@ async function report(
           `${elapsed(startMs)}; ${output.format} in ${output.out}\n`,
       );
     };
-    const features = model?.features ?? readFeatureFlags(options);
     if (!payments) await useStored(options, use);
-    else await use(await computedSource(payments, describe(choice), features));
+    else {
+      const { choice, features } = input;
+      await use(await computedSource(payments, describe(choice), features));
+    }
   } catch (error) {
     throwIfStopped(signal, () => "no report was written");
     throw error;
@@ -202,6 +209,13 @@ type SourceKind = "simulated" | "files" | "store";
 
 /** Flags that only a simulation takes: --start also applies to files, and --radius to the figures. */
 const { start: _start, radius: _radius, ...SIMULATED } = DATA_FLAGS.flags;
+
+/** Flags that only files take; rows of a store can be skipped too. */
+const { skipBadRows: _skip, ...FILE_FLAGS_OF } = {
+  ...DEFINITION_FLAGS.flags,
+  ...INPUT_FLAGS.flags,
+};
+const FILE_FLAGS = { flags: FILE_FLAGS_OF };
 
 /** Where the payments come from; throws ConfigError for flags that contradict each other. */
 function chooseSource(
@@ -227,7 +241,8 @@ function chooseSource(
     }
     return "files";
   }
-  if (options.inputFormat !== undefined) refuse("--input-format", "no --in");
+  const [fileFlag] = givenFlags(FILE_FLAGS, options);
+  if (fileFlag) refuse(fileFlag, "no --in");
   const simulated = dataFlag !== undefined || options.start !== undefined;
   if (named.byFlag || (named.byVariable && !simulated)) {
     if (dataFlag) refuse(dataFlag, "the flags of a stream");
@@ -248,19 +263,21 @@ function chooseSource(
   return "simulated";
 }
 
-/** The payments whose features are computed; undefined for those of a store, which has them. */
-function paymentsOf(
+/** The payments whose features are computed, and these; undefined for those of a store, which has them. Throws ConfigError. */
+function inputOf(
   kind: SourceKind,
   options: ReportOptions,
-): PaymentChoice | undefined {
+  trained: FeatureParameters | undefined,
+): { choice: PaymentChoice; features: FeatureParameters } | undefined {
   if (kind === "store") return undefined;
-  return kind === "simulated"
+  const choice: PaymentChoice = kind === "simulated"
     ? { kind, simulation: readDataFlags(options) }
-    : { kind, files: readInputFlags(options.in ?? "", options) };
+    : readFileFlags(options.in ?? "", options);
+  return { choice, features: featuresOfPayments(choice, options, trained) };
 }
 
 function describe(choice: PaymentChoice): string {
-  if (choice.kind === "files") {
+  if (choice.kind !== "simulated") {
     const { path } = choice.files;
     return `payments in ${path === STANDARD_STREAM ? "stdin" : path}`;
   }
@@ -283,14 +300,6 @@ async function useStored(
   const badRows = new BadRows(options.skipBadRows ?? false);
   const report = warnings("report");
   await using stream = await openStoredStream(connection, report);
-  const parameters = stream.control?.parameters;
-  if (parameters) {
-    requireKnownShape(
-      parameters,
-      "report",
-      "'fraudstream export' writes the payments of this stream",
-    );
-  }
   const rows = await requireStoredRows(connection, stream, report);
   await using _closed = rows.store;
   const source = await storedSource({
@@ -313,21 +322,26 @@ async function gather(
   model: JudgedModel | undefined,
   signal: AbortSignal,
 ): Promise<ReportData> {
-  const { customers, terminals, description, features } = source;
+  const { customers, terminals, description, features, shape } = source;
   const names = featureNames(features);
   checkCustomer(options.customer, source);
-  const statistics = new StatisticsCollector(names);
+  const statistics = new StatisticsCollector({ features: names, shape });
   const scores = await model?.scores(names);
   const row = emptyPayment();
+  const kept = new Float64Array(shape.kept.length);
   using progress = openProgress("statistics", source.progress.total);
   let payments = 0;
   for await (
-    const { count, read, values, first, width } of source.blocks(signal)
+    const block of source.blocks(signal, (rows) => {
+      progress.update(0, `reading: ${counted(rows, "row")}`);
+    })
   ) {
+    const { count, read, readKept, values, first, width, texts } = block;
     for (let index = 0; index < count; index++) {
       const at = first + index * width;
       read(index, row);
-      statistics.add(row, values, at);
+      readKept(index, kept, 0);
+      statistics.add(row, values, at, { kept, texts });
       if (scores?.wants(row)) await scores.add(row, values, at);
     }
     payments += count;
@@ -345,7 +359,9 @@ async function gather(
     terminals,
     radius,
     customerId: options.customer,
-    currency: CURRENCY,
+    shape,
+    amounts: amountForm(shape),
+    genuineAfterDays: source.genuineAfterDays,
     model: curves,
   };
 }
@@ -356,6 +372,12 @@ function checkCustomer(
 ): void {
   if (customer === undefined) return;
   if (customers?.some(({ customerId }) => customerId === customer)) return;
+  if (customers === undefined) {
+    throw new ConfigError(
+      `--customer=${customer}: nothing says where customers and terminals ` +
+        `are (${description}); leave --customer out`,
+    );
+  }
   throw new ConfigError(
     `--customer=${customer}: there is no such customer (${description})`,
   );

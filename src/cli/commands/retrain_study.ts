@@ -25,13 +25,10 @@ import {
   testStartOf,
 } from "../../learning/data/split.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import {
-  type FeatureOptions,
-  readFeatureFlags,
-} from "../flags/feature_flags.ts";
+import type { FeatureOptions } from "../flags/feature_flags.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
 import { dateRange } from "../output/evaluation_table.ts";
-import { loadPayments } from "./labelled_payments.ts";
+import { loadPayments, readPaymentInput } from "./labelled_payments.ts";
 import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { NamedSpec } from "../flags/model_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
@@ -68,7 +65,8 @@ export async function retrainStudy(
         "next training; leave it out",
     );
   }
-  const parameters = readFeatureFlags(options);
+  const input = readPaymentInput(options);
+  const parameters = input.features;
   // Before that the longest terminal window is not full.
   const warmDays = longestWindowSeconds(parameters) / DAY_SECONDS +
     parameters.delayDays;
@@ -76,11 +74,11 @@ export async function retrainStudy(
   const first: Period = {
     startDay: options.startDay ?? warmDays + historyDays,
     trainDays: options.trainDays ?? HANDBOOK_PERIOD.trainDays,
-    delayDays: parameters.delayDays,
+    delayDays: input.labelDays,
     testDays: intervalDays,
     historyDays,
   };
-  const payments = await loadPayments(options, parameters, {
+  const payments = await loadPayments(input, {
     endDay: Infinity,
     spanDays: Infinity,
   });

@@ -50,14 +50,13 @@ import {
   type InputOptions,
   readDefinitionFlag,
   readInputFlags,
-  requireHmacKey,
 } from "../flags/input_flags.ts";
+import { requireHmacKey } from "../flags/definition_flags.ts";
 import {
   definitionOf,
   definitionOfStream,
   shapeOfStream,
 } from "../../stream/stream_definition.ts";
-import { requireKnownShape } from "../known_shape.ts";
 import { oneOf, positiveNumber, wholeNumber } from "../flags/flag_value.ts";
 import { openLiveStatus } from "../output/live_status.ts";
 import {
@@ -77,9 +76,14 @@ import {
   type ScoringOptions,
   scoringTexts,
 } from "../flags/scoring_flags.ts";
+import { readRegistry } from "../../scoring/model_registry.ts";
 import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import { readSourceFlags, SOURCE_FLAGS } from "../flags/source_flags.ts";
+import {
+  readSourceFlags,
+  refuseEarlyLabels,
+  SOURCE_FLAGS,
+} from "../flags/source_flags.ts";
 import {
   readStreamFlags,
   STREAM_FLAGS,
@@ -111,7 +115,8 @@ const FLAGS = {
         "any of producer, ingest, processor, writer, labels, scorer, trainer, " +
         "dashboard (comma list)",
       read: readRoles,
-      default: "all; scorer and trainer if they are asked for",
+      default: "all; scorer and trainer if they are asked for, labels where " +
+        "they arrive later",
     },
     workers: {
       value: "<n>",
@@ -289,6 +294,9 @@ async function run(options: RunOptions): Promise<void> {
       stored: stored?.payments,
       written: stream.written,
       recovered: stream.recovered,
+      models: roles.includes("trainer") && settings.training
+        ? readRegistry(settings.training.folder)
+        : undefined,
       latency: roles.length > 1 && settings.pace.kind !== "max"
         ? latency.summary()
         : undefined,
@@ -374,11 +382,6 @@ async function openPage(
     return undefined;
   }
   try {
-    requireKnownShape(
-      settings.parameters,
-      "the page",
-      "'fraudstream export' writes the payments of this stream",
-    );
     const page = await openDashboard({
       settings,
       page: wanted,
@@ -451,7 +454,8 @@ async function begin(
         reason: settings.parameters.definition
           ? `the ${BUILT_IN_MODEL} model knows the simulator's payments only`
           : `the ${BUILT_IN_MODEL} model does not have these features`,
-        then: "give --model=FILE, or say --no-model",
+        then: "add --retrain=7d to train models on the stream's labels, give " +
+          "--model=FILE, or say --no-model",
       });
     }
     return { ...read, opened };
@@ -520,14 +524,17 @@ async function readSettings(
     : { ...others, start };
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
-    roles.includes("writer") || readPage(options) !== undefined;
+    roles.includes("writer") || roles.includes("labels") ||
+    readPage(options) !== undefined;
   const parameters = readStreamFlags({
     ...streamOptions,
     definition: readDefinitionFlag(options),
     isOnKafka: connection.log.kind === "kafka",
   }, found?.parameters);
   if (source) {
-    requireHmacKey(definitionOfStream(parameters), options);
+    const definition = definitionOfStream(parameters);
+    requireHmacKey(definition, options);
+    refuseEarlyLabels(definition, source.topic);
   }
   const input = roles.includes("producer")
     ? readInputFlags(options, {
@@ -560,7 +567,9 @@ async function readSettings(
       { cause: error },
     );
   });
-  requireShapedRoles(parameters, roles);
+  requireLabels(parameters, roles);
+  const { hasLabels } = shapeOfStream(parameters);
+  if (asked === undefined && hasLabels) roles.push("labels");
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
@@ -590,35 +599,16 @@ async function readSettings(
   return { settings, roles, scoringFlags };
 }
 
-/** Roles that take payments of every shape. */
-const SHAPED_ROLES: readonly Role[] = [
-  "producer",
-  "ingest",
-  "processor",
-  "writer",
-  "labels",
-  "scorer",
-];
-
-/** Throws ConfigError if a role cannot take payments of the stream's shape yet. */
-function requireShapedRoles(
+/** Throws ConfigError if the role that takes labels has none to take. */
+function requireLabels(
   parameters: RunSettings["parameters"],
   roles: readonly Role[],
 ): void {
-  if (roles.includes("labels") && !shapeOfStream(parameters).hasLabels) {
-    throw new ConfigError(
-      "--role=labels takes labels that arrive later, and the payments of this " +
-        "stream carry theirs; leave that role out, or start another stream " +
-        "with --labels=stream",
-    );
-  }
-  const other = roles.find((role) => !SHAPED_ROLES.includes(role));
-  if (other === undefined) return;
-  const first = roles.includes("ingest") ? "ingest" : "producer";
-  requireKnownShape(
-    parameters,
-    `the role ${other}`,
-    `leave it out: --role=${first},processor,writer`,
+  if (!roles.includes("labels") || shapeOfStream(parameters).hasLabels) return;
+  throw new ConfigError(
+    "--role=labels takes labels that arrive later, and the payments of this " +
+      "stream carry theirs; leave that role out, or start another stream " +
+      "with --labels=stream",
   );
 }
 

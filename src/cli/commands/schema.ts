@@ -9,11 +9,15 @@ import {
   SCHEMA_FLAGS,
   type SchemaOptions,
 } from "../flags/cassandra_flags.ts";
+import { shapeOf } from "../../definition/definition_shape.ts";
+import { openDefinition } from "../../definition/read_definition.ts";
+import { DEFINITION_FLAGS } from "../flags/definition_flags.ts";
 import {
   FEATURE_COLUMN_FLAGS,
   type FeatureOptions,
-  readFeatureFlags,
 } from "../flags/feature_flags.ts";
+import type { FlagGroup, FlagValues } from "../flags/flag.ts";
+import { featuresOfDefined } from "../flags/payment_flags.ts";
 import { requireFlag } from "../flags/flag_value.ts";
 import { writeResult } from "../output/terminal.ts";
 
@@ -21,7 +25,13 @@ const EXAMPLES = `
 Examples:
   ./fraudstream schema --local-dc=datacenter1 | cqlsh
   ./fraudstream schema --local-dc=dc1 --store-replication=3 --keyspace=shop
+  ./fraudstream schema --local-dc=dc1 --definition=stream.yaml
 `;
+
+/** The flags of this command alone. */
+const FLAGS = {
+  flags: { definition: DEFINITION_FLAGS.flags.definition },
+} as const satisfies FlagGroup;
 
 /** The command. */
 export const SCHEMA_COMMAND: CommandDeclaration = defineCommand({
@@ -31,15 +41,20 @@ export const SCHEMA_COMMAND: CommandDeclaration = defineCommand({
     "Prints the CQL that creates the keyspace and tables in Cassandra. The " +
     "writer creates missing tables itself if it has the right, and adds " +
     "the columns of the features to an existing table of payments.",
-  flags: [SCHEMA_FLAGS, FEATURE_COLUMN_FLAGS],
+  flags: [SCHEMA_FLAGS, FLAGS, FEATURE_COLUMN_FLAGS],
   environment: true,
   examples: EXAMPLES,
   run: schema,
 });
 
-function schema(options: SchemaOptions & FeatureOptions): void {
+function schema(
+  options: SchemaOptions & FlagValues<typeof FLAGS> & FeatureOptions,
+): void {
   const example = "schema --local-dc=datacenter1";
   const localDc = requireFlag("--local-dc", options.localDc, example);
   const settings = readSchemaFlags(options, localDc);
-  writeResult(schemaCql(settings, readFeatureFlags(options)));
+  const { definition: named } = options;
+  const definition = named === undefined ? undefined : openDefinition(named);
+  const features = featuresOfDefined(definition, options);
+  writeResult(schemaCql(settings, features, shapeOf(definition)));
 }

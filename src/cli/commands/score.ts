@@ -9,8 +9,8 @@ import {
   totalsToValues,
 } from "../../features/parameters.ts";
 import {
-  type FeatureBlock,
   FeatureBlocks,
+  type PaymentBlock,
 } from "../../files/payment_features.ts";
 import type { PaymentSource } from "../../files/payment_source.ts";
 import type { TableWriter } from "../../files/table_writer.ts";
@@ -31,13 +31,16 @@ import {
   modelInUse,
   openModel,
 } from "../../scoring/open_model.ts";
-import {
-  FEATURE_FLAGS,
-  type FeatureOptions,
-  featuresFor,
-} from "../flags/feature_flags.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import type { TextHeap } from "../../payment/text_heap.ts";
+import { DEFINITION_FLAGS } from "../flags/definition_flags.ts";
+import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
 import { requireFlag, someOf } from "../flags/flag_value.ts";
-import { INPUT_FLAGS } from "../flags/payment_flags.ts";
+import {
+  featuresOfPayments,
+  INPUT_FLAGS,
+  readFileFlags,
+} from "../flags/payment_flags.ts";
 import { ALERT_FLAGS, readPolicy } from "../flags/scoring_flags.ts";
 import { PaymentTable } from "../output/payment_table.ts";
 import { openProgress } from "../output/progress.ts";
@@ -69,6 +72,7 @@ const FLAGS = {
       read: someOf(["label", "features"]),
     },
     ...ALERT_FLAGS.flags,
+    ...DEFINITION_FLAGS.flags,
     ...INPUT_FLAGS.flags,
     start: TABLE_FLAGS.start,
     force: TABLE_FLAGS.force,
@@ -82,6 +86,8 @@ Examples:
   ./fraudstream score --in data --model=model.json --out scores.parquet
   ./fraudstream score --in day.csv --model=model.onnx --out scores.csv \\
     --alert-threshold=0.3
+  ./fraudstream score --in fraudTest.csv --definition=sparkov \\
+    --model=model.json --out scores.parquet
   ./fraudstream score --in data --model=model.json --out - --format=jsonl \\
     --with=label,features | head
 
@@ -116,19 +122,32 @@ async function score(options: ScoreOptions): Promise<void> {
   const force = options.force ?? false;
   await checkOutput({ out, force, format, input });
   const opened = openModel(path);
-  const features = featuresFor(options, opened.features);
+  const choice = readFileFlags(input, options);
+  const features = featuresOfPayments(choice, options, opened.features);
   const model = await modelInUse(opened, features);
   using stop = listenForStop();
   const { signal } = stop;
-  const { source } = await openInput(input, out, options);
+  const { source } = await openInput(choice, out);
+  const parts = options.with ?? [];
   const table = new PaymentTable({
-    parts: ["payment", "prediction", ...options.with ?? []],
+    parts: [
+      "payment",
+      "prediction",
+      ...parts.filter((part) => source.isLabelled || part !== "label"),
+    ],
     features,
+    shape: source.shape,
     format,
   });
   await using writer = await table.open(out, format);
   const explainsAll = options.explain === "all";
-  const scorer = new BlockScorer(model, { features, policy, explainsAll });
+  const { shape } = source;
+  const scorer = new BlockScorer(model, {
+    shape,
+    features,
+    policy,
+    explainsAll,
+  });
   try {
     const { rows, alerts } = await fillTable(source, {
       scorer,
@@ -160,16 +179,18 @@ async function fillTable(
     readonly signal: AbortSignal;
   },
 ): Promise<{ rows: number; alerts: number }> {
-  const blocks = new FeatureBlocks(features);
+  const blocks = new FeatureBlocks(features, source.shape);
   using progress = openProgress("scoring", source.progress.total);
+  const reading = (rows: number) =>
+    progress.update(0, `${counted(rows, "row")} read`);
   let rows = 0;
-  for await (const batch of source.batches(signal)) {
+  for await (const batch of source.batches(signal, reading)) {
     for (const block of blocks.totals(batch)) {
       const { cells, page } = await scorer.score(block);
       table.clear(block.count);
       for (let row = 0; row < block.count; row++) {
         const from = row * block.width;
-        table.add(cells, row * scorer.width, block.values, from);
+        table.add(cells, row * scorer.width, block.values, from, block.texts);
         table.predict(page, row);
       }
       await table.write(writer);
@@ -186,6 +207,7 @@ class BlockScorer {
   readonly width: number;
   /** Alerts so far. */
   alerts = 0;
+  readonly #hasTextCards: boolean;
   readonly #model: ModelInUse;
   readonly #scorer: CellScorer;
   readonly #judge: AlertJudge;
@@ -198,13 +220,15 @@ class BlockScorer {
 
   constructor(
     model: ModelInUse,
-    { features, policy, explainsAll }: {
+    { shape, features, policy, explainsAll }: {
+      readonly shape: PaymentShape;
       readonly features: FeatureParameters;
       readonly policy: AlertPolicy;
       readonly explainsAll: boolean;
     },
   ) {
     this.width = PAYMENT_CELLS + featureCount(features);
+    this.#hasTextCards = shape.customerId === "text";
     this.#model = model;
     this.#scorer = new CellScorer(this.width);
     this.#judge = new AlertJudge(policy, {
@@ -219,7 +243,7 @@ class BlockScorer {
 
   /** The payments of a block as rows of cells, and their predictions; valid until the next. Throws ModelError. */
   async score(
-    block: FeatureBlock,
+    block: PaymentBlock,
   ): Promise<{ cells: Float64Array; page: PredictionRows }> {
     const { count } = block;
     if (this.#cells.length < count * this.width) {
@@ -231,7 +255,7 @@ class BlockScorer {
     const scores = await this.#scorer.score(this.#model, cells, count);
     for (let row = 0; row < count; row++) {
       const at = row * PREDICTION_CELLS;
-      const alert = this.#isAlert(row * this.width, scores[row]);
+      const alert = this.#isAlert(row * this.width, scores[row], block.texts);
       page.cells[at + PREDICTION_CELL.score] = scores[row];
       page.cells[at + PREDICTION_CELL.alert] = alert ? 1 : 0;
       page.versions[row] = this.#model.version;
@@ -244,7 +268,7 @@ class BlockScorer {
     return { cells, page };
   }
 
-  #takeRows({ count, read, values, width }: FeatureBlock): void {
+  #takeRows({ count, read, values, width }: PaymentBlock): void {
     for (let row = 0; row < count; row++) {
       const at = row * this.width;
       read(row, this.#row);
@@ -254,10 +278,15 @@ class BlockScorer {
     }
   }
 
-  #isAlert(at: number, score: number): boolean {
+  #isAlert(at: number, score: number, texts: TextHeap): boolean {
+    const card = this.#cells[at + CELL.customer];
     const time = this.#cells[at + CELL.time];
     if (this.#judge.begins(time)) this.#judge.begin(time);
-    return this.#judge.decide(this.#cells[at + CELL.customer], time, score);
+    return this.#judge.decide(
+      this.#hasTextCards ? texts.text(card) ?? "" : card,
+      time,
+      score,
+    );
   }
 
   /** What pushed a score most, as JSON; null where the model does not tell. */

@@ -13,11 +13,7 @@ import {
   type Spreads,
 } from "../../learning/judge/selection.ts";
 import { prequentialPeriods } from "../../learning/data/split.ts";
-import {
-  FEATURE_FLAGS,
-  type FeatureOptions,
-  readFeatureFlags,
-} from "../flags/feature_flags.ts";
+import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
 import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { oneOf, wholeNumber } from "../flags/flag_value.ts";
@@ -30,7 +26,11 @@ import {
 } from "../flags/model_flags.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
-import { loadPeriod, type PeriodPayments } from "./labelled_payments.ts";
+import {
+  loadPeriod,
+  type PeriodPayments,
+  readPaymentInput,
+} from "./labelled_payments.ts";
 import {
   METRIC_TITLES,
   type NamedResult,
@@ -116,10 +116,10 @@ export const SELECT_COMMAND: CommandDeclaration = defineCommand({
 async function select(options: SelectOptions): Promise<void> {
   const { folds } = options;
   const candidates = candidatesOf(options);
-  const parameters = readFeatureFlags(options);
+  const input = readPaymentInput(options);
   const testDays = options.testDays ?? 7;
-  const loaded = await loadPeriod(options, parameters, {
-    before: parameters.delayDays + folds * testDays,
+  const loaded = await loadPeriod(options, input, {
+    before: input.labelDays + folds * testDays,
     after: (folds - 1) * testDays,
   });
   const { payments, period } = loaded;

@@ -19,6 +19,7 @@ import {
   verifyStore,
 } from "../../stream/verify_store.ts";
 import type { TopicState } from "../../log/log.ts";
+import type { LabelStatus } from "../../store/labels.ts";
 import type { PredictionStatus } from "../../store/predictions.ts";
 import type { Store, StoreStatus } from "../../store/store.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
@@ -88,6 +89,7 @@ async function status(options: StatusOptions): Promise<void> {
   const opened = await openStoredRows(connection, stored, report);
   await using rows = opened ?? null;
   const store = await rows?.status();
+  const labels = await rows?.labels().status();
   const predictions = stream && scorerStatus(stream) &&
     await rows?.predictions().status();
   const ended = control && await checkEnd(
@@ -101,13 +103,21 @@ async function status(options: StatusOptions): Promise<void> {
   if (options.json) {
     writeResult(
       JSON.stringify(
-        { topics, stream, store, predictions, endCheck: ended, verified },
+        {
+          topics,
+          stream,
+          store,
+          labels,
+          predictions,
+          endCheck: ended,
+          verified,
+        },
         null,
         2,
       ) + "\n",
     );
   } else {
-    writeStatus(topics, stream, store, predictions);
+    writeStatus(topics, stream, { store, labels, predictions });
     if (verified) writeResult(verificationText(verified));
   }
   // Records in a partition that no role reads appear in no stage's lag.
@@ -157,7 +167,7 @@ async function verify(
 
 /** The comparison as text: one line per table, and the first differences. */
 function verificationText(
-  { payments, predictions }: StoreVerification,
+  { payments, labels, predictions }: StoreVerification,
 ): string {
   const lines = (table: TableVerification | undefined, noun: string) =>
     table
@@ -169,6 +179,7 @@ function verificationText(
       : [];
   const all = [
     ...lines(payments, "payments"),
+    ...lines(labels, "labels"),
     ...lines(predictions, "predictions"),
   ];
   return all.map((line, at) =>
@@ -190,8 +201,10 @@ function othersText(table: TableVerification): string {
 }
 
 /** Throws StoreError if a row differs from the log. */
-function requireRight({ payments, predictions }: StoreVerification): void {
-  const wrong = [payments, predictions].filter((table) =>
+function requireRight(
+  { payments, labels, predictions }: StoreVerification,
+): void {
+  const wrong = [payments, labels, predictions].filter((table) =>
     table && !isRight(table)
   );
   if (wrong.length === 0) return;
@@ -205,8 +218,11 @@ function requireRight({ payments, predictions }: StoreVerification): void {
 function writeStatus(
   topics: readonly TopicState[],
   stream: StreamStatus | undefined,
-  store: StoreStatus | undefined,
-  predictions: PredictionStatus | undefined,
+  { store, labels, predictions }: {
+    readonly store: StoreStatus | undefined;
+    readonly labels: LabelStatus | undefined;
+    readonly predictions: PredictionStatus | undefined;
+  },
 ): void {
   writeResult(topicTable(topics));
   if (stream) writeResult(`\n${stageTable(stream)}\n${streamText(stream)}`);
@@ -216,6 +232,7 @@ function writeStatus(
         `${thousands(store.frauds)} of them frauds\n`
       : "store      nothing yet\n",
   );
+  if (labels) writeResult(`           ${thousands(labels.rows)} labels\n`);
   if (!predictions) return;
   writeResult(
     `           ${thousands(predictions.rows)} predictions, ` +

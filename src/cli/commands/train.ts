@@ -31,11 +31,7 @@ import {
 } from "../../learning/data/split.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import {
-  FEATURE_FLAGS,
-  type FeatureOptions,
-  readFeatureFlags,
-} from "../flags/feature_flags.ts";
+import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
 import { checkOutput } from "../output/table_output.ts";
 import { fitAll, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
@@ -48,7 +44,7 @@ import {
 } from "../flags/model_flags.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
-import { loadPeriod } from "./labelled_payments.ts";
+import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
 import { counted, writeError } from "../output/terminal.ts";
 import { decimals } from "../../base/text_table.ts";
 
@@ -125,8 +121,9 @@ async function train(options: TrainOptions): Promise<void> {
       input: options.in,
     });
   }
-  const parameters = readFeatureFlags(options);
-  const { payments, period } = await loadPeriod(options, parameters);
+  const input = readPaymentInput(options);
+  const parameters = input.features;
+  const { payments, period } = await loadPeriod(options, input);
   const tested = lastDayOf(payments) >= endDayOf(period) - 1;
   const task: FitTask = {
     model: spec,

@@ -8,7 +8,8 @@ import { smallTable } from "../../files/small_table.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
 import { parseDatetime, parseIsoDatetime } from "../../payment/calendar.ts";
-import { isTransactionId } from "../../payment/payment.ts";
+import type { TransactionId } from "../../payment/payment.ts";
+import { type IdKind, transactionIdIn } from "../../payment/payment_shape.ts";
 import type { LookUp } from "../../store/look_up.ts";
 import {
   appendCaseSteps,
@@ -29,7 +30,7 @@ import {
 } from "../flags/connection_flags.ts";
 import { oneOf, requireFlag } from "../flags/flag_value.ts";
 import { counted, writeError } from "../output/terminal.ts";
-import { VERDICT_COLUMNS } from "../output/verdict_table.ts";
+import { verdictColumns } from "../output/verdict_table.ts";
 import { warnings } from "../output/warnings.ts";
 import { requireStoredRows } from "./stored_rows.ts";
 
@@ -89,12 +90,13 @@ const NAMED_MAX = 3;
 async function verdicts(options: VerdictsOptions): Promise<void> {
   const path = requireFlag("--in", options.in, "verdicts --in=verdicts.csv");
   const bad = new LeftOut(options.skipBadRows ?? false);
-  const given = await readRecords(path, options, bad);
   const connection = readConnection(options);
   const report = warnings("verdicts");
   await using stream = await openStoredStream(connection, report);
-  const { store } = await requireStoredRows(connection, stream, report);
+  const { store, shape } = await requireStoredRows(connection, stream, report);
   await using _closed = store;
+  const idKind = shape.transactionId;
+  const given = await readRecords(path, { ...options, idKind }, bad);
   if (await stream.log.endOffsets(CASE_TOPIC) === undefined) {
     throw new DataError(
       `the stream has no ${CASE_TOPIC}, which this version adds; start ` +
@@ -104,7 +106,7 @@ async function verdicts(options: VerdictsOptions): Promise<void> {
   const times = await timesOf(given, store.lookUp(), bad);
   const records = given.map(({ record }) => record)
     .filter(({ transactionId }) => times.has(transactionId));
-  const decisions = await readDecisions(stream.log);
+  const decisions = await readDecisions(stream.log, idKind);
   const { payments, verdicts, withdrawals } = importVerdicts(
     records,
     decisions,
@@ -164,7 +166,7 @@ class LeftOut {
 
 async function readRecords(
   path: string,
-  { inputFormat, who }: VerdictsOptions,
+  { inputFormat, who, idKind }: VerdictsOptions & { readonly idKind: IdKind },
   bad: LeftOut,
 ): Promise<GivenRecord[]> {
   const format = inputFormat ?? formatOfName(path) ?? "csv";
@@ -174,14 +176,14 @@ async function readRecords(
   } catch (error) {
     throw fileError(error, "read", path);
   }
-  const fields = VERDICT_COLUMNS.map(({ name }) => name);
+  const fields = verdictColumns(idKind).map(({ name }) => name);
   const otherwise = "take another copy";
   const rows = await smallTable(bytes, format, { fields, path, otherwise });
   const now = new Date().toISOString();
   const found: GivenRecord[] = [];
   rows.forEach((row, index) => {
     const place = `${path}: row ${index + 1}`;
-    const record = recordOf(row, { now, who });
+    const record = recordOf(row, { now, who, idKind });
     if (typeof record === "string") bad.add(`${place}: ${record}`);
     else found.push({ record, place });
   });
@@ -191,13 +193,19 @@ async function readRecords(
 /** The verdict in a row, or what is wrong with it. */
 function recordOf(
   row: Readonly<Record<string, unknown>>,
-  { now, who: someone }: {
+  { now, who: someone, idKind }: {
+    readonly idKind: IdKind;
     readonly now: string;
     readonly who: string | undefined;
   },
 ): VerdictRecord | string {
-  const transactionId = numberOf(row.TRANSACTION_ID);
-  if (!isTransactionId(transactionId)) {
+  const transactionId = transactionIdIn(
+    idKind === "text"
+      ? String(row.TRANSACTION_ID ?? "")
+      : numberOf(row.TRANSACTION_ID),
+    idKind,
+  );
+  if (transactionId === undefined) {
     return "TRANSACTION_ID is not the id of a payment";
   }
   const label = numberOf(row.LABEL);
@@ -267,9 +275,9 @@ async function timesOf(
   given: readonly GivenRecord[],
   lookUp: LookUp,
   bad: LeftOut,
-): Promise<Map<number, number>> {
-  const times = new Map<number, number>();
-  const unknown = new Set<number>();
+): Promise<Map<TransactionId, number>> {
+  const times = new Map<TransactionId, number>();
+  const unknown = new Set<TransactionId>();
   for (const { record: { transactionId }, place } of given) {
     if (times.has(transactionId)) continue;
     const found = unknown.has(transactionId)

@@ -5,11 +5,12 @@ import {
   needsHmacKey,
   type StreamDefinition,
 } from "../../definition/stream_definition.ts";
+import { readingDefinition } from "../../files/import_folder.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
-import { fingerprintPath } from "../../roles/file_producer.ts";
+import { readFileFingerprint } from "../../roles/file_producer.ts";
 import type { FileInput } from "../../roles/role.ts";
 import { DATA_FLAGS, type DataOptions } from "./data_flags.ts";
-import { HMAC_KEY_FLAG } from "./definition_flags.ts";
+import { HMAC_KEY_FLAG, requireHmacKey } from "./definition_flags.ts";
 import { type FlagGroup, type FlagValues, givenFlags } from "./flag.ts";
 import { oneOf } from "./flag_value.ts";
 
@@ -65,8 +66,10 @@ export function readInputFlags(
   options: InputOptions & DataOptions,
   { recorded, definition }: InputPlace,
 ): FileInput | undefined {
-  const path = options.in ??
-    (recorded === undefined ? undefined : fingerprintPath(recorded));
+  const known = recorded === undefined
+    ? undefined
+    : readFileFingerprint(recorded);
+  const path = options.in ?? known?.path;
   if (path === undefined) {
     if (definition === undefined) return undefined;
     throw new ConfigError(
@@ -81,25 +84,12 @@ export function readInputFlags(
     );
   }
   refuseSimulated(options, `--in=${path}`);
-  const { hmacKeyFile, inputFormat: format } = options;
-  requireHmacKey(definition, options);
-  return { path, format, hmacKeyFile };
-}
-
-/** Throws ConfigError unless there is a key for pseudonyms exactly where the definition has any. */
-export function requireHmacKey(
-  definition: StreamDefinition,
-  { hmacKeyFile }: InputOptions,
-): void {
-  const needsKey = needsHmacKey(definition);
-  if (needsKey !== (hmacKeyFile !== undefined)) {
-    throw new ConfigError(
-      needsKey
-        ? "the definition replaces ids by pseudonyms (hmac: true); name the " +
-          "file of their key with --hmac-key-file"
-        : "--hmac-key-file has no effect: the definition has no 'hmac: true'",
-    );
-  }
+  const { hmacKeyFile, inputFormat } = options;
+  requireHmacKey(
+    needsHmacKey(definition) ? readingDefinition(path, definition) : definition,
+    options,
+  );
+  return { path, format: inputFormat ?? known?.format, hmacKeyFile };
 }
 
 /** Throws ConfigError if a flag says what to simulate, though another one brings payments. */

@@ -18,7 +18,10 @@ import {
   suitsBuiltIn,
 } from "../../scoring/open_model.ts";
 import type { Pace, Role, RunSettings } from "../../roles/role.ts";
-import type { FeatureParameters } from "../../features/parameters.ts";
+import {
+  type FeatureParameters,
+  hasFeatures,
+} from "../../features/parameters.ts";
 import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
@@ -312,6 +315,13 @@ export async function readScoringFlags(
   const policy = readPolicy(options, parameters.partitions);
   const { scores, trains, models } = planScoring(options, place);
   if (!scores && !trains) return { scoring: undefined, training: undefined };
+  if (trains && !hasFeatures(parameters.features)) {
+    throw new ConfigError(
+      "--retrain has nothing to learn from but TX_AMOUNT: the definition says " +
+        "features { include: none }; write include: handbook, or leave " +
+        "--retrain out",
+    );
+  }
   if (model !== undefined) {
     await modelInUse(openModel(model), parameters.features);
   }

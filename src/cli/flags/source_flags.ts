@@ -1,6 +1,9 @@
 /** The flags of another program's topic whose records become payments. */
 import { ConfigError } from "../../base/error.ts";
-import { isRowNumber } from "../../definition/stream_definition.ts";
+import {
+  isRowNumber,
+  type StreamDefinition,
+} from "../../definition/stream_definition.ts";
 import type { LogSettings } from "../../log/open_log.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { TOPICS } from "../../stream/topics.ts";
@@ -49,7 +52,13 @@ export const SOURCE_FLAGS = {
 export type SourceOptions =
   & FlagValues<typeof SOURCE_FLAGS>
   & InputOptions
-  & DataOptions;
+  & DataOptions
+  & {
+    /** --rate, if it is given. */
+    readonly rate?: unknown;
+    /** --speedup, if it is given. */
+    readonly speedup?: unknown;
+  };
 
 /** What the flags are read with. */
 export interface SourcePlace {
@@ -57,6 +66,24 @@ export interface SourcePlace {
   readonly log: LogSettings;
   /** Whether the run goes on where records were deleted before they were read. */
   readonly acceptsGaps: boolean;
+}
+
+/**
+ * Throws ConfigError where a topic's payments would have a TX_FRAUD in a stream
+ * whose labels arrive later: nobody knows the label of a new payment. (The
+ * payments of files have happened; their labels follow them.)
+ */
+export function refuseEarlyLabels(
+  { payment, labels }: StreamDefinition,
+  topic: string,
+): void {
+  if (payment.fraud === null || labels.from === "payment") return;
+  throw new ConfigError(
+    `the definition reads TX_FRAUD from the payments of --source-topic=` +
+      `${topic}, and says that labels arrive later (labels: { from: stream }): ` +
+      "leave TX_FRAUD out and publish labels to label_topic, or say " +
+      "labels: { from: payment }",
+  );
 }
 
 /** The topic that the flags name; undefined for none. Throws ConfigError. */
@@ -78,6 +105,13 @@ export function readSourceFlags(
     throw new ConfigError(
       `--in=${options.in} and --source-topic=${topic} both bring payments; ` +
         "leave one of them out",
+    );
+  }
+  for (const pace of ["rate", "speedup"] as const) {
+    if (options[pace] === undefined) continue;
+    throw new ConfigError(
+      `--${pace} has no effect with --source-topic=${topic}, whose records ` +
+        `are taken as they come; leave --${pace} out`,
     );
   }
   const own = TOPICS.find((name) => log.prefix + name === topic);

@@ -65,6 +65,13 @@ export const STREAM_FLAGS = {
       read: duration(),
       default: "1d, or half of --delay if that is shorter",
     },
+    mature: {
+      value: "<time>",
+      help: "with --labels=stream: when a payment without a label is genuine " +
+        "to training and metrics, in whole days, such as 45d",
+      read: duration(DAY_SECONDS),
+      default: "--delay",
+    },
     lateness: {
       value: "<time>",
       help: "how late a payment may arrive, such as 90s, 30m, 1h",
@@ -86,6 +93,9 @@ export const STREAM_FLAGS = {
     },
   },
 } as const satisfies FlagGroup;
+
+/** How late a payment of a new stream may arrive, in seconds. */
+export const LATENESS_SECONDS = 3600;
 
 /** How long a repeated payment is recognized in a new stream, in seconds. */
 const DEDUPE_DEFAULT = 2 * DAY_SECONDS;
@@ -129,22 +139,23 @@ function readDefinitionOption(
 }
 
 /** The features that a definition includes. Throws ConfigError for what this version cannot compute. */
-function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
+export function featuresOfDefinition(
+  own: RecordedDefinition,
+): FeatureParameters {
   const definition = definitionOf(own);
   const { features: { include }, labels } = definition;
   const shape = shapeOf(definition);
-  const wrong = include === "none"
-    ? "'include: none' leaves nothing to compute; this version has no features " +
-      "of your own yet"
-    : include === "extended" && shape.refunds
-    ? "'include: extended' compares amounts, and 'refunds: true' makes them " +
-      "negative; leave one of them out"
-    : undefined;
-  if (wrong !== undefined) throw new ConfigError(`--definition: ${wrong}`);
+  if (include === "extended" && shape.refunds) {
+    throw new ConfigError(
+      "--definition: 'include: extended' compares amounts, and 'refunds: true' " +
+        "makes them negative; leave one of them out",
+    );
+  }
   return {
-    ...HANDBOOK_FEATURES,
-    set: include === "extended" ? "extended" : "handbook",
-    delayDays: labels.delaySeconds / DAY_SECONDS,
+    set: include,
+    windowDays: include === "none" ? [] : HANDBOOK_FEATURES.windowDays,
+    // Without features it may be parts of a day.
+    delayDays: Math.ceil(labels.delaySeconds / DAY_SECONDS),
     useLabels: shape.hasFraud || shape.hasLabels,
     ...labels.from === "stream" ? { graceSeconds: labels.graceSeconds } : {},
     ...shape.decimals === 2 ? {} : { decimals: shape.decimals },
@@ -152,16 +163,21 @@ function featuresOfDefinition(own: RecordedDefinition): FeatureParameters {
   };
 }
 
-/** Throws ConfigError for flags whose values the definition says. */
+/** Throws ConfigError for flags whose values the definition, which includes a set of features, says. */
 function refuseDefined(
-  { featureSet, delay, labels, grace }: StreamOptions,
+  { featureSet, windows, delay, labels, grace, mature }: StreamOptions,
+  set: FeatureParameters["set"],
 ): void {
   const flag = featureSet !== undefined
     ? "--feature-set"
+    : windows !== undefined && set === "none"
+    ? "--windows"
     : delay !== undefined
     ? "--delay"
     : grace !== undefined
     ? "--grace"
+    : mature !== undefined
+    ? "--mature"
     : labels === false
     ? "--no-labels"
     : labels !== undefined && labels !== true
@@ -188,8 +204,15 @@ export function readStreamFlags(
   const features = own === undefined || own === found?.definition
     ? found?.features ?? HANDBOOK_FEATURES
     : featuresOfDefinition(own);
-  if (own !== undefined) refuseDefined(options);
-  const latenessSeconds = options.lateness ?? found?.latenessSeconds ?? 3600;
+  if (own !== undefined) refuseDefined(options, features.set);
+  const latenessSeconds = options.lateness ?? found?.latenessSeconds ??
+    LATENESS_SECONDS;
+  const graceSeconds = own
+    ? features.graceSeconds
+    : graceOf({ ...options, labels }, features);
+  const matureDays = own
+    ? matureOfDefinition(own)
+    : matureOf(options, graceSeconds, found);
   const parameters = {
     partitions: options.partitions ?? found?.partitions ??
       (own && !options.isOnKafka ? 1 : PARTITIONS_DEFAULT),
@@ -199,11 +222,10 @@ export function readStreamFlags(
       windowDays: options.windows ?? features.windowDays,
       delayDays: options.delay ?? features.delayDays,
       useLabels: labels === false ? false : features.useLabels,
-      graceSeconds: own
-        ? features.graceSeconds
-        : graceOf({ ...options, labels }, features),
+      graceSeconds,
     },
     ...own ? { definition: own } : {},
+    ...matureDays === undefined ? {} : { matureDays },
     latenessSeconds,
     maxGapSeconds: options.maxGap ?? found?.maxGapSeconds ?? 400 * DAY_SECONDS,
     dedupeSeconds: options.dedupe ?? (
@@ -212,7 +234,7 @@ export function readStreamFlags(
     partitioner: options.partitioner,
     startSeconds: options.start ?? found?.startSeconds,
   };
-  const { features: { delayDays, graceSeconds }, dedupeSeconds } = parameters;
+  const { dedupeSeconds } = parameters;
   if (dedupeSeconds !== undefined && dedupeSeconds < latenessSeconds) {
     throw new ConfigError(
       `--dedupe=${formatDuration(dedupeSeconds)} must be at least --lateness=` +
@@ -222,20 +244,31 @@ export function readStreamFlags(
         `would count twice`,
     );
   }
-  if (graceSeconds !== undefined) {
-    checkGrace(graceSeconds, parameters);
-  } else if (alignmentSeconds(parameters.features, latenessSeconds) <= 0) {
-    const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
-      `--lateness=${formatDuration(latenessSeconds)}`,
-      "longer than --lateness",
-    ];
-    throw new ConfigError(
-      `--delay=${delayDays} must be ${limit}: the partitions are aligned ` +
-        `within the delay less ${short}; give a longer --delay` +
-        (delayDays === 1 ? "" : " or a shorter --lateness"),
-    );
-  }
+  checkAlignment(parameters);
   return parameters;
+}
+
+/** Throws ConfigError if no alignment of the partitions makes the features exact. */
+function checkAlignment(
+  parameters: Omit<StreamParameters, "partitioner">,
+): void {
+  const { features, latenessSeconds, definition } = parameters;
+  const { delayDays, graceSeconds } = features;
+  if (alignmentSeconds(features, latenessSeconds) === Infinity) return;
+  if (graceSeconds !== undefined) return checkGrace(graceSeconds, parameters);
+  if (alignmentSeconds(features, latenessSeconds) > 0) return;
+  const [delay, longer] = definition
+    ? [`labels { delay: ${delayDays}d }`, "a longer delay"]
+    : [`--delay=${delayDays}`, "a longer --delay"];
+  const [short, limit] = delayDays === 1 ? ["a day", "longer than a day"] : [
+    `--lateness=${formatDuration(latenessSeconds)}`,
+    "longer than --lateness",
+  ];
+  throw new ConfigError(
+    `${delay} must be ${limit}: the partitions are aligned ` +
+      `within the delay less ${short}; give ${longer}` +
+      (delayDays === 1 ? "" : " or a shorter --lateness"),
+  );
 }
 
 /** How long after it is known a label counts, in seconds; undefined where payments carry their labels. Throws ConfigError. */
@@ -254,6 +287,44 @@ function graceOf(
     "--grace has no effect without --labels=stream; add that or leave " +
       "--grace out",
   );
+}
+
+/** After how many days a payment without a label is genuine, where a definition says that it is not the delay. */
+function matureOfDefinition(own: RecordedDefinition): number | undefined {
+  const { labels } = definitionOf(own);
+  return labels.from === "stream" &&
+      labels.matureSeconds !== labels.delaySeconds
+    ? labels.matureSeconds / DAY_SECONDS
+    : undefined;
+}
+
+/** The same where flags say it. Throws ConfigError. */
+function matureOf(
+  { mature }: StreamOptions,
+  graceSeconds: number | undefined,
+  found: StreamParameters | undefined,
+): number | undefined {
+  if (graceSeconds === undefined) {
+    if (mature === undefined) return undefined;
+    throw new ConfigError(
+      "--mature has no effect without --labels=stream; add that or leave " +
+        "--mature out",
+    );
+  }
+  if (mature === undefined) return found?.matureDays;
+  const time = formatDuration(mature);
+  if (mature % DAY_SECONDS !== 0) {
+    throw new ConfigError(
+      `--mature must be whole days, such as 45d, not ${time}`,
+    );
+  }
+  if (mature < graceSeconds) {
+    throw new ConfigError(
+      `--mature=${time} must not be shorter than --grace=` +
+        `${formatDuration(graceSeconds)}; change one of the two`,
+    );
+  }
+  return mature / DAY_SECONDS;
 }
 
 /** Throws ConfigError if labels that count so long after they are known make no exact features. */

@@ -30,6 +30,7 @@ import {
 } from "../../learning/data/trained_days.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { counted } from "./terminal.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
 
@@ -140,7 +141,10 @@ export function metricsText(
 export function detailsText(
   { name, judgement }: Evaluated,
   priced: PricedScores,
-  alertCost: number,
+  { alertCost, shape }: {
+    readonly alertCost: number;
+    readonly shape: PaymentShape;
+  },
 ): string {
   const days = textTable(
     [
@@ -179,14 +183,15 @@ export function detailsText(
       "missed",
       "cost",
     ],
-    [...table, cheapest].map(thresholdCells),
+    [...table, cheapest].map((row) => thresholdCells(row, shape.decimals)),
   );
   return `\n${name}\n\n${days}\n${thresholds}` +
-    `(the last is the cheapest: an alert costs ${alertCost}, a missed fraud ` +
-    "its amount)\n";
+    `(the last is the cheapest: an alert costs ${alertCost}${
+      shape.currency === null ? "" : ` ${shape.currency}`
+    }, a missed fraud its amount)\n`;
 }
 
-function thresholdCells(row: ThresholdRow): string[] {
+function thresholdCells(row: ThresholdRow, amountDecimals: number): string[] {
   return [
     row.threshold === Infinity ? "none" : decimals(row.threshold),
     `${row.alerts}`,
@@ -195,9 +200,9 @@ function thresholdCells(row: ThresholdRow): string[] {
     decimals(row.precision),
     decimals(row.f1),
     decimals(row.balancedErrorRate),
-    decimals(row.stoppedAmount, 2),
-    decimals(row.missedAmount, 2),
-    decimals(row.cost, 2),
+    decimals(row.stoppedAmount, amountDecimals),
+    decimals(row.missedAmount, amountDecimals),
+    decimals(row.cost, amountDecimals),
   ];
 }
 

@@ -10,7 +10,7 @@ import { openProgress } from "./progress.ts";
 export async function openPaymentsShown(
   choice: PaymentChoice,
 ): Promise<PaymentSource> {
-  if (choice.kind === "files") return await openPayments(choice);
+  if (choice.kind !== "simulated") return await openPayments(choice);
   using progress = openProgress("simulating", 100);
   return await openPayments({
     kind: "simulated",

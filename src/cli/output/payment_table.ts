@@ -37,7 +37,12 @@ import {
   type PaymentShape,
 } from "../../payment/payment_shape.ts";
 import type { Field } from "../../payment/record_field.ts";
-import { compareTexts, NO_TEXT, TextHeap } from "../../payment/text_heap.ts";
+import {
+  compareTexts,
+  NO_TEXT,
+  NO_TEXTS,
+  type TextHeap,
+} from "../../payment/text_heap.ts";
 
 /** What a table may have beside TRANSACTION_ID; a payment's own fields are those that predictions repeat, the kept ones apart. */
 export type TablePart =
@@ -127,9 +132,6 @@ function ownValue(
   if (kind === "flag") return cell === FRAUD_UNKNOWN ? null : cell;
   return Number.isNaN(cell) ? null : cell;
 }
-
-/** For payments without texts. */
-const NO_TEXTS = new TextHeap();
 
 /** Rows of a table as columns, filled batch after batch in the same memory. */
 export class PaymentTable {

@@ -9,7 +9,10 @@ import {
 import type { StoreStatus } from "../../store/store.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { textTable } from "../../base/text_table.ts";
-import { asTyped, thousands } from "./terminal.ts";
+import { FRAUDS_MIN } from "../../learning/judge/challenge.ts";
+import type { Registry } from "../../scoring/model_registry.ts";
+import { LABEL_INTAKE_GROUP } from "../../stream/topics.ts";
+import { asTyped, counted, thousands } from "./terminal.ts";
 
 /** The data of a summary. */
 export interface RunSummary {
@@ -23,6 +26,8 @@ export interface RunSummary {
   readonly written: number;
   /** Rows that the processor had processed before this run, though the commits did not say so. */
   readonly recovered: number;
+  /** The registry, where this process trains. */
+  readonly models: Registry | undefined;
   /** From published to stored, if it was measured and is meaningful. */
   readonly latency: LatencySummary | undefined;
   /** How long the run took. */
@@ -39,7 +44,7 @@ export interface RunSummary {
 
 /** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
-  const { after, latency, stopped, flags } = summary;
+  const { after, latency, stopped, flags, models } = summary;
   const lines = [
     "",
     `${stageTable(after)}`,
@@ -47,6 +52,7 @@ export function summaryText(summary: RunSummary): string {
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
+  if (models) lines.push(`trained    ${trainedText(models)}`);
   if (latency) {
     lines.push(
       `latency    median ${ms(latency.p50)}, p95 ${ms(latency.p95)}, ` +
@@ -74,6 +80,22 @@ export function publishedText(status: StreamStatus): string | undefined {
   if (!simulated) return undefined;
   return `published  ${thousands(produced)} payments` +
     (complete ? ", complete" : "");
+}
+
+/** What has been trained, as text. */
+function trainedText({ champion, history }: Registry): string {
+  const trained = history.filter(({ action }) =>
+    action === "promoted" || action === "kept"
+  );
+  if (champion === null) {
+    return `no model yet: it needs ${FRAUDS_MIN} frauds with known labels`;
+  }
+  const { date } =
+    history.findLast((entry) =>
+      entry.champion === champion && entry.version === champion
+    ) ?? {};
+  return `${counted(trained.length, "model")}; ${champion} scores ` +
+    `payments${date === undefined ? "" : ` from ${date} on`}`;
 }
 
 /** The published and the stored payments as text; empty if neither is known. */
@@ -117,12 +139,23 @@ function workText(summary: RunSummary): string {
     : roles.includes("ingest")
     ? [ingested(after) - ingested(before), "ingested", ""]
     : [after.produced - before.produced, "published", ""];
+  const labels = labelsTaken(after) - labelsTaken(before);
+  if (count === 0 && labels > 0) {
+    return `${counted(labels, "label")} taken in ${seconds.toFixed(1)} s` +
+      where;
+  }
   if (count === 0) {
     return `nothing new was ${done} in ${seconds.toFixed(1)} s${where}`;
   }
   const rate = thousands(Math.round(count / seconds));
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
     `${rate} per second${where}`;
+}
+
+/** How many labels the intake has passed on. */
+function labelsTaken({ stages }: StreamStatus): number {
+  const intake = stages.find(({ group }) => group === LABEL_INTAKE_GROUP);
+  return intake?.counters.emitted ?? 0;
 }
 
 function ingested({ ingest }: StreamStatus): number {

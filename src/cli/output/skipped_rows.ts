@@ -1,9 +1,11 @@
-/** The rows that --skip-bad-rows left out, as text. */
+/** The rows that were left out because they cannot be used, as text. */
 import type { SkippedRows } from "../../files/payment_source.ts";
 import { counted, thousands } from "./terminal.ts";
 
 /** Lines with the number of rows left out, the reasons, and the first ones with their places; "" if there are none. */
-export function skippedRows({ byReason, first }: SkippedRows): string {
+export function skippedRows(
+  { byReason, first, isByDefinition }: SkippedRows,
+): string {
   let skipped = 0;
   for (const count of byReason.values()) skipped += count;
   if (skipped === 0) return "";
@@ -12,7 +14,9 @@ export function skippedRows({ byReason, first }: SkippedRows): string {
   });
   const rest = skipped - first.length;
   const lines = [
-    `skipped ${counted(skipped, "bad row")}; ${reasons.join(", ")}`,
+    (isByDefinition
+      ? `rejected ${counted(skipped, "row")}`
+      : `skipped ${counted(skipped, "bad row")}`) + `; ${reasons.join(", ")}`,
     ...first.map((row) => `  ${row}`),
     ...rest > 0 ? [`  and ${thousands(rest)} more`] : [],
   ];

@@ -1,6 +1,13 @@
 /** Which alerts of the index are wanted, as the page's addresses name them. */
 import { DataError } from "../../base/error.ts";
 import { parseDatetime } from "../../payment/calendar.ts";
+import type { TransactionId } from "../../payment/payment.ts";
+import {
+  HANDBOOK_SHAPE,
+  type IdKind,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
+import { ID_BYTES_MAX, keepsRule } from "../../payment/text_rule.ts";
 
 /** Whether an alert waits, and how it was decided. A snooze that has ended is open again. */
 export const CASE_STATES = [
@@ -38,17 +45,17 @@ export interface AlertFilter {
   /** At most this TX_AMOUNT. */
   readonly amountTo?: number;
   /** CUSTOMER_ID. */
-  readonly card?: number;
+  readonly card?: number | string;
   /** TERMINAL_ID. */
-  readonly terminal?: number;
+  readonly terminal?: number | string;
   /** Midnight of the event day, seconds since 1970. */
   readonly day?: number;
   /** Version of the model. */
   readonly model?: string;
   /** Who has claimed them; "nobody" for those that nobody has. */
   readonly assignee?: string;
-  /** TRANSACTION_ID, CUSTOMER_ID or TERMINAL_ID. */
-  readonly q?: number;
+  /** TRANSACTION_ID, CUSTOMER_ID or TERMINAL_ID, as it was written. */
+  readonly q?: string;
   /** TX_FRAUD_SCENARIO; only where the simulation's truth is asked for. */
   readonly scenario?: number;
   /** The greatest number of arrival. */
@@ -67,11 +74,14 @@ export interface AlertQuery {
 
 /** Characters of a text in a filter. */
 const TEXT_MAX = 100;
+/** Bytes of a search: an id with some blanks around it. */
+const SEARCH_BYTES_MAX = ID_BYTES_MAX + 64;
 const PAGE_MAX = 1_000_000;
 
-/** The filter in the parameters of an address. Throws DataError for what is none. */
+/** The filter in the parameters of an address, for payments of a shape. Throws DataError for what is none. */
 export function readAlertQuery(
   query: Readonly<Record<string, string>>,
+  shape: PaymentShape = HANDBOOK_SHAPE,
 ): AlertQuery {
   const truth = query.truth === "1";
   const given = (name: string) => query[name]?.trim() || undefined;
@@ -83,6 +93,11 @@ export function readAlertQuery(
     const text = given(name);
     return text === undefined ? {} : { [name]: parse(text, what) };
   };
+  // A blank may be a part of an id.
+  const readId = (name: string, kind: IdKind) => {
+    const text = query[name];
+    return text?.trim() ? { [name]: idFrom(text, kind, `the ${name}`) } : {};
+  };
   return {
     filter: {
       state: wordOf(given("state") ?? "open", "the state", [
@@ -91,14 +106,14 @@ export function readAlertQuery(
       ]),
       sort: wordOf(given("sort") ?? "risk", "the order", ALERT_SORTS),
       ...read("score", numberOf),
-      ...read("amountFrom", numberOf, "the smallest amount"),
-      ...read("amountTo", numberOf, "the largest amount"),
-      ...read("card", wholeOf),
-      ...read("terminal", wholeOf),
+      ...read("amountFrom", amountOf, "the smallest amount"),
+      ...read("amountTo", amountOf, "the largest amount"),
+      ...readId("card", shape.customerId),
+      ...readId("terminal", shape.terminalId),
       ...read("day", dayOf),
       ...read("model", textOf),
       ...read("assignee", textOf),
-      ...read("q", searchedOf),
+      ...query.q?.trim() ? { q: searchedOf(query.q, shape) } : {},
       ...truth ? read("scenario", wholeOf) : {},
       ...read("upTo", wholeOf, "upTo"),
     },
@@ -126,6 +141,26 @@ function numberOf(text: string, what: string): number {
   throw new DataError(`${what} must be a number`);
 }
 
+function amountOf(text: string, what: string): number {
+  return text.startsWith("-")
+    ? -numberOf(text.slice(1), what)
+    : numberOf(text, what);
+}
+
+/** An id from a path or a query; throws DataError, which names `what`, for what is none. */
+export function idFrom(
+  text: string | undefined,
+  kind: IdKind,
+  what: string,
+): TransactionId {
+  if (kind === "number") return wholeOf(text?.trim(), what);
+  if (text !== undefined && keepsRule(text, ID_BYTES_MAX, "id")) return text;
+  throw new DataError(
+    `${what} must be an id of 1 to ${ID_BYTES_MAX} bytes without control ` +
+      "characters",
+  );
+}
+
 /** A whole number from a path or a query; throws DataError, which names `what`, for anything else. */
 export function wholeOf(text: string | undefined, what: string): number {
   const value = isWhole(text) ? Number(text) : NaN;
@@ -135,11 +170,26 @@ export function wholeOf(text: string | undefined, what: string): number {
 
 const isWhole = (text = "") => /^\d{1,16}$/.test(text);
 
-function searchedOf(text: string): number {
-  if (isWhole(text)) return wholeOf(text, "the id");
+/** What was searched for, if an id can look like that. */
+function searchedOf(
+  text: string,
+  { transactionId, customerId, terminalId }: PaymentShape,
+): string {
+  const kinds = new Set([transactionId, customerId, terminalId]);
+  if (kinds.has("text") && keepsRule(text, SEARCH_BYTES_MAX, "id")) return text;
+  if (searchedIds(text, "number").length > 0) return text;
   throw new DataError(
     "the search must be the id of a payment, card or terminal",
   );
+}
+
+/** The ids of a kind that a person may mean who searches for a text: with the blanks around it, or without. */
+export function searchedIds(text: string, kind: IdKind): TransactionId[] {
+  const trimmed = text.trim();
+  if (kind === "text") return [...new Set([text, trimmed])];
+  return isWhole(trimmed) && Number.isSafeInteger(Number(trimmed))
+    ? [Number(trimmed)]
+    : [];
 }
 
 function textOf(text: string, what: string): string {

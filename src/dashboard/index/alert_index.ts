@@ -7,15 +7,22 @@
  */
 import type { Sqlite } from "../../base/sqlite/sqlite.ts";
 import type { RecordMark } from "../../log/record_batch.ts";
+import { murmur2 } from "../../log/murmur2.ts";
 import type { CaseEvent } from "../../payment/case_json.ts";
 import { CELL } from "../../payment/payment_cells.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
+import {
+  HANDBOOK_SHAPE,
+  idOf,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
 import {
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
-import { amountCents } from "../../payment/validation.ts";
+import type { TextHeap } from "../../payment/text_heap.ts";
+import { amountUnits } from "../../payment/validation.ts";
 import { type CaseStanding, standingOf } from "../../stream/case_events.ts";
 import {
   type AlertFacts,
@@ -27,7 +34,7 @@ import {
 } from "./day_sums.ts";
 import { AlertQueries } from "./alert_queries.ts";
 import { type IndexFile, isDamage } from "./index_file.ts";
-import { ALERT_SCHEMA } from "./index_schema.ts";
+import { alertSchema } from "./index_schema.ts";
 
 /** Up to where a partition of a topic is in the index. */
 export interface IndexPosition {
@@ -61,11 +68,27 @@ export interface NewPredictions extends PredictionRows {
   readonly first: number;
 }
 
+/** A label that has arrived later than its payment. */
+export interface NewLabel {
+  /** TRANSACTION_ID of the payment. */
+  readonly id: TransactionId;
+  /** TX_TIME_SECONDS of the payment. */
+  readonly time: number;
+  /** TX_AMOUNT of the payment. */
+  readonly amount: number;
+  /** TX_FRAUD; null withdraws the labels before. */
+  readonly fraud: 0 | 1 | null;
+  /** KNOWN_AT, seconds since 1970. */
+  readonly knownAt: number;
+  /** From when on it can be learned from, seconds since 1970. */
+  readonly knownTime: number;
+}
+
 /** What the store says about the payment of an alert. */
 export interface AlertedPayment {
   /** TRANSACTION_ID. */
-  readonly id: number;
-  /** TX_FRAUD. */
+  readonly id: TransactionId;
+  /** TX_FRAUD, which does not count where labels arrive later; less than 0 where it is not known. */
   readonly fraud: number;
   /** TX_FRAUD_SCENARIO. */
   readonly scenario: number;
@@ -79,6 +102,8 @@ export interface IndexStep {
   readonly payments: readonly NewPayments[];
   /** Predictions. */
   readonly predictions: readonly NewPredictions[];
+  /** Labels that have arrived later than their payments. */
+  readonly labels: readonly NewLabel[];
   /** Case events. */
   readonly events: readonly CaseEvent[];
   /** Payments of alerts that the index has. */
@@ -93,6 +118,7 @@ export interface IndexStep {
 export const EMPTY_STEP: IndexStep = {
   payments: [],
   predictions: [],
+  labels: [],
   events: [],
   alerted: [],
   stored: [],
@@ -115,6 +141,8 @@ export interface KnownSums {
   readonly fraudCents: number;
   /** Money in the alerts that are known to be frauds, cents. */
   readonly stoppedCents: number;
+  /** Payments without a label that are younger than the delay; where labels arrive later. */
+  readonly pending?: number;
 }
 
 /** What an alert's row says that its sums follow from. */
@@ -130,6 +158,8 @@ export class AlertIndex implements Disposable {
   readonly #file: IndexFile;
   readonly #stream: string;
   readonly #delaySeconds: number;
+  readonly #shape: PaymentShape;
+  readonly #schema: string;
   #sqlite: Sqlite;
   #statements: Statements;
   #queries: AlertQueries;
@@ -151,17 +181,22 @@ export class AlertIndex implements Disposable {
     readonly file: IndexFile;
     /** Identity of the stream. */
     readonly stream: string;
-    /** How long after a payment its label is known. */
+    /** How long after a payment its label is known, or a payment without one is taken for genuine. */
     readonly delaySeconds: number;
+    /** The form of its payments; the handbook's by default. */
+    readonly shape?: PaymentShape;
     /** Called with the reason when an index is made again. */
     readonly replaced: (reason: string) => void;
   }) {
     const { file, stream, delaySeconds, replaced } = options;
+    const { shape = HANDBOOK_SHAPE } = options;
+    this.#shape = shape;
+    this.#schema = alertSchema(shape);
     this.#file = file;
     this.#stream = stream;
     this.#delaySeconds = delaySeconds;
     [this.#sqlite, this.#statements, this.#queries] = this.#use(
-      openUsable(file, stream, replaced),
+      openUsable(file, this.#schema, stream, replaced),
     );
   }
 
@@ -170,7 +205,7 @@ export class AlertIndex implements Disposable {
     this.#sqlite.close();
     this.#file.remove();
     [this.#sqlite, this.#statements, this.#queries] = this.#use(
-      this.#file.open(ALERT_SCHEMA),
+      this.#file.open(this.#schema),
     );
   }
 
@@ -188,10 +223,12 @@ export class AlertIndex implements Disposable {
     }
     this.#time = Number(statements.stream.get()?.time);
     this.#ids = new Uint8Array(ID_BITS / 8);
-    for (const { id } of statements.ids.iterate()) this.#addId(Number(id));
+    for (const { id } of statements.ids.iterate()) {
+      this.#addId(typeof id === "string" ? id : Number(id));
+    }
     this.#hasEvents = statements.anyEvent.get() !== undefined;
     this.#known = undefined;
-    return [sqlite, statements, new AlertQueries(sqlite)];
+    return [sqlite, statements, new AlertQueries(sqlite, this.#shape)];
   }
 
   /** What can be asked about alerts and cases. */
@@ -207,6 +244,11 @@ export class AlertIndex implements Disposable {
   /** Sums by day with all labels, known or not. */
   get sums(): DaySums {
     return this.#sums;
+  }
+
+  /** Whether labels can be known: where they arrive later, whether any has. Without one, nothing says that a payment is genuine. */
+  get hasLabels(): boolean {
+    return !this.#shape.hasLabels || this.#sums.total[SUM.labelled] > 0;
   }
 
   /** Up to where the index stands in a partition; undefined before it has begun there. */
@@ -240,7 +282,8 @@ export class AlertIndex implements Disposable {
     };
     for (const payments of step.payments) this.#putPayments(payments, change);
     for (const rows of step.predictions) this.#putPredictions(rows, change);
-    const cases = new Set<number>();
+    for (const label of step.labels) this.#putLabel(label, change);
+    const cases = new Set<TransactionId>();
     for (const event of step.events) {
       this.#putEvent(event);
       cases.add(event.transactionId);
@@ -276,67 +319,102 @@ export class AlertIndex implements Disposable {
     change: Change,
   ): void {
     const { put } = this.#statements;
+    const { hasLabels } = this.#shape;
+    const scale = this.queries.scale;
     for (let at = first * width; at < count * width; at += width) {
       const time = cells[at + CELL.time];
-      const cents = amountCents(cells[at + CELL.amount]);
-      const fraud = cells[at + CELL.fraud];
-      change.sums.addPayment(time, cents, fraud);
+      const cents = amountUnits(cells[at + CELL.amount], scale);
+      const isFraud = cells[at + CELL.fraud] === 1 && !hasLabels;
+      change.sums.addPayment(time, cents, isFraud);
       if (time > change.time) change.time = time;
-      if (fraud === 1) put.fraud.run(time, cents);
+      if (isFraud) put.fraud.run(time, cents);
     }
   }
 
   #putPredictions(rows: NewPredictions, change: Change): void {
-    const { cells, count, first } = rows;
+    const { cells, count, first, texts } = rows;
+    const { transactionId } = this.#shape;
     for (let row = first; row < count; row++) {
       const at = row * PREDICTION_CELLS;
-      const id = cells[at + PREDICTION_CELL.id];
+      const cell = cells[at + PREDICTION_CELL.id];
       change.sums.addScored(cells[at + PREDICTION_CELL.time]);
-      if (cells[at + PREDICTION_CELL.alert] === 1) {
-        this.#putAlert(rows, row, change);
-      } else if (this.#mayHave(id)) {
-        this.#removeAlert(id, change);
-      }
+      const alert = cells[at + PREDICTION_CELL.alert] === 1;
+      if (!alert && !this.#mayHave(this.#bitOf(cell, texts))) continue;
+      const id = idOf(transactionId, cell, texts);
+      if (alert) this.#putAlert(id, rows, row, change);
+      else this.#removeAlert(id, change);
     }
   }
 
   /** Puts an alert; one that another payment of the same id had is replaced, as in the store. */
-  #putAlert(rows: NewPredictions, row: number, change: Change): void {
-    const { cells, versions, contributions } = rows;
+  #putAlert(
+    id: TransactionId,
+    rows: NewPredictions,
+    row: number,
+    change: Change,
+  ): void {
+    const { cells, versions, contributions, texts } = rows;
+    const { customerId, terminalId, hasLabels } = this.#shape;
     const at = row * PREDICTION_CELLS;
-    const id = cells[at + PREDICTION_CELL.id];
     const amount = cells[at + PREDICTION_CELL.amount];
     const score = cells[at + PREDICTION_CELL.score];
-    const cents = amountCents(amount);
+    const cents = amountUnits(amount, this.queries.scale);
     const time = cells[at + PREDICTION_CELL.time];
     const { put, model } = this.#statements;
     put.model.run(versions[row]);
-    const before = this.#mayHave(id) ? this.#find(id) : undefined;
+    const before = this.#mayHave(bitOfId(id)) ? this.#find(id) : undefined;
     if (before) change.sums.addAlert(before, -1);
     const standing = this.#hasEvents ? this.#standing(id) : UNTOUCHED;
     const label = standing.verdict?.label ?? null;
+    const fraud = hasLabels ? this.#labelOf(id) : null;
     const seq = put.alert.get(
       before?.seq ?? null,
       id,
       time,
       cells[at + PREDICTION_CELL.datetime],
-      cells[at + PREDICTION_CELL.customer],
-      cells[at + PREDICTION_CELL.terminal],
+      idOf(customerId, cells[at + PREDICTION_CELL.customer], texts),
+      idOf(terminalId, cells[at + PREDICTION_CELL.terminal], texts),
       cents,
       score,
-      score * cents,
+      score * Math.abs(cents),
       Number(model.get(versions[row])?.id),
       label,
       standing.assignee ?? null,
       snoozedMs(standing),
+      fraud,
     )?.seq;
     put.detail.run(Number(seq), contributions[row]);
-    change.sums.addAlert({ time, cents, label, fraud: null }, 1);
+    change.sums.addAlert({ time, cents, label, fraud }, 1);
     this.#addId(id);
     change.cases = true;
   }
 
-  #removeAlert(id: number, change: Change): void {
+  /** Lets a label count, if none of its payment was known later. */
+  #putLabel(label: NewLabel, change: Change): void {
+    const { id, time, fraud, knownAt, knownTime } = label;
+    const cents = amountUnits(label.amount, this.queries.scale);
+    const { newestLabel, put } = this.#statements;
+    const newest = newestLabel.get(id);
+    put.label.run(id, knownAt, knownTime, fraud);
+    if (newest && isLater(newest, label)) return;
+    const before = fraudOf(newest?.fraud);
+    if (fraud === before) return;
+    change.sums.addLabel(time, cents, before, -1);
+    change.sums.addLabel(time, cents, fraud, 1);
+    const alert = this.#mayHave(bitOfId(id)) ? this.#find(id) : undefined;
+    if (!alert) return;
+    change.sums.addAlert(alert, -1);
+    change.sums.addAlert({ ...alert, fraud }, 1);
+    put.outcome.run(fraud, alert.seq);
+    change.cases = true;
+  }
+
+  /** TX_FRAUD of the label of a payment that holds; null for none. */
+  #labelOf(id: TransactionId): 0 | 1 | null {
+    return this.queries.label(id)?.fraud ?? null;
+  }
+
+  #removeAlert(id: TransactionId, change: Change): void {
     const found = this.#find(id);
     if (!found) return;
     change.sums.addAlert(found, -1);
@@ -362,7 +440,7 @@ export class AlertIndex implements Disposable {
   }
 
   /** Lets the events of a payment count for its alert. */
-  #stand(id: number, change: Change): void {
+  #stand(id: TransactionId, change: Change): void {
     const before = this.#find(id);
     if (!before) return;
     const standing = this.#standing(id);
@@ -382,7 +460,12 @@ export class AlertIndex implements Disposable {
   #join(payment: AlertedPayment, change: Change): void {
     const before = this.#find(payment.id);
     if (!before) return;
-    const { fraud, scenario, features } = payment;
+    const { scenario, features } = payment;
+    const fraud = this.#shape.hasLabels
+      ? before.fraud
+      : payment.fraud < 0
+      ? null
+      : payment.fraud;
     change.sums.addAlert(before, -1);
     change.sums.addAlert({ ...before, fraud }, 1);
     const { put } = this.#statements;
@@ -392,22 +475,27 @@ export class AlertIndex implements Disposable {
     change.cases = true;
   }
 
-  #find(id: number): AlertRow | undefined {
+  #find(id: TransactionId): AlertRow | undefined {
     const row = this.#statements.find.get(id);
     return row as unknown as AlertRow | undefined;
   }
 
-  #standing(id: number): CaseStanding {
+  #standing(id: TransactionId): CaseStanding {
     return standingOf(this.#queries.events(id));
   }
 
-  #mayHave(id: number): boolean {
-    const bit = id & (ID_BITS - 1);
+  #mayHave(bit: number): boolean {
     return (this.#ids[bit >> 3] & 1 << (bit & 7)) !== 0;
   }
 
-  #addId(id: number): void {
-    const bit = id & (ID_BITS - 1);
+  /** The bit of an id in a cell. */
+  #bitOf(cell: number, texts: TextHeap): number {
+    const isText = this.#shape.transactionId === "text";
+    return (isText ? murmur2(texts.view(cell)) : cell) & (ID_BITS - 1);
+  }
+
+  #addId(id: TransactionId): void {
+    const bit = bitOfId(id);
     this.#ids[bit >> 3] |= 1 << (bit & 7);
   }
 
@@ -419,6 +507,13 @@ export class AlertIndex implements Disposable {
   #sumKnown(): KnownSums {
     const { total } = this.#sums;
     const whole = dayOf(this.#time - this.#delaySeconds);
+    if (this.#shape.hasLabels) {
+      let pending = 0;
+      for (const [day, row] of this.#sums.days) {
+        if (day >= whole || !this.hasLabels) pending += pendingOf(row);
+      }
+      return { ...knownSums(total, allKnown(total)), pending };
+    }
     let known = this.#boundary();
     for (const [day, row] of this.#sums.days) {
       if (day < whole) known = addKnown(known, row);
@@ -430,12 +525,17 @@ export class AlertIndex implements Disposable {
   knownOfDay(day: number): KnownSums & { readonly labelled: boolean } {
     const row = this.#sums.days.get(day) ?? new Float64Array(SUMS);
     const whole = dayOf(this.#time - this.#delaySeconds);
-    const known = day < whole
+    const labelled = day < whole && this.hasLabels;
+    if (this.#shape.hasLabels) {
+      const pending = labelled ? 0 : pendingOf(row);
+      return { ...knownSums(row, allKnown(row)), pending, labelled };
+    }
+    const known = labelled
       ? addKnown(NOTHING_KNOWN, row)
       : day === whole
       ? this.#boundary()
       : NOTHING_KNOWN;
-    return { ...knownSums(row, known), labelled: day < whole };
+    return { ...knownSums(row, known), labelled };
   }
 
   /** What is known of the day whose labels are becoming known. */
@@ -501,6 +601,38 @@ function addKnown(known: Known, row: Float64Array): Known {
   };
 }
 
+/** What is known of a row whose labels arrive later: those that have arrived. */
+function allKnown(row: Float64Array): Known {
+  return addKnown(NOTHING_KNOWN, row);
+}
+
+/** Payments of a row whose label has not arrived. Labels can be read before their payments. */
+function pendingOf(row: Float64Array): number {
+  return Math.max(0, row[SUM.payments] - row[SUM.labelled]);
+}
+
+/** Whether a label of the table was known later than another, or has come later in the stream. */
+function isLater(
+  { known_at: at, known_time: time }: Readonly<Record<string, unknown>>,
+  { knownAt, knownTime }: NewLabel,
+): boolean {
+  return Number(at) > knownAt ||
+    Number(at) === knownAt && Number(time) > knownTime;
+}
+
+/** TX_FRAUD in a column; null for a label that was withdrawn, and for none. */
+function fraudOf(value: unknown): 0 | 1 | null {
+  return value === undefined || value === null ? null : value === 1 ? 1 : 0;
+}
+
+/** The place of an id in the filter of ids. */
+function bitOfId(id: TransactionId): number {
+  const hash = typeof id === "string" ? murmur2(ENCODER.encode(id)) : id;
+  return hash & (ID_BITS - 1);
+}
+
+const ENCODER = new TextEncoder();
+
 /** The sums of a row, with what is known of its frauds. */
 function knownSums(row: Float64Array, known: Known): KnownSums {
   return {
@@ -538,12 +670,13 @@ function positionOf(row: Record<string, unknown>): IndexPosition {
 /** Opens a file, or a new one in its place where it cannot be used. */
 function openUsable(
   file: IndexFile,
+  schema: string,
   stream: string,
   replaced: (reason: string) => void,
 ): Sqlite {
   let found: Sqlite | undefined;
   try {
-    found = file.open(ALERT_SCHEMA);
+    found = file.open(schema);
     const problem = problemOf(found, stream);
     if (problem === undefined) return found;
     replaced(problem);
@@ -552,7 +685,7 @@ function openUsable(
   }
   found?.close();
   file.remove();
-  return file.open(ALERT_SCHEMA);
+  return file.open(schema);
 }
 
 /** Why a file cannot be used, if so: its pages are damaged, its sums are not those of its rows, or it is another stream's. */
@@ -595,6 +728,10 @@ function prepare(sqlite: Sqlite) {
     markStored: sql("UPDATE event SET stored = 1 WHERE event_id = ?"),
     model: sql("SELECT id FROM model WHERE version = ?"),
     find: sql("SELECT seq, time, cents, label, fraud FROM alert WHERE id = ?"),
+    newestLabel: sql(
+      "SELECT known_at, known_time, fraud FROM label WHERE id = ? " +
+        "ORDER BY known_at DESC, known_time DESC LIMIT 1",
+    ),
     frauds: sql(
       "SELECT count(*) AS n, coalesce(sum(cents), 0) AS cents FROM fraud " +
         "WHERE time BETWEEN ? AND ?",
@@ -619,8 +756,8 @@ function prepare(sqlite: Sqlite) {
       model: sql("INSERT OR IGNORE INTO model (version) VALUES (?)"),
       alert: sql(
         "INSERT OR REPLACE INTO alert (seq, id, time, datetime, customer, " +
-          "terminal, cents, score, risk, model, label, assignee, snoozed) " +
-          `VALUES (${marks(13)}) RETURNING seq`,
+          "terminal, cents, score, risk, model, label, assignee, snoozed, " +
+          `fraud) VALUES (${marks(14)}) RETURNING seq`,
       ),
       detail: sql(
         "INSERT OR REPLACE INTO detail (seq, contributions) VALUES (?, ?)",
@@ -629,7 +766,11 @@ function prepare(sqlite: Sqlite) {
       standing: sql(
         "UPDATE alert SET label = ?, assignee = ?, snoozed = ? WHERE seq = ?",
       ),
-      payment: sql("UPDATE alert SET fraud = ?, scenario = ? WHERE seq = ?"),
+      payment: sql(
+        "UPDATE alert SET fraud = ?, scenario = ?, joined = 1 WHERE seq = ?",
+      ),
+      label: sql("INSERT OR REPLACE INTO label VALUES (?, ?, ?, ?)"),
+      outcome: sql("UPDATE alert SET fraud = ? WHERE seq = ?"),
       features: sql("UPDATE detail SET features = ? WHERE seq = ?"),
     },
   };

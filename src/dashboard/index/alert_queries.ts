@@ -5,11 +5,13 @@
  */
 import type { Sqlite } from "../../base/sqlite/sqlite.ts";
 import type { CaseEvent, CaseKind } from "../../payment/case_json.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
+import type { IdKind, PaymentShape } from "../../payment/payment_shape.ts";
 import {
   type AlertFilter,
   type CaseState,
   caseStateOf,
+  searchedIds,
 } from "./alert_filter.ts";
 import { SORT_COLUMNS } from "./index_schema.ts";
 
@@ -27,16 +29,16 @@ export interface IndexedAlert {
   /** The number of its arrival, from 1. */
   readonly seq: number;
   /** TRANSACTION_ID. */
-  readonly id: number;
+  readonly id: TransactionId;
   /** TX_TIME_SECONDS. */
   readonly time: number;
   /** TX_DATETIME, seconds since 1970. */
   readonly datetimeSeconds: number;
   /** CUSTOMER_ID. */
-  readonly customer: number;
+  readonly customer: number | string;
   /** TERMINAL_ID. */
-  readonly terminal: number;
-  /** TX_AMOUNT in cents. */
+  readonly terminal: number | string;
+  /** TX_AMOUNT in cents, the minor units of the currency. */
   readonly cents: number;
   /** How suspicious the model finds it, 0 to 1. */
   readonly score: number;
@@ -48,7 +50,7 @@ export interface IndexedAlert {
   readonly assignee: string | undefined;
   /** Clock time until which it is snoozed, milliseconds since 1970; undefined where that has passed. */
   readonly snoozedUntilMs: number | undefined;
-  /** TX_FRAUD; undefined before the payment is known. */
+  /** TX_FRAUD; undefined before the payment, or a label that arrives later, is known. */
   readonly fraud: number | undefined;
   /** TX_FRAUD_SCENARIO; undefined before the payment is known. */
   readonly scenario: number | undefined;
@@ -69,11 +71,19 @@ export interface AlertCount {
 /** The alerts of a card or terminal. */
 export interface IndexedGroup extends AlertCount {
   /** CUSTOMER_ID or TERMINAL_ID. */
-  readonly id: number;
+  readonly id: number | string;
   /** The greatest score. */
   readonly scoreMax: number;
   /** TX_DATETIME of the newest, seconds since 1970. */
   readonly newestSeconds: number;
+}
+
+/** A label that has arrived later than its payment, and holds. */
+export interface ArrivedLabel {
+  /** TX_FRAUD. */
+  readonly fraud: 0 | 1;
+  /** When it was known in the stream, seconds since 1970. */
+  readonly knownSeconds: number;
 }
 
 /** What alerts are grouped by. */
@@ -100,11 +110,20 @@ export class AlertQueries {
   readonly #statements = new Map<string, Statement>();
   readonly #counts = new Map<string, AlertCount>();
   readonly #clock: () => number;
+  readonly #shape: PaymentShape;
+  /** How many minor units, which are called cents here, make 1 of an amount. */
+  readonly scale: number;
 
-  /** Asks the tables of an open file; `clock` is in milliseconds since 1970. */
-  constructor(sqlite: Sqlite, clock: () => number = Date.now) {
+  /** Asks the tables of an open file about payments of a shape; `clock` is in milliseconds since 1970. */
+  constructor(
+    sqlite: Sqlite,
+    shape: PaymentShape,
+    clock: () => number = Date.now,
+  ) {
     this.#sqlite = sqlite;
+    this.#shape = shape;
     this.#clock = clock;
+    this.scale = 10 ** shape.decimals;
   }
 
   /** Forgets what was counted: alerts or cases have changed. */
@@ -218,7 +237,7 @@ export class AlertQueries {
   }
 
   /** An alert; undefined where the payment is none. */
-  alert(id: number): IndexedAlert | undefined {
+  alert(id: TransactionId): IndexedAlert | undefined {
     const [row] = this.#all(
       `SELECT ${ALERT_COLUMNS} FROM alert ${ALERT_JOINS} WHERE alert.id = ?`,
       [id],
@@ -232,6 +251,9 @@ export class AlertQueries {
     by: GroupKey,
   ): { readonly total: number; readonly groups: IndexedGroup[] } {
     const { sql, values } = this.#conditionOf(filter);
+    const kind = by === "card"
+      ? this.#shape.customerId
+      : this.#shape.terminalId;
     const rows = this.#all(
       `SELECT ${GROUP_COLUMNS[by]} AS id, count(*) AS alerts, ` +
         "sum(cents) AS cents, max(score) AS scoreMax, " +
@@ -243,7 +265,7 @@ export class AlertQueries {
     return {
       total: Number(rows[0]?.total ?? 0),
       groups: rows.map((row) => ({
-        id: Number(row.id),
+        id: idIn(kind, row.id),
         alerts: Number(row.alerts),
         cents: Number(row.cents),
         scoreMax: Number(row.scoreMax),
@@ -256,22 +278,22 @@ export class AlertQueries {
   ids(
     filter: AlertFilter,
     limit: number,
-  ): { readonly id: number; readonly datetimeSeconds: number }[] {
+  ): { readonly id: TransactionId; readonly datetimeSeconds: number }[] {
     const { sql, values } = this.#conditionOf(filter);
     return this.#all(
       `SELECT id, datetime FROM alert WHERE ${sql} ORDER BY +seq LIMIT ?`,
       [...values, limit],
     ).map(({ id, datetime }) => ({
-      id: Number(id),
+      id: idIn(this.#shape.transactionId, id),
       datetimeSeconds: Number(datetime),
     }));
   }
 
   /** The alerts before and after one in a filter's order, whether the filter lets it through or not, and its place. */
-  neighbours(filter: AlertFilter, id: number): {
+  neighbours(filter: AlertFilter, id: TransactionId): {
     readonly position: number;
-    readonly previous: number | undefined;
-    readonly next: number | undefined;
+    readonly previous: TransactionId | undefined;
+    readonly next: TransactionId | undefined;
   } {
     const column = SORT_COLUMNS[filter.sort];
     const [own] = this.#all(
@@ -294,7 +316,7 @@ export class AlertQueries {
           `ORDER BY ${by} LIMIT 1`,
         [...values, Number(own.value), Number(own.seq)],
       );
-      return row && Number(row.id);
+      return row && idIn(this.#shape.transactionId, row.id);
     };
     const counted = isNarrow || isCovered ? "alert" : "alert NOT INDEXED";
     const [before] = this.#all(
@@ -309,32 +331,49 @@ export class AlertQueries {
   }
 
   /** Everything that people have done with a payment, in no order. */
-  events(id: number): CaseEvent[] {
-    return this.#all("SELECT * FROM event WHERE id = ?", [id]).map(eventOf);
+  events(id: TransactionId): CaseEvent[] {
+    return this.#all("SELECT * FROM event WHERE id = ?", [id])
+      .map((row) => this.#eventOf(row));
+  }
+
+  /** The label of a payment that holds, of those known by a time of the stream in seconds since 1970, or of all; undefined where there is none, or it was withdrawn. */
+  label(id: TransactionId, asOf = Infinity): ArrivedLabel | undefined {
+    // Of equal times the later record: its time in the stream is no earlier.
+    const [row] = this.#all(
+      "SELECT fraud, known_time FROM label WHERE id = ? AND known_time <= ? " +
+        "ORDER BY known_at DESC, known_time DESC LIMIT 1",
+      [id, asOf],
+    );
+    if (row === undefined || row.fraud === null) return undefined;
+    const knownSeconds = Number(row.known_time);
+    return { fraud: row.fraud === 1 ? 1 : 0, knownSeconds };
   }
 
   /** The verdicts of a group decision. */
   decision(decisionId: string): CaseEvent[] {
     return this.#all("SELECT * FROM event WHERE decision_id = ?", [decisionId])
-      .map(eventOf);
+      .map((row) => this.#eventOf(row));
   }
 
   /** Ids of alerts whose payments are not known yet, behind one in the order of arrival. */
   unjoined(behindSeq: number, limit: number): {
     readonly seq: number;
-    readonly id: number;
+    readonly id: TransactionId;
   }[] {
     return this.#all(
-      "SELECT seq, id FROM alert WHERE fraud IS NULL AND seq > ? " +
+      "SELECT seq, id FROM alert WHERE joined = 0 AND seq > ? " +
         "ORDER BY seq LIMIT ?",
       [behindSeq, limit],
-    ).map(({ seq, id }) => ({ seq: Number(seq), id: Number(id) }));
+    ).map(({ seq, id }) => ({
+      seq: Number(seq),
+      id: idIn(this.#shape.transactionId, id),
+    }));
   }
 
   /** Verdicts, and undos, that the store may not have taken yet. */
   unstored(limit: number): CaseEvent[] {
     return this.#all("SELECT * FROM event WHERE stored = 0 LIMIT ?", [limit])
-      .map(eventOf);
+      .map((row) => this.#eventOf(row));
   }
 
   /** The newest verdict that the store has taken and that nobody has taken back; undefined where there is none. */
@@ -345,7 +384,7 @@ export class AlertQueries {
         "(SELECT undoes FROM event WHERE undoes IS NOT NULL) " +
         "ORDER BY rowid DESC LIMIT 1",
     );
-    return row && eventOf(row);
+    return row && this.#eventOf(row);
   }
 
   /** An event; undefined where there is none of that id. */
@@ -353,7 +392,7 @@ export class AlertQueries {
     const [row] = this.#all("SELECT * FROM event WHERE event_id = ?", [
       eventId,
     ]);
-    return row && eventOf(row);
+    return row && this.#eventOf(row);
   }
 
   /** Whether an event has been taken back. */
@@ -363,6 +402,7 @@ export class AlertQueries {
   }
 
   #alertOf(row: Row): IndexedAlert {
+    const { transactionId, customerId, terminalId } = this.#shape;
     const snoozed = row.snoozed === null ? undefined : Number(row.snoozed);
     const isSnoozed = snoozed !== undefined && snoozed > this.#clock();
     const features = row.features instanceof Uint8Array
@@ -370,11 +410,11 @@ export class AlertQueries {
       : undefined;
     return {
       seq: Number(row.seq),
-      id: Number(row.id),
+      id: idIn(transactionId, row.id),
       time: Number(row.time),
       datetimeSeconds: Number(row.datetime),
-      customer: Number(row.customer),
-      terminal: Number(row.terminal),
+      customer: idIn(customerId, row.customer),
+      terminal: idIn(terminalId, row.terminal),
       cents: Number(row.cents),
       score: Number(row.score),
       model: String(row.version),
@@ -424,9 +464,11 @@ export class AlertQueries {
     const { model, assignee, q, scenario, upTo } = filter;
     if (score !== undefined) add("score >= ?", score);
     if (amountFrom !== undefined) {
-      add("cents >= ?", Math.round(100 * amountFrom));
+      add("cents >= ?", Math.round(this.scale * amountFrom));
     }
-    if (amountTo !== undefined) add("cents <= ?", Math.round(100 * amountTo));
+    if (amountTo !== undefined) {
+      add("cents <= ?", Math.round(this.scale * amountTo));
+    }
     if (card !== undefined) add("customer = ?", card);
     if (terminal !== undefined) add("terminal = ?", terminal);
     if (day !== undefined) {
@@ -437,9 +479,7 @@ export class AlertQueries {
     }
     if (assignee === "nobody") add("assignee IS NULL");
     else if (assignee !== undefined) add("assignee = ?", assignee);
-    if (q !== undefined) {
-      add("(id = ? OR customer = ? OR terminal = ?)", q, q, q);
-    }
+    if (q !== undefined) add(...this.#searched(q));
     if (scenario !== undefined) add("scenario = ?", scenario);
     if (upTo !== undefined) add("seq <= ?", upTo);
     const isNarrow = card !== undefined || terminal !== undefined ||
@@ -448,6 +488,46 @@ export class AlertQueries {
     const { state: _, sort: __, ...narrowing } = filter;
     const isCovered = Object.keys(narrowing).every((name) => name === "upTo");
     return { sql: parts.join(" AND ") || "1", values, isNarrow, isCovered };
+  }
+
+  /** The condition that an id of a payment, card or terminal is the one that was searched for. */
+  #searched(q: string): [sql: string, ...values: (number | string)[]] {
+    const { transactionId, customerId, terminalId } = this.#shape;
+    const columns: [name: string, kind: IdKind][] = [
+      ["id", transactionId],
+      ["customer", customerId],
+      ["terminal", terminalId],
+    ];
+    const wanted = columns.flatMap(([name, kind]) => {
+      const ids = searchedIds(q, kind);
+      return ids.length === 0 ? [] : [{ name, ids }];
+    });
+    const parts = wanted.map(({ name, ids }) =>
+      `${name} IN (${ids.map(() => "?").join(", ")})`
+    );
+    return [
+      `(${parts.join(" OR ") || "0"})`,
+      ...wanted.flatMap(({ ids }) => ids),
+    ];
+  }
+
+  #eventOf(row: Row): CaseEvent {
+    const text = (value: unknown) => value === null ? undefined : String(value);
+    const until = text(row.until);
+    const undoes = text(row.undoes);
+    const decisionId = text(row.decision_id);
+    return {
+      eventId: String(row.event_id),
+      transactionId: idIn(this.#shape.transactionId, row.id),
+      kind: String(row.kind) as CaseKind,
+      who: String(row.who),
+      at: String(row.at),
+      ...row.label !== null && { label: row.label === 1 ? 1 : 0 },
+      note: String(row.note),
+      ...until !== undefined && { until },
+      ...undoes !== undefined && { undoes },
+      ...decisionId !== undefined && { decisionId },
+    };
   }
 
   #all(sql: string, values: readonly (number | string)[] = []): Row[] {
@@ -487,21 +567,7 @@ function orderOf({ sort }: AlertFilter, isOrdered: boolean): string {
     : `+alert.${column} DESC, +alert.seq DESC`;
 }
 
-function eventOf(row: Row): CaseEvent {
-  const text = (value: unknown) => value === null ? undefined : String(value);
-  const until = text(row.until);
-  const undoes = text(row.undoes);
-  const decisionId = text(row.decision_id);
-  return {
-    eventId: String(row.event_id),
-    transactionId: Number(row.id),
-    kind: String(row.kind) as CaseKind,
-    who: String(row.who),
-    at: String(row.at),
-    ...row.label !== null && { label: row.label === 1 ? 1 : 0 },
-    note: String(row.note),
-    ...until !== undefined && { until },
-    ...undoes !== undefined && { undoes },
-    ...decisionId !== undefined && { decisionId },
-  };
+/** An id in a column. */
+function idIn(kind: IdKind, value: unknown): number | string {
+  return kind === "text" ? String(value) : Number(value);
 }

@@ -1,6 +1,7 @@
 /**
  * Sums of an event day, and of all days, as rows of whole numbers: money is in
- * cents, so that sums are exact whatever the order.
+ * minor units of the currency (cents of euros), so that sums are exact whatever
+ * the order.
  */
 import { DAY_SECONDS } from "../../payment/payment.ts";
 
@@ -28,6 +29,8 @@ export const SUM = {
   undecidedFraudCents: 9,
   /** Money in the frauds among all alerts, cents. */
   alertedFraudCents: 10,
+  /** Payments whose label has arrived, where labels arrive later. */
+  labelled: 11,
 } as const;
 
 /** Numbers of a row. */
@@ -44,7 +47,7 @@ export interface AlertFacts {
   readonly cents: number;
   /** The newest verdict: 1 for a fraud, 0 for none, null without one. */
   readonly label: number | null;
-  /** TX_FRAUD; null before the payment is known. */
+  /** TX_FRAUD; null before it is known to the page. */
   readonly fraud: number | null;
 }
 
@@ -71,12 +74,28 @@ export class DaySums {
   }
 
   /** Adds a payment. */
-  addPayment(time: number, cents: number, fraud: number): void {
+  addPayment(time: number, cents: number, isFraud: boolean): void {
     for (const row of [this.day(dayOf(time)), this.total]) {
       row[SUM.payments]++;
       row[SUM.cents] += cents;
-      row[SUM.frauds] += fraud;
-      row[SUM.fraudCents] += fraud * cents;
+      if (!isFraud) continue;
+      row[SUM.frauds]++;
+      row[SUM.fraudCents] += cents;
+    }
+  }
+
+  /** Adds the label of a payment, null for none, or takes it away with -1. */
+  addLabel(
+    time: number,
+    cents: number,
+    fraud: number | null,
+    times: 1 | -1,
+  ): void {
+    if (fraud === null) return;
+    for (const row of [this.day(dayOf(time)), this.total]) {
+      row[SUM.labelled] += times;
+      row[SUM.frauds] += times * fraud;
+      row[SUM.fraudCents] += times * fraud * cents;
     }
   }
 

@@ -1,4 +1,5 @@
 /** The tables of the index of alerts. */
+import type { IdKind, PaymentShape } from "../../payment/payment_shape.ts";
 import { SUM_COLUMNS } from "./day_sums.ts";
 
 /** What alerts are sorted by: the column of each order. */
@@ -20,11 +21,18 @@ const SORT_INDEXES = Object.values(SORT_COLUMNS).map((column) =>
 const GROUPED = "label, snoozed, cents, score, datetime, seq, model, assignee";
 
 /**
- * Statements that make the tables. Rows of `alert` are short, because filters
- * look at many of them; what only single alerts need is in `detail`. Money is
- * in cents, `risk` is score × cents, `snoozed` milliseconds since 1970.
+ * Statements that make the tables for payments of a shape. Rows of `alert` are
+ * short, because filters look at many of them; what only single alerts need is
+ * in `detail`. Money is in minor units of the currency: cents of euros. `risk`
+ * is score × cents without a sign, `snoozed` milliseconds since 1970. `label`
+ * holds the labels that arrive later than their payments, with the times of the
+ * stream in seconds since 1970.
  */
-export const ALERT_SCHEMA: string = `
+export function alertSchema(
+  { transactionId, customerId, terminalId }: PaymentShape,
+): string {
+  const id = typeOf(transactionId);
+  return `
   CREATE TABLE stream (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     stream TEXT NOT NULL,
@@ -48,11 +56,11 @@ export const ALERT_SCHEMA: string = `
   CREATE TABLE model (id INTEGER PRIMARY KEY, version TEXT NOT NULL UNIQUE);
   CREATE TABLE alert (
     seq INTEGER PRIMARY KEY,
-    id INTEGER NOT NULL UNIQUE,
+    id ${id} NOT NULL UNIQUE,
     time INTEGER NOT NULL,
     datetime INTEGER NOT NULL,
-    customer INTEGER NOT NULL,
-    terminal INTEGER NOT NULL,
+    customer ${typeOf(customerId)} NOT NULL,
+    terminal ${typeOf(terminalId)} NOT NULL,
     cents INTEGER NOT NULL,
     score REAL NOT NULL,
     risk REAL NOT NULL,
@@ -61,7 +69,8 @@ export const ALERT_SCHEMA: string = `
     assignee TEXT,
     snoozed INTEGER,
     fraud INTEGER,
-    scenario INTEGER
+    scenario INTEGER,
+    joined INTEGER NOT NULL DEFAULT 0
   );
   CREATE INDEX alert_customer ON alert (customer, ${GROUPED});
   CREATE INDEX alert_terminal ON alert (terminal, ${GROUPED});
@@ -69,7 +78,7 @@ export const ALERT_SCHEMA: string = `
   CREATE INDEX alert_assignee ON alert (assignee) WHERE assignee IS NOT NULL;
   CREATE INDEX alert_snoozed ON alert (snoozed, cents)
     WHERE label IS NULL AND snoozed IS NOT NULL;
-  CREATE INDEX alert_pending ON alert (seq) WHERE fraud IS NULL;
+  CREATE INDEX alert_pending ON alert (seq) WHERE joined = 0;
   CREATE INDEX alert_hit ON alert (time, cents)
     WHERE label IS NULL AND fraud = 1;
   ${SORT_INDEXES}
@@ -78,9 +87,16 @@ export const ALERT_SCHEMA: string = `
     contributions TEXT,
     features BLOB
   );
+  CREATE TABLE label (
+    id ${id} NOT NULL,
+    known_at INTEGER NOT NULL,
+    known_time INTEGER NOT NULL,
+    fraud INTEGER,
+    PRIMARY KEY (id, known_at, known_time)
+  ) WITHOUT ROWID;
   CREATE TABLE event (
     event_id TEXT PRIMARY KEY,
-    id INTEGER NOT NULL,
+    id ${id} NOT NULL,
     kind TEXT NOT NULL,
     who TEXT NOT NULL,
     at TEXT NOT NULL,
@@ -96,3 +112,9 @@ export const ALERT_SCHEMA: string = `
     WHERE decision_id IS NOT NULL;
   CREATE INDEX event_new ON event (stored) WHERE stored = 0;
 `;
+}
+
+/** The type of an id's column; texts compare by their bytes. */
+function typeOf(kind: IdKind): string {
+  return kind === "text" ? "TEXT" : "INTEGER";
+}

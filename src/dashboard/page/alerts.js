@@ -7,13 +7,18 @@ import {
   every,
   h,
   heading,
+  idColumn,
+  idText,
   labelMark,
   mark,
   messageOf,
   money,
+  outcomeMark,
   score,
   setText,
+  shownShape,
   table,
+  truthOwner,
 } from "./dom.js";
 import { groupList } from "./groups.js";
 import {
@@ -151,7 +156,7 @@ function alertList(filter, page) {
   frame.hidden = true;
   /** @type {Snapshot | undefined} */
   let newest;
-  /** @type {Map<number, ReturnType<typeof row>> | undefined} */
+  /** @type {Map<number | string, ReturnType<typeof row>> | undefined} */
   let rows;
 
   /** @param {Queue} queue */
@@ -203,37 +208,45 @@ function alertList(filter, page) {
 /** @returns {readonly (readonly [title: string, kind?: string])[]} */
 function columns() {
   return [
-    ["Case", "number"],
+    ["Case", idColumn("payment")],
     ["Score", "number"],
     ["Amount", "number"],
     ["Strongest reason"],
-    ["Card", "number least"],
-    ["Terminal", "number least"],
+    ["Card", `${idColumn("card")} least`],
+    ["Terminal", `${idColumn("terminal")} least`],
     ["Event time, UTC", "least"],
     ["State"],
-    ...isTruthShown() ? [/** @type {const} */ (["Truth (simulation)"])] : [],
+    ...hasOutcome() ? [/** @type {const} */ (["Outcome"])] : [],
+    ...isTruthShown()
+      ? [/** @type {[string]} */ ([`Truth (${truthOwner()})`])]
+      : [],
   ];
 }
+
+/** Whether labels arrive later, so that each alert says how it has turned out. */
+const hasOutcome = () => shownShape().labels === "stream";
 
 /** A row that shows an alert, and says so when that has left the page. @param {Filter} filter */
 function row(filter) {
   const cells = [
-    "number",
+    idColumn("payment"),
     "number",
     "number",
     "reason line",
-    "number least",
-    "number least",
+    `${idColumn("card")} least`,
+    `${idColumn("terminal")} least`,
     "least",
   ].map((kind) => h("td", { class: kind }));
   const [link, points, amount, reason, card, terminal, time] = cells;
   const state = h("td");
+  const outcome = h("td", { class: "line" });
   const truth = h("td", { class: "line" });
   const element = h(
     "tr",
     { class: "goes" },
     cells,
     state,
+    hasOutcome() && outcome,
     isTruthShown() && truth,
   );
   let shown = "";
@@ -261,10 +274,11 @@ function row(filter) {
       setText(points, score(alert.score));
       setText(amount, money(alert.amount));
       setText(reason, alert.reason ?? "–");
-      setText(card, String(alert.customer));
-      setText(terminal, String(alert.terminal));
+      card.replaceChildren(idText(alert.customer));
+      terminal.replaceChildren(idText(alert.terminal));
       setText(time, alert.datetime);
       state.replaceChildren(...stateOf(alert));
+      outcome.replaceChildren(...outcomeMark(alert.outcome ?? {}));
       truth.replaceChildren(labelMark(alert.fraud, alert.scenario));
     },
   };

@@ -9,7 +9,9 @@ import {
   part,
   sentenceOf,
   setText,
-  useCurrency,
+  shownShape,
+  truthOwner,
+  useShape,
 } from "./dom.js";
 import { listenForKeys, showKeys } from "./keyboard.js";
 import { connect, firstSnapshot } from "./live.js";
@@ -59,7 +61,8 @@ let first = true;
  */
 function viewOf(route) {
   const [path, query = ""] = route.split("?");
-  const [name, id, ...more] = path.split("/").slice(1);
+  const [name, part, ...more] = path.split("/").slice(1);
+  const id = decoded(part);
   const parameters = new URLSearchParams(query);
   if (more.length === 0 && (id === undefined || name === "alerts")) {
     switch (name) {
@@ -86,8 +89,18 @@ function viewOf(route) {
   return ["Not found", undefined, (root) => openNothing(root, route)];
 }
 
+/** A part of the address as text; as it is where it is not encoded well. @param {string | undefined} part */
+function decoded(part) {
+  try {
+    return part && decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** Whether a payment can have that id. @param {string} text */
 function isPaymentId(text) {
+  if (shownShape().ids.payment === "text") return text !== "";
   return /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
@@ -159,7 +172,8 @@ notice.addEventListener("click", () => say(""));
 /** @param {Snapshot} snapshot */
 function take(snapshot) {
   newest = snapshot;
-  useCurrency(snapshot);
+  useShape(snapshot);
+  nameTruth();
   const { open, problem } = snapshot;
   showReading(snapshot.reading);
   badge.hidden = snapshot.reading !== undefined || open.alerts === 0;
@@ -203,6 +217,17 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 
 const truth = part("truth");
+
+/** Names the switch after those who know, and leaves it out where nobody does. */
+function nameTruth() {
+  truth.hidden = shownShape().truth === undefined;
+  setText(
+    truth,
+    truthOwner() === "data"
+      ? "Show all labels of the data"
+      : "Show the simulation's truth",
+  );
+}
 
 function markTruth() {
   truth.setAttribute("aria-checked", String(isTruthShown()));

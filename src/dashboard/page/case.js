@@ -2,18 +2,23 @@
 import { rememberCase } from "./alerts.js";
 import {
   ask,
+  caseAddress,
   count,
   countOf,
   every,
   h,
+  idText,
   labelMark,
   mark,
   messageOf,
   money,
+  outcomeMark,
   panel,
   score,
   setText,
+  shownShape,
   svg,
+  truthOwner,
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
 import { addressOf, filterOf } from "./queue_filter.js";
@@ -52,7 +57,7 @@ export function openCase(root, id, parameters) {
     h(
       "div",
       { class: "head" },
-      h("h1", { tabindex: "-1" }, `Case ${id}`),
+      h("h1", { tabindex: "-1", class: "of-id" }, "Case ", h("bdi", {}, id)),
       queue.element,
     ),
     said,
@@ -108,10 +113,10 @@ function queueNav(id, filter) {
   const back = addressOf("#/alerts", filter);
   const previous = h("a", { class: "button quiet", hidden: true }, "Previous");
   const next = h("a", { class: "button quiet", hidden: true }, "Next");
-  /** @param {HTMLAnchorElement} link @param {number | undefined} to */
+  /** @param {HTMLAnchorElement} link @param {number | string | undefined} to */
   const point = (link, to) => {
     link.hidden = to === undefined;
-    if (to !== undefined) link.href = addressOf(`#/alerts/${to}`, filter);
+    if (to !== undefined) link.href = addressOf(caseAddress(to), filter);
   };
   const look = async () => {
     try {
@@ -196,7 +201,8 @@ function layoutOf(found, decision, drawing) {
       "div",
       { class: "column" },
       panel("History", decision.history),
-      panel("Where", drawing.element, planeLegend(), placesOf(payment)),
+      (pointOf(found.card) || pointOf(found.terminal)) &&
+        panel("Where", drawing.element, planeLegend(), placesOf(payment)),
     ),
   );
 }
@@ -204,9 +210,13 @@ function layoutOf(found, decision, drawing) {
 /** What the timelines show. @param {Case["windows"]} windows */
 function windowWords({ windowDays, delayDays }) {
   const days = countOf(delayDays, "day");
+  const { labels } = shownShape();
+  const why = labels === "payment"
+    ? `a label is known after ${days}`
+    : "labels come later";
   const delay = delayDays === 0
     ? ""
-    : ` Those of the terminal end ${days} before the payment, because a label is known after ${days}.`;
+    : ` Those of the terminal end ${days} before the payment, because ${why}.`;
   return `What was known when this payment was made. Shaded: the windows of ${
     LIST.format(windowDays.map(String))
   } days.${delay}`;
@@ -217,11 +227,15 @@ function placesOf({ customer, terminal }) {
   return h(
     "p",
     {},
-    h("a", { href: `#/map?card=${customer}` }, `Card ${customer} on the map`),
+    h(
+      "a",
+      { href: `#/map?card=${encodeURIComponent(customer)}` },
+      `Card ${customer} on the map`,
+    ),
     " · ",
     h(
       "a",
-      { href: `#/map?terminal=${terminal}` },
+      { href: `#/map?terminal=${encodeURIComponent(terminal)}` },
       `Terminal ${terminal} on the map`,
     ),
   );
@@ -255,16 +269,16 @@ async function showMap(map, { card, terminal, reach, radius }) {
 }
 
 /** @param {Case} found */
-function factsOf({ payment, terminal }) {
+function factsOf({ payment, terminal, kept }) {
   /** @param {string} name @param {...(Node | string | false)} value */
   const fact = (name, ...value) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value));
-  /** @param {"card" | "terminal"} name @param {number} id */
+  /** @param {"card" | "terminal"} name @param {number | string} id */
   const others = (name, id) =>
     h("a", {
-      href: `#/alerts?state=all&${name}=${id}`,
+      href: `#/alerts?state=all&${name}=${encodeURIComponent(id)}`,
       "aria-label": `Alerts of ${name} ${id}`,
-    }, String(id));
+    }, idText(id));
   return h(
     "dl",
     { class: "facts tight" },
@@ -278,15 +292,32 @@ function factsOf({ payment, terminal }) {
       payment.model ??
         (payment.score === undefined ? "no score" : "kept for alerts only"),
     ),
+    payment.outcome && fact("Outcome", ...outcomeMark(payment.outcome)),
+    kept.map(({ name, type, value }) => fact(name, ...keptText(type, value))),
     payment.fraud !== undefined &&
       fact(
-        "Truth (simulation)",
+        `Truth (${truthOwner()})`,
         labelMark(payment.fraud, payment.scenario),
         " ",
         terminal?.compromised === true &&
           mark("fraud", "terminal compromised"),
       ),
   );
+}
+
+/**
+ * The value of a kept field.
+ * @param {Case["kept"][number]["type"]} type
+ * @param {Case["kept"][number]["value"]} value
+ */
+function keptText(type, value) {
+  if (value === null) return [h("span", { class: "note" }, "none")];
+  if (type === "flag") return [value === 1 ? "yes" : "no"];
+  // A date is a time at midnight.
+  const text = type === "time"
+    ? String(value).replace(/ 00:00:00$/, "")
+    : String(value);
+  return [h("bdi", {}, text)];
 }
 
 /** @param {Case} found */

@@ -3,10 +3,11 @@
  * becomes text: there is no way from a string to HTML here.
  */
 
-import { isTruthShown } from "./settings.js";
+import { allowTruth, isTruthShown } from "./settings.js";
 
 export { countOf } from "./scale.js";
 
+/** @import { ShownShape } from "../views/snapshot.ts" */
 /** @import { Answers } from "../views/views.ts" */
 
 /** @typedef {Node | string | false | null | undefined} Leaf */
@@ -102,16 +103,17 @@ const TENTHS = new Intl.NumberFormat("en-US", {
 /**
  * How amounts are written.
  * @param {string | undefined} currency ISO 4217 code; without one they are bare numbers
+ * @param {number} decimals
  */
-function moneyFormats(currency) {
+function moneyFormats(currency, decimals) {
   const style = currency === undefined
-    ? { minimumFractionDigits: 2 }
+    ? {}
     : { style: /** @type {const} */ ("currency"), currency };
   return {
-    currency,
     whole: new Intl.NumberFormat("en-US", {
       ...style,
-      maximumFractionDigits: 2,
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
     }),
     short: new Intl.NumberFormat("en-US", {
       ...style,
@@ -122,21 +124,45 @@ function moneyFormats(currency) {
   };
 }
 
-let amounts = moneyFormats(undefined);
+/** @type {ShownShape} */
+let shape = {
+  currency: undefined,
+  decimals: 2,
+  refunds: false,
+  ids: { payment: "number", card: "number", terminal: "number" },
+  labels: "payment",
+  truth: "simulation",
+  isOwn: false,
+};
+let amounts = moneyFormats(shape.currency, shape.decimals);
 
-/** Writes amounts in the currency of the stream, which each snapshot names. @param {{ readonly currency: string | undefined }} snapshot */
-export function useCurrency({ currency }) {
-  if (currency !== amounts.currency) amounts = moneyFormats(currency);
+/** Writes amounts and ids as the payments of the stream have them, which each snapshot says. @param {{ readonly shape: ShownShape }} snapshot */
+export function useShape({ shape: found }) {
+  const { currency, decimals } = found;
+  if (currency !== shape.currency || decimals !== shape.decimals) {
+    amounts = moneyFormats(currency, decimals);
+  }
+  shape = found;
+  allowTruth(found.truth !== undefined);
 }
+
+/** What the payments of the stream look like. */
+export const shownShape = () => shape;
 
 /** What stands behind the label of an amount: ", EUR"; nothing without a currency. */
 export const currencyUnit = () =>
-  amounts.currency === undefined ? "" : `, ${amounts.currency}`;
+  shape.currency === undefined ? "" : `, ${shape.currency}`;
+
+/** The classes of a column of ids: numbers stand to the right. @param {keyof ShownShape["ids"]} of */
+export const idColumn = (of) => shape.ids[of] === "number" ? "number" : "ids";
+
+/** Whose labels the switch shows before they are known: the simulation's, or the data's. */
+export const truthOwner = () => shape.truth ?? "data";
 
 /** A whole number: 1,754,155. @param {number} value */
 export const count = (value) => WHOLE.format(value);
 
-/** Money to the cent. @param {number} value */
+/** Money to the minor unit. @param {number} value */
 export const money = (value) => amounts.whole.format(value);
 
 /** Money in short: €1.2M. @param {number} value */
@@ -243,12 +269,54 @@ export function labelMark(fraud, scenario) {
   return mark("fraud", scenario ? `fraud, scenario ${scenario}` : "fraud");
 }
 
+/**
+ * How a payment has turned out, and since when that has been known, where labels arrive later.
+ * @param {{ readonly fraud?: 0 | 1, readonly knownAt?: string }} outcome
+ * @returns {(Node | string)[]}
+ */
+export function outcomeMark({ fraud, knownAt }) {
+  const label = labelMark(fraud);
+  if (knownAt !== undefined) {
+    return [
+      label,
+      h("small", { class: "since" }, `known ${knownAt.slice(0, 16)}`),
+    ];
+  }
+  return fraud === undefined
+    ? [label]
+    : [label, h("small", { class: "since" }, "no label came")];
+}
+
+/** An id, which may be any text: too long a one is cut, and its title has all of it. @param {number | string} id */
+export function idText(id) {
+  return typeof id === "number"
+    ? h("bdi", {}, String(id))
+    : h("bdi", { class: "id", title: id }, id);
+}
+
+/** The address of the case of a payment. @param {number | string} id */
+export const caseAddress = (id) => `#/alerts/${encodeURIComponent(id)}`;
+
 /** A link to the case of a payment; `query` is the filter of the queue that it is a part of. @param {number | string} id @param {string} [query] */
 export function caseLink(id, query = "") {
   return h("a", {
-    href: `#/alerts/${id}${query}`,
+    href: caseAddress(id) + query,
     "aria-label": `Case of payment ${id}`,
-  }, String(id));
+  }, idText(id));
+}
+
+/** A text that is the same in the path of any address, behind any proxy. */
+const PLAIN_PART = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+
+/** An id as a part of a path: an address could change slashes and dots, so such a text is "~" and base64url of its UTF-8. @param {number | string} id */
+export function idPart(id) {
+  const text = String(id);
+  if (PLAIN_PART.test(text)) return text;
+  const bytes = new TextEncoder().encode(text);
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return `~${
+    base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+  }`;
 }
 
 /** A message of the program, which begins small and has no full stop, as a sentence of the page. @param {string} message */
@@ -321,7 +389,8 @@ export async function ask(path, parameters, body) {
   const query = new URLSearchParams();
   let place = String(path).slice(1);
   for (const [name, value] of Object.entries(parameters ?? {})) {
-    const named = place.replace(`:${name}`, encodeURIComponent(value));
+    // A function, so that no "$" of an id has a meaning.
+    const named = place.replace(`:${name}`, () => idPart(value));
     if (named === place) query.set(name, String(value));
     place = named;
   }

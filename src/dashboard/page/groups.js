@@ -6,6 +6,8 @@ import {
   countOf,
   every,
   h,
+  idColumn,
+  idText,
   messageOf,
   money,
   score,
@@ -35,7 +37,7 @@ export function groupList(by, filter) {
   const frame = table(
     `Alerts by ${by}`,
     [
-      [name, "number"],
+      [name, idColumn(by)],
       ["Alerts", "number"],
       ["Amount", "number"],
       ["Highest score", "number least"],
@@ -82,11 +84,11 @@ export function groupList(by, filter) {
       { class: "goes" },
       h(
         "td",
-        { class: "number" },
+        { class: idColumn(by) },
         h("a", {
           href: addressOf("#/alerts", filter, { [by]: String(group.id) }),
           "aria-label": `Alerts of ${by} ${group.id}`,
-        }, String(group.id)),
+        }, idText(group.id)),
       ),
       h("td", { class: "number" }, count(group.alerts)),
       h("td", { class: "number" }, money(group.amount)),

@@ -7,22 +7,25 @@ import {
   every,
   h,
   heading,
+  idColumn,
+  idText,
   labelMark,
   mark,
   messageOf,
   money,
+  outcomeMark,
   panel,
   percent,
   setText,
+  shownShape,
   table,
 } from "./dom.js";
 import { plane, planeLegend, pointOf, RISKY } from "./plane.js";
 
 /** @import { PastPayment } from "../views/page_view.ts" */
-/** @import { MapAnswers, PlaceColumns, PlaceView, Plane } from "../views/map.ts" */
+/** @import { MapAnswers, PlaceView, Plane } from "../views/map.ts" */
 
 const MAP_MS = 3000;
-const RISKIEST = 25;
 
 /**
  * Opens the view; parameters may name a card or a terminal.
@@ -39,7 +42,7 @@ export function openMap(root, parameters) {
   const drawing = plane(
     "Map of cards and terminals on a plane of 100 by 100",
     (id) => {
-      location.hash = `#/map?terminal=${id}`;
+      location.hash = `#/map?terminal=${encodeURIComponent(id)}`;
     },
   );
   const withCards = h("input", {
@@ -49,24 +52,37 @@ export function openMap(root, parameters) {
   });
   const cardField = h("input", {
     id: "map-card",
-    inputmode: "numeric",
+    inputmode: inputOf("card"),
     value: card ?? "",
   });
   const terminalField = h("input", {
     id: "map-terminal",
-    inputmode: "numeric",
+    inputmode: inputOf("terminal"),
     value: terminal ?? "",
   });
   const said = h("p", { class: "note", role: "status" }, "Loading…");
   const empty = h(
     "p",
     { class: "note", hidden: true },
-    "No place is known. Cards and terminals have places only where their profiles say so.",
+    "No place is known, so there is no map. Cards and terminals have places only where their profiles say so.",
   );
-  const riskiest = h("tbody");
+  const risks = h("tbody");
+  const onPlane = h(
+    "section",
+    { class: "panel" },
+    h("h2", {}, "The plane"),
+    drawing.element,
+    planeLegend(),
+    h(
+      "div",
+      { class: "row" },
+      withCards,
+      h("label", { for: "with-cards" }, "Show all cards"),
+    ),
+  );
   const show = () => {
     if (!places) return;
-    const { terminals, cards } = places;
+    const { terminals, cards, riskiest } = places;
     const risky = terminals.risk.filter((risk) => risk >= RISKY).length;
     const compromised = terminals.compromised?.filter(Boolean).length;
     drawing.show(
@@ -76,7 +92,7 @@ export function openMap(root, parameters) {
         card: pointOf(found?.card),
         reach: found?.reach,
         radius: found?.radius,
-        focus: terminal ? Number(terminal) : undefined,
+        focus: terminal ?? undefined,
       },
       `${countOf(terminals.id.length, "terminal")}, ${
         count(risky)
@@ -85,8 +101,10 @@ export function openMap(root, parameters) {
           ? ""
           : `, ${count(compromised)} compromised in the simulation`),
     );
-    empty.hidden = terminals.id.length > 0;
-    riskiest.replaceChildren(...riskRows(terminals));
+    const hasPlaces = terminals.id.length > 0 || cards.id.length > 0;
+    empty.hidden = hasPlaces;
+    onPlane.hidden = !hasPlaces;
+    risks.replaceChildren(...riskiest.map(riskRow));
   };
   withCards.addEventListener("change", show);
   /**
@@ -120,23 +138,11 @@ export function openMap(root, parameters) {
   );
   root.append(
     heading("Map"),
+    empty,
     h(
       "div",
       { class: "aside" },
-      h(
-        "section",
-        { class: "panel" },
-        h("h2", {}, "The plane"),
-        drawing.element,
-        empty,
-        planeLegend(),
-        h(
-          "div",
-          { class: "row" },
-          withCards,
-          h("label", { for: "with-cards" }, "Show all cards"),
-        ),
-      ),
+      onPlane,
       h(
         "div",
         { class: "column" },
@@ -144,11 +150,11 @@ export function openMap(root, parameters) {
         panel(
           "Riskiest terminals",
           table("Riskiest terminals", [
-            ["Terminal", "number"],
+            ["Terminal", idColumn("terminal")],
             ["Risk", "number"],
             ["Payments", "number"],
             ["State"],
-          ], riskiest),
+          ], risks),
           h(
             "p",
             { class: "note" },
@@ -168,7 +174,7 @@ export function openMap(root, parameters) {
             found.card,
             found.payments,
             found.radius === undefined
-              ? "Its radius is not known."
+              ? shownShape().isOwn ? "" : "Its radius is not known."
               : `It reaches ${
                 countOf(found.reach.length, "terminal")
               } within a radius of ${found.radius}.`,
@@ -211,34 +217,40 @@ export function openMap(root, parameters) {
   };
 }
 
-/** @param {PlaceColumns} terminals */
-function riskRows({ id, risk, payments, compromised }) {
-  const order = id.map((_, i) => i)
-    .sort((a, b) => risk[b] - risk[a] || payments[b] - payments[a])
-    .slice(0, RISKIEST);
-  return order.map((i) =>
+/** The keyboard of a field for ids. @param {"card" | "terminal"} of */
+const inputOf = (of) =>
+  shownShape().ids[of] === "number" ? "numeric" : undefined;
+
+/** @param {PlaceView} terminal */
+function riskRow({ id, risk, payments, compromised }) {
+  return h(
+    "tr",
+    {},
     h(
-      "tr",
+      "td",
+      { class: idColumn("terminal") },
+      h(
+        "a",
+        {
+          href: `#/map?terminal=${encodeURIComponent(id)}`,
+          "aria-label": `Terminal ${id}`,
+        },
+        idText(id),
+      ),
+    ),
+    h("td", { class: "number" }, percent(risk)),
+    h("td", { class: "number" }, count(payments)),
+    h(
+      "td",
       {},
-      h(
-        "td",
-        { class: "number" },
-        h("a", { href: `#/map?terminal=${id[i]}` }, String(id[i])),
-      ),
-      h("td", { class: "number" }, percent(risk[i])),
-      h("td", { class: "number" }, count(payments[i])),
-      h(
-        "td",
-        {},
-        compromised?.[i]
-          ? mark("fraud", "compromised")
-          : risk[i] >= RISKY
-          ? mark("warn", "risky")
-          : risk[i] > 0
-          ? mark("unknown", "low risk")
-          : mark("genuine", "no known fraud"),
-      ),
-    )
+      compromised
+        ? mark("fraud", "compromised")
+        : risk >= RISKY
+        ? mark("warn", "risky")
+        : risk > 0
+        ? mark("unknown", "low risk")
+        : mark("genuine", "no known fraud"),
+    ),
   );
 }
 
@@ -252,6 +264,8 @@ function placePanel(title, place, payments, words) {
   const point = pointOf(place);
   const at = point
     ? `At ${point.x.toFixed(1)}, ${point.y.toFixed(1)}.`
+    : shownShape().isOwn
+    ? ""
     : "Its place is not known.";
   return panel(
     title,
@@ -275,7 +289,13 @@ function placePanel(title, place, payments, words) {
             h("td", {}, caseLink(payment.transactionId)),
             h("td", {}, payment.datetime.slice(0, 16)),
             h("td", { class: "number" }, money(payment.amount)),
-            h("td", {}, labelMark(payment.fraud, payment.scenario)),
+            h(
+              "td",
+              {},
+              shownShape().labels === "stream"
+                ? outcomeMark(payment)
+                : labelMark(payment.fraud, payment.scenario),
+            ),
           )
         ),
       ),

@@ -3,6 +3,7 @@ import { lineChart } from "./chart.js";
 import {
   ask,
   count,
+  countOf,
   every,
   h,
   heading,
@@ -11,6 +12,7 @@ import {
   panel,
   percent,
   setText,
+  shownShape,
   svg,
 } from "./dom.js";
 import { registryOf, thresholdsOf } from "./registry.js";
@@ -100,19 +102,35 @@ export function openModel(root) {
 }
 
 /** What scores the stream, and how much is known of it. @param {ModelView} model */
-function stateOf({ days, curve, delayDays }) {
+function stateOf({ days, curve, delayDays, later, missed }) {
   const newest = days.at(-1);
   if (!newest) {
-    return "No model has scored a payment of this stream. To score it, start the run with --model=built-in, or with a file that the command train writes.";
+    return shownShape().isOwn
+      ? "No model has scored a payment of this stream. The command train makes one from your files, and a run with --model=FILE uses it."
+      : "No model has scored a payment of this stream. To score it, start the run with --model=built-in, or with a file that the command train writes.";
+  }
+  const scored =
+    `Version ${newest.version} scored most payments of the newest day.`;
+  const age = delayDays === 1 ? "one day" : `${count(delayDays)} days`;
+  if (later && !later.hasLabels) {
+    return `${scored} No label has come yet, so nothing is known of the quality of the scores. Labels come from files, by the command label, from label_topic, and from verdicts.`;
+  }
+  if (later) {
+    const late = missed === 0
+      ? ""
+      : ` ${
+        countOf(missed, "fraud")
+      } became known too late to be counted here; their days are left out.`;
+    return `${scored} Labels arrive later: a day is judged once it is older than ${age}, and again with each label that comes. ${
+      countOf(later.pending, "outcome")
+    } pending.${late}`;
   }
   const known = curve.days === 0
-    ? `No labels are known yet: a label is known ${
-      delayDays === 1 ? "one day" : `${count(delayDays)} days`
-    } after its payment.`
+    ? `No labels are known yet: a label is known ${age} after its payment.`
     : curve.days === 1
     ? "The labels of one day are known."
     : `The labels of ${count(curve.days)} days are known.`;
-  return `Version ${newest.version} scored most payments of the newest day. ${known}`;
+  return `${scored} ${known}`;
 }
 
 /** @param {LineChart} chart @param {ModelView} model */

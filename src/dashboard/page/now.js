@@ -2,11 +2,14 @@
 import { lineChart } from "./chart.js";
 import {
   ask,
+  caseAddress,
   caseLink,
   countOf,
   every,
   h,
   heading,
+  idColumn,
+  idText,
   labelMark,
   mark,
   money,
@@ -101,7 +104,7 @@ function openAlertsPanel() {
   const body = h("tbody");
   const said = h("p", { class: "note", role: "status" }, "Loading…");
   const frame = table("Newest open alerts", [
-    ["Case", "number"],
+    ["Case", idColumn("payment")],
     ["Score", "number"],
     ["Amount", "number"],
     ["Strongest reason", "least"],
@@ -134,7 +137,7 @@ function openAlertsPanel() {
         h(
           "tr",
           { class: "goes" },
-          h("td", { class: "number" }, caseLink(alert.id)),
+          h("td", { class: idColumn("payment") }, caseLink(alert.id)),
           h("td", { class: "number" }, score(alert.score)),
           h("td", { class: "number" }, money(alert.amount)),
           h("td", { class: "reason least" }, alert.reason ?? "–"),
@@ -172,10 +175,10 @@ function streamPanel() {
     table(
       "Newest payments",
       [
-        ["Payment", "number"],
+        ["Payment", idColumn("payment")],
         ["Event time", "least"],
-        ["Card", "number least"],
-        ["Terminal", "number least"],
+        ["Card", `${idColumn("card")} least`],
+        ["Terminal", `${idColumn("terminal")} least`],
         ["Amount", "number"],
         ["Score", "number"],
         ["Decision", "least"],
@@ -220,6 +223,7 @@ function chartsOf() {
       { title: "share of known frauds", measure: "share", lines: ["frauds"] },
     ],
   });
+  const pending = h("p", { class: "note", hidden: true });
   /** @type {readonly StreamEvent[]} */
   let events = [];
   const end = every(MARKS_MS, async () => {
@@ -228,10 +232,17 @@ function chartsOf() {
   return {
     elements: [
       panel("Last two minutes", rate.element),
-      panel("Event days", days.element),
+      panel("Event days", days.element, pending),
     ],
     /** @param {Snapshot} snapshot */
-    show({ seconds, days: sums, startSeconds, complete }) {
+    show({ seconds, days: sums, startSeconds, complete, totals }) {
+      pending.hidden = !totals.pending;
+      setText(
+        pending,
+        `${
+          countOf(totals.pending ?? 0, "outcome")
+        } pending: a day has its share once its labels are known.`,
+      );
       const { payments, alerts } = seconds;
       rate.draw(
         {
@@ -278,7 +289,14 @@ function chartsOf() {
 /** A row of the stream, used again and again: nothing is created again twice per second. */
 function row() {
   const link = caseLink("");
-  const cells = ["least", "number least", "number least", "number", "number"]
+  const kinds = [
+    "least",
+    `${idColumn("card")} least`,
+    `${idColumn("terminal")} least`,
+    "number",
+    "number",
+  ];
+  const cells = kinds
     .map((kind) => h("td", { class: kind }));
   const [time, card, terminal, amount, points] = cells;
   const decision = h("td", { class: "least" });
@@ -286,7 +304,7 @@ function row() {
   const element = h(
     "tr",
     {},
-    h("td", { class: "number" }, link),
+    h("td", { class: idColumn("payment") }, link),
     cells,
     decision,
     label,
@@ -294,17 +312,17 @@ function row() {
   /** @type {string | undefined} */
   let shown;
   return {
-    /** @param {ShownPayment} payment @param {Truth["recent"][number] | undefined} truth */
+    /** @param {ShownPayment & { readonly fraud?: 0 | 1 }} payment @param {Truth["recent"][number] | undefined} truth */
     show(payment, truth) {
-      const key = `${payment.id}/${payment.score}`;
+      const key = JSON.stringify(payment);
       if (shown === key) return element;
       shown = key;
-      setText(link, String(payment.id));
-      link.setAttribute("href", `#/alerts/${payment.id}`);
+      link.replaceChildren(idText(payment.id));
+      link.setAttribute("href", caseAddress(payment.id));
       link.setAttribute("aria-label", `Case of payment ${payment.id}`);
       setText(time, payment.datetime.slice(5));
-      setText(card, String(payment.customer));
-      setText(terminal, String(payment.terminal));
+      card.replaceChildren(idText(payment.customer));
+      terminal.replaceChildren(idText(payment.terminal));
       setText(amount, money(payment.amount));
       setText(points, score(payment.score));
       decision.replaceChildren(
@@ -314,11 +332,11 @@ function row() {
           ? mark("alert", "alert")
           : mark("genuine", "passed"),
       );
-      // Nobody knows the label of a payment that was just made.
+      // Nobody knows the label of a payment that was just made, unless a verdict or a label has come.
       label.replaceChildren(
         isTruthShown()
           ? labelMark(truth?.fraud, truth?.scenario)
-          : labelMark(undefined),
+          : labelMark(payment.fraud),
       );
       return element;
     },

@@ -14,9 +14,9 @@ import { isTruthShown } from "./settings.js";
  *   terminals: PlaceColumns,
  *   cards?: PlaceColumns | undefined,
  *   card?: Point | undefined,
- *   reach?: readonly number[] | undefined,
+ *   reach?: readonly (number | string)[] | undefined,
  *   radius?: number | undefined,
- *   focus?: number | undefined,
+ *   focus?: number | string | undefined,
  *   near?: Point,
  * }} Drawn
  */
@@ -59,7 +59,7 @@ export function planeLegend() {
 /**
  * A drawing of the plane; `onPick` gets the terminal nearest to a click.
  * @param {string} label
- * @param {(terminal: number) => void} [onPick]
+ * @param {(terminal: number | string) => void} [onPick]
  */
 export function plane(label, onPick) {
   const canvas = h("canvas", { role: "img", "aria-label": label });
@@ -190,7 +190,7 @@ function paint(
       pen.arc(x, y, 5 * pixel, 0, 2 * Math.PI);
       pen.stroke();
     }
-    if (terminals.id[i] === focus) {
+    if (focus !== undefined && String(terminals.id[i]) === String(focus)) {
       pen.strokeStyle = ink;
       pen.lineWidth = 2.2 * pixel;
       pen.beginPath();

@@ -1,5 +1,5 @@
 /** The filter of the queue: in the address, where a link, Back and a reload keep it, and as a form. */
-import { countOf, currencyUnit, h } from "./dom.js";
+import { countOf, currencyUnit, h, shownShape, truthOwner } from "./dom.js";
 import { givenName, isTruthShown } from "./settings.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
@@ -13,33 +13,54 @@ import { givenName, isTruthShown } from "./settings.js";
 /** @typedef {readonly [name: string, label: string, look: Readonly<Record<string, string>>]} Field */
 
 const NUMBER = { inputmode: "decimal", pattern: "\\d+(\\.\\d+)?" };
-const ID = { inputmode: "numeric", pattern: "\\d+" };
+/** Refunds are less than 0. */
+const SIGNED = { pattern: "-?\\d+(\\.\\d+)?" };
+const WHOLE = { inputmode: "numeric", pattern: "\\d+" };
+/** As long as an id of 128 bytes, and some blanks around it. */
+const TEXT = { maxlength: "160", spellcheck: "false" };
 
-/** @type {Field} */
-const SEARCH = ["q", "Payment, card or terminal", {
-  ...ID,
-  type: "search",
-  placeholder: "id",
-}];
+/** What an input for the ids of a kind looks like. @param {readonly ("number" | "text")[]} kinds */
+const idLook = (...kinds) => kinds.includes("text") ? TEXT : WHOLE;
 
-/** @type {readonly Field[]} */
-const FIELDS = [
-  ["score", "Score from", { ...NUMBER, placeholder: "0.5" }],
-  ["amountFrom", "Amount from", NUMBER],
-  ["amountTo", "Amount to", NUMBER],
-  ["card", "Card", { ...ID, placeholder: "id" }],
-  ["terminal", "Terminal", { ...ID, placeholder: "id" }],
-  ["day", "Event date", { type: "date" }],
-  ["model", "Model", { placeholder: "version" }],
-  ["assignee", "Assignee", { list: "assignees", placeholder: "anyone" }],
-];
+/** @returns {Field} */
+function searchField() {
+  const { payment, card, terminal } = shownShape().ids;
+  return ["q", "Payment, card or terminal", {
+    ...idLook(payment, card, terminal),
+    type: "search",
+    placeholder: "id",
+  }];
+}
 
-/** @type {Field} */
-const SCENARIO = [
-  "scenario",
-  "Scenario (simulation's truth)",
-  { ...ID, placeholder: "1, 2 or 3" },
-];
+/** @returns {Field[]} */
+function moreFields() {
+  const { ids, refunds } = shownShape();
+  const amount = refunds ? SIGNED : NUMBER;
+  return [
+    ["score", "Score from", { ...NUMBER, placeholder: "0.5" }],
+    ["amountFrom", "Amount from", amount],
+    ["amountTo", "Amount to", amount],
+    ["card", "Card", { ...idLook(ids.card), placeholder: "id" }],
+    ["terminal", "Terminal", { ...idLook(ids.terminal), placeholder: "id" }],
+    ["day", "Event date", { type: "date" }],
+    ["model", "Model", { placeholder: "version" }],
+    ["assignee", "Assignee", { list: "assignees", placeholder: "anyone" }],
+  ];
+}
+
+const SCENARIO_NAME = "scenario";
+
+/** Only the simulation has scenarios. */
+const areScenariosShown = () => isTruthShown() && truthOwner() === "simulation";
+
+/** @returns {Field} */
+function scenarioField() {
+  return [
+    SCENARIO_NAME,
+    "Scenario (simulation's truth)",
+    { ...WHOLE, placeholder: "1, 2 or 3" },
+  ];
+}
 
 const STATES = [
   ["", "open"],
@@ -63,16 +84,22 @@ const WORDS = {
   by: ["grouping", ["card", "terminal"]],
 };
 
-/** @type {readonly Field[]} */
-const ALL_FIELDS = [SEARCH, ...FIELDS, SCENARIO];
+const allFields = () => [searchField(), ...moreFields(), scenarioField()];
 
 /** The names of a filter; the address has "by" and "page" besides. */
-const NAMES = ["state", "sort", ...ALL_FIELDS.map(([name]) => name)];
+const NAMES = ["state", "sort", ...allFields().map(([name]) => name)];
+
+/** The value of a parameter: blanks around it can be a part of a text id. @param {string} name @param {string | null} value */
+function valueOf(name, value) {
+  if (value === null || value.trim() === "") return "";
+  const field = allFields().find(([known]) => known === name);
+  return field && field[2].maxlength === TEXT.maxlength ? value : value.trim();
+}
 
 /** The filter in the parameters of an address, without what the queue does not know. @param {URLSearchParams} parameters @returns {Filter} */
 export function filterOf(parameters) {
   return Object.fromEntries(
-    NAMES.map((name) => [name, parameters.get(name)?.trim() ?? ""])
+    NAMES.map((name) => [name, valueOf(name, parameters.get(name))])
       .filter(([name, value]) => value !== "" && !problemOf(name, value)),
   );
 }
@@ -95,9 +122,9 @@ function problemOf(name, value) {
     const [what, words] = WORDS[name];
     return words.includes(value) ? undefined : `no such ${what}`;
   }
-  const field = ALL_FIELDS.find(([known]) => known === name);
+  const field = allFields().find(([known]) => known === name);
   if (!field) return "no such filter";
-  if (field === SCENARIO && !isTruthShown()) {
+  if (name === SCENARIO_NAME && !areScenariosShown()) {
     return "only with the simulation's truth";
   }
   const { pattern, type } = field[2];
@@ -105,7 +132,7 @@ function problemOf(name, value) {
     return Number.isNaN(Date.parse(value)) ? "not a date" : undefined;
   }
   if (!pattern || new RegExp(`^(${pattern})$`).test(value)) return undefined;
-  return pattern === ID.pattern ? "not an id" : "not a number";
+  return pattern === WHOLE.pattern ? "not an id" : "not a number";
 }
 
 /** How many fields narrow the queue, besides state and order. @param {Filter} filter */
@@ -153,19 +180,21 @@ export function filterForm(filter, kept) {
     h(
       "div",
       { class: "filters" },
-      input(SEARCH, filter),
+      input(searchField(), filter),
       choice("state", "State", STATES, filter),
       choice("sort", "Order", SORTS, filter),
       h("button", { type: "submit" }, "Search"),
     ),
-    moreFields(filter),
+    moreFilters(filter),
   );
   return form;
 }
 
 /** @param {Filter} filter */
-function moreFields(filter) {
-  const fields = isTruthShown() ? [...FIELDS, SCENARIO] : FIELDS;
+function moreFilters(filter) {
+  const fields = areScenariosShown()
+    ? [...moreFields(), scenarioField()]
+    : moreFields();
   const set = fields.filter(([name]) => filter[name] !== undefined).length;
   return h(
     "details",
@@ -253,7 +282,9 @@ export function whyEmpty(filter, snapshot) {
   }
   if (!snapshot || snapshot.totals.scored === 0) {
     return [
-      "No payment has been scored yet. Alerts need a model: a run with --no-model has none.",
+      snapshot?.shape.isOwn
+        ? "No payment has been scored yet. Alerts need a model of your own payments: the command train makes one from your files, and a run with --model=FILE uses it."
+        : "No payment has been scored yet. Alerts need a model: a run with --no-model has none.",
     ];
   }
   if (snapshot.totals.alerts === 0) {

@@ -35,9 +35,17 @@ let shortcuts;
 /** @type {string | undefined} */
 let name;
 
-/** Whether this tab shows what only the simulation knows: labels before their time, scenarios, compromised terminals. */
+/** Whether the stream has labels that can be shown before they are known. */
+let hasTruth = true;
+
+/** Says whether the stream has labels that can be shown before they are known. @param {boolean} has */
+export function allowTruth(has) {
+  hasTruth = has;
+}
+
+/** Whether this tab shows what only the simulation, or the data, know: labels before their time, scenarios, compromised terminals. */
 export const isTruthShown = () =>
-  truth ??= kept("sessionStorage", "truth") === "on";
+  hasTruth && (truth ??= kept("sessionStorage", "truth") === "on");
 
 /** Shows or hides the simulation's truth in this tab. @param {boolean} on */
 export function showTruth(on) {

@@ -64,7 +64,8 @@ export function round(value) {
 export function textWidth(text) {
   let width = 0;
   for (const char of text) {
-    if (/[ijl.,:;'|!()/ ]/.test(char)) width += 0.32;
+    if (char > "\u2e7f") width += 1.05; // East Asian letters and emoji
+    else if (/[ijl.,:;'|!()/ ]/.test(char)) width += 0.32;
     else if (/[mwMW%@—…+−÷×]/.test(char)) width += 0.93;
     else if (/[A-Z_]/.test(char)) width += 0.68;
     else width += 0.64;

@@ -5,7 +5,7 @@ import {
   milliseconds,
   percent,
   shortMoney,
-  useCurrency,
+  useShape,
 } from "./dom.js";
 
 /** @import { Snapshot } from "../views/snapshot.ts" */
@@ -60,7 +60,7 @@ export function readingWords({ what, share }) {
  * @returns {Record<keyof typeof TILES, Said>}
  */
 export function tilesOf(snapshot, truth = false) {
-  useCurrency(snapshot);
+  useShape(snapshot);
   const tiles = {
     rate: rateOf(snapshot),
     time: timeOf(snapshot),
@@ -109,6 +109,14 @@ function storedOf({ stored, produced, deadLetters }) {
 /** @type {SayTruth} */
 function fraudsOf({ totals, truth: { totals: all } }, truth) {
   const known = count(totals.frauds);
+  if (totals.pending !== undefined) {
+    return [
+      known,
+      `in ${countOf(totals.payments, "payment")}, ${
+        count(totals.pending)
+      } still pending`,
+    ];
+  }
   return truth
     ? [
       known,

@@ -4,8 +4,12 @@ import {
   count,
   countOf,
   h,
+  idColumn,
+  idText,
   labelMark,
   money,
+  outcomeMark,
+  shownShape,
   svg,
   table,
 } from "./dom.js";
@@ -38,7 +42,7 @@ export function timeline(name, payments, self, windowDays, delayDays) {
   /** @param {number} time */
   const x = (time) =>
     MARGIN + (time - from) / (longest * DAY) * (WIDTH - 2 * MARGIN);
-  const most = Math.max(1, ...payments.map(({ amount }) => amount));
+  const most = Math.max(1, ...payments.map(({ amount }) => Math.abs(amount)));
   const words = wordsOf(payments);
   const end = self.time - delayDays * DAY;
   let free = -Infinity;
@@ -61,7 +65,7 @@ export function timeline(name, payments, self, windowDays, delayDays) {
   const dots = payments.map((payment) => {
     const { transactionId, timeSeconds, amount } = payment;
     const at = x(timeSeconds);
-    const size = 2.5 + 6 * Math.sqrt(amount / most);
+    const size = 2.5 + 6 * Math.sqrt(Math.abs(amount) / most);
     const own = transactionId === self.id;
     return [
       dotOf(payment, at, size),
@@ -180,7 +184,13 @@ export function rowsOf(title, payments, key, other) {
     h("summary", {}, `${title} as a table`),
     table(
       title,
-      [["Payment"], ["Event time"], [other], ["Amount"], ["Label then"]],
+      [
+        ["Payment"],
+        ["Event time"],
+        [other, idColumn(key === "customerId" ? "card" : "terminal")],
+        ["Amount", "number"],
+        ["Label then"],
+      ],
       h(
         "tbody",
         {},
@@ -190,12 +200,18 @@ export function rowsOf(title, payments, key, other) {
             {},
             h("td", {}, caseLink(payment.transactionId)),
             h("td", {}, payment.datetime),
-            h("td", { class: "number" }, String(payment[key])),
+            h(
+              "td",
+              { class: idColumn(key === "customerId" ? "card" : "terminal") },
+              idText(payment[key]),
+            ),
             h("td", { class: "number" }, money(payment.amount)),
             h(
               "td",
               {},
-              labelMark(payment.fraud, payment.scenario),
+              shownShape().labels === "stream"
+                ? outcomeMark(payment)
+                : labelMark(payment.fraud, payment.scenario),
               !payment.known && payment.fraud !== undefined && " (truth)",
             ),
           )

@@ -1,6 +1,15 @@
 /** What an analyst does with a case: verdict, claim, note, snooze; each can be undone, and all stay in its history. */
 import { askInDialog, whoDecides } from "./dialog.js";
-import { ask, AskError, h, mark, messageOf, panel, setText } from "./dom.js";
+import {
+  ask,
+  AskError,
+  caseAddress,
+  h,
+  mark,
+  messageOf,
+  panel,
+  setText,
+} from "./dom.js";
 import { stateOf } from "./alerts.js";
 import { addressOf } from "./queue_filter.js";
 import { showToast } from "./toast.js";
@@ -180,7 +189,7 @@ const keyOf = (key) => h("kbd", { "aria-hidden": "true" }, key);
  */
 async function undo(id, filter, who) {
   await ask("/api/cases/:id/events", { id }, { kind: "undo", who });
-  const address = addressOf(`#/alerts/${id}`, filter);
+  const address = addressOf(caseAddress(id), filter);
   if (location.hash === address) dispatchEvent(new Event("hashchange"));
   else location.hash = address;
   return `Undone: case ${id} is as it was before`;

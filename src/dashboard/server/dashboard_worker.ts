@@ -8,7 +8,7 @@ import { rest } from "../../base/clock.ts";
 import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
 import { CURRENCY, DAY_SECONDS } from "../../payment/payment.ts";
-import { Control } from "../../stream/control.ts";
+import { Control, labelDays } from "../../stream/control.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { openUnlessStopped } from "../../base/unless_stopped.ts";
 import { openStore } from "../../store/open_store.ts";
@@ -77,13 +77,15 @@ async function runPage(
   const log = opened.resource;
   const control = new Control(log);
   const { features } = parameters;
-  const delaySeconds = features.delayDays * DAY_SECONDS;
-  const state = new LiveState(delaySeconds);
+  const delaySeconds = labelDays(parameters) * DAY_SECONDS;
+  const shape = shapeOfStream(parameters);
+  const state = new LiveState(delaySeconds, shape);
   if (!await readIdentity(control, logger, signal)) return;
   using index = new AlertIndex({
     file: IndexFile.take(indexFolder(settings)),
     stream: control.identity?.id ?? "",
     delaySeconds,
+    shape,
     replaced: (reason) =>
       logger.warn("the index of alerts is made again from the log", { reason }),
   });
@@ -93,6 +95,7 @@ async function runPage(
     log,
     control,
     features,
+    shape,
     startSeconds: parameters.startSeconds,
     state,
     index,
@@ -105,7 +108,7 @@ async function runPage(
     log,
     control,
     parameters,
-    currency: CURRENCY,
+    currency: parameters.definition ? shape.currency ?? undefined : CURRENCY,
     reader,
     state,
     index,

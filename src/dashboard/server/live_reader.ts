@@ -21,6 +21,10 @@ import {
 import type { CaseEvent } from "../../payment/case_json.ts";
 import { caseEventsOf } from "../../stream/case_events.ts";
 import type { LookUp } from "../../store/look_up.ts";
+import {
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
 import type { Store } from "../../store/store.ts";
 import type { Control } from "../../stream/control.ts";
 import {
@@ -35,11 +39,13 @@ import {
   PREDICTION_TOPIC,
   SINK_TOPIC,
   TERMINAL_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
 } from "../../stream/topics.ts";
 import {
   type AlertIndex,
   EMPTY_STEP,
   type IndexPosition,
+  type NewLabel,
   type NewPayments,
   type NewPredictions,
 } from "../index/alert_index.ts";
@@ -87,6 +93,8 @@ export interface LiveReaderOptions {
   readonly control: Control;
   /** The features, whose terminal risk is shown. */
   readonly features: FeatureParameters;
+  /** The form of the payments; the handbook's by default. */
+  readonly shape?: PaymentShape;
   /** Midnight of the first day for a stream of others. */
   readonly startSeconds: number | undefined;
   /** The live state, which it fills. */
@@ -132,6 +140,7 @@ interface Place {
 interface Found {
   readonly payments: NewPayments[];
   readonly predictions: NewPredictions[];
+  readonly labels: NewLabel[];
   readonly events: CaseEvent[];
   readonly positions: IndexPosition[];
   /** What the live state takes once the index has taken the step. */
@@ -143,15 +152,8 @@ export class LiveReader {
   /** The newest status; undefined before the first. */
   status: StreamStatus | undefined;
   readonly #options: LiveReaderOptions;
-  readonly #followed: readonly Followed[] = [
-    follow(CUSTOMER_TOPIC, false, Infinity),
-    follow(TERMINAL_TOPIC, false, Infinity),
-    follow(CASE_TOPIC, true, 0),
-    follow(LABEL_TOPIC, true, 0),
-    follow(SINK_TOPIC, true, HISTORY_RECORDS),
-    // After the payments, so that most predictions meet theirs.
-    follow(PREDICTION_TOPIC, true, HISTORY_RECORDS),
-  ];
+  readonly #followed: readonly Followed[];
+  readonly #shape: PaymentShape;
   readonly #decoder: RecordDecoder;
   readonly #riskCell: number;
   readonly #inTurn = turns();
@@ -188,7 +190,9 @@ export class LiveReader {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.startSeconds = options.startSeconds;
-    this.#decoder = new RecordDecoder(features);
+    this.#shape = options.shape ?? HANDBOOK_SHAPE;
+    this.#followed = topicsOf(this.#shape);
+    this.#decoder = new RecordDecoder(features, this.#shape);
     const longest = Math.max(...features.windowDays);
     this.#riskCell = PAYMENT_CELLS +
       featureNames(features).indexOf(`TERMINAL_ID_RISK_${longest}DAY_WINDOW`);
@@ -376,7 +380,10 @@ export class LiveReader {
       );
     }
     const stream = control.identity?.id ?? "";
-    await fillFromStore({ index, log, store, stream, features, signal });
+    const shape = this.#shape;
+    await fillFromStore({
+      ...{ index, log, store, stream, features, shape, signal },
+    });
     this.#joinedSeq = 0;
     this.#beginAgain();
   }
@@ -397,6 +404,7 @@ export class LiveReader {
     const found: Found = {
       payments: [],
       predictions: [],
+      labels: [],
       events: [],
       positions: [],
       live: [],
@@ -539,8 +547,19 @@ export class LiveReader {
         found.live.push(() => state.addPredictions(rows, first, now));
         break;
       }
-      default:
-        found.events.push(...caseEventsOf(topic, partition, batch));
+      case TRANSACTION_LABEL_TOPIC: {
+        const rows = this.#decoder.labels(batch, this.startSeconds);
+        const first = firstFrom(rows, liveFrom);
+        const { labels } = rows;
+        if (isNew) found.labels.push(...labels.slice(firstFrom(rows, next)));
+        found.live.push(() => state.addLabels(labels, first));
+        break;
+      }
+      default: {
+        const { transactionId } = this.#shape;
+        const events = caseEventsOf(topic, partition, batch, transactionId);
+        found.events.push(...events);
+      }
     }
     found.live.push(() => live[partition] = Math.max(liveFrom, batch.next));
     if (!isNew) return;
@@ -664,6 +683,22 @@ export class LiveReader {
     }
     return all === 0 ? this.#isVerified ? 1 : 0 : 1 - left / all;
   }
+}
+
+/** What is followed in a stream whose payments have a shape. */
+function topicsOf({ hasLabels }: PaymentShape): Followed[] {
+  return [
+    follow(CUSTOMER_TOPIC, false, Infinity),
+    follow(TERMINAL_TOPIC, false, Infinity),
+    follow(CASE_TOPIC, true, 0),
+    follow(LABEL_TOPIC, true, 0),
+    follow(SINK_TOPIC, true, HISTORY_RECORDS),
+    // After the payments, so that most predictions and labels meet theirs.
+    follow(PREDICTION_TOPIC, true, HISTORY_RECORDS),
+    ...hasLabels
+      ? [follow(TRANSACTION_LABEL_TOPIC, true, HISTORY_RECORDS)]
+      : [],
+  ];
 }
 
 function follow(

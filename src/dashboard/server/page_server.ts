@@ -16,7 +16,8 @@ import {
   type Router,
   type SessionView,
 } from "../views/page_view.ts";
-import { type Snapshot, snapshotOf } from "../views/snapshot.ts";
+import { shownShape, type Snapshot, snapshotOf } from "../views/snapshot.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { VIEWS } from "../views/views.ts";
 import { ASSETS, ASSETS_VERSION, loginPage, pageWith } from "./assets.ts";
 import { EventStream } from "./event_stream.ts";
@@ -64,7 +65,12 @@ type Served = { readonly Bindings: { readonly address: string } };
 /** Makes the server. */
 export function pageServer(options: PageServerOptions): PageServer {
   const { state, index, reader, tokens, latency, behindProxy } = options;
-  const { currency } = options;
+  const { currency, parameters } = options;
+  const shape = shownShape(
+    shapeOfStream(parameters),
+    currency,
+    parameters.definition !== undefined,
+  );
   const start = crypto.randomUUID();
   const began = Date.now();
   const stream = new EventStream(CLIENTS_MAX);
@@ -74,7 +80,7 @@ export function pageServer(options: PageServerOptions): PageServer {
   const snapshot = () =>
     snapshotOf({
       server: start,
-      currency,
+      shape,
       state,
       index,
       status: reader.status,

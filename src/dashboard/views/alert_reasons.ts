@@ -1,8 +1,5 @@
 /** Why alerts have their scores: sentences from what the index holds of them and from what the model's file calls usual. */
-import {
-  featureNames,
-  type FeatureParameters,
-} from "../../features/parameters.ts";
+import { featureNames } from "../../features/parameters.ts";
 import {
   type Reason,
   type Reasons,
@@ -10,6 +7,7 @@ import {
 } from "../../learning/explain/reasons.ts";
 import type { UsualValues } from "../../learning/explain/usual_values.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
+import type { Page } from "./page_view.ts";
 
 /** What is usual for the inputs of a model, by its version; undefined where its file does not say. */
 export type UsualOf = (version: string) => UsualValues | undefined;
@@ -17,22 +15,25 @@ export type UsualOf = (version: string) => UsualValues | undefined;
 /** Says why an alert has its score; nothing before its payment is known. */
 export function alertReasons(
   { cents, features, contributions, model }: IndexedAlert,
-  { features: parameters, usualOf, currency }: {
-    readonly features: FeatureParameters;
-    readonly usualOf: UsualOf;
-    readonly currency: string | undefined;
-  },
+  { parameters: { features: parameters }, usualOf, currency, index }: Pick<
+    Page,
+    "parameters" | "usualOf" | "currency" | "index"
+  >,
 ): Reasons {
   if (!features) return { raised: [], lowered: [] };
   const values = Object.fromEntries(
     featureNames(parameters).map((name, i) => [name, features[i]]),
   );
-  const { windowDays, delayDays } = parameters;
+  const { windowDays, delayDays, decimals } = parameters;
   const { raised, lowered } = reasonsOf(
-    { TX_AMOUNT: cents / 100, ...values },
+    { TX_AMOUNT: cents / index.queries.scale, ...values },
     contributions,
     usualOf(model),
-    { windowDays, delayDays, ...currency !== undefined && { currency } },
+    {
+      ...{ windowDays, delayDays },
+      ...currency !== undefined && { currency },
+      ...decimals !== undefined && { decimals },
+    },
   );
   return { raised: raised.map(capitalized), lowered: lowered.map(capitalized) };
 }

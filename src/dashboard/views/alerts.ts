@@ -5,7 +5,9 @@
 import { DataError } from "../../base/error.ts";
 import alertsJs from "../page/alerts.js" with { type: "text" };
 import { formatDatetime } from "../../payment/calendar.ts";
-import { amountCents } from "../../payment/validation.ts";
+import type { TransactionId } from "../../payment/payment.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
+import { amountUnits } from "../../payment/validation.ts";
 import { type CaseState, readAlertQuery } from "../index/alert_filter.ts";
 import {
   type GroupKey,
@@ -17,6 +19,10 @@ import { readLabelOf, readNote, whoOf } from "./case_writer.ts";
 import {
   BODY,
   ConflictError,
+  idGiven,
+  newestMoment,
+  type Outcome,
+  outcomeOf,
   type Page,
   type PageView,
   type Question,
@@ -27,15 +33,15 @@ export interface QueuedAlert {
   /** The number of its arrival, from 1; the same after a restart. */
   readonly seq: number;
   /** TRANSACTION_ID. */
-  readonly id: number;
+  readonly id: TransactionId;
   /** TX_DATETIME. */
   readonly datetime: string;
   /** TX_TIME_SECONDS. */
   readonly time: number;
   /** CUSTOMER_ID. */
-  readonly customer: number;
+  readonly customer: number | string;
   /** TERMINAL_ID. */
-  readonly terminal: number;
+  readonly terminal: number | string;
   /** TX_AMOUNT. */
   readonly amount: number;
   /** How suspicious the model finds it, 0 to 1. */
@@ -50,6 +56,8 @@ export interface QueuedAlert {
   readonly snoozedUntil?: string;
   /** The strongest reason that raised the score, a sentence; undefined before the payment is known. */
   readonly reason?: string;
+  /** What is known of how it has turned out; only where labels arrive later. */
+  readonly outcome?: Outcome;
   /** TX_FRAUD; with truth=1 only, once the payment is known. */
   readonly fraud?: 0 | 1;
   /** TX_FRAUD_SCENARIO; with truth=1 only, once the payment is known. */
@@ -77,7 +85,7 @@ export interface Queue {
 /** The alerts of one card or terminal. */
 export interface AlertGroup {
   /** CUSTOMER_ID or TERMINAL_ID. */
-  readonly id: number;
+  readonly id: number | string;
   /** How many. */
   readonly alerts: number;
   /** The money in them. */
@@ -117,17 +125,19 @@ export const alerts: PageView = {
   tab: { name: "alerts", title: "Alerts", badge: "open-alerts" },
   serve(router, page) {
     const { get, post } = router<AlertsAnswers>();
+    const shape = shapeOfStream(page.parameters);
+    const { scale } = page.index.queries;
     get("/api/alerts", (asked) => queueOf(page, asked.query()));
     get("/api/alerts/groups", (asked) => {
       const query = asked.query();
-      const { filter } = readAlertQuery(query);
+      const { filter } = readAlertQuery(query, shape);
       const by = readGroupKey(query.by);
       const { total, groups } = page.index.queries.groups(filter, by);
       return {
         total,
         groups: groups.map(({ cents, newestSeconds, ...group }) => ({
           ...group,
-          amount: cents / 100,
+          amount: cents / scale,
           newest: formatDatetime(newestSeconds),
         })),
       };
@@ -143,6 +153,7 @@ function queueOf(
 ): Queue {
   const { filter: { upTo, ...filter }, page: asked, truth } = readAlertQuery(
     query,
+    shapeOfStream(page.parameters),
   );
   const { queries } = page.index;
   const all = queries.count(filter);
@@ -156,7 +167,7 @@ function queueOf(
   const number = Math.min(asked, pages);
   return {
     total,
-    amount: (all.cents - arrived.cents) / 100,
+    amount: (all.cents - arrived.cents) / queries.scale,
     page: number,
     pages,
     newestSeq: queries.newestSeq(),
@@ -173,16 +184,16 @@ function queuedAlert(
   truth: boolean,
 ): QueuedAlert {
   const { seq, id, time, customer, terminal, score, model, state } = alert;
-  const { features } = page.parameters;
-  const { usualOf, currency } = page;
-  const [reason] = alertReasons(alert, { features, usualOf, currency }).raised;
+  const [reason] = alertReasons(alert, page).raised;
+  const { hasLabels } = shapeOfStream(page.parameters);
   return {
     ...{ seq, id, time, customer, terminal, score, model, state },
     datetime: formatDatetime(alert.datetimeSeconds),
-    amount: alert.cents / 100,
+    amount: alert.cents / page.index.queries.scale,
     ...standingView(alert),
     ...reason && { reason: reason.sentence },
-    ...truth && truthOf(alert),
+    ...hasLabels && { outcome: outcomeOf(page, id, time, newestMoment(page)) },
+    ...truth && !hasLabels && truthOf(alert),
   };
 }
 
@@ -216,7 +227,9 @@ async function decide(
 ): Promise<AlertsAnswers["/api/alerts/decide"]> {
   const body = await asked.body();
   const by = readGroupKey(body.by);
-  const id = BODY.whole(body.id, "id");
+  const shape = shapeOfStream(page.parameters);
+  const { customerId, terminalId } = shape;
+  const id = idGiven(body.id, by === "card" ? customerId : terminalId, "id");
   const label = readLabelOf(body);
   const note = readNote(body);
   const who = whoOf(asked, body);
@@ -224,11 +237,14 @@ async function decide(
   const texts = Object.fromEntries(
     Object.entries(query).map(([name, value]) => [name, String(value)]),
   );
-  const { filter } = readAlertQuery(texts);
+  const { filter } = readAlertQuery(texts, shape);
   const group = { ...filter, [by]: id, state: "open" as const };
   const seen = {
     alerts: BODY.whole(body.alerts, "alerts"),
-    cents: amountCents(BODY.number(body.amount, "amount")),
+    cents: amountUnits(
+      BODY.number(body.amount, "amount"),
+      page.index.queries.scale,
+    ),
   };
   return await page.cases.inTurn(async (write) => {
     const { queries } = page.index;
@@ -238,7 +254,7 @@ async function decide(
         `the group has changed: ${
           now.alerts === 1 ? "1 alert is" : `${now.alerts} alerts are`
         } open now`,
-        { alerts: now.alerts, amount: now.cents / 100 },
+        { alerts: now.alerts, amount: now.cents / queries.scale },
       );
     }
     if (now.alerts > DECIDED_MAX) {

@@ -4,6 +4,7 @@
  */
 import { DataError, LogError } from "../../base/error.ts";
 import { unlessLate } from "../../base/unless_stopped.ts";
+import type { TransactionId } from "../../payment/payment.ts";
 import { type CaseEvent, NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
 import {
   type AppendCaseSteps,
@@ -44,7 +45,7 @@ interface Turn {
 export class CaseWriter {
   readonly #log: Log;
   readonly #read: ReadCases;
-  readonly #eventsOf: (transactionId: number) => readonly CaseEvent[];
+  readonly #eventsOf: (transactionId: TransactionId) => readonly CaseEvent[];
   readonly #patienceMs: number;
   readonly #turn = turns();
   #lastMs = 0;
@@ -54,7 +55,7 @@ export class CaseWriter {
     { log, read, eventsOf, patienceMs = PATIENCE_MS }: {
       readonly log: Log;
       readonly read: ReadCases;
-      readonly eventsOf: (transactionId: number) => readonly CaseEvent[];
+      readonly eventsOf: (transactionId: TransactionId) => readonly CaseEvent[];
       /** How long anything may take before it is given up, in milliseconds. */
       readonly patienceMs?: number;
     },

@@ -18,7 +18,9 @@ import {
 import { formatDatetime, parseDatetime } from "../../payment/calendar.ts";
 import type { Reasons } from "../../learning/explain/reasons.ts";
 import { inOrder, standingOf } from "../../stream/case_events.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
+import type { KeptKind } from "../../payment/payment_shape.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import caseJs from "../page/case.js" with { type: "text" };
 import timelineJs from "../page/timeline.js" with { type: "text" };
 import verdictJs from "../page/verdict.js" with { type: "text" };
@@ -26,7 +28,6 @@ import {
   type CaseState,
   caseStateOf,
   readAlertQuery,
-  wholeOf,
 } from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
@@ -42,8 +43,12 @@ import {
   askStore,
   BODY,
   ConflictError,
+  idAsked,
   isTruth,
+  newestMoment,
   NotThereError,
+  type Outcome,
+  outcomeOf,
   type Page,
   type PageView,
   type PastPayment,
@@ -58,6 +63,8 @@ const TIMELINE_MAX = 500;
 export interface CasePayment extends ShownPayment {
   /** Version of the model, of an alert. */
   readonly model?: string;
+  /** What is known of how it has turned out; only where labels arrive later. */
+  readonly outcome?: Outcome;
   /** TX_FRAUD; with truth=1 only. */
   readonly fraud?: 0 | 1;
   /** TX_FRAUD_SCENARIO; with truth=1 only. */
@@ -73,6 +80,8 @@ export interface Case {
     readonly name: string;
     readonly value: number;
   }[];
+  /** Its kept fields, in the order of the definition; empty before it is stored. */
+  readonly kept: readonly KeptValue[];
   /** What moved the score; empty where that was not computed. */
   readonly reasons: Reasons;
   /** Whether it waits, and how it was decided. */
@@ -94,15 +103,25 @@ export interface Case {
   /** Where the terminal is; undefined before the page has seen it. */
   readonly terminal: CasePlace | undefined;
   /** Ids of the terminals that the card reaches. */
-  readonly reach: readonly number[];
+  readonly reach: readonly (number | string)[];
   /** The radius within which it does; undefined where that is not known. */
   readonly radius: number | undefined;
+}
+
+/** A field that the definition keeps. */
+export interface KeptValue {
+  /** Its name. */
+  readonly name: string;
+  /** What it is. */
+  readonly type: KeptKind;
+  /** Its value; null for none. A flag is 0 or 1, a time is written as TX_DATETIME is. */
+  readonly value: number | string | null;
 }
 
 /** The card or the terminal of a case. */
 export interface CasePlace {
   /** CUSTOMER_ID or TERMINAL_ID. */
-  readonly id: number;
+  readonly id: number | string;
   /** Where it is, 0 to 100; null before its profile has been read. */
   readonly x: number | null;
   /** Where it is, 0 to 100; null before its profile has been read. */
@@ -144,9 +163,9 @@ export interface CaseAnswers {
     /** How many alerts the filter lets through. */
     readonly total: number;
     /** TRANSACTION_ID of the one before. */
-    readonly previous?: number;
+    readonly previous?: TransactionId;
     /** TRANSACTION_ID of the one after. */
-    readonly next?: number;
+    readonly next?: TransactionId;
   };
   /** What was done, and the case afterwards. */
   readonly "/api/cases/:id/events": {
@@ -173,14 +192,17 @@ export const cases: PageView = {
   serve(router, page) {
     const { get, post } = router<CaseAnswers>();
     get("/api/cases/:id", async (asked) => {
-      return await readCase(page, caseIdOf(asked), isTruth(asked));
+      return await readCase(page, caseIdOf(page, asked), isTruth(asked));
     });
     get("/api/cases/:id/neighbours", (asked) => {
       const { queries } = page.index;
-      const { filter } = readAlertQuery(asked.query());
+      const { filter } = readAlertQuery(
+        asked.query(),
+        shapeOfStream(page.parameters),
+      );
       const { position, previous, next } = queries.neighbours(
         filter,
-        caseIdOf(asked),
+        caseIdOf(page, asked),
       );
       return {
         position,
@@ -193,17 +215,18 @@ export const cases: PageView = {
   },
 };
 
-function caseIdOf(asked: Question): number {
-  return wholeOf(asked.part("id"), "the case");
+function caseIdOf({ parameters }: Page, asked: Question): TransactionId {
+  return idAsked(asked, shapeOfStream(parameters).transactionId, "the case");
 }
 
 /** Everything about a payment, as known when it was made. Throws NotThereError if nobody knows it. */
 async function readCase(
   page: Page,
-  id: number,
+  id: TransactionId,
   truth: boolean,
 ): Promise<Case> {
-  const { state, control, index, usualOf, currency } = page;
+  const { state, control, index } = page;
+  const { kept } = shapeOfStream(page.parameters);
   const { features } = page.parameters;
   const stored = await askStore(page, (store) => store.payment(id));
   const alert = index.queries.alert(id);
@@ -217,7 +240,11 @@ async function readCase(
     limit: TIMELINE_MAX,
   });
   const past = (payments: readonly StoredPayment[]) =>
-    payments.map((payment) => pastPayment(payment, time - delay, truth));
+    payments.map((payment) => pastPayment(page, payment, then, truth));
+  const then = {
+    timeSeconds: time,
+    knownSeconds: parseDatetime(own.datetime) ?? Infinity,
+  };
   const [ofCard, ofTerminal] = await askStore(page, (store) =>
     Promise.all([
       store.ofCustomer(own.customer, range(time - longest)),
@@ -234,9 +261,10 @@ async function readCase(
         value: stored.features[i],
       }))
       : [],
-    reasons: alert
-      ? alertReasons(alert, { features, usualOf, currency })
-      : { raised: [], lowered: [] },
+    kept: stored
+      ? kept.map((field, i) => ({ ...field, value: stored.kept[i] }))
+      : [],
+    reasons: alert ? alertReasons(alert, page) : { raised: [], lowered: [] },
     ...standingOfCase(page, id),
     ofCard: past(ofCard),
     ofTerminal: past(ofTerminal),
@@ -244,7 +272,9 @@ async function readCase(
     card: casePlace(card),
     terminal: casePlace(
       terminal,
-      truth && terminal ? state.isCompromised(terminal, time) : undefined,
+      truth && terminal && page.parameters.definition === undefined
+        ? state.isCompromised(terminal, time)
+        : undefined,
     ),
     reach: reachOf(state, card, radius),
     radius,
@@ -267,13 +297,14 @@ function casePlace(
 
 /** The payment of a case, from the store, or else from the live state or the index. */
 function ownPayment(
-  { state }: Page,
-  id: number,
+  page: Page,
+  id: TransactionId,
   stored: StoredCase | undefined,
   alert: IndexedAlert | undefined,
   truth: boolean,
 ): CasePayment {
-  const live = state.payment(id);
+  const live = page.state.payment(id);
+  const { hasLabels } = shapeOfStream(page.parameters);
   const scored = alert
     ? { score: alert.score, alert: 1 as const, model: alert.model }
     : live?.score === undefined
@@ -282,8 +313,11 @@ function ownPayment(
       score: live.score,
       ...live.alert !== undefined && { alert: live.alert },
     };
+  const outcome = (time: number) =>
+    hasLabels && { outcome: outcomeOf(page, id, time, newestMoment(page)) };
   const label = (fraud: number | undefined, scenario: number | undefined) =>
-    truth && fraud !== undefined && scenario !== undefined
+    truth && !hasLabels && (fraud ?? -1) >= 0 && fraud !== undefined &&
+      scenario !== undefined
       ? { fraud: fraud === 1 ? 1 as const : 0 as const, scenario }
       : {};
   if (stored) {
@@ -291,26 +325,32 @@ function ownPayment(
     return {
       id,
       datetime: payment.datetime,
-      // The page shows streams whose ids are numbers.
-      customer: Number(payment.customerId),
-      terminal: Number(payment.terminalId),
+      customer: payment.customerId,
+      terminal: payment.terminalId,
       amount: payment.amount,
       time: payment.timeSeconds,
       ...scored,
+      ...outcome(payment.timeSeconds),
       ...label(payment.fraud, payment.scenario),
     };
   }
   if (live) {
     const { datetime, customer, terminal, amount, time } = live;
     const own = { id, datetime, customer, terminal, amount, time };
-    return { ...own, ...scored, ...label(live.fraud, live.scenario) };
+    return {
+      ...own,
+      ...scored,
+      ...outcome(time),
+      ...label(live.fraud, live.scenario),
+    };
   }
   if (!alert) throw new NotThereError(`there is no payment ${id}`);
   const { customer, terminal, time, cents } = alert;
   return {
     ...{ id, customer, terminal, time, ...scored },
     datetime: formatDatetime(alert.datetimeSeconds),
-    amount: cents / 100,
+    amount: cents / page.index.queries.scale,
+    ...outcome(time),
     ...label(alert.fraud, alert.scenario),
   };
 }
@@ -318,7 +358,7 @@ function ownPayment(
 /** How a case stands: from its alert, or from its events where the payment raised none. */
 function standingOfCase(
   { index: { queries } }: Page,
-  id: number,
+  id: TransactionId,
 ): Pick<Case, "state" | "assignee" | "snoozedUntil" | "events"> {
   const events = queries.events(id).sort(inOrder).reverse();
   const undone = new Set(events.map(({ undoes }) => undoes));
@@ -346,7 +386,7 @@ async function act(
   page: Page,
   asked: Question,
 ): Promise<CaseAnswers["/api/cases/:id/events"]> {
-  const id = caseIdOf(asked);
+  const id = caseIdOf(page, asked);
   const body = await asked.body();
   const kind = BODY.oneOf(body.kind, CASE_KINDS, "kind");
   const who = whoOf(asked, body);
@@ -432,7 +472,7 @@ function stepOf(
 }
 
 /** Event time of a payment, milliseconds since 1970. Throws NotThereError if nobody knows it. */
-async function timestampOf(page: Page, id: number): Promise<number> {
+async function timestampOf(page: Page, id: TransactionId): Promise<number> {
   const alert = page.index.queries.alert(id);
   if (alert) return alert.datetimeSeconds * 1000;
   const stored = await askStore(page, (store) => store.payment(id));
@@ -443,7 +483,7 @@ async function timestampOf(page: Page, id: number): Promise<number> {
 /** What takes back the newest action of a person; a group decision as a whole. Throws DataError where it is too late. */
 function undoOf(
   { index: { queries } }: Page,
-  id: number,
+  id: TransactionId,
   who: string,
   note: string,
 ): NewCaseStep[] {

@@ -6,15 +6,22 @@
  * they come from the index.
  */
 import { DatetimeFormatter, formatDatetime } from "../../payment/calendar.ts";
-import { CELL } from "../../payment/payment_cells.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { CELL, FRAUD_UNKNOWN } from "../../payment/payment_cells.ts";
+import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
+import {
+  HANDBOOK_SHAPE,
+  idOf,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
+import { compareIds } from "../../payment/text_heap.ts";
+import type { NewLabel } from "../index/alert_index.ts";
 import {
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
 import type { PaymentRows, ProfilePlace } from "./records.ts";
-import { ScoreCounts } from "./score_counts.ts";
+import { ScoreCounts, type ScoredPayment } from "./score_counts.ts";
 
 /** Payments that are remembered, to meet their predictions. */
 const PAYMENTS_MAX = 260_000;
@@ -32,13 +39,13 @@ const COMPROMISED_DAYS = 28;
 /** A payment as the page shows it, without its label. */
 export interface ShownPayment {
   /** TRANSACTION_ID. */
-  readonly id: number;
+  readonly id: TransactionId;
   /** TX_DATETIME. */
   readonly datetime: string;
   /** CUSTOMER_ID. */
-  readonly customer: number;
+  readonly customer: number | string;
   /** TERMINAL_ID. */
-  readonly terminal: number;
+  readonly terminal: number | string;
   /** TX_AMOUNT. */
   readonly amount: number;
   /** TX_TIME_SECONDS. */
@@ -51,27 +58,29 @@ export interface ShownPayment {
 
 /** A payment as the page knows it. */
 export interface LivePayment extends ShownPayment {
-  /** TX_FRAUD. */
-  readonly fraud: number;
+  /** TX_FRAUD; less than 0 where it is not known. */
+  fraud: number;
   /** TX_FRAUD_SCENARIO. */
   readonly scenario: number;
   /** How suspicious the model finds it, 0 to 1, once scored. */
   score?: number;
   /** Whether the model raised an alert, once scored. */
   alert?: 0 | 1;
+  /** KNOWN_AT of the label that has arrived later, seconds since 1970. */
+  knownAt?: number;
 }
 
 /** A card's or a terminal's place on the plane, and how it stands. */
 export interface Place {
   /** CUSTOMER_ID or TERMINAL_ID. */
-  readonly id: number;
+  readonly id: number | string;
   /** Where it is, 0 to 100; NaN before its profile has been read. */
   x: number;
   /** Where it is, 0 to 100. */
   y: number;
   /** Payments seen. */
   payments: number;
-  /** Known frauds among them, see learnLabels(). */
+  /** Known frauds among them, see learnLabels() and addLabels(). */
   frauds: number;
   /** Share of frauds in its longest window, as the newest payment's features have it; 0 for cards. */
   risk: number;
@@ -88,8 +97,8 @@ interface Scored {
 
 /** A fraud whose label is not known yet. */
 interface UnknownFraud {
-  readonly customer: number;
-  readonly terminal: number;
+  readonly customer: number | string;
+  readonly terminal: number | string;
   readonly time: number;
 }
 
@@ -102,26 +111,32 @@ interface Second {
 /** The state of one page server. */
 export class LiveState {
   /** Terminals by id. */
-  readonly terminals = new Map<number, Place>();
+  readonly terminals = new Map<number | string, Place>();
   /** Cards by id. */
-  readonly customers = new Map<number, Place>();
+  readonly customers = new Map<number | string, Place>();
   /** Scores by event day. */
   readonly scores: ScoreCounts = new ScoreCounts();
   /** Greatest TX_TIME_SECONDS. */
   timeSeconds = 0;
   readonly #delaySeconds: number;
+  readonly #shape: PaymentShape;
   readonly #datetime = new DatetimeFormatter();
-  readonly #payments = new Map<number, LivePayment>();
+  readonly #payments = new Map<TransactionId, LivePayment>();
   /** Predictions that came before their payments. */
-  readonly #early = new Map<number, Scored>();
+  readonly #early = new Map<TransactionId, Scored>();
+  /** Labels that the page has read before their payments. */
+  readonly #earlyLabels = new Map<TransactionId, NewLabel>();
+  /** Greatest TX_TIME_SECONDS of a payment that is no longer remembered. */
+  #forgottenTo = -Infinity;
   #unknownFrauds: UnknownFraud[] = [];
   #learnAbove = LEARN_MIN;
   #recent: LivePayment[] = [];
   #seconds: Second[] = [];
 
-  /** Labels are known so long after their payments. */
-  constructor(delaySeconds: number) {
+  /** Labels are known so long after their payments, which have this shape. */
+  constructor(delaySeconds: number, shape: PaymentShape = HANDBOOK_SHAPE) {
     this.#delaySeconds = delaySeconds;
+    this.#shape = shape;
   }
 
   /**
@@ -135,13 +150,14 @@ export class LiveState {
     riskCell: number,
     now: number | undefined,
   ): void {
-    const { cells, width, count } = rows;
+    const { cells, width, count, texts } = rows;
+    const { transactionId, customerId, terminalId } = this.#shape;
     for (let at = first * width; at < count * width; at += width) {
       this.#addPayment({
-        id: cells[at + CELL.id],
+        id: idOf(transactionId, cells[at + CELL.id], texts),
         datetime: this.#datetime.format(cells[at + CELL.datetime]),
-        customer: cells[at + CELL.customer],
-        terminal: cells[at + CELL.terminal],
+        customer: idOf(customerId, cells[at + CELL.customer], texts),
+        terminal: idOf(terminalId, cells[at + CELL.terminal], texts),
         amount: cells[at + CELL.amount],
         time: cells[at + CELL.time],
         fraud: cells[at + CELL.fraud],
@@ -167,7 +183,15 @@ export class LiveState {
       if (scenario === 2) at.compromisedAt = time;
     }
     if (fraud === 1) this.#unknownFrauds.push({ customer, terminal, time });
-    remember(this.#payments, id, payment, PAYMENTS_MAX);
+    const forgotten = remember(this.#payments, id, payment, PAYMENTS_MAX);
+    if (forgotten) {
+      this.#forgottenTo = Math.max(this.#forgottenTo, forgotten.time);
+    }
+    const label = this.#earlyLabels.size > 0 && this.#earlyLabels.get(id);
+    if (label) {
+      this.#earlyLabels.delete(id);
+      this.#learn(payment, label);
+    }
     const early = this.#early.get(id);
     if (early) {
       this.#early.delete(id);
@@ -181,14 +205,15 @@ export class LiveState {
 
   /** Takes what the model says about payments, before them or after them, from row `first` on. */
   addPredictions(
-    { cells, versions, count }: PredictionRows,
+    { cells, versions, count, texts }: PredictionRows,
     first: number,
     now: number | undefined,
   ): void {
     let alerts = 0;
     for (let row = first; row < count; row++) {
       const at = row * PREDICTION_CELLS;
-      const id = cells[at + PREDICTION_CELL.id];
+      const cell = cells[at + PREDICTION_CELL.id];
+      const id = idOf(this.#shape.transactionId, cell, texts);
       const scored: Scored = {
         score: cells[at + PREDICTION_CELL.score],
         alert: cells[at + PREDICTION_CELL.alert] === 1 ? 1 : 0,
@@ -205,11 +230,42 @@ export class LiveState {
   /** Brings a payment and what the model says about it together, once. */
   #join(payment: LivePayment, { score, alert, model }: Scored): void {
     if (payment.score !== undefined) return;
-    const { fraud, amount, time } = payment;
     payment.score = score;
     payment.alert = alert;
-    const scored = { timeSeconds: time, score, alert, fraud, amount };
-    this.scores.add({ ...scored, version: model });
+    this.scores.add({ ...scoredOf(payment, score, alert), version: model });
+  }
+
+  /** Takes labels that arrive later than their payments, from `first` on. */
+  addLabels(labels: readonly NewLabel[], first: number): void {
+    for (const label of labels.slice(first)) {
+      const payment = this.#payments.get(label.id);
+      if (payment) this.#learn(payment, label);
+      else if (label.time > this.#forgottenTo) {
+        const before = this.#earlyLabels.get(label.id);
+        if (before && before.knownAt > label.knownAt) continue;
+        remember(this.#earlyLabels, label.id, label, PAYMENTS_MAX);
+      } else if (label.fraud === 1) this.scores.miss(label.time);
+    }
+  }
+
+  /** Lets a label count for a payment, unless one was known later. */
+  #learn(payment: LivePayment, { fraud, knownAt }: NewLabel): void {
+    if (payment.knownAt !== undefined && payment.knownAt > knownAt) return;
+    const { customer, terminal, score, alert } = payment;
+    const before = payment.fraud === 1 ? 1 : 0;
+    const after = fraud === 1 ? 1 : 0;
+    const [card, place] = [
+      this.customers.get(customer),
+      this.terminals.get(terminal),
+    ];
+    if (card) card.frauds += after - before;
+    if (place) place.frauds += after - before;
+    if (score !== undefined && alert !== undefined) {
+      const scored = scoredOf(payment, score, alert);
+      this.scores.relabel(scored, after - before);
+    }
+    payment.fraud = fraud ?? FRAUD_UNKNOWN;
+    payment.knownAt = knownAt;
   }
 
   /** Takes where cards or terminals are. */
@@ -243,7 +299,7 @@ export class LiveState {
   }
 
   /** A payment that was seen lately. */
-  payment(id: number): LivePayment | undefined {
+  payment(id: TransactionId): LivePayment | undefined {
     return this.#payments.get(id);
   }
 
@@ -251,7 +307,7 @@ export class LiveState {
   recent(): LivePayment[] {
     // Partitions come in turns, each some payments at a time.
     return this.#recent.slice(-RECENT_MAX).sort((a, b) =>
-      b.time - a.time || b.id - a.id
+      b.time - a.time || compareIds(b.id, a.id)
     );
   }
 
@@ -291,7 +347,10 @@ export class LiveState {
     return second;
   }
 
-  #place(places: Map<number, Place>, id: number): Place | undefined {
+  #place(
+    places: Map<number | string, Place>,
+    id: number | string,
+  ): Place | undefined {
     const known = places.get(id);
     if (known || places.size >= PLACES_MAX) return known;
     const place = {
@@ -308,20 +367,31 @@ export class LiveState {
   }
 }
 
-/** Puts a value last, and forgets the first beyond so many. */
+/** Puts a value last, and forgets the first beyond so many, which is returned. */
 function remember<T>(
-  map: Map<number, T>,
-  id: number,
+  map: Map<TransactionId, T>,
+  id: TransactionId,
   value: T,
   max: number,
-): void {
+): T | undefined {
   map.delete(id);
   map.set(id, value);
-  if (map.size <= max) return;
-  for (const oldest of map.keys()) {
+  if (map.size <= max) return undefined;
+  for (const [oldest, forgotten] of map) {
     map.delete(oldest);
-    return;
+    return forgotten;
   }
+  return undefined;
+}
+
+/** A scored payment as its day counts it; a label that is not known is none. */
+function scoredOf(
+  { fraud, amount, time }: LivePayment,
+  score: number,
+  alert: 0 | 1,
+): ScoredPayment {
+  const isFraud = fraud === 1 ? 1 : 0;
+  return { timeSeconds: time, score, alert, fraud: isFraud, amount };
 }
 
 /** TX_DATETIME of a time of the stream; undefined before its start is known. */

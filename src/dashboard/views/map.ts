@@ -2,32 +2,33 @@
 import type { StoredPayment, TimeRange } from "../../store/look_up.ts";
 import { readFingerprint } from "../../simulator/fingerprint.ts";
 import type { Control } from "../../stream/control.ts";
-import { DAY_SECONDS } from "../../payment/payment.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import mapJs from "../page/map.js" with { type: "text" };
 import planeJs from "../page/plane.js" with { type: "text" };
-import { wholeOf } from "../index/alert_filter.ts";
 import type { LiveState, Place } from "./live_state.ts";
 import {
   askStore,
+  idAsked,
   isTruth,
   NotThereError,
   type PageView,
   type PastPayment,
   pastPayment,
+  type Question,
   shared,
 } from "./page_view.ts";
 
 /** Places as columns of equal length, in any order: short, since there are many. */
 export interface PlaceColumns {
   /** CUSTOMER_ID or TERMINAL_ID. */
-  readonly id: readonly number[];
+  readonly id: readonly (number | string)[];
   /** 0 to 100. */
   readonly x: readonly number[];
   /** 0 to 100. */
   readonly y: readonly number[];
   /** Payments seen. */
   readonly payments: readonly number[];
-  /** Known frauds among them: the delay of their labels has passed. */
+  /** Known frauds among them: the delay of their labels has passed, or these have arrived. */
   readonly frauds: readonly number[];
   /** Share of frauds in its longest window; 0 for cards. */
   readonly risk: readonly number[];
@@ -35,8 +36,10 @@ export interface PlaceColumns {
   readonly compromised?: readonly (0 | 1)[];
 }
 
-/** All that has a place. */
+/** All that has a place, and where risk is. */
 export interface Plane {
+  /** The terminals with the highest risk, the riskiest first, whether they have a place or not. */
+  readonly riskiest: readonly PlaceView[];
   /** The terminals. */
   readonly terminals: PlaceColumns;
   /** The cards. */
@@ -46,7 +49,7 @@ export interface Plane {
 /** A card's or a terminal's place as the page has it. */
 export interface PlaceView {
   /** CUSTOMER_ID or TERMINAL_ID. */
-  readonly id: number;
+  readonly id: number | string;
   /** 0 to 100; null before its profile has been read. */
   readonly x: number | null;
   /** 0 to 100; null before its profile has been read. */
@@ -72,7 +75,7 @@ export interface MapAnswers {
     /** The radius that it reaches; undefined where that is not known. */
     readonly radius: number | undefined;
     /** Ids of the terminals within it. */
-    readonly reach: readonly number[];
+    readonly reach: readonly (number | string)[];
     /** Newest first. */
     readonly payments: readonly PastPayment[];
   };
@@ -90,22 +93,26 @@ export const map: PageView = {
   scripts: { "map.js": mapJs, "plane.js": planeJs },
   tab: { name: "map", title: "Map" },
   serve(router, page) {
-    const { state, control, parameters: { features } } = page;
+    const { state, control, parameters } = page;
+    const { customerId, terminalId } = shapeOfStream(parameters);
     const { get } = router<MapAnswers>();
     const known = shared(() => Promise.resolve(planeOf(state, false)));
     const all = shared(() => Promise.resolve(planeOf(state, true)));
     const newest = (payments: readonly StoredPayment[], truth: boolean) => {
-      const knownTo = state.timeSeconds - features.delayDays * DAY_SECONDS;
-      return payments.map((payment) => pastPayment(payment, knownTo, truth));
+      const at = { timeSeconds: state.timeSeconds, knownSeconds: Infinity };
+      return payments.map((payment) => pastPayment(page, payment, at, truth));
     };
-    get("/api/map", (asked) => isTruth(asked) ? all() : known());
+    // Only the simulation compromises terminals.
+    const isSimulated = parameters.definition === undefined;
+    const isPlaceTruth = (asked: Question) => isSimulated && isTruth(asked);
+    get("/api/map", (asked) => isPlaceTruth(asked) ? all() : known());
     get("/api/cards/:id", async (asked) => {
-      const id = wholeOf(asked.part("id"), "the card");
+      const id = idAsked(asked, customerId, "the card");
       const card = state.customers.get(id);
       if (!card) throw new NotThereError(`there is no card ${id}`);
       const radius = radiusOf(control);
       return {
-        card: placeOf(state, card, isTruth(asked)),
+        card: placeOf(state, card, isPlaceTruth(asked)),
         radius,
         reach: reachOf(state, card, radius),
         payments: newest(
@@ -115,11 +122,11 @@ export const map: PageView = {
       };
     });
     get("/api/terminals/:id", async (asked) => {
-      const id = wholeOf(asked.part("id"), "the terminal");
+      const id = idAsked(asked, terminalId, "the terminal");
       const terminal = state.terminals.get(id);
       if (!terminal) throw new NotThereError(`there is no terminal ${id}`);
       return {
-        terminal: placeOf(state, terminal, isTruth(asked)),
+        terminal: placeOf(state, terminal, isPlaceTruth(asked)),
         payments: newest(
           await askStore(page, (store) => store.ofTerminal(id, NEWEST)),
           isTruth(asked),
@@ -150,9 +157,27 @@ function planeOf(state: LiveState, truth: boolean): Plane {
     };
   };
   return {
+    riskiest: riskiestOf(state, truth),
     terminals: columns(state.terminals.values()),
     cards: columns(state.customers.values()),
   };
+}
+
+/** Terminals that are named as the riskiest. */
+const RISKIEST = 25;
+
+/** The terminals with the highest risk, of equal ones those with the most payments first. */
+function riskiestOf(state: LiveState, truth: boolean): PlaceView[] {
+  const riskiest: Place[] = [];
+  const order = (a: Place, b: Place) =>
+    b.risk - a.risk || b.payments - a.payments;
+  for (const place of state.terminals.values()) {
+    const last = riskiest[RISKIEST - 1];
+    if (last && order(place, last) >= 0) continue;
+    riskiest.push(place);
+    riskiest.sort(order).splice(RISKIEST);
+  }
+  return riskiest.map((place) => placeOf(state, place, truth));
 }
 
 /** A place as the page has it. */
@@ -191,9 +216,9 @@ export function reachOf(
   state: LiveState,
   card: Place | undefined,
   radius: number | undefined,
-): number[] {
+): (number | string)[] {
   if (!card || radius === undefined) return [];
-  const reach: number[] = [];
+  const reach: (number | string)[] = [];
   for (const { id, x, y } of state.terminals.values()) {
     if (Math.hypot(x - card.x, y - card.y) < radius) reach.push(id);
   }

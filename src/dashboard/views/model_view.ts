@@ -12,6 +12,7 @@ import {
 } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
 import type { ModelMetric } from "../../store/tables.ts";
+import { labelDays } from "../../stream/control.ts";
 import { SINK_TOPIC } from "../../stream/topics.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { DataError } from "../../base/error.ts";
@@ -60,8 +61,15 @@ export interface ScoredDayView {
 export interface ModelView {
   /** Midnight of day 0, seconds since 1970; undefined before it is known. */
   readonly startSeconds: number | undefined;
-  /** Days from a payment until its label is known. */
+  /** Days from a payment until its label is known, or it is taken for genuine without one. */
   readonly delayDays: number;
+  /** Of a stream whose labels arrive later, whether any has, and how many payments are without one whose delay has not passed. */
+  readonly later: {
+    readonly hasLabels: boolean;
+    readonly pending: number;
+  } | undefined;
+  /** Frauds that became known too late to be counted in the days' scores. */
+  readonly missed: number;
   /** Champions, thresholds and the last restart. */
   readonly events: readonly StreamEvent[];
   /** The days, oldest first. */
@@ -159,10 +167,12 @@ function modelViewOf(
   metrics: readonly ModelMetric[],
   events: readonly StreamEvent[],
 ): ModelView {
-  const { delayDays } = parameters.features;
+  const delayDays = labelDays(parameters);
   const today = Math.floor(state.timeSeconds / DAY_SECONDS);
   const days = state.scores.days();
-  const isLabelled = ({ day }: { day: number }) => day < today - delayDays;
+  const { pending } = index.known();
+  const isLabelled = ({ day, missed }: ScoredDay) =>
+    index.hasLabels && missed === 0 && day < today - delayDays;
   const curveDays = days.filter(isLabelled).slice(-CURVE_DAYS);
   const curve = sumOf(curveDays);
   const registry = registryOf(models);
@@ -176,6 +186,10 @@ function modelViewOf(
   return {
     startSeconds: control.begun ?? parameters.startSeconds,
     delayDays,
+    later: pending === undefined
+      ? undefined
+      : { hasLabels: index.hasLabels, pending },
+    missed: days.reduce((sum, { missed }) => sum + missed, 0),
     events,
     days: scored,
     curve: {

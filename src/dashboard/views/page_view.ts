@@ -4,15 +4,25 @@
  * of each answer is declared here on the server, and `deno task check:page`
  * checks the script against it.
  */
+import { Buffer } from "node:buffer";
 import { CheckedJson } from "../../base/checked_json.ts";
 import { DataError, StoreError } from "../../base/error.ts";
 import { unlessLate } from "../../base/unless_stopped.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { Log } from "../../log/log.ts";
+import { formatDatetime } from "../../payment/calendar.ts";
+import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import type { LookUp, StoredPayment } from "../../store/look_up.ts";
 import type { ModelMetric } from "../../store/tables.ts";
-import type { Control, StreamParameters } from "../../stream/control.ts";
+import {
+  type Control,
+  labelDays,
+  type StreamParameters,
+} from "../../stream/control.ts";
 import type { LiveReader } from "../server/live_reader.ts";
+import type { IdKind } from "../../payment/payment_shape.ts";
+import { idFrom } from "../index/alert_filter.ts";
 import type { AlertIndex } from "../index/alert_index.ts";
 import type { UsualOf } from "./alert_reasons.ts";
 import type { CaseWriter } from "./case_writer.ts";
@@ -96,23 +106,71 @@ export class NotThereError extends Error {
   override readonly name = "NotThereError";
 }
 
+/** What is known of how a payment has turned out, in a stream whose labels arrive later. */
+export interface Outcome {
+  /** TX_FRAUD; undefined as long as it is pending. */
+  readonly fraud?: 0 | 1;
+  /** When its label was known, as TX_DATETIME is written; undefined for a payment without one, which is taken for genuine once the delay has passed and labels have come at all. */
+  readonly knownAt?: string;
+}
+
+/** A moment of the stream. */
+export interface Moment {
+  /** As TX_TIME_SECONDS. */
+  readonly timeSeconds: number;
+  /** Seconds since 1970; Infinity for everything that the page knows. */
+  readonly knownSeconds: number;
+}
+
+/** What was known of a payment at a moment, in a stream whose labels arrive later. */
+export function outcomeOf(
+  { index, parameters }: Page,
+  id: TransactionId,
+  timeSeconds: number,
+  at: Moment,
+): Outcome {
+  const label = index.queries.label(id, at.knownSeconds);
+  if (label) {
+    const { fraud, knownSeconds } = label;
+    return { fraud, knownAt: formatDatetime(knownSeconds) };
+  }
+  const delay = labelDays(parameters) * DAY_SECONDS;
+  const isOld = timeSeconds <= at.timeSeconds - delay;
+  return isOld && index.hasLabels ? { fraud: 0 } : {};
+}
+
+/** This moment of a page's stream. */
+export function newestMoment({ index }: Page): Moment {
+  return { timeSeconds: index.timeSeconds, knownSeconds: Infinity };
+}
+
 /** A payment of the past, with what was known of it at some time. */
 export interface PastPayment extends Omit<StoredPayment, "fraud" | "scenario"> {
-  /** Whether its label was known at that time: the delay had passed. */
+  /** Whether its label was known at that time: the delay had passed, or the label had arrived. */
   readonly known: boolean;
   /** TX_FRAUD; undefined where it was not known, unless truth=1. */
   readonly fraud?: 0 | 1;
+  /** When its label was known, where labels arrive later. */
+  readonly knownAt?: string;
   /** TX_FRAUD_SCENARIO; with truth=1 only. */
   readonly scenario?: number;
 }
 
-/** A stored payment with its label if that was known: its time is at most `knownTo`, in TX_TIME_SECONDS. */
+/** A stored payment with its label if that was known at a moment. */
 export function pastPayment(
+  page: Page,
   { fraud, scenario, ...payment }: StoredPayment,
-  knownTo: number,
+  at: Moment,
   truth: boolean,
 ): PastPayment {
-  const known = payment.timeSeconds <= knownTo;
+  const { transactionId, timeSeconds } = payment;
+  if (shapeOfStream(page.parameters).hasLabels) {
+    const outcome = outcomeOf(page, transactionId, timeSeconds, at);
+    return { ...payment, known: outcome.fraud !== undefined, ...outcome };
+  }
+  if (fraud < 0) return { ...payment, known: false };
+  const delay = labelDays(page.parameters) * DAY_SECONDS;
+  const known = timeSeconds <= at.timeSeconds - delay;
   const label = fraud === 1 ? 1 : 0;
   if (truth) return { ...payment, known, fraud: label, scenario };
   return known ? { ...payment, known, fraud: label } : { ...payment, known };
@@ -187,6 +245,31 @@ export async function askStore<T>(
     storeMs,
     () => new StoreError("the store does not answer; try again later"),
   );
+}
+
+/** The id in a part of a path, whose texts a page writes as "~" and base64url of their UTF-8 where an address might change them. Throws DataError, which names `what`. */
+export function idAsked(
+  asked: Question,
+  kind: IdKind,
+  what: string,
+): TransactionId {
+  const part = asked.part("id");
+  if (kind === "number" || !part.startsWith("~")) {
+    return idFrom(part, kind, what);
+  }
+  const bytes = Buffer.from(part.slice(1), "base64url");
+  return idFrom(bytes.toString("utf8"), kind, what);
+}
+
+/** The id in a value of a body. Throws DataError, which names `what`. */
+export function idGiven(
+  value: unknown,
+  kind: IdKind,
+  what: string,
+): TransactionId {
+  return kind === "number"
+    ? BODY.whole(value, what)
+    : idFrom(BODY.string(value, what), kind, what);
 }
 
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */

@@ -4,19 +4,27 @@
  * places. Records that are none are skipped, for other programs may write to
  * the topics too.
  */
-import { FeatureJsonReader } from "../../features/feature_row.ts";
 import {
-  featureCount,
-  type FeatureParameters,
-} from "../../features/parameters.ts";
+  FeatureJsonReader,
+  featureRowCells,
+} from "../../features/feature_row.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
 import {
   type RecordBatch,
   valueEnd,
   valueStart,
 } from "../../log/record_batch.ts";
-import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import { CELL } from "../../payment/payment_cells.ts";
 import { isTransactionId } from "../../payment/payment.ts";
-import { parseObject } from "../../payment/payment_json.ts";
+import {
+  HANDBOOK_SHAPE,
+  idOf,
+  labelCells,
+  type PaymentShape,
+} from "../../payment/payment_shape.ts";
+import { TextHeap } from "../../payment/text_heap.ts";
+import type { NewLabel } from "../index/alert_index.ts";
+import { parseObject, ShapedJsonReader } from "../../payment/payment_json.ts";
 import {
   emptyPredictions,
   type PredictionRows,
@@ -32,6 +40,18 @@ export interface PaymentRows {
   /** Number of rows. */
   readonly count: number;
   /** Offset of each row's record. */
+  readonly offsets: Float64Array;
+  /** What the cells of texts refer to. */
+  readonly texts: TextHeap;
+}
+
+/** Labels that arrive later than their payments, with the offset of each one's record. */
+export interface LabelBatch {
+  /** The labels. */
+  readonly labels: readonly NewLabel[];
+  /** Number of labels. */
+  readonly count: number;
+  /** Offset of each one's record. */
   readonly offsets: Float64Array;
 }
 
@@ -55,12 +75,17 @@ export interface ProfilePlace {
 export class RecordDecoder {
   readonly #payments: FeatureJsonReader;
   readonly #width: number;
-  readonly #predictions = new PredictionJsonReader();
+  readonly #predictions: PredictionJsonReader;
+  readonly #labels: ShapedJsonReader;
+  readonly #shape: PaymentShape;
 
-  /** Decodes payments with these features. */
-  constructor(features: FeatureParameters) {
-    this.#payments = new FeatureJsonReader(features);
-    this.#width = PAYMENT_CELLS + featureCount(features);
+  /** Decodes payments of a shape with these features. */
+  constructor(features: FeatureParameters, shape = HANDBOOK_SHAPE) {
+    this.#payments = new FeatureJsonReader(features, shape);
+    this.#predictions = new PredictionJsonReader(shape);
+    this.#labels = new ShapedJsonReader(shape);
+    this.#width = featureRowCells(features, shape);
+    this.#shape = shape;
   }
 
   /** The payments of a batch; `startSeconds` is midnight of the first day where it is known. */
@@ -68,16 +93,44 @@ export class RecordDecoder {
     const width = this.#width;
     const cells = new Float64Array(batch.count * width);
     const offsets = new Float64Array(batch.count);
+    const texts = new TextHeap();
+    const { bytes } = batch;
     let count = 0;
     for (let i = 0; i < batch.count; i++) {
       const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
       const at = count * width;
       const reader = this.#payments;
+      const bad = reader.read(bytes, from, to, startSeconds, cells, at, texts);
       // The writer makes dead letters of what cannot be read.
-      if (reader.read(batch.bytes, from, to, startSeconds, cells, at)) continue;
+      if (bad) continue;
       offsets[count++] = batch.offsets[i];
     }
-    return { cells, width, count, offsets };
+    return { cells, width, count, offsets, texts };
+  }
+
+  /** The labels of a batch. */
+  labels(batch: RecordBatch, startSeconds: number | undefined): LabelBatch {
+    const reader = this.#labels;
+    const { cells, texts } = reader;
+    const { knownAt, knownTime } = labelCells(this.#shape);
+    const labels: NewLabel[] = [];
+    const offsets = new Float64Array(batch.count);
+    for (let i = 0; i < batch.count; i++) {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const bad = reader.read(batch.bytes, from, to, startSeconds);
+      if (bad || !reader.isLabel) continue;
+      const fraud = cells[CELL.fraud];
+      offsets[labels.length] = batch.offsets[i];
+      labels.push({
+        id: idOf(this.#shape.transactionId, cells[CELL.id], texts),
+        time: cells[CELL.time],
+        amount: cells[CELL.amount],
+        fraud: fraud === 1 ? 1 : fraud === 0 ? 0 : null,
+        knownAt: cells[knownAt],
+        knownTime: cells[knownTime],
+      });
+    }
+    return { labels, count: labels.length, offsets };
   }
 
   /** The predictions of a batch. */

@@ -26,23 +26,32 @@ export interface ScoredDay extends BinCounts {
   alerts: number;
   /** Frauds among them. */
   hits: number;
+  /** Frauds that became known when their payments were no longer remembered: they are not counted. */
+  missed: number;
   /** Scored payments by version of the model. */
   readonly versions: Map<string, number>;
+}
+
+/** A scored payment as it is counted. */
+export interface ScoredPayment {
+  /** TX_TIME_SECONDS. */
+  readonly timeSeconds: number;
+  /** Its score, 0 to 1. */
+  readonly score: number;
+  /** 1 for an alert. */
+  readonly alert: number;
+  /** 1 for a fraud whose label is known, or will be. */
+  readonly fraud: number;
+  /** TX_AMOUNT. */
+  readonly amount: number;
 }
 
 /** Counts scored payments. */
 export class ScoreCounts {
   readonly #days = new Map<number, ScoredDay>();
 
-  /** Counts a scored payment whose label is known, or will be. */
-  add(scored: {
-    readonly timeSeconds: number;
-    readonly score: number;
-    readonly alert: number;
-    readonly fraud: number;
-    readonly amount: number;
-    readonly version: string;
-  }): void {
+  /** Counts a payment that a version has scored. */
+  add(scored: ScoredPayment & { readonly version: string }): void {
     const { score, alert, fraud, amount, version } = scored;
     const day = this.#day(Math.floor(scored.timeSeconds / DAY_SECONDS));
     const bin = binOf(score);
@@ -52,6 +61,23 @@ export class ScoreCounts {
     day.alerts += alert;
     day.hits += alert * fraud;
     day.versions.set(version, (day.versions.get(version) ?? 0) + 1);
+  }
+
+  /** Counts a payment that was counted before as one more fraud, or with -1 as one fewer. */
+  relabel(scored: ScoredPayment, change: number): void {
+    const { timeSeconds, score, alert, amount } = scored;
+    const day = this.#days.get(Math.floor(timeSeconds / DAY_SECONDS));
+    if (!day) return;
+    const bin = binOf(score);
+    day.frauds[bin] += change;
+    day.fraudAmount[bin] += change * amount;
+    day.hits += change * alert;
+  }
+
+  /** Notes that a fraud of a time has become known too late to be counted. */
+  miss(timeSeconds: number): void {
+    const day = this.#days.get(Math.floor(timeSeconds / DAY_SECONDS));
+    if (day) day.missed++;
   }
 
   /** The days, oldest first. */
@@ -69,6 +95,7 @@ export class ScoreCounts {
       fraudAmount: new Float64Array(SCORE_BINS),
       alerts: 0,
       hits: 0,
+      missed: 0,
       versions: new Map<string, number>(),
     };
     this.#days.set(day, counts);

@@ -3,6 +3,7 @@ import type { StreamStatus } from "../../stream/status.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { IdKind, PaymentShape } from "../../payment/payment_shape.ts";
 import type { AlertIndex, KnownSums } from "../index/alert_index.ts";
 import { SUM } from "../index/day_sums.ts";
 import { datetimeOf, type LiveState, type ShownPayment } from "./live_state.ts";
@@ -29,8 +30,10 @@ export interface KnownTotals {
   readonly amount: number;
   /** Alerts among them. */
   readonly alerts: number;
-  /** Frauds whose label is known: the delay has passed. */
+  /** Frauds whose label is known: the delay has passed, or it has arrived. */
   readonly frauds: number;
+  /** Payments whose label has not arrived and whose delay has not passed; only where labels arrive later. */
+  readonly pending?: number;
   /** Money in those frauds. */
   readonly fraudAmount: number;
   /** Money in the alerts that are known to be frauds: by an analyst's verdict or, without one, by a label whose delay has passed. */
@@ -80,14 +83,36 @@ export interface Truth {
   }[];
 }
 
+/** What the payments of a stream look like, as far as it shows. */
+export interface ShownShape {
+  /** ISO 4217 code of the amounts; undefined where they have no currency. */
+  readonly currency: string | undefined;
+  /** Decimals of the amounts. */
+  readonly decimals: number;
+  /** Whether amounts may be negative. */
+  readonly refunds: boolean;
+  /** What the ids of payments, cards and terminals are. */
+  readonly ids: {
+    readonly payment: IdKind;
+    readonly card: IdKind;
+    readonly terminal: IdKind;
+  };
+  /** Where labels come from: they stand in the payments, or arrive later. */
+  readonly labels: "payment" | "stream";
+  /** Whose labels can be shown before they are known: the simulation's, or those of the data; undefined where the payments have none. */
+  readonly truth: "simulation" | "data" | undefined;
+  /** Whether the stream has a definition: its payments are not the simulator's. */
+  readonly isOwn: boolean;
+}
+
 /** The state of the page. */
 export interface Snapshot {
   /** Which start of the server this is: another one means a restart. */
   readonly server: string;
   /** Clock, milliseconds since 1970. */
   readonly at: number;
-  /** ISO 4217 code of the amounts; undefined where they have no currency. */
-  readonly currency: string | undefined;
+  /** What the payments look like. */
+  readonly shape: ShownShape;
   /** Why it is not up to date; undefined if it is. */
   readonly problem: string | undefined;
   /** Why its sums are not those of this moment yet: then it shows no rates and none of the sums; undefined if they are. */
@@ -129,9 +154,34 @@ export interface Snapshot {
   /** Sums of the newest event days, oldest first. */
   readonly days: readonly KnownDay[];
   /** The newest payments, newest first. */
-  readonly recent: readonly ShownPayment[];
+  readonly recent: readonly (ShownPayment & {
+    /** TX_FRAUD of a label that has arrived. */
+    readonly fraud?: 0 | 1;
+  })[];
   /** What only the simulation knows, for the switch that shows it. */
   readonly truth: Truth;
+}
+
+/** What shows of a shape; `isOwn` says whether the stream has a definition. */
+export function shownShape(
+  shape: PaymentShape,
+  currency: string | undefined,
+  isOwn: boolean,
+): ShownShape {
+  const { decimals, refunds, hasLabels } = shape;
+  return {
+    currency,
+    decimals,
+    refunds,
+    ids: {
+      payment: shape.transactionId,
+      card: shape.customerId,
+      terminal: shape.terminalId,
+    },
+    labels: hasLabels ? "stream" : "payment",
+    truth: hasLabels ? undefined : isOwn ? "data" : "simulation",
+    isOwn,
+  };
 }
 
 /** Event days of a snapshot. */
@@ -140,7 +190,7 @@ const DAYS_MAX = 60;
 /** The state at this moment. */
 export function snapshotOf(source: {
   readonly server: string;
-  readonly currency: string | undefined;
+  readonly shape: ShownShape;
   readonly state: LiveState;
   readonly index: AlertIndex;
   readonly status: StreamStatus | undefined;
@@ -150,7 +200,8 @@ export function snapshotOf(source: {
   readonly reading: Reading | undefined;
 }): Snapshot {
   const { server, state, index, status, latency, problem, reading } = source;
-  const { currency, startSeconds } = source;
+  const { shape, startSeconds } = source;
+  const { scale } = index.queries;
   const at = Date.now();
   const recent = state.recent();
   const { total, days } = index.sums;
@@ -159,7 +210,7 @@ export function snapshotOf(source: {
   return {
     server,
     at,
-    currency,
+    shape,
     problem,
     reading,
     produced: status?.produced ?? 0,
@@ -179,10 +230,10 @@ export function snapshotOf(source: {
       duplicates: counters.duplicates,
     })),
     latency,
-    totals: knownTotals(index.known()),
+    totals: knownTotals(index.known(), scale),
     open: {
       alerts: total[SUM.undecided] - snoozed.alerts,
-      amount: (total[SUM.undecidedCents] - snoozed.cents) / 100,
+      amount: (total[SUM.undecidedCents] - snoozed.cents) / scale,
     },
     seconds: state.seconds(at / 1000),
     startSeconds,
@@ -190,7 +241,7 @@ export function snapshotOf(source: {
       const known = index.knownOfDay(day);
       const { labelled } = known;
       return {
-        ...knownTotals(known),
+        ...knownTotals(known, scale),
         day,
         date: startSeconds === undefined
           ? undefined
@@ -198,10 +249,14 @@ export function snapshotOf(source: {
         labelled,
       };
     }),
-    recent: recent.map(({ fraud: _, scenario: __, ...payment }) => payment),
+    recent: recent.map(({ fraud, scenario: _, knownAt, ...payment }) => ({
+      ...payment,
+      ...knownAt !== undefined && fraud >= 0 &&
+        { fraud: fraud === 1 ? 1 : 0 },
+    })),
     truth: {
-      totals: trueTotals(total),
-      days: newest.map((day) => trueTotals(days.get(day) ?? [])),
+      totals: trueTotals(total, scale),
+      days: newest.map((day) => trueTotals(days.get(day) ?? [], scale)),
       recent: recent.map(({ fraud, scenario }) => ({
         fraud: fraud === 1 ? 1 : 0,
         scenario,
@@ -212,23 +267,25 @@ export function snapshotOf(source: {
 
 function knownTotals(
   known: KnownSums,
+  scale: number,
 ): KnownTotals & { readonly scored: number } {
-  const { payments, scored, alerts, frauds } = known;
+  const { payments, scored, alerts, frauds, pending } = known;
   return {
     payments,
     scored,
     alerts,
     frauds,
-    amount: known.cents / 100,
-    fraudAmount: known.fraudCents / 100,
-    stoppedAmount: known.stoppedCents / 100,
+    ...pending !== undefined && { pending },
+    amount: known.cents / scale,
+    fraudAmount: known.fraudCents / scale,
+    stoppedAmount: known.stoppedCents / scale,
   };
 }
 
-function trueTotals(sums: ArrayLike<number>): TrueTotals {
+function trueTotals(sums: ArrayLike<number>, scale: number): TrueTotals {
   return {
     frauds: sums[SUM.frauds],
-    fraudAmount: sums[SUM.fraudCents] / 100,
-    stoppedAmount: sums[SUM.alertedFraudCents] / 100,
+    fraudAmount: sums[SUM.fraudCents] / scale,
+    stoppedAmount: sums[SUM.alertedFraudCents] / scale,
   };
 }

@@ -1,21 +1,44 @@
 /**
  * Labelled payments as columns: the inputs of models, the labels, and the card
- * and time of each, so that splits and metrics can go by day and card. The
- * columns lie in shared memory: threads that fit models read them without a
- * copy.
+ * and time of each, so that splits and metrics can go by day and card. Splits
+ * and metrics only compare cards, so a card is a small whole number whatever
+ * its id is; ids of payments stay as they are. The columns lie in shared
+ * memory: threads that fit models read them without a copy.
  */
 import { ModelError } from "../../base/error.ts";
-import { DAY_SECONDS, type Payment } from "../../payment/payment.ts";
+import {
+  DAY_SECONDS,
+  type Payment,
+  type TransactionId,
+} from "../../payment/payment.ts";
+import {
+  HANDBOOK_SHAPE,
+  type PaymentShape,
+  UNLABELLED_SHAPE,
+} from "../../payment/payment_shape.ts";
+import {
+  compareIds,
+  NO_TEXTS,
+  TextHeap,
+  textMoved,
+} from "../../payment/text_heap.ts";
 import type { Examples, Scorer } from "../kinds/model.ts";
 
 /** Payments with inputs and labels; rows in order of days. */
 export interface LabelledPayments extends Examples {
   /** Midnight of day 0, seconds since 1970. */
   readonly startSeconds: number;
-  /** TRANSACTION_ID of each row. */
+  /** TRANSACTION_ID of each row: the number, or where its text lies in `texts`; transactionIds() reads both. */
   readonly transactionId: Float64Array;
-  /** CUSTOMER_ID of each row. */
-  readonly customerId: Int32Array;
+  /** The texts that `transactionId` refers to; undefined where ids are numbers. */
+  readonly texts: Uint8Array | undefined;
+  /**
+   * The card of each row. Two rows have the same one exactly if they have the
+   * same CUSTOMER_ID, and cards are in the order of their CUSTOMER_IDs. In the
+   * handbook's shape it is the CUSTOMER_ID, in others the CUSTOMER_ID's place
+   * among those that have been added.
+   */
+  readonly card: Int32Array;
   /** TX_TIME_SECONDS of each row. */
   readonly timeSeconds: Int32Array;
   /** TX_AMOUNT of each row, also one of the inputs. */
@@ -46,6 +69,36 @@ export function dayOf(payments: LabelledPayments, row: number): number {
 /** The last day that has a payment; -1 without payments. */
 export function lastDayOf(payments: LabelledPayments): number {
   return payments.rows === 0 ? -1 : dayOf(payments, payments.rows - 1);
+}
+
+/** The payments up to a TX_TIME_SECONDS, which come first. */
+export function paymentsUntil(
+  payments: LabelledPayments,
+  timeSeconds: number,
+): LabelledPayments {
+  let rows = payments.rows;
+  while (rows > 0 && payments.timeSeconds[rows - 1] > timeSeconds) rows--;
+  return {
+    ...payments,
+    rows,
+    columns: payments.columns.map((column) => column.subarray(0, rows)),
+    labels: payments.labels.subarray(0, rows),
+    transactionId: payments.transactionId.subarray(0, rows),
+    card: payments.card.subarray(0, rows),
+    timeSeconds: payments.timeSeconds.subarray(0, rows),
+    amount: payments.amount.subarray(0, rows),
+    scenario: payments.scenario.subarray(0, rows),
+  };
+}
+
+/** Reads TRANSACTION_IDs by their rows. */
+export function transactionIds(
+  { transactionId, texts }: LabelledPayments,
+): (row: number) => TransactionId {
+  if (texts === undefined) return (row) => transactionId[row];
+  // A decoder reads no shared memory.
+  const heap = new TextHeap(texts.slice());
+  return (row) => heap.text(transactionId[row]) ?? "";
 }
 
 /** The rows of the days from `firstDay` to before `endDay`. */
@@ -125,25 +178,34 @@ export async function scoreRows(
   return scores;
 }
 
+/** Which payments are gathered. */
+export interface BuilderOptions {
+  /** How many of the last days are kept; all by default. */
+  readonly spanDays?: number;
+  /** The payments' shape, the handbook's by default. */
+  readonly shape?: PaymentShape;
+}
+
 /** Gathers payments day after day; it can keep the last days alone. */
 export class PaymentsBuilder {
   readonly #inputs: readonly string[];
   readonly #startSeconds: number;
   readonly #spanDays: number;
+  readonly #shape: PaymentShape;
+  readonly #cards: Cards | undefined;
   readonly #days: GatheredDay[] = [];
 
-  /**
-   * Makes a builder without payments; of the days added, it keeps those of the
-   * last `spanDays`. `startSeconds` is the midnight of day 0.
-   */
+  /** Makes a builder without payments. `startSeconds` is the midnight of day 0. */
   constructor(
     inputs: readonly string[],
     startSeconds: number,
-    spanDays: number = Infinity,
+    { spanDays = Infinity, shape = HANDBOOK_SHAPE }: BuilderOptions = {},
   ) {
     this.#inputs = inputs;
     this.#startSeconds = startSeconds;
     this.#spanDays = spanDays;
+    this.#shape = shape;
+    this.#cards = cardsOf(shape);
   }
 
   /** Begins a day, or another part of the last one, that will have `rows` payments. */
@@ -154,15 +216,25 @@ export class PaymentsBuilder {
       values: new Float64Array(rows * this.#inputs.length),
       labels: new Uint8Array(rows),
       transactionId: new Float64Array(rows),
-      customerId: new Int32Array(rows),
+      texts: new TextHeap(),
+      card: new Int32Array(rows),
       timeSeconds: new Int32Array(rows),
       scenario: new Int32Array(rows),
     });
     while (this.#days[0].day <= day - this.#spanDays) this.#days.shift();
   }
 
-  /** Adds a payment of the day begun last, with the features that begin at `features[from]`. */
-  add(row: Payment, features: ArrayLike<number>, from = 0): void {
+  /**
+   * Adds a payment of the day begun last, with the features that begin at
+   * `features[from]`. Its ids may refer to texts in `texts`, which are copied.
+   * Its label must be known.
+   */
+  add(
+    row: Payment,
+    features: ArrayLike<number>,
+    from = 0,
+    texts: TextHeap = NO_TEXTS,
+  ): void {
     const day = this.#days[this.#days.length - 1];
     const index = day.length++;
     const width = this.#inputs.length;
@@ -172,8 +244,12 @@ export class PaymentsBuilder {
       day.values[place + at] = features[from + at - 1];
     }
     day.labels[index] = row.fraud;
-    day.transactionId[index] = row.transactionId;
-    day.customerId[index] = row.customerId;
+    day.transactionId[index] = this.#shape.transactionId === "text"
+      ? day.texts.copy(row.transactionId, texts)
+      : row.transactionId;
+    day.card[index] = this.#cards === undefined
+      ? row.customerId
+      : this.#cards.place(row.customerId, texts);
     day.timeSeconds[index] = row.timeSeconds;
     day.scenario[index] = row.scenario;
   }
@@ -184,11 +260,15 @@ export class PaymentsBuilder {
     const columns = this.#inputs.map(() => sharedDoubles(rows));
     const labels = new Uint8Array(new SharedArrayBuffer(rows));
     const transactionId = sharedDoubles(rows);
-    const customerId = sharedInts(rows);
+    const texts = this.#shape.transactionId === "text"
+      ? this.#sharedTexts()
+      : undefined;
+    const card = sharedInts(rows);
     const timeSeconds = sharedInts(rows);
     const scenario = sharedInts(rows);
     const width = columns.length;
     let at = 0;
+    let textsAt = 0;
     for (const day of this.#days.splice(0)) {
       const { length, values } = day;
       for (let input = 0; input < width; input++) {
@@ -199,11 +279,18 @@ export class PaymentsBuilder {
       }
       labels.set(day.labels.subarray(0, length), at);
       transactionId.set(day.transactionId.subarray(0, length), at);
-      customerId.set(day.customerId.subarray(0, length), at);
+      if (texts !== undefined) {
+        for (let row = at; row < at + length; row++) {
+          transactionId[row] = textMoved(transactionId[row], textsAt);
+        }
+        textsAt += day.texts.length;
+      }
+      card.set(day.card.subarray(0, length), at);
       timeSeconds.set(day.timeSeconds.subarray(0, length), at);
       scenario.set(day.scenario.subarray(0, length), at);
       at += length;
     }
+    this.#cards?.order(card);
     return {
       inputs: this.#inputs,
       rows,
@@ -211,11 +298,63 @@ export class PaymentsBuilder {
       labels,
       startSeconds: this.#startSeconds,
       transactionId,
-      customerId,
+      texts,
+      card,
       timeSeconds,
       amount: columns[0],
       scenario,
     };
+  }
+
+  /** The texts of all days, one day behind the other. */
+  #sharedTexts(): Uint8Array {
+    const length = this.#days.reduce((sum, { texts }) => sum + texts.length, 0);
+    const bytes = new Uint8Array(new SharedArrayBuffer(length));
+    let at = 0;
+    for (const { texts } of this.#days) {
+      bytes.set(texts.bytes.subarray(0, texts.length), at);
+      at += texts.length;
+    }
+    return bytes;
+  }
+}
+
+/** What stands for cards; undefined where the CUSTOMER_ID itself does. */
+function cardsOf(shape: PaymentShape): Cards | undefined {
+  if (shape.customerId === "text") return new Cards(true);
+  // The handbook's are below 2^31, those of a definition need not be.
+  const isSmall = shape === HANDBOOK_SHAPE || shape === UNLABELLED_SHAPE;
+  return isSmall ? undefined : new Cards(false);
+}
+
+/** Numbers for CUSTOMER_IDs that are texts or may be large. */
+class Cards {
+  readonly #isText: boolean;
+  readonly #places = new Map<TransactionId, number>();
+
+  constructor(isText: boolean) {
+    this.#isText = isText;
+  }
+
+  /** The number of a card, in the order in which they come. */
+  place(cell: number, texts: TextHeap): number {
+    const id = this.#isText ? texts.text(cell) ?? "" : cell;
+    const known = this.#places.get(id);
+    if (known !== undefined) return known;
+    const place = this.#places.size;
+    this.#places.set(id, place);
+    return place;
+  }
+
+  /** Replaces such numbers by places in the order of the ids, and forgets the cards. */
+  order(cards: Int32Array): void {
+    const places = new Int32Array(this.#places.size);
+    [...this.#places].sort(([a], [b]) => compareIds(a, b))
+      .forEach(([, place], at) => places[place] = at);
+    for (let row = 0; row < cards.length; row++) {
+      cards[row] = places[cards[row]];
+    }
+    this.#places.clear();
   }
 }
 
@@ -226,7 +365,8 @@ interface GatheredDay {
   readonly values: Float64Array;
   readonly labels: Uint8Array;
   readonly transactionId: Float64Array;
-  readonly customerId: Int32Array;
+  readonly texts: TextHeap;
+  readonly card: Int32Array;
   readonly timeSeconds: Int32Array;
   readonly scenario: Int32Array;
 }

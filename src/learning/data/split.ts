@@ -13,6 +13,7 @@ import {
   type LabelledPayments,
   lastDayOf,
   rowsOfDays,
+  transactionIds,
 } from "./payments.ts";
 
 /** One training and its test; days count from the first of the data, which is 0. */
@@ -94,7 +95,7 @@ export function splitPayments(
     addAll(known, compromisedCards(payments, newlyKnown, newlyKnown + 1));
     const { from, to } = rowsOfDays(payments, day, day + 1);
     for (let row = from; row < to; row++) {
-      if (!known.has(payments.customerId[row])) test.push(row);
+      if (!known.has(payments.card[row])) test.push(row);
     }
   }
   if (test.length === 0) {
@@ -171,7 +172,8 @@ export function rowsByDay(
 /** SHA-256 of the TRANSACTION_IDs of some rows, one per line, which identifies the rows. */
 export function idsSum(payments: LabelledPayments, rows: Int32Array): string {
   const hash = createHash("sha256");
-  for (const row of rows) hash.update(`${payments.transactionId[row]}\n`);
+  const idOf = transactionIds(payments);
+  for (const row of rows) hash.update(`${idOf(row)}\n`);
   return hash.digest("hex");
 }
 
@@ -183,11 +185,9 @@ export function rowsFingerprint(
   const hash = createHash("sha256");
   hash.update(`${payments.inputs.join(",")}\n`);
   const values = new Float64Array(rows.length);
-  const columns = [
-    payments.transactionId,
-    payments.labels,
-    ...payments.columns,
-  ];
+  const columns = [payments.labels, ...payments.columns];
+  if (payments.texts === undefined) columns.unshift(payments.transactionId);
+  else hash.update(`${idsSum(payments, rows)}\n`);
   for (const column of columns) {
     for (let at = 0; at < rows.length; at++) values[at] = column[rows[at]];
     hash.update(new Uint8Array(values.buffer));
@@ -204,7 +204,7 @@ function compromisedCards(
   const cards = new Set<number>();
   const { from, to } = rowsOfDays(payments, firstDay, endDay);
   for (let row = from; row < to; row++) {
-    if (payments.labels[row] === 1) cards.add(payments.customerId[row]);
+    if (payments.labels[row] === 1) cards.add(payments.card[row]);
   }
   return cards;
 }

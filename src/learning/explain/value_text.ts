@@ -14,6 +14,8 @@ export interface StreamFacts {
   readonly delayDays: number;
   /** ISO 4217 code of the amounts; without one they are bare numbers. */
   readonly currency?: string;
+  /** Decimals of the amounts; without them those of the currency, or 2. */
+  readonly decimals?: number;
 }
 
 /** How the values of an input are written. */
@@ -111,13 +113,13 @@ function percent(share: number): string {
 }
 
 /** An amount in the stream's currency. */
-function money(amount: number, { currency }: StreamFacts): string {
-  return amount.toLocaleString(
-    LOCALE,
-    currency === undefined
-      ? { minimumFractionDigits: 2, maximumFractionDigits: 2 }
-      : { style: "currency", currency },
-  );
+function money(amount: number, { currency, decimals }: StreamFacts): string {
+  const digits = currency === undefined ? decimals ?? 2 : decimals;
+  return amount.toLocaleString(LOCALE, {
+    ...currency !== undefined && { style: "currency", currency },
+    ...digits !== undefined &&
+      { minimumFractionDigits: digits, maximumFractionDigits: digits },
+  });
 }
 
 /** A time in its largest unit of which there are two or more. */

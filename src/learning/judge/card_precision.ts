@@ -14,8 +14,8 @@ export const TOP_CARDS = 100;
 export interface ScoredPayments {
   /** Day of each payment. */
   readonly day: Int32Array;
-  /** CUSTOMER_ID (the card) of each payment. */
-  readonly customerId: Int32Array;
+  /** The card of each payment, in the order of the CUSTOMER_IDs. */
+  readonly card: Int32Array;
   /** 1 for a fraud. */
   readonly labels: Uint8Array;
   /** Score of each payment. */
@@ -72,7 +72,7 @@ export function cardPrecision(days: readonly CardDay[]): number {
 
 /** A card on one day. */
 export interface SuspectCard {
-  /** CUSTOMER_ID. */
+  /** The card. */
   readonly id: number;
   /** Score of its most suspect payment. */
   score: number;
@@ -88,7 +88,7 @@ export function suspectCards(
 ): SuspectCard[] {
   const cards = new Map<number, SuspectCard>();
   for (const row of rows) {
-    const id = scored.customerId[row];
+    const id = scored.card[row];
     if (found.has(id)) continue;
     const score = scored.scores[row];
     const label = scored.labels[row];

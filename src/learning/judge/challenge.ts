@@ -27,7 +27,7 @@ import { rowsFingerprint } from "../data/split.ts";
 export const JUDGED_DAYS = 7;
 
 /** Least number of frauds to train on. */
-const FRAUDS_MIN = 10;
+export const FRAUDS_MIN: number = 10;
 
 /** The card precision that may be lost for a better average precision. */
 const CARD_PRECISION_TOLERANCE = 0.005;
@@ -65,6 +65,8 @@ export interface ChallengeOptions {
   readonly payments: LabelledPayments;
   /** The days. */
   readonly days: ChallengeDays;
+  /** Days until the label of a payment is known. */
+  readonly delayDays: number;
   /** What is fitted. */
   readonly model: ModelSpec;
   /** The features, for the model's file. */
@@ -115,7 +117,7 @@ export async function challenge(
           payments.startSeconds + days.trainFrom * DAY_SECONDS,
         ),
         days: days.trainTo - days.trainFrom,
-        delayDays: options.features.delayDays,
+        delayDays: options.delayDays,
         rows: examples.rows,
         frauds,
         fingerprint: rowsFingerprint(payments, train),

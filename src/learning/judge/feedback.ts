@@ -103,7 +103,7 @@ export class KnownLabels {
       if (cards === undefined) continue;
       const { from, to } = rowsOfDays(this.#payments, day, day + 1);
       for (let row = from; row < to; row++) {
-        if (cards.has(this.#payments.customerId[row])) rows.push(row);
+        if (cards.has(this.#payments.card[row])) rows.push(row);
       }
     }
     return Int32Array.from(rows);
@@ -207,9 +207,9 @@ class Player {
     const scores = await this.#score(rows, late, checked);
     const { cards } = this.#task;
     const scored = {
-      customerId: Int32Array.from(
+      card: Int32Array.from(
         rows,
-        (row) => this.#payments.customerId[row],
+        (row) => this.#payments.card[row],
       ),
       labels: labelsOf(this.#payments, rows),
       scores,

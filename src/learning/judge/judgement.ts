@@ -61,7 +61,7 @@ export function judge(
   const ranking = rankScores(labels, scores);
   const cardDays = cardPrecisionDays({
     day: Int32Array.from(rows, (row) => dayOf(payments, row)),
-    customerId: Int32Array.from(rows, (row) => payments.customerId[row]),
+    card: Int32Array.from(rows, (row) => payments.card[row]),
     labels,
     scores,
   }, TOP_CARDS);

@@ -38,7 +38,7 @@ export function isWeekly(input: string): boolean {
 /** Ranges that hold equal numbers of past values. */
 const STABILITY_BINS = 10;
 
-/** The metrics of a day by name; those without meaning are left out. */
+/** The metrics of a day by name; NaN for those without meaning. */
 export function monitorDay(
   { payments, rows, scores, alerts }: ScoredDay,
   past: PastWeek,
@@ -47,7 +47,7 @@ export function monitorDay(
   const ranking = rankScores(labels, scores);
   const [card] = cardPrecisionDays({
     day: new Int32Array(rows.length),
-    customerId: Int32Array.from(rows, (row) => payments.customerId[row]),
+    card: Int32Array.from(rows, (row) => payments.card[row]),
     labels,
     scores,
   }, TOP_CARDS);
@@ -81,7 +81,7 @@ export function monitorDay(
   }
   found.set("input_psi_max", worst);
   for (const [name, value] of found) {
-    if (!Number.isFinite(value)) found.delete(name);
+    if (!Number.isFinite(value)) found.set(name, NaN);
   }
   return found;
 }

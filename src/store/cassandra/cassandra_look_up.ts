@@ -48,12 +48,15 @@ export class CassandraLookUp implements LookUp {
   }
 
   /** See LookUp. */
-  async payment(transactionId: TransactionId): Promise<StoredCase | undefined> {
+  async payment(
+    transactionId: TransactionId,
+    signal?: AbortSignal,
+  ): Promise<StoredCase | undefined> {
     const id = idOf(this.#payments, transactionId);
     if (id === undefined) return undefined;
     const place = this.#place(this.#payments);
     const cql = `SELECT * FROM ${place} WHERE transaction_id = ?`;
-    const [row] = await this.#session.all(cql, [id]);
+    const [row] = await this.#session.all(cql, [id], signal);
     return row && caseOf(new StoredRowReader(place, this.#payments), row);
   }
 

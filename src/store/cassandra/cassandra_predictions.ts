@@ -26,7 +26,7 @@ import type { CellTable, ModelMetric } from "../tables.ts";
 import { CassandraTable } from "./cassandra_table.ts";
 import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
-import { rowWrites } from "./cassandra_writes.ts";
+import { rowWrites, type Write } from "./cassandra_writes.ts";
 
 /** Explanations fetched concurrently. */
 const FETCHES = 64;
@@ -215,8 +215,17 @@ export class CassandraPredictions extends CassandraTable
     if (metrics.length === 0) return;
     await this.#ensure();
     const table = this.#tables.metrics;
-    const rows = metrics.map((metric) => objectValues(table.columns, metric));
-    const writes = rowWrites(this.#session.keyspace, table, rows);
+    const { keyspace } = this.#session;
+    const rows = metrics.filter(({ value }) => !Number.isNaN(value))
+      .map((metric) => objectValues(table.columns, metric));
+    const removals = metrics.filter(({ value }) => Number.isNaN(value))
+      .map(({ version, day, metric }): Write => ({
+        cql: `DELETE FROM ${keyspace}.${table.name} ` +
+          "WHERE model_version = ? AND day = ? AND metric = ?",
+        rows: [{ values: [version, day, metric] }],
+        release() {},
+      }));
+    const writes = [...rowWrites(keyspace, table, rows), ...removals];
     await this.#session.send(writes, signal);
   }
 

@@ -50,7 +50,7 @@ export interface PaymentTables {
   readonly fraudsByDay: PaymentTable;
 }
 
-/** The other tables. All but the positions are created on first use. */
+/** The other tables. All but the positions, and the labels where they arrive later, are created on first use. */
 export interface OtherTables {
   /** The predictions. */
   readonly predictions: CellTable;
@@ -255,9 +255,11 @@ export function schemaCql(
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): string {
   checkSchemaSettings(settings);
+  const { labels, ...others } = otherTables(shape);
   const tables: Table[] = [
     ...Object.values(tablesOf(features, shape)),
-    ...Object.values(otherTables(shape)),
+    ...Object.values(others),
+    ...shape.hasLabels ? [labels] : [],
   ];
   const statements = [
     createKeyspaceCql(settings),

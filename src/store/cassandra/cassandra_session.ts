@@ -76,7 +76,12 @@ export interface ReadOptions {
   readonly pageState?: string | undefined;
   /** Ends the waiting; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether it waits however long the cluster does not answer. */
+  readonly waits?: boolean;
 }
+
+/** The values of a statement; a list is that of an IN. */
+export type StatementValues = readonly (DriverValue | readonly DriverValue[])[];
 
 /** A connection that uses one keyspace. */
 export class CassandraSession implements AsyncDisposable {
@@ -149,29 +154,34 @@ export class CassandraSession implements AsyncDisposable {
   /** Reads a page. */
   async read(
     cql: string,
-    values: readonly DriverValue[] = [],
-    { pageState, signal }: ReadOptions = {},
+    values: StatementValues = [],
+    { pageState, signal, waits }: ReadOptions = {},
   ): Promise<Page> {
     signal?.throwIfAborted();
     const options = pageState === undefined ? {} : { pageState };
     const result = await this.#patiently(
       () => this.#client.execute(cql, [...values], options),
-      { signal },
+      { signal, waits },
     );
     // A statement that writes returns no rows, despite the driver's types.
     const rows: readonly StoredRow[] | undefined = result.rows;
     return { rows: rows ?? [], pageState: result.pageState };
   }
 
-  /** All rows of a statement, page by page; none of one that writes. */
+  /** All rows of a statement, page by page; none of one that writes. With a signal it waits however long the cluster does not answer. */
   async all(
     cql: string,
-    values: readonly DriverValue[] = [],
+    values?: StatementValues,
+    signal?: AbortSignal,
   ): Promise<readonly StoredRow[]> {
     const found: StoredRow[] = [];
     let pageState: string | undefined;
     do {
-      const page = await this.read(cql, values, { pageState });
+      const page = await this.read(cql, values, {
+        pageState,
+        signal,
+        waits: signal !== undefined,
+      });
       found.push(...page.rows);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
@@ -194,6 +204,21 @@ export class CassandraSession implements AsyncDisposable {
       read: ({ from, to }, pageState) =>
         this.read(cql, [from, to], { pageState, signal }),
     });
+  }
+
+  /** All rows of a table as they are, in no order, page by page. */
+  async *pages(
+    table: Table,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly StoredRow[]> {
+    const names = table.columns.map(nameInStatement).join(", ");
+    const cql = `SELECT ${names} FROM ${this.keyspace}.${table.name}`;
+    let pageState: string | undefined;
+    do {
+      const page = await this.read(cql, [], { pageState, signal });
+      yield page.rows;
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
   }
 
   /** Counts the rows of a table and adds up a column. */
@@ -270,15 +295,16 @@ export class CassandraSession implements AsyncDisposable {
 
   async #patiently<T>(
     read: () => Promise<T>,
-    { signal, doing = "reading" }: {
+    { signal, waits, doing = "reading" }: {
       readonly signal?: AbortSignal | undefined;
+      readonly waits?: boolean | undefined;
       readonly doing?: string;
     } = {},
   ): Promise<T> {
     try {
       return await this.#outage.run(read, {
         signal,
-        patienceMs: READ_PATIENCE_MS,
+        patienceMs: waits ? Infinity : READ_PATIENCE_MS,
       });
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error;

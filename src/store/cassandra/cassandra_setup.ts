@@ -72,7 +72,11 @@ export async function ensureSchema(
   const { predictions, metrics, verdicts, labels, positions } = otherTables(
     shape,
   );
-  const needed = [...Object.values(payments), positions];
+  const needed = [
+    ...Object.values(payments),
+    positions,
+    ...shape.hasLabels ? [labels] : [],
+  ];
   await makeTables(execute, keyspace, needed, found, clock);
   return {
     payments,

@@ -48,11 +48,11 @@ export abstract class CassandraTable implements
   }
 
   /** See StoredTable. */
-  async positions(): Promise<StreamPosition[]> {
+  async positions(signal?: AbortSignal): Promise<StreamPosition[]> {
     const { keyspace } = this.#session;
     const cql = `SELECT * FROM ${keyspace}.${this.#positions.name}`;
     const place = `keyspace ${keyspace}`;
-    const rows = await this.#session.all(cql);
+    const rows = await this.#session.all(cql, [], signal);
     return rows.map((row) => positionOf(row, place, this.#position));
   }
 

@@ -38,7 +38,7 @@ export type DriverValue = number | bigint | string | null;
 
 /** A row's values, in the order of a table's columns, as the driver wants them. */
 export function driverValues(
-  { columns }: Table,
+  { columns }: Pick<Table, "columns">,
   row: readonly (number | string | null)[],
 ): DriverValue[] {
   return row.map((value, i) =>
@@ -130,8 +130,9 @@ class TableWriter {
   readonly #encoder: RowEncoder;
 
   constructor(keyspace: string, table: PaymentTable) {
-    this.#cql = insertCql(keyspace, table);
-    this.#encoder = new RowEncoder(`${keyspace}.${table.name}`, table.columns);
+    const columns = table.columns.filter(({ isDerived }) => !isDerived);
+    this.#cql = insertCql(keyspace, { ...table, columns });
+    this.#encoder = new RowEncoder(`${keyspace}.${table.name}`, columns);
   }
 
   /** One request for the rows in these places of the cells. */

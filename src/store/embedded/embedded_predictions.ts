@@ -48,7 +48,16 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
     await this.make();
     const { sqlite } = this.#file;
     const writer = new ObjectWriter(sqlite, METRICS);
-    await sqlite.transaction(() => writer.put(metrics));
+    const remove = sqlite.prepare(
+      `DELETE FROM ${METRICS.name} ` +
+        "WHERE model_version = ? AND day = ? AND metric = ?",
+    );
+    await sqlite.transaction(() => {
+      writer.put(metrics.filter(({ value }) => !Number.isNaN(value)));
+      for (const { version, day, metric, value } of metrics) {
+        if (Number.isNaN(value)) remove.run(version, day, metric);
+      }
+    });
   }
 
   /** See PredictionStore. */

@@ -13,6 +13,8 @@ import {
   type Column,
   type ColumnType,
   ID_COLUMN,
+  LABEL_TABLE,
+  labelTable,
   METRICS,
   nameInStatement,
   PAYMENT_TABLE,
@@ -21,6 +23,7 @@ import {
   predictionTable,
   type Table,
   verdictTable,
+  writtenColumns,
 } from "../tables.ts";
 
 const TYPES: Readonly<Record<ColumnType, string>> = {
@@ -71,21 +74,47 @@ function indexSql(
   });`;
 }
 
-/** Writes `count` rows of a table, all columns and the checksum, replacing those with the same key. */
+/** Writes `count` rows of a table, all columns and the checksum, replacing those with the same key; a TX_FRAUD that is derived comes from the labels. */
 export function insertSql(table: Table, count = 1): string {
-  const names = checkedColumns(table).map(nameInStatement);
+  const written = writtenColumns(table);
+  const names = written.map(nameInStatement);
   const row = `(${names.map(() => "?").join(", ")})`;
-  return `INSERT OR REPLACE INTO ${table.name} (${names.join(", ")}) VALUES ${
-    Array(count).fill(row).join(", ")
-  }`;
+  const values = `VALUES ${Array(count).fill(row).join(", ")}`;
+  const into = `INSERT OR REPLACE INTO ${table.name}`;
+  if (!table.columns.some(({ isDerived }) => isDerived)) {
+    return `${into} (${names.join(", ")}) ${values}`;
+  }
+  const given = written.map((_, at) => `column${at + 1}`);
+  const id = given[written.findIndex(({ name }) => name === ID_COLUMN)];
+  return `${into} (${names.join(", ")}, tx_fraud) ` +
+    `SELECT ${given.join(", ")}, ${labelSql(id)} FROM (${values})`;
 }
+
+/** TX_FRAUD of the label that counts of the payment with this id. */
+function labelSql(id: string): string {
+  return `(SELECT tx_fraud FROM ${LABEL_TABLE} WHERE transaction_id = ${id} ` +
+    "ORDER BY known_at DESC, topic_offset DESC LIMIT 1)";
+}
+
+/** Makes TX_FRAUD of a payment what its labels say. */
+export const UPDATE_LABEL_SQL: string = `UPDATE ${PAYMENT_TABLE} ` +
+  `SET tx_fraud = ${labelSql(`${PAYMENT_TABLE}.${ID_COLUMN}`)} ` +
+  `WHERE ${ID_COLUMN} = ?`;
+
+/** Makes TX_FRAUD of all payments unknown. */
+export const FORGET_LABELS_SQL: string =
+  `UPDATE ${PAYMENT_TABLE} SET tx_fraud = NULL WHERE tx_fraud IS NOT NULL`;
 
 /** The tables that every file has. */
 export function firstTables(
   features: FeatureParameters,
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): readonly Table[] {
-  return [paymentTable(features, shape), positionTable(shape)];
+  return [
+    paymentTable(features, shape),
+    positionTable(shape),
+    ...shape.hasLabels ? [labelTable(shape)] : [],
+  ];
 }
 
 /** Adds the tables and columns that a file of an older version lacks. */

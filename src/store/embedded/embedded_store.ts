@@ -40,6 +40,9 @@ import {
 /** What to do about a damaged store; ends messages. */
 const REFILL = "'./fraudstream rebuild' fills it again from the log";
 
+/** Memory for pages of a store with text ids, KiB: new ones go to any page of the index by id, not to the last. */
+const TEXT_CACHE_KIB = 65_536;
+
 /** How an embedded store is opened. */
 export interface EmbeddedStoreOptions {
   /** The SQLite file. */
@@ -67,7 +70,8 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
     const file = openFile(options);
     super(file, {
       table,
-      schema: createTableSql(table),
+      schema: firstTables(options.features, options.shape)
+        .map(createTableSql).join("\n"),
       rowsAtOnce: 16,
       room: (count) => ({
         cells: new Float64Array(count * table.width),
@@ -147,6 +151,7 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
     schema: firstTables(features, shape).map(createTableSql).join("\n"),
     restore: REFILL,
     durable,
+    cacheKiB: shape?.transactionId === "text" ? TEXT_CACHE_KIB : undefined,
     error: (message, cause) => new StoreError(message, cause),
     signal,
     waiting: (message) => report?.("warning", message, {}),

@@ -33,6 +33,7 @@ import {
   POSITIONS,
   type Table,
   type TableRows,
+  writtenColumns,
 } from "../tables.ts";
 import { insertSql } from "./embedded_schema.ts";
 
@@ -112,12 +113,12 @@ export class FilledTable implements StoredTable {
     return (await this.#select("1", "LIMIT 1")).length === 0;
   }
 
-  /** See StoredTable. */
-  async clear(topic: string): Promise<void> {
+  /** See StoredTable; `sql` is run in the same transaction where the table exists. */
+  async clear(topic: string, sql = ""): Promise<void> {
     const { sqlite } = this.#file;
     const isThere = await this.isThere();
     await sqlite.transaction(() => {
-      if (isThere) sqlite.db.exec(`DELETE FROM ${this.#name}`);
+      if (isThere) sqlite.db.exec(`DELETE FROM ${this.#name}; ${sql}`);
       sqlite.db.prepare(`DELETE FROM ${POSITIONS.name} WHERE topic = ?`)
         .run(topic);
     });
@@ -164,7 +165,7 @@ export class EmbeddedTable<Rows extends TableRows> extends FilledTable
     super(file, table);
     this.#file = file;
     this.#options = options;
-    this.#columns = new ColumnValues(table, checkedColumns(table));
+    this.#columns = new ColumnValues(table, writtenColumns(table));
   }
 
   /** See RowTable. */
@@ -177,6 +178,7 @@ export class EmbeddedTable<Rows extends TableRows> extends FilledTable
     const { one, many } = this.#statements ?? await this.make();
     const { table, rowsAtOnce } = this.#options;
     const pieces = ascendingPieces(rows, table, rowsAtOnce);
+    rows.texts?.prepareTexts();
     await this.#file.sqlite.transaction(() => {
       for (const piece of pieces) {
         const { statement, values } = piece.length === 1 ? one : many;
@@ -197,7 +199,7 @@ export class EmbeddedTable<Rows extends TableRows> extends FilledTable
     await sqlite.transaction(() => sqlite.db.exec(schema));
     const insert = (rows: number): Insert => ({
       statement: sqlite.prepare(insertSql(table, rows)),
-      values: Array(rows * checkedColumns(table).length).fill(null),
+      values: Array(rows * writtenColumns(table).length).fill(null),
     });
     this.#statements = { one: insert(1), many: insert(rowsAtOnce) };
     return this.#statements;

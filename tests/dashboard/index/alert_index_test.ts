@@ -10,16 +10,15 @@ import { SUM } from "../../../src/dashboard/index/day_sums.ts";
 import { IndexFile } from "../../../src/dashboard/index/index_file.ts";
 import { LiveReader } from "../../../src/dashboard/server/live_reader.ts";
 import { LiveState } from "../../../src/dashboard/views/live_state.ts";
-import { FeatureJsonWriter } from "../../../src/features/feature_row.ts";
 import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
 import { type Log, readRange } from "../../../src/log/log.ts";
-import { partitionOf } from "../../../src/log/partitioner.ts";
-import {
-  RecordBatchBuilder,
-  recordValue,
-} from "../../../src/log/record_batch.ts";
+import { recordValue } from "../../../src/log/record_batch.ts";
 import { CASE_KINDS, type CaseEvent } from "../../../src/payment/case_json.ts";
-import type { Payment } from "../../../src/payment/payment.ts";
+import { formatDatetime } from "../../../src/payment/calendar.ts";
+import type { TransactionId } from "../../../src/payment/payment.ts";
+import type { PaymentShape } from "../../../src/payment/payment_shape.ts";
+import { compareIds } from "../../../src/payment/text_heap.ts";
+import { shapeOfStream } from "../../../src/stream/stream_definition.ts";
 import {
   emptyPredictions,
   type PredictionRows,
@@ -35,6 +34,7 @@ import {
   LABEL_TOPIC,
   PREDICTION_TOPIC,
   SINK_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
 } from "../../../src/stream/topics.ts";
 import { chance, forEachSeed } from "../../long.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
@@ -43,15 +43,21 @@ import {
   openMemory,
   parametersOf,
 } from "../../roles/pipeline.ts";
-import { cellsOf, oneRow } from "../../store/store_contract.ts";
-import { payment, prediction } from "../page_fixture.ts";
+import {
+  appendJson,
+  HANDBOOK_WORLD,
+  type Json,
+  PARTITIONS,
+  predictionOf,
+  publishPayment,
+  type World,
+  WORLDS,
+} from "../worlds.ts";
 
 const DAY = 86_400;
 const DELAY = 7 * DAY;
-const PARTITIONS = 2;
 /** Ids come again, so that one payment's prediction replaces another's. */
 const IDS = 60;
-const VALUES = oneRow(HANDBOOK_FEATURES).values;
 const NEVER = new AbortController().signal;
 
 /** A page process: its index and what fills it. */
@@ -65,18 +71,21 @@ function startPage(
   folder: string,
   replaced: (reason: string) => void = () => {},
 ): PageProcess {
+  const shape = shapeOfStream(context.parameters);
   const index = new AlertIndex({
     file: IndexFile.take(folder),
     stream: context.control.identity?.id ?? "",
     delaySeconds: DELAY,
+    shape,
     replaced,
   });
   const reader = new LiveReader({
     log,
     control: context.control,
     features: HANDBOOK_FEATURES,
+    shape,
     startSeconds: undefined,
-    state: new LiveState(DELAY),
+    state: new LiveState(DELAY, shape),
     index,
     store: () => store,
     warn: () => {},
@@ -84,40 +93,9 @@ function startPage(
   return { index, reader, [Symbol.dispose]: () => index[Symbol.dispose]() };
 }
 
-/** Appends a record as its producer does. */
-async function append(
-  log: Log,
-  topic: string,
-  key: number,
-  write: (records: RecordBatchBuilder) => void,
-): Promise<void> {
-  const records = new RecordBatchBuilder();
-  records.writer.whole(key);
-  records.endKey();
-  write(records);
-  records.endRecord(0);
-  const text = new TextEncoder().encode(String(key));
-  const partition = partitionOf(text, PARTITIONS);
-  const producer = await log.producer("test");
-  await producer.append([{ topic, partition, records }]);
-}
-
-function appendJson(log: Log, topic: string, key: number, value: unknown) {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return append(log, topic, key, ({ writer }) => writer.bytes(bytes));
-}
-
-async function publish({ log, store }: OpenFolder, row: Payment) {
-  const writer = new FeatureJsonWriter(HANDBOOK_FEATURES);
-  await append(log, SINK_TOPIC, row.terminalId, (records) => {
-    writer.write(records.writer, row, Float64Array.from(VALUES));
-  });
-  await store.write(cellsOf([{ row, values: VALUES }]));
-}
-
 /** All values of a topic, partition by partition. */
 async function valuesOf(log: Log, topic: string) {
-  const values: Record<string, never>[] = [];
+  const values: Json[] = [];
   for (const [p, end] of (await log.endOffsets(topic) ?? []).entries()) {
     for await (const batch of readRange(log, topic, p, 0, end)) {
       for (let i = 0; i < batch.count; i++) {
@@ -130,30 +108,43 @@ async function valuesOf(log: Log, topic: string) {
 }
 
 /** What an index has to hold, plainly from the topics. */
-async function recomputed(log: Log) {
+async function recomputed(log: Log, { parameters, scale }: World) {
+  const { hasLabels } = shapeOfStream(parameters);
   const payments = await valuesOf(log, SINK_TOPIC);
-  const newest = new Map<number, Record<string, number>>();
+  const newest = new Map<TransactionId, Json>();
   const predictions = await valuesOf(log, PREDICTION_TOPIC);
   for (const record of predictions) newest.set(record.TRANSACTION_ID, record);
-  const byId = new Map<number, Record<string, number>>();
+  const byId = new Map<TransactionId, Json>();
   for (const record of payments) byId.set(record.TRANSACTION_ID, record);
-  const events = new Map<number, CaseEvent[]>();
+  const labels = new Map<TransactionId, Json>();
+  const arrived = hasLabels ? await valuesOf(log, TRANSACTION_LABEL_TOPIC) : [];
+  for (const record of arrived) {
+    const before = labels.get(record.TRANSACTION_ID);
+    // Texts of this form compare as times do.
+    if (before && before.KNOWN_AT > record.KNOWN_AT) continue;
+    labels.set(record.TRANSACTION_ID, record);
+  }
+  const events = new Map<TransactionId, CaseEvent[]>();
   for (const event of [...await caseRecords(log), ...await legacyOf(log)]) {
     const { transactionId: id } = event;
     events.set(id, [...events.get(id) ?? [], event]);
   }
   const time = Math.max(0, ...payments.map((p) => p.TX_TIME_SECONDS));
-  const cents = (record: Record<string, number>) =>
-    Math.round(record.TX_AMOUNT * 100);
-  const sum = (list: readonly Record<string, number>[]) =>
+  const cents = (record: Json) => Math.round(record.TX_AMOUNT * scale);
+  const sum = (list: readonly Json[]) =>
     list.reduce((total, record) => total + cents(record), 0);
   const alerts = [...newest.values()].filter(({ ALERT }) => ALERT === 1);
-  const isKnown = ({ TX_FRAUD, TX_TIME_SECONDS }: Record<string, number>) =>
+  const isKnown = ({ TX_FRAUD, TX_TIME_SECONDS }: Json) =>
     TX_FRAUD === 1 && TX_TIME_SECONDS + DELAY <= time;
-  const standing = (id: number) => standingOf(events.get(id) ?? []);
+  const frauds = hasLabels
+    ? [...labels.values()].filter(({ TX_FRAUD }) => TX_FRAUD === 1)
+    : payments.filter(isKnown);
+  const ids = new Set(frauds.map(({ TRANSACTION_ID }) => TRANSACTION_ID));
+  const standing = (id: TransactionId) => standingOf(events.get(id) ?? []);
   const stopped = alerts.filter(({ TRANSACTION_ID: id }) => {
     const { verdict } = standing(id);
-    return verdict ? verdict.label === 1 : isKnown(byId.get(id) ?? {});
+    if (verdict) return verdict.label === 1;
+    return hasLabels ? ids.has(id) : isKnown(byId.get(id) ?? {});
   });
   return {
     known: {
@@ -161,9 +152,10 @@ async function recomputed(log: Log) {
       scored: predictions.length,
       alerts: alerts.length,
       cents: sum(payments),
-      frauds: payments.filter(isKnown).length,
-      fraudCents: sum(payments.filter(isKnown)),
+      frauds: frauds.length,
+      fraudCents: sum(frauds),
       stoppedCents: sum(stopped),
+      ...hasLabels && { pending: pendingOf(payments, labels, time) },
     },
     alerts: alerts.map((record) => {
       const id = record.TRANSACTION_ID;
@@ -176,11 +168,36 @@ async function recomputed(log: Log) {
         customer: record.CUSTOMER_ID,
         state: verdict ? verdict.label === 1 ? "confirmed" : "cleared" : "open",
         assignee,
-        fraud: stored?.TX_FRAUD,
-        scenario: stored?.TX_FRAUD_SCENARIO,
+        fraud: hasLabels
+          ? labels.get(id)?.TX_FRAUD ?? undefined
+          : stored?.TX_FRAUD,
+        scenario: hasLabels && stored ? 0 : stored?.TX_FRAUD_SCENARIO,
       };
-    }).sort((a, b) => a.id - b.id),
+    }).sort((a, b) => compareIds(a.id, b.id)),
   };
+}
+
+/** Payments without a label on days that are not older than the delay, or all where no label holds. */
+function pendingOf(
+  payments: readonly Json[],
+  labels: ReadonlyMap<TransactionId, Json>,
+  time: number,
+): number {
+  const dayOf = ({ TX_TIME_SECONDS }: Json) =>
+    Math.floor(TX_TIME_SECONDS / DAY);
+  let pending = 0;
+  const hasLabels = [...labels.values()].some(({ TX_FRAUD }) =>
+    TX_FRAUD !== null
+  );
+  const from = hasLabels ? Math.floor((time - DELAY) / DAY) : 0;
+  for (let day = from; day * DAY <= time; day++) {
+    const known = [...labels.values()].filter((label) =>
+      dayOf(label) === day && label.TX_FRAUD !== null
+    );
+    const made = payments.filter((payment) => dayOf(payment) === day);
+    pending += Math.max(0, made.length - known.length);
+  }
+  return pending;
 }
 
 async function caseRecords(log: Log): Promise<CaseEvent[]> {
@@ -234,7 +251,7 @@ function contentsOf({ index }: PageProcess) {
     alerts: alerts.map((
       { id, cents, score, customer, state, assignee, fraud, scenario },
     ) => ({ id, cents, score, customer, state, assignee, fraud, scenario }))
-      .sort((a, b) => a.id - b.id),
+      .sort((a, b) => compareIds(a.id, b.id)),
   };
 }
 
@@ -250,54 +267,44 @@ async function catchUp({ reader, index }: PageProcess): Promise<void> {
   }
 }
 
-/** The payment of an id, the same whenever it is published. */
-function paymentOf(id: number): Payment {
-  const random = chance(id);
-  const below = (n: number) => Math.floor(random() * n);
-  const fraud = below(2);
-  return payment({
-    transactionId: id,
-    customerId: below(5),
-    terminalId: below(4),
-    amount: below(10_000) / 100,
-    timeSeconds: below(30 * DAY),
-    fraud,
-    scenario: fraud * (1 + below(3)),
-  });
-}
-
 /** One random thing that happens to the stream. */
 async function happen(
   folder: OpenFolder,
+  world: World,
   random: () => number,
   clock: { ms: number },
   done: CaseEvent[],
 ): Promise<void> {
   const { log } = folder;
   const below = (n: number) => Math.floor(random() * n);
-  const id = below(IDS);
+  const n = below(IDS);
+  const record = world.paymentOf(n);
+  const id = record.TRANSACTION_ID;
   clock.ms += below(3) * 1000;
   const at = new Date(clock.ms).toISOString();
   const what = random();
   if (what < 0.35) {
-    const row = paymentOf(id);
-    await publish(folder, row);
+    await publishPayment(folder, world, n);
     // Mostly the prediction comes too, before or after others.
     if (random() < 0.9) {
-      const record = prediction(row, below(1000) / 1000);
-      await appendJson(log, PREDICTION_TOPIC, id, record);
+      const scored = predictionOf(record, below(1000) / 1000);
+      await appendJson(log, PREDICTION_TOPIC, id, scored);
     }
   } else if (what < 0.45) {
-    const stored = (await folder.store.lookUp().payment(id))?.payment;
-    if (!stored) return;
-    const row = payment({
-      ...stored,
-      transactionId: id,
-      customerId: Number(stored.customerId),
-      terminalId: Number(stored.terminalId),
+    if (!await folder.store.lookUp().payment(id)) return;
+    const scored = predictionOf(record, below(1000) / 1000);
+    await appendJson(log, PREDICTION_TOPIC, id, scored);
+  } else if (what < 0.65 && shapeOfStream(world.parameters).hasLabels) {
+    // Any order of KNOWN_AT, with some that are equal, and some withdrawn.
+    const progress = 1_530_000_000 + clock.ms / 1000 - Date.UTC(2026) / 1000;
+    const knownAt = progress + 3 * (below(60) - 40);
+    await appendJson(log, TRANSACTION_LABEL_TOPIC, id, {
+      ...record,
+      TX_FRAUD: [0, 1, 1, null][below(4)],
+      TX_FRAUD_SCENARIO: 0,
+      KNOWN_AT: formatDatetime(knownAt),
+      KNOWN_TIME: formatDatetime(Math.max(knownAt, progress)),
     });
-    const record = prediction(row, below(1000) / 1000);
-    await appendJson(log, PREDICTION_TOPIC, id, record);
   } else if (what < 0.5) {
     await appendJson(log, LABEL_TOPIC, id, {
       TRANSACTION_ID: id,
@@ -336,8 +343,9 @@ async function happen(
 }
 
 Deno.test("an index is what its topics and store say, after any restart, fault and second page", async () => {
-  await forEachSeed(6, 300, async (seed) => {
-    await using memory = await openMemory(parametersOf(PARTITIONS));
+  await forEachSeed(8, 300, async (seed) => {
+    const world = WORLDS[seed % WORLDS.length];
+    await using memory = await openMemory(world.parameters);
     await using files = temporaryFolder();
     const random = chance(seed);
     const place = join(files.path, "page");
@@ -359,7 +367,7 @@ Deno.test("an index is what its topics and store say, after any restart, fault a
     const done: CaseEvent[] = [];
     let page = startPage(folder, place);
     for (let step = 0; step < 120; step++) {
-      await happen(memory, random, clock, done);
+      await happen(memory, world, random, clock, done);
       faults = random() < 0.3 ? 1 : 0;
       for (let n = Math.floor(random() * 3); n > 0; n--) {
         await page.reader.look(NEVER).catch(() => {});
@@ -376,20 +384,22 @@ Deno.test("an index is what its topics and store say, after any restart, fault a
     using first = page;
     using second = startPage(folder, place);
     for (const one of [first, second]) await catchUp(one);
-    const wanted = await recomputed(memory.log);
+    const wanted = await recomputed(memory.log, world);
     assert.deepEqual(contentsOf(first), wanted);
     assert.deepEqual(contentsOf(second), wanted);
     assert.equal(
       first.index.sums.total[SUM.alerts],
       wanted.alerts.length,
     );
-    const standing = new Map<number, CaseEvent[]>();
-    for (const event of await readDecisions(memory.log)) {
+    const standing = new Map<TransactionId, CaseEvent[]>();
+    const { transactionId } = shapeOfStream(world.parameters);
+    for (const event of await readDecisions(memory.log, transactionId)) {
       if (event.undone) continue;
       const { transactionId: id } = event;
       standing.set(id, [...standing.get(id) ?? [], event]);
     }
-    for (let id = 0; id < IDS; id++) {
+    for (let n = 0; n < IDS; n++) {
+      const id = world.paymentOf(n).TRANSACTION_ID;
       const kept = await memory.store.lookUp().verdicts(id);
       assert.deepEqual(
         kept.map(({ decidedAt, label }) => `${decidedAt} ${label}`).sort(),
@@ -402,15 +412,19 @@ Deno.test("an index is what its topics and store say, after any restart, fault a
 });
 
 /** Publishes payments and predictions of some ids. */
-async function publishAll(folder: OpenFolder, ids: readonly number[]) {
-  for (const id of ids) {
-    const row = paymentOf(id);
-    await publish(folder, row);
+async function publishAll(
+  folder: OpenFolder,
+  numbers: readonly number[],
+  world = HANDBOOK_WORLD,
+): Promise<void> {
+  for (const n of numbers) {
+    const record = world.paymentOf(n);
+    await publishPayment(folder, world, n);
     await appendJson(
       folder.log,
       PREDICTION_TOPIC,
-      id,
-      prediction(row, id % 10 / 10),
+      record.TRANSACTION_ID,
+      predictionOf(record, n % 10 / 10),
     );
   }
 }
@@ -429,7 +443,7 @@ Deno.test("an index of another stream, or of a log that was replaced, is made ag
     await catchUp(before);
     assert.equal(before.index.known().alerts, 5);
   }
-  const wanted = await recomputed(folder.log);
+  const wanted = await recomputed(folder.log, HANDBOOK_WORLD);
   // As if the log were an older copy, or one that went on otherwise.
   for (const [more, check] of [[100, 0], [0, 1], [0, 0]]) {
     using page = open();
@@ -448,9 +462,10 @@ Deno.test("an index of another stream, or of a log that was replaced, is made ag
 
 /** Stores all predictions, and trims the log to its last records. */
 async function storeAndTrim(folder: OpenFolder): Promise<void> {
-  const { log, store } = folder;
+  const { log, store, context } = folder;
+  const shape = shapeOfStream(context.parameters);
   await store.predictions().write(
-    rowsOf(await valuesOf(log, PREDICTION_TOPIC)),
+    rowsOf(await valuesOf(log, PREDICTION_TOPIC), shape),
   );
   const stream = folder.context.control.identity?.id ?? "";
   for (const topic of [SINK_TOPIC, PREDICTION_TOPIC]) {
@@ -474,12 +489,16 @@ async function storeAndTrim(folder: OpenFolder): Promise<void> {
 }
 
 Deno.test("where the log has been trimmed, the index begins with what the store holds", async () => {
+  for (const world of WORLDS) await beginTrimmed(world);
+});
+
+async function beginTrimmed(world: World): Promise<void> {
   await using files = temporaryFolder();
-  await using folder = await openMemory(parametersOf(PARTITIONS));
+  await using folder = await openMemory(world.parameters);
   const { log, store } = folder;
   const ids = Array.from({ length: 40 }, (_, id) => id);
-  await publishAll(folder, ids);
-  const wanted = await recomputed(log);
+  await publishAll(folder, ids, world);
+  const wanted = await recomputed(log, world);
   await storeAndTrim(folder);
   using page = startPage(folder, files.path);
   await catchUp(page);
@@ -487,11 +506,11 @@ Deno.test("where the log has been trimmed, the index begins with what the store 
   const { rows, alerts } = await store.predictions().status();
   const { known } = contentsOf(page);
   assert.deepEqual([known.scored, known.alerts], [rows, alerts]);
-  await publishAll(folder, [41, 42, 49]);
+  await publishAll(folder, [41, 42, 49], world);
   await catchUp(page);
   assert.equal(page.index.known().payments, 43);
   assert.equal(page.index.known().alerts, alerts + 1);
-});
+}
 
 Deno.test("an index that has slept while the log was trimmed takes what it missed from the store", async () => {
   await using files = temporaryFolder();
@@ -509,16 +528,19 @@ Deno.test("an index that has slept while the log was trimmed takes what it misse
   };
   await appendCaseSteps(log, [{ event, label: 1, timestampMs: 0 }]);
   await publishAll(folder, ids.slice(10));
-  const wanted = await recomputed(log);
+  const wanted = await recomputed(log, HANDBOOK_WORLD);
   await storeAndTrim(folder);
   await catchUp(page);
   assert.deepEqual(contentsOf(page), wanted);
 });
 
 /** Prediction records as rows of the store. */
-function rowsOf(records: readonly Record<string, never>[]): PredictionRows {
+function rowsOf(
+  records: readonly Json[],
+  shape: PaymentShape,
+): PredictionRows {
   const rows = emptyPredictions(records.length);
-  const reader = new PredictionJsonReader();
+  const reader = new PredictionJsonReader(shape);
   for (const record of records) {
     const bytes = new TextEncoder().encode(JSON.stringify(record));
     assert.equal(

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { tilesOf } from "../../../src/dashboard/page/tiles.js";
-import type { Snapshot } from "../../../src/dashboard/views/snapshot.ts";
+import {
+  shownShape,
+  type Snapshot,
+} from "../../../src/dashboard/views/snapshot.ts";
+import { HANDBOOK_SHAPE } from "../../../src/payment/payment_shape.ts";
 
 /** A state of the page in the middle of a stream. */
 function snapshot(over: Partial<Snapshot> = {}): Snapshot {
   return {
     server: "one",
     at: 0,
-    currency: "EUR",
+    shape: shownShape(HANDBOOK_SHAPE, "EUR", false),
     problem: undefined,
     reading: undefined,
     produced: 1100,

@@ -1,3 +1,8 @@
+import type { NewLabel } from "../../../src/dashboard/index/alert_index.ts";
+import type { TransactionId } from "../../../src/payment/payment.ts";
+import { UNLABELLED_SHAPE } from "../../../src/payment/payment_shape.ts";
+import { TextHeap } from "../../../src/payment/text_heap.ts";
+import { chance, forEachSeed } from "../../long.ts";
 import assert from "node:assert/strict";
 import { LiveState } from "../../../src/dashboard/views/live_state.ts";
 import {
@@ -49,6 +54,7 @@ function payments(...list: readonly Row[]) {
     width: RISK + 1,
     count: list.length,
     offsets: Float64Array.from(list, (_, i) => i),
+    texts: new TextHeap(),
   };
 }
 
@@ -127,6 +133,78 @@ Deno.test("a terminal is compromised for 28 days after its last such payment", (
   add({ id: 3, terminal: 6, time: 29 * DAY });
   assert.ok(!state.isCompromised(terminal));
   assert.equal(terminal.risk, 0.5);
+});
+
+Deno.test("labels that come later count for places and scores, in whatever order everything is read", async () => {
+  await forEachSeed(20, 2000, (seed) => {
+    const random = chance(seed);
+    const below = (n: number) => Math.floor(random() * n);
+    const rows = Array.from({ length: 30 }, (_, id) => {
+      return { id, terminal: id % 7, fraud: -1, time: id * 60 };
+    });
+    const labels = Array.from({ length: 40 }, (): NewLabel => {
+      const { id, time } = rows[below(rows.length)];
+      const knownAt = below(20);
+      const fraud = ([0, 1, 1, null] as const)[below(4)];
+      return { id, time, amount: 10, fraud, knownAt, knownTime: knownAt };
+    });
+    const state = new LiveState(DELAY, UNLABELLED_SHAPE);
+    const steps = [
+      ...rows.map((row) => () => state.addPayments(payments(row), 0, RISK, 0)),
+      ...rows.map(({ id }) => () => state.addPredictions(alerts(id), 0, 0)),
+    ].sort(() => random() - 0.5);
+    // Those of a payment stay in their order, as in a partition.
+    const holds = new Map<TransactionId, NewLabel>();
+    for (const label of labels) {
+      const at = below(steps.length + 1);
+      steps.splice(at, 0, () => {
+        const before = holds.get(label.id);
+        if (!before || before.knownAt <= label.knownAt) {
+          holds.set(label.id, label);
+        }
+        state.addLabels([label], 0);
+      });
+    }
+    for (const step of steps) step();
+    const frauds = [...holds.values()].filter(({ fraud }) => fraud === 1);
+    const at = (terminal: number) =>
+      frauds.filter(({ id }) => Number(id) % 7 === terminal).length;
+    for (let terminal = 0; terminal < 7; terminal++) {
+      assert.equal(state.terminals.get(terminal)?.frauds, at(terminal));
+    }
+    const [day] = state.scores.days();
+    const sum = (counts: Float64Array) => counts.reduce((a, b) => a + b, 0);
+    assert.equal(sum(day.payments), rows.length);
+    assert.equal(sum(day.frauds), frauds.length);
+    assert.equal(sum(day.fraudAmount), 10 * frauds.length);
+    assert.equal(day.hits, frauds.length);
+    assert.equal(day.missed, 0);
+    for (const { id } of rows) {
+      const fraud = holds.get(id)?.fraud ?? -1;
+      assert.equal(state.payment(id)?.fraud, fraud);
+    }
+  });
+});
+
+Deno.test("a fraud that becomes known when its payment is forgotten makes its day unjudged", () => {
+  const state = new LiveState(DELAY, UNLABELLED_SHAPE);
+  const each = 10_000;
+  for (let id = 0; id < 270_000; id += each) {
+    const ids = Array.from({ length: each }, (_, i) => id + i);
+    const rows = ids.map((id) => ({ id, time: id, fraud: -1 }));
+    state.addPayments(payments(...rows), 0, RISK, 0);
+    state.addPredictions(alerts(...ids), 0, 0);
+  }
+  const label = { amount: 10, knownAt: 1, knownTime: 1 };
+  state.addLabels([
+    { ...label, id: 0, time: 0, fraud: 1 },
+    { ...label, id: 1, time: 1, fraud: 0 },
+    { ...label, id: 269_999, time: 269_999, fraud: 1 },
+  ], 0);
+  assert.deepEqual(
+    state.scores.days().map(({ missed, hits }) => [missed, hits]).slice(0, 4),
+    [[1, 0], [0, 0], [0, 0], [0, 1]],
+  );
 });
 
 /** Values as records of one batch, as a log gives them back. */

@@ -143,7 +143,11 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
       /the file was changed after it was written/,
     ],
     ['"rows":401', /"rows":400/, /its content has version/],
-    ['"set":"mine"', /"set":"handbook"/, /set must be handbook or extended/],
+    [
+      '"set":"mine"',
+      /"set":"handbook"/,
+      /set must be handbook, extended or none/,
+    ],
     ['"windowDays":[7,1]', /"windowDays":\[1,7,30\]/, /ascending/],
     ['"auc_roc":"high"', /"auc_roc":0.9/, /metrics.auc_roc must be a number/],
     ['"base":1e999', /"base":0/, /base must be a number, not null/],

@@ -11,7 +11,7 @@ import { GOLDEN_METRICS as cases } from "../golden.ts";
 function payments(rows: [number, number, number, number][]): ScoredPayments {
   return {
     day: Int32Array.from(rows, ([day]) => day),
-    customerId: Int32Array.from(rows, ([, card]) => card),
+    card: Int32Array.from(rows, ([, card]) => card),
     labels: Uint8Array.from(rows, ([, , label]) => label),
     scores: Float64Array.from(rows, ([, , , score]) => score),
   };

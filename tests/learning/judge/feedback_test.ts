@@ -155,7 +155,7 @@ async function leakingDay(
       const day = dayOf(payments, row);
       const isLate = day + PERIOD.delayDays < morning;
       const isChecked = way !== "late" && day < morning &&
-        (checked.get(day) ?? []).includes(payments.customerId[row]);
+        (checked.get(day) ?? []).includes(payments.card[row]);
       return isLate || isChecked ? label : 1 - label;
     });
     const other = await played({ ...payments, labels }, way, make);
@@ -203,12 +203,12 @@ class LaterPayments extends KnownLabels {
   }
 
   override checked(morning: number): Int32Array {
-    const { rows, customerId } = this.#payments;
+    const { rows, card } = this.#payments;
     return Int32Array.from([
       ...super.checked(morning),
       ...Array.from({ length: rows }, (_, row) => row).filter((row) =>
         dayOf(this.#payments, row) === morning &&
-        this.#cards.includes(customerId[row])
+        this.#cards.includes(card[row])
       ),
     ]);
   }

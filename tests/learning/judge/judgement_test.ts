@@ -20,7 +20,7 @@ Deno.test("judge() gives each metric of the whole and of every day", () => {
   assert.deepEqual(days.map(({ day }) => day), [0, 1, 2, 3]);
   const cards = cardPrecisionDays({
     day: Int32Array.from(rows, (row) => dayOf(payments, row)),
-    customerId: Int32Array.from(rows, (row) => payments.customerId[row]),
+    card: Int32Array.from(rows, (row) => payments.card[row]),
     labels: labelsOf(payments, rows),
     scores,
   }, 100);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError, StoreError } from "../../../src/base/error.ts";
-import { PAYMENT_CELLS } from "../../../src/payment/payment_cells.ts";
+import {
+  FRAUD_UNKNOWN,
+  PAYMENT_CELLS,
+} from "../../../src/payment/payment_cells.ts";
+import { UNLABELLED_SHAPE } from "../../../src/payment/payment_shape.ts";
 import {
   featureCount,
   featureNames,
@@ -19,6 +23,7 @@ import {
 import { inDatabase } from "../../base/sqlite/in_database.ts";
 import { testWriting } from "../../permission.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
+import { LABEL_SHAPES, testLabels } from "../label_contract.ts";
 import { testOwnShapes } from "../own_shape_contract.ts";
 import { testPredictions } from "../prediction_contract.ts";
 import {
@@ -51,6 +56,17 @@ testOwnShapes({
     Promise.resolve(
       new EmbeddedStore({ path: ":memory:", features, shape, durable: false }),
     ),
+  runs: 50,
+});
+
+testLabels({
+  name: "embedded store",
+  test: (name, body) => Deno.test(name, body),
+  open: (features, shape) =>
+    Promise.resolve(
+      new EmbeddedStore({ path: ":memory:", features, shape, durable: false }),
+    ),
+  shapes: LABEL_SHAPES,
   runs: 50,
 });
 
@@ -260,3 +276,63 @@ for (const [what, sql] of Object.entries(CHANGES)) {
     },
   );
 }
+
+testWriting(
+  "a changed label is named, and a changed payment but for its TX_FRAUD",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "store.db");
+    await using store = new EmbeddedStore({
+      path,
+      features: TWO_WINDOWS,
+      shape: UNLABELLED_SHAPE,
+      durable: false,
+    });
+    const { row, values } = oneRow(TWO_WINDOWS);
+    const transactionId = row.transactionId;
+    const fraud = FRAUD_UNKNOWN;
+    await store.write(
+      cellsOf([{ row: { ...row, fraud, scenario: 0 }, values }]),
+    );
+    const labels = store.labels();
+    await labels.write([{
+      transactionId,
+      knownAt: "2018-04-09 00:00:00",
+      knownTime: "2018-04-09 00:00:00",
+      fraud: 1,
+      scenario: 0,
+      partition: 0,
+      offset: 3,
+    }]);
+    const change = (sql: string) =>
+      inDatabase(path, (database) => database.exec(sql));
+    const payment = () => store.lookUp().payment(transactionId);
+    assert.equal((await payment())?.payment.fraud, 1);
+    change("UPDATE transactions SET tx_fraud = 0");
+    assert.equal((await payment())?.payment.fraud, 0);
+    change("UPDATE transactions SET tx_amount = tx_amount + 1");
+    await assert.rejects(payment, /tx_amount|does not match its checksum/);
+    for (
+      const [sql, problem] of [
+        ["tx_fraud = 0", "the row does not match its checksum"],
+        ["known_time = 'soon'", 'known_time "soon" is not a date and time'],
+      ]
+    ) {
+      change(`UPDATE transaction_label SET ${sql}`);
+      await assert.rejects(labels.newest([transactionId]), (error) => {
+        assert.ok(error instanceof StoreError);
+        assert.ok(error.message.includes(problem), error.message);
+        return true;
+      });
+      const bad: string[] = [];
+      const pages = labels.labels(
+        undefined,
+        (row, { topic_offset: offset }) => {
+          bad.push(`${offset}: ${row.problem}`);
+        },
+      );
+      assert.deepEqual((await Array.fromAsync(pages)).flat(), []);
+      assert.deepEqual(bad, [`3: ${problem}`]);
+    }
+  },
+);

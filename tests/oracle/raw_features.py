@@ -1,15 +1,16 @@
-"""The handbook's 14 features of a raw file with Sparkov's columns, by pandas.
+"""The handbook's 14 features of a raw file of Sparkov or TabFormer, by pandas.
 
 Imports nothing of the program and knows nothing of its formats: it is what the
 program's results are compared with.
 
-    python sparkov_features.py RAW.csv OUT.csv [input|id]
+    python raw_features.py sparkov|tabformer RAW.csv OUT.jsonl [input|id]
 
 Payments are in order of time. Of payments of the same second, those earlier in
-the file come first, or (with "id") those with the lesser bytes of trans_num.
-The rows of OUT.csv are in that order.
+the file come first, or (with "id") those with the lesser bytes of the id. The
+rows of OUT.jsonl are in that order; ids, cards and terminals are text in it.
 """
 
+import json
 import sys
 from decimal import Decimal
 
@@ -21,21 +22,43 @@ WINDOWS = [1, 7, 30]
 DELAY = 7 * DAY
 
 
-def read(path, ties):
-    # Text, so that card numbers of 19 digits keep their digits.
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
-    table = pd.DataFrame(
+def sparkov(raw):
+    return pd.DataFrame(
         {
             "id": raw.trans_num,
             "card": raw.cc_num,
-            "merchant": raw.merchant,
+            "terminal": raw.merchant,
             "time": pd.to_datetime(
                 raw.trans_date_trans_time, format="%Y-%m-%d %H:%M:%S"
             ),
-            "cents": [int(Decimal(amount) * 100) for amount in raw.amt],
+            "cents": cents_of(raw.amt),
             "fraud": raw.is_fraud.astype("int64"),
         }
     )
+
+
+def tabformer(raw):
+    date = raw.Year + " " + raw.Month + " " + raw.Day + " " + raw.Time
+    return pd.DataFrame(
+        {
+            "id": [str(row + 1) for row in range(len(raw))],
+            "card": raw.User + "-" + raw.Card,
+            "terminal": raw["Merchant Name"],
+            "time": pd.to_datetime(date, format="%Y %m %d %H:%M"),
+            "cents": cents_of(raw.Amount.str.removeprefix("$")),
+            "fraud": (raw["Is Fraud?"] == "Yes").astype("int64"),
+        }
+    )
+
+
+def cents_of(amounts):
+    return [int(Decimal(amount) * 100) for amount in amounts]
+
+
+def read(of, path, ties):
+    # Text, so that card numbers of 19 digits keep their digits.
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = {"sparkov": sparkov, "tabformer": tabformer}[of](raw)
     table["second"] = table.time.astype("datetime64[s]").astype("int64")
     table["bytes"] = [name.encode() for name in table.id]
     order = ["second", "bytes"] if ties == "id" else ["second"]
@@ -62,9 +85,9 @@ def add_card_features(table, out):
             )
 
 
-def add_merchant_features(table, out):
-    """Payments and frauds of the merchant in (t - 7 days - n days, t - 7 days]."""
-    for _, places in table.groupby("merchant", sort=False).indices.items():
+def add_terminal_features(table, out):
+    """Payments and frauds of the terminal in (t - 7 days - n days, t - 7 days]."""
+    for _, places in table.groupby("terminal", sort=False).indices.items():
         second = table.second.to_numpy()[places]
         frauds = sums_up_to(table.fraud.to_numpy()[places])
         known = second - DELAY
@@ -77,8 +100,8 @@ def add_merchant_features(table, out):
             out[f"TERMINAL_ID_RISK_{days}DAY_WINDOW"][places] = risk
 
 
-def main(raw, target, ties="input"):
-    table = read(raw, ties)
+def main(of, raw, target, ties="input"):
+    table = read(of, raw, ties)
     names = ["TX_DURING_WEEKEND", "TX_DURING_NIGHT"]
     names += [
         f"CUSTOMER_ID_{what}_{days}DAY_WINDOW"
@@ -94,8 +117,16 @@ def main(raw, target, ties="input"):
     out["TX_DURING_WEEKEND"][:] = table.time.dt.dayofweek >= 5
     out["TX_DURING_NIGHT"][:] = table.time.dt.hour <= 6
     add_card_features(table, out)
-    add_merchant_features(table, out)
-    pd.DataFrame({"TRANSACTION_ID": table.id, **out}).to_csv(target, index=False)
+    add_terminal_features(table, out)
+    keys = {
+        "TRANSACTION_ID": table.id,
+        "CUSTOMER_ID": table.card,
+        "TERMINAL_ID": table.terminal,
+        "TX_AMOUNT": table.cents / 100,
+    }
+    rows = pd.DataFrame({**keys, **out}).to_dict("records")
+    with open(target, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 if __name__ == "__main__":

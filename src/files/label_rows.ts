@@ -1,0 +1,105 @@
+/** Labels in a file of any table format, or from stdin, some at a time. */
+import { DataError } from "../base/error.ts";
+import type { RawValue } from "../definition/rejection.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
+import { type SaidLabel, saidLabel } from "../payment/said_label.ts";
+import type { DaySource } from "./day_source.ts";
+import type { RawBatch } from "./raw_batch.ts";
+import { rawRows } from "./raw_rows.ts";
+
+/** A label of a file. */
+export interface LabelRow extends SaidLabel {
+  /** Why, in words; undefined where the row has none. */
+  readonly reason: string | undefined;
+  /** Who or what says it; undefined where the row has none. */
+  readonly source: string | undefined;
+}
+
+const NEEDED = ["TRANSACTION_ID", "TX_FRAUD"] as const;
+const OPTIONAL = ["KNOWN_AT", "REASON", "SOURCE"] as const;
+const FIELDS = [...NEEDED, ...OPTIONAL];
+
+/** Most characters of REASON and SOURCE. */
+const TEXT_MAX = 1000;
+/** Columns that a message lists. */
+const SHOWN_COLUMNS = 30;
+
+/**
+ * The labels of a file, batch after batch, for payments of a shape. Throws
+ * DataError for a missing column and for the first row that holds no label,
+ * with `otherwise`: what became of the rows before it.
+ */
+export async function* labelRows(
+  source: DaySource,
+  { shape, signal, otherwise }: {
+    readonly shape: PaymentShape;
+    readonly signal: AbortSignal;
+    readonly otherwise: () => string;
+  },
+): AsyncGenerator<LabelRow[]> {
+  const { name } = source;
+  let fields: readonly string[] | undefined;
+  for await (const batch of rawRows(source, { name, signal })) {
+    if (batch.length === 0) continue;
+    fields ??= fieldsOf(batch, source);
+    const rows: LabelRow[] = [];
+    const values: RawValue[] = [];
+    for (let index = 0; index < batch.length; index++) {
+      const row = batch.values(index, fields, values) ??
+        labelRow(fields, values, shape);
+      if ("transactionId" in row) rows.push(row);
+      else {
+        throw new DataError(
+          `${name}:${batch.line(index)}: ${row.message}; ${otherwise()}`,
+        );
+      }
+    }
+    yield rows;
+  }
+}
+
+/** The fields that are read: of a file with a header those that it has, of JSON lines all. Throws DataError. */
+function fieldsOf(
+  { columns, text }: RawBatch,
+  { name, format }: DaySource,
+): readonly string[] {
+  const missing = NEEDED.find((field) => !columns.includes(field));
+  if (missing !== undefined) {
+    const shown = columns.slice(0, SHOWN_COLUMNS).join(", ");
+    const more = columns.length > SHOWN_COLUMNS ? ", …" : "";
+    throw new DataError(
+      `${name}: ${missing} is missing; labels need ${NEEDED.join(" and ")}, ` +
+        `and may have ${OPTIONAL.join(", ")}; this file has ${shown}${more}`,
+    );
+  }
+  // Later lines may have what the first lacks.
+  const isJson = format !== "parquet" && text(0).trimStart().startsWith("{");
+  return isJson ? FIELDS : FIELDS.filter((field) => columns.includes(field));
+}
+
+function labelRow(
+  fields: readonly string[],
+  values: readonly RawValue[],
+  shape: PaymentShape,
+): LabelRow | { readonly message: string } {
+  const value = (name: typeof FIELDS[number]) => {
+    const found = values[fields.indexOf(name)];
+    // An empty cell of CSV says nothing, but for the label: none.
+    return found === "" ? null : found;
+  };
+  const said = saidLabel({
+    TRANSACTION_ID: value("TRANSACTION_ID") ?? undefined,
+    TX_FRAUD: value("TX_FRAUD"),
+    KNOWN_AT: value("KNOWN_AT"),
+  }, shape);
+  if ("message" in said) return said;
+  const texts = (["REASON", "SOURCE"] as const).map((name) => {
+    const found = value(name) ?? undefined;
+    return found === undefined ? undefined : String(found);
+  });
+  if (texts.some((text) => text !== undefined && text.length > TEXT_MAX)) {
+    return { message: `REASON or SOURCE has more than ${TEXT_MAX} characters` };
+  }
+  const [reason, source] = texts;
+  return { ...said, reason, source };
+}

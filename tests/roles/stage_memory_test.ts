@@ -1,0 +1,154 @@
+/** Memory of the stages' state: what is predicted from some days of payments, against what it holds after months. */
+import assert from "node:assert/strict";
+import {
+  CustomerOperator,
+  TerminalOperator,
+} from "../../src/features/feature_operator.ts";
+import { IdDigests } from "../../src/features/id_digest.ts";
+import {
+  featureCount,
+  type FeatureParameters,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
+import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
+import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
+import { TextHeap } from "../../src/payment/text_heap.ts";
+import { predictMemory } from "../../src/roles/stage_memory.ts";
+import { terminalSlackSeconds } from "../../src/roles/terminal_stage.ts";
+import {
+  rememberedSeconds,
+  type StreamParameters,
+} from "../../src/stream/control.ts";
+import { Ledger } from "../../src/stream/ledger.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
+import { chance, forEachSeed } from "../long.ts";
+import { TEXT_DEFINITION } from "../stream/text_stream.ts";
+import { paymentAt } from "./stages.ts";
+
+const DAYS = 60;
+const PER_DAY = 3000;
+const SAMPLE_DAYS = 12;
+
+/** Payments of months; some cards and terminals have many, and many have few. */
+function payments(
+  random: () => number,
+  [cards, terminals]: readonly [number, number],
+): Payment[] {
+  const skewed = (count: number) => Math.floor(count * random() ** 2);
+  return Array.from(
+    { length: PER_DAY * DAYS },
+    (_, n) =>
+      paymentAt(Math.floor(n * DAY_SECONDS / PER_DAY), {
+        transactionId: n,
+        customerId: skewed(cards),
+        terminalId: skewed(terminals),
+        amount: Math.floor(random() * 30_000) / 100,
+        fraud: random() < 0.01 ? 1 : 0,
+      }),
+  );
+}
+
+function counts(
+  rows: readonly Payment[],
+  key: "customerId" | "terminalId",
+): Iterable<number> {
+  const found = new Map<number, number>();
+  for (const { [key]: id } of rows) found.set(id, (found.get(id) ?? 0) + 1);
+  return found.values();
+}
+
+/** Bytes of the ledger and of both stages' windows after all payments. */
+function measured(
+  parameters: StreamParameters,
+  rows: readonly Payment[],
+): Record<string, number> {
+  const { features, latenessSeconds } = parameters;
+  const shape = shapeOfStream(parameters);
+  const isText = shape !== HANDBOOK_SHAPE;
+  const digests = isText ? new IdDigests(shape) : undefined;
+  const texts = new TextHeap();
+  const ledger = new Ledger(rememberedSeconds(parameters), digests);
+  const slack = terminalSlackSeconds(features);
+  const customers = new CustomerOperator(features, latenessSeconds, digests);
+  const terminals = new TerminalOperator(features, slack, digests);
+  const totals = new Float64Array(featureCount(features));
+  rows.forEach((payment, offset) => {
+    const row = { ...payment };
+    if (digests) {
+      texts.clear();
+      row.transactionId = texts.addText(`payment ${row.transactionId}`);
+      row.customerId = texts.addText(`card ${row.customerId}`);
+      row.terminalId = texts.addText(`shop ${row.terminalId}`);
+      digests.takeId(row.transactionId, texts);
+      digests.takeCustomer(row.customerId, texts);
+      digests.takeTerminal(row.terminalId, texts);
+    }
+    ledger.compare(row, row.timeSeconds);
+    ledger.add(row, row.timeSeconds, offset);
+    customers.process(row, row.timeSeconds, totals);
+    terminals.process(row, row.timeSeconds, totals);
+  });
+  return {
+    ledger: ledger.bytes,
+    "card windows": customers.bytes,
+    "terminal windows": terminals.bytes,
+  };
+}
+
+function parametersOf(
+  features: Partial<FeatureParameters>,
+  isText: boolean,
+): StreamParameters {
+  return {
+    partitions: 1,
+    features: { ...HANDBOOK_FEATURES, ...features },
+    latenessSeconds: 3600,
+    maxGapSeconds: 400 * DAY_SECONDS,
+    dedupeSeconds: 2 * DAY_SECONDS,
+    ...isText ? { definition: TEXT_DEFINITION } : {},
+  };
+}
+
+Deno.test("the memory of each state is predicted from some days of payments, within a fifth", async () => {
+  await forEachSeed(1, 10, (seed) => {
+    const random = chance(seed);
+    const cases = [
+      [{}, true, [3000, 2000]],
+      [{ set: "extended" }, true, [20_000, 50]],
+      [{ windowDays: [1, 3], delayDays: 14 }, false, [1000, 8000]],
+    ] as const;
+    for (const [features, isText, keys] of cases) {
+      const rows = payments(random, keys);
+      const parameters = parametersOf(features, isText);
+      const bytes = measured(parameters, rows);
+      const sample = rows.slice(0, PER_DAY * SAMPLE_DAYS);
+      const predicted = predictMemory(parameters, {
+        seconds: SAMPLE_DAYS * DAY_SECONDS,
+        ofCards: counts(sample, "customerId"),
+        ofTerminals: counts(sample, "terminalId"),
+      });
+      for (const { state, bytes: expected } of predicted) {
+        const ratio = expected / bytes[state];
+        assert.ok(
+          ratio > 1 / 1.2 && ratio < 1.2,
+          `${state} of ${JSON.stringify([features, isText, keys])}: ` +
+            `${expected} predicted, ${bytes[state]} held`,
+        );
+      }
+      const [ledger] = predicted;
+      assert.ok(ledger.bytes / ledger.payments <= 48);
+    }
+  });
+});
+
+Deno.test("a stream without features has no windows", () => {
+  const parameters = parametersOf({ set: "none", windowDays: [] }, true);
+  const sample = { seconds: DAY_SECONDS, ofCards: [500, 500], ofTerminals: [] };
+  assert.deepEqual(
+    predictMemory(parameters, sample).map(({ state, payments }) => [
+      state,
+      payments,
+    ]),
+    [["ledger", 2000]],
+  );
+});
