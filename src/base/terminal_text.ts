@@ -55,6 +55,12 @@ export function asTyped(
 /** `./fraudstream`, but no path that begins with it. */
 const SOURCES_COMMAND = /(?<![\w./])\.\/fraudstream(?![\w./-])/g;
 
+/** A word of a command as a shell takes it, in double quotes where it must be. */
+export function shellWord(word: string): string {
+  if (/^[\w./:@%+=,~-]+$/.test(word)) return word;
+  return `"${word.replaceAll(/["$`\\]/g, "\\$&")}"`;
+}
+
 /** Writes text to stderr, at once; a closed stderr is not a failure. */
 export function writeError(text: string): void {
   try {
