@@ -92,7 +92,7 @@ export function suggestDefinition(
     throw refuse(
       "a date and time",
       "payments need a time; write a definition by hand if one has it: " +
-        "fraudstream init",
+        "'./fraudstream init'",
     );
   }
   const terminal = guessId("TERMINAL_ID", SYNONYMS.terminal, others);
@@ -100,7 +100,7 @@ export function suggestDefinition(
     throw refuse(
       "a terminal or merchant",
       "half of the features are histories of terminals; if one column has " +
-        "them, write a definition by hand: fraudstream init",
+        "them, write a definition by hand: './fraudstream init'",
     );
   }
   const amount = guessAmount(others);
@@ -119,10 +119,10 @@ function advice(columns: readonly SampleColumn[]): string {
   return isUlb
     ? "this is the ULB credit card data set, whose cards and terminals were " +
       "replaced by principal components (V1 to V28): without them no history " +
-      "of a card can be computed; try the data sets of fraudstream init " +
-      "--template=sparkov or --template=tabformer"
+      "of a card can be computed; try another data set: " +
+      "'./fraudstream init --template=sparkov' or '… --template=tabformer'"
     : "the features are histories of cards; if one column has them, write a " +
-      "definition by hand: fraudstream init";
+      "definition by hand: './fraudstream init'";
 }
 
 function definitionText(

@@ -105,7 +105,7 @@ testRunning(
     const byCard = await check("tabformer");
     assert.match(
       byCard,
-      /\nnot in order of time: [\d,]+ payments are more than 1h older than one before; 'fraudstream import' sorts/,
+      /\nnot in order of time: [\d,]+ payments are more than 1h older than one before; '\.\/fraudstream import' sorts/,
     );
     assert.doesNotMatch(byCard, /ledger/);
   },

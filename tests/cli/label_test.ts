@@ -104,7 +104,11 @@ testRunning("labels that cannot be taken are refused in one line", async () => {
       /labels\.csv:3: TX_FRAUD "2" is none of 1, .*; nothing was taken/,
     ],
     [["label", folder.path, stream], 2, /is a folder; name one file/],
-    [["label", path, payment], 2, /need a stream made with --labels=stream/],
+    [
+      ["label", path, payment],
+      2,
+      /whose definition has 'labels: \{ from: stream \}' \(for .* --labels=stream\)/,
+    ],
     [["label", stream], 2, /name the file of labels/],
     [["run", "--role=labels", payment], 2, /--role=labels takes labels that/],
     [

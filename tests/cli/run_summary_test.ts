@@ -49,7 +49,6 @@ function summary(change: Partial<RunSummary>): string {
     stopped: false,
     roles: ["producer", "processor", "writer", "scorer"],
     place: "tour",
-    flags: "--data=tour",
     ...change,
   });
 }

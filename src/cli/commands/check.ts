@@ -45,9 +45,9 @@ import {
 
 const EXAMPLES = `
 Examples:
-  fraudstream check --sample=payments.csv > stream.yaml
-  fraudstream check stream.yaml --sample=payments.csv
-  fraudstream check sparkov --sample=fraudTrain.csv --rows=1000000
+  ./fraudstream check --sample=payments.csv > stream.yaml
+  ./fraudstream check stream.yaml --sample=payments.csv
+  ./fraudstream check sparkov --sample=fraudTrain.csv --rows=1000000
 `;
 
 const ROWS_MAX = 1_000_000;
@@ -348,7 +348,7 @@ function resultText(
       `not in order of time: ${counted(late, "payment")} ` +
         `${late === 1 ? "is" : "are"} more than ` +
         `${formatDuration(LATENESS_SECONDS)} older than one before; ` +
-        "'fraudstream import' sorts the data for 'run'",
+        "'./fraudstream import' sorts the data for 'run'",
     );
   }
   lines.push(...memoryLines(found, definition));

@@ -21,7 +21,6 @@ import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
-  sameStreamFlags,
 } from "../flags/connection_flags.ts";
 import { oneOf } from "../flags/flag_value.ts";
 import { counted, writeError } from "../output/terminal.ts";
@@ -86,7 +85,8 @@ async function label(options: LabelOptions): Promise<void> {
   if (!shape?.hasLabels) {
     throw new ConfigError(
       "the payments of this stream carry their labels; labels from a file " +
-        "need a stream made with --labels=stream",
+        "need another stream, whose definition has 'labels: { from: stream }' " +
+        "(for the handbook's payments, a run with --labels=stream)",
     );
   }
   const source = await findSource(file, options.inputFormat);
@@ -116,11 +116,10 @@ async function label(options: LabelOptions): Promise<void> {
   }
   writeError(`${counted(taken, "label")} taken\n`);
   if (taken === 0) return;
-  const flags = sameStreamFlags(connection);
   writeError(
-    `'./fraudstream run ${flags}' passes them on, unless a run does already; ` +
-      `'./fraudstream status ${flags}' shows how many are left, the lag of ` +
-      "the label intake\n",
+    "'./fraudstream run' passes them on, unless a run does already; " +
+      "'./fraudstream status' shows how many are left, the lag of the label " +
+      "intake\n",
   );
 }
 

@@ -262,5 +262,5 @@ function streamText(stream: StreamStatus): string {
   return (published === undefined ? "" : `${published}\n`) +
     `event time ${time}\n` +
     (scored === undefined ? "" : `scored     ${scored}\n`) +
-    `rejected   ${thousands(deadLetters)} dead letters\n`;
+    `rejected   ${counted(deadLetters, "dead letter")}\n`;
 }

@@ -38,13 +38,11 @@ export interface RunSummary {
   readonly roles: readonly Role[];
   /** Where the rows are, for messages. */
   readonly place: string;
-  /** The flags that select the stream in another command. */
-  readonly flags: string;
 }
 
 /** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
-  const { after, latency, stopped, flags, models } = summary;
+  const { after, latency, stopped, models } = summary;
   const lines = [
     "",
     `${stageTable(after)}`,
@@ -62,8 +60,8 @@ export function summaryText(summary: RunSummary): string {
   lines.push(`this run   ${workText(summary)}`);
   if (after.deadLetters > 0) {
     lines.push(
-      `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
-        `'./fraudstream dead-letters ${flags}'`,
+      `rejected   ${counted(after.deadLetters, "dead letter")}: see ` +
+        "'./fraudstream dead-letters'",
     );
   }
   if (stopped) lines.push("stopped    the same command continues from here");
