@@ -147,15 +147,25 @@ function definitionText(
     ]),
     ...keptLines(free),
     ...droppedLines(free),
-    fraud
-      ? "# A label counts this long after its payment."
-      : "# No column looks like a label: labels arrive later on their own.",
-    fraud
-      ? "labels: { from: payment, delay: 7d }"
-      : "labels: { from: stream, delay: 7d, grace: 1d }",
+    ...labelLines(fraud),
     "features: { include: handbook }",
   ];
   return lines.join("\n") + "\n";
+}
+
+function labelLines(fraud: FraudGuess | undefined): string[] {
+  if (fraud && fraud.unlabelled === undefined) {
+    return [
+      "# A label counts this long after its payment.",
+      "labels: { from: payment, delay: 7d }",
+    ];
+  }
+  return [
+    fraud
+      ? "# Some payments have no label yet: it arrives later on its own."
+      : "# No column looks like a label: labels arrive later on their own.",
+    "labels: { from: stream, delay: 7d, grace: 1d }",
+  ];
 }
 
 function keptLines(free: readonly SampleColumn[]): string[] {
@@ -217,13 +227,25 @@ function missingText(
 ): string {
   const [column] = columns.filter(({ name }) => read.includes(name))
     .sort((a, b) => (b.missing ?? 0) - (a.missing ?? 0));
-  const missing = column?.missing ?? 0;
-  if (missing === 0) return "";
-  const rows = `${missing} of ${column.values.length + missing} rows`;
+  const rows = column && missingRows(column);
+  if (rows === undefined || line.startsWith("TX_FRAUD")) return "";
   return ` ${rows} have no value: they are rejected` +
     (line.startsWith("TRANSACTION_ID")
       ? "; '{ from: row }' numbers the rows instead."
       : ".");
+}
+
+/** '3 of 200 rows': those without a value; undefined for none. */
+function missingRows(
+  { values, missing = 0 }: SampleColumn,
+): string | undefined {
+  if (missing === 0) return undefined;
+  return share(missing, values.length + missing, "rows");
+}
+
+function share(count: number, all: number, noun: string): string {
+  const [some, total] = [count, all].map((one) => one.toLocaleString("en-US"));
+  return `${some} of ${total} ${noun}`;
 }
 
 /** Values that came before, of those that should all differ. */
@@ -253,30 +275,18 @@ function guessTransaction(columns: readonly SampleColumn[]): Guess {
     const repeated = repeatedValues(column);
     const fact = repeated === 0
       ? "all its values differ"
-      : `${wrongValues(repeated, column)} came before: ` +
+      : `${share(repeated, column.values.length, "values")} came before: ` +
         `${wrongRows(repeated)} rejected`;
     return idGuess("TRANSACTION_ID", column, fact);
   }
   const holed = find(SYNONYMS.id, columns, isMissing);
-  const { values = [], missing = 0 } = holed ?? {};
   return {
     line: "TRANSACTION_ID: { from: row }",
     why: holed
-      ? `${missing} of ${
-        values.length + missing
-      } rows have no ${holed.name}: ` +
-        "the rows are numbered."
+      ? `${missingRows(holed)} have no ${holed.name}: the rows are numbered.`
       : "No column looks like a unique id: the rows are numbered.",
     columns: [],
   };
-}
-
-/** '2 of 30 values' of a column. */
-function wrongValues(
-  count: number,
-  { values }: Pick<SampleColumn, "values">,
-): string {
-  return `${count} of ${values.length} values`;
 }
 
 function wrongRows(count: number): string {
@@ -361,11 +371,9 @@ function timeGuess(columns: readonly SampleColumn[]): Guess | undefined {
     hasTimeOfDay(format)
       ? ""
       : "Dates without a time of day: every payment is at midnight.",
-    time.misfits === 0
-      ? ""
-      : `${wrongValues(time.misfits, { values: Array(time.values) })} ` +
-        `${time.misfits === 1 ? "is no such time" : "are no such times"}: ` +
-        `${wrongRows(time.misfits)} rejected.`,
+    time.misfits === 0 ? "" : `${share(time.misfits, time.values, "values")} ` +
+      `${time.misfits === 1 ? "is no such time" : "are no such times"}: ` +
+      `${wrongRows(time.misfits)} rejected.`,
     others.length === 0
       ? ""
       : `Is it the time of the payment, or is it ${others.join(" or ")}?`,
@@ -416,7 +424,7 @@ function guessAmount(columns: readonly SampleColumn[]): Guess | undefined {
       (refunds
         ? "Some are negative: refunds?"
         : "A negative amount would be rejected; 'refunds: true' accepts it.") +
-      (wrong === 0 ? "" : ` ${wrongValues(wrong, column)} ` +
+      (wrong === 0 ? "" : ` ${share(wrong, column.values.length, "values")} ` +
         `${wrong === 1 ? "is no amount" : "are no amounts"}: ` +
         `${wrongRows(wrong)} rejected.`),
     columns: [column.name],
@@ -438,6 +446,12 @@ function amountAdvice(columns: readonly SampleColumn[]): string {
     "need plain numbers there, perhaps with a currency sign before them";
 }
 
+/** A guess at the label. */
+interface FraudGuess extends Guess {
+  /** The rows without one, as text; undefined for none. */
+  readonly unlabelled?: string;
+}
+
 /** Texts of a flag, by those that mean 1. */
 const FLAGS: readonly (readonly [yes: string, no: string])[] = [
   ["Yes", "No"],
@@ -451,29 +465,39 @@ const FLAGS: readonly (readonly [yes: string, no: string])[] = [
 ];
 const PLAIN_FLAG = /^(?:[01](?:\.0)?|true|false|True|False|TRUE|FALSE)$/;
 
-function guessFraud(columns: readonly SampleColumn[]): Guess | undefined {
+function guessFraud(
+  columns: readonly SampleColumn[],
+): FraudGuess | undefined {
   for (const synonym of SYNONYMS.fraud) {
     const column = columns.find(({ name }) => plainName(name) === synonym);
-    const values = column?.values ?? [];
-    if (column === undefined || values.length === 0) continue;
+    const keys = column && fraudKeys(column);
+    if (column === undefined || keys === undefined) continue;
     const { name } = column;
-    const why = `${name}: by its name and values; leave it out where labels ` +
-      "arrive later.";
-    if (values.every((value) => PLAIN_FLAG.test(value))) {
-      return { line: `TX_FRAUD: ${quoted(name)}`, why, columns: [name] };
-    }
-    const texts = FLAGS.find((pair) =>
-      values.every((value) => pair.includes(value))
-    );
-    if (texts === undefined) continue;
-    const [yes, no] = texts.map(quoted);
+    const unlabelled = missingRows(column);
     return {
-      line: `TX_FRAUD: { from: ${quoted(name)}, true: ${yes}, false: ${no} }`,
-      why,
+      line: `TX_FRAUD: ${keys}`,
+      why: `${name}: by its name and values; ` +
+        (unlabelled === undefined
+          ? "leave it out where labels arrive later."
+          : `${unlabelled} have no label: such a payment is genuine once ` +
+            "'mature' (by default 'delay') has passed."),
       columns: [name],
+      ...unlabelled !== undefined && { unlabelled },
     };
   }
   return undefined;
+}
+
+/** How a column's values are read as a flag; undefined if they are none. */
+function fraudKeys({ name, values }: SampleColumn): string | undefined {
+  if (values.length === 0) return undefined;
+  if (values.every((value) => PLAIN_FLAG.test(value))) return quoted(name);
+  const texts = FLAGS.find((pair) =>
+    values.every((value) => pair.includes(value))
+  );
+  if (texts === undefined) return undefined;
+  const [yes, no] = texts.map(quoted);
+  return `{ from: ${quoted(name)}, true: ${yes}, false: ${no} }`;
 }
 
 /** A text as YAML, in quotes where it could be read as something else. */

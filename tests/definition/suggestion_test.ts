@@ -322,6 +322,25 @@ Deno.test("amounts: a few that are none are counted, and refunds are named", () 
   );
 });
 
+Deno.test("labels that some payments lack arrive later", () => {
+  const columns = (missing: number): SampleColumn[] => [
+    { name: "ts", values: ["2024-01-01 10:00:00"] },
+    { name: "card", values: ["1"] },
+    { name: "shop", values: ["A"] },
+    { name: "amount", values: ["1.50"] },
+    { name: "fraud", values: ["1", "0"], missing },
+  ];
+  const later = suggestDefinition(columns(1998), "data.csv");
+  assert.match(
+    later,
+    /1,998 of 2,000 rows have no label.*mature.*\n.*TX_FRAUD/,
+  );
+  assert.match(later, /\nlabels: \{ from: stream, delay: 7d, grace: 1d \}/);
+  assert.doesNotMatch(later, /rejected\.\n.*TX_FRAUD/);
+  const carried = suggestDefinition(columns(0), "data.csv");
+  assert.match(carried, /\nlabels: \{ from: payment, delay: 7d \}/);
+});
+
 Deno.test("counts, decimal commas, and numbers of cards", () => {
   const [, , , time, card, , amount] = suggested([
     { name: "ts", values: ["1700000000123", "1700000001456"] },

@@ -2,6 +2,7 @@
 import type { Role } from "../../roles/role.ts";
 import {
   allStages,
+  labelsTaken,
   scorerStatus,
   type StageStatus,
   type StreamStatus,
@@ -50,7 +51,7 @@ export function summaryText(summary: RunSummary): string {
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
-  if (models) lines.push(`trained    ${trainedText(models)}`);
+  if (models) lines.push(`trained    ${trainedText(models, summary)}`);
   if (latency) {
     lines.push(
       `latency    median ${ms(latency.p50)}, p95 ${ms(latency.p95)}, ` +
@@ -81,12 +82,20 @@ export function publishedText(status: StreamStatus): string | undefined {
 }
 
 /** What has been trained, as text. */
-function trainedText({ champion, history }: Registry): string {
+export function trainedText(
+  { champion, history }: Registry,
+  { after, stored }: Pick<RunSummary, "after" | "stored">,
+): string {
   const trained = history.filter(({ action }) =>
     action === "promoted" || action === "kept"
   );
   if (champion === null) {
-    return `no model yet: it needs ${FRAUDS_MIN} frauds with known labels`;
+    const isLate = after.complete && labelsTaken(after) !== undefined &&
+      (stored?.frauds ?? 0) >= FRAUDS_MIN;
+    return isLate
+      ? "no model: labels that came after the last payment train none here;\n" +
+        `${INDENT}train one from an export: docs/YOUR_DATA.md, "Old payments"`
+      : `no model yet: it needs ${FRAUDS_MIN} frauds with known labels`;
   }
   const { date } =
     history.findLast((entry) =>
@@ -96,17 +105,36 @@ function trainedText({ champion, history }: Registry): string {
     `payments${date === undefined ? "" : ` from ${date} on`}`;
 }
 
+/** The width of the words before the lines of a summary. */
+const INDENT = " ".repeat(11);
+
 /** The published and the stored payments as text; empty if neither is known. */
 function storedText({ after, stored }: RunSummary): string[] {
   const published = publishedText(after);
-  const held = stored && `${thousands(stored.rows)}, ` +
-      `${thousands(stored.frauds)} of them frauds`;
-  if (held === undefined) return published === undefined ? [] : [published];
-  return [
-    published === undefined
-      ? `stored     ${held}`
-      : `${published}; stored ${held}`,
-  ];
+  const labels = labelText(after, stored);
+  const held = stored && thousands(stored.rows) +
+      (labels === undefined
+        ? `, ${thousands(stored.frauds)} of them frauds`
+        : "");
+  const payments = held === undefined
+    ? published
+    : published === undefined
+    ? `stored     ${held}`
+    : `${published}; stored ${held}`;
+  return [payments, labels && `labels     ${labels}`].filter((line) =>
+    line !== undefined
+  );
+}
+
+/** What is known of labels that arrive on their own, as text; undefined where payments carry theirs. */
+export function labelText(
+  status: StreamStatus,
+  stored: StoreStatus | undefined,
+): string | undefined {
+  const taken = labelsTaken(status);
+  if (taken === undefined) return undefined;
+  return `${thousands(taken)} taken` +
+    (stored ? `; ${counted(stored.frauds, "payment")} known to be fraud` : "");
 }
 
 /** How many payments were scored, as text; undefined in a stream that is not scored. */
@@ -137,7 +165,7 @@ function workText(summary: RunSummary): string {
     : roles.includes("ingest")
     ? [ingested(after) - ingested(before), "ingested", ""]
     : [after.produced - before.produced, "published", ""];
-  const labels = labelsTaken(after) - labelsTaken(before);
+  const labels = labelsPassedOn(after) - labelsPassedOn(before);
   if (count === 0 && labels > 0) {
     return `${counted(labels, "label")} taken in ${seconds.toFixed(1)} s` +
       where;
@@ -151,7 +179,7 @@ function workText(summary: RunSummary): string {
 }
 
 /** How many labels the intake has passed on. */
-function labelsTaken({ stages }: StreamStatus): number {
+function labelsPassedOn({ stages }: StreamStatus): number {
   const intake = stages.find(({ group }) => group === LABEL_INTAKE_GROUP);
   return intake?.counters.emitted ?? 0;
 }
