@@ -54,7 +54,9 @@ or no for none, and nothing (in JSON null) where the labels before are
 withdrawn. It may have KNOWN_AT, when that was known in the time of the
 payments, 'YYYY-MM-DD HH:MM:SS' in UTC; without it a label is known at the
 stream's newest payment. REASON and SOURCE stay with the label in label_topic.
-A file that is taken again changes nothing where it has KNOWN_AT.
+A file that is taken again changes nothing where it has KNOWN_AT. A label waits
+until everything is stored that was published before it was read. If its payment
+is not among that, it becomes a dead letter, which dead-letters can requeue.
 `;
 
 /** The command. */
