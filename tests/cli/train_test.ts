@@ -114,16 +114,17 @@ testRunning(
     const path = (name: string) => `${folder.path}/${name}`;
     Deno.writeTextFileSync(
       path("s.yaml"),
-      `version: 1
-payment:
-  TRANSACTION_ID: { from: row }
-  TX_DATETIME: time
-  CUSTOMER_ID: card
-  TERMINAL_ID: shop
-  TX_AMOUNT: amount
-  TX_FRAUD: fraud
-labels: { from: stream, delay: 7d, grace: 1d, mature: 14d }
-`,
+      [
+        "version: 1",
+        "payment:",
+        "  TRANSACTION_ID: { from: row }",
+        "  TX_DATETIME: time",
+        "  CUSTOMER_ID: card",
+        "  TERMINAL_ID: shop",
+        "  TX_AMOUNT: amount",
+        "  TX_FRAUD: fraud",
+        "labels: { from: stream, delay: 7d, grace: 1d, mature: 14d }",
+      ].join("\n"),
     );
     // 28 days are needed, and the labels of the last 14 of 42 are not known.
     const rows = Array.from({ length: 42 * 24 }, (_, hour) => {
