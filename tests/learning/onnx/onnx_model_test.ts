@@ -378,7 +378,7 @@ testReading(
     );
     const whole = { ...offered, nullable: ["TX_DURING_WEEKEND"] };
     await assertRefused(
-      () => openOnnxModel(readModel("typed_whole"), "m.onnx", whole),
+      () => openOnnxModel(readModel("typed_parquet"), "m.onnx", whole),
       /takes whole numbers \(\w+\), and TX_DURING_WEEKEND can be missing/,
     );
   },
