@@ -100,6 +100,11 @@ export function isWholeFeature(name: string): boolean {
   return !/_(AVG_AMOUNT|RISK)_\d+DAY_WINDOW$|_RATIO_/.test(name);
 }
 
+/** Names of the features that can be missing, in the order of the names. */
+export function nullableFeatures(_parameters: FeatureParameters): string[] {
+  return [];
+}
+
 /** How many of the features are the handbook's; they come first. */
 export function handbookCount(parameters: FeatureParameters): number {
   return hasFeatures(parameters) ? 2 + 4 * parameters.windowDays.length : 0;

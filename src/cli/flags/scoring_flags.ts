@@ -8,7 +8,11 @@ import {
   type AlertPolicy,
   DEFAULT_POLICY,
 } from "../../scoring/alert_policy.ts";
-import { KIND_NAMES, RETRAINED_KIND } from "../../learning/kinds/kinds.ts";
+import {
+  checkNullable,
+  KIND_NAMES,
+  RETRAINED_KIND,
+} from "../../learning/kinds/kinds.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
@@ -21,6 +25,7 @@ import type { Pace, Role, RunSettings } from "../../roles/role.ts";
 import {
   type FeatureParameters,
   hasFeatures,
+  nullableFeatures,
 } from "../../features/parameters.ts";
 import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
@@ -320,6 +325,12 @@ export async function readScoringFlags(
       "--retrain has nothing to learn from but TX_AMOUNT: the definition says " +
         "features { include: none }; write include: handbook, or leave " +
         "--retrain out",
+    );
+  }
+  if (trains) {
+    checkNullable(
+      options.retrainKind?.kind ?? RETRAINED_KIND,
+      nullableFeatures(parameters.features),
     );
   }
   if (model !== undefined) {
