@@ -119,7 +119,7 @@ class KeyState {
   readonly #reader: KeyReader;
   readonly #slots = new KeySlots();
   readonly #tests: readonly Read<boolean>[];
-  // Of each test, whether the payment passes it; then a field of its own.
+  // Of each test, whether the payment passes it; then its own field.
   readonly #passes: boolean[] = [];
   readonly #series: readonly Series[];
 

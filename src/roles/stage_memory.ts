@@ -8,7 +8,7 @@ import {
   TerminalOperator,
 } from "../features/feature_operator.ts";
 import { IdDigests } from "../features/id_digest.ts";
-import { hasFeatures } from "../features/parameters.ts";
+import { hasHandbook } from "../features/parameters.ts";
 import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
 import { rememberedSeconds, type StreamParameters } from "../stream/control.ts";
 import { LEDGER_BYTES } from "../stream/ledger.ts";
@@ -64,7 +64,7 @@ export function predictMemory(
   const states = [
     state("ledger", keepSeconds, ledgerBytes * perSecond * keepSeconds),
   ];
-  if (!hasFeatures(features)) return states;
+  if (!hasHandbook(features)) return states;
   const slack = terminalSlackSeconds(features);
   const operators = [
     [
