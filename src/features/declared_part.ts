@@ -19,7 +19,11 @@ import {
   isOfCustomer,
   paymentValues,
 } from "./declared_features.ts";
-import { DeclaredOperator } from "./declared_operator.ts";
+import {
+  DeclaredOperator,
+  type DeclaredRows,
+  type KeyMemory,
+} from "./declared_operator.ts";
 import type { ArrivedLabel } from "./label_windows.ts";
 import {
   featureCount,
@@ -60,6 +64,7 @@ export class DeclaredPart {
   readonly #operator: DeclaredOperator;
   readonly #expressions: RowExpressions | undefined;
   readonly #from: number;
+  readonly #width: number;
 
   /** Makes one without state; see declaredPart(). */
   constructor(
@@ -77,6 +82,7 @@ export class DeclaredPart {
       ? undefined
       : new RowExpressions(parameters, declared, { shape, keptFrom });
     this.#from = includedCount(parameters);
+    this.#width = featureCount(parameters);
     this.keepSeconds = slackSeconds + Math.max(
       0,
       ...aggregates.map(({ overSeconds, delaySeconds }) =>
@@ -108,6 +114,23 @@ export class DeclaredPart {
     this.#expressions?.write(cells, at, texts, totals, totalsAt);
   }
 
+  /** The same for payments one after another, whose totals lie side by side from 0 on; `progress` is the greatest TX_TIME_SECONDS before them. */
+  processBlock(
+    rows: DeclaredRows,
+    progress: number,
+    totals: Float64Array,
+  ): void {
+    const from = this.#from;
+    const totalsWidth = this.#width;
+    this.#operator.processBlock(rows, progress, totals, from, totalsWidth);
+    const { cells, width, count, texts } = rows;
+    const expressions = this.#expressions;
+    if (!expressions) return;
+    for (let row = 0; row < count; row++) {
+      expressions.write(cells, row * width, texts, totals, row * totalsWidth);
+    }
+  }
+
   /** Takes the label of the payment in a row, whose TRANSACTION_ID has the digest `id`, where labels arrive on their own; see label_windows.ts. */
   takeLabel(
     cells: Float64Array,
@@ -118,6 +141,18 @@ export class DeclaredPart {
     progress: number,
   ): void {
     this.#operator.takeLabel(cells, at, texts, id, label, progress);
+  }
+
+  /** Counts the payment in a row for memory(), and adds it nowhere. */
+  count(cells: Float64Array, at: number, texts: TextHeap): void {
+    this.#operator.count(cells, at, texts);
+  }
+
+  /** About how many bytes each key holds of payments that come as those that were counted; see DeclaredOperator. */
+  memory(
+    within: (events: readonly number[], seconds: number) => number[],
+  ): KeyMemory[] {
+    return this.#operator.memory(within);
   }
 
   /** Writes the state. */

@@ -288,8 +288,9 @@ export class FeatureOperator {
   readonly #declared: DeclaredPart | undefined;
   readonly #width: number;
   readonly #row = emptyPayment();
-  // A payment and its kept fields, for the declared features.
-  readonly #cells: Float64Array;
+  // Of declared features: the payments of a block with their kept fields.
+  readonly #cellWidth: number;
+  #cells = new Float64Array(0);
   // Of payments whose shape is not the handbook's.
   readonly #digests: IdDigests | undefined;
   #progress = 0;
@@ -313,7 +314,7 @@ export class FeatureOperator {
       keptFrom,
       slackSeconds,
     });
-    this.#cells = new Float64Array(keptFrom + shape.kept.length);
+    this.#cellWidth = keptFrom + shape.kept.length;
     this.#width = featureCount(parameters);
   }
 
@@ -412,16 +413,20 @@ export class FeatureOperator {
     texts: TextHeap,
   ): number {
     const row = this.#row;
+    const width = this.#cellWidth;
+    if (this.#cells.length < length * width) {
+      this.#cells = new Float64Array(length * width);
+    }
     const cells = this.#cells;
-    const width = this.#width;
     let progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
-      toCells(row, cells, 0);
-      readKept?.(index, cells, PAYMENT_CELLS);
-      declared.process(cells, 0, texts, progress, totals, index * width);
+      toCells(row, cells, index * width);
+      readKept?.(index, cells, index * width + PAYMENT_CELLS);
     }
+    const rows = { cells, width, count: length, texts };
+    declared.processBlock(rows, this.#progress, totals);
     return progress;
   }
 }
