@@ -25,6 +25,8 @@ export type LogEntry =
 
 /** A random stream. */
 export interface DeclaredCase {
+  /** Partitions of its topics. */
+  readonly partitions: number;
   /** The definition, as JSON. */
   readonly definition: string;
   /** Names of the declared features, in their order. */
@@ -68,6 +70,35 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   "seconds_since": ["payments"],
 };
 
+const DAY_SECONDS = 86_400;
+const WEEK_SECONDS = 7 * DAY_SECONDS;
+
+const OVER = [1, 60, 600, 3600, DAY_SECONDS];
+const LONG_OVER = [600, DAY_SECONDS, WEEK_SECONDS, 4 * WEEK_SECONDS];
+
+/** What an aggregate is made for. */
+interface AggregateOptions {
+  readonly keys: readonly (readonly string[])[];
+  readonly labelDelay: number;
+  readonly isStream: boolean;
+  readonly partitions: number;
+}
+
+function isOfCard(by: readonly string[]): boolean {
+  return by.includes("CUSTOMER_ID");
+}
+
+/** The partition of an entry: all of a card are in one. */
+export function partitionOf(
+  { log, partitions }: DeclaredCase,
+  entry: LogEntry,
+): number {
+  const of = "payment" in entry
+    ? entry
+    : log.filter((one) => "payment" in one)[entry.label];
+  return keyOf(of.payment).charCodeAt(1) % partitions || 0;
+}
+
 /** The stream of a seed. */
 export function declaredCase(seed: number): DeclaredCase {
   return new CaseMaker(seed).make();
@@ -82,13 +113,23 @@ class CaseMaker {
 
   make(): DeclaredCase {
     const decimals = this.#below(5);
-    const isStream = this.#random() < 0.3;
-    const delay = 600 * (1 + this.#below(4));
+    const partitions = this.#random() < 0.7 ? 1 : 3;
+    const isStream = partitions === 1 && this.#random() < 0.4;
+    const delay = partitions === 1 ? 600 * (1 + this.#below(4)) : WEEK_SECONDS;
     const grace = isStream ? 60 * (1 + this.#below(9)) : null;
-    const features = this.#features(delay, isStream);
+    const keys = partitions === 1 ? this.#shuffled(KEYS) : [
+      ...KEYS.filter(isOfCard),
+      this.#pick(KEYS.filter((by) => !isOfCard(by))),
+    ];
+    const features = this.#features({
+      keys: keys.slice(0, 4),
+      labelDelay: delay,
+      ...{ isStream, partitions },
+    });
     const names = Object.keys(features);
     const declared = names.map((name) => [name, features[name].written]);
     return {
+      partitions,
       definition: JSON.stringify({
         version: 1,
         payment: {
@@ -106,7 +147,7 @@ class CaseMaker {
         features: { include: "none", ...Object.fromEntries(declared) },
       }),
       names,
-      log: this.#log(decimals, isStream),
+      log: this.#log({ decimals, isStream, partitions }),
       plain: {
         labels: { grace },
         scale: 10 ** decimals,
@@ -125,12 +166,11 @@ class CaseMaker {
     return items[this.#below(items.length)];
   }
 
-  #features(labelDelay: number, isStream: boolean) {
+  #features(options: AggregateOptions) {
     const features: Record<string, { written: object; plain: object }> = {};
-    const keys = this.#shuffled(KEYS).slice(0, 4);
     const aggregates = 1 + this.#below(8);
     for (let i = 0; i < aggregates; i++) {
-      features[`A${i}`] = this.#aggregate(keys, labelDelay, isStream);
+      features[`A${i}`] = this.#aggregate(options);
     }
     const expressions = this.#below(4);
     for (let i = 0; i < expressions; i++) {
@@ -152,17 +192,17 @@ class CaseMaker {
   }
 
   #aggregate(
-    keys: readonly (readonly string[])[],
-    labelDelay: number,
-    isStream: boolean,
+    { keys, labelDelay, isStream, partitions }: AggregateOptions,
   ) {
     const kind = this.#pick(Object.keys(FIELDS));
     const of = this.#pick(FIELDS[kind]);
     const by = this.#pick(keys);
-    const over = this.#pick([1, 60, 600, 3600, 86_400]);
+    const over = this.#pick(partitions === 1 ? OVER : LONG_OVER);
     const isLabel = of === "TX_FRAUD";
     let delay = this.#pick([undefined, undefined, 0, 60, 1800]);
     if (isLabel && !isStream && delay !== undefined) delay += labelDelay;
+    const aligned = partitions > 1 && !isOfCard(by);
+    if (aligned && !isLabel) delay = WEEK_SECONDS + this.#pick([0, 600]);
     const where = this.#random() < 0.4 ? this.#condition(2, []) : undefined;
     const mayLeaveSelf = kind !== "seconds_since" && !delay;
     const leavesSelf = mayLeaveSelf && this.#random() < 0.3;
@@ -181,6 +221,7 @@ class CaseMaker {
         ...{ kind, of, by, over, decimals: decimals ?? 2 },
         delay: delay ?? (isLabel ? labelDelay : 0),
         where: where?.tree ?? null,
+        aligned,
         self: kind !== "seconds_since" && !leavesSelf,
       },
     };
@@ -271,13 +312,20 @@ class CaseMaker {
   }
 
   /** Payments within the lateness, and their labels some time later. */
-  #log(decimals: number, isStream: boolean): LogEntry[] {
+  #log(
+    { decimals, isStream, partitions }: {
+      readonly decimals: number;
+      readonly isStream: boolean;
+      readonly partitions: number;
+    },
+  ): LogEntry[] {
+    const steps = partitions === 1 ? [3600] : [3600, DAY_SECONDS, WEEK_SECONDS];
     const log: LogEntry[] = [];
     const payments = 5 + this.#below(60);
     const times: number[] = [];
     let now = 2 * LATENESS_SECONDS;
     for (let id = 0; id < payments; id++) {
-      now += this.#pick([0, 0, 1, 59, 60, 600, 3600, this.#below(900)]);
+      now += this.#pick([0, 0, 1, 59, 60, 600, ...steps, this.#below(900)]);
       const back = this.#random() < 0.3 ? this.#below(LATENESS_SECONDS + 1) : 0;
       const time = now - back;
       const weight = this.#random();

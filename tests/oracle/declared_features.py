@@ -1,8 +1,9 @@
 """The values of declared features, in the plainest form: each aggregate of each
-payment goes through all payments before it. It knows nothing of the program.
+payment goes through all payments before it, or, where several partitions are
+aligned, through all payments. It knows nothing of the program.
 
 Reads cases as JSON Lines and writes the features of the payments of each. A
-case is {"labels": {"grace": seconds or null, "delay": seconds}, "scale": minor
+case is {"labels": {"grace": seconds or null}, "scale": minor
 units of an amount, "features": {name: declaration}, "log": [entry]}. A condition
 or an expression is a tree. An entry is a payment, {"payment": fields, "time":
 seconds}, or a label, {"label": index of its payment, "known": seconds,
@@ -157,7 +158,12 @@ def expression(name, features, names):
 
 def features_of(case):
     features = case["features"]
-    payments, labels, rows, by_index = [], [], [], {}
+    payments, labels, rows = [], [], []
+    everything = [
+        {"fields": entry["payment"], "time": entry["time"]}
+        for entry in case["log"]
+        if "payment" in entry
+    ]
     progress = 0
     for entry in case["log"]:
         if "label" in entry:
@@ -182,7 +188,8 @@ def features_of(case):
         names = dict(own["fields"])
         for name, feature in features.items():
             if feature["kind"] != "expression":
-                names[name] = aggregate(feature, own, payments, labels, case)
+                seen = everything if feature["aligned"] else payments
+                names[name] = aggregate(feature, own, seen, labels, case)
         for name in features:
             expression(name, features, names)
         rows.append([names[name] for name in features])

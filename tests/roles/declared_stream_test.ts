@@ -31,6 +31,7 @@ import {
   declaredCase,
   LATENESS_SECONDS,
   type LogEntry,
+  partitionOf,
   recordOf,
   START_SECONDS,
 } from "../oracle/declared_cases.ts";
@@ -38,7 +39,13 @@ import { temporaryFolder } from "../temporary_folder.ts";
 import { runTool } from "../services/java.ts";
 import { canRun } from "../permission.ts";
 import { openMemory } from "./pipeline.ts";
-import { appendPayments, paymentAt, sinkRows, StageDriver } from "./stages.ts";
+import {
+  appendPayments,
+  partitionsOf,
+  paymentAt,
+  sinkRows,
+  StageDriver,
+} from "./stages.ts";
 
 const SCRIPT = fileURLToPath(
   new URL("../oracle/declared_features.py", import.meta.url),
@@ -65,10 +72,12 @@ async function oracle(cases: readonly SeededCase[]): Promise<Row[][]> {
   return text.trimEnd().split("\n").map((line) => JSON.parse(line));
 }
 
-function parametersOf({ definition: text }: DeclaredCase): StreamParameters {
+function parametersOf(
+  { definition: text, partitions }: DeclaredCase,
+): StreamParameters {
   const definition = readDefinition(text, "stream.yaml");
   return {
-    partitions: 1,
+    partitions,
     features: featuresOfDefinition(definition),
     definition: recordedDefinition(definition),
     latenessSeconds: LATENESS_SECONDS,
@@ -86,12 +95,19 @@ async function streamed(
   await using folder = await openMemory(parameters);
   const { log } = folder;
   const records = one.log.map((entry) => recordOf(one.log, entry));
-  await appendPayments(
-    log,
-    0,
-    records.map((_, i) => paymentAt(0, { transactionId: i })),
-    ({ transactionId }) => records[transactionId],
-  );
+  const partitions = partitionsOf(parameters);
+  for (const partition of partitions) {
+    await appendPayments(
+      log,
+      partition,
+      one.log.flatMap((entry, i) =>
+        partitionOf(one, entry) === partition
+          ? paymentAt(0, { transactionId: i })
+          : []
+      ),
+      ({ transactionId }) => records[transactionId],
+    );
+  }
   const random = chance(one.seed);
   const below = (limit: number) => Math.floor(random() * limit);
   const stages = [
@@ -101,11 +117,14 @@ async function streamed(
   const drops = random() < 0.5 ? 0 : 0.4;
   while (!await stages[0].done() || !await stages[1].done()) {
     const stage = stages[below(2)];
+    const partition = below(partitions.length);
     if (random() < drops) {
-      if (snapshotFolder !== undefined && random() < 0.7) stage.close(0);
-      await stage.reopen(0);
+      if (snapshotFolder !== undefined && random() < 0.7) {
+        stage.close(partition);
+      }
+      await stage.reopen(partition);
     }
-    await stage.step(0, 1 + below(20));
+    await stage.step(partition, 1 + below(20));
   }
   const rows = await sinkRows(log);
   const { deadLettered } = await stages[0].counters();
