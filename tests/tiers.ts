@@ -61,6 +61,7 @@ export const TIERS: readonly Tier[] = [
       "tests/base/sqlite/lock_wait_test.ts",
       "tests/cli/",
       "tests/faults/",
+      "tests/roles/declared_stream_test.ts",
       "tests/roles/late_training_test.ts",
       "tests/roles/schedule_test.ts",
     ],

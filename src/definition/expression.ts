@@ -1,6 +1,6 @@
 /**
- * Expressions in the syntax of CEL (github.com/google/cel-spec) with a meaning
- * of their own, `language: 1`: numbers are doubles; x / 0 and arithmetic with a
+ * Expressions in the syntax of CEL (github.com/google/cel-spec) with their own
+ * meaning, `language: 1`: numbers are doubles; x / 0 and arithmetic with a
  * missing number give none; a comparison with a missing value is false. A
  * library parses them; here their types are checked, and they become closures
  * over rows of cells, hundreds of times faster than walking the tree.

@@ -200,7 +200,7 @@ export class StoredRowReader {
       const value = row[name];
       const wrong = problem?.(value);
       if (wrong !== undefined) return `${name} ${wrong}`;
-      if (typeof source === "number") cells[at + source] = Number(value);
+      if (typeof source === "number") cells[at + source] = Number(value ?? NaN);
       else if (into[source]) {
         into[source][index] = typeof value === "string" ? value : null;
       }

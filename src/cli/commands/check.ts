@@ -5,6 +5,7 @@
  */
 import { ConfigError, DataError } from "../../base/error.ts";
 import { textTable } from "../../base/text_table.ts";
+import { putMappedPayment } from "../../definition/mapped_row.ts";
 import {
   emptyMappedPayment,
   type KeptValue,
@@ -22,6 +23,7 @@ import {
 } from "../../definition/stream_definition.ts";
 import type { SampleColumn } from "../../definition/sample_column.ts";
 import { suggestDefinition } from "../../definition/suggestion.ts";
+import type { DeclaredPart } from "../../features/declared_part.ts";
 import type { DaySource } from "../../files/day_source.ts";
 import { readingDefinition } from "../../files/import_folder.ts";
 import { findRawSources } from "../../files/raw_sources.ts";
@@ -29,7 +31,12 @@ import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { formatDatetime, formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { predictMemory } from "../../roles/stage_memory.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import { TextHeap } from "../../payment/text_heap.ts";
+import { declaredSample, predictMemory } from "../../roles/stage_memory.ts";
+import type { StreamParameters } from "../../stream/control.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { HMAC_KEY_FLAG, readHmacKey } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
@@ -127,10 +134,13 @@ async function check(options: CheckOptions): Promise<void> {
   const reading = readingDefinition(sample, definition);
   const key = readHmacKey(reading, options);
   const mapper = new PaymentMapper(reading, key);
-  const found = await mapSample(sources, mapper, options.rows);
+  const parameters = readStreamFlags({ definition }, undefined);
+  const sampler = new DeclaredSampler(parameters);
+  const found = await mapSample(sources, mapper, options.rows, sampler);
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
-      resultText(found, definition, mapper),
+      resultText(found, definition, mapper) +
+      memoryText(found, parameters, sampler),
   );
   if (found.mapped === 0) {
     throw new DataError(
@@ -241,6 +251,7 @@ async function mapSample(
   sources: readonly DaySource[],
   mapper: PaymentMapper,
   rows: number,
+  sampler?: DeclaredSampler,
 ): Promise<Found> {
   const found: Found = {
     read: 0,
@@ -278,6 +289,7 @@ async function mapSample(
         } else {
           ids.add(into.transactionId);
           take(found, into);
+          sampler?.add(into);
         }
       }
       if (found.read >= rows) return found;
@@ -351,7 +363,6 @@ function resultText(
         "'./fraudstream import' sorts the data for 'run'",
     );
   }
-  lines.push(...memoryLines(found, definition));
   return lines.join("\n") + "\n";
 }
 
@@ -366,37 +377,58 @@ function rejectedTable({ rejected }: Found): string {
 const RATE_PAYMENTS = 1000;
 const RATE_SECONDS = 3600;
 
-/** What the processor's memory will be; nothing for a sample that is small or not in order. Throws ConfigError for a definition that `run` refuses. */
-function memoryLines(
+/** Counts payments for the memory of what a definition declares. */
+class DeclaredSampler {
+  /** What has counted them. */
+  readonly declared: DeclaredPart | undefined;
+  readonly #shape: PaymentShape;
+  readonly #cells: Float64Array;
+  readonly #texts = new TextHeap();
+
+  constructor(parameters: StreamParameters) {
+    this.declared = declaredSample(parameters);
+    this.#shape = shapeOfStream(parameters);
+    this.#cells = new Float64Array(PAYMENT_CELLS + this.#shape.kept.length);
+  }
+
+  add(payment: MappedPayment): void {
+    if (!this.declared) return;
+    const [cells, texts] = [this.#cells, this.#texts];
+    texts.clear();
+    putMappedPayment(payment, this.#shape, 0, cells, 0, texts);
+    this.declared.count(cells, 0, texts);
+  }
+}
+
+/** What the processor's memory will be; nothing for a sample that is small or not in order. */
+function memoryText(
   { mapped, late, cards, terminals, firstSeconds, lastSeconds }: Found,
-  definition: StreamDefinition,
-): string[] {
-  const parameters = readStreamFlags({ definition }, undefined);
+  parameters: StreamParameters,
+  { declared }: DeclaredSampler,
+): string {
   const seconds = lastSeconds - firstSeconds;
   const isSmall = mapped < RATE_PAYMENTS || seconds < RATE_SECONDS;
-  if (isSmall || late > 0) return [];
+  if (isSmall || late > 0) return "";
   const states = predictMemory(parameters, {
     seconds,
     ofCards: cards.values(),
     ofTerminals: terminals.values(),
+    declared,
   });
   const perDay = Math.round(mapped / seconds * DAY_SECONDS);
   const rows = states.map(({ state, keepSeconds, payments, bytes }) => [
     state,
-    String(Math.round(keepSeconds / DAY_SECONDS)),
+    (keepSeconds / DAY_SECONDS).toFixed(keepSeconds < DAY_SECONDS ? 2 : 0),
     thousands(payments),
     (bytes / Math.max(1, payments)).toFixed(1),
     (bytes / 2 ** 20).toFixed(1),
   ]);
   const heading = ["memory", "days", "payments", "bytes per payment", "MiB"];
-  return [
-    "",
-    textTable(heading, rows).trimEnd(),
+  return "\n" + textTable(heading, rows) +
     `(the processor's, predicted for ${
       thousands(perDay)
     } payments per day as ` +
-    "in the sample; texts stay in the log)",
-  ];
+    "in the sample; texts stay in the log)\n";
 }
 
 /** The payments as a table, with their kept fields. */
