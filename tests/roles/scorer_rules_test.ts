@@ -15,6 +15,16 @@ import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
+import { runWriter } from "../../src/roles/writer.ts";
+import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
+import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
+import {
+  backtestStore,
+  recordedRules,
+} from "../../src/scoring/backtest_store.ts";
+import { DecisionRules, ruleRows } from "../../src/scoring/decision_rules.ts";
+import { decisionSetting } from "../../src/scoring/decision_source.ts";
+import { refuseBadRow } from "../../src/store/stored_row.ts";
 import { Control } from "../../src/stream/control.ts";
 import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
@@ -367,8 +377,53 @@ testWriting(
       }
     }
     assert.deepEqual(await replayed(folder, scoring), found);
+    await requireNoDifference(folder);
   },
 );
+
+/** Stores everything, and evaluates again what decided: nothing may change. */
+async function requireNoDifference(folder: OpenFolder): Promise<void> {
+  const { context, store } = folder;
+  const { control } = context;
+  await runWriter(context, { store, startSeconds: undefined });
+  await runPredictionWriter(context, {
+    store: store.predictions(),
+    startSeconds: undefined,
+    stored: new AbortController().signal,
+  });
+  const rows = ruleRows(HANDBOOK_FEATURES, HANDBOOK_SHAPE);
+  const { rulesFor } = await recordedRules(control, rows);
+  const options = {
+    store,
+    shape: HANDBOOK_SHAPE,
+    rows,
+    rulesFor,
+    model: undefined,
+    threshold: undefined,
+    fromSeconds: -Infinity,
+    untilSeconds: Infinity,
+    onBadRow: refuseBadRow,
+    signal: context.signal,
+  };
+  const { total, examples } = await backtestStore(options);
+  const { rows: predicted } = await store.predictions().status();
+  assert.equal(total.payments, predicted);
+  assert.equal(total.changed, 0);
+  assert.deepEqual(total.after, total.before);
+  assert.ok(total.before.declines > 0 && total.before.reviews > 0);
+  assert.deepEqual(examples, { gained: [], lost: [] });
+  // By the newest rules alone there are differences, and examples of them.
+  const setting = await decisionSetting(control, control.decisionState);
+  const newest = new DecisionRules(setting, rows);
+  const other = await backtestStore({ ...options, rulesFor: () => newest });
+  const { alertsGained, alertsLost, before, after } = other.total;
+  assert.ok(alertsGained > 10 && alertsLost > 0);
+  assert.equal(
+    before.reviews + before.declines + alertsGained - alertsLost,
+    after.reviews + after.declines,
+  );
+  assert.equal(other.examples.gained.length, 10);
+}
 
 testWriting(
   "a scorer that is killed while the rules change predicts what a replay does, each payment once",
