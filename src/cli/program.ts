@@ -12,6 +12,8 @@ import {
 } from "../base/error.ts";
 import { type CommandDeclaration, parserOf } from "./command.ts";
 import { OutputClosedError } from "../base/output_file.ts";
+import { AUDIT_COMMAND } from "./commands/audit.ts";
+import { BACKTEST_COMMAND } from "./commands/backtest.ts";
 import { BACKUP_COMMAND } from "./commands/backup.ts";
 import { CHECK_COMMAND } from "./commands/check.ts";
 import { DEAD_LETTERS_COMMAND } from "./commands/dead_letters.ts";
@@ -68,6 +70,8 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   TRAIN_COMMAND,
   SELECT_COMMAND,
   REPORT_COMMAND,
+  BACKTEST_COMMAND,
+  AUDIT_COMMAND,
 ];
 
 const HELP_COLUMNS = 80;

@@ -141,9 +141,10 @@ export function isWholeFeature(name: string): boolean {
   return !/_(AVG_AMOUNT|RISK)_\d+DAY_WINDOW$|_RATIO_/.test(name);
 }
 
-/** Names of the features that can be missing, in the order of the names. */
-export function nullableFeatures(_parameters: FeatureParameters): string[] {
-  return [];
+/** Names of the features that may have no value, in their order. */
+export function nullableNames(parameters: FeatureParameters): string[] {
+  const nullable = nullableFeatures(parameters);
+  return featureNames(parameters).filter((_, i) => nullable[i]);
 }
 
 /** How many of the features are the handbook's; they come first. */

@@ -165,10 +165,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const columns = options.with ?? (hasFeatures(features) ? [] : ["payment"]);
   const added = new Set(columns);
   if (shape.hasLabels) added.add("label");
+  const decided = stream.control?.hasRules ? ["decision"] as const : [];
   const table = new PaymentTable({
     parts: scored
-      ? ["payment", "prediction"]
-      : ["features", ...[...added].flatMap(partsOf)],
+      ? ["payment", "prediction", ...decided]
+      : ["features", ...[...added].flatMap(partsOf), ...decided],
     features,
     shape,
     format,
