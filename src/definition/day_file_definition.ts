@@ -41,9 +41,11 @@ export function dayFileDefinition(
   };
 }
 
-const DAY_FILE_TIME = { format: "iso", zone: "UTC" } as const;
+/** How day files write times. */
+export const DAY_FILE_TIME = { format: "iso", zone: "UTC" } as const;
 
-const DAY_FILE_FLAG = { true: null, false: null } as const;
+/** How day files write flags. */
+export const DAY_FILE_FLAG = { true: null, false: null } as const;
 
 /** Pseudonyms and numbers of rows are ids like others by then. */
 function dayFileId(name: string, id: IdMapping | RowNumber): IdMapping {

@@ -217,6 +217,17 @@ export function customerReachSeconds(parameters: FeatureParameters): number {
   return Math.max(included, ...declared);
 }
 
+/** How far back any feature of a payment looks, in seconds. */
+export function reachSeconds(parameters: FeatureParameters): number {
+  const longest = longestWindowSeconds(parameters);
+  const included = longest > 0
+    ? longest + parameters.delayDays * DAY_SECONDS
+    : 0;
+  const declared = parameters.declared?.aggregates
+    .map(({ overSeconds, delaySeconds }) => overSeconds + delaySeconds) ?? [];
+  return Math.max(included, ...declared);
+}
+
 /** How a row of totals is laid out. */
 export interface TotalsLayout {
   /** Number of windows per half; 0 where there are no features at all. */

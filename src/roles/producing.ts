@@ -16,6 +16,9 @@ import { TRANSACTION_TOPIC } from "../stream/topics.ts";
 /** The signal for reading the data: the producer itself looks at its signal, between two appends. */
 export const UNSTOPPED: AbortSignal = new AbortController().signal;
 
+/** The id by which one process at a time publishes the payments of a stream. */
+export const PRODUCER = "fraudstream-producer";
+
 /** A producer that has payments to publish. */
 export interface Producing {
   /** It appends. */
@@ -31,7 +34,7 @@ export async function openProducing(
   { log, control, logger, signal }: StreamContext,
   fingerprint: string,
 ): Promise<Producing | undefined> {
-  const producer = await log.producer("fraudstream-producer", signal);
+  const producer = await log.producer(PRODUCER, signal);
   await control.refresh();
   const { origin } = control;
   if (origin && origin.fingerprint !== fingerprint) {

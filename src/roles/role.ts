@@ -8,6 +8,7 @@ import type { ModelPlace } from "../scoring/model_source.ts";
 import type { TableFormat } from "../files/table_encoder.ts";
 import type { StoreSettings } from "../store/open_store.ts";
 import type { StreamParameters } from "../stream/control.ts";
+import type { FollowSettings } from "../stream/followed_stream.ts";
 import type { SourceSettings } from "../stream/source_task.ts";
 
 /** The roles that a process can take. */
@@ -54,6 +55,8 @@ export interface RunSettings {
     | undefined;
   /** The files that the producer publishes in place of a simulation, if any. */
   readonly input?: FileInput | undefined;
+  /** The stream whose payments the producer takes in place of both, if any. */
+  readonly follow?: FollowSettings | undefined;
   /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */
   readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */

@@ -11,6 +11,7 @@ import { runThread, type Starter } from "../base/thread.ts";
 import { Control } from "../stream/control.ts";
 import { runFileProducer } from "./file_producer.ts";
 import { runFiles } from "./files.ts";
+import { runFollower } from "./follower.ts";
 import { runIngest } from "./ingest.ts";
 import { runProcessor } from "./processor.ts";
 import { runProducer } from "./producer.ts";
@@ -18,6 +19,7 @@ import { runLabelIntake } from "./label_intake.ts";
 import { runLabelWriter } from "./label_writer.ts";
 import { runPredictionWriter } from "./prediction_writer.ts";
 import type { Role, RunSettings } from "./role.ts";
+import { placeOf } from "../stream/followed_stream.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
 import { CELL } from "../payment/payment_cells.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
@@ -103,6 +105,13 @@ async function runRole(
     );
   switch (role) {
     case "producer":
+      if (settings.follow) {
+        return await runFollower(context, {
+          follow: settings.follow,
+          place: placeOf(settings.log),
+          acceptsGaps: settings.acceptsMissingStart,
+        });
+      }
       if (settings.input) {
         return await runFileProducer(context, {
           input: settings.input,

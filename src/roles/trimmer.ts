@@ -1,7 +1,7 @@
 /**
  * The trimmer: removes records from the log that are older in event time than
- * --keep, but none that are still needed by a stage to restore its state, or by
- * the writer or the files role to continue. Accepted labels go with the payments
+ * --keep, but none that are still needed by a stage to restore its state, by the
+ * writer or the files role to continue, or by a stream that follows this one. Accepted labels go with the payments
  * of their time: none is known before its payment, so those of payments that
  * stay, stay too. What people and programs say (the label topic, the case
  * topic), dead letters, profiles and the control topic stay whole.
@@ -10,6 +10,7 @@ import { rest } from "../base/clock.ts";
 import { type Log, offsetAt } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { manifestOffsets } from "../files/day_manifest.ts";
+import type { Control } from "../stream/control.ts";
 import { isDone, type StreamContext } from "../stream/stream_context.ts";
 import {
   parseCommit,
@@ -78,11 +79,7 @@ export async function trimStream(
   const progress = Math.max(...commits.map((c) => parseCommit(c).progress));
   const oldest = start + progress - options.keepDays * DAY_SECONDS;
   await control.refresh();
-  const needed = await neededOffsets(
-    log,
-    options.filesFolder,
-    control.isScored,
-  );
+  const needed = await neededOffsets(log, control, options.filesFolder);
   let synced = false;
   for (const { name, startOffsets } of await log.topics([...needed.keys()])) {
     for (const [partition, need] of needed.get(name)?.entries() ?? []) {
@@ -105,8 +102,8 @@ export async function trimStream(
  */
 async function neededOffsets(
   log: Log,
+  { isScored, followers }: Control,
   filesFolder: string | undefined,
-  isScored: boolean,
 ): Promise<Map<string, readonly number[]>> {
   const replays = async (group: string, topic: string) => {
     const commits = await log.committed(group, topic);
@@ -133,7 +130,18 @@ async function neededOffsets(
         return Math.min(takenOffset(commit), ...needed);
       }),
     ],
-    [TRANSACTION_TOPIC, await replays(CUSTOMER_GROUP, TRANSACTION_TOPIC)],
+    [
+      TRANSACTION_TOPIC,
+      (await replays(CUSTOMER_GROUP, TRANSACTION_TOPIC)).map((
+        need,
+        partition,
+      ) =>
+        Math.min(
+          need,
+          ...followers.map(({ offsets }) => offsets[partition] ?? 0),
+        )
+      ),
+    ],
     [REPARTITION_TOPIC, await replays(TERMINAL_GROUP, REPARTITION_TOPIC)],
     [
       SINK_TOPIC,

@@ -46,6 +46,12 @@ import {
   isDecisionChange,
   NO_RULES,
 } from "./decision_changes.ts";
+import {
+  type Follower,
+  type FollowPosition,
+  isFollower,
+  isFollowPosition,
+} from "./follow_position.ts";
 import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import {
   isRecordedDefinition,
@@ -194,6 +200,8 @@ export interface ControlValues {
   position: ProducerPosition;
   /** How far `ingest` is in another program's topic. */
   source: SourcePosition;
+  /** How far it is in the stream that it follows. */
+  follow: FollowPosition;
   /** Where the stages start in topics whose first records were deleted, one offset per partition. */
   starts: Readonly<Record<string, readonly number[]>>;
   /** That a scorer takes the payments, and the scoring flags of the last whole run as texts. */
@@ -300,9 +308,10 @@ export class Control {
     return this.#value("origin");
   }
 
-  /** Midnight of the stream's first day, seconds since 1970, once a producer or `ingest` has begun it. */
+  /** Midnight of the stream's first day, seconds since 1970, once a producer, `ingest` or the stream that it follows has begun it. */
   get begun(): number | undefined {
-    return this.origin?.startSeconds ?? this.source?.startSeconds ?? undefined;
+    return this.origin?.startSeconds ?? this.source?.startSeconds ??
+      this.follow?.startSeconds ?? undefined;
   }
 
   /**
@@ -320,6 +329,19 @@ export class Control {
   /** How far `ingest` is in another program's topic, once it has taken something. */
   get source(): SourcePosition | undefined {
     return this.#value("source");
+  }
+
+  /** How far it is in the stream that it follows, or has followed. */
+  get follow(): FollowPosition | undefined {
+    return this.#value("follow");
+  }
+
+  /** The streams that follow this one, and need what they have not read of transaction_topic. */
+  get followers(): Follower[] {
+    const values = [...this.#values].filter(([key]) =>
+      key.startsWith("follower:")
+    ).map(([, value]) => value as Follower);
+    return values.filter(({ isOver }) => !isOver);
   }
 
   /** How far the producer is. */
@@ -803,6 +825,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
   origin: ({ startSeconds, fingerprint }) =>
     Number.isSafeInteger(startSeconds) && typeof fingerprint === "string",
   source: isSourcePosition,
+  follow: isFollowPosition,
   position: ({ nextId, labels, last, lastLabels, ...place }) =>
     isCount(nextId) && isPlace(place) && isOptional(lastLabels, isCount) &&
     isOptional(last, (last) => typeof last === "string") &&
@@ -829,6 +852,7 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
 /** The same for keys that begin with these words. */
 const PREFIXED: Readonly<Record<string, Fits>> = {
   "end:": ({ rows }) => isCount(rows),
+  "follower:": isFollower,
   "file:": ({ name, bytes, sha256 }) =>
     typeof name === "string" && isCount(bytes) && typeof sha256 === "string",
   "taken:": ({ offset, metadata }) =>
@@ -871,6 +895,8 @@ export interface ControlRecords {
   put<K extends keyof ControlValues>(key: K, value: ControlValues[K]): void;
   /** Records what a file of the producer, by its number from 0, is when its rows are published. */
   putFile(number: number, stamp: FileStamp): void;
+  /** Records what a stream that follows this one needs. */
+  putFollower(follower: Follower): void;
   /** Records where a dead letter has gone. */
   putRequeued(letter: string, place: Requeued): void;
   /** Records the commit of a stage in a partition of its input. */
@@ -899,6 +925,7 @@ export function controlRecords(): ControlRecords {
   return {
     put,
     putFile: (number, stamp) => put(`file:${number}`, stamp),
+    putFollower: (follower) => put(`follower:${follower.id}`, follower),
     putRequeued: (letter, place) => put(`requeued:${letter}`, place),
     putTaken: (group, partition, commit) =>
       put(`taken:${group}/${partition}`, commit),

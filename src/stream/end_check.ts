@@ -156,7 +156,8 @@ async function readCounts(
     ? await findRepeatedIds(log, SINK_TOPIC)
     : undefined;
   return {
-    published: marks.has("origin")
+    // What a stream has taken of another one is not its producer's.
+    published: marks.has("origin") && !marks.has("follow")
       ? numberOf(marks.get("position"), "nextId") ?? 0
       : undefined,
     ended: numberOf(marks.get(`end:${TRANSACTION_TOPIC}`), "rows"),

@@ -6,7 +6,12 @@ import { putMappedPayment } from "../definition/mapped_row.ts";
 import type { MappedPayment } from "../definition/payment_mapper.ts";
 import type { Append } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
-import { RecordBatchBuilder } from "../log/record_batch.ts";
+import {
+  type RecordBatch,
+  RecordBatchBuilder,
+  recordKey,
+  recordValue,
+} from "../log/record_batch.ts";
 import { CELL } from "../payment/payment_cells.ts";
 import { LabelJsonWriter, ShapedJsonWriter } from "../payment/payment_json.ts";
 import { labelCells, type PaymentShape } from "../payment/payment_shape.ts";
@@ -65,6 +70,17 @@ export class MappedRecords {
     cells[labelCells(this.#shape).knownAt] = knownAt;
     this.#labelJson.write(builder.writer, cells, 0, this.#texts);
     builder.endRecord(knownAt * 1000);
+  }
+
+  /** Adds a record of a partition as it is, with another value if one is given. */
+  copy(
+    batch: RecordBatch,
+    index: number,
+    partition: number,
+    value: Uint8Array = recordValue(batch, index),
+  ): void {
+    const builder = this.#builders[partition];
+    builder.add(recordKey(batch, index), value, batch.timestamps[index]);
   }
 
   /** Puts a payment into the cells and its card's key into a record. */

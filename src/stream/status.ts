@@ -5,6 +5,11 @@ import { CELL } from "../payment/payment_cells.ts";
 import { ShapedJsonReader } from "../payment/payment_json.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
 import { Control, type StreamParameters } from "./control.ts";
+import {
+  completeFrom,
+  type Follower,
+  type FollowPosition,
+} from "./follow_position.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import {
   addCounters,
@@ -60,6 +65,12 @@ export interface StreamStatus {
   readonly complete: boolean;
   /** How far `ingest` is in another program's topic; its lag is that of its last step. Absent where it takes none. */
   readonly ingest?: StageStatus | undefined;
+  /** How far it is in the stream that it follows, and from which midnight on, seconds since 1970, its features are complete; undefined for all. Absent where it follows none. */
+  readonly follow?:
+    | FollowPosition & { readonly completeFrom: number | undefined }
+    | undefined;
+  /** The streams that follow it, if any. */
+  readonly followers?: readonly Follower[] | undefined;
   /** Customer windows, terminal windows, writer; where payments are scored, the scorer and the writer of predictions; where labels arrive on their own, their intake and their writer. */
   readonly stages: readonly [
     StageStatus,
@@ -97,8 +108,11 @@ export async function readStatus(
       : [],
   ];
   const ingest = ingestStatus(control);
+  const { followers } = control;
   return {
     ingest,
+    follow: followStatus(control),
+    followers: followers.length > 0 ? followers : undefined,
     startSeconds: control.begun ?? await startOfRows(log, control.parameters),
     simulated: control.origin !== undefined,
     produced: control.position?.nextId ?? 0,
@@ -125,6 +139,17 @@ function ingestStatus({ source }: Control): StageStatus | undefined {
     progress: (newest ?? 0) - (newest === null ? 0 : startSeconds ?? 0),
     isPositionKnown: true,
   };
+}
+
+function followStatus(
+  { follow, parameters }: Control,
+): StreamStatus["follow"] {
+  if (!follow) return undefined;
+  const { sinceSeconds } = follow;
+  const completed = sinceSeconds === null || !parameters
+    ? undefined
+    : completeFrom(sinceSeconds, parameters);
+  return { ...follow, completeFrom: completed };
 }
 
 /** All stages, `ingest` first where there is one. */

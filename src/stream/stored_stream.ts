@@ -18,6 +18,7 @@ import {
   type EndCheckResult,
   type StoredCounts,
 } from "./end_check.ts";
+import type { FollowPosition } from "./follow_position.ts";
 import { CHAIN, CONTROL_TOPIC, TRANSACTION_TOPIC } from "./topics.ts";
 import { RESTORE_ADVICE } from "../base/sqlite/sqlite.ts";
 import {
@@ -103,6 +104,8 @@ export interface RecordedStream {
   readonly parameters: StreamParameters;
   /** The stream that our producer has begun; undefined where it has begun none. */
   readonly origin: StreamOrigin | undefined;
+  /** How far it is in the stream that it follows; undefined where it follows none. */
+  readonly follow?: FollowPosition | undefined;
   /** Whether all payments of our producer are published. */
   readonly isComplete: boolean;
   /** Control.scoringFlags. */
@@ -122,9 +125,11 @@ export async function findRecorded(
       await using opened = await openLog(log, report);
       const control = new Control(opened); // warnings come when the stream is opened
       if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
-      const { parameters, origin, scoringFlags } = control;
+      const { parameters, origin, follow, scoringFlags } = control;
       const isComplete = control.end(TRANSACTION_TOPIC) !== undefined;
-      if (parameters) return { parameters, origin, isComplete, scoringFlags };
+      if (parameters) {
+        return { parameters, origin, follow, isComplete, scoringFlags };
+      }
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
     await rest(LOOK_MS, signal);

@@ -16,6 +16,7 @@ import {
   threadNames,
 } from "../../roles/supervisor.ts";
 import { unlessStopped } from "../../base/unless_stopped.ts";
+import type { FollowPosition } from "../../stream/follow_position.ts";
 import { openStore } from "../../store/open_store.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import { LatencyMeter } from "../../base/latency.ts";
@@ -44,6 +45,20 @@ import {
   readDataFlags,
 } from "../flags/data_flags.ts";
 import { FEATURE_FLAGS } from "../flags/feature_flags.ts";
+import {
+  FOLLOW_FLAGS,
+  followedDefaults,
+  followingParameters,
+  readFollowFlag,
+} from "../flags/follow_flags.ts";
+import { takeOver } from "../../roles/take_over.ts";
+import {
+  type FollowedStream,
+  followFlag,
+  type FollowSettings,
+  readFollowed,
+  requireFollowable,
+} from "../../stream/followed_stream.ts";
 import {
   INPUT_FLAGS,
   type InputOptions,
@@ -183,6 +198,7 @@ type RunOptions =
   & DataOptions
   & InputOptions
   & FlagValues<typeof SOURCE_FLAGS>
+  & FlagValues<typeof FOLLOW_FLAGS>
   & Omit<StreamOptions, "definition" | "isOnKafka">
   & ConnectionOptions
   & PageOptions
@@ -222,6 +238,7 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     STREAM_FLAGS,
     INPUT_FLAGS,
     SOURCE_FLAGS,
+    FOLLOW_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
     ...CONNECTION_FLAGS,
@@ -437,12 +454,19 @@ async function begin(
   const { folder } = connection;
   const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
   const source = readSource(options, connection, roles);
+  const follow = readFollowFlag(options, connection.log, roles);
+  const reading = follow && readFollowed(follow, report);
+  const stream = reading && await unlessStopped(reading, signal);
+  const followed = follow && stream ? { settings: follow, stream } : undefined;
   const look = async (waitMs: number) => {
     const looking = findRecorded(connection, report, { waitMs, signal });
     return await unlessStopped(looking, signal) ?? undefined;
   };
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
-    const read = await readSettings(options, connection, found, source);
+    const read = await readSettings(options, connection, found, {
+      source,
+      followed,
+    });
     const { settings, roles } = read;
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
@@ -461,6 +485,11 @@ async function begin(
   const leaves = options.partitions === undefined &&
     !roles.includes("producer") && !roles.includes("ingest");
   let found = await look(0);
+  const brings = roles.includes("producer") || roles.includes("ingest");
+  if (brings && !follow && isFollowing(found)) {
+    await takeOver(connection.log, found.follow, report);
+    found = await look(0);
+  }
   const isPage = roles.length === 0;
   if (!found && isPage) requireFolder(connection);
   if (!found && leaves) {
@@ -483,6 +512,20 @@ async function begin(
     if (!meanwhile) throw error;
     return await open(meanwhile);
   }
+}
+
+/** The stream that a run is to follow. */
+interface Followed {
+  readonly settings: FollowSettings;
+  readonly stream: FollowedStream;
+}
+
+/** Whether a stream takes its payments from another one so far. */
+function isFollowing(
+  found: RecordedStream | undefined,
+): found is RecordedStream & { readonly follow: FollowPosition } {
+  return found?.follow !== undefined && !found.follow.isOver &&
+    !found.isComplete;
 }
 
 /** Throws ConfigError where a page alone is to show a folder that does not exist. */
@@ -508,7 +551,10 @@ async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
-  source: RunSettings["source"],
+  { source, followed }: {
+    readonly source: RunSettings["source"];
+    readonly followed: Followed | undefined;
+  },
 ): Promise<Omit<Begun, "opened">> {
   const pace = readPace(options);
   const workers = readWorkers(options, connection);
@@ -517,31 +563,36 @@ async function readSettings(
   const begun = roles.includes("producer") ? found?.origin : undefined;
   // To a producer --start is a part of its data, known by its fingerprint.
   const { start, ...others } = options;
-  const streamOptions = roles.includes("producer") || start === undefined
+  const isData = roles.includes("producer") && !followed;
+  const streamOptions = isData || start === undefined
     ? others
     : { ...others, start };
   // On Kafka only who stores, and the page, uses the folder of an embedded store.
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || roles.includes("labels") ||
     readPage(options) !== undefined;
-  const parameters = readStreamFlags({
-    ...streamOptions,
-    definition: readDefinitionFlag(options),
-    isOnKafka: connection.log.kind === "kafka",
-  }, found?.parameters);
+  const parameters = readParameters(
+    {
+      ...streamOptions,
+      definition: readDefinitionFlag(options),
+      isOnKafka: connection.log.kind === "kafka",
+    },
+    found,
+    followed,
+  );
   if (source) {
     const definition = definitionOfStream(parameters);
     requireHmacKey(definition, options);
     refuseEarlyLabels(definition, source.topic);
   }
-  const input = roles.includes("producer")
+  const input = isData
     ? readInputFlags(options, {
       recorded: begun?.fingerprint,
       isComplete: found?.isComplete ?? false,
       definition: parameters.definition && definitionOf(parameters.definition),
     })
     : undefined;
-  const data = input
+  const data = input || followed
     ? readDataFlags({})
     : (begun && continueData(options, begun.fingerprint)) ??
       readDataFlags(options);
@@ -577,6 +628,7 @@ async function readSettings(
     parameters,
     data,
     input,
+    follow: followed?.settings,
     scoring,
     training,
     workers,
@@ -596,6 +648,25 @@ async function readSettings(
     ? scoringTexts(scored)
     : undefined;
   return { settings, roles, scoringFlags };
+}
+
+/** What all roles must agree on: by the flags, as recorded, or as the followed stream has it. Throws ConfigError. */
+function readParameters(
+  options: StreamOptions,
+  found: RecordedStream | undefined,
+  followed: Followed | undefined,
+): RunSettings["parameters"] {
+  if (!followed) return readStreamFlags(options, found?.parameters);
+  const { stream, settings } = followed;
+  const hasDefinition = options.definition !== undefined;
+  const known = found?.parameters ?? followedDefaults(stream, hasDefinition);
+  const read = readStreamFlags(options, known);
+  const { maxGap } = options;
+  const parameters = found
+    ? read
+    : followingParameters(read, stream, settings, maxGap);
+  requireFollowable(stream, parameters, followFlag(settings));
+  return parameters;
 }
 
 /** Throws ConfigError if the role that takes labels has none to take. */

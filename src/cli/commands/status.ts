@@ -2,10 +2,10 @@
  * `fraudstream status`: what a stream holds, in a data folder or on Kafka and
  * Cassandra, as text or JSON. The stream may be running meanwhile.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { StoreError } from "../../base/error.ts";
+import { ConfigError, StoreError } from "../../base/error.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import type { Control } from "../../stream/control.ts";
 import { readRegistry } from "../../scoring/model_registry.ts";
@@ -15,14 +15,16 @@ import {
   scorerStatus,
   type StreamStatus,
 } from "../../stream/status.ts";
-import { TOPICS, topicSpecs } from "../../stream/topics.ts";
+import type { Follower } from "../../stream/follow_position.ts";
+import { recordFollower } from "../../stream/followed_stream.ts";
+import { TOPICS, topicSpecs, TRANSACTION_TOPIC } from "../../stream/topics.ts";
 import {
   isRight,
   type StoreVerification,
   type TableVerification,
   verifyStore,
 } from "../../stream/verify_store.ts";
-import type { TopicState } from "../../log/log.ts";
+import type { Log, TopicState } from "../../log/log.ts";
 import type { LabelStatus } from "../../store/labels.ts";
 import type { PredictionStatus } from "../../store/predictions.ts";
 import type { Store, StoreStatus } from "../../store/store.ts";
@@ -42,6 +44,7 @@ import {
   type StoredStream,
 } from "../../stream/stored_stream.ts";
 import {
+  completeText,
   labelText,
   publishedText,
   scoredText,
@@ -59,12 +62,18 @@ Examples:
   ./fraudstream status
   ./fraudstream status --data=./shop --json
   ./fraudstream status --data=./shop --verify
+  ./fraudstream status --data=./shop --forget-follower=./shop-new
 `;
 
 /** The flags of this command alone. */
 const FLAGS = {
   flags: {
     json: { help: "print one JSON object" },
+    forgetFollower: {
+      value: "<place>",
+      help: "first forget a stream that follows this one and will not go on: " +
+        "--keep then removes what it has not taken",
+    },
     verify: { help: "also compare every row of the store with the log" },
   },
 } as const satisfies FlagGroup;
@@ -90,6 +99,10 @@ async function status(options: StatusOptions): Promise<void> {
   const report = warnings("status");
   await using stored = await openStoredStream(connection, report);
   const { log, control } = stored;
+  const { forgetFollower } = options;
+  if (forgetFollower !== undefined) {
+    await forget(log, control?.followers ?? [], forgetFollower);
+  }
   const topics = await log.topics(TOPICS);
   const stream = control && await readStatus(log, control);
   const opened = await openStoredRows(connection, stored, report);
@@ -143,6 +156,44 @@ async function status(options: StatusOptions): Promise<void> {
   }
   if (ended) requireAgreement(ended);
   if (verified) requireRight(verified);
+}
+
+/** Forgets the followers at a place. Throws ConfigError if there are none. */
+async function forget(
+  log: Log,
+  followers: readonly Follower[],
+  place: string,
+): Promise<void> {
+  const known = followers.filter((one) =>
+    one.place === place || one.place === resolve(place)
+  );
+  if (known.length === 0) {
+    const places = followers.map((one) => one.place).join(", ");
+    throw new ConfigError(
+      `--forget-follower=${place}: no such stream follows this one; ` +
+        (places === "" ? "none does" : `these do: ${places}`),
+    );
+  }
+  for (const follower of known) {
+    await recordFollower(log, { ...follower, isOver: true });
+  }
+}
+
+/** Which streams follow this one, as text. */
+function followersText(
+  followers: readonly Follower[],
+  topics: readonly TopicState[],
+): string {
+  const ends = topics.find(({ name }) => name === TRANSACTION_TOPIC)
+    ?.endOffsets ?? [];
+  return followers.map(({ place, offsets, at }) => {
+    const left = ends.reduce((sum, end, partition) => {
+      return sum + end - (offsets[partition] ?? 0);
+    }, 0);
+    return `follower   ${place || "the empty prefix"}: ` +
+      `${counted(left, "record")} to take, heard of at ` +
+      `${at.slice(0, 19).replace("T", " ")}\n`;
+  }).join("");
 }
 
 /** Where the last run of all roles kept the models that it trained; undefined if it trained none, or no folder is known. */
@@ -249,6 +300,9 @@ function writeStatus(
   },
 ): void {
   writeResult(topicTable(topics));
+  if (stream?.followers) {
+    writeResult(`\n${followersText(stream.followers, topics)}`);
+  }
   if (stream) {
     writeResult(`\n${stageTable(stream)}\n${streamText(stream, store)}`);
   }
@@ -290,7 +344,9 @@ function streamText(
     : formatDatetime(startSeconds + reached);
   const labels = labelText(stream, stored);
   const scored = scoredText(stream);
+  const complete = completeText(stream);
   return (published === undefined ? "" : `${published}\n`) +
+    (complete === undefined ? "" : `features   complete ${complete}\n`) +
     `event time ${time}\n` +
     (labels === undefined ? "" : `labels     ${labels}\n`) +
     (scored === undefined ? "" : `scored     ${scored}\n`) +

@@ -12,6 +12,7 @@ import type { LatencySummary } from "../../base/latency.ts";
 import { textTable } from "../../base/text_table.ts";
 import { FRAUDS_MIN } from "../../learning/judge/challenge.ts";
 import type { Registry } from "../../scoring/model_registry.ts";
+import { formatDate } from "../../payment/calendar.ts";
 import { LABEL_INTAKE_GROUP } from "../../stream/topics.ts";
 import { asTyped, counted, thousands } from "./terminal.ts";
 
@@ -49,6 +50,8 @@ export function summaryText(summary: RunSummary): string {
     `${stageTable(after)}`,
     ...storedText(summary),
   ];
+  const complete = completeText(after);
+  if (complete !== undefined) lines.push(`features   complete ${complete}`);
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
   if (models) lines.push(`trained    ${trainedText(models, summary)}`);
@@ -71,14 +74,28 @@ export function summaryText(summary: RunSummary): string {
 
 /** How many payments our producer has published, or `ingest` has taken, as text; undefined if another program publishes them. */
 export function publishedText(status: StreamStatus): string | undefined {
-  const { simulated, produced, complete, ingest } = status;
+  const { simulated, produced, complete, ingest, follow } = status;
   if (ingest) {
     return `ingested   ${thousands(ingest.counters.emitted)} payments from ` +
       ingest.topic;
   }
+  if (follow && !follow.isOver) {
+    return `followed   ${counted(follow.records, "record")} of ` +
+      `${follow.place || "the empty prefix"}` + (complete ? ", complete" : "") +
+      (follow.lag > 0 ? `; ${thousands(follow.lag)} to take` : "");
+  }
   if (!simulated) return undefined;
   return `published  ${thousands(produced)} payments` +
     (complete ? ", complete" : "");
+}
+
+/** From which day on features are complete, as text; undefined where they always are. */
+export function completeText({ follow }: StreamStatus): string | undefined {
+  if (follow?.completeFrom === undefined) return undefined;
+  return `from ${
+    formatDate(follow.completeFrom)
+  } on: the followed stream had ` +
+    "deleted earlier payments";
 }
 
 /** What has been trained, as text. */

@@ -1,0 +1,168 @@
+/**
+ * Moves the source of a followed stream to the stream that has followed it: the
+ * place where the producer or `ingest` of the one stands becomes that of the
+ * other, once this has every record that they have published. The producer of
+ * the followed stream is fenced, so nothing can come there meanwhile.
+ */
+import { join } from "node:path";
+import { ConfigError, LogError } from "../base/error.ts";
+import { LockHeldError, takeLock } from "../base/lock.ts";
+import type { Log, LogReport } from "../log/log.ts";
+import { type LogSettings, openLog } from "../log/open_log.ts";
+import {
+  Control,
+  controlRecords,
+  type ProducerPosition,
+  type StreamParameters,
+} from "../stream/control.ts";
+import type { FollowPosition } from "../stream/follow_position.ts";
+import {
+  followedOf,
+  followFlag,
+  placeOf,
+  recordFollower,
+  requireSameStream,
+} from "../stream/followed_stream.ts";
+import { INGEST_GROUP, TRANSACTION_TOPIC } from "../stream/topics.ts";
+import { labelSeconds } from "./label_feed.ts";
+import { PRODUCER } from "./producing.ts";
+
+/** A stream whose source is to move to another one. */
+interface Streams {
+  readonly old: { readonly log: Log; readonly control: Control };
+  readonly own: { readonly log: Log; readonly control: Control };
+  /** The flag that names the followed stream, for messages. */
+  readonly flag: string;
+}
+
+/**
+ * Moves the source of the stream that the one in `settings` has followed so far
+ * to that one. Throws ConfigError while it is in use, or has records that were
+ * not taken.
+ */
+export async function takeOver(
+  settings: LogSettings,
+  follow: FollowPosition,
+  report: LogReport,
+): Promise<void> {
+  const oldSettings = logAt(settings, follow.place);
+  using _locks = takeLocks([settings, oldSettings]);
+  await using log = await openLog(settings, report);
+  const control = new Control(log);
+  await using oldLog = await openLog(oldSettings, report);
+  const oldControl = new Control(oldLog);
+  const flag = followFlag(follow);
+  const streams: Streams = {
+    own: { log, control },
+    old: { log: oldLog, control: oldControl },
+    flag,
+  };
+  await oldControl.refresh();
+  const { id, parameters } = followedOf(oldControl, flag);
+  requireSameStream(follow, id, { log: oldSettings, place: follow.place });
+  if (await oldLog.members(INGEST_GROUP) > 0) throw inUse(flag);
+  await requireAllTaken(streams);
+  await oldLog.producer(PRODUCER);
+  const producer = await log.producer(PRODUCER);
+  // What was still being appended has come by now.
+  const position = await requireAllTaken(streams);
+  await producer.append(movedRecords(streams, parameters, position));
+  const { identity } = control;
+  if (!identity) return;
+  await recordFollower(oldLog, {
+    id: identity.id,
+    place: placeOf(settings),
+    offsets: position.offsets,
+    at: new Date().toISOString(),
+    isOver: true,
+  });
+}
+
+/** The log of the stream at a place. */
+function logAt(settings: LogSettings, place: string): LogSettings {
+  return settings.kind === "embedded"
+    ? { ...settings, folder: place }
+    : { ...settings, prefix: place };
+}
+
+/** Keeps other processes from producing in folders. Throws ConfigError if one does. */
+function takeLocks(places: readonly LogSettings[]): Disposable {
+  using locks = new DisposableStack();
+  for (const place of places) {
+    if (place.kind !== "embedded") continue;
+    const { folder } = place;
+    try {
+      const path = join(folder, "producer.lock");
+      locks.use(takeLock(path, `the producer on ${folder}`));
+    } catch (error) {
+      if (!(error instanceof LockHeldError)) throw error;
+      throw inUse(`--data=${folder}`);
+    }
+  }
+  return locks.move();
+}
+
+function inUse(place: string): ConfigError {
+  return new ConfigError(
+    `${place}: payments are still published to this stream; stop that process ` +
+      "first, so that the source can move, or give --follow to go on following",
+  );
+}
+
+/** The position in the followed stream. Throws ConfigError unless it is the end. */
+async function requireAllTaken(
+  { own, old, flag }: Streams,
+): Promise<FollowPosition> {
+  await own.control.refresh();
+  await old.control.refresh();
+  const { follow } = own.control;
+  if (!follow) throw new LogError("the stream follows no other one");
+  const ends = await old.log.endOffsets(TRANSACTION_TOPIC) ?? [];
+  const left = ends.reduce((sum, end, partition) => {
+    return sum + Math.max(0, end - follow.offsets[partition]);
+  }, 0);
+  if (left === 0) return follow;
+  throw new ConfigError(
+    `this stream follows another one, and has still to take ${left} of its ` +
+      `records: give ${flag} until it has taken them, then leave it out to ` +
+      "move the source to this stream",
+  );
+}
+
+/** Records that say in the own stream where its producer or `ingest` continues. */
+function movedRecords(
+  { own, old: { control } }: Streams,
+  old: StreamParameters,
+  follow: FollowPosition,
+) {
+  const { parameters } = own.control;
+  const { origin, position, source } = control;
+  const records = controlRecords();
+  records.put("follow", { ...follow, isOver: true });
+  if (origin) records.put("origin", origin);
+  if (position) {
+    if (parameters && labelSeconds(parameters) !== labelSeconds(old)) {
+      throw new ConfigError(
+        "the source publishes its labels itself, and by this definition they " +
+          "are known after another time than by that of the followed stream: " +
+          "it cannot move; give both the same labels",
+      );
+    }
+    const isSame = parameters?.definition?.sha256 === old.definition?.sha256;
+    records.put("position", isSame ? position : withoutDigest(position));
+  }
+  if (source) records.put("source", source);
+  for (let number = 0;; number++) {
+    const stamp = control.file(number);
+    if (!stamp) break;
+    records.putFile(number, stamp);
+  }
+  return records.appends();
+}
+
+/** A position without the digest of its payment, which another definition maps to another one. */
+function withoutDigest(
+  { last: _last, ...position }: ProducerPosition,
+): ProducerPosition {
+  return position;
+}

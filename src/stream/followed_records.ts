@@ -1,0 +1,148 @@
+/**
+ * The records of a followed stream's transaction_topic, as those of a stream
+ * with another definition. They stay in their partition and their order. Where
+ * both definitions keep the same fields, they are taken as they are; otherwise
+ * the kept fields are mapped again. What the stages of the followed stream
+ * refuse is taken as it is, so that the stages here refuse it as well.
+ */
+import {
+  emptyMappedPayment,
+  PaymentMapper,
+} from "../definition/payment_mapper.ts";
+import type { RawValue } from "../definition/rejection.ts";
+import type { StreamDefinition } from "../definition/stream_definition.ts";
+import { type JsonRow, jsonRow, putValues, restOf } from "../files/json_row.ts";
+import { jsonMember } from "../files/raw_batch.ts";
+import type { Append } from "../log/log.ts";
+import {
+  type RecordBatch,
+  recordValue,
+  valueEnd,
+  valueStart,
+} from "../log/record_batch.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { ShapedJsonReader } from "../payment/payment_json.ts";
+import type { StreamParameters } from "./control.ts";
+import { MappedRecords } from "./mapped_records.ts";
+import { Placement } from "./placement.ts";
+import { shapeOfStream } from "./stream_definition.ts";
+
+/** What the records are read and written by. */
+export interface FollowedRecordsOptions {
+  /** The parameters of the followed stream. */
+  readonly old: StreamParameters;
+  /** Those of the stream that follows it. */
+  readonly parameters: StreamParameters;
+  /** See FollowedFields. */
+  readonly mapping: StreamDefinition | undefined;
+}
+
+const DECODER = new TextDecoder("utf-8", { fatal: true });
+
+/** The records of one append, by partition. */
+export class FollowedRecords {
+  readonly #records: MappedRecords;
+  readonly #remapper: Remapper | undefined;
+
+  /** Reads and writes by these options. */
+  constructor({ old, parameters, mapping }: FollowedRecordsOptions) {
+    this.#records = new MappedRecords(parameters);
+    this.#remapper = mapping && new Remapper(old, mapping, this.#records);
+  }
+
+  /** Forgets all records. */
+  clear(): void {
+    this.#records.clear();
+  }
+
+  /** Adds the records of a partition. */
+  add(batch: RecordBatch, partition: number): void {
+    const remapper = this.#remapper;
+    for (let at = 0; at < batch.count; at++) {
+      if (remapper) remapper.add(batch, at, partition);
+      else this.#records.copy(batch, at, partition);
+    }
+  }
+
+  /** What to append. */
+  appends(): Append[] {
+    return this.#records.appends();
+  }
+}
+
+/** Maps the kept fields of records again. */
+class Remapper {
+  readonly #records: MappedRecords;
+  readonly #mapping: StreamDefinition;
+  readonly #reader: ShapedJsonReader;
+  readonly #hasTextCards: boolean;
+  readonly #placements: readonly Placement[];
+  readonly #mapper: PaymentMapper;
+  readonly #values: RawValue[] = [];
+  readonly #payment = emptyMappedPayment();
+
+  constructor(
+    old: StreamParameters,
+    mapping: StreamDefinition,
+    records: MappedRecords,
+  ) {
+    const shape = shapeOfStream(old);
+    this.#records = records;
+    this.#mapping = mapping;
+    this.#reader = new ShapedJsonReader(shape);
+    this.#hasTextCards = shape.customerId === "text";
+    this.#placements = Array.from(
+      { length: old.partitions },
+      (_, partition) => new Placement(old, partition),
+    );
+    this.#mapper = new PaymentMapper(mapping);
+  }
+
+  add(batch: RecordBatch, at: number, partition: number): void {
+    const reader = this.#reader;
+    const { bytes } = batch;
+    const [from, to] = [valueStart(batch, at), valueEnd(batch, at)];
+    const { cells, texts } = reader;
+    const isRefused = batch.unreadable?.has(batch.offsets[at]) ||
+      reader.read(bytes, from, to, undefined) !== undefined ||
+      this.#placements[partition].check(
+          batch,
+          at,
+          cells[CELL.customer],
+          this.#hasTextCards ? texts : undefined,
+        ) !== undefined;
+    const row = isRefused
+      ? undefined
+      : jsonRow(DECODER.decode(recordValue(batch, at)));
+    if (!row) {
+      this.#records.copy(batch, at, partition);
+      return;
+    }
+    const payment = this.#payment;
+    putValues(row, this.#mapper.fields, this.#values);
+    if (this.#mapper.map(this.#values, 0, payment)) {
+      const value = this.#withKept(row);
+      this.#records.copy(batch, at, partition, value);
+      return;
+    }
+    const start = cells[CELL.datetime] - cells[CELL.time];
+    if (reader.isLabel) {
+      payment.fraud = cells[CELL.fraud];
+      payment.scenario = cells[CELL.scenario];
+      this.#records.addLabel(payment, start, start + reader.knownSeconds);
+    } else {
+      const rest = restOf(row, (field) => this.#mapper.isRest(field));
+      this.#records.add(payment, start, rest);
+    }
+  }
+
+  /** A record with the kept fields as they were found, which the first stage will refuse for the one that cannot be mapped. */
+  #withKept(row: JsonRow): Uint8Array {
+    const members = new Map(row);
+    for (const { name, from } of this.#mapping.payment.keep) {
+      members.set(name, row.get(from));
+    }
+    const json = [...members].map(([name, value]) => jsonMember(name, value));
+    return new TextEncoder().encode(`{${json.join(",")}}`);
+  }
+}
