@@ -181,6 +181,8 @@ function workText(summary: RunSummary): string {
     ? [processed, "processed", ""]
     : roles.includes("ingest")
     ? [ingested(after) - ingested(before), "ingested", ""]
+    : after.follow && !after.follow.isOver
+    ? [after.follow.records - (before.follow?.records ?? 0), "followed", ""]
     : [after.produced - before.produced, "published", ""];
   const labels = labelsPassedOn(after) - labelsPassedOn(before);
   if (count === 0 && labels > 0) {

@@ -1,0 +1,166 @@
+/** `run --follow`: other features for the payments of a stream, killed on the way, and the source moved to the new stream under load. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { chance, isLong, seeds } from "../long.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
+import { statusOf, waitFor } from "./data_folder.ts";
+import {
+  outcomeOf,
+  runMain,
+  startProgram,
+  testRunning,
+} from "./program_runner.ts";
+
+const KILLS = isLong ? 12 : 2;
+const [SEED] = seeds(1, 1);
+const ROWS = 20_000;
+
+const PAYMENT = `version: 1
+payment:
+  TRANSACTION_ID: { from: id, type: number }
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: { from: shop, type: number }
+  TX_AMOUNT: amt
+  TX_FRAUD: fraud
+`;
+
+const OLD = `${PAYMENT}  keep: { kind: { from: category, type: text } }
+`;
+
+const NEW = `${PAYMENT}  keep: { category: text, age: number }
+features:
+  include: handbook
+  CARD_TX_10MIN: { count: payments, by: CUSTOMER_ID, over: 10m }
+  CARD_CATEGORY: { sum: TX_AMOUNT, by: [CUSTOMER_ID, category], over: 2d }
+  SHOP_AGE: { mean: age, by: TERMINAL_ID, over: 3d }
+`;
+
+/** Payments of some weeks; \`age\` is a number in most rows. */
+function csv(random: () => number): string {
+  const below = (n: number) => Math.floor(random() * n);
+  let seconds = Date.UTC(2024, 0, 1, 5) / 1000;
+  let text = "id,time,card,shop,amt,fraud,category,age\n";
+  for (let n = 0; n < ROWS; n++) {
+    seconds += 1 + below(200);
+    const time = new Date(1000 * seconds).toISOString();
+    text += `${n},${time},card ${below(300)},${below(80)},` +
+      `${below(30_000) / 100},${below(50) === 0 ? 1 : 0},kind ${below(5)},` +
+      `${below(9) === 0 ? "" : below(90)}\n`;
+  }
+  return text;
+}
+
+const ROLES = "--role=producer,processor,writer";
+
+async function succeed(cwd: string, ...args: string[]) {
+  const outcome = await runMain(args, { cwd });
+  assert.equal(outcome.code, 0, outcome.stderr);
+  return outcome;
+}
+
+/** A folder with payments, the two definitions, and a stream that had the new one from the start. */
+async function begin(path: string): Promise<() => number> {
+  const random = chance(SEED);
+  await Deno.writeTextFile(join(path, "payments.csv"), csv(random));
+  await Deno.writeTextFile(join(path, "old.yaml"), OLD);
+  await Deno.writeTextFile(join(path, "new.yaml"), NEW);
+  await succeed(
+    path,
+    ...["run", ROLES, "--definition=new.yaml", "--in=payments.csv"],
+    ...["--data=whole", "--rate=max"],
+  );
+  return random;
+}
+
+const FOLLOWING = ["run", ROLES, "--definition=new.yaml", "--data=new"];
+
+testRunning(
+  `a stream that follows another one, killed ${KILLS} times, has what it had from the start; then the source moves to it (seed ${SEED})`,
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const random = await begin(path);
+    const source = ["--definition=old.yaml", "--in=payments.csv"];
+    const old = startProgram(
+      ["run", ROLES, ...source, "--data=old", "--rate=800"],
+      { cwd: path },
+    );
+    const oldOutcome = outcomeOf(old);
+    await old.stdin.close();
+    await waitFor(join(path, "old"), ({ produced }) => produced > 500);
+    const follow = [...FOLLOWING, "--follow=old"];
+    for (let kill = 0; kill < KILLS; kill++) {
+      const child = startProgram(follow, { cwd: path });
+      const outcome = outcomeOf(child);
+      await child.stdin.close();
+      const before = (await statusOf(join(path, "new")))?.stages[1].counters
+        .emitted ?? 0;
+      const more = Math.floor(200 + 1000 * random());
+      await waitFor(
+        join(path, "new"),
+        ({ stages }) => stages[1].counters.emitted >= before + more,
+      );
+      child.kill("SIGKILL");
+      await outcome;
+    }
+    const held = await succeed(path, "status", "--data=old");
+    assert.match(held.stdout, /^follower {3}.*new: [\d,]+ records? to take/m);
+    // While payments still come to the old stream, the source stays there.
+    const early = await runMain(FOLLOWING, { cwd: path });
+    assert.equal(early.code, 2);
+    assert.match(early.stderr, /stop that process first/);
+    old.kill("SIGTERM");
+    const { code, stderr } = await oldOutcome;
+    assert.equal(code, 0, stderr);
+    const published = (await statusOf(join(path, "old")))?.produced ?? 0;
+    assert.ok(published > 1000 && published < ROWS, `${published} published`);
+    const left = await runMain(FOLLOWING, { cwd: path });
+    assert.equal(left.code, 2);
+    assert.match(left.stderr, /has still to take \d+ of its records/);
+    const last = startProgram(follow, { cwd: path });
+    const lastOutcome = outcomeOf(last);
+    await last.stdin.close();
+    await waitFor(
+      join(path, "new"),
+      ({ follow }) => follow?.records === published,
+    );
+    last.kill("SIGTERM");
+    assert.equal((await lastOutcome).code, 0);
+    await succeed(path, ...FOLLOWING, "--rate=max");
+    for (const data of ["new", "whole"]) {
+      await succeed(
+        path,
+        ...["export", `--data=${data}`, "--with=payment,label"],
+        `--out=${data}.csv`,
+      );
+    }
+    const rows = await Deno.readTextFile(join(path, "new.csv"));
+    assert.ok(rows.startsWith("TRANSACTION_ID,") && rows.includes("SHOP_AGE"));
+    assert.equal(rows, await Deno.readTextFile(join(path, "whole.csv")));
+    await succeed(path, "status", "--data=new", "--verify");
+    const again = await runMain(follow, { cwd: path });
+    assert.equal(again.code, 0, again.stderr); // all is there
+    const free = await succeed(path, "status", "--data=old");
+    assert.doesNotMatch(free.stdout, /^follower/m);
+  },
+);
+
+testRunning(
+  "a wrong --follow is refused before anything is begun",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    await Deno.writeTextFile(join(path, "old.yaml"), OLD);
+    await Deno.writeTextFile(join(path, "new.yaml"), NEW);
+    const refused = async (message: RegExp, ...args: string[]) => {
+      const outcome = await runMain([...FOLLOWING, ...args], { cwd: path });
+      assert.equal(outcome.code, 2, outcome.stderr);
+      assert.match(outcome.stderr, message);
+      assert.equal(await statusOf(join(path, "new")), undefined);
+    };
+    await refused(/there is no stream in this folder/, "--follow=nothing");
+    await refused(/names the stream itself/, "--follow=./new");
+    await refused(/--rate cannot be given/, "--follow=old", "--rate=max");
+  },
+);
