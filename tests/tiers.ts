@@ -35,6 +35,7 @@ export const TIERS: readonly Tier[] = [
     places: [
       "tests/",
       "tests/cli/connection_flags_test.ts",
+      "tests/cli/follow_flags_test.ts",
       "tests/cli/live_status_test.ts",
       "tests/cli/model_flags_test.ts",
       "tests/cli/scoring_flags_test.ts",

@@ -45,6 +45,8 @@ export interface FollowerOptions {
 /** Records and bytes of one append, of all partitions. */
 const STEP_RECORDS = 16_384;
 const STEP_BYTES = 8 << 20;
+/** After how many records a field that none had is worth a warning. */
+const UNSEEN_RECORDS = 1000;
 /** How long it waits for records before it looks again, milliseconds. */
 const LOOK_MS = 50;
 /** How often it says in the other stream what it needs there, milliseconds. */
@@ -107,6 +109,7 @@ class FollowerWork {
   #recordedAt = -Infinity;
   #recorded: readonly number[] | undefined;
   #hasEnded = false;
+  #isWarned: boolean;
 
   constructor(
     context: StreamContext,
@@ -131,6 +134,7 @@ class FollowerWork {
       records: Math.ceil(STEP_RECORDS / partitions),
       bytes: Math.ceil(STEP_BYTES / partitions),
     };
+    this.#isWarned = control.follow !== undefined;
     if (control.follow) requireSameStream(control.follow, found.id, follow);
     this.#position = {
       ...control.follow ?? {
@@ -187,7 +191,11 @@ class FollowerWork {
     }
     const isAll = offsets.every((offset, at) => offset >= ends[at]);
     const hasEnded = isEnding && isAll && !await this.#hasGrown(ends);
-    if (records === 0 && !hasEnded) {
+    // What a log keeps between records is passed as well.
+    const hasMoved = offsets.some((offset, at) =>
+      offset !== this.#position.offsets[at]
+    );
+    if (!hasMoved && !hasEnded) {
       await this.#wait();
       return false;
     }
@@ -204,6 +212,7 @@ class FollowerWork {
     if (hasEnded && end) put.putEnd(TRANSACTION_TOPIC, end);
     await producer.append([...this.#records.appends(), ...put.appends()]);
     this.#hasEnded = hasEnded;
+    this.#warnOfUnseen();
     if (!hasEnded) await this.#recordIfDue();
     return hasEnded;
   }
@@ -256,6 +265,22 @@ class FollowerWork {
       first: formatDate(since),
       completeFeaturesFrom: formatDate(completeFrom(since, parameters)),
     });
+  }
+
+  /** Says once which fields no payment has had: they may be named wrongly. */
+  #warnOfUnseen(): void {
+    if (this.#isWarned || this.#position.records < UNSEEN_RECORDS) return;
+    this.#isWarned = true;
+    const { unseen } = this.#records;
+    if (unseen.length === 0) return;
+    this.#context.logger.warn(
+      "fields of the definition are in no payment yet",
+      {
+        fields: unseen,
+        records: this.#position.records,
+        then: "they are missing until a payment has them; check their names",
+      },
+    );
   }
 
   /** Takes over the first day of the other stream, once it has one. */

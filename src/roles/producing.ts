@@ -36,6 +36,7 @@ export async function openProducing(
 ): Promise<Producing | undefined> {
   const producer = await log.producer(PRODUCER, signal);
   await control.refresh();
+  control.requireSource();
   const { origin } = control;
   if (origin && origin.fingerprint !== fingerprint) {
     throw new ConfigError(

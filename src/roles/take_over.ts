@@ -66,16 +66,19 @@ export async function takeOver(
   const producer = await log.producer(PRODUCER);
   // What was still being appended has come by now.
   const position = await requireAllTaken(streams);
-  await producer.append(movedRecords(streams, parameters, position));
+  const moved = movedRecords(streams, parameters, position);
   const { identity } = control;
-  if (!identity) return;
+  if (!identity) throw new LogError("no role has agreed on a stream");
+  // First there: repeated after a crash, the rest follows.
   await recordFollower(oldLog, {
     id: identity.id,
     place: placeOf(settings),
     offsets: position.offsets,
     at: new Date().toISOString(),
     isOver: true,
+    hasSource: true,
   });
+  await producer.append(moved);
 }
 
 /** The log of the stream at a place. */

@@ -338,10 +338,24 @@ export class Control {
 
   /** The streams that follow this one, and need what they have not read of transaction_topic. */
   get followers(): Follower[] {
-    const values = [...this.#values].filter(([key]) =>
-      key.startsWith("follower:")
-    ).map(([, value]) => value as Follower);
-    return values.filter(({ isOver }) => !isOver);
+    return this.#allFollowers.filter(({ isOver }) => !isOver);
+  }
+
+  get #allFollowers(): Follower[] {
+    return [...this.#values].filter(([key]) => key.startsWith("follower:"))
+      .map(([, value]) => value as Follower);
+  }
+
+  /** Throws ConfigError if the source of the payments has moved to a stream that has followed this one. */
+  requireSource(): void {
+    const moved = this.#allFollowers.find(({ hasSource }) => hasSource);
+    if (!moved) return;
+    throw new ConfigError(
+      `the source of this stream has moved to ${
+        moved.place || "the stream without a prefix"
+      }, which would have the same payments again: continue that stream, or ` +
+        "leave out the role that brings payments",
+    );
   }
 
   /** How far the producer is. */

@@ -56,17 +56,20 @@ export interface Follower {
   readonly at: string;
   /** Set once it needs nothing more, or was forgotten. */
   readonly isOver?: true | undefined;
+  /** Set once the source of the payments has moved to it. */
+  readonly hasSource?: true | undefined;
 }
 
 /** Whether fields are those of a follower. */
 export function isFollower(
   fields: Readonly<Record<string, unknown>>,
 ): boolean {
-  const { id, place, offsets, at, isOver } = fields;
+  const { id, place, offsets, at, isOver, hasSource } = fields;
   return typeof id === "string" && id !== "" && typeof place === "string" &&
     Array.isArray(offsets) && offsets.every(isCount) &&
     typeof at === "string" &&
-    isOptional(isOver, (isOver) => isOver === true);
+    isOptional(isOver, (isOver) => isOver === true) &&
+    isOptional(hasSource, (hasSource) => hasSource === true);
 }
 
 /** Midnight of the first day whose features are complete where all payments from `sinceSeconds` on are there, both in seconds since 1970. */

@@ -64,6 +64,11 @@ export class FollowedRecords {
     }
   }
 
+  /** Names of kept fields in the data of the followed stream that no record had so far. */
+  get unseen(): readonly string[] {
+    return this.#remapper?.unseen ?? [];
+  }
+
   /** What to append. */
   appends(): Append[] {
     return this.#records.appends();
@@ -72,6 +77,8 @@ export class FollowedRecords {
 
 /** Maps the kept fields of records again. */
 class Remapper {
+  /** See FollowedRecords. */
+  unseen: readonly string[];
   readonly #records: MappedRecords;
   readonly #mapping: StreamDefinition;
   readonly #reader: ShapedJsonReader;
@@ -89,6 +96,7 @@ class Remapper {
     const shape = shapeOfStream(old);
     this.#records = records;
     this.#mapping = mapping;
+    this.unseen = mapping.payment.keep.map(({ from }) => from);
     this.#reader = new ShapedJsonReader(shape);
     this.#hasTextCards = shape.customerId === "text";
     this.#placements = Array.from(
@@ -117,6 +125,9 @@ class Remapper {
     if (!row) {
       this.#records.copy(batch, at, partition);
       return;
+    }
+    if (this.unseen.length > 0) {
+      this.unseen = this.unseen.filter((field) => !row.has(field));
     }
     const payment = this.#payment;
     putValues(row, this.#mapper.fields, this.#values);

@@ -49,6 +49,7 @@ export async function runSource(
   const { topic } = settings;
   const definition = definitionOfStream(parameters);
   await control.refresh();
+  control.requireSource();
   if (control.origin) {
     throw new ConfigError(
       `--source-topic=${topic} needs another stream: this one has ` +

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { chance, isLong, seeds } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { statusOf, waitFor } from "./data_folder.ts";
+import { followCsv, NEW, OLD, ROWS } from "./follow_set.ts";
 import {
   outcomeOf,
   runMain,
@@ -13,43 +14,6 @@ import {
 
 const KILLS = isLong ? 12 : 2;
 const [SEED] = seeds(1, 1);
-const ROWS = 20_000;
-
-const PAYMENT = `version: 1
-payment:
-  TRANSACTION_ID: { from: id, type: number }
-  TX_DATETIME: time
-  CUSTOMER_ID: card
-  TERMINAL_ID: { from: shop, type: number }
-  TX_AMOUNT: amt
-  TX_FRAUD: fraud
-`;
-
-const OLD = `${PAYMENT}  keep: { kind: { from: category, type: text } }
-`;
-
-const NEW = `${PAYMENT}  keep: { category: text, age: number }
-features:
-  include: handbook
-  CARD_TX_10MIN: { count: payments, by: CUSTOMER_ID, over: 10m }
-  CARD_CATEGORY: { sum: TX_AMOUNT, by: [CUSTOMER_ID, category], over: 2d }
-  SHOP_AGE: { mean: age, by: TERMINAL_ID, over: 3d }
-`;
-
-/** Payments of some weeks; \`age\` is a number in most rows. */
-function csv(random: () => number): string {
-  const below = (n: number) => Math.floor(random() * n);
-  let seconds = Date.UTC(2024, 0, 1, 5) / 1000;
-  let text = "id,time,card,shop,amt,fraud,category,age\n";
-  for (let n = 0; n < ROWS; n++) {
-    seconds += 1 + below(200);
-    const time = new Date(1000 * seconds).toISOString();
-    text += `${n},${time},card ${below(300)},${below(80)},` +
-      `${below(30_000) / 100},${below(50) === 0 ? 1 : 0},kind ${below(5)},` +
-      `${below(9) === 0 ? "" : below(90)}\n`;
-  }
-  return text;
-}
 
 const ROLES = "--role=producer,processor,writer";
 
@@ -62,7 +26,7 @@ async function succeed(cwd: string, ...args: string[]) {
 /** A folder with payments, the two definitions, and a stream that had the new one from the start. */
 async function begin(path: string): Promise<() => number> {
   const random = chance(SEED);
-  await Deno.writeTextFile(join(path, "payments.csv"), csv(random));
+  await Deno.writeTextFile(join(path, "payments.csv"), followCsv(random));
   await Deno.writeTextFile(join(path, "old.yaml"), OLD);
   await Deno.writeTextFile(join(path, "new.yaml"), NEW);
   await succeed(
@@ -139,6 +103,9 @@ testRunning(
     assert.ok(rows.startsWith("TRANSACTION_ID,") && rows.includes("SHOP_AGE"));
     assert.equal(rows, await Deno.readTextFile(join(path, "whole.csv")));
     await succeed(path, "status", "--data=new", "--verify");
+    const back = await runMain(["run", "--data=old"], { cwd: path });
+    assert.equal(back.code, 2);
+    assert.match(back.stderr, /source of this stream has moved to .*new,/);
     const again = await runMain(follow, { cwd: path });
     assert.equal(again.code, 0, again.stderr); // all is there
     const free = await succeed(path, "status", "--data=old");

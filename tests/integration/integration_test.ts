@@ -13,6 +13,7 @@ import "./foreign_records.ts";
 import "./kafka_commits.ts";
 import "./kafka_control.ts";
 import "./kafka_files.ts";
+import "./kafka_follow.ts";
 import "./kafka_ingest.ts";
 import "./kafka_interruptions.ts";
 import "./kafka_labels.ts";

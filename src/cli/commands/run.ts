@@ -488,6 +488,10 @@ async function begin(
   const brings = roles.includes("producer") || roles.includes("ingest");
   if (brings && !follow && isFollowing(found)) {
     await takeOver(connection.log, found.follow, report);
+    logger.warn("the source of the followed stream has moved here", {
+      place: found.follow.place,
+      then: "do not bring payments into that stream any more",
+    });
     found = await look(0);
   }
   const isPage = roles.length === 0;
