@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../../src/base/error.ts";
+import { featureCount } from "../../src/features/parameters.ts";
+import { CELL, PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
 import { readRange } from "../../src/log/log.ts";
 import { recordKey, recordValue } from "../../src/log/record_batch.ts";
 import { runFollower } from "../../src/roles/follower.ts";
@@ -28,7 +30,7 @@ import {
   runBehind,
   SET_A,
 } from "./pipeline.ts";
-import { appendPayments, paymentAt } from "./stages.ts";
+import { appendPayments, paymentAt, START_SECONDS } from "./stages.ts";
 
 const PARAMETERS: StreamParameters = {
   ...parametersOf(3),
@@ -90,6 +92,22 @@ function failing(own: OpenFolder, random: () => number): OpenFolder {
     },
   });
   return { ...own, log, context: { ...own.context, log } };
+}
+
+/** The stored rows of payments from a TX_TIME_SECONDS on, ascending TRANSACTION_ID. */
+async function rowsFrom(
+  { store, context: { parameters } }: OpenFolder,
+  seconds: number,
+): Promise<number[][]> {
+  const width = PAYMENT_CELLS + featureCount(parameters.features);
+  const rows: number[][] = [];
+  for await (const { cells, count } of store.rows()) {
+    for (let at = 0; at < count * width; at += width) {
+      if (cells[at + CELL.time] < seconds) continue;
+      rows.push([...cells.subarray(at, at + width)]);
+    }
+  }
+  return rows;
 }
 
 const [SEED] = seeds(1, 1);
@@ -192,6 +210,14 @@ testWriting(
       position.completeFrom,
       Math.ceil((since + 3600) / 86_400 + 37) * 86_400,
     );
+    await runBehind(own);
+    const from = position.completeFrom - START_SECONDS;
+    const complete = await rowsFrom(own, from);
+    assert.ok(complete.length > 1000, `${complete.length} complete rows`);
+    assert.deepEqual(complete, await rowsFrom(old, from));
+    const earlier = await rowsFrom(own, 0);
+    const others = new Set((await rowsFrom(old, 0)).map(String));
+    assert.ok(earlier.some((row) => !others.has(String(row))));
     const settings = { kind: "embedded" as const, durable: false };
     const found = await readFollowed({
       log: { ...settings, folder: temporary.path },
