@@ -114,6 +114,7 @@ export function liveLine(
 ): string {
   const [, terminal, writer] = status.stages;
   const { scoring, counters } = scorerStatus(status) ?? {};
+  const { follow } = status;
   const past = pastScored(before, status);
   const labels = labelsTaken(status);
   const part = (rank: number, text: string, isShown = true): Part[] =>
@@ -131,6 +132,11 @@ export function liveLine(
       status.simulated && !status.complete && !Number.isNaN(rate),
     ),
     ...part(4, `produced ${thousands(status.produced)}`, status.simulated),
+    ...part(
+      1,
+      `${thousands(follow?.lag ?? 0)} to follow`,
+      follow !== undefined && follow.lag > 0,
+    ),
     ...part(5, `processed ${thousands(terminal.counters.emitted)}`),
     ...part(2, `stored ${thousands(writer.counters.emitted)}`),
     ...part(
@@ -219,6 +225,7 @@ function logLine(
       : Math.round(rate),
     produced: status.simulated ? status.produced : undefined,
     ingested: status.ingest?.counters.emitted,
+    followed: status.follow?.records,
     processed: terminal.counters.emitted,
     stored: writer.counters.emitted,
     frauds: labels === undefined ? writer.counters.frauds : undefined,
@@ -229,6 +236,7 @@ function logLine(
     unscored: scorer?.scoring?.unscored,
     lag: {
       ingest: status.ingest?.lag,
+      follow: status.follow?.lag,
       customerWindows: customer.lag,
       terminalWindows: terminal.lag,
       writer: writer.lag,
