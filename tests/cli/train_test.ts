@@ -107,14 +107,8 @@ testRunning("train refuses days with genuine payments alone", async () => {
   assert.match(stderr, /^fraudstream: there are 0 frauds in 1 rows to learn /);
 });
 
-testRunning(
-  "train takes the days whose labels are known, though the data go on",
-  async () => {
-    await using folder = temporaryFolder();
-    const path = (name: string) => `${folder.path}/${name}`;
-    Deno.writeTextFileSync(
-      path("s.yaml"),
-      `version: 1
+/** Payments in whose file some labels are missing. */
+const LATE_LABELS = `version: 1
 payment:
   TRANSACTION_ID: { from: row }
   TX_DATETIME: time
@@ -123,7 +117,16 @@ payment:
   TX_AMOUNT: amount
   TX_FRAUD: fraud
 labels: { from: stream, delay: 7d, grace: 1d, mature: 14d }
-`,
+`;
+
+testRunning(
+  "train takes the days whose labels are known, though the data go on",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => `${folder.path}/${name}`;
+    Deno.writeTextFileSync(
+      path("s.yaml"),
+      LATE_LABELS,
     );
     // 28 days are needed, and the labels of the last 14 of 42 are not known.
     const rows = Array.from({ length: 42 * 24 }, (_, hour) => {
