@@ -107,18 +107,6 @@ testRunning("train refuses days with genuine payments alone", async () => {
   assert.match(stderr, /^fraudstream: there are 0 frauds in 1 rows to learn /);
 });
 
-/** Payments in whose file some labels are missing. */
-const LATE_LABELS = `version: 1
-payment:
-  TRANSACTION_ID: { from: row }
-  TX_DATETIME: time
-  CUSTOMER_ID: card
-  TERMINAL_ID: shop
-  TX_AMOUNT: amount
-  TX_FRAUD: fraud
-labels: { from: stream, delay: 7d, grace: 1d, mature: 14d }
-`;
-
 testRunning(
   "train takes the days whose labels are known, though the data go on",
   async () => {
@@ -126,7 +114,17 @@ testRunning(
     const path = (name: string) => `${folder.path}/${name}`;
     Deno.writeTextFileSync(
       path("s.yaml"),
-      LATE_LABELS,
+      [
+        "version: 1",
+        "payment:",
+        "  TRANSACTION_ID: { from: row }",
+        "  TX_DATETIME: time",
+        "  CUSTOMER_ID: card",
+        "  TERMINAL_ID: shop",
+        "  TX_AMOUNT: amount",
+        "  TX_FRAUD: fraud",
+        "labels: { from: stream, delay: 7d, grace: 1d, mature: 14d }",
+      ].join("\n"),
     );
     // 28 days are needed, and the labels of the last 14 of 42 are not known.
     const rows = Array.from({ length: 42 * 24 }, (_, hour) => {
