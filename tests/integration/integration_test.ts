@@ -21,6 +21,7 @@ import "./kafka_log.ts";
 import "./kafka_lost_answers.ts";
 import "./kafka_partitions.ts";
 import "./kafka_processors.ts";
+import "./kafka_rights.ts";
 import "./kafka_secured.ts";
 import "./kafka_tools.ts";
 import "./kafka_topics.ts";
