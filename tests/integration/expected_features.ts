@@ -41,7 +41,7 @@ export const SIXTY_DAYS: DataSet = {
 /** The handbook's default set: 5,000 cards, 10,000 terminals, 183 days. */
 export const DEFAULT_SET: DataSet = { data: [], features: [] };
 
-/** Too large to be computed as one text; the fast tests compare the reference with the operators. */
+/** Too large to be computed as one text. */
 const DEFAULT_EXPECTED = {
   sum: reference.sets.DEFAULT.features.canonical_csv.sha256,
   rows: reference.sets.DEFAULT.n_transactions,
