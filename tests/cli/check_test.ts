@@ -24,7 +24,10 @@ testRunning("init writes a definition once", async () => {
     cwd: folder,
   });
   assert.deepEqual([first.code, first.stdout], [0, ""]);
-  assert.match(first.stderr, /^wrote stream\.yaml; edit it, then: fraudstr/);
+  assert.match(
+    first.stderr,
+    /^wrote stream\.yaml; edit it, then: \.\/fraudstr/,
+  );
   const path = `${folder}/stream.yaml`;
   const text = await Deno.readTextFile(path);
   assert.equal(text, BUILT_IN_DEFINITIONS.sparkov);

@@ -26,6 +26,8 @@ export interface SqliteOptions {
   readonly durable: boolean;
   /** Memory for pages of the file, KiB; SQLite's default, 2,000, where it is left out. */
   readonly cacheKiB?: number | undefined;
+  /** Bytes of a page of a new file; SQLite's default, 4,096, where it is left out. */
+  readonly pageBytes?: number | undefined;
   /** Creates the error of this file's owner. */
   readonly error: (message: string, options?: ErrorOptions) => Error;
   /** Ends the wait for a lock: a wait that lasts a while longer throws the signal's reason. */
@@ -87,8 +89,10 @@ export class Sqlite {
   }
 
   #prepare(): void {
-    const { version, durable, cacheKiB } = this.#options;
+    const { version, durable, cacheKiB, pageBytes } = this.#options;
     this.db.exec("PRAGMA busy_timeout = 1");
+    // An existing file keeps its own.
+    if (pageBytes) this.db.exec(`PRAGMA page_size = ${pageBytes}`);
     this.db.exec("PRAGMA journal_mode = WAL");
     this.db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
     this.db.exec("PRAGMA wal_autocheckpoint = 4000");

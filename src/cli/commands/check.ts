@@ -185,6 +185,7 @@ async function sampleColumns(
   let kept: (string | undefined)[][] = [];
   let stride = 1;
   let read = 0;
+  const nested = new Set<string>();
   const row: RawValue[] = [];
   for (const source of sources) {
     for await (const batch of rawRows(source, rowOptions(source))) {
@@ -194,11 +195,11 @@ async function sampleColumns(
       );
       for (let i = 0; i < batch.length && read < rows; i++, read++) {
         if (read % stride !== 0 || batch.values(i, names, row)) continue;
-        kept.push(
-          names.map((_, at) =>
-            isMissing(row[at]) ? undefined : sampleText(row[at])
-          ),
-        );
+        kept.push(names.map((name, at) => {
+          const value = row[at];
+          if (isNested(value)) nested.add(name);
+          return isMissing(value) ? undefined : sampleText(value);
+        }));
         if (kept.length <= 2 * SUGGESTION_ROWS) continue;
         // What is odd in the data may begin late.
         kept = kept.filter((_, at) => at % 2 === 0);
@@ -214,8 +215,14 @@ async function sampleColumns(
   return names.map((name, at) => {
     const values = kept.map((row) => row[at])
       .filter((value) => value !== undefined);
-    return { name, values, missing: kept.length - values.length };
+    const missing = kept.length - values.length;
+    return { name, values, missing, isNested: nested.has(name) };
   });
+}
+
+function isNested(value: RawValue): boolean {
+  return typeof value === "object" && value !== null &&
+    !(value instanceof Date);
 }
 
 function sampleText(value: RawValue): string {

@@ -73,11 +73,11 @@ export function summaryText(summary: RunSummary): string {
 export function publishedText(status: StreamStatus): string | undefined {
   const { simulated, produced, complete, ingest } = status;
   if (ingest) {
-    return `ingested   ${thousands(ingest.counters.emitted)} payments from ` +
+    return `ingested   ${counted(ingest.counters.emitted, "payment")} from ` +
       ingest.topic;
   }
   if (!simulated) return undefined;
-  return `published  ${thousands(produced)} payments` +
+  return `published  ${counted(produced, "payment")}` +
     (complete ? ", complete" : "");
 }
 
@@ -142,7 +142,7 @@ export function scoredText(status: StreamStatus): string | undefined {
   const scorer = scorerStatus(status);
   if (!scorer?.scoring) return undefined;
   const { counters: { emitted }, scoring: { alerts, unscored } } = scorer;
-  return `${thousands(emitted)} payments, ${thousands(alerts)} of them alerts` +
+  return `${counted(emitted, "payment")}, ${thousands(alerts)} of them alerts` +
     (unscored > 0
       ? `; ${thousands(unscored)} came before there was a model`
       : "");
