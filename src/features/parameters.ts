@@ -141,6 +141,12 @@ export function isWholeFeature(name: string): boolean {
   return !/_(AVG_AMOUNT|RISK)_\d+DAY_WINDOW$|_RATIO_/.test(name);
 }
 
+/** Names of the features that may have no value, in their order. */
+export function nullableNames(parameters: FeatureParameters): string[] {
+  const nullable = nullableFeatures(parameters);
+  return featureNames(parameters).filter((_, i) => nullable[i]);
+}
+
 /** How many of the features are the handbook's; they come first. */
 export function handbookCount(parameters: FeatureParameters): number {
   return hasHandbook(parameters) ? 2 + 4 * parameters.windowDays.length : 0;
