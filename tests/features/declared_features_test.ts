@@ -6,6 +6,10 @@ import {
   type StreamOptions,
 } from "../../src/cli/flags/stream_flags.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
+import {
+  featureNames,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 
 const HEAD = `version: 1
@@ -187,4 +191,14 @@ Deno.test("the examples of docs/FEATURES.md are definitions", async () => {
   for (const lines of [...blocks, first + rows.join("")]) {
     assert.ok(parametersOf(lines).features.declared);
   }
+});
+
+Deno.test("the handbook's features of examples are a definition, however it is formatted", () => {
+  const path = new URL(
+    "../../examples/definitions/handbook_declared.yaml",
+    import.meta.url,
+  );
+  const definition = readDefinition(Deno.readTextFileSync(path), "s.yaml");
+  const { features } = readStreamFlags({ definition }, undefined);
+  assert.deepEqual(featureNames(features), featureNames(HANDBOOK_FEATURES));
 });
