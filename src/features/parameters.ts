@@ -217,6 +217,16 @@ export function customerReachSeconds(parameters: FeatureParameters): number {
   return Math.max(included, ...declared);
 }
 
+/** How far back a declared feature looks, in seconds; 0 without any. */
+export function declaredReachSeconds({ declared }: FeatureParameters): number {
+  return Math.max(
+    0,
+    ...declared?.aggregates.map(({ overSeconds, delaySeconds }) =>
+      overSeconds + delaySeconds
+    ) ?? [],
+  );
+}
+
 /** How a row of totals is laid out. */
 export interface TotalsLayout {
   /** Number of windows per half; 0 where there are no features at all. */

@@ -114,6 +114,47 @@ testRunning(
   },
 );
 
+const DEVICES = `version: 1
+payment:
+  TRANSACTION_ID: id
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amount
+  keep: { device: text, category: text }
+features:
+  DEVICE_TX: { count: payments, by: device, over: 1d }
+  CATEGORY_TX: { count: payments, by: [CUSTOMER_ID, category], over: 1d }
+`;
+
+testRunning(
+  "check names keys of features that most payments lack",
+  async () => {
+    await using temporary = temporaryFolder();
+    const folder = temporary.path;
+    await Deno.writeTextFile(
+      `${folder}/s.yaml`,
+      DEVICES,
+    );
+    const rows = [
+      "id,time,card,shop,amount,device,category",
+      "a,2024-01-01 10:00:00,c,s,1.00,,food",
+      "b,2024-01-01 10:00:01,c,s,1.00,,food",
+      "c,2024-01-01 10:00:02,c,s,1.00,phone,",
+    ];
+    const { code, stdout } = await runMain(
+      ["check", `${folder}/s.yaml`, "--sample=-"],
+      { stdin: new TextEncoder().encode(rows.join("\n")) },
+    );
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /\ndevice has no value in 2 payments, which features of that key do not count; choose another key\n/,
+    );
+    assert.doesNotMatch(stdout, /category has no value/);
+  },
+);
+
 testRunning("check takes the key of pseudonyms, and shows them", async () => {
   await using temporary = temporaryFolder();
   const folder = temporary.path;

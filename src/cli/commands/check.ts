@@ -140,6 +140,7 @@ async function check(options: CheckOptions): Promise<void> {
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
       resultText(found, definition, mapper) +
+      missingText(found, sampler) +
       memoryText(found, parameters, sampler),
   );
   if (found.mapped === 0) {
@@ -405,6 +406,20 @@ class DeclaredSampler {
     putMappedPayment(payment, this.#shape, 0, cells, 0, texts);
     this.declared.count(cells, 0, texts);
   }
+}
+
+/** Keys of declared features that most payments lack, which then count for nothing. */
+function missingText(
+  { mapped }: Found,
+  { declared }: DeclaredSampler,
+): string {
+  const lines = declared?.memory((events) => [...events])
+    .filter(({ missing }) => missing > mapped / 2)
+    .map(({ by, missing }) =>
+      `\n${by.join(" + ")} has no value in ${counted(missing, "payment")}, ` +
+      "which features of that key do not count; choose another key\n"
+    );
+  return lines?.join("") ?? "";
 }
 
 /** What the processor's memory will be; nothing for a sample that is small or not in order. */
