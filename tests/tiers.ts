@@ -60,7 +60,9 @@ export const TIERS: readonly Tier[] = [
     places: [
       "tests/base/sqlite/lock_wait_test.ts",
       "tests/cli/",
+      "tests/documents/rules_test.ts",
       "tests/faults/",
+      "tests/roles/declared_stream_test.ts",
       "tests/roles/late_training_test.ts",
       "tests/roles/schedule_test.ts",
     ],

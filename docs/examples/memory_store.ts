@@ -20,6 +20,7 @@ import {
 } from "../../src/payment/payment_cells.ts";
 import {
   emptyPredictions,
+  type PredictedDecision,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
@@ -318,6 +319,7 @@ interface Prediction {
   readonly cells: Float64Array;
   readonly version: string;
   readonly contributions: string | null;
+  readonly decision: PredictedDecision | null;
 }
 
 class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
@@ -334,6 +336,7 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       cells,
       version: rows.versions[index],
       contributions: rows.contributions[index],
+      decision: rows.decisions[index],
     }];
   }
 
@@ -343,6 +346,7 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       block.cells.set(row.cells, index * PREDICTION_CELLS);
       block.versions[index] = row.version;
       block.contributions[index] = row.contributions;
+      block.decisions[index] = row.decision;
     }
     return { ...block, count: rows.length };
   }

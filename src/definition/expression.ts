@@ -1,6 +1,6 @@
 /**
- * Expressions in the syntax of CEL (github.com/google/cel-spec) with a meaning
- * of their own, `language: 1`: numbers are doubles; x / 0 and arithmetic with a
+ * Expressions in the syntax of CEL (github.com/google/cel-spec) with their own
+ * meaning, `language: 1`: numbers are doubles; x / 0 and arithmetic with a
  * missing number give none; a comparison with a missing value is false. A
  * library parses them; here their types are checked, and they become closures
  * over rows of cells, hundreds of times faster than walking the tree.
@@ -11,6 +11,7 @@ import {
   ParseError,
   type SourceRange,
 } from "@marcbachmann/cel-js";
+import { CELL } from "../payment/payment_cells.ts";
 import {
   NO_TEXT,
   type TextHeap,
@@ -57,6 +58,17 @@ export type Expression =
     readonly names: readonly string[];
   };
 
+/** Whether a value is on a list for a payment of that time, seconds since 1970. */
+export type ListTest = (value: number | string, seconds: number) => boolean;
+
+/** The lists that list("name", value) may ask. */
+export interface ExpressionLists {
+  /** Their names. */
+  readonly names: readonly string[];
+  /** The test of one for values of a type; undefined if there is none of that name. Throws ConfigError where entries do not fit the type. */
+  test(name: string, type: "number" | "text"): ListTest | undefined;
+}
+
 /** What is wrong with an expression, and where in its text. */
 export class ExpressionError extends Error {
   /** See Error. */
@@ -84,10 +96,11 @@ const PARSER = new Environment({
   },
 });
 
-/** Checks an expression over named values. Throws ExpressionError. */
+/** Checks an expression over named values, and lists where it may ask any. Throws ExpressionError. */
 export function compileExpression(
   text: string,
   names: ReadonlyMap<string, NamedValue>,
+  lists?: ExpressionLists,
 ): Expression {
   if (text.length > EXPRESSION_LENGTH_MAX) {
     throw new ExpressionError(
@@ -96,7 +109,7 @@ export function compileExpression(
       0,
     );
   }
-  const compiler = new Compiler(text, names);
+  const compiler = new Compiler(text, names, lists);
   const { type, read, nullable } = compiler.term(parse(text));
   return { type, read, nullable, names: [...compiler.used] } as Expression;
 }
@@ -186,10 +199,16 @@ class Compiler {
   readonly used = new Set<string>();
   readonly #text: string;
   readonly #names: ReadonlyMap<string, NamedValue>;
+  readonly #lists: ExpressionLists | undefined;
 
-  constructor(text: string, names: ReadonlyMap<string, NamedValue>) {
+  constructor(
+    text: string,
+    names: ReadonlyMap<string, NamedValue>,
+    lists: ExpressionLists | undefined,
+  ) {
     this.#text = text;
     this.#names = names;
+    this.#lists = lists;
   }
 
   term(node: ASTNode): Term {
@@ -378,8 +397,12 @@ class Compiler {
   }
 
   #call(name: string, args: readonly ASTNode[], node: ASTNode): Term {
+    if (name === "list" && this.#lists) {
+      return this.#list(this.#lists, args, node);
+    }
     if (name !== "has") {
-      throw this.#error(node, `there is no function ${name}(); there is has()`);
+      const known = this.#lists ? "are has() and list()" : "is has()";
+      throw this.#error(node, `there is no function ${name}(); there ${known}`);
     }
     const [of] = args;
     if (args.length !== 1 || of.op !== "id") {
@@ -392,6 +415,47 @@ class Compiler {
         ? (cells, at) => cells[at + cell] !== NO_TEXT
         : (cells, at) => !Number.isNaN(cells[at + cell]),
     );
+  }
+
+  /** list("name", value): whether the value is on a list at the time of the payment. */
+  #list(
+    lists: ExpressionLists,
+    args: readonly ASTNode[],
+    node: ASTNode,
+  ): Term {
+    const [first, second] = args;
+    const isCall = args.length === 2 && first.op === "value" &&
+      typeof first.args === "string";
+    if (!isCall) {
+      throw this.#error(
+        node,
+        "list() takes the name of a list and a value: " +
+          'list("blocked_cards", CUSTOMER_ID)',
+      );
+    }
+    const term = this.#operand(second);
+    if (term.type === "flag") {
+      throw this.#error(
+        second,
+        `a number or a text must stand here; ${this.#isA(second, term)}`,
+      );
+    }
+    const name = String(first.args);
+    const test = lists.test(name, term.type);
+    if (!test) {
+      throw this.#error(
+        first,
+        `there is no list ${name}; ` +
+          (lists.names.length === 0
+            ? "declare it under 'lists'"
+            : `the lists are ${lists.names.join(", ")}`),
+      );
+    }
+    const { read } = term;
+    return flagTerm((cells, at, texts) => {
+      const value = read(cells, at, texts);
+      return value !== null && test(value, cells[at + CELL.datetime]);
+    });
   }
 
   #method(

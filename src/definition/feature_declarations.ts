@@ -98,7 +98,8 @@ export const DECLARED_FEATURES_MAX = 256;
 /** Most fields of a key. */
 const KEY_FIELDS_MAX = 4;
 
-const EXPRESSION_TEXT: Shape<PlacedText> = {
+/** An expression, as it is written. */
+export const EXPRESSION_TEXT: Shape<PlacedText> = {
   read(node, name) {
     if (
       node.kind === "scalar" && node.text !== "" &&

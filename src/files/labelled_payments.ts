@@ -2,7 +2,7 @@
 import {
   featureNames,
   type FeatureParameters,
-  nullableFeatures,
+  nullableNames,
 } from "../features/parameters.ts";
 import {
   AMOUNT_INPUT,
@@ -60,7 +60,7 @@ export async function gatherPayments(
   const { shape } = source;
   const blocks = new FeatureBlocks(features, shape);
   const inputs = [AMOUNT_INPUT, ...featureNames(features)];
-  const nullable = nullableFeatures(features);
+  const nullable = nullableNames(features);
   const empty = () =>
     new PaymentsBuilder(inputs, source.startSeconds ?? 0, {
       ...{ spanDays, shape, nullable },

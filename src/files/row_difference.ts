@@ -141,7 +141,13 @@ const PARTS: Readonly<Record<string, ColumnPart>> = {
   ALERT: "decisions",
   DECISION: "decisions",
   CONTRIBUTIONS: "reasons",
+  RULES: "reasons",
+  SHADOW_RULES: "reasons",
+  REASONS: "reasons",
   MODEL_VERSION: "versions",
+  RULES_VERSION: "versions",
+  LISTS_VERSION: "versions",
+  THRESHOLD: "versions",
 };
 
 /**

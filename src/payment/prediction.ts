@@ -19,20 +19,43 @@ export const PREDICTION_CELL = {
   amount: 4,
   /** TX_TIME_SECONDS. */
   time: 5,
-  /** Score, 0 to 1. */
+  /** Score, 0 to 1; NaN without a model. */
   score: 6,
   /** 1 for an alert. */
   alert: 7,
 } as const;
 
+/** What rules decided about a payment; the lists as JSON. */
+export interface PredictedDecision {
+  /** approve, review or decline. */
+  readonly decision: string;
+  /** Ids of the live rules that fired, the one that decided first; null for none. */
+  readonly rules: string | null;
+  /** Ids of the shadow rules that fired; null for none. */
+  readonly shadowRules: string | null;
+  /** Reasons of the live rules that fired, in their order; null for none. */
+  readonly reasons: string | null;
+  /** Version of the rules. */
+  readonly rulesVersion: string;
+  /** Version of their lists; null where they ask none. */
+  readonly listsVersion: string | null;
+  /** Score from which on a payment was an alert; null where alerts have a quota. */
+  readonly threshold: number | null;
+}
+
+/** MODEL_VERSION of a prediction that no model made. */
+export const NO_MODEL = "none";
+
 /** Predictions side by side. */
 export interface PredictionRows {
   /** The cells, PREDICTION_CELLS a row. */
   readonly cells: Float64Array;
-  /** Version of the model that made each. */
+  /** Version of the model that made each; NO_MODEL for none. */
   readonly versions: string[];
   /** The strongest contributions to each score, as JSON, or null. */
   readonly contributions: (string | null)[];
+  /** What rules decided, where the stream has any. */
+  readonly decisions: (PredictedDecision | null)[];
   /** What the cells of texts refer to. */
   readonly texts: TextHeap;
   /** Number of rows. */
@@ -45,6 +68,7 @@ export function emptyPredictions(capacity: number): PredictionRows {
     cells: new Float64Array(capacity * PREDICTION_CELLS),
     versions: Array(capacity).fill(""),
     contributions: Array(capacity).fill(null),
+    decisions: Array(capacity).fill(null),
     texts: new TextHeap(),
     count: 0,
   };

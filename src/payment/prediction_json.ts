@@ -1,8 +1,8 @@
 /**
  * A prediction as a JSON record: the payment's keys, its score, whether it is
- * an alert, the version of the model and, if enabled, the strongest
- * contributions to the score. Written with no spaces and keys in this order,
- * read in any valid spelling.
+ * an alert, the version of the model, if enabled the strongest contributions to
+ * the score, and where the stream has rules what they decided. Written with no
+ * spaces and keys in this order, read in any valid spelling.
  */
 import type { ByteWriter } from "../base/byte_writer.ts";
 import { digitsOf, parseExactly } from "../base/exact_json.ts";
@@ -10,6 +10,7 @@ import { parseDatetime } from "./calendar.ts";
 import { JsonScanner, type Literal, literal } from "./json_scanner.ts";
 import { parseObject } from "./payment_json.ts";
 import {
+  type PredictedDecision,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
@@ -34,7 +35,6 @@ const COLON = literal('":');
 const QUOTE = literal('"');
 const COMMA_QUOTE = literal(',"');
 const CLOSE = literal("}");
-const CLOSE_TEXT = literal('"}');
 
 /** How many inputs a prediction names: those that contribute most to its score. */
 export const CONTRIBUTIONS_MAX = 5;
@@ -69,7 +69,7 @@ export class PredictionJsonWriter {
   /**
    * Appends a prediction about the payment in cells `at` …, whose texts are in
    * `texts`; the inputs' contributions are ranked and named where they are
-   * given.
+   * given. What rules decided is given as members of JSON, each behind a comma.
    */
   write(
     writer: ByteWriter,
@@ -81,6 +81,7 @@ export class PredictionJsonWriter {
       readonly version: string;
       readonly inputs: readonly string[];
       readonly contributions: Float64Array | undefined;
+      readonly decision?: Uint8Array | undefined;
     },
     texts?: TextHeap,
   ): void {
@@ -92,11 +93,18 @@ export class PredictionJsonWriter {
     this.#fields.write(writer, own, 0, texts);
     writer.bytes(VERSION.bytes);
     writer.ascii(prediction.version);
-    const { inputs, contributions } = prediction;
-    if (contributions === undefined) {
-      writer.bytes(CLOSE_TEXT.bytes);
-      return;
-    }
+    const { inputs, contributions, decision } = prediction;
+    if (contributions === undefined) writer.bytes(QUOTE.bytes);
+    else this.#contributions(writer, inputs, contributions);
+    if (decision) writer.bytes(decision);
+    writer.bytes(CLOSE.bytes);
+  }
+
+  #contributions(
+    writer: ByteWriter,
+    inputs: readonly string[],
+    contributions: Float64Array,
+  ): void {
     writer.bytes(CONTRIBUTIONS.bytes);
     let first = true;
     for (const input of strongest(contributions, this.#order)) {
@@ -107,11 +115,14 @@ export class PredictionJsonWriter {
       writer.number(contributions[input]);
     }
     writer.bytes(CLOSE.bytes);
-    writer.bytes(CLOSE.bytes);
   }
 }
 
 const DECODER = new TextDecoder();
+const ENCODER = new TextEncoder();
+
+/** Longest end of a record that is remembered. */
+const TAIL_BYTES_MAX = 1024;
 
 function fieldsOf(shape: PaymentShape): readonly Field[] {
   return shape === HANDBOOK_SHAPE
@@ -125,8 +136,10 @@ export class PredictionJsonReader {
   /** Of a shape with a definition. */
   readonly #own: readonly Field[] | undefined;
   readonly #fields: RecordScanner;
-  #versionText: Literal = literal("");
+  /** What followed VERSION in the record before that had no contributions. */
+  #tail: Literal | undefined;
   #version = "";
+  #decision: PredictedDecision | null = null;
 
   /** Reads predictions about payments of a shape. */
   constructor(shape: PaymentShape = HANDBOOK_SHAPE) {
@@ -158,30 +171,42 @@ export class PredictionJsonReader {
   #scan(
     bytes: Uint8Array,
     end: number,
-    { cells, texts, versions, contributions }: PredictionRows,
+    { cells, texts, versions, contributions, decisions }: PredictionRows,
     index: number,
   ): boolean {
     const scanner = this.#scanner;
     const at = index * PREDICTION_CELLS;
     if (!this.#fields.scan(scanner, cells, at, texts)) return false;
-    // The same version as before, up to the end: the usual case.
     if (!scanner.expect(VERSION)) return false;
-    if (!scanner.expect(this.#versionText) || !scanner.expect(CLOSE_TEXT)) {
-      return this.#learnVersion(bytes, end);
+    // The same up to the end as before: the usual case.
+    const tail = this.#tail;
+    if (!tail || !scanner.expect(tail) || !scanner.atEnd) {
+      return this.#learnTail(bytes, end);
     }
-    if (!scanner.atEnd || this.#version === "") return false;
+    if (Number.isNaN(cells[at + PREDICTION_CELL.score]) && !this.#decision) {
+      return false;
+    }
     versions[index] = this.#version;
     contributions[index] = null;
+    decisions[index] = this.#decision;
     return true;
   }
 
-  /** Remembers the version that the record ends with, for the next; this one takes the slow path. */
-  #learnVersion(bytes: Uint8Array, end: number): false {
-    const text = DECODER.decode(bytes.subarray(Math.max(0, end - 66), end));
-    const version = /"MODEL_VERSION":"([\w.-]{1,48})"\}$/.exec(text)?.[1];
-    if (version === undefined) return false;
-    this.#version = version;
-    this.#versionText = literal(version);
+  /** Remembers what the record ends with, for the next; this one takes the slow path. */
+  #learnTail(bytes: Uint8Array, end: number): false {
+    const from = Math.max(0, end - TAIL_BYTES_MAX);
+    const text = DECODER.decode(bytes.subarray(from, end));
+    // Within a text the quotes of this name would have backslashes.
+    const [, tail] = /,"MODEL_VERSION":"([^"\\]{1,48}".*)$/s.exec(text) ?? [];
+    if (tail === undefined || tail.includes('"CONTRIBUTIONS"')) return false;
+    const alone = ENCODER.encode(`{"MODEL_VERSION":"${tail}`);
+    const { object } = parseObject(alone, 0, alone.length);
+    if (!object) return false;
+    const decision = decisionOf(object);
+    if (decision && "reason" in decision) return false;
+    this.#version = String(object.MODEL_VERSION);
+    this.#decision = decision;
+    this.#tail = literal(tail);
     return false;
   }
 }
@@ -205,6 +230,10 @@ function fillCells(
       cells[at + cell] = texts.addText(text);
       continue;
     }
+    if (kind === "keptNumber" && raw === null) {
+      cells[at + cell] = NaN;
+      continue;
+    }
     const digits = digitsOf(raw);
     const value = digits === undefined ? raw : Number(digits);
     const whole = kind === "whole" || kind === "flag";
@@ -221,10 +250,10 @@ function fillCells(
   return undefined;
 }
 
-/** Fills the rest of a row: the time, the version and the contributions. */
+/** Fills the rest of a row: the time, the version, the contributions and the decision. */
 function fillTexts(
   object: Readonly<Record<string, unknown>>,
-  { cells, versions, contributions }: PredictionRows,
+  { cells, versions, contributions, decisions }: PredictionRows,
   index: number,
 ): Defect | undefined {
   const at = index * PREDICTION_CELLS;
@@ -245,9 +274,60 @@ function fillTexts(
     const message = "CONTRIBUTIONS is not an object of numbers";
     return { reason: "wrong type", message };
   }
+  const decision = decisionOf(object);
+  if (decision && "reason" in decision) return decision;
+  const isScored = !Number.isNaN(cells[at + PREDICTION_CELL.score]);
+  if (!isScored && !decision) return missing("SCORE");
+  decisions[index] = decision;
   versions[index] = object.MODEL_VERSION as string;
   contributions[index] = why === undefined ? null : JSON.stringify(why);
   return undefined;
+}
+
+/** What rules decided, null where none did, or what is wrong with it. */
+function decisionOf(
+  object: Readonly<Record<string, unknown>>,
+): PredictedDecision | Defect | null {
+  const { DECISION, RULES_VERSION, LISTS_VERSION = null } = object;
+  if (DECISION === undefined) return null;
+  for (const [name, value] of Object.entries({ DECISION, RULES_VERSION })) {
+    if (typeof value === "string" && value !== "") continue;
+    return { reason: "wrong type", message: `${name} is not a text` };
+  }
+  const threshold = numberOrNull(object.THRESHOLD);
+  if (threshold === undefined) {
+    const message = "THRESHOLD is not a number or null";
+    return { reason: "wrong type", message };
+  }
+  for (const name of ["RULES", "SHADOW_RULES", "REASONS"]) {
+    if (isTexts(object[name])) continue;
+    return { reason: "wrong type", message: `${name} is not a list of texts` };
+  }
+  const json = (value: unknown) =>
+    value === undefined ? null : JSON.stringify(value);
+  return {
+    decision: String(DECISION),
+    rules: json(object.RULES),
+    shadowRules: json(object.SHADOW_RULES),
+    reasons: json(object.REASONS),
+    rulesVersion: String(RULES_VERSION),
+    listsVersion: LISTS_VERSION === null ? null : String(LISTS_VERSION),
+    threshold,
+  };
+}
+
+function numberOrNull(value: unknown = null): number | null | undefined {
+  if (value === null) return null;
+  const digits = digitsOf(value);
+  const number = digits === undefined ? value : Number(digits);
+  return typeof number === "number" && number >= 0 && number <= 1
+    ? number
+    : undefined;
+}
+
+function isTexts(value: unknown = []): boolean {
+  return Array.isArray(value) &&
+    value.every((text) => typeof text === "string");
 }
 
 function missing(name: string): Defect {

@@ -92,7 +92,8 @@ export const PAYMENT_RECORD: readonly Field[] = PAYMENT_FIELDS.map((name) => {
 export function predictionFields(payment: readonly Field[]): readonly Field[] {
   return [
     ...payment.slice(0, PAYMENT_FIELDS.indexOf("TX_TIME_DAYS")),
-    { name: "SCORE", kind: "number", max: 1, cell: PREDICTION_CELL.score },
+    // null where rules decide without a model.
+    { name: "SCORE", kind: "keptNumber", max: 1, cell: PREDICTION_CELL.score },
     { name: "ALERT", kind: "flag", max: 1, cell: PREDICTION_CELL.alert },
   ];
 }

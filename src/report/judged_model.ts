@@ -2,7 +2,7 @@
 import {
   featureNames,
   type FeatureParameters,
-  nullableFeatures,
+  nullableNames,
 } from "../features/parameters.ts";
 import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import {
@@ -35,7 +35,7 @@ export class JudgedModel {
     const names = featureNames(features);
     const scorer = await this.#model.scorerFor(
       [AMOUNT_INPUT, ...names],
-      nullableFeatures(features),
+      nullableNames(features),
     );
     const { training } = this.#model;
     const from = training ? labelsKnown(training) : -Infinity;

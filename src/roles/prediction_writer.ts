@@ -112,6 +112,9 @@ function joined(
     contributions: blocks.flatMap(({ contributions, count }) =>
       contributions.slice(0, count)
     ),
+    decisions: blocks.flatMap(({ decisions, count }) =>
+      decisions.slice(0, count)
+    ),
     count: cells.length / PREDICTION_CELLS,
   };
 }

@@ -3,6 +3,7 @@ import type { AlertPolicy } from "../scoring/alert_policy.ts";
 import type { ModelSpec } from "../learning/fit/fit_task.ts";
 import type { LogSettings } from "../log/open_log.ts";
 import type { SimulatorParameters } from "../simulator/parameters.ts";
+import type { RulePlace } from "../scoring/decision_source.ts";
 import type { ModelPlace } from "../scoring/model_source.ts";
 import type { TableFormat } from "../files/table_encoder.ts";
 import type { StoreSettings } from "../store/open_store.ts";
@@ -85,8 +86,10 @@ export interface FileInput {
 
 /** How payments are scored. */
 export interface ScoringSettings {
-  /** Where the model comes from. */
-  readonly model: ModelPlace;
+  /** Where the model comes from; undefined where rules alone decide. */
+  readonly model: ModelPlace | undefined;
+  /** Where rules come from; undefined where the stream keeps those that it has, if any. */
+  readonly rules?: RulePlace | undefined;
   /** Which payments are alerts. */
   readonly policy: AlertPolicy;
   /** Which predictions explain their score. */

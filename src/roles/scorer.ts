@@ -1,10 +1,11 @@
 /**
  * The scorer: from the sink topic to the prediction topic, exactly once, a
- * partition's predictions in the same partition and order. The model may
- * change between two batches; every prediction carries its version.
+ * partition's predictions in the same partition and order. The model and the
+ * rules may change between two batches; every prediction carries their
+ * versions.
  */
 import { SipHash, SIPHASH_KEY_BYTES } from "../base/siphash.ts";
-import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
+import { FeatureJsonReader } from "../features/feature_row.ts";
 import type { TransactionId } from "../payment/payment.ts";
 import { CELL } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
@@ -17,8 +18,16 @@ import {
   valueEnd,
   valueStart,
 } from "../log/record_batch.ts";
-import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
-import type { ModelInUse } from "../scoring/open_model.ts";
+import {
+  emptyPredictions,
+  NO_MODEL,
+  PREDICTION_CELL,
+} from "../payment/prediction.ts";
+import type { AppliedChange } from "../stream/decision_changes.ts";
+import {
+  DecisionSource,
+  type DecisionStretch,
+} from "../scoring/decision_source.ts";
 import {
   type ModelSource,
   openModelSource,
@@ -75,8 +84,8 @@ export interface ScorerOptions {
   readonly startSeconds: number | undefined;
 }
 
-/** How often the control topic is read for a new threshold. */
-const THRESHOLD_LOOK_MS = 500;
+/** How often the control topic is read for a new threshold and for new rules. */
+const CONTROL_LOOK_MS = 500;
 
 /** Scores until the sink topic is complete and scored, or the context's signal. */
 export async function runScorer(
@@ -92,9 +101,19 @@ export async function scorerStage(
   context: StreamContext,
   options: ScorerOptions,
 ): Promise<StageRun<void>> {
-  const { model } = options.scoring;
+  const { model, rules, policy } = options.scoring;
   const features = featuresOf(context);
-  const models = await openModelSource(model, features, context.logger);
+  const { control, logger, parameters } = context;
+  const models = model && await openModelSource(model, features, logger);
+  const decisions = await DecisionSource.open({
+    control,
+    features,
+    shape: shapeOfStream(parameters),
+    place: rules,
+    policy,
+    isScored: model !== undefined,
+    logger,
+  });
   return {
     stage: STAGE,
     open: (partition, commit) =>
@@ -104,10 +123,30 @@ export async function scorerStage(
         partition,
         commit,
         work: (state, commit) =>
-          new ScorerWork(context, options, models, state, commit),
+          new ScorerWork(
+            context,
+            options,
+            { models, decisions },
+            state,
+            commit,
+          ),
       }),
   };
 }
+
+/** Where what scores and what decides come from. */
+interface ScorerSources {
+  /** Undefined where rules alone decide. */
+  readonly models: ModelSource | undefined;
+  readonly decisions: DecisionSource;
+}
+
+/** What a stream without a model has in its place. */
+const UNSCORED: Stretch = {
+  model: undefined,
+  from: -Infinity,
+  until: Infinity,
+};
 
 /** What the scorer needs of a prediction that it has written. */
 interface WrittenPrediction {
@@ -115,6 +154,7 @@ interface WrittenPrediction {
   readonly offset: number;
   /** TRANSACTION_ID. */
   readonly id: TransactionId;
+  /** NaN without a model. */
   readonly score: number;
   readonly alert: boolean;
 }
@@ -124,7 +164,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   readonly outputs: readonly number[];
   readonly #context: StreamContext;
   readonly #options: ScorerOptions;
-  readonly #models: ModelSource;
+  readonly #models: ModelSource | undefined;
+  readonly #decisions: DecisionSource;
   readonly #state: StageState;
   readonly #progress: Progress;
   readonly #scoring: ScoringCounters;
@@ -139,17 +180,22 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   #cells = new Float64Array(0);
   #startSeconds: number | undefined;
   #stretch: Stretch | undefined;
+  #decision: DecisionStretch | undefined;
+  /** What was applied since the partition was opened: the view of the control topic may be older. */
+  readonly #applied: AppliedChange[] = [];
   /** Rows of the step that are to be scored. */
   #rows = 0;
   /** Where the row just judged is. */
   #at = 0;
+  /** Its offset. */
+  #offset = 0;
   // The role has just read the control topic, to declare itself.
   #lookedMs = performance.now();
 
   constructor(
     context: StreamContext,
     options: ScorerOptions,
-    models: ModelSource,
+    { models, decisions }: ScorerSources,
     state: StageState,
     commit: StageCommit,
   ) {
@@ -159,6 +205,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#context = context;
     this.#options = options;
     this.#models = models;
+    this.#decisions = decisions;
     this.#state = state;
     this.#progress = progress;
     this.#scoring = { ...scoring };
@@ -167,7 +214,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#shape = shape;
     this.#json = new PredictionJsonWriter(shape);
     this.#reader = new FeatureJsonReader(featuresOf(context), shape);
-    this.#width = featureRowCells(featuresOf(context), shape);
+    this.#width = decisions.rows.width;
     this.#scorer = new CellScorer(this.#width);
     this.#alerts = new AlertJudge(options.scoring.policy, {
       partition,
@@ -179,22 +226,26 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#useApplied();
   }
 
-  async begin({ count }: RecordBatch): Promise<void> {
+  async begin({ count, next }: RecordBatch): Promise<void> {
     const { control } = this.#context;
+    this.#decisions.reach(this.#state.partition, next);
     this.#startSeconds = await control.startSeconds(this.#options.startSeconds);
     this.#rows = 0;
     this.#texts.clear();
     this.#stretch = undefined;
+    this.#decision = undefined;
     if (this.#cells.length >= count * this.#width) return;
     this.#cells = new Float64Array(count * this.#width);
   }
 
   async refresh(): Promise<void> {
-    await this.#models.refresh();
-    if (performance.now() - this.#lookedMs < THRESHOLD_LOOK_MS) return;
-    await this.#context.control.refresh();
-    this.#lookedMs = performance.now();
-    this.#useApplied();
+    await this.#models?.refresh();
+    if (performance.now() - this.#lookedMs >= CONTROL_LOOK_MS) {
+      await this.#context.control.refresh();
+      this.#lookedMs = performance.now();
+      this.#useApplied();
+    }
+    await this.#decisions.refresh();
   }
 
   /** Takes a new threshold of the stream. */
@@ -221,18 +272,30 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       const subject = `TX_TIME_SECONDS ${time} is`;
       return implausible(subject, this.#progress);
     }
+    const offset = this.#offset = batch.offsets[index];
     const stretch = this.#stretch;
-    return stretch && time >= stretch.from && time < stretch.until
+    return stretch && time >= stretch.from && time < stretch.until &&
+        this.#decision && offset < this.#decision.until
       ? "accept"
       : "look";
   }
 
-  /** Ends the step where another model begins, or where none may score the payment yet. */
+  /** Ends the step where another model or other rules begin, or where no model may score the payment yet. */
   async look(): Promise<Hold | undefined> {
     if (this.#rows > 0) return { head: null };
     const time = this.#cells[this.#at + CELL.time];
-    this.#stretch = await this.#models.at(time);
-    return this.#stretch ? undefined : { head: null };
+    this.#stretch = this.#models ? await this.#models.at(time) : UNSCORED;
+    if (!this.#stretch) return { head: null };
+    const { partition } = this.#state;
+    const decision = await this.#decisions.at(
+      partition,
+      this.#offset,
+      this.#applied,
+    );
+    this.#decision = decision;
+    const threshold = decision.rules?.threshold ?? undefined;
+    if (threshold !== undefined) this.#alerts.useThreshold(threshold);
+    return undefined;
   }
 
   take(
@@ -243,53 +306,62 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     const cells = this.#cells;
     const at = this.#at;
     this.#progress.advance(cells[at + CELL.time], offset);
-    const isScored = output ? this.#stretch?.model : written;
-    this.taken.emitted = isScored ? 1 : 0;
-    this.taken.frauds = isScored && cells[at + CELL.fraud] === 1 ? 1 : 0;
-    if (!isScored) this.#scoring.unscored++;
+    const isPredicted = output
+      ? this.#stretch?.model ?? this.#decision?.rules
+      : written;
+    this.taken.emitted = isPredicted ? 1 : 0;
+    this.taken.frauds = isPredicted && cells[at + CELL.fraud] === 1 ? 1 : 0;
+    if (!isPredicted) this.#scoring.unscored++;
     else if (!written) this.#rows++;
     else {
-      this.#decide(at, written.score, written.offset);
+      this.#alert(at, written.score, written.offset);
       if (written.alert) this.#scoring.alerts++;
     }
   }
 
   async finish(output: Output): Promise<void> {
-    const model = this.#stretch?.model;
-    if (!model || this.#rows === 0) return;
-    await this.#predict(model, this.#rows, output.to(this.#state.partition));
+    if (this.#rows === 0) return;
+    const begins = this.#decision?.begins;
+    if (begins) {
+      output.control().putApplied(begins);
+      this.#applied.push(begins);
+    }
+    await this.#predict(this.#rows, output.to(this.#state.partition));
   }
 
-  /** Scores the rows of the step and writes their predictions. */
-  async #predict(
-    model: ModelInUse,
-    rows: number,
-    records: RecordBatchBuilder,
-  ): Promise<void> {
-    const { scorer: { inputs }, version } = model;
+  /** Scores the rows of the step, decides about them and writes their predictions. */
+  async #predict(rows: number, records: RecordBatchBuilder): Promise<void> {
+    const model = this.#stretch?.model;
+    const rules = this.#decision?.rules;
+    const { scoreCell } = this.#decisions.rows;
     const cells = this.#cells;
-    const scores = await this.#scorer.score(model, cells, rows);
-    const offset = await this.#predictionEnd(rows);
+    const scores = model && await this.#scorer.score(model, cells, rows);
+    const offset = model ? await this.#predictionEnd(rows) : 0;
     const explainsAll = this.#options.scoring.explain === "all";
     const prediction = {
-      score: 0,
+      score: NaN,
       alert: false,
-      version,
-      inputs,
+      version: model?.version ?? NO_MODEL,
+      inputs: model?.scorer.inputs ?? [],
       contributions: undefined as Float64Array | undefined,
+      decision: undefined as Uint8Array | undefined,
     };
     const emitted = this.#state.counters.emitted - rows;
     const texts = this.#texts;
     const isTextKey = this.#shape.transactionId === "text";
     for (let row = 0; row < rows; row++) {
       const at = row * this.#width;
-      const score = scores[row];
-      const alert = this.#decide(at, score, offset, emitted + row);
+      const score = scores ? scores[row] : NaN;
+      const alert = this.#alert(at, score, offset, emitted + row);
       prediction.score = score;
       prediction.alert = alert;
-      prediction.contributions = alert || explainsAll
+      prediction.contributions = model && (alert || explainsAll)
         ? this.#scorer.explain(row)
         : undefined;
+      if (rules) {
+        cells[at + scoreCell] = score;
+        prediction.decision = rules.decide(cells, at, texts, alert).json;
+      }
       const id = cells[at + CELL.id];
       if (isTextKey) records.writer.bytes(texts.view(id));
       else records.writer.whole(id);
@@ -312,12 +384,13 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   }
 
   /** Whether the row is an alert by its score; `offset` is one before or at its prediction, `emitted` the number of those before. */
-  #decide(
+  #alert(
     at: number,
     score: number,
     offset: number,
     emitted = this.#state.counters.emitted,
   ): boolean {
+    if (Number.isNaN(score)) return false;
     const alerts = this.#alerts;
     const time = this.#cells[at + CELL.time];
     if (alerts.begins(time)) {
@@ -456,6 +529,7 @@ class AlertMemory implements StageWork {
 
   take(): void {
     const { cells, texts } = this.#rows;
+    if (Number.isNaN(cells[PREDICTION_CELL.score])) return;
     const cell = cells[PREDICTION_CELL.customer];
     this.#alerts.decide(
       this.#shape.customerId === "text" ? texts.text(cell) ?? "" : cell,

@@ -9,7 +9,7 @@ import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
 import { CELL } from "../payment/payment_cells.ts";
 import {
   type FeatureParameters,
-  nullableFeatures,
+  nullableNames,
 } from "../features/parameters.ts";
 import { ModelError } from "../base/error.ts";
 import {
@@ -133,7 +133,7 @@ class Trainer {
     const shape = shapeOfStream(context.parameters);
     this.#window = new TrainingWindow(streamInputs(features), {
       shape,
-      nullable: nullableFeatures(features),
+      nullable: nullableNames(features),
       matureSeconds: labelDays(context.parameters) * DAY_SECONDS,
     });
     this.#reader = new FeatureJsonReader(features, shape);

@@ -173,13 +173,15 @@ export class ModelMonitor {
       if (time > progress) this.#progress[partition] = time;
       const day = Math.floor(time / DAY_SECONDS);
       if (day < this.needsFrom) continue;
+      const score = cells[PREDICTION_CELL.score];
+      if (Number.isNaN(score)) continue; // decided by rules alone
       const predicted = this.#days.get(day) ??
         { cells: [], texts: new TextHeap() };
       this.#days.set(day, predicted);
       const id = cells[PREDICTION_CELL.id];
       predicted.cells.push(
         this.#isText ? predicted.texts.copy(id, row.texts) : id,
-        cells[PREDICTION_CELL.score],
+        score,
         cells[PREDICTION_CELL.alert],
         this.#indexOf(row.versions[0]),
       );

@@ -1,7 +1,7 @@
 /**
  * Where the scorer's model comes from while it runs: a file that may be
  * replaced, or a registry whose champion changes. Both are checked between
- * batches, at most every LOOK_MS; a broken one is logged once, and the model in
+ * batches, at most four times a second; a broken one is logged once, and the model in
  * use stays.
  *
  * A registry is read in one of two ways. Live, its newest champion scores
@@ -10,6 +10,7 @@
  * the trainer has decided about that day: the predictions are then a function
  * of the log.
  */
+import { FileWatch } from "../base/file_watch.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { Logger } from "../base/logger.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
@@ -58,12 +59,6 @@ export interface ModelSource {
   /** The model of a payment of that time; undefined if it has to wait. */
   at(timeSeconds: number): Promise<Stretch | undefined>;
 }
-
-/** Time between two checks of a file. */
-const LOOK_MS = 250;
-
-/** A file that changed this recently may change again without a new modification time. */
-const SETTLED_MS = 2000;
 
 /** Models kept ready, where payments of several days alternate. */
 const READY_MAX = 4;
@@ -211,35 +206,6 @@ class RegistrySource implements ModelSource {
     this.#ready.set(version, model);
     this.#logger.info("model in use", { version, path: model.path });
     return model;
-  }
-}
-
-/** Detects a change of a file by its modification time and size. */
-class FileWatch {
-  readonly path: string;
-  #next = -Infinity;
-  #seen = "";
-
-  constructor(path: string) {
-    this.path = path;
-  }
-
-  /** Whether it has changed; checks only if that is due. A missing file counts as unchanged. */
-  async hasChanged(): Promise<boolean> {
-    if (performance.now() < this.#next) return false;
-    this.#next = performance.now() + LOOK_MS;
-    let info: Deno.FileInfo;
-    try {
-      info = await Deno.stat(this.path);
-    } catch {
-      return false;
-    }
-    const changed = info.mtime?.getTime() ?? 0;
-    const fresh = Date.now() - changed < SETTLED_MS ? Date.now() : 0;
-    const seen = `${changed} ${info.size} ${info.ino} ${fresh}`;
-    if (seen === this.#seen) return false;
-    this.#seen = seen;
-    return true;
   }
 }
 

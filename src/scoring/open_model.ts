@@ -9,7 +9,7 @@ import {
   featureNames,
   type FeatureParameters,
   isWholeFeature,
-  nullableFeatures,
+  nullableNames,
 } from "../features/parameters.ts";
 import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import type { TrainedDays } from "../learning/data/trained_days.ts";
@@ -126,7 +126,7 @@ export async function modelInUse(
   const offered = streamInputs(features);
   checkFeatures(model, features);
   checkOrder(model, offered);
-  const scorer = await model.scorerFor(offered, nullableFeatures(features));
+  const scorer = await model.scorerFor(offered, nullableNames(features));
   const cells = Int32Array.from(scorer.inputs, (name) => {
     const at = offered.indexOf(name);
     return at === 0 ? AMOUNT_CELL : PAYMENT_CELLS + at - 1;

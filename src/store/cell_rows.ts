@@ -15,6 +15,7 @@ import {
   type CellTable,
   type Column,
   PERIOD_DAYS,
+  sideValue,
   type TableRows,
 } from "./tables.ts";
 
@@ -212,7 +213,7 @@ export class ColumnValues {
       case "check":
         return this.#check.of(rows, index);
       default:
-        return rows[source]?.[index] ?? null;
+        return sideValue(rows, source, index);
     }
   }
 }

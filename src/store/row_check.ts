@@ -9,7 +9,14 @@ import { Buffer } from "node:buffer";
 import { crc32c } from "../base/crc32c.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { NO_TEXT, type TextHeap } from "../payment/text_heap.ts";
-import { type CellTable, CHECK_COLUMN, type TableRows } from "./tables.ts";
+import {
+  type CellTable,
+  CHECK_COLUMN,
+  isSideSource,
+  type SideSource,
+  sideValue,
+  type TableRows,
+} from "./tables.ts";
 
 /** The checksum of a row's values, which must be read as they were written. */
 export function textCheck(
@@ -18,10 +25,14 @@ export function textCheck(
   return crc32c(Buffer.from(JSON.stringify(values))) | 0;
 }
 
+/** The check, the version and the contributions, which come before decisions. */
+const SIDES_BEFORE = 3;
+
 /** Takes checksums of a table's rows. */
 export class RowCheck {
   readonly #width: number;
-  readonly #texts: readonly ("versions" | "contributions")[];
+  /** What stands beside the cells. */
+  readonly #sides: readonly SideSource[];
   /** The cells that are not simply numbers; undefined where all are. */
   readonly #own: OwnCells | undefined;
   /** Whether TX_FRAUD may change after the row is written, and so is left out. */
@@ -32,8 +43,7 @@ export class RowCheck {
   /** For rows of a table. */
   constructor({ width, columns }: Pick<CellTable, "width" | "columns">) {
     this.#width = width;
-    this.#texts = columns.map(({ source }) => source)
-      .filter((source) => source === "versions" || source === "contributions");
+    this.#sides = columns.map(({ source }) => source).filter(isSideSource);
     this.#own = ownCells(columns);
     this.#hasLateLabel = columns.some(({ cellKind }) => cellKind === "label");
     this.#cells = new Float64Array(width);
@@ -49,10 +59,12 @@ export class RowCheck {
     if (this.#hasLateLabel) row[CELL.fraud] = FRAUD_UNKNOWN;
     if (this.#own) digestOwn(row, this.#own, rows.texts);
     const check = murmur3(this.#words);
-    if (this.#texts.length === 0) return check;
+    if (this.#sides.length === 0) return check;
     const values: (number | string | null)[] = [check];
-    for (const source of this.#texts) {
-      values.push(rows[source]?.[index] ?? null);
+    for (const source of this.#sides) {
+      // Rows without decisions have the checksums of before there were any.
+      if (values.length === SIDES_BEFORE && !rows.decisions?.[index]) break;
+      values.push(sideValue(rows, source, index));
     }
     return textCheck(values);
   }

@@ -19,6 +19,7 @@ import {
   paymentFields,
   type PaymentShape,
 } from "../payment/payment_shape.ts";
+import type { PredictedDecision } from "../payment/prediction.ts";
 import type { Field } from "../payment/record_field.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import { fillPayment } from "../payment/validation.ts";
@@ -27,8 +28,10 @@ import { CHECK_PROBLEM, isDamaged, RowCheck, textCheck } from "./row_check.ts";
 import {
   type CellTable,
   type Column,
+  isSideSource,
   type ObjectTable,
   shown,
+  type SideSource,
   type TableRows,
 } from "./tables.ts";
 
@@ -76,7 +79,7 @@ export class StoredRowReader {
   /** The payment's cells that the table has. */
   readonly #cells: readonly number[];
   /** Its other columns. */
-  readonly #others: readonly Column<number | "versions" | "contributions">[];
+  readonly #others: readonly Column<number | SideSource>[];
   readonly #check: RowCheck;
   readonly #values: unknown[] = [];
   readonly #payment = emptyPayment();
@@ -104,16 +107,14 @@ export class StoredRowReader {
     const names = new Set(table.columns.map(({ name }) => name));
     this.#lacks = new Set(PAYMENT_COLUMNS.filter((name) => !names.has(name)));
     const cells = [CELL.datetime as number];
-    const others: Column<number | "versions" | "contributions">[] = [];
+    const others: Column<number | SideSource>[] = [];
     for (const column of table.columns) {
       const { source } = column;
       const isCell = typeof source === "number";
       if (column.isKept) continue;
       if (PAYMENT_COLUMNS.includes(column.name)) {
         if (isCell) cells.push(source);
-      } else if (
-        isCell || source === "versions" || source === "contributions"
-      ) {
+      } else if (isCell || isSideSource(source)) {
         others.push({ ...column, source });
       }
     }
@@ -198,16 +199,38 @@ export class StoredRowReader {
     const at = index * this.width;
     for (const { name, source, problem } of this.#others) {
       const value = row[name];
-      const wrong = problem?.(value);
+      const wrong = problem?.(value, row);
       if (wrong !== undefined) return `${name} ${wrong}`;
-      if (typeof source === "number") cells[at + source] = Number(value);
-      else if (into[source]) {
+      if (typeof source === "number") cells[at + source] = Number(value ?? NaN);
+      else if (source === "versions" || source === "contributions") {
+        if (!into[source]) continue;
         into[source][index] = typeof value === "string" ? value : null;
       }
     }
+    if (into.decisions) into.decisions[index] = decisionIn(row);
     const isGood = !isDamaged(row, this.#check.of(into, index));
     return isGood ? undefined : CHECK_PROBLEM;
   }
+}
+
+/** What rules decided, as a row of predictions has it; null where none did. */
+function decisionIn(row: StoredRow): PredictedDecision | null {
+  const text = (name: string) => {
+    const value = row[name];
+    return typeof value === "string" ? value : null;
+  };
+  const decision = text("decision");
+  if (decision === null) return null;
+  const { threshold } = row;
+  return {
+    decision,
+    rules: text("rules"),
+    shadowRules: text("shadow_rules"),
+    reasons: text("reasons"),
+    rulesVersion: text("rules_version") ?? "",
+    listsVersion: text("lists_version"),
+    threshold: typeof threshold === "number" ? threshold : null,
+  };
 }
 
 /** A field and the column that holds it. */
@@ -285,7 +308,7 @@ function readObject<T>(table: ObjectTable<T>, row: StoredRow): ReadObject<T> {
   const object: Record<PropertyKey, unknown> = {};
   for (const { name, type, source, nullable, problem } of table.columns) {
     const value = row[name] ?? undefined;
-    const wrong = problem?.(row[name]);
+    const wrong = problem?.(row[name], row);
     if (wrong !== undefined) {
       return { bad: badRow(table.name, row, `${name} ${wrong}`) };
     }

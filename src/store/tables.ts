@@ -6,7 +6,11 @@
  */
 import type { StoredLabel } from "./labels.ts";
 import { featureFields, isFeature } from "../features/feature_row.ts";
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  type FeatureParameters,
+  includedCount,
+  wholeFeatures,
+} from "../features/parameters.ts";
 import type { Verdict } from "../payment/label_json.ts";
 import { INT_MAX, type TransactionId } from "../payment/payment.ts";
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
@@ -17,7 +21,10 @@ import {
   paymentFields,
   type PaymentShape,
 } from "../payment/payment_shape.ts";
-import { PREDICTION_CELLS } from "../payment/prediction.ts";
+import {
+  type PredictedDecision,
+  PREDICTION_CELLS,
+} from "../payment/prediction.ts";
 import {
   type Field,
   PAYMENT_RECORD,
@@ -26,7 +33,7 @@ import {
 import type { TextHeap } from "../payment/text_heap.ts";
 
 /** Version of the tables, which an embedded store's file says; raise it with a column that older files lack. */
-export const TABLES_VERSION = 2;
+export const TABLES_VERSION = 3;
 
 /** The types that columns have. */
 export type ColumnType = "int" | "bigint" | "double" | "text";
@@ -42,8 +49,10 @@ export type CellKind = "text" | "time" | "number" | "label";
 export interface Column<Source = unknown> {
   /** Its name. */
   readonly name: string;
-  /** Whether its name is the definition's, and so is quoted in statements. */
+  /** Whether it is a kept field, whose name is the definition's, and so is quoted in statements. */
   readonly isKept?: true;
+  /** Whether it is a declared feature, whose name is the definition's too. */
+  readonly isDeclared?: true;
   /** Of a cell: what it holds. */
   readonly cellKind?: CellKind;
   /** Its type. */
@@ -54,8 +63,11 @@ export interface Column<Source = unknown> {
   readonly nullable?: true;
   /** Whether rows are written without it, because its value follows from another table. */
   readonly isDerived?: true;
-  /** The problem of a value that was read, as a phrase after the column's name. */
-  readonly problem?: (value: unknown) => string | undefined;
+  /** The problem of a value that was read in a row, as a phrase after the column's name. */
+  readonly problem?: (
+    value: unknown,
+    row: Readonly<Record<string, unknown>>,
+  ) => string | undefined;
 }
 
 /** A table. */
@@ -88,8 +100,11 @@ export type PaymentSource =
   /** The period of PERIOD_DAYS event days. */
   | "period";
 
-/** Where a value of a row of cells comes from: as a payment's, from a text beside the cells (see PredictionRows), or from all of them. */
-export type CellSource = PaymentSource | "versions" | "contributions" | "check";
+/** Where a value beside the cells comes from (see PredictionRows): a text, or a part of what rules decided. */
+export type SideSource = "versions" | "contributions" | keyof PredictedDecision;
+
+/** Where a value of a row of cells comes from: as a payment's, from beside the cells, or from all of them. */
+export type CellSource = PaymentSource | SideSource | "check";
 
 /** A table whose rows are cells. */
 export interface CellTable<Source extends CellSource = CellSource>
@@ -118,6 +133,25 @@ export interface TableRows {
   readonly versions?: (string | null)[];
   /** See PredictionRows. */
   readonly contributions?: (string | null)[];
+  /** See PredictionRows. */
+  readonly decisions?: (PredictedDecision | null)[];
+}
+
+/** Whether a value comes from beside the cells. */
+export function isSideSource(source: unknown): source is SideSource {
+  return source === "versions" || source === "contributions" ||
+    DECISION_COLUMNS.some((column) => column.source === source);
+}
+
+/** The value from beside the cells of row `index`; null for none. */
+export function sideValue(
+  rows: TableRows,
+  source: SideSource,
+  index: number,
+): string | number | null {
+  return source === "versions" || source === "contributions"
+    ? rows[source]?.[index] ?? null
+    : rows.decisions?.[index]?.[source] ?? null;
 }
 
 /** The column that holds a row's checksum; see row_check.ts. */
@@ -142,7 +176,9 @@ type PaymentColumn = Column<PaymentSource>;
 
 /** The column of a record's field. */
 function columnOf({ name, kind, max, cell }: Field): PaymentColumn {
-  const isDouble = kind === "amount" || kind === "number" || kind === "signed";
+  const isNullable = kind === "keptNumber";
+  const isDouble = kind === "amount" || kind === "number" ||
+    kind === "signed" || isNullable;
   return {
     name: name.toLowerCase(),
     type: kind === "datetime" || kind === "text"
@@ -154,6 +190,7 @@ function columnOf({ name, kind, max, cell }: Field): PaymentColumn {
       : "int",
     source: kind === "datetime" ? "datetime" : kind === "day" ? "days" : cell,
     ...kind === "text" && { cellKind: kind },
+    ...isNullable && { nullable: true, cellKind: "number" },
   };
 }
 
@@ -207,24 +244,47 @@ function without(
 
 const BY_TIME = [SECONDS.name, ID.name];
 
+/** The column of a feature, which only declared ones may lack. */
+function featureColumn(
+  field: Field,
+  { isWhole, isDeclared }: {
+    readonly isWhole: boolean;
+    readonly isDeclared: boolean;
+  },
+): PaymentColumn {
+  const { kind, min = 0 } = field;
+  const nullable = kind === "keptNumber";
+  return {
+    ...columnOf(field),
+    type: isWhole ? "int" : "double",
+    ...isDeclared && { isDeclared },
+    ...nullable && { nullable, cellKind: "number" },
+    problem: (value) => {
+      if (value === null || value === undefined) {
+        return nullable ? undefined : "has no value";
+      }
+      const isGood = typeof value === "number" &&
+        isFeature(min < 0 ? Math.abs(value) : value, isWhole);
+      return isGood
+        ? undefined
+        : `${shown(value)} is not a value of this feature`;
+    },
+  };
+}
+
 /** The payments with their features and kept fields, by transaction_id. */
 export function paymentTable(
   features: FeatureParameters,
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): PaymentTable {
-  const columns = featureFields(features).map((field): PaymentColumn => ({
-    ...columnOf(field),
-    problem: (value) => {
-      if (value === null || value === undefined) return "has no value";
-      const isGood = typeof value === "number" && isFeature(
-        field.kind === "signed" ? Math.abs(value) : value,
-        field.kind === "whole",
-      );
-      return isGood
-        ? undefined
-        : `${shown(value)} is not a value of this feature`;
-    },
-  }));
+  const whole = wholeFeatures(features);
+  const declaredFrom = includedCount(features);
+  const columns = featureFields(features).map((field, i) =>
+    featureColumn(field, {
+      isWhole: whole[i],
+      isDeclared: i >= declaredFrom,
+    })
+  );
   const kept = keptFields(shape, PAYMENT_CELLS + columns.length);
   return {
     name: PAYMENT_TABLE,
@@ -286,13 +346,36 @@ export function fraudsByDayTable(
 /** The problem of a score or an alert that was read. */
 const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
   SCORE: {
-    problem: unless(
-      (value) => typeof value === "number" && Number.isFinite(value),
-      "a number",
-    ),
+    problem: (value, { decision }) => {
+      // Rules may decide without a score.
+      const isGood = typeof value === "number" && Number.isFinite(value) ||
+        typeof decision === "string" && (value ?? null) === null;
+      return isGood ? undefined : `${shown(value)} is not a number`;
+    },
   },
   ALERT: { problem: unless(isFlag, "0 or 1") },
 };
+
+/** What rules decided; empty where a stream has none. */
+const DECISION_COLUMNS: readonly Column<keyof PredictedDecision>[] = [
+  { name: "decision", type: "text", source: "decision", nullable: true },
+  { name: "rules", type: "text", source: "rules", nullable: true },
+  { name: "shadow_rules", type: "text", source: "shadowRules", nullable: true },
+  { name: "reasons", type: "text", source: "reasons", nullable: true },
+  {
+    name: "rules_version",
+    type: "text",
+    source: "rulesVersion",
+    nullable: true,
+  },
+  {
+    name: "lists_version",
+    type: "text",
+    source: "listsVersion",
+    nullable: true,
+  },
+  { name: "threshold", type: "double", source: "threshold", nullable: true },
+];
 
 /** The predictions, by transaction_id. */
 export function predictionTable(
@@ -317,6 +400,7 @@ export function predictionTable(
         source: "contributions",
         nullable: true,
       },
+      ...DECISION_COLUMNS,
     ],
     width: PREDICTION_CELLS,
     shape,
@@ -508,8 +592,10 @@ export function writtenColumns<Source>(
 }
 
 /** A column's name in a statement. */
-export function nameInStatement({ name, isKept }: Column): string {
-  return isKept ? `"${name}"` : name;
+export function nameInStatement(
+  { name, isKept, isDeclared }: Column,
+): string {
+  return isKept || isDeclared ? `"${name}"` : name;
 }
 
 /** A value from a store, for a message of one line. */

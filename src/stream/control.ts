@@ -34,12 +34,25 @@ import type { FileStamp } from "../files/file_stamp.ts";
 import { formatDate, formatDuration } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { findPartitioner } from "./placement.ts";
+import {
+  type AppliedChange,
+  changedItems,
+  type ContentPart,
+  contentParts,
+  type DecisionChange,
+  type DecisionState,
+  isAppliedChange,
+  isContentPart,
+  isDecisionChange,
+  NO_RULES,
+} from "./decision_changes.ts";
 import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import {
   isRecordedDefinition,
   type RecordedDefinition,
+  withDeclared,
 } from "./stream_definition.ts";
-import { CONTROL_TOPIC } from "./topics.ts";
+import { CONTROL_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
 export interface StreamParameters {
@@ -208,6 +221,12 @@ export class Control {
   readonly #values = new Map<string, unknown>();
   /** Keys whose newest record is another program's: compaction would keep that one alone. */
   readonly #overwritten = new Set<string>();
+  // What the parameters read last declare.
+  #features: { included: string; all: FeatureParameters } | undefined;
+  /** Changes of what decides, by their number less 1. */
+  readonly #changes: DecisionChange[] = [];
+  /** Where they were applied, by partition. */
+  readonly #applied: AppliedChange[][] = [];
   #offset = 0;
 
   /** Reads nothing yet: call refresh(). `report` is called for each record that is not one of ours. */
@@ -238,8 +257,11 @@ export class Control {
     const offset = batch.offsets[index];
     const reason = batch.unreadable?.get(offset) ?? whyNotTaken(key, value);
     if (reason === undefined) {
-      this.#values.set(key, value);
+      // Texts of rules and lists stay in the log; see content().
+      const isContent = key.startsWith("content:");
+      this.#values.set(key, isContent ? offset : value);
       this.#overwritten.delete(key);
+      this.#takeDecision(key, value);
       return;
     }
     if (this.#values.has(key)) this.#overwritten.add(key);
@@ -255,14 +277,17 @@ export class Control {
   /** What all roles agreed on, once one has run. */
   get parameters(): StreamParameters | undefined {
     const parameters = this.#value("parameters");
+    if (parameters === undefined) return undefined;
+    const { features, definition } = parameters;
     // Streams from before feature sets name none.
-    return parameters && {
-      ...parameters,
-      features: {
-        ...parameters.features,
-        set: parameters.features.set ?? "handbook",
-      },
-    };
+    const included = { ...features, set: features.set ?? "handbook" };
+    if (this.#features?.included !== JSON.stringify(included)) {
+      this.#features = {
+        included: JSON.stringify(included),
+        all: withDeclared(included, definition),
+      };
+    }
+    return { ...parameters, features: this.#features.all };
   }
 
   /** Which stream this is, once a role has agreed() on it; folders of older versions have none until then. */
@@ -410,24 +435,146 @@ export class Control {
     return this.#value("threshold")?.changes ?? [];
   }
 
-  /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
+  /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. `who` sets it. */
   async applyThreshold(
     value: number,
     timeSeconds: number,
     clock?: Date,
+    who = "",
   ): Promise<void> {
-    await this.settle(
-      "fraudstream-threshold",
-      () => this.alertThreshold === value,
-      (producer) => {
+    await this.recordChange((state) => ({ ...state, threshold: value }), {
+      who,
+      clock,
+      settled: () => this.alertThreshold === value,
+      records: (records) => {
         const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
         const at = clock && { at: clock.toISOString() };
         const changes = [...known, { value, timeSeconds, ...at }];
-        const records = controlRecords();
         records.put("threshold", { value, changes });
-        return producer.append(records.appends());
+      },
+    });
+  }
+
+  #takeDecision(key: string, value: unknown): void {
+    if (key.startsWith("change:")) {
+      const change = value as DecisionChange;
+      const next = this.#changes.length + 1;
+      if (change.number === next) this.#changes.push(change);
+    } else if (key.startsWith("applied:")) {
+      const applied = value as AppliedChange;
+      const all = this.#applied[applied.partition] ??= [];
+      if (all.some(({ change }) => change === applied.change)) return;
+      all.push(applied);
+      all.sort((a, b) => a.from - b.from || a.change - b.change);
+    }
+  }
+
+  /** Every change of what decides about payments, the oldest first. */
+  get decisionChanges(): readonly DecisionChange[] {
+    return this.#changes;
+  }
+
+  /** What decides about payments, by the newest change. */
+  get decisionState(): DecisionState {
+    return this.#changes.at(-1)?.state ?? NO_RULES;
+  }
+
+  /** Whether payments are, or were, decided about by rules. */
+  get hasRules(): boolean {
+    return this.#changes.some(({ state }) => state.rules !== null);
+  }
+
+  /** From where on changes decide in a partition of the sink topic, in the order of offsets. */
+  appliedChanges(partition: number): readonly AppliedChange[] {
+    return this.#applied[partition] ?? [];
+  }
+
+  /** The text of rules or of a list of that version, as recordChange() was given it; undefined where it was not. */
+  async content(version: string): Promise<string | undefined> {
+    let text = "";
+    let parts = 1;
+    for (let part = 0; part < parts; part++) {
+      const offset = this.#values.get(`content:${version}/${part}`);
+      if (typeof offset !== "number") return undefined;
+      const one = { records: 1, bytes: 1 };
+      const batch = await this.#log.read(CONTROL_TOPIC, 0, offset, one);
+      const value = batch.count > 0 && batch.offsets[0] === offset
+        ? parsedJson(recordValue(batch, 0))
+        : undefined;
+      if (!isObject(value) || !isContentPart(value)) return undefined;
+      text += value.text;
+      parts = Number(value.parts);
+    }
+    return text;
+  }
+
+  /**
+   * Records what decides about payments from the scorer's next steps on, unless
+   * that is so already; `contents` are the texts of versions that may be new.
+   * `edit` makes the new state of the newest one. Returns whether it changed.
+   */
+  async recordChange(
+    edit: (state: DecisionState) => DecisionState,
+    {
+      who,
+      clock = new Date(),
+      contents = new Map(),
+      reached = [],
+      settled = () => true,
+      records: add,
+    }: {
+      /** Who makes the change. */
+      readonly who: string;
+      /** When. */
+      readonly clock?: Date | undefined;
+      /** Texts by version. */
+      readonly contents?: ReadonlyMap<string, string>;
+      /** Of each partition of the sink topic, an offset below which what decided before decides; left out where the scorer's commits say it. */
+      readonly reached?: readonly (number | undefined)[];
+      /** Whether what is appended with the change is there already. */
+      readonly settled?: () => boolean;
+      /** Adds records to append with the change. */
+      readonly records?: (records: ControlRecords) => void;
+    },
+  ): Promise<boolean> {
+    let changed = false;
+    const items = () =>
+      changedItems(this.decisionState, edit(this.decisionState));
+    await this.settle(
+      "fraudstream-decisions",
+      () => items().length === 0 && settled(),
+      async (producer) => {
+        for (const [version, text] of contents) {
+          if (this.#values.has(`content:${version}/0`)) continue;
+          // The first part comes last: it says that all are there.
+          for (
+            const [at, part] of [...contentParts(text).entries()].reverse()
+          ) {
+            const records = controlRecords();
+            records.putContent(version, at, part);
+            await producer.append(records.appends());
+          }
+        }
+        const commits = await this.#log.committed(SCORER_GROUP, SINK_TOPIC);
+        const records = controlRecords();
+        add?.(records);
+        changed = items().length > 0;
+        if (changed) {
+          records.putChange({
+            number: this.#changes.length + 1,
+            who,
+            at: clock.toISOString(),
+            items: items(),
+            state: edit(this.decisionState),
+            taken: commits.map((commit, partition) =>
+              Math.max(commit?.offset ?? 0, reached[partition] ?? 0)
+            ),
+          });
+        }
+        await producer.append(records.appends());
       },
     );
+    return changed;
   }
 
   /** Where a topic ends, once it is complete. */
@@ -474,7 +621,10 @@ export class Control {
         !fixed.some((key) => this.#overwritten.has(key)),
       async (producer) => {
         const records = controlRecords();
-        records.put("parameters", this.parameters ?? wanted);
+        records.put(
+          "parameters",
+          recordedParameters(this.parameters ?? wanted),
+        );
         records.put(
           "identity",
           this.identity ?? { id: crypto.randomUUID() },
@@ -531,6 +681,12 @@ export class Control {
       await this.refresh();
     }
   }
+}
+
+/** Parameters without what follows from the definition. */
+function recordedParameters(parameters: StreamParameters): StreamParameters {
+  const { declared: _declared, ...features } = parameters.features;
+  return { ...parameters, features };
 }
 
 /** How many attempts are made before an error counts, and the pause between them. */
@@ -677,6 +833,9 @@ const PREFIXED: Readonly<Record<string, Fits>> = {
     typeof name === "string" && isCount(bytes) && typeof sha256 === "string",
   "taken:": ({ offset, metadata }) =>
     isCount(offset) && typeof metadata === "string",
+  "change:": isDecisionChange,
+  "applied:": isAppliedChange,
+  "content:": isContentPart,
   "requeued:": ({ topic, partition, fromOffset }) =>
     typeof topic === "string" && isCount(partition) && isCount(fromOffset),
 };
@@ -716,6 +875,12 @@ export interface ControlRecords {
   putRequeued(letter: string, place: Requeued): void;
   /** Records the commit of a stage in a partition of its input. */
   putTaken(group: string, partition: number, commit: Commit): void;
+  /** Records a change of what decides about payments. */
+  putChange(change: DecisionChange): void;
+  /** Records from where on a change decides. */
+  putApplied(applied: AppliedChange): void;
+  /** Records a part of the text of a version. */
+  putContent(version: string, at: number, part: ContentPart): void;
   /** Marks a topic as complete. */
   putEnd(topic: string, mark: EndMark): void;
   /** What to append. */
@@ -737,6 +902,10 @@ export function controlRecords(): ControlRecords {
     putRequeued: (letter, place) => put(`requeued:${letter}`, place),
     putTaken: (group, partition, commit) =>
       put(`taken:${group}/${partition}`, commit),
+    putChange: (change) => put(`change:${change.number}`, change),
+    putApplied: (applied) =>
+      put(`applied:${applied.partition}/${applied.change}`, applied),
+    putContent: (version, at, part) => put(`content:${version}/${at}`, part),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };

@@ -36,7 +36,7 @@ import {
   type StageCounters,
 } from "./commit.ts";
 import type { StateSink, StateSource } from "../base/state_stream.ts";
-import { controlRecords } from "./control.ts";
+import { type ControlRecords, controlRecords } from "./control.ts";
 import { DeadLetterBox } from "./dead_letters.ts";
 import { markEnd } from "./end_mark.ts";
 import { hasTaken, isDone, type StreamContext } from "./stream_context.ts";
@@ -166,6 +166,7 @@ export class Output {
   readonly #records: (RecordBatchBuilder | undefined)[] = [];
   readonly #beside = new Map<string, RecordBatchBuilder>();
   readonly #letters: DeadLetterBox | undefined;
+  #control: ControlRecords | undefined;
 
   /** Collects for a stage on a partition of its input. */
   constructor(stage: Stage, partition: number) {
@@ -186,6 +187,11 @@ export class Output {
     return records;
   }
 
+  /** Where records of the control topic go, for what counts with the step. */
+  control(): ControlRecords {
+    return this.#control ??= controlRecords();
+  }
+
   /** Makes a dead letter of a record. */
   refuse(batch: RecordBatch, index: number, refusal: Refusal): void {
     const { reason, message } = refusal;
@@ -197,6 +203,7 @@ export class Output {
     this.#letters?.clear();
     for (const records of this.#records) records?.clear();
     for (const records of this.#beside.values()) records.clear();
+    this.#control = undefined;
   }
 
   /** What to append. */
@@ -210,7 +217,8 @@ export class Output {
     for (const [topic, records] of this.#beside) {
       if (records.count > 0) appends.push({ topic, partition, records });
     }
-    return [...appends, ...this.#letters?.appends() ?? []];
+    const control = this.#control?.appends() ?? [];
+    return [...appends, ...control, ...this.#letters?.appends() ?? []];
   }
 }
 

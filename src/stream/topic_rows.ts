@@ -22,10 +22,11 @@ import type { StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import { PREDICTION_TOPIC, SINK_TOPIC } from "./topics.ts";
 
-/** A spooled prediction has its version and its contributions as texts behind its cells. */
+/** A spooled prediction has its version, its contributions and its decision as texts behind its cells. */
 const VERSION_CELL = PREDICTION_CELLS;
 const CONTRIBUTIONS_CELL = PREDICTION_CELLS + 1;
-const SPOOLED_CELLS = PREDICTION_CELLS + 2;
+const DECISION_CELL = PREDICTION_CELLS + 2;
+const SPOOLED_CELLS = PREDICTION_CELLS + 3;
 
 /** A stream whose topics are read. */
 export interface ReadStream {
@@ -80,7 +81,8 @@ export async function* predictionRows(
   const shape = shapeOfStream(parameters);
   const reader = new PredictionJsonReader(shape);
   const own = textCellsOf(predictionTable(shape));
-  const textCells = [...own, VERSION_CELL, CONTRIBUTIONS_CELL];
+  const added = [VERSION_CELL, CONTRIBUTIONS_CELL, DECISION_CELL];
+  const textCells = [...own, ...added];
   await using spool = new RowSpool({ width: SPOOLED_CELLS, textCells });
   for await (const batch of topicBatches(log, PREDICTION_TOPIC)) {
     signal?.throwIfAborted();
@@ -98,15 +100,19 @@ export async function* predictionRows(
 }
 
 function spooled(rows: PredictionRows): StoreRows {
-  const { cells, versions, contributions, texts, count } = rows;
+  const { cells, versions, contributions, decisions, texts, count } = rows;
   const wide = new Float64Array(count * SPOOLED_CELLS);
   for (let row = 0; row < count; row++) {
     const at = row * SPOOLED_CELLS;
     const from = row * PREDICTION_CELLS;
     wide.set(cells.subarray(from, from + PREDICTION_CELLS), at);
     const why = contributions[row];
+    const decision = decisions[row];
     wide[at + VERSION_CELL] = texts.addText(versions[row]);
     wide[at + CONTRIBUTIONS_CELL] = why === null ? NO_TEXT : texts.addText(why);
+    wide[at + DECISION_CELL] = decision === null
+      ? NO_TEXT
+      : texts.addText(JSON.stringify(decision));
   }
   return { cells: wide, count, texts };
 }
@@ -119,9 +125,14 @@ function unspooled({ cells, count, texts }: StoreRows): PredictionRows {
       cells.subarray(at, at + PREDICTION_CELLS),
       row * PREDICTION_CELLS,
     );
-    const why = cells[at + CONTRIBUTIONS_CELL];
-    rows.versions[row] = texts?.text(cells[at + VERSION_CELL]) ?? "";
-    rows.contributions[row] = why === NO_TEXT ? null : texts?.text(why) ?? null;
+    const textAt = (cell: number) =>
+      cells[at + cell] === NO_TEXT
+        ? null
+        : texts?.text(cells[at + cell]) ?? null;
+    const decision = textAt(DECISION_CELL);
+    rows.versions[row] = textAt(VERSION_CELL) ?? "";
+    rows.contributions[row] = textAt(CONTRIBUTIONS_CELL);
+    rows.decisions[row] = decision === null ? null : JSON.parse(decision);
   }
   return { ...rows, texts: texts ?? rows.texts, count };
 }

@@ -6,6 +6,8 @@ import { type PredictionStore } from "../../src/store/predictions.ts";
 import { type ModelMetric } from "../../src/store/tables.ts";
 import {
   emptyPredictions,
+  type PredictedDecision,
+  PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../src/payment/prediction.ts";
@@ -21,6 +23,20 @@ interface Prediction {
   readonly cells: readonly number[];
   readonly version: string;
   readonly why: string | null;
+  readonly decision: PredictedDecision | null;
+}
+
+function decisions(): fc.Arbitrary<PredictedDecision | null> {
+  const json = fc.constantFrom(null, '["a"]', '["a","Ä"]');
+  return fc.option(fc.record({
+    decision: fc.constantFrom("approve", "review", "decline"),
+    rules: json,
+    shadowRules: json,
+    reasons: json,
+    rulesVersion: fc.constantFrom("0123456789abcdef", "fedcba9876543210"),
+    listsVersion: fc.constantFrom(null, "00000000ffffffff"),
+    threshold: fc.constantFrom(null, 0, 0.5),
+  }, { noNullPrototype: true }));
 }
 
 function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
@@ -46,6 +62,12 @@ function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
     ]),
     version: fc.constantFrom("0123456789ab", "fedcba987654"),
     why: fc.constantFrom(null, '{"TX_AMOUNT":1.5}', '{"Ä":-2e-7}'),
+    decision: decisions(),
+    isScored: fc.boolean(),
+  }).map(({ isScored, ...one }) => {
+    if (isScored || one.decision === null) return one;
+    const cells = one.cells.with(PREDICTION_CELL.score, NaN);
+    return { ...one, cells };
   });
   return fc.uniqueArray(prediction, {
     selector: ({ cells: [id] }) => id,
@@ -55,10 +77,11 @@ function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
 
 function rowsOf(all: readonly Prediction[]): PredictionRows {
   const rows = emptyPredictions(all.length);
-  for (const [i, { cells, version, why }] of all.entries()) {
+  for (const [i, { cells, version, why, decision }] of all.entries()) {
     rows.cells.set(cells, i * PREDICTION_CELLS);
     rows.versions[i] = version;
     rows.contributions[i] = why;
+    rows.decisions[i] = decision;
   }
   rows.count = all.length;
   return rows;
@@ -66,13 +89,15 @@ function rowsOf(all: readonly Prediction[]): PredictionRows {
 
 async function contents(store: PredictionStore): Promise<Prediction[]> {
   const found: Prediction[] = [];
-  for await (const { cells, versions, contributions, count } of store.rows()) {
+  for await (const page of store.rows()) {
+    const { cells, versions, contributions, decisions, count } = page;
     for (let i = 0; i < count; i++) {
       const at = i * PREDICTION_CELLS;
       found.push({
         cells: [...cells.subarray(at, at + PREDICTION_CELLS)],
         version: versions[i],
         why: contributions[i],
+        decision: decisions[i],
       });
     }
   }
@@ -81,7 +106,7 @@ async function contents(store: PredictionStore): Promise<Prediction[]> {
 
 function sorted(all: readonly Prediction[]): Prediction[] {
   return all.toSorted((a, b) => a.cells[0] - b.cells[0])
-    .map(({ cells, version, why }) => ({ cells: [...cells], version, why }));
+    .map(({ cells, ...others }) => ({ cells: [...cells], ...others }));
 }
 
 /** Defines the tests of a kind of store. */
@@ -161,7 +186,12 @@ export function testPredictions(options: ContractOptions): void {
     const payments = positionOf("a", "payments", 0, 1);
     await store.write(cellsOf([payment]), undefined, [payments]);
     const cells = [3, 1e9, 1, 2, 0.5, 60, 0.25, 0];
-    const rows = rowsOf([{ cells, version: "0123456789ab", why: null }]);
+    const rows = rowsOf([{
+      cells,
+      version: "0123456789ab",
+      why: null,
+      decision: null,
+    }]);
     const first = positionOf("a", "scores", 0, 1);
     await table.write(rows, undefined, [first]);
     await table.write(rowsOf([]), undefined, [positionOf("a", "scores", 1, 1)]);

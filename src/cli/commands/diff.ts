@@ -231,8 +231,9 @@ async function openStream(
       throw error;
     });
   const { store, features, shape } = rows;
+  const decides = stream.control?.hasRules ?? false;
   return {
-    table: sideTable(folder, { store, features, shape }, signal),
+    table: sideTable(folder, { store, features, shape, decides }, signal),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await close();
@@ -270,8 +271,9 @@ async function openTopics(
     };
     const { features } = parameters;
     const shape = shapeOfStream(parameters);
+    const decides = control.hasRules;
     return {
-      table: sideTable(prefix, { store, features, shape }, signal),
+      table: sideTable(prefix, { store, features, shape, decides }, signal),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -283,10 +285,11 @@ async function openTopics(
 /** The rows of a stream as a table, with everything that export can write. */
 function sideTable(
   name: string,
-  { store, features, shape }: {
+  { store, features, shape, decides }: {
     readonly store: PaymentRows;
     readonly features: FeatureParameters;
     readonly shape: PaymentShape;
+    readonly decides: boolean;
   },
   signal: AbortSignal,
 ): ComparedTable {
@@ -296,6 +299,7 @@ function sideTable(
       "label",
       ...partsOf("payment"),
       ...partsOf("prediction"),
+      ...decides ? ["decision"] as const : [],
     ],
     features,
     shape,
@@ -305,7 +309,10 @@ function sideTable(
   const badRows = new BadRows(false);
   const progress = { update() {}, [Symbol.dispose]() {} };
   return comparedTable(name, table, (writer) => {
-    const pass = { store, table, writer, badRows, progress, signal };
+    const pass = {
+      ...{ store, table, writer, badRows, progress, signal },
+      known: 0,
+    };
     return fillTable(pass, features, shape, undefined);
   });
 }

@@ -2,7 +2,7 @@
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import { nullableFeatures } from "../../features/parameters.ts";
+import { nullableNames } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
 import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
@@ -161,7 +161,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const parameters = input.features;
   const specs = specsFor(named, parameters, origin);
   const inputs = streamInputs(parameters);
-  const nullable = nullableFeatures(parameters);
+  const nullable = nullableNames(parameters);
   const scorers = await Promise.all(
     opened.map((model) => model.scorerFor(inputs, nullable)),
   );

@@ -1,7 +1,7 @@
 /** Fits on all cores, for the commands: the flag, the progress bar and Ctrl-C. */
 import {
   type FeatureParameters,
-  nullableFeatures,
+  nullableNames,
 } from "../../features/parameters.ts";
 import { runFits } from "../../learning/fit/fit_pool.ts";
 import type { AnyTask, OutcomeOf } from "../../learning/fit/fit_work.ts";
@@ -55,7 +55,7 @@ export function specsFor<Spec extends ModelSpec>(
   features: FeatureParameters,
   origin: "chosen" | "default",
 ): readonly Spec[] {
-  const nullable = nullableFeatures(features);
+  const nullable = nullableNames(features);
   if (origin === "chosen") {
     for (const { kind } of specs) checkNullable(kind, nullable);
     return specs;

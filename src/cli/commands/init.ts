@@ -6,17 +6,19 @@ import { ConfigError } from "../../base/error.ts";
 import { fileError } from "../../base/file_error.ts";
 import { BUILT_IN_DEFINITIONS } from "../../definition/built_in.ts";
 import { DEFINITION_SCHEMA } from "../../definition/read_definition.ts";
+import { RULES_SCHEMA } from "../../scoring/rule_file.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { TEMPLATES } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { oneOf } from "../flags/flag_value.ts";
-import { writeError, writeResult } from "../output/terminal.ts";
+import { shellWord, writeError, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream init --template=sparkov
-  fraudstream init --template=tabformer --out=cards.yaml
-  fraudstream init --json-schema > stream.schema.json
+  ./fraudstream init --template=sparkov
+  ./fraudstream init --template=tabformer --out=cards.yaml
+  ./fraudstream init --json-schema > stream.schema.json
+  ./fraudstream init --rules-schema > rules.schema.json
 `;
 
 const OUT_DEFAULT = "stream.yaml";
@@ -39,6 +41,9 @@ const FLAGS = {
     jsonSchema: {
       help: "print the JSON Schema of definitions instead, for editors",
     },
+    rulesSchema: {
+      help: "print the JSON Schema of files of rules instead, for editors",
+    },
   },
 } as const satisfies FlagGroup;
 
@@ -50,15 +55,18 @@ export const INIT_COMMAND: CommandDeclaration = defineCommand({
     "Writes a stream definition with comments: which columns of your data " +
     "hold the payment, when labels count, which features there are. " +
     "docs/YOUR_DATA.md describes its keys. To get a suggestion for your own " +
-    "data, use 'fraudstream check --sample=DATA'.",
+    "data, use './fraudstream check --sample=DATA'.",
   flags: [FLAGS],
   examples: EXAMPLES,
   run: init,
 });
 
-function init({ template, out, jsonSchema }: FlagValues<typeof FLAGS>): void {
-  if (jsonSchema) {
-    writeResult(JSON.stringify(DEFINITION_SCHEMA, null, 2) + "\n");
+function init(
+  { template, out, jsonSchema, rulesSchema }: FlagValues<typeof FLAGS>,
+): void {
+  if (jsonSchema || rulesSchema) {
+    const schema = rulesSchema ? RULES_SCHEMA : DEFINITION_SCHEMA;
+    writeResult(JSON.stringify(schema, null, 2) + "\n");
     return;
   }
   try {
@@ -74,6 +82,8 @@ function init({ template, out, jsonSchema }: FlagValues<typeof FLAGS>): void {
     throw fileError(error, "write", out);
   }
   writeError(
-    `wrote ${out}; edit it, then: fraudstream check ${out} --sample=DATA\n`,
+    `wrote ${out}; edit it, then: ./fraudstream check ${
+      shellWord(out)
+    } --sample=DATA\n`,
   );
 }

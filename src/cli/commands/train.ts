@@ -4,7 +4,7 @@ import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
 import {
   type FeatureParameters,
-  nullableFeatures,
+  nullableNames,
 } from "../../features/parameters.ts";
 import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
 import {
@@ -130,7 +130,7 @@ async function train(options: TrainOptions): Promise<void> {
   }
   const input = readPaymentInput(options);
   const parameters = input.features;
-  checkNullable(spec.kind, nullableFeatures(parameters));
+  checkNullable(spec.kind, nullableNames(parameters));
   const { payments, period } = await loadPeriod(options, input);
   const tested = lastDayOf(payments) >= endDayOf(period) - 1;
   const task: FitTask = {

@@ -13,7 +13,10 @@ import {
   KIND_NAMES,
   RETRAINED_KIND,
 } from "../../learning/kinds/kinds.ts";
+import { DecisionRules, ruleRows } from "../../scoring/decision_rules.ts";
+import { openLists, openRules } from "../../scoring/rule_file.ts";
 import type { StreamParameters } from "../../stream/control.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { ONNX_ENDING } from "../../learning/onnx/onnx_file.ts";
 import {
   BUILT_IN_MODEL,
@@ -25,7 +28,7 @@ import type { Pace, Role, RunSettings } from "../../roles/role.ts";
 import {
   type FeatureParameters,
   hasFeatures,
-  nullableFeatures,
+  nullableNames,
 } from "../../features/parameters.ts";
 import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
@@ -61,6 +64,13 @@ const readKind: FlagReader<NamedSpec> = (text) => {
   if ("kind" in choice && more.length === 0) return choice;
   throw new ConfigError(
     `--retrain-kind must be one kind of model to train, not '${text}'`,
+  );
+};
+
+const readName: FlagReader<string> = (text, flag) => {
+  if (/^[^\p{Cc}]{1,100}$/u.test(text)) return text;
+  throw new ConfigError(
+    `${flag} must be a name of up to 100 characters, like anna`,
   );
 };
 
@@ -106,8 +116,20 @@ export type AlertOptions = FlagValues<typeof ALERT_FLAGS>;
 /** The scoring flags. */
 export const SCORING_FLAGS = {
   title: "Scoring flags",
-  needs: "--model or --retrain",
+  needs: "--model, --rules or --retrain",
   flags: {
+    rules: {
+      value: "<file>",
+      help:
+        "decide about every payment by the rules in this file; a replaced " +
+        "file counts from the next batch on (see docs/RULES.md)",
+    },
+    rulesBy: {
+      value: "<name>",
+      help: "who changes the rules, for 'fraudstream audit'",
+      read: readName,
+      default: "the owner of the file, as a number",
+    },
     model: {
       value: "<file>",
       help: "score every payment with this model; a replaced file is loaded " +
@@ -159,9 +181,19 @@ const SOURCE_KEYS = ["model", "models", "retrain"] as const;
 
 /** The scoring flags of a run of all roles as texts by key, for the next one. */
 export function scoringTexts(options: ScoringOptions): Record<string, string> {
-  const { model, models, retrain, retrainKind, noModel: _, ...others } =
-    options;
+  const {
+    model,
+    models,
+    retrain,
+    retrainKind,
+    noModel,
+    rules,
+    rulesBy: _,
+    ...others
+  } = options;
   const texts: Record<string, string | undefined> = {
+    rules: rules && resolve(rules),
+    noModel: noModel && rules !== undefined ? "true" : undefined,
     model: model === undefined || model === BUILT_IN_MODEL
       ? model
       : resolve(model),
@@ -186,6 +218,7 @@ function readTexts(texts: Readonly<Record<string, string>>): ScoringOptions {
     Object.entries(texts).flatMap(([key, text]) => {
       const flag = flags[key];
       if (flag === undefined) return []; // of a later version
+      if (key === "noModel") return [[key, true]];
       return [[key, flag.read?.(text, flagName(key, flag)) ?? text]];
     }),
   );
@@ -211,14 +244,19 @@ export function completeScoring(
   options: ScoringOptions,
   { isNew, recorded, features }: ScoredStream,
 ): ScoringOptions {
-  if (options.noModel) return options;
   const { model, models } = options;
+  if (options.noModel) {
+    const rules = options.rules ?? recorded?.rules;
+    return rules === undefined ? options : { ...options, rules };
+  }
   if (recorded !== undefined) {
     // --retrain goes on from the model that there is.
     const isChosen = model !== undefined || models !== undefined;
     const isAlerted = ALERT_KEYS.some((key) => options[key] !== undefined);
     const before = new Map(Object.entries(readTexts(recorded)));
-    if (isChosen) SOURCE_KEYS.forEach((key) => before.delete(key));
+    if (isChosen) {
+      [...SOURCE_KEYS, "noModel"].forEach((key) => before.delete(key));
+    }
     if (isAlerted) ALERT_KEYS.forEach((key) => before.delete(key));
     return { ...Object.fromEntries(before), ...options };
   }
@@ -251,7 +289,7 @@ export function planScoring(
   options: ScoringOptions,
   { roles, folder }: ScoringPlace,
 ): ScoringPlan {
-  const { model, retrain } = options;
+  const { model, retrain, rules } = options;
   if (options.noModel && (model ?? options.models) !== undefined) {
     throw new ConfigError(
       "--no-model leaves the model out; give it without --model and --models",
@@ -273,12 +311,12 @@ export function planScoring(
     );
   }
   const scores = roles === undefined
-    ? model !== undefined || models !== undefined
+    ? (model ?? models ?? rules) !== undefined
     : roles.includes("scorer");
-  if (scores && model === undefined && models === undefined) {
+  if (scores && (model ?? models ?? rules) === undefined) {
     throw new ConfigError(
       `--role=scorer needs --model=FILE (or --model=${BUILT_IN_MODEL}, or ` +
-        "--models=DIR, a registry)",
+        "--models=DIR, a registry), or --rules=FILE",
     );
   }
   if (!scores && !trains) {
@@ -316,7 +354,7 @@ export async function readScoringFlags(
     readonly pace: Pace;
   },
 ): Promise<ScoringFlags> {
-  const { model, retrain } = options;
+  const { model, retrain, rules } = options;
   const policy = readPolicy(options, parameters.partitions);
   const { scores, trains, models } = planScoring(options, place);
   if (!scores && !trains) return { scoring: undefined, training: undefined };
@@ -330,11 +368,14 @@ export async function readScoringFlags(
   if (trains) {
     checkNullable(
       options.retrainKind?.kind ?? RETRAINED_KIND,
-      nullableFeatures(parameters.features),
+      nullableNames(parameters.features),
     );
   }
   if (model !== undefined) {
     await modelInUse(openModel(model), parameters.features);
+  }
+  if (rules !== undefined) {
+    checkRules(rules, parameters);
   }
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,
@@ -344,7 +385,11 @@ export async function readScoringFlags(
   };
   return {
     scoring: !scores ? undefined : {
-      model: registry ?? { kind: "file", path: model ?? "" },
+      model: registry ??
+        (model === undefined ? undefined : { kind: "file", path: model }),
+      rules: rules === undefined
+        ? undefined
+        : { path: rules, who: options.rulesBy },
       policy,
       explain: options.explain ?? "alerts",
     },
@@ -356,6 +401,13 @@ export async function readScoringFlags(
       model: options.retrainKind ?? { kind: RETRAINED_KIND, settings: {} },
     },
   };
+}
+
+/** Throws ConfigError where rules or their lists do not fit a stream, DataError where they cannot be read. */
+function checkRules(path: string, parameters: StreamParameters): void {
+  const rules = openRules(path);
+  const rows = ruleRows(parameters.features, shapeOfStream(parameters));
+  new DecisionRules({ rules, lists: openLists(rules), threshold: null }, rows);
 }
 
 /** Which payments of a stream with so many partitions the flags want as alerts. Throws ConfigError. */

@@ -7,6 +7,7 @@ import {
   featureCount,
   featureNames,
   type FeatureParameters,
+  nullableFeatures,
   totalsLayout,
   totalsToCanonical,
   totalsToValues,
@@ -26,6 +27,7 @@ import {
   PAYMENT_CELLS,
 } from "../../payment/payment_cells.ts";
 import {
+  type PredictedDecision,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
@@ -51,7 +53,8 @@ export type TablePart =
   | "day"
   | "label"
   | "features"
-  | "prediction";
+  | "prediction"
+  | "decision";
 
 /** The parts that a word of --with adds. */
 export function partsOf(word: "payment" | "label" | "prediction"): TablePart[] {
@@ -156,6 +159,8 @@ export class PaymentTable {
   #alert: (number | null)[] = [];
   #version: (string | null)[] = [];
   #contributions: (string | null)[] = [];
+  /** Of a table with what rules decided, a list for each of DECISION_COLUMNS. */
+  readonly #decisions: (string | number | null)[][];
   #length = 0;
   #capacity = 0;
 
@@ -167,6 +172,7 @@ export class PaymentTable {
     this.#fields = fieldsOf(parts, shape, keptFrom);
     this.paymentCells = this.#fields.length === 1 ? 1 : PAYMENT_CELLS;
     this.predicts = parts.includes("prediction");
+    const decides = this.predicts && parts.includes("decision");
     const hasFeatures = parts.includes("features");
     const values = new Float64Array(hasFeatures ? featureCount(features) : 0);
     const layout = totalsLayout(features);
@@ -183,10 +189,16 @@ export class PaymentTable {
       })),
       ...hasFeatures ? featureColumns(features) : [],
       ...this.predicts ? predictionColumns(partlyPredicted) : [],
+      ...decides ? DECISION_COLUMNS.map(({ column }) => column) : [],
     ];
+    this.#decisions = decides ? DECISION_COLUMNS.map(() => []) : [];
     this.#values = [
       ...this.#fields.map(valuesFor),
-      ...Array.from(values, () => new Float64Array()),
+      ...hasFeatures
+        ? nullableFeatures(features).map((nullable) =>
+          nullable ? [] : new Float64Array()
+        )
+        : [],
     ];
   }
 
@@ -204,6 +216,7 @@ export class PaymentTable {
         this.#alert,
         this.#version,
         this.#contributions,
+        ...this.#decisions as ColumnValues[],
       );
     }
     await writer.write(values, this.#length);
@@ -244,7 +257,11 @@ export class PaymentTable {
     }
     this.#finish(totals, from);
     for (let i = 0; i < this.#features.length; i++) {
-      this.#values[fields.length + i][row] = this.#features[i];
+      const values = this.#values[fields.length + i];
+      const value = this.#features[i];
+      if (Array.isArray(values)) {
+        values[row] = Number.isNaN(value) ? null : value;
+      } else values[row] = value;
     }
   }
 
@@ -252,18 +269,43 @@ export class PaymentTable {
   predict(page: PredictionRows | undefined, index: number): void {
     const row = this.#length - 1;
     const at = index * PREDICTION_CELLS;
-    this.#score[row] = page?.cells[at + PREDICTION_CELL.score] ?? null;
+    const score = page?.cells[at + PREDICTION_CELL.score] ?? NaN;
+    this.#score[row] = Number.isNaN(score) ? null : score;
     this.#alert[row] = page?.cells[at + PREDICTION_CELL.alert] ?? null;
     this.#version[row] = page?.versions[index] ?? null;
     this.#contributions[row] = page?.contributions[index] ?? null;
+    const decision = page?.decisions[index];
+    for (const [at, values] of this.#decisions.entries()) {
+      values[row] = decision?.[DECISION_COLUMNS[at].source] ?? null;
+    }
   }
 }
 
+/** The columns of what rules decided. */
+const DECISION_COLUMNS: readonly {
+  readonly source: keyof PredictedDecision;
+  readonly column: TableColumn;
+}[] = [
+  ["decision", "DECISION", "text"],
+  ["rules", "RULES", "json"],
+  ["shadowRules", "SHADOW_RULES", "json"],
+  ["reasons", "REASONS", "json"],
+  ["rulesVersion", "RULES_VERSION", "text"],
+  ["listsVersion", "LISTS_VERSION", "text"],
+  ["threshold", "THRESHOLD", "double"],
+].map(([source, name, kind]) => ({
+  source: source as keyof PredictedDecision,
+  column: { name, kind: kind as TableColumn["kind"], nullable: true },
+}));
+
 function featureColumns(features: FeatureParameters): TableColumn[] {
   const whole = wholeFeatures(features);
-  return featureNames(features).map((name, at) => {
-    return { name, kind: whole[at] ? "int32" : "double" };
-  });
+  const nullable = nullableFeatures(features);
+  return featureNames(features).map((name, at) => ({
+    name,
+    kind: whole[at] ? "int32" : "double",
+    ...nullable[at] && { nullable: true },
+  }));
 }
 
 function predictionColumns(isPartly?: true): TableColumn[] {

@@ -181,13 +181,13 @@ function indexFolder({ log, stateFolder }: RunSettings): string | undefined {
 function modelsFolder(settings: RunSettings): string | undefined {
   const { scoring, training, folder } = settings;
   if (training) return training.folder;
-  if (scoring?.model.kind === "registry") return scoring.model.folder;
+  if (scoring?.model?.kind === "registry") return scoring.model.folder;
   return folder === undefined ? undefined : join(folder, "models");
 }
 
 /** The file of the only model, where the scorer has no registry. */
 function modelFile({ scoring }: RunSettings): string | undefined {
-  return scoring?.model.kind === "file" ? scoring.model.path : undefined;
+  return scoring?.model?.kind === "file" ? scoring.model.path : undefined;
 }
 
 /** Opens the store, however long that takes; undefined after the signal. */

@@ -144,7 +144,12 @@ export const model: PageView = {
         "the threshold must be a number from 0 to 1",
       );
       await inTurn(() =>
-        control.applyThreshold(threshold, state.timeSeconds, new Date())
+        control.applyThreshold(
+          threshold,
+          state.timeSeconds,
+          new Date(),
+          "the page",
+        )
       );
       return { threshold };
     });

@@ -6,6 +6,7 @@
 import { INT_MAX, type TransactionId } from "../../payment/payment.ts";
 import {
   emptyPredictions,
+  type PredictedDecision,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
@@ -31,10 +32,27 @@ import { rowWrites, type Write } from "./cassandra_writes.ts";
 /** Explanations fetched concurrently. */
 const FETCHES = 64;
 
-/** After a prediction's cells while rows are sorted: its version's index, and whether it has contributions. */
+/** After a prediction's cells while rows are sorted: the indexes of its version and of its decision, and whether it has contributions. */
 const VERSION_CELL = PREDICTION_CELLS;
-const EXPLAINED_CELL = PREDICTION_CELLS + 1;
-const SPOOLED_CELLS = PREDICTION_CELLS + 2;
+const DECISION_CELL = PREDICTION_CELLS + 1;
+const EXPLAINED_CELL = PREDICTION_CELLS + 2;
+const SPOOLED_CELLS = PREDICTION_CELLS + 3;
+
+/** Different values by number: there are few beside many rows. */
+class Interned<T> {
+  readonly values: T[] = [];
+  readonly #indexes = new Map<string, number>();
+
+  /** The number of a value. */
+  indexOf(value: T): number {
+    const key = JSON.stringify(value);
+    const known = this.#indexes.get(key);
+    if (known !== undefined) return known;
+    const index = this.values.push(value) - 1;
+    this.#indexes.set(key, index);
+    return index;
+  }
+}
 
 /** The predictions of one keyspace. */
 export class CassandraPredictions extends CassandraTable
@@ -115,10 +133,12 @@ export class CassandraPredictions extends CassandraTable
     onBadRow: BadRowHandler = refuseBadRow,
   ): AsyncGenerator<PredictionRows> {
     await this.#ensure();
-    const versions: string[] = [];
+    const versions = new Interned<string>();
+    const decisions = new Interned<PredictedDecision | null>();
     const textCells = textCellsOf(this.#table);
     await using spool = new RowSpool({ width: SPOOLED_CELLS, textCells });
-    for await (const page of this.#scan(versions, onBadRow, signal)) {
+    const interned = { versions, decisions };
+    for await (const page of this.#scan(interned, onBadRow, signal)) {
       await spool.add(page);
     }
     for await (const { cells, count, texts } of spool.rows()) {
@@ -132,7 +152,8 @@ export class CassandraPredictions extends CassandraTable
           cells.subarray(at, at + PREDICTION_CELLS),
           row * PREDICTION_CELLS,
         );
-        page.versions[row] = versions[cells[at + VERSION_CELL]];
+        page.versions[row] = versions.values[cells[at + VERSION_CELL]];
+        page.decisions[row] = decisions.values[cells[at + DECISION_CELL]];
         if (cells[at + EXPLAINED_CELL] === 1) explained.push(row);
       }
       page.count = count;
@@ -143,14 +164,16 @@ export class CassandraPredictions extends CassandraTable
 
   /** All predictions in no order; explanations stay in the table. */
   #scan(
-    versions: string[],
+    { versions, decisions }: {
+      readonly versions: Interned<string>;
+      readonly decisions: Interned<PredictedDecision | null>;
+    },
     onBadRow: BadRowHandler,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoreRows> {
     const one = emptyPredictions(1);
     const textCells = textCellsOf(this.#table);
     const reader = new StoredRowReader(this.#place, this.#table);
-    const indexOf = new Map<string, number>();
     return this.#session.scan(this.#table, {
       width: SPOOLED_CELLS,
       read: (row, { cells, texts }, place) => {
@@ -165,12 +188,8 @@ export class CassandraPredictions extends CassandraTable
         for (const cell of textCells) {
           cells[at + cell] = texts.copy(one.cells[cell], one.texts);
         }
-        let index = indexOf.get(one.versions[0]);
-        if (index === undefined) {
-          index = versions.push(one.versions[0]) - 1;
-          indexOf.set(one.versions[0], index);
-        }
-        cells[at + VERSION_CELL] = index;
+        cells[at + VERSION_CELL] = versions.indexOf(one.versions[0]);
+        cells[at + DECISION_CELL] = decisions.indexOf(one.decisions[0]);
         cells[at + EXPLAINED_CELL] = one.contributions[0] === null ? 0 : 1;
         return true;
       },

@@ -136,7 +136,30 @@ export function addMissing(
       if (!column.nullable || found.includes(column.name)) continue;
       db.exec(`ALTER TABLE ${table.name} ADD COLUMN ${typedColumn(column)}`);
     }
+    if (requiresMore(db, table)) makeAgain(db, table);
   }
+}
+
+/** Whether a file of an older version refuses rows without a value that may be missing now. */
+function requiresMore(db: DatabaseSync, table: Table): boolean {
+  const required = new Set(
+    db.prepare(`PRAGMA table_info(${table.name})`).all()
+      .filter(({ notnull }) => notnull === 1).map(({ name }) => String(name)),
+  );
+  return table.columns.some(({ name, nullable }) =>
+    nullable && required.has(name)
+  );
+}
+
+/** Makes a table as it is now, with its rows: SQLite cannot take a constraint away. */
+function makeAgain(db: DatabaseSync, table: Table): void {
+  const names = checkedColumns(table).map(nameInStatement).join(", ");
+  db.exec(
+    `ALTER TABLE ${table.name} RENAME TO ${table.name}_before;\n` +
+      `${createTableSql(table)}\n` +
+      `INSERT INTO ${table.name} (${names}) SELECT ${names} FROM ` +
+      `${table.name}_before;\nDROP TABLE ${table.name}_before`,
+  );
 }
 
 /** The names of a table's columns; none if there is no table. */

@@ -19,7 +19,7 @@ import {
 
 const PAYMENTS = paymentTable(HANDBOOK_FEATURES);
 
-/** The statements as version 2 of the tables has them, spaces joined. Change them only with TABLES_VERSION. */
+/** The statements as version 3 of the tables has them, spaces joined. Change them only with TABLES_VERSION. */
 const VERSION_2: readonly (readonly [Table, string])[] = [
   [
     PREDICTIONS,
@@ -27,8 +27,11 @@ const VERSION_2: readonly (readonly [Table, string])[] = [
     "transaction_id INTEGER PRIMARY KEY, tx_datetime TEXT NOT NULL, " +
     "customer_id INTEGER NOT NULL, terminal_id INTEGER NOT NULL, " +
     "tx_amount REAL NOT NULL, tx_time_seconds INTEGER NOT NULL, " +
-    "score REAL NOT NULL, alert INTEGER NOT NULL, " +
-    "model_version TEXT NOT NULL, contributions TEXT, row_check INTEGER ) STRICT;",
+    "score REAL, alert INTEGER NOT NULL, " +
+    "model_version TEXT NOT NULL, contributions TEXT, " +
+    "decision TEXT, rules TEXT, shadow_rules TEXT, reasons TEXT, " +
+    "rules_version TEXT, lists_version TEXT, threshold REAL, " +
+    "row_check INTEGER ) STRICT;",
   ],
   [
     METRICS,
@@ -89,7 +92,8 @@ Deno.test("addMissing() makes what every file has, and gives older tables the co
   const db = new DatabaseSync(":memory:");
   const older = createTableSql(PREDICTIONS)
     .replace(/,\s*row_check INTEGER/, "")
-    .replace(/,\s*contributions TEXT/, "");
+    .replace(/,\s*contributions TEXT[^)]*/, "\n")
+    .replace("score REAL", "score REAL NOT NULL");
   db.exec(older);
   db.exec(createTableSql(PAYMENTS).replace(/,\s*row_check INTEGER/, ""));
   db.exec("INSERT INTO transaction_prediction VALUES (1,'',1,1,1,1,1,1,'a')");
@@ -106,6 +110,11 @@ Deno.test("addMissing() makes what every file has, and gives older tables the co
   const row = db.prepare("SELECT * FROM transaction_prediction").get();
   assert.equal(row?.contributions, null);
   assert.equal(row?.row_check, null);
+  assert.equal(row?.score, 1);
+  // Rules may decide without a score.
+  db.exec(
+    "UPDATE transaction_prediction SET score = NULL, decision = 'review'",
+  );
   addMissing(db, HANDBOOK_FEATURES); // has nothing left to do
   db.close();
 });

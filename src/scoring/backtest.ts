@@ -1,0 +1,305 @@
+/**
+ * What other rules would have decided about recorded payments, against what was
+ * decided then: alerts and declines gained and lost, in number and in money, by
+ * day, by scenario and by rule, with examples; and which rules do nothing or
+ * the same as another. An alert is here a payment that is not approved.
+ */
+import { FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
+import type { Outcome } from "./decision_rules.ts";
+import type { Decision, Rule } from "./rule_file.ts";
+
+/** What one side, then or now, made of some payments. */
+export interface DecidedSide {
+  /** Payments to be reviewed. */
+  reviews: number;
+  /** Payments declined. */
+  declines: number;
+  /** Frauds among the reviewed and declined. */
+  caught: number;
+  /** Those of them whose label is known. */
+  known: number;
+  /** Minor units of the frauds among them. */
+  caughtUnits: number;
+  /** Minor units of the frauds declined. */
+  stoppedUnits: number;
+  /** Minor units of genuine payments declined. */
+  refusedUnits: number;
+}
+
+/** Two sides beside each other. */
+export interface Compared {
+  /** Payments. */
+  payments: number;
+  /** Frauds among them. */
+  frauds: number;
+  /** Their minor units. */
+  fraudUnits: number;
+  /** What was decided then. */
+  readonly before: DecidedSide;
+  /** What the rules decide. */
+  readonly after: DecidedSide;
+  /** Payments that were approved and no longer are. */
+  alertsGained: number;
+  /** Payments that are approved and were not. */
+  alertsLost: number;
+  /** Payments that were not declined and now are. */
+  declinesGained: number;
+  /** Payments that were declined and no longer are. */
+  declinesLost: number;
+  /** Payments with another decision of any kind. */
+  changed: number;
+}
+
+/** What a rule does. */
+export interface RuleTally {
+  /** The rule. */
+  readonly rule: Rule;
+  /** Payments on which it fired. */
+  fired: number;
+  /** Payments that it decided about. */
+  decided: number;
+  /** Frauds among those on which it fired. */
+  frauds: number;
+  /** Those of them whose label is known. */
+  known: number;
+  /** Minor units of these frauds. */
+  fraudUnits: number;
+}
+
+/** Something about a rule that a person should look at. */
+export type RuleFinding =
+  | { readonly kind: "never" | "always"; readonly id: string }
+  | {
+    readonly kind: "overlap";
+    readonly id: string;
+    /** The rule that fires on most of its payments, too. */
+    readonly other: string;
+    /** On which share of them, above OVERLAP. */
+    readonly share: number;
+  };
+
+/** The share of a rule's payments from which on another one overlaps it. */
+export const OVERLAP = 0.9;
+
+/** Examples that are kept of each kind. */
+export const EXAMPLES_MAX = 10;
+
+/** A payment, and what became of it then. */
+export interface BacktestPayment {
+  /** TX_FRAUD; FRAUD_UNKNOWN where it is not known. */
+  readonly fraud: number;
+  /** TX_FRAUD_SCENARIO. */
+  readonly scenario: number;
+  /** TX_AMOUNT in minor units. */
+  readonly units: number;
+  /** Day of the payment since 1970. */
+  readonly day: number;
+  /** What was decided then. */
+  readonly before: Decision;
+}
+
+/** Which way a payment changed. */
+export type Way = "gained" | "lost";
+
+/** Collects the decisions about payments. */
+export class Backtest<Example> {
+  /** All payments. */
+  readonly total: Compared = emptyCompared();
+  /** Payments by day since 1970. */
+  readonly days: Map<number, Compared> = new Map();
+  /** Frauds by scenario. */
+  readonly scenarios: Map<number, Compared> = new Map();
+  /** Examples of alerts that are gained and lost. */
+  readonly examples: Readonly<Record<Way, Example[]>> = {
+    gained: [],
+    lost: [],
+  };
+  readonly #outcomes = new Map<Outcome, OutcomeTally>();
+
+  /** Adds a payment with what the rules decide about it; `example` describes it where it is to be one. */
+  add(
+    payment: BacktestPayment,
+    outcome: Outcome,
+    example: () => Example,
+  ): void {
+    const { fraud, scenario, units, day, before } = payment;
+    const after = outcome.decision;
+    count(this.total, payment, after);
+    count(entryOf(this.days, day, emptyCompared), payment, after);
+    if (fraud === 1) {
+      count(entryOf(this.scenarios, scenario, emptyCompared), payment, after);
+    }
+    const tally = entryOf(this.#outcomes, outcome, emptyTally);
+    tally.payments++;
+    if (fraud !== FRAUD_UNKNOWN) tally.known++;
+    if (fraud === 1) {
+      tally.frauds++;
+      tally.fraudUnits += units;
+    }
+    if ((before === "approve") === (after === "approve")) return;
+    const examples = this.examples[before === "approve" ? "gained" : "lost"];
+    if (examples.length < EXAMPLES_MAX) examples.push(example());
+  }
+
+  /** What each of these rules does, in their order. */
+  rules(rules: readonly Rule[]): RuleTally[] {
+    const tallies = new Map<string, RuleTally>(rules.map((rule) => [rule.id, {
+      rule,
+      fired: 0,
+      decided: 0,
+      frauds: 0,
+      known: 0,
+      fraudUnits: 0,
+    }]));
+    for (const [{ fired, shadow }, outcome] of this.#outcomes) {
+      const [decisive] = fired;
+      for (const rule of [...fired, ...shadow]) {
+        const tally = tallies.get(rule.id);
+        if (!tally) continue;
+        tally.fired += outcome.payments;
+        if (rule === decisive) tally.decided += outcome.payments;
+        tally.frauds += outcome.frauds;
+        tally.known += outcome.known;
+        tally.fraudUnits += outcome.fraudUnits;
+      }
+    }
+    return [...tallies.values()];
+  }
+
+  /** Which of these rules never fire, always fire, or fire where another does. */
+  findings(rules: readonly Rule[]): RuleFinding[] {
+    const tallies = this.rules(rules);
+    const both = this.#together(rules);
+    return tallies.flatMap(({ rule: { id }, fired }): RuleFinding[] => {
+      if (fired === 0) return [{ kind: "never", id }];
+      if (fired === this.total.payments) return [{ kind: "always", id }];
+      return tallies.flatMap((other): RuleFinding[] => {
+        const isOther = other.rule.id !== id &&
+          other.fired < this.total.payments;
+        const share = (both.get(`${id} ${other.rule.id}`) ?? 0) / fired;
+        return isOther && share > OVERLAP
+          ? [{ kind: "overlap", id, other: other.rule.id, share }]
+          : [];
+      });
+    });
+  }
+
+  /** On how many payments each two rules fire, by their ids. */
+  #together(rules: readonly Rule[]): Map<string, number> {
+    const wanted = new Set(rules.map(({ id }) => id));
+    const both = new Map<string, number>();
+    for (const [{ fired, shadow }, { payments }] of this.#outcomes) {
+      const ids = [...fired, ...shadow].map(({ id }) => id)
+        .filter((id) => wanted.has(id));
+      for (const one of ids) {
+        for (const other of ids) {
+          const key = `${one} ${other}`;
+          both.set(key, (both.get(key) ?? 0) + payments);
+        }
+      }
+    }
+    return both;
+  }
+}
+
+/** Share of a side's alerts of known label that are frauds; NaN without any. */
+export function precisionOf({ caught, known }: DecidedSide): number {
+  return caught / known;
+}
+
+/** Share of the frauds that a side caught; NaN without any. */
+export function recallOf(
+  { caught }: DecidedSide,
+  { frauds }: Compared,
+): number {
+  return caught / frauds;
+}
+
+interface OutcomeTally {
+  payments: number;
+  known: number;
+  frauds: number;
+  fraudUnits: number;
+}
+
+function emptyTally(): OutcomeTally {
+  return { payments: 0, known: 0, frauds: 0, fraudUnits: 0 };
+}
+
+function emptySide(): DecidedSide {
+  return {
+    reviews: 0,
+    declines: 0,
+    caught: 0,
+    known: 0,
+    caughtUnits: 0,
+    stoppedUnits: 0,
+    refusedUnits: 0,
+  };
+}
+
+function emptyCompared(): Compared {
+  return {
+    payments: 0,
+    frauds: 0,
+    fraudUnits: 0,
+    before: emptySide(),
+    after: emptySide(),
+    alertsGained: 0,
+    alertsLost: 0,
+    declinesGained: 0,
+    declinesLost: 0,
+    changed: 0,
+  };
+}
+
+function entryOf<Key, Value>(
+  map: Map<Key, Value>,
+  key: Key,
+  empty: () => Value,
+): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const value = empty();
+  map.set(key, value);
+  return value;
+}
+
+function count(
+  compared: Compared,
+  payment: BacktestPayment,
+  after: Decision,
+): void {
+  const { before, fraud, units } = payment;
+  compared.payments++;
+  if (fraud === 1) {
+    compared.frauds++;
+    compared.fraudUnits += units;
+  }
+  countSide(compared.before, payment, before);
+  countSide(compared.after, payment, after);
+  if (before === after) return;
+  compared.changed++;
+  if (before === "approve") compared.alertsGained++;
+  if (after === "approve") compared.alertsLost++;
+  if (after === "decline") compared.declinesGained++;
+  if (before === "decline") compared.declinesLost++;
+}
+
+function countSide(
+  side: DecidedSide,
+  { fraud, units }: BacktestPayment,
+  decision: Decision,
+): void {
+  if (decision === "approve") return;
+  const isDecline = decision === "decline";
+  if (isDecline) side.declines++;
+  else side.reviews++;
+  if (fraud === FRAUD_UNKNOWN) return;
+  side.known++;
+  if (fraud === 1) {
+    side.caught++;
+    side.caughtUnits += units;
+    if (isDecline) side.stoppedUnits += units;
+  } else if (isDecline) side.refusedUnits += units;
+}

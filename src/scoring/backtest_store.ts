@@ -1,0 +1,326 @@
+/**
+ * Evaluates rules on the payments that a store holds, beside the predictions
+ * that it holds about them: the same rows, scores and decision function as in
+ * the running stream.
+ */
+import { DataError } from "../base/error.ts";
+import { formatDatetime } from "../payment/calendar.ts";
+import { DAY_SECONDS } from "../payment/payment.ts";
+import { CELL } from "../payment/payment_cells.ts";
+import { idOf, type PaymentShape } from "../payment/payment_shape.ts";
+import {
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../payment/prediction.ts";
+import { compareTexts, NO_TEXTS } from "../payment/text_heap.ts";
+import type { Control } from "../stream/control.ts";
+import type { Store, StoreRows } from "../store/store.ts";
+import type { BadRowHandler } from "../store/stored_row.ts";
+import { Backtest } from "./backtest.ts";
+import { CellScorer } from "./cell_scorer.ts";
+import {
+  DecisionRules,
+  type Outcome,
+  type RuleRows,
+} from "./decision_rules.ts";
+import { decisionSetting } from "./decision_source.ts";
+import type { ModelInUse } from "./open_model.ts";
+import { type Decision, listsVersion, readRules } from "./rule_file.ts";
+
+/** A payment whose decision changed. */
+export interface BacktestExample {
+  /** TRANSACTION_ID. */
+  readonly id: number | string;
+  /** TX_DATETIME. */
+  readonly datetime: string;
+  /** CUSTOMER_ID. */
+  readonly customer: number | string;
+  /** TERMINAL_ID. */
+  readonly terminal: number | string;
+  /** TX_AMOUNT. */
+  readonly amount: number;
+  /** The score; null where there is none. */
+  readonly score: number | null;
+  /** TX_FRAUD; null where it is not known. */
+  readonly fraud: number | null;
+  /** What was decided then. */
+  readonly before: Decision;
+  /** What the rules decide. */
+  readonly after: Decision;
+  /** The live rules that fire. */
+  readonly rules: readonly string[];
+}
+
+/** What was recorded about a payment. */
+export interface RecordedPrediction {
+  /** The score; NaN where there is none. */
+  readonly score: number;
+  /** Whether it was an alert of the model. */
+  readonly alert: boolean;
+  /** What was decided. */
+  readonly decision: Decision;
+  /** Versions of the rules and of their lists, and the threshold, that decided; null where none did. */
+  readonly versions: {
+    readonly rules: string;
+    readonly lists: string | null;
+    readonly threshold: number | null;
+  } | null;
+}
+
+/** How rules are evaluated. */
+export interface BacktestOptions {
+  /** The store. */
+  readonly store: Store;
+  /** The form of its payments. */
+  readonly shape: PaymentShape;
+  /** The rows that rules are evaluated on. */
+  readonly rows: RuleRows;
+  /** The rules for a payment that was recorded so. */
+  readonly rulesFor: (recorded: RecordedPrediction) => DecisionRules;
+  /** The model that scores again; undefined where the recorded scores count. */
+  readonly model: ModelInUse | undefined;
+  /** The score from which on a payment is an alert; undefined where what was recorded counts, or with a model the recorded threshold, else 0.5. */
+  readonly threshold: number | undefined;
+  /** Seconds since 1970 from which on payments count. */
+  readonly fromSeconds: number;
+  /** Seconds since 1970 before which payments count. */
+  readonly untilSeconds: number;
+  /** Handles rows that cannot be read. */
+  readonly onBadRow: BadRowHandler;
+  /** Ends the reading by throwing its reason. */
+  readonly signal: AbortSignal;
+  /** Called after each page with the number of payments read. */
+  readonly read?: (payments: number) => void;
+}
+
+/** The rules of a backtest. */
+export interface ChosenRules {
+  /** See BacktestOptions. */
+  readonly rulesFor: (recorded: RecordedPrediction) => DecisionRules;
+  /** The rules whose numbers are shown; undefined where several versions decided. */
+  readonly shown: DecisionRules | undefined;
+}
+
+/** Without a prediction, nobody was asked: the payment passed. */
+const UNPREDICTED: RecordedPrediction = {
+  score: NaN,
+  alert: false,
+  decision: "approve",
+  versions: null,
+};
+
+/** The threshold where none is recorded. */
+const THRESHOLD_DEFAULT = 0.5;
+
+/** Evaluates rules on the payments of a store. */
+export async function backtestStore(
+  options: BacktestOptions,
+): Promise<Backtest<BacktestExample>> {
+  const { store, shape, rows: { width }, signal, onBadRow } = options;
+  const backtest = new Backtest<BacktestExample>();
+  const finder = new Recorded(
+    store.predictions().rows(signal, onBadRow),
+    shape,
+  );
+  const scorer = new CellScorer(width - 1);
+  const row = new Float64Array(width);
+  let read = 0;
+  for await (const page of store.rows(signal, onBadRow)) {
+    signal.throwIfAborted();
+    const scores = options.model &&
+      await scorer.score(options.model, page.cells, page.count);
+    for (let index = 0; index < page.count; index++) {
+      while (finder.needsPage(page, index, width - 1)) await finder.nextPage();
+      const found = finder.of(page, index, width - 1);
+      evaluate(options, backtest, { page, index, row, found, scores });
+    }
+    read += page.count;
+    options.read?.(read);
+  }
+  return backtest;
+}
+
+/** Evaluates the rules on one payment. */
+function evaluate(
+  options: BacktestOptions,
+  backtest: Backtest<BacktestExample>,
+  { page, index, row, found, scores }: {
+    readonly page: StoreRows;
+    readonly index: number;
+    readonly row: Float64Array;
+    readonly found: RecordedPrediction;
+    readonly scores: Float64Array | undefined;
+  },
+): void {
+  const { shape, rows: { width, scoreCell } } = options;
+  const { cells, texts = NO_TEXTS } = page;
+  const at = index * (width - 1);
+  const datetime = cells[at + CELL.datetime];
+  if (datetime < options.fromSeconds || datetime >= options.untilSeconds) {
+    return;
+  }
+  for (let i = 0; i < scoreCell; i++) row[i] = cells[at + i];
+  const score = scores ? scores[index] : found.score;
+  row[scoreCell] = score;
+  const alert = isAlert(options, found, score);
+  const outcome = options.rulesFor(found).decide(row, 0, texts, alert);
+  const scale = 10 ** shape.decimals;
+  backtest.add(
+    {
+      fraud: row[CELL.fraud],
+      scenario: row[CELL.scenario],
+      units: Math.round(row[CELL.amount] * scale),
+      day: Math.floor(datetime / DAY_SECONDS),
+      before: found.decision,
+    },
+    outcome,
+    () => exampleOf(page, row, shape, { found, outcome }),
+  );
+}
+
+function isAlert(
+  { model, threshold }: BacktestOptions,
+  { alert, versions }: RecordedPrediction,
+  score: number,
+): boolean {
+  if (!model && threshold === undefined) return alert;
+  return score >= (threshold ?? versions?.threshold ?? THRESHOLD_DEFAULT);
+}
+
+function exampleOf(
+  { texts = NO_TEXTS }: StoreRows,
+  row: Float64Array,
+  shape: PaymentShape,
+  { found, outcome }: { found: RecordedPrediction; outcome: Outcome },
+): BacktestExample {
+  const score = row.at(-1) ?? NaN;
+  const fraud = row[CELL.fraud];
+  return {
+    id: idOf(shape.transactionId, row[CELL.id], texts),
+    datetime: formatDatetime(row[CELL.datetime]),
+    customer: idOf(shape.customerId, row[CELL.customer], texts),
+    terminal: idOf(shape.terminalId, row[CELL.terminal], texts),
+    amount: row[CELL.amount],
+    score: Number.isNaN(score) ? null : score,
+    fraud: fraud < 0 ? null : fraud,
+    before: found.decision,
+    after: outcome.decision,
+    rules: outcome.fired.map(({ id }) => id),
+  };
+}
+
+/** The rules that decided then: evaluated again, they change nothing. Throws LogError where the log lacks them. */
+export async function recordedRules(
+  control: Control,
+  rows: RuleRows,
+): Promise<ChosenRules> {
+  const none = new DecisionRules({
+    rules: readRules("version: 1\nrules: []\n", "no rules"),
+    lists: new Map(),
+    threshold: null,
+  }, rows);
+  const byVersion = new Map<string, DecisionRules>();
+  let shown: DecisionRules | undefined;
+  for (const { state } of control.decisionChanges) {
+    if (state.rules === null) continue;
+    const key = `${state.rules} ${listsVersion(state.lists)}`;
+    if (byVersion.has(key)) continue;
+    const setting = await decisionSetting(control, state);
+    shown = new DecisionRules(setting, rows);
+    byVersion.set(key, shown);
+  }
+  const rulesFor = ({ versions }: RecordedPrediction) => {
+    if (!versions) return none;
+    const rules = byVersion.get(`${versions.rules} ${versions.lists}`);
+    if (rules) return rules;
+    throw new DataError(
+      `the control topic does not name the rules ${versions.rules} with the ` +
+        `lists ${versions.lists} by which a stored payment was decided; the ` +
+        "store belongs to another stream",
+    );
+  };
+  return { rulesFor, shown: byVersion.size === 1 ? shown : undefined };
+}
+
+/** Finds the predictions of payments that come ascending by TRANSACTION_ID, as predictions do. */
+class Recorded {
+  readonly #pages: AsyncIterator<PredictionRows>;
+  readonly #hasTextIds: boolean;
+  #page: PredictionRows | undefined;
+  #row = 0;
+  #ended = false;
+
+  constructor(
+    pages: AsyncIterable<PredictionRows>,
+    { transactionId }: PaymentShape,
+  ) {
+    this.#pages = pages[Symbol.asyncIterator]();
+    this.#hasTextIds = transactionId === "text";
+  }
+
+  /** Whether the prediction of a payment may be in the next page: those before it are passed. */
+  needsPage(
+    { cells, texts }: StoreRows,
+    index: number,
+    width: number,
+  ): boolean {
+    if (this.#ended) return false;
+    const page = this.#page;
+    if (!page) return true;
+    const id = cells[index * width + CELL.id];
+    for (; this.#row < page.count; this.#row++) {
+      const own = page.cells[this.#row * PREDICTION_CELLS];
+      const order = this.#hasTextIds
+        ? compareTexts(own, page.texts, id, texts ?? NO_TEXTS)
+        : own - id;
+      if (order >= 0) return false;
+    }
+    return true;
+  }
+
+  async nextPage(): Promise<void> {
+    const { value, done } = await this.#pages.next();
+    this.#ended = done === true;
+    this.#page = done ? undefined : value;
+    this.#row = 0;
+  }
+
+  /** What was recorded about a payment for which needsPage() is false. */
+  of(
+    { cells, texts }: StoreRows,
+    index: number,
+    width: number,
+  ): RecordedPrediction {
+    const page = this.#page;
+    if (!page || this.#row >= page.count) return UNPREDICTED;
+    const id = cells[index * width + CELL.id];
+    const at = this.#row * PREDICTION_CELLS;
+    const own = page.cells[at + PREDICTION_CELL.id];
+    const isSame = this.#hasTextIds
+      ? compareTexts(own, page.texts, id, texts ?? NO_TEXTS) === 0
+      : own === id;
+    return isSame ? recordedIn(page, this.#row) : UNPREDICTED;
+  }
+}
+
+function recordedIn(
+  { cells, decisions }: PredictionRows,
+  row: number,
+): RecordedPrediction {
+  const at = row * PREDICTION_CELLS;
+  const alert = cells[at + PREDICTION_CELL.alert] === 1;
+  const score = cells[at + PREDICTION_CELL.score];
+  const decided = decisions[row];
+  if (!decided) {
+    const decision = alert ? "review" : "approve";
+    return { score, alert, decision, versions: null };
+  }
+  const { decision, rulesVersion, listsVersion, threshold } = decided;
+  return {
+    score,
+    alert,
+    decision: decision as Decision,
+    versions: { rules: rulesVersion, lists: listsVersion, threshold },
+  };
+}
