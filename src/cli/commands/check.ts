@@ -104,11 +104,11 @@ export const CHECK_COMMAND: CommandDeclaration = defineCommand({
     "it prints a suggestion, made from the names of the columns and some " +
     "values. It writes nothing and starts nothing.",
   flags: [FLAGS],
-  operand: {
+  operands: [{
     key: "definition",
     help: "the file of the definition, or handbook, live, sparkov or " +
       "tabformer; without it one is suggested",
-  },
+  }],
   examples: EXAMPLES,
   run: check,
 });
