@@ -178,7 +178,10 @@ function handbookRows(count: number): StoreRows[] {
     const length = Math.min(BLOCK_ROWS, count - from);
     operator.processBlock(
       length,
-      (index, row) => readTableRow(table, from + index, startSeconds, row),
+      {
+        read: (index, row) =>
+          readTableRow(table, from + index, startSeconds, row),
+      },
       totals,
     );
     for (let i = 0; i < length; i++) {

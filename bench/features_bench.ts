@@ -54,7 +54,10 @@ function run(
     const length = Math.min(BLOCK_ROWS, table.length - from);
     operator.processBlock(
       length,
-      (index, row) => readTableRow(table, from + index, startSeconds, row),
+      {
+        read: (index, row) =>
+          readTableRow(table, from + index, startSeconds, row),
+      },
       totals,
     );
     for (let index = 0; index < length; index++) {

@@ -52,7 +52,10 @@ export function referenceFeatures(
     const length = Math.min(BLOCK_ROWS, rows - from);
     operator.processBlock(
       length,
-      (index, row) => readTableRow(table, from + index, startSeconds, row),
+      {
+        read: (index, row) =>
+          readTableRow(table, from + index, startSeconds, row),
+      },
       totals,
     );
     let text = "";

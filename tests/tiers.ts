@@ -62,6 +62,7 @@ export const TIERS: readonly Tier[] = [
       "tests/cli/",
       "tests/documents/rules_test.ts",
       "tests/faults/",
+      "tests/roles/declared_stream_test.ts",
       "tests/roles/late_training_test.ts",
       "tests/roles/schedule_test.ts",
     ],

@@ -3,7 +3,7 @@
  * gets one JSON object per line, a terminal gets readable text.
  */
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
-import { visible, visibleLines, writeError } from "./terminal_text.ts";
+import { asTyped, visible, visibleLines, writeError } from "./terminal_text.ts";
 
 /** The log of a role. */
 export interface Logger {
@@ -69,9 +69,21 @@ function jsonLine(record: LogRecord): string {
     level: record.level,
     role: record.category[1],
     message: record.rawMessage,
-    ...record.properties,
+    ...asTypedFields(record.properties),
   });
   return visibleLines(json) + "\n";
+}
+
+/** The fields, with commands as they are typed: quotes in them are escaped with the field's. */
+function asTypedFields(
+  fields: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      typeof value === "string" ? asTyped(value) : value,
+    ]),
+  );
 }
 
 function textLine(record: LogRecord): string {

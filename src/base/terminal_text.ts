@@ -18,6 +18,9 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 const UNSAFE_IN_LINES =
   /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
+/** What starts the program from its sources, in every text of ours. */
+const SOURCES_PROGRAM = "./fraudstream";
+
 /** Text from data on one line, what a terminal would obey written as `\u001b`. */
 export function visible(text: string): string {
   return text.replace(UNSAFE, escaped);
@@ -40,20 +43,58 @@ function escaped(character: string): string {
   return text;
 }
 
+/** How the commands of this program are typed where it runs. */
+export interface TypedCommands {
+  /** What starts the program, with its first words. */
+  readonly program: string;
+  /** The flags that a command needs for the stream of the command that runs, as `--data=shop`. */
+  readonly flagsOf: (command: string) => readonly string[];
+}
+
+let typed: TypedCommands = {
+  program: Deno.build.standalone ? "fraudstream" : SOURCES_PROGRAM,
+  flagsOf: () => [],
+};
+
+/** Says how commands are typed from now on. */
+export function setTypedCommands(commands: TypedCommands): void {
+  typed = commands;
+}
+
 /**
  * Words of this program, with its commands as they are typed where it runs:
  * `./fraudstream` starts the sources; an executable, as in the Docker image,
- * has the name alone.
+ * has the name alone. A command in quotes, such as './fraudstream status', gets
+ * the flags of the stream that it lacks, so that it runs as it is shown.
  */
 export function asTyped(
   text: string,
-  isExecutable: boolean = Deno.build.standalone,
+  { program, flagsOf }: TypedCommands = typed,
 ): string {
-  return isExecutable ? text.replaceAll(SOURCES_COMMAND, "fraudstream") : text;
+  return text
+    .replaceAll(QUOTED_COMMAND, (hint, command: string, rest: string) => {
+      const missing = flagsOf(command).filter((flag) => {
+        return !`${rest} `.includes(` ${flag.split("=")[0]}`);
+      });
+      return missing.length === 0
+        ? hint
+        : `'${[`${SOURCES_PROGRAM} ${command}${rest}`, ...missing].join(" ")}'`;
+    })
+    .replaceAll(SOURCES_COMMAND, () => program);
 }
 
+/** A command in quotes: its name, and the words behind it. */
+const QUOTED_COMMAND = /'\.\/fraudstream ([a-z][a-z-]*)([^'\n]*)'/g;
+
 /** `./fraudstream`, but no path that begins with it. */
-const SOURCES_COMMAND = /(?<![\w./])\.\/fraudstream(?![\w./-])/g;
+const SOURCES_COMMAND =
+  /(?<![\w./])\.\/fraudstream(?: --anywhere)?(?![\w./-])/g;
+
+/** A word of a command as a shell takes it, in double quotes where it must be. */
+export function shellWord(word: string): string {
+  if (/^[\w./:@%+=,~-]+$/.test(word)) return word;
+  return `"${word.replaceAll(/["$`\\]/g, "\\$&")}"`;
+}
 
 /** Writes text to stderr, at once; a closed stderr is not a failure. */
 export function writeError(text: string): void {

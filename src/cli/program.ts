@@ -32,6 +32,14 @@ import { SCORE_COMMAND } from "./commands/score.ts";
 import { SELECT_COMMAND } from "./commands/select.ts";
 import { StoppedError } from "./signals.ts";
 import { STATUS_COMMAND } from "./commands/status.ts";
+import { CONNECTION_FLAGS } from "./flags/connection_flags.ts";
+import { processEnvironment } from "./flags/environment.ts";
+import { type Flag, flagName } from "./flags/flag.ts";
+import {
+  setTypedCommands,
+  shellWord,
+  type TypedCommands,
+} from "../base/terminal_text.ts";
 import { asTyped, writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
@@ -83,11 +91,45 @@ export async function runProgram(args: string[]): Promise<number> {
   try {
     const asked = withoutHelpOfNothing(program, args);
     const known = withoutUnknownValues(program, withCommand(program, asked));
+    setTypedCommands(typedCommands(known));
     await program.parseAsync(known, { from: "user" });
     return EXIT_DONE;
   } catch (error) {
     return tell(error, args.includes(DEBUG_FLAG));
   }
+}
+
+/** How the next commands for the stream of these arguments are typed: by the same program, with the given flags that say where the stream is. */
+function typedCommands(args: readonly string[]): TypedCommands {
+  const places = new Map(
+    CONNECTION_FLAGS.flatMap(({ flags }) => flagsByName(flags)),
+  );
+  const given = args.flatMap((arg, at) => {
+    const [name] = arg.split("=", 1);
+    const flag = places.get(name);
+    if (flag === undefined) return [];
+    if (flag.value === undefined) return [{ name, text: name }];
+    const value = arg === name ? args[at + 1] : arg.slice(name.length + 1);
+    return [{ name, text: `${name}=${shellWord(value ?? "")}` }];
+  });
+  return {
+    program: Deno.build.standalone
+      ? "fraudstream"
+      : processEnvironment("FRAUDSTREAM_COMMAND") ?? "./fraudstream",
+    flagsOf: (command) => {
+      const groups = COMMANDS.find(({ name }) => name === command)?.flags ?? [];
+      const known = new Map(groups.flatMap(({ flags }) => flagsByName(flags)));
+      return given.filter(({ name }) => known.has(name))
+        .map(({ text }) => text);
+    },
+  };
+}
+
+function flagsByName(
+  flags: Readonly<Record<string, Flag>>,
+): (readonly [string, Flag])[] {
+  return Object.entries(flags)
+    .map(([key, flag]) => [flagName(key, flag), flag] as const);
 }
 
 /**

@@ -15,6 +15,11 @@ import {
   showNode,
 } from "./definition_node.ts";
 import {
+  DECLARED_FEATURES_MAX,
+  FEATURE_SHAPE,
+  type FeatureDeclaration,
+} from "./feature_declarations.ts";
+import {
   durationShape,
   eitherShape,
   type JsonSchema,
@@ -30,6 +35,7 @@ import {
 } from "./shape.ts";
 import {
   type AmountMapping,
+  type FeatureInclude,
   type FlagMapping,
   type IdMapping,
   type KeptField,
@@ -300,17 +306,44 @@ const LABELS = objectShape({
   },
 }, "{ from: payment, delay: 7d }");
 
-const FEATURES = objectShape(
-  {
-    include: {
-      shape: wordShape("handbook", "extended", "none"),
-      about: "the handbook's 14 features (the default), 21 more, or none",
+const INCLUDE = wordShape("handbook", "extended", "none");
+const DECLARED = tableShape(
+  /^[A-Za-z][A-Za-z0-9_]{0,63}$/,
+  "a letter, then up to 63 letters, digits and _",
+  DECLARED_FEATURES_MAX,
+  FEATURE_SHAPE,
+  "{ CARD_TX_10MIN: { count: payments, by: CUSTOMER_ID, over: 10m } }",
+);
+
+/** The features that are included, and those that are declared beside the key of it. */
+const FEATURES: Shape<{
+  readonly include: FeatureInclude | undefined;
+  readonly declared: readonly FeatureDeclaration[];
+}> = {
+  read(node, name) {
+    const isInclude = ({ key }: { readonly key: string }) => key === "include";
+    const entries = node.kind === "map" ? node.entries : [];
+    const include = entries.find(isInclude);
+    const own = node.kind === "map"
+      ? { ...node, entries: entries.filter((entry) => !isInclude(entry)) }
+      : node;
+    return {
+      include: include && INCLUDE.read(include.value, include.key),
+      declared: DECLARED.read(own, name).map(({ key, value }) => value(key)),
+    };
+  },
+  schema: {
+    ...DECLARED.schema,
+    maxProperties: DECLARED_FEATURES_MAX + 1,
+    properties: {
+      include: {
+        description:
+          "the handbook's 14 features (the default), 21 more, or none",
+        ...INCLUDE.schema,
+      },
     },
   },
-  "{ include: handbook }",
-  "features of your own come in a later version; this one has only " +
-    "'include: handbook', 'extended' or 'none'",
-);
+};
 
 const DEFINITION = objectShape({
   version: {
@@ -368,9 +401,9 @@ export function readDefinition(text: string, file: string): StreamDefinition {
   const keys = DEFINITION.read(parseNodes(text, file), "the definition");
   const payment = paymentOf(keys.payment);
   const labels = labelsOf(keys.labels, payment.fraud !== null);
-  const include = keys.features?.include ?? "handbook";
+  const { include = "handbook", declared = [] } = keys.features ?? {};
   checkLabels(keys, labels, include);
-  return { payment, labels, features: { include } };
+  return { payment, labels, features: { include, declared } };
 }
 
 function paymentOf(keys: PaymentKeys): PaymentMapping {
@@ -524,8 +557,8 @@ function flagOf(
   );
 }
 
-/** Names that a kept field may not have, in lower case: those of columns beside it. */
-const RESERVED: ReadonlySet<string> = new Set(
+/** Names that a kept field or a declared feature may not have, in lower case: those of columns beside it. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set(
   [
     ...PAYMENT_FIELDS,
     ...PREDICTION_RECORD.map(({ name }) => name),
@@ -541,7 +574,7 @@ function keptOf({ keep = [] }: PaymentKeys): KeptField[] {
   const seen = new Map<string, string>();
   const fields = keep.map(({ key, value, node: { place } }): KeptField => {
     const name = key.toLowerCase();
-    if (RESERVED.has(name) || FEATURE_NAME.test(key)) {
+    if (RESERVED_NAMES.has(name) || FEATURE_NAME.test(key)) {
       throw definitionError(
         place,
         `keep: the name '${key}' belongs to a field or feature of the stream; ` +
@@ -656,7 +689,7 @@ function labelsOf(
 function checkLabels(
   { labels: keys, payment, node }: ShapeValue<typeof DEFINITION>,
   labels: LabelRule,
-  include: StreamDefinition["features"]["include"],
+  include: FeatureInclude,
 ): void {
   const { place } = keys?.node ?? node;
   const refuse = (message: string) => definitionError(place, message);

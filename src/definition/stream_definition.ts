@@ -7,6 +7,10 @@
  */
 import { createHash } from "node:crypto";
 import { formatDuration } from "../payment/calendar.ts";
+import {
+  type FeatureDeclaration,
+  longDeclaration,
+} from "./feature_declarations.ts";
 
 /** A stream's definition. */
 export interface StreamDefinition {
@@ -18,6 +22,8 @@ export interface StreamDefinition {
   readonly features: {
     /** The handbook's 14, those and 21 more, or none. */
     readonly include: FeatureInclude;
+    /** Those that it declares, in its order. */
+    readonly declared: readonly FeatureDeclaration[];
   };
 }
 
@@ -216,7 +222,12 @@ export function canonicalJson(definition: StreamDefinition): string {
         ? formatDuration(labels.matureSeconds)
         : undefined,
     },
-    features: { include: features.include },
+    features: {
+      include: features.include,
+      ...Object.fromEntries(
+        features.declared.map((one) => [one.name, longDeclaration(one)]),
+      ),
+    },
   });
 }
 

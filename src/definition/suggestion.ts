@@ -5,33 +5,28 @@
  * refused: the features are histories of cards and terminals.
  */
 import { DataError } from "../base/error.ts";
-import { formatDefect, timeReader } from "./time_format.ts";
-import { Zone } from "./zone.ts";
-
-/** A column, and some of its values. */
-export interface SampleColumn {
-  /** Its name. */
-  readonly name: string;
-  /** Values as text, without missing ones. */
-  readonly values: readonly string[];
-}
+import {
+  isPersonal,
+  misfits,
+  nameOfThing,
+  plainName,
+  type SampleColumn,
+} from "./sample_column.ts";
+import { guessTime, hasTimeOfDay } from "./time_guess.ts";
 
 /** Names of columns in other data sets, without case, blanks and marks; the likeliest first. */
 const SYNONYMS = {
   id: [
     ...["transactionid", "txid", "transnum", "trxid", "tranid", "paymentid"],
-    ...["transaction", "txnid", "reference", "uuid", "id"],
-  ],
-  time: [
-    ...["txdatetime", "transdatetranstime", "transactiondatetime", "datetime"],
-    ...["timestamp", "transactiontime", "transactiondate", "txtime", "ts"],
-    ...["eventtime", "createdat", "paidat", "unixtime", "date", "time"],
+    ...["transaction", "txnid", "orderid", "invoiceid", "reference", "uuid"],
+    ...["receiptid", "id"],
   ],
   card: [
     ...["customerid", "cardid", "ccnum", "cardnumber", "cardno", "cardnum"],
     ...["creditcardnumber", "pan", "card", "accountid", "accountnumber"],
     ...["account", "clientid", "userid", "client", "customer", "user", "uid"],
-    ...["nameorig", "cardholder", "payerid", "sender"],
+    ...["nameorig", "cardholder", "payerid", "shopperid", "buyerid"],
+    ...["consumerid", "memberid", "sender"],
   ],
   terminal: [
     ...["terminalid", "terminal", "merchantid", "merchantname", "merchant"],
@@ -49,7 +44,8 @@ const SYNONYMS = {
   amount: [
     ...["txamount", "transactionamount", "transactionamt", "amount", "amt"],
     ...["amountusd", "paymentamount", "purchaseamount", "price", "value"],
-    ...["total", "sum"],
+    ...["totalamount", "orderamount", "ordertotal", "ordervalue"],
+    ...["grossamount", "amountpaid", "paidamount", "total", "sum"],
   ],
   fraud: [
     ...["txfraud", "isfraud", "fraud", "fraudflag", "fraudlabel", "fraudulent"],
@@ -62,36 +58,6 @@ const KEPT: readonly string[] = [
   ...["category", "mcc", "merchantcategory", "channel", "usechip", "entrymode"],
   ...["country", "merchantcountry", "citypop", "distance", "errors", "device"],
 ];
-
-/** Personal data that no feature needs. */
-const PERSONAL: readonly string[] = [
-  ...["first", "firstname", "last", "lastname", "name", "fullname", "gender"],
-  ...["street", "address", "dob", "dateofbirth", "birthdate", "email", "phone"],
-  ...["ssn", "cvv", "cvc", "pin", "ip", "ipaddress", "passport"],
-];
-
-/** Patterns of times that are tried, the likelier first. */
-const PATTERNS: readonly string[] = [
-  "iso",
-  ...["/", ".", "-", " "].flatMap((mark) =>
-    ["MM/dd/yyyy", "dd/MM/yyyy", "M/d/yyyy", "d/M/yyyy", "yyyy/MM/dd", "M/d/yy"]
-      .flatMap((date) =>
-        ["HH:mm:ss", "HH:mm", "H:mm", "h:mm a", "hh:mm:ss a"].map((time) =>
-          `${date.replaceAll("/", mark)} ${time}`
-        )
-      )
-  ),
-  "yyyyMMddHHmmss",
-  "yyyyMMdd HH:mm:ss",
-  "yyyy-MM-dd h:mm a",
-  "yyyy-MM-dd",
-];
-
-/** Years in which payments of a count are believed. */
-const FROM_SECOND = Date.UTC(1995, 0) / 1000;
-const TO_SECOND = Date.UTC(2100, 0) / 1000;
-
-const UTC = new Zone("UTC");
 
 /** A line of the definition, with the guess above it. */
 interface Guess {
@@ -121,12 +87,12 @@ export function suggestDefinition(
     throw refuse("a card or customer", advice(columns));
   }
   const others = columns.filter(({ name }) => !card.columns.includes(name));
-  const time = guessTime(others);
+  const time = timeGuess(others);
   if (time === undefined) {
     throw refuse(
       "a date and time",
       "payments need a time; write a definition by hand if one has it: " +
-        "fraudstream init",
+        "'./fraudstream init'",
     );
   }
   const terminal = guessId("TERMINAL_ID", SYNONYMS.terminal, others);
@@ -134,12 +100,15 @@ export function suggestDefinition(
     throw refuse(
       "a terminal or merchant",
       "half of the features are histories of terminals; if one column has " +
-        "them, write a definition by hand: fraudstream init",
+        "them, write a definition by hand: './fraudstream init'",
     );
   }
   const amount = guessAmount(others);
-  if (amount === undefined) throw refuse("an amount", "payments need one");
-  const id = guessTransaction(others);
+  if (amount === undefined) throw refuse("an amount", amountAdvice(others));
+  const found = [time, terminal, amount].flatMap(({ columns }) => columns);
+  const id = guessTransaction(
+    others.filter(({ name }) => !found.includes(name)),
+  );
   return definitionText(columns, source, [id, time, card, terminal, amount]);
 }
 
@@ -150,10 +119,10 @@ function advice(columns: readonly SampleColumn[]): string {
   return isUlb
     ? "this is the ULB credit card data set, whose cards and terminals were " +
       "replaced by principal components (V1 to V28): without them no history " +
-      "of a card can be computed; try the data sets of fraudstream init " +
-      "--template=sparkov or --template=tabformer"
+      "of a card can be computed; try another data set: " +
+      "'./fraudstream init --template=sparkov' or '… --template=tabformer'"
     : "the features are histories of cards; if one column has them, write a " +
-      "definition by hand: fraudstream init";
+      "definition by hand: './fraudstream init'";
 }
 
 function definitionText(
@@ -172,30 +141,43 @@ function definitionText(
     }. Check every line.`,
     "version: 1",
     "payment:",
-    ...guesses.flatMap(({ why, line }) => [`  # ${oneLine(why)}`, `  ${line}`]),
+    ...guesses.flatMap((guess) => [
+      `  # ${oneLine(guess.why + missingText(guess, columns))}`,
+      `  ${guess.line}`,
+    ]),
     ...keptLines(free),
     ...droppedLines(free),
-    fraud
-      ? "# A label counts this long after its payment."
-      : "# No column looks like a label: labels arrive later on their own.",
-    fraud
-      ? "labels: { from: payment, delay: 7d }"
-      : "labels: { from: stream, delay: 7d, grace: 1d }",
+    ...labelLines(fraud),
     "features: { include: handbook }",
   ];
   return lines.join("\n") + "\n";
 }
 
+function labelLines(fraud: FraudGuess | undefined): string[] {
+  if (fraud && fraud.unlabelled === undefined) {
+    return [
+      "# A label counts this long after its payment.",
+      "labels: { from: payment, delay: 7d }",
+    ];
+  }
+  return [
+    fraud
+      ? "# Some payments have no label yet: it arrives later on its own."
+      : "# No column looks like a label: labels arrive later on their own.",
+    "labels: { from: stream, delay: 7d, grace: 1d }",
+  ];
+}
+
 function keptLines(free: readonly SampleColumn[]): string[] {
   const seen = new Set<string>();
-  const kept = free.filter(({ name }) => KEPT.includes(plain(name)))
+  const kept = free.filter(({ name }) => KEPT.includes(plainName(name)))
     .flatMap(({ name, values }) => {
       const key = name.replaceAll(/[^A-Za-z0-9_]+/g, "_")
         .replace(/^[^A-Za-z]+|_+$/g, "").slice(0, 64).toLowerCase();
       if (key === "" || seen.has(key)) return [];
       seen.add(key);
       // Codes are text: they may begin with 0.
-      const isNumber = /^(?:citypop|distance)$/.test(plain(name)) &&
+      const isNumber = /^(?:citypop|distance)$/.test(plainName(name)) &&
         values.every((value) => /^-?\d+(?:\.\d+)?$/.test(value));
       const type = isNumber ? "number" : "text";
       const value = key === name
@@ -212,7 +194,7 @@ function keptLines(free: readonly SampleColumn[]): string[] {
 }
 
 function droppedLines(free: readonly SampleColumn[]): string[] {
-  const dropped = free.filter(({ name }) => PERSONAL.includes(plain(name)));
+  const dropped = free.filter(isPersonal);
   if (dropped.length === 0) return [];
   const names = dropped.map(({ name }) => quoted(name)).join(", ");
   return [
@@ -221,44 +203,99 @@ function droppedLines(free: readonly SampleColumn[]): string[] {
   ];
 }
 
-/** The column with the likeliest of some names among those that fit. */
+/** The column with the likeliest of some names among those that fit; one that names the id of the same thing otherwise comes next. */
 function find(
   synonyms: readonly string[],
   columns: readonly SampleColumn[],
   fits: (column: SampleColumn) => boolean = () => true,
 ): SampleColumn | undefined {
-  for (const synonym of synonyms) {
-    const found = columns.find((column) =>
-      plain(column.name) === synonym && fits(column)
-    );
-    if (found !== undefined) return found;
+  for (const nameOf of [plainName, nameOfThing]) {
+    for (const synonym of synonyms) {
+      const found = columns.find((column) =>
+        nameOf(column.name) === nameOf(synonym) && fits(column)
+      );
+      if (found !== undefined) return found;
+    }
   }
   return undefined;
 }
 
-function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+/** What becomes of the rows in which a guess finds nothing. */
+function missingText(
+  { columns: read, line }: Guess,
+  columns: readonly SampleColumn[],
+): string {
+  const [column] = columns.filter(({ name }) => read.includes(name))
+    .sort((a, b) => (b.missing ?? 0) - (a.missing ?? 0));
+  const rows = column && missingRows(column);
+  if (rows === undefined || line.startsWith("TX_FRAUD")) return "";
+  return ` ${rows} have no value: they are rejected` +
+    (line.startsWith("TRANSACTION_ID")
+      ? "; '{ from: row }' numbers the rows instead."
+      : ".");
 }
 
+/** '3 of 200 rows': those without a value; undefined for none. */
+function missingRows(
+  { values, missing = 0 }: SampleColumn,
+): string | undefined {
+  if (missing === 0) return undefined;
+  return share(missing, values.length + missing, "rows");
+}
+
+function share(count: number, all: number, noun: string): string {
+  const [some, total] = [count, all].map((one) => one.toLocaleString("en-US"));
+  return `${some} of ${total} ${noun}`;
+}
+
+/** Values that came before, of those that should all differ. */
+function repeatedValues({ values }: SampleColumn): number {
+  const seen = new Set<string>();
+  return misfits(values, (value) => seen.size < seen.add(value).size);
+}
+
+/** Rows that make differing texts an id, whatever the name of their column. */
+const UNIQUE_MIN = 10;
+
+/** A text that can be an id: no number, and no sentence. */
+const ID_TEXT = /^(?=.*\p{L})[\p{L}\p{N}._:/#-]{2,64}$/u;
+
 function guessTransaction(columns: readonly SampleColumn[]): Guess {
-  const column = find(
-    SYNONYMS.id,
-    columns,
-    ({ values }) => values.length > 0 && new Set(values).size === values.length,
-  );
-  if (column === undefined) {
-    return {
-      line: "TRANSACTION_ID: { from: row }",
-      why: "No column looks like a unique id: the rows are numbered.",
-      columns: [],
-    };
+  const isMissing = ({ values, missing = 0 }: SampleColumn) =>
+    missing > values.length / 9;
+  const isId = (column: SampleColumn) =>
+    repeatedValues(column) < Infinity && !isMissing(column);
+  const column = find(SYNONYMS.id, columns, isId) ??
+    columns.find((column) =>
+      column.values.length >= UNIQUE_MIN && isId(column) &&
+      !isPersonal(column) && repeatedValues(column) === 0 &&
+      column.values.every((value) => ID_TEXT.test(value))
+    );
+  if (column !== undefined) {
+    const repeated = repeatedValues(column);
+    const fact = repeated === 0
+      ? "all its values differ"
+      : `${share(repeated, column.values.length, "values")} came before: ` +
+        `${wrongRows(repeated)} rejected`;
+    return idGuess("TRANSACTION_ID", column, fact);
   }
-  return idGuess("TRANSACTION_ID", column, "all its values differ");
+  const holed = find(SYNONYMS.id, columns, isMissing);
+  return {
+    line: "TRANSACTION_ID: { from: row }",
+    why: holed
+      ? `${missingRows(holed)} have no ${holed.name}: the rows are numbered.`
+      : "No column looks like a unique id: the rows are numbered.",
+    columns: [],
+  };
+}
+
+function wrongRows(count: number): string {
+  return count === 1 ? "its row is" : "these rows are";
 }
 
 function guessCard(columns: readonly SampleColumn[]): Guess | undefined {
-  const user = columns.find(({ name }) => plain(name) === "user");
-  const card = columns.find(({ name }) => plain(name) === "card");
+  const user = columns.find(({ name }) => plainName(name) === "user");
+  const card = columns.find(({ name }) => plainName(name) === "card");
   if (user === undefined || card === undefined) {
     return guessId("CUSTOMER_ID", SYNONYMS.card, columns);
   }
@@ -315,88 +352,38 @@ function isCardNumber(text: string): boolean {
   return sum % 10 === 0;
 }
 
-function guessTime(columns: readonly SampleColumn[]): Guess | undefined {
-  for (const synonym of SYNONYMS.time) {
-    const column = columns.find(({ name }) => plain(name) === synonym);
-    const formats = column ? formatsOf(column.values) : [];
-    if (column === undefined || formats.length === 0) continue;
-    // A date beside a time of day is half of the time.
-    const [format] = formats;
-    if (format === "yyyy-MM-dd" || !/[Hhe]|iso/.test(format)) continue;
-    return timeGuess([column.name], formats);
-  }
-  return guessJoinedTime(columns);
-}
-
-/** A time in several columns: year, month, day and time, or date and time. */
-function guessJoinedTime(
-  columns: readonly SampleColumn[],
-): Guess | undefined {
-  for (
-    const names of [["year", "month", "day", "time"], ["date", "time"]]
-  ) {
-    const parts = names.map((part) =>
-      columns.find(({ name }) => plain(name) === part)
-    ).filter((part) => part !== undefined);
-    if (parts.length < names.length) continue;
-    const rows = Math.min(...parts.map(({ values }) => values.length));
-    const joined = Array.from(
-      { length: rows },
-      (_, row) => parts.map(({ values }) => values[row]).join(" "),
-    );
-    const formats = names.length === 4
-      ? ["yyyy M d HH:mm", "yyyy M d HH:mm:ss"].filter((format) =>
-        isFormat(format, joined)
-      )
-      : formatsOf(joined);
-    if (formats.length > 0) {
-      return timeGuess(parts.map(({ name }) => name), formats);
-    }
-  }
-  return undefined;
-}
-
-function timeGuess(
-  columns: readonly string[],
-  [format, ...others]: readonly string[],
-): Guess {
-  const from = columns.length === 1
-    ? quoted(columns[0])
-    : `[${columns.map(quoted).join(", ")}], join: " "`;
+function timeGuess(columns: readonly SampleColumn[]): Guess | undefined {
+  const time = guessTime(columns);
+  if (time === undefined) return undefined;
+  const { format, exchanged, others } = time;
+  const from = time.columns.length === 1
+    ? quoted(time.columns[0])
+    : `[${time.columns.map(quoted).join(", ")}], join: " "`;
   const isCount = format.startsWith("epoch-");
-  const other = others.find((one) =>
-    one.includes("d") && /^d/.test(one) !== /^d/.test(format)
-  );
-  const why = isCount
-    ? "counts since 1970 in UTC."
-    : "times without an offset are read in this zone: is it UTC?" +
-      (other ? ` The values also fit '${other}': day or month first?` : "");
+  const why = [
+    isCount
+      ? "counts since 1970 in UTC."
+      : "times without an offset are read in this zone: is it UTC?",
+    exchanged
+      ? `The values also fit '${exchanged}', since no day is above 12: day or ` +
+        "month first?"
+      : "",
+    hasTimeOfDay(format)
+      ? ""
+      : "Dates without a time of day: every payment is at midnight.",
+    time.misfits === 0 ? "" : `${share(time.misfits, time.values, "values")} ` +
+      `${time.misfits === 1 ? "is no such time" : "are no such times"}: ` +
+      `${wrongRows(time.misfits)} rejected.`,
+    others.length === 0
+      ? ""
+      : `Is it the time of the payment, or is it ${others.join(" or ")}?`,
+  ].filter((text) => text !== "").join(" ");
   return {
     line: `TX_DATETIME: { from: ${from}, format: "${format}"` +
       `${isCount ? "" : ", zone: UTC"} }`,
-    why: `${columns.join(", ")}: by name and values; ${why}`,
-    columns,
+    why: `${time.columns.join(", ")}: by name and values; ${why}`,
+    columns: time.columns,
   };
-}
-
-/** The formats that all values have, the likeliest first. */
-function formatsOf(values: readonly string[]): string[] {
-  if (values.length === 0) return [];
-  const counts = ["epoch-s", "epoch-ms", "epoch-us"].filter((format) => {
-    const read = timeReader(format, UTC);
-    return values.every((value) => {
-      const seconds = read(value);
-      return seconds >= FROM_SECOND && seconds < TO_SECOND;
-    });
-  });
-  if (counts.length > 0) return counts;
-  return PATTERNS.filter((format) => isFormat(format, values));
-}
-
-function isFormat(format: string, values: readonly string[]): boolean {
-  if (formatDefect(format) !== undefined || values.length === 0) return false;
-  const read = timeReader(format, UTC);
-  return values.every((value) => !Number.isNaN(read(value.trim())));
 }
 
 const AMOUNT =
@@ -406,11 +393,14 @@ function guessAmount(columns: readonly SampleColumn[]): Guess | undefined {
   const column = find(
     SYNONYMS.amount,
     columns,
-    ({ values }) =>
-      values.length > 0 && values.every((value) => AMOUNT.test(value.trim())),
+    ({ values }) => wrongAmounts(values) < Infinity,
   );
   if (column === undefined) return undefined;
-  const parts = column.values.map((value) => AMOUNT.exec(value.trim()) ?? []);
+  const wrong = wrongAmounts(column.values);
+  const parts = column.values.flatMap((value) => {
+    const part = AMOUNT.exec(value.trim());
+    return part ? [part] : [];
+  });
   const first = (at: number) =>
     parts.map((part) => part[at]).find((part) => part);
   const grouped = parts.map((part) => /[,. ']/.exec(part[4] ?? "")?.[0])
@@ -430,9 +420,36 @@ function guessAmount(columns: readonly SampleColumn[]): Guess | undefined {
   return {
     line: `TX_AMOUNT: { ${keys.join(", ")} }`,
     why: `${column.name}: by its name; add its currency, such as ` +
-      `currency: USD.${refunds ? " Some are negative: refunds?" : ""}`,
+      "currency: USD. " +
+      (refunds
+        ? "Some are negative: refunds?"
+        : "A negative amount would be rejected; 'refunds: true' accepts it.") +
+      (wrong === 0 ? "" : ` ${share(wrong, column.values.length, "values")} ` +
+        `${wrong === 1 ? "is no amount" : "are no amounts"}: ` +
+        `${wrongRows(wrong)} rejected.`),
     columns: [column.name],
   };
+}
+
+function wrongAmounts(values: readonly string[]): number {
+  return misfits(values, (value) => AMOUNT.test(value.trim()));
+}
+
+/** What keeps the column with the name of an amount from being one. */
+function amountAdvice(columns: readonly SampleColumn[]): string {
+  const column = find(SYNONYMS.amount, columns, ({ values }) => {
+    return values.length > 0;
+  });
+  const value = column?.values.find((value) => !AMOUNT.test(value.trim()));
+  if (column === undefined || value === undefined) return "payments need one";
+  return `${column.name} has ${JSON.stringify(value.slice(0, 40))}; payments ` +
+    "need plain numbers there, perhaps with a currency sign before them";
+}
+
+/** A guess at the label. */
+interface FraudGuess extends Guess {
+  /** The rows without one, as text; undefined for none. */
+  readonly unlabelled?: string;
 }
 
 /** Texts of a flag, by those that mean 1. */
@@ -448,29 +465,39 @@ const FLAGS: readonly (readonly [yes: string, no: string])[] = [
 ];
 const PLAIN_FLAG = /^(?:[01](?:\.0)?|true|false|True|False|TRUE|FALSE)$/;
 
-function guessFraud(columns: readonly SampleColumn[]): Guess | undefined {
+function guessFraud(
+  columns: readonly SampleColumn[],
+): FraudGuess | undefined {
   for (const synonym of SYNONYMS.fraud) {
-    const column = columns.find(({ name }) => plain(name) === synonym);
-    const values = column?.values ?? [];
-    if (column === undefined || values.length === 0) continue;
+    const column = columns.find(({ name }) => plainName(name) === synonym);
+    const keys = column && fraudKeys(column);
+    if (column === undefined || keys === undefined) continue;
     const { name } = column;
-    const why = `${name}: by its name and values; leave it out where labels ` +
-      "arrive later.";
-    if (values.every((value) => PLAIN_FLAG.test(value))) {
-      return { line: `TX_FRAUD: ${quoted(name)}`, why, columns: [name] };
-    }
-    const texts = FLAGS.find((pair) =>
-      values.every((value) => pair.includes(value))
-    );
-    if (texts === undefined) continue;
-    const [yes, no] = texts.map(quoted);
+    const unlabelled = missingRows(column);
     return {
-      line: `TX_FRAUD: { from: ${quoted(name)}, true: ${yes}, false: ${no} }`,
-      why,
+      line: `TX_FRAUD: ${keys}`,
+      why: `${name}: by its name and values; ` +
+        (unlabelled === undefined
+          ? "leave it out where labels arrive later."
+          : `${unlabelled} have no label: such a payment is genuine once ` +
+            "'mature' (by default 'delay') has passed."),
       columns: [name],
+      ...unlabelled !== undefined && { unlabelled },
     };
   }
   return undefined;
+}
+
+/** How a column's values are read as a flag; undefined if they are none. */
+function fraudKeys({ name, values }: SampleColumn): string | undefined {
+  if (values.length === 0) return undefined;
+  if (values.every((value) => PLAIN_FLAG.test(value))) return quoted(name);
+  const texts = FLAGS.find((pair) =>
+    values.every((value) => pair.includes(value))
+  );
+  if (texts === undefined) return undefined;
+  const [yes, no] = texts.map(quoted);
+  return `{ from: ${quoted(name)}, true: ${yes}, false: ${no} }`;
 }
 
 /** A text as YAML, in quotes where it could be read as something else. */

@@ -3,7 +3,7 @@
  * found, each type fits, no expression needs itself. Errors name the place in
  * the definition.
  */
-import { definitionError, type Place } from "../definition/definition_node.ts";
+import { definitionError } from "../definition/definition_node.ts";
 import {
   compileExpression,
   type Expression,
@@ -18,6 +18,7 @@ import {
   PAYMENTS,
   type PlacedText,
 } from "../definition/feature_declarations.ts";
+import { RESERVED_NAMES } from "../definition/read_definition.ts";
 import { formatDuration } from "../payment/calendar.ts";
 import { CELL } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
@@ -64,6 +65,8 @@ export interface DeclaredColumn {
   readonly nullable: boolean;
   /** Whether its values are whole numbers from 0 on. */
   readonly isWhole: boolean;
+  /** Whether it is a mean or a share: files of text have these to 6 decimals, as the handbook's. */
+  readonly isRatio: boolean;
 }
 
 /** The declared features of a definition. */
@@ -77,6 +80,17 @@ export interface DeclaredFeatures {
     readonly column: number;
     readonly text: string;
   }[];
+}
+
+const WHOLE: ReadonlySet<string> = new Set([
+  "count",
+  "distinct",
+  "seconds_since",
+]);
+
+/** Whether an aggregate belongs to the customers' half. */
+export function isOfCustomer({ by }: Pick<ResolvedAggregate, "by">): boolean {
+  return by.includes("CUSTOMER_ID");
 }
 
 /** Most different keys. */
@@ -122,9 +136,12 @@ export function resolveFeatures(
   return {
     columns: declarations.map((one, column) => {
       const { name, kind } = one;
-      const isWhole = kind === "count" || kind === "distinct" ||
-        kind === "seconds_since";
-      return { name, nullable: order.isNullable(column), isWhole };
+      return {
+        name,
+        nullable: order.isNullable(column),
+        isWhole: WHOLE.has(kind) || order.isFlag(column),
+        isRatio: kind === "mean" || kind === "share",
+      };
     }),
     aggregates,
     expressions: order.expressions,
@@ -137,14 +154,17 @@ function checkNames(
   values: ReadonlyMap<string, NamedValue>,
 ): void {
   const taken = new Map<string, string>();
-  for (const name of [...values.keys(), "TX_FRAUD", "TX_FRAUD_SCENARIO"]) {
+  for (const name of values.keys()) {
     taken.set(name.toLowerCase(), `${name} is a field of the payment`);
   }
   for (const name of included) {
     taken.set(name.toLowerCase(), `${name} is a feature that is included`);
   }
   for (const { name, place } of declarations) {
-    const reason = taken.get(name.toLowerCase());
+    const reason = taken.get(name.toLowerCase()) ??
+      (RESERVED_NAMES.has(name.toLowerCase())
+        ? `${name} is a field of the stream`
+        : undefined);
     if (reason !== undefined) {
       throw definitionError(
         place,
@@ -306,6 +326,7 @@ class ExpressionOrder {
   readonly expressions: { column: number; text: string }[] = [];
   readonly #declarations: readonly FeatureDeclaration[];
   readonly #nullable: (boolean | undefined)[] = [];
+  readonly #flags = new Set<number>();
   // What an expression may name; the types of features are all numbers.
   readonly #values: Map<string, NamedValue>;
   readonly #columns: ReadonlyMap<string, number>;
@@ -338,6 +359,11 @@ class ExpressionOrder {
     return this.#nullable[column] ?? true;
   }
 
+  /** Whether the feature of a column is a condition. */
+  isFlag(column: number): boolean {
+    return this.#flags.has(column);
+  }
+
   #add(feature: ExpressionFeature): void {
     const { name, expression } = feature;
     const column = this.#columns.get(name) ?? 0;
@@ -368,6 +394,7 @@ class ExpressionOrder {
       );
     }
     this.#nullable[column] = nullable;
+    if (type === "flag") this.#flags.add(column);
     this.expressions.push({ column, text: expression.text });
   }
 }
@@ -384,23 +411,32 @@ function isNullable(
   return !isCounted;
 }
 
+/** What several partitions leave room for. */
+export interface PartitionBound {
+  /** How many there are. */
+  readonly partitions: number;
+  /** How far before a payment a window of a later key must end for its payments to be there, in seconds. */
+  readonly alignedSeconds: number;
+  /** Whether the handbook's features are included, whose later key is TERMINAL_ID. */
+  readonly hasHandbook: boolean;
+}
+
 /** Throws ConfigError if features need what several partitions cannot give. */
 export function checkPartitions(
   declarations: readonly FeatureDeclaration[],
-  partitions: number,
-  alignedSeconds: number,
+  { partitions, alignedSeconds, hasHandbook }: PartitionBound,
 ): void {
   if (partitions === 1) return;
-  const later = new Map<string, Place>();
+  const later = new Set<string>(hasHandbook ? ["TERMINAL_ID"] : []);
   for (const one of declarations) {
-    if (one.kind === "expression" || one.by.includes("CUSTOMER_ID")) continue;
-    later.set(keyName(one.by), one.place);
+    if (one.kind === "expression" || isOfCustomer(one)) continue;
+    later.add(keyName(one.by));
     if (later.size > 1) {
       throw definitionError(
         one.place,
         `${one.name}: beside keys with CUSTOMER_ID only one other key is ` +
           `possible with ${partitions} partitions, and ` +
-          `${[...later.keys()][0]} is one; use one partition`,
+          `${[...later][0]} is one; use one partition`,
       );
     }
     if (one.byArrival || (one.delaySeconds ?? 0) >= alignedSeconds) continue;

@@ -6,6 +6,7 @@
  */
 import { SipHash, SIPHASH_KEY_BYTES } from "../base/siphash.ts";
 import type { StateSink, StateSource } from "../base/state_stream.ts";
+import type { Aggregate } from "../definition/feature_declarations.ts";
 import {
   compileExpression,
   type NamedValue,
@@ -18,6 +19,7 @@ import {
 } from "../payment/payment_shape.ts";
 import {
   NO_TEXT,
+  NO_TEXTS,
   type TextHeap,
   textLength,
   textStart,
@@ -28,7 +30,7 @@ import {
   type ResolvedAggregate,
 } from "./declared_features.ts";
 import { DIGEST_WORDS } from "./id_digest.ts";
-import { KeySlots } from "./key_slots.ts";
+import { KeySlots, SLOT_BYTES } from "./key_slots.ts";
 import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
@@ -46,17 +48,45 @@ export interface DeclaredLayout {
   readonly graceSeconds: number | undefined;
 }
 
-/** A payment: the row that begins at `at`, its texts, and the greatest time so far. */
+/** A payment: the row that begins at `at`, its texts, and the greatest time so far. One object for all: most of what is done with a payment takes a few nanoseconds. */
 interface Arrival {
+  cells: Float64Array;
+  at: number;
+  texts: TextHeap;
+  progress: number;
+}
+
+/** Payments one after another: rows of `width` cells from cell 0 on. */
+export interface DeclaredRows {
+  /** The cells. */
   readonly cells: Float64Array;
-  readonly at: number;
+  /** Cells of a row. */
+  readonly width: number;
+  /** Number of rows. */
+  readonly count: number;
+  /** What cells of texts refer to. */
   readonly texts: TextHeap;
-  readonly progress: number;
+}
+
+/** What is held for the values of a key. */
+export interface KeyMemory {
+  /** The fields of the key. */
+  readonly by: readonly string[];
+  /** How long a payment is kept, in seconds. */
+  readonly keepSeconds: number;
+  /** Bytes in all. */
+  readonly bytes: number;
 }
 
 /** Computes aggregates. */
 export class DeclaredOperator {
   readonly #keys: readonly KeyState[];
+  readonly #arrival: Arrival = {
+    cells: new Float64Array(0),
+    at: 0,
+    texts: NO_TEXTS,
+    progress: 0,
+  };
 
   /** Makes an operator without state. */
   constructor(
@@ -86,8 +116,48 @@ export class DeclaredOperator {
     out: Float64Array,
     outAt: number,
   ): void {
-    const arrival = { cells, at, texts, progress };
-    for (const key of this.#keys) key.process(arrival, out, outAt);
+    const arrival = this.#arrive(cells, at, texts, progress);
+    for (let i = 0; i < this.#keys.length; i++) {
+      this.#keys[i].process(arrival, out, outAt);
+    }
+  }
+
+  /**
+   * The same for payments one after another, whose aggregates lie `outWidth`
+   * apart; `progress` is the greatest TX_TIME_SECONDS before them. All go
+   * through one key after another, so that each finds its windows in the cache.
+   */
+  processBlock(
+    { cells, width, count, texts }: DeclaredRows,
+    progress: number,
+    out: Float64Array,
+    outAt: number,
+    outWidth: number,
+  ): void {
+    const arrival = this.#arrive(cells, 0, texts, progress);
+    for (const key of this.#keys) {
+      arrival.progress = progress;
+      for (let row = 0; row < count; row++) {
+        arrival.at = row * width;
+        const time = cells[arrival.at + CELL.time];
+        if (time > arrival.progress) arrival.progress = time;
+        key.process(arrival, out, outAt + row * outWidth);
+      }
+    }
+  }
+
+  #arrive(
+    cells: Float64Array,
+    at: number,
+    texts: TextHeap,
+    progress: number,
+  ): Arrival {
+    const arrival = this.#arrival;
+    arrival.cells = cells;
+    arrival.at = at;
+    arrival.texts = texts;
+    arrival.progress = progress;
+    return arrival;
   }
 
   /** Takes the label of the payment in a row, whose TRANSACTION_ID has the digest `id`, where labels arrive on their own; see label_windows.ts. */
@@ -99,8 +169,25 @@ export class DeclaredOperator {
     label: ArrivedLabel,
     progress: number,
   ): void {
-    const arrival = { cells, at, texts, progress };
+    const arrival = this.#arrive(cells, at, texts, progress);
     for (const key of this.#keys) key.takeLabel(arrival, id, label);
+  }
+
+  /** Counts the payment in a row for memory(), and adds it nowhere. */
+  count(cells: Float64Array, at: number, texts: TextHeap): void {
+    const arrival = this.#arrive(cells, at, texts, 0);
+    for (const key of this.#keys) key.count(arrival);
+  }
+
+  /**
+   * About how many bytes each key holds, labels that arrive later aside, of
+   * payments that come as those that were counted. `within` turns numbers of
+   * events of the values of a key into those that fall into some seconds.
+   */
+  memory(
+    within: (events: readonly number[], seconds: number) => number[],
+  ): KeyMemory[] {
+    return this.#keys.map((key) => key.memory(within));
   }
 
   /** Writes the state. */
@@ -119,15 +206,19 @@ class KeyState {
   readonly #reader: KeyReader;
   readonly #slots = new KeySlots();
   readonly #tests: readonly Read<boolean>[];
-  // Of each test, whether the payment passes it; then a field of its own.
+  // Of each test, whether the payment passes it; then its own field.
   readonly #passes: boolean[] = [];
   readonly #series: readonly Series[];
+  readonly #by: readonly string[];
+  // Of each series, how many events of a slot were counted.
+  readonly #counts: readonly Map<number, number>[];
 
   constructor(
     aggregates: readonly ResolvedAggregate[],
     layout: DeclaredLayout,
   ) {
     const { shape, keptFrom } = layout;
+    this.#by = aggregates[0].by;
     const values = paymentValues(shape, keptFrom);
     this.#reader = new KeyReader(aggregates[0].by, values);
     const conditions = [...new Set(aggregates.map(({ where }) => where))];
@@ -141,6 +232,7 @@ class KeyState {
       const own = aggregates.filter((one) => one.where === where);
       return seriesOf(own, { test, values, layout, freed });
     });
+    this.#counts = this.#series.map(() => new Map());
   }
 
   get bytes(): number {
@@ -152,7 +244,10 @@ class KeyState {
 
   process(arrival: Arrival, out: Float64Array, outAt: number): void {
     const slot = this.#slotOf(arrival);
-    for (const one of this.#series) one.process(slot, arrival, out, outAt);
+    const series = this.#series;
+    for (let i = 0; i < series.length; i++) {
+      series[i].process(slot, arrival, out, outAt);
+    }
   }
 
   /** The slot of a payment's key; -1 where nothing is kept for it nor will be. */
@@ -163,14 +258,37 @@ class KeyState {
       this.#passes[i] = hasKey && this.#tests[i](cells, at, texts);
     }
     let isCounted = false;
-    for (const one of this.#series) {
-      if (one.match(arrival, this.#passes)) isCounted = true;
+    const series = this.#series;
+    for (let i = 0; i < series.length; i++) {
+      if (series[i].match(arrival, this.#passes)) isCounted = true;
     }
     if (!hasKey) return -1;
     const { words } = this.#reader;
     return isCounted
       ? this.#slots.slotOf(words, 0)
       : this.#slots.find(words, 0);
+  }
+
+  count(arrival: Arrival): void {
+    const slot = this.#slotOf(arrival);
+    for (const [i, { isCounted }] of this.#series.entries()) {
+      const counts = this.#counts[i];
+      if (isCounted) counts.set(slot, 1 + (counts.get(slot) ?? 0));
+    }
+  }
+
+  memory(
+    within: (events: readonly number[], seconds: number) => number[],
+  ): KeyMemory {
+    let [keepSeconds, bytes, slots] = [0, 0, 0];
+    for (const [i, series] of this.#series.entries()) {
+      const counts = [...this.#counts[i].values()];
+      const events = within(counts, series.keepSeconds);
+      keepSeconds = Math.max(keepSeconds, series.keepSeconds);
+      slots = Math.max(slots, events.length);
+      bytes += series.bytesFor(events);
+    }
+    return { by: this.#by, keepSeconds, bytes: bytes + slots * SLOT_BYTES };
   }
 
   takeLabel(arrival: Arrival, id: Int32Array, label: ArrivedLabel): void {
@@ -219,6 +337,12 @@ interface SeriesOptions {
 interface Series {
   readonly test: number;
   readonly bytes: number;
+  /** How long an event is kept, in seconds. */
+  readonly keepSeconds: number;
+  /** Whether the payment that match() saw last counts. */
+  readonly isCounted: boolean;
+  /** About how many bytes it holds with slots that have these numbers of events. */
+  bytesFor(events: readonly number[]): number;
   /** Whether anything is kept for a slot. */
   holds(slot: number): boolean;
   /** Whether a payment counts, now that its conditions are known. */
@@ -277,17 +401,27 @@ function put<T>(map: Map<string, T[]>, key: string, value: T): void {
   else map.set(key, [value]);
 }
 
+const COUNT = 0;
+const SUM = 1;
+const MEAN = 2;
+const SHARE = 3;
+
+const SUM_KINDS: Readonly<Partial<Record<Aggregate, number>>> = {
+  count: COUNT,
+  sum: SUM,
+  mean: MEAN,
+};
+
 /** An aggregate that a series of sums writes. */
 interface SumOutput {
   readonly column: number;
-  readonly kind: ResolvedAggregate["kind"];
+  /** COUNT, SUM, MEAN or SHARE. */
+  readonly kind: number;
   /** Place of its window's number and sum in the scratch. */
   readonly place: number;
   /** Whether the payment itself is to be taken out again. */
   readonly leavesSelf: boolean;
   readonly scale: number;
-  /** Place of its frauds where labels arrive later; -1 elsewhere. */
-  readonly frauds: number;
 }
 
 /** Counts, sums and shares. */
@@ -301,8 +435,7 @@ class SumSeries implements Series {
   readonly #value: Read<number> | undefined;
   readonly #flag: Read<number> | undefined;
   readonly #totals: Float64Array;
-  readonly #frauds: Float64Array;
-  #isCounted = false;
+  isCounted = false;
   #ownValue = 0;
   #ownFlag = 0;
 
@@ -342,11 +475,10 @@ class SumSeries implements Series {
       const place = places[group] + 2 * windowSeconds.indexOf(one.overSeconds);
       return {
         column: one.column,
-        kind: one.kind,
+        kind: SUM_KINDS[one.kind] ?? SHARE,
         place,
         leavesSelf: !one.includeSelf && one.delaySeconds === 0,
         scale: one.scale,
-        frauds: hasLater && one.kind === "share" ? place : -1,
       };
     });
     const length = this.#groups.reduce(
@@ -354,7 +486,6 @@ class SumSeries implements Series {
       0,
     );
     this.#totals = new Float64Array(length);
-    this.#frauds = new Float64Array(length);
     this.#windows = new SlidingWindows({
       columns: [
         ...this.#value ? ["value"] as const : [],
@@ -373,18 +504,26 @@ class SumSeries implements Series {
     );
   }
 
+  get keepSeconds(): number {
+    return this.#windows.keepSeconds;
+  }
+
+  bytesFor(events: readonly number[]): number {
+    return this.#windows.bytesFor(events);
+  }
+
   holds(slot: number): boolean {
     return this.#windows.holds(slot);
   }
 
   match({ cells, at, texts }: Arrival, passes: readonly boolean[]): boolean {
-    this.#isCounted = passes[this.test];
-    if (!this.#isCounted) return false;
+    this.isCounted = passes[this.test];
+    if (!this.isCounted) return false;
     this.#ownValue = this.#value ? this.#value(cells, at, texts) : 0;
     this.#ownFlag = this.#flag ? this.#flag(cells, at, texts) : 0;
     // What has no value is not counted.
-    this.#isCounted = !Number.isNaN(this.#ownValue + this.#ownFlag);
-    return this.#isCounted;
+    this.isCounted = !Number.isNaN(this.#ownValue + this.#ownFlag);
+    return this.isCounted;
   }
 
   process(
@@ -394,17 +533,17 @@ class SumSeries implements Series {
     outAt: number,
   ): void {
     const time = cells[at + CELL.time];
-    const isThere = this.#add(slot, time, progress);
     const totals = this.#totals;
-    if (isThere) this.#write(slot, time, progress);
-    for (const output of this.#outputs) {
-      const { column, kind, place, leavesSelf, scale, frauds } = output;
-      let count = isThere ? totals[place] : 0;
-      let sum = isThere ? totals[place + 1] : 0;
-      if (frauds >= 0) sum = isThere ? this.#frauds[frauds] : 0;
-      if (leavesSelf && this.#isCounted) {
+    if (this.#add(slot, time, progress)) this.#write(slot, time, progress);
+    else totals.fill(0);
+    const outputs = this.#outputs;
+    for (let i = 0; i < outputs.length; i++) {
+      const { column, kind, place, leavesSelf, scale } = outputs[i];
+      let count = totals[place];
+      let sum = totals[place + 1];
+      if (leavesSelf && this.isCounted) {
         count--;
-        sum -= kind === "share" ? this.#ownFlag : this.#ownValue;
+        sum -= kind === SHARE ? this.#ownFlag : this.#ownValue;
       }
       out[outAt + column] = valueOf(kind, count, sum, scale);
     }
@@ -413,7 +552,7 @@ class SumSeries implements Series {
   /** Adds the payment if it counts; whether there is anything in the windows. */
   #add(slot: number, time: number, progress: number): boolean {
     if (slot < 0) return false;
-    if (!this.#isCounted) return this.#windows.look(slot, time, progress);
+    if (!this.isCounted) return this.#windows.look(slot, time, progress);
     this.#windows.add(slot, time, this.#ownFlag, this.#ownValue, progress);
     return true;
   }
@@ -423,7 +562,7 @@ class SumSeries implements Series {
     for (let group = 0; group < this.#groups.length; group++) {
       this.#windows.write(group, this.#totals, place);
       const labels = this.#labels[group];
-      labels?.write(slot, time, progress, this.#frauds, place);
+      labels?.write(slot, time, progress, this.#totals, place + 1);
       place += 2 * this.#groups[group].windowSeconds.length;
     }
   }
@@ -478,21 +617,15 @@ function ascending(seconds: readonly number[]): number[] {
 }
 
 function valueOf(
-  kind: ResolvedAggregate["kind"],
+  kind: number,
   count: number,
   sum: number,
   scale: number,
 ): number {
-  switch (kind) {
-    case "count":
-      return count;
-    case "sum":
-      return sum / scale;
-    case "mean":
-      return count === 0 ? NaN : sum / count / scale;
-    default:
-      return count === 0 ? 0 : sum / count;
-  }
+  if (kind === COUNT) return count;
+  if (kind === SUM) return sum / scale;
+  if (count === 0) return kind === MEAN ? NaN : 0;
+  return kind === MEAN ? sum / count / scale : sum / count;
 }
 
 /** Reads a field in whole multiples of 1 / scale; NaN where there is none, or too large a one for an exact sum. */
@@ -541,11 +674,12 @@ interface RecentGroup {
 /** Least, greatest and distinct values, and the time since the payment before. */
 class RecentSeries implements Series {
   readonly test: number;
+  readonly keepSeconds: number;
   readonly #events: RecentEvents;
   readonly #value: ValueReader;
   // Those without the payment itself come first: they ask before it is added.
   readonly #groups: readonly RecentGroup[];
-  #isCounted = false;
+  isCounted = false;
 
   constructor(
     aggregates: readonly ResolvedAggregate[],
@@ -559,15 +693,16 @@ class RecentSeries implements Series {
         overSeconds + delaySeconds
       ),
     );
-    this.#events = new RecentEvents(
-      this.#value.kind,
-      reach + layout.slackSeconds,
-      freed,
-    );
+    this.keepSeconds = reach + layout.slackSeconds;
+    this.#events = new RecentEvents(this.#value.kind, this.keepSeconds, freed);
   }
 
   get bytes(): number {
     return this.#events.bytes;
+  }
+
+  bytesFor(events: readonly number[]): number {
+    return this.#events.bytesFor(events);
   }
 
   holds(slot: number): boolean {
@@ -575,8 +710,8 @@ class RecentSeries implements Series {
   }
 
   match({ cells, at, texts }: Arrival, passes: readonly boolean[]): boolean {
-    this.#isCounted = passes[this.test] && this.#value.take(cells, at, texts);
-    return this.#isCounted;
+    this.isCounted = passes[this.test] && this.#value.take(cells, at, texts);
+    return this.isCounted;
   }
 
   process(
@@ -586,7 +721,7 @@ class RecentSeries implements Series {
     outAt: number,
   ): void {
     const time = cells[at + CELL.time];
-    let isAdded = !this.#isCounted || slot < 0;
+    let isAdded = !this.isCounted || slot < 0;
     for (const group of this.#groups) {
       if (group.includeSelf && !isAdded) {
         this.#events.add(slot, time, this.#value.words, 0, progress);

@@ -11,7 +11,9 @@ import { DAY_SECONDS, emptyPayment, type Payment } from "../payment/payment.ts";
 import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
 import { NO_TEXTS, type TextHeap } from "../payment/text_heap.ts";
 import { amountUnits } from "../payment/validation.ts";
+import { PAYMENT_CELLS, toCells } from "../payment/payment_cells.ts";
 import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
+import { type DeclaredPart, declaredPart } from "./declared_part.ts";
 import { DIGEST, IdDigests } from "./id_digest.ts";
 import { KeySlots, SLOT_BYTES } from "./key_slots.ts";
 import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
@@ -19,7 +21,7 @@ import {
   amountScale,
   featureCount,
   type FeatureParameters,
-  hasFeatures,
+  hasHandbook,
 } from "./parameters.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { TerminalExtension } from "./terminal_extension.ts";
@@ -283,8 +285,12 @@ export class FeatureOperator {
   // Undefined in a set without features.
   readonly #customer: CustomerOperator | undefined;
   readonly #terminal: TerminalOperator | undefined;
+  readonly #declared: DeclaredPart | undefined;
   readonly #width: number;
   readonly #row = emptyPayment();
+  // Of declared features: the payments of a block with their kept fields.
+  readonly #cellWidth: number;
+  #cells = new Float64Array(0);
   // Of payments whose shape is not the handbook's.
   readonly #digests: IdDigests | undefined;
   #progress = 0;
@@ -297,14 +303,22 @@ export class FeatureOperator {
   ) {
     const digests = shape === HANDBOOK_SHAPE ? undefined : new IdDigests(shape);
     this.#digests = digests;
-    if (hasFeatures(parameters)) {
+    if (hasHandbook(parameters)) {
       this.#customer = new CustomerOperator(parameters, slackSeconds, digests);
       this.#terminal = new TerminalOperator(parameters, slackSeconds, digests);
     }
+    const keptFrom = PAYMENT_CELLS;
+    this.#declared = declaredPart(parameters, {
+      part: "all",
+      shape,
+      keptFrom,
+      slackSeconds,
+    });
+    this.#cellWidth = keptFrom + shape.kept.length;
     this.#width = featureCount(parameters);
   }
 
-  /** Adds a payment, whose ids may refer to `texts`, and writes its totals, featureCount(parameters) of them. */
+  /** Adds a payment, whose ids may refer to `texts`, and writes its totals but for declared features, featureCount(parameters) of them. */
   process(
     row: Payment,
     totals: Float64Array,
@@ -318,20 +332,46 @@ export class FeatureOperator {
   }
 
   /**
-   * Adds `length` payments, as process() does one after another, and writes
-   * their totals side by side. `read` fills `row` with the payment of an index
-   * from 0 and is called twice for each: all customer halves come first, then
-   * all terminal halves, so that each finds its windows in the cache.
+   * Adds `length` payments one after another, and writes their totals side by
+   * side. All customer halves come first, then all terminal halves, so that
+   * each finds its windows in the cache; the declared features come last.
    */
   processBlock(
     length: number,
-    read: (index: number, row: Payment) => void,
+    payments: BlockPayments,
     totals: Float64Array,
     texts: TextHeap = NO_TEXTS,
   ): void {
-    const customer = this.#customer;
-    const terminal = this.#terminal;
-    if (!customer || !terminal) return;
+    let progress = this.#progress;
+    if (this.#customer && this.#terminal) {
+      this.#processCustomers(this.#customer, length, payments, totals, texts);
+      progress = this.#processTerminals(
+        this.#terminal,
+        length,
+        payments,
+        totals,
+        texts,
+      );
+    }
+    if (this.#declared) {
+      progress = this.#processDeclared(
+        this.#declared,
+        length,
+        payments,
+        totals,
+        texts,
+      );
+    }
+    this.#progress = progress;
+  }
+
+  #processCustomers(
+    customer: CustomerOperator,
+    length: number,
+    { read }: BlockPayments,
+    totals: Float64Array,
+    texts: TextHeap,
+  ): void {
     const row = this.#row;
     const digests = this.#digests;
     const width = this.#width;
@@ -342,14 +382,59 @@ export class FeatureOperator {
       digests?.takeCustomer(row.customerId, texts);
       customer.process(row, progress, totals, index * width);
     }
-    // A separate loop: a shared one would be compiled for both halves.
-    progress = this.#progress;
+  }
+
+  // A separate loop: a shared one would be compiled for both halves.
+  #processTerminals(
+    terminal: TerminalOperator,
+    length: number,
+    { read }: BlockPayments,
+    totals: Float64Array,
+    texts: TextHeap,
+  ): number {
+    const row = this.#row;
+    const digests = this.#digests;
+    const width = this.#width;
+    let progress = this.#progress;
     for (let index = 0; index < length; index++) {
       read(index, row);
       if (row.timeSeconds > progress) progress = row.timeSeconds;
       digests?.takeTerminal(row.terminalId, texts);
       terminal.process(row, progress, totals, index * width);
     }
-    this.#progress = progress;
+    return progress;
   }
+
+  #processDeclared(
+    declared: DeclaredPart,
+    length: number,
+    { read, readKept }: BlockPayments,
+    totals: Float64Array,
+    texts: TextHeap,
+  ): number {
+    const row = this.#row;
+    const width = this.#cellWidth;
+    if (this.#cells.length < length * width) {
+      this.#cells = new Float64Array(length * width);
+    }
+    const cells = this.#cells;
+    let progress = this.#progress;
+    for (let index = 0; index < length; index++) {
+      read(index, row);
+      if (row.timeSeconds > progress) progress = row.timeSeconds;
+      toCells(row, cells, index * width);
+      readKept?.(index, cells, index * width + PAYMENT_CELLS);
+    }
+    const rows = { cells, width, count: length, texts };
+    declared.processBlock(rows, this.#progress, totals);
+    return progress;
+  }
+}
+
+/** The payments of a block, by their index from 0; each is read several times. */
+export interface BlockPayments {
+  /** Fills a row with a payment. */
+  read(index: number, row: Payment): void;
+  /** Puts the kept fields of a payment into cells, from `at` on; left out where payments have none. */
+  readKept?(index: number, cells: Float64Array, at: number): void;
 }

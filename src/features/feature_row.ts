@@ -31,7 +31,9 @@ import {
   featureCount,
   featureNames,
   type FeatureParameters,
+  includedCount,
   isAmountFeature,
+  nullableFeatures,
   wholeFeatures,
 } from "./parameters.ts";
 
@@ -45,11 +47,17 @@ export function featureFields(
   from = PAYMENT_CELLS,
 ): Field[] {
   const whole = wholeFeatures(parameters);
+  const nullable = nullableFeatures(parameters);
+  const declaredFrom = includedCount(parameters);
   return featureNames(parameters).map((name, i): Field => {
     const cell = from + i;
-    if (parameters.refunds && isAmountFeature(name)) {
+    const isSigned = i >= declaredFrom
+      ? nullable[i] || !whole[i]
+      : parameters.refunds && isAmountFeature(name);
+    if (isSigned) {
+      const kind = nullable[i] ? "keptNumber" : "signed";
       const max = Number.MAX_VALUE;
-      return { name, kind: "signed", max, cell, min: -max };
+      return { name, kind, max, cell, min: whole[i] ? 0 : -max };
     }
     return {
       name,
@@ -190,18 +198,22 @@ export class FeatureJsonReader {
     cells: Float64Array,
     at: number,
   ): Defect | undefined {
-    for (const { name, kind, max, cell } of this.#features) {
+    for (const { name, kind, min = 0, max, cell } of this.#features) {
       const digits = digitsOf(object[name]);
       const value = digits === undefined ? object[name] : Number(digits);
       if (value === undefined) {
         return { reason: "missing field", message: `${name} is missing` };
       }
+      if (value === null && kind === "keptNumber") {
+        cells[at + cell] = NaN;
+        continue;
+      }
       const isWhole = kind === "whole";
       const isRight = typeof value === "number" &&
-        isFeature(kind === "signed" ? Math.abs(value) : value, isWhole);
+        isFeature(min < 0 ? Math.abs(value) : value, isWhole);
       if (!isRight) {
         const number = isWhole ? "whole number" : "number";
-        const message = kind === "signed"
+        const message = min < 0
           ? `${name} is not a number`
           : `${name} is not a ${number} from 0 to ${max}`;
         return { reason: "wrong type", message };

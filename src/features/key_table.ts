@@ -13,6 +13,8 @@ const PLACE_MASK = SEGMENT_PLACES - 1;
 const SEGMENT_FULL = 800;
 /** Entries below which a segment tries to merge. */
 const SEGMENT_SPARSE = 200;
+/** About how many bytes a key takes, between a segment that is full and one that was split. */
+export const KEY_BYTES = 14;
 /** Places that next() looks at. */
 const NEXT_PLACES = 16;
 

@@ -6,6 +6,11 @@
  */
 import { DAY_SECONDS } from "../payment/payment.ts";
 import {
+  type DeclaredColumn,
+  type DeclaredFeatures,
+  isOfCustomer,
+} from "./declared_features.ts";
+import {
   customerColumns,
   type ExtendedColumn,
   terminalColumns,
@@ -33,10 +38,17 @@ export interface FeatureParameters {
   readonly decimals?: number | undefined;
   /** Whether amounts may be negative; left out, they may not. */
   readonly refunds?: boolean | undefined;
+  /** What a definition declares, behind the features of the set; left out where it declares nothing. */
+  readonly declared?: DeclaredFeatures | undefined;
 }
 
 /** Whether payments have features at all. */
-export function hasFeatures({ set }: FeatureParameters): boolean {
+export function hasFeatures(parameters: FeatureParameters): boolean {
+  return featureCount(parameters) > 0;
+}
+
+/** Whether the handbook's features are among them. */
+export function hasHandbook({ set }: Pick<FeatureParameters, "set">): boolean {
   return set !== "none";
 }
 
@@ -61,10 +73,19 @@ export const HANDBOOK_FEATURES: FeatureParameters = {
 /**
  * Feature names in the canonical order: the two calendar flags, then count
  * and average of each customer window, then count and risk of each terminal
- * window; in the extended set then the customer's and the terminal's more.
+ * window; in the extended set then the customer's and the terminal's more; the
+ * declared ones last, in their order.
  */
 export function featureNames(parameters: FeatureParameters): string[] {
-  if (!hasFeatures(parameters)) return [];
+  return [
+    ...includedNames(parameters),
+    ...declaredColumns(parameters).map(({ name }) => name),
+  ];
+}
+
+/** The names of the features of the set, without the declared ones. */
+export function includedNames(parameters: FeatureParameters): string[] {
+  if (!hasHandbook(parameters)) return [];
   const names = ["TX_DURING_WEEKEND", "TX_DURING_NIGHT"];
   for (const days of parameters.windowDays) {
     names.push(`CUSTOMER_ID_NB_TX_${days}DAY_WINDOW`);
@@ -80,29 +101,55 @@ export function featureNames(parameters: FeatureParameters): string[] {
 
 /** Number of features, which is also the length of a row of totals. */
 export function featureCount(parameters: FeatureParameters): number {
+  return includedCount(parameters) + declaredColumns(parameters).length;
+}
+
+/** Number of features before the declared ones. */
+export function includedCount(parameters: FeatureParameters): number {
   return handbookCount(parameters) + extendedColumns(parameters).length;
 }
 
-/** Of each feature, whether its values are whole numbers; all are 0 or more. */
+/** The columns of the declared features, in their order. */
+export function declaredColumns(
+  { declared }: FeatureParameters,
+): readonly DeclaredColumn[] {
+  return declared?.columns ?? [];
+}
+
+/** Of each feature, whether its values are whole numbers from 0 on. */
 export function wholeFeatures(parameters: FeatureParameters): boolean[] {
-  if (!hasFeatures(parameters)) return [];
   const { windowDays } = parameters;
   return [
-    ...[true, true],
+    ...hasHandbook(parameters) ? [true, true] : [],
     ...windowDays.flatMap(() => [true, false]),
     ...windowDays.flatMap(() => [true, false]),
     ...extendedColumns(parameters).map(({ scale }) => scale === 1),
+    ...declaredColumns(parameters).map(({ isWhole }) => isWhole),
   ];
 }
 
-/** Whether the values of the feature of that name are whole numbers, in whichever set. */
+/** Of each feature, whether it may have no value; only declared ones may. */
+export function nullableFeatures(parameters: FeatureParameters): boolean[] {
+  return [
+    ...Array.from({ length: includedCount(parameters) }, () => false),
+    ...declaredColumns(parameters).map(({ nullable }) => nullable),
+  ];
+}
+
+/** Whether the values of the feature of that name are whole numbers, in whichever set; declared ones aside. */
 export function isWholeFeature(name: string): boolean {
   return !/_(AVG_AMOUNT|RISK)_\d+DAY_WINDOW$|_RATIO_/.test(name);
 }
 
+/** Names of the features that may have no value, in their order. */
+export function nullableNames(parameters: FeatureParameters): string[] {
+  const nullable = nullableFeatures(parameters);
+  return featureNames(parameters).filter((_, i) => nullable[i]);
+}
+
 /** How many of the features are the handbook's; they come first. */
 export function handbookCount(parameters: FeatureParameters): number {
-  return hasFeatures(parameters) ? 2 + 4 * parameters.windowDays.length : 0;
+  return hasHandbook(parameters) ? 2 + 4 * parameters.windowDays.length : 0;
 }
 
 function extendedColumns(parameters: FeatureParameters): ExtendedColumn[] {
@@ -123,7 +170,35 @@ export function customerPlaces(parameters: FeatureParameters): number[] {
   return [
     ...Array.from({ length: windows }, (_, i) => 2 + i),
     ...Array.from({ length: extended }, (_, i) => first + i),
+    ...customerAggregates(parameters)
+      .map(({ column }) => includedCount(parameters) + column),
   ];
+}
+
+/** How many of the customer's places, the last ones, are of declared features: doubles, NaN for none. */
+export function customerDeclared(parameters: FeatureParameters): number {
+  return customerAggregates(parameters).length;
+}
+
+/** The field by whose value payments go to a partition of the second stage: one of the key that it has. */
+export function routingField(parameters: FeatureParameters): string {
+  const later = parameters.declared?.aggregates
+    .filter((one) => !isOfCustomer(one)) ?? [];
+  const isTerminal = hasHandbook(parameters) || later.length === 0 ||
+    later.some(({ by }) => by.includes("TERMINAL_ID"));
+  return isTerminal ? "TERMINAL_ID" : later[0].by[0];
+}
+
+/** Whether the second stage computes anything of the payments of other customers. */
+export function hasLaterKey(
+  { set, declared }: Pick<FeatureParameters, "set" | "declared">,
+): boolean {
+  return hasHandbook({ set }) ||
+    declared?.aggregates.some((one) => !isOfCustomer(one)) === true;
+}
+
+function customerAggregates({ declared }: FeatureParameters) {
+  return declared?.aggregates.filter(isOfCustomer) ?? [];
 }
 
 /** Longest window in seconds; 0 without any. */
@@ -134,9 +209,12 @@ export function longestWindowSeconds(parameters: FeatureParameters): number {
 /** How far back a payment's customer features look, in seconds: the longest window, behind the label delay where labels of the card count. */
 export function customerReachSeconds(parameters: FeatureParameters): number {
   const longest = longestWindowSeconds(parameters);
-  return parameters.set === "extended"
+  const included = parameters.set === "extended"
     ? longest + parameters.delayDays * DAY_SECONDS
     : longest;
+  const declared = customerAggregates(parameters)
+    .map(({ overSeconds, delaySeconds }) => overSeconds + delaySeconds);
+  return Math.max(included, ...declared);
 }
 
 /** How a row of totals is laid out. */
@@ -147,6 +225,8 @@ export interface TotalsLayout {
   readonly scales: readonly number[];
   /** How many minor units of an amount are 1. */
   readonly amountScale: number;
+  /** Of each declared feature, whether files of text have it to 6 decimals. */
+  readonly declared: readonly boolean[];
 }
 
 /** The layout of the totals of these parameters. */
@@ -155,6 +235,7 @@ export function totalsLayout(parameters: FeatureParameters): TotalsLayout {
     windows: parameters.windowDays.length,
     scales: extendedColumns(parameters).map(({ scale }) => scale),
     amountScale: amountScale(parameters),
+    declared: declaredColumns(parameters).map(({ isRatio }) => isRatio),
   };
 }
 
@@ -162,20 +243,19 @@ export function totalsLayout(parameters: FeatureParameters): TotalsLayout {
  * Turns totals into feature values, in place of `values`. Totals stand, from
  * `totals[from]` on, in the order of the names: flag, flag, then (count, cents)
  * per customer window and (count, frauds) per terminal window, then one for
- * each extended feature. An average is minor units / count / amountScale, a risk frauds /
- * count, or 0 where the count is 0; an extended value is its total over the
- * column's scale.
+ * each extended feature, then the declared features. An average is minor units
+ * / count / amountScale, a risk frauds / count, or 0 where the count is 0; an
+ * extended value is its total over the column's scale; the total of a declared
+ * feature is its value, NaN for none.
  */
 export function totalsToValues(
   totals: ArrayLike<number>,
-  { windows, scales, amountScale }: TotalsLayout,
+  { windows, scales, amountScale, declared }: TotalsLayout,
   values: Float64Array | number[],
   from = 0,
 ): void {
-  if (windows === 0) return;
-  values[0] = totals[from];
-  values[1] = totals[from + 1];
-  let at = 2;
+  let at = 0;
+  for (; windows > 0 && at < 2; at++) values[at] = totals[from + at];
   for (let window = 0; window < windows; window++, at += 2) {
     const count = totals[from + at];
     values[at] = count;
@@ -192,6 +272,9 @@ export function totalsToValues(
     values[at] = totals[from + at] / scale;
     at++;
   }
+  for (let i = 0; i < declared.length; i++, at++) {
+    values[at] = totals[from + at];
+  }
 }
 
 /**
@@ -200,13 +283,11 @@ export function totalsToValues(
  */
 export function valuesToTotals(
   values: ArrayLike<number>,
-  { windows, scales, amountScale }: TotalsLayout,
+  { windows, scales, amountScale, declared }: TotalsLayout,
   totals: Float64Array | number[],
 ): void {
-  if (windows === 0) return;
-  totals[0] = values[0];
-  totals[1] = values[1];
-  let at = 2;
+  let at = 0;
+  for (; windows > 0 && at < 2; at++) totals[at] = values[at];
   for (let window = 0; window < windows; window++, at += 2) {
     totals[at] = values[at];
     totals[at + 1] = Math.round(
@@ -221,6 +302,7 @@ export function valuesToTotals(
     totals[at] = Math.round(values[at] * scale);
     at++;
   }
+  for (let i = 0; i < declared.length; i++, at++) totals[at] = values[at];
 }
 
 /**
@@ -231,14 +313,12 @@ export function valuesToTotals(
  */
 export function totalsToCanonical(
   totals: ArrayLike<number>,
-  { windows, scales, amountScale }: TotalsLayout,
+  { windows, scales, amountScale, declared }: TotalsLayout,
   values: Float64Array | number[],
   from = 0,
 ): void {
-  if (windows === 0) return;
-  values[0] = totals[from];
-  values[1] = totals[from + 1];
-  let at = 2;
+  let at = 0;
+  for (; windows > 0 && at < 2; at++) values[at] = totals[from + at];
   for (let window = 0; window < windows; window++, at += 2) {
     values[at] = totals[from + at];
     values[at + 1] = ratioSixDecimals(
@@ -259,6 +339,25 @@ export function totalsToCanonical(
     values[at] = totals[from + at] / scale;
     at++;
   }
+  for (let i = 0; i < declared.length; i++, at++) {
+    const value = totals[from + at];
+    values[at] = declared[i] ? sixDecimals(value) : value;
+  }
+}
+
+/**
+ * The quotient of two whole numbers rounded half up to 6 decimals, from its
+ * double; NaN stays. A double is at most two roundings from the quotient, so one
+ * that is as close to a half is taken for it. That is the rounding of
+ * ratioSixDecimals() for every share, and for every mean of up to about a
+ * billion minor units in all.
+ */
+function sixDecimals(value: number): number {
+  const scaled = Math.abs(value) * 1e6;
+  if (scaled > Number.MAX_SAFE_INTEGER) return value;
+  const whole = Math.floor(scaled);
+  const isUp = scaled - whole + scaled * 2 ** -51 >= 0.5;
+  return Math.sign(value) * (isUp ? whole + 1 : whole) / 1e6;
 }
 
 /** floor((2 · total · scale + count) / (2 · count)) / 1e6, or 0 for count 0. */

@@ -14,7 +14,7 @@ import {
   type StateSource,
   writeView,
 } from "../base/state_stream.ts";
-import { KeyTable } from "./key_table.ts";
+import { KEY_BYTES, KeyTable } from "./key_table.ts";
 
 /** Events that a question looks at. */
 export const RECENT_EVENTS_MAX = 1024;
@@ -91,6 +91,18 @@ export class RecentEvents {
   get bytes(): number {
     return this.#table.bytes +
       this.#chunks.length * CHUNK_BLOCKS * this.#blockWords * 4;
+  }
+
+  /** About how many bytes it holds with keys that have these numbers of events. */
+  bytesFor(events: Iterable<number>): number {
+    let bytes = 0;
+    for (const count of events) {
+      const held = Math.min(count, RECENT_EVENTS_MAX + BLOCK_EVENTS / 2);
+      // The oldest block is rarely all needed, nor the newest full.
+      const blocks = 1 + (held - 1) / BLOCK_EVENTS;
+      bytes += KEY_BYTES + blocks * this.#blockWords * 4;
+    }
+    return bytes;
   }
 
   /** Whether anything is held for a key. */

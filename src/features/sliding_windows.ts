@@ -20,7 +20,7 @@ import {
   writeView,
 } from "../base/state_stream.ts";
 import { EventBlocks } from "./event_blocks.ts";
-import { KeyTable } from "./key_table.ts";
+import { KEY_BYTES, KeyTable } from "./key_table.ts";
 import { RingMemory } from "./ring_memory.ts";
 import {
   boundariesOf,
@@ -45,8 +45,6 @@ const BUSY = -1;
 const RING_EVENTS_MAX = 1024;
 /** Number of events below which a busy key returns to a ring. */
 const BUSY_MIN = RING_EVENTS_MAX / 4;
-/** Bytes of a key in the table, between a segment that is full and one that was split. */
-const TABLE_BYTES = 14;
 const SUM_MAX = 2 ** 52;
 const SWEEP_MASK = 31;
 const STATE_VERSION = 1;
@@ -143,7 +141,7 @@ export class SlidingWindows {
     const rings = new Map<number, number>();
     let bytes = 0;
     for (const count of events) {
-      bytes += TABLE_BYTES;
+      bytes += KEY_BYTES;
       // An event is forgotten with its key's next one, and a ring becomes
       // smaller only when it is larger than it must be by a sixteenth.
       const sizeClass = this.#classFor(Math.ceil(1 + count * 33 / 32), 0);

@@ -2,6 +2,7 @@
 import {
   featureNames,
   type FeatureParameters,
+  nullableNames,
 } from "../features/parameters.ts";
 import {
   AMOUNT_INPUT,
@@ -59,8 +60,11 @@ export async function gatherPayments(
   const { shape } = source;
   const blocks = new FeatureBlocks(features, shape);
   const inputs = [AMOUNT_INPUT, ...featureNames(features)];
+  const nullable = nullableNames(features);
   const empty = () =>
-    new PaymentsBuilder(inputs, source.startSeconds ?? 0, { spanDays, shape });
+    new PaymentsBuilder(inputs, source.startSeconds ?? 0, {
+      ...{ spanDays, shape, nullable },
+    });
   const row = emptyPayment();
   let builder: PaymentsBuilder | undefined;
   let payments = 0;

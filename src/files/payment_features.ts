@@ -67,11 +67,14 @@ export class FeatureBlocks {
       const count = Math.min(BLOCK_ROWS, length - from);
       const read = (index: number, into: Payment) =>
         batch.read(from + index, into);
-      this.#operator.processBlock(count, read, this.#totals, texts);
+      const readKept = (index: number, cells: Float64Array, at: number) =>
+        batch.readKept(from + index, cells, at);
+      const payments = { read, readKept };
+      this.#operator.processBlock(count, payments, this.#totals, texts);
       yield {
         count,
         read,
-        readKept: (index, cells, at) => batch.readKept(from + index, cells, at),
+        readKept,
         texts,
         values: this.#totals,
         first: 0,

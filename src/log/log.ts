@@ -236,9 +236,18 @@ export async function holdsRecord(
     recordMark(batch, 0, markedBytes).check === mark.check;
 }
 
-/** Reads the records of a partition with offsets from `from` to below `to`, batch by batch. */
+const NEVER = new AbortController().signal;
+
+/** How long a reader waits between two looks at records that cannot be read yet, in milliseconds. */
+const LOOK_MS = 50;
+
+/**
+ * Reads the records of a partition with offsets from `from` to below `to`, or
+ * its end, batch by batch. Kafka counts records behind an open transaction, but
+ * gives them to readers only once that has ended, so it waits for its end.
+ */
 export async function* readRange(
-  log: Log,
+  log: Pick<Log, "read" | "endOffsets" | "changed">,
   topic: string,
   partition: number,
   from: number,
@@ -247,7 +256,12 @@ export async function* readRange(
   let offset = from;
   while (offset < to) {
     const batch = await log.read(topic, partition, offset, READ_LIMIT);
-    if (batch.next === offset) return;
+    if (batch.next === offset) {
+      const end = (await log.endOffsets(topic))?.[partition] ?? 0;
+      if (end <= offset) return;
+      await log.changed(LOOK_MS, NEVER);
+      continue;
+    }
     offset = batch.next;
     yield batchBelow(batch, to);
   }

@@ -1,5 +1,9 @@
 /** The model of a report: opened from its file, and judged by the payments that it has not learned from. */
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  featureNames,
+  type FeatureParameters,
+  nullableNames,
+} from "../features/parameters.ts";
 import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import {
   labelsKnown,
@@ -27,11 +31,15 @@ export class JudgedModel {
   }
 
   /** A collector of scores of the payments that the model is judged by. Throws ModelError where the features are others. */
-  async scores(features: readonly string[]): Promise<ScoreCollector> {
-    const scorer = await this.#model.scorerFor([AMOUNT_INPUT, ...features]);
+  async scores(features: FeatureParameters): Promise<ScoreCollector> {
+    const names = featureNames(features);
+    const scorer = await this.#model.scorerFor(
+      [AMOUNT_INPUT, ...names],
+      nullableNames(features),
+    );
     const { training } = this.#model;
     const from = training ? labelsKnown(training) : -Infinity;
-    return new ScoreCollector(scorer, features, from);
+    return new ScoreCollector(scorer, names, from);
   }
 
   /** The curves; undefined if there is no payment to judge by. */

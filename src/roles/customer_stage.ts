@@ -12,12 +12,17 @@ import {
   PAYMENT_CELLS,
   toCells,
 } from "../payment/payment_cells.ts";
+import type { NamedValue } from "../definition/expression.ts";
+import { paymentValues } from "../features/declared_features.ts";
+import { type DeclaredPart, declaredPart } from "../features/declared_part.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
+import type { ArrivedLabel } from "../features/label_windows.ts";
 import { IdDigests } from "../features/id_digest.ts";
 import {
   customerPlaces,
   featureCount,
-  hasFeatures,
+  hasHandbook,
+  routingField,
 } from "../features/parameters.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import {
@@ -38,7 +43,7 @@ import {
   labelCells,
   type PaymentShape,
 } from "../payment/payment_shape.ts";
-import { TextHeap } from "../payment/text_heap.ts";
+import { NO_TEXT, TextHeap } from "../payment/text_heap.ts";
 import type { Defect } from "../payment/validation.ts";
 import { Alignment, alignmentSeconds } from "../stream/alignment.ts";
 import {
@@ -123,11 +128,13 @@ class CustomerWork implements RecoverableWork {
       this.#digests?.save(sink);
       this.#ledger.save(sink);
       this.#operator?.save(sink);
+      this.#declared?.save(sink);
     },
     load: (source) => {
       this.#digests?.load(source);
       this.#ledger.load(source);
       this.#operator?.load(source);
+      this.#declared?.load(source);
     },
   };
   readonly outputs: readonly number[];
@@ -135,8 +142,10 @@ class CustomerWork implements RecoverableWork {
   readonly #startOtherwise: number | undefined;
   readonly #partition: number;
   readonly #parameters: StreamParameters;
-  // Undefined in a stream without features.
+  // Undefined in a stream without the handbook's features.
   readonly #operator: CustomerOperator | undefined;
+  // Undefined where nothing is declared.
+  readonly #declared: DeclaredPart | undefined;
   readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #progress: Progress;
@@ -149,7 +158,8 @@ class CustomerWork implements RecoverableWork {
   // Where the text of an id lies; undefined where the id is a number.
   readonly #idTexts: TextHeap | undefined;
   readonly #customerTexts: TextHeap | undefined;
-  readonly #terminalTexts: TextHeap | undefined;
+  // The field that decides where a row goes.
+  readonly #route: NamedValue;
   readonly #keptPlace: number;
   readonly #row = emptyPayment();
   readonly #totals: Float64Array;
@@ -190,13 +200,22 @@ class CustomerWork implements RecoverableWork {
       this.#digests = new IdDigests(shape);
       this.#idTexts = shape.transactionId === "text" ? texts : undefined;
       this.#customerTexts = shape.customerId === "text" ? texts : undefined;
-      this.#terminalTexts = shape.terminalId === "text" ? texts : undefined;
     }
+    const fields = paymentValues(shape, PAYMENT_CELLS);
+    const route = fields.get(routingField(features));
+    if (!route) throw new Error("payments have no field to be routed by");
+    this.#route = route;
     this.#labelJson = new LabelJsonWriter(shape, { isAccepted: true });
     this.#keptPlace = keptPlace(features);
-    this.#operator = hasFeatures(features)
+    this.#operator = hasHandbook(features)
       ? new CustomerOperator(features, latenessSeconds, this.#digests)
       : undefined;
+    this.#declared = declaredPart(features, {
+      part: "customer",
+      shape,
+      keptFrom: PAYMENT_CELLS,
+      slackSeconds: latenessSeconds,
+    });
     this.#ledger = new Ledger(rememberedSeconds(parameters), this.#digests);
     this.#progress = progress;
     progress.remember(customerReplaySeconds(parameters));
@@ -281,13 +300,19 @@ class CustomerWork implements RecoverableWork {
     return undefined;
   }
 
-  /** Partition of the output that the row goes to. */
+  /** Partition of the output that the row goes to: that of its terminal, or of the value by which it is routed; 0 where it has none. */
   #target(): number {
-    const { terminalId } = this.#row;
-    const texts = this.#terminalTexts;
-    return texts
-      ? this.#partitioner.partitionOfText(texts.view(terminalId))
-      : this.#partitioner.partition(terminalId);
+    const reader = this.#ownReader;
+    if (reader === undefined) {
+      return this.#partitioner.partition(this.#row.terminalId);
+    }
+    const { cell, type } = this.#route;
+    const value = reader.cells[cell];
+    if (type === "text") {
+      if (value === NO_TEXT) return 0;
+      return this.#partitioner.partitionOfText(reader.texts.view(value));
+    }
+    return Number.isNaN(value) ? 0 : this.#partitioner.partition(value);
   }
 
   /** Reads the other partitions' progress, once per step. */
@@ -305,22 +330,35 @@ class CustomerWork implements RecoverableWork {
     this.taken.emitted = isLabel ? 0 : 1;
     if (reader && isLabel) {
       this.taken.frauds = 0;
-      if (output) this.#takeLabel(output, reader);
+      this.#takeLabel(output, reader);
       return;
     }
     const row = this.#row;
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
     this.#operator?.process(row, progress.seconds, this.#totals);
+    if (this.#declared && reader) {
+      const { cells, texts } = reader;
+      this.#declared.process(cells, 0, texts, progress.seconds, this.#totals);
+    }
     this.#ledger.add(row, progress.seconds, offset);
     this.taken.frauds = row.fraud === 1 ? 1 : 0;
     if (output) this.#pack(output, 0);
   }
 
-  /** Passes the label just read on, and says from when on it can be learned from. */
-  #takeLabel(output: Output, reader: ShapedJsonReader): void {
+  /** Takes the label just read into the windows, passes it on, and says from when on it can be learned from. */
+  #takeLabel(output: Output | undefined, reader: ShapedJsonReader): void {
     const row = this.#row;
     const { cells, texts, knownSeconds } = reader;
+    if (this.#declared && this.#digests) {
+      const { timeSeconds } = row;
+      const fraud = row.fraud === 1 ? 1 : 0;
+      const label: ArrivedLabel = { timeSeconds, knownSeconds, fraud };
+      const { words } = this.#digests;
+      const { seconds } = this.#progress;
+      this.#declared.takeLabel(cells, 0, texts, words, label, seconds);
+    }
+    if (!output) return;
     const start = row.datetimeSeconds - row.timeSeconds;
     const knownTime = start + Math.max(knownSeconds, this.#progress.seconds);
     cells[labelCells(this.#shape).knownTime] = knownTime;

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
+import { unlessStopped } from "../base/unless_stopped.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
@@ -94,10 +95,15 @@ export async function runFileProducer(
   logger.info("producing", { ...publisher.position });
   const pacer = openPacer(pace, signal);
   let newest = 0;
+  let reading: ReturnType<typeof rows.next> | undefined;
   try {
     for (;;) {
-      const { value: batch, done } = await rows.next();
-      if (signal.aborted) return;
+      // Stdin may bring nothing for hours.
+      reading = rows.next();
+      const read = await unlessStopped(reading, signal);
+      if (read === null || signal.aborted) return;
+      reading = undefined;
+      const { value: batch, done } = read;
       if (done) {
         const isComplete = await publisher.end(batch, signal);
         if (isComplete) rejected.report(publisher.position);
@@ -120,7 +126,10 @@ export async function runFileProducer(
       }
     }
   } finally {
-    await rows.return(FIRST_PLACE); // closes the file
+    // Closes the file, but does not wait for what a read may still bring.
+    const closed = rows.return(FIRST_PLACE);
+    if (reading === undefined) await closed;
+    else closed.catch(() => {});
   }
 }
 
@@ -347,7 +356,7 @@ async function requireOrder(
   throw new ConfigError(
     `--in=${path} is not in order of time: ${late} of the first ${count} ` +
       `payments are more than --lateness=${formatDuration(latenessSeconds)} ` +
-      "older than one before; sort the data with 'fraudstream import', and " +
+      "older than one before; sort the data with './fraudstream import', and " +
       "give its folder to --in",
   );
 }

@@ -150,8 +150,8 @@ class IntakeWork implements StageWork {
     return {
       reason: "unknown payment",
       message: `no payment with TRANSACTION_ID ${said.transactionId} is ` +
-        "stored, and all that were published before its label are; requeue " +
-        "it once the payment is there",
+        "stored, though everything is that was published before the label " +
+        "was read; if the payment comes later, requeue this letter then",
     };
   }
 

@@ -7,13 +7,18 @@ import {
   CustomerOperator,
   TerminalOperator,
 } from "../features/feature_operator.ts";
+import { type DeclaredPart, declaredPart } from "../features/declared_part.ts";
 import { IdDigests } from "../features/id_digest.ts";
-import { hasFeatures } from "../features/parameters.ts";
+import { hasHandbook } from "../features/parameters.ts";
+import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
 import { rememberedSeconds, type StreamParameters } from "../stream/control.ts";
 import { LEDGER_BYTES } from "../stream/ledger.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
-import { terminalSlackSeconds } from "./terminal_stage.ts";
+import {
+  declaredSlackSeconds,
+  terminalSlackSeconds,
+} from "./terminal_stage.ts";
 
 /** Payments of some time. */
 export interface PaymentSample {
@@ -23,12 +28,14 @@ export interface PaymentSample {
   readonly ofCards: Iterable<number>;
   /** Of each terminal, how many there are. */
   readonly ofTerminals: Iterable<number>;
+  /** What a definition declares, which has counted the payments; undefined where it declares nothing. */
+  readonly declared?: DeclaredPart | undefined;
 }
 
 /** What one of the states holds. */
 export interface StateMemory {
-  /** Its name. */
-  readonly state: "ledger" | "card windows" | "terminal windows";
+  /** Its name: "ledger", "card windows", "terminal windows", or the fields of a key of declared features. */
+  readonly state: string;
   /** How long it keeps a payment, in seconds. */
   readonly keepSeconds: number;
   /** How many payments that is. */
@@ -37,10 +44,22 @@ export interface StateMemory {
   readonly bytes: number;
 }
 
+/** What counts payments, rows without features, for predictMemory(); undefined where nothing is declared. */
+export function declaredSample(
+  parameters: StreamParameters,
+): DeclaredPart | undefined {
+  return declaredPart(parameters.features, {
+    part: "all",
+    shape: shapeOfStream(parameters),
+    keptFrom: PAYMENT_CELLS,
+    slackSeconds: declaredSlackSeconds(parameters),
+  });
+}
+
 /** The memory of each state, within about a fifth. */
 export function predictMemory(
   parameters: StreamParameters,
-  { seconds, ofCards, ofTerminals }: PaymentSample,
+  { seconds, ofCards, ofTerminals, declared }: PaymentSample,
 ): StateMemory[] {
   const { features, latenessSeconds } = parameters;
   const shape = shapeOfStream(parameters);
@@ -64,24 +83,30 @@ export function predictMemory(
   const states = [
     state("ledger", keepSeconds, ledgerBytes * perSecond * keepSeconds),
   ];
-  if (!hasFeatures(features)) return states;
-  const slack = terminalSlackSeconds(features);
-  const operators = [
-    [
-      "card windows",
-      new CustomerOperator(features, latenessSeconds, digests),
-      cards,
-    ],
-    [
-      "terminal windows",
-      new TerminalOperator(features, slack, digests),
-      [...ofTerminals],
-    ],
-  ] as const;
-  for (const [name, operator, counts] of operators) {
-    const { keepSeconds } = operator.windows;
-    const expected = countsWithin(counts, keepSeconds / seconds);
-    states.push(state(name, keepSeconds, operator.bytesFor(expected)));
+  const within = (events: readonly number[], keepSeconds: number) =>
+    countsWithin(events, keepSeconds / seconds);
+  if (hasHandbook(features)) {
+    const slack = terminalSlackSeconds(features);
+    const operators = [
+      [
+        "card windows",
+        new CustomerOperator(features, latenessSeconds, digests),
+        cards,
+      ],
+      [
+        "terminal windows",
+        new TerminalOperator(features, slack, digests),
+        [...ofTerminals],
+      ],
+    ] as const;
+    for (const [name, operator, counts] of operators) {
+      const { keepSeconds } = operator.windows;
+      const bytes = operator.bytesFor(within(counts, keepSeconds));
+      states.push(state(name, keepSeconds, bytes));
+    }
+  }
+  for (const { by, keepSeconds, bytes } of declared?.memory(within) ?? []) {
+    states.push(state(by.join(" + "), keepSeconds, bytes));
   }
   return states;
 }

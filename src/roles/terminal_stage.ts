@@ -9,7 +9,9 @@ import {
   FeatureJsonWriter,
   featureRowCells,
 } from "../features/feature_row.ts";
+import { type DeclaredPart, declaredPart } from "../features/declared_part.ts";
 import { IdDigests } from "../features/id_digest.ts";
+import type { ArrivedLabel } from "../features/label_windows.ts";
 import { HANDBOOK_SHAPE, type PaymentShape } from "../payment/payment_shape.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
@@ -21,7 +23,7 @@ import {
   customerPlaces,
   featureCount,
   type FeatureParameters,
-  hasFeatures,
+  hasHandbook,
   type TotalsLayout,
   totalsLayout,
   totalsToValues,
@@ -81,6 +83,13 @@ export function terminalSlackSeconds(
   return Math.max(7, delayDays) * DAY_SECONDS;
 }
 
+/** The same for windows that a definition declares: on one partition the log is in the order of the first stage. */
+export function declaredSlackSeconds(
+  { partitions, features, latenessSeconds }: StreamParameters,
+): number {
+  return partitions === 1 ? latenessSeconds : terminalSlackSeconds(features);
+}
+
 /** The second stage of a stream. */
 export function terminalStage(context: StreamContext): StageRun<void> {
   return {
@@ -102,10 +111,12 @@ class TerminalWork implements RecoverableWork {
     save: (sink) => {
       this.#digests?.save(sink);
       this.#operator?.save(sink);
+      this.#declared?.save(sink);
     },
     load: (source) => {
       this.#digests?.load(source);
       this.#operator?.load(source);
+      this.#declared?.load(source);
     },
   };
   readonly outputs: readonly number[];
@@ -114,8 +125,10 @@ class TerminalWork implements RecoverableWork {
   // Of streams whose payments are not the handbook's.
   readonly #digests: IdDigests | undefined;
   readonly #partition: number;
-  // Undefined in a stream without features.
+  // Undefined in a stream without the handbook's features.
   readonly #operator: TerminalOperator | undefined;
+  // Undefined where nothing is declared.
+  readonly #declared: DeclaredPart | undefined;
   readonly #progress: Progress;
   readonly #row = emptyPayment();
   readonly #totals: Float64Array;
@@ -139,11 +152,20 @@ class TerminalWork implements RecoverableWork {
     const shape = shapeOfStream(parameters);
     this.#shape = shape;
     this.#digests = shape === HANDBOOK_SHAPE ? undefined : new IdDigests(shape);
-    this.#operator = hasFeatures(features)
+    this.#operator = hasHandbook(features)
       ? new TerminalOperator(features, slackSeconds, this.#digests)
       : undefined;
+    this.#declared = declaredPart(features, {
+      part: "later",
+      shape,
+      keptFrom: keptPlace(features),
+      slackSeconds: declaredSlackSeconds(parameters),
+    });
     this.#progress = progress;
-    progress.remember(this.#operator?.windows.keepSeconds ?? 0);
+    progress.remember(Math.max(
+      this.#operator?.windows.keepSeconds ?? 0,
+      this.#declared?.keepSeconds ?? 0,
+    ));
     this.#totals = new Float64Array(featureCount(features));
     this.#places = customerPlaces(features);
     this.#layout = totalsLayout(features);
@@ -210,11 +232,16 @@ class TerminalWork implements RecoverableWork {
     this.taken.labels++;
     this.#digests?.takeId(pack[at + CELL.id], this.#texts);
     this.#digests?.takeTerminal(pack[at + CELL.terminal], this.#texts);
-    this.#operator?.takeLabel({
+    const label: ArrivedLabel = {
       timeSeconds: pack[at + CELL.time],
       knownSeconds: packedLabel(pack, at, this.#width),
       fraud: pack[at + CELL.fraud] === 1 ? 1 : 0,
-    }, this.#progress.seconds);
+    };
+    const { seconds } = this.#progress;
+    this.#operator?.takeLabel(label, seconds);
+    if (!this.#declared || !this.#digests) return;
+    const { words } = this.#digests;
+    this.#declared.takeLabel(pack, at, this.#texts, words, label, seconds);
   }
 
   /** Takes a row into the state and writes its totals. */
@@ -223,16 +250,22 @@ class TerminalWork implements RecoverableWork {
     fromCells(pack, at, row);
     const progress = this.#progress;
     progress.advance(row.timeSeconds, offset);
-    if (!this.#operator) return;
     this.#addCustomerHalf(pack, at);
-    this.#digests?.takeTerminal(row.terminalId, this.#texts);
-    this.#operator.process(row, progress.seconds, this.#totals);
+    if (this.#operator) {
+      this.#digests?.takeTerminal(row.terminalId, this.#texts);
+      this.#operator.process(row, progress.seconds, this.#totals);
+    }
+    if (!this.#declared) return;
+    const { seconds } = progress;
+    this.#declared.process(pack, at, this.#texts, seconds, this.#totals);
   }
 
   /** The first stage's result, and the calendar flags. */
   #addCustomerHalf(pack: Float64Array, at: number): void {
     const totals = this.#totals;
-    writeCalendarFlags(this.#row.datetimeSeconds, totals, 0);
+    if (this.#operator) {
+      writeCalendarFlags(this.#row.datetimeSeconds, totals, 0);
+    }
     const places = this.#places;
     for (let i = 0; i < places.length; i++) {
       totals[places[i]] = pack[at + PAYMENT_CELLS + i];

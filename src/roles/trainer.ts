@@ -7,7 +7,10 @@
  */
 import { FeatureJsonReader, featureRowCells } from "../features/feature_row.ts";
 import { CELL } from "../payment/payment_cells.ts";
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  type FeatureParameters,
+  nullableNames,
+} from "../features/parameters.ts";
 import { ModelError } from "../base/error.ts";
 import {
   type Challenge,
@@ -130,6 +133,7 @@ class Trainer {
     const shape = shapeOfStream(context.parameters);
     this.#window = new TrainingWindow(streamInputs(features), {
       shape,
+      nullable: nullableNames(features),
       matureSeconds: labelDays(context.parameters) * DAY_SECONDS,
     });
     this.#reader = new FeatureJsonReader(features, shape);

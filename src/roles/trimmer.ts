@@ -1,8 +1,10 @@
 /**
  * The trimmer: removes records from the log that are older in event time than
  * --keep, but none that are still needed by a stage to restore its state, or by
- * the writer or the files role to continue. Labels, dead letters, profiles and
- * the control topic stay whole: a label may be about any payment.
+ * the writer or the files role to continue. Accepted labels go with the payments
+ * of their time: none is known before its payment, so those of payments that
+ * stay, stay too. What people and programs say (the label topic, the case
+ * topic), dead letters, profiles and the control topic stay whole.
  */
 import { rest } from "../base/clock.ts";
 import { type Log, offsetAt } from "../log/log.ts";
@@ -16,12 +18,14 @@ import {
 } from "../stream/commit.ts";
 import {
   CUSTOMER_GROUP,
+  LABEL_WRITER_GROUP,
   PREDICTION_GROUP,
   PREDICTION_TOPIC,
   REPARTITION_TOPIC,
   SCORER_GROUP,
   SINK_TOPIC,
   TERMINAL_GROUP,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
   WRITER_GROUP,
 } from "../stream/topics.ts";
@@ -114,7 +118,12 @@ async function neededOffsets(
     : manifestOffsets(filesFolder) ?? [];
   const scored = await log.committed(SCORER_GROUP, SINK_TOPIC);
   const predicted = await log.committed(PREDICTION_GROUP, PREDICTION_TOPIC);
+  const labelled = await log.committed(
+    LABEL_WRITER_GROUP,
+    TRANSACTION_LABEL_TOPIC,
+  );
   return new Map([
+    [TRANSACTION_LABEL_TOPIC, labelled.map(takenOffset)],
     [
       PREDICTION_TOPIC,
       // The scorer reads the predictions of the days that it still judges.

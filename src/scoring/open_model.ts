@@ -9,6 +9,7 @@ import {
   featureNames,
   type FeatureParameters,
   isWholeFeature,
+  nullableNames,
 } from "../features/parameters.ts";
 import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import type { TrainedDays } from "../learning/data/trained_days.ts";
@@ -54,8 +55,15 @@ export interface OpenedModel {
   readonly training: TrainedDays | undefined;
   /** The model file's contents; undefined for an ONNX file. */
   readonly trained: TrainedModel | undefined;
-  /** A scorer for payments with these inputs; it may use only some of them. Throws ModelError if they lack an input that the model needs. */
-  scorerFor(inputs: readonly string[]): Promise<Scorer>;
+  /**
+   * A scorer for payments with these inputs, of which some may be missing; it
+   * may use only some of them. Throws ModelError if they lack an input that the
+   * model needs, or if it does not score payments without an input's value.
+   */
+  scorerFor(
+    inputs: readonly string[],
+    nullable: readonly string[],
+  ): Promise<Scorer>;
 }
 
 /** A model that is ready to score the rows of a stream. */
@@ -83,9 +91,11 @@ function ownModel(path: string, text: string): OpenedModel {
     features: featureParameters,
     training,
     trained,
-    scorerFor: (offered) => {
+    scorerFor: (offered, nullable) => {
       checkInputs(inputs, offered, path);
-      return Promise.resolve(scorerOf(body, inputs));
+      const scorer = scorerOf(body, inputs);
+      checkMissing(scorer, nullable, path);
+      return Promise.resolve(scorer);
     },
   };
 }
@@ -98,8 +108,8 @@ function onnxModel(path: string, bytes: Uint8Array): OpenedModel {
     features: exportedFeatures(metadata, path),
     training: exportedTraining(metadata, path),
     trained: undefined,
-    scorerFor: async (names) => {
-      const offered = { names, isWhole: isWholeInput };
+    scorerFor: async (names, nullable) => {
+      const offered = { names, nullable, isWhole: isWholeInput };
       return (await openOnnxModel(bytes, path, offered)).scorer;
     },
   };
@@ -116,12 +126,26 @@ export async function modelInUse(
   const offered = streamInputs(features);
   checkFeatures(model, features);
   checkOrder(model, offered);
-  const scorer = await model.scorerFor(offered);
+  const scorer = await model.scorerFor(offered, nullableNames(features));
   const cells = Int32Array.from(scorer.inputs, (name) => {
     const at = offered.indexOf(name);
     return at === 0 ? AMOUNT_CELL : PAYMENT_CELLS + at - 1;
   });
   return { ...model, scorer, cells };
+}
+
+/** Throws ModelError if an input that may be missing always had a value where the model was trained. */
+function checkMissing(
+  { nullable: learned = [] }: Scorer,
+  nullable: readonly string[],
+  path: string,
+): void {
+  const name = nullable.find((name) => !learned.includes(name));
+  if (name === undefined) return;
+  throw new ModelError(
+    `${path}: ${name} can be missing here, and the model was trained where it ` +
+      "always had a value; train it on these payments",
+  );
 }
 
 const AMOUNT_CELL = 4;

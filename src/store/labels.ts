@@ -97,16 +97,17 @@ export function fraudOf(label: StoredLabel | undefined): number {
   return label?.fraud ?? FRAUD_UNKNOWN;
 }
 
-/** Fills TX_FRAUD of payments, rows of a table in ascending order of their ids, with what was known at `asOf`. */
+/** Fills TX_FRAUD of payments, rows of a table in ascending order of their ids, with what was known at `asOf`; returns of how many something was. */
 export async function fillLabels(
   store: LabelStore,
   rows: StoreRows,
   table: Pick<CellTable, "width" | "shape">,
   asOf: string,
-): Promise<void> {
+): Promise<number> {
   const ids = idsOf(rows, table);
   const labels = await store.newest(ids, asOf);
   for (const [row, id] of ids.entries()) {
     rows.cells[row * table.width + CELL.fraud] = fraudOf(labels.get(id));
   }
+  return labels.size;
 }

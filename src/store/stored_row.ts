@@ -201,11 +201,8 @@ export class StoredRowReader {
       const value = row[name];
       const wrong = problem?.(value, row);
       if (wrong !== undefined) return `${name} ${wrong}`;
-      if (typeof source === "number") {
-        cells[at + source] = value === null || value === undefined
-          ? NaN
-          : Number(value);
-      } else if (source === "versions" || source === "contributions") {
+      if (typeof source === "number") cells[at + source] = Number(value ?? NaN);
+      else if (source === "versions" || source === "contributions") {
         if (!into[source]) continue;
         into[source][index] = typeof value === "string" ? value : null;
       }

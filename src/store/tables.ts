@@ -6,7 +6,11 @@
  */
 import type { StoredLabel } from "./labels.ts";
 import { featureFields, isFeature } from "../features/feature_row.ts";
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  type FeatureParameters,
+  includedCount,
+  wholeFeatures,
+} from "../features/parameters.ts";
 import type { Verdict } from "../payment/label_json.ts";
 import { INT_MAX, type TransactionId } from "../payment/payment.ts";
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
@@ -45,8 +49,10 @@ export type CellKind = "text" | "time" | "number" | "label";
 export interface Column<Source = unknown> {
   /** Its name. */
   readonly name: string;
-  /** Whether its name is the definition's, and so is quoted in statements. */
+  /** Whether it is a kept field, whose name is the definition's, and so is quoted in statements. */
   readonly isKept?: true;
+  /** Whether it is a declared feature, whose name is the definition's too. */
+  readonly isDeclared?: true;
   /** Of a cell: what it holds. */
   readonly cellKind?: CellKind;
   /** Its type. */
@@ -238,24 +244,47 @@ function without(
 
 const BY_TIME = [SECONDS.name, ID.name];
 
+/** The column of a feature, which only declared ones may lack. */
+function featureColumn(
+  field: Field,
+  { isWhole, isDeclared }: {
+    readonly isWhole: boolean;
+    readonly isDeclared: boolean;
+  },
+): PaymentColumn {
+  const { kind, min = 0 } = field;
+  const nullable = kind === "keptNumber";
+  return {
+    ...columnOf(field),
+    type: isWhole ? "int" : "double",
+    ...isDeclared && { isDeclared },
+    ...nullable && { nullable, cellKind: "number" },
+    problem: (value) => {
+      if (value === null || value === undefined) {
+        return nullable ? undefined : "has no value";
+      }
+      const isGood = typeof value === "number" &&
+        isFeature(min < 0 ? Math.abs(value) : value, isWhole);
+      return isGood
+        ? undefined
+        : `${shown(value)} is not a value of this feature`;
+    },
+  };
+}
+
 /** The payments with their features and kept fields, by transaction_id. */
 export function paymentTable(
   features: FeatureParameters,
   shape: PaymentShape = HANDBOOK_SHAPE,
 ): PaymentTable {
-  const columns = featureFields(features).map((field): PaymentColumn => ({
-    ...columnOf(field),
-    problem: (value) => {
-      if (value === null || value === undefined) return "has no value";
-      const isGood = typeof value === "number" && isFeature(
-        field.kind === "signed" ? Math.abs(value) : value,
-        field.kind === "whole",
-      );
-      return isGood
-        ? undefined
-        : `${shown(value)} is not a value of this feature`;
-    },
-  }));
+  const whole = wholeFeatures(features);
+  const declaredFrom = includedCount(features);
+  const columns = featureFields(features).map((field, i) =>
+    featureColumn(field, {
+      isWhole: whole[i],
+      isDeclared: i >= declaredFrom,
+    })
+  );
   const kept = keptFields(shape, PAYMENT_CELLS + columns.length);
   return {
     name: PAYMENT_TABLE,
@@ -563,8 +592,10 @@ export function writtenColumns<Source>(
 }
 
 /** A column's name in a statement. */
-export function nameInStatement({ name, isKept }: Column): string {
-  return isKept ? `"${name}"` : name;
+export function nameInStatement(
+  { name, isKept, isDeclared }: Column,
+): string {
+  return isKept || isDeclared ? `"${name}"` : name;
 }
 
 /** A value from a store, for a message of one line. */

@@ -12,7 +12,11 @@
  * most the delay less the lateness. It is also at most the delay less a day,
  * for which the second stage keeps room.
  */
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  type FeatureParameters,
+  hasHandbook,
+  hasLaterKey,
+} from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import type { CommitReader } from "./commit.ts";
@@ -61,7 +65,7 @@ export class Alignment {
 /** What the bound follows from, see FeatureParameters. */
 export type AlignedFeatures = Pick<
   FeatureParameters,
-  "set" | "delayDays" | "graceSeconds"
+  "set" | "delayDays" | "graceSeconds" | "declared"
 >;
 
 /** Whose rows are aligned. */
@@ -83,7 +87,8 @@ export interface AlignmentOptions {
 /**
  * The bound, in seconds, below which a partition may be ahead of the others in
  * event time. Not positive if no bound keeps the windows exact; infinite
- * without features, where nothing depends on it.
+ * where the second stage has no windows, so that nothing depends on it. Without
+ * the handbook's features a short label delay does not make it shorter.
  *
  * Where labels arrive on their own, a label that is known at K and not later
  * than the lateness behind that finds no payment later than K + grace before
@@ -92,12 +97,14 @@ export interface AlignmentOptions {
  * that no partition has a payment from K + grace on when it comes.)
  */
 export function alignmentSeconds(
-  { set, delayDays, graceSeconds }: AlignedFeatures,
+  features: AlignedFeatures,
   latenessSeconds: number,
 ): number {
-  if (set === "none") return Infinity;
+  if (!hasLaterKey(features)) return Infinity;
+  const { delayDays, graceSeconds } = features;
   if (graceSeconds !== undefined) return graceSeconds - latenessSeconds;
-  const delaySeconds = delayDays * DAY_SECONDS;
+  const delaySeconds = DAY_SECONDS *
+    (hasHandbook(features) ? delayDays : Math.max(7, delayDays));
   return delaySeconds - Math.max(DAY_SECONDS, latenessSeconds);
 }
 

@@ -50,6 +50,7 @@ import { isSourcePosition, type SourcePosition } from "./source_position.ts";
 import {
   isRecordedDefinition,
   type RecordedDefinition,
+  withDeclared,
 } from "./stream_definition.ts";
 import { CONTROL_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
 
@@ -220,6 +221,8 @@ export class Control {
   readonly #values = new Map<string, unknown>();
   /** Keys whose newest record is another program's: compaction would keep that one alone. */
   readonly #overwritten = new Set<string>();
+  // What the parameters read last declare.
+  #features: { included: string; all: FeatureParameters } | undefined;
   /** Changes of what decides, by their number less 1. */
   readonly #changes: DecisionChange[] = [];
   /** Where they were applied, by partition. */
@@ -274,14 +277,17 @@ export class Control {
   /** What all roles agreed on, once one has run. */
   get parameters(): StreamParameters | undefined {
     const parameters = this.#value("parameters");
+    if (parameters === undefined) return undefined;
+    const { features, definition } = parameters;
     // Streams from before feature sets name none.
-    return parameters && {
-      ...parameters,
-      features: {
-        ...parameters.features,
-        set: parameters.features.set ?? "handbook",
-      },
-    };
+    const included = { ...features, set: features.set ?? "handbook" };
+    if (this.#features?.included !== JSON.stringify(included)) {
+      this.#features = {
+        included: JSON.stringify(included),
+        all: withDeclared(included, definition),
+      };
+    }
+    return { ...parameters, features: this.#features.all };
   }
 
   /** Which stream this is, once a role has agreed() on it; folders of older versions have none until then. */
@@ -615,7 +621,10 @@ export class Control {
         !fixed.some((key) => this.#overwritten.has(key)),
       async (producer) => {
         const records = controlRecords();
-        records.put("parameters", this.parameters ?? wanted);
+        records.put(
+          "parameters",
+          recordedParameters(this.parameters ?? wanted),
+        );
         records.put(
           "identity",
           this.identity ?? { id: crypto.randomUUID() },
@@ -672,6 +681,12 @@ export class Control {
       await this.refresh();
     }
   }
+}
+
+/** Parameters without what follows from the definition. */
+function recordedParameters(parameters: StreamParameters): StreamParameters {
+  const { declared: _declared, ...features } = parameters.features;
+  return { ...parameters, features };
 }
 
 /** How many attempts are made before an error counts, and the pause between them. */

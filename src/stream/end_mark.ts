@@ -10,7 +10,7 @@ export async function markEnd(
   input: string,
   output: string,
 ): Promise<void> {
-  const { log, control, logger } = context;
+  const { log, control, logger, parameters } = context;
   const counters = noCounters();
   for (const commit of await log.committed(group, input)) {
     addCounters(counters, parseCommit(commit).counters);
@@ -24,5 +24,10 @@ export async function markEnd(
     () => control.end(output)?.rows === rows,
     (producer) => producer.append(records.appends()),
   );
-  logger.info("stage complete", { group, ...counters });
+  const { frauds, ...others } = counters;
+  // Where labels arrive later, rows have no frauds to count.
+  const known = parameters.features.graceSeconds === undefined
+    ? { frauds }
+    : {};
+  logger.info("stage complete", { group, ...others, ...known });
 }

@@ -2,7 +2,8 @@
  * The internal form between the two stages: rows of one step for one
  * partition in one record, a header of four 32-bit words (magic, rows, doubles
  * of a row, 1 + partition of the payments) and then doubles, little-endian: the
- * payment's cells, its customer totals, and its kept fields. Where labels
+ * payment's cells, its customer totals, of declared features the values (NaN for
+ * none), and its kept fields. Where labels
  * arrive on their own, they stand among the payments in the order of the log,
  * and a row has one more double: 0 for a payment, 1 + KNOWN_AT for a label.
  * Where a shape has texts, two more words follow in the header (bytes of the
@@ -10,6 +11,7 @@
  * written or parsed on the way.
  */
 import {
+  customerDeclared,
   customerPlaces,
   type FeatureParameters,
 } from "../features/parameters.ts";
@@ -257,6 +259,7 @@ function rowTest(
 ): RowTest {
   const kept = keptPlace(parameters);
   const fields = recordFields(shape, kept).filter(({ kind }) => kind !== "day");
+  const declaredFrom = kept - customerDeclared(parameters);
   const leastTotal = shape.refunds ? -TOTAL_MAX : 0;
   const isText = textTest(texts);
   const isValue = (
@@ -286,7 +289,10 @@ function rowTest(
     for (let i = 0; i < fields.length; i++) {
       if (!isValue(fields[i], cells[at + fields[i].cell])) return false;
     }
-    for (let i = PAYMENT_CELLS; i < kept; i++) {
+    for (let i = declaredFrom; i < kept; i++) {
+      if (Math.abs(cells[at + i]) === Infinity) return false;
+    }
+    for (let i = PAYMENT_CELLS; i < declaredFrom; i++) {
       const value = cells[at + i];
       if (!(value >= leastTotal && value <= TOTAL_MAX)) return false;
       if (Math.floor(value) !== value) return false;

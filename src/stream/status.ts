@@ -17,6 +17,7 @@ import {
 } from "./commit.ts";
 import {
   INGEST_GROUP,
+  LABEL_INTAKE_GROUP,
   LABELLING,
   PIPELINE,
   SCORER_GROUP,
@@ -204,6 +205,12 @@ async function stageStatus(
     scoring.unscored += unscored;
   }
   return { ...status, scoring };
+}
+
+/** How many labels were taken that arrived on their own; undefined in a stream whose payments carry theirs. */
+export function labelsTaken({ stages }: StreamStatus): number | undefined {
+  const hasLabels = stages.some(({ group }) => group === LABEL_INTAKE_GROUP);
+  return hasLabels ? stages[0].counters.labels ?? 0 : undefined;
 }
 
 /** The scorer's status; undefined in a stream that is not scored. */

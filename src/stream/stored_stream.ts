@@ -18,7 +18,7 @@ import {
   type EndCheckResult,
   type StoredCounts,
 } from "./end_check.ts";
-import { CHAIN, CONTROL_TOPIC } from "./topics.ts";
+import { CHAIN, CONTROL_TOPIC, TRANSACTION_TOPIC } from "./topics.ts";
 import { RESTORE_ADVICE } from "../base/sqlite/sqlite.ts";
 import {
   openStore,
@@ -103,6 +103,8 @@ export interface RecordedStream {
   readonly parameters: StreamParameters;
   /** The stream that our producer has begun; undefined where it has begun none. */
   readonly origin: StreamOrigin | undefined;
+  /** Whether all payments of our producer are published. */
+  readonly isComplete: boolean;
   /** Control.scoringFlags. */
   readonly scoringFlags: Readonly<Record<string, string>> | undefined;
 }
@@ -121,7 +123,8 @@ export async function findRecorded(
       const control = new Control(opened); // warnings come when the stream is opened
       if (await opened.endOffsets(CONTROL_TOPIC)) await control.refresh();
       const { parameters, origin, scoringFlags } = control;
-      if (parameters) return { parameters, origin, scoringFlags };
+      const isComplete = control.end(TRANSACTION_TOPIC) !== undefined;
+      if (parameters) return { parameters, origin, isComplete, scoringFlags };
     }
     if (performance.now() >= deadline || signal.aborted) return undefined;
     await rest(LOOK_MS, signal);

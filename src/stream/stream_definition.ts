@@ -12,7 +12,14 @@ import {
   definitionHash,
   type StreamDefinition,
 } from "../definition/stream_definition.ts";
-import type { FeatureParameters } from "../features/parameters.ts";
+import {
+  type DeclaredFeatures,
+  resolveFeatures,
+} from "../features/declared_features.ts";
+import {
+  type FeatureParameters,
+  includedNames,
+} from "../features/parameters.ts";
 import {
   HANDBOOK_SHAPE,
   type PaymentShape,
@@ -66,6 +73,35 @@ export function definitionOfStream(
   if (definition !== undefined) return definitionOf(definition);
   const name = features?.graceSeconds === undefined ? "handbook" : "live";
   return readDefinition(BUILT_IN_DEFINITIONS[name], name);
+}
+
+/**
+ * What a definition declares, behind features of a set and windows; undefined
+ * where it declares nothing. Throws ConfigError with the place of what is wrong.
+ */
+export function declaredOf(
+  definition: StreamDefinition,
+  included: FeatureParameters,
+): DeclaredFeatures | undefined {
+  const { features: { declared }, labels } = definition;
+  if (declared.length === 0) return undefined;
+  const shape = shapeOf(definition);
+  const hasLabels = shape.hasFraud || shape.hasLabels;
+  return resolveFeatures(declared, {
+    shape,
+    labelDelaySeconds: hasLabels ? labels.delaySeconds : undefined,
+    hasOwnLabels: shape.hasFraud,
+    included: includedNames(included),
+  });
+}
+
+/** Features of a stream, of which the control topic does not repeat what its definition declares. */
+export function withDeclared(
+  features: FeatureParameters,
+  definition: RecordedDefinition | undefined,
+): FeatureParameters {
+  const declared = definition && declaredOf(definitionOf(definition), features);
+  return declared === undefined ? features : { ...features, declared };
 }
 
 const KNOWN = new Map<string, PaymentShape>();

@@ -5,7 +5,6 @@
  * meanwhile, are not differences.
  */
 import { FeatureJsonReader } from "../features/feature_row.ts";
-import { parseDatetime } from "../payment/calendar.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { type Log, readRange, type TopicState } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
@@ -215,7 +214,7 @@ async function wrongLabels(
 
 /** A payment has several labels: what is compared is the place of each in its topic, as one number. */
 function comparedLabels(
-  { control, parameters, store, signal }: VerifyOptions,
+  { log, control, parameters, store, signal }: VerifyOptions,
 ): ComparedTable {
   const shape = shapeOfStream(parameters);
   const table = labelTable(shape);
@@ -255,11 +254,16 @@ function comparedLabels(
         const partition = Number(row.topic_partition);
         onBadRow(keyOf({ offset, partition }), bad);
       };
+      const [topic] = await log.topics([TRANSACTION_LABEL_TOPIC]);
+      // The place of a label says whether the log still holds it; its time
+      // does not, for labels may be known long after they are said.
+      const timeOf = ({ partition, offset }: StoredLabel) =>
+        offset < (topic?.startOffsets[partition] ?? 0) ? -Infinity : Infinity;
       for await (const page of labels.labels(signal, bad)) {
         const cells = Float64Array.from(page.flatMap((label) => [
           keyOf(label),
           objectCheck(table, label),
-          parseDatetime(label.knownTime) ?? NaN,
+          timeOf(label),
         ]));
         await spool.add({ cells, count: page.length });
       }

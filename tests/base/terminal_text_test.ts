@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { openLogger } from "../../src/base/logger.ts";
 import {
   asTyped,
+  shellWord,
   visible,
   visibleLines,
 } from "../../src/base/terminal_text.ts";
@@ -94,14 +95,50 @@ Deno.test("a log line is one line, whatever its fields hold", () => {
 
 Deno.test("asTyped() names the command of an executable, and changes no path", () => {
   const hint = "start './fraudstream run' first; ./fraudstream help lists all";
-  assert.equal(asTyped(hint, false), hint);
+  const sources = { program: "./fraudstream", flagsOf: () => [] };
+  const executable = { program: "fraudstream", flagsOf: () => [] };
+  assert.equal(asTyped(hint, sources), hint);
   assert.equal(
-    asTyped(hint, true),
+    asTyped(hint, executable),
     "start 'fraudstream run' first; fraudstream help lists all",
   );
   for (
     const path of ["./fraudstream-data", "../fraudstream", "a/./fraudstream/b"]
   ) {
-    assert.equal(asTyped(path, true), path);
+    assert.equal(asTyped(path, executable), path);
   }
+});
+
+Deno.test("asTyped() completes a quoted command, once, with the flags that it lacks", () => {
+  const flags = ["--log=kafka", '--data="my shop"'];
+  const commands = {
+    program: "/opt/fraudstream --anywhere",
+    flagsOf: (command: string) => command === "status" ? flags : [],
+  };
+  const cases = [
+    [
+      "see './fraudstream status'",
+      "see '/opt/fraudstream --anywhere status --log=kafka --data=\"my shop\"'",
+    ],
+    [
+      "'./fraudstream status --data=x'; then",
+      "'/opt/fraudstream --anywhere status --data=x --log=kafka'; then",
+    ],
+    ["'./fraudstream train'", "'/opt/fraudstream --anywhere train'"],
+    ["'./fraudstream --anywhere'", "'/opt/fraudstream --anywhere'"],
+  ];
+  for (const [text, expected] of cases) {
+    const once = asTyped(text, commands);
+    assert.equal(once, expected);
+    assert.equal(asTyped(once, commands), expected);
+  }
+  // The same where the program is started as it is written.
+  const same = { ...commands, program: "./fraudstream --anywhere" };
+  const once = asTyped(cases[0][0], same);
+  assert.equal(asTyped(once, same), once);
+});
+
+Deno.test("shellWord() quotes what a shell would split or replace", () => {
+  assert.equal(shellWord("./data/a-1.csv"), "./data/a-1.csv");
+  assert.equal(shellWord('a b$c"d`e\\'), '"a b\\$c\\"d\\`e\\\\"');
 });

@@ -174,9 +174,12 @@ async function compare(
     shortMoney(sql.stopped),
     `of ${shortMoney(sql.knownFraudAmount)}`,
   );
-  await page.getByRole("switch", { name: /truth/ }).click();
+  const truth = page.getByRole("switch", { name: /truth/ });
+  await truth.click();
+  // The tile is drawn again a moment after the click.
+  await until(async () => (await tile("Known frauds")).includes("in truth"));
   await shows("Known frauds", `${count(sql.trueFrauds)} in truth`);
-  await page.getByRole("switch", { name: /truth/ }).click();
+  await truth.click();
   const sums = async (query: string) => {
     await open(page, address, `alerts?${query}`);
     const text = page.locator(".sum .note");

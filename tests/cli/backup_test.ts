@@ -200,7 +200,7 @@ testRunning(
     await refused(
       ["status", `--data=${data}`],
       1,
-      /log\.db is damaged: .*restore the data folder from a copy made by '\.\/fraudstream backup'/,
+      /log\.db is damaged: .*restore the data folder from a copy made by '\.\/fraudstream backup --data=\S+'/,
     );
     Deno.removeSync(data, { recursive: true });
     copyFolder(copy, data);

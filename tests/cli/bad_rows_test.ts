@@ -30,7 +30,7 @@ testRunning(
       assert.equal(refused.code, 1);
       assert.match(
         refused.stderr,
-        /^fraudstream: \S+store\.db, table transactions, transaction_id 7: tx_datetime "" is not a date.*: '\.\/fraudstream rebuild' fills .* --skip-bad-rows leaves such rows out\n$/,
+        /^fraudstream: \S+store\.db, table transactions, transaction_id 7: tx_datetime "" is not a date.*: '\.\/fraudstream rebuild --data=\S+' fills .* --skip-bad-rows leaves such rows out\n$/,
       );
       const taken = await runMain([...command, "--skip-bad-rows"]);
       assert.equal(taken.code, 0, taken.stderr);

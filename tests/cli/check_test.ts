@@ -105,7 +105,7 @@ testRunning(
     const byCard = await check("tabformer");
     assert.match(
       byCard,
-      /\nnot in order of time: [\d,]+ payments are more than 1h older than one before; 'fraudstream import' sorts/,
+      /\nnot in order of time: [\d,]+ payments are more than 1h older than one before; '\.\/fraudstream import' sorts/,
     );
     assert.doesNotMatch(byCard, /ledger/);
   },
@@ -131,6 +131,35 @@ testRunning("check takes the key of pseudonyms, and shows them", async () => {
   const short = await check(`--hmac-key-file=${folder}/short`);
   assert.equal(short.code, 2);
   assert.match(short.stderr, /has 31 bytes and needs at least 32/);
+});
+
+testRunning("check says what is odd behind the first rows", async () => {
+  await using temporary = temporaryFolder();
+  const path = `${temporary.path}/the data.csv`;
+  // Days above 12 and refunds begin behind the first 3,000 rows.
+  const rows = Array.from({ length: 4000 }, (_, row) => {
+    const day = String(1 + Math.floor(row / 200)).padStart(2, "0");
+    const amount = row === 3999 ? "-2,50" : "12,50";
+    return `o-${row};${day}/01/2024 10:00;c${row % 7};s${row % 3};${amount}`;
+  });
+  const header = "order_no;ordered_at;shopper;shop;amount";
+  await Deno.writeTextFile(path, [header, ...rows].join("\n"));
+  const { code, stdout, stderr } = await runMain(["check", `--sample=${path}`]);
+  assert.equal(code, 0);
+  assert.match(stdout, /from: ordered_at, format: "dd\/MM\/yyyy HH:mm"/);
+  assert.doesNotMatch(stdout, /day or month first/);
+  assert.match(stderr, /^of the first 4,000 rows, 3,999 are payments by /);
+  assert.match(
+    stderr,
+    /\nnegative amount +1 .*data\.csv:4001: .*'refunds: true'.*\n/,
+  );
+  assert.ok(
+    stderr.endsWith(
+      `\nSave it, check every line, then: ./fraudstream check stream.yaml ` +
+        `--sample="${path}"\n`,
+    ),
+    stderr,
+  );
 });
 
 testRunning("check suggests a definition that maps the data", async () => {

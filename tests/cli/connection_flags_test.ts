@@ -4,7 +4,6 @@ import { defineCommand, parserOf } from "../../src/cli/command.ts";
 import {
   CONNECTION_FLAGS,
   readConnection,
-  sameStreamFlags,
 } from "../../src/cli/flags/connection_flags.ts";
 import { type Connection } from "../../src/stream/stored_stream.ts";
 import { ConfigError, DataError } from "../../src/base/error.ts";
@@ -178,9 +177,6 @@ Deno.test("no flag takes a password, and no message quotes one", () => {
     () => connect([...KAFKA, "--kafka-username=me"], environment),
     (error) => !String(error).includes("swordfish"),
   );
-  const login = ["--kafka-sasl=plain", "--kafka-username=me"];
-  const connection = connect([...KAFKA, ...login], environment);
-  assert.doesNotMatch(sameStreamFlags(connection), /swordfish/);
 });
 
 Deno.test("servers that are none are refused, IPv6 with the reason", () => {

@@ -40,6 +40,13 @@ testRunning(
       await labelsOf(data, "--as-of=2018-04-05"),
       Array(8).fill(null),
     );
+    const [, late] = await done(
+      ...["export", data, "--out=-", "--as-of=2018-04-05"],
+    );
+    assert.match(
+      late,
+      /\nno label was known by 2018-04-05.* has [\d,]+ labels: /,
+    );
     const file = join(folder.path, "labels.csv");
     Deno.writeTextFileSync(
       file,
@@ -65,7 +72,10 @@ testRunning(
       Array(8).fill(0),
     );
     const [letters] = await done("dead-letters", data);
-    assert.match(letters, /unknown payment: .*TRANSACTION_ID 999999/);
+    assert.match(
+      letters,
+      /unknown payment: .*TRANSACTION_ID 999999 is stored, though everything is that was published before/,
+    );
     const id = /^label_topic\S+/.exec(letters)?.[0] ?? "";
     const [row] = await done("dead-letters", `--id=${id}`, "--edit", data);
     const edited = { ...JSON.parse(row), TRANSACTION_ID: 5 };
@@ -104,7 +114,11 @@ testRunning("labels that cannot be taken are refused in one line", async () => {
       /labels\.csv:3: TX_FRAUD "2" is none of 1, .*; nothing was taken/,
     ],
     [["label", folder.path, stream], 2, /is a folder; name one file/],
-    [["label", path, payment], 2, /need a stream made with --labels=stream/],
+    [
+      ["label", path, payment],
+      2,
+      /whose definition has 'labels: \{ from: stream \}' \(for .* --labels=stream\)/,
+    ],
     [["label", stream], 2, /name the file of labels/],
     [["run", "--role=labels", payment], 2, /--role=labels takes labels that/],
     [

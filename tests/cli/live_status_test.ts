@@ -61,3 +61,21 @@ for (const columns of [80, 100, 200]) {
     });
   }
 }
+
+Deno.test("where labels arrive later the line counts labels, not frauds", () => {
+  const { stages: [customer, ...stages], ...all } = status(1000, 1000);
+  const counters = { ...customer.counters, labels: 7 };
+  const intake = {
+    ...stage("label intake", 7, 0),
+    group: "fraudstream-label-intake",
+  };
+  const later: StreamStatus = {
+    ...all,
+    stages: [{ ...customer, counters }, stages[0], stages[1], intake],
+  };
+  const lineOf = (status: StreamStatus) =>
+    liveLine({ status, before: status, rate: 1, p99: 1 }, 300);
+  assert.match(lineOf(later), / labels 7 /);
+  assert.doesNotMatch(lineOf(later), /frauds/);
+  assert.match(lineOf(status(1000, 1000)), / frauds 1,000 /);
+});

@@ -159,6 +159,44 @@ testRunning(
 );
 
 testRunning(
+  "a run stops at once while it waits for stdin, and the next one says how to continue",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => join(folder.path, name);
+    Deno.writeTextFileSync(path("stream.yaml"), DEFINITION);
+    const [header, ...rows] = csv(chance(SEED)).trimEnd().split("\n");
+    const text = [header, ...rows.slice(0, 100), ""].join("\n");
+    const run = ["run", `--data=${path("a")}`, "--rate=max", "--no-model"];
+    const waiting = startProgram([
+      ...run,
+      "--in=-",
+      `--definition=${path("stream.yaml")}`,
+    ]);
+    const outcome = outcomeOf(waiting);
+    const writer = waiting.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(text));
+    await waitFor(path("a"), ({ produced }) => produced >= 100);
+    waiting.kill("SIGINT");
+    const stopped = await outcome;
+    await writer.close().catch(() => {});
+    assert.equal(stopped.code, 0, stopped.stderr);
+    assert.doesNotMatch(stopped.stderr, /did not stop in time/);
+    assert.match(stopped.stdout, /\nstopped +the same command continues/);
+    const without = await runMain(run);
+    assert.equal(without.code, 2);
+    assert.match(
+      without.stderr,
+      /payments came from stdin.*'\.\/fraudstream run --in=-.*--role=processor,writer/,
+    );
+    const whole = await runStdin(["--rate=max", "--no-model"], path("a"), text);
+    assert.equal(whole.code, 0, whole.stderr);
+    // All have come, so that it needs none.
+    const complete = await runMain(run);
+    assert.equal(complete.code, 0, complete.stderr);
+  },
+);
+
+testRunning(
   "a file of another name than its format, and pseudonyms of an import, need their flags once",
   async () => {
     await using folder = temporaryFolder();

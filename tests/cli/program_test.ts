@@ -156,3 +156,34 @@ Deno.test("readDataFlags() lets explicit flags win over the preset", () => {
     [500, 7, 183, "handbook", ""],
   );
 });
+
+testRunning(
+  "a command that a message shows has the flags of the stream, and runs as it is shown",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `${folder.path}/my shop`;
+    const cases: [string[], string][] = [
+      [["status", `--data=${data}`], `./fraudstream run --data="${data}"`],
+      [
+        ["label", "x.csv", "--data", data],
+        `./fraudstream run --data="${data}"`,
+      ],
+      // Without the flag in the command there is none in the hint.
+      [["status"], "./fraudstream run"],
+      // models takes --data, and none of the flags of a log.
+      [["models", `--data=${data}`], "./fraudstream run --retrain=7d"],
+    ];
+    for (const [args, command] of cases) {
+      const { stderr } = await runMain(args, { cwd: folder.path });
+      assert.ok(stderr.includes(`'${command}`), `${args}: ${stderr}`);
+    }
+    const { stderr } = await runMain(["status", `--data=${data}`], {
+      environment: { FRAUDSTREAM_COMMAND: "../fraudstream --anywhere" },
+      permissions: ["--allow-read", "--allow-env=FRAUDSTREAM_COMMAND"],
+    });
+    assert.ok(
+      stderr.includes(`'../fraudstream --anywhere run --data="${data}"'`),
+      stderr,
+    );
+  },
+);

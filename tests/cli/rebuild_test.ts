@@ -127,7 +127,7 @@ testRunning(
     Deno.writeFileSync(path, bytes);
     assertFails(
       await runMain(["export", `--data=${data}`, "--out=-"]),
-      /store\.db.*'\.\/fraudstream rebuild' fills it again from the log/,
+      /store\.db.*'\.\/fraudstream rebuild --data=\S+' fills it again from the log/,
     );
     const { code, stdout, stderr } = await runMain([
       "rebuild",
@@ -182,7 +182,7 @@ testRunning(
     assert.equal(exported.code, 1);
     assert.match(
       exported.stderr,
-      /store\.db is a database without the tables of a store; '\.\/fraudstream rebuild'/,
+      /store\.db is a database without the tables of a store; '\.\/fraudstream rebuild --data=\S+'/,
     );
     const { code, stderr } = await runMain(["rebuild", `--data=${data}`]);
     assert.equal(code, 0, stderr);
@@ -204,7 +204,7 @@ testRunning(
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      /holds the rows of another stream.*another --data folder or --keyspace, or run '\.\/fraudstream rebuild'/,
+      /holds the rows of another stream.*another --data folder or --keyspace, or run '\.\/fraudstream rebuild --data=\S+'/,
     );
     const rebuilt = await runMain(["rebuild", `--data=${data}`]);
     assert.equal(rebuilt.code, 0, rebuilt.stderr);

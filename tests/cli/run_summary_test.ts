@@ -49,10 +49,43 @@ function summary(change: Partial<RunSummary>): string {
     stopped: false,
     roles: ["producer", "processor", "writer", "scorer"],
     place: "tour",
-    flags: "--data=tour",
     ...change,
   });
 }
+
+/** The whole stream where labels arrive later, of which some were taken. */
+function labelled(labels: number): StreamStatus {
+  const { stages: [customer, ...stages], ...all } = status(ALL, ALL);
+  const counters = { ...customer.counters, labels };
+  return {
+    ...all,
+    stages: [
+      { ...customer, counters },
+      stages[0],
+      stages[1],
+      { ...stage("label intake", labels), group: "fraudstream-label-intake" },
+    ],
+  };
+}
+
+Deno.test("labels that arrive later are counted as such, not as payments without fraud", () => {
+  const of = (labels: number, frauds: number) =>
+    summary({ after: labelled(labels), stored: { rows: ALL, frauds } });
+  assert.match(
+    of(0, 0),
+    /; stored 1,754,155\nlabels {5}0 taken; 0 payments known to be fraud\n/,
+  );
+  assert.match(of(3, 1), /\nlabels {5}3 taken; 1 payment known to be fraud\n/);
+  assert.doesNotMatch(of(0, 0), /of them frauds/);
+  assert.match(summary({}), /; stored 1,754,155, 14,681 of them frauds\n/);
+});
+
+Deno.test("one dead letter is one", () => {
+  const of = (deadLetters: number) =>
+    summary({ after: { ...status(ALL, ALL), deadLetters } });
+  assert.match(of(1), /\nrejected {3}1 dead letter: see '/);
+  assert.match(of(2), /\nrejected {3}2 dead letters: see '/);
+});
 
 Deno.test("a run that took only labels says so", () => {
   const all = status(ALL, ALL);
@@ -131,4 +164,26 @@ Deno.test("a run that trains says which model scores, or what is missing for one
     summary({ models }),
     /^trained {4}2 models; b scores payments from 2018-05-06 on$/m,
   );
+});
+
+Deno.test("a run without a model whose frauds were known too late says why", () => {
+  const models: Registry = {
+    format: "fraudstream-models",
+    formatVersion: 1,
+    champion: null,
+    decidedDay: 14,
+    ended: true,
+    history: [],
+  };
+  const of = (frauds: number, complete = true) =>
+    summary({
+      models,
+      after: { ...labelled(40), complete },
+      stored: { rows: ALL, frauds },
+    });
+  assert.match(of(10), /^trained +no model: labels that came after the last/m);
+  assert.match(of(10), /^ +train one from an export: docs\/YOUR_DATA.md/m);
+  assert.match(of(9), /^trained +no model yet: it needs 10 frauds/m);
+  assert.match(of(10, false), /^trained +no model yet: it needs 10 frauds/m);
+  for (const line of of(10).split("\n")) assert.ok(line.length <= 80, line);
 });

@@ -6,6 +6,8 @@ import {
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
 import { schemaCql } from "../../src/store/cassandra/cassandra_schema.ts";
+import { readStreamFlags } from "../../src/cli/flags/stream_flags.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
 testRunning(
@@ -85,3 +87,28 @@ testRunning("what no schema can have is refused in one line", async () => {
     assert.match(stderr, /^[^\n]*\n$/);
   }
 });
+
+testRunning(
+  "schema --labels=stream prints the tables of the handbook's payments whose labels arrive later",
+  async () => {
+    const schema = (...flags: string[]) =>
+      runMain(["schema", "--local-dc=dc1", ...flags]);
+    const { code, stdout } = await schema("--labels=stream");
+    assert.equal(code, 0);
+    const settings = {
+      localDataCenter: "dc1",
+      keyspace: "detectionfraud",
+      replication: 1,
+    };
+    // What a run with that flag makes.
+    const { features } = readStreamFlags({ labels: "stream" }, undefined);
+    const shape = shapeOfStream({ features });
+    assert.equal(stdout, schemaCql(settings, features, shape));
+    assert.match(stdout, /transaction_label/);
+    const plain = await schema();
+    assert.equal((await schema("--labels=payment")).stdout, plain.stdout);
+    const both = await schema("--labels=stream", "--definition=sparkov");
+    assert.equal(both.code, 2);
+    assert.match(both.stderr, /--labels cannot be given with --definition/);
+  },
+);

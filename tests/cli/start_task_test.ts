@@ -1,5 +1,6 @@
 /** What `deno task start` may do: use this folder and the temporary one, and say in one line how to use others. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { canMount, mountMemory, remount } from "./memory_disk.ts";
@@ -111,3 +112,20 @@ Deno.test({
     }
   },
 });
+
+testRunning(
+  "./fraudstream shows commands as they were typed",
+  async () => {
+    await using folder = temporaryFolder();
+    const none = `--data=${folder.path}/none`;
+    for (const words of [[], ["--anywhere"]]) {
+      const { stderr } = await new Deno.Command(`${ROOT}fraudstream`, {
+        args: [...words, "status", none],
+        env: { PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}` },
+      }).output();
+      const command = [`${ROOT}fraudstream`, ...words, "run", none].join(" ");
+      const text = new TextDecoder().decode(stderr);
+      assert.ok(text.includes(`start '${command}' first`), text);
+    }
+  },
+);

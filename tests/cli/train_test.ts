@@ -107,6 +107,44 @@ testRunning("train refuses days with genuine payments alone", async () => {
   assert.match(stderr, /^fraudstream: there are 0 frauds in 1 rows to learn /);
 });
 
+testRunning(
+  "train takes the days whose labels are known, though the data go on",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => `${folder.path}/${name}`;
+    Deno.writeTextFileSync(
+      path("s.yaml"),
+      [
+        "version: 1",
+        "payment:",
+        "  TRANSACTION_ID: { from: row }",
+        "  TX_DATETIME: time",
+        "  CUSTOMER_ID: card",
+        "  TERMINAL_ID: shop",
+        "  TX_AMOUNT: amount",
+        "  TX_FRAUD: fraud",
+        "labels: { from: stream, delay: 7d, grace: 1d, mature: 14d }",
+      ].join("\n"),
+    );
+    // 28 days are needed, and the labels of the last 14 of 42 are not known.
+    const rows = Array.from({ length: 42 * 24 }, (_, hour) => {
+      const time = new Date(Date.UTC(2024, 0, 1, hour)).toISOString();
+      const fraud = hour % 8 === 0 ? 1 : "";
+      return `${time},c${hour % 97},s${hour % 5},${fraud ? 90 : 10},${fraud}\n`;
+    });
+    Deno.writeTextFileSync(
+      path("payments.csv"),
+      "time,card,shop,amount,fraud\n" + rows.join(""),
+    );
+    const { code, stderr } = await runMain([
+      ...["train", "--model=decision-tree", `--out=${path("model.json")}`],
+      ...[`--definition=${path("s.yaml")}`, `--in=${path("payments.csv")}`],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /trained on 2024-01-01 to 2024-01-07: 168 payments/);
+  },
+);
+
 testRunning("train says what can't be trained", async () => {
   await using folder = temporaryFolder();
   const present = `${folder.path}/present.json`;

@@ -7,10 +7,8 @@ import {
   PaymentMapper,
 } from "../../src/definition/payment_mapper.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
-import {
-  type SampleColumn,
-  suggestDefinition,
-} from "../../src/definition/suggestion.ts";
+import type { SampleColumn } from "../../src/definition/sample_column.ts";
+import { suggestDefinition } from "../../src/definition/suggestion.ts";
 import { isLong } from "../long.ts";
 
 /** The columns of lines of CSV without quotes. */
@@ -118,12 +116,229 @@ Deno.test("every guess has a comment, and doubts are named", () => {
     const at = lines.findIndex((line) => line.startsWith(`  ${key}:`));
     assert.match(lines[at - 1], /^ {2}# \S/, key);
   }
-  assert.match(text, /# date: .*'dd\/MM\/yyyy HH:mm:ss': day or month first\?/);
+  assert.match(
+    text,
+    /# date: .*'dd\/MM\/yyyy HH:mm:ss', since no day is above 12: day or month first\?/,
+  );
   assert.match(text, /# card_number: .*Looks like card numbers: 'hmac: true'/);
   assert.match(text, /CUSTOMER_ID: \{ from: card_number, type: text \}/);
   assert.match(text, /TRANSACTION_ID: \{ from: "?id"?, type: number \}/);
   assert.match(text, /# No column looks like a label/);
   assert.match(text, /labels: \{ from: stream/);
+});
+
+/** The suggestion for columns that say everything but the time, and this one. */
+function timeLines(time: SampleColumn, ...more: SampleColumn[]): string[] {
+  const text = suggestDefinition([
+    time,
+    ...more,
+    { name: "card", values: ["1"] },
+    { name: "shop", values: ["A"] },
+    { name: "amount", values: ["1.50"] },
+  ], "data.csv");
+  const lines = text.split("\n");
+  const at = lines.findIndex((line) => line.startsWith("  TX_DATETIME:"));
+  return [lines[at].trim(), lines[at - 1].trim()];
+}
+
+/** A value for each of some days of January 2024, the day where `date` has 'D'. */
+function january(date: string, days: readonly number[]): string[] {
+  return days.map((day) => date.replace("D", String(day).padStart(2, "0")));
+}
+
+Deno.test("days above 12 decide whether the day or the month comes first", () => {
+  const cases: [string, readonly number[], string][] = [
+    ["D.01.2024 10:00:00", [1, 2, 3], "dd.MM.yyyy HH:mm:ss"],
+    ["D.01.2024 10:00:00", [1, 2, 30], "dd.MM.yyyy HH:mm:ss"],
+    ["01.D.2024 10:00:00", [1, 2, 30], "MM.dd.yyyy HH:mm:ss"],
+    ["D/01/2024 10:00", [1, 2, 30], "dd/MM/yyyy HH:mm"],
+    ["01/D/2024 10:00", [1, 2, 30], "MM/dd/yyyy HH:mm"],
+    ["1/D/24 9:05 PM", [11, 12, 30], "M/d/yy h:mm a"],
+    ["D.1.24 9:05", [11, 12, 30], "d.M.yy H:mm"],
+    ["01/D/2024 10:00", [1, 2, 3], "MM/dd/yyyy HH:mm"],
+  ];
+  for (const [date, days, format] of cases) {
+    const [line, why] = timeLines({ name: "ts", values: january(date, days) });
+    assert.ok(line.includes(`format: "${format}"`), `${date}: ${line}`);
+    const isOpen = Math.max(...days) < 13;
+    assert.equal(/day or month first\?/.test(why), isOpen, `${date}: ${why}`);
+  }
+});
+
+Deno.test("a few wrong times do not hide the format, and are counted", () => {
+  const days = Array.from({ length: 28 }, (_, day) => day + 1);
+  const values = january("D.01.2024 10:00:00", days);
+  const [line, why] = timeLines({
+    name: "ts",
+    values: [...values, "unknown", "30.02.2024 10:00:00"],
+  });
+  assert.match(line, /format: "dd\.MM\.yyyy HH:mm:ss"/);
+  assert.match(
+    why,
+    /2 of 30 values are no such times: these rows are rejected/,
+  );
+});
+
+Deno.test("a time is found by its values where no name is known", () => {
+  const value = "2024-01-01 10:00:00";
+  const [one] = timeLines({ name: "Zeitpunkt", values: [value] });
+  assert.match(one, /from: Zeitpunkt, format: "iso"/);
+  const [line, why] = timeLines(
+    { name: "versandt", values: ["01.02.2024 09:00"] },
+    { name: "bezahlt", values: ["01.02.2024 08:00"] },
+    { name: "dob", values: [value] },
+  );
+  assert.match(line, /from: versandt, format: "dd\.MM\.yyyy HH:mm"/);
+  assert.match(why, /or is it bezahlt\?/);
+  // A number is no time, unless its name says so.
+  const number = { name: "code", values: ["1700000000"] };
+  assert.throws(() => timeLines(number), /no column looks like a date/);
+  const [count] = timeLines({ name: "sold_at", values: number.values });
+  assert.match(count, /from: sold_at, format: "epoch-s"/);
+  for (const name of ["ordered_at", "order_date", "OrderDate", "paid_on"]) {
+    const [line] = timeLines(
+      { name: "shipped", values: ["2024-01-02 10:00:00"] },
+      { name, values: [value] },
+    );
+    assert.ok(line.includes(`from: ${name},`), line);
+  }
+});
+
+Deno.test("a date and a time of day in two columns, and a date alone", () => {
+  const date = { name: "Buchungstag", values: ["30.01.2024", "31.01.2024"] };
+  const clock = { name: "Uhrzeit", values: ["08:15", "9:30"] };
+  const [both] = timeLines(date, clock);
+  assert.match(
+    both,
+    /from: \[Buchungstag, Uhrzeit\], join: " ", format: "dd\.MM\.yyyy H:mm"/,
+  );
+  const [alone, why] = timeLines(date);
+  assert.match(alone, /from: Buchungstag, format: "dd\.MM\.yyyy"/);
+  assert.match(why, /without a time of day/);
+});
+
+Deno.test("shoppers, buyers and numbers of orders are found", () => {
+  const core = [
+    { name: "ordered_at", values: ["2024-01-01 10:00:00"] },
+    { name: "total_amount", values: ["1.50"] },
+  ];
+  const cards = [
+    "shopper",
+    "buyer_id",
+    "BuyerNo",
+    "shopper_hash",
+    "card_token",
+  ];
+  for (const card of cards) {
+    for (const id of ["order_no", "order_id", "OrderNumber", "invoice_ref"]) {
+      const lines = suggested([
+        ...core,
+        { name: id, values: ["A-1", "A-2", "A-3"] },
+        { name: card, values: ["x", "y", "x"] },
+        { name: "merchant_code", values: ["m"] },
+      ]);
+      assert.deepEqual(lines.slice(2, 6).map((line) => line.trim()), [
+        `TRANSACTION_ID: { from: ${id}, type: text }`,
+        'TX_DATETIME: { from: ordered_at, format: "iso", zone: UTC }',
+        `CUSTOMER_ID: { from: ${card}, type: text }`,
+        "TERMINAL_ID: { from: merchant_code, type: text }",
+      ]);
+    }
+  }
+});
+
+Deno.test("texts that all differ are ids, whatever their name", () => {
+  const rows = Array.from({ length: 20 }, (_, row) => row);
+  const core = [
+    { name: "ts", values: rows.map((row) => `2024-01-01 10:00:${row + 10}`) },
+    { name: "card", values: rows.map((row) => String(row % 3)) },
+    { name: "shop", values: rows.map((row) => `S${row % 3}`) },
+    { name: "amount", values: rows.map((row) => `${row}.50`) },
+    { name: "note", values: rows.map((row) => `thanks for ${row}`) },
+    { name: "score", values: rows.map((row) => `0.${row}`) },
+    { name: "email", values: rows.map((row) => `c${row}@example.com`) },
+  ];
+  const line = (columns: SampleColumn[]) =>
+    suggested(columns).find((one) => one.includes("TRANSACTION_ID"))?.trim();
+  assert.equal(line(core), "TRANSACTION_ID: { from: row }");
+  const beleg = { name: "Beleg", values: rows.map((row) => `B-${row}-x`) };
+  assert.equal(
+    line([...core, beleg]),
+    "TRANSACTION_ID: { from: Beleg, type: text }",
+  );
+});
+
+Deno.test("missing and repeated ids are counted", () => {
+  const rows = Array.from({ length: 200 }, (_, row) => row);
+  const core = [
+    { name: "ts", values: rows.map(() => "2024-01-01 10:00:00") },
+    { name: "card", values: ["1"], missing: 199 },
+    { name: "shop", values: rows.map((row) => `S${row % 3}`) },
+    { name: "amount", values: rows.map((row) => `${row}.50`) },
+  ];
+  const comment = (id: SampleColumn) => {
+    const lines = suggestDefinition([...core, id], "data.csv").split("\n");
+    const at = lines.findIndex((one) => one.includes("TRANSACTION_ID:"));
+    return lines.slice(at - 1, at + 1).join("\n");
+  };
+  const values = rows.map((row) => `o-${row}`);
+  const few = { name: "order_no", values: values.slice(3), missing: 3 };
+  assert.match(
+    comment(few),
+    /3 of 200 rows have no value: they are rejected.*\n.*from: order_no/,
+  );
+  const twice = { name: "order_no", values: [...values.slice(1), "o-5"] };
+  assert.match(
+    comment(twice),
+    /1 of 200 values came before: its row is rejected.*\n.*from: order_no/,
+  );
+  const half = { name: "order_no", values: values.slice(100), missing: 100 };
+  assert.match(
+    comment(half),
+    /100 of 200 rows have no order_no.*\n.*from: row/,
+  );
+});
+
+Deno.test("amounts: a few that are none are counted, and refunds are named", () => {
+  const amounts = (...values: string[]) =>
+    suggestDefinition([
+      { name: "ts", values: ["2024-01-01 10:00:00"] },
+      { name: "card", values: ["1"] },
+      { name: "shop", values: ["A"] },
+      { name: "amount", values },
+    ], "data.csv");
+  const good = Array.from({ length: 20 }, (_, row) => `${row},50`);
+  assert.match(
+    amounts(...good, "n/a"),
+    /1 of 21 values is no amount: its row is rejected.*\n.*decimal: ","/,
+  );
+  assert.match(
+    amounts(...good),
+    /# amount: .*a negative amount would be rejected; 'refunds: true'/i,
+  );
+  assert.throws(
+    () => amounts("12,50 €", "13,50 €"),
+    /no column looks like an amount \(.*\); amount has "12,50 €"/,
+  );
+});
+
+Deno.test("labels that some payments lack arrive later", () => {
+  const columns = (missing: number): SampleColumn[] => [
+    { name: "ts", values: ["2024-01-01 10:00:00"] },
+    { name: "card", values: ["1"] },
+    { name: "shop", values: ["A"] },
+    { name: "amount", values: ["1.50"] },
+    { name: "fraud", values: ["1", "0"], missing },
+  ];
+  const later = suggestDefinition(columns(1998), "data.csv");
+  assert.match(
+    later,
+    /1,998 of 2,000 rows have no label.*mature.*\n.*TX_FRAUD/,
+  );
+  assert.match(later, /\nlabels: \{ from: stream, delay: 7d, grace: 1d \}/);
+  assert.doesNotMatch(later, /rejected\.\n.*TX_FRAUD/);
+  const carried = suggestDefinition(columns(0), "data.csv");
+  assert.match(carried, /\nlabels: \{ from: payment, delay: 7d \}/);
 });
 
 Deno.test("counts, decimal commas, and numbers of cards", () => {

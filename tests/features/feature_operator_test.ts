@@ -306,7 +306,7 @@ for (const parameters of [HANDBOOK_FEATURES, EXTENDED]) {
             const length = Math.min(size, rows.length - from);
             operator.processBlock(
               length,
-              (index, row) => Object.assign(row, rows[from + index]),
+              { read: (index, row) => Object.assign(row, rows[from + index]) },
               totals,
             );
             for (let i = 0; i < length; i++) {

@@ -48,7 +48,12 @@ Deno.test("the extended set's features stand behind the handbook's, one total ea
 });
 
 Deno.test("extended totals come back from their values, and are their own canonical values", () => {
-  const layout = { windows: 1, scales: [1, 1000], amountScale: 100 };
+  const layout = {
+    windows: 1,
+    scales: [1, 1000],
+    amountScale: 100,
+    declared: [],
+  };
   fc.assert(
     fc.property(fc.nat(10 ** 7), fc.nat(10 ** 6), (whole, thousandths) => {
       const values: number[] = [];
@@ -81,7 +86,7 @@ Deno.test("featureCount() is the number of names, whatever the windows", () => {
 
 /** The layout of so many windows and nothing more. */
 function windowsOf(windows: number) {
-  return { windows, scales: [], amountScale: 100 };
+  return { windows, scales: [], amountScale: 100, declared: [] };
 }
 
 const count = fc.oneof(fc.integer({ min: 1, max: 1_000_000 }), fc.nat(70));

@@ -6,6 +6,7 @@ import {
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
 import type { StoreRows } from "../../src/store/store.ts";
+import { CassandraRelay } from "../services/cassandra_relay.ts";
 import { startCassandra } from "../services/cassandra_server.ts";
 import { testServing } from "../services/testing_servers.ts";
 import {
@@ -127,6 +128,37 @@ testServing(
     await using store = await openStore(settingsOf(server.address));
     await store.write(block(0), AbortSignal.abort());
     assert.equal((await store.status()).rows, BLOCK_ROWS);
+  },
+);
+
+testServing(
+  "answers of Cassandra to requests that waited too long mix no rows up",
+  async () => {
+    await using server = await startCassandra();
+    using relay = new CassandraRelay(server.address);
+    await using store = await openStore(settingsOf(relay.address));
+    await store.write(block(0));
+    const lookUp = store.lookUp();
+    const stop = new AbortController();
+    const mixed: string[] = [];
+    let looked = 0;
+    const lanes = Array.from({ length: 64 }, async (_, lane) => {
+      for (let id = lane; !stop.signal.aborted; id = (id + 64) % BLOCK_ROWS) {
+        const found = await lookUp.payment(id, AbortSignal.timeout(60_000));
+        const { transactionId } = found?.payment ?? {};
+        if (transactionId !== id) mixed.push(`${transactionId} for ${id}`);
+        looked++;
+      }
+    });
+    for (let times = 0; times < 20; times++) {
+      relay.answerLate(16);
+      await until(() => relay.left === 0);
+      const before = looked;
+      await until(() => looked > before + 500);
+    }
+    stop.abort();
+    await Promise.all(lanes);
+    assert.deepEqual(mixed, []);
   },
 );
 

@@ -24,6 +24,7 @@ import "./kafka_processors.ts";
 import "./kafka_secured.ts";
 import "./kafka_tools.ts";
 import "./kafka_topics.ts";
+import "./label_intake.ts";
 import "./own_definition.ts";
 import "./page.ts";
 import "./processor_faults.ts";

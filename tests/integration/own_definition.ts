@@ -1,6 +1,6 @@
 /**
  * Payments of a definition on a real Kafka and a real Cassandra: text ids, kept
- * fields and refunds from a file in three partitions, killed on the way. What
+ * fields, refunds and declared features from a file in three partitions, killed on the way. What
  * is stored is what one partition in SQLite has, byte for byte, and pandas says
  * the same of the features.
  */
@@ -28,10 +28,25 @@ const THINNED = 5;
 /** Where the process is killed, in payments published. */
 const KILLS = [3000, 8000];
 
-const DEFINITION = BUILT_IN_DEFINITIONS.sparkov.replace(
-  "currency: USD",
-  "currency: USD, refunds: true",
-);
+/** What several partitions leave room for; some may have no value, and one is named like a word of CQL. */
+const DECLARED = `features:
+  include: handbook
+  CARD_TX_10MIN: { count: payments, by: CUSTOMER_ID, over: 10m }
+  CARD_MERCHANTS_1D: { distinct: TERMINAL_ID, by: CUSTOMER_ID, over: 1d }
+  CARD_CATEGORY_MAX:
+    max: TX_AMOUNT
+    by: [CUSTOMER_ID, category]
+    over: 5d
+    include_self: false
+  SINCE: { seconds_since: payments, by: CUSTOMER_ID, over: 3d }
+  MERCHANT_MEAN_2D: { mean: TX_AMOUNT, by: TERMINAL_ID, over: 2d, delay: 7d }
+  MERCHANT_RISK_3D: { share: TX_FRAUD, by: TERMINAL_ID, over: 3d }
+  order: { expression: "TX_AMOUNT / CARD_CATEGORY_MAX" }
+`;
+
+const DEFINITION = BUILT_IN_DEFINITIONS.sparkov
+  .replace("currency: USD", "currency: USD, refunds: true")
+  .replace("features: { include: handbook }\n", DECLARED);
 
 /** Sparkov's rows in order of time, of which one of 41 is a refund. */
 function refundedSet(): string {
@@ -132,6 +147,8 @@ Deno.test({
         set: "sparkov",
         raw,
       });
+      const without = rows.filter(({ order }) => order === null);
+      assert.ok(without.length > 0 && without.length < ROWS);
       const refunds = rows.filter((row) => Number(row.TX_AMOUNT) < 0);
       assert.equal(refunds.length, Math.ceil(ROWS / 41));
     }

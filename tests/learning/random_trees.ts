@@ -5,7 +5,14 @@ import type { Tree, TreesBody } from "../../src/learning/kinds/tree.ts";
 /** A tree that is a value, or splits. */
 export type Nested =
   | { value: number; cover: number }
-  | { input: number; threshold: number; left: Nested; right: Nested };
+  | {
+    input: number;
+    threshold: number;
+    /** Where rows without a value go; without it, right. */
+    missingLeft?: boolean;
+    left: Nested;
+    right: Nested;
+  };
 
 /** Few values, so that rows meet thresholds exactly. */
 export const VALUE = fc.integer({ min: -4, max: 4 }).map((n) => n / 2);
@@ -27,6 +34,7 @@ export function nestedTree(
   const split = fc.record({
     input: fc.nat(width - 1),
     threshold: VALUE,
+    missingLeft: fc.boolean(),
     left: below,
     right: below,
   });
@@ -43,8 +51,14 @@ export function coverOf(tree: Nested): number {
     : coverOf(tree.left) + coverOf(tree.right);
 }
 
-/** The same tree as columns, in preorder. */
+/** The same tree as columns, in preorder, without what becomes of missing values. */
 export function toColumns(tree: Nested): Tree {
+  const { missingLeft: _, ...rest } = toNullableColumns(tree);
+  return rest;
+}
+
+/** The same tree as columns, in preorder. */
+export function toNullableColumns(tree: Nested): Tree {
   const columns = {
     input: [] as number[],
     threshold: [] as number[],
@@ -52,6 +66,7 @@ export function toColumns(tree: Nested): Tree {
     right: [] as number[],
     value: [] as number[],
     cover: [] as number[],
+    missingLeft: [] as number[],
   };
   const add = (node: Nested): number => {
     const at = columns.input.length;
@@ -60,6 +75,7 @@ export function toColumns(tree: Nested): Tree {
     columns.threshold.push(leaf ? 0 : node.threshold);
     columns.value.push(leaf ? node.value : 0);
     columns.cover.push(coverOf(node));
+    columns.missingLeft.push(!leaf && node.missingLeft ? 1 : 0);
     columns.left.push(0);
     columns.right.push(0);
     if (!leaf) {
@@ -72,13 +88,23 @@ export function toColumns(tree: Nested): Tree {
   return columns;
 }
 
+/** The side of a split that a row goes to. */
+function sideOf(
+  { input, threshold, missingLeft, left, right }: Exclude<
+    Nested,
+    { value: number }
+  >,
+  row: readonly number[],
+): Nested {
+  const value = row[input];
+  const goesLeft = Number.isNaN(value) ? missingLeft : value <= threshold;
+  return goesLeft ? left : right;
+}
+
 /** Value of the leaf that a row ends in. */
 export function leafValue(tree: Nested, row: readonly number[]): number {
   if ("value" in tree) return tree.value;
-  return leafValue(
-    row[tree.input] <= tree.threshold ? tree.left : tree.right,
-    row,
-  );
+  return leafValue(sideOf(tree, row), row);
 }
 
 /** Mean value of a tree where only the inputs of the bit set `known` are known. */
@@ -89,13 +115,27 @@ export function meanValue(
 ): number {
   if ("value" in tree) return tree.value;
   if (known & (1 << tree.input)) {
-    const side = row[tree.input] <= tree.threshold ? tree.left : tree.right;
-    return meanValue(side, row, known);
+    return meanValue(sideOf(tree, row), row, known);
   }
   const left = coverOf(tree.left);
   const right = coverOf(tree.right);
   return (left * meanValue(tree.left, row, known) +
     right * meanValue(tree.right, row, known)) / (left + right);
+}
+
+/** An ensemble of nested trees over `width` inputs, all of which may be missing. */
+export function toNullableBody(
+  trees: readonly Nested[],
+  base: number,
+  link: TreesBody["link"],
+  width: number,
+): TreesBody {
+  return {
+    link,
+    base,
+    nullable: Array.from({ length: width }, (_, input) => input),
+    trees: trees.map(toNullableColumns),
+  };
 }
 
 /** An ensemble of nested trees. */

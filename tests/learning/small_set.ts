@@ -52,6 +52,15 @@ export function toRows({ rows, columns }: Examples): Float64Array {
   return values;
 }
 
+/** Numbers from 0 to 1: Park and Miller's generator, good enough to be varied. */
+function drawsOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48_271 + 11) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
+
 /**
  * Sets of both classes with inputs of few and of many values. They come from a
  * seed, so that a set of many rows is one draw.
@@ -61,12 +70,7 @@ export const RANDOM_SET: fc.Arbitrary<Examples> = fc.record({
   rows: fc.integer({ min: 2, max: 300 }),
   share: fc.constantFrom(0.02, 0.2, 0.5),
 }).map(({ seed, rows, share }) => {
-  let state = seed;
-  const draw = () => {
-    // Park and Miller's generator; good enough to be varied.
-    state = (state * 48_271 + 11) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
+  const draw = drawsOf(seed);
   const labels = Array.from({ length: rows }, () => draw() < share ? 1 : 0);
   labels[0] = 0;
   labels[rows - 1] = 1;
@@ -78,6 +82,22 @@ export const RANDOM_SET: fc.Arbitrary<Examples> = fc.record({
     )
   );
   return toExamples(columns, labels);
+});
+
+/** Such sets whose inputs lack some values: none of them, few, most, or all, for one class more often. */
+export const RANDOM_MISSING_SET: fc.Arbitrary<Examples> = fc.tuple(
+  RANDOM_SET,
+  fc.nat(),
+).map(([examples, seed]) => {
+  const draw = drawsOf(seed);
+  const shares = [0, 0.05, 0.4, 0.9, 1];
+  const columns = examples.columns.map((column, input) =>
+    column.map((value, row) => {
+      const share = shares[input] / (examples.labels[row] + 1);
+      return shares[input] === 1 || draw() < share ? NaN : value;
+    })
+  );
+  return { ...examples, columns, nullable: examples.inputs };
 });
 
 /** The scores that trees give the rows of examples. */

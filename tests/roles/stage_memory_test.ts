@@ -1,5 +1,7 @@
 /** Memory of the stages' state: what is predicted from some days of payments, against what it holds after months. */
 import assert from "node:assert/strict";
+import { featuresOfDefinition } from "../../src/cli/flags/stream_flags.ts";
+import { readDefinition } from "../../src/definition/read_definition.ts";
 import {
   CustomerOperator,
   TerminalOperator,
@@ -11,16 +13,24 @@ import {
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
 import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
+import {
+  CELL,
+  PAYMENT_CELLS,
+  toCells,
+} from "../../src/payment/payment_cells.ts";
 import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
 import { TextHeap } from "../../src/payment/text_heap.ts";
-import { predictMemory } from "../../src/roles/stage_memory.ts";
+import { declaredSample, predictMemory } from "../../src/roles/stage_memory.ts";
 import { terminalSlackSeconds } from "../../src/roles/terminal_stage.ts";
 import {
   rememberedSeconds,
   type StreamParameters,
 } from "../../src/stream/control.ts";
 import { Ledger } from "../../src/stream/ledger.ts";
-import { shapeOfStream } from "../../src/stream/stream_definition.ts";
+import {
+  recordedDefinition,
+  shapeOfStream,
+} from "../../src/stream/stream_definition.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { TEXT_DEFINITION } from "../stream/text_stream.ts";
 import { paymentAt } from "./stages.ts";
@@ -151,4 +161,72 @@ Deno.test("a stream without features has no windows", () => {
     ]),
     [["ledger", 2000]],
   );
+});
+
+const DECLARED = readDefinition(
+  `version: 1
+payment:
+  TRANSACTION_ID: { from: id, type: number }
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amount
+  TX_FRAUD: fraud
+  keep: { category: text }
+labels: { from: payment, delay: 7d }
+features:
+  include: none
+  A: { count: payments, by: CUSTOMER_ID, over: 30d }
+  B: { distinct: TERMINAL_ID, by: CUSTOMER_ID, over: 7d }
+  C: { sum: TX_AMOUNT, by: CUSTOMER_ID, over: 7d, where: "category == 'c1'" }
+  D: { share: TX_FRAUD, by: TERMINAL_ID, over: 30d }
+  E: { max: TX_AMOUNT, by: [TERMINAL_ID, category], over: 2d }
+  F: { seconds_since: payments, by: category, over: 30d }
+`,
+  "memory.yaml",
+);
+
+Deno.test("the memory of declared features is predicted from some days of payments, within a fifth", async () => {
+  const parameters: StreamParameters = {
+    ...parametersOf({}, false),
+    features: featuresOfDefinition(DECLARED),
+    definition: recordedDefinition(DECLARED),
+  };
+  await forEachSeed(1, 10, (seed) => {
+    const random = chance(seed);
+    const rows = payments(random, [3000, 2000]);
+    const live = declaredSample(parameters);
+    const sample = declaredSample(parameters);
+    assert.ok(live && sample);
+    const cells = new Float64Array(PAYMENT_CELLS + 1);
+    const texts = new TextHeap();
+    const totals = new Float64Array(featureCount(parameters.features));
+    const seconds = SAMPLE_DAYS * DAY_SECONDS;
+    for (const row of rows) {
+      texts.clear();
+      toCells(row, cells, 0);
+      cells[CELL.customer] = texts.addText(`card ${row.customerId}`);
+      cells[CELL.terminal] = texts.addText(`shop ${row.terminalId}`);
+      const category = `c${Math.floor(random() * 8)}`;
+      cells[PAYMENT_CELLS] = texts.addText(category);
+      live.process(cells, 0, texts, row.timeSeconds, totals);
+      if (row.timeSeconds < seconds) sample.count(cells, 0, texts);
+    }
+    const before = rows.slice(0, PER_DAY * SAMPLE_DAYS);
+    const predicted = predictMemory(parameters, {
+      seconds,
+      ofCards: counts(before, "customerId"),
+      ofTerminals: counts(before, "terminalId"),
+      declared: sample,
+    }).slice(1);
+    assert.deepEqual(predicted.map(({ state }) => state), [
+      ...["CUSTOMER_ID", "TERMINAL_ID", "TERMINAL_ID + category", "category"],
+    ]);
+    const bytes = predicted.reduce((sum, { bytes }) => sum + bytes, 0);
+    const ratio = bytes / live.bytes;
+    assert.ok(
+      ratio > 1 / 1.2 && ratio < 1.2,
+      `${bytes} predicted, ${live.bytes} held: ${JSON.stringify(predicted)}`,
+    );
+  });
 });

@@ -5,6 +5,7 @@ import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { runFiles } from "../../src/roles/files.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import { runProducer } from "../../src/roles/producer.ts";
+import { recordValue } from "../../src/log/record_batch.ts";
 import { parseCommit } from "../../src/stream/commit.ts";
 import {
   CONTROL_TOPIC,
@@ -21,12 +22,14 @@ import {
 } from "../../src/stream/topics.ts";
 import { runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runTrimmer, trimStream } from "../../src/roles/trimmer.ts";
+import { verifyStore } from "../../src/stream/verify_store.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { labelParameters } from "../faults/label_stream.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import {
   featuresSum,
+  type OpenFolder,
   openFolder,
   openMemory,
   parametersOf,
@@ -181,24 +184,73 @@ Deno.test("dead letters, profiles and the control topic stay whole", async () =>
   assert.ok((await folder.log.endOffsets(CONTROL_TOPIC))?.[0]);
 });
 
-Deno.test("labels stay whole, and what their payments and windows need", async () => {
-  const parameters = labelParameters(2);
-  await using folder = await openMemory(parameters);
-  const { log, store, context } = folder;
+/** A stream whose labels arrive later, all of it stored. */
+async function runLabelled(folder: OpenFolder): Promise<void> {
   const small = { ...SET_B.parameters, customers: 40, days: 120 };
   await runAll(folder, { ...SET_B, parameters: small });
-  await runLabelWriter(context, {
-    store: store.labels(),
+  await runLabelWriter(folder.context, {
+    store: folder.store.labels(),
     startSeconds: undefined,
   });
-  const ends = await log.endOffsets(TRANSACTION_LABEL_TOPIC);
-  assert.ok(ends?.every((end) => end > 1000));
-  await trimStream(context, OPTIONS);
+}
+
+/** The records of a topic that are left, by partition. */
+async function recordsLeft(log: EmbeddedLog, topic: string) {
+  const [state] = await log.topics([topic]);
+  const limit = { records: 1_000_000, bytes: 1 << 30 };
+  return await Promise.all(state.startOffsets.map(async (start, partition) => {
+    const batch = await log.read(topic, partition, start, limit);
+    return Array.from(
+      { length: batch.count },
+      (_, i) => JSON.parse(new TextDecoder().decode(recordValue(batch, i))),
+    );
+  }));
+}
+
+Deno.test("accepted labels go with their payments: of those that stay all do", async () => {
+  await using folder = await openMemory(labelParameters(2));
+  const { log, store, context } = folder;
+  await runLabelled(folder);
+  const before = await recordsLeft(log, TRANSACTION_LABEL_TOPIC);
+  await trimStream(context, { ...OPTIONS, keepDays: 40 });
   await assertNeededIsThere(log);
   const first = await firstOffsets(log);
-  assert.ok(first[TRANSACTION_TOPIC].every((offset) => offset > 0));
-  assert.deepEqual(first[TRANSACTION_LABEL_TOPIC], [0, 0]);
+  for (const topic of [SINK_TOPIC, TRANSACTION_LABEL_TOPIC]) {
+    assert.ok(first[topic].every((offset) => offset > 0), topic);
+  }
   assert.deepEqual(first[LABEL_TOPIC], [0, 0]);
+  const after = await recordsLeft(log, TRANSACTION_LABEL_TOPIC);
+  const idOf = ({ TRANSACTION_ID }: { TRANSACTION_ID: number }) =>
+    TRANSACTION_ID;
+  const gone = new Set(before.flat().map(idOf))
+    .difference(new Set(after.flat().map(idOf)));
+  const newest = Math.max(
+    ...before.flat().map(({ TX_TIME_DAYS }) => TX_TIME_DAYS),
+  );
+  for (const label of before.flat()) {
+    if (label.TX_TIME_DAYS < newest - 40) continue;
+    assert.ok(!gone.has(idOf(label)), `the label of ${idOf(label)} is gone`);
+  }
+  assert.ok(gone.size > 1000, `${gone.size} labels are gone`);
+  await context.control.refresh();
+  const { parameters } = context;
+  const options = { ...context, parameters, store, compared() {} };
+  const { labels } = await verifyStore(options);
+  assert.deepEqual(labels, {
+    ...{ missing: 0, different: 0, unknown: 0, pending: 0, first: [] },
+    equal: after.flat().length,
+    notVerifiable: gone.size,
+  });
+});
+
+Deno.test("accepted labels that are not stored yet stay", async () => {
+  await using folder = await openMemory(labelParameters(2));
+  const small = { ...SET_B.parameters, customers: 40, days: 60 };
+  await runAll(folder, { ...SET_B, parameters: small });
+  await trimStream(folder.context, OPTIONS);
+  const first = await firstOffsets(folder.log);
+  assert.ok(first[SINK_TOPIC].every((offset) => offset > 0));
+  assert.deepEqual(first[TRANSACTION_LABEL_TOPIC], [0, 0]);
 });
 
 Deno.test("nothing goes as long as no event time can be told", async () => {

@@ -178,6 +178,7 @@ testReading(
       ).map(({ path }) => path);
     assert.deepEqual(users("kafkajs"), ["src/log/kafka/kafka_client.ts"]);
     assert.deepEqual(users("cassandra-driver"), [
+      "src/store/cassandra/cassandra_connection.ts",
       "src/store/cassandra/cassandra_session.ts",
     ]);
     assert.deepEqual(users("onnxruntime-web"), [

@@ -5,6 +5,7 @@
  */
 import { ConfigError, DataError } from "../../base/error.ts";
 import { textTable } from "../../base/text_table.ts";
+import { putMappedPayment } from "../../definition/mapped_row.ts";
 import {
   emptyMappedPayment,
   type KeptValue,
@@ -20,10 +21,9 @@ import {
   definitionHash,
   type StreamDefinition,
 } from "../../definition/stream_definition.ts";
-import {
-  type SampleColumn,
-  suggestDefinition,
-} from "../../definition/suggestion.ts";
+import type { SampleColumn } from "../../definition/sample_column.ts";
+import { suggestDefinition } from "../../definition/suggestion.ts";
+import type { DeclaredPart } from "../../features/declared_part.ts";
 import type { DaySource } from "../../files/day_source.ts";
 import { readingDefinition } from "../../files/import_folder.ts";
 import { findRawSources } from "../../files/raw_sources.ts";
@@ -31,7 +31,12 @@ import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { formatDatetime, formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { predictMemory } from "../../roles/stage_memory.ts";
+import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import { TextHeap } from "../../payment/text_heap.ts";
+import { declaredSample, predictMemory } from "../../roles/stage_memory.ts";
+import type { StreamParameters } from "../../stream/control.ts";
+import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { HMAC_KEY_FLAG, readHmacKey } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
@@ -39,6 +44,7 @@ import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { LATENESS_SECONDS, readStreamFlags } from "../flags/stream_flags.ts";
 import {
   counted,
+  shellWord,
   thousands,
   writeError,
   writeResult,
@@ -46,9 +52,9 @@ import {
 
 const EXAMPLES = `
 Examples:
-  fraudstream check --sample=payments.csv > stream.yaml
-  fraudstream check stream.yaml --sample=payments.csv
-  fraudstream check sparkov --sample=fraudTrain.csv --rows=1000000
+  ./fraudstream check --sample=payments.csv > stream.yaml
+  ./fraudstream check stream.yaml --sample=payments.csv
+  ./fraudstream check sparkov --sample=fraudTrain.csv --rows=1000000
 `;
 
 const ROWS_MAX = 1_000_000;
@@ -57,7 +63,7 @@ const ROWS_DEFAULT = 100_000;
 /** Payments that are shown. */
 const SHOWN = 5;
 
-/** Rows whose values a suggestion looks at. */
+/** Rows whose values a suggestion looks at, and up to twice as many. */
 const SUGGESTION_ROWS = 1000;
 
 const FLAGS = {
@@ -128,10 +134,13 @@ async function check(options: CheckOptions): Promise<void> {
   const reading = readingDefinition(sample, definition);
   const key = readHmacKey(reading, options);
   const mapper = new PaymentMapper(reading, key);
-  const found = await mapSample(sources, mapper, options.rows);
+  const parameters = readStreamFlags({ definition }, undefined);
+  const sampler = new DeclaredSampler(parameters);
+  const found = await mapSample(sources, mapper, options.rows, sampler);
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
-      resultText(found, definition, mapper),
+      resultText(found, definition, mapper) +
+      memoryText(found, parameters, sampler),
   );
   if (found.mapped === 0) {
     throw new DataError(
@@ -153,44 +162,60 @@ async function suggest(
         "with --sample",
     );
   }
-  const text = suggestDefinition(await sampleColumns(sources), sample);
+  const text = suggestDefinition(await sampleColumns(sources, rows), sample);
   writeResult(text);
   const mapper = new PaymentMapper(readDefinition(text, "the suggestion"));
-  const { read, mapped } = await mapSample(sources, mapper, rows);
+  const found = await mapSample(sources, mapper, rows);
+  const { read, mapped, rejected } = found;
   writeError(
     `of the first ${counted(read, "row")}, ${thousands(mapped)} are payments ` +
-      "by this suggestion. Save it, check every line, then: fraudstream check " +
-      `stream.yaml --sample=${sample}\n`,
+      `by this suggestion\n` +
+      (rejected.size === 0 ? "" : `\n${rejectedTable(found)}\n\n`) +
+      "Save it, check every line, then: ./fraudstream check stream.yaml " +
+      `--sample=${shellWord(sample)}\n`,
   );
 }
 
-/** The columns of some data, with the values of the first rows. */
+/** The columns of some data, with the values of up to `rows` rows, evenly thinned out. */
 async function sampleColumns(
   sources: readonly DaySource[],
+  rows: number,
 ): Promise<SampleColumn[]> {
-  const [source] = sources;
-  let names: readonly string[] = [];
-  let columns: { name: string; values: string[] }[] = [];
-  const row: RawValue[] = [];
+  let names: readonly string[] | undefined;
+  let kept: (string | undefined)[][] = [];
+  let stride = 1;
   let read = 0;
-  for await (const batch of rawRows(source, rowOptions(source))) {
-    if (columns.length === 0) {
+  const row: RawValue[] = [];
+  for (const source of sources) {
+    for await (const batch of rawRows(source, rowOptions(source))) {
       // A name that stands twice cannot be asked for.
-      names = batch.columns.filter((name, _, all) =>
+      names ??= batch.columns.filter((name, _, all) =>
         all.indexOf(name) === all.lastIndexOf(name)
       );
-      columns = names.map((name) => ({ name, values: [] }));
+      for (let i = 0; i < batch.length && read < rows; i++, read++) {
+        if (read % stride !== 0 || batch.values(i, names, row)) continue;
+        kept.push(
+          names.map((_, at) =>
+            isMissing(row[at]) ? undefined : sampleText(row[at])
+          ),
+        );
+        if (kept.length <= 2 * SUGGESTION_ROWS) continue;
+        // What is odd in the data may begin late.
+        kept = kept.filter((_, at) => at % 2 === 0);
+        stride *= 2;
+      }
+      if (read >= rows) break;
     }
-    for (let i = 0; i < batch.length && read < SUGGESTION_ROWS; i++, read++) {
-      if (batch.values(i, names, row)) continue;
-      columns.forEach(({ values }, at) => {
-        if (!isMissing(row[at])) values.push(sampleText(row[at]));
-      });
-    }
-    if (read >= SUGGESTION_ROWS) break;
+    if (read >= rows) break;
   }
-  if (read === 0) throw new DataError(`${source.name}: no rows`);
-  return columns;
+  if (names === undefined || kept.length === 0) {
+    throw new DataError(`${sources[0].name}: no rows`);
+  }
+  return names.map((name, at) => {
+    const values = kept.map((row) => row[at])
+      .filter((value) => value !== undefined);
+    return { name, values, missing: kept.length - values.length };
+  });
 }
 
 function sampleText(value: RawValue): string {
@@ -226,6 +251,7 @@ async function mapSample(
   sources: readonly DaySource[],
   mapper: PaymentMapper,
   rows: number,
+  sampler?: DeclaredSampler,
 ): Promise<Found> {
   const found: Found = {
     read: 0,
@@ -263,6 +289,7 @@ async function mapSample(
         } else {
           ids.add(into.transactionId);
           take(found, into);
+          sampler?.add(into);
         }
       }
       if (found.read >= rows) return found;
@@ -326,59 +353,82 @@ function resultText(
   if (mapper.fields.length > 0 && rest.length > 0) {
     lines.push("", `kept in the log too, unnamed: ${rest.join(", ")}`);
   }
-  if (rejected.size > 0) {
-    const rows = [...rejected].sort(([, a], [, b]) => b.count - a.count)
-      .map(([reason, { count, first }]) => [reason, thousands(count), first]);
-    lines.push("", textTable(["rejected", "rows", "first"], rows).trimEnd());
-  }
+  if (rejected.size > 0) lines.push("", rejectedTable(found));
   if (late > 0) {
     lines.push(
       "",
       `not in order of time: ${counted(late, "payment")} ` +
         `${late === 1 ? "is" : "are"} more than ` +
         `${formatDuration(LATENESS_SECONDS)} older than one before; ` +
-        "'fraudstream import' sorts the data for 'run'",
+        "'./fraudstream import' sorts the data for 'run'",
     );
   }
-  lines.push(...memoryLines(found, definition));
   return lines.join("\n") + "\n";
+}
+
+/** The rejected rows by reason, the most frequent first. */
+function rejectedTable({ rejected }: Found): string {
+  const rows = [...rejected].sort(([, a], [, b]) => b.count - a.count)
+    .map(([reason, { count, first }]) => [reason, thousands(count), first]);
+  return textTable(["rejected", "rows", "first"], rows).trimEnd();
 }
 
 /** The smallest sample whose rate says anything: payments, and seconds from the first to the last. */
 const RATE_PAYMENTS = 1000;
 const RATE_SECONDS = 3600;
 
-/** What the processor's memory will be; nothing for a sample that is small or not in order. Throws ConfigError for a definition that `run` refuses. */
-function memoryLines(
+/** Counts payments for the memory of what a definition declares. */
+class DeclaredSampler {
+  /** What has counted them. */
+  readonly declared: DeclaredPart | undefined;
+  readonly #shape: PaymentShape;
+  readonly #cells: Float64Array;
+  readonly #texts = new TextHeap();
+
+  constructor(parameters: StreamParameters) {
+    this.declared = declaredSample(parameters);
+    this.#shape = shapeOfStream(parameters);
+    this.#cells = new Float64Array(PAYMENT_CELLS + this.#shape.kept.length);
+  }
+
+  add(payment: MappedPayment): void {
+    if (!this.declared) return;
+    const [cells, texts] = [this.#cells, this.#texts];
+    texts.clear();
+    putMappedPayment(payment, this.#shape, 0, cells, 0, texts);
+    this.declared.count(cells, 0, texts);
+  }
+}
+
+/** What the processor's memory will be; nothing for a sample that is small or not in order. */
+function memoryText(
   { mapped, late, cards, terminals, firstSeconds, lastSeconds }: Found,
-  definition: StreamDefinition,
-): string[] {
-  const parameters = readStreamFlags({ definition }, undefined);
+  parameters: StreamParameters,
+  { declared }: DeclaredSampler,
+): string {
   const seconds = lastSeconds - firstSeconds;
   const isSmall = mapped < RATE_PAYMENTS || seconds < RATE_SECONDS;
-  if (isSmall || late > 0) return [];
+  if (isSmall || late > 0) return "";
   const states = predictMemory(parameters, {
     seconds,
     ofCards: cards.values(),
     ofTerminals: terminals.values(),
+    declared,
   });
   const perDay = Math.round(mapped / seconds * DAY_SECONDS);
   const rows = states.map(({ state, keepSeconds, payments, bytes }) => [
     state,
-    String(Math.round(keepSeconds / DAY_SECONDS)),
+    (keepSeconds / DAY_SECONDS).toFixed(keepSeconds < DAY_SECONDS ? 2 : 0),
     thousands(payments),
     (bytes / Math.max(1, payments)).toFixed(1),
     (bytes / 2 ** 20).toFixed(1),
   ]);
   const heading = ["memory", "days", "payments", "bytes per payment", "MiB"];
-  return [
-    "",
-    textTable(heading, rows).trimEnd(),
+  return "\n" + textTable(heading, rows) +
     `(the processor's, predicted for ${
       thousands(perDay)
     } payments per day as ` +
-    "in the sample; texts stay in the log)",
-  ];
+    "in the sample; texts stay in the log)\n";
 }
 
 /** The payments as a table, with their kept fields. */

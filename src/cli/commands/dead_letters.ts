@@ -28,6 +28,7 @@ import {
 } from "../../stream/stored_stream.ts";
 import { warnings } from "../output/warnings.ts";
 import {
+  counted,
   thousands,
   visible,
   writeError,
@@ -132,7 +133,8 @@ async function list(
     show(letter, stream, options);
   }
   if (!options.json) {
-    writeError(`${thousands(Math.min(listed, options.limit))} dead letters\n`);
+    const count = Math.min(listed, options.limit);
+    writeError(`${counted(count, "dead letter")}\n`);
   }
 }
 

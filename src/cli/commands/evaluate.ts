@@ -2,6 +2,7 @@
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
+import { nullableNames } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
 import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
@@ -44,7 +45,7 @@ import {
 } from "../output/evaluation_table.ts";
 import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
 import { tableFormat } from "../output/table_output.ts";
-import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
+import { fitAll, specsFor, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { duration, positiveNumber } from "../flags/flag_value.ts";
 import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
@@ -135,13 +136,14 @@ export const EVALUATE_COMMAND: CommandDeclaration = defineCommand({
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
   const choices = options.model ?? readModels([...EVALUATED.keys()].join(","));
-  const specs = choices.filter((choice) => "kind" in choice);
+  const named = choices.filter((choice) => "kind" in choice);
+  const origin = options.model ? "chosen" : "default";
   const paths = choices.filter((choice) => "path" in choice);
   // Refused before the work instead of after it.
   if (options.curves !== undefined) tableFormat("--curves", options.curves);
   if (options.feedback !== undefined) {
     checkFeedback(options, paths.length > 0);
-    return await feedbackStudy(options, specs, options.feedback);
+    return await feedbackStudy(options, { named, origin }, options.feedback);
   }
   if (options.retrain !== undefined) {
     if (paths.length > 0) {
@@ -149,7 +151,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
         "--retrain trains models and so takes kinds of them, not files",
       );
     }
-    return await retrainStudy(options, specs, options.retrain);
+    return await retrainStudy(options, { named, origin }, options.retrain);
   }
   const opened = paths.map(({ path }) => openModel(path));
   const input = readPaymentInput(
@@ -157,9 +159,11 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     opened.find(({ features }) => features)?.features,
   );
   const parameters = input.features;
+  const specs = specsFor(named, parameters, origin);
   const inputs = streamInputs(parameters);
+  const nullable = nullableNames(parameters);
   const scorers = await Promise.all(
-    opened.map((model) => model.scorerFor(inputs)),
+    opened.map((model) => model.scorerFor(inputs, nullable)),
   );
   const { payments, period } = await loadPeriod(options, input);
   const split = splitPayments(payments, period);

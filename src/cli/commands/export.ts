@@ -177,13 +177,14 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   });
   await using writer = await table.open(out, format);
   const badRows = new BadRows(options.skipBadRows ?? false);
-  const pass = { store, table, writer, badRows, signal: stop.signal };
+  const pass = { store, table, writer, badRows, signal: stop.signal, known: 0 };
   const written = scored
     ? await fillPredictions(pass)
     : await fillTable(pass, features, shape, asOf);
   await writer.close();
   writeError(`${written}, ${elapsed(startMs)}\n`);
   badRows.tell();
+  if (asOf !== undefined && pass.known === 0) await tellLate(store, asOf);
   // The table holds what the store holds; that may not be what it should.
   if (options.skipBadRows) return; // what is left out has been named
   await requireAllStored(connection, stream, store);
@@ -196,6 +197,22 @@ interface Pass {
   readonly writer: TableWriter;
   readonly badRows: BadRows;
   readonly signal: AbortSignal;
+  /** Labels that were known at --as-of. */
+  known: number;
+}
+
+/** Says why no label was known at a time, where the store has labels. */
+async function tellLate(store: Store, asOf: string): Promise<void> {
+  const { rows } = await store.labels().status() ?? { rows: 0 };
+  if (rows === 0) return;
+  writeError(
+    `no label was known by ${asOf}, though the stream has ` +
+      `${
+        counted(rows, "label")
+      }: one is known from its KNOWN_AT on or, if it ` +
+      "came later, from the time of the newest payment then; see 'Labels as " +
+      "of a day' in docs/YOUR_DATA.md\n",
+  );
 }
 
 /** Writes all predictions; returns how many they are, in words. */
@@ -223,11 +240,12 @@ async function fillPredictions(
 
 /** Writes all payments; returns how many they are, in words. */
 async function fillTable(
-  { store, table, writer, badRows, signal }: Pass,
+  pass: Pass,
   features: FeatureParameters,
   shape: PaymentShape,
   asOf: string | undefined,
 ): Promise<string> {
+  const { store, table, writer, badRows, signal } = pass;
   const width = featureRowCells(features, shape);
   const totals = new Float64Array(featureCount(features));
   const layout = totalsLayout(features);
@@ -244,7 +262,8 @@ async function fillTable(
     const { cells, count, texts } = page;
     throwIfStopped(signal, () => "nothing was written");
     if (asOf !== undefined) {
-      await fillLabels(store.labels(), page, { width, shape }, asOf);
+      const form = { width, shape };
+      pass.known += await fillLabels(store.labels(), page, form, asOf);
     }
     table.clear(count);
     for (let at = 0; at < count * width; at += width) {

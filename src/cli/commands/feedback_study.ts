@@ -28,7 +28,7 @@ import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { counted, writeResult } from "../output/terminal.ts";
-import { fitAll, threadsOf } from "./fitting.ts";
+import { fitAll, specsFor, type StudiedModels, threadsOf } from "./fitting.ts";
 import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
 
 /** The flags of `evaluate` that the experiment takes. */
@@ -56,10 +56,11 @@ export function cardsPerDay(text: string, flag: string): number {
 /** Runs the experiment and prints its table, or JSON. */
 export async function feedbackStudy(
   options: FeedbackOptions,
-  specs: readonly NamedSpec[],
+  { named, origin }: StudiedModels,
   cards: number,
 ): Promise<void> {
   const input = readPaymentInput(options);
+  const specs = specsFor(named, input.features, origin);
   const { payments, period } = await loadPeriod(options, input, {
     before: input.labelDays,
     after: 0,

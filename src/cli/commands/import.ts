@@ -51,9 +51,9 @@ import { listenForStop, throwIfStopped } from "../signals.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream import --definition=stream.yaml --in=payments.csv --out=data
-  fraudstream import --definition=sparkov --in=raw --out=data --format=parquet
-  zcat *.csv.gz | fraudstream import --definition=stream.yaml --in=- --out=data
+  ./fraudstream import --definition=stream.yaml --in=payments.csv --out=data
+  ./fraudstream import --definition=sparkov --in=raw --out=data --format=parquet
+  zcat *.csv.gz | ./fraudstream import --definition=s.yaml --in=- --out=data
 `;
 
 const FLAGS = {

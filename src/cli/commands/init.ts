@@ -11,14 +11,14 @@ import { type CommandDeclaration, defineCommand } from "../command.ts";
 import { TEMPLATES } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { oneOf } from "../flags/flag_value.ts";
-import { writeError, writeResult } from "../output/terminal.ts";
+import { shellWord, writeError, writeResult } from "../output/terminal.ts";
 
 const EXAMPLES = `
 Examples:
-  fraudstream init --template=sparkov
-  fraudstream init --template=tabformer --out=cards.yaml
-  fraudstream init --json-schema > stream.schema.json
-  fraudstream init --rules-schema > rules.schema.json
+  ./fraudstream init --template=sparkov
+  ./fraudstream init --template=tabformer --out=cards.yaml
+  ./fraudstream init --json-schema > stream.schema.json
+  ./fraudstream init --rules-schema > rules.schema.json
 `;
 
 const OUT_DEFAULT = "stream.yaml";
@@ -55,7 +55,7 @@ export const INIT_COMMAND: CommandDeclaration = defineCommand({
     "Writes a stream definition with comments: which columns of your data " +
     "hold the payment, when labels count, which features there are. " +
     "docs/YOUR_DATA.md describes its keys. To get a suggestion for your own " +
-    "data, use 'fraudstream check --sample=DATA'.",
+    "data, use './fraudstream check --sample=DATA'.",
   flags: [FLAGS],
   examples: EXAMPLES,
   run: init,
@@ -82,6 +82,8 @@ function init(
     throw fileError(error, "write", out);
   }
   writeError(
-    `wrote ${out}; edit it, then: fraudstream check ${out} --sample=DATA\n`,
+    `wrote ${out}; edit it, then: ./fraudstream check ${
+      shellWord(out)
+    } --sample=DATA\n`,
   );
 }

@@ -21,7 +21,6 @@ import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
-  sameStreamFlags,
 } from "../flags/connection_flags.ts";
 import { oneOf } from "../flags/flag_value.ts";
 import { counted, writeError } from "../output/terminal.ts";
@@ -55,7 +54,9 @@ or no for none, and nothing (in JSON null) where the labels before are
 withdrawn. It may have KNOWN_AT, when that was known in the time of the
 payments, 'YYYY-MM-DD HH:MM:SS' in UTC; without it a label is known at the
 stream's newest payment. REASON and SOURCE stay with the label in label_topic.
-A file that is taken again changes nothing where it has KNOWN_AT.
+A file that is taken again changes nothing where it has KNOWN_AT. A label waits
+until everything is stored that was published before it was read. If its payment
+is not among that, it becomes a dead letter, which dead-letters can requeue.
 `;
 
 /** The command. */
@@ -86,7 +87,8 @@ async function label(options: LabelOptions): Promise<void> {
   if (!shape?.hasLabels) {
     throw new ConfigError(
       "the payments of this stream carry their labels; labels from a file " +
-        "need a stream made with --labels=stream",
+        "need another stream, whose definition has 'labels: { from: stream }' " +
+        "(for the handbook's payments, a run with --labels=stream)",
     );
   }
   const source = await findSource(file, options.inputFormat);
@@ -116,11 +118,10 @@ async function label(options: LabelOptions): Promise<void> {
   }
   writeError(`${counted(taken, "label")} taken\n`);
   if (taken === 0) return;
-  const flags = sameStreamFlags(connection);
   writeError(
-    `'./fraudstream run ${flags}' passes them on, unless a run does already; ` +
-      `'./fraudstream status ${flags}' shows how many are left, the lag of ` +
-      "the label intake\n",
+    "'./fraudstream run' passes them on, unless a run does already; " +
+      "'./fraudstream status' shows how many are left, the lag of the label " +
+      "intake\n",
   );
 }
 

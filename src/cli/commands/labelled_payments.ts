@@ -79,9 +79,12 @@ export function readPaymentInput(
 
 /** Reads or simulates payments and computes their features. Throws ConfigError and DataError. */
 export async function loadPayments(
-  { choice, features }: PaymentInput,
-  days: DayChoice,
+  { choice, features, shape, labelDays }: PaymentInput,
+  { endDay, spanDays }: DayChoice,
 ): Promise<LabelledPayments> {
+  // The newest days are left out again if some of their labels are to come.
+  const openDays = shape.hasLabels ? labelDays + 1 : 0;
+  const days = { endDay, spanDays: spanDays + openDays };
   if (
     choice.kind === "simulated" && days.endDay === Infinity &&
     choice.simulation.parameters.days === 0

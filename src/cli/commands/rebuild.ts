@@ -16,7 +16,6 @@ import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
   readConnection,
-  sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
 import {
@@ -82,7 +81,7 @@ async function run(options: RebuildOptions): Promise<void> {
   if (!control || !parameters) {
     throw new DataError(
       "no role of this stream has run yet, so there is nothing to store: " +
-        `./fraudstream run ${sameStreamFlags(connection)}`,
+        "'./fraudstream run'",
     );
   }
   await control.agree(parameters); // assigns an identity to a stream of an older version

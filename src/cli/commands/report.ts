@@ -326,7 +326,7 @@ async function gather(
   const names = featureNames(features);
   checkCustomer(options.customer, source);
   const statistics = new StatisticsCollector({ features: names, shape });
-  const scores = await model?.scores(names);
+  const scores = await model?.scores(features);
   const row = emptyPayment();
   const kept = new Float64Array(shape.kept.length);
   using progress = openProgress("statistics", source.progress.total);

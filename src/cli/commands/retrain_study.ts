@@ -26,11 +26,10 @@ import {
 } from "../../learning/data/split.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { FeatureOptions } from "../flags/feature_flags.ts";
-import { fitAll, threadsOf } from "./fitting.ts";
+import { fitAll, specsFor, type StudiedModels, threadsOf } from "./fitting.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { loadPayments, readPaymentInput } from "./labelled_payments.ts";
 import type { PaymentOptions } from "../flags/payment_flags.ts";
-import type { NamedSpec } from "../flags/model_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
 import { counted, writeResult } from "../output/terminal.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
@@ -52,7 +51,7 @@ interface NamedAgeing extends Ageing {
 /** Runs the study and prints its table, or JSON. Throws ConfigError where the payments have too few days. */
 export async function retrainStudy(
   options: StudyOptions,
-  specs: readonly NamedSpec[],
+  { named, origin }: StudiedModels,
   retrainSeconds: number,
 ): Promise<void> {
   const intervalDays = retrainSeconds / DAY_SECONDS;
@@ -67,6 +66,7 @@ export async function retrainStudy(
   }
   const input = readPaymentInput(options);
   const parameters = input.features;
+  const specs = specsFor(named, parameters, origin);
   // Before that the longest terminal window is not full.
   const warmDays = longestWindowSeconds(parameters) / DAY_SECONDS +
     parameters.delayDays;

@@ -25,7 +25,6 @@ import {
   type ConnectionOptions,
   logPlace,
   readConnection,
-  sameStreamFlags,
   storePlace,
 } from "../flags/connection_flags.ts";
 import {
@@ -304,7 +303,6 @@ async function run(options: RunOptions): Promise<void> {
       stopped: signal.aborted,
       roles,
       place: storePlace(connection),
-      flags: sameStreamFlags(connection),
     }),
   );
   const wrong = discrepancies(after);
@@ -539,6 +537,7 @@ async function readSettings(
   const input = roles.includes("producer")
     ? readInputFlags(options, {
       recorded: begun?.fingerprint,
+      isComplete: found?.isComplete ?? false,
       definition: parameters.definition && definitionOf(parameters.definition),
     })
     : undefined;
@@ -607,7 +606,8 @@ function requireLabels(
   throw new ConfigError(
     "--role=labels takes labels that arrive later, and the payments of this " +
       "stream carry theirs; leave that role out, or start another stream " +
-      "with --labels=stream",
+      "whose definition has 'labels: { from: stream }' (for the handbook's " +
+      "payments, with --labels=stream)",
   );
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../../learning/judge/selection.ts";
 import { prequentialPeriods } from "../../learning/data/split.ts";
 import { FEATURE_FLAGS, type FeatureOptions } from "../flags/feature_flags.ts";
-import { fitAll, THREADS_FLAGS, threadsOf } from "./fitting.ts";
+import { fitAll, specsFor, THREADS_FLAGS, threadsOf } from "./fitting.ts";
 import { DATA_FLAGS } from "../flags/data_flags.ts";
 import { oneOf, wholeNumber } from "../flags/flag_value.ts";
 import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
@@ -115,8 +115,13 @@ export const SELECT_COMMAND: CommandDeclaration = defineCommand({
 
 async function select(options: SelectOptions): Promise<void> {
   const { folds } = options;
-  const candidates = candidatesOf(options);
+  const all = candidatesOf(options);
   const input = readPaymentInput(options);
+  const candidates = specsFor(
+    all,
+    input.features,
+    options.model ? "chosen" : "default",
+  );
   const testDays = options.testDays ?? 7;
   const loaded = await loadPeriod(options, input, {
     before: input.labelDays + folds * testDays,

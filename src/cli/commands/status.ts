@@ -2,11 +2,15 @@
  * `fraudstream status`: what a stream holds, in a data folder or on Kafka and
  * Cassandra, as text or JSON. The stream may be running meanwhile.
  */
+import { join } from "node:path";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { StoreError } from "../../base/error.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
+import type { Control } from "../../stream/control.ts";
+import { readRegistry } from "../../scoring/model_registry.ts";
 import {
+  labelsTaken,
   readStatus,
   scorerStatus,
   type StreamStatus,
@@ -38,9 +42,11 @@ import {
   type StoredStream,
 } from "../../stream/stored_stream.ts";
 import {
+  labelText,
   publishedText,
   scoredText,
   stageTable,
+  trainedText,
 } from "../output/run_summary.ts";
 import { warnings } from "../output/warnings.ts";
 import { textTable } from "../../base/text_table.ts";
@@ -118,6 +124,14 @@ async function status(options: StatusOptions): Promise<void> {
     );
   } else {
     writeStatus(topics, stream, { store, labels, predictions });
+    const models = modelsFolder(connection, control);
+    if (stream && models !== undefined) {
+      const text = trainedText(readRegistry(models), {
+        after: stream,
+        stored: store,
+      });
+      writeResult(`trained    ${text}\n`);
+    }
     if (verified) writeResult(verificationText(verified));
   }
   // Records in a partition that no role reads appear in no stage's lag.
@@ -129,6 +143,16 @@ async function status(options: StatusOptions): Promise<void> {
   }
   if (ended) requireAgreement(ended);
   if (verified) requireRight(verified);
+}
+
+/** Where the last run of all roles kept the models that it trained; undefined if it trained none, or no folder is known. */
+function modelsFolder(
+  { folder }: Connection,
+  control: Control | undefined,
+): string | undefined {
+  const { retrain, models } = control?.scoringFlags ?? {};
+  if (retrain === undefined) return undefined;
+  return models ?? (folder === undefined ? undefined : join(folder, "models"));
 }
 
 /** The counts of a missing store in a folder that should have one; undefined if it may be elsewhere. */
@@ -225,14 +249,17 @@ function writeStatus(
   },
 ): void {
   writeResult(topicTable(topics));
-  if (stream) writeResult(`\n${stageTable(stream)}\n${streamText(stream)}`);
+  if (stream) {
+    writeResult(`\n${stageTable(stream)}\n${streamText(stream, store)}`);
+  }
+  const hasLabels = stream && labelsTaken(stream) !== undefined;
   writeResult(
     store
-      ? `store      ${thousands(store.rows)} payments, ` +
-        `${thousands(store.frauds)} of them frauds\n`
+      ? `store      ${counted(store.rows, "payment")}` +
+        (!hasLabels ? `, ${thousands(store.frauds)} of them frauds\n` : "\n")
       : "store      nothing yet\n",
   );
-  if (labels) writeResult(`           ${thousands(labels.rows)} labels\n`);
+  if (labels) writeResult(`           ${counted(labels.rows, "label")}\n`);
   if (!predictions) return;
   writeResult(
     `           ${thousands(predictions.rows)} predictions, ` +
@@ -251,16 +278,21 @@ function topicTable(topics: readonly TopicState[]): string {
   return textTable(head, rows, [1]);
 }
 
-function streamText(stream: StreamStatus): string {
+function streamText(
+  stream: StreamStatus,
+  stored: StoreStatus | undefined,
+): string {
   const { startSeconds, stages, deadLetters } = stream;
   const published = publishedText(stream);
   const reached = stages[2].progress;
   const time = startSeconds === undefined
     ? "unknown"
     : formatDatetime(startSeconds + reached);
+  const labels = labelText(stream, stored);
   const scored = scoredText(stream);
   return (published === undefined ? "" : `${published}\n`) +
     `event time ${time}\n` +
+    (labels === undefined ? "" : `labels     ${labels}\n`) +
     (scored === undefined ? "" : `scored     ${scored}\n`) +
-    `rejected   ${thousands(deadLetters)} dead letters\n`;
+    `rejected   ${counted(deadLetters, "dead letter")}\n`;
 }

@@ -13,7 +13,7 @@ import {
 } from "../../stream/stored_stream.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
-import { sameStreamFlags, storePlace } from "../flags/connection_flags.ts";
+import { storePlace } from "../flags/connection_flags.ts";
 import { writeError } from "../output/terminal.ts";
 
 /** Opens the store of a stream, with the features and the form of payments that it has. Throws DataError if nothing is stored yet. */
@@ -32,7 +32,7 @@ export async function requireStoredRows(
   }
   throw new DataError(
     `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
-      `first: ./fraudstream run ${sameStreamFlags(connection)}`,
+      "first: './fraudstream run'",
   );
 }
 

@@ -2,9 +2,16 @@
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import type { FeatureParameters } from "../../features/parameters.ts";
+import {
+  type FeatureParameters,
+  nullableNames,
+} from "../../features/parameters.ts";
 import { STANDARD_STREAM, writeOutput } from "../../base/output_file.ts";
-import { completeSettings, KIND_NAMES } from "../../learning/kinds/kinds.ts";
+import {
+  checkNullable,
+  completeSettings,
+  KIND_NAMES,
+} from "../../learning/kinds/kinds.ts";
 import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { usualOf } from "../../learning/explain/usual_values.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
@@ -123,6 +130,7 @@ async function train(options: TrainOptions): Promise<void> {
   }
   const input = readPaymentInput(options);
   const parameters = input.features;
+  checkNullable(spec.kind, nullableNames(parameters));
   const { payments, period } = await loadPeriod(options, input);
   const tested = lastDayOf(payments) >= endDayOf(period) - 1;
   const task: FitTask = {

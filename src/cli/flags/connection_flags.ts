@@ -87,18 +87,6 @@ export function readConnection(
   return { folder: usesFolder ? folder : undefined, ...connection };
 }
 
-/** The flags that select the same stream in another command, for messages; no secrets. */
-export function sameStreamFlags({ folder, log, store }: Connection): string {
-  const flags: string[] = [];
-  if (log.kind === "kafka") {
-    flags.push("--log=kafka", `--brokers=${log.brokers.join()}`);
-    if (log.prefix !== "") flags.push(`--topic-prefix=${log.prefix}`);
-  }
-  if (store.kind === "cassandra") flags.push("--store=cassandra …");
-  if (folder !== undefined) flags.push(`--data=${folder}`);
-  return flags.join(" ");
-}
-
 /** Where the log is, for messages. */
 export function logPlace({ log }: Pick<Connection, "log">): string {
   return log.kind === "embedded"

@@ -1,5 +1,7 @@
 /** The flags of `run` that take payments from files in place of the simulator. */
 import { ConfigError } from "../../base/error.ts";
+import { shellWord } from "../../base/terminal_text.ts";
+import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { openDefinition } from "../../definition/read_definition.ts";
 import {
   needsHmacKey,
@@ -54,6 +56,8 @@ export function readDefinitionFlag(
 export interface InputPlace {
   /** What the stream's producer has recorded about its data, if it has begun. */
   readonly recorded: string | undefined;
+  /** Whether all its payments are published. */
+  readonly isComplete: boolean;
   /** The stream's definition; undefined for the handbook's. */
   readonly definition: StreamDefinition | undefined;
 }
@@ -64,12 +68,21 @@ const { start: _start, ...SIMULATED } = DATA_FLAGS.flags;
 /** The files that the producer publishes: those of --in, else those that it has begun with; undefined for a simulation. Throws ConfigError. */
 export function readInputFlags(
   options: InputOptions & DataOptions,
-  { recorded, definition }: InputPlace,
+  { recorded, isComplete, definition }: InputPlace,
 ): FileInput | undefined {
   const known = recorded === undefined
     ? undefined
     : readFileFingerprint(recorded);
   const path = options.in ?? known?.path;
+  if (options.in === undefined && path === STANDARD_STREAM && !isComplete) {
+    throw new ConfigError(
+      "this stream's payments came from stdin, and may not all have come; " +
+        "pipe the data from its beginning to './fraudstream run --in=-', " +
+        "which skips what is published, or add --role=processor,writer" +
+        `${definition?.labels.from === "stream" ? ",labels" : ""} for a run ` +
+        "without new payments",
+    );
+  }
   if (path === undefined) {
     if (definition === undefined) return undefined;
     throw new ConfigError(
@@ -80,7 +93,8 @@ export function readInputFlags(
   if (definition === undefined) {
     throw new ConfigError(
       `--in=${path} needs --definition, which says what its columns are: ` +
-        "fraudstream check --sample=FILE > stream.yaml suggests one",
+        `'./fraudstream check --sample=${shellWord(path)} > stream.yaml' ` +
+        "suggests one",
     );
   }
   refuseSimulated(options, `--in=${path}`);

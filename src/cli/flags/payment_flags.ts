@@ -14,7 +14,6 @@ import {
   HANDBOOK_SHAPE,
   type PaymentShape,
 } from "../../payment/payment_shape.ts";
-import { recordedDefinition } from "../../stream/stream_definition.ts";
 import { DATA_FLAGS, type DataOptions, readDataFlags } from "./data_flags.ts";
 import { DEFINITION_FLAGS, readHmacKey } from "./definition_flags.ts";
 import {
@@ -165,11 +164,9 @@ export function featuresOfDefined(
         "it itself; leave the flag out",
     );
   }
-  const own = featuresOfDefinition(recordedDefinition(definition));
-  return {
-    ...own,
-    windowDays: own.windowDays.length === 0
-      ? []
-      : options.windows ?? trained?.windowDays ?? own.windowDays,
-  };
+  const isIncluded = definition.features.include !== "none";
+  return featuresOfDefinition(
+    definition,
+    isIncluded ? options.windows ?? trained?.windowDays : undefined,
+  );
 }

@@ -8,7 +8,11 @@ import {
   type AlertPolicy,
   DEFAULT_POLICY,
 } from "../../scoring/alert_policy.ts";
-import { KIND_NAMES, RETRAINED_KIND } from "../../learning/kinds/kinds.ts";
+import {
+  checkNullable,
+  KIND_NAMES,
+  RETRAINED_KIND,
+} from "../../learning/kinds/kinds.ts";
 import { DecisionRules, ruleRows } from "../../scoring/decision_rules.ts";
 import { openLists, openRules } from "../../scoring/rule_file.ts";
 import type { StreamParameters } from "../../stream/control.ts";
@@ -24,6 +28,7 @@ import type { Pace, Role, RunSettings } from "../../roles/role.ts";
 import {
   type FeatureParameters,
   hasFeatures,
+  nullableNames,
 } from "../../features/parameters.ts";
 import { formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
@@ -358,6 +363,12 @@ export async function readScoringFlags(
       "--retrain has nothing to learn from but TX_AMOUNT: the definition says " +
         "features { include: none }; write include: handbook, or leave " +
         "--retrain out",
+    );
+  }
+  if (trains) {
+    checkNullable(
+      options.retrainKind?.kind ?? RETRAINED_KIND,
+      nullableNames(parameters.features),
     );
   }
   if (model !== undefined) {

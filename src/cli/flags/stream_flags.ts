@@ -10,6 +10,7 @@ import {
   definitionHash,
   type StreamDefinition,
 } from "../../definition/stream_definition.ts";
+import { checkPartitions } from "../../features/declared_features.ts";
 import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
@@ -18,6 +19,7 @@ import { alignmentSeconds } from "../../stream/alignment.ts";
 import { PARTITIONERS } from "../../log/partitioner.ts";
 import type { StreamParameters } from "../../stream/control.ts";
 import {
+  declaredOf,
   definitionOf,
   type RecordedDefinition,
   recordedDefinition,
@@ -138,11 +140,11 @@ function readDefinitionOption(
   return { labels: labels === false ? false : names[name] };
 }
 
-/** The features that a definition includes. Throws ConfigError for what this version cannot compute. */
+/** The features of a definition, with other windows where they are given. Throws ConfigError for what cannot be computed. */
 export function featuresOfDefinition(
-  own: RecordedDefinition,
+  definition: StreamDefinition,
+  windowDays?: readonly number[],
 ): FeatureParameters {
-  const definition = definitionOf(own);
   const { features: { include }, labels } = definition;
   const shape = shapeOf(definition);
   if (include === "extended" && shape.refunds) {
@@ -151,9 +153,11 @@ export function featuresOfDefinition(
         "makes them negative; leave one of them out",
     );
   }
-  return {
+  const features: FeatureParameters = {
     set: include,
-    windowDays: include === "none" ? [] : HANDBOOK_FEATURES.windowDays,
+    windowDays: include === "none"
+      ? []
+      : windowDays ?? HANDBOOK_FEATURES.windowDays,
     // Without features it may be parts of a day.
     delayDays: Math.ceil(labels.delaySeconds / DAY_SECONDS),
     useLabels: shape.hasFraud || shape.hasLabels,
@@ -161,6 +165,22 @@ export function featuresOfDefinition(
     ...shape.decimals === 2 ? {} : { decimals: shape.decimals },
     ...shape.refunds ? { refunds: true } : {},
   };
+  const declared = declaredOf(definition, features);
+  return declared === undefined ? features : { ...features, declared };
+}
+
+/** Throws ConfigError where a definition declares features that its partitions leave no room for. */
+function checkDeclared(
+  { features: { include, declared } }: StreamDefinition,
+  { partitions, features, latenessSeconds }: Omit<
+    StreamParameters,
+    "partitioner"
+  >,
+): void {
+  const alignedSeconds = latenessSeconds +
+    alignmentSeconds(features, latenessSeconds);
+  const hasHandbook = include !== "none";
+  checkPartitions(declared, { partitions, alignedSeconds, hasHandbook });
 }
 
 /** Throws ConfigError for flags whose values the definition, which includes a set of features, says. */
@@ -201,9 +221,14 @@ export function readStreamFlags(
 ): StreamParameters {
   const { own = options.definition ? undefined : found?.definition, labels } =
     readDefinitionOption(options);
-  const features = own === undefined || own === found?.definition
+  const { definition, windows } = options;
+  // A definition that is given knows the places of what is wrong in it.
+  const features = own === undefined || definition === undefined
     ? found?.features ?? HANDBOOK_FEATURES
-    : featuresOfDefinition(own);
+    : featuresOfDefinition(
+      definition,
+      windows ?? found?.features.windowDays,
+    );
   if (own !== undefined) refuseDefined(options, features.set);
   const latenessSeconds = options.lateness ?? found?.latenessSeconds ??
     LATENESS_SECONDS;
@@ -245,6 +270,9 @@ export function readStreamFlags(
     );
   }
   checkAlignment(parameters);
+  if (own !== undefined && definition !== undefined) {
+    checkDeclared(definition, parameters);
+  }
   return parameters;
 }
 

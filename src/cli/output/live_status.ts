@@ -5,6 +5,7 @@
 import { rest } from "../../base/clock.ts";
 import {
   allStages,
+  labelsTaken,
   pastScored,
   readStatus,
   scorerStatus,
@@ -114,6 +115,7 @@ export function liveLine(
   const [, terminal, writer] = status.stages;
   const { scoring, counters } = scorerStatus(status) ?? {};
   const past = pastScored(before, status);
+  const labels = labelsTaken(status);
   const part = (rank: number, text: string, isShown = true): Part[] =>
     isShown ? [{ text, rank }] : [];
   return shownParts([
@@ -131,7 +133,12 @@ export function liveLine(
     ...part(4, `produced ${thousands(status.produced)}`, status.simulated),
     ...part(5, `processed ${thousands(terminal.counters.emitted)}`),
     ...part(2, `stored ${thousands(writer.counters.emitted)}`),
-    ...part(3, `frauds ${thousands(writer.counters.frauds)}`),
+    ...part(
+      3,
+      labels === undefined
+        ? `frauds ${thousands(writer.counters.frauds)}`
+        : `labels ${thousands(labels)}`,
+    ),
     ...part(
       0,
       `scoring the past: ${percent(past ?? 0)}`,
@@ -204,6 +211,7 @@ function logLine(
 ): void {
   const [customer, terminal, writer] = status.stages;
   const scorer = scorerStatus(status);
+  const labels = labelsTaken(status);
   logger.info("progress", {
     eventTime: eventTime(status),
     ratePerSecond: Number.isNaN(rate) || !status.simulated
@@ -213,7 +221,8 @@ function logLine(
     ingested: status.ingest?.counters.emitted,
     processed: terminal.counters.emitted,
     stored: writer.counters.emitted,
-    frauds: writer.counters.frauds,
+    frauds: labels === undefined ? writer.counters.frauds : undefined,
+    labels,
     scored: scorer?.counters.emitted,
     alerts: scorer?.scoring?.alerts,
     pastScored: pastScored(before, status),

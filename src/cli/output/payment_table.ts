@@ -7,6 +7,7 @@ import {
   featureCount,
   featureNames,
   type FeatureParameters,
+  nullableFeatures,
   totalsLayout,
   totalsToCanonical,
   totalsToValues,
@@ -187,7 +188,11 @@ export class PaymentTable {
     this.#decisions = decides ? DECISION_COLUMNS.map(() => []) : [];
     this.#values = [
       ...this.#fields.map(valuesFor),
-      ...Array.from(values, () => new Float64Array()),
+      ...hasFeatures
+        ? nullableFeatures(features).map((nullable) =>
+          nullable ? [] : new Float64Array()
+        )
+        : [],
     ];
   }
 
@@ -246,7 +251,11 @@ export class PaymentTable {
     }
     this.#finish(totals, from);
     for (let i = 0; i < this.#features.length; i++) {
-      this.#values[fields.length + i][row] = this.#features[i];
+      const values = this.#values[fields.length + i];
+      const value = this.#features[i];
+      if (Array.isArray(values)) {
+        values[row] = Number.isNaN(value) ? null : value;
+      } else values[row] = value;
     }
   }
 
@@ -285,9 +294,12 @@ const DECISION_COLUMNS: readonly {
 
 function featureColumns(features: FeatureParameters): TableColumn[] {
   const whole = wholeFeatures(features);
-  return featureNames(features).map((name, at) => {
-    return { name, kind: whole[at] ? "int32" : "double" };
-  });
+  const nullable = nullableFeatures(features);
+  return featureNames(features).map((name, at) => ({
+    name,
+    kind: whole[at] ? "int32" : "double",
+    ...nullable[at] && { nullable: true },
+  }));
 }
 
 function predictionColumns(isPartly?: true): TableColumn[] {

@@ -2,6 +2,7 @@
 import type { Role } from "../../roles/role.ts";
 import {
   allStages,
+  labelsTaken,
   scorerStatus,
   type StageStatus,
   type StreamStatus,
@@ -38,13 +39,11 @@ export interface RunSummary {
   readonly roles: readonly Role[];
   /** Where the rows are, for messages. */
   readonly place: string;
-  /** The flags that select the stream in another command. */
-  readonly flags: string;
 }
 
 /** The summary as text; the counters are those of the stream's whole life. */
 export function summaryText(summary: RunSummary): string {
-  const { after, latency, stopped, flags, models } = summary;
+  const { after, latency, stopped, models } = summary;
   const lines = [
     "",
     `${stageTable(after)}`,
@@ -52,7 +51,7 @@ export function summaryText(summary: RunSummary): string {
   ];
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
-  if (models) lines.push(`trained    ${trainedText(models)}`);
+  if (models) lines.push(`trained    ${trainedText(models, summary)}`);
   if (latency) {
     lines.push(
       `latency    median ${ms(latency.p50)}, p95 ${ms(latency.p95)}, ` +
@@ -62,8 +61,8 @@ export function summaryText(summary: RunSummary): string {
   lines.push(`this run   ${workText(summary)}`);
   if (after.deadLetters > 0) {
     lines.push(
-      `rejected   ${thousands(after.deadLetters)} dead letters: see ` +
-        `'./fraudstream dead-letters ${flags}'`,
+      `rejected   ${counted(after.deadLetters, "dead letter")}: see ` +
+        "'./fraudstream dead-letters'",
     );
   }
   if (stopped) lines.push("stopped    the same command continues from here");
@@ -83,12 +82,20 @@ export function publishedText(status: StreamStatus): string | undefined {
 }
 
 /** What has been trained, as text. */
-function trainedText({ champion, history }: Registry): string {
+export function trainedText(
+  { champion, history }: Registry,
+  { after, stored }: Pick<RunSummary, "after" | "stored">,
+): string {
   const trained = history.filter(({ action }) =>
     action === "promoted" || action === "kept"
   );
   if (champion === null) {
-    return `no model yet: it needs ${FRAUDS_MIN} frauds with known labels`;
+    const isLate = after.complete && labelsTaken(after) !== undefined &&
+      (stored?.frauds ?? 0) >= FRAUDS_MIN;
+    return isLate
+      ? "no model: labels that came after the last payment train none here;\n" +
+        `${INDENT}train one from an export: docs/YOUR_DATA.md, "Old payments"`
+      : `no model yet: it needs ${FRAUDS_MIN} frauds with known labels`;
   }
   const { date } =
     history.findLast((entry) =>
@@ -98,17 +105,36 @@ function trainedText({ champion, history }: Registry): string {
     `payments${date === undefined ? "" : ` from ${date} on`}`;
 }
 
+/** The width of the words before the lines of a summary. */
+const INDENT = " ".repeat(11);
+
 /** The published and the stored payments as text; empty if neither is known. */
 function storedText({ after, stored }: RunSummary): string[] {
   const published = publishedText(after);
-  const held = stored && `${thousands(stored.rows)}, ` +
-      `${thousands(stored.frauds)} of them frauds`;
-  if (held === undefined) return published === undefined ? [] : [published];
-  return [
-    published === undefined
-      ? `stored     ${held}`
-      : `${published}; stored ${held}`,
-  ];
+  const labels = labelText(after, stored);
+  const held = stored && thousands(stored.rows) +
+      (labels === undefined
+        ? `, ${thousands(stored.frauds)} of them frauds`
+        : "");
+  const payments = held === undefined
+    ? published
+    : published === undefined
+    ? `stored     ${held}`
+    : `${published}; stored ${held}`;
+  return [payments, labels && `labels     ${labels}`].filter((line) =>
+    line !== undefined
+  );
+}
+
+/** What is known of labels that arrive on their own, as text; undefined where payments carry theirs. */
+export function labelText(
+  status: StreamStatus,
+  stored: StoreStatus | undefined,
+): string | undefined {
+  const taken = labelsTaken(status);
+  if (taken === undefined) return undefined;
+  return `${thousands(taken)} taken` +
+    (stored ? `; ${counted(stored.frauds, "payment")} known to be fraud` : "");
 }
 
 /** How many payments were scored, as text; undefined in a stream that is not scored. */
@@ -139,7 +165,7 @@ function workText(summary: RunSummary): string {
     : roles.includes("ingest")
     ? [ingested(after) - ingested(before), "ingested", ""]
     : [after.produced - before.produced, "published", ""];
-  const labels = labelsTaken(after) - labelsTaken(before);
+  const labels = labelsPassedOn(after) - labelsPassedOn(before);
   if (count === 0 && labels > 0) {
     return `${counted(labels, "label")} taken in ${seconds.toFixed(1)} s` +
       where;
@@ -153,7 +179,7 @@ function workText(summary: RunSummary): string {
 }
 
 /** How many labels the intake has passed on. */
-function labelsTaken({ stages }: StreamStatus): number {
+function labelsPassedOn({ stages }: StreamStatus): number {
   const intake = stages.find(({ group }) => group === LABEL_INTAKE_GROUP);
   return intake?.counters.emitted ?? 0;
 }

@@ -5,7 +5,12 @@
 import { OutputClosedError } from "../../base/output_file.ts";
 import { visible, visibleLines, writeText } from "../../base/terminal_text.ts";
 
-export { asTyped, visible, writeError } from "../../base/terminal_text.ts";
+export {
+  asTyped,
+  shellWord,
+  visible,
+  writeError,
+} from "../../base/terminal_text.ts";
 
 /**
  * Writes text or JSON to stdout, its control characters escaped. Throws

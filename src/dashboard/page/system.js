@@ -45,6 +45,7 @@ export function openSystem(root) {
         ["Lag, records", "number"],
         ["Rows read", "number"],
         ["Rows emitted", "number"],
+        ["Labels", "number"],
         ["Dead letters", "number"],
         ["Duplicates", "number"],
       ], groups),
@@ -119,6 +120,7 @@ function groupRows({ groups }) {
         number(end - offset),
         number(counters.read),
         number(counters.emitted),
+        number(counters.labels ?? 0),
         number(counters.deadLettered),
         number(counters.duplicates),
       )

@@ -108,6 +108,46 @@ interface Second {
   alerts: number;
 }
 
+/** The newest values by TRANSACTION_ID, at most so many. */
+export class NewestById<T> {
+  readonly #max: number;
+  readonly #values = new Map<TransactionId, T>();
+  // Goes on where it stopped. A new one would pass the places of all that were
+  // deleted, which a Map keeps until it grows.
+  readonly #oldest = this.#values.entries();
+
+  /** Keeps up to `max` values. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Number of values. */
+  get size(): number {
+    return this.#values.size;
+  }
+
+  /** The value of an id. */
+  get(id: TransactionId): T | undefined {
+    return this.#values.get(id);
+  }
+
+  /** Forgets the value of an id. */
+  delete(id: TransactionId): void {
+    this.#values.delete(id);
+  }
+
+  /** Puts a value last; the first leaves if that is one too many, and is returned. */
+  put(id: TransactionId, value: T): T | undefined {
+    this.#values.delete(id);
+    this.#values.set(id, value);
+    if (this.#values.size <= this.#max) return undefined;
+    // All that it has passed are deleted, so one is left.
+    const [oldest, forgotten] = this.#oldest.next().value ?? [id, value];
+    this.#values.delete(oldest);
+    return forgotten;
+  }
+}
+
 /** The state of one page server. */
 export class LiveState {
   /** Terminals by id. */
@@ -121,11 +161,11 @@ export class LiveState {
   readonly #delaySeconds: number;
   readonly #shape: PaymentShape;
   readonly #datetime = new DatetimeFormatter();
-  readonly #payments = new Map<TransactionId, LivePayment>();
+  readonly #payments = new NewestById<LivePayment>(PAYMENTS_MAX);
   /** Predictions that came before their payments. */
-  readonly #early = new Map<TransactionId, Scored>();
+  readonly #early = new NewestById<Scored>(PAYMENTS_MAX);
   /** Labels that the page has read before their payments. */
-  readonly #earlyLabels = new Map<TransactionId, NewLabel>();
+  readonly #earlyLabels = new NewestById<NewLabel>(PAYMENTS_MAX);
   /** Greatest TX_TIME_SECONDS of a payment that is no longer remembered. */
   #forgottenTo = -Infinity;
   #unknownFrauds: UnknownFraud[] = [];
@@ -183,7 +223,7 @@ export class LiveState {
       if (scenario === 2) at.compromisedAt = time;
     }
     if (fraud === 1) this.#unknownFrauds.push({ customer, terminal, time });
-    const forgotten = remember(this.#payments, id, payment, PAYMENTS_MAX);
+    const forgotten = this.#payments.put(id, payment);
     if (forgotten) {
       this.#forgottenTo = Math.max(this.#forgottenTo, forgotten.time);
     }
@@ -222,7 +262,7 @@ export class LiveState {
       alerts += scored.alert;
       const payment = this.#payments.get(id);
       if (payment) this.#join(payment, scored);
-      else remember(this.#early, id, scored, PAYMENTS_MAX);
+      else this.#early.put(id, scored);
     }
     if (now !== undefined) this.#second(now).alerts += alerts;
   }
@@ -243,7 +283,7 @@ export class LiveState {
       else if (label.time > this.#forgottenTo) {
         const before = this.#earlyLabels.get(label.id);
         if (before && before.knownAt > label.knownAt) continue;
-        remember(this.#earlyLabels, label.id, label, PAYMENTS_MAX);
+        this.#earlyLabels.put(label.id, label);
       } else if (label.fraud === 1) this.scores.miss(label.time);
     }
   }
@@ -365,23 +405,6 @@ export class LiveState {
     places.set(id, place);
     return place;
   }
-}
-
-/** Puts a value last, and forgets the first beyond so many, which is returned. */
-function remember<T>(
-  map: Map<TransactionId, T>,
-  id: TransactionId,
-  value: T,
-  max: number,
-): T | undefined {
-  map.delete(id);
-  map.set(id, value);
-  if (map.size <= max) return undefined;
-  for (const [oldest, forgotten] of map) {
-    map.delete(oldest);
-    return forgotten;
-  }
-  return undefined;
 }
 
 /** A scored payment as its day counts it; a label that is not known is none. */

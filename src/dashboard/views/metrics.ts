@@ -1,6 +1,6 @@
 /** What the page server tells Prometheus: names and units by its conventions. */
 import { Counter, Gauge, Registry } from "prom-client";
-import type { StreamStatus } from "../../stream/status.ts";
+import { labelsTaken, type StreamStatus } from "../../stream/status.ts";
 import type { LatencySummary } from "../../base/latency.ts";
 import type { KnownSums } from "../index/alert_index.ts";
 
@@ -64,6 +64,11 @@ export function metricsOf(
       stage,
     ),
   };
+  const labels = counter(
+    "stage_labels_total",
+    "Labels among the rows that a stage has read, where they arrive later.",
+    stage,
+  );
   const lag = gauge(
     "stage_lag_records",
     "Records that a stage has not taken yet.",
@@ -97,15 +102,20 @@ export function metricsOf(
     const now = measure();
     registry.resetMetrics();
     const { status } = now;
+    const isLabelled = status !== undefined &&
+      labelsTaken(status) !== undefined;
     published.inc(status?.produced ?? 0);
     for (
       const { name, counters: counted, lag: behind } of status?.stages ?? []
     ) {
-      const labels = { stage: name.replaceAll(" ", "_") };
+      const place = { stage: name.replaceAll(" ", "_") };
       for (const [key, metric] of Object.entries(counters)) {
-        metric.inc(labels, counted[key as keyof typeof counters]);
+        // Payments without labels have no frauds to count.
+        if (isLabelled && key === "frauds") continue;
+        metric.inc(place, counted[key as keyof typeof counters]);
       }
-      lag.set(labels, behind);
+      if (isLabelled) labels.inc(place, counted.labels ?? 0);
+      lag.set(place, behind);
     }
     if (status?.startSeconds !== undefined) {
       eventTime.set(status.startSeconds + status.stages[2].progress);

@@ -1,7 +1,13 @@
 /** What runs where, topic by topic and partition by partition. */
 import type { Log, TopicState } from "../../log/log.ts";
 import { parseCommit, type StageCounters } from "../../stream/commit.ts";
-import { PIPELINE, SCORING, TOPICS } from "../../stream/topics.ts";
+import {
+  LABELLING,
+  PIPELINE,
+  SCORING,
+  TOPICS,
+  TRANSACTION_LABEL_TOPIC,
+} from "../../stream/topics.ts";
 import systemJs from "../page/system.js" with { type: "text" };
 import {
   type Page,
@@ -81,7 +87,10 @@ export const system: PageView = {
 async function readLogView(log: Log): Promise<LogView> {
   const topics = await log.topics(TOPICS);
   const groups: GroupView[] = [];
-  for (const { group, topic } of [...PIPELINE, ...SCORING]) {
+  // Only a stream whose labels arrive on their own has their topic.
+  const hasLabels = topics.some(({ name }) => name === TRANSACTION_LABEL_TOPIC);
+  const stages = [...PIPELINE, ...SCORING, ...hasLabels ? LABELLING : []];
+  for (const { group, topic } of stages) {
     const ends = topics.find(({ name }) => name === topic)?.endOffsets ?? [];
     const commits = await log.committed(group, topic);
     // A stream that is not scored has no scorer to be behind.

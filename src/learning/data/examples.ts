@@ -4,7 +4,7 @@ import type { Examples } from "../kinds/model.ts";
 
 /**
  * Throws ModelError unless the columns are as long as there are rows, every
- * value is finite, and both frauds and genuine payments are among them: from
+ * value is finite (or NaN in a nullable input), and both frauds and genuine payments are among them: from
  * one class alone nothing can be learned, and a score of always 0 or 1 would
  * look like a model.
  */
@@ -40,14 +40,18 @@ export function countFrauds({ rows, labels }: Examples): number {
   return frauds;
 }
 
-function checkFinite({ inputs, columns }: Examples): void {
+function checkFinite({ inputs, columns, nullable }: Examples): void {
   columns.forEach((column, input) => {
+    const isNullable = nullable?.includes(inputs[input]) ?? false;
     let sum = 0;
     for (let row = 0; row < column.length; row++) {
       sum += column[row] - column[row];
     }
     if (sum === 0) return;
-    const row = column.findIndex((value) => !Number.isFinite(value));
+    const row = column.findIndex((value) => {
+      return !Number.isFinite(value) && !(isNullable && Number.isNaN(value));
+    });
+    if (row < 0) return;
     throw new ModelError(
       `${inputs[input]} of row ${row} is ${column[row]}; ` +
         "training needs a number for every input",

@@ -132,6 +132,7 @@ export function examplesOf(
 ): Examples {
   return {
     inputs: payments.inputs,
+    nullable: payments.nullable,
     rows: rows.length,
     columns: payments.columns.map((column) => {
       const taken = new Float64Array(rows.length);
@@ -184,11 +185,14 @@ export interface BuilderOptions {
   readonly spanDays?: number;
   /** The payments' shape, the handbook's by default. */
   readonly shape?: PaymentShape;
+  /** Names of the inputs that may be missing; none by default. */
+  readonly nullable?: readonly string[];
 }
 
 /** Gathers payments day after day; it can keep the last days alone. */
 export class PaymentsBuilder {
   readonly #inputs: readonly string[];
+  readonly #nullable: readonly string[];
   readonly #startSeconds: number;
   readonly #spanDays: number;
   readonly #shape: PaymentShape;
@@ -199,9 +203,11 @@ export class PaymentsBuilder {
   constructor(
     inputs: readonly string[],
     startSeconds: number,
-    { spanDays = Infinity, shape = HANDBOOK_SHAPE }: BuilderOptions = {},
+    { spanDays = Infinity, shape = HANDBOOK_SHAPE, nullable = [] }:
+      BuilderOptions = {},
   ) {
     this.#inputs = inputs;
+    this.#nullable = nullable;
     this.#startSeconds = startSeconds;
     this.#spanDays = spanDays;
     this.#shape = shape;
@@ -293,6 +299,7 @@ export class PaymentsBuilder {
     this.#cards?.order(card);
     return {
       inputs: this.#inputs,
+      nullable: this.#nullable,
       rows,
       columns,
       labels,

@@ -1,7 +1,8 @@
 /**
  * Examples as ranks: each input's values in ascending order, and for each row
  * the place of its value among them. Sums by rank are sums in sorted order, so
- * that splits are found without a sort in any node.
+ * that splits are found without a sort in any node. Rows whose value is missing
+ * (NaN) share the last rank.
  */
 import type { Examples } from "../kinds/model.ts";
 
@@ -15,8 +16,12 @@ export interface RankedColumns {
 
 /** The ranks of one input. */
 export interface RankedColumn {
-  /** Number of ranks. */
+  /** Number of ranks, that of the missing values included. */
   readonly count: number;
+  /** Rank of the missing values, the last one; -1 where no row lacks its value. */
+  readonly missing: number;
+  /** Whether later rows may lack their value. */
+  readonly isNullable: boolean;
   /** Rank of each row's value. */
   readonly ranks: Int32Array;
   /** The values themselves. */
@@ -29,11 +34,11 @@ export interface RankedColumn {
 
 /** A rank for each distinct value: splits between any two. */
 export function rankValues(examples: Examples): RankedColumns {
-  const columns = examples.columns.map((values) => {
+  const columns = examples.columns.map((values, input) => {
     const distinct = distinctValues(Float64Array.from(values));
     const ranks = Int32Array.from(values, (value) => rankOf(value, distinct));
     return {
-      count: distinct.length,
+      ...setMissing(examples, input, ranks, distinct.length),
       ranks,
       values,
       low: distinct,
@@ -53,7 +58,7 @@ export function rankValues(examples: Examples): RankedColumns {
  */
 export function rankByFrauds(examples: Examples): RankedColumns {
   const { rows, labels } = examples;
-  const columns = examples.columns.map((values) => {
+  const columns = examples.columns.map((values, input) => {
     const ofFrauds = distinctValues(values.filter((_, row) => labels[row] > 0));
     const count = 2 * ofFrauds.length + 1;
     const ranks = new Int32Array(rows);
@@ -70,16 +75,35 @@ export function rankByFrauds(examples: Examples): RankedColumns {
       if (value < low[rank]) low[rank] = value;
       if (value > high[rank]) high[rank] = value;
     }
-    return { count, ranks, values, low, high };
+    const counted = setMissing(examples, input, ranks, count);
+    return { ...counted, ranks, values, low, high };
   });
   return { rows, columns };
 }
 
-/** Distinct values in ascending order; the argument is sorted. */
+/** Gives the rows that lack their value the rank behind the `count` others. */
+function setMissing(
+  { inputs, nullable, columns }: Examples,
+  input: number,
+  ranks: Int32Array,
+  count: number,
+): Pick<RankedColumn, "count" | "missing" | "isNullable"> {
+  const isNullable = nullable?.includes(inputs[input]) ?? false;
+  if (!isNullable) return { count, missing: -1, isNullable };
+  const values = columns[input];
+  let missing = -1;
+  for (let row = 0; row < values.length; row++) {
+    if (Number.isNaN(values[row])) ranks[row] = missing = count;
+  }
+  return { count: missing < 0 ? count : count + 1, missing, isNullable };
+}
+
+/** Distinct values in ascending order, without NaN; the argument is sorted. */
 function distinctValues(values: Float64Array): Float64Array {
   const sorted = values.sort();
   let count = 0;
   for (let at = 0; at < sorted.length; at++) {
+    if (Number.isNaN(sorted[at])) break; // sorted behind all numbers
     if (at > 0 && sorted[at] === sorted[count - 1]) continue;
     // Also -0, which is sorted before 0, but is the same value.
     sorted[count++] = sorted[at] + 0;

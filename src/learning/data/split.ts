@@ -189,7 +189,11 @@ export function rowsFingerprint(
   if (payments.texts === undefined) columns.unshift(payments.transactionId);
   else hash.update(`${idsSum(payments, rows)}\n`);
   for (const column of columns) {
-    for (let at = 0; at < rows.length; at++) values[at] = column[rows[at]];
+    for (let at = 0; at < rows.length; at++) {
+      const value = column[rows[at]];
+      // There are many NaNs, of other bits.
+      values[at] = Number.isNaN(value) ? NaN : value;
+    }
     hash.update(new Uint8Array(values.buffer));
   }
   return hash.digest("hex");

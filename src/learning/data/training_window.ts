@@ -59,11 +59,14 @@ export interface WindowOptions {
   readonly matureSeconds?: number;
   /** Most payments that are kept. */
   readonly rowsMax?: number;
+  /** Names of the inputs that may be missing; none by default. */
+  readonly nullable?: readonly string[];
 }
 
 /** Labelled payments by day. */
 export class TrainingWindow {
   readonly #inputs: readonly string[];
+  readonly #nullable: readonly string[];
   readonly #shape: PaymentShape;
   readonly #matureSeconds: number;
   readonly #width: number;
@@ -79,6 +82,7 @@ export class TrainingWindow {
     const { shape = HANDBOOK_SHAPE, matureSeconds = 0, rowsMax = ROWS_MAX } =
       options;
     this.#inputs = inputs;
+    this.#nullable = options.nullable ?? [];
     this.#shape = shape;
     this.#matureSeconds = matureSeconds;
     this.#width = CELLS + inputs.length - 1;
@@ -184,7 +188,10 @@ export class TrainingWindow {
     },
   ): LabelledPayments {
     const shape = this.#shape;
-    const builder = new PaymentsBuilder(this.#inputs, startSeconds, { shape });
+    const builder = new PaymentsBuilder(this.#inputs, startSeconds, {
+      shape,
+      nullable: this.#nullable,
+    });
     const days = [...this.#days.keys()].filter((day) =>
       day >= firstDay && day < endDay
     );

@@ -15,6 +15,7 @@ import {
   labelReachDays,
   MONEY,
   NUMBER,
+  percent,
   RATIO,
   SHARE,
   type StreamFacts,
@@ -42,7 +43,7 @@ export interface Reasons {
   readonly lowered: readonly Reason[];
 }
 
-/** Numbers by the name of the input. */
+/** Numbers by the name of the input; NaN where one is missing. */
 export type ByInput = Readonly<Record<string, number>>;
 
 /** Contributions below this share of the strongest are not worth a sentence. */
@@ -51,7 +52,7 @@ const SHARE_MIN = 0.05;
 /**
  * The reasons for a score. `features` are the payment's inputs by name,
  * TX_AMOUNT among them; `contributions` are those that its prediction names.
- * An input without a value is left out. Without `usual` (older model files,
+ * An input that `features` does not name is left out. Without `usual` (older model files,
  * ONNX files) the sentences state the value alone.
  */
 export function reasonsOf(
@@ -87,14 +88,28 @@ function inWords(
 ): { sentence: string; value: string } {
   const { unit, say, match } = wordingOf(feature);
   const value = features[feature];
+  if (Number.isNaN(value)) return missing(feature, usual);
   const text = unit.write(value, facts);
   const days = Number(match?.[1]);
   const statement = say?.({ value, text, days, features, facts }) ??
     `${feature} is ${text}`;
-  const known = usual && Object.hasOwn(usual, feature)
+  const known = usual && Object.hasOwn(usual, feature) &&
+      !Number.isNaN(usual[feature].median)
     ? ` (usual: ${unit.usual(usual[feature], value, facts)})`
     : "";
   return { sentence: statement + known, value: text };
+}
+
+/** The sentence about an input without a value. */
+function missing(
+  feature: string,
+  usual: UsualValues | undefined,
+): { sentence: string; value: string } {
+  const share = usual?.[feature]?.missing;
+  const known = share === undefined
+    ? ""
+    : ` (usual: missing in ${percent(share)} of payments)`;
+  return { sentence: `${feature} is missing${known}`, value: "missing" };
 }
 
 /** What a statement is made from. */

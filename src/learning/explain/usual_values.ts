@@ -8,10 +8,12 @@ import type { Examples } from "../kinds/model.ts";
 
 /** What is usual for one input. */
 export interface UsualValue {
-  /** Mean of all values: of a flag or a share, how often it occurs. */
+  /** Mean of all values: of a flag or a share, how often it occurs. NaN where all are missing. */
   readonly mean: number;
-  /** The value that half of the payments, rounded up, are not above. */
+  /** The value that half of the payments with one, rounded up, are not above. NaN where all are missing. */
   readonly median: number;
+  /** Share of the payments without a value; only of inputs that may be missing. */
+  readonly missing?: number;
 }
 
 /** What is usual for each input, by its name. */
@@ -21,14 +23,21 @@ export type UsualValues = Readonly<Record<string, UsualValue>>;
 const DIGITS = 6;
 
 /** What is usual among some examples. */
-export function usualOf({ inputs, columns }: Examples): UsualValues {
+export function usualOf(
+  { inputs, columns, nullable = [] }: Examples,
+): UsualValues {
   return Object.fromEntries(inputs.map((input, at) => {
-    const values = columns[at].toSorted();
+    const sorted = columns[at].toSorted();
+    // NaN stands behind all numbers.
+    const end = sorted.findIndex(Number.isNaN);
+    const values = end < 0 ? sorted : sorted.subarray(0, end);
     // Summed in ascending order: the mean does not depend on that of the rows.
     const sum = values.reduce((sum, value) => sum + value, 0);
     return [input, {
       mean: rounded(sum / values.length),
-      median: rounded(values[(values.length - 1) >> 1]),
+      median: rounded(values[(values.length - 1) >> 1] ?? NaN),
+      ...nullable.includes(input) &&
+        { missing: rounded(1 - values.length / sorted.length) },
     }];
   }));
 }
@@ -48,10 +57,15 @@ export function readUsual(
   file.check(foreign === undefined, `usual.${foreign} is not an input`);
   return Object.fromEntries(inputs.map((input) => {
     const what = `usual.${input}`;
-    const { mean, median } = file.object(fields[input], what);
+    const { mean, median, missing } = file.object(fields[input], what);
+    // JSON has no NaN.
+    const number = (value: unknown, name: string) =>
+      value === null && missing === 1 ? NaN : file.number(value, name);
     return [input, {
-      mean: file.number(mean, `${what}.mean`),
-      median: file.number(median, `${what}.median`),
+      mean: number(mean, `${what}.mean`),
+      median: number(median, `${what}.median`),
+      ...missing !== undefined &&
+        { missing: file.number(missing, `${what}.missing`) },
     }];
   }));
 }

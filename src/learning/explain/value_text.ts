@@ -103,7 +103,7 @@ function ratioNumber(ratio: number): string {
 }
 
 /** A share as a percentage: "0.8 %", "42 %". */
-function percent(share: number): string {
+export function percent(share: number): string {
   const hundredths = 100 * share;
   if (hundredths > 0 && hundredths < 0.05) return "less than 0.1 %";
   const digits = hundredths < 9.95 ? 1 : 0;

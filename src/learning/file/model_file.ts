@@ -19,8 +19,13 @@ import { readTrainedDays, type TrainedDays } from "../data/trained_days.ts";
 /** Says what the file is. */
 export const MODEL_FORMAT = "fraudstream-model";
 
-/** Version of the form described here. Files of version 1 say nothing of what is usual; they are read, and keep their version. Later versions are refused. */
-export const MODEL_FORMAT_VERSION = 2;
+/**
+ * Version of the form described here. A file of version 3 says how its model
+ * scores payments that lack values; without such inputs a file has version 2.
+ * Files of version 1 say nothing of what is usual; they are read, and keep their
+ * version. Later versions are refused.
+ */
+export const MODEL_FORMAT_VERSION = 3;
 
 /** What a model was trained on. */
 export interface TrainingRecord extends TrainedDays {
@@ -105,8 +110,8 @@ export function parseModelFile(text: string, path: string): TrainedModel {
   file.check(fields.format === MODEL_FORMAT, `format must be ${MODEL_FORMAT}`);
   const { formatVersion } = fields;
   file.check(
-    formatVersion === 1 || formatVersion === MODEL_FORMAT_VERSION,
-    `formatVersion is ${show(formatVersion)} and this program reads 1 and ` +
+    [1, 2, MODEL_FORMAT_VERSION].some((known) => formatVersion === known),
+    `formatVersion is ${show(formatVersion)} and this program reads 1 to ` +
       MODEL_FORMAT_VERSION,
   );
   const kind = file.oneOf(fields.kind, KIND_NAMES, "kind");
@@ -126,6 +131,11 @@ export function parseModelFile(text: string, path: string): TrainedModel {
     metrics: readMetrics(file, fields.metrics),
     body: readBody(file, fields.body, kind, inputs.length),
   };
+  file.check(
+    formatVersion === formatVersionOf(model.usual),
+    `formatVersion is ${show(formatVersion)} and its content is that of ` +
+      formatVersionOf(model.usual),
+  );
   const version = file.string(fields.version, "version");
   const actual = versionOf(contentOf(model));
   file.check(
@@ -171,7 +181,7 @@ function contentOf(model: Omit<TrainedModel, "version">) {
   return {
     format: MODEL_FORMAT,
     // As it was read, so that a model of an older file keeps its version.
-    formatVersion: usual === undefined ? 1 : MODEL_FORMAT_VERSION,
+    formatVersion: formatVersionOf(usual),
     kind,
     inputs,
     featureParameters: { set, windowDays, delayDays, useLabels },
@@ -198,9 +208,17 @@ function contentOf(model: Omit<TrainedModel, "version">) {
 /** What is usual, in the order of the inputs. */
 function inOrder(usual: UsualValues, inputs: readonly string[]): UsualValues {
   return Object.fromEntries(inputs.map((input) => {
-    const { mean, median } = usual[input];
-    return [input, { mean, median }];
+    const { mean, median, missing } = usual[input];
+    return [input, { mean, median, ...missing !== undefined && { missing } }];
   }));
+}
+
+function formatVersionOf(usual: UsualValues | undefined): number {
+  if (usual === undefined) return 1;
+  const isNullable = Object.values(usual).some(({ missing }) => {
+    return missing !== undefined;
+  });
+  return isNullable ? MODEL_FORMAT_VERSION : 2;
 }
 
 function versionOf(content: unknown): string {

@@ -117,7 +117,8 @@ export function calibrationError(
 /**
  * Population stability index of values against those of the past: the sum of
  * (share − past share) · ln(share / past share) over ranges that hold equal
- * numbers of past values. Below 0.1 nothing has changed, above 0.25 much has.
+ * numbers of past values; missing values (NaN), where there are any, are
+ * one more range. Below 0.1 nothing has changed, above 0.25 much has.
  * NaN where one of the two is empty. Half a value is added to each range, so
  * that an empty one does not make it infinite.
  */
@@ -126,11 +127,14 @@ export function stabilityIndex(
   values: Float64Array,
 ): number {
   if (past.length === 0 || values.length === 0) return NaN;
-  const sorted = past.toSorted();
+  const sorted = past.filter((value) => !Number.isNaN(value)).sort();
   const edges = new Set<number>();
   for (let bin = 1; bin < STABILITY_BINS; bin++) {
     edges.add(sorted[Math.floor(bin * sorted.length / STABILITY_BINS)]);
   }
+  // Without a known value before, all are in the first range.
+  if (sorted.length === 0) edges.clear();
+  if (past.some(Number.isNaN) || values.some(Number.isNaN)) edges.add(NaN);
   const bounds = Float64Array.from(edges);
   const before = shares(past, bounds);
   const now = shares(values, bounds);
@@ -139,13 +143,13 @@ export function stabilityIndex(
   }, 0);
 }
 
-/** The share of the values in each range: below the first bound, from each bound on. */
+/** The share of the values in each range: below the first bound, from each bound on; from the bound NaN on are those that are NaN. */
 function shares(values: Float64Array, bounds: Float64Array): Float64Array {
   const counts = new Float64Array(bounds.length + 1).fill(0.5);
   for (const value of values) {
     let bin = 0;
     while (bin < bounds.length && value >= bounds[bin]) bin++;
-    counts[bin]++;
+    counts[Number.isNaN(value) ? bounds.length : bin]++;
   }
   const total = values.length + counts.length / 2;
   return counts.map((count) => count / total);

@@ -5,7 +5,7 @@
 import { rankValues } from "../data/ranked_columns.ts";
 import type { Examples } from "./model.ts";
 import { type ModelKind, wholeSetting } from "./model_kind.ts";
-import { depthSetting, type TreesBody } from "./tree.ts";
+import { depthSetting, nullableInputs, type TreesBody } from "./tree.ts";
 import { type GrowthRule, TreeGrower } from "./tree_grower.ts";
 import { treesForm, type TreesPart } from "./trees.ts";
 
@@ -60,7 +60,12 @@ export function fitDecisionTree(
       },
     },
   );
-  return { link: "identity", base: 0, trees: [tree] };
+  return {
+    link: "identity",
+    base: 0,
+    ...nullableInputs(examples),
+    trees: [tree],
+  };
 }
 
 /** Splits by Gini impurity down to pure leaves, also where a split alone gains nothing. */

@@ -16,6 +16,7 @@ import {
 } from "./model_kind.ts";
 import {
   depthSetting,
+  nullableInputs,
   seedSetting,
   type Tree,
   type TreesBody,
@@ -122,7 +123,7 @@ export function fitGradientBoosting(
     addTree(against, order, grown);
     trees.push(grown.tree);
   }
-  return { link: "logistic", base, trees };
+  return { link: "logistic", base, ...nullableInputs(examples), trees };
 }
 
 /** Derivatives of the log likelihood by the margin: label − p, and p · (1 − p). */

@@ -77,9 +77,33 @@ export function settingDefect(
     `${open ? "above" : "from"} ${min} ${open ? "up to" : "to"} ${max}`;
 }
 
+/** Whether a kind can learn from payments that may lack values of these inputs. Throws ModelError if there is no such kind. */
+export function takesInputs(
+  kind: string,
+  nullable: readonly string[] = [],
+): boolean {
+  return nullable.length === 0 || kindOf(kind).takesMissing;
+}
+
+/** Throws ConfigError if a kind cannot learn from payments that may lack values of these inputs. */
+export function checkNullable(
+  kind: string,
+  nullable: readonly string[] = [],
+): void {
+  if (takesInputs(kind, nullable)) return;
+  const able = KIND_NAMES.filter((name) => takesInputs(name, nullable));
+  const others = nullable.length - 1;
+  throw new ConfigError(
+    `${kind} needs a value for every feature, and ${nullable[0]}` +
+      (others > 0 ? ` (and ${others} more)` : "") +
+      ` can be missing; choose ${able.join(", ")}, or make the feature ` +
+      "always have a value",
+  );
+}
+
 /**
- * Fits a model of a kind. Throws ConfigError as completeSettings() does,
- * ModelError where the examples do not allow it.
+ * Fits a model of a kind. Throws ConfigError as completeSettings() and
+ * checkNullable() do, ModelError where the examples do not allow it.
  */
 export function fitModel(
   kind: string,
@@ -87,6 +111,7 @@ export function fitModel(
   given: Settings = {},
 ): ModelBody {
   const settings = completeSettings(kind, given);
+  checkNullable(kind, examples.nullable);
   checkExamples(examples);
   return { kind, ...kindOf(kind).fit(examples, settings) };
 }
@@ -105,8 +130,8 @@ export function readBody(
 
 /**
  * A scorer of `body` for rows of `inputs`. Throws ModelError if the body is
- * broken or not one for this many inputs; so does the scorer if a value is NaN
- * or infinite.
+ * broken or not one for this many inputs; so does the scorer if a value is
+ * infinite, or NaN where the model has not learned what that says.
  */
 export function scorerOf(body: ModelBody, inputs: readonly string[]): Scorer {
   return kindOf(body.kind).scorer(body, inputs);

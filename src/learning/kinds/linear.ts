@@ -37,6 +37,7 @@ export interface LinearPart {
 
 /** Linear models of any kind. */
 export const linearForm: ModelForm<LinearPart> = {
+  takesMissing: false,
   read: (file, { linear }, inputs) => ({
     linear: readLinear(file, linear, inputs),
   }),

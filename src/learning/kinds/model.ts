@@ -10,8 +10,10 @@ export interface Examples {
   readonly inputs: readonly string[];
   /** Number of rows. */
   readonly rows: number;
-  /** The values of each input, in the order of the names. */
+  /** The values of each input, in the order of the names; NaN where one is missing. */
   readonly columns: readonly Float64Array[];
+  /** Names of the inputs that may be missing; left out, none may be. */
+  readonly nullable?: readonly string[] | undefined;
   /** 1 for a fraud, 0 for a genuine payment. */
   readonly labels: Uint8Array;
 }
@@ -20,10 +22,13 @@ export interface Examples {
 export interface Scorer {
   /** Names of the inputs, in the order in which a row has them. */
   readonly inputs: readonly string[];
+  /** Names of those whose values may be missing; left out, none may be. */
+  readonly nullable?: readonly string[] | undefined;
   /**
    * Writes the probability of fraud of each of `rows` rows to `scores`. The
-   * values stand row after row, each `inputs.length` long. A model in another
-   * runtime returns a promise.
+   * values stand row after row, each `inputs.length` long; NaN is a missing
+   * one, where the model was trained for it. A model in another runtime returns
+   * a promise.
    */
   score(
     values: Float64Array,

@@ -36,6 +36,8 @@ export interface Evaluated {
 
 /** What all models with the same form of data share, such as linear ones or sums of trees. */
 export interface ModelForm<Part extends object = object> {
+  /** Whether it learns from rows that lack values of nullable inputs, and scores them. */
+  readonly takesMissing: boolean;
   /** Reads a model over this many inputs from the body of a model file. Throws the file's error if a value would break scoring. */
   read(
     file: CheckedJson,

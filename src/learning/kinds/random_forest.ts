@@ -14,6 +14,7 @@ import type { Examples } from "./model.ts";
 import { type ModelKind, wholeSetting } from "./model_kind.ts";
 import {
   depthSetting,
+  nullableInputs,
   seedSetting,
   type Tree,
   type TreesBody,
@@ -56,7 +57,7 @@ export function fitRandomForest(
   settings: RandomForestSettings,
 ): TreesBody {
   const trees = forestTrees(examples, settings, 0, settings.trees);
-  return { link: "identity", base: 0, trees };
+  return { link: "identity", base: 0, ...nullableInputs(examples), trees };
 }
 
 /** The trees from number `from` up to `to` of the forest of these settings. */

@@ -3,6 +3,7 @@
  * from a model file, and the settings that all kinds of trees share.
  */
 import type { CheckedJson } from "../../base/checked_json.ts";
+import type { Examples } from "./model.ts";
 import { type Setting, wholeSetting } from "./model_kind.ts";
 
 /** A binary tree as columns; node 0 is the root. */
@@ -19,6 +20,8 @@ export interface Tree {
   readonly value: readonly number[];
   /** Training rows (or their weight) that came through the node. */
   readonly cover: readonly number[];
+  /** 1 where a row without a value goes left, 0 where it goes right and at a leaf; only in an ensemble with nullable inputs. */
+  readonly missingLeft?: readonly number[];
 }
 
 /** The functions from a margin to a score. */
@@ -30,8 +33,20 @@ export interface TreesBody {
   readonly link: typeof LINKS[number];
   /** The margin before the trees. */
   readonly base: number;
+  /** Inputs that may be missing, ascending; left out, none may be. */
+  readonly nullable?: readonly number[];
   /** The trees. */
   readonly trees: readonly Tree[];
+}
+
+/** The inputs of examples that may be missing, as an ensemble has them: nothing where there are none. */
+export function nullableInputs(
+  { inputs, nullable = [] }: Examples,
+): Pick<TreesBody, "nullable"> {
+  const places = inputs.flatMap((name, at) => {
+    return nullable.includes(name) ? [at] : [];
+  });
+  return places.length > 0 ? { nullable: places } : {};
 }
 
 /** The setting of the levels of a tree; 0 for no limit. */
@@ -60,13 +75,21 @@ export function readEnsemble(
 ): TreesBody {
   const fields = file.object(value, "body.ensemble");
   const what = "body.ensemble";
-  return {
+  const nullable = fields.nullable === undefined
+    ? undefined
+    : file.numbers(fields.nullable, `${what}.nullable`);
+  const trees = file.list(fields.trees, `${what}.trees`, (tree, name) => {
+    return readTree(file, tree, name, inputs);
+  });
+  const body: TreesBody = {
     link: file.oneOf(fields.link, LINKS, `${what}.link`),
     base: file.number(fields.base, `${what}.base`),
-    trees: file.list(fields.trees, `${what}.trees`, (tree, name) => {
-      return readTree(file, tree, name, inputs);
-    }),
+    ...nullable && { nullable },
+    trees,
   };
+  const wrong = ensembleFault(body, inputs);
+  if (wrong !== undefined) throw file.error(`${what}: ${wrong}`);
+  return body;
 }
 
 function readTree(
@@ -86,10 +109,31 @@ function readTree(
     right: each("right"),
     value: each("value"),
     cover: each("cover"),
+    ...fields.missingLeft !== undefined &&
+      { missingLeft: each("missingLeft") },
   };
   const wrong = treeFault(tree, inputs);
   if (wrong !== undefined) throw file.error(`${what}: ${wrong}`);
   return tree;
+}
+
+/** Why an ensemble over `width` inputs does not say what becomes of missing values; undefined if it does. */
+export function ensembleFault(
+  { nullable = [], trees }: TreesBody,
+  width: number,
+): string | undefined {
+  const ascending = nullable.every((input, at) => {
+    return Number.isInteger(input) && input > (nullable[at - 1] ?? -1) &&
+      input < width;
+  });
+  if (!ascending) return `nullable must be ascending inputs of ${width}`;
+  const wanted = nullable.length > 0;
+  const tree = trees.findIndex(({ missingLeft }) => {
+    return (missingLeft !== undefined) !== wanted;
+  });
+  if (tree < 0) return undefined;
+  return `tree ${tree} ${wanted ? "lacks" : "has"} missingLeft, and ` +
+    `${wanted ? "" : "no "}inputs are nullable`;
 }
 
 /** Why a tree is not one finite tree over `width` inputs with root node 0; undefined if it is. */
@@ -101,6 +145,7 @@ export function treeFault(tree: Tree, width: number): string | undefined {
     tree.right,
     tree.value,
     tree.cover,
+    ...tree.missingLeft ? [tree.missingLeft] : [],
   ];
   if (nodes === 0) return "it has no node";
   if (columns.some(({ length }) => length !== nodes)) {
@@ -117,6 +162,9 @@ export function treeFault(tree: Tree, width: number): string | undefined {
     }
     if (!(tree.cover[node] >= 0 && tree.cover[node] < Infinity)) {
       return `node ${node} was passed by ${tree.cover[node]} rows`;
+    }
+    if (![0, 1, undefined].includes(tree.missingLeft?.[node])) {
+      return `node ${node} has ${tree.missingLeft?.[node]} as missingLeft`;
     }
     if (input < 0) continue;
     for (const child of [tree.left[node], tree.right[node]]) {

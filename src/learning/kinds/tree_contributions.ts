@@ -97,7 +97,10 @@ export class TreeContributions {
       entries--;
       break;
     }
-    const goesLeft = this.#values[this.#at + split] <= tree.threshold[node];
+    const value = this.#values[this.#at + split];
+    const goesLeft = Number.isNaN(value)
+      ? tree.missingLeft?.[node] === 1
+      : value <= tree.threshold[node];
     for (let side = 0; side < 2; side++) {
       const child = side === 0 ? tree.left[node] : tree.right[node];
       this.#descend(

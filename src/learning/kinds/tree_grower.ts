@@ -15,6 +15,11 @@
  * buffer; at its split only the rows of the smaller child are touched. A small
  * node adds its own rows up in a scratch area and finds the ranks in use by a
  * bitmap of two levels, in time of its rows and not of all ranks.
+ *
+ * Where values are missing, each split also learns to which side those rows go:
+ * every border is tried with them on the right and on the left, and so is the
+ * border between all values and none (Chen and Guestrin, algorithm 3). Where a
+ * node has no such row, the larger side will take them.
  */
 import type { Tree } from "./tree.ts";
 import { RankSums } from "./rank_sums.ts";
@@ -59,6 +64,14 @@ const PLAIN_RANKS_MAX = 64;
 /** A node keeps sums by rank if there are at most this many ranks for each of its rows. */
 const BUFFER_RANKS_A_ROW = 16;
 
+/** Where a node's rows part. */
+interface Border {
+  /** Rows up to this value go left. */
+  readonly threshold: number;
+  /** Whether those without a value do. */
+  readonly missingLeft: boolean;
+}
+
 /** A node that waits for its split. */
 interface OpenNode {
   readonly parent: number;
@@ -75,11 +88,14 @@ interface OpenNode {
 /** Grows trees over the same columns; keeps its buffers. */
 export class TreeGrower {
   readonly #columns: readonly RankedColumn[];
+  readonly #isNullable: boolean;
   readonly #picked: Int32Array;
   readonly #spare: Int32Array;
   readonly #cells: Float64Array;
   readonly #bits: Int32Array;
   readonly #summary: Int32Array;
+  /** The ranks in use at a node, ascending. */
+  readonly #used: Int32Array;
   readonly #sums: RankSums;
   #pairs: Float64Array = new Float64Array(0);
   #rows: Int32Array = new Int32Array(0);
@@ -91,18 +107,22 @@ export class TreeGrower {
   #bestNext = 0;
   #bestG = 0;
   #bestH = 0;
+  /** Where the rows without a value go; undefined if the node has none. */
+  #bestMissingLeft: boolean | undefined;
 
   /** For these columns. */
   constructor(ranked: RankedColumns) {
     const { columns, rows } = ranked;
     const most = columns.reduce((max, { count }) => Math.max(max, count), 0);
     this.#columns = columns;
+    this.#isNullable = columns.some(({ isNullable }) => isNullable);
     this.#sums = new RankSums(ranked);
     this.#picked = new Int32Array(columns.length);
     this.#spare = new Int32Array(rows);
     this.#cells = new Float64Array(2 * most);
     this.#bits = new Int32Array((most >> 5) + 1);
     this.#summary = new Int32Array((most >> 10) + 1);
+    this.#used = new Int32Array(most);
   }
 
   /**
@@ -121,6 +141,7 @@ export class TreeGrower {
       right: [] as number[],
       value: [] as number[],
       cover: [] as number[],
+      ...this.#isNullable && { missingLeft: [] as number[] },
     };
     const starts: number[] = [];
     const ends: number[] = [];
@@ -135,6 +156,7 @@ export class TreeGrower {
       if (this.#bestColumn < 0) {
         tree.input.push(-1);
         tree.threshold.push(0);
+        tree.missingLeft?.push(0);
         tree.value.push(rule.valueScale * (at.g / (at.h + rule.lambda)));
         starts.push(at.from);
         ends.push(at.to);
@@ -143,11 +165,13 @@ export class TreeGrower {
       }
       tree.input.push(this.#bestColumn);
       const threshold = this.#threshold(at.from, at.to);
+      const missingLeft = this.#missingGoLeft(at, threshold);
       tree.threshold.push(threshold);
+      tree.missingLeft?.push(missingLeft ? 1 : 0);
       tree.value.push(0);
       starts.push(at.from);
       ends.push(at.from);
-      this.#split(at, node, threshold, buffer, open);
+      this.#split(at, node, { threshold, missingLeft }, buffer, open);
     }
     this.#rule = undefined;
     return { tree, from: starts, to: ends };
@@ -200,12 +224,13 @@ export class TreeGrower {
     for (let index = 0; index < all; index++) {
       if (index >= must && this.#bestColumn >= 0) break;
       const column = this.#picked[index];
-      const { count } = this.#columns[column];
+      const { count, missing } = this.#columns[column];
       if (count < 2) continue;
-      if (buffer) {
+      if (missing >= 0) this.#scanMissing(buffer, column, node);
+      else if (buffer) {
         this.#scan(buffer, this.#sums.offset[column], count, column, node);
       } else if (count <= PLAIN_RANKS_MAX) this.#scanPlain(column, count, node);
-      else this.#scanSparse(column, count, node);
+      else this.#scanSparse(column, node);
     }
     return buffer;
   }
@@ -263,13 +288,49 @@ export class TreeGrower {
   }
 
   /** The same for a column of many ranks. */
-  #scanSparse(column: number, count: number, node: OpenNode): void {
+  #scanSparse(column: number, node: OpenNode): void {
+    const cells = this.#cells;
+    const used = this.#used;
+    const length = this.#addUp(column, node);
+    const { weightMin, lambda } = this.#rule as GrowthRule;
+    const { g, h } = node;
+    let best = this.#bestScore;
+    let last = -1;
+    let leftG = 0;
+    let leftH = 0;
+    for (let at = 0; at < length; at++) {
+      const rank = used[at];
+      const rankG = cells[2 * rank];
+      const rankH = cells[2 * rank + 1];
+      cells[2 * rank] = 0;
+      cells[2 * rank + 1] = 0;
+      if (rankH === 0) continue;
+      const rightH = h - leftH;
+      if (leftH >= weightMin && rightH >= weightMin && last >= 0) {
+        const rightG = g - leftG;
+        const below = (leftH + lambda) * (rightH + lambda);
+        const above = leftG * leftG * (rightH + lambda) +
+          rightG * rightG * (leftH + lambda);
+        if (above > best * below) {
+          best = above / below;
+          this.#keep(best, column, last, rank, leftG, leftH);
+        }
+      }
+      leftG += rankG;
+      leftH += rankH;
+      last = rank;
+    }
+  }
+
+  /** Adds up g and h of a node's rows by rank; returns the number of ranks in use. */
+  #addUp(column: number, node: OpenNode): number {
     const cells = this.#cells;
     const pairs = this.#pairs;
     const rows = this.#rows;
     const bits = this.#bits;
     const summary = this.#summary;
-    const { ranks } = this.#columns[column];
+    const used = this.#used;
+    const { ranks, count } = this.#columns[column];
     for (let at = node.from; at < node.to; at++) {
       const row = rows[at];
       const rank = ranks[row];
@@ -278,12 +339,7 @@ export class TreeGrower {
       bits[rank >> 5] |= 1 << (rank & 31);
       summary[rank >> 10] |= 1 << ((rank >> 5) & 31);
     }
-    const { weightMin, lambda } = this.#rule as GrowthRule;
-    const { g, h } = node;
-    let best = this.#bestScore;
-    let last = -1;
-    let leftG = 0;
-    let leftH = 0;
+    let length = 0;
     const words = (count - 1) >> 10;
     for (let top = 0; top <= words; top++) {
       let blocks = summary[top];
@@ -294,29 +350,75 @@ export class TreeGrower {
         let word = bits[block];
         bits[block] = 0;
         while (word !== 0) {
-          const rank = (block << 5) + 31 - Math.clz32(word & -word);
+          used[length++] = (block << 5) + 31 - Math.clz32(word & -word);
           word &= word - 1;
-          const rankG = cells[2 * rank];
-          const rankH = cells[2 * rank + 1];
-          cells[2 * rank] = 0;
-          cells[2 * rank + 1] = 0;
-          if (rankH === 0) continue;
-          const rightH = h - leftH;
-          if (leftH >= weightMin && rightH >= weightMin && last >= 0) {
-            const rightG = g - leftG;
-            const below = (leftH + lambda) * (rightH + lambda);
-            const above = leftG * leftG * (rightH + lambda) +
-              rightG * rightG * (leftH + lambda);
-            if (above > best * below) {
-              best = above / below;
-              this.#keep(best, column, last, rank, leftG, leftH);
-            }
-          }
-          leftG += rankG;
-          leftH += rankH;
-          last = rank;
         }
       }
+    }
+    return length;
+  }
+
+  /** The same for a column with missing values, whose sums are in the buffer if there is one. */
+  #scanMissing(
+    buffer: Float64Array | undefined,
+    column: number,
+    node: OpenNode,
+  ): void {
+    const used = this.#used;
+    const { count } = this.#columns[column];
+    const cells = buffer ?? this.#cells;
+    const offset = buffer ? this.#sums.offset[column] : 0;
+    let length = 0;
+    if (buffer === undefined) length = this.#addUp(column, node);
+    else {
+      for (let rank = 0; rank < count; rank++) {
+        if (cells[2 * (offset + rank) + 1] > 0) used[length++] = rank;
+      }
+    }
+    const ranks = used.subarray(0, length);
+    this.#scanSide(cells, offset, ranks, column, node, false);
+    this.#scanSide(cells, offset, ranks, column, node, true);
+    if (buffer) return;
+    for (let at = 0; at < length; at++) {
+      cells.fill(0, 2 * used[at], 2 * used[at] + 2);
+    }
+  }
+
+  /** Searches the borders between the used ranks, with the rows without a value on one side. */
+  #scanSide(
+    cells: Float64Array,
+    offset: number,
+    used: Int32Array,
+    column: number,
+    { g, h }: OpenNode,
+    missingLeft: boolean,
+  ): void {
+    const { weightMin, lambda } = this.#rule as GrowthRule;
+    const { missing } = this.#columns[column];
+    const missingH = cells[2 * (offset + missing) + 1];
+    // Without such rows one side is enough, and nothing is learned.
+    if (missingLeft && missingH === 0) return;
+    let leftG = missingLeft ? cells[2 * (offset + missing)] : 0;
+    let leftH = missingLeft ? missingH : 0;
+    let last = -1;
+    for (const rank of used) {
+      if (missingLeft && rank === missing) break;
+      const rankH = cells[2 * (offset + rank) + 1];
+      if (rankH === 0) continue;
+      const rightH = h - leftH;
+      if (leftH >= weightMin && rightH >= weightMin && last >= 0) {
+        const rightG = g - leftG;
+        const below = (leftH + lambda) * (rightH + lambda);
+        const above = leftG * leftG * (rightH + lambda) +
+          rightG * rightG * (leftH + lambda);
+        if (above > this.#bestScore * below) {
+          this.#keep(above / below, column, last, rank, leftG, leftH);
+          if (missingH > 0) this.#bestMissingLeft = missingLeft;
+        }
+      }
+      leftG += cells[2 * (offset + rank)];
+      leftH += rankH;
+      last = rank;
     }
   }
 
@@ -334,13 +436,16 @@ export class TreeGrower {
     this.#bestNext = next;
     this.#bestG = g;
     this.#bestH = h;
+    this.#bestMissingLeft = undefined;
   }
 
-  /** Half way between the node's last value on the left and its first on the right. */
+  /** Half way between the node's last value on the left and its first on the right; the greatest number where all values are on the left. */
   #threshold(from: number, to: number): number {
-    const { low, high, ranks, values } = this.#columns[this.#bestColumn];
+    const { low, high, ranks, values, missing } =
+      this.#columns[this.#bestColumn];
     const last = this.#bestRank;
     const next = this.#bestNext;
+    if (next === missing) return Number.MAX_VALUE;
     let below = high[last];
     let above = low[next];
     if (low[last] < below || above < high[next]) {
@@ -361,16 +466,30 @@ export class TreeGrower {
     return middle >= below && middle < above ? middle : below;
   }
 
+  /** Whether rows without a value go left: as the split has learned, otherwise where more rows go. */
+  #missingGoLeft({ from, to }: OpenNode, threshold: number): boolean {
+    const { isNullable, values } = this.#columns[this.#bestColumn];
+    if (!isNullable) return false;
+    if (this.#bestMissingLeft !== undefined) return this.#bestMissingLeft;
+    let more = 0;
+    for (let at = from; at < to; at++) {
+      const value = values[this.#rows[at]];
+      if (value <= threshold) more++;
+      else if (value > threshold) more--;
+    }
+    return more >= 0;
+  }
+
   /** Splits the node's rows and opens its children, the left one on top. */
   #split(
     node: OpenNode,
     index: number,
-    threshold: number,
+    border: Border,
     buffer: Float64Array | undefined,
     open: OpenNode[],
   ): void {
     const { from, to } = node;
-    const middle = this.#part(from, to, threshold);
+    const middle = this.#part(from, to, border);
     const depth = node.depth + 1;
     const leftIsSmall = middle - from <= to - middle;
     let forLarge: Float64Array | undefined;
@@ -404,7 +523,11 @@ export class TreeGrower {
   }
 
   /** Moves the rows of the left side before the others, keeping their order; returns the border. */
-  #part(from: number, to: number, threshold: number): number {
+  #part(
+    from: number,
+    to: number,
+    { threshold, missingLeft }: Border,
+  ): number {
     const rows = this.#rows;
     const spare = this.#spare;
     // By value, not by rank: rows without weight may lie between the ranks.
@@ -413,8 +536,11 @@ export class TreeGrower {
     let right = 0;
     for (let at = from; at < to; at++) {
       const row = rows[at];
-      if (values[row] <= threshold) rows[left++] = row;
-      else spare[right++] = row;
+      const value = values[row];
+      // A comparison with NaN is false.
+      if (missingLeft ? !(value > threshold) : value <= threshold) {
+        rows[left++] = row;
+      } else spare[right++] = row;
     }
     rows.set(spare.subarray(0, right), left);
     return left;

@@ -22,7 +22,13 @@ import {
 } from "../onnx/onnx_writer.ts";
 import type { Scorer } from "./model.ts";
 import type { ModelForm } from "./model_kind.ts";
-import { readEnsemble, type Tree, treeFault, type TreesBody } from "./tree.ts";
+import {
+  ensembleFault,
+  readEnsemble,
+  type Tree,
+  treeFault,
+  type TreesBody,
+} from "./tree.ts";
 import { TreeContributions } from "./tree_contributions.ts";
 
 /** The data of a model of trees, besides the name of its kind. */
@@ -33,6 +39,7 @@ export interface TreesPart {
 
 /** Models that add up trees, of any kind. */
 export const treesForm: ModelForm<TreesPart> = {
+  takesMissing: true,
   read: (file, { ensemble }, inputs) => ({
     ensemble: readEnsemble(file, ensemble, inputs),
   }),
@@ -60,7 +67,12 @@ interface FlatTrees {
   readonly child: Int32Array;
   /** What a leaf adds. */
   readonly value: Float64Array;
+  /** 1 where a row without a value goes right, which then the comparison alone does not tell; undefined where none can be without. */
+  readonly missingRight: Uint8Array | undefined;
 }
+
+/** The greatest number of float32: above no value, as Number.MAX_VALUE in float64. */
+const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
 
 /** The rounding error of a sum of some thousand doubles. */
 const ROUNDING = 1e-9;
@@ -78,14 +90,20 @@ export function treesScorer(
     if (fault === undefined) return;
     throw new ModelError(`tree ${index}: ${fault}; train the model again`);
   });
-  const flat = flatten(body.trees);
+  const wrong = ensembleFault(body, inputs.length);
+  if (wrong !== undefined) {
+    throw new ModelError(`${wrong}; train the model again`);
+  }
+  const { nullable } = body;
+  const flat = flatten(body);
   const logisticLink = body.link === "logistic";
   // Created on first use: most scorers never explain.
   let contributions: TreeContributions | undefined;
   return {
     inputs,
+    nullable: nullable?.map((input) => inputs[input]),
     score(values, rows, scores) {
-      checkRows(inputs, values, rows, scores);
+      checkRows(inputs, values, rows, scores, nullable);
       addMargins(flat, values, inputs.length, rows, scores, body.base);
       for (let row = 0; row < rows; row++) {
         scores[row] = logisticLink
@@ -94,7 +112,7 @@ export function treesScorer(
       }
     },
     explain(values, at, into) {
-      checkFinite(inputs, values, at, at + inputs.length);
+      checkFinite(inputs, values, at, at + inputs.length, nullable);
       contributions ??= new TreeContributions(body, inputs.length);
       return contributions.explain(values, at, into);
     },
@@ -122,7 +140,18 @@ function addMargins(
     for (let tree = 0; tree < flat.root.length; tree++) {
       const root = flat.root[tree];
       const depth = flat.depth[tree];
-      if (depth <= EVEN_STEPS_MAX) {
+      if (flat.missingRight) {
+        addNullable(
+          flat,
+          flat.missingRight,
+          root,
+          values,
+          width,
+          from,
+          to,
+          margins,
+        );
+      } else if (depth <= EVEN_STEPS_MAX) {
         addEven(flat, root, depth, values, width, from, to, margins);
       } else addUneven(flat, root, values, width, from, to, margins);
     }
@@ -172,7 +201,33 @@ function addUneven(
   }
 }
 
-function flatten(trees: readonly Tree[]): FlatTrees {
+/** Adds a tree to rows that may lack values. */
+function addNullable(
+  { input, threshold, child, value }: FlatTrees,
+  missingRight: Uint8Array,
+  root: number,
+  values: Float64Array,
+  width: number,
+  from: number,
+  to: number,
+  margins: Float64Array,
+): void {
+  for (let row = from; row < to; row++) {
+    const at = row * width;
+    let node = root;
+    let next = child[node];
+    while (next !== node) {
+      const number = values[at + input[node]];
+      const isRight = number > threshold[node] ||
+        missingRight[node] > 0 && number !== number;
+      node = next + (isRight ? 1 : 0);
+      next = child[node];
+    }
+    margins[row] += value[node];
+  }
+}
+
+function flatten({ trees, nullable }: TreesBody): FlatTrees {
   const total = trees.reduce((sum, tree) => sum + tree.input.length, 0);
   const flat: FlatTrees = {
     root: new Int32Array(trees.length),
@@ -181,6 +236,7 @@ function flatten(trees: readonly Tree[]): FlatTrees {
     threshold: new Float64Array(total),
     child: new Int32Array(total),
     value: new Float64Array(total),
+    missingRight: nullable && new Uint8Array(total),
   };
   let next = 0;
   trees.forEach((tree, index) => {
@@ -198,6 +254,9 @@ function flatten(trees: readonly Tree[]): FlatTrees {
         if (tree.input[node] < 0) continue;
         flat.input[at] = tree.input[node];
         flat.threshold[at] = tree.threshold[node];
+        if (flat.missingRight) {
+          flat.missingRight[at] = tree.missingLeft?.[node] === 1 ? 0 : 1;
+        }
         flat.child[at] = next;
         next += 2;
         below.push(tree.left[node], tree.right[node]);
@@ -226,7 +285,7 @@ const ONLY_LEAF: Tree = {
  * and the label that the classifier itself gives.
  */
 function treesNodes(
-  { link, base, trees }: TreesBody,
+  { link, base, nullable, trees }: TreesBody,
   numbers: InputNumbers,
 ): OnnxNodes {
   const isLogistic = link === "logistic";
@@ -239,6 +298,7 @@ function treesNodes(
     left: [] as number[],
     right: [] as number[],
     mode: [] as string[],
+    missingLeft: [] as number[],
   };
   const leaf = {
     tree: [] as number[],
@@ -259,6 +319,7 @@ function treesNodes(
       splits.left.push(tree.left[at]);
       splits.right.push(tree.right[at]);
       splits.mode.push(isLeaf ? "LEAF" : "BRANCH_LEQ");
+      splits.missingLeft.push(tree.missingLeft?.[at] ?? 0);
       if (!isLeaf) return;
       leaf.tree.push(index, index);
       leaf.node.push(at, at);
@@ -280,6 +341,15 @@ function treesNodes(
           integersAttribute("nodes_truenodeids", splits.left),
           integersAttribute("nodes_falsenodeids", splits.right),
           textsAttribute("nodes_modes", splits.mode),
+          // Left is where the comparison is true.
+          ...nullable
+            ? [
+              integersAttribute(
+                "nodes_missing_value_tracks_true",
+                splits.missingLeft,
+              ),
+            ]
+            : [],
           integersAttribute("class_treeids", leaf.tree),
           integersAttribute("class_nodeids", leaf.node),
           integersAttribute("class_ids", leaf.class),
@@ -298,6 +368,7 @@ function treesNodes(
 /** A threshold as its inputs are: in float32 the nearest, which keeps the order of values. */
 function rounded(value: number, numbers: InputNumbers): number {
   if (numbers === "float64") return value;
+  if (value === Number.MAX_VALUE) return FLOAT32_MAX;
   const float = Math.fround(value);
   if (Number.isFinite(float)) return float;
   throw new ModelError(

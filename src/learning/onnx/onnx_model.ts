@@ -45,6 +45,8 @@ const TOLERANCE = 1e-4;
 
 /** A model with everything that scoring needs. */
 interface Ready extends Signature {
+  /** Names of the inputs that may be missing. */
+  readonly nullable: readonly string[];
   readonly path: string;
   readonly session: OnnxSession;
 }
@@ -73,7 +75,11 @@ export async function openOnnxModel(
   const session = await startSession(graph, path);
   try {
     const signature = readSignature(session, graph, offered, path);
-    const scorer = sessionScorer({ path, session, ...signature });
+    const nullable = signature.inputs.filter((name) => {
+      return offered.nullable?.includes(name);
+    });
+    const scorer = sessionScorer({ path, session, nullable, ...signature });
+    await tryMissing(scorer, path);
     SESSIONS.register(scorer, session);
     return { scorer, version: onnxVersion(bytes), metadata };
   } catch (error) {
@@ -144,11 +150,30 @@ async function startSession(
   }
 }
 
+/** Throws ModelError if the model gives no score where values are missing. */
+async function tryMissing(scorer: Scorer, path: string): Promise<void> {
+  const { inputs, nullable = [] } = scorer;
+  if (nullable.length === 0) return;
+  const row = inputs.map((name) => nullable.includes(name) ? NaN : 0);
+  try {
+    await scorer.score(Float64Array.from(row), 1, new Float64Array(1));
+  } catch (error) {
+    throw new ModelError(
+      `${path} gives no score where a value is missing, and ${nullable[0]} ` +
+        "can be; train a model that takes missing values, such as boosted trees",
+      { cause: error },
+    );
+  }
+}
+
 function sessionScorer(ready: Ready): Scorer {
+  const { inputs, nullable } = ready;
+  const places = nullable.map((name) => inputs.indexOf(name));
   const scorer: Scorer = {
-    inputs: ready.inputs,
+    inputs,
+    nullable,
     async score(values, rows, scores) {
-      checkRows(ready.inputs, values, rows, scores);
+      checkRows(inputs, values, rows, scores, places);
       const work = { scorer };
       AT_WORK.add(work);
       try {

@@ -44,8 +44,10 @@ export interface Matrix {
 export interface OfferedInputs {
   /** The names, in order. */
   readonly names: readonly string[];
-  /** Whether the input of that name is always a whole number. */
+  /** Whether the input of that name, where it has a value, is a whole number. */
   isWhole(name: string): boolean;
+  /** Names of those whose values may be missing; left out, none may be. */
+  readonly nullable?: readonly string[];
 }
 
 /** The inputs and outputs of a model. */
@@ -96,10 +98,14 @@ function checkWhole(
   for (const { name, type, columns } of matrices) {
     const own = inputs.slice(first, first + columns);
     const broken = own.find((input) => !offered.isWhole(input));
-    if (type in WHOLE_RANGES && broken !== undefined) {
+    const missing = own.find((input) => offered.nullable?.includes(input));
+    if (type in WHOLE_RANGES && (broken ?? missing) !== undefined) {
       throw new ModelError(
         `${path}: its input ${name} takes whole numbers (${type}), and ` +
-          `${broken} is not one; export it with float32 or float64 for it`,
+          (broken === undefined
+            ? `${missing} can be missing; `
+            : `${broken} is not one; `) +
+          "export it with float32 or float64 for it",
       );
     }
     first += columns;

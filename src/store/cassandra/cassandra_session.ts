@@ -1,9 +1,10 @@
 /**
  * A connection to a Cassandra cluster, and everything that a store needs from
- * it. This is the only file that knows the driver. Requests that fail with a
- * transient error are repeated until they succeed. What is written is never
- * conditional, has no timestamp of event time, and is never batched across
- * partitions. Whole tables are read through the ring, in ranges of tokens.
+ * it. Only this file and cassandra_connection.ts know the driver. Requests that
+ * fail with a transient error are repeated until they succeed. What is written
+ * is never conditional, has no timestamp of event time, and is never batched
+ * across partitions. Whole tables are read through the ring, in ranges of
+ * tokens.
  */
 import {
   auth,
@@ -18,6 +19,7 @@ import { Outage, type OutageReport } from "../../base/outage.ts";
 import type { StoreRows } from "../store.ts";
 import type { StoredRow } from "../stored_row.ts";
 import { nameInStatement, type Table } from "../tables.ts";
+import { giveUpStrayConnections } from "./cassandra_connection.ts";
 import {
   connectError,
   isTimeout,
@@ -35,6 +37,8 @@ import { ensureTables, type Execute } from "./cassandra_setup.ts";
 import type { DriverValue, Write } from "./cassandra_writes.ts";
 import { InFlight } from "./in_flight.ts";
 import { overRing } from "./token_ranges.ts";
+
+giveUpStrayConnections();
 
 /** Concurrent requests; more gained nothing (docs/PERFORMANCE.md). */
 const IN_FLIGHT = 256;

@@ -4,7 +4,10 @@ import { UNLABELLED_SHAPE } from "../../../src/payment/payment_shape.ts";
 import { TextHeap } from "../../../src/payment/text_heap.ts";
 import { chance, forEachSeed } from "../../long.ts";
 import assert from "node:assert/strict";
-import { LiveState } from "../../../src/dashboard/views/live_state.ts";
+import {
+  LiveState,
+  NewestById,
+} from "../../../src/dashboard/views/live_state.ts";
 import {
   firstFrom,
   placesOf,
@@ -294,4 +297,31 @@ Deno.test("what is no prediction or label is skipped, whoever wrote it", async (
   }
   assert.equal(labelOf({ TRANSACTION_ID: 1, LABEL: 1 })?.label, 1);
   assert.equal(labelOf({ TRANSACTION_ID: 1, LABEL: null })?.label, null);
+});
+
+Deno.test("the newest by id are what a list of them holds", async () => {
+  await forEachSeed(20, 2000, (seed) => {
+    const random = chance(seed);
+    const max = 1 + Math.floor(random() * 40);
+    const newest = new NewestById<number>(max);
+    const list: [id: TransactionId, value: number][] = [];
+    const without = (id: TransactionId) => {
+      const at = list.findIndex(([known]) => known === id);
+      if (at >= 0) list.splice(at, 1);
+    };
+    for (let value = 0; value < 500; value++) {
+      const id = Math.floor(random() * 100);
+      without(id);
+      if (random() < 0.2) newest.delete(id);
+      else {
+        list.push([id, value]);
+        const forgotten = list.length > max ? list.shift()?.[1] : undefined;
+        assert.equal(newest.put(id, value), forgotten);
+      }
+      assert.equal(newest.size, list.length);
+      for (const [known, expected] of list) {
+        assert.equal(newest.get(known), expected);
+      }
+    }
+  });
 });

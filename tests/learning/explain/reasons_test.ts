@@ -267,3 +267,24 @@ Deno.test("reasons that raised and lowered the score are apart, the strongest fi
     lowered: [],
   });
 });
+
+Deno.test("a missing value is said to be missing, and how usual that is", () => {
+  assert.equal(sentence({ SPEND_RATIO: NaN }), "SPEND_RATIO is missing");
+  assert.equal(
+    sentence({ SPEND_RATIO: NaN }, { mean: 2, median: 1, missing: 0.12 }),
+    "SPEND_RATIO is missing (usual: missing in 12 % of payments)",
+  );
+  assert.equal(
+    sentence({ SPEND_RATIO: 3 }, { mean: 2, median: 1, missing: 0.12 }),
+    "SPEND_RATIO is 3 (usual: 1)",
+  );
+  // None had a value.
+  assert.equal(
+    sentence({ SPEND_RATIO: 3 }, { mean: NaN, median: NaN, missing: 1 }),
+    "SPEND_RATIO is 3",
+  );
+  assert.equal(
+    reasonsOf({ A: NaN }, { A: 1 }, undefined, FACTS).raised[0].value,
+    "missing",
+  );
+});

@@ -109,9 +109,14 @@ Deno.test("a file that is broken, foreign or edited is refused", () => {
   refused("{}", /format must be fraudstream-model/);
   const edits: [string, RegExp, RegExp][] = [
     [
+      '"formatVersion": 4',
+      /"formatVersion": 2/,
+      /formatVersion is 4 and this program reads 1 to 3/,
+    ],
+    [
       '"formatVersion": 3',
       /"formatVersion": 2/,
-      /formatVersion is 3 and this program reads 1 and 2/,
+      /formatVersion is 3 and its content is that of 2/,
     ],
     ['"usual": {}', /"usual": .*\}\}/, /usual.TX_AMOUNT must be an object/],
     [
@@ -168,6 +173,63 @@ Deno.test("a file of version 1 says nothing of what is usual, and keeps its vers
   const read = parseModelFile(text, "m.json");
   assert.equal(read.usual, undefined);
   assert.equal(formatModelFile(read), text);
+});
+
+/** A model whose second input may be missing, and is in half of the payments. */
+function trainedMissing(kind: string): TrainedModel {
+  const examples = examplesOf(PAYMENTS, ROWS);
+  const [name] = examples.inputs.slice(1);
+  const nullable = [name];
+  const columns = examples.columns.map((column, input) =>
+    input === 1 ? column.map((value, row) => row % 2 ? NaN : value) : column
+  );
+  const lacking = { ...examples, columns, nullable };
+  return withVersion({
+    ...trained("decision-tree"),
+    kind,
+    usual: usualOf(lacking),
+    body: fitModel(
+      kind,
+      lacking,
+      "trees" in kindOf(kind).settings ? { trees: 3 } : {},
+    ),
+  });
+}
+
+for (const kind of KIND_NAMES.filter((kind) => kindOf(kind).takesMissing)) {
+  Deno.test(`a model file says what becomes of missing values: ${kind}`, () => {
+    const model = trainedMissing(kind);
+    const text = formatModelFile(model);
+    assert.match(text, /"formatVersion": 3,/);
+    assert.match(text, /"nullable":\[1\],/);
+    assert.match(text, /"missing":0\.5\}/);
+    const read = parseModelFile(text, "m.json");
+    assert.deepEqual(read.body, model.body);
+    assert.equal(formatModelFile(read), text);
+  });
+}
+
+Deno.test("a file of version 3 that is broken or edited is refused", () => {
+  const good = formatModelFile(trainedMissing("decision-tree"));
+  const [, directions] = /"missingLeft":\[([^\]]*)\]/.exec(good) ?? [];
+  assert.ok(directions.includes("1") && directions.includes("0"));
+  const flipped = directions.replace("1", "x").replace("0", "1")
+    .replace("x", "0");
+  const edits: [string, RegExp, RegExp][] = [
+    ['"formatVersion": 2', /"formatVersion": 3/, /its content is that of 3/],
+    [`"missingLeft":[${flipped}]`, /"missingLeft":\[[^\]]*\]/, /was changed/],
+    ['"missingLeft":[2]', /"missingLeft":\[[^\]]*\]/, /missingLeft/],
+    ['"nullable":[0,1]', /"nullable":\[1\]/, /was changed/],
+    ['"nullable":[1,0]', /"nullable":\[1\]/, /nullable must be ascending/],
+    ['"nullable":[]', /"nullable":\[1\]/, /has missingLeft, and no inputs/],
+    ['"missing":0.25', /"missing":0\.5/, /its content has version/],
+    ['"missing":"x"', /"missing":0\.5/, /missing must be a number/],
+  ];
+  for (const [replacement, edited, message] of edits) {
+    const text = good.replace(edited, replacement);
+    assert.notEqual(text, good, replacement);
+    refused(text, message);
+  }
 });
 
 /** A file whose only tree has the given columns instead of its own. */

@@ -47,6 +47,19 @@ Deno.test("the stability index of deciles is the one that the definition gives",
   assert.ok(Math.abs(stabilityIndex(past, now) - expected) < 1e-12);
 });
 
+Deno.test("missing values are a range of the stability index, wherever they are", () => {
+  const past = Float64Array.from({ length: 1000 }, (_, i) => i);
+  const gone = (share: number) =>
+    past.map((value, at) => at % 100 < 100 * share ? NaN : value);
+  assert.ok(Math.abs(stabilityIndex(gone(0.3), gone(0.3))) < 1e-12);
+  assert.ok(stabilityIndex(past, gone(0.02)) > 0.05);
+  assert.ok(stabilityIndex(past, gone(0.5)) > 0.25);
+  assert.ok(stabilityIndex(gone(0.5), past) > 0.25);
+  const none = past.map(() => NaN);
+  assert.ok(stabilityIndex(none, past) > 0.25);
+  assert.ok(stabilityIndex(past, none) > 0.25);
+});
+
 Deno.test("without values on either side there is no stability index", () => {
   const none = new Float64Array(0);
   assert.ok(Number.isNaN(stabilityIndex(none, Float64Array.of(1))));

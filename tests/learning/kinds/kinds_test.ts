@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { ModelError } from "../../../src/base/error.ts";
+import fc from "fast-check";
+import { ConfigError, ModelError } from "../../../src/base/error.ts";
+import type { TreesBody } from "../../../src/learning/kinds/tree.ts";
 import {
+  checkNullable,
   completeSettings,
   fitModel,
   KIND_NAMES,
@@ -10,7 +13,13 @@ import {
 } from "../../../src/learning/kinds/kinds.ts";
 import type { Settings } from "../../../src/learning/kinds/model_kind.ts";
 import { readSpec } from "../../../src/cli/flags/model_flags.ts";
-import { GOLDEN_SET, toExamples, toRows } from "../small_set.ts";
+import {
+  GOLDEN_SET,
+  RANDOM_MISSING_SET,
+  scoresOf,
+  toExamples,
+  toRows,
+} from "../small_set.ts";
 
 const FEW: Settings = { trees: 5 };
 
@@ -128,4 +137,96 @@ Deno.test("a kind that is not known is told with those that are", () => {
     assert.match(error.message, /no kind of model oracle; .*decision-tree/);
     return true;
   });
+});
+
+/** The score of a row by a walk through each tree. */
+function plainScore(
+  { link, base, trees }: TreesBody,
+  row: readonly number[],
+): number {
+  let margin = base;
+  for (const tree of trees) {
+    let node = 0;
+    while (tree.input[node] >= 0) {
+      const value = row[tree.input[node]];
+      const isLeft = Number.isNaN(value)
+        ? tree.missingLeft?.[node] === 1
+        : value <= tree.threshold[node];
+      node = isLeft ? tree.left[node] : tree.right[node];
+    }
+    margin += tree.value[node];
+  }
+  return link === "logistic" ? 1 / (1 + Math.exp(-margin)) : margin;
+}
+
+for (const { name: kind, takesMissing, settings: all } of MODEL_KINDS) {
+  if (!takesMissing) continue;
+  const settings = "trees" in all ? FEW : {};
+
+  Deno.test(`${kind}: learns from rows that lack values, and scores them as a walk through its trees does`, () => {
+    fc.assert(
+      fc.property(RANDOM_MISSING_SET, (examples) => {
+        const body = fitModel(kind, examples, settings);
+        const { ensemble } = body as { ensemble?: TreesBody };
+        assert.ok(ensemble);
+        assert.deepEqual(ensemble.nullable, [0, 1, 2, 3, 4]);
+        const scores = scoresOf(ensemble, examples);
+        for (let row = 0; row < examples.rows; row++) {
+          const values = examples.columns.map((column) => column[row]);
+          const plain = plainScore(ensemble, values);
+          assert.ok(Math.abs(scores[row] - plain) < 1e-12);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  Deno.test(`${kind}: that a value is missing tells a fraud`, () => {
+    const labels = Array.from({ length: 200 }, (_, row) => row % 10 ? 0 : 1);
+    const column = labels.map((label, row) => label ? NaN : row % 7);
+    const examples = {
+      ...toExamples([column, labels.map((_, row) => row % 3)], labels),
+      nullable: ["INPUT_0"],
+    };
+    const body = fitModel(kind, examples, settings);
+    const scores = new Float64Array(3);
+    scorerOf(body, examples.inputs)
+      .score(Float64Array.of(NaN, 1, 3, 1, 99, 1), 3, scores);
+    assert.ok(scores[0] > 2 * scores[1], `${scores}`);
+    // Greater than all that were seen, and present.
+    assert.equal(scores[2], scores[1]);
+  });
+}
+
+Deno.test("a kind that needs every value is refused before it is fitted", () => {
+  const examples = {
+    ...toExamples([[1, NaN, 3], [1, 2, 3]], [0, 1, 0]),
+    nullable: ["INPUT_0", "INPUT_1"],
+  };
+  const message =
+    "logistic-regression needs a value for every feature, and INPUT_0 (and 1 " +
+    "more) can be missing; choose decision-tree, random-forest, " +
+    "gradient-boosting, or make the feature always have a value";
+  assert.throws(() => fitModel("logistic-regression", examples), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.message, message);
+    return true;
+  });
+  checkNullable("logistic-regression", []);
+  checkNullable("random-forest", ["A"]);
+});
+
+Deno.test("only inputs that may be missing are learned from without a value", () => {
+  const examples = toExamples([[1, NaN, 3], [1, 2, 3]], [0, 1, 0]);
+  for (const nullable of [undefined, ["INPUT_1"]]) {
+    assert.throws(
+      () => fitModel("decision-tree", { ...examples, nullable }),
+      /INPUT_0 of row 1 is NaN; training needs a number for every input/,
+    );
+  }
+  const infinite = toExamples([[1, Infinity, NaN], [1, 2, 3]], [0, 1, 0]);
+  assert.throws(
+    () => fitModel("decision-tree", { ...infinite, nullable: infinite.inputs }),
+    /INPUT_0 of row 1 is Infinity/,
+  );
 });

@@ -10,7 +10,8 @@ import {
   TreeGrower,
 } from "../../../src/learning/kinds/tree_grower.ts";
 import type { Examples } from "../../../src/learning/kinds/model.ts";
-import { RANDOM_SET, toExamples } from "../small_set.ts";
+import { isLong } from "../../long.ts";
+import { RANDOM_MISSING_SET, RANDOM_SET, toExamples } from "../small_set.ts";
 
 /** A rule that tries all columns in their order. */
 function rule(width: number, changed: Partial<GrowthRule> = {}): GrowthRule {
@@ -51,7 +52,12 @@ function sumOf(pairs: Float64Array, rows: readonly number[]) {
   return { g, h };
 }
 
-/** The best split of a node: every input, every border between values, every sum anew. */
+/** Whether a row goes left. */
+function isLeft(value: number, threshold: number, missingLeft: boolean) {
+  return Number.isNaN(value) ? missingLeft : value <= threshold;
+}
+
+/** The best split of a node: every input, every border between values, missing ones on either side, every sum anew. */
 function bestPlainScore(
   { columns }: Examples,
   pairs: Float64Array,
@@ -61,13 +67,18 @@ function bestPlainScore(
   let best = -Infinity;
   for (const column of columns) {
     for (const border of new Set(rows.map((row) => column[row]))) {
-      const left = sumOf(pairs, rows.filter((row) => column[row] <= border));
-      const right = sumOf(pairs, rows.filter((row) => column[row] > border));
-      if (left.h < weightMin || right.h < weightMin) continue;
-      if (left.h === 0 || right.h === 0) continue;
-      const score = left.g ** 2 / (left.h + lambda) +
-        right.g ** 2 / (right.h + lambda);
-      best = Math.max(best, score);
+      if (Number.isNaN(border)) continue;
+      for (const missingLeft of [false, true]) {
+        const goesLeft = (row: number) =>
+          isLeft(column[row], border, missingLeft);
+        const left = sumOf(pairs, rows.filter(goesLeft));
+        const right = sumOf(pairs, rows.filter((row) => !goesLeft(row)));
+        if (left.h < weightMin || right.h < weightMin) continue;
+        if (left.h === 0 || right.h === 0) continue;
+        const score = left.g ** 2 / (left.h + lambda) +
+          right.g ** 2 / (right.h + lambda);
+        best = Math.max(best, score);
+      }
     }
   }
   return best;
@@ -107,8 +118,11 @@ function checkTree(
     assert.ok(depth < by.depthMax);
     const column = examples.columns[tree.input[node]];
     const threshold = tree.threshold[node];
-    const left = rows.filter((row) => column[row] <= threshold);
-    const right = rows.filter((row) => column[row] > threshold);
+    const missingLeft = tree.missingLeft?.[node] === 1;
+    const goesLeft = (row: number) =>
+      isLeft(column[row], threshold, missingLeft);
+    const left = rows.filter(goesLeft);
+    const right = rows.filter((row) => !goesLeft(row));
     const saying = (of: number[]) => of.filter((row) => pairs[2 * row + 1] > 0);
     const sums = [left, right].map((of) => sumOf(pairs, of));
     const score = sums.reduce((a, s) => a + s.g ** 2 / (s.h + by.lambda), 0);
@@ -117,9 +131,20 @@ function checkTree(
       `${score} where ${best} is to be had`,
     );
     assert.ok(sums.every((sum) => sum.h >= by.weightMin));
-    const below = Math.max(...saying(left).map((row) => column[row]));
-    const above = Math.min(...saying(right).map((row) => column[row]));
-    assert.equal(threshold, (below + above) / 2);
+    const known = (of: number[]) =>
+      saying(of).map((row) => column[row]).filter((value) => value === value);
+    const below = Math.max(...known(left));
+    const above = Math.min(...known(right));
+    assert.equal(
+      threshold,
+      above === Infinity ? Number.MAX_VALUE : (below + above) / 2,
+    );
+    if (examples.nullable && said.every((row) => column[row] === column[row])) {
+      // No row that counts says where missing values go: where more rows do.
+      const more = (of: number[]) =>
+        of.filter((row) => column[row] === column[row]).length;
+      assert.equal(missingLeft, more(left) >= more(right));
+    }
     visit(tree.left[node], left, depth + 1);
     visit(tree.right[node], right, depth + 1);
   };
@@ -185,6 +210,81 @@ Deno.test("ranks by frauds lose no best split where rows of a class pull alike",
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("each split is the best also where values are missing, and sends them where they fit", () => {
+  fc.assert(
+    fc.property(
+      RANDOM_MISSING_SET,
+      fc.array(fc.nat(3), { minLength: 300, maxLength: 300 }),
+      fc.boolean(),
+      fc.constantFrom([0, 0, false], [0, -1, true], [3, 0, false]),
+      (examples, weights, sameColumns, [lambda, gainMin, classes]) => {
+        weights[0] = 1;
+        weights[examples.rows - 1] = 2;
+        checkTree(
+          examples,
+          rankValues(examples),
+          pairsOf(examples, weights),
+          rule(5, { sameColumns, lambda, gainMin, classes }),
+        );
+      },
+    ),
+    { numRuns: isLong ? 2000 : 100 },
+  );
+});
+
+Deno.test("ranks by frauds lose no best split where values are missing", () => {
+  fc.assert(
+    fc.property(RANDOM_MISSING_SET, fc.boolean(), (examples, sameColumns) => {
+      const pairs = new Float64Array(2 * examples.rows);
+      examples.labels.forEach((label, row) => {
+        pairs[2 * row] = label ? 900 : -100;
+        pairs[2 * row + 1] = 90;
+      });
+      checkTree(
+        examples,
+        rankByFrauds(examples),
+        pairs,
+        rule(5, { weightMin: 0, lambda: 90, sameColumns }),
+      );
+    }),
+    { numRuns: isLong ? 2000 : 100 },
+  );
+});
+
+Deno.test("inputs that may be missing and never are give the same splits", () => {
+  fc.assert(fc.property(RANDOM_SET, (examples) => {
+    const grown = [undefined, examples.inputs].map((nullable) => {
+      const ranked = rankValues({ ...examples, nullable });
+      const rows = Int32Array.from(examples.labels, (_, row) => row);
+      return new TreeGrower(ranked).grow(pairsOf(examples), rows, rule(5)).tree;
+    });
+    const { missingLeft, ...rest } = grown[1];
+    assert.deepEqual(rest, grown[0]);
+    assert.equal(missingLeft?.length, rest.input.length);
+  }));
+});
+
+Deno.test("whether a value is missing can be all that a split asks", () => {
+  const examples = {
+    ...toExamples([[5, NaN, 7, NaN]], [0, 1, 0, 1]),
+    nullable: ["INPUT_0"],
+  };
+  const { tree } = new TreeGrower(rankValues(examples)).grow(
+    pairsOf(examples),
+    Int32Array.of(0, 1, 2, 3),
+    rule(1),
+  );
+  assert.deepEqual(tree, {
+    input: [0, -1, -1],
+    threshold: [Number.MAX_VALUE, 0, 0],
+    left: [1, 0, 0],
+    right: [2, 0, 0],
+    value: [0, 0, 1],
+    cover: [4, 2, 2],
+    missingLeft: [0, 0, 0],
+  });
 });
 
 Deno.test("of splits that are as good the first input's lowest is taken", () => {

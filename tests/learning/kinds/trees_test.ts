@@ -9,12 +9,18 @@ import {
   type Nested,
   nestedTree,
   toBody,
+  toNullableBody,
   VALUE,
 } from "../random_trees.ts";
+import { isLong } from "../../long.ts";
 
 const WIDTH = 4;
 const INPUTS = ["A", "B", "C", "D"];
 const ROW = fc.array(VALUE, { minLength: WIDTH, maxLength: WIDTH });
+const MISSING_ROW = fc.array(fc.oneof(VALUE, fc.constant(NaN)), {
+  minLength: WIDTH,
+  maxLength: WIDTH,
+});
 const TREES = fc.array(nestedTree(WIDTH, 4), { maxLength: 5 });
 
 /** Shapley values by their definition: over all subsets of the inputs. */
@@ -64,6 +70,57 @@ Deno.test("a score is base plus the leaves, alone as in a batch", () => {
   );
 });
 
+Deno.test("a row without a value goes where each tree sends it, alone as in a batch", () => {
+  fc.assert(
+    fc.property(
+      fc.array(nestedTree(WIDTH, 9), { maxLength: 5 }),
+      fc.array(MISSING_ROW, { minLength: 1, maxLength: 600, size: "max" }),
+      (trees, rows) => {
+        const body = toNullableBody(trees, 0.25, "identity", WIDTH);
+        const scorer = treesScorer(body, INPUTS);
+        assert.deepEqual(scorer.nullable, INPUTS);
+        const scores = new Float64Array(rows.length);
+        scorer.score(Float64Array.from(rows.flat()), rows.length, scores);
+        rows.forEach((row, index) => {
+          const margin = trees.reduce(
+            (sum, tree) => sum + leafValue(tree, row),
+            0.25,
+          );
+          assert.equal(scores[index], margin);
+          const alone = new Float64Array(1);
+          scorer.score(Float64Array.from(row), 1, alone);
+          assert.equal(alone[0], margin);
+        });
+      },
+    ),
+    { numRuns: isLong ? 1000 : 50 },
+  );
+});
+
+Deno.test("only inputs that may be missing are scored without a value", () => {
+  const tree: Nested = {
+    input: 1,
+    threshold: 0,
+    missingLeft: true,
+    left: { value: 0.25, cover: 1 },
+    right: { value: 0.75, cover: 1 },
+  };
+  const body = toNullableBody([tree], 0, "identity", WIDTH);
+  const scorer = treesScorer({ ...body, nullable: [1] }, INPUTS);
+  assert.deepEqual(scorer.nullable, ["B"]);
+  const scores = new Float64Array(1);
+  scorer.score(Float64Array.of(0, NaN, 0, 0), 1, scores);
+  assert.equal(scores[0], 0.25);
+  assert.throws(
+    () => scorer.score(Float64Array.of(NaN, NaN, 0, 0), 1, scores),
+    /A of row 0 is NaN; a model needs a number for every input/,
+  );
+  assert.throws(
+    () => scorer.score(Float64Array.of(0, Infinity, 0, 0), 1, scores),
+    /B of row 0 is Infinity/,
+  );
+});
+
 Deno.test("twenty leaves of a twentieth are a score of 1, not a hair more", () => {
   const leaf: Nested = { value: 1 / 20, cover: 1 };
   const sum = Array<number>(20).fill(1 / 20).reduce((a, b) => a + b);
@@ -99,8 +156,11 @@ Deno.test("a deep tree scores as a shallow one does", () => {
 
 Deno.test("contributions of trees are the Shapley values of their definition", () => {
   fc.assert(
-    fc.property(TREES, ROW, (trees, row) => {
-      const { explain } = treesScorer(toBody(trees, 0.5, "logistic"), INPUTS);
+    fc.property(TREES, fc.oneof(ROW, MISSING_ROW), (trees, row) => {
+      const body = row.some(Number.isNaN)
+        ? toNullableBody(trees, 0.5, "logistic", WIDTH)
+        : toBody(trees, 0.5, "logistic");
+      const { explain } = treesScorer(body, INPUTS);
       const into = new Float64Array(WIDTH).fill(99);
       const expected = explain?.(Float64Array.from([9, ...row]), 1, into) ?? 0;
       const definition = shapley(trees, row);
@@ -217,6 +277,8 @@ Deno.test("broken trees are refused", () => {
     [{ right: [3, 0, 0] }, /node 0 leads to node 3/],
     [{ right: [1, 0, 0] }, /two nodes lead to node 1/],
     [{ input: [-1, -1, -1] }, /no node leads to node 1/],
+    [{ missingLeft: [1] }, /columns differ in length/],
+    [{ missingLeft: [0, 2, 0] }, /node 1 has 2 as missingLeft/],
   ];
   treesScorer({ link: "identity", base: 0, trees: [sound] }, INPUTS);
   for (const [part, message] of broken) {
@@ -227,6 +289,24 @@ Deno.test("broken trees are refused", () => {
     } as const;
     assert.throws(() => treesScorer(body, INPUTS), { message });
     assert.throws(() => treesScorer(body, INPUTS), /^ModelError: tree 1: /);
+  }
+  const nullable: [readonly number[], Tree, RegExp][] = [
+    [[1], sound, /tree 0 lacks missingLeft, and inputs are nullable/],
+    [
+      [],
+      { ...sound, missingLeft: [0, 0, 0] },
+      /tree 0 has missingLeft, and no/,
+    ],
+    [[1, 1], sound, /nullable must be ascending inputs of 4/],
+    [[4], sound, /nullable must be ascending/],
+    [[0.5], sound, /nullable must be ascending/],
+  ];
+  for (const [inputs, tree, message] of nullable) {
+    const body = { link: "identity", base: 0, trees: [tree] } as const;
+    assert.throws(
+      () => treesScorer({ ...body, nullable: inputs }, INPUTS),
+      { name: "ModelError", message },
+    );
   }
   assert.throws(
     () => treesScorer({ link: "identity", base: NaN, trees: [] }, INPUTS),

@@ -14,9 +14,14 @@ import { readOnnxGraph } from "../../../src/learning/onnx/onnx_graph.ts";
 import { openOnnxModel } from "../../../src/learning/onnx/onnx_model.ts";
 import { isWholeInput } from "../../../src/scoring/open_model.ts";
 import { openSession } from "../../../src/learning/onnx/onnx_runtime.ts";
-import { scorerOf } from "../../../src/learning/kinds/kinds.ts";
+import { fitModel, scorerOf } from "../../../src/learning/kinds/kinds.ts";
 import { testReading } from "../../permission.ts";
-import { nestedTree, toColumns, VALUE } from "../random_trees.ts";
+import {
+  nestedTree,
+  toColumns,
+  toNullableColumns,
+  VALUE,
+} from "../random_trees.ts";
 
 const INPUTS = ["TX_AMOUNT", "A", "B"];
 const WIDTH = INPUTS.length;
@@ -25,11 +30,15 @@ const METADATA = { [VERSION_PROPERTY]: "0123456789ab" };
 
 const ALL_NUMBERS = ["float64", "float32"] as const;
 
-/** Rows of values that meet thresholds, and of any others that such numbers can be. */
-function rowsOf(numbers: InputNumbers): fc.Arbitrary<number[][]> {
+/** Rows of values that meet thresholds, and of any others that such numbers can be, NaN where `missing` says so. */
+function rowsOf(
+  numbers: InputNumbers,
+  missing: "none" | "some" = "none",
+): fc.Arbitrary<number[][]> {
   const limits = { min: -1e4, max: 1e4, noNaN: true };
   const any = numbers === "float64" ? fc.double(limits) : fc.float(limits);
-  const row = fc.array(fc.oneof(VALUE, any), {
+  const gap = missing === "some" ? [fc.constant(NaN)] : [];
+  const row = fc.array(fc.oneof(VALUE, any, ...gap), {
     minLength: WIDTH,
     maxLength: WIDTH,
   });
@@ -51,14 +60,19 @@ const LINEAR = fc.record<LinearBody>({
 
 function treesBody(
   link: "logistic" | "identity",
+  nullable?: readonly number[],
 ): fc.Arbitrary<ModelBody<TreesPart>> {
   return fc.record({
     base: fc.double({ min: 0, max: 1, noNaN: true }),
     nested: fc.array(nestedTree(WIDTH, 3), { maxLength: 8 }),
   }).map(({ base, nested }) => {
-    const trees = nested.map(toColumns);
+    const trees = nested.map(nullable ? toNullableColumns : toColumns);
+    const inputs = nullable && { nullable };
     if (link === "logistic") {
-      return { kind: "gradient-boosting", ensemble: { link, base, trees } };
+      return {
+        kind: "gradient-boosting",
+        ensemble: { link, base, ...inputs, trees },
+      };
     }
     // An average of probabilities.
     const averaged = trees.map((tree) => ({
@@ -67,7 +81,10 @@ function treesBody(
     }));
     return {
       kind: "random-forest",
-      ensemble: { link, base: trees.length ? 0 : base, trees: averaged },
+      ensemble: {
+        ...{ link, base: trees.length ? 0 : base, ...inputs },
+        trees: averaged,
+      },
     };
   });
 }
@@ -85,6 +102,7 @@ async function bothScores(
   const bytes = toOnnx(body, INPUTS, numbers, METADATA);
   const { scorer } = await openOnnxModel(bytes, "m.onnx", {
     names: INPUTS,
+    nullable: scorerOf(body, INPUTS).nullable ?? [],
     isWhole: isWholeInput,
   });
   await scorer.score(values, rows.length, onnx);
@@ -116,6 +134,38 @@ for (const numbers of ALL_NUMBERS) {
         }),
         { numRuns: 30 },
       );
+    },
+  );
+
+  testReading(
+    `exported trees score rows that lack values as before (${numbers})`,
+    async () => {
+      const bodies = fc.oneof(
+        treesBody("logistic", [0, 1, 2]),
+        treesBody("identity", [0, 1, 2]),
+      );
+      await fc.assert(
+        fc.asyncProperty(bodies, rowsOf(numbers, "some"), (body, rows) => {
+          return assertSameScores(body, numbers, rows);
+        }),
+        { numRuns: 40 },
+      );
+      const some = fitModel("random-forest", {
+        inputs: INPUTS,
+        nullable: ["A"],
+        rows: 8,
+        columns: [
+          Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+          Float64Array.of(NaN, NaN, NaN, NaN, 1, 2, 3, 4),
+          Float64Array.of(1, 1, 2, 2, 1, 1, 2, 2),
+        ],
+        labels: Uint8Array.of(1, 1, 1, 1, 0, 0, 0, 0),
+      }, { trees: 5, leafRowsMin: 1 });
+      await assertSameScores(some, numbers, [
+        [1, NaN, 1],
+        [8, 1e30, 2],
+        [3, -7, 0],
+      ]);
     },
   );
 

@@ -346,6 +346,44 @@ testReading(
   },
 );
 
+testReading(
+  "a model that takes missing values scores them, another is refused when it is opened",
+  async () => {
+    const { inputs, rows } = readGolden();
+    const offered = {
+      names: inputs,
+      isWhole: isWholeInput,
+      nullable: [inputs[2]],
+    };
+    const { scorer } = await openOnnxModel(
+      readModel("xgboost"),
+      "m.onnx",
+      offered,
+    );
+    assert.deepEqual(scorer.nullable, [inputs[2]]);
+    const values = Float64Array.from(rows[0]);
+    values[2] = NaN;
+    const scores = new Float64Array(1).fill(NaN);
+    await scorer.score(values, 1, scores);
+    assert.ok(scores[0] > 0 && scores[0] < 1);
+    values[3] = NaN;
+    await assert.rejects(async () => await scorer.score(values, 1, scores), {
+      message: `${
+        inputs[3]
+      } of row 0 is NaN; a model needs a number for every input`,
+    });
+    await assertRefused(
+      () => openOnnxModel(readModel("scikit_linear"), "m.onnx", offered),
+      /m\.onnx gives no score where a value is missing, and TX_DURING_NIGHT can be/,
+    );
+    const whole = { ...offered, nullable: ["TX_DURING_WEEKEND"] };
+    await assertRefused(
+      () => openOnnxModel(readModel("typed_parquet"), "m.onnx", whole),
+      /takes whole numbers \(\w+\), and TX_DURING_WEEKEND can be missing/,
+    );
+  },
+);
+
 testReading("a broken or foreign file is refused", async () => {
   const bytes = readModel("xgboost");
   const foreign = new TextEncoder().encode('{"format": "fraudstream-model"}');

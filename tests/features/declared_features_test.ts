@@ -1,0 +1,173 @@
+/** What declared features are checked against, and every message with its place. */
+import assert from "node:assert/strict";
+import { ConfigError } from "../../src/base/error.ts";
+import {
+  readStreamFlags,
+  type StreamOptions,
+} from "../../src/cli/flags/stream_flags.ts";
+import { readDefinition } from "../../src/definition/read_definition.ts";
+import type { StreamParameters } from "../../src/stream/control.ts";
+
+const HEAD = `version: 1
+payment:
+  TRANSACTION_ID: id
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amount
+  TX_FRAUD: fraud
+  keep: { category: text, online: flag, weight: number }
+features:
+`;
+
+/** The parameters of a stream with features, in lines from 11 on. */
+function parametersOf(
+  features: string,
+  options: StreamOptions = {},
+): StreamParameters {
+  const definition = readDefinition(HEAD + features, "s.yaml");
+  return readStreamFlags({ definition, ...options }, undefined);
+}
+
+Deno.test("the columns of declared features know what their values are", () => {
+  const { features } = parametersOf(`  include: none
+  A: { count: payments, by: CUSTOMER_ID, over: 1h }
+  B: { mean: TX_AMOUNT, by: CUSTOMER_ID, over: 1h }
+  C: { mean: TX_AMOUNT, by: category, over: 1h }
+  D: { min: weight, by: CUSTOMER_ID, over: 1h }
+  E: { share: TX_FRAUD, by: TERMINAL_ID, over: 1d }
+  F: { seconds_since: payments, by: CUSTOMER_ID, over: 1d }
+  G: { expression: "H > 2 || online" }
+  H: { expression: "TX_AMOUNT / B" }
+  I: { expression: "B * 2 + A" }
+  J: { max: TX_AMOUNT, by: CUSTOMER_ID, over: 1h, include_self: false }
+`);
+  const column = ["name", "nullable", "isWhole", "isRatio"] as const;
+  assert.deepEqual(
+    features.declared?.columns.map((one) => column.map((key) => one[key])),
+    [
+      ["A", false, true, false],
+      ["B", false, false, true],
+      ["C", true, false, true],
+      ["D", true, false, false],
+      ["E", false, false, true],
+      ["F", true, true, false],
+      ["G", false, true, false],
+      ["H", true, false, false],
+      ["I", false, false, false],
+      ["J", true, false, false],
+    ],
+  );
+  assert.deepEqual(
+    features.declared?.expressions.map(({ column }) => column),
+    [7, 6, 8],
+  );
+  const [risk] =
+    features.declared?.aggregates.filter(({ of }) => of === "TX_FRAUD") ?? [];
+  assert.equal(risk.delaySeconds, 7 * 86_400);
+});
+
+/** What is wrong: the features, the message behind "s.yaml:", and flags. */
+const REFUSED: readonly (readonly [
+  features: string,
+  message: string,
+  options?: StreamOptions,
+])[] = [
+  [
+    "  A: { count: payments, by: shop, over: 1h }",
+    "11:6: A: payments have no field shop that can be a key; use CUSTOMER_ID, TERMINAL_ID, category, online, weight",
+  ],
+  [
+    "  A: { sum: category, by: CUSTOMER_ID, over: 1h }",
+    "11:6: A: sum cannot be computed of category; use TX_AMOUNT, weight",
+  ],
+  [
+    "  A: { share: weight, by: CUSTOMER_ID, over: 1h }",
+    "11:6: A: share cannot be computed of weight; use TX_FRAUD, online",
+  ],
+  [
+    "  A: { share: TX_FRAUD, by: TERMINAL_ID, over: 1h, delay: 1d }",
+    "11:6: A: labels count 7d after their payments, so 'delay' must be at least that",
+  ],
+  [
+    "  TX_AMOUNT: { count: payments, by: CUSTOMER_ID, over: 1h }",
+    "11:14: features: TX_AMOUNT is a field of the payment already; choose another name",
+  ],
+  [
+    "  score: { count: payments, by: CUSTOMER_ID, over: 1h }",
+    "11:10: features: score is a field of the stream already; choose another name",
+  ],
+  [
+    "  Category: { count: payments, by: CUSTOMER_ID, over: 1h }",
+    "11:13: features: category is a field of the payment already; choose another name",
+  ],
+  [
+    "  TX_DURING_NIGHT: { expression: '1 > 2' }",
+    "11:20: features: TX_DURING_NIGHT is a feature that is included already; choose another name",
+  ],
+  [
+    "  A: { expression: B + 1 }\n  B: { expression: A + 1 }",
+    "11:6: A needs B needs A; an expression cannot need itself",
+  ],
+  [
+    "  A: { expression: '1 + AMOUNT' }",
+    "11:25: A: there is no AMOUNT here; the names are ",
+  ],
+  [
+    "  A: { expression: '1 + TX_FRAUD' }",
+    "11:25: A: there is no TX_FRAUD here; the names are ",
+  ],
+  [
+    "  A: { expression: category }",
+    "11:20: A: a feature is a number or a condition, not a text",
+  ],
+  [
+    "  A: { expression: 'category > 5' }",
+    "11:32: A: values of different types cannot be compared; category is a text, 5 is a number",
+  ],
+  [
+    "  A: { count: payments, by: CUSTOMER_ID, over: 1h, where: TX_AMOUNT }",
+    "11:59: A: 'where' must be a condition, such as \"TX_AMOUNT > 100\"",
+  ],
+  [
+    ["CUSTOMER_ID", "TERMINAL_ID", "category", "online", "weight"]
+      .map((key, i) => `  A${i}: { count: payments, by: ${key}, over: 1h }`)
+      .join("\n"),
+    "15:7: A4 has the fifth key; features may have 4 different keys: CUSTOMER_ID, TERMINAL_ID, category, online",
+  ],
+  [
+    "  A: { count: payments, by: category, over: 1h, delay: 8d }",
+    "11:6: A: beside keys with CUSTOMER_ID only one other key is possible with 3 partitions, and TERMINAL_ID is one; use one partition",
+    { partitions: 3 },
+  ],
+  [
+    "  A: { count: payments, by: TERMINAL_ID, over: 1h }",
+    "11:6: A: with 3 partitions payments reach TERMINAL_ID in no fixed order, so its window must end at least 145h before the payment; set 'delay', use one partition, or accept results that differ from run to run with 'order: arrival'",
+    { partitions: 3 },
+  ],
+];
+
+Deno.test("what cannot be computed is refused with its place and a fix", () => {
+  for (const [features, message, options] of REFUSED) {
+    assert.throws(() => parametersOf(features, options), (error: Error) => {
+      assert.ok(error instanceof ConfigError);
+      const text = error.message.slice(0, `s.yaml:${message}`.length);
+      const isWhole = !message.endsWith(" are ");
+      assert.equal(isWhole ? error.message : text, `s.yaml:${message}`);
+      return true;
+    });
+  }
+});
+
+Deno.test("several partitions leave room for keys with CUSTOMER_ID and one other", () => {
+  for (
+    const features of [
+      "  A: { count: payments, by: [CUSTOMER_ID, category], over: 1h }",
+      "  A: { count: payments, by: TERMINAL_ID, over: 1h, delay: 7d }",
+      "  A: { share: TX_FRAUD, by: TERMINAL_ID, over: 1h }",
+      "  A: { count: payments, by: TERMINAL_ID, over: 1h, order: arrival }",
+      "  include: none\n" +
+      "  A: { count: payments, by: category, over: 1h, delay: 7d }",
+    ]
+  ) assert.equal(parametersOf(features, { partitions: 3 }).partitions, 3);
+});

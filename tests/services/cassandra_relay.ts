@@ -1,0 +1,123 @@
+/**
+ * A relay between clients and Cassandra that adds answers of its own. It knows
+ * the protocol's framing (version 4) and nothing more: 9 bytes with the stream
+ * in bytes 2 and 3 and the length in the last 4, and a body.
+ */
+import { freePort } from "./free_port.ts";
+
+const HEADER = 9;
+const OVERLOADED = 0x1001;
+
+/** Passes on to an address, "host:port". */
+export class CassandraRelay implements Disposable {
+  /** Where it listens, "host:port". */
+  readonly address: string;
+  readonly #listener: Deno.Listener;
+  readonly #target: Deno.ConnectOptions;
+  readonly #open = new Set<Deno.Conn>();
+  #late = 0;
+
+  constructor(address: string) {
+    const [hostname, port] = address.split(":");
+    this.#target = { hostname, port: Number(port) };
+    const own = freePort();
+    this.address = `127.0.0.1:${own}`;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: own });
+    this.#accept();
+  }
+
+  /** Adds answers behind the next one, as Cassandra gives them to requests that waited too long: on stream 0. */
+  answerLate(count: number): void {
+    this.#late += count;
+  }
+
+  /** How many of them are left. */
+  get left(): number {
+    return this.#late;
+  }
+
+  /** Ends it with all connections. */
+  [Symbol.dispose](): void {
+    this.#listener.close();
+    for (const connection of this.#open) close(connection);
+  }
+
+  async #accept(): Promise<void> {
+    for await (const client of this.#listener) {
+      this.#serve(client).catch(() => {});
+    }
+  }
+
+  async #serve(client: Deno.Conn): Promise<void> {
+    const node = await Deno.connect(this.#target);
+    const both = [client, node];
+    for (const connection of both) this.#open.add(connection);
+    const requests = node.writable;
+    try {
+      await Promise.race([
+        client.readable.pipeTo(requests),
+        this.#answers(node, client),
+      ]);
+    } finally {
+      for (const connection of both) {
+        close(connection);
+        this.#open.delete(connection);
+      }
+    }
+  }
+
+  async #answers(node: Deno.Conn, client: Deno.Conn): Promise<void> {
+    const writer = client.writable.getWriter();
+    for await (const frame of framesOf(node)) {
+      await writer.write(frame);
+      // Not while a connection is opened, when stream 0 is the only one.
+      if (new DataView(frame.buffer).getInt16(2) <= 0) continue;
+      for (; this.#late > 0; this.#late--) await writer.write(LATE_ANSWER);
+    }
+  }
+}
+
+/** The frames that a node sends, whole. */
+async function* framesOf(
+  node: Deno.Conn,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let rest = new Uint8Array();
+  for await (const chunk of node.readable) {
+    const bytes = new Uint8Array(rest.length + chunk.length);
+    bytes.set(rest);
+    bytes.set(chunk, rest.length);
+    let at = 0;
+    for (;;) {
+      const view = new DataView(bytes.buffer, at);
+      if (view.byteLength < HEADER) break;
+      const size = HEADER + view.getInt32(HEADER - 4);
+      if (view.byteLength < size) break;
+      yield bytes.slice(at, at += size);
+    }
+    rest = bytes.slice(at);
+  }
+}
+
+const LATE_ANSWER = lateAnswer();
+
+/** An error on stream 0. */
+function lateAnswer(): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder()
+    .encode("Query timed out before it could start");
+  const frame = new Uint8Array(HEADER + 6 + text.length);
+  const view = new DataView(frame.buffer);
+  view.setUint8(0, 0x84);
+  view.setInt32(HEADER - 4, 6 + text.length);
+  view.setInt32(HEADER, OVERLOADED);
+  view.setInt16(HEADER + 4, text.length);
+  frame.set(text, HEADER + 6);
+  return frame;
+}
+
+function close(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // It has ended already.
+  }
+}
