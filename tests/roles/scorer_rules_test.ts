@@ -21,7 +21,11 @@ import { DecisionRules, ruleRows } from "../../src/scoring/decision_rules.ts";
 import { decisionSetting } from "../../src/scoring/decision_source.ts";
 import { refuseBadRow } from "../../src/store/stored_row.ts";
 import { Control } from "../../src/stream/control.ts";
-import { discrepancies, readStatus } from "../../src/stream/status.ts";
+import {
+  discrepancies,
+  readStatus,
+  scorerStatus,
+} from "../../src/stream/status.ts";
 import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
 import { testWriting } from "../permission.ts";
 import { chance, forEachSeed } from "../long.ts";
@@ -217,6 +221,14 @@ testWriting(
     assert.equal(rows, found.length);
     const status = await readStatus(folder.log, context.control);
     assert.deepEqual(discrepancies(status), []);
+    const of = (decision: string) =>
+      found.filter(({ DECISION }) => DECISION === decision).length;
+    assert.deepEqual(scorerStatus(status)?.scoring, {
+      alerts: 0,
+      unscored: 0,
+      reviews: of("review"),
+      declines: of("decline"),
+    });
   },
 );
 

@@ -136,7 +136,8 @@ function scenarioTable(
   scenarios: ReadonlyMap<number, Compared>,
   money: Money,
 ): string {
-  if (scenarios.size === 0) return "";
+  // Without scenarios, all frauds have the same one.
+  if ([...scenarios.keys()].every((scenario) => scenario === 0)) return "";
   const rows = [...scenarios].sort(([a], [b]) => a - b)
     .map(([scenario, compared]) => [
       String(scenario),
