@@ -448,3 +448,36 @@ testWriting(
     );
   },
 );
+
+testWriting(
+  "rules that come to a stream which was scored without count from there on, also in a replay",
+  async () => {
+    await using files = temporaryFolder();
+    await using folder = await processed();
+    const model = join(files.path, "model.json");
+    writeModel(model, linearModel());
+    writeRules(files.path, 100, "7");
+    const { rules, ...others } = scoringOf(files.path, model);
+    let hasRules = false;
+    const scoring = {
+      ...others,
+      get rules() {
+        return hasRules ? rules : undefined;
+      },
+    };
+    await scoreStepwise(folder, scoring, (step) => {
+      if (step !== 12) return undefined;
+      hasRules = true;
+      return "kill";
+    });
+    const found = await valuesOf(folder.log, PREDICTION_TOPIC);
+    for (const values of found) {
+      const from = values.findIndex((value) => value.includes('"DECISION"'));
+      assert.ok(from > 0 && from < values.length - 1);
+      values.forEach((value, at) =>
+        assert.equal(value.includes('"DECISION"'), at >= from)
+      );
+    }
+    assert.deepEqual(await replayed(folder, scoring), found);
+  },
+);
