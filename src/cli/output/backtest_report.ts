@@ -23,14 +23,15 @@ export interface AmountContext {
   readonly currency: string | null;
 }
 
-type Result = Backtest<BacktestExample>;
+/** What a backtest of stored payments found. */
+export type BacktestResult = Backtest<BacktestExample>;
 
 /** Most days that the text shows. */
 const DAYS_SHOWN = 31;
 
 /** What a backtest found, as tables. */
 export function backtestText(
-  result: Result,
+  result: BacktestResult,
   rules: readonly Rule[],
   context: AmountContext,
 ): string {
@@ -240,7 +241,7 @@ function exampleTable(examples: readonly BacktestExample[]): string {
 
 /** What a backtest found, as an object; amounts are in the currency's unit, shares are null where there is nothing to divide by. */
 export function backtestObject(
-  result: Result,
+  result: BacktestResult,
   rules: readonly Rule[],
   { decimals: digits, currency }: AmountContext,
 ): Record<string, unknown> {
