@@ -254,6 +254,13 @@ Deno.test("a rule that does not fit is refused with its place and what to do", (
   for (const [message, expected] of cases) assert.match(message, expected);
 });
 
+const DECLARED_RULES = `version: 1
+rules:
+  - { id: busy, when: CARD_TX_10MIN >= 3, then: review, reason: r }
+  - { id: dear, when: "TX_AMOUNT > 2 * CARD_MEAN_1H", then: decline, reason: r }
+  - { id: kept, when: category == 'food', then: decline, reason: r }
+`;
+
 Deno.test("rules name declared features, which may be missing", () => {
   const column = { isWhole: false, isRatio: false };
   const rows = ruleRows({
@@ -267,15 +274,7 @@ Deno.test("rules name declared features, which may be missing", () => {
       expressions: [],
     },
   }, OWN_SHAPE);
-  const rules = readRules(
-    `version: 1
-rules:
-  - { id: busy, when: CARD_TX_10MIN >= 3, then: review, reason: r }
-  - { id: dear, when: "TX_AMOUNT > 2 * CARD_MEAN_1H", then: decline, reason: r }
-  - { id: kept, when: category == 'food', then: decline, reason: r }
-`,
-    "rules.yaml",
-  );
+  const rules = readRules(DECLARED_RULES, "rules.yaml");
   const setting = { rules, lists: new Map(), threshold: null };
   const compiled = new DecisionRules(setting, rows);
   const cells = new Float64Array(rows.width);
