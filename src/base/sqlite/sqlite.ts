@@ -16,8 +16,10 @@ export interface SqliteOptions {
   readonly what: string;
   /** Version of the tables; a file of another version is refused. */
   readonly version: number;
-  /** Upgrades a file of the previous version, inside a transaction. */
+  /** Upgrades a file of an older version, inside a transaction. */
   readonly upgrade?: (db: DatabaseSync) => void;
+  /** The oldest version that `upgrade` takes; the one before by default. */
+  readonly oldest?: number;
   /** What to do about a damaged file, if not to restore it; ends messages. */
   readonly restore?: string;
   /** Statements that make the tables of an empty file. */
@@ -112,12 +114,13 @@ export class Sqlite {
 
   #makeTables(found: number): void {
     const { version, schema, upgrade, path, what } = this.#options;
+    const { oldest = version - 1 } = this.#options;
     if (found === version) return;
     const tables = this.db.prepare("SELECT count(*) AS n FROM sqlite_schema")
       .get();
     if (found === 0 && Number(tables?.n) === 0) {
       this.db.exec(schema);
-    } else if (upgrade && found === version - 1) {
+    } else if (upgrade && found >= oldest && found < version) {
       upgrade(this.db);
     } else {
       throw new ConfigError(

@@ -141,8 +141,13 @@ export function labelText(
 export function scoredText(status: StreamStatus): string | undefined {
   const scorer = scorerStatus(status);
   if (!scorer?.scoring) return undefined;
-  const { counters: { emitted }, scoring: { alerts, unscored } } = scorer;
+  const { counters: { emitted }, scoring } = scorer;
+  const { alerts, unscored, reviews, declines } = scoring;
   return `${counted(emitted, "payment")}, ${thousands(alerts)} of them alerts` +
+    (reviews !== undefined && declines !== undefined
+      ? `; rules: ${thousands(reviews)} to review, ` +
+        `${thousands(declines)} declined`
+      : "") +
     (unscored > 0
       ? `; ${thousands(unscored)} came before there was a model`
       : "");

@@ -253,10 +253,12 @@ export class LiveState {
     let alerts = 0;
     for (let row = first; row < count; row++) {
       const at = row * PREDICTION_CELLS;
+      const score = cells[at + PREDICTION_CELL.score];
+      if (Number.isNaN(score)) continue; // decided by rules alone
       const cell = cells[at + PREDICTION_CELL.id];
       const id = idOf(this.#shape.transactionId, cell, texts);
       const scored: Scored = {
-        score: cells[at + PREDICTION_CELL.score],
+        score,
         alert: cells[at + PREDICTION_CELL.alert] === 1 ? 1 : 0,
         model: versions[row],
       };

@@ -152,6 +152,7 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
     what: "store",
     version: TABLES_VERSION,
     upgrade: (db) => addMissing(db, features, shape),
+    oldest: 1,
     schema: firstTables(features, shape).map(createTableSql).join("\n"),
     restore: REFILL,
     durable,
