@@ -28,8 +28,11 @@ export interface CommandDeclaration<Options extends object = object> {
   readonly description: string;
   /** Its flags; the help has them in this order. */
   readonly flags: readonly FlagGroup[];
-  /** A word that may follow the name: the key of its value among the options, and its help. */
-  readonly operand?: { readonly key: string; readonly help: string };
+  /** The words that may follow the name, in their order: the key of each value among the options, and its help. */
+  readonly operands?: readonly {
+    readonly key: string;
+    readonly help: string;
+  }[];
   /** Whether the variables of all flags are read, not only of the groups that say so. */
   readonly environment?: true;
   /** Examples and other text at the end of the help. */
@@ -80,9 +83,10 @@ export function parserOf(
   command: Command = new Command(declaration.name),
   environment: Environment = processEnvironment,
 ): Command {
-  const { summary, description, flags, operand, examples, run } = declaration;
+  const { summary, description, flags, examples, run } = declaration;
+  const { operands = [] } = declaration;
   command.summary(summary).description(description);
-  if (operand) command.argument(`[${operand.key}]`, operand.help);
+  for (const { key, help } of operands) command.argument(`[${key}]`, help);
   for (const group of flags) {
     if (group.title !== undefined) command.optionsGroup(`${group.title}:`);
     for (const [key, flag] of Object.entries(group.flags)) {
@@ -96,10 +100,9 @@ export function parserOf(
         if (!group.environment && !declaration.environment) continue;
         takeFromEnvironment(command, group, environment);
       }
-      const [word] = command.args;
-      const given = operand && word !== undefined
-        ? { [operand.key]: word }
-        : {};
+      const words = operands.slice(0, command.args.length)
+        .map(({ key }, at) => [key, command.args[at]]);
+      const given = Object.fromEntries(words);
       return run({ ...command.opts(), ...given }, (key) => {
         const source = command.getOptionValueSource(key);
         if (source === "cli") return "flag";

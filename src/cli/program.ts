@@ -17,6 +17,7 @@ import { BACKTEST_COMMAND } from "./commands/backtest.ts";
 import { BACKUP_COMMAND } from "./commands/backup.ts";
 import { CHECK_COMMAND } from "./commands/check.ts";
 import { DEAD_LETTERS_COMMAND } from "./commands/dead_letters.ts";
+import { DIFF_COMMAND } from "./commands/diff.ts";
 import { EVALUATE_COMMAND } from "./commands/evaluate.ts";
 import { EXPORT_COMMAND } from "./commands/export.ts";
 import { FEATURES_COMMAND } from "./commands/features.ts";
@@ -53,6 +54,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   STATUS_COMMAND,
   MODELS_COMMAND,
   EXPORT_COMMAND,
+  DIFF_COMMAND,
   BACKUP_COMMAND,
   REBUILD_COMMAND,
   TOPICS_COMMAND,
@@ -226,7 +228,8 @@ function withHint(message: string): string {
       .exec(text);
   if (surplus) {
     const [, command, expected, given] = surplus;
-    const words = expected === "0" ? "flags only" : "one word and flags";
+    const words = ["flags only", "one word and flags", "two words and flags"]
+      .at(Number(expected));
     return `${command} takes ${words}, not ${given}; --help lists them`;
   }
   const [, what, name] =

@@ -8,6 +8,8 @@ export interface SampleColumn {
   readonly values: readonly string[];
   /** Rows of the sample without a value; by default none. */
   readonly missing?: number;
+  /** Whether values are objects or lists, which no definition can name. */
+  readonly isNested?: boolean;
 }
 
 /** Personal data that no feature needs. */
@@ -17,9 +19,22 @@ const PERSONAL: readonly string[] = [
   ...["ssn", "cvv", "cvc", "pin", "ip", "ipaddress", "passport"],
 ];
 
+/** Of PERSONAL, what also ends names of other things, such as 'merchant_name'. */
+const OF_ANYTHING: readonly string[] = ["first", "last", "name"];
+
 /** Whether a column has personal data by its name. */
 export function isPersonal({ name }: SampleColumn): boolean {
-  return PERSONAL.includes(plainName(name));
+  return PERSONAL.includes(plainName(name)) ||
+    endsOf(name).some((end) =>
+      PERSONAL.includes(plainName(end)) && !OF_ANYTHING.includes(plainName(end))
+    );
+}
+
+/** What is left of a name without its first words: 'buyer_id' and 'id' of 'payload_buyer_id'. */
+export function endsOf(name: string): string[] {
+  const words = name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
+  return words.slice(1).map((_, at) => words.slice(at + 1).join("_"));
 }
 
 /** A name without case, blanks and marks. */

@@ -6,6 +6,7 @@
  */
 import { DataError } from "../base/error.ts";
 import {
+  endsOf,
   isPersonal,
   misfits,
   nameOfThing,
@@ -72,12 +73,18 @@ interface Guess {
  * in messages. Throws DataError where the data cannot be a stream of payments.
  */
 export function suggestDefinition(
-  columns: readonly SampleColumn[],
+  all: readonly SampleColumn[],
   source: string,
 ): string {
-  const refuse = (what: string, why: string) => {
-    const names = columns.slice(0, 12).map(({ name }) => name).join(", ");
-    const more = columns.length > 12 ? ", …" : "";
+  const nested = all.find(({ isNested }) => isNested);
+  const columns = all.filter(({ isNested }) => !isNested);
+  const refuse = (what: string, advice: string) => {
+    const names = all.slice(0, 12).map(({ name }) => name).join(", ");
+    const more = all.length > 12 ? ", …" : "";
+    const why = nested
+      ? `${nested.name} holds further fields, and only fields beside it can ` +
+        'be named; "Formats of files" in docs/YOUR_DATA.md makes them flat'
+      : advice;
     return new DataError(
       `${source}: no column looks like ${what} (${names}${more}); ${why}`,
     );
@@ -203,7 +210,7 @@ function droppedLines(free: readonly SampleColumn[]): string[] {
   ];
 }
 
-/** The column with the likeliest of some names among those that fit; one that names the id of the same thing otherwise comes next. */
+/** The column with the likeliest of some names among those that fit; next come other names for the id of the same thing, and names that end so. */
 function find(
   synonyms: readonly string[],
   columns: readonly SampleColumn[],
@@ -217,7 +224,13 @@ function find(
       if (found !== undefined) return found;
     }
   }
-  return undefined;
+  const things = synonyms.map(nameOfThing);
+  const known = columns.filter(fits).flatMap((column) => {
+    const ends = endsOf(column.name).map(nameOfThing);
+    const place = things.findIndex((thing) => ends.includes(thing));
+    return place < 0 ? [] : [{ column, place }];
+  });
+  return known.sort((one, other) => one.place - other.place)[0]?.column;
 }
 
 /** What becomes of the rows in which a guess finds nothing. */

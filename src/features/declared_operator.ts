@@ -76,6 +76,8 @@ export interface KeyMemory {
   readonly keepSeconds: number;
   /** Bytes in all. */
   readonly bytes: number;
+  /** How many of the payments that were counted have no such key. */
+  readonly missing: number;
 }
 
 /** Computes aggregates. */
@@ -212,6 +214,7 @@ class KeyState {
   readonly #by: readonly string[];
   // Of each series, how many events of a slot were counted.
   readonly #counts: readonly Map<number, number>[];
+  #missing = 0;
 
   constructor(
     aggregates: readonly ResolvedAggregate[],
@@ -270,6 +273,8 @@ class KeyState {
   }
 
   count(arrival: Arrival): void {
+    const { cells, at, texts } = arrival;
+    if (!this.#reader.take(cells, at, texts)) this.#missing++;
     const slot = this.#slotOf(arrival);
     for (const [i, { isCounted }] of this.#series.entries()) {
       const counts = this.#counts[i];
@@ -288,7 +293,12 @@ class KeyState {
       slots = Math.max(slots, events.length);
       bytes += series.bytesFor(events);
     }
-    return { by: this.#by, keepSeconds, bytes: bytes + slots * SLOT_BYTES };
+    return {
+      by: this.#by,
+      keepSeconds,
+      bytes: bytes + slots * SLOT_BYTES,
+      missing: this.#missing,
+    };
   }
 
   takeLabel(arrival: Arrival, id: Int32Array, label: ArrivedLabel): void {

@@ -217,15 +217,23 @@ export function customerReachSeconds(parameters: FeatureParameters): number {
   return Math.max(included, ...declared);
 }
 
+/** How far back a declared feature looks, in seconds; 0 without any. */
+export function declaredReachSeconds({ declared }: FeatureParameters): number {
+  return Math.max(
+    0,
+    ...declared?.aggregates.map(({ overSeconds, delaySeconds }) =>
+      overSeconds + delaySeconds
+    ) ?? [],
+  );
+}
+
 /** How far back any feature of a payment looks, in seconds. */
 export function reachSeconds(parameters: FeatureParameters): number {
   const longest = longestWindowSeconds(parameters);
   const included = longest > 0
     ? longest + parameters.delayDays * DAY_SECONDS
     : 0;
-  const declared = parameters.declared?.aggregates
-    .map(({ overSeconds, delaySeconds }) => overSeconds + delaySeconds) ?? [];
-  return Math.max(included, ...declared);
+  return Math.max(included, declaredReachSeconds(parameters));
 }
 
 /** How a row of totals is laid out. */

@@ -77,12 +77,12 @@ export class DayLines {
       writer.ascii("\n");
       return;
     }
-    const values = this.#fields.map((field) => csvValue(field, cells, texts));
-    if (this.#mayBreak) {
-      writer.text(stringify([[...values, ...features]]));
-    } else {
-      writer.ascii([...values, ...features].join(",") + "\n");
-    }
+    const values = [
+      ...this.#fields.map((field) => csvValue(field, cells, texts)),
+      ...Array.from(features, (value) => Number.isNaN(value) ? "" : value),
+    ];
+    if (this.#mayBreak) writer.text(stringify([values]));
+    else writer.ascii(values.join(",") + "\n");
   }
 
   /** Lines by TRANSACTION_ID, behind the header; texts by their bytes. */

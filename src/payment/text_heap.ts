@@ -44,6 +44,17 @@ export function compareTexts(
   return aLength - bLength;
 }
 
+/** The first six bytes of a text as a number, in the order of texts; zeros where it is shorter. */
+export function firstBytes(cell: number, { bytes }: TextHeap): number {
+  const start = textStart(cell);
+  const end = start + textLength(cell);
+  let value = 0;
+  for (let at = start; at < start + 6; at++) {
+    value = value * 256 + (at < end ? bytes[at] : 0);
+  }
+  return value;
+}
+
 /** Compares two ids, numbers by value and texts by their bytes of UTF-8, without encoding them. */
 export function compareIds(a: number | string, b: number | string): number {
   if (typeof a === "number" && typeof b === "number") return a - b;

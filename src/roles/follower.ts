@@ -61,12 +61,9 @@ export async function runFollower(
   const { follow } = options;
   const producer = await context.log.producer(PRODUCER, signal);
   await control.refresh();
-  if (control.end(TRANSACTION_TOPIC)) {
-    logger.info("all payments are published already");
-    return;
-  }
   const { origin, source } = control;
-  if (origin || source || control.follow?.isOver) {
+  const isOther = origin || source || control.follow?.isOver;
+  if (isOther && !control.end(TRANSACTION_TOPIC)) {
     throw new ConfigError(
       `${
         followFlag(follow)
@@ -80,6 +77,16 @@ export async function runFollower(
   if (!opened) return;
   const old = new Control(opened.resource);
   await old.refresh();
+  if (control.end(TRANSACTION_TOPIC)) {
+    logger.info("all payments are published already");
+    // It may have been killed before it could say so.
+    const { identity } = control;
+    const known = old.followers.find(({ id }) => id === identity?.id);
+    if (known) {
+      await recordFollower(opened.resource, { ...known, isOver: true });
+    }
+    return;
+  }
   const work = new FollowerWork(context, options, {
     log: opened.resource,
     control: old,

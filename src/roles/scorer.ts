@@ -157,6 +157,8 @@ interface WrittenPrediction {
   /** NaN without a model. */
   readonly score: number;
   readonly alert: boolean;
+  /** What rules decided; undefined where there were none. */
+  readonly decision: string | undefined;
 }
 
 class ScorerWork implements RecoverableWork<WrittenPrediction> {
@@ -316,6 +318,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     else {
       this.#alert(at, written.score, written.offset);
       if (written.alert) this.#scoring.alerts++;
+      if (written.decision !== undefined) this.#count(written.decision);
     }
   }
 
@@ -360,7 +363,9 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
         : undefined;
       if (rules) {
         cells[at + scoreCell] = score;
-        prediction.decision = rules.decide(cells, at, texts, alert).json;
+        const { decision, json } = rules.decide(cells, at, texts, alert);
+        prediction.decision = json;
+        this.#count(decision);
       }
       const id = cells[at + CELL.id];
       if (isTextKey) records.writer.bytes(texts.view(id));
@@ -370,6 +375,14 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       records.endRecord(cells[at + CELL.datetime] * 1000);
       if (alert) this.#scoring.alerts++;
     }
+  }
+
+  /** Counts what rules decided. */
+  #count(decision: string): void {
+    const scoring = this.#scoring;
+    scoring.reviews = (scoring.reviews ?? 0) + (decision === "review" ? 1 : 0);
+    scoring.declines = (scoring.declines ?? 0) +
+      (decision === "decline" ? 1 : 0);
   }
 
   /** Where predictions stand before this step, if a day of alerts begins in it. */
@@ -448,6 +461,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
             : cells[PREDICTION_CELL.id],
           score: cells[PREDICTION_CELL.score],
           alert: cells[PREDICTION_CELL.alert] === 1,
+          decision: rows.decisions[0]?.decision,
         });
       }
       return found;

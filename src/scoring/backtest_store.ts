@@ -6,7 +6,7 @@
 import { DataError } from "../base/error.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import { CELL } from "../payment/payment_cells.ts";
+import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { idOf, type PaymentShape } from "../payment/payment_shape.ts";
 import {
   PREDICTION_CELL,
@@ -86,6 +86,8 @@ export interface BacktestOptions {
   readonly fromSeconds: number;
   /** Seconds since 1970 before which payments count. */
   readonly untilSeconds: number;
+  /** Seconds since 1970 before which a payment without a label is genuine; undefined where labels stand in the payments. */
+  readonly matureSeconds?: number | undefined;
   /** Handles rows that cannot be read. */
   readonly onBadRow: BadRowHandler;
   /** Ends the reading by throwing its reason. */
@@ -161,6 +163,10 @@ function evaluate(
     return;
   }
   for (let i = 0; i < scoreCell; i++) row[i] = cells[at + i];
+  if (
+    row[CELL.fraud] === FRAUD_UNKNOWN &&
+    datetime < (options.matureSeconds ?? -Infinity)
+  ) row[CELL.fraud] = 0;
   const score = scores ? scores[index] : found.score;
   row[scoreCell] = score;
   const alert = isAlert(options, found, score);

@@ -15,6 +15,7 @@ import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import type { TrainedDays } from "../learning/data/trained_days.ts";
 import {
   checkInputs,
+  declarationsSum,
   parseModelFile,
   type TrainedModel,
 } from "../learning/file/model_file.ts";
@@ -126,6 +127,7 @@ export async function modelInUse(
   const offered = streamInputs(features);
   checkFeatures(model, features);
   checkOrder(model, offered);
+  checkDeclared(model, features);
   const scorer = await model.scorerFor(offered, nullableNames(features));
   const cells = Int32Array.from(scorer.inputs, (name) => {
     const at = offered.indexOf(name);
@@ -184,6 +186,18 @@ function checkFeatures(
         "train one on the stream's features",
     );
   }
+}
+
+/** Throws ConfigError if a model was trained on features of the same names that mean something else. */
+function checkDeclared(
+  { trained, path }: OpenedModel,
+  features: FeatureParameters,
+): void {
+  if (!trained || trained.declared === declarationsSum(features)) return;
+  throw new ConfigError(
+    `${path}: the model was trained on features that another definition ` +
+      "declares; give another model, or train one on the stream's features",
+  );
 }
 
 /** Throws ConfigError unless a model that was trained here takes all inputs, in their order. */

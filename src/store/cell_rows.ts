@@ -4,6 +4,7 @@ import { DAY_SECONDS, type TransactionId } from "../payment/payment.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import {
   compareTexts,
+  firstBytes,
   NO_TEXT,
   TextHeap,
   textMoved,
@@ -90,7 +91,13 @@ export function ascendingPieces(
   const rows = Array.from({ length: count }, (_, row) => row);
   // The rows of several partitions are a few ascending runs, which this merges.
   if (texts && shape.transactionId === "text") {
+    // Most texts differ in their first bytes.
+    const firsts = Float64Array.from(
+      rows,
+      (row) => firstBytes(cells[row * width], texts),
+    );
     rows.sort((a, b) =>
+      firsts[a] - firsts[b] ||
       compareTexts(cells[a * width], texts, cells[b * width], texts)
     );
   } else rows.sort((a, b) => cells[a * width] - cells[b * width]);

@@ -37,6 +37,10 @@ export interface ScoringCounters {
   alerts: number;
   /** Rows read before there was a model: neither emitted nor dead letters. */
   unscored: number;
+  /** Payments to be reviewed; left out where no rules decide. */
+  reviews?: number;
+  /** Payments declined; left out where no rules decide. */
+  declines?: number;
 }
 
 /**
@@ -181,7 +185,9 @@ function isAddition(
 ): boolean {
   return isOptional(counted, isCount) && isOptional(missing, isCount) &&
     (scoring === undefined ||
-      isCount(scoring?.alerts) && isCount(scoring?.unscored)) &&
+      isCount(scoring?.alerts) && isCount(scoring?.unscored) &&
+        isOptional(scoring?.reviews, isCount) &&
+        isOptional(scoring?.declines, isCount)) &&
     (judged === undefined ||
       Array.isArray(judged) && judged.every(isJudgedDay));
 }

@@ -223,11 +223,15 @@ async function stageStatus(
     isPositionKnown,
   };
   if (group !== SCORER_GROUP) return status;
-  const scoring = { alerts: 0, unscored: 0 };
+  const scoring: ScoringCounters = { alerts: 0, unscored: 0 };
   for (const commit of commits) {
-    const { alerts, unscored } = parseScoringCommit(commit).scoring;
+    const { alerts, unscored, reviews, declines } =
+      parseScoringCommit(commit).scoring;
     scoring.alerts += alerts;
     scoring.unscored += unscored;
+    if (reviews === undefined && declines === undefined) continue;
+    scoring.reviews = (scoring.reviews ?? 0) + (reviews ?? 0);
+    scoring.declines = (scoring.declines ?? 0) + (declines ?? 0);
   }
   return { ...status, scoring };
 }

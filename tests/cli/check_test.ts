@@ -24,7 +24,10 @@ testRunning("init writes a definition once", async () => {
     cwd: folder,
   });
   assert.deepEqual([first.code, first.stdout], [0, ""]);
-  assert.match(first.stderr, /^wrote stream\.yaml; edit it, then: fraudstr/);
+  assert.match(
+    first.stderr,
+    /^wrote stream\.yaml; edit it, then: \.\/fraudstr/,
+  );
   const path = `${folder}/stream.yaml`;
   const text = await Deno.readTextFile(path);
   assert.equal(text, BUILT_IN_DEFINITIONS.sparkov);
@@ -108,6 +111,47 @@ testRunning(
       /\nnot in order of time: [\d,]+ payments are more than 1h older than one before; '\.\/fraudstream import' sorts/,
     );
     assert.doesNotMatch(byCard, /ledger/);
+  },
+);
+
+const DEVICES = `version: 1
+payment:
+  TRANSACTION_ID: id
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amount
+  keep: { device: text, category: text }
+features:
+  DEVICE_TX: { count: payments, by: device, over: 1d }
+  CATEGORY_TX: { count: payments, by: [CUSTOMER_ID, category], over: 1d }
+`;
+
+testRunning(
+  "check names keys of features that most payments lack",
+  async () => {
+    await using temporary = temporaryFolder();
+    const folder = temporary.path;
+    await Deno.writeTextFile(
+      `${folder}/s.yaml`,
+      DEVICES,
+    );
+    const rows = [
+      "id,time,card,shop,amount,device,category",
+      "a,2024-01-01 10:00:00,c,s,1.00,,food",
+      "b,2024-01-01 10:00:01,c,s,1.00,,food",
+      "c,2024-01-01 10:00:02,c,s,1.00,phone,",
+    ];
+    const { code, stdout } = await runMain(
+      ["check", `${folder}/s.yaml`, "--sample=-"],
+      { stdin: new TextEncoder().encode(rows.join("\n")) },
+    );
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /\ndevice has no value in 2 payments, which features of that key do not count; choose another key\n/,
+    );
+    assert.doesNotMatch(stdout, /category has no value/);
   },
 );
 

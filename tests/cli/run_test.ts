@@ -370,7 +370,7 @@ testRunning(
       assert.doesNotMatch(text, /published|produced/);
     }
     assert.match(stdout, /^stored {5}1, 1 of them frauds$/m);
-    assert.match(status.stdout, /^store {6}1 payments, 1 of them frauds$/m);
+    assert.match(status.stdout, /^store {6}1 payment, 1 of them frauds$/m);
   },
 );
 

@@ -322,6 +322,38 @@ Deno.test("amounts: a few that are none are counted, and refunds are named", () 
   );
 });
 
+Deno.test("names that were nested are known by their last words", () => {
+  const lines = suggested([
+    { name: "event", values: ["paid", "paid"] },
+    { name: "payload_id", values: ["A-1", "A-2"] },
+    { name: "payload.paidAt", values: ["2024-01-01T10:00:00Z"] },
+    { name: "payload_amount_value", values: ["1.5"] },
+    { name: "payloadBuyerId", values: ["k1", "k2"] },
+    { name: "payload_buyer_email", values: ["k1@example.com"] },
+    { name: "payload_merchant_code", values: ["m", "m"] },
+    { name: "payload_merchant_name", values: ["Shop", "Shop"] },
+  ]);
+  assert.deepEqual(lines.slice(2, 8).map((line) => line.trim()), [
+    "TRANSACTION_ID: { from: payload_id, type: text }",
+    'TX_DATETIME: { from: "payload.paidAt", format: "iso", zone: UTC }',
+    "CUSTOMER_ID: { from: payloadBuyerId, type: text }",
+    "TERMINAL_ID: { from: payload_merchant_code, type: text }",
+    "TX_AMOUNT: { from: payload_amount_value, decimals: 2 }",
+    "drop: [payload_buyer_email]",
+  ]);
+});
+
+Deno.test("fields that hold objects are named, with what to do", () => {
+  const columns = [
+    { name: "event", values: ["paid"] },
+    { name: "payload", values: ["{}"], isNested: true },
+  ];
+  assert.throws(
+    () => suggestDefinition(columns, "data.jsonl"),
+    /\(event, payload\); payload holds further fields, and only .*YOUR_DATA\.md/,
+  );
+});
+
 Deno.test("labels that some payments lack arrive later", () => {
   const columns = (missing: number): SampleColumn[] => [
     { name: "ts", values: ["2024-01-01 10:00:00"] },

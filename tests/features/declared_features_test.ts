@@ -6,6 +6,10 @@ import {
   type StreamOptions,
 } from "../../src/cli/flags/stream_flags.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
+import {
+  featureNames,
+  HANDBOOK_FEATURES,
+} from "../../src/features/parameters.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 
 const HEAD = `version: 1
@@ -29,8 +33,7 @@ function parametersOf(
   return readStreamFlags({ definition, ...options }, undefined);
 }
 
-Deno.test("the columns of declared features know what their values are", () => {
-  const { features } = parametersOf(`  include: none
+const COLUMNS = `  include: none
   A: { count: payments, by: CUSTOMER_ID, over: 1h }
   B: { mean: TX_AMOUNT, by: CUSTOMER_ID, over: 1h }
   C: { mean: TX_AMOUNT, by: category, over: 1h }
@@ -41,7 +44,10 @@ Deno.test("the columns of declared features know what their values are", () => {
   H: { expression: "TX_AMOUNT / B" }
   I: { expression: "B * 2 + A" }
   J: { max: TX_AMOUNT, by: CUSTOMER_ID, over: 1h, include_self: false }
-`);
+`;
+
+Deno.test("the columns of declared features know what their values are", () => {
+  const { features } = parametersOf(COLUMNS);
   const column = ["name", "nullable", "isWhole", "isRatio"] as const;
   assert.deepEqual(
     features.declared?.columns.map((one) => column.map((key) => one[key])),
@@ -170,4 +176,29 @@ Deno.test("several partitions leave room for keys with CUSTOMER_ID and one other
       "  A: { count: payments, by: category, over: 1h, delay: 7d }",
     ]
   ) assert.equal(parametersOf(features, { partitions: 3 }).partitions, 3);
+});
+
+Deno.test("the examples of docs/FEATURES.md are definitions", async () => {
+  const path = new URL("../../docs/FEATURES.md", import.meta.url);
+  const text = await Deno.readTextFile(path);
+  const blocks = [...text.matchAll(/```yaml\nfeatures:\n([^`]+)```/g)]
+    .map(([, lines]) => lines);
+  const rows = [...text.matchAll(/`(\{ [a-z_]+: .+ \})` +\|$/gm)]
+    .map(([, feature], i) => `  ROW_${i}: ${feature}\n`);
+  assert.equal(blocks.length, 3);
+  assert.equal(rows.length, 8);
+  const [first] = blocks;
+  for (const lines of [...blocks, first + rows.join("")]) {
+    assert.ok(parametersOf(lines).features.declared);
+  }
+});
+
+Deno.test("the handbook's features of examples are a definition, however it is formatted", () => {
+  const path = new URL(
+    "../../examples/definitions/handbook_declared.yaml",
+    import.meta.url,
+  );
+  const definition = readDefinition(Deno.readTextFileSync(path), "s.yaml");
+  const { features } = readStreamFlags({ definition }, undefined);
+  assert.deepEqual(featureNames(features), featureNames(HANDBOOK_FEATURES));
 });

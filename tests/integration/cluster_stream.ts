@@ -31,6 +31,8 @@ export interface StreamOptions {
   readonly kafka?: KafkaServer;
   /** A Cassandra that the scenario harms; the shared one as usual. */
   readonly cassandra?: CassandraServer;
+  /** A data folder: the store is the embedded one in it. */
+  readonly folder?: string;
 }
 
 /** Counters of a stage that a scenario expects to differ from "all rows read and emitted". */
@@ -87,13 +89,22 @@ export class ClusterStream implements AsyncDisposable {
 
   /** Gives a stream its names; nothing runs yet. */
   static async open(options: StreamOptions = {}): Promise<ClusterStream> {
-    const { set = SIXTY_DAYS } = options;
-    const [expected, kafka, cassandra] = await Promise.all([
+    const { set = SIXTY_DAYS, folder } = options;
+    const name = `scenario${++streams}`;
+    const cassandra = async () => {
+      const server = options.cassandra ?? await sharedCassandra();
+      return [
+        "--store=cassandra",
+        `--contact-points=${server.address}`,
+        "--local-dc=datacenter1",
+        `--keyspace=${name}`,
+      ];
+    };
+    const [expected, kafka, store] = await Promise.all([
       expectedOf(set),
       options.kafka ?? sharedKafka(),
-      options.cassandra ?? sharedCassandra(),
+      folder === undefined ? cassandra() : [`--data=${folder}`],
     ]);
-    const name = `scenario${++streams}`;
     const settings: LogSettings = {
       kind: "kafka",
       brokers: [kafka.address],
@@ -109,10 +120,7 @@ export class ClusterStream implements AsyncDisposable {
       `--brokers=${kafka.address}`,
       `--topic-prefix=${settings.prefix}`,
       "--session-timeout=3s",
-      "--store=cassandra",
-      `--contact-points=${cassandra.address}`,
-      "--local-dc=datacenter1",
-      `--keyspace=${name}`,
+      ...store,
     ];
     return new ClusterStream({
       ...{ set, expected, log, settings, connection },

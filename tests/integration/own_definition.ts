@@ -16,7 +16,7 @@ import { CONTROL_TOPIC } from "../../src/stream/topics.ts";
 import { runMain } from "../cli/program_runner.ts";
 import { RAW_COLUMNS, rawSet } from "../definition/raw_sets.ts";
 import { assertEqualsOracle, oracleProblem } from "../oracle/raw_oracle.ts";
-import { serverProblem } from "../services/testing_servers.ts";
+import { serverProblem, testServing } from "../services/testing_servers.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { freshSettings } from "./kafka_log.ts";
 import { DEADLINE_MS, RoleProcess } from "./role_process.ts";
@@ -154,3 +154,42 @@ Deno.test({
     }
   },
 });
+
+testServing(
+  "payments without features are stored in Cassandra as in SQLite",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => join(folder.path, name);
+    const lines = refundedSet().split("\n").slice(0, 1 + ROWS / 10);
+    Deno.writeTextFileSync(path("payments.csv"), `${lines.join("\n")}\n`);
+    Deno.writeTextFileSync(
+      path("stream.yaml"),
+      DEFINITION.replace("include: handbook", "include: none"),
+    );
+    const { address } = await sharedCassandra();
+    const run = [
+      ...["run", "--rate=max"],
+      `--in=${path("payments.csv")}`,
+      `--definition=${path("stream.yaml")}`,
+    ];
+    const [embedded, stored] = [
+      [`--data=${path("embedded")}`],
+      [
+        `--data=${path("log")}`,
+        "--store=cassandra",
+        `--contact-points=${address}`,
+        "--local-dc=datacenter1",
+        "--keyspace=without_features",
+      ],
+    ];
+    const tables = [embedded, stored].map(async (place) => {
+      await finish("run", [...run, ...place]);
+      await finish("status", ["status", "--verify", ...place]);
+      const table = ["export", "--format=jsonl", "--out=-", ...place];
+      return await finish("export", [...table, "--with=payment,label"]);
+    });
+    const [wanted, found] = await Promise.all(tables);
+    assert.equal(wanted.trimEnd().split("\n").length, ROWS / 10);
+    assert.ok(found === wanted, "the bytes differ");
+  },
+);

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import configuration from "../../deno.json" with { type: "json" };
 import { startProgram } from "../cli/program_runner.ts";
+import { isLong } from "../long.ts";
 
 /** A structured log line. */
 export interface LogLine {
@@ -26,8 +27,8 @@ export interface Ending {
   readonly stdout: string;
 }
 
-/** The longest that anything may take on a busy machine. */
-export const DEADLINE_MS = 240_000;
+/** The longest that anything may take on a busy machine; a long run has far more to do. */
+export const DEADLINE_MS = isLong ? 1_800_000 : 240_000;
 
 const TAIL_LINES = 12;
 

@@ -36,6 +36,15 @@ const POISON: readonly (readonly [string, DeadLetter["reason"]])[] = [
   ],
 ];
 
+/** Rules of all three decisions, one of them in the shadow. */
+const RULES = `version: 1
+rules:
+  - { id: small, priority: 1, when: TX_AMOUNT < 5, then: approve, reason: Small }
+  - { id: large, when: TX_AMOUNT > 150, then: decline, reason: Large }
+  - { id: likely, when: SCORE > 0.3, then: review, reason: Likely }
+  - { id: night, when: TX_DURING_NIGHT == 1, then: review, reason: Night, state: shadow }
+`;
+
 const EXPORT = ["export", "--table=predictions", "--out=-"] as const;
 
 testServing(
@@ -45,13 +54,15 @@ testServing(
     const path = join(folder.path, "model.json");
     writeModel(path, linearModel());
     const data = `--data=${join(folder.path, "data")}`;
-    const model = `--model=${path}`;
+    const rules = join(folder.path, "rules.yaml");
+    Deno.writeTextFileSync(rules, RULES);
+    const model = [`--model=${path}`, `--rules=${rules}`];
     const embedded = await runMain([
       "run",
       "--rate=max",
       ...TWENTY_DAYS.data,
       data,
-      model,
+      ...model,
     ]);
     assert.equal(embedded.code, 0, embedded.stderr);
     const { stdout: expected } = await runMain([...EXPORT, data]);
@@ -64,7 +75,7 @@ testServing(
         return (stages[3]?.counters.emitted ?? 0) >= least;
       });
     for (const part of [0.2, 0.5]) {
-      const scorer = stream.start("scorer", model);
+      const scorer = stream.start("scorer", ...model);
       await scored(Math.floor(part * rows));
       await scorer.kill();
     }
@@ -75,8 +86,8 @@ testServing(
     const producer = await stream.log.producer("somebody");
     await producer.append([{ topic: PREDICTION_TOPIC, partition: 2, records }]);
     const last = [
-      stream.start("scorer", model),
-      stream.start("scorer", model),
+      stream.start("scorer", ...model),
+      stream.start("scorer", ...model),
     ];
     await stream.finished(others, ...last);
     const [command, ...flags] = EXPORT;

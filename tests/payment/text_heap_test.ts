@@ -1,7 +1,13 @@
 /** Texts beside cells, whatever they hold, and however they are asked for. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NO_TEXT, TextHeap } from "../../src/payment/text_heap.ts";
+import { chance, forEachSeed } from "../long.ts";
+import {
+  compareTexts,
+  firstBytes,
+  NO_TEXT,
+  TextHeap,
+} from "../../src/payment/text_heap.ts";
 
 const TEXT = fc.oneof(
   fc.string({ unit: "grapheme-ascii" }),
@@ -34,4 +40,26 @@ Deno.test("a heap forgets what was prepared when its bytes are replaced", () => 
   heap.prepareTexts();
   heap.wrap(new TextEncoder().encode("123"));
   assert.equal(heap.text(cell), "123");
+});
+
+Deno.test("the first bytes of texts are in the order of texts", async () => {
+  await forEachSeed(5, 200, (seed) => {
+    const random = chance(seed);
+    const heap = new TextHeap();
+    const cells = Array.from({ length: 200 }, () => {
+      const length = Math.floor(random() * 9);
+      const bytes = Uint8Array.from(
+        { length },
+        () => [0, 1, 48, 97, 255][Math.floor(random() * 5)],
+      );
+      return heap.add(bytes, 0, length);
+    });
+    for (const a of cells) {
+      for (const b of cells) {
+        const first = firstBytes(a, heap) - firstBytes(b, heap);
+        const whole = compareTexts(a, heap, b, heap);
+        assert.ok(first === 0 || Math.sign(first) === Math.sign(whole));
+      }
+    }
+  });
 });

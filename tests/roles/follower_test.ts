@@ -145,8 +145,19 @@ testWriting(
     assert.equal(complete, true);
     assert.equal(position?.records, records.flat().length);
     assert.equal(position.completeFrom, undefined);
-    const { followers } = await readStatus(old.log, new Control(old.log));
-    assert.equal(followers, undefined); // it needs nothing more
+    const followers = async () =>
+      (await readStatus(old.log, new Control(old.log))).followers;
+    assert.equal(await followers(), undefined); // it needs nothing more
+    // As if it had been killed before it said so.
+    await recordFollower(old.log, {
+      id: control.identity?.id ?? "",
+      place: "tests",
+      offsets: position.offsets,
+      at: new Date().toISOString(),
+    });
+    assert.equal((await followers())?.length, 1);
+    await follow(own, temporary.path);
+    assert.equal(await followers(), undefined);
   },
 );
 

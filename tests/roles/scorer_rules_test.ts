@@ -1,16 +1,11 @@
 /** The scorer with rules on the embedded log: what decides changes while it runs, and a replay decides the same. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
-import { type Log, readRange } from "../../src/log/log.ts";
+import { batchHead } from "../../src/log/record_batch.ts";
 import {
-  batchHead,
-  RecordBatchBuilder,
-  recordKey,
-  recordValue,
-} from "../../src/log/record_batch.ts";
-import type { AlertPolicy } from "../../src/scoring/alert_policy.ts";
-import { DEFAULT_POLICY } from "../../src/scoring/alert_policy.ts";
+  type AlertPolicy,
+  DEFAULT_POLICY,
+} from "../../src/scoring/alert_policy.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
@@ -26,17 +21,17 @@ import { DecisionRules, ruleRows } from "../../src/scoring/decision_rules.ts";
 import { decisionSetting } from "../../src/scoring/decision_source.ts";
 import { refuseBadRow } from "../../src/store/stored_row.ts";
 import { Control } from "../../src/stream/control.ts";
-import { discrepancies, readStatus } from "../../src/stream/status.ts";
 import {
-  CONTROL_TOPIC,
-  PREDICTION_TOPIC,
-  SINK_TOPIC,
-  topicSpecs,
-} from "../../src/stream/topics.ts";
+  discrepancies,
+  readStatus,
+  scorerStatus,
+} from "../../src/stream/status.ts";
+import { PREDICTION_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
 import { testWriting } from "../permission.ts";
 import { chance, forEachSeed } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linearModel, writeModel } from "./models.ts";
+import { replayed, valuesOf } from "./rules_replay.ts";
 import {
   type OpenFolder,
   openMemory,
@@ -46,7 +41,6 @@ import {
   SET_A,
 } from "./pipeline.ts";
 
-const DECODER = new TextDecoder();
 const PARTITIONS = 3;
 
 function scoringOf(
@@ -98,44 +92,6 @@ async function processed(): Promise<OpenFolder> {
   await produce(folder, SET_A);
   await runProcessor(folder.context, undefined);
   return folder;
-}
-
-/** The values of a topic's records by partition, as text. */
-async function valuesOf(log: Log, topic: string): Promise<string[][]> {
-  const ends = await log.endOffsets(topic) ?? [];
-  return await Promise.all(ends.map(async (end, partition) => {
-    const values: string[] = [];
-    for await (const batch of readRange(log, topic, partition, 0, end)) {
-      for (let i = 0; i < batch.count; i++) {
-        values.push(DECODER.decode(recordValue(batch, i)));
-      }
-    }
-    return values;
-  }));
-}
-
-/** A log with the scorer's input and the control topic of another, as after its output was lost. */
-async function withoutPredictions(log: Log): Promise<EmbeddedLog> {
-  const copy = new EmbeddedLog({ path: ":memory:", durable: false });
-  await copy.createTopics(topicSpecs(PARTITIONS, false));
-  const producer = await copy.producer("copy");
-  for (const topic of [SINK_TOPIC, CONTROL_TOPIC]) {
-    const ends = await log.endOffsets(topic) ?? [];
-    for (const [partition, end] of ends.entries()) {
-      for await (const batch of readRange(log, topic, partition, 0, end)) {
-        const records = new RecordBatchBuilder();
-        for (let i = 0; i < batch.count; i++) {
-          records.add(
-            recordKey(batch, i),
-            recordValue(batch, i),
-            batch.timestamps[i],
-          );
-        }
-        await producer.append([{ topic, partition, records }]);
-      }
-    }
-  }
-  return copy;
 }
 
 /** The clock that watches of files wait for, moved on with every step. */
@@ -194,20 +150,6 @@ async function scoreStepwise(
   }
   log.consume = consume;
   log.commit = commit;
-}
-
-/** The predictions of a scorer that begins again with what the control topic says. */
-async function replayed(
-  folder: OpenFolder,
-  scoring: ScoringSettings,
-): Promise<string[][]> {
-  await using log = await withoutPredictions(folder.log);
-  const context = { ...folder.context, log, control: new Control(log) };
-  await context.control.refresh();
-  // The files may be gone by then.
-  const options = { scoring: { ...scoring, rules: undefined } };
-  await runScorer(context, { ...options, startSeconds: undefined });
-  return await valuesOf(log, PREDICTION_TOPIC);
 }
 
 interface Said {
@@ -279,6 +221,14 @@ testWriting(
     assert.equal(rows, found.length);
     const status = await readStatus(folder.log, context.control);
     assert.deepEqual(discrepancies(status), []);
+    const of = (decision: string) =>
+      found.filter(({ DECISION }) => DECISION === decision).length;
+    assert.deepEqual(scorerStatus(status)?.scoring, {
+      alerts: 0,
+      unscored: 0,
+      reviews: of("review"),
+      declines: of("decline"),
+    });
   },
 );
 
@@ -496,5 +446,38 @@ testWriting(
       await replayed(folder, scoring),
       await valuesOf(folder.log, PREDICTION_TOPIC),
     );
+  },
+);
+
+testWriting(
+  "rules that come to a stream which was scored without count from there on, also in a replay",
+  async () => {
+    await using files = temporaryFolder();
+    await using folder = await processed();
+    const model = join(files.path, "model.json");
+    writeModel(model, linearModel());
+    writeRules(files.path, 100, "7");
+    const { rules, ...others } = scoringOf(files.path, model);
+    let hasRules = false;
+    const scoring = {
+      ...others,
+      get rules() {
+        return hasRules ? rules : undefined;
+      },
+    };
+    await scoreStepwise(folder, scoring, (step) => {
+      if (step !== 12) return undefined;
+      hasRules = true;
+      return "kill";
+    });
+    const found = await valuesOf(folder.log, PREDICTION_TOPIC);
+    for (const values of found) {
+      const from = values.findIndex((value) => value.includes('"DECISION"'));
+      assert.ok(from > 0 && from < values.length - 1);
+      values.forEach((value, at) =>
+        assert.equal(value.includes('"DECISION"'), at >= from)
+      );
+    }
+    assert.deepEqual(await replayed(folder, scoring), found);
   },
 );

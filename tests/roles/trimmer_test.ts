@@ -20,9 +20,10 @@ import {
   TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
-import { runLabelWriter } from "../../src/roles/label_writer.ts";
+import { labelStage, runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runTrimmer, trimStream } from "../../src/roles/trimmer.ts";
 import { verifyStore } from "../../src/stream/verify_store.ts";
+import { formatDatetime } from "../../src/payment/calendar.ts";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { labelParameters } from "../faults/label_stream.ts";
 import { testWriting } from "../permission.ts";
@@ -43,6 +44,7 @@ import {
 import {
   appendPayments,
   type Entry,
+  handbookRecord,
   paymentAt,
   sinkRows,
   StageDriver,
@@ -240,6 +242,42 @@ Deno.test("accepted labels go with their payments: of those that stay all do", a
     ...{ missing: 0, different: 0, unknown: 0, pending: 0, first: [] },
     equal: after.flat().length,
     notVerifiable: gone.size,
+  });
+});
+
+Deno.test("a trimmed label is not verifiable, though it is known long after what the log still holds", async () => {
+  const parameters = labelParameters(1);
+  await using folder = await openMemory(parameters);
+  const { log, store, context } = folder;
+  const payment = paymentAt(DAY_SECONDS);
+  const knownAt = (day: number) =>
+    JSON.stringify({
+      ...JSON.parse(handbookRecord(payment)[1]),
+      KNOWN_AT: formatDatetime(START_SECONDS + day * DAY_SECONDS),
+    });
+  await appendPayments(log, 0, [payment]);
+  await appendPayments(log, 0, [knownAt(60)]);
+  await appendPayments(log, 0, [knownAt(2)]);
+  const customers = await StageDriver.customers(log, parameters);
+  for (let record = 0; record < 3; record++) await customers.step(0, 1);
+  const options = { startSeconds: START_SECONDS, store: store.labels() };
+  const labels = await StageDriver.open(
+    log,
+    parameters,
+    (context) => labelStage(context, options),
+  );
+  await labels.drain([0]);
+  await log.trim(TRANSACTION_LABEL_TOPIC, 0, 1);
+  await context.control.refresh();
+  const verified = await verifyStore({
+    ...context,
+    parameters: { ...parameters, startSeconds: START_SECONDS },
+    store,
+    compared() {},
+  });
+  assert.deepEqual(verified.labels, {
+    ...{ missing: 0, different: 0, unknown: 0, pending: 0, first: [] },
+    ...{ equal: 1, notVerifiable: 1 },
   });
 });
 

@@ -253,3 +253,43 @@ Deno.test("a rule that does not fit is refused with its place and what to do", (
   ];
   for (const [message, expected] of cases) assert.match(message, expected);
 });
+
+const DECLARED_RULES = `version: 1
+rules:
+  - { id: busy, when: CARD_TX_10MIN >= 3, then: review, reason: r }
+  - { id: dear, when: "TX_AMOUNT > 2 * CARD_MEAN_1H", then: decline, reason: r }
+  - { id: kept, when: category == 'food', then: decline, reason: r }
+`;
+
+Deno.test("rules name declared features, which may be missing", () => {
+  const column = { isWhole: false, isRatio: false };
+  const rows = ruleRows({
+    ...HANDBOOK_FEATURES,
+    declared: {
+      columns: [
+        { ...column, name: "CARD_TX_10MIN", nullable: false },
+        { ...column, name: "CARD_MEAN_1H", nullable: true },
+      ],
+      aggregates: [],
+      expressions: [],
+    },
+  }, OWN_SHAPE);
+  const rules = readRules(DECLARED_RULES, "rules.yaml");
+  const setting = { rules, lists: new Map(), threshold: null };
+  const compiled = new DecisionRules(setting, rows);
+  const cells = new Float64Array(rows.width);
+  const texts = new TextHeap();
+  const [count, mean] = ["CARD_TX_10MIN", "CARD_MEAN_1H"].map((name) =>
+    rows.names.get(name)?.cell ?? NaN
+  );
+  cells[rows.scoreCell - 3] = texts.addText("food");
+  cells[CELL.amount] = 50;
+  const fired = () =>
+    compiled.decide(cells, 0, texts, false).fired.map(({ id }) => id);
+  cells[count] = 3;
+  cells[mean] = NaN;
+  assert.deepEqual(fired(), ["kept", "busy"]);
+  cells[count] = 2;
+  cells[mean] = 24;
+  assert.deepEqual(fired(), ["dear", "kept"]);
+});

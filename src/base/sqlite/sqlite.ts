@@ -16,8 +16,10 @@ export interface SqliteOptions {
   readonly what: string;
   /** Version of the tables; a file of another version is refused. */
   readonly version: number;
-  /** Upgrades a file of the previous version, inside a transaction. */
+  /** Upgrades a file of an older version, inside a transaction. */
   readonly upgrade?: (db: DatabaseSync) => void;
+  /** The oldest version that `upgrade` takes; the one before by default. */
+  readonly oldest?: number;
   /** What to do about a damaged file, if not to restore it; ends messages. */
   readonly restore?: string;
   /** Statements that make the tables of an empty file. */
@@ -26,6 +28,8 @@ export interface SqliteOptions {
   readonly durable: boolean;
   /** Memory for pages of the file, KiB; SQLite's default, 2,000, where it is left out. */
   readonly cacheKiB?: number | undefined;
+  /** Bytes of a page of a new file; SQLite's default, 4,096, where it is left out. */
+  readonly pageBytes?: number | undefined;
   /** Creates the error of this file's owner. */
   readonly error: (message: string, options?: ErrorOptions) => Error;
   /** Ends the wait for a lock: a wait that lasts a while longer throws the signal's reason. */
@@ -87,8 +91,10 @@ export class Sqlite {
   }
 
   #prepare(): void {
-    const { version, durable, cacheKiB } = this.#options;
+    const { version, durable, cacheKiB, pageBytes } = this.#options;
     this.db.exec("PRAGMA busy_timeout = 1");
+    // An existing file keeps its own.
+    if (pageBytes) this.db.exec(`PRAGMA page_size = ${pageBytes}`);
     this.db.exec("PRAGMA journal_mode = WAL");
     this.db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
     this.db.exec("PRAGMA wal_autocheckpoint = 4000");
@@ -108,12 +114,13 @@ export class Sqlite {
 
   #makeTables(found: number): void {
     const { version, schema, upgrade, path, what } = this.#options;
+    const { oldest = version - 1 } = this.#options;
     if (found === version) return;
     const tables = this.db.prepare("SELECT count(*) AS n FROM sqlite_schema")
       .get();
     if (found === 0 && Number(tables?.n) === 0) {
       this.db.exec(schema);
-    } else if (upgrade && found === version - 1) {
+    } else if (upgrade && found >= oldest && found < version) {
       upgrade(this.db);
     } else {
       throw new ConfigError(

@@ -18,6 +18,8 @@ import {
 } from "../../scoring/decision_rules.ts";
 import { modelInUse, openModel } from "../../scoring/open_model.ts";
 import { openLists, openRules } from "../../scoring/rule_file.ts";
+import { labelDays } from "../../stream/control.ts";
+import { readStatus } from "../../stream/status.ts";
 import {
   openStoredStream,
   type StoredStream,
@@ -151,6 +153,7 @@ async function backtest(options: BacktestFlags): Promise<void> {
     threshold: options.alertThreshold,
     fromSeconds: options.from ?? -Infinity,
     untilSeconds: options.to ?? Infinity,
+    matureSeconds: await maturity(stream),
     onBadRow: badRows.handle,
     signal: stop.signal,
     read: (payments) => progress.update(0, counted(payments, "payment")),
@@ -171,6 +174,18 @@ async function backtest(options: BacktestFlags): Promise<void> {
     `${counted(result.total.payments, "payment")}, ${elapsed(startMs)}\n`,
   );
   badRows.tell();
+}
+
+/** Seconds since 1970 before which a payment without a label is genuine; undefined where labels do not arrive later, or none could have. */
+async function maturity(
+  { log, control, parameters }: StoredStream,
+): Promise<number | undefined> {
+  if (!control || parameters?.features.graceSeconds === undefined) {
+    return undefined;
+  }
+  const { stages: [customers], startSeconds } = await readStatus(log, control);
+  const reached = (startSeconds ?? control.begun ?? 0) + customers.progress;
+  return reached - labelDays(parameters) * DAY_SECONDS;
 }
 
 /** The rules of the flag, or those that decided then. */

@@ -104,11 +104,11 @@ export const CHECK_COMMAND: CommandDeclaration = defineCommand({
     "it prints a suggestion, made from the names of the columns and some " +
     "values. It writes nothing and starts nothing.",
   flags: [FLAGS],
-  operand: {
+  operands: [{
     key: "definition",
     help: "the file of the definition, or handbook, live, sparkov or " +
       "tabformer; without it one is suggested",
-  },
+  }],
   examples: EXAMPLES,
   run: check,
 });
@@ -140,6 +140,7 @@ async function check(options: CheckOptions): Promise<void> {
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
       resultText(found, definition, mapper) +
+      missingText(found, sampler) +
       memoryText(found, parameters, sampler),
   );
   if (found.mapped === 0) {
@@ -185,6 +186,7 @@ async function sampleColumns(
   let kept: (string | undefined)[][] = [];
   let stride = 1;
   let read = 0;
+  const nested = new Set<string>();
   const row: RawValue[] = [];
   for (const source of sources) {
     for await (const batch of rawRows(source, rowOptions(source))) {
@@ -194,11 +196,11 @@ async function sampleColumns(
       );
       for (let i = 0; i < batch.length && read < rows; i++, read++) {
         if (read % stride !== 0 || batch.values(i, names, row)) continue;
-        kept.push(
-          names.map((_, at) =>
-            isMissing(row[at]) ? undefined : sampleText(row[at])
-          ),
-        );
+        kept.push(names.map((name, at) => {
+          const value = row[at];
+          if (isNested(value)) nested.add(name);
+          return isMissing(value) ? undefined : sampleText(value);
+        }));
         if (kept.length <= 2 * SUGGESTION_ROWS) continue;
         // What is odd in the data may begin late.
         kept = kept.filter((_, at) => at % 2 === 0);
@@ -214,8 +216,14 @@ async function sampleColumns(
   return names.map((name, at) => {
     const values = kept.map((row) => row[at])
       .filter((value) => value !== undefined);
-    return { name, values, missing: kept.length - values.length };
+    const missing = kept.length - values.length;
+    return { name, values, missing, isNested: nested.has(name) };
   });
+}
+
+function isNested(value: RawValue): boolean {
+  return typeof value === "object" && value !== null &&
+    !(value instanceof Date);
 }
 
 function sampleText(value: RawValue): string {
@@ -398,6 +406,20 @@ class DeclaredSampler {
     putMappedPayment(payment, this.#shape, 0, cells, 0, texts);
     this.declared.count(cells, 0, texts);
   }
+}
+
+/** Keys of declared features that most payments lack, which then count for nothing. */
+function missingText(
+  { mapped }: Found,
+  { declared }: DeclaredSampler,
+): string {
+  const lines = declared?.memory((events) => [...events])
+    .filter(({ missing }) => missing > mapped / 2)
+    .map(({ by, missing }) =>
+      `\n${by.join(" + ")} has no value in ${counted(missing, "payment")}, ` +
+      "which features of that key do not count; choose another key\n"
+    );
+  return lines?.join("") ?? "";
 }
 
 /** What the processor's memory will be; nothing for a sample that is small or not in order. */

@@ -16,8 +16,8 @@ import {
   parseIsoDatetime,
 } from "../../payment/calendar.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
-import type { TableWriter } from "../../files/table_writer.ts";
 import { fillLabels } from "../../store/labels.ts";
+import type { PredictionStore } from "../../store/predictions.ts";
 import type { Store } from "../../store/store.ts";
 import {
   CONNECTION_FLAGS,
@@ -28,6 +28,7 @@ import {
   partsOf,
   PaymentTable,
   PredictionFinder,
+  type TableSink,
 } from "../output/payment_table.ts";
 import { checkOutput, tableFormat } from "../output/table_output.ts";
 import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
@@ -35,7 +36,7 @@ import { ConfigError } from "../../base/error.ts";
 import { PREDICTION_CELLS } from "../../payment/prediction.ts";
 import { oneOf, requireFlag, someOf } from "../flags/flag_value.ts";
 import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
-import { openProgress } from "../output/progress.ts";
+import { openProgress, type Progress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { readDecisions } from "../../stream/case_events.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
@@ -177,7 +178,12 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   });
   await using writer = await table.open(out, format);
   const badRows = new BadRows(options.skipBadRows ?? false);
-  const pass = { store, table, writer, badRows, signal: stop.signal, known: 0 };
+  using progress = openProgress("export", 0);
+  const pass = {
+    ...{ store, table, writer, badRows, progress },
+    signal: stop.signal,
+    known: 0,
+  };
   const written = scored
     ? await fillPredictions(pass)
     : await fillTable(pass, features, shape, asOf);
@@ -190,12 +196,26 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   await requireAllStored(connection, stream, store);
 }
 
+/** Payments with their features and predictions in order of TRANSACTION_ID, such as those of a store. */
+export interface PaymentRows
+  extends Pick<Store, "rows">, Partial<Pick<Store, "labels">> {
+  /** The predictions. */
+  predictions(): Pick<PredictionStore, "rows">;
+}
+
 /** What one pass over the store works with. */
-interface Pass {
-  readonly store: Store;
+export interface StorePass {
+  /** The store, or what else has its rows. */
+  readonly store: PaymentRows;
+  /** The table that is filled, page after page. */
   readonly table: PaymentTable;
-  readonly writer: TableWriter;
+  /** Where its rows go. */
+  readonly writer: TableSink;
+  /** What becomes of rows that cannot be read. */
   readonly badRows: BadRows;
+  /** Shows the number of rows. */
+  readonly progress: Progress;
+  /** Ends the pass. */
   readonly signal: AbortSignal;
   /** Labels that were known at --as-of. */
   known: number;
@@ -217,9 +237,8 @@ async function tellLate(store: Store, asOf: string): Promise<void> {
 
 /** Writes all predictions; returns how many they are, in words. */
 async function fillPredictions(
-  { store, table, writer, badRows, signal }: Pass,
+  { store, table, writer, badRows, progress, signal }: StorePass,
 ): Promise<string> {
-  using progress = openProgress("export", 0);
   const none = new Float64Array();
   let rows = 0;
   for await (const page of store.predictions().rows(signal, badRows.handle)) {
@@ -239,13 +258,13 @@ async function fillPredictions(
 }
 
 /** Writes all payments; returns how many they are, in words. */
-async function fillTable(
-  pass: Pass,
+export async function fillTable(
+  pass: StorePass,
   features: FeatureParameters,
   shape: PaymentShape,
   asOf: string | undefined,
 ): Promise<string> {
-  const { store, table, writer, badRows, signal } = pass;
+  const { store, table, writer, badRows, progress, signal } = pass;
   const width = featureRowCells(features, shape);
   const totals = new Float64Array(featureCount(features));
   const layout = totalsLayout(features);
@@ -255,13 +274,12 @@ async function fillTable(
       shape,
     )
     : undefined;
-  using progress = openProgress("export", 0);
   let rows = 0;
   let predicted = 0;
   for await (const page of store.rows(signal, badRows.handle)) {
     const { cells, count, texts } = page;
     throwIfStopped(signal, () => "nothing was written");
-    if (asOf !== undefined) {
+    if (asOf !== undefined && store.labels) {
       const form = { width, shape };
       pass.known += await fillLabels(store.labels(), page, form, asOf);
     }

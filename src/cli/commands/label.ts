@@ -67,7 +67,7 @@ export const LABEL_COMMAND: CommandDeclaration = defineCommand({
     "Appends the labels of a file, or of stdin (-), to the stream's " +
     "label_topic. A run with the role labels looks their payments up and " +
     "passes them on.",
-  operand: { key: "file", help: "the file of labels" },
+  operands: [{ key: "file", help: "the file of labels" }],
   flags: [FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: label,

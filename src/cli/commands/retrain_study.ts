@@ -5,7 +5,10 @@
  * interval after interval.
  */
 import { ConfigError } from "../../base/error.ts";
-import { longestWindowSeconds } from "../../features/parameters.ts";
+import {
+  declaredReachSeconds,
+  longestWindowSeconds,
+} from "../../features/parameters.ts";
 import { METRICS, type MetricValues } from "../../learning/judge/judgement.ts";
 import {
   type LabelledPayments,
@@ -67,9 +70,11 @@ export async function retrainStudy(
   const input = readPaymentInput(options);
   const parameters = input.features;
   const specs = specsFor(named, parameters, origin);
-  // Before that the longest terminal window is not full.
-  const warmDays = longestWindowSeconds(parameters) / DAY_SECONDS +
-    parameters.delayDays;
+  // Before that the longest window is not full.
+  const warmDays = Math.max(
+    longestWindowSeconds(parameters) / DAY_SECONDS + parameters.delayDays,
+    Math.ceil(declaredReachSeconds(parameters) / DAY_SECONDS),
+  );
   const historyDays = options.historyDays ?? 0;
   const first: Period = {
     startDay: options.startDay ?? warmDays + historyDays,

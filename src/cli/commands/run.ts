@@ -612,12 +612,11 @@ async function readSettings(
     parameters,
     pace,
   }).catch((error) => {
-    if (!(error instanceof DataError) || options.model !== undefined) {
-      throw error;
-    }
+    const isGiven = options.model !== undefined || options.rules !== undefined;
+    if (!(error instanceof DataError) || isGiven) throw error;
     throw new DataError(
-      `${error.message}; the last run of this stream scored with it: give ` +
-        "--model=FILE, or --no-model for a run without",
+      `${error.message}; the last run of this stream had it: give ` +
+        "--model=FILE or --rules=FILE, or --no-model for a run without a model",
       { cause: error },
     );
   });

@@ -316,7 +316,7 @@ function writeStatus(
   if (labels) writeResult(`           ${counted(labels.rows, "label")}\n`);
   if (!predictions) return;
   writeResult(
-    `           ${thousands(predictions.rows)} predictions, ` +
+    `           ${counted(predictions.rows, "prediction")}, ` +
       `${thousands(predictions.alerts)} of them alerts\n`,
   );
 }

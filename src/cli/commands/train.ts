@@ -16,6 +16,7 @@ import type { FitOutcome, FitTask } from "../../learning/fit/fit_task.ts";
 import { usualOf } from "../../learning/explain/usual_values.ts";
 import { METRICS } from "../../learning/judge/judgement.ts";
 import {
+  declarationsSum,
   formatModelFile,
   type TrainedModel,
   withVersion,
@@ -218,6 +219,7 @@ function trainedModel(
     kind: spec.kind,
     inputs: payments.inputs,
     featureParameters: parameters,
+    declared: declarationsSum(parameters),
     training: {
       firstDay,
       firstDate: formatDate(payments.startSeconds + firstDay * DAY_SECONDS),

@@ -6,12 +6,7 @@
 import { ConfigError } from "../../base/error.ts";
 import type { KafkaSettings } from "../../log/kafka/kafka_settings.ts";
 import type { Environment } from "./environment.ts";
-import {
-  type FlagGroup,
-  flagName,
-  type FlagReader,
-  type FlagValues,
-} from "./flag.ts";
+import { type FlagGroup, flagName, type FlagValues } from "./flag.ts";
 import { duration, oneOf, serverList, wholeNumber } from "./flag_value.ts";
 import { readAuthorities, readPassword } from "./secret.ts";
 
@@ -21,13 +16,14 @@ const SESSION_TIMEOUT_SECONDS = 30;
 /** Names of topics have at most 249 characters; ours need about 30. */
 const PREFIX = /^[A-Za-z0-9._-]{1,200}$/;
 
-const readPrefix: FlagReader<string> = (text) => {
+/** Reads a prefix of topics. Throws ConfigError for what no topic can begin with. */
+export function readPrefix(text: string, flag: string): string {
   if (PREFIX.test(text)) return text;
   throw new ConfigError(
-    "--topic-prefix must be letters, digits, dots, dashes or underlines, at " +
+    `${flag} must be letters, digits, dots, dashes or underlines, at ` +
       `most 200, not '${text.slice(0, 60)}'`,
   );
-};
+}
 
 /** The Kafka flags. */
 export const KAFKA_FLAGS = {

@@ -23,14 +23,15 @@ export interface AmountContext {
   readonly currency: string | null;
 }
 
-type Result = Backtest<BacktestExample>;
+/** What a backtest of stored payments found. */
+export type BacktestResult = Backtest<BacktestExample>;
 
 /** Most days that the text shows. */
 const DAYS_SHOWN = 31;
 
 /** What a backtest found, as tables. */
 export function backtestText(
-  result: Result,
+  result: BacktestResult,
   rules: readonly Rule[],
   context: AmountContext,
 ): string {
@@ -136,7 +137,8 @@ function scenarioTable(
   scenarios: ReadonlyMap<number, Compared>,
   money: Money,
 ): string {
-  if (scenarios.size === 0) return "";
+  // Without scenarios, all frauds have the same one.
+  if ([...scenarios.keys()].every((scenario) => scenario === 0)) return "";
   const rows = [...scenarios].sort(([a], [b]) => a - b)
     .map(([scenario, compared]) => [
       String(scenario),
@@ -239,7 +241,7 @@ function exampleTable(examples: readonly BacktestExample[]): string {
 
 /** What a backtest found, as an object; amounts are in the currency's unit, shares are null where there is nothing to divide by. */
 export function backtestObject(
-  result: Result,
+  result: BacktestResult,
   rules: readonly Rule[],
   { decimals: digits, currency }: AmountContext,
 ): Record<string, unknown> {

@@ -61,6 +61,12 @@ export function partsOf(word: "payment" | "label" | "prediction"): TablePart[] {
   return word === "payment" ? ["payment", "day", "kept"] : [word];
 }
 
+/** Takes the rows of a table. */
+export interface TableSink {
+  /** Takes the first `length` values of each column, which are valid until it resolves. */
+  write(columns: readonly ColumnValues[], length: number): Promise<void>;
+}
+
 /** What a table is made of. */
 export interface TableOptions {
   /** The columns that it has, whatever their order here. */
@@ -202,7 +208,7 @@ export class PaymentTable {
   }
 
   /** Writes the rows added since clear(). */
-  async write(writer: TableWriter): Promise<void> {
+  async write(writer: TableSink): Promise<void> {
     const values = [...this.#values] as ColumnValues[];
     if (this.predicts) {
       values.push(

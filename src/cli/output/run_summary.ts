@@ -76,7 +76,7 @@ export function summaryText(summary: RunSummary): string {
 export function publishedText(status: StreamStatus): string | undefined {
   const { simulated, produced, complete, ingest, follow } = status;
   if (ingest) {
-    return `ingested   ${thousands(ingest.counters.emitted)} payments from ` +
+    return `ingested   ${counted(ingest.counters.emitted, "payment")} from ` +
       ingest.topic;
   }
   if (follow && !follow.isOver) {
@@ -85,7 +85,7 @@ export function publishedText(status: StreamStatus): string | undefined {
       (follow.lag > 0 ? `; ${thousands(follow.lag)} to take` : "");
   }
   if (!simulated) return undefined;
-  return `published  ${thousands(produced)} payments` +
+  return `published  ${counted(produced, "payment")}` +
     (complete ? ", complete" : "");
 }
 
@@ -158,8 +158,13 @@ export function labelText(
 export function scoredText(status: StreamStatus): string | undefined {
   const scorer = scorerStatus(status);
   if (!scorer?.scoring) return undefined;
-  const { counters: { emitted }, scoring: { alerts, unscored } } = scorer;
-  return `${thousands(emitted)} payments, ${thousands(alerts)} of them alerts` +
+  const { counters: { emitted }, scoring } = scorer;
+  const { alerts, unscored, reviews, declines } = scoring;
+  return `${counted(emitted, "payment")}, ${thousands(alerts)} of them alerts` +
+    (reviews !== undefined && declines !== undefined
+      ? `; rules: ${thousands(reviews)} to review, ` +
+        `${thousands(declines)} declined`
+      : "") +
     (unscored > 0
       ? `; ${thousands(unscored)} came before there was a model`
       : "");

@@ -408,7 +408,11 @@ function featuresOf(features) {
           h(
             "dd",
             {},
-            Number.isInteger(value) ? count(value) : value.toFixed(4),
+            value === null
+              ? "–"
+              : Number.isInteger(value)
+              ? count(value)
+              : value.toFixed(4),
           ),
         )
       ),

@@ -4,6 +4,7 @@
  * a record of the case topic; a verdict is a label too. It changes no feature.
  */
 import {
+  declaredReachSeconds,
   featureNames,
   type FeatureParameters,
   longestWindowSeconds,
@@ -78,7 +79,8 @@ export interface Case {
   /** Its features with their names; empty before it is stored. */
   readonly features: readonly {
     readonly name: string;
-    readonly value: number;
+    /** Null where there is none. */
+    readonly value: number | null;
   }[];
   /** Its kept fields, in the order of the definition; empty before it is stored. */
   readonly kept: readonly KeptValue[];
@@ -234,6 +236,7 @@ async function readCase(
   const { time } = own;
   const longest = longestWindowSeconds(features);
   const delay = features.delayDays * DAY_SECONDS;
+  const declared = declaredReachSeconds(features);
   const range = (fromSeconds: number) => ({
     fromSeconds,
     toSeconds: time,
@@ -247,8 +250,11 @@ async function readCase(
   };
   const [ofCard, ofTerminal] = await askStore(page, (store) =>
     Promise.all([
-      store.ofCustomer(own.customer, range(time - longest)),
-      store.ofTerminal(own.terminal, range(time - longest - delay)),
+      store.ofCustomer(own.customer, range(time - Math.max(longest, declared))),
+      store.ofTerminal(
+        own.terminal,
+        range(time - Math.max(longest + delay, declared)),
+      ),
     ]));
   const card = state.customers.get(own.customer);
   const terminal = state.terminals.get(own.terminal);
@@ -258,7 +264,7 @@ async function readCase(
     features: stored
       ? featureNames(features).map((name, i) => ({
         name,
-        value: stored.features[i],
+        value: Number.isNaN(stored.features[i]) ? null : stored.features[i],
       }))
       : [],
     kept: stored

@@ -5,6 +5,7 @@
  * reader and knows neither log nor store. Alerts, cases and money are not here:
  * they come from the index.
  */
+import { Buffer } from "node:buffer";
 import { DatetimeFormatter, formatDatetime } from "../../payment/calendar.ts";
 import { CELL, FRAUD_UNKNOWN } from "../../payment/payment_cells.ts";
 import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
@@ -97,8 +98,7 @@ interface Scored {
 
 /** A fraud whose label is not known yet. */
 interface UnknownFraud {
-  readonly customer: number | string;
-  readonly terminal: number | string;
+  readonly places: readonly (Place | undefined)[];
   readonly time: number;
 }
 
@@ -192,6 +192,7 @@ export class LiveState {
   ): void {
     const { cells, width, count, texts } = rows;
     const { transactionId, customerId, terminalId } = this.#shape;
+    if (texts.length > 0) texts.prepareTexts();
     for (let at = first * width; at < count * width; at += width) {
       this.#addPayment({
         id: idOf(transactionId, cells[at + CELL.id], texts),
@@ -222,7 +223,7 @@ export class LiveState {
       at.risk = risk;
       if (scenario === 2) at.compromisedAt = time;
     }
-    if (fraud === 1) this.#unknownFrauds.push({ customer, terminal, time });
+    if (fraud === 1) this.#unknownFrauds.push({ places: [card, at], time });
     const forgotten = this.#payments.put(id, payment);
     if (forgotten) {
       this.#forgottenTo = Math.max(this.#forgottenTo, forgotten.time);
@@ -252,10 +253,12 @@ export class LiveState {
     let alerts = 0;
     for (let row = first; row < count; row++) {
       const at = row * PREDICTION_CELLS;
+      const score = cells[at + PREDICTION_CELL.score];
+      if (Number.isNaN(score)) continue; // decided by rules alone
       const cell = cells[at + PREDICTION_CELL.id];
       const id = idOf(this.#shape.transactionId, cell, texts);
       const scored: Scored = {
-        score: cells[at + PREDICTION_CELL.score],
+        score,
         alert: cells[at + PREDICTION_CELL.alert] === 1 ? 1 : 0,
         model: versions[row],
       };
@@ -329,11 +332,7 @@ export class LiveState {
         unknown.push(fraud);
         continue;
       }
-      const places = [
-        this.customers.get(fraud.customer),
-        this.terminals.get(fraud.terminal),
-      ];
-      for (const place of places) if (place) place.frauds++;
+      for (const place of fraud.places) if (place) place.frauds++;
     }
     this.#unknownFrauds = unknown;
   }
@@ -394,7 +393,7 @@ export class LiveState {
     const known = places.get(id);
     if (known || places.size >= PLACES_MAX) return known;
     const place = {
-      id,
+      id: ownText(id),
       x: NaN,
       y: NaN,
       payments: 0,
@@ -402,9 +401,14 @@ export class LiveState {
       risk: 0,
       compromisedAt: -Infinity,
     };
-    places.set(id, place);
+    places.set(place.id, place);
     return place;
   }
+}
+
+/** An id that may be kept for long: a text of a heap may be a part of the text of all others, which stays in memory with it. */
+function ownText(id: number | string): number | string {
+  return typeof id === "string" ? Buffer.from(id).toString() : id;
 }
 
 /** A scored payment as its day counts it; a label that is not known is none. */

@@ -52,6 +52,8 @@ export interface TrainedModel {
   readonly inputs: readonly string[];
   /** What the inputs after the first are computed by. */
   readonly featureParameters: FeatureParameters;
+  /** declarationsSum() of them: what a definition declares; undefined where it declares none. */
+  readonly declared?: string | undefined;
   /** What it was trained on. */
   readonly training: TrainingRecord;
   /** What was usual for each input among the training rows; undefined for a file of version 1. */
@@ -123,6 +125,8 @@ export function parseModelFile(text: string, path: string): TrainedModel {
     kind,
     inputs,
     featureParameters: readFeatures(file, fields.featureParameters),
+    ...fields.declared !== undefined &&
+      { declared: file.string(fields.declared, "declared") },
     training: readTraining(file, fields.training),
     usual: formatVersion === 1
       ? undefined
@@ -173,6 +177,14 @@ export function checkInputs(
   );
 }
 
+/** SHA-256 of what a definition declares of these features, which identifies it; undefined where it declares none. */
+export function declarationsSum(
+  { declared }: FeatureParameters,
+): string | undefined {
+  if (declared === undefined) return undefined;
+  return createHash("sha256").update(JSON.stringify(declared)).digest("hex");
+}
+
 /** All fields but the version, in the order of the file. */
 function contentOf(model: Omit<TrainedModel, "version">) {
   const { kind, inputs, featureParameters, training, usual, settings, body } =
@@ -185,6 +197,7 @@ function contentOf(model: Omit<TrainedModel, "version">) {
     kind,
     inputs,
     featureParameters: { set, windowDays, delayDays, useLabels },
+    ...model.declared !== undefined && { declared: model.declared },
     training: {
       firstDay: training.firstDay,
       firstDate: training.firstDate,

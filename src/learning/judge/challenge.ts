@@ -14,7 +14,11 @@ import type { ModelSpec } from "../fit/fit_task.ts";
 import { judge, type MetricValues } from "./judgement.ts";
 import { completeSettings, fitModel, scorerOf } from "../kinds/kinds.ts";
 import type { Scorer } from "../kinds/model.ts";
-import { type TrainedModel, withVersion } from "../file/model_file.ts";
+import {
+  declarationsSum,
+  type TrainedModel,
+  withVersion,
+} from "../file/model_file.ts";
 import {
   examplesOf,
   type LabelledPayments,
@@ -111,6 +115,7 @@ export async function challenge(
       kind,
       inputs: payments.inputs,
       featureParameters: options.features,
+      declared: declarationsSum(options.features),
       training: {
         firstDay: days.trainFrom,
         firstDate: formatDate(

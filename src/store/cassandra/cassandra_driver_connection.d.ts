@@ -4,8 +4,9 @@
  * only.
  */
 
-/** Of an answer: the stream of its request; negative for an event. */
-interface FrameHeader {
+/** What stands before an answer. */
+export interface FrameHeader {
+  /** The stream of its request; negative for an event. */
   readonly streamId: number;
 }
 

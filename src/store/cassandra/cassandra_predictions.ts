@@ -65,6 +65,10 @@ export class CassandraPredictions extends CassandraTable
   /** See StoredTable. */
   readonly idMax: number;
   #made: Promise<void> | undefined;
+  /** Whether rules have decided about a prediction that was written. */
+  #decides = false;
+  /** Place of the first column of what rules decide. */
+  readonly #firstDecision: number;
 
   /** Uses the tables of a keyspace as they are, or will be. */
   constructor(session: CassandraSession, tables: OtherTables) {
@@ -75,6 +79,8 @@ export class CassandraPredictions extends CassandraTable
     this.#columns = new ColumnValues(this.#table, this.#table.columns);
     this.#place = `${session.keyspace}.${this.#table.name}`;
     this.idMax = idMaxOf([this.#table]);
+    this.#firstDecision = this.#table.columns
+      .findIndex(({ name }) => name === "decision");
   }
 
   /** See RowTable. */
@@ -86,7 +92,12 @@ export class CassandraPredictions extends CassandraTable
     if (rows.count > 0) {
       await this.#ensure();
       const { keyspace } = this.#session;
-      const writes = rowWrites(keyspace, this.#table, this.#valuesOf(rows));
+      const { decisions, count } = rows;
+      // From the first decision on, a row without one replaces one with it.
+      this.#decides ||= decisions.slice(0, count).some((one) => one !== null);
+      const optional = this.#decides ? Infinity : this.#firstDecision;
+      const values = this.#valuesOf(rows);
+      const writes = rowWrites(keyspace, this.#table, values, optional);
       await this.#session.send(writes, signal);
     }
     await this.savePositions(positions, signal);

@@ -48,18 +48,31 @@ export function driverValues(
   );
 }
 
-/** Requests of one row each, for tables that are written rarely: all columns of a table, in their order. */
+/**
+ * Requests of one row each, for tables that are written rarely: all columns of
+ * a table, in their order. Those from column `optional` on are left out of a
+ * row that has none of them, since each null would be a tombstone.
+ */
 export function* rowWrites(
   keyspace: string,
   table: Table,
   rows: Iterable<readonly (number | string | null)[]>,
+  optional: number = Infinity,
 ): Generator<Write> {
   const cql = insertCql(keyspace, table);
+  const columns = table.columns.slice(0, optional);
+  const short = insertCql(keyspace, { ...table, columns });
   for (const row of rows) {
     const values = driverValues(table, row);
-    yield { cql, rows: [{ values }], release() {} };
+    const isShort = values.slice(optional).every((value) => value === null);
+    yield isShort
+      ? { cql: short, rows: [{ values: values.slice(0, optional) }], release }
+      : { cql, rows: [{ values }], release };
   }
 }
+
+/** Of rows that are in no pool. */
+function release(): void {}
 
 /** Plans the requests of one keyspace. */
 export class WritePlanner {

@@ -43,6 +43,9 @@ const REFILL = "'./fraudstream rebuild' fills it again from the log";
 /** Memory for pages of a store with text ids, KiB: new ones go to any page of the index by id, not to the last. */
 const TEXT_CACHE_KIB = 65_536;
 
+/** Bytes of a page of it: with ids in no order each step writes most pages of the index, and a page costs more than its bytes. */
+const TEXT_PAGE_BYTES = 16_384;
+
 /** How an embedded store is opened. */
 export interface EmbeddedStoreOptions {
   /** The SQLite file. */
@@ -143,15 +146,18 @@ export class EmbeddedStore extends EmbeddedTable<StoreRows> implements Store {
 /** Opens the file, with all the tables that every file has. */
 function openFile(options: EmbeddedStoreOptions): StoreFile {
   const { path, features, shape, durable, signal, report } = options;
+  const hasTextId = shape?.transactionId === "text";
   const sqlite = new Sqlite({
     path,
     what: "store",
     version: TABLES_VERSION,
     upgrade: (db) => addMissing(db, features, shape),
+    oldest: 1,
     schema: firstTables(features, shape).map(createTableSql).join("\n"),
     restore: REFILL,
     durable,
-    cacheKiB: shape?.transactionId === "text" ? TEXT_CACHE_KIB : undefined,
+    cacheKiB: hasTextId ? TEXT_CACHE_KIB : undefined,
+    pageBytes: hasTextId ? TEXT_PAGE_BYTES : undefined,
     error: (message, cause) => new StoreError(message, cause),
     signal,
     waiting: (message) => report?.("warning", message, {}),

@@ -8,6 +8,7 @@ import {
 } from "../../../src/learning/kinds/kinds.ts";
 import {
   checkInputs,
+  declarationsSum,
   formatModelFile,
   parseModelFile,
   type TrainedModel,
@@ -208,6 +209,24 @@ for (const kind of KIND_NAMES.filter((kind) => kindOf(kind).takesMissing)) {
     assert.equal(formatModelFile(read), text);
   });
 }
+
+Deno.test("a model names the declarations of its features, if there are any", () => {
+  const parameters = trained("decision-tree").featureParameters;
+  assert.equal(declarationsSum(parameters), undefined);
+  const declared = { columns: [], aggregates: [], expressions: [] };
+  const one = declarationsSum({ ...parameters, declared });
+  const column = { name: "A", nullable: true, isWhole: false, isRatio: true };
+  const other = declarationsSum({
+    ...parameters,
+    declared: { ...declared, columns: [column] },
+  });
+  assert.notEqual(one, other);
+  const model = withVersion({ ...trained("decision-tree"), declared: one });
+  const text = formatModelFile(model);
+  assert.equal(parseModelFile(text, "m.json").declared, one);
+  refused(text.replace(`${one}`, `${other}`), /its content has version/);
+  refused(text.replace(`"${one}"`, "1"), /declared must be text/);
+});
 
 Deno.test("a file of version 3 that is broken or edited is refused", () => {
   const good = formatModelFile(trainedMissing("decision-tree"));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import golden from "../../data/learning/missing.json" with { type: "json" };
 import { fitDecisionTree } from "../../../src/learning/kinds/decision_tree.ts";
 import {
   GOLDEN,
@@ -60,4 +61,23 @@ Deno.test("inputs that are all constant give one leaf: the share of frauds", () 
   const examples = toExamples([[5, 5, 5, 5], [0, 0, 0, 0]], [0, 1, 0, 0]);
   const tree = fitDecisionTree(examples, { depthMax: 0, leafRowsMin: 1 });
   assert.deepEqual(tree.trees[0].value, [0.25]);
+});
+
+Deno.test("rows that lack values get the scores of scikit-learn's trees", () => {
+  const { columns, labels, scores } = golden;
+  const numbers = columns.map((column) => column.map((value) => value ?? NaN));
+  const examples = toExamples(numbers, labels);
+  const { inputs } = examples;
+  for (const [depth, expected] of Object.entries(scores)) {
+    const body = fitDecisionTree({ ...examples, nullable: inputs }, {
+      depthMax: Number(depth),
+      leafRowsMin: 12,
+    });
+    const found = scoresOf(body, examples);
+    assert.equal(found.length, expected.length);
+    expected.forEach((score, row) => {
+      const apart = Math.abs(found[row] - score);
+      assert.ok(apart < 1e-12, `depth ${depth}, row ${row}`);
+    });
+  }
 });

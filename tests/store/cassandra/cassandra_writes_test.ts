@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import type { Buffer } from "node:buffer";
 import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
-import { tablesOf } from "../../../src/store/cassandra/cassandra_schema.ts";
-import { WritePlanner } from "../../../src/store/cassandra/cassandra_writes.ts";
+import {
+  otherTables,
+  tablesOf,
+} from "../../../src/store/cassandra/cassandra_schema.ts";
+import {
+  rowWrites,
+  WritePlanner,
+} from "../../../src/store/cassandra/cassandra_writes.ts";
 import type { Payment } from "../../../src/payment/payment.ts";
 import { cellsOf, oneRow } from "../store_contract.ts";
 
@@ -44,6 +50,26 @@ Deno.test("each payment is one request, each partition of a query table one more
   assert.deepEqual(of("transactions_by_customer", writes), [[0, 2], [1], [3]]);
   assert.deepEqual(of("transactions_by_terminal", writes), [[0, 1], [2], [3]]);
   assert.deepEqual(of("frauds_by_day", writes), []);
+});
+
+Deno.test("a row without decisions is written without their columns, which would be tombstones", () => {
+  const { predictions } = otherTables();
+  const { columns } = predictions;
+  const optional = columns.findIndex(({ name }) => name === "decision");
+  const row = columns.map((_, at): number | string | null =>
+    at < optional ? at : null
+  );
+  const decided = row.with(optional, "review");
+  const [short, long] = [
+    ...rowWrites("shop", predictions, [row, decided], optional),
+  ];
+  assert.doesNotMatch(short.cql, /decision|threshold/);
+  assert.equal(short.rows[0].values.length, optional);
+  assert.match(long.cql, /decision.*threshold/s);
+  assert.equal(long.rows[0].values.length, columns.length);
+  const [whole] = [...rowWrites("shop", predictions, [row])];
+  assert.equal(whole.cql, long.cql);
+  assert.equal(whole.rows[0].values.length, columns.length);
 });
 
 Deno.test("cards and periods never share a partition by accident", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import fc from "fast-check";
 import { ConfigError, StoreError } from "../../../src/base/error.ts";
 import {
   FRAUD_UNKNOWN,
@@ -24,7 +25,14 @@ import { inDatabase } from "../../base/sqlite/in_database.ts";
 import { testWriting } from "../../permission.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
 import { LABEL_SHAPES, testLabels } from "../label_contract.ts";
-import { testOwnShapes } from "../own_shape_contract.ts";
+import {
+  contents as ownContents,
+  kept,
+  ownPayments,
+  rowsOf,
+  testOwnShapes,
+  TEXT_SHAPE,
+} from "../own_shape_contract.ts";
 import { testPredictions } from "../prediction_contract.ts";
 import {
   cellsOf,
@@ -333,6 +341,40 @@ testWriting(
       );
       assert.deepEqual((await Array.fromAsync(pages)).flat(), []);
       assert.deepEqual(bad, [`3: ${problem}`]);
+    }
+  },
+);
+
+testWriting(
+  "a store with text ids has large pages, and one with small pages goes on",
+  async () => {
+    const features = HANDBOOK_FEATURES;
+    const shape = TEXT_SHAPE;
+    const payments = ownPayments(features, shape);
+    const pageSize = "PRAGMA page_size";
+    for (const pageBytes of [16_384, 4096]) {
+      await fc.assert(
+        fc.asyncProperty(payments, payments, async (first, second) => {
+          await using folder = temporaryFolder();
+          const path = join(folder.path, "store.db");
+          if (pageBytes === 4096) {
+            const sql = "CREATE TABLE gone (a); DROP TABLE gone";
+            inDatabase(path, (db) => db.exec(`${pageSize} = 4096; ${sql}`));
+          }
+          for (const all of [first, second]) {
+            await using store = new EmbeddedStore({
+              ...{ path, features, shape, durable: false },
+            });
+            await store.write(rowsOf(all, shape));
+            const stored = all === first ? first : [...first, ...second];
+            const found = await ownContents(store, features, shape);
+            assert.deepEqual(found, kept(stored));
+          }
+          const found = inDatabase(path, (db) => db.prepare(pageSize).get());
+          assert.equal(found?.page_size, pageBytes);
+        }),
+        { numRuns: 5 },
+      );
     }
   },
 );
