@@ -381,28 +381,70 @@ function seriesOf(
 ): Series[] {
   const sums = new Map<string, ResolvedAggregate[]>();
   const recents = new Map<string, ResolvedAggregate[]>();
-  const counts: ResolvedAggregate[] = [];
   for (const one of aggregates) {
     const { kind, of, scale } = one;
-    if (kind === "count") counts.push(one);
-    else if (kind === "sum" || kind === "mean") {
-      put(sums, `${of} ${scale}`, one);
-    } else if (kind === "share") put(sums, of, one);
+    if (kind === "sum" || kind === "mean") put(sums, `${of} ${scale}`, one);
+    else if (kind === "share") put(sums, of, one);
     else if (kind === "distinct") put(recents, `distinct ${of}`, one);
-    else put(recents, of, one);
+    else if (kind === "min" || kind === "max") put(recents, of, one);
   }
-  if (counts.length > 0) {
-    // Where every payment has the field, its series has their number too.
-    const shared = [...sums.values()].find(([{ of }]) =>
-      of === "TX_AMOUNT" || of === "TX_FRAUD"
-    );
-    if (shared) shared.push(...counts);
-    else sums.set("", counts);
+  shareRing(sums);
+  for (const one of aggregates) {
+    if (one.kind === "count") addTo(sums, one, () => true);
+    if (one.kind !== "seconds_since") continue;
+    addTo(recents, one, (own) => reachOf([one]) <= reachOf(own));
   }
   return [
     ...[...sums.values()].map((own) => new SumSeries(own, options)),
     ...[...recents.values()].map((own) => new RecentSeries(own, options)),
   ];
+}
+
+/** Lets the frauds share the ring of the amounts, where both are kept about equally long: every payment has both. */
+function shareRing(sums: Map<string, ResolvedAggregate[]>): void {
+  const frauds = sums.get("TX_FRAUD");
+  const amounts = [...sums.values()].find(([{ of }]) => of === "TX_AMOUNT");
+  if (!frauds || !amounts) return;
+  const [less, more] = [reachOf(frauds), reachOf(amounts)].sort((a, b) =>
+    a - b
+  );
+  if (more > RING_REACH_RATIO * less) return;
+  amounts.push(...frauds);
+  sums.delete("TX_FRAUD");
+}
+
+/** How much longer one of two things may be kept for both to share a ring: its event takes a third to a half of the memory that two take. */
+const RING_REACH_RATIO = 2;
+
+/** Adds an aggregate of any payments to the series of a field that every payment has, the one that is kept longest, or to a separate one. */
+function addTo(
+  series: Map<string, ResolvedAggregate[]>,
+  one: ResolvedAggregate,
+  fits: (own: readonly ResolvedAggregate[]) => boolean,
+): void {
+  const [best] = [...series.values()]
+    .filter((own) => NEVER_MISSING.has(own[0].of) && fits(own))
+    .sort((a, b) => reachOf(b) - reachOf(a));
+  if (best) best.push(one);
+  else put(series, "", one);
+}
+
+/** Fields that every payment has. */
+const NEVER_MISSING: ReadonlySet<string> = new Set([
+  "payments",
+  "TX_AMOUNT",
+  "TX_FRAUD",
+  "CUSTOMER_ID",
+  "TERMINAL_ID",
+]);
+
+/** How long before a payment the earliest begins that aggregates count, in seconds. */
+function reachOf(aggregates: readonly ResolvedAggregate[]): number {
+  return Math.max(
+    ...aggregates.map(({ overSeconds, delaySeconds }) =>
+      overSeconds + delaySeconds
+    ),
+  );
 }
 
 function put<T>(map: Map<string, T[]>, key: string, value: T): void {
@@ -462,13 +504,19 @@ class SumSeries implements Series {
     const hasLater = graceSeconds !== undefined && shared?.of === "TX_FRAUD";
     this.#value = valued && unitsOf(valued, values);
     this.#flag = shared && !hasLater ? flagOf(shared, values) : undefined;
-    this.#groups = groupsOf(aggregates, this.#value ? "value" : "flag");
+    const columns: readonly Column[] = [
+      ...this.#value ? ["value"] as const : [],
+      ...this.#flag || !this.#value ? ["flag"] as const : [],
+    ];
+    const groups = groupsOf(aggregates);
+    this.#groups = groups.map(({ own, isShare }): WindowGroup => ({
+      lagSeconds: own[0].delaySeconds,
+      windowSeconds: ascending(own.map(({ overSeconds }) => overSeconds)),
+      sum: isShare ? columns[columns.length - 1] : columns[0],
+    }));
     const places = placesOf(this.#groups);
-    this.#labels = this.#groups.map(({ lagSeconds, windowSeconds }) =>
-      hasLater &&
-        aggregates.some((one) =>
-          one.kind === "share" && one.delaySeconds === lagSeconds
-        )
+    this.#labels = this.#groups.map(({ lagSeconds, windowSeconds }, group) =>
+      hasLater && groups[group].isShare
         ? new LabelWindows({
           windowSeconds,
           delaySeconds: lagSeconds,
@@ -478,9 +526,7 @@ class SumSeries implements Series {
         : undefined
     );
     this.#outputs = aggregates.map((one) => {
-      const group = this.#groups.findIndex(({ lagSeconds }) =>
-        lagSeconds === one.delaySeconds
-      );
+      const group = groups.findIndex(({ own }) => own.includes(one));
       const { windowSeconds } = this.#groups[group];
       const place = places[group] + 2 * windowSeconds.indexOf(one.overSeconds);
       return {
@@ -497,10 +543,7 @@ class SumSeries implements Series {
     );
     this.#totals = new Float64Array(length);
     this.#windows = new SlidingWindows({
-      columns: [
-        ...this.#value ? ["value"] as const : [],
-        ...this.#flag || !this.#value ? ["flag"] as const : [],
-      ],
+      columns,
       groups: this.#groups,
       slackSeconds,
       hasHint: false,
@@ -599,17 +642,28 @@ class SumSeries implements Series {
   }
 }
 
-/** The windows of some aggregates, by where they end. */
-function groupsOf(
-  aggregates: readonly ResolvedAggregate[],
-  sum: Column,
-): WindowGroup[] {
-  const byDelay = Map.groupBy(aggregates, ({ delaySeconds }) => delaySeconds);
-  return [...byDelay].map(([lagSeconds, own]) => ({
-    lagSeconds,
-    windowSeconds: ascending(own.map(({ overSeconds }) => overSeconds)),
-    sum,
-  }));
+/** Aggregates whose windows end at one time before the payment, and that sum up one column. */
+interface SumGroup {
+  readonly own: ResolvedAggregate[];
+  /** Whether that is a flag, or the labels. */
+  readonly isShare: boolean;
+}
+
+/** The groups of some aggregates: a count goes along with what has its delay. */
+function groupsOf(aggregates: readonly ResolvedAggregate[]): SumGroup[] {
+  const groups: SumGroup[] = [];
+  const counts = aggregates.filter(({ kind }) => kind === "count");
+  const others = aggregates.filter(({ kind }) => kind !== "count");
+  for (const one of [...others, ...counts]) {
+    const isShare = one.kind === "share";
+    const found = groups.find(({ own, isShare: same }) =>
+      own[0].delaySeconds === one.delaySeconds &&
+      (one.kind === "count" || same === isShare)
+    );
+    if (found) found.own.push(one);
+    else groups.push({ own: [one], isShare });
+  }
+  return groups;
 }
 
 /** Where the number and the sum of each group's windows begin. */
@@ -669,6 +723,7 @@ interface RecentGroup {
   /** Lengths of the windows, ascending. */
   readonly windowSeconds: readonly number[];
   readonly hasDistinct: boolean;
+  readonly hasExtremes: boolean;
   readonly outputs: readonly {
     readonly column: number;
     readonly kind: ResolvedAggregate["kind"];
@@ -698,12 +753,7 @@ class RecentSeries implements Series {
     this.test = test;
     this.#value = new ValueReader(aggregates[0], values);
     this.#groups = recentGroups(aggregates);
-    const reach = Math.max(
-      ...aggregates.map(({ overSeconds, delaySeconds }) =>
-        overSeconds + delaySeconds
-      ),
-    );
-    this.keepSeconds = reach + layout.slackSeconds;
+    this.keepSeconds = reachOf(aggregates) + layout.slackSeconds;
     this.#events = new RecentEvents(this.#value.kind, this.keepSeconds, freed);
   }
 
@@ -750,10 +800,10 @@ class RecentSeries implements Series {
     outAt: number,
   ): void {
     const { delaySeconds, windowSeconds, outputs, from } = group;
-    const { least, greatest, distinct, hasDistinct } = group;
+    const { least, greatest, distinct, hasDistinct, hasExtremes } = group;
     const to = time - delaySeconds;
     for (let i = 0; i < from.length; i++) from[i] = to - windowSeconds[i];
-    if (!hasDistinct && this.#value.kind === "number") {
+    if (hasExtremes) {
       this.#events.extremes(slot, from, to, least, greatest);
     }
     if (hasDistinct) this.#events.distinct(slot, from, to, distinct);
@@ -805,6 +855,7 @@ function recentGroups(
         includeSelf: own[0].includeSelf,
         windowSeconds,
         hasDistinct: own.some(({ kind }) => kind === "distinct"),
+        hasExtremes: own.some(({ kind }) => kind === "min" || kind === "max"),
         outputs: own.map(({ column, kind, overSeconds }) => ({
           column,
           kind,

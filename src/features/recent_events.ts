@@ -14,7 +14,7 @@ import {
   type StateSource,
   writeView,
 } from "../base/state_stream.ts";
-import { KEY_BYTES, KeyTable } from "./key_table.ts";
+import { SLOT_KEY_BYTES, SlotTable } from "./slot_table.ts";
 
 /** Events that a question looks at. */
 export const RECENT_EVENTS_MAX = 1024;
@@ -29,33 +29,37 @@ const VALUE_WORDS: Readonly<Record<RecentValue, number>> = {
 };
 
 // A block: the next older one and the next newer one, each one more than its
-// number or 0; its events, 0 in a free block; and, right in a key's newest
-// block only, the key, the oldest block and the number of all events.
+// number or 0; its events, 0 in a free block; right in a key's newest block
+// only, the key, the oldest block and the number of all events; then the times
+// of the events, and from a whole double on their values.
 const OLDER = 0;
 const NEWER = 1;
 const COUNT = 2;
 const KEY = 3;
 const OLDEST = 4;
 const TOTAL = 5;
-const EVENTS_AT = 6;
+const TIMES_AT = 6;
 
 /** Events of a block. */
 const BLOCK_EVENTS = 8;
+const VALUES_AT = TIMES_AT + BLOCK_EVENTS;
 /** Blocks that are allocated at once. */
-const CHUNK_BLOCKS = 256;
+const CHUNK_BITS = 8;
+const CHUNK_BLOCKS = 1 << CHUNK_BITS;
 const SWEEP_MASK = 31;
-const STATE_VERSION = 1;
+const STATE_VERSION = 2;
 
 /** The newest events of many keys. */
 export class RecentEvents {
   readonly #valueWords: number;
-  readonly #stride: number;
   readonly #blockWords: number;
   readonly #keepSeconds: number;
   readonly #freed: (key: number) => void;
   // From a key to one more than its newest block.
-  #table = new KeyTable();
+  #table = new SlotTable();
   #chunks: Int32Array[] = [];
+  // The same words in pairs.
+  #doubles: Float64Array[] = [];
   #blocks = 0;
   // One more than the first free block; 0 for none.
   #free = 0;
@@ -75,8 +79,7 @@ export class RecentEvents {
     freed: (key: number) => void = () => {},
   ) {
     this.#valueWords = VALUE_WORDS[value];
-    this.#stride = 1 + this.#valueWords;
-    this.#blockWords = EVENTS_AT + BLOCK_EVENTS * this.#stride;
+    this.#blockWords = VALUES_AT + BLOCK_EVENTS * this.#valueWords;
     this.#keepSeconds = keepSeconds;
     this.#freed = freed;
     this.#distinct = new DistinctValues(this.#valueWords);
@@ -100,7 +103,7 @@ export class RecentEvents {
       const held = Math.min(count, RECENT_EVENTS_MAX + BLOCK_EVENTS / 2);
       // The oldest block is rarely all needed, nor the newest full.
       const blocks = 1 + (held - 1) / BLOCK_EVENTS;
-      bytes += KEY_BYTES + blocks * this.#blockWords * 4;
+      bytes += SLOT_KEY_BYTES + blocks * this.#blockWords * 4;
     }
     return bytes;
   }
@@ -131,11 +134,12 @@ export class RecentEvents {
       this.#sweep(expired);
       newest = this.#begin(key);
     }
-    if (this.#chunkOf(newest)[this.#placeOf(newest) + COUNT] === BLOCK_EVENTS) {
-      newest = this.#extend(newest, key);
-    }
+    const isFull =
+      this.#chunkOf(newest)[this.#placeOf(newest) + COUNT] === BLOCK_EVENTS;
+    if (isFull) newest = this.#extend(newest, key);
     this.#insert(newest, time, words, at);
-    this.#trim(newest, expired);
+    // Whatever has expired since the last block began leaves with it.
+    if (isFull) this.#trim(newest, expired);
   }
 
   /** The same for an event whose value is a double. */
@@ -158,19 +162,27 @@ export class RecentEvents {
   ): void {
     let [low, high] = [NaN, NaN];
     let window = 0;
-    this.#scan(key, to, (time, chunk, place) => {
-      while (window < from.length && time <= from[window]) {
-        least[window] = low;
-        greatest[window++] = high;
+    let left = RECENT_EVENTS_MAX;
+    scan: for (let block = this.#table.get(key) - 1; block >= 0;) {
+      const chunk = this.#chunkOf(block);
+      const base = this.#placeOf(block);
+      const doubles = this.#doubles[block >> CHUNK_BITS];
+      const values = (base + VALUES_AT) >> 1;
+      for (let at = chunk[base + COUNT] - 1; at >= 0; at--) {
+        if (left-- === 0) break scan;
+        const time = chunk[base + TIMES_AT + at];
+        if (time > to) continue;
+        while (time <= from[window]) {
+          least[window] = low;
+          greatest[window++] = high;
+        }
+        if (window === from.length) return;
+        const value = doubles[values + at];
+        if (!(value >= low)) low = value;
+        if (!(value <= high)) high = value;
       }
-      if (window === from.length) return false;
-      this.#doubleWords[0] = chunk[place + 1];
-      this.#doubleWords[1] = chunk[place + 2];
-      const value = this.#double[0];
-      if (!(value >= low)) low = value;
-      if (!(value <= high)) high = value;
-      return true;
-    });
+      block = chunk[base + OLDER] - 1;
+    }
     for (; window < from.length; window++) {
       least[window] = low;
       greatest[window] = high;
@@ -187,45 +199,37 @@ export class RecentEvents {
     const distinct = this.#distinct;
     distinct.clear();
     let window = 0;
-    this.#scan(key, to, (time, chunk, place) => {
-      while (window < from.length && time <= from[window]) {
-        counts[window++] = distinct.size;
+    let left = RECENT_EVENTS_MAX;
+    scan: for (let block = this.#table.get(key) - 1; block >= 0;) {
+      const chunk = this.#chunkOf(block);
+      const base = this.#placeOf(block);
+      for (let at = chunk[base + COUNT] - 1; at >= 0; at--) {
+        if (left-- === 0) break scan;
+        const time = chunk[base + TIMES_AT + at];
+        if (time > to) continue;
+        while (time <= from[window]) counts[window++] = distinct.size;
+        if (window === from.length) return;
+        distinct.add(chunk, base + VALUES_AT + at * this.#valueWords);
       }
-      if (window === from.length) return false;
-      distinct.add(chunk, place + 1);
-      return true;
-    });
+      block = chunk[base + OLDER] - 1;
+    }
     while (window < from.length) counts[window++] = distinct.size;
   }
 
   /** The time of the newest event of a key up to time `to`, of the newest ones; -1 for none. */
   newest(key: number, to: number): number {
-    let found = -1;
-    this.#scan(key, to, (time) => {
-      found = time;
-      return false;
-    });
-    return found;
-  }
-
-  /** Visits a key's newest events up to time `to`, from the newest on, while `visit` returns true. */
-  #scan(
-    key: number,
-    to: number,
-    visit: (time: number, chunk: Int32Array, place: number) => boolean,
-  ): void {
     let left = RECENT_EVENTS_MAX;
     for (let block = this.#table.get(key) - 1; block >= 0;) {
       const chunk = this.#chunkOf(block);
       const base = this.#placeOf(block);
       for (let at = chunk[base + COUNT] - 1; at >= 0; at--) {
-        if (left-- === 0) return;
-        const place = base + EVENTS_AT + at * this.#stride;
-        const time = chunk[place];
-        if (time <= to && !visit(time, chunk, place)) return;
+        if (left-- === 0) return -1;
+        const time = chunk[base + TIMES_AT + at];
+        if (time <= to) return time;
       }
       block = chunk[base + OLDER] - 1;
     }
+    return -1;
   }
 
   /** Writes all events. */
@@ -240,9 +244,11 @@ export class RecentEvents {
       for (let next = chunk[base + OLDEST] - 1; next >= 0;) {
         const one = this.#chunkOf(next);
         const from = this.#placeOf(next);
-        const length = one[from + COUNT] * this.#stride;
-        const events = from + EVENTS_AT;
-        writeView(sink, one.subarray(events, events + length));
+        const count = one[from + COUNT];
+        const [times, values] = [from + TIMES_AT, from + VALUES_AT];
+        writeView(sink, one.subarray(times, times + count));
+        const words = count * this.#valueWords;
+        writeView(sink, one.subarray(values, values + words));
         next = one[from + NEWER] - 1;
       }
     }
@@ -254,8 +260,9 @@ export class RecentEvents {
     const isSame = version === STATE_VERSION &&
       valueWords === this.#valueWords && keepSeconds === this.#keepSeconds;
     if (!isSame) throw new Error("the saved events have another layout");
-    this.#table = new KeyTable();
+    this.#table = new SlotTable();
     this.#chunks = [];
+    this.#doubles = [];
     this.#blocks = 0;
     this.#free = 0;
     for (let at = 0; at < keys; at++) {
@@ -274,7 +281,9 @@ export class RecentEvents {
       if (left < total) newest = this.#extend(newest, key);
       const chunk = this.#chunkOf(newest);
       const base = this.#placeOf(newest);
-      chunk.set(readInts(source, count * this.#stride), base + EVENTS_AT);
+      chunk.set(readInts(source, count), base + TIMES_AT);
+      const words = readInts(source, count * this.#valueWords);
+      chunk.set(words, base + VALUES_AT);
       chunk[base + COUNT] = count;
       chunk[base + TOTAL] += count;
     }
@@ -284,7 +293,7 @@ export class RecentEvents {
   #insert(newest: number, time: number, words: Int32Array, at: number): void {
     let chunk = this.#chunkOf(newest);
     let base = this.#placeOf(newest);
-    const stride = this.#stride;
+    const valueWords = this.#valueWords;
     let index = chunk[base + COUNT]++;
     chunk[base + TOTAL]++;
     for (;;) {
@@ -294,17 +303,17 @@ export class RecentEvents {
       const from = isFirst ? this.#chunkOf(older) : chunk;
       const fromBase = isFirst ? this.#placeOf(older) : base;
       const fromIndex = isFirst ? BLOCK_EVENTS - 1 : index - 1;
-      const source = fromBase + EVENTS_AT + fromIndex * stride;
-      if (from[source] <= time) break;
-      const target = base + EVENTS_AT + index * stride;
-      for (let i = 0; i < stride; i++) chunk[target + i] = from[source + i];
+      const moved = from[fromBase + TIMES_AT + fromIndex];
+      if (moved <= time) break;
+      chunk[base + TIMES_AT + index] = moved;
+      const source = fromBase + VALUES_AT + fromIndex * valueWords;
+      const target = base + VALUES_AT + index * valueWords;
+      for (let i = 0; i < valueWords; i++) chunk[target + i] = from[source + i];
       [chunk, base, index] = [from, fromBase, fromIndex];
     }
-    const place = base + EVENTS_AT + index * stride;
-    chunk[place] = time;
-    for (let i = 0; i < this.#valueWords; i++) {
-      chunk[place + 1 + i] = words[at + i];
-    }
+    chunk[base + TIMES_AT + index] = time;
+    const place = base + VALUES_AT + index * valueWords;
+    for (let i = 0; i < valueWords; i++) chunk[place + i] = words[at + i];
   }
 
   /** Frees a key's oldest blocks that hold only expired events, or that no question reaches. */
@@ -316,7 +325,7 @@ export class RecentEvents {
       if (oldest === newest) return;
       const chunk = this.#chunkOf(oldest);
       const base = this.#placeOf(oldest);
-      const last = base + EVENTS_AT + (BLOCK_EVENTS - 1) * this.#stride;
+      const last = base + TIMES_AT + BLOCK_EVENTS - 1;
       const isNeeded = chunk[last] > expired &&
         head[at + TOTAL] - BLOCK_EVENTS < RECENT_EVENTS_MAX;
       if (isNeeded) return;
@@ -334,8 +343,7 @@ export class RecentEvents {
     if (newest < 0) return;
     const chunk = this.#chunkOf(newest);
     const base = this.#placeOf(newest);
-    const last = EVENTS_AT + (chunk[base + COUNT] - 1) * this.#stride;
-    if (chunk[base + last] > expired) return;
+    if (chunk[base + TIMES_AT + chunk[base + COUNT] - 1] > expired) return;
     const key = chunk[base + KEY];
     this.#table.delete(key);
     for (let block = newest; block >= 0;) {
@@ -380,7 +388,9 @@ export class RecentEvents {
   #allocate(): number {
     if (this.#free === 0) {
       if (this.#blocks % CHUNK_BLOCKS === 0) {
-        this.#chunks.push(new Int32Array(CHUNK_BLOCKS * this.#blockWords));
+        const chunk = new Int32Array(CHUNK_BLOCKS * this.#blockWords);
+        this.#chunks.push(chunk);
+        this.#doubles.push(new Float64Array(chunk.buffer));
       }
       return this.#blocks++;
     }
@@ -398,11 +408,11 @@ export class RecentEvents {
   }
 
   #chunkOf(block: number): Int32Array {
-    return this.#chunks[Math.floor(block / CHUNK_BLOCKS)];
+    return this.#chunks[block >> CHUNK_BITS];
   }
 
   #placeOf(block: number): number {
-    return block % CHUNK_BLOCKS * this.#blockWords;
+    return (block & (CHUNK_BLOCKS - 1)) * this.#blockWords;
   }
 }
 

@@ -185,7 +185,7 @@ Deno.test("the examples of docs/FEATURES.md are definitions", async () => {
     .map(([, lines]) => lines);
   const rows = [...text.matchAll(/`(\{ [a-z_]+: .+ \})` +\|$/gm)]
     .map(([, feature], i) => `  ROW_${i}: ${feature}\n`);
-  assert.equal(blocks.length, 3);
+  assert.equal(blocks.length, 4);
   assert.equal(rows.length, 8);
   const [first] = blocks;
   for (const lines of [...blocks, first + rows.join("")]) {

@@ -1,5 +1,7 @@
+/** Tables of keys, against maps. */
 import assert from "node:assert/strict";
 import { KeyTable } from "../../src/features/key_table.ts";
+import { SlotTable } from "../../src/features/slot_table.ts";
 import { chance, forEachSeed } from "../long.ts";
 
 Deno.test("a table equals a map over many keys that come and go", () =>
@@ -31,14 +33,40 @@ Deno.test("a table equals a map over many keys that come and go", () =>
     }
   }));
 
+Deno.test("a table of slots equals a map, and holds only chunks that have had keys", () =>
+  forEachSeed(3, 100, (seed) => {
+    const random = chance(seed);
+    const table = new SlotTable();
+    const map = new Map<number, number>();
+    const last = 2 ** 24; // far from the others
+    for (let i = 0; i < 20_000; i++) {
+      const key = i % 97 === 0 ? last : Math.floor(random() * 6000);
+      if (random() < 0.6) {
+        table.set(key, i + 1);
+        map.set(key, i + 1);
+      } else {
+        table.delete(key);
+        map.delete(key);
+      }
+    }
+    assert.equal(table.size, map.size);
+    for (let key = 0; key < 7000; key++) {
+      assert.equal(table.get(key), map.get(key) ?? 0);
+    }
+    assert.equal(table.get(last), map.get(last) ?? 0);
+    assert.equal(table.get(2 ** 31 - 1), 0);
+    assert.ok(table.bytes <= 7 * 4096, `${table.bytes}`);
+  }));
+
 Deno.test("next() comes by every key again and again", () => {
-  const table = new KeyTable();
-  for (let key = 0; key < 5000; key++) table.set(key, key + 1);
-  for (let round = 0; round < 2; round++) {
-    const seen = new Set<number>();
-    for (let i = 0; i < 20_000; i++) seen.add(table.next());
-    seen.delete(0);
-    assert.equal(seen.size, 5000);
+  for (const table of [new KeyTable(), new SlotTable()]) {
+    for (let key = 0; key < 5000; key++) table.set(key, key + 1);
+    for (let round = 0; round < 2; round++) {
+      const seen = new Set<number>();
+      for (let i = 0; i < 20_000; i++) seen.add(table.next());
+      seen.delete(0);
+      assert.equal(seen.size, 5000);
+    }
   }
 });
 
