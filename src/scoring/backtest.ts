@@ -168,38 +168,59 @@ export class Backtest<Example> {
 
   /** Which of these rules never fire, always fire, or fire where another does. */
   findings(rules: readonly Rule[]): RuleFinding[] {
-    const tallies = this.rules(rules);
-    const both = this.#together(rules);
-    return tallies.flatMap(({ rule: { id }, fired }): RuleFinding[] => {
-      if (fired === 0) return [{ kind: "never", id }];
-      if (fired === this.total.payments) return [{ kind: "always", id }];
-      return tallies.flatMap((other): RuleFinding[] => {
-        const isOther = other.rule.id !== id &&
-          other.fired < this.total.payments;
-        const share = (both.get(`${id} ${other.rule.id}`) ?? 0) / fired;
-        return isOther && share > OVERLAP
-          ? [{ kind: "overlap", id, other: other.rule.id, share }]
-          : [];
-      });
-    });
+    const fired = [...this.#outcomes].map((
+      [{ fired, shadow }, { payments }],
+    ) => ({ ids: [...fired, ...shadow].map(({ id }) => id), payments }));
+    return ruleFindings(rules.map(({ id }) => id), fired);
   }
+}
 
-  /** On how many payments each two rules fire, by their ids. */
-  #together(rules: readonly Rule[]): Map<string, number> {
-    const wanted = new Set(rules.map(({ id }) => id));
-    const both = new Map<string, number>();
-    for (const [{ fired, shadow }, { payments }] of this.#outcomes) {
-      const ids = [...fired, ...shadow].map(({ id }) => id)
-        .filter((id) => wanted.has(id));
-      for (const one of ids) {
-        for (const other of ids) {
-          const key = `${one} ${other}`;
-          both.set(key, (both.get(key) ?? 0) + payments);
-        }
+/** Payments on which the same rules fired. */
+export interface FiredTogether {
+  /** Ids of these rules; empty for payments on which none did. */
+  readonly ids: readonly string[];
+  /** How many payments. */
+  readonly payments: number;
+}
+
+/** Which of some rules never fire, always fire, or fire where another does; `fired` are all payments. */
+export function ruleFindings(
+  ids: readonly string[],
+  fired: readonly FiredTogether[],
+): RuleFinding[] {
+  const all = fired.reduce((sum, { payments }) => sum + payments, 0);
+  const both = together(new Set(ids), fired);
+  const count = (one: string, other: string) =>
+    both.get(`${one} ${other}`) ?? 0;
+  return ids.flatMap((id): RuleFinding[] => {
+    const own = count(id, id);
+    if (own === 0) return [{ kind: "never", id }];
+    if (own === all) return [{ kind: "always", id }];
+    return ids.flatMap((other): RuleFinding[] => {
+      const share = count(id, other) / own;
+      return other !== id && count(other, other) < all && share > OVERLAP
+        ? [{ kind: "overlap", id, other, share }]
+        : [];
+    });
+  });
+}
+
+/** On how many payments each two rules fire, by their ids. */
+function together(
+  wanted: ReadonlySet<string>,
+  fired: readonly FiredTogether[],
+): Map<string, number> {
+  const both = new Map<string, number>();
+  for (const { ids, payments } of fired) {
+    const found = ids.filter((id) => wanted.has(id));
+    for (const one of found) {
+      for (const other of found) {
+        const key = `${one} ${other}`;
+        both.set(key, (both.get(key) ?? 0) + payments);
       }
     }
-    return both;
   }
+  return both;
 }
 
 /** Share of a side's alerts of known label that are frauds; NaN without any. */

@@ -59,6 +59,18 @@ export function ruleRows(
   return { names, scoreCell, width: scoreCell + 1 };
 }
 
+/** Orders rules: the greatest priority decides first, of equal ones the strictest. */
+function byWeight(a: Rule, b: Rule): number {
+  return b.priority - a.priority ||
+    DECISIONS.indexOf(b.then) - DECISIONS.indexOf(a.then);
+}
+
+/** What is decided where these live rules fire, in any order; `alert` says whether the payment is an alert of the model. */
+export function decisionBy(fired: readonly Rule[], alert: boolean): Decision {
+  const [decisive] = [...fired].sort(byWeight);
+  return decisive?.then ?? (alert ? "review" : "approve");
+}
+
 /** What rules decide about a payment. Equal ones are the same object. */
 export interface Outcome {
   /** The decision. */
@@ -114,10 +126,8 @@ export class DecisionRules {
   constructor({ rules, lists, threshold }: DecisionSetting, rows: RuleRows) {
     const compiled = rules.rules.map((rule) => {
       return { rule, fires: compile(rule, lists, rows) };
-    }).filter(({ rule }) => rule.state !== "off").sort((a, b) =>
-      b.rule.priority - a.rule.priority ||
-      DECISIONS.indexOf(b.rule.then) - DECISIONS.indexOf(a.rule.then)
-    );
+    }).filter(({ rule }) => rule.state !== "off")
+      .sort((a, b) => byWeight(a.rule, b.rule));
     this.#compiled = compiled.map((one, place) => ({ ...one, place }));
     this.rules = compiled.map(({ rule }) => rule);
     this.version = rules.version;
@@ -160,7 +170,7 @@ export class DecisionRules {
     const rules = places.map((place) => this.#compiled[place].rule);
     const fired = rules.filter(({ state }) => state === "live");
     const shadow = rules.filter(({ state }) => state === "shadow");
-    const decision = fired[0]?.then ?? (alert ? "review" : "approve");
+    const decision = decisionBy(fired, alert);
     const list = (name: string, values: readonly string[]) =>
       values.length === 0 ? "" : `,"${name}":${JSON.stringify(values)}`;
     const json = `,"DECISION":"${decision}"` +

@@ -32,6 +32,9 @@ export function caseStateOf(
 /** What comes first: score × amount, the time of arrival, the score, or the amount. */
 export const ALERT_SORTS = ["risk", "newest", "score", "amount"] as const;
 
+/** What rules can have decided about an alert. */
+export const QUEUED_DECISIONS = ["review", "decline"] as const;
+
 /** Which alerts are wanted, and in which order; undefined where a field does not matter. */
 export interface AlertFilter {
   /** Whether they wait, and how they were decided. */
@@ -58,6 +61,10 @@ export interface AlertFilter {
   readonly q?: string;
   /** TX_FRAUD_SCENARIO; only where the simulation's truth is asked for. */
   readonly scenario?: number;
+  /** What rules decided. */
+  readonly decision?: typeof QUEUED_DECISIONS[number];
+  /** Id of a rule, live or shadow, that fired. */
+  readonly rule?: string;
   /** The greatest number of arrival. */
   readonly upTo?: number;
 }
@@ -114,6 +121,8 @@ export function readAlertQuery(
       ...read("model", textOf),
       ...read("assignee", textOf),
       ...query.q?.trim() ? { q: searchedOf(query.q, shape) } : {},
+      ...read("decision", (text, what) => wordOf(text, what, QUEUED_DECISIONS)),
+      ...read("rule", textOf),
       ...truth ? read("scenario", wholeOf) : {},
       ...read("upTo", wholeOf, "upTo"),
     },

@@ -1,6 +1,7 @@
 /**
  * The index of alerts: one row per alert with how its case stands, what people
- * have done, and sums by event day. It is a function of the log and the store.
+ * have done, sums by event day, and what rules have done. Where rules decide, an
+ * alert is a payment that they do not approve; elsewhere the model's. It is a function of the log and the store.
  * A step of reading changes it in one transaction together with the offsets up
  * to which it stands, so it goes on from there after any end, and never counts
  * a record twice.
@@ -17,11 +18,12 @@ import {
   type PaymentShape,
 } from "../../payment/payment_shape.ts";
 import {
+  type PredictedDecision,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
-import type { TextHeap } from "../../payment/text_heap.ts";
+import { NO_TEXTS, type TextHeap } from "../../payment/text_heap.ts";
 import { amountUnits } from "../../payment/validation.ts";
 import { type CaseStanding, standingOf } from "../../stream/case_events.ts";
 import {
@@ -34,7 +36,15 @@ import {
 } from "./day_sums.ts";
 import { AlertQueries } from "./alert_queries.ts";
 import { type IndexFile, isDamage } from "./index_file.ts";
-import { alertSchema } from "./index_schema.ts";
+import { alertSchema, NO_SCORE } from "./index_schema.ts";
+import {
+  type DecidedOutcome,
+  type FiredFacts,
+  type OutcomeSums,
+  RULE_SUM_COLUMNS,
+  RULE_SUMS,
+  RuleSums,
+} from "./rule_sums.ts";
 
 /** Up to where a partition of a topic is in the index. */
 export interface IndexPosition {
@@ -60,6 +70,19 @@ export interface NewPayments {
   readonly count: number;
   /** The first row that the index does not have. */
   readonly first: number;
+  /** What the cells of texts refer to, in a stream whose rows have some. */
+  readonly texts?: TextHeap;
+}
+
+/** Whether a row of predictions waits for a person: rules do not approve it, or, without rules, the model made it an alert. */
+export function isQueued(
+  { cells, decisions }: PredictionRows,
+  row: number,
+): boolean {
+  const decided = decisions[row];
+  return decided
+    ? decided.decision !== "approve"
+    : cells[row * PREDICTION_CELLS + PREDICTION_CELL.alert] === 1;
 }
 
 /** Predictions, of which those from `first` on are new. */
@@ -164,6 +187,10 @@ export class AlertIndex implements Disposable {
   #statements: Statements;
   #queries: AlertQueries;
   #sums = new DaySums();
+  #ruleSums = new RuleSums();
+  /** What rules have decided, by number and by what it is. */
+  #outcomes = new Map<number, DecidedOutcome>();
+  #outcomeNumbers = new Map<string, number>();
   #positions = new Map<string, IndexPosition>();
   #time = 0;
   #known: KnownSums | undefined;
@@ -216,6 +243,7 @@ export class AlertIndex implements Disposable {
     for (const { day, ...sums } of statements.days.all()) {
       this.#sums.addRow(Number(day), Object.values(sums).map(Number));
     }
+    this.#useRules(statements);
     this.#positions = new Map();
     for (const row of statements.positions.all()) {
       const position = positionOf(row);
@@ -229,6 +257,62 @@ export class AlertIndex implements Disposable {
     this.#hasEvents = statements.anyEvent.get() !== undefined;
     this.#known = undefined;
     return [sqlite, statements, new AlertQueries(sqlite, this.#shape)];
+  }
+
+  #useRules({ outcomes, outcomeDays }: Statements): void {
+    this.#ruleSums = new RuleSums();
+    this.#outcomes = new Map();
+    this.#outcomeNumbers = new Map();
+    for (const row of outcomes.all()) {
+      const texts = [row.rules, row.shadowRules, row.reasons].map(String);
+      const [rules, shadowRules, reasons] = texts;
+      const decided = {
+        ...{ decision: String(row.decision), rules, shadowRules, reasons },
+        rulesVersion: String(row.version),
+      };
+      this.#keepOutcome(Number(row.id), decided, row.alert === 1);
+    }
+    for (const { outcome, day, ...sums } of outcomeDays.all()) {
+      const row = Object.values(sums).map(Number);
+      this.#ruleSums.addRow(Number(outcome), Number(day), row);
+    }
+  }
+
+  #keepOutcome(number: number, decided: OutcomeTexts, alert: boolean): void {
+    const { decision, rulesVersion: version } = decided;
+    const list = (text: string | null): string[] =>
+      text === null ? [] : JSON.parse(text);
+    this.#outcomes.set(number, {
+      ...{ version, decision, alert },
+      rules: list(decided.rules),
+      shadowRules: list(decided.shadowRules),
+      reasons: list(decided.reasons),
+    });
+    this.#outcomeNumbers.set(outcomeKey(decided, alert), number);
+  }
+
+  /** What rules have decided, with the sums of each outcome as far as labels are known at the index's event time; empty without rules. */
+  outcomes(): OutcomeSums[] {
+    const whole = dayOf(this.#time - this.#delaySeconds);
+    const view = {
+      isWhole: (day: number) => day < whole && this.hasLabels,
+      areLabelsLate: this.#shape.hasLabels,
+      today: dayOf(this.#time),
+    };
+    return [...this.#outcomes].map(([number, outcome]) => {
+      return { ...outcome, ...this.#ruleSums.of(number, view) };
+    });
+  }
+
+  /** What rules decided about a payment on which one fired; undefined where none did. */
+  decided(id: TransactionId): DecidedOutcome | undefined {
+    const fired = this.#mayHave(bitOfId(id)) ? this.#firedOf(id) : undefined;
+    return fired && this.#outcomes.get(fired.outcome);
+  }
+
+  /** The decision with that number. */
+  outcome(number: number): DecidedOutcome | undefined {
+    return this.#outcomes.get(number);
   }
 
   /** What can be asked about alerts and cases. */
@@ -265,6 +349,10 @@ export class AlertIndex implements Disposable {
   async commit(step: IndexStep): Promise<void> {
     const change = await this.#sqlite.transaction(() => this.#write(step));
     for (const [day, added] of change.sums.days) this.#sums.addRow(day, added);
+    for (const [outcome, days] of change.rules.outcomes) {
+      for (const [day, row] of days) this.#ruleSums.addRow(outcome, day, row);
+    }
+    for (const keep of change.outcomes) keep();
     for (const position of step.positions) {
       this.#positions.set(placeOf(position), position);
     }
@@ -277,6 +365,9 @@ export class AlertIndex implements Disposable {
   #write(step: IndexStep): Change {
     const change: Change = {
       sums: new DaySums(),
+      rules: new RuleSums(),
+      outcomes: [],
+      numbers: new Map(),
       time: this.#time,
       cases: step.events.length > 0,
     };
@@ -293,6 +384,9 @@ export class AlertIndex implements Disposable {
     const { put, markStored, move, prune, setTime } = this.#statements;
     for (const id of step.stored) markStored.run(id);
     for (const [day, row] of change.sums.days) put.day.run(day, ...row);
+    for (const [outcome, days] of change.rules.outcomes) {
+      for (const [day, row] of days) put.outcomeDay.run(outcome, day, ...row);
+    }
     for (const { topic, partition, topicId, next, mark } of step.positions) {
       move.run(
         topic,
@@ -315,11 +409,11 @@ export class AlertIndex implements Disposable {
   }
 
   #putPayments(
-    { cells, width, count, first }: NewPayments,
+    { cells, width, count, first, texts = NO_TEXTS }: NewPayments,
     change: Change,
   ): void {
     const { put } = this.#statements;
-    const { hasLabels } = this.#shape;
+    const { hasLabels, transactionId } = this.#shape;
     const scale = this.queries.scale;
     for (let at = first * width; at < count * width; at += width) {
       const time = cells[at + CELL.time];
@@ -327,7 +421,11 @@ export class AlertIndex implements Disposable {
       const isFraud = cells[at + CELL.fraud] === 1 && !hasLabels;
       change.sums.addPayment(time, cents, isFraud);
       if (time > change.time) change.time = time;
-      if (isFraud) put.fraud.run(time, cents);
+      if (!isFraud) continue;
+      put.fraud.run(time, cents);
+      const id = idOf(transactionId, cells[at + CELL.id], texts);
+      put.fraudId.run(id);
+      this.#judgeFired(id, { fraud: 1 }, change);
     }
   }
 
@@ -338,12 +436,124 @@ export class AlertIndex implements Disposable {
       const at = row * PREDICTION_CELLS;
       const cell = cells[at + PREDICTION_CELL.id];
       change.sums.addScored(cells[at + PREDICTION_CELL.time]);
-      const alert = cells[at + PREDICTION_CELL.alert] === 1;
-      if (!alert && !this.#mayHave(this.#bitOf(cell, texts))) continue;
+      const decided = rows.decisions[row];
+      const alert = isQueued(rows, row);
+      const fires = decided !== null &&
+        (decided.rules !== null || decided.shadowRules !== null);
+      const may = this.#mayHave(this.#bitOf(cell, texts));
+      const outcome = decided && this.#putDecided(decided, rows, row, change);
+      if (!alert && !fires && !may) continue;
       const id = idOf(transactionId, cell, texts);
-      if (alert) this.#putAlert(id, rows, row, change);
-      else this.#removeAlert(id, change);
+      if (alert) this.#putAlert(id, rows, row, { outcome, change });
+      else if (may) this.#removeAlert(id, change);
+      if (may) this.#removeFired(id, change);
+      if (fires && outcome !== null) {
+        this.#putFired(id, rows, row, { outcome, change });
+      }
     }
+  }
+
+  /** Counts what rules decided about a payment, and gives the number of the outcome. */
+  #putDecided(
+    decided: PredictedDecision,
+    { cells }: NewPredictions,
+    row: number,
+    change: Change,
+  ): number {
+    const at = row * PREDICTION_CELLS;
+    const alert = cells[at + PREDICTION_CELL.alert] === 1;
+    const outcome = this.#outcomeOf(decided, alert, change);
+    const time = cells[at + PREDICTION_CELL.time];
+    const amount = cells[at + PREDICTION_CELL.amount];
+    const cents = amountUnits(amount, this.queries.scale);
+    change.rules.addPayment({ outcome, time, cents }, 1);
+    return outcome;
+  }
+
+  /** The number of an outcome, which a new one gets. */
+  #outcomeOf(
+    decided: PredictedDecision,
+    alert: boolean,
+    { numbers, outcomes }: Change,
+  ): number {
+    const key = outcomeKey(decided, alert);
+    const known = this.#outcomeNumbers.get(key) ?? numbers.get(key);
+    if (known !== undefined) return known;
+    const { put } = this.#statements;
+    const { decision, rulesVersion, rules, shadowRules, reasons } = decided;
+    const texts = [rules, shadowRules, reasons].map((text) => text ?? "[]");
+    const row = put.outcome.get(
+      rulesVersion,
+      decision,
+      alert ? 1 : 0,
+      ...texts,
+    );
+    const number = Number(row?.id);
+    for (const text of [rules, shadowRules]) {
+      const ids: string[] = text === null ? [] : JSON.parse(text);
+      for (const id of ids) put.outcomeRule.run(id, number);
+    }
+    numbers.set(key, number);
+    outcomes.push(() => this.#keepOutcome(number, decided, alert));
+    return number;
+  }
+
+  /** Puts a payment on which a rule fired, with what is known of it. */
+  #putFired(
+    id: TransactionId,
+    { cells }: NewPredictions,
+    row: number,
+    { outcome, change }: { outcome: number; change: Change },
+  ): void {
+    const at = row * PREDICTION_CELLS;
+    const { put, hasFraudId } = this.#statements;
+    const { hasLabels } = this.#shape;
+    const standing = this.#hasEvents ? this.#standing(id) : UNTOUCHED;
+    const amount = cells[at + PREDICTION_CELL.amount];
+    const facts: FiredFacts = {
+      outcome,
+      time: cells[at + PREDICTION_CELL.time],
+      cents: amountUnits(amount, this.queries.scale),
+      label: standing.verdict?.label ?? null,
+      fraud: hasLabels
+        ? this.#labelOf(id)
+        : hasFraudId.get(id) === undefined
+        ? null
+        : 1,
+    };
+    const { time, cents, label, fraud } = facts;
+    put.fired.run(id, outcome, time, cents, label, fraud);
+    change.rules.addResult(facts, 1);
+    this.#addId(id);
+  }
+
+  /** Takes away what a payment of the same id has been, as in the store. */
+  #removeFired(id: TransactionId, change: Change): void {
+    const before = this.#firedOf(id);
+    if (!before) return;
+    change.rules.addPayment(before, -1);
+    change.rules.addResult(before, -1);
+    this.#statements.removeFired.run(id);
+  }
+
+  /** Lets a verdict or a label count for the rules that fired on a payment. */
+  #judgeFired(
+    id: TransactionId,
+    news: Partial<Pick<FiredFacts, "label" | "fraud">>,
+    change: Change,
+  ): void {
+    const before = this.#mayHave(bitOfId(id)) ? this.#firedOf(id) : undefined;
+    if (!before) return;
+    const after = { ...before, ...news };
+    change.rules.addResult(before, -1);
+    change.rules.addResult(after, 1);
+    this.#statements.put.result.run(after.label, after.fraud, id);
+  }
+
+  #firedOf(id: TransactionId): FiredFacts | undefined {
+    return this.#statements.findFired.get(id) as unknown as
+      | FiredFacts
+      | undefined;
   }
 
   /** Puts an alert; one that another payment of the same id had is replaced, as in the store. */
@@ -351,13 +561,14 @@ export class AlertIndex implements Disposable {
     id: TransactionId,
     rows: NewPredictions,
     row: number,
-    change: Change,
+    { outcome, change }: { outcome: number | null; change: Change },
   ): void {
     const { cells, versions, contributions, texts } = rows;
     const { customerId, terminalId, hasLabels } = this.#shape;
     const at = row * PREDICTION_CELLS;
     const amount = cells[at + PREDICTION_CELL.amount];
-    const score = cells[at + PREDICTION_CELL.score];
+    const scored = cells[at + PREDICTION_CELL.score];
+    const hasScore = !Number.isNaN(scored);
     const cents = amountUnits(amount, this.queries.scale);
     const time = cells[at + PREDICTION_CELL.time];
     const { put, model } = this.#statements;
@@ -375,13 +586,14 @@ export class AlertIndex implements Disposable {
       idOf(customerId, cells[at + PREDICTION_CELL.customer], texts),
       idOf(terminalId, cells[at + PREDICTION_CELL.terminal], texts),
       cents,
-      score,
-      score * Math.abs(cents),
+      hasScore ? scored : NO_SCORE,
+      (hasScore ? scored : 1) * Math.abs(cents),
       Number(model.get(versions[row])?.id),
       label,
       standing.assignee ?? null,
       snoozedMs(standing),
       fraud,
+      outcome,
     )?.seq;
     put.detail.run(Number(seq), contributions[row]);
     change.sums.addAlert({ time, cents, label, fraud }, 1);
@@ -401,11 +613,12 @@ export class AlertIndex implements Disposable {
     if (fraud === before) return;
     change.sums.addLabel(time, cents, before, -1);
     change.sums.addLabel(time, cents, fraud, 1);
+    this.#judgeFired(id, { fraud }, change);
     const alert = this.#mayHave(bitOfId(id)) ? this.#find(id) : undefined;
     if (!alert) return;
     change.sums.addAlert(alert, -1);
     change.sums.addAlert({ ...alert, fraud }, 1);
-    put.outcome.run(fraud, alert.seq);
+    put.fraudOf.run(fraud, alert.seq);
     change.cases = true;
   }
 
@@ -441,10 +654,11 @@ export class AlertIndex implements Disposable {
 
   /** Lets the events of a payment count for its alert. */
   #stand(id: TransactionId, change: Change): void {
-    const before = this.#find(id);
-    if (!before) return;
     const standing = this.#standing(id);
     const label = standing.verdict?.label ?? null;
+    this.#judgeFired(id, { label }, change);
+    const before = this.#find(id);
+    if (!before) return;
     change.sums.addAlert(before, -1);
     change.sums.addAlert({ ...before, label }, 1);
     const { put } = this.#statements;
@@ -573,9 +787,28 @@ export class AlertIndex implements Disposable {
 /** What a step changes beside the rows. */
 interface Change {
   readonly sums: DaySums;
+  readonly rules: RuleSums;
+  /** New outcomes, which are kept in memory once the step is taken. */
+  readonly outcomes: (() => void)[];
+  readonly numbers: Map<string, number>;
   time: number;
   /** Whether alerts or cases have changed. */
   cases: boolean;
+}
+
+/** What tells outcomes from one another. */
+type OutcomeTexts = Pick<
+  PredictedDecision,
+  "decision" | "rules" | "shadowRules" | "reasons" | "rulesVersion"
+>;
+
+function outcomeKey(
+  { rulesVersion, decision, rules, shadowRules }: OutcomeTexts,
+  alert: boolean,
+): string {
+  return `${rulesVersion} ${decision} ${alert} ${rules ?? "[]"} ${
+    shadowRules ?? "[]"
+  }`;
 }
 
 /** Known frauds, and known frauds among the undecided alerts. */
@@ -708,6 +941,13 @@ function problemOf(sqlite: Sqlite, stream: string): string | undefined {
 type Statements = ReturnType<typeof prepare>;
 
 const DAY_NAMES = SUM_COLUMNS.join(", ");
+const RULE_NAMES = RULE_SUM_COLUMNS.join(", ");
+
+/** Adds to the columns of a row that is there. */
+function added(columns: readonly string[]): string {
+  return columns.map((name) => `${name} = ${name} + excluded.${name}`)
+    .join(", ");
+}
 
 function prepare(sqlite: Sqlite) {
   const sql = (text: string) => sqlite.prepare(text);
@@ -718,7 +958,12 @@ function prepare(sqlite: Sqlite) {
     setTime: sql("UPDATE stream SET time = ?"),
     days: sql(`SELECT day, ${DAY_NAMES} FROM day`),
     positions: sql("SELECT * FROM position"),
-    ids: sql("SELECT id FROM alert"),
+    ids: sql("SELECT id FROM alert UNION ALL SELECT id FROM fired"),
+    outcomes: sql("SELECT * FROM outcome"),
+    outcomeDays: sql(`SELECT outcome, day, ${RULE_NAMES} FROM outcome_day`),
+    findFired: sql("SELECT * FROM fired WHERE id = ?"),
+    removeFired: sql("DELETE FROM fired WHERE id = ?"),
+    hasFraudId: sql("SELECT 1 FROM fraud_id WHERE id = ?"),
     anyEvent: sql("SELECT 1 FROM event LIMIT 1"),
     move: sql("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?, ?, ?)"),
     prune: sql("DELETE FROM fraud WHERE time < ?"),
@@ -747,17 +992,27 @@ function prepare(sqlite: Sqlite) {
     put: {
       day: sql(
         `INSERT INTO day (day, ${DAY_NAMES}) VALUES (${marks(SUMS + 1)}) ` +
-          `ON CONFLICT (day) DO UPDATE SET ${
-            SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`)
-              .join(", ")
-          }`,
+          `ON CONFLICT (day) DO UPDATE SET ${added(SUM_COLUMNS)}`,
       ),
+      outcome: sql(
+        "INSERT INTO outcome (version, decision, alert, rules, shadowRules, " +
+          `reasons) VALUES (${marks(6)}) RETURNING id`,
+      ),
+      outcomeRule: sql("INSERT OR IGNORE INTO outcome_rule VALUES (?, ?)"),
+      outcomeDay: sql(
+        `INSERT INTO outcome_day (outcome, day, ${RULE_NAMES}) VALUES ` +
+          `(${marks(RULE_SUMS + 2)}) ON CONFLICT (outcome, day) DO UPDATE ` +
+          `SET ${added(RULE_SUM_COLUMNS)}`,
+      ),
+      fired: sql(`INSERT OR REPLACE INTO fired VALUES (${marks(6)})`),
+      result: sql("UPDATE fired SET label = ?, fraud = ? WHERE id = ?"),
+      fraudId: sql("INSERT OR IGNORE INTO fraud_id VALUES (?)"),
       fraud: sql("INSERT INTO fraud VALUES (?, ?)"),
       model: sql("INSERT OR IGNORE INTO model (version) VALUES (?)"),
       alert: sql(
         "INSERT OR REPLACE INTO alert (seq, id, time, datetime, customer, " +
           "terminal, cents, score, risk, model, label, assignee, snoozed, " +
-          `fraud) VALUES (${marks(14)}) RETURNING seq`,
+          `fraud, outcome) VALUES (${marks(15)}) RETURNING seq`,
       ),
       detail: sql(
         "INSERT OR REPLACE INTO detail (seq, contributions) VALUES (?, ?)",
@@ -770,7 +1025,7 @@ function prepare(sqlite: Sqlite) {
         "UPDATE alert SET fraud = ?, scenario = ?, joined = 1 WHERE seq = ?",
       ),
       label: sql("INSERT OR REPLACE INTO label VALUES (?, ?, ?, ?)"),
-      outcome: sql("UPDATE alert SET fraud = ? WHERE seq = ?"),
+      fraudOf: sql("UPDATE alert SET fraud = ? WHERE seq = ?"),
       features: sql("UPDATE detail SET features = ? WHERE seq = ?"),
     },
   };

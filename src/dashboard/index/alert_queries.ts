@@ -13,7 +13,7 @@ import {
   caseStateOf,
   searchedIds,
 } from "./alert_filter.ts";
-import { SORT_COLUMNS } from "./index_schema.ts";
+import { NO_SCORE, SORT_COLUMNS } from "./index_schema.ts";
 
 /** Alerts of a page. */
 export const PAGE_ALERTS = 50;
@@ -40,10 +40,12 @@ export interface IndexedAlert {
   readonly terminal: number | string;
   /** TX_AMOUNT in cents, the minor units of the currency. */
   readonly cents: number;
-  /** How suspicious the model finds it, 0 to 1. */
-  readonly score: number;
+  /** How suspicious the model finds it, 0 to 1; undefined where only rules decided. */
+  readonly score: number | undefined;
   /** Version of the model. */
   readonly model: string;
+  /** Number of what rules decided; undefined where none did. */
+  readonly outcome: number | undefined;
   /** Whether it waits, and how it was decided. */
   readonly state: CaseState;
   /** Who has claimed it. */
@@ -72,8 +74,8 @@ export interface AlertCount {
 export interface IndexedGroup extends AlertCount {
   /** CUSTOMER_ID or TERMINAL_ID. */
   readonly id: number | string;
-  /** The greatest score. */
-  readonly scoreMax: number;
+  /** The greatest score; undefined where there is none. */
+  readonly scoreMax: number | undefined;
   /** TX_DATETIME of the newest, seconds since 1970. */
   readonly newestSeconds: number;
 }
@@ -268,7 +270,7 @@ export class AlertQueries {
         id: idIn(kind, row.id),
         alerts: Number(row.alerts),
         cents: Number(row.cents),
-        scoreMax: Number(row.scoreMax),
+        scoreMax: scoreIn(row.scoreMax),
         newestSeconds: Number(row.newest),
       })),
     };
@@ -416,7 +418,8 @@ export class AlertQueries {
       customer: idIn(customerId, row.customer),
       terminal: idIn(terminalId, row.terminal),
       cents: Number(row.cents),
-      score: Number(row.score),
+      score: scoreIn(row.score),
+      outcome: row.outcome === null ? undefined : Number(row.outcome),
       model: String(row.version),
       state: caseStateOf(
         row.label === null ? undefined : Number(row.label),
@@ -461,7 +464,7 @@ export class AlertQueries {
         break;
     }
     const { score, amountFrom, amountTo, card, terminal, day } = filter;
-    const { model, assignee, q, scenario, upTo } = filter;
+    const { model, assignee, q, scenario, decision, rule, upTo } = filter;
     if (score !== undefined) add("score >= ?", score);
     if (amountFrom !== undefined) {
       add("cents >= ?", Math.round(this.scale * amountFrom));
@@ -481,6 +484,15 @@ export class AlertQueries {
     else if (assignee !== undefined) add("assignee = ?", assignee);
     if (q !== undefined) add(...this.#searched(q));
     if (scenario !== undefined) add("scenario = ?", scenario);
+    if (decision !== undefined) {
+      add("outcome IN (SELECT id FROM outcome WHERE decision = ?)", decision);
+    }
+    if (rule !== undefined) {
+      add(
+        "outcome IN (SELECT outcome FROM outcome_rule WHERE rule = ?)",
+        rule,
+      );
+    }
     if (upTo !== undefined) add("seq <= ?", upTo);
     const isNarrow = card !== undefined || terminal !== undefined ||
       q !== undefined || day !== undefined || filter.state === "snoozed" ||
@@ -553,6 +565,7 @@ const GROUP_COLUMNS = { card: "customer", terminal: "terminal" } as const;
 const ALERT_COLUMNS = [
   ...["seq", "id", "time", "datetime", "customer", "terminal", "cents"],
   ...["score", "label", "assignee", "snoozed", "fraud", "scenario"],
+  "outcome",
 ].map((name) => `alert.${name}`).join(", ") +
   ", version, contributions, features";
 
@@ -565,6 +578,11 @@ function orderOf({ sort }: AlertFilter, isOrdered: boolean): string {
   return isOrdered
     ? `alert.${column} DESC, alert.seq DESC`
     : `+alert.${column} DESC, +alert.seq DESC`;
+}
+
+/** A score in a column. */
+function scoreIn(value: unknown): number | undefined {
+  return Number(value) === NO_SCORE ? undefined : Number(value);
 }
 
 /** An id in a column. */

@@ -14,7 +14,7 @@ const PLACES = 8;
 /** Pages of the file that are kept in memory, KiB. */
 const CACHE_KIB = 64 * 1024;
 /** Version of the tables. Another one is made again from the log. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** The index could not be read or written. */
 export class IndexError extends Error {

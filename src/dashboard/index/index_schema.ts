@@ -1,6 +1,7 @@
 /** The tables of the index of alerts. */
 import type { IdKind, PaymentShape } from "../../payment/payment_shape.ts";
 import { SUM_COLUMNS } from "./day_sums.ts";
+import { RULE_SUM_COLUMNS } from "./rule_sums.ts";
 
 /** What alerts are sorted by: the column of each order. */
 export const SORT_COLUMNS = {
@@ -17,6 +18,9 @@ const SORT_INDEXES = Object.values(SORT_COLUMNS).map((column) =>
     WHERE label IS NULL;`
 ).join("\n  ");
 
+/** The score of a payment that only rules have decided about, as the tables hold it. */
+export const NO_SCORE = -1;
+
 /** What groups of alerts are made from and filtered by. */
 const GROUPED = "label, snoozed, cents, score, datetime, seq, model, assignee";
 
@@ -24,9 +28,11 @@ const GROUPED = "label, snoozed, cents, score, datetime, seq, model, assignee";
  * Statements that make the tables for payments of a shape. Rows of `alert` are
  * short, because filters look at many of them; what only single alerts need is
  * in `detail`. Money is in minor units of the currency: cents of euros. `risk`
- * is score × cents without a sign, `snoozed` milliseconds since 1970. `label`
- * holds the labels that arrive later than their payments, with the times of the
- * stream in seconds since 1970.
+ * is score × cents without a sign, `snoozed` milliseconds since 1970. A score is
+ * NO_SCORE where no model gave one. `label` holds the labels that arrive later
+ * than their payments, with the times of the stream in seconds since 1970.
+ * `outcome` is what rules decided, `fired` the payments on which one fired, and
+ * `fraud_id` names the payments whose own label says fraud.
  */
 export function alertSchema(
   { transactionId, customerId, terminalId }: PaymentShape,
@@ -70,6 +76,7 @@ export function alertSchema(
     snoozed INTEGER,
     fraud INTEGER,
     scenario INTEGER,
+    outcome INTEGER,
     joined INTEGER NOT NULL DEFAULT 0
   );
   CREATE INDEX alert_customer ON alert (customer, ${GROUPED});
@@ -87,6 +94,37 @@ export function alertSchema(
     contributions TEXT,
     features BLOB
   );
+  CREATE TABLE outcome (
+    id INTEGER PRIMARY KEY,
+    version TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    alert INTEGER NOT NULL,
+    rules TEXT NOT NULL,
+    shadowRules TEXT NOT NULL,
+    reasons TEXT NOT NULL
+  );
+  CREATE TABLE outcome_rule (
+    rule TEXT NOT NULL,
+    outcome INTEGER NOT NULL,
+    PRIMARY KEY (rule, outcome)
+  ) WITHOUT ROWID;
+  CREATE TABLE outcome_day (
+    outcome INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    ${
+    RULE_SUM_COLUMNS.map((name) => `${name} INTEGER NOT NULL`).join(",\n    ")
+  },
+    PRIMARY KEY (outcome, day)
+  ) WITHOUT ROWID;
+  CREATE TABLE fired (
+    id ${id} PRIMARY KEY,
+    outcome INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    cents INTEGER NOT NULL,
+    label INTEGER,
+    fraud INTEGER
+  ) WITHOUT ROWID;
+  CREATE TABLE fraud_id (id ${id} PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE label (
     id ${id} NOT NULL,
     known_at INTEGER NOT NULL,

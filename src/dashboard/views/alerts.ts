@@ -15,6 +15,7 @@ import {
   PAGE_ALERTS,
 } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
+import { decisionOf, type DecisionView } from "./decision_view.ts";
 import { readLabelOf, readNote, whoOf } from "./case_writer.ts";
 import {
   BODY,
@@ -44,10 +45,12 @@ export interface QueuedAlert {
   readonly terminal: number | string;
   /** TX_AMOUNT. */
   readonly amount: number;
-  /** How suspicious the model finds it, 0 to 1. */
-  readonly score: number;
-  /** Version of the model. */
+  /** How suspicious the model finds it, 0 to 1; undefined where only rules decided. */
+  readonly score?: number;
+  /** Version of the model; "none" without one. */
   readonly model: string;
+  /** What rules decided about it; undefined where the stream had none. */
+  readonly decision?: DecisionView;
   /** Whether it waits, and how it was decided. */
   readonly state: CaseState;
   /** Who has claimed it. */
@@ -90,8 +93,8 @@ export interface AlertGroup {
   readonly alerts: number;
   /** The money in them. */
   readonly amount: number;
-  /** The greatest score. */
-  readonly scoreMax: number;
+  /** The greatest score; undefined where only rules decided. */
+  readonly scoreMax?: number;
   /** TX_DATETIME of the newest. */
   readonly newest: string;
 }
@@ -135,8 +138,9 @@ export const alerts: PageView = {
       const { total, groups } = page.index.queries.groups(filter, by);
       return {
         total,
-        groups: groups.map(({ cents, newestSeconds, ...group }) => ({
+        groups: groups.map(({ cents, newestSeconds, scoreMax, ...group }) => ({
           ...group,
+          ...scoreMax !== undefined && { scoreMax },
           amount: cents / scale,
           newest: formatDatetime(newestSeconds),
         })),
@@ -184,10 +188,13 @@ function queuedAlert(
   truth: boolean,
 ): QueuedAlert {
   const { seq, id, time, customer, terminal, score, model, state } = alert;
+  const decision = decisionOf(page, alert);
   const [reason] = alertReasons(alert, page).raised;
   const { hasLabels } = shapeOfStream(page.parameters);
   return {
-    ...{ seq, id, time, customer, terminal, score, model, state },
+    ...{ seq, id, time, customer, terminal, model, state },
+    ...score !== undefined && { score },
+    ...decision && { decision },
     datetime: formatDatetime(alert.datetimeSeconds),
     amount: alert.cents / page.index.queries.scale,
     ...standingView(alert),

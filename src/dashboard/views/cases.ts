@@ -32,6 +32,7 @@ import {
 } from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
+import { decisionOf, type DecisionView } from "./decision_view.ts";
 import {
   type NewCaseStep,
   readLabelOf,
@@ -86,6 +87,8 @@ export interface Case {
   readonly kept: readonly KeptValue[];
   /** What moved the score; empty where that was not computed. */
   readonly reasons: Reasons;
+  /** What rules decided about it; undefined where none fired and it is no alert. */
+  readonly decision?: DecisionView;
   /** Whether it waits, and how it was decided. */
   readonly state: CaseState;
   /** Who has claimed it. */
@@ -259,8 +262,10 @@ async function readCase(
   const card = state.customers.get(own.customer);
   const terminal = state.terminals.get(own.terminal);
   const radius = radiusOf(control);
+  const decision = decisionOf(page, alert ?? { id });
   return {
     payment: own,
+    ...decision && { decision },
     features: stored
       ? featureNames(features).map((name, i) => ({
         name,
@@ -312,7 +317,11 @@ function ownPayment(
   const live = page.state.payment(id);
   const { hasLabels } = shapeOfStream(page.parameters);
   const scored = alert
-    ? { score: alert.score, alert: 1 as const, model: alert.model }
+    ? {
+      ...alert.score !== undefined && { score: alert.score },
+      alert: 1 as const,
+      model: alert.model,
+    }
     : live?.score === undefined
     ? {}
     : {

@@ -15,7 +15,7 @@ import {
   type PaymentShape,
 } from "../../payment/payment_shape.ts";
 import { compareIds } from "../../payment/text_heap.ts";
-import type { NewLabel } from "../index/alert_index.ts";
+import { isQueued, type NewLabel } from "../index/alert_index.ts";
 import {
   PREDICTION_CELL,
   PREDICTION_CELLS,
@@ -246,13 +246,15 @@ export class LiveState {
 
   /** Takes what the model says about payments, before them or after them, from row `first` on. */
   addPredictions(
-    { cells, versions, count, texts }: PredictionRows,
+    rows: PredictionRows,
     first: number,
     now: number | undefined,
   ): void {
+    const { cells, versions, count, texts } = rows;
     let alerts = 0;
     for (let row = first; row < count; row++) {
       const at = row * PREDICTION_CELLS;
+      if (isQueued(rows, row)) alerts++;
       const score = cells[at + PREDICTION_CELL.score];
       if (Number.isNaN(score)) continue; // decided by rules alone
       const cell = cells[at + PREDICTION_CELL.id];
@@ -262,7 +264,6 @@ export class LiveState {
         alert: cells[at + PREDICTION_CELL.alert] === 1 ? 1 : 0,
         model: versions[row],
       };
-      alerts += scored.alert;
       const payment = this.#payments.get(id);
       if (payment) this.#join(payment, scored);
       else this.#early.put(id, scored);
