@@ -87,10 +87,12 @@ export function definitionError(
 
 /** The nodes of a YAML text; `file` is its name in messages. Throws ConfigError. */
 export function parseNodes(text: string, file: string): DefinitionNode {
-  if (new TextEncoder().encode(text).length > DEFINITION_BYTES_MAX) {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > DEFINITION_BYTES_MAX) {
     throw new ConfigError(
-      `${file}: a definition has at most ${DEFINITION_BYTES_MAX} bytes; check ` +
-        "that this is a stream definition",
+      `${file}: it has ${bytes} bytes and may have at most ` +
+        `${DEFINITION_BYTES_MAX}; check that this is the right file, or ` +
+        "declare less in it",
     );
   }
   return new NodeReader(text.replace(/^\uFEFF/, ""), file).read();
@@ -100,6 +102,25 @@ export function parseNodes(text: string, file: string): DefinitionNode {
 const DEPTH_MAX = 16;
 
 type ParserEvent = ReturnType<typeof parseEvents>[number];
+
+/** What to do about what the parser says, by how it begins. */
+const YAML_ADVICE: readonly (readonly [begin: string, advice: string])[] = [
+  ["tab characters", "indent with spaces"],
+  [
+    "deficient indentation",
+    "close the bracket before this line, or indent the line further than " +
+    "the key that the bracket belongs to",
+  ],
+  [
+    "missed comma between flow",
+    "put a comma between the keys, and quotes around an expression",
+  ],
+  [
+    "bad indentation of a mapping",
+    "indent keys of one level alike, and put quotes around a text with ': '",
+  ],
+  ["tag suffix", "put quotes around a value that begins with '!'"],
+];
 
 /** Makes nodes of the events of the parser. */
 class NodeReader {
@@ -142,11 +163,10 @@ class NodeReader {
     } catch (error) {
       if (!(error instanceof YAMLException)) throw error;
       const reason = error.reason.replaceAll(/\s+/g, " ").slice(0, 200);
+      const advice = YAML_ADVICE.find(([begin]) => reason.startsWith(begin));
       throw this.#error(
         error.mark?.position ?? 0,
-        reason.startsWith("tab characters")
-          ? `${reason}; indent with spaces`
-          : `${reason}; fix the YAML`,
+        `${reason}; ${advice?.[1] ?? "fix the YAML"}`,
       );
     }
   }
@@ -161,7 +181,8 @@ class NodeReader {
     if (event.tagStart >= 0) {
       throw this.#error(
         event.tagStart,
-        "tags are not accepted; leave the tag out",
+        "tags are not accepted; leave the tag out, or put quotes around a " +
+          "value that begins with '!'",
       );
     }
     if (event.type === EVENT_SCALAR) return this.#scalar(event);

@@ -145,6 +145,43 @@ function plainSummary(summary: string): string {
   return `${words[0].toLowerCase()}${words.slice(1)}; fix the expression`;
 }
 
+/** Names that are listed whole. */
+const LISTED_NAMES = 12;
+
+/** What to write in place of a name that is none of `names`. */
+export function nameAdvice(name: string, names: readonly string[]): string {
+  const alike = nearest(name, names);
+  if (alike !== undefined) return `did you mean ${alike}?`;
+  const more = names.length - LISTED_NAMES;
+  return more <= 1
+    ? `use ${names.join(", ")}`
+    : `use ${names.slice(0, LISTED_NAMES).join(", ")} or one of ${more} others`;
+}
+
+/** The name that a slip of the keys is closest to; undefined if none is close. */
+function nearest(name: string, names: readonly string[]): string | undefined {
+  const most = Math.floor(name.length / 4);
+  const near = names.map((one) => ({
+    one,
+    edits: edits(name.toLowerCase(), one.toLowerCase()),
+  })).filter(({ edits }) => edits <= most);
+  return near.sort((a, b) => a.edits - b.edits)[0]?.one;
+}
+
+/** How many letters to insert, delete or change between two words. */
+function edits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const same = from[i - 1] === to[j - 1] ? 0 : 1;
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + same));
+    }
+    row = next;
+  }
+  return row[to.length];
+}
+
 /** A result within the doubles; so no later step turns an infinite one into none. */
 function finite(value: number): number {
   if (value === Infinity) return Number.MAX_VALUE;
@@ -278,11 +315,12 @@ class Compiler {
   }
 
   #unknown(name: string): string {
-    const all = [...this.#names.keys()];
-    const alike = all.find((one) => one.toLowerCase() === name.toLowerCase());
-    const advice = alike === undefined
-      ? `the names are ${all.join(", ")}`
-      : `write ${alike}`;
+    if (name === "TX_FRAUD") {
+      return "TX_FRAUD is not known when a payment is made; use a feature " +
+        "that looks at labels, such as " +
+        "{ share: TX_FRAUD, by: TERMINAL_ID, over: 30d }";
+    }
+    const advice = nameAdvice(name, [...this.#names.keys()]);
     return `there is no ${name} here; ${advice}`;
   }
 

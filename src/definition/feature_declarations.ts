@@ -70,8 +70,10 @@ export interface AggregateFeature {
   readonly decimals: number | undefined;
   /** Whether the window may count what has arrived, where more than one partition leaves no order by time. */
   readonly byArrival: boolean;
-  /** Where it is declared. */
+  /** Where its name stands. */
   readonly place: Place;
+  /** Where the value of one of its keys stands; where its name does if it has no such key. */
+  readonly placeOf: (key: string) => Place;
 }
 
 /** A value that follows from fields and other features. */
@@ -82,7 +84,7 @@ export interface ExpressionFeature {
   readonly name: string;
   /** The expression. */
   readonly expression: PlacedText;
-  /** Where it is declared. */
+  /** Where its name stands. */
   readonly place: Place;
 }
 
@@ -186,18 +188,23 @@ const FEATURE = objectShape({
 type FeatureKeys = ShapeValue<typeof FEATURE>;
 
 /** A feature as it is declared under its name. */
-export const FEATURE_SHAPE: Shape<(name: string) => FeatureDeclaration> = {
+export const FEATURE_SHAPE: Shape<
+  (name: string, place: Place) => FeatureDeclaration
+> = {
   read(node, name) {
     const keys = FEATURE.read(node, name);
-    return (name) => declarationOf(name, keys);
+    return (name, place) => declarationOf(name, place, keys);
   },
   schema: FEATURE.schema,
 };
 
 const OF_AGGREGATES = ["by", "over", "delay", "where", "include_self"] as const;
 
-function declarationOf(name: string, keys: FeatureKeys): FeatureDeclaration {
-  const { place } = keys.node;
+function declarationOf(
+  name: string,
+  place: Place,
+  keys: FeatureKeys,
+): FeatureDeclaration {
   const kinds = ([...AGGREGATES, "expression"] as const)
     .filter((kind) => keys[kind] !== undefined);
   const [kind] = kinds;
@@ -213,13 +220,13 @@ function declarationOf(name: string, keys: FeatureKeys): FeatureDeclaration {
     );
   }
   if (kind !== "expression") {
-    return aggregateOf(name, kind, keys[kind] ?? "", keys);
+    return aggregateOf(name, place, kind, keys);
   }
   const other = ([...OF_AGGREGATES, "decimals", "order"] as const)
     .find((key) => keys[key] !== undefined);
   if (other !== undefined) {
     throw definitionError(
-      place,
+      placesOfKeys(keys, place)(other),
       `${name}: '${other}' has no effect with 'expression'; leave it out`,
     );
   }
@@ -228,14 +235,25 @@ function declarationOf(name: string, keys: FeatureKeys): FeatureDeclaration {
   return { kind, name, expression, place };
 }
 
+/** Finds where the values of keys stand. */
+function placesOfKeys(
+  { node }: FeatureKeys,
+  place: Place,
+): (key: string) => Place {
+  const entries = node.kind === "map" ? node.entries : [];
+  return (name) =>
+    entries.find(({ key }) => key === name)?.value.place ?? place;
+}
+
 function aggregateOf(
   name: string,
+  place: Place,
   kind: Aggregate,
-  of: string,
   keys: FeatureKeys,
 ): AggregateFeature {
   const { by, over, delay, where, include_self, decimals, order } = keys;
-  const { place } = keys.node;
+  const of = keys[kind] ?? "";
+  const placeOf = placesOfKeys(keys, place);
   if (by === undefined || over === undefined) {
     const missing = by === undefined ? "by" : "over";
     throw definitionError(
@@ -246,14 +264,14 @@ function aggregateOf(
   }
   if (over + (delay ?? 0) > WINDOW_REACH_MAX) {
     throw definitionError(
-      place,
+      placeOf("over"),
       `${name}: 'over' and 'delay' together may be at most ` +
         `${formatDuration(WINDOW_REACH_MAX)}; shorten one of the two`,
     );
   }
   const refuse = (key: string, why: string) =>
     definitionError(
-      place,
+      placeOf(key),
       `${name}: '${key}' has no effect ${why}; leave it out`,
     );
   if (kind === "seconds_since" && include_self !== undefined) {
@@ -277,6 +295,7 @@ function aggregateOf(
     decimals,
     byArrival: order !== undefined,
     place,
+    placeOf,
   };
 }
 

@@ -329,7 +329,9 @@ const FEATURES: Shape<{
       : node;
     return {
       include: include && INCLUDE.read(include.value, include.key),
-      declared: DECLARED.read(own, name).map(({ key, value }) => value(key)),
+      declared: DECLARED.read(own, name).map(({ key, value, node }) =>
+        value(key, node.place)
+      ),
     };
   },
   schema: {

@@ -261,8 +261,9 @@ export function tableShape<T>(
       const map = mapOf(node, name, example);
       if (map.entries.length > max) {
         throw definitionError(
-          node.place,
-          `${name} has ${map.entries.length} keys and may have at most ${max}`,
+          map.entries[max].place,
+          `${name} has ${map.entries.length} keys and may have at most ` +
+            `${max}; delete some`,
         );
       }
       return map.entries.map((entry) => {

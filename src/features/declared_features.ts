@@ -8,6 +8,7 @@ import {
   compileExpression,
   type Expression,
   ExpressionError,
+  nameAdvice,
   type NamedValue,
 } from "../definition/expression.ts";
 import {
@@ -182,9 +183,9 @@ function checkKeys(declarations: readonly FeatureDeclaration[]): void {
     keys.add(keyName(one.by));
     if (keys.size <= KEYS_MAX) continue;
     throw definitionError(
-      one.place,
+      one.placeOf("by"),
       `${one.name} has the fifth key; features may have ${KEYS_MAX} ` +
-        `different keys: ${[...keys].slice(0, KEYS_MAX).join(", ")}`,
+        `different keys; use ${[...keys].slice(0, KEYS_MAX).join(", ")}`,
     );
   }
 }
@@ -200,14 +201,15 @@ function resolved(
   context: DeclaredContext,
   values: ReadonlyMap<string, NamedValue>,
 ): ResolvedAggregate {
-  const { name, kind, of, by, overSeconds, where, includeSelf, place } =
+  const { name, kind, of, by, overSeconds, where, includeSelf, placeOf } =
     feature;
   for (const field of by) {
     if (values.has(field) && !NO_KEYS.has(field)) continue;
+    const fields = [...values.keys()].filter((one) => !NO_KEYS.has(one));
     throw definitionError(
-      place,
-      `${name}: payments have no field ${field} that can be a key; use ` +
-        [...values.keys()].filter((one) => !NO_KEYS.has(one)).join(", "),
+      placeOf("by"),
+      `${name}: payments have no field ${field} that can be a key; ` +
+        nameAdvice(field, fields),
     );
   }
   checkOf(feature, context, values);
@@ -236,7 +238,7 @@ const NO_KEYS: ReadonlySet<string> = new Set([
 
 /** Throws ConfigError unless a feature's field fits what it computes. */
 function checkOf(
-  { name, kind, of, decimals, place }: AggregateFeature,
+  { name, kind, of, decimals, placeOf }: AggregateFeature,
   { labelDelaySeconds }: DeclaredContext,
   values: ReadonlyMap<string, NamedValue>,
 ): void {
@@ -255,16 +257,20 @@ function checkOf(
     : numbers;
   if (!allowed.includes(of)) {
     throw definitionError(
-      place,
+      placeOf(kind),
       allowed.length === 0
-        ? `${name}: there is no flag and no label of which to compute a share`
-        : `${name}: ${kind} cannot be computed of ${of}; use ` +
-          allowed.join(", "),
+        ? `${name}: there is no flag and no label of which to compute a ` +
+          "share; keep a flag"
+        : `${name}: ${kind} cannot be computed of ${of}` +
+          (values.has(of) || of === "TX_FRAUD"
+            ? ""
+            : ", which is no field of the payment") +
+          `; ${nameAdvice(of, allowed)}`,
     );
   }
   if (decimals === undefined || of !== "TX_AMOUNT") return;
   throw definitionError(
-    place,
+    placeOf("decimals"),
     `${name}: the decimals of TX_AMOUNT stand in payment; leave 'decimals' out`,
   );
 }
@@ -279,7 +285,7 @@ const CORE: ReadonlySet<string> = new Set([
 ]);
 
 function delayOf(
-  { name, of, delaySeconds, place }: AggregateFeature,
+  { name, of, delaySeconds, placeOf }: AggregateFeature,
   { labelDelaySeconds, hasOwnLabels }: DeclaredContext,
 ): number {
   if (of !== "TX_FRAUD" || labelDelaySeconds === undefined) {
@@ -288,7 +294,7 @@ function delayOf(
   const delay = delaySeconds ?? labelDelaySeconds;
   if (!hasOwnLabels || delay >= labelDelaySeconds) return delay;
   throw definitionError(
-    place,
+    placeOf("delay"),
     `${name}: labels count ${formatDuration(labelDelaySeconds)} after their ` +
       `payments, so 'delay' must be at least that`,
   );
@@ -372,8 +378,8 @@ class ExpressionOrder {
     if (before >= 0) {
       const cycle = [...this.#path.slice(before), name].join(" needs ");
       throw definitionError(
-        feature.place,
-        `${cycle}; an expression cannot need itself`,
+        feature.expression.placeAt(0),
+        `${cycle}; an expression cannot need itself; take one of the names out`,
       );
     }
     this.#path.push(name);
@@ -433,7 +439,7 @@ export function checkPartitions(
     later.add(keyName(one.by));
     if (later.size > 1) {
       throw definitionError(
-        one.place,
+        one.placeOf("by"),
         `${one.name}: beside keys with CUSTOMER_ID only one other key is ` +
           `possible with ${partitions} partitions, and ` +
           `${[...later][0]} is one; use one partition`,
@@ -442,7 +448,7 @@ export function checkPartitions(
     if (one.byArrival || (one.delaySeconds ?? 0) >= alignedSeconds) continue;
     if (one.of === "TX_FRAUD" && one.delaySeconds === undefined) continue;
     throw definitionError(
-      one.place,
+      one.placeOf(one.delaySeconds === undefined ? "over" : "delay"),
       `${one.name}: with ${partitions} partitions payments reach ` +
         `${keyName(one.by)} in no fixed order, so its window must end at ` +
         `least ${formatDuration(alignedSeconds)} before the payment; set ` +

@@ -266,9 +266,13 @@ for (
     [
       "amount > 1",
       0,
-      "there is no amount here; the names are TX_AMOUNT, population, category, TERMINAL_ID, online",
+      "there is no amount here; use TX_AMOUNT, population, category, TERMINAL_ID, online",
     ],
-    ["1 + tx_amount", 4, "there is no tx_amount here; write TX_AMOUNT"],
+    [
+      "1 + tx_amount",
+      4,
+      "there is no tx_amount here; did you mean TX_AMOUNT?",
+    ],
     [
       "category > 'a'",
       0,

@@ -81,47 +81,88 @@ const REFUSED: readonly (readonly [
 ])[] = [
   [
     "  A: { count: payments, by: shop, over: 1h }",
-    "11:6: A: payments have no field shop that can be a key; use CUSTOMER_ID, TERMINAL_ID, category, online, weight",
+    "11:29: A: payments have no field shop that can be a key; use CUSTOMER_ID, TERMINAL_ID, category, online, weight",
   ],
   [
     "  A: { sum: category, by: CUSTOMER_ID, over: 1h }",
-    "11:6: A: sum cannot be computed of category; use TX_AMOUNT, weight",
+    "11:13: A: sum cannot be computed of category; use TX_AMOUNT, weight",
   ],
   [
     "  A: { share: weight, by: CUSTOMER_ID, over: 1h }",
-    "11:6: A: share cannot be computed of weight; use TX_FRAUD, online",
+    "11:15: A: share cannot be computed of weight; use TX_FRAUD, online",
+  ],
+  [
+    "  A: { distinct: catgory, by: CUSTOMER_ID, over: 1h }",
+    "11:18: A: distinct cannot be computed of catgory, which is no field of the payment; did you mean category?",
+  ],
+  [
+    "  A: { count: payments, by: [CUSTOMER_ID, categry], over: 1h }",
+    "11:29: A: payments have no field categry that can be a key; did you mean category?",
+  ],
+  [
+    "  A: { count: payments, by: CUSTOMER_ID, over: 1h, where: has(catgory) }",
+    "11:63: A: there is no catgory here; did you mean category?",
+  ],
+  [
+    "  A: { count: payments, by: CUSTOMER_ID, over: 91d }",
+    '11:48: over must be a duration like 90s, 10m, 1h or 7d, from 1s to 90d, not "91d"',
+  ],
+  [
+    "  A: { count: payments, by: CUSTOMER_ID, over: 60d, delay: 31d }",
+    "11:48: A: 'over' and 'delay' together may be at most 90d; shorten one of the two",
+  ],
+  [
+    Array.from({ length: 1000 }, (_, i) => `  F${i}: { expression: '1' }`)
+      .join("\n"),
+    "267:3: features has 1000 keys and may have at most 256; delete some",
+  ],
+  [
+    "  A: {\n    count: payments, by: CUSTOMER_ID, over: 1h\n  }",
+    "13:3: deficient indentation; close the bracket before this line, or indent the line further than the key that the bracket belongs to",
+  ],
+  [
+    "  A: { count: payments by: CUSTOMER_ID, over: 1h }",
+    "11:26: missed comma between flow collection entries; put a comma between the keys, and quotes around an expression",
+  ],
+  [
+    "  A: { expression: !has(category) }",
+    "11:20: tags are not accepted; leave the tag out, or put quotes around a value that begins with '!'",
+  ],
+  [
+    "  A: { count: payments, by: CUSTOMER_ID, over: 1h, decimals: 3 }",
+    "11:62: A: 'decimals' has no effect except with 'sum' and 'mean'; leave it out",
   ],
   [
     "  A: { share: TX_FRAUD, by: TERMINAL_ID, over: 1h, delay: 1d }",
-    "11:6: A: labels count 7d after their payments, so 'delay' must be at least that",
+    "11:59: A: labels count 7d after their payments, so 'delay' must be at least that",
   ],
   [
     "  TX_AMOUNT: { count: payments, by: CUSTOMER_ID, over: 1h }",
-    "11:14: features: TX_AMOUNT is a field of the payment already; choose another name",
+    "11:3: features: TX_AMOUNT is a field of the payment already; choose another name",
   ],
   [
     "  score: { count: payments, by: CUSTOMER_ID, over: 1h }",
-    "11:10: features: score is a field of the stream already; choose another name",
+    "11:3: features: score is a field of the stream already; choose another name",
   ],
   [
     "  Category: { count: payments, by: CUSTOMER_ID, over: 1h }",
-    "11:13: features: category is a field of the payment already; choose another name",
+    "11:3: features: category is a field of the payment already; choose another name",
   ],
   [
     "  TX_DURING_NIGHT: { expression: '1 > 2' }",
-    "11:20: features: TX_DURING_NIGHT is a feature that is included already; choose another name",
+    "11:3: features: TX_DURING_NIGHT is a feature that is included already; choose another name",
   ],
   [
     "  A: { expression: B + 1 }\n  B: { expression: A + 1 }",
-    "11:6: A needs B needs A; an expression cannot need itself",
+    "11:20: A needs B needs A; an expression cannot need itself; take one of the names out",
   ],
   [
     "  A: { expression: '1 + AMOUNT' }",
-    "11:25: A: there is no AMOUNT here; the names are ",
+    "11:25: A: there is no AMOUNT here; use TRANSACTION_ID, TX_DATETIME, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_TIME_SECONDS, category, online, weight, TX_DURING_WEEKEND, TX_DURING_NIGHT, CUSTOMER_ID_NB_TX_1DAY_WINDOW or one of ",
   ],
   [
     "  A: { expression: '1 + TX_FRAUD' }",
-    "11:25: A: there is no TX_FRAUD here; the names are ",
+    "11:25: A: TX_FRAUD is not known when a payment is made; use a feature that looks at labels, such as { share: TX_FRAUD, by: TERMINAL_ID, over: 30d }",
   ],
   [
     "  A: { expression: category }",
@@ -139,16 +180,16 @@ const REFUSED: readonly (readonly [
     ["CUSTOMER_ID", "TERMINAL_ID", "category", "online", "weight"]
       .map((key, i) => `  A${i}: { count: payments, by: ${key}, over: 1h }`)
       .join("\n"),
-    "15:7: A4 has the fifth key; features may have 4 different keys: CUSTOMER_ID, TERMINAL_ID, category, online",
+    "15:30: A4 has the fifth key; features may have 4 different keys; use CUSTOMER_ID, TERMINAL_ID, category, online",
   ],
   [
     "  A: { count: payments, by: category, over: 1h, delay: 8d }",
-    "11:6: A: beside keys with CUSTOMER_ID only one other key is possible with 3 partitions, and TERMINAL_ID is one; use one partition",
+    "11:29: A: beside keys with CUSTOMER_ID only one other key is possible with 3 partitions, and TERMINAL_ID is one; use one partition",
     { partitions: 3 },
   ],
   [
     "  A: { count: payments, by: TERMINAL_ID, over: 1h }",
-    "11:6: A: with 3 partitions payments reach TERMINAL_ID in no fixed order, so its window must end at least 145h before the payment; set 'delay', use one partition, or accept results that differ from run to run with 'order: arrival'",
+    "11:48: A: with 3 partitions payments reach TERMINAL_ID in no fixed order, so its window must end at least 145h before the payment; set 'delay', use one partition, or accept results that differ from run to run with 'order: arrival'",
     { partitions: 3 },
   ],
 ];
@@ -158,7 +199,7 @@ Deno.test("what cannot be computed is refused with its place and a fix", () => {
     assert.throws(() => parametersOf(features, options), (error: Error) => {
       assert.ok(error instanceof ConfigError);
       const text = error.message.slice(0, `s.yaml:${message}`.length);
-      const isWhole = !message.endsWith(" are ");
+      const isWhole = !message.endsWith(" one of ");
       assert.equal(isWhole ? error.message : text, `s.yaml:${message}`);
       return true;
     });

@@ -23,6 +23,7 @@ import {
 } from "../../definition/stream_definition.ts";
 import type { SampleColumn } from "../../definition/sample_column.ts";
 import { suggestDefinition } from "../../definition/suggestion.ts";
+import { keyName } from "../../features/declared_features.ts";
 import type { DeclaredPart } from "../../features/declared_part.ts";
 import type { DaySource } from "../../files/day_source.ts";
 import { readingDefinition } from "../../files/import_folder.ts";
@@ -140,7 +141,7 @@ async function check(options: CheckOptions): Promise<void> {
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
       resultText(found, definition, mapper) +
-      missingText(found, sampler) +
+      missingText(found, definition, sampler) +
       memoryText(found, parameters, sampler),
   );
   if (found.mapped === 0) {
@@ -411,14 +412,22 @@ class DeclaredSampler {
 /** Keys of declared features that most payments lack, which then count for nothing. */
 function missingText(
   { mapped }: Found,
+  { features }: StreamDefinition,
   { declared }: DeclaredSampler,
 ): string {
   const lines = declared?.memory((events) => [...events])
     .filter(({ missing }) => missing > mapped / 2)
-    .map(({ by, missing }) =>
-      `\n${by.join(" + ")} has no value in ${counted(missing, "payment")}, ` +
-      "which features of that key do not count; choose another key\n"
-    );
+    .map(({ by, missing }) => {
+      const key = keyName(by);
+      for (const one of features.declared) {
+        if (one.kind === "expression" || keyName(one.by) !== key) continue;
+        const { file, line, column } = one.placeOf("by");
+        return `\n${file}:${line}:${column}: ${one.name}: ${key} has no ` +
+          `value in ${thousands(missing)} of ${counted(mapped, "payment")}, ` +
+          "which features of that key do not count; choose another key\n";
+      }
+      return "";
+    });
   return lines?.join("") ?? "";
 }
 

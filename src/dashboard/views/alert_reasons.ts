@@ -24,7 +24,7 @@ export function alertReasons(
   const values = Object.fromEntries(
     featureNames(parameters).map((name, i) => [name, features[i]]),
   );
-  const { windowDays, delayDays, decimals } = parameters;
+  const { windowDays, delayDays, decimals, declared } = parameters;
   const { raised, lowered } = reasonsOf(
     { TX_AMOUNT: cents / index.queries.scale, ...values },
     contributions,
@@ -33,6 +33,7 @@ export function alertReasons(
       ...{ windowDays, delayDays },
       ...currency !== undefined && { currency },
       ...decimals !== undefined && { decimals },
+      ...declared && { declared },
     },
   );
   return { raised: raised.map(capitalized), lowered: lowered.map(capitalized) };

@@ -1,9 +1,11 @@
 /**
  * Why a score is high or low, in sentences: the value of each input that moved
  * the score, and what is usual. Inputs are recognised by their names, because a
- * model from elsewhere has names and nothing more.
+ * model from elsewhere has names and nothing more; features that the stream's
+ * definition declares have sentences from their declarations.
  */
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import { declaredWords } from "./declared_words.ts";
 import type { UsualValues } from "./usual_values.ts";
 import {
   CARD_AGE,
@@ -86,12 +88,21 @@ function inWords(
   usual: UsualValues | undefined,
   facts: StreamFacts,
 ): { sentence: string; value: string } {
-  const { unit, say, match } = wordingOf(feature);
   const value = features[feature];
-  if (Number.isNaN(value)) return missing(feature, usual);
+  const declared = declaredWords(feature, facts.declared);
+  if (Number.isNaN(value)) {
+    return missing(
+      feature,
+      declared?.missing ?? `${feature} is missing`,
+      usual,
+    );
+  }
+  const { say, match, ...wording } = wordingOf(feature);
+  const unit = declared?.unit ?? wording.unit;
   const text = unit.write(value, facts);
   const days = Number(match?.[1]);
-  const statement = say?.({ value, text, days, features, facts }) ??
+  const statement = declared?.say(value, text) ??
+    say?.({ value, text, days, features, facts }) ??
     `${feature} is ${text}`;
   const known = usual && Object.hasOwn(usual, feature) &&
       !Number.isNaN(usual[feature].median)
@@ -103,13 +114,14 @@ function inWords(
 /** The sentence about an input without a value. */
 function missing(
   feature: string,
+  statement: string,
   usual: UsualValues | undefined,
 ): { sentence: string; value: string } {
   const share = usual?.[feature]?.missing;
   const known = share === undefined
     ? ""
     : ` (usual: missing in ${percent(share)} of payments)`;
-  return { sentence: `${feature} is missing${known}`, value: "missing" };
+  return { sentence: statement + known, value: "missing" };
 }
 
 /** What a statement is made from. */

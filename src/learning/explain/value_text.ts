@@ -3,6 +3,7 @@
  * times, each with its unit. What is usual is written the same way.
  */
 import { RATIO_MAX, RATIO_SCALE } from "../../features/extended_columns.ts";
+import type { DeclaredFeatures } from "../../features/declared_features.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { UsualValue } from "./usual_values.ts";
 
@@ -16,6 +17,8 @@ export interface StreamFacts {
   readonly currency?: string;
   /** Decimals of the amounts; without them those of the currency, or 2. */
   readonly decimals?: number;
+  /** The features that the stream's definition declares. */
+  readonly declared?: DeclaredFeatures;
 }
 
 /** How the values of an input are written. */
@@ -43,6 +46,9 @@ export const NUMBER: Unit = ofMedian((value) =>
 
 /** Amounts. */
 export const MONEY: Unit = ofMedian(money);
+
+/** Times in seconds. */
+export const DURATION: Unit = ofMedian(duration);
 
 /** Shares of payments, 0 to 1. */
 export const SHARE: Unit = {
@@ -122,14 +128,22 @@ function money(amount: number, { currency, decimals }: StreamFacts): string {
   });
 }
 
+const UNITS: readonly (readonly [size: number, noun: string])[] = [
+  [DAY_SECONDS, "day"],
+  [HOUR_SECONDS, "hour"],
+  [MINUTE_SECONDS, "minute"],
+];
+
+/** A length in the largest unit that divides it: "1 hour", "90 seconds", "30 days". */
+export function wholeDuration(seconds: number): string {
+  const [size, noun] = UNITS.find(([size]) => seconds % size === 0) ??
+    [1, "second"];
+  return counted(seconds / size, noun);
+}
+
 /** A time in its largest unit of which there are two or more. */
 function duration(seconds: number): string {
-  const units: [number, string][] = [
-    [DAY_SECONDS, "day"],
-    [HOUR_SECONDS, "hour"],
-    [MINUTE_SECONDS, "minute"],
-  ];
-  const [size, noun] = units.find(([size]) => seconds >= 2 * size) ??
+  const [size, noun] = UNITS.find(([size]) => seconds >= 2 * size) ??
     [1, "second"];
   const count = Math.round(seconds / size);
   return `${count.toLocaleString(LOCALE)} ${noun}${count === 1 ? "" : "s"}`;

@@ -4,6 +4,7 @@ import {
   type FeatureSet,
   HANDBOOK_FEATURES,
 } from "../../../src/features/parameters.ts";
+import type { ResolvedAggregate } from "../../../src/features/declared_features.ts";
 import { reasonsOf } from "../../../src/learning/explain/reasons.ts";
 import type { UsualValue } from "../../../src/learning/explain/usual_values.ts";
 import type { StreamFacts } from "../../../src/learning/explain/value_text.ts";
@@ -286,5 +287,135 @@ Deno.test("a missing value is said to be missing, and how usual that is", () => 
   assert.equal(
     reasonsOf({ A: NaN }, { A: 1 }, undefined, FACTS).raised[0].value,
     "missing",
+  );
+});
+
+const HOUR = 3600;
+
+/** An aggregate over this card's payments of an hour, with what is changed. */
+function aggregate(
+  changed: Partial<ResolvedAggregate>,
+): ResolvedAggregate {
+  return {
+    ...{ column: 0, kind: "count", of: "payments", by: ["CUSTOMER_ID"] },
+    ...{ overSeconds: HOUR, delaySeconds: 0, where: undefined },
+    ...{ includeSelf: true, scale: 100 },
+    ...changed,
+  };
+}
+
+const DECLARED: readonly [
+  feature: Partial<ResolvedAggregate> | string,
+  value: number,
+  sentence: string,
+][] = [
+  [{ overSeconds: 600 }, 12, "12 payments of this card in 10 minutes"],
+  [{}, 1, "1 payment of this card in 1 hour"],
+  [{ overSeconds: 90 }, 0, "no payments of this card in 90 seconds"],
+  [
+    { by: ["CUSTOMER_ID", "category"], includeSelf: false },
+    2,
+    "2 earlier payments of this card and category in 1 hour",
+  ],
+  [
+    { by: ["TERMINAL_ID"], overSeconds: DAY, delaySeconds: 7 * DAY },
+    3,
+    "3 payments at this terminal in the 1 day up to 7 days before",
+  ],
+  [
+    { where: "category == 'food'" },
+    3,
+    "3 payments of this card in 1 hour where category == 'food'",
+  ],
+  [
+    { where: "x".repeat(81) },
+    3,
+    "3 payments of this card in 1 hour that meet its condition",
+  ],
+  [
+    { kind: "distinct", of: "TERMINAL_ID" },
+    9,
+    "9 different terminals of this card in 1 hour",
+  ],
+  [
+    { kind: "distinct", of: "category", by: ["TERMINAL_ID"] },
+    1,
+    "1 different value of category at this terminal in 1 hour",
+  ],
+  [
+    { kind: "sum", of: "TX_AMOUNT", overSeconds: 7 * DAY },
+    1234.5,
+    "total amount of this card in 7 days: 1,234.50",
+  ],
+  [
+    { kind: "mean", of: "weight", by: ["shop"], includeSelf: false },
+    0.25,
+    "mean weight of earlier payments of this shop in 1 hour: 0.25",
+  ],
+  [
+    { kind: "max", of: "TX_AMOUNT" },
+    NaN,
+    "greatest amount of this card in 1 hour: no value",
+  ],
+  [
+    { kind: "share", of: "TX_FRAUD", by: ["TERMINAL_ID"], delaySeconds: DAY },
+    0.25,
+    "25 % of payments at this terminal in the 1 hour up to 1 day before were frauds",
+  ],
+  [
+    { kind: "share", of: "online" },
+    1,
+    "100 % of payments of this card in 1 hour had online",
+  ],
+  [
+    { kind: "seconds_since", includeSelf: false },
+    40,
+    "40 seconds after the previous payment of this card",
+  ],
+  [
+    { kind: "seconds_since", includeSelf: false },
+    NaN,
+    "no earlier payment of this card in 1 hour",
+  ],
+  ["TX_AMOUNT / CARD_MEAN", 4.1, "TX_AMOUNT / CARD_MEAN is 4.1"],
+  ["TX_AMOUNT / CARD_MEAN", NaN, "TX_AMOUNT / CARD_MEAN has no value"],
+  ["A + ".repeat(30) + "1", 4.1, "MINE is 4.1"],
+];
+
+Deno.test("a declared feature has a sentence from its declaration", () => {
+  for (const [feature, value, expected] of DECLARED) {
+    const isExpression = typeof feature === "string";
+    const declared = {
+      columns: [
+        { name: "MINE", nullable: true, isWhole: false, isRatio: false },
+      ],
+      aggregates: isExpression ? [] : [aggregate(feature)],
+      expressions: isExpression ? [{ column: 0, text: feature }] : [],
+    };
+    const facts = { ...FACTS, declared };
+    assert.equal(sentence({ MINE: value }, undefined, facts), expected);
+  }
+  const condition = {
+    columns: [{
+      name: "NIGHT",
+      nullable: false,
+      isWhole: true,
+      isRatio: false,
+    }],
+    aggregates: [],
+    expressions: [{ column: 0, text: "HOUR < 7" }],
+  };
+  assert.equal(
+    sentence({ NIGHT: 1 }, both(0.2), { ...FACTS, declared: condition }),
+    "HOUR < 7 is true (usual: 20 % of payments)",
+  );
+  const count = {
+    ...condition,
+    aggregates: [aggregate({ overSeconds: 600 })],
+    expressions: [],
+  };
+  assert.equal(
+    sentence({ NIGHT: 12 }, both(1), { ...FACTS, declared: count }),
+    "12 payments of this card in 10 minutes (usual: 1)",
   );
 });
