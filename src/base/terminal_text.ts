@@ -80,15 +80,19 @@ export function asTyped(
         ? hint
         : `'${[`${SOURCES_PROGRAM} ${command}${rest}`, ...missing].join(" ")}'`;
     })
-    .replaceAll(SOURCES_COMMAND, () => program);
+    .replaceAll(SOURCES_COMMAND, (_, anywhere: string | undefined) => {
+      // Only the sources have this word; an executable may use every file.
+      const isMissing = anywhere !== undefined && program.includes("/") &&
+        !program.endsWith(anywhere);
+      return isMissing ? program + anywhere : program;
+    });
 }
 
 /** A command in quotes: its name, and the words behind it. */
 const QUOTED_COMMAND = /'\.\/fraudstream ([a-z][a-z-]*)([^'\n]*)'/g;
 
 /** `./fraudstream`, but no path that begins with it. */
-const SOURCES_COMMAND =
-  /(?<![\w./])\.\/fraudstream(?: --anywhere)?(?![\w./-])/g;
+const SOURCES_COMMAND = /(?<![\w./])\.\/fraudstream( --anywhere)?(?![\w./-])/g;
 
 /** A word of a command as a shell takes it, in double quotes where it must be. */
 export function shellWord(word: string): string {

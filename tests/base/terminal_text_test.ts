@@ -132,6 +132,11 @@ Deno.test("asTyped() completes a quoted command, once, with the flags that it la
     assert.equal(once, expected);
     assert.equal(asTyped(once, commands), expected);
   }
+  const confined = { ...commands, program: "./fraudstream" };
+  assert.equal(
+    asTyped("by './fraudstream --anywhere'", confined),
+    "by './fraudstream --anywhere'",
+  );
   // The same where the program is started as it is written.
   const same = { ...commands, program: "./fraudstream --anywhere" };
   const once = asTyped(cases[0][0], same);
