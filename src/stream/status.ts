@@ -8,6 +8,7 @@ import { Control, type StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import {
   addCounters,
+  addShadows,
   noCounters,
   parseCommit,
   parseScoringCommit,
@@ -200,8 +201,9 @@ async function stageStatus(
   if (group !== SCORER_GROUP) return status;
   const scoring: ScoringCounters = { alerts: 0, unscored: 0 };
   for (const commit of commits) {
-    const { alerts, unscored, reviews, declines } =
-      parseScoringCommit(commit).scoring;
+    const counted = parseScoringCommit(commit).scoring;
+    const { alerts, unscored, reviews, declines } = counted;
+    addShadows(scoring, counted);
     scoring.alerts += alerts;
     scoring.unscored += unscored;
     if (reviews === undefined && declines === undefined) continue;
