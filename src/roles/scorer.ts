@@ -41,11 +41,11 @@ import {
 } from "../payment/prediction_json.ts";
 import { implausible, Progress, type Verdict } from "../stream/checks.ts";
 import {
+  countShadow,
   type JudgedDay,
   type ScoringCommit,
   scoringCommit,
   type ScoringCounters,
-  shadowCounters,
   type StageCommit,
 } from "../stream/commit.ts";
 import { type RecoverableWork, type Replay } from "../stream/recovery.ts";
@@ -409,15 +409,10 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   }
 
   /** Counts what a shadow model would have done about a payment. */
-  #countShadow(version: string, score: number, alert: boolean): void {
-    const counters = shadowCounters(this.#scoring, version);
-    const threshold = this.#options.scoring.shadows?.threshold ??
-      SHADOW_THRESHOLD;
-    const own = score >= threshold;
-    counters.scored++;
-    if (own) counters.alerts++;
-    if (own && !alert) counters.gained++;
-    if (!own && alert) counters.lost++;
+  #countShadow(version: string, score: number, live: boolean): void {
+    const { threshold = SHADOW_THRESHOLD } = this.#options.scoring.shadows ??
+      {};
+    countShadow(this.#scoring, version, { own: score >= threshold, live });
   }
 
   /** Where predictions stand before this step, if a day of alerts begins in it. */

@@ -63,7 +63,7 @@ export interface ShadowCounters {
 const SHADOWS_KEPT = 8;
 
 /** The counters of a shadow model, which begin with its first payment; those of the oldest go where there are many. */
-export function shadowCounters(
+function shadowCounters(
   scoring: ScoringCounters,
   version: string,
 ): ShadowCounters {
@@ -74,6 +74,19 @@ export function shadowCounters(
   const counters = { version, scored: 0, alerts: 0, gained: 0, lost: 0 };
   shadows.push(counters);
   return counters;
+}
+
+/** Counts a payment that a shadow model scored: whether it is an alert of that model, and of the live one. */
+export function countShadow(
+  scoring: ScoringCounters,
+  version: string,
+  { own, live }: { readonly own: boolean; readonly live: boolean },
+): void {
+  const counters = shadowCounters(scoring, version);
+  counters.scored++;
+  if (own) counters.alerts++;
+  if (own && !live) counters.gained++;
+  if (live && !own) counters.lost++;
 }
 
 /** Adds what shadow models would have done in a partition. */
