@@ -175,7 +175,7 @@ function nearest(name: string, names: readonly string[]): string | undefined {
     : close.find(({ one }) => one.toLowerCase().includes(own))?.one;
 }
 
-/** Letters from which on a name that another contains says which is meant. */
+/** Letters from which on a name stands for one that contains it. */
 const CONTAINED_MIN = 4;
 
 /** How many letters to insert, delete or change between two words. */
