@@ -13,6 +13,7 @@ import {
 import { type CommandDeclaration, parserOf } from "./command.ts";
 import { OutputClosedError } from "../base/output_file.ts";
 import { AUDIT_COMMAND } from "./commands/audit.ts";
+import { SHADOW_COMMAND } from "./commands/shadow.ts";
 import { BACKTEST_COMMAND } from "./commands/backtest.ts";
 import { BACKUP_COMMAND } from "./commands/backup.ts";
 import { CHECK_COMMAND } from "./commands/check.ts";
@@ -73,6 +74,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   SELECT_COMMAND,
   REPORT_COMMAND,
   BACKTEST_COMMAND,
+  SHADOW_COMMAND,
   AUDIT_COMMAND,
 ];
 

@@ -142,7 +142,9 @@ function plainSummary(summary: string): string {
     /\b[A-Z]{2,}\b/g,
     (token) => TOKENS[token] ?? `${token.toLowerCase()}`,
   );
-  return `${words[0].toLowerCase()}${words.slice(1)}; fix the expression`;
+  return words.endsWith("token: the end")
+    ? "the expression ends where a value must follow; complete it"
+    : `${words[0].toLowerCase()}${words.slice(1)}; fix the expression`;
 }
 
 /** Names that are listed whole. */
@@ -158,15 +160,23 @@ export function nameAdvice(name: string, names: readonly string[]): string {
     : `use ${names.slice(0, LISTED_NAMES).join(", ")} or one of ${more} others`;
 }
 
-/** The name that a slip of the keys is closest to; undefined if none is close. */
+/** The name that a slip of the keys is closest to, or the shortest that contains it; undefined if none is close. */
 function nearest(name: string, names: readonly string[]): string | undefined {
-  const most = Math.floor(name.length / 4);
-  const near = names.map((one) => ({
+  const own = name.toLowerCase();
+  const close = names.map((one) => ({
     one,
-    edits: edits(name.toLowerCase(), one.toLowerCase()),
-  })).filter(({ edits }) => edits <= most);
-  return near.sort((a, b) => a.edits - b.edits)[0]?.one;
+    far: edits(own, one.toLowerCase()),
+  }))
+    .toSorted((a, b) => a.far - b.far);
+  const [first] = close;
+  if (first && first.far <= Math.floor(own.length / 4)) return first.one;
+  return own.length < CONTAINED_MIN
+    ? undefined
+    : close.find(({ one }) => one.toLowerCase().includes(own))?.one;
 }
+
+/** Letters from which on a name stands for one that contains it. */
+const CONTAINED_MIN = 4;
 
 /** How many letters to insert, delete or change between two words. */
 function edits(from: string, to: string): number {

@@ -223,6 +223,22 @@ export class JsonScanner {
     return this.#at < this.#end;
   }
 
+  /** Reads an object of numbers, without spaces; its JSON, or undefined if there is none. */
+  numbers(): string | undefined {
+    const from = this.#at;
+    for (let next = OPEN; this.#bytes[this.#at] === next; next = COMMA) {
+      this.#at++;
+      if (!this.#plainString() || this.#bytes[this.#at++] !== COLON) {
+        return undefined;
+      }
+      if (Number.isNaN(this.number())) return undefined;
+    }
+    if (this.#at >= this.#end || this.#bytes[this.#at++] !== CLOSE) {
+      return undefined;
+    }
+    return DECODER.decode(this.#bytes.subarray(from, this.#at));
+  }
+
   #simpleValue(): boolean {
     const byte = this.#bytes[this.#at];
     if (byte === QUOTE) return this.#plainString() || this.#otherString();
@@ -269,6 +285,9 @@ export class JsonScanner {
 
 const QUOTE = 34;
 const COMMA = 44;
+const OPEN = 123;
+const CLOSE = 125;
+const DECODER = new TextDecoder();
 const MINUS = 45;
 const COLON = 58;
 const BACKSLASH = 92;

@@ -56,6 +56,8 @@ export interface PredictionRows {
   readonly contributions: (string | null)[];
   /** What rules decided, where the stream has any. */
   readonly decisions: (PredictedDecision | null)[];
+  /** Scores of the shadow models by their versions, as JSON, or null; stores do not keep them. */
+  readonly shadowScores: (string | null)[];
   /** What the cells of texts refer to. */
   readonly texts: TextHeap;
   /** Number of rows. */
@@ -69,6 +71,7 @@ export function emptyPredictions(capacity: number): PredictionRows {
     versions: Array(capacity).fill(""),
     contributions: Array(capacity).fill(null),
     decisions: Array(capacity).fill(null),
+    shadowScores: Array(capacity).fill(null),
     texts: new TextHeap(),
     count: 0,
   };

@@ -29,6 +29,7 @@ import {
 import type { TextHeap } from "./text_heap.ts";
 import { checkedText, type Defect } from "./validation.ts";
 
+const SHADOWS = literal(',"SHADOW_SCORES":');
 const VERSION = literal(',"MODEL_VERSION":"');
 const CONTRIBUTIONS = literal('","CONTRIBUTIONS":{');
 const COLON = literal('":');
@@ -54,6 +55,23 @@ export function strongest(
   return order.slice(0, CONTRIBUTIONS_MAX);
 }
 
+/** A shadow model and its scores of a step. */
+export interface ShadowScores {
+  /** The model's version. */
+  readonly version: string;
+  /** The scores, one for each payment of the step. */
+  readonly scores: Float64Array;
+}
+
+/** The shadow scores of a prediction by version; none where it has none. */
+export function readShadowScores(
+  json: string | null | undefined,
+): ReadonlyMap<string, number> {
+  if (json === null || json === undefined) return new Map();
+  const scores: Record<string, number> = JSON.parse(json);
+  return new Map(Object.entries(scores));
+}
+
 /** Writes predictions. */
 export class PredictionJsonWriter {
   readonly #fields: RecordWriter;
@@ -70,6 +88,7 @@ export class PredictionJsonWriter {
    * Appends a prediction about the payment in cells `at` …, whose texts are in
    * `texts`; the inputs' contributions are ranked and named where they are
    * given. What rules decided is given as members of JSON, each behind a comma.
+   * Of each of `shadows` the score at `row` is named.
    */
   write(
     writer: ByteWriter,
@@ -82,8 +101,10 @@ export class PredictionJsonWriter {
       readonly inputs: readonly string[];
       readonly contributions: Float64Array | undefined;
       readonly decision?: Uint8Array | undefined;
+      readonly shadows?: readonly ShadowScores[];
     },
     texts?: TextHeap,
+    row = 0,
   ): void {
     // The fields that both have are in the same cells.
     const own = this.#cells;
@@ -91,12 +112,30 @@ export class PredictionJsonWriter {
     own[PREDICTION_CELL.score] = prediction.score;
     own[PREDICTION_CELL.alert] = prediction.alert ? 1 : 0;
     this.#fields.write(writer, own, 0, texts);
+    const { shadows = [] } = prediction;
+    if (shadows.length > 0) this.#shadows(writer, shadows, row);
     writer.bytes(VERSION.bytes);
     writer.ascii(prediction.version);
     const { inputs, contributions, decision } = prediction;
     if (contributions === undefined) writer.bytes(QUOTE.bytes);
     else this.#contributions(writer, inputs, contributions);
     if (decision) writer.bytes(decision);
+    writer.bytes(CLOSE.bytes);
+  }
+
+  #shadows(
+    writer: ByteWriter,
+    shadows: readonly ShadowScores[],
+    row: number,
+  ): void {
+    writer.bytes(SHADOWS.bytes);
+    writer.ascii("{");
+    for (const [i, { version, scores }] of shadows.entries()) {
+      writer.bytes(i === 0 ? QUOTE.bytes : COMMA_QUOTE.bytes);
+      writer.ascii(version);
+      writer.bytes(COLON.bytes);
+      writer.number(scores[row]);
+    }
     writer.bytes(CLOSE.bytes);
   }
 
@@ -171,13 +210,15 @@ export class PredictionJsonReader {
   #scan(
     bytes: Uint8Array,
     end: number,
-    { cells, texts, versions, contributions, decisions }: PredictionRows,
+    { cells, texts, versions, contributions, decisions, shadowScores }:
+      PredictionRows,
     index: number,
   ): boolean {
     const scanner = this.#scanner;
     const at = index * PREDICTION_CELLS;
     if (!this.#fields.scan(scanner, cells, at, texts)) return false;
-    if (!scanner.expect(VERSION)) return false;
+    const shadows = scanner.expect(SHADOWS) ? scanner.numbers() : null;
+    if (shadows === undefined || !scanner.expect(VERSION)) return false;
     // The same up to the end as before: the usual case.
     const tail = this.#tail;
     if (!tail || !scanner.expect(tail) || !scanner.atEnd) {
@@ -187,6 +228,7 @@ export class PredictionJsonReader {
       return false;
     }
     versions[index] = this.#version;
+    shadowScores[index] = shadows;
     contributions[index] = null;
     decisions[index] = this.#decision;
     return true;
@@ -253,7 +295,7 @@ function fillCells(
 /** Fills the rest of a row: the time, the version, the contributions and the decision. */
 function fillTexts(
   object: Readonly<Record<string, unknown>>,
-  { cells, versions, contributions, decisions }: PredictionRows,
+  { cells, versions, contributions, decisions, shadowScores }: PredictionRows,
   index: number,
 ): Defect | undefined {
   const at = index * PREDICTION_CELLS;
@@ -274,12 +316,18 @@ function fillTexts(
     const message = "CONTRIBUTIONS is not an object of numbers";
     return { reason: "wrong type", message };
   }
+  const shadows = object.SHADOW_SCORES;
+  if (shadows !== undefined && !isContributions(shadows)) {
+    const message = "SHADOW_SCORES is not an object of numbers";
+    return { reason: "wrong type", message };
+  }
   const decision = decisionOf(object);
   if (decision && "reason" in decision) return decision;
   const isScored = !Number.isNaN(cells[at + PREDICTION_CELL.score]);
   if (!isScored && !decision) return missing("SCORE");
   decisions[index] = decision;
   versions[index] = object.MODEL_VERSION as string;
+  shadowScores[index] = shadows === undefined ? null : JSON.stringify(shadows);
   contributions[index] = why === undefined ? null : JSON.stringify(why);
   return undefined;
 }

@@ -3,6 +3,7 @@
  * key figures, tables and figures. Pure values, but for the drawing of a
  * figure, which waits for a width.
  */
+import type { DeclaredFeatures } from "../features/declared_features.ts";
 import type { Customer, Terminal } from "../payment/payment.ts";
 import type { DataStatistics } from "./data_statistics.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
@@ -29,6 +30,8 @@ export interface ReportData {
   readonly shape: PaymentShape;
   /** How amounts are written. */
   readonly amounts: AmountForm;
+  /** The features that the stream's definition declares. */
+  readonly declared?: DeclaredFeatures | undefined;
   /** Where labels arrive later: how many days after a payment it counts as genuine without one. */
   readonly genuineAfterDays?: number | undefined;
   /** A model's curves; undefined without a model. */

@@ -1,4 +1,5 @@
 /** The section on features: how their values lie for genuine payments and for frauds, and how they go with fraud. */
+import type { DeclaredFeatures } from "../features/declared_features.ts";
 import { drawBars } from "./bar_chart.ts";
 import type { Figure, ReportData, Section, Table } from "./content.ts";
 import type { FeatureStatistics } from "./feature_statistics.ts";
@@ -13,9 +14,10 @@ const EMPTY = "There are no payments.";
 
 /** The section. */
 export function featureSection(
-  { statistics, amounts }: ReportData,
+  { statistics, amounts, declared }: ReportData,
 ): Section {
   const { features } = statistics;
+  const named: Namer = (name) => namedWords(name, declared);
   const known = knowsOutcomes(statistics);
   const heading = known
     ? "Features of genuine and fraudulent payments"
@@ -33,8 +35,8 @@ export function featureSection(
         figures: features.map((feature) => {
           return inputFigure(feature, {
             id: `feature_${feature.name}`,
-            ...namedWords(feature.name),
-            unit: featureWords(feature.name, amounts).unit,
+            ...named(feature.name),
+            unit: featureWords(feature.name, amounts, declared).unit,
             type: isFlag(feature) ? "flag" : "number",
             fromZero: true,
             known,
@@ -45,11 +47,11 @@ export function featureSection(
         ? [
           {
             kind: "figures",
-            figures: [correlationFigure(features)],
+            figures: [correlationFigure(features, named)],
           } as const,
         ]
         : [],
-      { kind: "table", table: featureTable(features, known) },
+      { kind: "table", table: featureTable(features, known, named) },
     ],
   };
 }
@@ -79,13 +81,22 @@ function isFlag({ name, values }: FeatureStatistics): boolean {
   });
 }
 
+/** Gives a feature's title and name. */
+type Namer = (name: string) => { title: string; name?: string };
+
 /** A feature's title, and its name where that is another. */
-function namedWords(name: string): { title: string; name?: string } {
-  const { title } = featureWords(name, { currency: null });
+function namedWords(
+  name: string,
+  declared: DeclaredFeatures | undefined,
+): { title: string; name?: string } {
+  const { title } = featureWords(name, { currency: null }, declared);
   return title === name ? { title } : { title, name };
 }
 
-function correlationFigure(features: readonly FeatureStatistics[]): Figure {
+function correlationFigure(
+  features: readonly FeatureStatistics[],
+  named: Namer,
+): Figure {
   const known = features.filter(({ correlation }) => !Number.isNaN(correlation))
     .toSorted((a, b) => b.correlation - a.correlation);
   const left = features.length - known.length;
@@ -100,7 +111,7 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
     name: "TX_FRAUD",
     description: strongest
       ? `The strongest is ${signed(strongest.correlation)}: ` +
-        `${namedWords(strongest.name).title}.`
+        `${named(strongest.name).title}.`
       : none,
     leftOut: strongest && left > 0
       ? `Not drawn: ${countOf(left, "constant feature")}, which ` +
@@ -109,8 +120,8 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
     draw: (width) =>
       drawBars(
         known.map(({ name, correlation }) => ({
-          name: namedWords(name).title,
-          under: namedWords(name).name,
+          name: named(name).title,
+          under: named(name).name,
           value: correlation,
           text: signed(correlation),
           series: correlation < 0 ? 0 : 1,
@@ -125,6 +136,7 @@ function correlationFigure(features: readonly FeatureStatistics[]): Figure {
 function featureTable(
   features: readonly FeatureStatistics[],
   known: boolean,
+  named: Namer,
 ): Table {
   const spread = ({ count, mean, deviation }: Moments) => {
     return [mean, deviation].map((value) => {
@@ -133,7 +145,7 @@ function featureTable(
   };
   const table = {
     named: true,
-    names: features.map(({ name }) => namedWords(name).name),
+    names: features.map(({ name }) => named(name).name),
   };
   if (!known) {
     return {
@@ -141,7 +153,7 @@ function featureTable(
       caption: "Features of all payments",
       header: ["feature", "mean", "deviation"],
       rows: features.map(({ name, moments: [all] }) => [
-        namedWords(name).title,
+        named(name).title,
         ...spread(all),
       ]),
     };
@@ -160,7 +172,7 @@ function featureTable(
       "AUC alone",
     ],
     rows: features.map(({ name, moments, correlation, auc }) => [
-      namedWords(name).title,
+      named(name).title,
       ...moments.flatMap(spread),
       signed(correlation),
       grouped(auc, 3),

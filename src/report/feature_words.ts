@@ -1,4 +1,7 @@
 /** What a feature is called in words, and the unit of its values. */
+import type { DeclaredFeatures } from "../features/declared_features.ts";
+import { declaredWords } from "../learning/explain/declared_words.ts";
+import { MONEY } from "../learning/explain/value_text.ts";
 import { type AmountForm, amountUnit } from "./numbers.ts";
 
 /** Words about a feature. */
@@ -95,11 +98,14 @@ const WINDOW_WORDS: Readonly<
   ],
 };
 
-/** The words about the feature of a name, in whichever set. */
+/** The words about the feature of a name, in whichever set, or of a definition that declares it. */
 export function featureWords(
   name: string,
   amounts: Pick<AmountForm, "currency">,
+  declared?: DeclaredFeatures,
 ): FeatureWords {
+  const own = declaredWords(name, declared);
+  if (own) return words(own.title, own.unit === MONEY ? "amount" : "value");
   const [, stem, days] = /^(.+)_(\d+)DAY_WINDOW$/.exec(name) ?? [];
   const windowed = WINDOW_WORDS[stem];
   if (windowed) {

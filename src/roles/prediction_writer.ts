@@ -115,6 +115,9 @@ function joined(
     decisions: blocks.flatMap(({ decisions, count }) =>
       decisions.slice(0, count)
     ),
+    shadowScores: blocks.flatMap(({ shadowScores, count }) =>
+      shadowScores.slice(0, count)
+    ),
     count: cells.length / PREDICTION_CELLS,
   };
 }

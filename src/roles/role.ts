@@ -93,10 +93,20 @@ export interface ScoringSettings {
   readonly model: ModelPlace | undefined;
   /** Where rules come from; undefined where the stream keeps those that it has, if any. */
   readonly rules?: RulePlace | undefined;
+  /** Models that score every payment beside the live one and change nothing. */
+  readonly shadows?: ShadowSettings | undefined;
   /** Which payments are alerts. */
   readonly policy: AlertPolicy;
   /** Which predictions explain their score. */
   readonly explain: "alerts" | "all";
+}
+
+/** Models that are tried on a stream's payments. */
+export interface ShadowSettings {
+  /** Their files. */
+  readonly paths: readonly string[];
+  /** The score from which on a payment would be an alert of theirs. */
+  readonly threshold: number;
 }
 
 /** How models are trained while the stream runs. */

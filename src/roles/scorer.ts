@@ -23,6 +23,7 @@ import {
   NO_MODEL,
   PREDICTION_CELL,
 } from "../payment/prediction.ts";
+import { ShadowModels } from "../scoring/shadow_models.ts";
 import type { AppliedChange } from "../stream/decision_changes.ts";
 import {
   DecisionSource,
@@ -36,9 +37,11 @@ import {
 import {
   PredictionJsonReader,
   PredictionJsonWriter,
+  readShadowScores,
 } from "../payment/prediction_json.ts";
 import { implausible, Progress, type Verdict } from "../stream/checks.ts";
 import {
+  countShadow,
   type JudgedDay,
   type ScoringCommit,
   scoringCommit,
@@ -84,6 +87,9 @@ export interface ScorerOptions {
   readonly startSeconds: number | undefined;
 }
 
+/** Alerts of shadow models where a scorer that tries none finds their scores. */
+const SHADOW_THRESHOLD = 0.5;
+
 /** How often the control topic is read for a new threshold and for new rules. */
 const CONTROL_LOOK_MS = 500;
 
@@ -101,10 +107,12 @@ export async function scorerStage(
   context: StreamContext,
   options: ScorerOptions,
 ): Promise<StageRun<void>> {
-  const { model, rules, policy } = options.scoring;
+  const { model, rules, policy, shadows } = options.scoring;
   const features = featuresOf(context);
   const { control, logger, parameters } = context;
   const models = model && await openModelSource(model, features, logger);
+  const tried = shadows &&
+    await ShadowModels.open(shadows.paths, features, logger);
   const decisions = await DecisionSource.open({
     control,
     features,
@@ -126,7 +134,7 @@ export async function scorerStage(
           new ScorerWork(
             context,
             options,
-            { models, decisions },
+            { models, decisions, shadows: tried },
             state,
             commit,
           ),
@@ -139,6 +147,8 @@ interface ScorerSources {
   /** Undefined where rules alone decide. */
   readonly models: ModelSource | undefined;
   readonly decisions: DecisionSource;
+  /** Undefined where no model is tried. */
+  readonly shadows: ShadowModels | undefined;
 }
 
 /** What a stream without a model has in its place. */
@@ -159,6 +169,8 @@ interface WrittenPrediction {
   readonly alert: boolean;
   /** What rules decided; undefined where there were none. */
   readonly decision: string | undefined;
+  /** Scores of shadow models by their versions. */
+  readonly shadows: ReadonlyMap<string, number>;
 }
 
 class ScorerWork implements RecoverableWork<WrittenPrediction> {
@@ -168,6 +180,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   readonly #options: ScorerOptions;
   readonly #models: ModelSource | undefined;
   readonly #decisions: DecisionSource;
+  readonly #shadows: ShadowModels | undefined;
   readonly #state: StageState;
   readonly #progress: Progress;
   readonly #scoring: ScoringCounters;
@@ -197,7 +210,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   constructor(
     context: StreamContext,
     options: ScorerOptions,
-    { models, decisions }: ScorerSources,
+    { models, decisions, shadows }: ScorerSources,
     state: StageState,
     commit: StageCommit,
   ) {
@@ -208,9 +221,10 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#options = options;
     this.#models = models;
     this.#decisions = decisions;
+    this.#shadows = shadows;
     this.#state = state;
     this.#progress = progress;
-    this.#scoring = { ...scoring };
+    this.#scoring = structuredClone(scoring);
     this.#judged = judged;
     const shape = shapeOfStream(context.parameters);
     this.#shape = shape;
@@ -242,6 +256,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
 
   async refresh(): Promise<void> {
     await this.#models?.refresh();
+    await this.#shadows?.refresh();
     if (performance.now() - this.#lookedMs >= CONTROL_LOOK_MS) {
       await this.#context.control.refresh();
       this.#lookedMs = performance.now();
@@ -319,6 +334,9 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       this.#alert(at, written.score, written.offset);
       if (written.alert) this.#scoring.alerts++;
       if (written.decision !== undefined) this.#count(written.decision);
+      for (const [version, score] of written.shadows) {
+        this.#countShadow(version, score, written.alert);
+      }
     }
   }
 
@@ -340,6 +358,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     const cells = this.#cells;
     const scores = model && await this.#scorer.score(model, cells, rows);
     const offset = model ? await this.#predictionEnd(rows) : 0;
+    const shadows = await this.#shadows?.score(cells, rows, this.#width) ?? [];
     const explainsAll = this.#options.scoring.explain === "all";
     const prediction = {
       score: NaN,
@@ -348,6 +367,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       inputs: model?.scorer.inputs ?? [],
       contributions: undefined as Float64Array | undefined,
       decision: undefined as Uint8Array | undefined,
+      shadows,
     };
     const emitted = this.#state.counters.emitted - rows;
     const texts = this.#texts;
@@ -371,7 +391,10 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
       if (isTextKey) records.writer.bytes(texts.view(id));
       else records.writer.whole(id);
       records.endKey();
-      this.#json.write(records.writer, cells, at, prediction, texts);
+      this.#json.write(records.writer, cells, at, prediction, texts, row);
+      for (const { version, scores } of shadows) {
+        this.#countShadow(version, scores[row], alert);
+      }
       records.endRecord(cells[at + CELL.datetime] * 1000);
       if (alert) this.#scoring.alerts++;
     }
@@ -383,6 +406,13 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     scoring.reviews = (scoring.reviews ?? 0) + (decision === "review" ? 1 : 0);
     scoring.declines = (scoring.declines ?? 0) +
       (decision === "decline" ? 1 : 0);
+  }
+
+  /** Counts what a shadow model would have done about a payment. */
+  #countShadow(version: string, score: number, live: boolean): void {
+    const { threshold = SHADOW_THRESHOLD } = this.#options.scoring.shadows ??
+      {};
+    countShadow(this.#scoring, version, { own: score >= threshold, live });
   }
 
   /** Where predictions stand before this step, if a day of alerts begins in it. */
@@ -462,6 +492,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
           score: cells[PREDICTION_CELL.score],
           alert: cells[PREDICTION_CELL.alert] === 1,
           decision: rows.decisions[0]?.decision,
+          shadows: readShadowScores(rows.shadowScores[0]),
         });
       }
       return found;

@@ -66,6 +66,8 @@ export interface RecordedPrediction {
     readonly lists: string | null;
     readonly threshold: number | null;
   } | null;
+  /** Scores of the shadow models by their versions, as JSON; null where there are none, and from a store. */
+  readonly shadows: string | null;
 }
 
 /** How rules are evaluated. */
@@ -110,6 +112,7 @@ const UNPREDICTED: RecordedPrediction = {
   alert: false,
   decision: "approve",
   versions: null,
+  shadows: null,
 };
 
 /** The threshold where none is recorded. */
@@ -250,13 +253,14 @@ export async function recordedRules(
 }
 
 /** Finds the predictions of payments that come ascending by TRANSACTION_ID, as predictions do. */
-class Recorded {
+export class Recorded {
   readonly #pages: AsyncIterator<PredictionRows>;
   readonly #hasTextIds: boolean;
   #page: PredictionRows | undefined;
   #row = 0;
   #ended = false;
 
+  /** Of predictions in pages. */
   constructor(
     pages: AsyncIterable<PredictionRows>,
     { transactionId }: PaymentShape,
@@ -285,6 +289,7 @@ class Recorded {
     return true;
   }
 
+  /** Takes the next page: call it while needsPage() is true. */
   async nextPage(): Promise<void> {
     const { value, done } = await this.#pages.next();
     this.#ended = done === true;
@@ -311,16 +316,17 @@ class Recorded {
 }
 
 function recordedIn(
-  { cells, decisions }: PredictionRows,
+  { cells, decisions, shadowScores }: PredictionRows,
   row: number,
 ): RecordedPrediction {
   const at = row * PREDICTION_CELLS;
   const alert = cells[at + PREDICTION_CELL.alert] === 1;
   const score = cells[at + PREDICTION_CELL.score];
   const decided = decisions[row];
+  const shadows = shadowScores[row];
   if (!decided) {
     const decision = alert ? "review" : "approve";
-    return { score, alert, decision, versions: null };
+    return { score, alert, decision, versions: null, shadows };
   }
   const { decision, rulesVersion, listsVersion, threshold } = decided;
   return {
@@ -328,5 +334,6 @@ function recordedIn(
     alert,
     decision: decision as Decision,
     versions: { rules: rulesVersion, lists: listsVersion, threshold },
+    shadows,
   };
 }

@@ -63,11 +63,12 @@ export interface ModelSource {
 /** Models kept ready, where payments of several days alternate. */
 const READY_MAX = 4;
 
-/** Opens the source of a place. Throws ConfigError if a model does not fit the stream, DataError or ModelError if it cannot be read. */
+/** Opens the source of a place; `word` says in the log which model of a file it is. Throws ConfigError if a model does not fit the stream, DataError or ModelError if it cannot be read. */
 export async function openModelSource(
   place: ModelPlace,
   features: FeatureParameters,
   logger: Logger,
+  word: "" | "shadow " = "",
 ): Promise<ModelSource> {
   const use: Use = (model) => modelInUse(model, features);
   if (place.kind === "registry") {
@@ -76,7 +77,7 @@ export async function openModelSource(
   const watch = new FileWatch(place.path);
   await watch.hasChanged();
   const model = await use(openModel(place.path));
-  return new FileSource(model, watch, use, logger);
+  return new FileSource(model, watch, use, logger, word);
 }
 
 type Use = (model: OpenedModel) => Promise<ModelInUse>;
@@ -85,6 +86,7 @@ class FileSource implements ModelSource {
   readonly #watch: FileWatch;
   readonly #use: Use;
   readonly #logger: Logger;
+  readonly #word: string;
   #stretch: Stretch;
 
   constructor(
@@ -92,12 +94,17 @@ class FileSource implements ModelSource {
     watch: FileWatch,
     use: Use,
     logger: Logger,
+    word: string,
   ) {
+    this.#word = word;
     this.#stretch = always(model);
     this.#watch = watch;
     this.#use = use;
     this.#logger = logger;
-    logger.info("model in use", { version: model.version, path: model.path });
+    logger.info(`${word}model in use`, {
+      version: model.version,
+      path: model.path,
+    });
   }
 
   async refresh(): Promise<void> {
@@ -108,14 +115,14 @@ class FileSource implements ModelSource {
       const model = await this.#use(openModel(path));
       if (model.version === before) return;
       this.#stretch = always(model);
-      this.#logger.info("model in use", {
+      this.#logger.info(`${this.#word}model in use`, {
         version: model.version,
         instead: before,
         path,
       });
     } catch (error) {
       this.#logger.warn(
-        "the new model was rejected; keeping the model in use",
+        `the new ${this.#word}model was rejected; keeping the model in use`,
         {
           version: before,
           error: messageOf(error),

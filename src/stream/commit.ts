@@ -41,6 +41,66 @@ export interface ScoringCounters {
   reviews?: number;
   /** Payments declined; left out where no rules decide. */
   declines?: number;
+  /** What shadow models would have done, by their versions, the newest last; left out where there are none. */
+  shadows?: ShadowCounters[];
+}
+
+/** What a shadow model would have done. */
+export interface ShadowCounters {
+  /** Its version. */
+  readonly version: string;
+  /** Payments that it scored. */
+  scored: number;
+  /** Those that it makes alerts. */
+  alerts: number;
+  /** Those of them that are no alerts of the live model. */
+  gained: number;
+  /** Alerts of the live model that are none of its. */
+  lost: number;
+}
+
+/** Most shadow models whose counters a commit keeps. */
+const SHADOWS_KEPT = 8;
+
+/** The counters of a shadow model, which begin with its first payment; those of the oldest go where there are many. */
+function shadowCounters(
+  scoring: ScoringCounters,
+  version: string,
+): ShadowCounters {
+  const shadows = scoring.shadows ??= [];
+  const known = shadows.find((one) => one.version === version);
+  if (known) return known;
+  if (shadows.length >= SHADOWS_KEPT) shadows.shift();
+  const counters = { version, scored: 0, alerts: 0, gained: 0, lost: 0 };
+  shadows.push(counters);
+  return counters;
+}
+
+/** Counts a payment that a shadow model scored: whether it is an alert of that model, and of the live one. */
+export function countShadow(
+  scoring: ScoringCounters,
+  version: string,
+  { own, live }: { readonly own: boolean; readonly live: boolean },
+): void {
+  const counters = shadowCounters(scoring, version);
+  counters.scored++;
+  if (own) counters.alerts++;
+  if (own && !live) counters.gained++;
+  if (live && !own) counters.lost++;
+}
+
+/** Adds what shadow models would have done in a partition. */
+export function addShadows(
+  sum: ScoringCounters,
+  { shadows }: Pick<ScoringCounters, "shadows">,
+): void {
+  for (const one of shadows ?? []) {
+    const own = shadowCounters(sum, one.version);
+    own.scored += one.scored;
+    own.alerts += one.alerts;
+    own.gained += one.gained;
+    own.lost += one.lost;
+  }
 }
 
 /**
@@ -187,9 +247,19 @@ function isAddition(
     (scoring === undefined ||
       isCount(scoring?.alerts) && isCount(scoring?.unscored) &&
         isOptional(scoring?.reviews, isCount) &&
-        isOptional(scoring?.declines, isCount)) &&
+        isOptional(scoring?.declines, isCount) &&
+        isOptional(scoring?.shadows, areShadows)) &&
     (judged === undefined ||
       Array.isArray(judged) && judged.every(isJudgedDay));
+}
+
+function areShadows(value: unknown): boolean {
+  return Array.isArray(value) &&
+    value.every((one: Partial<ShadowCounters>) =>
+      isObject(one) && typeof one.version === "string" &&
+      isCount(one.scored) && isCount(one.alerts) && isCount(one.gained) &&
+      isCount(one.lost)
+    );
 }
 
 function isJudgedDay(value: unknown): value is JudgedDay {

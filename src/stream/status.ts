@@ -13,6 +13,7 @@ import {
 import { shapeOfStream } from "./stream_definition.ts";
 import {
   addCounters,
+  addShadows,
   noCounters,
   parseCommit,
   parseScoringCommit,
@@ -225,8 +226,9 @@ async function stageStatus(
   if (group !== SCORER_GROUP) return status;
   const scoring: ScoringCounters = { alerts: 0, unscored: 0 };
   for (const commit of commits) {
-    const { alerts, unscored, reviews, declines } =
-      parseScoringCommit(commit).scoring;
+    const counted = parseScoringCommit(commit).scoring;
+    const { alerts, unscored, reviews, declines } = counted;
+    addShadows(scoring, counted);
     scoring.alerts += alerts;
     scoring.unscored += unscored;
     if (reviews === undefined && declines === undefined) continue;

@@ -22,11 +22,12 @@ import type { StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
 import { PREDICTION_TOPIC, SINK_TOPIC } from "./topics.ts";
 
-/** A spooled prediction has its version, its contributions and its decision as texts behind its cells. */
+/** A spooled prediction has its version, its contributions, its decision and its shadow scores as texts behind its cells. */
 const VERSION_CELL = PREDICTION_CELLS;
 const CONTRIBUTIONS_CELL = PREDICTION_CELLS + 1;
 const DECISION_CELL = PREDICTION_CELLS + 2;
-const SPOOLED_CELLS = PREDICTION_CELLS + 3;
+const SHADOWS_CELL = PREDICTION_CELLS + 3;
+const SPOOLED_CELLS = PREDICTION_CELLS + 4;
 
 /** A stream whose topics are read. */
 export interface ReadStream {
@@ -81,7 +82,7 @@ export async function* predictionRows(
   const shape = shapeOfStream(parameters);
   const reader = new PredictionJsonReader(shape);
   const own = textCellsOf(predictionTable(shape));
-  const added = [VERSION_CELL, CONTRIBUTIONS_CELL, DECISION_CELL];
+  const added = [VERSION_CELL, CONTRIBUTIONS_CELL, DECISION_CELL, SHADOWS_CELL];
   const textCells = [...own, ...added];
   await using spool = new RowSpool({ width: SPOOLED_CELLS, textCells });
   for await (const batch of topicBatches(log, PREDICTION_TOPIC)) {
@@ -100,7 +101,8 @@ export async function* predictionRows(
 }
 
 function spooled(rows: PredictionRows): StoreRows {
-  const { cells, versions, contributions, decisions, texts, count } = rows;
+  const { cells, versions, contributions, decisions, shadowScores } = rows;
+  const { texts, count } = rows;
   const wide = new Float64Array(count * SPOOLED_CELLS);
   for (let row = 0; row < count; row++) {
     const at = row * SPOOLED_CELLS;
@@ -110,6 +112,10 @@ function spooled(rows: PredictionRows): StoreRows {
     const decision = decisions[row];
     wide[at + VERSION_CELL] = texts.addText(versions[row]);
     wide[at + CONTRIBUTIONS_CELL] = why === null ? NO_TEXT : texts.addText(why);
+    const shadows = shadowScores[row];
+    wide[at + SHADOWS_CELL] = shadows === null
+      ? NO_TEXT
+      : texts.addText(shadows);
     wide[at + DECISION_CELL] = decision === null
       ? NO_TEXT
       : texts.addText(JSON.stringify(decision));
@@ -132,6 +138,7 @@ function unspooled({ cells, count, texts }: StoreRows): PredictionRows {
     const decision = textAt(DECISION_CELL);
     rows.versions[row] = textAt(VERSION_CELL) ?? "";
     rows.contributions[row] = textAt(CONTRIBUTIONS_CELL);
+    rows.shadowScores[row] = textAt(SHADOWS_CELL);
     rows.decisions[row] = decision === null ? null : JSON.parse(decision);
   }
   return { ...rows, texts: texts ?? rows.texts, count };

@@ -59,7 +59,7 @@ testRunning(
     assert.equal(refused.code, 2);
     assert.match(
       refused.stderr,
-      /^fraudstream: .*bad\.yaml:10:11: the rule large: there is no AMOUNT here; use .*\n$/,
+      /^fraudstream: .*bad\.yaml:10:11: the rule large: there is no AMOUNT here; did you mean TX_AMOUNT\?\n$/,
     );
     assert.equal(await statusOf(data), undefined, "something was written");
     const first = await runMain([

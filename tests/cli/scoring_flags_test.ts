@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { isAbsolute } from "node:path";
 import {
   completeScoring,
+  SCORING_FLAGS,
   type ScoringOptions,
   scoringTexts,
 } from "../../src/cli/flags/scoring_flags.ts";
@@ -73,4 +74,22 @@ Deno.test("flags that another version kept are left out, and broken ones refused
     model: "built-in",
   });
   assert.throws(() => read({ retrain: "soon" }), ConfigError);
+});
+
+Deno.test("shadow models go on in the next run until none ends them", () => {
+  const { read } = SCORING_FLAGS.flags.shadowModel;
+  const first = read("a.json", "--shadow-model");
+  const both = read("built-in", "--shadow-model", first);
+  assert.deepEqual(both, ["a.json", "built-in"]);
+  const before = { model: "built-in", shadowModel: both, shadowThreshold: 0.4 };
+  const { shadowModel = [], shadowThreshold } = next(before, {});
+  assert.equal(shadowThreshold, 0.4);
+  assert.ok(isAbsolute(shadowModel[0]) && shadowModel[0].endsWith("/a.json"));
+  assert.equal(shadowModel[1], "built-in");
+  const ended = next(before, { shadowModel: read("none", "--shadow-model") });
+  assert.deepEqual(ended.shadowModel, ["none"]);
+  assert.equal(next(ended, {}).shadowModel, undefined);
+  for (const wrong of ["", "a\nb\nc\nd\ne", "a\nnone"]) {
+    assert.throws(() => read(wrong, "--shadow-model"), ConfigError);
+  }
 });

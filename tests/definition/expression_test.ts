@@ -261,12 +261,16 @@ for (
 
 for (
   const [source, offset, message] of [
-    ["TX_AMOUNT >", 11, "unexpected token: the end; fix the expression"],
+    [
+      "TX_AMOUNT >",
+      11,
+      "the expression ends where a value must follow; complete it",
+    ],
     ["TX_AMOUNT + (1", 14, "expected ')', got the end; fix the expression"],
     [
       "amount > 1",
       0,
-      "there is no amount here; use TX_AMOUNT, population, category, TERMINAL_ID, online",
+      "there is no amount here; did you mean TX_AMOUNT?",
     ],
     [
       "1 + tx_amount",

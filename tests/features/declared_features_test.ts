@@ -157,8 +157,16 @@ const REFUSED: readonly (readonly [
     "11:20: A needs B needs A; an expression cannot need itself; take one of the names out",
   ],
   [
+    "  A: { expression: '1 + PRICE' }",
+    "11:25: A: there is no PRICE here; use TRANSACTION_ID, TX_DATETIME, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_TIME_SECONDS, category, online, weight, TX_DURING_WEEKEND, TX_DURING_NIGHT, CUSTOMER_ID_NB_TX_1DAY_WINDOW or one of ",
+  ],
+  [
     "  A: { expression: '1 + AMOUNT' }",
-    "11:25: A: there is no AMOUNT here; use TRANSACTION_ID, TX_DATETIME, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_TIME_SECONDS, category, online, weight, TX_DURING_WEEKEND, TX_DURING_NIGHT, CUSTOMER_ID_NB_TX_1DAY_WINDOW or one of ",
+    "11:25: A: there is no AMOUNT here; did you mean TX_AMOUNT?",
+  ],
+  [
+    "  A: { expression: 'TX_AMOUNT >' }",
+    "11:32: A: the expression ends where a value must follow; complete it",
   ],
   [
     "  A: { expression: '1 + TX_FRAUD' }",

@@ -10,6 +10,7 @@ import {
 import {
   PredictionJsonReader,
   PredictionJsonWriter,
+  readShadowScores,
 } from "../../src/payment/prediction_json.ts";
 
 const CELLS = Float64Array.of(7, 1_522_540_800, 3, 4, 12.5, 0, 0, 0);
@@ -114,4 +115,43 @@ Deno.test("a prediction with neither score nor decision, or with a broken decisi
       assert.match(defect?.message ?? "none", message);
     }
   }
+});
+
+Deno.test("scores of shadow models come back, in any spelling, and change nothing else", () => {
+  const writer = new ByteWriter();
+  new PredictionJsonWriter().write(
+    writer,
+    CELLS,
+    0,
+    {
+      ...{ score: 0.25, alert: false, version: "lr-1", inputs: [] },
+      contributions: undefined,
+      shadows: [
+        { version: "a1", scores: Float64Array.of(0, 1e-7) },
+        { version: "b2", scores: Float64Array.of(1, 0.5) },
+      ],
+    },
+    undefined,
+    1,
+  );
+  const shadowed = writer.view().slice();
+  const text = new TextDecoder().decode(shadowed);
+  const members = '"SHADOW_SCORES":{"a1":1e-7,"b2":0.5},';
+  assert.ok(text.includes(members), text);
+  const plain = record(undefined);
+  assert.equal(text.replace(members, ""), new TextDecoder().decode(plain));
+  const spaced = ENCODER.encode(text.replace('{"a1":', '{ "a1" : '));
+  const reader = new PredictionJsonReader();
+  // Each after each, and the second of a kind on the fast path.
+  for (const bytes of [shadowed, shadowed, plain, plain, spaced, shadowed]) {
+    const rows = emptyPredictions(2);
+    assert.equal(reader.read(bytes, 0, bytes.length, rows, 1), undefined);
+    const scores = [...readShadowScores(rows.shadowScores[1])];
+    const expected = bytes === plain ? [] : [["a1", 1e-7], ["b2", 0.5]];
+    assert.deepEqual(scores, expected);
+    assert.equal(rows.versions[1], "lr-1");
+  }
+  const broken = ENCODER.encode(text.replace("1e-7", '"x"'));
+  const defect = reader.read(broken, 0, broken.length, emptyPredictions(1), 0);
+  assert.match(defect?.message ?? "", /SHADOW_SCORES is not an object/);
 });

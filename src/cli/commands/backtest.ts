@@ -177,7 +177,7 @@ async function backtest(options: BacktestFlags): Promise<void> {
 }
 
 /** Seconds since 1970 before which a payment without a label is genuine; undefined where labels do not arrive later, or none could have. */
-async function maturity(
+export async function maturity(
   { log, control, parameters }: StoredStream,
 ): Promise<number | undefined> {
   if (!control || parameters?.features.graceSeconds === undefined) {

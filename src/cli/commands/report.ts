@@ -361,6 +361,7 @@ async function gather(
     customerId: options.customer,
     shape,
     amounts: amountForm(shape),
+    declared: source.features.declared,
     genuineAfterDays: source.genuineAfterDays,
     model: curves,
   };

@@ -48,6 +48,7 @@ import {
   labelText,
   publishedText,
   scoredText,
+  shadowTexts,
   stageTable,
   trainedText,
 } from "../output/run_summary.ts";
@@ -350,5 +351,6 @@ function streamText(
     `event time ${time}\n` +
     (labels === undefined ? "" : `labels     ${labels}\n`) +
     (scored === undefined ? "" : `scored     ${scored}\n`) +
+    shadowTexts(stream).map((text) => `shadow     ${text}\n`).join("") +
     `rejected   ${counted(deadLetters, "dead letter")}\n`;
 }

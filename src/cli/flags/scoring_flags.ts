@@ -74,6 +74,30 @@ const readName: FlagReader<string> = (text, flag) => {
   );
 };
 
+/** Ends the shadow models of the stream's last run. */
+const NO_SHADOWS = "none";
+const SHADOWS_MAX = 4;
+
+/** Reads a repeated --shadow-model; the flags of an earlier run stand in lines. */
+const readShadows: FlagReader<readonly string[]> = (
+  text,
+  flag,
+  before: readonly string[] = [],
+) => {
+  const paths = [...before, ...text.split("\n")];
+  if (paths.length > SHADOWS_MAX || paths.includes("")) {
+    throw new ConfigError(
+      `${flag} must name 1 to ${SHADOWS_MAX} model files; give it once for each`,
+    );
+  }
+  if (paths.includes(NO_SHADOWS) && paths.length > 1) {
+    throw new ConfigError(
+      `${flag}=${NO_SHADOWS} cannot stand beside another; give one of them`,
+    );
+  }
+  return paths;
+};
+
 const readRetrain: FlagReader<number> = (text, flag) => {
   const seconds = duration(DAY_SECONDS)(text, flag);
   if (seconds % DAY_SECONDS === 0) return seconds;
@@ -146,6 +170,18 @@ export const SCORING_FLAGS = {
       default: "with --retrain: models in the data folder",
     },
     ...ALERT_FLAGS.flags,
+    shadowModel: {
+      value: "<file>",
+      help: "score every payment with this model too, which changes nothing " +
+        "(repeatable); none ends it",
+      read: readShadows,
+    },
+    shadowThreshold: {
+      value: "<x>",
+      help: "score from which on a payment is an alert of a shadow model",
+      read: readThreshold,
+      default: "as --alert-threshold, else 0.5",
+    },
     retrain: {
       value: "<time>",
       help:
@@ -189,6 +225,7 @@ export function scoringTexts(options: ScoringOptions): Record<string, string> {
     noModel,
     rules,
     rulesBy: _,
+    shadowModel,
     ...others
   } = options;
   const texts: Record<string, string | undefined> = {
@@ -198,6 +235,9 @@ export function scoringTexts(options: ScoringOptions): Record<string, string> {
       ? model
       : resolve(model),
     models: models && resolve(models),
+    shadowModel: shadowModel?.filter((path) => path !== NO_SHADOWS)
+      .map((path) => path === BUILT_IN_MODEL ? path : resolve(path))
+      .join("\n") || undefined,
     retrain: retrain === undefined ? undefined : formatDuration(retrain),
     retrainKind: retrainKind?.name,
   };
@@ -377,6 +417,11 @@ export async function readScoringFlags(
   if (rules !== undefined) {
     checkRules(rules, parameters);
   }
+  const shadows = options.shadowModel?.filter((path) => path !== NO_SHADOWS) ??
+    [];
+  for (const path of shadows) {
+    await modelInUse(openModel(path), parameters.features);
+  }
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,
     folder: models,
@@ -390,6 +435,11 @@ export async function readScoringFlags(
       rules: rules === undefined
         ? undefined
         : { path: rules, who: options.rulesBy },
+      shadows: shadows.length === 0 ? undefined : {
+        paths: shadows,
+        threshold: options.shadowThreshold ?? options.alertThreshold ??
+          0.5,
+      },
       policy,
       explain: options.explain ?? "alerts",
     },

@@ -54,6 +54,7 @@ export function summaryText(summary: RunSummary): string {
   if (complete !== undefined) lines.push(`features   complete ${complete}`);
   const scored = scoredText(after);
   if (scored !== undefined) lines.push(`scored     ${scored}`);
+  lines.push(...shadowTexts(after).map((text) => `shadow     ${text}`));
   if (models) lines.push(`trained    ${trainedText(models, summary)}`);
   if (latency) {
     lines.push(
@@ -168,6 +169,15 @@ export function scoredText(status: StreamStatus): string | undefined {
     (unscored > 0
       ? `; ${thousands(unscored)} came before there was a model`
       : "");
+}
+
+/** What each shadow model would have done, as text. */
+export function shadowTexts(status: StreamStatus): string[] {
+  const shadows = scorerStatus(status)?.scoring?.shadows ?? [];
+  return shadows.map(({ version, scored, alerts, gained, lost }) =>
+    `model ${version}: ${counted(scored, "payment")}, ${thousands(alerts)} ` +
+    `alerts, ${thousands(gained)} gained, ${thousands(lost)} lost`
+  );
 }
 
 /** The output of the last of the process's roles that had something to do. */

@@ -1,4 +1,5 @@
 /** Why alerts have their scores: sentences from what the index holds of them and from what the model's file calls usual. */
+import type { DeclaredFeatures } from "../../features/declared_features.ts";
 import { featureNames } from "../../features/parameters.ts";
 import {
   type Reason,
@@ -36,7 +37,18 @@ export function alertReasons(
       ...declared && { declared },
     },
   );
-  return { raised: raised.map(capitalized), lowered: lowered.map(capitalized) };
+  const written = (reason: Reason) =>
+    isExpression(reason.feature, declared) ? reason : capitalized(reason);
+  return { raised: raised.map(written), lowered: lowered.map(written) };
+}
+
+/** Whether a sentence begins with an expression, whose names keep their case. */
+function isExpression(
+  feature: string,
+  declared: DeclaredFeatures | undefined,
+): boolean {
+  const column = declared?.columns.findIndex(({ name }) => name === feature);
+  return declared?.expressions.some((one) => one.column === column) === true;
 }
 
 /** A reason as the page writes it: with a capital, unless it begins with the input's own name. */

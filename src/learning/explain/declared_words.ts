@@ -20,6 +20,8 @@ import {
 
 /** How a declared feature is put into words. */
 export interface DeclaredWords {
+  /** What it is, as a title. */
+  readonly title: string;
   /** How its values are written. */
   readonly unit: Unit;
   /** The statement about a value; `text` is the value with its unit. */
@@ -56,6 +58,7 @@ function expressionWords(
     ? text.replaceAll(/\s+/g, " ").trim()
     : name;
   return {
+    title: what,
     unit: isCondition ? FLAG : NUMBER,
     say: (value, written) =>
       isCondition
@@ -84,6 +87,7 @@ function aggregateWords(aggregate: ResolvedAggregate): DeclaredWords {
   switch (kind) {
     case "count":
       return {
+        title: titled(`${earlier}payments ${whose}`),
         unit: COUNT,
         say: (value) => `${counted(value, `${earlier}payment`)} ${whose}`,
         missing: none("payments"),
@@ -92,6 +96,7 @@ function aggregateWords(aggregate: ResolvedAggregate): DeclaredWords {
       const one = FIELDS[of] ?? `value of ${of}`;
       const many = FIELDS[of] ? `${one}s` : `values of ${of}`;
       return {
+        title: titled(`different ${many} ${whose}`),
         unit: COUNT,
         say: (value) =>
           `${counted(value, `different ${one}`, `different ${many}`)} ${whose}`,
@@ -101,6 +106,7 @@ function aggregateWords(aggregate: ResolvedAggregate): DeclaredWords {
     case "share": {
       const which = of === "TX_FRAUD" ? "were frauds" : `had ${of}`;
       return {
+        title: `Share of ${earlier}payments ${whose} that ${which}`,
         unit: SHARE,
         say: (_, text) => `${text} of ${earlier}payments ${whose} ${which}`,
         missing: none("payments"),
@@ -108,6 +114,7 @@ function aggregateWords(aggregate: ResolvedAggregate): DeclaredWords {
     }
     case "seconds_since":
       return {
+        title: `Seconds since the previous payment ${whose}`,
         unit: DURATION,
         say: (_, text) =>
           `${text} after the previous payment ${keyWords(aggregate)}` +
@@ -121,12 +128,17 @@ function aggregateWords(aggregate: ResolvedAggregate): DeclaredWords {
       const what = `${EXTENT[kind]} ${FIELDS[of] ?? of}`;
       const payments = earlier === "" ? "" : "of earlier payments ";
       return {
+        title: titled(`${what} ${payments}${whose}`),
         unit: of === "TX_AMOUNT" ? MONEY : NUMBER,
         say: (_, text) => `${what} ${payments}${whose}: ${text}`,
         missing: none(what),
       };
     }
   }
+}
+
+function titled(words: string): string {
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 const EXTENT = {

@@ -5,6 +5,7 @@ import {
   HANDBOOK_FEATURES,
 } from "../../../src/features/parameters.ts";
 import type { ResolvedAggregate } from "../../../src/features/declared_features.ts";
+import { declaredWords } from "../../../src/learning/explain/declared_words.ts";
 import { reasonsOf } from "../../../src/learning/explain/reasons.ts";
 import type { UsualValue } from "../../../src/learning/explain/usual_values.ts";
 import type { StreamFacts } from "../../../src/learning/explain/value_text.ts";
@@ -381,6 +382,27 @@ const DECLARED: readonly [
   ["TX_AMOUNT / CARD_MEAN", NaN, "TX_AMOUNT / CARD_MEAN has no value"],
   ["A + ".repeat(30) + "1", 4.1, "MINE is 4.1"],
 ];
+
+Deno.test("a declared feature has a title from its declaration", () => {
+  const titleOf = (changed: Partial<ResolvedAggregate>) =>
+    declaredWords("MINE", {
+      columns: [
+        { name: "MINE", nullable: true, isWhole: false, isRatio: false },
+      ],
+      aggregates: [aggregate(changed)],
+      expressions: [],
+    })?.title;
+  assert.equal(titleOf({}), "Payments of this card in 1 hour");
+  assert.equal(
+    titleOf({ kind: "distinct", of: "TERMINAL_ID", overSeconds: 30 * DAY }),
+    "Different terminals of this card in 30 days",
+  );
+  assert.equal(
+    titleOf({ kind: "share", of: "TX_FRAUD", by: ["TERMINAL_ID"] }),
+    "Share of payments at this terminal in 1 hour that were frauds",
+  );
+  assert.equal(declaredWords("OTHER", undefined), undefined);
+});
 
 Deno.test("a declared feature has a sentence from its declaration", () => {
   for (const [feature, value, expected] of DECLARED) {
