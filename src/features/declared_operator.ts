@@ -547,6 +547,7 @@ class SumSeries implements Series {
       groups: this.#groups,
       slackSeconds,
       hasHint: false,
+      hasSlots: true,
     }, freed);
   }
 
@@ -922,6 +923,8 @@ class KeyReader {
   /** The digest of the key taken last. */
   readonly words: Int32Array = new Int32Array(DIGEST_WORDS);
   readonly #fields: readonly NamedValue[];
+  // Whether these are two numbers.
+  readonly #isPair: boolean;
   readonly #hash = new KeyedHash();
   readonly #double = new Float64Array(1);
   readonly #doubleBytes = new Uint8Array(this.#double.buffer);
@@ -929,12 +932,16 @@ class KeyReader {
 
   constructor(by: readonly string[], values: ReadonlyMap<string, NamedValue>) {
     this.#fields = by.flatMap((name) => values.get(name) ?? []);
+    this.#isPair = this.#fields.length === 2 &&
+      this.#fields.every(({ type }) => type !== "text");
   }
 
   /** Takes the key of a row; false where a field of it is missing. */
   take(cells: Float64Array, at: number, texts: TextHeap): boolean {
     const [{ type, cell }] = this.#fields;
-    if (this.#fields.length > 1) return this.#takeSeveral(cells, at, texts);
+    if (this.#fields.length > 1) {
+      return this.#takeTwo(cells, at) || this.#takeSeveral(cells, at, texts);
+    }
     const value = cells[at + cell];
     if (type === "text") {
       if (value === NO_TEXT) return false;
@@ -950,6 +957,18 @@ class KeyReader {
     }
     this.#double[0] = value;
     this.#hash.take(this.#doubleBytes, 0, 8, this.words);
+    return true;
+  }
+
+  /** Two whole numbers, which are a digest themselves; false for anything else. */
+  #takeTwo(cells: Float64Array, at: number): boolean {
+    if (!this.#isPair) return false;
+    for (let i = 0; i < 2; i++) {
+      const value = cells[at + this.#fields[i].cell];
+      if (!Number.isSafeInteger(value)) return false;
+      this.words[2 * i] = value;
+      this.words[2 * i + 1] = Math.floor(value / 2 ** 32);
+    }
     return true;
   }
 
