@@ -134,12 +134,11 @@ export class RecentEvents {
       this.#sweep(expired);
       newest = this.#begin(key);
     }
-    const isFull =
-      this.#chunkOf(newest)[this.#placeOf(newest) + COUNT] === BLOCK_EVENTS;
-    if (isFull) newest = this.#extend(newest, key);
+    if (this.#chunkOf(newest)[this.#placeOf(newest) + COUNT] === BLOCK_EVENTS) {
+      newest = this.#extend(newest, key);
+    }
     this.#insert(newest, time, words, at);
-    // Whatever has expired since the last block began leaves with it.
-    if (isFull) this.#trim(newest, expired);
+    this.#trim(newest, expired);
   }
 
   /** The same for an event whose value is a double. */
