@@ -385,7 +385,7 @@ function seriesOf(
     const { kind, of, scale } = one;
     if (kind === "sum" || kind === "mean") put(sums, `${of} ${scale}`, one);
     else if (kind === "share") put(sums, of, one);
-    else if (kind === "distinct") put(recents, `distinct ${of}`, one);
+    else if (kind === "distinct") put(recents, of, one);
     else if (kind === "min" || kind === "max") put(recents, of, one);
   }
   shareRing(sums);
