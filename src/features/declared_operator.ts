@@ -5,7 +5,12 @@
  * others look at the newest events (RecentEvents).
  */
 import { SipHash, SIPHASH_KEY_BYTES } from "../base/siphash.ts";
-import type { StateSink, StateSource } from "../base/state_stream.ts";
+import {
+  readInts,
+  type StateSink,
+  type StateSource,
+  writeView,
+} from "../base/state_stream.ts";
 import type { Aggregate } from "../definition/feature_declarations.ts";
 import {
   compileExpression,
@@ -35,6 +40,9 @@ import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import type { Column, WindowGroup } from "./window_layout.ts";
+
+/** Of what stands for a key, and of which aggregates share what is kept. */
+const STATE_VERSION = 2;
 
 /** What the payments of an operator are like. */
 export interface DeclaredLayout {
@@ -194,11 +202,16 @@ export class DeclaredOperator {
 
   /** Writes the state. */
   save(sink: StateSink): void {
+    writeView(sink, Int32Array.of(STATE_VERSION));
     for (const key of this.#keys) key.save(sink);
   }
 
   /** Loads what save() wrote, from an operator of the same aggregates and layout. Throws an Error for anything else; the operator is then unusable. */
   load(source: StateSource): void {
+    const [version] = readInts(source, 1);
+    if (version !== STATE_VERSION) {
+      throw new Error("the saved aggregates have another version");
+    }
     for (const key of this.#keys) key.load(source);
   }
 }
