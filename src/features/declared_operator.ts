@@ -5,7 +5,12 @@
  * others look at the newest events (RecentEvents).
  */
 import { SipHash, SIPHASH_KEY_BYTES } from "../base/siphash.ts";
-import type { StateSink, StateSource } from "../base/state_stream.ts";
+import {
+  readInts,
+  type StateSink,
+  type StateSource,
+  writeView,
+} from "../base/state_stream.ts";
 import type { Aggregate } from "../definition/feature_declarations.ts";
 import {
   compileExpression,
@@ -35,6 +40,9 @@ import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import type { Column, WindowGroup } from "./window_layout.ts";
+
+/** Of what stands for a key, and of which aggregates share what is kept. */
+const STATE_VERSION = 2;
 
 /** What the payments of an operator are like. */
 export interface DeclaredLayout {
@@ -194,11 +202,16 @@ export class DeclaredOperator {
 
   /** Writes the state. */
   save(sink: StateSink): void {
+    writeView(sink, Int32Array.of(STATE_VERSION));
     for (const key of this.#keys) key.save(sink);
   }
 
   /** Loads what save() wrote, from an operator of the same aggregates and layout. Throws an Error for anything else; the operator is then unusable. */
   load(source: StateSource): void {
+    const [version] = readInts(source, 1);
+    if (version !== STATE_VERSION) {
+      throw new Error("the saved aggregates have another version");
+    }
     for (const key of this.#keys) key.load(source);
   }
 }
@@ -385,7 +398,7 @@ function seriesOf(
     const { kind, of, scale } = one;
     if (kind === "sum" || kind === "mean") put(sums, `${of} ${scale}`, one);
     else if (kind === "share") put(sums, of, one);
-    else if (kind === "distinct") put(recents, `distinct ${of}`, one);
+    else if (kind === "distinct") put(recents, of, one);
     else if (kind === "min" || kind === "max") put(recents, of, one);
   }
   shareRing(sums);
@@ -547,6 +560,7 @@ class SumSeries implements Series {
       groups: this.#groups,
       slackSeconds,
       hasHint: false,
+      hasSlots: true,
     }, freed);
   }
 
@@ -922,6 +936,8 @@ class KeyReader {
   /** The digest of the key taken last. */
   readonly words: Int32Array = new Int32Array(DIGEST_WORDS);
   readonly #fields: readonly NamedValue[];
+  // Whether these are two numbers.
+  readonly #isPair: boolean;
   readonly #hash = new KeyedHash();
   readonly #double = new Float64Array(1);
   readonly #doubleBytes = new Uint8Array(this.#double.buffer);
@@ -929,12 +945,16 @@ class KeyReader {
 
   constructor(by: readonly string[], values: ReadonlyMap<string, NamedValue>) {
     this.#fields = by.flatMap((name) => values.get(name) ?? []);
+    this.#isPair = this.#fields.length === 2 &&
+      this.#fields.every(({ type }) => type !== "text");
   }
 
   /** Takes the key of a row; false where a field of it is missing. */
   take(cells: Float64Array, at: number, texts: TextHeap): boolean {
     const [{ type, cell }] = this.#fields;
-    if (this.#fields.length > 1) return this.#takeSeveral(cells, at, texts);
+    if (this.#fields.length > 1) {
+      return this.#takeTwo(cells, at) || this.#takeSeveral(cells, at, texts);
+    }
     const value = cells[at + cell];
     if (type === "text") {
       if (value === NO_TEXT) return false;
@@ -950,6 +970,18 @@ class KeyReader {
     }
     this.#double[0] = value;
     this.#hash.take(this.#doubleBytes, 0, 8, this.words);
+    return true;
+  }
+
+  /** Two whole numbers, which are a digest themselves; false for anything else. */
+  #takeTwo(cells: Float64Array, at: number): boolean {
+    if (!this.#isPair) return false;
+    for (let i = 0; i < 2; i++) {
+      const value = cells[at + this.#fields[i].cell];
+      if (!Number.isSafeInteger(value)) return false;
+      this.words[2 * i] = value;
+      this.words[2 * i + 1] = Math.floor(value / 2 ** 32);
+    }
     return true;
   }
 

@@ -30,19 +30,21 @@ const VALUE_WORDS: Readonly<Record<RecentValue, number>> = {
 
 // A block: the next older one and the next newer one, each one more than its
 // number or 0; its events, 0 in a free block; right in a key's newest block
-// only, the key, the oldest block and the number of all events; then the times
-// of the events, and from a whole double on their values.
+// only, the key, the oldest block and the number of all events. Of numbers then,
+// right in all other blocks, the least and the greatest, which stand for all of
+// them in most questions. Then the times of the events, and from a whole double
+// on their values.
 const OLDER = 0;
 const NEWER = 1;
 const COUNT = 2;
 const KEY = 3;
 const OLDEST = 4;
 const TOTAL = 5;
-const TIMES_AT = 6;
+const LEAST = 6;
+const GREATEST = LEAST + 2;
 
 /** Events of a block. */
 const BLOCK_EVENTS = 8;
-const VALUES_AT = TIMES_AT + BLOCK_EVENTS;
 /** Blocks that are allocated at once. */
 const CHUNK_BITS = 8;
 const CHUNK_BLOCKS = 1 << CHUNK_BITS;
@@ -52,6 +54,8 @@ const STATE_VERSION = 2;
 /** The newest events of many keys. */
 export class RecentEvents {
   readonly #valueWords: number;
+  readonly #timesAt: number;
+  readonly #valuesAt: number;
   readonly #blockWords: number;
   readonly #keepSeconds: number;
   readonly #freed: (key: number) => void;
@@ -79,7 +83,9 @@ export class RecentEvents {
     freed: (key: number) => void = () => {},
   ) {
     this.#valueWords = VALUE_WORDS[value];
-    this.#blockWords = VALUES_AT + BLOCK_EVENTS * this.#valueWords;
+    this.#timesAt = value === "number" ? GREATEST + 2 : LEAST;
+    this.#valuesAt = this.#timesAt + BLOCK_EVENTS;
+    this.#blockWords = this.#valuesAt + BLOCK_EVENTS * this.#valueWords;
     this.#keepSeconds = keepSeconds;
     this.#freed = freed;
     this.#distinct = new DistinctValues(this.#valueWords);
@@ -134,12 +140,11 @@ export class RecentEvents {
       this.#sweep(expired);
       newest = this.#begin(key);
     }
-    const isFull =
-      this.#chunkOf(newest)[this.#placeOf(newest) + COUNT] === BLOCK_EVENTS;
-    if (isFull) newest = this.#extend(newest, key);
+    if (this.#chunkOf(newest)[this.#placeOf(newest) + COUNT] === BLOCK_EVENTS) {
+      newest = this.#extend(newest, key);
+    }
     this.#insert(newest, time, words, at);
-    // Whatever has expired since the last block began leaves with it.
-    if (isFull) this.#trim(newest, expired);
+    this.#trim(newest, expired);
   }
 
   /** The same for an event whose value is a double. */
@@ -167,10 +172,21 @@ export class RecentEvents {
       const chunk = this.#chunkOf(block);
       const base = this.#placeOf(block);
       const doubles = this.#doubles[block >> CHUNK_BITS];
-      const values = (base + VALUES_AT) >> 1;
+      const times = base + this.#timesAt;
+      block = chunk[base + OLDER] - 1;
+      const isInside = chunk[base + NEWER] !== 0 && left >= BLOCK_EVENTS &&
+        chunk[times] > from[window] && chunk[times + BLOCK_EVENTS - 1] <= to;
+      if (isInside) {
+        left -= BLOCK_EVENTS;
+        const [lowest, highest] = [(base + LEAST) >> 1, (base + GREATEST) >> 1];
+        if (!(doubles[lowest] >= low)) low = doubles[lowest];
+        if (!(doubles[highest] <= high)) high = doubles[highest];
+        continue;
+      }
+      const values = (base + this.#valuesAt) >> 1;
       for (let at = chunk[base + COUNT] - 1; at >= 0; at--) {
         if (left-- === 0) break scan;
-        const time = chunk[base + TIMES_AT + at];
+        const time = chunk[times + at];
         if (time > to) continue;
         while (time <= from[window]) {
           least[window] = low;
@@ -181,7 +197,6 @@ export class RecentEvents {
         if (!(value >= low)) low = value;
         if (!(value <= high)) high = value;
       }
-      block = chunk[base + OLDER] - 1;
     }
     for (; window < from.length; window++) {
       least[window] = low;
@@ -205,11 +220,11 @@ export class RecentEvents {
       const base = this.#placeOf(block);
       for (let at = chunk[base + COUNT] - 1; at >= 0; at--) {
         if (left-- === 0) break scan;
-        const time = chunk[base + TIMES_AT + at];
+        const time = chunk[base + this.#timesAt + at];
         if (time > to) continue;
         while (time <= from[window]) counts[window++] = distinct.size;
         if (window === from.length) return;
-        distinct.add(chunk, base + VALUES_AT + at * this.#valueWords);
+        distinct.add(chunk, base + this.#valuesAt + at * this.#valueWords);
       }
       block = chunk[base + OLDER] - 1;
     }
@@ -224,7 +239,7 @@ export class RecentEvents {
       const base = this.#placeOf(block);
       for (let at = chunk[base + COUNT] - 1; at >= 0; at--) {
         if (left-- === 0) return -1;
-        const time = chunk[base + TIMES_AT + at];
+        const time = chunk[base + this.#timesAt + at];
         if (time <= to) return time;
       }
       block = chunk[base + OLDER] - 1;
@@ -245,7 +260,7 @@ export class RecentEvents {
         const one = this.#chunkOf(next);
         const from = this.#placeOf(next);
         const count = one[from + COUNT];
-        const [times, values] = [from + TIMES_AT, from + VALUES_AT];
+        const [times, values] = [from + this.#timesAt, from + this.#valuesAt];
         writeView(sink, one.subarray(times, times + count));
         const words = count * this.#valueWords;
         writeView(sink, one.subarray(values, values + words));
@@ -281,9 +296,9 @@ export class RecentEvents {
       if (left < total) newest = this.#extend(newest, key);
       const chunk = this.#chunkOf(newest);
       const base = this.#placeOf(newest);
-      chunk.set(readInts(source, count), base + TIMES_AT);
+      chunk.set(readInts(source, count), base + this.#timesAt);
       const words = readInts(source, count * this.#valueWords);
-      chunk.set(words, base + VALUES_AT);
+      chunk.set(words, base + this.#valuesAt);
       chunk[base + COUNT] = count;
       chunk[base + TOTAL] += count;
     }
@@ -303,17 +318,39 @@ export class RecentEvents {
       const from = isFirst ? this.#chunkOf(older) : chunk;
       const fromBase = isFirst ? this.#placeOf(older) : base;
       const fromIndex = isFirst ? BLOCK_EVENTS - 1 : index - 1;
-      const moved = from[fromBase + TIMES_AT + fromIndex];
+      const moved = from[fromBase + this.#timesAt + fromIndex];
       if (moved <= time) break;
-      chunk[base + TIMES_AT + index] = moved;
-      const source = fromBase + VALUES_AT + fromIndex * valueWords;
-      const target = base + VALUES_AT + index * valueWords;
+      chunk[base + this.#timesAt + index] = moved;
+      const source = fromBase + this.#valuesAt + fromIndex * valueWords;
+      const target = base + this.#valuesAt + index * valueWords;
       for (let i = 0; i < valueWords; i++) chunk[target + i] = from[source + i];
       [chunk, base, index] = [from, fromBase, fromIndex];
     }
-    chunk[base + TIMES_AT + index] = time;
-    const place = base + VALUES_AT + index * valueWords;
+    chunk[base + this.#timesAt + index] = time;
+    const place = base + this.#valuesAt + index * valueWords;
     for (let i = 0; i < valueWords; i++) chunk[place + i] = words[at + i];
+    // A late event has changed this block and all that are newer.
+    for (let next = chunk[base + NEWER]; next !== 0;) {
+      const changed = this.#chunkOf(next - 1)[this.#placeOf(next - 1) + OLDER];
+      this.#summarize(changed - 1);
+      next = this.#chunkOf(next - 1)[this.#placeOf(next - 1) + NEWER];
+    }
+  }
+
+  /** Notes the least and the greatest of the numbers of a full block. */
+  #summarize(block: number): void {
+    if (this.#timesAt === LEAST) return;
+    const base = this.#placeOf(block);
+    const doubles = this.#doubles[block >> CHUNK_BITS];
+    const values = (base + this.#valuesAt) >> 1;
+    let low = doubles[values];
+    let high = low;
+    for (let at = values + 1; at < values + BLOCK_EVENTS; at++) {
+      if (doubles[at] < low) low = doubles[at];
+      if (doubles[at] > high) high = doubles[at];
+    }
+    doubles[(base + LEAST) >> 1] = low;
+    doubles[(base + GREATEST) >> 1] = high;
   }
 
   /** Frees a key's oldest blocks that hold only expired events, or that no question reaches. */
@@ -325,7 +362,7 @@ export class RecentEvents {
       if (oldest === newest) return;
       const chunk = this.#chunkOf(oldest);
       const base = this.#placeOf(oldest);
-      const last = base + TIMES_AT + BLOCK_EVENTS - 1;
+      const last = base + this.#timesAt + BLOCK_EVENTS - 1;
       const isNeeded = chunk[last] > expired &&
         head[at + TOTAL] - BLOCK_EVENTS < RECENT_EVENTS_MAX;
       if (isNeeded) return;
@@ -343,7 +380,7 @@ export class RecentEvents {
     if (newest < 0) return;
     const chunk = this.#chunkOf(newest);
     const base = this.#placeOf(newest);
-    if (chunk[base + TIMES_AT + chunk[base + COUNT] - 1] > expired) return;
+    if (chunk[base + this.#timesAt + chunk[base + COUNT] - 1] > expired) return;
     const key = chunk[base + KEY];
     this.#table.delete(key);
     for (let block = newest; block >= 0;) {
@@ -370,6 +407,7 @@ export class RecentEvents {
 
   /** Puts an empty block behind the newest of a key. */
   #extend(newest: number, key: number): number {
+    this.#summarize(newest);
     const block = this.#allocate();
     const from = this.#chunkOf(newest);
     const source = this.#placeOf(newest);

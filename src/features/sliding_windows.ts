@@ -22,6 +22,7 @@ import {
 import { EventBlocks } from "./event_blocks.ts";
 import { KEY_BYTES, KeyTable } from "./key_table.ts";
 import { RingMemory } from "./ring_memory.ts";
+import { SLOT_KEY_BYTES, SlotTable } from "./slot_table.ts";
 import {
   boundariesOf,
   type Boundary,
@@ -69,8 +70,9 @@ export class SlidingWindows {
   // Of narrow and of wide rings: words of an event, events in each size class.
   readonly #strides: readonly [number, number];
   readonly #capacities: readonly [number[], number[]];
-  #table = new KeyTable();
-  #memory = memoryOf(this.#table);
+  readonly #hasSlots: boolean;
+  #table: KeyTable | SlotTable;
+  #memory: RingMemory;
   #busy = new Map<number, EventBlocks>();
   #busySweep = this.#busy.entries();
   readonly #freed: (key: number) => void;
@@ -82,9 +84,12 @@ export class SlidingWindows {
 
   /** Makes empty windows of the given layout. `freed` is called with each key that no longer has an event; it may be the one that is being added. */
   constructor(
-    { columns, groups, slackSeconds, hasHint }: WindowLayout,
+    { columns, groups, slackSeconds, hasHint, hasSlots = false }: WindowLayout,
     freed: (key: number) => void = () => {},
   ) {
+    this.#hasSlots = hasSlots;
+    this.#table = hasSlots ? new SlotTable() : new KeyTable();
+    this.#memory = memoryOf(this.#table);
     this.#freed = freed;
     this.#columns = columns;
     let first = 0;
@@ -141,7 +146,7 @@ export class SlidingWindows {
     const rings = new Map<number, number>();
     let bytes = 0;
     for (const count of events) {
-      bytes += KEY_BYTES;
+      bytes += this.#hasSlots ? SLOT_KEY_BYTES : KEY_BYTES;
       // An event is forgotten with its key's next one, and a ring becomes
       // smaller only when it is larger than it must be by a sixteenth.
       const sizeClass = this.#classFor(Math.ceil(1 + count * 33 / 32), 0);
@@ -396,7 +401,7 @@ export class SlidingWindows {
     if (found.some((word, i) => word !== expected[i])) {
       throw new Error("the saved windows have another version or layout");
     }
-    const table = new KeyTable();
+    const table = this.#hasSlots ? new SlotTable() : new KeyTable();
     const busy = new Map<number, EventBlocks>();
     const memory = memoryOf(table);
     const own = (key: number, value: number) => {
@@ -784,7 +789,7 @@ export class SlidingWindows {
 }
 
 /** Memory whose rings a table finds by their keys. */
-function memoryOf(table: KeyTable): RingMemory {
+function memoryOf(table: KeyTable | SlotTable): RingMemory {
   return new RingMemory((key, address) => table.set(key, address));
 }
 

@@ -23,6 +23,8 @@ export interface WindowLayout {
   readonly slackSeconds: number;
   /** Whether there is room for a number with each key. */
   readonly hasHint: boolean;
+  /** Whether keys are slots (see KeySlots), close together from 0 on, and not any numbers; false by default. */
+  readonly hasSlots?: boolean;
 }
 
 /** A place that moves with time: where windows begin or end. */

@@ -29,14 +29,14 @@ function aggregatesOf({ prefix, by, of }: typeof KEYS[number]): string[] {
   ];
 }
 
-/** How the simulator's payments are read: their columns, labels a week late. */
+/** How the simulator's payments are read; with a currency, so that it is not the built-in definition. */
 export const SIMULATED_PAYMENT = `version: 1
 payment:
   TRANSACTION_ID: { from: TRANSACTION_ID, type: number }
   TX_DATETIME: TX_DATETIME
   CUSTOMER_ID: { from: CUSTOMER_ID, type: number }
   TERMINAL_ID: { from: TERMINAL_ID, type: number }
-  TX_AMOUNT: TX_AMOUNT
+  TX_AMOUNT: { from: TX_AMOUNT, currency: USD }
   TX_FRAUD: TX_FRAUD
   TX_FRAUD_SCENARIO: TX_FRAUD_SCENARIO
 labels: { from: payment, delay: 7d }

@@ -12,26 +12,34 @@ import {
   type FeatureParameters,
   HANDBOOK_FEATURES,
 } from "../../src/features/parameters.ts";
-import { DAY_SECONDS, type Payment } from "../../src/payment/payment.ts";
+import {
+  DAY_SECONDS,
+  emptyPayment,
+  type Payment,
+  readTableRow,
+} from "../../src/payment/payment.ts";
 import {
   CELL,
   PAYMENT_CELLS,
   toCells,
 } from "../../src/payment/payment_cells.ts";
 import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
-import { TextHeap } from "../../src/payment/text_heap.ts";
+import { NO_TEXTS, TextHeap } from "../../src/payment/text_heap.ts";
 import { declaredSample, predictMemory } from "../../src/roles/stage_memory.ts";
 import { terminalSlackSeconds } from "../../src/roles/terminal_stage.ts";
 import {
   rememberedSeconds,
   type StreamParameters,
 } from "../../src/stream/control.ts";
+import { simulateHandbook } from "../../src/simulator/handbook.ts";
+import { HANDBOOK_PARAMETERS } from "../../src/simulator/parameters.ts";
 import { Ledger } from "../../src/stream/ledger.ts";
 import {
   recordedDefinition,
   shapeOfStream,
 } from "../../src/stream/stream_definition.ts";
 import { chance, forEachSeed } from "../long.ts";
+import { SIXTY_FEATURES } from "../definition/sixty_features.ts";
 import { TEXT_DEFINITION } from "../stream/text_stream.ts";
 import { paymentAt } from "./stages.ts";
 
@@ -229,4 +237,43 @@ Deno.test("the memory of declared features is predicted from some days of paymen
       `${bytes} predicted, ${live.bytes} held: ${JSON.stringify(predicted)}`,
     );
   });
+});
+
+Deno.test("the memory of 60 declared features is predicted from some days of the simulator's payments, within a fifth", () => {
+  const definition = readDefinition(SIXTY_FEATURES, "sixty.yaml");
+  const parameters: StreamParameters = {
+    ...parametersOf({}, false),
+    features: featuresOfDefinition(definition),
+    definition: recordedDefinition(definition),
+  };
+  const scale = { customers: 1000, terminals: 2000, radius: 11, days: DAYS };
+  const { table, startSeconds } = simulateHandbook({
+    ...HANDBOOK_PARAMETERS,
+    ...scale,
+  });
+  const live = declaredSample(parameters);
+  const sample = declaredSample(parameters);
+  assert.ok(live && sample);
+  const cells = new Float64Array(PAYMENT_CELLS);
+  const totals = new Float64Array(featureCount(parameters.features));
+  const payment = emptyPayment();
+  const seconds = SAMPLE_DAYS * DAY_SECONDS;
+  for (let row = 0; row < table.length; row++) {
+    readTableRow(table, row, startSeconds, payment);
+    toCells(payment, cells, 0);
+    live.process(cells, 0, NO_TEXTS, payment.timeSeconds, totals);
+    if (payment.timeSeconds < seconds) sample.count(cells, 0, NO_TEXTS);
+  }
+  const predicted = predictMemory(parameters, {
+    seconds,
+    ofCards: [],
+    ofTerminals: [],
+    declared: sample,
+  }).slice(1);
+  const bytes = predicted.reduce((sum, { bytes }) => sum + bytes, 0);
+  const ratio = bytes / live.bytes;
+  assert.ok(
+    ratio > 1 / 1.2 && ratio < 1.2,
+    `${bytes} predicted, ${live.bytes} held: ${JSON.stringify(predicted)}`,
+  );
 });
