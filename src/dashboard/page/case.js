@@ -5,6 +5,7 @@ import {
   caseAddress,
   count,
   countOf,
+  decisionMark,
   every,
   h,
   idText,
@@ -170,6 +171,8 @@ function layoutOf(found, decision, drawing) {
     h(
       "div",
       { class: "column" },
+      found.decision &&
+        panel("What the rules decided", rulesOf(found.decision)),
       panel("Why this score", reasonsOf(found)),
       panel(
         "Timeline",
@@ -318,6 +321,44 @@ function keptText(type, value) {
     ? String(value).replace(/ 00:00:00$/, "")
     : String(value);
   return [h("bdi", {}, text)];
+}
+
+/** What rules decided, and why, in words. @param {NonNullable<Case["decision"]>} decision */
+function rulesOf({ decision, rules, shadowRules, version }) {
+  const words = rules.length > 0
+    ? undefined
+    : decision === "approve"
+    ? "No live rule fired, and the model made it no alert."
+    : "No live rule fired. The model made it an alert.";
+  return h(
+    "div",
+    { class: "column" },
+    h("p", {}, decisionMark(decision)),
+    words !== undefined && h("p", {}, words),
+    rules.length > 0 && h(
+      "ul",
+      { class: "fired" },
+      rules.map(({ id, reason }, place) =>
+        h(
+          "li",
+          {},
+          reason,
+          " ",
+          h("a", {
+            href: addressOf("#/alerts", { state: "all", rule: id }),
+            "aria-label": `Alerts on which ${id} fired`,
+          }, h("code", {}, id)),
+          place === 0 && rules.length > 1 && " decided",
+        )
+      ),
+    ),
+    shadowRules.length > 0 && h(
+      "p",
+      { class: "note" },
+      `In shadow, without effect: ${shadowRules.join(", ")}.`,
+    ),
+    h("p", { class: "note" }, "Rules, version ", h("code", {}, version)),
+  );
 }
 
 /** @param {Case} found */

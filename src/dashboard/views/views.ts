@@ -9,6 +9,7 @@ import { map, type MapAnswers } from "./map.ts";
 import { model, type ModelAnswers } from "./model_view.ts";
 import { now, type NowAnswers } from "./now.ts";
 import type { PageView } from "./page_view.ts";
+import { rules, type RulesAnswers } from "./rules.ts";
 import { system, type SystemAnswers } from "./system.ts";
 
 /** All views. */
@@ -17,6 +18,7 @@ export const VIEWS: readonly PageView[] = [
   alerts,
   cases,
   map,
+  rules,
   model,
   system,
   deadLetters,
@@ -28,6 +30,7 @@ export type Answers =
   & AlertsAnswers
   & CaseAnswers
   & MapAnswers
+  & RulesAnswers
   & ModelAnswers
   & SystemAnswers
   & DeadLetterAnswers;
