@@ -23,6 +23,7 @@ import {
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
 import { addressOf, filterOf } from "./queue_filter.js";
+import { addToList } from "./rule_editor.js";
 import { rowsOf, timeline } from "./timeline.js";
 import { decisionPanel } from "./verdict.js";
 
@@ -172,7 +173,11 @@ function layoutOf(found, decision, drawing) {
       "div",
       { class: "column" },
       found.decision &&
-        panel("What the rules decided", rulesOf(found.decision)),
+        panel(
+          "What the rules decided",
+          rulesOf(found.decision),
+          listActions(found.payment),
+        ),
       panel("Why this score", reasonsOf(found)),
       panel(
         "Timeline",
@@ -359,6 +364,32 @@ function rulesOf({ decision, rules, shadowRules, version }) {
     ),
     h("p", { class: "note" }, "Rules, version ", h("code", {}, version)),
   );
+}
+
+/** The lists of the rules that this card or terminal can be added to, once they are known. @param {Case["payment"]} payment */
+function listActions({ customer, terminal }) {
+  const row = h("div", { class: "row" });
+  const said = h("p", { class: "note", role: "status" });
+  /** @param {string} list @param {string} kind @param {number | string} id */
+  const button = (list, kind, id) =>
+    h("button", {
+      type: "button",
+      class: "quiet",
+      onclick: async () => setText(said, await addToList(list, String(id))),
+    }, `Add ${kind} to ${list}…`);
+  ask("/api/rules").then(({ lists }) => {
+    row.append(...lists.flatMap(({ name, fields }) => [
+      ...fields.includes("CUSTOMER_ID")
+        ? [button(name, "this card", customer)]
+        : [],
+      ...fields.includes("TERMINAL_ID")
+        ? [button(name, "this terminal", terminal)]
+        : [],
+    ]));
+  }).catch(() => {
+    // Without its lists the case is still whole.
+  });
+  return h("div", { class: "column" }, row, said);
 }
 
 /** @param {Case} found */

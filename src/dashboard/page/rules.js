@@ -16,6 +16,12 @@ import {
   table,
 } from "./dom.js";
 import { addressOf } from "./queue_filter.js";
+import {
+  addToList,
+  changeWords,
+  ruleEditor,
+  waitingChanges,
+} from "./rule_editor.js";
 
 /** @import { ChangeView, ListView, RuleResult, RulesView, RuleView } from "../views/rules.ts" */
 /** @import { Child } from "./dom.js" */
@@ -26,12 +32,21 @@ const RULES_MS = 3000;
 export function openRules(root) {
   const now = h("p", { class: "note", role: "status" }, "Loading the rules…");
   const parts = h("div", { class: "column of-rules" });
-  root.append(heading("Rules"), now, parts);
+  const waiting = waitingChanges();
+  const editor = ruleEditor();
+  root.append(
+    heading("Rules"),
+    now,
+    waiting.element,
+    editor.element,
+    parts,
+  );
   let shown = "";
   const end = every(RULES_MS, async () => {
     try {
       const view = await ask("/api/rules");
       setText(now, stateOf(view));
+      await waiting.look();
       // What a person reads, has opened or has the focus in stays as it is.
       const text = JSON.stringify(view);
       if (text === shown) return;
@@ -49,7 +64,12 @@ export function openRules(root) {
       setText(now, messageOf(error));
     }
   });
-  return { close: end };
+  return {
+    close() {
+      end();
+      editor.close();
+    },
+  };
 }
 
 /** @param {RulesView} view */
@@ -294,6 +314,7 @@ function listsOf(lists) {
   if (lists.length === 0) {
     return [h("p", { class: "note" }, "The rules ask no list.")];
   }
+  const said = h("p", { class: "note", role: "status" });
   const rows = lists.map(({ name, entries, ended, rules, hits }) =>
     h(
       "tr",
@@ -311,14 +332,26 @@ function listsOf(lists) {
         rules.length > 0 ? rules.join(", ") : "no rule asks it",
       ),
       number(count(hits)),
+      h(
+        "td",
+        {},
+        h("button", {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Add an entry to ${name}`,
+          onclick: async () => setText(said, await addToList(name, "")),
+        }, "Add…"),
+      ),
     )
   );
   return [
+    said,
     table("Lists", [
       ["List"],
       ["Entries", "number"],
       ["Asked by"],
       ["Fired", "number"],
+      ["Change"],
     ], h("tbody", {}, rows)),
   ];
 }
@@ -345,10 +378,4 @@ function changeTable(changes) {
     ["Who"],
     ["What"],
   ], h("tbody", {}, rows));
-}
-
-/** @param {ChangeView["items"][number]} item */
-function changeWords(item) {
-  const name = item.what === "list" ? `list ${item.name}` : item.what;
-  return `${name}: ${item.before ?? "none"} → ${item.after ?? "none"}`;
 }

@@ -71,6 +71,8 @@ export interface ListView {
   readonly entries: number;
   /** Entries that have ended. */
   readonly ended: number;
+  /** The fields whose values the rules look up in it. */
+  readonly fields: readonly string[];
   /** Ids of the rules that ask it. */
   readonly rules: readonly string[];
   /** Payments on which one of them fired. */
@@ -231,6 +233,7 @@ class KnownRules {
       const ended = [...entries.values()].filter((until) => until <= seconds);
       return {
         ...{ name, version, rules: ids },
+        fields: fieldsOf(rules, name),
         entries: entries.size - ended.length,
         ended: ended.length,
         hits: paymentsOf(
@@ -256,6 +259,15 @@ function listsOf(
     },
   });
   return asked;
+}
+
+/** The fields that rules look up in a list, as far as they name one alone. */
+function fieldsOf(rules: readonly Rule[], list: string): string[] {
+  const fields = rules.flatMap(({ when }) =>
+    [...when.text.matchAll(/\blist\(\s*(["'])(\w+)\1\s*,\s*(\w+)\s*\)/g)]
+      .filter(([, , name]) => name === list).map(([, , , field]) => field)
+  );
+  return [...new Set(fields)];
 }
 
 function fires({ rules, shadowRules }: OutcomeSums, id: string): boolean {

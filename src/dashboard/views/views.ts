@@ -9,6 +9,7 @@ import { map, type MapAnswers } from "./map.ts";
 import { model, type ModelAnswers } from "./model_view.ts";
 import { now, type NowAnswers } from "./now.ts";
 import type { PageView } from "./page_view.ts";
+import { type RuleChangeAnswers, ruleChanges } from "./rule_changes.ts";
 import { rules, type RulesAnswers } from "./rules.ts";
 import { system, type SystemAnswers } from "./system.ts";
 
@@ -19,6 +20,7 @@ export const VIEWS: readonly PageView[] = [
   cases,
   map,
   rules,
+  ruleChanges,
   model,
   system,
   deadLetters,
@@ -31,6 +33,7 @@ export type Answers =
   & CaseAnswers
   & MapAnswers
   & RulesAnswers
+  & RuleChangeAnswers
   & ModelAnswers
   & SystemAnswers
   & DeadLetterAnswers;
