@@ -286,7 +286,7 @@ function firedLink({ id, payments }) {
   if (payments === 0) return count(payments);
   return h("a", {
     href: addressOf("#/alerts", { state: "all", rule: id }),
-    "aria-label": `Alerts on which ${id} fired`,
+    "aria-label": `${count(payments)}: alerts on which ${id} fired`,
   }, count(payments));
 }
 
