@@ -40,10 +40,12 @@ import {
   type ContentPart,
   contentParts,
   type DecisionChange,
+  type DecisionProposal,
   type DecisionState,
   isAppliedChange,
   isContentPart,
   isDecisionChange,
+  isDecisionProposal,
   NO_RULES,
 } from "./decision_changes.ts";
 import {
@@ -235,6 +237,8 @@ export class Control {
   readonly #changes: DecisionChange[] = [];
   /** Where they were applied, by partition. */
   readonly #applied: AppliedChange[][] = [];
+  /** Proposed changes, by their number. */
+  readonly #proposals = new Map<number, DecisionProposal>();
   #offset = 0;
 
   /** Reads nothing yet: call refresh(). `report` is called for each record that is not one of ours. */
@@ -496,6 +500,9 @@ export class Control {
       const change = value as DecisionChange;
       const next = this.#changes.length + 1;
       if (change.number === next) this.#changes.push(change);
+    } else if (key.startsWith("proposal:")) {
+      const proposal = value as DecisionProposal;
+      this.#proposals.set(proposal.number, proposal);
     } else if (key.startsWith("applied:")) {
       const applied = value as AppliedChange;
       const all = this.#applied[applied.partition] ??= [];
@@ -508,6 +515,11 @@ export class Control {
   /** Every change of what decides about payments, the oldest first. */
   get decisionChanges(): readonly DecisionChange[] {
     return this.#changes;
+  }
+
+  /** Changes that were proposed, in their order, whatever has become of them. */
+  get proposals(): readonly DecisionProposal[] {
+    return [...this.#proposals.values()];
   }
 
   /** What decides about payments, by the newest change. */
@@ -580,17 +592,7 @@ export class Control {
       "fraudstream-decisions",
       () => items().length === 0 && settled(),
       async (producer) => {
-        for (const [version, text] of contents) {
-          if (this.#values.has(`content:${version}/0`)) continue;
-          // The first part comes last: it says that all are there.
-          for (
-            const [at, part] of [...contentParts(text).entries()].reverse()
-          ) {
-            const records = controlRecords();
-            records.putContent(version, at, part);
-            await producer.append(records.appends());
-          }
-        }
+        await this.#putContents(producer, contents);
         const commits = await this.#log.committed(SCORER_GROUP, SINK_TOPIC);
         const records = controlRecords();
         add?.(records);
@@ -611,6 +613,66 @@ export class Control {
       },
     );
     return changed;
+  }
+
+  async #putContents(
+    producer: LogProducer,
+    contents: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    for (const [version, text] of contents) {
+      if (this.#values.has(`content:${version}/0`)) continue;
+      // The first part comes last: it says that all are there.
+      for (const [at, part] of [...contentParts(text).entries()].reverse()) {
+        const records = controlRecords();
+        records.putContent(version, at, part);
+        await producer.append(records.appends());
+      }
+    }
+  }
+
+  /** Records a proposed change, which decides nothing before it is approved; `contents` as in recordChange(). */
+  async propose(
+    { who, base, state, contents }: {
+      /** Who proposes it. */
+      readonly who: string;
+      /** What decides now. */
+      readonly base: DecisionState;
+      /** What is to decide. */
+      readonly state: DecisionState;
+      /** Texts by version. */
+      readonly contents: ReadonlyMap<string, string>;
+    },
+  ): Promise<void> {
+    const at = new Date().toISOString();
+    let proposal: DecisionProposal | undefined;
+    const isThere = () =>
+      proposal !== undefined && this.#proposals.has(proposal.number) &&
+      JSON.stringify(this.#proposals.get(proposal.number)) ===
+        JSON.stringify(proposal);
+    await this.settle("fraudstream-decisions", isThere, async (producer) => {
+      await this.#putContents(producer, contents);
+      const number = Math.max(0, ...this.#proposals.keys()) + 1;
+      proposal = { number, who, at, base, state, status: "pending" };
+      const records = controlRecords();
+      records.putProposal(proposal);
+      await producer.append(records.appends());
+    });
+  }
+
+  /** Records that a person has rejected a proposal, if it is still pending. */
+  async reject(number: number, by: string): Promise<void> {
+    const found = () => this.#proposals.get(number);
+    await this.settle(
+      "fraudstream-decisions",
+      () => found()?.status !== "pending",
+      async (producer) => {
+        const proposal = found();
+        if (!proposal) return;
+        const records = controlRecords();
+        records.putProposal({ ...proposal, status: "rejected", by });
+        await producer.append(records.appends());
+      },
+    );
   }
 
   /** Where a topic ends, once it is complete. */
@@ -874,6 +936,7 @@ const PREFIXED: Readonly<Record<string, Fits>> = {
   "change:": isDecisionChange,
   "applied:": isAppliedChange,
   "content:": isContentPart,
+  "proposal:": isDecisionProposal,
   "requeued:": ({ topic, partition, fromOffset }) =>
     typeof topic === "string" && isCount(partition) && isCount(fromOffset),
 };
@@ -919,6 +982,8 @@ export interface ControlRecords {
   putChange(change: DecisionChange): void;
   /** Records from where on a change decides. */
   putApplied(applied: AppliedChange): void;
+  /** Records a proposed change, or what has become of it. */
+  putProposal(proposal: DecisionProposal): void;
   /** Records a part of the text of a version. */
   putContent(version: string, at: number, part: ContentPart): void;
   /** Marks a topic as complete. */
@@ -947,6 +1012,7 @@ export function controlRecords(): ControlRecords {
     putApplied: (applied) =>
       put(`applied:${applied.partition}/${applied.change}`, applied),
     putContent: (version, at, part) => put(`content:${version}/${at}`, part),
+    putProposal: (proposal) => put(`proposal:${proposal.number}`, proposal),
     putEnd: (topic, mark) => put(`end:${topic}`, mark),
     appends: () => [{ topic: CONTROL_TOPIC, partition: 0, records }],
   };

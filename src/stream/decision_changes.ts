@@ -70,6 +70,24 @@ export interface AppliedChange {
   readonly from: number;
 }
 
+/** A change that waits until a second person approves it. */
+export interface DecisionProposal {
+  /** Number of the proposal, from 1. */
+  readonly number: number;
+  /** Who proposed it. */
+  readonly who: string;
+  /** Clock time, ISO 8601 in UTC. */
+  readonly at: string;
+  /** What decided when it was proposed: where that has changed, it no longer fits. */
+  readonly base: DecisionState;
+  /** What is to decide. */
+  readonly state: DecisionState;
+  /** What has become of it. */
+  readonly status: "pending" | "approved" | "rejected";
+  /** Who approved or rejected it. */
+  readonly by?: string;
+}
+
 /** The parts in which two states differ, in a fixed order. */
 export function changedItems(
   before: DecisionState,
@@ -147,6 +165,18 @@ function isState(value: unknown): boolean {
   return (rules === null || typeof rules === "string") && isObject(lists) &&
     Object.values(lists).every((one) => typeof one === "string") &&
     (threshold === null || typeof threshold === "number");
+}
+
+/** Whether fields are those of a DecisionProposal. */
+export function isDecisionProposal(
+  { number, who, at, base, state, status, by }: Readonly<
+    Record<string, unknown>
+  >,
+): boolean {
+  return isCount(number) && typeof who === "string" && typeof at === "string" &&
+    isState(base) && isState(state) &&
+    (status === "pending" || status === "approved" || status === "rejected") &&
+    isOptional(by, (by) => typeof by === "string");
 }
 
 /** Whether fields are those of an AppliedChange. */

@@ -15,6 +15,7 @@ import { serve, type Stage, stop, until } from "./browser_stage.ts";
 import { connectionChecks } from "./connection_checks.ts";
 import { numberChecks } from "./number_checks.ts";
 import { ownStreamChecks } from "./own_stream_checks.ts";
+import { rulesChecks } from "./rules_checks.ts";
 import { triageChecks } from "./triage_checks.ts";
 import { viewChecks } from "./view_checks.ts";
 
@@ -24,6 +25,7 @@ const GROUPS = {
   views: viewChecks,
   numbers: numberChecks,
   own: ownStreamChecks,
+  rules: rulesChecks,
   connections: connectionChecks,
 };
 

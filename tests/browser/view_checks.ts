@@ -30,6 +30,7 @@ const VIEWS = [
   "alerts?state=cleared&card=1&score=0.99",
   "map",
   "map?card=3",
+  "rules",
   "model",
   "system",
   "nowhere",

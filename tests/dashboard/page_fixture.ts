@@ -105,6 +105,7 @@ export async function openPage(
   tokens?: string,
   behindProxy = false,
   stream: StreamParameters = parametersOf(2),
+  requireApproval = false,
 ): Promise<PageFixture> {
   const parameters = { ...stream, startSeconds: START_SECONDS };
   const folder = await openMemory(parameters);
@@ -112,7 +113,7 @@ export async function openPage(
     return { name, partitions: 2, compacted: false };
   });
   await folder.log.createTopics(topics);
-  const page = servePage(folder, tokens, behindProxy);
+  const page = servePage(folder, tokens, behindProxy, requireApproval);
   return {
     ...page,
     async [Symbol.asyncDispose]() {
@@ -132,6 +133,7 @@ function servePage(
   folder: OpenFolder,
   tokens: string | undefined,
   behindProxy: boolean,
+  requireApproval = false,
 ): PageFixture {
   const end = new AbortController();
   const { log, store, context } = folder;
@@ -177,6 +179,7 @@ function servePage(
     models: undefined,
     tokens: parseTokens(tokens ?? ""),
     behindProxy,
+    requireApproval,
     process: { threads: ["producer"], log: "memory", store: "memory" },
   });
   const reading = reader.run(end.signal);

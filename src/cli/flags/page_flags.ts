@@ -51,6 +51,11 @@ export const PAGE_FLAGS = {
       help: "the page is behind a proxy with TLS; trust its X-Forwarded-For, " +
         "X-Forwarded-Proto and X-Forwarded-Prefix",
     },
+    requireApproval: {
+      help:
+        "a change of rules or lists on the page counts only when a second " +
+        "person approves it; needs two names in --token-file",
+    },
     stay: { help: "keep the page until Ctrl-C after everything is stored" },
   },
 } as const satisfies FlagGroup;
@@ -75,16 +80,19 @@ export function readPageFlags(
   environment: Environment = processEnvironment,
 ): WantedPage {
   const { port, host = DEFAULT_HOST, tokenFile, stay } = options;
-  const { behindProxy = false } = options;
+  const { behindProxy = false, requireApproval = false } = options;
   const text = readPassword({
     variable: PAGE_FLAGS.flags.tokenFile.instead,
     flag: flagName("tokenFile"),
     file: tokenFile,
   }, environment);
   const required = named || port !== undefined || stay === true ||
-    options.host !== undefined || tokenFile !== undefined || behindProxy;
+    options.host !== undefined || tokenFile !== undefined || behindProxy ||
+    requireApproval;
   const tokens = parseTokens(text ?? "");
-  const page = { host, port, tokens, behindProxy, required };
+  const page = {
+    ...{ host, port, tokens, behindProxy, requireApproval, required },
+  };
   checkExposure(page);
   if (required && !mayListen(page)) {
     throw new ConfigError(`the page may not be served: ${LISTEN_ADVICE}`);

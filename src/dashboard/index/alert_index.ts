@@ -291,6 +291,11 @@ export class AlertIndex implements Disposable {
     this.#outcomeNumbers.set(outcomeKey(decided, alert), number);
   }
 
+  /** Whether rules have decided about any payment. */
+  get hasOutcomes(): boolean {
+    return this.#outcomes.size > 0;
+  }
+
   /** What rules have decided, with the sums of each outcome as far as labels are known at the index's event time; empty without rules. */
   outcomes(): OutcomeSums[] {
     const whole = dayOf(this.#time - this.#delaySeconds);
@@ -943,7 +948,7 @@ type Statements = ReturnType<typeof prepare>;
 const DAY_NAMES = SUM_COLUMNS.join(", ");
 const RULE_NAMES = RULE_SUM_COLUMNS.join(", ");
 
-/** Adds to the columns of a row that is there. */
+/** Adds to the columns of an existing row. */
 function added(columns: readonly string[]): string {
   return columns.map((name) => `${name} = ${name} + excluded.${name}`)
     .join(", ");

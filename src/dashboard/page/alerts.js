@@ -4,6 +4,7 @@ import {
   caseLink,
   count,
   countOf,
+  decisionMark,
   every,
   h,
   heading,
@@ -211,7 +212,8 @@ function columns() {
     ["Case", idColumn("payment")],
     ["Score", "number"],
     ["Amount", "number"],
-    ["Strongest reason"],
+    ...shownShape().hasRules ? [/** @type {const} */ (["Decision"])] : [],
+    [shownShape().hasRules ? "Reasons" : "Strongest reason"],
     ["Card", `${idColumn("card")} least`],
     ["Terminal", `${idColumn("terminal")} least`],
     ["Event time, UTC", "least"],
@@ -240,11 +242,14 @@ function row(filter) {
   const [link, points, amount, reason, card, terminal, time] = cells;
   const state = h("td");
   const outcome = h("td", { class: "line" });
+  const decision = h("td");
   const truth = h("td", { class: "line" });
   const element = h(
     "tr",
     { class: "goes" },
-    cells,
+    cells.slice(0, 3),
+    shownShape().hasRules && decision,
+    cells.slice(3),
     state,
     hasOutcome() && outcome,
     isTruthShown() && truth,
@@ -273,7 +278,10 @@ function row(filter) {
       }
       setText(points, score(alert.score));
       setText(amount, money(alert.amount));
-      setText(reason, alert.reason ?? "–");
+      decision.replaceChildren(
+        alert.decision ? decisionMark(alert.decision.decision) : "–",
+      );
+      setText(reason, reasonOf(alert));
       card.replaceChildren(idText(alert.customer));
       terminal.replaceChildren(idText(alert.terminal));
       setText(time, alert.datetime);
@@ -282,6 +290,13 @@ function row(filter) {
       truth.replaceChildren(labelMark(alert.fraud, alert.scenario));
     },
   };
+}
+
+/** Why it is in the queue: the rules that fired, or else the model's strongest reason. @param {QueuedAlert} alert */
+function reasonOf({ decision, reason }) {
+  const rules = decision?.rules ?? [];
+  if (rules.length === 0) return reason ?? "–";
+  return rules.map(({ reason }) => reason).join(" ");
 }
 
 /** @param {Pick<QueuedAlert, "state" | "assignee" | "snoozedUntil">} alert */

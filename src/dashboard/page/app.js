@@ -18,6 +18,7 @@ import { connect, firstSnapshot } from "./live.js";
 import { openMap } from "./map.js";
 import { openModel } from "./model.js";
 import { openNow } from "./now.js";
+import { openRules } from "./rules.js";
 import { isTruthShown, keepTheme, showTruth } from "./settings.js";
 import { openSystem } from "./system.js";
 import { readingWords } from "./tiles.js";
@@ -80,6 +81,8 @@ function viewOf(route) {
         ];
       case "map":
         return ["Map", "#/map", (root) => openMap(root, parameters)];
+      case "rules":
+        return ["Rules", "#/rules", openRules];
       case "model":
         return ["Model", "#/model", openModel];
       case "system":

@@ -5,6 +5,7 @@ import {
   caseAddress,
   count,
   countOf,
+  decisionMark,
   every,
   h,
   idText,
@@ -22,6 +23,7 @@ import {
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
 import { addressOf, filterOf } from "./queue_filter.js";
+import { addToList } from "./rule_editor.js";
 import { rowsOf, timeline } from "./timeline.js";
 import { decisionPanel } from "./verdict.js";
 
@@ -170,6 +172,12 @@ function layoutOf(found, decision, drawing) {
     h(
       "div",
       { class: "column" },
+      found.decision &&
+        panel(
+          "What the rules decided",
+          rulesOf(found.decision),
+          listActions(found.payment),
+        ),
       panel("Why this score", reasonsOf(found)),
       panel(
         "Timeline",
@@ -318,6 +326,70 @@ function keptText(type, value) {
     ? String(value).replace(/ 00:00:00$/, "")
     : String(value);
   return [h("bdi", {}, text)];
+}
+
+/** What rules decided, and why, in words. @param {NonNullable<Case["decision"]>} decision */
+function rulesOf({ decision, rules, shadowRules, version }) {
+  const words = rules.length > 0
+    ? undefined
+    : decision === "approve"
+    ? "No live rule fired, and the model made it no alert."
+    : "No live rule fired. The model made it an alert.";
+  return h(
+    "div",
+    { class: "column" },
+    h("p", {}, decisionMark(decision)),
+    words !== undefined && h("p", {}, words),
+    rules.length > 0 && h(
+      "ul",
+      { class: "fired" },
+      rules.map(({ id, reason }, place) =>
+        h(
+          "li",
+          {},
+          reason,
+          " ",
+          h("a", {
+            href: addressOf("#/alerts", { state: "all", rule: id }),
+            "aria-label": `Alerts on which ${id} fired`,
+          }, h("code", {}, id)),
+          place === 0 && rules.length > 1 && " decided",
+        )
+      ),
+    ),
+    shadowRules.length > 0 && h(
+      "p",
+      { class: "note" },
+      `In shadow, without effect: ${shadowRules.join(", ")}.`,
+    ),
+    h("p", { class: "note" }, "Rules, version ", h("code", {}, version)),
+  );
+}
+
+/** The lists of the rules that this card or terminal can be added to, once they are known. @param {Case["payment"]} payment */
+function listActions({ customer, terminal }) {
+  const row = h("div", { class: "row" });
+  const said = h("p", { class: "note", role: "status" });
+  /** @param {string} list @param {string} kind @param {number | string} id */
+  const button = (list, kind, id) =>
+    h("button", {
+      type: "button",
+      class: "quiet",
+      onclick: async () => setText(said, await addToList(list, String(id))),
+    }, `Add ${kind} to ${list}…`);
+  ask("/api/rules").then(({ lists }) => {
+    row.append(...lists.flatMap(({ name, fields }) => [
+      ...fields.includes("CUSTOMER_ID")
+        ? [button(name, "this card", customer)]
+        : [],
+      ...fields.includes("TERMINAL_ID")
+        ? [button(name, "this terminal", terminal)]
+        : [],
+    ]));
+  }).catch(() => {
+    // Without its lists the case is still whole.
+  });
+  return h("div", { class: "column" }, row, said);
 }
 
 /** @param {Case} found */

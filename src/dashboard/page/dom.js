@@ -133,6 +133,7 @@ let shape = {
   labels: "payment",
   truth: "simulation",
   isOwn: false,
+  hasRules: false,
 };
 let amounts = moneyFormats(shape.currency, shape.decimals);
 
@@ -256,6 +257,16 @@ export function table(label, columns, body, kind = "scroll") {
  */
 export function mark(kind, text) {
   return h("span", { class: `mark ${kind}` }, text);
+}
+
+/** What rules decide, as a word with a sign. @param {string} decision */
+export function decisionMark(decision) {
+  const kind = decision === "decline"
+    ? "fraud"
+    : decision === "review"
+    ? "warn"
+    : "genuine";
+  return mark(kind, decision);
 }
 
 /**

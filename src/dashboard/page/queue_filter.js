@@ -44,6 +44,7 @@ function moreFields() {
     ["terminal", "Terminal", { ...idLook(ids.terminal), placeholder: "id" }],
     ["day", "Event date", { type: "date" }],
     ["model", "Model", { placeholder: "version" }],
+    ["rule", "Rule that fired", { placeholder: "id", maxlength: "64" }],
     ["assignee", "Assignee", { list: "assignees", placeholder: "anyone" }],
   ];
 }
@@ -77,17 +78,29 @@ const SORTS = [
   ["amount", "amount"],
 ];
 
+const DECISIONS = [
+  ["", "any"],
+  ["review", "review"],
+  ["decline", "decline"],
+];
+
 /** Parameters that are one of some words: what one is called, and the words. @type {Readonly<Record<string, readonly [what: string, words: readonly string[]]>>} */
 const WORDS = {
   state: ["state", STATES.map(([value]) => value || "open")],
   sort: ["order", SORTS.map(([value]) => value || "risk")],
+  decision: ["decision", ["review", "decline"]],
   by: ["grouping", ["card", "terminal"]],
 };
 
 const allFields = () => [searchField(), ...moreFields(), scenarioField()];
 
 /** The names of a filter; the address has "by" and "page" besides. */
-const NAMES = ["state", "sort", ...allFields().map(([name]) => name)];
+const NAMES = [
+  "state",
+  "sort",
+  "decision",
+  ...allFields().map(([name]) => name),
+];
 
 /** The value of a parameter: blanks around it can be a part of a text id. @param {string} name @param {string | null} value */
 function valueOf(name, value) {
@@ -195,7 +208,15 @@ function moreFilters(filter) {
   const fields = areScenariosShown()
     ? [...moreFields(), scenarioField()]
     : moreFields();
-  const set = fields.filter(([name]) => filter[name] !== undefined).length;
+  const isSet = (/** @type {string} */ name) => filter[name] !== undefined;
+  // A link can name them before a payment has been decided by rules.
+  const { hasRules } = shownShape();
+  const shown = fields.filter(([name]) =>
+    name !== "rule" || hasRules || isSet(name)
+  );
+  const isDecided = hasRules || isSet("decision");
+  const set = [...fields.map(([name]) => name), "decision"].filter(isSet)
+    .length;
   return h(
     "details",
     { open: set > 0 },
@@ -203,7 +224,8 @@ function moreFilters(filter) {
     h(
       "div",
       { class: "filters" },
-      fields.map((field) => input(field, filter)),
+      isDecided && choice("decision", "Decision", DECISIONS, filter),
+      shown.map((field) => input(field, filter)),
       h(
         "datalist",
         { id: "assignees" },

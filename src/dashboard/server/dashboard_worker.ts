@@ -124,6 +124,7 @@ async function runPage(
     latency: () => latency,
     tokens: page.tokens,
     behindProxy: page.behindProxy,
+    requireApproval: page.requireApproval ?? false,
     process: work.process,
   });
   const listener = listen(page);

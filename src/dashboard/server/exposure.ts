@@ -23,6 +23,8 @@ export interface PageSettings {
   readonly tokens: readonly PageToken[];
   /** Whether it is reached through a proxy only, which speaks TLS and adds X-Forwarded headers. */
   readonly behindProxy: boolean;
+  /** Whether a change of rules or lists counts only when a second person approves it. */
+  readonly requireApproval?: boolean;
 }
 
 /** The address that is listened at by default: nobody else reaches it. */
@@ -75,8 +77,22 @@ export function parseTokens(text: string): PageToken[] {
 
 /** Throws ConfigError for an address that others reach without a token, or a token that can be guessed. */
 export function checkExposure(
-  { host, tokens, behindProxy }: PageSettings,
+  { host, tokens, behindProxy, requireApproval = false }: PageSettings,
 ): void {
+  const named = tokens.filter(({ name }) => name !== undefined);
+  if (requireApproval && named.length < 2) {
+    throw new ConfigError(
+      "--require-approval needs two people with a name each; write a " +
+        "line name:token for each of them in the file of --token-file",
+    );
+  }
+  if (requireApproval && named.length < tokens.length) {
+    throw new ConfigError(
+      "--require-approval needs a name for every token, or one person could " +
+        "approve their own changes; write name:token in each line of the " +
+        "file of --token-file",
+    );
+  }
   if (behindProxy && tokens.length === 0) {
     throw new ConfigError(
       "--behind-proxy opens the page to all who reach the proxy; put a token " +

@@ -138,6 +138,13 @@ export const model: PageView = {
     get("/api/model", view);
     post("/api/model/threshold", async (asked) => {
       const body = await asked.body();
+      if (page.requireApproval) {
+        throw new DataError(
+          "this page requires a second person for what decides about " +
+            "payments, and a threshold cannot be approved here; nothing was " +
+            "changed",
+        );
+      }
       const threshold = BODY.number(body.threshold, "threshold");
       BODY.check(
         threshold >= 0 && threshold <= 1,

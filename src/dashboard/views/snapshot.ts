@@ -99,6 +99,8 @@ export interface ShownShape {
   };
   /** Where labels come from: they stand in the payments, or arrive later. */
   readonly labels: "payment" | "stream";
+  /** Whether rules have decided about payments. */
+  readonly hasRules: boolean;
   /** Whose labels can be shown before they are known: the simulation's, or those of the data; undefined where the payments have none. */
   readonly truth: "simulation" | "data" | undefined;
   /** Whether the stream has a definition: its payments are not the simulator's. */
@@ -179,6 +181,7 @@ export function shownShape(
       terminal: shape.terminalId,
     },
     labels: hasLabels ? "stream" : "payment",
+    hasRules: false,
     truth: hasLabels ? undefined : isOwn ? "data" : "simulation",
     isOwn,
   };
@@ -200,7 +203,8 @@ export function snapshotOf(source: {
   readonly reading: Reading | undefined;
 }): Snapshot {
   const { server, state, index, status, latency, problem, reading } = source;
-  const { shape, startSeconds } = source;
+  const { startSeconds } = source;
+  const shape = { ...source.shape, hasRules: source.index.hasOutcomes };
   const { scale } = index.queries;
   const at = Date.now();
   const recent = state.recent();

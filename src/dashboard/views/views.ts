@@ -9,6 +9,8 @@ import { map, type MapAnswers } from "./map.ts";
 import { model, type ModelAnswers } from "./model_view.ts";
 import { now, type NowAnswers } from "./now.ts";
 import type { PageView } from "./page_view.ts";
+import { type RuleChangeAnswers, ruleChanges } from "./rule_changes.ts";
+import { rules, type RulesAnswers } from "./rules.ts";
 import { system, type SystemAnswers } from "./system.ts";
 
 /** All views. */
@@ -17,6 +19,8 @@ export const VIEWS: readonly PageView[] = [
   alerts,
   cases,
   map,
+  rules,
+  ruleChanges,
   model,
   system,
   deadLetters,
@@ -28,6 +32,8 @@ export type Answers =
   & AlertsAnswers
   & CaseAnswers
   & MapAnswers
+  & RulesAnswers
+  & RuleChangeAnswers
   & ModelAnswers
   & SystemAnswers
   & DeadLetterAnswers;

@@ -90,3 +90,20 @@ Deno.test("a token of a person that can be guessed is refused by the name", () =
     /token of Grace has 5 characters/,
   );
 });
+
+Deno.test("approval by a second person takes two names, and a name for every token", () => {
+  const page = {
+    ...{ host: "127.0.0.1", port: 1, behindProxy: false },
+    requireApproval: true,
+  };
+  const check = (text: string) =>
+    checkExposure({ ...page, tokens: parseTokens(text) });
+  const [a, b, c] = ["a", "b", "c"].map((letter) => letter.repeat(16));
+  check(`anna:${a}\nben:${b}\n`);
+  assert.throws(() => check(""), /two people/);
+  assert.throws(() => check(`anna:${a}\n${b}\n`), /two people/);
+  assert.throws(
+    () => check(`anna:${a}\nben:${b}\n${c}\n`),
+    /a name for every token/,
+  );
+});

@@ -25,6 +25,7 @@ testReading("every tab of the bar is a view that the page opens", () => {
     "Now",
     "Alerts",
     "Map",
+    "Rules",
     "Model",
     "System",
   ]);

@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import type {
+  ChangeOutcome,
+  RuleChangeAnswers,
+} from "../../../src/dashboard/views/rule_changes.ts";
+import type { RulesPreview } from "../../../src/dashboard/views/rule_preview.ts";
+import type { RulesView } from "../../../src/dashboard/views/rules.ts";
+import { parametersOf } from "../../roles/pipeline.ts";
+import {
+  openPage,
+  type PageFixture,
+  payment,
+  prediction,
+} from "../page_fixture.ts";
+
+const TOKENS = "anna:0123456789abcdef\nben:fedcba9876543210\n";
+const ANNA = { authorization: "Bearer 0123456789abcdef" };
+const BEN = { authorization: "Bearer fedcba9876543210" };
+const JSON_BODY = { "content-type": "application/json" };
+
+const RULES = `version: 1
+lists: { blocked: blocked.csv }
+rules:
+  - id: blocked
+    when: list("blocked", CUSTOMER_ID)
+    then: decline
+    reason: Blocked.
+  - { id: large, when: TX_AMOUNT > 50, then: review, reason: Large. }
+`;
+
+/** Posts as the page does; gives status and answer. */
+async function post<Answer>(
+  page: PageFixture,
+  path: string,
+  body: Record<string, unknown>,
+  headers?: Record<string, string>,
+): Promise<[status: number, answer: Answer & { readonly error?: string }]> {
+  const answer = await page.ask(path, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: headers ? { ...JSON_BODY, ...headers } : await page.fromPage(),
+  });
+  return [answer.status, await answer.json()];
+}
+
+async function get<Answer>(
+  page: PageFixture,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return await (await page.ask(path, { headers })).json();
+}
+
+Deno.test("a text of rules is checked with the place of what is wrong, and nothing is changed", async () => {
+  await using page = await openPage();
+  const check = async (source: string) => {
+    const path = "/api/rules/check";
+    type Answer = RuleChangeAnswers["/api/rules/check"];
+    const [status, answer] = await post<Answer>(page, path, { source });
+    assert.equal(status, 201);
+    return answer.problem;
+  };
+  assert.equal(await check(RULES), undefined);
+  const unknown = await check(RULES.replace("TX_AMOUNT", "AMOUNT"));
+  assert.match(
+    unknown?.message ?? "",
+    /^rules:8:24: the rule large: there is no AMOUNT/,
+  );
+  assert.deepEqual([unknown?.line, unknown?.column], [8, 24]);
+  const broken = await check("version: 1\nrules: [");
+  assert.ok((broken?.line ?? 0) > 0, `${broken?.message}`);
+  const type = await check(RULES.replace("TX_AMOUNT > 50", "TX_AMOUNT"));
+  assert.match(type?.message ?? "", /must be a condition/);
+  const [status, answer] = await post<ChangeOutcome>(page, "/api/rules/save", {
+    ...{ source: "rules: 1", seen: null, who: "ada" },
+  });
+  assert.equal(status, 422, `${answer.error}`);
+  assert.deepEqual(page.folder.context.control.decisionChanges, []);
+});
+
+Deno.test("rules and lists that are saved are records of who changed what, unless others came before", async () => {
+  await using page = await openPage();
+  const { control } = page.folder.context;
+  const save = (source: string, seen: string | null) =>
+    post<ChangeOutcome>(page, "/api/rules/save", { source, seen, who: "ada" });
+  assert.deepEqual(await save(RULES, null), [201, { status: "changed" }]);
+  const version = control.decisionState.rules;
+  assert.deepEqual(await save(RULES, version), [201, { status: "unchanged" }]);
+  const [status] = await save(RULES.replace("50", "60"), null);
+  assert.equal(status, 409);
+  const add = (body: Record<string, unknown>) =>
+    post<ChangeOutcome>(page, "/api/rules/lists/add", { who: "ben", ...body });
+  assert.deepEqual(await add({ list: "blocked", value: "3" }), [
+    201,
+    { status: "changed" },
+  ]);
+  await add({ list: "blocked", value: "4", expires: "2018-05-01" });
+  for (
+    const wrong of [
+      { list: "none", value: "3" },
+      { list: "blocked", value: "" },
+      { list: "blocked", value: "abc" },
+      { list: "blocked", value: "3\n4" },
+      { list: "blocked", value: "5", expires: "tomorrow" },
+    ]
+  ) {
+    const [status, { error }] = await add(wrong);
+    assert.equal(status, 422, `${JSON.stringify(wrong)}: ${error}`);
+  }
+  const view = await get<RulesView>(page, "/api/rules");
+  assert.deepEqual(
+    view.changes.map(({ who, items }) => [who, items.map(({ what }) => what)]),
+    [["ben", ["list"]], ["ben", ["list"]], ["ada", ["rules", "list"]]],
+  );
+  const content = await control.content(control.decisionState.lists.blocked);
+  assert.deepEqual(JSON.parse(content ?? ""), [
+    "3",
+    ["4", Date.UTC(2018, 4, 1) / 1000],
+  ]);
+  assert.deepEqual(view.lists[0].fields, ["CUSTOMER_ID"]);
+});
+
+Deno.test("a preview shows what a text would have decided about the newest payments", async () => {
+  await using page = await openPage();
+  const payments = [20, 60, 70].map((amount, at) =>
+    payment({ transactionId: at, amount, timeSeconds: (30 + 10 * at) * 86_400 })
+  );
+  payments[1] = { ...payments[1], fraud: 1 };
+  // The model's only alert is the first one.
+  await page.publish(payments);
+  await page.predict(
+    payments.map((one, at) => prediction(one, at === 0 ? 0.9 : 0.1)),
+  );
+  await page.until(() => page.index.known().scored === 3);
+  await page.until(() => page.index.known().payments === 3);
+  const source = RULES +
+    "  - { id: small, priority: 9, when: TX_AMOUNT < 30, then: approve, " +
+    "reason: Small. }\n";
+  const [status, found] = await post<RulesPreview>(
+    page,
+    "/api/rules/preview",
+    { source },
+  );
+  assert.equal(status, 201);
+  assert.equal(found.payments, 3);
+  assert.deepEqual(found.before, { reviews: 1, declines: 0, caught: 0 });
+  assert.deepEqual(found.after, { reviews: 2, declines: 0, caught: 1 });
+  assert.deepEqual([found.alertsGained, found.alertsLost], [2, 1]);
+  assert.deepEqual(found.examples, { gained: [1, 2], lost: [0] });
+  assert.deepEqual(found.rules.map(({ fired }) => fired), [0, 2, 1]);
+});
+
+Deno.test("where approval is required, a change counts only when a second person approves it", async () => {
+  await using page = await openPage(TOKENS, false, parametersOf(2), true);
+  const { control } = page.folder.context;
+  const save = (source: string, seen: string | null) =>
+    post<ChangeOutcome>(
+      page,
+      "/api/rules/save",
+      // A name in the body does not make another person.
+      { source, seen, who: "ben" },
+      ANNA,
+    );
+  const decide = (
+    number: number,
+    decision: string,
+    headers: Record<string, string>,
+  ) =>
+    post<RuleChangeAnswers["/api/rules/proposals/decide"]>(
+      page,
+      "/api/rules/proposals/decide",
+      { number, decision },
+      headers,
+    );
+  assert.deepEqual(await save(RULES, null), [201, { status: "proposed" }]);
+  assert.equal(control.decisionState.rules, null);
+  const waiting = await get<RuleChangeAnswers["/api/rules/proposals"]>(
+    page,
+    "/api/rules/proposals",
+    BEN,
+  );
+  assert.deepEqual(
+    waiting.proposals.map(({ number, who, isOutdated }) => [
+      number,
+      who,
+      isOutdated,
+    ]),
+    [[1, "anna", false]],
+  );
+  // Who approves reads what is proposed.
+  assert.deepEqual(waiting.proposals[0].lines[0], {
+    of: "rules",
+    removed: [],
+    added: RULES.split("\n").slice(0, -1),
+  });
+  assert.equal(waiting.proposals[0].isOwn, false);
+  const [own, { error }] = await decide(1, "approve", ANNA);
+  assert.equal(own, 422, `${error}`);
+  assert.equal(control.decisionState.rules, null);
+  // Two proposals from the same state: the second no longer fits.
+  await save(RULES.replace("50", "60"), null);
+  assert.deepEqual(await decide(1, "approve", BEN), [
+    201,
+    { status: "approved" },
+  ]);
+  assert.notEqual(control.decisionState.rules, null);
+  assert.deepEqual(control.decisionChanges.map(({ who }) => who), [
+    "anna, approved by ben",
+  ]);
+  assert.equal((await decide(1, "approve", BEN))[0], 409);
+  assert.equal((await decide(2, "approve", BEN))[0], 409);
+  assert.deepEqual(await decide(2, "reject", ANNA), [
+    201,
+    { status: "rejected" },
+  ]);
+  const [threshold] = await post(page, "/api/model/threshold", {
+    threshold: 1,
+  }, BEN);
+  assert.equal(threshold, 422);
+  assert.equal(control.decisionChanges.length, 1);
+});
+
+Deno.test("nobody changes rules without a session's key or from another site", async () => {
+  await using page = await openPage();
+  const own = await page.fromPage();
+  const paths = [
+    "/api/rules/save",
+    "/api/rules/lists/add",
+    "/api/rules/proposals/decide",
+  ];
+  const body = { source: RULES, seen: null, who: "ada" };
+  for (const path of paths) {
+    for (
+      const headers of [
+        { ...own, "x-fraudstream-key": "0" },
+        { ...own, origin: "http://elsewhere.example" },
+        { ...own, "sec-fetch-site": "cross-site" },
+      ]
+    ) {
+      const [status] = await post(page, path, body, headers);
+      assert.equal(status, 403, path);
+    }
+  }
+  const large = { ...body, source: "x".repeat(70_000) };
+  assert.equal((await post(page, paths[0], large))[0], 413);
+  assert.deepEqual(page.folder.context.control.decisionChanges, []);
+});
