@@ -13,9 +13,6 @@ import {
 import type { StreamContext } from "../stream/stream_context.ts";
 import { TRANSACTION_TOPIC } from "../stream/topics.ts";
 
-/** The signal for reading the data: the producer itself looks at its signal, between two appends. */
-export const UNSTOPPED: AbortSignal = new AbortController().signal;
-
 /** A producer that has payments to publish. */
 export interface Producing {
   /** It appends. */
