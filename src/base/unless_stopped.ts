@@ -4,6 +4,9 @@
  */
 import { setImmediate } from "node:timers/promises";
 
+/** The signal of a wait or of work that nobody ends. */
+export const UNSTOPPED: AbortSignal = new AbortController().signal;
+
 /** Something that has been opened; closed with the holder. */
 export interface Opened<T> extends AsyncDisposable {
   /** What was opened. */

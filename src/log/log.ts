@@ -5,6 +5,7 @@
  * on it. embedded.ts keeps a log in a folder.
  */
 import { LogError } from "../base/error.ts";
+import { UNSTOPPED } from "../base/unless_stopped.ts";
 import {
   batchBelow,
   type RecordBatch,
@@ -236,8 +237,6 @@ export async function holdsRecord(
     recordMark(batch, 0, markedBytes).check === mark.check;
 }
 
-const NEVER = new AbortController().signal;
-
 /** How long a reader waits between two looks at records that cannot be read yet, in milliseconds. */
 const LOOK_MS = 50;
 
@@ -259,7 +258,7 @@ export async function* readRange(
     if (batch.next === offset) {
       const end = (await log.endOffsets(topic))?.[partition] ?? 0;
       if (end <= offset) return;
-      await log.changed(LOOK_MS, NEVER);
+      await log.changed(LOOK_MS, UNSTOPPED);
       continue;
     }
     offset = batch.next;

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
-import { unlessStopped } from "../base/unless_stopped.ts";
+import { unlessStopped, UNSTOPPED } from "../base/unless_stopped.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
@@ -36,12 +36,7 @@ import {
 import type { StreamContext } from "../stream/stream_context.ts";
 import { labelSeconds, MappedLabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
-import {
-  openProducing,
-  positionAppends,
-  type Producing,
-  UNSTOPPED,
-} from "./producing.ts";
+import { openProducing, positionAppends, type Producing } from "./producing.ts";
 import { OTHER_DATA, PublishedFiles } from "./published_files.ts";
 import type { FileInput, Pace } from "./role.ts";
 
@@ -287,6 +282,7 @@ async function openFiles(
     mapper: openMapper(definition, input),
     startSeconds: origin?.startSeconds ?? parameters.startSeconds,
     from,
+    // The producer itself looks at its signal, between two appends.
     signal: UNSTOPPED,
   };
   const rows: OpenedFiles["rows"] = (rejected) =>

@@ -6,6 +6,7 @@
  * them: known so long after the payment that they count once --delay has passed.
  */
 import { ConfigError } from "../base/error.ts";
+import { UNSTOPPED } from "../base/unless_stopped.ts";
 import type { Append } from "../log/log.ts";
 import { IdPartitioner } from "../log/partitioner.ts";
 import { RecordBatchBuilder } from "../log/record_batch.ts";
@@ -24,7 +25,7 @@ import { controlRecords, type StreamParameters } from "../stream/control.ts";
 import { fingerprintOf } from "../simulator/fingerprint.ts";
 import { LabelFeed, labelSeconds } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
-import { openProducing, positionAppends, UNSTOPPED } from "./producing.ts";
+import { openProducing, positionAppends } from "./producing.ts";
 import type { RunSettings } from "./role.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
@@ -90,6 +91,7 @@ export async function runProducer(
   const pacer = openPacer(options.pace, signal);
   const days = source.progress.total;
   let { nextId, row } = position;
+  // The producer itself looks at its signal, between two appends.
   for await (const batch of source.batches(UNSTOPPED)) {
     if (signal.aborted) return;
     const { day } = batch;

@@ -13,9 +13,6 @@ import {
 import type { StreamContext } from "../stream/stream_context.ts";
 import { TRANSACTION_TOPIC } from "../stream/topics.ts";
 
-/** The signal for reading the data: the producer itself looks at its signal, between two appends. */
-export const UNSTOPPED: AbortSignal = new AbortController().signal;
-
 /** The id by which one process at a time publishes the payments of a stream. */
 export const PRODUCER = "fraudstream-producer";
 

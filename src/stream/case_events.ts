@@ -5,6 +5,7 @@
  */
 import { rest } from "../base/clock.ts";
 import { LogError } from "../base/error.ts";
+import { UNSTOPPED } from "../base/unless_stopped.ts";
 import {
   type CaseEvent,
   caseEventJson,
@@ -62,10 +63,7 @@ export async function asCaseWriter<T>(
       if (attempt === ATTEMPTS || !isFenced) throw error;
     }
     // Two that go on at once would fence each other again.
-    await rest(
-      Math.random() * attempt * PAUSE_MS,
-      new AbortController().signal,
-    );
+    await rest(Math.random() * attempt * PAUSE_MS, UNSTOPPED);
   }
 }
 

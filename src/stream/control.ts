@@ -10,6 +10,7 @@ import {
   isOptional,
   parsedJson,
 } from "../base/json_shape.ts";
+import { UNSTOPPED } from "../base/unless_stopped.ts";
 import {
   customerReachSeconds,
   FEATURE_SETS,
@@ -774,7 +775,7 @@ export class Control {
         const isRefused = error instanceof LogError;
         if (attempt === ATTEMPTS_MAX || !isRefused) throw error;
         // Another process is writing and has fenced this one.
-        await this.#log.changed(ATTEMPT_MS, new AbortController().signal);
+        await this.#log.changed(ATTEMPT_MS, UNSTOPPED);
       }
       await this.refresh();
     }

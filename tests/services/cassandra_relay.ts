@@ -3,6 +3,7 @@
  * the protocol's framing (version 4) and nothing more: 9 bytes with the stream
  * in bytes 2 and 3 and the length in the last 4, and a body.
  */
+import { close, frames, write } from "./frames.ts";
 import { freePort } from "./free_port.ts";
 
 const HEADER = 9;
@@ -52,49 +53,29 @@ export class CassandraRelay implements Disposable {
     const node = await Deno.connect(this.#target);
     const both = [client, node];
     for (const connection of both) this.#open.add(connection);
-    const requests = node.writable;
+    const passing = [this.#requests(client, node), this.#answers(node, client)];
     try {
-      await Promise.race([
-        client.readable.pipeTo(requests),
-        this.#answers(node, client),
-      ]);
+      await Promise.race(passing);
     } finally {
       for (const connection of both) {
         close(connection);
         this.#open.delete(connection);
       }
+      await Promise.allSettled(passing);
     }
+  }
+
+  async #requests(client: Deno.Conn, node: Deno.Conn): Promise<void> {
+    for await (const frame of frames(client, HEADER)) await write(node, frame);
   }
 
   async #answers(node: Deno.Conn, client: Deno.Conn): Promise<void> {
-    const writer = client.writable.getWriter();
-    for await (const frame of framesOf(node)) {
-      await writer.write(frame);
+    for await (const frame of frames(node, HEADER)) {
+      await write(client, frame);
       // Not while a connection is opened, when stream 0 is the only one.
       if (new DataView(frame.buffer).getInt16(2) <= 0) continue;
-      for (; this.#late > 0; this.#late--) await writer.write(LATE_ANSWER);
+      for (; this.#late > 0; this.#late--) await write(client, LATE_ANSWER);
     }
-  }
-}
-
-/** The frames that a node sends, whole. */
-async function* framesOf(
-  node: Deno.Conn,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let rest = new Uint8Array();
-  for await (const chunk of node.readable) {
-    const bytes = new Uint8Array(rest.length + chunk.length);
-    bytes.set(rest);
-    bytes.set(chunk, rest.length);
-    let at = 0;
-    for (;;) {
-      const view = new DataView(bytes.buffer, at);
-      if (view.byteLength < HEADER) break;
-      const size = HEADER + view.getInt32(HEADER - 4);
-      if (view.byteLength < size) break;
-      yield bytes.slice(at, at += size);
-    }
-    rest = bytes.slice(at);
   }
 }
 
@@ -112,12 +93,4 @@ function lateAnswer(): Uint8Array<ArrayBuffer> {
   view.setInt16(HEADER + 4, text.length);
   frame.set(text, HEADER + 6);
   return frame;
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // It has ended already.
-  }
 }

@@ -4,6 +4,7 @@
  * in a request its number, its version and a number of the client's, which the
  * answer repeats.
  */
+import { close, frames, write } from "./frames.ts";
 
 /** What can be lost, by the numbers of Kafka's protocol. */
 export const API_KEYS = {
@@ -170,41 +171,6 @@ export class FaultyProxy implements Disposable {
   }
 }
 
-/** The frames that come over a connection, each with its length in front. */
-async function* frames(
-  connection: Deno.Conn,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (;;) {
-    const length = await read(connection, new Uint8Array(4), 0);
-    if (!length) return;
-    const size = new DataView(length.buffer).getInt32(0);
-    const frame = new Uint8Array(4 + size);
-    frame.set(length);
-    if (!await read(connection, frame, 4)) return;
-    yield frame;
-  }
-}
-
-/** Fills the rest of a buffer; undefined if the connection ends before. */
-async function read(
-  connection: Deno.Conn,
-  buffer: Uint8Array<ArrayBuffer>,
-  from: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  for (let at = from; at < buffer.length;) {
-    const count = await connection.read(buffer.subarray(at));
-    if (count === null) return undefined;
-    at += count;
-  }
-  return buffer;
-}
-
-async function write(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    at += await connection.write(bytes.subarray(at));
-  }
-}
-
 /** An answer of no throttle time and an error code. */
 function refusal(correlation: number, code: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(14));
@@ -212,12 +178,4 @@ function refusal(correlation: number, code: number): Uint8Array {
   view.setInt32(4, correlation);
   view.setInt16(12, code);
   return new Uint8Array(view.buffer);
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
 }

@@ -2,6 +2,7 @@
  * One question and its answer over TCP or TLS, to see whether a server answers
  * at all: anything that goes wrong, a closed port first of all, is "not yet".
  */
+import { close, write } from "./frames.ts";
 
 const ANSWER_MS_MAX = 3_000;
 
@@ -30,9 +31,7 @@ export async function converse(
   const timer = setTimeout(() => close(connection), ANSWER_MS_MAX);
   try {
     return await dialogue(async (message) => {
-      for (let sent = 0; sent < message.length;) {
-        sent += await connection.write(message.subarray(sent));
-      }
+      await write(connection, message);
       const buffer = new Uint8Array(4096);
       const length = await connection.read(buffer);
       return buffer.subarray(0, length ?? 0);
@@ -42,13 +41,5 @@ export async function converse(
   } finally {
     clearTimeout(timer);
     close(connection);
-  }
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // It was closed by the timer.
   }
 }

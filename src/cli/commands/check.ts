@@ -5,6 +5,7 @@
  */
 import { ConfigError, DataError } from "../../base/error.ts";
 import { textTable } from "../../base/text_table.ts";
+import { UNSTOPPED } from "../../base/unless_stopped.ts";
 import { putMappedPayment } from "../../definition/mapped_row.ts";
 import {
   emptyMappedPayment,
@@ -311,7 +312,7 @@ function rowOptions({ name }: DaySource): {
   readonly name: string;
   readonly signal: AbortSignal;
 } {
-  return { name, signal: new AbortController().signal };
+  return { name, signal: UNSTOPPED };
 }
 
 function reject(found: Found, reason: string, message: string): void {
