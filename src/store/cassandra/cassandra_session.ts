@@ -19,7 +19,10 @@ import { Outage, type OutageReport } from "../../base/outage.ts";
 import type { StoreRows } from "../store.ts";
 import type { StoredRow } from "../stored_row.ts";
 import { nameInStatement, type Table } from "../tables.ts";
-import { giveUpStrayConnections } from "./cassandra_connection.ts";
+import {
+  giveUpStrayConnections,
+  refreshOneAtATime,
+} from "./cassandra_connection.ts";
 import {
   connectError,
   isTimeout,
@@ -39,6 +42,7 @@ import { InFlight } from "./in_flight.ts";
 import { overRing } from "./token_ranges.ts";
 
 giveUpStrayConnections();
+refreshOneAtATime();
 
 /** Concurrent requests; more gained nothing (docs/PERFORMANCE.md). */
 const IN_FLIGHT = 256;
