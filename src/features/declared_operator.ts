@@ -84,8 +84,6 @@ export interface KeyMemory {
   readonly keepSeconds: number;
   /** Bytes in all. */
   readonly bytes: number;
-  /** How many of the payments that were counted have no such key. */
-  readonly missing: number;
 }
 
 /** Computes aggregates. */
@@ -227,7 +225,6 @@ class KeyState {
   readonly #by: readonly string[];
   // Of each series, how many events of a slot were counted.
   readonly #counts: readonly Map<number, number>[];
-  #missing = 0;
 
   constructor(
     aggregates: readonly ResolvedAggregate[],
@@ -286,8 +283,6 @@ class KeyState {
   }
 
   count(arrival: Arrival): void {
-    const { cells, at, texts } = arrival;
-    if (!this.#reader.take(cells, at, texts)) this.#missing++;
     const slot = this.#slotOf(arrival);
     for (const [i, { isCounted }] of this.#series.entries()) {
       const counts = this.#counts[i];
@@ -310,7 +305,6 @@ class KeyState {
       by: this.#by,
       keepSeconds,
       bytes: bytes + slots * SLOT_BYTES,
-      missing: this.#missing,
     };
   }
 

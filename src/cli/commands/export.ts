@@ -44,7 +44,8 @@ import { openStoredStream } from "../../stream/stored_stream.ts";
 import { verdictRecords } from "../../stream/verdict_records.ts";
 import { openVerdictTable, writeVerdicts } from "../output/verdict_table.ts";
 import { warnings } from "../output/warnings.ts";
-import { counted, elapsed, writeError } from "../output/terminal.ts";
+import { elapsed, writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { TABLE_FLAGS } from "./files_to_table.ts";
 
 /** The flags of this command alone. */
