@@ -565,7 +565,8 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set(
     ...PAYMENT_FIELDS,
     ...PREDICTION_RECORD.map(({ name }) => name),
     ...["DECISION", "KNOWN_AT", "REASON", "SOURCE", "MODEL_VERSION"],
-    ...["CONTRIBUTIONS", "KNOWN_TIME", "ROW_CHECK"],
+    ...["CONTRIBUTIONS", "KNOWN_TIME", "ROW_CHECK", "SHADOW_SCORES"],
+    ...["SHADOW_RULES", "RULES_VERSION", "LISTS_VERSION"],
   ].map((name) => name.toLowerCase()),
 );
 
