@@ -986,15 +986,19 @@ export interface ControlRecords {
   appends(): Append[];
 }
 
-/** An empty collection of control records. */
+/** An empty collection of control records. Putting one that Control would not take is a defect, and throws. */
 export function controlRecords(): ControlRecords {
   const records = new RecordBatchBuilder();
-  const put = (key: string, value: unknown) =>
+  const put = (key: string, value: unknown) => {
+    // Readers would ignore it, and go on from the one before.
+    const reason = whyNotTaken(key, value);
+    if (reason) throw new Error(`control record ${key}: ${reason}`);
     records.add(
       ENCODER.encode(key),
       ENCODER.encode(JSON.stringify(value)),
       Date.UTC(1970, 0, 1),
     );
+  };
   return {
     put,
     putFile: (number, stamp) => put(`file:${number}`, stamp),
