@@ -43,7 +43,7 @@ import { jarsOf } from "../services/jar_cache.ts";
 import { runTool } from "../services/java.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { openStore, runCql, settingsOf } from "./cassandra_keyspace.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { sharedCassandra } from "./servers.ts";
 
 const never = new AbortController().signal;
