@@ -8,7 +8,7 @@ import { topicSpecs } from "../../src/stream/topics.ts";
 import { labelParameters } from "../faults/label_stream.ts";
 import { QUIET, referenceSum, SET_B, sinkSum } from "../roles/pipeline.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 
 const never = new AbortController().signal;
 

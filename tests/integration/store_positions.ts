@@ -48,8 +48,7 @@ import {
   settingsOf,
   truncateTables,
 } from "./cassandra_keyspace.ts";
-import { freshSettings } from "./kafka_log.ts";
-import { sharedCassandra } from "./servers.ts";
+import { freshSettings, sharedCassandra } from "./servers.ts";
 
 const never = new AbortController().signal;
 const OPTIONS = {

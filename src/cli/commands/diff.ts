@@ -202,7 +202,7 @@ async function openSide(
   }
   if (await isDataFolder(path)) return await openStream(path, signal);
   const table = await openComparedFiles(path, signal);
-  return { table, async [Symbol.asyncDispose]() {} };
+  return { table, [Symbol.asyncDispose]: () => table[Symbol.asyncDispose]() };
 }
 
 async function isDataFolder(path: string): Promise<boolean> {
