@@ -149,7 +149,7 @@ testRunning(
     assert.equal(code, 0);
     assert.match(
       stdout,
-      /s\.yaml:10:35: DEVICE_TX: device has no value in 2 of 3 payments, which features of that key do not count; choose another key\n/,
+      /s\.yaml:10:37: DEVICE_TX: device has no value in 2 of 3 payments, which features of that key do not count; choose another key\n/,
     );
     assert.doesNotMatch(stdout, /category has no value/);
   },

@@ -300,7 +300,7 @@ function aggregate(
   return {
     ...{ column: 0, kind: "count", of: "payments", by: ["CUSTOMER_ID"] },
     ...{ overSeconds: HOUR, delaySeconds: 0, where: undefined },
-    ...{ includeSelf: true, scale: 100 },
+    ...{ includeSelf: true, scale: 100, labelDelaySeconds: 0 },
     ...changed,
   };
 }
