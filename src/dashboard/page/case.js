@@ -23,7 +23,7 @@ import {
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
 import { addressOf, filterOf } from "./queue_filter.js";
-import { addToList } from "./rule_editor.js";
+import { addToList, removeFromList } from "./rule_editor.js";
 import { rowsOf, timeline } from "./timeline.js";
 import { decisionPanel } from "./verdict.js";
 
@@ -366,27 +366,42 @@ function rulesOf({ decision, rules, shadowRules, version }) {
   );
 }
 
-/** The lists of the rules that this card or terminal can be added to, once they are known. @param {Case["payment"]} payment */
+/** The lists of the rules that this card or terminal can be added to, or removed from, once they are known. @param {Case["payment"]} payment */
 function listActions({ customer, terminal }) {
   const row = h("div", { class: "row" });
   const said = h("p", { class: "note", role: "status" });
   /** @param {string} list @param {string} kind @param {number | string} id */
-  const button = (list, kind, id) =>
-    h("button", {
+  const button = async (list, kind, id) => {
+    const q = String(id);
+    const { entries } = await ask("/api/rules/lists/entries", { list, q });
+    const entry = entries.find(({ value, hasEnded }) =>
+      !hasEnded && (typeof id === "number" ? Number(value) === id : value === q)
+    );
+    return h("button", {
       type: "button",
       class: "quiet",
-      onclick: async () => setText(said, await addToList(list, String(id))),
-    }, `Add ${kind} to ${list}…`);
-  ask("/api/rules").then(({ lists }) => {
-    row.append(...lists.flatMap(({ name, fields }) => [
+      onclick: async () => {
+        setText(
+          said,
+          await (entry ? removeFromList(list, entry) : addToList(list, q)),
+        );
+        await look();
+      },
+    }, entry ? `Remove ${kind} from ${list}…` : `Add ${kind} to ${list}…`);
+  };
+  const look = async () => {
+    const { lists } = await ask("/api/rules");
+    const buttons = lists.flatMap(({ name, fields }) => [
       ...fields.includes("CUSTOMER_ID")
         ? [button(name, "this card", customer)]
         : [],
       ...fields.includes("TERMINAL_ID")
         ? [button(name, "this terminal", terminal)]
         : [],
-    ]));
-  }).catch(() => {
+    ]);
+    row.replaceChildren(...await Promise.all(buttons));
+  };
+  look().catch(() => {
     // Without its lists the case is still whole.
   });
   return h("div", { class: "column" }, row, said);
