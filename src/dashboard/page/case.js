@@ -186,14 +186,15 @@ function layoutOf(found, decision, drawing) {
           { class: "note" },
           windowWords(windows),
         ),
-        timeline("Card", found.ofCard, payment, windows.windowDays, 0),
-        timeline(
-          "Terminal",
-          found.ofTerminal,
-          payment,
-          windows.windowDays,
-          windows.delayDays,
-        ),
+        timeline("Card", found.ofCard, payment, {
+          days: windows.cardDays,
+          windowDays: windows.windowDays,
+          delayDays: 0,
+        }),
+        timeline("Terminal", found.ofTerminal, payment, {
+          ...windows,
+          days: windows.terminalDays,
+        }),
         rowsOf("The card's payments", found.ofCard, "terminalId", "Terminal"),
         rowsOf(
           "The terminal's payments",
@@ -217,6 +218,9 @@ function layoutOf(found, decision, drawing) {
 
 /** What the timelines show. @param {Case["windows"]} windows */
 function windowWords({ windowDays, delayDays }) {
+  if (windowDays.length === 0) {
+    return "What was known when this payment was made, as far as its features look back.";
+  }
   const days = countOf(delayDays, "day");
   const { labels } = shownShape();
   const why = labels === "payment"
@@ -298,7 +302,7 @@ function factsOf({ payment, terminal, kept }) {
     fact(
       "Model",
       payment.model ??
-        (payment.score === undefined ? "no score" : "kept for alerts only"),
+        (payment.score === undefined ? "no score" : "not stored yet"),
     ),
     payment.outcome && fact("Outcome", ...outcomeMark(payment.outcome)),
     kept.map(({ name, type, value }) => fact(name, ...keptText(type, value))),
@@ -420,7 +424,7 @@ function reasonsOf({ reasons: { raised, lowered }, payment }) {
       { class: "note" },
       payment.alert === 1
         ? "The model gave no reasons for this score."
-        : "Reasons are computed for alerts only, and this payment is none.",
+        : "Reasons are computed for alerts of the model only, and this payment is none.",
     );
   }
   /** @param {Reason} reason */

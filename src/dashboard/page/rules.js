@@ -179,8 +179,8 @@ function findingsOf({ findings, decided, judgedFrom, version }) {
       h(
         "p",
         {},
-        mark("genuine", "Every rule fires, none on all payments, and none "),
-        "on more than 90 % of another's.",
+        mark("genuine", ""),
+        " Every rule fires, none on all payments, and none on more than 90 % of another's.",
       ),
     ];
   }
