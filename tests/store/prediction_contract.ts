@@ -92,20 +92,23 @@ function rowsOf(all: readonly Prediction[]): PredictionRows {
 
 async function contents(store: PredictionStore): Promise<Prediction[]> {
   const found: Prediction[] = [];
-  for await (const page of store.rows()) {
-    const { cells, versions, contributions, count } = page;
-    for (let i = 0; i < count; i++) {
-      const at = i * PREDICTION_CELLS;
-      found.push({
-        cells: [...cells.subarray(at, at + PREDICTION_CELLS)],
-        version: versions[i],
-        why: contributions[i],
-        decision: page.decisions[i],
-        shadows: page.shadowScores[i],
-      });
-    }
-  }
+  for await (const page of store.rows()) found.push(...predictionsIn(page));
   return found;
+}
+
+function predictionsIn(
+  { cells, versions, contributions, count, ...page }: PredictionRows,
+): Prediction[] {
+  return Array.from({ length: count }, (_, i) => {
+    const at = i * PREDICTION_CELLS;
+    return {
+      cells: [...cells.subarray(at, at + PREDICTION_CELLS)],
+      version: versions[i],
+      why: contributions[i],
+      decision: page.decisions[i],
+      shadows: page.shadowScores[i],
+    };
+  });
 }
 
 function sorted(all: readonly Prediction[]): Prediction[] {
@@ -133,6 +136,10 @@ export function testPredictions(options: ContractOptions): void {
             ...first.filter(({ cells: [id] }) => !newer.has(id)),
           ];
           assert.deepEqual(await contents(table), sorted(kept));
+          for (const one of kept.slice(0, 3)) {
+            const found = await table.find(one.cells[0]);
+            assert.deepEqual(found && predictionsIn(found), sorted([one]));
+          }
           assert.deepEqual(await table.status(), {
             rows: kept.length,
             alerts: kept.filter(({ cells }) => cells[7] === 1).length,
@@ -178,6 +185,7 @@ export function testPredictions(options: ContractOptions): void {
     const table = store.predictions();
     assert.deepEqual(await contents(table), []);
     assert.deepEqual(await table.metrics(), []);
+    assert.equal(await table.find(7), undefined);
     assert.deepEqual(await table.status(), { rows: 0, alerts: 0 });
   });
 

@@ -119,6 +119,23 @@ export class CassandraPredictions extends CassandraTable
     return (await this.#session.all(cql, [id])).length > 0;
   }
 
+  /** See PredictionStore. */
+  async find(
+    transactionId: TransactionId,
+  ): Promise<PredictionRows | undefined> {
+    await this.#ensure();
+    const isNumber = typeof transactionId === "number";
+    if (isNumber && transactionId > this.idMax) return undefined;
+    const cql = `SELECT * FROM ${this.#place} WHERE transaction_id = ?`;
+    const [row] = await this.#session.all(cql, [this.#id(transactionId)]);
+    if (!row) return undefined;
+    const found = emptyPredictions(1);
+    const reader = new StoredRowReader(this.#place, this.#table);
+    const bad = reader.read(row, found, found.count++);
+    if (bad) refuseBadRow(bad);
+    return found;
+  }
+
   /** See StoredTable. */
   async isEmpty(): Promise<boolean> {
     await this.#ensure();
