@@ -61,7 +61,7 @@ import {
   type RecordedDefinition,
   withDeclared,
 } from "./stream_definition.ts";
-import { CONTROL_TOPIC, SCORER_GROUP, SINK_TOPIC } from "./topics.ts";
+import { CONTROL_TOPIC } from "./topics.ts";
 
 /** What every role of a stream must agree on. */
 export interface StreamParameters {
@@ -568,7 +568,6 @@ export class Control {
       who,
       clock = new Date(),
       contents = new Map(),
-      reached = [],
       settled = () => true,
       records: add,
     }: {
@@ -578,8 +577,6 @@ export class Control {
       readonly clock?: Date | undefined;
       /** Texts by version. */
       readonly contents?: ReadonlyMap<string, string>;
-      /** Of each partition of the sink topic, an offset below which what decided before decides; left out where the scorer's commits say it. */
-      readonly reached?: readonly (number | undefined)[];
       /** Whether what is appended with the change is there already. */
       readonly settled?: () => boolean;
       /** Adds records to append with the change. */
@@ -594,7 +591,6 @@ export class Control {
       () => items().length === 0 && settled(),
       async (producer) => {
         await this.#putContents(producer, contents);
-        const commits = await this.#log.committed(SCORER_GROUP, SINK_TOPIC);
         const records = controlRecords();
         add?.(records);
         changed = items().length > 0;
@@ -605,9 +601,6 @@ export class Control {
             at: clock.toISOString(),
             items: items(),
             state: edit(this.decisionState),
-            taken: commits.map((commit, partition) =>
-              Math.max(commit?.offset ?? 0, reached[partition] ?? 0)
-            ),
           });
         }
         await producer.append(records.appends());
@@ -993,15 +986,19 @@ export interface ControlRecords {
   appends(): Append[];
 }
 
-/** An empty collection of control records. */
+/** An empty collection of control records. Putting one that Control would not take is a defect, and throws. */
 export function controlRecords(): ControlRecords {
   const records = new RecordBatchBuilder();
-  const put = (key: string, value: unknown) =>
+  const put = (key: string, value: unknown) => {
+    // Readers would ignore it, and go on from the one before.
+    const reason = whyNotTaken(key, value);
+    if (reason) throw new Error(`control record ${key}: ${reason}`);
     records.add(
       ENCODER.encode(key),
       ENCODER.encode(JSON.stringify(value)),
       Date.UTC(1970, 0, 1),
     );
+  };
   return {
     put,
     putFile: (number, stamp) => put(`file:${number}`, stamp),

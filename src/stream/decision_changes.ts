@@ -56,15 +56,16 @@ export interface DecisionChange {
   readonly items: readonly ChangedItem[];
   /** What decides from it on. */
   readonly state: DecisionState;
-  /** Of each partition of the sink topic, the offset that the scorer had come to; the change applies from no lower one on. */
-  readonly taken: readonly number[];
 }
+
+/** The number that stands for no change: nothing but the model decides. */
+export const NO_CHANGE = 0;
 
 /** From where on a change decides in a partition of the sink topic. */
 export interface AppliedChange {
   /** The partition. */
   readonly partition: number;
-  /** Number of the change. */
+  /** Number of the change, or NO_CHANGE. */
   readonly change: number;
   /** The offset. */
   readonly from: number;
@@ -141,11 +142,10 @@ export function contentParts(text: string): ContentPart[] {
 
 /** Whether fields are those of a DecisionChange. */
 export function isDecisionChange(
-  { number, who, at, items, state, taken }: Readonly<Record<string, unknown>>,
+  { number, who, at, items, state }: Readonly<Record<string, unknown>>,
 ): boolean {
   return isCount(number) && typeof who === "string" && typeof at === "string" &&
-    Array.isArray(items) && items.every(isItem) && isState(state) &&
-    Array.isArray(taken) && taken.every(isCount);
+    Array.isArray(items) && items.every(isItem) && isState(state);
 }
 
 function isItem(value: unknown): boolean {

@@ -9,6 +9,7 @@ import type { StoreRows } from "../../src/store/store.ts";
 import { CassandraRelay } from "../services/cassandra_relay.ts";
 import { startCassandra } from "../services/cassandra_server.ts";
 import { testServing } from "../services/testing_servers.ts";
+import { sharedCassandra } from "./servers.ts";
 import {
   cellsOf,
   contents,
@@ -167,6 +168,25 @@ testServing(
     assert.deepEqual(mixed, []);
   },
 );
+
+testServing("a table that Cassandra leaves full is emptied again", async () => {
+  const { address } = await sharedCassandra();
+  using relay = new CassandraRelay(address);
+  const keyspace = "left_full";
+  const settings = settingsOf(relay.address, { keyspace });
+  await using store = await openStore(settings);
+  await store.write(block(0));
+  relay.ignoreTruncates(3);
+  await store.clear("sink");
+  assert.equal((await store.status()).rows, 0);
+  await store.write(block(0));
+  relay.ignoreTruncates(100);
+  await assert.rejects(store.clear("sink"), {
+    name: "StoreError",
+    message: "Cassandra, emptying keyspace left_full: the rows of " +
+      "transactions stay; wait until its compactions end and try again",
+  });
+});
 
 testServing("a secured cluster: TLS and a password", async () => {
   await using server = await startCassandra({ secured: true });

@@ -35,12 +35,8 @@ import { ALERT_FLAGS } from "../flags/scoring_flags.ts";
 import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
 import { backtestObject, backtestText } from "../output/backtest_report.ts";
 import { openProgress } from "../output/progress.ts";
-import {
-  counted,
-  elapsed,
-  writeError,
-  writeResult,
-} from "../output/terminal.ts";
+import { elapsed, writeError, writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { warnings } from "../output/warnings.ts";
 import { listenForStop } from "../signals.ts";
 import { requireStoredRows } from "./stored_rows.ts";

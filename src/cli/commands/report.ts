@@ -68,12 +68,8 @@ import {
   storedSource,
 } from "../../report/report_source.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  counted,
-  elapsed,
-  writeError,
-  writeResult,
-} from "../output/terminal.ts";
+import { elapsed, writeError, writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {

@@ -83,6 +83,7 @@ import {
 } from "../flags/page_flags.ts";
 import { summaryText } from "../output/run_summary.ts";
 import {
+  checkShadows,
   completeScoring,
   planScoring,
   readScoringFlags,
@@ -606,6 +607,7 @@ async function readSettings(
     recorded: found?.scoringFlags,
     features: parameters.features,
   });
+  await checkShadows(options, found?.scoringFlags, parameters.features);
   const { scoring, training } = await readScoringFlags(scored, {
     roles: asked,
     folder: connection.folder,

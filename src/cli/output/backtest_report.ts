@@ -13,7 +13,7 @@ import {
 } from "../../scoring/backtest.ts";
 import type { BacktestExample } from "../../scoring/backtest_store.ts";
 import type { Rule } from "../../scoring/rule_file.ts";
-import { counted, thousands } from "./terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 /** What amounts are made of. */
 export interface AmountContext {

@@ -53,7 +53,7 @@ export function openCase(root, id, parameters) {
   /** @type {Drawing | undefined} */
   let drawing;
   let closed = false;
-  const queue = queueNav(id, filter);
+  const queue = queueNav(id, filter, () => closed);
   const said = h("p", { class: "empty", role: "status" }, "Loading the case…");
   root.append(
     h(
@@ -64,9 +64,7 @@ export function openCase(root, id, parameters) {
     ),
     said,
   );
-  const decision = decisionPanel(id, filter, () => {
-    if (!closed) queue.next();
-  });
+  const decision = decisionPanel(id, filter, queue.next);
   /** @param {Case} found */
   const fill = (found) => {
     drawing = plane(`Map around payment ${id}`);
@@ -109,8 +107,9 @@ export function openCase(root, id, parameters) {
  * Where the case is in its queue, and the ways to the cases before and after it.
  * @param {string} id
  * @param {Filter} filter
+ * @param {() => boolean} isLeft
  */
-function queueNav(id, filter) {
+function queueNav(id, filter, isLeft) {
   const position = h("span", { class: "note", role: "status" });
   const back = addressOf("#/alerts", filter);
   const previous = h("a", { class: "button quiet", hidden: true }, "Previous");
@@ -140,6 +139,7 @@ function queueNav(id, filter) {
   /** @param {HTMLAnchorElement} link */
   const follow = async (link) => {
     await look(); // The queue may have changed.
+    if (isLeft()) return; // A person who has gone elsewhere stays there.
     location.hash = link.hidden ? back : new URL(link.href).hash;
   };
   return {
