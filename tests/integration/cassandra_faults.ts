@@ -9,7 +9,6 @@ import type { StoreRows } from "../../src/store/store.ts";
 import { CassandraRelay } from "../services/cassandra_relay.ts";
 import { startCassandra } from "../services/cassandra_server.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { sharedCassandra } from "./servers.ts";
 import {
   cellsOf,
   contents,
