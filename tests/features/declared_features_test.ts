@@ -112,6 +112,14 @@ const REFUSED: readonly (readonly [
     "11:48: A: 'over' and 'delay' together may be at most 90d; shorten one of the two",
   ],
   [
+    "  A: { share: TX_FRAUD, by: TERMINAL_ID, over: 84d }",
+    "11:48: A: 'over' and the delay of the labels (7d) together may be at most 90d; shorten 'over'",
+  ],
+  [
+    "  A: { distinct: weihgt, by: CUSTOMER_ID, over: 1h }",
+    "11:18: A: distinct cannot be computed of weihgt, which is no field of the payment; did you mean weight?",
+  ],
+  [
     Array.from({ length: 1000 }, (_, i) => `  F${i}: { expression: '1' }`)
       .join("\n"),
     "267:3: features has 1000 keys and may have at most 256; delete some",
