@@ -177,6 +177,22 @@ const REFUSED: readonly (readonly [
     "11:25: A: there is no AMOUNT here; did you mean TX_AMOUNT?",
   ],
   [
+    "  A:\n    expression: >-\n      TX_AMOUNT > 1 &&\n      has(categry)",
+    "14:11: A: there is no categry here; did you mean category?",
+  ],
+  [
+    "  A:\n    expression: TX_AMOUNT > 1 &&\n      has(categry)",
+    "13:11: A: there is no categry here; did you mean category?",
+  ],
+  [
+    "  A: { expression: 'category == ''a'' && TX_AMONT > 1' }",
+    "11:42: A: there is no TX_AMONT here; did you mean TX_AMOUNT?",
+  ],
+  [
+    '  A: { expression: "category == \\"a\\" && TX_AMONT > 1" }',
+    "11:42: A: there is no TX_AMONT here; did you mean TX_AMOUNT?",
+  ],
+  [
     "  A: { expression: 'TX_AMOUNT >' }",
     "11:32: A: the expression ends where a value must follow; complete it",
   ],
