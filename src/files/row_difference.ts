@@ -1,10 +1,11 @@
 /**
- * What differs between two tables of payments that are in the same order: one
- * pass over both, a row of each at a time, in bounded memory. The order is that
- * of TRANSACTION_ID, or that of TX_DATETIME, where rows of one time are paired by
- * TRANSACTION_ID. Which one it is follows from the rows: an order is possible
- * until a row breaks it, and where possible orders disagree about which row comes
- * first, both rows wait for their partners. If no order is left, that is an error.
+ * What differs between two tables of payments: one pass over both, a row of each
+ * at a time, in bounded memory. In a common order, that of TRANSACTION_ID or that
+ * of TX_DATETIME, where rows of one time are paired by TRANSACTION_ID, hardly a
+ * row waits for its partner. Which order it is follows from the rows: an order is
+ * possible until a row breaks it, and where possible orders disagree about which
+ * row comes first, both rows wait. If no order is left, that is an error. Where
+ * the first rows have none in common, every row waits until its partner comes.
  *
  * Values are compared by what they say, since formats write them differently:
  * 1, "1.0" and true are the same, so are a date and its text, and null and the
@@ -105,8 +106,8 @@ export interface RowDifference {
   readonly columns: readonly ColumnDifference[];
   /** Of each part, the rows in which some column of it differs. */
   readonly parts: Readonly<Record<ColumnPart, number>>;
-  /** What both are in the order of. */
-  readonly order: "TRANSACTION_ID" | "TX_DATETIME";
+  /** What both are in the order of; undefined where they have no common order. */
+  readonly order: "TRANSACTION_ID" | "TX_DATETIME" | undefined;
 }
 
 /** How tables are compared. */
@@ -127,6 +128,9 @@ const HELD_ROWS_MAX = 100_000;
 
 /** Most rows of one time that are paired. */
 const GROUP_ROWS_MAX = 1_000_000;
+
+/** Most rows that wait for their partners where there is no common order. */
+const UNORDERED_ROWS_MAX = 1_000_000;
 
 const PARTS: Readonly<Record<string, ColumnPart>> = {
   TX_DATETIME: "payments",
@@ -153,8 +157,8 @@ const PARTS: Readonly<Record<string, ColumnPart>> = {
 
 /**
  * Compares two tables. Throws DataError where they cannot be paired: without
- * TRANSACTION_ID, in different or no order, or with an id twice; ConfigError
- * for a wanted column that one of them lacks.
+ * TRANSACTION_ID, with an id twice, or of too many rows in different orders;
+ * ConfigError for a wanted column that one of them lacks.
  */
 export async function compareRows(
   a: ComparedTable,
@@ -170,8 +174,9 @@ export async function compareRows(
   const other = new Cursor(b, columns);
   try {
     await Promise.all([one.load(), other.load()]);
-    const orders = new Orders(one, other);
-    for (let steps = 0; one.isOpen || other.isOpen; steps++) {
+    const orders = Orders.of(one, other);
+    if (!orders) await holdAll(one, other, tally, options);
+    for (let steps = 0; orders && (one.isOpen || other.isOpen); steps++) {
       if (steps % 8192 === 0) options.onRows?.(one.rows);
       const first = orders.first(one, other);
       if (first === undefined) {
@@ -200,7 +205,7 @@ export async function compareRows(
         columnsOnlyA: without(a.columns, b.columns),
         columnsOnlyB: without(b.columns, a.columns),
       },
-      order: orders.best.column,
+      order: orders?.best.column,
     };
   } finally {
     await Promise.all([a.pages.return?.(), b.pages.return?.()]);
@@ -270,25 +275,20 @@ const ALL_ORDERS = [BY_NUMBER, BY_TEXT, BY_TIME];
 class Orders {
   #possible: readonly RowOrder[];
 
-  /** Those that the first rows have. Throws DataError if there is none. */
-  constructor(one: Cursor, other: Cursor) {
+  private constructor(possible: readonly RowOrder[]) {
+    this.#possible = possible;
+  }
+
+  /** Those that the first rows have; undefined if there is none. */
+  static of(one: Cursor, other: Cursor): Orders | undefined {
     const sides = [one, other];
-    this.#possible = ALL_ORDERS.filter((order) =>
+    const possible = ALL_ORDERS.filter((order) =>
       sides.every((cursor) => cursor.isSorted(order))
     );
-    if (this.#possible.length === 0) {
-      const unsorted = sides.find((cursor) =>
-        !ALL_ORDERS.some((order) => cursor.isSorted(order))
-      );
-      throw new DataError(
-        unsorted === undefined
-          ? `${one.name} and ${other.name} are in different orders, of ` +
-            `${ID} and of ${TIME}; sort both by ${ID}`
-          : `${unsorted.name} is in order of neither ${ID} nor ${TIME}; sort ` +
-            `both by ${ID}, or write both with 'features --with=payment'`,
-      );
-    }
-    for (const cursor of sides) cursor.keepTo(this);
+    if (possible.length === 0) return undefined;
+    const orders = new Orders(possible);
+    for (const cursor of sides) cursor.keepTo(orders);
+    return orders;
   }
 
   /** Those that no row has broken. */
@@ -328,6 +328,31 @@ class Orders {
 
   #compare(order: RowOrder, one: Cursor, other: Cursor): number {
     return compareIds(one.key(order), other.key(order));
+  }
+}
+
+/** Pairs rows that are in no common order: each waits until its partner comes. */
+async function holdAll(
+  one: Cursor,
+  other: Cursor,
+  tally: Tally,
+  { onRows }: DifferenceOptions,
+): Promise<void> {
+  const sides = [["a", one], ["b", other]] as const;
+  for (let steps = 0; one.isOpen || other.isOpen; steps++) {
+    if (steps % 8192 === 0) onRows?.(one.rows);
+    for (const [side, cursor] of sides) {
+      if (!cursor.isOpen) continue;
+      const { id } = cursor;
+      if (tally.isHeld(side, id)) throw cursor.error(`${ID} ${id} comes twice`);
+      tally.hold(side, id, cursor.row);
+      if (!cursor.step()) await cursor.load();
+    }
+    if (tally.held <= UNORDERED_ROWS_MAX) continue;
+    throw new DataError(
+      `${one.name} and ${other.name} are in different orders and have more ` +
+        `rows than can wait for their partners; sort both by ${ID}`,
+    );
   }
 }
 
@@ -547,6 +572,11 @@ class Tally {
   /** Rows that wait for their partners. */
   get held(): number {
     return this.#held.a.size + this.#held.b.size;
+  }
+
+  /** Whether a row of that id waits for its partner. */
+  isHeld(side: "a" | "b", id: string): boolean {
+    return this.#held[side].has(id);
   }
 
   /** Lets a row of one side wait for its partner, unless that waits already. */

@@ -135,9 +135,9 @@ export const DIFF_COMMAND: CommandDeclaration = defineCommand({
     "first of them. A and B are files (CSV, JSON lines, Parquet), folders of " +
     "such files, or data folders of streams, whose stored payments, labels, " +
     "features and predictions are compared. With --brokers they are the prefixes " +
-    "of the topics of two streams. Both must be in the same order, " +
-    "that of TRANSACTION_ID or of TX_DATETIME, as export, features and score " +
-    "write them. Memory does not grow with the number of rows.",
+    "of the topics of two streams. Where both are in order of TRANSACTION_ID, " +
+    "or both of TX_DATETIME, memory does not grow with the number of rows; in " +
+    "other orders up to 1,000,000 rows wait for their partners.",
   flags: [FLAGS, TOPICS_FLAGS],
   operands: [
     {
@@ -332,7 +332,7 @@ function differenceObject(a: string, b: string, difference: RowDifference) {
     b,
     equal: !differs(difference),
     rows,
-    order,
+    order: order ?? null,
     compared,
     onlyA: lone(onlyA),
     onlyB: lone(onlyB),
