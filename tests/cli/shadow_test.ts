@@ -59,5 +59,11 @@ testRunning(
     const none = await runMain(["shadow", `--data=${plain}`]);
     assert.equal(none.code, 1);
     assert.match(none.stderr, /no shadow model has scored a payment/);
+    const audit = await runMain(["audit", `--data=${data}`]);
+    assert.equal(
+      audit.stdout,
+      `nothing has changed yet in ${data}; rules are given with ` +
+        `'./fraudstream run --rules=FILE --data=${data}'\n`,
+    );
   },
 );

@@ -1,5 +1,6 @@
 /** `fraudstream audit`: what changed the decisions of a stream, when and by whom. */
 import { DataError } from "../../base/error.ts";
+import { asTyped } from "../../base/terminal_text.ts";
 import { textTable } from "../../base/text_table.ts";
 import type {
   ChangedItem,
@@ -78,10 +79,10 @@ async function audit({ json, show, ...options }: AuditOptions): Promise<void> {
   if (json) {
     writeResult(JSON.stringify({ changes }, null, 2) + "\n");
   } else if (changes.length === 0) {
-    writeResult(
-      `nothing has changed yet ${logPlace(connection)}; rules are given ` +
+    writeResult(asTyped(
+      `nothing has changed yet in ${logPlace(connection)}; rules are given ` +
         "with './fraudstream run --rules=FILE'\n",
-    );
+    ));
   } else writeResult(auditTable(changes));
 }
 
