@@ -17,6 +17,8 @@ payment:
   TX_FRAUD: TX_FRAUD
   TX_FRAUD_SCENARIO: TX_FRAUD_SCENARIO
 labels: { from: payment, delay: 7d }
+# Declare your own beside include (docs/FEATURES.md), such as
+# CARD_TX_1H: { count: payments, by: CUSTOMER_ID, over: 1h }
 features: { include: handbook }
 `,
   live: `# The handbook's fields and features, with labels that arrive later.
@@ -28,6 +30,8 @@ payment:
   TERMINAL_ID: { from: TERMINAL_ID, type: number }
   TX_AMOUNT: TX_AMOUNT
 labels: { from: stream, delay: 7d, grace: 1d }
+# Declare your own beside include (docs/FEATURES.md), such as
+# CARD_TX_1H: { count: payments, by: CUSTOMER_ID, over: 1h }
 features: { include: handbook }
 `,
   sparkov:
@@ -56,6 +60,8 @@ payment:
   drop: [first, last, gender, street, dob]
 # A label counts 7 days after its payment.
 labels: { from: payment, delay: 7d }
+# Declare your own beside include (docs/FEATURES.md), such as
+# CARD_TX_1H: { count: payments, by: CUSTOMER_ID, over: 1h }
 features: { include: handbook }
 `,
   tabformer: `# IBM's TabFormer data set (card_transaction.v1.csv).
@@ -87,6 +93,8 @@ payment:
     errors: { from: "Errors?", type: text }
 # A label counts 7 days after its payment.
 labels: { from: payment, delay: 7d }
+# Declare your own beside include (docs/FEATURES.md), such as
+# CARD_TX_1H: { count: payments, by: CUSTOMER_ID, over: 1h }
 features: { include: handbook }
 `,
 };

@@ -155,6 +155,8 @@ function definitionText(
     ...keptLines(free),
     ...droppedLines(free),
     ...labelLines(fraud),
+    "# Declare your own beside include (docs/FEATURES.md), such as",
+    "# CARD_TX_1H: { count: payments, by: CUSTOMER_ID, over: 1h }",
     "features: { include: handbook }",
   ];
   return lines.join("\n") + "\n";

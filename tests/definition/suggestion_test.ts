@@ -86,6 +86,16 @@ Deno.test("TabFormer's columns", () => {
   ]);
 });
 
+Deno.test("the feature that a suggestion shows in a comment can be declared", () => {
+  const text = suggestDefinition(SPARKOV, "data.csv");
+  const declared = text.replace(
+    /# (CARD_TX_1H: .*)\nfeatures: \{ include: handbook \}\n/,
+    "features:\n  include: handbook\n  $1\n",
+  );
+  const { declared: features } = readDefinition(declared, "s.yaml").features;
+  assert.deepEqual(features.map(({ name }) => name), ["CARD_TX_1H"]);
+});
+
 Deno.test("a suggestion maps the rows that it was made from", () => {
   for (const columns of [SPARKOV, TABFORMER]) {
     const text = suggestDefinition(columns, "data.csv");
