@@ -6,9 +6,7 @@ import { readDefinition } from "../../src/definition/read_definition.ts";
 import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
 import { offeredInputs } from "../../src/scoring/open_model.ts";
 
-Deno.test("offeredInputs() knows which declared features are whole and which can be missing", () => {
-  const { features: { declared } } = readDefinition(
-    `version: 1
+const DEFINITION = `version: 1
 payment:
   TRANSACTION_ID: id
   TX_DATETIME: time
@@ -22,7 +20,11 @@ features:
   RATIO: { expression: TX_AMOUNT / CARD_MEAN }
   LARGE: { expression: TX_AMOUNT > 100 }
   SHOP_RISK_RATIO_1: { distinct: CUSTOMER_ID, by: TERMINAL_ID, over: 1h }
-`,
+`;
+
+Deno.test("offeredInputs() knows which declared features are whole and which can be missing", () => {
+  const { features: { declared } } = readDefinition(
+    DEFINITION,
     "stream.yaml",
   );
   const { names, nullable, isWhole } = offeredInputs({

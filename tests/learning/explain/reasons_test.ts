@@ -346,7 +346,7 @@ const DECLARED: readonly [
   [
     { kind: "sum", of: "TX_AMOUNT", overSeconds: 7 * DAY },
     1234.5,
-    "total amount of this card in 7 days: 1,234.50",
+    "total amount of this card in the last 7 days: 1,234.50",
   ],
   [
     { kind: "mean", of: "weight", by: ["shop"], includeSelf: false },
