@@ -151,7 +151,7 @@ export class PaymentMapper {
     into.customerId = customer;
     into.terminalId = terminal;
     into.amountUnits = amount;
-    return this.#labels(values, into) ?? this.#keep(values, into);
+    return this.#labels(values, into) ?? this.keep(values, into);
   }
 
   /**
@@ -192,7 +192,8 @@ export class PaymentMapper {
     return undefined;
   }
 
-  #keep(
+  /** Fills the kept fields alone, as map() does. */
+  keep(
     values: readonly RawValue[],
     into: MappedPayment,
   ): Rejection | undefined {

@@ -4,7 +4,29 @@ import type { RawValue } from "../definition/rejection.ts";
 import { jsonMember } from "./raw_batch.ts";
 
 /** The values by field; numbers of many digits as parseExactly() keeps them. */
-export type JsonRow = ReadonlyMap<string, RawValue>;
+export class JsonRow {
+  readonly #object: Readonly<Record<string, RawValue>>;
+
+  /** A view of an object; nothing is copied. */
+  constructor(object: Readonly<Record<string, RawValue>>) {
+    this.#object = object;
+  }
+
+  /** The value of a field; undefined where it is missing. */
+  get(field: string): RawValue {
+    return this.has(field) ? this.#object[field] : undefined;
+  }
+
+  /** Whether it has a field. */
+  has(field: string): boolean {
+    return Object.hasOwn(this.#object, field);
+  }
+
+  /** Its fields, in their order. */
+  fields(): readonly string[] {
+    return Object.keys(this.#object);
+  }
+}
 
 /** The fields of a JSON object; undefined for other text. */
 export function jsonRow(text: string): JsonRow | undefined {
@@ -12,7 +34,7 @@ export function jsonRow(text: string): JsonRow | undefined {
     const value = parseExactly(text);
     if (typeof value !== "object" || value === null) return undefined;
     if (Array.isArray(value)) return undefined;
-    return new Map(Object.entries(value));
+    return new JsonRow(value as Record<string, RawValue>);
   } catch {
     return undefined;
   }
@@ -36,9 +58,9 @@ export function restOf(
   isRest: (field: string) => boolean,
 ): string {
   let rest = "";
-  for (const [field, value] of row) {
+  for (const field of row.fields()) {
     if (!isRest(field)) continue;
-    rest += (rest === "" ? "" : ",") + jsonMember(field, value);
+    rest += (rest === "" ? "" : ",") + jsonMember(field, row.get(field));
   }
   return rest;
 }

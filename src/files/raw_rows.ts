@@ -217,7 +217,7 @@ async function* rawJsonRows(
 ): AsyncGenerator<RawBatch> {
   let columns: readonly string[] | undefined;
   for await (const block of lineBlocks(source, options)) {
-    columns ??= [...jsonRow(block.text(0))?.keys() ?? []];
+    columns ??= jsonRow(block.text(0))?.fields() ?? [];
     yield jsonBatch(block, columns);
   }
 }

@@ -18,6 +18,7 @@ import {
   completeFrom,
   type Follower,
   type FollowPosition,
+  recordsBehind,
 } from "../stream/follow_position.ts";
 import { FollowedRecords } from "../stream/followed_records.ts";
 import {
@@ -173,7 +174,7 @@ class FollowerWork {
     this.#context.logger.info("following a stream", {
       place: this.#position.place,
       records,
-      lag: this.#lag(ends),
+      lag: recordsBehind(ends, offsets),
     });
   }
 
@@ -211,7 +212,7 @@ class FollowerWork {
       ...this.#position,
       offsets,
       records: this.#position.records + records,
-      lag: ends.reduce((sum, end, at) => sum + end - offsets[at], 0),
+      lag: recordsBehind(ends, offsets),
     };
     const put = controlRecords();
     put.put("follow", this.#position);
@@ -308,14 +309,6 @@ class FollowerWork {
     if (this.#recorded === this.#position.offsets) return;
     if (performance.now() < this.#recordedAt + RECORD_MS) return;
     await this.#recordFollower();
-  }
-
-  /** How many records there are behind the position. */
-  #lag(ends: readonly number[]): number {
-    const { offsets } = this.#position;
-    return ends.reduce((sum, end, partition) => {
-      return sum + end - offsets[partition];
-    }, 0);
   }
 
   /** Lets the other stream know what this one still needs of it. */

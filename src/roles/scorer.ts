@@ -204,6 +204,10 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
   #at = 0;
   /** Its offset. */
   #offset = 0;
+  /** Whether the commit or what was written says where the scorer continues. */
+  #isKnown: boolean;
+  /** The offset below which payments may have been decided about before; undefined until it is needed. */
+  #decided: number | undefined;
   // The role has just read the control topic, to declare itself.
   #lookedMs = performance.now();
 
@@ -223,6 +227,7 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#decisions = decisions;
     this.#shadows = shadows;
     this.#state = state;
+    this.#isKnown = state.counters.read > 0;
     this.#progress = progress;
     this.#scoring = structuredClone(scoring);
     this.#judged = judged;
@@ -242,9 +247,8 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#useApplied();
   }
 
-  async begin({ count, next }: RecordBatch): Promise<void> {
+  async begin({ count }: RecordBatch): Promise<void> {
     const { control } = this.#context;
-    this.#decisions.reach(this.#state.partition, next);
     this.#startSeconds = await control.startSeconds(this.#options.startSeconds);
     this.#rows = 0;
     this.#texts.clear();
@@ -304,10 +308,12 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     this.#stretch = this.#models ? await this.#models.at(time) : UNSCORED;
     if (!this.#stretch) return { head: null };
     const { partition } = this.#state;
+    this.#decided ??= await this.#lostBelow();
     const decision = await this.#decisions.at(
       partition,
       this.#offset,
       this.#applied,
+      this.#decided,
     );
     this.#decision = decision;
     const threshold = decision.rules?.threshold ?? undefined;
@@ -315,11 +321,36 @@ class ScorerWork implements RecoverableWork<WrittenPrediction> {
     return undefined;
   }
 
+  /**
+   * Where commit and predictions are gone, although a scorer has been here: the
+   * end of the input, which none has passed. Otherwise 0, since a commit or the
+   * predictions say where it continues.
+   */
+  async #lostBelow(): Promise<number> {
+    const { control, log, logger } = this.#context;
+    const { partition } = this.#state;
+    if (this.#isKnown) return 0;
+    await control.refresh();
+    if (control.appliedChanges(partition).length === 0) return 0;
+    const ends = await log.endOffsets(SINK_TOPIC);
+    const toOffset = ends?.[partition] ?? 0;
+    logger.warn("the predictions are gone; payments are scored again", {
+      partition,
+      fromOffset: this.#offset,
+      toOffset,
+      model: this.#stretch?.model?.version ?? NO_MODEL,
+      then: "rules decide as they did; scores are those of this model, and " +
+        "differ if its file was another one then",
+    });
+    return toOffset;
+  }
+
   take(
     offset: number,
     output: Output | undefined,
     written?: WrittenPrediction,
   ): void {
+    if (written) this.#isKnown = true;
     const cells = this.#cells;
     const at = this.#at;
     this.#progress.advance(cells[at + CELL.time], offset);

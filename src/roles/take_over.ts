@@ -15,7 +15,10 @@ import {
   type ProducerPosition,
   type StreamParameters,
 } from "../stream/control.ts";
-import type { FollowPosition } from "../stream/follow_position.ts";
+import {
+  type FollowPosition,
+  recordsBehind,
+} from "../stream/follow_position.ts";
 import {
   followedOf,
   followFlag,
@@ -121,9 +124,7 @@ async function requireAllTaken(
   const { follow } = own.control;
   if (!follow) throw new LogError("the stream follows no other one");
   const ends = await old.log.endOffsets(TRANSACTION_TOPIC) ?? [];
-  const left = ends.reduce((sum, end, partition) => {
-    return sum + Math.max(0, end - follow.offsets[partition]);
-  }, 0);
+  const left = recordsBehind(ends, follow.offsets);
   if (left === 0) return follow;
   throw new ConfigError(
     `this stream follows another one, and has still to take ${left} of its ` +

@@ -66,7 +66,7 @@ export interface RecordedPrediction {
     readonly lists: string | null;
     readonly threshold: number | null;
   } | null;
-  /** Scores of the shadow models by their versions, as JSON; null where there are none, and from a store. */
+  /** Scores of the shadow models by their versions, as JSON; null where there are none. */
   readonly shadows: string | null;
 }
 

@@ -12,10 +12,11 @@ import type { Logger } from "../base/logger.ts";
 import { type FeatureParameters } from "../features/parameters.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
 import type { Control } from "../stream/control.ts";
-import type {
-  AppliedChange,
-  DecisionChange,
-  DecisionState,
+import {
+  type AppliedChange,
+  type DecisionChange,
+  type DecisionState,
+  NO_CHANGE,
 } from "../stream/decision_changes.ts";
 import type { AlertPolicy } from "./alert_policy.ts";
 import {
@@ -72,18 +73,11 @@ export interface DecisionSourceOptions {
 /** Rules kept ready, where a replay goes through several. */
 const READY_MAX = 4;
 
-const NONE: DecisionStretch = {
-  rules: undefined,
-  until: Infinity,
-  begins: undefined,
-};
-
 /** Gives the scorer its rules. */
 export class DecisionSource {
   readonly #options: DecisionSourceOptions;
   readonly #rows: RuleRows;
   readonly #ready = new Map<number, DecisionRules>();
-  readonly #reached: (number | undefined)[] = [];
   #watches: readonly FileWatch[] = [];
   /** The newest change that could be made ready. */
   #newest: DecisionChange | undefined;
@@ -144,30 +138,29 @@ export class DecisionSource {
     await this.#useNewest();
   }
 
-  /** Says that a step decides about the records of a partition below an offset: what changes meanwhile comes later. */
-  reach(partition: number, offset: number): void {
-    this.#reached[partition] = offset;
-  }
-
-  /** What decides about the record at an offset of a partition, which has applied `own` since it was opened. */
+  /**
+   * What decides about the record at an offset of a partition, which has
+   * applied `own` since it was opened. Below the offset `decided` the newest
+   * change begins nowhere: payments may have been decided about without it.
+   */
   async at(
     partition: number,
     offset: number,
     own: readonly AppliedChange[],
+    decided: number,
   ): Promise<DecisionStretch> {
-    const newest = this.#newest;
-    if (!newest) return NONE;
-    const { control } = this.#options;
-    const applied = [...control.appliedChanges(partition), ...own]
-      .sort((a, b) => a.from - b.from || a.change - b.change);
+    const applied = [
+      ...this.#options.control.appliedChanges(partition),
+      ...own,
+    ].sort((a, b) => a.from - b.from || a.change - b.change);
     const last = applied.findLast(({ from }) => from <= offset);
     const next = applied.find(({ from }) => from > offset);
     if (next) return await this.#stretch(last, next.from);
-    if (last?.change === newest.number) return await this.#stretch(last);
-    const from = last ? newest.taken[partition] ?? 0 : 0;
-    if (offset < from) return await this.#stretch(last, from);
-    const begins = { partition, change: newest.number, from: offset };
-    return { rules: await this.#rules(newest), until: Infinity, begins };
+    const change = this.#newest?.number ?? NO_CHANGE;
+    if (last?.change === change) return await this.#stretch(last);
+    if (last && offset < decided) return await this.#stretch(last, decided);
+    const begins = { partition, change, from: offset };
+    return { ...await this.#stretch(begins), begins };
   }
 
   async #stretch(
@@ -175,7 +168,7 @@ export class DecisionSource {
     until = Infinity,
   ): Promise<DecisionStretch> {
     const { decisionChanges } = this.#options.control;
-    const change = applied && decisionChanges[applied.change - 1];
+    const change = decisionChanges[(applied?.change ?? NO_CHANGE) - 1];
     const rules = change && await this.#rules(change);
     return { rules, until, begins: undefined };
   }
@@ -203,7 +196,7 @@ export class DecisionSource {
         lists: versions,
         threshold: this.#threshold(state),
       }),
-      { who: who ?? ownerOf(path), contents, reached: this.#reached },
+      { who: who ?? ownerOf(path), contents },
     );
     if (changed) {
       logger.info("the rules changed", { path, version: rules.version });
@@ -227,10 +220,7 @@ export class DecisionSource {
     if (threshold === this.#threshold(control.decisionState)) return;
     await control.recordChange(
       (state) => ({ ...state, threshold: this.#threshold(state) }),
-      {
-        who: this.#options.place?.who ?? "the scorer",
-        reached: this.#reached,
-      },
+      { who: this.#options.place?.who ?? "the scorer" },
     );
   }
 

@@ -44,6 +44,16 @@ export function isFollowPosition(
     isOptional(isOver, (isOver) => isOver === true);
 }
 
+/** How many records a position has still to take. More may have come, and been taken, since the ends were looked up. */
+export function recordsBehind(
+  ends: readonly number[],
+  offsets: readonly number[],
+): number {
+  return ends.reduce((sum, end, partition) => {
+    return sum + Math.max(0, end - (offsets[partition] ?? 0));
+  }, 0);
+}
+
 /** A stream that follows this one. */
 export interface Follower {
   /** Its identity. */

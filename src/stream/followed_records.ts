@@ -21,7 +21,9 @@ import {
   valueStart,
 } from "../log/record_batch.ts";
 import { CELL } from "../payment/payment_cells.ts";
+import type { PaymentShape } from "../payment/payment_shape.ts";
 import { ShapedJsonReader } from "../payment/payment_json.ts";
+import { amountUnits } from "../payment/validation.ts";
 import type { StreamParameters } from "./control.ts";
 import { MappedRecords } from "./mapped_records.ts";
 import { Placement } from "./placement.ts";
@@ -82,7 +84,7 @@ class Remapper {
   readonly #records: MappedRecords;
   readonly #mapping: StreamDefinition;
   readonly #reader: ShapedJsonReader;
-  readonly #hasTextCards: boolean;
+  readonly #shape: PaymentShape;
   readonly #placements: readonly Placement[];
   readonly #mapper: PaymentMapper;
   readonly #values: RawValue[] = [];
@@ -98,7 +100,7 @@ class Remapper {
     this.#mapping = mapping;
     this.unseen = mapping.payment.keep.map(({ from }) => from);
     this.#reader = new ShapedJsonReader(shape);
-    this.#hasTextCards = shape.customerId === "text";
+    this.#shape = shape;
     this.#placements = Array.from(
       { length: old.partitions },
       (_, partition) => new Placement(old, partition),
@@ -117,7 +119,7 @@ class Remapper {
           batch,
           at,
           cells[CELL.customer],
-          this.#hasTextCards ? texts : undefined,
+          this.#shape.customerId === "text" ? texts : undefined,
         ) !== undefined;
     const row = isRefused
       ? undefined
@@ -131,15 +133,14 @@ class Remapper {
     }
     const payment = this.#payment;
     putValues(row, this.#mapper.fields, this.#values);
-    if (this.#mapper.map(this.#values, 0, payment)) {
+    if (this.#mapper.keep(this.#values, payment)) {
       const value = this.#withKept(row);
       this.#records.copy(batch, at, partition, value);
       return;
     }
+    this.#putCore();
     const start = cells[CELL.datetime] - cells[CELL.time];
     if (reader.isLabel) {
-      payment.fraud = cells[CELL.fraud];
-      payment.scenario = cells[CELL.scenario];
       this.#records.addLabel(payment, start, start + reader.knownSeconds);
     } else {
       const rest = restOf(row, (field) => this.#mapper.isRest(field));
@@ -147,9 +148,27 @@ class Remapper {
     }
   }
 
+  /** Takes the fields of the payment itself as they were read: they mean the same in both definitions. */
+  #putCore(): void {
+    const { cells, texts } = this.#reader;
+    const { transactionId, customerId, terminalId, decimals } = this.#shape;
+    const payment = this.#payment;
+    const id = (type: "number" | "text", cell: number) =>
+      type === "text" ? texts.text(cell) ?? "" : cell;
+    payment.transactionId = id(transactionId, cells[CELL.id]);
+    payment.datetimeSeconds = cells[CELL.datetime];
+    payment.customerId = id(customerId, cells[CELL.customer]);
+    payment.terminalId = id(terminalId, cells[CELL.terminal]);
+    payment.amountUnits = amountUnits(cells[CELL.amount], 10 ** decimals);
+    payment.fraud = cells[CELL.fraud];
+    payment.scenario = cells[CELL.scenario];
+  }
+
   /** A record with the kept fields as they were found, which the first stage will refuse for the one that cannot be mapped. */
   #withKept(row: JsonRow): Uint8Array {
-    const members = new Map(row);
+    const members = new Map(
+      row.fields().map((field) => [field, row.get(field)]),
+    );
     for (const { name, from } of this.#mapping.payment.keep) {
       members.set(name, row.get(from));
     }

@@ -8,7 +8,7 @@ import {
   type PaymentMapper,
 } from "../definition/payment_mapper.ts";
 import type { RawValue } from "../definition/rejection.ts";
-import { type JsonRow, jsonRow, putValues, restOf } from "../files/json_row.ts";
+import { JsonRow, jsonRow, putValues, restOf } from "../files/json_row.ts";
 import { type RecordBatch, recordValue } from "../log/record_batch.ts";
 import { RECORD_BYTES_MAX } from "../payment/payment_json.ts";
 import type { Refusal } from "./checks.ts";
@@ -25,7 +25,7 @@ export class SourceRecord {
   readonly payment: MappedPayment = emptyMappedPayment();
   readonly #mapper: PaymentMapper;
   readonly #values: RawValue[] = [];
-  #row: JsonRow = new Map();
+  #row = new JsonRow({});
 
   /** Maps by a definition that does not number rows. */
   constructor(mapper: PaymentMapper) {

@@ -239,6 +239,12 @@ async function stageStatus(
   return { ...status, scoring };
 }
 
+/** Whether a shadow model has scored a payment of a stream. */
+export async function hasShadowScores(log: Log): Promise<boolean> {
+  return (await log.committed(SCORER_GROUP, SINK_TOPIC))
+    .some((commit) => parseScoringCommit(commit).scoring.shadows !== undefined);
+}
+
 /** How many labels were taken that arrived on their own; undefined in a stream whose payments carry theirs. */
 export function labelsTaken({ stages }: StreamStatus): number | undefined {
   const hasLabels = stages.some(({ group }) => group === LABEL_INTAKE_GROUP);

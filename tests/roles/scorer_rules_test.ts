@@ -19,6 +19,7 @@ import {
 } from "../../src/scoring/backtest_store.ts";
 import { DecisionRules, ruleRows } from "../../src/scoring/decision_rules.ts";
 import { decisionSetting } from "../../src/scoring/decision_source.ts";
+import { readRules } from "../../src/scoring/rule_file.ts";
 import { refuseBadRow } from "../../src/store/stored_row.ts";
 import { Control } from "../../src/stream/control.ts";
 import {
@@ -423,7 +424,10 @@ testWriting(
     let applied: Promise<void> | undefined;
     await scoreStepwise(folder, scoring, (step) => {
       if (step === 6) {
-        applied = own.applyThreshold(0.1, 0, new Date(0), "ben");
+        applied = own.applyThreshold(0.1, 0, {
+          clock: new Date(0),
+          who: "ben",
+        });
       }
       return undefined;
     });
@@ -481,3 +485,65 @@ testWriting(
     assert.deepEqual(await replayed(folder, scoring), found);
   },
 );
+
+/** Lets another program record a change while the last step of a scorer is in flight: nobody applies it. */
+function changeInLastStep(
+  { log }: OpenFolder,
+  change: (control: Control) => Promise<unknown>,
+): void {
+  const commit = log.commit.bind(log);
+  let isChanged = false;
+  log.commit = async (group, topic, steps) => {
+    const ends = await log.endOffsets(topic) ?? [];
+    const taken = await log.committed(group, topic);
+    const left = ends.reduce((sum, end, partition) => {
+      const step = steps.find((step) => step.partition === partition);
+      return sum + end - (step?.step.next ?? taken[partition]?.offset ?? 0);
+    }, 0);
+    if (left === 0 && !isChanged) {
+      isChanged = true;
+      await change(new Control(log));
+    }
+    return await commit(group, topic, steps);
+  };
+}
+
+for (const hasRules of [true, false]) {
+  testWriting(
+    `a change that nobody has applied decides nothing again, ${
+      hasRules ? "with other rules" : "without rules"
+    } before it`,
+    async () => {
+      await using files = temporaryFolder();
+      await using folder = await processed();
+      const model = join(files.path, "model.json");
+      writeModel(model, linearModel());
+      writeRules(files.path, 100, "7");
+      const { rules, ...others } = scoringOf(files.path, model);
+      const scoring = hasRules ? { ...others, rules } : others;
+      const yaml = "version: 1\nrules: []\n";
+      const { version } = readRules(yaml, "new rules");
+      changeInLastStep(folder, (control) =>
+        control.recordChange(
+          (state) => ({ ...state, rules: version, threshold: 0.1 }),
+          { who: "ben", contents: new Map([[version, yaml]]) },
+        ));
+      await runScorer(folder.context, { scoring, startSeconds: undefined });
+      const { control } = folder.context;
+      await control.refresh();
+      assert.equal(control.decisionChanges.length, hasRules ? 2 : 1);
+      const warned: string[] = [];
+      const logger = {
+        ...QUIET,
+        warn: (text: string) => void warned.push(text),
+      };
+      const context = { ...folder.context, logger };
+      assert.deepEqual(
+        await replayed({ ...folder, context }, scoring),
+        await valuesOf(folder.log, PREDICTION_TOPIC),
+      );
+      assert.equal(warned.length, PARTITIONS, warned.join("\n"));
+      assert.match(warned[0], /the predictions are gone/);
+    },
+  );
+}

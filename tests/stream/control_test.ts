@@ -467,3 +467,22 @@ Deno.test("agree() refuses another definition, naming both, and takes a stream's
     );
   }
 });
+
+Deno.test("a record that no reader would take cannot be put", () => {
+  const follow = {
+    place: "old",
+    stream: "id",
+    startSeconds: null,
+    offsets: [5, 7],
+    sinceSeconds: null,
+    records: 12,
+    lag: 0,
+  };
+  const records = controlRecords();
+  records.put("follow", follow);
+  // Then a restart would take again what is taken.
+  assert.throws(
+    () => records.put("follow", { ...follow, lag: -2 }),
+    /control record follow: its value is not of the shape/,
+  );
+});

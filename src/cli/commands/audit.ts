@@ -76,8 +76,7 @@ async function audit({ json, show, ...options }: AuditOptions): Promise<void> {
     ),
   }));
   if (json) {
-    const list = changes.map(({ taken: _, ...change }) => change);
-    writeResult(JSON.stringify({ changes: list }, null, 2) + "\n");
+    writeResult(JSON.stringify({ changes }, null, 2) + "\n");
   } else if (changes.length === 0) {
     writeResult(
       `nothing has changed yet ${logPlace(connection)}; rules are given ` +

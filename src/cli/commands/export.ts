@@ -35,7 +35,11 @@ import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
 import { ConfigError } from "../../base/error.ts";
 import { PREDICTION_CELLS } from "../../payment/prediction.ts";
 import { oneOf, requireFlag, someOf } from "../flags/flag_value.ts";
-import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
+import {
+  predictionParts,
+  requireAllStored,
+  requireStoredRows,
+} from "./stored_rows.ts";
 import { openProgress, type Progress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { readDecisions } from "../../stream/case_events.ts";
@@ -167,11 +171,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const columns = options.with ?? (hasFeatures(features) ? [] : ["payment"]);
   const added = new Set(columns);
   if (shape.hasLabels) added.add("label");
-  const decided = stream.control?.hasRules ? ["decision"] as const : [];
+  const extras = await predictionParts(stream);
   const table = new PaymentTable({
     parts: scored
-      ? ["payment", "prediction", ...decided]
-      : ["features", ...[...added].flatMap(partsOf), ...decided],
+      ? ["payment", "prediction", ...extras]
+      : ["features", ...[...added].flatMap(partsOf), ...extras],
     features,
     shape,
     format,

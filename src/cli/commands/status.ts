@@ -15,7 +15,7 @@ import {
   scorerStatus,
   type StreamStatus,
 } from "../../stream/status.ts";
-import type { Follower } from "../../stream/follow_position.ts";
+import { type Follower, recordsBehind } from "../../stream/follow_position.ts";
 import { recordFollower } from "../../stream/followed_stream.ts";
 import { TOPICS, topicSpecs, TRANSACTION_TOPIC } from "../../stream/topics.ts";
 import {
@@ -189,9 +189,7 @@ function followersText(
   const ends = topics.find(({ name }) => name === TRANSACTION_TOPIC)
     ?.endOffsets ?? [];
   return followers.map(({ place, offsets, at }) => {
-    const left = ends.reduce((sum, end, partition) => {
-      return sum + end - (offsets[partition] ?? 0);
-    }, 0);
+    const left = recordsBehind(ends, offsets);
     return `follower   ${place || "the empty prefix"}: ` +
       `${counted(left, "record")} to take, heard of at ` +
       `${at.slice(0, 19).replace("T", " ")}\n`;

@@ -206,6 +206,7 @@ export class CassandraStore extends CassandraTable implements Store {
     return new CassandraLookUp(this.#session, {
       payments: this.#table,
       verdicts: this.#tables.verdicts,
+      predictions: this.predictions(),
     });
   }
 
