@@ -35,9 +35,9 @@ const ALERTS_MIN = 100;
 const FLAGS = [
   "--customers=300",
   "--terminals=200",
-  "--days=200",
+  // Payments come during all checks that need some, on a slow machine too.
+  "--days=1000",
   "--radius=8",
-  // Long enough for payments to come during all checks that need some.
   "--rate=300",
   "--stay",
   "--port=0",
